@@ -1,0 +1,1 @@
+"""inferproof: machine-learning answers that prove themselves."""

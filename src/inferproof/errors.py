@@ -1,0 +1,121 @@
+"""Everything that can go wrong, as one tree of exceptions and one catalogue of reasons.
+
+    InferproofError             base; carries a Reason and the facts behind it
+    ├── Rejection               what was handed in is at fault; trying again changes nothing
+    │   ├── ModelRejected       a model file or model card
+    │   ├── InputRejected       an input to a model
+    │   ├── ArtifactRejected    a compiled model on disk
+    │   ├── ProofRejected       a proof or the statement it carries
+    │   ├── ReceiptRejected     a receipt
+    │   ├── PaymentRejected     an authorization to move funds
+    │   ├── RequestRejected     any other request: a quote, a submission, a filter
+    │   └── PolicyRejected      the caller's own limits: price, budget, payee, trust
+    ├── NotFound                the named thing is not here
+    ├── Conflict                it contradicts something already recorded
+    ├── Unavailable             cannot be done now; the same call may succeed later
+    ├── MissingPart             a tool or library is not installed; says how to get it
+    └── Misconfigured           settings contradict the world (chain, token, keys)
+
+A message is always the reason's template filled with facts, so one code has one wording
+and a test can state it exactly. `code` is what goes over the wire; it never changes once
+released. Templates say what is wrong and, where there is one, the way to mend it.
+"""
+
+from enum import Enum, unique
+
+
+@unique
+class Reason(Enum):
+    """Why something was refused. The name is the stable code, the value the message."""
+
+    # -- model files (models/) -------------------------------------------------------------
+    MODEL_TOO_LARGE = "the model file is {size} bytes, the limit is {limit}"
+
+    # -- missing parts (anywhere) ----------------------------------------------------------
+    MISSING_LIBRARY = "{feature} needs the Python package {package}; install it with: {command}"
+    MISSING_TOOL = "{feature} needs the program {tool}; {mend}"
+
+    @property
+    def code(self) -> str:
+        """The stable code that goes over the wire."""
+        return self.name
+
+
+class InferproofError(Exception):
+    """A failure with a reason. `facts` fill the reason's template and go into JSON output."""
+
+    def __init__(self, reason: Reason, **facts: object) -> None:
+        self.reason = reason
+        self.facts = facts
+        self.message = reason.value.format(**facts)
+        super().__init__(self.message)
+
+    @property
+    def code(self) -> str:
+        return self.reason.code
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Crosses process pools: rebuild from reason and facts, not from the message.
+        return (_rebuild, (type(self), self.reason, self.facts))
+
+
+def _rebuild(
+    cls: type[InferproofError], reason: Reason, facts: dict[str, object]
+) -> InferproofError:
+    return cls(reason, **facts)
+
+
+class Rejection(InferproofError):
+    """What was handed in is at fault; trying the same again changes nothing."""
+
+
+class ModelRejected(Rejection):
+    """A model file or model card is refused."""
+
+
+class InputRejected(Rejection):
+    """An input does not fit the model."""
+
+
+class ArtifactRejected(Rejection):
+    """A compiled model on disk is damaged, foreign or of another version."""
+
+
+class ProofRejected(Rejection):
+    """A proof does not prove the statement it carries."""
+
+
+class ReceiptRejected(Rejection):
+    """A receipt does not hold."""
+
+
+class PaymentRejected(Rejection):
+    """An authorization cannot pay for this request."""
+
+
+class RequestRejected(Rejection):
+    """A request is malformed or not allowed."""
+
+
+class PolicyRejected(Rejection):
+    """The caller's own limits forbid it: price, budget, payee, trust."""
+
+
+class NotFound(InferproofError):
+    """The named thing is not here."""
+
+
+class Conflict(InferproofError):
+    """It contradicts something already recorded."""
+
+
+class Unavailable(InferproofError):
+    """Cannot be done now; the same call may succeed later."""
+
+
+class MissingPart(InferproofError):
+    """A tool or library is not installed. The message says how to get it."""
+
+
+class Misconfigured(InferproofError):
+    """Settings contradict the world; refusing to start is the safe answer."""
