@@ -31,6 +31,46 @@ class Reason(Enum):
     # -- model files (models/) -------------------------------------------------------------
     MODEL_TOO_LARGE = "the model file is {size} bytes, the limit is {limit}"
 
+    # -- values and encodings (types/, protocol/) -------------------------------------------
+    DIGEST_MALFORMED = "{got} is not a digest; a digest is 0x and 64 lower-case hex digits"
+    ADDRESS_MALFORMED = "{got} is not an address; an address is 0x and 40 hex digits"
+    NETWORK_MALFORMED = "{got} is not an EVM network in CAIP-2 form, such as eip155:8453"
+    AMOUNT_MALFORMED = "{got} is not an amount; write digits with at most {decimals} decimals"
+    AMOUNT_OUT_OF_RANGE = "{got} is not an amount of atomic units between 0 and 2^256 - 1"
+    JSON_TOO_LARGE = "the document is {size} bytes, the limit is {limit}"
+    JSON_NOT_CANONICAL = "the document is not canonical JSON"
+    FIELD_MALFORMED = "field {field} of the {document} is malformed"
+    KEY_MALFORMED = "the private key is not 64 hex digits of a valid secp256k1 key"
+    SIGNATURE_MALFORMED = "the signature is not 65 bytes of r, s and v with a low s"
+
+    # -- inputs (types/, inference/) ---------------------------------------------------------
+    INPUT_NOT_FINITE = "input {name} holds a NaN or an infinity"
+
+    # -- model cards (models/card.py, inference/preprocess/) ---------------------------------
+    CARD_UNREADABLE = "the model card file {file} cannot be read: {problem}"
+    CARD_TOO_LARGE = "the model card file {file} is {size} bytes, the limit is {limit}"
+    CARD_UNKNOWN_KEY = "the model card has the unknown key {key}; the keys here are: {known}"
+    CARD_MISSING_KEY = "the model card lacks the key {key}"
+    CARD_BAD_VALUE = "the model card's {key} is wrong: {problem}"
+    CARD_PATH_ESCAPES = (
+        "the model card's {key} leads out of its folder; name a file that lies beside the card"
+    )
+
+    # -- raw inputs (inference/preprocess/) --------------------------------------------------
+    INPUT_TYPE_MISMATCH = "input {name} must be {expected}, got {got}"
+    INPUT_MISSING_FIELD = "the input lacks the field {field}"
+    INPUT_UNKNOWN_FIELD = "the input has the unknown field {field}; the fields are: {known}"
+    INPUT_OUT_OF_RANGE = (
+        "input {name} is {value}; this model accepts {minimum} to {maximum}, {unit}"
+    )
+    INPUT_TOO_LARGE = "input {name} is {size} bytes, the limit is {limit}"
+    INPUT_SHAPE_MISMATCH = "input {name} has shape {got}; this model takes {expected}"
+    INPUT_EMPTY_TEXT = "the text holds no word; words are runs of letters a-z and digits"
+    INPUT_NO_KNOWN_WORD = (
+        "{known} of the text's words are known to this model, it needs {needed}; "
+        "give it a text in the language and on the subject it was trained for"
+    )
+
     # -- missing parts (anywhere) ----------------------------------------------------------
     MISSING_LIBRARY = "{feature} needs the Python package {package}; install it with: {command}"
     MISSING_TOOL = "{feature} needs the program {tool}; {mend}"
