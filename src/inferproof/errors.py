@@ -30,6 +30,81 @@ class Reason(Enum):
 
     # -- model files (models/) -------------------------------------------------------------
     MODEL_TOO_LARGE = "the model file is {size} bytes, the limit is {limit}"
+    MODEL_NOT_FOUND = "there is no model file at {path}"
+    MODEL_NOT_A_FILE = "{path} is not a regular file"
+    MODEL_UNREADABLE = "the model file cannot be read: {why}"
+    MODEL_MALFORMED = "the file is not a whole ONNX model: {why}"
+    MODEL_NESTED_TOO_DEEP = "the model nests messages more than {limit} levels deep"
+    MODEL_TOO_MANY = "the model holds more than {limit} {what}"
+    MODEL_NAME_TOO_LONG = "a name in the model is {size} bytes long, the limit is {limit}"
+    MODEL_ATTRIBUTE_TOO_LONG = (
+        "attribute {attribute} of operator {op} holds {size} values, the limit is {limit}"
+    )
+    MODEL_INVALID = "the ONNX checker refuses operator {op}: {why}"
+    MODEL_OPSET_UNSUPPORTED = (
+        "the model is written for ONNX opset {opset}; opsets {oldest} to {newest} are supported"
+    )
+    MODEL_UNKNOWN_DOMAIN = (
+        "operator {op} is of the domain {domain}; only standard ONNX operators are accepted"
+    )
+    MODEL_UNKNOWN_OPERATOR = "ONNX opset {opset} has no operator {op}"
+    MODEL_OPERATOR_REFUSED = "operator {op} is not accepted: {why}"
+    MODEL_HAS_FUNCTIONS = (
+        "the model defines functions of its own; "
+        "inline them with onnx.inliner.inline_local_functions"
+    )
+    MODEL_HAS_TRAINING_INFO = "the model carries training steps; export it for inference only"
+    MODEL_HAS_SUBGRAPH = "operator {op} carries a graph of its own; only flat graphs are accepted"
+    MODEL_SPARSE_TENSOR = "tensor {name} is stored sparse; store it dense"
+    MODEL_STRING_TENSOR = "tensor {name} holds strings; turn text into numbers before the model"
+    MODEL_DTYPE_UNSUPPORTED = (
+        "tensor {name} has the element type {dtype}; accepted are floats of 16, 32 and 64 bits, "
+        "whole numbers of 8 to 64 bits and booleans"
+    )
+    MODEL_NOT_A_TENSOR = "{name} is not declared as a tensor with a shape"
+    MODEL_DYNAMIC_DIM = (
+        "dimension {axis} of input {name} has no fixed size; only the first dimension may be "
+        "left open (it is set to 1), so export the model with fixed sizes"
+    )
+    MODEL_BAD_SHAPE = "tensor {name} has the shape {shape}; sizes must be positive"
+    MODEL_RANK_TOO_HIGH = "tensor {name} has {rank} dimensions, the limit is {limit}"
+    MODEL_TENSOR_TOO_LARGE = "tensor {name} would hold {elements} elements, the limit is {limit}"
+    MODEL_WEIGHTS_TOO_LARGE = "the model's weights take {size} bytes, the limit is {limit}"
+    MODEL_ACTIVATIONS_TOO_LARGE = (
+        "one run of the model computes more than {limit} intermediate elements"
+    )
+    MODEL_TOO_MUCH_WORK = "one run of the model takes more than {limit} multiply-adds"
+    MODEL_TENSOR_DATA_MISMATCH = (
+        "tensor {name} has the shape {shape}, but its data is for {got} elements"
+    )
+    MODEL_NOT_FINITE = "{where} holds NaN or infinity"
+    MODEL_SIZE_OPERAND = "operator {op} is given the size {value}, the limit is {limit}"
+    MODEL_SHAPE_UNKNOWN = (
+        "the shape of tensor {name}, made by operator {op}, is not known before the model runs"
+    )
+    MODEL_SHAPES_DISAGREE = "the inputs of operator {op} do not fit together: {why}"
+    MODEL_OUTPUT_MISDECLARED = (
+        "output {name} is declared as {declared}, but the graph computes {computed}"
+    )
+    MODEL_DUPLICATE_NAME = "the name {name} is defined twice"
+    MODEL_UNDEFINED_NAME = "the graph uses {name}, which nothing defines"
+    MODEL_CYCLE = "the graph runs in a circle through operator {op}"
+    MODEL_NO_INPUT = "the graph has no input"
+    MODEL_NO_OUTPUT = "the graph has no output"
+    MODEL_OUTPUT_NOT_COMPUTED = "output {name} does not depend on any input"
+    MODEL_EXTERNAL_DATA_ESCAPES = (
+        "tensor {name} keeps its data at {location}; external data must be a plain file "
+        "below the model's own folder"
+    )
+    MODEL_EXTERNAL_DATA_MISSING = "tensor {name} keeps its data in {location}, which is not there"
+    MODEL_EXTERNAL_DATA_MALFORMED = "the external data of tensor {name} is malformed: {why}"
+    MODEL_EXTERNAL_DATA_TOO_LARGE = (
+        "the model's external data takes {size} bytes, the limit is {limit}"
+    )
+    MODEL_PARSE_TIMEOUT = "reading the model took longer than {seconds} seconds; it was stopped"
+    MODEL_PARSE_MEMORY = "reading the model took more than {limit} bytes of memory; it was stopped"
+    MODEL_PARSER_CRASHED = "the process that reads the model stopped unexpectedly ({how})"
+    MODEL_NOT_RUNNABLE = "ONNX Runtime cannot run the model: {why}"
 
     # -- values and encodings (types/, protocol/) -------------------------------------------
     DIGEST_MALFORMED = "{got} is not a digest; a digest is 0x and 64 lower-case hex digits"
@@ -70,6 +145,19 @@ class Reason(Enum):
         "{known} of the text's words are known to this model, it needs {needed}; "
         "give it a text in the language and on the subject it was trained for"
     )
+
+    # -- documents, proofs, compiled models (protocol/, verify/) ------------------------------
+    DOCUMENT_FORMAT = "the file is {got}, expected {expected}"
+    DOCUMENT_CHECKSUM = "the checksum of the {format} file does not match its content"
+    ARTIFACT_DIGEST_MISMATCH = "the {part} of the compiled model does not have the digest it states"
+    PROOF_OTHER_MODEL = "the proof is for model {got}, not for {expected}"
+    PROOF_OTHER_SYSTEM = "the proof is of system {got}, the model was compiled for {expected}"
+    PROOF_OUTPUTS_SHAPE = "the outputs in the proof are not those that the model declares"
+    PROOF_OUTPUT_COMMITMENT = "the outputs do not have the output commitment of the statement"
+    PROOF_INPUTS_SHAPE = "the inputs in the proof are not those that the model declares"
+    PROOF_INPUT_COMMITMENT = "the input does not have the input commitment of the statement"
+    PROOF_INPUT_VISIBILITY = "the model was compiled for {expected} input, the proof shows another"
+    PROOF_INVALID = "the proof does not hold for its statement"
 
     # -- missing parts (anywhere) ----------------------------------------------------------
     MISSING_LIBRARY = "{feature} needs the Python package {package}; install it with: {command}"

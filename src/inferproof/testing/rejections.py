@@ -26,8 +26,6 @@ def rejects(
                 f"{reason.code} says\n  {error.message}\nexpected\n  {message}"
             ) from error
         if not isinstance(error, kind):
-            raise AssertionError(
-                f"expected {kind.__name__}, got {type(error).__name__}"
-            ) from error
+            raise AssertionError(f"expected {kind.__name__}, got {type(error).__name__}") from error
         return
     raise AssertionError(f"nothing was raised; expected {reason.code}")

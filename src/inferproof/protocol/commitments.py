@@ -1,0 +1,101 @@
+"""Commitments to models, inputs, outputs, requests, jobs and proofs. Source: specs/statement.md."""
+
+from collections.abc import Sequence
+
+from inferproof.protocol.encoding import (
+    canonical_json,
+    encode_fixed_tensor,
+    encode_tensor,
+    tagged_digest,
+)
+from inferproof.types.digest import Address, Digest
+from inferproof.types.money import Network
+from inferproof.types.proof import ModelParts
+from inferproof.types.tensor import FixedTensor, Tensors
+
+MODEL_TAG = "inferproof/model/1"
+INPUT_TAG = "inferproof/input/1"
+HASHED_INPUT_TAG = "inferproof/input-hashed/1"
+OUTPUT_TAG = "inferproof/output/1"
+PROOF_TAG = "inferproof/proof/1"
+REQUEST_TAG = "inferproof/request/1"
+NONCE_TAG = "inferproof/nonce/1"
+JOB_TAG = "inferproof/job/1"
+
+
+def model_commitment(parts: ModelParts) -> Digest:
+    """The model's identity: one digest over everything that defines the proven function."""
+    return tagged_digest(
+        MODEL_TAG,
+        parts.graph.raw,
+        parts.weights.raw,
+        parts.preprocessing.raw,
+        parts.quantisation.raw,
+        parts.proof_system.encode(),
+        parts.proof_system_version.encode(),
+        parts.visibility.value.encode(),
+        parts.verifying_key.raw,
+        parts.srs.raw,
+    )
+
+
+def preprocessing_digest(canonical: dict[str, object]) -> Digest:
+    """The digest of a pre-processing in its canonical form (JSON without floats)."""
+    return tagged_digest("inferproof/preprocessing/1", canonical_json(canonical))  # type: ignore[arg-type]
+
+
+def input_commitment(salt: bytes, tensors: Tensors) -> Digest:
+    """The salted commitment to a disclosed input. Tensors are taken in order of their names.
+
+    Soundness: hiding only while `salt` (32 random bytes) is unknown.
+    """
+    _require_salt(salt)
+    encoded = [encode_tensor(name, tensors[name]) for name in sorted(tensors)]
+    return tagged_digest(INPUT_TAG, salt, *encoded)
+
+
+def hashed_input_commitment(proof_system: str, hashes: Sequence[bytes]) -> Digest:
+    """The commitment to an input that the proof shows only as hashes made inside the circuit.
+
+    Soundness: hiding only if the proof system puts a random salt into the hashed message.
+    """
+    return tagged_digest(HASHED_INPUT_TAG, proof_system.encode(), *hashes)
+
+
+def output_commitment(outputs: Sequence[FixedTensor]) -> Digest:
+    """The commitment to all outputs, in the graph's order. Not salted: outputs are disclosed."""
+    return tagged_digest(OUTPUT_TAG, *(encode_fixed_tensor(o) for o in outputs))
+
+
+def proof_digest(proof: bytes) -> Digest:
+    """The digest that names a proof file, and under which it is stored."""
+    return tagged_digest(PROOF_TAG, proof)
+
+
+def request_digest(method: str, path: str, body: bytes) -> Digest:
+    """The digest of the request that a payment is for.
+
+    `path` is the path alone, percent-encoded as sent, without scheme, host or query;
+    `body` is the bytes as sent.
+    """
+    return tagged_digest(REQUEST_TAG, method.upper().encode(), path.encode(), body)
+
+
+def bound_nonce(request: Digest, salt: bytes) -> Digest:
+    """The EIP-3009 nonce that binds an authorization to one request.
+
+    The salt (32 bytes, announced with the payment) lets a buyer pay for the same request
+    again on purpose; keeping it makes a retry the same payment.
+    """
+    _require_salt(salt)
+    return tagged_digest(NONCE_TAG, request.raw, salt)
+
+
+def job_id(network: Network, token: Address, payer: Address, nonce: Digest) -> Digest:
+    """The job that a payment buys: a function of the payment, so one payment is one job."""
+    return tagged_digest(JOB_TAG, network.caip2.encode(), token.raw, payer.raw, nonce.raw)
+
+
+def _require_salt(salt: bytes) -> None:
+    if len(salt) != 32:
+        raise ValueError("a salt is 32 bytes")

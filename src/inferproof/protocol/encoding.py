@@ -1,0 +1,112 @@
+"""One value, one encoding: canonical JSON, tagged digests, tensors as bytes."""
+
+import json
+import re
+import struct
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from Crypto.Hash import keccak as _keccak
+
+from inferproof.errors import Reason, RequestRejected
+from inferproof.types.digest import Digest
+from inferproof.types.tensor import FixedTensor
+
+MAX_JSON_DEPTH = 32
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+Json = dict[str, "Json"] | list["Json"] | str | int | bool | None
+"""JSON without floats: a number with a fraction travels as a string or as float64 bytes."""
+
+
+def keccak256(data: bytes) -> bytes:
+    """The 32-byte Keccak-256 of the data, as the EVM computes it (not NIST SHA3-256)."""
+    return _keccak.new(digest_bits=256, data=data).digest()
+
+
+def tagged_digest(tag: str, *parts: bytes) -> Digest:
+    """The Keccak-256 digest of the parts under a domain tag.
+
+    Encoding: keccak256(tag) ‖ for each part its length as 8 big-endian bytes ‖ the part.
+    Lengths make the split between parts unambiguous; the tag keeps uses apart.
+    """
+    body = b"".join(struct.pack(">Q", len(part)) + part for part in parts)
+    return Digest(keccak256(keccak256(tag.encode()) + body))
+
+
+def canonical_json(value: Json) -> bytes:
+    """The one JSON text of a value: keys sorted by code point, no blanks, ASCII only.
+
+    Raises: ValueError for floats and for anything that is not JSON; that is a bug of ours,
+    never of the input.
+    """
+    _check(value, 0)
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    ).encode()
+
+
+def parse_canonical_json(data: bytes, *, max_bytes: int) -> Json:
+    """The value whose canonical JSON is exactly `data`.
+
+    Raises: RequestRejected with JSON_TOO_LARGE or JSON_NOT_CANONICAL. A repeated key, a float,
+    a blank, another key order or another escape is not canonical.
+    """
+    if len(data) > max_bytes:
+        raise RequestRejected(Reason.JSON_TOO_LARGE, size=len(data), limit=max_bytes)
+    try:
+        value: Json = json.loads(data)
+        again = canonical_json(value)
+    except (ValueError, RecursionError):
+        raise RequestRejected(Reason.JSON_NOT_CANONICAL) from None
+    if again != data:
+        raise RequestRejected(Reason.JSON_NOT_CANONICAL)
+    return value
+
+
+def _check(value: Any, depth: int) -> None:
+    if depth > MAX_JSON_DEPTH:
+        raise ValueError("nested too deeply")
+    match value:
+        case dict():
+            for key, item in value.items():
+                if type(key) is not str:
+                    raise ValueError("a key is a string")
+                _check(key, depth)
+                _check(item, depth + 1)
+        case list():
+            for item in value:
+                _check(item, depth + 1)
+        case str():
+            if _SURROGATE.search(value):
+                raise ValueError("a string holds no lone surrogate")
+        case None | bool() | int():
+            return
+        case _:
+            raise ValueError(f"not canonical JSON: {type(value).__name__}")
+
+
+def encode_tensor(name: str, array: npt.NDArray[np.float32]) -> bytes:
+    """The bytes of a float32 tensor: name, rank, dimensions, little-endian IEEE 754 data.
+
+    Minus zero is written as zero, so that equal inputs have equal encodings.
+    Raises: ValueError for another dtype or a value that is not finite.
+    """
+    if array.dtype != np.float32:
+        raise ValueError(f"a committed input is float32, not {array.dtype}")
+    if not np.isfinite(array).all():
+        raise ValueError("a committed input is finite")
+    data = (array + np.float32(0)).astype("<f4").tobytes()
+    return _header(name, array.shape) + data
+
+
+def encode_fixed_tensor(tensor: FixedTensor) -> bytes:
+    """The bytes of an output tensor: name, rank, dimensions, scale, little-endian int64 values."""
+    data = np.array(tensor.values, dtype="<i8").tobytes()
+    return _header(tensor.name, tensor.shape) + struct.pack("<d", tensor.scale) + data
+
+
+def _header(name: str, shape: tuple[int, ...]) -> bytes:
+    text = name.encode()
+    return struct.pack(f"<I{len(text)}sI{len(shape)}Q", len(text), text, len(shape), *shape)

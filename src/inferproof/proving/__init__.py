@@ -1,0 +1,1 @@
+"""Proof systems behind one protocol: compile, prove, verify, estimate, describe."""

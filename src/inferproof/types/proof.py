@@ -1,0 +1,64 @@
+"""The statement that a proof proves, and how strong a proof is."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from inferproof.types.digest import Address, Digest
+
+STATEMENT_VERSION = 1
+
+
+class Assurance(StrEnum):
+    """What a receipt may claim about the execution, from weakest to strongest."""
+
+    COMMITMENT = "commitment"
+    """Digests are bound together; nothing is proven about the execution."""
+    QUORUM = "quorum"
+    """Validators with stake attested the result; wrong answers are punishable, not impossible."""
+    ZK_INTEGRITY = "zk-integrity"
+    """A proof shows that the output is the committed model's on the committed input."""
+    ZK_PRIVATE = "zk-private"
+    """The same, and the proof reveals neither weights nor input."""
+
+
+class Visibility(StrEnum):
+    """What of the input the verifier of a proof sees."""
+
+    PUBLIC = "public"
+    """The input is part of the proof file."""
+    HASHED = "hashed"
+    """Only a salted hash of the input is; who knows input and salt can open it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The public claim of one proof. Its EIP-712 digest is bound inside the proof.
+
+    Source: specs/statement.md.
+    """
+
+    job_id: Digest
+    model_commitment: Digest
+    input_commitment: Digest
+    output_commitment: Digest
+    proof_system: str
+    provider: Address
+    version: int = STATEMENT_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class ModelParts:
+    """Everything that defines the function a proof is about; digested to the model commitment.
+
+    `verifying_key` and `srs` are zero for systems that have none. Source: specs/statement.md.
+    """
+
+    graph: Digest
+    weights: Digest
+    preprocessing: Digest
+    quantisation: Digest
+    proof_system: str
+    proof_system_version: str
+    visibility: Visibility
+    verifying_key: Digest
+    srs: Digest

@@ -1,0 +1,59 @@
+"""Tensors as they are committed to: float inputs, and exact fixed-point outputs."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from inferproof.errors import InputRejected, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """Name, element type and fixed shape of a graph input or output."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedTensor:
+    """A proven output: integers and the real number that one unit stands for.
+
+    Shapes: `values` holds prod(shape) integers in row-major order, each within int64.
+    `scale` is a positive finite float64; the answer is values × scale in float64.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    values: tuple[int, ...]
+    scale: float
+
+    def __post_init__(self) -> None:
+        if len(self.values) != math.prod(self.shape):
+            raise ValueError("a fixed tensor holds as many values as its shape says")
+        if not (math.isfinite(self.scale) and self.scale > 0):
+            raise ValueError("a scale is positive and finite")
+        if any(not -(2**63) <= v < 2**63 for v in self.values):
+            raise ValueError("a fixed tensor's values are within int64")
+
+    def to_array(self) -> npt.NDArray[np.float64]:
+        """The real values, float64, in the tensor's shape."""
+        return (np.array(self.values, dtype=np.int64) * np.float64(self.scale)).reshape(self.shape)
+
+
+Tensors = dict[str, npt.NDArray[np.float32]]
+"""Named float32 arrays, one for each graph input, in the graph's shapes."""
+
+
+def require_finite(tensors: Tensors) -> None:
+    """Raises: InputRejected INPUT_NOT_FINITE naming the first tensor with a NaN or infinity."""
+    for name, array in tensors.items():
+        if not np.isfinite(array).all():
+            raise InputRejected(Reason.INPUT_NOT_FINITE, name=name)

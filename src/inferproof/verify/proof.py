@@ -1,0 +1,90 @@
+"""Verification of one proof file against one verifier bundle.
+
+1  the proof file decodes, in its only byte form
+2  the statement names the bundle's model and proof system
+3  the outputs are those the model declares, and have the stated commitment
+4  the input, disclosed or hashed, has the stated commitment
+5  the proof holds for the statement's digest
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from inferproof.errors import ProofRejected, Reason
+from inferproof.protocol.commitments import (
+    hashed_input_commitment,
+    input_commitment,
+    output_commitment,
+    proof_digest,
+)
+from inferproof.protocol.proof_file import ProofFile, decode_proof_file
+from inferproof.protocol.statement import statement_digest
+from inferproof.protocol.verifier_bundle import VerifierBundle
+from inferproof.types.digest import Digest
+from inferproof.types.proof import Statement, Visibility
+from inferproof.types.tensor import FixedTensor
+
+
+class ProofChecker(Protocol):
+    """The part of a proof system that checks; it needs no proving key."""
+
+    def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VerifiedProof:
+    """A proof that held. Only `verify_proof` makes one."""
+
+    statement: Statement
+    digest: Digest
+    outputs: tuple[FixedTensor, ...]
+    file: ProofFile
+
+
+def verify_proof(data: bytes, bundle: VerifierBundle, checker: ProofChecker) -> VerifiedProof:
+    """The verified proof that the file holds.
+
+    Raises: ProofRejected with the reason of the first step that fails.
+    Soundness: the caller compares `bundle.commitment` with the model it asked for, and the
+    statement's job id and provider with its own.
+    """
+    # 1
+    file = decode_proof_file(data)
+    statement = file.statement
+    # 2
+    if statement.model_commitment != bundle.commitment:
+        raise ProofRejected(
+            Reason.PROOF_OTHER_MODEL, got=statement.model_commitment, expected=bundle.commitment
+        )
+    if statement.proof_system != bundle.parts.proof_system:
+        raise ProofRejected(
+            Reason.PROOF_OTHER_SYSTEM,
+            got=statement.proof_system,
+            expected=bundle.parts.proof_system,
+        )
+    # 3
+    if [(o.name, o.shape) for o in file.outputs] != [(s.name, s.shape) for s in bundle.outputs]:
+        raise ProofRejected(Reason.PROOF_OUTPUTS_SHAPE)
+    if output_commitment(file.outputs) != statement.output_commitment:
+        raise ProofRejected(Reason.PROOF_OUTPUT_COMMITMENT)
+    # 4
+    _check_input(file, bundle)
+    # 5
+    checker.check(bundle, file, statement_digest(statement))
+    return VerifiedProof(statement, proof_digest(data), file.outputs, file)
+
+
+def _check_input(file: ProofFile, bundle: VerifierBundle) -> None:
+    if bundle.parts.visibility is Visibility.PUBLIC:
+        if file.disclosed is None:
+            raise ProofRejected(Reason.PROOF_INPUT_VISIBILITY, expected="public")
+        shapes = {name: array.shape for name, array in file.disclosed.tensors.items()}
+        if shapes != {s.name: s.shape for s in bundle.inputs}:
+            raise ProofRejected(Reason.PROOF_INPUTS_SHAPE)
+        got = input_commitment(file.disclosed.salt, file.disclosed.tensors)
+    else:
+        if file.input_hashes is None:
+            raise ProofRejected(Reason.PROOF_INPUT_VISIBILITY, expected="hashed")
+        got = hashed_input_commitment(bundle.parts.proof_system, file.input_hashes)
+    if got != file.statement.input_commitment:
+        raise ProofRejected(Reason.PROOF_INPUT_COMMITMENT)
