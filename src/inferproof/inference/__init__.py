@@ -1,0 +1,1 @@
+"""Runs committed models: pre-processing of raw inputs, and ONNX sessions."""

@@ -1,0 +1,1 @@
+"""Model intake: cards, loading, preflight, quantisation and commitment of ONNX models."""
