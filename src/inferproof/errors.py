@@ -159,6 +159,23 @@ class Reason(Enum):
     PROOF_INPUT_VISIBILITY = "the model was compiled for {expected} input, the proof shows another"
     PROOF_INVALID = "the proof does not hold for its statement"
 
+    # -- quotes, payments, jobs (protocol/) ---------------------------------------------------
+    QUOTE_SIGNATURE = "the quote is not signed by gateway {gateway}"
+    QUOTE_OTHER_MODEL = "the quote is for model {got}, not for {expected}"
+    QUOTE_OTHER_REQUEST = "the quote is for another request"
+    QUOTE_EXPIRED = (
+        "the quote does not hold at {now}; it expires at {expires_at}; ask for a new one"
+    )
+    PAYMENT_SIGNATURE = "the authorization is not signed by its payer {payer}"
+    PAYMENT_ASSET = "the payment is in {got}, the price is in {expected}"
+    PAYMENT_PAYEE = "the payment goes to {got}, the payee is {expected}"
+    PAYMENT_AMOUNT = "the payment is {got} {symbol}, the price is exactly {expected} {symbol}"
+    PAYMENT_NOT_YET_VALID = "the authorization is valid after {valid_after}, it is {now}"
+    PAYMENT_EXPIRED = (
+        "the authorization ends at {valid_before}; at {now} it must last {margin} seconds longer"
+    )
+    JOB_TRANSITION_ILLEGAL = "a job that is {state} does not allow {transition}"
+
     # -- missing parts (anywhere) ----------------------------------------------------------
     MISSING_LIBRARY = "{feature} needs the Python package {package}; install it with: {command}"
     MISSING_TOOL = "{feature} needs the program {tool}; {mend}"

@@ -1,0 +1,103 @@
+"""The EIP-3009 authorization: its digest, and whether it can pay for a quote."""
+
+from functools import lru_cache
+
+from inferproof.errors import PaymentRejected, Reason, RequestRejected
+from inferproof.protocol.eip712 import Struct, digest, domain_separator, hash_struct
+from inferproof.protocol.signature import recover
+from inferproof.types.digest import Digest
+from inferproof.types.money import Asset, format_units
+from inferproof.types.payment import Authorization, Quote
+
+TRANSFER_WITH_AUTHORIZATION = Struct(
+    "TransferWithAuthorization",
+    {
+        "from": "address",
+        "to": "address",
+        "value": "uint256",
+        "validAfter": "uint256",
+        "validBefore": "uint256",
+        "nonce": "bytes32",
+    },
+)
+"""Source: EIP-3009."""
+
+
+@lru_cache(maxsize=256)
+def asset_domain(asset: Asset) -> Digest:
+    """The EIP-712 domain separator of the token's authorizations."""
+    return domain_separator(
+        asset.domain_name, asset.domain_version, asset.network.chain_id, asset.address
+    )
+
+
+def authorization_digest(authorization: Authorization) -> Digest:
+    """The digest that the payer signs."""
+    struct_hash = hash_struct(
+        TRANSFER_WITH_AUTHORIZATION,
+        {
+            "from": authorization.payer,
+            "to": authorization.payee,
+            "value": authorization.amount,
+            "validAfter": authorization.valid_after,
+            "validBefore": authorization.valid_before,
+            "nonce": authorization.nonce,
+        },
+    )
+    return digest(asset_domain(authorization.asset), struct_hash)
+
+
+def check_signature(authorization: Authorization) -> None:
+    """Returns when the payer's own key signed the authorization.
+
+    Raises: PaymentRejected PAYMENT_SIGNATURE. Contract wallets (EIP-1271) are not supported.
+    """
+    try:
+        signer = recover(authorization_digest(authorization), authorization.signature)
+    except RequestRejected as error:
+        raise PaymentRejected(error.reason) from None
+    if signer != authorization.payer:
+        raise PaymentRejected(Reason.PAYMENT_SIGNATURE, payer=authorization.payer)
+
+
+def check_terms(authorization: Authorization, quote: Quote) -> None:
+    """Returns when asset, payee and amount are the quoted ones.
+
+    The amount must be exact: an overpayment is a mistake that would have to be given back.
+    Raises: PaymentRejected PAYMENT_ASSET, PAYMENT_PAYEE, PAYMENT_AMOUNT.
+    """
+    if authorization.asset != quote.price.asset:
+        raise PaymentRejected(
+            Reason.PAYMENT_ASSET,
+            got=f"{authorization.asset.network} {authorization.asset.address}",
+            expected=f"{quote.price.asset.network} {quote.price.asset.address}",
+        )
+    if authorization.payee != quote.payee:
+        raise PaymentRejected(Reason.PAYMENT_PAYEE, got=authorization.payee, expected=quote.payee)
+    if authorization.amount != quote.price.amount:
+        raise PaymentRejected(
+            Reason.PAYMENT_AMOUNT,
+            got=format_units(authorization.amount, authorization.asset.decimals),
+            expected=format_units(quote.price.amount, quote.price.asset.decimals),
+            symbol=quote.price.asset.symbol,
+        )
+
+
+def check_time(authorization: Authorization, now: int, margin: int) -> None:
+    """Returns when the authorization is valid now and stays so for `margin` seconds.
+
+    The margin is the time that settling may take: an authorization that would expire on its
+    way to the chain is refused before anything is reserved.
+    Raises: PaymentRejected PAYMENT_NOT_YET_VALID, PAYMENT_EXPIRED.
+    """
+    if now <= authorization.valid_after:
+        raise PaymentRejected(
+            Reason.PAYMENT_NOT_YET_VALID, valid_after=authorization.valid_after, now=now
+        )
+    if now + margin >= authorization.valid_before:
+        raise PaymentRejected(
+            Reason.PAYMENT_EXPIRED,
+            valid_before=authorization.valid_before,
+            now=now,
+            margin=margin,
+        )

@@ -1,0 +1,70 @@
+"""The life cycle of a paid job, as a table of named transitions.
+
+    reserve ─► RESERVED ─send_settlement─► SETTLING ─settled─► QUEUED ◄─release─┐
+                  │ void                      │ void             │ │           │
+                  ▼                           │                  │ └─claim─► RUNNING ─finish─► DONE
+                 VOID ◄───────────────────────┘          give_up │           │
+                                                                 ▼           │ give_up
+                              ┌──────────────send_refund────── FAILED ◄──────┘
+                              ▼                                  ▲
+                          REFUNDING ─────────refund_lost─────────┘
+                              └──refunded─► REFUNDED
+
+Money rule: a job becomes runnable only by `settled`, and a job whose money was taken ends in
+DONE or REFUNDED.
+"""
+
+from enum import StrEnum
+
+from inferproof.errors import Conflict, Reason
+from inferproof.types.job import JobState
+
+
+class Transition(StrEnum):
+    """What may happen to a job."""
+
+    SEND_SETTLEMENT = "send_settlement"
+    SETTLED = "settled"
+    VOID = "void"
+    CLAIM = "claim"
+    RELEASE = "release"
+    FINISH = "finish"
+    GIVE_UP = "give_up"
+    SEND_REFUND = "send_refund"
+    REFUND_LOST = "refund_lost"
+    REFUNDED = "refunded"
+
+
+TRANSITIONS: dict[tuple[JobState, Transition], JobState] = {
+    (JobState.RESERVED, Transition.SEND_SETTLEMENT): JobState.SETTLING,
+    (JobState.RESERVED, Transition.VOID): JobState.VOID,
+    (JobState.SETTLING, Transition.VOID): JobState.VOID,
+    (JobState.SETTLING, Transition.SETTLED): JobState.QUEUED,
+    (JobState.QUEUED, Transition.CLAIM): JobState.RUNNING,
+    (JobState.QUEUED, Transition.GIVE_UP): JobState.FAILED,
+    (JobState.RUNNING, Transition.RELEASE): JobState.QUEUED,
+    (JobState.RUNNING, Transition.FINISH): JobState.DONE,
+    (JobState.RUNNING, Transition.GIVE_UP): JobState.FAILED,
+    (JobState.FAILED, Transition.SEND_REFUND): JobState.REFUNDING,
+    (JobState.REFUNDING, Transition.REFUND_LOST): JobState.FAILED,
+    (JobState.REFUNDING, Transition.REFUNDED): JobState.REFUNDED,
+}
+
+FINAL = frozenset({JobState.DONE, JobState.REFUNDED, JobState.VOID})
+"""States that nothing leaves."""
+
+PAID = frozenset(JobState) - {JobState.RESERVED, JobState.SETTLING, JobState.VOID}
+"""States in which the buyer's money was taken (and, in REFUNDED, given back)."""
+
+
+def after(state: JobState, transition: Transition) -> JobState:
+    """The state that the transition leads to.
+
+    Raises: Conflict JOB_TRANSITION_ILLEGAL when the state does not allow it.
+    """
+    target = TRANSITIONS.get((state, transition))
+    if target is None:
+        raise Conflict(
+            Reason.JOB_TRANSITION_ILLEGAL, state=state.value, transition=transition.value
+        )
+    return target

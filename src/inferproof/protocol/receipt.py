@@ -1,0 +1,291 @@
+"""The receipt as an EIP-712 struct, its JSON, and the receipt file. Source: specs/receipt.md."""
+
+from inferproof.errors import ReceiptRejected
+from inferproof.protocol.documents import decode_document, encode_document
+from inferproof.protocol.eip712 import INFERPROOF_DOMAIN, Struct, digest, hash_struct
+from inferproof.protocol.encoding import Json
+from inferproof.protocol.fields import Fields, to_base64
+from inferproof.protocol.proof_file import MAX_BYTES as MAX_PROOF_FILE_BYTES
+from inferproof.protocol.proof_file import read_statement, statement_json
+from inferproof.protocol.quote import (
+    ASSET,
+    QUOTE,
+    asset_json,
+    asset_value,
+    quote_json,
+    quote_value,
+    read_asset,
+    read_quote,
+)
+from inferproof.protocol.statement import STATEMENT, statement_value
+from inferproof.protocol.verifier_bundle import MAX_BYTES as MAX_BUNDLE_BYTES
+from inferproof.types.digest import ZERO_DIGEST, Digest
+from inferproof.types.payment import Authorization, Settlement, SettlementState
+from inferproof.types.proof import Assurance
+from inferproof.types.receipt import (
+    RECEIPT_VERSION,
+    Claim,
+    ClaimSource,
+    ClaimStatus,
+    Receipt,
+    ReceiptFile,
+    Request,
+    StageTime,
+)
+
+FORMAT = "inferproof/receipt/1"
+MAX_REQUEST_BYTES = 64 * 2**20
+MAX_BYTES = 512 * 2**20
+"""Base64 of the largest proof file, bundle and request together stays below this."""
+
+PAYMENT = Struct(
+    "Payment",
+    {
+        "asset": ASSET,
+        "payer": "address",
+        "payee": "address",
+        "amount": "uint256",
+        "validAfter": "uint256",
+        "validBefore": "uint256",
+        "nonce": "bytes32",
+        "signature": "bytes",
+    },
+)
+SETTLEMENT = Struct(
+    "Settlement", {"state": "string", "transaction": "bytes32", "blockNumber": "uint64"}
+)
+CLAIM = Struct(
+    "Claim", {"name": "string", "status": "string", "source": "string", "reason": "string"}
+)
+STAGE_TIME = Struct("StageTime", {"stage": "string", "microseconds": "uint64"})
+RECEIPT = Struct(
+    "Receipt",
+    {
+        "statement": STATEMENT,
+        "proofDigest": "bytes32",
+        "assurance": "string",
+        "proven": "string",
+        "requestDigest": "bytes32",
+        "quote": QUOTE,
+        "quoteSignature": "bytes",
+        "payment": PAYMENT,
+        "settlement": SETTLEMENT,
+        "claims": (CLAIM,),
+        "timings": (STAGE_TIME,),
+        "issuedAt": "uint64",
+        "gateway": "address",
+        "version": "uint16",
+    },
+)
+
+
+def receipt_value(receipt: Receipt) -> dict[str, object]:
+    """The receipt's fields under the names of its struct."""
+    payment, settlement = receipt.payment, receipt.settlement
+    return {
+        "statement": statement_value(receipt.statement),
+        "proofDigest": receipt.proof_digest,
+        "assurance": receipt.assurance.value,
+        "proven": receipt.proven,
+        "requestDigest": receipt.request_digest,
+        "quote": quote_value(receipt.quote),
+        "quoteSignature": receipt.quote_signature,
+        "payment": {
+            "asset": asset_value(payment.asset),
+            "payer": payment.payer,
+            "payee": payment.payee,
+            "amount": payment.amount,
+            "validAfter": payment.valid_after,
+            "validBefore": payment.valid_before,
+            "nonce": payment.nonce,
+            "signature": payment.signature,
+        },
+        "settlement": {
+            "state": settlement.state.value,
+            "transaction": settlement.transaction or ZERO_DIGEST,
+            "blockNumber": settlement.block or 0,
+        },
+        "claims": [
+            {"name": c.name, "status": c.status.value, "source": c.source.value, "reason": c.reason}
+            for c in receipt.claims
+        ],
+        "timings": [{"stage": t.stage, "microseconds": t.microseconds} for t in receipt.timings],
+        "issuedAt": receipt.issued_at,
+        "gateway": receipt.gateway,
+        "version": receipt.version,
+    }
+
+
+def receipt_digest(receipt: Receipt) -> Digest:
+    """The digest that the gateway signs; it is the receipt's id."""
+    return digest(INFERPROOF_DOMAIN, hash_struct(RECEIPT, receipt_value(receipt)))
+
+
+def receipt_json(receipt: Receipt) -> dict[str, Json]:
+    """The receipt as JSON."""
+    settlement = receipt.settlement
+    return {
+        "statement": statement_json(receipt.statement),
+        "proofDigest": receipt.proof_digest.hex,
+        "assurance": receipt.assurance.value,
+        "proven": receipt.proven,
+        "requestDigest": receipt.request_digest.hex,
+        "quote": quote_json(receipt.quote),
+        "quoteSignature": "0x" + receipt.quote_signature.hex(),
+        "payment": authorization_json(receipt.payment),
+        "settlement": {
+            "state": settlement.state.value,
+            "transaction": settlement.transaction.hex if settlement.transaction else None,
+            "blockNumber": settlement.block,
+        },
+        "claims": [
+            {"name": c.name, "status": c.status.value, "source": c.source.value, "reason": c.reason}
+            for c in receipt.claims
+        ],
+        "timings": [{"stage": t.stage, "microseconds": t.microseconds} for t in receipt.timings],
+        "issuedAt": receipt.issued_at,
+        "gateway": receipt.gateway.hex,
+        "version": receipt.version,
+    }
+
+
+def read_receipt(fields: Fields) -> Receipt:
+    """The receipt in decoded JSON."""
+    receipt = Receipt(
+        statement=fields.nested("statement", read_statement),
+        proof_digest=fields.digest("proofDigest"),
+        assurance=Assurance(_one_of(fields, "assurance", Assurance)),
+        proven=fields.text("proven", most=4096),
+        request_digest=fields.digest("requestDigest"),
+        quote=fields.nested("quote", read_quote),
+        quote_signature=fields.hex_bytes("quoteSignature", length=65),
+        payment=fields.nested("payment", read_authorization),
+        settlement=fields.nested("settlement", _read_settlement),
+        claims=tuple(fields.nested_list("claims", _read_claim, most=64)),
+        timings=tuple(fields.nested_list("timings", _read_stage, most=64)),
+        issued_at=fields.integer("issuedAt"),
+        gateway=fields.address("gateway"),
+        version=fields.integer("version", least=RECEIPT_VERSION, most=RECEIPT_VERSION),
+    )
+    fields.end()
+    return receipt
+
+
+def encode_receipt_file(file: ReceiptFile) -> bytes:
+    """The one byte form of a receipt file."""
+    return encode_document(FORMAT, receipt_file_json(file))
+
+
+def receipt_file_json(file: ReceiptFile) -> dict[str, Json]:
+    """The body of a receipt file as JSON."""
+    request: Json = None
+    if file.request is not None:
+        request = {
+            "method": file.request.method,
+            "path": file.request.path,
+            "body": to_base64(file.request.body),
+        }
+    return {
+        "receipt": receipt_json(file.receipt),
+        "signature": "0x" + file.signature.hex(),
+        "request": request,
+        "proof": to_base64(file.proof) if file.proof is not None else None,
+        "verifier": to_base64(file.verifier) if file.verifier is not None else None,
+    }
+
+
+def decode_receipt_file(data: bytes) -> ReceiptFile:
+    """The receipt file that these bytes are.
+
+    Raises: ReceiptRejected (see `decode_document`). Soundness: nothing is verified yet.
+    """
+    return decode_document(data, FORMAT, _read_file, max_bytes=MAX_BYTES, kind=ReceiptRejected)
+
+
+def authorization_json(authorization: Authorization) -> dict[str, Json]:
+    """An authorization as JSON; amount and times are decimal strings, as wallets write them."""
+    return {
+        "asset": asset_json(authorization.asset),
+        "payer": authorization.payer.hex,
+        "payee": authorization.payee.hex,
+        "amount": str(authorization.amount),
+        "validAfter": str(authorization.valid_after),
+        "validBefore": str(authorization.valid_before),
+        "nonce": authorization.nonce.hex,
+        "signature": "0x" + authorization.signature.hex(),
+    }
+
+
+def read_authorization(fields: Fields) -> Authorization:
+    """The authorization in decoded JSON."""
+    authorization = Authorization(
+        asset=fields.nested("asset", read_asset),
+        payer=fields.address("payer"),
+        payee=fields.address("payee"),
+        amount=fields.amount("amount"),
+        valid_after=fields.amount("validAfter"),
+        valid_before=fields.amount("validBefore"),
+        nonce=fields.digest("nonce"),
+        signature=fields.hex_bytes("signature", length=65),
+    )
+    fields.end()
+    return authorization
+
+
+def _read_settlement(fields: Fields) -> Settlement:
+    settlement = Settlement(
+        state=SettlementState(_one_of(fields, "state", SettlementState)),
+        transaction=fields.optional("transaction", fields.digest),
+        block=fields.optional("blockNumber", fields.integer),
+    )
+    fields.end()
+    known = settlement.transaction is not None and settlement.block is not None
+    if known != (settlement.state is SettlementState.SETTLED):
+        raise fields.malformed("state")
+    return settlement
+
+
+def _read_claim(fields: Fields) -> Claim:
+    claim = Claim(
+        name=fields.text("name", most=64),
+        status=ClaimStatus(_one_of(fields, "status", ClaimStatus)),
+        source=ClaimSource(_one_of(fields, "source", ClaimSource)),
+        reason=fields.text("reason", most=1024),
+    )
+    fields.end()
+    return claim
+
+
+def _read_stage(fields: Fields) -> StageTime:
+    stage = StageTime(fields.text("stage", most=64), fields.integer("microseconds"))
+    fields.end()
+    return stage
+
+
+def _read_request(fields: Fields) -> Request:
+    request = Request(
+        fields.text("method", most=16),
+        fields.text("path", most=2048),
+        fields.base64("body", most=MAX_REQUEST_BYTES),
+    )
+    fields.end()
+    return request
+
+
+def _read_file(fields: Fields) -> ReceiptFile:
+    file = ReceiptFile(
+        receipt=fields.nested("receipt", read_receipt),
+        signature=fields.hex_bytes("signature", length=65),
+        request=fields.optional("request", lambda n: fields.nested(n, _read_request)),
+        proof=fields.optional("proof", lambda n: fields.base64(n, most=MAX_PROOF_FILE_BYTES)),
+        verifier=fields.optional("verifier", lambda n: fields.base64(n, most=MAX_BUNDLE_BYTES)),
+    )
+    fields.end()
+    return file
+
+
+def _one_of(fields: Fields, field: str, allowed: type) -> str:
+    value = fields.text(field, most=64)
+    if value not in {member.value for member in allowed}:  # type: ignore[attr-defined]
+        raise fields.malformed(field)
+    return value

@@ -1,0 +1,70 @@
+"""Quotes, authorizations to move funds, and settlements."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from inferproof.types.digest import Address, Digest
+from inferproof.types.money import Asset, Money
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A price and its terms. Signed by the gateway; its EIP-712 digest is its id.
+
+    `request_digest` is zero when the quote holds for any request to the model. Times are Unix
+    seconds; predictions come from measured cost and bind nobody. Source: specs/receipt.md.
+    """
+
+    model_id: str
+    model_commitment: Digest
+    proof_system: str
+    provider: Address
+    price: Money
+    payee: Address
+    request_digest: Digest
+    prove_ms: int
+    peak_bytes: int
+    proof_bytes: int
+    verify_gas: int
+    issued_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """A payer's EIP-3009 authorization: `payee` may take `amount` once, in a span of time.
+
+    Units: `amount` in atomic units of the asset; times in Unix seconds, the authorization
+    being valid strictly after `valid_after` and strictly before `valid_before`.
+    """
+
+    asset: Asset
+    payer: Address
+    payee: Address
+    amount: int
+    valid_after: int
+    valid_before: int
+    nonce: Digest
+    signature: bytes = field(repr=False)
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.asset)
+
+
+class SettlementState(StrEnum):
+    """The outcome of a settlement on chain."""
+
+    PENDING = "pending"
+    SETTLED = "settled"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What is known of a settlement. Transaction and block are present once it is settled."""
+
+    state: SettlementState
+    transaction: Digest | None = None
+    block: int | None = None
