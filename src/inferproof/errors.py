@@ -176,6 +176,47 @@ class Reason(Enum):
     )
     JOB_TRANSITION_ILLEGAL = "a job that is {state} does not allow {transition}"
 
+    # -- the chain (chain/, testing/devnet.py) -----------------------------------------------
+    CHAIN_UNREACHABLE = (
+        "the chain at {url} does not answer: {why}; check the address and that the node runs"
+    )
+    CHAIN_RPC_ERROR = "the chain at {url} refuses {method}: {why}"
+    CHAIN_ID_MISMATCH = (
+        "the chain at {url} has the id {got}, the settings say {expected}; point to the right node"
+    )
+    CHAIN_NO_CONTRACT = "there is no contract at {address} on chain {chain_id}"
+    CHAIN_CALL_REVERTED = "the contract at {address} refuses {call}: {why}"
+    CHAIN_BAD_ANSWER = "the contract at {address} answers {call} with {got} bytes, not {expected}"
+    TX_NONCE_USED = "account {address} has used the transaction number {nonce} already"
+    TX_REFUSED = "the chain refuses the transaction: {why}"
+    TX_NOT_MINED = "transaction {tx} is not in a block after {seconds} seconds"
+    TX_REVERTED = "transaction {tx} was included in block {block} and reverted"
+    TOKEN_DOMAIN_MISMATCH = (
+        "token {token} does not sign as name {name!r}, version {version!r} on chain {chain_id}; "
+        "set the EIP-712 name and version that the token has"
+    )
+    TOKEN_DECIMALS_MISMATCH = "token {token} has {got} decimals, the settings say {expected}"
+    AUTHORIZATION_REFUSED = "the token refuses the authorization: {why}"
+    AUTHORIZATION_SIGNATURE_FORM = "the signature is {size} bytes; r, s and v take 65"
+    SETTLEMENT_NO_TRANSFER = (
+        "transaction {tx} does not move {value} from {payer} to {payee} under nonce {nonce}"
+    )
+    VKA_MALFORMED = "the verifying-key artifact is not a list of 32-byte words"
+    VKA_NOT_REGISTERED = (
+        "the verifier at {verifier} does not know the verifying key {digest}; register it first"
+    )
+    VKA_DIGEST_MISMATCH = "the verifier used the verifying key {got}, not {expected}"
+    VERIFIER_CODE_UNKNOWN = (
+        "the code at {verifier} is not the {contract} that this version ships; its word is worth "
+        "nothing"
+    )
+    PROOF_REFUSED_ON_CHAIN = "the verifier contract at {verifier} rejects the proof"
+    PROOF_PUBLIC_VALUE_RANGE = "public value {index} of the proof is not a field element"
+    DEPLOYMENT_NOT_FOUND = "there is no deployment file {path}; deploy to {network} first"
+    DEPLOYMENT_MALFORMED = "the deployment file {path} is malformed: {why}"
+    CONTRACT_ARTIFACT_MALFORMED = "the contract artifact {name} of this package is damaged: {why}"
+    DEVNET_NOT_STARTED = "anvil did not start: {why}"
+
     # -- missing parts (anywhere) ----------------------------------------------------------
     MISSING_LIBRARY = "{feature} needs the Python package {package}; install it with: {command}"
     MISSING_TOOL = "{feature} needs the program {tool}; {mend}"
