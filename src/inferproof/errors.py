@@ -42,7 +42,8 @@ class Reason(Enum):
     )
     MODEL_INVALID = "the ONNX checker refuses operator {op}: {why}"
     MODEL_OPSET_UNSUPPORTED = (
-        "the model is written for ONNX opset {opset}; opsets {oldest} to {newest} are supported"
+        "the model is written for ONNX opset {opset}; opsets {oldest} to {newest} are supported, "
+        "onnx.version_converter brings it there"
     )
     MODEL_UNKNOWN_DOMAIN = (
         "operator {op} is of the domain {domain}; only standard ONNX operators are accepted"
@@ -216,6 +217,28 @@ class Reason(Enum):
     DEPLOYMENT_MALFORMED = "the deployment file {path} is malformed: {why}"
     CONTRACT_ARTIFACT_MALFORMED = "the contract artifact {name} of this package is damaged: {why}"
     DEVNET_NOT_STARTED = "anvil did not start: {why}"
+
+    # -- receipts and policy (verify/) --------------------------------------------------------
+    RECEIPT_SIGNATURE = "the receipt is not signed by gateway {gateway}"
+    RECEIPT_QUOTE = "the quote in the receipt is for another model, request or provider"
+    RECEIPT_JOB = "the job in the statement does not follow from the payment; expected {expected}"
+    RECEIPT_REQUEST = "the attached request is not the one that was paid for"
+    RECEIPT_PROOF_MISSING = (
+        "the receipt has no proof attached; fetch proof {digest} and give it with --proof"
+    )
+    RECEIPT_PROOF_DIGEST = "the attached proof is not the one that the receipt names"
+    RECEIPT_VERIFIER_MISSING = (
+        "the receipt has no verifier bundle attached; "
+        "fetch the one of model {model} and give it with --verifier"
+    )
+    RECEIPT_STATEMENT = "the proof carries another statement than the receipt"
+    RECEIPT_PREPROCESSING = "the proven input is not what pre-processing makes of the request"
+    RECEIPT_CLAIMS = "assurance, sentence or claims say something else than the proof allows"
+    POLICY_GATEWAY = "gateway {gateway} is not among the trusted ones"
+    POLICY_MODEL = "model {model} is not among the accepted ones"
+    POLICY_NETWORK = "network {network} is not among the accepted ones"
+    POLICY_ASSURANCE = "the assurance is {got}, at least {minimum} is asked for"
+    POLICY_SETUP = "the {setup} set-up with SRS {srs} is not a trusted ceremony's"
 
     # -- missing parts (anywhere) ----------------------------------------------------------
     MISSING_LIBRARY = "{feature} needs the Python package {package}; install it with: {command}"

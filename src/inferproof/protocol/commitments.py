@@ -36,6 +36,7 @@ def model_commitment(parts: ModelParts) -> Digest:
         parts.visibility.value.encode(),
         parts.verifying_key.raw,
         parts.srs.raw,
+        parts.setup.value.encode(),
     )
 
 

@@ -3,12 +3,14 @@
 import base64
 import binascii
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from inferproof.errors import InferproofError, Reason, RequestRejected
 from inferproof.types.digest import Address, Digest
 
 T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
 
 
 class Fields:
@@ -63,6 +65,13 @@ class Fields:
         if int(value) >= 2**256:
             raise self.malformed(field)
         return int(value)
+
+    def one_of(self, field: str, allowed: type[E]) -> E:
+        """A member of a string enumeration, written as its value."""
+        try:
+            return allowed(self.text(field, most=64))
+        except ValueError:
+            raise self.malformed(field) from None
 
     def digest(self, field: str) -> Digest:
         return self._parsed(field, Digest.from_hex)

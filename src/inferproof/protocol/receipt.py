@@ -154,7 +154,7 @@ def read_receipt(fields: Fields) -> Receipt:
     receipt = Receipt(
         statement=fields.nested("statement", read_statement),
         proof_digest=fields.digest("proofDigest"),
-        assurance=Assurance(_one_of(fields, "assurance", Assurance)),
+        assurance=fields.one_of("assurance", Assurance),
         proven=fields.text("proven", most=4096),
         request_digest=fields.digest("requestDigest"),
         quote=fields.nested("quote", read_quote),
@@ -234,7 +234,7 @@ def read_authorization(fields: Fields) -> Authorization:
 
 def _read_settlement(fields: Fields) -> Settlement:
     settlement = Settlement(
-        state=SettlementState(_one_of(fields, "state", SettlementState)),
+        state=fields.one_of("state", SettlementState),
         transaction=fields.optional("transaction", fields.digest),
         block=fields.optional("blockNumber", fields.integer),
     )
@@ -248,8 +248,8 @@ def _read_settlement(fields: Fields) -> Settlement:
 def _read_claim(fields: Fields) -> Claim:
     claim = Claim(
         name=fields.text("name", most=64),
-        status=ClaimStatus(_one_of(fields, "status", ClaimStatus)),
-        source=ClaimSource(_one_of(fields, "source", ClaimSource)),
+        status=fields.one_of("status", ClaimStatus),
+        source=fields.one_of("source", ClaimSource),
         reason=fields.text("reason", most=1024),
     )
     fields.end()
@@ -282,10 +282,3 @@ def _read_file(fields: Fields) -> ReceiptFile:
     )
     fields.end()
     return file
-
-
-def _one_of(fields: Fields, field: str, allowed: type) -> str:
-    value = fields.text(field, most=64)
-    if value not in {member.value for member in allowed}:  # type: ignore[attr-defined]
-        raise fields.malformed(field)
-    return value

@@ -14,7 +14,7 @@ from inferproof.protocol.encoding import Json, tagged_digest
 from inferproof.protocol.fields import Fields, to_base64
 from inferproof.protocol.proof_file import read_shape
 from inferproof.types.digest import ZERO_DIGEST, Digest
-from inferproof.types.proof import ModelParts, Visibility
+from inferproof.types.proof import ModelParts, Setup, Visibility
 from inferproof.types.tensor import TensorSpec
 
 FORMAT = "inferproof/verifier/1"
@@ -123,14 +123,12 @@ def parts_json(parts: ModelParts) -> dict[str, Json]:
         "visibility": parts.visibility.value,
         "verifying_key": parts.verifying_key.hex,
         "srs": parts.srs.hex,
+        "setup": parts.setup.value,
     }
 
 
 def read_parts(fields: Fields) -> ModelParts:
     """The parts of a model commitment in decoded JSON."""
-    visibility = fields.text("visibility", most=16)
-    if visibility not in tuple(Visibility):
-        raise fields.malformed("visibility")
     parts = ModelParts(
         graph=fields.digest("graph"),
         weights=fields.digest("weights"),
@@ -138,9 +136,10 @@ def read_parts(fields: Fields) -> ModelParts:
         quantisation=fields.digest("quantisation"),
         proof_system=fields.text("proof_system", most=64),
         proof_system_version=fields.text("proof_system_version", most=64),
-        visibility=Visibility(visibility),
+        visibility=fields.one_of("visibility", Visibility),
         verifying_key=fields.digest("verifying_key"),
         srs=fields.digest("srs"),
+        setup=fields.one_of("setup", Setup),
     )
     fields.end()
     return parts

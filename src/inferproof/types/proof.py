@@ -30,6 +30,17 @@ class Visibility(StrEnum):
     """Only a salted hash of the input is; who knows input and salt can open it."""
 
 
+class Setup(StrEnum):
+    """Where the structured reference string of a proof system comes from."""
+
+    NONE = "none"
+    """The system needs no trusted set-up."""
+    CEREMONY = "ceremony"
+    """A published ceremony's, pinned by digest."""
+    DEVELOPMENT = "development"
+    """Made on one machine: whoever made it can forge proofs. For development only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """The public claim of one proof. Its EIP-712 digest is bound inside the proof.
@@ -50,7 +61,8 @@ class Statement:
 class ModelParts:
     """Everything that defines the function a proof is about; digested to the model commitment.
 
-    `verifying_key` and `srs` are zero for systems that have none. Source: specs/statement.md.
+    `verifying_key` and `srs` are zero for systems that have none; `setup` is the provider's word
+    on where the SRS comes from. Source: specs/statement.md.
     """
 
     graph: Digest
@@ -62,3 +74,4 @@ class ModelParts:
     visibility: Visibility
     verifying_key: Digest
     srs: Digest
+    setup: Setup

@@ -1,0 +1,149 @@
+"""What a receipt claims, and the plain sentence of what is proven.
+
+Both are functions of the model's parts and the settlement, so that a verifier derives them
+again and compares: a receipt cannot say more than its proof. Source: specs/receipt.md.
+"""
+
+from inferproof.types.payment import Settlement, SettlementState
+from inferproof.types.proof import Assurance, ModelParts, Setup, Visibility
+from inferproof.types.receipt import Claim, ClaimSource, ClaimStatus
+
+_SETUP_SENTENCE = {
+    Setup.NONE: "",
+    Setup.CEREMONY: " This rests on the set-up ceremony whose digest the model commitment holds.",
+    Setup.DEVELOPMENT: (
+        " The set-up is a development one: whoever made it could forge this proof."
+    ),
+}
+
+
+def proven_sentence(assurance: Assurance, parts: ModelParts) -> str:
+    """The plain sentence of what a proof of this model proves."""
+    if assurance is Assurance.COMMITMENT:
+        return (
+            "Job, model, input and output are bound together; "
+            "that the model was executed is not proven."
+        )
+    if assurance is Assurance.QUORUM:
+        return "A quorum of staked validators attested the output; execution is not proven."
+    hidden = "" if assurance is Assurance.ZK_INTEGRITY else ", revealing neither weights nor input"
+    shown = "disclosed" if parts.visibility is Visibility.PUBLIC else "committed"
+    return (
+        f"A {parts.proof_system} proof shows that the output is what the committed, quantised "
+        f"model computes on the {shown} input{hidden}.{_SETUP_SENTENCE[parts.setup]}"
+    )
+
+
+def assurance_of(parts: ModelParts) -> Assurance:
+    """The assurance that a verified proof of this model gives.
+
+    No proof system here is zero-knowledge for weights and input both, so none reaches
+    zk-private.
+    """
+    return Assurance.COMMITMENT if parts.proof_system in BINDING_ONLY else Assurance.ZK_INTEGRITY
+
+
+BINDING_ONLY = frozenset({"toy", "commitment"})
+"""Proof systems that bind digests and prove nothing about the execution."""
+
+
+def derive_claims(parts: ModelParts, settlement: Settlement) -> tuple[Claim, ...]:
+    """The claims of a receipt for a verified proof of this model."""
+    return (
+        _execution(parts),
+        _preprocessing(parts),
+        Claim(
+            "model-identity",
+            ClaimStatus.ASSERTED,
+            ClaimSource.PROVIDER_ASSERTED,
+            "the verifying key was made from the committed graph and weights; "
+            "who has the model file can compile it again and compare",
+        ),
+        _setup(parts),
+        Claim(
+            "payment-authorized",
+            ClaimStatus.ASSERTED,
+            ClaimSource.VERIFIER_DERIVED,
+            "the payer's signature over amount, payee and nonce is in the receipt",
+        ),
+        _settled(settlement),
+        Claim(
+            "timings",
+            ClaimStatus.ASSERTED,
+            ClaimSource.OPERATOR_ASSERTED,
+            "measured by the gateway",
+        ),
+    )
+
+
+def _execution(parts: ModelParts) -> Claim:
+    if parts.proof_system in BINDING_ONLY:
+        return Claim(
+            "execution",
+            ClaimStatus.UNKNOWN,
+            ClaimSource.PROVIDER_ASSERTED,
+            "this proof system proves nothing about the execution",
+        )
+    return Claim(
+        "execution",
+        ClaimStatus.ASSERTED,
+        ClaimSource.PROVEN,
+        "the output is the committed, quantised model's on the committed input",
+    )
+
+
+def _preprocessing(parts: ModelParts) -> Claim:
+    if parts.visibility is Visibility.PUBLIC:
+        return Claim(
+            "preprocessing",
+            ClaimStatus.ASSERTED,
+            ClaimSource.VERIFIER_DERIVED,
+            "the disclosed input is the request after the committed pre-processing",
+        )
+    return Claim(
+        "preprocessing",
+        ClaimStatus.ASSERTED,
+        ClaimSource.PROVIDER_ASSERTED,
+        "the input is not disclosed; who knows it and its salt can open the commitment",
+    )
+
+
+def _setup(parts: ModelParts) -> Claim:
+    match parts.setup:
+        case Setup.NONE:
+            return Claim(
+                "trusted-setup",
+                ClaimStatus.ASSERTED,
+                ClaimSource.VERIFIER_DERIVED,
+                "the proof system needs no trusted set-up",
+            )
+        case Setup.CEREMONY:
+            return Claim(
+                "trusted-setup",
+                ClaimStatus.ASSERTED,
+                ClaimSource.PROVIDER_ASSERTED,
+                f"the SRS is a ceremony's; its digest is {parts.srs}",
+            )
+        case Setup.DEVELOPMENT:
+            return Claim(
+                "trusted-setup",
+                ClaimStatus.REFUTED,
+                ClaimSource.PROVIDER_ASSERTED,
+                "development SRS: whoever made it can forge proofs",
+            )
+
+
+def _settled(settlement: Settlement) -> Claim:
+    if settlement.state is SettlementState.SETTLED:
+        return Claim(
+            "payment-settled",
+            ClaimStatus.ASSERTED,
+            ClaimSource.OPERATOR_ASSERTED,
+            f"in transaction {settlement.transaction}; the chain can confirm it",
+        )
+    return Claim(
+        "payment-settled",
+        ClaimStatus.UNKNOWN,
+        ClaimSource.OPERATOR_ASSERTED,
+        f"the settlement is {settlement.state.value}",
+    )

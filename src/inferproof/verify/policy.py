@@ -1,0 +1,54 @@
+"""What a verifier trusts, apart from how it verifies."""
+
+from dataclasses import dataclass, field
+
+from inferproof.errors import PolicyRejected, Reason
+from inferproof.types.digest import Address, Digest
+from inferproof.types.money import Network
+from inferproof.types.proof import Assurance, ModelParts, Setup
+from inferproof.types.receipt import Receipt
+
+_STRENGTH = {level: rank for rank, level in enumerate(Assurance)}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the verifying person accepts. None stands for anything.
+
+    `ceremonies` are the digests of SRS files whose ceremony the person trusts; with
+    `require_ceremony` a development SRS, or one that is not listed, is refused.
+    """
+
+    gateways: frozenset[Address] | None = None
+    models: frozenset[Digest] | None = None
+    networks: frozenset[Network] | None = None
+    minimum_assurance: Assurance = Assurance.ZK_INTEGRITY
+    require_ceremony: bool = False
+    ceremonies: frozenset[Digest] = field(default_factory=frozenset)
+
+    def check_receipt(self, receipt: Receipt) -> None:
+        """Returns when gateway, model, network and assurance are accepted.
+
+        Raises: PolicyRejected POLICY_GATEWAY, POLICY_MODEL, POLICY_NETWORK, POLICY_ASSURANCE.
+        """
+        if self.gateways is not None and receipt.gateway not in self.gateways:
+            raise PolicyRejected(Reason.POLICY_GATEWAY, gateway=receipt.gateway)
+        model = receipt.statement.model_commitment
+        if self.models is not None and model not in self.models:
+            raise PolicyRejected(Reason.POLICY_MODEL, model=model)
+        network = receipt.payment.asset.network
+        if self.networks is not None and network not in self.networks:
+            raise PolicyRejected(Reason.POLICY_NETWORK, network=network)
+        if _STRENGTH[receipt.assurance] < _STRENGTH[self.minimum_assurance]:
+            raise PolicyRejected(
+                Reason.POLICY_ASSURANCE,
+                got=receipt.assurance.value,
+                minimum=self.minimum_assurance.value,
+            )
+
+    def check_setup(self, parts: ModelParts) -> None:
+        """Returns when the set-up is accepted. Raises: PolicyRejected POLICY_SETUP."""
+        if not self.require_ceremony or parts.setup is Setup.NONE:
+            return
+        if parts.setup is not Setup.CEREMONY or parts.srs not in self.ceremonies:
+            raise PolicyRejected(Reason.POLICY_SETUP, setup=parts.setup.value, srs=parts.srs)
