@@ -1,1 +1,5 @@
 """inferproof: machine-learning answers that prove themselves."""
+
+from importlib.metadata import version
+
+__version__ = version("inferproof")

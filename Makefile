@@ -1,0 +1,52 @@
+# make demo     buy three proved predictions on a local chain and re-check everything
+# make test     run the tests (installs what is missing first)
+# make serve    run a gateway on a local chain, with the three models
+# make check    format, lint, types, layers, contract tests
+# make bench    measure, and write bench/RESULTS.md and its plots
+# make zoo      train the three models again
+
+PY := .venv/bin/python
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help bootstrap demo test test-slow serve check fix bench zoo clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+bootstrap:
+	@scripts/bootstrap.sh tools
+
+demo: bootstrap
+	@$(BIN)/inferproof demo
+
+serve: bootstrap
+	@$(BIN)/inferproof devnet serve
+
+test:
+	@scripts/bootstrap.sh js
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow" -q
+
+test-slow:
+	@scripts/bootstrap.sh js
+	@$(BIN)/pytest -m slow -q
+
+check: bootstrap
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) -C contracts test
+
+fix: bootstrap
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: bootstrap
+	@$(PY) bench/run.py
+
+zoo: bootstrap
+	@$(PY) zoo/train_all.py
+
+clean:
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .inferproof contracts/out contracts/cache

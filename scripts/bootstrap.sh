@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Installs everything that `make demo` and `make test` need, once: a Python environment in
+# .venv from the lock file, and the pinned npm tools (anvil, forge). Run again, it does nothing.
+#   scripts/bootstrap.sh python      only the Python environment
+#   scripts/bootstrap.sh tools       the Python environment and the npm tools
+#   scripts/bootstrap.sh js          the JavaScript clients of the end-to-end tests as well
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+UV_VERSION=0.13.9
+export UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=.venv
+
+say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+find_python() {
+    for candidate in "${PYTHON:-}" python3.13 python3.12 python3.11 python3; do
+        [ -n "$candidate" ] || continue
+        if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    fail "Python 3.11, 3.12 or 3.13 is needed and was not found.
+  Debian/Ubuntu: apt-get install python3 python3-venv    macOS: brew install python@3.12
+  or name one: PYTHON=/path/to/python3.12 make demo"
+}
+
+bootstrap_python() {
+    local stamp=.venv/.synced
+    if [ -f "$stamp" ] && [ "$stamp" -nt uv.lock ] && [ "$stamp" -nt pyproject.toml ]; then
+        return
+    fi
+    local python uv
+    python=$(find_python)
+    uv=$(command -v uv || true)
+    if [ -z "$uv" ] || [ "$("$uv" --version | cut -d' ' -f2)" != "$UV_VERSION" ]; then
+        uv=.tools/bin/uv
+        if [ ! -x "$uv" ] || [ "$("$uv" --version | cut -d' ' -f2)" != "$UV_VERSION" ]; then
+            say "installing uv $UV_VERSION into .tools"
+            "$python" -m venv .tools || fail "the venv module is missing; Debian/Ubuntu: apt-get install python3-venv"
+            .tools/bin/pip install --quiet --disable-pip-version-check "uv==$UV_VERSION" ||
+                fail "pip could not install uv; is a Python package index reachable?"
+        fi
+    fi
+    say "installing the Python packages of uv.lock into .venv"
+    "$uv" sync --frozen --all-extras --all-groups --python "$python" ||
+        fail "uv sync failed; the lines above say which package"
+    touch "$stamp"
+}
+
+npm_ci() { # folder, what for
+    local stamp="$1/node_modules/.package-lock.json"
+    if [ -f "$stamp" ] && [ "$stamp" -nt "$1/package-lock.json" ] && [ "$stamp" -nt "$1/package.json" ]; then
+        return
+    fi
+    command -v npm >/dev/null || fail "$2 needs npm (Node.js 20 or newer), which was not found.
+  Debian/Ubuntu: apt-get install nodejs npm    macOS: brew install node"
+    say "installing the npm packages of $1"
+    # No install scripts: the programs come ready inside their packages.
+    npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund --loglevel=error ||
+        fail "npm ci failed in $1; the lines above say which package"
+    touch "$stamp"
+}
+
+case "${1:-tools}" in
+    python) bootstrap_python ;;
+    tools)
+        bootstrap_python
+        npm_ci contracts "the local chain (anvil)"
+        ;;
+    js)
+        bootstrap_python
+        npm_ci contracts "the local chain (anvil)"
+        npm_ci tests/e2e/js "the public x402 clients"
+        ;;
+    *) fail "usage: scripts/bootstrap.sh [python|tools|js]" ;;
+esac
