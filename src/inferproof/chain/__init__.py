@@ -1,0 +1,10 @@
+"""The EVM chain: an adapter over web3, the contracts we ship, and where they are deployed.
+
+rpc           one node: typed calls with a time limit each
+abi           call data, return words, reasons of reverts
+transactions  sign, send, wait, deploy
+contracts     ABI and bytecode that come with the package
+token         an EIP-3009 dollar token: what a settler needs, and the check at start
+verifier      the reusable ezkl verifier
+deployments   one file of addresses for each network
+"""

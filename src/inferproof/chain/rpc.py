@@ -1,0 +1,371 @@
+"""One EVM node over JSON-RPC: typed calls, each with a time limit, none tried twice.
+
+A failure to reach the node is Unavailable; what the node says about a call or a transaction
+is a typed rejection. Messages name the node by scheme and host only, since the rest of an
+RPC address is often an access key.
+"""
+
+import json
+from asyncio import timeout as time_limit
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from inferproof.chain.abi import revert_reason
+from inferproof.errors import (
+    Conflict,
+    InferproofError,
+    Misconfigured,
+    MissingPart,
+    Reason,
+    Rejection,
+    Unavailable,
+)
+from inferproof.protocol.encoding import keccak256
+from inferproof.types.digest import Address, Digest
+
+try:
+    from aiohttp import ClientError, ClientTimeout
+    from web3 import AsyncHTTPProvider, AsyncWeb3
+    from web3.exceptions import (
+        BadResponseFormat,
+        ContractLogicError,
+        TransactionNotFound,
+        Web3RPCError,
+    )
+except ImportError as missing:  # the base install buys and verifies without a chain
+    raise MissingPart(
+        Reason.MISSING_LIBRARY,
+        feature="the chain",
+        package=missing.name or "web3",
+        command='pip install "inferproof[chain]"',
+    ) from missing
+
+T = TypeVar("T")
+TIMEOUT_S = 10.0
+"""A healthy node answers in milliseconds; ten seconds separates a slow one from a dead one."""
+
+
+class CallReverted(Rejection):
+    """A contract refused a call. `data` is what it reverted with."""
+
+    def __init__(self, reason: Reason, *, data: bytes = b"", **facts: object) -> None:
+        super().__init__(reason, **facts)
+        self.data = data
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One event that a contract emitted."""
+
+    address: Address
+    topics: tuple[Digest, ...]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReceipt:
+    """What a chain says of a transaction that is in a block.
+
+    Units: `gas_price` in wei for each gas. `succeeded` is false for a revert.
+    """
+
+    tx: Digest
+    succeeded: bool
+    block: int
+    block_hash: Digest
+    gas_used: int
+    gas_price: int
+    logs: tuple[Log, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Head of a chain. Units: `timestamp` in Unix seconds, `base_fee` in wei for each gas."""
+
+    number: int
+    timestamp: int
+    base_fee: int
+
+
+class Rpc:
+    """One node. Close it, or use it as an asynchronous context manager."""
+
+    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
+        parts = urlsplit(url)
+        self.shown_url = f"{parts.scheme}://{parts.hostname or ''}"
+        if parts.port is not None:
+            self.shown_url += f":{parts.port}"
+        self._provider = AsyncHTTPProvider(
+            url,
+            request_kwargs={"timeout": ClientTimeout(total=timeout_s)},
+            # Repeats would multiply the time limit and could send a transaction twice.
+            exception_retry_configuration=None,
+        )
+        self._web3: Any = AsyncWeb3(self._provider, middleware=[])
+
+    def __repr__(self) -> str:
+        return f"Rpc({self.shown_url})"
+
+    async def __aenter__(self) -> "Rpc":
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends the connections; the object can be used again and opens new ones."""
+        await self._provider.disconnect()
+
+    async def chain_id(self) -> int:
+        """The id that the node gives to its chain."""
+        return int(await self._ask("eth_chainId", self._web3.eth.chain_id))
+
+    async def require_chain(self, expected: int) -> None:
+        """Returns when the node serves this chain.
+
+        Raises: Misconfigured CHAIN_ID_MISMATCH; Unavailable CHAIN_UNREACHABLE.
+        """
+        got = await self.chain_id()
+        if got != expected:
+            raise Misconfigured(
+                Reason.CHAIN_ID_MISMATCH, url=self.shown_url, got=got, expected=expected
+            )
+
+    async def head(self) -> Block:
+        """The newest block."""
+        block = await self._ask("eth_getBlockByNumber", self._web3.eth.get_block("latest"))
+        return Block(
+            int(block["number"]), int(block["timestamp"]), int(block.get("baseFeePerGas") or 0)
+        )
+
+    async def priority_fee(self) -> int:
+        """The tip that the node suggests, in wei for each gas."""
+        return int(await self._ask("eth_maxPriorityFeePerGas", self._web3.eth.max_priority_fee))
+
+    async def nonce(self, address: Address) -> int:
+        """The number of the next transaction of the account, unmined ones counted."""
+        return int(
+            await self._ask(
+                "eth_getTransactionCount",
+                self._web3.eth.get_transaction_count(_checksum(address), "pending"),
+            )
+        )
+
+    async def native_balance(self, address: Address) -> int:
+        """The balance in the chain's own coin, in wei."""
+        return int(
+            await self._ask("eth_getBalance", self._web3.eth.get_balance(_checksum(address)))
+        )
+
+    async def code(self, address: Address) -> bytes:
+        """The code at the address; empty when there is none."""
+        return bytes(await self._ask("eth_getCode", self._web3.eth.get_code(_checksum(address))))
+
+    async def storage(self, address: Address, slot: Digest) -> bytes:
+        """The 32 bytes in a storage slot of the contract."""
+        word = await self._ask(
+            "eth_getStorageAt",
+            self._web3.eth.get_storage_at(_checksum(address), int.from_bytes(slot.raw, "big")),
+        )
+        return bytes(word).rjust(32, b"\0")
+
+    async def call(
+        self, to: Address, data: bytes, *, what: str, sender: Address | None = None, gas: int = 0
+    ) -> bytes:
+        """What the contract returns, without a transaction. `what` names the call in messages.
+
+        Raises: CallReverted CHAIN_CALL_REVERTED; Unavailable CHAIN_UNREACHABLE,
+        CHAIN_RPC_ERROR.
+        Soundness: an address without code returns no bytes and does not revert.
+        """
+        request = _request(to, data, sender, gas)
+        return bytes(
+            await self._ask("eth_call", self._web3.eth.call(request, "latest"), to=to, what=what)
+        )
+
+    async def estimate_gas(
+        self, to: Address, data: bytes, *, what: str, sender: Address | None = None
+    ) -> int:
+        """The gas that a transaction with this data would take now.
+
+        Raises: as `call`.
+        """
+        request = _request(to, data, sender, 0)
+        return int(
+            await self._ask(
+                "eth_estimateGas", self._web3.eth.estimate_gas(request), to=to, what=what
+            )
+        )
+
+    async def send_raw(self, raw: bytes) -> Digest:
+        """The hash of a signed transaction that the node has taken (or had taken before).
+
+        Raises: Conflict TX_NONCE_USED when the sender's number is spent: this transaction or
+        another one with its number is in a block, and the receipt tells which. Unavailable
+        TX_REFUSED, CHAIN_UNREACHABLE: it may or may not have been taken; the same bytes can
+        be sent again.
+        """
+        tx = Digest(keccak256(raw))
+        try:
+            sent = await self._bounded(self._web3.eth.send_raw_transaction(raw))
+        except Web3RPCError as error:
+            why = _rpc_message(error)
+            lower = why.lower()
+            if "already known" in lower or "already imported" in lower:
+                return tx
+            if "nonce too low" in lower:
+                raise Conflict(Reason.TX_NONCE_USED, tx=tx) from error
+            raise Unavailable(Reason.TX_REFUSED, why=why) from error
+        if bytes(sent) != tx.raw:
+            raise self._unreachable(f"it answers with another hash than {tx}")
+        return tx
+
+    async def receipt(self, tx: Digest) -> ChainReceipt | None:
+        """The receipt of a transaction, or None while it is in no block the node knows."""
+        try:
+            found = await self._ask(
+                "eth_getTransactionReceipt", self._web3.eth.get_transaction_receipt(tx.hex)
+            )
+        except TransactionNotFound:
+            return None
+        return _receipt(found)
+
+    async def find_logs(
+        self, address: Address, topics: tuple[Digest, ...], *, first_block: int
+    ) -> tuple[Digest, ...]:
+        """The hashes of transactions since a block in which the contract emitted such an event.
+
+        `topics` are the leading topics that must be equal.
+        """
+        logs = await self._ask(
+            "eth_getLogs",
+            self._web3.eth.get_logs(
+                {
+                    "address": _checksum(address),
+                    "topics": [topic.hex for topic in topics],
+                    "fromBlock": first_block,
+                    "toBlock": "latest",
+                }
+            ),
+        )
+        return tuple(Digest(bytes(log["transactionHash"])) for log in logs)
+
+    async def request(self, method: str, *params: object) -> Any:
+        """The result of any other method, as the node gives it: `evm_mine` of a devnet, say.
+
+        Raises: Unavailable CHAIN_RPC_ERROR, CHAIN_UNREACHABLE.
+        """
+        answer = await self._bounded(self._provider.make_request(method, list(params)))
+        if "error" in answer:
+            detail = answer["error"]
+            why = detail.get("message") if isinstance(detail, dict) else detail
+            raise Unavailable(
+                Reason.CHAIN_RPC_ERROR, url=self.shown_url, method=method, why=str(why)[:200]
+            )
+        return answer.get("result")
+
+    async def _bounded(self, request: Awaitable[T]) -> T:
+        """What the node answers in time. Raises: Unavailable CHAIN_UNREACHABLE."""
+        try:
+            async with time_limit(self._timeout_s):
+                return await request
+        except TimeoutError as error:
+            raise self._unreachable(f"no answer in {self._timeout_s:g} seconds") from error
+        except (ClientError, OSError) as error:
+            raise self._unreachable(_connection_message(error)) from error
+        except (BadResponseFormat, json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise self._unreachable("the answer is not JSON-RPC") from error
+
+    async def _ask(
+        self,
+        method: str,
+        request: Awaitable[T],
+        *,
+        to: Address | None = None,
+        what: str = "",
+    ) -> T:
+        try:
+            return await self._bounded(request)
+        except ContractLogicError as error:
+            data = _revert_data(error)
+            why = revert_reason(data)
+            raise CallReverted(
+                Reason.CHAIN_CALL_REVERTED, data=data, address=to, call=what, why=why
+            ) from error
+        except TransactionNotFound:
+            raise
+        except Web3RPCError as error:
+            raise Unavailable(
+                Reason.CHAIN_RPC_ERROR,
+                url=self.shown_url,
+                method=method,
+                why=_rpc_message(error),
+            ) from error
+
+    def _unreachable(self, why: str) -> InferproofError:
+        return Unavailable(Reason.CHAIN_UNREACHABLE, url=self.shown_url, why=why)
+
+
+def _checksum(address: Address) -> str:
+    return str(AsyncWeb3.to_checksum_address(address.hex))
+
+
+def _request(to: Address, data: bytes, sender: Address | None, gas: int) -> dict[str, Any]:
+    request: dict[str, Any] = {"to": _checksum(to), "data": "0x" + data.hex()}
+    if sender is not None:
+        request["from"] = _checksum(sender)
+    if gas:
+        request["gas"] = gas
+    return request
+
+
+def _receipt(found: Mapping[str, Any]) -> ChainReceipt:
+    return ChainReceipt(
+        tx=Digest(bytes(found["transactionHash"])),
+        succeeded=int(found["status"]) == 1,
+        block=int(found["blockNumber"]),
+        block_hash=Digest(bytes(found["blockHash"])),
+        gas_used=int(found["gasUsed"]),
+        gas_price=int(found["effectiveGasPrice"]),
+        logs=tuple(
+            Log(
+                Address.from_hex(log["address"]),
+                tuple(Digest(bytes(topic)) for topic in log["topics"]),
+                bytes(log["data"]),
+            )
+            for log in found["logs"]
+        ),
+    )
+
+
+def _revert_data(error: ContractLogicError) -> bytes:
+    data = error.data
+    if not isinstance(data, str) or not data.startswith("0x"):
+        return b""
+    try:
+        return bytes.fromhex(data[2:])
+    except ValueError:
+        return b""
+
+
+def _rpc_message(error: Web3RPCError) -> str:
+    response = error.rpc_response or {}
+    detail = response.get("error")
+    text = detail.get("message") if isinstance(detail, dict) else None
+    return str(text or error)[:200]
+
+
+def _connection_message(error: Exception) -> str:
+    # The text of a client error repeats the whole address, access key included.
+    if isinstance(error, OSError) and error.strerror:
+        return "the connection failed"
+    return f"the connection failed ({type(error).__name__})"
