@@ -122,6 +122,13 @@ class Reason(Enum):
     # -- inputs (types/, inference/) ---------------------------------------------------------
     INPUT_NOT_FINITE = "input {name} holds a NaN or an infinity"
 
+    # -- running a model (inference/session.py) ----------------------------------------------
+    INPUT_RUN_FAILED = "the model fails on this input: {why}"
+    OUTPUT_NOT_FINITE = (
+        "for this input the model's output {name} holds NaN or infinity; "
+        "give it values of the size that it was trained on"
+    )
+
     # -- model cards (models/card.py, inference/preprocess/) ---------------------------------
     CARD_UNREADABLE = "the model card file {file} cannot be read: {problem}"
     CARD_TOO_LARGE = "the model card file {file} is {size} bytes, the limit is {limit}"
@@ -188,7 +195,9 @@ class Reason(Enum):
     CHAIN_NO_CONTRACT = "there is no contract at {address} on chain {chain_id}"
     CHAIN_CALL_REVERTED = "the contract at {address} refuses {call}: {why}"
     CHAIN_BAD_ANSWER = "the contract at {address} answers {call} with {got} bytes, not {expected}"
-    TX_NONCE_USED = "account {address} has used the transaction number {nonce} already"
+    TX_NONCE_USED = (
+        "the number of transaction {tx} is spent: it, or another one of its sender, is in a block"
+    )
     TX_REFUSED = "the chain refuses the transaction: {why}"
     TX_NOT_MINED = "transaction {tx} is not in a block after {seconds} seconds"
     TX_REVERTED = "transaction {tx} was included in block {block} and reverted"
@@ -214,6 +223,7 @@ class Reason(Enum):
     PROOF_REFUSED_ON_CHAIN = "the verifier contract at {verifier} rejects the proof"
     PROOF_PUBLIC_VALUE_RANGE = "public value {index} of the proof is not a field element"
     DEPLOYMENT_NOT_FOUND = "there is no deployment file {path}; deploy to {network} first"
+    DEPLOYMENT_LACKS_CONTRACT = "the deployment on {network} names no contract {name}"
     DEPLOYMENT_MALFORMED = "the deployment file {path} is malformed: {why}"
     CONTRACT_ARTIFACT_MALFORMED = "the contract artifact {name} of this package is damaged: {why}"
     DEVNET_NOT_STARTED = "anvil did not start: {why}"
@@ -239,6 +249,23 @@ class Reason(Enum):
     POLICY_NETWORK = "network {network} is not among the accepted ones"
     POLICY_ASSURANCE = "the assurance is {got}, at least {minimum} is asked for"
     POLICY_SETUP = "the {setup} set-up with SRS {srs} is not a trusted ceremony's"
+
+    # -- settings and HTTP (settings.py, app.py, api/) ---------------------------------------
+    SETTING_WRONG = "the setting {name} is wrong: {problem}"
+    SETTING_MISSING = "the setting {name} is missing; set it in the environment"
+    KEY_FILE_OPEN = "others can read the key file {path}; run: chmod 600 {path}"
+    ROUTE_UNKNOWN = "there is nothing at this path; the routes are listed in /openapi.json"
+    METHOD_NOT_ALLOWED = "this path does not take {method}; it takes {allowed}"
+    REQUEST_INVALID = "the request is wrong at {where}: {problem}"
+    HTTP_REFUSED = "the request cannot be served: {problem}"
+    BODY_TOO_LARGE = "the request body is larger than {limit} bytes"
+    BODY_NOT_JSON = "the request body is not JSON: {problem}"
+    PAYMENT_REQUIRED = (
+        "this call costs {price}; sign one of the offers in the PAYMENT-REQUIRED header and send "
+        "it as PAYMENT-SIGNATURE"
+    )
+    ADMIN_ONLY = "this takes the admin token as Authorization: Bearer"
+    INTERNAL_ERROR = "the gateway failed on its own account; it is logged under {request_id}"
 
     # -- missing parts (anywhere) ----------------------------------------------------------
     MISSING_LIBRARY = "{feature} needs the Python package {package}; install it with: {command}"
