@@ -267,6 +267,50 @@ class Reason(Enum):
     ADMIN_ONLY = "this takes the admin token as Authorization: Bearer"
     INTERNAL_ERROR = "the gateway failed on its own account; it is logged under {request_id}"
 
+    # -- storage (storage/) -------------------------------------------------------------------
+    STORAGE_FULL = "the disk is full; nothing was lost, try again once the operator made room"
+    STORAGE_UNAVAILABLE = "the storage does not answer: {why}"
+    BLOB_UNKNOWN = "there is nothing stored under {name}"
+    BLOB_DAMAGED = "what is stored under {name} has changed on disk; restore it from a backup"
+    ARTIFACT_NOT_HERE = (
+        "the compiled model {commitment} is not on this machine; copy its folder to {path}"
+    )
+    DATABASE_NEWER = (
+        "the database is of schema {got}, which this version does not know; run a newer version"
+    )
+
+    # -- orders (storage/, services/) ----------------------------------------------------------
+    MODEL_UNKNOWN = "there is no model {model}"
+    MODEL_NOT_ACTIVE = "model {model} is {status}; it takes no calls"
+    MODEL_VERSION_TAKEN = "{model} is there already with other content; give it a new version"
+    MODEL_OWNED = "the model id {id} belongs to provider {owner}; choose another id"
+    SUBMISSION_MALFORMED = "the submission cannot be read: {why}"
+    SUBMISSION_SIGNATURE = "the submission is not signed by its provider {provider}"
+    SUBMISSION_MISMATCH = "the card says {what} {card}, the verifier bundle says {bundle}"
+    JOB_UNKNOWN = "there is no job {job}"
+    FENCE_STALE = "claim {fence} of job {job} is over; another claim was made since"
+    JOB_ATTEMPTS = "the job was given up after {attempts} attempts; the last one ended so: {why}"
+    JOB_DEADLINE = "no worker took the job before its deadline {deadline}"
+    JOB_STATEMENT = "the proof system answered with a proof for another {what}"
+    LEASE_EXPIRED = "the worker stopped without a word"
+    RECEIPT_NOT_READY = "job {job} is {state}; only a job that is done has a receipt"
+    PROOF_UNKNOWN = "there is no proof {digest}"
+    VERIFICATION_UNKNOWN = "there is no verification {number}"
+    QUEUE_FULL = "{depth} jobs are waiting, the limit is {limit}; nothing was charged, come back"
+    PAYMENT_REPLAYED = (
+        "this authorization already pays for another request; sign one with a fresh nonce"
+    )
+    PAYMENT_ID_REUSED = "payment id {payment_id} was used for another request; choose a new one"
+    PAYMENT_ID_MALFORMED = "a payment id is 16 to 128 letters, digits, - and _"
+    PAYMENT_NONCE_BINDING = (
+        "the authorization's nonce is {got}; bound to this request with this salt it is {expected}"
+    )
+    PAYMENT_NONCE_USED = "the authorization's nonce {nonce} is used up on the chain; sign a new one"
+    PAYMENT_BALANCE = "the payer has {balance} {symbol}, the price is {price} {symbol}"
+    SETTLEMENT_REVERTED = "the settlement {tx} failed on chain; no money moved"
+    SETTLEMENT_CANCELLED = "the payer cancelled the authorization before it settled"
+    SETTLEMENT_EXPIRED = "the authorization ended at {valid_before} before it was sent"
+
     # -- missing parts (anywhere) ----------------------------------------------------------
     MISSING_LIBRARY = "{feature} needs the Python package {package}; install it with: {command}"
     MISSING_TOOL = "{feature} needs the program {tool}; {mend}"

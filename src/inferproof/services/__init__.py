@@ -1,0 +1,1 @@
+"""The services: gateway, settler, worker. They depend on protocols; app.py chooses adapters."""

@@ -1,0 +1,1 @@
+"""The gateway: models, quotes, paid orders, receipts."""

@@ -1,0 +1,280 @@
+"""What the gateway offers, and the values it answers with. Entry points depend on this file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from inferproof.protocol.quote import quote_digest
+from inferproof.storage.base import (
+    Failure,
+    ModelEstimate,
+    ModelFilter,
+    ModelStatus,
+    Refund,
+    Statistics,
+    VerificationRecord,
+)
+from inferproof.types.digest import Address, Digest
+from inferproof.types.job import JobState
+from inferproof.types.money import Asset, Money
+from inferproof.types.payment import Authorization, Quote, Settlement
+from inferproof.types.proof import Assurance, Setup, Visibility
+from inferproof.types.receipt import Request, StageTime
+from inferproof.types.tensor import FixedTensor, Tensors
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """Terms of this gateway. Units: seconds.
+
+    `settle_margin_s` is how long an authorization must still be valid when it is accepted;
+    `queue_limit` bounds the jobs that are reserved, settling, queued or running;
+    `deadline_s` is how long after acceptance a job may wait for a worker before it is refunded.
+    """
+
+    asset: Asset
+    payee: Address
+    quote_ttl_s: int = 300
+    settle_margin_s: int = 30
+    queue_limit: int = 1000
+    deadline_s: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One natural input of a model, and the label it is expected to get."""
+
+    title: str
+    value: Any
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """A model as buyers see it.
+
+    `proven` is the plain sentence of what its proofs prove. `input_shapes` are those of the
+    graph, after pre-processing. `file_sha256` and `file_size` are of the ONNX file. `estimate`
+    is present once the model was approved.
+    """
+
+    id: str
+    version: str
+    status: ModelStatus
+    title: str
+    description: str
+    category: str
+    developer: str
+    license: str
+    provider: Address
+    commitment: Digest
+    proof_system: str
+    proof_system_version: str
+    setup: Setup
+    visibility: Visibility
+    assurance: Assurance
+    proven: str
+    input_type: str
+    max_input_bytes: int
+    input_shapes: dict[str, tuple[int, ...]]
+    examples: tuple[Example, ...]
+    output_type: str
+    labels: tuple[str, ...]
+    unit: str
+    price: Money
+    payee: Address
+    developer_bps: int
+    platform_bps: int
+    file_sha256: Digest
+    file_size: int
+    estimate: ModelEstimate | None
+    statistics: Statistics
+    created_at: int
+    updated_at: int
+
+    @property
+    def name(self) -> str:
+        """Id and version in one word: crypto-news-sentiment@1.0.0."""
+        return f"{self.id}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedQuote:
+    """A quote with the gateway's signature. Its id is its EIP-712 digest."""
+
+    quote: Quote
+    signature: bytes = field(repr=False)
+
+    @property
+    def id(self) -> Digest:
+        return quote_digest(self.quote)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """The proven answer. `label` is that of the largest output of a classifier, else None."""
+
+    outputs: tuple[FixedTensor, ...]
+    label: str | None
+    labels: tuple[str, ...]
+    unit: str
+    proof_digest: Digest
+    assurance: Assurance
+    proven: str
+    timings: tuple[StageTime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job as its buyer sees it.
+
+    `answer` is present in DONE; `failure` in FAILED, REFUNDING, REFUNDED and VOID; `refund` in
+    FAILED, REFUNDING and REFUNDED.
+    """
+
+    id: Digest
+    state: JobState
+    model_id: str
+    model_version: str
+    model_commitment: Digest
+    request_digest: Digest
+    payment: Authorization
+    quote: SignedQuote
+    settlement: Settlement
+    created_at: int
+    updated_at: int
+    deadline: int
+    failure: Failure | None = None
+    refund: Refund | None = None
+    answer: AnswerView | None = None
+
+    @property
+    def over(self) -> bool:
+        """True when waiting longer brings no answer: it is here, or will never come."""
+        return self.state not in (
+            JobState.RESERVED,
+            JobState.SETTLING,
+            JobState.QUEUED,
+            JobState.RUNNING,
+        )
+
+
+class Gateway(Protocol):
+    """The one service behind every entry point.
+
+    `model` is an id or `id@version`; a bare id means its newest active version. Every method
+    may raise Unavailable STORAGE_UNAVAILABLE or STORAGE_FULL.
+    """
+
+    @property
+    def address(self) -> Address:
+        """The address that quotes and receipts are signed by."""
+        ...
+
+    @property
+    def settings(self) -> GatewaySettings: ...
+
+    # models
+
+    async def list_models(self, wanted: ModelFilter) -> Sequence[ModelView]: ...
+
+    async def model(self, model: str) -> ModelView:
+        """Raises: NotFound MODEL_UNKNOWN."""
+        ...
+
+    async def bundle(self, model: str) -> bytes:
+        """The verifier bundle of a model, as a file. Raises: NotFound MODEL_UNKNOWN."""
+        ...
+
+    async def submit_model(self, document: bytes, signature: bytes) -> ModelView:
+        """The pending model of a submission (see services.gateway.submission) that its provider
+        signed; the same submission again gives the same model.
+
+        Raises: RequestRejected SUBMISSION_MALFORMED, SUBMISSION_SIGNATURE, SUBMISSION_MISMATCH;
+        ModelRejected (card), ArtifactRejected (bundle); Conflict MODEL_VERSION_TAKEN, MODEL_OWNED.
+        """
+        ...
+
+    async def approve(self, model: str) -> ModelView:
+        """The model, active. `model` is `id@version`.
+
+        Raises: NotFound MODEL_UNKNOWN, ARTIFACT_NOT_HERE; ArtifactRejected.
+        """
+        ...
+
+    async def suspend(self, model: str) -> ModelView:
+        """The model, suspended; jobs that were paid go on. Raises: NotFound MODEL_UNKNOWN."""
+        ...
+
+    # orders
+
+    async def quote(self, model: str, request: Digest | None = None) -> SignedQuote:
+        """A signed price for a call, bound to the request digest where one is given.
+
+        Raises: NotFound MODEL_UNKNOWN; Conflict MODEL_NOT_ACTIVE; Unavailable QUEUE_FULL.
+        """
+        ...
+
+    async def check_input(self, model: str, body: bytes) -> Tensors:
+        """The tensors that pre-processing makes of a request body.
+
+        Raises: InputRejected; NotFound MODEL_UNKNOWN; Conflict MODEL_NOT_ACTIVE.
+        """
+        ...
+
+    async def accept(
+        self,
+        model: str,
+        request: Request,
+        payment: Authorization,
+        *,
+        binding_salt: bytes | None = None,
+        quote: SignedQuote | None = None,
+        payment_id: str | None = None,
+    ) -> JobView:
+        """The job that this payment buys: durable, and not yet settled.
+
+        The same payment with the same request gives the same job, in whatever state it is.
+        With `binding_salt` the payment's nonce must be the one bound to this request. Without
+        `quote` the model's present price and terms hold. Nothing was reserved when it raises.
+        Raises: PaymentRejected (402) PAYMENT_*; Conflict (409) PAYMENT_REPLAYED,
+        PAYMENT_ID_REUSED, MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*,
+        PAYMENT_ID_MALFORMED (422); NotFound MODEL_UNKNOWN; Unavailable (503) QUEUE_FULL, CHAIN_*.
+        """
+        ...
+
+    async def wait(self, job_id: Digest, timeout_s: float) -> JobView:
+        """The job, as soon as it is over, or as it stands after `timeout_s`.
+
+        Raises: NotFound JOB_UNKNOWN.
+        """
+        ...
+
+    async def job(self, job_id: Digest) -> JobView:
+        """Raises: NotFound JOB_UNKNOWN."""
+        ...
+
+    # what was proven
+
+    async def receipt(self, job_id: Digest, *, attach: bool = False) -> bytes:
+        """The receipt file of a finished job; with `attach` it carries request, proof and
+        verifier bundle and can be verified by itself.
+
+        Raises: NotFound JOB_UNKNOWN, RECEIPT_NOT_READY.
+        """
+        ...
+
+    async def proof(self, digest: Digest) -> bytes:
+        """The proof file with this proof digest. Raises: NotFound PROOF_UNKNOWN."""
+        ...
+
+    async def verify(self, data: bytes) -> VerificationRecord:
+        """The stored record of verifying a receipt file; a rejection is a record too.
+
+        Raises: MissingPart where the proof system's library is not installed here.
+        """
+        ...
+
+    async def verification(self, number: int) -> VerificationRecord:
+        """Raises: NotFound VERIFICATION_UNKNOWN."""
+        ...

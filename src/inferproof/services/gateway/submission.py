@@ -1,0 +1,128 @@
+"""A model submission: one JSON document that its provider signs.
+
+    {"format": "inferproof/submission/1",
+     "card": {the model card as JSON},
+     "file": {"sha256": "0x…", "size": bytes of the ONNX file},
+     "provider": "0x…",
+     "bundle": base64 of the verifier bundle}
+
+The signature is over a tagged digest of the bytes as sent, so no canonical form is asked for.
+The compiled model itself does not travel here: the operator puts it beside the gateway.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from inferproof.errors import InferproofError, Reason, RequestRejected
+from inferproof.models.card import ModelCard, parse_card
+from inferproof.protocol.encoding import tagged_digest
+from inferproof.protocol.fields import Fields, to_base64
+from inferproof.protocol.signature import SigningKey, recover
+from inferproof.protocol.verifier_bundle import MAX_BYTES as MAX_BUNDLE_BYTES
+from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
+from inferproof.types.digest import Address, Digest
+
+FORMAT = "inferproof/submission/1"
+TAG = "inferproof/submission/1"
+MAX_BYTES = 96 * 2**20
+"""The largest verifier bundle in base64, and a card beside it."""
+_NO_FOLDER = Path("/nonexistent")
+"""A submitted card names files that the provider keeps; nothing is read through it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A checked submission. `bundle_bytes` is the verifier bundle as a file."""
+
+    card: ModelCard
+    bundle: VerifierBundle
+    bundle_bytes: bytes = field(repr=False)
+    file_sha256: Digest
+    file_size: int
+    provider: Address
+
+
+def submission_digest(document: bytes) -> Digest:
+    """The digest that the provider signs."""
+    return tagged_digest(TAG, document)
+
+
+def build_submission(
+    card: dict[str, Any], bundle: bytes, file_sha256: Digest, file_size: int, key: SigningKey
+) -> tuple[bytes, bytes]:
+    """The document and its signature. `card` is the parsed TOML of the model card."""
+    document = json.dumps(
+        {
+            "format": FORMAT,
+            "card": card,
+            "file": {"sha256": file_sha256.hex, "size": file_size},
+            "provider": key.address.hex,
+            "bundle": to_base64(bundle),
+        },
+        sort_keys=True,
+        separators=(",", ":"),
+        allow_nan=False,
+    ).encode()
+    return document, key.sign(submission_digest(document))
+
+
+def read_submission(document: bytes) -> Submission:
+    """The submission in a document whose signature was checked, or will be.
+
+    Raises: RequestRejected SUBMISSION_MALFORMED, FIELD_MALFORMED, SUBMISSION_MISMATCH;
+    ModelRejected CARD_*; ArtifactRejected for the bundle.
+    """
+    if len(document) > MAX_BYTES:
+        raise RequestRejected(
+            Reason.SUBMISSION_MALFORMED, why=f"it is longer than {MAX_BYTES} bytes"
+        )
+    try:
+        value = json.loads(document)
+    except (ValueError, RecursionError):
+        raise RequestRejected(Reason.SUBMISSION_MALFORMED, why="it is not JSON") from None
+    fields = Fields(value, "submission")
+    if fields.text("format", most=64) != FORMAT:
+        raise RequestRejected(Reason.SUBMISSION_MALFORMED, why=f"its format is not {FORMAT}")
+    file = fields.child(fields.take("file", dict), "file")
+    bundle_bytes = fields.base64("bundle", most=MAX_BUNDLE_BYTES)
+    submission = Submission(
+        card=parse_card(fields.take("card", dict), _NO_FOLDER),
+        bundle=decode_bundle(bundle_bytes),
+        bundle_bytes=bundle_bytes,
+        file_sha256=file.digest("sha256"),
+        file_size=file.integer("size"),
+        provider=fields.address("provider"),
+    )
+    file.end()
+    fields.end()
+    _check_agreement(submission)
+    return submission
+
+
+def check_submission_signature(document: bytes, signature: bytes, provider: Address) -> None:
+    """Returns when the provider signed the document.
+
+    Raises: RequestRejected SUBMISSION_SIGNATURE.
+    """
+    try:
+        signer = recover(submission_digest(document), signature)
+    except InferproofError:
+        signer = None
+    if signer != provider:
+        raise RequestRejected(Reason.SUBMISSION_SIGNATURE, provider=provider)
+
+
+def _check_agreement(submission: Submission) -> None:
+    card, parts = submission.card, submission.bundle.parts
+    said = {
+        "proof system": (card.proof.system, parts.proof_system),
+        "input visibility": (card.proof.input_visibility, parts.visibility.value),
+        "pre-processing": (card.input.type, submission.bundle.preprocessing.get("kind")),
+    }
+    for what, (in_card, in_bundle) in said.items():
+        if in_card != in_bundle:
+            raise RequestRejected(
+                Reason.SUBMISSION_MISMATCH, what=what, card=in_card, bundle=in_bundle
+            )

@@ -1,0 +1,34 @@
+"""What the services count. The API shows it to Prometheus; tests read it in memory."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from inferproof.types.job import JobState
+
+
+class Metrics(Protocol):
+    """Counters, times and gauges. Labels are few and fixed; no id is ever a label."""
+
+    def proof(self, system: str, model: str) -> None:
+        """One verified proof was published."""
+        ...
+
+    def stage(self, stage: str, seconds: float) -> None:
+        """One stage of a job took this long: settle, queue, load, witness, prove, verify, store."""
+        ...
+
+    def payment(self, outcome: str) -> None:
+        """One payment was reserved, repeated, settled, void, or rejected with a reason's code."""
+        ...
+
+    def refund(self, outcome: str) -> None:
+        """One refund became due, sent, settled or lost."""
+        ...
+
+    def failure(self, code: str) -> None:
+        """One job failed for this reason."""
+        ...
+
+    def queue(self, depth: Mapping[JobState, int]) -> None:
+        """How many jobs are in each state now."""
+        ...

@@ -1,0 +1,1 @@
+"""The worker: turns queued jobs into verified answers with receipts."""

@@ -1,0 +1,473 @@
+"""The storage protocols and the rows that pass through them.
+
+    OrderBook      payment reservations, jobs, the outbox, answers; every change of a job's state
+    ModelStore     the registry of models and their versions
+    Verifications  what was verified here, and how it ended
+    BlobStore      immutable bytes under their SHA-256
+    ArtifactStore  compiled models under their commitment
+
+A method that changes something returns after the change is durable. Every method raises
+Unavailable STORAGE_UNAVAILABLE or STORAGE_FULL when the medium fails; nothing is half done then.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from inferproof.types.digest import Address, Digest
+from inferproof.types.job import JobState
+from inferproof.types.payment import Authorization, Quote, Settlement
+from inferproof.types.receipt import Request, StageTime
+from inferproof.types.tensor import FixedTensor
+
+# -- orders ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A paid request, as it is reserved. Units: times in Unix seconds.
+
+    `salt` is drawn by the gateway for the input commitment. `first_block` is the newest block
+    at the pre-check that found the authorization unused: no settlement of it is older.
+    """
+
+    job_id: Digest
+    model_id: str
+    model_version: str
+    model_commitment: Digest
+    request: Request
+    request_digest: Digest
+    payment: Authorization
+    quote: Quote
+    quote_signature: bytes = field(repr=False)
+    salt: bytes = field(repr=False)
+    payment_id: str | None
+    first_block: int
+    created_at: int
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job did not end well: a reason's code, its message, its facts as text."""
+
+    code: str
+    message: str
+    facts: Mapping[str, str]
+
+
+class RefundState(StrEnum):
+    """Where a refund stands."""
+
+    DUE = "due"
+    PENDING = "pending"
+    SETTLED = "settled"
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """What is owed back to the payer, or was given back."""
+
+    state: RefundState
+    transaction: Digest | None = None
+    block: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a finished job gave. `receipt` is a receipt file without attachments; `proof_blob` and
+    `verifier_blob` name the proof file and the verifier bundle in the blob store."""
+
+    outputs: tuple[FixedTensor, ...]
+    proof_digest: Digest
+    proof_blob: Digest
+    verifier_blob: Digest
+    receipt: bytes = field(repr=False)
+    timings: tuple[StageTime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An order and all that has happened to it.
+
+    `fence` counts the claims; only the holder of the newest may publish. `lease_until` is
+    present while a worker holds the job.
+    """
+
+    order: Order
+    state: JobState
+    attempts: int
+    fence: int
+    lease_until: int | None
+    updated_at: int
+    settlement: Settlement
+    failure: Failure | None = None
+    refund: Refund | None = None
+    answer: Answer | None = None
+
+
+class Outcome(StrEnum):
+    """Whether a reservation made a job or found one."""
+
+    NEW = "new"
+    SAME = "same"
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The job that a payment bought, now or before."""
+
+    outcome: Outcome
+    job: Job
+
+
+class OutboxKind(StrEnum):
+    """What a transaction in the outbox is for."""
+
+    SETTLEMENT = "settlement"
+    REFUND = "refund"
+
+
+class OutboxState(StrEnum):
+    """What is known of a transaction in the outbox."""
+
+    OPEN = "open"
+    """Stored; it may have been sent, and may be sent again."""
+    INCLUDED = "included"
+    """In a block, or made needless by another transaction; the job has moved on."""
+    DROPPED = "dropped"
+    """Its number was spent by another transaction, so it can never be in a block."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTransaction:
+    """A signed transaction, to be stored before it is sent. `nonce` is its sender's number."""
+
+    sender: Address
+    nonce: int
+    tx: Digest
+    raw: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """A stored transaction. `nonce_spent_at` is when its number was first seen to be spent
+    although the transaction was in no block."""
+
+    id: int
+    kind: OutboxKind
+    job_id: Digest
+    transaction: NewTransaction
+    state: OutboxState
+    attempts: int
+    created_at: int
+    sent_at: int | None
+    nonce_spent_at: int | None
+
+
+class OrderBook(Protocol):
+    """Orders and money. Each change of state is one transition of protocol.lifecycle, made by a
+    guarded update inside one transaction.
+
+    Raises: Conflict JOB_TRANSITION_ILLEGAL where the state does not allow the transition,
+    Conflict FENCE_STALE where another worker claimed the job since, NotFound JOB_UNKNOWN.
+    """
+
+    async def reserve(self, order: Order) -> Reservation:
+        """The job of this order: a new one, RESERVED, or the one this payment already bought.
+
+        Raises: Conflict PAYMENT_REPLAYED when the payment is reserved for another request or on
+        other terms; Conflict PAYMENT_ID_REUSED when the payer's payment id is.
+        """
+        ...
+
+    async def find(self, job_id: Digest) -> Job | None: ...
+
+    async def job(self, job_id: Digest) -> Job:
+        """Raises: NotFound JOB_UNKNOWN."""
+        ...
+
+    async def job_of_proof(self, proof_digest: Digest) -> Job | None: ...
+
+    async def find_payment_id(self, payer: Address, payment_id: str) -> Job | None: ...
+
+    async def in_state(self, state: JobState, *, limit: int) -> Sequence[Job]:
+        """The oldest jobs in this state."""
+        ...
+
+    async def depth(self) -> Mapping[JobState, int]:
+        """How many jobs are in each state."""
+        ...
+
+    # settlement, see protocol.lifecycle
+
+    async def send_settlement(self, job_id: Digest, tx: NewTransaction, *, now: int) -> OutboxItem:
+        """RESERVED → SETTLING, and the transaction in the outbox."""
+        ...
+
+    async def replace(self, item: OutboxItem, tx: NewTransaction, *, now: int) -> OutboxItem:
+        """Another transaction for the same settlement; the first is DROPPED. No transition."""
+        ...
+
+    async def settled(self, job_id: Digest, tx: Digest, block: int, *, now: int) -> Job:
+        """SETTLING → QUEUED, the settlement, and the outbox item INCLUDED."""
+        ...
+
+    async def uncertain(self, job_id: Digest, *, now: int) -> Job:
+        """Notes that the outcome of the settlement is not known at present. No transition."""
+        ...
+
+    async def void(self, job_id: Digest, failure: Failure, *, now: int) -> Job:
+        """RESERVED or SETTLING → VOID."""
+        ...
+
+    async def open_outbox(self, sender: Address) -> Sequence[OutboxItem]:
+        """The sender's OPEN transactions in the order of their numbers."""
+        ...
+
+    async def next_nonce(self, sender: Address) -> int:
+        """One more than the highest number of the sender in the outbox; 0 for none."""
+        ...
+
+    async def note_sent(self, item: OutboxItem, *, now: int) -> None: ...
+
+    async def note_nonce_spent(self, item: OutboxItem, *, now: int) -> OutboxItem:
+        """Notes when the number was first seen to be spent; later calls change nothing."""
+        ...
+
+    # work
+
+    async def claim(self, *, now: int, lease_until: int) -> Job | None:
+        """QUEUED → RUNNING for the oldest job, with the next fence; None when none waits."""
+        ...
+
+    async def heartbeat(self, job_id: Digest, fence: int, *, lease_until: int) -> None:
+        """A longer lease. Raises: Conflict FENCE_STALE when the lease was lost."""
+        ...
+
+    async def release(self, job_id: Digest, fence: int, *, now: int) -> Job:
+        """RUNNING → QUEUED."""
+        ...
+
+    async def finish(self, job_id: Digest, fence: int, answer: Answer, *, now: int) -> Job:
+        """RUNNING → DONE, with the answer."""
+        ...
+
+    async def give_up(self, job_id: Digest, fence: int, failure: Failure, *, now: int) -> Job:
+        """QUEUED or RUNNING → FAILED, with a refund that is due."""
+        ...
+
+    async def expired_leases(self, *, now: int) -> Sequence[Job]:
+        """RUNNING jobs whose lease has ended."""
+        ...
+
+    async def overdue(self, *, now: int) -> Sequence[Job]:
+        """QUEUED jobs whose deadline has passed."""
+        ...
+
+    # refunds
+
+    async def send_refund(self, job_id: Digest, tx: NewTransaction, *, now: int) -> OutboxItem:
+        """FAILED → REFUNDING, and the transaction in the outbox."""
+        ...
+
+    async def refunded(self, job_id: Digest, tx: Digest, block: int, *, now: int) -> Job:
+        """REFUNDING → REFUNDED, and the outbox item INCLUDED."""
+        ...
+
+    async def refund_lost(self, job_id: Digest, *, now: int) -> Job:
+        """REFUNDING → FAILED, the outbox item DROPPED; the refund is due again."""
+        ...
+
+
+# -- models ---------------------------------------------------------------------------------
+
+
+class ModelStatus(StrEnum):
+    """Where a version of a model stands."""
+
+    PENDING = "pending"
+    """Submitted; waits for the operator."""
+    ACTIVE = "active"
+    """Answers paid calls."""
+    SUSPENDED = "suspended"
+    """Answers no new call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Running figures of one version. `prove_ms` is the mean over the answers, 0 for none."""
+
+    calls: int
+    done: int
+    failed: int
+    prove_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEstimate:
+    """What one proof will cost, as measured when the model was compiled."""
+
+    prove_ms: int
+    verify_ms: int
+    peak_bytes: int
+    key_bytes: int
+    proof_bytes: int
+    verify_gas: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """One version of a model. `document` is the submission as the provider signed it.
+
+    Units: `price` in atomic units of the gateway's asset. `estimate` is present once approved.
+    """
+
+    id: str
+    version: str
+    commitment: Digest
+    provider: Address
+    proof_system: str
+    title: str
+    category: str
+    input_type: str
+    output_type: str
+    price: int
+    status: ModelStatus
+    document: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+    bundle_blob: Digest
+    created_at: int
+    updated_at: int
+    estimate: ModelEstimate | None = None
+    statistics: Statistics = Statistics(0, 0, 0, 0)
+
+    @property
+    def name(self) -> str:
+        """Id and version in one word: crypto-news-sentiment@1.0.0."""
+        return f"{self.id}@{self.version}"
+
+
+class ModelOrder(StrEnum):
+    """How a list of models is sorted."""
+
+    USE = "use"
+    PRICE = "price"
+    TITLE = "title"
+    NEWEST = "newest"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFilter:
+    """Which models to list. None stands for any. Units: `max_price` in atomic units."""
+
+    status: ModelStatus | None = ModelStatus.ACTIVE
+    id: str | None = None
+    category: str | None = None
+    max_price: int | None = None
+    input_type: str | None = None
+    output_type: str | None = None
+    proof_system: str | None = None
+    order: ModelOrder = ModelOrder.USE
+    limit: int = 100
+    offset: int = 0
+
+
+class ModelStore(Protocol):
+    """The registry. A version never changes what it is; only status and figures move."""
+
+    async def add(self, record: ModelRecord) -> ModelRecord:
+        """The stored record; the same document again gives the record that is there.
+
+        Raises: Conflict MODEL_VERSION_TAKEN when id and version name another document,
+        Conflict MODEL_OWNED when the id belongs to another provider.
+        """
+        ...
+
+    async def find(self, name: str) -> ModelRecord | None:
+        """The version `id@version`, or for a bare id its newest active version, or else its
+        newest version."""
+        ...
+
+    async def list(self, wanted: ModelFilter) -> Sequence[ModelRecord]: ...
+
+    async def set_status(
+        self, name: str, status: ModelStatus, *, estimate: ModelEstimate | None = None, now: int
+    ) -> ModelRecord:
+        """The record with another status, and an estimate where one is given.
+
+        Raises: NotFound MODEL_UNKNOWN.
+        """
+        ...
+
+
+# -- verifications, blobs, compiled models --------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationStep:
+    """One numbered step of a verification that was reached."""
+
+    number: int
+    name: str
+    status: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationRecord:
+    """One verification and how it ended. `subject` is the SHA-256 of the bytes that were given;
+    `reason` and `message` are present when it was rejected, `job_id` and `assurance` when it
+    was verified."""
+
+    id: int
+    subject: Digest
+    kind: str
+    verified: bool
+    at: int
+    steps: tuple[VerificationStep, ...] = ()
+    job_id: Digest | None = None
+    assurance: str | None = None
+    reason: str | None = None
+    message: str | None = None
+
+
+class Verifications(Protocol):
+    """Every verification made here, stored and queryable."""
+
+    async def record(self, record: VerificationRecord) -> VerificationRecord:
+        """The stored record, with its number in `id`; the one given is ignored."""
+        ...
+
+    async def get(self, number: int) -> VerificationRecord:
+        """Raises: NotFound VERIFICATION_UNKNOWN."""
+        ...
+
+    async def of_job(self, job_id: Digest) -> Sequence[VerificationRecord]:
+        """The verifications of a job's receipts, newest first."""
+        ...
+
+
+class BlobStore(Protocol):
+    """Immutable bytes under their SHA-256. Implementations block; services use a thread."""
+
+    def put(self, data: bytes) -> Digest:
+        """The name of the bytes, which are durable now."""
+        ...
+
+    def get(self, name: Digest) -> bytes:
+        """The bytes that have this SHA-256.
+
+        Raises: NotFound BLOB_UNKNOWN; Unavailable BLOB_DAMAGED when the stored bytes changed.
+        """
+        ...
+
+
+class ArtifactStore(Protocol):
+    """Compiled models, each in a folder under its commitment."""
+
+    def path(self, commitment: Digest) -> Path:
+        """The folder. Raises: NotFound ARTIFACT_NOT_HERE."""
+        ...
