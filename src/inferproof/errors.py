@@ -120,6 +120,7 @@ class Reason(Enum):
     SIGNATURE_MALFORMED = "the signature is not 65 bytes of r, s and v with a low s"
 
     # -- inputs (types/, inference/) ---------------------------------------------------------
+    INPUT_BODY_MALFORMED = 'the request body is not JSON of the form {{"input": ...}}'
     INPUT_NOT_FINITE = "input {name} holds a NaN or an infinity"
 
     # -- running a model (inference/session.py) ----------------------------------------------

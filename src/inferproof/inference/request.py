@@ -1,0 +1,55 @@
+"""The body of an inference request: `{"input": RAW}`, and the tensors it stands for.
+
+Gateway and verifier read the very same bytes with the very same code, so that a receipt can
+show that the proven input is the paid request's.
+"""
+
+import json
+from functools import lru_cache
+from typing import Any
+
+from inferproof.errors import InputRejected, Reason
+from inferproof.inference.preprocess import Preprocessing, preprocess
+from inferproof.protocol.encoding import Json, canonical_json
+from inferproof.types.tensor import Tensors
+
+
+def raw_input(body: bytes) -> Any:
+    """The raw input in a request body: UTF-8 JSON with the one key `input`.
+
+    Raises: InputRejected INPUT_BODY_MALFORMED for anything else, a repeated key, NaN or
+    Infinity among it.
+    """
+    try:
+        value = json.loads(
+            body.decode("utf-8"), object_pairs_hook=_each_once, parse_constant=_no_constant
+        )
+    except (ValueError, RecursionError):
+        raise InputRejected(Reason.INPUT_BODY_MALFORMED) from None
+    if not isinstance(value, dict) or set(value) != {"input"}:
+        raise InputRejected(Reason.INPUT_BODY_MALFORMED)
+    return value["input"]
+
+
+def request_tensors(canonical: dict[str, Json], body: bytes) -> Tensors:
+    """The graph's inputs that pre-processing in its canonical form makes of a request body.
+
+    Raises: InputRejected INPUT_*; ModelRejected CARD_* where the pre-processing itself is bad.
+    """
+    return preprocess(_preprocessing(canonical_json(canonical)), raw_input(body))
+
+
+@lru_cache(maxsize=64)
+def _preprocessing(canonical: bytes) -> Preprocessing:
+    return Preprocessing.from_canonical(json.loads(canonical))
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise ValueError("a key stands twice")
+    return table
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
