@@ -8,6 +8,7 @@ falls within about 1e-15 of a rounding boundary. At the end weights are rounded 
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -62,7 +63,7 @@ def fit(inputs: Array, labels: npt.NDArray[np.int64], classes: int, recipe: Reci
 
 def _initial(rng: np.random.Generator, widths: tuple[int, ...]) -> list[Array]:
     parameters: list[Array] = []
-    for before, after in zip(widths[:-1], widths[1:], strict=True):
+    for before, after in pairwise(widths):
         bound = (6.0 / (before + after)) ** 0.5
         parameters.append(_round(rng.uniform(-bound, bound, (before, after)), STEP_GRID))
         parameters.append(np.zeros(after))

@@ -54,13 +54,12 @@ def token(rng: np.random.Generator) -> dict[str, float]:
     cap = liquidity * (1.0 + multiple * rng.lognormal(0.0, 0.6))
     is_locked = rng.random() < locked
     taxed = rng.random() < (0.55 if bad else 0.18)
+    turnover = 0.25 * rng.lognormal(0.4 if bad else 0.0, 1.0)
     return {
         "age_days": min(round(age * rng.lognormal(0.0, 0.8), 1), 5000.0),
         "liquidity_usd": min(round(liquidity), 10**9),
         "market_cap_usd": min(round(cap), 10**12),
-        "volume_24h_usd": min(
-            round(liquidity * 0.25 * rng.lognormal(0.4 if bad else 0, 1.0)), 1e10
-        ),
+        "volume_24h_usd": min(round(liquidity * turnover), 10**10),
         "holders": 1 + min(int(holders * rng.lognormal(0.0, 1.0)), 10**7),
         "top10_share": round(rng.beta(*top10), 3),
         "deployer_share": round(rng.beta(1.2, 5.0 if bad else 14.0), 3),
