@@ -222,6 +222,7 @@ class Reason(Enum):
         "nothing"
     )
     PROOF_REFUSED_ON_CHAIN = "the verifier contract at {verifier} rejects the proof"
+    PROOF_LENGTH_ON_CHAIN = "the proof is {got} bytes, this verifying key takes {expected}"
     PROOF_PUBLIC_VALUE_RANGE = "public value {index} of the proof is not a field element"
     DEPLOYMENT_NOT_FOUND = "there is no deployment file {path}; deploy to {network} first"
     DEPLOYMENT_LACKS_CONTRACT = "the deployment on {network} names no contract {name}"
@@ -311,6 +312,46 @@ class Reason(Enum):
     SETTLEMENT_REVERTED = "the settlement {tx} failed on chain; no money moved"
     SETTLEMENT_CANCELLED = "the payer cancelled the authorization before it settled"
     SETTLEMENT_EXPIRED = "the authorization ended at {valid_before} before it was sent"
+
+    # -- x402 on the wire (payments/x402/) ------------------------------------------------------
+    PAYMENT_HEADER_TOO_LARGE = "the payment header is {size} bytes, the limit is {limit}"
+    PAYMENT_HEADER_MALFORMED = "the payment header is not an x402 payment: {problem}"
+    PAYMENT_VERSION = (
+        "the payment is of x402 version {got}; send one of version 2 in the header "
+        "PAYMENT-SIGNATURE"
+    )
+    PAYMENT_SCHEME = (
+        "the payment uses {got}; accepted is the scheme exact with an EIP-3009 authorization"
+    )
+    PAYMENT_NETWORK = "the payment is on network {got}; accepted: {accepted}"
+    PAYMENT_TERMS_DIFFER = "the payment accepts {field} {accepted}, its authorization has {signed}"
+    FACILITATOR_REQUEST = "the facilitator request cannot be read: {problem}"
+
+    # -- the client (client/) --------------------------------------------------------------------
+    PRICE_ABOVE_MAX = "the call costs {price}, its limit is {limit}"
+    BUDGET_EXCEEDED = "the call costs {price}, and only {left} is left of the budget"
+    PAYEE_NOT_ALLOWED = "the money would go to {payee}, who is not among the allowed payees"
+    ASSET_NOT_ALLOWED = (
+        "the price is in {symbol} at {token} on {network}, which is not among the allowed assets"
+    )
+    DRY_RUN = "{price} would be paid to {payee}; this is a dry run, and nothing was signed"
+    CHALLENGE_MALFORMED = "the gateway's offer cannot be read: {problem}"
+    CHALLENGE_OTHER_REQUEST = (
+        "the gateway asks payment for request {got}, but {expected} was sent; "
+        "something on the way changed it"
+    )
+    CHALLENGE_NO_OFFER = "none of the gateway's offers has the terms of its signed quote"
+    GATEWAY_LOST = "the gateway does not answer: {why}; nothing was paid"
+    GATEWAY_ANSWER = "the gateway's answer to {method} {path} cannot be read: {problem}"
+    GATEWAY_REFUSED = "the gateway answers {status} {code}: {message}"
+    ANSWER_PENDING = (
+        "the answer of job {job} is not here yet: {why}; "
+        "resume it with that id, which never pays a second time"
+    )
+    JOB_NO_ANSWER = "job {job} is {state} and gives no answer: {why}"
+    RECEIPT_OTHER_CALL = "the receipt is about another {what} than this call"
+    CALL_UNKNOWN = "this client has no call with job {job}"
+    CLIENT_STATE_DAMAGED = "the client's file {path} is damaged: {why}"
 
     # -- missing parts (anywhere) ----------------------------------------------------------
     MISSING_LIBRARY = "{feature} needs the Python package {package}; install it with: {command}"
