@@ -1,0 +1,105 @@
+"""Loads untrusted ONNX files. This is the door: nothing else opens a file that we did not write."""
+
+import stat
+from pathlib import Path
+from typing import Any
+
+from inferproof.errors import ModelRejected, Reason
+from inferproof.models.isolation import Head, run_isolated
+from inferproof.models.limits import DEFAULT_LIMITS, Limits
+from inferproof.models.loaded import LoadedModel
+from inferproof.models.show import shown
+from inferproof.types.digest import Digest
+from inferproof.types.tensor import TensorSpec
+
+_COUNTS = ("opset", "parameters", "weight_bytes", "activations", "multiply_adds")
+
+
+def load_model(path: Path, limits: Limits = DEFAULT_LIMITS) -> LoadedModel:
+    """The canonical, checked form of an ONNX file, read in a process of its own.
+
+    External data is read from plain files below the model's folder and built in.
+    Raises: ModelRejected with a MODEL_ reason, whatever the file holds; MissingPart
+    MISSING_LIBRARY without the onnx package.
+    Soundness: see `LoadedModel` and `run_isolated`.
+    """
+    _check_file(path, limits)
+    head, blobs = run_isolated("parse", {"path": str(path.absolute())}, (), limits, ("onnx",))
+    try:
+        (onnx,) = blobs
+        return from_head(head, onnx)
+    except (ValueError, TypeError, KeyError):
+        raise ModelRejected(Reason.MODEL_PARSER_CRASHED, how="its answer cannot be read") from None
+
+
+def _check_file(path: Path, limits: Limits) -> None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise ModelRejected(Reason.MODEL_NOT_FOUND, path=shown(str(path))) from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise ModelRejected(Reason.MODEL_UNREADABLE, why=why.lower()) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelRejected(Reason.MODEL_NOT_A_FILE, path=shown(str(path)))
+    if status.st_size > limits.file_bytes:
+        raise ModelRejected(Reason.MODEL_TOO_LARGE, size=status.st_size, limit=limits.file_bytes)
+
+
+def to_head(model: LoadedModel) -> Head:
+    """All of the model but its bytes, as JSON. Encoding: digests as 0x-hex."""
+    return {
+        "inputs": [_spec_out(spec) for spec in model.inputs],
+        "outputs": [_spec_out(spec) for spec in model.outputs],
+        "values": [_spec_out(spec) for spec in model.values],
+        "operators": [list(item) for item in model.operators],
+        "fixed_batch": list(model.fixed_batch),
+        "graph_digest": model.graph_digest.hex,
+        "weights_digest": model.weights_digest.hex,
+        **{name: getattr(model, name) for name in _COUNTS},
+    }
+
+
+def from_head(head: Head, onnx: bytes) -> LoadedModel:
+    """The model that `to_head` wrote. Raises: ValueError, TypeError or KeyError for nonsense."""
+    return LoadedModel(
+        onnx=onnx,
+        inputs=_specs_in(head["inputs"]),
+        outputs=_specs_in(head["outputs"]),
+        values=_specs_in(head["values"]),
+        operators=tuple((_text(name), _count(n)) for name, n in head["operators"]),
+        fixed_batch=tuple(_text(name) for name in head["fixed_batch"]),
+        graph_digest=_digest(head["graph_digest"]),
+        weights_digest=_digest(head["weights_digest"]),
+        **{name: _count(head[name]) for name in _COUNTS},
+    )
+
+
+def _spec_out(spec: TensorSpec) -> list[Any]:
+    return [spec.name, spec.dtype, list(spec.shape)]
+
+
+def _specs_in(items: Any) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(_text(name), _text(dtype), tuple(_count(size) for size in shape))
+        for name, dtype, shape in items
+    )
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise ValueError("a name is text")
+    return value
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("a count is a whole number")
+    return value
+
+
+def _digest(value: Any) -> Digest:
+    text = _text(value)
+    if len(text) != 66 or not text.startswith("0x"):
+        raise ValueError("a digest is 0x and 64 hex digits")
+    return Digest(bytes.fromhex(text[2:]))

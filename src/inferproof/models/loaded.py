@@ -1,0 +1,42 @@
+"""A model that passed intake: canonical bytes, interface, and the digests that name it."""
+
+from dataclasses import dataclass
+
+from inferproof.types.digest import Digest
+from inferproof.types.tensor import TensorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A checked, canonical ONNX model.
+
+    Shapes: every tensor's shape is fixed. `values` are the computed tensors in the order in
+    which the nodes run.
+    Units: `multiply_adds` of one run; `parameters` and `activations` are element counts.
+    Encoding: `onnx` is a serialised ModelProto without external data, text or unused parts;
+    the same model always has the same bytes.
+    Soundness: safe to parse and bounded to run, in memory and work. Says nothing about what
+    the model computes.
+    """
+
+    onnx: bytes
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    values: tuple[TensorSpec, ...]
+    opset: int
+    operators: tuple[tuple[str, int], ...]
+    """How often each operator occurs, by name."""
+    parameters: int
+    weight_bytes: int
+    activations: int
+    multiply_adds: int
+    fixed_batch: tuple[str, ...]
+    """Inputs whose open first dimension was set to 1."""
+    graph_digest: Digest
+    """Binds operators, attributes, wiring, interface, and types and shapes of the weights."""
+    weights_digest: Digest
+    """Binds every constant's type, shape and bytes."""
+
+    @property
+    def nodes(self) -> int:
+        return sum(count for _, count in self.operators)

@@ -1,0 +1,230 @@
+"""Infers the shape of every tensor, one node at a time, each bounded before the next.
+
+The library's inference works on the whole graph at once; a hostile shape would already have
+been multiplied through all of it. Here numbers that size tensors are bounded before a node
+is looked at, so that products stay within int64, and its outputs before they are used.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from onnx import NodeProto, TypeProto, checker, defs, helper, numpy_helper, shape_inference
+
+from inferproof.errors import ModelRejected, Reason
+from inferproof.models.cost import multiply_adds
+from inferproof.models.folding import LARGEST, fold
+from inferproof.models.graph import Graph
+from inferproof.models.limits import Limits
+from inferproof.models.operators import operator_schema
+from inferproof.models.show import first_line, shown
+from inferproof.models.tensors import Array, check_shape, dtype_of
+
+# Inputs that size the output, by position. (Resize and Upsample also have factors.)
+_SIZING_INPUTS = {
+    "ConstantOfShape": (0,),
+    "Expand": (1,),
+    "OneHot": (1,),
+    "Pad": (1,),
+    "Range": (0, 1, 2),
+    "Reshape": (1,),
+    "Resize": (1, 2, 3),
+    "Tile": (1,),
+    "TopK": (1,),
+    "Upsample": (1,),
+}
+
+_INFERENCE_ERRORS = (
+    shape_inference.InferenceError,
+    checker.ValidationError,
+    # What the library's C++ exceptions turn into.
+    RuntimeError,
+    ValueError,
+    IndexError,
+    OverflowError,
+)
+
+# Function operators without a shape rule of their own in some opsets.
+_LIKE_FIRST_INPUT = frozenset({"GroupNormalization", "MeanVarianceNormalization"})
+
+
+@dataclass(slots=True)
+class Shaped:
+    """A graph whose every tensor has a known type and shape, and what one run costs."""
+
+    graph: Graph
+    types: dict[str, tuple[np.dtype[np.generic], tuple[int, ...]]]
+    nodes: list[NodeProto] = field(default_factory=list)
+    constants: dict[str, Array] = field(default_factory=dict)
+    """The graph's constants and those that were folded."""
+    activations: int = 0
+    multiply_adds: int = 0
+
+
+def infer_shapes(graph: Graph, limits: Limits) -> Shaped:
+    """The graph with all shapes; shape arithmetic is replaced by its result.
+
+    Raises: ModelRejected with MODEL_INVALID, MODEL_SIZE_OPERAND, MODEL_SHAPES_DISAGREE,
+    MODEL_SHAPE_UNKNOWN, MODEL_RANK_TOO_HIGH, MODEL_BAD_SHAPE, MODEL_TENSOR_TOO_LARGE,
+    MODEL_ACTIVATIONS_TOO_LARGE, MODEL_TOO_MUCH_WORK or MODEL_OUTPUT_MISDECLARED.
+    """
+    walk = _Walk(graph, limits)
+    for node in graph.nodes:
+        walk.visit(node)
+    shaped = walk.shaped
+    for output in graph.outputs:
+        dtype, shape = shaped.types[output.name]
+        declared = output.shape
+        agrees = declared is None or (
+            len(declared) == len(shape)
+            and all(told in (None, size) for told, size in zip(declared, shape, strict=True))
+        )
+        if dtype != output.dtype or not agrees:
+            raise ModelRejected(
+                Reason.MODEL_OUTPUT_MISDECLARED,
+                name=shown(output.name),
+                declared=_label(output.dtype, declared),
+                computed=_label(dtype, shape),
+            )
+    return shaped
+
+
+def _label(dtype: np.dtype[np.generic], shape: tuple[int | None, ...] | None) -> str:
+    sizes = "" if shape is None else str(["?" if size is None else size for size in shape])
+    return f"{dtype.name}{sizes}".replace("'", "")
+
+
+class _Walk:
+    def __init__(self, graph: Graph, limits: Limits) -> None:
+        self.graph = graph
+        self.limits = limits
+        self.shaped = Shaped(graph, {}, [], dict(graph.constants))
+        self._protos: dict[str, TypeProto] = {}
+        self._used = {name for node in graph.nodes for name in node.input}
+        self._used |= {item.name for item in graph.outputs}
+        self._opsets = [helper.make_opsetid("", graph.opset)]
+        self._context = checker.C.CheckerContext()
+        self._context.ir_version = 8
+        self._context.opset_imports = {"": graph.opset}
+        for name, array in graph.constants.items():
+            self._set(name, array.dtype, array.shape)
+        for item in graph.inputs:
+            self._set(item.name, item.dtype, tuple(size or 1 for size in item.shape or ()))
+
+    def _set(self, name: str, dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> None:
+        self.shaped.types[name] = (dtype, shape)
+        code = helper.np_dtype_to_tensor_dtype(dtype)
+        self._protos[name] = helper.make_tensor_type_proto(code, shape)
+
+    def visit(self, node: NodeProto) -> None:
+        schema = operator_schema(node.op_type, node.domain, self.graph.opset)
+        op = shown(node.op_type)
+        try:
+            checker.check_node(node, self._context)
+        except checker.ValidationError as error:
+            raise ModelRejected(Reason.MODEL_INVALID, op=op, why=first_line(str(error))) from None
+        self._drop_unused_outputs(node, schema)
+        values = [self.shaped.constants.get(name) if name else None for name in node.input]
+        self._check_operands(node, values)
+        folded = self._fold(node, values)
+        if folded is not None:
+            self.shaped.constants[node.output[0]] = folded
+            self._set(node.output[0], folded.dtype, folded.shape)
+            return
+        inferred = self._infer(node, schema, values)
+        if node.op_type in _LIKE_FIRST_INPUT:
+            inferred = {node.output[0]: self._protos[node.input[0]]}
+        for name in node.output:
+            if name:
+                self._take(node, name, inferred.get(name))
+        self._add_work(node)
+        self.shaped.nodes.append(node)
+
+    def _infer(
+        self, node: NodeProto, schema: defs.OpSchema, values: list[Array | None]
+    ) -> dict[str, TypeProto]:
+        small = {
+            name: numpy_helper.from_array(value)
+            for name, value in zip(node.input, values, strict=True)
+            if value is not None and value.size <= LARGEST
+        }
+        try:
+            return shape_inference.infer_node_outputs(
+                schema,
+                node,
+                {name: self._protos[name] for name in node.input if name},
+                small,
+                opset_imports=self._opsets,
+            )
+        except _INFERENCE_ERRORS as error:
+            raise ModelRejected(
+                Reason.MODEL_SHAPES_DISAGREE, op=shown(node.op_type), why=first_line(str(error))
+            ) from None
+
+    def _drop_unused_outputs(self, node: NodeProto, schema: defs.OpSchema) -> None:
+        # A mask or running mean that nobody reads has no shape rule in some opsets.
+        for place, name in enumerate(node.output):
+            formal = schema.outputs[min(place, len(schema.outputs) - 1)]
+            optional = formal.option == defs.OpSchema.FormalParameterOption.Optional
+            if optional and name not in self._used:
+                node.output[place] = ""
+
+    def _fold(self, node: NodeProto, values: list[Array | None]) -> Array | None:
+        shape_only = node.op_type in ("Shape", "Size") and len(node.input) == 1
+        if shape_only:
+            shape = self.shaped.types[node.input[0]][1]
+            if node.op_type == "Size":
+                return np.array(int(np.prod(shape, dtype=object)), dtype=np.int64)
+            bounds = {item.name: item.i for item in node.attribute}
+            return np.array(shape, dtype=np.int64)[bounds.get("start", 0) : bounds.get("end")]
+        if any(value is None for value, name in zip(values, node.input, strict=True) if name):
+            return None
+        return fold(node, self.graph.opset, values)
+
+    def _check_operands(self, node: NodeProto, values: list[Array | None]) -> None:
+        if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2]:
+            training = values[2]
+            if training is None or training.any():
+                raise ModelRejected(
+                    Reason.MODEL_OPERATOR_REFUSED,
+                    op=shown(node.op_type),
+                    why="in training its result is random",
+                )
+        for place in _SIZING_INPUTS.get(node.op_type, ()):
+            value = values[place] if place < len(values) else None
+            if value is None or value.size == 0:
+                continue
+            worst = max(value.reshape(-1).tolist(), key=abs)
+            if abs(worst) > self.limits.size_operand:
+                raise ModelRejected(
+                    Reason.MODEL_SIZE_OPERAND,
+                    op=shown(node.op_type),
+                    value=str(worst),
+                    limit=self.limits.size_operand,
+                )
+
+    def _take(self, node: NodeProto, name: str, inferred: TypeProto | None) -> None:
+        unknown = ModelRejected(
+            Reason.MODEL_SHAPE_UNKNOWN, name=shown(name), op=shown(node.op_type)
+        )
+        if inferred is None or inferred.WhichOneof("value") != "tensor_type":
+            raise unknown
+        tensor = inferred.tensor_type
+        if not tensor.HasField("shape") or not all(
+            dim.HasField("dim_value") for dim in tensor.shape.dim
+        ):
+            raise unknown
+        shape = tuple(dim.dim_value for dim in tensor.shape.dim)
+        self.shaped.activations += check_shape(name, shape, self.limits)
+        self._set(name, dtype_of(name, tensor.elem_type), shape)
+        if self.shaped.activations > self.limits.activation_elements:
+            raise ModelRejected(
+                Reason.MODEL_ACTIVATIONS_TOO_LARGE, limit=self.limits.activation_elements
+            )
+
+    def _add_work(self, node: NodeProto) -> None:
+        names = (*node.input, *node.output)
+        self.shaped.multiply_adds += multiply_adds(
+            node, {name: self.shaped.types[name][1] for name in names if name}
+        )
+        if self.shaped.multiply_adds > self.limits.multiply_adds:
+            raise ModelRejected(Reason.MODEL_TOO_MUCH_WORK, limit=self.limits.multiply_adds)

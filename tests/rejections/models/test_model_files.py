@@ -1,0 +1,576 @@
+"""Every way in which a model file is refused before its shapes are looked at."""
+
+import os
+from pathlib import Path
+
+import hostile as h
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from inferproof.errors import Reason
+from inferproof.models.limits import Limits
+from inferproof.models.parse import parse_untrusted
+from inferproof.testing.rejections import rejects
+
+
+def parse(made, limits: Limits = Limits(), folder: Path | None = None):
+    data = made if isinstance(made, bytes) else made.SerializeToString()
+    return parse_untrusted(data, limits, folder)
+
+
+def test_sound_model_is_loaded():
+    loaded = parse(h.dense())
+    assert loaded.operators == (("Add", 1), ("MatMul", 1), ("Relu", 1))
+    assert loaded.parameters == 15
+    assert loaded.fixed_batch == ("x",)
+    assert loaded.inputs[0].shape == (1, 4)
+    assert loaded.outputs[0].shape == (1, 3)
+
+
+# -- bytes ---------------------------------------------------------------------------------
+
+
+def test_too_large():
+    data = h.dense().SerializeToString()
+    with rejects(Reason.MODEL_TOO_LARGE, f"the model file is {len(data)} bytes, the limit is 100"):
+        parse(data, Limits(file_bytes=100))
+    parse(data, Limits(file_bytes=len(data)))
+
+
+def test_truncated():
+    with rejects(
+        Reason.MODEL_MALFORMED,
+        "the file is not a whole ONNX model: it is cut short, or a length points beyond its end",
+    ):
+        parse(h.dense().SerializeToString()[:-3])
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "it holds no graph"),
+        (b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "a number is longer than ten bytes"),
+        (b"\x00\x01", "a field has no valid number"),
+        (b"\x3b", "a field has an encoding that ONNX does not use"),
+        (h.field(7, h.field(2, b"\xff\xfe")), "a string is not UTF-8 text"),
+        (b"hello, world\n", "a field has an encoding that ONNX does not use"),
+    ],
+)
+def test_malformed(data: bytes, why: str):
+    with rejects(Reason.MODEL_MALFORMED, f"the file is not a whole ONNX model: {why}"):
+        parse(data)
+
+
+def test_length_beyond_its_message():
+    # A graph of 3 bytes in which a node claims 2^40 bytes.
+    with rejects(
+        Reason.MODEL_MALFORMED,
+        "the file is not a whole ONNX model: it is cut short, or a length points beyond its end",
+    ):
+        parse(h.field(7, b"\x0a" + h.varint(2**40)))
+
+
+def test_nested_too_deep():
+    with rejects(Reason.MODEL_NESTED_TOO_DEEP, "the model nests messages more than 32 levels deep"):
+        parse(h.with_attribute_graphs(20))
+
+
+def test_type_nested_a_million_deep():
+    body = b""
+    for _ in range(2000):
+        body = h.field(4, h.field(1, body))
+    with rejects(Reason.MODEL_NESTED_TOO_DEEP, "the model nests messages more than 32 levels deep"):
+        parse(h.field(7, h.field(11, h.field(2, body))))
+
+
+def test_ten_million_empty_nodes():
+    with rejects(Reason.MODEL_TOO_MANY, "the model holds more than 20000 nodes"):
+        parse(h.field(7, b"\x0a\x00" * 10_000_000))
+
+
+@pytest.mark.parametrize(
+    ("limits", "what"),
+    [
+        (Limits(nodes=2), "2 nodes"),
+        (Limits(tensors=1), "1 tensors"),
+        (Limits(fields=9), "9 fields"),
+    ],
+)
+def test_too_many(limits: Limits, what: str):
+    with rejects(Reason.MODEL_TOO_MANY, f"the model holds more than {what}"):
+        parse(h.dense(), limits)
+
+
+def test_too_many_inputs_of_one_node():
+    made = h.model([h.node("Sum", ["x"] * 5, ["y"])])
+    with rejects(Reason.MODEL_TOO_MANY, "the model holds more than 4 inputs of one node"):
+        parse(made, Limits(node_arguments=4))
+    parse(made, Limits(node_arguments=5))
+
+
+def test_too_many_attributes():
+    made = h.model([h.node("LeakyRelu", ["x"], ["y"], alpha=0.1)])
+    with rejects(Reason.MODEL_TOO_MANY, "the model holds more than 0 attributes of one node"):
+        parse(made, Limits(node_attributes=0))
+
+
+def test_name_too_long():
+    made = h.model([h.relu("x", "y" * 1025)])
+    with rejects(
+        Reason.MODEL_NAME_TOO_LONG, "a name in the model is 1025 bytes long, the limit is 1024"
+    ):
+        parse(made)
+
+
+def test_long_documentation_is_no_name():
+    made = h.dense()
+    made.doc_string = "d" * 100_000
+    parse(made)
+
+
+# -- what a model may be made of -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("opset", [8, 27])
+def test_opset(opset: int):
+    with rejects(
+        Reason.MODEL_OPSET_UNSUPPORTED,
+        f"the model is written for ONNX opset {opset}; opsets 9 to 26 are supported, "
+        "onnx.version_converter brings it there",
+    ):
+        parse(h.model([h.relu()], opset=opset))
+
+
+@pytest.mark.parametrize("opset", [9, 13, 17, 21, 26])
+def test_supported_opset(opset: int):
+    assert parse(h.model([h.relu()], opset=opset)).opset == opset
+
+
+def test_opset_named_twice():
+    made = h.model([h.relu()])
+    made.opset_import.append(helper.make_opsetid("ai.onnx", 13))
+    with rejects(
+        Reason.MODEL_MALFORMED,
+        "the file is not a whole ONNX model: it does not name one version of the ONNX operators",
+    ):
+        parse(made)
+
+
+def test_unknown_domain():
+    made = h.model([h.node("Gelu", ["x"], ["y"], domain="com.example")])
+    with rejects(
+        Reason.MODEL_UNKNOWN_DOMAIN,
+        "operator 'Gelu' is of the domain 'com.example'; only standard ONNX operators are accepted",
+    ):
+        parse(made)
+
+
+def test_unused_domain_is_dropped():
+    made = h.model([h.relu()])
+    made.opset_import.append(helper.make_opsetid("com.example", 3))
+    assert parse(made) == parse(h.model([h.relu()]))
+
+
+def test_unknown_operator():
+    with rejects(Reason.MODEL_UNKNOWN_OPERATOR, "ONNX opset 17 has no operator 'Frobnicate'"):
+        parse(h.model([h.node("Frobnicate", ["x"], ["y"])]))
+
+
+def test_operator_of_a_later_opset():
+    with rejects(Reason.MODEL_UNKNOWN_OPERATOR, "ONNX opset 17 has no operator 'Gelu'"):
+        parse(h.model([h.node("Gelu", ["x"], ["y"])]))
+    parse(h.model([h.node("Gelu", ["x"], ["y"])], opset=20))
+
+
+@pytest.mark.parametrize(
+    ("op", "why"),
+    [
+        ("Loop", "how often its body runs would depend on the input"),
+        ("RandomNormalLike", "its result is random"),
+        ("NonZero", "the size of its result would depend on the input"),
+        ("SequenceConstruct", "it makes or takes sequences or optional values"),
+        ("StringNormalizer", "it works on text or files"),
+        ("SoftmaxCrossEntropyLoss", "it is for training"),
+        ("DFT", "it is not on the list of operators with fixed shapes and bounded work"),
+    ],
+)
+def test_operator_refused(op: str, why: str):
+    with rejects(Reason.MODEL_OPERATOR_REFUSED, f"operator '{op}' is not accepted: {why}"):
+        parse(h.model([h.node(op, ["x"], ["y"])]))
+
+
+def test_dropout_in_training():
+    true = h.weight("yes", True, "?")
+    made = h.model([h.node("Dropout", ["x", "", "yes"], ["y"])], [true])
+    with rejects(
+        Reason.MODEL_OPERATOR_REFUSED,
+        "operator 'Dropout' is not accepted: in training its result is random",
+    ):
+        parse(made)
+    made.graph.initializer[0].raw_data = b"\0"
+    parse(made)
+
+
+def test_functions():
+    made = h.dense()
+    made.functions.add(name="f", domain="mine")
+    with rejects(
+        Reason.MODEL_HAS_FUNCTIONS,
+        "the model defines functions of its own; "
+        "inline them with onnx.inliner.inline_local_functions",
+    ):
+        parse(made)
+
+
+def test_training_info():
+    made = h.dense()
+    made.training_info.add()
+    with rejects(
+        Reason.MODEL_HAS_TRAINING_INFO,
+        "the model carries training steps; export it for inference only",
+    ):
+        parse(made)
+
+
+def test_subgraph_in_a_plain_operator():
+    made = h.model([h.relu()])
+    made.graph.node[0].attribute.append(helper.make_attribute("body", made.graph))
+    with rejects(
+        Reason.MODEL_HAS_SUBGRAPH,
+        "operator 'Relu' carries a graph of its own; only flat graphs are accepted",
+    ):
+        parse(made)
+
+
+def test_control_flow():
+    with rejects(
+        Reason.MODEL_OPERATOR_REFUSED,
+        "operator 'If' is not accepted: how often its body runs would depend on the input",
+    ):
+        parse(h.with_attribute_graphs(1))
+
+
+def test_sparse_initializer():
+    made = h.dense()
+    made.graph.sparse_initializer.add().values.name = "s"
+    with rejects(Reason.MODEL_SPARSE_TENSOR, "tensor 's' is stored sparse; store it dense"):
+        parse(made)
+
+
+def test_string_input():
+    made = h.model(
+        [h.node("Identity", ["x"], ["y"])], inputs=[h.info("x", [1], TensorProto.STRING)]
+    )
+    with rejects(
+        Reason.MODEL_STRING_TENSOR,
+        "tensor 'x' holds strings; turn text into numbers before the model",
+    ):
+        parse(made)
+
+
+def test_string_constant():
+    made = h.model([h.node("Constant", [], ["t"], value_string="s"), h.relu()])
+    with rejects(
+        Reason.MODEL_STRING_TENSOR,
+        "tensor 't' holds strings; turn text into numbers before the model",
+    ):
+        parse(made)
+
+
+def test_element_type():
+    made = h.model([h.relu()], inputs=[h.info("x", [1], TensorProto.COMPLEX64)])
+    with rejects(
+        Reason.MODEL_DTYPE_UNSUPPORTED,
+        "tensor 'x' has the element type COMPLEX64; accepted are floats of 16, 32 and 64 bits, "
+        "whole numbers of 8 to 64 bits and booleans",
+    ):
+        parse(made)
+
+
+def test_input_that_is_a_sequence():
+    made = h.model([h.relu()])
+    made.graph.input[0].CopyFrom(helper.make_tensor_sequence_value_info("x", 1, [1]))
+    with rejects(Reason.MODEL_NOT_A_TENSOR, "'x' is not declared as a tensor with a shape"):
+        parse(made)
+
+
+def test_dynamic_dimension():
+    made = h.model([h.relu()], inputs=[h.info("x", [1, 3, "height", "width"])])
+    with rejects(
+        Reason.MODEL_DYNAMIC_DIM,
+        "dimension 2 of input 'x' has no fixed size; only the first dimension may be left open "
+        "(it is set to 1), so export the model with fixed sizes",
+    ):
+        parse(made)
+
+
+def test_no_input():
+    made = h.model([h.node("Constant", [], ["y"], value_float=1.0)], inputs=[])
+    with rejects(Reason.MODEL_NO_INPUT, "the graph has no input"):
+        parse(made)
+
+
+def test_no_output():
+    with rejects(Reason.MODEL_NO_OUTPUT, "the graph has no output"):
+        parse(h.model([h.relu()], outputs=[]))
+
+
+@pytest.mark.parametrize("source", ["x", "k"])
+def test_output_not_computed(source: str):
+    made = h.model([h.relu()], [h.weight("k", [1.0])], outputs=[h.undeclared(source)])
+    with rejects(
+        Reason.MODEL_OUTPUT_NOT_COMPUTED, f"output '{source}' does not depend on any input"
+    ):
+        parse(made)
+
+
+# -- names and order ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [
+        (h.model([h.relu("x", "t"), h.relu("x", "t"), h.relu("t")]), "t"),
+        (h.model([h.relu("x", "x")]), "x"),
+        (h.model([h.relu()], inputs=[h.info("x", [1]), h.info("x", [1])]), "x"),
+        (h.model([h.relu()], outputs=[h.info("y", [1, 4]), h.info("y", [1, 4])]), "y"),
+        (h.model([h.relu()], [h.weight("w", [1.0]), h.weight("w", [1.0])]), "w"),
+    ],
+    ids=["nodes", "input-and-node", "inputs", "outputs", "weights"],
+)
+def test_duplicate_name(made, name: str):
+    with rejects(Reason.MODEL_DUPLICATE_NAME, f"the name '{name}' is defined twice"):
+        parse(made)
+
+
+def test_attribute_given_twice():
+    made = h.model([h.node("LeakyRelu", ["x"], ["y"], alpha=0.1)])
+    made.graph.node[0].attribute.append(made.graph.node[0].attribute[0])
+    with rejects(Reason.MODEL_DUPLICATE_NAME, "the name 'alpha' is defined twice"):
+        parse(made)
+
+
+def test_undefined_name():
+    with rejects(Reason.MODEL_UNDEFINED_NAME, "the graph uses 'ghost', which nothing defines"):
+        parse(h.model([h.node("Add", ["x", "ghost"], ["y"])]))
+
+
+def test_cycle():
+    made = h.model([h.node("Add", ["x", "b"], ["a"]), h.relu("a", "b"), h.relu("b")])
+    with rejects(Reason.MODEL_CYCLE, "the graph runs in a circle through operator 'Add'"):
+        parse(made)
+
+
+def test_unprintable_names_are_escaped():
+    with rejects(
+        Reason.MODEL_UNDEFINED_NAME, "the graph uses 'a\\x1b[2J\\nb', which nothing defines"
+    ):
+        parse(h.model([h.relu("a\x1b[2J\nb")]))
+
+
+# -- stored values -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_weight_not_finite(bad: float):
+    made = h.model([h.node("Add", ["x", "w"], ["y"])], [h.weight("w", [0, bad, 0, 0])])
+    with rejects(Reason.MODEL_NOT_FINITE, "tensor 'w' holds NaN or infinity"):
+        parse(made)
+
+
+def test_attribute_not_finite():
+    made = h.model([h.node("LeakyRelu", ["x"], ["y"], alpha=float("nan"))])
+    with rejects(
+        Reason.MODEL_NOT_FINITE, "attribute 'alpha' of operator 'LeakyRelu' holds NaN or infinity"
+    ):
+        parse(made)
+
+
+def test_fill_value_not_finite():
+    fill = helper.make_tensor("value", h.FLOAT, [1], [float("inf")])
+    made = h.model(
+        [h.node("ConstantOfShape", ["s"], ["c"], value=fill), h.node("Add", ["x", "c"], ["y"])],
+        [h.weight("s", [4], "i8")],
+    )
+    with rejects(Reason.MODEL_NOT_FINITE, "tensor 'value' holds NaN or infinity"):
+        parse(made)
+
+
+def test_attribute_too_long():
+    made = h.model([h.node("Transpose", ["x"], ["y"], perm=list(range(70_000)))])
+    with rejects(
+        Reason.MODEL_ATTRIBUTE_TOO_LONG,
+        "attribute 'perm' of operator 'Transpose' holds 70000 values, the limit is 65536",
+    ):
+        parse(made)
+
+
+def test_claimed_terabytes():
+    made = h.dense()
+    del made.graph.initializer[0].dims[:]
+    made.graph.initializer[0].dims.extend([2**20, 2**20])
+    with rejects(
+        Reason.MODEL_TENSOR_TOO_LARGE,
+        "tensor 'w' would hold 1099511627776 elements, the limit is 67108864",
+    ):
+        parse(made)
+
+
+def test_negative_size():
+    made = h.dense()
+    made.graph.initializer[0].dims[0] = -4
+    with rejects(
+        Reason.MODEL_BAD_SHAPE, "tensor 'w' has the shape [-4, 3]; sizes must be positive"
+    ):
+        parse(made)
+
+
+def test_rank():
+    made = h.model([h.relu()], inputs=[h.info("x", [1] * 9)])
+    with rejects(Reason.MODEL_RANK_TOO_HIGH, "tensor 'x' has 9 dimensions, the limit is 8"):
+        parse(made)
+
+
+def test_weights_together():
+    with rejects(
+        Reason.MODEL_WEIGHTS_TOO_LARGE, "the model's weights take 60 bytes, the limit is 59"
+    ):
+        parse(h.dense(), Limits(weight_bytes=59))
+    parse(h.dense(), Limits(weight_bytes=60))
+
+
+@pytest.mark.parametrize(
+    ("change", "got"),
+    [
+        (lambda t: setattr(t, "raw_data", t.raw_data[:-4]), "11"),
+        (lambda t: setattr(t, "raw_data", t.raw_data[:-2]), "11.5"),
+        (lambda t: t.float_data.append(1.0), "other or several types of"),
+        (lambda t: t.ClearField("raw_data"), "0"),
+        (lambda t: t.segment.CopyFrom(TensorProto.Segment(begin=0, end=1)), "part of its"),
+    ],
+    ids=["short", "half", "two-kinds", "none", "segment"],
+)
+def test_tensor_data_mismatch(change, got: str):
+    made = h.dense()
+    change(made.graph.initializer[0])
+    with rejects(
+        Reason.MODEL_TENSOR_DATA_MISMATCH,
+        f"tensor 'w' has the shape [4, 3], but its data is for {got} elements",
+    ):
+        parse(made)
+
+
+def test_number_beyond_its_type():
+    made = h.model([h.relu()], [helper.make_tensor("k", TensorProto.INT8, [1], [5])])
+    made.graph.initializer[0].ClearField("raw_data")
+    del made.graph.initializer[0].int32_data[:]
+    made.graph.initializer[0].int32_data.append(300)
+    with rejects(
+        Reason.MODEL_TENSOR_DATA_MISMATCH,
+        "tensor 'k' has the shape [1], but its data is for out-of-range elements",
+    ):
+        parse(made)
+
+
+# -- external data -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A model's folder with 48 bytes of weights, a link out of it, and a pipe."""
+    inside = tmp_path / "model"
+    (inside / "deep").mkdir(parents=True)
+    raw = h.dense().graph.initializer[0].raw_data
+    (inside / "w.bin").write_bytes(raw)
+    (inside / "deep" / "w.bin").write_bytes(b"12345678" + raw)
+    (tmp_path / "secret.bin").write_bytes(raw)
+    (inside / "link.bin").symlink_to(tmp_path / "secret.bin")
+    (inside / "out").symlink_to(tmp_path)
+    os.mkfifo(inside / "pipe")
+    return inside
+
+
+@pytest.mark.parametrize(
+    ("location", "offset", "length"),
+    [("w.bin", None, None), ("./w.bin", "0", "48"), ("deep/w.bin", "8", "48")],
+)
+def test_external_data_is_built_in(folder: Path, location, offset, length):
+    assert parse(h.external(location, offset, length), folder=folder) == parse(h.dense())
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "../secret.bin",
+        "deep/../../secret.bin",
+        "/etc/passwd",
+        "C:\\secret.bin",
+        "..\\secret.bin",
+        "link.bin",
+        "out/secret.bin",
+        "deep",
+        "pipe",
+        "",
+    ],
+)
+def test_external_data_escapes(folder: Path, location: str):
+    with rejects(
+        Reason.MODEL_EXTERNAL_DATA_ESCAPES,
+        f"tensor 'w' keeps its data at '{location}'; external data must be a plain file below "
+        "the model's own folder",
+    ):
+        parse(h.external(location), folder=folder)
+
+
+def test_external_data_without_a_folder():
+    with rejects(
+        Reason.MODEL_EXTERNAL_DATA_ESCAPES,
+        "tensor 'w' keeps its data at 'w.bin'; external data must be a plain file below the "
+        "model's own folder",
+    ):
+        parse(h.external("w.bin"))
+
+
+def test_external_data_missing(folder: Path):
+    with rejects(
+        Reason.MODEL_EXTERNAL_DATA_MISSING,
+        "tensor 'w' keeps its data in 'other.bin', which is not there",
+    ):
+        parse(h.external("other.bin"), folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("offset", "length", "why"),
+    [
+        ("8", None, "it reaches beyond the end of its file"),
+        ("-1", None, "its offset is not a whole number"),
+        ("99999999999999999999", None, "its offset is not a whole number"),
+        (None, "47", "its length is 47 bytes, its shape needs 48"),
+        (None, "x", "its length is not a whole number"),
+    ],
+)
+def test_external_data_malformed(folder: Path, offset, length, why: str):
+    with rejects(
+        Reason.MODEL_EXTERNAL_DATA_MALFORMED,
+        f"the external data of tensor 'w' is malformed: {why}",
+    ):
+        parse(h.external("w.bin", offset, length), folder=folder)
+
+
+def test_external_data_key_twice(folder: Path):
+    made = h.external("w.bin")
+    made.graph.initializer[0].external_data.add(key="location", value="/etc/passwd")
+    with rejects(
+        Reason.MODEL_EXTERNAL_DATA_MALFORMED,
+        "the external data of tensor 'w' is malformed: 'location' is given twice",
+    ):
+        parse(made, folder=folder)
+
+
+def test_external_data_too_large(folder: Path):
+    with rejects(
+        Reason.MODEL_EXTERNAL_DATA_TOO_LARGE,
+        "the model's external data takes 48 bytes, the limit is 47",
+    ):
+        parse(h.external("w.bin"), Limits(external_bytes=47), folder)
