@@ -168,6 +168,54 @@ class Reason(Enum):
     PROOF_INPUT_VISIBILITY = "the model was compiled for {expected} input, the proof shows another"
     PROOF_INVALID = "the proof does not hold for its statement"
 
+    # -- proof systems and compiled models (proving/) ------------------------------------------
+    MODEL_OPERATOR_UNSUPPORTED = (
+        "node {node} uses the operator {operator}, which proof system {system} cannot prove"
+    )
+    CIRCUIT_REFUSED = "proof system {system} cannot build a circuit of this model: {why}"
+    CIRCUIT_SCALAR_INPUT = (
+        "input {name} is a single number without a dimension; give it the shape [1] to hash it"
+    )
+    CIRCUIT_INACCURATE = (
+        "no quantisation within reach keeps the error below {bound} of the largest output; "
+        "the best reached {best}; scale the model's values down or allow a larger error"
+    )
+    CIRCUIT_TOO_LARGE = "the circuit needs 2^{need} rows; at most 2^{limit} are supported"
+    CALIBRATION_INPUTS = "calibration data must hold one array for each of: {expected}"
+    CALIBRATION_SHAPE = "calibration array {name} has shape {got}, expected [samples, {expected}]"
+    CALIBRATION_EMPTY = "calibration data must hold at least one sample, of equal number per input"
+    INPUT_NAMES = "the input must hold one array for each of: {expected}"
+    INPUT_NOT_WHOLE = "input {name} takes whole numbers; it holds a fraction"
+    INPUT_BEYOND_CIRCUIT = (
+        "the input drives the model out of the range it was calibrated for; "
+        "calibrate with samples like it"
+    )
+    ARTIFACT_NOT_FOUND = "there is no compiled model in {path}"
+    ARTIFACT_EXISTS = "{path} exists and is not a compiled model; name another folder"
+    ARTIFACT_FILE = "file {file} of the compiled model is missing or cannot be read"
+    ARTIFACT_OTHER_SYSTEM = "the compiled model is for proof system {got}, not for {expected}"
+    ARTIFACT_OTHER_VERSION = (
+        "the compiled model is for {system} {got}, this is {expected}; compile it again"
+    )
+    ARTIFACT_SETTINGS = "the circuit's settings are not those of a sound circuit: {what}"
+    ARTIFACT_NOT_WRITTEN = "the compiled model cannot be written to {path}: {why}"
+    SRS_UNREADABLE = "the SRS file {path} cannot be read: {why}"
+    SRS_DIGEST = "the SRS file has the SHA-256 {got}, expected {expected}"
+    SRS_WRONG_SIZE = "the SRS file is for 2^{got} rows; this circuit takes one for exactly 2^{expected}"
+    PROOF_OUTPUTS_SCALE = "the outputs in the proof are not in the circuit's scale"
+    PROOF_INPUT_RANGE = "input {name} in the proof is beyond what the circuit can hold"
+    SYSTEM_UNKNOWN = "there is no proof system {name}; known are: {known}"
+    PROVER_TIME_LIMIT = "the prover did not finish within {seconds} seconds and was stopped"
+    PROVER_CANCELLED = "the proof was cancelled"
+    PROVER_CRASHED = "the prover process ended unexpectedly ({how}); the next call starts a new one"
+    PROVER_FAILED = "the prover failed: {why}"
+    PROVER_CLOSED = "the pool of prover processes is closed"
+    PROVER_VERSION = "package {package} is of version {got}, this release works with {expected}"
+    PROVER_ANSWER = "the prover program {program} answered {command} wrongly: {why}"
+    PROVER_OUTPUT_TOO_LARGE = (
+        "the prover program {program} wrote more than {limit} bytes to {command} and was stopped"
+    )
+
     # -- quotes, payments, jobs (protocol/) ---------------------------------------------------
     QUOTE_SIGNATURE = "the quote is not signed by gateway {gateway}"
     QUOTE_OTHER_MODEL = "the quote is for model {got}, not for {expected}"

@@ -1,0 +1,83 @@
+"""ezkl's settings file: one canonical byte form, and the facts a verifier takes from it.
+
+ezkl writes hash maps in random order and a time stamp. Sorted and with the stamp at zero, the
+same graph and parameters give the same settings, and with the same SRS the same keys.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from inferproof.errors import ArtifactRejected, Reason
+from inferproof.protocol.verifier_bundle import VerifierBundle
+from inferproof.proving.ezkl.layout import public_sizes
+from inferproof.types.proof import Visibility
+
+VERSION = "23.0.5"
+MAX_SCALE = 64
+_VISIBILITY: dict[Visibility, Any] = {
+    Visibility.PUBLIC: "Public",
+    Visibility.HASHED: {"Hashed": {"hash_is_public": True, "outlets": []}},
+}
+
+
+def canonical_settings(raw: bytes) -> bytes:
+    """The one byte form of the settings that ezkl wrote."""
+    value = json.loads(raw)
+    value["timestamp"] = 0
+    value["required_range_checks"] = sorted(value["required_range_checks"])
+    value["required_lookups"] = sorted(
+        value["required_lookups"], key=lambda item: json.dumps(item, sort_keys=True)
+    )
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a verifier needs of the settings: the binary scales of inputs and outputs."""
+
+    input_scales: tuple[int, ...]
+    output_scales: tuple[int, ...]
+    logrows: int
+
+
+def read_settings(bundle: VerifierBundle) -> Facts:
+    """The facts in the bundle's settings, once they describe the circuit we would have made.
+
+    Raises: ArtifactRejected ARTIFACT_SETTINGS naming what is wrong.
+    Soundness: ezkl's verifier takes scales and visibilities on trust. They are pinned by the
+    model commitment; this makes sure that what was pinned shows and binds all it should.
+    """
+    visibility = bundle.parts.visibility
+    try:
+        value = json.loads(bundle.settings)
+        run = value["run_args"]
+        expected = {
+            "version": (value["version"], VERSION),
+            "input_visibility": (run["input_visibility"], _VISIBILITY[visibility]),
+            "output_visibility": (run["output_visibility"], "Public"),
+            "param_visibility": (run["param_visibility"], "Fixed"),
+            "ignore_range_check_inputs_outputs": (run["ignore_range_check_inputs_outputs"], False),
+            "model_instance_shapes": (
+                [math.prod(shape) for shape in value["model_instance_shapes"]],
+                public_sizes(bundle.inputs, bundle.outputs, visibility),
+            ),
+        }
+        inputs, outputs = value["model_input_scales"], value["model_output_scales"]
+        logrows = run["logrows"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="form") from None
+    for what, (got, wanted) in expected.items():
+        if got != wanted:
+            raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what=what)
+    passed_on = visibility is Visibility.HASHED
+    counts = (len(bundle.inputs) + 1, len(bundle.outputs) + passed_on)
+    if (len(inputs), len(outputs)) != counts or not all(
+        type(scale) is int and 0 <= scale <= MAX_SCALE for scale in (*inputs, *outputs)
+    ):
+        raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="scales")
+    # A binding at another scale than zero would be multiplied, and no longer be the digest.
+    if inputs[-1] != 0 or (passed_on and outputs[-1] != 0) or type(logrows) is not int:
+        raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="binding scale")
+    return Facts(tuple(inputs[:-1]), tuple(outputs[: len(bundle.outputs)]), logrows)

@@ -1,0 +1,230 @@
+"""Worker processes for heavy, blocking or crash-prone work, with time limits that kill.
+
+Workers are fresh interpreters, never forks. One runs one task at a time and is kept for the
+next; a worker that crashed, was cancelled or ran out of time is killed and replaced on demand.
+"""
+
+import atexit
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from inferproof import errors
+from inferproof.errors import InferproofError, Reason, Unavailable
+from inferproof.proving.base import Progress, no_progress
+
+_POLL_S = 0.1
+_MAX_LINE = 16 * 2**20
+
+
+class _Worker:
+    """One process, its pipes, and what it has said so far."""
+
+    def __init__(self, threads: int, memory_bytes: int) -> None:
+        environment = {
+            **os.environ,
+            "RAYON_NUM_THREADS": str(threads),
+            "OMP_NUM_THREADS": str(threads),
+            "RUST_BACKTRACE": "0",
+            "INFERPROOF_WORKER_MEMORY": str(memory_bytes),
+        }
+        # A session of its own: Ctrl-C reaches the parent alone, and a kill takes all of it.
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "inferproof.proving.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        )
+        self._buffer = bytearray()
+
+    def send(self, request: dict[str, Any]) -> None:
+        assert self.process.stdin is not None  # noqa: S101 - opened above
+        self.process.stdin.write(json.dumps(request).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def receive(self, wait_s: float) -> dict[str, Any] | None:
+        """The next answer; None when there is none within the time. Raises: EOFError."""
+        assert self.process.stdout is not None  # noqa: S101 - opened above
+        descriptor = self.process.stdout.fileno()
+        while b"\n" not in self._buffer:
+            ready, _, _ = select.select([descriptor], [], [], wait_s)
+            if not ready:
+                return None
+            chunk = os.read(descriptor, 65536)
+            if not chunk or len(self._buffer) > _MAX_LINE:
+                raise EOFError
+            self._buffer += chunk
+        line, _, rest = bytes(self._buffer).partition(b"\n")
+        self._buffer = bytearray(rest)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def kill(self) -> int:
+        """Ends the process and everything it started; its exit status."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        return self.process.wait()
+
+
+class WorkerPool:
+    """At most `size` worker processes of `threads` threads each; thread-safe.
+
+    `memory_bytes` limits each worker's address space (0: no limit).
+    """
+
+    def __init__(self, size: int = 1, threads: int | None = None, memory_bytes: int = 0) -> None:
+        self._threads = threads or max(1, (os.cpu_count() or 1) // size)
+        self._memory = memory_bytes
+        self._slots = threading.Semaphore(size)
+        self._lock = threading.Lock()
+        self._idle: list[_Worker] = []
+        self._busy: set[_Worker] = set()
+        self._closed = False
+        _pools.add(self)
+
+    def run(
+        self,
+        task: str,
+        args: dict[str, Any],
+        *,
+        time_limit_s: float,
+        progress: Progress = no_progress,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Any]:
+        """What the task returns, with `peak_bytes` of the worker added.
+
+        Raises: the task's own typed error; Unavailable PROVER_TIME_LIMIT (waiting for a free
+        worker counts), PROVER_CANCELLED, PROVER_CRASHED, PROVER_FAILED, PROVER_CLOSED.
+        """
+        deadline = time.monotonic() + time_limit_s
+        self._wait_for_slot(deadline, time_limit_s, cancelled)
+        try:
+            worker = self._take()
+            keep = False
+            try:
+                result = _converse(
+                    worker,
+                    {"task": task, "args": args},
+                    deadline,
+                    time_limit_s,
+                    progress,
+                    cancelled,
+                )
+                keep = True
+                return result
+            except _TaskError as error:
+                keep = True
+                raise error.error from None
+            finally:
+                self._give_back(worker, keep=keep)
+        finally:
+            self._slots.release()
+
+    def close(self) -> None:
+        """Ends all workers; tasks in progress fail with PROVER_CRASHED."""
+        with self._lock:
+            self._closed = True
+            workers = [*self._idle, *self._busy]
+            self._idle.clear()
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(worker.process.pid, signal.SIGKILL)
+
+    def _wait_for_slot(
+        self, deadline: float, limit_s: float, cancelled: Callable[[], bool]
+    ) -> None:
+        while not self._slots.acquire(timeout=_POLL_S):
+            _check_time(deadline, limit_s, cancelled)
+
+    def _take(self) -> _Worker:
+        with self._lock:
+            if self._closed:
+                raise Unavailable(Reason.PROVER_CLOSED)
+            while self._idle:
+                worker = self._idle.pop()
+                if worker.process.poll() is None:
+                    break
+                worker.kill()
+            else:
+                worker = _Worker(self._threads, self._memory)
+            self._busy.add(worker)
+            return worker
+
+    def _give_back(self, worker: _Worker, *, keep: bool) -> None:
+        with self._lock:
+            self._busy.discard(worker)
+            if keep and not self._closed:
+                self._idle.append(worker)
+                return
+        worker.kill()
+
+
+class _TaskError(Exception):
+    def __init__(self, error: InferproofError) -> None:
+        self.error = error
+
+
+def _converse(
+    worker: _Worker,
+    request: dict[str, Any],
+    deadline: float,
+    limit_s: float,
+    progress: Progress,
+    cancelled: Callable[[], bool],
+) -> dict[str, Any]:
+    try:
+        worker.send(request)
+        while True:
+            answer = worker.receive(_POLL_S)
+            if answer is None:
+                _check_time(deadline, limit_s, cancelled)
+            elif "stage" in answer:
+                progress(answer["stage"], answer["share"])
+            elif "result" in answer:
+                return {**answer["result"], "peak_bytes": answer["peak_bytes"]}
+            elif "error" in answer:
+                raise _TaskError(error_from_json(answer["error"]))
+            else:
+                raise _TaskError(Unavailable(Reason.PROVER_FAILED, why=answer["failed"]))
+    except (EOFError, BrokenPipeError):
+        status = worker.kill()
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        raise Unavailable(Reason.PROVER_CRASHED, how=how) from None
+
+
+def _check_time(deadline: float, limit_s: float, cancelled: Callable[[], bool]) -> None:
+    if cancelled():
+        raise Unavailable(Reason.PROVER_CANCELLED)
+    if time.monotonic() >= deadline:
+        raise Unavailable(Reason.PROVER_TIME_LIMIT, seconds=f"{limit_s:g}")
+
+
+def error_from_json(value: dict[str, Any]) -> InferproofError:
+    """The typed failure that `worker.error_json` wrote."""
+    kind = getattr(errors, value["kind"])
+    error: InferproofError = kind(Reason[value["reason"]], **value["facts"])
+    return error
+
+
+_pools: "weakref.WeakSet[WorkerPool]" = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for pool in list(_pools):
+        pool.close()
