@@ -102,9 +102,13 @@ class Reason(Enum):
     MODEL_EXTERNAL_DATA_TOO_LARGE = (
         "the model's external data takes {size} bytes, the limit is {limit}"
     )
-    MODEL_PARSE_TIMEOUT = "reading the model took longer than {seconds} seconds; it was stopped"
-    MODEL_PARSE_MEMORY = "reading the model took more than {limit} bytes of memory; it was stopped"
-    MODEL_PARSER_CRASHED = "the process that reads the model stopped unexpectedly ({how})"
+    MODEL_PARSE_TIMEOUT = (
+        "reading or running the model took longer than {seconds} seconds; it was stopped"
+    )
+    MODEL_PARSE_MEMORY = (
+        "reading or running the model took more than {limit} bytes of memory; it was stopped"
+    )
+    MODEL_PARSER_CRASHED = "the process that reads or runs the model stopped unexpectedly ({how})"
     MODEL_NOT_RUNNABLE = "ONNX Runtime cannot run the model: {why}"
 
     # -- values and encodings (types/, protocol/) -------------------------------------------
@@ -282,6 +286,11 @@ class Reason(Enum):
     RECEIPT_SIGNATURE = "the receipt is not signed by gateway {gateway}"
     RECEIPT_QUOTE = "the quote in the receipt is for another model, request or provider"
     RECEIPT_JOB = "the job in the statement does not follow from the payment; expected {expected}"
+    RECEIPT_NONCE = "the payment's nonce is not made of the request and the salt in the receipt"
+    RECEIPT_TIMES = (
+        "no order fits the receipt's times: quote and payment hold from {earliest}, "
+        "and no later than {latest}"
+    )
     RECEIPT_REQUEST = "the attached request is not the one that was paid for"
     RECEIPT_PROOF_MISSING = (
         "the receipt has no proof attached; fetch proof {digest} and give it with --proof"

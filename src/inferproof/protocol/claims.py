@@ -37,18 +37,27 @@ def proven_sentence(assurance: Assurance, parts: ModelParts) -> str:
 def assurance_of(parts: ModelParts) -> Assurance:
     """The assurance that a verified proof of this model gives.
 
+    A system that is not known to prove the execution gives commitment, whatever its name says.
     No proof system here is zero-knowledge for weights and input both, so none reaches
     zk-private.
     """
-    return Assurance.COMMITMENT if parts.proof_system in BINDING_ONLY else Assurance.ZK_INTEGRITY
+    return (
+        Assurance.ZK_INTEGRITY if parts.proof_system in PROVES_EXECUTION else (Assurance.COMMITMENT)
+    )
 
 
-BINDING_ONLY = frozenset({"toy", "commitment"})
-"""Proof systems that bind digests and prove nothing about the execution."""
+PROVES_EXECUTION = frozenset({"ezkl"})
+"""Proof systems whose proofs show the whole inference. All others are taken to bind digests."""
 
 
-def derive_claims(parts: ModelParts, settlement: Settlement) -> tuple[Claim, ...]:
-    """The claims of a receipt for a verified proof of this model."""
+def derive_claims(
+    parts: ModelParts, settlement: Settlement, *, request_bound: bool = False
+) -> tuple[Claim, ...]:
+    """The claims of a receipt for a verified proof of this model.
+
+    `request_bound` says that the payment's nonce was found to be bound to the request, by the
+    salt that the receipt carries (`inferproof.protocol.receipt.is_request_bound`).
+    """
     return (
         _execution(parts),
         _preprocessing(parts),
@@ -66,6 +75,7 @@ def derive_claims(parts: ModelParts, settlement: Settlement) -> tuple[Claim, ...
             ClaimSource.VERIFIER_DERIVED,
             "the payer's signature over amount, payee and nonce is in the receipt",
         ),
+        _request(request_bound),
         _settled(settlement),
         Claim(
             "timings",
@@ -77,18 +87,20 @@ def derive_claims(parts: ModelParts, settlement: Settlement) -> tuple[Claim, ...
 
 
 def _execution(parts: ModelParts) -> Claim:
-    if parts.proof_system in BINDING_ONLY:
+    if parts.proof_system not in PROVES_EXECUTION:
         return Claim(
             "execution",
             ClaimStatus.UNKNOWN,
             ClaimSource.PROVIDER_ASSERTED,
-            "this proof system proves nothing about the execution",
+            "this proof system is not known to prove anything about the execution",
         )
+    but = ", unless the maker of the development SRS forged the proof"
     return Claim(
         "execution",
         ClaimStatus.ASSERTED,
         ClaimSource.PROVEN,
-        "the output is the committed, quantised model's on the committed input",
+        "the output is the committed, quantised model's on the committed input"
+        + (but if parts.setup is Setup.DEVELOPMENT else ""),
     )
 
 
@@ -131,6 +143,22 @@ def _setup(parts: ModelParts) -> Claim:
                 ClaimSource.PROVIDER_ASSERTED,
                 "development SRS: whoever made it can forge proofs",
             )
+
+
+def _request(bound: bool) -> Claim:
+    if bound:
+        return Claim(
+            "request-bound",
+            ClaimStatus.ASSERTED,
+            ClaimSource.VERIFIER_DERIVED,
+            "the payer signed a nonce that is made of this request's digest",
+        )
+    return Claim(
+        "request-bound",
+        ClaimStatus.ASSERTED,
+        ClaimSource.OPERATOR_ASSERTED,
+        "the payer's signature names no request; the gateway says which one it paid for",
+    )
 
 
 def _settled(settlement: Settlement) -> Claim:

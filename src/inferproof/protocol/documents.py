@@ -39,7 +39,7 @@ def decode_document(
         fields = Fields(parse_canonical_json(data, max_bytes=max_bytes), format_name)
         got = fields.text("format", most=64)
         if got != format_name:
-            raise kind(Reason.DOCUMENT_FORMAT, got=got, expected=format_name)
+            raise kind(Reason.DOCUMENT_FORMAT, got=got or "nameless", expected=format_name)
         checksum = fields.text("checksum", most=64)
         body = fields.take("body", dict)
         fields.end()

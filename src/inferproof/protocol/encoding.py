@@ -14,6 +14,12 @@ from inferproof.types.digest import Digest
 from inferproof.types.tensor import FixedTensor
 
 MAX_JSON_DEPTH = 32
+MAX_JSON_NODES = 2**20
+"""Commas and opening brackets in a document: what bounds the memory that parsing takes, since
+three bytes of text can become a hundred bytes of objects."""
+MIN_JSON_INT = -(2**63)
+MAX_JSON_INT = 2**64 - 1
+"""Whole numbers are those of int64 and uint64; larger ones travel as strings."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 Json = dict[str, "Json"] | list["Json"] | str | int | bool | None
@@ -38,7 +44,8 @@ def tagged_digest(tag: str, *parts: bytes) -> Digest:
 def canonical_json(value: Json) -> bytes:
     """The one JSON text of a value: keys sorted by code point, no blanks, ASCII only.
 
-    Raises: ValueError for floats and for anything that is not JSON; that is a bug of ours,
+    Raises: ValueError for floats, for whole numbers beyond int64 and uint64, for nesting beyond
+    MAX_JSON_DEPTH and for anything that is not JSON; that is a bug of ours,
     never of the input.
     """
     _check(value, 0)
@@ -51,18 +58,34 @@ def parse_canonical_json(data: bytes, *, max_bytes: int) -> Json:
     """The value whose canonical JSON is exactly `data`.
 
     Raises: RequestRejected with JSON_TOO_LARGE or JSON_NOT_CANONICAL. A repeated key, a float,
-    a blank, another key order or another escape is not canonical.
+    a blank, another key order or another escape is not canonical; neither is a number beyond
+    MIN_JSON_INT and MAX_JSON_INT, nor a text with more than MAX_JSON_NODES commas and brackets.
     """
     if len(data) > max_bytes:
         raise RequestRejected(Reason.JSON_TOO_LARGE, size=len(data), limit=max_bytes)
+    if sum(data.count(sign) for sign in (b",", b"[", b"{")) > MAX_JSON_NODES:
+        raise RequestRejected(Reason.JSON_NOT_CANONICAL)
     try:
-        value: Json = json.loads(data)
+        value: Json = json.loads(
+            data, parse_int=_whole, parse_float=_refuse, parse_constant=_refuse
+        )
         again = canonical_json(value)
     except (ValueError, RecursionError):
         raise RequestRejected(Reason.JSON_NOT_CANONICAL) from None
     if again != data:
         raise RequestRejected(Reason.JSON_NOT_CANONICAL)
     return value
+
+
+def _whole(digits: str) -> int:
+    # Before int(): its time grows with the square of the length.
+    if len(digits) > 20:
+        raise ValueError("a number is within int64 or uint64")
+    return int(digits)
+
+
+def _refuse(_text: str) -> Any:
+    raise ValueError("canonical JSON has whole numbers only")
 
 
 def _check(value: Any, depth: int) -> None:
@@ -81,8 +104,11 @@ def _check(value: Any, depth: int) -> None:
         case str():
             if _SURROGATE.search(value):
                 raise ValueError("a string holds no lone surrogate")
-        case None | bool() | int():
+        case None | bool():
             return
+        case int():
+            if not MIN_JSON_INT <= value <= MAX_JSON_INT:
+                raise ValueError("a number is within int64 or uint64")
         case _:
             raise ValueError(f"not canonical JSON: {type(value).__name__}")
 

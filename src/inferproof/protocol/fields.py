@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -11,6 +12,11 @@ from inferproof.types.digest import Address, Digest
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Control characters and changes of writing direction: a text that holds them may show a person
+something else than what was signed, and may steer a terminal."""
+_NAME = re.compile("[A-Za-z0-9_]{1,64}")
 
 
 class Fields:
@@ -39,15 +45,19 @@ class Fields:
         return self._rest.get(field) is not None
 
     def optional(self, field: str, read: Callable[[str], T]) -> T | None:
-        """The field read by `read`, or None where it is null or absent."""
+        """The field read by `read`, or None where it is null. An absent field is malformed:
+        a document has one byte form."""
+        if field not in self._rest:
+            raise self.malformed(field)
         if not self.has(field):
-            self._rest.pop(field, None)
+            del self._rest[field]
             return None
         return read(field)
 
     def text(self, field: str, *, most: int = 1024) -> str:
+        """At most `most` code points, none of them a control character."""
         value = self.take(field, str)
-        if len(value) > most:
+        if len(value) > most or _CONTROLS.search(value):
             raise self.malformed(field)
         return value
 
@@ -74,14 +84,18 @@ class Fields:
             raise self.malformed(field) from None
 
     def digest(self, field: str) -> Digest:
-        return self._parsed(field, Digest.from_hex)
+        try:
+            return Digest.from_hex(self.take(field, str))
+        except InferproofError:
+            raise self.malformed(field) from None
 
     def address(self, field: str) -> Address:
-        return self._parsed(field, Address.from_hex)
-
-    def _parsed(self, field: str, parse: Callable[[str], T]) -> T:
+        """An address in lower case: a document has one byte form."""
+        text = self.take(field, str)
+        if text != text.lower():
+            raise self.malformed(field)
         try:
-            return parse(self.take(field, str))
+            return Address.from_hex(text)
         except InferproofError:
             raise self.malformed(field) from None
 
@@ -106,7 +120,7 @@ class Fields:
             value = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
             raise self.malformed(field) from None
-        if base64.b64encode(value).decode() != text:
+        if len(value) > most or base64.b64encode(value).decode() != text:
             raise self.malformed(field)
         return value
 
@@ -125,7 +139,8 @@ class Fields:
     def end(self) -> None:
         """Raises: FIELD_MALFORMED naming a field that was never read."""
         if self._rest:
-            raise self.malformed(sorted(self._rest)[0][:64])
+            name = min(self._rest)
+            raise self.malformed(name if _NAME.fullmatch(name) else "(unknown)")
 
 
 def to_base64(data: bytes) -> str:

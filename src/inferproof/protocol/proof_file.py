@@ -14,7 +14,7 @@ from inferproof.protocol.documents import decode_document, encode_document
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.fields import Fields, to_base64
 from inferproof.types.proof import STATEMENT_VERSION, Statement
-from inferproof.types.tensor import FixedTensor, Tensors
+from inferproof.types.tensor import MAX_SCALE, FixedTensor, Tensors
 
 FORMAT = "inferproof/proof/1"
 MAX_BYTES = 256 * 2**20
@@ -153,16 +153,16 @@ def _read_fixed(fields: Fields) -> FixedTensor:
     fields.end()
     if len(data) != 8 * math.prod(shape):
         raise fields.malformed("values")
-    if not (math.isfinite(scale) and scale > 0):
+    if not 0 < scale <= MAX_SCALE:
         raise fields.malformed("scale")
     return FixedTensor(name, shape, tuple(np.frombuffer(data, dtype="<i8").tolist()), scale)
 
 
 def read_shape(fields: Fields) -> tuple[int, ...]:
-    """A tensor's shape, its size within MAX_TENSOR_ELEMENTS."""
+    """A tensor's shape: sizes of at least 1, their product within MAX_TENSOR_ELEMENTS."""
     shape = fields.take("shape", list)
     if len(shape) > MAX_RANK or any(
-        type(d) is not int or not 0 <= d <= MAX_TENSOR_ELEMENTS for d in shape
+        type(d) is not int or not 1 <= d <= MAX_TENSOR_ELEMENTS for d in shape
     ):
         raise fields.malformed("shape")
     if math.prod(shape) > MAX_TENSOR_ELEMENTS:

@@ -1,6 +1,9 @@
 """The receipt as an EIP-712 struct, its JSON, and the receipt file. Source: specs/receipt.md."""
 
+import re
+
 from inferproof.errors import ReceiptRejected
+from inferproof.protocol.commitments import bound_nonce
 from inferproof.protocol.documents import decode_document, encode_document
 from inferproof.protocol.eip712 import INFERPROOF_DOMAIN, Struct, digest, hash_struct
 from inferproof.protocol.encoding import Json
@@ -34,9 +37,12 @@ from inferproof.types.receipt import (
 )
 
 FORMAT = "inferproof/receipt/1"
-MAX_REQUEST_BYTES = 64 * 2**20
+MAX_REQUEST_BYTES = 32 * 2**20
 MAX_BYTES = 512 * 2**20
 """Base64 of the largest proof file, bundle and request together stays below this."""
+_METHOD = re.compile("[A-Z]{1,16}")
+_PATH = re.compile(r"/[!-\"$->@-~]*")
+"""Printable ASCII without blanks, ? and #."""
 
 PAYMENT = Struct(
     "Payment",
@@ -66,6 +72,7 @@ RECEIPT = Struct(
         "assurance": "string",
         "proven": "string",
         "requestDigest": "bytes32",
+        "nonceSalt": "bytes32",
         "quote": QUOTE,
         "quoteSignature": "bytes",
         "payment": PAYMENT,
@@ -88,6 +95,7 @@ def receipt_value(receipt: Receipt) -> dict[str, object]:
         "assurance": receipt.assurance.value,
         "proven": receipt.proven,
         "requestDigest": receipt.request_digest,
+        "nonceSalt": receipt.nonce_salt or ZERO_DIGEST,
         "quote": quote_value(receipt.quote),
         "quoteSignature": receipt.quote_signature,
         "payment": {
@@ -121,6 +129,14 @@ def receipt_digest(receipt: Receipt) -> Digest:
     return digest(INFERPROOF_DOMAIN, hash_struct(RECEIPT, receipt_value(receipt)))
 
 
+def is_request_bound(receipt: Receipt) -> bool:
+    """Whether the payer's nonce is the bound nonce of the receipt's request and salt."""
+    return (
+        receipt.nonce_salt is not None
+        and bound_nonce(receipt.request_digest, receipt.nonce_salt.raw) == receipt.payment.nonce
+    )
+
+
 def receipt_json(receipt: Receipt) -> dict[str, Json]:
     """The receipt as JSON."""
     settlement = receipt.settlement
@@ -130,6 +146,7 @@ def receipt_json(receipt: Receipt) -> dict[str, Json]:
         "assurance": receipt.assurance.value,
         "proven": receipt.proven,
         "requestDigest": receipt.request_digest.hex,
+        "nonceSalt": receipt.nonce_salt.hex if receipt.nonce_salt is not None else None,
         "quote": quote_json(receipt.quote),
         "quoteSignature": "0x" + receipt.quote_signature.hex(),
         "payment": authorization_json(receipt.payment),
@@ -165,10 +182,19 @@ def read_receipt(fields: Fields) -> Receipt:
         timings=tuple(fields.nested_list("timings", _read_stage, most=64)),
         issued_at=fields.integer("issuedAt"),
         gateway=fields.address("gateway"),
+        nonce_salt=_read_nonzero(fields, "nonceSalt"),
         version=fields.integer("version", least=RECEIPT_VERSION, most=RECEIPT_VERSION),
     )
     fields.end()
     return receipt
+
+
+def _read_nonzero(fields: Fields, name: str) -> Digest | None:
+    # Zero stands for "none" in the signed struct; as a value it would be a second form of null.
+    value = fields.optional(name, fields.digest)
+    if value == ZERO_DIGEST:
+        raise fields.malformed(name)
+    return value
 
 
 def encode_receipt_file(file: ReceiptFile) -> bytes:
@@ -235,12 +261,12 @@ def read_authorization(fields: Fields) -> Authorization:
 def _read_settlement(fields: Fields) -> Settlement:
     settlement = Settlement(
         state=fields.one_of("state", SettlementState),
-        transaction=fields.optional("transaction", fields.digest),
-        block=fields.optional("blockNumber", fields.integer),
+        transaction=_read_nonzero(fields, "transaction"),
+        block=fields.optional("blockNumber", lambda name: fields.integer(name, least=1)),
     )
     fields.end()
-    known = settlement.transaction is not None and settlement.block is not None
-    if known != (settlement.state is SettlementState.SETTLED):
+    settled = settlement.state is SettlementState.SETTLED
+    if (settled and settlement.transaction is None) or settled == (settlement.block is None):
         raise fields.malformed("state")
     return settlement
 
@@ -269,6 +295,10 @@ def _read_request(fields: Fields) -> Request:
         fields.base64("body", most=MAX_REQUEST_BYTES),
     )
     fields.end()
+    if _METHOD.fullmatch(request.method) is None:
+        raise fields.malformed("method")
+    if _PATH.fullmatch(request.path) is None:
+        raise fields.malformed("path")
     return request
 
 

@@ -1,11 +1,14 @@
 """secp256k1 signatures over 32-byte digests, as Ethereum writes them: r ‖ s ‖ v."""
 
+import re
+
 from coincurve import PrivateKey, PublicKey
 
 from inferproof.errors import Reason, RequestRejected
 from inferproof.protocol.encoding import keccak256
 from inferproof.types.digest import Address, Digest
 
+_KEY = re.compile("(?:0x)?([0-9a-fA-F]{64})")
 _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 """Half the order of secp256k1. EIP-2 allows only s up to it, so that one signature has one form."""
 
@@ -16,6 +19,8 @@ class SigningKey:
     __slots__ = ("_key", "address")
 
     def __init__(self, secret: bytes) -> None:
+        if len(secret) != 32:
+            raise ValueError("a private key is 32 bytes")
         self._key = PrivateKey(secret)
         self.address = _address(self._key.public_key)
 
@@ -25,12 +30,12 @@ class SigningKey:
 
         Raises: RequestRejected KEY_MALFORMED; the message never holds the text.
         """
+        match = _KEY.fullmatch(text)
+        if match is None:
+            raise RequestRejected(Reason.KEY_MALFORMED)
         try:
-            secret = bytes.fromhex(text.removeprefix("0x"))
-            if len(secret) != 32:
-                raise ValueError
-            return cls(secret)
-        except ValueError:
+            return cls(bytes.fromhex(match[1]))
+        except ValueError:  # coincurve says so when the number is zero or beyond the order
             raise RequestRejected(Reason.KEY_MALFORMED) from None
 
     def sign(self, digest: Digest) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from inferproof.errors import ArtifactRejected, Reason
 from inferproof.protocol.commitments import model_commitment, preprocessing_digest
 from inferproof.protocol.documents import decode_document, encode_document
-from inferproof.protocol.encoding import Json, tagged_digest
+from inferproof.protocol.encoding import Json, canonical_json, tagged_digest
 from inferproof.protocol.fields import Fields, to_base64
 from inferproof.protocol.proof_file import read_shape
 from inferproof.types.digest import ZERO_DIGEST, Digest
@@ -27,8 +27,7 @@ class VerifierBundle:
     """Keys and public description of one compiled model.
 
     `settings`, `verifying_key` and `srs` are the proof system's own files, empty where it has
-    none; `preprocessing` is canonical (JSON without floats). `labels` name the classes of a
-    classifier and are not part of the commitment's function.
+    none; `preprocessing` is canonical (JSON without floats).
     """
 
     parts: ModelParts
@@ -47,11 +46,15 @@ class VerifierBundle:
 def quantisation_digest(
     settings: bytes, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]
 ) -> Digest:
-    """The digest of everything that fixes scales, rounding and the order of inputs and outputs."""
-    specs = "\n".join(f"{s.name!r} {s.dtype} {s.shape}" for s in (*inputs, *outputs))
-    return tagged_digest(
-        "inferproof/quantisation/1", settings, len(inputs).to_bytes(4, "big"), specs.encode()
+    """The digest of everything that fixes scales, rounding and the order of inputs and outputs.
+
+    Encoding: the parts are the settings and one canonical JSON of all specs,
+    {"inputs": [{"dtype", "name", "shape"}, …], "outputs": […]}.
+    """
+    specs = canonical_json(
+        {"inputs": [_spec_json(s) for s in inputs], "outputs": [_spec_json(s) for s in outputs]}
     )
+    return tagged_digest("inferproof/quantisation/1", settings, specs)
 
 
 def verifying_key_digest(data: bytes) -> Digest:
@@ -168,4 +171,7 @@ def _read(fields: Fields) -> VerifierBundle:
         srs=fields.base64("srs", most=MAX_BYTES),
     )
     fields.end()
+    for field_name, specs in (("inputs", bundle.inputs), ("outputs", bundle.outputs)):
+        if not specs or len({s.name for s in specs}) != len(specs):
+            raise fields.malformed(field_name)
     return bundle

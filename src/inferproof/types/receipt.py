@@ -53,6 +53,8 @@ class StageTime:
 class Receipt:
     """What was asked, computed, proven and paid, as the gateway signs it.
 
+    `nonce_salt` is the salt of the payment's bound nonce, not zero; None where the payer
+    announced none, so that nothing but the gateway's word ties payment and request.
     Source: specs/receipt.md.
     """
 
@@ -69,12 +71,16 @@ class Receipt:
     timings: tuple[StageTime, ...]
     issued_at: int
     gateway: Address
+    nonce_salt: Digest | None = None
     version: int = RECEIPT_VERSION
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The HTTP request that was paid for: what the request digest is made of."""
+    """The HTTP request that was paid for: what the request digest is made of.
+
+    `method` is in upper case; `path` as sent, without scheme, host and query.
+    """
 
     method: str
     path: str

@@ -8,6 +8,9 @@ import numpy.typing as npt
 
 from inferproof.errors import InputRejected, Reason
 
+MAX_SCALE = 2.0**900
+"""So that no int64 times a scale is infinite in float64."""
+
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
@@ -27,7 +30,7 @@ class FixedTensor:
     """A proven output: integers and the real number that one unit stands for.
 
     Shapes: `values` holds prod(shape) integers in row-major order, each within int64.
-    `scale` is a positive finite float64; the answer is values × scale in float64.
+    `scale` is a float64 above 0 and at most MAX_SCALE; the answer is values × scale in float64.
     """
 
     name: str
@@ -38,8 +41,8 @@ class FixedTensor:
     def __post_init__(self) -> None:
         if len(self.values) != math.prod(self.shape):
             raise ValueError("a fixed tensor holds as many values as its shape says")
-        if not (math.isfinite(self.scale) and self.scale > 0):
-            raise ValueError("a scale is positive and finite")
+        if not 0 < self.scale <= MAX_SCALE:
+            raise ValueError("a scale is positive and at most 2^900")
         if any(not -(2**63) <= v < 2**63 for v in self.values):
             raise ValueError("a fixed tensor's values are within int64")
 

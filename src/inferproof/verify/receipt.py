@@ -4,12 +4,12 @@
      2  the gateway signed the receipt
      3  the policy accepts gateway, model, network and assurance
      4  the same gateway signed the quote, for this model, request and provider
-     5  the payer signed the payment, on the quoted terms
-     6  the job id follows from the payment, and the statement is about that job
+     5  the payer signed the payment, on the quoted terms, at a time that they allow
+     6  the job id follows from the payment, and so does the request where its salt is known
      7  the attached request has the request digest
-     8  the attached proof has the proof digest and carries the same statement
+     8  the attached proof has the proof digest
      9  the verifier bundle has the statement's model commitment, and the policy accepts its set-up
-    10  the proof holds
+    10  the proof holds, for the receipt's own statement
     11  the disclosed input is the request after the committed pre-processing
     12  assurance, sentence and claims are what such a proof and settlement allow
 
@@ -23,17 +23,23 @@ from enum import StrEnum
 
 import numpy as np
 
-from inferproof.errors import InferproofError, ProofRejected, Reason, ReceiptRejected
+from inferproof.errors import (
+    InferproofError,
+    ProofRejected,
+    Reason,
+    ReceiptRejected,
+    Rejection,
+)
 from inferproof.protocol.authorization import check_signature, check_terms
 from inferproof.protocol.claims import assurance_of, derive_claims, proven_sentence
 from inferproof.protocol.commitments import job_id, proof_digest, request_digest
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.quote import check_quote_signature
-from inferproof.protocol.receipt import decode_receipt_file, receipt_digest
+from inferproof.protocol.receipt import decode_receipt_file, is_request_bound, receipt_digest
 from inferproof.protocol.signature import recover
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
 from inferproof.types.digest import ZERO_DIGEST, Digest
-from inferproof.types.receipt import ReceiptFile
+from inferproof.types.receipt import Receipt, ReceiptFile
 from inferproof.types.tensor import Tensors
 from inferproof.verify.policy import Policy
 from inferproof.verify.proof import ProofChecker, VerifiedProof, verify_proof
@@ -47,6 +53,9 @@ class StepStatus(StrEnum):
 
     PASSED = "passed"
     NOT_APPLICABLE = "not applicable"
+    """There is nothing to check: the input is not disclosed."""
+    NOT_CHECKED = "not checked"
+    """The request is not attached, so what it would show rests on the gateway's word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +183,7 @@ class _Run:
             check_signature(file.receipt.payment)
         except InferproofError as error:
             raise ReceiptRejected(error.reason, **error.facts) from None
+        _check_times(file.receipt)
         self._done("payer authorized it", f"payer {file.receipt.payment.payer}")
 
     def job(self, file: ReceiptFile) -> None:
@@ -184,13 +194,15 @@ class _Run:
         )
         if file.receipt.statement.job_id != expected:
             raise ReceiptRejected(Reason.RECEIPT_JOB, expected=expected)
+        if file.receipt.nonce_salt is not None and not is_request_bound(file.receipt):
+            raise ReceiptRejected(Reason.RECEIPT_NONCE)
         self._done("job follows from payment", f"job {expected}")
 
     def request(self, file: ReceiptFile) -> None:
         # 7
         request = file.request
         if request is None:
-            self._done("request", "not attached", StepStatus.NOT_APPLICABLE)
+            self._done("request is the paid one", "not attached", StepStatus.NOT_CHECKED)
             return
         got = request_digest(request.method, request.path, request.body)
         if got != file.receipt.request_digest:
@@ -233,18 +245,24 @@ class _Run:
         self, file: ReceiptFile, proved: VerifiedProof, bundle: VerifierBundle
     ) -> None:
         # 11
+        name = "input is the request's"
         disclosed = proved.file.disclosed
-        if file.request is None or disclosed is None:
-            missing = "request not attached" if file.request is None else "input not disclosed"
-            self._done("pre-processing", missing, StepStatus.NOT_APPLICABLE)
+        if disclosed is None:
+            self._done(name, "input not disclosed", StepStatus.NOT_APPLICABLE)
             return
-        tensors = self._tools.preprocess(bundle.preprocessing, file.request.body)
+        if file.request is None:
+            self._done(name, "request not attached", StepStatus.NOT_CHECKED)
+            return
+        try:
+            tensors = self._tools.preprocess(bundle.preprocessing, file.request.body)
+        except Rejection as error:
+            raise ReceiptRejected(error.reason, **error.facts) from None
         same = tensors.keys() == disclosed.tensors.keys() and all(
             np.array_equal(tensors[name], disclosed.tensors[name]) for name in tensors
         )
         if not same:
             raise ReceiptRejected(Reason.RECEIPT_PREPROCESSING)
-        self._done("input is the request's", "pre-processing run again, same tensors")
+        self._done(name, "pre-processing run again, same tensors")
 
     def claims(self, file: ReceiptFile, bundle: VerifierBundle) -> None:
         # 12
@@ -253,7 +271,20 @@ class _Run:
         if (
             receipt.assurance is not assurance
             or receipt.proven != proven_sentence(assurance, bundle.parts)
-            or receipt.claims != derive_claims(bundle.parts, receipt.settlement)
+            or receipt.claims
+            != derive_claims(
+                bundle.parts, receipt.settlement, request_bound=is_request_bound(receipt)
+            )
         ):
             raise ReceiptRejected(Reason.RECEIPT_CLAIMS)
         self._done("claims are no more than proven", f"assurance {assurance.value}")
+
+
+def _check_times(receipt: Receipt) -> None:
+    # The order was placed at some second at which quote and payment both held, and the receipt
+    # came no earlier; where there is no such second, one of the times is made up.
+    quote, payment = receipt.quote, receipt.payment
+    earliest = max(quote.issued_at, payment.valid_after + 1)
+    latest = min(quote.expires_at - 1, payment.valid_before - 1, receipt.issued_at)
+    if earliest > latest:
+        raise ReceiptRejected(Reason.RECEIPT_TIMES, earliest=earliest, latest=latest)
