@@ -202,10 +202,13 @@ class Reason(Enum):
         "the compiled model is for {system} {got}, this is {expected}; compile it again"
     )
     ARTIFACT_SETTINGS = "the circuit's settings are not those of a sound circuit: {what}"
+    ARTIFACT_PARTS = "the compiled model's header and its verifier bundle name different models"
     ARTIFACT_NOT_WRITTEN = "the compiled model cannot be written to {path}: {why}"
     SRS_UNREADABLE = "the SRS file {path} cannot be read: {why}"
     SRS_DIGEST = "the SRS file has the SHA-256 {got}, expected {expected}"
-    SRS_WRONG_SIZE = "the SRS file is for 2^{got} rows; this circuit takes one for exactly 2^{expected}"
+    SRS_WRONG_SIZE = (
+        "the SRS file is for 2^{got} rows; this circuit takes one for exactly 2^{expected}"
+    )
     PROOF_OUTPUTS_SCALE = "the outputs in the proof are not in the circuit's scale"
     PROOF_INPUT_RANGE = "input {name} in the proof is beyond what the circuit can hold"
     SYSTEM_UNKNOWN = "there is no proof system {name}; known are: {known}"

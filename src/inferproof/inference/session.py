@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.errors import InputRejected, MissingPart, ModelRejected, Reason
+from inferproof.errors import InputRejected, ModelRejected, Reason
 from inferproof.models.loaded import LoadedModel
+from inferproof.models.runtime import onnx_runtime, runtime_errors, session_options
 from inferproof.models.show import first_line, printable
 from inferproof.types.digest import Digest
 from inferproof.types.tensor import TensorSpec
@@ -64,7 +65,7 @@ class Session:
         """Raises: ModelRejected MODEL_NOT_RUNNABLE; MissingPart MISSING_LIBRARY."""
         self.model = model
         self._outputs = [spec.name for spec in model.outputs]
-        runtime = _runtime()
+        runtime = onnx_runtime()
         try:
             self._session = runtime.InferenceSession(
                 model.onnx, session_options(runtime), providers=["CPUExecutionProvider"]
@@ -80,7 +81,7 @@ class Session:
         out of range, a division by zero) or OUTPUT_NOT_FINITE.
         """
         check_inputs(inputs, self.model.inputs)
-        runtime = _runtime()
+        runtime = onnx_runtime()
         try:
             results = self._session.run(self._outputs, inputs)
         except runtime_errors(runtime) as error:
@@ -118,48 +119,3 @@ class SessionCache:
 
     def __len__(self) -> int:
         return len(self._sessions)
-
-
-def session_options(runtime: Any) -> Any:
-    """ONNX Runtime options under which the same input gives the same bits every time."""
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.use_deterministic_compute = True
-    # The arena keeps the peak of every session for ever.
-    options.enable_cpu_mem_arena = False
-    options.enable_mem_pattern = False
-    # Its own messages go to standard error, where nobody asked for them; errors are raised.
-    options.log_severity_level = 4
-    return options
-
-
-def runtime_errors(runtime: Any) -> tuple[type[Exception], ...]:
-    """The exceptions that ONNX Runtime raises; they share no base of their own."""
-    state = runtime.capi.onnxruntime_pybind11_state
-    return (
-        state.EPFail,
-        state.EngineError,
-        state.Fail,
-        state.InvalidArgument,
-        state.InvalidGraph,
-        state.InvalidProtobuf,
-        state.NotImplemented,
-        state.RuntimeException,
-        RuntimeError,
-    )
-
-
-def _runtime() -> Any:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise MissingPart(
-            Reason.MISSING_LIBRARY,
-            feature="running a model",
-            package="onnxruntime",
-            command="pip install 'inferproof[models]'",
-        ) from None
-    return onnxruntime

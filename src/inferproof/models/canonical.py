@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-from onnx import AttributeProto, ModelProto, NodeProto, helper, numpy_helper
+from onnx import AttributeProto, ModelProto, NodeProto, ValueInfoProto, helper, numpy_helper
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.loaded import LoadedModel
@@ -167,7 +167,7 @@ def _spec(shaped: Shaped, name: str) -> TensorSpec:
     return TensorSpec(name, dtype.name, shape)
 
 
-def _value_info(spec: TensorSpec) -> object:
+def _value_info(spec: TensorSpec) -> ValueInfoProto:
     code = helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype))
     return helper.make_tensor_value_info(spec.name, code, spec.shape)
 

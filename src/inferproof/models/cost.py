@@ -36,7 +36,9 @@ def multiply_adds(node: NodeProto, shapes: dict[str, Shape]) -> int:
         weights = math.prod(inputs[1]) + math.prod(inputs[2])
         return max(steps * weights, largest)
     if op in _POOLS:
-        kernel = next((item.ints for item in node.attribute if item.name == "kernel_shape"), [])
+        kernel: list[int] = [
+            size for item in node.attribute if item.name == "kernel_shape" for size in item.ints
+        ]
         return max(out * math.prod(kernel), largest)
     return largest
 

@@ -24,6 +24,8 @@ _Fold = Callable[[list[Array], Attributes], Array]
 def fold(node: NodeProto, opset: int, inputs: list[Array | None]) -> Array | None:
     """The node's one output, or None when it is not exact shape arithmetic on small values.
 
+    The caller compares its type with the inferred one: operands of unlike types are not
+    refused here.
     `inputs` holds the value of each input, None where it is absent. All must be constants.
     """
     rule = _RULES.get(node.op_type)
@@ -139,7 +141,7 @@ def _divide(inputs: list[Array], _attributes: Attributes) -> Array:
         raise ValueError("division by zero")
     # ONNX cuts towards zero where numpy rounds down.
     whole = np.abs(above) // np.abs(below)
-    return (np.sign(above) * np.sign(below) * whole).astype(inputs[0].dtype)
+    return np.asarray(np.sign(above) * np.sign(below) * whole)
 
 
 def _product(inputs: list[Array], attributes: Attributes) -> Array:
@@ -148,7 +150,7 @@ def _product(inputs: list[Array], attributes: Attributes) -> Array:
     if len(inputs) > 1 and attributes.get("noop_with_empty_axes"):
         raise ValueError("left to inference")
     axis = tuple(axes) if axes else None
-    return np.prod(inputs[0], axis=axis, keepdims=keep, dtype=inputs[0].dtype)
+    return np.asarray(np.prod(inputs[0], axis=axis, keepdims=keep, dtype=inputs[0].dtype))
 
 
 def _elementwise(function: Callable[..., Any]) -> _Fold:

@@ -17,7 +17,7 @@ from inferproof.models.graph import Graph
 from inferproof.models.limits import Limits
 from inferproof.models.operators import operator_schema
 from inferproof.models.show import first_line, shown
-from inferproof.models.tensors import Array, check_shape, dtype_of
+from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of
 
 # Inputs that size the output, by position. (Resize and Upsample also have factors.)
 _SIZING_INPUTS = {
@@ -93,6 +93,11 @@ def _label(dtype: np.dtype[np.generic], shape: tuple[int | None, ...] | None) ->
     return f"{dtype.name}{sizes}".replace("'", "")
 
 
+def _elem_type(inferred: dict[str, TypeProto], name: str) -> np.dtype[np.generic] | None:
+    found = inferred.get(name)
+    return DTYPES.get(found.tensor_type.elem_type) if found is not None else None
+
+
 class _Walk:
     def __init__(self, graph: Graph, limits: Limits) -> None:
         self.graph = graph
@@ -125,14 +130,14 @@ class _Walk:
         self._drop_unused_outputs(node, schema)
         values = [self.shaped.constants.get(name) if name else None for name in node.input]
         self._check_operands(node, values)
-        folded = self._fold(node, values)
-        if folded is not None:
-            self.shaped.constants[node.output[0]] = folded
-            self._set(node.output[0], folded.dtype, folded.shape)
-            return
         inferred = self._infer(node, schema, values)
         if node.op_type in _LIKE_FIRST_INPUT:
             inferred = {node.output[0]: self._protos[node.input[0]]}
+        folded = self._fold(node, values)
+        if folded is not None and _elem_type(inferred, node.output[0]) == folded.dtype:
+            self.shaped.constants[node.output[0]] = folded
+            self._set(node.output[0], folded.dtype, folded.shape)
+            return
         for name in node.output:
             if name:
                 self._take(node, name, inferred.get(name))

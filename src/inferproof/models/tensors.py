@@ -7,6 +7,7 @@ import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from inferproof.errors import ModelRejected, Reason
 from inferproof.models.limits import Limits
 from inferproof.models.show import shown
 
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 
 DTYPES: dict[int, np.dtype[np.generic]] = {
     TensorProto.FLOAT: np.dtype("<f4"),
@@ -32,7 +33,7 @@ DTYPES: dict[int, np.dtype[np.generic]] = {
     TensorProto.UINT64: np.dtype("<u8"),
     TensorProto.BOOL: np.dtype("?"),
 }
-_TYPED_FIELDS = {
+_TYPED_FIELDS: dict[int, str] = {
     TensorProto.FLOAT: "float_data",
     TensorProto.DOUBLE: "double_data",
     TensorProto.INT64: "int64_data",
@@ -124,7 +125,7 @@ class TensorReader:
         shape: tuple[int, ...],
         elements: int,
     ) -> Array:
-        expected = _TYPED_FIELDS.get(tensor.data_type, "int32_data")
+        expected = _TYPED_FIELDS.get(int(tensor.data_type), "int32_data")
         used = [part for part in _ALL_FIELDS if len(getattr(tensor, part)) > 0]
         if used == ["raw_data"]:
             raw: bytes = tensor.raw_data
@@ -132,7 +133,8 @@ class TensorReader:
                 raise self._mismatch(name, shape, len(raw) / dtype.itemsize)
             if dtype == np.dtype("?") and not set(raw) <= {0, 1}:
                 # Any byte but 0 and 1 makes booleans that differ from machine to machine.
-                return np.frombuffer(raw, np.uint8) != 0
+                truth: Array = np.frombuffer(raw, np.uint8) != 0
+                return truth
             return np.frombuffer(raw, dtype)
         if used not in ([], [expected]):
             raise self._mismatch(name, shape, "other or several types of")

@@ -78,7 +78,7 @@ def test_too_large_without_starting_a_process(dense: Path, monkeypatch: pytest.M
 def test_timeout(dense: Path):
     with rejects(
         Reason.MODEL_PARSE_TIMEOUT,
-        "reading the model took longer than 0.01 seconds; it was stopped",
+        "reading or running the model took longer than 0.01 seconds; it was stopped",
     ):
         load_model(dense, Limits(wall_seconds=0.01))
 
@@ -92,7 +92,7 @@ def test_memory(tmp_path: Path):
     limits = replace(DEFAULT_LIMITS, memory_bytes=400_000_000)
     with rejects(
         Reason.MODEL_PARSE_MEMORY,
-        "reading the model took more than 400000000 bytes of memory; it was stopped",
+        "reading or running the model took more than 400000000 bytes of memory; it was stopped",
     ):
         load_model(path, limits)
 
@@ -111,7 +111,7 @@ def test_crash(dense: Path, monkeypatch: pytest.MonkeyPatch, code: str, how: str
     monkeypatch.setattr(isolation, "_BOOT", code)
     with rejects(
         Reason.MODEL_PARSER_CRASHED,
-        f"the process that reads the model stopped unexpectedly ({how})",
+        f"the process that reads or runs the model stopped unexpectedly ({how})",
     ):
         load_model(dense)
 

@@ -1,0 +1,179 @@
+"""Runs a model on calibration data, with every intermediate value kept, in its own process."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inferproof.errors import InputRejected, ModelRejected, Reason
+from inferproof.models.isolation import Head, run_isolated
+from inferproof.models.limits import DEFAULT_LIMITS, Limits
+from inferproof.models.load import from_head, to_head
+from inferproof.models.loaded import LoadedModel
+from inferproof.models.runtime import onnx_runtime, runtime_errors, session_options
+from inferproof.models.show import first_line, printable
+
+Array = npt.NDArray[Any]
+Calibration = dict[str, Array]
+"""One array per graph input. Shapes: [samples, *shape of that input], of its type."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRange:
+    """The smallest and largest finite value that a tensor took. `finite` is False when it
+    also took NaN or infinity.
+    """
+
+    name: str
+    low: float
+    high: float
+    finite: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the float model did on the calibration data.
+
+    Shapes: each output is [samples, *shape of that output]. `ranges` holds inputs first, then
+    values in the order in which the nodes run.
+    """
+
+    samples: int
+    ranges: tuple[ValueRange, ...]
+    outputs: dict[str, Array]
+
+
+def check_calibration(model: LoadedModel, calibration: Calibration) -> int:
+    """The number of samples.
+
+    Raises: InputRejected with INPUT_MISSING_FIELD, INPUT_UNKNOWN_FIELD, INPUT_TYPE_MISMATCH,
+    INPUT_SHAPE_MISMATCH or INPUT_NOT_FINITE.
+    """
+    known = [spec.name for spec in model.inputs]
+    for name in calibration:
+        if name not in known:
+            raise InputRejected(
+                Reason.INPUT_UNKNOWN_FIELD, field=printable(name), known=", ".join(known)
+            )
+    samples = 0
+    for spec in model.inputs:
+        name = printable(spec.name)
+        if spec.name not in calibration:
+            raise InputRejected(Reason.INPUT_MISSING_FIELD, field=name)
+        array = calibration[spec.name]
+        if array.dtype.name != spec.dtype:
+            raise InputRejected(
+                Reason.INPUT_TYPE_MISMATCH, name=name, expected=spec.dtype, got=array.dtype.name
+            )
+        samples = samples or (len(array) if array.ndim else 0)
+        expected = [samples or "samples", *spec.shape]
+        if list(array.shape) != expected:
+            raise InputRejected(
+                Reason.INPUT_SHAPE_MISMATCH, name=name, got=list(array.shape), expected=expected
+            )
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InputRejected(Reason.INPUT_NOT_FINITE, name=name)
+    return samples
+
+
+def measure(
+    model: LoadedModel, calibration: Calibration, limits: Limits = DEFAULT_LIMITS
+) -> Measured:
+    """The float model's outputs and the range of every value on the calibration data.
+
+    Raises: InputRejected with the reasons of `check_calibration` or INPUT_RUN_FAILED;
+    ModelRejected MODEL_NOT_RUNNABLE, MODEL_PARSE_TIMEOUT, MODEL_PARSE_MEMORY or
+    MODEL_PARSER_CRASHED; MissingPart MISSING_LIBRARY.
+    """
+    samples = check_calibration(model, calibration)
+    arrays = tuple(np.ascontiguousarray(calibration[spec.name]).tobytes() for spec in model.inputs)
+    head, blobs = run_isolated(
+        "measure",
+        {"model": to_head(model), "samples": samples},
+        (model.onnx, *arrays),
+        limits,
+        ("onnx", "onnxruntime"),
+    )
+    try:
+        outputs = {
+            spec.name: np.frombuffer(blob, spec.dtype).reshape(samples, *spec.shape)
+            for spec, blob in zip(model.outputs, blobs, strict=True)
+        }
+        ranges = tuple(_range_in(item) for item in head["ranges"])
+    except (ValueError, TypeError, KeyError):
+        raise ModelRejected(Reason.MODEL_PARSER_CRASHED, how="its answer cannot be read") from None
+    return Measured(samples, ranges, outputs)
+
+
+def _range_in(item: Any) -> ValueRange:
+    given = ValueRange(**item)
+    if (type(given.name), type(given.finite)) != (str, bool):
+        raise ValueError("a range has a name")
+    return ValueRange(given.name, float(given.low), float(given.high), given.finite)
+
+
+def measure_here(request: Head, blobs: list[bytes]) -> tuple[Head, tuple[bytes, ...]]:
+    """The sandbox's side of `measure`. Raises: as `measure`."""
+    model = from_head(request["model"], blobs[0])
+    samples = request["samples"]
+    inputs = {
+        spec.name: np.frombuffer(blob, spec.dtype).reshape(samples, *spec.shape)
+        for spec, blob in zip(model.inputs, blobs[1:], strict=True)
+    }
+    runtime = onnx_runtime()
+    names = list(dict.fromkeys(spec.name for spec in (*model.outputs, *model.values)))
+    try:
+        session = runtime.InferenceSession(
+            _with_all_values(model), session_options(runtime), providers=["CPUExecutionProvider"]
+        )
+    except runtime_errors(runtime) as error:
+        raise ModelRejected(Reason.MODEL_NOT_RUNNABLE, why=first_line(str(error))) from None
+    ranges = {spec.name: _Range() for spec in (*model.inputs, *model.values)}
+    outputs: list[list[bytes]] = [[] for _ in model.outputs]
+    for sample in range(samples):
+        given = {name: array[sample] for name, array in inputs.items()}
+        try:
+            results = session.run(names, given)
+        except runtime_errors(runtime) as error:
+            raise InputRejected(Reason.INPUT_RUN_FAILED, why=first_line(str(error))) from None
+        for name, array in (*given.items(), *zip(names, results, strict=True)):
+            ranges[name].take(array)
+        for kept, array in zip(outputs, results, strict=False):
+            kept.append(np.ascontiguousarray(array).tobytes())
+    told = [asdict(seen.value(name)) for name, seen in ranges.items()]
+    return {"ranges": told}, tuple(b"".join(kept) for kept in outputs)
+
+
+def _with_all_values(model: LoadedModel) -> bytes:
+    from onnx import ModelProto, helper
+
+    proto = ModelProto.FromString(model.onnx)
+    shown = {spec.name for spec in model.outputs}
+    for spec in model.values:
+        if spec.name not in shown:
+            code = helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype))
+            proto.graph.output.append(helper.make_tensor_value_info(spec.name, code, spec.shape))
+    raw: bytes = proto.SerializeToString()
+    return raw
+
+
+class _Range:
+    def __init__(self) -> None:
+        self.low = np.inf
+        self.high = -np.inf
+        self.finite = True
+
+    def take(self, array: Array) -> None:
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            self.finite = False
+            array = array[np.isfinite(array)]
+        if array.size:
+            self.low = min(self.low, float(array.min()))
+            self.high = max(self.high, float(array.max()))
+
+    def value(self, name: str) -> ValueRange:
+        # A tensor that was never finite, or holds nothing, has the range 0 to 0.
+        if self.low > self.high:
+            return ValueRange(name, 0.0, 0.0, self.finite)
+        return ValueRange(name, self.low, self.high, self.finite)
