@@ -18,6 +18,7 @@ from typing import Protocol
 
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
+from inferproof.types.money import Network
 from inferproof.types.payment import Authorization, Quote, Settlement
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
@@ -145,6 +146,7 @@ class OutboxState(StrEnum):
 class NewTransaction:
     """A signed transaction, to be stored before it is sent. `nonce` is its sender's number."""
 
+    network: Network
     sender: Address
     nonce: int
     tx: Digest
@@ -223,11 +225,11 @@ class OrderBook(Protocol):
         """RESERVED or SETTLING → VOID."""
         ...
 
-    async def open_outbox(self, sender: Address) -> Sequence[OutboxItem]:
+    async def open_outbox(self, network: Network, sender: Address) -> Sequence[OutboxItem]:
         """The sender's OPEN transactions in the order of their numbers."""
         ...
 
-    async def next_nonce(self, sender: Address) -> int:
+    async def next_nonce(self, network: Network, sender: Address) -> int:
         """One more than the highest number of the sender in the outbox; 0 for none."""
         ...
 

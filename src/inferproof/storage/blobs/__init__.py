@@ -1,0 +1,1 @@
+"""Immutable bytes, each under its SHA-256."""

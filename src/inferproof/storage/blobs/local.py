@@ -1,0 +1,90 @@
+"""Blobs in local files.
+
+<root>/ab/abcdef….blob      the bytes with SHA-256 abcdef…
+<root>/ab/.abcdef….<random>  a write under way, or one that a crash left; never read
+"""
+
+import errno
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from inferproof.errors import InferproofError, NotFound, Reason, Unavailable
+from inferproof.types.digest import Digest
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class LocalBlobs:
+    """The BlobStore in a folder of this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def put(self, data: bytes) -> Digest:
+        """The SHA-256 of the bytes, which are on the disk now.
+
+        Raises: Unavailable STORAGE_FULL, STORAGE_UNAVAILABLE; no partial file has the name then.
+        """
+        name = Digest(hashlib.sha256(data).digest())
+        path = self._path(name)
+        try:
+            if _read(path) != data:
+                _write(path, data)
+        except OSError as error:
+            raise _failure(error) from error
+        return name
+
+    def get(self, name: Digest) -> bytes:
+        """The bytes with this SHA-256.
+
+        Raises: NotFound BLOB_UNKNOWN; Unavailable BLOB_DAMAGED, STORAGE_UNAVAILABLE.
+        """
+        try:
+            data = _read(self._path(name))
+        except OSError as error:
+            raise _failure(error) from error
+        if data is None:
+            raise NotFound(Reason.BLOB_UNKNOWN, name=name)
+        if hashlib.sha256(data).digest() != name.raw:
+            raise Unavailable(Reason.BLOB_DAMAGED, name=name)
+        return data
+
+    def _path(self, name: Digest) -> Path:
+        text = name.raw.hex()
+        return self._root / text[:2] / f"{text}.blob"
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.stem}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)  # noqa: PTH105 - `temporary` is a text from mkstemp
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    # The name itself is durable only once its folder is.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _failure(error: OSError) -> InferproofError:
+    if error.errno in _FULL:
+        return Unavailable(Reason.STORAGE_FULL)
+    why = error.strerror or type(error).__name__
+    return Unavailable(Reason.STORAGE_UNAVAILABLE, why=why)

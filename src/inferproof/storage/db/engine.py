@@ -1,0 +1,82 @@
+"""A database that is open: migrated, with its writer and its readers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from inferproof.errors import InferproofError
+from inferproof.storage.db.dialect import is_memory, reading_engine, storage_error, writing_engine
+from inferproof.storage.db.migrate import upgrade
+from inferproof.storage.db.writer import BatchOperation, Writer
+
+T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741 - the item of a batch
+
+MEMORY = "sqlite+aiosqlite:///:memory:"
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite database in a file."""
+    return f"sqlite+aiosqlite:///{path}"
+
+
+class Database:
+    """One open database. Make it with `Database.open` and close it."""
+
+    def __init__(self, url: URL, writing: AsyncEngine, lock: asyncio.Lock) -> None:
+        self._writing = writing
+        self._reading = reading_engine(url, writing)
+        # In memory there is one connection; a question in the middle of a transaction would
+        # see what is not committed.
+        self._reads_alone = lock if is_memory(url) else nullcontext()
+        self._writer = Writer(writing, lock)
+
+    @classmethod
+    async def open(cls, url: str) -> "Database":
+        """The database at the URL, brought to this version's schema.
+
+        Raises: Misconfigured DATABASE_NEWER; Unavailable STORAGE_UNAVAILABLE, STORAGE_FULL.
+        """
+        parsed = make_url(url)
+        writing = writing_engine(parsed)
+        try:
+            async with writing.begin() as connection:
+                await connection.run_sync(upgrade)
+        except DBAPIError as error:
+            await writing.dispose()
+            raise storage_error(error) or error from error
+        except InferproofError:
+            await writing.dispose()
+            raise
+        return cls(parsed, writing, asyncio.Lock())
+
+    async def close(self) -> None:
+        """Returns when every write is committed and the connections are closed."""
+        await self._writer.close()
+        await self._reading.dispose()
+        await self._writing.dispose()
+
+    async def read(self, question: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """What the question returns, from one consistent view of what is committed.
+
+        Raises: Unavailable STORAGE_UNAVAILABLE.
+        """
+        try:
+            async with self._reads_alone, self._reading.connect() as connection:
+                return await question(connection)
+        except DBAPIError as error:
+            raise storage_error(error) or error from error
+
+    async def write(self, operation: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """See Writer.write."""
+        return await self._writer.write(operation)
+
+    async def write_item(self, operation: BatchOperation[I, T], item: I) -> T:
+        """See Writer.write_item."""
+        return await self._writer.write_item(operation, item)

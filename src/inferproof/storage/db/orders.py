@@ -1,0 +1,428 @@
+"""The order book in SQL. Every change of state is one guarded update, named by its transition."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from inferproof.errors import Conflict, NotFound, Reason
+from inferproof.protocol.lifecycle import Transition, after
+from inferproof.storage.base import (
+    Answer,
+    Failure,
+    Job,
+    NewTransaction,
+    Order,
+    OutboxItem,
+    OutboxKind,
+    OutboxState,
+    RefundState,
+    Reservation,
+)
+from inferproof.storage.db.codec import (
+    answer_values,
+    failure_values,
+    job_of_row,
+    outbox_of_row,
+    outbox_values,
+    select_jobs,
+)
+from inferproof.storage.db.engine import Database
+from inferproof.storage.db.reservations import reserve
+from inferproof.storage.db.tables import (
+    answers,
+    jobs,
+    models,
+    outbox,
+    payment_reservations,
+    refunds,
+    settlements,
+)
+from inferproof.types.digest import Address, Digest
+from inferproof.types.job import JobState
+from inferproof.types.money import Network
+from inferproof.types.payment import SettlementState
+
+RECOVERY_LIMIT = 256
+"""How many jobs one look for lost leases or passed deadlines takes; the next look takes more."""
+
+
+class SqlOrderBook:
+    """The OrderBook over one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def reserve(self, order: Order) -> Reservation:
+        return await self._db.write_item(reserve, order)
+
+    # -- questions --------------------------------------------------------------------------
+
+    async def find(self, job_id: Digest) -> Job | None:
+        return await self._first(jobs.c.job_id == job_id)
+
+    async def job(self, job_id: Digest) -> Job:
+        job = await self.find(job_id)
+        if job is None:
+            raise NotFound(Reason.JOB_UNKNOWN, job=job_id)
+        return job
+
+    async def job_of_proof(self, proof_digest: Digest) -> Job | None:
+        return await self._first(answers.c.proof_digest == proof_digest)
+
+    async def find_payment_id(self, payer: Address, payment_id: str) -> Job | None:
+        c = payment_reservations.c
+        return await self._first(c.payer == payer, c.payment_id == payment_id)
+
+    async def in_state(self, state: JobState, *, limit: int) -> Sequence[Job]:
+        return await self._some(jobs.c.state == state.value, limit=limit)
+
+    async def expired_leases(self, *, now: int) -> Sequence[Job]:
+        return await self._some(
+            jobs.c.state == JobState.RUNNING.value, jobs.c.lease_until < now, limit=RECOVERY_LIMIT
+        )
+
+    async def overdue(self, *, now: int) -> Sequence[Job]:
+        return await self._some(
+            jobs.c.state == JobState.QUEUED.value, jobs.c.deadline < now, limit=RECOVERY_LIMIT
+        )
+
+    async def depth(self) -> Mapping[JobState, int]:
+        async def ask(connection: AsyncConnection) -> Mapping[JobState, int]:
+            found = await connection.execute(
+                select(jobs.c.state, func.count()).group_by(jobs.c.state)
+            )
+            counted = {JobState(state): int(count) for state, count in found}
+            return {state: counted.get(state, 0) for state in JobState}
+
+        return await self._db.read(ask)
+
+    async def open_outbox(self, network: Network, sender: Address) -> Sequence[OutboxItem]:
+        c = outbox.c
+
+        async def ask(connection: AsyncConnection) -> Sequence[OutboxItem]:
+            found = await connection.execute(
+                select(outbox)
+                .where(
+                    c.network == network.caip2,
+                    c.sender == sender,
+                    c.state == OutboxState.OPEN.value,
+                )
+                .order_by(c.nonce)
+            )
+            return [outbox_of_row(row) for row in found]
+
+        return await self._db.read(ask)
+
+    async def next_nonce(self, network: Network, sender: Address) -> int:
+        async def ask(connection: AsyncConnection) -> int:
+            highest = await connection.scalar(
+                select(func.max(outbox.c.nonce)).where(
+                    outbox.c.network == network.caip2, outbox.c.sender == sender
+                )
+            )
+            return 0 if highest is None else int(highest) + 1
+
+        return await self._db.read(ask)
+
+    async def _first(self, *conditions: ColumnElement[bool]) -> Job | None:
+        found = await self._some(*conditions, limit=1)
+        return found[0] if found else None
+
+    async def _some(self, *conditions: ColumnElement[bool], limit: int) -> Sequence[Job]:
+        async def ask(connection: AsyncConnection) -> Sequence[Job]:
+            query = select_jobs().where(*conditions).order_by(jobs.c.number).limit(limit)
+            return [job_of_row(row) for row in await connection.execute(query)]
+
+        return await self._db.read(ask)
+
+    # -- settlement -------------------------------------------------------------------------
+
+    async def send_settlement(self, job_id: Digest, tx: NewTransaction, *, now: int) -> OutboxItem:
+        async def change(connection: AsyncConnection) -> OutboxItem:
+            await _move(connection, job_id, Transition.SEND_SETTLEMENT, now=now)
+            await _set_settlement(connection, job_id, now, tx=tx.tx)
+            return await _send(connection, OutboxKind.SETTLEMENT, job_id, tx, now)
+
+        return await self._db.write(change)
+
+    async def replace(self, item: OutboxItem, tx: NewTransaction, *, now: int) -> OutboxItem:
+        async def change(connection: AsyncConnection) -> OutboxItem:
+            await _require_state(connection, item.job_id, JobState.SETTLING)
+            await _close_outbox(connection, item.job_id, OutboxKind.SETTLEMENT, OutboxState.DROPPED)
+            await _set_settlement(connection, item.job_id, now, tx=tx.tx)
+            return await _send(connection, OutboxKind.SETTLEMENT, item.job_id, tx, now)
+
+        return await self._db.write(change)
+
+    async def settled(self, job_id: Digest, tx: Digest, block: int, *, now: int) -> Job:
+        async def change(connection: AsyncConnection) -> Job:
+            await _move(connection, job_id, Transition.SETTLED, now=now)
+            await _set_settlement(
+                connection, job_id, now, state=SettlementState.SETTLED.value, tx=tx, block=block
+            )
+            await _close_outbox(connection, job_id, OutboxKind.SETTLEMENT, OutboxState.INCLUDED)
+            job = await _job(connection, job_id)
+            await _count(connection, job, calls=models.c.calls + 1)
+            return job
+
+        return await self._db.write(change)
+
+    async def uncertain(self, job_id: Digest, *, now: int) -> Job:
+        async def change(connection: AsyncConnection) -> Job:
+            await _require_state(connection, job_id, JobState.SETTLING)
+            await _set_settlement(connection, job_id, now, state=SettlementState.UNCERTAIN.value)
+            return await _job(connection, job_id)
+
+        return await self._db.write(change)
+
+    async def void(self, job_id: Digest, failure: Failure, *, now: int) -> Job:
+        async def change(connection: AsyncConnection) -> Job:
+            await _move(connection, job_id, Transition.VOID, now=now, **failure_values(failure))
+            await _set_settlement(
+                connection, job_id, now, state=SettlementState.FAILED.value, tx=None
+            )
+            await _close_outbox(connection, job_id, OutboxKind.SETTLEMENT, OutboxState.INCLUDED)
+            return await _job(connection, job_id)
+
+        return await self._db.write(change)
+
+    async def note_sent(self, item: OutboxItem, *, now: int) -> None:
+        async def change(connection: AsyncConnection) -> None:
+            c = outbox.c
+            await connection.execute(
+                update(outbox)
+                .where(c.number == item.id)
+                .values(attempts=c.attempts + 1, sent_at=now)
+            )
+
+        await self._db.write(change)
+
+    async def note_nonce_spent(self, item: OutboxItem, *, now: int) -> OutboxItem:
+        async def change(connection: AsyncConnection) -> OutboxItem:
+            c = outbox.c
+            await connection.execute(
+                update(outbox)
+                .where(c.number == item.id, c.nonce_spent_at.is_(None))
+                .values(nonce_spent_at=now)
+            )
+            found = await connection.execute(select(outbox).where(c.number == item.id))
+            return outbox_of_row(found.one())
+
+        return await self._db.write(change)
+
+    # -- work -------------------------------------------------------------------------------
+
+    async def claim(self, *, now: int, lease_until: int) -> Job | None:
+        async def change(connection: AsyncConnection) -> Job | None:
+            job_id = await connection.scalar(
+                select(jobs.c.job_id)
+                .where(jobs.c.state == JobState.QUEUED.value)
+                .order_by(jobs.c.number)
+                .limit(1)
+                .with_for_update(skip_locked=True)
+            )
+            if job_id is None:
+                return None
+            await _move(
+                connection,
+                job_id,
+                Transition.CLAIM,
+                now=now,
+                fence=jobs.c.fence + 1,
+                attempts=jobs.c.attempts + 1,
+                lease_until=lease_until,
+            )
+            return await _job(connection, job_id)
+
+        return await self._db.write(change)
+
+    async def heartbeat(self, job_id: Digest, fence: int, *, lease_until: int) -> None:
+        async def change(connection: AsyncConnection) -> None:
+            result = await connection.execute(
+                update(jobs)
+                .where(
+                    jobs.c.job_id == job_id,
+                    jobs.c.fence == fence,
+                    jobs.c.state == JobState.RUNNING.value,
+                )
+                .values(lease_until=lease_until)
+            )
+            if result.rowcount != 1:
+                raise Conflict(Reason.FENCE_STALE, fence=fence, job=job_id)
+
+        await self._db.write(change)
+
+    async def release(self, job_id: Digest, fence: int, *, now: int) -> Job:
+        async def change(connection: AsyncConnection) -> Job:
+            await _move(
+                connection, job_id, Transition.RELEASE, now=now, held=fence, lease_until=None
+            )
+            return await _job(connection, job_id)
+
+        return await self._db.write(change)
+
+    async def finish(self, job_id: Digest, fence: int, answer: Answer, *, now: int) -> Job:
+        async def change(connection: AsyncConnection) -> Job:
+            await _move(
+                connection, job_id, Transition.FINISH, now=now, held=fence, lease_until=None
+            )
+            values = answer_values(answer)
+            await connection.execute(
+                insert(answers).values(job_id=job_id, created_at=now, **values)
+            )
+            job = await _job(connection, job_id)
+            prove_ms = sum(t.microseconds for t in answer.timings if t.stage == "prove") // 1000
+            await _count(
+                connection,
+                job,
+                done=models.c.done + 1,
+                prove_ms_total=models.c.prove_ms_total + prove_ms,
+            )
+            return job
+
+        return await self._db.write(change)
+
+    async def give_up(self, job_id: Digest, fence: int, failure: Failure, *, now: int) -> Job:
+        async def change(connection: AsyncConnection) -> Job:
+            await _move(
+                connection,
+                job_id,
+                Transition.GIVE_UP,
+                now=now,
+                held=fence,
+                lease_until=None,
+                **failure_values(failure),
+            )
+            await connection.execute(
+                insert(refunds).values(job_id=job_id, state=RefundState.DUE.value, updated_at=now)
+            )
+            job = await _job(connection, job_id)
+            await _count(connection, job, failed=models.c.failed + 1)
+            return job
+
+        return await self._db.write(change)
+
+    # -- refunds ----------------------------------------------------------------------------
+
+    async def send_refund(self, job_id: Digest, tx: NewTransaction, *, now: int) -> OutboxItem:
+        async def change(connection: AsyncConnection) -> OutboxItem:
+            await _move(connection, job_id, Transition.SEND_REFUND, now=now)
+            await _set_refund(connection, job_id, now, RefundState.PENDING, tx=tx.tx)
+            return await _send(connection, OutboxKind.REFUND, job_id, tx, now)
+
+        return await self._db.write(change)
+
+    async def refunded(self, job_id: Digest, tx: Digest, block: int, *, now: int) -> Job:
+        async def change(connection: AsyncConnection) -> Job:
+            await _move(connection, job_id, Transition.REFUNDED, now=now)
+            await _set_refund(connection, job_id, now, RefundState.SETTLED, tx=tx, block=block)
+            await _close_outbox(connection, job_id, OutboxKind.REFUND, OutboxState.INCLUDED)
+            return await _job(connection, job_id)
+
+        return await self._db.write(change)
+
+    async def refund_lost(self, job_id: Digest, *, now: int) -> Job:
+        async def change(connection: AsyncConnection) -> Job:
+            await _move(connection, job_id, Transition.REFUND_LOST, now=now)
+            await _set_refund(connection, job_id, now, RefundState.DUE, tx=None)
+            await _close_outbox(connection, job_id, OutboxKind.REFUND, OutboxState.DROPPED)
+            return await _job(connection, job_id)
+
+        return await self._db.write(change)
+
+
+async def _move(
+    connection: AsyncConnection,
+    job_id: Digest,
+    transition: Transition,
+    *,
+    now: int,
+    held: int | None = None,
+    **values: Any,
+) -> None:
+    """One transition. `held` is the fence that the caller holds, where it must hold one."""
+    found = (
+        await connection.execute(
+            select(jobs.c.state, jobs.c.fence).where(jobs.c.job_id == job_id).with_for_update()
+        )
+    ).one_or_none()
+    if found is None:
+        raise NotFound(Reason.JOB_UNKNOWN, job=job_id)
+    state, fence = found
+    if held is not None and held != fence:
+        raise Conflict(Reason.FENCE_STALE, fence=held, job=job_id)
+    target = after(JobState(state), transition)
+    result = await connection.execute(
+        update(jobs)
+        .where(jobs.c.job_id == job_id, jobs.c.state == state, jobs.c.fence == fence)
+        .values(state=target.value, updated_at=now, **values)
+    )
+    if result.rowcount != 1:  # the row was locked above; a driver that ignores locks ends here
+        raise Conflict(Reason.FENCE_STALE, fence=fence, job=job_id)
+
+
+async def _require_state(connection: AsyncConnection, job_id: Digest, state: JobState) -> None:
+    found = await connection.scalar(
+        select(jobs.c.state).where(jobs.c.job_id == job_id).with_for_update()
+    )
+    if found is None:
+        raise NotFound(Reason.JOB_UNKNOWN, job=job_id)
+    if found != state.value:
+        raise Conflict(
+            Reason.JOB_TRANSITION_ILLEGAL, state=found, transition=Transition.SEND_SETTLEMENT.value
+        )
+
+
+async def _job(connection: AsyncConnection, job_id: Digest) -> Job:
+    return job_of_row(
+        (await connection.execute(select_jobs().where(jobs.c.job_id == job_id))).one()
+    )
+
+
+async def _send(
+    connection: AsyncConnection, kind: OutboxKind, job_id: Digest, tx: NewTransaction, now: int
+) -> OutboxItem:
+    number = await connection.scalar(
+        insert(outbox).values(**outbox_values(kind, job_id, tx, now)).returning(outbox.c.number)
+    )
+    found = await connection.execute(select(outbox).where(outbox.c.number == number))
+    return outbox_of_row(found.one())
+
+
+async def _close_outbox(
+    connection: AsyncConnection, job_id: Digest, kind: OutboxKind, state: OutboxState
+) -> None:
+    c = outbox.c
+    await connection.execute(
+        update(outbox)
+        .where(c.job_id == job_id, c.kind == kind.value, c.state == OutboxState.OPEN.value)
+        .values(state=state.value)
+    )
+
+
+async def _set_settlement(
+    connection: AsyncConnection, job_id: Digest, now: int, **values: Any
+) -> None:
+    await connection.execute(
+        update(settlements).where(settlements.c.job_id == job_id).values(updated_at=now, **values)
+    )
+
+
+async def _set_refund(
+    connection: AsyncConnection, job_id: Digest, now: int, state: RefundState, **values: Any
+) -> None:
+    await connection.execute(
+        update(refunds)
+        .where(refunds.c.job_id == job_id)
+        .values(state=state.value, updated_at=now, **values)
+    )
+
+
+async def _count(connection: AsyncConnection, job: Job, **values: ColumnElement[int]) -> None:
+    await connection.execute(
+        update(models)
+        .where(models.c.id == job.order.model_id, models.c.version == job.order.model_version)
+        .values(**values)
+    )

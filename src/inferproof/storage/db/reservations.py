@@ -1,0 +1,108 @@
+"""Reserving payments, many in one go: the row that makes an authorization single-use."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from inferproof.errors import Conflict, InferproofError, Reason
+from inferproof.storage.base import Job, Order, Outcome, Reservation
+from inferproof.storage.db.codec import job_of_row, job_values, reservation_values, select_jobs
+from inferproof.storage.db.dialect import insert_new
+from inferproof.storage.db.tables import jobs, payment_reservations, settlements
+from inferproof.types.digest import Digest
+from inferproof.types.job import JobState
+from inferproof.types.payment import Settlement, SettlementState
+
+
+async def reserve(
+    connection: AsyncConnection, orders: Sequence[Order]
+) -> list[Reservation | InferproofError]:
+    """One reservation or conflict for each order, in their order.
+
+    Soundness: which of two orders with one key comes first is decided by the unique keys of
+    payment_reservations, whoever else writes at the time.
+    """
+    first = list({order.job_id: order for order in reversed(orders)}.values())
+    first.reverse()
+    new = await _insert(connection, first)
+    results: list[Reservation | InferproofError] = []
+    for order in orders:
+        if new.get(order.job_id) is order:
+            results.append(Reservation(Outcome.NEW, _fresh(order)))
+        else:
+            results.append(await _existing(connection, order))
+    return results
+
+
+async def _insert(connection: AsyncConnection, orders: Sequence[Order]) -> dict[Digest, Order]:
+    added = await connection.execute(
+        insert_new(connection, payment_reservations)
+        .values([reservation_values(order) for order in orders])
+        .returning(payment_reservations.c.job_id)
+    )
+    ids = set(added.scalars())
+    new = {order.job_id: order for order in orders if order.job_id in ids}
+    if new:
+        await connection.execute(insert(jobs), [job_values(order) for order in new.values()])
+        await connection.execute(
+            insert(settlements),
+            [
+                {
+                    "job_id": order.job_id,
+                    "state": SettlementState.PENDING.value,
+                    "updated_at": order.created_at,
+                }
+                for order in new.values()
+            ],
+        )
+    return new
+
+
+def _fresh(order: Order) -> Job:
+    return Job(
+        order=order,
+        state=JobState.RESERVED,
+        attempts=0,
+        fence=0,
+        lease_until=None,
+        updated_at=order.created_at,
+        settlement=Settlement(SettlementState.PENDING),
+    )
+
+
+async def _existing(connection: AsyncConnection, order: Order) -> Reservation | InferproofError:
+    c = payment_reservations.c
+    found = (await connection.execute(select_jobs().where(c.job_id == order.job_id))).one_or_none()
+    if found is not None:
+        return same_order(job_of_row(found), order)
+    found = (
+        await connection.execute(
+            select_jobs().where(c.payer == order.payment.payer, c.payment_id == order.payment_id)
+        )
+    ).one()
+    return same_payment_id(job_of_row(found), order)
+
+
+def same_order(job: Job, order: Order) -> Reservation | InferproofError:
+    """The reservation again, or PAYMENT_REPLAYED when its key pays for something else.
+
+    Two signatures of the same terms are the same payment: a wallet may sign twice.
+    """
+    there, here = job.order.payment, order.payment
+    terms = ("asset", "payer", "payee", "amount", "valid_after", "valid_before", "nonce")
+    if job.order.request_digest != order.request_digest or any(
+        getattr(there, name) != getattr(here, name) for name in terms
+    ):
+        return Conflict(Reason.PAYMENT_REPLAYED)
+    return Reservation(Outcome.SAME, job)
+
+
+def same_payment_id(job: Job, order: Order) -> Reservation | InferproofError:
+    """The job that the payment id names, or PAYMENT_ID_REUSED when it names another request.
+
+    The second authorization is then neither reserved nor charged.
+    """
+    if job.order.request_digest != order.request_digest:
+        return Conflict(Reason.PAYMENT_ID_REUSED, payment_id=order.payment_id)
+    return Reservation(Outcome.SAME, job)

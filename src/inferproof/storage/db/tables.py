@@ -1,0 +1,240 @@
+"""The tables. Migrations repeat them; a test holds the two together.
+
+| table | one row for |
+|---|---|
+| models | a version of a model |
+| payment_reservations | an authorization, which is thereby single-use |
+| jobs | a paid request, in the same transaction as its reservation |
+| settlements, refunds | what the chain did with a job's money |
+| outbox | a signed transaction, stored before it is sent |
+| answers | the result of a finished job |
+| verifications | a verification made here |
+
+Digests and addresses are kept as their text, so that an operator can query them. Amounts of a
+payment are decimal text: no SQL number is exact over all of uint256 everywhere.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+from inferproof.types.digest import Address, Digest
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class DigestText(TypeDecorator[Digest]):
+    """A Digest as 0x and 64 hex digits."""
+
+    impl = String(66)
+    cache_ok = True
+
+    def process_bind_param(self, value: Digest | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else value.hex
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Digest | None:  # noqa: ARG002
+        return None if value is None else Digest.from_hex(value)
+
+
+class AddressText(TypeDecorator[Address]):
+    """An Address as 0x and 40 hex digits."""
+
+    impl = String(42)
+    cache_ok = True
+
+    def process_bind_param(self, value: Address | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else value.hex
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Address | None:  # noqa: ARG002
+        return None if value is None else Address.from_hex(value)
+
+
+class Uint256Text(TypeDecorator[int]):
+    """A uint256 as decimal text."""
+
+    impl = String(78)
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        return None if value is None else int(value)
+
+
+NUMBER = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts up only a column whose type is exactly INTEGER."""
+
+
+def _number() -> Column[int]:
+    return Column("number", NUMBER, primary_key=True, autoincrement=True)
+
+
+def _job(**options: Any) -> Column[Digest]:
+    return Column("job_id", DigestText, ForeignKey("jobs.job_id"), nullable=False, **options)
+
+
+models = Table(
+    "models",
+    metadata,
+    _number(),
+    Column("id", String(64), nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("commitment", DigestText, nullable=False, index=True),
+    Column("provider", AddressText, nullable=False),
+    Column("proof_system", String(64), nullable=False),
+    Column("title", String(100), nullable=False),
+    Column("category", String(64), nullable=False),
+    Column("input_type", String(16), nullable=False),
+    Column("output_type", String(16), nullable=False),
+    Column("price", BigInteger, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("bundle_blob", DigestText, nullable=False),
+    Column("estimate", Text),
+    Column("calls", BigInteger, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("prove_ms_total", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    UniqueConstraint("id", "version"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _number(),
+    Column("job_id", DigestText, nullable=False, unique=True),
+    Column("state", String(16), nullable=False),
+    Column("model_id", String(64), nullable=False),
+    Column("model_version", String(64), nullable=False),
+    Column("model_commitment", DigestText, nullable=False),
+    Column("method", String(16), nullable=False),
+    Column("path", String(2048), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("request_digest", DigestText, nullable=False),
+    Column("quote", Text, nullable=False),
+    Column("quote_signature", LargeBinary, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("first_block", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("lease_until", BigInteger),
+    Column("deadline", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("failure_code", String(64)),
+    Column("failure_message", Text),
+    Column("failure_facts", Text),
+    Index(None, "state", "number"),
+)
+
+payment_reservations = Table(
+    "payment_reservations",
+    metadata,
+    Column("network", String(32), primary_key=True),
+    Column("token", AddressText, primary_key=True),
+    Column("payer", AddressText, primary_key=True),
+    Column("nonce", DigestText, primary_key=True),
+    Column("job_id", DigestText, nullable=False, unique=True),
+    Column("request_digest", DigestText, nullable=False),
+    Column("payment_id", String(128)),
+    Column("payee", AddressText, nullable=False),
+    Column("amount", Uint256Text, nullable=False),
+    Column("valid_after", Uint256Text, nullable=False),
+    Column("valid_before", Uint256Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("payer", "payment_id"),
+)
+
+settlements = Table(
+    "settlements",
+    metadata,
+    _job(primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("tx", DigestText),
+    Column("block", BigInteger),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    _job(primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("tx", DigestText),
+    Column("block", BigInteger),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _number(),
+    Column("kind", String(16), nullable=False),
+    _job(index=True),
+    Column("network", String(32), nullable=False),
+    Column("sender", AddressText, nullable=False),
+    Column("nonce", BigInteger, nullable=False),
+    Column("tx", DigestText, nullable=False, unique=True),
+    Column("raw", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("sent_at", BigInteger),
+    Column("nonce_spent_at", BigInteger),
+    Index(None, "network", "sender", "state", "nonce"),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    _job(primary_key=True),
+    Column("outputs", Text, nullable=False),
+    Column("proof_digest", DigestText, nullable=False, index=True),
+    Column("proof_blob", DigestText, nullable=False),
+    Column("verifier_blob", DigestText, nullable=False),
+    Column("receipt", LargeBinary, nullable=False),
+    Column("timings", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+verifications = Table(
+    "verifications",
+    metadata,
+    _number(),
+    Column("subject", DigestText, nullable=False, index=True),
+    Column("kind", String(32), nullable=False),
+    Column("verified", Boolean, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("job_id", DigestText, index=True),
+    Column("assurance", String(32)),
+    Column("reason", String(64)),
+    Column("message", Text),
+    Column("steps", Text, nullable=False),
+)

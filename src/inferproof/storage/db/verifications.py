@@ -1,0 +1,61 @@
+"""The records of verifications in SQL."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from inferproof.errors import NotFound, Reason
+from inferproof.storage.base import VerificationRecord
+from inferproof.storage.db.codec import verification_of_row, verification_values
+from inferproof.storage.db.engine import Database
+from inferproof.storage.db.tables import verifications
+from inferproof.types.digest import Digest
+
+_MAX_NUMBER = 2**62
+_LISTED = 100
+
+
+class SqlVerifications:
+    """The Verifications over one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def record(self, record: VerificationRecord) -> VerificationRecord:
+        async def change(connection: AsyncConnection) -> VerificationRecord:
+            number = await connection.scalar(
+                insert(verifications)
+                .values(**verification_values(record))
+                .returning(verifications.c.number)
+            )
+            return replace(record, id=number)
+
+        return await self._db.write(change)
+
+    async def get(self, number: int) -> VerificationRecord:
+        async def ask(connection: AsyncConnection) -> VerificationRecord:
+            found = await connection.execute(
+                select(verifications).where(
+                    verifications.c.number == min(max(number, 0), _MAX_NUMBER)
+                )
+            )
+            row = found.one_or_none()
+            if row is None:
+                raise NotFound(Reason.VERIFICATION_UNKNOWN, number=number)
+            return verification_of_row(row)
+
+        return await self._db.read(ask)
+
+    async def of_job(self, job_id: Digest) -> Sequence[VerificationRecord]:
+        async def ask(connection: AsyncConnection) -> Sequence[VerificationRecord]:
+            found = await connection.execute(
+                select(verifications)
+                .where(verifications.c.job_id == job_id)
+                .order_by(verifications.c.number.desc())
+                .limit(_LISTED)
+            )
+            return [verification_of_row(row) for row in found]
+
+        return await self._db.read(ask)

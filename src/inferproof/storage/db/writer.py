@@ -1,0 +1,143 @@
+"""Group commit: one writer drains its queue into one transaction and answers after COMMIT.
+
+A durable commit costs one wait for the disk, whatever it holds. Whoever writes while another
+commit is under way finds itself in the next one, so the cost is shared under load and nobody
+waits on purpose. One write that contradicts the rules fails alone; the rest is committed.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from inferproof.errors import InferproofError, Reason, Unavailable
+from inferproof.storage.db.dialect import storage_error
+
+T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741 - the item of a batch
+
+Operation = Callable[[AsyncConnection], Awaitable[T]]
+BatchOperation = Callable[[AsyncConnection, Sequence[I]], Awaitable[Sequence[T | InferproofError]]]
+
+MAX_BATCH = 256
+"""Bounds the time that the first of a batch waits for the last."""
+
+
+@dataclass(slots=True, eq=False)
+class _Single:
+    operation: Operation[Any]
+    answer: asyncio.Future[Any]
+
+
+@dataclass(slots=True, eq=False)
+class _Item:
+    operation: BatchOperation[Any, Any]
+    item: object
+    answer: asyncio.Future[Any]
+
+
+_Outcome = tuple[asyncio.Future[Any], object]
+
+
+class Writer:
+    """The only writer of one database in this process."""
+
+    def __init__(self, engine: AsyncEngine, lock: asyncio.Lock) -> None:
+        self._engine = engine
+        self._lock = lock
+        self._queue: deque[_Single | _Item] = deque()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._task = asyncio.create_task(self._run(), name="database writer")
+
+    async def write(self, operation: Operation[T]) -> T:
+        """What the operation returns, once it is durable.
+
+        Raises: what the operation raises (nothing of it remains then); Unavailable STORAGE_FULL,
+        STORAGE_UNAVAILABLE.
+        """
+        answer = self._answer()
+        self._put(_Single(operation, answer))
+        return cast("T", await answer)
+
+    async def write_item(self, operation: BatchOperation[I, T], item: I) -> T:
+        """The same, for an operation that takes many items in few statements.
+
+        It answers with one value or one failure for each item, in their order, and has written
+        nothing for an item that failed.
+        """
+        answer = self._answer()
+        self._put(_Item(operation, item, answer))
+        return cast("T", await answer)
+
+    async def close(self) -> None:
+        """Returns when all that was asked for is committed and the writer has stopped."""
+        self._closing = True
+        self._wake.set()
+        await self._task
+
+    @staticmethod
+    def _answer() -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().create_future()
+
+    def _put(self, entry: _Single | _Item) -> None:
+        if self._closing:
+            raise Unavailable(Reason.STORAGE_UNAVAILABLE, why="it is being closed")
+        self._queue.append(entry)
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+            if batch:
+                await self._commit([e for e in batch if not e.answer.cancelled()])
+            elif self._closing:
+                return
+            else:
+                self._wake.clear()
+
+    async def _commit(self, batch: Sequence[_Single | _Item]) -> None:
+        outcomes: list[_Outcome]
+        try:
+            async with self._lock, self._engine.begin() as connection:
+                outcomes = await _execute(connection, batch)
+        except DBAPIError as error:
+            shown = storage_error(error) or error
+            outcomes = [(entry.answer, shown) for entry in batch]
+        except Exception as error:  # noqa: BLE001 - a bug in one write must reach its caller
+            outcomes = [(entry.answer, error) for entry in batch]
+        for answer, outcome in outcomes:
+            if answer.done():
+                continue
+            if isinstance(outcome, Exception):
+                answer.set_exception(outcome)
+            else:
+                answer.set_result(outcome)
+
+
+async def _execute(connection: AsyncConnection, batch: Sequence[_Single | _Item]) -> list[_Outcome]:
+    outcomes: list[_Outcome] = []
+    together: dict[BatchOperation[Any, Any], list[_Item]] = {}
+    for entry in batch:
+        if isinstance(entry, _Item):
+            together.setdefault(entry.operation, []).append(entry)
+    for operation, items in together.items():
+        answers = await operation(connection, [entry.item for entry in items])
+        outcomes += [(e.answer, given) for e, given in zip(items, answers, strict=True)]
+    for entry in batch:
+        if isinstance(entry, _Single):
+            outcomes.append((entry.answer, await _one(connection, entry.operation)))
+    return outcomes
+
+
+async def _one(connection: AsyncConnection, operation: Operation[Any]) -> object:
+    try:
+        async with connection.begin_nested():
+            return await operation(connection)
+    except (InferproofError, IntegrityError) as error:
+        return error
