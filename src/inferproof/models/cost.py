@@ -36,9 +36,10 @@ def multiply_adds(node: NodeProto, shapes: dict[str, Shape]) -> int:
         weights = math.prod(inputs[1]) + math.prod(inputs[2])
         return max(steps * weights, largest)
     if op in _POOLS:
-        kernel: list[int] = [
-            size for item in node.attribute if item.name == "kernel_shape" for size in item.ints
-        ]
+        kernel: list[int] = []
+        for item in node.attribute:
+            if item.name == "kernel_shape":
+                kernel = list(item.ints)
         return max(out * math.prod(kernel), largest)
     return largest
 
