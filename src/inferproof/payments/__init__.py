@@ -1,0 +1,1 @@
+"""Ways to pay, each in a folder of its own."""

@@ -1,0 +1,220 @@
+"""The 402 challenge: written by the gateway, read by our own client.
+
+Our extension, `inferproof`, carries in `info` the signed quote, the digest of the request
+that the gateway saw, and the name of the nonce binding. Public clients echo it unread; our
+client adds the salt under which its nonce binds the request.
+"""
+
+from dataclasses import dataclass, field
+
+from inferproof.errors import InferproofError, Reason, RequestRejected
+from inferproof.payments.x402.wire import (
+    BAZAAR,
+    EXTENSION,
+    IDENTIFIER,
+    JSON_SCHEMA,
+    MAX_HEADER_BYTES,
+    NONCE_BINDING,
+    VERSION,
+    decode_header,
+    matches,
+    read_signed_quote,
+    requirements,
+    signed_quote_json,
+)
+from inferproof.protocol.encoding import Json
+from inferproof.protocol.fields import Fields
+from inferproof.types.digest import Digest
+from inferproof.types.payment import Quote
+
+_IDENTIFIER_DECLARATION: dict[str, Json] = {
+    "info": {"required": False},
+    "schema": {
+        "$schema": JSON_SCHEMA,
+        "type": "object",
+        "properties": {
+            "required": {"type": "boolean"},
+            "id": {
+                "type": "string",
+                "minLength": 16,
+                "maxLength": 128,
+                "pattern": "^[a-zA-Z0-9_-]+$",
+            },
+        },
+        "required": ["required"],
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What the Bazaar lists about a resource: how to call it, and an example of each side.
+
+    `input_schema` is the JSON schema of the body; examples must be small, since they travel
+    in a header.
+    """
+
+    input_example: Json
+    input_schema: dict[str, Json]
+    output_example: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """The paid resource as buyers and catalogues see it."""
+
+    url: str
+    description: str
+    mime_type: str = "application/json"
+    service_name: str | None = None
+    tags: tuple[str, ...] = ()
+    discovery: Discovery | None = None
+
+    def json(self) -> dict[str, Json]:
+        """The `resource` object of a challenge."""
+        value: dict[str, Json] = {
+            "url": self.url,
+            "description": self.description,
+            "mimeType": self.mime_type,
+        }
+        if self.service_name is not None:
+            value["serviceName"] = self.service_name
+        if self.tags:
+            value["tags"] = list(self.tags)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A challenge that was read: the signed quote, the entry that offers it, and the rest.
+
+    `accepted`, `resource` and `extensions` are echoed in the payment as they came.
+    """
+
+    quote: Quote
+    quote_signature: bytes = field(repr=False)
+    request: Digest
+    max_timeout_s: int
+    accepted: dict[str, Json]
+    resource: Json
+    extensions: dict[str, Json]
+
+
+def challenge(
+    quote: Quote,
+    signature: bytes,
+    resource: Resource,
+    *,
+    request: Digest,
+    max_timeout_s: int,
+    error: str | None = None,
+) -> dict[str, Json]:
+    """The PaymentRequired object that asks for the quoted payment of one request.
+
+    Units: `max_timeout_s` is how long clients make their authorization valid. `error` says
+    why an earlier payment was refused.
+    """
+    value: dict[str, Json] = {
+        "x402Version": VERSION,
+        "resource": resource.json(),
+        "accepts": [requirements(quote, max_timeout_s)],
+        "extensions": {
+            EXTENSION: {
+                "info": {
+                    **signed_quote_json(quote, signature),
+                    "requestDigest": request.hex,
+                    "nonceBinding": NONCE_BINDING,
+                },
+                "schema": {"type": "object"},
+            },
+            IDENTIFIER: _IDENTIFIER_DECLARATION,
+            **({BAZAAR: bazaar(resource.discovery)} if resource.discovery is not None else {}),
+        },
+    }
+    if error is not None:
+        value["error"] = error
+    return value
+
+
+def bazaar(discovery: Discovery) -> dict[str, Json]:
+    """The Bazaar's discovery extension for a JSON body sent by POST."""
+    info: dict[str, Json] = {
+        "input": {
+            "type": "http",
+            "method": "POST",
+            "bodyType": "json",
+            "body": discovery.input_example,
+        }
+    }
+    properties: dict[str, Json] = {
+        "input": {
+            "type": "object",
+            "properties": {
+                "type": {"type": "string", "const": "http"},
+                "method": {"type": "string", "enum": ["POST"]},
+                "bodyType": {"type": "string", "enum": ["json"]},
+                "body": discovery.input_schema,
+            },
+            "required": ["type", "method", "bodyType", "body"],
+            "additionalProperties": False,
+        }
+    }
+    if discovery.output_example is not None:
+        info["output"] = {"type": "json", "example": discovery.output_example}
+        properties["output"] = {
+            "type": "object",
+            "properties": {"type": {"type": "string"}, "example": {}},
+            "required": ["type"],
+        }
+    return {
+        "info": info,
+        "schema": {
+            "$schema": JSON_SCHEMA,
+            "type": "object",
+            "properties": properties,
+            "required": ["input"],
+        },
+    }
+
+
+def read_challenge(header: str) -> Challenge:
+    """The challenge that a PAYMENT-REQUIRED header holds.
+
+    Raises: RequestRejected CHALLENGE_MALFORMED, CHALLENGE_NO_OFFER.
+    Soundness: nothing is verified; the caller checks the quote's signature and terms and
+    that `request` is the digest of what it sent.
+    """
+    if len(header) > MAX_HEADER_BYTES:
+        raise _malformed(f"it is {len(header)} bytes, the limit is {MAX_HEADER_BYTES}")
+    try:
+        value = decode_header(header)
+    except ValueError as error:
+        raise _malformed(str(error)) from None
+    if not isinstance(value, dict) or value.get("x402Version") != VERSION:
+        raise _malformed(f"it is not of x402 version {VERSION}")
+    extensions, accepts = value.get("extensions"), value.get("accepts")
+    if not isinstance(extensions, dict) or not isinstance(accepts, list):
+        raise _malformed("it has no extensions or no offers")
+    try:
+        info = Fields(extensions.get(EXTENSION), "challenge").take("info", dict)
+        fields = Fields(info, "challenge")
+        quote, signature = read_signed_quote(fields)
+        request = fields.digest("requestDigest")
+        binding = fields.text("nonceBinding", most=64)
+    except InferproofError as error:
+        raise _malformed(error.message) from None
+    if binding != NONCE_BINDING:
+        raise _malformed(f"it asks for the nonce binding {binding!r}")
+    accepted = next((entry for entry in accepts if matches(entry, quote)), None)
+    if accepted is None:
+        raise RequestRejected(Reason.CHALLENGE_NO_OFFER)
+    timeout = accepted.get("maxTimeoutSeconds")
+    if type(timeout) is not int or not 0 < timeout <= 86_400:
+        raise _malformed("its maxTimeoutSeconds is not between 1 and 86400")
+    return Challenge(
+        quote, signature, request, timeout, accepted, value.get("resource"), extensions
+    )
+
+
+def _malformed(problem: str) -> RequestRejected:
+    return RequestRejected(Reason.CHALLENGE_MALFORMED, problem=problem)
