@@ -165,7 +165,7 @@ def _extension(extensions: object) -> tuple[bytes | None, tuple[Quote, bytes] | 
     if info is None:
         return None, None
     fields = Fields(info, EXTENSION)
-    salt = fields.optional("salt", lambda name: fields.hex_bytes(name, length=SALT_BYTES))
+    salt = fields.hex_bytes("salt", length=SALT_BYTES) if fields.has("salt") else None
     quote = read_signed_quote(fields) if fields.has("quote") else None
     return salt, quote
 
@@ -175,7 +175,7 @@ def _identifier(extensions: object) -> str | None:
     if info is None:
         return None
     fields = Fields(info, IDENTIFIER)
-    return fields.optional("id", lambda name: fields.text(name, most=1024))
+    return fields.text("id") if fields.has("id") else None
 
 
 def payment_payload(
