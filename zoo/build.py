@@ -99,8 +99,9 @@ def encode(
     so that it counts against the model and is never left out of a metric.
     """
     arrays = []
+    lenient = _lenient(step)
     for row in rows:
-        (array,) = preprocess(_lenient(step), raw_input(row)).values()
+        (array,) = preprocess(lenient, raw_input(row)).values()
         arrays.append(array)
     labels = np.array([card.output.labels.index(row["label"]) for row in rows], dtype=np.int64)
     return np.stack(arrays), labels

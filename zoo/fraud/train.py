@@ -11,7 +11,7 @@ from zoo.training import Recipe
 
 FOLDER = Path(__file__).parent
 RECIPE = Recipe(
-    widths=(32, 16), epochs=250, rate=0.02, decay=0.006, seed=20260303, input_dropout=0.05
+    widths=(32, 16), epochs=150, rate=0.02, decay=0.003, seed=20260303, input_dropout=0.1
 )
 
 

@@ -190,6 +190,11 @@ def read_sidecar(path: Path, limit: int) -> str:
     Raises: ModelRejected CARD_UNREADABLE or CARD_TOO_LARGE.
     """
     problem = "it is not UTF-8 text"
+    # A pipe or a device would be waited for without end.
+    if path.exists() and not path.is_file():
+        raise ModelRejected(
+            Reason.CARD_UNREADABLE, file=path.name, problem="it is not a plain file"
+        )
     try:
         with path.open("rb") as file:
             data = file.read(limit + 1)

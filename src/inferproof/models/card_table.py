@@ -83,7 +83,8 @@ class Table:
         """Passes when the key holds just this value: a fact stated, not a setting."""
         value = self.take(key)
         if type(value) is not type(expected) or value != expected:
-            self.fail(key, f"only {str(expected).lower()} is supported")
+            shown = expected if isinstance(expected, str) else str(expected).lower()
+            self.fail(key, f"only {shown} is supported")
 
     def integer(self, key: str, least: int, most: int, default: object = _ABSENT) -> int:
         """An integer within [least, most]."""

@@ -4,8 +4,8 @@ For each field, in the order of the card, in float64:
 t = x, or ln(1 + x) where `transform` is log1p; z = (t - mean) / scale, clipped to
 [-clip, clip]; one final rounding to float32.
 
-ln is not exact in C libraries: it is taken here in 40-digit decimal arithmetic, correctly
-rounded, and then rounded to float64, so that every machine has the same bits.
+C libraries differ in the last bit of ln: here 1 + x and its ln are each rounded to 40 decimal
+digits, half to even, and then to float64, so that every machine has the same bits.
 """
 
 from collections.abc import Mapping
