@@ -321,11 +321,13 @@ class Reason(Enum):
     REQUEST_INVALID = "the request is wrong at {where}: {problem}"
     HTTP_REFUSED = "the request cannot be served: {problem}"
     BODY_TOO_LARGE = "the request body is larger than {limit} bytes"
+    CONTENT_TYPE = "the request body must be {expected}, it is {got}"
     BODY_NOT_JSON = "the request body is not JSON: {problem}"
     PAYMENT_REQUIRED = (
         "this call costs {price}; sign one of the offers in the PAYMENT-REQUIRED header and send "
         "it as PAYMENT-SIGNATURE"
     )
+    FACILITATOR_CLOSED = "this gateway settles no payments for other servers"
     ADMIN_ONLY = "this takes the admin token as Authorization: Bearer"
     INTERNAL_ERROR = "the gateway failed on its own account; it is logged under {request_id}"
 

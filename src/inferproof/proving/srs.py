@@ -19,7 +19,7 @@ _G1, _G2 = 64, 128
 
 def srs_size(k: int) -> int:
     """The bytes of an SRS file for 2^k rows."""
-    return 4 + 2 * _G1 * 2**k + 2 * _G2
+    return 4 + 2 * _G1 * (1 << k) + 2 * _G2
 
 
 def cut_srs(data: bytes) -> bytes:

@@ -42,7 +42,7 @@ def _run(channel: TextIO, request: dict[str, Any]) -> dict[str, Any]:
     def report(stage: str, share: float) -> None:
         _answer(channel, {"stage": stage, "share": share})
 
-    _reset_peak()
+    reset_peak()
     try:
         result = _load(request["task"])(request["args"], report)
     except InferproofError as error:
@@ -74,7 +74,7 @@ def _answer(channel: TextIO, value: dict[str, Any]) -> None:
     channel.flush()
 
 
-def _reset_peak() -> None:
+def reset_peak() -> None:
     """Lets the kernel count this process's peak memory anew, where it can (Linux)."""
     reset = Path("/proc/self/clear_refs")
     if reset.exists():

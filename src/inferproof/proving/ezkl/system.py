@@ -1,0 +1,177 @@
+"""ezkl as a ProofSystem: checks what comes in, and lets worker processes do the work."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from inferproof.models.load import load_model
+from inferproof.models.loaded import LoadedModel
+from inferproof.protocol.proof_file import ProofFile, decode_proof_file
+from inferproof.protocol.verifier_bundle import VerifierBundle
+from inferproof.proving.artifact import Artifact, new_folder, open_artifact
+from inferproof.proving.base import (
+    CompileReport,
+    CompileRequest,
+    Description,
+    Estimate,
+    Progress,
+    Proved,
+    ProveRequest,
+    no_progress,
+)
+from inferproof.proving.ezkl import check as checker
+from inferproof.proving.ezkl.library import library
+from inferproof.proving.ezkl.operators import SUPPORTED
+from inferproof.proving.ezkl.settings import VERSION
+from inferproof.proving.inputs import check_calibration, check_inputs, write_arrays
+from inferproof.proving.pool import WorkerPool
+from inferproof.proving.worker import peak_bytes
+from inferproof.types.digest import Digest
+from inferproof.types.proof import Assurance
+from inferproof.types.tensor import TensorSpec
+
+COMPILE_LIMIT_S = 6 * 3600.0
+_TASKS = "inferproof.proving.ezkl"
+
+
+class EzklSystem:
+    """Succinct proofs of whole inferences with ezkl. Thread-safe; give it a pool to share."""
+
+    name = "ezkl"
+    version = VERSION
+
+    def __init__(self, pool: WorkerPool | None = None) -> None:
+        self._pool = pool or WorkerPool()
+
+    def supports(self, operator: str) -> bool:
+        return operator in SUPPORTED
+
+    def describe(self) -> Description:
+        return Description(
+            name=self.name,
+            version=self.version,
+            assurance=Assurance.ZK_INTEGRITY,
+            proven=(
+                "The outputs are exactly what the committed, quantised model computes on the "
+                "committed input, for this job and this provider; shown by a Halo2 proof with "
+                "KZG commitments over BN254."
+            ),
+            not_proven=(
+                "That the quantised model is as good as the float model; that the model is "
+                "right; and nothing at all where the SRS is a development one, whose maker can "
+                "forge proofs. Weights are not shown, but a guess at them can be confirmed."
+            ),
+        )
+
+    def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
+        """See ProofSystem. Raises also: Unavailable PROVER_ reasons."""
+        library()
+        began = time.perf_counter()
+        progress("reading the model", 0.0)
+        model = load_model(request.model)
+        calibration = check_calibration(model.inputs, request.calibration)
+        with (
+            new_folder(request.out) as folder,
+            tempfile.TemporaryDirectory(prefix="inferproof-compile-") as scratch,
+        ):
+            (folder / "model.onnx").write_bytes(model.onnx)
+            arrays = Path(scratch) / "calibration.npz"
+            write_arrays(arrays, calibration)
+            result = self._pool.run(
+                f"{_TASKS}.compile:compile_task",
+                _compile_args(request, model, folder, Path(scratch), arrays),
+                time_limit_s=COMPILE_LIMIT_S,
+                progress=progress,
+            )
+        artifact = self._open(request.out)
+        peak = max(result["peak_bytes"], result["compile_peak_bytes"]) + peak_bytes()
+        return CompileReport(
+            commitment=artifact.commitment,
+            parts=artifact.bundle.parts,
+            parameters=model.parameters,
+            compile_s=time.perf_counter() - began,
+            key_bytes=result["key_bytes"],
+            peak_mb=peak / 1e6,
+            max_error=result["max_error"],
+            agreement=result["agreement"],
+            trials=tuple(result["trials"]),
+        )
+
+    def prove(
+        self,
+        request: ProveRequest,
+        progress: Progress = no_progress,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Proved:
+        """See ProofSystem; `cancelled` is asked several times a second."""
+        library()
+        artifact = self._open(request.artifact)
+        tensors = check_inputs(artifact.bundle.inputs, request.inputs)
+        with tempfile.TemporaryDirectory(prefix="inferproof-job-") as name:
+            folder = Path(name)
+            write_arrays(folder / "inputs.npz", tensors)
+            result = self._pool.run(
+                f"{_TASKS}.prove:prove_task",
+                {
+                    "artifact": str(request.artifact.absolute()),
+                    "inputs": str(folder / "inputs.npz"),
+                    "job_id": request.job_id.hex,
+                    "provider": request.provider.hex,
+                    "salt": request.salt.hex(),
+                    "out": str(folder / "proof"),
+                },
+                time_limit_s=request.time_limit_s,
+                progress=progress,
+                cancelled=cancelled,
+            )
+            data = (folder / "proof").read_bytes()
+        return Proved(
+            file=data,
+            outputs=decode_proof_file(data).outputs,
+            load_s=result["load_s"],
+            witness_s=result["witness_s"],
+            prove_s=result["prove_s"],
+            verify_s=result["verify_s"],
+            peak_mb=(result["peak_bytes"] + peak_bytes()) / 1e6,
+        )
+
+    def verifier(self, artifact: Path) -> VerifierBundle:
+        return self._open(artifact).bundle
+
+    def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
+        checker.check(bundle, file, statement)
+
+    def estimate(self, artifact: Path) -> Estimate:
+        return self._open(artifact).estimate
+
+    def close(self) -> None:
+        """Ends the worker processes."""
+        self._pool.close()
+
+    def _open(self, folder: Path) -> Artifact:
+        return open_artifact(folder, self.name, self.version)
+
+
+def _compile_args(
+    request: CompileRequest, model: LoadedModel, folder: Path, scratch: Path, arrays: Path
+) -> dict[str, object]:
+    srs = request.srs
+    return {
+        "folder": str(folder.absolute()),
+        "scratch": str(scratch),
+        "calibration": str(arrays),
+        "inputs": [_spec(s) for s in model.inputs],
+        "outputs": [_spec(s) for s in model.outputs],
+        "graph_digest": model.graph_digest.hex,
+        "weights_digest": model.weights_digest.hex,
+        "parameters": model.parameters,
+        "preprocessing": request.preprocessing,
+        "visibility": request.visibility.value,
+        "max_error": request.max_error,
+        "srs": {"path": str(srs.path.absolute()), "sha256": srs.sha256} if srs else None,
+    }
+
+
+def _spec(spec: TensorSpec) -> list[object]:
+    return [spec.name, spec.dtype, list(spec.shape)]
