@@ -10,7 +10,7 @@ from typing import Any
 
 from inferproof.errors import InputRejected, Reason
 from inferproof.inference.preprocess import Preprocessing, preprocess
-from inferproof.protocol.encoding import Json, canonical_json
+from inferproof.protocol.encoding import Json, canonical_json, is_json_shallow
 from inferproof.types.tensor import Tensors
 
 
@@ -20,6 +20,8 @@ def raw_input(body: bytes) -> Any:
     Raises: InputRejected INPUT_BODY_MALFORMED for anything else, a repeated key, NaN or
     Infinity among it.
     """
+    if not is_json_shallow(body):
+        raise InputRejected(Reason.INPUT_BODY_MALFORMED)
     try:
         value = json.loads(
             body.decode("utf-8"), object_pairs_hook=_each_once, parse_constant=_no_constant

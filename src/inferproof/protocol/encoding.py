@@ -20,6 +20,7 @@ three bytes of text can become a hundred bytes of objects."""
 MIN_JSON_INT = -(2**63)
 MAX_JSON_INT = 2**64 - 1
 """Whole numbers are those of int64 and uint64; larger ones travel as strings."""
+_JSON_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|([\[{])|([\]}])', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 Json = dict[str, "Json"] | list["Json"] | str | int | bool | None
@@ -65,9 +66,11 @@ def parse_canonical_json(data: bytes, *, max_bytes: int) -> Json:
         raise RequestRejected(Reason.JSON_TOO_LARGE, size=len(data), limit=max_bytes)
     if sum(data.count(sign) for sign in (b",", b"[", b"{")) > MAX_JSON_NODES:
         raise RequestRejected(Reason.JSON_NOT_CANONICAL)
+    if not data.isascii() or b"\0" in data or not is_json_shallow(data):
+        raise RequestRejected(Reason.JSON_NOT_CANONICAL)
     try:
         value: Json = json.loads(
-            data, parse_int=_whole, parse_float=_refuse, parse_constant=_refuse
+            data.decode("ascii"), parse_int=_whole, parse_float=_refuse, parse_constant=_refuse
         )
         again = canonical_json(value)
     except (ValueError, RecursionError):
@@ -75,6 +78,23 @@ def parse_canonical_json(data: bytes, *, max_bytes: int) -> Json:
     if again != data:
         raise RequestRejected(Reason.JSON_NOT_CANONICAL)
     return value
+
+
+def is_json_shallow(data: bytes, most: int = MAX_JSON_DEPTH + 1) -> bool:
+    """Whether no bracket of a JSON text in UTF-8 stands deeper than `most` others.
+
+    To be asked before json.loads: its parser recurses, and a library that raises the recursion
+    limit (py_ecc does when eth-account is imported) turns a deep text into a crash of the process.
+    """
+    depth = 0
+    for mark in _JSON_MARKS.finditer(data):
+        if mark[1]:
+            depth += 1
+            if depth > most:
+                return False
+        elif mark[2]:
+            depth -= 1
+    return True
 
 
 def _whole(digits: str) -> int:

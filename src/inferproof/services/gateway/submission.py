@@ -17,7 +17,7 @@ from typing import Any
 
 from inferproof.errors import InferproofError, Reason, RequestRejected
 from inferproof.models.card import ModelCard, parse_card
-from inferproof.protocol.encoding import tagged_digest
+from inferproof.protocol.encoding import is_json_shallow, tagged_digest
 from inferproof.protocol.fields import Fields, to_base64
 from inferproof.protocol.signature import SigningKey, recover
 from inferproof.protocol.verifier_bundle import MAX_BYTES as MAX_BUNDLE_BYTES
@@ -79,6 +79,8 @@ def read_submission(document: bytes) -> Submission:
             Reason.SUBMISSION_MALFORMED, why=f"it is longer than {MAX_BYTES} bytes"
         )
     try:
+        if not is_json_shallow(document):
+            raise ValueError
         value = json.loads(document)
     except (ValueError, RecursionError):
         raise RequestRejected(Reason.SUBMISSION_MALFORMED, why="it is not JSON") from None

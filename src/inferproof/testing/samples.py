@@ -1,0 +1,264 @@
+"""One complete receipt with fixed keys, and a proof system that only binds: for tests and vectors.
+
+Everything here is a function of constants, so two runs give the same bytes. The keys are public:
+they guard nothing.
+"""
+
+import json
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from inferproof.errors import MissingPart, ProofRejected, Reason
+from inferproof.protocol.authorization import authorization_digest
+from inferproof.protocol.claims import assurance_of, derive_claims, proven_sentence
+from inferproof.protocol.commitments import (
+    bound_nonce,
+    hashed_input_commitment,
+    input_commitment,
+    job_id,
+    output_commitment,
+    preprocessing_digest,
+    proof_digest,
+    request_digest,
+)
+from inferproof.protocol.encoding import Json, keccak256, tagged_digest
+from inferproof.protocol.proof_file import (
+    DisclosedInput,
+    ProofFile,
+    decode_proof_file,
+    encode_proof_file,
+)
+from inferproof.protocol.quote import quote_digest
+from inferproof.protocol.receipt import encode_receipt_file, is_request_bound, receipt_digest
+from inferproof.protocol.signature import SigningKey
+from inferproof.protocol.statement import statement_digest
+from inferproof.protocol.verifier_bundle import (
+    VerifierBundle,
+    encode_bundle,
+    quantisation_digest,
+    srs_digest,
+    verifying_key_digest,
+)
+from inferproof.types.digest import Address, Digest
+from inferproof.types.money import Asset, Money, Network
+from inferproof.types.payment import Authorization, Quote, Settlement, SettlementState
+from inferproof.types.proof import ModelParts, Setup, Statement, Visibility
+from inferproof.types.receipt import Receipt, ReceiptFile, Request, StageTime
+from inferproof.types.tensor import FixedTensor, Tensors, TensorSpec
+from inferproof.verify.proof import ProofChecker
+from inferproof.verify.receipt import Tools
+
+GATEWAY = SigningKey(keccak256(b"inferproof sample gateway"))
+PAYER = SigningKey(keccak256(b"inferproof sample payer"))
+STRANGER = SigningKey(keccak256(b"inferproof sample stranger"))
+PROVIDER = Address(bytes.fromhex("33" * 20))
+PAYEE = Address(bytes.fromhex("22" * 20))
+ASSET = Asset(
+    Network.evm(31337), Address(bytes.fromhex("11" * 20)), "USDC", 6, "Devnet USD Coin", "1"
+)
+ORDERED_AT = 1_800_000_000
+SALT = keccak256(b"inferproof sample input salt")
+NONCE_SALT = keccak256(b"inferproof sample nonce salt")
+REQUEST = Request("POST", "/v1/models/sample/infer", b'{"input":[1.5,-2,0.25]}')
+SYSTEM = "sample"
+VERIFYING_KEY = b"sample verifying key"
+INPUTS = (TensorSpec("x", "float32", (3,)),)
+OUTPUTS = (TensorSpec("y", "float32", (1, 2)),)
+SETTLED = Settlement(
+    SettlementState.SETTLED, tagged_digest("inferproof/sample/1", b"transaction"), 42
+)
+ANSWER = (FixedTensor("y", (1, 2), (7, -3), 2.0**-7),)
+
+
+def sample_bundle(
+    *,
+    visibility: Visibility = Visibility.PUBLIC,
+    setup: Setup = Setup.NONE,
+    system: str = SYSTEM,
+    srs: bytes = b"",
+) -> VerifierBundle:
+    """The verifier bundle of the sample model."""
+    preprocessing: dict[str, Json] = {"kind": "vector", "fields": ["a", "b", "c"]}
+    settings = b'{"bits":7}'
+    parts = ModelParts(
+        graph=tagged_digest("inferproof/sample/1", b"graph"),
+        weights=tagged_digest("inferproof/sample/1", b"weights"),
+        preprocessing=preprocessing_digest(dict(preprocessing)),
+        quantisation=quantisation_digest(settings, INPUTS, OUTPUTS),
+        proof_system=system,
+        proof_system_version="1.0.0",
+        visibility=visibility,
+        verifying_key=verifying_key_digest(VERIFYING_KEY),
+        srs=srs_digest(srs),
+        setup=setup,
+    )
+    return VerifierBundle(parts, preprocessing, INPUTS, OUTPUTS, settings, VERIFYING_KEY, srs)
+
+
+def sample_preprocess(_canonical: dict[str, Json], body: bytes) -> Tensors:
+    """The sample model's input: the three numbers in the request body."""
+    return {"x": np.array(json.loads(body)["input"], dtype=np.float32)}
+
+
+def sample_proof(bundle: VerifierBundle, statement: Statement) -> bytes:
+    """The sample system's proof: a digest of verifying key and statement. It proves nothing."""
+    return tagged_digest(
+        "inferproof/sample-proof/1", bundle.verifying_key, statement_digest(statement).raw
+    ).raw
+
+
+class SampleChecker:
+    """Checks proofs of the sample system, under whatever name a bundle gives it."""
+
+    def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
+        expected = tagged_digest("inferproof/sample-proof/1", bundle.verifying_key, statement.raw)
+        if file.proof != expected.raw:
+            raise ProofRejected(Reason.PROOF_INVALID)
+
+
+def sample_tools(*systems: str) -> Tools:
+    """Tools that know the sample system, and it alone unless other names are given."""
+
+    def checker(system: str) -> ProofChecker:
+        if system not in (systems or (SYSTEM,)):
+            raise MissingPart(
+                Reason.MISSING_LIBRARY,
+                feature=f"checking {system} proofs",
+                package=system,
+                command=f"pip install 'inferproof[{system}]'",
+            )
+        return SampleChecker()
+
+    return Tools(checker, sample_preprocess)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """The choices behind one sample receipt; what follows from them is computed.
+
+    Change a field with dataclasses.replace and the rest stays consistent.
+    """
+
+    bundle: VerifierBundle = field(default_factory=sample_bundle)
+    request: Request = REQUEST
+    answer: tuple[FixedTensor, ...] = ANSWER
+    nonce_salt: bytes | None = NONCE_SALT
+    settlement: Settlement = SETTLED
+    ordered_at: int = ORDERED_AT
+    gateway: SigningKey = GATEWAY
+    payer: SigningKey = PAYER
+
+    def quote(self) -> Quote:
+        """The quote, for this request alone."""
+        return Quote(
+            model_id="sample",
+            model_commitment=self.bundle.commitment,
+            proof_system=self.bundle.parts.proof_system,
+            provider=PROVIDER,
+            price=Money(250_000, ASSET),
+            payee=PAYEE,
+            request_digest=self.request_digest(),
+            prove_ms=900,
+            peak_bytes=120_000_000,
+            proof_bytes=3_100,
+            verify_gas=520_000,
+            issued_at=self.ordered_at,
+            expires_at=self.ordered_at + 60,
+        )
+
+    def request_digest(self) -> Digest:
+        """The digest of the paid request."""
+        return request_digest(self.request.method, self.request.path, self.request.body)
+
+    def payment(self) -> Authorization:
+        """The payer's signed authorization; with a salt its nonce is bound to the request."""
+        nonce = tagged_digest("inferproof/sample/1", b"free nonce")
+        if self.nonce_salt is not None:
+            nonce = bound_nonce(self.request_digest(), self.nonce_salt)
+        unsigned = Authorization(
+            asset=ASSET,
+            payer=self.payer.address,
+            payee=PAYEE,
+            amount=250_000,
+            valid_after=self.ordered_at - 600,
+            valid_before=self.ordered_at + 120,
+            nonce=nonce,
+            signature=b"",
+        )
+        return replace(unsigned, signature=self.payer.sign(authorization_digest(unsigned)))
+
+    def proof(self) -> bytes:
+        """The proof file."""
+        payment, parts = self.payment(), self.bundle.parts
+        hashes = (keccak256(b"inferproof sample hash"),)
+        if parts.visibility is Visibility.PUBLIC:
+            disclosed = DisclosedInput(SALT, sample_preprocess({}, self.request.body))
+            committed = input_commitment(SALT, disclosed.tensors)
+        else:
+            disclosed = None
+            committed = hashed_input_commitment(parts.proof_system, hashes)
+        statement = Statement(
+            job_id=job_id(ASSET.network, ASSET.address, payment.payer, payment.nonce),
+            model_commitment=self.bundle.commitment,
+            input_commitment=committed,
+            output_commitment=output_commitment(self.answer),
+            proof_system=parts.proof_system,
+            provider=PROVIDER,
+        )
+        return encode_proof_file(
+            ProofFile(
+                statement=statement,
+                outputs=self.answer,
+                proof=sample_proof(self.bundle, statement),
+                disclosed=disclosed,
+                input_hashes=None if disclosed is not None else hashes,
+            )
+        )
+
+    def receipt(self, statement: Statement) -> Receipt:
+        """The receipt for a proof file that carries this statement."""
+        parts, quote = self.bundle.parts, self.quote()
+        assurance = assurance_of(parts)
+        receipt = Receipt(
+            statement=statement,
+            proof_digest=proof_digest(self.proof()),
+            assurance=assurance,
+            proven=proven_sentence(assurance, parts),
+            request_digest=self.request_digest(),
+            quote=quote,
+            quote_signature=self.gateway.sign(quote_digest(quote)),
+            payment=self.payment(),
+            settlement=self.settlement,
+            claims=(),
+            timings=(StageTime("settle", 21_000), StageTime("prove", 850_000)),
+            issued_at=self.ordered_at + 5,
+            gateway=self.gateway.address,
+            nonce_salt=Digest(self.nonce_salt) if self.nonce_salt is not None else None,
+        )
+        claims = derive_claims(parts, self.settlement, request_bound=is_request_bound(receipt))
+        return replace(receipt, claims=claims)
+
+
+def sample_receipt_file(sample: Sample | None = None) -> ReceiptFile:
+    """The sample receipt, signed, with request, proof and verifier bundle attached."""
+    sample = sample or Sample()
+    proof = sample.proof()
+    receipt = sample.receipt(decode_proof_file(proof).statement)
+    return ReceiptFile(
+        receipt=receipt,
+        signature=sample.gateway.sign(receipt_digest(receipt)),
+        request=sample.request,
+        proof=proof,
+        verifier=encode_bundle(sample.bundle),
+    )
+
+
+def sample_receipt(sample: Sample | None = None) -> bytes:
+    """The bytes of the sample receipt file."""
+    return encode_receipt_file(sample_receipt_file(sample))
+
+
+def seal(receipt: Receipt, file: ReceiptFile, key: SigningKey = GATEWAY) -> ReceiptFile:
+    """The file with this receipt in it, signed by `key`."""
+    return replace(file, receipt=receipt, signature=key.sign(receipt_digest(receipt)))

@@ -1,0 +1,181 @@
+"""One value, one encoding."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from inferproof.errors import Reason
+from inferproof.protocol.encoding import (
+    MAX_JSON_DEPTH,
+    MAX_JSON_INT,
+    MAX_JSON_NODES,
+    MIN_JSON_INT,
+    canonical_json,
+    encode_fixed_tensor,
+    encode_tensor,
+    keccak256,
+    parse_canonical_json,
+    tagged_digest,
+)
+from inferproof.testing.rejections import rejects
+from inferproof.types.tensor import FixedTensor
+
+LIMIT = 1 << 24
+
+
+def _nested(depth: int) -> bytes:
+    return b"[" * depth + b"]" * depth
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"a":1,"a":2}',
+        b'{"b":1,"a":2}',
+        b'{"a": 1}',
+        b" 1",
+        b"1\n",
+        b"1.0",
+        b"1e3",
+        b"-0",
+        b"01",
+        b"NaN",
+        b"Infinity",
+        b"-Infinity",
+        b"18446744073709551616",
+        b"-9223372036854775809",
+        b"1" * 5000,
+        b"-" + b"1" * 30,
+        '"é"'.encode(),
+        b'"\\u00E9"',
+        b'"\\/"',
+        b'"\\u0041"',
+        b'"\x7f"',
+        b'"\\ud800"',
+        b'{"\\udfff":1}',
+        b"\xef\xbb\xbf1",
+        '{"a":1}'.encode("utf-16"),
+        b"\xff",
+        b"",
+        b"nul",
+        b"1 1",
+        b"[1,]",
+        _nested(MAX_JSON_DEPTH + 2),
+        _nested(100_000),
+        b'{"":' * 100_000,
+    ],
+)
+def test_what_is_not_canonical_is_refused(text: bytes) -> None:
+    with rejects(Reason.JSON_NOT_CANONICAL, "the document is not canonical JSON"):
+        parse_canonical_json(text, max_bytes=LIMIT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"null",
+        b"[]",
+        b'{"":0,"A":false,"a":null}',
+        b"18446744073709551615",
+        b"-9223372036854775808",
+        b'"\\u00e9\\ud83d\\ude00\\n/~\\u007f"',
+        _nested(MAX_JSON_DEPTH + 1),
+    ],
+)
+def test_what_is_canonical_reads_back(text: bytes) -> None:
+    assert canonical_json(parse_canonical_json(text, max_bytes=LIMIT)) == text
+
+
+def test_keys_are_sorted_by_code_point_not_by_utf16() -> None:
+    # U+FF61 sorts before U+1F600 by code point and after it by UTF-16 unit.
+    assert canonical_json({"\U0001f600": 1, "\uff61": 2}) == b'{"\\uff61":2,"\\ud83d\\ude00":1}'
+
+
+def test_a_document_that_is_too_long_is_refused_before_it_is_read() -> None:
+    with rejects(Reason.JSON_TOO_LARGE, "the document is 11 bytes, the limit is 10"):
+        parse_canonical_json(b"not json at"[:11], max_bytes=10)
+
+
+@pytest.mark.parametrize("item", [b"[],", b"{},", b"1,"])
+def test_a_document_made_to_fill_the_memory_is_refused_before_it_is_read(item: bytes) -> None:
+    text = b"[" + item * MAX_JSON_NODES + b"1]"
+    with rejects(Reason.JSON_NOT_CANONICAL, "the document is not canonical JSON"):
+        parse_canonical_json(text, max_bytes=LIMIT)
+
+
+def test_a_deep_document_far_down_the_stack_is_a_rejection_too() -> None:
+    def down(levels: int) -> None:
+        if levels:
+            down(levels - 1)
+        else:
+            parse_canonical_json(_nested(500), max_bytes=LIMIT)
+
+    with rejects(Reason.JSON_NOT_CANONICAL, "the document is not canonical JSON"):
+        down(sys.getrecursionlimit() // 2)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [1.0, float("nan"), b"x", {1: 2}, {"a": 1.5}, "\ud800", {"\udc00": 1}, (1,)]
+    + [MAX_JSON_INT + 1, MIN_JSON_INT - 1],
+)
+def test_a_value_that_has_no_canonical_form(value: object) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        canonical_json(value)  # type: ignore[arg-type]
+
+
+def test_keccak_is_not_sha3() -> None:
+    assert keccak256(b"").hex().startswith("c5d2460186f7233c927e7db2dcc703c0")
+
+
+def test_tagged_digest_is_as_the_specification_says() -> None:
+    body = (2).to_bytes(8, "big") + b"ab" + (0).to_bytes(8, "big")
+    assert tagged_digest("t", b"ab", b"").raw == keccak256(keccak256(b"t") + body)
+
+
+def test_minus_zero_is_encoded_as_zero() -> None:
+    zero, minus = np.zeros((1,), np.float32), np.array([-0.0], np.float32)
+    assert encode_tensor("x", zero) == encode_tensor("x", minus)
+
+
+def test_bytes_of_a_tensor() -> None:
+    array = np.array([[1.0, -2.0]], np.float32)
+    assert encode_tensor("é", array).hex() == (
+        "02000000" + "c3a9" + "02000000" + "0100000000000000" + "0200000000000000"
+        "0000803f" + "000000c0"
+    )
+
+
+def test_a_scalar_tensor_has_rank_zero() -> None:
+    assert encode_tensor("x", np.array(1.0, np.float32)).hex() == "0100000078000000000000803f"
+
+
+def test_row_major_whatever_the_memory_order() -> None:
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert encode_tensor("x", np.asfortranarray(array)) == encode_tensor("x", array)
+
+
+def test_a_subnormal_survives() -> None:
+    tiny = np.array([np.float32(1e-45)], np.float32)
+    assert encode_tensor("x", tiny).endswith(b"\1\0\0\0")
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int32, ">f4"])
+def test_another_dtype_is_a_bug(dtype: object) -> None:
+    with pytest.raises(ValueError, match="float32"):
+        encode_tensor("x", np.zeros(1, dtype))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_tensor_that_is_not_finite_is_a_bug(value: float) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        encode_tensor("x", np.array([value], np.float32))
+
+
+def test_bytes_of_a_fixed_tensor() -> None:
+    tensor = FixedTensor("y", (2,), (-1, 2**63 - 1), 0.5)
+    assert encode_fixed_tensor(tensor).hex() == (
+        "01000000" + "79" + "01000000" + "0200000000000000" + "000000000000e03f"
+        "ffffffffffffffff" + "ffffffffffffff7f"
+    )
