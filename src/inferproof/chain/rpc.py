@@ -5,9 +5,8 @@ is a typed rejection. Messages name the node by scheme and host only, since the 
 RPC address is often an access key.
 """
 
-import json
 from asyncio import timeout as time_limit
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
@@ -27,7 +26,7 @@ from inferproof.protocol.encoding import keccak256
 from inferproof.types.digest import Address, Digest
 
 try:
-    from aiohttp import ClientError, ClientTimeout
+    from aiohttp import ClientError, ClientResponseError, ClientTimeout
     from web3 import AsyncHTTPProvider, AsyncWeb3
     from web3.exceptions import (
         BadResponseFormat,
@@ -46,6 +45,8 @@ except ImportError as missing:  # the base install buys and verifies without a c
 T = TypeVar("T")
 TIMEOUT_S = 10.0
 """A healthy node answers in milliseconds; ten seconds separates a slow one from a dead one."""
+
+NOT_A_CHAIN = "the answer is not JSON-RPC of an EVM chain"
 
 
 class CallReverted(Rejection):
@@ -127,7 +128,7 @@ class Rpc:
 
     async def chain_id(self) -> int:
         """The id that the node gives to its chain."""
-        return int(await self._ask("eth_chainId", self._web3.eth.chain_id))
+        return await self._ask("eth_chainId", self._web3.eth.chain_id, int)
 
     async def require_chain(self, expected: int) -> None:
         """Returns when the node serves this chain.
@@ -142,41 +143,38 @@ class Rpc:
 
     async def head(self) -> Block:
         """The newest block."""
-        block = await self._ask("eth_getBlockByNumber", self._web3.eth.get_block("latest"))
-        return Block(
-            int(block["number"]), int(block["timestamp"]), int(block.get("baseFeePerGas") or 0)
-        )
+        return await self._ask("eth_getBlockByNumber", self._web3.eth.get_block("latest"), _block)
 
     async def priority_fee(self) -> int:
         """The tip that the node suggests, in wei for each gas."""
-        return int(await self._ask("eth_maxPriorityFeePerGas", self._web3.eth.max_priority_fee))
+        return await self._ask("eth_maxPriorityFeePerGas", self._web3.eth.max_priority_fee, int)
 
     async def nonce(self, address: Address) -> int:
         """The number of the next transaction of the account, unmined ones counted."""
-        return int(
-            await self._ask(
-                "eth_getTransactionCount",
-                self._web3.eth.get_transaction_count(_checksum(address), "pending"),
-            )
+        return await self._ask(
+            "eth_getTransactionCount",
+            self._web3.eth.get_transaction_count(_checksum(address), "pending"),
+            int,
         )
 
     async def native_balance(self, address: Address) -> int:
         """The balance in the chain's own coin, in wei."""
-        return int(
-            await self._ask("eth_getBalance", self._web3.eth.get_balance(_checksum(address)))
+        return await self._ask(
+            "eth_getBalance", self._web3.eth.get_balance(_checksum(address)), int
         )
 
     async def code(self, address: Address) -> bytes:
         """The code at the address; empty when there is none."""
-        return bytes(await self._ask("eth_getCode", self._web3.eth.get_code(_checksum(address))))
+        return await self._ask("eth_getCode", self._web3.eth.get_code(_checksum(address)), bytes)
 
     async def storage(self, address: Address, slot: Digest) -> bytes:
         """The 32 bytes in a storage slot of the contract."""
         word = await self._ask(
             "eth_getStorageAt",
             self._web3.eth.get_storage_at(_checksum(address), int.from_bytes(slot.raw, "big")),
+            bytes,
         )
-        return bytes(word).rjust(32, b"\0")
+        return word.rjust(32, b"\0")
 
     async def call(
         self, to: Address, data: bytes, *, what: str, sender: Address | None = None, gas: int = 0
@@ -188,8 +186,8 @@ class Rpc:
         Soundness: an address without code returns no bytes and does not revert.
         """
         request = _request(to, data, sender, gas)
-        return bytes(
-            await self._ask("eth_call", self._web3.eth.call(request, "latest"), to=to, what=what)
+        return await self._ask(
+            "eth_call", self._web3.eth.call(request, "latest"), bytes, to=to, what=what
         )
 
     async def estimate_gas(
@@ -200,10 +198,8 @@ class Rpc:
         Raises: as `call`.
         """
         request = _request(to, data, sender, 0)
-        return int(
-            await self._ask(
-                "eth_estimateGas", self._web3.eth.estimate_gas(request), to=to, what=what
-            )
+        return await self._ask(
+            "eth_estimateGas", self._web3.eth.estimate_gas(request), int, to=to, what=what
         )
 
     async def send_raw(self, raw: bytes) -> Digest:
@@ -216,7 +212,7 @@ class Rpc:
         """
         tx = Digest(keccak256(raw))
         try:
-            sent = await self._bounded(self._web3.eth.send_raw_transaction(raw))
+            sent = await self._bounded(self._web3.eth.send_raw_transaction(raw), bytes)
         except Web3RPCError as error:
             why = _rpc_message(error)
             lower = why.lower()
@@ -225,19 +221,20 @@ class Rpc:
             if "nonce too low" in lower:
                 raise Conflict(Reason.TX_NONCE_USED, tx=tx) from error
             raise Unavailable(Reason.TX_REFUSED, why=why) from error
-        if bytes(sent) != tx.raw:
+        if sent != tx.raw:
             raise self._unreachable(f"it answers with another hash than {tx}")
         return tx
 
     async def receipt(self, tx: Digest) -> ChainReceipt | None:
         """The receipt of a transaction, or None while it is in no block the node knows."""
         try:
-            found = await self._ask(
-                "eth_getTransactionReceipt", self._web3.eth.get_transaction_receipt(tx.hex)
+            return await self._ask(
+                "eth_getTransactionReceipt",
+                self._web3.eth.get_transaction_receipt(tx.hex),
+                _receipt,
             )
         except TransactionNotFound:
             return None
-        return _receipt(found)
 
     async def find_logs(
         self, address: Address, topics: tuple[Digest, ...], *, first_block: int
@@ -246,7 +243,7 @@ class Rpc:
 
         `topics` are the leading topics that must be equal.
         """
-        logs = await self._ask(
+        return await self._ask(
             "eth_getLogs",
             self._web3.eth.get_logs(
                 {
@@ -256,15 +253,15 @@ class Rpc:
                     "toBlock": "latest",
                 }
             ),
+            lambda logs: tuple(Digest(bytes(log["transactionHash"])) for log in logs),
         )
-        return tuple(Digest(bytes(log["transactionHash"])) for log in logs)
 
     async def request(self, method: str, *params: object) -> Any:
         """The result of any other method, as the node gives it: `evm_mine` of a devnet, say.
 
         Raises: Unavailable CHAIN_RPC_ERROR, CHAIN_UNREACHABLE.
         """
-        answer = await self._bounded(self._provider.make_request(method, list(params)))
+        answer = await self._bounded(self._provider.make_request(method, list(params)), dict)
         if "error" in answer:
             detail = answer["error"]
             why = detail.get("message") if isinstance(detail, dict) else detail
@@ -273,28 +270,30 @@ class Rpc:
             )
         return answer.get("result")
 
-    async def _bounded(self, request: Awaitable[T]) -> T:
-        """What the node answers in time. Raises: Unavailable CHAIN_UNREACHABLE."""
+    async def _bounded(self, request: Awaitable[Any], read: Callable[[Any], T]) -> T:
+        """What `read` makes of the answer. Raises: Unavailable CHAIN_UNREACHABLE."""
         try:
             async with time_limit(self._timeout_s):
-                return await request
+                return read(await request)
         except TimeoutError as error:
             raise self._unreachable(f"no answer in {self._timeout_s:g} seconds") from error
         except (ClientError, OSError) as error:
             raise self._unreachable(_connection_message(error)) from error
-        except (BadResponseFormat, json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise self._unreachable("the answer is not JSON-RPC") from error
+        except (BadResponseFormat, ValueError, TypeError, LookupError, AttributeError) as error:
+            # web3 turns answers into values unchecked: a wrong shape shows up as any of these.
+            raise self._unreachable(NOT_A_CHAIN) from error
 
     async def _ask(
         self,
         method: str,
-        request: Awaitable[T],
+        request: Awaitable[Any],
+        read: Callable[[Any], T],
         *,
         to: Address | None = None,
         what: str = "",
     ) -> T:
         try:
-            return await self._bounded(request)
+            return await self._bounded(request, read)
         except ContractLogicError as error:
             data = _revert_data(error)
             why = revert_reason(data)
@@ -317,6 +316,12 @@ class Rpc:
 
 def _checksum(address: Address) -> str:
     return str(AsyncWeb3.to_checksum_address(address.hex))
+
+
+def _block(found: Mapping[str, Any]) -> Block:
+    return Block(
+        int(found["number"]), int(found["timestamp"]), int(found.get("baseFeePerGas") or 0)
+    )
 
 
 def _request(to: Address, data: bytes, sender: Address | None, gas: int) -> dict[str, Any]:
@@ -365,7 +370,7 @@ def _rpc_message(error: Web3RPCError) -> str:
 
 
 def _connection_message(error: Exception) -> str:
-    # The text of a client error repeats the whole address, access key included.
-    if isinstance(error, OSError) and error.strerror:
+    # Never the error's own text, which repeats the whole address, access key included.
+    if not isinstance(error, ClientResponseError):
         return "the connection failed"
-    return f"the connection failed ({type(error).__name__})"
+    return f"HTTP status {error.status}" if error.status >= 400 else NOT_A_CHAIN

@@ -27,6 +27,11 @@ FIELD_ORDER = 0x30644E72E131A029B85045B68181585D2833E84879B9709143E1F593F0000001
 VERIFY = "verifyProof(bytes,uint256[],bytes32[])"
 REGISTER = "registerVka(bytes32[])"
 
+_EVALUATIONS_AT = 3
+_ROUNDS_AT = 33
+"""Where the contract reads the number of evaluations and the lengths of the rounds: it loads
+memory at 0x100 and 0x4c0, and its artifact begins at 0xa0."""
+
 VERIFY_GAS_LIMIT = 30_000_000
 """A failing pairing burns all gas it is given; this is one block of most chains."""
 
@@ -65,6 +70,30 @@ class VerifyingKeyArtifact:
     def to_bytes(self) -> bytes:
         """The words one after another."""
         return b"".join(self.words)
+
+    @cached_property
+    def proof_bytes(self) -> int:
+        """How long a proof under this key is.
+
+        Adds up what the contract reads: for each challenge round its points, then evaluations
+        and two opening points. The contract itself ignores whole words behind these.
+        Raises: ArtifactRejected VKA_MALFORMED.
+        """
+        try:
+            at = _ROUNDS_AT
+            data = int.from_bytes(self.words[at], "big")
+            count, data = data & 0xFF, data >> 8
+            points = 0
+            for _ in range(count):
+                while data:
+                    points += data & 0xFFFF
+                    data >>= 24  # the length of a round, then its number of challenges
+                at += 1
+                data = int.from_bytes(self.words[at], "big")
+            evaluations = int.from_bytes(self.words[_EVALUATIONS_AT], "big")
+        except IndexError:
+            raise ArtifactRejected(Reason.VKA_MALFORMED) from None
+        return points + 32 * evaluations + 2 * 64
 
     @cached_property
     def digest(self) -> Digest:
@@ -134,13 +163,14 @@ async def verify_on_chain(
     """The contract's acceptance of the proof, asked for without a transaction.
 
     1  the code at the address is the verifier we ship
-    2  every public value is a field element
+    2  the proof has the key's length, and every public value is a field element
     3  the artifact is registered
     4  the contract accepts the proof
     5  it says so under the artifact's digest
 
     Raises: NotFound CHAIN_NO_CONTRACT, VKA_NOT_REGISTERED; Misconfigured
-    VERIFIER_CODE_UNKNOWN; ProofRejected PROOF_PUBLIC_VALUE_RANGE, PROOF_REFUSED_ON_CHAIN,
+    VERIFIER_CODE_UNKNOWN; ArtifactRejected VKA_MALFORMED; ProofRejected
+    PROOF_LENGTH_ON_CHAIN, PROOF_PUBLIC_VALUE_RANGE, PROOF_REFUSED_ON_CHAIN,
     VKA_DIGEST_MISMATCH; Unavailable.
     Soundness: `vka` must come from a trusted verifying key, and the caller compares
     `instances` with its own statement.
@@ -148,6 +178,8 @@ async def verify_on_chain(
     # 1
     await check_verifier(rpc, verifier)
     # 2
+    if len(proof) != vka.proof_bytes:
+        raise ProofRejected(Reason.PROOF_LENGTH_ON_CHAIN, got=len(proof), expected=vka.proof_bytes)
     for index, value in enumerate(instances):
         if not 0 <= value < FIELD_ORDER:
             raise ProofRejected(Reason.PROOF_PUBLIC_VALUE_RANGE, index=index)
