@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from inferproof.errors import InputRejected, ModelRejected, Reason
 from inferproof.models.loaded import LoadedModel
-from inferproof.models.runtime import onnx_runtime, runtime_errors, session_options
-from inferproof.models.show import first_line, printable
+from inferproof.models.runtime import onnx_runtime, runtime_errors, session_options, what_it_says
+from inferproof.models.show import printable
 from inferproof.types.digest import Digest
 from inferproof.types.tensor import TensorSpec
 
@@ -71,7 +71,7 @@ class Session:
                 model.onnx, session_options(runtime), providers=["CPUExecutionProvider"]
             )
         except runtime_errors(runtime) as error:
-            raise ModelRejected(Reason.MODEL_NOT_RUNNABLE, why=first_line(str(error))) from None
+            raise ModelRejected(Reason.MODEL_NOT_RUNNABLE, why=what_it_says(error)) from None
 
     def run(self, inputs: dict[str, Array]) -> dict[str, Array]:
         """The model's outputs by name.
@@ -85,7 +85,7 @@ class Session:
         try:
             results = self._session.run(self._outputs, inputs)
         except runtime_errors(runtime) as error:
-            raise InputRejected(Reason.INPUT_RUN_FAILED, why=first_line(str(error))) from None
+            raise InputRejected(Reason.INPUT_RUN_FAILED, why=what_it_says(error)) from None
         for name, array in zip(self._outputs, results, strict=True):
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise InputRejected(Reason.OUTPUT_NOT_FINITE, name=printable(name))

@@ -11,8 +11,8 @@ from inferproof.models.isolation import Head, run_isolated
 from inferproof.models.limits import DEFAULT_LIMITS, Limits
 from inferproof.models.load import from_head, to_head
 from inferproof.models.loaded import LoadedModel
-from inferproof.models.runtime import onnx_runtime, runtime_errors, session_options
-from inferproof.models.show import first_line, printable
+from inferproof.models.runtime import onnx_runtime, runtime_errors, session_options, what_it_says
+from inferproof.models.show import printable
 
 Array = npt.NDArray[Any]
 Calibration = dict[str, Array]
@@ -128,7 +128,7 @@ def measure_here(request: Head, blobs: list[bytes]) -> tuple[Head, tuple[bytes, 
             _with_all_values(model), session_options(runtime), providers=["CPUExecutionProvider"]
         )
     except runtime_errors(runtime) as error:
-        raise ModelRejected(Reason.MODEL_NOT_RUNNABLE, why=first_line(str(error))) from None
+        raise ModelRejected(Reason.MODEL_NOT_RUNNABLE, why=what_it_says(error)) from None
     ranges = {spec.name: _Range() for spec in (*model.inputs, *model.values)}
     outputs: list[list[bytes]] = [[] for _ in model.outputs]
     for sample in range(samples):
@@ -136,7 +136,7 @@ def measure_here(request: Head, blobs: list[bytes]) -> tuple[Head, tuple[bytes, 
         try:
             results = session.run(names, given)
         except runtime_errors(runtime) as error:
-            raise InputRejected(Reason.INPUT_RUN_FAILED, why=first_line(str(error))) from None
+            raise InputRejected(Reason.INPUT_RUN_FAILED, why=what_it_says(error)) from None
         for name, array in (*given.items(), *zip(names, results, strict=True)):
             ranges[name].take(array)
         for kept, array in zip(outputs, results, strict=False):

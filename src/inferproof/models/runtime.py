@@ -3,6 +3,7 @@
 from typing import Any
 
 from inferproof.errors import MissingPart, Reason
+from inferproof.models.show import first_line
 
 
 def session_options(runtime: Any) -> Any:
@@ -35,6 +36,16 @@ def runtime_errors(runtime: Any) -> tuple[type[Exception], ...]:
         state.RuntimeException,
         RuntimeError,
     )
+
+
+def what_it_says(error: Exception) -> str:
+    """The heart of an ONNX Runtime message, without its code and the node that has no name."""
+    text = str(error)
+    marker = "Status Message: "
+    if marker in text:
+        return first_line(text.split(marker, 1)[1])
+    parts = text.split(" : ", 3)
+    return first_line(parts[3] if len(parts) == 4 and parts[1].isdigit() else text)
 
 
 def onnx_runtime() -> Any:

@@ -1,0 +1,111 @@
+"""Model files that this project did not make: the onnx package's own, and its operator cases."""
+
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import version_converter
+
+from inferproof.errors import InferproofError, InputRejected, ModelRejected, Reason
+from inferproof.inference.session import Session
+from inferproof.models.load import load_model
+from inferproof.models.loaded import LoadedModel
+from inferproof.models.parse import parse_untrusted
+
+DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
+FILES = sorted(DATA.rglob("*.onnx"))
+
+
+def read(data: bytes, folder: Path | None = None) -> LoadedModel | Reason:
+    try:
+        return parse_untrusted(data, folder=folder)
+    except ModelRejected as rejected:
+        return rejected.reason
+
+
+def test_every_shipped_file_is_a_model_or_a_typed_rejection():
+    seen = Counter(
+        "loaded" if isinstance(result, LoadedModel) else result.code
+        for result in (read(path.read_bytes(), path.parent) for path in FILES)
+    )
+    assert len(FILES) > 100
+    # Most are PyTorch exports of 2017, of opset 6.
+    assert seen["MODEL_OPSET_UNSUPPORTED"] < len(FILES)
+    assert seen["loaded"] >= 10
+
+
+def test_old_exports_load_and_run_once_converted():
+    """PyTorch exports of opset 6, converted to 13: loaded, they run and have their shapes."""
+    ran = 0
+    for path in FILES:
+        if not path.parent.parent.name.startswith("pytorch"):
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                model = version_converter.convert_version(onnx.load(path), 13)
+            except RuntimeError:
+                continue
+        result = read(model.SerializeToString())
+        if isinstance(result, Reason):
+            continue
+        zeros = {spec.name: np.zeros(spec.shape, spec.dtype) for spec in result.inputs}
+        try:
+            answers = Session(result).run(zeros)
+        except InputRejected:
+            # The converter leaves slopes of PRelu in the shape of before broadcasting.
+            assert dict(result.operators) == {"PRelu": 1}
+            continue
+        assert {spec.name: spec.shape for spec in result.outputs} == {
+            name: array.shape for name, array in answers.items()
+        }
+        ran += 1
+    assert ran >= 100
+
+
+@pytest.mark.parametrize(
+    "name", ["light/light_squeezenet.onnx", "simple/test_sign_model/model.onnx"]
+)
+def test_shipped_file_through_the_sandbox(name: str):
+    path = DATA / name
+    loaded = load_model(path)
+    assert loaded == parse_untrusted(path.read_bytes(), folder=path.parent)
+    assert loaded.parameters > 1000 or loaded.nodes == 1
+
+
+@pytest.mark.slow
+def test_operator_cases_run_with_the_shapes_that_were_inferred():
+    """Each of the standard's operator examples that is accepted gives its expected output."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from onnx.backend.test.case.node import collect_testcases
+
+        cases = collect_testcases(None)
+    agreed = wrong = 0
+    for case in cases:
+        result = read(case.model.SerializeToString())
+        if isinstance(result, Reason):
+            continue
+        names = [item.name for item in case.model.graph.input]
+        wanted = {spec.name for spec in result.inputs}
+        for given, expected in case.data_sets or []:
+            arrays = {n: np.asarray(v) for n, v in zip(names, given, strict=False) if n in wanted}
+            try:
+                answers = Session(result).run(arrays)
+            except InferproofError:
+                continue
+            for spec, right in zip(result.outputs, expected, strict=True):
+                assert answers[spec.name].shape == spec.shape, case.name
+                assert answers[spec.name].dtype.name == spec.dtype, case.name
+                same = np.allclose(
+                    answers[spec.name].astype("f8"),
+                    np.asarray(right).astype("f8"),
+                    rtol=1e-2,
+                    atol=1e-3,
+                )
+                agreed, wrong = agreed + same, wrong + (not same)
+    assert wrong == 0
+    assert agreed > 700
