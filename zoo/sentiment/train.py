@@ -10,7 +10,7 @@ from zoo.build import build, main
 from zoo.training import Recipe
 
 FOLDER = Path(__file__).parent
-RECIPE = Recipe(widths=(32,), epochs=400, rate=0.02, decay=0.001, seed=20260101, input_dropout=0.25)
+RECIPE = Recipe(widths=(32,), epochs=400, rate=0.02, decay=0.002, seed=20260101, input_dropout=0.25)
 
 
 def train(out: Path) -> dict[str, Any]:
