@@ -356,6 +356,7 @@ class Reason(Enum):
     JOB_ATTEMPTS = "the job was given up after {attempts} attempts; the last one ended so: {why}"
     JOB_DEADLINE = "no worker took the job before its deadline {deadline}"
     JOB_STATEMENT = "the proof system answered with a proof for another {what}"
+    JOB_FAULT = "the gateway made a mistake; its operator finds it in the log"
     LEASE_EXPIRED = "the worker stopped without a word"
     RECEIPT_NOT_READY = "job {job} is {state}; only a job that is done has a receipt"
     PROOF_UNKNOWN = "there is no proof {digest}"

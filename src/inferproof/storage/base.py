@@ -30,7 +30,8 @@ from inferproof.types.tensor import FixedTensor
 class Order:
     """A paid request, as it is reserved. Units: times in Unix seconds.
 
-    `salt` is drawn by the gateway for the input commitment. `first_block` is the newest block
+    `salt` is drawn by the gateway for the input commitment; `nonce_salt` is the buyer's, where
+    it bound the payment's nonce to the request. `first_block` is the newest block
     at the pre-check that found the authorization unused: no settlement of it is older.
     """
 
@@ -44,6 +45,7 @@ class Order:
     quote: Quote
     quote_signature: bytes = field(repr=False)
     salt: bytes = field(repr=False)
+    nonce_salt: Digest | None
     payment_id: str | None
     first_block: int
     created_at: int
@@ -201,6 +203,10 @@ class OrderBook(Protocol):
 
     async def depth(self) -> Mapping[JobState, int]:
         """How many jobs are in each state."""
+        ...
+
+    async def waiting(self) -> int:
+        """How many jobs are reserved, settling, queued or running."""
         ...
 
     # settlement, see protocol.lifecycle

@@ -1,13 +1,12 @@
 """The order book in SQL. Every change of state is one guarded update, named by its transition."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, NotFound, Reason
-from inferproof.protocol.lifecycle import Transition, after
+from inferproof.protocol.lifecycle import Transition
 from inferproof.storage.base import (
     Answer,
     Failure,
@@ -25,7 +24,6 @@ from inferproof.storage.db.codec import (
     failure_values,
     job_of_row,
     outbox_of_row,
-    outbox_values,
     select_jobs,
 )
 from inferproof.storage.db.engine import Database
@@ -37,7 +35,16 @@ from inferproof.storage.db.tables import (
     outbox,
     payment_reservations,
     refunds,
-    settlements,
+)
+from inferproof.storage.db.transitions import (
+    add_to_outbox,
+    close_outbox,
+    count_for_model,
+    move,
+    read_job,
+    require_state,
+    set_refund,
+    set_settlement,
 )
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
@@ -46,6 +53,11 @@ from inferproof.types.payment import SettlementState
 
 RECOVERY_LIMIT = 256
 """How many jobs one look for lost leases or passed deadlines takes; the next look takes more."""
+
+_WAITING = tuple(
+    state.value
+    for state in (JobState.RESERVED, JobState.SETTLING, JobState.QUEUED, JobState.RUNNING)
+)
 
 
 class SqlOrderBook:
@@ -98,6 +110,15 @@ class SqlOrderBook:
 
         return await self._db.read(ask)
 
+    async def waiting(self) -> int:
+        async def ask(connection: AsyncConnection) -> int:
+            count = await connection.scalar(
+                select(func.count()).select_from(jobs).where(jobs.c.state.in_(_WAITING))
+            )
+            return int(count or 0)
+
+        return await self._db.read(ask)
+
     async def open_outbox(self, network: Network, sender: Address) -> Sequence[OutboxItem]:
         c = outbox.c
 
@@ -141,50 +162,50 @@ class SqlOrderBook:
 
     async def send_settlement(self, job_id: Digest, tx: NewTransaction, *, now: int) -> OutboxItem:
         async def change(connection: AsyncConnection) -> OutboxItem:
-            await _move(connection, job_id, Transition.SEND_SETTLEMENT, now=now)
-            await _set_settlement(connection, job_id, now, tx=tx.tx)
-            return await _send(connection, OutboxKind.SETTLEMENT, job_id, tx, now)
+            await move(connection, job_id, Transition.SEND_SETTLEMENT, now=now)
+            await set_settlement(connection, job_id, now, tx=tx.tx)
+            return await add_to_outbox(connection, OutboxKind.SETTLEMENT, job_id, tx, now)
 
         return await self._db.write(change)
 
     async def replace(self, item: OutboxItem, tx: NewTransaction, *, now: int) -> OutboxItem:
         async def change(connection: AsyncConnection) -> OutboxItem:
-            await _require_state(connection, item.job_id, JobState.SETTLING)
-            await _close_outbox(connection, item.job_id, OutboxKind.SETTLEMENT, OutboxState.DROPPED)
-            await _set_settlement(connection, item.job_id, now, tx=tx.tx)
-            return await _send(connection, OutboxKind.SETTLEMENT, item.job_id, tx, now)
+            await require_state(connection, item.job_id, JobState.SETTLING)
+            await close_outbox(connection, item.job_id, OutboxKind.SETTLEMENT, OutboxState.DROPPED)
+            await set_settlement(connection, item.job_id, now, tx=tx.tx)
+            return await add_to_outbox(connection, OutboxKind.SETTLEMENT, item.job_id, tx, now)
 
         return await self._db.write(change)
 
     async def settled(self, job_id: Digest, tx: Digest, block: int, *, now: int) -> Job:
         async def change(connection: AsyncConnection) -> Job:
-            await _move(connection, job_id, Transition.SETTLED, now=now)
-            await _set_settlement(
+            await move(connection, job_id, Transition.SETTLED, now=now)
+            await set_settlement(
                 connection, job_id, now, state=SettlementState.SETTLED.value, tx=tx, block=block
             )
-            await _close_outbox(connection, job_id, OutboxKind.SETTLEMENT, OutboxState.INCLUDED)
-            job = await _job(connection, job_id)
-            await _count(connection, job, calls=models.c.calls + 1)
+            await close_outbox(connection, job_id, OutboxKind.SETTLEMENT, OutboxState.INCLUDED)
+            job = await read_job(connection, job_id)
+            await count_for_model(connection, job, calls=models.c.calls + 1)
             return job
 
         return await self._db.write(change)
 
     async def uncertain(self, job_id: Digest, *, now: int) -> Job:
         async def change(connection: AsyncConnection) -> Job:
-            await _require_state(connection, job_id, JobState.SETTLING)
-            await _set_settlement(connection, job_id, now, state=SettlementState.UNCERTAIN.value)
-            return await _job(connection, job_id)
+            await require_state(connection, job_id, JobState.SETTLING)
+            await set_settlement(connection, job_id, now, state=SettlementState.UNCERTAIN.value)
+            return await read_job(connection, job_id)
 
         return await self._db.write(change)
 
     async def void(self, job_id: Digest, failure: Failure, *, now: int) -> Job:
         async def change(connection: AsyncConnection) -> Job:
-            await _move(connection, job_id, Transition.VOID, now=now, **failure_values(failure))
-            await _set_settlement(
+            await move(connection, job_id, Transition.VOID, now=now, **failure_values(failure))
+            await set_settlement(
                 connection, job_id, now, state=SettlementState.FAILED.value, tx=None
             )
-            await _close_outbox(connection, job_id, OutboxKind.SETTLEMENT, OutboxState.INCLUDED)
-            return await _job(connection, job_id)
+            await close_outbox(connection, job_id, OutboxKind.SETTLEMENT, OutboxState.INCLUDED)
+            return await read_job(connection, job_id)
 
         return await self._db.write(change)
 
@@ -225,7 +246,7 @@ class SqlOrderBook:
             )
             if job_id is None:
                 return None
-            await _move(
+            await move(
                 connection,
                 job_id,
                 Transition.CLAIM,
@@ -234,7 +255,7 @@ class SqlOrderBook:
                 attempts=jobs.c.attempts + 1,
                 lease_until=lease_until,
             )
-            return await _job(connection, job_id)
+            return await read_job(connection, job_id)
 
         return await self._db.write(change)
 
@@ -256,25 +277,23 @@ class SqlOrderBook:
 
     async def release(self, job_id: Digest, fence: int, *, now: int) -> Job:
         async def change(connection: AsyncConnection) -> Job:
-            await _move(
+            await move(
                 connection, job_id, Transition.RELEASE, now=now, held=fence, lease_until=None
             )
-            return await _job(connection, job_id)
+            return await read_job(connection, job_id)
 
         return await self._db.write(change)
 
     async def finish(self, job_id: Digest, fence: int, answer: Answer, *, now: int) -> Job:
         async def change(connection: AsyncConnection) -> Job:
-            await _move(
-                connection, job_id, Transition.FINISH, now=now, held=fence, lease_until=None
-            )
+            await move(connection, job_id, Transition.FINISH, now=now, held=fence, lease_until=None)
             values = answer_values(answer)
             await connection.execute(
                 insert(answers).values(job_id=job_id, created_at=now, **values)
             )
-            job = await _job(connection, job_id)
+            job = await read_job(connection, job_id)
             prove_ms = sum(t.microseconds for t in answer.timings if t.stage == "prove") // 1000
-            await _count(
+            await count_for_model(
                 connection,
                 job,
                 done=models.c.done + 1,
@@ -286,7 +305,7 @@ class SqlOrderBook:
 
     async def give_up(self, job_id: Digest, fence: int, failure: Failure, *, now: int) -> Job:
         async def change(connection: AsyncConnection) -> Job:
-            await _move(
+            await move(
                 connection,
                 job_id,
                 Transition.GIVE_UP,
@@ -298,8 +317,8 @@ class SqlOrderBook:
             await connection.execute(
                 insert(refunds).values(job_id=job_id, state=RefundState.DUE.value, updated_at=now)
             )
-            job = await _job(connection, job_id)
-            await _count(connection, job, failed=models.c.failed + 1)
+            job = await read_job(connection, job_id)
+            await count_for_model(connection, job, failed=models.c.failed + 1)
             return job
 
         return await self._db.write(change)
@@ -308,121 +327,26 @@ class SqlOrderBook:
 
     async def send_refund(self, job_id: Digest, tx: NewTransaction, *, now: int) -> OutboxItem:
         async def change(connection: AsyncConnection) -> OutboxItem:
-            await _move(connection, job_id, Transition.SEND_REFUND, now=now)
-            await _set_refund(connection, job_id, now, RefundState.PENDING, tx=tx.tx)
-            return await _send(connection, OutboxKind.REFUND, job_id, tx, now)
+            await move(connection, job_id, Transition.SEND_REFUND, now=now)
+            await set_refund(connection, job_id, now, RefundState.PENDING, tx=tx.tx)
+            return await add_to_outbox(connection, OutboxKind.REFUND, job_id, tx, now)
 
         return await self._db.write(change)
 
     async def refunded(self, job_id: Digest, tx: Digest, block: int, *, now: int) -> Job:
         async def change(connection: AsyncConnection) -> Job:
-            await _move(connection, job_id, Transition.REFUNDED, now=now)
-            await _set_refund(connection, job_id, now, RefundState.SETTLED, tx=tx, block=block)
-            await _close_outbox(connection, job_id, OutboxKind.REFUND, OutboxState.INCLUDED)
-            return await _job(connection, job_id)
+            await move(connection, job_id, Transition.REFUNDED, now=now)
+            await set_refund(connection, job_id, now, RefundState.SETTLED, tx=tx, block=block)
+            await close_outbox(connection, job_id, OutboxKind.REFUND, OutboxState.INCLUDED)
+            return await read_job(connection, job_id)
 
         return await self._db.write(change)
 
     async def refund_lost(self, job_id: Digest, *, now: int) -> Job:
         async def change(connection: AsyncConnection) -> Job:
-            await _move(connection, job_id, Transition.REFUND_LOST, now=now)
-            await _set_refund(connection, job_id, now, RefundState.DUE, tx=None)
-            await _close_outbox(connection, job_id, OutboxKind.REFUND, OutboxState.DROPPED)
-            return await _job(connection, job_id)
+            await move(connection, job_id, Transition.REFUND_LOST, now=now)
+            await set_refund(connection, job_id, now, RefundState.DUE, tx=None)
+            await close_outbox(connection, job_id, OutboxKind.REFUND, OutboxState.DROPPED)
+            return await read_job(connection, job_id)
 
         return await self._db.write(change)
-
-
-async def _move(
-    connection: AsyncConnection,
-    job_id: Digest,
-    transition: Transition,
-    *,
-    now: int,
-    held: int | None = None,
-    **values: Any,
-) -> None:
-    """One transition. `held` is the fence that the caller holds, where it must hold one."""
-    found = (
-        await connection.execute(
-            select(jobs.c.state, jobs.c.fence).where(jobs.c.job_id == job_id).with_for_update()
-        )
-    ).one_or_none()
-    if found is None:
-        raise NotFound(Reason.JOB_UNKNOWN, job=job_id)
-    state, fence = found
-    if held is not None and held != fence:
-        raise Conflict(Reason.FENCE_STALE, fence=held, job=job_id)
-    target = after(JobState(state), transition)
-    result = await connection.execute(
-        update(jobs)
-        .where(jobs.c.job_id == job_id, jobs.c.state == state, jobs.c.fence == fence)
-        .values(state=target.value, updated_at=now, **values)
-    )
-    if result.rowcount != 1:  # the row was locked above; a driver that ignores locks ends here
-        raise Conflict(Reason.FENCE_STALE, fence=fence, job=job_id)
-
-
-async def _require_state(connection: AsyncConnection, job_id: Digest, state: JobState) -> None:
-    found = await connection.scalar(
-        select(jobs.c.state).where(jobs.c.job_id == job_id).with_for_update()
-    )
-    if found is None:
-        raise NotFound(Reason.JOB_UNKNOWN, job=job_id)
-    if found != state.value:
-        raise Conflict(
-            Reason.JOB_TRANSITION_ILLEGAL, state=found, transition=Transition.SEND_SETTLEMENT.value
-        )
-
-
-async def _job(connection: AsyncConnection, job_id: Digest) -> Job:
-    return job_of_row(
-        (await connection.execute(select_jobs().where(jobs.c.job_id == job_id))).one()
-    )
-
-
-async def _send(
-    connection: AsyncConnection, kind: OutboxKind, job_id: Digest, tx: NewTransaction, now: int
-) -> OutboxItem:
-    number = await connection.scalar(
-        insert(outbox).values(**outbox_values(kind, job_id, tx, now)).returning(outbox.c.number)
-    )
-    found = await connection.execute(select(outbox).where(outbox.c.number == number))
-    return outbox_of_row(found.one())
-
-
-async def _close_outbox(
-    connection: AsyncConnection, job_id: Digest, kind: OutboxKind, state: OutboxState
-) -> None:
-    c = outbox.c
-    await connection.execute(
-        update(outbox)
-        .where(c.job_id == job_id, c.kind == kind.value, c.state == OutboxState.OPEN.value)
-        .values(state=state.value)
-    )
-
-
-async def _set_settlement(
-    connection: AsyncConnection, job_id: Digest, now: int, **values: Any
-) -> None:
-    await connection.execute(
-        update(settlements).where(settlements.c.job_id == job_id).values(updated_at=now, **values)
-    )
-
-
-async def _set_refund(
-    connection: AsyncConnection, job_id: Digest, now: int, state: RefundState, **values: Any
-) -> None:
-    await connection.execute(
-        update(refunds)
-        .where(refunds.c.job_id == job_id)
-        .values(state=state.value, updated_at=now, **values)
-    )
-
-
-async def _count(connection: AsyncConnection, job: Job, **values: ColumnElement[int]) -> None:
-    await connection.execute(
-        update(models)
-        .where(models.c.id == job.order.model_id, models.c.version == job.order.model_version)
-        .values(**values)
-    )

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.errors import Conflict, InferproofError, Reason
+from inferproof.errors import Conflict, InferproofError
 from inferproof.storage.base import Job, Order, Outcome, Reservation
 from inferproof.storage.db.codec import job_of_row, job_values, reservation_values, select_jobs
 from inferproof.storage.db.dialect import insert_new
 from inferproof.storage.db.tables import jobs, payment_reservations, settlements
+from inferproof.storage.reuse import check_same_payment, check_same_payment_id
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.payment import Settlement, SettlementState
@@ -75,34 +76,23 @@ async def _existing(connection: AsyncConnection, order: Order) -> Reservation | 
     c = payment_reservations.c
     found = (await connection.execute(select_jobs().where(c.job_id == order.job_id))).one_or_none()
     if found is not None:
-        return same_order(job_of_row(found), order)
+        return _again(job_of_row(found), order)
     found = (
         await connection.execute(
             select_jobs().where(c.payer == order.payment.payer, c.payment_id == order.payment_id)
         )
     ).one()
-    return same_payment_id(job_of_row(found), order)
-
-
-def same_order(job: Job, order: Order) -> Reservation | InferproofError:
-    """The reservation again, or PAYMENT_REPLAYED when its key pays for something else.
-
-    Two signatures of the same terms are the same payment: a wallet may sign twice.
-    """
-    there, here = job.order.payment, order.payment
-    terms = ("asset", "payer", "payee", "amount", "valid_after", "valid_before", "nonce")
-    if job.order.request_digest != order.request_digest or any(
-        getattr(there, name) != getattr(here, name) for name in terms
-    ):
-        return Conflict(Reason.PAYMENT_REPLAYED)
+    job = job_of_row(found)
+    try:
+        check_same_payment_id(job, order.request_digest)
+    except Conflict as conflict:
+        return conflict
     return Reservation(Outcome.SAME, job)
 
 
-def same_payment_id(job: Job, order: Order) -> Reservation | InferproofError:
-    """The job that the payment id names, or PAYMENT_ID_REUSED when it names another request.
-
-    The second authorization is then neither reserved nor charged.
-    """
-    if job.order.request_digest != order.request_digest:
-        return Conflict(Reason.PAYMENT_ID_REUSED, payment_id=order.payment_id)
+def _again(job: Job, order: Order) -> Reservation | InferproofError:
+    try:
+        check_same_payment(job, order.request_digest, order.payment)
+    except Conflict as conflict:
+        return conflict
     return Reservation(Outcome.SAME, job)

@@ -140,6 +140,7 @@ jobs = Table(
     Column("quote", Text, nullable=False),
     Column("quote_signature", LargeBinary, nullable=False),
     Column("salt", LargeBinary, nullable=False),
+    Column("nonce_salt", DigestText),
     Column("first_block", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("fence", BigInteger, nullable=False),

@@ -1,0 +1,53 @@
+"""Registered models with their submissions read; a version never changes, so reading is kept."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from inferproof.errors import Conflict, NotFound, Reason
+from inferproof.services.gateway.submission import Submission, read_submission
+from inferproof.storage.base import ModelRecord, ModelStatus, ModelStore
+
+KEPT = 64
+"""Submissions held in memory; each is about as large as its verifying key."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    """A record, and what its document says."""
+
+    record: ModelRecord
+    submission: Submission
+
+
+class Catalog:
+    """Finds models by id or `id@version`."""
+
+    def __init__(self, models: ModelStore) -> None:
+        self._models = models
+        self._read: OrderedDict[str, Submission] = OrderedDict()
+
+    async def find(self, name: str) -> RegisteredModel:
+        """Raises: NotFound MODEL_UNKNOWN."""
+        record = await self._models.find(name)
+        if record is None:
+            raise NotFound(Reason.MODEL_UNKNOWN, model=name)
+        return self.read(record)
+
+    async def active(self, name: str) -> RegisteredModel:
+        """Raises: NotFound MODEL_UNKNOWN; Conflict MODEL_NOT_ACTIVE."""
+        model = await self.find(name)
+        if model.record.status is not ModelStatus.ACTIVE:
+            raise Conflict(
+                Reason.MODEL_NOT_ACTIVE, model=model.record.name, status=model.record.status.value
+            )
+        return model
+
+    def read(self, record: ModelRecord) -> RegisteredModel:
+        """The record with its submission."""
+        submission = self._read.pop(record.name, None)
+        if submission is None:
+            submission = read_submission(record.document)
+        self._read[record.name] = submission
+        if len(self._read) > KEPT:
+            self._read.popitem(last=False)
+        return RegisteredModel(record, submission)

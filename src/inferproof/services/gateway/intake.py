@@ -1,0 +1,252 @@
+"""Taking orders: quotes, and the checks between a payment and its reservation.
+
+    1  the payment id is well-formed
+    2  the payer's own key signed the authorization
+    3  where a binding salt is announced, the nonce is bound to this request
+    4  a payment or payment id that is already reserved gives its job again, or a conflict
+    5  the model is active and its pre-processing takes the input
+    6  the quote is ours and holds, or a fresh one is made
+    7  the authorization is on the quoted terms and lasts long enough
+    8  the queue has room
+    9  the payer has the money, and the chain has not seen the authorization
+    10 payment and job are reserved in one durable transaction
+
+Everything before 10 reserves nothing. A repeated payment ends at 4: its price may have changed
+since, its time may be over, its money may be spent, and it is still owed its answer.
+"""
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+from inferproof.errors import InferproofError, InputRejected, PaymentRejected, Reason, Unavailable
+from inferproof.protocol.authorization import check_signature, check_terms, check_time
+from inferproof.protocol.commitments import bound_nonce, job_id, request_digest
+from inferproof.protocol.quote import check_quote_covers, check_quote_signature, quote_digest
+from inferproof.protocol.signature import SigningKey
+from inferproof.services.base import Clock, Entropy
+from inferproof.services.bell import Bell
+from inferproof.services.catalog import Catalog, RegisteredModel
+from inferproof.services.gateway.base import GatewaySettings, SignedQuote
+from inferproof.services.metrics import Metrics
+from inferproof.services.settler.base import PaymentChain
+from inferproof.storage.base import Job, Order, OrderBook, Outcome
+from inferproof.storage.reuse import check_same_payment, check_same_payment_id
+from inferproof.types.digest import ZERO_DIGEST, Digest
+from inferproof.types.money import Money, format_units
+from inferproof.types.payment import Authorization, Quote
+from inferproof.types.receipt import Request
+from inferproof.types.tensor import Tensors
+from inferproof.verify.receipt import Preprocess
+
+_PAYMENT_ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
+"""Source: the payment-identifier extension of x402 v2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What a buyer sends: the request, the payment, and what goes with it."""
+
+    model: str
+    request: Request
+    payment: Authorization
+    binding_salt: bytes | None = None
+    quote: SignedQuote | None = None
+    payment_id: str | None = None
+
+    @property
+    def digest(self) -> Digest:
+        return request_digest(self.request.method, self.request.path, self.request.body)
+
+
+class Intake:
+    """The part of the gateway that takes orders."""
+
+    def __init__(
+        self,
+        *,
+        orders: OrderBook,
+        catalog: Catalog,
+        chain: PaymentChain,
+        preprocess: Preprocess,
+        key: SigningKey,
+        settings: GatewaySettings,
+        clock: Clock,
+        entropy: Entropy,
+        metrics: Metrics,
+        bell: Bell,
+    ) -> None:
+        self._orders = orders
+        self._catalog = catalog
+        self._chain = chain
+        self._preprocess = preprocess
+        self._key = key
+        self._settings = settings
+        self._clock = clock
+        self._entropy = entropy
+        self._metrics = metrics
+        self._bell = bell
+
+    async def quote(self, model: str, request: Digest | None) -> SignedQuote:
+        registered = await self._catalog.active(model)
+        await self._require_room()
+        return self._sign_quote(registered, request or ZERO_DIGEST)
+
+    async def check_input(self, model: str, body: bytes) -> Tensors:
+        return await self._tensors(await self._catalog.active(model), body)
+
+    async def accept(self, offered: Offered) -> Job:
+        """The job that the payment buys; see the numbered steps of this module."""
+        try:
+            job, outcome = await self._accept(offered)
+        except InferproofError as error:
+            self._metrics.payment(error.code)
+            raise
+        self._metrics.payment("reserved" if outcome is Outcome.NEW else "repeated")
+        if outcome is Outcome.NEW:
+            self._bell.ring("reserved")
+        return job
+
+    async def _accept(self, offered: Offered) -> tuple[Job, Outcome]:
+        digest, payment = offered.digest, offered.payment
+        # 1
+        if offered.payment_id is not None and not _PAYMENT_ID.fullmatch(offered.payment_id):
+            raise PaymentRejected(Reason.PAYMENT_ID_MALFORMED)
+        # 2
+        check_signature(payment)
+        # 3
+        _check_binding(offered, digest)
+        # 4
+        known = await self._known(offered, digest)
+        if known is not None:
+            return known, Outcome.SAME
+        # 5
+        registered = await self._catalog.active(offered.model)
+        await self._tensors(registered, offered.request.body)
+        # 6
+        quote = self._quoted(registered, offered.quote, digest)
+        # 7
+        check_terms(payment, quote.quote)
+        now = self._clock()
+        check_time(payment, now, self._settings.settle_margin_s)
+        # 8
+        await self._require_room()
+        # 9
+        first_block = await self._check_chain(payment)
+        # 10
+        reservation = await self._orders.reserve(
+            Order(
+                job_id=_job_id(payment),
+                model_id=registered.record.id,
+                model_version=registered.record.version,
+                model_commitment=registered.record.commitment,
+                request=offered.request,
+                request_digest=digest,
+                payment=payment,
+                quote=quote.quote,
+                quote_signature=quote.signature,
+                salt=self._entropy(32),
+                nonce_salt=_nonce_salt(offered),
+                payment_id=offered.payment_id,
+                first_block=first_block,
+                created_at=now,
+                deadline=now + self._settings.deadline_s,
+            )
+        )
+        return reservation.job, reservation.outcome
+
+    async def _known(self, offered: Offered, digest: Digest) -> Job | None:
+        job = await self._orders.find(_job_id(offered.payment))
+        if job is not None:
+            check_same_payment(job, digest, offered.payment)
+            return job
+        if offered.payment_id is not None:
+            job = await self._orders.find_payment_id(offered.payment.payer, offered.payment_id)
+            if job is not None:
+                check_same_payment_id(job, digest)
+        return job
+
+    async def _tensors(self, model: RegisteredModel, body: bytes) -> Tensors:
+        limit = model.submission.card.input.max_bytes
+        if len(body) > limit:
+            raise InputRejected(
+                Reason.INPUT_TOO_LARGE, name="request body", size=len(body), limit=limit
+            )
+        return await asyncio.to_thread(
+            self._preprocess, model.submission.bundle.preprocessing, body
+        )
+
+    def _quoted(
+        self, model: RegisteredModel, given: SignedQuote | None, digest: Digest
+    ) -> SignedQuote:
+        if given is None:
+            return self._sign_quote(model, digest)
+        check_quote_signature(given.quote, given.signature, self._key.address)
+        check_quote_covers(given.quote, model.record.commitment, digest, self._clock())
+        return given
+
+    def _sign_quote(self, model: RegisteredModel, digest: Digest) -> SignedQuote:
+        record, now = model.record, self._clock()
+        estimate = record.estimate
+        quote = Quote(
+            model_id=record.id,
+            model_commitment=record.commitment,
+            proof_system=record.proof_system,
+            provider=record.provider,
+            price=Money(record.price, self._settings.asset),
+            payee=self._settings.payee,
+            request_digest=digest,
+            prove_ms=estimate.prove_ms if estimate else 0,
+            peak_bytes=estimate.peak_bytes if estimate else 0,
+            proof_bytes=estimate.proof_bytes if estimate else 0,
+            verify_gas=estimate.verify_gas if estimate else 0,
+            issued_at=now,
+            expires_at=now + self._settings.quote_ttl_s,
+        )
+        return SignedQuote(quote, self._key.sign(quote_digest(quote)))
+
+    async def _require_room(self) -> None:
+        depth = await self._orders.waiting()
+        if depth >= self._settings.queue_limit:
+            raise Unavailable(Reason.QUEUE_FULL, depth=depth, limit=self._settings.queue_limit)
+
+    async def _check_chain(self, payment: Authorization) -> int:
+        """The newest block, from before the authorization was found unused."""
+        head = await self._chain.head()
+        balance, used = await asyncio.gather(
+            self._chain.balance(payment.payer),
+            self._chain.authorization_used(payment.payer, payment.nonce),
+        )
+        if used:
+            raise PaymentRejected(Reason.PAYMENT_NONCE_USED, nonce=payment.nonce)
+        if balance < payment.amount:
+            decimals = payment.asset.decimals
+            raise PaymentRejected(
+                Reason.PAYMENT_BALANCE,
+                balance=format_units(balance, decimals),
+                price=format_units(payment.amount, decimals),
+                symbol=payment.asset.symbol,
+            )
+        return head
+
+
+def _check_binding(offered: Offered, digest: Digest) -> None:
+    if offered.binding_salt is None:
+        return
+    expected = bound_nonce(digest, offered.binding_salt)
+    if offered.payment.nonce != expected:
+        raise PaymentRejected(
+            Reason.PAYMENT_NONCE_BINDING, got=offered.payment.nonce, expected=expected
+        )
+
+
+def _nonce_salt(offered: Offered) -> Digest | None:
+    # In a receipt zero stands for no salt.
+    return (
+        Digest(offered.binding_salt) if offered.binding_salt and any(offered.binding_salt) else None
+    )
+
+
+def _job_id(payment: Authorization) -> Digest:
+    asset = payment.asset
+    return job_id(asset.network, asset.address, payment.payer, payment.nonce)

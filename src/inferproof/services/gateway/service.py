@@ -1,0 +1,213 @@
+"""The gateway put together: models, orders, receipts, verification."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from inferproof.errors import InferproofError, NotFound, Reason, Rejection
+from inferproof.protocol.receipt import decode_receipt_file, encode_receipt_file
+from inferproof.protocol.signature import SigningKey
+from inferproof.services.base import Clock, Systems
+from inferproof.services.bell import Bell
+from inferproof.services.catalog import Catalog
+from inferproof.services.gateway.base import GatewaySettings, JobView, ModelView, SignedQuote
+from inferproof.services.gateway.intake import Intake, Offered
+from inferproof.services.gateway.registry import Registry
+from inferproof.services.gateway.views import job_view
+from inferproof.storage.base import (
+    BlobStore,
+    Job,
+    ModelFilter,
+    OrderBook,
+    VerificationRecord,
+    Verifications,
+    VerificationStep,
+)
+from inferproof.types.digest import Address, Digest
+from inferproof.types.payment import Authorization
+from inferproof.types.proof import Assurance
+from inferproof.types.receipt import ReceiptFile, Request
+from inferproof.types.tensor import Tensors
+from inferproof.verify.policy import Policy
+from inferproof.verify.receipt import Preprocess, Step, Tools, verify_receipt
+
+LOOK_AGAIN_S = 0.5
+"""How often a waiting call looks by itself: a job may be finished by another process."""
+
+ANY_RECEIPT = Policy(minimum_assurance=Assurance.COMMITMENT)
+"""The gateway verifies for anyone: what to trust is for whoever reads the record."""
+
+
+class GatewayService:
+    """Implements services.gateway.base.Gateway."""
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        intake: Intake,
+        orders: OrderBook,
+        catalog: Catalog,
+        verifications: Verifications,
+        blobs: BlobStore,
+        systems: Systems,
+        preprocess: Preprocess,
+        key: SigningKey,
+        settings: GatewaySettings,
+        clock: Clock,
+        bell: Bell,
+    ) -> None:
+        self._registry = registry
+        self._intake = intake
+        self._orders = orders
+        self._catalog = catalog
+        self._verifications = verifications
+        self._blobs = blobs
+        self._tools = Tools(checker=systems, preprocess=preprocess)
+        self._address = key.address
+        self._settings = settings
+        self._clock = clock
+        self._bell = bell
+
+    @property
+    def address(self) -> Address:
+        return self._address
+
+    @property
+    def settings(self) -> GatewaySettings:
+        return self._settings
+
+    # -- models -----------------------------------------------------------------------------
+
+    async def list_models(self, wanted: ModelFilter) -> Sequence[ModelView]:
+        return await self._registry.list(wanted)
+
+    async def model(self, model: str) -> ModelView:
+        return await self._registry.model(model)
+
+    async def bundle(self, model: str) -> bytes:
+        return await self._registry.bundle(model)
+
+    async def submit_model(self, document: bytes, signature: bytes) -> ModelView:
+        return await self._registry.submit(document, signature)
+
+    async def approve(self, model: str) -> ModelView:
+        return await self._registry.approve(model)
+
+    async def suspend(self, model: str) -> ModelView:
+        return await self._registry.suspend(model)
+
+    # -- orders -----------------------------------------------------------------------------
+
+    async def quote(self, model: str, request: Digest | None = None) -> SignedQuote:
+        return await self._intake.quote(model, request)
+
+    async def check_input(self, model: str, body: bytes) -> Tensors:
+        return await self._intake.check_input(model, body)
+
+    async def accept(
+        self,
+        model: str,
+        request: Request,
+        payment: Authorization,
+        *,
+        binding_salt: bytes | None = None,
+        quote: SignedQuote | None = None,
+        payment_id: str | None = None,
+    ) -> JobView:
+        offered = Offered(model, request, payment, binding_salt, quote, payment_id)
+        return await self._view(await self._intake.accept(offered))
+
+    async def wait(self, job_id: Digest, timeout_s: float) -> JobView:
+        end = time.monotonic() + timeout_s
+        while True:
+            view = await self.job(job_id)
+            left = end - time.monotonic()
+            if view.over or left <= 0:
+                return view
+            await self._bell.wait(("job", job_id), min(left, LOOK_AGAIN_S))
+
+    async def job(self, job_id: Digest) -> JobView:
+        return await self._view(await self._orders.job(job_id))
+
+    async def _view(self, job: Job) -> JobView:
+        model = await self._catalog.find(f"{job.order.model_id}@{job.order.model_version}")
+        return job_view(job, model)
+
+    # -- what was proven ----------------------------------------------------------------------
+
+    async def receipt(self, job_id: Digest, *, attach: bool = False) -> bytes:
+        job = await self._orders.job(job_id)
+        if job.answer is None:
+            raise NotFound(Reason.RECEIPT_NOT_READY, job=job_id, state=job.state.value)
+        if not attach:
+            return job.answer.receipt
+        proof = await asyncio.to_thread(self._blobs.get, job.answer.proof_blob)
+        verifier = await asyncio.to_thread(self._blobs.get, job.answer.verifier_blob)
+        file = replace(
+            decode_receipt_file(job.answer.receipt),
+            request=job.order.request,
+            proof=proof,
+            verifier=verifier,
+        )
+        return await asyncio.to_thread(encode_receipt_file, file)
+
+    async def proof(self, digest: Digest) -> bytes:
+        job = await self._orders.job_of_proof(digest)
+        if job is None or job.answer is None:
+            raise NotFound(Reason.PROOF_UNKNOWN, digest=digest)
+        return await asyncio.to_thread(self._blobs.get, job.answer.proof_blob)
+
+    async def verify(self, data: bytes) -> VerificationRecord:
+        steps: list[Step] = []
+        file: ReceiptFile | None = None
+        failed: InferproofError | None = None
+        try:
+            file = await asyncio.to_thread(decode_receipt_file, data)
+            proof, verifier = await self._missing_attachments(file)
+            await asyncio.to_thread(
+                verify_receipt,
+                data,
+                ANY_RECEIPT,
+                self._tools,
+                proof=proof,
+                verifier=verifier,
+                on_step=steps.append,
+            )
+        except Rejection as error:
+            failed = error
+        verified = failed is None and file is not None
+        return await self._verifications.record(
+            VerificationRecord(
+                id=0,
+                subject=Digest(hashlib.sha256(data).digest()),
+                kind="receipt",
+                verified=verified,
+                at=self._clock(),
+                steps=tuple(VerificationStep(s.number, s.name, s.status, s.detail) for s in steps),
+                job_id=file.receipt.statement.job_id if verified and file else None,
+                assurance=file.receipt.assurance.value if verified and file else None,
+                reason=None if failed is None else failed.code,
+                message=None if failed is None else failed.message,
+            )
+        )
+
+    async def verification(self, number: int) -> VerificationRecord:
+        return await self._verifications.get(number)
+
+    async def _missing_attachments(self, file: ReceiptFile) -> tuple[bytes | None, bytes | None]:
+        """Proof and verifier bundle of a job of this gateway, where the file lacks them.
+
+        Soundness: the verifier compares both with the digests in the receipt.
+        """
+        if file.proof is not None and file.verifier is not None:
+            return None, None
+        job = await self._orders.job_of_proof(file.receipt.proof_digest)
+        if job is None or job.answer is None:
+            return None, None
+        return (
+            await asyncio.to_thread(self._blobs.get, job.answer.proof_blob),
+            await asyncio.to_thread(self._blobs.get, job.answer.verifier_blob),
+        )

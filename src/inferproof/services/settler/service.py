@@ -1,0 +1,266 @@
+"""The settler: sends what the outbox holds, and moves jobs on by what the chain says.
+
+A transaction is stored, in the database transaction that moves its job, before it is sent for
+the first time; so whatever is stopped where, the next run finds it and sends the same bytes
+again, which the chain includes at most once.
+
+| job | chain | then |
+|---|---|---|
+| RESERVED | | a settlement is signed and stored: SETTLING |
+| RESERVED | authorization over, and unused | VOID |
+| SETTLING | some transaction moved exactly these funds | QUEUED, whoever sent it |
+| SETTLING | ours reverted, authorization unused | VOID |
+| SETTLING | nonce used, and no transfer found for a while | cancelled by the payer: VOID |
+| SETTLING | our number spent by another transaction | a new settlement is signed |
+| SETTLING | does not answer, or says nothing | stays; UNCERTAIN after a while |
+| FAILED | | a refund is signed and stored: REFUNDING |
+| REFUNDING | included | REFUNDED |
+| REFUNDING | reverted, or its number spent by another | FAILED again, to be refunded again |
+
+There must be one settler for each sending key.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason
+from inferproof.services.base import Clock, failure_of
+from inferproof.services.bell import Bell
+from inferproof.services.metrics import Metrics
+from inferproof.services.settler.base import Included, SettlementChain, SignedTransaction
+from inferproof.storage.base import (
+    Job,
+    NewTransaction,
+    OrderBook,
+    OutboxItem,
+    OutboxKind,
+)
+from inferproof.types.digest import Digest
+from inferproof.types.job import JobState
+from inferproof.types.payment import SettlementState
+
+log = logging.getLogger("inferproof.settler")
+
+
+@dataclass(frozen=True, slots=True)
+class SettlerSettings:
+    """Units: seconds.
+
+    `max_open` bounds the transactions under way; `resend_s` is how long after sending it, a
+    transaction that is in no block is sent again; `lost_after_s` is how long the chain must keep
+    saying that a number is spent, or that a used nonce moved no funds, before it is believed: a
+    node may lag behind; `uncertain_after_s` is when a settlement is called uncertain.
+    """
+
+    max_open: int = 64
+    poll_s: float = 0.25
+    idle_s: float = 1.0
+    resend_s: int = 15
+    lost_after_s: int = 60
+    uncertain_after_s: int = 60
+    max_backoff_s: float = 10.0
+
+
+class Settler:
+    """Settles and refunds the jobs of one order book with one key."""
+
+    def __init__(
+        self,
+        *,
+        orders: OrderBook,
+        chain: SettlementChain,
+        settings: SettlerSettings,
+        clock: Clock,
+        metrics: Metrics,
+        bell: Bell,
+    ) -> None:
+        self._orders = orders
+        self._chain = chain
+        self._settings = settings
+        self._clock = clock
+        self._metrics = metrics
+        self._bell = bell
+
+    async def run(self) -> None:
+        """Settles until it is cancelled; what it leaves, the next run takes up."""
+        backoff = self._settings.poll_s
+        while True:
+            try:
+                open_items = await self.settle_once()
+                backoff = self._settings.poll_s
+            except InferproofError as error:
+                log.warning("cannot settle: %s", error.message)
+                await asyncio.sleep(backoff)
+                backoff = min(2 * backoff, self._settings.max_backoff_s)
+                continue
+            if open_items:
+                await asyncio.sleep(self._settings.poll_s)
+            else:
+                await self._bell.wait("reserved", self._settings.idle_s)
+
+    async def settle_once(self) -> int:
+        """Brings everything one step on; returns how many transactions are under way.
+
+        Raises: Unavailable when the chain or the storage cannot be asked; what was done stays.
+        """
+        items = await self._open()
+        room = self._settings.max_open - len(items)
+        room -= await self._start(JobState.FAILED, room)
+        await self._start(JobState.RESERVED, room)
+        for item in await self._open():
+            await self._bring_on(item)
+        return len(await self._open())
+
+    async def _open(self) -> list[OutboxItem]:
+        return list(await self._orders.open_outbox(self._chain.asset.network, self._chain.sender))
+
+    # -- storing what is to be sent ---------------------------------------------------------
+
+    async def _start(self, state: JobState, room: int) -> int:
+        """Stores a transaction for each of the oldest jobs in this state; returns how many."""
+        if room <= 0:
+            return 0
+        waiting = await self._orders.in_state(state, limit=room)
+        if not waiting:
+            return 0
+        nonce, started = await self._next_nonce(), 0
+        for job in waiting:
+            store = self._start_refund if state is JobState.FAILED else self._start_settlement
+            if await store(job, nonce + started):
+                started += 1
+        return started
+
+    async def _next_nonce(self) -> int:
+        network = self._chain.asset.network
+        stored = await self._orders.next_nonce(network, self._chain.sender)
+        return max(stored, await self._chain.next_nonce())
+
+    async def _start_settlement(self, job: Job, nonce: int) -> bool:
+        payment, now = job.order.payment, self._clock()
+        if now >= payment.valid_before and not await self._chain.authorization_used(
+            payment.payer, payment.nonce
+        ):
+            await self._void(
+                job, PaymentRejected(Reason.SETTLEMENT_EXPIRED, valid_before=payment.valid_before)
+            )
+            return False
+        signed = await self._chain.sign_settlement(payment, nonce)
+        await self._orders.send_settlement(job.order.job_id, self._stored(signed), now=now)
+        return True
+
+    async def _start_refund(self, job: Job, nonce: int) -> bool:
+        payment = job.order.payment
+        if await self._chain.balance(self._chain.sender) < payment.amount:
+            log.error(
+                "the refund must wait: %s lacks the tokens", self._chain.sender, extra=_about(job)
+            )
+            return False
+        signed = await self._chain.sign_refund(payment.payer, payment.amount, nonce)
+        await self._orders.send_refund(job.order.job_id, self._stored(signed), now=self._clock())
+        self._metrics.refund("sent")
+        return True
+
+    def _stored(self, signed: SignedTransaction) -> NewTransaction:
+        network = self._chain.asset.network
+        return NewTransaction(network, signed.sender, signed.nonce, signed.tx, signed.raw)
+
+    # -- what is under way ------------------------------------------------------------------
+
+    async def _bring_on(self, item: OutboxItem) -> None:
+        included = await self._chain.included(item.transaction.tx)
+        if included is None:
+            item = await self._submit(item)
+            included = await self._chain.included(item.transaction.tx)
+        if item.kind is OutboxKind.SETTLEMENT:
+            await self._settlement(item, included)
+        else:
+            await self._refund(item, included)
+
+    async def _submit(self, item: OutboxItem) -> OutboxItem:
+        """Sends what was never sent, or not lately."""
+        now = self._clock()
+        if item.sent_at is not None and now < item.sent_at + self._settings.resend_s:
+            return item
+        try:
+            await self._chain.submit(item.transaction.raw)
+        except Conflict as error:
+            if error.reason is not Reason.TX_NONCE_USED:
+                raise
+            return await self._orders.note_nonce_spent(item, now=now)
+        await self._orders.note_sent(item, now=now)
+        return item
+
+    async def _settlement(self, item: OutboxItem, included: Included | None) -> None:
+        job = await self._orders.job(item.job_id)
+        payment, order = job.order.payment, job.order
+        if included is not None and await self._chain.head() < included.block:
+            return  # this node does not know that block yet
+        if included is None and item.nonce_spent_at is None:
+            await self._call_uncertain(item, job)
+            return
+        used = await self._chain.authorization_used(payment.payer, payment.nonce)
+        found = await self._chain.settled_by(payment, order.first_block) if used else None
+        if found is not None:
+            await self._settled(item, job, found)
+        elif included is not None and not used:
+            await self._void(
+                job, PaymentRejected(Reason.SETTLEMENT_REVERTED, tx=item.transaction.tx)
+            )
+        elif not await self._believed(item):
+            await self._call_uncertain(item, job)
+        elif used:
+            await self._void(job, PaymentRejected(Reason.SETTLEMENT_CANCELLED))
+        else:
+            await self._sign_again(item, job)
+
+    async def _believed(self, item: OutboxItem) -> bool:
+        """Whether the chain has said so for long enough; notes when it first did."""
+        now = self._clock()
+        if item.nonce_spent_at is None:
+            item = await self._orders.note_nonce_spent(item, now=now)
+        since = item.nonce_spent_at
+        return since is not None and now >= since + self._settings.lost_after_s
+
+    async def _settled(self, item: OutboxItem, job: Job, found: Included) -> None:
+        now = self._clock()
+        await self._orders.settled(item.job_id, found.tx, found.block, now=now)
+        log.info("settled in %s", found.tx, extra=_about(job))
+        self._metrics.payment("settled")
+        self._metrics.stage("settle", max(0, now - job.order.created_at))
+        self._bell.ring("queued")
+
+    async def _sign_again(self, item: OutboxItem, job: Job) -> None:
+        signed = await self._chain.sign_settlement(job.order.payment, await self._next_nonce())
+        await self._orders.replace(item, self._stored(signed), now=self._clock())
+        log.warning("its number was spent; signed again", extra=_about(job))
+
+    async def _call_uncertain(self, item: OutboxItem, job: Job) -> None:
+        late = self._clock() >= item.created_at + self._settings.uncertain_after_s
+        if late and job.settlement.state is SettlementState.PENDING:
+            await self._orders.uncertain(item.job_id, now=self._clock())
+            log.warning("the settlement is uncertain", extra=_about(job))
+
+    async def _void(self, job: Job, why: PaymentRejected) -> None:
+        await self._orders.void(job.order.job_id, failure_of(why), now=self._clock())
+        log.warning("void: %s", why.message, extra=_about(job))
+        self._metrics.payment("void")
+        self._bell.ring(("job", job.order.job_id))
+
+    async def _refund(self, item: OutboxItem, included: Included | None) -> None:
+        now = self._clock()
+        if included is not None and included.succeeded:
+            job = await self._orders.refunded(item.job_id, included.tx, included.block, now=now)
+            log.info("refunded in %s", included.tx, extra=_about(job))
+            self._metrics.refund("settled")
+            self._bell.ring(("job", item.job_id))
+            return
+        spent = included is None and item.nonce_spent_at is not None
+        if included is not None or (spent and await self._believed(item)):
+            job = await self._orders.refund_lost(item.job_id, now=now)
+            log.error("the refund %s failed", item.transaction.tx, extra=_about(job))
+            self._metrics.refund("lost")
+
+
+def _about(job: Job) -> dict[str, Digest]:
+    return {"job": job.order.job_id}

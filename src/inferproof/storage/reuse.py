@@ -1,0 +1,31 @@
+"""When a payment that is already reserved may be presented again."""
+
+from inferproof.errors import Conflict, Reason
+from inferproof.storage.base import Job
+from inferproof.types.digest import Digest
+from inferproof.types.payment import Authorization
+
+_TERMS = ("asset", "payer", "payee", "amount", "valid_after", "valid_before", "nonce")
+
+
+def check_same_payment(job: Job, request: Digest, payment: Authorization) -> None:
+    """Returns when the payment, for this request, is the one that bought the job.
+
+    Two signatures over the same terms are the same payment: a wallet may sign twice.
+    Raises: Conflict PAYMENT_REPLAYED.
+    """
+    there = job.order.payment
+    if job.order.request_digest != request or any(
+        getattr(there, name) != getattr(payment, name) for name in _TERMS
+    ):
+        raise Conflict(Reason.PAYMENT_REPLAYED)
+
+
+def check_same_payment_id(job: Job, request: Digest) -> None:
+    """Returns when the job that the payer's payment id names is for this request.
+
+    A second authorization under the same id is then neither reserved nor charged.
+    Raises: Conflict PAYMENT_ID_REUSED.
+    """
+    if job.order.request_digest != request:
+        raise Conflict(Reason.PAYMENT_ID_REUSED, payment_id=job.order.payment_id)
