@@ -117,8 +117,10 @@ def test_a_deep_document_far_down_the_stack_is_a_rejection_too() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [1.0, float("nan"), b"x", {1: 2}, {"a": 1.5}, "\ud800", {"\udc00": 1}, (1,)]
-    + [MAX_JSON_INT + 1, MIN_JSON_INT - 1],
+    [
+        *(1.0, float("nan"), b"x", {1: 2}, {"a": 1.5}, "\ud800", {"\udc00": 1}, (1,)),
+        *(MAX_JSON_INT + 1, MIN_JSON_INT - 1),
+    ],
 )
 def test_a_value_that_has_no_canonical_form(value: object) -> None:
     with pytest.raises(ValueError, match=r".+"):
