@@ -41,7 +41,8 @@ def build(
 ) -> dict[str, Any]:
     """Trains, exports and evaluates one model; returns its metrics.
 
-    `raw_input` makes the raw input of the card's type from a row of the data file.
+    `raw_input` makes the raw input of the card's type from a row of the data file. Rows of the
+    split `fresh` were written after the model was fixed; they are only ever scored.
     """
     card = load_card(folder)
     step = load_preprocessing(card.preprocessing, folder)
@@ -71,6 +72,11 @@ def build(
         "train": score(card, run(model, name, x_train), y_train),
         "baselines": baselines(card, x_train, y_train, x_test, y_test),
     }
+    fresh = [row for row in rows if row["split"] == "fresh"]
+    if fresh:
+        x_fresh, y_fresh = encode(card, step, fresh, raw_input)
+        metrics["fresh_samples"] = len(fresh)
+        metrics["fresh"] = score(card, run(model, name, x_fresh), y_fresh)
     text = json.dumps(metrics, indent=2) + "\n"
     (out / "metrics.json").write_text(text, encoding="utf-8")
     return metrics
