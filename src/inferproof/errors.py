@@ -74,6 +74,9 @@ class Reason(Enum):
     MODEL_ACTIVATIONS_TOO_LARGE = (
         "one run of the model computes more than {limit} intermediate elements"
     )
+    MODEL_SCRATCH_TOO_LARGE = (
+        "operator {op} would need a buffer of {elements} elements, the limit is {limit}"
+    )
     MODEL_TOO_MUCH_WORK = "one run of the model takes more than {limit} multiply-adds"
     MODEL_TENSOR_DATA_MISMATCH = (
         "tensor {name} has the shape {shape}, but its data is for {got} elements"

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-from onnx import AttributeProto, ModelProto, NodeProto, ValueInfoProto, helper, numpy_helper
+from onnx import AttributeProto, ModelProto, NodeProto, ValueInfoProto, helper
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.loaded import LoadedModel
@@ -54,15 +54,7 @@ def canonical_model(shaped: Shaped) -> LoadedModel:
     opset = shaped.graph.opset
     inputs = tuple(_spec(shaped, item.name) for item in shaped.graph.inputs)
     outputs = tuple(_spec(shaped, item.name) for item in shaped.graph.outputs)
-    graph = helper.make_graph(
-        kept,
-        "g",
-        [_value_info(spec) for spec in inputs],
-        [_value_info(spec) for spec in outputs],
-        [numpy_helper.from_array(array, name) for name, array in weights.items()],
-    )
-    model = ModelProto(ir_version=CANONICAL_IR_VERSION, graph=graph)
-    model.opset_import.append(helper.make_opsetid("", opset))
+    model = _model(opset, inputs, outputs, kept, weights)
     values = tuple(
         TensorSpec(names.given[name], spec.dtype, spec.shape)
         for node in nodes
@@ -86,6 +78,31 @@ def canonical_model(shaped: Shaped) -> LoadedModel:
         graph_digest=_graph_digest(opset, inputs, outputs, kept, weights),
         weights_digest=_weights_digest(weights),
     )
+
+
+def _model(
+    opset: int,
+    inputs: tuple[TensorSpec, ...],
+    outputs: tuple[TensorSpec, ...],
+    nodes: list[NodeProto],
+    weights: dict[str, Array],
+) -> ModelProto:
+    # Filled in place: a protobuf message that is put into another is copied, and with it
+    # all weights.
+    model = ModelProto(ir_version=CANONICAL_IR_VERSION)
+    model.opset_import.append(helper.make_opsetid("", opset))
+    graph = model.graph
+    graph.name = "g"
+    graph.node.extend(nodes)
+    graph.input.extend(_value_info(spec) for spec in inputs)
+    graph.output.extend(_value_info(spec) for spec in outputs)
+    for name, array in weights.items():
+        tensor = graph.initializer.add()
+        tensor.name = name
+        tensor.data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
+        tensor.dims.extend(array.shape)
+        tensor.raw_data = np.ascontiguousarray(array).tobytes()
+    return model
 
 
 def _needed(shaped: Shaped) -> list[NodeProto]:

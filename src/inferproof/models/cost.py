@@ -36,12 +36,39 @@ def multiply_adds(node: NodeProto, shapes: dict[str, Shape]) -> int:
         weights = math.prod(inputs[1]) + math.prod(inputs[2])
         return max(steps * weights, largest)
     if op in _POOLS:
-        kernel: list[int] = []
-        for item in node.attribute:
-            if item.name == "kernel_shape":
-                kernel = list(item.ints)
-        return max(out * math.prod(kernel), largest)
+        return max(out * math.prod(_numbers(node, "kernel_shape")), largest)
+    if op == "LRN":
+        return out * _numbers(node, "size")[0]
     return largest
+
+
+def scratch_elements(node: NodeProto, shapes: dict[str, Shape]) -> int:
+    """The largest buffer that a runtime fills besides the node's own tensors, in elements.
+
+    Only for operators whose buffer can be far larger than all their tensors.
+    """
+    inputs = [shapes[name] if name else () for name in node.input]
+    op = node.op_type
+    if op == "ConvTranspose":
+        # One column per input place and kernel place, for one sample.
+        return math.prod(inputs[0][2:]) * math.prod(inputs[1][1:])
+    if op in ("ConvInteger", "QLinearConv"):
+        weight = inputs[1] if op == "ConvInteger" else inputs[3]
+        return math.prod(shapes[node.output[0]][2:]) * math.prod(weight[1:])
+    if op == "LRN":
+        channels, *places = inputs[0][1:]
+        return (channels + _numbers(node, "size")[0]) * math.prod(places)
+    if op == "Einsum":
+        # Operands are joined from the left; what is joined may hold every index so far.
+        return max((_einsum(node, inputs[: n + 1]) for n in range(1, len(inputs) - 1)), default=0)
+    return 0
+
+
+def _numbers(node: NodeProto, name: str) -> list[int]:
+    for item in node.attribute:
+        if item.name == name:
+            return list(item.ints) or [item.i]
+    return []
 
 
 def _einsum(node: NodeProto, inputs: list[Shape]) -> int:

@@ -68,7 +68,10 @@ def read_graph(model: ModelProto, reader: TensorReader) -> Graph:
     if not outputs:
         raise ModelRejected(Reason.MODEL_NO_OUTPUT)
     nodes: list[NodeProto] = []
-    for node in graph.node:
+    for original in graph.node:
+        # A copy: it may be changed, and the parsed file's memory can go.
+        node = NodeProto()
+        node.CopyFrom(original)
         _check_node(node, opset, reader)
         if node.op_type == "Constant":
             constant = _constant(node, reader)

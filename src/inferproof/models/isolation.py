@@ -2,7 +2,7 @@
 
 The request goes in as a file, the answer comes back as a file: a JSON head and raw blobs,
 decoded here without trust. Nothing is unpickled, no code travels. The child bounds itself
-before it reads the request, and cannot lift its bounds again.
+before it looks at the untrusted data, and cannot lift its bounds again.
 
     frame   8 bytes big-endian length of the head ‖ head, JSON ‖ the blobs, end to end;
             head["blobs"] lists their lengths

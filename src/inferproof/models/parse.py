@@ -41,6 +41,7 @@ def parse_untrusted(
         raise ModelRejected(Reason.MODEL_MALFORMED, why="it does not parse as protobuf") from None
     # 3. Structure: operators, names, order, tensors and attributes.
     graph = read_graph(model, TensorReader(limits, folder))
+    del model
     # 4. Every shape, each bounded before the next.
     shaped = infer_shapes(graph, limits)
     # 5. The one form, and its digests.

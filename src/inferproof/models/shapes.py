@@ -11,7 +11,7 @@ import numpy as np
 from onnx import NodeProto, TypeProto, checker, defs, helper, numpy_helper, shape_inference
 
 from inferproof.errors import ModelRejected, Reason
-from inferproof.models.cost import multiply_adds
+from inferproof.models.cost import multiply_adds, scratch_elements
 from inferproof.models.folding import LARGEST, fold
 from inferproof.models.graph import Graph
 from inferproof.models.limits import Limits
@@ -65,7 +65,8 @@ def infer_shapes(graph: Graph, limits: Limits) -> Shaped:
 
     Raises: ModelRejected with MODEL_INVALID, MODEL_SIZE_OPERAND, MODEL_SHAPES_DISAGREE,
     MODEL_SHAPE_UNKNOWN, MODEL_RANK_TOO_HIGH, MODEL_BAD_SHAPE, MODEL_TENSOR_TOO_LARGE,
-    MODEL_ACTIVATIONS_TOO_LARGE, MODEL_TOO_MUCH_WORK or MODEL_OUTPUT_MISDECLARED.
+    MODEL_ACTIVATIONS_TOO_LARGE, MODEL_SCRATCH_TOO_LARGE, MODEL_TOO_MUCH_WORK,
+    MODEL_OPERATOR_REFUSED (a Dropout in training) or MODEL_OUTPUT_MISDECLARED.
     """
     walk = _Walk(graph, limits)
     for node in graph.nodes:
@@ -228,8 +229,15 @@ class _Walk:
 
     def _add_work(self, node: NodeProto) -> None:
         names = (*node.input, *node.output)
-        self.shaped.multiply_adds += multiply_adds(
-            node, {name: self.shaped.types[name][1] for name in names if name}
-        )
+        shapes = {name: self.shaped.types[name][1] for name in names if name}
+        scratch = scratch_elements(node, shapes)
+        if scratch > self.limits.tensor_elements:
+            raise ModelRejected(
+                Reason.MODEL_SCRATCH_TOO_LARGE,
+                op=shown(node.op_type),
+                elements=scratch,
+                limit=self.limits.tensor_elements,
+            )
+        self.shaped.multiply_adds += multiply_adds(node, shapes)
         if self.shaped.multiply_adds > self.limits.multiply_adds:
             raise ModelRejected(Reason.MODEL_TOO_MUCH_WORK, limit=self.limits.multiply_adds)

@@ -116,6 +116,84 @@ def test_crash(dense: Path, monkeypatch: pytest.MonkeyPatch, code: str, how: str
         load_model(dense)
 
 
+@pytest.mark.parametrize(
+    ("head", "blobs"),
+    [
+        ("{}", "[]"),
+        ("[]", "[]"),
+        ("{'refused': {'kind': 'ModelRejected', 'reason': 'NO_SUCH', 'facts': {}}}", "[]"),
+        ("{'refused': {'kind': 'SystemExit', 'reason': 'MODEL_INVALID', 'facts': {}}}", "[]"),
+        ("{'refused': {'kind': 'ModelRejected', 'reason': 'MODEL_INVALID', 'facts': {}}}", "[]"),
+        ("{'refused': 7}", "[]"),
+        ("{'opset': -1}", "[b'x']"),
+        ("dict.fromkeys(['inputs', 'outputs', 'values'], 5)", "[b'x']"),
+    ],
+)
+def test_answer_that_is_nonsense(
+    dense: Path, monkeypatch: pytest.MonkeyPatch, head: str, blobs: str
+):
+    forge = (
+        f"import json, sys; head = {head}; blobs = {blobs}\n"
+        "if type(head) is dict: head['blobs'] = [len(blob) for blob in blobs]\n"
+        "text = json.dumps(head).encode()\n"
+        "out = len(text).to_bytes(8, 'big') + text + b''.join(blobs)\n"
+        "sys.stdout.buffer.write(out)"
+    )
+    monkeypatch.setattr(isolation, "_BOOT", forge)
+    with rejects(
+        Reason.MODEL_PARSER_CRASHED,
+        "the process that reads or runs the model stopped unexpectedly (its answer cannot be read)",
+    ):
+        load_model(dense)
+
+
+@pytest.mark.parametrize("size", [0, 2**63])
+def test_answer_without_a_head(dense: Path, monkeypatch: pytest.MonkeyPatch, size: int):
+    forge = f"import sys; sys.stdout.buffer.write(({size}).to_bytes(8, 'big') + b'{{}}')"
+    monkeypatch.setattr(isolation, "_BOOT", forge)
+    with rejects(
+        Reason.MODEL_PARSER_CRASHED,
+        "the process that reads or runs the model stopped unexpectedly (its answer cannot be read)",
+    ):
+        load_model(dense)
+
+
+def test_child_sees_nothing_of_the_environment(
+    dense: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("SIGNING_KEY", "secret")
+    seen = tmp_path / "seen"
+    monkeypatch.setattr(
+        isolation, "_BOOT", f"import os; open({str(seen)!r}, 'w').write(str(dict(os.environ)))"
+    )
+    with rejects(
+        Reason.MODEL_PARSER_CRASHED,
+        "the process that reads or runs the model stopped unexpectedly (its answer cannot be read)",
+    ):
+        load_model(dense)
+    assert "secret" not in seen.read_text()
+
+
+def test_child_cannot_lift_its_bounds(dense: Path, monkeypatch: pytest.MonkeyPatch):
+    code = (
+        "import json, sys; sys.path[:] = json.loads(sys.argv[1])\n"
+        "import os, resource\n"
+        "from inferproof.models.limits import Limits\n"
+        "from inferproof.models.sandbox import bound_this_process\n"
+        "bound_this_process(Limits(memory_bytes=300_000_000))\n"
+        "assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)\n"
+        "assert resource.getrlimit(resource.RLIMIT_AS) == (300_000_000, 300_000_000)\n"
+        "try: bytearray(10**9)\n"
+        "except MemoryError: os._exit(5)"
+    )
+    monkeypatch.setattr(isolation, "_BOOT", code)
+    with rejects(
+        Reason.MODEL_PARSER_CRASHED,
+        "the process that reads or runs the model stopped unexpectedly (status 5)",
+    ):
+        load_model(dense)
+
+
 def test_missing_library(dense: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(isolation.importlib.util, "find_spec", lambda _name: None)
     with rejects(

@@ -152,6 +152,55 @@ def test_too_much_work():
     assert parse(h.dense(), Limits(multiply_adds=18)).multiply_adds == 18
 
 
+@pytest.mark.parametrize(
+    ("made", "op", "elements"),
+    [
+        (
+            h.model(
+                [h.node("Einsum", ["x", "b", "c"], ["y"], equation="a,b,c->")],
+                [h.weight("b", np.ones(4096)), h.weight("c", np.ones(1))],
+                inputs=[h.info("x", [2**20])],
+            ),
+            "Einsum",
+            2**32,
+        ),
+        (
+            h.model([h.node("LRN", ["x"], ["y"], size=2**30)], inputs=[h.info("x", [1, 4, 1, 1])]),
+            "LRN",
+            2**30 + 4,
+        ),
+        (
+            h.model(
+                [h.node("ConvTranspose", ["x", "w"], ["y"], strides=[1, 1])],
+                [h.weight("w", np.ones((1, 1, 64, 64)))],
+                inputs=[h.info("x", [1, 1, 256, 256])],
+            ),
+            "ConvTranspose",
+            2**28,
+        ),
+        (
+            h.model(
+                [
+                    h.node("ConvInteger", ["x", "w"], ["i"]),
+                    h.node("Cast", ["i"], ["y"], to=h.FLOAT),
+                ],
+                [h.weight("w", np.ones((1, 1, 128, 128)), "u1")],
+                inputs=[h.info("x", [1, 1, 255, 255], TensorProto.UINT8)],
+            ),
+            "ConvInteger",
+            2**28,
+        ),
+    ],
+    ids=["Einsum", "LRN", "ConvTranspose", "ConvInteger"],
+)
+def test_hidden_buffer(made: ModelProto, op: str, elements: int):
+    with rejects(
+        Reason.MODEL_SCRATCH_TOO_LARGE,
+        f"operator '{op}' would need a buffer of {elements} elements, the limit is 67108864",
+    ):
+        parse(made)
+
+
 def test_shape_that_depends_on_the_input():
     made = h.model(
         [h.node("Reshape", ["x", "s"], ["y"])],
