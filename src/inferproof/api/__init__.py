@@ -1,0 +1,1 @@
+"""The HTTP door: routes, wire shapes, the error envelope, metrics."""

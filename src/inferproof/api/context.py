@@ -1,0 +1,78 @@
+"""What the routes work with: services that app.py built, and this door's own settings."""
+
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from inferproof.api.metrics import Metrics
+from inferproof.errors import Reason, RequestRejected
+from inferproof.payments.x402.facilitator import Facilitator
+from inferproof.services.gateway.base import Gateway
+
+ReadyCheck = Callable[[], Awaitable[str]]
+"""Returns one line on what was found, or raises an InferproofError."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """How this door is set. Units: seconds, bytes. `admin_token` None closes the admin routes;
+    `public_url` None takes the origin from the request."""
+
+    version: str
+    public_url: str | None = None
+    payment_timeout_s: int = 600
+    admin_token: str | None = field(default=None, repr=False)
+    sync_wait_s: float = 25.0
+    body_limit: int = 8 * 2**20
+    verify_limit: int = 64 * 2**20
+    submission_limit: int = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything the routes call. Without a facilitator its routes say that it is closed."""
+
+    gateway: Gateway
+    metrics: Metrics
+    settings: ApiSettings
+    facilitator: Facilitator | None = None
+    checks: Mapping[str, ReadyCheck] = field(default_factory=dict)
+
+
+def services(request: Request) -> Services:
+    """The services of the app that serves this request."""
+    found = request.app.state.services
+    assert isinstance(found, Services)  # noqa: S101 - set by create_app
+    return found
+
+
+Served = Annotated[Services, Depends(services)]
+
+
+def origin(request: Request, settings: ApiSettings) -> str:
+    """The scheme and host under which the caller reached us, without a slash at the end."""
+    if settings.public_url is not None:
+        return settings.public_url.rstrip("/")
+    return f"{request.url.scheme}://{request.url.netloc}"
+
+
+def require_admin(request: Request) -> None:
+    """Returns when the request carries the admin token, compared in constant time.
+
+    Raises: RequestRejected ADMIN_ONLY.
+    """
+    expected = services(request).settings.admin_token
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    same = hmac.compare_digest((expected or "").encode(), given.strip().encode())
+    if expected is None or scheme.lower() != "bearer" or not same:
+        raise RequestRejected(Reason.ADMIN_ONLY)
+
+
+def sent_path(request: Request) -> str:
+    """The path as it was sent, percent-encoded, without the query: what payments are bound to."""
+    raw = request.scope.get("raw_path") or request.scope["path"].encode()
+    return bytes(raw).partition(b"?")[0].decode("latin-1")

@@ -1,0 +1,160 @@
+"""The outermost layer: request id, body limit, security headers, latency, last resort.
+
+Plain ASGI, since it stands before every paid call. Whatever escapes the app ends here as a
+logged 500 that tells nothing.
+"""
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from inferproof.api.errors import BodyTooLarge, error_response
+from inferproof.errors import InferproofError, Reason
+
+log = logging.getLogger("inferproof.api")
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Cache-Control": "no-store",
+}
+"""Everything is data for programs and is open to any origin; nothing may run or frame it."""
+
+OPEN_TO_ALL = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "PAYMENT-REQUIRED, PAYMENT-RESPONSE, Location, Retry-After, "
+    "X-Request-Id",
+}
+"""Any page may call: there are no cookies, and who pays signs."""
+PREFLIGHT = {
+    **OPEN_TO_ALL,
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Inferproof-Signature, "
+    "PAYMENT-SIGNATURE, Prefer, X-Request-Id",
+    "Access-Control-Max-Age": "86400",
+}
+
+DOCS_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
+    "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; img-src 'self' data: "
+    "https://fastapi.tiangolo.com; connect-src 'self'; frame-ancestors 'none'"
+)
+"""The one page for people is FastAPI's /docs, which loads its scripts from that network."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_GIVEN_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
+
+OnRequest = Callable[[str, str, int, float], None]
+"""Called with method, route template, status and seconds."""
+
+
+class Edge:
+    """Wraps the app. `limits` gives a path a body limit of its own."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        body_limit: int,
+        limits: Mapping[str, int],
+        on_request: OnRequest,
+    ) -> None:
+        self._app = app
+        self._body_limit = body_limit
+        self._limits = limits
+        self._on_request = on_request
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        call = _Call(scope, receive, send, self._limits.get(scope["path"], self._body_limit))
+        started = time.perf_counter()
+        try:
+            await self._serve(call)
+        finally:
+            route = getattr(scope.get("route"), "path", "(none)")
+            method = scope["method"] if scope["method"] in _METHODS else "(other)"
+            self._on_request(method, route, call.status, time.perf_counter() - started)
+
+    async def _serve(self, call: "_Call") -> None:
+        try:
+            call.check_length()
+            if call.is_preflight:
+                await Response(status_code=204, headers=PREFLIGHT)(
+                    call.scope, call.receive, call.send
+                )
+                return
+            await self._app(call.scope, call.receive, call.send)
+        except BodyTooLarge as error:
+            await call.answer(error.failure)
+        except InferproofError as error:
+            await call.answer(error)
+        except Exception:
+            log.exception("%s failed", call.request_id)
+            await call.answer(
+                InferproofError(Reason.INTERNAL_ERROR, request_id=call.request_id), logged=True
+            )
+
+
+class _Call:
+    """One request on its way through."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+        self.scope = scope
+        self.status = 500
+        self._receive = receive
+        self._send = send
+        self._limit = limit
+        self._read = 0
+        self._started = False
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"")
+        known = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8).encode()
+        self._length = headers.get(b"content-length", b"")
+        self.request_id = known.decode()
+        self.is_preflight = (
+            scope["method"] == "OPTIONS" and b"access-control-request-method" in headers
+        )
+        scope["inferproof.request_id"] = self.request_id
+
+    def check_length(self) -> None:
+        if self._length.isdigit() and int(self._length[:20]) > self._limit:
+            raise BodyTooLarge(self._limit)
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._read += len(message.get("body", b""))
+            if self._read > self._limit:
+                raise BodyTooLarge(self._limit)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._started = True
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in (SECURITY_HEADERS | OPEN_TO_ALL).items():
+                headers.setdefault(name, value)
+            if self.scope["path"] == "/docs":
+                headers["Content-Security-Policy"] = DOCS_POLICY
+            headers["X-Request-Id"] = self.request_id
+            if self.status == 413:
+                headers["Connection"] = "close"  # the rest of the body is not read
+        await self._send(message)
+
+    async def answer(self, error: InferproofError, *, logged: bool = False) -> None:
+        if self._started:
+            return  # half an answer is out; the server ends the connection
+        response = error_response(error, request_id=self.request_id, logged=logged)
+        await response(self.scope, self.receive, self.send)

@@ -1,0 +1,32 @@
+"""What the OpenAPI description says of every route."""
+
+from typing import Any
+
+from inferproof.api.schemas import ErrorEnvelope
+
+_TEXT = {
+    401: "The admin token is missing or wrong.",
+    402: "Payment is needed, or failed for good; PAYMENT-REQUIRED carries the offers.",
+    404: "There is no such thing here.",
+    409: "A replay, or a conflict with what is recorded.",
+    413: "The request body is too large.",
+    415: "The request body has another type than the route takes.",
+    422: "The request, its input, proof or document is refused.",
+    500: "A failure of the gateway's own; it is logged.",
+    503: "Not now; Retry-After says when to try again.",
+}
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def errors(*statuses: int) -> Responses:
+    """The envelope under each status, and under the three that any route can answer with."""
+    return {
+        status: {"model": ErrorEnvelope, "description": _TEXT[status]}
+        for status in sorted({*statuses, 422, 500, 503})
+    }
+
+
+def header(description: str) -> dict[str, Any]:
+    """A response header that holds text."""
+    return {"description": description, "schema": {"type": "string"}}

@@ -1,0 +1,216 @@
+"""The paid call.
+
+    no payment      input is checked → 402 with the offers
+    payment         accept (reserved, durable) → wait → 200 with the answer and the receipt
+    still running   202 with Location, at once with `Prefer: respond-async`
+    it failed       the failure's status, with job id and refund in `facts`
+
+The body is kept byte for byte: the payment is bound to it.
+"""
+
+import logging
+import re
+
+from fastapi import APIRouter
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from inferproof.api import schemas as s
+from inferproof.api import views
+from inferproof.api.context import Served, Services, origin, sent_path
+from inferproof.api.errors import envelope, error_response, request_id
+from inferproof.api.failures import job_failure
+from inferproof.api.resources import model_resource
+from inferproof.api.routes.describe import errors, header
+from inferproof.api.routes.parameters import ModelName
+from inferproof.api.wire import JSON, json_response
+from inferproof.errors import PaymentRejected, Reason, RequestRejected
+from inferproof.payments.x402 import (
+    PAYMENT_REQUIRED,
+    PAYMENT_RESPONSE,
+    challenge,
+    encode_header,
+    parse_payment,
+    settle_response,
+)
+from inferproof.payments.x402.payment import payment_header
+from inferproof.protocol.commitments import request_digest
+from inferproof.services.gateway.base import JobView, SignedQuote
+from inferproof.types.job import JobState
+from inferproof.types.payment import SettlementState
+from inferproof.types.receipt import Request
+
+router = APIRouter(prefix="/v1", tags=["inference"])
+log = logging.getLogger("inferproof.api")
+
+_WAIT = re.compile(r"wait=([0-9]{1,4})")
+
+_RESPONSES = {
+    200: {
+        "model": s.JobInfo,
+        "description": "The proven answer, its receipt, and where its proof is.",
+        "headers": {PAYMENT_RESPONSE: header("The x402 SettleResponse, Base64 of JSON.")},
+    },
+    202: {
+        "model": s.JobInfo,
+        "description": "Paid or being paid, and not finished; poll Location, which is free.",
+        "headers": {"Location": header("The job.")},
+    },
+    **errors(402, 404, 409, 413, 415),
+}
+_RESPONSES[402] = {
+    **_RESPONSES[402],
+    "headers": {PAYMENT_REQUIRED: header("The x402 PaymentRequired, Base64 of JSON.")},
+}
+
+_BODY = {
+    "x-payment-info": {"protocols": ["x402"], "pricingMode": "quote"},
+    "requestBody": {
+        "required": True,
+        "description": "The model's input; see `input` of the model.",
+        "content": {
+            JSON: {
+                "schema": {"description": "As the model's pre-processing takes it."},
+                "examples": {
+                    "text": {"value": {"input": "Ether rallies to a record high"}},
+                    "vector": {"value": {"input": {"amount": 12.5, "hour": 3}}},
+                },
+            }
+        },
+    },
+    "parameters": [
+        {
+            "name": "PAYMENT-SIGNATURE",
+            "in": "header",
+            "required": False,
+            "description": "The x402 PaymentPayload, Base64 of JSON. The same header with the "
+            "same body again gives the same job and is not paid twice.",
+            "schema": {"type": "string"},
+        },
+        {
+            "name": "Prefer",
+            "in": "header",
+            "required": False,
+            "description": "`respond-async` answers at once with 202; `wait=N` waits at most N "
+            "seconds.",
+            "schema": {"type": "string"},
+            "example": "respond-async",
+        },
+    ],
+}
+
+
+@router.post(
+    "/models/{model}/infer",
+    response_model=s.JobInfo,
+    responses=_RESPONSES,
+    operation_id="infer",
+    summary="Infer, with a proof, for money",
+    openapi_extra=_BODY,
+)
+async def infer(served: Served, request: HttpRequest, model: ModelName) -> Response:
+    """Answers with the model's proven output once the call is paid for."""
+    _check_type(request)
+    sent = Request("POST", sent_path(request), await request.body())
+    try:
+        payment = payment_header(request.headers)
+        if payment is None:
+            await served.gateway.check_input(model, sent.body)
+            return await _ask(served, request, model, sent)
+        job = await _accept(served, model, sent, payment)
+    except PaymentRejected as error:
+        served.metrics.payment(error.code)
+        offer = await _offer(served, request, model, sent, error.message)
+        return error_response(error, request_id=request_id(request), headers=offer)
+    job = await served.gateway.wait(job.id, _patience(request, served.settings.sync_wait_s))
+    return await _respond(served, request, model, sent, job)
+
+
+async def _accept(served: Services, model: str, sent: Request, payment: str) -> JobView:
+    incoming = parse_payment(payment, [served.gateway.settings.asset])
+    quote = None if incoming.quote is None else SignedQuote(*incoming.quote)
+    return await served.gateway.accept(
+        model,
+        sent,
+        incoming.authorization,
+        binding_salt=incoming.binding_salt,
+        quote=quote,
+        payment_id=incoming.payment_id,
+    )
+
+
+async def _respond(
+    served: Services, request: HttpRequest, model: str, sent: Request, job: JobView
+) -> Response:
+    headers = _payment_response(job)
+    if job.state is JobState.DONE:
+        return json_response(await job_json(served, job), headers=headers)
+    if not job.over:
+        headers["Location"] = f"/v1/jobs/{job.id.hex}"
+        return json_response(await job_json(served, job), status=202, headers=headers)
+    failed = job_failure(job)
+    if failed.status == 402:
+        headers |= await _offer(served, request, model, sent, failed.message)
+    elif failed.status == 500:
+        log.error("%s: job %s failed: %s", request_id(request), job.id, failed.message)
+    return envelope(failed.status, failed.code, failed.message, failed.facts, headers)
+
+
+async def job_json(served: Services, job: JobView) -> dict[str, object]:
+    """The job as JSON, with receipt and proof where it is done."""
+    receipt, size = None, None
+    if job.answer is not None:
+        receipt = await served.gateway.receipt(job.id)
+        size = len(await served.gateway.proof(job.answer.proof_digest))
+    info = views.job_info(job, served.gateway.address, receipt=receipt, proof_size=size)
+    return info.model_dump(exclude_none=True)
+
+
+async def _ask(served: Services, request: HttpRequest, model: str, sent: Request) -> Response:
+    """402 with the offer, and nothing gone wrong."""
+    price = (await served.gateway.model(model)).price
+    offer = await _offer(served, request, model, sent, None)
+    due = PaymentRejected(Reason.PAYMENT_REQUIRED, price=price)
+    return error_response(due, request_id=request_id(request), headers=offer)
+
+
+async def _offer(
+    served: Services, request: HttpRequest, model: str, sent: Request, error: str | None
+) -> dict[str, str]:
+    """The header that asks for this request's payment, under a fresh quote."""
+    digest = request_digest(sent.method, sent.path, sent.body)
+    signed = await served.gateway.quote(model, digest)
+    view = await served.gateway.model(model)
+    asked = challenge(
+        signed.quote,
+        signed.signature,
+        model_resource(view, origin(request, served.settings) + sent.path),
+        request=digest,
+        max_timeout_s=served.settings.payment_timeout_s,
+        error=error,
+    )
+    return {PAYMENT_REQUIRED: encode_header(asked)}
+
+
+def _payment_response(job: JobView) -> dict[str, str]:
+    """The receipt header; absent while it is not known whether the money moved."""
+    if job.settlement.state is not SettlementState.SETTLED:
+        return {}
+    payment = job.payment
+    value = settle_response(job.settlement, payment.payer, payment.asset.network, payment.amount)
+    return {PAYMENT_RESPONSE: encode_header(value)}
+
+
+def _patience(request: HttpRequest, limit: float) -> float:
+    """Seconds to wait: the limit, or less where the caller prefers so (RFC 7240)."""
+    preferences = [p.strip().lower() for p in request.headers.get("prefer", "").split(",")]
+    if "respond-async" in preferences:
+        return 0.0
+    waits = [int(m[1]) for p in preferences if (m := _WAIT.fullmatch(p)) is not None]
+    return min([limit, *waits])
+
+
+def _check_type(request: HttpRequest) -> None:
+    kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    if kind != JSON:
+        raise RequestRejected(Reason.CONTENT_TYPE, expected=JSON, got=kind[:80])

@@ -1,0 +1,112 @@
+"""Jobs, receipts, proofs and verifications. All free: who paid may always come back."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from inferproof.api import schemas as s
+from inferproof.api import views
+from inferproof.api.context import Served
+from inferproof.api.routes.describe import errors
+from inferproof.api.routes.infer import job_json
+from inferproof.api.routes.parameters import DigestParameter, JobParameter
+from inferproof.api.wire import JSON, json_response
+
+router = APIRouter(prefix="/v1", tags=["results"])
+
+IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
+_FILE = {"content": {JSON: {"schema": {"type": "object"}}}}
+
+
+@router.get(
+    "/jobs/{job_id}",
+    response_model=s.JobInfo,
+    responses=errors(404),
+    operation_id="getJob",
+    summary="A job",
+)
+async def get_job(
+    served: Served,
+    job_id: JobParameter,
+    wait: Annotated[
+        float, Query(ge=0, le=60, description="Seconds to wait for the job to be over.")
+    ] = 0,
+) -> Response:
+    """The job in whatever state it is; a failed one says why, and where its refund stands."""
+    job = await (served.gateway.wait(job_id, wait) if wait else served.gateway.job(job_id))
+    return json_response(await job_json(served, job))
+
+
+@router.get(
+    "/receipts/{job_id}",
+    response_class=Response,
+    responses={200: {"description": "The receipt file.", **_FILE}, **errors(404)},
+    operation_id="getReceipt",
+    summary="A receipt",
+)
+async def get_receipt(
+    served: Served,
+    job_id: JobParameter,
+    attach: Annotated[
+        bool, Query(description="Attach request, proof and verifier bundle.")
+    ] = False,
+) -> Response:
+    """The signed receipt of a finished job. With `attach` the file can be verified by itself."""
+    return Response(await served.gateway.receipt(job_id, attach=attach), media_type=JSON)
+
+
+@router.get(
+    "/proofs/{digest}",
+    response_class=Response,
+    responses={200: {"description": "The proof file.", **_FILE}, **errors(404)},
+    operation_id="getProof",
+    summary="A proof",
+)
+async def get_proof(served: Served, digest: DigestParameter) -> Response:
+    """The proof file whose proof digest this is. It never changes."""
+    data = await served.gateway.proof(digest)
+    return Response(data, media_type=JSON, headers=IMMUTABLE)
+
+
+@router.post(
+    "/verify",
+    response_model=s.VerificationInfo,
+    responses=errors(413),
+    operation_id="verify",
+    summary="Verify a receipt",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "A receipt file with its attachments (inferproof/receipt/1), or a "
+            "proof file (inferproof/proof/1) of a model that is registered here.",
+            "content": {
+                JSON: {
+                    "schema": {"type": "object"},
+                    "example": {"body": {}, "checksum": "44136f", "format": "inferproof/receipt/1"},
+                }
+            },
+        }
+    },
+)
+async def verify(served: Served, request: Request) -> Response:
+    """The stored record of the verification; `verified` false says why, and is a record too."""
+    record = await served.gateway.verify(await request.body())
+    served.metrics.verification(record.kind, record.reason or "verified")
+    return json_response(views.verification_info(record).model_dump(exclude_none=True))
+
+
+@router.get(
+    "/verifications/{number}",
+    response_model=s.VerificationInfo,
+    responses=errors(404),
+    operation_id="getVerification",
+    summary="A stored verification",
+)
+async def get_verification(
+    served: Served, number: Annotated[int, Path(ge=1, lt=2**63)]
+) -> Response:
+    """A verification that was made here."""
+    record = await served.gateway.verification(number)
+    return json_response(views.verification_info(record).model_dump(exclude_none=True))

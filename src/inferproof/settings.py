@@ -1,0 +1,245 @@
+"""Settings of a gateway, from the environment: INFERPROOF_PORT=9100 and so on.
+
+Only entry points and `app.py` read them; everything below takes plain values. Every field is
+documented in docs/reference/settings.md, which a test compares with this class.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from inferproof.errors import InferproofError, Misconfigured, Reason
+from inferproof.protocol.signature import SigningKey
+from inferproof.types.digest import Address
+from inferproof.types.money import Asset, Network
+
+PREFIX = "INFERPROOF_"
+KEY_FILE = "gateway.key"
+
+MIB = 2**20
+
+
+def _address(text: str) -> str:
+    try:
+        return Address.from_hex(text).hex
+    except InferproofError as error:
+        raise ValueError(error.message) from None
+
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < 16:
+        raise ValueError("it must have at least 16 characters")
+    return secret
+
+
+AddressText = Annotated[str, AfterValidator(_address)]
+Token = Annotated[SecretStr, AfterValidator(_long_enough)]
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Units stand in the names: _s seconds, _bytes bytes."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    # -- where it listens ---------------------------------------------------------------------
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(9100, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_url: HttpUrl | None = Field(
+        None,
+        description=(
+            "Address under which buyers reach this gateway; it stands in payment challenges "
+            "and discovery documents. Unset: what the request names as its host."
+        ),
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe level that is logged."
+    )
+
+    # -- where it keeps things ----------------------------------------------------------------
+    data_dir: Path = Field(
+        Path("inferproof-data"),
+        description="Folder of database, proofs, compiled models and keys.",
+    )
+    database_url: str | None = Field(
+        None,
+        description="SQLAlchemy address of the database. Unset: inferproof.db in the data folder.",
+    )
+
+    # -- chain and token ----------------------------------------------------------------------
+    rpc_url: HttpUrl | None = Field(
+        None, description="JSON-RPC address of the chain that payments settle on. Required."
+    )
+    chain_id: int = Field(31337, ge=1, lt=2**63, description="Chain id the node must report.")
+    token_address: AddressText | None = Field(
+        None, description="Address of the EIP-3009 token that is paid with. Required."
+    )
+    token_symbol: str = Field("USDC", min_length=1, max_length=32, description="Token symbol.")
+    token_name: str = Field(
+        "USD Coin", max_length=128, description="Name in the token's EIP-712 domain."
+    )
+    token_version: str = Field(
+        "2", max_length=32, description="Version in the token's EIP-712 domain."
+    )
+    token_decimals: int = Field(6, ge=0, le=36, description="Decimals of the token.")
+
+    # -- who it is ----------------------------------------------------------------------------
+    gateway_key: SecretStr | None = Field(
+        None,
+        description=(
+            "Private key (64 hex digits) that signs quotes and receipts, sends settlements and "
+            "refunds and pays their gas."
+        ),
+    )
+    gateway_key_file: Path | None = Field(
+        None,
+        description=(
+            "File with that key. Unset, and no key given: gateway.key in the data folder."
+        ),
+    )
+    provider_address: AddressText | None = Field(
+        None,
+        description=("Provider named in statements. Unset: the gateway's own address."),
+    )
+    admin_token: Token | None = Field(
+        None,
+        description=(
+            "Bearer token that approves and suspends models. Unset: no one can do so over HTTP."
+        ),
+    )
+
+    # -- terms and limits ---------------------------------------------------------------------
+    quote_ttl_s: int = Field(300, ge=10, le=86_400, description="How long a quote holds.")
+    payment_timeout_s: int = Field(
+        600, ge=30, le=86_400, description="How long a buyer's authorization should stay valid."
+    )
+    sync_wait_s: float = Field(
+        25.0,
+        ge=0,
+        le=600,
+        allow_inf_nan=False,
+        description="How long an infer call waits for its answer before it is answered with 202.",
+    )
+    queue_limit: int = Field(
+        256, ge=1, description="Most paid jobs that may wait; beyond, calls are answered with 503."
+    )
+    prove_limit_s: float = Field(
+        600.0, gt=0, allow_inf_nan=False, description="Longest that one proof may take."
+    )
+    workers: int = Field(1, ge=1, le=256, description="Proofs that are made at the same time.")
+    confirmations: int = Field(
+        1, ge=1, le=1000, description="Blocks, its own included, that make a settlement final."
+    )
+    body_limit_bytes: int = Field(
+        8 * MIB, ge=1024, le=64 * MIB, description="Largest request body."
+    )
+    verify_limit_bytes: int = Field(
+        64 * MIB,
+        ge=1024,
+        le=512 * MIB,
+        description="Largest proof or receipt file that /v1/verify takes.",
+    )
+    submission_limit_bytes: int = Field(
+        16 * MIB,
+        ge=1024,
+        le=96 * MIB,
+        description="Largest model submission; most of it is the verifier bundle.",
+    )
+    shutdown_s: float = Field(
+        30.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long running work may take to end when the gateway stops.",
+    )
+
+    @classmethod
+    def load(cls, **given: object) -> "Settings":
+        """The settings of the environment, with `given` before it.
+
+        Raises: Misconfigured SETTING_WRONG naming the first wrong one; a secret is never shown.
+        """
+        try:
+            settings = cls(**given)  # type: ignore[arg-type]
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+            name = str(first["loc"][0]) if first["loc"] else "(all)"
+            raise Misconfigured(
+                Reason.SETTING_WRONG, name=variable(name), problem=first["msg"]
+            ) from None
+        unknown = sorted(
+            name
+            for name in os.environ
+            if name.upper().startswith(PREFIX)
+            and name.upper().removeprefix(PREFIX).lower() not in cls.model_fields
+        )
+        if unknown:
+            raise Misconfigured(
+                Reason.SETTING_WRONG, name=unknown[0], problem="there is no such setting"
+            )
+        return settings
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy address of the database."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'inferproof.db'}"
+
+    @property
+    def asset(self) -> Asset:
+        """The token that is paid with. Raises: Misconfigured SETTING_MISSING."""
+        if self.token_address is None:
+            raise Misconfigured(Reason.SETTING_MISSING, name=variable("token_address"))
+        return Asset(
+            network=Network.evm(self.chain_id),
+            address=Address.from_hex(self.token_address),
+            symbol=self.token_symbol,
+            decimals=self.token_decimals,
+            domain_name=self.token_name,
+            domain_version=self.token_version,
+        )
+
+    @property
+    def rpc(self) -> str:
+        """The address of the node. Raises: Misconfigured SETTING_MISSING."""
+        if self.rpc_url is None:
+            raise Misconfigured(Reason.SETTING_MISSING, name=variable("rpc_url"))
+        return str(self.rpc_url)
+
+    def signing_key(self) -> SigningKey:
+        """The gateway's key, from the setting or from its file.
+
+        Raises: Misconfigured SETTING_MISSING (neither is there), SETTING_WRONG, KEY_FILE_OPEN
+        (others than its owner can read the file).
+        """
+        if self.gateway_key is not None:
+            return _key(self.gateway_key.get_secret_value(), variable("gateway_key"))
+        path = self.gateway_key_file or self.data_dir / KEY_FILE
+        try:
+            mode = path.stat().st_mode
+            text = path.read_text("ascii").strip()
+        except FileNotFoundError:
+            raise Misconfigured(Reason.SETTING_MISSING, name=variable("gateway_key_file")) from None
+        except (OSError, UnicodeDecodeError):
+            raise Misconfigured(
+                Reason.SETTING_WRONG,
+                name=variable("gateway_key_file"),
+                problem=f"{path} cannot be read",
+            ) from None
+        if mode & 0o077:
+            raise Misconfigured(Reason.KEY_FILE_OPEN, path=path)
+        return _key(text, variable("gateway_key_file"))
+
+
+def variable(field: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + field.upper()
+
+
+def _key(text: str, name: str) -> SigningKey:
+    try:
+        return SigningKey.from_hex(text)
+    except InferproofError as error:
+        raise Misconfigured(Reason.SETTING_WRONG, name=name, problem=error.message) from None

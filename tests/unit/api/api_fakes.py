@@ -1,0 +1,316 @@
+"""A gateway in memory with one model, as the API sees it.
+
+It keeps the promises of services.gateway.base that the API rests on; the services' own tests
+hold the real one to them.
+"""
+
+import asyncio
+import json
+from dataclasses import replace
+
+import httpx
+
+from inferproof.errors import Conflict, InputRejected, NotFound, Reason
+from inferproof.payments.x402 import Challenge, payment_payload, read_challenge
+from inferproof.payments.x402.wire import encode_header
+from inferproof.protocol.authorization import authorization_digest, check_signature, check_terms
+from inferproof.protocol.commitments import bound_nonce, job_id, request_digest
+from inferproof.protocol.quote import quote_digest
+from inferproof.protocol.signature import SigningKey
+from inferproof.services.gateway.base import (
+    AnswerView,
+    Example,
+    GatewaySettings,
+    JobView,
+    ModelView,
+    SignedQuote,
+)
+from inferproof.storage.base import (
+    Failure,
+    ModelEstimate,
+    ModelFilter,
+    ModelStatus,
+    Refund,
+    RefundState,
+    Statistics,
+    VerificationRecord,
+    VerificationStep,
+)
+from inferproof.types.digest import ZERO_DIGEST, Address, Digest
+from inferproof.types.job import JobState
+from inferproof.types.money import Asset, Money, Network
+from inferproof.types.payment import Authorization, Quote, Settlement, SettlementState
+from inferproof.types.proof import Assurance, Setup, Visibility
+from inferproof.types.receipt import Request, StageTime
+from inferproof.types.tensor import FixedTensor, Tensors
+
+NOW = 1_767_225_600
+GATEWAY = SigningKey(b"\x01" * 32)
+PAYER = SigningKey(b"\x02" * 32)
+ADMIN_TOKEN = "correct horse battery staple"
+USDC = Asset(Network.evm(31337), Address(b"\x05" * 20), "USDC", 6, "USD Coin", "2")
+MODEL = "toy-sentiment"
+INFER = f"/v1/models/{MODEL}/infer"
+BODY = b'{"input": "Ether rallies"}'
+PROOF = b'{"body":{},"format":"inferproof/proof/1"}'
+
+
+def model_view(**changes: object) -> ModelView:
+    view = ModelView(
+        id=MODEL,
+        version="1.0.0",
+        status=ModelStatus.ACTIVE,
+        title="Toy sentiment",
+        description="Reads a headline.",
+        category="sentiment",
+        developer="The authors",
+        license="MIT",
+        provider=GATEWAY.address,
+        commitment=Digest(b"\x07" * 32),
+        proof_system="toy",
+        proof_system_version="1",
+        setup=Setup.NONE,
+        visibility=Visibility.PUBLIC,
+        assurance=Assurance.COMMITMENT,
+        proven="Digests are bound together.",
+        input_type="text",
+        max_input_bytes=2000,
+        input_shapes={"text": (1, 4)},
+        examples=(Example("A rise", "Ether rallies", "positive"),),
+        output_type="classification",
+        labels=("negative", "neutral", "positive"),
+        unit="logit",
+        price=Money(250_000, USDC),
+        payee=GATEWAY.address,
+        developer_bps=7000,
+        platform_bps=3000,
+        file_sha256=Digest(b"\x08" * 32),
+        file_size=1234,
+        estimate=ModelEstimate(10, 1, 1000, 1000, 100, 0),
+        statistics=Statistics(3, 2, 1, 12),
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    return replace(view, **changes)  # type: ignore[arg-type]
+
+
+class FakeGateway:
+    """Settles every payment at once; `ending` is how jobs end, None leaves them running."""
+
+    def __init__(self) -> None:
+        self.models = {MODEL: model_view()}
+        self.jobs: dict[Digest, tuple[JobView, Request]] = {}
+        self.ending: JobState | None = JobState.DONE
+        self.failure = Failure("JOB_ATTEMPTS", "the job was given up", {"attempts": "3"})
+        self.raises: BaseException | None = None
+        self.waited: list[float] = []
+        self.submitted: list[tuple[bytes, bytes]] = []
+        self.settings = GatewaySettings(asset=USDC, payee=GATEWAY.address)
+        self.address = GATEWAY.address
+        self.wanted: ModelFilter | None = None
+
+    def _fail(self) -> None:
+        if self.raises is not None:
+            raise self.raises
+
+    async def list_models(self, wanted: ModelFilter) -> list[ModelView]:
+        self._fail()
+        self.wanted = wanted
+        return list(self.models.values())[wanted.offset : wanted.offset + wanted.limit]
+
+    async def model(self, model: str) -> ModelView:
+        self._fail()
+        found = self.models.get(model.partition("@")[0])
+        if found is None:
+            raise NotFound(Reason.MODEL_UNKNOWN, model=model)
+        return found
+
+    async def bundle(self, model: str) -> bytes:
+        await self.model(model)
+        return b'{"format":"inferproof/verifier/1"}'
+
+    async def submit_model(self, document: bytes, signature: bytes) -> ModelView:
+        self._fail()
+        self.submitted.append((document, signature))
+        return model_view(status=ModelStatus.PENDING, estimate=None)
+
+    async def approve(self, model: str) -> ModelView:
+        return replace(await self.model(model), status=ModelStatus.ACTIVE)
+
+    async def suspend(self, model: str) -> ModelView:
+        return replace(await self.model(model), status=ModelStatus.SUSPENDED)
+
+    async def quote(self, model: str, request: Digest | None = None) -> SignedQuote:
+        view = await self.model(model)
+        quote = Quote(
+            model_id=view.id,
+            model_commitment=view.commitment,
+            proof_system=view.proof_system,
+            provider=view.provider,
+            price=view.price,
+            payee=view.payee,
+            request_digest=request or ZERO_DIGEST,
+            prove_ms=10,
+            peak_bytes=1000,
+            proof_bytes=100,
+            verify_gas=0,
+            issued_at=NOW,
+            expires_at=NOW + 300,
+        )
+        return SignedQuote(quote, GATEWAY.sign(quote_digest(quote)))
+
+    async def check_input(self, model: str, body: bytes) -> Tensors:
+        await self.model(model)
+        try:
+            value = json.loads(body)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict) or not isinstance(value.get("input"), str):
+            raise InputRejected(
+                Reason.INPUT_TYPE_MISMATCH, name="text", expected="a text", got="something else"
+            )
+        return {}
+
+    async def accept(
+        self,
+        model: str,
+        request: Request,
+        payment: Authorization,
+        *,
+        binding_salt: bytes | None = None,
+        quote: SignedQuote | None = None,
+        payment_id: str | None = None,
+    ) -> JobView:
+        view = await self.model(model)
+        signed = quote or await self.quote(model)
+        check_terms(payment, signed.quote)
+        check_signature(payment)
+        number = job_id(USDC.network, USDC.address, payment.payer, payment.nonce)
+        if number in self.jobs:
+            job, before = self.jobs[number]
+            if before != request:
+                raise Conflict(Reason.PAYMENT_REPLAYED)
+            return job
+        job = JobView(
+            id=number,
+            state=JobState.RUNNING,
+            model_id=view.id,
+            model_version=view.version,
+            model_commitment=view.commitment,
+            request_digest=request_digest(request.method, request.path, request.body),
+            payment=payment,
+            quote=signed,
+            settlement=Settlement(SettlementState.SETTLED, Digest(b"\x09" * 32), 17),
+            created_at=NOW,
+            updated_at=NOW,
+            deadline=NOW + 3600,
+        )
+        self.jobs[number] = (job, request)
+        return job
+
+    async def wait(self, number: Digest, timeout_s: float) -> JobView:
+        self.waited.append(timeout_s)
+        await asyncio.sleep(0)
+        job, request = self.jobs[number]
+        if timeout_s and self.ending is not None:
+            self.jobs[number] = (self._ended(job), request)
+        return self.jobs[number][0]
+
+    def _ended(self, job: JobView) -> JobView:
+        match self.ending:
+            case JobState.DONE:
+                answer = AnswerView(
+                    outputs=(FixedTensor("logits", (1, 3), (-6, 1, 8), 0.25),),
+                    label="positive",
+                    labels=("negative", "neutral", "positive"),
+                    unit="logit",
+                    proof_digest=Digest(b"\x0a" * 32),
+                    assurance=Assurance.COMMITMENT,
+                    proven="Digests are bound together.",
+                    timings=(StageTime("prove", 510_000),),
+                )
+                return replace(job, state=JobState.DONE, answer=answer)
+            case JobState.VOID:
+                settlement = Settlement(SettlementState.FAILED)
+                return replace(
+                    job, state=JobState.VOID, failure=self.failure, settlement=settlement
+                )
+            case state:
+                assert state is not None
+                return replace(
+                    job, state=state, failure=self.failure, refund=Refund(RefundState.DUE)
+                )
+
+    async def job(self, number: Digest) -> JobView:
+        self._fail()
+        if number not in self.jobs:
+            raise NotFound(Reason.JOB_UNKNOWN, job=number)
+        return self.jobs[number][0]
+
+    async def receipt(self, number: Digest, *, attach: bool = False) -> bytes:
+        await self.job(number)
+        return json.dumps({"body": {"proof": "AA==" if attach else None}}).encode()
+
+    async def proof(self, digest: Digest) -> bytes:
+        if digest.raw != b"\x0a" * 32:
+            raise NotFound(Reason.PROOF_UNKNOWN, digest=digest)
+        return PROOF
+
+    async def verify(self, data: bytes) -> VerificationRecord:
+        self._fail()
+        good = data.startswith(b'{"body"')
+        step = VerificationStep(1, "receipt decodes", "passed", "small")
+        return VerificationRecord(
+            id=1,
+            subject=Digest(b"\x0b" * 32),
+            kind="receipt",
+            verified=good,
+            at=NOW,
+            steps=(step,) if good else (),
+            job_id=Digest(b"\x0c" * 32) if good else None,
+            reason=None if good else "JSON_NOT_CANONICAL",
+            message=None if good else "the document is not canonical JSON",
+        )
+
+    async def verification(self, number: int) -> VerificationRecord:
+        if number != 1:
+            raise NotFound(Reason.VERIFICATION_UNKNOWN, number=number)
+        return await self.verify(b'{"body"')
+
+
+def sign_payment(
+    challenge: Challenge, *, salt: bytes = b"\x03" * 32, amount: int | None = None
+) -> str:
+    """The PAYMENT-SIGNATURE header that answers a challenge."""
+    quote = challenge.quote
+    unsigned = Authorization(
+        asset=quote.price.asset,
+        payer=PAYER.address,
+        payee=quote.payee,
+        amount=quote.price.amount if amount is None else amount,
+        valid_after=0,
+        valid_before=NOW + 600,
+        nonce=bound_nonce(challenge.request, salt),
+        signature=b"",
+    )
+    signed = replace(unsigned, signature=PAYER.sign(authorization_digest(unsigned)))
+    payload = payment_payload(challenge, signed, salt)
+    payload["accepted"] = {**challenge.accepted, "amount": str(signed.amount)}
+    return encode_header(payload)
+
+
+async def challenged(http: httpx.AsyncClient, body: bytes = BODY) -> Challenge:
+    """The challenge of an unpaid call."""
+    response = await http.post(INFER, content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 402, response.text
+    return read_challenge(response.headers["PAYMENT-REQUIRED"])
+
+
+def error_of(response: httpx.Response) -> dict[str, object]:
+    """The body of the envelope, once its form was checked."""
+    assert response.headers["content-type"] == "application/json"
+    value = response.json()
+    assert set(value) == {"error"}
+    assert set(value["error"]) <= {"code", "message", "facts"}
+    assert isinstance(value["error"]["message"], str)
+    return value["error"]

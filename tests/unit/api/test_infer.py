@@ -1,0 +1,260 @@
+"""The paid call: challenge, payment, answer, waiting, failure."""
+
+import asyncio
+
+import httpx
+import pytest
+from api_fakes import BODY, INFER, PAYER, FakeGateway, challenged, error_of, sign_payment
+from x402.http.utils import (
+    decode_payment_required_header,
+    decode_payment_response_header,
+)
+
+from inferproof.api.metrics import Metrics
+from inferproof.errors import InputRejected, Reason, Unavailable
+from inferproof.payments.x402 import read_challenge
+from inferproof.protocol.commitments import job_id, request_digest
+from inferproof.types.job import JobState
+
+JSON = {"content-type": "application/json"}
+
+
+async def pay(http: httpx.AsyncClient, **headers: str) -> httpx.Response:
+    header = sign_payment(await challenged(http))
+    return await http.post(
+        INFER, content=BODY, headers={**JSON, "PAYMENT-SIGNATURE": header, **headers}
+    )
+
+
+async def test_an_unpaid_call_is_asked_for_payment(http: httpx.AsyncClient) -> None:
+    response = await http.post(INFER, content=BODY, headers=JSON)
+    assert response.status_code == 402
+    assert error_of(response) == {
+        "code": "PAYMENT_REQUIRED",
+        "message": "this call costs 0.25 USDC; sign one of the offers in the PAYMENT-REQUIRED "
+        "header and send it as PAYMENT-SIGNATURE",
+        "facts": {"price": "0.25 USDC"},
+    }
+    challenge = read_challenge(response.headers["PAYMENT-REQUIRED"])
+    assert challenge.request == request_digest("POST", INFER, BODY)
+    assert challenge.quote.request_digest == challenge.request
+
+
+async def test_public_clients_can_read_the_challenge(http: httpx.AsyncClient) -> None:
+    response = await http.post(INFER, content=BODY, headers=JSON)
+    asked = decode_payment_required_header(response.headers["PAYMENT-REQUIRED"])
+    assert asked.x402_version == 2
+    assert asked.resource is not None
+    assert asked.resource.url == f"http://gateway.test{INFER}"
+    assert [a.amount for a in asked.accepts] == ["250000"]
+    assert asked.error is None
+
+
+async def test_a_wrong_input_is_refused_before_any_payment(http: httpx.AsyncClient) -> None:
+    response = await http.post(INFER, content=b'{"input": 5}', headers=JSON)
+    assert response.status_code == 422
+    assert error_of(response)["code"] == "INPUT_TYPE_MISMATCH"
+    assert "PAYMENT-REQUIRED" not in response.headers
+
+
+async def test_a_paid_call_is_answered(http: httpx.AsyncClient) -> None:
+    response = await pay(http)
+    assert response.status_code == 200, response.text
+    job = response.json()
+    assert job["state"] == "done"
+    assert job["model"] == "toy-sentiment@1.0.0"
+    assert job["output"]["label"] == "positive"
+    assert job["output"]["scores"] == {"negative": -1.5, "neutral": 0.25, "positive": 2.0}
+    assert job["output"]["tensors"][0]["integers"] == [-6, 1, 8]
+    assert job["proof"]["bytes"] == 41
+    assert job["timings"] == {"prove": 0.51}
+    assert job["receipt"] == {"body": {"proof": None}}
+    assert job["settlement"]["state"] == "settled"
+    settled = decode_payment_response_header(response.headers["PAYMENT-RESPONSE"])
+    assert settled.success
+    assert settled.payer == PAYER.address.hex
+    assert settled.transaction == "0x" + "09" * 32
+
+
+async def test_the_same_payment_again_is_the_same_job(
+    http: httpx.AsyncClient, gateway: FakeGateway
+) -> None:
+    header = sign_payment(await challenged(http))
+    send = [
+        http.post(INFER, content=BODY, headers={**JSON, "PAYMENT-SIGNATURE": header})
+        for _ in range(5)
+    ]
+    answers = await asyncio.gather(*send)
+    assert {a.status_code for a in answers} == {200}
+    assert len({a.json()["job_id"] for a in answers}) == 1
+    assert len(gateway.jobs) == 1
+
+
+async def test_the_same_payment_for_another_request_is_a_conflict(http: httpx.AsyncClient) -> None:
+    header = sign_payment(await challenged(http))
+    paid = {**JSON, "PAYMENT-SIGNATURE": header}
+    await http.post(INFER, content=BODY, headers=paid)
+    response = await http.post(INFER, content=b'{"input": "other"}', headers=paid)
+    assert response.status_code == 409
+    assert error_of(response)["code"] == "PAYMENT_REPLAYED"
+
+
+async def test_the_body_is_kept_byte_for_byte(http: httpx.AsyncClient) -> None:
+    spaced = b'{ "input" :\n"Ether rallies"}'
+    first, second = await challenged(http, BODY), await challenged(http, spaced)
+    assert first.request != second.request
+    assert second.request == request_digest("POST", INFER, spaced)
+
+
+async def test_the_path_is_kept_as_it_was_sent(http: httpx.AsyncClient) -> None:
+    path = "/v1/models/toy%2Dsentiment/infer"
+    response = await http.post(f"{path}?a=1", content=BODY, headers=JSON)
+    challenge = read_challenge(response.headers["PAYMENT-REQUIRED"])
+    assert challenge.request == request_digest("POST", path, BODY)
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ("not base64 !", "PAYMENT_HEADER_MALFORMED"),
+        ("e30=", "PAYMENT_HEADER_MALFORMED"),
+        ("eyJ4NDAyVmVyc2lvbiI6MX0=", "PAYMENT_VERSION"),
+    ],
+)
+async def test_a_payment_that_cannot_be_read_is_402_with_a_fresh_offer(
+    http: httpx.AsyncClient, metrics: Metrics, header: str, code: str
+) -> None:
+    response = await http.post(INFER, content=BODY, headers={**JSON, "PAYMENT-SIGNATURE": header})
+    assert response.status_code == 402
+    error = error_of(response)
+    assert error["code"] == code
+    asked = decode_payment_required_header(response.headers["PAYMENT-REQUIRED"])
+    assert asked.error == error["message"]
+    assert f'inferproof_payments_total{{outcome="{code}"}} 1.0' in metrics.render().decode()
+
+
+async def test_a_payment_of_another_amount_is_402_with_a_fresh_offer(
+    http: httpx.AsyncClient, gateway: FakeGateway
+) -> None:
+    header = sign_payment(await challenged(http), amount=250_001)
+    response = await http.post(INFER, content=BODY, headers={**JSON, "PAYMENT-SIGNATURE": header})
+    assert response.status_code == 402
+    assert error_of(response)["code"] == "PAYMENT_AMOUNT"
+    assert read_challenge(response.headers["PAYMENT-REQUIRED"]).quote.price.amount == 250_000
+    assert gateway.jobs == {}
+
+
+async def test_a_version_1_payment_is_told_apart(http: httpx.AsyncClient) -> None:
+    response = await http.post(INFER, content=BODY, headers={**JSON, "X-PAYMENT": "e30="})
+    assert response.status_code == 402
+    assert error_of(response)["code"] == "PAYMENT_VERSION"
+
+
+async def test_a_call_that_takes_too_long_is_202_with_a_place_to_look(
+    http: httpx.AsyncClient, gateway: FakeGateway
+) -> None:
+    gateway.ending = None
+    response = await pay(http)
+    assert response.status_code == 202
+    job = response.json()
+    assert job["state"] == "running"
+    assert "output" not in job
+    assert response.headers["location"] == f"/v1/jobs/{job['job_id']}"
+    assert (await http.get(response.headers["location"])).json()["state"] == "running"
+
+
+@pytest.mark.parametrize(
+    ("prefer", "waited"),
+    [("respond-async", 0.0), ("wait=2", 2.0), ("wait=99", 5.0), ("handling=strict", 5.0)],
+)
+async def test_the_caller_may_prefer_to_wait_less(
+    http: httpx.AsyncClient, gateway: FakeGateway, prefer: str, waited: float
+) -> None:
+    response = await pay(http, Prefer=prefer)
+    assert gateway.waited == [waited]
+    assert response.status_code == (200 if waited else 202)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("JOB_ATTEMPTS", 503),
+        ("JOB_DEADLINE", 503),
+        ("INPUT_RUN_FAILED", 422),
+        ("OUTPUT_NOT_FINITE", 422),
+        ("PROOF_INVALID", 500),
+        ("JOB_STATEMENT", 500),
+    ],
+)
+async def test_a_failed_job_says_where_the_money_is(
+    http: httpx.AsyncClient, gateway: FakeGateway, code: str, status: int
+) -> None:
+    gateway.ending = JobState.FAILED
+    gateway.failure = type(gateway.failure)(code, "what went wrong", {"attempts": "3"})
+    response = await pay(http)
+    assert response.status_code == status
+    error = error_of(response)
+    (number,) = gateway.jobs
+    assert error["code"] == code
+    assert error["facts"] == {
+        "attempts": "3",
+        "job_id": number.hex,
+        "state": "failed",
+        "refund": {"state": "due", "transaction": None},
+    }
+    assert ("retry-after" in response.headers) == (status == 503)
+    view = await http.get(f"/v1/jobs/{number.hex}")
+    assert view.status_code == 200
+    assert view.json()["failure"]["code"] == code
+    assert view.json()["refund"] == {"state": "due"}
+
+
+async def test_a_settlement_that_failed_is_402_and_owes_nothing(
+    http: httpx.AsyncClient, gateway: FakeGateway
+) -> None:
+    gateway.ending = JobState.VOID
+    gateway.failure = type(gateway.failure)("SETTLEMENT_REVERTED", "no money moved", {})
+    response = await pay(http)
+    assert response.status_code == 402
+    error = error_of(response)
+    assert error["code"] == "SETTLEMENT_REVERTED"
+    assert "refund" not in error["facts"]  # type: ignore[operator]
+    assert "PAYMENT-REQUIRED" in response.headers
+    assert "PAYMENT-RESPONSE" not in response.headers
+
+
+async def test_job_ids_follow_from_the_payment(http: httpx.AsyncClient) -> None:
+    challenge = await challenged(http)
+    job = (await pay(http)).json()
+    asset = challenge.quote.price.asset
+    nonce = job["payment"]["nonce"]
+    from inferproof.types.digest import Digest
+
+    expected = job_id(asset.network, asset.address, PAYER.address, Digest.from_hex(nonce))
+    assert job["job_id"] == expected.hex
+
+
+async def test_a_full_queue_is_503_and_asks_for_no_money(
+    http: httpx.AsyncClient, gateway: FakeGateway
+) -> None:
+    gateway.raises = Unavailable(Reason.QUEUE_FULL, depth=9, limit=9)
+    response = await http.post(INFER, content=BODY, headers=JSON)
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "5"
+    assert "PAYMENT-REQUIRED" not in response.headers
+
+
+async def test_an_input_that_only_the_paid_check_finds_is_422(
+    http: httpx.AsyncClient, gateway: FakeGateway
+) -> None:
+    header = sign_payment(await challenged(http))
+    gateway.raises = InputRejected(Reason.INPUT_NOT_FINITE, name="x")
+    response = await http.post(INFER, content=BODY, headers={**JSON, "PAYMENT-SIGNATURE": header})
+    assert response.status_code == 422
+    assert "PAYMENT-REQUIRED" not in response.headers
+
+
+async def test_another_content_type_is_415(http: httpx.AsyncClient) -> None:
+    response = await http.post(INFER, content=BODY, headers={"content-type": "text/plain"})
+    assert response.status_code == 415
+    assert error_of(response)["code"] == "CONTENT_TYPE"
