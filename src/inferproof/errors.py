@@ -214,6 +214,9 @@ class Reason(Enum):
     )
     PROOF_OUTPUTS_SCALE = "the outputs in the proof are not in the circuit's scale"
     PROOF_INPUT_RANGE = "input {name} in the proof is beyond what the circuit can hold"
+    NPZ_MALFORMED = "{path} is not a readable .npz file of number arrays: {why}"
+    FILE_UNREADABLE = "{path} cannot be read: {why}"
+    FILE_NOT_WRITTEN = "{path} cannot be written: {why}"
     SYSTEM_UNKNOWN = "there is no proof system {name}; known are: {known}"
     PROVER_TIME_LIMIT = "the prover did not finish within {seconds} seconds and was stopped"
     PROVER_CANCELLED = "the proof was cancelled"

@@ -119,8 +119,9 @@ def _replaceable(out: Path) -> bool:
     if not any(out.iterdir()):
         return True
     try:
-        _read_header(out)
-    except InferproofError:
+        # External provers write a bundle but need not write a header.
+        decode_bundle((out / BUNDLE).read_bytes())
+    except (InferproofError, OSError):
         return False
     return True
 

@@ -1,0 +1,136 @@
+"""Our own proof systems as an external prover: the contract's other side, and its example.
+
+    python -m inferproof.proving.stdio --system ezkl compile|prove|verify|estimate|describe
+
+One JSON request on standard input, one JSON answer on standard output, progress on standard
+error as lines "share stage". Exit status 0 done, 1 refused with kind, reason and facts, 2 wrong
+usage. Source: specs/external-prover.md.
+"""
+
+import json
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inferproof.errors import InferproofError, InputRejected, Reason
+from inferproof.models.load import load_model
+from inferproof.protocol.proof_file import decode_proof_file
+from inferproof.protocol.verifier_bundle import decode_bundle
+from inferproof.proving.base import (
+    CompileRequest,
+    ProofSystem,
+    ProveRequest,
+    SrsSource,
+)
+from inferproof.proving.registry import get_system
+from inferproof.proving.worker import error_json
+from inferproof.types.digest import Address, Digest
+from inferproof.types.proof import Visibility
+from inferproof.types.tensor import TensorSpec
+
+USAGE = "usage: --system NAME compile|prove|verify|estimate|describe"
+
+
+def main(arguments: list[str]) -> int:
+    """Answers one command; the exit status."""
+    # A plain SIGTERM would end this process without its workers.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
+    if len(arguments) != 3 or arguments[0] != "--system" or arguments[2] not in _COMMANDS:
+        sys.stderr.write(USAGE + "\n")
+        return 2
+    try:
+        request = json.loads(sys.stdin.buffer.read())
+        answer = _COMMANDS[arguments[2]](get_system(arguments[1]), request)
+    except InferproofError as error:
+        sys.stdout.write(json.dumps(error_json(error)))
+        return 1
+    except (ValueError, KeyError, TypeError) as error:
+        sys.stderr.write(f"{USAGE}\nthe request is malformed: {error!r}\n")
+        return 2
+    sys.stdout.write(json.dumps(answer))
+    return 0
+
+
+def _progress(stage: str, share: float) -> None:
+    sys.stderr.write(f"{share:.3f} {stage}\n")
+    sys.stderr.flush()
+
+
+def _describe(system: ProofSystem, _request: dict[str, Any]) -> dict[str, Any]:
+    from inferproof.proving.ezkl.operators import SUPPORTED
+
+    operators = sorted(op for op in SUPPORTED if system.supports(op))
+    return {**asdict(system.describe()), "operators": operators}
+
+
+def _compile(system: ProofSystem, request: dict[str, Any]) -> dict[str, Any]:
+    model = load_model(Path(request["model"]))
+    srs = request["srs"]
+    report = system.compile(
+        CompileRequest(
+            model=Path(request["model"]),
+            calibration=_arrays(Path(request["calibration"]), model.inputs),
+            out=Path(request["out"]),
+            visibility=Visibility(request["visibility"]),
+            preprocessing=request["preprocessing"],
+            srs=SrsSource(Path(srs["path"]), srs["sha256"]) if srs else None,
+            max_error=float(request["max_error"]),
+        ),
+        _progress,
+    )
+    names = ("key_bytes", "peak_mb", "max_error", "agreement")
+    return {**{n: getattr(report, n) for n in names}, "trials": list(report.trials)}
+
+
+def _prove(system: ProofSystem, request: dict[str, Any]) -> dict[str, Any]:
+    artifact = Path(request["artifact"])
+    proved = system.prove(
+        ProveRequest(
+            artifact=artifact,
+            inputs=_arrays(Path(request["inputs"]), system.verifier(artifact).inputs),
+            job_id=Digest.from_hex(request["job_id"]),
+            provider=Address.from_hex(request["provider"]),
+            salt=bytes.fromhex(request["salt"].removeprefix("0x")),
+        ),
+        _progress,
+    )
+    Path(request["out"]).write_bytes(proved.file)
+    return {n: getattr(proved, n) for n in ("load_s", "witness_s", "prove_s", "peak_mb")}
+
+
+def _verify(system: ProofSystem, request: dict[str, Any]) -> dict[str, Any]:
+    bundle = decode_bundle(Path(request["bundle"]).read_bytes())
+    file = decode_proof_file(Path(request["proof"]).read_bytes())
+    system.check(bundle, file, Digest.from_hex(request["statement"]))
+    return {"verified": True, "statement": request["statement"]}
+
+
+def _estimate(system: ProofSystem, request: dict[str, Any]) -> dict[str, Any]:
+    return asdict(system.estimate(Path(request["artifact"])))
+
+
+def _arrays(path: Path, specs: tuple[TensorSpec, ...]) -> dict[str, Any]:
+    """Arrays that `inputs.write_arrays` numbered, under the graph's names again."""
+    with np.load(path, allow_pickle=False) as stored:
+        if len(stored.files) != len(specs):
+            expected = ", ".join(spec.name for spec in specs)
+            raise InputRejected(Reason.INPUT_NAMES, expected=expected)
+        return {spec.name: stored[f"a{i}"] for i, spec in enumerate(specs)}
+
+
+_COMMANDS: dict[str, Callable[[ProofSystem, dict[str, Any]], dict[str, Any]]] = {
+    "describe": _describe,
+    "compile": _compile,
+    "prove": _prove,
+    "verify": _verify,
+    "estimate": _estimate,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
