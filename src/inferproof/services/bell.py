@@ -6,23 +6,39 @@ only costs that time.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Hashable
+
+from inferproof.types.digest import Digest
+
+SETTLE = "settle"
+"""There is something for the settler: a reserved or a failed job."""
+WORK = "work"
+"""There is something for a worker: a queued job."""
+
+Topic = str | Digest
+"""A service, by its name, or whoever waits for the job with this id."""
 
 
 class Bell:
-    """Wakes those who wait for a topic."""
+    """Wakes those who wait for a topic. A ring for a service that is busy is kept for it."""
 
     def __init__(self) -> None:
-        self._waiting: defaultdict[Hashable, set[asyncio.Future[None]]] = defaultdict(set)
+        self._waiting: defaultdict[Topic, set[asyncio.Future[None]]] = defaultdict(set)
+        self._kept: set[Topic] = set()
 
-    def ring(self, topic: Hashable) -> None:
+    def ring(self, topic: Topic) -> None:
         """Wakes all who wait for the topic now."""
-        for waiter in self._waiting.pop(topic, set()):
+        waiting = self._waiting.pop(topic, set())
+        for waiter in waiting:
             if not waiter.done():
                 waiter.set_result(None)
+        if not waiting and isinstance(topic, str):
+            self._kept.add(topic)
 
-    async def wait(self, topic: Hashable, timeout_s: float) -> None:
-        """Returns when the topic is rung or the time is over."""
+    async def wait(self, topic: Topic, timeout_s: float) -> None:
+        """Returns when the topic is rung, was rung while nobody waited, or the time is over."""
+        if topic in self._kept:
+            self._kept.discard(topic)
+            return
         waiter = asyncio.get_running_loop().create_future()
         self._waiting[topic].add(waiter)
         try:

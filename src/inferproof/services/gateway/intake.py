@@ -25,7 +25,7 @@ from inferproof.protocol.commitments import bound_nonce, job_id, request_digest
 from inferproof.protocol.quote import check_quote_covers, check_quote_signature, quote_digest
 from inferproof.protocol.signature import SigningKey
 from inferproof.services.base import Clock, Entropy
-from inferproof.services.bell import Bell
+from inferproof.services.bell import SETTLE, Bell
 from inferproof.services.catalog import Catalog, RegisteredModel
 from inferproof.services.gateway.base import GatewaySettings, SignedQuote
 from inferproof.services.metrics import Metrics
@@ -104,7 +104,7 @@ class Intake:
             raise
         self._metrics.payment("reserved" if outcome is Outcome.NEW else "repeated")
         if outcome is Outcome.NEW:
-            self._bell.ring("reserved")
+            self._bell.ring(SETTLE)
         return job
 
     async def _accept(self, offered: Offered) -> tuple[Job, Outcome]:

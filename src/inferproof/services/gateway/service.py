@@ -127,7 +127,7 @@ class GatewayService:
             left = end - time.monotonic()
             if view.over or left <= 0:
                 return view
-            await self._bell.wait(("job", job_id), min(left, LOOK_AGAIN_S))
+            await self._bell.wait(job_id, min(left, LOOK_AGAIN_S))
 
     async def job(self, job_id: Digest) -> JobView:
         return await self._view(await self._orders.job(job_id))

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason
 from inferproof.services.base import Clock, failure_of
-from inferproof.services.bell import Bell
+from inferproof.services.bell import SETTLE, WORK, Bell
 from inferproof.services.metrics import Metrics
 from inferproof.services.settler.base import Included, SettlementChain, SignedTransaction
 from inferproof.storage.base import (
@@ -97,7 +97,7 @@ class Settler:
             if open_items:
                 await asyncio.sleep(self._settings.poll_s)
             else:
-                await self._bell.wait("reserved", self._settings.idle_s)
+                await self._bell.wait(SETTLE, self._settings.idle_s)
 
     async def settle_once(self) -> int:
         """Brings everything one step on; returns how many transactions are under way.
@@ -228,7 +228,7 @@ class Settler:
         log.info("settled in %s", found.tx, extra=_about(job))
         self._metrics.payment("settled")
         self._metrics.stage("settle", max(0, now - job.order.created_at))
-        self._bell.ring("queued")
+        self._bell.ring(WORK)
 
     async def _sign_again(self, item: OutboxItem, job: Job) -> None:
         signed = await self._chain.sign_settlement(job.order.payment, await self._next_nonce())
@@ -245,7 +245,7 @@ class Settler:
         await self._orders.void(job.order.job_id, failure_of(why), now=self._clock())
         log.warning("void: %s", why.message, extra=_about(job))
         self._metrics.payment("void")
-        self._bell.ring(("job", job.order.job_id))
+        self._bell.ring(job.order.job_id)
 
     async def _refund(self, item: OutboxItem, included: Included | None) -> None:
         now = self._clock()
@@ -253,7 +253,7 @@ class Settler:
             job = await self._orders.refunded(item.job_id, included.tx, included.block, now=now)
             log.info("refunded in %s", included.tx, extra=_about(job))
             self._metrics.refund("settled")
-            self._bell.ring(("job", item.job_id))
+            self._bell.ring(item.job_id)
             return
         spent = included is None and item.nonce_spent_at is not None
         if included is not None or (spent and await self._believed(item)):

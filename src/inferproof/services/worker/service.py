@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from inferproof.errors import Conflict, InferproofError, Reason, Unavailable
 from inferproof.services.base import Clock, failure_of
-from inferproof.services.bell import Bell
+from inferproof.services.bell import SETTLE, WORK, Bell
 from inferproof.services.catalog import Catalog
 from inferproof.services.metrics import Metrics
 from inferproof.services.worker.compute import Compute
@@ -100,13 +100,13 @@ class Worker:
                     continue
             except InferproofError as error:
                 log.warning("cannot work: %s", error.message)
-            await self._bell.wait("queued", self._settings.look_again_s)
+            await self._bell.wait(WORK, self._settings.look_again_s)
 
     async def _recover_forever(self) -> None:
         while True:
             try:
                 if await self.recover():
-                    self._bell.ring("queued")
+                    self._bell.ring(WORK)
                 self._metrics.queue(await self._orders.depth())
             except InferproofError as error:
                 log.warning("cannot recover: %s", error.message)
@@ -142,7 +142,7 @@ class Worker:
         for timing in answer.timings:
             self._metrics.stage(timing.stage, timing.microseconds / 1_000_000)
         log.info("done", extra=_about(job))
-        self._bell.ring(("job", order.job_id))
+        self._bell.ring(order.job_id)
         return done
 
     async def _again(self, job: Job, why: InferproofError) -> Job:
@@ -152,7 +152,7 @@ class Worker:
             return await self._give_up(job, tired)
         log.warning("to be tried again: %s", why.message, extra=_about(job))
         freed = await self._orders.release(job.order.job_id, job.fence, now=self._clock())
-        self._bell.ring("queued")
+        self._bell.ring(WORK)
         return freed
 
     async def _give_up(self, job: Job, why: InferproofError) -> Job:
@@ -162,8 +162,8 @@ class Worker:
         log.warning("given up: %s", why.message, extra=_about(job))
         self._metrics.failure(why.code)
         self._metrics.refund("due")
-        self._bell.ring(("job", job.order.job_id))
-        self._bell.ring("failed")
+        self._bell.ring(job.order.job_id)
+        self._bell.ring(SETTLE)
         return failed
 
     # -- the lease --------------------------------------------------------------------------

@@ -1,0 +1,197 @@
+"""A chain in memory: one EIP-3009 token, accounts with numbers, blocks, and faults on demand.
+
+It keeps to the rules that settling relies on; tests/suites/settlement_chain_suite.py holds it
+and a real chain to the same ones:
+
+- a transaction is included once, in the order of its sender's numbers, and never after another
+  one with its number
+- an authorization moves its funds once, between its times, if its payer signed it and can pay
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from inferproof.errors import Conflict, InferproofError, Reason, Unavailable
+from inferproof.protocol.authorization import check_signature
+from inferproof.protocol.encoding import Json, canonical_json, keccak256, parse_canonical_json
+from inferproof.protocol.fields import Fields
+from inferproof.protocol.receipt import authorization_json, read_authorization
+from inferproof.types.digest import Address, Digest
+from inferproof.types.money import Asset
+from inferproof.types.payment import Authorization
+
+_MAX_RAW = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class CashTransaction:
+    """A transaction of this chain. It is not signed: its raw form names its sender."""
+
+    tx: Digest
+    nonce: int
+    sender: Address
+    raw: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CashInclusion:
+    """A transaction in a block."""
+
+    tx: Digest
+    succeeded: bool
+    block: int
+
+
+class CashLedger:
+    """The chain itself. It outlives the services that use it, as a chain does.
+
+    `holding` keeps transactions waiting until `mine` is called; `down` lets every call fail;
+    `forgetful` takes a transaction and loses it.
+    """
+
+    def __init__(self, asset: Asset, clock: Callable[[], int]) -> None:
+        self.asset = asset
+        self._clock = clock
+        self.block = 1
+        self.balances: dict[Address, int] = {}
+        self.used: dict[tuple[Address, Digest], CashInclusion | None] = {}
+        self.included: dict[Digest, CashInclusion] = {}
+        self.next_nonce: dict[Address, int] = {}
+        self.waiting: dict[tuple[Address, int], CashTransaction] = {}
+        self.down = False
+        self.holding = False
+        self.forgetful = False
+
+    def credit(self, holder: Address, amount: int) -> None:
+        """Gives the holder tokens."""
+        self.balances[holder] = self.balances.get(holder, 0) + amount
+
+    def cancel(self, payer: Address, nonce: Digest) -> None:
+        """What the payer does with cancelAuthorization: the nonce is used, nothing moves."""
+        self.used[payer, nonce] = None
+
+    def drop_waiting(self) -> None:
+        """Forgets what waits, as a node does that restarts."""
+        self.waiting.clear()
+
+    def submit(self, transaction: CashTransaction) -> None:
+        """Takes a transaction, and includes what can be unless `holding`."""
+        if self.forgetful:
+            return
+        if transaction.nonce < self.next_nonce.get(transaction.sender, 0):
+            raise Conflict(Reason.TX_NONCE_USED, tx=transaction.tx)
+        self.waiting.setdefault((transaction.sender, transaction.nonce), transaction)
+        if not self.holding:
+            self.mine()
+
+    def mine(self) -> None:
+        """One block with everything that waits and whose turn it is."""
+        self.block += 1
+        for place in sorted(self.waiting, key=lambda place: (place[0].raw, place[1])):
+            sender, nonce = place
+            if nonce == self.next_nonce.get(sender, 0):
+                transaction = self.waiting.pop(place)
+                self.next_nonce[sender] = nonce + 1
+                self.included[transaction.tx] = self._execute(transaction)
+
+    def require_up(self) -> None:
+        """Raises: Unavailable CHAIN_UNREACHABLE while the chain is down."""
+        if self.down:
+            raise Unavailable(Reason.CHAIN_UNREACHABLE, url="cash", why="the test switched it off")
+
+    def _execute(self, transaction: CashTransaction) -> CashInclusion:
+        fields = Fields(parse_canonical_json(transaction.raw, max_bytes=_MAX_RAW), "transaction")
+        if fields.has("authorization"):
+            authorization = fields.nested("authorization", read_authorization)
+            moved = self._transfer_authorized(authorization)
+            key = authorization.payer, authorization.nonce
+        else:
+            to, amount = fields.address("to"), fields.amount("amount")
+            moved, key = self._transfer(transaction.sender, to, amount), None
+        inclusion = CashInclusion(transaction.tx, moved, self.block)
+        if moved and key is not None:
+            self.used[key] = inclusion
+        return inclusion
+
+    def _transfer_authorized(self, authorization: Authorization) -> bool:
+        try:
+            check_signature(authorization)
+        except InferproofError:
+            return False
+        return (
+            authorization.valid_after < self._clock() < authorization.valid_before
+            and (authorization.payer, authorization.nonce) not in self.used
+            and self._transfer(authorization.payer, authorization.payee, authorization.amount)
+        )
+
+    def _transfer(self, payer: Address, payee: Address, amount: int) -> bool:
+        if self.balances.get(payer, 0) < amount:
+            return False
+        self.balances[payer] -= amount
+        self.credit(payee, amount)
+        return True
+
+
+class CashChain:
+    """One sender's door to a ledger. Implements services.settler.base.SettlementChain."""
+
+    def __init__(self, ledger: CashLedger, sender: Address) -> None:
+        self._ledger = ledger
+        self._sender = sender
+
+    @property
+    def asset(self) -> Asset:
+        return self._ledger.asset
+
+    @property
+    def sender(self) -> Address:
+        return self._sender
+
+    async def head(self) -> int:
+        self._ledger.require_up()
+        return self._ledger.block
+
+    async def balance(self, holder: Address) -> int:
+        self._ledger.require_up()
+        return self._ledger.balances.get(holder, 0)
+
+    async def authorization_used(self, payer: Address, nonce: Digest) -> bool:
+        self._ledger.require_up()
+        return (payer, nonce) in self._ledger.used
+
+    async def next_nonce(self) -> int:
+        self._ledger.require_up()
+        nonce = self._ledger.next_nonce.get(self._sender, 0)
+        while (self._sender, nonce) in self._ledger.waiting:
+            nonce += 1
+        return nonce
+
+    async def sign_settlement(self, authorization: Authorization, nonce: int) -> CashTransaction:
+        return self._sign({"authorization": authorization_json(authorization)}, nonce)
+
+    async def sign_refund(self, to: Address, amount: int, nonce: int) -> CashTransaction:
+        return self._sign({"to": to.hex, "amount": str(amount)}, nonce)
+
+    async def submit(self, raw: bytes) -> None:
+        self._ledger.require_up()
+        fields = Fields(parse_canonical_json(raw, max_bytes=_MAX_RAW), "transaction")
+        self._ledger.submit(
+            CashTransaction(
+                Digest(keccak256(raw)), fields.integer("nonce"), fields.address("sender"), raw
+            )
+        )
+
+    async def included(self, tx: Digest) -> CashInclusion | None:
+        self._ledger.require_up()
+        return self._ledger.included.get(tx)
+
+    async def settled_by(
+        self, authorization: Authorization, first_block: int
+    ) -> CashInclusion | None:
+        self._ledger.require_up()
+        found = self._ledger.used.get((authorization.payer, authorization.nonce))
+        return found if found is not None and found.block >= first_block else None
+
+    def _sign(self, action: dict[str, Json], nonce: int) -> CashTransaction:
+        raw = canonical_json({**action, "sender": self._sender.hex, "nonce": nonce})
+        return CashTransaction(Digest(keccak256(raw)), nonce, self._sender, raw)

@@ -1,0 +1,32 @@
+"""The real SQL storage in memory: the same code as in a file, gone when it is closed."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from inferproof.storage.db.engine import MEMORY, Database
+from inferproof.storage.db.models import SqlModelStore
+from inferproof.storage.db.orders import SqlOrderBook
+from inferproof.storage.db.verifications import SqlVerifications
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The stores of one database."""
+
+    database: Database
+    orders: SqlOrderBook
+    models: SqlModelStore
+    verifications: SqlVerifications
+
+
+@asynccontextmanager
+async def open_stores(url: str = MEMORY) -> AsyncIterator[Stores]:
+    """The stores of the database at the URL, closed when the block ends."""
+    database = await Database.open(url)
+    try:
+        yield Stores(
+            database, SqlOrderBook(database), SqlModelStore(database), SqlVerifications(database)
+        )
+    finally:
+        await database.close()

@@ -1,0 +1,36 @@
+"""Metrics in memory, for tests to read."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from inferproof.types.job import JobState
+
+
+class MemoryMetrics:
+    """Implements services.metrics.Metrics."""
+
+    def __init__(self) -> None:
+        self.proofs: Counter[tuple[str, str]] = Counter()
+        self.stages: dict[str, list[float]] = {}
+        self.payments: Counter[str] = Counter()
+        self.refunds: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
+        self.depth: dict[JobState, int] = {}
+
+    def proof(self, system: str, model: str) -> None:
+        self.proofs[system, model] += 1
+
+    def stage(self, stage: str, seconds: float) -> None:
+        self.stages.setdefault(stage, []).append(seconds)
+
+    def payment(self, outcome: str) -> None:
+        self.payments[outcome] += 1
+
+    def refund(self, outcome: str) -> None:
+        self.refunds[outcome] += 1
+
+    def failure(self, code: str) -> None:
+        self.failures[code] += 1
+
+    def queue(self, depth: Mapping[JobState, int]) -> None:
+        self.depth = dict(depth)

@@ -1,0 +1,334 @@
+"""A whole gateway on the cash chain and a proof system that only binds, stepped by hand."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from inferproof.errors import MissingPart, Reason
+from inferproof.protocol.authorization import authorization_digest
+from inferproof.protocol.commitments import (
+    bound_nonce,
+    input_commitment,
+    output_commitment,
+    request_digest,
+)
+from inferproof.protocol.encoding import keccak256
+from inferproof.protocol.proof_file import DisclosedInput, ProofFile, encode_proof_file
+from inferproof.protocol.signature import SigningKey
+from inferproof.protocol.verifier_bundle import VerifierBundle, encode_bundle
+from inferproof.proving.base import (
+    CompileReport,
+    CompileRequest,
+    Description,
+    Estimate,
+    Progress,
+    Proved,
+    ProveRequest,
+    no_progress,
+)
+from inferproof.services.bell import Bell
+from inferproof.services.catalog import Catalog
+from inferproof.services.gateway.base import GatewaySettings, JobView
+from inferproof.services.gateway.intake import Intake
+from inferproof.services.gateway.registry import Registry
+from inferproof.services.gateway.service import GatewayService
+from inferproof.services.gateway.submission import build_submission
+from inferproof.services.settler.service import Settler, SettlerSettings
+from inferproof.services.worker.compute import Compute
+from inferproof.services.worker.service import Worker, WorkerSettings
+from inferproof.storage.artifacts import LocalArtifacts
+from inferproof.storage.blobs.local import LocalBlobs
+from inferproof.testing.cash import CashChain, CashLedger
+from inferproof.testing.memory_store import Stores, open_stores
+from inferproof.testing.metrics import MemoryMetrics
+from inferproof.testing.samples import (
+    ASSET,
+    GATEWAY,
+    ORDERED_AT,
+    PAYER,
+    SYSTEM,
+    SampleChecker,
+    sample_bundle,
+    sample_preprocess,
+    sample_proof,
+)
+from inferproof.types.digest import Address, Digest
+from inferproof.types.payment import Authorization
+from inferproof.types.proof import Assurance, Statement
+from inferproof.types.receipt import Request
+from inferproof.types.tensor import FixedTensor
+
+PRICE = 250_000
+PROVIDER_KEY = SigningKey(keccak256(b"inferproof test provider"))
+TREASURY = GATEWAY.address
+MODEL = "sample"
+PATH = "/v1/models/sample/infer"
+BODY = b'{"input":[1.5,-2,0.25]}'
+
+CARD: dict[str, Any] = {
+    "schema": "inferproof/model-card/1",
+    "id": MODEL,
+    "version": "1.0.0",
+    "title": "Sample",
+    "description": "Three numbers in, two out.",
+    "category": "testing",
+    "developer": "The inferproof authors",
+    "license": "MIT",
+    "files": {"model": "model.onnx"},
+    "input": {
+        "type": "vector",
+        "max_bytes": 1000,
+        "examples": [{"title": "one", "value": {"a": 1.5}, "label": "no"}],
+    },
+    "output": {"type": "classification", "labels": ["yes", "no"], "unit": "logit"},
+    "price": {"amount": "0.25", "currency": "USDC"},
+    "proof": {"system": SYSTEM, "input_visibility": "public"},
+    "revenue": {"developer_bps": 7000, "platform_bps": 3000},
+    "preprocessing": {"kind": "vector"},
+}
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = ORDERED_AT
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class BindingSystem(SampleChecker):
+    """Answers with the first two inputs in halves; its proofs bind, and prove nothing.
+
+    `faults` are raised by the next proofs, one each; `change` alters the statement.
+    """
+
+    name = SYSTEM
+    version = "1.0.0"
+
+    def __init__(self, bundle: VerifierBundle) -> None:
+        self.bundle = bundle
+        self.proofs = 0
+        self.faults: list[BaseException] = []
+        self.change: Callable[[Statement], Statement] = lambda statement: statement
+        self.before: Callable[[], None] = lambda: None
+
+    def supports(self, operator: str) -> bool:
+        return True
+
+    def describe(self) -> Description:
+        return Description(SYSTEM, "1.0.0", Assurance.COMMITMENT, "nothing", "the execution")
+
+    def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
+        raise NotImplementedError
+
+    def prove(self, request: ProveRequest, progress: Progress = no_progress) -> Proved:
+        self.before()
+        if self.faults:
+            raise self.faults.pop(0)
+        x = request.inputs["x"]
+        outputs = (FixedTensor("y", (1, 2), tuple(int(v * 2) for v in x[:2]), 0.5),)
+        statement = self.change(
+            Statement(
+                job_id=request.job_id,
+                model_commitment=self.bundle.commitment,
+                input_commitment=input_commitment(request.salt, request.inputs),
+                output_commitment=output_commitment(outputs),
+                proof_system=SYSTEM,
+                provider=request.provider,
+            )
+        )
+        self.proofs += 1
+        file = encode_proof_file(
+            ProofFile(
+                statement,
+                outputs,
+                sample_proof(self.bundle, statement),
+                DisclosedInput(request.salt, request.inputs),
+            )
+        )
+        return Proved(file, outputs, 0.001, 0.002, 0.010, 0.001, 1.0)
+
+    def verifier(self, artifact: Path) -> VerifierBundle:
+        return self.bundle
+
+    def estimate(self, artifact: Path) -> Estimate:
+        return Estimate(0.9, 0.005, 120_000_000, 4_000_000, 3_100, 520_000)
+
+
+def systems_of(system: BindingSystem) -> Callable[[str], BindingSystem]:
+    def find(name: str) -> BindingSystem:
+        if name != SYSTEM:
+            raise MissingPart(
+                Reason.MISSING_LIBRARY, feature=name, package=name, command=f"pip install {name}"
+            )
+        return system
+
+    return find
+
+
+@dataclass
+class World:
+    """What is outside the services and survives them."""
+
+    folder: Path
+    clock: Clock = field(default_factory=Clock)
+    system: BindingSystem = field(default_factory=lambda: BindingSystem(sample_bundle()))
+    settler: SettlerSettings = field(default_factory=SettlerSettings)
+    worker: WorkerSettings = field(default_factory=lambda: WorkerSettings(retry_s=0))
+    queue_limit: int = 1000
+    drawn: int = 0
+
+    def __post_init__(self) -> None:
+        self.ledger = CashLedger(ASSET, self.clock)
+        self.ledger.credit(PAYER.address, 100 * PRICE)
+
+    def entropy(self, size: int) -> bytes:
+        self.drawn += 1
+        return keccak256(b"entropy %d" % self.drawn)[:size]
+
+    @property
+    def url(self) -> str:
+        return f"sqlite+aiosqlite:///{self.folder / 'orders.db'}"
+
+
+@dataclass
+class Services:
+    """One running of the services over a world. Drop it and make another to crash."""
+
+    world: World
+    stores: Stores
+    gateway: GatewayService
+    settler: Settler
+    worker: Worker
+    metrics: MemoryMetrics
+    bell: Bell
+
+    async def accept(self, **changes: Any) -> JobView:
+        payment = changes.pop("payment", None) or pay(self.world)
+        request = changes.pop("request", Request("POST", PATH, BODY))
+        return await self.gateway.accept(changes.pop("model", MODEL), request, payment, **changes)
+
+    async def register(self) -> None:
+        document, signature = build_submission(
+            CARD, encode_bundle(self.world.system.bundle), Digest(bytes(32)), 1234, PROVIDER_KEY
+        )
+        view = await self.gateway.submit_model(document, signature)
+        (self.world.folder / "artifacts" / view.commitment.raw.hex()).mkdir(
+            parents=True, exist_ok=True
+        )
+        await self.gateway.approve(view.name)
+
+
+def build(world: World, stores: Stores) -> Services:
+    bell, metrics, catalog = Bell(), MemoryMetrics(), Catalog(stores.models)
+    settings = GatewaySettings(ASSET, TREASURY, queue_limit=world.queue_limit)
+    systems = systems_of(world.system)
+    blobs = LocalBlobs(world.folder / "blobs")
+    artifacts = LocalArtifacts(world.folder / "artifacts")
+    chain = CashChain(world.ledger, TREASURY)
+    registry = Registry(
+        models=stores.models,
+        catalog=catalog,
+        blobs=blobs,
+        artifacts=artifacts,
+        systems=systems,
+        settings=settings,
+        clock=world.clock,
+    )
+    intake = Intake(
+        orders=stores.orders,
+        catalog=catalog,
+        chain=chain,
+        preprocess=sample_preprocess,
+        key=GATEWAY,
+        settings=settings,
+        clock=world.clock,
+        entropy=world.entropy,
+        metrics=metrics,
+        bell=bell,
+    )
+    gateway = GatewayService(
+        registry=registry,
+        intake=intake,
+        orders=stores.orders,
+        catalog=catalog,
+        verifications=stores.verifications,
+        blobs=blobs,
+        systems=systems,
+        preprocess=sample_preprocess,
+        key=GATEWAY,
+        settings=settings,
+        clock=world.clock,
+        bell=bell,
+    )
+    settler = Settler(
+        orders=stores.orders,
+        chain=chain,
+        settings=world.settler,
+        clock=world.clock,
+        metrics=metrics,
+        bell=bell,
+    )
+    compute = Compute(
+        systems=systems,
+        artifacts=artifacts,
+        blobs=blobs,
+        preprocess=sample_preprocess,
+        key=GATEWAY,
+        clock=world.clock,
+        time_limit_s=60,
+    )
+    worker = Worker(
+        orders=stores.orders,
+        catalog=catalog,
+        compute=compute,
+        settings=world.worker,
+        clock=world.clock,
+        metrics=metrics,
+        bell=bell,
+    )
+    return Services(world, stores, gateway, settler, worker, metrics, bell)
+
+
+@asynccontextmanager
+async def running(world: World, *, url: str | None = None) -> AsyncIterator[Services]:
+    """Services over the world's database, with the sample model registered."""
+    async with open_stores(url or world.url) as stores:
+        services = build(world, stores)
+        await services.register()
+        yield services
+
+
+def pay(
+    world: World,
+    *,
+    body: bytes = BODY,
+    salt: bytes = bytes(32),
+    nonce: Digest | None = None,
+    key: SigningKey = PAYER,
+    **changes: Any,
+) -> Authorization:
+    """A signed authorization whose nonce is bound to the request."""
+    unsigned = Authorization(
+        asset=ASSET,
+        payer=key.address,
+        payee=TREASURY,
+        amount=PRICE,
+        valid_after=world.clock.now - 600,
+        valid_before=world.clock.now + 120,
+        nonce=nonce or bound_nonce(request_digest("POST", PATH, body), salt),
+        signature=b"",
+    )
+    changed = replace(unsigned, **changes)
+    return replace(changed, signature=key.sign(authorization_digest(changed)))
+
+
+def nonce(number: int) -> Digest:
+    return Digest(keccak256(b"nonce %d" % number))
+
+
+STRANGER_ADDRESS = Address(b"\x09" * 20)
