@@ -29,7 +29,7 @@ def proven_sentence(assurance: Assurance, parts: ModelParts) -> str:
     hidden = "" if assurance is Assurance.ZK_INTEGRITY else ", revealing neither weights nor input"
     shown = "disclosed" if parts.visibility is Visibility.PUBLIC else "committed"
     return (
-        f"A {parts.proof_system} proof shows that the output is what the committed, quantised "
+        f"A proof by {parts.proof_system} shows that the output is what the committed, quantised "
         f"model computes on the {shown} input{hidden}.{_SETUP_SENTENCE[parts.setup]}"
     )
 

@@ -1,0 +1,131 @@
+"""What a receipt claims follows from the model's parts, and never says more than its proof."""
+
+from dataclasses import replace
+
+import pytest
+
+from inferproof.protocol.claims import (
+    PROVES_EXECUTION,
+    assurance_of,
+    derive_claims,
+    proven_sentence,
+)
+from inferproof.testing.samples import SETTLED, sample_bundle
+from inferproof.types.payment import Settlement, SettlementState
+from inferproof.types.proof import Assurance, ModelParts, Setup, Visibility
+from inferproof.types.receipt import Claim, ClaimSource, ClaimStatus
+
+NAMES = (
+    "execution",
+    "preprocessing",
+    "model-identity",
+    "trusted-setup",
+    "payment-authorized",
+    "request-bound",
+    "payment-settled",
+    "timings",
+)
+
+
+def _parts(
+    system: str = "ezkl",
+    visibility: Visibility = Visibility.PUBLIC,
+    setup: Setup = Setup.CEREMONY,
+) -> ModelParts:
+    return sample_bundle(system=system, visibility=visibility, setup=setup).parts
+
+
+def _claim(name: str, parts: ModelParts, settlement: Settlement = SETTLED, **kw: bool) -> Claim:
+    return next(c for c in derive_claims(parts, settlement, **kw) if c.name == name)
+
+
+@pytest.mark.parametrize("system", ["ezkl", "sample"])
+@pytest.mark.parametrize("visibility", Visibility)
+@pytest.mark.parametrize("setup", Setup)
+def test_the_same_names_in_the_same_order(
+    system: str, visibility: Visibility, setup: Setup
+) -> None:
+    claims = derive_claims(_parts(system, visibility, setup), SETTLED)
+    assert tuple(c.name for c in claims) == NAMES
+    assert all(c.reason for c in claims)
+
+
+@pytest.mark.parametrize("system", ["toy", "commitment", "sample", "EZKL", "ezkl ", "", "new"])
+def test_a_system_that_is_not_known_proves_nothing_of_the_execution(system: str) -> None:
+    parts = _parts(system)
+    assert assurance_of(parts) is Assurance.COMMITMENT
+    claim = _claim("execution", parts)
+    assert (claim.status, claim.source) == (ClaimStatus.UNKNOWN, ClaimSource.PROVIDER_ASSERTED)
+    assert "not proven" in proven_sentence(assurance_of(parts), parts)
+
+
+def test_only_proven_systems_reach_integrity() -> None:
+    assert sorted(PROVES_EXECUTION) == ["ezkl"]
+    parts = _parts("ezkl")
+    assert assurance_of(parts) is Assurance.ZK_INTEGRITY
+    assert _claim("execution", parts).source is ClaimSource.PROVEN
+
+
+def test_a_development_setup_is_said_in_sentence_and_claims() -> None:
+    parts = _parts(setup=Setup.DEVELOPMENT)
+    assert "could forge this proof" in proven_sentence(Assurance.ZK_INTEGRITY, parts)
+    assert _claim("trusted-setup", parts).status is ClaimStatus.REFUTED
+    assert _claim("execution", parts).reason.endswith(
+        "unless the maker of the development SRS forged the proof"
+    )
+    assert "forge" not in _claim("execution", _parts()).reason
+
+
+def test_a_ceremony_is_the_providers_word_and_names_its_digest() -> None:
+    parts = _parts()
+    claim = _claim("trusted-setup", parts)
+    assert claim.source is ClaimSource.PROVIDER_ASSERTED
+    assert parts.srs.hex in claim.reason
+
+
+def test_preprocessing_of_a_hidden_input_is_the_providers_word() -> None:
+    hidden = _claim("preprocessing", _parts(visibility=Visibility.HASHED))
+    assert hidden.source is ClaimSource.PROVIDER_ASSERTED
+    assert _claim("preprocessing", _parts()).source is ClaimSource.VERIFIER_DERIVED
+
+
+def test_a_request_without_its_salt_is_the_operators_word() -> None:
+    assert _claim("request-bound", _parts()).source is ClaimSource.OPERATOR_ASSERTED
+    bound = _claim("request-bound", _parts(), request_bound=True)
+    assert bound.source is ClaimSource.VERIFIER_DERIVED
+
+
+@pytest.mark.parametrize("state", set(SettlementState) - {SettlementState.SETTLED})
+def test_a_settlement_that_is_not_settled_is_unknown(state: SettlementState) -> None:
+    claim = _claim("payment-settled", _parts(), Settlement(state))
+    assert claim.status is ClaimStatus.UNKNOWN
+    assert claim.reason == f"the settlement is {state.value}"
+
+
+def test_a_settled_payment_is_the_operators_word_and_names_its_transaction() -> None:
+    claim = _claim("payment-settled", _parts())
+    assert claim.source is ClaimSource.OPERATOR_ASSERTED
+    assert SETTLED.transaction is not None
+    assert SETTLED.transaction.hex in claim.reason
+
+
+def test_the_sentence_of_each_level() -> None:
+    public, hashed = _parts(), _parts(visibility=Visibility.HASHED)
+    ceremony = " This rests on the set-up ceremony whose digest the model commitment holds."
+    assert proven_sentence(Assurance.ZK_INTEGRITY, public) == (
+        "A proof by ezkl shows that the output is what the committed, quantised model computes "
+        "on the disclosed input." + ceremony
+    )
+    assert proven_sentence(Assurance.ZK_PRIVATE, hashed) == (
+        "A proof by ezkl shows that the output is what the committed, quantised model computes "
+        "on the committed input, revealing neither weights nor input." + ceremony
+    )
+    assert proven_sentence(Assurance.COMMITMENT, public) == (
+        "Job, model, input and output are bound together; "
+        "that the model was executed is not proven."
+    )
+    assert proven_sentence(Assurance.QUORUM, public) == (
+        "A quorum of staked validators attested the output; execution is not proven."
+    )
+    none = replace(public, setup=Setup.NONE)
+    assert proven_sentence(Assurance.ZK_INTEGRITY, none).endswith("on the disclosed input.")

@@ -1,0 +1,71 @@
+"""The life cycle: money decides which ways a job may go."""
+
+import pytest
+
+from inferproof.errors import Conflict, Reason
+from inferproof.protocol import lifecycle
+from inferproof.protocol.lifecycle import FINAL, PAID, TRANSITIONS, Transition, after
+from inferproof.testing.rejections import rejects
+from inferproof.types.job import JobState
+
+ALL = [(state, transition) for state in JobState for transition in Transition]
+
+
+def _reachable(start: JobState, without: frozenset[Transition] = frozenset()) -> set[JobState]:
+    seen, todo = {start}, [start]
+    while todo:
+        here = todo.pop()
+        for (state, transition), target in TRANSITIONS.items():
+            if state is here and transition not in without and target not in seen:
+                seen.add(target)
+                todo.append(target)
+    return seen
+
+
+@pytest.mark.parametrize(("state", "transition"), ALL)
+def test_each_state_and_transition(state: JobState, transition: Transition) -> None:
+    if (state, transition) in TRANSITIONS:
+        assert after(state, transition) is TRANSITIONS[state, transition]
+        return
+    with rejects(
+        Reason.JOB_TRANSITION_ILLEGAL,
+        f"a job that is {state.value} does not allow {transition.value}",
+        kind=Conflict,
+    ):
+        after(state, transition)
+
+
+def test_nothing_leaves_a_final_state() -> None:
+    assert not [s for s, _ in TRANSITIONS if s in FINAL]
+
+
+def test_every_state_that_is_not_final_has_a_way_out_and_is_reached() -> None:
+    assert {s for s, _ in TRANSITIONS} == set(JobState) - FINAL
+    assert _reachable(JobState.RESERVED) == set(JobState)
+
+
+@pytest.mark.parametrize("state", sorted(PAID))
+def test_a_paid_job_can_end_and_ends_in_done_or_refunded(state: JobState) -> None:
+    ends = _reachable(state) & FINAL
+    assert ends
+    assert ends <= {JobState.DONE, JobState.REFUNDED}
+
+
+def test_a_job_that_fails_is_refunded_and_never_done() -> None:
+    assert _reachable(JobState.FAILED) & FINAL == {JobState.REFUNDED}
+
+
+def test_only_a_settled_payment_makes_a_job_runnable() -> None:
+    unsettled = _reachable(JobState.RESERVED, frozenset({Transition.SETTLED}))
+    assert unsettled == {JobState.RESERVED, JobState.SETTLING, JobState.VOID}
+
+
+def test_no_paid_state_becomes_unpaid() -> None:
+    assert not [s for (s, _), target in TRANSITIONS.items() if s in PAID and target not in PAID]
+
+
+def test_the_drawing_shows_every_state_and_transition() -> None:
+    drawing = lifecycle.__doc__ or ""
+    words = drawing.replace("─", " ").replace("│", " ").split()
+    assert [t.value for t in Transition if t.value not in words] == []
+    assert [s.name for s in JobState if s.name not in words] == []
