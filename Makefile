@@ -46,7 +46,7 @@ bench: bootstrap
 	@$(PY) bench/run.py
 
 zoo: bootstrap
-	@$(PY) zoo/train_all.py
+	@$(PY) -m zoo.train_all
 
 clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .inferproof contracts/out contracts/cache

@@ -1,0 +1,74 @@
+"""What only the chain can say of a receipt: that it was paid, and that a contract accepts it.
+
+1  the node serves the receipt's chain, and the token is the one described
+2  the settlement's transaction is in the stated block and made exactly this payment
+3  the verifier contract, recognised by its code, accepts the same proof bytes
+"""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from inferproof.chain.rpc import Rpc
+from inferproof.chain.token import check_token, require_settlement
+from inferproof.chain.verifier import VerifyingKeyArtifact, verify_on_chain
+from inferproof.errors import Reason, ReceiptRejected
+from inferproof.protocol.proof_file import ProofFile
+from inferproof.protocol.verifier_bundle import VerifierBundle
+from inferproof.types.digest import Address
+from inferproof.types.payment import SettlementState
+from inferproof.types.receipt import Receipt
+from inferproof.verify.receipt import VerifiedReceipt
+
+
+@dataclass(frozen=True, slots=True)
+class EvmCall:
+    """What a verifier contract is asked: proof bytes, public values, verifying-key artifact."""
+
+    proof: bytes
+    instances: list[int]
+    vka: VerifyingKeyArtifact
+
+
+MakeCall = Callable[[VerifierBundle, ProofFile], EvmCall | None]
+"""Makes the call from a bundle and a proof; None for systems that no contract verifies."""
+
+
+async def chain_steps(
+    url: str, verified: VerifiedReceipt, contract: Address | None, make_call: MakeCall
+) -> AsyncIterator[tuple[str, str]]:
+    """The name and finding of each step, as it ends.
+
+    Without `contract` the third step is left out. Raises: ReceiptRejected RECEIPT_NOT_SETTLED,
+    RECEIPT_SETTLEMENT; PaymentRejected SETTLEMENT_NO_TRANSFER; as `check_token` and
+    `verify_on_chain`.
+    """
+    receipt = verified.file.receipt
+    async with Rpc(url) as rpc:
+        # 1
+        await check_token(rpc, receipt.payment.asset)
+        yield "chain and token", f"{receipt.payment.asset.network}, {receipt.payment.asset.symbol}"
+        # 2
+        yield "payment is settled", await _settlement(rpc, receipt)
+        # 3
+        if contract is None:
+            return
+        call = make_call(verified.bundle, verified.proof.file)
+        if call is None:
+            return
+        accepted = await verify_on_chain(
+            rpc, contract, proof=call.proof, instances=call.instances, vka=call.vka
+        )
+        yield "contract accepts the proof", f"{contract}, {accepted.gas:,} gas"
+
+
+async def _settlement(rpc: Rpc, receipt: Receipt) -> str:
+    settlement = receipt.settlement
+    if settlement.state is not SettlementState.SETTLED or settlement.transaction is None:
+        raise ReceiptRejected(Reason.RECEIPT_NOT_SETTLED, state=settlement.state.value)
+    found = await rpc.receipt(settlement.transaction)
+    if found is None or found.block != settlement.block:
+        raise ReceiptRejected(
+            Reason.RECEIPT_SETTLEMENT, tx=settlement.transaction, block=settlement.block
+        )
+    require_settlement(found, receipt.payment)
+    return f"{receipt.payment.money} in block {found.block}, transaction {found.tx}"

@@ -1,0 +1,126 @@
+"""`inferproof verify RECEIPT`: the numbered steps, offline; with a node, the chain's as well."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from inferproof.cli.console import err, failures, out, print_json
+from inferproof.cli.files import read_file
+from inferproof.client.tools import installed_tools
+from inferproof.errors import MissingPart, Reason
+from inferproof.protocol.receipt import MAX_BYTES
+from inferproof.types.digest import Address
+from inferproof.types.receipt import ClaimStatus
+from inferproof.verify.policy import Policy
+from inferproof.verify.receipt import Step, StepStatus, VerifiedReceipt, verify_receipt
+
+_STATUS_COLOUR = {
+    ClaimStatus.ASSERTED: "green",
+    ClaimStatus.REFUTED: "red",
+    ClaimStatus.UNKNOWN: "yellow",
+}
+
+
+def verify(
+    path: Path,
+    *,
+    policy: Policy,
+    as_json: bool,
+    proof: Path | None = None,
+    verifier: Path | None = None,
+    on_chain: str | None = None,
+    contract: Address | None = None,
+) -> None:
+    """Verifies a receipt file and prints each step as it ends.
+
+    `on_chain` is the JSON-RPC address of a node; `contract` that of the verifier contract,
+    whoever named it: it is recognised by its code.
+    Raises: typer.Exit(1) with reason and message for the first step that fails.
+    """
+    with failures(as_json=as_json):
+        show = _quiet if as_json else _show
+        verified = verify_receipt(
+            read_file(path, MAX_BYTES),
+            policy,
+            installed_tools(),
+            proof=read_file(proof, MAX_BYTES) if proof else None,
+            verifier=read_file(verifier, MAX_BYTES) if verifier else None,
+            on_step=show,
+        )
+        steps = [*verified.steps]
+        if on_chain is not None:
+            steps += asyncio.run(_ask_chain(on_chain, contract, verified, len(steps), show))
+        if as_json:
+            print_json(_json(verified, steps))
+        else:
+            print_verified(verified)
+
+
+def _quiet(_step: Step) -> None:
+    return
+
+
+def _show(step: Step) -> None:
+    mark = "[green]✓[/]" if step.status is StepStatus.PASSED else "[yellow]–[/]"
+    err.print(f"{mark} {step.number:2}  {step.name}  [dim]{step.detail}[/]", soft_wrap=True)
+
+
+async def _ask_chain(
+    url: str,
+    contract: Address | None,
+    verified: VerifiedReceipt,
+    done: int,
+    show: Callable[[Step], None],
+) -> list[Step]:
+    try:
+        from inferproof.chain.receipts import chain_steps
+    except ImportError:
+        raise MissingPart(
+            Reason.MISSING_LIBRARY,
+            feature="asking a chain",
+            package="web3",
+            command="pip install 'inferproof[chain]'",
+        ) from None
+    from inferproof.cli.onchain import evm_call
+
+    steps: list[Step] = []
+    async for name, detail in chain_steps(url, verified, contract, evm_call):
+        step = Step(done + len(steps) + 1, name, StepStatus.PASSED, detail)
+        steps.append(step)
+        show(step)
+    return steps
+
+
+def print_verified(verified: VerifiedReceipt) -> None:
+    """Prints what a verified receipt says: the answer, the sentence, the claims."""
+    receipt = verified.file.receipt
+    for tensor in verified.proof.outputs:
+        values = ", ".join(f"{v:.4g}" for v in tensor.to_array().reshape(-1)[:8])
+        more = ", …" if len(tensor.values) > 8 else ""
+        out.print(f"[bold]{tensor.name}[/] {list(tensor.shape)}: {values}{more}", soft_wrap=True)
+    out.print(f"[bold]assurance[/] {receipt.assurance.value}: {receipt.proven}", soft_wrap=True)
+    for claim in receipt.claims:
+        colour = _STATUS_COLOUR[claim.status]
+        out.print(
+            f"  [{colour}]{claim.status.value:8}[/] {claim.name:18} "
+            f"[dim]{claim.source.value}[/]: {claim.reason}",
+            soft_wrap=True,
+        )
+    out.print("[bold green]verified[/]")
+
+
+def _json(verified: VerifiedReceipt, steps: list[Step]) -> dict[str, Any]:
+    receipt = verified.file.receipt
+    return {
+        "verified": True,
+        "receipt": verified.digest.hex,
+        "job_id": receipt.statement.job_id.hex,
+        "model_commitment": receipt.statement.model_commitment.hex,
+        "assurance": receipt.assurance.value,
+        "proven": receipt.proven,
+        "outputs": {t.name: t.to_array().tolist() for t in verified.proof.outputs},
+        "claims": [asdict(claim) for claim in receipt.claims],
+        "steps": [asdict(step) for step in steps],
+    }
