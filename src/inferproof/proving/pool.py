@@ -139,9 +139,11 @@ class WorkerPool:
         """Ends all workers; tasks in progress fail with PROVER_CRASHED."""
         with self._lock:
             self._closed = True
-            workers = [*self._idle, *self._busy]
+            idle, busy = list(self._idle), list(self._busy)
             self._idle.clear()
-        for worker in workers:
+        for worker in idle:
+            worker.kill()
+        for worker in busy:  # the thread that waits for it reads its end and closes its pipes
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(worker.process.pid, signal.SIGKILL)
 
