@@ -1,0 +1,187 @@
+"""The five steps of a proof, each with what fails it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from inferproof.errors import ProofRejected, Reason
+from inferproof.protocol.commitments import (
+    hashed_input_commitment,
+    input_commitment,
+    output_commitment,
+)
+from inferproof.protocol.proof_file import (
+    DisclosedInput,
+    ProofFile,
+    decode_proof_file,
+    encode_proof_file,
+)
+from inferproof.protocol.verifier_bundle import VerifierBundle
+from inferproof.testing.rejections import rejects
+from inferproof.testing.samples import (
+    ANSWER,
+    SALT,
+    Sample,
+    SampleChecker,
+    sample_bundle,
+    sample_proof,
+)
+from inferproof.types.proof import Visibility
+from inferproof.types.tensor import FixedTensor
+from inferproof.verify.proof import verify_proof
+
+BUNDLE = sample_bundle()
+HIDDEN = sample_bundle(visibility=Visibility.HASHED)
+FILE = decode_proof_file(Sample().proof())
+
+
+def _proved(file: ProofFile, bundle: VerifierBundle = BUNDLE) -> bytes:
+    """The file with a proof that holds for its statement: what a lying prover would make."""
+    return encode_proof_file(replace(file, proof=sample_proof(bundle, file.statement)))
+
+
+@pytest.mark.parametrize("bundle", [BUNDLE, HIDDEN])
+def test_a_proof_that_holds(bundle: VerifierBundle) -> None:
+    data = Sample(bundle=bundle).proof()
+    proved = verify_proof(data, bundle, SampleChecker())
+    assert proved.outputs == ANSWER
+    assert proved.statement == decode_proof_file(data).statement
+
+
+def test_1_the_file_decodes() -> None:
+    with rejects(
+        Reason.JSON_NOT_CANONICAL, "the document is not canonical JSON", kind=ProofRejected
+    ):
+        verify_proof(b"\0", BUNDLE, SampleChecker())
+
+
+def test_2_the_model_is_the_bundles() -> None:
+    got = decode_proof_file(Sample(bundle=HIDDEN).proof()).statement.model_commitment
+    with rejects(
+        Reason.PROOF_OTHER_MODEL,
+        f"the proof is for model {got}, not for {BUNDLE.commitment}",
+        kind=ProofRejected,
+    ):
+        verify_proof(Sample(bundle=HIDDEN).proof(), BUNDLE, SampleChecker())
+
+
+def test_2_the_system_is_the_bundles() -> None:
+    statement = replace(FILE.statement, proof_system="ezkl")
+    with rejects(
+        Reason.PROOF_OTHER_SYSTEM, "the proof is of system ezkl, the model was compiled for sample"
+    ):
+        verify_proof(_proved(replace(FILE, statement=statement)), BUNDLE, SampleChecker())
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        (),
+        (FixedTensor("z", (1, 2), (7, -3), 2.0**-7),),
+        (FixedTensor("y", (2, 1), (7, -3), 2.0**-7),),
+        (FixedTensor("y", (2,), (7, -3), 2.0**-7),),
+        ANSWER * 2,
+    ],
+)
+def test_3_the_outputs_are_those_of_the_model(outputs: tuple[FixedTensor, ...]) -> None:
+    statement = replace(FILE.statement, output_commitment=output_commitment(outputs))
+    file = replace(FILE, outputs=outputs, statement=statement)
+    with rejects(
+        Reason.PROOF_OUTPUTS_SHAPE, "the outputs in the proof are not those that the model declares"
+    ):
+        verify_proof(_proved(file), BUNDLE, SampleChecker())
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        FixedTensor("y", (1, 2), (8, -3), 2.0**-7),
+        FixedTensor("y", (1, 2), (-3, 7), 2.0**-7),
+        FixedTensor("y", (1, 2), (7, -3), 2.0**-8),
+    ],
+)
+def test_3_the_outputs_have_the_stated_commitment(output: FixedTensor) -> None:
+    with rejects(
+        Reason.PROOF_OUTPUT_COMMITMENT,
+        "the outputs do not have the output commitment of the statement",
+    ):
+        verify_proof(_proved(replace(FILE, outputs=(output,))), BUNDLE, SampleChecker())
+
+
+def test_4_the_input_is_disclosed_where_the_model_says_so() -> None:
+    hashes = (bytes(32),)
+    statement = replace(FILE.statement, input_commitment=hashed_input_commitment("sample", hashes))
+    file = replace(FILE, disclosed=None, input_hashes=hashes, statement=statement)
+    with rejects(
+        Reason.PROOF_INPUT_VISIBILITY,
+        "the model was compiled for public input, the proof shows another",
+    ):
+        verify_proof(_proved(file), BUNDLE, SampleChecker())
+
+
+def test_4_the_input_is_hashed_where_the_model_says_so() -> None:
+    statement = replace(FILE.statement, model_commitment=HIDDEN.commitment)
+    file = replace(FILE, statement=statement)
+    with rejects(
+        Reason.PROOF_INPUT_VISIBILITY,
+        "the model was compiled for hashed input, the proof shows another",
+    ):
+        verify_proof(_proved(file, HIDDEN), HIDDEN, SampleChecker())
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {},
+        {"z": np.zeros(3, np.float32)},
+        {"x": np.zeros((1, 3), np.float32)},
+        {"x": np.zeros(3, np.float32), "z": np.zeros(1, np.float32)},
+    ],
+)
+def test_4_the_inputs_are_those_of_the_model(tensors: dict[str, np.ndarray]) -> None:
+    statement = replace(FILE.statement, input_commitment=input_commitment(SALT, tensors))
+    file = replace(FILE, disclosed=DisclosedInput(SALT, tensors), statement=statement)
+    with rejects(
+        Reason.PROOF_INPUTS_SHAPE, "the inputs in the proof are not those that the model declares"
+    ):
+        verify_proof(_proved(file), BUNDLE, SampleChecker())
+
+
+@pytest.mark.parametrize(
+    "disclosed",
+    [
+        DisclosedInput(SALT, {"x": np.array([1.5, -2, 0.5], np.float32)}),
+        DisclosedInput(bytes(32), {"x": np.array([1.5, -2, 0.25], np.float32)}),
+    ],
+    ids=["another value", "another salt"],
+)
+def test_4_the_input_has_the_stated_commitment(disclosed: DisclosedInput) -> None:
+    with rejects(
+        Reason.PROOF_INPUT_COMMITMENT,
+        "the input does not have the input commitment of the statement",
+    ):
+        verify_proof(_proved(replace(FILE, disclosed=disclosed)), BUNDLE, SampleChecker())
+
+
+def test_4_the_hashes_have_the_stated_commitment() -> None:
+    file = decode_proof_file(Sample(bundle=HIDDEN).proof())
+    with rejects(
+        Reason.PROOF_INPUT_COMMITMENT,
+        "the input does not have the input commitment of the statement",
+    ):
+        verify_proof(
+            _proved(replace(file, input_hashes=(b"\1" * 32,)), HIDDEN), HIDDEN, SampleChecker()
+        )
+
+
+@pytest.mark.parametrize("field", ["job_id", "provider"])
+def test_5_the_proof_is_of_this_statement(field: str) -> None:
+    changed = {
+        "job_id": replace(FILE.statement, job_id=FILE.statement.model_commitment),
+        "provider": replace(FILE.statement, provider=type(FILE.statement.provider)(bytes(20))),
+    }
+    with rejects(Reason.PROOF_INVALID, "the proof does not hold for its statement"):
+        verify_proof(
+            encode_proof_file(replace(FILE, statement=changed[field])), BUNDLE, SampleChecker()
+        )
