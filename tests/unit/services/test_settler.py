@@ -1,0 +1,290 @@
+"""Money and the chain: what is stored, sent, believed and given back."""
+
+import asyncio
+import contextlib
+
+import pytest
+from service_parts import PRICE, TREASURY, Services, nonce, pay
+
+from inferproof.errors import InputRejected, PaymentRejected, Reason, Unavailable
+from inferproof.services.base import failure_of
+from inferproof.testing.cash import CashChain
+from inferproof.testing.rejections import rejects
+from inferproof.testing.samples import ASSET, PAYER, STRANGER
+from inferproof.types.job import JobState
+from inferproof.types.payment import SettlementState
+
+LOST = InputRejected(Reason.INPUT_NOT_FINITE, name="x")
+
+
+async def states(services: Services) -> dict[JobState, int]:
+    return {s: n for s, n in (await services.stores.orders.depth()).items() if n}
+
+
+async def test_stored_before_it_is_sent(services: Services) -> None:
+    job = await services.accept()
+    ledger = services.world.ledger
+    stored: list[int] = []
+    original = CashChain.submit
+
+    async def submit(self: CashChain, raw: bytes) -> None:
+        items = await services.stores.orders.open_outbox(ASSET.network, TREASURY)
+        stored.append(len([item for item in items if item.transaction.raw == raw]))
+        await original(self, raw)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CashChain, "submit", submit)
+        await services.settler.settle_once()
+    assert stored == [1]
+    assert ledger.balances[TREASURY] == PRICE
+    view = await services.gateway.job(job.id)
+    assert view.settlement.block == ledger.block
+    assert view.settlement.transaction in ledger.included
+
+
+async def test_chain_down_changes_nothing_and_is_tried_again(services: Services) -> None:
+    await services.accept()
+    services.world.ledger.down = True
+    for _ in range(3):
+        with rejects(
+            Reason.CHAIN_UNREACHABLE,
+            "the chain at cash does not answer: the test switched it off; "
+            "check the address and that the node runs",
+            kind=Unavailable,
+        ):
+            await services.settler.settle_once()
+    assert await states(services) == {JobState.RESERVED: 1}
+    services.world.ledger.down = False
+    await services.settler.settle_once()
+    assert await states(services) == {JobState.QUEUED: 1}
+
+
+async def test_slow_chain_is_uncertain_and_ends_well(services: Services) -> None:
+    job = await services.accept()
+    ledger, clock = services.world.ledger, services.world.clock
+    ledger.holding = True
+    await services.settler.settle_once()
+    assert (await services.gateway.job(job.id)).settlement.state is SettlementState.PENDING
+    clock.now += 61
+    await services.settler.settle_once()
+    assert (await services.gateway.job(job.id)).settlement.state is SettlementState.UNCERTAIN
+    assert await states(services) == {JobState.SETTLING: 1}
+    ledger.mine()
+    await services.settler.settle_once()
+    view = await services.gateway.job(job.id)
+    assert (view.state, view.settlement.state) == (JobState.QUEUED, SettlementState.SETTLED)
+
+
+async def test_dropped_transaction_is_sent_again_with_the_same_bytes(services: Services) -> None:
+    await services.accept()
+    ledger = services.world.ledger
+    ledger.forgetful = True
+    await services.settler.settle_once()
+    (item,) = await services.stores.orders.open_outbox(ASSET.network, TREASURY)
+    ledger.forgetful = False
+    await services.settler.settle_once()
+    assert await states(services) == {JobState.SETTLING: 1}  # not before resend_s
+    services.world.clock.now += 15
+    await services.settler.settle_once()
+    assert await states(services) == {JobState.QUEUED: 1}
+    assert list(ledger.included) == [item.transaction.tx]
+
+
+async def test_reverted_settlement_is_void(services: Services) -> None:
+    job = await services.accept()
+    services.world.ledger.balances[PAYER.address] = 0
+    await services.settler.settle_once()
+    view = await services.gateway.job(job.id)
+    (tx,) = services.world.ledger.included
+    assert view.state is JobState.VOID
+    assert view.settlement.state is SettlementState.FAILED
+    assert view.failure is not None
+    assert view.failure.code == "SETTLEMENT_REVERTED"
+    with rejects(
+        Reason.SETTLEMENT_REVERTED, f"the settlement {tx} failed on chain; no money moved"
+    ):
+        raise PaymentRejected(Reason.SETTLEMENT_REVERTED, tx=tx)
+    assert view.failure.message == f"the settlement {tx} failed on chain; no money moved"
+    assert await services.worker.work_once() is None
+    again = await services.accept()
+    assert again.state is JobState.VOID
+
+
+async def test_someone_else_settled_it_first(services: Services) -> None:
+    job = await services.accept()
+    payment = pay(services.world)
+    stranger = CashChain(services.world.ledger, STRANGER.address)
+    theirs = await stranger.sign_settlement(payment, 0)
+    await stranger.submit(theirs.raw)
+    await services.settler.settle_once()
+    view = await services.gateway.job(job.id)
+    assert view.state is JobState.QUEUED
+    assert view.settlement.transaction == theirs.tx
+    assert services.world.ledger.balances[TREASURY] == PRICE
+
+
+async def test_cancelled_authorization_is_void_only_after_a_while(services: Services) -> None:
+    job = await services.accept()
+    payment = pay(services.world)
+    services.world.ledger.cancel(payment.payer, payment.nonce)
+    await services.settler.settle_once()
+    await services.settler.settle_once()
+    assert (await services.gateway.job(job.id)).state is JobState.SETTLING
+    services.world.clock.now += 60
+    await services.settler.settle_once()
+    view = await services.gateway.job(job.id)
+    assert view.state is JobState.VOID
+    with rejects(
+        Reason.SETTLEMENT_CANCELLED, "the payer cancelled the authorization before it settled"
+    ):
+        raise PaymentRejected(Reason.SETTLEMENT_CANCELLED)
+    assert view.failure is not None
+    assert view.failure.code == "SETTLEMENT_CANCELLED"
+
+
+async def test_authorization_that_ended_before_it_was_sent(services: Services) -> None:
+    job = await services.accept()
+    payment = pay(services.world)
+    services.world.clock.now += 500
+    await services.settler.settle_once()
+    view = await services.gateway.job(job.id)
+    assert view.state is JobState.VOID
+    message = f"the authorization ended at {payment.valid_before} before it was sent"
+    assert view.failure is not None
+    assert view.failure.message == message
+    with rejects(Reason.SETTLEMENT_EXPIRED, message):
+        raise PaymentRejected(Reason.SETTLEMENT_EXPIRED, valid_before=payment.valid_before)
+    assert not services.world.ledger.included
+
+
+async def test_number_spent_by_another_transaction_of_the_key(services: Services) -> None:
+    job = await services.accept()
+    ledger, clock = services.world.ledger, services.world.clock
+    ledger.forgetful = True
+    await services.settler.settle_once()
+    ledger.forgetful = False
+    ledger.credit(TREASURY, 1)
+    elsewhere = CashChain(ledger, TREASURY)
+    await elsewhere.submit((await elsewhere.sign_refund(STRANGER.address, 1, 0)).raw)
+    clock.now += 15
+    await services.settler.settle_once()
+    assert (await services.gateway.job(job.id)).state is JobState.SETTLING
+    clock.now += 30
+    await services.settler.settle_once()
+    clock.now += 30
+    await services.settler.settle_once()  # signs again
+    await services.settler.settle_once()  # sends
+    assert (await services.gateway.job(job.id)).state is JobState.QUEUED
+    assert ledger.balances[TREASURY] == PRICE
+    assert len(ledger.included) == 2
+
+
+async def test_failed_job_is_refunded_once(services: Services) -> None:
+    job = await services.accept()
+    await services.settler.settle_once()
+    claimed = await services.stores.orders.claim(now=1, lease_until=2)
+    assert claimed is not None
+    await services.stores.orders.give_up(job.id, claimed.fence, failure_of(LOST), now=3)
+    for _ in range(3):
+        await services.settler.settle_once()
+    view = await services.gateway.job(job.id)
+    assert view.state is JobState.REFUNDED
+    assert view.refund is not None
+    assert view.refund.transaction in services.world.ledger.included
+    assert view.failure is not None
+    assert view.failure.code == "INPUT_NOT_FINITE"
+    assert services.world.ledger.balances == {PAYER.address: 100 * PRICE, TREASURY: 0}
+    assert services.metrics.refunds == {"sent": 1, "settled": 1}
+
+
+async def test_refund_waits_for_tokens(services: Services) -> None:
+    job = await services.accept()
+    await services.settler.settle_once()
+    claimed = await services.stores.orders.claim(now=1, lease_until=2)
+    assert claimed is not None
+    await services.stores.orders.give_up(job.id, claimed.fence, failure_of(LOST), now=3)
+    services.world.ledger.balances[TREASURY] = 0
+    await services.settler.settle_once()
+    assert (await services.gateway.job(job.id)).state is JobState.FAILED
+    services.world.ledger.balances[TREASURY] = PRICE
+    await services.settler.settle_once()
+    assert (await services.gateway.job(job.id)).state is JobState.REFUNDED
+
+
+async def test_reverted_refund_is_due_again(services: Services) -> None:
+    job = await services.accept()
+    await services.settler.settle_once()
+    claimed = await services.stores.orders.claim(now=1, lease_until=2)
+    assert claimed is not None
+    await services.stores.orders.give_up(job.id, claimed.fence, failure_of(LOST), now=3)
+    ledger = services.world.ledger
+    ledger.holding = True
+    await services.settler.settle_once()
+    ledger.balances[TREASURY] = 0
+    ledger.mine()
+    ledger.holding = False
+    await services.settler.settle_once()
+    assert (await services.gateway.job(job.id)).state is JobState.FAILED
+    assert services.metrics.refunds["lost"] == 1
+    ledger.balances[TREASURY] = PRICE
+    await services.settler.settle_once()
+    assert (await services.gateway.job(job.id)).state is JobState.REFUNDED
+    assert ledger.balances[PAYER.address] == 100 * PRICE
+
+
+async def test_refund_whose_number_was_spent_is_sent_again_only_after_a_while(
+    services: Services,
+) -> None:
+    job = await services.accept()
+    await services.settler.settle_once()
+    claimed = await services.stores.orders.claim(now=1, lease_until=2)
+    assert claimed is not None
+    await services.stores.orders.give_up(job.id, claimed.fence, failure_of(LOST), now=3)
+    ledger, clock = services.world.ledger, services.world.clock
+    ledger.forgetful = True
+    await services.settler.settle_once()
+    ledger.forgetful = False
+    elsewhere = CashChain(ledger, TREASURY)
+    await elsewhere.submit((await elsewhere.sign_refund(TREASURY, 1, 1)).raw)
+    clock.now += 15
+    await services.settler.settle_once()
+    assert (await services.gateway.job(job.id)).state is JobState.REFUNDING
+    clock.now += 60
+    await services.settler.settle_once()
+    assert (await services.gateway.job(job.id)).state is JobState.FAILED
+    await services.settler.settle_once()
+    assert (await services.gateway.job(job.id)).state is JobState.REFUNDED
+    assert ledger.balances == {PAYER.address: 100 * PRICE, TREASURY: 0}
+
+
+async def test_no_more_than_max_open_are_under_way(services: Services) -> None:
+    ledger = services.world.ledger
+    ledger.holding = True
+    for i in range(70):
+        await services.accept(payment=pay(services.world, nonce=nonce(i)))
+    assert await services.settler.settle_once() == 64
+    assert await states(services) == {JobState.SETTLING: 64, JobState.RESERVED: 6}
+    ledger.mine()
+    for _ in range(64):
+        ledger.mine()
+    ledger.holding = False
+    await services.settler.settle_once()
+    await services.settler.settle_once()
+    assert await states(services) == {JobState.QUEUED: 70}
+    assert ledger.balances[TREASURY] == 70 * PRICE
+
+
+async def test_run_goes_on_when_the_chain_comes_back(services: Services) -> None:
+    job = await services.accept()
+    services.world.ledger.down = True
+    running = asyncio.create_task(services.settler.run())
+    await asyncio.sleep(0.3)
+    services.world.ledger.down = False
+    for _ in range(100):
+        if (await services.gateway.job(job.id)).state is JobState.QUEUED:
+            break
+        await asyncio.sleep(0.05)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    assert (await services.gateway.job(job.id)).state is JobState.QUEUED
