@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.errors import InputRejected, ModelRejected, Reason
+from inferproof.errors import InputRejected, Reason
 from inferproof.models.loaded import LoadedModel
-from inferproof.models.runtime import onnx_runtime, runtime_errors, session_options, what_it_says
+from inferproof.models.runtime import open_session, run_session
 from inferproof.models.show import printable
 from inferproof.types.digest import Digest
 from inferproof.types.tensor import TensorSpec
@@ -64,32 +64,23 @@ class Session:
     def __init__(self, model: LoadedModel) -> None:
         """Raises: ModelRejected MODEL_NOT_RUNNABLE; MissingPart MISSING_LIBRARY."""
         self.model = model
-        self._outputs = [spec.name for spec in model.outputs]
-        runtime = onnx_runtime()
-        try:
-            self._session = runtime.InferenceSession(
-                model.onnx, session_options(runtime), providers=["CPUExecutionProvider"]
-            )
-        except runtime_errors(runtime) as error:
-            raise ModelRejected(Reason.MODEL_NOT_RUNNABLE, why=what_it_says(error)) from None
+        self._session = open_session(model.onnx)
 
     def run(self, inputs: dict[str, Array]) -> dict[str, Array]:
         """The model's outputs by name.
 
         Shapes: one array per graph input, of exactly its type and shape.
         Raises: InputRejected with the reasons of `check_inputs`, INPUT_RUN_FAILED (an index
-        out of range, a division by zero) or OUTPUT_NOT_FINITE.
+        out of range, a division by zero) or OUTPUT_NOT_FINITE; ModelRejected
+        MODEL_NOT_RUNNABLE.
         """
         check_inputs(inputs, self.model.inputs)
-        runtime = onnx_runtime()
-        try:
-            results = self._session.run(self._outputs, inputs)
-        except runtime_errors(runtime) as error:
-            raise InputRejected(Reason.INPUT_RUN_FAILED, why=what_it_says(error)) from None
-        for name, array in zip(self._outputs, results, strict=True):
+        results = run_session(self._session, inputs, self.model.outputs)
+        outputs = {spec.name: a for spec, a in zip(self.model.outputs, results, strict=True)}
+        for name, array in outputs.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise InputRejected(Reason.OUTPUT_NOT_FINITE, name=printable(name))
-        return dict(zip(self._outputs, results, strict=True))
+        return outputs
 
 
 @dataclass(slots=True)

@@ -175,6 +175,11 @@ def _check_attribute(op: str, attribute: AttributeProto, limits: Limits) -> None
             size=size,
             limit=limits.attribute_values,
         )
+    if not all(text.isascii() for text in (attribute.s, *attribute.strings)):
+        # Runtimes put it into messages as if it were UTF-8. Every standard value is ASCII.
+        raise ModelRejected(
+            Reason.MODEL_INVALID, op=shown(op), why="a text attribute is not plain ASCII"
+        )
     floats = np.array([attribute.f, *attribute.floats])
     finished(f"attribute {shown(attribute.name)} of operator {shown(op)}", floats)
     # Slice alone means "to the end" by the largest number.

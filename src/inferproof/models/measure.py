@@ -11,7 +11,7 @@ from inferproof.models.isolation import Head, run_isolated
 from inferproof.models.limits import DEFAULT_LIMITS, Limits
 from inferproof.models.load import from_head, to_head
 from inferproof.models.loaded import LoadedModel
-from inferproof.models.runtime import onnx_runtime, runtime_errors, session_options, what_it_says
+from inferproof.models.runtime import open_session, run_session
 from inferproof.models.show import printable
 
 Array = npt.NDArray[Any]
@@ -121,24 +121,19 @@ def measure_here(request: Head, blobs: list[bytes]) -> tuple[Head, tuple[bytes, 
         spec.name: np.frombuffer(blob, spec.dtype).reshape(samples, *spec.shape)
         for spec, blob in zip(model.inputs, blobs[1:], strict=True)
     }
-    runtime = onnx_runtime()
-    names = list(dict.fromkeys(spec.name for spec in (*model.outputs, *model.values)))
-    try:
-        session = runtime.InferenceSession(
-            _with_all_values(model), session_options(runtime), providers=["CPUExecutionProvider"]
-        )
-    except runtime_errors(runtime) as error:
-        raise ModelRejected(Reason.MODEL_NOT_RUNNABLE, why=what_it_says(error)) from None
+    session = open_session(_with_all_values(model))
+    shown = {spec.name for spec in model.outputs}
+    # The outputs first, then the values that are not outputs too.
+    specs = (*model.outputs, *(spec for spec in model.values if spec.name not in shown))
     ranges = {spec.name: _Range() for spec in (*model.inputs, *model.values)}
     outputs: list[list[bytes]] = [[] for _ in model.outputs]
     for sample in range(samples):
         given = {name: array[sample] for name, array in inputs.items()}
-        try:
-            results = session.run(names, given)
-        except runtime_errors(runtime) as error:
-            raise InputRejected(Reason.INPUT_RUN_FAILED, why=what_it_says(error)) from None
-        for name, array in (*given.items(), *zip(names, results, strict=True)):
+        results = run_session(session, given, specs)
+        for name, array in given.items():
             ranges[name].take(array)
+        for spec, array in zip(specs, results, strict=True):
+            ranges[spec.name].take(array)
         for kept, array in zip(outputs, results, strict=False):
             kept.append(np.ascontiguousarray(array).tobytes())
     told = [asdict(seen.value(name)) for name, seen in ranges.items()]

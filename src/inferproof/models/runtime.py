@@ -2,11 +2,54 @@
 
 from typing import Any
 
-from inferproof.errors import MissingPart, Reason
-from inferproof.models.show import first_line
+import numpy.typing as npt
+
+from inferproof.errors import InputRejected, MissingPart, ModelRejected, Reason
+from inferproof.models.show import first_line, shown
+from inferproof.types.tensor import TensorSpec
+
+Array = npt.NDArray[Any]
 
 
-def session_options(runtime: Any) -> Any:
+def open_session(onnx: bytes) -> Any:
+    """An ONNX Runtime session on the CPU. Raises: ModelRejected MODEL_NOT_RUNNABLE."""
+    runtime = onnx_runtime()
+    try:
+        return runtime.InferenceSession(
+            onnx,
+            _session_options(runtime),
+            providers=["CPUExecutionProvider"],
+            # Its fallback tries the same once more and prints on standard output.
+            enable_fallback=0,
+        )
+    except _runtime_errors(runtime) as error:
+        raise ModelRejected(Reason.MODEL_NOT_RUNNABLE, why=_what_it_says(error)) from None
+
+
+def run_session(
+    session: Any, inputs: dict[str, Array], specs: tuple[TensorSpec, ...]
+) -> list[Array]:
+    """One array for each spec, of its type and shape.
+
+    Raises: InputRejected INPUT_RUN_FAILED; ModelRejected MODEL_NOT_RUNNABLE when the runtime
+    understands an operator in another way than the standard's shape rules do.
+    """
+    try:
+        results: list[Array] = session.run([spec.name for spec in specs], inputs)
+    except _runtime_errors(onnx_runtime()) as error:
+        raise InputRejected(Reason.INPUT_RUN_FAILED, why=_what_it_says(error)) from None
+    for spec, array in zip(specs, results, strict=True):
+        got = "nothing" if array is None else f"{array.dtype.name}{list(array.shape)}"
+        wanted = f"{spec.dtype}{list(spec.shape)}"
+        if got != wanted:
+            raise ModelRejected(
+                Reason.MODEL_NOT_RUNNABLE,
+                why=f"tensor {shown(spec.name)} comes out as {got}, the standard says {wanted}",
+            )
+    return results
+
+
+def _session_options(runtime: Any) -> Any:
     """ONNX Runtime options under which the same input gives the same bits every time."""
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -22,7 +65,7 @@ def session_options(runtime: Any) -> Any:
     return options
 
 
-def runtime_errors(runtime: Any) -> tuple[type[Exception], ...]:
+def _runtime_errors(runtime: Any) -> tuple[type[Exception], ...]:
     """The exceptions that ONNX Runtime raises; they share no base of their own."""
     state = runtime.capi.onnxruntime_pybind11_state
     return (
@@ -38,7 +81,7 @@ def runtime_errors(runtime: Any) -> tuple[type[Exception], ...]:
     )
 
 
-def what_it_says(error: Exception) -> str:
+def _what_it_says(error: Exception) -> str:
     """The heart of an ONNX Runtime message, without its code and the node that has no name."""
     text = str(error)
     marker = "Status Message: "

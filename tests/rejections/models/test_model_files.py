@@ -325,6 +325,15 @@ def test_output_not_computed(source: str):
         parse(made)
 
 
+def test_text_attribute_of_other_bytes():
+    made = h.model([h.node("Gelu", ["x"], ["y"], approximate=b"t\xe4nh")], opset=20)
+    with rejects(
+        Reason.MODEL_INVALID,
+        "the ONNX checker refuses operator 'Gelu': a text attribute is not plain ASCII",
+    ):
+        parse(made)
+
+
 # -- names and order ---------------------------------------------------------------------
 
 

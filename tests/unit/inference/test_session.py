@@ -120,6 +120,21 @@ def test_operator_that_the_runtime_lacks():
         Session(model)
 
 
+def test_runtime_that_reads_the_standard_otherwise():
+    # Where the last window of a ceiling pool would lie wholly in padding, the runtime drops it.
+    pool = helper.make_node(
+        "AveragePool", ["x"], ["y"], kernel_shape=[2], strides=[3], pads=[0, 1], ceil_mode=1
+    )
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 3])
+    session = Session(loaded([pool], inputs=[x]))
+    with rejects(
+        Reason.MODEL_NOT_RUNNABLE,
+        "ONNX Runtime cannot run the model: "
+        "tensor 'y' comes out as float32[1, 1, 1], the standard says float32[1, 1, 2]",
+    ):
+        session.run({"x": np.ones((1, 1, 3), "f4")})
+
+
 def test_cache_keeps_the_last_used():
     cache = SessionCache(capacity=2)
     first = cache.get(dense(1))
