@@ -1,0 +1,289 @@
+"""Client and AsyncClient: the two drivers of the flow, over httpx."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypedDict, TypeVar, Unpack
+
+import httpx
+
+from inferproof.client import flow as flows
+from inferproof.client.answer import Answer, Offer
+from inferproof.client.flow import Buyer
+from inferproof.client.ledger import Ledger
+from inferproof.client.limits import Limits, Signer
+from inferproof.client.steps import Call, Event, Lost, Pause, Reply, Step
+from inferproof.client.tools import installed_tools
+from inferproof.types.digest import Digest
+from inferproof.types.money import Money
+from inferproof.verify.policy import Policy
+from inferproof.verify.receipt import Tools
+
+T = TypeVar("T")
+
+MAX_REPLY_BYTES = 256 * 2**20
+"""More than the largest receipt file with its attachments that a model here can give."""
+TIMEOUT = httpx.Timeout(10.0, read=60.0)
+"""Reading takes longest: the gateway holds a request for half a minute while it proves."""
+
+_GONE = (httpx.TransportError, httpx.DecodingError)
+
+
+class Options(TypedDict, total=False):
+    """Options of both clients; each is explained in `Client`."""
+
+    limits: Limits
+    policy: Policy
+    tools: Tools
+    verify: bool
+    dry_run: bool
+    state: Path
+    attempts: int
+    patience_s: float
+
+
+class _Shared:
+    """What both clients are made of."""
+
+    def __init__(self, base_url: str, key: Signer, options: Options) -> None:
+        self._origin = httpx.URL(base_url)
+        tools = options.get("tools") or installed_tools()
+        self._buyer = Buyer(
+            signer=key,
+            limits=options.get("limits", Limits()),
+            policy=options.get("policy", Policy()),
+            tools=tools if options.get("verify", True) else None,
+            ledger=Ledger(options.get("state")),
+            clock=time.time,
+            salts=lambda: secrets.token_bytes(32),
+            prefix=self._origin.raw_path.decode("ascii").rstrip("/"),
+            dry_run=options.get("dry_run", False),
+            attempts=options.get("attempts", 6),
+            patience_s=options.get("patience_s", 900.0),
+        )
+
+    @property
+    def open_jobs(self) -> tuple[Digest, ...]:
+        """Jobs that were paid for and have no answer yet; `resume` asks for them."""
+        return self._buyer.ledger.open_jobs()
+
+    def _url(self, call: Call) -> httpx.URL:
+        return self._origin.copy_with(raw_path=call.path.encode("ascii"))
+
+
+class Client(_Shared):
+    """Buys proved predictions from one gateway.
+
+    `key` signs payments. `limits` are what it may spend; `policy` is what a receipt must have
+    to be accepted. `tools` verify (see `verify.receipt.Tools`); without them those of the
+    installed proof systems are taken, and a system that is not installed is a MissingPart
+    error. `verify=False` skips verification, and answers say so. `dry_run` goes as far as the
+    limits and then raises PolicyRejected DRY_RUN. `state` is a directory that keeps spending
+    and open calls beyond this process. A request is sent at most `attempts` times, with growing
+    pauses. Units: `patience_s` seconds to wait for an answer.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        key: Signer,
+        transport: httpx.BaseTransport | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(base_url, key, options)
+        self._http = httpx.Client(transport=transport, timeout=TIMEOUT)
+
+    def offer(self, model: str, value: Any) -> Offer:
+        """The gateway's signed offer for a request, which costs nothing.
+
+        Raises: what the gateway refuses the request with; RequestRejected CHALLENGE_*;
+        Unavailable GATEWAY_LOST, GATEWAY_ANSWER.
+        """
+        return self._drive(flows.offer_flow(self._buyer, model, body_of(value)))
+
+    def infer(
+        self,
+        model: str,
+        value: Any,
+        *,
+        max_price: str | Money,
+        payment_id: str | None = None,
+    ) -> Answer:
+        """The proven answer to an input, for at most `max_price`.
+
+        `value` is the raw input, or bytes that are the whole request body. `max_price` is
+        money, or a decimal string in the asset that is asked for.
+        Raises: PolicyRejected PRICE_ABOVE_MAX, BUDGET_EXCEEDED, PAYEE_NOT_ALLOWED,
+        ASSET_NOT_ALLOWED, DRY_RUN before anything is signed; what the gateway refuses it
+        with; Unavailable ANSWER_PENDING when the payment is out and the answer is not here;
+        JOB_NO_ANSWER when there will be none; ReceiptRejected, ProofRejected, MissingPart
+        when the answer does not verify.
+        """
+        return self._drive(
+            flows.infer_flow(self._buyer, model, body_of(value), max_price, payment_id)
+        )
+
+    def resume(self, job: Digest) -> Answer:
+        """The answer of a job that this client paid for; sends the same payment, never another.
+
+        Raises: NotFound CALL_UNKNOWN; otherwise as `infer`.
+        """
+        return self._drive(flows.resume_flow(self._buyer, job))
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _drive(self, flow: Generator[Step, Event, T]) -> T:
+        event: Event = None
+        while True:
+            try:
+                step = flow.send(event)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            if isinstance(step, Pause):
+                time.sleep(step.seconds)
+                event = None
+            else:
+                event = self._send(step)
+
+    def _send(self, call: Call) -> Event:
+        try:
+            with self._http.stream(
+                call.method, self._url(call), content=call.body, headers=dict(call.headers)
+            ) as response:
+                return _reply(response, _limited(response.iter_bytes()))
+        except _GONE as error:
+            return Lost(f"{type(error).__name__}: {error}"[:500])
+
+
+class AsyncClient(_Shared):
+    """The same as `Client`, to be awaited."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        key: Signer,
+        transport: httpx.AsyncBaseTransport | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(base_url, key, options)
+        self._http = httpx.AsyncClient(transport=transport, timeout=TIMEOUT)
+
+    async def offer(self, model: str, value: Any) -> Offer:
+        """As `Client.offer`."""
+        return await self._drive(flows.offer_flow(self._buyer, model, body_of(value)))
+
+    async def infer(
+        self,
+        model: str,
+        value: Any,
+        *,
+        max_price: str | Money,
+        payment_id: str | None = None,
+    ) -> Answer:
+        """As `Client.infer`."""
+        return await self._drive(
+            flows.infer_flow(self._buyer, model, body_of(value), max_price, payment_id)
+        )
+
+    async def resume(self, job: Digest) -> Answer:
+        """As `Client.resume`."""
+        return await self._drive(flows.resume_flow(self._buyer, job))
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def _drive(self, flow: Generator[Step, Event, T]) -> T:
+        event: Event = None
+        while True:
+            # Verifying a proof computes for a while; the loop must go on meanwhile.
+            done, value = await asyncio.to_thread(_advance, flow, event)
+            if done:
+                result: T = value
+                return result
+            if isinstance(value, Pause):
+                await asyncio.sleep(value.seconds)
+                event = None
+            else:
+                event = await self._send(value)
+
+    async def _send(self, call: Call) -> Event:
+        try:
+            async with self._http.stream(
+                call.method, self._url(call), content=call.body, headers=dict(call.headers)
+            ) as response:
+                chunks = [chunk async for chunk in _limited_async(response.aiter_bytes())]
+                return _reply(response, iter(chunks))
+        except _GONE as error:
+            return Lost(f"{type(error).__name__}: {error}"[:500])
+
+
+def body_of(value: Any) -> bytes:
+    """The request body for a raw input: compact JSON, or bytes as they are."""
+    if isinstance(value, bytes):
+        return value
+    return json.dumps(
+        {"input": value}, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def _advance(flow: Generator[Step, Event, Any], event: Event) -> tuple[bool, Any]:
+    # StopIteration cannot cross a future, so that the end is told in the value.
+    try:
+        return False, flow.send(event)
+    except StopIteration as done:
+        return True, done.value
+
+
+def _reply(response: httpx.Response, chunks: Iterable[bytes]) -> Reply:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(response.status_code, headers, b"".join(chunks))
+
+
+def _limited(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    total = 0
+    for chunk in chunks:
+        total += len(chunk)
+        if total > MAX_REPLY_BYTES:
+            raise httpx.DecodingError(f"the response is larger than {MAX_REPLY_BYTES} bytes")
+        yield chunk
+
+
+async def _limited_async(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    total = 0
+    async for chunk in chunks:
+        total += len(chunk)
+        if total > MAX_REPLY_BYTES:
+            raise httpx.DecodingError(f"the response is larger than {MAX_REPLY_BYTES} bytes")
+        yield chunk

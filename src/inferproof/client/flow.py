@@ -1,0 +1,304 @@
+"""The flow of a paid call, without I/O: a generator that yields steps and is sent events.
+
+    1  send the request unpaid; 402 carries the gateway's signed offer
+    2  check the offer: the gateway saw this very request, its quote is signed and holds
+    3  check the buyer's policy, and its limits: asset, payee, price, budget
+    4  sign an authorization whose nonce binds the request, and record it
+    5  send the same request with the payment, again and again where no answer comes
+    6  poll the job while it runs
+    7  fetch the receipt with its attachments, and verify it
+
+Up to 4 nothing can be lost by stopping. From 5 on only the same header is ever sent, so the
+gateway sees one payment and one job.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote as percent
+
+from inferproof.client.answer import Answer, Offer
+from inferproof.client.checks import check_answer, check_offer
+from inferproof.client.ledger import Ledger, PaidCall
+from inferproof.client.limits import Limits, Signer
+from inferproof.client.steps import (
+    Call,
+    Event,
+    Lost,
+    Pause,
+    Refusal,
+    Reply,
+    Step,
+    json_body,
+    refusal,
+    unreadable,
+)
+from inferproof.errors import (
+    InferproofError,
+    InputRejected,
+    PaymentRejected,
+    PolicyRejected,
+    Reason,
+    RequestRejected,
+    Unavailable,
+)
+from inferproof.payments.x402 import (
+    PAYMENT_REQUIRED,
+    PAYMENT_SIGNATURE,
+    Challenge,
+    encode_header,
+    payment_payload,
+    read_challenge,
+)
+from inferproof.protocol.authorization import authorization_digest
+from inferproof.protocol.commitments import bound_nonce, request_digest
+from inferproof.protocol.quote import quote_digest
+from inferproof.protocol.signature import recover
+from inferproof.types.digest import Address, Digest
+from inferproof.types.job import JobState
+from inferproof.types.money import Money
+from inferproof.types.payment import Authorization
+from inferproof.verify.policy import Policy
+from inferproof.verify.receipt import Tools
+
+Flow = Generator[Step, Event, Any]
+
+JSON_HEADERS = {"content-type": "application/json", "accept": "application/json"}
+AGAIN = frozenset({429, 502, 503, 504})
+"""Statuses after which the same request may well succeed."""
+AGAIN_WHEN_PAID = AGAIN | {500}
+"""A paid request is safe to repeat after anything that is not the gateway's last word."""
+POLL_S = 25
+"""How long the gateway is asked to hold a poll."""
+OVER = frozenset({JobState.FAILED, JobState.REFUNDING, JobState.REFUNDED, JobState.VOID})
+
+
+@dataclass(frozen=True)
+class Buyer:
+    """Everything that a flow decides by. Units: seconds.
+
+    `clock` gives Unix time, `salts` fresh 32 random bytes. `tools` None stands for a client
+    that does not verify. `prefix` is the path of the base URL.
+    """
+
+    signer: Signer
+    limits: Limits
+    policy: Policy
+    tools: Tools | None
+    ledger: Ledger
+    clock: Callable[[], float]
+    salts: Callable[[], bytes]
+    prefix: str = ""
+    dry_run: bool = False
+    attempts: int = 6
+    patience_s: float = 900.0
+    backoff_s: float = field(default=0.5)
+
+
+def infer_path(prefix: str, model: str) -> str:
+    """The path of a model's paid call, percent-encoded as it is sent."""
+    return f"{prefix}/v1/models/{percent(model, safe='@')}/infer"
+
+
+def offer_flow(buyer: Buyer, model: str, body: bytes) -> Generator[Step, Event, Offer]:
+    """Steps 1 and 2: the gateway's offer."""
+    call = Call("POST", infer_path(buyer.prefix, model), body, JSON_HEADERS)
+    _, offer = yield from _challenge(buyer, call)
+    return offer
+
+
+def infer_flow(
+    buyer: Buyer, model: str, body: bytes, max_price: str | Money, payment_id: str | None
+) -> Generator[Step, Event, Answer]:
+    """Steps 1 to 7: the answer."""
+    call = Call("POST", infer_path(buyer.prefix, model), body, JSON_HEADERS)
+    challenge, offer = yield from _challenge(buyer, call)
+    # 3
+    price = challenge.quote.price
+    check_offer(offer, buyer.policy, buyer.tools)
+    buyer.limits.check(challenge.quote, max_price)
+    buyer.limits.check_budget(price, buyer.ledger.spent(price.asset))
+    if buyer.dry_run:
+        raise PolicyRejected(Reason.DRY_RUN, price=price, payee=challenge.quote.payee)
+    # 4
+    paid = _sign(buyer, call, challenge, payment_id)
+    buyer.ledger.record(paid, lambda spent: buyer.limits.check_budget(price, spent))
+    return (yield from paid_flow(buyer, paid, offer.gateway))
+
+
+def resume_flow(buyer: Buyer, job: Digest) -> Generator[Step, Event, Answer]:
+    """Steps 5 to 7 for a call that was signed before. Raises: NotFound CALL_UNKNOWN."""
+    paid = buyer.ledger.call(job)
+    gateway = recover(quote_digest(paid.quote), paid.quote_signature)
+    return (yield from paid_flow(buyer, paid, gateway))
+
+
+def paid_flow(buyer: Buyer, paid: PaidCall, gateway: Address) -> Generator[Step, Event, Answer]:
+    """Steps 5 to 7: the answer to a signed call."""
+    started = buyer.clock()
+    job = yield from _pay(buyer, paid)
+    # 6
+    while job.get("state") != JobState.DONE.value:
+        _stop_when_over(buyer, paid, job)
+        if buyer.clock() - started > buyer.patience_s:
+            raise _pending(paid, f"it is {str(job.get('state'))[:20]}")
+        asked = buyer.clock()
+        job = yield from _job(buyer, paid)
+        if buyer.clock() - asked < 1:
+            yield Pause(1)  # a gateway that does not hold the poll is not hammered
+    # 7
+    path = f"{buyer.prefix}/v1/receipts/{paid.job_id.hex}?attach=true"
+    receipt = yield from _fetch(buyer, paid, Call("GET", path))
+    answer = check_answer(receipt.body, paid, gateway, buyer.policy, buyer.tools, job)
+    buyer.ledger.finish(paid.job_id)
+    return answer
+
+
+def _challenge(buyer: Buyer, call: Call) -> Generator[Step, Event, tuple[Challenge, Offer]]:
+    # 1
+    reply = yield from _unpaid(buyer, call)
+    header = reply.headers.get(PAYMENT_REQUIRED.lower())
+    if reply.status != 402 or header is None:
+        if reply.status < 400:
+            raise unreadable(call, f"status {reply.status} where payment was expected")
+        raise refusal(reply, call).error()
+    # 2
+    challenge = read_challenge(header)
+    sent = request_digest(call.method, call.path, call.body)
+    if challenge.request != sent or challenge.quote.request_digest != sent:
+        raise RequestRejected(Reason.CHALLENGE_OTHER_REQUEST, got=challenge.request, expected=sent)
+    gateway = recover(quote_digest(challenge.quote), challenge.quote_signature)
+    now = int(buyer.clock())
+    if now >= challenge.quote.expires_at:
+        raise RequestRejected(Reason.QUOTE_EXPIRED, now=now, expires_at=challenge.quote.expires_at)
+    return challenge, Offer(challenge.quote, gateway, sent)
+
+
+def _sign(buyer: Buyer, call: Call, challenge: Challenge, payment_id: str | None) -> PaidCall:
+    quote, salt = challenge.quote, buyer.salts()
+    unsigned = Authorization(
+        asset=quote.price.asset,
+        payer=buyer.signer.address,
+        payee=quote.payee,
+        amount=quote.price.amount,
+        valid_after=0,
+        valid_before=int(buyer.clock()) + challenge.max_timeout_s,
+        nonce=bound_nonce(challenge.request, salt),
+        signature=b"",
+    )
+    signed = replace(unsigned, signature=buyer.signer.sign(authorization_digest(unsigned)))
+    return PaidCall(
+        path=call.path,
+        body=call.body,
+        header=encode_header(payment_payload(challenge, signed, salt, payment_id)),
+        quote=quote,
+        quote_signature=challenge.quote_signature,
+        authorization=signed,
+    )
+
+
+def _pay(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, dict[str, Any]]:
+    """Step 5: the job, as the gateway answers the paid request."""
+    headers = {**JSON_HEADERS, PAYMENT_SIGNATURE.lower(): paid.header}
+    call = Call("POST", paid.path, paid.body, headers)
+    reply = yield from _fetch(buyer, paid, call)
+    return _job_json(reply, call, paid)
+
+
+def _job(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, dict[str, Any]]:
+    call = Call("GET", f"{buyer.prefix}/v1/jobs/{paid.job_id.hex}?wait={POLL_S}")
+    reply = yield from _fetch(buyer, paid, call)
+    return _job_json(reply, call, paid)
+
+
+def _job_json(reply: Reply, call: Call, paid: PaidCall) -> dict[str, Any]:
+    job = json_body(reply, call)
+    if job.get("job_id") != paid.job_id.hex:
+        raise unreadable(call, "it is about another job")
+    return job
+
+
+def _unpaid(buyer: Buyer, call: Call) -> Generator[Step, Event, Reply]:
+    last = "it was not asked"
+    for attempt in range(buyer.attempts):
+        event = yield call
+        if isinstance(event, Reply):
+            if event.status not in AGAIN or attempt == buyer.attempts - 1:
+                return event
+            yield Pause(_delay(buyer, attempt, event))
+        else:
+            last = event.why if isinstance(event, Lost) else last
+            if attempt < buyer.attempts - 1:
+                yield Pause(_delay(buyer, attempt, None))
+    raise Unavailable(Reason.GATEWAY_LOST, why=last)
+
+
+def _fetch(buyer: Buyer, paid: PaidCall, call: Call) -> Generator[Step, Event, Reply]:
+    """A reply of status 200 or 202, for a call whose payment is out.
+
+    Raises: what the gateway refused it with, when that is its last word; else Unavailable
+    ANSWER_PENDING.
+    """
+    last = "it was not asked"
+    for attempt in range(buyer.attempts):
+        event = yield call
+        if isinstance(event, Reply):
+            if event.status in (200, 202):
+                return event
+            try:
+                told = refusal(event, call)
+            except Unavailable:
+                if event.status not in AGAIN_WHEN_PAID:
+                    raise
+                last = f"status {event.status}"  # a proxy's page in place of the gateway's word
+            else:
+                _stop_when_refused(buyer, paid, told)
+                last = told.message
+        elif isinstance(event, Lost):
+            last = event.why
+        if attempt < buyer.attempts - 1:
+            yield Pause(_delay(buyer, attempt, event if isinstance(event, Reply) else None))
+    raise _pending(paid, last)
+
+
+def _stop_when_refused(buyer: Buyer, paid: PaidCall, told: Refusal) -> None:
+    _stop_when_over(
+        buyer, paid, {**told.facts, "failure": {"code": told.code, "message": told.message}}
+    )
+    if told.status not in AGAIN_WHEN_PAID:
+        buyer.ledger.finish(paid.job_id)
+        raise told.error()
+
+
+def _stop_when_over(buyer: Buyer, paid: PaidCall, job: dict[str, Any]) -> None:
+    """Raises: JOB_NO_ANSWER when the gateway says that this job ended without an answer."""
+    state = job.get("state")
+    if job.get("job_id") != paid.job_id.hex or state not in {s.value for s in OVER}:
+        return
+    failure = job.get("failure")
+    why = failure.get("message") if isinstance(failure, dict) else None
+    code = failure.get("code") if isinstance(failure, dict) else None
+    kind: type[InferproofError] = Unavailable
+    if state == JobState.VOID.value:
+        kind = PaymentRejected
+    elif isinstance(code, str) and code.startswith("INPUT_"):
+        kind = InputRejected
+    buyer.ledger.finish(paid.job_id)
+    raise kind(
+        Reason.JOB_NO_ANSWER,
+        job=paid.job_id,
+        state=state,
+        why=str(why or "the gateway does not say why")[:2000],
+    )
+
+
+def _pending(paid: PaidCall, why: str) -> Unavailable:
+    return Unavailable(Reason.ANSWER_PENDING, job=paid.job_id, why=why)
+
+
+def _delay(buyer: Buyer, attempt: int, reply: Reply | None) -> float:
+    """Seconds to wait: what the gateway asks for within reason, else twice as long each time."""
+    asked = "" if reply is None else reply.headers.get("retry-after", "")
+    if asked.isascii() and asked.isdigit():
+        return float(min(int(asked[:4]), 60))
+    return min(buyer.backoff_s * (1 << attempt), 30.0)

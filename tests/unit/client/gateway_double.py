@@ -1,0 +1,205 @@
+"""A gateway in memory that answers the client's calls with sample receipts."""
+
+import json
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import httpx
+
+from inferproof.client.flow import Buyer
+from inferproof.client.ledger import Ledger
+from inferproof.client.limits import Limits
+from inferproof.client.steps import Call, Event, Lost, Pause, Reply, Step
+from inferproof.payments.x402 import (
+    IncomingPayment,
+    Resource,
+    challenge,
+    encode_header,
+    parse_payment,
+)
+from inferproof.protocol.commitments import job_id, request_digest
+from inferproof.protocol.quote import quote_digest
+from inferproof.protocol.receipt import encode_receipt_file
+from inferproof.testing.samples import (
+    ASSET,
+    GATEWAY,
+    ORDERED_AT,
+    PAYER,
+    Sample,
+    sample_bundle,
+    sample_receipt_file,
+    sample_tools,
+)
+from inferproof.types.money import Money
+from inferproof.types.payment import Authorization, Quote
+from inferproof.types.receipt import ReceiptFile, Request
+from inferproof.verify.policy import Policy
+
+T = TypeVar("T")
+
+BODY = b'{"input":[1.5,-2,0.25]}'
+PRICE = Money(250_000, ASSET)
+SYSTEM = "ezkl"
+"""Only a system that is known to prove reaches the assurance that buyers ask for."""
+BUNDLE = sample_bundle(system=SYSTEM)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paid(Sample):
+    """The sample receipt for a payment and a quote that are given."""
+
+    paid: Authorization
+    asked: Quote
+
+    def payment(self) -> Authorization:
+        return self.paid
+
+    def quote(self) -> Quote:
+        return self.asked
+
+
+def reply(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Reply:
+    return Reply(status, dict(headers or {}), json.dumps(value).encode())
+
+
+def envelope(status: int, code: str, message: str, **facts: Any) -> Reply:
+    return reply(status, {"error": {"code": code, "message": message, "facts": facts}})
+
+
+@dataclass
+class GatewayDouble:
+    """Answers calls; `faults` are taken one by one for paid calls and stand in for an answer.
+
+    `states` are what a job's polls say before it is done. `quote_changes` and `file_changes`
+    make it dishonest.
+    """
+
+    faults: list[Event] = field(default_factory=list)
+    states: list[str] = field(default_factory=list)
+    quote_changes: dict[str, Any] = field(default_factory=dict)
+    challenge_changes: dict[str, Any] = field(default_factory=dict)
+    change_file: Callable[[ReceiptFile], ReceiptFile] = lambda file: file
+    change_bytes: Callable[[bytes], bytes] = lambda data: data
+    scores: Any = field(default_factory=lambda: {"up": 7, "down": -3})
+    calls: list[Call] = field(default_factory=list)
+    jobs: dict[str, tuple[Call, IncomingPayment]] = field(default_factory=dict)
+
+    def __call__(self, call: Call) -> Event:
+        self.calls.append(call)
+        path = call.path.partition("?")[0]
+        if call.method == "POST" and "payment-signature" not in call.headers:
+            return self._ask(call)
+        job = self._accept(call) if call.method == "POST" else path.rpartition("/")[2]
+        if self.faults:
+            return self.faults.pop(0)
+        if "/receipts/" in path:
+            data = encode_receipt_file(self.change_file(self.file(job)))
+            return Reply(200, {}, self.change_bytes(data))
+        state = self.states.pop(0) if self.states else "done"
+        return reply(200 if state == "done" else 202, self._job(job, state))
+
+    @property
+    def payments(self) -> list[str]:
+        """The payment headers that came, in order."""
+        return [
+            c.headers["payment-signature"] for c in self.calls if c.headers.get("payment-signature")
+        ]
+
+    def quote(self, call: Call) -> Quote:
+        request = Request(call.method, call.path, call.body)
+        return replace(Sample(request=request, bundle=BUNDLE).quote(), **self.quote_changes)
+
+    def _ask(self, call: Call) -> Reply:
+        quote = self.quote(call)
+        asked = challenge(
+            quote,
+            GATEWAY.sign(quote_digest(quote)),
+            Resource("http://gateway" + call.path, "sample"),
+            request=request_digest(call.method, call.path, call.body),
+            max_timeout_s=600,
+        )
+        header = {"payment-required": encode_header(asked | self.challenge_changes)}
+        due = {"error": {"code": "PAYMENT_REQUIRED", "message": "pay"}}
+        return reply(402, due, header)
+
+    def _accept(self, call: Call) -> str:
+        payment = parse_payment(call.headers["payment-signature"], [ASSET])
+        paid = payment.authorization
+        job = job_id(ASSET.network, ASSET.address, paid.payer, paid.nonce).hex
+        self.jobs.setdefault(job, (call, payment))
+        return job
+
+    def _job(self, job: str, state: str) -> dict[str, Any]:
+        output = {"scores": self.scores} if state == "done" else None
+        return {"job_id": job, "state": state, "output": output}
+
+    def file(self, job: str) -> ReceiptFile:
+        """The true receipt file of a job."""
+        call, payment = self.jobs[job]
+        return sample_receipt_file(
+            Paid(
+                bundle=BUNDLE,
+                request=Request(call.method, call.path, call.body),
+                nonce_salt=payment.binding_salt,
+                paid=payment.authorization,
+                asked=self.quote(call),
+            )
+        )
+
+    def transport(self, request: httpx.Request) -> httpx.Response:
+        """The same as a handler for httpx.MockTransport."""
+        path = request.url.raw_path.decode()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        event = self(Call(request.method, path, request.content, headers))
+        if isinstance(event, Reply):
+            return httpx.Response(event.status, headers=dict(event.headers), content=event.body)
+        raise httpx.ReadError(event.why if isinstance(event, Lost) else "gone")
+
+
+@dataclass
+class Clock:
+    """Unix seconds that pass only when told to."""
+
+    now: float = float(ORDERED_AT)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def buyer(clock: Clock | None = None, **changes: Any) -> Buyer:
+    """A buyer with the sample payer's key."""
+    made = Buyer(
+        signer=PAYER,
+        limits=Limits(),
+        policy=Policy(),
+        tools=sample_tools(SYSTEM),
+        ledger=Ledger(),
+        clock=clock or Clock(),
+        salts=lambda: b"\x5a" * 32,
+    )
+    return replace(made, **changes)
+
+
+def drive(
+    flow: Generator[Step, Event, T],
+    gateway: Callable[[Call], Event],
+    pauses: list[float] | None = None,
+    clock: Clock | None = None,
+) -> T:
+    """What the flow returns; pauses only move the clock."""
+    event: Event = None
+    while True:
+        try:
+            step = flow.send(event)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        if isinstance(step, Pause):
+            if pauses is not None:
+                pauses.append(step.seconds)
+            if clock is not None:
+                clock.now += step.seconds
+            event = None
+        else:
+            event = gateway(step)

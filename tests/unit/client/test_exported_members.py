@@ -1,0 +1,41 @@
+"""The public surface of the client, on purpose small: widening it is a decision."""
+
+import inspect
+
+import inferproof.client as client
+
+
+def test_exported_names() -> None:
+    assert client.__all__ == [
+        "DEVNET",
+        "USDC",
+        "Answer",
+        "AsyncClient",
+        "Client",
+        "Limits",
+        "Offer",
+        "PaidCall",
+        "Signer",
+    ]
+    assert all(hasattr(client, name) for name in client.__all__)
+
+
+def public(cls: type) -> list[str]:
+    return sorted(name for name, _ in inspect.getmembers(cls) if not name.startswith("_"))
+
+
+def test_members_of_the_clients() -> None:
+    assert public(client.Client) == ["close", "infer", "offer", "open_jobs", "resume"]
+    assert public(client.AsyncClient) == ["aclose", "infer", "offer", "open_jobs", "resume"]
+
+
+def test_both_clients_take_the_same_arguments() -> None:
+    for name in ("infer", "offer", "resume"):
+        sync, awaited = getattr(client.Client, name), getattr(client.AsyncClient, name)
+        assert inspect.signature(sync).parameters == inspect.signature(awaited).parameters
+
+
+def test_a_price_limit_must_be_given() -> None:
+    parameter = inspect.signature(client.Client.infer).parameters["max_price"]
+    assert parameter.default is inspect.Parameter.empty
+    assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
