@@ -46,6 +46,9 @@ T = TypeVar("T")
 TIMEOUT_S = 10.0
 """A healthy node answers in milliseconds; ten seconds separates a slow one from a dead one."""
 
+_EXECUTION_FAILED = ("out of gas", "evm error", "invalid opcode", "invalid jump", "stack limit")
+"""How nodes word a call that ran and failed without reverting: it is the call's fault, and
+asking again changes nothing."""
 NOT_A_CHAIN = "the answer is not JSON-RPC of an EVM chain"
 
 
@@ -303,11 +306,13 @@ class Rpc:
         except TransactionNotFound:
             raise
         except Web3RPCError as error:
+            why = _rpc_message(error)
+            if to is not None and any(mark in why.lower() for mark in _EXECUTION_FAILED):
+                raise CallReverted(
+                    Reason.CHAIN_CALL_REVERTED, address=to, call=what, why=why
+                ) from error
             raise Unavailable(
-                Reason.CHAIN_RPC_ERROR,
-                url=self.shown_url,
-                method=method,
-                why=_rpc_message(error),
+                Reason.CHAIN_RPC_ERROR, url=self.shown_url, method=method, why=why
             ) from error
 
     def _unreachable(self, why: str) -> InferproofError:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from inferproof.chain.abi import calldata
-from inferproof.chain.rpc import Rpc
+from inferproof.chain.rpc import CallReverted, Rpc
 from inferproof.chain.transactions import (
     SignedTx,
     require_success,
@@ -151,6 +151,17 @@ async def test_a_call_that_reverts_gives_the_reason(rpc: Rpc, devnet: DevnetInfo
     ):
         data = calldata("mint(address,uint256)", buyer, 1)
         await rpc.call(devnet.token.address, data, what="mint", sender=buyer)
+
+
+@pytest.mark.parametrize("code", ["5b600056", "fe", "600056", "01"])
+async def test_a_call_that_fails_without_reverting_is_refused_too(rpc: Rpc, code: str) -> None:
+    """An endless loop, an invalid instruction, a wild jump, an empty stack."""
+    broken = Address(b"\x44" * 20)
+    await rpc.request("anvil_setCode", broken.hex, "0x" + code)
+    with pytest.raises(CallReverted):
+        await rpc.call(broken, b"", what="anything", gas=1_000_000)
+    with pytest.raises(CallReverted):
+        await rpc.estimate_gas(broken, b"", what="anything")
 
 
 async def test_an_address_without_code_answers_nothing(rpc: Rpc) -> None:
