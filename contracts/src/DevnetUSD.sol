@@ -37,7 +37,13 @@ contract DevnetUSD is ERC20, ERC20Permit, ERC3009, Ownable2Step {
         bytes32 digest = _hashTypedDataV4(
             keccak256(
                 abi.encode(
-                    TRANSFER_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce
+                    TRANSFER_WITH_AUTHORIZATION_TYPEHASH,
+                    from,
+                    to,
+                    value,
+                    validAfter,
+                    validBefore,
+                    nonce
                 )
             )
         );

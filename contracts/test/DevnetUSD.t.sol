@@ -22,7 +22,8 @@ contract ContractWallet {
         view
         returns (bytes4)
     {
-        return ECDSA.recover(digest, signature) == signer ? this.isValidSignature.selector : bytes4(0);
+        return
+            ECDSA.recover(digest, signature) == signer ? this.isValidSignature.selector : bytes4(0);
     }
 }
 
