@@ -128,6 +128,7 @@ class Reason(Enum):
 
     # -- inputs (types/, inference/) ---------------------------------------------------------
     INPUT_BODY_MALFORMED = 'the request body is not JSON of the form {{"input": ...}}'
+    INPUT_NOT_TEXT = "{path} is not UTF-8 text"
     INPUT_NOT_FINITE = "input {name} holds a NaN or an infinity"
 
     # -- running a model (inference/session.py) ----------------------------------------------
@@ -138,6 +139,11 @@ class Reason(Enum):
     )
 
     # -- model cards (models/card.py, inference/preprocess/) ---------------------------------
+    CARD_NO_CALIBRATION = (
+        "the card of {model} names no calibration file; compiling needs samples: "
+        "add calibration to its [files]"
+    )
+    LABELS_MALFORMED = "labels are whole numbers, one a sample; here they are {dtype} {shape}"
     CARD_UNREADABLE = "the model card file {file} cannot be read: {problem}"
     CARD_TOO_LARGE = "the model card file {file} is {size} bytes, the limit is {limit}"
     CARD_UNKNOWN_KEY = "the model card has the unknown key {key}; the keys here are: {known}"
@@ -326,6 +332,8 @@ class Reason(Enum):
     SETTING_WRONG = "the setting {name} is wrong: {problem}"
     SETTING_MISSING = "the setting {name} is missing; set it in the environment"
     KEY_FILE_OPEN = "others can read the key file {path}; run: chmod 600 {path}"
+    SERVICE_ENDED = "the {service} has ended; see the log and start the gateway again"
+    CANNOT_LISTEN = "cannot listen on {host} port {port}: {why}"
     ROUTE_UNKNOWN = "there is nothing at this path; the routes are listed in /openapi.json"
     METHOD_NOT_ALLOWED = "this path does not take {method}; it takes {allowed}"
     REQUEST_INVALID = "the request is wrong at {where}: {problem}"

@@ -101,9 +101,19 @@ class Settings(BaseSettings):
             "File with that key. Unset, and no key given: gateway.key in the data folder."
         ),
     )
-    provider_address: AddressText | None = Field(
+    facilitator_key: SecretStr | None = Field(
         None,
-        description=("Provider named in statements. Unset: the gateway's own address."),
+        description=(
+            "Private key of a second account that settles for other servers under /facilitator. "
+            "Unset: those routes are closed. It must not be the gateway's key."
+        ),
+    )
+    facilitator_payees: tuple[AddressText, ...] = Field(
+        (),
+        description=(
+            "JSON list of addresses whose settlements the facilitator pays the gas for. Empty: "
+            "only those to this gateway."
+        ),
     )
     admin_token: Token | None = Field(
         None,
@@ -126,6 +136,21 @@ class Settings(BaseSettings):
     )
     queue_limit: int = Field(
         256, ge=1, description="Most paid jobs that may wait; beyond, calls are answered with 503."
+    )
+    settle_margin_s: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="How much longer an authorization must be valid when it is accepted.",
+    )
+    deadline_s: int = Field(
+        3600, ge=10, description="How long a paid job may wait for a worker before its refund."
+    )
+    external_provers: tuple[str, ...] = Field(
+        (),
+        description=(
+            "JSON list of command lines of external provers; see specs/external-prover.md."
+        ),
     )
     prove_limit_s: float = Field(
         600.0, gt=0, allow_inf_nan=False, description="Longest that one proof may take."
@@ -153,7 +178,7 @@ class Settings(BaseSettings):
         30.0,
         ge=0,
         allow_inf_nan=False,
-        description="How long running work may take to end when the gateway stops.",
+        description="How long requests in progress may take to end when the gateway stops.",
     )
 
     @classmethod
@@ -168,7 +193,7 @@ class Settings(BaseSettings):
             first = error.errors(include_input=False, include_url=False, include_context=False)[0]
             name = str(first["loc"][0]) if first["loc"] else "(all)"
             raise Misconfigured(
-                Reason.SETTING_WRONG, name=variable(name), problem=first["msg"]
+                Reason.SETTING_WRONG, name=variable(name), problem=_problem(first["msg"])
             ) from None
         unknown = sorted(
             name
@@ -215,7 +240,7 @@ class Settings(BaseSettings):
         (others than its owner can read the file).
         """
         if self.gateway_key is not None:
-            return _key(self.gateway_key.get_secret_value(), variable("gateway_key"))
+            return read_key(self.gateway_key, variable("gateway_key"))
         path = self.gateway_key_file or self.data_dir / KEY_FILE
         try:
             mode = path.stat().st_mode
@@ -230,7 +255,7 @@ class Settings(BaseSettings):
             ) from None
         if mode & 0o077:
             raise Misconfigured(Reason.KEY_FILE_OPEN, path=path)
-        return _key(text, variable("gateway_key_file"))
+        return read_key(SecretStr(text), variable("gateway_key_file"))
 
 
 def variable(field: str) -> str:
@@ -238,8 +263,13 @@ def variable(field: str) -> str:
     return PREFIX + field.upper()
 
 
-def _key(text: str, name: str) -> SigningKey:
+def _problem(message: str) -> str:
+    return message.removeprefix("Value error, ")[:300]
+
+
+def read_key(secret: SecretStr, name: str) -> SigningKey:
+    """The key in a setting. Raises: Misconfigured SETTING_WRONG, which never shows it."""
     try:
-        return SigningKey.from_hex(text)
+        return SigningKey.from_hex(secret.get_secret_value().strip())
     except InferproofError as error:
         raise Misconfigured(Reason.SETTING_WRONG, name=name, problem=error.message) from None

@@ -7,9 +7,8 @@ from typing import Any
 from starlette.responses import Response
 
 from inferproof.errors import Reason, RequestRejected
-from inferproof.protocol.encoding import nested_within
+from inferproof.protocol.encoding import is_json_shallow
 
-MAX_DEPTH = 64
 JSON = "application/json"
 
 
@@ -28,7 +27,7 @@ def parse_json(body: bytes) -> Any:
 
     Raises: RequestRejected BODY_NOT_JSON.
     """
-    if not nested_within(body, MAX_DEPTH):
+    if not is_json_shallow(body):
         raise RequestRejected(Reason.BODY_NOT_JSON, problem="it is nested too deeply")
     try:
         return json.loads(body, parse_constant=_no_constant, object_pairs_hook=_once)

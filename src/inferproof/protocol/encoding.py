@@ -22,8 +22,6 @@ MAX_JSON_INT = 2**64 - 1
 """Whole numbers are those of int64 and uint64; larger ones travel as strings."""
 _JSON_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|([\[{])|([\]}])', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_STRUCTURE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{}\]]', re.DOTALL)
-"""A whole string, whose brackets do not count, or one bracket."""
 
 Json = dict[str, "Json"] | list["Json"] | str | int | bool | None
 """JSON without floats: a number with a fraction travels as a string or as float64 bytes."""
@@ -108,27 +106,6 @@ def _whole(digits: str) -> int:
 
 def _refuse(_text: str) -> Any:
     raise ValueError("canonical JSON has whole numbers only")
-
-
-def nested_within(data: bytes, limit: int) -> bool:
-    """True when the brackets of a JSON text are nested at most `limit` deep.
-
-    Soundness: look before `json.loads` sees a stranger's bytes. Its own guard is Python's
-    recursion limit, which web3's dependencies raise so far that the C stack ends first, and
-    the process with it.
-    """
-    if data.count(b"[") + data.count(b"{") <= limit:
-        return True
-    depth = 0
-    for match in _STRUCTURE.finditer(data):
-        mark = data[match.start()]
-        if mark in b"[{":
-            depth += 1
-            if depth > limit:
-                return False
-        elif mark in b"]}":
-            depth -= 1
-    return True
 
 
 def _check(value: Any, depth: int) -> None:

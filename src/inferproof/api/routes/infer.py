@@ -28,6 +28,7 @@ from inferproof.errors import PaymentRejected, Reason, RequestRejected
 from inferproof.payments.x402 import (
     PAYMENT_REQUIRED,
     PAYMENT_RESPONSE,
+    IncomingPayment,
     challenge,
     encode_header,
     parse_payment,
@@ -117,17 +118,26 @@ async def infer(served: Served, request: HttpRequest, model: ModelName) -> Respo
         if payment is None:
             await served.gateway.check_input(model, sent.body)
             return await _ask(served, request, model, sent)
-        job = await _accept(served, model, sent, payment)
+        incoming = _read_payment(served, payment)
+        job = await _accept(served, model, sent, incoming)
     except PaymentRejected as error:
-        served.metrics.payment(error.code)
         offer = await _offer(served, request, model, sent, error.message)
         return error_response(error, request_id=request_id(request), headers=offer)
     job = await served.gateway.wait(job.id, _patience(request, served.settings.sync_wait_s))
     return await _respond(served, request, model, sent, job)
 
 
-async def _accept(served: Services, model: str, sent: Request, payment: str) -> JobView:
-    incoming = parse_payment(payment, [served.gateway.settings.asset])
+def _read_payment(served: Services, header: str) -> IncomingPayment:
+    try:
+        return parse_payment(header, [served.gateway.settings.asset])
+    except PaymentRejected as error:
+        served.metrics.payment(error.code)  # what the gateway refuses, it counts itself
+        raise
+
+
+async def _accept(
+    served: Services, model: str, sent: Request, incoming: IncomingPayment
+) -> JobView:
     quote = None if incoming.quote is None else SignedQuote(*incoming.quote)
     return await served.gateway.accept(
         model,

@@ -1,0 +1,442 @@
+"""The composition root: the only place that chooses adapters.
+
+    settings ─► database, blobs, compiled models ─┐
+                token chain, checked ─────────────┼─► gateway ─► API
+                proof systems and their workers ──┘     settler and worker, as tasks
+
+What is opened here is closed here, in reverse order, also when a later part fails to open.
+"""
+
+import asyncio
+import hashlib
+import importlib.util
+import logging
+import os
+import shlex
+import sys
+import time
+import tomllib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.types import ASGIApp
+
+from inferproof import __version__
+from inferproof.api.context import ApiSettings, ReadyCheck, Services
+from inferproof.api.create import create_app
+from inferproof.api.metrics import Metrics
+from inferproof.chain.accounts import DirectSettlement, SettlementAccount
+from inferproof.chain.rpc import Rpc
+from inferproof.chain.token import TokenChain
+from inferproof.errors import (
+    Misconfigured,
+    MissingPart,
+    Reason,
+    RequestRejected,
+    Unavailable,
+)
+from inferproof.inference.preprocess import load_preprocessing
+from inferproof.inference.request import request_tensors
+from inferproof.models.card import load_card
+from inferproof.payments.x402.facilitator import Facilitator
+from inferproof.protocol.commitments import preprocessing_digest
+from inferproof.protocol.signature import SigningKey
+from inferproof.protocol.verifier_bundle import decode_bundle
+from inferproof.proving.artifact import BUNDLE
+from inferproof.proving.base import ProofSystem
+from inferproof.proving.external import ExternalSystem
+from inferproof.proving.pool import WorkerPool
+from inferproof.proving.registry import get_system
+from inferproof.services.base import Systems
+from inferproof.services.bell import Bell
+from inferproof.services.catalog import Catalog
+from inferproof.services.gateway.base import Gateway, GatewaySettings, ModelView
+from inferproof.services.gateway.intake import Intake
+from inferproof.services.gateway.registry import Registry
+from inferproof.services.gateway.service import GatewayService
+from inferproof.services.gateway.submission import build_submission
+from inferproof.services.settler.service import Settler, SettlerSettings
+from inferproof.services.worker.compute import Compute
+from inferproof.services.worker.service import Worker, WorkerSettings
+from inferproof.settings import Settings, read_key, variable
+from inferproof.storage.artifacts import LocalArtifacts
+from inferproof.storage.base import ModelFilter
+from inferproof.storage.blobs.local import LocalBlobs
+from inferproof.storage.db.engine import Database
+from inferproof.storage.db.models import SqlModelStore
+from inferproof.storage.db.orders import SqlOrderBook
+from inferproof.storage.db.verifications import SqlVerifications
+from inferproof.types.digest import Address, Digest
+
+log = logging.getLogger("inferproof.app")
+
+LIBRARIES = {"ezkl": "ezkl"}
+"""The Python package without which a proof system cannot be loaded."""
+MAX_CHECKED = 1000
+RECURSION_LIMIT = 1000
+"""Python's own. py_ecc, which web3 imports, raises it beyond what the C stack bears."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A running gateway. `asgi` is what a server serves."""
+
+    settings: Settings
+    gateway: Gateway
+    services: Services
+    asgi: ASGIApp
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is kept in the data folder and the database."""
+
+    database: Database
+    orders: SqlOrderBook
+    models: SqlModelStore
+    verifications: SqlVerifications
+    blobs: LocalBlobs
+    artifacts: LocalArtifacts
+    catalog: Catalog
+
+
+@asynccontextmanager
+async def build(
+    settings: Settings, *, more_systems: Mapping[str, ProofSystem] | None = None
+) -> AsyncIterator[App]:
+    """A running gateway, whose parts end with the block.
+
+    `more_systems` are proof systems that no release ships; tests bring theirs.
+    Raises: Misconfigured for settings that contradict the chain, the token or each other;
+    Unavailable when the chain or the database does not answer; MissingPart.
+    """
+    sys.setrecursionlimit(RECURSION_LIMIT)
+    async with AsyncExitStack() as stack:
+        key, asset = settings.signing_key(), settings.asset
+        rpc = await stack.enter_async_context(Rpc(settings.rpc))
+        token = TokenChain(rpc, asset)
+        await token.check()
+        stores = await stack.enter_async_context(open_stores(settings))
+        systems = _systems(settings, stack, more_systems or {})
+        metrics, bell = Metrics(), Bell()
+        account = SettlementAccount(token, key, confirmations=settings.confirmations)
+        terms = GatewaySettings(
+            asset=asset,
+            payee=key.address,
+            quote_ttl_s=settings.quote_ttl_s,
+            settle_margin_s=settings.settle_margin_s,
+            queue_limit=settings.queue_limit,
+            deadline_s=settings.deadline_s,
+        )
+        gateway = _gateway(stores, systems, account, key, terms, metrics, bell)
+        settler = Settler(
+            orders=stores.orders,
+            chain=account,
+            settings=SettlerSettings(),
+            clock=_clock,
+            metrics=metrics,
+            bell=bell,
+        )
+        worker = Worker(
+            orders=stores.orders,
+            catalog=stores.catalog,
+            compute=Compute(
+                systems=systems,
+                artifacts=stores.artifacts,
+                blobs=stores.blobs,
+                preprocess=request_tensors,
+                key=key,
+                clock=_clock,
+                time_limit_s=settings.prove_limit_s,
+            ),
+            settings=WorkerSettings(concurrency=settings.workers),
+            clock=_clock,
+            metrics=metrics,
+            bell=bell,
+        )
+        tasks = {
+            "settler": asyncio.create_task(settler.run(), name="settler"),
+            "worker": asyncio.create_task(worker.run(), name="worker"),
+        }
+        for task in tasks.values():
+            task.add_done_callback(_report_end)
+        stack.push_async_callback(_stop, tasks)
+        services = Services(
+            gateway=gateway,
+            metrics=metrics,
+            settings=_api_settings(settings),
+            facilitator=_facilitator(settings, token, key.address),
+            checks=_checks(settings, stores, systems, token, tasks),
+        )
+        yield App(settings, gateway, services, create_app(services))
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
+    """Database and data folder, made where they are absent.
+
+    Raises: Misconfigured SETTING_WRONG (the folder cannot be made), DATABASE_NEWER;
+    Unavailable STORAGE_UNAVAILABLE, STORAGE_FULL.
+    """
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Misconfigured(
+            Reason.SETTING_WRONG,
+            name=variable("data_dir"),
+            problem=f"{settings.data_dir} cannot be made: {error.strerror}",
+        ) from None
+    database = await Database.open(settings.database)
+    try:
+        models = SqlModelStore(database)
+        yield Stores(
+            database=database,
+            orders=SqlOrderBook(database),
+            models=models,
+            verifications=SqlVerifications(database),
+            blobs=LocalBlobs(settings.data_dir / "blobs"),
+            artifacts=LocalArtifacts(settings.data_dir / "models"),
+            catalog=Catalog(models),
+        )
+    finally:
+        await database.close()
+
+
+async def install_model(
+    settings: Settings,
+    card_path: Path,
+    compiled: Path,
+    *,
+    key: SigningKey | None = None,
+    more_systems: Mapping[str, ProofSystem] | None = None,
+) -> ModelView:
+    """The model of a card and its compiled folder, published here and active.
+
+    `key` is the provider's, by default the gateway's own. A gateway that runs on the same
+    data folder offers the model at once. Doing it again changes nothing.
+    Raises: ModelRejected CARD_*; ArtifactRejected; RequestRejected SUBMISSION_MISMATCH;
+    Conflict MODEL_VERSION_TAKEN, MODEL_OWNED; Misconfigured.
+    """
+    key = key or settings.signing_key()
+    async with AsyncExitStack() as stack:
+        stores = await stack.enter_async_context(open_stores(settings))
+        systems = _systems(settings, stack, more_systems or {})
+        document, signature, commitment = await asyncio.to_thread(
+            _submission, card_path, compiled, key
+        )
+        terms = GatewaySettings(asset=settings.asset, payee=key.address)
+        registry = _registry(stores, systems, terms)
+        view = await registry.submit(document, signature)
+        await asyncio.to_thread(stores.artifacts.install, commitment, compiled)
+        return await registry.approve(view.name)
+
+
+def submission(card_path: Path, compiled: Path, key: SigningKey) -> tuple[bytes, bytes]:
+    """The signed submission of a card and its compiled folder, for POST /v1/models."""
+    document, signature, _ = _submission(card_path, compiled, key)
+    return document, signature
+
+
+def _submission(card_path: Path, compiled: Path, key: SigningKey) -> tuple[bytes, bytes, Digest]:
+    card = load_card(card_path)
+    file = card_path / "card.toml" if card_path.is_dir() else card_path
+    try:
+        bundle_bytes = (compiled / BUNDLE).read_bytes()
+        model = card.model_path.read_bytes()
+    except OSError as error:
+        missing = error.filename or compiled
+        why = (error.strerror or type(error).__name__).lower()
+        raise RequestRejected(Reason.FILE_UNREADABLE, path=missing, why=why) from None
+    bundle = decode_bundle(bundle_bytes)
+    declared = preprocessing_digest(load_preprocessing(card.preprocessing, card.folder).canonical())
+    if declared != bundle.parts.preprocessing:
+        raise RequestRejected(
+            Reason.SUBMISSION_MISMATCH,
+            what="pre-processing",
+            card=declared,
+            bundle=bundle.parts.preprocessing,
+        )
+    digest = Digest(hashlib.sha256(model).digest())
+    content = tomllib.loads(file.read_text("utf-8"))
+    document, signature = build_submission(content, bundle_bytes, digest, len(model), key)
+    return document, signature, bundle.commitment
+
+
+def _systems(settings: Settings, stack: AsyncExitStack, more: Mapping[str, ProofSystem]) -> Systems:
+    """Proof systems by name, each built once; all share one pool of worker processes."""
+    pool = WorkerPool(settings.workers)
+    stack.callback(pool.close)
+    known = dict(more)
+    for command in settings.external_provers:
+        system = ExternalSystem(shlex.split(command))
+        known[system.name] = system
+
+    def find(name: str) -> ProofSystem:
+        if name not in known:
+            known[name] = get_system(name, pool)
+        return known[name]
+
+    return find
+
+
+def _registry(stores: Stores, systems: Systems, terms: GatewaySettings) -> Registry:
+    return Registry(
+        models=stores.models,
+        catalog=stores.catalog,
+        blobs=stores.blobs,
+        artifacts=stores.artifacts,
+        systems=systems,
+        settings=terms,
+        clock=_clock,
+    )
+
+
+def _gateway(
+    stores: Stores,
+    systems: Systems,
+    account: SettlementAccount,
+    key: SigningKey,
+    terms: GatewaySettings,
+    metrics: Metrics,
+    bell: Bell,
+) -> Gateway:
+    return GatewayService(
+        registry=_registry(stores, systems, terms),
+        intake=Intake(
+            orders=stores.orders,
+            catalog=stores.catalog,
+            chain=account,
+            preprocess=request_tensors,
+            key=key,
+            settings=terms,
+            clock=_clock,
+            entropy=os.urandom,
+            metrics=metrics,
+            bell=bell,
+        ),
+        orders=stores.orders,
+        catalog=stores.catalog,
+        verifications=stores.verifications,
+        blobs=stores.blobs,
+        systems=systems,
+        preprocess=request_tensors,
+        key=key,
+        settings=terms,
+        clock=_clock,
+        bell=bell,
+    )
+
+
+def _facilitator(settings: Settings, token: TokenChain, own: Address) -> Facilitator | None:
+    if settings.facilitator_key is None:
+        return None
+    name = variable("facilitator_key")
+    key = read_key(settings.facilitator_key, name)
+    if key.address == own:
+        raise Misconfigured(
+            Reason.SETTING_WRONG, name=name, problem="it is the gateway's key; use another account"
+        )
+    payees = {Address.from_hex(payee) for payee in settings.facilitator_payees}
+    return Facilitator(
+        assets=[settings.asset],
+        payees=frozenset(payees or {own}),
+        signer=key.address,
+        chain=DirectSettlement(token, key),
+        clock=_clock,
+    )
+
+
+def _api_settings(settings: Settings) -> ApiSettings:
+    return ApiSettings(
+        version=__version__,
+        public_url=None if settings.public_url is None else str(settings.public_url),
+        payment_timeout_s=settings.payment_timeout_s,
+        admin_token=settings.admin_token.get_secret_value() if settings.admin_token else None,
+        sync_wait_s=settings.sync_wait_s,
+        body_limit=settings.body_limit_bytes,
+        verify_limit=settings.verify_limit_bytes,
+        submission_limit=settings.submission_limit_bytes,
+    )
+
+
+def _checks(
+    settings: Settings,
+    stores: Stores,
+    systems: Systems,
+    token: TokenChain,
+    tasks: Mapping[str, asyncio.Task[None]],
+) -> dict[str, ReadyCheck]:
+    """What /ready asks: each answers with one line, or raises."""
+
+    async def database() -> str:
+        # A write: a full or read-only disk answers questions all the same.
+        await stores.database.write(_touch)
+        return "takes writes"
+
+    async def chain() -> str:
+        head = await token.head()
+        return f"{settings.asset.network} answers, block {head.number}"
+
+    async def matching_token() -> str:
+        await token.check()
+        return f"{settings.asset.address} is {settings.asset.symbol} as set"
+
+    async def models() -> str:
+        active = await stores.models.list(ModelFilter(limit=MAX_CHECKED))
+        for record in active:
+            stores.artifacts.path(record.commitment)
+            await asyncio.to_thread(_require_system, systems, record.proof_system)
+        return ", ".join(record.name for record in active) or "no model is active"
+
+    return {
+        "database": database,
+        "chain": chain,
+        "token": matching_token,
+        "models": models,
+        **{name: _alive(name, task) for name, task in tasks.items()},
+    }
+
+
+async def _touch(connection: AsyncConnection) -> None:
+    await connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+
+
+def _require_system(systems: Systems, name: str) -> None:
+    """Returns when the proof system can be loaded. Raises: NotFound, MissingPart, Unavailable."""
+    package = LIBRARIES.get(name)
+    if package is not None and importlib.util.find_spec(package) is None:
+        raise MissingPart(
+            Reason.MISSING_LIBRARY,
+            feature=f"proof system {name}",
+            package=package,
+            command=f"pip install 'inferproof[{name}]'",
+        )
+    systems(name).describe()
+
+
+def _alive(name: str, task: asyncio.Task[None]) -> ReadyCheck:
+    async def alive() -> str:
+        if task.done():
+            raise Unavailable(Reason.SERVICE_ENDED, service=name)
+        return "runs"
+
+    return alive
+
+
+def _report_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("the %s ended by a bug", task.get_name(), exc_info=task.exception())
+
+
+async def _stop(tasks: Mapping[str, asyncio.Task[None]]) -> None:
+    for task in tasks.values():
+        task.cancel()
+    await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+def _clock() -> int:
+    return int(time.time())
