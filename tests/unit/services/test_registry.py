@@ -1,0 +1,158 @@
+"""Submitting, approving, listing models."""
+
+import json
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from service_parts import CARD, PRICE, PROVIDER_KEY, Services
+
+from inferproof.errors import ArtifactRejected, Conflict, NotFound, Reason, RequestRejected
+from inferproof.protocol.signature import SigningKey
+from inferproof.protocol.verifier_bundle import encode_bundle
+from inferproof.services.gateway.submission import (
+    build_submission,
+    read_submission,
+    submission_digest,
+)
+from inferproof.storage.base import ModelFilter, ModelOrder, ModelStatus
+from inferproof.testing.rejections import rejects
+from inferproof.testing.samples import STRANGER, sample_bundle
+from inferproof.types.digest import Digest
+from inferproof.types.proof import Visibility
+
+NEWEST = ModelFilter(order=ModelOrder.NEWEST)
+
+
+def submission(
+    key: SigningKey = PROVIDER_KEY, *, bundle: bytes | None = None, **changes: Any
+) -> tuple[bytes, bytes]:
+    card = deepcopy(CARD)
+    for name, value in changes.items():
+        card[name] = {**card[name], **value} if isinstance(value, dict) else value
+    return build_submission(
+        card, bundle or encode_bundle(sample_bundle()), Digest(bytes(32)), 1234, key
+    )
+
+
+async def test_a_submission_waits_for_approval(services: Services) -> None:
+    gateway = services.gateway
+    pending = await gateway.submit_model(*submission(version="1.1.0"))
+    assert pending.status is ModelStatus.PENDING
+    assert pending.estimate is None
+    assert [m.version for m in await gateway.list_models(NEWEST)] == ["1.0.0"]
+    assert (await gateway.model("sample")).version == "1.0.0"
+    approved = await gateway.approve("sample@1.1.0")
+    assert approved.status is ModelStatus.ACTIVE
+    assert approved.estimate is not None
+    assert approved.estimate.prove_ms == 900
+    assert [m.version for m in await gateway.list_models(NEWEST)] == ["1.1.0", "1.0.0"]
+    assert (await gateway.model("sample")).version == "1.1.0"
+    assert await gateway.bundle("sample") == encode_bundle(sample_bundle())
+
+
+async def test_the_same_submission_again_is_the_same_model(services: Services) -> None:
+    first = await services.gateway.submit_model(*submission(version="1.1.0"))
+    await services.gateway.approve("sample@1.1.0")
+    again = await services.gateway.submit_model(*submission(version="1.1.0"))
+    assert again.commitment == first.commitment
+    assert again.status is ModelStatus.ACTIVE
+
+
+async def test_a_version_never_changes(services: Services) -> None:
+    with rejects(
+        Reason.MODEL_VERSION_TAKEN,
+        "sample@1.0.0 is there already with other content; give it a new version",
+        kind=Conflict,
+    ):
+        await services.gateway.submit_model(*submission(title="Another"))
+
+
+async def test_an_id_has_one_owner(services: Services) -> None:
+    with rejects(
+        Reason.MODEL_OWNED,
+        f"the model id sample belongs to provider {PROVIDER_KEY.address}; choose another id",
+        kind=Conflict,
+    ):
+        await services.gateway.submit_model(*submission(STRANGER, version="2.0.0"))
+
+
+async def test_signature_must_be_the_providers(services: Services) -> None:
+    document, _ = submission(version="2.0.0")
+    message = f"the submission is not signed by its provider {PROVIDER_KEY.address}"
+    for forged in (STRANGER.sign(submission_digest(document)), b"", bytes(65)):
+        with rejects(Reason.SUBMISSION_SIGNATURE, message, kind=RequestRejected):
+            await services.gateway.submit_model(document, forged)
+
+
+def test_unreadable_submissions() -> None:
+    with rejects(
+        Reason.SUBMISSION_MALFORMED,
+        "the submission cannot be read: it is not JSON",
+        kind=RequestRejected,
+    ):
+        read_submission(b"{")
+    with rejects(
+        Reason.SUBMISSION_MALFORMED,
+        "the submission cannot be read: its format is not inferproof/submission/1",
+    ):
+        read_submission(b'{"format":"x"}')
+    for document in (b"[]", b"[" * 100_000, b'{"format":"inferproof/submission/1"}'):
+        with pytest.raises(RequestRejected):
+            read_submission(document)
+
+
+def test_card_and_bundle_must_agree() -> None:
+    document, _ = submission(proof={"system": "ezkl"})
+    with rejects(
+        Reason.SUBMISSION_MISMATCH,
+        "the card says proof system ezkl, the verifier bundle says sample",
+    ):
+        read_submission(document)
+    hashed = encode_bundle(sample_bundle(visibility=Visibility.HASHED))
+    document, _ = submission(bundle=hashed)
+    with rejects(
+        Reason.SUBMISSION_MISMATCH,
+        "the card says input visibility public, the verifier bundle says hashed",
+    ):
+        read_submission(document)
+
+
+def test_unknown_field_of_a_submission() -> None:
+    document, _ = submission()
+    value = json.loads(document)
+    value["more"] = 1
+    with pytest.raises(RequestRejected):
+        read_submission(json.dumps(value).encode())
+
+
+async def test_approving_another_compiled_model_is_refused(services: Services) -> None:
+    await services.gateway.submit_model(*submission(version="1.1.0"))
+    services.world.system.bundle = sample_bundle(srs=b"another")
+    with pytest.raises(ArtifactRejected):
+        await services.gateway.approve("sample@1.1.0")
+    assert (await services.gateway.model("sample@1.1.0")).status is ModelStatus.PENDING
+
+
+async def test_filters(services: Services) -> None:
+    async def names(**fields: Any) -> list[str]:
+        return [m.name for m in await services.gateway.list_models(ModelFilter(**fields))]
+
+    assert await names(max_price=PRICE) == ["sample@1.0.0"]
+    assert await names(max_price=PRICE - 1) == []
+    assert await names(max_price=2**255) == ["sample@1.0.0"]
+    assert await names(category="testing", proof_system="sample") == ["sample@1.0.0"]
+    assert await names(category="other") == []
+    assert await names(input_type="text") == []
+    assert await names(offset=1) == []
+    assert await names(status=ModelStatus.SUSPENDED) == []
+    for order in ModelOrder:
+        assert await names(order=order) == ["sample@1.0.0"]
+
+
+async def test_unknown_models(services: Services) -> None:
+    for name in ("nothing", "sample@9.9.9", "@", ""):
+        with rejects(Reason.MODEL_UNKNOWN, f"there is no model {name}", kind=NotFound):
+            await services.gateway.model(name)
+    with pytest.raises(NotFound):
+        await services.gateway.suspend("nothing@1.0.0")
