@@ -1,0 +1,483 @@
+"""Writes the test vectors beside it: small JSON files that any language can read.
+
+    python vectors/generate.py            writes the files
+    python vectors/generate.py --check    exits with 1 where a file differs
+
+Bytes are lower-case hex with 0x; whole numbers that may pass 2^53 are decimal strings. Every
+entry has a `description`. The keys are derived from public strings and guard nothing.
+"""
+
+import json
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inferproof.errors import RequestRejected
+from inferproof.protocol.authorization import (
+    TRANSFER_WITH_AUTHORIZATION,
+    asset_domain,
+    authorization_digest,
+)
+from inferproof.protocol.commitments import (
+    bound_nonce,
+    hashed_input_commitment,
+    input_commitment,
+    job_id,
+    model_commitment,
+    output_commitment,
+    preprocessing_digest,
+    proof_digest,
+    request_digest,
+)
+from inferproof.protocol.eip712 import INFERPROOF_DOMAIN, Struct
+from inferproof.protocol.encoding import (
+    canonical_json,
+    encode_fixed_tensor,
+    encode_tensor,
+    keccak256,
+    parse_canonical_json,
+    tagged_digest,
+)
+from inferproof.protocol.proof_file import decode_proof_file, statement_json
+from inferproof.protocol.quote import QUOTE, asset_json, quote_digest, quote_json
+from inferproof.protocol.receipt import (
+    RECEIPT,
+    authorization_json,
+    encode_receipt_file,
+    receipt_digest,
+    receipt_json,
+)
+from inferproof.protocol.signature import SigningKey
+from inferproof.protocol.statement import STATEMENT, statement_digest
+from inferproof.protocol.verifier_bundle import (
+    encode_bundle,
+    parts_json,
+    quantisation_digest,
+    srs_digest,
+    verifying_key_digest,
+)
+from inferproof.testing.samples import (
+    ANSWER,
+    ASSET,
+    GATEWAY,
+    INPUTS,
+    NONCE_SALT,
+    OUTPUTS,
+    PAYER,
+    SALT,
+    Sample,
+    sample_bundle,
+    sample_preprocess,
+    sample_receipt_file,
+)
+from inferproof.types.payment import Settlement, SettlementState
+from inferproof.types.proof import Setup, Visibility
+from inferproof.types.tensor import FixedTensor, TensorSpec
+
+HERE = Path(__file__).resolve().parent
+SAMPLE = Sample()
+FILE = sample_receipt_file(SAMPLE)
+JsonObject = dict[str, Any]
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def _types(struct: Struct) -> JsonObject:
+    return {"primaryType": struct.name, "types": struct.types(), "typeHash": _hex(struct.type_hash)}
+
+
+def tagged_digests() -> list[JsonObject]:
+    cases: list[tuple[str, str, tuple[bytes, ...]]] = [
+        ("a tag and nothing else", "inferproof/example/1", ()),
+        ("one empty part", "inferproof/example/1", (b"",)),
+        ("two empty parts are not one", "inferproof/example/1", (b"", b"")),
+        ("parts 'ab' and 'c'", "inferproof/example/1", (b"ab", b"c")),
+        (
+            "parts 'a' and 'bc': another split, another digest",
+            "inferproof/example/1",
+            (b"a", b"bc"),
+        ),
+        ("the same parts under another tag", "inferproof/example/2", (b"a", b"bc")),
+        ("a part longer than 255 bytes", "inferproof/example/1", (bytes(range(256)) * 2,)),
+        ("a tag that is not ASCII is taken as UTF-8", "inferproof/é/1", (b"\xff",)),
+    ]
+    return [
+        {
+            "description": description,
+            "tag": tag,
+            "parts": [_hex(p) for p in parts],
+            "digest": tagged_digest(tag, *parts).hex,
+        }
+        for description, tag, parts in cases
+    ]
+
+
+def canonical_jsons() -> JsonObject:
+    valid: list[tuple[str, bytes]] = [
+        ("null", b"null"),
+        ("an empty object", b"{}"),
+        ("keys sorted by code point", b'{"":0,"A":1,"Z":2,"a":3,"aa":4}'),
+        (
+            "U+FF61 before U+1F600: code points, not UTF-16 units",
+            b'{"\\uff61":2,"\\ud83d\\ude00":1}',
+        ),
+        ("short escapes", b'"\\b\\t\\n\\f\\r\\"\\\\"'),
+        ("other control characters and DEL in lower-case hex", b'"\\u0000\\u001f\\u007f"'),
+        ("a solidus is not escaped", b'"/"'),
+        ("the largest number", b"18446744073709551615"),
+        ("the smallest number", b"-9223372036854775808"),
+        ("33 brackets deep", b"[" * 33 + b"]" * 33),
+    ]
+    invalid: list[tuple[str, bytes]] = [
+        ("a key twice", b'{"a":1,"a":1}'),
+        ("keys out of order", b'{"b":1,"a":2}'),
+        ("sorted by UTF-16 unit", b'{"\\ud83d\\ude00":1,"\\uff61":2}'),
+        ("a blank", b'{"a": 1}'),
+        ("a line end", b"1\n"),
+        ("a fraction", b"1.0"),
+        ("an exponent", b"1e2"),
+        ("minus zero", b"-0"),
+        ("a leading zero", b"01"),
+        ("one more than the largest number", b"18446744073709551616"),
+        ("one less than the smallest number", b"-9223372036854775809"),
+        ("not a number", b"NaN"),
+        ("infinity", b"Infinity"),
+        ("bytes beyond ASCII", '"é"'.encode()),
+        ("an escape in upper-case hex", b'"\\u00E9"'),
+        ("an escape that is not needed", b'"\\u0041"'),
+        ("an escaped solidus", b'"\\/"'),
+        ("DEL in the open", b'"\x7f"'),
+        ("a lone surrogate", b'"\\ud800"'),
+        ("a lone surrogate in a key", b'{"\\udc00":1}'),
+        ("34 brackets deep", b"[" * 34 + b"]" * 34),
+        ("a byte order mark", b"\xef\xbb\xbf1"),
+        ("two values", b"1 1"),
+        ("nothing", b""),
+    ]
+    for description, text in valid:
+        if canonical_json(parse_canonical_json(text, max_bytes=1024)) != text:
+            raise SystemExit(f"not canonical after all: {description}")
+    for description, text in invalid:
+        try:
+            parse_canonical_json(text, max_bytes=1024)
+        except RequestRejected:
+            continue
+        raise SystemExit(f"canonical after all: {description}")
+    return {
+        "valid": [{"description": d, "text": _hex(t)} for d, t in valid],
+        "invalid": [{"description": d, "text": _hex(t)} for d, t in invalid],
+    }
+
+
+def tensors() -> JsonObject:
+    floats: list[tuple[str, str, Any]] = [
+        ("a vector", "x", np.array([1.5, -2, 0.25], np.float32)),
+        ("a matrix, row by row", "m", np.arange(6, dtype=np.float32).reshape(2, 3)),
+        ("a scalar has rank 0 and one value", "s", np.array(1, np.float32)),
+        ("minus zero is written as zero", "z", np.array([-0.0], np.float32)),
+        ("the smallest subnormal", "t", np.array([1e-45], np.float32)),
+        ("a name beyond ASCII, in UTF-8", "é", np.array([0], np.float32)),
+    ]
+    fixed: list[tuple[str, FixedTensor]] = [
+        ("two values of 2^-7", ANSWER[0]),
+        ("the ends of int64", FixedTensor("e", (2,), (-(2**63), 2**63 - 1), 1.0)),
+        ("a scalar", FixedTensor("s", (), (-1,), 0.1)),
+    ]
+    return {
+        "float32": [
+            {
+                "description": description,
+                "name": name,
+                "shape": list(array.shape),
+                "values_little_endian": _hex(array.astype("<f4").tobytes()),
+                "encoding": _hex(encode_tensor(name, array)),
+            }
+            for description, name, array in floats
+        ],
+        "fixed": [
+            {
+                "description": description,
+                "name": tensor.name,
+                "shape": list(tensor.shape),
+                "values": [str(v) for v in tensor.values],
+                "scale_big_endian": _hex(struct.pack(">d", tensor.scale)),
+                "encoding": _hex(encode_fixed_tensor(tensor)),
+            }
+            for description, tensor in fixed
+        ],
+    }
+
+
+def commitments() -> list[JsonObject]:
+    bundle = SAMPLE.bundle
+    made = sample_preprocess({}, SAMPLE.request.body)
+    hashes = (keccak256(b"first"), keccak256(b"second"))
+    two_inputs = {"b": np.array([2], np.float32), "a": np.array([1], np.float32)}
+    entries: list[JsonObject] = []
+    for description, setup, srs in (
+        ("a model whose system needs no set-up", Setup.NONE, b""),
+        ("the same model with a ceremony's SRS", Setup.CEREMONY, b"srs"),
+        ("the same model and SRS, said to be for development", Setup.DEVELOPMENT, b"srs"),
+    ):
+        parts = sample_bundle(setup=setup, srs=srs).parts
+        entries.append(
+            {
+                "kind": "model",
+                "description": description,
+                "parts": parts_json(parts),
+                "commitment": model_commitment(parts).hex,
+            }
+        )
+    entries += [
+        {
+            "kind": "preprocessing",
+            "description": "pre-processing in canonical JSON",
+            "canonical": bundle.preprocessing,
+            "commitment": preprocessing_digest(dict(bundle.preprocessing)).hex,
+        },
+        {
+            "kind": "quantisation",
+            "description": "settings, inputs and outputs",
+            "settings": _hex(bundle.settings),
+            "inputs": _specs(INPUTS),
+            "outputs": _specs(OUTPUTS),
+            "commitment": quantisation_digest(bundle.settings, INPUTS, OUTPUTS).hex,
+        },
+        {
+            "kind": "verifying-key",
+            "description": "a verifying key",
+            "data": _hex(b"key"),
+            "commitment": verifying_key_digest(b"key").hex,
+        },
+        {
+            "kind": "verifying-key",
+            "description": "no verifying key: zero",
+            "data": "0x",
+            "commitment": verifying_key_digest(b"").hex,
+        },
+        {
+            "kind": "srs",
+            "description": "an SRS",
+            "data": _hex(b"srs"),
+            "commitment": srs_digest(b"srs").hex,
+        },
+        {
+            "kind": "input",
+            "description": "one tensor, salted",
+            "salt": _hex(SALT),
+            "encodings": [_hex(encode_tensor("x", made["x"]))],
+            "commitment": input_commitment(SALT, made).hex,
+        },
+        {
+            "kind": "input",
+            "description": "two tensors, in order of their names",
+            "salt": _hex(bytes(32)),
+            "encodings": [_hex(encode_tensor(n, two_inputs[n])) for n in sorted(two_inputs)],
+            "commitment": input_commitment(bytes(32), two_inputs).hex,
+        },
+        {
+            "kind": "input-hashed",
+            "description": "two hashes made inside the circuit",
+            "proof_system": "sample",
+            "hashes": [_hex(h) for h in hashes],
+            "commitment": hashed_input_commitment("sample", hashes).hex,
+        },
+        {
+            "kind": "output",
+            "description": "one output",
+            "encodings": [_hex(encode_fixed_tensor(o)) for o in ANSWER],
+            "commitment": output_commitment(ANSWER).hex,
+        },
+        {
+            "kind": "proof",
+            "description": "the bytes of a proof file",
+            "data": _hex(b"proof file"),
+            "commitment": proof_digest(b"proof file").hex,
+        },
+        {
+            "kind": "request",
+            "description": "method, path and body",
+            "method": SAMPLE.request.method,
+            "path": SAMPLE.request.path,
+            "body": _hex(SAMPLE.request.body),
+            "commitment": SAMPLE.request_digest().hex,
+        },
+        {
+            "kind": "request",
+            "description": "an empty body",
+            "method": "GET",
+            "path": "/",
+            "body": "0x",
+            "commitment": request_digest("GET", "/", b"").hex,
+        },
+        {
+            "kind": "nonce",
+            "description": "the nonce that binds a payment to that request",
+            "request_digest": SAMPLE.request_digest().hex,
+            "salt": _hex(NONCE_SALT),
+            "commitment": bound_nonce(SAMPLE.request_digest(), NONCE_SALT).hex,
+        },
+        {
+            "kind": "job",
+            "description": "the job that the payment buys",
+            "network": ASSET.network.caip2,
+            "token": ASSET.address.hex,
+            "payer": PAYER.address.hex,
+            "nonce": SAMPLE.payment().nonce.hex,
+            "commitment": job_id(
+                ASSET.network, ASSET.address, PAYER.address, SAMPLE.payment().nonce
+            ).hex,
+        },
+    ]
+    return entries
+
+
+def _specs(specs: tuple[TensorSpec, ...]) -> list[JsonObject]:
+    return [{"name": s.name, "dtype": s.dtype, "shape": list(s.shape)} for s in specs]
+
+
+def _key(name: str, key: SigningKey) -> JsonObject:
+    return {
+        "description": f"the sample {name}",
+        "secret": _hex(key.secret()),
+        "address": key.address.hex,
+    }
+
+
+def statements() -> JsonObject:
+    entries = []
+    for visibility in Visibility:
+        sample = Sample(bundle=sample_bundle(visibility=visibility))
+        statement = decode_proof_file(sample.proof()).statement
+        entries.append(
+            {
+                "description": f"the sample statement, input {visibility.value}",
+                "statement": statement_json(statement),
+                "digest": statement_digest(statement).hex,
+            }
+        )
+    return {
+        "domain": {"name": "inferproof", "version": "1"},
+        "domainSeparator": INFERPROOF_DOMAIN.hex,
+        **_types(STATEMENT),
+        "statements": entries,
+    }
+
+
+def quotes() -> JsonObject:
+    quote = SAMPLE.quote()
+    return {
+        "domainSeparator": INFERPROOF_DOMAIN.hex,
+        **_types(QUOTE),
+        "key": _key("gateway", GATEWAY),
+        "quotes": [
+            {
+                "description": "the sample quote, for one request",
+                "quote": quote_json(quote),
+                "digest": quote_digest(quote).hex,
+                "signature": _hex(GATEWAY.sign(quote_digest(quote))),
+            }
+        ],
+    }
+
+
+def authorizations() -> JsonObject:
+    payment = SAMPLE.payment()
+    return {
+        **_types(TRANSFER_WITH_AUTHORIZATION),
+        "asset": asset_json(ASSET),
+        "domainSeparator": asset_domain(ASSET).hex,
+        "key": _key("payer", PAYER),
+        "authorizations": [
+            {
+                "description": "the sample payment; its nonce is bound to the request",
+                "authorization": authorization_json(payment),
+                "digest": authorization_digest(payment).hex,
+            }
+        ],
+    }
+
+
+def receipts() -> JsonObject:
+    samples = [
+        ("settled, nonce bound to the request", SAMPLE),
+        (
+            "pending, nonce not bound: salt, transaction and block are zero in the struct",
+            Sample(nonce_salt=None, settlement=Settlement(SettlementState.PENDING)),
+        ),
+    ]
+    entries = []
+    for description, sample in samples:
+        file = sample_receipt_file(sample)
+        entries.append(
+            {
+                "description": description,
+                "receipt": receipt_json(file.receipt),
+                "digest": receipt_digest(file.receipt).hex,
+                "signature": _hex(file.signature),
+            }
+        )
+    return {
+        "domainSeparator": INFERPROOF_DOMAIN.hex,
+        **_types(RECEIPT),
+        "key": _key("gateway", GATEWAY),
+        "receipts": entries,
+    }
+
+
+def documents() -> list[JsonObject]:
+    return [
+        {"description": d, "text": data.decode("ascii")}
+        for d, data in (
+            ("the sample proof file, input public", SAMPLE.proof()),
+            (
+                "the sample proof file, input hashed",
+                Sample(bundle=sample_bundle(visibility=Visibility.HASHED)).proof(),
+            ),
+            ("the sample verifier bundle", encode_bundle(SAMPLE.bundle)),
+            ("the sample receipt file, everything attached", encode_receipt_file(FILE)),
+        )
+    ]
+
+
+FILES = {
+    "tagged_digest.json": tagged_digests,
+    "canonical_json.json": canonical_jsons,
+    "tensors.json": tensors,
+    "commitments.json": commitments,
+    "statement.json": statements,
+    "quote.json": quotes,
+    "authorization.json": authorizations,
+    "receipt.json": receipts,
+    "documents.json": documents,
+}
+
+
+def texts() -> dict[str, str]:
+    """What each file holds."""
+    return {
+        name: json.dumps(make(), indent=1, ensure_ascii=True) + "\n" for name, make in FILES.items()
+    }
+
+
+def main(arguments: list[str]) -> int:
+    different = []
+    for name, text in texts().items():
+        path = HERE / name
+        if arguments == ["--check"]:
+            if not path.is_file() or path.read_text(encoding="ascii") != text:
+                different.append(name)
+        else:
+            path.write_text(text, encoding="ascii")
+    for name in different:
+        print(f"{name} is not what vectors/generate.py writes")
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
