@@ -8,3 +8,16 @@ token         an EIP-3009 dollar token: what a settler needs, and the check at s
 verifier      the reusable ezkl verifier
 deployments   one file of addresses for each network
 """
+
+from importlib.util import find_spec
+
+from inferproof.errors import MissingPart, Reason
+
+for _package in ("web3", "eth_account", "eth_abi"):
+    if find_spec(_package) is None:  # the base install buys and verifies without a chain
+        raise MissingPart(
+            Reason.MISSING_LIBRARY,
+            feature="the chain",
+            package=_package,
+            command='pip install "inferproof[chain]"',
+        )

@@ -12,35 +12,26 @@ from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from aiohttp import ClientError, ClientResponseError, ClientTimeout
+from web3 import AsyncHTTPProvider, AsyncWeb3
+from web3.exceptions import (
+    BadResponseFormat,
+    ContractLogicError,
+    TransactionNotFound,
+    Web3RPCError,
+)
+
 from inferproof.chain.abi import revert_reason
 from inferproof.errors import (
     Conflict,
     InferproofError,
     Misconfigured,
-    MissingPart,
     Reason,
     Rejection,
     Unavailable,
 )
 from inferproof.protocol.encoding import keccak256
 from inferproof.types.digest import Address, Digest
-
-try:
-    from aiohttp import ClientError, ClientResponseError, ClientTimeout
-    from web3 import AsyncHTTPProvider, AsyncWeb3
-    from web3.exceptions import (
-        BadResponseFormat,
-        ContractLogicError,
-        TransactionNotFound,
-        Web3RPCError,
-    )
-except ImportError as missing:  # the base install buys and verifies without a chain
-    raise MissingPart(
-        Reason.MISSING_LIBRARY,
-        feature="the chain",
-        package=missing.name or "web3",
-        command='pip install "inferproof[chain]"',
-    ) from missing
 
 T = TypeVar("T")
 TIMEOUT_S = 10.0

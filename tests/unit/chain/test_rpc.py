@@ -1,12 +1,15 @@
 """One node: what it answers, and how it fails."""
 
 import asyncio
+import importlib
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
+import inferproof.chain
 from inferproof.chain.abi import calldata
 from inferproof.chain.rpc import CallReverted, Rpc
 from inferproof.chain.transactions import (
@@ -17,7 +20,7 @@ from inferproof.chain.transactions import (
     transact,
     wait_receipt,
 )
-from inferproof.errors import Conflict, Misconfigured, Reason, Rejection, Unavailable
+from inferproof.errors import Conflict, Misconfigured, MissingPart, Reason, Rejection, Unavailable
 from inferproof.testing.devnet import DevnetInfo, dev_key
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address, Digest
@@ -279,3 +282,17 @@ async def test_transactions_and_keys_do_not_print_their_secrets(
     shown = repr(devnet)
     for account in range(4):
         assert dev_key(account).secret().hex() not in shown
+
+
+@pytest.mark.parametrize("package", ["web3", "eth_account", "eth_abi"])
+def test_without_its_libraries_the_chain_says_how_to_get_them(
+    monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with rejects(
+        Reason.MISSING_LIBRARY,
+        f"the chain needs the Python package {package}; "
+        'install it with: pip install "inferproof[chain]"',
+        kind=MissingPart,
+    ):
+        importlib.reload(inferproof.chain)
