@@ -1,0 +1,53 @@
+"""uvicorn, held by us: our sockets, our signals, our order of closing."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from inferproof.errors import Misconfigured, Reason
+
+BACKLOG = 2048
+
+
+class Server(uvicorn.Server):
+    """Ends when `should_exit` is set. It takes no signals: uvicorn raises them again once it is
+    down, which would end the process before the gateway's own parts are closed."""
+
+    def __init__(self, app: ASGIApp, *, shutdown_s: float) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=max(1, round(shutdown_s)),
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises: Misconfigured CANNOT_LISTEN."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise Misconfigured(Reason.CANNOT_LISTEN, host=host, port=port, why=why) from None
+
+
+def url_of(listener: socket.socket) -> str:
+    """The address under which the socket is reached on this machine."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

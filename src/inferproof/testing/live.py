@@ -1,0 +1,68 @@
+"""A whole gateway in a thread of this process, on a free port: `with LiveGateway(settings) as url`.
+
+It is the real app on the real server; only the proof systems may be given.
+"""
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from types import TracebackType
+
+from inferproof.app import App, build
+from inferproof.proving.base import ProofSystem
+from inferproof.server import Server, listen, url_of
+from inferproof.settings import Settings
+
+START_S = 30.0
+STOP_S = 20.0
+
+
+class LiveGateway:
+    """Starts on entry, ends on exit. Raises on entry what the gateway refuses to start with."""
+
+    def __init__(
+        self, settings: Settings, *, more_systems: Mapping[str, ProofSystem] | None = None
+    ) -> None:
+        self.settings = settings
+        self._systems = more_systems
+        self._ready: Future[App] = Future()
+        self._server: Server | None = None
+        self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
+        self.url = ""
+
+    @property
+    def app(self) -> App:
+        """The running app; its parts belong to the gateway's own event loop."""
+        return self._ready.result(timeout=START_S)
+
+    def __enter__(self) -> "LiveGateway":
+        self._thread.start()
+        self._ready.result(timeout=START_S)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._server is not None:
+            self._server.should_exit = True
+        self._thread.join(STOP_S)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:
+            if self._ready.done():
+                raise
+            self._ready.set_exception(error)
+
+    async def _serve(self) -> None:
+        with listen(self.settings.host, self.settings.port) as listener:
+            async with build(self.settings, more_systems=self._systems) as app:
+                self.url = url_of(listener)
+                self._server = Server(app.asgi, shutdown_s=2)
+                self._ready.set_result(app)
+                await self._server.serve(sockets=[listener])
