@@ -127,7 +127,7 @@ class CashLedger:
     def _transfer(self, payer: Address, payee: Address, amount: int) -> bool:
         if self.balances.get(payer, 0) < amount:
             return False
-        self.balances[payer] -= amount
+        self.balances[payer] = self.balances.get(payer, 0) - amount
         self.credit(payee, amount)
         return True
 

@@ -1,0 +1,240 @@
+"""Random interleavings of payers, settler, workers, chain, clock and crashes.
+
+At any time: no job that was not settled is worked on, and no authorization moves money twice.
+When the faults end: every job is answered, refunded or void, and the books agree to the unit.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
+from service_parts import PATH, PRICE, TREASURY, World, build, nonce, pay
+
+from inferproof.errors import (
+    Conflict,
+    InferproofError,
+    InputRejected,
+    PaymentRejected,
+    Reason,
+    Unavailable,
+)
+from inferproof.protocol.lifecycle import FINAL, PAID
+from inferproof.storage.db.engine import MEMORY
+from inferproof.testing.cash import CashChain
+from inferproof.testing.memory_store import open_stores
+from inferproof.testing.samples import PAYER, STRANGER
+from inferproof.types.digest import Digest
+from inferproof.types.job import JobState
+from inferproof.types.payment import Authorization
+from inferproof.types.receipt import Request
+
+T = TypeVar("T")
+FUNDS = 100 * PRICE
+BODIES = [b'{"input":[1,2,3]}', b'{"input":[4,5,6]}']
+
+
+class Market(RuleBasedStateMachine):
+    """One gateway whose parts move in any order."""
+
+    payments: Bundle[Authorization] = Bundle("payments")
+
+    @initialize()
+    def start(self) -> None:
+        self.runner = asyncio.Runner()
+        self.folder = tempfile.TemporaryDirectory()
+        self.world = World(Path(self.folder.name))
+        self.opened = open_stores(MEMORY)
+        self.stores = self.do(self.opened.__aenter__())
+        self.crash()
+        self.do(self.services.register())
+        self.signed: dict[Digest, Authorization] = {}
+        self.cancelled = False
+        self.stranger_nonce = 0
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    def attempt(self, work: Coroutine[Any, Any, T], *kinds: type[InferproofError]) -> T | None:
+        try:
+            return self.do(work)
+        except kinds:
+            return None
+
+    # -- the buyer ----------------------------------------------------------------------------
+
+    @rule(target=payments, number=st.integers(0, 5), long=st.booleans())
+    def sign(self, number: int, long: bool) -> Any:
+        if nonce(number) in self.signed:
+            return multiple()
+        payment = pay(
+            self.world,
+            nonce=nonce(number),
+            valid_before=self.world.clock.now + (100_000 if long else 100),
+        )
+        self.signed[payment.nonce] = payment
+        return payment
+
+    @rule(payment=payments, body=st.sampled_from(BODIES), times=st.integers(1, 3))
+    def send(self, payment: Authorization, body: bytes, times: int) -> None:
+        async def together() -> list[Any]:
+            request = Request("POST", PATH, body)
+            return await asyncio.gather(
+                *(self.services.accept(payment=payment, request=request) for _ in range(times)),
+                return_exceptions=True,
+            )
+
+        results = self.do(together())
+        for result in results:
+            if isinstance(result, BaseException):
+                assert isinstance(result, Conflict | PaymentRejected | Unavailable), result
+        assert len({r.id for r in results if not isinstance(r, BaseException)}) <= 1
+
+    @rule(payment=payments)
+    def cancel(self, payment: Authorization) -> None:
+        """The payer cancels on chain, where the authorization is still unused."""
+        ledger = self.world.ledger
+        if (payment.payer, payment.nonce) not in ledger.used:
+            ledger.cancel(payment.payer, payment.nonce)
+
+    @rule(payment=payments)
+    def front_run(self, payment: Authorization) -> None:
+        """A stranger who saw a settlement on its way submits the authorization first."""
+        job = self.job_of(payment)
+        if job is None or job.state is not JobState.SETTLING:
+            return
+
+        async def submit() -> None:
+            chain = CashChain(self.world.ledger, STRANGER.address)
+            signed = await chain.sign_settlement(payment, await chain.next_nonce())
+            await chain.submit(signed.raw)
+
+        self.attempt(submit(), Unavailable)
+
+    # -- the gateway --------------------------------------------------------------------------
+
+    @rule()
+    def settle(self) -> None:
+        self.attempt(self.services.settler.settle_once(), Unavailable)
+
+    @rule()
+    def work(self) -> None:
+        self.do(self.services.worker.work_once())
+
+    @rule()
+    def recover(self) -> None:
+        self.do(self.services.worker.recover())
+
+    @rule()
+    def abandon(self) -> None:
+        """A worker takes a job and is never heard of again."""
+        now = self.world.clock.now
+        self.do(self.stores.orders.claim(now=now, lease_until=now + 30))
+
+    @rule()
+    def crash(self) -> None:
+        self.services = build(self.world, self.stores)
+
+    @rule(temporary=st.booleans())
+    def fault(self, temporary: bool) -> None:
+        self.world.system.faults = [
+            Unavailable(Reason.STORAGE_FULL)
+            if temporary
+            else InputRejected(Reason.INPUT_NOT_FINITE, name="x")
+        ]
+
+    # -- the world ----------------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from([1, 20, 40, 70, 4000]))
+    def wait(self, seconds: int) -> None:
+        self.world.clock.now += seconds
+
+    @rule(down=st.booleans())
+    def reach(self, down: bool) -> None:
+        self.world.ledger.down = down
+
+    @rule(holding=st.booleans(), forgetful=st.booleans())
+    def congest(self, holding: bool, forgetful: bool) -> None:
+        self.world.ledger.holding, self.world.ledger.forgetful = holding, forgetful
+
+    @rule(forget=st.booleans())
+    def block(self, forget: bool) -> None:
+        if forget:
+            self.world.ledger.drop_waiting()
+        self.world.ledger.mine()
+
+    @rule()
+    def spend(self) -> None:
+        """Another program uses the settler's key."""
+
+        async def submit() -> None:
+            chain = CashChain(self.world.ledger, TREASURY)
+            number = self.world.ledger.next_nonce.get(TREASURY, 0)
+            await chain.submit((await chain.sign_refund(TREASURY, 0, number)).raw)
+
+        if not self.world.ledger.waiting:
+            self.attempt(submit(), Unavailable)
+
+    # -- what always holds --------------------------------------------------------------------
+
+    def job_of(self, payment: Authorization) -> Any:
+        from inferproof.protocol.commitments import job_id
+
+        asset = payment.asset
+        return self.do(
+            self.stores.orders.find(
+                job_id(asset.network, asset.address, payment.payer, payment.nonce)
+            )
+        )
+
+    @invariant()
+    def nothing_unpaid_is_worked_on(self) -> None:
+        for payment in self.signed.values():
+            job = self.job_of(payment)
+            if job is not None and job.state in PAID:
+                assert self.world.ledger.used[payment.payer, payment.nonce] is not None
+
+    def teardown(self) -> None:
+        if not hasattr(self, "runner"):
+            return
+        try:
+            self.end_well()
+        finally:
+            self.do(self.opened.__aexit__(None, None, None))
+            self.runner.close()
+            self.folder.cleanup()
+
+    def end_well(self) -> None:
+        ledger = self.world.ledger
+        ledger.down = ledger.holding = ledger.forgetful = False
+        self.world.system.faults = []
+        for _ in range(30):
+            self.do(self.services.settler.settle_once())
+            self.do(self.services.worker.recover())
+            self.do(self.services.worker.work_once())
+            self.world.clock.now += 20
+        jobs = [job for job in map(self.job_of, self.signed.values()) if job is not None]
+        assert all(job.state in FINAL for job in jobs), [job.state for job in jobs]
+        done = sum(job.state is JobState.DONE for job in jobs)
+        assert ledger.balances[PAYER.address] == FUNDS - done * PRICE
+        assert ledger.balances.get(TREASURY, 0) == done * PRICE
+
+
+TestMarket = Market.TestCase
+TestMarket.settings = settings(
+    max_examples=25,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
