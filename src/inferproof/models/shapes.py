@@ -187,6 +187,15 @@ class _Walk:
         return fold(node, self.graph.opset, values)
 
     def _check_operands(self, node: NodeProto, values: list[Array | None]) -> None:
+        if node.op_type == "Split":
+            told = next((a.i for a in node.attribute if a.name == "num_outputs"), None)
+            if told not in (None, len(node.output)):
+                # The library believes the number and writes beyond its lists.
+                raise ModelRejected(
+                    Reason.MODEL_SHAPES_DISAGREE,
+                    op=shown(node.op_type),
+                    why=f"it has {len(node.output)} outputs, but says that it has {told}",
+                )
         if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2]:
             training = values[2]
             if training is None or training.any():
@@ -220,7 +229,11 @@ class _Walk:
         ):
             raise unknown
         shape = tuple(dim.dim_value for dim in tensor.shape.dim)
-        self.shaped.activations += check_shape(name, shape, self.limits)
+        elements = check_shape(name, shape, self.limits)
+        if elements == 0:
+            # No model needs an empty value, and runtimes abort on some of them.
+            raise ModelRejected(Reason.MODEL_BAD_SHAPE, name=shown(name), shape=list(shape))
+        self.shaped.activations += elements
         self._set(name, dtype_of(name, tensor.elem_type), shape)
         if self.shaped.activations > self.limits.activation_elements:
             raise ModelRejected(

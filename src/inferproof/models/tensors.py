@@ -102,6 +102,9 @@ class TensorReader:
         dtype = dtype_of(name, tensor.data_type)
         shape = tuple(tensor.dims)
         elements = check_shape(name, shape, self.limits)
+        if elements == 0 and len(shape) != 1:
+            # An empty list says "no axes" or "no sizes"; an empty matrix says nothing.
+            raise ModelRejected(Reason.MODEL_BAD_SHAPE, name=shown(name), shape=list(shape))
         self.weight_bytes += elements * dtype.itemsize
         if self.weight_bytes > self.limits.weight_bytes:
             raise ModelRejected(

@@ -201,6 +201,40 @@ def test_hidden_buffer(made: ModelProto, op: str, elements: int):
         parse(made)
 
 
+def test_split_that_miscounts_its_outputs():
+    # Without the check the onnx library writes beyond its own list and aborts.
+    made = h.model([h.node("Split", ["x"], ["y", "z"], num_outputs=3, axis=1)], opset=18)
+    with rejects(
+        Reason.MODEL_SHAPES_DISAGREE,
+        "the inputs of operator 'Split' do not fit together: "
+        "it has 2 outputs, but says that it has 3",
+    ):
+        parse(made)
+    made.graph.node[0].attribute[1].i = 2
+    assert parse(made).values[1].shape == (1, 2)
+
+
+def test_empty_value():
+    bounds = [h.weight(n, [v], "i8") for n, v in (("a", 2), ("b", 2), ("c", 1))]
+    made = h.model([h.node("Slice", ["x", "a", "b", "c"], ["y"])], bounds)
+    with rejects(Reason.MODEL_BAD_SHAPE, "tensor 'y' has the shape [1, 0]; sizes must be positive"):
+        parse(made)
+
+
+def test_empty_matrix():
+    made = h.model([h.node("Concat", ["x", "w"], ["y"], axis=0)], [h.weight("w", np.ones((0, 4)))])
+    with rejects(Reason.MODEL_BAD_SHAPE, "tensor 'w' has the shape [0, 4]; sizes must be positive"):
+        parse(made)
+
+
+def test_empty_list_of_sizes():
+    made = h.model(
+        [h.node("ReduceSum", ["x"], ["s"], keepdims=0), h.node("Reshape", ["s", "k"], ["y"])],
+        [h.weight("k", np.ones(0), "i8")],
+    )
+    assert parse(made).outputs[0].shape == ()
+
+
 def test_shape_that_depends_on_the_input():
     made = h.model(
         [h.node("Reshape", ["x", "s"], ["y"])],
