@@ -131,7 +131,7 @@ def canonical_jsons() -> JsonObject:
         ("a solidus is not escaped", b'"/"'),
         ("the largest number", b"18446744073709551615"),
         ("the smallest number", b"-9223372036854775808"),
-        ("33 brackets deep", b"[" * 33 + b"]" * 33),
+        ("32 brackets deep", b"[" * 32 + b"1" + b"]" * 32),
     ]
     invalid: list[tuple[str, bytes]] = [
         ("a key twice", b'{"a":1,"a":1}'),
@@ -154,7 +154,7 @@ def canonical_jsons() -> JsonObject:
         ("DEL in the open", b'"\x7f"'),
         ("a lone surrogate", b'"\\ud800"'),
         ("a lone surrogate in a key", b'{"\\udc00":1}'),
-        ("34 brackets deep", b"[" * 34 + b"]" * 34),
+        ("33 brackets deep", b"[" * 33 + b"]" * 33),
         ("a byte order mark", b"\xef\xbb\xbf1"),
         ("two values", b"1 1"),
         ("nothing", b""),

@@ -14,6 +14,7 @@ from inferproof.types.digest import Digest
 from inferproof.types.tensor import FixedTensor
 
 MAX_JSON_DEPTH = 32
+"""Brackets open at one place."""
 MAX_JSON_NODES = 2**20
 """Commas and opening brackets in a document: what bounds the memory that parsing takes, since
 three bytes of text can become a hundred bytes of objects."""
@@ -80,8 +81,8 @@ def parse_canonical_json(data: bytes, *, max_bytes: int) -> Json:
     return value
 
 
-def is_json_shallow(data: bytes, most: int = MAX_JSON_DEPTH + 1) -> bool:
-    """Whether no bracket of a JSON text in UTF-8 stands deeper than `most` others.
+def is_json_shallow(data: bytes, most: int = MAX_JSON_DEPTH) -> bool:
+    """Whether no more than `most` brackets of a JSON text in UTF-8 are open at any place.
 
     To be asked before json.loads: its parser recurses, and a library that raises the recursion
     limit (py_ecc does when eth-account is imported) turns a deep text into a crash of the process.
@@ -109,7 +110,7 @@ def _refuse(_text: str) -> Any:
 
 
 def _check(value: Any, depth: int) -> None:
-    if depth > MAX_JSON_DEPTH:
+    if depth >= MAX_JSON_DEPTH and isinstance(value, dict | list):
         raise ValueError("nested too deeply")
     match value:
         case dict():

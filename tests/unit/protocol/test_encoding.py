@@ -61,7 +61,7 @@ def _nested(depth: int) -> bytes:
         b"nul",
         b"1 1",
         b"[1,]",
-        _nested(MAX_JSON_DEPTH + 2),
+        _nested(MAX_JSON_DEPTH + 1),
         _nested(100_000),
         b'{"":' * 100_000,
     ],
@@ -80,7 +80,8 @@ def test_what_is_not_canonical_is_refused(text: bytes) -> None:
         b"18446744073709551615",
         b"-9223372036854775808",
         b'"\\u00e9\\ud83d\\ude00\\n/~\\u007f"',
-        _nested(MAX_JSON_DEPTH + 1),
+        _nested(MAX_JSON_DEPTH),
+        b"[" * MAX_JSON_DEPTH + b"1" + b"]" * MAX_JSON_DEPTH,
     ],
 )
 def test_what_is_canonical_reads_back(text: bytes) -> None:
