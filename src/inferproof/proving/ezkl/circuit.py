@@ -5,6 +5,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.show import printable
 from inferproof.proving.ezkl.field import LIMBS
 from inferproof.proving.ezkl.layout import BINDING, BOUND, grow
 from inferproof.proving.ezkl.operators import SUPPORTED
@@ -40,7 +41,7 @@ def _check_operators(graph: onnx.GraphProto) -> None:
                 Reason.MODEL_OPERATOR_UNSUPPORTED,
                 system="ezkl",
                 operator=node.op_type,
-                node=node.name or f"number {index}",
+                node=f"{index} (makes {printable(node.output[0])})",
             )
 
 

@@ -127,7 +127,7 @@ def _calibration(
     with np.load(path, allow_pickle=False) as stored:
         arrays = [stored[f"a{i}"] for i in range(len(inputs))]
     count = min(len(arrays[0]), SCORED_SAMPLES)
-    samples = [[array[i] for array in arrays] for i in range(count)]
+    samples = [[np.asarray(array[i]) for array in arrays] for i in range(count)]
     return samples, float_outputs(model, inputs, outputs, samples)
 
 

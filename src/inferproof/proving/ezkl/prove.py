@@ -34,11 +34,12 @@ from inferproof.verify.proof import verify_proof
 _OUT_OF_RANGE = (
     "decomposition",
     "lookup",
-    "table",
     "range",
     "overflow",
+    "sigbittruncation",
     "significant bit",
     "too large",
+    "synthesis",
 )
 
 
