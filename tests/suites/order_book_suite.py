@@ -1,0 +1,383 @@
+"""What every OrderBook must do. A test module gives the fixture `orders` and imports this."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from inferproof.errors import Conflict, InferproofError, NotFound, Reason
+from inferproof.protocol.encoding import keccak256
+from inferproof.protocol.lifecycle import TRANSITIONS, Transition
+from inferproof.protocol.quote import quote_digest
+from inferproof.storage.base import (
+    Answer,
+    Failure,
+    Job,
+    NewTransaction,
+    Order,
+    OrderBook,
+    OutboxKind,
+    OutboxState,
+    Outcome,
+    RefundState,
+)
+from inferproof.testing.rejections import rejects
+from inferproof.testing.samples import GATEWAY, Sample
+from inferproof.types.digest import Address, Digest
+from inferproof.types.job import JobState
+from inferproof.types.money import MAX_AMOUNT, Money
+from inferproof.types.payment import SettlementState
+from inferproof.types.receipt import StageTime
+from inferproof.types.tensor import FixedTensor
+
+SENDER = GATEWAY.address
+SAMPLE = Sample()
+NETWORK = SAMPLE.payment().asset.network
+WHY = Failure("INPUT_NOT_FINITE", "input x holds a NaN or an infinity", {"name": "x"})
+
+
+def digest(text: str) -> Digest:
+    return Digest(keccak256(text.encode()))
+
+
+def order(number: int = 0, **changes: Any) -> Order:
+    """An order whose payment nonce is made of the number."""
+    payment = replace(SAMPLE.payment(), nonce=digest(f"nonce {number}"))
+    quote = SAMPLE.quote()
+    made = Order(
+        job_id=digest(f"job {number}"),
+        model_id="sample",
+        model_version="1.0.0",
+        model_commitment=quote.model_commitment,
+        request=SAMPLE.request,
+        request_digest=SAMPLE.request_digest(),
+        payment=payment,
+        quote=quote,
+        quote_signature=GATEWAY.sign(quote_digest(quote)),
+        salt=bytes(32),
+        nonce_salt=None,
+        payment_id=None,
+        first_block=7,
+        created_at=1000 + number,
+        deadline=5000,
+    )
+    return replace(made, **changes)
+
+
+def transaction(number: int, *, nonce: int | None = None) -> NewTransaction:
+    raw = b"raw %d" % number
+    return NewTransaction(
+        NETWORK, SENDER, number if nonce is None else nonce, Digest(keccak256(raw)), raw
+    )
+
+
+ANSWER = Answer(
+    outputs=(FixedTensor("y", (1, 2), (7, -(2**63)), 2.0**-7),),
+    proof_digest=digest("proof"),
+    proof_blob=digest("proof blob"),
+    verifier_blob=digest("verifier blob"),
+    receipt=b"receipt",
+    timings=(StageTime("prove", 12_345),),
+)
+
+
+async def brought_to(orders: OrderBook, state: JobState, number: int = 0) -> Job:
+    """A job in the state, by the shortest way."""
+    job_id = order(number).job_id
+    job = (await orders.reserve(order(number))).job
+    if state is JobState.RESERVED:
+        return job
+    if state is JobState.VOID:
+        return await orders.void(job_id, WHY, now=2)
+    await orders.send_settlement(job_id, transaction(number), now=2)
+    if state is JobState.SETTLING:
+        return await orders.job(job_id)
+    job = await orders.settled(job_id, digest("settled"), 42, now=3)
+    if state is JobState.QUEUED:
+        return job
+    claimed = await orders.claim(now=4, lease_until=34)
+    assert claimed is not None
+    if state is JobState.RUNNING:
+        return claimed
+    if state is JobState.DONE:
+        return await orders.finish(job_id, claimed.fence, ANSWER, now=5)
+    job = await orders.give_up(job_id, claimed.fence, WHY, now=5)
+    if state is JobState.FAILED:
+        return job
+    await orders.send_refund(job_id, transaction(100 + number), now=6)
+    if state is JobState.REFUNDING:
+        return await orders.job(job_id)
+    return await orders.refunded(job_id, digest("refund"), 43, now=7)
+
+
+async def attempt(orders: OrderBook, job: Job, transition: Transition) -> None:
+    """The transition, tried on this job whatever its state."""
+    job_id, fence = job.order.job_id, job.fence
+    match transition:
+        case Transition.SEND_SETTLEMENT:
+            await orders.send_settlement(job_id, transaction(900), now=9)
+        case Transition.SETTLED:
+            await orders.settled(job_id, digest("other"), 44, now=9)
+        case Transition.VOID:
+            await orders.void(job_id, WHY, now=9)
+        case Transition.CLAIM:
+            if await orders.claim(now=9, lease_until=39) is None:
+                raise Conflict(
+                    Reason.JOB_TRANSITION_ILLEGAL, state=job.state.value, transition="claim"
+                )
+        case Transition.RELEASE:
+            await orders.release(job_id, fence, now=9)
+        case Transition.FINISH:
+            await orders.finish(job_id, fence, ANSWER, now=9)
+        case Transition.GIVE_UP:
+            await orders.give_up(job_id, fence, WHY, now=9)
+        case Transition.SEND_REFUND:
+            await orders.send_refund(job_id, transaction(901), now=9)
+        case Transition.REFUNDED:
+            await orders.refunded(job_id, digest("other"), 44, now=9)
+        case Transition.REFUND_LOST:
+            await orders.refund_lost(job_id, now=9)
+
+
+class TestReserving:
+    async def test_new_and_same(self, orders: OrderBook) -> None:
+        first = await orders.reserve(order())
+        assert first.outcome is Outcome.NEW
+        assert first.job.state is JobState.RESERVED
+        second = await orders.reserve(order())
+        assert second.outcome is Outcome.SAME
+        assert second.job == first.job
+        assert await orders.find(order().job_id) == first.job
+
+    async def test_another_signature_of_the_same_terms_is_the_same(self, orders: OrderBook) -> None:
+        await orders.reserve(order())
+        again = order(payment=replace(order().payment, signature=bytes(65)))
+        assert (await orders.reserve(again)).outcome is Outcome.SAME
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"request_digest": digest("another")},
+            {"payment": replace(order().payment, amount=1)},
+            {"payment": replace(order().payment, valid_before=1)},
+            {"payment": replace(order().payment, payee=Address(bytes(20)))},
+        ],
+    )
+    async def test_replay(self, orders: OrderBook, changes: dict[str, Any]) -> None:
+        await orders.reserve(order())
+        with rejects(
+            Reason.PAYMENT_REPLAYED,
+            "this authorization already pays for another request; sign one with a fresh nonce",
+            kind=Conflict,
+        ):
+            await orders.reserve(order(**changes))
+        assert (await orders.depth())[JobState.RESERVED] == 1
+
+    async def test_payment_id(self, orders: OrderBook) -> None:
+        first = await orders.reserve(order(1, payment_id="a"))
+        second = await orders.reserve(order(2, payment_id="a"))
+        assert second.outcome is Outcome.SAME
+        assert second.job == first.job
+        with rejects(
+            Reason.PAYMENT_ID_REUSED,
+            "payment id a was used for another request; choose a new one",
+            kind=Conflict,
+        ):
+            await orders.reserve(order(3, payment_id="a", request_digest=digest("x")))
+        stranger = replace(order(4).payment, payer=Address(b"\x01" * 20))
+        theirs = order(4, payment_id="a", payment=stranger)
+        assert (await orders.reserve(theirs)).outcome is Outcome.NEW
+        found = await orders.find_payment_id(order().payment.payer, "a")
+        assert found == first.job
+        assert await orders.find_payment_id(order().payment.payer, "b") is None
+
+    async def test_one_batch_with_every_kind_of_neighbour(self, orders: OrderBook) -> None:
+        batch = [order(n) for n in range(50)]
+        batch += [order(n) for n in range(10)]
+        batch += [order(n, request_digest=digest("x")) for n in range(10)]
+        batch += [order(60 + n, payment_id="same") for n in range(5)]
+        results = await asyncio.gather(*map(orders.reserve, batch), return_exceptions=True)
+        outcomes = [r if isinstance(r, BaseException) else r.outcome for r in results]
+        assert outcomes[:50] == [Outcome.NEW] * 50
+        assert outcomes[50:60] == [Outcome.SAME] * 10
+        assert all(isinstance(r, Conflict) for r in outcomes[60:70])
+        assert sorted(outcomes[70:]) == [Outcome.NEW] + [Outcome.SAME] * 4
+        assert (await orders.depth())[JobState.RESERVED] == 51
+        assert await orders.waiting() == 51
+
+    async def test_the_largest_amounts_are_exact(self, orders: OrderBook) -> None:
+        quote = SAMPLE.quote()
+        largest = order(
+            payment=replace(
+                order().payment, amount=MAX_AMOUNT, valid_before=MAX_AMOUNT, valid_after=0
+            ),
+            quote=replace(quote, price=Money(MAX_AMOUNT, quote.price.asset)),
+            nonce_salt=digest("salt"),
+        )
+        await orders.reserve(largest)
+        assert (await orders.job(largest.job_id)).order == largest
+
+    async def test_unknown(self, orders: OrderBook) -> None:
+        assert await orders.find(digest("x")) is None
+        with rejects(Reason.JOB_UNKNOWN, f"there is no job {digest('x')}", kind=NotFound):
+            await orders.job(digest("x"))
+        with rejects(Reason.JOB_UNKNOWN, f"there is no job {digest('x')}", kind=NotFound):
+            await orders.void(digest("x"), WHY, now=1)
+
+
+class TestLifeCycle:
+    @pytest.mark.parametrize(("state", "transition"), TRANSITIONS)
+    async def test_legal_transitions(
+        self, orders: OrderBook, state: JobState, transition: Transition
+    ) -> None:
+        job = await brought_to(orders, state)
+        await attempt(orders, job, transition)
+        moved = await orders.job(job.order.job_id)
+        assert moved.state is TRANSITIONS[state, transition]
+
+    @pytest.mark.parametrize("state", list(JobState))
+    async def test_illegal_transitions_change_nothing(
+        self, orders: OrderBook, state: JobState
+    ) -> None:
+        job = await brought_to(orders, state)
+        for transition in Transition:
+            if (state, transition) in TRANSITIONS:
+                continue
+            with rejects(
+                Reason.JOB_TRANSITION_ILLEGAL,
+                f"a job that is {state.value} does not allow {transition.value}",
+                kind=Conflict,
+            ):
+                await attempt(orders, job, transition)
+            assert await orders.job(job.order.job_id) == job
+
+    async def test_what_each_state_shows(self, orders: OrderBook) -> None:
+        settling = await brought_to(orders, JobState.SETTLING, 1)
+        assert settling.settlement.state is SettlementState.PENDING
+        assert settling.settlement.transaction == transaction(1).tx
+        done = await brought_to(orders, JobState.DONE, 2)
+        assert done.settlement.state is SettlementState.SETTLED
+        assert (done.settlement.transaction, done.settlement.block) == (digest("settled"), 42)
+        assert done.answer == ANSWER
+        assert (done.attempts, done.fence, done.lease_until) == (1, 1, None)
+        assert await orders.job_of_proof(ANSWER.proof_digest) == done
+        failed = await brought_to(orders, JobState.FAILED, 3)
+        assert failed.failure == WHY
+        assert failed.refund is not None
+        assert failed.refund.state is RefundState.DUE
+        refunded = await brought_to(orders, JobState.REFUNDED, 4)
+        assert refunded.refund is not None
+        assert refunded.refund.state is RefundState.SETTLED
+        assert (refunded.refund.transaction, refunded.refund.block) == (digest("refund"), 43)
+        void = await brought_to(orders, JobState.VOID, 5)
+        assert void.settlement.state is SettlementState.FAILED
+        assert void.failure == WHY
+        depth = await orders.depth()
+        assert depth[JobState.SETTLING] == depth[JobState.DONE] == depth[JobState.VOID] == 1
+        assert await orders.waiting() == 1
+
+    async def test_oldest_first(self, orders: OrderBook) -> None:
+        for number in range(4):
+            await orders.reserve(order(number))
+        found = await orders.in_state(JobState.RESERVED, limit=3)
+        assert [job.order.job_id for job in found] == [order(n).job_id for n in range(3)]
+
+    async def test_uncertain(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.SETTLING)
+        noted = await orders.uncertain(job.order.job_id, now=9)
+        assert noted.settlement.state is SettlementState.UNCERTAIN
+        done = await orders.settled(job.order.job_id, digest("settled"), 42, now=10)
+        assert done.settlement.state is SettlementState.SETTLED
+        with pytest.raises(Conflict):
+            await orders.uncertain(job.order.job_id, now=11)
+
+
+class TestOutbox:
+    async def test_items_in_order(self, orders: OrderBook) -> None:
+        assert await orders.next_nonce(NETWORK, SENDER) == 0
+        for number, nonce in ((1, 6), (2, 5)):
+            await orders.reserve(order(number))
+            await orders.send_settlement(
+                order(number).job_id, transaction(number, nonce=nonce), now=3
+            )
+        items = await orders.open_outbox(NETWORK, SENDER)
+        assert [item.transaction for item in items] == [
+            transaction(2, nonce=5),
+            transaction(1, nonce=6),
+        ]
+        assert items[0].kind is OutboxKind.SETTLEMENT
+        assert (items[0].attempts, items[0].sent_at, items[0].nonce_spent_at) == (0, None, None)
+        assert await orders.next_nonce(NETWORK, SENDER) == 7
+        assert await orders.open_outbox(NETWORK, Address(bytes(20))) == []
+        await orders.note_sent(items[0], now=4)
+        await orders.note_sent(items[0], now=5)
+        noted = await orders.note_nonce_spent(items[0], now=6)
+        assert (noted.attempts, noted.sent_at, noted.nonce_spent_at) == (2, 5, 6)
+        assert (await orders.note_nonce_spent(items[0], now=7)).nonce_spent_at == 6
+
+    async def test_moving_on_closes_the_item(self, orders: OrderBook) -> None:
+        await brought_to(orders, JobState.DONE, 1)
+        assert await orders.open_outbox(NETWORK, SENDER) == []
+        await brought_to(orders, JobState.REFUNDING, 2)
+        (item,) = await orders.open_outbox(NETWORK, SENDER)
+        assert item.kind is OutboxKind.REFUND
+        await orders.refund_lost(order(2).job_id, now=8)
+        assert await orders.open_outbox(NETWORK, SENDER) == []
+
+    async def test_replacing(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.SETTLING)
+        (item,) = await orders.open_outbox(NETWORK, SENDER)
+        second = await orders.replace(item, transaction(5), now=9)
+        assert second.state is OutboxState.OPEN
+        assert await orders.open_outbox(NETWORK, SENDER) == [second]
+        await orders.settled(job.order.job_id, digest("settled"), 42, now=10)
+        with pytest.raises(Conflict):
+            await orders.replace(item, transaction(6), now=11)
+
+    async def test_refused_change_leaves_nothing(self, orders: OrderBook) -> None:
+        await brought_to(orders, JobState.QUEUED)
+        with pytest.raises(Conflict):
+            await orders.send_settlement(order().job_id, transaction(9), now=9)
+        assert await orders.open_outbox(NETWORK, SENDER) == []
+        assert await orders.next_nonce(NETWORK, SENDER) == 1
+
+
+class TestWork:
+    async def test_each_job_is_claimed_once(self, orders: OrderBook) -> None:
+        for number in range(3):
+            await brought_to(orders, JobState.QUEUED, number)
+        claims = await asyncio.gather(*(orders.claim(now=9, lease_until=39) for _ in range(5)))
+        jobs = [job for job in claims if job is not None]
+        assert sorted(job.order.job_id for job in jobs) == sorted(order(n).job_id for n in range(3))
+        assert all((job.fence, job.attempts, job.lease_until) == (1, 1, 39) for job in jobs)
+
+    async def test_leases(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        assert await orders.expired_leases(now=34) == []
+        assert [j.order.job_id for j in await orders.expired_leases(now=35)] == [order().job_id]
+        await orders.heartbeat(job.order.job_id, job.fence, lease_until=64)
+        assert await orders.expired_leases(now=35) == []
+        message = f"claim 9 of job {job.order.job_id} is over; another claim was made since"
+        with rejects(Reason.FENCE_STALE, message, kind=Conflict):
+            await orders.heartbeat(job.order.job_id, 9, lease_until=99)
+
+    async def test_a_stale_fence_publishes_nothing(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        await orders.release(job.order.job_id, job.fence, now=9)
+        second = await orders.claim(now=10, lease_until=40)
+        assert second is not None
+        for stale in (
+            orders.finish(job.order.job_id, job.fence, ANSWER, now=11),
+            orders.give_up(job.order.job_id, job.fence, WHY, now=11),
+            orders.release(job.order.job_id, job.fence, now=11),
+        ):
+            with pytest.raises(InferproofError) as caught:
+                await stale
+            assert caught.value.reason is Reason.FENCE_STALE
+        assert await orders.job(job.order.job_id) == second
+
+    async def test_overdue(self, orders: OrderBook) -> None:
+        await brought_to(orders, JobState.QUEUED)
+        assert await orders.overdue(now=5000) == []
+        assert [j.order.job_id for j in await orders.overdue(now=5001)] == [order().job_id]
