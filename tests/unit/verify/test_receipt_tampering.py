@@ -215,7 +215,9 @@ def test_a_stranger_can_only_take_the_request_away(whole: bytes) -> None:
     assert accepted == {"request"}
 
 
-def test_a_stranger_who_signs_with_another_key_changes_nothing(whole: bytes) -> None:
+@pytest.mark.parametrize("kind", ["public", "unbound"])
+def test_a_stranger_who_signs_with_another_key_changes_nothing(kind: str) -> None:
+    whole = RECEIPTS[kind]
     accepted = set()
     for name, data in _changed(whole, linked=False):
         file = _decoded(data)
