@@ -325,6 +325,7 @@ class Reason(Enum):
     POLICY_GATEWAY = "gateway {gateway} is not among the trusted ones"
     POLICY_MODEL = "model {model} is not among the accepted ones"
     POLICY_NETWORK = "network {network} is not among the accepted ones"
+    POLICY_TOKEN = "token {token} is not among the accepted ones"
     POLICY_ASSURANCE = "the assurance is {got}, at least {minimum} is asked for"
     POLICY_SETUP = "the {setup} set-up with SRS {srs} is not a trusted ceremony's"
 
@@ -435,6 +436,7 @@ class Reason(Enum):
     CLIENT_STATE_DAMAGED = "the client's file {path} is damaged: {why}"
 
     # -- missing parts (anywhere) ----------------------------------------------------------
+    DEMO_BROKEN = "the demonstration went wrong: {what}"
     MISSING_LIBRARY = "{feature} needs the Python package {package}; install it with: {command}"
     MISSING_TOOL = "{feature} needs the program {tool}; {mend}"
 

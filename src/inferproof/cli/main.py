@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from inferproof import __version__
-from inferproof.cli import buyer, devnet, model, offline, provider, serve
+from inferproof.cli import buyer, devnet, model, offline, provider, serve, verify
 from inferproof.cli.console import err
 from inferproof.errors import InferproofError
 
@@ -34,7 +34,7 @@ def _options(
     """Options of the command itself."""
 
 
-for room in (offline, model, buyer, provider, serve, devnet):
+for room in (offline, verify, model, buyer, provider, serve, devnet):
     room.register(app)
 
 

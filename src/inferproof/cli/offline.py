@@ -1,37 +1,24 @@
-"""compile, prove, verify: from an ONNX file to a verified answer, without server or chain."""
+"""compile and prove: from an ONNX file to a proof file, without server or chain."""
 
 import os
 import statistics
-import time
-import zipfile
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from rich.table import Table
 
-from inferproof.cli.console import JsonFlag, err, failures, out, print_json, progress
+from inferproof.cli.console import JsonFlag, failures, out, print_json, progress
+from inferproof.cli.verify import outputs_json, read_bundle, show_outputs, warn_of_setup
 from inferproof.errors import (
-    ArtifactRejected,
-    InputRejected,
-    ProofRejected,
     Reason,
     RequestRejected,
 )
-from inferproof.protocol.proof_file import MAX_BYTES as MAX_PROOF_FILE
-from inferproof.protocol.verifier_bundle import MAX_BYTES as MAX_BUNDLE
-from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
-from inferproof.proving.artifact import BUNDLE
+from inferproof.models.arrays import read_arrays
 from inferproof.proving.base import CompileReport, CompileRequest, ProveRequest, SrsSource
 from inferproof.proving.registry import get_system
 from inferproof.types.digest import ZERO_ADDRESS, Address, Digest
-from inferproof.types.proof import Setup, Visibility
-from inferproof.types.tensor import FixedTensor
-from inferproof.verify.proof import verify_proof
-
-MAX_ARRAY_BYTES = 4 * 2**30
-"""Calibration data beyond this is a mistake or an attack; it is checked before unpacking."""
+from inferproof.types.proof import Visibility
 
 Out = Annotated[Path, typer.Option("--out", help="Where the result is written.")]
 
@@ -40,7 +27,6 @@ def register(app: typer.Typer) -> None:
     """Adds the commands of this room."""
     app.command("compile")(compile_model)
     app.command("prove")(prove)
-    app.command("verify")(verify)
     app.command(
         "prover-stdio", hidden=True, help="Our proof systems behind the external-prover contract."
     )(prover_stdio)
@@ -78,7 +64,7 @@ def compile_model(
         prover = get_system(system)
         request = CompileRequest(
             model=model,
-            calibration=_arrays(calibration),
+            calibration=read_arrays(calibration),
             out=folder,
             visibility=visibility,
             srs=SrsSource(srs, srs_sha256) if srs and srs_sha256 else None,
@@ -86,7 +72,7 @@ def compile_model(
         )
         with progress("compiling") as report:
             done = prover.compile(request, report)
-    _warn_of_setup(done.parts.setup)
+    warn_of_setup(done.parts.setup)
     if as_json:
         print_json(_compile_json(done))
     else:
@@ -119,7 +105,7 @@ def prove(
         prover = _prover_of(artifact)
         request = ProveRequest(
             artifact=artifact,
-            inputs=_arrays(inputs),
+            inputs=read_arrays(inputs),
             job_id=Digest.from_hex(job_id) if job_id else Digest(os.urandom(32)),
             provider=Address.from_hex(provider),
             salt=Digest.from_hex(salt).raw if salt else os.urandom(32),
@@ -131,7 +117,7 @@ def prove(
         last = runs[-1]
         _write(proof, last.file)
     result: dict[str, Any] = {
-        "outputs": _outputs_json(last.outputs),
+        "outputs": outputs_json(last.outputs),
         "load_s": first.load_s,
         "witness_s": statistics.median(r.witness_s for r in runs),
         "prove_s": statistics.median(r.prove_s for r in runs),
@@ -143,62 +129,11 @@ def prove(
     if as_json:
         print_json(result)
     else:
-        _show_outputs(last.outputs)
+        show_outputs(last.outputs)
         out.print(
             f"proved in {result['prove_s']:.2f} s, {result['proof_bytes']:,} bytes, "
             f"{result['peak_mb']:.0f} MB; written to {proof}"
         )
-
-
-def verify(
-    target: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DIR|RECEIPT", help="A compiled model, its verifier.json, or a receipt."
-        ),
-    ],
-    proof: Annotated[
-        Path | None, typer.Argument(metavar="PROOF", help="A proof file, to check against DIR.")
-    ] = None,
-    on_chain: Annotated[
-        str | None, typer.Option("--on-chain", metavar="RPC", help="Check a receipt on chain too.")
-    ] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Verify a proof against a compiled model, or everything a receipt claims. Works offline."""
-    if proof is None:
-        from inferproof.cli.receipts import verify_receipt
-
-        verify_receipt(target, on_chain=on_chain, as_json=as_json)
-        return
-    if on_chain is not None:
-        raise typer.BadParameter("--on-chain goes with a receipt, not with DIR and PROOF")
-    with failures(as_json=as_json):
-        bundle = _bundle(target)
-        prover = get_system(bundle.parts.proof_system)
-        began = time.perf_counter()
-        verified = verify_proof(_read(proof, MAX_PROOF_FILE), bundle, prover)
-        verify_s = time.perf_counter() - began
-    described = prover.describe()
-    if as_json:
-        print_json(
-            {
-                "verified": True,
-                "verify_s": verify_s,
-                "assurance": described.assurance.value,
-                "outputs": _outputs_json(verified.outputs),
-                "model_commitment": bundle.commitment.hex,
-                "job_id": verified.statement.job_id.hex,
-                "provider": verified.statement.provider.hex,
-                "setup": bundle.parts.setup.value,
-            }
-        )
-        return
-    _show_outputs(verified.outputs)
-    out.print(f"[green]verified[/] in {verify_s * 1e3:.0f} ms, assurance {described.assurance}")
-    out.print(f"model {bundle.commitment}\njob   {verified.statement.job_id}")
-    out.print(f"proven: {described.proven}\nnot proven: {described.not_proven}")
-    _warn_of_setup(bundle.parts.setup)
 
 
 def prover_stdio(
@@ -212,24 +147,7 @@ def prover_stdio(
 
 
 def _prover_of(artifact: Path) -> Any:
-    return get_system(_bundle(artifact).parts.proof_system)
-
-
-def _bundle(target: Path) -> VerifierBundle:
-    path = target / BUNDLE if target.is_dir() else target
-    if not path.is_file():
-        raise ArtifactRejected(Reason.ARTIFACT_NOT_FOUND, path=target)
-    return decode_bundle(_read(path, MAX_BUNDLE))
-
-
-def _read(path: Path, limit: int) -> bytes:
-    """The file's bytes, one more than the limit at most. Raises: ProofRejected FILE_UNREADABLE."""
-    try:
-        with path.open("rb") as file:
-            return file.read(limit + 1)
-    except OSError as error:
-        why = (error.strerror or type(error).__name__).lower()
-        raise ProofRejected(Reason.FILE_UNREADABLE, path=path, why=why) from None
+    return get_system(read_bundle(artifact).parts.proof_system)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -238,24 +156,6 @@ def _write(path: Path, data: bytes) -> None:
     except OSError as error:
         why = (error.strerror or type(error).__name__).lower()
         raise RequestRejected(Reason.FILE_NOT_WRITTEN, path=path, why=why) from None
-
-
-def _arrays(path: Path) -> dict[str, Any]:
-    """The arrays of an .npz file. Raises: InputRejected NPZ_MALFORMED."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(item.file_size for item in archive.infolist())
-        if size > MAX_ARRAY_BYTES:
-            raise ValueError(f"it unpacks to {size} bytes, the limit is {MAX_ARRAY_BYTES}")
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-        why = getattr(error, "strerror", None) or str(error).split("\n")[0] or "no details"
-        raise InputRejected(Reason.NPZ_MALFORMED, path=path, why=why[:200]) from None
-
-
-def _outputs_json(outputs: tuple[FixedTensor, ...]) -> dict[str, Any]:
-    return {o.name: o.to_array().tolist() for o in outputs}
 
 
 def _compile_json(done: CompileReport) -> dict[str, Any]:
@@ -286,18 +186,3 @@ def _show_compiled(done: CompileReport, folder: Path) -> None:
     for name, value in rows.items():
         table.add_row(name, value)
     out.print(table)
-
-
-def _show_outputs(outputs: tuple[FixedTensor, ...]) -> None:
-    for output in outputs:
-        with np.printoptions(threshold=32, precision=6, suppress=True):
-            out.print(f"{output.name} = {output.to_array()}", markup=False)
-
-
-def _warn_of_setup(setup: Setup) -> None:
-    if setup is Setup.DEVELOPMENT:
-        err.print(
-            "[yellow]development SRS[/]: whoever made it can forge proofs of this model; "
-            "for production compile with --srs and --srs-sha256",
-            soft_wrap=True,
-        )

@@ -22,14 +22,16 @@ class Policy:
     gateways: frozenset[Address] | None = None
     models: frozenset[Digest] | None = None
     networks: frozenset[Network] | None = None
+    tokens: frozenset[Address] | None = None
     minimum_assurance: Assurance = Assurance.ZK_INTEGRITY
     require_ceremony: bool = False
     ceremonies: frozenset[Digest] = field(default_factory=frozenset)
 
     def check_receipt(self, receipt: Receipt) -> None:
-        """Returns when gateway, model, network and assurance are accepted.
+        """Returns when gateway, model, network, token and assurance are accepted.
 
-        Raises: PolicyRejected POLICY_GATEWAY, POLICY_MODEL, POLICY_NETWORK, POLICY_ASSURANCE.
+        Raises: PolicyRejected POLICY_GATEWAY, POLICY_MODEL, POLICY_NETWORK, POLICY_TOKEN,
+        POLICY_ASSURANCE.
         """
         if self.gateways is not None and receipt.gateway not in self.gateways:
             raise PolicyRejected(Reason.POLICY_GATEWAY, gateway=receipt.gateway)
@@ -39,6 +41,9 @@ class Policy:
         network = receipt.payment.asset.network
         if self.networks is not None and network not in self.networks:
             raise PolicyRejected(Reason.POLICY_NETWORK, network=network)
+        token = receipt.payment.asset.address
+        if self.tokens is not None and token not in self.tokens:
+            raise PolicyRejected(Reason.POLICY_TOKEN, token=token)
         if _STRENGTH[receipt.assurance] < _STRENGTH[self.minimum_assurance]:
             raise PolicyRejected(
                 Reason.POLICY_ASSURANCE,

@@ -1,0 +1,233 @@
+"""Buying: look at what a gateway sells, ask for a price, pay for one call, ask again."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.table import Table
+
+from inferproof.cli.console import JsonFlag, err, failures, out, print_json
+from inferproof.cli.files import read_file, read_key
+from inferproof.client import Answer, Client, Limits, Offer
+from inferproof.errors import InputRejected, Reason, Unavailable
+from inferproof.protocol.encoding import keccak256
+from inferproof.protocol.signature import SigningKey
+from inferproof.types.digest import Address, Digest
+from inferproof.types.money import format_units
+from inferproof.types.proof import Assurance
+from inferproof.verify.policy import Policy
+
+MAX_INPUT_BYTES = 64 * 2**20
+LIST_TIMEOUT_S = 15.0
+
+Url = Annotated[str, typer.Argument(metavar="URL", help="The gateway's address.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model's id, or id@version.")]
+Input = Annotated[
+    str, typer.Option("--input", help="Text, JSON, or @FILE with either; as the model takes it.")
+]
+KeyFile = Annotated[
+    Path,
+    typer.Option(
+        envvar="INFERPROOF_BUYER_KEY_FILE",
+        help="File with the paying key, 64 hex digits, readable by its owner only.",
+    ),
+]
+State = Annotated[
+    Path,
+    typer.Option(
+        envvar="INFERPROOF_BUYER_STATE",
+        help="Folder that keeps what was spent and calls without an answer yet.",
+    ),
+]
+DEFAULT_STATE = Path("inferproof-buyer")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this room."""
+    app.command("models")(models)
+    app.command("quote")(quote)
+    app.command("call")(call)
+    app.command("resume")(resume)
+
+
+def models(
+    url: Url,
+    category: Annotated[str | None, typer.Option(help="Only this category.")] = None,
+    max_price: Annotated[str | None, typer.Option(help="Only up to this price.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List what a gateway sells."""
+    asked = {"category": category, "max_price": max_price}
+    with failures(as_json=as_json):
+        answer = _get(url, "/v1/models", {k: v for k, v in asked.items() if v is not None})
+    if as_json:
+        print_json(answer)
+        return
+    table = Table("model", "title", "takes", "answers", "price", "proof", box=None)
+    for item in answer["models"]:
+        table.add_row(
+            f"{item['id']}@{item['version']}",
+            item["title"],
+            item["input"]["type"],
+            item["output"]["type"],
+            item["price"]["text"],
+            item["proof"]["system"],
+        )
+    out.print(table)
+
+
+def quote(url: Url, model: Model, value: Input, as_json: JsonFlag = False) -> None:
+    """Ask what a call would cost. Nothing is paid and nothing is signed."""
+    nobody = SigningKey(keccak256(b"inferproof/no-payer"))  # an offer needs no payer
+    with failures(as_json=as_json), Client(url, key=nobody) as client:
+        offer = client.offer(model, read_input(value))
+    if as_json:
+        print_json(offer_json(offer))
+        return
+    for name, text in offer_json(offer).items():
+        out.print(f"[bold]{name:18}[/] {text}", soft_wrap=True)
+
+
+def call(
+    url: Url,
+    model: Model,
+    value: Input,
+    max_price: Annotated[str, typer.Option(help="The most to pay, such as 0.25.")],
+    key_file: KeyFile,
+    receipt: Annotated[Path, typer.Option(help="Where the receipt is written.")] = Path(
+        "receipt.json"
+    ),
+    state: State = DEFAULT_STATE,
+    budget: Annotated[
+        str | None, typer.Option(help="The most to spend in total with this state folder.")
+    ] = None,
+    payee: Annotated[
+        list[str] | None, typer.Option(help="Pay only to this address; may be repeated.")
+    ] = None,
+    minimum_assurance: Annotated[
+        Assurance, typer.Option(help="The least assurance to accept.")
+    ] = Assurance.ZK_INTEGRITY,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Go as far as the limits and pay nothing.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Pay for one call, verify the proof, and keep the receipt."""
+    with failures(as_json=as_json):
+        limits = Limits(
+            budget=budget,
+            payees=frozenset(map(Address.from_hex, payee)) if payee else None,
+        )
+        with Client(
+            url,
+            key=read_key(key_file),
+            limits=limits,
+            policy=Policy(minimum_assurance=minimum_assurance),
+            state=state,
+            dry_run=dry_run,
+        ) as client:
+            answer = client.infer(model, read_input(value), max_price=max_price)
+        _show_answer(answer, receipt, as_json=as_json)
+
+
+def resume(
+    url: Url,
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job id that was paid for.")],
+    key_file: KeyFile,
+    receipt: Annotated[Path, typer.Option(help="Where the receipt is written.")] = Path(
+        "receipt.json"
+    ),
+    state: State = DEFAULT_STATE,
+    as_json: JsonFlag = False,
+) -> None:
+    """Ask again for a call that was paid for and has no answer yet. Never pays twice."""
+    with failures(as_json=as_json):
+        with Client(url, key=read_key(key_file), state=state) as client:
+            answer = client.resume(Digest.from_hex(job))
+        _show_answer(answer, receipt, as_json=as_json)
+
+
+def read_input(text: str) -> Any:
+    """The raw input that `--input` names: JSON where it is JSON, else text; `@FILE` is read.
+
+    Raises: RequestRejected FILE_UNREADABLE, FILE_TOO_LARGE; InputRejected INPUT_NOT_TEXT.
+    """
+    if text.startswith("@"):
+        try:
+            text = read_file(Path(text[1:]), MAX_INPUT_BYTES).decode("utf-8")
+        except UnicodeDecodeError:
+            raise InputRejected(Reason.INPUT_NOT_TEXT, path=text[1:]) from None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text.rstrip("\n")
+
+
+def offer_json(offer: Offer) -> dict[str, Any]:
+    """What an offer says, for people and programs. Units stand in the names."""
+    price = offer.quote.price
+    return {
+        "model": offer.quote.model_id,
+        "model_commitment": offer.quote.model_commitment.hex,
+        "price": format_units(price.amount, price.asset.decimals),
+        "symbol": price.asset.symbol,
+        "network": price.asset.network.caip2,
+        "payee": offer.quote.payee.hex,
+        "proof_system": offer.quote.proof_system,
+        "prove_ms": offer.quote.prove_ms,
+        "peak_bytes": offer.quote.peak_bytes,
+        "proof_bytes": offer.quote.proof_bytes,
+        "verify_gas": offer.quote.verify_gas,
+        "expires_at": offer.quote.expires_at,
+        "request_digest": offer.request.hex,
+        "gateway": offer.gateway.hex,
+    }
+
+
+def _show_answer(answer: Answer, receipt: Path, *, as_json: bool) -> None:
+    answer.save_receipt(receipt)
+    body = answer.receipt_file.receipt
+    if as_json:
+        print_json(
+            {
+                "job_id": answer.job_id.hex,
+                "label": answer.label,
+                "outputs": {t.name: t.to_array().tolist() for t in answer.outputs},
+                "verified": answer.verified,
+                "assurance": body.assurance.value,
+                "proven": body.proven,
+                "paid": format_units(body.payment.amount, body.payment.asset.decimals),
+                "symbol": body.payment.asset.symbol,
+                "transaction": (
+                    body.settlement.transaction.hex if body.settlement.transaction else None
+                ),
+                "receipt": str(receipt),
+                "timings": answer.timings,
+            }
+        )
+        return
+    for step in answer.steps:
+        err.print(f"[green]✓[/] {step.number:2}  {step.name}  [dim]{step.detail}[/]")
+    if answer.label is not None:
+        out.print(f"[bold]{answer.label}[/]")
+    for tensor in answer.outputs:
+        values = ", ".join(f"{v:.4g}" for v in tensor.to_array().reshape(-1)[:8])
+        out.print(f"{tensor.name}: {values}")
+    out.print(f"paid {body.payment.money}, job {answer.job_id}", soft_wrap=True)
+    out.print(body.proven, soft_wrap=True)
+    out.print(f"receipt written to {receipt}; check it with: inferproof verify {receipt}")
+
+
+def _get(url: str, path: str, asked: dict[str, str]) -> dict[str, Any]:
+    try:
+        reply = httpx.get(url.rstrip("/") + path, params=asked, timeout=LIST_TIMEOUT_S)
+        value = reply.json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise Unavailable(Reason.GATEWAY_LOST, why=f"{type(error).__name__}: {error}") from None
+    if reply.status_code != httpx.codes.OK or not isinstance(value, dict):
+        raise Unavailable(
+            Reason.GATEWAY_ANSWER, method="GET", path=path, problem=f"status {reply.status_code}"
+        )
+    return value

@@ -1,0 +1,238 @@
+"""`inferproof demo`: pay for three proved predictions, check everything, and try to cheat."""
+
+import asyncio
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.table import Table
+
+from inferproof.chain.receipts import chain_steps
+from inferproof.chain.rpc import Rpc
+from inferproof.chain.token import TokenChain
+from inferproof.cli.console import err, out, print_json, progress
+from inferproof.cli.onchain import evm_call
+from inferproof.client import Answer, Client
+from inferproof.client.tools import installed_tools
+from inferproof.errors import InferproofError, Reason, Unavailable
+from inferproof.protocol.commitments import output_commitment
+from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
+from inferproof.protocol.receipt import encode_receipt_file
+from inferproof.protocol.verifier_bundle import decode_bundle
+from inferproof.testing.devnet import FUNDS, DevnetInfo
+from inferproof.testing.market import Market
+from inferproof.types.money import Money
+from inferproof.verify.policy import Policy
+from inferproof.verify.proof import verify_proof
+from inferproof.verify.receipt import VerifiedReceipt, verify_receipt
+
+MAX_PRICE = "0.25"
+HEADER = "PAYMENT-SIGNATURE"
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """One call of the demonstration: what was asked and answered, and what each stage took."""
+
+    title: str
+    value: Any
+    answer: Answer
+    verified: VerifiedReceipt
+    header: str
+    path: str
+    call_s: float
+    verify_s: float
+    gas: str
+
+
+class Recorder(httpx.BaseTransport):
+    """Passes requests on and remembers the last payment header, as a thief on the wire would."""
+
+    def __init__(self) -> None:
+        self._inner = httpx.HTTPTransport()
+        self.header = ""
+        self.path = ""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if HEADER in request.headers:
+            self.header, self.path = request.headers[HEADER], request.url.path
+        return self._inner.handle_request(request)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def run_demo(folder: Path, *, as_json: bool) -> None:
+    """Pays, verifies, cheats, and prints the totals; fails loudly where anything differs.
+
+    Raises: Unavailable DEMO_BROKEN, and whatever a part of the market raises.
+    """
+    began = time.perf_counter()
+    with ExitStack() as stack:
+        with progress("preparing") as report:
+            market = stack.enter_context(Market(folder, report=report))
+        bought = _buy_all(market, folder)
+        _balances(market.devnet, len(bought))
+        tampered = _tamper(bought[0])
+        replayed = _replay(market, bought[0], bought[1])
+    took = time.perf_counter() - began
+    _table(bought)
+    totals = {
+        "paid": len(bought),
+        "settled": str(_sum(bought)),
+        "verified_offline": len(bought),
+        "verified_on_chain": sum(1 for b in bought if b.gas),
+        "tampered_rejected": tampered,
+        "replayed_rejected": replayed,
+        "seconds": round(took, 1),
+    }
+    if as_json:
+        print_json(totals)
+        return
+    out.print(
+        f"demo: {totals['paid']} predictions paid ({totals['settled']}), "
+        f"{totals['verified_offline']} proofs verified offline, "
+        f"{totals['verified_on_chain']} on chain, 1 tampered proof rejected ({tampered}), "
+        f"1 replayed payment rejected ({replayed}), {took:.1f} s",
+        soft_wrap=True,
+    )
+
+
+def _buy_all(market: Market, folder: Path) -> list[Bought]:
+    err.print(
+        f"[bold]market[/] {market.url}, chain {market.devnet.network}, "
+        f"buyer {market.devnet.accounts.buyer.address}",
+        soft_wrap=True,
+    )
+    bought = []
+    recorder = Recorder()
+    with Client(market.url, key=market.devnet.accounts.buyer, transport=recorder) as client:
+        for listing in market.models:
+            example = listing.card.input.examples[0]
+            err.rule(f"{listing.card.title}: {example.title}")
+            began = time.perf_counter()
+            answer = client.infer(listing.card.id, example.value, max_price=MAX_PRICE)
+            call_s = time.perf_counter() - began
+            receipt = folder / "receipts" / f"{listing.card.id}.json"
+            receipt.parent.mkdir(parents=True, exist_ok=True)
+            answer.save_receipt(receipt)
+            began = time.perf_counter()
+            verified = verify_receipt(
+                encode_receipt_file(answer.receipt_file), Policy(), installed_tools()
+            )
+            verify_s = time.perf_counter() - began
+            _show_steps(verified)
+            gas = asyncio.run(_on_chain(market.devnet, verified))
+            err.print(
+                f"  [bold green]{answer.label}[/], expected {example.label}; receipt in {receipt}",
+                soft_wrap=True,
+            )
+            bought.append(
+                Bought(
+                    listing.card.title,
+                    example.value,
+                    answer,
+                    verified,
+                    recorder.header,
+                    recorder.path,
+                    call_s,
+                    verify_s,
+                    gas,
+                )
+            )
+    return bought
+
+
+def _show_steps(verified: VerifiedReceipt) -> None:
+    for step in verified.steps:
+        err.print(f"  [green]✓[/] {step.number:2} {step.name}  [dim]{step.detail}[/]")
+
+
+async def _on_chain(info: DevnetInfo, verified: VerifiedReceipt) -> str:
+    gas = ""
+    async for name, detail in chain_steps(info.rpc_url, verified, info.verifier, evm_call):
+        err.print(f"  [green]✓[/]  ⛓ {name}  [dim]{detail}[/]", soft_wrap=True)
+        if name == "contract accepts the proof":
+            gas = detail.rpartition(", ")[2]
+    if not gas:
+        raise Unavailable(Reason.DEMO_BROKEN, what="no contract verified the proof")
+    return gas
+
+
+def _sum(bought: list[Bought]) -> Money:
+    paid = [b.answer.receipt_file.receipt.payment.money for b in bought]
+    return Money(sum(m.amount for m in paid), paid[0].asset)
+
+
+def _balances(info: DevnetInfo, calls: int) -> None:
+    async def look() -> int:
+        async with Rpc(info.rpc_url) as rpc:
+            return await TokenChain(rpc, info.token).balance(info.accounts.buyer.address)
+
+    left = Money(asyncio.run(look()), info.token)
+    expected = FUNDS - calls * 250_000
+    if left.amount != expected:
+        raise Unavailable(Reason.DEMO_BROKEN, what=f"the buyer has {left}")
+    err.rule("books")
+    err.print(f"  the buyer had {Money(FUNDS, info.token)} and has {left}: {calls} calls paid once")
+
+
+def _tamper(bought: Bought) -> str:
+    """The reason for which a proof is refused whose answer was changed, commitments and all."""
+    err.rule("a provider changes the answer and every digest with it")
+    attached = bought.answer.receipt_file
+    if attached.proof is None or attached.verifier is None:
+        raise Unavailable(Reason.DEMO_BROKEN, what="the receipt carries no proof")
+    file = decode_proof_file(attached.proof)
+    first = file.outputs[0]
+    changed = (replace(first, values=first.values[::-1]), *file.outputs[1:])
+    statement = replace(file.statement, output_commitment=output_commitment(changed))
+    forged = encode_proof_file(replace(file, outputs=changed, statement=statement))
+    bundle = decode_bundle(attached.verifier)
+    try:
+        verify_proof(forged, bundle, installed_tools().checker(bundle.parts.proof_system))
+    except InferproofError as error:
+        err.print(f"  [bold red]rejected[/] {error.code}: {error.message}")
+        return error.code
+    raise Unavailable(Reason.DEMO_BROKEN, what="a forged answer was accepted")
+
+
+def _replay(market: Market, first: Bought, other: Bought) -> str:
+    """The code with which the gateway refuses a payment that was used for another request."""
+    err.rule("a thief sends the same payment with another request")
+    request = other.answer.receipt_file.request
+    if request is None:
+        raise Unavailable(Reason.DEMO_BROKEN, what="the receipt carries no request")
+    reply = httpx.post(
+        market.url + request.path,
+        content=request.body,
+        headers={HEADER: first.header, "Content-Type": "application/json"},
+        timeout=30,
+    )
+    error = reply.json().get("error", {})
+    if reply.status_code != httpx.codes.CONFLICT:
+        raise Unavailable(Reason.DEMO_BROKEN, what=f"a replay was answered {reply.status_code}")
+    err.print(f"  [bold red]rejected[/] {reply.status_code} {error['code']}: {error['message']}")
+    return str(error["code"])
+
+
+def _table(bought: list[Bought]) -> None:
+    table = Table("model", "answer", "paid", title="what it took")
+    for name in ("call", "prove", "verify", "proof", "gas on chain"):
+        table.add_column(name, justify="right")
+    for item in bought:
+        proof = item.answer.receipt_file.proof or b""
+        table.add_row(
+            item.title,
+            str(item.answer.label),
+            str(item.answer.receipt_file.receipt.payment.money),
+            f"{item.call_s:.2f} s",
+            f"{item.answer.timings.get('prove', 0.0):.2f} s",
+            f"{item.verify_s * 1e3:.0f} ms",
+            f"{len(proof) / 1e3:.1f} kB",
+            item.gas,
+        )
+    err.print(table)

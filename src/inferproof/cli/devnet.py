@@ -1,0 +1,139 @@
+"""A chain, or a whole market, on this machine."""
+
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inferproof.cli.console import JsonFlag, failures, out, print_json, progress
+
+DEFAULT_RPC_PORT = 8545
+DEFAULT_PORT = 9100
+
+Folder = Annotated[Path, typer.Option(help="Folder of addresses, keys and compiled models.")]
+DEFAULT_FOLDER = Path(".inferproof/devnet")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this room."""
+    group = typer.Typer(help="A chain, or a whole market, on this machine.", no_args_is_help=True)
+    group.command("up")(up)
+    group.command("serve")(serve)
+    app.add_typer(group, name="devnet")
+    app.command("demo")(demo)
+
+
+def demo(
+    folder: Annotated[Path, typer.Option(help="Folder that keeps the compiled models.")] = Path(
+        ".inferproof/demo"
+    ),
+    as_json: JsonFlag = False,
+) -> None:
+    """Buy three proved predictions on a local chain, re-check everything, and try to cheat."""
+    from inferproof.cli.demo import run_demo
+
+    with failures(as_json=as_json):
+        run_demo(folder, as_json=as_json)
+
+
+def up(
+    port: Annotated[int, typer.Option(help="Port of the node; 0 takes a free one.")] = (
+        DEFAULT_RPC_PORT
+    ),
+    folder: Folder = DEFAULT_FOLDER,
+    as_json: JsonFlag = False,
+) -> None:
+    """Start a local chain with a dollar token, funded wallets and the proof verifier.
+
+    Its keys are public: use them for nothing else. Runs until Ctrl-C.
+    """
+    from inferproof.testing.market import LocalChain
+
+    with failures(as_json=as_json):
+        with progress("starting") as report:
+            chain = LocalChain(folder, rpc_port=port, report=report)
+            chain.__enter__()
+        with chain:
+            info = chain.devnet
+            buyer = write_key(folder, "buyer", info.accounts.buyer.secret())
+            facts = {
+                "rpc_url": info.rpc_url,
+                "network": info.network.caip2,
+                "token": info.token.address.hex,
+                "verifier": info.verifier.hex,
+                "buyer": info.accounts.buyer.address.hex,
+                "buyer_key_file": str(buyer),
+                "gateway": info.accounts.gateway.address.hex,
+                "provider": info.accounts.provider.address.hex,
+                "models": {m.card.id: str(m.compiled) for m in chain.models},
+            }
+            _announce(facts, as_json=as_json)
+            _wait()
+
+
+def serve(
+    port: Annotated[int, typer.Option(help="Port of the gateway; 0 takes a free one.")] = (
+        DEFAULT_PORT
+    ),
+    rpc_port: Annotated[int, typer.Option(help="Port of the node; 0 takes a free one.")] = 0,
+    folder: Folder = DEFAULT_FOLDER,
+    as_json: JsonFlag = False,
+) -> None:
+    """Start a local chain and a gateway on it that sells the three models. Runs until Ctrl-C."""
+    from inferproof.testing.market import Market
+
+    with failures(as_json=as_json):
+        with progress("starting") as report:
+            market = Market(folder, port=port, rpc_port=rpc_port, report=report)
+            market.__enter__()
+        with market:
+            info = market.devnet
+            buyer = write_key(folder, "buyer", info.accounts.buyer.secret())
+            facts = {
+                "url": market.url,
+                "rpc_url": info.rpc_url,
+                "network": info.network.caip2,
+                "token": info.token.address.hex,
+                "verifier": info.verifier.hex,
+                "buyer_key_file": str(buyer),
+                "models": {m.card.id: str(m.compiled) for m in market.models},
+            }
+            _announce(facts, as_json=as_json)
+            if not as_json:
+                out.print(
+                    f"\ntry: inferproof call {market.url} crypto-news-sentiment "
+                    f"--input 'Exchange resumes withdrawals after audit' --max-price 0.25 "
+                    f"--key-file {buyer}",
+                    soft_wrap=True,
+                )
+            _wait()
+
+
+def write_key(folder: Path, name: str, secret: bytes) -> Path:
+    """The path of a key file that only its owner may read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.key"
+    path.unlink(missing_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(secret.hex() + "\n")
+    return path
+
+
+def _announce(facts: Mapping[str, object], *, as_json: bool) -> None:
+    if as_json:
+        print_json(dict(facts))
+        return
+    for name, value in facts.items():
+        out.print(f"[bold]{name:16}[/] {value}", soft_wrap=True)
+
+
+def _wait() -> None:
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()

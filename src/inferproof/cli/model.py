@@ -1,0 +1,136 @@
+"""`inferproof model inspect`: what a model file is, and what proving it would cost and lose."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+import typer
+from rich.table import Table
+
+from inferproof.cli.console import JsonFlag, failures, out, print_json, progress
+from inferproof.errors import InputRejected, Reason
+from inferproof.models.arrays import read_arrays
+from inferproof.models.load import load_model
+from inferproof.models.loaded import LoadedModel
+from inferproof.models.preflight import PreflightReport, Quantised, SystemProbe, preflight
+from inferproof.proving.base import CompileRequest, ProofSystem
+from inferproof.proving.registry import get_system, known_systems
+
+LABELS = "labels"
+MAX_SAMPLES = 64
+"""Samples that are run through the quantised model: enough to see an error, few enough to wait."""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this room."""
+    group = typer.Typer(help="Look at model files.", no_args_is_help=True)
+    group.command("inspect")(inspect)
+    app.add_typer(group, name="model")
+
+
+def inspect(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An ONNX file.")],
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            help="An .npz with one array per graph input, samples stacked along a new first "
+            "axis; an array named labels adds accuracy. Without it: no ranges, no agreement."
+        ),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Report operators, shapes, ranges, accuracy, and what each proof system says to a model."""
+    with failures(as_json=as_json):
+        with progress("reading the model") as report:
+            model = load_model(file)
+            arrays = read_arrays(calibration) if calibration is not None else None
+            labels = _labels(arrays)
+            probes = {name: _probe(get_system(name), file, report) for name in known_systems()}
+            found = preflight(model, probes, _first(arrays), labels)
+        if as_json:
+            print_json(found.to_json())
+        else:
+            _show(found)
+
+
+def _labels(arrays: dict[str, Any] | None) -> npt.NDArray[np.int64] | None:
+    labels = arrays.pop(LABELS, None) if arrays is not None else None
+    if labels is None:
+        return None
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise InputRejected(Reason.LABELS_MALFORMED, shape=list(labels.shape), dtype=labels.dtype)
+    return np.asarray(labels[:MAX_SAMPLES], dtype=np.int64)
+
+
+def _first(arrays: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if arrays is None else {name: a[:MAX_SAMPLES] for name, a in arrays.items()}
+
+
+def _probe(system: ProofSystem, file: Path, report: Any) -> SystemProbe:
+    def quantise(_model: LoadedModel, calibration: dict[str, Any]) -> Quantised:
+        with tempfile.TemporaryDirectory(prefix="inferproof-inspect-") as scratch:
+            folder = Path(scratch) / "compiled"
+            # A bound that always holds: the report is to say how far off it is, not to refuse.
+            request = CompileRequest(file, calibration, folder, max_error=1.0)
+            system.compile(request, report)
+            return Quantised(system.evaluate(folder, calibration), system.estimate(folder))
+
+    return SystemProbe(supports=system.supports, quantise=quantise)
+
+
+def _show(found: PreflightReport) -> None:
+    model = found.model
+    facts = {
+        "inputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in model.inputs),
+        "outputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in model.outputs),
+        "opset": str(model.opset),
+        "parameters": f"{model.parameters:,}",
+        "multiply-adds": f"{model.multiply_adds:,}",
+        "graph digest": model.graph_digest.hex,
+        "weights digest": model.weights_digest.hex,
+    }
+    for name, text in facts.items():
+        out.print(f"[bold]{name:15}[/] {text}", soft_wrap=True)
+    operators = Table("operator", "nodes", *(s.system for s in found.systems), box=None)
+    for name, count in model.operators:
+        marks = ["[red]no[/]" if name in s.unsupported else "yes" for s in found.systems]
+        operators.add_row(name, str(count), *marks)
+    out.print(operators)
+    if found.ranges:
+        ranges = Table("value", "least", "most", box=None)
+        for seen in found.ranges:
+            ranges.add_row(seen.name, f"{seen.low:.4g}", f"{seen.high:.4g}")
+        out.print(ranges)
+    for system in found.systems:
+        _show_system(system)
+
+
+def _show_system(system: Any) -> None:
+    if not system.supported:
+        out.print(f"[bold]{system.system}[/] cannot prove it: {', '.join(system.unsupported)}")
+        return
+    if system.estimate is None:
+        out.print(f"[bold]{system.system}[/] takes its operators; give --calibration for costs")
+        return
+    cost, near = system.estimate, system.agreement
+    out.print(
+        f"[bold]{system.system}[/] prove {cost['prove_s']:.2f} s, verify "
+        f"{cost['verify_s'] * 1e3:.0f} ms, memory {cost['peak_bytes'] / 1e6:.0f} MB, keys "
+        f"{cost['key_bytes'] / 1e6:.1f} MB, proof {cost['proof_bytes']:,} bytes, verification on "
+        f"chain {cost['verify_gas']:,} gas",
+        soft_wrap=True,
+    )
+    if near is None:
+        return
+    choice = "" if near.same_choice is None else f", same choice {near.same_choice:.1%}"
+    out.print(
+        f"  quantised against float: largest error {near.max_error:.3g} "
+        f"({near.relative_error:.2%} of the largest output){choice}",
+        soft_wrap=True,
+    )
+    if near.float_accuracy is not None and near.quantised_accuracy is not None:
+        out.print(
+            f"  accuracy: float {near.float_accuracy:.1%}, quantised {near.quantised_accuracy:.1%}"
+        )

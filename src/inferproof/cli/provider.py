@@ -1,0 +1,130 @@
+"""Providing: compile a model with its card, publish it here, submit it elsewhere."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from inferproof.cli.console import JsonFlag, failures, out, print_json, progress
+from inferproof.cli.files import read_key
+from inferproof.client.steps import Refusal
+from inferproof.errors import Reason, Unavailable
+from inferproof.models.card import load_card
+from inferproof.proving.base import SrsSource
+from inferproof.proving.registry import get_system
+from inferproof.publish import compile_card
+
+SUBMIT_TIMEOUT_S = 120.0
+
+CardPath = Annotated[
+    Path, typer.Argument(metavar="CARD", help="A model card, or the folder it lies in.")
+]
+Compiled = Annotated[Path, typer.Argument(metavar="DIR", help="The model, compiled.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this room."""
+    group = typer.Typer(help="Publish models.", no_args_is_help=True)
+    group.command("compile")(compile_model)
+    group.command("publish")(publish)
+    group.command("submit")(submit)
+    app.add_typer(group, name="provider")
+
+
+def compile_model(
+    card: CardPath,
+    folder: Annotated[Path, typer.Option("--out", help="Where the compiled model is written.")],
+    srs: Annotated[
+        Path | None, typer.Option(help="A ceremony's SRS file; without it, a development SRS.")
+    ] = None,
+    srs_sha256: Annotated[
+        str | None, typer.Option("--srs-sha256", help="The SHA-256 that pins the SRS file.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Compile the model of a card, its pre-processing included in the commitment."""
+    if (srs is None) != (srs_sha256 is None):
+        raise typer.BadParameter("--srs and --srs-sha256 go together")
+    source = SrsSource(srs, srs_sha256) if srs and srs_sha256 else None
+    with failures(as_json=as_json), progress("compiling") as report:
+        described = load_card(card)
+        system = get_system(described.proof.system)
+        done = compile_card(described, folder, system, report, source)
+    result = {
+        "model_commitment": done.commitment.hex,
+        "parameters": done.parameters,
+        "compile_s": done.compile_s,
+        "key_bytes": done.key_bytes,
+        "max_error": done.max_error,
+        "agreement": done.agreement,
+        "setup": done.parts.setup.value,
+        "out": str(folder),
+    }
+    if as_json:
+        print_json(result)
+        return
+    for name, value in result.items():
+        out.print(f"[bold]{name:18}[/] {value}", soft_wrap=True)
+
+
+def publish(card: CardPath, compiled: Compiled, as_json: JsonFlag = False) -> None:
+    """Publish a compiled model at the gateway of this machine's settings."""
+    from inferproof.app import install_model
+    from inferproof.settings import Settings
+
+    with failures(as_json=as_json):
+        view = asyncio.run(install_model(Settings.load(), card, compiled))
+    if as_json:
+        print_json({"model": view.name, "model_commitment": view.commitment.hex})
+    else:
+        out.print(f"{view.name} is {view.status.value}, commitment {view.commitment}")
+
+
+def submit(
+    card: CardPath,
+    compiled: Compiled,
+    url: Annotated[str, typer.Option(help="The gateway's address.")],
+    key_file: Annotated[Path, typer.Option(help="File with the provider's key.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Submit a model, signed, to somebody else's gateway, whose operator approves it."""
+    from inferproof.app import submission
+
+    with failures(as_json=as_json):
+        document, signature = submission(card, compiled, read_key(key_file))
+        view = _post(url.rstrip("/") + "/v1/models", document, signature)
+    if as_json:
+        print_json(view)
+    else:
+        out.print(f"{view.get('name')} is {view.get('status')}")
+
+
+def _post(url: str, document: bytes, signature: bytes) -> dict[str, Any]:
+    try:
+        reply = httpx.post(
+            url,
+            content=document,
+            headers={
+                "Content-Type": "application/json",
+                "Inferproof-Signature": "0x" + signature.hex(),
+            },
+            timeout=SUBMIT_TIMEOUT_S,
+        )
+        value = reply.json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise Unavailable(Reason.GATEWAY_LOST, why=f"{type(error).__name__}: {error}") from None
+    if not isinstance(value, dict):
+        raise Unavailable(
+            Reason.GATEWAY_ANSWER, method="POST", path="/v1/models", problem="it is no object"
+        )
+    if reply.is_error:
+        refused = value.get("error", {})
+        raise Refusal(
+            reply.status_code,
+            str(refused.get("code", "unknown")),
+            str(refused.get("message", "no message")),
+            refused.get("facts") or {},
+        ).error()
+    return value

@@ -1,0 +1,171 @@
+"""`inferproof verify`: a proof against a compiled model, or a receipt with all it claims."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from inferproof.cli import receipts
+from inferproof.cli.console import JsonFlag, err, failures, out, print_json
+from inferproof.cli.files import read_file
+from inferproof.errors import ArtifactRejected, Reason
+from inferproof.protocol.claims import assurance_of, proven_sentence
+from inferproof.protocol.proof_file import MAX_BYTES as MAX_PROOF_FILE
+from inferproof.protocol.verifier_bundle import MAX_BYTES as MAX_BUNDLE
+from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
+from inferproof.types.digest import Address, Digest
+from inferproof.types.proof import Assurance, Setup
+from inferproof.types.tensor import FixedTensor
+from inferproof.verify.policy import Policy
+from inferproof.verify.proof import verify_proof
+
+BUNDLE = "verifier.json"
+"""The verifier bundle in a compiled model's folder (proving.artifact)."""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("verify")(verify)
+
+
+def verify(
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RECEIPT|DIR", help="A receipt; or a compiled model, or its verifier.json."
+        ),
+    ],
+    proof_file: Annotated[
+        Path | None, typer.Argument(metavar="[PROOF]", help="A proof, to check against DIR.")
+    ] = None,
+    on_chain: Annotated[
+        str | None,
+        typer.Option("--on-chain", metavar="RPC", help="Ask this node for the settlement too."),
+    ] = None,
+    contract: Annotated[
+        str | None,
+        typer.Option(
+            "--verifier-contract",
+            help="With --on-chain: have this contract verify the proof. It is recognised by its "
+            "code, so its address may come from anyone.",
+        ),
+    ] = None,
+    gateway: Annotated[
+        list[str] | None, typer.Option(help="Accept only this gateway; may be repeated.")
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Accept only this model commitment; may be repeated.")
+    ] = None,
+    token: Annotated[
+        list[str] | None, typer.Option(help="Accept only this token; may be repeated.")
+    ] = None,
+    minimum_assurance: Annotated[
+        Assurance, typer.Option(help="The least assurance to accept.")
+    ] = Assurance.ZK_INTEGRITY,
+    require_ceremony: Annotated[
+        bool, typer.Option("--require-ceremony", help="Refuse a development set-up.")
+    ] = False,
+    ceremony: Annotated[
+        list[str] | None, typer.Option(help="Digest of an SRS to trust; may be repeated.")
+    ] = None,
+    attached_proof: Annotated[
+        Path | None, typer.Option("--proof", help="The proof, where the receipt has none.")
+    ] = None,
+    attached_verifier: Annotated[
+        Path | None, typer.Option("--verifier", help="The verifier bundle, likewise.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Verify a receipt and everything it claims, or a proof against a compiled model. Offline."""
+    with failures(as_json=as_json):
+        policy = Policy(
+            gateways=frozenset(map(Address.from_hex, gateway)) if gateway else None,
+            models=frozenset(map(Digest.from_hex, model)) if model else None,
+            tokens=frozenset(map(Address.from_hex, token)) if token else None,
+            minimum_assurance=minimum_assurance,
+            require_ceremony=require_ceremony,
+            ceremonies=frozenset(map(Digest.from_hex, ceremony or [])),
+        )
+        if proof_file is not None:
+            if on_chain or contract or attached_proof or attached_verifier:
+                raise typer.BadParameter("these options go with a receipt, not with DIR and PROOF")
+            _verify_proof(target, proof_file, policy, as_json=as_json)
+            return
+        if contract is not None and on_chain is None:
+            raise typer.BadParameter("--verifier-contract needs --on-chain")
+        receipts.verify(
+            target,
+            policy=policy,
+            as_json=as_json,
+            proof=attached_proof,
+            verifier=attached_verifier,
+            on_chain=on_chain,
+            contract=Address.from_hex(contract) if contract else None,
+        )
+
+
+def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bool) -> None:
+    from inferproof.proving.registry import get_system
+
+    bundle = read_bundle(target)
+    policy.check_setup(bundle.parts)
+    checker = get_system(bundle.parts.proof_system)
+    began = time.perf_counter()
+    verified = verify_proof(read_file(proof_file, MAX_PROOF_FILE), bundle, checker)
+    verify_s = time.perf_counter() - began
+    assurance = assurance_of(bundle.parts)
+    proven = proven_sentence(assurance, bundle.parts)
+    if as_json:
+        print_json(
+            {
+                "verified": True,
+                "verify_s": verify_s,
+                "assurance": assurance.value,
+                "proven": proven,
+                "outputs": outputs_json(verified.outputs),
+                "model_commitment": bundle.commitment.hex,
+                "job_id": verified.statement.job_id.hex,
+                "provider": verified.statement.provider.hex,
+                "setup": bundle.parts.setup.value,
+            }
+        )
+        return
+    show_outputs(verified.outputs)
+    out.print(f"model {bundle.commitment}\njob   {verified.statement.job_id}")
+    out.print(f"[bold]assurance[/] {assurance.value}: {proven}", soft_wrap=True)
+    out.print(f"[bold green]verified[/] in {verify_s * 1e3:.0f} ms")
+
+
+def read_bundle(target: Path) -> VerifierBundle:
+    """The checked verifier bundle in a compiled model's folder, or in a file.
+
+    Raises: ArtifactRejected ARTIFACT_NOT_FOUND and as `decode_bundle`.
+    """
+    path = target / BUNDLE if target.is_dir() else target
+    if not path.is_file():
+        raise ArtifactRejected(Reason.ARTIFACT_NOT_FOUND, path=target)
+    return decode_bundle(read_file(path, MAX_BUNDLE))
+
+
+def outputs_json(outputs: tuple[FixedTensor, ...]) -> dict[str, Any]:
+    """Proven outputs as nested lists of numbers, by name."""
+    return {o.name: o.to_array().tolist() for o in outputs}
+
+
+def show_outputs(outputs: tuple[FixedTensor, ...]) -> None:
+    """Prints proven outputs, long ones shortened."""
+    for output in outputs:
+        with np.printoptions(threshold=32, precision=6, suppress=True):
+            out.print(f"{output.name} = {output.to_array()}", markup=False)
+
+
+def warn_of_setup(setup: Setup) -> None:
+    """Says on standard error that a development SRS proves nothing against its maker."""
+    if setup is Setup.DEVELOPMENT:
+        err.print(
+            "[yellow]development SRS[/]: whoever made it can forge proofs of this model; "
+            "for production compile with --srs and --srs-sha256",
+            soft_wrap=True,
+        )

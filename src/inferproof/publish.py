@@ -1,0 +1,47 @@
+"""From a model card to a compiled model: what a provider does before it publishes.
+
+Beside `app.py` this is the only place that joins pre-processing and proof systems; it needs
+neither server nor chain.
+"""
+
+from pathlib import Path
+
+from inferproof.errors import ModelRejected, Reason
+from inferproof.inference.preprocess import load_preprocessing
+from inferproof.models.arrays import read_arrays
+from inferproof.models.card import ModelCard
+from inferproof.proving.base import (
+    CompileReport,
+    CompileRequest,
+    Progress,
+    ProofSystem,
+    SrsSource,
+    no_progress,
+)
+from inferproof.types.proof import Visibility
+
+
+def compile_card(
+    card: ModelCard,
+    out: Path,
+    system: ProofSystem,
+    report: Progress = no_progress,
+    srs: SrsSource | None = None,
+) -> CompileReport:
+    """The compiled model of a card, in `out`; its pre-processing is in the commitment.
+
+    Raises: ModelRejected CARD_NO_CALIBRATION; as `load_preprocessing`, `read_arrays` and
+    ProofSystem.compile.
+    """
+    if card.calibration_path is None:
+        raise ModelRejected(Reason.CARD_NO_CALIBRATION, model=card.name)
+    preprocessing = load_preprocessing(card.preprocessing, card.folder)
+    request = CompileRequest(
+        model=card.model_path,
+        calibration=read_arrays(card.calibration_path),
+        out=out,
+        visibility=Visibility(card.proof.input_visibility),
+        preprocessing=preprocessing.canonical(),
+        srs=srs,
+    )
+    return system.compile(request, report)

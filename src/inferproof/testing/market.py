@@ -1,0 +1,209 @@
+"""A whole market on this machine: local chain, gateway, the zoo's models, ready to sell.
+
+    with Market(folder) as market:
+        market.url, market.devnet.accounts.buyer, market.models ...
+
+Compiled models are kept in the folder and used again while nothing they depend on changed.
+The chain and the orders are new each time: a chain in memory forgets, so a database must too.
+"""
+
+import asyncio
+import hashlib
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import inferproof
+from inferproof.app import install_model
+from inferproof.chain.contracts import DEVNET_TOKEN, EZKL_VERIFIER
+from inferproof.chain.deployments import Deployment, save_deployment
+from inferproof.chain.rpc import Rpc
+from inferproof.chain.verifier import VerifyingKeyArtifact, register_vka
+from inferproof.errors import MissingPart, Reason
+from inferproof.inference.preprocess import load_preprocessing
+from inferproof.models.card import ModelCard, load_card
+from inferproof.protocol.encoding import canonical_json
+from inferproof.proving.base import Progress, no_progress
+from inferproof.proving.ezkl.evm import evm_vka
+from inferproof.proving.pool import WorkerPool
+from inferproof.proving.registry import get_system
+from inferproof.publish import compile_card
+from inferproof.settings import Settings
+from inferproof.testing.devnet import Devnet, DevnetInfo
+from inferproof.testing.live import LiveGateway
+
+ZOO = ("sentiment", "token_risk", "fraud")
+
+
+def find_zoo() -> Path:
+    """The folder of the three models: in the package, or in the clone that it runs from.
+
+    Raises: MissingPart MISSING_TOOL.
+    """
+    package = Path(inferproof.__file__).parent
+    for folder in (package / "zoo_models", package.parents[1] / "zoo"):
+        if (folder / ZOO[0] / "card.toml").is_file():
+            return folder
+    raise MissingPart(
+        Reason.MISSING_TOOL,
+        feature="the demonstration",
+        tool="zoo",
+        mend="run it in a clone of the repository, or install a wheel built by make wheel",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A model of the market: its card, and where it lies compiled."""
+
+    card: ModelCard
+    compiled: Path
+    fresh: bool
+
+
+class LocalChain:
+    """A chain with the zoo's models compiled and their keys registered; a context manager.
+
+    `folder` keeps compiled models; ports of zero take free ones. `report` is told of each stage
+    with the share of the whole that is done. Raises, on entering: MissingPart, Unavailable,
+    ModelRejected.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        rpc_port: int = 0,
+        zoo: tuple[str, ...] = ZOO,
+        report: Progress = no_progress,
+    ) -> None:
+        self.folder = folder
+        self.models: tuple[Listing, ...] = ()
+        self._zoo = zoo
+        self._report = report
+        self._chain = Devnet(port=rpc_port)
+        self._open = ExitStack()
+
+    @property
+    def devnet(self) -> DevnetInfo:
+        """Addresses and keys of the chain."""
+        return self._chain.info
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self.enter(stack)
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    def enter(self, stack: ExitStack) -> None:
+        """Starts everything; what must end is put on the stack."""
+        self._report("starting the chain", 0.02)
+        stack.enter_context(self._chain)
+        with ExitStack() as work:
+            pool = WorkerPool(1)
+            work.callback(pool.close)
+            self.models = tuple(self._listing(name, i, pool) for i, name in enumerate(self._zoo))
+            self._report("registering the models' keys on chain", 0.85)
+            asyncio.run(self._register(pool))
+
+    def _listing(self, name: str, index: int, pool: WorkerPool) -> Listing:
+        card = load_card(find_zoo() / name)
+
+        def report(stage: str, share: float) -> None:
+            done = (index + share) / len(self._zoo)
+            self._report(f"{card.id}: {stage}", 0.05 + 0.8 * done)
+
+        compiled = self.folder / "compiled" / f"{card.id}-{_fingerprint(card)}"
+        known = compiled.is_dir()
+        if not known:
+            compiled.parent.mkdir(parents=True, exist_ok=True)
+            compile_card(card, compiled, get_system(card.proof.system, pool), report)
+        return Listing(card, compiled, fresh=not known)
+
+    async def _register(self, pool: WorkerPool) -> None:
+        info = self.devnet
+        async with Rpc(info.rpc_url) as rpc:
+            for listing in self.models:
+                if listing.card.proof.system == "ezkl":
+                    bundle = get_system("ezkl", pool).verifier(listing.compiled)
+                    vka = VerifyingKeyArtifact.from_ezkl_file(evm_vka(bundle, pool))
+                    await register_vka(rpc, info.verifier, vka, info.accounts.provider)
+        contracts = {EZKL_VERIFIER: info.verifier, DEVNET_TOKEN: info.token.address}
+        save_deployment(self.folder / "deployments", Deployment(info.network, contracts))
+
+
+class Market(LocalChain):
+    """A local chain and a gateway on it that sells its models. `port` of zero takes a free one.
+
+    Raises, on entering, also: ArtifactRejected, Misconfigured.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        rpc_port: int = 0,
+        zoo: tuple[str, ...] = ZOO,
+        settings: Mapping[str, object] | None = None,
+        report: Progress = no_progress,
+    ) -> None:
+        super().__init__(folder, rpc_port=rpc_port, zoo=zoo, report=report)
+        self.url = ""
+        self._port = port
+        self._given = dict(settings or {})
+
+    def enter(self, stack: ExitStack) -> None:
+        super().enter(stack)
+        settings = self._settings()
+        self._report("starting the gateway", 0.95)
+        provider = self.devnet.accounts.provider
+        for listing in self.models:
+            asyncio.run(
+                install_model(settings, listing.card.folder, listing.compiled, key=provider)
+            )
+        self.url = stack.enter_context(LiveGateway(settings)).url
+        self._report("ready", 1.0)
+
+    def _settings(self) -> Settings:
+        info = self.devnet
+        data = self.folder / "gateway"
+        shutil.rmtree(data, ignore_errors=True)
+        given: dict[str, object] = {
+            "host": "127.0.0.1",
+            "port": self._port,
+            "data_dir": data,
+            "rpc_url": info.rpc_url,
+            "chain_id": info.chain_id,
+            "token_address": info.token.address.hex,
+            "token_symbol": info.token.symbol,
+            "token_name": info.token.domain_name,
+            "token_version": info.token.domain_version,
+            "token_decimals": info.token.decimals,
+            "gateway_key": info.accounts.gateway.secret().hex(),
+            "sync_wait_s": 120.0,
+        }
+        return Settings.load(**(given | self._given))
+
+
+def _fingerprint(card: ModelCard) -> str:
+    """Names what a compiled model depends on; another name means compiling anew."""
+    preprocessing = load_preprocessing(card.preprocessing, card.folder).canonical()
+    state = hashlib.sha256(canonical_json(preprocessing))
+    state.update(f"{card.proof} {get_system(card.proof.system).version}".encode())
+    for path in (card.model_path, card.calibration_path):
+        if path is not None:
+            state.update(hashlib.sha256(path.read_bytes()).digest())
+    return state.hexdigest()[:16]
