@@ -223,7 +223,7 @@ TAMPERED: dict[str, tuple[tuple[str, ...], str, set[str]]] = {
     "signature": (
         ("payload", "signature"),
         "0x" + "11" * 64 + "1b",
-        {"PAYMENT_SIGNATURE"},
+        {"PAYMENT_SIGNATURE", "SIGNATURE_MALFORMED"},
     ),
     "amount": (("payload", "authorization", "value"), "1", {"PAYMENT_TERMS_DIFFER"}),
     "payee": (
@@ -231,7 +231,7 @@ TAMPERED: dict[str, tuple[tuple[str, ...], str, set[str]]] = {
         "0x" + "01" * 20,
         {"PAYMENT_TERMS_DIFFER"},
     ),
-    "end": (("payload", "authorization", "validBefore"), "1", {"PAYMENT_EXPIRED"}),
+    "end": (("payload", "authorization", "validBefore"), "1", {"PAYMENT_SIGNATURE"}),
     "nonce": (("payload", "authorization", "nonce"), "0x" + "01" * 32, {"PAYMENT_SIGNATURE"}),
     "network": (("accepted", "network"), "eip155:1", {"PAYMENT_NETWORK"}),
     "token": (("accepted", "asset"), "0x" + "01" * 20, {"PAYMENT_ASSET"}),
