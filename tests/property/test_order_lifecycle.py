@@ -50,11 +50,12 @@ class Market(RuleBasedStateMachine):
 
     payments: Bundle[Authorization] = Bundle("payments")
 
-    @initialize()
-    def start(self) -> None:
+    @initialize(confirmations=st.sampled_from([1, 3]))
+    def start(self, confirmations: int) -> None:
         self.runner = asyncio.Runner()
         self.folder = tempfile.TemporaryDirectory()
         self.world = World(Path(self.folder.name))
+        self.world.ledger.confirmations = confirmations
         self.opened = open_stores(MEMORY)
         self.stores = self.do(self.opened.__aenter__())
         self.crash()
@@ -220,6 +221,7 @@ class Market(RuleBasedStateMachine):
         ledger.down = ledger.holding = ledger.forgetful = False
         self.world.system.faults = []
         for _ in range(30):
+            ledger.mine()
             self.do(self.services.settler.settle_once())
             self.do(self.services.worker.recover())
             self.do(self.services.worker.work_once())

@@ -77,11 +77,14 @@ class SettlementAccount:
         await self._token.submit_raw(raw)
 
     async def included(self, tx: Digest) -> ChainReceipt | None:
-        """The transaction once it is deep enough in the chain, reverted or not, else None."""
+        """The transaction once it is deep enough in the chain, reverted or not; None while no
+        block holds it.
+
+        Raises: Unavailable TX_NOT_CONFIRMED while a block does and is not deep enough. That is
+        not None: who takes a refund for absent pays it again.
+        """
         receipt = await self._token.receipt(tx)
-        if receipt is None or await self._depth(receipt) < self._confirmations:
-            return None
-        return receipt
+        return None if receipt is None else await self._deep(receipt)
 
     async def settled_by(
         self, authorization: Authorization, first_block: int
@@ -92,17 +95,15 @@ class SettlementAccount:
         neither settled nor absent.
         """
         receipt = await self._token.find_settlement(authorization, first_block=first_block)
-        if receipt is None:
-            return None
-        depth = await self._depth(receipt)
+        return None if receipt is None else await self._deep(receipt)
+
+    async def _deep(self, receipt: ChainReceipt) -> ChainReceipt:
+        depth = await self.head() - receipt.block + 1
         if depth < self._confirmations:
             raise Unavailable(
                 Reason.TX_NOT_CONFIRMED, tx=receipt.tx, got=depth, needed=self._confirmations
             )
         return receipt
-
-    async def _depth(self, receipt: ChainReceipt) -> int:
-        return await self.head() - receipt.block + 1
 
 
 class DirectSettlement:

@@ -45,8 +45,9 @@ class CashInclusion:
 class CashLedger:
     """The chain itself. It outlives the services that use it, as a chain does.
 
-    `holding` keeps transactions waiting until `mine` is called; `down` lets every call fail;
-    `forgetful` takes a transaction and loses it.
+    `confirmations` is how deep a block must be before its transactions are told of; `holding`
+    keeps transactions waiting until `mine` is called; `down` lets every call fail; `forgetful`
+    takes a transaction and loses it.
     """
 
     def __init__(self, asset: Asset, clock: Callable[[], int]) -> None:
@@ -58,6 +59,7 @@ class CashLedger:
         self.included: dict[Digest, CashInclusion] = {}
         self.next_nonce: dict[Address, int] = {}
         self.waiting: dict[tuple[Address, int], CashTransaction] = {}
+        self.confirmations = 1
         self.down = False
         self.holding = False
         self.forgetful = False
@@ -183,14 +185,22 @@ class CashChain:
 
     async def included(self, tx: Digest) -> CashInclusion | None:
         self._ledger.require_up()
-        return self._ledger.included.get(tx)
+        return self._deep(self._ledger.included.get(tx))
 
     async def settled_by(
         self, authorization: Authorization, first_block: int
     ) -> CashInclusion | None:
         self._ledger.require_up()
         found = self._ledger.used.get((authorization.payer, authorization.nonce))
-        return found if found is not None and found.block >= first_block else None
+        return self._deep(found) if found is not None and found.block >= first_block else None
+
+    def _deep(self, found: CashInclusion | None) -> CashInclusion | None:
+        needed = self._ledger.confirmations
+        depth = self._ledger.block - found.block + 1 if found is not None else needed
+        if depth < needed:
+            tx = found.tx if found is not None else None
+            raise Unavailable(Reason.TX_NOT_CONFIRMED, tx=tx, got=depth, needed=needed)
+        return found
 
     def _sign(self, action: dict[str, Json], nonce: int) -> CashTransaction:
         raw = canonical_json({**action, "sender": self._sender.hex, "nonce": nonce})

@@ -70,7 +70,9 @@ async def test_a_shallow_block_is_not_yet_inclusion(
     start = await careful.head()
     signed = await careful.sign_settlement(authorization, await careful.next_nonce())
     await careful.submit(signed.raw)
-    assert await careful.included(signed.tx) is None
+    assert await careful.included(authorization.nonce) is None
+    with pytest.raises(Unavailable):
+        await careful.included(signed.tx)
     with rejects(
         Reason.TX_NOT_CONFIRMED,
         f"transaction {signed.tx} is 1 blocks deep, 3 are required",

@@ -257,6 +257,28 @@ async def test_refund_whose_number_was_spent_is_sent_again_only_after_a_while(
     assert ledger.balances == {PAYER.address: 100 * PRICE, TREASURY: 0}
 
 
+async def test_shallow_blocks_are_waited_for_however_long(services: Services) -> None:
+    """A refund in a shallow block is not absent: it must not be paid again."""
+    ledger, clock = services.world.ledger, services.world.clock
+    ledger.confirmations = 3
+    job = await services.accept()
+    for state in (JobState.SETTLING, JobState.REFUNDING):
+        for _ in range(5):
+            await services.settler.settle_once()
+            assert (await services.gateway.job(job.id)).state is state
+            clock.now += 100
+        ledger.mine()
+        ledger.mine()
+        await services.settler.settle_once()
+        if state is JobState.SETTLING:
+            claimed = await services.stores.orders.claim(now=1, lease_until=2)
+            assert claimed is not None
+            await services.stores.orders.give_up(job.id, claimed.fence, failure_of(LOST), now=3)
+    assert (await services.gateway.job(job.id)).state is JobState.REFUNDED
+    assert ledger.balances == {PAYER.address: 100 * PRICE, TREASURY: 0}
+    assert len(ledger.included) == 2
+
+
 async def test_no_more_than_max_open_are_under_way(services: Services) -> None:
     ledger = services.world.ledger
     ledger.holding = True

@@ -2,8 +2,8 @@
 
     1  the payment id is well-formed
     2  the payer's own key signed the authorization
-    3  where a binding salt is announced, the nonce is bound to this request
-    4  a payment or payment id that is already reserved gives its job again, or a conflict
+    3  a payment or payment id that is already reserved gives its job again, or a conflict
+    4  where a binding salt is announced, the nonce is bound to this request
     5  the model is active and its pre-processing takes the input
     6  the quote is ours and holds, or a fresh one is made
     7  the authorization is on the quoted terms and lasts long enough
@@ -11,7 +11,7 @@
     9  the payer has the money, and the chain has not seen the authorization
     10 payment and job are reserved in one durable transaction
 
-Everything before 10 reserves nothing. A repeated payment ends at 4: its price may have changed
+Everything before 10 reserves nothing. A repeated payment ends at 3: its price may have changed
 since, its time may be over, its money may be spent, and it is still owed its answer.
 """
 
@@ -115,11 +115,11 @@ class Intake:
         # 2
         check_signature(payment)
         # 3
-        _check_binding(offered, digest)
-        # 4
         known = await self._known(offered, digest)
         if known is not None:
             return known, Outcome.SAME
+        # 4
+        _check_binding(offered, digest)
         # 5
         registered = await self._catalog.active(offered.model)
         await self._tensors(registered, offered.request.body)

@@ -89,10 +89,17 @@ class SettlementChain(PaymentChain, Protocol):
         ...
 
     async def included(self, tx: Digest) -> Included | None:
-        """The transaction as it is in a block, or None while it is in none."""
+        """The transaction as it is in a block, or None while no block holds it.
+
+        Raises: Unavailable TX_NOT_CONFIRMED while a block does and is not deep enough: it must
+        not be taken for absent.
+        """
         ...
 
     async def settled_by(self, authorization: Authorization, first_block: int) -> Included | None:
         """The transaction, whoever sent it, that used the authorization since `first_block` and
-        moved exactly its funds; None when there is none."""
+        moved exactly its funds; None when there is none.
+
+        Raises: Unavailable TX_NOT_CONFIRMED while its block is not deep enough.
+        """
         ...

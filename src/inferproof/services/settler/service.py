@@ -24,7 +24,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason
+from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason, Unavailable
 from inferproof.services.base import Clock, failure_of
 from inferproof.services.bell import SETTLE, WORK, Bell
 from inferproof.services.metrics import Metrics
@@ -88,16 +88,23 @@ class Settler:
         while True:
             try:
                 open_items = await self.settle_once()
-                backoff = self._settings.poll_s
             except InferproofError as error:
                 log.warning("cannot settle: %s", error.message)
-                await asyncio.sleep(backoff)
-                backoff = min(2 * backoff, self._settings.max_backoff_s)
+                backoff = await self._back_off(backoff)
                 continue
+            except Exception:  # the edge of the settler: its state is stored, so it goes on
+                log.exception("a fault of ours")
+                backoff = await self._back_off(backoff)
+                continue
+            backoff = self._settings.poll_s
             if open_items:
                 await asyncio.sleep(self._settings.poll_s)
             else:
                 await self._bell.wait(SETTLE, self._settings.idle_s)
+
+    async def _back_off(self, seconds: float) -> float:
+        await asyncio.sleep(seconds)
+        return min(2 * seconds, self._settings.max_backoff_s)
 
     async def settle_once(self) -> int:
         """Brings everything one step on; returns how many transactions are under way.
@@ -109,7 +116,11 @@ class Settler:
         room -= await self._start(JobState.FAILED, room)
         await self._start(JobState.RESERVED, room)
         for item in await self._open():
-            await self._bring_on(item)
+            try:
+                await self._bring_on(item)
+            except Unavailable as error:
+                if error.reason is not Reason.TX_NOT_CONFIRMED:
+                    raise
         return len(await self._open())
 
     async def _open(self) -> list[OutboxItem]:

@@ -100,6 +100,8 @@ class Worker:
                     continue
             except InferproofError as error:
                 log.warning("cannot work: %s", error.message)
+            except Exception:  # the edge of the worker: its state is stored, so it goes on
+                log.exception("a fault of ours")
             await self._bell.wait(WORK, self._settings.look_again_s)
 
     async def _recover_forever(self) -> None:
@@ -110,6 +112,8 @@ class Worker:
                 self._metrics.queue(await self._orders.depth())
             except InferproofError as error:
                 log.warning("cannot recover: %s", error.message)
+            except Exception:  # as above
+                log.exception("a fault of ours")
             await asyncio.sleep(self._settings.look_again_s)
 
     # -- one job ----------------------------------------------------------------------------
