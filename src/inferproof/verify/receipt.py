@@ -2,7 +2,7 @@
 
      1  the file decodes, in its only byte form
      2  the gateway signed the receipt
-     3  the policy accepts gateway, model, network and assurance
+     3  the policy accepts gateway, model, network, token and assurance
      4  the same gateway signed the quote, for this model, request and provider
      5  the payer signed the payment, on the quoted terms, at a time that they allow
      6  the job id follows from the payment, and so does the request where its salt is known

@@ -7,6 +7,7 @@ import pytest
 from inferproof.errors import PolicyRejected, Reason
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import (
+    ASSET,
     GATEWAY,
     STRANGER,
     Sample,
@@ -30,6 +31,7 @@ def test_an_open_policy_and_a_closed_one_that_names_this_receipt() -> None:
         gateways=frozenset({GATEWAY.address}),
         models=frozenset({MODEL}),
         networks=frozenset({Network.evm(31337)}),
+        tokens=frozenset({ASSET.address}),
         minimum_assurance=Assurance.COMMITMENT,
     ).check_receipt(RECEIPT)
 
@@ -52,6 +54,11 @@ def test_another_model() -> None:
 def test_another_network() -> None:
     with rejects(Reason.POLICY_NETWORK, "network eip155:31337 is not among the accepted ones"):
         replace(OPEN, networks=frozenset({Network.evm(1)})).check_receipt(RECEIPT)
+
+
+def test_another_token() -> None:
+    with rejects(Reason.POLICY_TOKEN, f"token {ASSET.address} is not among the accepted ones"):
+        replace(OPEN, tokens=frozenset({STRANGER.address})).check_receipt(RECEIPT)
 
 
 def test_the_default_asks_for_integrity() -> None:
