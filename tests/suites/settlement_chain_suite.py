@@ -1,0 +1,153 @@
+"""What every SettlementChain must do. A test module gives the fixture `till` and imports this.
+
+The cash chain and a real node run the same tests, so that what is shown on the one holds on
+the other.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from inferproof.errors import Reason
+from inferproof.protocol.authorization import authorization_digest
+from inferproof.protocol.encoding import keccak256
+from inferproof.protocol.signature import SigningKey
+from inferproof.services.settler.base import Included, SettlementChain
+from inferproof.testing.rejections import rejects
+from inferproof.types.digest import Address, Digest
+from inferproof.types.payment import Authorization
+
+STRANGER = SigningKey(keccak256(b"a stranger of the suite"))
+PAYEE = Address(b"\x51" * 20)
+
+
+@dataclass(frozen=True)
+class Till:
+    """A chain to test, with a buyer who has money; the chain's own sender has money too."""
+
+    chain: SettlementChain
+    buyer: SigningKey
+    now: Callable[[], int]
+    salt: bytes
+
+    def authorize(self, number: int = 0, **changes: Any) -> Authorization:
+        unsigned = Authorization(
+            asset=self.chain.asset,
+            payer=self.buyer.address,
+            payee=PAYEE,
+            amount=250,
+            valid_after=0,
+            valid_before=self.now() + 10_000,
+            nonce=Digest(keccak256(self.salt + bytes([number]))),
+            signature=b"",
+        )
+        unsigned = replace(unsigned, **changes)
+        return replace(unsigned, signature=self.buyer.sign(authorization_digest(unsigned)))
+
+    async def settle(self, authorization: Authorization) -> Included:
+        signed = await self.chain.sign_settlement(authorization, await self.chain.next_nonce())
+        await self.chain.submit(signed.raw)
+        included = await self.chain.included(signed.tx)
+        assert included is not None
+        assert included.tx == signed.tx
+        return included
+
+
+async def test_funds_move_once(till: Till) -> None:
+    chain, authorization = till.chain, till.authorize()
+    before, start = await chain.balance(PAYEE), await chain.head()
+    assert not await chain.authorization_used(authorization.payer, authorization.nonce)
+    assert await chain.settled_by(authorization, start) is None
+    first = await till.settle(authorization)
+    assert first.succeeded
+    assert await chain.head() >= first.block > start
+    assert await chain.authorization_used(authorization.payer, authorization.nonce)
+    found = await chain.settled_by(authorization, start)
+    assert found is not None
+    assert (found.tx, found.block) == (first.tx, first.block)
+    second = await till.settle(authorization)
+    assert not second.succeeded
+    found = await chain.settled_by(authorization, start)
+    assert found is not None
+    assert found.tx == first.tx
+    assert await chain.settled_by(authorization, first.block + 1) is None
+    assert await chain.balance(PAYEE) == before + 250
+
+
+async def test_same_bytes_again_do_nothing(till: Till) -> None:
+    chain, authorization = till.chain, till.authorize()
+    before = await chain.balance(PAYEE)
+    signed = await chain.sign_settlement(authorization, await chain.next_nonce())
+    assert await chain.included(signed.tx) is None
+    await chain.submit(signed.raw)
+    message = (
+        f"the number of transaction {signed.tx} is spent: "
+        "it, or another one of its sender, is in a block"
+    )
+    with rejects(Reason.TX_NONCE_USED, message):
+        await chain.submit(signed.raw)
+    assert await chain.balance(PAYEE) == before + 250
+
+
+async def test_a_number_is_spent_by_whatever_comes_first(till: Till) -> None:
+    chain = till.chain
+    number = await chain.next_nonce()
+    late = await chain.sign_settlement(till.authorize(), number)
+    early = await chain.sign_refund(PAYEE, 1, number)
+    await chain.submit(early.raw)
+    assert await chain.next_nonce() == number + 1
+    with rejects(
+        Reason.TX_NONCE_USED,
+        f"the number of transaction {late.tx} is spent: "
+        "it, or another one of its sender, is in a block",
+    ):
+        await chain.submit(late.raw)
+    assert await chain.included(late.tx) is None
+    assert not await chain.authorization_used(till.buyer.address, till.authorize().nonce)
+
+
+async def test_numbers_are_taken_in_order(till: Till) -> None:
+    chain = till.chain
+    number = await chain.next_nonce()
+    first = await chain.sign_settlement(till.authorize(1), number)
+    second = await chain.sign_settlement(till.authorize(2), number + 1)
+    await chain.submit(second.raw)
+    assert await chain.included(second.tx) is None
+    await chain.submit(second.raw)
+    await chain.submit(first.raw)
+    for signed in (first, second):
+        included = await chain.included(signed.tx)
+        assert included is not None
+        assert included.succeeded
+
+
+async def test_what_the_token_refuses_moves_nothing(till: Till) -> None:
+    chain = till.chain
+    before, funds = await chain.balance(PAYEE), await chain.balance(till.buyer.address)
+    forged = replace(till.authorize(1), amount=251)
+    refused = [
+        forged,
+        till.authorize(2, valid_before=till.now() - 100),
+        till.authorize(3, valid_after=till.now() + 5_000),
+        till.authorize(4, amount=funds + 1),
+    ]
+    start = await chain.head()
+    for authorization in refused:
+        assert not (await till.settle(authorization)).succeeded
+        assert not await chain.authorization_used(authorization.payer, authorization.nonce)
+        assert await chain.settled_by(authorization, start) is None
+    assert await chain.balance(PAYEE) == before
+
+
+async def test_refund(till: Till) -> None:
+    chain = till.chain
+    before, funds = await chain.balance(PAYEE), await chain.balance(chain.sender)
+    for amount, succeeds in ((7, True), (funds + 1, False)):
+        signed = await chain.sign_refund(PAYEE, amount, await chain.next_nonce())
+        assert (signed.sender, await chain.balance(PAYEE)) == (chain.sender, before)
+        await chain.submit(signed.raw)
+        included = await chain.included(signed.tx)
+        assert included is not None
+        assert included.succeeded is succeeds
+        before = await chain.balance(PAYEE)
+    assert await chain.balance(chain.sender) == funds - 7
