@@ -1,6 +1,7 @@
 """uvicorn, held by us: our sockets, our signals, our order of closing."""
 
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 
@@ -43,7 +44,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        why = error.strerror or str(error)
+        # create_server adds the address to the text; a name that is not found has no errno.
+        known = error.errno is not None and error.errno > 0
+        why = os.strerror(error.errno) if known else (error.strerror or str(error))
         raise Misconfigured(Reason.CANNOT_LISTEN, host=host, port=port, why=why) from None
 
 

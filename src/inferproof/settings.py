@@ -4,7 +4,9 @@ Only entry points and `app.py` read them; everything below takes plain values. E
 documented in docs/reference/settings.md, which a test compares with this class.
 """
 
+import difflib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +22,8 @@ PREFIX = "INFERPROOF_"
 KEY_FILE = "gateway.key"
 
 MIB = 2**20
+NEARLY = 0.93
+"""Likeness of two names, prefix included: one letter wrong, missing or too many."""
 
 
 def _address(text: str) -> str:
@@ -195,16 +199,7 @@ class Settings(BaseSettings):
             raise Misconfigured(
                 Reason.SETTING_WRONG, name=variable(name), problem=_problem(first["msg"])
             ) from None
-        unknown = sorted(
-            name
-            for name in os.environ
-            if name.upper().startswith(PREFIX)
-            and name.upper().removeprefix(PREFIX).lower() not in cls.model_fields
-        )
-        if unknown:
-            raise Misconfigured(
-                Reason.SETTING_WRONG, name=unknown[0], problem="there is no such setting"
-            )
+        _refuse_misspelt(cls.model_fields)
         return settings
 
     @property
@@ -256,6 +251,20 @@ class Settings(BaseSettings):
         if mode & 0o077:
             raise Misconfigured(Reason.KEY_FILE_OPEN, path=path)
         return read_key(SecretStr(text), variable("gateway_key_file"))
+
+
+def _refuse_misspelt(known: Iterable[str]) -> None:
+    """Raises: Misconfigured SETTING_WRONG for a variable that is nearly a setting's name.
+
+    Others that begin with our prefix belong to the buyer's commands and to tools.
+    """
+    names = {variable(field) for field in known}
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in names:
+            near = difflib.get_close_matches(name, names, n=1, cutoff=NEARLY)
+            if near:
+                problem = f"there is no such setting; {near[0]} is one"
+                raise Misconfigured(Reason.SETTING_WRONG, name=name, problem=problem)
 
 
 def variable(field: str) -> str:
