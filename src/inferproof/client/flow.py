@@ -26,7 +26,6 @@ from inferproof.client.steps import (
     Event,
     Lost,
     Pause,
-    Refusal,
     Reply,
     Step,
     json_body,
@@ -147,8 +146,10 @@ def paid_flow(buyer: Buyer, paid: PaidCall, gateway: Address) -> Generator[Step,
         if buyer.clock() - asked < 1:
             yield Pause(1)  # a gateway that does not hold the poll is not hammered
     # 7
-    path = f"{buyer.prefix}/v1/receipts/{paid.job_id.hex}?attach=true"
-    receipt = yield from _fetch(buyer, paid, Call("GET", path))
+    call = Call("GET", f"{buyer.prefix}/v1/receipts/{paid.job_id.hex}?attach=true")
+    receipt = yield from _fetch(buyer, paid, call)
+    if receipt.status >= 400:
+        raise refusal(receipt, call).error()
     answer = check_answer(receipt.body, paid, gateway, buyer.policy, buyer.tools, job)
     buyer.ledger.finish(paid.job_id)
     return answer
@@ -198,17 +199,35 @@ def _sign(buyer: Buyer, call: Call, challenge: Challenge, payment_id: str | None
 
 
 def _pay(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, dict[str, Any]]:
-    """Step 5: the job, as the gateway answers the paid request."""
+    """Step 5: the job, as the gateway answers the paid request.
+
+    A refusal is believed only when the gateway does not know the job either: an earlier send,
+    whose answer was lost, may have been accepted under other circumstances.
+    """
     headers = {**JSON_HEADERS, PAYMENT_SIGNATURE.lower(): paid.header}
     call = Call("POST", paid.path, paid.body, headers)
     reply = yield from _fetch(buyer, paid, call)
-    return _job_json(reply, call, paid)
+    if reply.status < 400:
+        return _job_json(reply, call, paid)
+    known = yield from _fetch(buyer, paid, _job_call(buyer, paid, 0))
+    if known.status < 400:
+        job = _job_json(known, call, paid)
+        if job.get("request_digest") == paid.request.hex:
+            return job
+    buyer.ledger.finish(paid.job_id)
+    raise refusal(reply, call).error()
 
 
 def _job(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, dict[str, Any]]:
-    call = Call("GET", f"{buyer.prefix}/v1/jobs/{paid.job_id.hex}?wait={POLL_S}")
+    call = _job_call(buyer, paid, POLL_S)
     reply = yield from _fetch(buyer, paid, call)
+    if reply.status >= 400:
+        raise refusal(reply, call).error()
     return _job_json(reply, call, paid)
+
+
+def _job_call(buyer: Buyer, paid: PaidCall, wait_s: int) -> Call:
+    return Call("GET", f"{buyer.prefix}/v1/jobs/{paid.job_id.hex}?wait={wait_s}")
 
 
 def _job_json(reply: Reply, call: Call, paid: PaidCall) -> dict[str, Any]:
@@ -234,26 +253,20 @@ def _unpaid(buyer: Buyer, call: Call) -> Generator[Step, Event, Reply]:
 
 
 def _fetch(buyer: Buyer, paid: PaidCall, call: Call) -> Generator[Step, Event, Reply]:
-    """A reply of status 200 or 202, for a call whose payment is out.
+    """A reply that more sends would not change: an answer, or the gateway's last word.
 
-    Raises: what the gateway refused it with, when that is its last word; else Unavailable
-    ANSWER_PENDING.
+    Raises: JOB_NO_ANSWER when the reply says that the job ended; Unavailable ANSWER_PENDING
+    when no such reply came.
     """
     last = "it was not asked"
     for attempt in range(buyer.attempts):
         event = yield call
         if isinstance(event, Reply):
-            if event.status in (200, 202):
+            if event.status < 400:
                 return event
-            try:
-                told = refusal(event, call)
-            except Unavailable:
-                if event.status not in AGAIN_WHEN_PAID:
-                    raise
-                last = f"status {event.status}"  # a proxy's page in place of the gateway's word
-            else:
-                _stop_when_refused(buyer, paid, told)
-                last = told.message
+            last = _refused(buyer, paid, call, event)
+            if event.status not in AGAIN_WHEN_PAID:
+                return event
         elif isinstance(event, Lost):
             last = event.why
         if attempt < buyer.attempts - 1:
@@ -261,13 +274,15 @@ def _fetch(buyer: Buyer, paid: PaidCall, call: Call) -> Generator[Step, Event, R
     raise _pending(paid, last)
 
 
-def _stop_when_refused(buyer: Buyer, paid: PaidCall, told: Refusal) -> None:
-    _stop_when_over(
-        buyer, paid, {**told.facts, "failure": {"code": told.code, "message": told.message}}
-    )
-    if told.status not in AGAIN_WHEN_PAID:
-        buyer.ledger.finish(paid.job_id)
-        raise told.error()
+def _refused(buyer: Buyer, paid: PaidCall, call: Call, reply: Reply) -> str:
+    """What a reply says against the call. Raises: JOB_NO_ANSWER where it ended the job."""
+    try:
+        told = refusal(reply, call)
+    except Unavailable:
+        return f"status {reply.status}"  # a proxy's page in place of the gateway's word
+    failure = {"code": told.code, "message": told.message}
+    _stop_when_over(buyer, paid, {**told.facts, "failure": failure})
+    return told.message
 
 
 def _stop_when_over(buyer: Buyer, paid: PaidCall, job: dict[str, Any]) -> None:

@@ -89,7 +89,8 @@ class Ledger:
         self._spent: dict[str, int] = {}
         self._calls: dict[Digest, PaidCall] = {}
         if directory is not None:
-            (directory / "calls").mkdir(parents=True, exist_ok=True)
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (directory / "calls").mkdir(exist_ok=True, mode=0o700)
 
     def spent(self, asset: Asset) -> int:
         """Atomic units of the asset that were signed for, answered or not.

@@ -92,10 +92,15 @@ class GatewayDouble:
             return self._ask(call)
         job = self._accept(call) if call.method == "POST" else path.rpartition("/")[2]
         if self.faults:
-            return self.faults.pop(0)
+            fault = self.faults.pop(0)
+            if isinstance(fault, Reply) and 400 <= fault.status < 500:
+                self.jobs.pop(job, None)  # what is refused was not taken
+            return fault
         if "/receipts/" in path:
             data = encode_receipt_file(self.change_file(self.file(job)))
             return Reply(200, {}, self.change_bytes(data))
+        if job not in self.jobs:
+            return envelope(404, "JOB_UNKNOWN", f"there is no job {job}", job=job)
         state = self.states.pop(0) if self.states else "done"
         return reply(200 if state == "done" else 202, self._job(job, state))
 
@@ -132,7 +137,9 @@ class GatewayDouble:
 
     def _job(self, job: str, state: str) -> dict[str, Any]:
         output = {"scores": self.scores} if state == "done" else None
-        return {"job_id": job, "state": state, "output": output}
+        call, _ = self.jobs[job]
+        request = request_digest(call.method, call.path, call.body).hex
+        return {"job_id": job, "state": state, "output": output, "request_digest": request}
 
     def file(self, job: str) -> ReceiptFile:
         """The true receipt file of a job."""

@@ -406,6 +406,35 @@ def test_a_definitive_refusal_of_the_payment() -> None:
     assert who.ledger.open_jobs() == ()
 
 
+@pytest.mark.parametrize("before", [[], [Lost("gone")]])
+def test_a_refusal_of_a_job_that_is_known_is_not_believed(before: list[Any]) -> None:
+    """The first send was taken, its answer was lost, and then the model was suspended."""
+    gateway = GatewayDouble()
+    faults = [*before, envelope(409, "MODEL_NOT_ACTIVE", "no")]
+
+    def suspended(call: Call) -> Any:
+        event = gateway(call)
+        return faults.pop(0) if faults and "payment-signature" in call.headers else event
+
+    assert drive(infer(buyer()), suspended, []).verified
+    assert len(gateway.jobs) == 1
+
+
+def test_a_refused_poll_or_receipt_keeps_the_call_open() -> None:
+    for path in ("/jobs/", "/receipts/"):
+        gateway = GatewayDouble(states=["running"])
+        who = buyer()
+
+        def misrouted(call: Call, path: str = path, gateway: GatewayDouble = gateway) -> Any:
+            event = gateway(call)
+            lost = envelope(404, "ROUTE_UNKNOWN", "nothing here")
+            return lost if path in call.path else event
+
+        with pytest.raises(NotFound):
+            drive(infer(who), misrouted, [])
+        assert len(who.ledger.open_jobs()) == 1
+
+
 def test_an_answer_about_another_job_is_not_read() -> None:
     gateway = GatewayDouble(faults=[reply(200, {"job_id": "0x00", "state": "done"})])
     with pytest.raises(Unavailable) as caught:
