@@ -4,7 +4,6 @@ Workers are fresh interpreters, never forks. One runs one task at a time and is 
 next; a worker that crashed, was cancelled or ran out of time is killed and replaced on demand.
 """
 
-import atexit
 import contextlib
 import json
 import os
@@ -95,7 +94,8 @@ class WorkerPool:
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._closed = False
-        _pools.add(self)
+        # Also at interpreter exit, and when a pool is dropped without being closed.
+        self._end = weakref.finalize(self, _end_workers, self._idle, self._busy)
 
     def run(
         self,
@@ -223,10 +223,10 @@ def error_from_json(value: dict[str, Any]) -> InferproofError:
     return error
 
 
-_pools: "weakref.WeakSet[WorkerPool]" = weakref.WeakSet()
-
-
-@atexit.register
-def _close_all() -> None:
-    for pool in list(_pools):
-        pool.close()
+def _end_workers(idle: list[_Worker], busy: set[_Worker]) -> None:
+    """Kills all workers; those that are busy are reaped by the thread that waits for them."""
+    while idle:
+        idle.pop().kill()
+    for worker in list(busy):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.process.pid, signal.SIGKILL)
