@@ -22,7 +22,7 @@ from conftest import MODEL
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.client import AsyncClient, Client
-from inferproof.errors import NotFound, PaymentRejected, PolicyRejected, Reason
+from inferproof.errors import Conflict, NotFound, PaymentRejected, PolicyRejected, Reason
 from inferproof.payments.x402.wire import decode_header, encode_header
 from inferproof.protocol.commitments import request_digest
 from inferproof.testing.devnet import DevnetInfo
@@ -340,6 +340,20 @@ async def test_a_payer_without_money_learns_it_before_anything_is_reserved(
     with Client(gateway.url, **poor) as client, pytest.raises(PaymentRejected) as caught:
         client.infer(MODEL, [[1.0, 1.0, 1.0]], max_price="1")
     assert caught.value.reason is Reason.PAYMENT_BALANCE
+
+
+async def test_a_payment_id_stands_for_one_request(
+    gateway: LiveGateway, devnet: DevnetInfo, toy: dict[str, ToySystem]
+) -> None:
+    before = await balance(devnet)
+    with Client(gateway.url, **sdk(gateway, devnet, toy)) as client:
+        name = "pay_one_request_only"
+        client.infer(MODEL, [[9.0, 9.0, 9.0]], max_price="0.25", payment_id=name)
+        with pytest.raises(Conflict) as caught:
+            client.infer(MODEL, [[9.0, 9.0, 8.0]], max_price="0.25", payment_id=name)
+        assert caught.value.reason is Reason.PAYMENT_ID_REUSED
+        assert client.open_jobs == ()
+    assert before - await balance(devnet) == PRICE
 
 
 def test_a_lost_answer_is_resumed_without_paying_again(
