@@ -148,7 +148,9 @@ def _buy_all(market: Market, folder: Path) -> list[Bought]:
 
 def _show_steps(verified: VerifiedReceipt) -> None:
     for step in verified.steps:
-        err.print(f"  [green]✓[/] {step.number:2} {step.name}  [dim]{step.detail}[/]")
+        err.print(
+            f"  [green]✓[/] {step.number:2} {step.name}  [dim]{step.detail}[/]", soft_wrap=True
+        )
 
 
 async def _on_chain(info: DevnetInfo, verified: VerifiedReceipt) -> str:
