@@ -1,21 +1,37 @@
 """The verifier's tools as they are installed here."""
 
+import importlib.util
+
+from inferproof.errors import MissingPart, Reason
 from inferproof.protocol.encoding import Json
 from inferproof.types.tensor import Tensors
 from inferproof.verify.proof import ProofChecker
 from inferproof.verify.receipt import Tools
+
+LIBRARIES = {"ezkl": "ezkl"}
+"""The Python package without which a proof system cannot check."""
 
 
 def installed_tools() -> Tools:
     """Tools that know the proof systems of this release.
 
     Asked for one that this release does not know, they raise NotFound SYSTEM_UNKNOWN; for one
-    whose library is missing, MissingPart. Nothing is imported before it is asked for.
+    whose library is missing, MissingPart MISSING_LIBRARY. Nothing is imported before it is
+    asked for.
     """
     return Tools(_checker, _preprocess)
 
 
 def _checker(system: str) -> ProofChecker:
+    package = LIBRARIES.get(system)
+    # Looked for here and not at the first proof: a buyer must hear of it before it pays.
+    if package is not None and importlib.util.find_spec(package) is None:
+        raise MissingPart(
+            Reason.MISSING_LIBRARY,
+            feature=f"verifying {system} proofs",
+            package=package,
+            command=f"pip install 'inferproof[{system}]'",
+        )
     from inferproof.proving.registry import get_system
 
     return get_system(system)

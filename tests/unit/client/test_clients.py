@@ -15,7 +15,16 @@ from inferproof.client import DEVNET, USDC, AsyncClient, Client, Limits
 from inferproof.client import client as module
 from inferproof.client.client import body_of
 from inferproof.client.steps import Lost, Reply
-from inferproof.errors import PolicyRejected, Unavailable
+from inferproof.client.tools import installed_tools
+from inferproof.errors import (
+    InferproofError,
+    MissingPart,
+    NotFound,
+    PolicyRejected,
+    Reason,
+    Unavailable,
+)
+from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ANSWER, ASSET, PAYER, sample_tools
 from inferproof.types.money import Network
 
@@ -144,6 +153,36 @@ def test_the_known_assets_are_those_of_the_sdk() -> None:
         assert (asset.domain_name, asset.domain_version) == (known["name"], known["version"])
         assert asset.decimals == known["decimals"]
     assert Network.evm(31337) == DEVNET == ASSET.network
+
+
+def test_a_missing_prover_is_told_before_anything_is_paid(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    gateway = GatewayDouble()
+    client = Client("http://gateway", key=PAYER, transport=httpx.MockTransport(gateway.transport))
+    client._buyer = replace(client._buyer, clock=Clock())
+    with (
+        client,
+        rejects(
+            Reason.MISSING_LIBRARY,
+            "verifying ezkl proofs needs the Python package ezkl; install it with: "
+            "pip install 'inferproof[ezkl]'",
+            kind=MissingPart,
+        ),
+    ):
+        client.infer("sample", [1.5, -2, 0.25], max_price="0.25")
+    assert gateway.payments == []
+
+
+def test_the_installed_tools_know_the_systems_of_this_release() -> None:
+    tools = installed_tools()
+    assert tools.checker("ezkl")
+    with pytest.raises(NotFound):
+        tools.checker("no-such-system")
+    canonical = {"kind": "tensor", "inputs": []}
+    with pytest.raises(InferproofError):
+        tools.preprocess(canonical, b"{}")
 
 
 def test_the_client_needs_only_the_base_install() -> None:
