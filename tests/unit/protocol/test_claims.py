@@ -95,7 +95,7 @@ def test_a_request_without_its_salt_is_the_operators_word() -> None:
     assert bound.source is ClaimSource.VERIFIER_DERIVED
 
 
-@pytest.mark.parametrize("state", set(SettlementState) - {SettlementState.SETTLED})
+@pytest.mark.parametrize("state", sorted(set(SettlementState) - {SettlementState.SETTLED}))
 def test_a_settlement_that_is_not_settled_is_unknown(state: SettlementState) -> None:
     claim = _claim("payment-settled", _parts(), Settlement(state))
     assert claim.status is ClaimStatus.UNKNOWN
