@@ -18,10 +18,14 @@ MAX_JSON_DEPTH = 32
 MAX_JSON_NODES = 2**20
 """Commas and opening brackets in a document: what bounds the memory that parsing takes, since
 three bytes of text can become a hundred bytes of objects."""
+MAX_JSON_QUOTES = 2**22
 MIN_JSON_INT = -(2**63)
 MAX_JSON_INT = 2**64 - 1
 """Whole numbers are those of int64 and uint64; larger ones travel as strings."""
-_JSON_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|([\[{])|([\]}])', re.DOTALL)
+_JSON_STRINGS = re.compile(rb'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)[^"\[\]{}]*+)++', re.DOTALL)
+"""Strings in a row, with what is between them and no bracket."""
+_ONE_BRACKET = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 Json = dict[str, "Json"] | list["Json"] | str | int | bool | None
@@ -61,11 +65,15 @@ def parse_canonical_json(data: bytes, *, max_bytes: int) -> Json:
 
     Raises: RequestRejected with JSON_TOO_LARGE or JSON_NOT_CANONICAL. A repeated key, a float,
     a blank, another key order or another escape is not canonical; neither is a number beyond
-    MIN_JSON_INT and MAX_JSON_INT, nor a text with more than MAX_JSON_NODES commas and brackets.
+    MIN_JSON_INT and MAX_JSON_INT, nor a text with more than MAX_JSON_NODES
+    commas and brackets or MAX_JSON_QUOTES quotation marks.
     """
     if len(data) > max_bytes:
         raise RequestRejected(Reason.JSON_TOO_LARGE, size=len(data), limit=max_bytes)
-    if sum(data.count(sign) for sign in (b",", b"[", b"{")) > MAX_JSON_NODES:
+    if (
+        sum(data.count(sign) for sign in (b",", b"[", b"{")) > MAX_JSON_NODES
+        or data.count(b'"') > MAX_JSON_QUOTES
+    ):
         raise RequestRejected(Reason.JSON_NOT_CANONICAL)
     if not data.isascii() or b"\0" in data or not is_json_shallow(data):
         raise RequestRejected(Reason.JSON_NOT_CANONICAL)
@@ -84,18 +92,19 @@ def parse_canonical_json(data: bytes, *, max_bytes: int) -> Json:
 def is_json_shallow(data: bytes, most: int = MAX_JSON_DEPTH) -> bool:
     """Whether no more than `most` brackets of a JSON text in UTF-8 are open at any place.
 
+    Exact for whole JSON; a text whose brackets do not match may open twice as many.
+
     To be asked before json.loads: its parser recurses, and a library that raises the recursion
     limit (py_ecc does when eth-account is imported) turns a deep text into a crash of the process.
     """
-    depth = 0
-    for mark in _JSON_MARKS.finditer(data):
-        if mark[1]:
-            depth += 1
-            if depth > most:
-                return False
-        elif mark[2]:
-            depth -= 1
-    return True
+    brackets = _JSON_STRINGS.sub(b"", data).translate(_ONE_BRACKET, _NO_BRACKET)
+    # Each round takes away the innermost pairs, in one pass: a loop over the brackets themselves
+    # would let a long text of empty lists hold the processor.
+    for _ in range(most):
+        if b"[]" not in brackets:
+            break
+        brackets = brackets.replace(b"[]", b"")
+    return b"[]" not in brackets and brackets.count(b"[") <= most
 
 
 def _whole(digits: str) -> int:

@@ -1,6 +1,8 @@
 """One value, one encoding."""
 
+import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from inferproof.protocol.encoding import (
     canonical_json,
     encode_fixed_tensor,
     encode_tensor,
+    is_json_shallow,
     keccak256,
     parse_canonical_json,
     tagged_digest,
@@ -182,3 +185,67 @@ def test_bytes_of_a_fixed_tensor() -> None:
         "01000000" + "79" + "01000000" + "0200000000000000" + "000000000000e03f"
         "ffffffffffffffff" + "ffffffffffffff7f"
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _nested(32),
+        b"[{" * 16 + b"}]" * 16,
+        b"[]" * 1000,
+        b'["[[[[","\\"[[["]' * 40,
+        b'"' + b"[" * 100,
+        b'"\\',
+        b"]" * 100,
+        b"",
+    ],
+)
+def test_a_text_that_is_shallow(text: bytes) -> None:
+    assert is_json_shallow(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _nested(33),
+        b"[" * 33,
+        b"[{" * 17 + b"}]" * 17,
+        b'{"":' * 33,
+        b'["\\\\",' * 33,
+        b"[]" + b"[ " * 33,
+        b"]" * 100 + b"[" * 33,
+    ],
+)
+def test_a_text_that_is_deep(text: bytes) -> None:
+    assert not is_json_shallow(text)
+
+
+@pytest.mark.parametrize("unit", [b'"', b"[]", b"[", b"]", b'["",', b"\\", b'"\\"', b"[[]]"])
+def test_depth_is_found_fast_whatever_the_text(unit: bytes) -> None:
+    text = unit * ((4 << 20) // len(unit))
+    start = time.process_time()
+    is_json_shallow(text)
+    assert time.process_time() - start < 5
+
+
+def test_a_deep_text_does_not_crash_a_process_whose_recursion_limit_was_raised() -> None:
+    code = (
+        "import sys\n"
+        "sys.setrecursionlimit(100_000)\n"
+        "from inferproof.errors import InferproofError\n"
+        "from inferproof.inference.request import raw_input\n"
+        "from inferproof.protocol.proof_file import decode_proof_file\n"
+        "from inferproof.protocol.receipt import decode_receipt_file\n"
+        "from inferproof.protocol.verifier_bundle import decode_bundle\n"
+        "for read in (raw_input, decode_proof_file, decode_receipt_file, decode_bundle):\n"
+        "    for text in (b'[' * 500_000, b'{\"a\":' * 500_000):\n"
+        "        try:\n"
+        "            read(text)\n"
+        "        except InferproofError as error:\n"
+        "            print(error.code)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == ["INPUT_BODY_MALFORMED"] * 2 + ["JSON_NOT_CANONICAL"] * 6
