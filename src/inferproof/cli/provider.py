@@ -69,13 +69,21 @@ def compile_model(
         out.print(f"[bold]{name:18}[/] {value}", soft_wrap=True)
 
 
-def publish(card: CardPath, compiled: Compiled, as_json: JsonFlag = False) -> None:
-    """Publish a compiled model at the gateway of this machine's settings."""
+def publish(
+    card: CardPath,
+    compiled: Compiled,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="The gateway's data folder; else as its settings say.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Publish a compiled model at the gateway of this machine's settings, running or not."""
     from inferproof.app import install_model
     from inferproof.settings import Settings
 
     with failures(as_json=as_json):
-        view = asyncio.run(install_model(Settings.load(), card, compiled))
+        settings = Settings.load(**({} if data_dir is None else {"data_dir": data_dir}))
+        view = asyncio.run(install_model(settings, card, compiled))
     if as_json:
         print_json({"model": view.name, "model_commitment": view.commitment.hex})
     else:

@@ -1,0 +1,95 @@
+"""Writes docs/reference/reasons.md and docs/reference/cli.md from the code.
+
+Run `.venv/bin/python scripts/reference.py`; `--check` writes nothing and exits with 1 when a
+file is not what the code says.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import typer
+from typer.main import get_command
+
+from inferproof.cli.main import app
+from inferproof.errors import Reason
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "docs" / "reference"
+
+
+def reasons() -> str:
+    """The catalogue of reasons, in the sections of errors.py."""
+    source = (ROOT / "src" / "inferproof" / "errors.py").read_text("utf-8")
+    lines = [
+        "# Reasons",
+        "",
+        "Every failure carries one of these codes. The message is the template with the facts "
+        "in braces filled in; both are in every JSON answer. Made by `scripts/reference.py`.",
+    ]
+    for line in source[source.index("class Reason") : source.index("def code")].splitlines():
+        section = re.fullmatch(r"    # -- (.*?) -+", line)
+        member = re.match(r"    ([A-Z0-9_]+) = ", line)
+        if section:
+            lines += ["", f"## {section[1]}", "", "| code | message |", "|---|---|"]
+        elif member:
+            text = Reason[member[1]].value.replace("|", "\\|")
+            lines.append(f"| `{member[1]}` | {text} |")
+    return "\n".join(lines) + "\n"
+
+
+def commands() -> str:
+    """Every command with its options, as `--help` tells them."""
+    lines = [
+        "# Commands",
+        "",
+        "Results go to standard output, everything else to standard error. Exit codes: 0 done or "
+        "verified, 1 rejected or failed (with reason and message), 2 wrong usage. "
+        "Made by `scripts/reference.py`.",
+    ]
+    _describe(get_command(app), ["inferproof"], lines)
+    return "\n".join(lines) + "\n"
+
+
+def _describe(command: object, path: list[str], lines: list[str]) -> None:
+    children = getattr(command, "commands", None)
+    if children is not None:
+        for name in sorted(children):
+            if not children[name].hidden:
+                _describe(children[name], [*path, name], lines)
+        return
+    lines += ["", f"## {' '.join(path)}", "", str(getattr(command, "help", "") or "").strip(), ""]
+    lines += ["| argument or option | default | what it is |", "|---|---|---|"]
+    for parameter in getattr(command, "params", []):
+        if parameter.name == "help":
+            continue
+        argument = parameter.param_type_name == "argument"
+        name = parameter.metavar or parameter.name if argument else ", ".join(parameter.opts)
+        default = "required" if parameter.required else _default(parameter.default)
+        text = " ".join(str(parameter.help or "").split())
+        lines.append(f"| `{name}` | {default} | {text} |".replace("|  |", "| |"))
+
+
+def _default(value: object) -> str:
+    if value in (None, False, [], ()):
+        return ""
+    return f"`{getattr(value, 'value', value)}`"
+
+
+def main() -> int:
+    """Writes the files, or checks them."""
+    check = "--check" in sys.argv[1:]
+    stale = []
+    for name, text in {"reasons.md": reasons(), "cli.md": commands()}.items():
+        path = FOLDER / name
+        if not check:
+            path.write_text(text, "utf-8")
+        elif not path.exists() or path.read_text("utf-8") != text:
+            stale.append(name)
+    for name in stale:
+        typer.echo(f"docs/reference/{name} is not what the code says; run scripts/reference.py")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
