@@ -9,24 +9,20 @@ What is opened here is closed here, in reverse order, also when a later part fai
 
 import asyncio
 import hashlib
-import importlib.util
-import logging
 import os
 import shlex
 import sys
 import time
 import tomllib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.types import ASGIApp
 
 from inferproof import __version__
-from inferproof.api.context import ApiSettings, ReadyCheck, Services
+from inferproof.api.context import ApiSettings, Services
 from inferproof.api.create import create_app
 from inferproof.api.metrics import Metrics
 from inferproof.chain.accounts import DirectSettlement, SettlementAccount
@@ -34,10 +30,8 @@ from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.errors import (
     Misconfigured,
-    MissingPart,
     Reason,
     RequestRejected,
-    Unavailable,
 )
 from inferproof.inference.preprocess import load_preprocessing
 from inferproof.inference.request import request_tensors
@@ -49,8 +43,10 @@ from inferproof.protocol.verifier_bundle import decode_bundle
 from inferproof.proving.artifact import BUNDLE
 from inferproof.proving.base import ProofSystem
 from inferproof.proving.external import ExternalSystem
+from inferproof.proving.isolated import MEMORY_BYTES, IsolatedChecker
 from inferproof.proving.pool import WorkerPool
-from inferproof.proving.registry import get_system
+from inferproof.proving.registry import get_system, known_systems
+from inferproof.readiness import readiness, report_end
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
 from inferproof.services.catalog import Catalog
@@ -64,19 +60,14 @@ from inferproof.services.worker.compute import Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.settings import Settings, read_key, variable
 from inferproof.storage.artifacts import LocalArtifacts
-from inferproof.storage.base import ModelFilter
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.models import SqlModelStore
 from inferproof.storage.db.orders import SqlOrderBook
 from inferproof.storage.db.verifications import SqlVerifications
 from inferproof.types.digest import Address, Digest
+from inferproof.verify.proof import ProofChecker
 
-log = logging.getLogger("inferproof.app")
-
-LIBRARIES = {"ezkl": "ezkl"}
-"""The Python package without which a proof system cannot be loaded."""
-MAX_CHECKED = 1000
 RECURSION_LIMIT = 1000
 """Python's own. py_ecc, which web3 imports, raises it beyond what the C stack bears."""
 
@@ -122,6 +113,7 @@ async def build(
         await token.check()
         stores = await stack.enter_async_context(open_stores(settings))
         systems = _systems(settings, stack, more_systems or {})
+        checkers = _checkers(systems, stack)
         metrics, bell = Metrics(), Bell()
         account = SettlementAccount(token, key, confirmations=settings.confirmations)
         terms = GatewaySettings(
@@ -132,7 +124,7 @@ async def build(
             queue_limit=settings.queue_limit,
             deadline_s=settings.deadline_s,
         )
-        gateway = _gateway(stores, systems, account, key, terms, metrics, bell)
+        gateway = _gateway(stores, systems, checkers, account, key, terms, metrics, bell)
         settler = Settler(
             orders=stores.orders,
             chain=account,
@@ -163,14 +155,21 @@ async def build(
             "worker": asyncio.create_task(worker.run(), name="worker"),
         }
         for task in tasks.values():
-            task.add_done_callback(_report_end)
+            task.add_done_callback(report_end)
         stack.push_async_callback(_stop, tasks)
         services = Services(
             gateway=gateway,
             metrics=metrics,
             settings=_api_settings(settings),
             facilitator=_facilitator(settings, token, key.address),
-            checks=_checks(settings, stores, systems, token, tasks),
+            checks=readiness(
+                database=stores.database,
+                models=stores.models,
+                artifacts=stores.artifacts,
+                systems=systems,
+                token=token,
+                tasks=tasks,
+            ),
         )
         yield App(settings, gateway, services, create_app(services))
 
@@ -283,6 +282,17 @@ def _systems(settings: Settings, stack: AsyncExitStack, more: Mapping[str, Proof
     return find
 
 
+def _checkers(systems: Systems, stack: AsyncExitStack) -> Callable[[str], ProofChecker]:
+    """What checks the proofs that strangers bring: never in this process where it is native."""
+    pool = WorkerPool(1, memory_bytes=MEMORY_BYTES)
+    stack.callback(pool.close)
+
+    def find(name: str) -> ProofChecker:
+        return IsolatedChecker(name, pool) if name in known_systems() else systems(name)
+
+    return find
+
+
 def _registry(stores: Stores, systems: Systems, terms: GatewaySettings) -> Registry:
     return Registry(
         models=stores.models,
@@ -298,6 +308,7 @@ def _registry(stores: Stores, systems: Systems, terms: GatewaySettings) -> Regis
 def _gateway(
     stores: Stores,
     systems: Systems,
+    checkers: Callable[[str], ProofChecker],
     account: SettlementAccount,
     key: SigningKey,
     terms: GatewaySettings,
@@ -322,7 +333,7 @@ def _gateway(
         catalog=stores.catalog,
         verifications=stores.verifications,
         blobs=stores.blobs,
-        systems=systems,
+        systems=checkers,
         preprocess=request_tensors,
         key=key,
         settings=terms,
@@ -361,75 +372,6 @@ def _api_settings(settings: Settings) -> ApiSettings:
         verify_limit=settings.verify_limit_bytes,
         submission_limit=settings.submission_limit_bytes,
     )
-
-
-def _checks(
-    settings: Settings,
-    stores: Stores,
-    systems: Systems,
-    token: TokenChain,
-    tasks: Mapping[str, asyncio.Task[None]],
-) -> dict[str, ReadyCheck]:
-    """What /ready asks: each answers with one line, or raises."""
-
-    async def database() -> str:
-        # A write: a full or read-only disk answers questions all the same.
-        await stores.database.write(_touch)
-        return "takes writes"
-
-    async def chain() -> str:
-        head = await token.head()
-        return f"{settings.asset.network} answers, block {head.number}"
-
-    async def matching_token() -> str:
-        await token.check()
-        return f"{settings.asset.address} is {settings.asset.symbol} as set"
-
-    async def models() -> str:
-        active = await stores.models.list(ModelFilter(limit=MAX_CHECKED))
-        for record in active:
-            stores.artifacts.path(record.commitment)
-            await asyncio.to_thread(_require_system, systems, record.proof_system)
-        return ", ".join(record.name for record in active) or "no model is active"
-
-    return {
-        "database": database,
-        "chain": chain,
-        "token": matching_token,
-        "models": models,
-        **{name: _alive(name, task) for name, task in tasks.items()},
-    }
-
-
-async def _touch(connection: AsyncConnection) -> None:
-    await connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
-
-
-def _require_system(systems: Systems, name: str) -> None:
-    """Returns when the proof system can be loaded. Raises: NotFound, MissingPart, Unavailable."""
-    package = LIBRARIES.get(name)
-    if package is not None and importlib.util.find_spec(package) is None:
-        raise MissingPart(
-            Reason.MISSING_LIBRARY,
-            feature=f"proof system {name}",
-            package=package,
-            command=f"pip install 'inferproof[{name}]'",
-        )
-    systems(name).describe()
-
-
-def _alive(name: str, task: asyncio.Task[None]) -> ReadyCheck:
-    async def alive() -> str:
-        if task.done():
-            raise Unavailable(Reason.SERVICE_ENDED, service=name)
-        return "runs"
-
-    return alive
-
-
-def _report_end(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.critical("the %s ended by a bug", task.get_name(), exc_info=task.exception())
 
 
 async def _stop(tasks: Mapping[str, asyncio.Task[None]]) -> None:

@@ -45,8 +45,8 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         # create_server adds the address to the text; a name that is not found has no errno.
-        known = error.errno is not None and error.errno > 0
-        why = os.strerror(error.errno) if known else (error.strerror or str(error))
+        number = error.errno or 0
+        why = os.strerror(number) if number > 0 else (error.strerror or str(error))
         raise Misconfigured(Reason.CANNOT_LISTEN, host=host, port=port, why=why) from None
 
 

@@ -1,12 +1,11 @@
 """A devnet, and a gateway on it that serves one tiny model with a proof system that only binds."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from live_parts import CARD, Installed, settings_for
 from onnx import TensorProto, helper, numpy_helper
 
 from inferproof.app import install_model
@@ -14,65 +13,9 @@ from inferproof.errors import MissingPart
 from inferproof.inference.preprocess import load_preprocessing
 from inferproof.models.card import load_card
 from inferproof.proving.base import CompileRequest
-from inferproof.settings import Settings
 from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.testing.live import LiveGateway
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
-from inferproof.types.digest import Digest
-
-ADMIN_TOKEN = "an admin token for tests"
-MODEL = "tiny"
-CARD = """\
-schema = "inferproof/model-card/1"
-id = "tiny"
-version = "1.0.0"
-title = "Tiny"
-description = "Three numbers in, two logits out."
-category = "testing"
-developer = "The inferproof authors"
-license = "MIT"
-preprocessing = { kind = "tensor", inputs = [
-  { name = "x", shape = [1, 3], min = -100.0, max = 100.0 },
-] }
-
-[files]
-model = "model.onnx"
-
-[input]
-type = "tensor"
-max_bytes = 1000
-
-[[input.examples]]
-title = "Ones"
-value = [[1.0, 1.0, 1.0]]
-label = "yes"
-
-[output]
-type = "classification"
-labels = ["no", "yes"]
-unit = "logit"
-
-[price]
-amount = "0.25"
-currency = "USDC"
-
-[proof]
-system = "toy"
-input_visibility = "public"
-
-[revenue]
-developer_bps = 7000
-platform_bps = 3000
-"""
-
-
-@dataclass(frozen=True)
-class Installed:
-    """A folder with a card and its compiled model."""
-
-    card: Path
-    compiled: Path
-    commitment: Digest
 
 
 @pytest.fixture(scope="session")
@@ -116,23 +59,6 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, toy: dict[str, ToySystem]) ->
         )
     )
     return Installed(folder / "card.toml", folder / "compiled", report.commitment)
-
-
-def settings_for(devnet: DevnetInfo, data_dir: Path, **changes: object) -> Settings:
-    """The settings of a gateway on the devnet."""
-    values: dict[str, object] = {
-        "port": 0,
-        "data_dir": data_dir,
-        "rpc_url": devnet.rpc_url,
-        "chain_id": devnet.chain_id,
-        "token_address": devnet.token.address.hex,
-        "token_symbol": devnet.token.symbol,
-        "token_name": devnet.token.domain_name,
-        "token_version": devnet.token.domain_version,
-        "gateway_key": devnet.accounts.gateway.secret().hex(),
-        "admin_token": ADMIN_TOKEN,
-    }
-    return Settings.load(**{**values, **changes})
 
 
 @pytest.fixture(scope="session")

@@ -14,19 +14,21 @@ from pathlib import Path
 
 import httpx
 import pytest
+from live_parts import ADMIN_TOKEN, MODEL, Installed, settings_for
 
-from conftest import ADMIN_TOKEN, MODEL, Installed, settings_for
 from inferproof.app import build, install_model
 from inferproof.errors import Conflict, Misconfigured, Reason
 from inferproof.payments.x402 import Challenge, encode_header, payment_payload, read_challenge
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.commitments import bound_nonce
 from inferproof.protocol.encoding import canonical_json
+from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.signature import SigningKey
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.live import LiveGateway
 from inferproof.testing.rejections import rejects
 from inferproof.testing.toy_proofs import ToySystem
+from inferproof.types.digest import Digest
 from inferproof.types.payment import Authorization
 
 INFER = f"/v1/models/{MODEL}/infer"
@@ -92,6 +94,25 @@ def test_a_call_is_paid_answered_and_verified(http: httpx.Client, devnet: Devnet
     assert http.get(record["links"]["self"]).json() == record
     damaged = whole.content.replace(b'"verified"', b'"falsified"').replace(b"0x", b"0X", 1)
     assert not http.post("/v1/verify", content=damaged).json()["verified"]
+
+
+def test_a_proof_file_is_verified_too(http: httpx.Client, devnet: DevnetInfo) -> None:
+    header = payment_for(http, devnet.accounts.buyer)
+    paid = {**JSON, "PAYMENT-SIGNATURE": header}
+    job = http.post(INFER, content=BODY, headers=paid).json()
+    proof = http.get(job["proof"]["url"]).content
+    record = http.post("/v1/verify", content=proof).json()
+    assert (record["kind"], record["verified"]) == ("proof", True), record
+    assert record["job_id"] == job["job_id"]
+    damaged = proof.replace(b'"disclosed"', b'"disclosef"')
+    assert http.post("/v1/verify", content=damaged).json()["verified"] is False
+    file = decode_proof_file(proof)
+    tampered = encode_proof_file(replace(file, proof=bytes(32)))
+    refused = http.post("/v1/verify", content=tampered).json()
+    assert (refused["verified"], refused["reason"]) == (False, "PROOF_INVALID")
+    stranger = replace(file.statement, job_id=Digest(bytes(32)))
+    unknown = http.post("/v1/verify", content=encode_proof_file(replace(file, statement=stranger)))
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "JOB_UNKNOWN")
 
 
 def test_five_sends_of_one_payment_are_one_job(http: httpx.Client, devnet: DevnetInfo) -> None:

@@ -1,5 +1,6 @@
 """What the routes work with: services that app.py built, and this door's own settings."""
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,10 @@ from inferproof.services.gateway.base import Gateway
 
 ReadyCheck = Callable[[], Awaitable[str]]
 """Returns one line on what was found, or raises an InferproofError."""
+
+
+AT_A_TIME = 4
+"""Verifications for callers that are held in memory at once; others wait their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Services:
     settings: ApiSettings
     facilitator: Facilitator | None = None
     checks: Mapping[str, ReadyCheck] = field(default_factory=dict)
+    verifying: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))
 
 
 def services(request: Request) -> Services:

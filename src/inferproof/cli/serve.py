@@ -41,6 +41,8 @@ def serve(
             import inferproof.app  # noqa: F401 - all that serving needs, or the name of what lacks
             from inferproof.settings import Settings
         except ImportError as missing:
+            if (missing.name or "").startswith("inferproof"):
+                raise  # a fault of ours, not a package that lacks
             raise MissingPart(
                 Reason.MISSING_LIBRARY,
                 feature="serving",

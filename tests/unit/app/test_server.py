@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from inferproof.app import _alive, _report_end
 from inferproof.errors import Misconfigured, Reason, Unavailable
+from inferproof.readiness import alive, report_end
 from inferproof.server import listen, url_of
 from inferproof.testing.rejections import rejects
 
@@ -39,10 +39,10 @@ async def test_a_service_that_ended_is_not_ready(caplog: pytest.LogCaptureFixtur
         await asyncio.sleep(60)
 
     resting = asyncio.create_task(rest())
-    assert await _alive("worker", resting)() == "runs"
+    assert await alive("worker", resting)() == "runs"
     resting.cancel()
     ended = asyncio.create_task(work(), name="settler")
-    ended.add_done_callback(_report_end)
+    ended.add_done_callback(report_end)
     with caplog.at_level(logging.CRITICAL):
         await asyncio.wait({ended})
         await asyncio.sleep(0)
@@ -51,5 +51,5 @@ async def test_a_service_that_ended_is_not_ready(caplog: pytest.LogCaptureFixtur
         "the settler has ended; see the log and start the gateway again",
         kind=Unavailable,
     ):
-        await _alive("settler", ended)()
+        await alive("settler", ended)()
     assert "a bug" in caplog.text

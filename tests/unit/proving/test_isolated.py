@@ -31,7 +31,7 @@ def test_it_says_what_the_system_says(checker, ezkl_system, ezkl_compiled, ezkl_
 
 
 @pytest.mark.parametrize("part", ["verifying_key", "srs"])
-@pytest.mark.parametrize("damage", ["empty", "noise", "longer", "huge count"])
+@pytest.mark.parametrize("damage", ["empty", "noise", "half", "huge count"])
 def test_hostile_keys_are_refused_and_harm_nobody(
     checker, ezkl_system, ezkl_compiled, ezkl_proved, part, damage
 ):
@@ -40,7 +40,7 @@ def test_hostile_keys_are_refused_and_harm_nobody(
     data = {
         "empty": b"",
         "noise": bytes(range(256)) * 8,
-        "longer": original + original,
+        "half": original[: len(original) // 2],
         "huge count": b"\xff" * 8 + original[8:],
     }[damage]
     digests = {"verifying_key": verifying_key_digest, "srs": srs_digest}

@@ -73,14 +73,14 @@ async def get_proof(served: Served, digest: DigestParameter) -> Response:
 @router.post(
     "/verify",
     response_model=s.VerificationInfo,
-    responses=errors(413),
+    responses=errors(404, 413),
     operation_id="verify",
-    summary="Verify a receipt",
+    summary="Verify a receipt or a proof",
     openapi_extra={
         "requestBody": {
             "required": True,
             "description": "A receipt file with its attachments (inferproof/receipt/1), or a "
-            "proof file (inferproof/proof/1) of a model that is registered here.",
+            "proof file (inferproof/proof/1) of a job of this gateway.",
             "content": {
                 JSON: {
                     "schema": {"type": "object"},
@@ -92,7 +92,8 @@ async def get_proof(served: Served, digest: DigestParameter) -> Response:
 )
 async def verify(served: Served, request: Request) -> Response:
     """The stored record of the verification; `verified` false says why, and is a record too."""
-    record = await served.gateway.verify(await request.body())
+    async with served.verifying:
+        record = await served.gateway.verify(await request.body())
     served.metrics.verification(record.kind, record.reason or "verified")
     return json_response(views.verification_info(record).model_dump(exclude_none=True))
 

@@ -269,9 +269,11 @@ class Gateway(Protocol):
         ...
 
     async def verify(self, data: bytes) -> VerificationRecord:
-        """The stored record of verifying a receipt file; a rejection is a record too.
+        """The stored record of verifying a receipt file, or a proof file of a job of this gateway;
+        a rejection is a record too.
 
-        Raises: MissingPart where the proof system's library is not installed here.
+        Raises: NotFound JOB_UNKNOWN, PROOF_UNKNOWN for a proof file of no job here; MissingPart
+        where the proof system's library is not installed here.
         """
         ...
 

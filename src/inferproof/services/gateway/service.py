@@ -3,13 +3,18 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from inferproof.errors import InferproofError, NotFound, Reason, Rejection
+from inferproof.protocol.claims import assurance_of
+from inferproof.protocol.commitments import proof_digest
+from inferproof.protocol.proof_file import FORMAT as PROOF_FORMAT
+from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.receipt import decode_receipt_file, encode_receipt_file
 from inferproof.protocol.signature import SigningKey
-from inferproof.services.base import Clock, Systems
+from inferproof.protocol.verifier_bundle import decode_bundle
+from inferproof.services.base import Clock
 from inferproof.services.bell import Bell
 from inferproof.services.catalog import Catalog
 from inferproof.services.gateway.base import GatewaySettings, JobView, ModelView, SignedQuote
@@ -31,6 +36,7 @@ from inferproof.types.proof import Assurance
 from inferproof.types.receipt import ReceiptFile, Request
 from inferproof.types.tensor import Tensors
 from inferproof.verify.policy import Policy
+from inferproof.verify.proof import ProofChecker, verify_proof
 from inferproof.verify.receipt import Preprocess, Step, Tools, verify_receipt
 
 LOOK_AGAIN_S = 0.5
@@ -38,6 +44,14 @@ LOOK_AGAIN_S = 0.5
 
 ANY_RECEIPT = Policy(minimum_assurance=Assurance.COMMITMENT)
 """The gateway verifies for anyone: what to trust is for whoever reads the record."""
+
+
+_PROOF_END = f'"format":"{PROOF_FORMAT}"}}'.encode()
+"""How a proof file ends: keys are sorted, and this is the last."""
+
+
+def _is_proof(data: bytes) -> bool:
+    return data.endswith(_PROOF_END)
 
 
 class GatewayService:
@@ -52,7 +66,7 @@ class GatewayService:
         catalog: Catalog,
         verifications: Verifications,
         blobs: BlobStore,
-        systems: Systems,
+        systems: Callable[[str], ProofChecker],
         preprocess: Preprocess,
         key: SigningKey,
         settings: GatewaySettings,
@@ -133,7 +147,7 @@ class GatewayService:
         return await self._view(await self._orders.job(job_id))
 
     async def _view(self, job: Job) -> JobView:
-        model = await self._catalog.find(f"{job.order.model_id}@{job.order.model_version}")
+        model = await self._catalog.described(job.order.model_id, job.order.model_version)
         return job_view(job, model)
 
     # -- what was proven ----------------------------------------------------------------------
@@ -161,6 +175,37 @@ class GatewayService:
         return await asyncio.to_thread(self._blobs.get, job.answer.proof_blob)
 
     async def verify(self, data: bytes) -> VerificationRecord:
+        return await (self._proof_file(data) if _is_proof(data) else self._receipt_file(data))
+
+    async def _proof_file(self, data: bytes) -> VerificationRecord:
+        """Verifies against the bundle of the job that the proof's statement names."""
+        job_id, assurance, failed = None, None, None
+        try:
+            file = await asyncio.to_thread(decode_proof_file, data)
+            answer = (await self._orders.job(file.statement.job_id)).answer
+            if answer is None:
+                raise NotFound(Reason.PROOF_UNKNOWN, digest=proof_digest(data))
+            bundle = decode_bundle(await asyncio.to_thread(self._blobs.get, answer.verifier_blob))
+            checker = self._tools.checker(bundle.parts.proof_system)
+            proved = await asyncio.to_thread(verify_proof, data, bundle, checker)
+            job_id, assurance = proved.statement.job_id, assurance_of(bundle.parts).value
+        except Rejection as error:
+            failed = error
+        return await self._verifications.record(
+            VerificationRecord(
+                id=0,
+                subject=Digest(hashlib.sha256(data).digest()),
+                kind="proof",
+                verified=failed is None,
+                at=self._clock(),
+                job_id=job_id,
+                assurance=assurance,
+                reason=None if failed is None else failed.code,
+                message=None if failed is None else failed.message,
+            )
+        )
+
+    async def _receipt_file(self, data: bytes) -> VerificationRecord:
         steps: list[Step] = []
         file: ReceiptFile | None = None
         failed: InferproofError | None = None
