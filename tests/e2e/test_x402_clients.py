@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 import pytest
 from eth_account import Account
+from live_parts import MODEL
 from x402 import x402Client
 from x402.http.clients.httpx import x402_httpx_transport
 from x402.http.utils import decode_payment_response_header
 from x402.mechanisms.evm.exact import ExactEvmClientScheme
 
-from conftest import MODEL
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.client import AsyncClient, Client
