@@ -24,7 +24,7 @@ class Catalog:
 
     def __init__(self, models: ModelStore) -> None:
         self._models = models
-        self._read: OrderedDict[str, Submission] = OrderedDict()
+        self._kept: OrderedDict[str, RegisteredModel] = OrderedDict()
 
     async def find(self, name: str) -> RegisteredModel:
         """Raises: NotFound MODEL_UNKNOWN."""
@@ -42,12 +42,20 @@ class Catalog:
             )
         return model
 
+    async def described(self, model_id: str, version: str) -> RegisteredModel:
+        """A version as it was read last: what it is never changes, status and figures may have.
+
+        Raises: NotFound MODEL_UNKNOWN.
+        """
+        name = f"{model_id}@{version}"
+        return self._kept.get(name) or await self.find(name)
+
     def read(self, record: ModelRecord) -> RegisteredModel:
         """The record with its submission."""
-        submission = self._read.pop(record.name, None)
-        if submission is None:
-            submission = read_submission(record.document)
-        self._read[record.name] = submission
-        if len(self._read) > KEPT:
-            self._read.popitem(last=False)
-        return RegisteredModel(record, submission)
+        kept = self._kept.pop(record.name, None)
+        submission = read_submission(record.document) if kept is None else kept.submission
+        model = RegisteredModel(record, submission)
+        self._kept[record.name] = model
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return model

@@ -136,7 +136,7 @@ class Worker:
             return await self._again(job, Unavailable(Reason.JOB_FAULT))
 
     async def _answer(self, job: Job) -> Answer:
-        model = await self._catalog.find(f"{job.order.model_id}@{job.order.model_version}")
+        model = await self._catalog.described(job.order.model_id, job.order.model_version)
         return await asyncio.to_thread(self._compute.answer, job, model)
 
     async def _publish(self, job: Job, answer: Answer) -> Job:

@@ -63,7 +63,7 @@ class Database:
         await self._writing.dispose()
 
     async def read(self, question: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """What the question returns, from one consistent view of what is committed.
+        """What the question returns of what is committed. Each statement is consistent by itself.
 
         Raises: Unavailable STORAGE_UNAVAILABLE.
         """
