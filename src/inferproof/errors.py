@@ -21,6 +21,7 @@ and a test can state it exactly. `code` is what goes over the wire; it never cha
 released. Templates say what is wrong and, where there is one, the way to mend it.
 """
 
+import re
 from enum import Enum, unique
 
 
@@ -446,13 +447,24 @@ class Reason(Enum):
         return self.name
 
 
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Controls, changes of writing direction and lone surrogates: a fact may come from a stranger, and
+must neither steer a terminal, nor forge a line of a log, nor fail to be written as UTF-8."""
+
+
+def _visible(fact: object) -> object:
+    if type(fact) is not str:
+        return fact
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), fact)
+
+
 class InferproofError(Exception):
     """A failure with a reason. `facts` fill the reason's template and go into JSON output."""
 
     def __init__(self, reason: Reason, **facts: object) -> None:
         self.reason = reason
-        self.facts = facts
-        self.message = reason.value.format(**facts)
+        self.facts = {name: _visible(fact) for name, fact in facts.items()}
+        self.message = reason.value.format(**self.facts)
         super().__init__(self.message)
 
     @property

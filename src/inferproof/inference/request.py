@@ -5,6 +5,7 @@ show that the proven input is the paid request's.
 """
 
 import json
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -13,12 +14,14 @@ from inferproof.inference.preprocess import Preprocessing, preprocess
 from inferproof.protocol.encoding import Json, canonical_json, is_json_shallow
 from inferproof.types.tensor import Tensors
 
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+
 
 def raw_input(body: bytes) -> Any:
     """The raw input in a request body: UTF-8 JSON with the one key `input`.
 
-    Raises: InputRejected INPUT_BODY_MALFORMED for anything else, a repeated key, NaN or
-    Infinity among it.
+    Raises: InputRejected INPUT_BODY_MALFORMED for anything else, a repeated key, NaN, Infinity
+    or a lone surrogate among it.
     """
     if not is_json_shallow(body):
         raise InputRejected(Reason.INPUT_BODY_MALFORMED)
@@ -26,6 +29,8 @@ def raw_input(body: bytes) -> Any:
         value = json.loads(
             body.decode("utf-8"), object_pairs_hook=_each_once, parse_constant=_no_constant
         )
+        if _SURROGATE_ESCAPE.search(body):
+            json.dumps(value, ensure_ascii=False).encode("utf-8")  # fails for a lone surrogate
     except (ValueError, RecursionError):
         raise InputRejected(Reason.INPUT_BODY_MALFORMED) from None
     if not isinstance(value, dict) or set(value) != {"input"}:
