@@ -26,7 +26,15 @@ from inferproof.proving.ezkl.library import EzklFailed, ezkl_errors, library
 from inferproof.proving.ezkl.prove import Job, Made, make
 from inferproof.proving.ezkl.reference import float_outputs
 from inferproof.proving.ezkl.settings import VERSION
-from inferproof.proving.ezkl.tune import Outputs, Sample, Score, Tuned, score_samples, tune
+from inferproof.proving.ezkl.tune import (
+    TUNING_SAMPLES,
+    Outputs,
+    Sample,
+    Score,
+    Tuned,
+    score_samples,
+    tune,
+)
 from inferproof.proving.files import sha256_file
 from inferproof.proving.srs import ceremony_srs, cut_srs, development_srs
 from inferproof.proving.worker import peak_bytes, reset_peak
@@ -41,6 +49,7 @@ NETWORK, PROVING_KEY, SRS, MODEL, SETTINGS = (
     "model.onnx",
     "settings.json",
 )
+SCORING_S = 15.0
 SCORED_SAMPLES = 128
 """Enough for a percent of agreement; more would make compiling wait for statistics."""
 
@@ -132,16 +141,15 @@ def _calibration(
 
 
 def _score(bench: Bench, samples: list[Sample], expected: list[Outputs], tuned: Tuned) -> Score:
-    """Accuracy over all samples, as many as a minute allows."""
+    """Accuracy over all samples, or over as many as take SCORING_S."""
     began = time.monotonic()
-    paths = []
-    for i, sample in enumerate(samples):
-        path = bench.write_input(f"sample{i}.json", sample)
-        bench.witness(path)
-        paths.append(path)
-        if time.monotonic() - began > 20:
-            break
-    return score_samples(bench, paths, expected) if len(paths) > 1 else tuned.score
+    bench.witness(bench.write_input("sample0.json", samples[0]))
+    each = time.monotonic() - began
+    count = min(len(samples), max(TUNING_SAMPLES, int(SCORING_S / each)))
+    if count <= TUNING_SAMPLES:
+        return tuned.score
+    paths = [bench.write_input(f"sample{i}.json", s) for i, s in enumerate(samples[:count])]
+    return score_samples(bench, paths, expected)
 
 
 def _check_shapes(bench: Bench, outputs: tuple[TensorSpec, ...], visibility: Visibility) -> None:

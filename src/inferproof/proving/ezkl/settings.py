@@ -16,6 +16,8 @@ from inferproof.types.proof import Visibility
 
 VERSION = "23.0.5"
 MAX_SCALE = 64
+MAX_LOGROWS = 26
+"""The largest circuit of the public ceremony; ezkl would try to make room for any number."""
 _VISIBILITY: dict[Visibility, Any] = {
     Visibility.PUBLIC: "Public",
     Visibility.HASHED: {"Hashed": {"hash_is_public": True, "outlets": []}},
@@ -73,11 +75,19 @@ def read_settings(bundle: VerifierBundle) -> Facts:
             raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what=what)
     passed_on = visibility is Visibility.HASHED
     counts = (len(bundle.inputs) + 1, len(bundle.outputs) + passed_on)
-    if (len(inputs), len(outputs)) != counts or not all(
-        type(scale) is int and 0 <= scale <= MAX_SCALE for scale in (*inputs, *outputs)
-    ):
+    if not (_scales(inputs, counts[0]) and _scales(outputs, counts[1])):
         raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="scales")
+    if type(logrows) is not int or not 0 < logrows <= MAX_LOGROWS:
+        raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="logrows")
     # A binding at another scale than zero would be multiplied, and no longer be the digest.
-    if inputs[-1] != 0 or (passed_on and outputs[-1] != 0) or type(logrows) is not int:
+    if inputs[-1] != 0 or (passed_on and outputs[-1] != 0):
         raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="binding scale")
     return Facts(tuple(inputs[:-1]), tuple(outputs[: len(bundle.outputs)]), logrows)
+
+
+def _scales(value: Any, count: int) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == count
+        and all(type(scale) is int and 0 <= scale <= MAX_SCALE for scale in value)
+    )

@@ -1,0 +1,131 @@
+"""Hostile verifier bundles: settings of an unsound circuit, damaged keys, foreign numbers."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from inferproof.errors import ArtifactRejected, ProofRejected, Reason, Rejection
+from inferproof.protocol.proof_file import DisclosedInput, decode_proof_file
+from inferproof.protocol.statement import statement_digest
+from inferproof.proving.ezkl.check import check
+from inferproof.proving.ezkl.settings import canonical_settings, read_settings
+from inferproof.testing.rejections import rejects
+from inferproof.types.proof import Visibility
+
+QUIET = settings(
+    deadline=None,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@pytest.fixture(scope="module")
+def bundle(ezkl_system, ezkl_compiled):
+    return ezkl_system.verifier(ezkl_compiled)
+
+
+@pytest.fixture(scope="module")
+def file(ezkl_proved):
+    return decode_proof_file(ezkl_proved.file)
+
+
+def changed(bundle, change):
+    value = json.loads(bundle.settings)
+    change(value)
+    return replace(bundle, settings=json.dumps(value).encode())
+
+
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [
+        ("version", lambda s: s.update(version="1.0.0")),
+        ("input_visibility", lambda s: s["run_args"].update(input_visibility="Private")),
+        ("output_visibility", lambda s: s["run_args"].update(output_visibility="Private")),
+        ("param_visibility", lambda s: s["run_args"].update(param_visibility="Private")),
+        (
+            "ignore_range_check_inputs_outputs",
+            lambda s: s["run_args"].update(ignore_range_check_inputs_outputs=True),
+        ),
+        ("model_instance_shapes", lambda s: s["model_instance_shapes"].pop()),
+        ("scales", lambda s: s["model_input_scales"].append(0)),
+        ("scales", lambda s: s.update(model_output_scales=[-1])),
+        ("scales", lambda s: s.update(model_output_scales=7)),
+        ("binding scale", lambda s: s.update(model_input_scales=[7, 7])),
+        ("logrows", lambda s: s["run_args"].update(logrows=60)),
+        ("form", lambda s: s.pop("run_args")),
+    ],
+)
+def test_settings_of_an_unsound_circuit_are_refused(bundle, what, change):
+    message = f"the circuit's settings are not those of a sound circuit: {what}"
+    with rejects(Reason.ARTIFACT_SETTINGS, message, kind=ArtifactRejected):
+        read_settings(changed(bundle, change))
+
+
+def test_settings_of_the_other_visibility_are_refused(bundle):
+    other = replace(bundle, parts=replace(bundle.parts, visibility=Visibility.HASHED))
+    message = "the circuit's settings are not those of a sound circuit: input_visibility"
+    with rejects(Reason.ARTIFACT_SETTINGS, message):
+        read_settings(other)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b"[" * 100_000])
+def test_settings_that_are_no_settings_are_refused(bundle, data):
+    message = "the circuit's settings are not those of a sound circuit: form"
+    with rejects(Reason.ARTIFACT_SETTINGS, message):
+        read_settings(replace(bundle, settings=data))
+
+
+def test_canonical_settings_forget_order_and_time(bundle):
+    value = json.loads(bundle.settings)
+    value["timestamp"] = 123
+    value["required_range_checks"].reverse()
+    assert canonical_settings(json.dumps(value).encode()) == bundle.settings
+
+
+def test_an_input_beyond_the_circuit_is_refused(bundle, file):
+    huge = {"x": np.full((1, 4), 3e38, np.float32)}
+    forged = replace(file, disclosed=DisclosedInput(bytes(32), huge))
+    message = "input x in the proof is beyond what the circuit can hold"
+    with rejects(Reason.PROOF_INPUT_RANGE, message, kind=ProofRejected):
+        check(bundle, forged, statement_digest(file.statement))
+
+
+def test_the_other_kind_of_input_is_refused(bundle, file):
+    forged = replace(file, disclosed=None, input_hashes=(bytes(32),))
+    message = "the model was compiled for public input, the proof shows another"
+    with rejects(Reason.PROOF_INPUT_VISIBILITY, message, kind=ProofRejected):
+        check(bundle, forged, statement_digest(file.statement))
+
+
+@QUIET
+@given(draw=st.data())
+def test_no_damaged_setting_brings_the_verifier_down(bundle, file, draw):
+    value = json.loads(bundle.settings)
+    target = draw.draw(st.sampled_from([value, value["run_args"]]))
+    key = draw.draw(st.sampled_from(sorted(target)))
+    target[key] = draw.draw(
+        st.sampled_from([0, 1, -1, 2**31, 2**63, [], {}, None, "x", 40, 60, [[1, 2]], [0.5]])
+    )
+    other = replace(bundle, settings=json.dumps(value).encode())
+    try:
+        check(other, file, statement_digest(file.statement))
+    except Rejection:
+        return
+
+
+@QUIET
+@given(draw=st.data())
+def test_no_damaged_key_or_srs_brings_the_verifier_down(bundle, file, draw):
+    part = draw.draw(st.sampled_from(["verifying_key", "srs"]))
+    data = bytearray(getattr(bundle, part))
+    at = draw.draw(st.integers(0, 8 * len(data) - 1))
+    data[at // 8] ^= 1 << (at % 8)
+    cut = draw.draw(st.sampled_from([len(data), len(data) // 2, 0]))
+    try:
+        check(replace(bundle, **{part: bytes(data[:cut])}), file, statement_digest(file.statement))
+    except Rejection:
+        return
