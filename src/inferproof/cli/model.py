@@ -15,7 +15,7 @@ from inferproof.models.arrays import read_arrays
 from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.preflight import PreflightReport, Quantised, SystemProbe, preflight
-from inferproof.proving.base import CompileRequest, ProofSystem
+from inferproof.proving.base import CompileRequest, Evaluator, ProofSystem
 from inferproof.proving.registry import get_system, known_systems
 
 LABELS = "labels"
@@ -75,8 +75,11 @@ def _probe(system: ProofSystem, file: Path, report: Any) -> SystemProbe:
             # A bound that always holds: the report is to say how far off it is, not to refuse.
             request = CompileRequest(file, calibration, folder, max_error=1.0)
             system.compile(request, report)
-            return Quantised(system.evaluate(folder, calibration), system.estimate(folder))
+            return Quantised(evaluator.evaluate(folder, calibration), system.estimate(folder))
 
+    if not isinstance(system, Evaluator):
+        return SystemProbe(supports=system.supports)
+    evaluator: Evaluator = system
     return SystemProbe(supports=system.supports, quantise=quantise)
 
 

@@ -14,7 +14,7 @@ service awaits them in a thread.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -168,3 +168,18 @@ class ProofSystem(Protocol):
         ...
 
     def estimate(self, artifact: Path) -> Estimate: ...
+
+
+@runtime_checkable
+class Evaluator(Protocol):
+    """A proof system that can also run a compiled model without proving it."""
+
+    def evaluate(
+        self, artifact: Path, samples: dict[str, npt.NDArray[np.float32]]
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """The quantised model's outputs: what proofs of these samples would show.
+
+        Shapes: each array of samples is [samples, *shape of that graph input], each result
+        [samples, *shape of that output]. Raises: InputRejected, ArtifactRejected.
+        """
+        ...

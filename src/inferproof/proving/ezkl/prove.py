@@ -101,6 +101,31 @@ def prove_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
     }
 
 
+def evaluate_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
+    """Writes the quantised outputs of stacked samples to `out`, one array for each output.
+
+    Raises: InputRejected INPUT_BEYOND_CIRCUIT; ArtifactRejected; Unavailable PROVER_FAILED.
+    """
+    artifact = open_artifact(Path(args["artifact"]), "ezkl", VERSION)
+    network, bundle = artifact.file("network.compiled"), artifact.bundle
+    scales = read_settings(bundle).output_scales
+    with np.load(args["inputs"], allow_pickle=False) as stored:
+        stacked = [stored[f"a{i}"] for i in range(len(bundle.inputs))]
+    rows: list[list[list[int]]] = []
+    with tempfile.TemporaryDirectory(prefix="inferproof-evaluate-") as scratch:
+        for number, sample in enumerate(zip(*stacked, strict=True)):
+            report("running the quantised model", number / len(stacked[0]))
+            witness = _raw_witness(bundle, network, list(sample), Path(scratch))
+            rows.append(output_values(witness, len(bundle.outputs)))
+    outputs = {
+        f"a{i}": np.array([row[i] for row in rows], dtype=np.float64).reshape(-1, *spec.shape)
+        * 2.0 ** -scales[i]
+        for i, spec in enumerate(bundle.outputs)
+    }
+    np.savez(args["out"], **outputs)  # type: ignore[arg-type]
+    return {}
+
+
 def make(
     bundle: VerifierBundle,
     network: Path,
@@ -156,6 +181,18 @@ def _witness(
 ) -> dict[str, Any]:
     """ezkl's witness with our quantised inputs and salts in it, the binding still at zero."""
     sample = [job.inputs[spec.name] for spec in bundle.inputs]
+    witness = _raw_witness(bundle, network, sample, scratch)
+    if bundle.parts.visibility is Visibility.HASHED:
+        for i, (spec, scale) in enumerate(zip(bundle.inputs, facts.input_scales, strict=True)):
+            values = quantise(job.inputs[spec.name], scale)
+            witness["inputs"][i] = felts(grow(spec).fill(values, salt_limbs(job.salt, i)))
+    return witness
+
+
+def _raw_witness(
+    bundle: VerifierBundle, network: Path, sample: list[Any], scratch: Path
+) -> dict[str, Any]:
+    """ezkl's witness of a sample, salts and binding at zero."""
     source = scratch / "input.json"
     source.write_text(
         json.dumps({"input_data": input_data(sample, bundle.inputs, bundle.parts.visibility)})
@@ -166,10 +203,6 @@ def _witness(
     except EzklFailed as error:
         raise _typed(error) from None
     witness: dict[str, Any] = json.loads((scratch / "witness.json").read_bytes())
-    if bundle.parts.visibility is Visibility.HASHED:
-        for i, (spec, scale) in enumerate(zip(bundle.inputs, facts.input_scales, strict=True)):
-            values = quantise(job.inputs[spec.name], scale)
-            witness["inputs"][i] = felts(grow(spec).fill(values, salt_limbs(job.salt, i)))
     return witness
 
 

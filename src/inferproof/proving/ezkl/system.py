@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.proof_file import ProofFile, decode_proof_file
@@ -32,6 +35,7 @@ from inferproof.types.proof import Assurance
 from inferproof.types.tensor import TensorSpec
 
 COMPILE_LIMIT_S = 6 * 3600.0
+EVALUATE_LIMIT_S = 3600.0
 _TASKS = "inferproof.proving.ezkl"
 
 
@@ -135,6 +139,28 @@ class EzklSystem:
             verify_s=result["verify_s"],
             peak_mb=(result["peak_bytes"] + peak_bytes()) / 1e6,
         )
+
+    def evaluate(
+        self, artifact: Path, samples: dict[str, npt.NDArray[np.float32]]
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """See Evaluator."""
+        library()
+        opened = self._open(artifact)
+        checked = check_calibration(opened.bundle.inputs, samples)
+        with tempfile.TemporaryDirectory(prefix="inferproof-evaluate-") as name:
+            folder = Path(name)
+            write_arrays(folder / "inputs.npz", checked)
+            self._pool.run(
+                f"{_TASKS}.prove:evaluate_task",
+                {
+                    "artifact": str(artifact.absolute()),
+                    "inputs": str(folder / "inputs.npz"),
+                    "out": str(folder / "outputs.npz"),
+                },
+                time_limit_s=EVALUATE_LIMIT_S,
+            )
+            with np.load(folder / "outputs.npz", allow_pickle=False) as stored:
+                return {spec.name: stored[f"a{i}"] for i, spec in enumerate(opened.bundle.outputs)}
 
     def verifier(self, artifact: Path) -> VerifierBundle:
         return self._open(artifact).bundle
