@@ -12,6 +12,7 @@ from inferproof.protocol.encoding import (
     MAX_JSON_DEPTH,
     MAX_JSON_INT,
     MAX_JSON_NODES,
+    MAX_JSON_QUOTES,
     MIN_JSON_INT,
     canonical_json,
     encode_fixed_tensor,
@@ -249,3 +250,8 @@ def test_a_deep_text_does_not_crash_a_process_whose_recursion_limit_was_raised()
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == ["INPUT_BODY_MALFORMED"] * 2 + ["JSON_NOT_CANONICAL"] * 6
+
+
+def test_a_document_of_nothing_but_quotes_is_refused_before_it_is_read() -> None:
+    with rejects(Reason.JSON_NOT_CANONICAL, "the document is not canonical JSON"):
+        parse_canonical_json(b'""' * (MAX_JSON_QUOTES // 2 + 1), max_bytes=LIMIT)
