@@ -295,7 +295,7 @@ class TestLifeCycle:
 
 class TestOutbox:
     async def test_items_in_order(self, orders: OrderBook) -> None:
-        assert await orders.next_nonce(NETWORK, SENDER) == 0
+        assert await orders.free_nonces(NETWORK, SENDER, least=0, count=2) == [0, 1]
         for number, nonce in ((1, 6), (2, 5)):
             await orders.reserve(order(number))
             await orders.send_settlement(
@@ -308,7 +308,9 @@ class TestOutbox:
         ]
         assert items[0].kind is OutboxKind.SETTLEMENT
         assert (items[0].attempts, items[0].sent_at, items[0].nonce_spent_at) == (0, None, None)
-        assert await orders.next_nonce(NETWORK, SENDER) == 7
+        assert await orders.free_nonces(NETWORK, SENDER, least=4, count=3) == [4, 7, 8]
+        assert await orders.free_nonces(NETWORK, SENDER, least=6, count=1) == [7]
+        assert await orders.free_nonces(NETWORK, Address(bytes(20)), least=5, count=1) == [5]
         assert await orders.open_outbox(NETWORK, Address(bytes(20))) == []
         await orders.note_sent(items[0], now=4)
         await orders.note_sent(items[0], now=5)
@@ -340,7 +342,7 @@ class TestOutbox:
         with pytest.raises(Conflict):
             await orders.send_settlement(order().job_id, transaction(9), now=9)
         assert await orders.open_outbox(NETWORK, SENDER) == []
-        assert await orders.next_nonce(NETWORK, SENDER) == 1
+        assert await orders.free_nonces(NETWORK, SENDER, least=0, count=2) == [1, 2]
 
 
 class TestWork:

@@ -235,8 +235,12 @@ class OrderBook(Protocol):
         """The sender's OPEN transactions in the order of their numbers."""
         ...
 
-    async def next_nonce(self, network: Network, sender: Address) -> int:
-        """One more than the highest number of the sender in the outbox; 0 for none."""
+    async def free_nonces(
+        self, network: Network, sender: Address, *, least: int, count: int
+    ) -> Sequence[int]:
+        """The lowest `count` numbers from `least` on that no transaction of the sender in the
+        outbox ever had. A number that was left out is found again, since all above wait for it.
+        """
         ...
 
     async def note_sent(self, item: OutboxItem, *, now: int) -> None: ...

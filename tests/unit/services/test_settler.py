@@ -8,6 +8,7 @@ from service_parts import PRICE, TREASURY, Services, nonce, pay
 
 from inferproof.errors import InputRejected, PaymentRejected, Reason, Unavailable
 from inferproof.services.base import failure_of
+from inferproof.storage.base import NewTransaction
 from inferproof.testing.cash import CashChain
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ASSET, PAYER, STRANGER
@@ -177,6 +178,38 @@ async def test_number_spent_by_another_transaction_of_the_key(services: Services
     assert (await services.gateway.job(job.id)).state is JobState.QUEUED
     assert ledger.balances[TREASURY] == PRICE
     assert len(ledger.included) == 2
+
+
+async def test_number_that_was_left_out_is_taken_next(services: Services) -> None:
+    first = await services.accept(payment=pay(services.world, nonce=nonce(1)))
+    chain = services.settler._chain
+    ahead = await chain.sign_settlement(pay(services.world, nonce=nonce(1)), 1)
+    await services.stores.orders.send_settlement(
+        first.id, NewTransaction(ASSET.network, TREASURY, 1, ahead.tx, ahead.raw), now=1
+    )
+    await services.settler.settle_once()
+    assert await states(services) == {JobState.SETTLING: 1}
+    await services.accept(payment=pay(services.world, nonce=nonce(2)))
+    await services.settler.settle_once()
+    await services.settler.settle_once()
+    assert await states(services) == {JobState.QUEUED: 2}
+
+
+async def test_several_spent_numbers_at_once(services: Services) -> None:
+    ledger, clock = services.world.ledger, services.world.clock
+    for i in range(5):
+        await services.accept(payment=pay(services.world, nonce=nonce(i), valid_before=2**40))
+    ledger.forgetful = True
+    await services.settler.settle_once()
+    ledger.forgetful = False
+    elsewhere = CashChain(ledger, TREASURY)
+    for i in range(5):
+        await elsewhere.submit((await elsewhere.sign_refund(TREASURY, 0, i)).raw)
+    for _ in range(4):
+        clock.now += 60
+        await services.settler.settle_once()
+    assert await states(services) == {JobState.QUEUED: 5}
+    assert ledger.balances[TREASURY] == 5 * PRICE
 
 
 async def test_failed_job_is_refunded_once(services: Services) -> None:

@@ -22,7 +22,9 @@ There must be one settler for each sending key.
 
 import asyncio
 import logging
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason, Unavailable
 from inferproof.services.base import Clock, failure_of
@@ -39,6 +41,9 @@ from inferproof.storage.base import (
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.payment import SettlementState
+
+_Store = Coroutine[Any, Any, OutboxItem]
+"""Stores a signed transaction, once it is awaited."""
 
 log = logging.getLogger("inferproof.settler")
 
@@ -81,6 +86,7 @@ class Settler:
         self._clock = clock
         self._metrics = metrics
         self._bell = bell
+        self._numbering = asyncio.Lock()
 
     async def run(self) -> None:
         """Settles until it is cancelled; what it leaves, the next run takes up."""
@@ -115,12 +121,7 @@ class Settler:
         room = self._settings.max_open - len(items)
         room -= await self._start(JobState.FAILED, room)
         await self._start(JobState.RESERVED, room)
-        for item in await self._open():
-            try:
-                await self._bring_on(item)
-            except Unavailable as error:
-                if error.reason is not Reason.TX_NOT_CONFIRMED:
-                    raise
+        await _together([self._bring_on(item) for item in await self._open()])
         return len(await self._open())
 
     async def _open(self) -> list[OutboxItem]:
@@ -135,19 +136,22 @@ class Settler:
         waiting = await self._orders.in_state(state, limit=room)
         if not waiting:
             return 0
-        nonce, started = await self._next_nonce(), 0
+        nonces, stored = await self._free_nonces(len(waiting)), list[_Store]()
         for job in waiting:
-            store = self._start_refund if state is JobState.FAILED else self._start_settlement
-            if await store(job, nonce + started):
-                started += 1
-        return started
+            start = self._start_refund if state is JobState.FAILED else self._start_settlement
+            store = await start(job, nonces[len(stored)])
+            if store is not None:
+                stored.append(store)
+        await _together(stored)
+        return len(stored)
 
-    async def _next_nonce(self) -> int:
-        network = self._chain.asset.network
-        stored = await self._orders.next_nonce(network, self._chain.sender)
-        return max(stored, await self._chain.next_nonce())
+    async def _free_nonces(self, count: int) -> Sequence[int]:
+        least = await self._chain.next_nonce()
+        return await self._orders.free_nonces(
+            self._chain.asset.network, self._chain.sender, least=least, count=count
+        )
 
-    async def _start_settlement(self, job: Job, nonce: int) -> bool:
+    async def _start_settlement(self, job: Job, nonce: int) -> _Store | None:
         payment, now = job.order.payment, self._clock()
         if now >= payment.valid_before and not await self._chain.authorization_used(
             payment.payer, payment.nonce
@@ -155,22 +159,20 @@ class Settler:
             await self._void(
                 job, PaymentRejected(Reason.SETTLEMENT_EXPIRED, valid_before=payment.valid_before)
             )
-            return False
+            return None
         signed = await self._chain.sign_settlement(payment, nonce)
-        await self._orders.send_settlement(job.order.job_id, self._stored(signed), now=now)
-        return True
+        return self._orders.send_settlement(job.order.job_id, self._stored(signed), now=now)
 
-    async def _start_refund(self, job: Job, nonce: int) -> bool:
+    async def _start_refund(self, job: Job, nonce: int) -> _Store | None:
         payment = job.order.payment
         if await self._chain.balance(self._chain.sender) < payment.amount:
             log.error(
                 "the refund must wait: %s lacks the tokens", self._chain.sender, extra=_about(job)
             )
-            return False
+            return None
         signed = await self._chain.sign_refund(payment.payer, payment.amount, nonce)
-        await self._orders.send_refund(job.order.job_id, self._stored(signed), now=self._clock())
         self._metrics.refund("sent")
-        return True
+        return self._orders.send_refund(job.order.job_id, self._stored(signed), now=self._clock())
 
     def _stored(self, signed: SignedTransaction) -> NewTransaction:
         network = self._chain.asset.network
@@ -179,6 +181,13 @@ class Settler:
     # -- what is under way ------------------------------------------------------------------
 
     async def _bring_on(self, item: OutboxItem) -> None:
+        try:
+            await self._look_at(item)
+        except Unavailable as error:
+            if error.reason is not Reason.TX_NOT_CONFIRMED:
+                raise
+
+    async def _look_at(self, item: OutboxItem) -> None:
         included = await self._chain.included(item.transaction.tx)
         if included is None:
             item = await self._submit(item)
@@ -242,8 +251,10 @@ class Settler:
         self._bell.ring(WORK)
 
     async def _sign_again(self, item: OutboxItem, job: Job) -> None:
-        signed = await self._chain.sign_settlement(job.order.payment, await self._next_nonce())
-        await self._orders.replace(item, self._stored(signed), now=self._clock())
+        async with self._numbering:
+            (nonce,) = await self._free_nonces(1)
+            signed = await self._chain.sign_settlement(job.order.payment, nonce)
+            await self._orders.replace(item, self._stored(signed), now=self._clock())
         log.warning("its number was spent; signed again", extra=_about(job))
 
     async def _call_uncertain(self, item: OutboxItem, job: Job) -> None:
@@ -271,6 +282,13 @@ class Settler:
             job = await self._orders.refund_lost(item.job_id, now=now)
             log.error("the refund %s failed", item.transaction.tx, extra=_about(job))
             self._metrics.refund("lost")
+
+
+async def _together(work: Sequence[Coroutine[Any, Any, object]]) -> None:
+    """Does all of it, so that writes share commits. Raises: the first failure, after the rest."""
+    for outcome in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 def _about(job: Job) -> dict[str, Digest]:

@@ -1,5 +1,6 @@
 """The order book in SQL. Every change of state is one guarded update, named by its transition."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, func, insert, select, update
@@ -136,14 +137,20 @@ class SqlOrderBook:
 
         return await self._db.read(ask)
 
-    async def next_nonce(self, network: Network, sender: Address) -> int:
-        async def ask(connection: AsyncConnection) -> int:
-            highest = await connection.scalar(
-                select(func.max(outbox.c.nonce)).where(
-                    outbox.c.network == network.caip2, outbox.c.sender == sender
+    async def free_nonces(
+        self, network: Network, sender: Address, *, least: int, count: int
+    ) -> Sequence[int]:
+        c = outbox.c
+
+        async def ask(connection: AsyncConnection) -> Sequence[int]:
+            found = await connection.scalars(
+                select(c.nonce).where(
+                    c.network == network.caip2, c.sender == sender, c.nonce >= least
                 )
             )
-            return 0 if highest is None else int(highest) + 1
+            taken = set(found)
+            free = (number for number in itertools.count(least) if number not in taken)
+            return list(itertools.islice(free, count))
 
         return await self._db.read(ask)
 
