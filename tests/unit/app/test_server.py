@@ -17,7 +17,9 @@ def test_a_free_port_is_taken_and_told() -> None:
         port = listener.getsockname()[1]
         assert url_of(listener) == f"http://127.0.0.1:{port}"
         with socket.create_connection(("127.0.0.1", port)):
-            pass
+            connection, _ = listener.accept()
+            with connection:
+                assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_taken_port_is_refused() -> None:
