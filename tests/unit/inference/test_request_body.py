@@ -6,8 +6,6 @@ from inferproof.errors import InputRejected, Reason
 from inferproof.inference.request import raw_input
 from inferproof.testing.rejections import rejects
 
-MALFORMED = 'the request body is not JSON of the form {"input": ...}'
-
 
 @pytest.mark.parametrize(
     ("body", "value"),
@@ -49,7 +47,11 @@ BODIES = [
 
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
 def test_another_body(body: bytes) -> None:
-    with rejects(Reason.INPUT_BODY_MALFORMED, MALFORMED, kind=InputRejected):
+    with rejects(
+        Reason.INPUT_BODY_MALFORMED,
+        'the request body is not JSON of the form {"input": ...}',
+        kind=InputRejected,
+    ):
         raw_input(body)
 
 
