@@ -178,16 +178,23 @@ async def job_json(served: Services, job: JobView) -> dict[str, object]:
 
 async def _ask(served: Services, request: HttpRequest, model: str, sent: Request) -> Response:
     """402 with the offer, and nothing gone wrong."""
-    price = (await served.gateway.model(model)).price
-    offer = await _offer(served, request, model, sent, None)
-    due = PaymentRejected(Reason.PAYMENT_REQUIRED, price=price)
+    signed, offer = await _quoted(served, request, model, sent, None)
+    due = PaymentRejected(Reason.PAYMENT_REQUIRED, price=signed.quote.price)
     return error_response(due, request_id=request_id(request), headers=offer)
 
 
 async def _offer(
-    served: Services, request: HttpRequest, model: str, sent: Request, error: str | None
+    served: Services, request: HttpRequest, model: str, sent: Request, error: str
 ) -> dict[str, str]:
-    """The header that asks for this request's payment, under a fresh quote."""
+    """The header that asks for another payment and says what was wrong with the last one."""
+    _, offer = await _quoted(served, request, model, sent, error)
+    return offer
+
+
+async def _quoted(
+    served: Services, request: HttpRequest, model: str, sent: Request, error: str | None
+) -> tuple[SignedQuote, dict[str, str]]:
+    """A fresh quote for this request, and the header that offers it."""
     digest = request_digest(sent.method, sent.path, sent.body)
     signed = await served.gateway.quote(model, digest)
     view = await served.gateway.model(model)
@@ -199,7 +206,7 @@ async def _offer(
         max_timeout_s=served.settings.payment_timeout_s,
         error=error,
     )
-    return {PAYMENT_REQUIRED: encode_header(asked)}
+    return signed, {PAYMENT_REQUIRED: encode_header(asked)}
 
 
 def _payment_response(job: JobView) -> dict[str, str]:
