@@ -1,7 +1,8 @@
 """Every reason is shown by a test that states its exact message.
 
 A test shows a reason with `with rejects(Reason.X, "the message"):`, where the message is a string
-literal or an f-string, given there or set in the same function. This file reads the syntax trees of all tests and looks for them.
+literal or an f-string, given there or set in the same function. This file reads the syntax trees
+of all tests and suites and looks for them.
 """
 
 import ast
@@ -67,7 +68,7 @@ def _is_literal(node: ast.expr) -> bool:
 
 def test_every_reason_has_a_test_with_its_exact_message() -> None:
     shown: set[str] = set()
-    for path in sorted(TESTS.rglob("test_*.py")):
+    for path in sorted(TESTS.rglob("*.py")):
         shown |= _shown(path.read_text(encoding="utf-8"), str(path))
     missing = [code for code in Reason.__members__ if code not in shown]
     assert not missing, (
