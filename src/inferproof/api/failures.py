@@ -27,16 +27,15 @@ def job_failure(job: JobView) -> JobFailure:
     A payment that failed for good moved no money: 402. Otherwise the money is on its way back.
     """
     failure, refund = job.failure, job.refund
-    code = failure.code if failure else "JOB_FAILED"
-    facts: dict[str, object] = dict(failure.facts) if failure else {}
+    assert failure is not None  # noqa: S101 - what JobView promises of these states
+    facts: dict[str, object] = dict(failure.facts)
     facts |= {"job_id": job.id.hex, "state": job.state.value}
     if refund is not None:
         facts["refund"] = {
             "state": refund.state.value,
             "transaction": refund.transaction.hex if refund.transaction else None,
         }
-    message = failure.message if failure else f"the job is {job.state.value}"
-    return JobFailure(_status(job.state, code), code, message, facts)
+    return JobFailure(_status(job.state, failure.code), failure.code, failure.message, facts)
 
 
 def _status(state: JobState, code: str) -> int:
