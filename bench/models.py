@@ -4,6 +4,7 @@ Weights are drawn with a fixed seed and scaled as for training, so that activati
 size from layer to layer; proving time does not depend on what a network has learned.
 """
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def dense_model(sizes: tuple[int, ...], work: Path) -> BenchModel:
     name = "mlp-" + "-".join(map(str, sizes))
     random = np.random.default_rng(SEED)
     nodes, weights, value = [], [], "x"
-    for layer, (before, after) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for layer, (before, after) in enumerate(itertools.pairwise(sizes)):
         last = layer == len(sizes) - 2
         matrix = random.normal(0, np.sqrt(2 / before), (before, after)).astype(np.float32)
         bias = random.normal(0, 0.05, after).astype(np.float32)

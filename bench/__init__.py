@@ -1,0 +1,1 @@
+"""Measurements of inferproof and of its peer. `make bench` runs `bench/run.py`."""

@@ -1,0 +1,161 @@
+"""The plots of RESULTS.md, drawn from results.json."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+
+DPI = 110
+OURS, PLAIN = "#1f6f8b", "#c8a25a"
+COLOURS = {"inferproof": OURS, "ezkl": PLAIN}
+LABELS = {"inferproof": "inferproof", "ezkl": "plain ezkl"}
+BAR = 0.36
+GROUPS = {
+    "offer": ("offer",),
+    "settle and queue": ("settle and queue",),
+    "prove": ("load", "preprocess", "prove"),
+    "self-check, verify, store": ("self-check", "verify", "store"),
+    "fetch receipt": ("fetch",),
+    "buyer signs and verifies": ("buyer",),
+}
+GROUP_COLOURS = ("#8aa7b5", "#d98c5f", OURS, "#6b8f5a", "#b7b7b7", "#8c6bb1")
+
+
+def draw(results: dict[str, Any], folder: Path) -> None:
+    """Writes prove.png, memory.png and latency.png."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mpl.use("Agg")
+    mpl.rcParams.update(
+        {
+            "font.size": 10,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.axisbelow": True,
+            "axes.grid": True,
+            "grid.color": "#e6e6e6",
+            "figure.constrained_layout.use": True,
+        }
+    )
+    _prove(results["models"], folder / "prove.png")
+    _memory(results["models"], folder / "memory.png")
+    _latency(results["gateway"], folder / "latency.png")
+
+
+def _prove(models: list[dict[str, Any]], path: Path) -> None:
+    figure, axes = pyplot.subplots(figsize=(8, 1.2 + 0.75 * len(models)))
+    for peer, ys in _rows(len(models)).items():
+        spreads = [model[peer]["prove_s"] for model in models]
+        medians = [s["median"] for s in spreads]
+        whiskers = [
+            [s["median"] - s["low"] for s in spreads],
+            [s["high"] - s["median"] for s in spreads],
+        ]
+        axes.barh(
+            ys,
+            medians,
+            BAR,
+            xerr=whiskers,
+            color=COLOURS[peer],
+            label=LABELS[peer],
+            error_kw={"elinewidth": 1, "capsize": 2},
+        )
+        for model, s, y in zip(models, spreads, ys, strict=True):
+            ratio = s["median"] / model["inferproof"]["prove_s"]["median"]
+            more = f"  ({ratio:.1f} ×)" if peer == "ezkl" else ""
+            _label(axes, s["high"], y, f"{s['median']:.2f} s{more}")
+    _name_models(axes, models)
+    axes.set_xlabel("seconds for one proof, witness included (median; whiskers: range of rounds)")
+    _save(figure, path)
+
+
+def _memory(models: list[dict[str, Any]], path: Path) -> None:
+    figure, (left, right) = pyplot.subplots(
+        1, 2, sharey=True, figsize=(10, 1.2 + 0.75 * len(models))
+    )
+    for axes, name, unit in ((left, "prove_peak_mb", 1.0), (right, "key_bytes", 1e-6)):
+        for peer, ys in _rows(len(models)).items():
+            values = [model[peer][name] * unit for model in models]
+            axes.barh(ys, values, BAR, color=COLOURS[peer], label=LABELS[peer])
+            for value, y in zip(values, ys, strict=True):
+                _label(axes, value, y, f"{value:,.0f} MB")
+    _name_models(left, models)
+    left.set_xlabel("peak memory of proving, MB")
+    right.set_xlabel("proving and verifying key, MB")
+    right.margins(x=0.2)
+    _save(figure, path)
+
+
+def _latency(scenarios: list[dict[str, Any]], path: Path) -> None:
+    done = [s for s in scenarios if s["latency_s"]]
+    figure, (left, right) = pyplot.subplots(2, 1, figsize=(8.5, 7), height_ratios=(3, 2))
+    for scenario in done:
+        samples = sorted(scenario["samples_s"])
+        shares = [100 * (i + 1) / len(samples) for i in range(len(samples))]
+        left.step(
+            samples,
+            shares,
+            where="post",
+            color=PLAIN if scenario["proving"] == "none" else OURS,
+            linestyle="-" if scenario["concurrency"] == 1 else "--",
+            label=_title(scenario),
+        )
+    left.set_xscale("log")
+    left.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(_clock))
+    left.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+    left.set_xlabel("time of a complete paid call (logarithmic)")
+    left.set_ylabel("calls answered by then, %")
+    left.legend(frameon=False, loc="center right", bbox_to_anchor=(1.0, 0.35))
+    single = [s for s in done if s["concurrency"] == 1]
+    names = [_title(s) for s in single]
+    start = [0.0] * len(single)
+    for (group, stages), colour in zip(GROUPS.items(), GROUP_COLOURS, strict=True):
+        widths = [1e3 * sum(s["stages_s"][stage] for stage in stages) for s in single]
+        right.barh(names, widths, 0.5, left=start, color=colour, label=group)
+        start = [a + b for a, b in zip(start, widths, strict=True)]
+    for y, total in enumerate(start):
+        _label(right, total, y, f"{total:,.0f} ms")
+    right.margins(x=0.12)
+    right.set_xlabel("milliseconds, medians by stage")
+    right.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.25))
+    _save(figure, path)
+
+
+def _rows(count: int) -> dict[str, list[float]]:
+    """Where the bars of each peer stand; the first model on top, ours above the peer's."""
+    return {
+        peer: [-i + side * BAR / 2 for i in range(count)]
+        for peer, side in (("inferproof", 1), ("ezkl", -1))
+    }
+
+
+def _name_models(axes: Axes, models: list[dict[str, Any]]) -> None:
+    axes.set_yticks([-i for i in range(len(models))], [model["model"] for model in models])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    axes.margins(x=0.2)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=2)
+
+
+def _label(axes: Axes, x: float, y: float, text: str) -> None:
+    axes.annotate(text, (x, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9)
+
+
+def _title(scenario: dict[str, Any]) -> str:
+    proof = "without proof" if scenario["proving"] == "none" else f"{scenario['proving']} proof"
+    return f"{proof}, {scenario['concurrency']} at once"
+
+
+def _clock(seconds: float, _place: int) -> str:
+    return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1e3:g} ms"
+
+
+def _save(figure: Any, path: Path) -> None:
+    # No date and version in the file: the same results give the same bytes.
+    figure.savefig(path, dpi=DPI, metadata={"Software": None})
+    pyplot.close(figure)
+
+
+__all__: Sequence[str] = ("draw",)

@@ -1,0 +1,276 @@
+"""RESULTS.md from results.json: nothing stands in it that was not measured or is not fixed here."""
+
+from typing import Any
+
+from bench.gateway import STAGES
+
+QUIET_LOAD = 0.7
+"""Of one core: below it, nothing but the system's own work runs."""
+PEERS = {"inferproof": "inferproof", "ezkl": "plain ezkl"}
+PLOTS = {
+    "prove.png": "Seconds for one proof, by model",
+    "memory.png": "Peak memory and size of keys, by model",
+    "latency.png": "Latency of paid calls, and where it goes",
+}
+
+
+def render(results: dict[str, Any]) -> str:
+    """The whole file."""
+    parts = (
+        _head(results),
+        _proving(results["models"]),
+        _tuning(results["models"]),
+        _gateway(results["gateway"]),
+        _stages(results["gateway"]),
+        _how(results),
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(results: dict[str, Any]) -> str:
+    machine, load = results["machine"], results["load"]
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    quiet = load["before"] < QUIET_LOAD
+    state = "quiet" if quiet else "**not quiet**: other work ran, and the times below are too long"
+    extent = " This is a quick run: far too few repetitions to quote." if results["quick"] else ""
+    return "\n".join(
+        [
+            "# Measurements",
+            "",
+            f"Written by `make bench` on {results['date']} from `results.json`; "
+            f"do not edit it.{extent}",
+            "",
+            f"- **Machine**: {machine['cpu']}, {machine['cores']} cores, "
+            f"{machine['memory_bytes'] / 2**30:.0f} GiB of memory, {machine['system']}.",
+            f"- **State**: {state} (load {load['before']:.2f} before the run, "
+            f"{load['after']:.2f} after).",
+            f"- **Versions**: {versions}.",
+            f"- **Noise**: {_noise(results['models'])}",
+            f"- **Length**: the whole run took {results['took_s']:.0f} s.",
+        ]
+    )
+
+
+def _noise(models: list[dict[str, Any]]) -> str:
+    spreads = [model[peer]["prove_s"] for model in models for peer in PEERS]
+    rounds = {s["count"] for s in spreads}
+    if rounds == {1}:
+        return "one round only, so that nothing is known of it."
+    widest = max((s["high"] - s["low"]) / s["median"] for s in spreads)
+    return (
+        "ranges in the tables go from the smallest to the largest of the rounds' medians. "
+        f"The widest range of a proving time is {widest:.0%} of its median: read no "
+        "difference below that."
+    )
+
+
+def _proving(models: list[dict[str, Any]]) -> str:
+    rows = [
+        [
+            model["model"] if peer == "inferproof" else "",
+            f"{model['parameters']:,}" if peer == "inferproof" else "",
+            label,
+            str(model[peer]["logrows"]),
+            f"{model[peer]['compile_s']:.1f} s",
+            _seconds(model[peer]["prove_s"]),
+            _millis(model[peer]["verify_s"]),
+            f"{model[peer]['proof_bytes']:,} B",
+            f"{model[peer]['key_bytes'] / 1e6:.1f} MB",
+            f"{model[peer]['prove_peak_mb']:.0f} MB",
+            f"{model[peer]['verify_peak_mb']:.0f} MB",
+        ]
+        for model in models
+        for peer, label in PEERS.items()
+    ]
+    head = (
+        *("model", "parameters", "by", "k", "compile", "prove", "verify", "proof", "keys"),
+        *("peak memory, prove", "peak memory, verify"),
+    )
+    return "\n".join(
+        [
+            "## Compile, prove, verify",
+            "",
+            "Median, and in brackets the smallest and the largest. A circuit has 2^k rows.",
+            "",
+            _table(head, rows, left=3),
+            "",
+            _image("prove.png"),
+            "",
+            _image("memory.png"),
+        ]
+    )
+
+
+def _tuning(models: list[dict[str, Any]]) -> str:
+    rows = []
+    for model in models:
+        ours, plain = model["inferproof"], model["ezkl"]
+        rows.append(
+            [
+                model["model"],
+                _decomposition(plain) + " → " + _decomposition(ours),
+                f"{plain['scale']} → {ours['scale']}",
+                f"{plain['max_error']:.2g} → {ours['max_error']:.2g}",
+                f"{plain['agreement']:.1%} → {ours['agreement']:.1%}",
+                _ratio(plain["prove_s"]["median"], ours["prove_s"]["median"]),
+                _ratio(plain["verify_s"]["median"], ours["verify_s"]["median"]),
+                _ratio(plain["key_bytes"], ours["key_bytes"]),
+                _ratio(plain["prove_peak_mb"], ours["prove_peak_mb"]),
+            ]
+        )
+    head = (
+        *("model", "decomposition", "scale", "largest error", "agreement"),
+        *("prove", "verify", "keys", "memory"),
+    )
+    return "\n".join(
+        [
+            "## What tuning brings",
+            "",
+            "Plain ezkl → inferproof, and in the last four columns plain ezkl ÷ inferproof: "
+            "above 1, inferproof is better. Agreement is the share of calibration samples with "
+            "the float model's answer.",
+            "",
+            _table(head, rows, left=1),
+        ]
+    )
+
+
+def _gateway(scenarios: list[dict[str, Any]]) -> str:
+    rows = [
+        [
+            _proof_name(scenario),
+            str(scenario["concurrency"]),
+            str(scenario["calls"]),
+            _errors(scenario),
+            *(_latency(scenario, name) for name in ("p50", "p95", "p99", "slowest")),
+            f"{scenario['calls_per_s']:.1f}",
+            _times_unproven(scenario, scenarios),
+        ]
+        for scenario in scenarios
+    ]
+    head = (
+        *("proof", "at once", "calls", "errors", "p50", "p95", "p99", "slowest", "calls/s"),
+        "p50 ÷ without proof",
+    )
+    return "\n".join(
+        [
+            "## Latency of paid calls",
+            "",
+            "A call is complete: offer, signed payment, settlement on chain, inference, proof, "
+            "receipt, and the buyer's verification of all of it.",
+            "",
+            _table(head, rows, left=1),
+            "",
+            _image("latency.png"),
+        ]
+    )
+
+
+def _stages(scenarios: list[dict[str, Any]]) -> str:
+    done = [s for s in scenarios if s["stages_s"]]
+    rows = [[stage, *(_ms(scenario["stages_s"][stage]) for scenario in done)] for stage in STAGES]
+    head = ("stage", *(f"{_proof_name(s)}, {s['concurrency']} at once" for s in done))
+    return "\n".join(
+        [
+            "Medians by stage, in milliseconds. They need not add up to the median of the whole. "
+            "`load` to `store` are in the receipt's timings; `prove` includes the witness, and "
+            "without a proof it is the inference alone. `settle and queue` is the rest of the paid "
+            "request: settling on chain, waiting for the one worker, HTTP. `buyer` is signing and "
+            "verifying.",
+            "",
+            _table(head, rows, left=1),
+        ]
+    )
+
+
+def _how(results: dict[str, Any]) -> str:
+    rounds = max(m["inferproof"]["prove_s"]["count"] for m in results["models"])
+    verifies = max(m["inferproof"]["verify_s"]["count"] for m in results["models"])
+    times = ", ".join(f"{m['model']} {m['proofs_per_round']}" for m in results["models"])
+    return f"""\
+## How it is measured
+
+- Every command is a process of its own, with as many prover threads as there are cores. Nothing
+  else of ours runs meanwhile. inferproof and plain ezkl take turns.
+- **inferproof** is `inferproof compile`, `prove --repeat N --json` and `verify --json`.
+  `compile` includes tuning, keys and one trial proof. `prove` runs from the input to the proof,
+  witness included, after a warm-up; ezkl reads the proving key from disk (then cached) in every
+  proof. The proof is one file with statement, input and outputs; 3.1 kB of it are ezkl's proof.
+- **Plain ezkl** is the same release of ezkl with its default settings: `gen_settings`,
+  `calibrate_settings` for “resources” on 8 samples, `compile_circuit`, `setup`,
+  `gen_witness`, `prove`, `verify`. It binds no job, provider or salt, and does not check its
+  proofs. Its proof size is that of the proof alone, its `compile` has no trial proof, and its
+  `verify` no check of commitments.
+- Proving has up to {rounds} rounds, each a process that makes N proofs and gives their median;
+  N is {times}. Verifying has {verifies} processes each and is timed inside them, without
+  the start of Python.
+- Peak memory of proving is the kernel's high-water mark of the process that proves; that of
+  verifying is the whole command's, Python included.
+- The zoo's models are proven on their first calibration sample. `mlp-…` are dense layers with
+  ReLU, random weights of a fixed seed, random inputs.
+- The SRS is a development one, made beforehand and not timed.
+- **Gateway**: one gateway with its default of one worker, SQLite and a local anvil chain that
+  mines a block for each transaction; buyers are another process on the same machine, in a closed
+  loop: each begins its next call when the last one ended. Both models are token-risk, once with
+  ezkl and once with the toy proof system of the tests, which runs the model and proves nothing.
+  All else is the same. A public chain adds its own block time to each settlement.
+
+What this does not show: other machines, many cores, a public chain, a remote database, or models
+larger than these."""
+
+
+def _proof_name(scenario: dict[str, Any]) -> str:
+    return "without" if scenario["proving"] == "none" else str(scenario["proving"])
+
+
+def _errors(scenario: dict[str, Any]) -> str:
+    codes = ", ".join(scenario["error_codes"])
+    return f"{scenario['errors']} ({codes})" if codes else str(scenario["errors"])
+
+
+def _latency(scenario: dict[str, Any], name: str) -> str:
+    latency = scenario["latency_s"]
+    return _human(latency[name]) if latency else "–"
+
+
+def _times_unproven(scenario: dict[str, Any], scenarios: list[dict[str, Any]]) -> str:
+    for other in scenarios:
+        same = other["concurrency"] == scenario["concurrency"]
+        if same and other["proving"] == "none" and other["latency_s"] and scenario["latency_s"]:
+            return _ratio(scenario["latency_s"]["p50"], other["latency_s"]["p50"])
+    return "–"
+
+
+def _decomposition(figures: dict[str, Any]) -> str:
+    base, legs = figures["decomposition"]
+    return f"{base} × {legs}"
+
+
+def _image(name: str) -> str:
+    return f"![{PLOTS[name]}](plots/{name})"
+
+
+def _ratio(over: float, under: float) -> str:
+    return f"{over / under:.2g} ×" if over / under < 10 else f"{over / under:.0f} ×"
+
+
+def _seconds(spread: dict[str, float]) -> str:
+    return f"{spread['median']:.2f} s ({spread['low']:.2f}–{spread['high']:.2f})"
+
+
+def _millis(spread: dict[str, float]) -> str:
+    return f"{_ms(spread['median'])} ms ({_ms(spread['low'])}–{_ms(spread['high'])})"
+
+
+def _human(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.0f} ms"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1e3:,.0f}" if seconds >= 0.01 else f"{seconds * 1e3:.1f}"
+
+
+def _table(head: tuple[str, ...], rows: list[list[str]], left: int) -> str:
+    """A Markdown table whose first `left` columns are text and the others figures."""
+    rule = ["---"] * left + ["---:"] * (len(head) - left)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (list(head), rule, *rows))

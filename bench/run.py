@@ -1,0 +1,156 @@
+"""`make bench`: measures, and writes RESULTS.md, results.json and plots/.
+
+python bench/run.py [--quick] [--out DIR]
+python bench/run.py --render DIR     writes RESULTS.md and plots anew from its results.json
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from bench.gateway import Scenario, measure_calls, open_shop  # noqa: E402
+from bench.machine import (  # noqa: E402
+    describe_machine,
+    describe_versions,
+    load_average,
+    today,
+)
+from bench.measure import BenchFailed, say  # noqa: E402
+from bench.models import BenchModel, dense_model, zoo_model  # noqa: E402
+from bench.offline import Effort, measure_model  # noqa: E402
+from bench.plots import draw  # noqa: E402
+from bench.report import render  # noqa: E402
+from inferproof.errors import InferproofError  # noqa: E402
+
+SCHEMA = "inferproof/bench/1"
+
+Make = Callable[[Path], BenchModel]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured, and how often."""
+
+    models: tuple[tuple[Make, Effort], ...]
+    scenarios: tuple[Scenario, ...]
+
+
+def _zoo(folder: str) -> Make:
+    return lambda work: zoo_model(folder, work)
+
+
+def _dense(*sizes: int) -> Make:
+    return lambda work: dense_model(sizes, work)
+
+
+SMALL = Effort(rounds=5, repeat=3, verifies=7, limit_s=60)
+LARGE = Effort(rounds=3, repeat=2, verifies=7, limit_s=80)
+FULL = Plan(
+    models=(
+        (_zoo("sentiment"), SMALL),
+        (_zoo("token_risk"), SMALL),
+        (_zoo("fraud"), SMALL),
+        (_dense(784, 128, 10), LARGE),
+    ),
+    scenarios=(
+        Scenario(proving=False, concurrency=1, calls=200, warm_up=5, limit_s=45),
+        Scenario(proving=True, concurrency=1, calls=60, warm_up=3, limit_s=60),
+        Scenario(proving=False, concurrency=8, calls=200, warm_up=5, limit_s=30),
+        Scenario(proving=True, concurrency=8, calls=64, warm_up=3, limit_s=60),
+    ),
+)
+"""Sized for ten minutes on two cores; the limits hold it there on slower ones, with fewer runs."""
+ONCE = Effort(rounds=1, repeat=0, verifies=1, limit_s=10)
+QUICK = Plan(
+    models=((_zoo("token_risk"), ONCE), (_dense(16, 16, 4), ONCE)),
+    scenarios=(
+        Scenario(proving=False, concurrency=1, calls=3, warm_up=1, limit_s=5),
+        Scenario(proving=True, concurrency=1, calls=2, warm_up=1, limit_s=5),
+        Scenario(proving=False, concurrency=4, calls=4, warm_up=0, limit_s=5),
+        Scenario(proving=True, concurrency=4, calls=4, warm_up=0, limit_s=5),
+    ),
+)
+
+
+def measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
+    """All figures. Raises: BenchFailed; InferproofError where the market does not start."""
+    began, before = time.monotonic(), load_average()
+    head = {
+        "schema": SCHEMA,
+        "date": today(),
+        "quick": quick,
+        "machine": describe_machine(),
+        "versions": describe_versions(),
+    }
+    models = []
+    with tempfile.TemporaryDirectory(prefix="inferproof-bench-") as name:
+        for make, effort in plan.models:
+            # Keys take hundreds of megabytes: each model's are gone before the next.
+            with tempfile.TemporaryDirectory(dir=name) as work:
+                models.append(measure_model(make(Path(work)), Path(work), effort))
+        with open_shop(Path(name)) as shop:
+            gateway = [measure_calls(shop, scenario) for scenario in plan.scenarios]
+    return {
+        **head,
+        "load": {"before": before, "after": load_average()},
+        "took_s": time.monotonic() - began,
+        "models": models,
+        "gateway": gateway,
+    }
+
+
+def write(results: dict[str, Any], out: Path) -> None:
+    """RESULTS.md, results.json and the plots, in the folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    rounded = _rounded(results)
+    (out / "results.json").write_text(json.dumps(rounded, indent=1, ensure_ascii=False) + "\n")
+    _draw(rounded, out)
+
+
+def _draw(results: dict[str, Any], out: Path) -> None:
+    (out / "RESULTS.md").write_text(render(results))
+    shutil.rmtree(out / "plots", ignore_errors=True)
+    draw(results, out / "plots")
+
+
+def _rounded(value: Any) -> Any:
+    """The same with six digits a figure: the others are noise."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list) else value
+
+
+def main() -> int:
+    """The exit status: 0, or 1 with a sentence on standard error."""
+    parser = argparse.ArgumentParser(description="Measure inferproof on this machine.")
+    parser.add_argument("--quick", action="store_true", help="once each, within a minute")
+    parser.add_argument("--out", type=Path, default=HERE, help="where the results are written")
+    parser.add_argument("--render", type=Path, metavar="DIR", help="only write DIR's report anew")
+    given = parser.parse_args()
+    if given.render is not None:
+        _draw(json.loads((given.render / "results.json").read_text()), given.render)
+        return 0
+    try:
+        results = measure(QUICK if given.quick else FULL, quick=given.quick)
+    except (BenchFailed, InferproofError) as error:
+        say(f"failed: {error}")
+        return 1
+    write(results, given.out)
+    say(f"written to {given.out / 'RESULTS.md'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
