@@ -56,6 +56,8 @@ def changed(bundle, change):
         ("scales", lambda s: s.update(model_output_scales=7)),
         ("binding scale", lambda s: s.update(model_input_scales=[7, 7])),
         ("logrows", lambda s: s["run_args"].update(logrows=60)),
+        ("size", lambda s: s.update(total_const_size=2**31)),
+        ("size", lambda s: s["run_args"].update(num_inner_cols=4)),
         ("form", lambda s: s.pop("run_args")),
     ],
 )
@@ -108,7 +110,7 @@ def test_no_damaged_setting_brings_the_verifier_down(bundle, file, draw):
     target = draw.draw(st.sampled_from([value, value["run_args"]]))
     key = draw.draw(st.sampled_from(sorted(target)))
     target[key] = draw.draw(
-        st.sampled_from([0, 1, -1, 2**31, 2**63, [], {}, None, "x", 40, 60, [[1, 2]], [0.5]])
+        st.sampled_from([0, 1, -1, 2**12, 2**31, 2**63, [], {}, None, "x", 40, 60, [[1, 2]], [0.5]])
     )
     other = replace(bundle, settings=json.dumps(value).encode())
     try:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from inferproof.proving.ezkl.field import LIMBS, from_felt
 from inferproof.proving.ezkl.layout import grow
 from inferproof.proving.ezkl.library import ezkl_errors, library
-from inferproof.proving.ezkl.settings import canonical_settings
+from inferproof.proving.ezkl.settings import INNER_COLUMNS, canonical_settings
 from inferproof.types.proof import Visibility
 from inferproof.types.tensor import TensorSpec
 
@@ -71,6 +71,7 @@ class Bench:
         run.output_visibility = "public"
         run.param_visibility = "fixed"
         run.input_scale = run.param_scale = parameters.scale
+        run.num_inner_cols = INNER_COLUMNS
         run.decomp_base = 2**parameters.base_bits
         run.decomp_legs = parameters.legs
         run.lookup_range = parameters.lookup

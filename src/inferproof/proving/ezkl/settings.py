@@ -10,12 +10,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from inferproof.errors import ArtifactRejected, Reason
+from inferproof.protocol.encoding import is_json_shallow
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.ezkl.layout import public_sizes
 from inferproof.types.proof import Visibility
 
 VERSION = "23.0.5"
+MAX_BYTES = 4 * 2**20
 MAX_SCALE = 64
+MAX_BLOCKS = 16
+"""How often a circuit may fill its rows; ours do so once."""
+SMALL = 2**16
+"""Covers the lookup range that ezkl names even where a circuit has no lookups."""
+INNER_COLUMNS = 2
 MAX_LOGROWS = 26
 """The largest circuit of the public ceremony; ezkl would try to make room for any number."""
 _VISIBILITY: dict[Visibility, Any] = {
@@ -52,6 +59,8 @@ def read_settings(bundle: VerifierBundle) -> Facts:
     model commitment; this makes sure that what was pinned shows and binds all it should.
     """
     visibility = bundle.parts.visibility
+    if len(bundle.settings) > MAX_BYTES or not is_json_shallow(bundle.settings):
+        raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="form")
     try:
         value = json.loads(bundle.settings)
         run = value["run_args"]
@@ -67,7 +76,7 @@ def read_settings(bundle: VerifierBundle) -> Facts:
             ),
         }
         inputs, outputs = value["model_input_scales"], value["model_output_scales"]
-        logrows = run["logrows"]
+        logrows, inner = run["logrows"], run["num_inner_cols"]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="form") from None
     for what, (got, wanted) in expected.items():
@@ -79,6 +88,9 @@ def read_settings(bundle: VerifierBundle) -> Facts:
         raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="scales")
     if type(logrows) is not int or not 0 < logrows <= MAX_LOGROWS:
         raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="logrows")
+    # ezkl lays out as many columns as these numbers say before it looks at the key.
+    if not _within(value, max(MAX_BLOCKS << logrows, SMALL)) or inner != INNER_COLUMNS:
+        raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="size")
     # A binding at another scale than zero would be multiplied, and no longer be the digest.
     if inputs[-1] != 0 or (passed_on and outputs[-1] != 0):
         raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="binding scale")
@@ -91,3 +103,12 @@ def _scales(value: Any, count: int) -> bool:
         and len(value) == count
         and all(type(scale) is int and 0 <= scale <= MAX_SCALE for scale in value)
     )
+
+
+def _within(value: Any, most: int) -> bool:
+    """Whether every number in a JSON value is at most `most` in size."""
+    if isinstance(value, dict):
+        return all(_within(item, most) for item in value.values())
+    if isinstance(value, list):
+        return all(_within(item, most) for item in value)
+    return not isinstance(value, int | float) or abs(value) <= most
