@@ -92,6 +92,8 @@ def test_a_call_is_paid_answered_and_verified(http: httpx.Client, devnet: Devnet
     assert record["verified"], record
     assert len(record["steps"]) == 12
     assert http.get(record["links"]["self"]).json() == record
+    listed = http.get(f"/v1/jobs/{job['job_id']}/verifications").json()
+    assert listed == {"verifications": [record]}
     damaged = whole.content.replace(b'"verified"', b'"falsified"').replace(b"0x", b"0X", 1)
     assert not http.post("/v1/verify", content=damaged).json()["verified"]
 

@@ -292,3 +292,7 @@ class VerificationInfo(Wire):
     reason: str | None = Field(None, description="Present when it was rejected.")
     message: str | None = None
     links: dict[str, str] = Field(examples=[{"self": "/v1/verifications/1"}])
+
+
+class VerificationList(Wire):
+    verifications: list[VerificationInfo]

@@ -277,6 +277,10 @@ class FakeGateway:
             raise NotFound(Reason.VERIFICATION_UNKNOWN, number=number)
         return await self.verify(b'{"body"')
 
+    async def verifications_of(self, number: Digest) -> list[VerificationRecord]:
+        record = await self.verification(1)
+        return [record] if number == record.job_id else []
+
 
 def sign_payment(
     challenge: Challenge, *, salt: bytes = b"\x03" * 32, amount: int | None = None

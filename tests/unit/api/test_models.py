@@ -141,6 +141,10 @@ async def test_a_verification_is_a_record_whether_it_holds_or_not(http: httpx.As
     assert refused.json()["reason"] == "JSON_NOT_CANONICAL"
     stored = await http.get(held.json()["links"]["self"])
     assert stored.json()["verified"] is True
+    listed = await http.get(f"/v1/jobs/{held.json()['job_id']}/verifications")
+    assert listed.json() == {"verifications": [stored.json()]}
+    none = await http.get(f"/v1/jobs/0x{'00' * 32}/verifications")
+    assert none.json() == {"verifications": []}
     counted = (await http.get("/metrics")).text
     assert 'inferproof_verifications_total{kind="receipt",outcome="verified"} 1.0' in counted
     assert 'outcome="JSON_NOT_CANONICAL"} 1.0' in counted

@@ -156,7 +156,7 @@ async def _respond(
     if job.state is JobState.DONE:
         return json_response(await job_json(served, job), headers=headers)
     if not job.over:
-        headers["Location"] = f"/v1/jobs/{job.id.hex}"
+        headers |= {"Location": f"/v1/jobs/{job.id.hex}", "Retry-After": "1"}
         return json_response(await job_json(served, job), status=202, headers=headers)
     failed = job_failure(job)
     if failed.status == 402:

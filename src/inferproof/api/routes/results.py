@@ -40,6 +40,20 @@ async def get_job(
 
 
 @router.get(
+    "/jobs/{job_id}/verifications",
+    response_model=s.VerificationList,
+    responses=errors(),
+    operation_id="listVerifications",
+    summary="Verifications of a job",
+)
+async def list_verifications(served: Served, job_id: JobParameter) -> Response:
+    """What was verified here of the job's receipt and proof, newest first, at most 100."""
+    found = await served.gateway.verifications_of(job_id)
+    page = s.VerificationList(verifications=[views.verification_info(r) for r in found])
+    return json_response(page.model_dump(exclude_none=True))
+
+
+@router.get(
     "/receipts/{job_id}",
     response_class=Response,
     responses={200: {"description": "The receipt file.", **_FILE}, **errors(404)},

@@ -280,3 +280,7 @@ class Gateway(Protocol):
     async def verification(self, number: int) -> VerificationRecord:
         """Raises: NotFound VERIFICATION_UNKNOWN."""
         ...
+
+    async def verifications_of(self, job_id: Digest) -> Sequence[VerificationRecord]:
+        """The verifications of a job's receipt and proof that held, newest first."""
+        ...

@@ -242,6 +242,9 @@ class GatewayService:
     async def verification(self, number: int) -> VerificationRecord:
         return await self._verifications.get(number)
 
+    async def verifications_of(self, job_id: Digest) -> Sequence[VerificationRecord]:
+        return await self._verifications.of_job(job_id)
+
     async def _missing_attachments(self, file: ReceiptFile) -> tuple[bytes | None, bytes | None]:
         """Proof and verifier bundle of a job of this gateway, where the file lacks them.
 
