@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from inferproof.errors import InferproofError, Misconfigured, Reason
 from inferproof.protocol.signature import SigningKey
@@ -167,7 +167,7 @@ class Settings(BaseSettings):
         8 * MIB, ge=1024, le=64 * MIB, description="Largest request body."
     )
     verify_limit_bytes: int = Field(
-        64 * MIB,
+        16 * MIB,
         ge=1024,
         le=512 * MIB,
         description="Largest proof or receipt file that /v1/verify takes.",
@@ -193,6 +193,11 @@ class Settings(BaseSettings):
         """
         try:
             settings = cls(**given)  # type: ignore[arg-type]
+        except SettingsError as error:  # a list that is not JSON; its text shows no value
+            field = next((f for f in cls.model_fields if f'"{f}"' in str(error)), "(one)")
+            raise Misconfigured(
+                Reason.SETTING_WRONG, name=variable(field), problem="it is not a JSON list"
+            ) from None
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False, include_context=False)[0]
             name = str(first["loc"][0]) if first["loc"] else "(all)"

@@ -19,7 +19,7 @@ ReadyCheck = Callable[[], Awaitable[str]]
 
 
 AT_A_TIME = 4
-"""Verifications for callers that are held in memory at once; others wait their turn."""
+"""Verifications for callers that run at once; others wait their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class ApiSettings:
     admin_token: str | None = field(default=None, repr=False)
     sync_wait_s: float = 25.0
     body_limit: int = 8 * 2**20
-    verify_limit: int = 64 * 2**20
+    verify_limit: int = 16 * 2**20
     submission_limit: int = 16 * 2**20
 
 

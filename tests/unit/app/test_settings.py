@@ -49,6 +49,8 @@ def test_the_environment_is_read_and_options_go_before_it(monkeypatch: pytest.Mo
         ("SYNC_WAIT_S", "nan", "Input should be a finite number"),
         ("RPC_URL", "ftp://x", "URL scheme should be 'http' or 'https'"),
         ("TOKEN_ADDRESS", "0x12", "'0x12' is not an address; an address is 0x and 40 hex digits"),
+        ("FACILITATOR_PAYEES", "0x12", "it is not a JSON list"),
+        ("EXTERNAL_PROVERS", "5", "Input should be a valid tuple"),
         ("ADMIN_TOKEN", "short", "it must have at least 16 characters"),
     ],
 )

@@ -106,8 +106,9 @@ async def get_proof(served: Served, digest: DigestParameter) -> Response:
 )
 async def verify(served: Served, request: Request) -> Response:
     """The stored record of the verification; `verified` false says why, and is a record too."""
+    data = await request.body()  # first: whoever sends slowly must not hold a turn
     async with served.verifying:
-        record = await served.gateway.verify(await request.body())
+        record = await served.gateway.verify(data)
     served.metrics.verification(record.kind, record.reason or "verified")
     return json_response(views.verification_info(record).model_dump(exclude_none=True))
 
