@@ -193,12 +193,24 @@ async def test_full_database(tmp_path: Path) -> None:
 
 
 async def test_unreachable_database(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "orders.db"
     with rejects(
         Reason.STORAGE_UNAVAILABLE,
-        "the storage does not answer: unable to open database file",
+        f"the storage does not answer: {path}: No such file or directory",
         kind=Unavailable,
     ):
-        await Database.open(sqlite_url(tmp_path / "missing" / "orders.db"))
+        await Database.open(sqlite_url(path))
+
+
+async def test_file_that_is_no_database(tmp_path: Path) -> None:
+    path = tmp_path / "orders.db"
+    path.write_bytes(b"this is not a database" * 100)
+    with rejects(
+        Reason.STORAGE_UNAVAILABLE,
+        "the storage does not answer: file is not a database",
+        kind=Unavailable,
+    ):
+        await Database.open(sqlite_url(path))
 
 
 async def test_closed_database_takes_nothing() -> None:

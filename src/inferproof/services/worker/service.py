@@ -163,7 +163,8 @@ class Worker:
         failed = await self._orders.give_up(
             job.order.job_id, job.fence, failure_of(why), now=self._clock()
         )
-        log.warning("given up: %s", why.message, extra=_about(job))
+        # Not the message: it may quote the input.
+        log.warning("given up: %s", why.code, extra=_about(job))
         self._metrics.failure(why.code)
         self._metrics.refund("due")
         self._bell.ring(job.order.job_id)

@@ -1,11 +1,12 @@
 """Everything that differs between the databases; no other file names one."""
 
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
@@ -14,12 +15,30 @@ from inferproof.errors import InferproofError, Reason, Unavailable
 BUSY_TIMEOUT_MS = 5000
 """How long a statement waits for another process's write, such as a backup, before it fails."""
 
+READERS = 4
+"""Connections that ask a SQLite file; each is a thread, and all share one interpreter."""
+
 _FULL = ("database or disk is full", "no space left on device")
 
 
 def is_memory(url: URL) -> bool:
     """True for a SQLite database that lives in one connection and dies with it."""
     return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
+
+
+def check_file(url: URL) -> None:
+    """Returns when the file of a SQLite database is there, or was made, and takes writes.
+
+    The driver says only that it is unable to open it, and leaves a thread behind.
+    Raises: Unavailable STORAGE_UNAVAILABLE.
+    """
+    if url.get_backend_name() != "sqlite" or is_memory(url) or url.database is None:
+        return
+    try:
+        Path(url.database).open("ab").close()
+    except OSError as error:
+        why = f"{url.database}: {error.strerror}"
+        raise Unavailable(Reason.STORAGE_UNAVAILABLE, why=why) from error
 
 
 def writing_engine(url: URL) -> AsyncEngine:
@@ -48,8 +67,8 @@ def reading_engine(url: URL, writer: AsyncEngine) -> AsyncEngine:
         return writer.execution_options(isolation_level="AUTOCOMMIT")
     engine = create_async_engine(
         url,
-        pool_size=4,
-        max_overflow=4,
+        pool_size=READERS,
+        max_overflow=0,  # a connection is a thread here: one more for a moment costs more
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
     )
@@ -88,6 +107,8 @@ def storage_error(error: DBAPIError) -> InferproofError | None:
     why = str(error.orig)
     if any(text in why.lower() for text in _FULL):
         return Unavailable(Reason.STORAGE_FULL)
-    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+    # The bare class is SQLite's for a file that is damaged or no database.
+    medium = isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
+    if medium or error.connection_invalidated:
         return Unavailable(Reason.STORAGE_UNAVAILABLE, why=why.splitlines()[0][:200])
     return None

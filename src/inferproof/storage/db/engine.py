@@ -8,10 +8,17 @@ from typing import TypeVar
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from inferproof.errors import InferproofError
-from inferproof.storage.db.dialect import is_memory, reading_engine, storage_error, writing_engine
+from inferproof.errors import InferproofError, Reason, Unavailable
+from inferproof.storage.db.dialect import (
+    check_file,
+    is_memory,
+    reading_engine,
+    storage_error,
+    writing_engine,
+)
 from inferproof.storage.db.migrate import upgrade
 from inferproof.storage.db.writer import BatchOperation, Writer
 
@@ -44,6 +51,7 @@ class Database:
         Raises: Misconfigured DATABASE_NEWER; Unavailable STORAGE_UNAVAILABLE, STORAGE_FULL.
         """
         parsed = make_url(url)
+        check_file(parsed)
         writing = writing_engine(parsed)
         try:
             async with writing.begin() as connection:
@@ -72,6 +80,10 @@ class Database:
                 return await question(connection)
         except DBAPIError as error:
             raise storage_error(error) or error from error
+        except PoolTimeoutError as error:
+            raise Unavailable(
+                Reason.STORAGE_UNAVAILABLE, why="every connection is in use"
+            ) from error
 
     async def write(self, operation: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """See Writer.write."""
