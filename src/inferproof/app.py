@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import os
 import shlex
-import sys
 import time
 import tomllib
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -68,9 +67,6 @@ from inferproof.storage.db.verifications import SqlVerifications
 from inferproof.types.digest import Address, Digest
 from inferproof.verify.proof import ProofChecker
 
-RECURSION_LIMIT = 1000
-"""Python's own. py_ecc, which web3 imports, raises it beyond what the C stack bears."""
-
 
 @dataclass(frozen=True, slots=True)
 class App:
@@ -105,7 +101,6 @@ async def build(
     Raises: Misconfigured for settings that contradict the chain, the token or each other;
     Unavailable when the chain or the database does not answer; MissingPart.
     """
-    sys.setrecursionlimit(RECURSION_LIMIT)
     async with AsyncExitStack() as stack:
         key, asset = settings.signing_key(), settings.asset
         rpc = await stack.enter_async_context(Rpc(settings.rpc))

@@ -387,6 +387,7 @@ class Reason(Enum):
     )
     PAYMENT_ID_REUSED = "payment id {payment_id} was used for another request; choose a new one"
     PAYMENT_ID_MALFORMED = "a payment id is 16 to 128 letters, digits, - and _"
+    PAYMENT_SALT_ZERO = "the salt of the nonce is zero; draw 32 random bytes"
     PAYMENT_NONCE_BINDING = (
         "the authorization's nonce is {got}; bound to this request with this salt it is {expected}"
     )

@@ -9,6 +9,7 @@ verifier      the reusable ezkl verifier
 deployments   one file of addresses for each network
 """
 
+import sys
 from importlib.util import find_spec
 
 from inferproof.errors import MissingPart, Reason
@@ -21,3 +22,10 @@ for _package in ("web3", "eth_account", "eth_abi"):
             package=_package,
             command='pip install "inferproof[chain]"',
         )
+
+# py_ecc, which eth_account imports, raises the recursion limit beyond what the C stack bears:
+# deeply nested JSON would then end the process instead of raising RecursionError.
+_limit = sys.getrecursionlimit()
+import py_ecc  # noqa: E402, F401
+
+sys.setrecursionlimit(_limit)

@@ -58,6 +58,17 @@ async def test_announced_binding_is_checked(services: Services) -> None:
     assert (await services.accept(payment=payment, binding_salt=SALT)).state is JobState.RESERVED
 
 
+async def test_a_salt_of_zero_is_refused(services: Services) -> None:
+    payment = pay(services.world, salt=bytes(32))
+    with rejects(
+        Reason.PAYMENT_SALT_ZERO,
+        "the salt of the nonce is zero; draw 32 random bytes",
+        kind=PaymentRejected,
+    ):
+        await services.accept(payment=payment, binding_salt=bytes(32))
+    assert await nothing_reserved(services)
+
+
 async def test_binding_to_another_request_is_refused(services: Services) -> None:
     payment = pay(services.world, salt=SALT)
     with pytest.raises(PaymentRejected):

@@ -90,7 +90,7 @@ class Intake:
     async def quote(self, model: str, request: Digest | None) -> SignedQuote:
         registered = await self._catalog.active(model)
         await self._require_room()
-        return self._sign_quote(registered, request or ZERO_DIGEST)
+        return self._sign_quote(registered, request or ZERO_DIGEST, self._clock())
 
     async def check_input(self, model: str, body: bytes) -> Tensors:
         return await self._tensors(await self._catalog.active(model), body)
@@ -124,10 +124,10 @@ class Intake:
         registered = await self._catalog.active(offered.model)
         await self._tensors(registered, offered.request.body)
         # 6
-        quote = self._quoted(registered, offered.quote, digest)
+        now = self._clock()
+        quote = self._quoted(registered, offered.quote, digest, now)
         # 7
         check_terms(payment, quote.quote)
-        now = self._clock()
         check_time(payment, now, self._settings.settle_margin_s)
         # 8
         await self._require_room()
@@ -177,17 +177,16 @@ class Intake:
         )
 
     def _quoted(
-        self, model: RegisteredModel, given: SignedQuote | None, digest: Digest
+        self, model: RegisteredModel, given: SignedQuote | None, digest: Digest, now: int
     ) -> SignedQuote:
         if given is None:
-            return self._sign_quote(model, digest)
+            return self._sign_quote(model, digest, now)
         check_quote_signature(given.quote, given.signature, self._key.address)
-        check_quote_covers(given.quote, model.record.commitment, digest, self._clock())
+        check_quote_covers(given.quote, model.record.commitment, digest, now)
         return given
 
-    def _sign_quote(self, model: RegisteredModel, digest: Digest) -> SignedQuote:
-        record, now = model.record, self._clock()
-        estimate = record.estimate
+    def _sign_quote(self, model: RegisteredModel, digest: Digest, now: int) -> SignedQuote:
+        record, estimate = model.record, model.record.estimate
         quote = Quote(
             model_id=record.id,
             model_commitment=record.commitment,
@@ -233,6 +232,8 @@ class Intake:
 def _check_binding(offered: Offered, digest: Digest) -> None:
     if offered.binding_salt is None:
         return
+    if not any(offered.binding_salt):  # in a receipt zero stands for no salt
+        raise PaymentRejected(Reason.PAYMENT_SALT_ZERO)
     expected = bound_nonce(digest, offered.binding_salt)
     if offered.payment.nonce != expected:
         raise PaymentRejected(
@@ -241,10 +242,7 @@ def _check_binding(offered: Offered, digest: Digest) -> None:
 
 
 def _nonce_salt(offered: Offered) -> Digest | None:
-    # In a receipt zero stands for no salt.
-    return (
-        Digest(offered.binding_salt) if offered.binding_salt and any(offered.binding_salt) else None
-    )
+    return Digest(offered.binding_salt) if offered.binding_salt is not None else None
 
 
 def _job_id(payment: Authorization) -> Digest:
