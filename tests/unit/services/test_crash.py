@@ -4,6 +4,7 @@ The steps are counted by running the whole story once, so a new step is a new ca
 """
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -112,20 +113,23 @@ async def story(services: Services, payment: Authorization) -> JobState:
 
 
 async def tell(
-    folder: Path, boundary: Boundary, faults: list[BaseException], url: str
+    folder: Path, boundary: Boundary, faults: list[BaseException], *, reopen: bool = False
 ) -> tuple[World, JobState]:
+    """The story with a crash in it; with `reopen` the database file is closed and opened too."""
     world = World(folder)
     world.system.faults = faults
     # Lasts for the whole story: how a payment ends that ran out is told in test_settler.
     payment = pay(world, valid_before=world.clock.now + 10_000)
-    async with open_stores(url) as stores:
+    async with AsyncExitStack() as stack:
+        stores = await stack.enter_async_context(open_stores(world.url if reopen else MEMORY))
         await build(world, stores).register()
-        services = watched(world, stores, boundary)
         try:
-            return world, await story(services, payment)
+            return world, await story(watched(world, stores, boundary), payment)
         except Crash:
             world.clock.now += 40
-    async with open_stores(url) as stores:
+        if reopen:
+            await stack.aclose()
+            stores = await stack.enter_async_context(open_stores(world.url))
         return world, await story(build(world, stores), payment)
 
 
@@ -149,7 +153,7 @@ STORIES = {
 def boundaries(name: str, folder: Path) -> list[str]:
     expected, faults = STORIES[name]
     boundary = Boundary()
-    world, state = asyncio.run(tell(folder, boundary, faults(), MEMORY))
+    world, state = asyncio.run(tell(folder, boundary, faults()))
     check(world, state, expected)
     return boundary.names
 
@@ -164,8 +168,7 @@ def test_every_boundary(name: str, tmp_path: Path) -> None:
     for at in range(1, len(names) + 1):
         folder = tmp_path / str(at)
         folder.mkdir()
-        url = f"sqlite+aiosqlite:///{folder / 'orders.db'}"
         boundary = Boundary(at)
-        world, state = asyncio.run(tell(folder, boundary, faults(), url))
+        world, state = asyncio.run(tell(folder, boundary, faults(), reopen=at % 6 == 0))
         assert boundary.count == at, names[at - 1]
         check(world, state, expected)
