@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.measure import Ran, run_json, say, spread
 from bench.models import BenchModel
+from inferproof.protocol.proof_file import decode_proof_file
 
 INFERPROOF = [str(Path(sys.executable).parent / "inferproof")]
 PLAIN = [sys.executable, "-m", "bench.plain_ezkl"]
@@ -18,9 +19,7 @@ PLAIN = [sys.executable, "-m", "bench.plain_ezkl"]
 class Effort:
     """`rounds` processes, each proving `repeat` times after a warm-up, `verifies` that verify.
 
-    A `repeat` of zero takes the warm-up itself.
-
-    No round begins after `limit_s`; there is always one.
+    A `repeat` of zero takes the warm-up itself. No round but the first begins after `limit_s`.
     """
 
     rounds: int
@@ -68,10 +67,13 @@ def measure_model(model: BenchModel, work: Path, effort: Effort) -> dict[str, An
         "inferproof": {
             **_figures(compiled, proved, verified),
             **_circuit(ours),
+            "file_bytes": proved[-1].answer["proof_bytes"],
+            "proof_bytes": len(decode_proof_file(proof.read_bytes()).proof),
             "load_s": spread([run.answer["load_s"] for run in proved]).json(),
         },
         "ezkl": {
             **_figures(peer, peer_proved, peer_verified),
+            "proof_bytes": peer_proved[-1].answer["proof_bytes"],
             **{name: peer.answer[name] for name in ("logrows", "rows", "scale", "decomposition")},
         },
     }
@@ -87,7 +89,6 @@ def _figures(compiled: Ran, proved: list[Ran], verified: list[Ran]) -> dict[str,
         "witness_s": spread([run.answer["witness_s"] for run in proved]).json(),
         "prove_s": spread([run.answer["prove_s"] for run in proved]).json(),
         "prove_peak_mb": max(run.answer["peak_mb"] for run in proved),
-        "proof_bytes": proved[-1].answer["proof_bytes"],
         "verify_s": spread([run.answer["verify_s"] for run in verified]).json(),
         "verify_command_s": spread([run.wall_s for run in verified]).json(),
         "verify_peak_mb": max(run.peak_mb for run in verified),

@@ -1,6 +1,5 @@
 """The plots of RESULTS.md, drawn from results.json."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +81,7 @@ def _memory(models: list[dict[str, Any]], path: Path) -> None:
             for value, y in zip(values, ys, strict=True):
                 _label(axes, value, y, f"{value:,.0f} MB")
     _name_models(left, models)
+    right.grid(axis="y", visible=False)
     left.set_xlabel("peak memory of proving, MB")
     right.set_xlabel("proving and verifying key, MB")
     right.margins(x=0.2)
@@ -90,11 +90,12 @@ def _memory(models: list[dict[str, Any]], path: Path) -> None:
 
 def _latency(scenarios: list[dict[str, Any]], path: Path) -> None:
     done = [s for s in scenarios if s["latency_s"]]
-    figure, (left, right) = pyplot.subplots(2, 1, figsize=(8.5, 7), height_ratios=(3, 2))
+    figure, (upper, lower) = pyplot.subplots(2, 1, figsize=(8.5, 7), height_ratios=(3, 2))
     for scenario in done:
         samples = sorted(scenario["samples_s"])
-        shares = [100 * (i + 1) / len(samples) for i in range(len(samples))]
-        left.step(
+        shares = [0.0, *(100 * (i + 1) / len(samples) for i in range(len(samples)))]
+        samples.insert(0, samples[0])
+        upper.step(
             samples,
             shares,
             where="post",
@@ -102,24 +103,27 @@ def _latency(scenarios: list[dict[str, Any]], path: Path) -> None:
             linestyle="-" if scenario["concurrency"] == 1 else "--",
             label=_title(scenario),
         )
-    left.set_xscale("log")
-    left.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(_clock))
-    left.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
-    left.set_xlabel("time of a complete paid call (logarithmic)")
-    left.set_ylabel("calls answered by then, %")
-    left.legend(frameon=False, loc="center right", bbox_to_anchor=(1.0, 0.35))
-    single = [s for s in done if s["concurrency"] == 1]
+    upper.set_xscale("log")
+    upper.set_ylim(0, 103)
+    upper.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+    upper.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(_clock))
+    upper.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+    upper.set_xlabel("time of a complete paid call (logarithmic)")
+    upper.set_ylabel("calls answered by then, %")
+    upper.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    single = [s for s in done if s["concurrency"] == 1][::-1]  # the first one on top
     names = [_title(s) for s in single]
     start = [0.0] * len(single)
     for (group, stages), colour in zip(GROUPS.items(), GROUP_COLOURS, strict=True):
         widths = [1e3 * sum(s["stages_s"][stage] for stage in stages) for s in single]
-        right.barh(names, widths, 0.5, left=start, color=colour, label=group)
+        lower.barh(names, widths, 0.5, left=start, color=colour, label=group)
         start = [a + b for a, b in zip(start, widths, strict=True)]
     for y, total in enumerate(start):
-        _label(right, total, y, f"{total:,.0f} ms")
-    right.margins(x=0.12)
-    right.set_xlabel("milliseconds, medians by stage")
-    right.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.25))
+        _label(lower, total, y, f"{total:,.0f} ms")
+    lower.margins(x=0.12)
+    lower.grid(axis="y", visible=False)
+    lower.set_xlabel("milliseconds, medians by stage")
+    lower.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.25))
     _save(figure, path)
 
 
@@ -156,6 +160,3 @@ def _save(figure: Any, path: Path) -> None:
     # No date and version in the file: the same results give the same bytes.
     figure.savefig(path, dpi=DPI, metadata={"Software": None})
     pyplot.close(figure)
-
-
-__all__: Sequence[str] = ("draw",)

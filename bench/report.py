@@ -75,6 +75,7 @@ def _proving(models: list[dict[str, Any]]) -> str:
             _seconds(model[peer]["prove_s"]),
             _millis(model[peer]["verify_s"]),
             f"{model[peer]['proof_bytes']:,} B",
+            f"{model[peer]['file_bytes']:,} B" if peer == "inferproof" else "–",
             f"{model[peer]['key_bytes'] / 1e6:.1f} MB",
             f"{model[peer]['prove_peak_mb']:.0f} MB",
             f"{model[peer]['verify_peak_mb']:.0f} MB",
@@ -83,8 +84,8 @@ def _proving(models: list[dict[str, Any]]) -> str:
         for peer, label in PEERS.items()
     ]
     head = (
-        *("model", "parameters", "by", "k", "compile", "prove", "verify", "proof", "keys"),
-        *("peak memory, prove", "peak memory, verify"),
+        *("model", "parameters", "by", "k", "compile", "prove", "verify", "proof", "proof file"),
+        *("keys", "peak memory, prove", "peak memory, verify"),
     )
     return "\n".join(
         [
@@ -184,9 +185,12 @@ def _stages(scenarios: list[dict[str, Any]]) -> str:
 
 
 def _how(results: dict[str, Any]) -> str:
-    rounds = max(m["inferproof"]["prove_s"]["count"] for m in results["models"])
-    verifies = max(m["inferproof"]["verify_s"]["count"] for m in results["models"])
-    times = ", ".join(f"{m['model']} {m['proofs_per_round']}" for m in results["models"])
+    models = results["models"]
+    verifies = max(m["inferproof"]["verify_s"]["count"] for m in models)
+    times = "; ".join(
+        f"{m['model']} {m['inferproof']['prove_s']['count']} × {m['proofs_per_round']}"
+        for m in models
+    )
     return f"""\
 ## How it is measured
 
@@ -195,15 +199,14 @@ def _how(results: dict[str, Any]) -> str:
 - **inferproof** is `inferproof compile`, `prove --repeat N --json` and `verify --json`.
   `compile` includes tuning, keys and one trial proof. `prove` runs from the input to the proof,
   witness included, after a warm-up; ezkl reads the proving key from disk (then cached) in every
-  proof. The proof is one file with statement, input and outputs; 3.1 kB of it are ezkl's proof.
+  proof. The proof file carries statement, input and outputs besides the proof.
 - **Plain ezkl** is the same release of ezkl with its default settings: `gen_settings`,
   `calibrate_settings` for “resources” on 8 samples, `compile_circuit`, `setup`,
   `gen_witness`, `prove`, `verify`. It binds no job, provider or salt, and does not check its
-  proofs. Its proof size is that of the proof alone, its `compile` has no trial proof, and its
-  `verify` no check of commitments.
-- Proving has up to {rounds} rounds, each a process that makes N proofs and gives their median;
-  N is {times}. Verifying has {verifies} processes each and is timed inside them, without
-  the start of Python.
+  proofs. Its `compile` has no trial proof, and its `verify` no check of commitments.
+- Proving runs in rounds, each a process that makes some proofs and gives their median. Rounds
+  and proofs in each: {times}.
+- Verifying runs in {verifies} processes and is timed inside them, without the start of Python.
 - Peak memory of proving is the kernel's high-water mark of the process that proves; that of
   verifying is the whole command's, Python included.
 - The zoo's models are proven on their first calibration sample. `mlp-…` are dense layers with
@@ -255,11 +258,13 @@ def _ratio(over: float, under: float) -> str:
 
 
 def _seconds(spread: dict[str, float]) -> str:
-    return f"{spread['median']:.2f} s ({spread['low']:.2f}–{spread['high']:.2f})"
+    extent = f" ({spread['low']:.2f}–{spread['high']:.2f})" if spread["count"] > 1 else ""
+    return f"{spread['median']:.2f} s{extent}"
 
 
 def _millis(spread: dict[str, float]) -> str:
-    return f"{_ms(spread['median'])} ms ({_ms(spread['low'])}–{_ms(spread['high'])})"
+    extent = f" ({_ms(spread['low'])}–{_ms(spread['high'])})" if spread["count"] > 1 else ""
+    return f"{_ms(spread['median'])} ms{extent}"
 
 
 def _human(seconds: float) -> str:

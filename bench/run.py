@@ -74,10 +74,10 @@ ONCE = Effort(rounds=1, repeat=0, verifies=1, limit_s=10)
 QUICK = Plan(
     models=((_zoo("token_risk"), ONCE), (_dense(16, 16, 4), ONCE)),
     scenarios=(
-        Scenario(proving=False, concurrency=1, calls=3, warm_up=1, limit_s=5),
-        Scenario(proving=True, concurrency=1, calls=2, warm_up=1, limit_s=5),
-        Scenario(proving=False, concurrency=4, calls=4, warm_up=0, limit_s=5),
-        Scenario(proving=True, concurrency=4, calls=4, warm_up=0, limit_s=5),
+        Scenario(proving=False, concurrency=1, calls=3, warm_up=1, limit_s=30),
+        Scenario(proving=True, concurrency=1, calls=2, warm_up=1, limit_s=30),
+        Scenario(proving=False, concurrency=4, calls=4, warm_up=0, limit_s=30),
+        Scenario(proving=True, concurrency=4, calls=4, warm_up=0, limit_s=30),
     ),
 )
 

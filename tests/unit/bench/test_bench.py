@@ -1,0 +1,190 @@
+"""The benchmark measures what it says, and its report is its results and nothing else."""
+
+import json
+import subprocess
+import sys
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT))
+
+from bench.measure import BenchFailed, Spread, percentile, run_json, spread  # noqa: E402
+from bench.report import render  # noqa: E402
+
+BENCH = ROOT / "bench"
+
+
+def figures(prove_s: float) -> dict[str, Any]:
+    def of(value: float) -> dict[str, float | int]:
+        return Spread(value, 0.9 * value, 1.1 * value, 3).json()
+
+    return {
+        "compile_s": 2.0,
+        "compile_peak_mb": 200.0,
+        "key_bytes": int(1e7 * prove_s),
+        "max_error": 0.01,
+        "agreement": 1.0,
+        "witness_s": of(0.1),
+        "prove_s": of(prove_s),
+        "prove_peak_mb": 100.0 * prove_s,
+        "proof_bytes": 3072,
+        "file_bytes": 5000,
+        "verify_s": of(0.005),
+        "verify_command_s": of(0.5),
+        "verify_peak_mb": 150.0,
+        "logrows": 12,
+        "rows": 2000,
+        "scale": 8,
+        "decomposition": [1024, 2],
+        "load_s": of(0.01),
+    }
+
+
+def scenario(proving: str, p50: float) -> dict[str, Any]:
+    stages = dict.fromkeys(
+        (
+            *("offer", "settle and queue", "preprocess", "load", "prove"),
+            *("self-check", "verify", "store", "fetch", "buyer"),
+        ),
+        p50 / 10,
+    )
+    return {
+        "proving": proving,
+        "concurrency": 1,
+        "calls": 4,
+        "errors": 0,
+        "error_codes": [],
+        "calls_per_s": 1 / p50,
+        "latency_s": dict.fromkeys(("p50", "p95", "p99", "fastest", "slowest"), p50),
+        "stages_s": stages,
+        "samples_s": [p50] * 4,
+    }
+
+
+@pytest.fixture
+def results() -> dict[str, Any]:
+    return {
+        "schema": "inferproof/bench/1",
+        "date": "2026-11-21 12:00 UTC",
+        "quick": False,
+        "machine": {"cpu": "A CPU", "cores": 2, "memory_bytes": 2**34, "system": "Linux"},
+        "versions": {"python": "3.11.7"},
+        "load": {"before": 0.1, "after": 2.0},
+        "took_s": 300.0,
+        "models": [
+            {
+                "model": "fraud",
+                "parameters": 1234,
+                "proofs_per_round": 3,
+                "inferproof": figures(0.5),
+                "ezkl": figures(2.5),
+            }
+        ],
+        "gateway": [scenario("none", 0.2), scenario("ezkl", 0.9)],
+    }
+
+
+def test_a_spread_is_median_and_extremes() -> None:
+    assert spread([3.0, 1.0, 2.0, 10.0]) == Spread(2.5, 1.0, 10.0, 4)
+
+
+@pytest.mark.parametrize(
+    ("percent", "expected"), [(0, 1), (1, 1), (50, 50), (95, 95), (99, 99), (100, 100)]
+)
+def test_percentiles_are_by_nearest_rank(percent: float, expected: float) -> None:
+    assert percentile([float(i) for i in range(100, 0, -1)], percent) == expected
+
+
+def test_the_percentiles_of_one_figure_are_that_figure() -> None:
+    assert {percentile([7.0], p) for p in (50, 95, 99)} == {7.0}
+
+
+def test_a_command_answers_with_its_last_line() -> None:
+    script = "import json, sys; print('noise'); print(json.dumps(json.load(sys.stdin)))"
+    ran = run_json([sys.executable, "-c", script], {"a": 1})
+    assert ran.answer == {"a": 1}
+    assert 0 < ran.wall_s < 60
+    assert 1 < ran.peak_mb < 1000
+
+
+def test_memory_of_a_command_is_that_of_its_largest_process() -> None:
+    child = "x = bytearray(300_000_000)"
+    script = (
+        f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}]); print({{}})"
+    )
+    assert run_json([sys.executable, "-c", script]).peak_mb > 290
+
+
+def test_a_command_that_fails_is_no_measurement() -> None:
+    with pytest.raises(BenchFailed, match=r"ended with 3: .*why it failed"):
+        run_json([sys.executable, "-c", "import sys; print('why it failed'); sys.exit(3)"])
+
+
+def test_the_report_has_both_sides_and_their_ratios(results: dict[str, Any]) -> None:
+    report = render(results)
+    assert "| fraud | 1,234 | inferproof | 12 | 2.0 s | 0.50 s (0.45–0.55) | 5.0 ms" in report
+    assert "|  |  | plain ezkl | 12 | 2.0 s | 2.50 s (2.25–2.75) | 5.0 ms" in report
+    assert "| 5 × | 1 × | 5 × | 5 × |" in report
+    assert "| ezkl | 1 | 4 | 0 | 900 ms | 900 ms | 900 ms | 900 ms | 1.1 | 4.5 × |" in report
+    assert "**State**: quiet (load 0.10" in report
+    assert "is 20% of its median" in report
+
+
+def test_the_report_says_when_the_machine_was_busy(results: dict[str, Any]) -> None:
+    results["load"]["before"] = 0.7
+    assert "**not quiet**" in render(results)
+
+
+def test_the_report_shows_failed_calls(results: dict[str, Any]) -> None:
+    failed = deepcopy(results["gateway"][1])
+    failed |= {"errors": 4, "error_codes": ["GATEWAY_LOST"], "latency_s": None, "stages_s": None}
+    results["gateway"][1] = failed
+    assert "| ezkl | 1 | 4 | 4 (GATEWAY_LOST) | – | – | – | – | 1.1 | – |" in render(results)
+
+
+def test_the_committed_report_is_that_of_the_committed_results() -> None:
+    results = json.loads((BENCH / "results.json").read_text())
+    assert not results["quick"]
+    assert (BENCH / "RESULTS.md").read_text() == render(results)
+    assert {m["model"] for m in results["models"]} >= {
+        *("sentiment", "token_risk", "fraud", "mlp-784-128-10")
+    }
+    for plot in ("prove.png", "memory.png", "latency.png"):
+        assert 5_000 < (BENCH / "plots" / plot).stat().st_size < 100_000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_quick_run_measures_everything_once(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(BENCH / "run.py"), "--quick", "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [m["model"] for m in results["models"]] == ["token_risk", "mlp-16-16-4"]
+    for model in results["models"]:
+        for peer in ("inferproof", "ezkl"):
+            assert model[peer]["prove_s"]["median"] > model[peer]["witness_s"]["median"] > 0
+            assert model[peer]["verify_s"]["median"] > 0
+            assert model[peer]["key_bytes"] > model[peer]["proof_bytes"] > 2000
+            assert model[peer]["prove_peak_mb"] > 20
+        assert model["inferproof"]["logrows"] < model["ezkl"]["logrows"]
+    expected = [("none", 1, 3), ("ezkl", 1, 2), ("none", 4, 4), ("ezkl", 4, 4)]
+    got = [(s["proving"], s["concurrency"], s["calls"]) for s in results["gateway"]]
+    assert got == expected
+    assert [s["errors"] for s in results["gateway"]] == [0, 0, 0, 0]
+    for measured in results["gateway"]:
+        assert len(measured["samples_s"]) == measured["calls"]
+        proves = measured["stages_s"]["self-check"] > 0
+        assert proves == (measured["proving"] == "ezkl")
+    assert (tmp_path / "RESULTS.md").read_text() == render(results)
+    assert "quick run" in (tmp_path / "RESULTS.md").read_text()
+    names = {p.name for p in (tmp_path / "plots").iterdir()}
+    assert names == {"prove.png", "memory.png", "latency.png"}
