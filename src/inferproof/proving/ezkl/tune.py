@@ -2,14 +2,15 @@
 
 1  the smallest scale whose error on the calibration data is within the bound
 2  for that scale, the digit decomposition with the fewest rows (2^k first) that still holds
-   every calibration sample, and the same samples stretched to twice their size
+   every calibration sample, and the largest of them stretched to twice their size
 3  a larger scale where it costs nothing: same decomposition, same k
 
+Nothing here depends on the clock: the same model and data give the same circuit.
 Proving time follows 2^k. ezkl's default decomposition forces k ≥ 15; small circuits are 3 to 5
 times faster with another.
 """
 
-import time
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -35,13 +36,13 @@ DECOMPOSITIONS = (
 )
 """Base bits and digits. None below 18 bits: the 16-bit limbs of the binding must fit, signed."""
 TUNING_SAMPLES = 16
+STRESS_SAMPLES = 4
 STRETCH = 2.0
 MIN_AGREEMENT = 0.95
 GOOD_ENOUGH = 0.1
 """Refining stops at a tenth of the error bound."""
 MAX_LOGROWS = 22
 """2^22 rows take tens of gigabytes to prove; refusing early beats dying late."""
-TUNING_BUDGET_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +71,19 @@ def tune(
 
     Raises: ModelRejected CIRCUIT_REFUSED, CIRCUIT_INACCURATE, CIRCUIT_TOO_LARGE.
     """
-    deadline = time.monotonic() + TUNING_BUDGET_S
     few = samples[:TUNING_SAMPLES]
     paths = [bench.write_input(f"sample{i}.json", s) for i, s in enumerate(few)]
-    stretched = [_stretch(bench, s) for s in few]
+    largest = sorted(few, key=_magnitude, reverse=True)[:STRESS_SAMPLES]
+    stretched = [_stretch(bench, s) for s in largest]
     stress = [bench.write_input(f"stress{i}.json", s) for i, s in enumerate(stretched)]
     trials: list[dict[str, Json | float]] = []
     report("choosing the scale", 0.05)
     wide, score = _choose_scale(bench, paths, expected, bound, trials)
     report("choosing the decomposition", 0.15)
-    chosen, size = _choose_decomposition(bench, wide, [*paths, *stress], trials, deadline)
+    chosen, size = _choose_decomposition(bench, wide, [*paths, *stress], trials)
     report("refining the scale", 0.25)
     chosen, size, score = _refine(
-        bench, (chosen, size, score), paths, stress, expected, bound, trials, deadline
+        bench, (chosen, size, score), paths, stress, expected, bound, trials
     )
     if size.logrows > MAX_LOGROWS:
         raise ModelRejected(Reason.CIRCUIT_TOO_LARGE, need=size.logrows, limit=MAX_LOGROWS)
@@ -132,7 +133,6 @@ def _choose_decomposition(
     wide: Parameters,
     paths: list[Path],
     trials: list[dict[str, Json | float]],
-    deadline: float,
 ) -> tuple[Parameters, Size]:
     candidates = []
     for base_bits, legs in DECOMPOSITIONS:
@@ -142,8 +142,6 @@ def _choose_decomposition(
         except EzklFailed:
             continue
         candidates.append((size.logrows, size.rows, candidate.bits, candidate, size))
-        if time.monotonic() > deadline:
-            break
     # Among equals the one with more bits: it holds larger inputs at the same cost.
     candidates.sort(key=lambda c: (c[0], c[1], -c[2]))
     too_few = 0
@@ -175,34 +173,30 @@ def _refine(
     expected: list[Outputs],
     bound: float,
     trials: list[dict[str, Json | float]],
-    deadline: float,
 ) -> tuple[Parameters, Size, Score]:
-    parameters, size, _ = current
+    parameters, size, score = current
     if size.lookups:
         # A larger scale widens the lookup tables, which are sized for this one.
         return current
-    for scale in range(parameters.scale + 1, SCALES[-1] + 1):
-        if current[2].relative <= bound * GOOD_ENOUGH:
-            # Each further bit of scale is a bit less of range for unusual inputs.
-            break
+    # The error halves with each bit. More bits than needed would only take range from
+    # unusual inputs.
+    missing = score.relative / (bound * GOOD_ENOUGH)
+    target = parameters.scale + max(0, math.ceil(math.log2(missing or 1.0)))
+    for scale in range(min(target, SCALES[-1]), parameters.scale, -1):
         finer = replace(parameters, scale=scale)
-        if time.monotonic() > deadline:
-            break
+        trial: dict[str, Json | float] = {"step": "refine", "scale": scale}
         try:
             finer_size = bench.measure(finer)
-            if finer_size.logrows > size.logrows or not _holds(
+            fits = finer_size.logrows <= size.logrows and _holds(
                 bench, finer, finer_size.logrows, stress
-            ):
-                break
-            finer_score = score_samples(bench, paths, expected)
+            )
+            finer_score = score_samples(bench, paths, expected) if fits else score
         except EzklFailed:
-            break
-        if finer_score.relative > current[2].relative:
-            break
-        trials.append(
-            {"step": "refine", "scale": scale, "error": finer_score.relative, "verdict": "chosen"}
-        )
-        current = (finer, finer_size, finer_score)
+            continue
+        if finer_score.relative < score.relative:
+            trials.append({**trial, "error": finer_score.relative, "verdict": "chosen"})
+            return finer, finer_size, finer_score
+        trials.append({**trial, "verdict": "a sample does not fit" if not fits else "no gain"})
     return current
 
 
@@ -252,3 +246,7 @@ def _stretch(bench: Bench, sample: Sample) -> Sample:
         array * np.float32(STRETCH) if spec.dtype.startswith("float") else array
         for spec, array in zip(bench.inputs, sample, strict=True)
     ]
+
+
+def _magnitude(sample: Sample) -> float:
+    return max(float(np.abs(array).max(initial=0.0)) for array in sample)
