@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from conftest import calibration, mlp
-from inferproof.cli import offline
-from inferproof.cli.files import read_file
+from inferproof.cli.files import read_file, write_file
 from inferproof.errors import InputRejected, ModelRejected, Reason, RequestRejected
 from inferproof.models.arrays import read_arrays
 from inferproof.models.load import load_model
@@ -65,7 +64,7 @@ def test_files_of_the_commands(tmp_path):
     out = none / "proof"
     message = f"{out} cannot be written: no such file or directory"
     with rejects(Reason.FILE_NOT_WRITTEN, message, kind=RequestRejected):
-        offline._write(out, b"")
+        write_file(out, b"")
     np.savez(tmp_path / "good.npz", x=np.zeros(3))
     assert read_arrays(tmp_path / "good.npz")["x"].shape == (3,)
     (tmp_path / "bad.npz").write_bytes(b"no zip")
