@@ -4,8 +4,8 @@ import json
 import shutil
 
 import pytest
+from small_models import JOB, PROVIDER, SALT
 
-from conftest import JOB, PROVIDER, SALT
 from inferproof.errors import ArtifactRejected, Reason
 from inferproof.protocol.documents import encode_document
 from inferproof.proving.artifact import HEADER, artifact_system, new_folder, open_artifact

@@ -6,9 +6,9 @@ import zipfile
 import numpy as np
 import pytest
 import typer
+from small_models import JOB, PROVIDER, calibration, mlp
 from typer.testing import CliRunner
 
-from conftest import JOB, PROVIDER, calibration, mlp
 from inferproof.cli import offline, verify
 from inferproof.models import arrays
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_models import JOB, PROVIDER, SALT
 
-from conftest import JOB, PROVIDER, SALT
 from inferproof.errors import InputRejected, MissingPart, ModelRejected, Reason, Unavailable
 from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.statement import statement_digest
@@ -259,7 +259,7 @@ def test_a_proof_that_was_not_written_is_refused(script, ezkl_compiled):
 def test_a_model_swapped_while_compiling_is_refused(script, ezkl_compiled, mlp_request, tmp_path):
     from dataclasses import replace
 
-    from conftest import mlp
+    from small_models import mlp
 
     body = (
         f"import shutil; shutil.copytree({str(ezkl_compiled)!r}, request['out']); "

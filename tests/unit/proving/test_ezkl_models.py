@@ -6,8 +6,8 @@ import numpy as np
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper
+from small_models import JOB, PROVIDER, SALT, calibration, mlp, save
 
-from conftest import JOB, PROVIDER, SALT, calibration, mlp, save
 from inferproof.errors import InputRejected, ModelRejected, ProofRejected, Reason
 from inferproof.protocol.commitments import hashed_input_commitment
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
@@ -78,7 +78,13 @@ def float_answers(model, inputs):
 
 
 @pytest.mark.parametrize("visibility", list(Visibility))
-@pytest.mark.parametrize("model", [cnn, two_by_two], ids=["cnn", "two_by_two"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(cnn, marks=pytest.mark.slow, id="cnn"),
+        pytest.param(two_by_two, id="two_by_two"),
+    ],
+)
 def test_a_graph_is_proven_and_near_its_float_answers(ezkl_system, tmp_path, model, visibility):
     path, arrays = model(tmp_path / "m.onnx"), arrays_for(model.__name__)
     report = ezkl_system.compile(

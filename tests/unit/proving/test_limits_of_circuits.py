@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from small_models import calibration, mlp
 
-from conftest import calibration, mlp
 from inferproof.cli.files import read_file, write_file
 from inferproof.errors import InputRejected, ModelRejected, Reason, RequestRejected
 from inferproof.models.arrays import read_arrays

@@ -4,8 +4,8 @@ import sys
 from types import ModuleType
 
 import pytest
+from small_models import JOB, PROVIDER, SALT
 
-from conftest import JOB, PROVIDER, SALT
 from inferproof.errors import Misconfigured, MissingPart, NotFound, Reason
 from inferproof.proving.base import ProveRequest
 from inferproof.proving.registry import get_system, known_systems
