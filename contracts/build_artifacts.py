@@ -21,7 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from inferproof.chain.contracts import DEVNET_TOKEN, EZKL_VERIFIER, FORMAT
+from inferproof.chain.contracts import BATCH_SETTLER, DEVNET_TOKEN, EZKL_VERIFIER, FORMAT
 from inferproof.protocol.encoding import keccak256
 
 ROOT = Path(__file__).resolve().parent
@@ -121,14 +121,15 @@ def sha256_of(sources: dict[str, str]) -> dict[str, str]:
     return {path: hashlib.sha256(text.encode()).hexdigest() for path, text in sources.items()}
 
 
-def devnet_token() -> dict[str, Any]:
-    file, runs = f"src/{DEVNET_TOKEN}.sol", 200
+def our_contract(name: str) -> dict[str, Any]:
+    """The artifact of a contract in src/."""
+    file, runs = f"src/{name}.sol", 200
     sources = with_imports(file)
     lock = json.loads((ROOT / "package-lock.json").read_text())
     openzeppelin = lock["packages"]["node_modules/@openzeppelin/contracts"]["version"]
     return artifact(
-        DEVNET_TOKEN,
-        compiled(sources, file, DEVNET_TOKEN, runs),
+        name,
+        compiled(sources, file, name, runs),
         settings(runs),
         {"openzeppelin": openzeppelin, "sources_sha256": sha256_of(sources)},
     )
@@ -195,7 +196,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ARTIFACTS)
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    for document in (devnet_token(), ezkl_verifier()):
+    for document in (our_contract(DEVNET_TOKEN), our_contract(BATCH_SETTLER), ezkl_verifier()):
         path = out / f"{document['name']}.json"
         path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         size = len(document["deployed"]) // 2 - 1

@@ -10,6 +10,7 @@ import pytest
 
 from inferproof.chain.abi import calldata, decode_string, event_topic, revert_reason
 from inferproof.chain.contracts import (
+    BATCH_SETTLER,
     DEVNET_TOKEN,
     EZKL_VERIFIER,
     contract_address,
@@ -27,7 +28,7 @@ SHIPPED = files("inferproof.chain") / "artifacts"
 CLONE = Path(__file__).resolve().parents[3]
 
 
-@pytest.mark.parametrize("name", [DEVNET_TOKEN, EZKL_VERIFIER])
+@pytest.mark.parametrize("name", [DEVNET_TOKEN, BATCH_SETTLER, EZKL_VERIFIER])
 def test_an_artifact_names_where_it_comes_from(name: str) -> None:
     artifact = load_artifact(name)
     assert artifact.provenance["compiler"].startswith("solc 0.8.37+")
@@ -36,12 +37,13 @@ def test_an_artifact_names_where_it_comes_from(name: str) -> None:
     assert 0 < len(artifact.deployed) <= 24_576  # EIP-170
 
 
-def test_the_token_artifact_is_of_the_source_in_this_clone() -> None:
+@pytest.mark.parametrize("name", [DEVNET_TOKEN, BATCH_SETTLER])
+def test_our_artifacts_are_of_the_sources_in_this_clone(name: str) -> None:
     import hashlib
 
-    source = (CLONE / "contracts" / "src" / "DevnetUSD.sol").read_bytes()
-    digests = load_artifact(DEVNET_TOKEN).provenance["sources_sha256"]
-    assert digests["src/DevnetUSD.sol"] == hashlib.sha256(source).hexdigest()
+    source = (CLONE / "contracts" / "src" / f"{name}.sol").read_bytes()
+    digests = load_artifact(name).provenance["sources_sha256"]
+    assert digests[f"src/{name}.sol"] == hashlib.sha256(source).hexdigest()
 
 
 @pytest.mark.slow
@@ -51,7 +53,8 @@ def test_a_fresh_build_gives_the_shipped_artifacts(tmp_path: Path) -> None:
         [sys.executable, str(script), "--out", str(tmp_path)], check=True, capture_output=True
     )
     built = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    assert set(built) == {f"{DEVNET_TOKEN}.json", f"{EZKL_VERIFIER}.json"}
+    names = (DEVNET_TOKEN, BATCH_SETTLER, EZKL_VERIFIER)
+    assert set(built) == {f"{name}.json" for name in names}
     for name, text in built.items():
         assert (SHIPPED / name).read_text() == text
 
