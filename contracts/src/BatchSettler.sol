@@ -30,8 +30,9 @@ struct Authorization {
 /// those after it, and which item is the first to succeed cannot be known before. An item that
 /// burns all it is given, as a contract wallet that checks its own signature can, leaves the others
 /// their shares. A transaction that brings `items * (itemGas + ITEM_OVERHEAD)` for the loop has all
-/// the shares; what it brings beyond is for first transfers, and each burner can take one `itemGas`
-/// of it.
+/// the shares; what it brings beyond is for new payees, and each burner can take one `itemGas` of
+/// it. Never estimate a batch: with too little gas it does nothing and succeeds, so that an
+/// estimate finds the least gas under which nothing is tried.
 contract BatchSettler {
     /// @notice Most items in a batch. Behind a proxy a dollar transfer takes up to 80,000 gas, and
     /// 200 of them just fit the 2^24 gas that EIP-7825 allows one transaction.
@@ -74,7 +75,7 @@ contract BatchSettler {
     /// @notice Settles every item that the token accepts.
     /// @param token The EIP-3009 token that all items are for.
     /// @param itemGas Gas that is kept back for the token's call of each item: what one transfer
-    /// takes when neither payee nor token is touched for the first time.
+    /// takes to a payee who holds some of the token, when it is the first in its transaction.
     /// @param items The authorizations. An item that appears twice settles once.
     /// @return settled How many items the token accepted.
     function settle(IERC3009 token, uint32 itemGas, Authorization[] calldata items)

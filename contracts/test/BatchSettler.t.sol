@@ -273,6 +273,15 @@ contract BatchSettlerTest is Batches {
         assertEq(settleWith(sharesOf(5) + ITEM_GAS + 2_000, address(burning), items), 1);
     }
 
+    function test_gas_eachBurnerTakesOneShareMoreAtMost() public {
+        BurningToken burning = new BurningToken(2 * ITEM_GAS - 2_000);
+        Item[] memory items = new Item[](6);
+        items[3].nonce = bytes32(uint256(2)); // after three burners, one that needs two shares
+        uint256 gas = sharesOf(6) + 4 * ITEM_GAS + 2_000;
+        assertEq(settleWith(gas, address(burning), items), 1);
+        assertEq(settleWith(gas - ITEM_GAS, address(burning), items), 0);
+    }
+
     function test_gas_withoutGasBesideTheSharesItMayNot() public {
         BurningToken burning = new BurningToken(2 * ITEM_GAS - 2_000);
         Item[] memory items = new Item[](5);
@@ -312,6 +321,23 @@ contract BatchSettlerTest is Batches {
                 assertTrue(settled[i] || !settled[0], "refused for want of gas");
             }
         }
+    }
+
+    function test_gas_aShareIsGivenWholeOrNotAtAll() public {
+        uint32 itemGas = 2_000_000;
+        BurningToken burning = new BurningToken(itemGas - 1_000);
+        Item[] memory items = new Item[](1);
+        items[0].nonce = bytes32(uint256(2));
+        uint256 tried;
+        for (uint256 gas = itemGas; gas < itemGas + 60_000; gas += 4_000) {
+            recorder.recordLogs();
+            batch.settle{gas: gas}(IERC3009(address(burning)), itemGas, items);
+            (, bool[] memory settled, uint256 count) =
+                outcomes(address(batch), recorder.getRecordedLogs());
+            assertTrue(count == 0 || settled[0], "refused for want of gas");
+            tried += count;
+        }
+        assertTrue(tried > 0 && tried < 15, "the gas is never or always enough");
     }
 
     // -- fuzz ----------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ abstract contract Batches is Authorizations {
     Recorder internal constant recorder = Recorder(address(vm));
     bytes32 internal constant MOVED = keccak256("Transfer(address,address,uint256)");
     uint256 internal constant NOW = 1_800_000_000;
-    uint32 internal constant ITEM_GAS = 37_500;
+    uint32 internal constant ITEM_GAS = 42_500;
 
     function signed(DevnetUSD token, uint256 key, Authorization memory a)
         internal
@@ -104,7 +104,7 @@ contract TrickyToken {
         }
         if (trick == Trick.REVERT_WITH_A_WORD) revert Refuse(7);
         if (trick == Trick.REVERT_AT_LENGTH) {
-            assembly { revert(0, 8192) }
+            assembly { revert(0, 100000) }
         }
         if (trick == Trick.BURN_ALL_GAS) {
             for (uint256 i = 1;; ++i) {
@@ -112,11 +112,11 @@ contract TrickyToken {
             }
         }
         if (trick == Trick.BURN_AND_REVERT_AT_LENGTH) {
-            while (gasleft() > 1_000) store[0] = gasleft();
+            while (gasleft() > 250) {}
             assembly { revert(0, 132) }
         }
         if (trick == Trick.RETURN_AT_LENGTH) {
-            assembly { return(0, 8192) }
+            assembly { return(0, 100000) }
         }
         if (trick == Trick.INVALID_OPCODE) {
             assembly ("memory-safe") { invalid() }

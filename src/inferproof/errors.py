@@ -282,6 +282,9 @@ class Reason(Enum):
     SETTLEMENT_NO_TRANSFER = (
         "transaction {tx} does not move {value} from {payer} to {payee} under nonce {nonce}"
     )
+    BATCH_CODE_UNKNOWN = (
+        "the code at {address} is not the {contract} that this version ships; deploy that one"
+    )
     VKA_MALFORMED = "the verifying-key artifact is not a list of 32-byte words"
     VKA_NOT_REGISTERED = (
         "the verifier at {verifier} does not know the verifying key {digest}; register it first"

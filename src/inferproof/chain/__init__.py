@@ -5,6 +5,7 @@ abi           call data, return words, reasons of reverts
 transactions  sign, send, wait, deploy
 contracts     ABI and bytecode that come with the package
 token         an EIP-3009 dollar token: what a settler needs, and the check at start
+batch         many authorizations in one transaction, each settled on its own
 verifier      the reusable ezkl verifier
 deployments   one file of addresses for each network
 """
