@@ -34,8 +34,8 @@ struct Authorization {
 /// it. Never estimate a batch: with too little gas it does nothing and succeeds, so that an
 /// estimate finds the least gas under which nothing is tried.
 contract BatchSettler {
-    /// @notice Most items in a batch. Behind a proxy a dollar transfer takes up to 80,000 gas, and
-    /// 200 of them just fit the 2^24 gas that EIP-7825 allows one transaction.
+    /// @notice Most items in a batch. At 80,000 gas each, share, overhead and call data together,
+    /// 200 just fit the 2^24 gas that EIP-7825 allows one transaction.
     uint256 public constant MAX_ITEMS = 200;
 
     /// @notice Gas for what surrounds the call of one item: reading it, the call's own price, and
