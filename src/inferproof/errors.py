@@ -46,6 +46,9 @@ class Reason(Enum):
         "the model is written for ONNX opset {opset}; opsets {oldest} to {newest} are supported, "
         "onnx.version_converter brings it there"
     )
+    MODEL_OPSET_NOT_CONVERTED = (
+        "the model is written for ONNX opset {opset} and cannot be brought to opset {target}: {why}"
+    )
     MODEL_UNKNOWN_DOMAIN = (
         "operator {op} is of the domain {domain}; only standard ONNX operators are accepted"
     )
@@ -225,6 +228,7 @@ class Reason(Enum):
     FILE_UNREADABLE = "{path} cannot be read: {why}"
     FILE_TOO_LARGE = "{path} is larger than {limit} bytes"
     FILE_NOT_WRITTEN = "{path} cannot be written: {why}"
+    SYSTEM_REFUSED = "the operating system refuses {path}: {why}"
     SYSTEM_UNKNOWN = "there is no proof system {name}; known are: {known}"
     PROVER_TIME_LIMIT = "the prover did not finish within {seconds} seconds and was stopped"
     PROVER_CANCELLED = "the proof was cancelled"
@@ -299,11 +303,15 @@ class Reason(Enum):
     DEPLOYMENT_MALFORMED = "the deployment file {path} is malformed: {why}"
     CONTRACT_ARTIFACT_MALFORMED = "the contract artifact {name} of this package is damaged: {why}"
     DEVNET_NOT_STARTED = "anvil did not start: {why}"
+    DEVNET_FOLDER_BUSY = "another local chain uses the folder {path}; end it, or name another one"
 
     # -- receipts and policy (verify/) --------------------------------------------------------
     RECEIPT_SIGNATURE = "the receipt is not signed by gateway {gateway}"
     RECEIPT_QUOTE = "the quote in the receipt is for another model, request or provider"
-    RECEIPT_JOB = "the job in the statement does not follow from the payment; expected {expected}"
+    RECEIPT_JOB = (
+        "the job in the statement does not follow from payment, request and salt; "
+        "expected {expected}"
+    )
     RECEIPT_NONCE = "the payment's nonce is not made of the request and the salt in the receipt"
     RECEIPT_TIMES = (
         "no order fits the receipt's times: quote and payment hold from {earliest}, "
@@ -453,7 +461,8 @@ _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff
 must neither steer a terminal, nor forge a line of a log, nor fail to be written as UTF-8."""
 
 
-def _visible(fact: object) -> object:
+def visible(fact: object) -> object:
+    """The fact; where it is text, with every character of `_UNSEEN` spelt out."""
     if type(fact) is not str:
         return fact
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), fact)
@@ -464,7 +473,7 @@ class InferproofError(Exception):
 
     def __init__(self, reason: Reason, **facts: object) -> None:
         self.reason = reason
-        self.facts = {name: _visible(fact) for name, fact in facts.items()}
+        self.facts = {name: visible(fact) for name, fact in facts.items()}
         self.message = reason.value.format(**self.facts)
         super().__init__(self.message)
 

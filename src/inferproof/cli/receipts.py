@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inferproof.cli.console import err, failures, out, print_json
+from inferproof.cli.console import err, failures, out, plain, print_json
 from inferproof.cli.files import read_file
 from inferproof.client.tools import installed_tools
 from inferproof.errors import MissingPart, Reason
@@ -64,7 +64,7 @@ def _quiet(_step: Step) -> None:
 
 def _show(step: Step) -> None:
     mark = "[green]✓[/]" if step.status is StepStatus.PASSED else "[yellow]–[/]"
-    err.print(f"{mark} {step.number:2}  {step.name}  [dim]{step.detail}[/]", soft_wrap=True)
+    err.print(f"{mark} {step.number:2}  {step.name}  [dim]{plain(step.detail)}[/]")
 
 
 async def _ask_chain(
@@ -99,14 +99,13 @@ def print_verified(verified: VerifiedReceipt) -> None:
     for tensor in verified.proof.outputs:
         values = ", ".join(f"{v:.4g}" for v in tensor.to_array().reshape(-1)[:8])
         more = ", …" if len(tensor.values) > 8 else ""
-        out.print(f"[bold]{tensor.name}[/] {list(tensor.shape)}: {values}{more}", soft_wrap=True)
-    out.print(f"[bold]assurance[/] {receipt.assurance.value}: {receipt.proven}", soft_wrap=True)
+        out.print(f"[bold]{plain(tensor.name)}[/] {list(tensor.shape)}: {values}{more}")
+    out.print(f"[bold]assurance[/] {receipt.assurance.value}: {plain(receipt.proven)}")
     for claim in receipt.claims:
         colour = _STATUS_COLOUR[claim.status]
         out.print(
-            f"  [{colour}]{claim.status.value:8}[/] {claim.name:18} "
-            f"[dim]{claim.source.value}[/]: {claim.reason}",
-            soft_wrap=True,
+            f"  [{colour}]{claim.status.value:8}[/] {plain(claim.name):18} "
+            f"[dim]{claim.source.value}[/]: {plain(claim.reason)}"
         )
     out.print("[bold green]verified[/]")
 
