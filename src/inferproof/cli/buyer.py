@@ -14,7 +14,7 @@ from inferproof.cli.files import check_writable, read_file, read_key, write_file
 from inferproof.cli.gateway import ask, checked_url
 from inferproof.client import Answer, Client, Limits, Offer
 from inferproof.errors import InputRejected, Reason, RequestRejected, Unavailable
-from inferproof.protocol.encoding import keccak256
+from inferproof.protocol.encoding import is_json_shallow, keccak256
 from inferproof.protocol.receipt import encode_receipt_file
 from inferproof.protocol.signature import SigningKey
 from inferproof.types.digest import Address, Digest
@@ -177,9 +177,11 @@ def read_input(text: str) -> Any:
 
 def _json_or_text(text: str) -> Any:
     as_text = text.rstrip("\r\n")
+    if not is_json_shallow(text.encode("utf-8")):
+        return as_text
     try:
         value = json.loads(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return as_text
     # NaN and Infinity alone are words, not numbers of JSON.
     return as_text if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from inferproof.cli.console import MAX_PORT, JsonFlag, failures, out, plain, print_json, progress
+from inferproof.cli.parts import need
 from inferproof.errors import Reason, Unavailable
 
 DEFAULT_RPC_PORT = 8545
@@ -45,9 +46,10 @@ def demo(
     as_json: JsonFlag = False,
 ) -> None:
     """Buy three proved predictions on a local chain, re-check everything, and try to cheat."""
-    from inferproof.cli.demo import run_demo
-
     with failures(as_json=as_json):
+        need("the demonstration", "inferproof.testing.market", extra="all")
+        from inferproof.cli.demo import run_demo
+
         run_demo(folder, as_json=as_json)
 
 
@@ -60,9 +62,10 @@ def up(
 
     Its keys are public: use them for nothing else. Runs until Ctrl-C.
     """
-    from inferproof.testing.market import LocalChain
-
     with failures(as_json=as_json), ExitStack() as stack:
+        need("a local chain", "inferproof.testing.market", extra="all")
+        from inferproof.testing.market import LocalChain
+
         with progress("starting") as report:
             chain = stack.enter_context(LocalChain(folder, rpc_port=port, report=report))
         info = chain.devnet
@@ -89,9 +92,10 @@ def serve(
     as_json: JsonFlag = False,
 ) -> None:
     """Start a local chain and a gateway on it that sells the three models. Runs until Ctrl-C."""
-    from inferproof.testing.market import Market
-
     with failures(as_json=as_json), ExitStack() as stack:
+        need("a local market", "inferproof.testing.market", extra="all")
+        from inferproof.testing.market import Market
+
         with progress("starting") as report:
             market = stack.enter_context(
                 Market(folder, port=port, rpc_port=rpc_port, report=report)

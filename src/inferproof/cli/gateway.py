@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import typer
 
+from inferproof.cli.console import MAX_PORT
 from inferproof.client.steps import Call, Reply, json_body, refusal, unreadable
 from inferproof.errors import Reason, Unavailable
 
@@ -16,6 +17,7 @@ def checked_url(url: str | None) -> str | None:
     try:
         parsed = httpx.URL(url)
         whole = parsed.scheme in ("http", "https") and bool(parsed.host)
+        whole = whole and (parsed.port is None or 0 < parsed.port <= MAX_PORT)
     except (httpx.InvalidURL, ValueError):
         whole = False
     if not whole:

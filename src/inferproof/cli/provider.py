@@ -9,7 +9,7 @@ import typer
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, progress
 from inferproof.cli.files import read_key
 from inferproof.cli.gateway import ask, checked_url
-from inferproof.cli.serve import need_server
+from inferproof.cli.parts import need
 from inferproof.cli.verify import warn_of_setup
 from inferproof.models.card import load_card
 from inferproof.proving.base import SrsSource
@@ -80,7 +80,7 @@ def publish(
 ) -> None:
     """Publish a compiled model at the gateway of this machine's settings, running or not."""
     with failures(as_json=as_json):
-        need_server("publishing")
+        need("publishing", "inferproof.app", extra="server")
         from inferproof.app import install_model
         from inferproof.settings import Settings
 
@@ -102,7 +102,7 @@ def submit(
 ) -> None:
     """Submit a model, signed, to somebody else's gateway, whose operator approves it."""
     with failures(as_json=as_json):
-        need_server("submitting")
+        need("submitting", "inferproof.app", extra="server")
         from inferproof.app import submission
 
         document, signature = submission(card, compiled, read_key(key_file))

@@ -8,8 +8,8 @@ from typing import Any
 
 from inferproof.cli.console import err, failures, out, plain, print_json
 from inferproof.cli.files import read_file
+from inferproof.cli.parts import need
 from inferproof.client.tools import installed_tools
-from inferproof.errors import MissingPart, Reason
 from inferproof.protocol.receipt import MAX_BYTES
 from inferproof.types.digest import Address
 from inferproof.types.receipt import ClaimStatus
@@ -74,15 +74,8 @@ async def _ask_chain(
     done: int,
     show: Callable[[Step], None],
 ) -> list[Step]:
-    try:
-        from inferproof.chain.receipts import chain_steps
-    except ImportError:
-        raise MissingPart(
-            Reason.MISSING_LIBRARY,
-            feature="asking a chain",
-            package="web3",
-            command="pip install 'inferproof[chain]'",
-        ) from None
+    need("asking a chain", "inferproof.chain.receipts", extra="chain")
+    from inferproof.chain.receipts import chain_steps
     from inferproof.cli.onchain import evm_call
 
     steps: list[Step] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inferproof.cli.console import JsonFlag, err, failures, plain, print_json
-from inferproof.errors import MissingPart, Reason
+from inferproof.cli.parts import need
 
 if TYPE_CHECKING:
     from inferproof.app import App
@@ -35,7 +35,7 @@ def serve(
     """
     given = {"host": host, "port": port, "data_dir": data_dir}
     with failures(as_json=as_json):
-        need_server("serving")
+        need("serving", "uvloop", "inferproof.app", extra="server")
         import uvloop
 
         from inferproof.settings import Settings
@@ -44,26 +44,6 @@ def serve(
         _log(settings.log_level)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, as_json=as_json))
-
-
-def need_server(feature: str) -> None:
-    """Returns when all that a gateway is made of is installed.
-
-    Raises: MissingPart MISSING_LIBRARY.
-    """
-    try:
-        import uvloop  # noqa: F401
-
-        import inferproof.app  # noqa: F401 - all that serving needs, or the name of what lacks
-    except ImportError as missing:
-        if (missing.name or "").startswith("inferproof"):
-            raise  # a fault of ours, not a package that lacks
-        raise MissingPart(
-            Reason.MISSING_LIBRARY,
-            feature=feature,
-            package=missing.name or "fastapi",
-            command="pip install 'inferproof[server]'",
-        ) from missing
 
 
 async def _serve(settings: "Settings", *, as_json: bool) -> None:
