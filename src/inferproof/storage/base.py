@@ -180,7 +180,8 @@ class OrderBook(Protocol):
     """
 
     async def reserve(self, order: Order) -> Reservation:
-        """The job of this order: a new one, RESERVED, or the one this payment already bought.
+        """The job of this order: a new one, RESERVED, or the one this payment already bought,
+        which may have another job id where request or salt were other ones.
 
         Raises: Conflict PAYMENT_REPLAYED when the payment is reserved for another request or on
         other terms; Conflict PAYMENT_ID_REUSED when the payer's payment id is.
@@ -194,6 +195,11 @@ class OrderBook(Protocol):
         ...
 
     async def job_of_proof(self, proof_digest: Digest) -> Job | None: ...
+
+    async def find_payment(self, payment: Authorization) -> Job | None:
+        """The job that reserved this authorization: the one with its network, token, payer and
+        nonce, whatever its other terms."""
+        ...
 
     async def find_payment_id(self, payer: Address, payment_id: str) -> Job | None: ...
 

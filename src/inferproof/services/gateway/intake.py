@@ -136,7 +136,7 @@ class Intake:
         # 10
         reservation = await self._orders.reserve(
             Order(
-                job_id=_job_id(payment),
+                job_id=_job_id(offered, digest),
                 model_id=registered.record.id,
                 model_version=registered.record.version,
                 model_commitment=registered.record.commitment,
@@ -156,7 +156,8 @@ class Intake:
         return reservation.job, reservation.outcome
 
     async def _known(self, offered: Offered, digest: Digest) -> Job | None:
-        job = await self._orders.find(_job_id(offered.payment))
+        # By the payment and not by the job id, which another request would change.
+        job = await self._orders.find_payment(offered.payment)
         if job is not None:
             check_same_payment(job, digest, offered.payment)
             return job
@@ -245,6 +246,7 @@ def _nonce_salt(offered: Offered) -> Digest | None:
     return Digest(offered.binding_salt) if offered.binding_salt is not None else None
 
 
-def _job_id(payment: Authorization) -> Digest:
-    asset = payment.asset
-    return job_id(asset.network, asset.address, payment.payer, payment.nonce)
+def _job_id(offered: Offered, request: Digest) -> Digest:
+    payment, asset = offered.payment, offered.payment.asset
+    salt = _nonce_salt(offered)
+    return job_id(asset.network, asset.address, payment.payer, payment.nonce, request, salt)

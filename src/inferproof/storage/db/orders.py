@@ -28,7 +28,7 @@ from inferproof.storage.db.codec import (
     select_jobs,
 )
 from inferproof.storage.db.engine import Database
-from inferproof.storage.db.reservations import reserve
+from inferproof.storage.db.reservations import is_payment, reserve
 from inferproof.storage.db.tables import (
     answers,
     jobs,
@@ -50,7 +50,7 @@ from inferproof.storage.db.transitions import (
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Network
-from inferproof.types.payment import SettlementState
+from inferproof.types.payment import Authorization, SettlementState
 
 RECOVERY_LIMIT = 256
 """How many jobs one look for lost leases or passed deadlines takes; the next look takes more."""
@@ -83,6 +83,9 @@ class SqlOrderBook:
 
     async def job_of_proof(self, proof_digest: Digest) -> Job | None:
         return await self._first(answers.c.proof_digest == proof_digest)
+
+    async def find_payment(self, payment: Authorization) -> Job | None:
+        return await self._first(*is_payment(payment))
 
     async def find_payment_id(self, payer: Address, payment_id: str) -> Job | None:
         c = payment_reservations.c
