@@ -139,6 +139,15 @@ async def test_what_the_token_refuses_moves_nothing(till: Till) -> None:
     assert await chain.balance(PAYEE) == before
 
 
+async def test_time_goes_on_with_blocks_and_decides_what_is_over(till: Till) -> None:
+    chain, before = till.chain, await till.chain.time()
+    assert (await till.settle(till.authorize(1))).succeeded
+    now = await chain.time()
+    assert before <= now
+    assert abs(now - till.now()) < 60
+    assert not (await till.settle(till.authorize(2, valid_before=now))).succeeded
+
+
 async def test_refund(till: Till) -> None:
     chain = till.chain
     before, funds = await chain.balance(PAYEE), await chain.balance(chain.sender)
