@@ -9,7 +9,16 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from inferproof.cli.console import JsonFlag, err, failures, out, plain, print_json, print_table
+from inferproof.cli.console import (
+    JsonFlag,
+    err,
+    failures,
+    out,
+    plain,
+    print_json,
+    print_table,
+    progress,
+)
 from inferproof.cli.files import check_writable, read_file, read_key, write_file
 from inferproof.cli.gateway import ask, checked_url
 from inferproof.client import Answer, Client, Limits, Offer
@@ -24,6 +33,8 @@ from inferproof.verify.policy import Policy
 
 MAX_INPUT_BYTES = 64 * 2**20
 LIST_TIMEOUT_S = 15.0
+QUOTE_ATTEMPTS = 2
+"""Nothing is at stake yet: who types an address that nobody answers at is told soon."""
 
 Url = Annotated[
     str, typer.Argument(metavar="URL", help="The gateway's address.", callback=checked_url)
@@ -83,7 +94,7 @@ def quote(url: Url, model: Model, value: Input, as_json: JsonFlag = False) -> No
     """Ask what a call would cost. Nothing is paid and nothing is signed."""
     nobody = SigningKey(keccak256(b"inferproof/no-payer"))  # an offer needs no payer
     with failures(as_json=as_json):
-        with Client(url, key=nobody) as client:
+        with Client(url, key=nobody, attempts=QUOTE_ATTEMPTS) as client:
             offer = client.offer(model, read_input(value))
         if as_json:
             print_json(offer_json(offer))
@@ -123,14 +134,18 @@ def call(
             budget=budget,
             payees=frozenset(map(Address.from_hex, payee)) if payee else None,
         )
-        with Client(
-            url,
-            key=read_key(key_file),
-            limits=limits,
-            policy=Policy(minimum_assurance=minimum_assurance),
-            state=state,
-            dry_run=dry_run,
-        ) as client:
+        with (
+            Client(
+                url,
+                key=read_key(key_file),
+                limits=limits,
+                policy=Policy(minimum_assurance=minimum_assurance),
+                state=state,
+                dry_run=dry_run,
+            ) as client,
+            progress("calling") as report,
+        ):
+            report("paying, proving, verifying", 0.5)
             answer = client.infer(model, read_input(value), max_price=max_price)
         _keep(answer, receipt, url)
         _show_answer(answer, receipt, as_json=as_json)
@@ -149,7 +164,11 @@ def resume(
     """Ask again for a call that was paid for and has no answer yet. Never pays twice."""
     with failures(as_json=as_json):
         check_writable(receipt)
-        with Client(url, key=read_key(key_file), state=state) as client:
+        with (
+            Client(url, key=read_key(key_file), state=state) as client,
+            progress("calling") as report,
+        ):
+            report("asking again", 0.5)
             answer = client.resume(Digest.from_hex(job))
         _keep(answer, receipt, url)
         _show_answer(answer, receipt, as_json=as_json)

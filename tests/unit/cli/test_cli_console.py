@@ -100,6 +100,8 @@ def test_the_wrong_file_is_a_rejection_for_people_and_programs(
     target = tmp_path / kind
     if kind == "folder" and words == ["verify", "{}"]:
         pytest.skip("a folder without a proof is wrong usage")
+    if kind == "empty" and words[0] == "quote":
+        pytest.skip("an empty text is an input")
     if kind == "empty":
         target.touch()
     if kind == "noise":
