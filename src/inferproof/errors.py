@@ -256,6 +256,10 @@ class Reason(Enum):
     PAYMENT_EXPIRED = (
         "the authorization ends at {valid_before}; at {now} it must last {margin} seconds longer"
     )
+    PAYMENT_TOO_LONG = (
+        "the authorization ends at {valid_before}, more than {longest} seconds after {now}; "
+        "sign one that ends sooner"
+    )
     JOB_TRANSITION_ILLEGAL = "a job that is {state} does not allow {transition}"
 
     # -- the chain (chain/, testing/devnet.py) -----------------------------------------------
@@ -401,6 +405,10 @@ class Reason(Enum):
     )
     PAYMENT_NONCE_USED = "the authorization's nonce {nonce} is used up on the chain; sign a new one"
     PAYMENT_BALANCE = "the payer has {balance} {symbol}, the price is {price} {symbol}"
+    PAYMENT_PROMISED = (
+        "the payer has {balance} {symbol}, of which {promised} {symbol} are promised to orders "
+        "that have not settled yet; the price is {price} {symbol}"
+    )
     SETTLEMENT_REVERTED = "the settlement {tx} failed on chain; no money moved"
     SETTLEMENT_CANCELLED = "the payer cancelled the authorization before it settled"
     SETTLEMENT_EXPIRED = "the authorization ended at {valid_before} before it was sent"

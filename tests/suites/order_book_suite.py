@@ -245,6 +245,25 @@ class TestReserving:
         assert (await orders.depth())[JobState.RESERVED] == 51
         assert await orders.waiting() == 51
 
+    async def test_what_a_payer_promised(self, orders: OrderBook) -> None:
+        # QUEUED last, since claiming for another state would take it.
+        states = sorted(JobState, key=lambda state: state is JobState.QUEUED)
+        for number, state in enumerate(states):
+            await brought_to(orders, state, number)
+        payment = order().payment
+        network, token = payment.asset.network, payment.asset.address
+        expected = {
+            order(number).payment.nonce: payment.amount
+            for number, state in enumerate(states)
+            if state in (JobState.RESERVED, JobState.SETTLING)
+        }
+        assert len(expected) == 2
+        assert await orders.unsettled(network, token, payment.payer) == expected
+        other = Address(bytes(20))
+        assert await orders.unsettled(network, other, payment.payer) == {}
+        assert await orders.unsettled(network, token, other) == {}
+        assert await orders.unsettled(Network.evm(1), token, payment.payer) == {}
+
     async def test_the_largest_amounts_are_exact(self, orders: OrderBook) -> None:
         quote = SAMPLE.quote()
         largest = order(

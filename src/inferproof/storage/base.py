@@ -211,6 +211,12 @@ class OrderBook(Protocol):
         """How many jobs are in each state."""
         ...
 
+    async def unsettled(
+        self, network: Network, token: Address, payer: Address
+    ) -> Mapping[Digest, int]:
+        """Amounts, by nonce, of the payer's payments whose jobs are reserved or settling."""
+        ...
+
     async def waiting(self) -> int:
         """How many jobs are reserved, settling, queued or running."""
         ...

@@ -8,6 +8,7 @@ from inferproof.errors import PaymentRejected, Reason, RequestRejected
 from inferproof.protocol.authorization import (
     asset_domain,
     authorization_digest,
+    check_end,
     check_signature,
     check_terms,
     check_time,
@@ -188,6 +189,18 @@ def test_a_payment_that_would_end_on_its_way_to_the_chain() -> None:
         f"at {now} it must last 30 seconds longer",
     ):
         check_time(PAYMENT, now, 30)
+
+
+def test_a_payment_that_ends_too_late() -> None:
+    now = PAYMENT.valid_before - 1200
+    check_end(PAYMENT, now, 1200)
+    with rejects(
+        Reason.PAYMENT_TOO_LONG,
+        f"the authorization ends at {PAYMENT.valid_before}, more than 1199 seconds after {now}; "
+        "sign one that ends sooner",
+        kind=PaymentRejected,
+    ):
+        check_end(PAYMENT, now, 1199)
 
 
 def test_the_domain_of_an_asset_is_its_own() -> None:

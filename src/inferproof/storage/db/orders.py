@@ -60,6 +60,8 @@ _WAITING = tuple(
     for state in (JobState.RESERVED, JobState.SETTLING, JobState.QUEUED, JobState.RUNNING)
 )
 
+_UNSETTLED = (JobState.RESERVED.value, JobState.SETTLING.value)
+
 
 class SqlOrderBook:
     """The OrderBook over one database."""
@@ -111,6 +113,26 @@ class SqlOrderBook:
             )
             counted = {JobState(state): int(count) for state, count in found}
             return {state: counted.get(state, 0) for state in JobState}
+
+        return await self._db.read(ask)
+
+    async def unsettled(
+        self, network: Network, token: Address, payer: Address
+    ) -> Mapping[Digest, int]:
+        c = payment_reservations.c
+
+        async def ask(connection: AsyncConnection) -> Mapping[Digest, int]:
+            found = await connection.execute(
+                select(c.nonce, c.amount)
+                .join(jobs, jobs.c.job_id == c.job_id)
+                .where(
+                    jobs.c.state.in_(_UNSETTLED),
+                    c.network == network.caip2,
+                    c.token == token,
+                    c.payer == payer,
+                )
+            )
+            return {row.nonce: row.amount for row in found}
 
         return await self._db.read(ask)
 
