@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table, progress
-from inferproof.errors import InputRejected, Reason
+from inferproof.errors import InputRejected, ModelRejected, Reason
 from inferproof.models.arrays import read_arrays
 from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
@@ -72,9 +72,13 @@ def _probe(system: ProofSystem, file: Path, report: Any) -> SystemProbe:
     def quantise(_model: LoadedModel, calibration: dict[str, Any]) -> Quantised:
         with tempfile.TemporaryDirectory(prefix="inferproof-inspect-") as scratch:
             folder = Path(scratch) / "compiled"
-            # A bound that always holds: the report is to say how far off it is, not to refuse.
-            request = CompileRequest(file, calibration, folder, max_error=1.0)
-            system.compile(request, report)
+            try:
+                system.compile(CompileRequest(file, calibration, folder), report)
+            except ModelRejected as error:
+                if error.reason is not Reason.CIRCUIT_INACCURATE:
+                    raise
+                # The report is to say how far off it is, not to refuse: a bound that always holds.
+                system.compile(CompileRequest(file, calibration, folder, max_error=1.0), report)
             return Quantised(evaluator.evaluate(folder, calibration), system.estimate(folder))
 
     if not isinstance(system, Evaluator):

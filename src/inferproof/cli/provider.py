@@ -119,4 +119,5 @@ def submit(
     if as_json:
         print_json(view)
     else:
-        out.print(f"{plain(view.get('name'))} is {plain(view.get('status'))}")
+        name = f"{view.get('id')}@{view.get('version')}"
+        out.print(f"{plain(name)} is {plain(view.get('status'))}")
