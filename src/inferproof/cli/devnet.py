@@ -115,7 +115,7 @@ def serve(
         if not as_json:
             out.print(
                 f"\ntry: inferproof call {market.url} crypto-news-sentiment "
-                f"--input 'Exchange resumes withdrawals after audit' --max-price 0.25 "
+                f"--input 'Regulator approves the first spot fund' --max-price 0.25 "
                 f"--key-file {plain(shlex.quote(str(buyer)))}\nstop with Ctrl-C"
             )
         _wait(lambda: market.running)
