@@ -383,6 +383,10 @@ class Reason(Enum):
     SUBMISSION_MALFORMED = "the submission cannot be read: {why}"
     SUBMISSION_SIGNATURE = "the submission is not signed by its provider {provider}"
     SUBMISSION_MISMATCH = "the card says {what} {card}, the verifier bundle says {bundle}"
+    SUBMISSION_CURRENCY = (
+        "the card's price is in {currency}, of {decimals} decimals; this gateway is paid in "
+        "{symbol}, of {got}"
+    )
     JOB_UNKNOWN = "there is no job {job}"
     FENCE_STALE = "claim {fence} of job {job} is over; another claim was made since"
     JOB_ATTEMPTS = "the job was given up after {attempts} attempts; the last one ended so: {why}"
