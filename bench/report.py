@@ -67,14 +67,18 @@ def _state(results: dict[str, Any]) -> str:
 
 def _noise(models: list[dict[str, Any]]) -> str:
     spreads = [model[peer]["prove_s"] for model in models for peer in PEERS]
-    rounds = {s["count"] for s in spreads}
-    if rounds == {1}:
+    repeated = [s for s in spreads if s["count"] > 1]
+    if not repeated:
         return "one round only, so that nothing is known of it."
-    widest = max((s["high"] - s["low"]) / s["median"] for s in spreads)
+    widest = max((s["high"] - s["low"]) / s["median"] for s in repeated)
+    single = len(spreads) - len(repeated)
+    more = (
+        " A proving time without a range comes from one round: do not quote it." if single else ""
+    )
     return (
         "ranges in the tables go from the smallest to the largest of the rounds' medians. "
         f"The widest range of a proving time is {widest:.0%} of its median: read no "
-        "difference below that."
+        f"difference below that.{more}"
     )
 
 
@@ -208,8 +212,8 @@ def _how(results: dict[str, Any]) -> str:
     return f"""\
 ## How it is measured
 
-- Every command is a process of its own, with as many prover threads as there are cores. Nothing
-  else of ours runs meanwhile. inferproof and plain ezkl take turns.
+- Every command is a process of its own, with as many prover threads as there are cores. The
+  benchmark runs one at a time; inferproof and plain ezkl take turns.
 - **inferproof** is `inferproof compile`, `prove --repeat N --json` and `verify --json`.
   `compile` includes tuning, keys and one trial proof. `prove` runs from the input to the proof,
   witness included, after a warm-up; ezkl reads the proving key from disk (then cached) in every

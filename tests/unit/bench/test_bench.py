@@ -137,6 +137,18 @@ def test_the_report_has_both_sides_and_their_ratios(results: dict[str, Any]) -> 
     assert "is 20% of its median" in report
 
 
+def test_a_time_of_one_round_has_no_range_and_is_not_to_be_quoted(
+    results: dict[str, Any],
+) -> None:
+    assert "do not quote it" not in render(results)
+    results["models"][0]["ezkl"]["prove_s"] = Spread(2.5, 2.5, 2.5, 1).json()
+    report = render(results)
+    assert "| 2.50 s | 5.0 ms (4.5–5.5) |" in report
+    assert "comes from one round: do not quote it." in report
+    results["models"][0]["inferproof"]["prove_s"] = Spread(0.5, 0.5, 0.5, 1).json()
+    assert "one round only" in render(results)
+
+
 def test_the_report_says_when_the_machine_was_busy(results: dict[str, Any]) -> None:
     results["gateway_others"] = 0.2
     report = render(results)
@@ -158,9 +170,9 @@ def test_what_is_not_ours_others_took(
     def clock(busy: float | None, ours: float, wall: float) -> None:
         monkeypatch.setattr(machine, "_busy_s", lambda: busy)
         monkeypatch.setattr(machine, "_own_s", lambda: ours)
-        monkeypatch.setattr(machine.time, "monotonic", lambda: wall)
+        monkeypatch.setattr("time.monotonic", lambda: wall)
 
-    monkeypatch.setattr(machine.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
     clock(busy=100.0, ours=10.0, wall=1000.0)
     watch = machine.Watch()
     clock(busy=110.0, ours=own, wall=1010.0)
