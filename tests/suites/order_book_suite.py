@@ -169,10 +169,22 @@ class TestReserving:
         ):
             assert await orders.find_payment(replace(order().payment, **other)) is None
 
-    async def test_another_salt_is_the_same_job(self, orders: OrderBook) -> None:
-        first = await orders.reserve(order(nonce_salt=digest("salt")))
-        again = await orders.reserve(order(job_id=digest("without salt"), nonce_salt=None))
+    async def test_a_salt_that_comes_later_is_the_same_job(self, orders: OrderBook) -> None:
+        first = await orders.reserve(order(nonce_salt=None))
+        again = await orders.reserve(order(job_id=digest("salted"), nonce_salt=digest("salt")))
         assert (again.outcome, again.job) == (Outcome.SAME, first.job)
+        assert await orders.find(digest("salted")) is None
+
+    @pytest.mark.parametrize("salt", [None, digest("another salt")])
+    async def test_a_salt_that_is_missing_or_another_is_a_conflict(
+        self, orders: OrderBook, salt: Digest | None
+    ) -> None:
+        await orders.reserve(order(nonce_salt=digest("salt")))
+        with rejects(
+            Reason.PAYMENT_REPLAYED,
+            "this authorization already pays for another request; sign one with a fresh nonce",
+        ):
+            await orders.reserve(order(job_id=digest("without salt"), nonce_salt=salt))
         assert await orders.find(digest("without salt")) is None
 
     @pytest.mark.parametrize(

@@ -48,9 +48,7 @@ class PaidCall:
     @property
     def job_id(self) -> Digest:
         paid, asset = self.authorization, self.authorization.asset
-        return job_id(
-            asset.network, asset.address, paid.payer, paid.nonce, self.request, self.salt
-        )
+        return job_id(asset.network, asset.address, paid.payer, paid.nonce, self.request, self.salt)
 
     @property
     def request(self) -> Digest:

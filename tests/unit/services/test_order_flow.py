@@ -138,8 +138,8 @@ async def test_requests_that_race_with_one_payment_are_one_job(services: Service
     assert sum(depth.values()) == 1
 
 
-@pytest.mark.parametrize(("first", "second"), [(SALT, None), (None, SALT)])
-async def test_a_repeat_with_or_without_its_salt_is_the_stored_job(
+@pytest.mark.parametrize(("first", "second"), [(SALT, SALT), (None, SALT), (None, None)])
+async def test_a_repeat_is_the_stored_job(
     services: Services, first: bytes | None, second: bytes | None
 ) -> None:
     payment = pay(services.world, salt=SALT)
@@ -147,6 +147,21 @@ async def test_a_repeat_with_or_without_its_salt_is_the_stored_job(
     again = await services.accept(payment=payment, binding_salt=second)
     assert again.id == job.id
     assert services.metrics.payments == {"reserved": 1, "repeated": 1}
+
+
+@pytest.mark.parametrize("guess", [None, bytes([8]) * 32])
+async def test_a_repeat_without_the_salt_that_was_announced_is_a_conflict(
+    services: Services, guess: bytes | None
+) -> None:
+    """The authorization is on the chain: whoever guesses the request still lacks the salt."""
+    payment = pay(services.world, salt=SALT)
+    await services.accept(payment=payment, binding_salt=SALT)
+    with rejects(
+        Reason.PAYMENT_REPLAYED,
+        "this authorization already pays for another request; sign one with a fresh nonce",
+        kind=Conflict,
+    ):
+        await services.accept(payment=payment, binding_salt=guess)
 
 
 async def test_the_job_id_is_made_of_request_and_salt(services: Services) -> None:

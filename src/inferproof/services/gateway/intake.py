@@ -164,7 +164,7 @@ class Intake:
         # By the payment and not by the job id, which another request would change.
         job = await self._orders.find_payment(offered.payment)
         if job is not None:
-            check_same_payment(job, digest, offered.payment)
+            check_same_payment(job, digest, offered.payment, _nonce_salt(offered))
             return job
         if offered.payment_id is not None:
             job = await self._orders.find_payment_id(offered.payment.payer, offered.payment_id)

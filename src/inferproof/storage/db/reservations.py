@@ -107,7 +107,7 @@ async def _existing(connection: AsyncConnection, order: Order) -> Reservation | 
 
 def _again(job: Job, order: Order) -> Reservation | InferproofError:
     try:
-        check_same_payment(job, order.request_digest, order.payment)
+        check_same_payment(job, order.request_digest, order.payment, order.nonce_salt)
     except Conflict as conflict:
         return conflict
     return Reservation(Outcome.SAME, job)
