@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,40 @@ def describe_versions() -> dict[str, str]:
 def load_average() -> float:
     """Processes that want a core, averaged over the last minute."""
     return os.getloadavg()[0]
+
+
+class Watch:
+    """How much of the processor others took while it was watched.
+
+    Children count as ours once they have ended, so everything that was started must have.
+    """
+
+    def __init__(self) -> None:
+        self._busy, self._own, self._wall = _busy_s(), _own_s(), time.monotonic()
+
+    def others(self) -> float | None:
+        """The share of all cores' time since the start; None where the kernel does not tell."""
+        busy = _busy_s()
+        if busy is None or self._busy is None:
+            return None
+        foreign = busy - self._busy - (_own_s() - self._own)
+        cores = os.cpu_count() or 1
+        return max(0.0, foreign / (cores * (time.monotonic() - self._wall)))
+
+
+def _busy_s() -> float | None:
+    """Seconds that all cores worked since the machine started, for this or another machine."""
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return None
+    ticks = [int(part) for part in stat.read_text().split("\n", 1)[0].split()[1:9]]
+    user, nice, system, _idle, _waiting, irq, softirq, steal = ticks
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_s() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def today() -> str:

@@ -4,8 +4,8 @@ from typing import Any
 
 from bench.gateway import STAGES
 
-QUIET_LOAD = 0.7
-"""Of one core: below it, nothing but the system's own work runs."""
+QUIET = 0.05
+"""The share of the processor's time that others may take in a measurement without being named."""
 PEERS = {"inferproof": "inferproof", "ezkl": "plain ezkl"}
 PLOTS = {
     "prove.png": "Seconds for one proof, by model",
@@ -28,10 +28,8 @@ def render(results: dict[str, Any]) -> str:
 
 
 def _head(results: dict[str, Any]) -> str:
-    machine, load = results["machine"], results["load"]
+    machine = results["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    quiet = load["before"] < QUIET_LOAD
-    state = "quiet" if quiet else "**not quiet**: other work ran, and the times below are too long"
     extent = " This is a quick run: far too few repetitions to quote." if results["quick"] else ""
     return "\n".join(
         [
@@ -42,8 +40,7 @@ def _head(results: dict[str, Any]) -> str:
             "",
             f"- **Machine**: {machine['cpu']}, {machine['cores']} cores, "
             f"{machine['memory_bytes'] / 2**30:.0f} GiB of memory, {machine['system']}.",
-            f"- **State**: {state} (load {load['before']:.2f} before the run, "
-            f"{load['after']:.2f} after).",
+            f"- **State**: {_state(results)}",
             f"- **Versions**: {versions}.",
             f"- **Noise**: {_noise(results['models'])}",
             f"- **Length**: the whole run took {results['took_s']:.0f} s.",
@@ -51,16 +48,37 @@ def _head(results: dict[str, Any]) -> str:
     )
 
 
+def _state(results: dict[str, Any]) -> str:
+    """Who else used the machine."""
+    shares = {model["model"]: model["others"] for model in results["models"]}
+    shares["gateway"] = results["gateway_others"]
+    before = f"The load was {results['load_before']:.2f} before the run"
+    known = {name: share for name, share in shares.items() if share is not None}
+    if not known:
+        return f"{before}; what others took meanwhile is not known."
+    if max(known.values()) < QUIET:
+        return f"quiet. {before}, and others took at most {max(known.values()):.1%} of the cores."
+    told = ", ".join(f"{name} {share:.0%}" for name, share in known.items())
+    return (
+        f"**not quiet**: times and ratios below suffer from other work. {before}; of the cores' "
+        f"time others took, while each was measured: {told}."
+    )
+
+
 def _noise(models: list[dict[str, Any]]) -> str:
     spreads = [model[peer]["prove_s"] for model in models for peer in PEERS]
-    rounds = {s["count"] for s in spreads}
-    if rounds == {1}:
+    repeated = [s for s in spreads if s["count"] > 1]
+    if not repeated:
         return "one round only, so that nothing is known of it."
-    widest = max((s["high"] - s["low"]) / s["median"] for s in spreads)
+    widest = max((s["high"] - s["low"]) / s["median"] for s in repeated)
+    single = len(spreads) - len(repeated)
+    more = (
+        " A proving time without a range comes from one round: do not quote it." if single else ""
+    )
     return (
         "ranges in the tables go from the smallest to the largest of the rounds' medians. "
         f"The widest range of a proving time is {widest:.0%} of its median: read no "
-        "difference below that."
+        f"difference below that.{more}"
     )
 
 
@@ -194,8 +212,8 @@ def _how(results: dict[str, Any]) -> str:
     return f"""\
 ## How it is measured
 
-- Every command is a process of its own, with as many prover threads as there are cores. Nothing
-  else of ours runs meanwhile. inferproof and plain ezkl take turns.
+- Every command is a process of its own, with as many prover threads as there are cores. The
+  benchmark runs one at a time; inferproof and plain ezkl take turns.
 - **inferproof** is `inferproof compile`, `prove --repeat N --json` and `verify --json`.
   `compile` includes tuning, keys and one trial proof. `prove` runs from the input to the proof,
   witness included, after a warm-up; ezkl reads the proving key from disk (then cached) in every

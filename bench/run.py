@@ -20,6 +20,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from bench.gateway import Scenario, measure_calls, open_shop  # noqa: E402
 from bench.machine import (  # noqa: E402
+    Watch,
     describe_machine,
     describe_versions,
     load_average,
@@ -53,8 +54,8 @@ def _dense(*sizes: int) -> Make:
     return lambda work: dense_model(sizes, work)
 
 
-SMALL = Effort(rounds=5, repeat=3, verifies=7, limit_s=60)
-LARGE = Effort(rounds=3, repeat=2, verifies=7, limit_s=80)
+SMALL = Effort(rounds=3, repeat=2, verifies=5, limit_s=45)
+LARGE = Effort(rounds=3, repeat=1, verifies=5, limit_s=60)
 FULL = Plan(
     models=(
         (_zoo("sentiment"), SMALL),
@@ -63,10 +64,10 @@ FULL = Plan(
         (_dense(784, 128, 10), LARGE),
     ),
     scenarios=(
-        Scenario(proving=False, concurrency=1, calls=200, warm_up=5, limit_s=45),
-        Scenario(proving=True, concurrency=1, calls=60, warm_up=3, limit_s=60),
+        Scenario(proving=False, concurrency=1, calls=200, warm_up=5, limit_s=40),
+        Scenario(proving=True, concurrency=1, calls=50, warm_up=3, limit_s=50),
         Scenario(proving=False, concurrency=8, calls=200, warm_up=5, limit_s=30),
-        Scenario(proving=True, concurrency=8, calls=64, warm_up=3, limit_s=60),
+        Scenario(proving=True, concurrency=8, calls=64, warm_up=3, limit_s=50),
     ),
 )
 """Sized for ten minutes on two cores; the limits hold it there on slower ones, with fewer runs."""
@@ -97,12 +98,17 @@ def measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
         for make, effort in plan.models:
             # Keys take hundreds of megabytes: each model's are gone before the next.
             with tempfile.TemporaryDirectory(dir=name) as work:
-                models.append(measure_model(make(Path(work)), Path(work), effort))
+                watch = Watch()
+                model = measure_model(make(Path(work)), Path(work), effort)
+                models.append({**model, "others": watch.others()})
+        watch = Watch()
         with open_shop(Path(name)) as shop:
             gateway = [measure_calls(shop, scenario) for scenario in plan.scenarios]
+        others = watch.others()
     return {
         **head,
-        "load": {"before": before, "after": load_average()},
+        "load_before": before,
+        "gateway_others": others,
         "took_s": time.monotonic() - began,
         "models": models,
         "gateway": gateway,

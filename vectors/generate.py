@@ -73,6 +73,7 @@ from inferproof.testing.samples import (
     sample_preprocess,
     sample_receipt_file,
 )
+from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.payment import Settlement, SettlementState
 from inferproof.types.proof import Setup, Visibility
 from inferproof.types.tensor import FixedTensor, TensorSpec
@@ -322,19 +323,26 @@ def commitments() -> list[JsonObject]:
             "salt": _hex(NONCE_SALT),
             "commitment": bound_nonce(SAMPLE.request_digest(), NONCE_SALT).hex,
         },
-        {
-            "kind": "job",
-            "description": "the job that the payment buys",
-            "network": ASSET.network.caip2,
-            "token": ASSET.address.hex,
-            "payer": PAYER.address.hex,
-            "nonce": SAMPLE.payment().nonce.hex,
-            "commitment": job_id(
-                ASSET.network, ASSET.address, PAYER.address, SAMPLE.payment().nonce
-            ).hex,
-        },
+        _job("the job that the payment buys", SAMPLE, Digest(NONCE_SALT)),
+        _job("a job whose payer announced no salt: zero", Sample(nonce_salt=None), None),
     ]
     return entries
+
+
+def _job(description: str, sample: Sample, salt: Digest | None) -> JsonObject:
+    nonce, request = sample.payment().nonce, sample.request_digest()
+    made = job_id(ASSET.network, ASSET.address, PAYER.address, nonce, request, salt)
+    return {
+        "kind": "job",
+        "description": description,
+        "network": ASSET.network.caip2,
+        "token": ASSET.address.hex,
+        "payer": PAYER.address.hex,
+        "nonce": nonce.hex,
+        "request_digest": request.hex,
+        "salt": (salt or ZERO_DIGEST).hex,
+        "commitment": made.hex,
+    }
 
 
 def _specs(specs: tuple[TensorSpec, ...]) -> list[JsonObject]:

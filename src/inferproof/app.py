@@ -116,6 +116,8 @@ async def build(
             payee=key.address,
             quote_ttl_s=settings.quote_ttl_s,
             settle_margin_s=settings.settle_margin_s,
+            # Twice what is asked for: a buyer's clock may be ahead of ours.
+            longest_payment_s=2 * settings.payment_timeout_s,
             queue_limit=settings.queue_limit,
             deadline_s=settings.deadline_s,
         )

@@ -46,6 +46,9 @@ class Reason(Enum):
         "the model is written for ONNX opset {opset}; opsets {oldest} to {newest} are supported, "
         "onnx.version_converter brings it there"
     )
+    MODEL_OPSET_NOT_CONVERTED = (
+        "the model is written for ONNX opset {opset} and cannot be brought to opset {target}: {why}"
+    )
     MODEL_UNKNOWN_DOMAIN = (
         "operator {op} is of the domain {domain}; only standard ONNX operators are accepted"
     )
@@ -225,6 +228,7 @@ class Reason(Enum):
     FILE_UNREADABLE = "{path} cannot be read: {why}"
     FILE_TOO_LARGE = "{path} is larger than {limit} bytes"
     FILE_NOT_WRITTEN = "{path} cannot be written: {why}"
+    SYSTEM_REFUSED = "the operating system refuses {path}: {why}"
     SYSTEM_UNKNOWN = "there is no proof system {name}; known are: {known}"
     PROVER_TIME_LIMIT = "the prover did not finish within {seconds} seconds and was stopped"
     PROVER_CANCELLED = "the proof was cancelled"
@@ -251,6 +255,10 @@ class Reason(Enum):
     PAYMENT_NOT_YET_VALID = "the authorization is valid after {valid_after}, it is {now}"
     PAYMENT_EXPIRED = (
         "the authorization ends at {valid_before}; at {now} it must last {margin} seconds longer"
+    )
+    PAYMENT_TOO_LONG = (
+        "the authorization ends at {valid_before}, more than {longest} seconds after {now}; "
+        "sign one that ends sooner"
     )
     JOB_TRANSITION_ILLEGAL = "a job that is {state} does not allow {transition}"
 
@@ -302,11 +310,15 @@ class Reason(Enum):
     DEPLOYMENT_MALFORMED = "the deployment file {path} is malformed: {why}"
     CONTRACT_ARTIFACT_MALFORMED = "the contract artifact {name} of this package is damaged: {why}"
     DEVNET_NOT_STARTED = "anvil did not start: {why}"
+    DEVNET_FOLDER_BUSY = "another local chain uses the folder {path}; end it, or name another one"
 
     # -- receipts and policy (verify/) --------------------------------------------------------
     RECEIPT_SIGNATURE = "the receipt is not signed by gateway {gateway}"
     RECEIPT_QUOTE = "the quote in the receipt is for another model, request or provider"
-    RECEIPT_JOB = "the job in the statement does not follow from the payment; expected {expected}"
+    RECEIPT_JOB = (
+        "the job in the statement does not follow from payment, request and salt; "
+        "expected {expected}"
+    )
     RECEIPT_NONCE = "the payment's nonce is not made of the request and the salt in the receipt"
     RECEIPT_TIMES = (
         "no order fits the receipt's times: quote and payment hold from {earliest}, "
@@ -374,6 +386,10 @@ class Reason(Enum):
     SUBMISSION_MALFORMED = "the submission cannot be read: {why}"
     SUBMISSION_SIGNATURE = "the submission is not signed by its provider {provider}"
     SUBMISSION_MISMATCH = "the card says {what} {card}, the verifier bundle says {bundle}"
+    SUBMISSION_CURRENCY = (
+        "the card's price is in {currency}, of {decimals} decimals; this gateway is paid in "
+        "{symbol}, of {got}"
+    )
     JOB_UNKNOWN = "there is no job {job}"
     FENCE_STALE = "claim {fence} of job {job} is over; another claim was made since"
     JOB_ATTEMPTS = "the job was given up after {attempts} attempts; the last one ended so: {why}"
@@ -396,6 +412,10 @@ class Reason(Enum):
     )
     PAYMENT_NONCE_USED = "the authorization's nonce {nonce} is used up on the chain; sign a new one"
     PAYMENT_BALANCE = "the payer has {balance} {symbol}, the price is {price} {symbol}"
+    PAYMENT_PROMISED = (
+        "the payer has {balance} {symbol}, of which {promised} {symbol} are promised to orders "
+        "that have not settled yet; the price is {price} {symbol}"
+    )
     SETTLEMENT_REVERTED = "the settlement {tx} failed on chain; no money moved"
     SETTLEMENT_CANCELLED = "the payer cancelled the authorization before it settled"
     SETTLEMENT_EXPIRED = "the authorization ended at {valid_before} before it was sent"
@@ -456,7 +476,8 @@ _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff
 must neither steer a terminal, nor forge a line of a log, nor fail to be written as UTF-8."""
 
 
-def _visible(fact: object) -> object:
+def visible(fact: object) -> object:
+    """The fact; where it is text, with every character of `_UNSEEN` spelt out."""
     if type(fact) is not str:
         return fact
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), fact)
@@ -467,7 +488,7 @@ class InferproofError(Exception):
 
     def __init__(self, reason: Reason, **facts: object) -> None:
         self.reason = reason
-        self.facts = {name: _visible(fact) for name, fact in facts.items()}
+        self.facts = {name: visible(fact) for name, fact in facts.items()}
         self.message = reason.value.format(**self.facts)
         super().__init__(self.message)
 

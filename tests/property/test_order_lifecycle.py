@@ -190,14 +190,7 @@ class Market(RuleBasedStateMachine):
     # -- what always holds --------------------------------------------------------------------
 
     def job_of(self, payment: Authorization) -> Any:
-        from inferproof.protocol.commitments import job_id
-
-        asset = payment.asset
-        return self.do(
-            self.stores.orders.find(
-                job_id(asset.network, asset.address, payment.payer, payment.nonce)
-            )
-        )
+        return self.do(self.stores.orders.find_payment(payment))
 
     @invariant()
     def nothing_unpaid_is_worked_on(self) -> None:

@@ -26,7 +26,7 @@ from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import GATEWAY, Sample
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
-from inferproof.types.money import MAX_AMOUNT, Money
+from inferproof.types.money import MAX_AMOUNT, Money, Network
 from inferproof.types.payment import SettlementState
 from inferproof.types.receipt import StageTime
 from inferproof.types.tensor import FixedTensor
@@ -155,10 +155,44 @@ class TestReserving:
         again = order(payment=replace(order().payment, signature=bytes(65)))
         assert (await orders.reserve(again)).outcome is Outcome.SAME
 
+    async def test_a_payment_is_found_whatever_its_job_is_called(self, orders: OrderBook) -> None:
+        first = await orders.reserve(order())
+        assert await orders.find_payment(order().payment) == first.job
+        other_terms = replace(order().payment, amount=1, signature=bytes(65))
+        assert await orders.find_payment(other_terms) == first.job
+        asset = order().payment.asset
+        for other in (
+            {"nonce": digest("another nonce")},
+            {"payer": Address(b"\x01" * 20)},
+            {"asset": replace(asset, address=Address(b"\x01" * 20))},
+            {"asset": replace(asset, network=Network.evm(1))},
+        ):
+            assert await orders.find_payment(replace(order().payment, **other)) is None
+
+    async def test_a_salt_that_comes_later_is_the_same_job(self, orders: OrderBook) -> None:
+        first = await orders.reserve(order(nonce_salt=None))
+        again = await orders.reserve(order(job_id=digest("salted"), nonce_salt=digest("salt")))
+        assert (again.outcome, again.job) == (Outcome.SAME, first.job)
+        assert await orders.find(digest("salted")) is None
+
+    @pytest.mark.parametrize("salt", [None, digest("another salt")])
+    async def test_a_salt_that_is_missing_or_another_is_a_conflict(
+        self, orders: OrderBook, salt: Digest | None
+    ) -> None:
+        await orders.reserve(order(nonce_salt=digest("salt")))
+        with rejects(
+            Reason.PAYMENT_REPLAYED,
+            "this authorization already pays for another request; sign one with a fresh nonce",
+        ):
+            await orders.reserve(order(job_id=digest("without salt"), nonce_salt=salt))
+        assert await orders.find(digest("without salt")) is None
+
     @pytest.mark.parametrize(
         "changes",
         [
             {"request_digest": digest("another")},
+            {"request_digest": digest("another"), "job_id": digest("another job")},
+            {"payment": replace(order().payment, amount=1), "job_id": digest("another job")},
             {"payment": replace(order().payment, amount=1)},
             {"payment": replace(order().payment, valid_before=1)},
             {"payment": replace(order().payment, payee=Address(bytes(20)))},
@@ -192,10 +226,27 @@ class TestReserving:
         assert found == first.job
         assert await orders.find_payment_id(order().payment.payer, "b") is None
 
+    async def test_one_payment_for_many_requests_at_once_is_one_job(
+        self, orders: OrderBook
+    ) -> None:
+        asked = [
+            order(request_digest=digest(f"request {n}"), job_id=digest(f"job of {n}"))
+            for n in range(20)
+        ]
+        results = await asyncio.gather(*map(orders.reserve, asked), return_exceptions=True)
+        taken = [r for r in results if not isinstance(r, BaseException)]
+        refused = [r for r in results if isinstance(r, Conflict)]
+        assert [r.outcome for r in taken] == [Outcome.NEW]
+        assert [r.reason for r in refused] == [Reason.PAYMENT_REPLAYED] * 19
+        assert (await orders.depth())[JobState.RESERVED] == 1
+        assert await orders.find_payment(order().payment) == taken[0].job
+        found = [await orders.find(one.job_id) for one in asked]
+        assert [job for job in found if job is not None] == [taken[0].job]
+
     async def test_one_batch_with_every_kind_of_neighbour(self, orders: OrderBook) -> None:
         batch = [order(n) for n in range(50)]
         batch += [order(n) for n in range(10)]
-        batch += [order(n, request_digest=digest("x")) for n in range(10)]
+        batch += [order(n, request_digest=digest("x"), job_id=digest(f"x {n}")) for n in range(10)]
         batch += [order(60 + n, payment_id="same") for n in range(5)]
         results = await asyncio.gather(*map(orders.reserve, batch), return_exceptions=True)
         outcomes = [r if isinstance(r, BaseException) else r.outcome for r in results]
@@ -205,6 +256,25 @@ class TestReserving:
         assert sorted(outcomes[70:]) == [Outcome.NEW] + [Outcome.SAME] * 4
         assert (await orders.depth())[JobState.RESERVED] == 51
         assert await orders.waiting() == 51
+
+    async def test_what_a_payer_promised(self, orders: OrderBook) -> None:
+        # QUEUED last, since claiming for another state would take it.
+        states = sorted(JobState, key=lambda state: state is JobState.QUEUED)
+        for number, state in enumerate(states):
+            await brought_to(orders, state, number)
+        payment = order().payment
+        network, token = payment.asset.network, payment.asset.address
+        expected = {
+            order(number).payment.nonce: payment.amount
+            for number, state in enumerate(states)
+            if state in (JobState.RESERVED, JobState.SETTLING)
+        }
+        assert len(expected) == 2
+        assert await orders.unsettled(network, token, payment.payer) == expected
+        other = Address(bytes(20))
+        assert await orders.unsettled(network, other, payment.payer) == {}
+        assert await orders.unsettled(network, token, other) == {}
+        assert await orders.unsettled(Network.evm(1), token, payment.payer) == {}
 
     async def test_the_largest_amounts_are_exact(self, orders: OrderBook) -> None:
         quote = SAMPLE.quote()

@@ -180,6 +180,7 @@ class World:
     settler: SettlerSettings = field(default_factory=SettlerSettings)
     worker: WorkerSettings = field(default_factory=lambda: WorkerSettings(retry_s=0))
     queue_limit: int = 1000
+    longest_payment_s: int = 2**41
     drawn: int = 0
 
     def __post_init__(self) -> None:
@@ -225,7 +226,9 @@ class Services:
 
 def build(world: World, stores: Stores) -> Services:
     bell, metrics, catalog = Bell(), MemoryMetrics(), Catalog(stores.models)
-    settings = GatewaySettings(ASSET, TREASURY, queue_limit=world.queue_limit)
+    settings = GatewaySettings(
+        ASSET, TREASURY, queue_limit=world.queue_limit, longest_payment_s=world.longest_payment_s
+    )
     systems = systems_of(world.system)
     blobs = LocalBlobs(world.folder / "blobs")
     artifacts = LocalArtifacts(world.folder / "artifacts")

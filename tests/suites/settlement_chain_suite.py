@@ -4,6 +4,7 @@ The cash chain and a real node run the same tests, so that what is shown on the 
 the other.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +13,7 @@ from inferproof.errors import Reason
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.signature import SigningKey
-from inferproof.services.settler.base import Included, SettlementChain
+from inferproof.services.settler.base import Included, SettlementChain, SignedTransaction
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Authorization
@@ -46,11 +47,22 @@ class Till:
 
     async def settle(self, authorization: Authorization) -> Included:
         signed = await self.chain.sign_settlement(authorization, await self.chain.next_nonce())
+        return await self.send(signed)
+
+    async def send(self, signed: SignedTransaction) -> Included:
+        """What came of the transaction, once it is in a block."""
         await self.chain.submit(signed.raw)
-        included = await self.chain.included(signed.tx)
-        assert included is not None
-        assert included.tx == signed.tx
-        return included
+        return await self.block_of(signed.tx)
+
+    async def block_of(self, tx: Digest) -> Included:
+        """What came of a sent transaction. A node that mines at once still answers first."""
+        for _ in range(1000):
+            included = await self.chain.included(tx)
+            if included is not None:
+                assert included.tx == tx
+                return included
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"no block took transaction {tx} in 20 seconds")
 
 
 async def test_funds_move_once(till: Till) -> None:
@@ -79,7 +91,7 @@ async def test_same_bytes_again_do_nothing(till: Till) -> None:
     before = await chain.balance(PAYEE)
     signed = await chain.sign_settlement(authorization, await chain.next_nonce())
     assert await chain.included(signed.tx) is None
-    await chain.submit(signed.raw)
+    await till.send(signed)
     message = (
         f"the number of transaction {signed.tx} is spent: "
         "it, or another one of its sender, is in a block"
@@ -94,7 +106,7 @@ async def test_a_number_is_spent_by_whatever_comes_first(till: Till) -> None:
     number = await chain.next_nonce()
     late = await chain.sign_settlement(till.authorize(), number)
     early = await chain.sign_refund(PAYEE, 1, number)
-    await chain.submit(early.raw)
+    await till.send(early)
     assert await chain.next_nonce() == number + 1
     with rejects(
         Reason.TX_NONCE_USED,
@@ -116,9 +128,7 @@ async def test_numbers_are_taken_in_order(till: Till) -> None:
     await chain.submit(second.raw)
     await chain.submit(first.raw)
     for signed in (first, second):
-        included = await chain.included(signed.tx)
-        assert included is not None
-        assert included.succeeded
+        assert (await till.block_of(signed.tx)).succeeded
 
 
 async def test_what_the_token_refuses_moves_nothing(till: Till) -> None:
@@ -139,15 +149,21 @@ async def test_what_the_token_refuses_moves_nothing(till: Till) -> None:
     assert await chain.balance(PAYEE) == before
 
 
+async def test_time_goes_on_with_blocks_and_decides_what_is_over(till: Till) -> None:
+    chain, before = till.chain, await till.chain.time()
+    assert (await till.settle(till.authorize(1))).succeeded
+    now = await chain.time()
+    assert before <= now
+    assert abs(now - till.now()) < 60
+    assert not (await till.settle(till.authorize(2, valid_before=now))).succeeded
+
+
 async def test_refund(till: Till) -> None:
     chain = till.chain
     before, funds = await chain.balance(PAYEE), await chain.balance(chain.sender)
     for amount, succeeds in ((7, True), (funds + 1, False)):
         signed = await chain.sign_refund(PAYEE, amount, await chain.next_nonce())
         assert (signed.sender, await chain.balance(PAYEE)) == (chain.sender, before)
-        await chain.submit(signed.raw)
-        included = await chain.included(signed.tx)
-        assert included is not None
-        assert included.succeeded is succeeds
+        assert (await till.send(signed)).succeeded is succeeds
         before = await chain.balance(PAYEE)
     assert await chain.balance(chain.sender) == funds - 7

@@ -173,6 +173,13 @@ def verification_info(record: VerificationRecord) -> s.VerificationInfo:
     )
 
 
+def public_verification(record: VerificationRecord) -> s.VerificationInfo:
+    """The same without job id, details and message: who knows a job's id may read the job."""
+    info = verification_info(record)
+    steps = [step.model_copy(update={"detail": ""}) for step in info.steps]
+    return info.model_copy(update={"job_id": None, "message": None, "steps": steps})
+
+
 def _output(answer: AnswerView) -> s.OutputView:
     tensors = [_tensor(tensor) for tensor in answer.outputs]
     first = tensors[0].values if tensors else []

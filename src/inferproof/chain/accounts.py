@@ -86,6 +86,17 @@ class SettlementAccount:
         receipt = await self._token.receipt(tx)
         return None if receipt is None else await self._deep(receipt)
 
+    async def time(self) -> int:
+        """The time of the newest block that is deep enough, in Unix seconds.
+
+        An authorization that ended by then, and is unused, can move no funds any more.
+        """
+        newest = await self._token.head()
+        if self._confirmations == 1:
+            return newest.timestamp
+        number = max(0, newest.number - self._confirmations + 1)
+        return (await self._token.rpc.block(number)).timestamp
+
     async def settled_by(
         self, authorization: Authorization, first_block: int
     ) -> ChainReceipt | None:

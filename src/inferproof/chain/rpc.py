@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientResponseError, ClientTimeout
+from eth_typing import BlockNumber
 from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.exceptions import (
     BadResponseFormat,
@@ -138,6 +139,15 @@ class Rpc:
     async def head(self) -> Block:
         """The newest block."""
         return await self._ask("eth_getBlockByNumber", self._web3.eth.get_block("latest"), _block)
+
+    async def block(self, number: int) -> Block:
+        """The block with this number.
+
+        Raises: Unavailable CHAIN_RPC_ERROR for one that the node does not have.
+        """
+        return await self._ask(
+            "eth_getBlockByNumber", self._web3.eth.get_block(BlockNumber(number)), _block
+        )
 
     async def priority_fee(self) -> int:
         """The tip that the node suggests, in wei for each gas."""

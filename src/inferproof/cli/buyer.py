@@ -1,18 +1,30 @@
 """Buying: look at what a gateway sells, ask for a price, pay for one call, ask again."""
 
 import json
+import math
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
 from rich.table import Table
 
-from inferproof.cli.console import JsonFlag, err, failures, out, print_json
-from inferproof.cli.files import read_file, read_key
+from inferproof.cli.console import (
+    JsonFlag,
+    err,
+    failures,
+    out,
+    plain,
+    print_json,
+    print_table,
+    progress,
+)
+from inferproof.cli.files import check_writable, read_file, read_key, write_file
+from inferproof.cli.gateway import ask, checked_url
 from inferproof.client import Answer, Client, Limits, Offer
-from inferproof.errors import InputRejected, Reason, Unavailable
-from inferproof.protocol.encoding import keccak256
+from inferproof.errors import InputRejected, Reason, RequestRejected, Unavailable
+from inferproof.protocol.encoding import is_json_shallow, keccak256
+from inferproof.protocol.receipt import encode_receipt_file
 from inferproof.protocol.signature import SigningKey
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import format_units
@@ -21,11 +33,20 @@ from inferproof.verify.policy import Policy
 
 MAX_INPUT_BYTES = 64 * 2**20
 LIST_TIMEOUT_S = 15.0
+QUOTE_ATTEMPTS = 2
+"""Nothing is at stake yet: who types an address that nobody answers at is told soon."""
 
-Url = Annotated[str, typer.Argument(metavar="URL", help="The gateway's address.")]
+Url = Annotated[
+    str, typer.Argument(metavar="URL", help="The gateway's address.", callback=checked_url)
+]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model's id, or id@version.")]
 Input = Annotated[
-    str, typer.Option("--input", help="Text, JSON, or @FILE with either; as the model takes it.")
+    str,
+    typer.Option(
+        "--input",
+        help="Text, JSON, or @FILE with either; as the model takes it. What is JSON is sent as "
+        "JSON: a text that looks like a number needs quotes of its own, '\"2024\"'.",
+    ),
 ]
 KeyFile = Annotated[
     Path,
@@ -61,33 +82,25 @@ def models(
     """List what a gateway sells."""
     asked = {"category": category, "max_price": max_price}
     with failures(as_json=as_json):
-        answer = _get(url, "/v1/models", {k: v for k, v in asked.items() if v is not None})
-    if as_json:
-        print_json(answer)
-        return
-    table = Table("model", "title", "takes", "answers", "price", "proof", box=None)
-    for item in answer["models"]:
-        table.add_row(
-            f"{item['id']}@{item['version']}",
-            item["title"],
-            item["input"]["type"],
-            item["output"]["type"],
-            item["price"]["text"],
-            item["proof"]["system"],
-        )
-    out.print(table)
+        query = {k: v for k, v in asked.items() if v is not None}
+        answer = ask("GET", url, "/v1/models", query=query, timeout_s=LIST_TIMEOUT_S)
+        if as_json:
+            print_json(answer)
+        else:
+            print_table(_listed(answer))
 
 
 def quote(url: Url, model: Model, value: Input, as_json: JsonFlag = False) -> None:
     """Ask what a call would cost. Nothing is paid and nothing is signed."""
     nobody = SigningKey(keccak256(b"inferproof/no-payer"))  # an offer needs no payer
-    with failures(as_json=as_json), Client(url, key=nobody) as client:
-        offer = client.offer(model, read_input(value))
-    if as_json:
-        print_json(offer_json(offer))
-        return
-    for name, text in offer_json(offer).items():
-        out.print(f"[bold]{name:18}[/] {text}", soft_wrap=True)
+    with failures(as_json=as_json):
+        with Client(url, key=nobody, attempts=QUOTE_ATTEMPTS) as client:
+            offer = client.offer(model, read_input(value))
+        if as_json:
+            print_json(offer_json(offer))
+            return
+        for name, text in offer_json(offer).items():
+            out.print(f"[bold]{name:18}[/] {plain(text)}")
 
 
 def call(
@@ -116,19 +129,25 @@ def call(
 ) -> None:
     """Pay for one call, verify the proof, and keep the receipt."""
     with failures(as_json=as_json):
+        check_writable(receipt)
         limits = Limits(
             budget=budget,
             payees=frozenset(map(Address.from_hex, payee)) if payee else None,
         )
-        with Client(
-            url,
-            key=read_key(key_file),
-            limits=limits,
-            policy=Policy(minimum_assurance=minimum_assurance),
-            state=state,
-            dry_run=dry_run,
-        ) as client:
+        with (
+            Client(
+                url,
+                key=read_key(key_file),
+                limits=limits,
+                policy=Policy(minimum_assurance=minimum_assurance),
+                state=state,
+                dry_run=dry_run,
+            ) as client,
+            progress("calling") as report,
+        ):
+            report("paying, proving, verifying", 0.5)
             answer = client.infer(model, read_input(value), max_price=max_price)
+        _keep(answer, receipt, url)
         _show_answer(answer, receipt, as_json=as_json)
 
 
@@ -144,25 +163,47 @@ def resume(
 ) -> None:
     """Ask again for a call that was paid for and has no answer yet. Never pays twice."""
     with failures(as_json=as_json):
-        with Client(url, key=read_key(key_file), state=state) as client:
+        check_writable(receipt)
+        with (
+            Client(url, key=read_key(key_file), state=state) as client,
+            progress("calling") as report,
+        ):
+            report("asking again", 0.5)
             answer = client.resume(Digest.from_hex(job))
+        _keep(answer, receipt, url)
         _show_answer(answer, receipt, as_json=as_json)
 
 
 def read_input(text: str) -> Any:
     """The raw input that `--input` names: JSON where it is JSON, else text; `@FILE` is read.
 
-    Raises: RequestRejected FILE_UNREADABLE, FILE_TOO_LARGE; InputRejected INPUT_NOT_TEXT.
+    Raises: RequestRejected FILE_UNREADABLE, FILE_TOO_LARGE; InputRejected INPUT_NOT_TEXT,
+    INPUT_NOT_FINITE.
     """
-    if text.startswith("@"):
-        try:
-            text = read_file(Path(text[1:]), MAX_INPUT_BYTES).decode("utf-8")
-        except UnicodeDecodeError:
-            raise InputRejected(Reason.INPUT_NOT_TEXT, path=text[1:]) from None
+    name = text[1:] if text.startswith("@") else "--input"
     try:
-        return json.loads(text)
+        if text.startswith("@"):
+            text = read_file(Path(name), MAX_INPUT_BYTES).decode("utf-8-sig")
+        value = _json_or_text(text)
+        # What is not UTF-8 on the command line, or an escape in JSON, may be half a character.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except UnicodeError:
+        raise InputRejected(Reason.INPUT_NOT_TEXT, path=name) from None
     except ValueError:
-        return text.rstrip("\n")
+        raise InputRejected(Reason.INPUT_NOT_FINITE, name=name) from None
+    return value
+
+
+def _json_or_text(text: str) -> Any:
+    as_text = text.rstrip("\r\n")
+    if not is_json_shallow(text.encode("utf-8")):
+        return as_text
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return as_text
+    # NaN and Infinity alone are words, not numbers of JSON.
+    return as_text if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def offer_json(offer: Offer) -> dict[str, Any]:
@@ -186,8 +227,36 @@ def offer_json(offer: Offer) -> dict[str, Any]:
     }
 
 
+def _listed(answer: dict[str, Any]) -> Table:
+    table = Table("model", "title", "takes", "answers", "price", "proof", box=None)
+    try:
+        for item in answer["models"]:
+            cells = (
+                f"{item['id']}@{item['version']}",
+                item["title"],
+                item["input"]["type"],
+                item["output"]["type"],
+                item["price"]["text"],
+                item["proof"]["system"],
+            )
+            table.add_row(*map(plain, cells))
+    except (KeyError, TypeError):
+        raise Unavailable(
+            Reason.GATEWAY_ANSWER, method="GET", path="/v1/models", problem="it lists no models"
+        ) from None
+    return table
+
+
+def _keep(answer: Answer, receipt: Path, url: str) -> None:
+    try:
+        write_file(receipt, encode_receipt_file(answer.receipt_file))
+    except RequestRejected as error:
+        where = f"{url.rstrip('/')}/v1/receipts/{answer.job_id}"
+        why = f"{error.facts['why']}; the call is paid, and its receipt stays at {where}"
+        raise RequestRejected(Reason.FILE_NOT_WRITTEN, path=receipt, why=why) from None
+
+
 def _show_answer(answer: Answer, receipt: Path, *, as_json: bool) -> None:
-    answer.save_receipt(receipt)
     body = answer.receipt_file.receipt
     if as_json:
         print_json(
@@ -209,25 +278,14 @@ def _show_answer(answer: Answer, receipt: Path, *, as_json: bool) -> None:
         )
         return
     for step in answer.steps:
-        err.print(f"[green]✓[/] {step.number:2}  {step.name}  [dim]{step.detail}[/]")
+        err.print(f"[green]✓[/] {step.number:2}  {step.name}  [dim]{plain(step.detail)}[/]")
     if answer.label is not None:
-        out.print(f"[bold]{answer.label}[/]")
+        out.print(f"[bold]{plain(answer.label)}[/]")
     for tensor in answer.outputs:
         values = ", ".join(f"{v:.4g}" for v in tensor.to_array().reshape(-1)[:8])
-        out.print(f"{tensor.name}: {values}")
-    out.print(f"paid {body.payment.money}, job {answer.job_id}", soft_wrap=True)
-    out.print(body.proven, soft_wrap=True)
-    out.print(f"receipt written to {receipt}; check it with: inferproof verify {receipt}")
-
-
-def _get(url: str, path: str, asked: dict[str, str]) -> dict[str, Any]:
-    try:
-        reply = httpx.get(url.rstrip("/") + path, params=asked, timeout=LIST_TIMEOUT_S)
-        value = reply.json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise Unavailable(Reason.GATEWAY_LOST, why=f"{type(error).__name__}: {error}") from None
-    if reply.status_code != httpx.codes.OK or not isinstance(value, dict):
-        raise Unavailable(
-            Reason.GATEWAY_ANSWER, method="GET", path=path, problem=f"status {reply.status_code}"
-        )
-    return value
+        more = ", …" if len(tensor.values) > 8 else ""
+        out.print(f"{plain(tensor.name)}: {values}{more}")
+    out.print(f"paid {plain(body.payment.money)}, job {answer.job_id}")
+    out.print(plain(body.proven))
+    shown = plain(shlex.quote(str(receipt)))
+    out.print(f"receipt written to {shown}; check it with: inferproof verify {shown}")

@@ -1,6 +1,7 @@
 """`inferproof demo`: pay for three proved predictions, check everything, and try to cheat."""
 
 import asyncio
+import json
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from rich.table import Table
 from inferproof.chain.receipts import chain_steps
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
-from inferproof.cli.console import err, out, print_json, progress
+from inferproof.cli.console import err, out, plain, print_json, print_table, progress
 from inferproof.cli.onchain import evm_call
 from inferproof.client import Answer, Client
 from inferproof.client.tools import installed_tools
@@ -23,7 +24,7 @@ from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.receipt import encode_receipt_file
 from inferproof.protocol.verifier_bundle import decode_bundle
 from inferproof.testing.devnet import FUNDS, DevnetInfo
-from inferproof.testing.market import Market
+from inferproof.testing.market import Listing, Market
 from inferproof.types.money import Money
 from inferproof.verify.policy import Policy
 from inferproof.verify.proof import verify_proof
@@ -31,16 +32,15 @@ from inferproof.verify.receipt import VerifiedReceipt, verify_receipt
 
 MAX_PRICE = "0.25"
 HEADER = "PAYMENT-SIGNATURE"
+SHOWN_CHARACTERS = 70
 
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """One call of the demonstration: what was asked and answered, and what each stage took."""
+    """One call of the demonstration: what was answered, and what each stage took."""
 
     title: str
-    value: Any
     answer: Answer
-    verified: VerifiedReceipt
     header: str
     path: str
     call_s: float
@@ -96,69 +96,71 @@ def run_demo(folder: Path, *, as_json: bool) -> None:
         f"demo: {totals['paid']} predictions paid ({totals['settled']}), "
         f"{totals['verified_offline']} proofs verified offline, "
         f"{totals['verified_on_chain']} on chain, 1 tampered proof rejected ({tampered}), "
-        f"1 replayed payment rejected ({replayed}), {took:.1f} s",
-        soft_wrap=True,
+        f"1 replayed payment rejected ({replayed}), {took:.1f} s"
     )
 
 
 def _buy_all(market: Market, folder: Path) -> list[Bought]:
     err.print(
         f"[bold]market[/] {market.url}, chain {market.devnet.network}, "
-        f"buyer {market.devnet.accounts.buyer.address}",
-        soft_wrap=True,
+        f"buyer {market.devnet.accounts.buyer.address}"
     )
-    bought = []
+    bought: list[Bought] = []
     recorder = Recorder()
     with Client(market.url, key=market.devnet.accounts.buyer, transport=recorder) as client:
         for listing in market.models:
-            example = listing.card.input.examples[0]
-            err.rule(f"{listing.card.title}: {example.title}")
-            began = time.perf_counter()
-            answer = client.infer(listing.card.id, example.value, max_price=MAX_PRICE)
-            call_s = time.perf_counter() - began
-            receipt = folder / "receipts" / f"{listing.card.id}.json"
-            receipt.parent.mkdir(parents=True, exist_ok=True)
-            answer.save_receipt(receipt)
-            began = time.perf_counter()
-            verified = verify_receipt(
-                encode_receipt_file(answer.receipt_file), Policy(), installed_tools()
-            )
-            verify_s = time.perf_counter() - began
-            _show_steps(verified)
-            gas = asyncio.run(_on_chain(market.devnet, verified))
-            err.print(
-                f"  [bold green]{answer.label}[/], expected {example.label}; receipt in {receipt}",
-                soft_wrap=True,
-            )
-            bought.append(
-                Bought(
-                    listing.card.title,
-                    example.value,
-                    answer,
-                    verified,
-                    recorder.header,
-                    recorder.path,
-                    call_s,
-                    verify_s,
-                    gas,
-                )
-            )
+            bought.append(_buy(market, client, recorder, listing, folder, in_full=not bought))
     return bought
 
 
-def _show_steps(verified: VerifiedReceipt) -> None:
-    for step in verified.steps:
-        err.print(
-            f"  [green]✓[/] {step.number:2} {step.name}  [dim]{step.detail}[/]", soft_wrap=True
-        )
+def _buy(
+    market: Market,
+    client: Client,
+    recorder: Recorder,
+    listing: Listing,
+    folder: Path,
+    *,
+    in_full: bool,
+) -> Bought:
+    """One paid call, verified offline and on chain; `in_full` shows each step of it."""
+    example = listing.card.input.examples[0]
+    err.rule(f"{plain(listing.card.title)}: {plain(example.title)}")
+    err.print(f"  asked    [dim]{plain(_short(example.value))}[/]")
+    began = time.perf_counter()
+    answer = client.infer(listing.card.id, example.value, max_price=MAX_PRICE)
+    call_s = time.perf_counter() - began
+    receipt = folder / "receipts" / f"{listing.card.id}.json"
+    receipt.parent.mkdir(parents=True, exist_ok=True)
+    answer.save_receipt(receipt)
+    paid = answer.receipt_file.receipt.payment.money
+    err.print(
+        f"  answered [bold green]{plain(answer.label)}[/] (expected {plain(example.label)}) for "
+        f"{plain(paid)}; receipt in {plain(receipt)}"
+    )
+    began = time.perf_counter()
+    verified = verify_receipt(encode_receipt_file(answer.receipt_file), Policy(), installed_tools())
+    verify_s = time.perf_counter() - began
+    if in_full:
+        for step in verified.steps:
+            err.print(f"  [green]✓[/] {step.number:2} {step.name}  [dim]{plain(step.detail)}[/]")
+    else:
+        err.print(f"  [green]✓[/] the same {len(verified.steps)} steps hold offline")
+    gas = asyncio.run(_on_chain(market.devnet, verified, len(verified.steps)))
+    return Bought(listing.card.title, answer, recorder.header, recorder.path, call_s, verify_s, gas)
 
 
-async def _on_chain(info: DevnetInfo, verified: VerifiedReceipt) -> str:
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+
+
+async def _on_chain(info: DevnetInfo, verified: VerifiedReceipt, number: int) -> str:
     gas = ""
     async for name, detail in chain_steps(info.rpc_url, verified, info.verifier, evm_call):
-        err.print(f"  [green]✓[/]  ⛓ {name}  [dim]{detail}[/]", soft_wrap=True)
+        number += 1
+        err.print(f"  [green]✓[/] {number:2} {name}  [dim]{plain(detail)}[/]")
         if name == "contract accepts the proof":
-            gas = detail.rpartition(", ")[2]
+            gas = detail.rpartition(", ")[2].removesuffix(" gas")
     if not gas:
         raise Unavailable(Reason.DEMO_BROKEN, what="no contract verified the proof")
     return gas
@@ -179,7 +181,8 @@ def _balances(info: DevnetInfo, calls: int) -> None:
     if left.amount != expected:
         raise Unavailable(Reason.DEMO_BROKEN, what=f"the buyer has {left}")
     err.rule("books")
-    err.print(f"  the buyer had {Money(FUNDS, info.token)} and has {left}: {calls} calls paid once")
+    had = Money(FUNDS, info.token)
+    err.print(f"  the buyer had {had} and has {left}: {calls} calls, each paid once")
 
 
 def _tamper(bought: Bought) -> str:
@@ -197,7 +200,7 @@ def _tamper(bought: Bought) -> str:
     try:
         verify_proof(forged, bundle, installed_tools().checker(bundle.parts.proof_system))
     except InferproofError as error:
-        err.print(f"  [bold red]rejected[/] {error.code}: {error.message}")
+        err.print(f"  [bold red]rejected[/] {error.code}: {plain(error.message)}")
         return error.code
     raise Unavailable(Reason.DEMO_BROKEN, what="a forged answer was accepted")
 
@@ -217,24 +220,26 @@ def _replay(market: Market, first: Bought, other: Bought) -> str:
     error = reply.json().get("error", {})
     if reply.status_code != httpx.codes.CONFLICT:
         raise Unavailable(Reason.DEMO_BROKEN, what=f"a replay was answered {reply.status_code}")
-    err.print(f"  [bold red]rejected[/] {reply.status_code} {error['code']}: {error['message']}")
+    said = plain(f"{error['code']}: {error['message']}")
+    err.print(f"  [bold red]rejected[/] {reply.status_code} {said}")
     return str(error["code"])
 
 
 def _table(bought: list[Bought]) -> None:
-    table = Table("model", "answer", "paid", title="what it took")
-    for name in ("call", "prove", "verify", "proof", "gas on chain"):
-        table.add_column(name, justify="right")
+    err.rule("what it took")
+    table = Table("model", "answer", box=None)
+    for name in ("paid", "call", "prove", "verify", "proof", "gas"):
+        table.add_column(name, justify="right", no_wrap=True)
     for item in bought:
         proof = item.answer.receipt_file.proof or b""
         table.add_row(
-            item.title,
-            str(item.answer.label),
-            str(item.answer.receipt_file.receipt.payment.money),
+            plain(item.title),
+            plain(item.answer.label),
+            plain(item.answer.receipt_file.receipt.payment.money),
             f"{item.call_s:.2f} s",
             f"{item.answer.timings.get('prove', 0.0):.2f} s",
             f"{item.verify_s * 1e3:.0f} ms",
             f"{len(proof) / 1e3:.1f} kB",
             item.gas,
         )
-    err.print(table)
+    print_table(table, err)

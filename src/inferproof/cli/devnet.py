@@ -1,19 +1,31 @@
 """A chain, or a whole market, on this machine."""
 
 import os
+import shlex
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from inferproof.cli.console import JsonFlag, failures, out, print_json, progress
+from inferproof.cli.console import MAX_PORT, JsonFlag, failures, out, plain, print_json, progress
+from inferproof.cli.parts import need
+from inferproof.errors import Reason, Unavailable
 
 DEFAULT_RPC_PORT = 8545
 DEFAULT_PORT = 9100
+LOOK_S = 0.5
+"""How often it is looked whether chain and gateway still run."""
 
+Port = Annotated[
+    int, typer.Option(min=0, max=MAX_PORT, help="Port of the gateway; 0 takes a free one.")
+]
+RpcPort = Annotated[
+    int, typer.Option(min=0, max=MAX_PORT, help="Port of the node; 0 takes a free one.")
+]
 Folder = Annotated[Path, typer.Option(help="Folder of addresses, keys and compiled models.")]
 DEFAULT_FOLDER = Path(".inferproof/devnet")
 
@@ -34,16 +46,15 @@ def demo(
     as_json: JsonFlag = False,
 ) -> None:
     """Buy three proved predictions on a local chain, re-check everything, and try to cheat."""
-    from inferproof.cli.demo import run_demo
-
     with failures(as_json=as_json):
+        need("the demonstration", "inferproof.testing.market", extra="all")
+        from inferproof.cli.demo import run_demo
+
         run_demo(folder, as_json=as_json)
 
 
 def up(
-    port: Annotated[int, typer.Option(help="Port of the node; 0 takes a free one.")] = (
-        DEFAULT_RPC_PORT
-    ),
+    port: RpcPort = DEFAULT_RPC_PORT,
     folder: Folder = DEFAULT_FOLDER,
     as_json: JsonFlag = False,
 ) -> None:
@@ -51,66 +62,63 @@ def up(
 
     Its keys are public: use them for nothing else. Runs until Ctrl-C.
     """
-    from inferproof.testing.market import LocalChain
+    with failures(as_json=as_json), ExitStack() as stack:
+        need("a local chain", "inferproof.testing.market", extra="all")
+        from inferproof.testing.market import LocalChain
 
-    with failures(as_json=as_json):
         with progress("starting") as report:
-            chain = LocalChain(folder, rpc_port=port, report=report)
-            chain.__enter__()
-        with chain:
-            info = chain.devnet
-            buyer = write_key(folder, "buyer", info.accounts.buyer.secret())
-            facts = {
-                "rpc_url": info.rpc_url,
-                "network": info.network.caip2,
-                "token": info.token.address.hex,
-                "verifier": info.verifier.hex,
-                "buyer": info.accounts.buyer.address.hex,
-                "buyer_key_file": str(buyer),
-                "gateway": info.accounts.gateway.address.hex,
-                "provider": info.accounts.provider.address.hex,
-                "models": {m.card.id: str(m.compiled) for m in chain.models},
-            }
-            _announce(facts, as_json=as_json)
-            _wait()
+            chain = stack.enter_context(LocalChain(folder, rpc_port=port, report=report))
+        info = chain.devnet
+        buyer = write_key(folder, "buyer", info.accounts.buyer.secret())
+        facts = {
+            "rpc_url": info.rpc_url,
+            "network": info.network.caip2,
+            "token": info.token.address.hex,
+            "verifier": info.verifier.hex,
+            "buyer": info.accounts.buyer.address.hex,
+            "buyer_key_file": str(buyer),
+            "gateway": info.accounts.gateway.address.hex,
+            "provider": info.accounts.provider.address.hex,
+            "models": {m.card.id: str(m.compiled) for m in chain.models},
+        }
+        _announce(facts, as_json=as_json)
+        _wait(lambda: chain.running)
 
 
 def serve(
-    port: Annotated[int, typer.Option(help="Port of the gateway; 0 takes a free one.")] = (
-        DEFAULT_PORT
-    ),
-    rpc_port: Annotated[int, typer.Option(help="Port of the node; 0 takes a free one.")] = 0,
+    port: Port = DEFAULT_PORT,
+    rpc_port: RpcPort = 0,
     folder: Folder = DEFAULT_FOLDER,
     as_json: JsonFlag = False,
 ) -> None:
     """Start a local chain and a gateway on it that sells the three models. Runs until Ctrl-C."""
-    from inferproof.testing.market import Market
+    with failures(as_json=as_json), ExitStack() as stack:
+        need("a local market", "inferproof.testing.market", extra="all")
+        from inferproof.testing.market import Market
 
-    with failures(as_json=as_json):
         with progress("starting") as report:
-            market = Market(folder, port=port, rpc_port=rpc_port, report=report)
-            market.__enter__()
-        with market:
-            info = market.devnet
-            buyer = write_key(folder, "buyer", info.accounts.buyer.secret())
-            facts = {
-                "url": market.url,
-                "rpc_url": info.rpc_url,
-                "network": info.network.caip2,
-                "token": info.token.address.hex,
-                "verifier": info.verifier.hex,
-                "buyer_key_file": str(buyer),
-                "models": {m.card.id: str(m.compiled) for m in market.models},
-            }
-            _announce(facts, as_json=as_json)
-            if not as_json:
-                out.print(
-                    f"\ntry: inferproof call {market.url} crypto-news-sentiment "
-                    f"--input 'Exchange resumes withdrawals after audit' --max-price 0.25 "
-                    f"--key-file {buyer}",
-                    soft_wrap=True,
-                )
-            _wait()
+            market = stack.enter_context(
+                Market(folder, port=port, rpc_port=rpc_port, report=report)
+            )
+        info = market.devnet
+        buyer = write_key(folder, "buyer", info.accounts.buyer.secret())
+        facts = {
+            "url": market.url,
+            "rpc_url": info.rpc_url,
+            "network": info.network.caip2,
+            "token": info.token.address.hex,
+            "verifier": info.verifier.hex,
+            "buyer_key_file": str(buyer),
+            "models": {m.card.id: str(m.compiled) for m in market.models},
+        }
+        _announce(facts, as_json=as_json)
+        if not as_json:
+            out.print(
+                f"\ntry: inferproof call {market.url} crypto-news-sentiment "
+                f"--input 'Regulator approves the first spot fund' --max-price 0.25 "
+                f"--key-file {plain(shlex.quote(str(buyer)))}\nstop with Ctrl-C"
+            )
+        _wait(lambda: market.running)
 
 
 def write_key(folder: Path, name: str, secret: bytes) -> Path:
@@ -129,11 +137,17 @@ def _announce(facts: Mapping[str, object], *, as_json: bool) -> None:
         print_json(dict(facts))
         return
     for name, value in facts.items():
-        out.print(f"[bold]{name:16}[/] {value}", soft_wrap=True)
+        if isinstance(value, Mapping):
+            for key, path in value.items():
+                out.print(f"[bold]{name:16}[/] {plain(key)}: {plain(path)}")
+        else:
+            out.print(f"[bold]{name:16}[/] {plain(value)}")
 
 
-def _wait() -> None:
+def _wait(running: Callable[[], bool]) -> None:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    ended.wait()
+    while not ended.wait(LOOK_S):
+        if not running():
+            raise Unavailable(Reason.SERVICE_ENDED, service="local chain or its gateway")

@@ -1,13 +1,16 @@
 """The `inferproof` command: every sub-command registers itself here."""
 
+import os
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
 
 from inferproof import __version__
 from inferproof.cli import buyer, devnet, model, offline, provider, serve, verify
-from inferproof.cli.console import err
+from inferproof.cli.console import err, show_failure, system_refused
 from inferproof.errors import InferproofError
 
 app = typer.Typer(
@@ -39,12 +42,23 @@ for room in (offline, verify, model, buyer, provider, serve, devnet):
 
 
 def run() -> None:
-    """Runs the command line. A typed failure that a command let through exits with 1."""
+    """Runs the command line. A failure that a command let through exits with 1."""
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         app()
     except InferproofError as error:
-        err.print(f"[bold red]{error.code}[/] {error.message}", soft_wrap=True)
+        show_failure(error)
         sys.exit(1)
     except KeyboardInterrupt:
         err.print("interrupted")
         sys.exit(130)
+    except OSError as error:
+        # Output could not be written; what is left of it must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        show_failure(system_refused(error))
+        sys.exit(1)
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> None:
+    # An exception, so that workers, chains and half-made folders are cleared away.
+    sys.exit(128 + signal.SIGTERM)

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import typer
 from rich.table import Table
 
-from inferproof.cli.console import JsonFlag, failures, out, print_json, progress
-from inferproof.errors import InputRejected, Reason
+from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table, progress
+from inferproof.errors import InputRejected, ModelRejected, Reason
 from inferproof.models.arrays import read_arrays
 from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
@@ -72,9 +72,13 @@ def _probe(system: ProofSystem, file: Path, report: Any) -> SystemProbe:
     def quantise(_model: LoadedModel, calibration: dict[str, Any]) -> Quantised:
         with tempfile.TemporaryDirectory(prefix="inferproof-inspect-") as scratch:
             folder = Path(scratch) / "compiled"
-            # A bound that always holds: the report is to say how far off it is, not to refuse.
-            request = CompileRequest(file, calibration, folder, max_error=1.0)
-            system.compile(request, report)
+            try:
+                system.compile(CompileRequest(file, calibration, folder), report)
+            except ModelRejected as error:
+                if error.reason is not Reason.CIRCUIT_INACCURATE:
+                    raise
+                # The report is to say how far off it is, not to refuse: a bound that always holds.
+                system.compile(CompileRequest(file, calibration, folder, max_error=1.0), report)
             return Quantised(evaluator.evaluate(folder, calibration), system.estimate(folder))
 
     if not isinstance(system, Evaluator):
@@ -95,24 +99,25 @@ def _show(found: PreflightReport) -> None:
         "weights digest": model.weights_digest.hex,
     }
     for name, text in facts.items():
-        out.print(f"[bold]{name:15}[/] {text}", soft_wrap=True)
+        out.print(f"[bold]{name:15}[/] {plain(text)}")
     operators = Table("operator", "nodes", *(s.system for s in found.systems), box=None)
     for name, count in model.operators:
         marks = ["[red]no[/]" if name in s.unsupported else "yes" for s in found.systems]
-        operators.add_row(name, str(count), *marks)
-    out.print(operators)
+        operators.add_row(plain(name), str(count), *marks)
+    print_table(operators)
     if found.ranges:
         ranges = Table("value", "least", "most", box=None)
         for seen in found.ranges:
-            ranges.add_row(seen.name, f"{seen.low:.4g}", f"{seen.high:.4g}")
-        out.print(ranges)
+            ranges.add_row(plain(seen.name), f"{seen.low:.4g}", f"{seen.high:.4g}")
+        print_table(ranges)
     for system in found.systems:
         _show_system(system)
 
 
 def _show_system(system: Any) -> None:
     if not system.supported:
-        out.print(f"[bold]{system.system}[/] cannot prove it: {', '.join(system.unsupported)}")
+        lacking = plain(", ".join(system.unsupported))
+        out.print(f"[bold]{system.system}[/] cannot prove it: {lacking}")
         return
     if system.estimate is None:
         out.print(f"[bold]{system.system}[/] takes its operators; give --calibration for costs")
@@ -122,16 +127,14 @@ def _show_system(system: Any) -> None:
         f"[bold]{system.system}[/] prove {cost['prove_s']:.2f} s, verify "
         f"{cost['verify_s'] * 1e3:.0f} ms, memory {cost['peak_bytes'] / 1e6:.0f} MB, keys "
         f"{cost['key_bytes'] / 1e6:.1f} MB, proof {cost['proof_bytes']:,} bytes, verification on "
-        f"chain {cost['verify_gas']:,} gas",
-        soft_wrap=True,
+        f"chain {cost['verify_gas']:,} gas"
     )
     if near is None:
         return
     choice = "" if near.same_choice is None else f", same choice {near.same_choice:.1%}"
     out.print(
         f"  quantised against float: largest error {near.max_error:.3g} "
-        f"({near.relative_error:.2%} of the largest output){choice}",
-        soft_wrap=True,
+        f"({near.relative_error:.2%} of the largest output){choice}"
     )
     if near.float_accuracy is not None and near.quantised_accuracy is not None:
         out.print(

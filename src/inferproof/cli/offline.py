@@ -6,14 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from inferproof.cli.console import JsonFlag, failures, out, print_json, progress
+from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, progress
+from inferproof.cli.files import check_writable, write_file
 from inferproof.cli.verify import outputs_json, read_bundle, show_outputs, warn_of_setup
-from inferproof.errors import (
-    Reason,
-    RequestRejected,
-)
 from inferproof.models.arrays import read_arrays
 from inferproof.proving.base import CompileReport, CompileRequest, ProveRequest, SrsSource
 from inferproof.proving.registry import get_system
@@ -103,6 +99,7 @@ def prove(
     """Run a compiled model on an input and prove the answer."""
     with failures(as_json=as_json):
         prover = _prover_of(artifact)
+        check_writable(proof)
         request = ProveRequest(
             artifact=artifact,
             inputs=read_arrays(inputs),
@@ -115,7 +112,7 @@ def prove(
             first = prover.prove(request, report)
             runs = [prover.prove(request, report) for _ in range(repeat)] or [first]
         last = runs[-1]
-        _write(proof, last.file)
+        write_file(proof, last.file)
     result: dict[str, Any] = {
         "outputs": outputs_json(last.outputs),
         "load_s": first.load_s,
@@ -132,7 +129,7 @@ def prove(
         show_outputs(last.outputs)
         out.print(
             f"proved in {result['prove_s']:.2f} s, {result['proof_bytes']:,} bytes, "
-            f"{result['peak_mb']:.0f} MB; written to {proof}"
+            f"{result['peak_mb']:.0f} MB; written to {plain(proof)}"
         )
 
 
@@ -150,14 +147,6 @@ def _prover_of(artifact: Path) -> Any:
     return get_system(read_bundle(artifact).parts.proof_system)
 
 
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        why = (error.strerror or type(error).__name__).lower()
-        raise RequestRejected(Reason.FILE_NOT_WRITTEN, path=path, why=why) from None
-
-
 def _compile_json(done: CompileReport) -> dict[str, Any]:
     return {
         "model_commitment": done.commitment.hex,
@@ -173,7 +162,6 @@ def _compile_json(done: CompileReport) -> dict[str, Any]:
 
 
 def _show_compiled(done: CompileReport, folder: Path) -> None:
-    table = Table(show_header=False, box=None)
     rows = {
         "model commitment": done.commitment.hex,
         "parameters": f"{done.parameters:,}",
@@ -184,5 +172,4 @@ def _show_compiled(done: CompileReport, folder: Path) -> None:
         "written to": str(folder),
     }
     for name, value in rows.items():
-        table.add_row(name, value)
-    out.print(table)
+        out.print(f"[bold]{name:17}[/] {plain(value)}")

@@ -2,15 +2,15 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import httpx
 import typer
 
-from inferproof.cli.console import JsonFlag, failures, out, print_json, progress
+from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, progress
 from inferproof.cli.files import read_key
-from inferproof.client.steps import Refusal
-from inferproof.errors import Reason, Unavailable
+from inferproof.cli.gateway import ask, checked_url
+from inferproof.cli.parts import need
+from inferproof.cli.verify import warn_of_setup
 from inferproof.models.card import load_card
 from inferproof.proving.base import SrsSource
 from inferproof.proving.registry import get_system
@@ -52,6 +52,7 @@ def compile_model(
         described = load_card(card)
         system = get_system(described.proof.system)
         done = compile_card(described, folder, system, report, source)
+    warn_of_setup(done.parts.setup)
     result = {
         "model_commitment": done.commitment.hex,
         "parameters": done.parameters,
@@ -66,7 +67,7 @@ def compile_model(
         print_json(result)
         return
     for name, value in result.items():
-        out.print(f"[bold]{name:18}[/] {value}", soft_wrap=True)
+        out.print(f"[bold]{name:18}[/] {plain(value)}")
 
 
 def publish(
@@ -78,61 +79,45 @@ def publish(
     as_json: JsonFlag = False,
 ) -> None:
     """Publish a compiled model at the gateway of this machine's settings, running or not."""
-    from inferproof.app import install_model
-    from inferproof.settings import Settings
-
     with failures(as_json=as_json):
+        need("publishing", "inferproof.app", extra="server")
+        from inferproof.app import install_model
+        from inferproof.settings import Settings
+
         settings = Settings.load(**({} if data_dir is None else {"data_dir": data_dir}))
         view = asyncio.run(install_model(settings, card, compiled))
     if as_json:
-        print_json({"model": view.name, "model_commitment": view.commitment.hex})
+        status, commitment = view.status.value, view.commitment.hex
+        print_json({"model": view.name, "status": status, "model_commitment": commitment})
     else:
-        out.print(f"{view.name} is {view.status.value}, commitment {view.commitment}")
+        out.print(f"{plain(view.name)} is {view.status.value}, commitment {view.commitment}")
 
 
 def submit(
     card: CardPath,
     compiled: Compiled,
-    url: Annotated[str, typer.Option(help="The gateway's address.")],
+    url: Annotated[str, typer.Option(help="The gateway's address.", callback=checked_url)],
     key_file: Annotated[Path, typer.Option(help="File with the provider's key.")],
     as_json: JsonFlag = False,
 ) -> None:
     """Submit a model, signed, to somebody else's gateway, whose operator approves it."""
-    from inferproof.app import submission
-
     with failures(as_json=as_json):
+        need("submitting", "inferproof.app", extra="server")
+        from inferproof.app import submission
+
         document, signature = submission(card, compiled, read_key(key_file))
-        view = _post(url.rstrip("/") + "/v1/models", document, signature)
+        headers = {
+            "Content-Type": "application/json",
+            "Inferproof-Signature": "0x" + signature.hex(),
+        }
+        view = ask(
+            *("POST", url, "/v1/models"),
+            body=document,
+            headers=headers,
+            timeout_s=SUBMIT_TIMEOUT_S,
+        )
     if as_json:
         print_json(view)
     else:
-        out.print(f"{view.get('name')} is {view.get('status')}")
-
-
-def _post(url: str, document: bytes, signature: bytes) -> dict[str, Any]:
-    try:
-        reply = httpx.post(
-            url,
-            content=document,
-            headers={
-                "Content-Type": "application/json",
-                "Inferproof-Signature": "0x" + signature.hex(),
-            },
-            timeout=SUBMIT_TIMEOUT_S,
-        )
-        value = reply.json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise Unavailable(Reason.GATEWAY_LOST, why=f"{type(error).__name__}: {error}") from None
-    if not isinstance(value, dict):
-        raise Unavailable(
-            Reason.GATEWAY_ANSWER, method="POST", path="/v1/models", problem="it is no object"
-        )
-    if reply.is_error:
-        refused = value.get("error", {})
-        raise Refusal(
-            reply.status_code,
-            str(refused.get("code", "unknown")),
-            str(refused.get("message", "no message")),
-            refused.get("facts") or {},
-        ).error()
-    return value
+        name = f"{view.get('id')}@{view.get('version')}"
+        out.print(f"{plain(name)} is {plain(view.get('status'))}")

@@ -6,10 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inferproof.cli.console import err, failures, out, print_json
+from inferproof.cli.console import err, failures, out, plain, print_json
 from inferproof.cli.files import read_file
+from inferproof.cli.parts import need
 from inferproof.client.tools import installed_tools
-from inferproof.errors import MissingPart, Reason
 from inferproof.protocol.receipt import MAX_BYTES
 from inferproof.types.digest import Address
 from inferproof.types.receipt import ClaimStatus
@@ -64,7 +64,7 @@ def _quiet(_step: Step) -> None:
 
 def _show(step: Step) -> None:
     mark = "[green]✓[/]" if step.status is StepStatus.PASSED else "[yellow]–[/]"
-    err.print(f"{mark} {step.number:2}  {step.name}  [dim]{step.detail}[/]", soft_wrap=True)
+    err.print(f"{mark} {step.number:2}  {step.name}  [dim]{plain(step.detail)}[/]")
 
 
 async def _ask_chain(
@@ -74,15 +74,8 @@ async def _ask_chain(
     done: int,
     show: Callable[[Step], None],
 ) -> list[Step]:
-    try:
-        from inferproof.chain.receipts import chain_steps
-    except ImportError:
-        raise MissingPart(
-            Reason.MISSING_LIBRARY,
-            feature="asking a chain",
-            package="web3",
-            command="pip install 'inferproof[chain]'",
-        ) from None
+    need("asking a chain", "inferproof.chain.receipts", extra="chain")
+    from inferproof.chain.receipts import chain_steps
     from inferproof.cli.onchain import evm_call
 
     steps: list[Step] = []
@@ -99,14 +92,13 @@ def print_verified(verified: VerifiedReceipt) -> None:
     for tensor in verified.proof.outputs:
         values = ", ".join(f"{v:.4g}" for v in tensor.to_array().reshape(-1)[:8])
         more = ", …" if len(tensor.values) > 8 else ""
-        out.print(f"[bold]{tensor.name}[/] {list(tensor.shape)}: {values}{more}", soft_wrap=True)
-    out.print(f"[bold]assurance[/] {receipt.assurance.value}: {receipt.proven}", soft_wrap=True)
+        out.print(f"[bold]{plain(tensor.name)}[/] {list(tensor.shape)}: {values}{more}")
+    out.print(f"[bold]assurance[/] {receipt.assurance.value}: {plain(receipt.proven)}")
     for claim in receipt.claims:
         colour = _STATUS_COLOUR[claim.status]
         out.print(
-            f"  [{colour}]{claim.status.value:8}[/] {claim.name:18} "
-            f"[dim]{claim.source.value}[/]: {claim.reason}",
-            soft_wrap=True,
+            f"  [{colour}]{claim.status.value:8}[/] {plain(claim.name):18} "
+            f"[dim]{claim.source.value}[/]: {plain(claim.reason)}"
         )
     out.print("[bold green]verified[/]")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inferproof.cli.console import JsonFlag, err, failures, print_json
-from inferproof.errors import MissingPart, Reason
+from inferproof.cli.console import JsonFlag, err, failures, plain, print_json
+from inferproof.cli.parts import need
 
 if TYPE_CHECKING:
     from inferproof.app import App
@@ -35,20 +35,11 @@ def serve(
     """
     given = {"host": host, "port": port, "data_dir": data_dir}
     with failures(as_json=as_json):
-        try:
-            import uvloop
+        need("serving", "uvloop", "inferproof.app", extra="server")
+        import uvloop
 
-            import inferproof.app  # noqa: F401 - all that serving needs, or the name of what lacks
-            from inferproof.settings import Settings
-        except ImportError as missing:
-            if (missing.name or "").startswith("inferproof"):
-                raise  # a fault of ours, not a package that lacks
-            raise MissingPart(
-                Reason.MISSING_LIBRARY,
-                feature="serving",
-                package=missing.name or "fastapi",
-                command="pip install 'inferproof[server]'",
-            ) from missing
+        from inferproof.settings import Settings
+
         settings = Settings.load(**{k: v for k, v in given.items() if v is not None})
         _log(settings.log_level)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -74,9 +65,9 @@ def _announce(url: str, app: "App", *, as_json: bool) -> None:
     if as_json:
         print_json({"url": url, "gateway": address, "network": str(asset.network)})
         return
-    err.print(f"[bold]inferproof[/] serves at {url}", soft_wrap=True)
-    err.print(f"  gateway {address}, {asset.symbol} on {asset.network}", soft_wrap=True)
-    err.print(f"  data in {app.settings.data_dir}, documentation at {url}/docs", soft_wrap=True)
+    err.print(f"[bold]inferproof[/] serves at {url}")
+    err.print(f"  gateway {address}, {plain(asset.symbol)} on {asset.network}")
+    err.print(f"  data in {plain(app.settings.data_dir)}, documentation at {url}/docs")
 
 
 def _log(level: str) -> None:

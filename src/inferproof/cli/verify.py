@@ -8,8 +8,9 @@ import numpy as np
 import typer
 
 from inferproof.cli import receipts
-from inferproof.cli.console import JsonFlag, err, failures, out, print_json
+from inferproof.cli.console import JsonFlag, err, failures, out, plain, print_json
 from inferproof.cli.files import read_file
+from inferproof.cli.gateway import checked_url
 from inferproof.errors import ArtifactRejected, Reason
 from inferproof.protocol.claims import assurance_of, proven_sentence
 from inferproof.protocol.proof_file import MAX_BYTES as MAX_PROOF_FILE
@@ -42,7 +43,12 @@ def verify(
     ] = None,
     on_chain: Annotated[
         str | None,
-        typer.Option("--on-chain", metavar="RPC", help="Ask this node for the settlement too."),
+        typer.Option(
+            "--on-chain",
+            metavar="RPC",
+            help="Ask this node for the settlement too.",
+            callback=checked_url,
+        ),
     ] = None,
     contract: Annotated[
         str | None,
@@ -89,10 +95,12 @@ def verify(
             ceremonies=frozenset(map(Digest.from_hex, ceremony or [])),
         )
         if proof_file is not None:
-            if on_chain or contract or attached_proof or attached_verifier:
+            if on_chain or contract or attached_proof or attached_verifier or gateway or token:
                 raise typer.BadParameter("these options go with a receipt, not with DIR and PROOF")
             _verify_proof(target, proof_file, policy, as_json=as_json)
             return
+        if target.is_dir():
+            raise typer.BadParameter("a compiled model is verified with a proof: verify DIR PROOF")
         if contract is not None and on_chain is None:
             raise typer.BadParameter("--verifier-contract needs --on-chain")
         receipts.verify(
@@ -110,12 +118,13 @@ def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bo
     from inferproof.proving.registry import get_system
 
     bundle = read_bundle(target)
+    assurance = assurance_of(bundle.parts)
+    policy.check_model(bundle.commitment, assurance)
     policy.check_setup(bundle.parts)
     checker = get_system(bundle.parts.proof_system)
     began = time.perf_counter()
     verified = verify_proof(read_file(proof_file, MAX_PROOF_FILE), bundle, checker)
     verify_s = time.perf_counter() - began
-    assurance = assurance_of(bundle.parts)
     proven = proven_sentence(assurance, bundle.parts)
     if as_json:
         print_json(
@@ -134,7 +143,7 @@ def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bo
         return
     show_outputs(verified.outputs)
     out.print(f"model {bundle.commitment}\njob   {verified.statement.job_id}")
-    out.print(f"[bold]assurance[/] {assurance.value}: {proven}", soft_wrap=True)
+    out.print(f"[bold]assurance[/] {assurance.value}: {plain(proven)}")
     out.print(f"[bold green]verified[/] in {verify_s * 1e3:.0f} ms")
 
 
@@ -166,6 +175,5 @@ def warn_of_setup(setup: Setup) -> None:
     if setup is Setup.DEVELOPMENT:
         err.print(
             "[yellow]development SRS[/]: whoever made it can forge proofs of this model; "
-            "for production compile with --srs and --srs-sha256",
-            soft_wrap=True,
+            "for production compile with --srs and --srs-sha256"
         )

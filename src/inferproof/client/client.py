@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 MAX_REPLY_BYTES = 256 * 2**20
 """More than the largest receipt file with its attachments that a model here can give."""
+MAX_REPLY_S = 300.0
+"""A body of that size comes in this time at one megabyte a second; one that drips is given up."""
 TIMEOUT = httpx.Timeout(10.0, read=60.0)
 """Reading takes longest: the gateway holds a request for half a minute while it proves."""
 
@@ -271,19 +273,29 @@ def _reply(response: httpx.Response, chunks: Iterable[bytes]) -> Reply:
     return Reply(response.status_code, headers, b"".join(chunks))
 
 
-def _limited(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    total = 0
-    for chunk in chunks:
-        total += len(chunk)
-        if total > MAX_REPLY_BYTES:
+class _Meter:
+    """Counts what a reply has taken. Raises: httpx.DecodingError beyond the limits."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+        self._end = time.monotonic() + MAX_REPLY_S
+
+    def count(self, chunk: bytes) -> bytes:
+        self._bytes += len(chunk)
+        if self._bytes > MAX_REPLY_BYTES:
             raise httpx.DecodingError(f"the response is larger than {MAX_REPLY_BYTES} bytes")
-        yield chunk
+        if time.monotonic() > self._end:
+            raise httpx.DecodingError(f"the response takes longer than {MAX_REPLY_S:g} seconds")
+        return chunk
+
+
+def _limited(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    meter = _Meter()
+    for chunk in chunks:
+        yield meter.count(chunk)
 
 
 async def _limited_async(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    total = 0
+    meter = _Meter()
     async for chunk in chunks:
-        total += len(chunk)
-        if total > MAX_REPLY_BYTES:
-            raise httpx.DecodingError(f"the response is larger than {MAX_REPLY_BYTES} bytes")
-        yield chunk
+        yield meter.count(chunk)

@@ -195,6 +195,7 @@ def _sign(buyer: Buyer, call: Call, challenge: Challenge, payment_id: str | None
         quote=quote,
         quote_signature=challenge.quote_signature,
         authorization=signed,
+        salt=Digest(salt),
     )
 
 

@@ -32,7 +32,10 @@ MAX_CALL_BYTES = 128 * 2**20
 @dataclass(frozen=True, slots=True)
 class PaidCall:
     """A request, and the signed payment header that goes with it: sent again, it is the same
-    job. Whoever holds it can have the request answered, but nothing more."""
+    job. Whoever holds it can have the request answered, but nothing more.
+
+    `salt` is the one that the header announces; it keeps the job id from who watches the chain.
+    """
 
     path: str
     body: bytes = field(repr=False)
@@ -40,11 +43,12 @@ class PaidCall:
     quote: Quote
     quote_signature: bytes = field(repr=False)
     authorization: Authorization
+    salt: Digest | None = field(repr=False)
 
     @property
     def job_id(self) -> Digest:
-        paid = self.authorization
-        return job_id(paid.asset.network, paid.asset.address, paid.payer, paid.nonce)
+        paid, asset = self.authorization, self.authorization.asset
+        return job_id(asset.network, asset.address, paid.payer, paid.nonce, self.request, self.salt)
 
     @property
     def request(self) -> Digest:
@@ -68,13 +72,15 @@ class PaidCall:
         fields = Fields(parse_canonical_json(data, max_bytes=MAX_CALL_BYTES), "paid call")
         quote = fields.nested("quote", read_quote)
         header = fields.text("header", most=64 * 1024)
+        payment = parse_payment(header, [quote.price.asset])
         call = cls(
             path=fields.text("path", most=4096),
             body=fields.base64("body", most=MAX_CALL_BYTES),
             header=header,
             quote=quote,
             quote_signature=fields.hex_bytes("quoteSignature", length=65),
-            authorization=parse_payment(header, [quote.price.asset]).authorization,
+            authorization=payment.authorization,
+            salt=Digest(payment.binding_salt) if payment.binding_salt is not None else None,
         )
         fields.end()
         return call

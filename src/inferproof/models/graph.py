@@ -51,7 +51,7 @@ def read_graph(model: ModelProto, reader: TensorReader) -> Graph:
     if model.training_info:
         raise ModelRejected(Reason.MODEL_HAS_TRAINING_INFO)
     graph = model.graph
-    opset = _opset(model)
+    opset = opset_of(model)
     for sparse in graph.sparse_initializer:
         raise ModelRejected(Reason.MODEL_SPARSE_TENSOR, name=shown(sparse.values.name))
     constants: dict[str, Array] = {}
@@ -86,7 +86,11 @@ def read_graph(model: ModelProto, reader: TensorReader) -> Graph:
     return Graph(opset, inputs, outputs, ordered, constants, fixed_batch)
 
 
-def _opset(model: ModelProto) -> int:
+def opset_of(model: ModelProto) -> int:
+    """The version of the ONNX operators that the model is written for.
+
+    Raises: ModelRejected MODEL_MALFORMED, MODEL_OPSET_UNSUPPORTED.
+    """
     versions = [item.version for item in model.opset_import if item.domain in ("", "ai.onnx")]
     if len(versions) != 1:
         raise ModelRejected(

@@ -2,8 +2,16 @@
 
 from dataclasses import asdict, dataclass, fields
 
-OLDEST_OPSET = 9
-"""Older opsets give broadcasting and batch normalisation other meanings (opsets 1 to 8)."""
+OLDEST_OPSET = 6
+"""The oldest opset that the converter of the onnx package reads without losing attributes that
+opset 1 to 5 had; exporters have not written those since 2018."""
+
+CONVERTED_BELOW = 9
+"""Older opsets give broadcasting and batch normalisation other meanings: such a model is brought
+to `CONVERTED_TO` before anything else looks at it."""
+
+CONVERTED_TO = 13
+"""Far enough for every later rule, and near enough that the converter changes little."""
 
 NEWEST_OPSET = 26
 """The newest opset that the locked ONNX Runtime (1.31) runs without calling it experimental."""

@@ -1,18 +1,27 @@
 """Parses an untrusted ONNX file in this process. Outside tests, call `load.load_model`."""
 
+import math
 from pathlib import Path
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import ModelProto
+from onnx import ModelProto, version_converter
+from onnx.external_data_helper import load_external_data_for_model
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.canonical import canonical_model
-from inferproof.models.graph import read_graph
-from inferproof.models.limits import DEFAULT_LIMITS, Limits
+from inferproof.models.graph import opset_of, read_graph
+from inferproof.models.limits import CONVERTED_BELOW, CONVERTED_TO, DEFAULT_LIMITS, Limits
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.shapes import infer_shapes
+from inferproof.models.show import first_line
 from inferproof.models.tensors import TensorReader
 from inferproof.models.wire import prescan
+
+_ALIGNED = frozenset(
+    {"Add", "Sub", "Mul", "Div", "Pow", "And", "Or", "Xor", "Equal", "Greater", "Less"}
+)
+_ALIGNED_BEFORE = 7
+"""Operators that before this opset aligned a smaller second input by an attribute `axis`."""
 
 
 def parse_untrusted(
@@ -41,8 +50,47 @@ def parse_untrusted(
         raise ModelRejected(Reason.MODEL_MALFORMED, why="it does not parse as protobuf") from None
     # 3. Structure: operators, names, order, tensors and attributes.
     graph = read_graph(model, TensorReader(limits, folder))
+    if graph.opset < CONVERTED_BELOW:
+        graph = read_graph(_modern(model, folder), TensorReader(limits, folder))
     del model
     # 4. Every shape, each bounded before the next.
     shaped = infer_shapes(graph, limits)
     # 5. The one form, and its digests.
     return canonical_model(shaped)
+
+
+def _modern(model: ModelProto, folder: Path | None) -> ModelProto:
+    """The model in a newer opset. Its structure was checked before: the converter is native code.
+
+    Raises: ModelRejected MODEL_OPSET_NOT_CONVERTED.
+    """
+    _check_alignment(model)
+    if any(tensor.external_data for tensor in model.graph.initializer):
+        load_external_data_for_model(model, str(folder))
+    # From this version on a constant need not be an input too.
+    model.ir_version = max(model.ir_version, 4)
+    try:
+        return version_converter.convert_version(model, CONVERTED_TO)
+    except (version_converter.ConvertError, RuntimeError, ValueError) as error:
+        raise _not_converted(model, first_line(str(error))) from None
+
+
+def _not_converted(model: ModelProto, why: str) -> ModelRejected:
+    return ModelRejected(
+        Reason.MODEL_OPSET_NOT_CONVERTED, opset=opset_of(model), target=CONVERTED_TO, why=why
+    )
+
+
+def _check_alignment(model: ModelProto) -> None:
+    """Returns when no operator aligns a smaller input otherwise than by its last axes.
+
+    The converter forgets such an alignment, and on a square tensor nobody would notice.
+    """
+    if opset_of(model) >= _ALIGNED_BEFORE:
+        return
+    sizes = {tensor.name: math.prod(tensor.dims) for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type in _ALIGNED and any(item.name == "axis" for item in node.attribute):
+            raise _not_converted(model, f"{node.op_type} aligns its second input by an axis")
+        if node.op_type == "PRelu" and sizes.get(node.input[1]) != 1:
+            raise _not_converted(model, "PRelu aligns its slopes with the channels")

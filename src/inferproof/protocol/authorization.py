@@ -101,3 +101,19 @@ def check_time(authorization: Authorization, now: int, margin: int) -> None:
             now=now,
             margin=margin,
         )
+
+
+def check_end(authorization: Authorization, now: int, longest: int) -> None:
+    """Returns when the authorization ends within `longest` seconds from now.
+
+    Until it ends a settlement that failed may still be made by somebody else, so that its job
+    cannot be closed: without a limit it would hold a place for ever.
+    Raises: PaymentRejected PAYMENT_TOO_LONG.
+    """
+    if authorization.valid_before > now + longest:
+        raise PaymentRejected(
+            Reason.PAYMENT_TOO_LONG,
+            valid_before=authorization.valid_before,
+            now=now,
+            longest=longest,
+        )

@@ -10,7 +10,10 @@ from inferproof.types.receipt import Claim, ClaimSource, ClaimStatus
 
 _SETUP_SENTENCE = {
     Setup.NONE: "",
-    Setup.CEREMONY: " This rests on the set-up ceremony whose digest the model commitment holds.",
+    Setup.CEREMONY: (
+        " This rests on the SRS whose digest the model commitment holds; "
+        "that it is a ceremony's is the provider's word."
+    ),
     Setup.DEVELOPMENT: (
         " The set-up is a development one: whoever made it could forge this proof."
     ),
@@ -94,13 +97,16 @@ def _execution(parts: ModelParts) -> Claim:
             ClaimSource.PROVIDER_ASSERTED,
             "this proof system is not known to prove anything about the execution",
         )
-    but = ", unless the maker of the development SRS forged the proof"
+    but = {
+        Setup.NONE: "",
+        Setup.CEREMONY: ", if the SRS is a ceremony's, as the provider says",
+        Setup.DEVELOPMENT: ", unless the maker of the development SRS forged the proof",
+    }
     return Claim(
         "execution",
         ClaimStatus.ASSERTED,
         ClaimSource.PROVEN,
-        "the output is the committed, quantised model's on the committed input"
-        + (but if parts.setup is Setup.DEVELOPMENT else ""),
+        "the output is the committed, quantised model's on the committed input" + but[parts.setup],
     )
 
 

@@ -8,7 +8,7 @@ from inferproof.protocol.encoding import (
     encode_tensor,
     tagged_digest,
 )
-from inferproof.types.digest import Address, Digest
+from inferproof.types.digest import ZERO_DIGEST, Address, Digest
 from inferproof.types.money import Network
 from inferproof.types.proof import ModelParts
 from inferproof.types.tensor import FixedTensor, Tensors
@@ -92,9 +92,31 @@ def bound_nonce(request: Digest, salt: bytes) -> Digest:
     return tagged_digest(NONCE_TAG, request.raw, salt)
 
 
-def job_id(network: Network, token: Address, payer: Address, nonce: Digest) -> Digest:
-    """The job that a payment buys: a function of the payment, so one payment is one job."""
-    return tagged_digest(JOB_TAG, network.caip2.encode(), token.raw, payer.raw, nonce.raw)
+def job_id(
+    network: Network,
+    token: Address,
+    payer: Address,
+    nonce: Digest,
+    request: Digest,
+    salt: Digest | None,
+) -> Digest:
+    """The job that a payment buys: the payment's key, the paid request, and the nonce's salt.
+
+    `salt` is the one that was announced with the payment, not zero; None where none was.
+
+    Soundness: the first four are on the chain once the payment is settled, so the id is hidden
+    by salt and request alone: by a salt of 32 random bytes, or else as well as the request is
+    hard to guess. That one payment is one job is kept by the reservation, not by the id.
+    """
+    return tagged_digest(
+        JOB_TAG,
+        network.caip2.encode(),
+        token.raw,
+        payer.raw,
+        nonce.raw,
+        request.raw,
+        (salt or ZERO_DIGEST).raw,
+    )
 
 
 def _require_salt(salt: bytes) -> None:

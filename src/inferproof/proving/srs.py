@@ -22,6 +22,9 @@ def srs_size(k: int) -> int:
     return 4 + 2 * _G1 * (1 << k) + 2 * _G2
 
 
+VERIFIER_SRS_SIZE = srs_size(1)
+
+
 def cut_srs(data: bytes) -> bytes:
     """The part of an SRS that verifying needs, itself an SRS file with k = 1 (516 bytes).
 

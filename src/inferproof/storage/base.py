@@ -180,7 +180,8 @@ class OrderBook(Protocol):
     """
 
     async def reserve(self, order: Order) -> Reservation:
-        """The job of this order: a new one, RESERVED, or the one this payment already bought.
+        """The job of this order: a new one, RESERVED, or the one this payment already bought,
+        which may have another job id where request or salt were other ones.
 
         Raises: Conflict PAYMENT_REPLAYED when the payment is reserved for another request or on
         other terms; Conflict PAYMENT_ID_REUSED when the payer's payment id is.
@@ -195,6 +196,11 @@ class OrderBook(Protocol):
 
     async def job_of_proof(self, proof_digest: Digest) -> Job | None: ...
 
+    async def find_payment(self, payment: Authorization) -> Job | None:
+        """The job that reserved this authorization: the one with its network, token, payer and
+        nonce, whatever its other terms."""
+        ...
+
     async def find_payment_id(self, payer: Address, payment_id: str) -> Job | None: ...
 
     async def in_state(self, state: JobState, *, limit: int) -> Sequence[Job]:
@@ -203,6 +209,12 @@ class OrderBook(Protocol):
 
     async def depth(self) -> Mapping[JobState, int]:
         """How many jobs are in each state."""
+        ...
+
+    async def unsettled(
+        self, network: Network, token: Address, payer: Address
+    ) -> Mapping[Digest, int]:
+        """Amounts, by nonce, of the payer's payments whose jobs are reserved or settling."""
         ...
 
     async def waiting(self) -> int:

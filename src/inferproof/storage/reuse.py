@@ -8,15 +8,22 @@ from inferproof.types.payment import Authorization
 _TERMS = ("asset", "payer", "payee", "amount", "valid_after", "valid_before", "nonce")
 
 
-def check_same_payment(job: Job, request: Digest, payment: Authorization) -> None:
+def check_same_payment(
+    job: Job, request: Digest, payment: Authorization, salt: Digest | None
+) -> None:
     """Returns when the payment, for this request, is the one that bought the job.
 
-    Two signatures over the same terms are the same payment: a wallet may sign twice.
+    Two signatures over the same terms are the same payment: a wallet may sign twice. A salt
+    that was announced must be announced again: the authorization itself is on the chain, so
+    without it anybody who guesses the request would be handed the job.
     Raises: Conflict PAYMENT_REPLAYED.
     """
     there = job.order.payment
-    if job.order.request_digest != request or any(
-        getattr(there, name) != getattr(payment, name) for name in _TERMS
+    known = job.order.nonce_salt
+    if (
+        job.order.request_digest != request
+        or (known is not None and salt != known)
+        or any(getattr(there, name) != getattr(payment, name) for name in _TERMS)
     ):
         raise Conflict(Reason.PAYMENT_REPLAYED)
 

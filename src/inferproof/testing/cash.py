@@ -54,6 +54,7 @@ class CashLedger:
         self.asset = asset
         self._clock = clock
         self.block = 1
+        self._mined_at = clock()
         self.balances: dict[Address, int] = {}
         self.used: dict[tuple[Address, Digest], CashInclusion | None] = {}
         self.included: dict[Digest, CashInclusion] = {}
@@ -89,12 +90,20 @@ class CashLedger:
     def mine(self) -> None:
         """One block with everything that waits and whose turn it is."""
         self.block += 1
+        self._mined_at = self._clock()
         for place in sorted(self.waiting, key=lambda place: (place[0].raw, place[1])):
             sender, nonce = place
             if nonce == self.next_nonce.get(sender, 0):
                 transaction = self.waiting.pop(place)
                 self.next_nonce[sender] = nonce + 1
                 self.included[transaction.tx] = self._execute(transaction)
+
+    def time(self) -> int:
+        """The time of the newest block. Blocks come all the time, unless the chain is `holding`:
+        then this is the time of the last one."""
+        if not self.holding:
+            self._mined_at = self._clock()
+        return self._mined_at
 
     def require_up(self) -> None:
         """Raises: Unavailable CHAIN_UNREACHABLE while the chain is down."""
@@ -186,6 +195,10 @@ class CashChain:
     async def included(self, tx: Digest) -> CashInclusion | None:
         self._ledger.require_up()
         return self._deep(self._ledger.included.get(tx))
+
+    async def time(self) -> int:
+        self._ledger.require_up()
+        return self._ledger.time()
 
     async def settled_by(
         self, authorization: Authorization, first_block: int

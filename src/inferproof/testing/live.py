@@ -36,6 +36,11 @@ class LiveGateway:
         """The running app; its parts belong to the gateway's own event loop."""
         return self._ready.result(timeout=START_S)
 
+    @property
+    def running(self) -> bool:
+        """Whether its thread lives."""
+        return self._thread.is_alive()
+
     def __enter__(self) -> "LiveGateway":
         self._thread.start()
         self._ready.result(timeout=START_S)

@@ -10,8 +10,8 @@ The chain and the orders are new each time: a chain in memory forgets, so a data
 import asyncio
 import hashlib
 import shutil
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,7 @@ from inferproof.chain.contracts import DEVNET_TOKEN, EZKL_VERIFIER
 from inferproof.chain.deployments import Deployment, save_deployment
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.verifier import VerifyingKeyArtifact, register_vka
-from inferproof.errors import MissingPart, Reason
+from inferproof.errors import MissingPart, Reason, Unavailable
 from inferproof.inference.preprocess import load_preprocessing
 from inferproof.models.card import ModelCard, load_card
 from inferproof.protocol.encoding import canonical_json
@@ -69,8 +69,8 @@ class LocalChain:
     """A chain with the zoo's models compiled and their keys registered; a context manager.
 
     `folder` keeps compiled models; ports of zero take free ones. `report` is told of each stage
-    with the share of the whole that is done. Raises, on entering: MissingPart, Unavailable,
-    ModelRejected.
+    with the share of the whole that is done. Raises, on entering: Unavailable DEVNET_FOLDER_BUSY,
+    DEVNET_NOT_STARTED; MissingPart; ModelRejected.
     """
 
     def __init__(
@@ -93,6 +93,11 @@ class LocalChain:
         """Addresses and keys of the chain."""
         return self._chain.info
 
+    @property
+    def running(self) -> bool:
+        """Whether everything that was started still runs."""
+        return self._chain.pid is not None
+
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self.enter(stack)
@@ -110,6 +115,7 @@ class LocalChain:
     def enter(self, stack: ExitStack) -> None:
         """Starts everything; what must end is put on the stack."""
         self._report("starting the chain", 0.02)
+        stack.enter_context(_held(self.folder))
         stack.enter_context(self._chain)
         with ExitStack() as work:
             pool = WorkerPool(1)
@@ -163,7 +169,12 @@ class Market(LocalChain):
         super().__init__(folder, rpc_port=rpc_port, zoo=zoo, report=report)
         self.url = ""
         self._port = port
+        self._gateway: LiveGateway | None = None
         self._given = dict(settings or {})
+
+    @property
+    def running(self) -> bool:
+        return super().running and self._gateway is not None and self._gateway.running
 
     def enter(self, stack: ExitStack) -> None:
         super().enter(stack)
@@ -174,7 +185,8 @@ class Market(LocalChain):
             asyncio.run(
                 install_model(settings, listing.card.folder, listing.compiled, key=provider)
             )
-        self.url = stack.enter_context(LiveGateway(settings)).url
+        self._gateway = stack.enter_context(LiveGateway(settings))
+        self.url = self._gateway.url
         self._report("ready", 1.0)
 
     def _settings(self) -> Settings:
@@ -196,6 +208,23 @@ class Market(LocalChain):
             "sync_wait_s": 120.0,
         }
         return Settings.load(**(given | self._given))
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Keeps a second market out of the folder, whose database it would replace.
+
+    Raises: Unavailable DEVNET_FOLDER_BUSY.
+    """
+    import fcntl  # not on Windows
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable(Reason.DEVNET_FOLDER_BUSY, path=folder) from None
+        yield
 
 
 def _fingerprint(card: ModelCard) -> str:

@@ -199,7 +199,14 @@ class Sample:
             disclosed = None
             committed = hashed_input_commitment(parts.proof_system, hashes)
         statement = Statement(
-            job_id=job_id(ASSET.network, ASSET.address, payment.payer, payment.nonce),
+            job_id=job_id(
+                ASSET.network,
+                ASSET.address,
+                payment.payer,
+                payment.nonce,
+                self.request_digest(),
+                Digest(self.nonce_salt) if self.nonce_salt is not None else None,
+            ),
             model_commitment=self.bundle.commitment,
             input_commitment=committed,
             output_commitment=output_commitment(self.answer),

@@ -35,19 +35,25 @@ class Policy:
         """
         if self.gateways is not None and receipt.gateway not in self.gateways:
             raise PolicyRejected(Reason.POLICY_GATEWAY, gateway=receipt.gateway)
-        model = receipt.statement.model_commitment
-        if self.models is not None and model not in self.models:
-            raise PolicyRejected(Reason.POLICY_MODEL, model=model)
+        self.check_model(receipt.statement.model_commitment, receipt.assurance)
         network = receipt.payment.asset.network
         if self.networks is not None and network not in self.networks:
             raise PolicyRejected(Reason.POLICY_NETWORK, network=network)
         token = receipt.payment.asset.address
         if self.tokens is not None and token not in self.tokens:
             raise PolicyRejected(Reason.POLICY_TOKEN, token=token)
-        if _STRENGTH[receipt.assurance] < _STRENGTH[self.minimum_assurance]:
+
+    def check_model(self, model: Digest, assurance: Assurance) -> None:
+        """Returns when model and assurance are accepted.
+
+        Raises: PolicyRejected POLICY_MODEL, POLICY_ASSURANCE.
+        """
+        if self.models is not None and model not in self.models:
+            raise PolicyRejected(Reason.POLICY_MODEL, model=model)
+        if _STRENGTH[assurance] < _STRENGTH[self.minimum_assurance]:
             raise PolicyRejected(
                 Reason.POLICY_ASSURANCE,
-                got=receipt.assurance.value,
+                got=assurance.value,
                 minimum=self.minimum_assurance.value,
             )
 

@@ -5,7 +5,8 @@
      3  the policy accepts gateway, model, network, token and assurance
      4  the same gateway signed the quote, for this model, request and provider
      5  the payer signed the payment, on the quoted terms, at a time that they allow
-     6  the job id follows from the payment, and so does the request where its salt is known
+     6  the nonce is bound to the request where its salt is known, and the job id follows from
+        payment, request and salt
      7  the attached request has the request digest
      8  the attached proof has the proof digest
      9  the verifier bundle has the statement's model commitment, and the policy accepts its set-up
@@ -188,14 +189,19 @@ class _Run:
 
     def job(self, file: ReceiptFile) -> None:
         # 6
-        payment = file.receipt.payment
-        expected = job_id(
-            payment.asset.network, payment.asset.address, payment.payer, payment.nonce
-        )
-        if file.receipt.statement.job_id != expected:
-            raise ReceiptRejected(Reason.RECEIPT_JOB, expected=expected)
-        if file.receipt.nonce_salt is not None and not is_request_bound(file.receipt):
+        receipt, payment = file.receipt, file.receipt.payment
+        if receipt.nonce_salt is not None and not is_request_bound(receipt):
             raise ReceiptRejected(Reason.RECEIPT_NONCE)
+        expected = job_id(
+            payment.asset.network,
+            payment.asset.address,
+            payment.payer,
+            payment.nonce,
+            receipt.request_digest,
+            receipt.nonce_salt,
+        )
+        if receipt.statement.job_id != expected:
+            raise ReceiptRejected(Reason.RECEIPT_JOB, expected=expected)
         self._done("job follows from payment", f"job {expected}")
 
     def request(self, file: ReceiptFile) -> None:

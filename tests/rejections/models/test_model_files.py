@@ -6,9 +6,9 @@ from pathlib import Path
 import hostile as h
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
-from inferproof.errors import Reason
+from inferproof.errors import ModelRejected, Reason
 from inferproof.models.limits import Limits
 from inferproof.models.parse import parse_untrusted
 from inferproof.testing.rejections import rejects
@@ -132,11 +132,11 @@ def test_long_documentation_is_no_name():
 # -- what a model may be made of -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("opset", [8, 27])
+@pytest.mark.parametrize("opset", [5, 27])
 def test_opset(opset: int):
     with rejects(
         Reason.MODEL_OPSET_UNSUPPORTED,
-        f"the model is written for ONNX opset {opset}; opsets 9 to 26 are supported, "
+        f"the model is written for ONNX opset {opset}; opsets 6 to 26 are supported, "
         "onnx.version_converter brings it there",
     ):
         parse(h.model([h.relu()], opset=opset))
@@ -145,6 +145,53 @@ def test_opset(opset: int):
 @pytest.mark.parametrize("opset", [9, 13, 17, 21, 26])
 def test_supported_opset(opset: int):
     assert parse(h.model([h.relu()], opset=opset)).opset == opset
+
+
+@pytest.mark.parametrize("opset", [6, 7, 8])
+def test_an_old_opset_is_converted(opset: int):
+    assert parse(h.model([h.relu()], opset=opset)).opset == 13
+
+
+def old(nodes, constant):
+    """A model of opset 6 with input x of 1 × 3 × 3 × 3 and one constant b."""
+    shape = [1, 3, 3, 3]
+    graph = helper.make_graph(
+        nodes,
+        "old",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+        [numpy_helper.from_array(constant.astype(np.float32), "b")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 6)], ir_version=3)
+
+
+def test_an_alignment_that_the_converter_forgets():
+    channels = np.arange(3)
+    for node, why in [
+        (
+            helper.make_node("Add", ["x", "b"], ["y"], broadcast=1, axis=1),
+            "Add aligns its second input by an axis",
+        ),
+        (
+            helper.make_node("PRelu", ["x", "b"], ["y"]),
+            "PRelu aligns its slopes with the channels",
+        ),
+    ]:
+        with rejects(
+            Reason.MODEL_OPSET_NOT_CONVERTED,
+            f"the model is written for ONNX opset 6 and cannot be brought to opset 13: {why}",
+        ):
+            parse(old([node], channels))
+    parse(old([helper.make_node("Add", ["x", "b"], ["y"], broadcast=1)], channels))
+    parse(old([helper.make_node("PRelu", ["x", "b"], ["y"])], channels[:1]))
+
+
+def test_what_the_converter_itself_refuses():
+    training = helper.make_node("Dropout", ["x"], ["y"], is_test=0)
+    with pytest.raises(ModelRejected) as refused:
+        parse(old([training], np.zeros(1)))
+    assert refused.value.reason is Reason.MODEL_OPSET_NOT_CONVERTED
+    assert "Attribute is_test must not have value 0" in refused.value.message
 
 
 def test_opset_named_twice():

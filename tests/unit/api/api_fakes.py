@@ -185,19 +185,21 @@ class FakeGateway:
         signed = quote or await self.quote(model)
         check_terms(payment, signed.quote)
         check_signature(payment)
-        number = job_id(USDC.network, USDC.address, payment.payer, payment.nonce)
-        if number in self.jobs:
-            job, before = self.jobs[number]
-            if before != request:
-                raise Conflict(Reason.PAYMENT_REPLAYED)
-            return job
+        for job, before in self.jobs.values():
+            if (job.payment.payer, job.payment.nonce) == (payment.payer, payment.nonce):
+                if before != request:
+                    raise Conflict(Reason.PAYMENT_REPLAYED)
+                return job
+        digest = request_digest(request.method, request.path, request.body)
+        salt = Digest(binding_salt) if binding_salt is not None else None
+        number = job_id(USDC.network, USDC.address, payment.payer, payment.nonce, digest, salt)
         job = JobView(
             id=number,
             state=JobState.RUNNING,
             model_id=view.id,
             model_version=view.version,
             model_commitment=view.commitment,
-            request_digest=request_digest(request.method, request.path, request.body),
+            request_digest=digest,
             payment=payment,
             quote=signed,
             settlement=Settlement(SettlementState.SETTLED, Digest(b"\x09" * 32), 17),

@@ -14,6 +14,7 @@ from inferproof.api.metrics import Metrics
 from inferproof.errors import InputRejected, Reason, Unavailable
 from inferproof.payments.x402 import read_challenge
 from inferproof.protocol.commitments import job_id, request_digest
+from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 
 JSON = {"content-type": "application/json"}
@@ -223,14 +224,18 @@ async def test_a_settlement_that_failed_is_402_and_owes_nothing(
     assert "PAYMENT-RESPONSE" not in response.headers
 
 
-async def test_job_ids_follow_from_the_payment(http: httpx.AsyncClient) -> None:
+async def test_job_ids_follow_from_payment_request_and_salt(http: httpx.AsyncClient) -> None:
     challenge = await challenged(http)
     job = (await pay(http)).json()
     asset = challenge.quote.price.asset
-    nonce = job["payment"]["nonce"]
-    from inferproof.types.digest import Digest
-
-    expected = job_id(asset.network, asset.address, PAYER.address, Digest.from_hex(nonce))
+    expected = job_id(
+        asset.network,
+        asset.address,
+        PAYER.address,
+        Digest.from_hex(job["payment"]["nonce"]),
+        challenge.request,
+        Digest(b"\x03" * 32),
+    )
     assert job["job_id"] == expected.hex
 
 

@@ -142,7 +142,9 @@ async def test_a_verification_is_a_record_whether_it_holds_or_not(http: httpx.As
     stored = await http.get(held.json()["links"]["self"])
     assert stored.json()["verified"] is True
     listed = await http.get(f"/v1/jobs/{held.json()['job_id']}/verifications")
-    assert listed.json() == {"verifications": [stored.json()]}
+    assert listed.json() == {"verifications": [held.json()]}
+    assert "job_id" not in stored.json()
+    assert held.json()["job_id"] not in stored.text
     none = await http.get(f"/v1/jobs/0x{'00' * 32}/verifications")
     assert none.json() == {"verifications": []}
     counted = (await http.get("/metrics")).text

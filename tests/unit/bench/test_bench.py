@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
+from bench import machine  # noqa: E402
 from bench.measure import BenchFailed, Spread, percentile, run_json, spread  # noqa: E402
 from bench.report import render  # noqa: E402
 
@@ -73,13 +74,15 @@ def results() -> dict[str, Any]:
         "quick": False,
         "machine": {"cpu": "A CPU", "cores": 2, "memory_bytes": 2**34, "system": "Linux"},
         "versions": {"python": "3.11.7"},
-        "load": {"before": 0.1, "after": 2.0},
+        "load_before": 0.1,
+        "gateway_others": 0.01,
         "took_s": 300.0,
         "models": [
             {
                 "model": "fraud",
                 "parameters": 1234,
                 "proofs_per_round": 3,
+                "others": 0.02,
                 "inferproof": figures(0.5),
                 "ezkl": figures(2.5),
             }
@@ -130,13 +133,52 @@ def test_the_report_has_both_sides_and_their_ratios(results: dict[str, Any]) -> 
     assert "|  |  | plain ezkl | 12 | 2.0 s | 2.50 s (2.25–2.75) | 5.0 ms" in report
     assert "| 5 × | 1 × | 5 × | 5 × |" in report
     assert "| ezkl | 1 | 4 | 0 | 900 ms | 900 ms | 900 ms | 900 ms | 1.1 | 4.5 × |" in report
-    assert "**State**: quiet (load 0.10" in report
+    assert "**State**: quiet. The load was 0.10" in report
     assert "is 20% of its median" in report
 
 
+def test_a_time_of_one_round_has_no_range_and_is_not_to_be_quoted(
+    results: dict[str, Any],
+) -> None:
+    assert "do not quote it" not in render(results)
+    results["models"][0]["ezkl"]["prove_s"] = Spread(2.5, 2.5, 2.5, 1).json()
+    report = render(results)
+    assert "| 2.50 s | 5.0 ms (4.5–5.5) |" in report
+    assert "comes from one round: do not quote it." in report
+    results["models"][0]["inferproof"]["prove_s"] = Spread(0.5, 0.5, 0.5, 1).json()
+    assert "one round only" in render(results)
+
+
 def test_the_report_says_when_the_machine_was_busy(results: dict[str, Any]) -> None:
-    results["load"]["before"] = 0.7
-    assert "**not quiet**" in render(results)
+    results["gateway_others"] = 0.2
+    report = render(results)
+    assert "**not quiet**" in report
+    assert "fraud 2%, gateway 20%." in report
+
+
+def test_the_report_does_not_call_quiet_what_it_could_not_see(results: dict[str, Any]) -> None:
+    results["gateway_others"] = results["models"][0]["others"] = None
+    report = render(results)
+    assert "quiet" not in report
+    assert "what others took meanwhile is not known" in report
+
+
+@pytest.mark.parametrize(("own", "others"), [(14.0, 0.3), (20.0, 0.0), (21.0, 0.0), (10.0, 0.5)])
+def test_what_is_not_ours_others_took(
+    monkeypatch: pytest.MonkeyPatch, own: float, others: float
+) -> None:
+    def clock(busy: float | None, ours: float, wall: float) -> None:
+        monkeypatch.setattr(machine, "_busy_s", lambda: busy)
+        monkeypatch.setattr(machine, "_own_s", lambda: ours)
+        monkeypatch.setattr("time.monotonic", lambda: wall)
+
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    clock(busy=100.0, ours=10.0, wall=1000.0)
+    watch = machine.Watch()
+    clock(busy=110.0, ours=own, wall=1010.0)
+    assert watch.others() == pytest.approx(others)
+    clock(busy=None, ours=own, wall=1010.0)
+    assert watch.others() is None
 
 
 def test_the_report_shows_failed_calls(results: dict[str, Any]) -> None:

@@ -31,6 +31,7 @@ from inferproof.testing.samples import (
     sample_receipt_file,
     sample_tools,
 )
+from inferproof.types.digest import Digest
 from inferproof.types.money import Money
 from inferproof.types.payment import Authorization, Quote
 from inferproof.types.receipt import ReceiptFile, Request
@@ -131,7 +132,10 @@ class GatewayDouble:
     def _accept(self, call: Call) -> str:
         payment = parse_payment(call.headers["payment-signature"], [ASSET])
         paid = payment.authorization
-        job = job_id(ASSET.network, ASSET.address, paid.payer, paid.nonce).hex
+        request = request_digest(call.method, call.path, call.body)
+        salt = Digest(payment.binding_salt) if payment.binding_salt is not None else None
+        asset = (ASSET.network, ASSET.address)
+        job = job_id(*asset, paid.payer, paid.nonce, request, salt).hex
         self.jobs.setdefault(job, (call, payment))
         return job
 

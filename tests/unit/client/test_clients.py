@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,6 +125,27 @@ def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     with sync_client(gateway, attempts=2) as client, pytest.raises(Unavailable) as caught:
         client.infer("sample", [1.5, -2, 0.25], max_price="0.25")
     assert "larger than 1000 bytes" in caught.value.message
+
+
+def test_an_answer_that_drips_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_REPLY_S", 0.05)
+
+    def drip() -> Iterator[bytes]:
+        for _ in range(100):
+            time.sleep(0.02)
+            yield b"x"
+
+    def transport(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=drip())
+
+    began = time.monotonic()
+    client = Client(
+        "http://gateway", key=PAYER, transport=httpx.MockTransport(transport), attempts=1
+    )
+    with client, pytest.raises(Unavailable) as caught:
+        client.infer("sample", 1, max_price="1")
+    assert "takes longer than 0.05 seconds" in caught.value.message
+    assert time.monotonic() - began < 1
 
 
 def test_redirects_are_not_followed() -> None:

@@ -12,9 +12,10 @@ from inferproof.client.flow import infer_flow
 from inferproof.client.ledger import Ledger, PaidCall
 from inferproof.client.steps import Lost
 from inferproof.errors import InferproofError, Misconfigured, Reason, Unavailable
+from inferproof.payments.x402.wire import EXTENSION, decode_header, encode_header
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ASSET
-from inferproof.types.digest import Address
+from inferproof.types.digest import Address, Digest
 
 
 def signed_call() -> PaidCall:
@@ -28,7 +29,25 @@ def signed_call() -> PaidCall:
 
 def test_a_call_is_written_and_read_back() -> None:
     call = signed_call()
-    assert PaidCall.from_bytes(call.to_bytes()) == call
+    read = PaidCall.from_bytes(call.to_bytes())
+    assert read == call
+    assert read.salt == Digest(b"\x5a" * 32)
+    assert read.job_id == call.job_id
+
+
+def test_the_job_of_a_call_is_made_of_its_request_and_its_salt() -> None:
+    call = signed_call()
+    others = [replace(call, salt=None), replace(call, body=BODY + b" "), replace(call, path="/x")]
+    assert len({call.job_id, *(other.job_id for other in others)}) == 4
+
+
+def test_the_salt_neither_prints_nor_is_needed() -> None:
+    call = signed_call()
+    assert "5a5a" not in repr(call)
+    payload = decode_header(call.header)
+    del payload["extensions"][EXTENSION]["info"]["salt"]
+    bare = replace(call, header=encode_header(payload), salt=None)
+    assert PaidCall.from_bytes(bare.to_bytes()) == bare
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"path":1}'])

@@ -81,6 +81,7 @@ def test_a_ceremony_is_the_providers_word_and_names_its_digest() -> None:
     claim = _claim("trusted-setup", parts)
     assert claim.source is ClaimSource.PROVIDER_ASSERTED
     assert parts.srs.hex in claim.reason
+    assert _claim("execution", parts).reason.endswith("as the provider says")
 
 
 def test_preprocessing_of_a_hidden_input_is_the_providers_word() -> None:
@@ -111,7 +112,10 @@ def test_a_settled_payment_is_the_operators_word_and_names_its_transaction() -> 
 
 def test_the_sentence_of_each_level() -> None:
     public, hashed = _parts(), _parts(visibility=Visibility.HASHED)
-    ceremony = " This rests on the set-up ceremony whose digest the model commitment holds."
+    ceremony = (
+        " This rests on the SRS whose digest the model commitment holds; "
+        "that it is a ceremony's is the provider's word."
+    )
     assert proven_sentence(Assurance.ZK_INTEGRITY, public) == (
         "A proof by ezkl shows that the output is what the committed, quantised model computes "
         "on the disclosed input." + ceremony

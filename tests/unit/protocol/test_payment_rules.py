@@ -8,6 +8,7 @@ from inferproof.errors import PaymentRejected, Reason, RequestRejected
 from inferproof.protocol.authorization import (
     asset_domain,
     authorization_digest,
+    check_end,
     check_signature,
     check_terms,
     check_time,
@@ -190,6 +191,18 @@ def test_a_payment_that_would_end_on_its_way_to_the_chain() -> None:
         check_time(PAYMENT, now, 30)
 
 
+def test_a_payment_that_ends_too_late() -> None:
+    now = PAYMENT.valid_before - 1200
+    check_end(PAYMENT, now, 1200)
+    with rejects(
+        Reason.PAYMENT_TOO_LONG,
+        f"the authorization ends at {PAYMENT.valid_before}, more than 1199 seconds after {now}; "
+        "sign one that ends sooner",
+        kind=PaymentRejected,
+    ):
+        check_end(PAYMENT, now, 1199)
+
+
 def test_the_domain_of_an_asset_is_its_own() -> None:
     variants = [
         ASSET,
@@ -201,15 +214,30 @@ def test_the_domain_of_an_asset_is_its_own() -> None:
     assert len({asset_domain(a) for a in variants}) == 5
 
 
-def test_a_job_is_one_payment() -> None:
-    base = (ASSET.network, ASSET.address, PAYER.address, PAYMENT.nonce)
-    others = [
+def test_a_job_id_binds_payment_request_and_salt() -> None:
+    salt = Digest(b"\1" * 32)
+    base = (ASSET.network, ASSET.address, PAYER.address, PAYMENT.nonce, REQUEST, salt)
+    others: list[tuple[Network, Address, Address, Digest, Digest, Digest | None]] = [
         (Network.evm(1), *base[1:]),
         (base[0], PROVIDER, *base[2:]),
-        (*base[:2], PROVIDER, base[3]),
-        (*base[:3], OTHER),
+        (*base[:2], PROVIDER, *base[3:]),
+        (*base[:3], OTHER, *base[4:]),
+        (*base[:4], OTHER, salt),
+        (*base[:5], OTHER),
+        (*base[:5], None),
     ]
-    assert len({job_id(*base), *(job_id(*o) for o in others)}) == 5
+    assert len({job_id(*base), *(job_id(*o) for o in others)}) == 8
+    assert job_id(*base) == job_id(*base)
+
+
+def test_the_chain_alone_does_not_give_the_job_id() -> None:
+    """One authorization, as it is on the chain for all to see, and what it may have paid for."""
+    chain = (ASSET.network, ASSET.address, PAYER.address, PAYMENT.nonce)
+    bodies = [b'{"input":[%d]}' % number for number in range(20)]
+    requests = [request_digest("POST", "/v1/models/sample/infer", body) for body in bodies]
+    salts = [None, *(Digest(bytes([number]) * 32) for number in range(1, 20))]
+    ids = {job_id(*chain, request, salt) for request in requests for salt in salts}
+    assert len(ids) == len(requests) * len(salts)
 
 
 def test_a_request_digest_binds_method_path_and_body() -> None:

@@ -147,7 +147,8 @@ def _parts(e: dict[str, Any]) -> list[bytes]:
         case "nonce":
             return [_bytes(e["request_digest"]), _bytes(e["salt"])]
         case "job":
-            return [e["network"].encode(), *(_bytes(e[k]) for k in ("token", "payer", "nonce"))]
+            keys = ("token", "payer", "nonce", "request_digest", "salt")
+            return [e["network"].encode(), *(_bytes(e[k]) for k in keys)]
     raise AssertionError(e["kind"])
 
 

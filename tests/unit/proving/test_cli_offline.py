@@ -159,7 +159,7 @@ def test_arrays_of_objects_are_not_unpickled(files, tmp_path):
     np.savez(path, x=np.array([{"a": 1}], dtype=object))
     code, report = run_json("prove", folder / "dir", "--input", path, "--out", tmp_path / "p")
     assert (code, report["reason"]) == (1, "NPZ_MALFORMED")
-    assert "allow_pickle" in report["message"]
+    assert report["message"].endswith("x.npy holds Python objects, which are never loaded")
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"not a zip at all"])

@@ -11,10 +11,15 @@ from hypothesis import strategies as st
 from inferproof.errors import ArtifactRejected, ProofRejected, Reason, Rejection
 from inferproof.protocol.proof_file import DisclosedInput, decode_proof_file
 from inferproof.protocol.statement import statement_digest
-from inferproof.proving.ezkl.check import check
+from inferproof.proving.ezkl.check import _verify, check, public_values
+from inferproof.proving.ezkl.field import from_felt, to_felt
+from inferproof.proving.ezkl.library import library
 from inferproof.proving.ezkl.settings import canonical_settings, read_settings
+from inferproof.proving.srs import cut_srs
 from inferproof.testing.rejections import rejects
-from inferproof.types.proof import Visibility
+from inferproof.types.proof import Setup, Visibility
+
+INVALID = "the proof does not hold for its statement"
 
 QUIET = settings(
     deadline=None,
@@ -131,3 +136,59 @@ def test_no_damaged_key_or_srs_brings_the_verifier_down(bundle, file, draw):
         check(replace(bundle, **{part: bytes(data[:cut])}), file, statement_digest(file.statement))
     except Rejection:
         return
+
+
+@pytest.mark.parametrize(
+    ("what", "changes"),
+    [
+        ("set-up", {"setup": Setup.NONE}),
+        ("version", {"proof_system_version": "1.0.0"}),
+    ],
+)
+def test_parts_that_no_such_circuit_has_are_refused(bundle, file, what, changes):
+    """Claiming to need no set-up must not be a way around asking for a ceremony."""
+    other = replace(bundle, parts=replace(bundle.parts, **changes))
+    message = f"the circuit's settings are not those of a sound circuit: {what}"
+    with rejects(Reason.ARTIFACT_SETTINGS, message, kind=ArtifactRejected):
+        check(other, file, statement_digest(file.statement))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda _: b"",
+        lambda srs: srs + b"\0",
+        lambda srs: (2).to_bytes(4, "little") + srs[4:],
+        lambda srs: srs[:132] + srs[4:68] * 2 + srs[260:],
+    ],
+)
+def test_an_srs_of_another_form_is_refused(bundle, file, change):
+    message = "the circuit's settings are not those of a sound circuit: SRS"
+    with rejects(Reason.ARTIFACT_SETTINGS, message, kind=ArtifactRejected):
+        check(replace(bundle, srs=change(bundle.srs)), file, statement_digest(file.statement))
+
+
+def test_a_proof_under_another_trapdoor_is_refused(bundle, file, tmp_path):
+    other = tmp_path / "other.srs"
+    library().gen_srs(str(other), 2)
+    foreign = cut_srs(other.read_bytes())
+    assert len(foreign) == len(bundle.srs)
+    mixed = bundle.srs[:-128] + foreign[-128:]
+    for srs in (foreign, mixed):
+        with rejects(Reason.PROOF_INVALID, INVALID, kind=ProofRejected):
+            check(replace(bundle, srs=srs), file, statement_digest(file.statement))
+
+
+def test_every_public_value_is_bound(bundle, file):
+    """No instance can be another number, the limbs of the binding included."""
+    facts = read_settings(bundle)
+    values = public_values(bundle, facts, file, statement_digest(file.statement))
+    _verify(bundle, file.proof, values)
+    for index, value in enumerate(values):
+        other = list(values)
+        other[index] = to_felt(from_felt(value) + 1)
+        with rejects(Reason.PROOF_INVALID, INVALID, kind=ProofRejected):
+            _verify(bundle, file.proof, other)
+    for other in (values[:-1], [*values, to_felt(0)], values[1:] + values[:1]):
+        with rejects(Reason.PROOF_INVALID, INVALID, kind=ProofRejected):
+            _verify(bundle, file.proof, other)

@@ -11,8 +11,11 @@ from small_models import JOB, PROVIDER, SALT, calibration, mlp, save
 from inferproof.errors import InputRejected, ModelRejected, ProofRejected, Reason
 from inferproof.protocol.commitments import hashed_input_commitment
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
+from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import encode_bundle
 from inferproof.proving.base import CompileRequest, ProveRequest, SrsSource
+from inferproof.proving.ezkl.check import _verify, public_values
+from inferproof.proving.ezkl.field import from_felt, to_felt
 from inferproof.proving.ezkl.prove import hash_inputs
 from inferproof.proving.ezkl.settings import read_settings
 from inferproof.proving.files import sha256_file
@@ -160,6 +163,16 @@ class TestHashed:
     def test_another_job_is_rejected(self, ezkl_system, compiled, proved):
         with rejects(Reason.PROOF_INVALID, "the proof does not hold for its statement"):
             self.forge(ezkl_system, compiled, proved, statement={"version": 1, "job_id": PROVER})
+
+    def test_every_public_value_is_bound(self, ezkl_system, compiled, proved):
+        file, bundle = decode_proof_file(proved.file), ezkl_system.verifier(compiled)
+        digest = statement_digest(file.statement)
+        values = public_values(bundle, read_settings(bundle), file, digest)
+        _verify(bundle, file.proof, values)
+        for index, value in enumerate(values):
+            other = [*values[:index], to_felt(from_felt(value) + 1), *values[index + 1 :]]
+            with rejects(Reason.PROOF_INVALID, "the proof does not hold for its statement"):
+                _verify(bundle, file.proof, other)
 
 
 PROVER = replace(JOB, raw=b"\x09" * 32)

@@ -1,5 +1,6 @@
 """Whatever cannot be paid for or answered is refused before anything is reserved."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -118,6 +119,60 @@ async def test_payer_without_money(services: Services) -> None:
         await services.accept()
     services.world.ledger.balances[PAYER.address] = PRICE
     assert (await services.accept()).state is JobState.RESERVED
+
+
+async def test_a_balance_is_promised_once(services: Services) -> None:
+    """Else a payer with the price of one order has us pay for any number of failed settlements."""
+    world = services.world
+    world.ledger.balances[PAYER.address] = 2 * PRICE - 1
+    first = pay(world, nonce=nonce(1))
+    await services.accept(payment=first)
+    message = (
+        "the payer has 0.499999 USDC, of which 0.25 USDC are promised to orders that have not "
+        "settled yet; the price is 0.25 USDC"
+    )
+    for _ in range(2):
+        with rejects(Reason.PAYMENT_PROMISED, message, kind=PaymentRejected):
+            await services.accept(payment=pay(world, nonce=nonce(2)))
+        await services.accept(payment=first)  # the same payment again is not another
+    world.ledger.balances[PAYER.address] = 2 * PRICE
+    await services.accept(payment=pay(world, nonce=nonce(2)))
+    await services.settler.settle_once()
+    world.ledger.balances[PAYER.address] = PRICE
+    await services.accept(payment=pay(world, nonce=nonce(3)))  # what settled is promised no more
+
+
+async def test_a_balance_is_promised_once_to_many_at_once(services: Services) -> None:
+    world = services.world
+    world.ledger.balances[PAYER.address] = 3 * PRICE
+    orders = [services.accept(payment=pay(world, nonce=nonce(i // 2))) for i in range(20)]
+    results = await asyncio.gather(*orders, return_exceptions=True)
+    jobs = {result.id for result in results if not isinstance(result, BaseException)}
+    assert len(jobs) == 3
+    for result in results:
+        if isinstance(result, BaseException):
+            assert isinstance(result, PaymentRejected)
+            assert result.reason is Reason.PAYMENT_PROMISED
+
+
+async def test_the_whole_balance_pays_for_one_header_sent_five_times(services: Services) -> None:
+    services.world.ledger.balances[PAYER.address] = PRICE
+    payment = pay(services.world)
+    jobs = await asyncio.gather(*[services.accept(payment=payment) for _ in range(5)])
+    assert len({job.id for job in jobs}) == 1
+
+
+async def test_an_authorization_without_an_end(world: World) -> None:
+    world.longest_payment_s = 1200
+    async with running(world, url=MEMORY) as services:
+        end = world.clock.now + 1201
+        message = (
+            f"the authorization ends at {end}, more than 1200 seconds after {world.clock.now}; "
+            "sign one that ends sooner"
+        )
+        with rejects(Reason.PAYMENT_TOO_LONG, message, kind=PaymentRejected):
+            await services.accept(payment=pay(world, valid_before=end))
+        await services.accept(payment=pay(world, valid_before=end - 1))
 
 
 async def test_nonce_used_on_chain(services: Services) -> None:

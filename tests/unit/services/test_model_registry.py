@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from inferproof.services.gateway.submission import (
 )
 from inferproof.storage.base import ModelFilter, ModelOrder, ModelStatus
 from inferproof.testing.rejections import rejects
-from inferproof.testing.samples import STRANGER, sample_bundle
+from inferproof.testing.samples import ASSET, STRANGER, sample_bundle
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Visibility
 
@@ -132,6 +133,20 @@ async def test_approving_another_compiled_model_is_refused(services: Services) -
     with pytest.raises(ArtifactRejected):
         await services.gateway.approve("sample@1.1.0")
     assert (await services.gateway.model("sample@1.1.0")).status is ModelStatus.PENDING
+
+
+async def test_prices_in_a_token_of_other_decimals_are_refused(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = services.gateway._registry
+    await services.gateway.submit_model(*submission(version="1.1.0"))
+    other = replace(registry._settings, asset=replace(ASSET, symbol="DAI", decimals=18))
+    monkeypatch.setattr(registry, "_settings", other)
+    message = "the card's price is in USDC, of 6 decimals; this gateway is paid in DAI, of 18"
+    with rejects(Reason.SUBMISSION_CURRENCY, message, kind=RequestRejected):
+        await services.gateway.submit_model(*submission(version="1.2.0"))
+    with rejects(Reason.SUBMISSION_CURRENCY, message, kind=RequestRejected):
+        await services.gateway.approve("sample@1.1.0")
 
 
 async def test_filters(services: Services) -> None:

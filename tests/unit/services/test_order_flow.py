@@ -6,12 +6,17 @@ from dataclasses import replace
 import pytest
 from service_parts import BODY, PATH, PRICE, TREASURY, Services, World, nonce, pay
 
-from inferproof.errors import Conflict, Reason
+from inferproof.errors import Conflict, NotFound, Reason
+from inferproof.protocol.commitments import JOB_TAG, job_id, request_digest
+from inferproof.protocol.encoding import tagged_digest
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import PAYER
+from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.job import JobState
 from inferproof.types.payment import SettlementState
 from inferproof.types.receipt import Request
+
+SALT = bytes([7]) * 32
 
 
 async def test_a_paid_request_is_settled_proven_and_answered(services: Services) -> None:
@@ -100,6 +105,81 @@ async def test_the_same_nonce_for_another_request_is_a_conflict(services: Servic
         kind=Conflict,
     ):
         await services.accept(payment=payment, request=other)
+
+
+async def test_another_request_is_a_conflict_before_its_binding_is_looked_at(
+    services: Services,
+) -> None:
+    payment = pay(services.world, salt=SALT)
+    await services.accept(payment=payment, binding_salt=SALT)
+    other = Request("POST", PATH, b'{"input":[9,9,9]}')
+    for salt in (SALT, bytes([2]) * 32, bytes(32), None):
+        with rejects(
+            Reason.PAYMENT_REPLAYED,
+            "this authorization already pays for another request; sign one with a fresh nonce",
+            kind=Conflict,
+        ):
+            await services.accept(payment=payment, request=other, binding_salt=salt)
+
+
+async def test_requests_that_race_with_one_payment_are_one_job(services: Services) -> None:
+    payment = pay(services.world)
+    requests = [Request("POST", PATH, b'{"input":[%d,0,0]}' % number) for number in range(5)]
+    results = await asyncio.gather(
+        *(services.accept(payment=payment, request=request) for request in requests),
+        return_exceptions=True,
+    )
+    refused = [r for r in results if isinstance(r, BaseException)]
+    assert len(refused) == 4
+    for error in refused:
+        assert isinstance(error, Conflict)
+        assert error.reason is Reason.PAYMENT_REPLAYED
+    depth = await services.stores.orders.depth()
+    assert sum(depth.values()) == 1
+
+
+@pytest.mark.parametrize(("first", "second"), [(SALT, SALT), (None, SALT), (None, None)])
+async def test_a_repeat_is_the_stored_job(
+    services: Services, first: bytes | None, second: bytes | None
+) -> None:
+    payment = pay(services.world, salt=SALT)
+    job = await services.accept(payment=payment, binding_salt=first)
+    again = await services.accept(payment=payment, binding_salt=second)
+    assert again.id == job.id
+    assert services.metrics.payments == {"reserved": 1, "repeated": 1}
+
+
+@pytest.mark.parametrize("guess", [None, bytes([8]) * 32])
+async def test_a_repeat_without_the_salt_that_was_announced_is_a_conflict(
+    services: Services, guess: bytes | None
+) -> None:
+    """The authorization is on the chain: whoever guesses the request still lacks the salt."""
+    payment = pay(services.world, salt=SALT)
+    await services.accept(payment=payment, binding_salt=SALT)
+    with rejects(
+        Reason.PAYMENT_REPLAYED,
+        "this authorization already pays for another request; sign one with a fresh nonce",
+        kind=Conflict,
+    ):
+        await services.accept(payment=payment, binding_salt=guess)
+
+
+async def test_the_job_id_is_made_of_request_and_salt(services: Services) -> None:
+    """Who watches the chain has network, token, payer and nonce, and no more."""
+    payment = pay(services.world, salt=SALT)
+    seen = (payment.asset.network, payment.asset.address, payment.payer, payment.nonce)
+    request = request_digest("POST", PATH, BODY)
+    job = await services.accept(payment=payment, binding_salt=SALT)
+    assert job.id == job_id(*seen, request, Digest(SALT))
+    guesses = [
+        job_id(*seen, request, None),
+        job_id(*seen, ZERO_DIGEST, None),
+        job_id(*seen, ZERO_DIGEST, Digest(SALT)),
+        tagged_digest(JOB_TAG, seen[0].caip2.encode(), *(part.raw for part in seen[1:])),
+    ]
+    for guess in guesses:
+        with pytest.raises(NotFound):
+            await services.gateway.job(guess)
 
 
 async def test_the_same_nonce_on_other_terms_is_a_conflict(services: Services) -> None:

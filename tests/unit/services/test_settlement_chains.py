@@ -13,6 +13,7 @@ from settlement_chain_suite import (
     test_numbers_are_taken_in_order,
     test_refund,
     test_same_bytes_again_do_nothing,
+    test_time_goes_on_with_blocks_and_decides_what_is_over,
     test_what_the_token_refuses_moves_nothing,
 )
 
@@ -28,6 +29,7 @@ __all__ = [
     "test_numbers_are_taken_in_order",
     "test_refund",
     "test_same_bytes_again_do_nothing",
+    "test_time_goes_on_with_blocks_and_decides_what_is_over",
     "test_what_the_token_refuses_moves_nothing",
 ]
 

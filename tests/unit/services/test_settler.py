@@ -91,12 +91,21 @@ async def test_dropped_transaction_is_sent_again_with_the_same_bytes(services: S
     assert list(ledger.included) == [item.transaction.tx]
 
 
-async def test_reverted_settlement_is_void(services: Services) -> None:
-    job = await services.accept()
+async def test_reverted_settlement_is_void_once_the_authorization_is_over(
+    services: Services,
+) -> None:
+    payment = pay(services.world)
+    job, clock = await services.accept(payment=payment), services.world.clock
     services.world.ledger.balances[PAYER.address] = 0
+    assert await services.settler.settle_once() == 0  # nothing to look at soon
+    (tx,) = services.world.ledger.included
+    clock.now = payment.valid_before - 1
     await services.settler.settle_once()
     view = await services.gateway.job(job.id)
-    (tx,) = services.world.ledger.included
+    assert (view.state, view.settlement.state) == (JobState.SETTLING, SettlementState.UNCERTAIN)
+    clock.now += 10
+    await services.settler.settle_once()
+    view = await services.gateway.job(job.id)
     assert view.state is JobState.VOID
     assert view.settlement.state is SettlementState.FAILED
     assert view.failure is not None
@@ -107,8 +116,54 @@ async def test_reverted_settlement_is_void(services: Services) -> None:
         raise PaymentRejected(Reason.SETTLEMENT_REVERTED, tx=tx)
     assert view.failure.message == f"the settlement {tx} failed on chain; no money moved"
     assert await services.worker.work_once() is None
-    again = await services.accept()
+    again = await services.accept(payment=payment)
     assert again.state is JobState.VOID
+    assert len(services.world.ledger.included) == 1
+
+
+async def test_money_that_comes_after_our_settlement_reverted_buys_the_job(
+    services: Services,
+) -> None:
+    """The payer's funds were away for a while; then a stranger settles what it had seen."""
+    job, payment = await services.accept(), pay(services.world)
+    ledger = services.world.ledger
+    funds = ledger.balances.pop(PAYER.address)
+    await services.settler.settle_once()
+    ledger.credit(PAYER.address, funds)
+    stranger = CashChain(ledger, STRANGER.address)
+    theirs = await stranger.sign_settlement(payment, 0)
+    await stranger.submit(theirs.raw)
+    services.world.clock.now = payment.valid_before + 100
+    await services.settler.settle_once()
+    view = await services.gateway.job(job.id)
+    assert view.state is JobState.QUEUED
+    assert view.settlement.transaction == theirs.tx
+
+
+async def test_reverted_settlements_do_not_hold_up_others(services: Services) -> None:
+    ledger = services.world.ledger
+    for i in range(64):
+        await services.accept(payment=pay(services.world, nonce=nonce(i), valid_before=2**40))
+    funds = ledger.balances.pop(PAYER.address)
+    await services.settler.settle_once()
+    assert await states(services) == {JobState.SETTLING: 64}
+    ledger.credit(PAYER.address, funds)
+    await services.accept(payment=pay(services.world, nonce=nonce(64)))
+    await services.settler.settle_once()
+    assert await states(services) == {JobState.SETTLING: 64, JobState.QUEUED: 1}
+
+
+async def test_expired_by_our_clock_alone_is_left_to_the_chain(services: Services) -> None:
+    job, payment = await services.accept(), pay(services.world)
+    ledger, clock = services.world.ledger, services.world.clock
+    ledger.holding = True  # the newest block is from before the authorization ends
+    clock.now = payment.valid_before
+    await services.settler.settle_once()
+    assert await states(services) == {JobState.SETTLING: 1}
+    clock.now -= 1  # the chain's clock is the one that counts
+    ledger.mine()
+    await services.settler.settle_once()
+    assert (await services.gateway.job(job.id)).state is JobState.QUEUED
 
 
 async def test_someone_else_settled_it_first(services: Services) -> None:

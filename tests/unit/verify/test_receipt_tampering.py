@@ -54,7 +54,6 @@ RECEIPTS = {
 
 WORD_OF_GATEWAY = {
     "receipt.issuedAt",
-    "receipt.nonceSalt",
     "receipt.quote.asset.decimals",
     "receipt.quote.asset.symbol",
     "receipt.quote.expiresAt",

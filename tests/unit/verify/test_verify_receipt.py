@@ -16,7 +16,7 @@ from inferproof.errors import (
     ReceiptRejected,
 )
 from inferproof.protocol.authorization import authorization_digest
-from inferproof.protocol.commitments import proof_digest
+from inferproof.protocol.commitments import job_id, proof_digest
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.receipt import encode_receipt_file, receipt_digest
@@ -278,7 +278,7 @@ def test_6_the_job_follows_from_the_payment() -> None:
     swapped = replace(RECEIPT, payment=other.payment)
     with rejects(
         Reason.RECEIPT_JOB,
-        "the job in the statement does not follow from the payment; "
+        "the job in the statement does not follow from payment, request and salt; "
         f"expected {other.statement.job_id}",
     ):
         _verify(_with(swapped))
@@ -291,6 +291,46 @@ def test_6_the_nonce_is_made_of_the_request_where_its_salt_is_known() -> None:
         kind=ReceiptRejected,
     ):
         _verify(_with(replace(RECEIPT, nonce_salt=Digest(b"\1" * 32))))
+
+
+def test_6_the_job_is_made_of_the_salt_too() -> None:
+    unsalted = Sample(nonce_salt=None)
+    payment = RECEIPT.payment
+    expected = job_id(
+        payment.asset.network,
+        payment.asset.address,
+        payment.payer,
+        payment.nonce,
+        unsalted.request_digest(),
+        None,
+    )
+    with rejects(
+        Reason.RECEIPT_JOB,
+        f"the job in the statement does not follow from payment, request and salt; "
+        f"expected {expected}",
+    ):
+        _verify(_with(replace(RECEIPT, nonce_salt=None)))
+
+
+def test_6_the_job_is_made_of_the_request_too() -> None:
+    """Without a salt it is the job id alone that ties the proof to one request."""
+    free = Sample(nonce_salt=None)
+    other = replace(free, request=replace(REQUEST, path="/v1/models/other/infer"))
+    assert other.payment() == free.payment()
+    file, quote = sample_receipt_file(free), other.quote()
+    receipt = replace(
+        file.receipt,
+        request_digest=other.request_digest(),
+        quote=quote,
+        quote_signature=GATEWAY.sign(quote_digest(quote)),
+    )
+    expected = sample_receipt_file(other).receipt.statement.job_id
+    with rejects(
+        Reason.RECEIPT_JOB,
+        f"the job in the statement does not follow from payment, request and salt; "
+        f"expected {expected}",
+    ):
+        _verify(replace(seal(receipt, file), request=other.request))
 
 
 def test_6_a_request_that_the_payer_did_not_sign() -> None:
@@ -456,7 +496,6 @@ CLAIM = replace(RECEIPT.claims[0], status=ClaimStatus.ASSERTED)
         {"claims": RECEIPT.claims[::-1]},
         {"claims": ()},
         {"settlement": Settlement(SettlementState.PENDING)},
-        {"nonce_salt": None},
     ],
 )
 def test_12_a_receipt_says_no_more_than_its_proof(changed: dict[str, object]) -> None:

@@ -13,7 +13,8 @@ from inferproof.errors import ArtifactRejected, Reason
 from inferproof.protocol.encoding import is_json_shallow
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.ezkl.layout import public_sizes
-from inferproof.types.proof import Visibility
+from inferproof.proving.srs import VERIFIER_SRS_SIZE, cut_srs
+from inferproof.types.proof import Setup, Visibility
 
 VERSION = "23.0.5"
 MAX_BYTES = 4 * 2**20
@@ -59,6 +60,7 @@ def read_settings(bundle: VerifierBundle) -> Facts:
     model commitment; this makes sure that what was pinned shows and binds all it should.
     """
     visibility = bundle.parts.visibility
+    _check_parts(bundle)
     if len(bundle.settings) > MAX_BYTES or not is_json_shallow(bundle.settings):
         raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="form")
     try:
@@ -95,6 +97,17 @@ def read_settings(bundle: VerifierBundle) -> Facts:
     if inputs[-1] != 0 or (passed_on and outputs[-1] != 0):
         raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="binding scale")
     return Facts(tuple(inputs[:-1]), tuple(outputs[: len(bundle.outputs)]), logrows)
+
+
+def _check_parts(bundle: VerifierBundle) -> None:
+    # A bundle that says "no set-up" would pass for one that needs none, and its maker may have
+    # drawn the SRS.
+    if bundle.parts.setup is Setup.NONE:
+        raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="set-up")
+    if bundle.parts.proof_system_version != VERSION:
+        raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="version")
+    if len(bundle.srs) != VERIFIER_SRS_SIZE or cut_srs(bundle.srs) != bundle.srs:
+        raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="SRS")
 
 
 def _scales(value: Any, count: int) -> bool:

@@ -28,6 +28,7 @@ class GatewaySettings:
     """Terms of this gateway. Units: seconds.
 
     `settle_margin_s` is how long an authorization must still be valid when it is accepted;
+    `longest_payment_s` is how long it may be valid at most, for so long it may hold a place;
     `queue_limit` bounds the jobs that are reserved, settling, queued or running;
     `deadline_s` is how long after acceptance a job may wait for a worker before it is refunded.
     """
@@ -36,6 +37,7 @@ class GatewaySettings:
     payee: Address
     quote_ttl_s: int = 300
     settle_margin_s: int = 30
+    longest_payment_s: int = 3600
     queue_limit: int = 1000
     deadline_s: int = 3600
 

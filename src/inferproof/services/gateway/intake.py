@@ -6,9 +6,10 @@
     4  where a binding salt is announced, the nonce is bound to this request
     5  the model is active and its pre-processing takes the input
     6  the quote is ours and holds, or a fresh one is made
-    7  the authorization is on the quoted terms and lasts long enough
+    7  the authorization is on the quoted terms and lasts long enough, but not for ever
     8  the queue has room
-    9  the payer has the money, and the chain has not seen the authorization
+    9  the payer has the money for this and for its other unsettled orders, and the chain has not
+       seen the authorization
     10 payment and job are reserved in one durable transaction
 
 Everything before 10 reserves nothing. A repeated payment ends at 3: its price may have changed
@@ -20,7 +21,7 @@ import re
 from dataclasses import dataclass
 
 from inferproof.errors import InferproofError, InputRejected, PaymentRejected, Reason, Unavailable
-from inferproof.protocol.authorization import check_signature, check_terms, check_time
+from inferproof.protocol.authorization import check_end, check_signature, check_terms, check_time
 from inferproof.protocol.commitments import bound_nonce, job_id, request_digest
 from inferproof.protocol.quote import check_quote_covers, check_quote_signature, quote_digest
 from inferproof.protocol.signature import SigningKey
@@ -28,6 +29,7 @@ from inferproof.services.base import Clock, Entropy
 from inferproof.services.bell import SETTLE, Bell
 from inferproof.services.catalog import Catalog, RegisteredModel
 from inferproof.services.gateway.base import GatewaySettings, SignedQuote
+from inferproof.services.gateway.promises import Promise, Promises
 from inferproof.services.metrics import Metrics
 from inferproof.services.settler.base import PaymentChain
 from inferproof.storage.base import Job, Order, OrderBook, Outcome
@@ -86,6 +88,7 @@ class Intake:
         self._entropy = entropy
         self._metrics = metrics
         self._bell = bell
+        self._promises = Promises(orders)
 
     async def quote(self, model: str, request: Digest | None) -> SignedQuote:
         registered = await self._catalog.active(model)
@@ -129,36 +132,39 @@ class Intake:
         # 7
         check_terms(payment, quote.quote)
         check_time(payment, now, self._settings.settle_margin_s)
+        check_end(payment, now, self._settings.longest_payment_s)
         # 8
         await self._require_room()
-        # 9
-        first_block = await self._check_chain(payment)
-        # 10
-        reservation = await self._orders.reserve(
-            Order(
-                job_id=_job_id(payment),
-                model_id=registered.record.id,
-                model_version=registered.record.version,
-                model_commitment=registered.record.commitment,
-                request=offered.request,
-                request_digest=digest,
-                payment=payment,
-                quote=quote.quote,
-                quote_signature=quote.signature,
-                salt=self._entropy(32),
-                nonce_salt=_nonce_salt(offered),
-                payment_id=offered.payment_id,
-                first_block=first_block,
-                created_at=now,
-                deadline=now + self._settings.deadline_s,
+        with self._promises.taking(payment) as promise:
+            # 9
+            first_block = await self._check_chain(promise)
+            # 10
+            reservation = await self._orders.reserve(
+                Order(
+                    job_id=_job_id(offered, digest),
+                    model_id=registered.record.id,
+                    model_version=registered.record.version,
+                    model_commitment=registered.record.commitment,
+                    request=offered.request,
+                    request_digest=digest,
+                    payment=payment,
+                    quote=quote.quote,
+                    quote_signature=quote.signature,
+                    salt=self._entropy(32),
+                    nonce_salt=_nonce_salt(offered),
+                    payment_id=offered.payment_id,
+                    first_block=first_block,
+                    created_at=now,
+                    deadline=now + self._settings.deadline_s,
+                )
             )
-        )
         return reservation.job, reservation.outcome
 
     async def _known(self, offered: Offered, digest: Digest) -> Job | None:
-        job = await self._orders.find(_job_id(offered.payment))
+        # By the payment and not by the job id, which another request would change.
+        job = await self._orders.find_payment(offered.payment)
         if job is not None:
-            check_same_payment(job, digest, offered.payment)
+            check_same_payment(job, digest, offered.payment, _nonce_salt(offered))
             return job
         if offered.payment_id is not None:
             job = await self._orders.find_payment_id(offered.payment.payer, offered.payment_id)
@@ -209,9 +215,10 @@ class Intake:
         if depth >= self._settings.queue_limit:
             raise Unavailable(Reason.QUEUE_FULL, depth=depth, limit=self._settings.queue_limit)
 
-    async def _check_chain(self, payment: Authorization) -> int:
+    async def _check_chain(self, promise: Promise) -> int:
         """The newest block, from before the authorization was found unused."""
-        head = await self._chain.head()
+        payment, head = promise.payment, await self._chain.head()
+        promised = await self._promises.to_others(promise)
         balance, used = await asyncio.gather(
             self._chain.balance(payment.payer),
             self._chain.authorization_used(payment.payer, payment.nonce),
@@ -223,6 +230,15 @@ class Intake:
             raise PaymentRejected(
                 Reason.PAYMENT_BALANCE,
                 balance=format_units(balance, decimals),
+                price=format_units(payment.amount, decimals),
+                symbol=payment.asset.symbol,
+            )
+        if balance < payment.amount + promised:
+            decimals = payment.asset.decimals
+            raise PaymentRejected(
+                Reason.PAYMENT_PROMISED,
+                balance=format_units(balance, decimals),
+                promised=format_units(promised, decimals),
                 price=format_units(payment.amount, decimals),
                 symbol=payment.asset.symbol,
             )
@@ -245,6 +261,7 @@ def _nonce_salt(offered: Offered) -> Digest | None:
     return Digest(offered.binding_salt) if offered.binding_salt is not None else None
 
 
-def _job_id(payment: Authorization) -> Digest:
-    asset = payment.asset
-    return job_id(asset.network, asset.address, payment.payer, payment.nonce)
+def _job_id(offered: Offered, request: Digest) -> Digest:
+    payment, asset = offered.payment, offered.payment.asset
+    salt = _nonce_salt(offered)
+    return job_id(asset.network, asset.address, payment.payer, payment.nonce, request, salt)

@@ -3,12 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 
-from inferproof.errors import ArtifactRejected, Reason
+from inferproof.errors import ArtifactRejected, Reason, RequestRejected
+from inferproof.models.card import CURRENCY_DECIMALS
 from inferproof.proving.base import Estimate
 from inferproof.services.base import Clock, Systems
 from inferproof.services.catalog import Catalog
 from inferproof.services.gateway.base import GatewaySettings, ModelView
-from inferproof.services.gateway.submission import check_submission_signature, read_submission
+from inferproof.services.gateway.submission import (
+    Submission,
+    check_submission_signature,
+    read_submission,
+)
 from inferproof.services.gateway.views import model_view
 from inferproof.storage.base import (
     ArtifactStore,
@@ -56,6 +61,7 @@ class Registry:
     async def submit(self, document: bytes, signature: bytes) -> ModelView:
         submission = await asyncio.to_thread(read_submission, document)
         check_submission_signature(document, signature, submission.provider)
+        self._check_currency(submission)
         card, now = submission.card, self._clock()
         record = ModelRecord(
             id=card.id,
@@ -78,8 +84,13 @@ class Registry:
         return model_view(self._catalog.read(await self._models.add(record)), self._settings)
 
     async def approve(self, name: str) -> ModelView:
-        """The active model, once the compiled model on this machine is the submitted one."""
-        record = (await self._catalog.find(name)).record
+        """The active model, once the compiled model on this machine is the submitted one.
+
+        The currency is looked at again: the gateway's token may be another one by now.
+        """
+        registered = await self._catalog.find(name)
+        self._check_currency(registered.submission)
+        record = registered.record
         system = self._systems(record.proof_system)
         path = self._artifacts.path(record.commitment)
         bundle = await asyncio.to_thread(system.verifier, path)
@@ -90,6 +101,19 @@ class Registry:
             record.name, ModelStatus.ACTIVE, estimate=_estimate(estimate), now=self._clock()
         )
         return model_view(self._catalog.read(changed), self._settings)
+
+    def _check_currency(self, submission: Submission) -> None:
+        # Prices are kept in atomic units: in a token of 18 decimals a quarter would be dust.
+        currency, asset = submission.card.price.currency, self._settings.asset
+        decimals = CURRENCY_DECIMALS[currency]
+        if decimals != asset.decimals:
+            raise RequestRejected(
+                Reason.SUBMISSION_CURRENCY,
+                currency=currency,
+                decimals=decimals,
+                symbol=asset.symbol,
+                got=asset.decimals,
+            )
 
     async def suspend(self, name: str) -> ModelView:
         record = (await self._catalog.find(name)).record

@@ -96,6 +96,11 @@ class SettlementChain(PaymentChain, Protocol):
         """
         ...
 
+    async def time(self) -> int:
+        """The time of the newest block that is deep enough to count; no later block is from
+        before it. Units: Unix seconds."""
+        ...
+
     async def settled_by(self, authorization: Authorization, first_block: int) -> Included | None:
         """The transaction, whoever sent it, that used the authorization since `first_block` and
         moved exactly its funds; None when there is none.

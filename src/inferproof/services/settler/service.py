@@ -7,15 +7,18 @@ again, which the chain includes at most once.
 | job | chain | then |
 |---|---|---|
 | RESERVED | | a settlement is signed and stored: SETTLING |
-| RESERVED | authorization over, and unused | VOID |
+| RESERVED | authorization over on the chain's own clock, and unused | VOID |
 | SETTLING | some transaction moved exactly these funds | QUEUED, whoever sent it |
-| SETTLING | ours reverted, authorization unused | VOID |
+| SETTLING | ours reverted, authorization unused | stays until it is over, then VOID |
 | SETTLING | nonce used, and no transfer found for a while | cancelled by the payer: VOID |
 | SETTLING | our number spent by another transaction | a new settlement is signed |
 | SETTLING | does not answer, or says nothing | stays; UNCERTAIN after a while |
 | FAILED | | a refund is signed and stored: REFUNDING |
 | REFUNDING | included | REFUNDED |
 | REFUNDING | reverted, or its number spent by another | FAILED again, to be refunded again |
+
+Until it is over, anyone who has seen an authorization can still settle it, after ours reverted
+too, and the payee has the money: to call the job VOID before would be to take money for nothing.
 
 There must be one settler for each sending key.
 """
@@ -40,7 +43,7 @@ from inferproof.storage.base import (
 )
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
-from inferproof.types.payment import SettlementState
+from inferproof.types.payment import Authorization, SettlementState
 
 _Store = Coroutine[Any, Any, OutboxItem]
 """Stores a signed transaction, once it is awaited."""
@@ -52,10 +55,12 @@ log = logging.getLogger("inferproof.settler")
 class SettlerSettings:
     """Units: seconds.
 
-    `max_open` bounds the transactions under way; `resend_s` is how long after sending it, a
-    transaction that is in no block is sent again; `lost_after_s` is how long the chain must keep
-    saying that a number is spent, or that a used nonce moved no funds, before it is believed: a
-    node may lag behind; `uncertain_after_s` is when a settlement is called uncertain.
+    `max_open` bounds the transactions that may still enter the chain; `resend_s` is how long
+    after sending it, a transaction that is in no block is sent again; `lost_after_s` is how long
+    the chain must keep saying that a number is spent, or that a used nonce moved no funds, before
+    it is believed: a node may lag behind; `uncertain_after_s` is when a settlement is called
+    uncertain; `reverted_s` is how often one that reverted is looked at while somebody else may
+    still settle it.
     """
 
     max_open: int = 64
@@ -64,6 +69,7 @@ class SettlerSettings:
     resend_s: int = 15
     lost_after_s: int = 60
     uncertain_after_s: int = 60
+    reverted_s: int = 10
     max_backoff_s: float = 10.0
 
 
@@ -87,6 +93,7 @@ class Settler:
         self._metrics = metrics
         self._bell = bell
         self._numbering = asyncio.Lock()
+        self._next_look: dict[int, int] = {}
 
     async def run(self) -> None:
         """Settles until it is cancelled; what it leaves, the next run takes up."""
@@ -113,16 +120,23 @@ class Settler:
         return min(2 * seconds, self._settings.max_backoff_s)
 
     async def settle_once(self) -> int:
-        """Brings everything one step on; returns how many transactions are under way.
+        """Brings everything one step on; returns how much there is to look at again soon.
 
         Raises: Unavailable when the chain or the storage cannot be asked; what was done stays.
         """
-        items = await self._open()
-        room = self._settings.max_open - len(items)
+        # What has reverted takes no room: else a few unpayable orders would hold up all others.
+        under_way = [item for item in await self._open() if item.nonce_spent_at is None]
+        room = self._settings.max_open - len(under_way)
         room -= await self._start(JobState.FAILED, room)
         await self._start(JobState.RESERVED, room)
-        await _together([self._bring_on(item) for item in await self._open()])
-        return len(await self._open())
+        await _together([self._bring_on(item) for item in self._due(await self._open())])
+        return len(self._due(await self._open()))
+
+    def _due(self, items: list[OutboxItem]) -> list[OutboxItem]:
+        """Those to look at now, all but the reverted ones that were looked at lately."""
+        now, ids = self._clock(), {item.id for item in items}
+        self._next_look = {key: at for key, at in self._next_look.items() if key in ids}
+        return [item for item in items if now >= self._next_look.get(item.id, now)]
 
     async def _open(self) -> list[OutboxItem]:
         return list(await self._orders.open_outbox(self._chain.asset.network, self._chain.sender))
@@ -153,15 +167,23 @@ class Settler:
 
     async def _start_settlement(self, job: Job, nonce: int) -> _Store | None:
         payment, now = job.order.payment, self._clock()
-        if now >= payment.valid_before and not await self._chain.authorization_used(
-            payment.payer, payment.nonce
-        ):
+        # Where the chain's clock is behind, the settlement is sent: the chain will decide.
+        if now >= payment.valid_before and await self._over_and_unused(payment):
             await self._void(
                 job, PaymentRejected(Reason.SETTLEMENT_EXPIRED, valid_before=payment.valid_before)
             )
             return None
         signed = await self._chain.sign_settlement(payment, nonce)
         return self._orders.send_settlement(job.order.job_id, self._stored(signed), now=now)
+
+    async def _over_and_unused(self, payment: Authorization) -> bool:
+        """Whether the authorization can move no funds any more and never did.
+
+        Soundness: in this order. Asked first whether it is used, it may be used before it ends.
+        """
+        return await self._chain.time() >= payment.valid_before and not (
+            await self._chain.authorization_used(payment.payer, payment.nonce)
+        )
 
     async def _start_refund(self, job: Job, nonce: int) -> _Store | None:
         payment = job.order.payment
@@ -224,15 +246,26 @@ class Settler:
         if found is not None:
             await self._settled(item, job, found)
         elif included is not None and not used:
-            await self._void(
-                job, PaymentRejected(Reason.SETTLEMENT_REVERTED, tx=item.transaction.tx)
-            )
+            await self._reverted(item, job)
         elif not await self._believed(item):
             await self._call_uncertain(item, job)
         elif used:
             await self._void(job, PaymentRejected(Reason.SETTLEMENT_CANCELLED))
         else:
             await self._sign_again(item, job)
+
+    async def _reverted(self, item: OutboxItem, job: Job) -> None:
+        payment, now = job.order.payment, self._clock()
+        if await self._over_and_unused(payment):
+            await self._void(
+                job, PaymentRejected(Reason.SETTLEMENT_REVERTED, tx=item.transaction.tx)
+            )
+            return
+        if item.nonce_spent_at is None:
+            await self._orders.note_nonce_spent(item, now=now)
+            log.warning("reverted; waiting until the authorization is over", extra=_about(job))
+        self._next_look[item.id] = now + self._settings.reverted_s
+        await self._call_uncertain(item, job)
 
     async def _believed(self, item: OutboxItem) -> bool:
         """Whether the chain has said so for long enough; notes when it first did."""

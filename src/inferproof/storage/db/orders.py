@@ -28,7 +28,7 @@ from inferproof.storage.db.codec import (
     select_jobs,
 )
 from inferproof.storage.db.engine import Database
-from inferproof.storage.db.reservations import reserve
+from inferproof.storage.db.reservations import is_payment, reserve
 from inferproof.storage.db.tables import (
     answers,
     jobs,
@@ -50,7 +50,7 @@ from inferproof.storage.db.transitions import (
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Network
-from inferproof.types.payment import SettlementState
+from inferproof.types.payment import Authorization, SettlementState
 
 RECOVERY_LIMIT = 256
 """How many jobs one look for lost leases or passed deadlines takes; the next look takes more."""
@@ -59,6 +59,8 @@ _WAITING = tuple(
     state.value
     for state in (JobState.RESERVED, JobState.SETTLING, JobState.QUEUED, JobState.RUNNING)
 )
+
+_UNSETTLED = (JobState.RESERVED.value, JobState.SETTLING.value)
 
 
 class SqlOrderBook:
@@ -84,6 +86,9 @@ class SqlOrderBook:
     async def job_of_proof(self, proof_digest: Digest) -> Job | None:
         return await self._first(answers.c.proof_digest == proof_digest)
 
+    async def find_payment(self, payment: Authorization) -> Job | None:
+        return await self._first(*is_payment(payment))
+
     async def find_payment_id(self, payer: Address, payment_id: str) -> Job | None:
         c = payment_reservations.c
         return await self._first(c.payer == payer, c.payment_id == payment_id)
@@ -108,6 +113,26 @@ class SqlOrderBook:
             )
             counted = {JobState(state): int(count) for state, count in found}
             return {state: counted.get(state, 0) for state in JobState}
+
+        return await self._db.read(ask)
+
+    async def unsettled(
+        self, network: Network, token: Address, payer: Address
+    ) -> Mapping[Digest, int]:
+        c = payment_reservations.c
+
+        async def ask(connection: AsyncConnection) -> Mapping[Digest, int]:
+            found = await connection.execute(
+                select(c.nonce, c.amount)
+                .join(jobs, jobs.c.job_id == c.job_id)
+                .where(
+                    jobs.c.state.in_(_UNSETTLED),
+                    c.network == network.caip2,
+                    c.token == token,
+                    c.payer == payer,
+                )
+            )
+            return {row.nonce: row.amount for row in found}
 
         return await self._db.read(ask)
 

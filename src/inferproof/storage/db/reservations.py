@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import insert
+from sqlalchemy import ColumnElement, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, InferproofError
@@ -11,9 +11,23 @@ from inferproof.storage.db.codec import job_of_row, job_values, reservation_valu
 from inferproof.storage.db.dialect import insert_new
 from inferproof.storage.db.tables import jobs, payment_reservations, settlements
 from inferproof.storage.reuse import check_same_payment, check_same_payment_id
-from inferproof.types.digest import Digest
+from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
-from inferproof.types.payment import Settlement, SettlementState
+from inferproof.types.money import Network
+from inferproof.types.payment import Authorization, Settlement, SettlementState
+
+PaymentKey = tuple[Network, Address, Address, Digest]
+
+
+def is_payment(payment: Authorization) -> tuple[ColumnElement[bool], ...]:
+    """What holds for the reservation of this authorization alone."""
+    c = payment_reservations.c
+    network, token, payer, nonce = _key(payment)
+    return (c.network == network.caip2, c.token == token, c.payer == payer, c.nonce == nonce)
+
+
+def _key(payment: Authorization) -> PaymentKey:
+    return (payment.asset.network, payment.asset.address, payment.payer, payment.nonce)
 
 
 async def reserve(
@@ -24,7 +38,7 @@ async def reserve(
     Soundness: which of two orders with one key comes first is decided by the unique keys of
     payment_reservations, whoever else writes at the time.
     """
-    first = list({order.job_id: order for order in reversed(orders)}.values())
+    first = list({_key(order.payment): order for order in reversed(orders)}.values())
     first.reverse()
     new = await _insert(connection, first)
     results: list[Reservation | InferproofError] = []
@@ -74,7 +88,8 @@ def _fresh(order: Order) -> Job:
 
 async def _existing(connection: AsyncConnection, order: Order) -> Reservation | InferproofError:
     c = payment_reservations.c
-    found = (await connection.execute(select_jobs().where(c.job_id == order.job_id))).one_or_none()
+    asked = select_jobs().where(*is_payment(order.payment))
+    found = (await connection.execute(asked)).one_or_none()
     if found is not None:
         return _again(job_of_row(found), order)
     found = (
@@ -92,7 +107,7 @@ async def _existing(connection: AsyncConnection, order: Order) -> Reservation | 
 
 def _again(job: Job, order: Order) -> Reservation | InferproofError:
     try:
-        check_same_payment(job, order.request_digest, order.payment)
+        check_same_payment(job, order.request_digest, order.payment, order.nonce_salt)
     except Conflict as conflict:
         return conflict
     return Reservation(Outcome.SAME, job)
