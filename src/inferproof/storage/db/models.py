@@ -15,13 +15,14 @@ from inferproof.storage.base import (
     ModelStatus,
 )
 from inferproof.storage.db.codec import encode_estimate, model_of_row, model_values
+from inferproof.storage.db.dialect import ByBytes
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.tables import models
 
 _ORDER: dict[ModelOrder, tuple[ColumnElement[Any], ...]] = {
     ModelOrder.USE: (models.c.calls.desc(), models.c.number),
     ModelOrder.PRICE: (models.c.price, models.c.number),
-    ModelOrder.TITLE: (models.c.title, models.c.number),
+    ModelOrder.TITLE: (ByBytes(models.c.title), models.c.number),
     ModelOrder.NEWEST: (models.c.number.desc(),),
 }
 
