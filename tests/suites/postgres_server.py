@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import importlib.util
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -136,6 +137,7 @@ class Databases:
     def __init__(self, url: str) -> None:
         self._url = make_url(url)
         self._numbers = count()
+        self._prefix = f"inferproof_test_{os.getpid()}_{secrets.token_hex(4)}"
         self._template: str | None = None
         self._made: list[str] = []
 
@@ -178,7 +180,7 @@ class Databases:
             self.sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def _create(self, template: str) -> str:
-        name = f"inferproof_test_{os.getpid()}_{next(self._numbers)}"
+        name = f"{self._prefix}_{next(self._numbers)}"
         self.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         self._made.append(name)
         return self._url.set(database=name).render_as_string(hide_password=False)

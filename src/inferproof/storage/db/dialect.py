@@ -221,10 +221,18 @@ def _server_engine(
     return engine
 
 
-async def lock_schema(connection: AsyncConnection) -> None:
-    """Returns when no other process migrates, until the transaction ends."""
+async def lock_name(connection: AsyncConnection, name: str) -> None:
+    """Returns when no other process holds this name, and holds it until the transaction ends.
+
+    On SQLite the transaction holds the whole database already.
+    """
     if connection.dialect.name == "postgresql":
-        await connection.execute(text(f"SELECT pg_advisory_xact_lock({_key('schema')})"))
+        await connection.execute(text(f"SELECT pg_advisory_xact_lock({_key(name)})"))
+
+
+def is_text(words: str) -> bool:
+    """False for what no column holds: PostgreSQL's texts have no character of number zero."""
+    return "\0" not in words
 
 
 def insert_new(connection: AsyncConnection, table: Table) -> Any:

@@ -16,7 +16,7 @@ from inferproof.storage.base import Turn
 from inferproof.storage.db.dialect import (
     check_file,
     is_memory,
-    lock_schema,
+    lock_name,
     migrating_engine,
     passes,
     read_address,
@@ -65,7 +65,7 @@ class Database:
         migrating = migrating_engine(parsed, writing)
         try:
             async with migrating.begin() as connection:
-                await lock_schema(connection)
+                await lock_name(connection, "schema")
                 await connection.run_sync(upgrade)
         except (DBAPIError, OSError) as error:
             await writing.dispose()

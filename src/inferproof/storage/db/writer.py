@@ -32,7 +32,7 @@ MAX_BATCH = 256
 
 
 MAX_ATTEMPTS = 5
-"""Two gateways whose batches wait for each other: the server ends one, which is begun again."""
+"""For a write that waited for another gateway's, which waited for it: the server ended one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -119,33 +119,35 @@ class Writer:
                 answer.set_result(outcome)
 
     async def _outcomes(self, batch: Sequence[_Single | _Item]) -> list[_Outcome]:
+        """What each write came to. Nothing of a batch is written when its commit fails, so where
+        it may be the fault of one write, or of the order of several, each is tried alone."""
         if not batch:
             return []
+        alone = len(batch) == 1
         try:
-            return await self._persist(batch)
+            return await self._persist(batch, MAX_ATTEMPTS if alone else 1)
         except (DBAPIError, OSError) as error:
             failure = storage_error(error)
-            if failure is None and len(batch) > 1:
+            if not alone and (failure is None or passes(error)):
                 return await self._one_by_one(batch)
             return [(entry.answer, failure or error) for entry in batch]
         except Exception as error:  # noqa: BLE001 - a bug in one write must reach its caller
-            if len(batch) > 1:
+            if not alone:
                 return await self._one_by_one(batch)
             return [(batch[0].answer, error)]
 
     async def _one_by_one(self, batch: Sequence[_Single | _Item]) -> list[_Outcome]:
-        """A bug that one write touches must not fail its neighbours; nothing is written yet."""
         return [outcome for entry in batch for outcome in await self._outcomes([entry])]
 
-    async def _persist(self, batch: Sequence[_Single | _Item]) -> list[_Outcome]:
-        for attempt in range(MAX_ATTEMPTS):
+    async def _persist(self, batch: Sequence[_Single | _Item], attempts: int) -> list[_Outcome]:
+        while True:
+            attempts -= 1
             try:
                 async with self._lock, self._engine.begin() as connection:
                     return await _execute(connection, batch)
             except DBAPIError as error:
-                if attempt == MAX_ATTEMPTS - 1 or not passes(error):
+                if not (attempts and passes(error)):
                     raise
-        raise AssertionError
 
 
 async def _execute(connection: AsyncConnection, batch: Sequence[_Single | _Item]) -> list[_Outcome]:
