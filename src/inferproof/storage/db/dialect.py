@@ -1,16 +1,29 @@
 """Everything that differs between the databases; no other file names one."""
 
+import asyncio
+import hashlib
+import importlib.util
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from sqlalchemy import Engine, Table, event
+from sqlalchemy import ColumnElement, Engine, Table, event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    DisconnectionError,
+    InterfaceError,
+    OperationalError,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.sql.visitors import InternalTraversal
 
-from inferproof.errors import InferproofError, Reason, Unavailable
+from inferproof.errors import InferproofError, Misconfigured, MissingPart, Reason, Unavailable
+from inferproof.storage.base import Turn
 
 BUSY_TIMEOUT_MS = 5000
 """How long a statement waits for another process's write, such as a backup, before it fails."""
@@ -18,7 +31,63 @@ BUSY_TIMEOUT_MS = 5000
 READERS = 4
 """Connections that ask a SQLite file; each is a thread, and all share one interpreter."""
 
+SERVER_READERS = 8
+"""Connections that ask a PostgreSQL. With the writer's and one for turns, a gateway holds ten of
+the hundred that a server allows by default."""
+
+POOL_WAIT_S = 5.0
+CONNECT_S = 5.0
+STATEMENT_MS = 10_000
+"""How long the server works on one statement. The slowest of ours takes tens of milliseconds."""
+ANSWER_S = 12.0
+"""How long an answer is waited for: longer than the server's own limit, which says why it ended."""
+MIGRATION_S = 3600.0
+"""A migration rewrites what is there; a gateway that starts beside it waits for it."""
+
 _FULL = ("database or disk is full", "no space left on device")
+_SERVER_FULL = "53100"
+_SERVER_MEDIUM = ("08", "28", "3D", "40", "53", "57", "58", "XX", "25006", "42501", "55P03")
+"""SQLSTATE classes and codes that mean connection, access, conflict, resources, shutdown, disk,
+damage, a server that only reads, a missing right, a lock that is not given back."""
+_SERVER_AGAIN = ("40001", "40P01")
+"""Another transaction won. Nothing of this one remains, so the same again is right."""
+
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+_SCHEMES = {"postgres": "postgresql"}
+
+
+def read_address(address: str) -> URL:
+    """The address, with the driver that this program uses and TLS as that driver calls it.
+
+    Raises: Misconfigured DATABASE_ADDRESS; MissingPart MISSING_LIBRARY.
+    """
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):
+        raise Misconfigured(Reason.DATABASE_ADDRESS, problem="it is not an address") from None
+    scheme, _, driver = url.drivername.partition("+")
+    backend = _SCHEMES.get(scheme, scheme)
+    ours = _DRIVERS.get(backend)
+    if ours is None or driver not in ("", ours.partition("+")[2]):
+        raise Misconfigured(Reason.DATABASE_ADDRESS, problem=f"{url.drivername} is not supported")
+    url = url.set(drivername=ours)
+    if backend == "sqlite":
+        return url
+    if importlib.util.find_spec("asyncpg") is None:
+        raise MissingPart(
+            Reason.MISSING_LIBRARY,
+            feature="PostgreSQL",
+            package="asyncpg",
+            command="pip install 'inferproof[postgres]'",
+        )
+    query = dict(url.query)
+    if "sslmode" in query:
+        query["ssl"] = query.pop("sslmode")
+    unknown = sorted(query.keys() - {"host", "port", "ssl"})
+    if unknown:
+        problem = f"its parameter {unknown[0]} is not supported"
+        raise Misconfigured(Reason.DATABASE_ADDRESS, problem=problem)
+    return url.set(query=query)
 
 
 def is_memory(url: URL) -> bool:
@@ -42,9 +111,9 @@ def check_file(url: URL) -> None:
 
 
 def writing_engine(url: URL) -> AsyncEngine:
-    """The engine that changes things, with one connection on SQLite, which has one writer."""
+    """The engine that changes things, with the one connection of the one writer."""
     if url.get_backend_name() != "sqlite":
-        return create_async_engine(url)
+        return _server_engine(url, pool_size=1)
     if is_memory(url):
         engine = create_async_engine(url, poolclass=StaticPool)
     else:
@@ -53,6 +122,13 @@ def writing_engine(url: URL) -> AsyncEngine:
     # could otherwise fail half-way without the busy timeout.
     _prepare_sqlite(engine.sync_engine, begin="BEGIN IMMEDIATE", query_only=False)
     return engine
+
+
+def migrating_engine(url: URL, writer: AsyncEngine) -> AsyncEngine:
+    """The engine that changes the schema, which may take its time."""
+    if url.get_backend_name() == "sqlite":
+        return writer
+    return _server_engine(url, pool_size=1, limit_s=MIGRATION_S)
 
 
 def reading_engine(url: URL, writer: AsyncEngine) -> AsyncEngine:
@@ -64,7 +140,13 @@ def reading_engine(url: URL, writer: AsyncEngine) -> AsyncEngine:
     if is_memory(url):
         return writer
     if url.get_backend_name() != "sqlite":
-        return writer.execution_options(isolation_level="AUTOCOMMIT")
+        return _server_engine(
+            url,
+            pool_size=SERVER_READERS,
+            isolation_level="AUTOCOMMIT",
+            pool_reset_on_return=None,
+            read_only=True,
+        )
     engine = create_async_engine(
         url,
         pool_size=READERS,
@@ -95,6 +177,64 @@ def _prepare_sqlite(engine: Engine, *, begin: str, query_only: bool) -> None:
         connection.exec_driver_sql(begin)
 
 
+def _server_engine(
+    url: URL, *, pool_size: int, limit_s: float | None = None, read_only: bool = False, **more: Any
+) -> AsyncEngine:
+    limit_ms = STATEMENT_MS if limit_s is None else round(limit_s * 1000)
+    settings = {
+        "application_name": "inferproof",
+        "statement_timeout": str(limit_ms),
+        "lock_timeout": str(limit_ms if limit_s else limit_ms // 2),
+        # A gateway that hangs in a transaction must not hold up the others for ever.
+        "idle_in_transaction_session_timeout": str(2 * STATEMENT_MS),
+        # Whoever lowers this for the whole server does not lower it for money.
+        "synchronous_commit": "on",
+        "timezone": "UTC",
+    }
+    if read_only:
+        settings["default_transaction_read_only"] = "on"
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_S,
+        connect_args={
+            "timeout": CONNECT_S,
+            "command_timeout": limit_s or ANSWER_S,
+            "server_settings": settings,
+        },
+        **more,
+    )
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def _checkout(connection: Any, _record: object, _proxy: object) -> None:
+        # The driver notices a closed socket by itself; asking the server would cost a round trip.
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def _handle(context: Any) -> None:
+        # What did not answer in time is not asked again: a rollback would wait as long.
+        if isinstance(context.original_exception, OSError):
+            context.is_disconnect = True
+
+    return engine
+
+
+async def lock_name(connection: AsyncConnection, name: str) -> None:
+    """Returns when no other process holds this name, and holds it until the transaction ends.
+
+    On SQLite the transaction holds the whole database already.
+    """
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text(f"SELECT pg_advisory_xact_lock({_key(name)})"))
+
+
+def is_text(words: str) -> bool:
+    """False for what no column holds: PostgreSQL's texts have no character of number zero."""
+    return "\0" not in words
+
+
 def insert_new(connection: AsyncConnection, table: Table) -> Any:
     """An INSERT that leaves out rows which a unique key forbids, instead of failing."""
     if connection.dialect.name == "postgresql":
@@ -102,13 +242,160 @@ def insert_new(connection: AsyncConnection, table: Table) -> Any:
     return sqlite.insert(table).on_conflict_do_nothing()
 
 
-def storage_error(error: DBAPIError) -> InferproofError | None:
+class ByBytes(ColumnElement[str]):
+    """A text that sorts by its bytes everywhere, whatever language a server was set up for."""
+
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[str]) -> None:
+        self.column = column
+        self.type = column.type
+
+    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012
+
+
+@compiles(ByBytes)
+def _by_bytes(element: ByBytes, compiler: Any, **options: Any) -> str:
+    words = compiler.process(element.column, **options)
+    return f'{words} COLLATE "C"' if compiler.dialect.name == "postgresql" else words
+
+
+def storage_error(error: Exception) -> InferproofError | None:
     """The failure in our words, or None when it is a bug of ours and not the medium's."""
+    if isinstance(error, OSError):  # TimeoutError is one
+        why = "it did not answer in time" if isinstance(error, TimeoutError) else str(error)
+        return Unavailable(Reason.STORAGE_UNAVAILABLE, why=_shown(why))
+    if not isinstance(error, DBAPIError):
+        return None
     why = str(error.orig)
     if any(text in why.lower() for text in _FULL):
         return Unavailable(Reason.STORAGE_FULL)
+    if hasattr(error.orig, "sqlstate"):
+        return _server_error(error, getattr(error.orig, "sqlstate", None) or "")
     # The bare class is SQLite's for a file that is damaged or no database.
     medium = isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
     if medium or error.connection_invalidated:
-        return Unavailable(Reason.STORAGE_UNAVAILABLE, why=why.splitlines()[0][:200])
+        return Unavailable(Reason.STORAGE_UNAVAILABLE, why=_shown(why))
     return None
+
+
+def _server_error(error: DBAPIError, state: str) -> InferproofError | None:
+    if state == _SERVER_FULL:
+        return Unavailable(Reason.STORAGE_FULL)
+    if state.startswith(_SERVER_MEDIUM) or error.connection_invalidated or passes(error):
+        # SQLAlchemy puts the driver's class in front of its words.
+        why = str(error.orig).partition(">: ")[2] or str(error.orig)
+        return Unavailable(Reason.STORAGE_UNAVAILABLE, why=_shown(why))
+    return None
+
+
+def _shown(why: str) -> str:
+    return why.strip().splitlines()[0][:200] if why.strip() else "no reason was given"
+
+
+def passes(error: Exception) -> bool:
+    """True when the same transaction, begun again at once, may well succeed."""
+    orig = getattr(error, "orig", None)
+    if getattr(orig, "sqlstate", None) in _SERVER_AGAIN:
+        return True
+    # Another gateway migrated under a prepared statement; the driver prepares it anew.
+    return type(orig).__name__ == "InvalidCachedStatementError"
+
+
+def _key(name: str) -> int:
+    """A number for advisory locks, which have no names. Equal on all machines."""
+    digest = hashlib.sha256(f"inferproof {name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+# -- turns: what one process does for all --------------------------------------------------------
+
+
+class _ServerTurn:
+    """A turn held by a connection: the server gives it back when the connection ends."""
+
+    def __init__(self, url: URL, name: str) -> None:
+        self._engine = _server_engine(
+            url, pool_size=1, isolation_level="AUTOCOMMIT", pool_reset_on_return=None
+        )
+        self._take = text(f"SELECT pg_try_advisory_lock({_key(name)})")
+        self._connection: AsyncConnection | None = None
+        self._held = False
+
+    async def mine(self) -> bool:
+        try:
+            if self._connection is None:
+                self._connection = await self._engine.connect()
+            if self._held:
+                await self._connection.execute(text("SELECT 1"))
+            else:
+                self._held = bool(await self._connection.scalar(self._take))
+        except (DBAPIError, OSError) as error:
+            await self.give_back()
+            raise storage_error(error) or error from error
+        return self._held
+
+    async def give_back(self) -> None:
+        connection, self._connection, self._held = self._connection, None, False
+        if connection is not None:
+            await connection.invalidate()
+            await connection.close()
+        await self._engine.dispose()
+
+
+class _FileTurn:
+    """A turn held by a lock on a file beside the database, which ends with the process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    async def mine(self) -> bool:
+        return await asyncio.to_thread(self._lock)
+
+    def _lock(self) -> bool:
+        import fcntl  # not on Windows
+
+        if self._file is not None:
+            return True
+        try:
+            file = self._path.open("ab")
+        except OSError as error:
+            raise storage_error(error) or error from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return False
+        self._file = file
+        return True
+
+    async def give_back(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class _MemoryTurn:
+    """A turn in a database that no other process sees."""
+
+    def __init__(self, holders: dict[str, object], name: str) -> None:
+        self._holders = holders
+        self._name = name
+
+    async def mine(self) -> bool:
+        return self._holders.setdefault(self._name, self) is self
+
+    async def give_back(self) -> None:
+        if self._holders.get(self._name) is self:
+            del self._holders[self._name]
+
+
+def turn(url: URL, name: str, holders: dict[str, object]) -> Turn:
+    """The turn of this name, not taken yet. `holders` is the open database's own."""
+    if is_memory(url):
+        return _MemoryTurn(holders, name)
+    if url.get_backend_name() == "sqlite":
+        slug = hashlib.sha256(name.encode()).hexdigest()[:16]
+        return _FileTurn(Path(f"{url.database}.{slug}.turn"))
+    return _ServerTurn(url, name)

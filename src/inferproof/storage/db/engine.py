@@ -6,17 +6,23 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inferproof.errors import InferproofError, Reason, Unavailable
+from inferproof.storage.base import Turn
 from inferproof.storage.db.dialect import (
     check_file,
     is_memory,
+    lock_name,
+    migrating_engine,
+    passes,
+    read_address,
     reading_engine,
     storage_error,
+    turn,
     writing_engine,
 )
 from inferproof.storage.db.migrate import upgrade
@@ -39,6 +45,8 @@ class Database:
     def __init__(self, url: URL, writing: AsyncEngine, lock: asyncio.Lock) -> None:
         self._writing = writing
         self._reading = reading_engine(url, writing)
+        self._url = url
+        self._turns: dict[str, object] = {}
         # In memory there is one connection; a question in the middle of a transaction would
         # see what is not committed.
         self._reads_alone = lock if is_memory(url) else nullcontext()
@@ -48,20 +56,26 @@ class Database:
     async def open(cls, url: str) -> "Database":
         """The database at the URL, brought to this version's schema.
 
-        Raises: Misconfigured DATABASE_NEWER; Unavailable STORAGE_UNAVAILABLE, STORAGE_FULL.
+        Raises: Misconfigured DATABASE_ADDRESS, DATABASE_NEWER; MissingPart MISSING_LIBRARY;
+        Unavailable STORAGE_UNAVAILABLE, STORAGE_FULL.
         """
-        parsed = make_url(url)
+        parsed = read_address(url)
         check_file(parsed)
         writing = writing_engine(parsed)
+        migrating = migrating_engine(parsed, writing)
         try:
-            async with writing.begin() as connection:
+            async with migrating.begin() as connection:
+                await lock_name(connection, "schema")
                 await connection.run_sync(upgrade)
-        except DBAPIError as error:
+        except (DBAPIError, OSError) as error:
             await writing.dispose()
             raise storage_error(error) or error from error
         except InferproofError:
             await writing.dispose()
             raise
+        finally:
+            if migrating is not writing:
+                await migrating.dispose()
         return cls(parsed, writing, asyncio.Lock())
 
     async def close(self) -> None:
@@ -76,14 +90,26 @@ class Database:
         Raises: Unavailable STORAGE_UNAVAILABLE.
         """
         try:
-            async with self._reads_alone, self._reading.connect() as connection:
-                return await question(connection)
-        except DBAPIError as error:
+            try:
+                return await self._ask(question)
+            except DBAPIError as error:
+                if not passes(error):
+                    raise
+            return await self._ask(question)
+        except (DBAPIError, OSError) as error:
             raise storage_error(error) or error from error
         except PoolTimeoutError as error:
             raise Unavailable(
                 Reason.STORAGE_UNAVAILABLE, why="every connection is in use"
             ) from error
+
+    async def _ask(self, question: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        async with self._reads_alone, self._reading.connect() as connection:
+            return await question(connection)
+
+    def turn(self, name: str) -> Turn:
+        """The right to do what the name says for all processes on this database, to be taken."""
+        return turn(self._url, name, self._turns)
 
     async def write(self, operation: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """See Writer.write."""

@@ -15,13 +15,14 @@ from inferproof.storage.base import (
     ModelStatus,
 )
 from inferproof.storage.db.codec import encode_estimate, model_of_row, model_values
+from inferproof.storage.db.dialect import ByBytes, is_text, lock_name
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.tables import models
 
 _ORDER: dict[ModelOrder, tuple[ColumnElement[Any], ...]] = {
     ModelOrder.USE: (models.c.calls.desc(), models.c.number),
     ModelOrder.PRICE: (models.c.price, models.c.number),
-    ModelOrder.TITLE: (models.c.title, models.c.number),
+    ModelOrder.TITLE: (ByBytes(models.c.title), models.c.number),
     ModelOrder.NEWEST: (models.c.number.desc(),),
 }
 
@@ -34,6 +35,8 @@ class SqlModelStore:
 
     async def add(self, record: ModelRecord) -> ModelRecord:
         async def change(connection: AsyncConnection) -> ModelRecord:
+            # Another gateway may be adding a version of another owner.
+            await lock_name(connection, f"model {record.id}")
             owner = await connection.scalar(
                 select(models.c.provider).where(models.c.id == record.id).limit(1)
             )
@@ -51,7 +54,7 @@ class SqlModelStore:
 
     async def find(self, name: str) -> ModelRecord | None:
         async def ask(connection: AsyncConnection) -> ModelRecord | None:
-            if "@" in name:
+            if "@" in name or not is_text(name):
                 return await _version(connection, name)
             newest = select(models).where(models.c.id == name).order_by(models.c.number.desc())
             active = newest.where(models.c.status == ModelStatus.ACTIVE.value)
@@ -71,6 +74,8 @@ class SqlModelStore:
             c.proof_system: wanted.proof_system,
         }
         for column, value in equal.items():
+            if value is not None and not is_text(value):
+                return []
             if value is not None:
                 query = query.where(column == value)
         if wanted.max_price is not None:
@@ -106,6 +111,8 @@ class SqlModelStore:
 
 
 async def _version(connection: AsyncConnection, name: str) -> ModelRecord | None:
+    if not is_text(name):
+        return None
     model_id, _, version = name.partition("@")
     return await _first(
         connection, select(models).where(models.c.id == model_id, models.c.version == version)

@@ -51,9 +51,12 @@ async def reserve(
 
 
 async def _insert(connection: AsyncConnection, orders: Sequence[Order]) -> dict[Digest, Order]:
+    # In one order everywhere: two gateways that insert the same payments would else wait for
+    # each other.
+    in_order = sorted(orders, key=lambda order: (order.payment.payer, order.payment.nonce))
     added = await connection.execute(
         insert_new(connection, payment_reservations)
-        .values([reservation_values(order) for order in orders])
+        .values([reservation_values(order) for order in in_order])
         .returning(payment_reservations.c.job_id)
     )
     ids = set(added.scalars())

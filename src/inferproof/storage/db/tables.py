@@ -84,6 +84,16 @@ class Uint256Text(TypeDecorator[int]):
         return None if value is None else int(value)
 
 
+class Words(TypeDecorator[str]):
+    """A text for people. The character of number zero, which PostgreSQL refuses, is shown."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else value.replace("\0", "\u2400")
+
+
 NUMBER = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts up only a column whose type is exactly INTEGER."""
 
@@ -149,7 +159,7 @@ jobs = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("failure_code", String(64)),
-    Column("failure_message", Text),
+    Column("failure_message", Words),
     Column("failure_facts", Text),
     Index(None, "state", "number"),
 )
@@ -236,6 +246,6 @@ verifications = Table(
     Column("job_id", DigestText, index=True),
     Column("assurance", String(32)),
     Column("reason", String(64)),
-    Column("message", Text),
+    Column("message", Words),
     Column("steps", Text, nullable=False),
 )

@@ -2,7 +2,11 @@
 
 A durable commit costs one wait for the disk, whatever it holds. Whoever writes while another
 commit is under way finds itself in the next one, so the cost is shared under load and nobody
-waits on purpose. One write that contradicts the rules fails alone; the rest is committed.
+waits on purpose. One write that contradicts the rules, or meets a bug, fails alone; the rest is
+committed. An operation may be run more than once, each time in a new transaction.
+
+A connection that is lost while a commit is under way leaves open whether it was made. The writes
+are answered as failed: whoever repeats one finds it done, or does it now.
 """
 
 import asyncio
@@ -15,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inferproof.errors import InferproofError, Reason, Unavailable
-from inferproof.storage.db.dialect import storage_error
+from inferproof.storage.db.dialect import passes, storage_error
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741 - the item of a batch
@@ -25,6 +29,10 @@ BatchOperation = Callable[[AsyncConnection, Sequence[I]], Awaitable[Sequence[T |
 
 MAX_BATCH = 256
 """Bounds the time that the first of a batch waits for the last."""
+
+
+MAX_ATTEMPTS = 5
+"""For a write that waited for another gateway's, which waited for it: the server ended one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -102,22 +110,44 @@ class Writer:
                 self._wake.clear()
 
     async def _commit(self, batch: Sequence[_Single | _Item]) -> None:
-        outcomes: list[_Outcome]
-        try:
-            async with self._lock, self._engine.begin() as connection:
-                outcomes = await _execute(connection, batch)
-        except DBAPIError as error:
-            shown = storage_error(error) or error
-            outcomes = [(entry.answer, shown) for entry in batch]
-        except Exception as error:  # noqa: BLE001 - a bug in one write must reach its caller
-            outcomes = [(entry.answer, error) for entry in batch]
-        for answer, outcome in outcomes:
+        for answer, outcome in await self._outcomes(batch):
             if answer.done():
                 continue
             if isinstance(outcome, Exception):
                 answer.set_exception(outcome)
             else:
                 answer.set_result(outcome)
+
+    async def _outcomes(self, batch: Sequence[_Single | _Item]) -> list[_Outcome]:
+        """What each write came to. Nothing of a batch is written when its commit fails, so where
+        it may be the fault of one write, or of the order of several, each is tried alone."""
+        if not batch:
+            return []
+        alone = len(batch) == 1
+        try:
+            return await self._persist(batch, MAX_ATTEMPTS if alone else 1)
+        except (DBAPIError, OSError) as error:
+            failure = storage_error(error)
+            if not alone and (failure is None or passes(error)):
+                return await self._one_by_one(batch)
+            return [(entry.answer, failure or error) for entry in batch]
+        except Exception as error:  # noqa: BLE001 - a bug in one write must reach its caller
+            if not alone:
+                return await self._one_by_one(batch)
+            return [(batch[0].answer, error)]
+
+    async def _one_by_one(self, batch: Sequence[_Single | _Item]) -> list[_Outcome]:
+        return [outcome for entry in batch for outcome in await self._outcomes([entry])]
+
+    async def _persist(self, batch: Sequence[_Single | _Item], attempts: int) -> list[_Outcome]:
+        while True:
+            attempts -= 1
+            try:
+                async with self._lock, self._engine.begin() as connection:
+                    return await _execute(connection, batch)
+            except DBAPIError as error:
+                if not (attempts and passes(error)):
+                    raise
 
 
 async def _execute(connection: AsyncConnection, batch: Sequence[_Single | _Item]) -> list[_Outcome]:

@@ -1,0 +1,246 @@
+"""Two gateways on one database: each order has one job, each job one worker, each key one settler."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from order_book_suite import ANSWER, WHY, brought_to, digest, order, transaction
+
+from inferproof.errors import Conflict, Reason
+from inferproof.storage.base import ModelFilter, ModelRecord, ModelStatus, Outcome
+from inferproof.storage.db.engine import MEMORY, Database
+from inferproof.testing.memory_store import Stores, open_stores
+from inferproof.testing.rejections import rejects
+from inferproof.testing.samples import GATEWAY
+from inferproof.types.digest import Address
+from inferproof.types.job import JobState
+
+Pair = tuple[Stores, Stores]
+
+
+def model(number: int, provider: Address = GATEWAY.address) -> ModelRecord:
+    return ModelRecord(
+        id="sample",
+        version=f"1.0.{number}",
+        commitment=digest("model"),
+        provider=provider,
+        proof_system="none",
+        title="Sample",
+        category="testing",
+        input_type="vector",
+        output_type="vector",
+        price=1,
+        status=ModelStatus.PENDING,
+        document=b"{}",
+        signature=b"",
+        bundle_blob=digest("bundle"),
+        created_at=1,
+        updated_at=1,
+    )
+
+
+@pytest.fixture
+async def pair(shared_url: str) -> AsyncIterator[Pair]:
+    async with open_stores(shared_url) as one, open_stores(shared_url) as two:
+        yield one, two
+
+
+async def test_one_payment_is_one_job(pair: Pair) -> None:
+    # Opposite orders: each batch waits for rows of the other.
+    numbers = range(60)
+    results = await asyncio.gather(
+        *(pair[0].orders.reserve(order(n)) for n in numbers),
+        *(pair[1].orders.reserve(order(n)) for n in reversed(numbers)),
+    )
+    new = [r.job.order.job_id for r in results if r.outcome is Outcome.NEW]
+    assert sorted(new) == sorted(order(n).job_id for n in numbers)
+    assert (await pair[0].orders.depth())[JobState.RESERVED] == 60
+
+
+async def test_one_payment_for_two_requests_is_refused_to_one(pair: Pair) -> None:
+    other = order(1, job_id=digest("other"), request_digest=digest("another request"))
+    results = await asyncio.gather(
+        pair[0].orders.reserve(order(1)), pair[1].orders.reserve(other), return_exceptions=True
+    )
+    (conflict,) = [r for r in results if isinstance(r, Conflict)]
+    assert conflict.reason is Reason.PAYMENT_REPLAYED
+    assert (await pair[0].orders.depth())[JobState.RESERVED] == 1
+
+
+async def test_one_payment_id_is_one_job(pair: Pair) -> None:
+    results = await asyncio.gather(
+        *(pair[n % 2].orders.reserve(order(n, payment_id="same")) for n in range(10))
+    )
+    assert [r.outcome for r in results].count(Outcome.NEW) == 1
+    assert len({r.job.order.job_id for r in results}) == 1
+
+
+async def test_one_job_is_claimed_once(pair: Pair) -> None:
+    for number in range(20):
+        await brought_to(pair[0].orders, JobState.QUEUED, number)
+    claims = await asyncio.gather(
+        *(pair[n % 2].orders.claim(now=9, lease_until=39) for n in range(30))
+    )
+    jobs = [job.order.job_id for job in claims if job is not None]
+    assert sorted(jobs) == sorted(order(n).job_id for n in range(20))
+
+
+async def test_the_other_gateways_claim_makes_a_fence_stale(pair: Pair) -> None:
+    one, two = (stores.orders for stores in pair)
+    first = await brought_to(one, JobState.RUNNING)
+    job_id = first.order.job_id
+    await two.release(job_id, first.fence, now=40)
+    second = await two.claim(now=41, lease_until=71)
+    assert second is not None
+    assert second.fence == first.fence + 1
+    message = f"claim {first.fence} of job {job_id} is over; another claim was made since"
+    for stale in (
+        one.finish(job_id, first.fence, ANSWER, now=42),
+        one.give_up(job_id, first.fence, WHY, now=42),
+        one.release(job_id, first.fence, now=42),
+        one.heartbeat(job_id, first.fence, lease_until=99),
+    ):
+        with rejects(Reason.FENCE_STALE, message, kind=Conflict):
+            await stale
+    done = await two.finish(job_id, second.fence, ANSWER, now=43)
+    assert await one.job(job_id) == done
+
+
+async def test_one_of_two_settlements_is_stored(pair: Pair) -> None:
+    await pair[0].orders.reserve(order())
+    results: list[Any] = await asyncio.gather(
+        *(
+            stores.orders.send_settlement(order().job_id, transaction(n), now=2)
+            for n, stores in enumerate(pair)
+        ),
+        return_exceptions=True,
+    )
+    (conflict,) = [r for r in results if isinstance(r, Conflict)]
+    assert conflict.reason is Reason.JOB_TRANSITION_ILLEGAL
+    (item,) = [r for r in results if not isinstance(r, Conflict)]
+    sender = item.transaction.sender
+    assert await pair[1].orders.open_outbox(item.transaction.network, sender) == [item]
+
+
+async def test_batches_that_wait_for_each_other_both_end(pair: Pair) -> None:
+    numbers = range(30)
+    for number in numbers:
+        await brought_to(pair[0].orders, JobState.SETTLING, number)
+    results = await asyncio.gather(
+        *(pair[0].orders.uncertain(order(n).job_id, now=9) for n in numbers),
+        *(pair[1].orders.uncertain(order(n).job_id, now=9) for n in reversed(numbers)),
+    )
+    assert len(results) == 60
+
+
+async def test_a_model_id_has_one_owner(pair: Pair) -> None:
+    records = [model(n, provider=Address(bytes([n]) * 20)) for n in range(1, 9)]
+    results = await asyncio.gather(
+        *(pair[n % 2].models.add(record) for n, record in enumerate(records)),
+        return_exceptions=True,
+    )
+    refused = [r for r in results if isinstance(r, Conflict)]
+    assert [r.reason for r in refused] == [Reason.MODEL_OWNED] * 7
+
+
+async def test_a_version_sent_to_both_is_there_once(pair: Pair) -> None:
+    results = await asyncio.gather(*(pair[n % 2].models.add(model(1)) for n in range(6)))
+    assert [r.name for r in results] == [model(1).name] * 6
+    assert len(await pair[0].models.list(ModelFilter(status=None))) == 1
+
+
+@pytest.mark.postgres
+async def test_a_database_is_migrated_once(postgres: Any) -> None:
+    url = postgres.empty()
+    async with AsyncExitStack() as stack:
+        opened = await asyncio.gather(*(Database.open(url) for _ in range(4)))
+        for database in opened:
+            stack.push_async_callback(database.close)
+        assert postgres.sql("SELECT count(*) FROM alembic_version", url) == 1
+
+
+class TestTurns:
+    async def test_one_gateway_has_it(self, pair: Pair) -> None:
+        mine, theirs = (stores.database.turn("settler of x") for stores in pair)
+        other = pair[1].database.turn("settler of y")
+        try:
+            assert await mine.mine()
+            assert not await theirs.mine()
+            assert await mine.mine()
+            assert await other.mine()
+            await mine.give_back()
+            assert await theirs.mine()
+            assert not await mine.mine()
+        finally:
+            for turn in (mine, theirs, other):
+                await turn.give_back()
+
+    async def test_in_memory(self) -> None:
+        async with open_stores(MEMORY) as stores, open_stores(MEMORY) as unrelated:
+            mine, theirs = (stores.database.turn("x") for _ in range(2))
+            assert await mine.mine()
+            assert not await theirs.mine()
+            assert await unrelated.database.turn("x").mine()
+            await theirs.give_back()
+            assert not await theirs.mine()
+            await mine.give_back()
+            assert await theirs.mine()
+
+    async def test_it_ends_with_its_process(self, shared_url: str, tmp_path: Path) -> None:
+        script = (
+            "import asyncio, sys\n"
+            "from inferproof.storage.db.engine import Database\n"
+            "async def main():\n"
+            "    database = await Database.open(sys.argv[1])\n"
+            "    turn = database.turn('x')\n"
+            "    print(await turn.mine(), flush=True)\n"
+            "    await asyncio.sleep(600)\n"
+            "asyncio.run(main())\n"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", script, shared_url], stdout=subprocess.PIPE, cwd=tmp_path
+        ) as process:
+            assert process.stdout is not None
+            try:
+                assert await asyncio.to_thread(process.stdout.readline) == b"True\n"
+                async with open_stores(shared_url) as stores:
+                    turn = stores.database.turn("x")
+                    assert not await turn.mine()
+                    process.kill()
+                    process.wait()
+                    async with asyncio.timeout(20):
+                        while not await turn.mine():
+                            await asyncio.sleep(0.05)
+                    await turn.give_back()
+            finally:
+                process.kill()
+
+
+async def test_two_processes_and_one_job_for_each_payment(shared_url: str, tmp_path: Path) -> None:
+    script = (
+        "import asyncio, sys\n"
+        "from order_book_suite import order\n"
+        "from inferproof.testing.memory_store import open_stores\n"
+        "async def main():\n"
+        "    async with open_stores(sys.argv[1]) as stores:\n"
+        "        found = await asyncio.gather(*(stores.orders.reserve(order(n)) "
+        "for n in range(300)))\n"
+        "        print(sum(r.outcome == 'new' for r in found), flush=True)\n"
+        "asyncio.run(main())\n"
+    )
+    suites = str(Path(__file__).resolve().parents[2] / "suites")
+    start = [sys.executable, "-c", f"import sys; sys.path.insert(0, {suites!r})\n{script}"]
+    processes = [
+        await asyncio.create_subprocess_exec(
+            *start, shared_url, stdout=asyncio.subprocess.PIPE, cwd=tmp_path
+        )
+        for _ in range(2)
+    ]
+    told = [(await process.communicate())[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sum(map(int, told)) == 300
