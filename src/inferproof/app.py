@@ -129,6 +129,7 @@ async def build(
             clock=_clock,
             metrics=metrics,
             bell=bell,
+            turn=stores.database.turn(f"settler of {account.sender} on {token.asset.network}"),
         )
         worker = Worker(
             orders=stores.orders,

@@ -71,7 +71,10 @@ class Settings(BaseSettings):
     )
     database_url: str | None = Field(
         None,
-        description="SQLAlchemy address of the database. Unset: inferproof.db in the data folder.",
+        description=(
+            "Address of the database, such as postgresql+asyncpg://user:password@host/name. "
+            "Unset: the SQLite file inferproof.db in the data folder."
+        ),
     )
 
     # -- chain and token ----------------------------------------------------------------------

@@ -275,6 +275,7 @@ def build(world: World, stores: Stores) -> Services:
         clock=world.clock,
         metrics=metrics,
         bell=bell,
+        turn=stores.database.turn("settler"),
     )
     compute = Compute(
         systems=systems,

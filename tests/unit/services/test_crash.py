@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres_server import KINDS
 from service_parts import PRICE, TREASURY, Services, World, build, pay
 
 from inferproof.errors import InputRejected, Reason
-from inferproof.storage.db.engine import MEMORY
+from inferproof.storage.db.engine import MEMORY, sqlite_url
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.samples import PAYER
 from inferproof.types.job import JobState
@@ -113,15 +114,15 @@ async def story(services: Services, payment: Authorization) -> JobState:
 
 
 async def tell(
-    folder: Path, boundary: Boundary, faults: list[BaseException], *, reopen: bool = False
+    folder: Path, boundary: Boundary, faults: list[BaseException], *, reopen: str | None = None
 ) -> tuple[World, JobState]:
-    """The story with a crash in it; with `reopen` the database file is closed and opened too."""
+    """The story with a crash in it; with the URL `reopen` the database is closed and opened too."""
     world = World(folder)
     world.system.faults = faults
     # Lasts for the whole story: how a payment ends that ran out is told in test_settler.
     payment = pay(world, valid_before=world.clock.now + 10_000)
     async with AsyncExitStack() as stack:
-        stores = await stack.enter_async_context(open_stores(world.url if reopen else MEMORY))
+        stores = await stack.enter_async_context(open_stores(reopen or MEMORY))
         await build(world, stores).register()
         try:
             return world, await story(watched(world, stores, boundary), payment)
@@ -129,7 +130,7 @@ async def tell(
             world.clock.now += 40
         if reopen:
             await stack.aclose()
-            stores = await stack.enter_async_context(open_stores(world.url))
+            stores = await stack.enter_async_context(open_stores(reopen))
         return world, await story(build(world, stores), payment)
 
 
@@ -158,8 +159,11 @@ def boundaries(name: str, folder: Path) -> list[str]:
     return boundary.names
 
 
+@pytest.mark.parametrize("kind", KINDS[1:])
 @pytest.mark.parametrize("name", STORIES)
-def test_every_boundary(name: str, tmp_path: Path) -> None:
+def test_every_boundary(
+    name: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     expected, faults = STORIES[name]
     names = boundaries(name, tmp_path / "count")
     effects = {"reserve", "send_settlement", "submit", "settled", "claim"}
@@ -169,6 +173,11 @@ def test_every_boundary(name: str, tmp_path: Path) -> None:
         folder = tmp_path / str(at)
         folder.mkdir()
         boundary = Boundary(at)
-        world, state = asyncio.run(tell(folder, boundary, faults(), reopen=at % 6 == 0))
+        url = None
+        if kind == "postgres":
+            url = request.getfixturevalue("postgres").fresh()
+        elif at % 6 == 0:
+            url = sqlite_url(folder / "orders.db")
+        world, state = asyncio.run(tell(folder, boundary, faults(), reopen=url))
         assert boundary.count == at, names[at - 1]
         check(world, state, expected)

@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 
 import pytest
-from service_parts import PRICE, TREASURY, Services, nonce, pay
+from service_parts import PRICE, TREASURY, Services, World, build, nonce, pay, running
 
 from inferproof.errors import InputRejected, PaymentRejected, Reason, Unavailable
 from inferproof.services.base import failure_of
+from inferproof.services.bell import SETTLE
 from inferproof.storage.base import NewTransaction
 from inferproof.testing.cash import CashChain
+from inferproof.testing.memory_store import open_stores
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ASSET, PAYER, STRANGER
 from inferproof.types.job import JobState
@@ -398,3 +400,24 @@ async def test_run_goes_on_when_the_chain_comes_back(services: Services) -> None
     with contextlib.suppress(asyncio.CancelledError):
         await running
     assert (await services.gateway.job(job.id)).state is JobState.QUEUED
+
+
+async def test_only_the_settler_whose_turn_it_is_settles(world: World) -> None:
+    async with running(world) as first, open_stores(world.url) as stores:
+        other = build(world, stores)
+        turn = stores.database.turn("settler")
+        assert await turn.mine()
+        job = await first.accept()
+        task = asyncio.create_task(first.settler.run())
+        await asyncio.sleep(0.3)
+        assert (await other.gateway.job(job.id)).state is JobState.RESERVED
+        await turn.give_back()
+        first.bell.ring(SETTLE)
+        async with asyncio.timeout(10):
+            while (await other.gateway.job(job.id)).state is JobState.RESERVED:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert not await turn.mine()
+        task.cancel()
+        await asyncio.wait([task])
+        assert await turn.mine()
+        await turn.give_back()

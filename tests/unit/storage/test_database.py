@@ -34,27 +34,26 @@ async def test_migrations_make_the_tables(stores: Stores) -> None:
     assert await stores.database.read(ask) == []
 
 
-async def test_reopening_keeps_what_is_there(tmp_path: Path) -> None:
-    url = sqlite_url(tmp_path / "orders.db")
-    async with open_stores(url) as stores:
+async def test_reopening_keeps_what_is_there(shared_url: str) -> None:
+    async with open_stores(shared_url) as stores:
         await stores.orders.reserve(order())
-    async with open_stores(url) as stores:
+    async with open_stores(shared_url) as stores:
         assert (await stores.orders.job(order().job_id)).order == order()
 
 
-async def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
-    url = sqlite_url(tmp_path / "orders.db")
-    async with open_stores(url):
-        pass
-    with sqlite3.connect(tmp_path / "orders.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
+async def test_a_newer_database_is_left_alone(shared_url: str) -> None:
+    async with open_stores(shared_url) as stores:
+
+        async def later(connection: AsyncConnection) -> None:
+            await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+        await stores.database.write(later)
     with rejects(
         Reason.DATABASE_NEWER,
         "the database is of schema 9999, which this version does not know; run a newer version",
         kind=Misconfigured,
     ):
-        await Database.open(url)
+        await Database.open(shared_url)
 
 
 async def test_file_database_is_durable_and_readable_while_written(tmp_path: Path) -> None:

@@ -20,7 +20,9 @@ again, which the chain includes at most once.
 Until it is over, anyone who has seen an authorization can still settle it, after ours reverted
 too, and the payee has the money: to call the job VOID before would be to take money for nothing.
 
-There must be one settler for each sending key.
+One settler at a time sends with a key: of several gateways on one database, the one whose turn it
+is. If two should ever overlap, they meet each other's numbers as spent and sign again; what moves
+funds once is the guarded change of a job's state, and the authorization itself.
 """
 
 import asyncio
@@ -40,6 +42,7 @@ from inferproof.storage.base import (
     OrderBook,
     OutboxItem,
     OutboxKind,
+    Turn,
 )
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
@@ -85,9 +88,11 @@ class Settler:
         clock: Clock,
         metrics: Metrics,
         bell: Bell,
+        turn: Turn,
     ) -> None:
         self._orders = orders
         self._chain = chain
+        self._turn = turn
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
@@ -96,11 +101,17 @@ class Settler:
         self._next_look: dict[int, int] = {}
 
     async def run(self) -> None:
-        """Settles until it is cancelled; what it leaves, the next run takes up."""
+        """Settles, in its turn, until it is cancelled; what it leaves, the next run takes up."""
+        try:
+            await self._settle_forever()
+        finally:
+            await self._turn.give_back()
+
+    async def _settle_forever(self) -> None:
         backoff = self._settings.poll_s
         while True:
             try:
-                open_items = await self.settle_once()
+                open_items = await self.settle_once() if await self._turn.mine() else 0
             except InferproofError as error:
                 log.warning("cannot settle: %s", error.message)
                 backoff = await self._back_off(backoff)

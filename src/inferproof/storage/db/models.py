@@ -1,6 +1,6 @@
 """The registry of models in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, insert, select, update
@@ -18,6 +18,7 @@ from inferproof.storage.db.codec import encode_estimate, model_of_row, model_val
 from inferproof.storage.db.dialect import ByBytes, is_text, lock_name
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.tables import models
+from inferproof.storage.db.together import Together
 
 _ORDER: dict[ModelOrder, tuple[ColumnElement[Any], ...]] = {
     ModelOrder.USE: (models.c.calls.desc(), models.c.number),
@@ -32,6 +33,7 @@ class SqlModelStore:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._find = Together(self._found)
 
     async def add(self, record: ModelRecord) -> ModelRecord:
         async def change(connection: AsyncConnection) -> ModelRecord:
@@ -53,12 +55,11 @@ class SqlModelStore:
         return await self._db.write(change)
 
     async def find(self, name: str) -> ModelRecord | None:
-        async def ask(connection: AsyncConnection) -> ModelRecord | None:
-            if "@" in name or not is_text(name):
-                return await _version(connection, name)
-            newest = select(models).where(models.c.id == name).order_by(models.c.number.desc())
-            active = newest.where(models.c.status == ModelStatus.ACTIVE.value)
-            return await _first(connection, active) or await _first(connection, newest)
+        return await self._find(name)
+
+    async def _found(self, names: Sequence[str]) -> Mapping[str, ModelRecord | None]:
+        async def ask(connection: AsyncConnection) -> Mapping[str, ModelRecord | None]:
+            return {name: await _named(connection, name) for name in names}
 
         return await self._db.read(ask)
 
@@ -108,6 +109,14 @@ class SqlModelStore:
             return changed
 
         return await self._db.write(change)
+
+
+async def _named(connection: AsyncConnection, name: str) -> ModelRecord | None:
+    if "@" in name or not is_text(name):
+        return await _version(connection, name)
+    newest = select(models).where(models.c.id == name).order_by(models.c.number.desc())
+    active = newest.where(models.c.status == ModelStatus.ACTIVE.value)
+    return await _first(connection, active) or await _first(connection, newest)
 
 
 async def _version(connection: AsyncConnection, name: str) -> ModelRecord | None:

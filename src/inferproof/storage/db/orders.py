@@ -28,7 +28,15 @@ from inferproof.storage.db.codec import (
     select_jobs,
 )
 from inferproof.storage.db.engine import Database
-from inferproof.storage.db.reservations import is_payment, reserve
+from inferproof.storage.db.intake import (
+    PayerKey,
+    PaymentKey,
+    find_payments,
+    payment_key,
+    unsettled,
+    waiting,
+)
+from inferproof.storage.db.reservations import reserve
 from inferproof.storage.db.tables import (
     answers,
     jobs,
@@ -37,6 +45,7 @@ from inferproof.storage.db.tables import (
     payment_reservations,
     refunds,
 )
+from inferproof.storage.db.together import Together
 from inferproof.storage.db.transitions import (
     add_to_outbox,
     close_outbox,
@@ -55,19 +64,15 @@ from inferproof.types.payment import Authorization, SettlementState
 RECOVERY_LIMIT = 256
 """How many jobs one look for lost leases or passed deadlines takes; the next look takes more."""
 
-_WAITING = tuple(
-    state.value
-    for state in (JobState.RESERVED, JobState.SETTLING, JobState.QUEUED, JobState.RUNNING)
-)
-
-_UNSETTLED = (JobState.RESERVED.value, JobState.SETTLING.value)
-
 
 class SqlOrderBook:
     """The OrderBook over one database."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._find_payment = Together(self._payments)
+        self._unsettled = Together(self._unsettled_of)
+        self._waiting = Together(self._count)
 
     async def reserve(self, order: Order) -> Reservation:
         return await self._db.write_item(reserve, order)
@@ -87,7 +92,7 @@ class SqlOrderBook:
         return await self._first(answers.c.proof_digest == proof_digest)
 
     async def find_payment(self, payment: Authorization) -> Job | None:
-        return await self._first(*is_payment(payment))
+        return await self._find_payment(payment_key(payment))
 
     async def find_payment_id(self, payer: Address, payment_id: str) -> Job | None:
         c = payment_reservations.c
@@ -119,31 +124,21 @@ class SqlOrderBook:
     async def unsettled(
         self, network: Network, token: Address, payer: Address
     ) -> Mapping[Digest, int]:
-        c = payment_reservations.c
-
-        async def ask(connection: AsyncConnection) -> Mapping[Digest, int]:
-            found = await connection.execute(
-                select(c.nonce, c.amount)
-                .join(jobs, jobs.c.job_id == c.job_id)
-                .where(
-                    jobs.c.state.in_(_UNSETTLED),
-                    c.network == network.caip2,
-                    c.token == token,
-                    c.payer == payer,
-                )
-            )
-            return {row.nonce: row.amount for row in found}
-
-        return await self._db.read(ask)
+        return await self._unsettled((network.caip2, token, payer))
 
     async def waiting(self) -> int:
-        async def ask(connection: AsyncConnection) -> int:
-            count = await connection.scalar(
-                select(func.count()).select_from(jobs).where(jobs.c.state.in_(_WAITING))
-            )
-            return int(count or 0)
+        return await self._waiting(None)
 
-        return await self._db.read(ask)
+    async def _payments(self, keys: Sequence[PaymentKey]) -> Mapping[PaymentKey, Job | None]:
+        return await self._db.read(lambda connection: find_payments(connection, keys))
+
+    async def _unsettled_of(
+        self, keys: Sequence[PayerKey]
+    ) -> Mapping[PayerKey, Mapping[Digest, int]]:
+        return await self._db.read(lambda connection: unsettled(connection, keys))
+
+    async def _count(self, _: Sequence[None]) -> Mapping[None, int]:
+        return {None: await self._db.read(waiting)}
 
     async def open_outbox(self, network: Network, sender: Address) -> Sequence[OutboxItem]:
         c = outbox.c

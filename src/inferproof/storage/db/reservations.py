@@ -55,9 +55,8 @@ async def _insert(connection: AsyncConnection, orders: Sequence[Order]) -> dict[
     # each other.
     in_order = sorted(orders, key=lambda order: (order.payment.payer, order.payment.nonce))
     added = await connection.execute(
-        insert_new(connection, payment_reservations)
-        .values([reservation_values(order) for order in in_order])
-        .returning(payment_reservations.c.job_id)
+        insert_new(connection, payment_reservations).returning(payment_reservations.c.job_id),
+        [reservation_values(order) for order in in_order],
     )
     ids = set(added.scalars())
     new = {order.job_id: order for order in orders if order.job_id in ids}

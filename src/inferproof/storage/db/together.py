@@ -1,0 +1,55 @@
+"""Questions that are asked together: what group commit is for writes, this is for reads.
+
+A question to a database costs mostly what surrounds it: a connection, a statement, a round trip
+or a thread's turn. Whoever asks while an answer is under way is answered by the next one, with all
+who ask by then; nobody waits on purpose. So each answer was read after its question was put.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+MAX_TOGETHER = 256
+"""Bounds the time that the first of a batch waits for the last."""
+
+
+class Together(Generic[K, V]):
+    """Answers by key. `ask` is given different keys, and has a value for each."""
+
+    def __init__(self, ask: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> None:
+        self._ask = ask
+        self._waiting: dict[K, list[asyncio.Future[V]]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def __call__(self, key: K) -> V:
+        """The answer to this key. Raises: what `ask` raises."""
+        answer: asyncio.Future[V] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, []).append(answer)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="database questions")
+        return await answer
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                keys = list(self._waiting)[:MAX_TOGETHER]
+                asked = {key: self._waiting.pop(key) for key in keys}
+                await self._answer(asked)
+        finally:
+            self._task = None
+
+    async def _answer(self, asked: Mapping[K, Sequence[asyncio.Future[V]]]) -> None:
+        try:
+            found = await self._ask(list(asked))
+        except Exception as error:  # noqa: BLE001 - a failure belongs to those who asked
+            for answer in (each for answers in asked.values() for each in answers):
+                if not answer.done():
+                    answer.set_exception(error)
+            return
+        for key, answers in asked.items():
+            for answer in answers:
+                if not answer.done():
+                    answer.set_result(found[key])

@@ -1,0 +1,96 @@
+"""Questions that are asked together."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import pytest
+from order_book_suite import order
+
+from inferproof.storage.base import Outcome
+from inferproof.storage.db.together import MAX_TOGETHER, Together
+from inferproof.testing.memory_store import Stores
+from inferproof.testing.samples import PAYER
+
+
+class Slow:
+    """Answers a number with its double once it is let go; keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+        self.begun = asyncio.Event()
+        self.go = asyncio.Event()
+        self.fault: Exception | None = None
+
+    async def __call__(self, keys: Sequence[int]) -> Mapping[int, int]:
+        self.asked.append(sorted(keys))
+        self.begun.set()
+        await self.go.wait()
+        if self.fault is not None:
+            raise self.fault
+        return {key: 2 * key for key in keys}
+
+
+async def test_who_asks_meanwhile_is_answered_by_the_next() -> None:
+    slow = Slow()
+    together = Together(slow)
+    first = asyncio.create_task(together(1))
+    await slow.begun.wait()
+    # The same key again too: the answer under way may be older than this question.
+    later = [asyncio.create_task(together(key)) for key in (1, 2, 2, 3)]
+    await asyncio.sleep(0)
+    slow.go.set()
+    assert await asyncio.gather(first, *later) == [2, 2, 4, 4, 6]
+    assert slow.asked == [[1], [1, 2, 3]]
+    assert await together(4) == 8
+
+
+async def test_many_are_answered_in_batches() -> None:
+    slow = Slow()
+    slow.go.set()
+    together = Together(slow)
+    count = 2 * MAX_TOGETHER + 1
+    assert await asyncio.gather(*map(together, range(count))) == [2 * n for n in range(count)]
+    assert [len(keys) for keys in slow.asked] == [MAX_TOGETHER, MAX_TOGETHER, 1]
+
+
+async def test_a_failure_is_told_to_all_who_asked_and_to_nobody_else() -> None:
+    slow = Slow()
+    slow.fault = ZeroDivisionError()
+    slow.go.set()
+    together = Together(slow)
+    results = await asyncio.gather(*map(together, range(3)), return_exceptions=True)
+    assert all(isinstance(result, ZeroDivisionError) for result in results)
+    slow.fault = None
+    assert await together(1) == 2
+
+
+async def test_one_who_no_longer_waits_is_no_trouble() -> None:
+    slow = Slow()
+    together = Together(slow)
+    given_up, stays = asyncio.create_task(together(1)), asyncio.create_task(together(2))
+    await slow.begun.wait()
+    given_up.cancel()
+    slow.go.set()
+    assert await stays == 4
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+
+
+async def test_each_payment_finds_its_own_job(stores: Stores) -> None:
+    for number in range(0, 40, 2):
+        assert (await stores.orders.reserve(order(number))).outcome is Outcome.NEW
+    found = await asyncio.gather(*(stores.orders.find_payment(order(n).payment) for n in range(40)))
+    for number, job in enumerate(found):
+        if number % 2:
+            assert job is None
+        else:
+            assert job is not None
+            assert job.order == order(number)
+    assert await asyncio.gather(*(stores.orders.waiting() for _ in range(3))) == [20, 20, 20]
+    asset = order().payment.asset
+    mine, theirs = await asyncio.gather(
+        stores.orders.unsettled(asset.network, asset.address, order().payment.payer),
+        stores.orders.unsettled(asset.network, asset.address, type(PAYER.address)(bytes(20))),
+    )
+    assert mine == {order(n).payment.nonce: order(n).payment.amount for n in range(0, 40, 2)}
+    assert theirs == {}
