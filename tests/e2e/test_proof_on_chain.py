@@ -24,7 +24,11 @@ from inferproof.types.proof import Visibility
 Made = tuple[VerifierBundle, ProofFile, VerifyingKeyArtifact]
 
 
-@pytest.fixture(scope="module", params=list(Visibility), ids=str)
+@pytest.fixture(
+    scope="module",
+    params=[Visibility.PUBLIC, pytest.param(Visibility.HASHED, marks=pytest.mark.slow)],
+    ids=str,
+)
 def made(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

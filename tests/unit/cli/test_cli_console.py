@@ -195,6 +195,7 @@ def test_the_command_says_its_version() -> None:
     assert re.fullmatch(r"\d+\.\d+\S*\n", result.stdout)
 
 
+@pytest.mark.slow
 def test_a_base_install_can_start_every_command() -> None:
     """Nothing heavy is imported before it is needed."""
     script = (

@@ -85,7 +85,7 @@ def float_answers(model, inputs):
     "model",
     [
         pytest.param(cnn, marks=pytest.mark.slow, id="cnn"),
-        pytest.param(two_by_two, id="two_by_two"),
+        pytest.param(two_by_two, marks=pytest.mark.slow, id="two_by_two"),
     ],
 )
 def test_a_graph_is_proven_and_near_its_float_answers(ezkl_system, tmp_path, model, visibility):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from postgres_server import KINDS
 from service_parts import PRICE, TREASURY, Services, World, build, pay
 
 from inferproof.errors import InputRejected, Reason
@@ -159,7 +158,10 @@ def boundaries(name: str, folder: Path) -> list[str]:
     return boundary.names
 
 
-@pytest.mark.parametrize("kind", KINDS[1:])
+@pytest.mark.parametrize(
+    "kind",
+    ["file", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])],
+)
 @pytest.mark.parametrize("name", STORIES)
 def test_every_boundary(
     name: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest

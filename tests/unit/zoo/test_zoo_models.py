@@ -31,6 +31,7 @@ def logits(folder: Path, name: str, arrays: np.ndarray) -> np.ndarray:
     return np.array([session.run(None, {name: array})[0][0] for array in arrays])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_training_again_gives_the_same_bytes(model: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", f"zoo.{model}.train", "--out", str(tmp_path)]
