@@ -4,6 +4,7 @@ File format (halo2 "raw bytes"): k as 4 little-endian bytes, 2^k powers of τ in
 points in G1 (64 bytes each), G2 and τ·G2 (128 bytes each).
 """
 
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -50,17 +51,19 @@ def development_srs(k: int, generate: Callable[[Path], None]) -> Path:
     """
     folder = cache_folder()
     path, pin = folder / f"dev-k{k}.srs", folder / f"dev-k{k}.sha256"
-    if path.is_file() and pin.is_file() and pin.read_text().strip() == sha256_file(path):
-        return path
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".srs-", dir=folder) as name:
-        fresh = Path(name) / path.name
-        generate(fresh)
-        digest = Path(name) / pin.name
-        digest.write_text(sha256_file(fresh) + "\n")
-        # Two makers at once: the last pair wins; a mixed pair is found by the check above.
-        fresh.replace(path)
-        digest.replace(pin)
+    # One maker at a time: a second file would replace one that a compiled model rests on.
+    with (folder / f"dev-k{k}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.is_file() and pin.is_file() and pin.read_text().strip() == sha256_file(path):
+            return path
+        with tempfile.TemporaryDirectory(prefix=".srs-", dir=folder) as name:
+            fresh = Path(name) / path.name
+            generate(fresh)
+            digest = Path(name) / pin.name
+            digest.write_text(sha256_file(fresh) + "\n")
+            fresh.replace(path)
+            digest.replace(pin)
     return path
 
 
