@@ -1,7 +1,7 @@
 """How many orders a second the storage alone reserves, durably: `python -m bench.storage`.
 
-Each order is four rows: reservation, job, settlement, and what the unique keys index. Buyers wait
-for their answer before they send the next order, so the batches are what the load makes them.
+Each order is three rows: reservation, job, settlement. Buyers wait for their answer before they
+send the next order, so the batches are what the load makes them.
 """
 
 import argparse

@@ -3,10 +3,23 @@
 import asyncio
 import hashlib
 import importlib.util
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import ColumnElement, Engine, Table, event, text
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    Table,
+    TableValuedAlias,
+    Text,
+    bindparam,
+    cast,
+    event,
+    func,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
@@ -240,6 +253,24 @@ def insert_new(connection: AsyncConnection, table: Table) -> Any:
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def given_rows(
+    connection: AsyncConnection, rows: Sequence[Sequence[str]], width: int
+) -> tuple[TableValuedAlias, list[ColumnElement[str]]]:
+    """Rows of texts as a table to join with, and its columns.
+
+    One statement for any number of rows, prepared once, whose join looks each of them up in an
+    index; a list of IN would be read through in both databases.
+    """
+    if connection.dialect.name == "postgresql":
+        names = [f"given_{place}" for place in range(width)]
+        texts = postgresql.ARRAY(Text)
+        parts = [bindparam(None, [row[n] for row in rows], texts) for n in range(width)]
+        table = func.unnest(*parts).table_valued(*names).render_derived(name="given")
+        return table, [cast(table.c[name], Text) for name in names]
+    table = func.json_each(json.dumps(rows)).table_valued("value", name="given")
+    return table, [func.json_extract(table.c.value, f"$[{n}]") for n in range(width)]
 
 
 class ByBytes(ColumnElement[str]):

@@ -1,12 +1,14 @@
 """The questions that every paid request asks, each for many requests at a time."""
 
+import operator
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.storage.base import Job
 from inferproof.storage.db.codec import job_of_row, select_jobs
+from inferproof.storage.db.dialect import given_rows
 from inferproof.storage.db.tables import jobs, payment_reservations
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
@@ -35,9 +37,21 @@ async def find_payments(
 ) -> Mapping[PaymentKey, Job | None]:
     """The jobs that reserved these authorizations, None for each that is free."""
     c = payment_reservations.c
-    found = await connection.execute(
-        select_jobs().where(tuple_(c.network, c.token, c.payer, c.nonce).in_(keys))
+    texts = [(network, token.hex, payer.hex, nonce.hex) for network, token, payer, nonce in keys]
+    given, columns = given_rows(connection, texts, 4)
+    # Nearly all are free: the wide rows are only read for those that are not.
+    ids = await connection.scalars(
+        select(c.job_id).select_from(
+            given.join(
+                payment_reservations,
+                and_(*map(operator.eq, (c.network, c.token, c.payer, c.nonce), columns)),
+            )
+        )
     )
+    taken = list(ids)
+    if not taken:
+        return dict.fromkeys(keys)
+    found = await connection.execute(select_jobs().where(jobs.c.job_id.in_(taken)))
     there = [job_of_row(row) for row in found]
     return dict.fromkeys(keys) | {payment_key(job.order.payment): job for job in there}
 
@@ -47,14 +61,19 @@ async def unsettled(
 ) -> Mapping[PayerKey, Mapping[Digest, int]]:
     """Amounts, by nonce, of the payers' payments whose jobs are reserved or settling."""
     c = payment_reservations.c
+    # By the jobs, which the queue limit bounds, and not by the payer, who may have paid for
+    # years. One look answers for all payers.
     found = await connection.execute(
         select(c.network, c.token, c.payer, c.nonce, c.amount)
-        .join(jobs, jobs.c.job_id == c.job_id)
-        .where(jobs.c.state.in_(_UNSETTLED), tuple_(c.network, c.token, c.payer).in_(keys))
+        .select_from(jobs)
+        .join(payment_reservations, jobs.c.job_id == c.job_id)
+        .where(jobs.c.state.in_(_UNSETTLED))
     )
     amounts: dict[PayerKey, dict[Digest, int]] = {key: {} for key in keys}
     for network, token, payer, nonce, amount in found:
-        amounts[network, token, payer][nonce] = amount
+        of_payer = amounts.get((network, token, payer))
+        if of_payer is not None:
+            of_payer[nonce] = amount
     return amounts
 
 
