@@ -1,0 +1,10 @@
+"""What happened to each job, and the webhooks that tell it."""
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
