@@ -12,6 +12,12 @@
 
 Money rule: a job becomes runnable only by `settled`, and a job whose money was taken ends in
 DONE or REFUNDED.
+
+A chain may take back a block, and with it what a job rests on:
+
+    QUEUED or RUNNING ─unsettled─► SETTLING      the settlement is to be included again
+    REFUNDED ─unrefunded─► REFUNDING             the refund is to be included again
+    FAILED ─unpaid─► VOID                        the settlement never came back: nothing is owed
 """
 
 from enum import StrEnum
@@ -33,6 +39,9 @@ class Transition(StrEnum):
     SEND_REFUND = "send_refund"
     REFUND_LOST = "refund_lost"
     REFUNDED = "refunded"
+    UNSETTLED = "unsettled"
+    UNREFUNDED = "unrefunded"
+    UNPAID = "unpaid"
 
 
 TRANSITIONS: dict[tuple[JobState, Transition], JobState] = {
@@ -48,10 +57,17 @@ TRANSITIONS: dict[tuple[JobState, Transition], JobState] = {
     (JobState.FAILED, Transition.SEND_REFUND): JobState.REFUNDING,
     (JobState.REFUNDING, Transition.REFUND_LOST): JobState.FAILED,
     (JobState.REFUNDING, Transition.REFUNDED): JobState.REFUNDED,
+    (JobState.QUEUED, Transition.UNSETTLED): JobState.SETTLING,
+    (JobState.RUNNING, Transition.UNSETTLED): JobState.SETTLING,
+    (JobState.REFUNDED, Transition.UNREFUNDED): JobState.REFUNDING,
+    (JobState.FAILED, Transition.UNPAID): JobState.VOID,
 }
 
+TAKEN_BACK = frozenset({Transition.UNSETTLED, Transition.UNREFUNDED, Transition.UNPAID})
+"""What happens only where a chain took back a block that it had shown."""
+
 FINAL = frozenset({JobState.DONE, JobState.REFUNDED, JobState.VOID})
-"""States that nothing leaves."""
+"""States that nothing leaves, but for a refund whose block the chain took back."""
 
 PAID = frozenset(JobState) - {JobState.RESERVED, JobState.SETTLING, JobState.VOID}
 """States in which the buyer's money was taken (and, in REFUNDED, given back)."""
@@ -62,9 +78,20 @@ def after(state: JobState, transition: Transition) -> JobState:
 
     Raises: Conflict JOB_TRANSITION_ILLEGAL when the state does not allow it.
     """
-    target = TRANSITIONS.get((state, transition))
-    if target is None:
+    following = TRANSITIONS.get((state, transition))
+    if following is None:
         raise Conflict(
             Reason.JOB_TRANSITION_ILLEGAL, state=state.value, transition=transition.value
         )
-    return target
+    return following
+
+
+def sources(transition: Transition) -> frozenset[JobState]:
+    """The states that allow the transition."""
+    return frozenset(state for state, allowed in TRANSITIONS if allowed is transition)
+
+
+def target(transition: Transition) -> JobState:
+    """The state that the transition leads to, from wherever."""
+    (state,) = {TRANSITIONS[state, transition] for state in sources(transition)}
+    return state
