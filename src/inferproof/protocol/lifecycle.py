@@ -10,6 +10,16 @@
                           REFUNDING ─────────refund_lost─────────┘
                               └──refunded─► REFUNDED
 
+    cancelled by the payer, before and after the money came:
+
+    RESERVED or SETTLING ─cancel─► WITHDRAWN ─void─► VOID
+                                       └─settled─► FAILED
+    QUEUED or RUNNING ─cancel─► FAILED
+
+An authorization that was handed out can be settled by whoever has seen it until it is over, and
+the payee has the money then. So a job that was cancelled before is not void yet: it is refunded
+when it is settled after all.
+
 Money rule: a job becomes runnable only by `settled`, and a job whose money was taken ends in
 DONE or REFUNDED.
 
@@ -17,7 +27,7 @@ A chain may take back a block, and with it what a job rests on:
 
     QUEUED or RUNNING ─unsettled─► SETTLING      the settlement is to be included again
     REFUNDED ─unrefunded─► REFUNDING             the refund is to be included again
-    FAILED ─unpaid─► VOID                        the settlement never came back: nothing is owed
+    FAILED ─unowed─► VOID                        the settlement never came back: nothing is owed
 """
 
 from enum import StrEnum
@@ -41,8 +51,12 @@ class Transition(StrEnum):
     REFUNDED = "refunded"
     UNSETTLED = "unsettled"
     UNREFUNDED = "unrefunded"
-    UNPAID = "unpaid"
+    UNOWED = "unowed"
+    CANCEL = "cancel"
 
+
+RESERVE = "reserve"
+"""How the history of a job begins. No transition: it leaves no state."""
 
 TRANSITIONS: dict[tuple[JobState, Transition], JobState] = {
     (JobState.RESERVED, Transition.SEND_SETTLEMENT): JobState.SETTLING,
@@ -60,16 +74,25 @@ TRANSITIONS: dict[tuple[JobState, Transition], JobState] = {
     (JobState.QUEUED, Transition.UNSETTLED): JobState.SETTLING,
     (JobState.RUNNING, Transition.UNSETTLED): JobState.SETTLING,
     (JobState.REFUNDED, Transition.UNREFUNDED): JobState.REFUNDING,
-    (JobState.FAILED, Transition.UNPAID): JobState.VOID,
+    (JobState.FAILED, Transition.UNOWED): JobState.VOID,
+    (JobState.RESERVED, Transition.CANCEL): JobState.WITHDRAWN,
+    (JobState.SETTLING, Transition.CANCEL): JobState.WITHDRAWN,
+    (JobState.QUEUED, Transition.CANCEL): JobState.FAILED,
+    (JobState.RUNNING, Transition.CANCEL): JobState.FAILED,
+    (JobState.WITHDRAWN, Transition.VOID): JobState.VOID,
+    (JobState.WITHDRAWN, Transition.SETTLED): JobState.FAILED,
 }
 
-TAKEN_BACK = frozenset({Transition.UNSETTLED, Transition.UNREFUNDED, Transition.UNPAID})
+TAKEN_BACK = frozenset({Transition.UNSETTLED, Transition.UNREFUNDED, Transition.UNOWED})
 """What happens only where a chain took back a block that it had shown."""
 
 FINAL = frozenset({JobState.DONE, JobState.REFUNDED, JobState.VOID})
 """States that nothing leaves, but for a refund whose block the chain took back."""
 
-PAID = frozenset(JobState) - {JobState.RESERVED, JobState.SETTLING, JobState.VOID}
+UNPAID = frozenset({JobState.RESERVED, JobState.SETTLING, JobState.WITHDRAWN, JobState.VOID})
+"""States in which the buyer's money was not taken, as far as is known."""
+
+PAID = frozenset(JobState) - UNPAID
 """States in which the buyer's money was taken (and, in REFUNDED, given back)."""
 
 
@@ -89,9 +112,3 @@ def after(state: JobState, transition: Transition) -> JobState:
 def sources(transition: Transition) -> frozenset[JobState]:
     """The states that allow the transition."""
     return frozenset(state for state, allowed in TRANSITIONS if allowed is transition)
-
-
-def target(transition: Transition) -> JobState:
-    """The state that the transition leads to, from wherever."""
-    (state,) = {TRANSITIONS[state, transition] for state in sources(transition)}
-    return state

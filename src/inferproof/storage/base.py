@@ -117,6 +117,17 @@ class Job:
     answer: Answer | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One step in the history of a job. `seq` counts from 1; `transition` is one of
+    protocol.lifecycle, RESERVE for the first. Units: `at` in Unix seconds."""
+
+    seq: int
+    transition: str
+    state: JobState
+    at: int
+
+
 class Outcome(StrEnum):
     """Whether a reservation made a job or found one."""
 
@@ -308,11 +319,17 @@ class OrderBook(Protocol):
     async def unsettled(
         self, network: Network, token: Address, payer: Address
     ) -> Mapping[Digest, int]:
-        """Amounts, by nonce, of the payer's payments whose jobs are reserved or settling."""
+        """Amounts, by nonce, of the payer's payments whose jobs are reserved, settling or
+        withdrawn: they may still settle."""
         ...
 
     async def waiting(self) -> int:
         """How many jobs are reserved, settling, queued or running."""
+        ...
+
+    async def events(self, job_id: Digest) -> Sequence[JobEvent]:
+        """The job's history from its reservation on, each step written with its transition;
+        empty for an unknown job."""
         ...
 
     # settlement, see protocol.lifecycle
@@ -323,7 +340,8 @@ class OrderBook(Protocol):
         ...
 
     async def refused(self, asset: Asset, *, limit: int) -> Sequence[Payable]:
-        """The oldest payments whose step is REFUSED."""
+        """The oldest payments that are not sent any more and may be settled by somebody else: the
+        step REFUSED, or a job that is WITHDRAWN and in no open transaction."""
         ...
 
     async def payables(
@@ -347,18 +365,19 @@ class OrderBook(Protocol):
         ...
 
     async def included(self, inclusions: Sequence[Inclusion], *, now: int) -> Sequence[Digest]:
-        """The jobs that became QUEUED: SETTLING → QUEUED for each whose money moved, in one
-        change with all other outcomes; the outbox items are INCLUDED, their blocks watched.
+        """The jobs that were settled: SETTLING → QUEUED for each whose money moved, in one change
+        with all other outcomes; the outbox items are INCLUDED, their blocks watched.
 
-        A job that is further on, since the chain took its settlement back, is settled again.
+        WITHDRAWN → FAILED, with a refund that is due: the money came after all. A job that is
+        further on, since the chain took its settlement back, is settled again.
         """
         ...
 
     async def settled(
         self, job_id: Digest, tx: Digest, block: int, *, now: int, block_hash: Digest | None = None
     ) -> Job:
-        """SETTLING → QUEUED by a transaction that need not be ours; a job that is further on, see
-        `included`, is settled again. With its hash, the block is watched."""
+        """As `included` for one job, by a transaction that need not be ours. With its hash, the
+        block is watched."""
         ...
 
     async def uncertain(self, job_ids: Sequence[Digest], *, now: int) -> None:
@@ -380,12 +399,21 @@ class OrderBook(Protocol):
         ...
 
     async def void(self, job_id: Digest, failure: Failure, *, now: int) -> Job:
-        """RESERVED or SETTLING → VOID."""
+        """RESERVED, SETTLING or WITHDRAWN → VOID."""
         ...
 
     async def lost(self, job_id: Digest, failure: Failure, *, now: int) -> Job:
         """Notes that a settlement which the chain took back can never be made again: FAILED →
         VOID, since nothing is owed; an answer or a refund that was given stays given."""
+        ...
+
+    async def cancel(self, job_id: Digest, failure: Failure, *, running: bool, now: int) -> Job:
+        """RESERVED or SETTLING → WITHDRAWN; QUEUED, and with `running` also RUNNING, → FAILED
+        with a refund that is due. The fence rises, so that a worker that has the job cannot
+        publish.
+
+        Raises: Conflict CANCEL_RUNNING for a RUNNING job without `running`.
+        """
         ...
 
     # the outbox

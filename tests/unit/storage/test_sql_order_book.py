@@ -3,6 +3,8 @@
 import pytest
 from order_book_suite import (
     TestBatches,
+    TestCancelling,
+    TestHistory,
     TestLifeCycle,
     TestOutbox,
     TestRefunds,
@@ -15,6 +17,8 @@ from inferproof.testing.memory_store import Stores
 
 __all__ = [
     "TestBatches",
+    "TestCancelling",
+    "TestHistory",
     "TestLifeCycle",
     "TestOutbox",
     "TestRefunds",

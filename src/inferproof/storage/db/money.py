@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, case, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import NotFound, Reason
@@ -60,7 +60,8 @@ class SqlSettlements(SqlOutbox):
     # -- what is to be settled --------------------------------------------------------------
 
     async def to_settle(self, asset: Asset, *, limit: int) -> Sequence[Payable]:
-        again = await self._payables(asset, settlements.c.step.in_(WAITING_STEPS), limit=limit)
+        waiting, withdrawn = settlements.c.step.in_(WAITING_STEPS), JobState.WITHDRAWN.value
+        again = await self._payables(asset, waiting, jobs.c.state != withdrawn, limit=limit)
         room = limit - len(again)
         if room <= 0:
             return again
@@ -68,8 +69,10 @@ class SqlSettlements(SqlOutbox):
         return [*again, *new]
 
     async def refused(self, asset: Asset, *, limit: int) -> Sequence[Payable]:
-        refused = settlements.c.step == SettlementStep.REFUSED.value
-        return await self._payables(asset, refused, limit=limit)
+        c, withdrawn = settlements.c, jobs.c.state == JobState.WITHDRAWN.value
+        refused = c.step == SettlementStep.REFUSED.value
+        not_again = and_(withdrawn, c.step.in_(WAITING_STEPS))
+        return await self._payables(asset, or_(refused, not_again), limit=limit)
 
     async def due_refunds(self, asset: Asset, *, now: int, limit: int) -> Sequence[Payable]:
         due = select(refunds.c.job_id).where(refunds.c.retry_at <= now)
@@ -218,10 +221,10 @@ class SqlSettlements(SqlOutbox):
             state = (await read_job(connection, job_id)).state
             if state is JobState.FAILED:
                 values = failure_values(failure)
-                await move(connection, job_id, Transition.UNPAID, now=now, **values)
+                await move(connection, job_id, Transition.UNOWED, now=now, **values)
                 await connection.execute(delete(refunds).where(refunds.c.job_id == job_id))
             elif state not in (JobState.DONE, JobState.REFUNDING, JobState.REFUNDED):
-                after(state, Transition.UNPAID)
+                after(state, Transition.UNOWED)
             await no_settlement(connection, job_id, now)
             return await read_job(connection, job_id)
 

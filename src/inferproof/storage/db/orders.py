@@ -11,8 +11,8 @@ from inferproof.storage.base import (
     Answer,
     Failure,
     Job,
+    JobEvent,
     Order,
-    RefundState,
     Reservation,
 )
 from inferproof.storage.db.codec import (
@@ -22,6 +22,7 @@ from inferproof.storage.db.codec import (
     select_jobs,
 )
 from inferproof.storage.db.engine import Database
+from inferproof.storage.db.events import histories
 from inferproof.storage.db.intake import (
     PayerKey,
     PaymentKey,
@@ -37,12 +38,13 @@ from inferproof.storage.db.tables import (
     jobs,
     models,
     payment_reservations,
-    refunds,
 )
 from inferproof.storage.db.together import Together
 from inferproof.storage.db.transitions import (
+    cancel,
     count_for_model,
     move,
+    owe_refund,
     read_job,
 )
 from inferproof.types.digest import Address, Digest
@@ -62,6 +64,7 @@ class SqlOrderBook(SqlSettlements):
         self._find_payment = Together(self._payments)
         self._unsettled = Together(self._unsettled_of)
         self._waiting = Together(self._count)
+        self._histories = Together(self._events_of)
 
     async def reserve(self, order: Order) -> Reservation:
         return await self._db.write_item(reserve, order)
@@ -118,6 +121,12 @@ class SqlOrderBook(SqlSettlements):
     async def waiting(self) -> int:
         return await self._waiting(None)
 
+    async def events(self, job_id: Digest) -> Sequence[JobEvent]:
+        return await self._histories(job_id)
+
+    async def _events_of(self, ids: Sequence[Digest]) -> Mapping[Digest, Sequence[JobEvent]]:
+        return await self._db.read(lambda connection: histories(connection, ids))
+
     async def _payments(self, keys: Sequence[PaymentKey]) -> Mapping[PaymentKey, Job | None]:
         return await self._db.read(lambda connection: find_payments(connection, keys))
 
@@ -139,6 +148,11 @@ class SqlOrderBook(SqlSettlements):
             return [job_of_row(row) for row in await connection.execute(query)]
 
         return await self._db.read(ask)
+
+    async def cancel(self, job_id: Digest, failure: Failure, *, running: bool, now: int) -> Job:
+        return await self._db.write(
+            lambda connection: cancel(connection, job_id, failure, running=running, now=now)
+        )
 
     # -- work -------------------------------------------------------------------------------
 
@@ -221,9 +235,7 @@ class SqlOrderBook(SqlSettlements):
                 lease_until=None,
                 **failure_values(failure),
             )
-            await connection.execute(
-                insert(refunds).values(job_id=job_id, state=RefundState.DUE.value, updated_at=now)
-            )
+            await owe_refund(connection, job_id, now)
             job = await read_job(connection, job_id)
             await count_for_model(connection, job, failed=models.c.failed + 1)
             return job

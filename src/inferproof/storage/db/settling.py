@@ -26,7 +26,13 @@ from inferproof.storage.db.tables import (
     refunds,
     settlements,
 )
-from inferproof.storage.db.transitions import count_calls, move_many, set_settlement, these
+from inferproof.storage.db.transitions import (
+    count_calls,
+    move_many,
+    owe_refund,
+    set_settlement,
+    these,
+)
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Network
@@ -40,7 +46,7 @@ SETTLED = SettlementState.SETTLED.value
 async def send_settlement(
     connection: AsyncConnection, job_ids: Sequence[Digest], tx: NewTransaction, now: int
 ) -> OutboxItem:
-    moved = set(await move_many(connection, job_ids, Transition.SEND_SETTLEMENT, now=now))
+    moved = await move_many(connection, job_ids, Transition.SEND_SETTLEMENT, now=now)
     values = {"tx": tx.tx, "step": SettlementStep.SENT.value, "updated_at": now}
     if moved:
         await connection.execute(
@@ -90,28 +96,32 @@ async def include(connection: AsyncConnection, inclusion: Inclusion, now: int) -
 async def settle(
     connection: AsyncConnection, job_ids: Sequence[Digest], tx: Digest, block: int, now: int
 ) -> list[Digest]:
-    """The jobs that may run now, or are further on and were settled again."""
+    """The jobs whose money moved now, as far as it was not known to have: they may run, or are
+    to be refunded because the payer cancelled, or are further on and were settled again."""
     if not job_ids:
         return []
     moved = await move_many(connection, job_ids, Transition.SETTLED, now=now)
-    if moved:
-        await count_calls(connection, moved, 1)
-    c = settlements.c
-    unsettled = (c.state != SETTLED, c.step.is_not(None))
+    runnable = [job_id for job_id, state in moved.items() if state is JobState.QUEUED]
+    if runnable:
+        await count_calls(connection, runnable, 1)
+    for job_id in moved.keys() - runnable:
+        await owe_refund(connection, job_id, now)
+    c, settled = settlements.c, list(moved)
     if len(moved) < len(job_ids):
+        rest = [job_id for job_id in job_ids if job_id not in moved]
         taken_back = await connection.scalars(
             select(c.job_id).where(
-                c.job_id.in_(these(connection, list(set(job_ids) - set(moved)))), *unsettled
+                c.job_id.in_(these(connection, rest)), c.state != SETTLED, c.step.is_not(None)
             )
         )
-        moved = [*moved, *taken_back]
-    if moved:
+        settled += taken_back
+    if settled:
         await connection.execute(
             update(settlements)
-            .where(c.job_id.in_(these(connection, moved)))
+            .where(c.job_id.in_(these(connection, settled)))
             .values(state=SETTLED, tx=tx, block=block, step=None, doubted_at=None, updated_at=now)
         )
-    return moved
+    return settled
 
 
 async def unsettle(
@@ -151,7 +161,7 @@ async def unsettle(
         lease_until=None,
     )
     if moved:
-        await count_calls(connection, moved, -1)
+        await count_calls(connection, list(moved), -1)
     return job_ids
 
 

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import ColumnElement, Select, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, NotFound, Reason
-from inferproof.protocol.lifecycle import Transition, after, sources, target
-from inferproof.storage.base import Job, RefundState
-from inferproof.storage.db.codec import job_of_row, select_jobs
+from inferproof.protocol.lifecycle import Transition, after, sources
+from inferproof.storage.base import Failure, Job, RefundState, SettlementStep
+from inferproof.storage.db.codec import failure_values, job_of_row, select_jobs
 from inferproof.storage.db.dialect import given_rows
+from inferproof.storage.db.events import Step, record_steps
 from inferproof.storage.db.tables import jobs, models, refunds, settlements
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
@@ -24,8 +25,9 @@ async def move(
     now: int,
     held: int | None = None,
     **values: Any,
-) -> None:
-    """One transition. `held` is the fence that the caller holds, where it must hold one."""
+) -> tuple[JobState, JobState]:
+    """One transition, recorded: the states before and after it. `held` is the fence that the
+    caller holds, where it must hold one."""
     found = (
         await connection.execute(
             select(jobs.c.state, jobs.c.fence).where(jobs.c.job_id == job_id).with_for_update()
@@ -44,6 +46,42 @@ async def move(
     )
     if result.rowcount != 1:  # the row was locked above; a driver that ignores locks ends here
         raise Conflict(Reason.FENCE_STALE, fence=fence, job=job_id)
+    await record_steps(connection, [Step(job_id, transition.value, following, now)])
+    return JobState(state), following
+
+
+async def cancel(
+    connection: AsyncConnection, job_id: Digest, failure: Failure, *, running: bool, now: int
+) -> Job:
+    """The job, cancelled; see OrderBook.cancel."""
+    before, state = await move(
+        connection,
+        job_id,
+        Transition.CANCEL,
+        now=now,
+        fence=jobs.c.fence + 1,
+        lease_until=None,
+        **failure_values(failure),
+    )
+    if before is JobState.RUNNING and not running:
+        raise Conflict(Reason.CANCEL_RUNNING, job=job_id)
+    if state is JobState.FAILED:
+        await owe_refund(connection, job_id, now)
+    else:
+        # Not sent any more; whoever has seen the authorization may settle it until it is over.
+        c = settlements.c
+        await connection.execute(
+            update(settlements)
+            .where(c.job_id == job_id, c.step.is_(None) | (c.step != SettlementStep.SENT.value))
+            .values(step=SettlementStep.REFUSED.value, updated_at=now)
+        )
+    return await read_job(connection, job_id)
+
+
+async def owe_refund(connection: AsyncConnection, job_id: Digest, now: int) -> None:
+    await connection.execute(
+        insert(refunds).values(job_id=job_id, state=RefundState.DUE.value, updated_at=now)
+    )
 
 
 async def move_many(
@@ -53,18 +91,23 @@ async def move_many(
     *,
     now: int,
     **values: Any,
-) -> list[Digest]:
-    """The jobs that made the transition: those of the given whose state allows it."""
+) -> dict[Digest, JobState]:
+    """The jobs that made the transition, recorded, and where it led: those of the given whose
+    state allows it."""
     if not job_ids:
-        return []
-    allowed = [state.value for state in sources(transition)]
-    moved = await connection.scalars(
+        return {}
+    allowed = {state.value: after(state, transition).value for state in sources(transition)}
+    moved = await connection.execute(
         update(jobs)
-        .where(jobs.c.job_id.in_(these(connection, job_ids)), jobs.c.state.in_(allowed))
-        .values(state=target(transition).value, updated_at=now, **values)
-        .returning(jobs.c.job_id)
+        .where(jobs.c.job_id.in_(these(connection, job_ids)), jobs.c.state.in_(list(allowed)))
+        .values(state=case(allowed, value=jobs.c.state), updated_at=now, **values)
+        .returning(jobs.c.job_id, jobs.c.state)
     )
-    return list(moved)
+    states = {job_id: JobState(state) for job_id, state in moved}
+    if states:
+        steps = [Step(job_id, transition.value, state, now) for job_id, state in states.items()]
+        await record_steps(connection, steps)
+    return states
 
 
 def these(connection: AsyncConnection, job_ids: Sequence[Digest]) -> Select[Any]:
