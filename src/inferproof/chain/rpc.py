@@ -6,7 +6,7 @@ RPC address is often an access key.
 """
 
 from asyncio import timeout as time_limit
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from web3.exceptions import (
     TransactionNotFound,
     Web3RPCError,
 )
+from web3.types import RPCEndpoint
 
 from inferproof.chain.abi import revert_reason
 from inferproof.errors import (
@@ -274,6 +275,38 @@ class Rpc:
             )
         return answer.get("result")
 
+    async def batch(self, calls: Sequence[tuple[str, Sequence[object]]]) -> list[Any]:
+        """The results of many calls in one request, in their order, as the node gives them.
+
+        Raises: Unavailable CHAIN_RPC_ERROR for the first call that the node refuses,
+        CHAIN_UNREACHABLE.
+        """
+        if not calls:
+            return []
+        made = [(RPCEndpoint(method), list(params)) for method, params in calls]
+        answers = await self._bounded(self._provider.make_batch_request(made), _answers)
+        if len(answers) != len(calls):
+            raise self._unreachable(NOT_A_CHAIN)
+        for (method, _), answer in zip(calls, answers, strict=True):
+            if "error" in answer:
+                why = str(answer["error"].get("message", answer["error"]))[:200]
+                raise Unavailable(
+                    Reason.CHAIN_RPC_ERROR, url=self.shown_url, method=method, why=why
+                )
+        return [answer.get("result") for answer in answers]
+
+    async def receipts(self, txs: Sequence[Digest]) -> dict[Digest, ChainReceipt]:
+        """The receipts of those of the transactions that are in a block the node knows.
+
+        Raises: as `batch`.
+        """
+        found = await self.batch([("eth_getTransactionReceipt", [tx.hex]) for tx in txs])
+        try:
+            receipts = [plain_receipt(answer) for answer in found if answer is not None]
+        except (ValueError, TypeError, LookupError, InferproofError) as error:
+            raise self._unreachable(NOT_A_CHAIN) from error
+        return {receipt.tx: receipt for receipt in receipts}
+
     async def _bounded(self, request: Awaitable[Any], read: Callable[[Any], T]) -> T:
         """What `read` makes of the answer. Raises: Unavailable CHAIN_UNREACHABLE."""
         try:
@@ -356,6 +389,38 @@ def _receipt(found: Mapping[str, Any]) -> ChainReceipt:
             for log in found["logs"]
         ),
     )
+
+
+def plain_receipt(found: Mapping[str, Any]) -> ChainReceipt:
+    """The receipt in the node's own JSON. A batch has hundreds of events, which are read here in
+    a tenth of the time that web3 takes for them."""
+    return ChainReceipt(
+        tx=_digest(found["transactionHash"]),
+        succeeded=int(found["status"], 16) == 1,
+        block=int(found["blockNumber"], 16),
+        block_hash=_digest(found["blockHash"]),
+        gas_used=int(found["gasUsed"], 16),
+        gas_price=int(found["effectiveGasPrice"], 16),
+        logs=tuple(
+            Log(
+                Address(bytes.fromhex(log["address"][2:])),
+                tuple(map(_digest, log["topics"])),
+                bytes.fromhex(log["data"][2:]),
+            )
+            for log in found["logs"]
+        ),
+    )
+
+
+def _digest(text: str) -> Digest:
+    return Digest(bytes.fromhex(text[2:]))
+
+
+def _answers(answers: Any) -> list[dict[str, Any]]:
+    """Raises: TypeError for one answer to many questions, which is a refusal of them all."""
+    if not isinstance(answers, list):
+        raise TypeError("the node does not answer to many calls at once")
+    return [dict(answer) for answer in answers]
 
 
 def _revert_data(error: ContractLogicError) -> bytes:

@@ -4,14 +4,16 @@ Soundness: `authorizationState` alone never means paid. It is also true after th
 cancelled. Only the two events of `require_settlement` in one successful transaction are.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from inferproof.chain.abi import calldata, event_topic, revert_reason
 from inferproof.chain.rpc import Block, CallReverted, ChainReceipt, Rpc
-from inferproof.chain.transactions import Fees, SignedTx, sign_tx, suggest_fees
+from inferproof.chain.transactions import SignedTx, sign_tx, suggest_fees
 from inferproof.errors import Misconfigured, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.authorization import asset_domain
 from inferproof.protocol.signature import SigningKey
+from inferproof.types.chain import Fees
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization
@@ -183,6 +185,34 @@ class TokenChain:
     async def authorization_state(self, payer: Address, nonce: Digest) -> bool:
         """True when the nonce is used up. Soundness: that is not yet paid; see the module."""
         return await authorization_state(self.rpc, self.asset.address, payer, nonce)
+
+    async def authorization_states(self, authorizations: Sequence[Authorization]) -> list[bool]:
+        """The same for many, in one request. Raises: as `Rpc.batch`; Misconfigured
+        CHAIN_BAD_ANSWER."""
+        token, what = self.asset.address.hex, "authorizationState(address,bytes32)"
+        answers = await self.rpc.batch(
+            [
+                (
+                    "eth_call",
+                    [
+                        {"to": token, "data": "0x" + calldata(what, a.payer, a.nonce).hex()},
+                        "latest",
+                    ],
+                )
+                for a in authorizations
+            ]
+        )
+        words = [bytes.fromhex(answer[2:]) for answer in answers]
+        for word in words:
+            if len(word) != 32:
+                raise Misconfigured(
+                    Reason.CHAIN_BAD_ANSWER,
+                    address=self.asset.address,
+                    call=what,
+                    got=len(word),
+                    expected=32,
+                )
+        return [any(word) for word in words]
 
     async def simulate_settlement(
         self, authorization: Authorization, sender: Address, *, as_bytes: bool = False
