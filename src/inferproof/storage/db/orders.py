@@ -11,6 +11,7 @@ from inferproof.protocol.lifecycle import Transition
 from inferproof.storage.base import (
     Answer,
     Failure,
+    Figures,
     Job,
     NewTransaction,
     Order,
@@ -28,6 +29,7 @@ from inferproof.storage.db.codec import (
     select_jobs,
 )
 from inferproof.storage.db.engine import Database
+from inferproof.storage.db.figures import FiguresReader
 from inferproof.storage.db.intake import (
     PayerKey,
     PaymentKey,
@@ -73,6 +75,7 @@ class SqlOrderBook:
         self._find_payment = Together(self._payments)
         self._unsettled = Together(self._unsettled_of)
         self._waiting = Together(self._count)
+        self._figures = FiguresReader()
 
     async def reserve(self, order: Order) -> Reservation:
         return await self._db.write_item(reserve, order)
@@ -128,6 +131,9 @@ class SqlOrderBook:
 
     async def waiting(self) -> int:
         return await self._waiting(None)
+
+    async def figures(self) -> Figures:
+        return await self._db.read(self._figures)
 
     async def _payments(self, keys: Sequence[PaymentKey]) -> Mapping[PaymentKey, Job | None]:
         return await self._db.read(lambda connection: find_payments(connection, keys))
