@@ -8,10 +8,11 @@ Each needs a key of its own: two senders that share a key take each other's numb
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from inferproof.chain.batch import BatchTerms, batch_outcomes, build_batch_tx
 from inferproof.chain.rpc import ChainReceipt
-from inferproof.chain.token import TokenChain, moves_funds
+from inferproof.chain.token import SETTLE_GAS, TokenChain, moves_funds
 from inferproof.chain.transactions import (
     SignedTx,
     sign_again,
@@ -28,6 +29,41 @@ from inferproof.types.payment import Authorization, Settlement, SettlementState
 
 PLAIN_GAS = 21_000
 """What a transfer of the chain's own coin takes (Yellow Paper, appendix G)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A transaction of ours in a block. `contract` is that of batches, where there is one."""
+
+    receipt: ChainReceipt
+    contract: Address | None
+
+    @property
+    def tx(self) -> Digest:
+        return self.receipt.tx
+
+    @property
+    def succeeded(self) -> bool:
+        return self.receipt.succeeded
+
+    @property
+    def block(self) -> int:
+        return self.receipt.block
+
+    @property
+    def block_hash(self) -> Digest:
+        return self.receipt.block_hash
+
+    def outcomes(self, authorizations: Sequence[Authorization]) -> Sequence[ItemOutcome]:
+        """What it did with the authorizations that it was signed for, in their order."""
+        if len(authorizations) > 1 and self.contract is not None:
+            return batch_outcomes(self.receipt, self.contract, authorizations)
+        return [
+            ItemOutcome(item, ItemState.SETTLED)
+            if moves_funds(self.receipt, item)
+            else ItemOutcome(item, ItemState.REFUSED, "reverted")
+            for item in authorizations
+        ]
 
 
 class SettlementAccount:
@@ -80,6 +116,15 @@ class SettlementAccount:
     async def balance(self, holder: Address) -> int:
         """The holder's balance of the asset, in atomic units."""
         return await self._token.balance(holder)
+
+    async def holdings(self) -> tuple[int, int]:
+        """What the sender holds: coin for gas in wei, and tokens for refunds in atomic units."""
+        coin = await self._token.rpc.native_balance(self.sender)
+        return coin, await self._token.balance(self.sender)
+
+    async def settlement_cost(self) -> int:
+        """What one settlement may take at today's fees, in wei."""
+        return SETTLE_GAS * (await self._token.fees()).cap
 
     async def authorization_used(self, payer: Address, nonce: Digest) -> bool:
         """True when the nonce is used up. Soundness: a cancellation uses it up too."""
@@ -164,22 +209,11 @@ class SettlementAccount:
         """Returns when the node has the transaction. Raises: as `Rpc.send_raw`."""
         await self._token.submit_raw(raw)
 
-    async def included(self, txs: Sequence[Digest]) -> dict[Digest, ChainReceipt]:
+    async def included(self, txs: Sequence[Digest]) -> dict[Digest, Execution]:
         """Those of the transactions that are in a block, however deep, in one request."""
-        return await self._token.rpc.receipts(txs)
-
-    def outcomes(
-        self, included: ChainReceipt, authorizations: Sequence[Authorization]
-    ) -> Sequence[ItemOutcome]:
-        """What the transaction did with each of the authorizations, in their order."""
-        if len(authorizations) > 1 and self._batch is not None:
-            return batch_outcomes(included, self._batch.contract, authorizations)
-        return [
-            ItemOutcome(item, ItemState.SETTLED)
-            if moves_funds(included, item)
-            else ItemOutcome(item, ItemState.REFUSED, "reverted")
-            for item in authorizations
-        ]
+        contract = None if self._batch is None else self._batch.contract
+        found = await self._token.rpc.receipts(txs)
+        return {tx: Execution(receipt, contract) for tx, receipt in found.items()}
 
     async def block_digests(self, numbers: Sequence[int]) -> list[Digest | None]:
         """The digests of the blocks with these numbers; None for one that is not there."""

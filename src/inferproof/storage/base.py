@@ -276,6 +276,20 @@ class TakenBack:
     refunds: tuple[Digest, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What an operator watches. Units: Unix seconds.
+
+    `oldest` says when the oldest job of a state was ordered, where the state has one and
+    something still leaves it; `open_since` is the time of the oldest open transaction.
+    """
+
+    jobs: Mapping[JobState, int]
+    oldest: Mapping[JobState, int]
+    open_transactions: int
+    open_since: int | None
+
+
 class OrderBook(Protocol):
     """Orders and money. Each change of state is one transition of protocol.lifecycle, made by a
     guarded update inside one transaction.
@@ -325,6 +339,10 @@ class OrderBook(Protocol):
 
     async def waiting(self) -> int:
         """How many jobs are reserved, settling, queued or running."""
+        ...
+
+    async def figures(self) -> Figures:
+        """The numbers of /metrics. Counts of jobs that have ended may be a minute old."""
         ...
 
     async def events(self, job_id: Digest) -> Sequence[JobEvent]:
@@ -516,8 +534,9 @@ class OrderBook(Protocol):
         watched."""
         ...
 
-    async def refund_lost(self, job_id: Digest, *, now: int, retry_at: int = 0) -> Job:
-        """REFUNDING → FAILED, the outbox item DROPPED; the refund is due again at `retry_at`."""
+    async def refund_lost(self, job_id: Digest, *, now: int, retry_at: int | None = None) -> Job:
+        """REFUNDING → FAILED, the outbox item DROPPED; the refund is due again. With `retry_at`
+        it failed on chain, and is due from then on."""
         ...
 
     async def owed(self) -> Owed:

@@ -42,6 +42,14 @@ class Included(Protocol):
     def block_hash(self) -> Digest: ...
 
 
+class Executed(Included, Protocol):
+    """A transaction of ours that is in a block."""
+
+    def outcomes(self, authorizations: Sequence[Authorization]) -> Sequence[ItemOutcome]:
+        """What it did with the authorizations that it was signed for, in their order."""
+        ...
+
+
 class PaymentChain(Protocol):
     """What accepting a payment asks of the chain.
 
@@ -115,15 +123,8 @@ class SettlementChain(PaymentChain, Protocol):
         """
         ...
 
-    async def included(self, txs: Sequence[Digest]) -> Mapping[Digest, Included]:
+    async def included(self, txs: Sequence[Digest]) -> Mapping[Digest, Executed]:
         """Those of the transactions that are in a block, however deep."""
-        ...
-
-    def outcomes(
-        self, included: Included, authorizations: Sequence[Authorization]
-    ) -> Sequence[ItemOutcome]:
-        """What a transaction that `included` gave did with the authorizations that it was signed
-        for, in their order."""
         ...
 
     async def block_digests(self, numbers: Sequence[int]) -> Sequence[Digest | None]:

@@ -277,7 +277,7 @@ class SqlSettlements(SqlOutbox):
 
         return await self._db.write(change)
 
-    async def refund_lost(self, job_id: Digest, *, now: int, retry_at: int = 0) -> Job:
+    async def refund_lost(self, job_id: Digest, *, now: int, retry_at: int | None = None) -> Job:
         async def change(connection: AsyncConnection) -> Job:
             await move(connection, job_id, Transition.REFUND_LOST, now=now)
             await set_refund(
@@ -286,8 +286,8 @@ class SqlSettlements(SqlOutbox):
                 now,
                 RefundState.DUE,
                 tx=None,
-                attempts=refunds.c.attempts + 1,
-                retry_at=retry_at,
+                attempts=refunds.c.attempts + (retry_at is not None),
+                retry_at=retry_at or 0,
             )
             await close_items(connection, job_id, OutboxKind.REFUND)
             return await read_job(connection, job_id)
