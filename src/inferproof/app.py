@@ -13,10 +13,11 @@ import os
 import shlex
 import time
 import tomllib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from starlette.types import ASGIApp
 
@@ -57,6 +58,7 @@ from inferproof.services.gateway.submission import build_submission
 from inferproof.services.settler.service import Settler, SettlerSettings
 from inferproof.services.worker.compute import Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
+from inferproof.services.worker.steps import Steps
 from inferproof.settings import Settings, read_key, variable
 from inferproof.storage.artifacts import LocalArtifacts
 from inferproof.storage.blobs.local import LocalBlobs
@@ -67,6 +69,8 @@ from inferproof.storage.db.verifications import SqlVerifications
 from inferproof.types.digest import Address, Digest
 from inferproof.verify.proof import ProofChecker
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class App:
@@ -76,6 +80,16 @@ class App:
     gateway: Gateway
     services: Services
     asgi: ASGIApp
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerApp:
+    """A running worker. `signer` is the address that signs its receipts: the gateway's."""
+
+    settings: Settings
+    signer: Address
+    worker: Worker
+    task: asyncio.Task[None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +105,29 @@ class Stores:
     catalog: Catalog
 
 
+class Watch(Protocol):
+    """What a test puts around a part, by name: it returns the part, or what behaves like it."""
+
+    def __call__(self, part: str, target: T, /) -> T: ...
+
+
+def unwatched(_part: str, target: T, /) -> T:
+    """The part as it is."""
+    return target
+
+
 @asynccontextmanager
 async def build(
-    settings: Settings, *, more_systems: Mapping[str, ProofSystem] | None = None
+    settings: Settings,
+    *,
+    more_systems: Mapping[str, ProofSystem] | None = None,
+    watch: Watch = unwatched,
+    settler_settings: SettlerSettings | None = None,
 ) -> AsyncIterator[App]:
     """A running gateway, whose parts end with the block.
 
-    `more_systems` are proof systems that no release ships; tests bring theirs.
+    `more_systems` are proof systems that no release ships; tests bring theirs, and theirs is
+    `watch`. A gateway whose setting `workers` is zero leaves its jobs to `build_worker`'s.
     Raises: Misconfigured for settings that contradict the chain, the token or each other;
     Unavailable when the chain or the database does not answer; MissingPart.
     """
@@ -106,11 +136,13 @@ async def build(
         rpc = await stack.enter_async_context(Rpc(settings.rpc))
         token = TokenChain(rpc, asset)
         await token.check()
-        stores = await stack.enter_async_context(open_stores(settings))
-        systems = _systems(settings, stack, more_systems or {})
+        stores = await stack.enter_async_context(open_stores(settings, watch))
+        systems = _systems(settings, stack, more_systems or {}, watch)
         checkers = _checkers(systems, stack)
         metrics, bell = Metrics(), Bell()
-        account = SettlementAccount(token, key, confirmations=settings.confirmations)
+        account = watch(
+            "chain", SettlementAccount(token, key, confirmations=settings.confirmations)
+        )
         terms = GatewaySettings(
             asset=asset,
             payee=key.address,
@@ -125,36 +157,16 @@ async def build(
         settler = Settler(
             orders=stores.orders,
             chain=account,
-            settings=SettlerSettings(),
+            settings=settler_settings or SettlerSettings(),
             clock=_clock,
             metrics=metrics,
             bell=bell,
             turn=stores.database.turn(f"settler of {account.sender} on {token.asset.network}"),
         )
-        worker = Worker(
-            orders=stores.orders,
-            catalog=stores.catalog,
-            compute=Compute(
-                systems=systems,
-                artifacts=stores.artifacts,
-                blobs=stores.blobs,
-                preprocess=request_tensors,
-                key=key,
-                clock=_clock,
-                time_limit_s=settings.prove_limit_s,
-            ),
-            settings=WorkerSettings(concurrency=settings.workers),
-            clock=_clock,
-            metrics=metrics,
-            bell=bell,
-        )
-        tasks = {
-            "settler": asyncio.create_task(settler.run(), name="settler"),
-            "worker": asyncio.create_task(worker.run(), name="worker"),
-        }
-        for task in tasks.values():
-            task.add_done_callback(report_end)
-        stack.push_async_callback(_stop, tasks)
+        tasks = {"settler": _started(settler.run(), "settler", stack)}
+        if settings.workers:
+            worker = _worker(settings, stores, systems, key, metrics, bell)
+            tasks["worker"] = _started(worker.run(), "worker", stack)
         services = Services(
             gateway=gateway,
             metrics=metrics,
@@ -173,7 +185,69 @@ async def build(
 
 
 @asynccontextmanager
-async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
+async def build_worker(
+    settings: Settings,
+    *,
+    more_systems: Mapping[str, ProofSystem] | None = None,
+    watch: Watch = unwatched,
+) -> AsyncIterator[WorkerApp]:
+    """A running worker on the database and the data folder of a gateway, and nothing else.
+
+    It asks no chain. When the block ends, what it computes is given back for others to take.
+    Raises: Misconfigured; Unavailable when the database does not answer; MissingPart.
+    """
+    async with AsyncExitStack() as stack:
+        key = settings.signing_key()
+        stores = await stack.enter_async_context(open_stores(settings, watch))
+        systems = _systems(settings, stack, more_systems or {}, watch)
+        worker = _worker(settings, stores, systems, key, Metrics(), Bell())
+        task = _started(worker.run(), "worker", stack)
+        yield WorkerApp(settings, key.address, worker, task)
+
+
+def _worker(
+    settings: Settings,
+    stores: Stores,
+    systems: Systems,
+    key: SigningKey,
+    metrics: Metrics,
+    bell: Bell,
+) -> Worker:
+    compute = Compute(
+        systems=systems,
+        artifacts=stores.artifacts,
+        blobs=stores.blobs,
+        preprocess=request_tensors,
+        key=key,
+        clock=_clock,
+        time_limit_s=settings.prove_limit_s,
+    )
+    return Worker(
+        orders=stores.orders,
+        steps=Steps(stores.orders, stores.catalog, compute, _clock),
+        settings=WorkerSettings(
+            concurrency=settings.workers,
+            lease_s=settings.lease_s,
+            early_start=settings.early_start,
+        ),
+        clock=_clock,
+        metrics=metrics,
+        bell=bell,
+    )
+
+
+def _started(
+    work: Coroutine[Any, Any, None], name: str, stack: AsyncExitStack
+) -> asyncio.Task[None]:
+    """The work as a task that is cancelled, and waited for, when the stack closes."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(report_end)
+    stack.push_async_callback(_stop, task)
+    return task
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings, watch: Watch = unwatched) -> AsyncIterator[Stores]:
     """Database and data folder, made where they are absent.
 
     Raises: Misconfigured SETTING_WRONG (the folder cannot be made), DATABASE_NEWER;
@@ -192,10 +266,10 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         models = SqlModelStore(database)
         yield Stores(
             database=database,
-            orders=SqlOrderBook(database),
+            orders=watch("orders", SqlOrderBook(database)),
             models=models,
             verifications=SqlVerifications(database),
-            blobs=LocalBlobs(settings.data_dir / "blobs"),
+            blobs=watch("blobs", LocalBlobs(settings.data_dir / "blobs")),
             artifacts=LocalArtifacts(settings.data_dir / "models"),
             catalog=Catalog(models),
         )
@@ -263,19 +337,26 @@ def _submission(card_path: Path, compiled: Path, key: SigningKey) -> tuple[bytes
     return document, signature, bundle.commitment
 
 
-def _systems(settings: Settings, stack: AsyncExitStack, more: Mapping[str, ProofSystem]) -> Systems:
+def _systems(
+    settings: Settings,
+    stack: AsyncExitStack,
+    more: Mapping[str, ProofSystem],
+    watch: Watch = unwatched,
+) -> Systems:
     """Proof systems by name, each built once; all share one pool of worker processes."""
-    pool = WorkerPool(settings.workers)
+    pool = WorkerPool(max(1, settings.workers))
     stack.callback(pool.close)
     known = dict(more)
     for command in settings.external_provers:
         system = ExternalSystem(shlex.split(command))
         known[system.name] = system
+    watched: dict[str, ProofSystem] = {}
 
     def find(name: str) -> ProofSystem:
-        if name not in known:
-            known[name] = get_system(name, pool)
-        return known[name]
+        if name not in watched:
+            system = known[name] if name in known else get_system(name, pool)
+            watched[name] = watch("system", system)
+        return watched[name]
 
     return find
 
@@ -372,10 +453,9 @@ def _api_settings(settings: Settings) -> ApiSettings:
     )
 
 
-async def _stop(tasks: Mapping[str, asyncio.Task[None]]) -> None:
-    for task in tasks.values():
-        task.cancel()
-    await asyncio.gather(*tasks.values(), return_exceptions=True)
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _clock() -> int:

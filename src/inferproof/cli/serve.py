@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +13,6 @@ from inferproof.cli.parts import need
 
 if TYPE_CHECKING:
     from inferproof.app import App
-    from inferproof.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -38,26 +37,13 @@ def serve(
         need("serving", "uvloop", "inferproof.app", extra="server")
         import uvloop
 
+        from inferproof.server import run_gateway
         from inferproof.settings import Settings
 
         settings = Settings.load(**{k: v for k, v in given.items() if v is not None})
-        _log(settings.log_level)
+        set_log(settings.log_level)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, as_json=as_json))
-
-
-async def _serve(settings: "Settings", *, as_json: bool) -> None:
-    from inferproof.app import build
-    from inferproof.server import Server, listen, url_of
-
-    with listen(settings.host, settings.port) as listener:
-        async with build(settings) as app:
-            server = Server(app.asgi, shutdown_s=settings.shutdown_s)
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, server.handle_exit, number, None)
-            _announce(url_of(listener), app, as_json=as_json)
-            await server.serve(sockets=[listener])
+            runner.run(run_gateway(settings, announce=partial(_announce, as_json=as_json)))
 
 
 def _announce(url: str, app: "App", *, as_json: bool) -> None:
@@ -70,7 +56,8 @@ def _announce(url: str, app: "App", *, as_json: bool) -> None:
     err.print(f"  data in {plain(app.settings.data_dir)}, documentation at {url}/docs")
 
 
-def _log(level: str) -> None:
+def set_log(level: str) -> None:
+    """Lets the program log to standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -53,6 +53,9 @@ TRANSITIONS: dict[tuple[JobState, Transition], JobState] = {
 FINAL = frozenset({JobState.DONE, JobState.REFUNDED, JobState.VOID})
 """States that nothing leaves."""
 
+ENDED = FINAL | {JobState.FAILED, JobState.REFUNDING}
+"""States in which nothing is computed any more."""
+
 PAID = frozenset(JobState) - {JobState.RESERVED, JobState.SETTLING, JobState.VOID}
 """States in which the buyer's money was taken (and, in REFUNDED, given back)."""
 

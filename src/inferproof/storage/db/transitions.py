@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, NotFound, Reason
-from inferproof.protocol.lifecycle import Transition, after
+from inferproof.protocol.lifecycle import ENDED, Transition, after
 from inferproof.storage.base import (
     Job,
     NewTransaction,
@@ -16,7 +16,14 @@ from inferproof.storage.base import (
     RefundState,
 )
 from inferproof.storage.db.codec import job_of_row, outbox_of_row, outbox_values, select_jobs
-from inferproof.storage.db.tables import jobs, models, outbox, refunds, settlements
+from inferproof.storage.db.tables import (
+    checkpoints,
+    jobs,
+    models,
+    outbox,
+    refunds,
+    settlements,
+)
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 
@@ -42,6 +49,9 @@ async def move(
     if held is not None and held != fence:
         raise Conflict(Reason.FENCE_STALE, fence=held, job=job_id)
     target = after(JobState(state), transition)
+    if target in ENDED:
+        values["lease_until"] = None
+        await connection.execute(delete(checkpoints).where(checkpoints.c.job_id == job_id))
     result = await connection.execute(
         update(jobs)
         .where(jobs.c.job_id == job_id, jobs.c.state == state, jobs.c.fence == fence)
