@@ -1,6 +1,8 @@
 """What every OrderBook must do. A test module gives the fixture `orders` and imports this."""
 
 import asyncio
+import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,12 +10,15 @@ import pytest
 
 from inferproof.errors import Conflict, InferproofError, NotFound, Reason
 from inferproof.protocol.encoding import keccak256
-from inferproof.protocol.lifecycle import TRANSITIONS, Transition
+from inferproof.protocol.lifecycle import RESERVE, TRANSITIONS, Transition
 from inferproof.protocol.quote import quote_digest
 from inferproof.storage.base import (
     Answer,
     Failure,
     Job,
+    JobEvent,
+    Kept,
+    KeptProof,
     NewTransaction,
     Order,
     OrderBook,
@@ -90,6 +95,8 @@ async def brought_to(orders: OrderBook, state: JobState, number: int = 0) -> Job
         return job
     if state is JobState.VOID:
         return await orders.void(job_id, WHY, now=2)
+    if state is JobState.WITHDRAWN:
+        return await orders.cancel(job_id, WHY, running=False, now=2)
     await orders.send_settlement(job_id, transaction(number), now=2)
     if state is JobState.SETTLING:
         return await orders.job(job_id)
@@ -138,6 +145,17 @@ async def attempt(orders: OrderBook, job: Job, transition: Transition) -> None:
             await orders.refunded(job_id, digest("other"), 44, now=9)
         case Transition.REFUND_LOST:
             await orders.refund_lost(job_id, now=9)
+        case Transition.CANCEL:
+            await orders.cancel(job_id, WHY, running=True, now=9)
+
+
+def path(events: Sequence[JobEvent]) -> list[tuple[str, JobState]]:
+    """The history as steps, once it was found to be one that the life cycle allows."""
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert (events[0].transition, events[0].state) == (RESERVE, JobState.RESERVED)
+    for before, event in itertools.pairwise(events):
+        assert TRANSITIONS[before.state, Transition(event.transition)] is event.state
+    return [(event.transition, event.state) for event in events]
 
 
 class TestReserving:
@@ -267,9 +285,9 @@ class TestReserving:
         expected = {
             order(number).payment.nonce: payment.amount
             for number, state in enumerate(states)
-            if state in (JobState.RESERVED, JobState.SETTLING)
+            if state in (JobState.RESERVED, JobState.SETTLING, JobState.WITHDRAWN)
         }
-        assert len(expected) == 2
+        assert len(expected) == 3
         assert await orders.unsettled(network, token, payment.payer) == expected
         other = Address(bytes(20))
         assert await orders.unsettled(network, other, payment.payer) == {}
@@ -305,6 +323,8 @@ class TestLifeCycle:
         await attempt(orders, job, transition)
         moved = await orders.job(job.order.job_id)
         assert moved.state is TRANSITIONS[state, transition]
+        steps = path(await orders.events(job.order.job_id))
+        assert steps[-1] == (transition.value, moved.state)
 
     @pytest.mark.parametrize("state", list(JobState))
     async def test_illegal_transitions_change_nothing(
@@ -321,6 +341,7 @@ class TestLifeCycle:
             ):
                 await attempt(orders, job, transition)
             assert await orders.job(job.order.job_id) == job
+        assert path(await orders.events(job.order.job_id))[-1][1] is state
 
     async def test_what_each_state_shows(self, orders: OrderBook) -> None:
         settling = await brought_to(orders, JobState.SETTLING, 1)
@@ -449,7 +470,295 @@ class TestWork:
             assert caught.value.reason is Reason.FENCE_STALE
         assert await orders.job(job.order.job_id) == second
 
+    async def test_a_release_that_does_not_count_costs_no_attempt(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        freed = await orders.release(job.order.job_id, job.fence, now=9, counts=False)
+        assert (freed.state, freed.attempts, freed.fence) == (JobState.QUEUED, 0, 1)
+        again = await orders.claim(now=10, lease_until=40)
+        assert again is not None
+        assert (again.attempts, again.fence) == (1, 2)
+
+    async def test_runnable(self, orders: OrderBook) -> None:
+        assert not await orders.runnable(now=9)
+        await brought_to(orders, JobState.QUEUED)
+        assert await orders.runnable(now=9)
+        assert await orders.claim(now=9, lease_until=39) is not None
+        assert not await orders.runnable(now=9)
+
     async def test_overdue(self, orders: OrderBook) -> None:
         await brought_to(orders, JobState.QUEUED)
         assert await orders.overdue(now=5000) == []
         assert [j.order.job_id for j in await orders.overdue(now=5001)] == [order().job_id]
+
+
+class TestHistory:
+    async def test_each_step_is_written_with_its_time(self, orders: OrderBook) -> None:
+        await brought_to(orders, JobState.REFUNDED)
+        events = await orders.events(order().job_id)
+        assert path(events) == [
+            ("reserve", JobState.RESERVED),
+            ("send_settlement", JobState.SETTLING),
+            ("settled", JobState.QUEUED),
+            ("claim", JobState.RUNNING),
+            ("give_up", JobState.FAILED),
+            ("send_refund", JobState.REFUNDING),
+            ("refunded", JobState.REFUNDED),
+        ]
+        assert [event.at for event in events] == [1000, 2, 3, 4, 5, 6, 7]
+        assert await orders.events(digest("x")) == []
+
+    async def test_many_at_once_have_one_history_each(self, orders: OrderBook) -> None:
+        batch = [order(n) for n in range(40)] + [order(n) for n in range(10)]
+        await asyncio.gather(*map(orders.reserve, batch))
+        asked = [order(n).job_id for n in range(40)]
+        await asyncio.gather(
+            *(orders.send_settlement(job, transaction(n), now=2) for n, job in enumerate(asked))
+        )
+        for history in await asyncio.gather(*map(orders.events, asked)):
+            assert [event.transition for event in history] == ["reserve", "send_settlement"]
+
+    async def test_of_two_that_race_one_is_written(self, orders: OrderBook) -> None:
+        job_id = (await brought_to(orders, JobState.SETTLING)).order.job_id
+        results = await asyncio.gather(
+            *(orders.settled(job_id, digest("settled"), 42, now=3) for _ in range(5)),
+            return_exceptions=True,
+        )
+        assert sum(isinstance(result, Conflict) for result in results) == 4
+        assert len(path(await orders.events(job_id))) == 3
+
+
+class TestCancelling:
+    async def test_before_the_money_came(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.WITHDRAWN)
+        assert (job.failure, job.refund, job.fence) == (WHY, None, 1)
+        assert await orders.waiting() == 0
+        paid = await orders.settled(job.order.job_id, digest("settled"), 42, now=9)
+        assert (paid.state, paid.failure) == (JobState.FAILED, WHY)
+        assert paid.refund is not None
+        assert paid.refund.state is RefundState.DUE
+        assert (paid.settlement.state, paid.settlement.block) == (SettlementState.SETTLED, 42)
+
+    async def test_while_its_settlement_is_under_way(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.SETTLING)
+        await orders.cancel(job.order.job_id, WHY, running=False, now=9)
+        (item,) = await orders.open_outbox(NETWORK, SENDER)
+        with pytest.raises(Conflict):
+            await orders.replace(item, transaction(9), now=9)
+        await orders.settled(job.order.job_id, digest("settled"), 42, now=9)
+        assert await orders.open_outbox(NETWORK, SENDER) == []
+
+    async def test_a_paid_job_is_refunded(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.QUEUED)
+        failed = await orders.cancel(job.order.job_id, WHY, running=False, now=9)
+        assert (failed.state, failed.failure) == (JobState.FAILED, WHY)
+        assert failed.refund is not None
+        assert failed.refund.state is RefundState.DUE
+        assert await orders.claim(now=9, lease_until=39) is None
+
+    async def test_a_running_job_only_where_that_is_allowed(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        job_id = job.order.job_id
+        with rejects(
+            Reason.CANCEL_RUNNING,
+            f"job {job_id} is being computed; this gateway cancels only jobs that wait",
+            kind=Conflict,
+        ):
+            await orders.cancel(job_id, WHY, running=False, now=9)
+        assert await orders.job(job_id) == job
+        assert len(path(await orders.events(job_id))) == 4
+        failed = await orders.cancel(job_id, WHY, running=True, now=9)
+        assert (failed.state, failed.fence, failed.lease_until) == (JobState.FAILED, 2, None)
+        with pytest.raises(Conflict) as caught:
+            await orders.finish(job_id, job.fence, ANSWER, now=10)
+        assert caught.value.reason is Reason.FENCE_STALE
+        with pytest.raises(Conflict):
+            await orders.heartbeat(job_id, job.fence, lease_until=64)
+        assert await orders.job(job_id) == failed
+
+    @pytest.mark.parametrize("rival", ["finish", "claim", "settled", "void"])
+    async def test_against_a_rival_one_of_them_happens(self, orders: OrderBook, rival: str) -> None:
+        start = {"finish": JobState.RUNNING, "claim": JobState.QUEUED}
+        for number in range(6):
+            job = await brought_to(orders, start.get(rival, JobState.SETTLING), number)
+            job_id = job.order.job_id
+            rivals = {
+                "finish": lambda job_id=job_id, job=job: orders.finish(
+                    job_id, job.fence, ANSWER, now=9
+                ),
+                "claim": lambda: orders.claim(now=9, lease_until=39),
+                "settled": lambda job_id=job_id: orders.settled(
+                    job_id, digest("settled"), 42, now=9
+                ),
+                "void": lambda job_id=job_id: orders.void(job_id, WHY, now=9),
+            }
+            both = [rivals[rival](), orders.cancel(job_id, WHY, running=True, now=9)]
+            both = both if number % 2 else both[::-1]
+            await asyncio.gather(*both, return_exceptions=True)
+            steps = path(await orders.events(job_id))
+            state = (await orders.job(job_id)).state
+            assert steps[-1][1] is state
+            assert state in (
+                (JobState.DONE, JobState.FAILED)
+                if rival == "finish"
+                else (JobState.VOID,)
+                if rival == "void"
+                else (JobState.FAILED,)
+            )
+            if state is JobState.FAILED:
+                refund = (await orders.job(job_id)).refund
+                assert refund is not None
+                assert refund.state is RefundState.DUE
+
+
+PROOF = KeptProof(digest("proof blob"), (StageTime("prove", 12_345), StageTime("store", 7)))
+
+
+class TestCheckpoints:
+    async def test_what_is_kept_is_there_for_the_next_claim(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        job_id = job.order.job_id
+        assert await orders.kept(job_id) == Kept()
+        await orders.checkpoint(job_id, job.fence, PROOF, now=5)
+        assert await orders.kept(job_id) == Kept(PROOF)
+        await orders.release(job_id, job.fence, now=6)
+        second = await orders.claim(now=7, lease_until=37)
+        assert second is not None
+        newer = replace(PROOF, blob=digest("another"))
+        await orders.checkpoint(job_id, second.fence, newer, now=8)
+        await orders.checkpoint(job_id, second.fence, ANSWER, now=9)
+        assert await orders.kept(job_id) == Kept(newer, ANSWER)
+        assert await orders.kept(digest("unknown")) == Kept()
+
+    async def test_a_stale_fence_keeps_nothing(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        job_id = job.order.job_id
+        message = f"claim {job.fence} of job {job_id} is over; another claim was made since"
+        await orders.release(job_id, job.fence, now=6)
+        with rejects(Reason.FENCE_STALE, message, kind=Conflict):
+            await orders.checkpoint(job_id, job.fence, PROOF, now=7)
+        second = await orders.claim(now=8, lease_until=38)
+        assert second is not None
+        for done in (PROOF, ANSWER):
+            with rejects(Reason.FENCE_STALE, message, kind=Conflict):
+                await orders.checkpoint(job_id, job.fence, done, now=9)
+        assert await orders.kept(job_id) == Kept()
+        with rejects(
+            Reason.FENCE_STALE,
+            f"claim 1 of job {digest('x')} is over; another claim was made since",
+            kind=Conflict,
+        ):
+            await orders.checkpoint(digest("x"), 1, PROOF, now=9)
+
+    @pytest.mark.parametrize("end", ["finish", "give_up", "cancel"])
+    async def test_nothing_is_kept_of_a_job_that_ended(self, orders: OrderBook, end: str) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        job_id, fence = job.order.job_id, job.fence
+        await orders.checkpoint(job_id, fence, PROOF, now=5)
+        await orders.checkpoint(job_id, fence, ANSWER, now=5)
+        if end == "finish":
+            await orders.finish(job_id, fence, ANSWER, now=6)
+        elif end == "give_up":
+            await orders.give_up(job_id, fence, WHY, now=6)
+        else:
+            await orders.cancel(job_id, WHY, running=True, now=6)
+        assert await orders.kept(job_id) == Kept()
+        with pytest.raises(Conflict):
+            await orders.checkpoint(job_id, fence, PROOF, now=7)
+
+    async def test_two_jobs_keep_apart(self, orders: OrderBook) -> None:
+        one = await brought_to(orders, JobState.RUNNING, 1)
+        two = await brought_to(orders, JobState.RUNNING, 2)
+        await orders.checkpoint(one.order.job_id, one.fence, PROOF, now=5)
+        assert await orders.kept(two.order.job_id) == Kept()
+
+
+class TestEarlyStart:
+    @pytest.mark.parametrize("state", [JobState.RESERVED, JobState.SETTLING])
+    async def test_an_unsettled_job_is_computed_and_not_moved(
+        self, orders: OrderBook, state: JobState
+    ) -> None:
+        await brought_to(orders, state)
+        early = await orders.claim_early(lease_until=39)
+        assert early is not None
+        assert (early.state, early.fence, early.attempts, early.lease_until) == (state, 1, 0, 39)
+        job_id = early.order.job_id
+        await orders.heartbeat(job_id, 1, lease_until=49)
+        await orders.checkpoint(job_id, 1, PROOF, now=9)
+        for illegal in (
+            orders.finish(job_id, 1, ANSWER, now=9),
+            orders.give_up(job_id, 1, WHY, now=9),
+            orders.release(job_id, 1, now=9),
+        ):
+            with pytest.raises(Conflict):
+                await illegal
+        found = await orders.job(job_id)
+        assert (found.state, found.answer, found.lease_until) == (state, None, 49)
+        assert await orders.job_of_proof(ANSWER.proof_digest) is None
+
+    async def test_a_job_is_started_early_once(self, orders: OrderBook) -> None:
+        await brought_to(orders, JobState.RESERVED)
+        claims = await asyncio.gather(*(orders.claim_early(lease_until=39) for _ in range(3)))
+        assert sum(job is not None for job in claims) == 1
+        await orders.leave_early(order().job_id, 1)
+        assert await orders.claim_early(lease_until=39) is None
+
+    async def test_its_proof_waits_for_the_claim_after_the_settlement(
+        self, orders: OrderBook
+    ) -> None:
+        job_id = (await brought_to(orders, JobState.SETTLING)).order.job_id
+        assert await orders.claim_early(lease_until=39) is not None
+        await orders.checkpoint(job_id, 1, PROOF, now=9)
+        await orders.settled(job_id, digest("settled"), 42, now=10)
+        assert not await orders.runnable(now=39)
+        assert await orders.claim(now=39, lease_until=69) is None
+        await orders.leave_early(job_id, 1)
+        assert await orders.runnable(now=39)
+        claimed = await orders.claim(now=39, lease_until=69)
+        assert claimed is not None
+        assert (claimed.fence, claimed.attempts) == (2, 1)
+        assert await orders.kept(job_id) == Kept(PROOF)
+
+    async def test_a_lost_early_worker_holds_nothing_up(self, orders: OrderBook) -> None:
+        job_id = (await brought_to(orders, JobState.SETTLING)).order.job_id
+        assert await orders.claim_early(lease_until=39) is not None
+        await orders.settled(job_id, digest("settled"), 42, now=10)
+        claimed = await orders.claim(now=40, lease_until=70)
+        assert claimed is not None
+        message = f"claim 1 of job {job_id} is over; another claim was made since"
+        for stale in (
+            orders.checkpoint(job_id, 1, PROOF, now=41),
+            orders.heartbeat(job_id, 1, lease_until=99),
+            orders.leave_early(job_id, 1),
+        ):
+            with rejects(Reason.FENCE_STALE, message, kind=Conflict):
+                await stale
+        assert await orders.job(job_id) == claimed
+
+    async def test_a_running_job_is_not_left_early(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        with pytest.raises(Conflict):
+            await orders.leave_early(job.order.job_id, job.fence)
+        assert await orders.job(job.order.job_id) == job
+
+    @pytest.mark.parametrize("end", ["void", "cancel"])
+    async def test_nothing_is_left_of_a_job_that_was_never_paid(
+        self, orders: OrderBook, end: str
+    ) -> None:
+        job_id = (await brought_to(orders, JobState.RESERVED)).order.job_id
+        assert await orders.claim_early(lease_until=39) is not None
+        await orders.checkpoint(job_id, 1, PROOF, now=9)
+        if end == "void":
+            await orders.void(job_id, WHY, now=10)
+        else:
+            await orders.cancel(job_id, WHY, running=False, now=10)
+        assert await orders.kept(job_id) == Kept()
+        assert (await orders.job(job_id)).lease_until is None
+        with pytest.raises(Conflict):
+            await orders.checkpoint(job_id, 1, PROOF, now=11)
+
+    async def test_settled_jobs_are_not_for_an_early_start(self, orders: OrderBook) -> None:
+        for number, state in enumerate(JobState):
+            if state not in (JobState.RESERVED, JobState.SETTLING, JobState.QUEUED):
+                await brought_to(orders, state, number)
+        await brought_to(orders, JobState.QUEUED, 99)
+        assert await orders.claim_early(lease_until=39) is None

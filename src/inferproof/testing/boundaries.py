@@ -56,6 +56,7 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "kept",
             "expired_leases",
             "overdue",
+            "events",
         ]
     ),
     "chain": frozenset(
