@@ -15,7 +15,7 @@ import time
 import tomllib
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -33,6 +33,7 @@ from inferproof.errors import (
     Reason,
     RequestRejected,
 )
+from inferproof.gauges import Gauges
 from inferproof.inference.preprocess import load_preprocessing
 from inferproof.inference.request import request_tensors
 from inferproof.models.card import load_card
@@ -47,6 +48,7 @@ from inferproof.proving.isolated import MEMORY_BYTES, IsolatedChecker
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.registry import get_system, known_systems
 from inferproof.readiness import readiness, report_end
+from inferproof.reporting import open_reports, open_tracer, traced
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
 from inferproof.services.catalog import Catalog
@@ -55,17 +57,20 @@ from inferproof.services.gateway.intake import Intake
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.service import GatewayService
 from inferproof.services.gateway.submission import build_submission
+from inferproof.services.heart import Heart
 from inferproof.services.settler.service import Settler, SettlerSettings
 from inferproof.services.worker.compute import Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.services.worker.steps import Steps
 from inferproof.settings import Settings, read_key, variable
 from inferproof.storage.artifacts import LocalArtifacts
+from inferproof.storage.base import OrderBook
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.models import SqlModelStore
 from inferproof.storage.db.orders import SqlOrderBook
 from inferproof.storage.db.verifications import SqlVerifications
+from inferproof.telemetry.logs import report_loop_faults
 from inferproof.types.digest import Address, Digest
 from inferproof.verify.proof import ProofChecker
 
@@ -97,7 +102,7 @@ class Stores:
     """What is kept in the data folder and the database."""
 
     database: Database
-    orders: SqlOrderBook
+    orders: OrderBook
     models: SqlModelStore
     verifications: SqlVerifications
     blobs: LocalBlobs
@@ -140,6 +145,12 @@ async def build(
         systems = _systems(settings, stack, more_systems or {}, watch)
         checkers = _checkers(systems, stack)
         metrics, bell = Metrics(), Bell()
+        stack.callback(report_loop_faults(asyncio.get_running_loop()))
+        open_reports(settings, stack)
+        tracer = open_tracer(settings, stack)
+        if tracer is not None:
+            stores = replace(stores, orders=traced(stores.orders, tracer))
+        hearts = {"settler": Heart(), "worker": Heart()}
         account = watch(
             "chain", SettlementAccount(token, key, confirmations=settings.confirmations)
         )
@@ -162,10 +173,15 @@ async def build(
             metrics=metrics,
             bell=bell,
             turn=stores.database.turn(f"settler of {account.sender} on {token.asset.network}"),
+            heart=hearts["settler"],
         )
-        tasks = {"settler": _started(settler.run(), "settler", stack)}
+        gauges = Gauges(metrics, stores.orders.figures, account.holdings, _clock)
+        tasks = {
+            "settler": _started(settler.run(), "settler", stack),
+            "gauges": _started(gauges.watch(), "gauges", stack),
+        }
         if settings.workers:
-            worker = _worker(settings, stores, systems, key, metrics, bell)
+            worker = _worker(settings, stores, systems, key, metrics, bell, hearts["worker"])
             tasks["worker"] = _started(worker.run(), "worker", stack)
         services = Services(
             gateway=gateway,
@@ -178,8 +194,15 @@ async def build(
                 artifacts=stores.artifacts,
                 systems=systems,
                 token=token,
+                account=account,
+                folder=settings.data_dir,
+                disk_reserve=settings.disk_reserve_bytes,
                 tasks=tasks,
+                hearts=hearts,
+                stall_s=settings.stall_s,
             ),
+            refresh=gauges.refresh,
+            tracer=tracer,
         )
         yield App(settings, gateway, services, create_app(services))
 
@@ -200,7 +223,12 @@ async def build_worker(
         key = settings.signing_key()
         stores = await stack.enter_async_context(open_stores(settings, watch))
         systems = _systems(settings, stack, more_systems or {}, watch)
-        worker = _worker(settings, stores, systems, key, Metrics(), Bell())
+        stack.callback(report_loop_faults(asyncio.get_running_loop()))
+        open_reports(settings, stack)
+        tracer = open_tracer(settings, stack)
+        if tracer is not None:
+            stores = replace(stores, orders=traced(stores.orders, tracer))
+        worker = _worker(settings, stores, systems, key, Metrics(), Bell(), Heart())
         task = _started(worker.run(), "worker", stack)
         yield WorkerApp(settings, key.address, worker, task)
 
@@ -212,6 +240,7 @@ def _worker(
     key: SigningKey,
     metrics: Metrics,
     bell: Bell,
+    heart: Heart,
 ) -> Worker:
     compute = Compute(
         systems=systems,
@@ -233,6 +262,7 @@ def _worker(
         clock=_clock,
         metrics=metrics,
         bell=bell,
+        heart=heart,
     )
 
 

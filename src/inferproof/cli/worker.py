@@ -10,7 +10,6 @@ import typer
 
 from inferproof.cli.console import JsonFlag, err, failures, plain, print_json
 from inferproof.cli.parts import need
-from inferproof.cli.serve import set_log
 
 if TYPE_CHECKING:
     from inferproof.app import WorkerApp
@@ -42,11 +41,16 @@ def worker(
 
         from inferproof.server import run_worker
         from inferproof.settings import Settings
+        from inferproof.telemetry.logs import set_up_logs
 
         settings = Settings.load(**{k: v for k, v in given.items() if v is not None})
         if settings.workers == 0:  # what the gateway is told, which leaves the work to this one
             settings = settings.model_copy(update={"workers": 1})
-        set_log(settings.log_level)
+        set_up_logs(
+            settings.log_level,
+            settings.log_format,
+            traced=settings.otel_endpoint is not None,
+        )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run_worker(settings, announce=partial(_announce, as_json=as_json)))
 

@@ -57,6 +57,7 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "expired_leases",
             "overdue",
             "events",
+            "figures",
         ]
     ),
     "chain": frozenset(

@@ -25,6 +25,7 @@ from inferproof.services.base import Clock
 from inferproof.services.catalog import Catalog, RegisteredModel
 from inferproof.services.worker.compute import Compute, Made
 from inferproof.storage.base import Answer, Job, KeptProof, OrderBook
+from inferproof.telemetry.faults import told
 from inferproof.types.digest import Digest
 
 T = TypeVar("T")
@@ -54,13 +55,13 @@ class Steps:
         if kept.answer is not None and await self._is_whole(job, kept.answer):
             return kept.answer
         model = await self._model(job)
-        made = None if kept.proof is None else await self._take_up(job, kept.proof)
+        made = None if kept.proof is None else await self._take_up(kept.proof)
         if made is not None:
             try:
                 return await self._conclude(job, model, made)
             except ProofRejected as error:
                 # The code alone: a message may quote the input.
-                log.warning("the kept proof is rejected: %s", error.code, extra=_about(job))
+                log.warning("the kept proof is rejected: %s", error.code)
         return await self._conclude(job, model, await self._prove(job, model))
 
     async def prove_ahead(self, job: Job) -> None:
@@ -81,23 +82,23 @@ class Steps:
         await self.orders.checkpoint(job.order.job_id, job.fence, answer, now=self.clock())
         return answer
 
-    async def _take_up(self, job: Job, kept: KeptProof) -> Made | None:
-        file = await self._read(job, kept.blob)
+    async def _take_up(self, kept: KeptProof) -> Made | None:
+        file = await self._read(kept.blob)
         if file is None:
             return None
-        log.info("takes up the proof that was made before", extra=_about(job))
+        log.info("takes up the proof that was made before")
         return Made(file, kept.timings)
 
     async def _is_whole(self, job: Job, answer: Answer) -> bool:
         """Whether a kept answer is about this job as it is settled, and its blobs are there."""
         receipt = decode_receipt_file(answer.receipt).receipt
         if receipt.statement.job_id != job.order.job_id or receipt.settlement != job.settlement:
-            log.warning("the kept answer is about something else", extra=_about(job))
+            log.warning("the kept answer is about something else")
             return False
-        blobs = [await self._read(job, b) for b in (answer.proof_blob, answer.verifier_blob)]
+        blobs = [await self._read(b) for b in (answer.proof_blob, answer.verifier_blob)]
         return None not in blobs
 
-    async def _read(self, job: Job, blob: Digest) -> bytes | None:
+    async def _read(self, blob: Digest) -> bytes | None:
         """The blob; None, with a line in the log, where it is gone or damaged.
 
         Raises: Unavailable STORAGE_UNAVAILABLE: it may still be there.
@@ -107,9 +108,7 @@ class Steps:
         except (NotFound, Unavailable) as error:
             if error.reason not in (Reason.BLOB_UNKNOWN, Reason.BLOB_DAMAGED):
                 raise
-            log.warning(
-                "a kept step is lost, it is done again: %s", error.message, extra=_about(job)
-            )
+            log.warning("a kept step is lost and done again: %s", told(error))
             return None
 
     async def _limited(self, work: Callable[[], T]) -> T:
@@ -121,7 +120,3 @@ class Steps:
                 return await asyncio.to_thread(work)
         except TimeoutError:
             raise Unavailable(Reason.PROVER_TIME_LIMIT, seconds=f"{limit_s:g}") from None
-
-
-def _about(job: Job) -> dict[str, Digest | int]:
-    return {"job": job.order.job_id, "attempt": job.attempts, "fence": job.fence}
