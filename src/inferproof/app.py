@@ -52,7 +52,7 @@ from inferproof.reporting import open_reports, open_tracer, traced
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
 from inferproof.services.catalog import Catalog
-from inferproof.services.gateway.base import Gateway, GatewaySettings, ModelView
+from inferproof.services.gateway.base import CancelPolicy, Gateway, GatewaySettings, ModelView
 from inferproof.services.gateway.intake import Intake
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.service import GatewayService
@@ -163,6 +163,7 @@ async def build(
             longest_payment_s=2 * settings.payment_timeout_s,
             queue_limit=settings.queue_limit,
             deadline_s=settings.deadline_s,
+            cancel=CancelPolicy(settings.cancel),
         )
         gateway = _gateway(stores, systems, checkers, account, key, terms, metrics, bell)
         settler = Settler(
@@ -257,6 +258,8 @@ def _worker(
         settings=WorkerSettings(
             concurrency=settings.workers,
             lease_s=settings.lease_s,
+            # Proving and its verification are ended by their own limit; this is for the rest.
+            longest_s=2 * settings.prove_limit_s + 300,
             early_start=settings.early_start,
         ),
         clock=_clock,

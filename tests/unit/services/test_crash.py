@@ -39,6 +39,7 @@ WRITES = frozenset(
         "send_refund",
         "refunded",
         "refund_lost",
+        "cancel",
     ]
 )
 
