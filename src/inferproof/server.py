@@ -3,7 +3,7 @@
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -17,7 +17,11 @@ class Server(uvicorn.Server):
     """Ends when `should_exit` is set. It takes no signals: uvicorn raises them again once it is
     down, which would end the process before the gateway's own parts are closed."""
 
-    def __init__(self, app: ASGIApp, *, shutdown_s: float) -> None:
+    def __init__(
+        self, app: ASGIApp, *, shutdown_s: float, on_shutdown: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_shutdown` is called before open requests are waited for."""
+        self._on_shutdown = on_shutdown
         super().__init__(
             uvicorn.Config(
                 app,
@@ -32,6 +36,10 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=max(1, round(shutdown_s)),
             )
         )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_shutdown()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

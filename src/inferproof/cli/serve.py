@@ -56,7 +56,11 @@ async def _serve(settings: "Settings", *, as_json: bool) -> None:
 
     with listen(settings.host, settings.port) as listener:
         async with build(settings) as app:
-            server = Server(app.asgi, shutdown_s=settings.shutdown_s)
+            server = Server(
+                app.asgi,
+                shutdown_s=settings.shutdown_s,
+                on_shutdown=app.services.streams.close,
+            )
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, server.handle_exit, number, None)

@@ -82,6 +82,7 @@ class Worker:
             return None
         with _on(job):
             log.info("claimed")
+            self._bell.ring(job.order.job_id)
             try:
                 return await self._hold(job)
             except _LeaseLost:
