@@ -25,6 +25,7 @@ from inferproof.api.context import ApiSettings, Services
 from inferproof.api.create import create_app
 from inferproof.api.metrics import Metrics
 from inferproof.chain.accounts import DirectSettlement, SettlementAccount
+from inferproof.chain.books import TokenBooks
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.errors import (
@@ -48,6 +49,7 @@ from inferproof.proving.registry import get_system, known_systems
 from inferproof.readiness import readiness, report_end
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
+from inferproof.services.books.service import Bookkeeper
 from inferproof.services.catalog import Catalog
 from inferproof.services.gateway.base import Gateway, GatewaySettings, ModelView
 from inferproof.services.gateway.intake import Intake
@@ -60,6 +62,7 @@ from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.settings import Settings, read_key, variable
 from inferproof.storage.artifacts import LocalArtifacts
 from inferproof.storage.blobs.local import LocalBlobs
+from inferproof.storage.db.books import SqlBookRows
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.models import SqlModelStore
 from inferproof.storage.db.orders import SqlOrderBook
@@ -152,6 +155,11 @@ async def build(
             "settler": asyncio.create_task(settler.run(), name="settler"),
             "worker": asyncio.create_task(worker.run(), name="worker"),
         }
+        if settings.books_check_s:
+            books = _bookkeeper(settings, stores.database, token, metrics)
+            turn = stores.database.turn(f"books of {asset.address} on {asset.network}")
+            work = books.run(settings.books_check_s, turn)
+            tasks["books"] = asyncio.create_task(work, name="books")
         for task in tasks.values():
             task.add_done_callback(report_end)
         stack.push_async_callback(_stop, tasks)
@@ -170,6 +178,31 @@ async def build(
             ),
         )
         yield App(settings, gateway, services, create_app(services))
+
+
+@asynccontextmanager
+async def open_books(settings: Settings) -> AsyncIterator[Bookkeeper]:
+    """What checks the books of these settings' database and chain; it needs no key.
+
+    Raises: Misconfigured for settings that contradict the chain or the token; Unavailable.
+    """
+    async with AsyncExitStack() as stack:
+        rpc = await stack.enter_async_context(Rpc(settings.rpc))
+        token = TokenChain(rpc, settings.asset)
+        await token.check()
+        database = await Database.open(settings.database)
+        stack.push_async_callback(database.close)
+        yield _bookkeeper(settings, database, token, Metrics())
+
+
+def _bookkeeper(
+    settings: Settings, database: Database, token: TokenChain, metrics: Metrics
+) -> Bookkeeper:
+    return Bookkeeper(
+        rows=SqlBookRows(database),
+        chain=TokenBooks(token, confirmations=settings.confirmations),
+        metrics=metrics,
+    )
 
 
 @asynccontextmanager

@@ -424,6 +424,13 @@ class Reason(Enum):
     SETTLEMENT_CANCELLED = "the payer cancelled the authorization before it settled"
     SETTLEMENT_EXPIRED = "the authorization ended at {valid_before} before it was sent"
 
+    # -- the books (services/books/, chain/books.py) --------------------------------------------
+    BOOKS_NO_STATE = (
+        "the node cannot tell what {account} held after block {block}: {why}; name a node that "
+        "keeps old states with --rpc, a later block with --from-block, or the balance with "
+        "--opening"
+    )
+
     # -- x402 on the wire (payments/x402/) ------------------------------------------------------
     PAYMENT_HEADER_TOO_LARGE = "the payment header is {size} bytes, the limit is {limit}"
     PAYMENT_HEADER_MALFORMED = "the payment header is not an x402 payment: {problem}"

@@ -29,6 +29,10 @@ class Metrics(Protocol):
         """One job failed for this reason."""
         ...
 
+    def books(self, discrepancies: int) -> None:
+        """The books were checked, and disagree in so many places."""
+        ...
+
     def queue(self, depth: Mapping[JobState, int]) -> None:
         """How many jobs are in each state now."""
         ...

@@ -16,6 +16,7 @@ class MemoryMetrics:
         self.refunds: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.depth: dict[JobState, int] = {}
+        self.discrepancies: list[int] = []
 
     def proof(self, system: str, model: str) -> None:
         self.proofs[system, model] += 1
@@ -31,6 +32,9 @@ class MemoryMetrics:
 
     def failure(self, code: str) -> None:
         self.failures[code] += 1
+
+    def books(self, discrepancies: int) -> None:
+        self.discrepancies.append(discrepancies)
 
     def queue(self, depth: Mapping[JobState, int]) -> None:
         self.depth = dict(depth)
