@@ -350,6 +350,14 @@ class Reason(Enum):
     SETTING_MISSING = "the setting {name} is missing; set it in the environment"
     KEY_FILE_OPEN = "others can read the key file {path}; run: chmod 600 {path}"
     SERVICE_ENDED = "the {service} has ended; see the log and start the gateway again"
+    SERVICE_STALLED = (
+        "the {service} has made no step for {seconds} seconds; see the log and start the gateway "
+        "again"
+    )
+    DISK_LOW = "{path} has {free} bytes left, {wanted} should be free; make room"
+    GAS_LOW = (
+        "the account {address} holds {balance} wei, one settlement may take {wanted}; send it coin"
+    )
     CANNOT_LISTEN = "cannot listen on {host} port {port}: {why}"
     ROUTE_UNKNOWN = "there is nothing at this path; the routes are listed in /openapi.json"
     METHOD_NOT_ALLOWED = "this path does not take {method}; it takes {allowed}"
@@ -430,6 +438,9 @@ class Reason(Enum):
         "keeps old states with --rpc, a later block with --from-block, or the balance with "
         "--opening"
     )
+
+    # -- cancelling, notifying, repeating (protocol/, services/) ---------------------------------
+    CANCEL_RUNNING = "job {job} is being computed; this gateway cancels only jobs that wait"
 
     # -- x402 on the wire (payments/x402/) ------------------------------------------------------
     PAYMENT_HEADER_TOO_LARGE = "the payment header is {size} bytes, the limit is {limit}"

@@ -10,7 +10,7 @@ to or from an account of ours in a span of blocks, and whether it used up an aut
 |---|---|
 | paid (lifecycle.PAID) | exactly one settlement of exactly its funds, where the entry says |
 | void | no settlement |
-| reserved, settling | whatever the chain did so far is in motion, and no fault |
+| reserved, settling, withdrawn | whatever the chain did so far is in motion, and no fault |
 | refunded | exactly one refund of exactly its amount to its payer, where the entry says |
 | refunding | at most one refund, which may be on the chain already |
 | anything else | no refund |

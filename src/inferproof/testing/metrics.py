@@ -15,6 +15,8 @@ class MemoryMetrics:
         self.payments: Counter[str] = Counter()
         self.refunds: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
+        self.retries: Counter[str] = Counter()
+        self.leases_lost = 0
         self.depth: dict[JobState, int] = {}
         self.discrepancies: list[int] = []
 
@@ -35,6 +37,12 @@ class MemoryMetrics:
 
     def books(self, discrepancies: int) -> None:
         self.discrepancies.append(discrepancies)
+
+    def retry(self, code: str) -> None:
+        self.retries[code] += 1
+
+    def lease_lost(self) -> None:
+        self.leases_lost += 1
 
     def queue(self, depth: Mapping[JobState, int]) -> None:
         self.depth = dict(depth)

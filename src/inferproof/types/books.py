@@ -8,8 +8,14 @@ from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.payment import Settlement
 
-PENDING = (JobState.RESERVED, JobState.SETTLING, JobState.FAILED, JobState.REFUNDING)
-"""States in which money is about to move."""
+PENDING = (
+    JobState.RESERVED,
+    JobState.SETTLING,
+    JobState.WITHDRAWN,
+    JobState.FAILED,
+    JobState.REFUNDING,
+)
+"""States in which money may be about to move."""
 
 
 @unique

@@ -80,7 +80,7 @@ class Case:
 
 def honest(state: JobState) -> Case:
     match state:
-        case JobState.RESERVED | JobState.SETTLING:
+        case JobState.RESERVED | JobState.SETTLING | JobState.WITHDRAWN:
             return Case(state, PENDING, transfers=())
         case JobState.VOID:
             return Case(state, FAILED, transfers=())
@@ -119,7 +119,7 @@ def test_the_totals() -> None:
 # -- in motion is no fault ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("state", [JobState.RESERVED, JobState.SETTLING])
+@pytest.mark.parametrize("state", [JobState.RESERVED, JobState.SETTLING, JobState.WITHDRAWN])
 def test_money_that_arrived_and_is_not_recorded_yet(state: JobState) -> None:
     report = replace(honest(state), transfers=(PAYMENT,)).close()
     assert report.balanced

@@ -34,6 +34,7 @@ from typing import Any
 from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason, Unavailable
 from inferproof.services.base import Clock, failure_of
 from inferproof.services.bell import SETTLE, WORK, Bell
+from inferproof.services.heart import Heart
 from inferproof.services.metrics import Metrics
 from inferproof.services.settler.base import Included, SettlementChain, SignedTransaction
 from inferproof.storage.base import (
@@ -44,6 +45,8 @@ from inferproof.storage.base import (
     OutboxKind,
     Turn,
 )
+from inferproof.telemetry.base import working_on
+from inferproof.telemetry.faults import told
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.payment import Authorization, SettlementState
@@ -89,10 +92,12 @@ class Settler:
         metrics: Metrics,
         bell: Bell,
         turn: Turn,
+        heart: Heart | None = None,
     ) -> None:
         self._orders = orders
         self._chain = chain
         self._turn = turn
+        self._heart = heart or Heart()
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
@@ -110,10 +115,11 @@ class Settler:
     async def _settle_forever(self) -> None:
         backoff = self._settings.poll_s
         while True:
+            self._heart.beat("settling")
             try:
                 open_items = await self.settle_once() if await self._turn.mine() else 0
             except InferproofError as error:
-                log.warning("cannot settle: %s", error.message)
+                log.warning("cannot settle: %s", told(error))
                 backoff = await self._back_off(backoff)
                 continue
             except Exception:  # the edge of the settler: its state is stored, so it goes on
@@ -215,7 +221,8 @@ class Settler:
 
     async def _bring_on(self, item: OutboxItem) -> None:
         try:
-            await self._look_at(item)
+            with working_on(item.job_id):
+                await self._look_at(item)
         except Unavailable as error:
             if error.reason is not Reason.TX_NOT_CONFIRMED:
                 raise
@@ -309,7 +316,7 @@ class Settler:
 
     async def _void(self, job: Job, why: PaymentRejected) -> None:
         await self._orders.void(job.order.job_id, failure_of(why), now=self._clock())
-        log.warning("void: %s", why.message, extra=_about(job))
+        log.warning("void: %s", told(why), extra=_about(job))
         self._metrics.payment("void")
         self._bell.ring(job.order.job_id)
 
