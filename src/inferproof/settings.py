@@ -194,6 +194,13 @@ class Settings(BaseSettings):
         ge=0,
         description="Seconds between checks of the order book against the chain; 0 for none.",
     )
+    cancel: Literal["never", "waiting", "running"] = Field(
+        "waiting",
+        description=(
+            "Which jobs their payers may cancel and have refunded: none, those that wait, or "
+            "those that are being computed too."
+        ),
+    )
     external_provers: tuple[str, ...] = Field(
         (),
         description=(
