@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.errors import Conflict, NotFound, Reason
+from inferproof.errors import Conflict, InferproofError, NotFound, Reason
 from inferproof.protocol.lifecycle import Transition
 from inferproof.storage.base import (
     Answer,
@@ -17,6 +17,7 @@ from inferproof.storage.base import (
     OutboxItem,
     OutboxKind,
     OutboxState,
+    QueueRoom,
     RefundState,
     Reservation,
 )
@@ -37,6 +38,7 @@ from inferproof.storage.db.intake import (
     waiting,
 )
 from inferproof.storage.db.reservations import reserve
+from inferproof.storage.db.room import Room
 from inferproof.storage.db.tables import (
     answers,
     jobs,
@@ -61,6 +63,8 @@ from inferproof.types.job import JobState
 from inferproof.types.money import Network
 from inferproof.types.payment import Authorization, SettlementState
 
+IN_TURN = (jobs.c.turn, jobs.c.number)
+"""See storage.db.room."""
 RECOVERY_LIMIT = 256
 """How many jobs one look for lost leases or passed deadlines takes; the next look takes more."""
 
@@ -73,9 +77,15 @@ class SqlOrderBook:
         self._find_payment = Together(self._payments)
         self._unsettled = Together(self._unsettled_of)
         self._waiting = Together(self._count)
+        self._room = Room()
 
-    async def reserve(self, order: Order) -> Reservation:
-        return await self._db.write_item(reserve, order)
+    async def reserve(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
+        return await self._db.write_item(self._reserve, (order, room))
+
+    async def _reserve(
+        self, connection: AsyncConnection, asked: Sequence[tuple[Order, QueueRoom | None]]
+    ) -> Sequence[Reservation | InferproofError]:
+        return await reserve(connection, asked, self._room)
 
     # -- questions --------------------------------------------------------------------------
 
@@ -180,7 +190,7 @@ class SqlOrderBook:
 
     async def _some(self, *conditions: ColumnElement[bool], limit: int) -> Sequence[Job]:
         async def ask(connection: AsyncConnection) -> Sequence[Job]:
-            query = select_jobs().where(*conditions).order_by(jobs.c.number).limit(limit)
+            query = select_jobs().where(*conditions).order_by(*IN_TURN).limit(limit)
             return [job_of_row(row) for row in await connection.execute(query)]
 
         return await self._db.read(ask)
@@ -267,7 +277,7 @@ class SqlOrderBook:
             job_id = await connection.scalar(
                 select(jobs.c.job_id)
                 .where(jobs.c.state == JobState.QUEUED.value)
-                .order_by(jobs.c.number)
+                .order_by(*IN_TURN)
                 .limit(1)
                 .with_for_update(skip_locked=True)
             )

@@ -9,6 +9,7 @@
 | outbox | a signed transaction, stored before it is sent |
 | answers | the result of a finished job |
 | verifications | a verification made here |
+| api_keys | a key that a caller is known and limited by |
 
 Digests and addresses are kept as their text, so that an operator can query them. Amounts of a
 payment are decimal text: no SQL number is exact over all of uint256 everywhere.
@@ -31,6 +32,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 from inferproof.types.digest import Address, Digest
@@ -161,7 +163,9 @@ jobs = Table(
     Column("failure_code", String(64)),
     Column("failure_message", Words),
     Column("failure_facts", Text),
-    Index(None, "state", "number"),
+    Column("turn", BigInteger, nullable=False, server_default=text("0")),
+    Column("api_key", String(16)),
+    Index(None, "state", "turn", "number"),
 )
 
 payment_reservations = Table(
@@ -248,4 +252,15 @@ verifications = Table(
     Column("reason", String(64)),
     Column("message", Words),
     Column("steps", Text, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("digest", DigestText, nullable=False),
+    Column("label", Words, nullable=False),
+    Column("factor", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
 )
