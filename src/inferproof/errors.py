@@ -454,6 +454,9 @@ class Reason(Enum):
     SETTLEMENT_CANCELLED = "the payer cancelled the authorization before it settled"
     SETTLEMENT_EXPIRED = "the authorization ended at {valid_before} before it was sent"
 
+    # -- cancelling, notifying, repeating (protocol/, services/) ---------------------------------
+    CANCEL_RUNNING = "job {job} is being computed; this gateway cancels only jobs that wait"
+
     # -- x402 on the wire (payments/x402/) ------------------------------------------------------
     PAYMENT_HEADER_TOO_LARGE = "the payment header is {size} bytes, the limit is {limit}"
     PAYMENT_HEADER_MALFORMED = "the payment header is not an x402 payment: {problem}"

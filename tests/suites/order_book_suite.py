@@ -1,26 +1,38 @@
 """What every OrderBook must do. A test module gives the fixture `orders` and imports this."""
 
 import asyncio
+import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from inferproof.errors import Conflict, InferproofError, NotFound, Reason
+from inferproof.errors import (
+    Conflict,
+    InferproofError,
+    NotFound,
+    Reason,
+    TooMany,
+    Unavailable,
+)
 from inferproof.protocol.encoding import keccak256
-from inferproof.protocol.lifecycle import TRANSITIONS, Transition
+from inferproof.protocol.lifecycle import RESERVE, TRANSITIONS, Transition
 from inferproof.protocol.quote import quote_digest
 from inferproof.storage.base import (
     Answer,
     Failure,
     Job,
+    JobEvent,
     NewTransaction,
     Order,
     OrderBook,
     OutboxKind,
     OutboxState,
     Outcome,
+    QueueRoom,
     RefundState,
+    Reservation,
 )
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import GATEWAY, Sample
@@ -90,6 +102,8 @@ async def brought_to(orders: OrderBook, state: JobState, number: int = 0) -> Job
         return job
     if state is JobState.VOID:
         return await orders.void(job_id, WHY, now=2)
+    if state is JobState.WITHDRAWN:
+        return await orders.cancel(job_id, WHY, running=False, now=2)
     await orders.send_settlement(job_id, transaction(number), now=2)
     if state is JobState.SETTLING:
         return await orders.job(job_id)
@@ -138,6 +152,17 @@ async def attempt(orders: OrderBook, job: Job, transition: Transition) -> None:
             await orders.refunded(job_id, digest("other"), 44, now=9)
         case Transition.REFUND_LOST:
             await orders.refund_lost(job_id, now=9)
+        case Transition.CANCEL:
+            await orders.cancel(job_id, WHY, running=True, now=9)
+
+
+def path(events: Sequence[JobEvent]) -> list[tuple[str, JobState]]:
+    """The history as steps, once it was found to be one that the life cycle allows."""
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert (events[0].transition, events[0].state) == (RESERVE, JobState.RESERVED)
+    for before, event in itertools.pairwise(events):
+        assert TRANSITIONS[before.state, Transition(event.transition)] is event.state
+    return [(event.transition, event.state) for event in events]
 
 
 class TestReserving:
@@ -267,9 +292,9 @@ class TestReserving:
         expected = {
             order(number).payment.nonce: payment.amount
             for number, state in enumerate(states)
-            if state in (JobState.RESERVED, JobState.SETTLING)
+            if state in (JobState.RESERVED, JobState.SETTLING, JobState.WITHDRAWN)
         }
-        assert len(expected) == 2
+        assert len(expected) == 3
         assert await orders.unsettled(network, token, payment.payer) == expected
         other = Address(bytes(20))
         assert await orders.unsettled(network, other, payment.payer) == {}
@@ -305,6 +330,8 @@ class TestLifeCycle:
         await attempt(orders, job, transition)
         moved = await orders.job(job.order.job_id)
         assert moved.state is TRANSITIONS[state, transition]
+        steps = path(await orders.events(job.order.job_id))
+        assert steps[-1] == (transition.value, moved.state)
 
     @pytest.mark.parametrize("state", list(JobState))
     async def test_illegal_transitions_change_nothing(
@@ -321,6 +348,7 @@ class TestLifeCycle:
             ):
                 await attempt(orders, job, transition)
             assert await orders.job(job.order.job_id) == job
+        assert path(await orders.events(job.order.job_id))[-1][1] is state
 
     async def test_what_each_state_shows(self, orders: OrderBook) -> None:
         settling = await brought_to(orders, JobState.SETTLING, 1)
@@ -453,3 +481,252 @@ class TestWork:
         await brought_to(orders, JobState.QUEUED)
         assert await orders.overdue(now=5000) == []
         assert [j.order.job_id for j in await orders.overdue(now=5001)] == [order().job_id]
+
+
+class TestHistory:
+    async def test_each_step_is_written_with_its_time(self, orders: OrderBook) -> None:
+        await brought_to(orders, JobState.REFUNDED)
+        events = await orders.events(order().job_id)
+        assert path(events) == [
+            ("reserve", JobState.RESERVED),
+            ("send_settlement", JobState.SETTLING),
+            ("settled", JobState.QUEUED),
+            ("claim", JobState.RUNNING),
+            ("give_up", JobState.FAILED),
+            ("send_refund", JobState.REFUNDING),
+            ("refunded", JobState.REFUNDED),
+        ]
+        assert [event.at for event in events] == [1000, 2, 3, 4, 5, 6, 7]
+        assert await orders.events(digest("x")) == []
+
+    async def test_many_at_once_have_one_history_each(self, orders: OrderBook) -> None:
+        batch = [order(n) for n in range(40)] + [order(n) for n in range(10)]
+        await asyncio.gather(*map(orders.reserve, batch))
+        asked = [order(n).job_id for n in range(40)]
+        await asyncio.gather(
+            *(orders.send_settlement(job, transaction(n), now=2) for n, job in enumerate(asked))
+        )
+        for history in await asyncio.gather(*map(orders.events, asked)):
+            assert [event.transition for event in history] == ["reserve", "send_settlement"]
+
+    async def test_of_two_that_race_one_is_written(self, orders: OrderBook) -> None:
+        job_id = (await brought_to(orders, JobState.SETTLING)).order.job_id
+        results = await asyncio.gather(
+            *(orders.settled(job_id, digest("settled"), 42, now=3) for _ in range(5)),
+            return_exceptions=True,
+        )
+        assert sum(isinstance(result, Conflict) for result in results) == 4
+        assert len(path(await orders.events(job_id))) == 3
+
+
+class TestCancelling:
+    async def test_before_the_money_came(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.WITHDRAWN)
+        assert (job.failure, job.refund, job.fence) == (WHY, None, 1)
+        assert await orders.waiting() == 0
+        paid = await orders.settled(job.order.job_id, digest("settled"), 42, now=9)
+        assert (paid.state, paid.failure) == (JobState.FAILED, WHY)
+        assert paid.refund is not None
+        assert paid.refund.state is RefundState.DUE
+        assert (paid.settlement.state, paid.settlement.block) == (SettlementState.SETTLED, 42)
+
+    async def test_while_its_settlement_is_under_way(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.SETTLING)
+        await orders.cancel(job.order.job_id, WHY, running=False, now=9)
+        (item,) = await orders.open_outbox(NETWORK, SENDER)
+        with pytest.raises(Conflict):
+            await orders.replace(item, transaction(9), now=9)
+        await orders.settled(job.order.job_id, digest("settled"), 42, now=9)
+        assert await orders.open_outbox(NETWORK, SENDER) == []
+
+    async def test_a_paid_job_is_refunded(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.QUEUED)
+        failed = await orders.cancel(job.order.job_id, WHY, running=False, now=9)
+        assert (failed.state, failed.failure) == (JobState.FAILED, WHY)
+        assert failed.refund is not None
+        assert failed.refund.state is RefundState.DUE
+        assert await orders.claim(now=9, lease_until=39) is None
+
+    async def test_a_running_job_only_where_that_is_allowed(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        job_id = job.order.job_id
+        with rejects(
+            Reason.CANCEL_RUNNING,
+            f"job {job_id} is being computed; this gateway cancels only jobs that wait",
+            kind=Conflict,
+        ):
+            await orders.cancel(job_id, WHY, running=False, now=9)
+        assert await orders.job(job_id) == job
+        assert len(path(await orders.events(job_id))) == 4
+        failed = await orders.cancel(job_id, WHY, running=True, now=9)
+        assert (failed.state, failed.fence, failed.lease_until) == (JobState.FAILED, 2, None)
+        with pytest.raises(Conflict) as caught:
+            await orders.finish(job_id, job.fence, ANSWER, now=10)
+        assert caught.value.reason is Reason.FENCE_STALE
+        with pytest.raises(Conflict):
+            await orders.heartbeat(job_id, job.fence, lease_until=64)
+        assert await orders.job(job_id) == failed
+
+    @pytest.mark.parametrize("rival", ["finish", "claim", "settled", "void"])
+    async def test_against_a_rival_one_of_them_happens(self, orders: OrderBook, rival: str) -> None:
+        start = {"finish": JobState.RUNNING, "claim": JobState.QUEUED}
+        for number in range(6):
+            job = await brought_to(orders, start.get(rival, JobState.SETTLING), number)
+            job_id = job.order.job_id
+            rivals = {
+                "finish": lambda job_id=job_id, job=job: orders.finish(
+                    job_id, job.fence, ANSWER, now=9
+                ),
+                "claim": lambda: orders.claim(now=9, lease_until=39),
+                "settled": lambda job_id=job_id: orders.settled(
+                    job_id, digest("settled"), 42, now=9
+                ),
+                "void": lambda job_id=job_id: orders.void(job_id, WHY, now=9),
+            }
+            both = [rivals[rival](), orders.cancel(job_id, WHY, running=True, now=9)]
+            both = both if number % 2 else both[::-1]
+            await asyncio.gather(*both, return_exceptions=True)
+            steps = path(await orders.events(job_id))
+            state = (await orders.job(job_id)).state
+            assert steps[-1][1] is state
+            assert state in (
+                (JobState.DONE, JobState.FAILED)
+                if rival == "finish"
+                else (JobState.VOID,)
+                if rival == "void"
+                else (JobState.FAILED,)
+            )
+            if state is JobState.FAILED:
+                refund = (await orders.job(job_id)).refund
+                assert refund is not None
+                assert refund.state is RefundState.DUE
+
+
+def of(payer: str, number: int, **changes: Any) -> Order:
+    """An order of the payer with this name."""
+    payment = replace(order(number).payment, payer=Address(keccak256(payer.encode())[:20]))
+    return order(number, payment=payment, **changes)
+
+
+class TestRoom:
+    async def test_one_payer_gets_its_share(self, orders: OrderBook) -> None:
+        room = QueueRoom(total=10, each=2)
+        await orders.reserve(of("a", 0), room=room)
+        await orders.reserve(of("a", 1), room=room)
+        with rejects(
+            Reason.QUEUE_SHARE_FULL,
+            "2 jobs of this payer are waiting, the limit is 2; nothing was charged, come back when "
+            "some of them are done",
+            kind=TooMany,
+        ):
+            await orders.reserve(of("a", 2), room=room)
+        assert await orders.find_payment(of("a", 2).payment) is None
+        assert (await orders.reserve(of("b", 3), room=room)).outcome is Outcome.NEW
+
+    async def test_one_api_key_gets_its_share_whoever_pays(self, orders: OrderBook) -> None:
+        room = QueueRoom(total=10, each=2)
+        await orders.reserve(of("a", 0, api_key="k"), room=room)
+        kept = await orders.reserve(of("b", 1, api_key="k"), room=room)
+        assert (await orders.job(kept.job.order.job_id)).order.api_key == "k"
+        with rejects(
+            Reason.QUEUE_SHARE_FULL,
+            "2 jobs of this API key are waiting, the limit is 2; nothing was charged, come back "
+            "when some of them are done",
+            kind=TooMany,
+        ):
+            await orders.reserve(of("c", 2, api_key="k"), room=room)
+        assert (await orders.reserve(of("c", 2), room=room)).outcome is Outcome.NEW
+
+    async def test_the_whole_is_bounded(self, orders: OrderBook) -> None:
+        room = QueueRoom(total=2, each=2)
+        await orders.reserve(of("a", 0), room=room)
+        await orders.reserve(of("b", 1), room=room)
+        with rejects(
+            Reason.QUEUE_FULL,
+            "2 jobs are waiting, the limit is 2; nothing was charged, come back",
+            kind=Unavailable,
+        ):
+            await orders.reserve(of("c", 2), room=room)
+
+    async def test_a_payment_that_has_its_job_needs_no_room(self, orders: OrderBook) -> None:
+        full = QueueRoom(total=1, each=1)
+        first = await orders.reserve(order(0), room=full)
+        again = await asyncio.gather(*(orders.reserve(order(0), room=full) for _ in range(5)))
+        assert [r.outcome for r in again] == [Outcome.SAME] * 5
+        assert {r.job.order.job_id for r in again} == {first.job.order.job_id}
+
+    @pytest.mark.parametrize("state", [JobState.DONE, JobState.VOID, JobState.FAILED])
+    async def test_room_comes_back(self, orders: OrderBook, state: JobState) -> None:
+        room = QueueRoom(total=1, each=1)
+        await brought_to(orders, state, 0)
+        assert (await orders.reserve(order(1), room=room)).outcome is Outcome.NEW
+        with rejects(
+            Reason.QUEUE_FULL, "1 jobs are waiting, the limit is 1; nothing was charged, come back"
+        ):
+            await orders.reserve(order(2), room=room)
+
+    async def test_many_at_once_pass_no_limit(self, orders: OrderBook) -> None:
+        room = QueueRoom(total=12, each=5)
+        asked = [of(payer, n) for n, payer in enumerate("abcd" * 20)]
+        results = await asyncio.gather(
+            *(orders.reserve(one, room=room) for one in asked), return_exceptions=True
+        )
+        taken = [r.job.order.payment.payer for r in results if isinstance(r, Reservation)]
+        assert len(taken) == 12
+        assert max(taken.count(payer) for payer in taken) <= 5
+        assert await orders.waiting() == 12
+        assert {type(r) for r in results if not isinstance(r, Reservation)} <= {
+            TooMany,
+            Unavailable,
+        }
+
+    async def test_the_same_one_many_times_takes_one_place(self, orders: OrderBook) -> None:
+        room = QueueRoom(total=3, each=3)
+        for _ in range(4):
+            await asyncio.gather(*(orders.reserve(order(n), room=room) for n in (0, 1, 0, 1)))
+        assert (await orders.reserve(order(2), room=room)).outcome is Outcome.NEW
+        assert await orders.waiting() == 3
+
+
+class TestTurns:
+    async def queued(self, orders: OrderBook, payer: str, number: int) -> None:
+        job_id = (await orders.reserve(of(payer, number))).job.order.job_id
+        await orders.send_settlement(job_id, transaction(number), now=2)
+        await orders.settled(job_id, digest(f"settled {number}"), 42, now=3)
+
+    async def claimed(self, orders: OrderBook, count: int) -> list[int]:
+        """The numbers of the next jobs."""
+        jobs = [await orders.claim(now=4, lease_until=34) for _ in range(count)]
+        numbers = {order(n).job_id: n for n in range(40)}
+        return [numbers[job.order.job_id] for job in jobs if job is not None]
+
+    @pytest.fixture(autouse=True)
+    def always_counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("inferproof.storage.db.room.COUNTED_S", -1.0)
+
+    async def test_payers_take_turns(self, orders: OrderBook) -> None:
+        for number in range(6):
+            await self.queued(orders, "eager", number)
+        for number in (6, 7):
+            await self.queued(orders, "other", number)
+        assert await self.claimed(orders, 9) == [0, 1, 6, 2, 7, 3, 4, 5]
+
+    async def test_one_payers_jobs_keep_their_order(self, orders: OrderBook) -> None:
+        for number in range(5):
+            await self.queued(orders, "one", number)
+        assert await self.claimed(orders, 5) == [0, 1, 2, 3, 4]
+
+    async def test_who_waits_is_not_passed_for_ever(self, orders: OrderBook) -> None:
+        for number in range(3):
+            await self.queued(orders, "patient", number)
+        served = []
+        for number in range(10, 16):  # a new payer each time, who would be first if age were all
+            await self.queued(orders, f"payer {number}", number)
+            served += await self.claimed(orders, 1)
+        assert served[:4] == [0, 1, 10, 2]
+
+    async def test_settling_follows_the_same_order(self, orders: OrderBook) -> None:
+        asked = [of("eager", n) for n in range(3)] + [of("other", 9)]
+        await asyncio.gather(*map(orders.reserve, asked))
+        first = await orders.in_state(JobState.RESERVED, limit=2)
+        assert {job.order.job_id for job in first} == {order(0).job_id, order(9).job_id}

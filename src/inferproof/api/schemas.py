@@ -249,6 +249,7 @@ class JobInfo(Wire):
         "failed",
         "refunding",
         "refunded",
+        "withdrawn",
         "void",
     ]
     model: str = Field(examples=["crypto-news-sentiment@1.0.0"])

@@ -9,6 +9,7 @@ from inferproof.errors import Conflict, InferproofError
 from inferproof.storage.base import Job, Order, Outcome, Reservation
 from inferproof.storage.db.codec import job_of_row, job_values, reservation_values, select_jobs
 from inferproof.storage.db.dialect import insert_new
+from inferproof.storage.db.events import record_reservations
 from inferproof.storage.db.intake import find_payments, payment_key
 from inferproof.storage.db.room import Asked, Room
 from inferproof.storage.db.tables import jobs, payment_reservations, settlements
@@ -115,6 +116,7 @@ async def _insert(
                 for order in new.values()
             ],
         )
+        await record_reservations(connection, list(new.values()))
     return new
 
 

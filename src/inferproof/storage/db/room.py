@@ -6,18 +6,18 @@ counted and what was reserved since. While they leave room there is room. Before
 refused, and once a second, the database is counted again, in the transaction that reserves.
 
 A turn is a number that each new job gets: one more than the newest waiting job of its payer has,
-and no less than the smallest of all that wait. Jobs are taken by turn and then by age, so the
-n-th job of a payer stands behind the earlier ones of every other, and a job's turn never grows
-later by what comes after it: none starves.
+and one more than the smallest of all that have not begun. Jobs are taken by turn and then by age,
+so the n-th job of a payer stands behind the earlier ones of every other. Whoever comes now joins
+the next round and not the present one, which therefore ends: none starves, however many come.
 
-Source: start-time fair queueing (Goyal, Vin, Cheng 1996), with every job of the same length.
+Source: after start-time fair queueing (Goyal, Vin, Cheng 1996), with every job of one length.
 """
 
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import InferproofError, Reason, TooMany, Unavailable
@@ -25,13 +25,14 @@ from inferproof.storage.base import Order, QueueRoom
 from inferproof.storage.db.intake import WAITING
 from inferproof.storage.db.tables import jobs, payment_reservations
 from inferproof.types.digest import Address
+from inferproof.types.job import JobState
 
 COUNTED_S = 1.0
 """How old a count may be; also how late the jobs of another process on the database are seen."""
-SHORT_S = 0.005
+FEW = 1000
 TENTH = 10
-"""A count that takes longer than SHORT_S is not repeated at once: whoever is refused over and over
-must not keep the database counting. What was counted that recently decides."""
+"""Counting more than FEW jobs takes no more than a tenth of the time: whoever is refused over and
+over must not keep the database counting. What was counted that recently decides."""
 
 Asked = tuple[Order, QueueRoom | None]
 
@@ -80,8 +81,7 @@ class Room:
         self._payers[payer] += 1
         if order.api_key is not None:
             self._keys[order.api_key] += 1
-        last = self._last_turn.get(payer)
-        turn = self._first_turn if last is None else max(self._first_turn, last + 1)
+        turn = max(self._first_turn, self._last_turn.get(payer, 0)) + 1
         self._last_turn[payer] = turn
         return turn
 
@@ -115,7 +115,7 @@ class Room:
                 r.payer,
                 jobs.c.api_key,
                 func.count(),
-                func.min(jobs.c.turn),
+                func.min(case((jobs.c.state != JobState.RUNNING.value, jobs.c.turn))),
                 func.max(jobs.c.turn),
             )
             .select_from(jobs)
@@ -131,8 +131,9 @@ class Room:
             if key is not None:
                 self._keys[key] += count
             self._last_turn[payer] = max(high, self._last_turn.get(payer, high))
-            first = low if first is None else min(first, low)
+            if low is not None:  # what runs had its turn
+                first = low if first is None else min(first, low)
         self._first_turn = 0 if first is None else first
         self._counted_at = self._clock()
         took = self._counted_at - began
-        self._rest = TENTH * took if took > SHORT_S else 0.0
+        self._rest = TENTH * took if self._total > FEW else 0.0
