@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,13 @@ PUBLISHED = (
 
 SERVERS = {"postgres": postgres_server, "redis": redis_server}
 """Markers, and the module that knows whether their server is there."""
+
+
+def pytest_configure() -> None:
+    """Takes Ctrl-C as a terminal gives it: a shell that started this in the background has it
+    ignored, and so would every process that a test starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

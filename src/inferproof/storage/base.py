@@ -194,6 +194,20 @@ class OutboxItem:
     nonce_spent_at: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What an operator watches. Units: Unix seconds.
+
+    `oldest` says when the oldest job of a state was ordered, where the state has one and
+    something still leaves it; `open_since` is the time of the oldest open transaction.
+    """
+
+    jobs: Mapping[JobState, int]
+    oldest: Mapping[JobState, int]
+    open_transactions: int
+    open_since: int | None
+
+
 class OrderBook(Protocol):
     """Orders and money. Each change of state is one transition of protocol.lifecycle, made by a
     guarded update inside one transaction.
@@ -247,6 +261,10 @@ class OrderBook(Protocol):
 
     async def waiting(self) -> int:
         """How many jobs are reserved, settling, queued or running."""
+        ...
+
+    async def figures(self) -> Figures:
+        """The numbers of /metrics. Counts of jobs that have ended may be a minute old."""
         ...
 
     async def events(self, job_id: Digest) -> Sequence[JobEvent]:

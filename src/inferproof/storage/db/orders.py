@@ -11,6 +11,7 @@ from inferproof.protocol.lifecycle import Transition
 from inferproof.storage.base import (
     Answer,
     Failure,
+    Figures,
     Job,
     JobEvent,
     NewTransaction,
@@ -31,6 +32,7 @@ from inferproof.storage.db.codec import (
 )
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.events import histories
+from inferproof.storage.db.figures import FiguresReader
 from inferproof.storage.db.intake import (
     PayerKey,
     PaymentKey,
@@ -81,6 +83,7 @@ class SqlOrderBook:
         self._unsettled = Together(self._unsettled_of)
         self._waiting = Together(self._count)
         self._room = Room()
+        self._figures = FiguresReader()
         self._histories = Together(self._events_of)
 
     async def reserve(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
@@ -142,6 +145,9 @@ class SqlOrderBook:
 
     async def waiting(self) -> int:
         return await self._waiting(None)
+
+    async def figures(self) -> Figures:
+        return await self._db.read(self._figures)
 
     async def events(self, job_id: Digest) -> Sequence[JobEvent]:
         return await self._histories(job_id)
