@@ -27,6 +27,9 @@ from inferproof.storage.db.tables import jobs, payment_reservations
 from inferproof.types.digest import Address
 from inferproof.types.job import JobState
 
+IN_TURN = (jobs.c.turn, jobs.c.number)
+"""The order in which waiting jobs are settled and worked on."""
+
 COUNTED_S = 1.0
 """How old a count may be; also how late the jobs of another process on the database are seen."""
 FEW = 1000
