@@ -446,6 +446,13 @@ class Reason(Enum):
     SETTLEMENT_CANCELLED = "the payer cancelled the authorization before it settled"
     SETTLEMENT_EXPIRED = "the authorization ended at {valid_before} before it was sent"
 
+    # -- the books (services/books/, chain/books.py) --------------------------------------------
+    BOOKS_NO_STATE = (
+        "the node cannot tell what {account} held after block {block}: {why}; name a node that "
+        "keeps old states with --rpc, a later block with --from-block, or the balance with "
+        "--opening"
+    )
+
     # -- cancelling, notifying, repeating (protocol/, services/) ---------------------------------
     JOB_CANCELLED = "the payer cancelled the job"
     CANCEL_SIGNATURE = "the cancellation is not signed by the job's payer {payer}"
