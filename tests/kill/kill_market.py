@@ -8,7 +8,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -132,6 +132,7 @@ class KillMarket:
         self._number += 1
         body = b'{"input": [[%f, %f, 3.0]]}' % (mood, self._number / 100)
         url = f"{self.deployment.url}/v1/models/{model}/infer"
+        self.deployment.revive()
         answer = self._http.post(url, content=body, headers=JSON)
         if answer.status_code != 402:
             raise AssertionError(f"{answer.status_code}: {answer.text}")
@@ -195,18 +196,24 @@ class KillMarket:
 
     def bring_to_end(self, bought: Bought, *, keep_dead: tuple[str, ...] = ()) -> None:
         """Revives what is dead, but for some, until the job is over. Raises: AssertionError."""
+        if not self.until(
+            lambda: (self.ask(bought) or self.send(bought)) in OVER, keep_dead=keep_dead
+        ):
+            raise AssertionError(
+                f"{self.name}: job {bought.job} hangs in {bought.state or bought.facts}; "
+                f"see {self.deployment.log}"
+            )
+
+    def until(self, holds: Callable[[], bool], *, keep_dead: tuple[str, ...] = ()) -> bool:
+        """Whether it held in time, while what is dead is revived again and again."""
         roles = [role for role in self.deployment.roles if role not in keep_dead]
         end = time.monotonic() + END_S
         while time.monotonic() < end:
             self.deployment.revive(*roles)
-            state = self.ask(bought) or self.send(bought)
-            if state in OVER:
-                return
+            if holds():
+                return True
             time.sleep(0.03)
-        raise AssertionError(
-            f"{self.name}: job {bought.job} hangs in {bought.state or bought.facts}; "
-            f"see {self.deployment.log}"
-        )
+        return False
 
     def wait_for(self, bought: Bought, *states: str, limit_s: float = 20.0) -> None:
         """Returns when the job is in one of the states, or a process died."""

@@ -69,7 +69,7 @@ def uncertain(market: KillMarket, at: Boundary | None) -> Bought:
         market.arm(at)
         market.send(bought)
         market.wait_for(bought, "nothing", limit_s=3.0)
-        market.deployment.revive()
+        market.until(lambda: market.ask(bought) != "")
     return _to_its_end(market, bought, at)
 
 
@@ -81,7 +81,6 @@ def early(market: KillMarket, at: Boundary | None) -> Bought:
         market.arm(at)
         market.send(bought)
         market.wait_for(bought, "nothing", limit_s=1.5)
-        market.deployment.revive()
         _hidden(market, bought)
     _to_its_end(market, bought, at)
     market.deployment.restart(early_start="false")
@@ -95,10 +94,7 @@ def cancelled(market: KillMarket, at: Boundary | None) -> Bought:
         market.send(bought)
         market.wait_for(bought, "settling")
         market.arm(at)
-        market.cancel(bought)
-        market.deployment.revive()
-        while market.ask(bought) != "withdrawn":
-            market.cancel(bought)
+        market.until(lambda: market.cancel(bought) == "withdrawn")
     return _to_its_end(market, bought, at)
 
 
@@ -195,7 +191,7 @@ def _to_its_end(market: KillMarket, bought: Bought, at: Boundary | None) -> Boug
 
 def _hidden(market: KillMarket, bought: Bought) -> None:
     """Nothing of the answer is told before the settlement."""
-    state = market.ask(bought)
-    told = str(bought.facts)
+    market.until(lambda: market.ask(bought) != "")
+    state, told = bought.state, str(bought.facts)
     if state not in ("reserved", "settling") or "output" in told or "proof" in bought.facts:
         raise AssertionError(f"{market.name}: told before the settlement: {told}")
