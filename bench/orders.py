@@ -399,8 +399,10 @@ def _count(database: str, question: str) -> int:
 
 def table(results: Sequence[Result]) -> str:
     """The results in Markdown."""
-    head = "| database | offered/s | accepted/s | p50 | p95 | p99 | errors | gateway CPU | settled/s |"
-    lines = [head, "|---|---:|---:|---:|---:|---:|---:|---:|---:|"]
+    head = (
+        "| database | offered/s | accepted/s | p50 | p95 | p99 | errors | gateway CPU | settled/s |"
+    )
+    lines = [f"| {' | '.join(head)} |", "|---|---:|---:|---:|---:|---:|---:|---:|---:|"]
     for r in results:
         ms = r.latency_ms
         lines.append(

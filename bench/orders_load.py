@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
         self.buffer = b""
         self.run.answered(self, buffer, end)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _error: Exception | None) -> None:
         self.run.lost(self)
 
 
@@ -119,8 +119,8 @@ class Run:
             self.done.set()
 
 
-async def run(order: dict[str, Any]) -> dict[str, Any]:
-    """What standard output is given for what standard input asked."""
+async def run(order: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """What standard output is given for what standard input asked, and the headers to keep."""
     requests = _read(Path(order["requests"]))
     this = Run(requests, order["rate"], order.get("keep"))
     place, loop = urlsplit(order["url"]), asyncio.get_running_loop()
@@ -143,10 +143,8 @@ async def run(order: dict[str, Any]) -> dict[str, Any]:
         this.errors["no answer"] = this.left
         this.ended = time.perf_counter()
     cpu = time.process_time() - cpu
-    if this.keep is not None:
-        Path(order["answers"]).write_bytes(b"\n".join(this.kept) + b"\n")
     wall = this.ended - this.begun
-    return {
+    told = {
         "wall_s": wall,
         "per_s": sum(this.statuses.values()) / wall,
         "cpu_s": cpu,
@@ -154,6 +152,7 @@ async def run(order: dict[str, Any]) -> dict[str, Any]:
         "errors": this.errors,
         "latencies": [] if this.keep is not None else this.latencies,
     }
+    return told, this.kept
 
 
 def _read(path: Path) -> list[bytes]:
@@ -165,5 +164,13 @@ def _read(path: Path) -> list[bytes]:
     return requests
 
 
+def main() -> None:
+    order = json.load(sys.stdin)
+    told, kept = uvloop.run(run(order))
+    if order.get("keep"):
+        Path(order["answers"]).write_bytes(b"\n".join(kept) + b"\n")
+    print(json.dumps(told))
+
+
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(run(json.load(sys.stdin)))))
+    main()

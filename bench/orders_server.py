@@ -27,9 +27,7 @@ class Waiting(ToySystem):
         super().__init__(ACKNOWLEDGEMENT)
         self.ended = threading.Event()
 
-    def prove(
-        self, request: ProveRequest, progress: Progress = no_progress, *more: object
-    ) -> Proved:
+    def prove(self, request: ProveRequest, progress: Progress = no_progress, *_: object) -> Proved:
         self.ended.wait()
         return super().prove(request, progress)
 
