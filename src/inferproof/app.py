@@ -15,7 +15,7 @@ import time
 import tomllib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from starlette.types import ASGIApp
@@ -32,6 +32,7 @@ from inferproof.errors import (
     Reason,
     RequestRejected,
 )
+from inferproof.gauges import Gauges
 from inferproof.inference.preprocess import load_preprocessing
 from inferproof.inference.request import check_request, request_tensors
 from inferproof.models.card import load_card
@@ -46,24 +47,28 @@ from inferproof.proving.isolated import MEMORY_BYTES, IsolatedChecker
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.registry import get_system, known_systems
 from inferproof.readiness import readiness, report_end
+from inferproof.reporting import open_reports, open_tracer, traced
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
 from inferproof.services.catalog import Catalog
-from inferproof.services.gateway.base import Gateway, GatewaySettings, ModelView
+from inferproof.services.gateway.base import CancelPolicy, Gateway, GatewaySettings, ModelView
 from inferproof.services.gateway.intake import Intake
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.service import GatewayService
 from inferproof.services.gateway.submission import build_submission
+from inferproof.services.heart import Heart
 from inferproof.services.settler.service import Settler, SettlerSettings
 from inferproof.services.worker.compute import Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.settings import Settings, read_key, variable
 from inferproof.storage.artifacts import LocalArtifacts
+from inferproof.storage.base import OrderBook
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.models import SqlModelStore
 from inferproof.storage.db.orders import SqlOrderBook
 from inferproof.storage.db.verifications import SqlVerifications
+from inferproof.telemetry.logs import report_loop_faults
 from inferproof.types.digest import Address, Digest
 from inferproof.verify.proof import ProofChecker
 
@@ -83,7 +88,7 @@ class Stores:
     """What is kept in the data folder and the database."""
 
     database: Database
-    orders: SqlOrderBook
+    orders: OrderBook
     models: SqlModelStore
     verifications: SqlVerifications
     blobs: LocalBlobs
@@ -110,6 +115,12 @@ async def build(
         systems = _systems(settings, stack, more_systems or {})
         checkers = _checkers(systems, stack)
         metrics, bell = Metrics(), Bell()
+        stack.callback(report_loop_faults(asyncio.get_running_loop()))
+        open_reports(settings, stack)
+        tracer = open_tracer(settings, stack)
+        if tracer is not None:
+            stores = replace(stores, orders=traced(stores.orders, tracer))
+        hearts = {"settler": Heart(), "worker": Heart()}
         account = SettlementAccount(token, key, confirmations=settings.confirmations)
         terms = GatewaySettings(
             asset=asset,
@@ -120,6 +131,7 @@ async def build(
             longest_payment_s=2 * settings.payment_timeout_s,
             queue_limit=settings.queue_limit,
             deadline_s=settings.deadline_s,
+            cancel=CancelPolicy(settings.cancel),
         )
         gateway = _gateway(stores, systems, checkers, account, key, terms, metrics, bell)
         settler = Settler(
@@ -130,6 +142,7 @@ async def build(
             metrics=metrics,
             bell=bell,
             turn=stores.database.turn(f"settler of {account.sender} on {token.asset.network}"),
+            heart=hearts["settler"],
         )
         worker = Worker(
             orders=stores.orders,
@@ -143,14 +156,21 @@ async def build(
                 clock=_clock,
                 time_limit_s=settings.prove_limit_s,
             ),
-            settings=WorkerSettings(concurrency=settings.workers),
+            settings=WorkerSettings(
+                concurrency=settings.workers,
+                # Proving and its verification are ended by their own limit; this is for the rest.
+                longest_s=2 * settings.prove_limit_s + 300,
+            ),
             clock=_clock,
             metrics=metrics,
             bell=bell,
+            heart=hearts["worker"],
         )
+        gauges = Gauges(metrics, stores.orders.figures, account.holdings, _clock)
         tasks = {
             "settler": asyncio.create_task(settler.run(), name="settler"),
             "worker": asyncio.create_task(worker.run(), name="worker"),
+            "gauges": asyncio.create_task(gauges.watch(), name="gauges"),
         }
         for task in tasks.values():
             task.add_done_callback(report_end)
@@ -166,8 +186,15 @@ async def build(
                 artifacts=stores.artifacts,
                 systems=systems,
                 token=token,
+                account=account,
+                folder=settings.data_dir,
+                disk_reserve=settings.disk_reserve_bytes,
                 tasks=tasks,
+                hearts=hearts,
+                stall_s=settings.stall_s,
             ),
+            refresh=gauges.refresh,
+            tracer=tracer,
         )
         yield App(settings, gateway, services, create_app(services))
 

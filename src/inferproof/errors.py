@@ -350,6 +350,14 @@ class Reason(Enum):
     SETTING_MISSING = "the setting {name} is missing; set it in the environment"
     KEY_FILE_OPEN = "others can read the key file {path}; run: chmod 600 {path}"
     SERVICE_ENDED = "the {service} has ended; see the log and start the gateway again"
+    SERVICE_STALLED = (
+        "the {service} has made no step for {seconds} seconds; see the log and start the gateway "
+        "again"
+    )
+    DISK_LOW = "{path} has {free} bytes left, {wanted} should be free; make room"
+    GAS_LOW = (
+        "the account {address} holds {balance} wei, one settlement may take {wanted}; send it coin"
+    )
     CANNOT_LISTEN = "cannot listen on {host} port {port}: {why}"
     ROUTE_UNKNOWN = "there is nothing at this path; the routes are listed in /openapi.json"
     METHOD_NOT_ALLOWED = "this path does not take {method}; it takes {allowed}"
@@ -423,6 +431,13 @@ class Reason(Enum):
     SETTLEMENT_REVERTED = "the settlement {tx} failed on chain; no money moved"
     SETTLEMENT_CANCELLED = "the payer cancelled the authorization before it settled"
     SETTLEMENT_EXPIRED = "the authorization ended at {valid_before} before it was sent"
+
+    # -- cancelling, notifying, repeating (protocol/, services/) ---------------------------------
+    JOB_CANCELLED = "the payer cancelled the job"
+    CANCEL_SIGNATURE = "the cancellation is not signed by the job's payer {payer}"
+    CANCEL_EXPIRED = "the cancellation held until {before}, it is {now}; sign a new one"
+    CANCEL_CLOSED = "this gateway lets no payer cancel a job"
+    CANCEL_RUNNING = "job {job} is being computed; this gateway cancels only jobs that wait"
 
     # -- x402 on the wire (payments/x402/) ------------------------------------------------------
     PAYMENT_HEADER_TOO_LARGE = "the payment header is {size} bytes, the limit is {limit}"

@@ -249,6 +249,7 @@ class JobInfo(Wire):
         "failed",
         "refunding",
         "refunded",
+        "withdrawn",
         "void",
     ]
     model: str = Field(examples=["crypto-news-sentiment@1.0.0"])
@@ -271,6 +272,19 @@ class JobInfo(Wire):
     failure: FailureView | None = None
     refund: RefundView | None = None
     links: JobLinks
+
+
+class Cancellation(Wire):
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"before": 1767225900, "signature": f"0x{'1b' * 65}"}]},
+    )
+    before: int = Field(description="When it ends, in Unix seconds.", ge=0, lt=2**53)
+    signature: str = Field(
+        description="The payer's 65-byte EIP-712 signature over CancelJob(job, before).",
+        pattern="^0x[0-9a-f]{130}$",
+    )
 
 
 class StepView(Wire):

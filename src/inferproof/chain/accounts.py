@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from inferproof.chain.rpc import ChainReceipt
-from inferproof.chain.token import PurseKey, TokenChain, moves_funds
+from inferproof.chain.token import SETTLE_GAS, PurseKey, TokenChain, moves_funds
 from inferproof.chain.transactions import SignedTx, wait_receipt
 from inferproof.errors import PaymentRejected, Reason, Unavailable
 from inferproof.protocol.signature import SigningKey
@@ -77,6 +77,15 @@ class SettlementAccount:
             key: Purse(balance, used, head)
             for key, (balance, used) in zip(wanted, found, strict=True)
         }
+
+    async def holdings(self) -> tuple[int, int]:
+        """What the sender holds: coin for gas in wei, and tokens for refunds in atomic units."""
+        coin = await self._token.rpc.native_balance(self.sender)
+        return coin, await self._token.balance(self.sender)
+
+    async def settlement_cost(self) -> int:
+        """What one settlement may take at today's fees, in wei."""
+        return SETTLE_GAS * (await self._token.fees()).cap
 
     async def authorization_used(self, payer: Address, nonce: Digest) -> bool:
         """True when the nonce is used up. Soundness: a cancellation uses it up too."""

@@ -1,7 +1,6 @@
 """`inferproof serve`: a gateway on this machine, settings from the environment."""
 
 import asyncio
-import logging
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,9 +38,14 @@ def serve(
         import uvloop
 
         from inferproof.settings import Settings
+        from inferproof.telemetry.logs import set_up_logs
 
         settings = Settings.load(**{k: v for k, v in given.items() if v is not None})
-        _log(settings.log_level)
+        set_up_logs(
+            settings.log_level,
+            settings.log_format,
+            traced=settings.otel_endpoint is not None,
+        )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, as_json=as_json))
 
@@ -68,19 +72,3 @@ def _announce(url: str, app: "App", *, as_json: bool) -> None:
     err.print(f"[bold]inferproof[/] serves at {url}")
     err.print(f"  gateway {address}, {plain(asset.symbol)} on {asset.network}")
     err.print(f"  data in {plain(app.settings.data_dir)}, documentation at {url}/docs")
-
-
-def _log(level: str) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for noisy in ("web3", "aiosqlite", "asyncio", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-
-
-class _Formatter(logging.Formatter):
-    """Adds the job, where a record is about one."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        job = getattr(record, "job", None)
-        return super().format(record) + (f" job={job}" if job is not None else "")

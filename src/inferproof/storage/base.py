@@ -112,6 +112,17 @@ class Job:
     answer: Answer | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One step in the history of a job. `seq` counts from 1; `transition` is one of
+    protocol.lifecycle, RESERVE for the first. Units: `at` in Unix seconds."""
+
+    seq: int
+    transition: str
+    state: JobState
+    at: int
+
+
 class Outcome(StrEnum):
     """Whether a reservation made a job or found one."""
 
@@ -135,7 +146,8 @@ PurseKey = tuple[str, Address, Address]
 class Backlog:
     """What was accepted and is not over: `waiting` jobs are reserved, settling, queued or running.
 
-    `unsettled` has the amounts, by nonce, of each payer's payments that are reserved or settling.
+    `unsettled` has the amounts, by nonce, of each payer's payments whose jobs are reserved,
+    settling or withdrawn: they may still settle.
     """
 
     waiting: int
@@ -187,6 +199,20 @@ class OutboxItem:
     nonce_spent_at: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What an operator watches. Units: Unix seconds.
+
+    `oldest` says when the oldest job of a state was ordered, where the state has one and
+    something still leaves it; `open_since` is the time of the oldest open transaction.
+    """
+
+    jobs: Mapping[JobState, int]
+    oldest: Mapping[JobState, int]
+    open_transactions: int
+    open_since: int | None
+
+
 class OrderBook(Protocol):
     """Orders and money. Each change of state is one transition of protocol.lifecycle, made by a
     guarded update inside one transaction.
@@ -231,6 +257,15 @@ class OrderBook(Protocol):
         """What was accepted and is not over. It takes as long as there is of it."""
         ...
 
+    async def figures(self) -> Figures:
+        """The numbers of /metrics. Counts of jobs that have ended may be a minute old."""
+        ...
+
+    async def events(self, job_id: Digest) -> Sequence[JobEvent]:
+        """The job's history from its reservation on, each step written with its transition;
+        empty for an unknown job."""
+        ...
+
     # settlement, see protocol.lifecycle
 
     async def send_settlement(self, job_id: Digest, tx: NewTransaction, *, now: int) -> OutboxItem:
@@ -242,7 +277,10 @@ class OrderBook(Protocol):
         ...
 
     async def settled(self, job_id: Digest, tx: Digest, block: int, *, now: int) -> Job:
-        """SETTLING → QUEUED, the settlement, and the outbox item INCLUDED."""
+        """SETTLING → QUEUED, the settlement, and the outbox item INCLUDED.
+
+        WITHDRAWN → FAILED, with a refund that is due: the money came after all.
+        """
         ...
 
     async def uncertain(self, job_id: Digest, *, now: int) -> Job:
@@ -250,7 +288,7 @@ class OrderBook(Protocol):
         ...
 
     async def void(self, job_id: Digest, failure: Failure, *, now: int) -> Job:
-        """RESERVED or SETTLING → VOID."""
+        """RESERVED, SETTLING or WITHDRAWN → VOID."""
         ...
 
     async def open_outbox(self, network: Network, sender: Address) -> Sequence[OutboxItem]:
@@ -269,6 +307,15 @@ class OrderBook(Protocol):
 
     async def note_nonce_spent(self, item: OutboxItem, *, now: int) -> OutboxItem:
         """Notes when the number was first seen to be spent; later calls change nothing."""
+        ...
+
+    async def cancel(self, job_id: Digest, failure: Failure, *, running: bool, now: int) -> Job:
+        """RESERVED or SETTLING → WITHDRAWN; QUEUED, and with `running` also RUNNING, → FAILED
+        with a refund that is due. The fence rises, so that a worker that has the job cannot
+        publish.
+
+        Raises: Conflict CANCEL_RUNNING for a RUNNING job without `running`.
+        """
         ...
 
     # work

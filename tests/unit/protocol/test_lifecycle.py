@@ -4,7 +4,7 @@ import pytest
 
 from inferproof.errors import Conflict, Reason
 from inferproof.protocol import lifecycle
-from inferproof.protocol.lifecycle import FINAL, PAID, TRANSITIONS, Transition, after
+from inferproof.protocol.lifecycle import FINAL, PAID, TRANSITIONS, UNPAID, Transition, after
 from inferproof.testing.rejections import rejects
 from inferproof.types.job import JobState
 
@@ -57,7 +57,7 @@ def test_a_job_that_fails_is_refunded_and_never_done() -> None:
 
 def test_only_a_settled_payment_makes_a_job_runnable() -> None:
     unsettled = _reachable(JobState.RESERVED, frozenset({Transition.SETTLED}))
-    assert unsettled == {JobState.RESERVED, JobState.SETTLING, JobState.VOID}
+    assert unsettled == UNPAID
 
 
 def test_no_paid_state_becomes_unpaid() -> None:

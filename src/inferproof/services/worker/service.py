@@ -8,16 +8,19 @@ that another one has taken over.
 import asyncio
 import contextlib
 import logging
+import time
 from dataclasses import dataclass
 
 from inferproof.errors import Conflict, InferproofError, Reason, Unavailable
 from inferproof.services.base import Clock, failure_of
 from inferproof.services.bell import SETTLE, WORK, Bell
 from inferproof.services.catalog import Catalog
+from inferproof.services.heart import Heart
 from inferproof.services.metrics import Metrics
 from inferproof.services.worker.compute import Compute
 from inferproof.storage.base import Answer, Job, OrderBook
-from inferproof.types.digest import Digest
+from inferproof.telemetry.base import working_on
+from inferproof.telemetry.faults import told
 
 log = logging.getLogger("inferproof.worker")
 
@@ -26,12 +29,15 @@ log = logging.getLogger("inferproof.worker")
 class WorkerSettings:
     """Units: seconds.
 
+    `longest_s` is how long one attempt may hold its lease: a job that hangs, and whose worker
+    lives, is then taken up by another like one whose worker died;
     `concurrency` jobs are computed at a time; a lease that is not renewed for `lease_s` is lost;
     a job whose attempts end in something temporary is given up after `max_attempts` of them.
     """
 
     concurrency: int = 1
     lease_s: int = 30
+    longest_s: float = 3600.0
     max_attempts: int = 3
     retry_s: float = 1.0
     look_again_s: float = 1.0
@@ -50,6 +56,7 @@ class Worker:
         clock: Clock,
         metrics: Metrics,
         bell: Bell,
+        heart: Heart | None = None,
     ) -> None:
         self._orders = orders
         self._catalog = catalog
@@ -58,6 +65,7 @@ class Worker:
         self._clock = clock
         self._metrics = metrics
         self._bell = bell
+        self._heart = heart or Heart()
 
     async def run(self) -> None:
         """Works until it is cancelled. A job under way then keeps its lease until that ends."""
@@ -72,46 +80,49 @@ class Worker:
         job = await self._orders.claim(now=now, lease_until=now + self._settings.lease_s)
         if job is None:
             return None
-        log.info("claimed", extra=_about(job))
-        try:
-            return await self._hold(job)
-        except _LeaseLost:
-            log.warning("lost its lease", extra=_about(job))
-            return await self._orders.job(job.order.job_id)
+        with _on(job):
+            log.info("claimed")
+            try:
+                return await self._hold(job)
+            except _LeaseLost:
+                log.warning("lost its lease")
+                self._metrics.lease_lost()
+                return await self._orders.job(job.order.job_id)
 
     async def recover(self) -> int:
         """How many jobs were freed of a lost lease, or given up at their deadline."""
         now, moved = self._clock(), 0
         for job in await self._orders.expired_leases(now=now):
-            with contextlib.suppress(Conflict):  # it moved on by itself meanwhile
+            with contextlib.suppress(Conflict), _on(job):  # it moved on by itself meanwhile
                 await self._again(job, Unavailable(Reason.LEASE_EXPIRED))
                 moved += 1
         for job in await self._orders.overdue(now=now):
             late = Unavailable(Reason.JOB_DEADLINE, deadline=job.order.deadline)
-            with contextlib.suppress(Conflict):
+            with contextlib.suppress(Conflict), _on(job):
                 await self._give_up(job, late)
                 moved += 1
         return moved
 
     async def _work_forever(self) -> None:
         while True:
+            self._heart.beat("work")
             try:
                 if await self.work_once() is not None:
                     continue
             except InferproofError as error:
-                log.warning("cannot work: %s", error.message)
+                log.warning("cannot work: %s", told(error))
             except Exception:  # the edge of the worker: its state is stored, so it goes on
                 log.exception("a fault of ours")
             await self._bell.wait(WORK, self._settings.look_again_s)
 
     async def _recover_forever(self) -> None:
         while True:
+            self._heart.beat("recovery")
             try:
                 if await self.recover():
                     self._bell.ring(WORK)
-                self._metrics.queue(await self._orders.depth())
             except InferproofError as error:
-                log.warning("cannot recover: %s", error.message)
+                log.warning("cannot recover: %s", told(error))
             except Exception:  # as above
                 log.exception("a fault of ours")
             await asyncio.sleep(self._settings.look_again_s)
@@ -132,7 +143,7 @@ class Worker:
         except InferproofError as error:
             return await self._give_up(job, error)
         except Exception:  # the edge of the worker: a bug must not keep the buyer's money
-            log.exception("a fault of ours", extra=_about(job))
+            log.exception("a fault of ours")
             return await self._again(job, Unavailable(Reason.JOB_FAULT))
 
     async def _answer(self, job: Job) -> Answer:
@@ -145,7 +156,7 @@ class Worker:
         self._metrics.proof(order.quote.proof_system, order.model_id)
         for timing in answer.timings:
             self._metrics.stage(timing.stage, timing.microseconds / 1_000_000)
-        log.info("done", extra=_about(job))
+        log.info("done")
         self._bell.ring(order.job_id)
         return done
 
@@ -154,7 +165,8 @@ class Worker:
         if job.attempts >= self._settings.max_attempts:
             tired = Unavailable(Reason.JOB_ATTEMPTS, attempts=job.attempts, why=why.message)
             return await self._give_up(job, tired)
-        log.warning("to be tried again: %s", why.message, extra=_about(job))
+        log.warning("to be tried again: %s", told(why))
+        self._metrics.retry(why.code)
         freed = await self._orders.release(job.order.job_id, job.fence, now=self._clock())
         self._bell.ring(WORK)
         return freed
@@ -163,8 +175,7 @@ class Worker:
         failed = await self._orders.give_up(
             job.order.job_id, job.fence, failure_of(why), now=self._clock()
         )
-        # Not the message: it may quote the input.
-        log.warning("given up: %s", why.code, extra=_about(job))
+        log.warning("given up: %s", told(why))
         self._metrics.failure(why.code)
         self._metrics.refund("due")
         self._bell.ring(job.order.job_id)
@@ -191,21 +202,23 @@ class Worker:
             await asyncio.gather(working, renewing, return_exceptions=True)
 
     async def _renew(self, job: Job) -> None:
-        """Returns when the lease is lost."""
-        while True:
+        """Returns when the lease is lost, or was held for as long as one attempt may take."""
+        end = time.monotonic() + self._settings.longest_s
+        while time.monotonic() < end:
             await asyncio.sleep(self._settings.lease_s / 3)
+            self._heart.beat("work")
             until = self._clock() + self._settings.lease_s
             try:
                 await self._orders.heartbeat(job.order.job_id, job.fence, lease_until=until)
             except Conflict:
                 return
             except Unavailable as error:  # two more tries before the lease ends
-                log.warning("cannot renew: %s", error.message, extra=_about(job))
+                log.warning("cannot renew: %s", told(error))
 
 
 class _LeaseLost(Exception):
     """Another worker has the job now."""
 
 
-def _about(job: Job) -> dict[str, Digest | int]:
-    return {"job": job.order.job_id, "attempt": job.attempts, "fence": job.fence}
+def _on(job: Job) -> contextlib.AbstractContextManager[None]:
+    return working_on(job.order.job_id, attempt=job.attempts, fence=job.fence)

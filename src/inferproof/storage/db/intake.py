@@ -20,7 +20,7 @@ _WAITING = tuple(
     state.value
     for state in (JobState.RESERVED, JobState.SETTLING, JobState.QUEUED, JobState.RUNNING)
 )
-_UNSETTLED = (JobState.RESERVED.value, JobState.SETTLING.value)
+_UNSETTLED = (JobState.RESERVED.value, JobState.SETTLING.value, JobState.WITHDRAWN.value)
 
 
 def payment_key(payment: Authorization) -> PaymentKey:

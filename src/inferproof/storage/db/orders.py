@@ -12,7 +12,9 @@ from inferproof.storage.base import (
     Answer,
     Backlog,
     Failure,
+    Figures,
     Job,
+    JobEvent,
     NewTransaction,
     Order,
     OutboxItem,
@@ -29,6 +31,8 @@ from inferproof.storage.db.codec import (
     select_jobs,
 )
 from inferproof.storage.db.engine import Database
+from inferproof.storage.db.events import histories
+from inferproof.storage.db.figures import FiguresReader
 from inferproof.storage.db.intake import (
     PaymentKey,
     backlog,
@@ -42,13 +46,14 @@ from inferproof.storage.db.tables import (
     models,
     outbox,
     payment_reservations,
-    refunds,
 )
 from inferproof.storage.db.transitions import (
     add_to_outbox,
+    cancel,
     close_outbox,
     count_for_model,
     move,
+    owe_refund,
     read_job,
     require_state,
     set_refund,
@@ -70,6 +75,8 @@ class SqlOrderBook:
     def __init__(self, database: Database) -> None:
         self._db = database
         self._find_payment = Together(self._payments)
+        self._figures = FiguresReader()
+        self._histories = Together(self._events_of)
 
     async def reserve(self, order: Order) -> Reservation:
         return await self._db.write_item(reserve, order)
@@ -120,6 +127,15 @@ class SqlOrderBook:
 
     async def backlog(self) -> Backlog:
         return await self._db.read(backlog)
+
+    async def figures(self) -> Figures:
+        return await self._db.read(self._figures)
+
+    async def events(self, job_id: Digest) -> Sequence[JobEvent]:
+        return await self._histories(job_id)
+
+    async def _events_of(self, ids: Sequence[Digest]) -> Mapping[Digest, Sequence[JobEvent]]:
+        return await self._db.read(lambda connection: histories(connection, ids))
 
     async def _payments(self, keys: Sequence[PaymentKey]) -> Mapping[PaymentKey, Job | None]:
         return await self._db.read(lambda connection: find_payments(connection, keys))
@@ -190,11 +206,14 @@ class SqlOrderBook:
 
     async def settled(self, job_id: Digest, tx: Digest, block: int, *, now: int) -> Job:
         async def change(connection: AsyncConnection) -> Job:
-            await move(connection, job_id, Transition.SETTLED, now=now)
+            _, state = await move(connection, job_id, Transition.SETTLED, now=now)
             await set_settlement(
                 connection, job_id, now, state=SettlementState.SETTLED.value, tx=tx, block=block
             )
             await close_outbox(connection, job_id, OutboxKind.SETTLEMENT, OutboxState.INCLUDED)
+            if state is JobState.FAILED:
+                await owe_refund(connection, job_id, now)
+                return await read_job(connection, job_id)
             job = await read_job(connection, job_id)
             await count_for_model(connection, job, calls=models.c.calls + 1)
             return job
@@ -243,6 +262,11 @@ class SqlOrderBook:
             return outbox_of_row(found.one())
 
         return await self._db.write(change)
+
+    async def cancel(self, job_id: Digest, failure: Failure, *, running: bool, now: int) -> Job:
+        return await self._db.write(
+            lambda connection: cancel(connection, job_id, failure, running=running, now=now)
+        )
 
     # -- work -------------------------------------------------------------------------------
 
@@ -325,9 +349,7 @@ class SqlOrderBook:
                 lease_until=None,
                 **failure_values(failure),
             )
-            await connection.execute(
-                insert(refunds).values(job_id=job_id, state=RefundState.DUE.value, updated_at=now)
-            )
+            await owe_refund(connection, job_id, now)
             job = await read_job(connection, job_id)
             await count_for_model(connection, job, failed=models.c.failed + 1)
             return job

@@ -15,6 +15,7 @@ from inferproof.storage.db.codec import (
     settlement_values,
 )
 from inferproof.storage.db.dialect import insert_new, insert_rows
+from inferproof.storage.db.events import record_reservations
 from inferproof.storage.db.tables import jobs, payment_reservations, settlements
 from inferproof.storage.reuse import check_same_payment, check_same_payment_id
 from inferproof.types.digest import Address, Digest
@@ -66,6 +67,7 @@ async def _insert(connection: AsyncConnection, orders: Sequence[Order]) -> dict[
     if new:
         await insert_rows(connection, jobs, [job_values(order) for order in new])
         await insert_rows(connection, settlements, [settlement_values(order) for order in new])
+        await record_reservations(connection, new)
     return {order.job_id: order for order in new}
 
 
