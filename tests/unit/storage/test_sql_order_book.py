@@ -3,10 +3,14 @@
 import pytest
 from order_book_suite import (
     TestCancelling,
+    TestCheckpoints,
+    TestEarlyStart,
     TestHistory,
     TestLifeCycle,
     TestOutbox,
     TestReserving,
+    TestRoom,
+    TestTurns,
     TestWork,
 )
 
@@ -14,10 +18,14 @@ from inferproof.testing.memory_store import Stores
 
 __all__ = [
     "TestCancelling",
+    "TestCheckpoints",
+    "TestEarlyStart",
     "TestHistory",
     "TestLifeCycle",
     "TestOutbox",
     "TestReserving",
+    "TestRoom",
+    "TestTurns",
     "TestWork",
 ]
 

@@ -2,7 +2,7 @@
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Row, Select, select
@@ -13,6 +13,8 @@ from inferproof.storage.base import (
     Answer,
     Failure,
     Job,
+    Kept,
+    KeptProof,
     ModelEstimate,
     ModelRecord,
     ModelStatus,
@@ -29,6 +31,7 @@ from inferproof.storage.base import (
 )
 from inferproof.storage.db.tables import (
     answers,
+    checkpoints,
     jobs,
     models,
     outbox,
@@ -45,6 +48,9 @@ from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
 
 Values = dict[str, Any]
+
+PROOF, ANSWER = "proof", "answer"
+"""Steps that are kept, as checkpoints call them."""
 
 
 def reservation_values(order: Order) -> Values:
@@ -67,7 +73,7 @@ def reservation_values(order: Order) -> Values:
     }
 
 
-def job_values(order: Order) -> Values:
+def job_values(order: Order, turn: int) -> Values:
     """The row of jobs that an order makes, in the database's own types."""
     return {
         "job_id": order.job_id.hex,
@@ -89,6 +95,8 @@ def job_values(order: Order) -> Values:
         "deadline": order.deadline,
         "created_at": order.created_at,
         "updated_at": order.created_at,
+        "turn": turn,
+        "api_key": order.api_key,
     }
 
 
@@ -109,8 +117,51 @@ def answer_values(answer: Answer) -> Values:
         "proof_blob": answer.proof_blob,
         "verifier_blob": answer.verifier_blob,
         "receipt": answer.receipt,
-        "timings": json.dumps([[t.stage, t.microseconds] for t in answer.timings]),
+        "timings": _encode_timings(answer.timings),
     }
+
+
+def checkpoint_values(done: KeptProof | Answer) -> Values:
+    """The row of checkpoints that a step makes, without its job and its claim."""
+    if isinstance(done, KeptProof):
+        return {"step": PROOF, "blob": done.blob, "value": _encode_timings(done.timings)}
+    values = answer_values(done)
+    plain = {
+        **values,
+        "proof_digest": done.proof_digest.hex,
+        "proof_blob": done.proof_blob.hex,
+        "verifier_blob": done.verifier_blob.hex,
+        "receipt": done.receipt.hex(),
+    }
+    return {"step": ANSWER, "blob": done.proof_blob, "value": json.dumps(plain)}
+
+
+def kept_of_rows(rows: Iterable[Row[Any]]) -> Kept:
+    """What the rows of checkpoints of one job hold."""
+    c, proof, answer = checkpoints.c, None, None
+    for row in rows:
+        m = row._mapping
+        if m[c.step] == PROOF:
+            proof = KeptProof(m[c.blob], _decode_timings(m[c.value]))
+        elif m[c.step] == ANSWER:
+            plain = json.loads(m[c.value])
+            answer = Answer(
+                outputs=decode_outputs(plain["outputs"]),
+                proof_digest=Digest.from_hex(plain["proof_digest"]),
+                proof_blob=Digest.from_hex(plain["proof_blob"]),
+                verifier_blob=Digest.from_hex(plain["verifier_blob"]),
+                receipt=bytes.fromhex(plain["receipt"]),
+                timings=_decode_timings(plain["timings"]),
+            )
+    return Kept(proof, answer)
+
+
+def _encode_timings(timings: tuple[StageTime, ...]) -> str:
+    return json.dumps([[t.stage, t.microseconds] for t in timings])
+
+
+def _decode_timings(text: str) -> tuple[StageTime, ...]:
+    return tuple(StageTime(stage, us) for stage, us in json.loads(text))
 
 
 def failure_values(failure: Failure) -> Values:
@@ -198,6 +249,7 @@ def _order(m: Mapping[Any, Any]) -> Order:
         first_block=m[jobs.c.first_block],
         created_at=m[jobs.c.created_at],
         deadline=m[jobs.c.deadline],
+        api_key=m[jobs.c.api_key],
     )
 
 
@@ -240,7 +292,7 @@ def _answer(m: Mapping[Any, Any]) -> Answer | None:
         proof_blob=m[c.proof_blob],
         verifier_blob=m[c.verifier_blob],
         receipt=m[c.receipt],
-        timings=tuple(StageTime(stage, us) for stage, us in json.loads(m[c.timings])),
+        timings=_decode_timings(m[c.timings]),
     )
 
 

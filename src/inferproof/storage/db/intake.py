@@ -16,7 +16,7 @@ from inferproof.types.payment import Authorization
 
 PaymentKey = tuple[str, Address, Address, Digest]
 """Network (CAIP-2), token, payer, nonce: what makes an authorization single-use."""
-_WAITING = tuple(
+WAITING = tuple(
     state.value
     for state in (JobState.RESERVED, JobState.SETTLING, JobState.QUEUED, JobState.RUNNING)
 )
@@ -68,6 +68,6 @@ async def backlog(connection: AsyncConnection) -> Backlog:
         unsettled.setdefault((network, token, payer), {})[nonce] = amount
     # Counted last: what is reserved in between is counted rather than missed.
     count = await connection.scalar(
-        select(func.count()).select_from(jobs).where(jobs.c.state.in_(_WAITING))
+        select(func.count()).select_from(jobs).where(jobs.c.state.in_(WAITING))
     )
     return Backlog(int(count or 0), unsettled)
