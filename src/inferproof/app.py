@@ -25,6 +25,7 @@ from inferproof import __version__
 from inferproof.api.context import ApiSettings, Services
 from inferproof.api.create import create_app
 from inferproof.api.metrics import Metrics
+from inferproof.api.streams import Streams
 from inferproof.chain.accounts import DirectSettlement, SettlementAccount
 from inferproof.chain.books import TokenBooks
 from inferproof.chain.rpc import Rpc
@@ -195,6 +196,7 @@ async def build(
             gateway=gateway,
             metrics=metrics,
             settings=_api_settings(settings),
+            streams=Streams(most=settings.event_streams),
             facilitator=_facilitator(settings, token, key.address),
             checks=readiness(
                 database=stores.database,

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from inferproof.protocol.quote import quote_digest
 from inferproof.storage.base import (
     Failure,
+    JobEvent,
     ModelEstimate,
     ModelFilter,
     ModelStatus,
@@ -275,6 +276,16 @@ class Gateway(Protocol):
 
     async def job(self, job_id: Digest) -> JobView:
         """Raises: NotFound JOB_UNKNOWN."""
+        ...
+
+    async def events(
+        self, job_id: Digest, *, after: int = 0, wait_s: float = 0
+    ) -> Sequence[JobEvent]:
+        """What happened to the job after its event number `after`; where there is nothing yet,
+        what comes within `wait_s`, or nothing.
+
+        Raises: NotFound JOB_UNKNOWN.
+        """
         ...
 
     async def cancel(self, job_id: Digest, before: int, signature: bytes) -> JobView:
