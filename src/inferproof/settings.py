@@ -189,6 +189,11 @@ class Settings(BaseSettings):
     deadline_s: int = Field(
         3600, ge=10, description="How long a paid job may wait for a worker before its refund."
     )
+    books_check_s: int = Field(
+        3600,
+        ge=0,
+        description="Seconds between checks of the order book against the chain; 0 for none.",
+    )
     cancel: Literal["never", "waiting", "running"] = Field(
         "waiting",
         description=(
@@ -205,9 +210,70 @@ class Settings(BaseSettings):
     prove_limit_s: float = Field(
         600.0, gt=0, allow_inf_nan=False, description="Longest that one proof may take."
     )
-    workers: int = Field(1, ge=1, le=256, description="Proofs that are made at the same time.")
+    workers: int = Field(
+        1,
+        ge=0,
+        le=256,
+        description=(
+            "Proofs that are made at the same time. 0: none in the gateway, all by processes of "
+            "`inferproof worker`."
+        ),
+    )
+    lease_s: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="How long a worker that is not heard of keeps its job from the others.",
+    )
+    early_start: bool = Field(
+        False,
+        description=(
+            "Prove a job while its payment is being settled, when nothing else is to be done. "
+            "The answer is released on settlement; where that fails, the work was for nothing."
+        ),
+    )
     confirmations: int = Field(
         1, ge=1, le=1000, description="Blocks, its own included, that make a settlement final."
+    )
+    reorg_depth: int = Field(
+        12,
+        ge=1,
+        le=1000,
+        description=(
+            "Blocks after which a settlement or refund is not watched any more; a block less "
+            "deep may be taken back by the chain."
+        ),
+    )
+    max_gas_fee_wei: int = Field(
+        500 * 10**9,
+        ge=1,
+        lt=2**128,
+        description=(
+            "Most that is offered for each gas, in wei. Fees of a transaction that is stuck are "
+            "raised up to it."
+        ),
+    )
+    batch_settler_address: AddressText | None = Field(
+        None,
+        description=(
+            "Address of the BatchSettler contract on the chain. Unset: each payment is settled "
+            "by a transaction of its own."
+        ),
+    )
+    batch_size: int = Field(
+        80,
+        ge=2,
+        le=200,
+        description="Most payments that one transaction settles, with the BatchSettler contract.",
+    )
+    batch_item_gas: int = Field(
+        42_500,
+        ge=20_000,
+        le=1_000_000,
+        description=(
+            "Gas that a batch keeps for each payment: what the token's call takes at most. The "
+            "default is for the devnet token; Circle's USDC takes 62,000 behind its proxy."
+        ),
     )
     body_limit_bytes: int = Field(
         8 * MIB, ge=1024, le=64 * MIB, description="Largest request body."
@@ -223,6 +289,12 @@ class Settings(BaseSettings):
         ge=1024,
         le=96 * MIB,
         description="Largest model submission; most of it is the verifier bundle.",
+    )
+    event_streams: int = Field(
+        256,
+        ge=0,
+        le=100_000,
+        description="Most event streams of jobs that are open at once; of one job at most four.",
     )
     shutdown_s: float = Field(
         30.0,

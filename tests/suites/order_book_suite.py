@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from inferproof.errors import Conflict, InferproofError, NotFound, Reason
+from inferproof.errors import (
+    Conflict,
+    InferproofError,
+    NotFound,
+    Reason,
+    TooMany,
+    Unavailable,
+)
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.lifecycle import RESERVE, TAKEN_BACK, TRANSITIONS, Transition
 from inferproof.protocol.quote import quote_digest
@@ -19,6 +26,8 @@ from inferproof.storage.base import (
     Inclusion,
     Job,
     JobEvent,
+    Kept,
+    KeptProof,
     NewTransaction,
     Order,
     OrderBook,
@@ -26,7 +35,9 @@ from inferproof.storage.base import (
     OutboxKind,
     Outcome,
     Owed,
+    QueueRoom,
     RefundState,
+    Reservation,
     SettlementStep,
     TakenBack,
 )
@@ -286,7 +297,7 @@ class TestReserving:
         assert all(isinstance(r, Conflict) for r in outcomes[60:70])
         assert sorted(outcomes[70:]) == [Outcome.NEW] + [Outcome.SAME] * 4
         assert (await orders.depth())[JobState.RESERVED] == 51
-        assert await orders.waiting() == 51
+        assert (await orders.backlog()).waiting == 51
 
     async def test_what_a_payer_promised(self, orders: OrderBook) -> None:
         # QUEUED last, since claiming for another state would take it.
@@ -294,18 +305,19 @@ class TestReserving:
         for number, state in enumerate(states):
             await brought_to(orders, state, number)
         payment = order().payment
-        network, token = payment.asset.network, payment.asset.address
         expected = {
             order(number).payment.nonce: payment.amount
             for number, state in enumerate(states)
             if state in (JobState.RESERVED, JobState.SETTLING, JobState.WITHDRAWN)
         }
         assert len(expected) == 3
-        assert await orders.unsettled(network, token, payment.payer) == expected
-        other = Address(bytes(20))
-        assert await orders.unsettled(network, other, payment.payer) == {}
-        assert await orders.unsettled(network, token, other) == {}
-        assert await orders.unsettled(Network.evm(1), token, payment.payer) == {}
+        purse = (payment.asset.network.caip2, payment.asset.address, payment.payer)
+        other = replace(payment, payer=Address(bytes(20)), amount=7)
+        await orders.reserve(order(99, payment=other))
+        theirs = (payment.asset.network.caip2, payment.asset.address, other.payer)
+        backlog = await orders.backlog()
+        assert backlog.unsettled == {purse: expected, theirs: {other.nonce: 7}}
+        assert backlog.waiting == 5
 
     async def test_the_largest_amounts_are_exact(self, orders: OrderBook) -> None:
         quote = SAMPLE.quote()
@@ -379,7 +391,7 @@ class TestLifeCycle:
         assert void.failure == WHY
         depth = await orders.depth()
         assert depth[JobState.SETTLING] == depth[JobState.DONE] == depth[JobState.VOID] == 1
-        assert await orders.waiting() == 1
+        assert (await orders.backlog()).waiting == 1
 
     async def test_oldest_first(self, orders: OrderBook) -> None:
         for number in range(4):
@@ -741,6 +753,21 @@ class TestWork:
             assert caught.value.reason is Reason.FENCE_STALE
         assert await orders.job(job.order.job_id) == second
 
+    async def test_a_release_that_does_not_count_costs_no_attempt(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        freed = await orders.release(job.order.job_id, job.fence, now=9, counts=False)
+        assert (freed.state, freed.attempts, freed.fence) == (JobState.QUEUED, 0, 1)
+        again = await orders.claim(now=10, lease_until=40)
+        assert again is not None
+        assert (again.attempts, again.fence) == (1, 2)
+
+    async def test_runnable(self, orders: OrderBook) -> None:
+        assert not await orders.runnable(now=9)
+        await brought_to(orders, JobState.QUEUED)
+        assert await orders.runnable(now=9)
+        assert await orders.claim(now=9, lease_until=39) is not None
+        assert not await orders.runnable(now=9)
+
     async def test_overdue(self, orders: OrderBook) -> None:
         await brought_to(orders, JobState.QUEUED)
         assert await orders.overdue(now=5000) == []
@@ -787,7 +814,7 @@ class TestCancelling:
     async def test_before_the_money_came(self, orders: OrderBook) -> None:
         job = await brought_to(orders, JobState.WITHDRAWN)
         assert (job.failure, job.refund, job.fence) == (WHY, None, 1)
-        assert await orders.waiting() == 0
+        assert (await orders.backlog()).waiting == 0
         paid = await orders.settled(job.order.job_id, digest("settled"), 42, now=9)
         assert (paid.state, paid.failure) == (JobState.FAILED, WHY)
         assert paid.refund is not None
@@ -878,3 +905,287 @@ class TestCancelling:
                 refund = (await orders.job(job_id)).refund
                 assert refund is not None
                 assert refund.state is RefundState.DUE
+
+
+def of(payer: str, number: int, **changes: Any) -> Order:
+    """An order of the payer with this name."""
+    payment = replace(order(number).payment, payer=Address(keccak256(payer.encode())[:20]))
+    return order(number, payment=payment, **changes)
+
+
+class TestRoom:
+    async def test_one_payer_gets_its_share(self, orders: OrderBook) -> None:
+        room = QueueRoom(total=10, each=2)
+        await orders.reserve(of("a", 0), room=room)
+        await orders.reserve(of("a", 1), room=room)
+        with rejects(
+            Reason.QUEUE_SHARE_FULL,
+            "2 jobs of this payer are waiting, the limit is 2; nothing was charged, come back when "
+            "some of them are done",
+            kind=TooMany,
+        ):
+            await orders.reserve(of("a", 2), room=room)
+        assert await orders.find_payment(of("a", 2).payment) is None
+        assert (await orders.reserve(of("b", 3), room=room)).outcome is Outcome.NEW
+
+    async def test_one_api_key_gets_its_share_whoever_pays(self, orders: OrderBook) -> None:
+        room = QueueRoom(total=10, each=2)
+        await orders.reserve(of("a", 0, api_key="k"), room=room)
+        kept = await orders.reserve(of("b", 1, api_key="k"), room=room)
+        assert (await orders.job(kept.job.order.job_id)).order.api_key == "k"
+        with rejects(
+            Reason.QUEUE_SHARE_FULL,
+            "2 jobs of this API key are waiting, the limit is 2; nothing was charged, come back "
+            "when some of them are done",
+            kind=TooMany,
+        ):
+            await orders.reserve(of("c", 2, api_key="k"), room=room)
+        assert (await orders.reserve(of("c", 2), room=room)).outcome is Outcome.NEW
+
+    async def test_the_whole_is_bounded(self, orders: OrderBook) -> None:
+        room = QueueRoom(total=2, each=2)
+        await orders.reserve(of("a", 0), room=room)
+        await orders.reserve(of("b", 1), room=room)
+        with rejects(
+            Reason.QUEUE_FULL,
+            "2 jobs are waiting, the limit is 2; nothing was charged, come back",
+            kind=Unavailable,
+        ):
+            await orders.reserve(of("c", 2), room=room)
+
+    async def test_a_payment_that_has_its_job_needs_no_room(self, orders: OrderBook) -> None:
+        full = QueueRoom(total=1, each=1)
+        first = await orders.reserve(order(0), room=full)
+        again = await asyncio.gather(*(orders.reserve(order(0), room=full) for _ in range(5)))
+        assert [r.outcome for r in again] == [Outcome.SAME] * 5
+        assert {r.job.order.job_id for r in again} == {first.job.order.job_id}
+
+    @pytest.mark.parametrize("state", [JobState.DONE, JobState.VOID, JobState.FAILED])
+    async def test_room_comes_back(self, orders: OrderBook, state: JobState) -> None:
+        room = QueueRoom(total=1, each=1)
+        await brought_to(orders, state, 0)
+        assert (await orders.reserve(order(1), room=room)).outcome is Outcome.NEW
+        with rejects(
+            Reason.QUEUE_FULL, "1 jobs are waiting, the limit is 1; nothing was charged, come back"
+        ):
+            await orders.reserve(order(2), room=room)
+
+    async def test_many_at_once_pass_no_limit(self, orders: OrderBook) -> None:
+        room = QueueRoom(total=12, each=5)
+        asked = [of(payer, n) for n, payer in enumerate("abcd" * 20)]
+        results = await asyncio.gather(
+            *(orders.reserve(one, room=room) for one in asked), return_exceptions=True
+        )
+        taken = [r.job.order.payment.payer for r in results if isinstance(r, Reservation)]
+        assert len(taken) == 12
+        assert max(taken.count(payer) for payer in taken) <= 5
+        assert (await orders.backlog()).waiting == 12
+        assert {type(r) for r in results if not isinstance(r, Reservation)} <= {
+            TooMany,
+            Unavailable,
+        }
+
+    async def test_the_same_one_many_times_takes_one_place(self, orders: OrderBook) -> None:
+        room = QueueRoom(total=3, each=3)
+        for _ in range(4):
+            await asyncio.gather(*(orders.reserve(order(n), room=room) for n in (0, 1, 0, 1)))
+        assert (await orders.reserve(order(2), room=room)).outcome is Outcome.NEW
+        assert (await orders.backlog()).waiting == 3
+
+
+class TestTurns:
+    async def queued(self, orders: OrderBook, payer: str, number: int) -> None:
+        job_id = (await orders.reserve(of(payer, number))).job.order.job_id
+        await orders.send_settlement(job_id, transaction(number), now=2)
+        await orders.settled(job_id, digest(f"settled {number}"), 42, now=3)
+
+    async def claimed(self, orders: OrderBook, count: int) -> list[int]:
+        """The numbers of the next jobs."""
+        jobs = [await orders.claim(now=4, lease_until=34) for _ in range(count)]
+        numbers = {order(n).job_id: n for n in range(40)}
+        return [numbers[job.order.job_id] for job in jobs if job is not None]
+
+    @pytest.fixture(autouse=True)
+    def always_counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("inferproof.storage.db.room.COUNTED_S", -1.0)
+
+    async def test_payers_take_turns(self, orders: OrderBook) -> None:
+        for number in range(6):
+            await self.queued(orders, "eager", number)
+        for number in (6, 7):
+            await self.queued(orders, "other", number)
+        assert await self.claimed(orders, 9) == [0, 1, 6, 2, 7, 3, 4, 5]
+
+    async def test_one_payers_jobs_keep_their_order(self, orders: OrderBook) -> None:
+        for number in range(5):
+            await self.queued(orders, "one", number)
+        assert await self.claimed(orders, 5) == [0, 1, 2, 3, 4]
+
+    async def test_who_waits_is_not_passed_for_ever(self, orders: OrderBook) -> None:
+        for number in range(3):
+            await self.queued(orders, "patient", number)
+        served = []
+        for number in range(10, 16):  # a new payer each time, who would be first if age were all
+            await self.queued(orders, f"payer {number}", number)
+            served += await self.claimed(orders, 1)
+        assert served[:4] == [0, 1, 10, 2]
+
+    async def test_settling_follows_the_same_order(self, orders: OrderBook) -> None:
+        asked = [of("eager", n) for n in range(3)] + [of("other", 9)]
+        await asyncio.gather(*map(orders.reserve, asked))
+        first = await orders.in_state(JobState.RESERVED, limit=2)
+        assert {job.order.job_id for job in first} == {order(0).job_id, order(9).job_id}
+
+
+PROOF = KeptProof(digest("proof blob"), (StageTime("prove", 12_345), StageTime("store", 7)))
+
+
+class TestCheckpoints:
+    async def test_what_is_kept_is_there_for_the_next_claim(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        job_id = job.order.job_id
+        assert await orders.kept(job_id) == Kept()
+        await orders.checkpoint(job_id, job.fence, PROOF, now=5)
+        assert await orders.kept(job_id) == Kept(PROOF)
+        await orders.release(job_id, job.fence, now=6)
+        second = await orders.claim(now=7, lease_until=37)
+        assert second is not None
+        newer = replace(PROOF, blob=digest("another"))
+        await orders.checkpoint(job_id, second.fence, newer, now=8)
+        await orders.checkpoint(job_id, second.fence, ANSWER, now=9)
+        assert await orders.kept(job_id) == Kept(newer, ANSWER)
+        assert await orders.kept(digest("unknown")) == Kept()
+
+    async def test_a_stale_fence_keeps_nothing(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        job_id = job.order.job_id
+        message = f"claim {job.fence} of job {job_id} is over; another claim was made since"
+        await orders.release(job_id, job.fence, now=6)
+        with rejects(Reason.FENCE_STALE, message, kind=Conflict):
+            await orders.checkpoint(job_id, job.fence, PROOF, now=7)
+        second = await orders.claim(now=8, lease_until=38)
+        assert second is not None
+        for done in (PROOF, ANSWER):
+            with rejects(Reason.FENCE_STALE, message, kind=Conflict):
+                await orders.checkpoint(job_id, job.fence, done, now=9)
+        assert await orders.kept(job_id) == Kept()
+        with rejects(
+            Reason.FENCE_STALE,
+            f"claim 1 of job {digest('x')} is over; another claim was made since",
+            kind=Conflict,
+        ):
+            await orders.checkpoint(digest("x"), 1, PROOF, now=9)
+
+    @pytest.mark.parametrize("end", ["finish", "give_up", "cancel"])
+    async def test_nothing_is_kept_of_a_job_that_ended(self, orders: OrderBook, end: str) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        job_id, fence = job.order.job_id, job.fence
+        await orders.checkpoint(job_id, fence, PROOF, now=5)
+        await orders.checkpoint(job_id, fence, ANSWER, now=5)
+        if end == "finish":
+            await orders.finish(job_id, fence, ANSWER, now=6)
+        elif end == "give_up":
+            await orders.give_up(job_id, fence, WHY, now=6)
+        else:
+            await orders.cancel(job_id, WHY, running=True, now=6)
+        assert await orders.kept(job_id) == Kept()
+        with pytest.raises(Conflict):
+            await orders.checkpoint(job_id, fence, PROOF, now=7)
+
+    async def test_two_jobs_keep_apart(self, orders: OrderBook) -> None:
+        one = await brought_to(orders, JobState.RUNNING, 1)
+        two = await brought_to(orders, JobState.RUNNING, 2)
+        await orders.checkpoint(one.order.job_id, one.fence, PROOF, now=5)
+        assert await orders.kept(two.order.job_id) == Kept()
+
+
+class TestEarlyStart:
+    @pytest.mark.parametrize("state", [JobState.RESERVED, JobState.SETTLING])
+    async def test_an_unsettled_job_is_computed_and_not_moved(
+        self, orders: OrderBook, state: JobState
+    ) -> None:
+        await brought_to(orders, state)
+        early = await orders.claim_early(lease_until=39)
+        assert early is not None
+        assert (early.state, early.fence, early.attempts, early.lease_until) == (state, 1, 0, 39)
+        job_id = early.order.job_id
+        await orders.heartbeat(job_id, 1, lease_until=49)
+        await orders.checkpoint(job_id, 1, PROOF, now=9)
+        for illegal in (
+            orders.finish(job_id, 1, ANSWER, now=9),
+            orders.give_up(job_id, 1, WHY, now=9),
+            orders.release(job_id, 1, now=9),
+        ):
+            with pytest.raises(Conflict):
+                await illegal
+        found = await orders.job(job_id)
+        assert (found.state, found.answer, found.lease_until) == (state, None, 49)
+        assert await orders.job_of_proof(ANSWER.proof_digest) is None
+
+    async def test_a_job_is_started_early_once(self, orders: OrderBook) -> None:
+        await brought_to(orders, JobState.RESERVED)
+        claims = await asyncio.gather(*(orders.claim_early(lease_until=39) for _ in range(3)))
+        assert sum(job is not None for job in claims) == 1
+        await orders.leave_early(order().job_id, 1)
+        assert await orders.claim_early(lease_until=39) is None
+
+    async def test_its_proof_waits_for_the_claim_after_the_settlement(
+        self, orders: OrderBook
+    ) -> None:
+        job_id = (await brought_to(orders, JobState.SETTLING)).order.job_id
+        assert await orders.claim_early(lease_until=39) is not None
+        await orders.checkpoint(job_id, 1, PROOF, now=9)
+        await orders.settled(job_id, digest("settled"), 42, now=10)
+        assert not await orders.runnable(now=39)
+        assert await orders.claim(now=39, lease_until=69) is None
+        await orders.leave_early(job_id, 1)
+        assert await orders.runnable(now=39)
+        claimed = await orders.claim(now=39, lease_until=69)
+        assert claimed is not None
+        assert (claimed.fence, claimed.attempts) == (2, 1)
+        assert await orders.kept(job_id) == Kept(PROOF)
+
+    async def test_a_lost_early_worker_holds_nothing_up(self, orders: OrderBook) -> None:
+        job_id = (await brought_to(orders, JobState.SETTLING)).order.job_id
+        assert await orders.claim_early(lease_until=39) is not None
+        await orders.settled(job_id, digest("settled"), 42, now=10)
+        claimed = await orders.claim(now=40, lease_until=70)
+        assert claimed is not None
+        message = f"claim 1 of job {job_id} is over; another claim was made since"
+        for stale in (
+            orders.checkpoint(job_id, 1, PROOF, now=41),
+            orders.heartbeat(job_id, 1, lease_until=99),
+            orders.leave_early(job_id, 1),
+        ):
+            with rejects(Reason.FENCE_STALE, message, kind=Conflict):
+                await stale
+        assert await orders.job(job_id) == claimed
+
+    async def test_a_running_job_is_not_left_early(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        with pytest.raises(Conflict):
+            await orders.leave_early(job.order.job_id, job.fence)
+        assert await orders.job(job.order.job_id) == job
+
+    @pytest.mark.parametrize("end", ["void", "cancel"])
+    async def test_nothing_is_left_of_a_job_that_was_never_paid(
+        self, orders: OrderBook, end: str
+    ) -> None:
+        job_id = (await brought_to(orders, JobState.RESERVED)).order.job_id
+        assert await orders.claim_early(lease_until=39) is not None
+        await orders.checkpoint(job_id, 1, PROOF, now=9)
+        if end == "void":
+            await orders.void(job_id, WHY, now=10)
+        else:
+            await orders.cancel(job_id, WHY, running=False, now=10)
+        assert await orders.kept(job_id) == Kept()
+        assert (await orders.job(job_id)).lease_until is None
+        with pytest.raises(Conflict):
+            await orders.checkpoint(job_id, 1, PROOF, now=11)
+
+    async def test_settled_jobs_are_not_for_an_early_start(self, orders: OrderBook) -> None:
+        for number, state in enumerate(JobState):
+            if state not in (JobState.RESERVED, JobState.SETTLING, JobState.QUEUED):
+                await brought_to(orders, state, number)
+        await brought_to(orders, JobState.QUEUED, 99)
+        assert await orders.claim_early(lease_until=39) is None

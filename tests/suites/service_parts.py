@@ -39,6 +39,7 @@ from inferproof.services.gateway.submission import build_submission
 from inferproof.services.settler.service import Settler, SettlerSettings
 from inferproof.services.worker.compute import Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
+from inferproof.services.worker.steps import Steps
 from inferproof.storage.artifacts import LocalArtifacts
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.testing.cash import CashChain, CashLedger
@@ -259,7 +260,7 @@ def build(world: World, stores: Stores) -> Services:
         orders=stores.orders,
         catalog=catalog,
         chain=chain,
-        preprocess=sample_preprocess,
+        check=sample_preprocess,
         key=GATEWAY,
         settings=settings,
         clock=world.clock,
@@ -301,8 +302,7 @@ def build(world: World, stores: Stores) -> Services:
     )
     worker = Worker(
         orders=stores.orders,
-        catalog=catalog,
-        compute=compute,
+        steps=Steps(stores.orders, catalog, compute, world.clock),
         settings=world.worker,
         clock=world.clock,
         metrics=metrics,

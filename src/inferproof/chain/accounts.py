@@ -7,12 +7,13 @@ Each needs a key of its own: two senders that share a key take each other's numb
 """
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from inferproof.chain.batch import BatchTerms, batch_outcomes, build_batch_tx
 from inferproof.chain.rpc import ChainReceipt
-from inferproof.chain.token import SETTLE_GAS, TokenChain, moves_funds
+from inferproof.chain.token import SETTLE_GAS, PurseKey, TokenChain, moves_funds
 from inferproof.chain.transactions import (
     SignedTx,
     sign_again,
@@ -22,10 +23,15 @@ from inferproof.chain.transactions import (
 )
 from inferproof.errors import PaymentRejected, Reason, Unavailable
 from inferproof.protocol.signature import SigningKey
+from inferproof.together import Together
 from inferproof.types.chain import Fees, ItemOutcome, ItemState, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset, format_units
-from inferproof.types.payment import Authorization, Settlement, SettlementState
+from inferproof.types.payment import Authorization, Purse, Settlement, SettlementState
+
+HEAD_S = 10.0
+"""How old a block number may be that orders are recorded with: older only makes a later search
+for the settlement longer, and nodes limit such searches."""
 
 PLAIN_GAS = 21_000
 """What a transfer of the chain's own coin takes (Yellow Paper, appendix G)."""
@@ -88,6 +94,8 @@ class SettlementAccount:
         self._key = key
         self._confirmations = confirmations
         self._batch = batch
+        self._purse = Together(self._purses)
+        self._seen_head = (0, -HEAD_S)
 
     def __repr__(self) -> str:
         return f"SettlementAccount({self.sender} on {self.asset.network})"
@@ -117,6 +125,24 @@ class SettlementAccount:
         """The holder's balance of the asset, in atomic units."""
         return await self._token.balance(holder)
 
+    async def purse(self, payer: Address, nonce: Digest) -> Purse:
+        """Balance and nonce at once; many who ask at a time are answered by one batch."""
+        return await self._purse((payer, nonce))
+
+    async def _purses(self, wanted: Sequence[PurseKey]) -> Mapping[PurseKey, Purse]:
+        # A node may answer for the nonces before it answers for the block: the block that counts
+        # is from the batch before.
+        now = time.monotonic()
+        head, asked_at = self._seen_head
+        if now > asked_at + HEAD_S:
+            head = await self.head()
+        found, newest = await self._token.purses(wanted)
+        self._seen_head = newest, now
+        return {
+            key: Purse(balance, used, head)
+            for key, (balance, used) in zip(wanted, found, strict=True)
+        }
+
     async def holdings(self) -> tuple[int, int]:
         """What the sender holds: coin for gas in wei, and tokens for refunds in atomic units."""
         coin = await self._token.rpc.native_balance(self.sender)
@@ -137,7 +163,7 @@ class SettlementAccount:
     async def look(self) -> Sight:
         """The chain as it is now, in one request, or in two where blocks must be deep."""
         rpc, sender = self._token.rpc, self.sender.hex
-        newest, spent, pending, tip = await rpc.batch(
+        newest, spent, pending, tip = await rpc.ask_all(
             [
                 ("eth_getBlockByNumber", ["latest", False]),
                 ("eth_getTransactionCount", [sender, "latest"]),
@@ -148,7 +174,7 @@ class SettlementAccount:
         head, deep, spent_deep = int(newest["number"], 16), newest, spent
         if self._confirmations > 1:
             number = hex(max(0, head - self._confirmations + 1))
-            deep, spent_deep = await rpc.batch(
+            deep, spent_deep = await rpc.ask_all(
                 [
                     ("eth_getBlockByNumber", [number, False]),
                     ("eth_getTransactionCount", [sender, number]),
@@ -217,7 +243,7 @@ class SettlementAccount:
 
     async def block_digests(self, numbers: Sequence[int]) -> list[Digest | None]:
         """The digests of the blocks with these numbers; None for one that is not there."""
-        found = await self._token.rpc.batch(
+        found = await self._token.rpc.ask_all(
             [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
         )
         return [None if b is None else Digest(bytes.fromhex(b["hash"][2:])) for b in found]

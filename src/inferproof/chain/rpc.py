@@ -5,6 +5,8 @@ is a typed rejection. Messages name the node by scheme and host only, since the 
 RPC address is often an access key.
 """
 
+import asyncio
+import json
 from asyncio import timeout as time_limit
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from aiohttp import ClientError, ClientResponseError, ClientTimeout
+from aiohttp import ClientError, ClientResponseError, ClientSession, ClientTimeout
 from eth_typing import BlockNumber
 from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.exceptions import (
@@ -21,7 +23,6 @@ from web3.exceptions import (
     TransactionNotFound,
     Web3RPCError,
 )
-from web3.types import RPCEndpoint
 
 from inferproof.chain.abi import revert_reason
 from inferproof.errors import (
@@ -36,6 +37,10 @@ from inferproof.protocol.encoding import keccak256
 from inferproof.types.digest import Address, Digest
 
 T = TypeVar("T")
+RpcCall = tuple[str, Sequence[object]]
+"""A method and its parameters, in JSON's types."""
+MAX_TOGETHER = 100
+"""Calls in one request: what public nodes take."""
 TIMEOUT_S = 10.0
 """A healthy node answers in milliseconds; ten seconds separates a slow one from a dead one."""
 
@@ -60,6 +65,16 @@ class Log:
     address: Address
     topics: tuple[Digest, ...]
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedLog:
+    """An event with its place on the chain. `index` counts the events of its block."""
+
+    log: Log
+    tx: Digest
+    block: int
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +117,8 @@ class Rpc:
             # Repeats would multiply the time limit and could send a transaction twice.
             exception_retry_configuration=None,
         )
+        self._url = url
+        self._session: ClientSession | None = None
         self._web3: Any = AsyncWeb3(self._provider, middleware=[])
 
     def __repr__(self) -> str:
@@ -121,6 +138,9 @@ class Rpc:
     async def close(self) -> None:
         """Ends the connections; the object can be used again and opens new ones."""
         await self._provider.disconnect()
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
 
     async def chain_id(self) -> int:
         """The id that the node gives to its chain."""
@@ -182,17 +202,26 @@ class Rpc:
         return word.rjust(32, b"\0")
 
     async def call(
-        self, to: Address, data: bytes, *, what: str, sender: Address | None = None, gas: int = 0
+        self,
+        to: Address,
+        data: bytes,
+        *,
+        what: str,
+        sender: Address | None = None,
+        gas: int = 0,
+        block: int | None = None,
     ) -> bytes:
-        """What the contract returns, without a transaction. `what` names the call in messages.
+        """What the contract returns, without a transaction. `what` names the call in messages;
+        `block` is the one after which it is asked, by default the newest.
 
         Raises: CallReverted CHAIN_CALL_REVERTED; Unavailable CHAIN_UNREACHABLE,
         CHAIN_RPC_ERROR.
         Soundness: an address without code returns no bytes and does not revert.
         """
         request = _request(to, data, sender, gas)
+        at = "latest" if block is None else block
         return await self._ask(
-            "eth_call", self._web3.eth.call(request, "latest"), bytes, to=to, what=what
+            "eth_call", self._web3.eth.call(request, at), bytes, to=to, what=what
         )
 
     async def estimate_gas(
@@ -261,6 +290,32 @@ class Rpc:
             lambda logs: tuple(Digest(bytes(log["transactionHash"])) for log in logs),
         )
 
+    async def logs(
+        self,
+        address: Address,
+        topics: Sequence[Digest | Sequence[Digest] | None],
+        *,
+        first_block: int,
+        last_block: int,
+    ) -> tuple[PlacedLog, ...]:
+        """The contract's events in these blocks, both ends included, in their order.
+
+        Each of the leading `topics` must be equal, be one of several, or is None for any.
+        Raises: Unavailable CHAIN_RPC_ERROR, also for more blocks or events than the node gives.
+        """
+        return await self._ask(
+            "eth_getLogs",
+            self._web3.eth.get_logs(
+                {
+                    "address": _checksum(address),
+                    "topics": [_topic_filter(topic) for topic in topics],
+                    "fromBlock": first_block,
+                    "toBlock": last_block,
+                }
+            ),
+            lambda logs: tuple(sorted(map(_placed, logs), key=lambda log: (log.block, log.index))),
+        )
+
     async def request(self, method: str, *params: object) -> Any:
         """The result of any other method, as the node gives it: `evm_mine` of a devnet, say.
 
@@ -275,32 +330,81 @@ class Rpc:
             )
         return answer.get("result")
 
-    async def batch(self, calls: Sequence[tuple[str, Sequence[object]]]) -> list[Any]:
-        """The results of many calls in one request, in their order, as the node gives them.
+    async def batch(self, calls: Sequence[RpcCall]) -> list[Any]:
+        """The results of several calls, as the node gives them, in the order of the calls.
 
-        Raises: Unavailable CHAIN_RPC_ERROR for the first call that the node refuses,
-        CHAIN_UNREACHABLE.
+        They go in one request, or in several at once, each of at most MAX_TOGETHER. In place of
+        the result of a call that the node refuses stands the failure, for the caller to raise:
+        CallReverted CHAIN_CALL_REVERTED of an eth_call, else Unavailable CHAIN_RPC_ERROR.
+        Raises: Unavailable CHAIN_UNREACHABLE; CHAIN_RPC_ERROR where the node refuses all as one.
+        Soundness: a node may answer calls of one batch from different blocks.
         """
-        if not calls:
-            return []
-        made = [(RPCEndpoint(method), list(params)) for method, params in calls]
-        answers = await self._bounded(self._provider.make_batch_request(made), _answers)
-        if len(answers) != len(calls):
-            raise self._unreachable(NOT_A_CHAIN)
-        for (method, _), answer in zip(calls, answers, strict=True):
-            if "error" in answer:
-                why = str(answer["error"].get("message", answer["error"]))[:200]
-                raise Unavailable(
-                    Reason.CHAIN_RPC_ERROR, url=self.shown_url, method=method, why=why
-                )
-        return [answer.get("result") for answer in answers]
+        parts = [calls[at : at + MAX_TOGETHER] for at in range(0, len(calls), MAX_TOGETHER)]
+        if len(parts) == 1:
+            return await self._batch(parts[0])
+        answered = await asyncio.gather(*(self._batch(part) for part in parts))
+        return [result for part in answered for result in part]
+
+    async def _batch(self, calls: Sequence[RpcCall]) -> list[Any]:
+        items = [
+            {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            for number, (method, params) in enumerate(calls)
+        ]
+        body = json.dumps(items, separators=(",", ":")).encode()
+        return await self._bounded(
+            self._post(body), lambda answer: self._results(json.loads(answer), calls)
+        )
+
+    async def _post(self, body: bytes) -> bytes:
+        if self._session is None:
+            self._session = ClientSession(
+                timeout=ClientTimeout(total=self._timeout_s),
+                headers={"Content-Type": "application/json"},
+                raise_for_status=True,
+            )
+        async with self._session.post(self._url, data=body) as response:
+            return await response.read()
+
+    def _results(self, answer: Any, calls: Sequence[RpcCall]) -> list[Any]:
+        if isinstance(answer, dict):  # all of it was refused
+            raise self._refused(answer["error"], "a batch of calls", {})
+        by_number = {item["id"]: item for item in answer}
+        found = [(by_number[number], call) for number, call in enumerate(calls)]
+        return [
+            item["result"]
+            if "error" not in item
+            else self._refused(item["error"], method, params[0] if params else None)
+            for item, (method, params) in found
+        ]
+
+    def _refused(self, detail: Any, method: str, request: object) -> InferproofError:
+        told = detail if isinstance(detail, dict) else {"message": detail}
+        why, data = str(told.get("message"))[:200], _hex_bytes(told.get("data"))
+        marks = ("revert", *_EXECUTION_FAILED)
+        if method == "eth_call" and (data or any(mark in why.lower() for mark in marks)):
+            return CallReverted(
+                Reason.CHAIN_CALL_REVERTED,
+                data=data,
+                address=request.get("to") if isinstance(request, dict) else None,
+                call=method,
+                why=revert_reason(data) if data else why,
+            )
+        return Unavailable(Reason.CHAIN_RPC_ERROR, url=self.shown_url, method=method, why=why)
+
+    async def ask_all(self, calls: Sequence[RpcCall]) -> list[Any]:
+        """As `batch`, where each must succeed. Raises: the first failure too."""
+        found = await self.batch(calls) if calls else []
+        for result in found:
+            if isinstance(result, InferproofError):
+                raise result
+        return found
 
     async def receipts(self, txs: Sequence[Digest]) -> dict[Digest, ChainReceipt]:
         """The receipts of those of the transactions that are in a block the node knows.
 
-        Raises: as `batch`.
+        Raises: as `ask_all`.
         """
-        found = await self.batch([("eth_getTransactionReceipt", [tx.hex]) for tx in txs])
+        found = await self.ask_all([("eth_getTransactionReceipt", [tx.hex]) for tx in txs])
         try:
             receipts = [plain_receipt(answer) for answer in found if answer is not None]
         except (ValueError, TypeError, LookupError, InferproofError) as error:
@@ -380,14 +484,7 @@ def _receipt(found: Mapping[str, Any]) -> ChainReceipt:
         block_hash=Digest(bytes(found["blockHash"])),
         gas_used=int(found["gasUsed"]),
         gas_price=int(found["effectiveGasPrice"]),
-        logs=tuple(
-            Log(
-                Address.from_hex(log["address"]),
-                tuple(Digest(bytes(topic)) for topic in log["topics"]),
-                bytes(log["data"]),
-            )
-            for log in found["logs"]
-        ),
+        logs=tuple(_log(log) for log in found["logs"]),
     )
 
 
@@ -416,15 +513,34 @@ def _digest(text: str) -> Digest:
     return Digest(bytes.fromhex(text[2:]))
 
 
-def _answers(answers: Any) -> list[dict[str, Any]]:
-    """Raises: TypeError for one answer to many questions, which is a refusal of them all."""
-    if not isinstance(answers, list):
-        raise TypeError("the node does not answer to many calls at once")
-    return [dict(answer) for answer in answers]
+def _log(found: Mapping[str, Any]) -> Log:
+    return Log(
+        Address.from_hex(found["address"]),
+        tuple(Digest(bytes(topic)) for topic in found["topics"]),
+        bytes(found["data"]),
+    )
+
+
+def _placed(found: Mapping[str, Any]) -> PlacedLog:
+    return PlacedLog(
+        _log(found),
+        Digest(bytes(found["transactionHash"])),
+        int(found["blockNumber"]),
+        int(found["logIndex"]),
+    )
+
+
+def _topic_filter(topic: Digest | Sequence[Digest] | None) -> str | list[str] | None:
+    if topic is None or isinstance(topic, Digest):
+        return None if topic is None else topic.hex
+    return [one.hex for one in topic]
 
 
 def _revert_data(error: ContractLogicError) -> bytes:
-    data = error.data
+    return _hex_bytes(error.data)
+
+
+def _hex_bytes(data: object) -> bytes:
     if not isinstance(data, str) or not data.startswith("0x"):
         return b""
     try:

@@ -89,6 +89,9 @@ TAKEN_BACK = frozenset({Transition.UNSETTLED, Transition.UNREFUNDED, Transition.
 FINAL = frozenset({JobState.DONE, JobState.REFUNDED, JobState.VOID})
 """States that nothing leaves, but for a refund whose block the chain took back."""
 
+WORKABLE = frozenset({JobState.RESERVED, JobState.SETTLING, JobState.QUEUED, JobState.RUNNING})
+"""States in which a job may be computed; it is finished in RUNNING alone."""
+
 UNPAID = frozenset({JobState.RESERVED, JobState.SETTLING, JobState.WITHDRAWN, JobState.VOID})
 """States in which the buyer's money was not taken, as far as is known."""
 

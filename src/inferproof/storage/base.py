@@ -34,6 +34,7 @@ class Order:
     `salt` is drawn by the gateway for the input commitment; `nonce_salt` is the buyer's, where
     it bound the payment's nonce to the request. `first_block` is the newest block
     at the pre-check that found the authorization unused: no settlement of it is older.
+    `api_key` is the id of the key that the order came with.
     """
 
     job_id: Digest
@@ -51,6 +52,16 @@ class Order:
     first_block: int
     created_at: int
     deadline: int
+    api_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRoom:
+    """How many jobs may wait (reserved, settling, queued or running): in all, and of one payer or
+    one API key."""
+
+    total: int
+    each: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +109,31 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptProof:
+    """A proof file that was made for a job and not published yet. `blob` names it in the blob
+    store; `timings` are of the attempt that made it."""
+
+    blob: Digest
+    timings: tuple[StageTime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The steps of a job that need not be done again: what its claims got done so far.
+
+    `proof` was made and may not have been verified; `answer` was verified, stored and signed.
+    """
+
+    proof: KeptProof | None = None
+    answer: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """An order and all that has happened to it.
 
     `fence` counts the claims; only the holder of the newest may publish. `lease_until` is
-    present while a worker holds the job.
+    present while a worker holds the job, also one that computes ahead of the settlement.
     """
 
     order: Order
@@ -149,6 +180,22 @@ class Owed:
 
     count: int
     failing: int
+
+
+PurseKey = tuple[str, Address, Address]
+"""Network (CAIP-2), token, payer: what a balance belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What was accepted and is not over: `waiting` jobs are reserved, settling, queued or running.
+
+    `unsettled` has the amounts, by nonce, of each payer's payments whose jobs are reserved,
+    settling or withdrawn: they may still settle.
+    """
+
+    waiting: int
+    unsettled: Mapping[PurseKey, Mapping[Digest, int]]
 
 
 class OutboxKind(StrEnum):
@@ -298,12 +345,16 @@ class OrderBook(Protocol):
     Conflict FENCE_STALE where another worker claimed the job since, NotFound JOB_UNKNOWN.
     """
 
-    async def reserve(self, order: Order) -> Reservation:
+    async def reserve(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
         """The job of this order: a new one, RESERVED, or the one this payment already bought,
         which may have another job id where request or salt were other ones.
 
+        With `room` a new job is only made while it has room, which is decided as it is made: in
+        one process the limits are exact. Several on one database may pass them by what the others
+        made in the last second.
         Raises: Conflict PAYMENT_REPLAYED when the payment is reserved for another request or on
-        other terms; Conflict PAYMENT_ID_REUSED when the payer's payment id is.
+        other terms; Conflict PAYMENT_ID_REUSED when the payer's payment id is; Unavailable
+        QUEUE_FULL; TooMany QUEUE_SHARE_FULL.
         """
         ...
 
@@ -323,22 +374,15 @@ class OrderBook(Protocol):
     async def find_payment_id(self, payer: Address, payment_id: str) -> Job | None: ...
 
     async def in_state(self, state: JobState, *, limit: int) -> Sequence[Job]:
-        """The oldest jobs in this state."""
+        """The first jobs in this state, in the order of `claim`."""
         ...
 
     async def depth(self) -> Mapping[JobState, int]:
         """How many jobs are in each state."""
         ...
 
-    async def unsettled(
-        self, network: Network, token: Address, payer: Address
-    ) -> Mapping[Digest, int]:
-        """Amounts, by nonce, of the payer's payments whose jobs are reserved, settling or
-        withdrawn: they may still settle."""
-        ...
-
-    async def waiting(self) -> int:
-        """How many jobs are reserved, settling, queued or running."""
+    async def backlog(self) -> Backlog:
+        """What was accepted and is not over. It takes as long as there is of it."""
         ...
 
     async def figures(self) -> Figures:
@@ -489,16 +533,47 @@ class OrderBook(Protocol):
 
     # work
 
+    async def runnable(self, *, now: int) -> bool:
+        """Whether `claim` would find a job. Cheap, and it writes nothing."""
+        ...
+
     async def claim(self, *, now: int, lease_until: int) -> Job | None:
-        """QUEUED → RUNNING for the oldest job, with the next fence; None when none waits."""
+        """QUEUED → RUNNING for the job whose turn it is, with the next fence; None when none waits.
+
+        Payers take turns: the first waiting job of each comes before the second of any, as far
+        as they waited at the same time. The jobs of one payer keep their order.
+        A job that a worker computes ahead of its settlement is left to it while its lease lasts.
+        """
+        ...
+
+    async def claim_early(self, *, lease_until: int) -> Job | None:
+        """A lease, with the next fence, on the oldest job that is reserved or settling and that
+        nobody claimed before; None when there is none. No transition: such a job can be computed
+        and cannot be finished."""
+        ...
+
+    async def leave_early(self, job_id: Digest, fence: int) -> None:
+        """Ends the lease of `claim_early`. Raises: Conflict FENCE_STALE when it was lost."""
         ...
 
     async def heartbeat(self, job_id: Digest, fence: int, *, lease_until: int) -> None:
         """A longer lease. Raises: Conflict FENCE_STALE when the lease was lost."""
         ...
 
-    async def release(self, job_id: Digest, fence: int, *, now: int) -> Job:
-        """RUNNING → QUEUED."""
+    async def checkpoint(
+        self, job_id: Digest, fence: int, done: KeptProof | Answer, *, now: int
+    ) -> None:
+        """Keeps what a step gave, in place of what an earlier claim kept of it, until the job
+        ends. Raises: Conflict FENCE_STALE when the lease was lost."""
+        ...
+
+    async def kept(self, job_id: Digest) -> Kept:
+        """What the claims of this job kept; nothing for a job that ended."""
+        ...
+
+    async def release(self, job_id: Digest, fence: int, *, now: int, counts: bool = True) -> Job:
+        """RUNNING → QUEUED. Where it does not count, the attempt is as if it had not been made:
+        a worker that is told to stop is no fault of the job."""
         ...
 
     async def finish(self, job_id: Digest, fence: int, answer: Answer, *, now: int) -> Job:

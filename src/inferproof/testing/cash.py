@@ -11,7 +11,7 @@ and a real chain to the same ones:
 - a block may be taken back, with all that happened in it
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +20,11 @@ from inferproof.protocol.authorization import check_signature
 from inferproof.protocol.encoding import Json, canonical_json, keccak256, parse_canonical_json
 from inferproof.protocol.fields import Fields
 from inferproof.protocol.receipt import authorization_json, read_authorization
+from inferproof.types.books import Transfer
 from inferproof.types.chain import Fees, ItemOutcome, ItemState, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
-from inferproof.types.payment import Authorization
+from inferproof.types.payment import Authorization, Purse
 
 _MAX_RAW = 1 << 20
 _KEPT_BLOCKS = 64
@@ -75,6 +76,7 @@ class CashLedger:
         self._mined_at = clock()
         self.balances: dict[Address, int] = {}
         self.used: dict[tuple[Address, Digest], CashInclusion | None] = {}
+        self.transfers: list[Transfer] = []
         self.included: dict[Digest, CashInclusion] = {}
         self.next_nonce: dict[Address, int] = {}
         self.waiting: dict[tuple[Address, int], CashTransaction] = {}
@@ -126,6 +128,7 @@ class CashLedger:
             dict(self.used),
             dict(self.included),
             dict(self.next_nonce),
+            list(self.transfers),
             self._mined_at,
         )
         self._before.pop(self.block + 1 - _KEPT_BLOCKS, None)
@@ -146,9 +149,9 @@ class CashLedger:
     def take_back(self, depth: int) -> None:
         """Undoes the newest blocks, as a reorganisation does; what was in them is forgotten."""
         first = self.block - depth + 1
-        self.balances, self.used, self.included, self.next_nonce, self._mined_at = self._before[
-            first
-        ]
+        before = self._before[first]
+        self.balances, self.used, self.included = before[:3]
+        self.next_nonce, self.transfers, self._mined_at = before[3:]
         for number in range(first, self.block + 1):
             self._before.pop(number, None)
             del self.hashes[number]
@@ -172,13 +175,13 @@ class CashLedger:
         if fields.has("authorizations"):
             batch = fields.nested_list("authorizations", read_authorization)
             for item in batch:
-                items[item.nonce] = self._settle(item, alone=len(batch) == 1)
+                items[item.nonce] = self._settle(transaction.tx, item, alone=len(batch) == 1)
             succeeded = len(batch) > 1 or all(
                 outcome.state is ItemState.SETTLED for outcome in items.values()
             )
         elif fields.has("to"):
             to, amount = fields.address("to"), fields.amount("amount")
-            succeeded = self._transfer(transaction.sender, to, amount)
+            succeeded = self._transfer(transaction.tx, transaction.sender, to, amount)
         else:
             succeeded = True
         inclusion = CashInclusion(
@@ -189,18 +192,18 @@ class CashLedger:
                 self.used[outcome.authorization.payer, item_nonce] = inclusion
         return inclusion
 
-    def _settle(self, item: Authorization, *, alone: bool) -> ItemOutcome:
+    def _settle(self, tx: Digest, item: Authorization, *, alone: bool) -> ItemOutcome:
         if item.nonce in self.untried and not alone:
             return ItemOutcome(item, ItemState.NOT_TRIED)
         if item.nonce in self.short_of_gas and not alone:
             return ItemOutcome(item, ItemState.REFUSED, "", may_lack_gas=True)
-        if self._transfer_authorized(item):
+        if self._transfer_authorized(tx, item):
             # Seen by the items after it.
             self.used[item.payer, item.nonce] = None
             return ItemOutcome(item, ItemState.SETTLED)
         return ItemOutcome(item, ItemState.REFUSED, "refused")
 
-    def _transfer_authorized(self, authorization: Authorization) -> bool:
+    def _transfer_authorized(self, tx: Digest, authorization: Authorization) -> bool:
         try:
             check_signature(authorization)
         except InferproofError:
@@ -208,19 +211,62 @@ class CashLedger:
         return (
             authorization.valid_after < self._clock() < authorization.valid_before
             and (authorization.payer, authorization.nonce) not in self.used
-            and self._transfer(authorization.payer, authorization.payee, authorization.amount)
+            and self._transfer(
+                tx,
+                authorization.payer,
+                authorization.payee,
+                authorization.amount,
+                authorization.nonce,
+            )
         )
 
-    def _transfer(self, payer: Address, payee: Address, amount: int) -> bool:
+    def _transfer(
+        self, tx: Digest, payer: Address, payee: Address, amount: int, nonce: Digest | None = None
+    ) -> bool:
         if self.balances.get(payer, 0) < amount:
             return False
         self.balances[payer] = self.balances.get(payer, 0) - amount
         self.credit(payee, amount)
+        index = len(self.transfers)
+        self.transfers.append(Transfer(tx, self.block, index, payer, payee, amount, nonce))
         return True
 
 
 def _replaces(new: CashTransaction, old: CashTransaction) -> bool:
     return new.fees.cap * 10 >= old.fees.cap * 11 and new.fees.tip * 10 >= old.fees.tip * 11
+
+
+class CashBooks:
+    """The books' view of a ledger. Implements services.books.base.BookChain."""
+
+    def __init__(self, ledger: CashLedger) -> None:
+        self._ledger = ledger
+
+    @property
+    def asset(self) -> Asset:
+        return self._ledger.asset
+
+    async def last_block(self) -> int:
+        self._ledger.require_up()
+        return max(0, self._ledger.block - self._ledger.confirmations + 1)
+
+    async def balance(self, holder: Address, block: int) -> int:
+        self._ledger.require_up()
+        since = [moved for moved in self._ledger.transfers if moved.block > block]
+        gained = sum(moved.amount for moved in since if moved.recipient == holder)
+        lost = sum(moved.amount for moved in since if moved.sender == holder)
+        return self._ledger.balances.get(holder, 0) - gained + lost
+
+    async def transfers(
+        self, accounts: Iterable[Address], first: int, last: int
+    ) -> Sequence[Transfer]:
+        self._ledger.require_up()
+        ours = frozenset(accounts)
+        return [
+            moved
+            for moved in self._ledger.transfers
+            if first <= moved.block <= last and ours & {moved.sender, moved.recipient}
+        ]
 
 
 class CashChain:
@@ -254,6 +300,11 @@ class CashChain:
     async def balance(self, holder: Address) -> int:
         self._ledger.require_up()
         return self._ledger.balances.get(holder, 0)
+
+    async def purse(self, payer: Address, nonce: Digest) -> Purse:
+        head = await self.head()
+        used = await self.authorization_used(payer, nonce)
+        return Purse(await self.balance(payer), used, head)
 
     async def authorization_used(self, payer: Address, nonce: Digest) -> bool:
         self._ledger.require_up()

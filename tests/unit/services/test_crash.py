@@ -40,6 +40,9 @@ WRITES = frozenset(
         "take_back",
         "unwatch",
         "claim",
+        "claim_early",
+        "leave_early",
+        "checkpoint",
         "release",
         "finish",
         "give_up",
@@ -97,14 +100,14 @@ def watched(world: World, stores: Stores, boundary: Boundary) -> Services:
     world.seen_by_settler = lambda chain: Watched(chain, boundary, frozenset({"submit"}))
     services = build(world, Stores(stores.database, orders, stores.models, stores.verifications))
     world.seen_by_settler = lambda chain: chain
-    put = services.worker._compute.blobs.put
+    put = services.worker._steps.compute.blobs.put
 
     def watched_put(data: bytes) -> Any:
         name = put(data)
         boundary.passed("after blob")
         return name
 
-    services.worker._compute.blobs.put = watched_put  # type: ignore[method-assign]
+    services.worker._steps.compute.blobs.put = watched_put  # type: ignore[method-assign]
     return services
 
 

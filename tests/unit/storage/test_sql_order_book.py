@@ -4,12 +4,16 @@ import pytest
 from order_book_suite import (
     TestBatches,
     TestCancelling,
+    TestCheckpoints,
+    TestEarlyStart,
     TestHistory,
     TestLifeCycle,
     TestOutbox,
     TestRefunds,
     TestReserving,
+    TestRoom,
     TestTakenBack,
+    TestTurns,
     TestWork,
 )
 
@@ -18,12 +22,16 @@ from inferproof.testing.memory_store import Stores
 __all__ = [
     "TestBatches",
     "TestCancelling",
+    "TestCheckpoints",
+    "TestEarlyStart",
     "TestHistory",
     "TestLifeCycle",
     "TestOutbox",
     "TestRefunds",
     "TestReserving",
+    "TestRoom",
     "TestTakenBack",
+    "TestTurns",
     "TestWork",
 ]
 

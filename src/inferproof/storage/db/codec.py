@@ -2,18 +2,19 @@
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Row, Select, select
 
-from inferproof.protocol.encoding import canonical_json
 from inferproof.protocol.fields import Fields
 from inferproof.protocol.quote import quote_json, read_quote
 from inferproof.storage.base import (
     Answer,
     Failure,
     Job,
+    Kept,
+    KeptProof,
     ModelEstimate,
     ModelRecord,
     ModelStatus,
@@ -33,6 +34,7 @@ from inferproof.storage.base import (
 )
 from inferproof.storage.db.tables import (
     answers,
+    checkpoints,
     jobs,
     models,
     outbox,
@@ -41,6 +43,7 @@ from inferproof.storage.db.tables import (
     settlements,
     verifications,
 )
+from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Network
 from inferproof.types.payment import Authorization, Quote, Settlement, SettlementState
@@ -49,48 +52,62 @@ from inferproof.types.tensor import FixedTensor
 
 Values = dict[str, Any]
 
+PROOF, ANSWER = "proof", "answer"
+"""Steps that are kept, as checkpoints call them."""
+
 
 def reservation_values(order: Order) -> Values:
-    """The row of payment_reservations that an order makes."""
+    """The row of payment_reservations that an order makes, in the database's own types."""
     payment = order.payment
     return {
         "network": payment.asset.network.caip2,
-        "token": payment.asset.address,
-        "payer": payment.payer,
-        "nonce": payment.nonce,
-        "job_id": order.job_id,
-        "request_digest": order.request_digest,
+        "token": payment.asset.address.hex,
+        "payer": payment.payer.hex,
+        "nonce": payment.nonce.hex,
+        "job_id": order.job_id.hex,
+        "request_digest": order.request_digest.hex,
         "payment_id": order.payment_id,
-        "payee": payment.payee,
-        "amount": payment.amount,
-        "valid_after": payment.valid_after,
-        "valid_before": payment.valid_before,
+        "payee": payment.payee.hex,
+        "amount": str(payment.amount),
+        "valid_after": str(payment.valid_after),
+        "valid_before": str(payment.valid_before),
         "signature": payment.signature,
         "created_at": order.created_at,
     }
 
 
-def job_values(order: Order) -> Values:
-    """The row of jobs that an order makes."""
+def job_values(order: Order, turn: int) -> Values:
+    """The row of jobs that an order makes, in the database's own types."""
     return {
-        "job_id": order.job_id,
+        "job_id": order.job_id.hex,
         "state": JobState.RESERVED.value,
         "model_id": order.model_id,
         "model_version": order.model_version,
-        "model_commitment": order.model_commitment,
+        "model_commitment": order.model_commitment.hex,
         "method": order.request.method,
         "path": order.request.path,
         "body": order.request.body,
-        "request_digest": order.request_digest,
-        "quote": canonical_json(quote_json(order.quote)).decode(),
+        "request_digest": order.request_digest.hex,
+        "quote": json.dumps(quote_json(order.quote), sort_keys=True, separators=(",", ":")),
         "quote_signature": order.quote_signature,
         "salt": order.salt,
-        "nonce_salt": order.nonce_salt,
+        "nonce_salt": None if order.nonce_salt is None else order.nonce_salt.hex,
         "first_block": order.first_block,
         "attempts": 0,
         "fence": 0,
         "deadline": order.deadline,
         "created_at": order.created_at,
+        "updated_at": order.created_at,
+        "turn": turn,
+        "api_key": order.api_key,
+    }
+
+
+def settlement_values(order: Order) -> Values:
+    """The row of settlements that an order makes, in the database's own types."""
+    return {
+        "job_id": order.job_id.hex,
+        "state": SettlementState.PENDING.value,
         "updated_at": order.created_at,
     }
 
@@ -103,8 +120,51 @@ def answer_values(answer: Answer) -> Values:
         "proof_blob": answer.proof_blob,
         "verifier_blob": answer.verifier_blob,
         "receipt": answer.receipt,
-        "timings": json.dumps([[t.stage, t.microseconds] for t in answer.timings]),
+        "timings": _encode_timings(answer.timings),
     }
+
+
+def checkpoint_values(done: KeptProof | Answer) -> Values:
+    """The row of checkpoints that a step makes, without its job and its claim."""
+    if isinstance(done, KeptProof):
+        return {"step": PROOF, "blob": done.blob, "value": _encode_timings(done.timings)}
+    values = answer_values(done)
+    plain = {
+        **values,
+        "proof_digest": done.proof_digest.hex,
+        "proof_blob": done.proof_blob.hex,
+        "verifier_blob": done.verifier_blob.hex,
+        "receipt": done.receipt.hex(),
+    }
+    return {"step": ANSWER, "blob": done.proof_blob, "value": json.dumps(plain)}
+
+
+def kept_of_rows(rows: Iterable[Row[Any]]) -> Kept:
+    """What the rows of checkpoints of one job hold."""
+    c, proof, answer = checkpoints.c, None, None
+    for row in rows:
+        m = row._mapping
+        if m[c.step] == PROOF:
+            proof = KeptProof(m[c.blob], _decode_timings(m[c.value]))
+        elif m[c.step] == ANSWER:
+            plain = json.loads(m[c.value])
+            answer = Answer(
+                outputs=decode_outputs(plain["outputs"]),
+                proof_digest=Digest.from_hex(plain["proof_digest"]),
+                proof_blob=Digest.from_hex(plain["proof_blob"]),
+                verifier_blob=Digest.from_hex(plain["verifier_blob"]),
+                receipt=bytes.fromhex(plain["receipt"]),
+                timings=_decode_timings(plain["timings"]),
+            )
+    return Kept(proof, answer)
+
+
+def _encode_timings(timings: tuple[StageTime, ...]) -> str:
+    return json.dumps([[t.stage, t.microseconds] for t in timings])
+
+
+def _decode_timings(text: str) -> tuple[StageTime, ...]:
+    return tuple(StageTime(stage, us) for stage, us in json.loads(text))
 
 
 def failure_values(failure: Failure) -> Values:
@@ -192,6 +252,7 @@ def _order(m: Mapping[Any, Any]) -> Order:
         first_block=m[jobs.c.first_block],
         created_at=m[jobs.c.created_at],
         deadline=m[jobs.c.deadline],
+        api_key=m[jobs.c.api_key],
     )
 
 
@@ -235,7 +296,7 @@ def _answer(m: Mapping[Any, Any]) -> Answer | None:
         proof_blob=m[c.proof_blob],
         verifier_blob=m[c.verifier_blob],
         receipt=m[c.receipt],
-        timings=tuple(StageTime(stage, us) for stage, us in json.loads(m[c.timings])),
+        timings=_decode_timings(m[c.timings]),
     )
 
 

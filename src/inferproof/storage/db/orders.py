@@ -2,20 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.errors import Conflict, NotFound, Reason
+from inferproof.errors import InferproofError, NotFound, Reason
 from inferproof.protocol.lifecycle import Transition
 from inferproof.storage.base import (
     Answer,
+    Backlog,
     Failure,
     Figures,
     Job,
     JobEvent,
+    Kept,
+    KeptProof,
     Order,
+    QueueRoom,
     Reservation,
 )
+from inferproof.storage.db import work
 from inferproof.storage.db.codec import (
     answer_values,
     failure_values,
@@ -26,22 +31,20 @@ from inferproof.storage.db.engine import Database
 from inferproof.storage.db.events import histories
 from inferproof.storage.db.figures import FiguresReader
 from inferproof.storage.db.intake import (
-    PayerKey,
     PaymentKey,
+    backlog,
     find_payments,
     payment_key,
-    unsettled,
-    waiting,
 )
 from inferproof.storage.db.money import SqlSettlements
 from inferproof.storage.db.reservations import reserve
+from inferproof.storage.db.room import IN_TURN, Room
 from inferproof.storage.db.tables import (
     answers,
     jobs,
     models,
     payment_reservations,
 )
-from inferproof.storage.db.together import Together
 from inferproof.storage.db.transitions import (
     cancel,
     count_for_model,
@@ -49,9 +52,9 @@ from inferproof.storage.db.transitions import (
     owe_refund,
     read_job,
 )
+from inferproof.together import Together
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
-from inferproof.types.money import Network
 from inferproof.types.payment import Authorization
 
 RECOVERY_LIMIT = 256
@@ -64,13 +67,17 @@ class SqlOrderBook(SqlSettlements):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._find_payment = Together(self._payments)
-        self._unsettled = Together(self._unsettled_of)
-        self._waiting = Together(self._count)
+        self._room = Room()
         self._figures = FiguresReader()
         self._histories = Together(self._events_of)
 
-    async def reserve(self, order: Order) -> Reservation:
-        return await self._db.write_item(reserve, order)
+    async def reserve(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
+        return await self._db.write_item(self._reserve, (order, room))
+
+    async def _reserve(
+        self, connection: AsyncConnection, asked: Sequence[tuple[Order, QueueRoom | None]]
+    ) -> Sequence[Reservation | InferproofError]:
+        return await reserve(connection, asked, self._room)
 
     # -- questions --------------------------------------------------------------------------
 
@@ -116,13 +123,8 @@ class SqlOrderBook(SqlSettlements):
 
         return await self._db.read(ask)
 
-    async def unsettled(
-        self, network: Network, token: Address, payer: Address
-    ) -> Mapping[Digest, int]:
-        return await self._unsettled((network.caip2, token, payer))
-
-    async def waiting(self) -> int:
-        return await self._waiting(None)
+    async def backlog(self) -> Backlog:
+        return await self._db.read(backlog)
 
     async def figures(self) -> Figures:
         return await self._db.read(self._figures)
@@ -136,21 +138,13 @@ class SqlOrderBook(SqlSettlements):
     async def _payments(self, keys: Sequence[PaymentKey]) -> Mapping[PaymentKey, Job | None]:
         return await self._db.read(lambda connection: find_payments(connection, keys))
 
-    async def _unsettled_of(
-        self, keys: Sequence[PayerKey]
-    ) -> Mapping[PayerKey, Mapping[Digest, int]]:
-        return await self._db.read(lambda connection: unsettled(connection, keys))
-
-    async def _count(self, _: Sequence[None]) -> Mapping[None, int]:
-        return {None: await self._db.read(waiting)}
-
     async def _first(self, *conditions: ColumnElement[bool]) -> Job | None:
         found = await self._some(*conditions, limit=1)
         return found[0] if found else None
 
     async def _some(self, *conditions: ColumnElement[bool], limit: int) -> Sequence[Job]:
         async def ask(connection: AsyncConnection) -> Sequence[Job]:
-            query = select_jobs().where(*conditions).order_by(jobs.c.number).limit(limit)
+            query = select_jobs().where(*conditions).order_by(*IN_TURN).limit(limit)
             return [job_of_row(row) for row in await connection.execute(query)]
 
         return await self._db.read(ask)
@@ -162,50 +156,39 @@ class SqlOrderBook(SqlSettlements):
 
     # -- work -------------------------------------------------------------------------------
 
+    async def runnable(self, *, now: int) -> bool:
+        return await self._db.read(lambda connection: work.runnable(connection, now))
+
     async def claim(self, *, now: int, lease_until: int) -> Job | None:
-        async def change(connection: AsyncConnection) -> Job | None:
-            job_id = await connection.scalar(
-                select(jobs.c.job_id)
-                .where(jobs.c.state == JobState.QUEUED.value)
-                .order_by(jobs.c.number)
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            )
-            if job_id is None:
-                return None
+        return await self._db.write(lambda c: work.claim(c, now, lease_until))
+
+    async def claim_early(self, *, lease_until: int) -> Job | None:
+        return await self._db.write(lambda c: work.claim_early(c, lease_until))
+
+    async def leave_early(self, job_id: Digest, fence: int) -> None:
+        await self._db.write(lambda c: work.leave_early(c, job_id, fence))
+
+    async def heartbeat(self, job_id: Digest, fence: int, *, lease_until: int) -> None:
+        await self._db.write(lambda c: work.heartbeat(c, job_id, fence, lease_until))
+
+    async def checkpoint(
+        self, job_id: Digest, fence: int, done: KeptProof | Answer, *, now: int
+    ) -> None:
+        await self._db.write(lambda c: work.checkpoint(c, job_id, fence, done, now))
+
+    async def kept(self, job_id: Digest) -> Kept:
+        return await self._db.read(lambda connection: work.kept(connection, job_id))
+
+    async def release(self, job_id: Digest, fence: int, *, now: int, counts: bool = True) -> Job:
+        async def change(connection: AsyncConnection) -> Job:
             await move(
                 connection,
                 job_id,
-                Transition.CLAIM,
+                Transition.RELEASE,
                 now=now,
-                fence=jobs.c.fence + 1,
-                attempts=jobs.c.attempts + 1,
-                lease_until=lease_until,
-            )
-            return await read_job(connection, job_id)
-
-        return await self._db.write(change)
-
-    async def heartbeat(self, job_id: Digest, fence: int, *, lease_until: int) -> None:
-        async def change(connection: AsyncConnection) -> None:
-            result = await connection.execute(
-                update(jobs)
-                .where(
-                    jobs.c.job_id == job_id,
-                    jobs.c.fence == fence,
-                    jobs.c.state == JobState.RUNNING.value,
-                )
-                .values(lease_until=lease_until)
-            )
-            if result.rowcount != 1:
-                raise Conflict(Reason.FENCE_STALE, fence=fence, job=job_id)
-
-        await self._db.write(change)
-
-    async def release(self, job_id: Digest, fence: int, *, now: int) -> Job:
-        async def change(connection: AsyncConnection) -> Job:
-            await move(
-                connection, job_id, Transition.RELEASE, now=now, held=fence, lease_until=None
+                held=fence,
+                lease_until=None,
+                **({} if counts else {"attempts": jobs.c.attempts - 1}),
             )
             return await read_job(connection, job_id)
 
@@ -213,7 +196,7 @@ class SqlOrderBook(SqlSettlements):
 
     async def finish(self, job_id: Digest, fence: int, answer: Answer, *, now: int) -> Job:
         async def change(connection: AsyncConnection) -> Job:
-            await move(connection, job_id, Transition.FINISH, now=now, held=fence, lease_until=None)
+            await move(connection, job_id, Transition.FINISH, now=now, held=fence)
             values = answer_values(answer)
             await connection.execute(
                 insert(answers).values(job_id=job_id, created_at=now, **values)
@@ -238,7 +221,6 @@ class SqlOrderBook(SqlSettlements):
                 Transition.GIVE_UP,
                 now=now,
                 held=fence,
-                lease_until=None,
                 **failure_values(failure),
             )
             await owe_refund(connection, job_id, now)

@@ -262,11 +262,8 @@ async def watch(connection: AsyncConnection, network: Network, block: BlockRef) 
 
     Soundness: if the older one was taken back, all that is known to be in either is undone.
     """
-    await connection.execute(
-        insert_new(connection, watched_blocks).values(
-            network=network.caip2, block=block.number, hash=block.digest
-        )
-    )
+    row = {"network": network.caip2, "block": block.number, "hash": block.digest.hex}
+    await insert_new(connection, watched_blocks, [row], returning="block")
 
 
 async def _read(connection: AsyncConnection, number: int) -> OutboxItem:

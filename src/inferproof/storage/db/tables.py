@@ -11,8 +11,10 @@
 | outbox_raws | a signed transaction with that number, stored before it is sent |
 | outbox_jobs | a job whose money the transaction moves |
 | watched_blocks | a block that money was believed to be in, until it is deep |
+| checkpoints | a step of an unfinished job that need not be done again |
 | answers | the result of a finished job |
 | verifications | a verification made here |
+| api_keys | a key that a caller is known and limited by |
 
 Digests and addresses are kept as their text, so that an operator can query them. Amounts of a
 payment are decimal text: no SQL number is exact over all of uint256 everywhere.
@@ -35,6 +37,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 from inferproof.types.digest import Address, Digest
@@ -165,7 +168,9 @@ jobs = Table(
     Column("failure_code", String(64)),
     Column("failure_message", Words),
     Column("failure_facts", Text),
-    Index(None, "state", "number"),
+    Column("turn", BigInteger, nullable=False, server_default=text("0")),
+    Column("api_key", String(16)),
+    Index(None, "state", "turn", "number"),
 )
 
 job_events = Table(
@@ -274,6 +279,17 @@ watched_blocks = Table(
     Column("hash", DigestText, nullable=False),
 )
 
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    _job(primary_key=True),
+    Column("step", String(16), primary_key=True),
+    Column("fence", BigInteger, nullable=False),
+    Column("blob", DigestText),
+    Column("value", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
 answers = Table(
     "answers",
     metadata,
@@ -300,4 +316,15 @@ verifications = Table(
     Column("reason", String(64)),
     Column("message", Words),
     Column("steps", Text, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("digest", DigestText, nullable=False),
+    Column("label", Words, nullable=False),
+    Column("factor", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
 )

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, NotFound, Reason
-from inferproof.protocol.lifecycle import Transition, after, sources
+from inferproof.protocol.lifecycle import WORKABLE, Transition, after, sources
 from inferproof.storage.base import Failure, Job, RefundState, SettlementStep
 from inferproof.storage.db.codec import failure_values, job_of_row, select_jobs
 from inferproof.storage.db.dialect import given_rows
 from inferproof.storage.db.events import Step, record_steps
-from inferproof.storage.db.tables import jobs, models, refunds, settlements
+from inferproof.storage.db.tables import checkpoints, jobs, models, refunds, settlements
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 
@@ -39,6 +39,9 @@ async def move(
     if held is not None and held != fence:
         raise Conflict(Reason.FENCE_STALE, fence=held, job=job_id)
     following = after(JobState(state), transition)
+    if following not in WORKABLE:
+        values["lease_until"] = None
+        await connection.execute(delete(checkpoints).where(checkpoints.c.job_id == job_id))
     result = await connection.execute(
         update(jobs)
         .where(jobs.c.job_id == job_id, jobs.c.state == state, jobs.c.fence == fence)
@@ -60,7 +63,6 @@ async def cancel(
         Transition.CANCEL,
         now=now,
         fence=jobs.c.fence + 1,
-        lease_until=None,
         **failure_values(failure),
     )
     if before is JobState.RUNNING and not running:
@@ -104,6 +106,13 @@ async def move_many(
         .returning(jobs.c.job_id, jobs.c.state)
     )
     states = {job_id: JobState(state) for job_id, state in moved}
+    over = [job_id for job_id, state in states.items() if state not in WORKABLE]
+    if over:
+        ended = these(connection, over)
+        await connection.execute(
+            update(jobs).where(jobs.c.job_id.in_(ended)).values(lease_until=None)
+        )
+        await connection.execute(delete(checkpoints).where(checkpoints.c.job_id.in_(ended)))
     if states:
         steps = [Step(job_id, transition.value, state, now) for job_id, state in states.items()]
         await record_steps(connection, steps)
