@@ -72,7 +72,7 @@ async def test_a_shallow_block_is_not_yet_inclusion(
     signed = await careful.sign_settlement([authorization], sight.pending, sight.fees)
     await careful.submit(signed.raw)
     shallow = await careful.look()
-    assert (shallow.spent, shallow.spent_deep) == (signed.nonce + 1, signed.nonce)
+    assert shallow.spent_deep <= signed.nonce < shallow.spent
     with rejects(
         Reason.TX_NOT_CONFIRMED,
         f"transaction {signed.tx} is 1 blocks deep, 3 are required",
