@@ -51,7 +51,7 @@ from inferproof.reporting import open_reports, open_tracer, traced
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
 from inferproof.services.catalog import Catalog
-from inferproof.services.gateway.base import Gateway, GatewaySettings, ModelView
+from inferproof.services.gateway.base import CancelPolicy, Gateway, GatewaySettings, ModelView
 from inferproof.services.gateway.intake import Intake
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.service import GatewayService
@@ -131,6 +131,7 @@ async def build(
             longest_payment_s=2 * settings.payment_timeout_s,
             queue_limit=settings.queue_limit,
             deadline_s=settings.deadline_s,
+            cancel=CancelPolicy(settings.cancel),
         )
         gateway = _gateway(stores, systems, checkers, account, key, terms, metrics, bell)
         settler = Settler(
@@ -155,7 +156,11 @@ async def build(
                 clock=_clock,
                 time_limit_s=settings.prove_limit_s,
             ),
-            settings=WorkerSettings(concurrency=settings.workers),
+            settings=WorkerSettings(
+                concurrency=settings.workers,
+                # Proving and its verification are ended by their own limit; this is for the rest.
+                longest_s=2 * settings.prove_limit_s + 300,
+            ),
             clock=_clock,
             metrics=metrics,
             bell=bell,

@@ -433,6 +433,10 @@ class Reason(Enum):
     SETTLEMENT_EXPIRED = "the authorization ended at {valid_before} before it was sent"
 
     # -- cancelling, notifying, repeating (protocol/, services/) ---------------------------------
+    JOB_CANCELLED = "the payer cancelled the job"
+    CANCEL_SIGNATURE = "the cancellation is not signed by the job's payer {payer}"
+    CANCEL_EXPIRED = "the cancellation held until {before}, it is {now}; sign a new one"
+    CANCEL_CLOSED = "this gateway lets no payer cancel a job"
     CANCEL_RUNNING = "job {job} is being computed; this gateway cancels only jobs that wait"
 
     # -- x402 on the wire (payments/x402/) ------------------------------------------------------

@@ -189,6 +189,13 @@ class Settings(BaseSettings):
     deadline_s: int = Field(
         3600, ge=10, description="How long a paid job may wait for a worker before its refund."
     )
+    cancel: Literal["never", "waiting", "running"] = Field(
+        "waiting",
+        description=(
+            "Which jobs their payers may cancel and have refunded: none, those that wait, or "
+            "those that are being computed too."
+        ),
+    )
     external_provers: tuple[str, ...] = Field(
         (),
         description=(

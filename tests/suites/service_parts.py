@@ -8,6 +8,7 @@ from typing import Any
 
 from inferproof.errors import MissingPart, Reason
 from inferproof.protocol.authorization import authorization_digest
+from inferproof.protocol.cancellation import cancellation_digest
 from inferproof.protocol.commitments import (
     bound_nonce,
     input_commitment,
@@ -30,7 +31,7 @@ from inferproof.proving.base import (
 )
 from inferproof.services.bell import Bell
 from inferproof.services.catalog import Catalog
-from inferproof.services.gateway.base import GatewaySettings, JobView
+from inferproof.services.gateway.base import CancelPolicy, GatewaySettings, JobView
 from inferproof.services.gateway.intake import Intake
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.service import GatewayService
@@ -181,6 +182,7 @@ class World:
     worker: WorkerSettings = field(default_factory=lambda: WorkerSettings(retry_s=0))
     queue_limit: int = 1000
     longest_payment_s: int = 2**41
+    cancel: CancelPolicy = CancelPolicy.WAITING
     drawn: int = 0
 
     def __post_init__(self) -> None:
@@ -213,6 +215,11 @@ class Services:
         request = changes.pop("request", Request("POST", PATH, BODY))
         return await self.gateway.accept(changes.pop("model", MODEL), request, payment, **changes)
 
+    async def cancel(self, job_id: Digest, key: SigningKey = PAYER) -> JobView:
+        before = self.world.clock.now + 60
+        signature = key.sign(cancellation_digest(job_id, before))
+        return await self.gateway.cancel(job_id, before, signature)
+
     async def register(self) -> None:
         document, signature = build_submission(
             CARD, encode_bundle(self.world.system.bundle), Digest(bytes(32)), 1234, PROVIDER_KEY
@@ -227,7 +234,11 @@ class Services:
 def build(world: World, stores: Stores) -> Services:
     bell, metrics, catalog = Bell(), MemoryMetrics(), Catalog(stores.models)
     settings = GatewaySettings(
-        ASSET, TREASURY, queue_limit=world.queue_limit, longest_payment_s=world.longest_payment_s
+        ASSET,
+        TREASURY,
+        queue_limit=world.queue_limit,
+        longest_payment_s=world.longest_payment_s,
+        cancel=world.cancel,
     )
     systems = systems_of(world.system)
     blobs = LocalBlobs(world.folder / "blobs")

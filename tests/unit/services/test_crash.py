@@ -36,6 +36,7 @@ WRITES = frozenset(
         "send_refund",
         "refunded",
         "refund_lost",
+        "cancel",
     ]
 )
 

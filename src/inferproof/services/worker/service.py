@@ -8,6 +8,7 @@ that another one has taken over.
 import asyncio
 import contextlib
 import logging
+import time
 from dataclasses import dataclass
 
 from inferproof.errors import Conflict, InferproofError, Reason, Unavailable
@@ -28,12 +29,15 @@ log = logging.getLogger("inferproof.worker")
 class WorkerSettings:
     """Units: seconds.
 
+    `longest_s` is how long one attempt may hold its lease: a job that hangs, and whose worker
+    lives, is then taken up by another like one whose worker died;
     `concurrency` jobs are computed at a time; a lease that is not renewed for `lease_s` is lost;
     a job whose attempts end in something temporary is given up after `max_attempts` of them.
     """
 
     concurrency: int = 1
     lease_s: int = 30
+    longest_s: float = 3600.0
     max_attempts: int = 3
     retry_s: float = 1.0
     look_again_s: float = 1.0
@@ -198,8 +202,9 @@ class Worker:
             await asyncio.gather(working, renewing, return_exceptions=True)
 
     async def _renew(self, job: Job) -> None:
-        """Returns when the lease is lost."""
-        while True:
+        """Returns when the lease is lost, or was held for as long as one attempt may take."""
+        end = time.monotonic() + self._settings.longest_s
+        while time.monotonic() < end:
             await asyncio.sleep(self._settings.lease_s / 3)
             self._heart.beat("work")
             until = self._clock() + self._settings.lease_s
