@@ -134,6 +134,7 @@ class Reason(Enum):
     INPUT_BODY_MALFORMED = 'the request body is not JSON of the form {{"input": ...}}'
     INPUT_NOT_TEXT = "{path} is not UTF-8 text"
     INPUT_NOT_FINITE = "input {name} holds a NaN or an infinity"
+    INPUT_NOT_JSON = "the input cannot be sent as JSON: {why}"
 
     # -- running a model (inference/session.py) ----------------------------------------------
     INPUT_RUN_FAILED = "the model fails on this input: {why}"

@@ -205,7 +205,28 @@ class Settings(BaseSettings):
     prove_limit_s: float = Field(
         600.0, gt=0, allow_inf_nan=False, description="Longest that one proof may take."
     )
-    workers: int = Field(1, ge=1, le=256, description="Proofs that are made at the same time.")
+    workers: int = Field(
+        1,
+        ge=0,
+        le=256,
+        description=(
+            "Proofs that are made at the same time. 0: none in the gateway, all by processes of "
+            "`inferproof worker`."
+        ),
+    )
+    lease_s: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="How long a worker that is not heard of keeps its job from the others.",
+    )
+    early_start: bool = Field(
+        False,
+        description=(
+            "Prove a job while its payment is being settled, when nothing else is to be done. "
+            "The answer is released on settlement; where that fails, the work was for nothing."
+        ),
+    )
     confirmations: int = Field(
         1, ge=1, le=1000, description="Blocks, its own included, that make a settlement final."
     )

@@ -39,6 +39,7 @@ from inferproof.services.gateway.submission import build_submission
 from inferproof.services.settler.service import Settler, SettlerSettings
 from inferproof.services.worker.compute import Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
+from inferproof.services.worker.steps import Steps
 from inferproof.storage.artifacts import LocalArtifacts
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.testing.cash import CashChain, CashLedger
@@ -299,8 +300,7 @@ def build(world: World, stores: Stores) -> Services:
     )
     worker = Worker(
         orders=stores.orders,
-        catalog=catalog,
-        compute=compute,
+        steps=Steps(stores.orders, catalog, compute, world.clock),
         settings=world.worker,
         clock=world.clock,
         metrics=metrics,

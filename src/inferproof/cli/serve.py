@@ -1,7 +1,7 @@
 """`inferproof serve`: a gateway on this machine, settings from the environment."""
 
 import asyncio
-import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,6 @@ from inferproof.cli.parts import need
 
 if TYPE_CHECKING:
     from inferproof.app import App
-    from inferproof.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -37,6 +36,7 @@ def serve(
         need("serving", "uvloop", "inferproof.app", extra="server")
         import uvloop
 
+        from inferproof.server import run_gateway
         from inferproof.settings import Settings
         from inferproof.telemetry.logs import set_up_logs
 
@@ -47,21 +47,7 @@ def serve(
             traced=settings.otel_endpoint is not None,
         )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, as_json=as_json))
-
-
-async def _serve(settings: "Settings", *, as_json: bool) -> None:
-    from inferproof.app import build
-    from inferproof.server import Server, listen, url_of
-
-    with listen(settings.host, settings.port) as listener:
-        async with build(settings) as app:
-            server = Server(app.asgi, shutdown_s=settings.shutdown_s)
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, server.handle_exit, number, None)
-            _announce(url_of(listener), app, as_json=as_json)
-            await server.serve(sockets=[listener])
+            runner.run(run_gateway(settings, announce=partial(_announce, as_json=as_json)))
 
 
 def _announce(url: str, app: "App", *, as_json: bool) -> None:

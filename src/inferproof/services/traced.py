@@ -77,8 +77,8 @@ class TracedOrders:
             self._stage(job.order.job_id, "queue", now)
         return job
 
-    async def release(self, job_id: Digest, fence: int, *, now: int) -> Job:
-        job = await self._orders.release(job_id, fence, now=now)
+    async def release(self, job_id: Digest, fence: int, *, now: int, counts: bool = True) -> Job:
+        job = await self._orders.release(job_id, fence, now=now, counts=counts)
         self._stage(job_id, "attempt", now, "RELEASED", fence=fence, attempt=job.attempts)
         return job
 
