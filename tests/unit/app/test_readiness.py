@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 from service_parts import World, running
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.api.context import ApiSettings, Services
 from inferproof.api.create import create_app
@@ -157,15 +159,14 @@ async def test_too_little_coin(probe: Any) -> None:
 async def test_a_database_that_only_reads(probe: Any) -> None:
     ready, services, _ = probe
 
-    async def pragma(words: str) -> None:
-        raw = await services.stores.database._writing.raw_connection()
-        await raw.driver_connection.execute(f"PRAGMA query_only = {words}")
-        raw.close()
+    async def only_read(connection: AsyncConnection) -> None:
+        await connection.execute(text("PRAGMA query_only = ON"))
 
-    await pragma("ON")
-    assert set(await ready.failing()) == {"database"}
-    assert (await ready.failing())["database"].startswith("STORAGE_UNAVAILABLE: ")
-    await pragma("OFF")
+    await services.stores.database.write(only_read)
+    failing = await ready.failing()
+    assert set(failing) == {"database"}
+    assert failing["database"].startswith("STORAGE_UNAVAILABLE: ")
+    await services.stores.database._writing.dispose()  # the next connection writes again
     assert await ready.failing() == {}
 
 
