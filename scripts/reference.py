@@ -99,11 +99,8 @@ def main() -> int:
     """Writes the files, or checks them."""
     check = "--check" in sys.argv[1:]
     stale = []
-    for name, text in {
-        "reasons.md": reasons(),
-        "cli.md": commands(),
-        "metrics.md": metrics(),
-    }.items():
+    texts = {"reasons.md": reasons(), "cli.md": commands(), "metrics.md": metrics()}
+    for name, text in texts.items():
         path = FOLDER / name
         if not check:
             path.write_text(text, "utf-8")

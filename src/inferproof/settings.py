@@ -189,6 +189,11 @@ class Settings(BaseSettings):
     deadline_s: int = Field(
         3600, ge=10, description="How long a paid job may wait for a worker before its refund."
     )
+    books_check_s: int = Field(
+        3600,
+        ge=0,
+        description="Seconds between checks of the order book against the chain; 0 for none.",
+    )
     cancel: Literal["never", "waiting", "running"] = Field(
         "waiting",
         description=(

@@ -48,9 +48,10 @@ def test_the_guide_names_no_rule_that_is_gone() -> None:
     assert set(re.findall(r"\n### (Inferproof\w+)\n", GUIDE)) == {rule["alert"] for rule in RULES}
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
-def test_promtool_takes_them() -> None:
-    ended = subprocess.run(
-        ["promtool", "check", "rules", str(FILE)], capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+if shutil.which("promtool"):
+
+    def test_promtool_takes_them() -> None:
+        ended = subprocess.run(
+            ["promtool", "check", "rules", str(FILE)], capture_output=True, text=True, check=False
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr

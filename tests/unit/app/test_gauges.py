@@ -89,13 +89,14 @@ async def test_the_age_is_looked_up_in_the_index(tmp_path: Path) -> None:
         plan = await stores.database.read(
             lambda c: c.execute(
                 text(
-                    "EXPLAIN QUERY PLAN SELECT created_at FROM jobs WHERE state = 'queued' "
-                    "ORDER BY number LIMIT 1"
+                    "EXPLAIN QUERY PLAN SELECT state, count(*), min(created_at) FROM jobs "
+                    "WHERE state IN ('queued', 'running') GROUP BY state"
                 )
             )
         )
         steps = [row[-1] for row in plan]
-    assert steps == ["SEARCH jobs USING INDEX ix_jobs_state_number (state=?)"]
+    assert len(steps) == 1
+    assert steps[0].startswith("SEARCH jobs USING INDEX ix_jobs_state")
 
 
 class Book:

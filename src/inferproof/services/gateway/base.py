@@ -11,6 +11,7 @@ from inferproof.storage.base import (
     ModelEstimate,
     ModelFilter,
     ModelStatus,
+    QueueRoom,
     Refund,
     Statistics,
     VerificationRecord,
@@ -40,7 +41,8 @@ class GatewaySettings:
 
     `settle_margin_s` is how long an authorization must still be valid when it is accepted;
     `longest_payment_s` is how long it may be valid at most, for so long it may hold a place;
-    `queue_limit` bounds the jobs that are reserved, settling, queued or running;
+    `queue_limit` bounds the jobs that are reserved, settling, queued or running, and
+    `queue_share` those of them that one payer, or one API key, may have;
     `deadline_s` is how long after acceptance a job may wait for a worker before it is refunded;
     `cancel` says which jobs their payers may cancel.
     """
@@ -53,6 +55,12 @@ class GatewaySettings:
     queue_limit: int = 1000
     deadline_s: int = 3600
     cancel: CancelPolicy = CancelPolicy.WAITING
+    queue_share: int | None = None
+
+    @property
+    def room(self) -> QueueRoom:
+        """How many jobs may wait; without a share, one payer may fill the queue."""
+        return QueueRoom(self.queue_limit, self.queue_share or self.queue_limit)
 
 
 @dataclass(frozen=True, slots=True)

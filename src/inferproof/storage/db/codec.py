@@ -74,7 +74,7 @@ def reservation_values(order: Order) -> Values:
     }
 
 
-def job_values(order: Order) -> Values:
+def job_values(order: Order, turn: int) -> Values:
     """The row of jobs that an order makes."""
     return {
         "job_id": order.job_id,
@@ -96,6 +96,8 @@ def job_values(order: Order) -> Values:
         "deadline": order.deadline,
         "created_at": order.created_at,
         "updated_at": order.created_at,
+        "turn": turn,
+        "api_key": order.api_key,
     }
 
 
@@ -239,6 +241,7 @@ def _order(m: Mapping[Any, Any]) -> Order:
         first_block=m[jobs.c.first_block],
         created_at=m[jobs.c.created_at],
         deadline=m[jobs.c.deadline],
+        api_key=m[jobs.c.api_key],
     )
 
 
