@@ -91,6 +91,7 @@ def job_values(order: Order, turn: int) -> Values:
         "salt": order.salt,
         "nonce_salt": order.nonce_salt,
         "first_block": order.first_block,
+        "webhook": order.webhook,
         "attempts": 0,
         "fence": 0,
         "deadline": order.deadline,
@@ -242,6 +243,7 @@ def _order(m: Mapping[Any, Any]) -> Order:
         created_at=m[jobs.c.created_at],
         deadline=m[jobs.c.deadline],
         api_key=m[jobs.c.api_key],
+        webhook=m[jobs.c.webhook],
     )
 
 
