@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from inferproof.protocol.lifecycle import RESERVE
 from inferproof.protocol.webhook import TOLD
 from inferproof.storage.base import DeliveryState, JobEvent, Order
-from inferproof.storage.db.dialect import given_rows
+from inferproof.storage.db.dialect import given_rows, insert_rows
 from inferproof.storage.db.tables import DigestText, job_events, jobs, webhook_deliveries
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
@@ -68,11 +68,12 @@ class Step:
 
 async def record_reservations(connection: AsyncConnection, orders: Sequence[Order]) -> None:
     """Writes the first step of new jobs."""
-    await connection.execute(
-        insert(job_events),
+    await insert_rows(
+        connection,
+        job_events,
         [
             {
-                "job_id": order.job_id,
+                "job_id": order.job_id.hex,
                 "seq": 1,
                 "transition": RESERVE,
                 "state": JobState.RESERVED.value,
