@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
+import httpx
 import pytest
 
 from inferproof.delivery.http import WebhookSender
@@ -144,7 +145,17 @@ async def test_a_name_without_an_address_is_a_failure() -> None:
             await made.post("http://nowhere.example/", {}, b"")
 
 
-async def test_tls_is_for_the_name_and_a_wrong_certificate_is_refused() -> None:
-    async with serving(OK) as server, sender("127.0.0.1") as (made, _):
-        with pytest.raises(Unavailable):
-            await made.post(f"https://buyer.example:{server.port}/", {}, b"")
+async def test_tls_is_for_the_name_though_the_address_is_called() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(204)
+
+    async with sender("2606:4700::1111", private=False) as (made, _):
+        await made.aclose()
+        made._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+        assert await made.post("https://buyer.example/hook", {}, b"") == 204
+    assert str(seen[0].url) == "https://[2606:4700::1111]/hook"
+    assert seen[0].extensions["sni_hostname"] == "buyer.example"
+    assert seen[0].headers["host"] == "buyer.example"

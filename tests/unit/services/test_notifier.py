@@ -5,15 +5,16 @@ from collections.abc import Mapping
 
 import pytest
 from order_book_suite import URL, brought_to, order
-from service_parts import Clock
+from service_parts import Clock, Services, pay
 
 from inferproof.client.webhook import verify_webhook
-from inferproof.errors import Reason, Unavailable
+from inferproof.errors import Conflict, Reason, Unavailable
 from inferproof.services.notifier.service import Notifier, NotifierSettings
 from inferproof.storage.base import DeliveryState
 from inferproof.storage.db.engine import MEMORY
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.metrics import MemoryMetrics
+from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import GATEWAY
 from inferproof.types.job import JobState
 
@@ -156,3 +157,19 @@ async def test_it_runs_in_its_turn_and_ends_when_it_is_told_to() -> None:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         assert len(parts.receiver.calls) + len(second.receiver.calls) == 1
+
+
+async def test_a_paid_call_names_its_webhook_and_no_repeat_changes_it(services: Services) -> None:
+    payment = pay(services.world)
+    with rejects(
+        Reason.WEBHOOK_URL, "the webhook's address cannot be used: it must begin with https://"
+    ):
+        await services.accept(payment=payment, webhook="http://127.0.0.1/")
+    job = await services.accept(payment=payment, webhook=URL)
+    assert (await services.accept(payment=payment)).id == job.id
+    with pytest.raises(Conflict):
+        await services.accept(payment=payment, webhook="https://thief.example/")
+    await services.settler.settle_once()
+    await services.worker.work_once()
+    (told,) = await services.stores.deliveries.due(now=services.world.clock.now, limit=9)
+    assert (told.url, told.job_state) == (URL, JobState.DONE)
