@@ -6,12 +6,13 @@ cancelled. Only the two events of `require_settlement` in one successful transac
 
 from itertools import pairwise
 
-from inferproof.chain.abi import calldata, event_topic, revert_reason
+from inferproof.chain.abi import calldata, revert_reason
 from inferproof.chain.rpc import Block, CallReverted, ChainReceipt, Rpc
 from inferproof.chain.transactions import Fees, SignedTx, sign_tx, suggest_fees
 from inferproof.errors import Misconfigured, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.authorization import asset_domain
 from inferproof.protocol.signature import SigningKey
+from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT, TRANSFER_EVENT
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization
@@ -19,9 +20,6 @@ from inferproof.types.payment import Authorization
 _TRANSFER_FIELDS = "address,address,uint256,uint256,uint256,bytes32"
 SETTLE_VRS = f"transferWithAuthorization({_TRANSFER_FIELDS},uint8,bytes32,bytes32)"
 SETTLE_BYTES = f"transferWithAuthorization({_TRANSFER_FIELDS},bytes)"
-
-TRANSFER_EVENT = event_topic("Transfer(address,address,uint256)")
-AUTHORIZATION_USED_EVENT = event_topic("AuthorizationUsed(address,bytes32)")
 
 SETTLE_GAS = 150_000
 """FiatTokenV2_2 takes about 95,000 for a first-time recipient behind its proxy, and more with a

@@ -1,5 +1,8 @@
 """The life cycle of a paid job, as a table of named transitions.
 
+                                                     redeem
+                                                        │
+                                                        ▼
     reserve ─► RESERVED ─send_settlement─► SETTLING ─settled─► QUEUED ◄─release─┐
                   │ void                      │ void             │ │           │
                   ▼                           │                  │ └─claim─► RUNNING ─finish─► DONE
@@ -10,14 +13,30 @@
                           REFUNDING ─────────refund_lost─────────┘
                               └──refunded─► REFUNDED
 
-Money rule: a job becomes runnable only by `settled`, and a job whose money was taken ends in
-DONE or REFUNDED.
+A job begins in one of two ways: `reserve` takes an authorization, which is still to be settled;
+`redeem` takes a transfer that the chain holds already, and records it as the settlement.
+
+Money rule: a job becomes runnable only by `settled` or `redeem`, and a job whose money was taken
+ends in DONE or REFUNDED.
 """
 
 from enum import StrEnum
 
 from inferproof.errors import Conflict, Reason
 from inferproof.types.job import JobState
+
+
+class Start(StrEnum):
+    """How a job begins."""
+
+    RESERVE = "reserve"
+    REDEEM = "redeem"
+
+
+STARTS: dict[Start, JobState] = {
+    Start.RESERVE: JobState.RESERVED,
+    Start.REDEEM: JobState.QUEUED,
+}
 
 
 class Transition(StrEnum):

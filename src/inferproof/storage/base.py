@@ -20,7 +20,7 @@ from typing import Protocol
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Network
-from inferproof.types.payment import Authorization, Quote, Settlement
+from inferproof.types.payment import Authorization, Payment, Quote, Settlement
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
 
@@ -32,8 +32,9 @@ class Order:
     """A paid request, as it is reserved. Units: times in Unix seconds.
 
     `salt` is drawn by the gateway for the input commitment; `nonce_salt` is the buyer's, where
-    it bound the payment's nonce to the request. `first_block` is the newest block
-    at the pre-check that found the authorization unused: no settlement of it is older.
+    it bound the payment's nonce to the request, or a transfer claim's. `first_block` is the newest
+    block at the pre-check that found the authorization unused: no settlement of it is older; of a
+    transfer it is the block that holds it.
     """
 
     job_id: Digest
@@ -42,7 +43,7 @@ class Order:
     model_commitment: Digest
     request: Request
     request_digest: Digest
-    payment: Authorization
+    payment: Payment
     quote: Quote
     quote_signature: bytes = field(repr=False)
     salt: bytes = field(repr=False)
@@ -51,6 +52,12 @@ class Order:
     first_block: int
     created_at: int
     deadline: int
+
+    @property
+    def authorization(self) -> Authorization:
+        """The payment of an order that is reserved and settled; a transfer needs neither."""
+        assert isinstance(self.payment, Authorization)  # noqa: S101 - `redeem` takes the others
+        return self.payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +196,14 @@ class OrderBook(Protocol):
         """
         ...
 
+    async def redeem(self, order: Order) -> Reservation:
+        """The job of an order that an earlier transfer pays for: a new one, QUEUED, its settlement
+        recorded in the same transaction; or the one that this claim, by its job id, bought before.
+
+        Raises: Conflict PAYMENT_ALREADY_USED when another claim has spent the transfer.
+        """
+        ...
+
     async def find(self, job_id: Digest) -> Job | None: ...
 
     async def job(self, job_id: Digest) -> Job:
@@ -197,9 +212,9 @@ class OrderBook(Protocol):
 
     async def job_of_proof(self, proof_digest: Digest) -> Job | None: ...
 
-    async def find_payment(self, payment: Authorization) -> Job | None:
-        """The job that reserved this authorization: the one with its network, token, payer and
-        nonce, whatever its other terms."""
+    async def find_payment(self, payment: Payment) -> Job | None:
+        """The job that reserved this authorization or spent this transfer: the one with its
+        network, token, payer and nonce, whatever its other terms."""
         ...
 
     async def find_payment_id(self, payer: Address, payment_id: str) -> Job | None: ...

@@ -17,7 +17,7 @@ from inferproof.storage.base import (
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Money
-from inferproof.types.payment import Authorization, Quote, Settlement
+from inferproof.types.payment import Authorization, Payment, Quote, Settlement
 from inferproof.types.proof import Assurance, Setup, Visibility
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor, Tensors
@@ -140,7 +140,7 @@ class JobView:
     model_version: str
     model_commitment: Digest
     request_digest: Digest
-    payment: Authorization
+    payment: Payment
     quote: SignedQuote
     settlement: Settlement
     created_at: int

@@ -41,7 +41,15 @@ from inferproof.storage.db.tables import (
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Network
-from inferproof.types.payment import Authorization, Quote, Settlement, SettlementState
+from inferproof.types.payment import (
+    Authorization,
+    Payment,
+    Quote,
+    Settlement,
+    SettlementState,
+    TransferClaim,
+    TransferPayment,
+)
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
 
@@ -50,7 +58,7 @@ Values = dict[str, Any]
 
 def reservation_values(order: Order) -> Values:
     """The row of payment_reservations that an order makes."""
-    payment = order.payment
+    payment = order.authorization
     return {
         "network": payment.asset.network.caip2,
         "token": payment.asset.address,
@@ -65,6 +73,27 @@ def reservation_values(order: Order) -> Values:
         "valid_before": payment.valid_before,
         "signature": payment.signature,
         "created_at": order.created_at,
+    }
+
+
+def transfer_values(order: Order, payment: TransferPayment) -> Values:
+    """The row of payment_reservations for an order that a transfer pays for."""
+    claim = payment.claim
+    return {
+        "network": payment.asset.network.caip2,
+        "token": payment.asset.address,
+        "payer": payment.payer,
+        "nonce": payment.nonce,
+        "job_id": order.job_id,
+        "request_digest": order.request_digest,
+        "payment_id": order.payment_id,
+        "payee": payment.payee,
+        "amount": payment.amount,
+        "signature": claim.signature,
+        "created_at": order.created_at,
+        "tx": claim.transaction,
+        "log_index": payment.log_index,
+        "log_named": claim.log_index is not None,
     }
 
 
@@ -193,9 +222,11 @@ def _order(m: Mapping[Any, Any]) -> Order:
     )
 
 
-def _payment(m: Mapping[Any, Any], quote: Quote) -> Authorization:
+def _payment(m: Mapping[Any, Any], quote: Quote) -> Payment:
     # An order is only made once payment and quote were found to be in the same asset.
     c = payment_reservations.c
+    if m[c.tx] is not None:
+        return _transfer(m, quote)
     return Authorization(
         asset=quote.price.asset,
         payer=m[c.payer],
@@ -206,6 +237,21 @@ def _payment(m: Mapping[Any, Any], quote: Quote) -> Authorization:
         nonce=m[c.nonce],
         signature=m[c.signature],
     )
+
+
+def _transfer(m: Mapping[Any, Any], quote: Quote) -> TransferPayment:
+    c = payment_reservations.c
+    claim = TransferClaim(
+        asset=quote.price.asset,
+        payer=m[c.payer],
+        payee=m[c.payee],
+        transaction=m[c.tx],
+        log_index=m[c.log_index] if m[c.log_named] else None,
+        request=m[jobs.c.request_digest],
+        salt=m[jobs.c.nonce_salt],
+        signature=m[c.signature],
+    )
+    return TransferPayment(claim, m[c.amount], m[c.log_index], m[c.nonce])
 
 
 def _failure(m: Mapping[Any, Any]) -> Failure | None:

@@ -1,0 +1,60 @@
+"""Spending transfers that were made before: job, reservation and settlement in one transaction."""
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from inferproof.errors import Conflict, Reason
+from inferproof.protocol.lifecycle import STARTS, Start
+from inferproof.storage.base import Order, Outcome, Reservation
+from inferproof.storage.db.codec import job_of_row, job_values, select_jobs, transfer_values
+from inferproof.storage.db.dialect import insert_new
+from inferproof.storage.db.tables import jobs, models, payment_reservations, settlements
+from inferproof.storage.db.transitions import count_for_model, read_job
+from inferproof.types.payment import SettlementState, TransferPayment
+
+
+async def redeem(connection: AsyncConnection, order: Order) -> Reservation:
+    """The job of an order that a transfer pays for; see `OrderBook.redeem`.
+
+    Soundness: which of two claims to one transfer comes first, and that one claim is one job
+    whichever transfer it came to spend, is decided by the unique keys of payment_reservations,
+    whoever else writes at the time.
+    """
+    payment = order.payment
+    assert isinstance(payment, TransferPayment)  # noqa: S101 - `reserve` takes the others
+    added = await connection.execute(
+        insert_new(connection, payment_reservations)
+        .values(**transfer_values(order, payment))
+        .returning(payment_reservations.c.job_id)
+    )
+    if added.scalar_one_or_none() is None:
+        return await _existing(connection, order, payment)
+    await connection.execute(
+        insert(jobs).values(**{**job_values(order), "state": STARTS[Start.REDEEM].value})
+    )
+    await connection.execute(
+        insert(settlements).values(
+            job_id=order.job_id,
+            state=SettlementState.SETTLED.value,
+            tx=payment.claim.transaction,
+            block=order.first_block,
+            updated_at=order.created_at,
+        )
+    )
+    job = await read_job(connection, order.job_id)
+    await count_for_model(connection, job, calls=models.c.calls + 1)
+    return Reservation(Outcome.NEW, job)
+
+
+async def _existing(
+    connection: AsyncConnection, order: Order, payment: TransferPayment
+) -> Reservation:
+    found = await connection.execute(select_jobs().where(jobs.c.job_id == order.job_id))
+    there = found.one_or_none()
+    if there is None:
+        raise Conflict(
+            Reason.PAYMENT_ALREADY_USED,
+            where=f"log {payment.log_index}",
+            tx=payment.claim.transaction,
+        )
+    return Reservation(Outcome.SAME, job_of_row(there))
