@@ -27,6 +27,7 @@ from inferproof.api.metrics import Metrics
 from inferproof.chain.accounts import DirectSettlement, SettlementAccount
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
+from inferproof.chain.transfers import TransactionReader
 from inferproof.errors import (
     Misconfigured,
     Reason,
@@ -49,8 +50,9 @@ from inferproof.readiness import readiness, report_end
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
 from inferproof.services.catalog import Catalog
-from inferproof.services.gateway.base import Gateway, GatewaySettings, ModelView
+from inferproof.services.gateway.base import Gateway, GatewaySettings, ModelView, TransferTerms
 from inferproof.services.gateway.intake import Intake
+from inferproof.services.gateway.redemption import Redemption
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.service import GatewayService
 from inferproof.services.gateway.submission import build_submission
@@ -120,8 +122,19 @@ async def build(
             longest_payment_s=2 * settings.payment_timeout_s,
             queue_limit=settings.queue_limit,
             deadline_s=settings.deadline_s,
+            transfers=_transfer_terms(settings),
         )
-        gateway = _gateway(stores, systems, checkers, account, key, terms, metrics, bell)
+        gateway = _gateway(
+            stores,
+            systems,
+            checkers,
+            account,
+            TransactionReader(token),
+            key,
+            terms,
+            metrics,
+            bell,
+        )
         settler = Settler(
             orders=stores.orders,
             chain=account,
@@ -291,6 +304,12 @@ def _checkers(systems: Systems, stack: AsyncExitStack) -> Callable[[str], ProofC
     return find
 
 
+def _transfer_terms(settings: Settings) -> TransferTerms | None:
+    if not settings.transfer_payments:
+        return None
+    return TransferTerms(settings.transfer_confirmations, settings.transfer_max_age_s)
+
+
 def _registry(stores: Stores, systems: Systems, terms: GatewaySettings) -> Registry:
     return Registry(
         models=stores.models,
@@ -308,19 +327,33 @@ def _gateway(
     systems: Systems,
     checkers: Callable[[str], ProofChecker],
     account: SettlementAccount,
+    reader: TransactionReader,
     key: SigningKey,
     terms: GatewaySettings,
     metrics: Metrics,
     bell: Bell,
 ) -> Gateway:
+    intake = Intake(
+        orders=stores.orders,
+        catalog=stores.catalog,
+        chain=account,
+        preprocess=request_tensors,
+        key=key,
+        settings=terms,
+        clock=_clock,
+        entropy=os.urandom,
+        metrics=metrics,
+        bell=bell,
+    )
     return GatewayService(
         registry=_registry(stores, systems, terms),
-        intake=Intake(
+        intake=intake,
+        redemption=Redemption(
+            intake=intake,
             orders=stores.orders,
             catalog=stores.catalog,
-            chain=account,
-            preprocess=request_tensors,
-            key=key,
+            chain=reader,
+            gateway=key.address,
             settings=terms,
             clock=_clock,
             entropy=os.urandom,

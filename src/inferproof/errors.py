@@ -468,6 +468,9 @@ class Reason(Enum):
         "log {log} of transaction {tx} does not move {value} from {payer} to {payee}"
     )
 
+    # -- cancelling, notifying, repeating (protocol/, services/) ---------------------------------
+    CANCEL_RUNNING = "job {job} is being computed; this gateway cancels only jobs that wait"
+
     # -- x402 on the wire (payments/x402/) ------------------------------------------------------
     PAYMENT_HEADER_TOO_LARGE = "the payment header is {size} bytes, the limit is {limit}"
     PAYMENT_HEADER_MALFORMED = "the payment header is not an x402 payment: {problem}"

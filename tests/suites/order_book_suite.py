@@ -1,6 +1,8 @@
 """What every OrderBook must do. A test module gives the fixture `orders` and imports this."""
 
 import asyncio
+import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,12 +10,13 @@ import pytest
 
 from inferproof.errors import Conflict, InferproofError, NotFound, Reason
 from inferproof.protocol.encoding import keccak256
-from inferproof.protocol.lifecycle import TRANSITIONS, Transition
+from inferproof.protocol.lifecycle import RESERVE, TRANSITIONS, Transition
 from inferproof.protocol.quote import quote_digest
 from inferproof.storage.base import (
     Answer,
     Failure,
     Job,
+    JobEvent,
     NewTransaction,
     Order,
     OrderBook,
@@ -90,6 +93,8 @@ async def brought_to(orders: OrderBook, state: JobState, number: int = 0) -> Job
         return job
     if state is JobState.VOID:
         return await orders.void(job_id, WHY, now=2)
+    if state is JobState.WITHDRAWN:
+        return await orders.cancel(job_id, WHY, running=False, now=2)
     await orders.send_settlement(job_id, transaction(number), now=2)
     if state is JobState.SETTLING:
         return await orders.job(job_id)
@@ -138,6 +143,17 @@ async def attempt(orders: OrderBook, job: Job, transition: Transition) -> None:
             await orders.refunded(job_id, digest("other"), 44, now=9)
         case Transition.REFUND_LOST:
             await orders.refund_lost(job_id, now=9)
+        case Transition.CANCEL:
+            await orders.cancel(job_id, WHY, running=True, now=9)
+
+
+def path(events: Sequence[JobEvent]) -> list[tuple[str, JobState]]:
+    """The history as steps, once it was found to be one that the life cycle allows."""
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert (events[0].transition, events[0].state) == (RESERVE, JobState.RESERVED)
+    for before, event in itertools.pairwise(events):
+        assert TRANSITIONS[before.state, Transition(event.transition)] is event.state
+    return [(event.transition, event.state) for event in events]
 
 
 class TestReserving:
@@ -267,9 +283,9 @@ class TestReserving:
         expected = {
             order(number).payment.nonce: payment.amount
             for number, state in enumerate(states)
-            if state in (JobState.RESERVED, JobState.SETTLING)
+            if state in (JobState.RESERVED, JobState.SETTLING, JobState.WITHDRAWN)
         }
-        assert len(expected) == 2
+        assert len(expected) == 3
         assert await orders.unsettled(network, token, payment.payer) == expected
         other = Address(bytes(20))
         assert await orders.unsettled(network, other, payment.payer) == {}
@@ -305,6 +321,8 @@ class TestLifeCycle:
         await attempt(orders, job, transition)
         moved = await orders.job(job.order.job_id)
         assert moved.state is TRANSITIONS[state, transition]
+        steps = path(await orders.events(job.order.job_id))
+        assert steps[-1] == (transition.value, moved.state)
 
     @pytest.mark.parametrize("state", list(JobState))
     async def test_illegal_transitions_change_nothing(
@@ -321,6 +339,7 @@ class TestLifeCycle:
             ):
                 await attempt(orders, job, transition)
             assert await orders.job(job.order.job_id) == job
+        assert path(await orders.events(job.order.job_id))[-1][1] is state
 
     async def test_what_each_state_shows(self, orders: OrderBook) -> None:
         settling = await brought_to(orders, JobState.SETTLING, 1)
@@ -453,3 +472,122 @@ class TestWork:
         await brought_to(orders, JobState.QUEUED)
         assert await orders.overdue(now=5000) == []
         assert [j.order.job_id for j in await orders.overdue(now=5001)] == [order().job_id]
+
+
+class TestHistory:
+    async def test_each_step_is_written_with_its_time(self, orders: OrderBook) -> None:
+        await brought_to(orders, JobState.REFUNDED)
+        events = await orders.events(order().job_id)
+        assert path(events) == [
+            ("reserve", JobState.RESERVED),
+            ("send_settlement", JobState.SETTLING),
+            ("settled", JobState.QUEUED),
+            ("claim", JobState.RUNNING),
+            ("give_up", JobState.FAILED),
+            ("send_refund", JobState.REFUNDING),
+            ("refunded", JobState.REFUNDED),
+        ]
+        assert [event.at for event in events] == [1000, 2, 3, 4, 5, 6, 7]
+        assert await orders.events(digest("x")) == []
+
+    async def test_many_at_once_have_one_history_each(self, orders: OrderBook) -> None:
+        batch = [order(n) for n in range(40)] + [order(n) for n in range(10)]
+        await asyncio.gather(*map(orders.reserve, batch))
+        asked = [order(n).job_id for n in range(40)]
+        await asyncio.gather(
+            *(orders.send_settlement(job, transaction(n), now=2) for n, job in enumerate(asked))
+        )
+        for history in await asyncio.gather(*map(orders.events, asked)):
+            assert [event.transition for event in history] == ["reserve", "send_settlement"]
+
+    async def test_of_two_that_race_one_is_written(self, orders: OrderBook) -> None:
+        job_id = (await brought_to(orders, JobState.SETTLING)).order.job_id
+        results = await asyncio.gather(
+            *(orders.settled(job_id, digest("settled"), 42, now=3) for _ in range(5)),
+            return_exceptions=True,
+        )
+        assert sum(isinstance(result, Conflict) for result in results) == 4
+        assert len(path(await orders.events(job_id))) == 3
+
+
+class TestCancelling:
+    async def test_before_the_money_came(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.WITHDRAWN)
+        assert (job.failure, job.refund, job.fence) == (WHY, None, 1)
+        assert await orders.waiting() == 0
+        paid = await orders.settled(job.order.job_id, digest("settled"), 42, now=9)
+        assert (paid.state, paid.failure) == (JobState.FAILED, WHY)
+        assert paid.refund is not None
+        assert paid.refund.state is RefundState.DUE
+        assert (paid.settlement.state, paid.settlement.block) == (SettlementState.SETTLED, 42)
+
+    async def test_while_its_settlement_is_under_way(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.SETTLING)
+        await orders.cancel(job.order.job_id, WHY, running=False, now=9)
+        (item,) = await orders.open_outbox(NETWORK, SENDER)
+        with pytest.raises(Conflict):
+            await orders.replace(item, transaction(9), now=9)
+        await orders.settled(job.order.job_id, digest("settled"), 42, now=9)
+        assert await orders.open_outbox(NETWORK, SENDER) == []
+
+    async def test_a_paid_job_is_refunded(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.QUEUED)
+        failed = await orders.cancel(job.order.job_id, WHY, running=False, now=9)
+        assert (failed.state, failed.failure) == (JobState.FAILED, WHY)
+        assert failed.refund is not None
+        assert failed.refund.state is RefundState.DUE
+        assert await orders.claim(now=9, lease_until=39) is None
+
+    async def test_a_running_job_only_where_that_is_allowed(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        job_id = job.order.job_id
+        with rejects(
+            Reason.CANCEL_RUNNING,
+            f"job {job_id} is being computed; this gateway cancels only jobs that wait",
+            kind=Conflict,
+        ):
+            await orders.cancel(job_id, WHY, running=False, now=9)
+        assert await orders.job(job_id) == job
+        assert len(path(await orders.events(job_id))) == 4
+        failed = await orders.cancel(job_id, WHY, running=True, now=9)
+        assert (failed.state, failed.fence, failed.lease_until) == (JobState.FAILED, 2, None)
+        with pytest.raises(Conflict) as caught:
+            await orders.finish(job_id, job.fence, ANSWER, now=10)
+        assert caught.value.reason is Reason.FENCE_STALE
+        with pytest.raises(Conflict):
+            await orders.heartbeat(job_id, job.fence, lease_until=64)
+        assert await orders.job(job_id) == failed
+
+    @pytest.mark.parametrize("rival", ["finish", "claim", "settled", "void"])
+    async def test_against_a_rival_one_of_them_happens(self, orders: OrderBook, rival: str) -> None:
+        start = {"finish": JobState.RUNNING, "claim": JobState.QUEUED}
+        for number in range(6):
+            job = await brought_to(orders, start.get(rival, JobState.SETTLING), number)
+            job_id = job.order.job_id
+            rivals = {
+                "finish": lambda job_id=job_id, job=job: orders.finish(
+                    job_id, job.fence, ANSWER, now=9
+                ),
+                "claim": lambda: orders.claim(now=9, lease_until=39),
+                "settled": lambda job_id=job_id: orders.settled(
+                    job_id, digest("settled"), 42, now=9
+                ),
+                "void": lambda job_id=job_id: orders.void(job_id, WHY, now=9),
+            }
+            both = [rivals[rival](), orders.cancel(job_id, WHY, running=True, now=9)]
+            both = both if number % 2 else both[::-1]
+            await asyncio.gather(*both, return_exceptions=True)
+            steps = path(await orders.events(job_id))
+            state = (await orders.job(job_id)).state
+            assert steps[-1][1] is state
+            assert state in (
+                (JobState.DONE, JobState.FAILED)
+                if rival == "finish"
+                else (JobState.VOID,)
+                if rival == "void"
+                else (JobState.FAILED,)
+            )
+            if state is JobState.FAILED:
+                refund = (await orders.job(job_id)).refund
+                assert refund is not None
+                assert refund.state is RefundState.DUE

@@ -69,7 +69,15 @@ AGAIN_WHEN_PAID = AGAIN | {500}
 """A paid request is safe to repeat after anything that is not the gateway's last word."""
 POLL_S = 25
 """How long the gateway is asked to hold a poll."""
-OVER = frozenset({JobState.FAILED, JobState.REFUNDING, JobState.REFUNDED, JobState.VOID})
+OVER = frozenset(
+    {
+        JobState.FAILED,
+        JobState.REFUNDING,
+        JobState.REFUNDED,
+        JobState.WITHDRAWN,
+        JobState.VOID,
+    }
+)
 
 
 @dataclass(frozen=True)

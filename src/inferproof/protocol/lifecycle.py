@@ -16,6 +16,16 @@
 A job begins in one of two ways: `reserve` takes an authorization, which is still to be settled;
 `redeem` takes a transfer that the chain holds already, and records it as the settlement.
 
+    cancelled by the payer, before and after the money came:
+
+    RESERVED or SETTLING ─cancel─► WITHDRAWN ─void─► VOID
+                                       └─settled─► FAILED
+    QUEUED or RUNNING ─cancel─► FAILED
+
+An authorization that was handed out can be settled by whoever has seen it until it is over, and
+the payee has the money then. So a job that was cancelled before is not void yet: it is refunded
+when it is settled after all.
+
 Money rule: a job becomes runnable only by `settled` or `redeem`, and a job whose money was taken
 ends in DONE or REFUNDED.
 """
@@ -24,19 +34,6 @@ from enum import StrEnum
 
 from inferproof.errors import Conflict, Reason
 from inferproof.types.job import JobState
-
-
-class Start(StrEnum):
-    """How a job begins."""
-
-    RESERVE = "reserve"
-    REDEEM = "redeem"
-
-
-STARTS: dict[Start, JobState] = {
-    Start.RESERVE: JobState.RESERVED,
-    Start.REDEEM: JobState.QUEUED,
-}
 
 
 class Transition(StrEnum):
@@ -52,7 +49,13 @@ class Transition(StrEnum):
     SEND_REFUND = "send_refund"
     REFUND_LOST = "refund_lost"
     REFUNDED = "refunded"
+    CANCEL = "cancel"
 
+
+RESERVE = "reserve"
+REDEEM = "redeem"
+STARTS = {RESERVE: JobState.RESERVED, REDEEM: JobState.QUEUED}
+"""How the history of a job begins. No transitions: they leave no state."""
 
 TRANSITIONS: dict[tuple[JobState, Transition], JobState] = {
     (JobState.RESERVED, Transition.SEND_SETTLEMENT): JobState.SETTLING,
@@ -67,12 +70,21 @@ TRANSITIONS: dict[tuple[JobState, Transition], JobState] = {
     (JobState.FAILED, Transition.SEND_REFUND): JobState.REFUNDING,
     (JobState.REFUNDING, Transition.REFUND_LOST): JobState.FAILED,
     (JobState.REFUNDING, Transition.REFUNDED): JobState.REFUNDED,
+    (JobState.RESERVED, Transition.CANCEL): JobState.WITHDRAWN,
+    (JobState.SETTLING, Transition.CANCEL): JobState.WITHDRAWN,
+    (JobState.QUEUED, Transition.CANCEL): JobState.FAILED,
+    (JobState.RUNNING, Transition.CANCEL): JobState.FAILED,
+    (JobState.WITHDRAWN, Transition.VOID): JobState.VOID,
+    (JobState.WITHDRAWN, Transition.SETTLED): JobState.FAILED,
 }
 
 FINAL = frozenset({JobState.DONE, JobState.REFUNDED, JobState.VOID})
 """States that nothing leaves."""
 
-PAID = frozenset(JobState) - {JobState.RESERVED, JobState.SETTLING, JobState.VOID}
+UNPAID = frozenset({JobState.RESERVED, JobState.SETTLING, JobState.WITHDRAWN, JobState.VOID})
+"""States in which the buyer's money was not taken, as far as is known."""
+
+PAID = frozenset(JobState) - UNPAID
 """States in which the buyer's money was taken (and, in REFUNDED, given back)."""
 
 

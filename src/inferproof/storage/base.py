@@ -119,6 +119,17 @@ class Job:
     answer: Answer | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One step in the history of a job. `seq` counts from 1; `transition` is one of
+    protocol.lifecycle, RESERVE for the first. Units: `at` in Unix seconds."""
+
+    seq: int
+    transition: str
+    state: JobState
+    at: int
+
+
 class Outcome(StrEnum):
     """Whether a reservation made a job or found one."""
 
@@ -230,11 +241,17 @@ class OrderBook(Protocol):
     async def unsettled(
         self, network: Network, token: Address, payer: Address
     ) -> Mapping[Digest, int]:
-        """Amounts, by nonce, of the payer's payments whose jobs are reserved or settling."""
+        """Amounts, by nonce, of the payer's payments whose jobs are reserved, settling or
+        withdrawn: they may still settle."""
         ...
 
     async def waiting(self) -> int:
         """How many jobs are reserved, settling, queued or running."""
+        ...
+
+    async def events(self, job_id: Digest) -> Sequence[JobEvent]:
+        """The job's history from its reservation on, each step written with its transition;
+        empty for an unknown job."""
         ...
 
     # settlement, see protocol.lifecycle
@@ -248,7 +265,10 @@ class OrderBook(Protocol):
         ...
 
     async def settled(self, job_id: Digest, tx: Digest, block: int, *, now: int) -> Job:
-        """SETTLING → QUEUED, the settlement, and the outbox item INCLUDED."""
+        """SETTLING → QUEUED, the settlement, and the outbox item INCLUDED.
+
+        WITHDRAWN → FAILED, with a refund that is due: the money came after all.
+        """
         ...
 
     async def uncertain(self, job_id: Digest, *, now: int) -> Job:
@@ -256,7 +276,7 @@ class OrderBook(Protocol):
         ...
 
     async def void(self, job_id: Digest, failure: Failure, *, now: int) -> Job:
-        """RESERVED or SETTLING → VOID."""
+        """RESERVED, SETTLING or WITHDRAWN → VOID."""
         ...
 
     async def open_outbox(self, network: Network, sender: Address) -> Sequence[OutboxItem]:
@@ -275,6 +295,15 @@ class OrderBook(Protocol):
 
     async def note_nonce_spent(self, item: OutboxItem, *, now: int) -> OutboxItem:
         """Notes when the number was first seen to be spent; later calls change nothing."""
+        ...
+
+    async def cancel(self, job_id: Digest, failure: Failure, *, running: bool, now: int) -> Job:
+        """RESERVED or SETTLING → WITHDRAWN; QUEUED, and with `running` also RUNNING, → FAILED
+        with a refund that is due. The fence rises, so that a worker that has the job cannot
+        publish.
+
+        Raises: Conflict CANCEL_RUNNING for a RUNNING job without `running`.
+        """
         ...
 
     # work

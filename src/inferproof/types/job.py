@@ -22,5 +22,8 @@ class JobState(StrEnum):
     """A refund was stored in the outbox."""
     REFUNDED = "refunded"
     """The refund is settled."""
+    WITHDRAWN = "withdrawn"
+    """The payer cancelled before the money came. The job waits until the authorization is over,
+    or until somebody settles it."""
     VOID = "void"
     """The settlement failed for good; no money moved and none is owed."""

@@ -76,32 +76,36 @@ def test_wrong_usage(words: list[str]) -> None:
     assert "Usage:" in result.stderr
 
 
+WITH_A_FILE = [
+    ["verify", "{}"],
+    ["verify", "{}", "{}"],
+    ["model", "inspect", "{}"],
+    ["prove", "{}", "--input", "{}", "--out", "{}.out"],
+    ["compile", "{}", "--calibration", "{}", "--out", "{}.out"],
+    ["provider", "compile", "{}", "--out", "{}.out"],
+    ["quote", "http://127.0.0.1:1", "m", "--input", "@{}"],
+    ["call", "http://127.0.0.1:1", "m", "--input", "1", "--max-price", "1", "--key-file", "{}"],
+    ["resume", "http://127.0.0.1:1", "0x00", "--key-file", "{}"],
+    ["provider", "submit", "{}", "{}", "--url", "http://127.0.0.1:1", "--key-file", "{}"],
+]
+OTHERWISE_USED = [("verify {}", "folder"), ("quote http://127.0.0.1:1 m --input @{}", "empty")]
+"""A folder without a proof is wrong usage; an empty text is an input."""
+
+
 @pytest.mark.parametrize(
-    "words",
+    ("words", "kind"),
     [
-        ["verify", "{}"],
-        ["verify", "{}", "{}"],
-        ["model", "inspect", "{}"],
-        ["prove", "{}", "--input", "{}", "--out", "{}.out"],
-        ["compile", "{}", "--calibration", "{}", "--out", "{}.out"],
-        ["provider", "compile", "{}", "--out", "{}.out"],
-        ["quote", "http://127.0.0.1:1", "m", "--input", "@{}"],
-        ["call", "http://127.0.0.1:1", "m", "--input", "1", "--max-price", "1", "--key-file", "{}"],
-        ["resume", "http://127.0.0.1:1", "0x00", "--key-file", "{}"],
-        ["provider", "submit", "{}", "{}", "--url", "http://127.0.0.1:1", "--key-file", "{}"],
+        pytest.param(words, kind, id=f"{words[0]} {words[1]}-{kind}")
+        for words in WITH_A_FILE
+        for kind in ("missing", "empty", "noise", "folder", "[/x]")
+        if (" ".join(words), kind) not in OTHERWISE_USED
     ],
-    ids=lambda words: " ".join(words[:2]),
 )
-@pytest.mark.parametrize("kind", ["missing", "empty", "noise", "folder", "[/x]"])
 def test_the_wrong_file_is_a_rejection_for_people_and_programs(
     words: list[str], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     target = tmp_path / kind
-    if kind == "folder" and words == ["verify", "{}"]:
-        pytest.skip("a folder without a proof is wrong usage")
-    if kind == "empty" and words[0] == "quote":
-        pytest.skip("an empty text is an input")
     if kind == "empty":
         target.touch()
     if kind == "noise":

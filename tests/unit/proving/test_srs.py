@@ -1,6 +1,9 @@
 """Structured reference strings: cached, pinned, cut."""
 
 import hashlib
+import subprocess
+import sys
+import textwrap
 
 import pytest
 
@@ -38,6 +41,30 @@ def test_a_development_srs_is_made_once(home):
     assert first == home / "srs" / "dev-k6.srs"
     assert development_srs(6, generate) == first
     assert len(made) == 1
+
+
+def test_two_processes_make_one_development_srs(home):
+    script = textwrap.dedent(
+        """
+        import sys, time
+        from inferproof.proving.srs import development_srs
+
+        def generate(path):
+            time.sleep(0.3)
+            path.write_bytes(sys.argv[1].encode() * 9)
+            print("made", flush=True)
+
+        print(development_srs(6, generate).read_text()[0], flush=True)
+        """
+    )
+    both = [
+        subprocess.Popen([sys.executable, "-c", script, name], stdout=subprocess.PIPE, text=True)
+        for name in ("a", "b")
+    ]
+    said = [process.communicate(timeout=60)[0].split() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sorted(len(words) for words in said) == [1, 2]  # one of them made it
+    assert said[0][-1] == said[1][-1] == (home / "srs" / "dev-k6.srs").read_text()[0]
 
 
 def test_a_damaged_development_srs_is_made_anew(home):

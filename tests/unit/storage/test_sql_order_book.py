@@ -1,11 +1,25 @@
 """The SQL order book is an order book, in memory and in a file."""
 
 import pytest
-from order_book_suite import TestLifeCycle, TestOutbox, TestReserving, TestWork
+from order_book_suite import (
+    TestCancelling,
+    TestHistory,
+    TestLifeCycle,
+    TestOutbox,
+    TestReserving,
+    TestWork,
+)
 
 from inferproof.testing.memory_store import Stores
 
-__all__ = ["TestLifeCycle", "TestOutbox", "TestReserving", "TestWork"]
+__all__ = [
+    "TestCancelling",
+    "TestHistory",
+    "TestLifeCycle",
+    "TestOutbox",
+    "TestReserving",
+    "TestWork",
+]
 
 
 @pytest.fixture

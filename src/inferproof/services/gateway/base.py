@@ -17,10 +17,19 @@ from inferproof.storage.base import (
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Money
-from inferproof.types.payment import Authorization, Payment, Quote, Settlement
+from inferproof.types.payment import Authorization, Payment, Quote, Settlement, TransferClaim
 from inferproof.types.proof import Assurance, Setup, Visibility
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor, Tensors
+
+
+@dataclass(frozen=True, slots=True)
+class TransferTerms:
+    """What is asked of a transfer that was made before it pays. Units: `max_age_s` seconds since
+    its block; `confirmations` blocks, its own counted."""
+
+    confirmations: int = 3
+    max_age_s: int = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,7 @@ class GatewaySettings:
     `longest_payment_s` is how long it may be valid at most, for so long it may hold a place;
     `queue_limit` bounds the jobs that are reserved, settling, queued or running;
     `deadline_s` is how long after acceptance a job may wait for a worker before it is refunded.
+    Without `transfers` a transfer that was made before pays for nothing.
     """
 
     asset: Asset
@@ -40,6 +50,7 @@ class GatewaySettings:
     longest_payment_s: int = 3600
     queue_limit: int = 1000
     deadline_s: int = 3600
+    transfers: TransferTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +253,26 @@ class Gateway(Protocol):
         Raises: PaymentRejected (402) PAYMENT_*; Conflict (409) PAYMENT_REPLAYED,
         PAYMENT_ID_REUSED, MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*,
         PAYMENT_ID_MALFORMED (422); NotFound MODEL_UNKNOWN; Unavailable (503) QUEUE_FULL, CHAIN_*.
+        """
+        ...
+
+    async def redeem(
+        self,
+        model: str,
+        request: Request,
+        claim: TransferClaim,
+        *,
+        quote: SignedQuote | None = None,
+    ) -> JobView:
+        """The job that an earlier transfer buys by this claim: durable, settled and queued.
+
+        The same claim gives the same job, in whatever state it is. Without `quote` the model's
+        present price and terms hold. Nothing was spent when it raises.
+        Raises: PaymentRejected (402) TRANSFERS_CLOSED, CLAIM_*, SIGNATURE_MALFORMED, PAYMENT_ASSET,
+        PAYMENT_PAYEE, TX_NOT_FOUND, TX_FAILED, TRANSFER_TOO_OLD, NO_TRANSFER_EVENT,
+        WRONG_RECIPIENT, INSUFFICIENT_AMOUNT; Conflict (409) PAYMENT_ALREADY_USED,
+        MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_* (422); NotFound MODEL_UNKNOWN;
+        Unavailable (503) INSUFFICIENT_CONFIRMATIONS, VERIFICATION_ERROR, QUEUE_FULL.
         """
         ...
 

@@ -19,6 +19,7 @@ from inferproof.services.bell import Bell
 from inferproof.services.catalog import Catalog
 from inferproof.services.gateway.base import GatewaySettings, JobView, ModelView, SignedQuote
 from inferproof.services.gateway.intake import Intake, Offered
+from inferproof.services.gateway.redemption import OfferedTransfer, Redemption
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.views import job_view
 from inferproof.storage.base import (
@@ -31,7 +32,7 @@ from inferproof.storage.base import (
     VerificationStep,
 )
 from inferproof.types.digest import Address, Digest
-from inferproof.types.payment import Authorization
+from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.types.proof import Assurance
 from inferproof.types.receipt import ReceiptFile, Request
 from inferproof.types.tensor import Tensors
@@ -62,6 +63,7 @@ class GatewayService:
         *,
         registry: Registry,
         intake: Intake,
+        redemption: Redemption,
         orders: OrderBook,
         catalog: Catalog,
         verifications: Verifications,
@@ -75,6 +77,7 @@ class GatewayService:
     ) -> None:
         self._registry = registry
         self._intake = intake
+        self._redemption = redemption
         self._orders = orders
         self._catalog = catalog
         self._verifications = verifications
@@ -133,6 +136,17 @@ class GatewayService:
     ) -> JobView:
         offered = Offered(model, request, payment, binding_salt, quote, payment_id)
         return await self._view(await self._intake.accept(offered))
+
+    async def redeem(
+        self,
+        model: str,
+        request: Request,
+        claim: TransferClaim,
+        *,
+        quote: SignedQuote | None = None,
+    ) -> JobView:
+        offered = OfferedTransfer(model, request, claim, quote)
+        return await self._view(await self._redemption.redeem(offered))
 
     async def wait(self, job_id: Digest, timeout_s: float) -> JobView:
         end = time.monotonic() + timeout_s

@@ -23,7 +23,7 @@ _WAITING = tuple(
     state.value
     for state in (JobState.RESERVED, JobState.SETTLING, JobState.QUEUED, JobState.RUNNING)
 )
-_UNSETTLED = (JobState.RESERVED.value, JobState.SETTLING.value)
+_UNSETTLED = (JobState.RESERVED.value, JobState.SETTLING.value, JobState.WITHDRAWN.value)
 
 
 def payment_key(payment: Payment) -> PaymentKey:
@@ -59,7 +59,7 @@ async def find_payments(
 async def unsettled(
     connection: AsyncConnection, keys: Sequence[PayerKey]
 ) -> Mapping[PayerKey, Mapping[Digest, int]]:
-    """Amounts, by nonce, of the payers' payments whose jobs are reserved or settling."""
+    """Amounts, by nonce, of the payers' payments whose jobs are reserved, settling or withdrawn."""
     c = payment_reservations.c
     # By the jobs, which the queue limit bounds, and not by the payer, who may have paid for
     # years. One look answers for all payers.

@@ -12,6 +12,7 @@ from inferproof.storage.base import (
     Answer,
     Failure,
     Job,
+    JobEvent,
     NewTransaction,
     Order,
     OutboxItem,
@@ -28,6 +29,7 @@ from inferproof.storage.db.codec import (
     select_jobs,
 )
 from inferproof.storage.db.engine import Database
+from inferproof.storage.db.events import histories
 from inferproof.storage.db.intake import (
     PayerKey,
     PaymentKey,
@@ -44,14 +46,15 @@ from inferproof.storage.db.tables import (
     models,
     outbox,
     payment_reservations,
-    refunds,
 )
 from inferproof.storage.db.together import Together
 from inferproof.storage.db.transitions import (
     add_to_outbox,
+    cancel,
     close_outbox,
     count_for_model,
     move,
+    owe_refund,
     read_job,
     require_state,
     set_refund,
@@ -74,6 +77,7 @@ class SqlOrderBook:
         self._find_payment = Together(self._payments)
         self._unsettled = Together(self._unsettled_of)
         self._waiting = Together(self._count)
+        self._histories = Together(self._events_of)
 
     async def reserve(self, order: Order) -> Reservation:
         return await self._db.write_item(reserve, order)
@@ -132,6 +136,12 @@ class SqlOrderBook:
 
     async def waiting(self) -> int:
         return await self._waiting(None)
+
+    async def events(self, job_id: Digest) -> Sequence[JobEvent]:
+        return await self._histories(job_id)
+
+    async def _events_of(self, ids: Sequence[Digest]) -> Mapping[Digest, Sequence[JobEvent]]:
+        return await self._db.read(lambda connection: histories(connection, ids))
 
     async def _payments(self, keys: Sequence[PaymentKey]) -> Mapping[PaymentKey, Job | None]:
         return await self._db.read(lambda connection: find_payments(connection, keys))
@@ -210,11 +220,14 @@ class SqlOrderBook:
 
     async def settled(self, job_id: Digest, tx: Digest, block: int, *, now: int) -> Job:
         async def change(connection: AsyncConnection) -> Job:
-            await move(connection, job_id, Transition.SETTLED, now=now)
+            _, state = await move(connection, job_id, Transition.SETTLED, now=now)
             await set_settlement(
                 connection, job_id, now, state=SettlementState.SETTLED.value, tx=tx, block=block
             )
             await close_outbox(connection, job_id, OutboxKind.SETTLEMENT, OutboxState.INCLUDED)
+            if state is JobState.FAILED:
+                await owe_refund(connection, job_id, now)
+                return await read_job(connection, job_id)
             job = await read_job(connection, job_id)
             await count_for_model(connection, job, calls=models.c.calls + 1)
             return job
@@ -263,6 +276,11 @@ class SqlOrderBook:
             return outbox_of_row(found.one())
 
         return await self._db.write(change)
+
+    async def cancel(self, job_id: Digest, failure: Failure, *, running: bool, now: int) -> Job:
+        return await self._db.write(
+            lambda connection: cancel(connection, job_id, failure, running=running, now=now)
+        )
 
     # -- work -------------------------------------------------------------------------------
 
@@ -345,9 +363,7 @@ class SqlOrderBook:
                 lease_until=None,
                 **failure_values(failure),
             )
-            await connection.execute(
-                insert(refunds).values(job_id=job_id, state=RefundState.DUE.value, updated_at=now)
-            )
+            await owe_refund(connection, job_id, now)
             job = await read_job(connection, job_id)
             await count_for_model(connection, job, failed=models.c.failed + 1)
             return job

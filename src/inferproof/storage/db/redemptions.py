@@ -4,10 +4,11 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, Reason
-from inferproof.protocol.lifecycle import STARTS, Start
+from inferproof.protocol.lifecycle import REDEEM, STARTS
 from inferproof.storage.base import Order, Outcome, Reservation
 from inferproof.storage.db.codec import job_of_row, job_values, select_jobs, transfer_values
 from inferproof.storage.db.dialect import insert_new
+from inferproof.storage.db.events import Step, record_steps
 from inferproof.storage.db.tables import jobs, models, payment_reservations, settlements
 from inferproof.storage.db.transitions import count_for_model, read_job
 from inferproof.types.payment import SettlementState, TransferPayment
@@ -30,7 +31,7 @@ async def redeem(connection: AsyncConnection, order: Order) -> Reservation:
     if added.scalar_one_or_none() is None:
         return await _existing(connection, order, payment)
     await connection.execute(
-        insert(jobs).values(**{**job_values(order), "state": STARTS[Start.REDEEM].value})
+        insert(jobs).values(**{**job_values(order), "state": STARTS[REDEEM].value})
     )
     await connection.execute(
         insert(settlements).values(
@@ -41,6 +42,8 @@ async def redeem(connection: AsyncConnection, order: Order) -> Reservation:
             updated_at=order.created_at,
         )
     )
+    step = Step(order.job_id, REDEEM, STARTS[REDEEM], order.created_at)
+    await record_steps(connection, [step])
     job = await read_job(connection, order.job_id)
     await count_for_model(connection, job, calls=models.c.calls + 1)
     return Reservation(Outcome.NEW, job)

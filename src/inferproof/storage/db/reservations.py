@@ -9,6 +9,7 @@ from inferproof.errors import Conflict, InferproofError
 from inferproof.storage.base import Job, Order, Outcome, Reservation
 from inferproof.storage.db.codec import job_of_row, job_values, reservation_values, select_jobs
 from inferproof.storage.db.dialect import insert_new
+from inferproof.storage.db.events import record_reservations
 from inferproof.storage.db.tables import jobs, payment_reservations, settlements
 from inferproof.storage.reuse import check_same_payment, check_same_payment_id
 from inferproof.types.digest import Address, Digest
@@ -73,6 +74,7 @@ async def _insert(connection: AsyncConnection, orders: Sequence[Order]) -> dict[
                 for order in new.values()
             ],
         )
+        await record_reservations(connection, list(new.values()))
     return new
 
 

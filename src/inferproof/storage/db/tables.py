@@ -5,6 +5,7 @@
 | models | a version of a model |
 | payment_reservations | an authorization or a transfer, which is thereby single-use |
 | jobs | a paid request, in the same transaction as its reservation |
+| job_events | a step in a job's life, in the same transaction as the step |
 | settlements, refunds | what the chain did with a job's money |
 | outbox | a signed transaction, stored before it is sent |
 | answers | the result of a finished job |
@@ -166,6 +167,18 @@ jobs = Table(
     Column("failure_message", Words),
     Column("failure_facts", Text),
     Index(None, "state", "number"),
+)
+
+job_events = Table(
+    "job_events",
+    metadata,
+    _job(primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("transition", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    # A row is little more than its key: kept in the index itself, it is written once.
+    sqlite_with_rowid=False,
 )
 
 payment_reservations = Table(

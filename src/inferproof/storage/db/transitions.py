@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from inferproof.errors import Conflict, NotFound, Reason
 from inferproof.protocol.lifecycle import Transition, after
 from inferproof.storage.base import (
+    Failure,
     Job,
     NewTransaction,
     OutboxItem,
@@ -15,7 +16,14 @@ from inferproof.storage.base import (
     OutboxState,
     RefundState,
 )
-from inferproof.storage.db.codec import job_of_row, outbox_of_row, outbox_values, select_jobs
+from inferproof.storage.db.codec import (
+    failure_values,
+    job_of_row,
+    outbox_of_row,
+    outbox_values,
+    select_jobs,
+)
+from inferproof.storage.db.events import Step, record_steps
 from inferproof.storage.db.tables import jobs, models, outbox, refunds, settlements
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
@@ -29,8 +37,9 @@ async def move(
     now: int,
     held: int | None = None,
     **values: Any,
-) -> None:
-    """One transition. `held` is the fence that the caller holds, where it must hold one."""
+) -> tuple[JobState, JobState]:
+    """One transition, recorded: the states before and after it. `held` is the fence that the
+    caller holds, where it must hold one."""
     found = (
         await connection.execute(
             select(jobs.c.state, jobs.c.fence).where(jobs.c.job_id == job_id).with_for_update()
@@ -49,6 +58,34 @@ async def move(
     )
     if result.rowcount != 1:  # the row was locked above; a driver that ignores locks ends here
         raise Conflict(Reason.FENCE_STALE, fence=fence, job=job_id)
+    await record_steps(connection, [Step(job_id, transition.value, target, now)])
+    return JobState(state), target
+
+
+async def cancel(
+    connection: AsyncConnection, job_id: Digest, failure: Failure, *, running: bool, now: int
+) -> Job:
+    """The job, cancelled; see OrderBook.cancel."""
+    before, state = await move(
+        connection,
+        job_id,
+        Transition.CANCEL,
+        now=now,
+        fence=jobs.c.fence + 1,
+        lease_until=None,
+        **failure_values(failure),
+    )
+    if before is JobState.RUNNING and not running:
+        raise Conflict(Reason.CANCEL_RUNNING, job=job_id)
+    if state is JobState.FAILED:
+        await owe_refund(connection, job_id, now)
+    return await read_job(connection, job_id)
+
+
+async def owe_refund(connection: AsyncConnection, job_id: Digest, now: int) -> None:
+    await connection.execute(
+        insert(refunds).values(job_id=job_id, state=RefundState.DUE.value, updated_at=now)
+    )
 
 
 async def require_state(connection: AsyncConnection, job_id: Digest, state: JobState) -> None:

@@ -1,0 +1,94 @@
+"""The history of jobs: one row for each step, in the transaction that makes the step.
+
+Each function takes any number of steps and sends one statement for all of them: orders come by
+the thousand a second.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, String, bindparam, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from inferproof.protocol.lifecycle import RESERVE
+from inferproof.storage.base import JobEvent, Order
+from inferproof.storage.db.dialect import given_rows
+from inferproof.storage.db.tables import DigestText, job_events
+from inferproof.types.digest import Digest
+from inferproof.types.job import JobState
+
+_COLUMNS = job_events.c
+_NEXT = insert(job_events).from_select(
+    ["job_id", "seq", "transition", "state", "at"],
+    select(
+        bindparam("step_job", type_=DigestText),
+        func.coalesce(func.max(_COLUMNS.seq), 0) + 1,
+        bindparam("step_transition", type_=String),
+        bindparam("step_state", type_=String),
+        bindparam("step_at", type_=BigInteger),
+    ).where(_COLUMNS.job_id == bindparam("step_job", type_=DigestText)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A transition that is being made. `state` is where it leads."""
+
+    job_id: Digest
+    transition: str
+    state: JobState
+    at: int
+
+
+async def record_reservations(connection: AsyncConnection, orders: Sequence[Order]) -> None:
+    """Writes the first step of new jobs."""
+    await connection.execute(
+        insert(job_events),
+        [
+            {
+                "job_id": order.job_id,
+                "seq": 1,
+                "transition": RESERVE,
+                "state": JobState.RESERVED.value,
+                "at": order.created_at,
+            }
+            for order in orders
+        ],
+    )
+
+
+async def record_steps(connection: AsyncConnection, steps: Sequence[Step]) -> None:
+    """Writes the next step of each of these jobs; no job may be there twice.
+
+    Soundness: the caller's transaction holds the rows of the jobs, so that nobody else counts
+    on from the same step.
+    """
+    await connection.execute(
+        _NEXT,
+        [
+            {
+                "step_job": step.job_id,
+                "step_transition": step.transition,
+                "step_state": step.state.value,
+                "step_at": step.at,
+            }
+            for step in steps
+        ],
+    )
+
+
+async def histories(
+    connection: AsyncConnection, ids: Sequence[Digest]
+) -> Mapping[Digest, Sequence[JobEvent]]:
+    """The steps of these jobs in their order, none for a job that is not there."""
+    given, (wanted,) = given_rows(connection, [(job_id.hex,) for job_id in ids], 1)
+    c = job_events.c
+    found = await connection.execute(
+        select(c.job_id, c.seq, c.transition, c.state, c.at)
+        .select_from(given.join(job_events, c.job_id == wanted))
+        .order_by(c.job_id, c.seq)
+    )
+    steps: dict[Digest, list[JobEvent]] = {job_id: [] for job_id in ids}
+    for job_id, seq, transition, state, at in found:
+        steps[job_id].append(JobEvent(seq, transition, JobState(state), at))
+    return steps
