@@ -461,8 +461,7 @@ class Reason(Enum):
         "one with another"
     )
     VERIFICATION_ERROR = (
-        "the chain cannot be asked about transaction {tx}: {why}; nothing was spent, send the same "
-        "again"
+        "transaction {tx} cannot be looked at now; nothing was spent, send the same again: {why}"
     )
     TRANSFER_NOT_ON_CHAIN = (
         "log {log} of transaction {tx} does not move {value} from {payer} to {payee}"
