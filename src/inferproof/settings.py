@@ -63,6 +63,42 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe level that is logged."
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How log lines are written: for people, or one JSON object each."
+    )
+
+    # -- who is told of its state -------------------------------------------------------------
+    otel_endpoint: HttpUrl | None = Field(
+        None,
+        description=(
+            "Address of an OpenTelemetry collector that takes traces by OTLP over HTTP, such as "
+            "http://127.0.0.1:4318/v1/traces. Needs the extra otel. Unset: nothing is traced."
+        ),
+    )
+    otel_ratio: float = Field(
+        1.0, ge=0, le=1, allow_inf_nan=False, description="Share of the jobs that are traced."
+    )
+    sentry_dsn: SecretStr | None = Field(
+        None,
+        description=(
+            "Address of a Sentry project that is told of the gateway's own faults. Needs the "
+            "extra sentry. Unset: they are only logged."
+        ),
+    )
+    sentry_environment: str = Field(
+        "production", min_length=1, max_length=64, description="Environment named in reports."
+    )
+    disk_reserve_bytes: int = Field(
+        256 * MIB,
+        ge=0,
+        description="Free space in the data folder below which the gateway is not ready.",
+    )
+    stall_s: float = Field(
+        120.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="After how long without a step a settler or worker counts as stalled.",
+    )
 
     # -- where it keeps things ----------------------------------------------------------------
     data_dir: Path = Field(
@@ -153,6 +189,13 @@ class Settings(BaseSettings):
     deadline_s: int = Field(
         3600, ge=10, description="How long a paid job may wait for a worker before its refund."
     )
+    cancel: Literal["never", "waiting", "running"] = Field(
+        "waiting",
+        description=(
+            "Which jobs their payers may cancel and have refunded: none, those that wait, or "
+            "those that are being computed too."
+        ),
+    )
     external_provers: tuple[str, ...] = Field(
         (),
         description=(
@@ -162,7 +205,28 @@ class Settings(BaseSettings):
     prove_limit_s: float = Field(
         600.0, gt=0, allow_inf_nan=False, description="Longest that one proof may take."
     )
-    workers: int = Field(1, ge=1, le=256, description="Proofs that are made at the same time.")
+    workers: int = Field(
+        1,
+        ge=0,
+        le=256,
+        description=(
+            "Proofs that are made at the same time. 0: none in the gateway, all by processes of "
+            "`inferproof worker`."
+        ),
+    )
+    lease_s: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="How long a worker that is not heard of keeps its job from the others.",
+    )
+    early_start: bool = Field(
+        False,
+        description=(
+            "Prove a job while its payment is being settled, when nothing else is to be done. "
+            "The answer is released on settlement; where that fails, the work was for nothing."
+        ),
+    )
     confirmations: int = Field(
         1, ge=1, le=1000, description="Blocks, its own included, that make a settlement final."
     )

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     multiple,
     rule,
 )
+from order_book_suite import path
 from service_parts import PATH, PRICE, TREASURY, World, build, nonce, pay
 
 from inferproof.errors import (
@@ -31,6 +32,7 @@ from inferproof.errors import (
     Unavailable,
 )
 from inferproof.protocol.lifecycle import FINAL, PAID
+from inferproof.services.gateway.base import CancelPolicy
 from inferproof.storage.db.engine import MEMORY
 from inferproof.testing.cash import CashChain
 from inferproof.testing.memory_store import open_stores
@@ -50,12 +52,13 @@ class Market(RuleBasedStateMachine):
 
     payments: Bundle[Authorization] = Bundle("payments")
 
-    @initialize(confirmations=st.sampled_from([1, 3]))
-    def start(self, confirmations: int) -> None:
+    @initialize(confirmations=st.sampled_from([1, 3]), policy=st.sampled_from(CancelPolicy))
+    def start(self, confirmations: int, policy: CancelPolicy) -> None:
         self.runner = asyncio.Runner()
         self.folder = tempfile.TemporaryDirectory()
         self.world = World(Path(self.folder.name))
         self.world.ledger.confirmations = confirmations
+        self.world.cancel = policy
         self.opened = open_stores(MEMORY)
         self.stores = self.do(self.opened.__aenter__())
         self.crash()
@@ -114,6 +117,27 @@ class Market(RuleBasedStateMachine):
         """A stranger who saw a settlement on its way submits the authorization first."""
         job = self.job_of(payment)
         if job is None or job.state is not JobState.SETTLING:
+            return
+
+        async def submit() -> None:
+            chain = CashChain(self.world.ledger, STRANGER.address)
+            signed = await chain.sign_settlement(payment, await chain.next_nonce())
+            await chain.submit(signed.raw)
+
+        self.attempt(submit(), Unavailable)
+
+    @rule(payment=payments)
+    def call_off(self, payment: Authorization) -> None:
+        """The payer cancels the job at the gateway, whatever state it is in."""
+        job = self.job_of(payment)
+        if job is not None:
+            self.attempt(self.services.cancel(job.order.job_id), Conflict)
+
+    @rule(payment=payments)
+    def settle_elsewhere(self, payment: Authorization) -> None:
+        """Whoever has seen the authorization settles it, though its payer cancelled the job."""
+        job, now = self.job_of(payment), self.world.clock.now
+        if job is None or job.state is not JobState.WITHDRAWN or now >= payment.valid_before:
             return
 
         async def submit() -> None:
@@ -221,6 +245,9 @@ class Market(RuleBasedStateMachine):
             self.world.clock.now += 20
         jobs = [job for job in map(self.job_of, self.signed.values()) if job is not None]
         assert all(job.state in FINAL for job in jobs), [job.state for job in jobs]
+        for job in jobs:
+            history = path(self.do(self.stores.orders.events(job.order.job_id)))
+            assert history[-1][1] is job.state
         done = sum(job.state is JobState.DONE for job in jobs)
         assert ledger.balances[PAYER.address] == FUNDS - done * PRICE
         assert ledger.balances.get(TREASURY, 0) == done * PRICE

@@ -17,6 +17,8 @@ from inferproof.storage.base import (
     Failure,
     Job,
     JobEvent,
+    Kept,
+    KeptProof,
     NewTransaction,
     Order,
     OrderBook,
@@ -468,6 +470,21 @@ class TestWork:
             assert caught.value.reason is Reason.FENCE_STALE
         assert await orders.job(job.order.job_id) == second
 
+    async def test_a_release_that_does_not_count_costs_no_attempt(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        freed = await orders.release(job.order.job_id, job.fence, now=9, counts=False)
+        assert (freed.state, freed.attempts, freed.fence) == (JobState.QUEUED, 0, 1)
+        again = await orders.claim(now=10, lease_until=40)
+        assert again is not None
+        assert (again.attempts, again.fence) == (1, 2)
+
+    async def test_runnable(self, orders: OrderBook) -> None:
+        assert not await orders.runnable(now=9)
+        await brought_to(orders, JobState.QUEUED)
+        assert await orders.runnable(now=9)
+        assert await orders.claim(now=9, lease_until=39) is not None
+        assert not await orders.runnable(now=9)
+
     async def test_overdue(self, orders: OrderBook) -> None:
         await brought_to(orders, JobState.QUEUED)
         assert await orders.overdue(now=5000) == []
@@ -591,3 +608,157 @@ class TestCancelling:
                 refund = (await orders.job(job_id)).refund
                 assert refund is not None
                 assert refund.state is RefundState.DUE
+
+
+PROOF = KeptProof(digest("proof blob"), (StageTime("prove", 12_345), StageTime("store", 7)))
+
+
+class TestCheckpoints:
+    async def test_what_is_kept_is_there_for_the_next_claim(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        job_id = job.order.job_id
+        assert await orders.kept(job_id) == Kept()
+        await orders.checkpoint(job_id, job.fence, PROOF, now=5)
+        assert await orders.kept(job_id) == Kept(PROOF)
+        await orders.release(job_id, job.fence, now=6)
+        second = await orders.claim(now=7, lease_until=37)
+        assert second is not None
+        newer = replace(PROOF, blob=digest("another"))
+        await orders.checkpoint(job_id, second.fence, newer, now=8)
+        await orders.checkpoint(job_id, second.fence, ANSWER, now=9)
+        assert await orders.kept(job_id) == Kept(newer, ANSWER)
+        assert await orders.kept(digest("unknown")) == Kept()
+
+    async def test_a_stale_fence_keeps_nothing(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        job_id = job.order.job_id
+        message = f"claim {job.fence} of job {job_id} is over; another claim was made since"
+        await orders.release(job_id, job.fence, now=6)
+        with rejects(Reason.FENCE_STALE, message, kind=Conflict):
+            await orders.checkpoint(job_id, job.fence, PROOF, now=7)
+        second = await orders.claim(now=8, lease_until=38)
+        assert second is not None
+        for done in (PROOF, ANSWER):
+            with rejects(Reason.FENCE_STALE, message, kind=Conflict):
+                await orders.checkpoint(job_id, job.fence, done, now=9)
+        assert await orders.kept(job_id) == Kept()
+        with rejects(
+            Reason.FENCE_STALE,
+            f"claim 1 of job {digest('x')} is over; another claim was made since",
+            kind=Conflict,
+        ):
+            await orders.checkpoint(digest("x"), 1, PROOF, now=9)
+
+    @pytest.mark.parametrize("end", ["finish", "give_up", "cancel"])
+    async def test_nothing_is_kept_of_a_job_that_ended(self, orders: OrderBook, end: str) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        job_id, fence = job.order.job_id, job.fence
+        await orders.checkpoint(job_id, fence, PROOF, now=5)
+        await orders.checkpoint(job_id, fence, ANSWER, now=5)
+        if end == "finish":
+            await orders.finish(job_id, fence, ANSWER, now=6)
+        elif end == "give_up":
+            await orders.give_up(job_id, fence, WHY, now=6)
+        else:
+            await orders.cancel(job_id, WHY, running=True, now=6)
+        assert await orders.kept(job_id) == Kept()
+        with pytest.raises(Conflict):
+            await orders.checkpoint(job_id, fence, PROOF, now=7)
+
+    async def test_two_jobs_keep_apart(self, orders: OrderBook) -> None:
+        one = await brought_to(orders, JobState.RUNNING, 1)
+        two = await brought_to(orders, JobState.RUNNING, 2)
+        await orders.checkpoint(one.order.job_id, one.fence, PROOF, now=5)
+        assert await orders.kept(two.order.job_id) == Kept()
+
+
+class TestEarlyStart:
+    @pytest.mark.parametrize("state", [JobState.RESERVED, JobState.SETTLING])
+    async def test_an_unsettled_job_is_computed_and_not_moved(
+        self, orders: OrderBook, state: JobState
+    ) -> None:
+        await brought_to(orders, state)
+        early = await orders.claim_early(lease_until=39)
+        assert early is not None
+        assert (early.state, early.fence, early.attempts, early.lease_until) == (state, 1, 0, 39)
+        job_id = early.order.job_id
+        await orders.heartbeat(job_id, 1, lease_until=49)
+        await orders.checkpoint(job_id, 1, PROOF, now=9)
+        for illegal in (
+            orders.finish(job_id, 1, ANSWER, now=9),
+            orders.give_up(job_id, 1, WHY, now=9),
+            orders.release(job_id, 1, now=9),
+        ):
+            with pytest.raises(Conflict):
+                await illegal
+        found = await orders.job(job_id)
+        assert (found.state, found.answer, found.lease_until) == (state, None, 49)
+        assert await orders.job_of_proof(ANSWER.proof_digest) is None
+
+    async def test_a_job_is_started_early_once(self, orders: OrderBook) -> None:
+        await brought_to(orders, JobState.RESERVED)
+        claims = await asyncio.gather(*(orders.claim_early(lease_until=39) for _ in range(3)))
+        assert sum(job is not None for job in claims) == 1
+        await orders.leave_early(order().job_id, 1)
+        assert await orders.claim_early(lease_until=39) is None
+
+    async def test_its_proof_waits_for_the_claim_after_the_settlement(
+        self, orders: OrderBook
+    ) -> None:
+        job_id = (await brought_to(orders, JobState.SETTLING)).order.job_id
+        assert await orders.claim_early(lease_until=39) is not None
+        await orders.checkpoint(job_id, 1, PROOF, now=9)
+        await orders.settled(job_id, digest("settled"), 42, now=10)
+        assert not await orders.runnable(now=39)
+        assert await orders.claim(now=39, lease_until=69) is None
+        await orders.leave_early(job_id, 1)
+        assert await orders.runnable(now=39)
+        claimed = await orders.claim(now=39, lease_until=69)
+        assert claimed is not None
+        assert (claimed.fence, claimed.attempts) == (2, 1)
+        assert await orders.kept(job_id) == Kept(PROOF)
+
+    async def test_a_lost_early_worker_holds_nothing_up(self, orders: OrderBook) -> None:
+        job_id = (await brought_to(orders, JobState.SETTLING)).order.job_id
+        assert await orders.claim_early(lease_until=39) is not None
+        await orders.settled(job_id, digest("settled"), 42, now=10)
+        claimed = await orders.claim(now=40, lease_until=70)
+        assert claimed is not None
+        message = f"claim 1 of job {job_id} is over; another claim was made since"
+        for stale in (
+            orders.checkpoint(job_id, 1, PROOF, now=41),
+            orders.heartbeat(job_id, 1, lease_until=99),
+            orders.leave_early(job_id, 1),
+        ):
+            with rejects(Reason.FENCE_STALE, message, kind=Conflict):
+                await stale
+        assert await orders.job(job_id) == claimed
+
+    async def test_a_running_job_is_not_left_early(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.RUNNING)
+        with pytest.raises(Conflict):
+            await orders.leave_early(job.order.job_id, job.fence)
+        assert await orders.job(job.order.job_id) == job
+
+    @pytest.mark.parametrize("end", ["void", "cancel"])
+    async def test_nothing_is_left_of_a_job_that_was_never_paid(
+        self, orders: OrderBook, end: str
+    ) -> None:
+        job_id = (await brought_to(orders, JobState.RESERVED)).order.job_id
+        assert await orders.claim_early(lease_until=39) is not None
+        await orders.checkpoint(job_id, 1, PROOF, now=9)
+        if end == "void":
+            await orders.void(job_id, WHY, now=10)
+        else:
+            await orders.cancel(job_id, WHY, running=False, now=10)
+        assert await orders.kept(job_id) == Kept()
+        assert (await orders.job(job_id)).lease_until is None
+        with pytest.raises(Conflict):
+            await orders.checkpoint(job_id, 1, PROOF, now=11)
+
+    async def test_settled_jobs_are_not_for_an_early_start(self, orders: OrderBook) -> None:
+        for number, state in enumerate(JobState):
+            if state not in (JobState.RESERVED, JobState.SETTLING, JobState.QUEUED):
+                await brought_to(orders, state, number)
+        await brought_to(orders, JobState.QUEUED, 99)
+        assert await orders.claim_early(lease_until=39) is None

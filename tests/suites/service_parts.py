@@ -8,6 +8,7 @@ from typing import Any
 
 from inferproof.errors import MissingPart, Reason
 from inferproof.protocol.authorization import authorization_digest
+from inferproof.protocol.cancellation import cancellation_digest
 from inferproof.protocol.commitments import (
     bound_nonce,
     input_commitment,
@@ -31,7 +32,12 @@ from inferproof.proving.base import (
 )
 from inferproof.services.bell import Bell
 from inferproof.services.catalog import Catalog
-from inferproof.services.gateway.base import GatewaySettings, JobView, TransferTerms
+from inferproof.services.gateway.base import (
+    CancelPolicy,
+    GatewaySettings,
+    JobView,
+    TransferTerms,
+)
 from inferproof.services.gateway.intake import Intake
 from inferproof.services.gateway.redemption import Redemption
 from inferproof.services.gateway.registry import Registry
@@ -40,6 +46,7 @@ from inferproof.services.gateway.submission import build_submission
 from inferproof.services.settler.service import Settler, SettlerSettings
 from inferproof.services.worker.compute import Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
+from inferproof.services.worker.steps import Steps
 from inferproof.storage.artifacts import LocalArtifacts
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.testing.cash import CashChain, CashLedger
@@ -185,6 +192,7 @@ class World:
     queue_limit: int = 1000
     longest_payment_s: int = 2**41
     takes_transfers: bool = True
+    cancel: CancelPolicy = CancelPolicy.WAITING
     drawn: int = 0
 
     def __post_init__(self) -> None:
@@ -222,6 +230,11 @@ class Services:
         request = changes.pop("request", Request("POST", PATH, BODY))
         return await self.gateway.redeem(changes.pop("model", MODEL), request, claim, **changes)
 
+    async def cancel(self, job_id: Digest, key: SigningKey = PAYER) -> JobView:
+        before = self.world.clock.now + 60
+        signature = key.sign(cancellation_digest(job_id, before))
+        return await self.gateway.cancel(job_id, before, signature)
+
     async def register(self) -> None:
         document, signature = build_submission(
             CARD, encode_bundle(self.world.system.bundle), Digest(bytes(32)), 1234, PROVIDER_KEY
@@ -241,6 +254,7 @@ def build(world: World, stores: Stores) -> Services:
         queue_limit=world.queue_limit,
         longest_payment_s=world.longest_payment_s,
         transfers=TransferTerms() if world.takes_transfers else None,
+        cancel=world.cancel,
     )
     systems = systems_of(world.system)
     blobs = LocalBlobs(world.folder / "blobs")
@@ -314,8 +328,7 @@ def build(world: World, stores: Stores) -> Services:
     )
     worker = Worker(
         orders=stores.orders,
-        catalog=catalog,
-        compute=compute,
+        steps=Steps(stores.orders, catalog, compute, world.clock),
         settings=world.worker,
         clock=world.clock,
         metrics=metrics,

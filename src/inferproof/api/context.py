@@ -13,6 +13,7 @@ from inferproof.api.metrics import Metrics
 from inferproof.errors import Reason, RequestRejected
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.services.gateway.base import Gateway
+from inferproof.telemetry.base import Tracer
 
 ReadyCheck = Callable[[], Awaitable[str]]
 """Returns one line on what was found, or raises an InferproofError."""
@@ -46,6 +47,9 @@ class Services:
     settings: ApiSettings
     facilitator: Facilitator | None = None
     checks: Mapping[str, ReadyCheck] = field(default_factory=dict)
+    refresh: Callable[[], Awaitable[None]] | None = None
+    """Brings gauges up to date before they are shown."""
+    tracer: Tracer | None = None
     verifying: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))
 
 

@@ -61,6 +61,7 @@ def create_app(services: Services) -> ASGIApp:
             "/facilitator/settle": SMALL_BODY,
         },
         on_request=services.metrics.http,
+        tracer=services.tracer,
     )
 
 

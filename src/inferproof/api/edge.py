@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inferproof.api.errors import BodyTooLarge, error_response
 from inferproof.errors import InferproofError, Reason
+from inferproof.telemetry.base import About, Tracer, answered, asked, read_traceparent
 
 log = logging.getLogger("inferproof.api")
 
@@ -67,24 +68,31 @@ class Edge:
         body_limit: int,
         limits: Mapping[str, int],
         on_request: OnRequest,
+        tracer: Tracer | None = None,
     ) -> None:
         self._app = app
         self._body_limit = body_limit
         self._limits = limits
         self._on_request = on_request
+        self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         call = _Call(scope, receive, send, self._limits.get(scope["path"], self._body_limit))
-        started = time.perf_counter()
+        started, about = time.perf_counter(), call.about
+        token = asked(about)
         try:
             await self._serve(call)
         finally:
+            answered(token)
             route = getattr(scope.get("route"), "path", "(none)")
             method = scope["method"] if scope["method"] in _METHODS else "(other)"
             self._on_request(method, route, call.status, time.perf_counter() - started)
+            if self._tracer is not None and about.job is not None:
+                name, end_ns = f"{method} {route}", time.time_ns()
+                self._tracer.request(about, name=name, status=call.status, end_ns=end_ns)
 
     async def _serve(self, call: "_Call") -> None:
         try:
@@ -100,7 +108,7 @@ class Edge:
         except InferproofError as error:
             await call.answer(error)
         except Exception:
-            log.exception("%s failed", call.request_id)
+            log.exception("a request failed by our fault")
             await call.answer(
                 InferproofError(Reason.INTERNAL_ERROR, request_id=call.request_id), logged=True
             )
@@ -122,6 +130,12 @@ class _Call:
         known = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8).encode()
         self._length = headers.get(b"content-length", b"")
         self.request_id = known.decode()
+        parent = headers.get(b"traceparent")
+        self.about = About(
+            request=self.request_id,
+            caller=None if parent is None else read_traceparent(parent),
+            started_ns=time.time_ns(),
+        )
         self.is_preflight = (
             scope["method"] == "OPTIONS" and b"access-control-request-method" in headers
         )

@@ -37,6 +37,7 @@ from inferproof.errors import (
     RequestRejected,
     Unavailable,
 )
+from inferproof.telemetry.faults import told
 
 log = logging.getLogger("inferproof.api")
 
@@ -91,7 +92,7 @@ def error_response(
     """The response to a failure. Every 5xx is logged; a 500 tells nothing of itself."""
     status = status_of(error)
     if status >= 500 and not logged:
-        log.error("%s answered %d: %s", request_id, status, error, exc_info=error)
+        log.error("answered %d: %s", status, told(error), exc_info=error)
     if status == 500:
         error = InferproofError(Reason.INTERNAL_ERROR, request_id=request_id)
     return envelope(status, error.code, error.message, error.facts, headers)

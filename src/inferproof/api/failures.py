@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from inferproof.errors import Reason
 from inferproof.services.gateway.base import JobView
 from inferproof.types.job import JobState
 
@@ -25,6 +26,7 @@ def job_failure(job: JobView) -> JobFailure:
     """The failure of a job that is over and not done, with job id, state and refund as facts.
 
     A payment that failed for good moved no money: 402. Otherwise the money is on its way back.
+    What its payer cancelled is a conflict (409), and asks for no other payment.
     """
     failure, refund = job.failure, job.refund
     assert failure is not None  # noqa: S101 - what JobView promises of these states
@@ -39,6 +41,8 @@ def job_failure(job: JobView) -> JobFailure:
 
 
 def _status(state: JobState, code: str) -> int:
+    if code == Reason.JOB_CANCELLED.code:
+        return 409
     if state is JobState.VOID:
         return 402
     if code.startswith(INPUT_AT_FAULT):

@@ -7,18 +7,32 @@
 | inferproof_stage_seconds | stage | how long each stage of a job took |
 | inferproof_payments_total | outcome | payments by how they ended |
 | inferproof_refunds_total | outcome | refunds by how they ended |
+| inferproof_retries_total | code | attempts that will be made again, by reason |
+| inferproof_leases_lost_total | | jobs that a worker found taken by another |
 | inferproof_queue_depth | | paid jobs that wait |
 | inferproof_jobs | state | jobs by state |
+| inferproof_oldest_job_seconds | state | how long ago the oldest job in a state was ordered |
+| inferproof_open_transactions | | stored transactions that may still enter the chain |
+| inferproof_oldest_transaction_seconds | | how long ago the oldest of them was stored |
+| inferproof_figures_timestamp_seconds | | when the five before were read |
+| inferproof_account_coin_wei | | what the gateway's account holds for gas |
+| inferproof_account_tokens | | what it holds for refunds, in atomic units |
+| inferproof_account_timestamp_seconds | | when the two before were read |
 | inferproof_http_seconds | method, route, status | time to answer a request |
 | inferproof_verifications_total | kind, outcome | proofs and receipts checked for callers |
-| inferproof_ready | check | 1 where a readiness check holds |
+| inferproof_ready | check | 1 where a readiness check holds, as /ready last found it |
+| inferproof_build_info | version, python | 1 |
 """
 
+import platform
 from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from inferproof import __version__
+from inferproof.protocol.lifecycle import FINAL
+from inferproof.storage.base import Figures
 from inferproof.types.job import JobState
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -81,6 +95,18 @@ class Metrics:
             ("check",),
             registry=self.registry,
         )
+        self._retries = Counter(
+            "inferproof_retries",
+            "Attempts that ended and will be made again.",
+            ("code",),
+            registry=self.registry,
+        )
+        self._leases_lost = Counter(
+            "inferproof_leases_lost",
+            "Jobs that a worker found taken by another.",
+            registry=self.registry,
+        )
+        self._watched = _Watched(self.registry)
         for state in JobState:
             self._jobs.labels(state.value).set(0)
 
@@ -114,6 +140,23 @@ class Metrics:
             self._jobs.labels(state.value).set(depth.get(state, 0))
         self._queue.set(depth.get(JobState.QUEUED, 0))
 
+    def retry(self, code: str) -> None:
+        """Counts an attempt that ended for this reason and will be made again."""
+        self._retries.labels(code).inc()
+
+    def lease_lost(self) -> None:
+        """Counts a job that a worker found taken by another."""
+        self._leases_lost.inc()
+
+    def orders(self, figures: Figures, now: int) -> None:
+        """Sets what the order book says at this time."""
+        self.queue(figures.jobs)
+        self._watched.orders(figures, now)
+
+    def account(self, coin: int, tokens: int, now: int) -> None:
+        """Sets what the gateway's account holds. Units: wei, atomic units."""
+        self._watched.account(coin, tokens, now)
+
     def ready(self, checks: Mapping[str, bool]) -> None:
         """Sets what the readiness checks found."""
         for name, holds in checks.items():
@@ -126,3 +169,67 @@ class Metrics:
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""
         return generate_latest(self.registry)
+
+
+class _Watched:
+    """Gauges of the order book and of the account."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._oldest = Gauge(
+            "inferproof_oldest_job_seconds",
+            "Seconds since the oldest job in a state was ordered; 0 where there is none.",
+            ("state",),
+            registry=registry,
+        )
+        self._open = Gauge(
+            "inferproof_open_transactions",
+            "Stored transactions that may still enter the chain.",
+            registry=registry,
+        )
+        self._open_since = Gauge(
+            "inferproof_oldest_transaction_seconds",
+            "Seconds since the oldest of them was stored; 0 where there is none.",
+            registry=registry,
+        )
+        self._read_at = Gauge(
+            "inferproof_figures_timestamp_seconds",
+            "When the order book's figures were read.",
+            registry=registry,
+        )
+        self._coin = Gauge(
+            "inferproof_account_coin_wei",
+            "What the gateway's account holds for gas.",
+            registry=registry,
+        )
+        self._tokens = Gauge(
+            "inferproof_account_tokens",
+            "What the gateway's account holds for refunds, in atomic units of the token.",
+            registry=registry,
+        )
+        self._account_at = Gauge(
+            "inferproof_account_timestamp_seconds",
+            "When the account's balances were read.",
+            registry=registry,
+        )
+        build = Gauge(
+            "inferproof_build_info",
+            "1, for the version that runs.",
+            ("version", "python"),
+            registry=registry,
+        )
+        build.labels(__version__, platform.python_version()).set(1)
+
+    def orders(self, figures: Figures, now: int) -> None:
+        for state in JobState:
+            if state not in FINAL:
+                since = figures.oldest.get(state)
+                self._oldest.labels(state.value).set(0 if since is None else max(0, now - since))
+        self._open.set(figures.open_transactions)
+        since = figures.open_since
+        self._open_since.set(0 if since is None else max(0, now - since))
+        self._read_at.set(now)
+
+    def account(self, coin: int, tokens: int, now: int) -> None:
+        self._coin.set(coin)
+        self._tokens.set(tokens)
+        self._account_at.set(now)

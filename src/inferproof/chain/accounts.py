@@ -9,7 +9,7 @@ Each needs a key of its own: two senders that share a key take each other's numb
 import asyncio
 
 from inferproof.chain.rpc import ChainReceipt
-from inferproof.chain.token import TokenChain, moves_funds
+from inferproof.chain.token import SETTLE_GAS, TokenChain, moves_funds
 from inferproof.chain.transactions import SignedTx, wait_receipt
 from inferproof.errors import PaymentRejected, Reason, Unavailable
 from inferproof.protocol.signature import SigningKey
@@ -50,6 +50,15 @@ class SettlementAccount:
     async def balance(self, holder: Address) -> int:
         """The holder's balance of the asset, in atomic units."""
         return await self._token.balance(holder)
+
+    async def holdings(self) -> tuple[int, int]:
+        """What the sender holds: coin for gas in wei, and tokens for refunds in atomic units."""
+        coin = await self._token.rpc.native_balance(self.sender)
+        return coin, await self._token.balance(self.sender)
+
+    async def settlement_cost(self) -> int:
+        """What one settlement may take at today's fees, in wei."""
+        return SETTLE_GAS * (await self._token.fees()).cap
 
     async def authorization_used(self, payer: Address, nonce: Digest) -> bool:
         """True when the nonce is used up. Soundness: a cancellation uses it up too."""

@@ -1,8 +1,7 @@
 """`inferproof serve`: a gateway on this machine, settings from the environment."""
 
 import asyncio
-import logging
-import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,6 @@ from inferproof.cli.parts import need
 
 if TYPE_CHECKING:
     from inferproof.app import App
-    from inferproof.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -38,26 +36,18 @@ def serve(
         need("serving", "uvloop", "inferproof.app", extra="server")
         import uvloop
 
+        from inferproof.server import run_gateway
         from inferproof.settings import Settings
+        from inferproof.telemetry.logs import set_up_logs
 
         settings = Settings.load(**{k: v for k, v in given.items() if v is not None})
-        _log(settings.log_level)
+        set_up_logs(
+            settings.log_level,
+            settings.log_format,
+            traced=settings.otel_endpoint is not None,
+        )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, as_json=as_json))
-
-
-async def _serve(settings: "Settings", *, as_json: bool) -> None:
-    from inferproof.app import build
-    from inferproof.server import Server, listen, url_of
-
-    with listen(settings.host, settings.port) as listener:
-        async with build(settings) as app:
-            server = Server(app.asgi, shutdown_s=settings.shutdown_s)
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, server.handle_exit, number, None)
-            _announce(url_of(listener), app, as_json=as_json)
-            await server.serve(sockets=[listener])
+            runner.run(run_gateway(settings, announce=partial(_announce, as_json=as_json)))
 
 
 def _announce(url: str, app: "App", *, as_json: bool) -> None:
@@ -68,19 +58,3 @@ def _announce(url: str, app: "App", *, as_json: bool) -> None:
     err.print(f"[bold]inferproof[/] serves at {url}")
     err.print(f"  gateway {address}, {plain(asset.symbol)} on {asset.network}")
     err.print(f"  data in {plain(app.settings.data_dir)}, documentation at {url}/docs")
-
-
-def _log(level: str) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for noisy in ("web3", "aiosqlite", "asyncio", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-
-
-class _Formatter(logging.Formatter):
-    """Adds the job, where a record is about one."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        job = getattr(record, "job", None)
-        return super().format(record) + (f" job={job}" if job is not None else "")

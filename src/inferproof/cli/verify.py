@@ -71,10 +71,12 @@ def verify(
         Assurance, typer.Option(help="The least assurance to accept.")
     ] = Assurance.ZK_INTEGRITY,
     require_ceremony: Annotated[
-        bool, typer.Option("--require-ceremony", help="Refuse a development set-up.")
+        bool,
+        typer.Option("--require-ceremony", help="Refuse any set-up but one named by --ceremony."),
     ] = False,
     ceremony: Annotated[
-        list[str] | None, typer.Option(help="Digest of an SRS to trust; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Digest of an SRS to trust; any other is refused. May be repeated."),
     ] = None,
     attached_proof: Annotated[
         Path | None, typer.Option("--proof", help="The proof, where the receipt has none.")

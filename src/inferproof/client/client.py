@@ -18,6 +18,7 @@ from inferproof.client.ledger import Ledger
 from inferproof.client.limits import Limits, Signer
 from inferproof.client.steps import Call, Event, Lost, Pause, Reply, Step
 from inferproof.client.tools import installed_tools
+from inferproof.errors import InputRejected, Reason
 from inferproof.types.digest import Digest
 from inferproof.types.money import Money
 from inferproof.verify.policy import Policy
@@ -256,12 +257,23 @@ class AsyncClient(_Shared):
 
 
 def body_of(value: Any) -> bytes:
-    """The request body for a raw input: compact JSON, or bytes as they are."""
+    """The request body for a raw input: compact JSON, or bytes as they are.
+
+    Raises: InputRejected INPUT_NOT_FINITE, INPUT_NOT_JSON, INPUT_NOT_TEXT.
+    """
     if isinstance(value, bytes):
         return value
-    return json.dumps(
-        {"input": value}, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    try:
+        text = json.dumps(
+            {"input": value}, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
+        return text.encode()
+    except TypeError as error:
+        raise InputRejected(Reason.INPUT_NOT_JSON, why=str(error)[:200]) from None
+    except UnicodeEncodeError:
+        raise InputRejected(Reason.INPUT_NOT_TEXT, path="the input") from None
+    except ValueError:  # also for a value that contains itself, which is as endless
+        raise InputRejected(Reason.INPUT_NOT_FINITE, name="value") from None
 
 
 def _advance(flow: Generator[Step, Event, Any], event: Event) -> tuple[bool, Any]:

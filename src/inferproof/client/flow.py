@@ -69,6 +69,9 @@ AGAIN = frozenset({429, 502, 503, 504})
 """Statuses after which the same request may well succeed."""
 AGAIN_WHEN_PAID = AGAIN | {500}
 """A paid request is safe to repeat after anything that is not the gateway's last word."""
+LOST_UNPAID = 3
+"""How often nothing at all may come back before anything is paid: who typed an address that nobody
+answers at is told soon."""
 POLL_S = 25
 """How long the gateway is asked to hold a poll."""
 OVER = frozenset(
@@ -256,7 +259,9 @@ def _pay(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, dict[str, Any]]
     """Step 5: the job, as the gateway answers the paid request.
 
     A refusal is believed only when the gateway does not know the job either: an earlier send,
-    whose answer was lost, may have been accepted under other circumstances.
+    whose answer was lost, may have been accepted under other circumstances. The call is kept
+    until its authorization is over, or while its transfer may be taken later: the gateway has
+    what was signed, and could still make use of it.
     """
     headers = {**JSON_HEADERS, paid.header_name.lower(): paid.header}
     call = Call("POST", paid.path, paid.body, headers)
@@ -268,8 +273,15 @@ def _pay(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, dict[str, Any]]
         job = _job_json(known, call, paid)
         if job.get("request_digest") == paid.request.hex:
             return job
-    buyer.ledger.finish(paid.job_id)
+    if _is_over(buyer, paid, reply):
+        buyer.ledger.finish(paid.job_id)
     raise refusal(reply, call).error()
+
+
+def _is_over(buyer: Buyer, paid: PaidCall, refused: Reply) -> bool:
+    if isinstance(paid.payment, TransferClaim):
+        return refused.status != 402
+    return buyer.clock() >= paid.payment.valid_before
 
 
 def _job(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, dict[str, Any]]:
@@ -292,7 +304,7 @@ def _job_json(reply: Reply, call: Call, paid: PaidCall) -> dict[str, Any]:
 
 
 def _unpaid(buyer: Buyer, call: Call) -> Generator[Step, Event, Reply]:
-    last = "it was not asked"
+    last, lost = "it was not asked", 0
     for attempt in range(buyer.attempts):
         event = yield call
         if isinstance(event, Reply):
@@ -301,6 +313,9 @@ def _unpaid(buyer: Buyer, call: Call) -> Generator[Step, Event, Reply]:
             yield Pause(_delay(buyer, attempt, event))
         else:
             last = event.why if isinstance(event, Lost) else last
+            lost += 1
+            if lost == LOST_UNPAID:
+                break
             if attempt < buyer.attempts - 1:
                 yield Pause(_delay(buyer, attempt, None))
     raise Unavailable(Reason.GATEWAY_LOST, why=last)

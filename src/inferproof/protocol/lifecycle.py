@@ -81,6 +81,9 @@ TRANSITIONS: dict[tuple[JobState, Transition], JobState] = {
 FINAL = frozenset({JobState.DONE, JobState.REFUNDED, JobState.VOID})
 """States that nothing leaves."""
 
+WORKABLE = frozenset({JobState.RESERVED, JobState.SETTLING, JobState.QUEUED, JobState.RUNNING})
+"""States in which a job may be computed; it is finished in RUNNING alone."""
+
 UNPAID = frozenset({JobState.RESERVED, JobState.SETTLING, JobState.WITHDRAWN, JobState.VOID})
 """States in which the buyer's money was not taken, as far as is known."""
 

@@ -29,6 +29,14 @@ class Metrics(Protocol):
         """One job failed for this reason."""
         ...
 
+    def retry(self, code: str) -> None:
+        """One attempt ended for this reason and will be made again."""
+        ...
+
+    def lease_lost(self) -> None:
+        """One worker found that another has its job."""
+        ...
+
     def queue(self, depth: Mapping[JobState, int]) -> None:
         """How many jobs are in each state now."""
         ...

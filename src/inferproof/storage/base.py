@@ -100,11 +100,31 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptProof:
+    """A proof file that was made for a job and not published yet. `blob` names it in the blob
+    store; `timings` are of the attempt that made it."""
+
+    blob: Digest
+    timings: tuple[StageTime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The steps of a job that need not be done again: what its claims got done so far.
+
+    `proof` was made and may not have been verified; `answer` was verified, stored and signed.
+    """
+
+    proof: KeptProof | None = None
+    answer: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """An order and all that has happened to it.
 
     `fence` counts the claims; only the holder of the newest may publish. `lease_until` is
-    present while a worker holds the job.
+    present while a worker holds the job, also one that computes ahead of the settlement.
     """
 
     order: Order
@@ -190,6 +210,20 @@ class OutboxItem:
     nonce_spent_at: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What an operator watches. Units: Unix seconds.
+
+    `oldest` says when the oldest job of a state was ordered, where the state has one and
+    something still leaves it; `open_since` is the time of the oldest open transaction.
+    """
+
+    jobs: Mapping[JobState, int]
+    oldest: Mapping[JobState, int]
+    open_transactions: int
+    open_since: int | None
+
+
 class OrderBook(Protocol):
     """Orders and money. Each change of state is one transition of protocol.lifecycle, made by a
     guarded update inside one transaction.
@@ -247,6 +281,10 @@ class OrderBook(Protocol):
 
     async def waiting(self) -> int:
         """How many jobs are reserved, settling, queued or running."""
+        ...
+
+    async def figures(self) -> Figures:
+        """The numbers of /metrics. Counts of jobs that have ended may be a minute old."""
         ...
 
     async def events(self, job_id: Digest) -> Sequence[JobEvent]:
@@ -308,16 +346,45 @@ class OrderBook(Protocol):
 
     # work
 
+    async def runnable(self, *, now: int) -> bool:
+        """Whether `claim` would find a job. Cheap, and it writes nothing."""
+        ...
+
     async def claim(self, *, now: int, lease_until: int) -> Job | None:
-        """QUEUED → RUNNING for the oldest job, with the next fence; None when none waits."""
+        """QUEUED → RUNNING for the oldest job, with the next fence; None when none waits.
+
+        A job that a worker computes ahead of its settlement is left to it while its lease lasts.
+        """
+        ...
+
+    async def claim_early(self, *, lease_until: int) -> Job | None:
+        """A lease, with the next fence, on the oldest job that is reserved or settling and that
+        nobody claimed before; None when there is none. No transition: such a job can be computed
+        and cannot be finished."""
+        ...
+
+    async def leave_early(self, job_id: Digest, fence: int) -> None:
+        """Ends the lease of `claim_early`. Raises: Conflict FENCE_STALE when it was lost."""
         ...
 
     async def heartbeat(self, job_id: Digest, fence: int, *, lease_until: int) -> None:
         """A longer lease. Raises: Conflict FENCE_STALE when the lease was lost."""
         ...
 
-    async def release(self, job_id: Digest, fence: int, *, now: int) -> Job:
-        """RUNNING → QUEUED."""
+    async def checkpoint(
+        self, job_id: Digest, fence: int, done: KeptProof | Answer, *, now: int
+    ) -> None:
+        """Keeps what a step gave, in place of what an earlier claim kept of it, until the job
+        ends. Raises: Conflict FENCE_STALE when the lease was lost."""
+        ...
+
+    async def kept(self, job_id: Digest) -> Kept:
+        """What the claims of this job kept; nothing for a job that ended."""
+        ...
+
+    async def release(self, job_id: Digest, fence: int, *, now: int, counts: bool = True) -> Job:
+        """RUNNING → QUEUED. Where it does not count, the attempt is as if it had not been made:
+        a worker that is told to stop is no fault of the job."""
         ...
 
     async def finish(self, job_id: Digest, fence: int, answer: Answer, *, now: int) -> Job:

@@ -15,6 +15,8 @@ class MemoryMetrics:
         self.payments: Counter[str] = Counter()
         self.refunds: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
+        self.retries: Counter[str] = Counter()
+        self.leases_lost = 0
         self.depth: dict[JobState, int] = {}
 
     def proof(self, system: str, model: str) -> None:
@@ -31,6 +33,12 @@ class MemoryMetrics:
 
     def failure(self, code: str) -> None:
         self.failures[code] += 1
+
+    def retry(self, code: str) -> None:
+        self.retries[code] += 1
+
+    def lease_lost(self) -> None:
+        self.leases_lost += 1
 
     def queue(self, depth: Mapping[JobState, int]) -> None:
         self.depth = dict(depth)

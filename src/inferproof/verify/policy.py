@@ -15,8 +15,8 @@ _STRENGTH = {level: rank for rank, level in enumerate(Assurance)}
 class Policy:
     """What the verifying person accepts. None stands for anything.
 
-    `ceremonies` are the digests of SRS files whose ceremony the person trusts; with
-    `require_ceremony` a development SRS, or one that is not listed, is refused.
+    `ceremonies` are the digests of SRS files whose ceremony the person trusts; where there are
+    any, or with `require_ceremony`, every other set-up is refused.
     """
 
     gateways: frozenset[Address] | None = None
@@ -59,7 +59,7 @@ class Policy:
 
     def check_setup(self, parts: ModelParts) -> None:
         """Returns when the set-up is accepted. Raises: PolicyRejected POLICY_SETUP."""
-        if not self.require_ceremony or parts.setup is Setup.NONE:
+        if parts.setup is Setup.NONE or not (self.require_ceremony or self.ceremonies):
             return
         if parts.setup is not Setup.CEREMONY or parts.srs not in self.ceremonies:
             raise PolicyRejected(Reason.POLICY_SETUP, setup=parts.setup.value, srs=parts.srs)

@@ -15,6 +15,7 @@ from inferproof.payments.transfer import transfer_header
 from inferproof.payments.x402 import Challenge, payment_payload, read_challenge
 from inferproof.payments.x402.wire import encode_header
 from inferproof.protocol.authorization import authorization_digest, check_signature, check_terms
+from inferproof.protocol.cancellation import check_cancellation
 from inferproof.protocol.commitments import bound_nonce, job_id, request_digest
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.signature import SigningKey
@@ -299,6 +300,14 @@ class FakeGateway:
         if number not in self.jobs:
             raise NotFound(Reason.JOB_UNKNOWN, job=number)
         return self.jobs[number][0]
+
+    async def cancel(self, number: Digest, before: int, signature: bytes) -> JobView:
+        job = await self.job(number)
+        check_cancellation(number, before, signature, payer=job.payment.payer, now=NOW)
+        failure = Failure("JOB_CANCELLED", "the payer cancelled the job", {})
+        job = replace(job, state=JobState.FAILED, failure=failure, refund=Refund(RefundState.DUE))
+        self.jobs[number] = (job, self.jobs[number][1])
+        return job
 
     async def receipt(self, number: Digest, *, attach: bool = False) -> bytes:
         await self.job(number)

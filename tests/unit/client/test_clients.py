@@ -20,6 +20,7 @@ from inferproof.client.steps import Lost, Reply
 from inferproof.client.tools import installed_tools
 from inferproof.errors import (
     InferproofError,
+    InputRejected,
     MissingPart,
     NotFound,
     PolicyRejected,
@@ -165,8 +166,19 @@ def test_redirects_are_not_followed() -> None:
 def test_bodies_are_compact_json_or_left_as_they_are() -> None:
     assert body_of({"a": [1, 2.5, "é"]}) == '{"input":{"a":[1,2.5,"é"]}}'.encode()
     assert body_of(b'{ "input" : 1 }') == b'{ "input" : 1 }'
-    with pytest.raises(ValueError, match="JSON"):
-        body_of(float("nan"))
+
+
+def test_a_value_that_is_not_json_is_refused() -> None:
+    with rejects(Reason.INPUT_NOT_FINITE, "input value holds a NaN or an infinity"):
+        body_of({"a": [1.0, float("nan")]})
+    with rejects(
+        Reason.INPUT_NOT_JSON,
+        "the input cannot be sent as JSON: Object of type set is not JSON serializable",
+        kind=InputRejected,
+    ):
+        body_of({1, 2})
+    with rejects(Reason.INPUT_NOT_TEXT, "the input is not UTF-8 text"):
+        body_of("half \ud83d")
 
 
 def test_the_known_assets_are_those_of_the_sdk() -> None:

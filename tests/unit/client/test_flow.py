@@ -273,6 +273,10 @@ def test_a_gateway_that_is_not_there() -> None:
     ):
         drive(infer(buyer(attempts=3)), lambda _: Lost("ConnectError: refused"), pauses)
     assert pauses == [0.5, 1.0]
+    pauses.clear()
+    with pytest.raises(Unavailable):
+        drive(infer(buyer(attempts=6)), lambda _: Lost("ConnectError: refused"), pauses)
+    assert pauses == [0.5, 1.0], "nothing is paid yet: who waits is told soon"
 
 
 def test_a_busy_gateway_is_asked_again_when_it_says() -> None:
@@ -403,7 +407,21 @@ def test_a_definitive_refusal_of_the_payment() -> None:
         kind=Conflict,
     ):
         drive(infer(who), gateway)
-    assert who.ledger.open_jobs() == ()
+    assert len(who.ledger.open_jobs()) == 1, "the gateway could still settle it"
+
+
+def test_a_refused_payment_is_forgotten_once_it_is_over() -> None:
+    message = "this authorization already pays for another request; sign one with a fresh nonce"
+    who = buyer(attempts=1)
+    with pytest.raises(Unavailable):
+        drive(infer(who), GatewayDouble(faults=[Lost("gone")]))
+    (job,) = who.ledger.open_jobs()
+    end = who.ledger.call(job).authorization.valid_before
+    for now, left in [(end - 1, (job,)), (end, ())]:
+        gateway = GatewayDouble(faults=[envelope(409, "PAYMENT_REPLAYED", message)])
+        with pytest.raises(Conflict):
+            drive(resume_flow(replace(who, clock=lambda now=now: now), job), gateway)
+        assert who.ledger.open_jobs() == left
 
 
 @pytest.mark.parametrize("before", [[], [Lost("gone")]])

@@ -30,12 +30,16 @@ WRITES = frozenset(
         "note_sent",
         "note_nonce_spent",
         "claim",
+        "claim_early",
+        "leave_early",
+        "checkpoint",
         "release",
         "finish",
         "give_up",
         "send_refund",
         "refunded",
         "refund_lost",
+        "cancel",
     ]
 )
 
@@ -87,14 +91,14 @@ def watched(world: World, stores: Stores, boundary: Boundary) -> Services:
     services.settler._chain = Watched(  # type: ignore[assignment]
         services.settler._chain, boundary, frozenset({"submit"})
     )
-    put = services.worker._compute.blobs.put
+    put = services.worker._steps.compute.blobs.put
 
     def watched_put(data: bytes) -> Any:
         name = put(data)
         boundary.passed("after blob")
         return name
 
-    services.worker._compute.blobs.put = watched_put  # type: ignore[method-assign]
+    services.worker._steps.compute.blobs.put = watched_put  # type: ignore[method-assign]
     return services
 
 

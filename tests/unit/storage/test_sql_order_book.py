@@ -3,6 +3,8 @@
 import pytest
 from order_book_suite import (
     TestCancelling,
+    TestCheckpoints,
+    TestEarlyStart,
     TestHistory,
     TestLifeCycle,
     TestOutbox,
@@ -14,6 +16,8 @@ from inferproof.testing.memory_store import Stores
 
 __all__ = [
     "TestCancelling",
+    "TestCheckpoints",
+    "TestEarlyStart",
     "TestHistory",
     "TestLifeCycle",
     "TestOutbox",

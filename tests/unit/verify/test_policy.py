@@ -92,6 +92,17 @@ def test_a_system_without_a_setup_needs_no_ceremony() -> None:
     replace(OPEN, require_ceremony=True).check_setup(Sample().bundle.parts)
 
 
+def test_a_list_of_ceremonies_requires_one_of_them() -> None:
+    listed = replace(OPEN, ceremonies=frozenset({CEREMONY.srs}))
+    listed.check_setup(CEREMONY)
+    parts = sample_bundle(setup=Setup.DEVELOPMENT, srs=b"made here").parts
+    with rejects(
+        Reason.POLICY_SETUP,
+        f"the {parts.setup.value} set-up with SRS {parts.srs} is not a trusted ceremony's",
+    ):
+        listed.check_setup(parts)
+
+
 def test_a_ceremony_in_the_list() -> None:
     trusted = replace(OPEN, require_ceremony=True, ceremonies=frozenset({CEREMONY.srs}))
     trusted.check_setup(CEREMONY)

@@ -190,7 +190,7 @@ async def _respond(
     if failed.status == 402:
         headers |= await _offer(served, request, model, sent, failed.message)
     elif failed.status == 500:
-        log.error("%s: job %s failed: %s", request_id(request), job.id, failed.message)
+        log.error("a job failed by our fault: %s", failed.code, extra={"job": job.id})
     return envelope(failed.status, failed.code, failed.message, failed.facts, headers)
 
 

@@ -51,6 +51,8 @@ async def ready(served: Served) -> Response:
 )
 async def metrics(served: Served) -> Response:
     """Prometheus text format."""
+    if served.refresh is not None:
+        await served.refresh()
     return Response(served.metrics.render(), media_type=CONTENT_TYPE)
 
 

@@ -11,7 +11,12 @@ from inferproof.api import views
 from inferproof.api.context import Served
 from inferproof.api.routes.describe import errors
 from inferproof.api.routes.infer import job_json
-from inferproof.api.routes.parameters import DigestParameter, JobParameter
+from inferproof.api.routes.parameters import (
+    DigestParameter,
+    JobParameter,
+    hex_bytes,
+    read_body,
+)
 from inferproof.api.wire import JSON, json_response
 
 router = APIRouter(prefix="/v1", tags=["results"])
@@ -36,6 +41,32 @@ async def get_job(
 ) -> Response:
     """The job in whatever state it is; a failed one says why, and where its refund stands."""
     job = await (served.gateway.wait(job_id, wait) if wait else served.gateway.job(job_id))
+    return json_response(await job_json(served, job))
+
+
+@router.post(
+    "/jobs/{job_id}/cancel",
+    response_model=s.JobInfo,
+    responses=errors(404, 409, 413),
+    operation_id="cancelJob",
+    summary="Cancel a job",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {JSON: {"schema": s.Cancellation.model_json_schema()}},
+        }
+    },
+)
+async def cancel_job(served: Served, request: Request, job_id: JobParameter) -> Response:
+    """The job, cancelled by its payer: refunded where it was paid, and else never settled.
+
+    The payer signs the EIP-712 struct `CancelJob(bytes32 job,uint64 before)`. A job that is done
+    cannot be cancelled, nor one that is being computed unless the operator allows it. Cancelling
+    again changes nothing.
+    """
+    asked = read_body(s.Cancellation, await request.body())
+    signature = hex_bytes(asked.signature, "body.signature")
+    job = await served.gateway.cancel(job_id, asked.before, signature)
     return json_response(await job_json(served, job))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol
 
 from inferproof.protocol.quote import quote_digest
@@ -23,6 +24,16 @@ from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor, Tensors
 
 
+class CancelPolicy(StrEnum):
+    """Which jobs their payers may cancel."""
+
+    NEVER = "never"
+    WAITING = "waiting"
+    """Those that no worker has taken up."""
+    RUNNING = "running"
+    """Those that are being computed too: the work is lost, and the money goes back."""
+
+
 @dataclass(frozen=True, slots=True)
 class TransferTerms:
     """What is asked of a transfer that was made before it pays. Units: `max_age_s` seconds since
@@ -39,8 +50,9 @@ class GatewaySettings:
     `settle_margin_s` is how long an authorization must still be valid when it is accepted;
     `longest_payment_s` is how long it may be valid at most, for so long it may hold a place;
     `queue_limit` bounds the jobs that are reserved, settling, queued or running;
-    `deadline_s` is how long after acceptance a job may wait for a worker before it is refunded.
-    Without `transfers` a transfer that was made before pays for nothing.
+    `deadline_s` is how long after acceptance a job may wait for a worker before it is refunded;
+    `cancel` says which jobs their payers may cancel. Without `transfers` a transfer that was made
+    before pays for nothing.
     """
 
     asset: Asset
@@ -51,6 +63,7 @@ class GatewaySettings:
     queue_limit: int = 1000
     deadline_s: int = 3600
     transfers: TransferTerms | None = None
+    cancel: CancelPolicy = CancelPolicy.WAITING
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +154,8 @@ class AnswerView:
 class JobView:
     """A job as its buyer sees it.
 
-    `answer` is present in DONE; `failure` in FAILED, REFUNDING, REFUNDED and VOID; `refund` in
-    FAILED, REFUNDING and REFUNDED.
+    `answer` is present in DONE; `failure` in FAILED, REFUNDING, REFUNDED, WITHDRAWN and VOID;
+    `refund` in FAILED, REFUNDING and REFUNDED.
     """
 
     id: Digest
@@ -285,6 +298,16 @@ class Gateway(Protocol):
 
     async def job(self, job_id: Digest) -> JobView:
         """Raises: NotFound JOB_UNKNOWN."""
+        ...
+
+    async def cancel(self, job_id: Digest, before: int, signature: bytes) -> JobView:
+        """The job, which its payer cancelled by a signature that holds until `before` (see
+        protocol.cancellation). Done again it changes nothing. What was paid goes back.
+
+        Raises: NotFound JOB_UNKNOWN; RequestRejected CANCEL_EXPIRED, CANCEL_SIGNATURE,
+        SIGNATURE_MALFORMED; Conflict CANCEL_CLOSED, CANCEL_RUNNING, and JOB_TRANSITION_ILLEGAL
+        for a job that is over.
+        """
         ...
 
     # what was proven

@@ -34,6 +34,7 @@ from inferproof.services.metrics import Metrics
 from inferproof.services.settler.base import PaymentChain
 from inferproof.storage.base import Job, Order, OrderBook, Outcome
 from inferproof.storage.reuse import check_same_payment, check_same_payment_id
+from inferproof.telemetry.base import note_job
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.money import Money, format_units
 from inferproof.types.payment import Authorization, Quote
@@ -105,6 +106,7 @@ class Intake:
         except InferproofError as error:
             self._metrics.payment(error.code)
             raise
+        note_job(job.order.job_id, new_order=outcome is Outcome.NEW)
         self._metrics.payment("reserved" if outcome is Outcome.NEW else "repeated")
         if outcome is Outcome.NEW:
             self._bell.ring(SETTLE)

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from inferproof.errors import InferproofError, NotFound, Reason, Rejection
+from inferproof.errors import Conflict, InferproofError, NotFound, Reason, Rejection
+from inferproof.protocol.cancellation import check_cancellation
 from inferproof.protocol.claims import assurance_of
 from inferproof.protocol.commitments import proof_digest
 from inferproof.protocol.proof_file import FORMAT as PROOF_FORMAT
@@ -14,10 +15,16 @@ from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.receipt import decode_receipt_file, encode_receipt_file
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.verifier_bundle import decode_bundle
-from inferproof.services.base import Clock
-from inferproof.services.bell import Bell
+from inferproof.services.base import Clock, failure_of
+from inferproof.services.bell import SETTLE, Bell
 from inferproof.services.catalog import Catalog
-from inferproof.services.gateway.base import GatewaySettings, JobView, ModelView, SignedQuote
+from inferproof.services.gateway.base import (
+    CancelPolicy,
+    GatewaySettings,
+    JobView,
+    ModelView,
+    SignedQuote,
+)
 from inferproof.services.gateway.intake import Intake, Offered
 from inferproof.services.gateway.redemption import OfferedTransfer, Redemption
 from inferproof.services.gateway.registry import Registry
@@ -159,6 +166,24 @@ class GatewayService:
 
     async def job(self, job_id: Digest) -> JobView:
         return await self._view(await self._orders.job(job_id))
+
+    async def cancel(self, job_id: Digest, before: int, signature: bytes) -> JobView:
+        job, now = await self._orders.job(job_id), self._clock()
+        check_cancellation(job_id, before, signature, payer=job.order.payment.payer, now=now)
+        policy = self._settings.cancel
+        if policy is CancelPolicy.NEVER:
+            raise Conflict(Reason.CANCEL_CLOSED)
+        why = failure_of(Conflict(Reason.JOB_CANCELLED))
+        running = policy is CancelPolicy.RUNNING
+        try:
+            job = await self._orders.cancel(job_id, why, running=running, now=now)
+        except Conflict:
+            job = await self._orders.job(job_id)
+            if job.failure is None or job.failure.code != Reason.JOB_CANCELLED.code:
+                raise
+        self._bell.ring(job_id)
+        self._bell.ring(SETTLE)
+        return await self._view(job)
 
     async def _view(self, job: Job) -> JobView:
         model = await self._catalog.described(job.order.model_id, job.order.model_version)

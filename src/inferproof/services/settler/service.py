@@ -14,6 +14,7 @@ again, which the chain includes at most once.
 | SETTLING | our number spent by another transaction | a new settlement is signed |
 | SETTLING | does not answer, or says nothing | stays; UNCERTAIN after a while |
 | FAILED | | a refund is signed and stored: REFUNDING |
+| WITHDRAWN | as SETTLING where it was sent; else see withdrawn.py | FAILED or VOID |
 | REFUNDING | included | REFUNDED |
 | REFUNDING | reverted, or its number spent by another | FAILED again, to be refunded again |
 
@@ -34,8 +35,10 @@ from typing import Any
 from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason, Unavailable
 from inferproof.services.base import Clock, failure_of
 from inferproof.services.bell import SETTLE, WORK, Bell
+from inferproof.services.heart import Heart
 from inferproof.services.metrics import Metrics
 from inferproof.services.settler.base import Included, SettlementChain, SignedTransaction
+from inferproof.services.settler.withdrawn import Withdrawn
 from inferproof.storage.base import (
     Job,
     NewTransaction,
@@ -44,6 +47,8 @@ from inferproof.storage.base import (
     OutboxKind,
     Turn,
 )
+from inferproof.telemetry.base import working_on
+from inferproof.telemetry.faults import told
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.payment import Authorization, SettlementState
@@ -89,16 +94,27 @@ class Settler:
         metrics: Metrics,
         bell: Bell,
         turn: Turn,
+        heart: Heart | None = None,
     ) -> None:
         self._orders = orders
         self._chain = chain
         self._turn = turn
+        self._heart = heart or Heart()
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
         self._bell = bell
         self._numbering = asyncio.Lock()
         self._next_look: dict[int, int] = {}
+        self._withdrawn = Withdrawn(
+            orders=orders,
+            chain=chain,
+            clock=clock,
+            metrics=metrics,
+            bell=bell,
+            again_s=settings.reverted_s,
+            lost_after_s=settings.lost_after_s,
+        )
 
     async def run(self) -> None:
         """Settles, in its turn, until it is cancelled; what it leaves, the next run takes up."""
@@ -110,10 +126,11 @@ class Settler:
     async def _settle_forever(self) -> None:
         backoff = self._settings.poll_s
         while True:
+            self._heart.beat("settling")
             try:
                 open_items = await self.settle_once() if await self._turn.mine() else 0
             except InferproofError as error:
-                log.warning("cannot settle: %s", error.message)
+                log.warning("cannot settle: %s", told(error))
                 backoff = await self._back_off(backoff)
                 continue
             except Exception:  # the edge of the settler: its state is stored, so it goes on
@@ -140,7 +157,9 @@ class Settler:
         room = self._settings.max_open - len(under_way)
         room -= await self._start(JobState.FAILED, room)
         await self._start(JobState.RESERVED, room)
-        await _together([self._bring_on(item) for item in self._due(await self._open())])
+        items = await self._open()
+        await _together([self._bring_on(item) for item in self._due(items)])
+        await self._withdrawn.look({item.job_id for item in items})
         return len(self._due(await self._open()))
 
     def _due(self, items: list[OutboxItem]) -> list[OutboxItem]:
@@ -215,7 +234,8 @@ class Settler:
 
     async def _bring_on(self, item: OutboxItem) -> None:
         try:
-            await self._look_at(item)
+            with working_on(item.job_id):
+                await self._look_at(item)
         except Unavailable as error:
             if error.reason is not Reason.TX_NOT_CONFIRMED:
                 raise
@@ -255,8 +275,8 @@ class Settler:
         used = await self._chain.authorization_used(payment.payer, payment.nonce)
         found = await self._chain.settled_by(payment, order.first_block) if used else None
         if found is not None:
-            await self._settled(item, job, found)
-        elif included is not None and not used:
+            await self._settled(job, found)
+        elif not used and (included is not None or job.state is JobState.WITHDRAWN):
             await self._reverted(item, job)
         elif not await self._believed(item):
             await self._call_uncertain(item, job)
@@ -286,13 +306,18 @@ class Settler:
         since = item.nonce_spent_at
         return since is not None and now >= since + self._settings.lost_after_s
 
-    async def _settled(self, item: OutboxItem, job: Job, found: Included) -> None:
-        now = self._clock()
-        await self._orders.settled(item.job_id, found.tx, found.block, now=now)
+    async def _settled(self, job: Job, found: Included) -> None:
+        now, job_id = self._clock(), job.order.job_id
+        paid = await self._orders.settled(job_id, found.tx, found.block, now=now)
         log.info("settled in %s", found.tx, extra=_about(job))
         self._metrics.payment("settled")
         self._metrics.stage("settle", max(0, now - job.order.created_at))
-        self._bell.ring(WORK)
+        self._bell.ring(job_id)
+        if paid.state is JobState.QUEUED:
+            self._bell.ring(WORK)
+        else:  # its payer cancelled while it was under way
+            self._metrics.refund("due")
+            self._bell.ring(SETTLE)
 
     async def _sign_again(self, item: OutboxItem, job: Job) -> None:
         async with self._numbering:
@@ -303,13 +328,17 @@ class Settler:
 
     async def _call_uncertain(self, item: OutboxItem, job: Job) -> None:
         late = self._clock() >= item.created_at + self._settings.uncertain_after_s
+        if job.state is JobState.WITHDRAWN:
+            return
         if late and job.settlement.state is SettlementState.PENDING:
             await self._orders.uncertain(item.job_id, now=self._clock())
             log.warning("the settlement is uncertain", extra=_about(job))
 
-    async def _void(self, job: Job, why: PaymentRejected) -> None:
+    async def _void(self, job: Job, why: InferproofError) -> None:
+        if job.state is JobState.WITHDRAWN:
+            why = Conflict(Reason.JOB_CANCELLED)
         await self._orders.void(job.order.job_id, failure_of(why), now=self._clock())
-        log.warning("void: %s", why.message, extra=_about(job))
+        log.warning("void: %s", told(why), extra=_about(job))
         self._metrics.payment("void")
         self._bell.ring(job.order.job_id)
 

@@ -2,7 +2,7 @@
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Row, Select, select
@@ -14,6 +14,8 @@ from inferproof.storage.base import (
     Answer,
     Failure,
     Job,
+    Kept,
+    KeptProof,
     ModelEstimate,
     ModelRecord,
     ModelStatus,
@@ -30,6 +32,7 @@ from inferproof.storage.base import (
 )
 from inferproof.storage.db.tables import (
     answers,
+    checkpoints,
     jobs,
     models,
     outbox,
@@ -54,6 +57,9 @@ from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
 
 Values = dict[str, Any]
+
+PROOF, ANSWER = "proof", "answer"
+"""Steps that are kept, as checkpoints call them."""
 
 
 def reservation_values(order: Order) -> Values:
@@ -130,8 +136,51 @@ def answer_values(answer: Answer) -> Values:
         "proof_blob": answer.proof_blob,
         "verifier_blob": answer.verifier_blob,
         "receipt": answer.receipt,
-        "timings": json.dumps([[t.stage, t.microseconds] for t in answer.timings]),
+        "timings": _encode_timings(answer.timings),
     }
+
+
+def checkpoint_values(done: KeptProof | Answer) -> Values:
+    """The row of checkpoints that a step makes, without its job and its claim."""
+    if isinstance(done, KeptProof):
+        return {"step": PROOF, "blob": done.blob, "value": _encode_timings(done.timings)}
+    values = answer_values(done)
+    plain = {
+        **values,
+        "proof_digest": done.proof_digest.hex,
+        "proof_blob": done.proof_blob.hex,
+        "verifier_blob": done.verifier_blob.hex,
+        "receipt": done.receipt.hex(),
+    }
+    return {"step": ANSWER, "blob": done.proof_blob, "value": json.dumps(plain)}
+
+
+def kept_of_rows(rows: Iterable[Row[Any]]) -> Kept:
+    """What the rows of checkpoints of one job hold."""
+    c, proof, answer = checkpoints.c, None, None
+    for row in rows:
+        m = row._mapping
+        if m[c.step] == PROOF:
+            proof = KeptProof(m[c.blob], _decode_timings(m[c.value]))
+        elif m[c.step] == ANSWER:
+            plain = json.loads(m[c.value])
+            answer = Answer(
+                outputs=decode_outputs(plain["outputs"]),
+                proof_digest=Digest.from_hex(plain["proof_digest"]),
+                proof_blob=Digest.from_hex(plain["proof_blob"]),
+                verifier_blob=Digest.from_hex(plain["verifier_blob"]),
+                receipt=bytes.fromhex(plain["receipt"]),
+                timings=_decode_timings(plain["timings"]),
+            )
+    return Kept(proof, answer)
+
+
+def _encode_timings(timings: tuple[StageTime, ...]) -> str:
+    return json.dumps([[t.stage, t.microseconds] for t in timings])
+
+
+def _decode_timings(text: str) -> tuple[StageTime, ...]:
+    return tuple(StageTime(stage, us) for stage, us in json.loads(text))
 
 
 def failure_values(failure: Failure) -> Values:
@@ -278,7 +327,7 @@ def _answer(m: Mapping[Any, Any]) -> Answer | None:
         proof_blob=m[c.proof_blob],
         verifier_blob=m[c.verifier_blob],
         receipt=m[c.receipt],
-        timings=tuple(StageTime(stage, us) for stage, us in json.loads(m[c.timings])),
+        timings=_decode_timings(m[c.timings]),
     )
 
 

@@ -57,6 +57,9 @@ ANSWER_S = 12.0
 MIGRATION_S = 3600.0
 """A migration rewrites what is there; a gateway that starts beside it waits for it."""
 
+_QUIET: dict[str, Any] = {"hide_parameters": True}
+"""A failure's text must not hold rows: they are inputs and signatures, and texts are passed on."""
+
 _FULL = ("database or disk is full", "no space left on device")
 _SERVER_FULL = "53100"
 _SERVER_MEDIUM = ("08", "28", "3D", "40", "53", "57", "58", "XX", "25006", "42501", "55P03")
@@ -128,9 +131,9 @@ def writing_engine(url: URL) -> AsyncEngine:
     if url.get_backend_name() != "sqlite":
         return _server_engine(url, pool_size=1)
     if is_memory(url):
-        engine = create_async_engine(url, poolclass=StaticPool)
+        engine = create_async_engine(url, poolclass=StaticPool, **_QUIET)
     else:
-        engine = create_async_engine(url, pool_size=1, max_overflow=0)
+        engine = create_async_engine(url, pool_size=1, max_overflow=0, **_QUIET)
     # IMMEDIATE takes the write lock at once: a transaction that first reads and then writes
     # could otherwise fail half-way without the busy timeout.
     _prepare_sqlite(engine.sync_engine, begin="BEGIN IMMEDIATE", query_only=False)
@@ -166,6 +169,7 @@ def reading_engine(url: URL, writer: AsyncEngine) -> AsyncEngine:
         max_overflow=0,  # a connection is a thread here: one more for a moment costs more
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
+        **_QUIET,
     )
     _prepare_sqlite(engine.sync_engine, begin="BEGIN", query_only=True)
     return engine
@@ -216,6 +220,7 @@ def _server_engine(
             "command_timeout": limit_s or ANSWER_S,
             "server_settings": settings,
         },
+        **_QUIET,
         **more,
     )
 

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.errors import Conflict, NotFound, Reason
+from inferproof.errors import NotFound, Reason
 from inferproof.protocol.lifecycle import Transition
 from inferproof.storage.base import (
     Answer,
     Failure,
+    Figures,
     Job,
     JobEvent,
+    Kept,
+    KeptProof,
     NewTransaction,
     Order,
     OutboxItem,
@@ -21,6 +24,7 @@ from inferproof.storage.base import (
     RefundState,
     Reservation,
 )
+from inferproof.storage.db import work
 from inferproof.storage.db.codec import (
     answer_values,
     failure_values,
@@ -30,6 +34,7 @@ from inferproof.storage.db.codec import (
 )
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.events import histories
+from inferproof.storage.db.figures import FiguresReader
 from inferproof.storage.db.intake import (
     PayerKey,
     PaymentKey,
@@ -77,6 +82,7 @@ class SqlOrderBook:
         self._find_payment = Together(self._payments)
         self._unsettled = Together(self._unsettled_of)
         self._waiting = Together(self._count)
+        self._figures = FiguresReader()
         self._histories = Together(self._events_of)
 
     async def reserve(self, order: Order) -> Reservation:
@@ -136,6 +142,9 @@ class SqlOrderBook:
 
     async def waiting(self) -> int:
         return await self._waiting(None)
+
+    async def figures(self) -> Figures:
+        return await self._db.read(self._figures)
 
     async def events(self, job_id: Digest) -> Sequence[JobEvent]:
         return await self._histories(job_id)
@@ -284,50 +293,39 @@ class SqlOrderBook:
 
     # -- work -------------------------------------------------------------------------------
 
+    async def runnable(self, *, now: int) -> bool:
+        return await self._db.read(lambda connection: work.runnable(connection, now))
+
     async def claim(self, *, now: int, lease_until: int) -> Job | None:
-        async def change(connection: AsyncConnection) -> Job | None:
-            job_id = await connection.scalar(
-                select(jobs.c.job_id)
-                .where(jobs.c.state == JobState.QUEUED.value)
-                .order_by(jobs.c.number)
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            )
-            if job_id is None:
-                return None
+        return await self._db.write(lambda c: work.claim(c, now, lease_until))
+
+    async def claim_early(self, *, lease_until: int) -> Job | None:
+        return await self._db.write(lambda c: work.claim_early(c, lease_until))
+
+    async def leave_early(self, job_id: Digest, fence: int) -> None:
+        await self._db.write(lambda c: work.leave_early(c, job_id, fence))
+
+    async def heartbeat(self, job_id: Digest, fence: int, *, lease_until: int) -> None:
+        await self._db.write(lambda c: work.heartbeat(c, job_id, fence, lease_until))
+
+    async def checkpoint(
+        self, job_id: Digest, fence: int, done: KeptProof | Answer, *, now: int
+    ) -> None:
+        await self._db.write(lambda c: work.checkpoint(c, job_id, fence, done, now))
+
+    async def kept(self, job_id: Digest) -> Kept:
+        return await self._db.read(lambda connection: work.kept(connection, job_id))
+
+    async def release(self, job_id: Digest, fence: int, *, now: int, counts: bool = True) -> Job:
+        async def change(connection: AsyncConnection) -> Job:
             await move(
                 connection,
                 job_id,
-                Transition.CLAIM,
+                Transition.RELEASE,
                 now=now,
-                fence=jobs.c.fence + 1,
-                attempts=jobs.c.attempts + 1,
-                lease_until=lease_until,
-            )
-            return await read_job(connection, job_id)
-
-        return await self._db.write(change)
-
-    async def heartbeat(self, job_id: Digest, fence: int, *, lease_until: int) -> None:
-        async def change(connection: AsyncConnection) -> None:
-            result = await connection.execute(
-                update(jobs)
-                .where(
-                    jobs.c.job_id == job_id,
-                    jobs.c.fence == fence,
-                    jobs.c.state == JobState.RUNNING.value,
-                )
-                .values(lease_until=lease_until)
-            )
-            if result.rowcount != 1:
-                raise Conflict(Reason.FENCE_STALE, fence=fence, job=job_id)
-
-        await self._db.write(change)
-
-    async def release(self, job_id: Digest, fence: int, *, now: int) -> Job:
-        async def change(connection: AsyncConnection) -> Job:
-            await move(
-                connection, job_id, Transition.RELEASE, now=now, held=fence, lease_until=None
+                held=fence,
+                lease_until=None,
+                **({} if counts else {"attempts": jobs.c.attempts - 1}),
             )
             return await read_job(connection, job_id)
 
@@ -335,7 +333,7 @@ class SqlOrderBook:
 
     async def finish(self, job_id: Digest, fence: int, answer: Answer, *, now: int) -> Job:
         async def change(connection: AsyncConnection) -> Job:
-            await move(connection, job_id, Transition.FINISH, now=now, held=fence, lease_until=None)
+            await move(connection, job_id, Transition.FINISH, now=now, held=fence)
             values = answer_values(answer)
             await connection.execute(
                 insert(answers).values(job_id=job_id, created_at=now, **values)
@@ -360,7 +358,6 @@ class SqlOrderBook:
                 Transition.GIVE_UP,
                 now=now,
                 held=fence,
-                lease_until=None,
                 **failure_values(failure),
             )
             await owe_refund(connection, job_id, now)

@@ -8,6 +8,7 @@
 | job_events | a step in a job's life, in the same transaction as the step |
 | settlements, refunds | what the chain did with a job's money |
 | outbox | a signed transaction, stored before it is sent |
+| checkpoints | a step of an unfinished job that need not be done again |
 | answers | the result of a finished job |
 | verifications | a verification made here |
 
@@ -240,6 +241,17 @@ outbox = Table(
     Column("sent_at", BigInteger),
     Column("nonce_spent_at", BigInteger),
     Index(None, "network", "sender", "state", "nonce"),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    _job(primary_key=True),
+    Column("step", String(16), primary_key=True),
+    Column("fence", BigInteger, nullable=False),
+    Column("blob", DigestText),
+    Column("value", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
 )
 
 answers = Table(

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, NotFound, Reason
-from inferproof.protocol.lifecycle import Transition, after
+from inferproof.protocol.lifecycle import WORKABLE, Transition, after
 from inferproof.storage.base import (
     Failure,
     Job,
@@ -24,7 +24,14 @@ from inferproof.storage.db.codec import (
     select_jobs,
 )
 from inferproof.storage.db.events import Step, record_steps
-from inferproof.storage.db.tables import jobs, models, outbox, refunds, settlements
+from inferproof.storage.db.tables import (
+    checkpoints,
+    jobs,
+    models,
+    outbox,
+    refunds,
+    settlements,
+)
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 
@@ -51,6 +58,9 @@ async def move(
     if held is not None and held != fence:
         raise Conflict(Reason.FENCE_STALE, fence=held, job=job_id)
     target = after(JobState(state), transition)
+    if target not in WORKABLE:
+        values["lease_until"] = None
+        await connection.execute(delete(checkpoints).where(checkpoints.c.job_id == job_id))
     result = await connection.execute(
         update(jobs)
         .where(jobs.c.job_id == job_id, jobs.c.state == state, jobs.c.fence == fence)
@@ -72,7 +82,6 @@ async def cancel(
         Transition.CANCEL,
         now=now,
         fence=jobs.c.fence + 1,
-        lease_until=None,
         **failure_values(failure),
     )
     if before is JobState.RUNNING and not running:

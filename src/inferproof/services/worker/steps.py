@@ -1,0 +1,122 @@
+"""The steps of one claimed job. What a step gave is kept before the next one begins, so that a
+later claim, of this worker or another, takes it up instead of doing it again.
+
+| step | kept | taken up |
+|---|---|---|
+| infer, prove | the proof file in a blob that a checkpoint names | verified again, published |
+| verify, store, sign | a checkpoint with the whole answer | published as it is |
+| publish | the job is DONE, in the same transaction | |
+
+A checkpoint is never believed more than the disk it lies on: a proof that was taken up is
+verified like one that was just made, and what is missing, damaged, about something else or about
+another settlement is done again, with a line in the log. Settling and telling the buyer have
+their own books: the outbox, and the events of a job.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from inferproof.errors import NotFound, ProofRejected, Reason, Unavailable
+from inferproof.protocol.receipt import decode_receipt_file
+from inferproof.services.base import Clock
+from inferproof.services.catalog import Catalog, RegisteredModel
+from inferproof.services.worker.compute import Compute, Made
+from inferproof.storage.base import Answer, Job, KeptProof, OrderBook
+from inferproof.telemetry.faults import told
+from inferproof.types.digest import Digest
+
+T = TypeVar("T")
+
+GRACE_S = 10.0
+"""How much longer than its limit a proof is waited for: proof systems end theirs by themselves,
+and this ends the wait for one that does not."""
+
+log = logging.getLogger("inferproof.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Brings jobs that the caller holds from their request to their answer."""
+
+    orders: OrderBook
+    catalog: Catalog
+    compute: Compute
+    clock: Clock
+
+    async def answer(self, job: Job) -> Answer:
+        """The job's answer, verified, stored and signed; nothing is published.
+
+        Raises: Conflict FENCE_STALE; what `Compute` raises.
+        """
+        kept = await self.orders.kept(job.order.job_id)
+        if kept.answer is not None and await self._is_whole(job, kept.answer):
+            return kept.answer
+        model = await self._model(job)
+        made = None if kept.proof is None else await self._take_up(kept.proof)
+        if made is not None:
+            try:
+                return await self._conclude(job, model, made)
+            except ProofRejected as error:
+                # The code alone: a message may quote the input.
+                log.warning("the kept proof is rejected: %s", error.code)
+        return await self._conclude(job, model, await self._prove(job, model))
+
+    async def prove_ahead(self, job: Job) -> None:
+        """Makes and keeps the proof of a job whose money may still not come."""
+        await self._prove(job, await self._model(job))
+
+    async def _model(self, job: Job) -> RegisteredModel:
+        return await self.catalog.described(job.order.model_id, job.order.model_version)
+
+    async def _prove(self, job: Job, model: RegisteredModel) -> Made:
+        made = await self._limited(lambda: self.compute.prove(job, model))
+        kept = await asyncio.to_thread(self.compute.keep, made)
+        await self.orders.checkpoint(job.order.job_id, job.fence, kept, now=self.clock())
+        return Made(made.file, kept.timings)
+
+    async def _conclude(self, job: Job, model: RegisteredModel, made: Made) -> Answer:
+        answer = await asyncio.to_thread(self.compute.conclude, job, model, made)
+        await self.orders.checkpoint(job.order.job_id, job.fence, answer, now=self.clock())
+        return answer
+
+    async def _take_up(self, kept: KeptProof) -> Made | None:
+        file = await self._read(kept.blob)
+        if file is None:
+            return None
+        log.info("takes up the proof that was made before")
+        return Made(file, kept.timings)
+
+    async def _is_whole(self, job: Job, answer: Answer) -> bool:
+        """Whether a kept answer is about this job as it is settled, and its blobs are there."""
+        receipt = decode_receipt_file(answer.receipt).receipt
+        if receipt.statement.job_id != job.order.job_id or receipt.settlement != job.settlement:
+            log.warning("the kept answer is about something else")
+            return False
+        blobs = [await self._read(b) for b in (answer.proof_blob, answer.verifier_blob)]
+        return None not in blobs
+
+    async def _read(self, blob: Digest) -> bytes | None:
+        """The blob; None, with a line in the log, where it is gone or damaged.
+
+        Raises: Unavailable STORAGE_UNAVAILABLE: it may still be there.
+        """
+        try:
+            return await asyncio.to_thread(self.compute.blobs.get, blob)
+        except (NotFound, Unavailable) as error:
+            if error.reason not in (Reason.BLOB_UNKNOWN, Reason.BLOB_DAMAGED):
+                raise
+            log.warning("a kept step is lost and done again: %s", told(error))
+            return None
+
+    async def _limited(self, work: Callable[[], T]) -> T:
+        """What the work returns, in a thread. Soundness: a thread cannot be ended; what hangs in
+        it goes on, and has no way out."""
+        limit_s = self.compute.time_limit_s
+        try:
+            async with asyncio.timeout(limit_s + GRACE_S):
+                return await asyncio.to_thread(work)
+        except TimeoutError:
+            raise Unavailable(Reason.PROVER_TIME_LIMIT, seconds=f"{limit_s:g}") from None

@@ -1,0 +1,1 @@
+"""What a gateway tells its operator about itself: logs, traces, error reports."""

@@ -1,0 +1,260 @@
+"""Step boundaries: the moments just before and just after each effect of a gateway.
+
+`app.build(settings, watch=Watcher(folder))` puts a passage on both sides of every effect. What an
+effect is comes from the protocols themselves: each method is one unless it stands in QUESTIONS,
+so a method that is added later is a boundary by itself, and the kill suite fails until it has a
+case.
+
+    orders.settled:before     the store was not asked yet
+    orders.settled:after      it is durable, and whoever asked does not know it yet
+
+A watcher writes every passage down, in a file that survives the process, and ends its own process
+with SIGKILL at the passage that the file `armed` names. The first of several processes to come
+there takes the file away, so only one dies. For tests alone: no setting turns this on.
+"""
+
+import inspect
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from inferproof.proving.base import ProofSystem
+from inferproof.services.settler.base import SettlementChain
+from inferproof.storage.base import Answer, BlobStore, KeptProof, OrderBook
+from inferproof.types.digest import Digest
+
+T = TypeVar("T")
+
+PARTS: dict[str, type] = {
+    "orders": OrderBook,
+    "chain": SettlementChain,
+    "blobs": BlobStore,
+    "system": ProofSystem,
+}
+"""The watched parts by the name under which `app.build` gives them to its watch."""
+
+QUESTIONS: dict[str, frozenset[str]] = {
+    "orders": frozenset(
+        [
+            "find",
+            "job",
+            "job_of_proof",
+            "find_payment",
+            "find_payment_id",
+            "in_state",
+            "depth",
+            "unsettled",
+            "waiting",
+            "open_outbox",
+            "free_nonces",
+            "runnable",
+            "kept",
+            "expired_leases",
+            "overdue",
+            "events",
+            "figures",
+        ]
+    ),
+    "chain": frozenset(
+        [
+            "head",
+            "balance",
+            "authorization_used",
+            "next_nonce",
+            "sign_settlement",
+            "sign_refund",
+            "included",
+            "time",
+            "settled_by",
+        ]
+    ),
+    "blobs": frozenset(["get"]),
+    "system": frozenset(["supports", "describe", "compile", "verifier", "estimate"]),
+}
+"""What changes nothing outside its own process, or belongs to no job."""
+
+BEFORE, AFTER = "before", "after"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Boundary:
+    """One side of one effect. `count` is the passage that is meant, from one on."""
+
+    part: str
+    method: str
+    side: str
+    count: int = 1
+
+    @property
+    def effect(self) -> str:
+        """Part and method: orders.settled."""
+        return f"{self.part}.{self.method}"
+
+    def __str__(self) -> str:
+        numbered = "" if self.count == 1 else f"#{self.count}"
+        return f"{self.effect}:{self.side}{numbered}"
+
+    @classmethod
+    def read(cls, text: str) -> "Boundary":
+        """The inverse of `str`."""
+        name, _, count = text.partition("#")
+        effect, _, side = name.partition(":")
+        part, _, method = effect.partition(".")
+        return cls(part, method, side, int(count or 1))
+
+
+def effects(part: str) -> tuple[str, ...]:
+    """The methods of a watched part that change something, by introspection of its protocol."""
+    return tuple(name for name in _methods(PARTS[part]) if name not in QUESTIONS[part])
+
+
+def unknown_questions() -> tuple[str, ...]:
+    """Names in QUESTIONS that no protocol has any more."""
+    return tuple(
+        f"{part}.{name}"
+        for part, names in QUESTIONS.items()
+        for name in sorted(names - set(_methods(PARTS[part])))
+    )
+
+
+def boundaries() -> tuple[Boundary, ...]:
+    """Every boundary there is."""
+    return tuple(
+        Boundary(part, method, side)
+        for part in PARTS
+        for method in effects(part)
+        for side in (BEFORE, AFTER)
+    )
+
+
+def _methods(protocol: type) -> Iterator[str]:
+    """The methods that a protocol and those it extends declare, in their order."""
+    seen: set[str] = set()
+    for kind in protocol.__mro__:
+        if getattr(kind, "_is_protocol", False):
+            for name, member in vars(kind).items():
+                if inspect.isfunction(member) and not name.startswith("_") and name not in seen:
+                    seen.add(name)
+                    yield name
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One line of the trace. `job` and `detail` are present where the call was about them."""
+
+    pid: int
+    boundary: str
+    job: str
+    detail: str
+
+
+class Watcher:
+    """What `app.build` is given as its watch; see the module. All processes share the folder."""
+
+    ARMED, FIRED, TRACE = "armed", "fired", "trace"
+
+    def __init__(self, folder: Path) -> None:
+        self._armed = folder / self.ARMED
+        self._fired = folder / self.FIRED
+        self._trace = os.open(folder / self.TRACE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._counting = threading.Lock()
+        self._counted: tuple[str, int] = ("", 0)
+
+    def __call__(self, part: str, target: T) -> T:
+        """The part with a passage on both sides of each effect."""
+        return cast("T", _Watched(target, part, frozenset(effects(part)), self.passed))
+
+    def passed(self, boundary: str, job: str, detail: str) -> None:
+        """Writes the passage down; never returns where it is the armed one."""
+        os.write(self._trace, f"{os.getpid()} {boundary} {job} {detail}\n".encode())
+        try:
+            armed = self._armed.read_text()
+        except FileNotFoundError:
+            return
+        wanted = Boundary.read(armed)
+        if boundary != str(Boundary(wanted.part, wanted.method, wanted.side)):
+            return
+        with self._counting:
+            known, count = self._counted
+            count = count + 1 if known == armed else 1
+            self._counted = (armed, count)
+        if count == wanted.count and self._take():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _take(self) -> bool:
+        try:
+            self._armed.rename(self._fired)
+        except FileNotFoundError:
+            return False
+        return True
+
+
+class _Watched:
+    """Everything of a target, with passages around the named methods."""
+
+    def __init__(
+        self,
+        target: Any,
+        part: str,
+        methods: frozenset[str],
+        passed: Callable[[str, str, str], None],
+    ) -> None:
+        self._target = target
+        self._part = part
+        self._methods = methods
+        self._passed = passed
+
+    def __getattr__(self, name: str) -> Any:
+        member = getattr(self._target, name)
+        if name not in self._methods:
+            return member
+        effect, passed = f"{self._part}.{name}", self._passed
+
+        if inspect.iscoroutinefunction(member):
+
+            @wraps(member)
+            async def call(*args: Any, **kwargs: Any) -> Any:
+                about = _about(args)
+                passed(f"{effect}:{BEFORE}", *about)
+                result = await member(*args, **kwargs)
+                passed(f"{effect}:{AFTER}", *about)
+                return result
+
+            return call
+
+        @wraps(member)
+        def call_now(*args: Any, **kwargs: Any) -> Any:
+            about = _about(args)
+            passed(f"{effect}:{BEFORE}", *about)
+            result = member(*args, **kwargs)
+            passed(f"{effect}:{AFTER}", *about)
+            return result
+
+        return call_now
+
+
+def _about(args: tuple[Any, ...]) -> tuple[str, str]:
+    """The job of a call, and the step where there is one; a dash for none."""
+    job, detail = "-", "-"
+    for value in args:
+        if job == "-":
+            given = value if isinstance(value, Digest) else getattr(value, "job_id", None)
+            job = given.hex if isinstance(given, Digest) else job
+        if isinstance(value, KeptProof | Answer):
+            detail = type(value).__name__
+    return job, detail
+
+
+def read_trace(folder: Path) -> list[Passage]:
+    """All passages so far, in the order in which they were written."""
+    path = folder / Watcher.TRACE
+    if not path.exists():
+        return []
+    lines = path.read_text().splitlines()
+    parts = (line.split(" ", 3) for line in lines)
+    return [Passage(int(pid), boundary, job, detail) for pid, boundary, job, detail in parts]

@@ -1,0 +1,180 @@
+"""A real gateway or worker process, for tests that kill it.
+
+    python -m inferproof.testing.kill_server gateway      settings from INFERPROOF_… variables
+    python -m inferproof.testing.kill_server worker
+    python -m inferproof.testing.kill_server nursery      forks such processes when it is told to
+
+It runs what `inferproof serve` and `inferproof worker` run, with three differences: a watcher is
+around its parts (see `boundaries`), whose folder INFERPROOF_TEST_WATCH names; the proof system
+"toy" is there, whose answers go wrong on demand; and what the settler waits for is a second
+instead of a minute. Once it is ready it writes one JSON object to INFERPROOF_TEST_READY.
+
+A nursery has everything imported, so that a process is there in no time however often it is
+killed. It reads JSON lines, {"role": …, "environment": {…}, "log": path}, and writes {"pid": …}
+for each and {"ended": pid, "status": …} when one has ended. All end with it.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import selectors
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from inferproof.app import App, WorkerApp
+from inferproof.errors import InputRejected, Reason, Unavailable
+from inferproof.proving.base import Progress, Proved, ProveRequest, no_progress
+from inferproof.server import run_gateway, run_worker
+from inferproof.services.settler.service import SettlerSettings
+from inferproof.settings import Settings
+from inferproof.testing.boundaries import Watcher
+from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
+
+WATCH = "INFERPROOF_TEST_WATCH"
+READY = "INFERPROOF_TEST_READY"
+GATEWAY, WORKER, NURSERY = "gateway", "worker", "nursery"
+
+REFUSED, FAULTY, SLOW = 90.0, 91.0, 92.0
+"""First numbers of an input that make the toy system refuse it; fail once; take its time."""
+SLOW_S = 2.0
+
+SETTLER = SettlerSettings(
+    poll_s=0.05,
+    idle_s=0.1,
+    resend_s=1,
+    lost_after_s=1,
+    uncertain_after_s=1,
+    reverted_s=1,
+    max_backoff_s=0.5,
+)
+
+
+class MoodySystem(ToySystem):
+    """The toy proof system, with moods that the input asks for. `folder` remembers the faults."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(ACKNOWLEDGEMENT)
+        self._folder = folder
+
+    def prove(self, request: ProveRequest, progress: Progress = no_progress) -> Proved:  # type: ignore[override]
+        mood = float(next(iter(request.inputs.values())).flat[0])
+        if mood == REFUSED:
+            raise InputRejected(Reason.INPUT_NOT_FINITE, name="x")
+        if mood == FAULTY and self._is_first(request.job_id.hex):
+            raise Unavailable(Reason.STORAGE_FULL)
+        if mood == SLOW:
+            time.sleep(SLOW_S)
+        return super().prove(request, progress)
+
+    def _is_first(self, job: str) -> bool:
+        try:
+            (self._folder / f"fault-{job}").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+
+def run(role: str) -> None:
+    """Runs a gateway or a worker until it is told to stop, or killed."""
+    folder = Path(os.environ[WATCH])
+    form = f"%(asctime)s.%(msecs)03d {role} {os.getpid()} %(levelname)s %(name)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, datefmt="%H:%M:%S", force=True)
+    settings = Settings.load()
+    parts: dict[str, Any] = {
+        "watch": Watcher(folder),
+        "more_systems": {ToySystem.name: MoodySystem(folder)},
+    }
+    work = (
+        run_gateway(settings, announce=_gateway_ready, settler_settings=SETTLER, **parts)
+        if role == GATEWAY
+        else run_worker(settings, announce=_worker_ready, **parts)
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work)
+
+
+def _gateway_ready(url: str, _app: App) -> None:
+    _ready({"url": url})
+
+
+def _worker_ready(_app: WorkerApp) -> None:
+    _ready({})
+
+
+def _ready(facts: dict[str, object]) -> None:
+    path = Path(os.environ[READY])
+    whole = path.with_suffix(".part")
+    whole.write_text(json.dumps({"pid": os.getpid(), **facts}))
+    whole.rename(path)
+
+
+def raise_children() -> None:
+    """Forks what it is told to until its standard input ends; then kills what is left."""
+    children: set[int] = set()
+    selector = selectors.DefaultSelector()
+    selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
+    buffer, reading = b"", True
+    while reading:
+        if selector.select(timeout=0.01):
+            chunk = os.read(sys.stdin.fileno(), 65536)
+            reading, buffer = bool(chunk), buffer + chunk
+        while b"\n" in buffer:
+            line, _, buffer = buffer.partition(b"\n")
+            children.add(_fork(json.loads(line)))
+        children -= _reap(children)
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+
+
+def _fork(order: dict[str, Any]) -> int:
+    # Safe only while this process has one thread: the imports above start none.
+    pid = os.fork()
+    if pid:
+        _tell({"pid": pid})
+        return pid
+    status = 1
+    try:
+        log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.environ.update(order["environment"])
+        run(order["role"])
+        status = 0
+    except BaseException:
+        logging.exception("ended")
+    finally:
+        os._exit(status)
+
+
+def _reap(children: set[int]) -> set[int]:
+    ended = set()
+    for pid in children:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            ended.add(pid)
+            _tell({"ended": pid, "status": os.waitstatus_to_exitcode(status)})
+    return ended
+
+
+def _tell(facts: dict[str, int]) -> None:
+    os.write(1, json.dumps(facts).encode() + b"\n")
+
+
+def main() -> None:
+    """Runs what the command line names."""
+    (role,) = sys.argv[1:]
+    if role == NURSERY:
+        raise_children()
+    else:
+        run(role)
+
+
+if __name__ == "__main__":
+    main()
