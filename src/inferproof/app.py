@@ -25,7 +25,9 @@ from inferproof import __version__
 from inferproof.api.context import ApiSettings, Services
 from inferproof.api.create import create_app
 from inferproof.api.metrics import Metrics
+from inferproof.api.streams import Streams
 from inferproof.chain.accounts import DirectSettlement, SettlementAccount
+from inferproof.chain.books import TokenBooks
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.chain.transfers import TransactionReader
@@ -52,6 +54,7 @@ from inferproof.readiness import readiness, report_end
 from inferproof.reporting import open_reports, open_tracer, traced
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
+from inferproof.services.books.service import Bookkeeper
 from inferproof.services.catalog import Catalog
 from inferproof.services.gateway.base import (
     CancelPolicy,
@@ -74,6 +77,7 @@ from inferproof.settings import Settings, read_key, variable
 from inferproof.storage.artifacts import LocalArtifacts
 from inferproof.storage.base import OrderBook
 from inferproof.storage.blobs.local import LocalBlobs
+from inferproof.storage.db.books import SqlBookRows
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.models import SqlModelStore
 from inferproof.storage.db.orders import SqlOrderBook
@@ -194,10 +198,15 @@ async def build(
         if settings.workers:
             worker = _worker(settings, stores, systems, key, metrics, bell, hearts["worker"])
             tasks["worker"] = _started(worker.run(), "worker", stack)
+        if settings.books_check_s:
+            books = _bookkeeper(settings, stores.database, token, metrics)
+            turn = stores.database.turn(f"books of {asset.address} on {asset.network}")
+            tasks["books"] = _started(books.run(settings.books_check_s, turn), "books", stack)
         services = Services(
             gateway=gateway,
             metrics=metrics,
             settings=_api_settings(settings),
+            streams=Streams(most=settings.event_streams),
             facilitator=_facilitator(settings, token, key.address),
             checks=readiness(
                 database=stores.database,
@@ -216,6 +225,31 @@ async def build(
             tracer=tracer,
         )
         yield App(settings, gateway, services, create_app(services))
+
+
+@asynccontextmanager
+async def open_books(settings: Settings) -> AsyncIterator[Bookkeeper]:
+    """What checks the books of these settings' database and chain; it needs no key.
+
+    Raises: Misconfigured for settings that contradict the chain or the token; Unavailable.
+    """
+    async with AsyncExitStack() as stack:
+        rpc = await stack.enter_async_context(Rpc(settings.rpc))
+        token = TokenChain(rpc, settings.asset)
+        await token.check()
+        database = await Database.open(settings.database)
+        stack.push_async_callback(database.close)
+        yield _bookkeeper(settings, database, token, Metrics())
+
+
+def _bookkeeper(
+    settings: Settings, database: Database, token: TokenChain, metrics: Metrics
+) -> Bookkeeper:
+    return Bookkeeper(
+        rows=SqlBookRows(database),
+        chain=TokenBooks(token, confirmations=settings.confirmations),
+        metrics=metrics,
+    )
 
 
 @asynccontextmanager

@@ -189,6 +189,11 @@ class Settings(BaseSettings):
     deadline_s: int = Field(
         3600, ge=10, description="How long a paid job may wait for a worker before its refund."
     )
+    books_check_s: int = Field(
+        3600,
+        ge=0,
+        description="Seconds between checks of the order book against the chain; 0 for none.",
+    )
     cancel: Literal["never", "waiting", "running"] = Field(
         "waiting",
         description=(
@@ -263,6 +268,12 @@ class Settings(BaseSettings):
         ge=1024,
         le=96 * MIB,
         description="Largest model submission; most of it is the verifier bundle.",
+    )
+    event_streams: int = Field(
+        256,
+        ge=0,
+        le=100_000,
+        description="Most event streams of jobs that are open at once; of one job at most four.",
     )
     shutdown_s: float = Field(
         30.0,

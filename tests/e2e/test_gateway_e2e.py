@@ -71,7 +71,8 @@ def test_it_is_ready_and_says_what_it_checked(http: httpx.Client) -> None:
     response = http.get("/ready")
     assert response.status_code == 200, response.text
     checks = response.json()["checks"]
-    assert set(checks) == {"database", "chain", "token", "models", "settler", "worker"}
+    parts = {"database", "disk", "chain", "token", "gas", "models"}
+    assert set(checks) == parts | {"settler", "worker", "gauges", "books"}
     assert checks["models"]["detail"] == "tiny@1.0.0"
 
 

@@ -20,6 +20,8 @@
 | inferproof_account_timestamp_seconds | | when the two before were read |
 | inferproof_http_seconds | method, route, status | time to answer a request |
 | inferproof_verifications_total | kind, outcome | proofs and receipts checked for callers |
+| inferproof_books_discrepancies | | where the last check of the books disagreed |
+| inferproof_books_checked_seconds | | when the books were last checked, in Unix time |
 | inferproof_ready | check | 1 where a readiness check holds, as /ready last found it |
 | inferproof_build_info | version, python | 1 |
 """
@@ -95,6 +97,16 @@ class Metrics:
             ("check",),
             registry=self.registry,
         )
+        self._books = Gauge(
+            "inferproof_books_discrepancies",
+            "Discrepancies that the last check of the books found.",
+            registry=self.registry,
+        )
+        self._books_at = Gauge(
+            "inferproof_books_checked_seconds",
+            "Unix time of the last check of the books; 0 before the first.",
+            registry=self.registry,
+        )
         self._retries = Counter(
             "inferproof_retries",
             "Attempts that ended and will be made again.",
@@ -139,6 +151,11 @@ class Metrics:
         for state in JobState:
             self._jobs.labels(state.value).set(depth.get(state, 0))
         self._queue.set(depth.get(JobState.QUEUED, 0))
+
+    def books(self, discrepancies: int) -> None:
+        """Sets what a check of the books found, and when."""
+        self._books.set(discrepancies)
+        self._books_at.set_to_current_time()
 
     def retry(self, code: str) -> None:
         """Counts an attempt that ended for this reason and will be made again."""

@@ -6,7 +6,7 @@ RPC address is often an access key.
 """
 
 from asyncio import timeout as time_limit
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
@@ -51,6 +51,16 @@ class CallReverted(Rejection):
     def __init__(self, reason: Reason, *, data: bytes = b"", **facts: object) -> None:
         super().__init__(reason, **facts)
         self.data = data
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedLog:
+    """An event with its place on the chain. `index` counts the events of its block."""
+
+    log: Log
+    tx: Digest
+    block: int
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,17 +184,26 @@ class Rpc:
         return word.rjust(32, b"\0")
 
     async def call(
-        self, to: Address, data: bytes, *, what: str, sender: Address | None = None, gas: int = 0
+        self,
+        to: Address,
+        data: bytes,
+        *,
+        what: str,
+        sender: Address | None = None,
+        gas: int = 0,
+        block: int | None = None,
     ) -> bytes:
-        """What the contract returns, without a transaction. `what` names the call in messages.
+        """What the contract returns, without a transaction. `what` names the call in messages;
+        `block` is the one after which it is asked, by default the newest.
 
         Raises: CallReverted CHAIN_CALL_REVERTED; Unavailable CHAIN_UNREACHABLE,
         CHAIN_RPC_ERROR.
         Soundness: an address without code returns no bytes and does not revert.
         """
         request = _request(to, data, sender, gas)
+        at = "latest" if block is None else block
         return await self._ask(
-            "eth_call", self._web3.eth.call(request, "latest"), bytes, to=to, what=what
+            "eth_call", self._web3.eth.call(request, at), bytes, to=to, what=what
         )
 
     async def estimate_gas(
@@ -251,6 +270,32 @@ class Rpc:
                 }
             ),
             lambda logs: tuple(Digest(bytes(log["transactionHash"])) for log in logs),
+        )
+
+    async def logs(
+        self,
+        address: Address,
+        topics: Sequence[Digest | Sequence[Digest] | None],
+        *,
+        first_block: int,
+        last_block: int,
+    ) -> tuple[PlacedLog, ...]:
+        """The contract's events in these blocks, both ends included, in their order.
+
+        Each of the leading `topics` must be equal, be one of several, or is None for any.
+        Raises: Unavailable CHAIN_RPC_ERROR, also for more blocks or events than the node gives.
+        """
+        return await self._ask(
+            "eth_getLogs",
+            self._web3.eth.get_logs(
+                {
+                    "address": _checksum(address),
+                    "topics": [_topic_filter(topic) for topic in topics],
+                    "fromBlock": first_block,
+                    "toBlock": last_block,
+                }
+            ),
+            lambda logs: tuple(sorted(map(_placed, logs), key=lambda log: (log.block, log.index))),
         )
 
     async def request(self, method: str, *params: object) -> Any:
@@ -343,15 +388,31 @@ def _receipt(found: Mapping[str, Any]) -> ChainReceipt:
         block_hash=Digest(bytes(found["blockHash"])),
         gas_used=int(found["gasUsed"]),
         gas_price=int(found["effectiveGasPrice"]),
-        logs=tuple(
-            Log(
-                Address.from_hex(log["address"]),
-                tuple(Digest(bytes(topic)) for topic in log["topics"]),
-                bytes(log["data"]),
-            )
-            for log in found["logs"]
-        ),
+        logs=tuple(_log(log) for log in found["logs"]),
     )
+
+
+def _log(found: Mapping[str, Any]) -> Log:
+    return Log(
+        Address.from_hex(found["address"]),
+        tuple(Digest(bytes(topic)) for topic in found["topics"]),
+        bytes(found["data"]),
+    )
+
+
+def _placed(found: Mapping[str, Any]) -> PlacedLog:
+    return PlacedLog(
+        _log(found),
+        Digest(bytes(found["transactionHash"])),
+        int(found["blockNumber"]),
+        int(found["logIndex"]),
+    )
+
+
+def _topic_filter(topic: Digest | Sequence[Digest] | None) -> str | list[str] | None:
+    if topic is None or isinstance(topic, Digest):
+        return None if topic is None else topic.hex
+    return [one.hex for one in topic]
 
 
 def _revert_data(error: ContractLogicError) -> bytes:

@@ -75,8 +75,10 @@ async def authorization_state(rpc: Rpc, token: Address, payer: Address, nonce: D
     return any(word)
 
 
-async def _word(rpc: Rpc, token: Address, signature: str, *arguments: object) -> bytes:
-    answer = await rpc.call(token, calldata(signature, *arguments), what=signature)
+async def _word(
+    rpc: Rpc, token: Address, signature: str, *arguments: object, block: int | None = None
+) -> bytes:
+    answer = await rpc.call(token, calldata(signature, *arguments), what=signature, block=block)
     if len(answer) != 32:
         raise Misconfigured(
             Reason.CHAIN_BAD_ANSWER, address=token, call=signature, got=len(answer), expected=32
@@ -173,9 +175,9 @@ class TokenChain:
         """The number of the account's next transaction."""
         return await self.rpc.nonce(address)
 
-    async def balance(self, address: Address) -> int:
-        """The account's balance of the token, in atomic units."""
-        word = await _word(self.rpc, self.asset.address, "balanceOf(address)", address)
+    async def balance(self, address: Address, *, block: int | None = None) -> int:
+        """The account's balance of the token, in atomic units: now, or after a block."""
+        word = await _word(self.rpc, self.asset.address, "balanceOf(address)", address, block=block)
         return int.from_bytes(word, "big")
 
     async def authorization_state(self, payer: Address, nonce: Digest) -> bool:

@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 from inferproof import __version__
-from inferproof.cli import buyer, devnet, model, offline, provider, serve, verify, worker
+from inferproof.cli import (
+    books,
+    buyer,
+    devnet,
+    model,
+    offline,
+    provider,
+    serve,
+    verify,
+    worker,
+)
 from inferproof.cli.console import err, show_failure, system_refused
 from inferproof.errors import InferproofError
 
@@ -37,7 +47,7 @@ def _options(
     """Options of the command itself."""
 
 
-for room in (offline, verify, model, buyer, provider, serve, worker, devnet):
+for room in (offline, verify, model, buyer, provider, serve, worker, books, devnet):
     room.register(app)
 
 

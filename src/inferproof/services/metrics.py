@@ -29,6 +29,10 @@ class Metrics(Protocol):
         """One job failed for this reason."""
         ...
 
+    def books(self, discrepancies: int) -> None:
+        """The books were checked, and disagree in so many places."""
+        ...
+
     def retry(self, code: str) -> None:
         """One attempt ended for this reason and will be made again."""
         ...

@@ -34,7 +34,7 @@ class Order:
     `salt` is drawn by the gateway for the input commitment; `nonce_salt` is the buyer's, where
     it bound the payment's nonce to the request, or a transfer claim's. `first_block` is the newest
     block at the pre-check that found the authorization unused: no settlement of it is older; of a
-    transfer it is the block that holds it.
+    transfer it is the block that holds it. `api_key` is the id of the key that the order came with.
     """
 
     job_id: Digest
@@ -52,12 +52,22 @@ class Order:
     first_block: int
     created_at: int
     deadline: int
+    api_key: str | None = None
 
     @property
     def authorization(self) -> Authorization:
         """The payment of an order that is reserved and settled; a transfer needs neither."""
         assert isinstance(self.payment, Authorization)  # noqa: S101 - `redeem` takes the others
         return self.payment
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRoom:
+    """How many jobs may wait (reserved, settling, queued or running): in all, and of one payer or
+    one API key."""
+
+    total: int
+    each: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,20 +242,25 @@ class OrderBook(Protocol):
     Conflict FENCE_STALE where another worker claimed the job since, NotFound JOB_UNKNOWN.
     """
 
-    async def reserve(self, order: Order) -> Reservation:
+    async def reserve(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
         """The job of this order: a new one, RESERVED, or the one this payment already bought,
         which may have another job id where request or salt were other ones.
 
+        With `room` a new job is only made while it has room, which is decided as it is made: in
+        one process the limits are exact. Several on one database may pass them by what the others
+        made in the last second.
         Raises: Conflict PAYMENT_REPLAYED when the payment is reserved for another request or on
-        other terms; Conflict PAYMENT_ID_REUSED when the payer's payment id is.
+        other terms; Conflict PAYMENT_ID_REUSED when the payer's payment id is; Unavailable
+        QUEUE_FULL; TooMany QUEUE_SHARE_FULL.
         """
         ...
 
-    async def redeem(self, order: Order) -> Reservation:
+    async def redeem(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
         """The job of an order that an earlier transfer pays for: a new one, QUEUED, its settlement
         recorded in the same transaction; or the one that this claim, by its job id, bought before.
 
-        Raises: Conflict PAYMENT_ALREADY_USED when another claim has spent the transfer.
+        Raises: Conflict PAYMENT_ALREADY_USED when another claim has spent the transfer;
+        Unavailable QUEUE_FULL, TooMany QUEUE_SHARE_FULL as `reserve`.
         """
         ...
 
@@ -265,7 +280,7 @@ class OrderBook(Protocol):
     async def find_payment_id(self, payer: Address, payment_id: str) -> Job | None: ...
 
     async def in_state(self, state: JobState, *, limit: int) -> Sequence[Job]:
-        """The oldest jobs in this state."""
+        """The first jobs in this state, in the order of `claim`."""
         ...
 
     async def depth(self) -> Mapping[JobState, int]:
@@ -351,8 +366,10 @@ class OrderBook(Protocol):
         ...
 
     async def claim(self, *, now: int, lease_until: int) -> Job | None:
-        """QUEUED → RUNNING for the oldest job, with the next fence; None when none waits.
+        """QUEUED → RUNNING for the job whose turn it is, with the next fence; None when none waits.
 
+        Payers take turns: the first waiting job of each comes before the second of any, as far
+        as they waited at the same time. The jobs of one payer keep their order.
         A job that a worker computes ahead of its settlement is left to it while its lease lasts.
         """
         ...

@@ -8,7 +8,7 @@ and a real chain to the same ones:
 - an authorization moves its funds once, between its times, if its payer signed it and can pay
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from inferproof.errors import Conflict, InferproofError, Reason, Unavailable
@@ -16,6 +16,7 @@ from inferproof.protocol.authorization import check_signature
 from inferproof.protocol.encoding import Json, canonical_json, keccak256, parse_canonical_json
 from inferproof.protocol.fields import Fields
 from inferproof.protocol.receipt import authorization_json, read_authorization
+from inferproof.types.books import Transfer
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization
@@ -57,6 +58,7 @@ class CashLedger:
         self._mined_at = clock()
         self.balances: dict[Address, int] = {}
         self.used: dict[tuple[Address, Digest], CashInclusion | None] = {}
+        self.transfers: list[Transfer] = []
         self.included: dict[Digest, CashInclusion] = {}
         self.next_nonce: dict[Address, int] = {}
         self.waiting: dict[tuple[Address, int], CashTransaction] = {}
@@ -114,17 +116,17 @@ class CashLedger:
         fields = Fields(parse_canonical_json(transaction.raw, max_bytes=_MAX_RAW), "transaction")
         if fields.has("authorization"):
             authorization = fields.nested("authorization", read_authorization)
-            moved = self._transfer_authorized(authorization)
+            moved = self._transfer_authorized(transaction.tx, authorization)
             key = authorization.payer, authorization.nonce
         else:
             to, amount = fields.address("to"), fields.amount("amount")
-            moved, key = self._transfer(transaction.sender, to, amount), None
+            moved, key = self._transfer(transaction.tx, transaction.sender, to, amount), None
         inclusion = CashInclusion(transaction.tx, moved, self.block)
         if moved and key is not None:
             self.used[key] = inclusion
         return inclusion
 
-    def _transfer_authorized(self, authorization: Authorization) -> bool:
+    def _transfer_authorized(self, tx: Digest, authorization: Authorization) -> bool:
         try:
             check_signature(authorization)
         except InferproofError:
@@ -132,15 +134,58 @@ class CashLedger:
         return (
             authorization.valid_after < self._clock() < authorization.valid_before
             and (authorization.payer, authorization.nonce) not in self.used
-            and self._transfer(authorization.payer, authorization.payee, authorization.amount)
+            and self._transfer(
+                tx,
+                authorization.payer,
+                authorization.payee,
+                authorization.amount,
+                authorization.nonce,
+            )
         )
 
-    def _transfer(self, payer: Address, payee: Address, amount: int) -> bool:
+    def _transfer(
+        self, tx: Digest, payer: Address, payee: Address, amount: int, nonce: Digest | None = None
+    ) -> bool:
         if self.balances.get(payer, 0) < amount:
             return False
         self.balances[payer] = self.balances.get(payer, 0) - amount
         self.credit(payee, amount)
+        index = len(self.transfers)
+        self.transfers.append(Transfer(tx, self.block, index, payer, payee, amount, nonce))
         return True
+
+
+class CashBooks:
+    """The books' view of a ledger. Implements services.books.base.BookChain."""
+
+    def __init__(self, ledger: CashLedger) -> None:
+        self._ledger = ledger
+
+    @property
+    def asset(self) -> Asset:
+        return self._ledger.asset
+
+    async def last_block(self) -> int:
+        self._ledger.require_up()
+        return max(0, self._ledger.block - self._ledger.confirmations + 1)
+
+    async def balance(self, holder: Address, block: int) -> int:
+        self._ledger.require_up()
+        since = [moved for moved in self._ledger.transfers if moved.block > block]
+        gained = sum(moved.amount for moved in since if moved.recipient == holder)
+        lost = sum(moved.amount for moved in since if moved.sender == holder)
+        return self._ledger.balances.get(holder, 0) - gained + lost
+
+    async def transfers(
+        self, accounts: Iterable[Address], first: int, last: int
+    ) -> Sequence[Transfer]:
+        self._ledger.require_up()
+        ours = frozenset(accounts)
+        return [
+            moved
+            for moved in self._ledger.transfers
+            if first <= moved.block <= last and ours & {moved.sender, moved.recipient}
+        ]
 
 
 class CashChain:

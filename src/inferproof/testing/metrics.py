@@ -18,6 +18,7 @@ class MemoryMetrics:
         self.retries: Counter[str] = Counter()
         self.leases_lost = 0
         self.depth: dict[JobState, int] = {}
+        self.discrepancies: list[int] = []
 
     def proof(self, system: str, model: str) -> None:
         self.proofs[system, model] += 1
@@ -33,6 +34,9 @@ class MemoryMetrics:
 
     def failure(self, code: str) -> None:
         self.failures[code] += 1
+
+    def books(self, discrepancies: int) -> None:
+        self.discrepancies.append(discrepancies)
 
     def retry(self, code: str) -> None:
         self.retries[code] += 1

@@ -10,7 +10,7 @@
     8  the queue has room
     9  the payer has the money for this and for its other unsettled orders, and the chain has not
        seen the authorization
-    10 payment and job are reserved in one durable transaction
+    10 payment and job are reserved in one durable transaction, if there is still room then
 
 Everything before 10 reserves nothing. A repeated payment ends at 3: its price may have changed
 since, its time may be over, its money may be spent, and it is still owed its answer.
@@ -158,7 +158,8 @@ class Intake:
                     first_block=first_block,
                     created_at=now,
                     deadline=now + self._settings.deadline_s,
-                )
+                ),
+                room=self._settings.room,
             )
         return reservation.job, reservation.outcome
 

@@ -134,7 +134,7 @@ class Redemption:
         for payment in await self._unused(fitting):
             order = self._order(offered, registered, payment, quote, found.block, now)
             try:
-                reservation = await self._orders.redeem(order)
+                reservation = await self._orders.redeem(order, room=self._settings.room)
             except Conflict as error:
                 if error.reason is not Reason.PAYMENT_ALREADY_USED:
                     raise

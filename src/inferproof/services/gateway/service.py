@@ -32,6 +32,7 @@ from inferproof.services.gateway.views import job_view
 from inferproof.storage.base import (
     BlobStore,
     Job,
+    JobEvent,
     ModelFilter,
     OrderBook,
     VerificationRecord,
@@ -166,6 +167,20 @@ class GatewayService:
 
     async def job(self, job_id: Digest) -> JobView:
         return await self._view(await self._orders.job(job_id))
+
+    async def events(
+        self, job_id: Digest, *, after: int = 0, wait_s: float = 0
+    ) -> Sequence[JobEvent]:
+        end = time.monotonic() + wait_s
+        while True:
+            history = await self._orders.events(job_id)
+            if not history:
+                raise NotFound(Reason.JOB_UNKNOWN, job=job_id)
+            new = [event for event in history if event.seq > after]
+            left = end - time.monotonic()
+            if new or left <= 0:
+                return new
+            await self._bell.wait(job_id, min(left, LOOK_AGAIN_S))
 
     async def cancel(self, job_id: Digest, before: int, signature: bytes) -> JobView:
         job, now = await self._orders.job(job_id), self._clock()

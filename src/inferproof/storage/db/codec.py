@@ -103,7 +103,7 @@ def transfer_values(order: Order, payment: TransferPayment) -> Values:
     }
 
 
-def job_values(order: Order) -> Values:
+def job_values(order: Order, turn: int) -> Values:
     """The row of jobs that an order makes."""
     return {
         "job_id": order.job_id,
@@ -125,6 +125,8 @@ def job_values(order: Order) -> Values:
         "deadline": order.deadline,
         "created_at": order.created_at,
         "updated_at": order.created_at,
+        "turn": turn,
+        "api_key": order.api_key,
     }
 
 
@@ -268,6 +270,7 @@ def _order(m: Mapping[Any, Any]) -> Order:
         first_block=m[jobs.c.first_block],
         created_at=m[jobs.c.created_at],
         deadline=m[jobs.c.deadline],
+        api_key=m[jobs.c.api_key],
     )
 
 

@@ -19,7 +19,7 @@ PaymentKey = tuple[str, Address, Address, Digest]
 PayerKey = tuple[str, Address, Address]
 """Network (CAIP-2), token, payer."""
 
-_WAITING = tuple(
+WAITING = tuple(
     state.value
     for state in (JobState.RESERVED, JobState.SETTLING, JobState.QUEUED, JobState.RUNNING)
 )
@@ -80,6 +80,6 @@ async def unsettled(
 async def waiting(connection: AsyncConnection) -> int:
     """How many jobs are reserved, settling, queued or running."""
     count = await connection.scalar(
-        select(func.count()).select_from(jobs).where(jobs.c.state.in_(_WAITING))
+        select(func.count()).select_from(jobs).where(jobs.c.state.in_(WAITING))
     )
     return int(count or 0)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.errors import NotFound, Reason
+from inferproof.errors import InferproofError, NotFound, Reason
 from inferproof.protocol.lifecycle import Transition
 from inferproof.storage.base import (
     Answer,
@@ -21,6 +21,7 @@ from inferproof.storage.base import (
     OutboxItem,
     OutboxKind,
     OutboxState,
+    QueueRoom,
     RefundState,
     Reservation,
 )
@@ -45,6 +46,7 @@ from inferproof.storage.db.intake import (
 )
 from inferproof.storage.db.redemptions import redeem
 from inferproof.storage.db.reservations import reserve
+from inferproof.storage.db.room import IN_TURN, Room
 from inferproof.storage.db.tables import (
     answers,
     jobs,
@@ -82,14 +84,20 @@ class SqlOrderBook:
         self._find_payment = Together(self._payments)
         self._unsettled = Together(self._unsettled_of)
         self._waiting = Together(self._count)
+        self._room = Room()
         self._figures = FiguresReader()
         self._histories = Together(self._events_of)
 
-    async def reserve(self, order: Order) -> Reservation:
-        return await self._db.write_item(reserve, order)
+    async def reserve(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
+        return await self._db.write_item(self._reserve, (order, room))
 
-    async def redeem(self, order: Order) -> Reservation:
-        return await self._db.write(lambda connection: redeem(connection, order))
+    async def _reserve(
+        self, connection: AsyncConnection, asked: Sequence[tuple[Order, QueueRoom | None]]
+    ) -> Sequence[Reservation | InferproofError]:
+        return await reserve(connection, asked, self._room)
+
+    async def redeem(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
+        return await self._db.write(lambda connection: redeem(connection, order, room, self._room))
 
     # -- questions --------------------------------------------------------------------------
 
@@ -203,7 +211,7 @@ class SqlOrderBook:
 
     async def _some(self, *conditions: ColumnElement[bool], limit: int) -> Sequence[Job]:
         async def ask(connection: AsyncConnection) -> Sequence[Job]:
-            query = select_jobs().where(*conditions).order_by(jobs.c.number).limit(limit)
+            query = select_jobs().where(*conditions).order_by(*IN_TURN).limit(limit)
             return [job_of_row(row) for row in await connection.execute(query)]
 
         return await self._db.read(ask)

@@ -5,16 +5,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, Reason
 from inferproof.protocol.lifecycle import REDEEM, STARTS
-from inferproof.storage.base import Order, Outcome, Reservation
+from inferproof.storage.base import Job, Order, Outcome, QueueRoom, Reservation
 from inferproof.storage.db.codec import job_of_row, job_values, select_jobs, transfer_values
 from inferproof.storage.db.dialect import insert_new
 from inferproof.storage.db.events import Step, record_steps
+from inferproof.storage.db.room import Room
 from inferproof.storage.db.tables import jobs, models, payment_reservations, settlements
 from inferproof.storage.db.transitions import count_for_model, read_job
 from inferproof.types.payment import SettlementState, TransferPayment
 
 
-async def redeem(connection: AsyncConnection, order: Order) -> Reservation:
+async def redeem(
+    connection: AsyncConnection, order: Order, limits: QueueRoom | None, room: Room
+) -> Reservation:
     """The job of an order that a transfer pays for; see `OrderBook.redeem`.
 
     Soundness: which of two claims to one transfer comes first, and that one claim is one job
@@ -23,15 +26,28 @@ async def redeem(connection: AsyncConnection, order: Order) -> Reservation:
     """
     payment = order.payment
     assert isinstance(payment, TransferPayment)  # noqa: S101 - `reserve` takes the others
+    await room.refresh(connection, [(order, limits)])
+    full = room.refuse(order, limits)
+    if full is not None:
+        known = await _job(connection, order)
+        if known is None:
+            raise full
+        return Reservation(Outcome.SAME, known)
+    turn = room.add(order)
     added = await connection.execute(
         insert_new(connection, payment_reservations)
         .values(**transfer_values(order, payment))
         .returning(payment_reservations.c.job_id)
     )
     if added.scalar_one_or_none() is None:
-        return await _existing(connection, order, payment)
+        room.remove(order)
+        known = await _job(connection, order)
+        if known is None:
+            where = f"log {payment.log_index}"
+            raise Conflict(Reason.PAYMENT_ALREADY_USED, where=where, tx=payment.claim.transaction)
+        return Reservation(Outcome.SAME, known)
     await connection.execute(
-        insert(jobs).values(**{**job_values(order), "state": STARTS[REDEEM].value})
+        insert(jobs).values(**{**job_values(order, turn), "state": STARTS[REDEEM].value})
     )
     await connection.execute(
         insert(settlements).values(
@@ -49,15 +65,7 @@ async def redeem(connection: AsyncConnection, order: Order) -> Reservation:
     return Reservation(Outcome.NEW, job)
 
 
-async def _existing(
-    connection: AsyncConnection, order: Order, payment: TransferPayment
-) -> Reservation:
+async def _job(connection: AsyncConnection, order: Order) -> Job | None:
     found = await connection.execute(select_jobs().where(jobs.c.job_id == order.job_id))
     there = found.one_or_none()
-    if there is None:
-        raise Conflict(
-            Reason.PAYMENT_ALREADY_USED,
-            where=f"log {payment.log_index}",
-            tx=payment.claim.transaction,
-        )
-    return Reservation(Outcome.SAME, job_of_row(there))
+    return None if there is None else job_of_row(there)

@@ -1,0 +1,48 @@
+"""What keeping the books asks of the order book and of the chain."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from inferproof.types.books import Entry, Scope, Transfer
+from inferproof.types.digest import Address
+from inferproof.types.money import Asset
+
+
+class BookRows(Protocol):
+    """The order book, read only. Raises: Unavailable STORAGE_UNAVAILABLE."""
+
+    async def scope(self, asset: Asset) -> Scope:
+        """Where money in this asset can have moved."""
+        ...
+
+    async def page(self, asset: Asset, *, after: int, limit: int) -> Sequence[Entry]:
+        """The next entries of jobs paid in this asset, in the order of their numbers."""
+        ...
+
+    async def orphans(self, asset: Asset, *, limit: int) -> Sequence[Entry]:
+        """Entries of reservations whose job is not there."""
+        ...
+
+
+class BookChain(Protocol):
+    """One token on its chain, read only. Raises: Unavailable when it cannot be asked."""
+
+    @property
+    def asset(self) -> Asset: ...
+
+    async def last_block(self) -> int:
+        """The newest block that is deep enough to count."""
+        ...
+
+    async def balance(self, holder: Address, block: int) -> int:
+        """The holder's balance after the block, in atomic units.
+
+        Raises: Unavailable BOOKS_NO_STATE where the node keeps no state of that block.
+        """
+        ...
+
+    async def transfers(
+        self, accounts: Iterable[Address], first: int, last: int
+    ) -> Sequence[Transfer]:
+        """All transfers to or from the accounts in these blocks, both ends included, in order."""
+        ...
