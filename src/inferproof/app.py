@@ -38,7 +38,7 @@ from inferproof.errors import (
 )
 from inferproof.gauges import Gauges
 from inferproof.inference.preprocess import load_preprocessing
-from inferproof.inference.request import request_tensors
+from inferproof.inference.request import check_request, request_tensors
 from inferproof.models.card import load_card
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.protocol.commitments import preprocessing_digest
@@ -482,7 +482,7 @@ def _gateway(
         orders=stores.orders,
         catalog=stores.catalog,
         chain=account,
-        preprocess=request_tensors,
+        check=check_request,
         key=key,
         settings=terms,
         clock=_clock,

@@ -175,6 +175,22 @@ class Reservation:
     job: Job
 
 
+PurseKey = tuple[str, Address, Address]
+"""Network (CAIP-2), token, payer: what a balance belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What was accepted and is not over: `waiting` jobs are reserved, settling, queued or running.
+
+    `unsettled` has the amounts, by nonce, of each payer's payments whose jobs are reserved,
+    settling or withdrawn: they may still settle.
+    """
+
+    waiting: int
+    unsettled: Mapping[PurseKey, Mapping[Digest, int]]
+
+
 class OutboxKind(StrEnum):
     """What a transaction in the outbox is for."""
 
@@ -287,15 +303,8 @@ class OrderBook(Protocol):
         """How many jobs are in each state."""
         ...
 
-    async def unsettled(
-        self, network: Network, token: Address, payer: Address
-    ) -> Mapping[Digest, int]:
-        """Amounts, by nonce, of the payer's payments whose jobs are reserved, settling or
-        withdrawn: they may still settle."""
-        ...
-
-    async def waiting(self) -> int:
-        """How many jobs are reserved, settling, queued or running."""
+    async def backlog(self) -> Backlog:
+        """What was accepted and is not over. It takes as long as there is of it."""
         ...
 
     async def figures(self) -> Figures:

@@ -23,7 +23,7 @@ from inferproof.types.money import Asset, Money
 from inferproof.types.payment import Authorization, Payment, Quote, Settlement, TransferClaim
 from inferproof.types.proof import Assurance, Setup, Visibility
 from inferproof.types.receipt import Request, StageTime
-from inferproof.types.tensor import FixedTensor, Tensors
+from inferproof.types.tensor import FixedTensor
 
 
 class CancelPolicy(StrEnum):
@@ -250,8 +250,8 @@ class Gateway(Protocol):
         """
         ...
 
-    async def check_input(self, model: str, body: bytes) -> Tensors:
-        """The tensors that pre-processing makes of a request body.
+    async def check_input(self, model: str, body: bytes) -> None:
+        """Returns when the model's pre-processing takes a request body.
 
         Raises: InputRejected; NotFound MODEL_UNKNOWN; Conflict MODEL_NOT_ACTIVE.
         """

@@ -43,7 +43,6 @@ from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.types.proof import Assurance
 from inferproof.types.receipt import ReceiptFile, Request
-from inferproof.types.tensor import Tensors
 from inferproof.verify.policy import Policy
 from inferproof.verify.proof import ProofChecker, verify_proof
 from inferproof.verify.receipt import Preprocess, Step, Tools, verify_receipt
@@ -129,8 +128,8 @@ class GatewayService:
     async def quote(self, model: str, request: Digest | None = None) -> SignedQuote:
         return await self._intake.quote(model, request)
 
-    async def check_input(self, model: str, body: bytes) -> Tensors:
-        return await self._intake.check_input(model, body)
+    async def check_input(self, model: str, body: bytes) -> None:
+        await self._intake.check_input(model, body)
 
     async def accept(
         self,

@@ -1,13 +1,18 @@
 """Spending transfers that were made before: job, reservation and settlement in one transaction."""
 
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, Reason
 from inferproof.protocol.lifecycle import REDEEM, STARTS
 from inferproof.storage.base import Job, Order, Outcome, QueueRoom, Reservation
-from inferproof.storage.db.codec import job_of_row, job_values, select_jobs, transfer_values
-from inferproof.storage.db.dialect import insert_new
+from inferproof.storage.db.codec import (
+    job_of_row,
+    job_values,
+    select_jobs,
+    settlement_values,
+    transfer_values,
+)
+from inferproof.storage.db.dialect import insert_new, insert_rows
 from inferproof.storage.db.events import Step, record_steps
 from inferproof.storage.db.room import Room
 from inferproof.storage.db.tables import jobs, models, payment_reservations, settlements
@@ -34,30 +39,24 @@ async def redeem(
             raise full
         return Reservation(Outcome.SAME, known)
     turn = room.add(order)
-    added = await connection.execute(
-        insert_new(connection, payment_reservations)
-        .values(**transfer_values(order, payment))
-        .returning(payment_reservations.c.job_id)
-    )
-    if added.scalar_one_or_none() is None:
+    rows = [transfer_values(order, payment)]
+    added = await insert_new(connection, payment_reservations, rows, returning="job_id")
+    if not added:
         room.remove(order)
         known = await _job(connection, order)
         if known is None:
             where = f"log {payment.log_index}"
             raise Conflict(Reason.PAYMENT_ALREADY_USED, where=where, tx=payment.claim.transaction)
         return Reservation(Outcome.SAME, known)
-    await connection.execute(
-        insert(jobs).values(**{**job_values(order, turn), "state": STARTS[REDEEM].value})
-    )
-    await connection.execute(
-        insert(settlements).values(
-            job_id=order.job_id,
-            state=SettlementState.SETTLED.value,
-            tx=payment.claim.transaction,
-            block=order.first_block,
-            updated_at=order.created_at,
-        )
-    )
+    queued = {**job_values(order, turn), "state": STARTS[REDEEM].value}
+    await insert_rows(connection, jobs, [queued])
+    settled = {
+        **settlement_values(order),
+        "state": SettlementState.SETTLED.value,
+        "tx": payment.claim.transaction.hex,
+        "block": order.first_block,
+    }
+    await insert_rows(connection, settlements, [settled])
     step = Step(order.job_id, REDEEM, STARTS[REDEEM], order.created_at)
     await record_steps(connection, [step])
     job = await read_job(connection, order.job_id)
