@@ -20,6 +20,7 @@ from inferproof.client.client import AsyncClient, Client
 from inferproof.client.flow import MadeTransfer
 from inferproof.client.ledger import PaidCall
 from inferproof.client.limits import DEVNET, USDC, Limits, Signer
+from inferproof.client.webhook import verify_webhook
 
 __all__ = [
     "DEVNET",
@@ -32,4 +33,5 @@ __all__ = [
     "Offer",
     "PaidCall",
     "Signer",
+    "verify_webhook",
 ]

@@ -47,6 +47,7 @@ router = APIRouter(prefix="/v1", tags=["inference"])
 log = logging.getLogger("inferproof.api")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
+WEBHOOK = "Inferproof-Webhook"
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _WAIT = re.compile(r"wait=([0-9]{1,4})")
 
@@ -98,7 +99,7 @@ _BODY = {
             "required": False,
             "description": "Instead of PAYMENT-SIGNATURE: the payer's claim to a transfer that it "
             "made before, Base64 of JSON, as specs/transfer.md has it. The same claim with the "
-            "same body again gives the same job.",
+            "same body again gives the same job; it needs no Idempotency-Key, which is not read then.",
             "schema": {"type": "string"},
         },
         {
@@ -110,6 +111,16 @@ _BODY = {
             "not taken; with another request it is a conflict.",
             "schema": {"type": "string"},
             "example": "3f6c2a52-7c1e-4c0e-9d0b-5a3f2f1f7d11",
+        },
+        {
+            "name": WEBHOOK,
+            "in": "header",
+            "required": False,
+            "description": "An https URL that is told, signed, when the job is done, failed, "
+            "refunded or void. The first request with a payment decides; another URL later is "
+            "a conflict.",
+            "schema": {"type": "string", "format": "uri", "maxLength": 2048},
+            "example": "https://buyer.example/inferproof",
         },
         {
             "name": "Prefer",
@@ -139,12 +150,13 @@ async def infer(served: Served, request: HttpRequest, model: ModelName) -> Respo
     try:
         payment = payment_header(request.headers)
         transfer = request.headers.get(TRANSFER_HEADER)
+        webhook = request.headers.get(WEBHOOK)
         if transfer is not None:
-            job = await _redeem(served, model, sent, transfer, payment)
+            job = await _redeem(served, model, sent, transfer, payment, webhook)
         elif payment is not None:
             incoming = _read_payment(served, payment)
             key = _idempotency_key(request, incoming)
-            job = await _accept(served, model, sent, incoming, key)
+            job = await _accept(served, model, sent, incoming, key, webhook)
         else:
             await served.gateway.check_input(model, sent.body)
             return await _ask(served, request, model, sent)
@@ -183,7 +195,12 @@ def _idempotency_key(request: HttpRequest, incoming: IncomingPayment) -> str | N
 
 
 async def _accept(
-    served: Services, model: str, sent: Request, incoming: IncomingPayment, key: str | None
+    served: Services,
+    model: str,
+    sent: Request,
+    incoming: IncomingPayment,
+    key: str | None,
+    webhook: str | None,
 ) -> JobView:
     quote = None if incoming.quote is None else SignedQuote(*incoming.quote)
     try:
@@ -194,6 +211,7 @@ async def _accept(
             binding_salt=incoming.binding_salt,
             quote=quote,
             payment_id=incoming.payment_id if key is None else key,
+            webhook=webhook,
         )
     except Conflict as error:
         if key is None or error.reason is not Reason.PAYMENT_ID_REUSED:
@@ -202,7 +220,12 @@ async def _accept(
 
 
 async def _redeem(
-    served: Services, model: str, sent: Request, header: str, payment: str | None
+    served: Services,
+    model: str,
+    sent: Request,
+    header: str,
+    payment: str | None,
+    webhook: str | None,
 ) -> JobView:
     if payment is not None:
         raise RequestRejected(Reason.PAYMENT_TWICE)
@@ -212,7 +235,7 @@ async def _redeem(
         served.metrics.payment(error.code)
         raise
     quote = None if incoming.quote is None else SignedQuote(*incoming.quote)
-    return await served.gateway.redeem(model, sent, incoming.claim, quote=quote)
+    return await served.gateway.redeem(model, sent, incoming.claim, quote=quote, webhook=webhook)
 
 
 async def _respond(

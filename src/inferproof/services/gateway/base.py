@@ -54,8 +54,8 @@ class GatewaySettings:
     `queue_limit` bounds the jobs that are reserved, settling, queued or running, and
     `queue_share` those of them that one payer, or one API key, may have;
     `deadline_s` is how long after acceptance a job may wait for a worker before it is refunded;
-    `cancel` says which jobs their payers may cancel. Without `transfers` a transfer that was made
-    before pays for nothing.
+    `cancel` says which jobs their payers may cancel; with `private_webhooks` a webhook may be
+    plain http, and anywhere. Without `transfers` a transfer that was made before pays for nothing.
     """
 
     asset: Asset
@@ -67,6 +67,7 @@ class GatewaySettings:
     deadline_s: int = 3600
     transfers: TransferTerms | None = None
     cancel: CancelPolicy = CancelPolicy.WAITING
+    private_webhooks: bool = False
     queue_share: int | None = None
 
     @property
@@ -266,6 +267,7 @@ class Gateway(Protocol):
         binding_salt: bytes | None = None,
         quote: SignedQuote | None = None,
         payment_id: str | None = None,
+        webhook: str | None = None,
     ) -> JobView:
         """The job that this payment buys: durable, and not yet settled.
 
@@ -273,8 +275,9 @@ class Gateway(Protocol):
         With `binding_salt` the payment's nonce must be the one bound to this request. Without
         `quote` the model's present price and terms hold. Nothing was reserved when it raises.
         Raises: PaymentRejected (402) PAYMENT_*; Conflict (409) PAYMENT_REPLAYED,
-        PAYMENT_ID_REUSED, MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*,
-        PAYMENT_ID_MALFORMED (422); NotFound MODEL_UNKNOWN; Unavailable (503) QUEUE_FULL, CHAIN_*.
+        PAYMENT_ID_REUSED, WEBHOOK_OTHER, MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*,
+        PAYMENT_ID_MALFORMED, WEBHOOK_URL (422); NotFound MODEL_UNKNOWN; Unavailable (503)
+        QUEUE_FULL, CHAIN_*.
         """
         ...
 
@@ -285,6 +288,7 @@ class Gateway(Protocol):
         claim: TransferClaim,
         *,
         quote: SignedQuote | None = None,
+        webhook: str | None = None,
     ) -> JobView:
         """The job that an earlier transfer buys by this claim: durable, settled and queued.
 

@@ -1,6 +1,6 @@
 """Taking orders that are paid by an earlier transfer: the checks before a transfer is spent.
 
-    1  this gateway takes such payments
+    1  this gateway takes such payments, and may call the webhook
     2  the payer's own key signed the claim, and signed it for this request
     3  a claim that bought a job gives its job again
     4  the model is active and its pre-processing takes the input
@@ -31,6 +31,7 @@ from inferproof.protocol.transfer import (
     claim_job_id,
     fitting_transfers,
 )
+from inferproof.protocol.webhook_address import read_webhook_url
 from inferproof.services.base import Clock, Entropy
 from inferproof.services.bell import WORK, Bell
 from inferproof.services.catalog import Catalog, RegisteredModel
@@ -38,6 +39,7 @@ from inferproof.services.gateway.base import GatewaySettings, SignedQuote, Trans
 from inferproof.services.gateway.intake import Intake
 from inferproof.services.metrics import Metrics
 from inferproof.storage.base import Job, Order, OrderBook, Outcome
+from inferproof.storage.reuse import check_same_webhook
 from inferproof.types.digest import Address, Digest
 from inferproof.types.event import MinedTransaction
 from inferproof.types.payment import TransferClaim, TransferPayment
@@ -63,6 +65,7 @@ class OfferedTransfer:
     request: Request
     claim: TransferClaim
     quote: SignedQuote | None = None
+    webhook: str | None = None
 
 
 class Redemption:
@@ -111,6 +114,8 @@ class Redemption:
         terms = self._settings.transfers
         if terms is None:
             raise PaymentRejected(Reason.TRANSFERS_CLOSED)
+        if offered.webhook is not None:
+            read_webhook_url(offered.webhook, private=self._settings.private_webhooks)
         # 2
         digest = request_digest(request.method, request.path, request.body)
         check_claim_request(claim, digest)
@@ -118,6 +123,7 @@ class Redemption:
         # 3
         known = await self._orders.find(claim_job_id(claim))
         if known is not None:
+            check_same_webhook(known, offered.webhook)
             return known, Outcome.SAME
         # 4
         registered = await self._catalog.active(offered.model)
@@ -209,4 +215,5 @@ class Redemption:
             first_block=block,
             created_at=now,
             deadline=now + self._settings.deadline_s,
+            webhook=offered.webhook,
         )
