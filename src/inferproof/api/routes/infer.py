@@ -99,7 +99,7 @@ _BODY = {
             "required": False,
             "description": "Instead of PAYMENT-SIGNATURE: the payer's claim to a transfer that it "
             "made before, Base64 of JSON, as specs/transfer.md has it. The same claim with the "
-            "same body again gives the same job; it needs no Idempotency-Key, which is not read then.",
+            "same body again gives the same job; an Idempotency-Key is not needed, nor read.",
             "schema": {"type": "string"},
         },
         {
