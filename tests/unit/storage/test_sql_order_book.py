@@ -14,6 +14,7 @@ from order_book_suite import (
     TestRoom,
     TestTakenBack,
     TestTurns,
+    TestWebhooks,
     TestWork,
 )
 
@@ -32,6 +33,7 @@ __all__ = [
     "TestRoom",
     "TestTakenBack",
     "TestTurns",
+    "TestWebhooks",
     "TestWork",
 ]
 

@@ -128,7 +128,11 @@ async def unsettle(
     connection: AsyncConnection, network: Network, blocks: Sequence[int], now: int
 ) -> list[Digest]:
     c = settlements.c
-    found = await connection.scalars(_in_blocks(settlements, network, blocks, SETTLED))
+    # A transfer that the payer made is none of ours to make again.
+    authorized = payment_reservations.c.tx.is_(None)
+    found = await connection.scalars(
+        _in_blocks(settlements, network, blocks, SETTLED).where(authorized)
+    )
     job_ids = list(found)
     if not job_ids:
         return []
