@@ -10,7 +10,7 @@ from inferproof.services.gateway.base import AnswerView, JobView, ModelView, Sig
 from inferproof.storage.base import VerificationRecord
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Money
-from inferproof.types.payment import Settlement
+from inferproof.types.payment import Payment, Settlement, TransferPayment
 from inferproof.types.tensor import FixedTensor
 
 
@@ -115,19 +115,14 @@ def job_info(
     """
     payment, name = job.payment, f"{job.model_id}@{job.model_version}"
     answer, failure, refund = job.answer, job.failure, job.refund
-    identity, asset = job.id.hex, asset_json(payment.asset)
+    identity = job.id.hex
     info: dict[str, object] = {
         "job_id": identity,
         "state": job.state.value,
         "model": name,
         "model_commitment": job.model_commitment.hex,
         "request_digest": job.request_digest.hex,
-        "payment": {
-            "payer": payment.payer.hex,
-            "payee": payment.payee.hex,
-            "amount": {"amount": str(payment.amount), "text": str(payment.money), "asset": asset},
-            "nonce": payment.nonce.hex,
-        },
+        "payment": _payment(payment),
         "settlement": _settlement(job.settlement, payment.asset.network.caip2),
         "quote": _quote(job.quote, gateway),
         "created_at": job.created_at,
@@ -153,6 +148,23 @@ def job_info(
         "model": model_path(name),
     }
     return info
+
+
+def _payment(payment: Payment) -> dict[str, object]:
+    asset = asset_json(payment.asset)
+    value: dict[str, object] = {
+        "kind": "authorization",
+        "payer": payment.payer.hex,
+        "payee": payment.payee.hex,
+        "amount": {"amount": str(payment.amount), "text": str(payment.money), "asset": asset},
+        "nonce": payment.nonce.hex,
+    }
+    if isinstance(payment, TransferPayment):
+        value["kind"] = "transfer"
+        value["transaction"] = payment.claim.transaction.hex
+        if payment.log_index is not None:
+            value["log_index"] = payment.log_index
+    return value
 
 
 def _settlement(settlement: Settlement, network: str) -> dict[str, object]:
