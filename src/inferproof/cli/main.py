@@ -10,6 +10,7 @@ import typer
 
 from inferproof import __version__
 from inferproof.cli import (
+    backup,
     books,
     buyer,
     devnet,
@@ -47,7 +48,7 @@ def _options(
     """Options of the command itself."""
 
 
-for room in (offline, verify, model, buyer, provider, serve, worker, books, devnet):
+for room in (offline, verify, model, buyer, provider, serve, backup, worker, books, devnet):
     room.register(app)
 
 
