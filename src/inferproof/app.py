@@ -10,6 +10,7 @@ What is opened here is closed here, in reverse order, also when a later part fai
 import asyncio
 import hashlib
 import os
+import random
 import shlex
 import time
 import tomllib
@@ -30,6 +31,7 @@ from inferproof.chain.accounts import DirectSettlement, SettlementAccount
 from inferproof.chain.books import TokenBooks
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
+from inferproof.delivery.http import WebhookSender
 from inferproof.errors import (
     Misconfigured,
     Reason,
@@ -61,6 +63,7 @@ from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.service import GatewayService
 from inferproof.services.gateway.submission import build_submission
 from inferproof.services.heart import Heart
+from inferproof.services.notifier.service import Notifier, NotifierSettings
 from inferproof.services.settler.service import Settler, SettlerSettings
 from inferproof.services.worker.compute import Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
@@ -70,6 +73,7 @@ from inferproof.storage.artifacts import LocalArtifacts
 from inferproof.storage.base import OrderBook
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.db.books import SqlBookRows
+from inferproof.storage.db.deliveries import SqlDeliveries
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.models import SqlModelStore
 from inferproof.storage.db.orders import SqlOrderBook
@@ -168,6 +172,7 @@ async def build(
             queue_limit=settings.queue_limit,
             deadline_s=settings.deadline_s,
             cancel=CancelPolicy(settings.cancel),
+            private_webhooks=settings.webhook_private,
         )
         gateway = _gateway(stores, systems, checkers, account, key, terms, metrics, bell)
         settler = Settler(
@@ -180,10 +185,12 @@ async def build(
             turn=stores.database.turn(f"settler of {account.sender} on {token.asset.network}"),
             heart=hearts["settler"],
         )
+        notifier = _notifier(settings, stores, key, metrics, stack)
         gauges = Gauges(metrics, stores.orders.figures, account.holdings, _clock)
         tasks = {
             "settler": _started(settler.run(), "settler", stack),
             "gauges": _started(gauges.watch(), "gauges", stack),
+            "notifier": _started(notifier.run(), "notifier", stack),
         }
         if settings.workers:
             worker = _worker(settings, stores, systems, key, metrics, bell, hearts["worker"])
@@ -485,6 +492,23 @@ def _gateway(
         settings=terms,
         clock=_clock,
         bell=bell,
+    )
+
+
+def _notifier(
+    settings: Settings, stores: Stores, key: SigningKey, metrics: Metrics, stack: AsyncExitStack
+) -> Notifier:
+    sender = WebhookSender(private=settings.webhook_private)
+    stack.push_async_callback(sender.aclose)
+    return Notifier(
+        deliveries=SqlDeliveries(stores.database),
+        sender=sender,
+        key=key,
+        settings=NotifierSettings(attempts=settings.webhook_attempts),
+        clock=_clock,
+        chance=random.random,
+        metrics=metrics,
+        turn=stores.database.turn(f"notifier of {key.address}"),
     )
 
 

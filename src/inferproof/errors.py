@@ -475,6 +475,20 @@ class Reason(Enum):
         "the Idempotency-Key {key} is not the payment's own identifier {payment_id}; "
         "send the same one twice, or one of them"
     )
+    WEBHOOK_URL = "the webhook's address cannot be used: {problem}"
+    WEBHOOK_OTHER = (
+        "this payment's job was ordered with another webhook, or with none; "
+        "a repeated request cannot change it"
+    )
+    WEBHOOK_ADDRESS = "the webhook's host {host} is at {address}, which is not a public address"
+    WEBHOOK_UNREACHABLE = "the webhook's receiver does not answer: {why}"
+    WEBHOOK_MALFORMED = "the webhook cannot be read: {problem}"
+    WEBHOOK_STALE = (
+        "the webhook was signed at {at}, it is {now}; at most {limit} seconds may lie between"
+    )
+    WEBHOOK_SIGNATURE = "the webhook is not signed by gateway {gateway}"
+    DELIVERY_UNKNOWN = "there is no webhook delivery {number}"
+    DELIVERY_NOT_DEAD = "webhook delivery {number} is {state}; only a dead one is tried again"
     CANCEL_RUNNING = "job {job} is being computed; this gateway cancels only jobs that wait"
 
     # -- x402 on the wire (payments/x402/) ------------------------------------------------------

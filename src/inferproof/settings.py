@@ -256,6 +256,19 @@ class Settings(BaseSettings):
         le=100_000,
         description="Most event streams of jobs that are open at once; of one job at most four.",
     )
+    webhook_private: bool = Field(
+        False,
+        description=(
+            "Whether webhooks may be plain http and lead to this machine or a private network. "
+            "For development: it lets buyers reach what the gateway reaches."
+        ),
+    )
+    webhook_attempts: int = Field(
+        12,
+        ge=1,
+        le=100,
+        description="How often a webhook is tried before it is dead; twelve take three hours.",
+    )
     shutdown_s: float = Field(
         30.0,
         ge=0,

@@ -21,6 +21,7 @@ from inferproof.protocol.lifecycle import RESERVE, TRANSITIONS, Transition
 from inferproof.protocol.quote import quote_digest
 from inferproof.storage.base import (
     Answer,
+    DeliveryState,
     Failure,
     Job,
     JobEvent,
@@ -36,6 +37,7 @@ from inferproof.storage.base import (
     RefundState,
     Reservation,
 )
+from inferproof.testing.memory_store import Stores
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import GATEWAY, Sample
 from inferproof.types.digest import Address, Digest
@@ -46,6 +48,7 @@ from inferproof.types.receipt import StageTime
 from inferproof.types.tensor import FixedTensor
 
 SENDER = GATEWAY.address
+URL = "https://buyer.example/hook"
 SAMPLE = Sample()
 NETWORK = SAMPLE.payment().asset.network
 WHY = Failure("INPUT_NOT_FINITE", "input x holds a NaN or an infinity", {"name": "x"})
@@ -535,6 +538,96 @@ class TestHistory:
         )
         assert sum(isinstance(result, Conflict) for result in results) == 4
         assert len(path(await orders.events(job_id))) == 3
+
+
+class TestWebhooks:
+    async def told(self, stores: Stores) -> list[tuple[int, JobState]]:
+        due = await stores.deliveries.due(now=10**6, limit=99)
+        return [(delivery.seq, delivery.job_state) for delivery in due]
+
+    async def brought(self, stores: Stores, state: JobState) -> None:
+        """A job with a webhook in the state, by the way of `brought_to`."""
+        await stores.orders.reserve(order(webhook=URL))
+        await brought_to(stores.orders, state)
+
+    async def test_ends_are_told_in_the_transaction_that_makes_them(self, stores: Stores) -> None:
+        await self.brought(stores, JobState.RUNNING)
+        assert await self.told(stores) == []
+        job = await stores.orders.job(order().job_id)
+        assert job.order.webhook == URL
+        await stores.orders.give_up(job.order.job_id, job.fence, WHY, now=5)
+        await stores.orders.send_refund(job.order.job_id, transaction(100), now=6)
+        await stores.orders.refunded(job.order.job_id, digest("refund"), 43, now=7)
+        assert await self.told(stores) == [(5, JobState.FAILED), (7, JobState.REFUNDED)]
+        first = (await stores.deliveries.due(now=10**6, limit=1))[0]
+        assert (first.url, first.attempts, first.at, first.next_at) == (URL, 0, 5, 5)
+
+    async def test_what_is_refused_tells_nothing(self, stores: Stores) -> None:
+        await self.brought(stores, JobState.RUNNING)
+        with pytest.raises(Conflict):
+            await stores.orders.finish(order().job_id, 99, ANSWER, now=5)
+        assert await self.told(stores) == []
+
+    @pytest.mark.parametrize(
+        ("state", "told"),
+        [
+            (JobState.DONE, [(5, JobState.DONE)]),
+            (JobState.VOID, [(2, JobState.VOID)]),
+            (JobState.WITHDRAWN, []),
+        ],
+    )
+    async def test_other_ends(
+        self, stores: Stores, state: JobState, told: list[tuple[int, JobState]]
+    ) -> None:
+        await self.brought(stores, state)
+        assert await self.told(stores) == told
+
+    async def test_a_job_without_one_tells_nobody(self, stores: Stores) -> None:
+        await brought_to(stores.orders, JobState.DONE)
+        assert await self.told(stores) == []
+
+    async def test_a_repeated_request_cannot_turn_it(self, stores: Stores) -> None:
+        first = await stores.orders.reserve(order(webhook=URL))
+        assert (await stores.orders.reserve(order())).job == first.job
+        assert (await stores.orders.reserve(order(webhook=URL))).job == first.job
+        message = (
+            "this payment's job was ordered with another webhook, or with none; "
+            "a repeated request cannot change it"
+        )
+        with rejects(Reason.WEBHOOK_OTHER, message, kind=Conflict):
+            await stores.orders.reserve(order(webhook=URL + "2"))
+        await stores.orders.reserve(order(1))
+        with rejects(Reason.WEBHOOK_OTHER, message, kind=Conflict):
+            await stores.orders.reserve(order(1, webhook=URL))
+
+    async def test_attempts_are_counted_until_it_is_dead_and_again_when_told(
+        self, stores: Stores
+    ) -> None:
+        await self.brought(stores, JobState.DONE)
+        book = stores.deliveries
+        (one,) = await book.due(now=5, limit=9)
+        await book.failed(one.number, "no", now=6, next_at=16)
+        assert await book.due(now=15, limit=9) == []
+        (again,) = await book.due(now=16, limit=9)
+        assert (again.attempts, again.tried_at, again.problem) == (1, 6, "no")
+        with rejects(
+            Reason.DELIVERY_NOT_DEAD,
+            f"webhook delivery {one.number} is pending; only a dead one is tried again",
+            kind=Conflict,
+        ):
+            await book.retry(one.number, now=16)
+        await book.failed(one.number, "never", now=17, next_at=None)
+        assert await book.due(now=10**6, limit=9) == []
+        (dead,) = await book.in_state(DeliveryState.DEAD, limit=9)
+        assert (dead.attempts, dead.problem) == (2, "never")
+        revived = await book.retry(one.number, now=20)
+        assert (revived.attempts, revived.state) == (0, DeliveryState.PENDING)
+        (due,) = await book.due(now=20, limit=9)
+        await book.delivered(due.number, now=21)
+        await book.failed(due.number, "late", now=22, next_at=None)  # noted once
+        assert len(await book.in_state(DeliveryState.DELIVERED, limit=9)) == 1
+        with rejects(Reason.DELIVERY_UNKNOWN, "there is no webhook delivery 999", kind=NotFound):
+            await book.retry(999, now=23)
 
 
 class TestCancelling:

@@ -19,6 +19,7 @@ from inferproof.client.answer import Answer, Offer
 from inferproof.client.client import AsyncClient, Client
 from inferproof.client.ledger import PaidCall
 from inferproof.client.limits import DEVNET, USDC, Limits, Signer
+from inferproof.client.webhook import verify_webhook
 
 __all__ = [
     "DEVNET",
@@ -30,4 +31,5 @@ __all__ = [
     "Offer",
     "PaidCall",
     "Signer",
+    "verify_webhook",
 ]

@@ -3,6 +3,7 @@
     OrderBook      payment reservations, jobs, the outbox, answers; every change of a job's state
     ModelStore     the registry of models and their versions
     Verifications  what was verified here, and how it ended
+    Deliveries     webhooks that are to be sent, in the transaction of what they tell
     Turn           the right to do something for all processes on one database
     BlobStore      immutable bytes under their SHA-256
     ArtifactStore  compiled models under their commitment
@@ -35,6 +36,7 @@ class Order:
     it bound the payment's nonce to the request. `first_block` is the newest block
     at the pre-check that found the authorization unused: no settlement of it is older.
     `api_key` is the id of the key that the order came with.
+    `webhook` is where its ends are told; a repeated request cannot change it.
     """
 
     job_id: Digest
@@ -53,6 +55,7 @@ class Order:
     created_at: int
     deadline: int
     api_key: str | None = None
+    webhook: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,6 +429,64 @@ class OrderBook(Protocol):
 
     async def refund_lost(self, job_id: Digest, *, now: int) -> Job:
         """REFUNDING → FAILED, the outbox item DROPPED; the refund is due again."""
+        ...
+
+
+class DeliveryState(StrEnum):
+    """Where a webhook stands."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    """Given up after the last attempt; kept for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One webhook: that a job came to `job_state` by its event `seq`.
+
+    `problem` says why the last attempt failed. It is for the operator: a buyer who read it
+    could look around in the operator's network.
+    """
+
+    number: int
+    job_id: Digest
+    seq: int
+    job_state: JobState
+    at: int
+    url: str = field(repr=False)
+    state: DeliveryState
+    attempts: int
+    next_at: int
+    tried_at: int | None
+    problem: str | None
+
+
+class Deliveries(Protocol):
+    """Webhooks to send. One is added by each transition to a state of protocol.webhook.TOLD of a
+    job that has a webhook, in the transaction of that transition."""
+
+    async def due(self, *, now: int, limit: int) -> Sequence[Delivery]:
+        """The PENDING ones whose time has come, those that wait longest first."""
+        ...
+
+    async def delivered(self, number: int, *, now: int) -> None:
+        """PENDING → DELIVERED, and an attempt counted; otherwise nothing."""
+        ...
+
+    async def failed(self, number: int, problem: str, *, now: int, next_at: int | None) -> None:
+        """An attempt counted; to be tried again at `next_at`, or DEAD without it."""
+        ...
+
+    async def in_state(self, state: DeliveryState, *, limit: int) -> Sequence[Delivery]:
+        """The newest of them."""
+        ...
+
+    async def retry(self, number: int, *, now: int) -> Delivery:
+        """DEAD → PENDING, due now, with all attempts before it.
+
+        Raises: NotFound DELIVERY_UNKNOWN; Conflict DELIVERY_NOT_DEAD.
+        """
         ...
 
 

@@ -28,6 +28,16 @@ def check_same_payment(
         raise Conflict(Reason.PAYMENT_REPLAYED)
 
 
+def check_same_webhook(job: Job, webhook: str | None) -> None:
+    """Returns when a repeated request names the job's own webhook, or none.
+
+    Who sees a payment cannot turn its notices to itself by sending it again.
+    Raises: Conflict WEBHOOK_OTHER.
+    """
+    if webhook is not None and webhook != job.order.webhook:
+        raise Conflict(Reason.WEBHOOK_OTHER)
+
+
 def check_same_payment_id(job: Job, request: Digest) -> None:
     """Returns when the job that the payer's payment id names is for this request.
 

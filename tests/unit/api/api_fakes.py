@@ -102,6 +102,7 @@ class FakeGateway:
     def __init__(self) -> None:
         self.models = {MODEL: model_view()}
         self.jobs: dict[Digest, tuple[JobView, Request]] = {}
+        self.webhook: str | None = None
         self.payment_ids: dict[str, Digest] = {}
         self.ending: JobState | None = JobState.DONE
         self.failure = Failure("JOB_ATTEMPTS", "the job was given up", {"attempts": "3"})
@@ -184,7 +185,9 @@ class FakeGateway:
         binding_salt: bytes | None = None,
         quote: SignedQuote | None = None,
         payment_id: str | None = None,
+        webhook: str | None = None,
     ) -> JobView:
+        self.webhook = webhook
         view = await self.model(model)
         signed = quote or await self.quote(model)
         check_terms(payment, signed.quote)

@@ -16,6 +16,7 @@ def test_exported_names() -> None:
         "Offer",
         "PaidCall",
         "Signer",
+        "verify_webhook",
     ]
     assert all(hasattr(client, name) for name in client.__all__)
 

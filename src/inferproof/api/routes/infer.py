@@ -45,6 +45,7 @@ router = APIRouter(prefix="/v1", tags=["inference"])
 log = logging.getLogger("inferproof.api")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
+WEBHOOK = "Inferproof-Webhook"
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _WAIT = re.compile(r"wait=([0-9]{1,4})")
 
@@ -101,6 +102,16 @@ _BODY = {
             "example": "3f6c2a52-7c1e-4c0e-9d0b-5a3f2f1f7d11",
         },
         {
+            "name": WEBHOOK,
+            "in": "header",
+            "required": False,
+            "description": "An https URL that is told, signed, when the job is done, failed, "
+            "refunded or void. The first request with a payment decides; another URL later is "
+            "a conflict.",
+            "schema": {"type": "string", "format": "uri", "maxLength": 2048},
+            "example": "https://buyer.example/inferproof",
+        },
+        {
             "name": "Prefer",
             "in": "header",
             "required": False,
@@ -132,7 +143,8 @@ async def infer(served: Served, request: HttpRequest, model: ModelName) -> Respo
             return await _ask(served, request, model, sent)
         incoming = _read_payment(served, payment)
         key = _idempotency_key(request, incoming)
-        job = await _accept(served, model, sent, incoming, key)
+        webhook = request.headers.get(WEBHOOK)
+        job = await _accept(served, model, sent, incoming, key, webhook)
     except PaymentRejected as error:
         offer = await _offer(served, request, model, sent, error.message)
         return error_response(error, request_id=request_id(request), headers=offer)
@@ -168,7 +180,12 @@ def _idempotency_key(request: HttpRequest, incoming: IncomingPayment) -> str | N
 
 
 async def _accept(
-    served: Services, model: str, sent: Request, incoming: IncomingPayment, key: str | None
+    served: Services,
+    model: str,
+    sent: Request,
+    incoming: IncomingPayment,
+    key: str | None,
+    webhook: str | None,
 ) -> JobView:
     quote = None if incoming.quote is None else SignedQuote(*incoming.quote)
     try:
@@ -179,6 +196,7 @@ async def _accept(
             binding_salt=incoming.binding_salt,
             quote=quote,
             payment_id=incoming.payment_id if key is None else key,
+            webhook=webhook,
         )
     except Conflict as error:
         if key is None or error.reason is not Reason.PAYMENT_ID_REUSED:

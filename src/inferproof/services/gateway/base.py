@@ -45,7 +45,8 @@ class GatewaySettings:
     `queue_limit` bounds the jobs that are reserved, settling, queued or running, and
     `queue_share` those of them that one payer, or one API key, may have;
     `deadline_s` is how long after acceptance a job may wait for a worker before it is refunded;
-    `cancel` says which jobs their payers may cancel.
+    `cancel` says which jobs their payers may cancel; with `private_webhooks` a webhook may be
+    plain http, and anywhere.
     """
 
     asset: Asset
@@ -56,6 +57,7 @@ class GatewaySettings:
     queue_limit: int = 1000
     deadline_s: int = 3600
     cancel: CancelPolicy = CancelPolicy.WAITING
+    private_webhooks: bool = False
     queue_share: int | None = None
 
     @property
@@ -255,6 +257,7 @@ class Gateway(Protocol):
         binding_salt: bytes | None = None,
         quote: SignedQuote | None = None,
         payment_id: str | None = None,
+        webhook: str | None = None,
     ) -> JobView:
         """The job that this payment buys: durable, and not yet settled.
 
@@ -262,8 +265,9 @@ class Gateway(Protocol):
         With `binding_salt` the payment's nonce must be the one bound to this request. Without
         `quote` the model's present price and terms hold. Nothing was reserved when it raises.
         Raises: PaymentRejected (402) PAYMENT_*; Conflict (409) PAYMENT_REPLAYED,
-        PAYMENT_ID_REUSED, MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*,
-        PAYMENT_ID_MALFORMED (422); NotFound MODEL_UNKNOWN; Unavailable (503) QUEUE_FULL, CHAIN_*.
+        PAYMENT_ID_REUSED, WEBHOOK_OTHER, MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*,
+        PAYMENT_ID_MALFORMED, WEBHOOK_URL (422); NotFound MODEL_UNKNOWN; Unavailable (503)
+        QUEUE_FULL, CHAIN_*.
         """
         ...
 

@@ -137,8 +137,9 @@ class GatewayService:
         binding_salt: bytes | None = None,
         quote: SignedQuote | None = None,
         payment_id: str | None = None,
+        webhook: str | None = None,
     ) -> JobView:
-        offered = Offered(model, request, payment, binding_salt, quote, payment_id)
+        offered = Offered(model, request, payment, binding_salt, quote, payment_id, webhook)
         return await self._view(await self._intake.accept(offered))
 
     async def wait(self, job_id: Digest, timeout_s: float) -> JobView:

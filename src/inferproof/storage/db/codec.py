@@ -90,6 +90,7 @@ def job_values(order: Order, turn: int) -> Values:
         "salt": order.salt,
         "nonce_salt": None if order.nonce_salt is None else order.nonce_salt.hex,
         "first_block": order.first_block,
+        "webhook": order.webhook,
         "attempts": 0,
         "fence": 0,
         "deadline": order.deadline,
@@ -250,6 +251,7 @@ def _order(m: Mapping[Any, Any]) -> Order:
         created_at=m[jobs.c.created_at],
         deadline=m[jobs.c.deadline],
         api_key=m[jobs.c.api_key],
+        webhook=m[jobs.c.webhook],
     )
 
 

@@ -5,6 +5,7 @@
 | models | a version of a model |
 | payment_reservations | an authorization, which is thereby single-use |
 | jobs | a paid request, in the same transaction as its reservation |
+| webhook_deliveries | a webhook, stored with the step that it tells, before it is sent |
 | job_events | a step in a job's life, in the same transaction as the step |
 | settlements, refunds | what the chain did with a job's money |
 | outbox | a signed transaction, stored before it is sent |
@@ -165,6 +166,7 @@ jobs = Table(
     Column("failure_code", String(64)),
     Column("failure_message", Words),
     Column("failure_facts", Text),
+    Column("webhook", String(2048)),
     Column("turn", BigInteger, nullable=False, server_default=text("0")),
     Column("api_key", String(16)),
     Index(None, "state", "turn", "number"),
@@ -180,6 +182,24 @@ job_events = Table(
     Column("at", BigInteger, nullable=False),
     # A row is little more than its key: kept in the index itself, it is written once.
     sqlite_with_rowid=False,
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    _number(),
+    _job(),
+    Column("seq", Integer, nullable=False),
+    Column("job_state", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("url", String(2048), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+    Column("tried_at", BigInteger),
+    Column("problem", Words),
+    UniqueConstraint("job_id", "seq"),
+    Index(None, "state", "next_at"),
 )
 
 payment_reservations = Table(
