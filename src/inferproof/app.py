@@ -31,6 +31,7 @@ from inferproof.chain.accounts import DirectSettlement, SettlementAccount
 from inferproof.chain.books import TokenBooks
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
+from inferproof.chain.transfers import TransactionReader
 from inferproof.delivery.http import WebhookSender
 from inferproof.errors import (
     Misconfigured,
@@ -57,8 +58,15 @@ from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
 from inferproof.services.books.service import Bookkeeper
 from inferproof.services.catalog import Catalog
-from inferproof.services.gateway.base import CancelPolicy, Gateway, GatewaySettings, ModelView
+from inferproof.services.gateway.base import (
+    CancelPolicy,
+    Gateway,
+    GatewaySettings,
+    ModelView,
+    TransferTerms,
+)
 from inferproof.services.gateway.intake import Intake
+from inferproof.services.gateway.redemption import Redemption
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.service import GatewayService
 from inferproof.services.gateway.submission import build_submission
@@ -171,10 +179,12 @@ async def build(
             longest_payment_s=2 * settings.payment_timeout_s,
             queue_limit=settings.queue_limit,
             deadline_s=settings.deadline_s,
+            transfers=_transfer_terms(settings),
             cancel=CancelPolicy(settings.cancel),
             private_webhooks=settings.webhook_private,
         )
-        gateway = _gateway(stores, systems, checkers, account, key, terms, metrics, bell)
+        reader = watch("transactions", TransactionReader(token))
+        gateway = _gateway(stores, systems, checkers, account, reader, key, terms, metrics, bell)
         settler = Settler(
             orders=stores.orders,
             chain=account,
@@ -446,6 +456,12 @@ def _checkers(systems: Systems, stack: AsyncExitStack) -> Callable[[str], ProofC
     return find
 
 
+def _transfer_terms(settings: Settings) -> TransferTerms | None:
+    if not settings.transfer_payments:
+        return None
+    return TransferTerms(settings.transfer_confirmations, settings.transfer_max_age_s)
+
+
 def _registry(stores: Stores, systems: Systems, terms: GatewaySettings) -> Registry:
     return Registry(
         models=stores.models,
@@ -463,19 +479,33 @@ def _gateway(
     systems: Systems,
     checkers: Callable[[str], ProofChecker],
     account: SettlementAccount,
+    reader: TransactionReader,
     key: SigningKey,
     terms: GatewaySettings,
     metrics: Metrics,
     bell: Bell,
 ) -> Gateway:
+    intake = Intake(
+        orders=stores.orders,
+        catalog=stores.catalog,
+        chain=account,
+        check=check_request,
+        key=key,
+        settings=terms,
+        clock=_clock,
+        entropy=os.urandom,
+        metrics=metrics,
+        bell=bell,
+    )
     return GatewayService(
         registry=_registry(stores, systems, terms),
-        intake=Intake(
+        intake=intake,
+        redemption=Redemption(
+            intake=intake,
             orders=stores.orders,
             catalog=stores.catalog,
-            chain=account,
-            check=check_request,
-            key=key,
+            chain=reader,
+            gateway=key.address,
             settings=terms,
             clock=_clock,
             entropy=os.urandom,

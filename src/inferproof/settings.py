@@ -235,6 +235,25 @@ class Settings(BaseSettings):
     confirmations: int = Field(
         1, ge=1, le=1000, description="Blocks, its own included, that make a settlement final."
     )
+    transfer_payments: bool = Field(
+        True,
+        description=(
+            "Whether a transfer that the payer made before can pay for a call. Its payee must "
+            "receive money for nothing else."
+        ),
+    )
+    transfer_confirmations: int = Field(
+        3,
+        ge=1,
+        le=1000,
+        description="Blocks, its own included, that make a transfer made before final.",
+    )
+    transfer_max_age_s: int = Field(
+        86_400,
+        ge=60,
+        le=2**31,
+        description="How long ago a transfer that pays for a call may have been made.",
+    )
     body_limit_bytes: int = Field(
         8 * MIB, ge=1024, le=64 * MIB, description="Largest request body."
     )

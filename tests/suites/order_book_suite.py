@@ -19,6 +19,7 @@ from inferproof.errors import (
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.lifecycle import RESERVE, TRANSITIONS, Transition
 from inferproof.protocol.quote import quote_digest
+from inferproof.protocol.transfer import claim_job_id
 from inferproof.storage.base import (
     Answer,
     DeliveryState,
@@ -39,11 +40,11 @@ from inferproof.storage.base import (
 )
 from inferproof.testing.memory_store import Stores
 from inferproof.testing.rejections import rejects
-from inferproof.testing.samples import GATEWAY, Sample
+from inferproof.testing.samples import GATEWAY, Sample, TransferSample
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import MAX_AMOUNT, Money, Network
-from inferproof.types.payment import SettlementState
+from inferproof.types.payment import Settlement, SettlementState, TransferPayment
 from inferproof.types.receipt import StageTime
 from inferproof.types.tensor import FixedTensor
 
@@ -325,6 +326,109 @@ class TestReserving:
             await orders.job(digest("x"))
         with rejects(Reason.JOB_UNKNOWN, f"there is no job {digest('x')}", kind=NotFound):
             await orders.void(digest("x"), WHY, now=1)
+
+
+def redeemed(number: int = 0, *, log_index: int = 0, named: bool = False, **changes: Any) -> Order:
+    """An order that a transfer pays for; the number makes its claim another."""
+    sample = TransferSample(
+        nonce_salt=digest(f"salt {number}").raw, log_index=log_index, named=named, amount=300_000
+    )
+    payment = sample.payment()
+    assert isinstance(payment, TransferPayment)
+    made = order(
+        number,
+        job_id=claim_job_id(payment.claim),
+        payment=payment,
+        nonce_salt=payment.claim.salt,
+        first_block=42,
+    )
+    return replace(made, **changes)
+
+
+class TestRedeeming:
+    @pytest.mark.parametrize("named", [True, False])
+    async def test_it_is_settled_and_queued(self, orders: OrderBook, named: bool) -> None:
+        made = redeemed(log_index=5, named=named)
+        reservation = await orders.redeem(made)
+        job = reservation.job
+        assert (reservation.outcome, job.state) == (Outcome.NEW, JobState.QUEUED)
+        assert isinstance(made.payment, TransferPayment)
+        tx = made.payment.claim.transaction
+        assert job.settlement == Settlement(SettlementState.SETTLED, tx, 42)
+        assert (job.order, await orders.job(made.job_id)) == (made, job)
+        assert await orders.find_payment(made.payment) == job
+        assert path(await orders.events(made.job_id)) == [("redeem", JobState.QUEUED)]
+        claimed = await orders.claim(now=9, lease_until=39)
+        assert claimed is not None
+        assert claimed.order == made
+
+    async def test_the_same_claim_is_the_same_job(self, orders: OrderBook) -> None:
+        first = await orders.redeem(redeemed())
+        again = await orders.redeem(redeemed(salt=b"\x01" * 32, created_at=9))
+        assert (again.outcome, again.job) == (Outcome.SAME, first.job)
+        # A claim that names no log is one job, whichever transfer it came to spend.
+        elsewhere = await orders.redeem(redeemed(log_index=7))
+        assert (elsewhere.outcome, elsewhere.job) == (Outcome.SAME, first.job)
+        assert (await orders.depth())[JobState.QUEUED] == 1
+
+    async def test_a_transfer_is_spent_once(self, orders: OrderBook) -> None:
+        await orders.redeem(redeemed(1, log_index=3))
+        tx = SAMPLE.settlement.transaction
+        message = (
+            f"the transfer in log 3 of transaction {tx} already pays for another call; pay for "
+            "this one with another"
+        )
+        with rejects(Reason.PAYMENT_ALREADY_USED, message, kind=Conflict):
+            await orders.redeem(redeemed(2, log_index=3))
+        assert await orders.find(redeemed(2, log_index=3).job_id) is None
+        assert (await orders.redeem(redeemed(2, log_index=4))).outcome is Outcome.NEW
+
+    async def test_many_claims_to_one_transfer_at_once(self, orders: OrderBook) -> None:
+        results = await asyncio.gather(
+            *(orders.redeem(redeemed(n)) for n in range(20)), return_exceptions=True
+        )
+        taken = [r for r in results if not isinstance(r, BaseException)]
+        assert [r.outcome for r in taken] == [Outcome.NEW]
+        refused = [r.reason for r in results if isinstance(r, Conflict)]
+        assert refused == [Reason.PAYMENT_ALREADY_USED] * 19
+        assert (await orders.depth())[JobState.QUEUED] == 1
+
+    async def test_an_authorization_cannot_take_its_place(self, orders: OrderBook) -> None:
+        made = redeemed()
+        await orders.redeem(made)
+        same_nonce = replace(order(1).payment, nonce=made.payment.nonce)
+        with rejects(
+            Reason.PAYMENT_REPLAYED,
+            "this authorization already pays for another request; sign one with a fresh nonce",
+            kind=Conflict,
+        ):
+            await orders.reserve(order(1, payment=same_nonce))
+
+    async def test_nor_can_it_take_that_of_an_authorization(self, orders: OrderBook) -> None:
+        made = redeemed()
+        same_nonce = replace(order(1).payment, nonce=made.payment.nonce)
+        await orders.reserve(order(1, payment=same_nonce))
+        with pytest.raises(Conflict) as caught:
+            await orders.redeem(made)
+        assert caught.value.reason is Reason.PAYMENT_ALREADY_USED
+
+    async def test_it_is_promised_to_nobody(self, orders: OrderBook) -> None:
+        await orders.redeem(redeemed())
+        asset = order().payment.asset
+        payer = order().payment.payer
+        assert await orders.unsettled(asset.network, asset.address, payer) == {}
+        assert await orders.waiting() == 1
+
+    async def test_it_is_refunded_as_any_other(self, orders: OrderBook) -> None:
+        job_id = redeemed().job_id
+        await orders.redeem(redeemed())
+        claimed = await orders.claim(now=4, lease_until=34)
+        assert claimed is not None
+        await orders.give_up(job_id, claimed.fence, WHY, now=5)
+        await orders.send_refund(job_id, transaction(100), now=6)
+        job = await orders.refunded(job_id, digest("refund"), 43, now=7)
+        assert job.state is JobState.REFUNDED
+        assert job.settlement.block == 42
 
 
 class TestLifeCycle:

@@ -17,6 +17,7 @@ process, never means paying twice: `resume` sends the very same header again.
 
 from inferproof.client.answer import Answer, Offer
 from inferproof.client.client import AsyncClient, Client
+from inferproof.client.flow import MadeTransfer
 from inferproof.client.ledger import PaidCall
 from inferproof.client.limits import DEVNET, USDC, Limits, Signer
 from inferproof.client.webhook import verify_webhook
@@ -28,6 +29,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "Limits",
+    "MadeTransfer",
     "Offer",
     "PaidCall",
     "Signer",

@@ -21,7 +21,7 @@ from typing import Protocol
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Network
-from inferproof.types.payment import Authorization, Quote, Settlement
+from inferproof.types.payment import Authorization, Payment, Quote, Settlement
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
 
@@ -33,9 +33,9 @@ class Order:
     """A paid request, as it is reserved. Units: times in Unix seconds.
 
     `salt` is drawn by the gateway for the input commitment; `nonce_salt` is the buyer's, where
-    it bound the payment's nonce to the request. `first_block` is the newest block
-    at the pre-check that found the authorization unused: no settlement of it is older.
-    `api_key` is the id of the key that the order came with.
+    it bound the payment's nonce to the request, or a transfer claim's. `first_block` is the newest
+    block at the pre-check that found the authorization unused: no settlement of it is older; of a
+    transfer it is the block that holds it. `api_key` is the id of the key that the order came with.
     `webhook` is where its ends are told; a repeated request cannot change it.
     """
 
@@ -45,7 +45,7 @@ class Order:
     model_commitment: Digest
     request: Request
     request_digest: Digest
-    payment: Authorization
+    payment: Payment
     quote: Quote
     quote_signature: bytes = field(repr=False)
     salt: bytes = field(repr=False)
@@ -56,6 +56,12 @@ class Order:
     deadline: int
     api_key: str | None = None
     webhook: str | None = None
+
+    @property
+    def authorization(self) -> Authorization:
+        """The payment of an order that is reserved and settled; a transfer needs neither."""
+        assert isinstance(self.payment, Authorization)  # noqa: S101 - `redeem` takes the others
+        return self.payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +274,15 @@ class OrderBook(Protocol):
         """
         ...
 
+    async def redeem(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
+        """The job of an order that an earlier transfer pays for: a new one, QUEUED, its settlement
+        recorded in the same transaction; or the one that this claim, by its job id, bought before.
+
+        Raises: Conflict PAYMENT_ALREADY_USED when another claim has spent the transfer;
+        Unavailable QUEUE_FULL, TooMany QUEUE_SHARE_FULL as `reserve`.
+        """
+        ...
+
     async def find(self, job_id: Digest) -> Job | None: ...
 
     async def job(self, job_id: Digest) -> Job:
@@ -276,9 +291,9 @@ class OrderBook(Protocol):
 
     async def job_of_proof(self, proof_digest: Digest) -> Job | None: ...
 
-    async def find_payment(self, payment: Authorization) -> Job | None:
-        """The job that reserved this authorization: the one with its network, token, payer and
-        nonce, whatever its other terms."""
+    async def find_payment(self, payment: Payment) -> Job | None:
+        """The job that reserved this authorization or spent this transfer: the one with its
+        network, token, payer and nonce, whatever its other terms."""
         ...
 
     async def find_payment_id(self, payer: Address, payment_id: str) -> Job | None: ...

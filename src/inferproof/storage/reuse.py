@@ -23,6 +23,7 @@ def check_same_payment(
     if (
         job.order.request_digest != request
         or (known is not None and salt != known)
+        or not isinstance(there, Authorization)  # whose nonce a payer may choose to be its own
         or any(getattr(there, name) != getattr(payment, name) for name in _TERMS)
     ):
         raise Conflict(Reason.PAYMENT_REPLAYED)

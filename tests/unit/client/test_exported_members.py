@@ -13,6 +13,7 @@ def test_exported_names() -> None:
         "AsyncClient",
         "Client",
         "Limits",
+        "MadeTransfer",
         "Offer",
         "PaidCall",
         "Signer",

@@ -2,6 +2,7 @@
 
     no payment      input is checked → 402 with the offers
     payment         accept (reserved, durable) → wait → 200 with the answer and the receipt
+    transfer        redeem (spent, durable) → the same
     still running   202 with Location, at once with `Prefer: respond-async`
     it failed       the failure's status, with job id and refund in `facts`
 
@@ -25,6 +26,7 @@ from inferproof.api.routes.describe import errors, header
 from inferproof.api.routes.parameters import ModelName
 from inferproof.api.wire import JSON, json_response
 from inferproof.errors import Conflict, PaymentRejected, Reason, RequestRejected
+from inferproof.payments.transfer import TRANSFER_HEADER, parse_transfer, transfer_offer
 from inferproof.payments.x402 import (
     PAYMENT_REQUIRED,
     PAYMENT_RESPONSE,
@@ -92,6 +94,15 @@ _BODY = {
             "schema": {"type": "string"},
         },
         {
+            "name": TRANSFER_HEADER,
+            "in": "header",
+            "required": False,
+            "description": "Instead of PAYMENT-SIGNATURE: the payer's claim to a transfer that it "
+            "made before, Base64 of JSON, as specs/transfer.md has it. The same claim with the "
+            "same body again gives the same job; an Idempotency-Key is not needed, nor read.",
+            "schema": {"type": "string"},
+        },
+        {
             "name": IDEMPOTENCY_KEY,
             "in": "header",
             "required": False,
@@ -138,13 +149,17 @@ async def infer(served: Served, request: HttpRequest, model: ModelName) -> Respo
     sent = Request("POST", sent_path(request), await request.body())
     try:
         payment = payment_header(request.headers)
-        if payment is None:
+        transfer = request.headers.get(TRANSFER_HEADER)
+        webhook = request.headers.get(WEBHOOK)
+        if transfer is not None:
+            job = await _redeem(served, model, sent, transfer, payment, webhook)
+        elif payment is not None:
+            incoming = _read_payment(served, payment)
+            key = _idempotency_key(request, incoming)
+            job = await _accept(served, model, sent, incoming, key, webhook)
+        else:
             await served.gateway.check_input(model, sent.body)
             return await _ask(served, request, model, sent)
-        incoming = _read_payment(served, payment)
-        key = _idempotency_key(request, incoming)
-        webhook = request.headers.get(WEBHOOK)
-        job = await _accept(served, model, sent, incoming, key, webhook)
     except PaymentRejected as error:
         offer = await _offer(served, request, model, sent, error.message)
         return error_response(error, request_id=request_id(request), headers=offer)
@@ -204,6 +219,25 @@ async def _accept(
         raise Conflict(Reason.IDEMPOTENCY_KEY_REUSED, key=key) from None
 
 
+async def _redeem(
+    served: Services,
+    model: str,
+    sent: Request,
+    header: str,
+    payment: str | None,
+    webhook: str | None,
+) -> JobView:
+    if payment is not None:
+        raise RequestRejected(Reason.PAYMENT_TWICE)
+    try:
+        incoming = parse_transfer(header, [served.gateway.settings.asset])
+    except PaymentRejected as error:
+        served.metrics.payment(error.code)
+        raise
+    quote = None if incoming.quote is None else SignedQuote(*incoming.quote)
+    return await served.gateway.redeem(model, sent, incoming.claim, quote=quote, webhook=webhook)
+
+
 async def _respond(
     served: Services, request: HttpRequest, model: str, sent: Request, job: JobView
 ) -> Response:
@@ -251,6 +285,7 @@ async def _quoted(
 ) -> tuple[SignedQuote, dict[str, str]]:
     """A fresh quote for this request, and the header that offers it."""
     digest = request_digest(sent.method, sent.path, sent.body)
+    terms = served.gateway.settings.transfers
     signed = await served.gateway.quote(model, digest)
     view = await served.gateway.model(model)
     asked = challenge(
@@ -260,6 +295,7 @@ async def _quoted(
         request=digest,
         max_timeout_s=served.settings.payment_timeout_s,
         error=error,
+        transfer=None if terms is None else transfer_offer(terms.confirmations, terms.max_age_s),
     )
     return signed, {PAYMENT_REQUIRED: encode_header(asked)}
 

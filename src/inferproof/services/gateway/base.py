@@ -20,7 +20,7 @@ from inferproof.storage.base import (
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Money
-from inferproof.types.payment import Authorization, Quote, Settlement
+from inferproof.types.payment import Authorization, Payment, Quote, Settlement, TransferClaim
 from inferproof.types.proof import Assurance, Setup, Visibility
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
@@ -37,6 +37,15 @@ class CancelPolicy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class TransferTerms:
+    """What is asked of a transfer that was made before it pays. Units: `max_age_s` seconds since
+    its block; `confirmations` blocks, its own counted."""
+
+    confirmations: int = 3
+    max_age_s: int = 86_400
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaySettings:
     """Terms of this gateway. Units: seconds.
 
@@ -46,7 +55,7 @@ class GatewaySettings:
     `queue_share` those of them that one payer, or one API key, may have;
     `deadline_s` is how long after acceptance a job may wait for a worker before it is refunded;
     `cancel` says which jobs their payers may cancel; with `private_webhooks` a webhook may be
-    plain http, and anywhere.
+    plain http, and anywhere. Without `transfers` a transfer that was made before pays for nothing.
     """
 
     asset: Asset
@@ -56,6 +65,7 @@ class GatewaySettings:
     longest_payment_s: int = 3600
     queue_limit: int = 1000
     deadline_s: int = 3600
+    transfers: TransferTerms | None = None
     cancel: CancelPolicy = CancelPolicy.WAITING
     private_webhooks: bool = False
     queue_share: int | None = None
@@ -164,7 +174,7 @@ class JobView:
     model_version: str
     model_commitment: Digest
     request_digest: Digest
-    payment: Authorization
+    payment: Payment
     quote: SignedQuote
     settlement: Settlement
     created_at: int
@@ -268,6 +278,27 @@ class Gateway(Protocol):
         PAYMENT_ID_REUSED, WEBHOOK_OTHER, MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*,
         PAYMENT_ID_MALFORMED, WEBHOOK_URL (422); NotFound MODEL_UNKNOWN; Unavailable (503)
         QUEUE_FULL, CHAIN_*.
+        """
+        ...
+
+    async def redeem(
+        self,
+        model: str,
+        request: Request,
+        claim: TransferClaim,
+        *,
+        quote: SignedQuote | None = None,
+        webhook: str | None = None,
+    ) -> JobView:
+        """The job that an earlier transfer buys by this claim: durable, settled and queued.
+
+        The same claim gives the same job, in whatever state it is. Without `quote` the model's
+        present price and terms hold. Nothing was spent when it raises.
+        Raises: PaymentRejected (402) TRANSFERS_CLOSED, CLAIM_*, SIGNATURE_MALFORMED, PAYMENT_ASSET,
+        PAYMENT_PAYEE, TX_NOT_FOUND, TX_FAILED, TRANSFER_TOO_OLD, NO_TRANSFER_EVENT,
+        WRONG_RECIPIENT, INSUFFICIENT_AMOUNT; Conflict (409) PAYMENT_ALREADY_USED,
+        MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_* (422); NotFound MODEL_UNKNOWN;
+        Unavailable (503) INSUFFICIENT_CONFIRMATIONS, VERIFICATION_ERROR, QUEUE_FULL.
         """
         ...
 
