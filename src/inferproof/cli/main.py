@@ -14,11 +14,13 @@ from inferproof.cli import (
     books,
     buyer,
     devnet,
+    job,
     model,
     offline,
     provider,
     serve,
     verify,
+    webhooks,
     worker,
 )
 from inferproof.cli.console import err, show_failure, system_refused
@@ -48,7 +50,20 @@ def _options(
     """Options of the command itself."""
 
 
-for room in (offline, verify, model, buyer, provider, serve, backup, worker, books, devnet):
+for room in (
+    offline,
+    verify,
+    model,
+    buyer,
+    provider,
+    serve,
+    backup,
+    worker,
+    books,
+    devnet,
+    job,
+    webhooks,
+):
     room.register(app)
 
 
