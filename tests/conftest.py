@@ -1,4 +1,4 @@
-"""Fixtures for every test: a PostgreSQL, a local chain, the token that the main networks have."""
+"""Fixtures for every test: PostgreSQL, Redis, a local chain, the token of the main networks."""
 
 import asyncio
 import json
@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import postgres_server
 import pytest
+import redis_server
 from postgres_server import HOW, NAMED, Databases, PostgresServer, available
 
 from inferproof.storage.db.engine import MEMORY, sqlite_url
@@ -22,6 +24,10 @@ PUBLISHED = (
 )
 
 
+SERVERS = {"postgres": postgres_server, "redis": redis_server}
+"""Markers, and the module that knows whether their server is there."""
+
+
 def pytest_configure() -> None:
     """Takes Ctrl-C as a terminal gives it: a shell that started this in the background has it
     ignored, and so would every process that a test starts."""
@@ -30,17 +36,35 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what needs PostgreSQL where there is none; in CI it must be there."""
-    if available() or os.environ.get("CI"):
+    """Leaves out what needs a server where there is none; in CI it must be there."""
+    if os.environ.get("CI"):
         return
-    left_out = [item for item in items if item.get_closest_marker("postgres")]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    missing = [marker for marker, server in SERVERS.items() if not server.available()]
+    left_out = [item for item in items if any(map(item.get_closest_marker, missing))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if not available():
-        terminalreporter.write_line(f"NOT RUN: the tests on PostgreSQL; to run them, {HOW}")
+    for marker, server in SERVERS.items():
+        if not server.available():
+            terminalreporter.write_line(
+                f"NOT RUN: the tests marked {marker}; to run them, {server.HOW}"
+            )
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The address of a running Redis whose databases may be emptied."""
+    named = os.environ.get(redis_server.NAMED)
+    if named:
+        yield named
+        return
+    if not redis_server.available():
+        pytest.fail(f"there is no Redis; {redis_server.HOW}")
+    with redis_server.RedisServer() as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@
     ├── NotFound                the named thing is not here
     ├── Conflict                it contradicts something already recorded
     ├── Unavailable             cannot be done now; the same call may succeed later
+    │   └── TooMany             because this caller did too much; it says when
     ├── MissingPart             a tool or library is not installed; says how to get it
     └── Misconfigured           settings contradict the world (chain, token, keys)
 
@@ -375,6 +376,18 @@ class Reason(Enum):
     ADMIN_ONLY = "this takes the admin token as Authorization: Bearer"
     INTERNAL_ERROR = "the gateway failed on its own account; it is logged under {request_id}"
 
+    # -- limits (storage/limits/, services/limits/, api/, server.py) ----------------------------
+    RATE_MALFORMED = (
+        "{got} is not a rate; write calls and their period, such as 600/minute, with second, "
+        "minute, hour or day, and at most 100000 a second"
+    )
+    QUEUE_SHARE_FULL = (
+        "{waiting} jobs of this {whose} are waiting, the limit is {limit}; nothing was charged, "
+        "come back when some of them are done"
+    )
+    LIMITER_UNAVAILABLE = "calls cannot be counted at present; nothing was done, try again"
+    REDIS_ADDRESS = "the Redis address cannot be used; write redis://:password@host:6379/0"
+
     # -- storage (storage/) -------------------------------------------------------------------
     STORAGE_FULL = "the disk is full; nothing was lost, try again once the operator made room"
     STORAGE_UNAVAILABLE = "the storage does not answer: {why}"
@@ -445,6 +458,15 @@ class Reason(Enum):
     CANCEL_SIGNATURE = "the cancellation is not signed by the job's payer {payer}"
     CANCEL_EXPIRED = "the cancellation held until {before}, it is {now}; sign a new one"
     CANCEL_CLOSED = "this gateway lets no payer cancel a job"
+    STREAMS_FULL = "too many event streams are open; ask for the job itself, or come back"
+    IDEMPOTENCY_KEY_MALFORMED = "an Idempotency-Key is 16 to 128 letters, digits, - and _"
+    IDEMPOTENCY_KEY_REUSED = (
+        "the Idempotency-Key {key} was used for another request; choose a new one"
+    )
+    IDEMPOTENCY_KEYS_DIFFER = (
+        "the Idempotency-Key {key} is not the payment's own identifier {payment_id}; "
+        "send the same one twice, or one of them"
+    )
     CANCEL_RUNNING = "job {job} is being computed; this gateway cancels only jobs that wait"
 
     # -- x402 on the wire (payments/x402/) ------------------------------------------------------
@@ -580,6 +602,10 @@ class Conflict(InferproofError):
 
 class Unavailable(InferproofError):
     """Cannot be done now; the same call may succeed later."""
+
+
+class TooMany(Unavailable):
+    """This caller did too much. The same call may succeed later; others are served meanwhile."""
 
 
 class MissingPart(InferproofError):

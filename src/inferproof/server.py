@@ -22,7 +22,11 @@ class Server(uvicorn.Server):
     """Ends when `should_exit` is set. It takes no signals: uvicorn raises them again once it is
     down, which would end the process before the gateway's own parts are closed."""
 
-    def __init__(self, app: ASGIApp, *, shutdown_s: float) -> None:
+    def __init__(
+        self, app: ASGIApp, *, shutdown_s: float, on_shutdown: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_shutdown` is called before open requests are waited for."""
+        self._on_shutdown = on_shutdown
         super().__init__(
             uvicorn.Config(
                 app,
@@ -37,6 +41,10 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=max(1, round(shutdown_s)),
             )
         )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_shutdown()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -73,7 +81,11 @@ async def run_gateway(
     `parts` are passed on to `app.build`."""
     with listen(settings.host, settings.port) as listener:
         async with build(settings, **parts) as app:
-            server = Server(app.asgi, shutdown_s=settings.shutdown_s)
+            server = Server(
+                app.asgi,
+                shutdown_s=settings.shutdown_s,
+                on_shutdown=app.services.streams.close,
+            )
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, server.handle_exit, number, None)

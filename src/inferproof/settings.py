@@ -250,6 +250,12 @@ class Settings(BaseSettings):
         le=96 * MIB,
         description="Largest model submission; most of it is the verifier bundle.",
     )
+    event_streams: int = Field(
+        256,
+        ge=0,
+        le=100_000,
+        description="Most event streams of jobs that are open at once; of one job at most four.",
+    )
     shutdown_s: float = Field(
         30.0,
         ge=0,

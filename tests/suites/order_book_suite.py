@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from inferproof.errors import Conflict, InferproofError, NotFound, Reason
+from inferproof.errors import (
+    Conflict,
+    InferproofError,
+    NotFound,
+    Reason,
+    TooMany,
+    Unavailable,
+)
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.lifecycle import RESERVE, TRANSITIONS, Transition
 from inferproof.protocol.quote import quote_digest
@@ -25,7 +32,9 @@ from inferproof.storage.base import (
     OutboxKind,
     OutboxState,
     Outcome,
+    QueueRoom,
     RefundState,
+    Reservation,
 )
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import GATEWAY, Sample
@@ -273,7 +282,7 @@ class TestReserving:
         assert all(isinstance(r, Conflict) for r in outcomes[60:70])
         assert sorted(outcomes[70:]) == [Outcome.NEW] + [Outcome.SAME] * 4
         assert (await orders.depth())[JobState.RESERVED] == 51
-        assert await orders.waiting() == 51
+        assert (await orders.backlog()).waiting == 51
 
     async def test_what_a_payer_promised(self, orders: OrderBook) -> None:
         # QUEUED last, since claiming for another state would take it.
@@ -281,18 +290,19 @@ class TestReserving:
         for number, state in enumerate(states):
             await brought_to(orders, state, number)
         payment = order().payment
-        network, token = payment.asset.network, payment.asset.address
         expected = {
             order(number).payment.nonce: payment.amount
             for number, state in enumerate(states)
             if state in (JobState.RESERVED, JobState.SETTLING, JobState.WITHDRAWN)
         }
         assert len(expected) == 3
-        assert await orders.unsettled(network, token, payment.payer) == expected
-        other = Address(bytes(20))
-        assert await orders.unsettled(network, other, payment.payer) == {}
-        assert await orders.unsettled(network, token, other) == {}
-        assert await orders.unsettled(Network.evm(1), token, payment.payer) == {}
+        purse = (payment.asset.network.caip2, payment.asset.address, payment.payer)
+        other = replace(payment, payer=Address(bytes(20)), amount=7)
+        await orders.reserve(order(99, payment=other))
+        theirs = (payment.asset.network.caip2, payment.asset.address, other.payer)
+        backlog = await orders.backlog()
+        assert backlog.unsettled == {purse: expected, theirs: {other.nonce: 7}}
+        assert backlog.waiting == 5
 
     async def test_the_largest_amounts_are_exact(self, orders: OrderBook) -> None:
         quote = SAMPLE.quote()
@@ -366,7 +376,7 @@ class TestLifeCycle:
         assert void.failure == WHY
         depth = await orders.depth()
         assert depth[JobState.SETTLING] == depth[JobState.DONE] == depth[JobState.VOID] == 1
-        assert await orders.waiting() == 1
+        assert (await orders.backlog()).waiting == 1
 
     async def test_oldest_first(self, orders: OrderBook) -> None:
         for number in range(4):
@@ -531,7 +541,7 @@ class TestCancelling:
     async def test_before_the_money_came(self, orders: OrderBook) -> None:
         job = await brought_to(orders, JobState.WITHDRAWN)
         assert (job.failure, job.refund, job.fence) == (WHY, None, 1)
-        assert await orders.waiting() == 0
+        assert (await orders.backlog()).waiting == 0
         paid = await orders.settled(job.order.job_id, digest("settled"), 42, now=9)
         assert (paid.state, paid.failure) == (JobState.FAILED, WHY)
         assert paid.refund is not None
@@ -608,6 +618,136 @@ class TestCancelling:
                 refund = (await orders.job(job_id)).refund
                 assert refund is not None
                 assert refund.state is RefundState.DUE
+
+
+def of(payer: str, number: int, **changes: Any) -> Order:
+    """An order of the payer with this name."""
+    payment = replace(order(number).payment, payer=Address(keccak256(payer.encode())[:20]))
+    return order(number, payment=payment, **changes)
+
+
+class TestRoom:
+    async def test_one_payer_gets_its_share(self, orders: OrderBook) -> None:
+        room = QueueRoom(total=10, each=2)
+        await orders.reserve(of("a", 0), room=room)
+        await orders.reserve(of("a", 1), room=room)
+        with rejects(
+            Reason.QUEUE_SHARE_FULL,
+            "2 jobs of this payer are waiting, the limit is 2; nothing was charged, come back when "
+            "some of them are done",
+            kind=TooMany,
+        ):
+            await orders.reserve(of("a", 2), room=room)
+        assert await orders.find_payment(of("a", 2).payment) is None
+        assert (await orders.reserve(of("b", 3), room=room)).outcome is Outcome.NEW
+
+    async def test_one_api_key_gets_its_share_whoever_pays(self, orders: OrderBook) -> None:
+        room = QueueRoom(total=10, each=2)
+        await orders.reserve(of("a", 0, api_key="k"), room=room)
+        kept = await orders.reserve(of("b", 1, api_key="k"), room=room)
+        assert (await orders.job(kept.job.order.job_id)).order.api_key == "k"
+        with rejects(
+            Reason.QUEUE_SHARE_FULL,
+            "2 jobs of this API key are waiting, the limit is 2; nothing was charged, come back "
+            "when some of them are done",
+            kind=TooMany,
+        ):
+            await orders.reserve(of("c", 2, api_key="k"), room=room)
+        assert (await orders.reserve(of("c", 2), room=room)).outcome is Outcome.NEW
+
+    async def test_the_whole_is_bounded(self, orders: OrderBook) -> None:
+        room = QueueRoom(total=2, each=2)
+        await orders.reserve(of("a", 0), room=room)
+        await orders.reserve(of("b", 1), room=room)
+        with rejects(
+            Reason.QUEUE_FULL,
+            "2 jobs are waiting, the limit is 2; nothing was charged, come back",
+            kind=Unavailable,
+        ):
+            await orders.reserve(of("c", 2), room=room)
+
+    async def test_a_payment_that_has_its_job_needs_no_room(self, orders: OrderBook) -> None:
+        full = QueueRoom(total=1, each=1)
+        first = await orders.reserve(order(0), room=full)
+        again = await asyncio.gather(*(orders.reserve(order(0), room=full) for _ in range(5)))
+        assert [r.outcome for r in again] == [Outcome.SAME] * 5
+        assert {r.job.order.job_id for r in again} == {first.job.order.job_id}
+
+    @pytest.mark.parametrize("state", [JobState.DONE, JobState.VOID, JobState.FAILED])
+    async def test_room_comes_back(self, orders: OrderBook, state: JobState) -> None:
+        room = QueueRoom(total=1, each=1)
+        await brought_to(orders, state, 0)
+        assert (await orders.reserve(order(1), room=room)).outcome is Outcome.NEW
+        with rejects(
+            Reason.QUEUE_FULL, "1 jobs are waiting, the limit is 1; nothing was charged, come back"
+        ):
+            await orders.reserve(order(2), room=room)
+
+    async def test_many_at_once_pass_no_limit(self, orders: OrderBook) -> None:
+        room = QueueRoom(total=12, each=5)
+        asked = [of(payer, n) for n, payer in enumerate("abcd" * 20)]
+        results = await asyncio.gather(
+            *(orders.reserve(one, room=room) for one in asked), return_exceptions=True
+        )
+        taken = [r.job.order.payment.payer for r in results if isinstance(r, Reservation)]
+        assert len(taken) == 12
+        assert max(taken.count(payer) for payer in taken) <= 5
+        assert (await orders.backlog()).waiting == 12
+        assert {type(r) for r in results if not isinstance(r, Reservation)} <= {
+            TooMany,
+            Unavailable,
+        }
+
+    async def test_the_same_one_many_times_takes_one_place(self, orders: OrderBook) -> None:
+        room = QueueRoom(total=3, each=3)
+        for _ in range(4):
+            await asyncio.gather(*(orders.reserve(order(n), room=room) for n in (0, 1, 0, 1)))
+        assert (await orders.reserve(order(2), room=room)).outcome is Outcome.NEW
+        assert (await orders.backlog()).waiting == 3
+
+
+class TestTurns:
+    async def queued(self, orders: OrderBook, payer: str, number: int) -> None:
+        job_id = (await orders.reserve(of(payer, number))).job.order.job_id
+        await orders.send_settlement(job_id, transaction(number), now=2)
+        await orders.settled(job_id, digest(f"settled {number}"), 42, now=3)
+
+    async def claimed(self, orders: OrderBook, count: int) -> list[int]:
+        """The numbers of the next jobs."""
+        jobs = [await orders.claim(now=4, lease_until=34) for _ in range(count)]
+        numbers = {order(n).job_id: n for n in range(40)}
+        return [numbers[job.order.job_id] for job in jobs if job is not None]
+
+    @pytest.fixture(autouse=True)
+    def always_counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("inferproof.storage.db.room.COUNTED_S", -1.0)
+
+    async def test_payers_take_turns(self, orders: OrderBook) -> None:
+        for number in range(6):
+            await self.queued(orders, "eager", number)
+        for number in (6, 7):
+            await self.queued(orders, "other", number)
+        assert await self.claimed(orders, 9) == [0, 1, 6, 2, 7, 3, 4, 5]
+
+    async def test_one_payers_jobs_keep_their_order(self, orders: OrderBook) -> None:
+        for number in range(5):
+            await self.queued(orders, "one", number)
+        assert await self.claimed(orders, 5) == [0, 1, 2, 3, 4]
+
+    async def test_who_waits_is_not_passed_for_ever(self, orders: OrderBook) -> None:
+        for number in range(3):
+            await self.queued(orders, "patient", number)
+        served = []
+        for number in range(10, 16):  # a new payer each time, who would be first if age were all
+            await self.queued(orders, f"payer {number}", number)
+            served += await self.claimed(orders, 1)
+        assert served[:4] == [0, 1, 10, 2]
+
+    async def test_settling_follows_the_same_order(self, orders: OrderBook) -> None:
+        asked = [of("eager", n) for n in range(3)] + [of("other", 9)]
+        await asyncio.gather(*map(orders.reserve, asked))
+        first = await orders.in_state(JobState.RESERVED, limit=2)
+        assert {job.order.job_id for job in first} == {order(0).job_id, order(9).job_id}
 
 
 PROOF = KeptProof(digest("proof blob"), (StageTime("prove", 12_345), StageTime("store", 7)))

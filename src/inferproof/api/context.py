@@ -10,6 +10,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from inferproof.api.metrics import Metrics
+from inferproof.api.streams import Streams
 from inferproof.errors import Reason, RequestRejected
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.services.gateway.base import Gateway
@@ -50,6 +51,7 @@ class Services:
     refresh: Callable[[], Awaitable[None]] | None = None
     """Brings gauges up to date before they are shown."""
     tracer: Tracer | None = None
+    streams: Streams = field(default_factory=Streams)
     verifying: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))
 
 

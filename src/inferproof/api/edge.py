@@ -40,7 +40,8 @@ PREFLIGHT = {
     **OPEN_TO_ALL,
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Inferproof-Signature, "
-    "PAYMENT-SIGNATURE, Prefer, X-Request-Id",
+    "PAYMENT-SIGNATURE, Idempotency-Key, Inferproof-Webhook, Last-Event-ID, Prefer, "
+    "X-Request-Id",
     "Access-Control-Max-Age": "86400",
 }
 

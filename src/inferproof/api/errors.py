@@ -35,6 +35,7 @@ from inferproof.errors import (
     Reason,
     Rejection,
     RequestRejected,
+    TooMany,
     Unavailable,
 )
 from inferproof.telemetry.faults import told
@@ -49,6 +50,7 @@ STATUS: Mapping[type[InferproofError], int] = {
     Rejection: 422,
     NotFound: 404,
     Conflict: 409,
+    TooMany: 429,
     Unavailable: 503,
     MissingPart: 503,
     Misconfigured: 500,

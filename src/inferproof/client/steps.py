@@ -14,6 +14,7 @@ from inferproof.errors import (
     PaymentRejected,
     Reason,
     RequestRejected,
+    TooMany,
     Unavailable,
 )
 
@@ -59,6 +60,7 @@ _KINDS: Mapping[int, type[InferproofError]] = {
     402: PaymentRejected,
     404: NotFound,
     409: Conflict,
+    429: TooMany,
     500: Unavailable,
     502: Unavailable,
     503: Unavailable,

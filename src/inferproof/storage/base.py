@@ -34,6 +34,7 @@ class Order:
     `salt` is drawn by the gateway for the input commitment; `nonce_salt` is the buyer's, where
     it bound the payment's nonce to the request. `first_block` is the newest block
     at the pre-check that found the authorization unused: no settlement of it is older.
+    `api_key` is the id of the key that the order came with.
     """
 
     job_id: Digest
@@ -51,6 +52,16 @@ class Order:
     first_block: int
     created_at: int
     deadline: int
+    api_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRoom:
+    """How many jobs may wait (reserved, settling, queued or running): in all, and of one payer or
+    one API key."""
+
+    total: int
+    each: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +169,22 @@ class Reservation:
     job: Job
 
 
+PurseKey = tuple[str, Address, Address]
+"""Network (CAIP-2), token, payer: what a balance belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What was accepted and is not over: `waiting` jobs are reserved, settling, queued or running.
+
+    `unsettled` has the amounts, by nonce, of each payer's payments whose jobs are reserved,
+    settling or withdrawn: they may still settle.
+    """
+
+    waiting: int
+    unsettled: Mapping[PurseKey, Mapping[Digest, int]]
+
+
 class OutboxKind(StrEnum):
     """What a transaction in the outbox is for."""
 
@@ -225,12 +252,16 @@ class OrderBook(Protocol):
     Conflict FENCE_STALE where another worker claimed the job since, NotFound JOB_UNKNOWN.
     """
 
-    async def reserve(self, order: Order) -> Reservation:
+    async def reserve(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
         """The job of this order: a new one, RESERVED, or the one this payment already bought,
         which may have another job id where request or salt were other ones.
 
+        With `room` a new job is only made while it has room, which is decided as it is made: in
+        one process the limits are exact. Several on one database may pass them by what the others
+        made in the last second.
         Raises: Conflict PAYMENT_REPLAYED when the payment is reserved for another request or on
-        other terms; Conflict PAYMENT_ID_REUSED when the payer's payment id is.
+        other terms; Conflict PAYMENT_ID_REUSED when the payer's payment id is; Unavailable
+        QUEUE_FULL; TooMany QUEUE_SHARE_FULL.
         """
         ...
 
@@ -250,22 +281,15 @@ class OrderBook(Protocol):
     async def find_payment_id(self, payer: Address, payment_id: str) -> Job | None: ...
 
     async def in_state(self, state: JobState, *, limit: int) -> Sequence[Job]:
-        """The oldest jobs in this state."""
+        """The first jobs in this state, in the order of `claim`."""
         ...
 
     async def depth(self) -> Mapping[JobState, int]:
         """How many jobs are in each state."""
         ...
 
-    async def unsettled(
-        self, network: Network, token: Address, payer: Address
-    ) -> Mapping[Digest, int]:
-        """Amounts, by nonce, of the payer's payments whose jobs are reserved, settling or
-        withdrawn: they may still settle."""
-        ...
-
-    async def waiting(self) -> int:
-        """How many jobs are reserved, settling, queued or running."""
+    async def backlog(self) -> Backlog:
+        """What was accepted and is not over. It takes as long as there is of it."""
         ...
 
     async def figures(self) -> Figures:
@@ -336,8 +360,10 @@ class OrderBook(Protocol):
         ...
 
     async def claim(self, *, now: int, lease_until: int) -> Job | None:
-        """QUEUED → RUNNING for the oldest job, with the next fence; None when none waits.
+        """QUEUED → RUNNING for the job whose turn it is, with the next fence; None when none waits.
 
+        Payers take turns: the first waiting job of each comes before the second of any, as far
+        as they waited at the same time. The jobs of one payer keep their order.
         A job that a worker computes ahead of its settlement is left to it while its lease lasts.
         """
         ...

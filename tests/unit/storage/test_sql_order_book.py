@@ -9,6 +9,8 @@ from order_book_suite import (
     TestLifeCycle,
     TestOutbox,
     TestReserving,
+    TestRoom,
+    TestTurns,
     TestWork,
 )
 
@@ -22,6 +24,8 @@ __all__ = [
     "TestLifeCycle",
     "TestOutbox",
     "TestReserving",
+    "TestRoom",
+    "TestTurns",
     "TestWork",
 ]
 

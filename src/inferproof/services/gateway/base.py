@@ -8,9 +8,11 @@ from typing import Any, Protocol
 from inferproof.protocol.quote import quote_digest
 from inferproof.storage.base import (
     Failure,
+    JobEvent,
     ModelEstimate,
     ModelFilter,
     ModelStatus,
+    QueueRoom,
     Refund,
     Statistics,
     VerificationRecord,
@@ -21,7 +23,7 @@ from inferproof.types.money import Asset, Money
 from inferproof.types.payment import Authorization, Quote, Settlement
 from inferproof.types.proof import Assurance, Setup, Visibility
 from inferproof.types.receipt import Request, StageTime
-from inferproof.types.tensor import FixedTensor, Tensors
+from inferproof.types.tensor import FixedTensor
 
 
 class CancelPolicy(StrEnum):
@@ -40,7 +42,8 @@ class GatewaySettings:
 
     `settle_margin_s` is how long an authorization must still be valid when it is accepted;
     `longest_payment_s` is how long it may be valid at most, for so long it may hold a place;
-    `queue_limit` bounds the jobs that are reserved, settling, queued or running;
+    `queue_limit` bounds the jobs that are reserved, settling, queued or running, and
+    `queue_share` those of them that one payer, or one API key, may have;
     `deadline_s` is how long after acceptance a job may wait for a worker before it is refunded;
     `cancel` says which jobs their payers may cancel.
     """
@@ -53,6 +56,12 @@ class GatewaySettings:
     queue_limit: int = 1000
     deadline_s: int = 3600
     cancel: CancelPolicy = CancelPolicy.WAITING
+    queue_share: int | None = None
+
+    @property
+    def room(self) -> QueueRoom:
+        """How many jobs may wait; without a share, one payer may fill the queue."""
+        return QueueRoom(self.queue_limit, self.queue_share or self.queue_limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +239,8 @@ class Gateway(Protocol):
         """
         ...
 
-    async def check_input(self, model: str, body: bytes) -> Tensors:
-        """The tensors that pre-processing makes of a request body.
+    async def check_input(self, model: str, body: bytes) -> None:
+        """Returns when the model's pre-processing takes a request body.
 
         Raises: InputRejected; NotFound MODEL_UNKNOWN; Conflict MODEL_NOT_ACTIVE.
         """
@@ -267,6 +276,16 @@ class Gateway(Protocol):
 
     async def job(self, job_id: Digest) -> JobView:
         """Raises: NotFound JOB_UNKNOWN."""
+        ...
+
+    async def events(
+        self, job_id: Digest, *, after: int = 0, wait_s: float = 0
+    ) -> Sequence[JobEvent]:
+        """What happened to the job after its event number `after`; where there is nothing yet,
+        what comes within `wait_s`, or nothing.
+
+        Raises: NotFound JOB_UNKNOWN.
+        """
         ...
 
     async def cancel(self, job_id: Digest, before: int, signature: bytes) -> JobView:

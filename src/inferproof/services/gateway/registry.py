@@ -100,6 +100,7 @@ class Registry:
         changed = await self._models.set_status(
             record.name, ModelStatus.ACTIVE, estimate=_estimate(estimate), now=self._clock()
         )
+        self._catalog.changed()
         return model_view(self._catalog.read(changed), self._settings)
 
     def _check_currency(self, submission: Submission) -> None:
@@ -120,6 +121,7 @@ class Registry:
         changed = await self._models.set_status(
             record.name, ModelStatus.SUSPENDED, now=self._clock()
         )
+        self._catalog.changed()
         return model_view(self._catalog.read(changed), self._settings)
 
 

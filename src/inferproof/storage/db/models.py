@@ -18,7 +18,7 @@ from inferproof.storage.db.codec import encode_estimate, model_of_row, model_val
 from inferproof.storage.db.dialect import ByBytes, is_text, lock_name
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.tables import models
-from inferproof.storage.db.together import Together
+from inferproof.together import Together
 
 _ORDER: dict[ModelOrder, tuple[ColumnElement[Any], ...]] = {
     ModelOrder.USE: (models.c.calls.desc(), models.c.number),

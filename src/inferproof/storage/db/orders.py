@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.errors import NotFound, Reason
+from inferproof.errors import InferproofError, NotFound, Reason
 from inferproof.protocol.lifecycle import Transition
 from inferproof.storage.base import (
     Answer,
+    Backlog,
     Failure,
     Figures,
     Job,
@@ -21,6 +22,7 @@ from inferproof.storage.base import (
     OutboxItem,
     OutboxKind,
     OutboxState,
+    QueueRoom,
     RefundState,
     Reservation,
 )
@@ -36,14 +38,13 @@ from inferproof.storage.db.engine import Database
 from inferproof.storage.db.events import histories
 from inferproof.storage.db.figures import FiguresReader
 from inferproof.storage.db.intake import (
-    PayerKey,
     PaymentKey,
+    backlog,
     find_payments,
     payment_key,
-    unsettled,
-    waiting,
 )
 from inferproof.storage.db.reservations import reserve
+from inferproof.storage.db.room import IN_TURN, Room
 from inferproof.storage.db.tables import (
     answers,
     jobs,
@@ -51,7 +52,6 @@ from inferproof.storage.db.tables import (
     outbox,
     payment_reservations,
 )
-from inferproof.storage.db.together import Together
 from inferproof.storage.db.transitions import (
     add_to_outbox,
     cancel,
@@ -64,6 +64,7 @@ from inferproof.storage.db.transitions import (
     set_refund,
     set_settlement,
 )
+from inferproof.together import Together
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Network
@@ -79,13 +80,17 @@ class SqlOrderBook:
     def __init__(self, database: Database) -> None:
         self._db = database
         self._find_payment = Together(self._payments)
-        self._unsettled = Together(self._unsettled_of)
-        self._waiting = Together(self._count)
+        self._room = Room()
         self._figures = FiguresReader()
         self._histories = Together(self._events_of)
 
-    async def reserve(self, order: Order) -> Reservation:
-        return await self._db.write_item(reserve, order)
+    async def reserve(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
+        return await self._db.write_item(self._reserve, (order, room))
+
+    async def _reserve(
+        self, connection: AsyncConnection, asked: Sequence[tuple[Order, QueueRoom | None]]
+    ) -> Sequence[Reservation | InferproofError]:
+        return await reserve(connection, asked, self._room)
 
     # -- questions --------------------------------------------------------------------------
 
@@ -131,13 +136,8 @@ class SqlOrderBook:
 
         return await self._db.read(ask)
 
-    async def unsettled(
-        self, network: Network, token: Address, payer: Address
-    ) -> Mapping[Digest, int]:
-        return await self._unsettled((network.caip2, token, payer))
-
-    async def waiting(self) -> int:
-        return await self._waiting(None)
+    async def backlog(self) -> Backlog:
+        return await self._db.read(backlog)
 
     async def figures(self) -> Figures:
         return await self._db.read(self._figures)
@@ -150,14 +150,6 @@ class SqlOrderBook:
 
     async def _payments(self, keys: Sequence[PaymentKey]) -> Mapping[PaymentKey, Job | None]:
         return await self._db.read(lambda connection: find_payments(connection, keys))
-
-    async def _unsettled_of(
-        self, keys: Sequence[PayerKey]
-    ) -> Mapping[PayerKey, Mapping[Digest, int]]:
-        return await self._db.read(lambda connection: unsettled(connection, keys))
-
-    async def _count(self, _: Sequence[None]) -> Mapping[None, int]:
-        return {None: await self._db.read(waiting)}
 
     async def open_outbox(self, network: Network, sender: Address) -> Sequence[OutboxItem]:
         c = outbox.c
@@ -199,7 +191,7 @@ class SqlOrderBook:
 
     async def _some(self, *conditions: ColumnElement[bool], limit: int) -> Sequence[Job]:
         async def ask(connection: AsyncConnection) -> Sequence[Job]:
-            query = select_jobs().where(*conditions).order_by(jobs.c.number).limit(limit)
+            query = select_jobs().where(*conditions).order_by(*IN_TURN).limit(limit)
             return [job_of_row(row) for row in await connection.execute(query)]
 
         return await self._db.read(ask)

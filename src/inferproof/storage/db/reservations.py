@@ -1,15 +1,23 @@
 """Reserving payments, many in one go: the row that makes an authorization single-use."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, insert
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, InferproofError
 from inferproof.storage.base import Job, Order, Outcome, Reservation
-from inferproof.storage.db.codec import job_of_row, job_values, reservation_values, select_jobs
-from inferproof.storage.db.dialect import insert_new
+from inferproof.storage.db.codec import (
+    job_of_row,
+    job_values,
+    reservation_values,
+    select_jobs,
+    settlement_values,
+)
+from inferproof.storage.db.dialect import insert_new, insert_rows
 from inferproof.storage.db.events import record_reservations
+from inferproof.storage.db.intake import find_payments, payment_key
+from inferproof.storage.db.room import Asked, Room
 from inferproof.storage.db.tables import jobs, payment_reservations, settlements
 from inferproof.storage.reuse import check_same_payment, check_same_payment_id
 from inferproof.types.digest import Address, Digest
@@ -32,50 +40,75 @@ def _key(payment: Authorization) -> PaymentKey:
 
 
 async def reserve(
-    connection: AsyncConnection, orders: Sequence[Order]
+    connection: AsyncConnection, asked: Sequence[Asked], room: Room
 ) -> list[Reservation | InferproofError]:
-    """One reservation or conflict for each order, in their order.
+    """One reservation or failure for each order, in their order.
 
     Soundness: which of two orders with one key comes first is decided by the unique keys of
     payment_reservations, whoever else writes at the time.
     """
-    first = list({_key(order.payment): order for order in reversed(orders)}.values())
-    first.reverse()
-    new = await _insert(connection, first)
+    await room.refresh(connection, asked)
+    first = {_key(order.payment): (order, limits) for order, limits in reversed(asked)}
+    turns, refused = await _places(connection, list(reversed(first.values())), room)
+    placed = [order for order, _ in first.values() if order.job_id in turns]
+    placed.reverse()
+    new = await _insert(connection, placed, turns)
+    for order in placed:
+        if new.get(order.job_id) is not order:
+            room.remove(order)
     results: list[Reservation | InferproofError] = []
-    for order in orders:
+    for order, _ in asked:
         if new.get(order.job_id) is order:
             results.append(Reservation(Outcome.NEW, _fresh(order)))
+        elif _key(order.payment) in refused:
+            results.append(refused[_key(order.payment)])
         else:
             results.append(await _existing(connection, order))
     return results
 
 
-async def _insert(connection: AsyncConnection, orders: Sequence[Order]) -> dict[Digest, Order]:
+async def _places(
+    connection: AsyncConnection, asked: Sequence[Asked], room: Room
+) -> tuple[dict[Digest, int], dict[PaymentKey, InferproofError]]:
+    """The turns of those that there is room for, by job, and why there is none for the others.
+
+    A payment that has its job already needs no room.
+    """
+    turns: dict[Digest, int] = {}
+    without: list[tuple[Order, InferproofError]] = []
+    for order, limits in asked:
+        error = room.refuse(order, limits)
+        if error is None:
+            turns[order.job_id] = room.add(order)
+        else:
+            without.append((order, error))
+    if not without:
+        return turns, {}
+    known = await find_payments(connection, [payment_key(order.payment) for order, _ in without])
+    refused = {
+        _key(order.payment): error
+        for order, error in without
+        if known[payment_key(order.payment)] is None
+    }
+    return turns, refused
+
+
+async def _insert(
+    connection: AsyncConnection, orders: Sequence[Order], turns: Mapping[Digest, int]
+) -> dict[Digest, Order]:
+    if not orders:
+        return {}
     # In one order everywhere: two gateways that insert the same payments would else wait for
     # each other.
     in_order = sorted(orders, key=lambda order: (order.payment.payer, order.payment.nonce))
-    added = await connection.execute(
-        insert_new(connection, payment_reservations).returning(payment_reservations.c.job_id),
-        [reservation_values(order) for order in in_order],
-    )
-    ids = set(added.scalars())
-    new = {order.job_id: order for order in orders if order.job_id in ids}
+    rows = [reservation_values(order) for order in in_order]
+    ids = await insert_new(connection, payment_reservations, rows, returning="job_id")
+    new = [order for order in orders if order.job_id.hex in ids]
     if new:
-        await connection.execute(insert(jobs), [job_values(order) for order in new.values()])
-        await connection.execute(
-            insert(settlements),
-            [
-                {
-                    "job_id": order.job_id,
-                    "state": SettlementState.PENDING.value,
-                    "updated_at": order.created_at,
-                }
-                for order in new.values()
-            ],
-        )
-        await record_reservations(connection, list(new.values()))
-    return new
+        await insert_rows(connection, jobs, [job_values(o, turns[o.job_id]) for o in new])
+        await insert_rows(connection, settlements, [settlement_values(order) for order in new])
+        await record_reservations(connection, new)
+    return {order.job_id: order for order in new}
 
 
 def _fresh(order: Order) -> Job:

@@ -11,6 +11,7 @@
 | checkpoints | a step of an unfinished job that need not be done again |
 | answers | the result of a finished job |
 | verifications | a verification made here |
+| api_keys | a key that a caller is known and limited by |
 
 Digests and addresses are kept as their text, so that an operator can query them. Amounts of a
 payment are decimal text: no SQL number is exact over all of uint256 everywhere.
@@ -33,6 +34,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 from inferproof.types.digest import Address, Digest
@@ -163,7 +165,9 @@ jobs = Table(
     Column("failure_code", String(64)),
     Column("failure_message", Words),
     Column("failure_facts", Text),
-    Index(None, "state", "number"),
+    Column("turn", BigInteger, nullable=False, server_default=text("0")),
+    Column("api_key", String(16)),
+    Index(None, "state", "turn", "number"),
 )
 
 job_events = Table(
@@ -273,4 +277,15 @@ verifications = Table(
     Column("reason", String(64)),
     Column("message", Words),
     Column("steps", Text, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("digest", DigestText, nullable=False),
+    Column("label", Words, nullable=False),
+    Column("factor", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
 )

@@ -12,6 +12,7 @@ from inferproof.errors import Conflict, Reason
 from inferproof.protocol.lifecycle import Transition
 from inferproof.storage.base import Answer, Job, Kept, KeptProof
 from inferproof.storage.db.codec import checkpoint_values, kept_of_rows
+from inferproof.storage.db.room import IN_TURN
 from inferproof.storage.db.tables import checkpoints, jobs
 from inferproof.storage.db.transitions import move, read_job
 from inferproof.types.digest import Digest
@@ -38,7 +39,7 @@ async def runnable(connection: AsyncConnection, now: int) -> bool:
 
 async def claim(connection: AsyncConnection, now: int, lease_until: int) -> Job | None:
     """The oldest job that waits, claimed."""
-    job_id = await _oldest(connection, _is_runnable(now))
+    job_id = await _next(connection, _is_runnable(now))
     if job_id is None:
         return None
     await move(
@@ -59,7 +60,7 @@ async def claim_early(connection: AsyncConnection, lease_until: int) -> Job | No
     Once is enough: where it ended badly, or its worker was lost, the claim after the settlement
     decides what becomes of the job.
     """
-    job_id = await _oldest(connection, jobs.c.state.in_(UNSETTLED) & (jobs.c.fence == 0))
+    job_id = await _next(connection, jobs.c.state.in_(UNSETTLED) & (jobs.c.fence == 0))
     if job_id is None:
         return None
     await connection.execute(
@@ -107,11 +108,11 @@ async def kept(connection: AsyncConnection, job_id: Digest) -> Kept:
     return kept_of_rows(found)
 
 
-async def _oldest(connection: AsyncConnection, wanted: ColumnElement[bool]) -> Digest | None:
+async def _next(connection: AsyncConnection, wanted: ColumnElement[bool]) -> Digest | None:
     found: Digest | None = await connection.scalar(
         select(jobs.c.job_id)
         .where(wanted)
-        .order_by(jobs.c.number)
+        .order_by(*IN_TURN)
         .limit(1)
         .with_for_update(skip_locked=True)
     )

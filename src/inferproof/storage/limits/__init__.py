@@ -1,0 +1,1 @@
+"""Buckets of rate limits, in this process or shared."""
