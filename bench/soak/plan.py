@@ -6,6 +6,9 @@ from enum import StrEnum
 
 PROOF_EVERY = 100
 """One order in so many is proven by ezkl; the rest by the toy proof system."""
+LAST_CANCELLED = 0.7
+"""No later part of a run has cancelled orders: one that was never settled is void only when its
+authorization is over, and the run would wait for that."""
 
 
 class Kind(StrEnum):
@@ -77,6 +80,9 @@ def make_plan(jobs: int, seed: int) -> Plan:
     kinds = draw.choices([*SHARES, Kind.PLAIN], weights, k=jobs)
     for number in range(PROOF_EVERY // 2, jobs, PROOF_EVERY):
         kinds[number] = Kind.PROVEN
+    for number in range(round(LAST_CANCELLED * jobs), jobs):
+        if kinds[number] is Kind.CANCELLED:
+            kinds[number] = Kind.PLAIN
     # Every disaster once in a short run, and more of the frequent ones in a long one.
     disasters = list(Disaster)
     more = [Disaster.KILL_GATEWAY, Disaster.KILL_WORKER, Disaster.REORG, Disaster.NODE_GONE]

@@ -38,6 +38,8 @@ CONFIRMATIONS = 3
 REORG_DEPTH = CONFIRMATIONS - 1
 """What a gateway must live through: nothing that it counts on is dropped."""
 LEASE_S = 6
+PAYMENT_S = 60
+"""How long an authorization lasts: an order that was cancelled in time is void after it."""
 FUNDS = 10**12
 FEES = Fees(cap=10**11, tip=1)
 _CARD = """\
@@ -183,6 +185,8 @@ def _environment(
         "confirmations": CONFIRMATIONS,
         "queue_limit": 10 * jobs + 1000,
         "lease_s": LEASE_S,
+        "payment_timeout_s": PAYMENT_S,
+        "settle_margin_s": 10,
         "books_check_s": 20,
     }
     return {variable(name): str(value) for name, value in values.items()}
