@@ -13,7 +13,7 @@ import httpx
 
 from inferproof.client import flow as flows
 from inferproof.client.answer import Answer, Offer
-from inferproof.client.flow import Buyer
+from inferproof.client.flow import Buyer, MadeTransfer
 from inferproof.client.ledger import Ledger
 from inferproof.client.limits import Limits, Signer
 from inferproof.client.steps import Call, Event, Lost, Pause, Reply, Step
@@ -116,11 +116,14 @@ class Client(_Shared):
         *,
         max_price: str | Money,
         payment_id: str | None = None,
+        transfer: MadeTransfer | None = None,
     ) -> Answer:
         """The proven answer to an input, for at most `max_price`.
 
         `value` is the raw input, or bytes that are the whole request body. `max_price` is
         money, or a decimal string in the asset that is asked for.
+        With `transfer`, a transfer that was made before pays instead of an authorization; its
+        whole amount is given for this call, and the price counts as spent.
         Raises: PolicyRejected PRICE_ABOVE_MAX, BUDGET_EXCEEDED, PAYEE_NOT_ALLOWED,
         ASSET_NOT_ALLOWED, DRY_RUN before anything is signed; what the gateway refuses it
         with; Unavailable ANSWER_PENDING when the payment is out and the answer is not here;
@@ -128,7 +131,7 @@ class Client(_Shared):
         when the answer does not verify.
         """
         return self._drive(
-            flows.infer_flow(self._buyer, model, body_of(value), max_price, payment_id)
+            flows.infer_flow(self._buyer, model, body_of(value), max_price, payment_id, transfer)
         )
 
     def resume(self, job: Digest) -> Answer:
@@ -202,10 +205,11 @@ class AsyncClient(_Shared):
         *,
         max_price: str | Money,
         payment_id: str | None = None,
+        transfer: MadeTransfer | None = None,
     ) -> Answer:
         """As `Client.infer`."""
         return await self._drive(
-            flows.infer_flow(self._buyer, model, body_of(value), max_price, payment_id)
+            flows.infer_flow(self._buyer, model, body_of(value), max_price, payment_id, transfer)
         )
 
     async def resume(self, job: Digest) -> Answer:

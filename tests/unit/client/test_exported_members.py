@@ -13,9 +13,11 @@ def test_exported_names() -> None:
         "AsyncClient",
         "Client",
         "Limits",
+        "MadeTransfer",
         "Offer",
         "PaidCall",
         "Signer",
+        "verify_webhook",
     ]
     assert all(hasattr(client, name) for name in client.__all__)
 
