@@ -30,6 +30,7 @@ from inferproof.protocol.signature import SigningKey
 from inferproof.testing.kill_server import FAULTY, REFUSED
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
 from inferproof.types.job import JobState
+from inferproof.types.payment import Authorization
 from inferproof.types.proof import Assurance
 from inferproof.verify.policy import Policy
 from inferproof.verify.proof import ProofChecker
@@ -204,7 +205,8 @@ class _Driver:
 
     async def _pay(self, flow: Generator[Any, Event, Answer], call: Call) -> Event:
         if self._began is None and (signed := self._journal.signed) is not None:
-            paid = signed.authorization
+            paid = signed.payment
+            assert isinstance(paid, Authorization)
             self._bought.payments.append(Paid(signed.job_id, paid.payer, paid.nonce, paid.amount))
             self._began = time.monotonic()
         call = Call(call.method, call.path, call.body, {**call.headers, "prefer": "respond-async"})
