@@ -13,11 +13,13 @@ from inferproof.cli import (
     books,
     buyer,
     devnet,
+    job,
     model,
     offline,
     provider,
     serve,
     verify,
+    webhooks,
     worker,
 )
 from inferproof.cli.console import err, show_failure, system_refused
@@ -47,7 +49,7 @@ def _options(
     """Options of the command itself."""
 
 
-for room in (offline, verify, model, buyer, provider, serve, worker, books, devnet):
+for room in (offline, verify, model, buyer, provider, serve, worker, books, devnet, job, webhooks):
     room.register(app)
 
 
