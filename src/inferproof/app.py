@@ -272,6 +272,8 @@ async def build_worker(
     Raises: Misconfigured; Unavailable when the database does not answer; MissingPart.
     """
     async with AsyncExitStack() as stack:
+        if settings.workers == 0:  # what a gateway is told that leaves the work to this one
+            settings = settings.model_copy(update={"workers": 1})
         key = settings.signing_key()
         stores = await stack.enter_async_context(open_stores(settings, watch))
         systems = _systems(settings, stack, more_systems or {}, watch)
