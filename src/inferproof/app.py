@@ -190,7 +190,7 @@ async def build(
             cancel=CancelPolicy(settings.cancel),
             private_webhooks=settings.webhook_private,
         )
-        reader = watch("transactions", TransactionReader(token))
+        reader = TransactionReader(token)
         gateway = _gateway(stores, systems, checkers, account, reader, key, terms, metrics, bell)
         settler = Settler(
             orders=stores.orders,
