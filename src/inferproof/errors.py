@@ -404,6 +404,14 @@ class Reason(Enum):
         "the database address cannot be used: {problem}; write "
         "postgresql+asyncpg://user:password@host/name or sqlite+aiosqlite:///path"
     )
+    DATABASE_RESTORING = (
+        "a restore of this database has not ended; run inferproof restore again with its backup"
+    )
+    BACKUP_DAMAGED = "{path} is no whole backup: {why}"
+    NOTHING_TO_BACK_UP = "there is no gateway's data in {what}"
+    RESTORE_NOT_EMPTY = (
+        "the database holds rows already; a restore needs an empty one, so name another"
+    )
     DATABASE_NEWER = (
         "the database is of schema {got}, which this version does not know; run a newer version"
     )

@@ -10,6 +10,7 @@ import typer
 
 from inferproof import __version__
 from inferproof.cli import (
+    backup,
     books,
     buyer,
     devnet,
@@ -49,7 +50,20 @@ def _options(
     """Options of the command itself."""
 
 
-for room in (offline, verify, model, buyer, provider, serve, worker, books, devnet, job, webhooks):
+for room in (
+    offline,
+    verify,
+    model,
+    buyer,
+    provider,
+    serve,
+    backup,
+    worker,
+    books,
+    devnet,
+    job,
+    webhooks,
+):
     room.register(app)
 
 
