@@ -195,7 +195,7 @@ async def build(
             turn=stores.database.turn(f"settler of {account.sender} on {token.asset.network}"),
             heart=hearts["settler"],
         )
-        notifier = _notifier(settings, stores, key, metrics, stack)
+        notifier = _notifier(settings, stores, key, metrics, stack, watch)
         gauges = Gauges(metrics, stores.orders.figures, account.holdings, _clock)
         tasks = {
             "settler": _started(settler.run(), "settler", stack),
@@ -528,13 +528,18 @@ def _gateway(
 
 
 def _notifier(
-    settings: Settings, stores: Stores, key: SigningKey, metrics: Metrics, stack: AsyncExitStack
+    settings: Settings,
+    stores: Stores,
+    key: SigningKey,
+    metrics: Metrics,
+    stack: AsyncExitStack,
+    watch: Watch,
 ) -> Notifier:
     sender = WebhookSender(private=settings.webhook_private)
     stack.push_async_callback(sender.aclose)
     return Notifier(
-        deliveries=SqlDeliveries(stores.database),
-        sender=sender,
+        deliveries=watch("deliveries", SqlDeliveries(stores.database)),
+        sender=watch("sender", sender),
         key=key,
         settings=NotifierSettings(attempts=settings.webhook_attempts),
         clock=_clock,
