@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from inferproof.app import App, WorkerApp, build, build_worker
+from inferproof.connections import Connection, ConnectionLimits, Watch
 from inferproof.errors import Misconfigured, Reason
 from inferproof.settings import Settings
 
@@ -22,12 +25,16 @@ class Server(uvicorn.Server):
     """Ends when `should_exit` is set. It takes no signals: uvicorn raises them again once it is
     down, which would end the process before the gateway's own parts are closed."""
 
-    def __init__(self, app: ASGIApp, *, shutdown_s: float) -> None:
+    def __init__(
+        self, app: ASGIApp, *, shutdown_s: float, keep_alive_s: int = 5, watch: Watch | None = None
+    ) -> None:
+        self._watch = watch or Watch(ConnectionLimits())
         super().__init__(
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                http=partial(Connection, watch=self._watch),  # type: ignore[arg-type]
+                timeout_keep_alive=keep_alive_s,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -37,6 +44,26 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=max(1, round(shutdown_s)),
             )
         )
+
+    @classmethod
+    def of(cls, app: App, *, shutdown_s: float) -> "Server":
+        """The server of a gateway, with the limits of its settings."""
+        settings = app.settings
+        limits = ConnectionLimits(
+            most=settings.connections_limit,
+            per_address=settings.connections_per_address,
+            head_s=settings.head_timeout_s,
+            write_s=settings.write_timeout_s,
+            trusted=tuple(map(ipaddress.ip_network, settings.trusted_proxies)),
+        )
+        watch = Watch(limits, app.services.metrics.refused)
+        return cls(app.asgi, shutdown_s=shutdown_s, keep_alive_s=settings.keep_alive_s, watch=watch)
+
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn calls it ten times a second."""
+        if counter % 10 == 0:
+            self._watch.sweep(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -73,7 +100,7 @@ async def run_gateway(
     `parts` are passed on to `app.build`."""
     with listen(settings.host, settings.port) as listener:
         async with build(settings, **parts) as app:
-            server = Server(app.asgi, shutdown_s=settings.shutdown_s)
+            server = Server.of(app, shutdown_s=settings.shutdown_s)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, server.handle_exit, number, None)

@@ -43,6 +43,7 @@ from inferproof.services.worker.steps import Steps
 from inferproof.storage.artifacts import LocalArtifacts
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.testing.cash import CashChain, CashLedger
+from inferproof.testing.limits import Unlimited
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.metrics import MemoryMetrics
 from inferproof.testing.samples import (
@@ -265,6 +266,7 @@ def build(world: World, stores: Stores) -> Services:
         entropy=world.entropy,
         metrics=metrics,
         bell=bell,
+        limits=Unlimited(),
     )
     gateway = GatewayService(
         registry=registry,

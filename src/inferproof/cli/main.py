@@ -13,6 +13,7 @@ from inferproof.cli import (
     books,
     buyer,
     devnet,
+    keys,
     model,
     offline,
     provider,
@@ -47,7 +48,7 @@ def _options(
     """Options of the command itself."""
 
 
-for room in (offline, verify, model, buyer, provider, serve, worker, books, devnet):
+for room in (offline, verify, model, buyer, provider, serve, worker, books, devnet, keys):
     room.register(app)
 
 

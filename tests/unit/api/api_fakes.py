@@ -37,6 +37,7 @@ from inferproof.storage.base import (
     VerificationRecord,
     VerificationStep,
 )
+from inferproof.storage.limits.base import ApiKey
 from inferproof.types.digest import ZERO_DIGEST, Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Money, Network
@@ -181,6 +182,7 @@ class FakeGateway:
         binding_salt: bytes | None = None,
         quote: SignedQuote | None = None,
         payment_id: str | None = None,
+        holder: ApiKey | None = None,
     ) -> JobView:
         view = await self.model(model)
         signed = quote or await self.quote(model)

@@ -20,6 +20,7 @@ from inferproof.api import views
 from inferproof.api.context import Served, Services, origin, sent_path
 from inferproof.api.errors import envelope, error_response, request_id
 from inferproof.api.failures import job_failure
+from inferproof.api.gate import api_key
 from inferproof.api.resources import model_resource
 from inferproof.api.routes.describe import errors, header
 from inferproof.api.routes.parameters import ModelName
@@ -37,6 +38,7 @@ from inferproof.payments.x402 import (
 from inferproof.payments.x402.payment import payment_header
 from inferproof.protocol.commitments import request_digest
 from inferproof.services.gateway.base import JobView, SignedQuote
+from inferproof.storage.limits.base import ApiKey
 from inferproof.types.job import JobState
 from inferproof.types.payment import SettlementState
 from inferproof.types.receipt import Request
@@ -119,7 +121,7 @@ async def infer(served: Served, request: HttpRequest, model: ModelName) -> Respo
             await served.gateway.check_input(model, sent.body)
             return await _ask(served, request, model, sent)
         incoming = _read_payment(served, payment)
-        job = await _accept(served, model, sent, incoming)
+        job = await _accept(served, model, sent, incoming, api_key(request.scope))
     except PaymentRejected as error:
         offer = await _offer(served, request, model, sent, error.message)
         return error_response(error, request_id=request_id(request), headers=offer)
@@ -136,7 +138,11 @@ def _read_payment(served: Services, header: str) -> IncomingPayment:
 
 
 async def _accept(
-    served: Services, model: str, sent: Request, incoming: IncomingPayment
+    served: Services,
+    model: str,
+    sent: Request,
+    incoming: IncomingPayment,
+    holder: ApiKey | None,
 ) -> JobView:
     quote = None if incoming.quote is None else SignedQuote(*incoming.quote)
     return await served.gateway.accept(
@@ -146,6 +152,7 @@ async def _accept(
         binding_salt=incoming.binding_salt,
         quote=quote,
         payment_id=incoming.payment_id,
+        holder=holder,
     )
 
 

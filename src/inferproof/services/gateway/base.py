@@ -16,6 +16,7 @@ from inferproof.storage.base import (
     Statistics,
     VerificationRecord,
 )
+from inferproof.storage.limits.base import ApiKey
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Money
@@ -254,6 +255,7 @@ class Gateway(Protocol):
         binding_salt: bytes | None = None,
         quote: SignedQuote | None = None,
         payment_id: str | None = None,
+        holder: ApiKey | None = None,
     ) -> JobView:
         """The job that this payment buys: durable, and not yet settled.
 
@@ -262,7 +264,9 @@ class Gateway(Protocol):
         `quote` the model's present price and terms hold. Nothing was reserved when it raises.
         Raises: PaymentRejected (402) PAYMENT_*; Conflict (409) PAYMENT_REPLAYED,
         PAYMENT_ID_REUSED, MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*,
-        PAYMENT_ID_MALFORMED (422); NotFound MODEL_UNKNOWN; Unavailable (503) QUEUE_FULL, CHAIN_*.
+        PAYMENT_ID_MALFORMED (422); NotFound MODEL_UNKNOWN; Unavailable (503) QUEUE_FULL, CHAIN_*,
+        LIMITER_UNAVAILABLE; TooMany (429) RATE_LIMITED, QUEUE_SHARE_FULL. `holder` is the API key
+        that the order came with, whose limits then hold in the place of the payer's.
         """
         ...
 

@@ -2,7 +2,8 @@
 
     1  the payment id is well-formed
     2  the payer's own key signed the authorization
-    3  a payment or payment id that is already reserved gives its job again, or a conflict
+    3  a payment or payment id that is already reserved gives its job again, or a conflict; any
+       other counts as an order of its payer, who may give so many
     4  where a binding salt is announced, the nonce is bound to this request
     5  the model is active and its pre-processing takes the input
     6  the quote is ours and holds, or a fresh one is made
@@ -30,9 +31,11 @@ from inferproof.services.bell import SETTLE, Bell
 from inferproof.services.catalog import Catalog, RegisteredModel
 from inferproof.services.gateway.base import GatewaySettings, SignedQuote
 from inferproof.services.gateway.promises import Promise, Promises
+from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
 from inferproof.services.settler.base import PaymentChain
 from inferproof.storage.base import Job, Order, OrderBook, Outcome
+from inferproof.storage.limits.base import ApiKey
 from inferproof.storage.reuse import check_same_payment, check_same_payment_id
 from inferproof.telemetry.base import note_job
 from inferproof.types.digest import ZERO_DIGEST, Digest
@@ -56,6 +59,7 @@ class Offered:
     binding_salt: bytes | None = None
     quote: SignedQuote | None = None
     payment_id: str | None = None
+    holder: ApiKey | None = None
 
     @property
     def digest(self) -> Digest:
@@ -78,6 +82,7 @@ class Intake:
         entropy: Entropy,
         metrics: Metrics,
         bell: Bell,
+        limits: OrderLimits,
     ) -> None:
         self._orders = orders
         self._catalog = catalog
@@ -90,6 +95,7 @@ class Intake:
         self._metrics = metrics
         self._bell = bell
         self._promises = Promises(orders)
+        self._limits = limits
 
     async def quote(self, model: str, request: Digest | None) -> SignedQuote:
         registered = await self._catalog.active(model)
@@ -123,6 +129,7 @@ class Intake:
         known = await self._known(offered, digest)
         if known is not None:
             return known, Outcome.SAME
+        await self._limits.order(payment.payer, offered.holder)
         # 4
         _check_binding(offered, digest)
         # 5
@@ -158,6 +165,7 @@ class Intake:
                     first_block=first_block,
                     created_at=now,
                     deadline=now + self._settings.deadline_s,
+                    api_key=offered.holder.id if offered.holder else None,
                 ),
                 room=self._settings.room,
             )

@@ -37,6 +37,7 @@ from inferproof.storage.base import (
     Verifications,
     VerificationStep,
 )
+from inferproof.storage.limits.base import ApiKey
 from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Authorization
 from inferproof.types.proof import Assurance
@@ -137,8 +138,9 @@ class GatewayService:
         binding_salt: bytes | None = None,
         quote: SignedQuote | None = None,
         payment_id: str | None = None,
+        holder: ApiKey | None = None,
     ) -> JobView:
-        offered = Offered(model, request, payment, binding_salt, quote, payment_id)
+        offered = Offered(model, request, payment, binding_salt, quote, payment_id, holder)
         return await self._view(await self._intake.accept(offered))
 
     async def wait(self, job_id: Digest, timeout_s: float) -> JobView:
