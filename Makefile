@@ -2,6 +2,7 @@
 # make test     run the tests (installs what is missing first)
 # make serve    run a gateway on a local chain, with the three models
 # make check    format, lint, types, layers, contract tests
+# make kill     kill real processes at every step boundary and at random; about 8 minutes
 # make bench    measure, and write bench/RESULTS.md and its plots
 # make zoo      train the three models again
 
@@ -9,7 +10,7 @@ PY := .venv/bin/python
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test test-slow serve check fix bench zoo clean
+.PHONY: help bootstrap demo test test-slow kill serve check fix bench zoo clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -30,6 +31,9 @@ test:
 test-slow:
 	@scripts/bootstrap.sh js
 	@$(BIN)/pytest -m slow -q
+
+kill: bootstrap
+	@PYTHONPATH=tests/suites $(PY) tests/kill/run.py $(KILL)
 
 check: bootstrap
 	$(BIN)/ruff format --check .

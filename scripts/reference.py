@@ -1,4 +1,4 @@
-"""Writes docs/reference/reasons.md and docs/reference/cli.md from the code.
+"""Writes docs/reference/reasons.md, cli.md and metrics.md from the code.
 
 Run `.venv/bin/python scripts/reference.py`; `--check` writes nothing and exits with 1 when a
 file is not what the code says.
@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 from typer.main import get_command
 
+from inferproof.api.metrics import Metrics
 from inferproof.cli.main import app
 from inferproof.errors import Reason
 
@@ -51,6 +52,24 @@ def commands() -> str:
     return "\n".join(lines) + "\n"
 
 
+def metrics() -> str:
+    """Every metric with its kind, its labels and what it says."""
+    lines = [
+        "# Metrics",
+        "",
+        "What `GET /metrics` shows. A counter's samples end in `_total`, a histogram's in "
+        "`_count`, `_sum` and `_bucket`. Alert rules: `deploy/prometheus/alerts.yml`. "
+        "Made by `scripts/reference.py`.",
+        "",
+        "| metric | kind | labels | what it says |",
+        "|---|---|---|---|",
+    ]
+    for metric in Metrics().described():
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} |")
+    return "\n".join(lines).replace("|  |", "| |") + "\n"
+
+
 def _describe(command: object, path: list[str], lines: list[str]) -> None:
     children = getattr(command, "commands", None)
     if children is not None:
@@ -80,7 +99,8 @@ def main() -> int:
     """Writes the files, or checks them."""
     check = "--check" in sys.argv[1:]
     stale = []
-    for name, text in {"reasons.md": reasons(), "cli.md": commands()}.items():
+    texts = {"reasons.md": reasons(), "cli.md": commands(), "metrics.md": metrics()}
+    for name, text in texts.items():
         path = FOLDER / name
         if not check:
             path.write_text(text, "utf-8")

@@ -27,6 +27,7 @@ from inferproof.api.context import ApiSettings, Services
 from inferproof.api.create import create_app
 from inferproof.api.gate import Gate
 from inferproof.api.metrics import Metrics
+from inferproof.api.streams import Streams
 from inferproof.chain.accounts import DirectSettlement, SettlementAccount
 from inferproof.chain.books import TokenBooks
 from inferproof.chain.rpc import Rpc
@@ -38,7 +39,7 @@ from inferproof.errors import (
 )
 from inferproof.gauges import Gauges
 from inferproof.inference.preprocess import load_preprocessing
-from inferproof.inference.request import request_tensors
+from inferproof.inference.request import check_request, request_tensors
 from inferproof.models.card import load_card
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.protocol.commitments import preprocessing_digest
@@ -207,6 +208,7 @@ async def build(
             gateway=gateway,
             metrics=metrics,
             settings=_api_settings(settings),
+            streams=Streams(most=settings.event_streams),
             facilitator=_facilitator(settings, token, key.address),
             checks=readiness(
                 database=stores.database,
@@ -351,7 +353,9 @@ async def open_stores(settings: Settings, watch: Watch = unwatched) -> AsyncIter
             database=database,
             orders=watch("orders", SqlOrderBook(database)),
             models=models,
-            verifications=SqlVerifications(database),
+            verifications=SqlVerifications(
+                database, kept=settings.verifications_kept, days=settings.verifications_days
+            ),
             api_keys=SqlApiKeys(database),
             blobs=watch("blobs", LocalBlobs(settings.data_dir / "blobs")),
             artifacts=LocalArtifacts(settings.data_dir / "models"),
@@ -485,7 +489,7 @@ def _gateway(
             orders=stores.orders,
             catalog=stores.catalog,
             chain=account,
-            preprocess=request_tensors,
+            check=check_request,
             key=key,
             settings=terms,
             clock=_clock,

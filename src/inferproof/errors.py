@@ -475,6 +475,15 @@ class Reason(Enum):
     CANCEL_SIGNATURE = "the cancellation is not signed by the job's payer {payer}"
     CANCEL_EXPIRED = "the cancellation held until {before}, it is {now}; sign a new one"
     CANCEL_CLOSED = "this gateway lets no payer cancel a job"
+    STREAMS_FULL = "too many event streams are open; ask for the job itself, or come back"
+    IDEMPOTENCY_KEY_MALFORMED = "an Idempotency-Key is 16 to 128 letters, digits, - and _"
+    IDEMPOTENCY_KEY_REUSED = (
+        "the Idempotency-Key {key} was used for another request; choose a new one"
+    )
+    IDEMPOTENCY_KEYS_DIFFER = (
+        "the Idempotency-Key {key} is not the payment's own identifier {payment_id}; "
+        "send the same one twice, or one of them"
+    )
     CANCEL_RUNNING = "job {job} is being computed; this gateway cancels only jobs that wait"
 
     # -- x402 on the wire (payments/x402/) ------------------------------------------------------

@@ -26,8 +26,16 @@ class Server(uvicorn.Server):
     down, which would end the process before the gateway's own parts are closed."""
 
     def __init__(
-        self, app: ASGIApp, *, shutdown_s: float, keep_alive_s: int = 5, watch: Watch | None = None
+        self,
+        app: ASGIApp,
+        *,
+        shutdown_s: float,
+        on_shutdown: Callable[[], None] = lambda: None,
+        keep_alive_s: int = 5,
+        watch: Watch | None = None,
     ) -> None:
+        """`on_shutdown` is called before open requests are waited for."""
+        self._on_shutdown = on_shutdown
         self._watch = watch or Watch(ConnectionLimits())
         super().__init__(
             uvicorn.Config(
@@ -57,13 +65,23 @@ class Server(uvicorn.Server):
             trusted=tuple(map(ipaddress.ip_network, settings.trusted_proxies)),
         )
         watch = Watch(limits, app.services.metrics.refused)
-        return cls(app.asgi, shutdown_s=shutdown_s, keep_alive_s=settings.keep_alive_s, watch=watch)
+        return cls(
+            app.asgi,
+            shutdown_s=shutdown_s,
+            on_shutdown=app.services.streams.close,
+            keep_alive_s=settings.keep_alive_s,
+            watch=watch,
+        )
 
     async def on_tick(self, counter: int) -> bool:
         """uvicorn calls it ten times a second."""
         if counter % 10 == 0:
             self._watch.sweep(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_shutdown()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -352,6 +352,12 @@ class Settings(BaseSettings):
     verifications_days: int = Field(
         90, ge=1, le=36_500, description="How many days a record of a verification is kept."
     )
+    event_streams: int = Field(
+        256,
+        ge=0,
+        le=100_000,
+        description="Most event streams of jobs that are open at once; of one job at most four.",
+    )
     shutdown_s: float = Field(
         30.0,
         ge=0,

@@ -282,7 +282,7 @@ class TestReserving:
         assert all(isinstance(r, Conflict) for r in outcomes[60:70])
         assert sorted(outcomes[70:]) == [Outcome.NEW] + [Outcome.SAME] * 4
         assert (await orders.depth())[JobState.RESERVED] == 51
-        assert await orders.waiting() == 51
+        assert (await orders.backlog()).waiting == 51
 
     async def test_what_a_payer_promised(self, orders: OrderBook) -> None:
         # QUEUED last, since claiming for another state would take it.
@@ -290,18 +290,19 @@ class TestReserving:
         for number, state in enumerate(states):
             await brought_to(orders, state, number)
         payment = order().payment
-        network, token = payment.asset.network, payment.asset.address
         expected = {
             order(number).payment.nonce: payment.amount
             for number, state in enumerate(states)
             if state in (JobState.RESERVED, JobState.SETTLING, JobState.WITHDRAWN)
         }
         assert len(expected) == 3
-        assert await orders.unsettled(network, token, payment.payer) == expected
-        other = Address(bytes(20))
-        assert await orders.unsettled(network, other, payment.payer) == {}
-        assert await orders.unsettled(network, token, other) == {}
-        assert await orders.unsettled(Network.evm(1), token, payment.payer) == {}
+        purse = (payment.asset.network.caip2, payment.asset.address, payment.payer)
+        other = replace(payment, payer=Address(bytes(20)), amount=7)
+        await orders.reserve(order(99, payment=other))
+        theirs = (payment.asset.network.caip2, payment.asset.address, other.payer)
+        backlog = await orders.backlog()
+        assert backlog.unsettled == {purse: expected, theirs: {other.nonce: 7}}
+        assert backlog.waiting == 5
 
     async def test_the_largest_amounts_are_exact(self, orders: OrderBook) -> None:
         quote = SAMPLE.quote()
@@ -375,7 +376,7 @@ class TestLifeCycle:
         assert void.failure == WHY
         depth = await orders.depth()
         assert depth[JobState.SETTLING] == depth[JobState.DONE] == depth[JobState.VOID] == 1
-        assert await orders.waiting() == 1
+        assert (await orders.backlog()).waiting == 1
 
     async def test_oldest_first(self, orders: OrderBook) -> None:
         for number in range(4):
@@ -540,7 +541,7 @@ class TestCancelling:
     async def test_before_the_money_came(self, orders: OrderBook) -> None:
         job = await brought_to(orders, JobState.WITHDRAWN)
         assert (job.failure, job.refund, job.fence) == (WHY, None, 1)
-        assert await orders.waiting() == 0
+        assert (await orders.backlog()).waiting == 0
         paid = await orders.settled(job.order.job_id, digest("settled"), 42, now=9)
         assert (paid.state, paid.failure) == (JobState.FAILED, WHY)
         assert paid.refund is not None
@@ -691,7 +692,7 @@ class TestRoom:
         taken = [r.job.order.payment.payer for r in results if isinstance(r, Reservation)]
         assert len(taken) == 12
         assert max(taken.count(payer) for payer in taken) <= 5
-        assert await orders.waiting() == 12
+        assert (await orders.backlog()).waiting == 12
         assert {type(r) for r in results if not isinstance(r, Reservation)} <= {
             TooMany,
             Unavailable,
@@ -702,7 +703,7 @@ class TestRoom:
         for _ in range(4):
             await asyncio.gather(*(orders.reserve(order(n), room=room) for n in (0, 1, 0, 1)))
         assert (await orders.reserve(order(2), room=room)).outcome is Outcome.NEW
-        assert await orders.waiting() == 3
+        assert (await orders.backlog()).waiting == 3
 
 
 class TestTurns:

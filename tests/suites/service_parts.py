@@ -259,7 +259,7 @@ def build(world: World, stores: Stores) -> Services:
         orders=stores.orders,
         catalog=catalog,
         chain=chain,
-        preprocess=sample_preprocess,
+        check=sample_preprocess,
         key=GATEWAY,
         settings=settings,
         clock=world.clock,

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from inferproof.api.gate import Gate
 from inferproof.api.metrics import Metrics
+from inferproof.api.streams import Streams
 from inferproof.errors import Reason, RequestRejected
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.services.gateway.base import Gateway
@@ -54,6 +55,7 @@ class Services:
     tracer: Tracer | None = None
     gate: Gate | None = None
     """Counts and limits requests; None limits nothing."""
+    streams: Streams = field(default_factory=Streams)
     verifying: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))
 
 

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 from inferproof.api.context import Services
 from inferproof.api.edge import Edge
 from inferproof.api.errors import install_error_handlers
-from inferproof.api.routes import discovery, infer, models, operations, results
+from inferproof.api.routes import discovery, events, infer, models, operations, results
 
 DESCRIPTION = """\
 Machine-learning answers that prove themselves. Call a model; pay with x402; get the output, a \
@@ -41,7 +41,7 @@ def create_api(services: Services) -> FastAPI:
     )
     app.state.services = services
     install_error_handlers(app)
-    for subject in (infer, models, results, discovery, operations):
+    for subject in (infer, models, results, events, discovery, operations):
         app.include_router(subject.router)
     _declare_admin(app)
     return app

@@ -44,7 +44,8 @@ PREFLIGHT = {
     **OPEN_TO_ALL,
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Inferproof-Signature, "
-    "PAYMENT-SIGNATURE, Prefer, X-API-Key, X-Request-Id",
+    "PAYMENT-SIGNATURE, Idempotency-Key, Inferproof-Webhook, Last-Event-ID, Prefer, "
+    "X-API-Key, X-Request-Id",
     "Access-Control-Max-Age": "86400",
 }
 

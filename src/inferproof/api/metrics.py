@@ -28,10 +28,12 @@
 """
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics import MetricWrapperBase
 
 from inferproof import __version__
 from inferproof.protocol.lifecycle import FINAL
@@ -43,6 +45,15 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 STAGE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 """From a cached answer to a proof of a large network."""
 HTTP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Described(NamedTuple):
+    """What a metric is."""
+
+    name: str
+    kind: str
+    labels: Sequence[str]
+    help: str | None
 
 
 class Metrics:
@@ -193,6 +204,16 @@ class Metrics:
     def http(self, method: str, route: str, status: int, seconds: float) -> None:
         """Records a request. `route` is the template, never the path: labels must stay few."""
         self._http.labels(method, route, str(status)).observe(seconds)
+
+    def described(self) -> list[Described]:
+        """Every metric, by name."""
+        found = []
+        for collector in self.registry._collector_to_names:
+            assert isinstance(collector, MetricWrapperBase)  # noqa: S101 - all that we register
+            kind, name = str(collector._type), collector._name
+            ended = f"{name}_total" if kind == "counter" else name
+            found.append(Described(ended, kind, collector._labelnames, collector._documentation))
+        return sorted(found, key=lambda metric: metric.name)
 
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""

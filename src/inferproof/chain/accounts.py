@@ -7,15 +7,22 @@ Each needs a key of its own: two senders that share a key take each other's numb
 """
 
 import asyncio
+import time
+from collections.abc import Mapping, Sequence
 
 from inferproof.chain.rpc import ChainReceipt
-from inferproof.chain.token import SETTLE_GAS, TokenChain, moves_funds
+from inferproof.chain.token import SETTLE_GAS, PurseKey, TokenChain, moves_funds
 from inferproof.chain.transactions import SignedTx, wait_receipt
 from inferproof.errors import PaymentRejected, Reason, Unavailable
 from inferproof.protocol.signature import SigningKey
+from inferproof.together import Together
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset, format_units
-from inferproof.types.payment import Authorization, Settlement, SettlementState
+from inferproof.types.payment import Authorization, Purse, Settlement, SettlementState
+
+HEAD_S = 10.0
+"""How old a block number may be that orders are recorded with: older only makes a later search
+for the settlement longer, and nodes limit such searches."""
 
 
 class SettlementAccount:
@@ -31,6 +38,8 @@ class SettlementAccount:
         self._token = token
         self._key = key
         self._confirmations = confirmations
+        self._purse = Together(self._purses)
+        self._seen_head = (0, -HEAD_S)
 
     def __repr__(self) -> str:
         return f"SettlementAccount({self.sender} on {self.asset.network})"
@@ -50,6 +59,24 @@ class SettlementAccount:
     async def balance(self, holder: Address) -> int:
         """The holder's balance of the asset, in atomic units."""
         return await self._token.balance(holder)
+
+    async def purse(self, payer: Address, nonce: Digest) -> Purse:
+        """Balance and nonce at once; many who ask at a time are answered by one batch."""
+        return await self._purse((payer, nonce))
+
+    async def _purses(self, wanted: Sequence[PurseKey]) -> Mapping[PurseKey, Purse]:
+        # A node may answer for the nonces before it answers for the block: the block that counts
+        # is from the batch before.
+        now = time.monotonic()
+        head, asked_at = self._seen_head
+        if now > asked_at + HEAD_S:
+            head = await self.head()
+        found, newest = await self._token.purses(wanted)
+        self._seen_head = newest, now
+        return {
+            key: Purse(balance, used, head)
+            for key, (balance, used) in zip(wanted, found, strict=True)
+        }
 
     async def holdings(self) -> tuple[int, int]:
         """What the sender holds: coin for gas in wei, and tokens for refunds in atomic units."""

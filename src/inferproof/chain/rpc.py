@@ -5,6 +5,8 @@ is a typed rejection. Messages name the node by scheme and host only, since the 
 RPC address is often an access key.
 """
 
+import asyncio
+import json
 from asyncio import timeout as time_limit
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from aiohttp import ClientError, ClientResponseError, ClientTimeout
+from aiohttp import ClientError, ClientResponseError, ClientSession, ClientTimeout
 from eth_typing import BlockNumber
 from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.exceptions import (
@@ -35,6 +37,10 @@ from inferproof.protocol.encoding import keccak256
 from inferproof.types.digest import Address, Digest
 
 T = TypeVar("T")
+RpcCall = tuple[str, Sequence[object]]
+"""A method and its parameters, in JSON's types."""
+MAX_TOGETHER = 100
+"""Calls in one request: what public nodes take."""
 TIMEOUT_S = 10.0
 """A healthy node answers in milliseconds; ten seconds separates a slow one from a dead one."""
 
@@ -111,6 +117,8 @@ class Rpc:
             # Repeats would multiply the time limit and could send a transaction twice.
             exception_retry_configuration=None,
         )
+        self._url = url
+        self._session: ClientSession | None = None
         self._web3: Any = AsyncWeb3(self._provider, middleware=[])
 
     def __repr__(self) -> str:
@@ -130,6 +138,9 @@ class Rpc:
     async def close(self) -> None:
         """Ends the connections; the object can be used again and opens new ones."""
         await self._provider.disconnect()
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
 
     async def chain_id(self) -> int:
         """The id that the node gives to its chain."""
@@ -319,6 +330,67 @@ class Rpc:
             )
         return answer.get("result")
 
+    async def batch(self, calls: Sequence[RpcCall]) -> list[Any]:
+        """The results of several calls, as the node gives them, in the order of the calls.
+
+        They go in one request, or in several at once, each of at most MAX_TOGETHER. In place of
+        the result of a call that the node refuses stands the failure, for the caller to raise:
+        CallReverted CHAIN_CALL_REVERTED of an eth_call, else Unavailable CHAIN_RPC_ERROR.
+        Raises: Unavailable CHAIN_UNREACHABLE; CHAIN_RPC_ERROR where the node refuses all as one.
+        Soundness: a node may answer calls of one batch from different blocks.
+        """
+        parts = [calls[at : at + MAX_TOGETHER] for at in range(0, len(calls), MAX_TOGETHER)]
+        if len(parts) == 1:
+            return await self._batch(parts[0])
+        answered = await asyncio.gather(*(self._batch(part) for part in parts))
+        return [result for part in answered for result in part]
+
+    async def _batch(self, calls: Sequence[RpcCall]) -> list[Any]:
+        items = [
+            {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            for number, (method, params) in enumerate(calls)
+        ]
+        body = json.dumps(items, separators=(",", ":")).encode()
+        return await self._bounded(
+            self._post(body), lambda answer: self._results(json.loads(answer), calls)
+        )
+
+    async def _post(self, body: bytes) -> bytes:
+        if self._session is None:
+            self._session = ClientSession(
+                timeout=ClientTimeout(total=self._timeout_s),
+                headers={"Content-Type": "application/json"},
+                raise_for_status=True,
+            )
+        async with self._session.post(self._url, data=body) as response:
+            return await response.read()
+
+    def _results(self, answer: Any, calls: Sequence[RpcCall]) -> list[Any]:
+        if isinstance(answer, dict):  # all of it was refused
+            raise self._refused(answer["error"], "a batch of calls", {})
+        by_number = {item["id"]: item for item in answer}
+        found = [(by_number[number], call) for number, call in enumerate(calls)]
+        return [
+            item["result"]
+            if "error" not in item
+            else self._refused(item["error"], method, params[0] if params else None)
+            for item, (method, params) in found
+        ]
+
+    def _refused(self, detail: Any, method: str, request: object) -> InferproofError:
+        told = detail if isinstance(detail, dict) else {"message": detail}
+        why, data = str(told.get("message"))[:200], _hex_bytes(told.get("data"))
+        marks = ("revert", *_EXECUTION_FAILED)
+        if method == "eth_call" and (data or any(mark in why.lower() for mark in marks)):
+            return CallReverted(
+                Reason.CHAIN_CALL_REVERTED,
+                data=data,
+                address=request.get("to") if isinstance(request, dict) else None,
+                call=method,
+                why=revert_reason(data) if data else why,
+            )
+        return Unavailable(Reason.CHAIN_RPC_ERROR, url=self.shown_url, method=method, why=why)
+
     async def _bounded(self, request: Awaitable[Any], read: Callable[[Any], T]) -> T:
         """What `read` makes of the answer. Raises: Unavailable CHAIN_UNREACHABLE."""
         try:
@@ -420,7 +492,10 @@ def _topic_filter(topic: Digest | Sequence[Digest] | None) -> str | list[str] | 
 
 
 def _revert_data(error: ContractLogicError) -> bytes:
-    data = error.data
+    return _hex_bytes(error.data)
+
+
+def _hex_bytes(data: object) -> bytes:
     if not isinstance(data, str) or not data.startswith("0x"):
         return b""
     try:

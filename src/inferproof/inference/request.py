@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from inferproof.errors import InputRejected, Reason
-from inferproof.inference.preprocess import Preprocessing, preprocess
+from inferproof.inference.preprocess import Preprocessing, check_raw, preprocess
 from inferproof.protocol.encoding import Json, canonical_json, is_json_shallow
 from inferproof.types.tensor import Tensors
 
@@ -41,13 +41,34 @@ def raw_input(body: bytes) -> Any:
 def request_tensors(canonical: dict[str, Json], body: bytes) -> Tensors:
     """The graph's inputs that pre-processing in its canonical form makes of a request body.
 
+    `canonical` must not be changed afterwards: what was made of it is kept.
     Raises: InputRejected INPUT_*; ModelRejected CARD_* where the pre-processing itself is bad.
     """
-    return preprocess(_preprocessing(canonical_json(canonical)), raw_input(body))
+    return preprocess(_preprocessing(canonical), raw_input(body))
+
+
+def check_request(canonical: dict[str, Json], body: bytes) -> None:
+    """Returns when `request_tensors` takes the request body. Raises: as `request_tensors`."""
+    check_raw(_preprocessing(canonical), raw_input(body))
+
+
+def _preprocessing(canonical: dict[str, Json]) -> Preprocessing:
+    # By the object and not by what it holds: to encode a vocabulary costs more than all the rest
+    # of a request. Each is held, so that no other can get its number.
+    kept = _kept.get(id(canonical))
+    if kept is None:
+        if len(_kept) >= KEPT:
+            _kept.clear()
+        kept = _kept[id(canonical)] = (canonical, _read(canonical_json(canonical)))
+    return kept[1]
+
+
+KEPT = 64
+_kept: dict[int, tuple[dict[str, Json], Preprocessing]] = {}
 
 
 @lru_cache(maxsize=64)
-def _preprocessing(canonical: bytes) -> Preprocessing:
+def _read(canonical: bytes) -> Preprocessing:
     return Preprocessing.from_canonical(json.loads(canonical))
 
 

@@ -7,7 +7,7 @@ Source: EIP-712, definition of encodeType, encodeData and hashStruct.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from inferproof.protocol.encoding import keccak256
@@ -64,10 +64,10 @@ def hash_struct(struct: Struct, value: Mapping[str, Any]) -> bytes:
 
     Raises: ValueError when a field is missing, unknown or does not fit its type.
     """
-    if set(value) != set(struct.fields):
+    if value.keys() != struct.fields.keys():
         raise ValueError(f"fields of {struct.name} do not match its type")
-    body = b"".join(_encode(kind, value[name]) for name, kind in struct.fields.items())
-    return keccak256(struct.type_hash + body)
+    body = [_encode(kind, value[name]) for name, kind in struct.fields.items()]
+    return keccak256(struct.type_hash + b"".join(body))
 
 
 def _encode(kind: "str | Struct | tuple[Struct]", value: Any) -> bytes:
@@ -80,22 +80,35 @@ def _encode(kind: "str | Struct | tuple[Struct]", value: Any) -> bytes:
 
 
 def _encode_atomic(kind: str, value: Any) -> bytes:
-    match kind, value:
-        case "bytes32", Digest():
-            return value.raw
-        case "address", Address():
-            return bytes(12) + value.raw
-        case "string", str():
-            return keccak256(value.encode())
-        case "bytes", bytes():
-            return keccak256(value)
-        case "bool", bool():
-            return int(value).to_bytes(32, "big")
-        case _ if kind.startswith("uint") and type(value) is int:
-            if not 0 <= value < 1 << int(kind[4:]):
+    given = type(value)
+    if given is int:
+        limit = _LIMITS.get(kind)
+        if limit is not None:
+            if not 0 <= value < limit:
                 raise ValueError(f"{value} does not fit {kind}")
-            return value.to_bytes(32, "big")
-    raise ValueError(f"{type(value).__name__} is not {kind}")
+            return int.to_bytes(value, 32, "big")
+    elif kind == "bytes32" and given is Digest:
+        return bytes(value.raw)
+    elif kind == "address" and given is Address:
+        return _PADDING + bytes(value.raw)
+    elif kind == "string" and isinstance(value, str):
+        return _text(value) if len(value) <= _SHORT else keccak256(value.encode())
+    elif kind == "bytes" and given is bytes:
+        return keccak256(value)
+    elif kind == "bool" and given is bool:
+        return int(value).to_bytes(32, "big")
+    raise ValueError(f"{given.__name__} is not {kind}")
+
+
+_LIMITS = {kind: 1 << int(kind[4:]) for kind in ATOMIC if kind.startswith("uint")}
+_PADDING = bytes(12)
+_SHORT = 128
+
+
+@lru_cache(maxsize=1024)
+def _text(value: str) -> bytes:
+    # Names of models, assets and proof systems come again in every quote.
+    return keccak256(value.encode())
 
 
 def domain_separator(

@@ -3,11 +3,11 @@
 import json
 import re
 import struct
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from Crypto.Hash import keccak as _keccak
 
 from inferproof.errors import Reason, RequestRejected
 from inferproof.types.digest import Digest
@@ -32,9 +32,20 @@ Json = dict[str, "Json"] | list["Json"] | str | int | bool | None
 """JSON without floats: a number with a fraction travels as a string or as float64 bytes."""
 
 
+try:
+    # Eight times as fast for short data, of which a paid request hashes a dozen.
+    from sha3 import keccak_256 as _keccak256
+except ImportError:
+    from Crypto.Hash import keccak as _keccak
+
+    def _keccak256(data: bytes) -> Any:
+        return _keccak.new(digest_bits=256, data=data)
+
+
 def keccak256(data: bytes) -> bytes:
     """The 32-byte Keccak-256 of the data, as the EVM computes it (not NIST SHA3-256)."""
-    return _keccak.new(digest_bits=256, data=data).digest()
+    digest: bytes = _keccak256(data).digest()
+    return digest
 
 
 def tagged_digest(tag: str, *parts: bytes) -> Digest:
@@ -43,8 +54,15 @@ def tagged_digest(tag: str, *parts: bytes) -> Digest:
     Encoding: keccak256(tag) ‖ for each part its length as 8 big-endian bytes ‖ the part.
     Lengths make the split between parts unambiguous; the tag keeps uses apart.
     """
-    body = b"".join(struct.pack(">Q", len(part)) + part for part in parts)
-    return Digest(keccak256(keccak256(tag.encode()) + body))
+    body = [_tag(tag)]
+    for part in parts:
+        body += (len(part).to_bytes(8, "big"), part)
+    return Digest(keccak256(b"".join(body)))
+
+
+@lru_cache(maxsize=64)
+def _tag(tag: str) -> bytes:
+    return keccak256(tag.encode())
 
 
 def canonical_json(value: Json) -> bytes:

@@ -52,8 +52,8 @@ class TracedOrders:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._orders, name)
 
-    async def reserve(self, order: Order) -> Reservation:
-        reservation = await self._orders.reserve(order)
+    async def reserve(self, order: Order, **terms: Any) -> Reservation:
+        reservation = await self._orders.reserve(order, **terms)
         if reservation.outcome is Outcome.NEW:
             about, end = current(), self._now_ns()
             start = about.started_ns if about and about.started_ns else order.created_at * SECOND

@@ -169,6 +169,22 @@ class Reservation:
     job: Job
 
 
+PurseKey = tuple[str, Address, Address]
+"""Network (CAIP-2), token, payer: what a balance belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What was accepted and is not over: `waiting` jobs are reserved, settling, queued or running.
+
+    `unsettled` has the amounts, by nonce, of each payer's payments whose jobs are reserved,
+    settling or withdrawn: they may still settle.
+    """
+
+    waiting: int
+    unsettled: Mapping[PurseKey, Mapping[Digest, int]]
+
+
 class OutboxKind(StrEnum):
     """What a transaction in the outbox is for."""
 
@@ -272,15 +288,8 @@ class OrderBook(Protocol):
         """How many jobs are in each state."""
         ...
 
-    async def unsettled(
-        self, network: Network, token: Address, payer: Address
-    ) -> Mapping[Digest, int]:
-        """Amounts, by nonce, of the payer's payments whose jobs are reserved, settling or
-        withdrawn: they may still settle."""
-        ...
-
-    async def waiting(self) -> int:
-        """How many jobs are reserved, settling, queued or running."""
+    async def backlog(self) -> Backlog:
+        """What was accepted and is not over. It takes as long as there is of it."""
         ...
 
     async def figures(self) -> Figures:
@@ -532,6 +541,17 @@ class ModelFilter:
 
 class ModelStore(Protocol):
     """The registry. A version never changes what it is; only status and figures move."""
+
+    async def check_add(self, name: str, provider: Address, document: bytes) -> ModelRecord | None:
+        """The record that this submission made before, None where `add` would make a new one.
+
+        To be asked before anything is stored for it. Raises: what `add` raises.
+        """
+        ...
+
+    async def of_commitment(self, commitment: Digest) -> Sequence[ModelRecord]:
+        """The models, of whatever provider and status, with this commitment."""
+        ...
 
     async def add(self, record: ModelRecord) -> ModelRecord:
         """The stored record; the same document again gives the record that is there.

@@ -48,7 +48,6 @@ class SentryReports(logging.Handler):
                 default_integrations=False,
                 auto_enabling_integrations=False,
                 auto_session_tracking=False,
-                send_default_pii=False,
                 include_local_variables=False,
                 include_source_context=False,
                 attach_stacktrace=False,

@@ -19,7 +19,7 @@ from inferproof.protocol.receipt import authorization_json, read_authorization
 from inferproof.types.books import Transfer
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
-from inferproof.types.payment import Authorization
+from inferproof.types.payment import Authorization, Purse
 
 _MAX_RAW = 65_536
 
@@ -210,6 +210,11 @@ class CashChain:
     async def balance(self, holder: Address) -> int:
         self._ledger.require_up()
         return self._ledger.balances.get(holder, 0)
+
+    async def purse(self, payer: Address, nonce: Digest) -> Purse:
+        head = await self.head()
+        used = await self.authorization_used(payer, nonce)
+        return Purse(await self.balance(payer), used, head)
 
     async def authorization_used(self, payer: Address, nonce: Digest) -> bool:
         self._ledger.require_up()

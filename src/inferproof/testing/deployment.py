@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from inferproof.settings import PREFIX
 from inferproof.testing.boundaries import Boundary, Passage, Watcher, read_trace
 from inferproof.testing.kill_server import GATEWAY, NURSERY, READY, WATCH, WORKER
 
@@ -218,6 +219,12 @@ class Deployment:
                 raise TimeoutError(f"process {process.pid} runs on") from None
         for role in roles:
             self._running.pop(role, None)
+
+    def restart(self, **changes: str) -> None:
+        """Kills everything and starts it again with other settings, such as workers="2"."""
+        self.kill(*self.roles)
+        self._environment |= {f"{PREFIX}{name.upper()}": value for name, value in changes.items()}
+        self.revive()
 
     # -- boundaries ---------------------------------------------------------------------------
 

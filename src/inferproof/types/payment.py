@@ -52,6 +52,19 @@ class Authorization:
         return Money(self.amount, self.asset)
 
 
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """What a chain says of a payer and an authorization, before it is accepted.
+
+    Units: `balance` in atomic units. `head` is a block that was the newest one before the
+    authorization was found unused: no settlement of it is in an older one.
+    """
+
+    balance: int
+    used: bool
+    head: int
+
+
 class SettlementState(StrEnum):
     """The outcome of a settlement on chain."""
 

@@ -28,6 +28,7 @@ from inferproof.services.gateway.base import (
 )
 from inferproof.storage.base import (
     Failure,
+    JobEvent,
     ModelEstimate,
     ModelFilter,
     ModelStatus,
@@ -102,6 +103,7 @@ class FakeGateway:
     def __init__(self) -> None:
         self.models = {MODEL: model_view()}
         self.jobs: dict[Digest, tuple[JobView, Request]] = {}
+        self.payment_ids: dict[str, Digest] = {}
         self.ending: JobState | None = JobState.DONE
         self.failure = Failure("JOB_ATTEMPTS", "the job was given up", {"attempts": "3"})
         self.raises: BaseException | None = None
@@ -109,6 +111,7 @@ class FakeGateway:
         self.submitted: list[tuple[bytes, bytes]] = []
         self.settings = GatewaySettings(asset=USDC, payee=GATEWAY.address)
         self.address = GATEWAY.address
+        self.history: list[JobEvent] = []
         self.wanted: ModelFilter | None = None
 
     def _fail(self) -> None:
@@ -189,6 +192,10 @@ class FakeGateway:
         check_terms(payment, signed.quote)
         check_signature(payment)
         for job, before in self.jobs.values():
+            if payment_id is not None and self.payment_ids.get(payment_id) == job.id:
+                if before != request:
+                    raise Conflict(Reason.PAYMENT_ID_REUSED, payment_id=payment_id)
+                return job
             if (job.payment.payer, job.payment.nonce) == (payment.payer, payment.nonce):
                 if before != request:
                     raise Conflict(Reason.PAYMENT_REPLAYED)
@@ -211,6 +218,8 @@ class FakeGateway:
             deadline=NOW + 3600,
         )
         self.jobs[number] = (job, request)
+        if payment_id is not None:
+            self.payment_ids[payment_id] = number
         return job
 
     async def wait(self, number: Digest, timeout_s: float) -> JobView:
@@ -251,6 +260,12 @@ class FakeGateway:
         if number not in self.jobs:
             raise NotFound(Reason.JOB_UNKNOWN, job=number)
         return self.jobs[number][0]
+
+    async def events(self, number: Digest, *, after: int = 0, wait_s: float = 0) -> list[JobEvent]:
+        await self.job(number)
+        if not self.history[after:]:
+            await asyncio.sleep(min(wait_s, 0.01))
+        return self.history[after:]
 
     async def cancel(self, number: Digest, before: int, signature: bytes) -> JobView:
         job = await self.job(number)

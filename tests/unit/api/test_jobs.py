@@ -3,7 +3,10 @@
 import httpx
 from api_fakes import BODY, INFER, NOW, PAYER, FakeGateway, challenged, error_of, sign_payment
 
+from inferproof.errors import Conflict, Reason, RequestRejected
+from inferproof.payments.x402.wire import decode_header, encode_header
 from inferproof.protocol.cancellation import cancellation_digest
+from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Digest
 
 JSON = {"content-type": "application/json"}
@@ -65,3 +68,64 @@ async def test_what_is_no_cancellation_is_refused(http: httpx.AsyncClient) -> No
         assert response.status_code == 422, body
     unknown = await http.post(f"/v1/jobs/{job}/cancel", json=cancellation(job))
     assert unknown.status_code == 404
+
+
+KEY = "0123456789abcdef-key"
+
+
+async def paid_call(
+    http: httpx.AsyncClient, key: str | None, *, body: bytes = BODY, salt: bytes = b"\x03" * 32
+) -> httpx.Response:
+    header = sign_payment(await challenged(http, body), salt=salt)
+    sent = {**JSON, "PAYMENT-SIGNATURE": header}
+    return await http.post(
+        INFER, content=body, headers=sent if key is None else sent | {"Idempotency-Key": key}
+    )
+
+
+async def test_one_key_is_one_job_whatever_payment_it_comes_with(http: httpx.AsyncClient) -> None:
+    first = await paid_call(http, KEY)
+    again = await paid_call(http, f'"{KEY}"', salt=b"\x04" * 32)
+    other = await paid_call(http, None, salt=b"\x05" * 32)
+    assert first.json()["job_id"] == again.json()["job_id"] != other.json()["job_id"]
+
+
+async def test_one_key_for_two_requests_is_a_conflict(http: httpx.AsyncClient) -> None:
+    await paid_call(http, KEY)
+    other = await paid_call(http, KEY, body=b'{"input": "Ether falls"}', salt=b"\x04" * 32)
+    assert other.status_code == 409
+    with rejects(
+        Reason.IDEMPOTENCY_KEY_REUSED,
+        "the Idempotency-Key 0123456789abcdef-key was used for another request; choose a new one",
+    ):
+        raise Conflict(Reason.IDEMPOTENCY_KEY_REUSED, key=KEY)
+    assert error_of(other)["code"] == "IDEMPOTENCY_KEY_REUSED"
+
+
+async def test_a_key_that_is_none(http: httpx.AsyncClient) -> None:
+    with rejects(
+        Reason.IDEMPOTENCY_KEY_MALFORMED,
+        "an Idempotency-Key is 16 to 128 letters, digits, - and _",
+    ):
+        raise RequestRejected(Reason.IDEMPOTENCY_KEY_MALFORMED)
+    for key in ("short", '""', "a" * 129, "with spaces in it, yes"):
+        refused = await paid_call(http, key)
+        assert refused.status_code == 422
+        assert error_of(refused)["code"] == "IDEMPOTENCY_KEY_MALFORMED"
+
+
+async def test_a_key_beside_another_payment_identifier(http: httpx.AsyncClient) -> None:
+    payload = decode_header(sign_payment(await challenged(http)))
+    payload["extensions"]["payment-identifier"] = {"info": {"id": "another-identifier"}}
+    sent = {**JSON, "PAYMENT-SIGNATURE": encode_header(payload), "Idempotency-Key": KEY}
+    refused = await http.post(INFER, content=BODY, headers=sent)
+    assert refused.status_code == 422
+    with rejects(
+        Reason.IDEMPOTENCY_KEYS_DIFFER,
+        "the Idempotency-Key 0123456789abcdef-key is not the payment's own identifier "
+        "another-identifier; send the same one twice, or one of them",
+    ):
+        raise RequestRejected(
+            Reason.IDEMPOTENCY_KEYS_DIFFER, key=KEY, payment_id="another-identifier"
+        )
+    assert error_of(refused)["code"] == "IDEMPOTENCY_KEYS_DIFFER"

@@ -3,16 +3,12 @@
 import re
 from pathlib import Path
 
-from order_book_suite import order
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import CreateTable
 
 import inferproof.storage.db
-from inferproof.storage.db.codec import reservation_values, select_jobs
-from inferproof.storage.db.dialect import insert_new
-from inferproof.storage.db.engine import Database
-from inferproof.storage.db.tables import jobs, metadata, payment_reservations
+from inferproof.storage.db.codec import select_jobs
+from inferproof.storage.db.tables import jobs, metadata
 
 
 def test_tables_compile_for_postgresql() -> None:
@@ -28,17 +24,6 @@ def test_queries_compile_for_postgresql() -> None:
         select_jobs().with_for_update(skip_locked=True).compile(dialect=postgresql.dialect())
     )
     assert "FOR UPDATE SKIP LOCKED" in text
-
-
-async def test_insert_new_is_the_databases_own() -> None:
-    database = await Database.open("sqlite+aiosqlite:///:memory:")
-    values = reservation_values(order())
-
-    async def compiled(connection: AsyncConnection) -> str:
-        return str(insert_new(connection, payment_reservations).values(values))
-
-    assert "ON CONFLICT DO NOTHING" in await database.read(compiled)
-    await database.close()
 
 
 def test_only_the_dialect_file_names_a_database() -> None:

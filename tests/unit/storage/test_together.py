@@ -7,9 +7,8 @@ import pytest
 from order_book_suite import order
 
 from inferproof.storage.base import Outcome
-from inferproof.storage.db.together import MAX_TOGETHER, Together
 from inferproof.testing.memory_store import Stores
-from inferproof.testing.samples import PAYER
+from inferproof.together import MAX_TOGETHER, Together
 
 
 class Slow:
@@ -86,11 +85,3 @@ async def test_each_payment_finds_its_own_job(stores: Stores) -> None:
         else:
             assert job is not None
             assert job.order == order(number)
-    assert await asyncio.gather(*(stores.orders.waiting() for _ in range(3))) == [20, 20, 20]
-    asset = order().payment.asset
-    mine, theirs = await asyncio.gather(
-        stores.orders.unsettled(asset.network, asset.address, order().payment.payer),
-        stores.orders.unsettled(asset.network, asset.address, type(PAYER.address)(bytes(20))),
-    )
-    assert mine == {order(n).payment.nonce: order(n).payment.amount for n in range(0, 40, 2)}
-    assert theirs == {}

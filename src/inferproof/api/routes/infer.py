@@ -25,7 +25,7 @@ from inferproof.api.resources import model_resource
 from inferproof.api.routes.describe import errors, header
 from inferproof.api.routes.parameters import ModelName
 from inferproof.api.wire import JSON, json_response
-from inferproof.errors import PaymentRejected, Reason, RequestRejected
+from inferproof.errors import Conflict, PaymentRejected, Reason, RequestRejected
 from inferproof.payments.x402 import (
     PAYMENT_REQUIRED,
     PAYMENT_RESPONSE,
@@ -46,6 +46,8 @@ from inferproof.types.receipt import Request
 router = APIRouter(prefix="/v1", tags=["inference"])
 log = logging.getLogger("inferproof.api")
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
+_KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _WAIT = re.compile(r"wait=([0-9]{1,4})")
 
 _RESPONSES = {
@@ -91,6 +93,16 @@ _BODY = {
             "schema": {"type": "string"},
         },
         {
+            "name": IDEMPOTENCY_KEY,
+            "in": "header",
+            "required": False,
+            "description": "16 to 128 letters, digits, - and _. The same key of the same payer "
+            "with the same request is the same job, also with another payment, which is then "
+            "not taken; with another request it is a conflict.",
+            "schema": {"type": "string"},
+            "example": "3f6c2a52-7c1e-4c0e-9d0b-5a3f2f1f7d11",
+        },
+        {
             "name": "Prefer",
             "in": "header",
             "required": False,
@@ -121,7 +133,8 @@ async def infer(served: Served, request: HttpRequest, model: ModelName) -> Respo
             await served.gateway.check_input(model, sent.body)
             return await _ask(served, request, model, sent)
         incoming = _read_payment(served, payment)
-        job = await _accept(served, model, sent, incoming, api_key(request.scope))
+        key = _idempotency_key(request, incoming)
+        job = await _accept(served, model, sent, incoming, key, api_key(request.scope))
     except PaymentRejected as error:
         offer = await _offer(served, request, model, sent, error.message)
         return error_response(error, request_id=request_id(request), headers=offer)
@@ -137,23 +150,48 @@ def _read_payment(served: Services, header: str) -> IncomingPayment:
         raise
 
 
+def _idempotency_key(request: HttpRequest, incoming: IncomingPayment) -> str | None:
+    """The key in the header, as the draft of the HTTP working group writes it or bare.
+
+    It is the payment's identifier by another door: one payer's keys and identifiers are one set.
+    Raises: RequestRejected IDEMPOTENCY_KEY_MALFORMED, IDEMPOTENCY_KEYS_DIFFER.
+    """
+    given = request.headers.get(IDEMPOTENCY_KEY)
+    if given is None:
+        return None
+    key = given[1:-1] if len(given) > 1 and given[0] == given[-1] == '"' else given
+    if not _KEY.fullmatch(key):
+        raise RequestRejected(Reason.IDEMPOTENCY_KEY_MALFORMED)
+    if incoming.payment_id not in (None, key):
+        raise RequestRejected(
+            Reason.IDEMPOTENCY_KEYS_DIFFER, key=key, payment_id=incoming.payment_id
+        )
+    return key
+
+
 async def _accept(
     served: Services,
     model: str,
     sent: Request,
     incoming: IncomingPayment,
+    key: str | None,
     holder: ApiKey | None,
 ) -> JobView:
     quote = None if incoming.quote is None else SignedQuote(*incoming.quote)
-    return await served.gateway.accept(
-        model,
-        sent,
-        incoming.authorization,
-        binding_salt=incoming.binding_salt,
-        quote=quote,
-        payment_id=incoming.payment_id,
-        holder=holder,
-    )
+    try:
+        return await served.gateway.accept(
+            model,
+            sent,
+            incoming.authorization,
+            binding_salt=incoming.binding_salt,
+            quote=quote,
+            payment_id=incoming.payment_id if key is None else key,
+            holder=holder,
+        )
+    except Conflict as error:
+        if key is None or error.reason is not Reason.PAYMENT_ID_REUSED:
+            raise
+        raise Conflict(Reason.IDEMPOTENCY_KEY_REUSED, key=key) from None
 
 
 async def _respond(

@@ -23,7 +23,12 @@ from typing import Any
 from inferproof.inference.preprocess.image import ImageSpec, preprocess_image
 from inferproof.inference.preprocess.tensor import TensorInputs, preprocess_tensors
 from inferproof.inference.preprocess.text import TextSpec, preprocess_text
-from inferproof.inference.preprocess.vector import Field, VectorSpec, preprocess_vector
+from inferproof.inference.preprocess.vector import (
+    Field,
+    VectorSpec,
+    preprocess_vector,
+    read_fields,
+)
 from inferproof.models.card_table import Table
 from inferproof.types.tensor import Tensors
 
@@ -34,6 +39,7 @@ __all__ = [
     "TensorInputs",
     "TextSpec",
     "VectorSpec",
+    "check_raw",
     "load_preprocessing",
     "preprocess",
 ]
@@ -105,6 +111,17 @@ def preprocess(preprocessing: Preprocessing, raw: object) -> Tensors:
             return preprocess_image(spec, raw)
         case TensorInputs() as spec:
             return preprocess_tensors(spec, raw)
+
+
+def check_raw(preprocessing: Preprocessing, raw: object) -> None:
+    """Returns when `preprocess` takes the raw input; cheaper where what can fail comes first.
+
+    Raises: as `preprocess`.
+    """
+    if isinstance(preprocessing.spec, VectorSpec):
+        read_fields(preprocessing.spec, raw)
+    else:
+        preprocess(preprocessing, raw)
 
 
 def _read(table: Table, folder: Path | None) -> Spec:

@@ -17,6 +17,7 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -126,9 +127,7 @@ def preprocess_text(spec: TextSpec, raw: object) -> Tensors:
     words = tokens(raw)[: spec.max_tokens]
     if not words:
         raise InputRejected(Reason.INPUT_EMPTY_TEXT)
-    feature_of = {
-        term: index for index, line in enumerate(spec.vocabulary) for term in line.split(" ")
-    }
+    feature_of = _features(spec.vocabulary)
     counts = [0] * len(spec.vocabulary)
     for term in terms(words, spec.ngrams):
         if (index := feature_of.get(term)) is not None:
@@ -137,6 +136,11 @@ def preprocess_text(spec: TextSpec, raw: object) -> Tensors:
     if known < spec.min_known:
         raise InputRejected(Reason.INPUT_NO_KNOWN_WORD, known=known, needed=spec.min_known)
     return {spec.input: np.array([_weights(spec, counts)], dtype=np.float32)}
+
+
+@lru_cache(maxsize=16)
+def _features(vocabulary: tuple[str, ...]) -> dict[str, int]:
+    return {term: index for index, line in enumerate(vocabulary) for term in line.split(" ")}
 
 
 def tokens(text: str) -> list[str]:

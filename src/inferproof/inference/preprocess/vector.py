@@ -114,7 +114,16 @@ class VectorSpec:
 
 
 def preprocess_vector(spec: VectorSpec, raw: object) -> Tensors:
-    """The standardised fields. Shapes: `[1, fields]`, float32.
+    """The standardised fields. Shapes: `[1, fields]`, float32. Raises: as `read_fields`."""
+    values = [
+        standardise(field, value, spec.clip)
+        for field, value in zip(spec.fields, read_fields(spec, raw), strict=True)
+    ]
+    return {spec.input: np.array([values], dtype=np.float32)}
+
+
+def read_fields(spec: VectorSpec, raw: object) -> list[float]:
+    """The fields' values as float64, in the order of the card; nothing later can fail.
 
     Raises: InputRejected INPUT_TYPE_MISMATCH, INPUT_MISSING_FIELD, INPUT_UNKNOWN_FIELD,
     INPUT_OUT_OF_RANGE, INPUT_NOT_FINITE.
@@ -136,8 +145,8 @@ def preprocess_vector(spec: VectorSpec, raw: object) -> Tensors:
     for field in spec.fields:
         if field.name not in raw:
             raise InputRejected(Reason.INPUT_MISSING_FIELD, field=field.name)
-        values.append(standardise(field, read_field(field, raw[field.name]), spec.clip))
-    return {spec.input: np.array([values], dtype=np.float32)}
+        values.append(read_field(field, raw[field.name]))
+    return values
 
 
 def read_field(field: Field, value: object) -> float:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from inferproof.protocol.quote import quote_digest
 from inferproof.storage.base import (
     Failure,
+    JobEvent,
     ModelEstimate,
     ModelFilter,
     ModelStatus,
@@ -23,7 +24,7 @@ from inferproof.types.money import Asset, Money
 from inferproof.types.payment import Authorization, Quote, Settlement
 from inferproof.types.proof import Assurance, Setup, Visibility
 from inferproof.types.receipt import Request, StageTime
-from inferproof.types.tensor import FixedTensor, Tensors
+from inferproof.types.tensor import FixedTensor
 
 
 class CancelPolicy(StrEnum):
@@ -239,8 +240,8 @@ class Gateway(Protocol):
         """
         ...
 
-    async def check_input(self, model: str, body: bytes) -> Tensors:
-        """The tensors that pre-processing makes of a request body.
+    async def check_input(self, model: str, body: bytes) -> None:
+        """Returns when the model's pre-processing takes a request body.
 
         Raises: InputRejected; NotFound MODEL_UNKNOWN; Conflict MODEL_NOT_ACTIVE.
         """
@@ -279,6 +280,16 @@ class Gateway(Protocol):
 
     async def job(self, job_id: Digest) -> JobView:
         """Raises: NotFound JOB_UNKNOWN."""
+        ...
+
+    async def events(
+        self, job_id: Digest, *, after: int = 0, wait_s: float = 0
+    ) -> Sequence[JobEvent]:
+        """What happened to the job after its event number `after`; where there is nothing yet,
+        what comes within `wait_s`, or nothing.
+
+        Raises: NotFound JOB_UNKNOWN.
+        """
         ...
 
     async def cancel(self, job_id: Digest, before: int, signature: bytes) -> JobView:

@@ -1,17 +1,31 @@
-"""What a payer has promised to orders whose money has not come yet.
+"""What was accepted and is not over, as far as it decides whether more can be accepted.
 
-A balance covers many authorizations, and pays for few of them. Without this sum a payer could
-have a gateway send, at the gateway's cost, any number of settlements of which one succeeds.
+A balance covers many authorizations, and pays for few of them. Without the sum of what a payer
+has promised, it could have a gateway send, at the gateway's cost, any number of settlements of
+which one succeeds. And without a bound on the queue, money would be taken for work that comes
+too late.
+
+To ask the order book for each order would take longer than all other checks together. So what it
+said last is kept, with what was reserved here since, and looked at again after a while; nobody
+is refused on what is not fresh.
 """
 
+import asyncio
 import itertools
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from inferproof.storage.base import OrderBook
-from inferproof.types.digest import Address, Digest
+from inferproof.storage.base import Backlog, OrderBook, PurseKey
+from inferproof.together import Together
+from inferproof.types.digest import Digest
 from inferproof.types.payment import Authorization
+
+LOOK_AGAIN_S = 0.25
+SHARE = 25
+"""A look is followed by so many times its length without one: a long backlog is looked at
+rarely, and what is known of it is at most this old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,35 +43,108 @@ class Promises:
     def __init__(self, orders: OrderBook) -> None:
         self._orders = orders
         self._numbers = itertools.count()
-        self._taking: dict[int, Authorization] = {}
+        self._taking: dict[PurseKey, dict[int, Authorization]] = {}
+        self._under_way = 0
+        self._unsettled: dict[PurseKey, dict[Digest, int]] = {}
+        self._waiting = 0
+        self._since: list[Authorization] = []
+        self._look = Together(self._ask)
+        self._first = asyncio.Lock()
+        self._next_look: float | None = None
+
+    async def depth(self, limit: int) -> int:
+        """How many jobs wait, those that are being taken here counted; fresh from `limit` on.
+
+        Soundness: other processes may have added some since the last look.
+        """
+        await self._refresh()
+        if self._depth() >= limit:
+            await self._look(None)
+        return self._depth()
+
+    def holds(self, payment: Authorization) -> bool:
+        """True when the payment is known to be reserved; False says nothing."""
+        return payment.nonce in self._unsettled.get(_purse(payment), ())
 
     @contextmanager
     def taking(self, payment: Authorization) -> Iterator[Promise]:
         """Counts the payment for those that come after it, while the block runs."""
-        promise = Promise(next(self._numbers), payment)
-        self._taking[promise.number] = payment
+        promise, purse = Promise(next(self._numbers), payment), _purse(payment)
+        taking = self._taking.setdefault(purse, {})
+        taking[promise.number] = payment
+        self._under_way += 1
         try:
             yield promise
         finally:
-            del self._taking[promise.number]
+            self._under_way -= 1
+            del taking[promise.number]
+            if not taking and self._taking.get(purse) is taking:
+                del self._taking[purse]
 
-    async def to_others(self, promise: Promise) -> int:
-        """What the payer promised to other orders, in atomic units.
+    def reserved(self, payment: Authorization) -> None:
+        """Counts a payment that was reserved here until a look finds it settled."""
+        self._add(payment)
+        self._waiting += 1
+        self._since.append(payment)
+
+    def to_others(self, promise: Promise) -> int:
+        """What the payer promised to other orders, in atomic units; more than that where some
+        were settled since the last look.
 
         Soundness: of two payments at once the later one counts the earlier, in one process.
-        Several processes on one database may each let one through that the others do not see.
+        Several processes on one database may each let one through that the others have not seen
+        yet.
         """
-        own = promise.payment
-        amounts: dict[Digest, int] = {
-            other.nonce: other.amount
-            for number, other in self._taking.items()
-            if number < promise.number and _purse(other) == _purse(own)
-        }
-        unsettled = await self._orders.unsettled(own.asset.network, own.asset.address, own.payer)
-        amounts |= unsettled
+        own, purse = promise.payment, _purse(promise.payment)
+        amounts = dict(self._unsettled.get(purse, ()))
+        for number, other in self._taking[purse].items():
+            if number < promise.number:
+                amounts[other.nonce] = other.amount
         amounts.pop(own.nonce, None)  # the same payment, sent twice
         return sum(amounts.values())
 
+    async def look(self) -> None:
+        """Returns when the order book was asked, after this was called.
 
-def _purse(payment: Authorization) -> tuple[str, Address, Address]:
+        Raises: Unavailable STORAGE_UNAVAILABLE.
+        """
+        await self._look(None)
+
+    async def _refresh(self) -> None:
+        if self._next_look is None:
+            async with self._first:
+                if self._next_look is None:
+                    await self._look(None)
+        elif time.monotonic() >= self._next_look:
+            self._next_look = float("inf")  # the others go on with what is known
+            await self._look(None)
+
+    async def _ask(self, keys: Sequence[None]) -> dict[None, None]:
+        begun, self._since = time.monotonic(), []
+        try:
+            backlog = await self._orders.backlog()
+        except BaseException:
+            self._next_look = None
+            raise
+        self._take_over(backlog)
+        took = time.monotonic() - begun
+        self._next_look = begun + took + max(LOOK_AGAIN_S, SHARE * took)
+        return dict.fromkeys(keys)
+
+    def _take_over(self, backlog: Backlog) -> None:
+        self._unsettled = {purse: dict(amounts) for purse, amounts in backlog.unsettled.items()}
+        self._waiting = backlog.waiting
+        for payment in self._since:
+            if not self.holds(payment):  # reserved after the book was read
+                self._add(payment)
+                self._waiting += 1
+
+    def _add(self, payment: Authorization) -> None:
+        self._unsettled.setdefault(_purse(payment), {})[payment.nonce] = payment.amount
+
+    def _depth(self) -> int:
+        return self._waiting + self._under_way
+
+
+def _purse(payment: Authorization) -> PurseKey:
     return (payment.asset.network.caip2, payment.asset.address, payment.payer)

@@ -31,6 +31,7 @@ from inferproof.services.gateway.views import job_view
 from inferproof.storage.base import (
     BlobStore,
     Job,
+    JobEvent,
     ModelFilter,
     OrderBook,
     VerificationRecord,
@@ -42,7 +43,6 @@ from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Authorization
 from inferproof.types.proof import Assurance
 from inferproof.types.receipt import ReceiptFile, Request
-from inferproof.types.tensor import Tensors
 from inferproof.verify.policy import Policy
 from inferproof.verify.proof import ProofChecker, verify_proof
 from inferproof.verify.receipt import Preprocess, Step, Tools, verify_receipt
@@ -126,8 +126,8 @@ class GatewayService:
     async def quote(self, model: str, request: Digest | None = None) -> SignedQuote:
         return await self._intake.quote(model, request)
 
-    async def check_input(self, model: str, body: bytes) -> Tensors:
-        return await self._intake.check_input(model, body)
+    async def check_input(self, model: str, body: bytes) -> None:
+        await self._intake.check_input(model, body)
 
     async def accept(
         self,
@@ -154,6 +154,20 @@ class GatewayService:
 
     async def job(self, job_id: Digest) -> JobView:
         return await self._view(await self._orders.job(job_id))
+
+    async def events(
+        self, job_id: Digest, *, after: int = 0, wait_s: float = 0
+    ) -> Sequence[JobEvent]:
+        end = time.monotonic() + wait_s
+        while True:
+            history = await self._orders.events(job_id)
+            if not history:
+                raise NotFound(Reason.JOB_UNKNOWN, job=job_id)
+            new = [event for event in history if event.seq > after]
+            left = end - time.monotonic()
+            if new or left <= 0:
+                return new
+            await self._bell.wait(job_id, min(left, LOOK_AGAIN_S))
 
     async def cancel(self, job_id: Digest, before: int, signature: bytes) -> JobView:
         job, now = await self._orders.job(job_id), self._clock()

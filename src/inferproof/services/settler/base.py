@@ -4,7 +4,7 @@ from typing import Protocol
 
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
-from inferproof.types.payment import Authorization
+from inferproof.types.payment import Authorization, Purse
 
 
 class SignedTransaction(Protocol):
@@ -52,6 +52,10 @@ class PaymentChain(Protocol):
 
     async def balance(self, holder: Address) -> int:
         """The holder's balance of the asset, in atomic units."""
+        ...
+
+    async def purse(self, payer: Address, nonce: Digest) -> Purse:
+        """Balance and nonce at once; many who ask at a time are answered by one call."""
         ...
 
     async def authorization_used(self, payer: Address, nonce: Digest) -> bool:

@@ -100,6 +100,7 @@ class Worker:
             return None
         with _on(job):
             log.info("claimed")
+            self._bell.ring(job.order.job_id)
             return await self._hold(job, self._bring_on)
 
     async def start_early_once(self) -> Job | None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Row, Select, select
 
-from inferproof.protocol.encoding import canonical_json
 from inferproof.protocol.fields import Fields
 from inferproof.protocol.quote import quote_json, read_quote
 from inferproof.storage.base import (
@@ -55,41 +54,41 @@ PROOF, ANSWER = "proof", "answer"
 
 
 def reservation_values(order: Order) -> Values:
-    """The row of payment_reservations that an order makes."""
+    """The row of payment_reservations that an order makes, in the database's own types."""
     payment = order.payment
     return {
         "network": payment.asset.network.caip2,
-        "token": payment.asset.address,
-        "payer": payment.payer,
-        "nonce": payment.nonce,
-        "job_id": order.job_id,
-        "request_digest": order.request_digest,
+        "token": payment.asset.address.hex,
+        "payer": payment.payer.hex,
+        "nonce": payment.nonce.hex,
+        "job_id": order.job_id.hex,
+        "request_digest": order.request_digest.hex,
         "payment_id": order.payment_id,
-        "payee": payment.payee,
-        "amount": payment.amount,
-        "valid_after": payment.valid_after,
-        "valid_before": payment.valid_before,
+        "payee": payment.payee.hex,
+        "amount": str(payment.amount),
+        "valid_after": str(payment.valid_after),
+        "valid_before": str(payment.valid_before),
         "signature": payment.signature,
         "created_at": order.created_at,
     }
 
 
 def job_values(order: Order, turn: int) -> Values:
-    """The row of jobs that an order makes."""
+    """The row of jobs that an order makes, in the database's own types."""
     return {
-        "job_id": order.job_id,
+        "job_id": order.job_id.hex,
         "state": JobState.RESERVED.value,
         "model_id": order.model_id,
         "model_version": order.model_version,
-        "model_commitment": order.model_commitment,
+        "model_commitment": order.model_commitment.hex,
         "method": order.request.method,
         "path": order.request.path,
         "body": order.request.body,
-        "request_digest": order.request_digest,
-        "quote": canonical_json(quote_json(order.quote)).decode(),
+        "request_digest": order.request_digest.hex,
+        "quote": json.dumps(quote_json(order.quote), sort_keys=True, separators=(",", ":")),
         "quote_signature": order.quote_signature,
         "salt": order.salt,
-        "nonce_salt": order.nonce_salt,
+        "nonce_salt": None if order.nonce_salt is None else order.nonce_salt.hex,
         "first_block": order.first_block,
         "attempts": 0,
         "fence": 0,
@@ -98,6 +97,15 @@ def job_values(order: Order, turn: int) -> Values:
         "updated_at": order.created_at,
         "turn": turn,
         "api_key": order.api_key,
+    }
+
+
+def settlement_values(order: Order) -> Values:
+    """The row of settlements that an order makes, in the database's own types."""
+    return {
+        "job_id": order.job_id.hex,
+        "state": SettlementState.PENDING.value,
+        "updated_at": order.created_at,
     }
 
 

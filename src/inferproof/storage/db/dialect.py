@@ -4,23 +4,31 @@ import asyncio
 import hashlib
 import importlib.util
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
 from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
     ColumnElement,
     Engine,
+    Integer,
+    LargeBinary,
+    String,
     Table,
     TableValuedAlias,
     Text,
+    TypeDecorator,
     bindparam,
     cast,
     event,
     func,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -253,11 +261,67 @@ def is_text(words: str) -> bool:
     return "\0" not in words
 
 
-def insert_new(connection: AsyncConnection, table: Table) -> Any:
-    """An INSERT that leaves out rows which a unique key forbids, instead of failing."""
+async def insert_rows(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Inserts rows, whose values are in the database's own types and under the same columns.
+
+    The statement is prepared once for any number of rows.
+    """
+    columns = tuple(rows[0])
+    statement = _insert(connection.dialect.name, table, columns)
+    await connection.exec_driver_sql(statement, _parameters(connection, columns, rows))
+
+
+async def insert_new(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], *, returning: str
+) -> set[Any]:
+    """Inserts rows but for those that a unique key forbids; one column of those it inserted."""
+    columns = tuple(rows[0])
+    statement = _insert(connection.dialect.name, table, columns) + " ON CONFLICT DO NOTHING"
+    given = _parameters(connection, columns, rows)
     if connection.dialect.name == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
+        added = await connection.exec_driver_sql(f"{statement} RETURNING {returning}", given)
+        return set(added.scalars())
+    count = (await connection.exec_driver_sql(statement, given)).rowcount
+    if count == len(rows):
+        return {row[returning] for row in rows}
+    # This transaction alone writes, and a new row gets a number above all others.
+    newest = f"SELECT {returning} FROM {table.name} ORDER BY rowid DESC LIMIT {count}"  # noqa: S608
+    return set((await connection.exec_driver_sql(newest)).scalars())
+
+
+@lru_cache(maxsize=64)
+def _insert(dialect: str, table: Table, columns: tuple[str, ...]) -> str:
+    names = ", ".join(columns)
+    if dialect == "postgresql":
+        types = [_SERVER_ARRAYS[type(_plain_type(table.c[name]))] for name in columns]
+        given = ", ".join(f"${n}::{kind}" for n, kind in enumerate(types, 1))
+        return f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({given})"  # noqa: S608
+    places = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table.name} ({names}) VALUES ({places})"  # noqa: S608
+
+
+_SERVER_ARRAYS = {
+    String: "text[]",
+    Text: "text[]",
+    LargeBinary: "bytea[]",
+    Integer: "integer[]",
+    BigInteger: "bigint[]",
+    Boolean: "boolean[]",
+}
+
+
+def _plain_type(column: Column[Any]) -> Any:
+    return column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+
+
+def _parameters(
+    connection: AsyncConnection, columns: tuple[str, ...], rows: Sequence[Mapping[str, Any]]
+) -> Any:
+    if connection.dialect.name == "postgresql":
+        return tuple([row[name] for row in rows] for name in columns)
+    return [tuple(row.values()) for row in rows]
 
 
 def given_rows(

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.protocol.lifecycle import RESERVE
 from inferproof.storage.base import JobEvent, Order
-from inferproof.storage.db.dialect import given_rows
+from inferproof.storage.db.dialect import given_rows, insert_rows
 from inferproof.storage.db.tables import DigestText, job_events
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
@@ -42,11 +42,12 @@ class Step:
 
 async def record_reservations(connection: AsyncConnection, orders: Sequence[Order]) -> None:
     """Writes the first step of new jobs."""
-    await connection.execute(
-        insert(job_events),
+    await insert_rows(
+        connection,
+        job_events,
         [
             {
-                "job_id": order.job_id,
+                "job_id": order.job_id.hex,
                 "seq": 1,
                 "transition": RESERVE,
                 "state": JobState.RESERVED.value,

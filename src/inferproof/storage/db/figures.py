@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import func, literal, select, union_all
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.protocol.lifecycle import FINAL
@@ -33,10 +33,25 @@ class FiguresReader:
             self._ended = await _count(connection, list(FINAL))
             took = self._clock() - started
             self._next = started + max(RESTING_S, SHARE * took)
-        moving = await _count(connection, _OPEN)
-        oldest = await _oldest(connection)
+        moving, oldest = await _moving(connection)
         count, since = await _transactions(connection)
         return Figures({**self._ended, **moving}, oldest, count, since)
+
+
+async def _moving(
+    connection: AsyncConnection,
+) -> tuple[dict[JobState, int], dict[JobState, int]]:
+    """How many jobs are in each state that something leaves, and when the oldest was ordered.
+    They are found by their state in an index; the queue's limit bounds them."""
+    found = await connection.execute(
+        select(jobs.c.state, func.count(), func.min(jobs.c.created_at))
+        .where(jobs.c.state.in_([state.value for state in _OPEN]))
+        .group_by(jobs.c.state)
+    )
+    counted, oldest = dict.fromkeys(_OPEN, 0), {}
+    for state, count, since in found:
+        counted[JobState(state)], oldest[JobState(state)] = int(count), int(since)
+    return counted, oldest
 
 
 async def _count(connection: AsyncConnection, states: list[JobState]) -> dict[JobState, int]:
@@ -47,21 +62,6 @@ async def _count(connection: AsyncConnection, states: list[JobState]) -> dict[Jo
     )
     counted = {JobState(state): int(count) for state, count in found}
     return {state: counted.get(state, 0) for state in states}
-
-
-async def _oldest(connection: AsyncConnection) -> dict[JobState, int]:
-    """When the oldest job of each state that something leaves was ordered: one look into the
-    index for each, however many wait."""
-    each = [
-        select(literal(state.value).label("state"), jobs.c.created_at)
-        .where(jobs.c.state == state.value)
-        .order_by(jobs.c.number)
-        .limit(1)
-        .subquery()
-        for state in _OPEN
-    ]
-    found = await connection.execute(union_all(*(select(one) for one in each)))
-    return {JobState(state): int(created_at) for state, created_at in found}
 
 
 async def _transactions(connection: AsyncConnection) -> tuple[int, int | None]:

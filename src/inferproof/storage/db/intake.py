@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.storage.base import Job
+from inferproof.storage.base import Backlog, Job, PurseKey
 from inferproof.storage.db.codec import job_of_row, select_jobs
 from inferproof.storage.db.dialect import given_rows
 from inferproof.storage.db.tables import jobs, payment_reservations
@@ -16,9 +16,6 @@ from inferproof.types.payment import Authorization
 
 PaymentKey = tuple[str, Address, Address, Digest]
 """Network (CAIP-2), token, payer, nonce: what makes an authorization single-use."""
-PayerKey = tuple[str, Address, Address]
-"""Network (CAIP-2), token, payer."""
-
 WAITING = tuple(
     state.value
     for state in (JobState.RESERVED, JobState.SETTLING, JobState.QUEUED, JobState.RUNNING)
@@ -56,30 +53,21 @@ async def find_payments(
     return dict.fromkeys(keys) | {payment_key(job.order.payment): job for job in there}
 
 
-async def unsettled(
-    connection: AsyncConnection, keys: Sequence[PayerKey]
-) -> Mapping[PayerKey, Mapping[Digest, int]]:
-    """Amounts, by nonce, of the payers' payments whose jobs are reserved, settling or withdrawn."""
+async def backlog(connection: AsyncConnection) -> Backlog:
+    """See OrderBook.backlog."""
     c = payment_reservations.c
-    # By the jobs, which the queue limit bounds, and not by the payer, who may have paid for
-    # years. One look answers for all payers.
+    # By the jobs, which the queue limit bounds, and not by the payers, who may have paid for years.
     found = await connection.execute(
         select(c.network, c.token, c.payer, c.nonce, c.amount)
         .select_from(jobs)
         .join(payment_reservations, jobs.c.job_id == c.job_id)
         .where(jobs.c.state.in_(_UNSETTLED))
     )
-    amounts: dict[PayerKey, dict[Digest, int]] = {key: {} for key in keys}
+    unsettled: dict[PurseKey, dict[Digest, int]] = {}
     for network, token, payer, nonce, amount in found:
-        of_payer = amounts.get((network, token, payer))
-        if of_payer is not None:
-            of_payer[nonce] = amount
-    return amounts
-
-
-async def waiting(connection: AsyncConnection) -> int:
-    """How many jobs are reserved, settling, queued or running."""
+        unsettled.setdefault((network, token, payer), {})[nonce] = amount
+    # Counted last: what is reserved in between is counted rather than missed.
     count = await connection.scalar(
         select(func.count()).select_from(jobs).where(jobs.c.state.in_(WAITING))
     )
-    return int(count or 0)
+    return Backlog(int(count or 0), unsettled)

@@ -10,6 +10,7 @@ from inferproof.errors import InferproofError, NotFound, Reason
 from inferproof.protocol.lifecycle import Transition
 from inferproof.storage.base import (
     Answer,
+    Backlog,
     Failure,
     Figures,
     Job,
@@ -37,12 +38,10 @@ from inferproof.storage.db.engine import Database
 from inferproof.storage.db.events import histories
 from inferproof.storage.db.figures import FiguresReader
 from inferproof.storage.db.intake import (
-    PayerKey,
     PaymentKey,
+    backlog,
     find_payments,
     payment_key,
-    unsettled,
-    waiting,
 )
 from inferproof.storage.db.reservations import reserve
 from inferproof.storage.db.room import IN_TURN, Room
@@ -53,7 +52,6 @@ from inferproof.storage.db.tables import (
     outbox,
     payment_reservations,
 )
-from inferproof.storage.db.together import Together
 from inferproof.storage.db.transitions import (
     add_to_outbox,
     cancel,
@@ -66,6 +64,7 @@ from inferproof.storage.db.transitions import (
     set_refund,
     set_settlement,
 )
+from inferproof.together import Together
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Network
@@ -81,8 +80,6 @@ class SqlOrderBook:
     def __init__(self, database: Database) -> None:
         self._db = database
         self._find_payment = Together(self._payments)
-        self._unsettled = Together(self._unsettled_of)
-        self._waiting = Together(self._count)
         self._room = Room()
         self._figures = FiguresReader()
         self._histories = Together(self._events_of)
@@ -139,13 +136,8 @@ class SqlOrderBook:
 
         return await self._db.read(ask)
 
-    async def unsettled(
-        self, network: Network, token: Address, payer: Address
-    ) -> Mapping[Digest, int]:
-        return await self._unsettled((network.caip2, token, payer))
-
-    async def waiting(self) -> int:
-        return await self._waiting(None)
+    async def backlog(self) -> Backlog:
+        return await self._db.read(backlog)
 
     async def figures(self) -> Figures:
         return await self._db.read(self._figures)
@@ -158,14 +150,6 @@ class SqlOrderBook:
 
     async def _payments(self, keys: Sequence[PaymentKey]) -> Mapping[PaymentKey, Job | None]:
         return await self._db.read(lambda connection: find_payments(connection, keys))
-
-    async def _unsettled_of(
-        self, keys: Sequence[PayerKey]
-    ) -> Mapping[PayerKey, Mapping[Digest, int]]:
-        return await self._db.read(lambda connection: unsettled(connection, keys))
-
-    async def _count(self, _: Sequence[None]) -> Mapping[None, int]:
-        return {None: await self._db.read(waiting)}
 
     async def open_outbox(self, network: Network, sender: Address) -> Sequence[OutboxItem]:
         c = outbox.c

@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, insert
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, InferproofError
 from inferproof.storage.base import Job, Order, Outcome, Reservation
-from inferproof.storage.db.codec import job_of_row, job_values, reservation_values, select_jobs
-from inferproof.storage.db.dialect import insert_new
+from inferproof.storage.db.codec import (
+    job_of_row,
+    job_values,
+    reservation_values,
+    select_jobs,
+    settlement_values,
+)
+from inferproof.storage.db.dialect import insert_new, insert_rows
 from inferproof.storage.db.events import record_reservations
 from inferproof.storage.db.intake import find_payments, payment_key
 from inferproof.storage.db.room import Asked, Room
@@ -95,29 +101,14 @@ async def _insert(
     # In one order everywhere: two gateways that insert the same payments would else wait for
     # each other.
     in_order = sorted(orders, key=lambda order: (order.payment.payer, order.payment.nonce))
-    added = await connection.execute(
-        insert_new(connection, payment_reservations).returning(payment_reservations.c.job_id),
-        [reservation_values(order) for order in in_order],
-    )
-    ids = set(added.scalars())
-    new = {order.job_id: order for order in orders if order.job_id in ids}
+    rows = [reservation_values(order) for order in in_order]
+    ids = await insert_new(connection, payment_reservations, rows, returning="job_id")
+    new = [order for order in orders if order.job_id.hex in ids]
     if new:
-        await connection.execute(
-            insert(jobs), [job_values(o, turns[o.job_id]) for o in new.values()]
-        )
-        await connection.execute(
-            insert(settlements),
-            [
-                {
-                    "job_id": order.job_id,
-                    "state": SettlementState.PENDING.value,
-                    "updated_at": order.created_at,
-                }
-                for order in new.values()
-            ],
-        )
-        await record_reservations(connection, list(new.values()))
-    return new
+        await insert_rows(connection, jobs, [job_values(o, turns[o.job_id]) for o in new])
+        await insert_rows(connection, settlements, [settlement_values(order) for order in new])
+        await record_reservations(connection, new)
+    return {order.job_id: order for order in new}
 
 
 def _fresh(order: Order) -> Job:

@@ -1,8 +1,9 @@
 """Questions that are asked together: what group commit is for writes, this is for reads.
 
-A question to a database costs mostly what surrounds it: a connection, a statement, a round trip
-or a thread's turn. Whoever asks while an answer is under way is answered by the next one, with all
-who ask by then; nobody waits on purpose. So each answer was read after its question was put.
+A question to a database or a chain costs mostly what surrounds it: a connection, a statement, a
+round trip or a thread's turn. Whoever asks while an answer is under way is answered by the next
+one, with all who ask by then; nobody waits on purpose. So each answer was read after its question
+was put.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ class Together(Generic[K, V]):
         answer: asyncio.Future[V] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, []).append(answer)
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="database questions")
+            self._task = asyncio.create_task(self._run(), name="questions")
         return await answer
 
     async def _run(self) -> None:

@@ -1,0 +1,437 @@
+"""One market for the kill suite: a chain, a database, real processes, a buyer, and the books.
+
+The buyer does what any client may: it sends its one signed payment until it is taken, however
+often the server dies, and asks for the job until it is over.
+"""
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from inferproof.app import install_model
+from inferproof.inference.preprocess import load_preprocessing
+from inferproof.inference.request import request_tensors
+from inferproof.models.card import load_card
+from inferproof.payments.x402 import encode_header, payment_payload, read_challenge
+from inferproof.protocol.authorization import authorization_digest
+from inferproof.protocol.cancellation import cancellation_digest
+from inferproof.protocol.commitments import bound_nonce, job_id, request_digest
+from inferproof.protocol.encoding import keccak256
+from inferproof.proving.base import CompileRequest
+from inferproof.proving.pool import WorkerPool
+from inferproof.proving.registry import get_system
+from inferproof.settings import Settings
+from inferproof.testing.boundaries import Boundary
+from inferproof.testing.deployment import Deployment, Nursery
+from inferproof.testing.devnet import Devnet, DevnetInfo
+from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
+from inferproof.types.digest import Digest
+from inferproof.types.payment import Authorization
+from inferproof.types.proof import Assurance
+from inferproof.verify.policy import Policy
+from inferproof.verify.receipt import Tools, verify_receipt
+
+JSON = {"content-type": "application/json"}
+PRICE = 250_000
+OVER = frozenset(["done", "refunded", "void"])
+END_S = 60.0
+"""How long a job may take to its end, with everything alive again."""
+
+CARD = """\
+schema = "inferproof/model-card/1"
+id = "{name}"
+version = "1.0.0"
+title = "Tiny"
+description = "Three numbers in, two logits out."
+category = "testing"
+developer = "The inferproof authors"
+license = "MIT"
+preprocessing = {{ kind = "tensor", inputs = [
+  {{ name = "x", shape = [1, 3], min = -100.0, max = 100.0 }},
+] }}
+
+[files]
+model = "model.onnx"
+
+[input]
+type = "tensor"
+max_bytes = 1000
+
+[[input.examples]]
+title = "Ones"
+value = [[1.0, 1.0, 1.0]]
+label = "yes"
+
+[output]
+type = "classification"
+labels = ["no", "yes"]
+unit = "logit"
+
+[price]
+amount = "0.25"
+currency = "USDC"
+
+[proof]
+system = "{system}"
+input_visibility = "public"
+
+[revenue]
+developer_bps = 7000
+platform_bps = 3000
+"""
+
+
+@dataclass
+class Bought:
+    """One paid call of the buyer. `ends` are the states in which it may end."""
+
+    model: str
+    body: bytes
+    payment: Authorization
+    header: str
+    job: Digest
+    ends: frozenset[str]
+    state: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class KillMarket:
+    """A devnet of its own, a model, and a deployment over a database."""
+
+    def __init__(self, name: str, devnet: DevnetInfo, deployment: Deployment) -> None:
+        self.name = name
+        self.devnet = devnet
+        self.deployment = deployment
+        self.bought: list[Bought] = []
+        self.kills = 0
+        self._http = httpx.Client(timeout=20)
+        self._number = 0
+
+    # -- the buyer ----------------------------------------------------------------------------
+
+    def buy(
+        self,
+        mood: float = 1.0,
+        *,
+        ends: str = "done",
+        model: str = "tiny",
+        valid_s: int = 1000,
+    ) -> Bought:
+        """A signed payment for a fresh request, not sent yet."""
+        self._number += 1
+        body = b'{"input": [[%f, %f, 3.0]]}' % (mood, self._number / 100)
+        url = f"{self.deployment.url}/v1/models/{model}/infer"
+        self.deployment.revive()
+        answer = self._http.post(url, content=body, headers=JSON)
+        if answer.status_code != 402:
+            raise AssertionError(f"{answer.status_code}: {answer.text}")
+        challenge = read_challenge(answer.headers["PAYMENT-REQUIRED"])
+        buyer, salt = self.devnet.accounts.buyer, os.urandom(32)
+        asset = challenge.quote.price.asset
+        unsigned = Authorization(
+            asset=asset,
+            payer=buyer.address,
+            payee=challenge.quote.payee,
+            amount=challenge.quote.price.amount,
+            valid_after=0,
+            valid_before=int(time.time()) + valid_s,
+            nonce=bound_nonce(challenge.request, salt),
+            signature=b"",
+        )
+        payment = replace(unsigned, signature=buyer.sign(authorization_digest(unsigned)))
+        request = request_digest("POST", f"/v1/models/{model}/infer", body)
+        nonce_salt = Digest(salt)
+        job = job_id(
+            asset.network, asset.address, payment.payer, payment.nonce, request, nonce_salt
+        )
+        header = encode_header(payment_payload(challenge, payment, salt))
+        bought = Bought(model, body, payment, header, job, frozenset(ends.split("/")))
+        self.bought.append(bought)
+        return bought
+
+    def send(self, bought: Bought) -> str:
+        """The job's state after sending the payment once; empty where nobody answered."""
+        headers = {**JSON, "PAYMENT-SIGNATURE": bought.header, "Prefer": "respond-async"}
+        url = f"{self.deployment.url}/v1/models/{bought.model}/infer"
+        return self._told(bought, "POST", url, content=bought.body, headers=headers)
+
+    def ask(self, bought: Bought) -> str:
+        """The job's state; empty where nobody answered, or nobody knows the job."""
+        return self._told(bought, "GET", f"{self.deployment.url}/v1/jobs/{bought.job.hex}")
+
+    def cancel(self, bought: Bought) -> str:
+        """The job's state after its payer cancelled it."""
+        before = int(time.time()) + 600
+        signature = self.devnet.accounts.buyer.sign(cancellation_digest(bought.job, before))
+        url = f"{self.deployment.url}/v1/jobs/{bought.job.hex}/cancel"
+        body = {"before": before, "signature": "0x" + signature.hex()}
+        return self._told(bought, "POST", url, json=body)
+
+    def _told(self, bought: Bought, method: str, url: str, **more: Any) -> str:
+        try:
+            answer = self._http.request(method, url, **more)
+        except httpx.TransportError:
+            return ""
+        told = answer.json()
+        if "state" in told:
+            if told["job_id"] != bought.job.hex:
+                raise AssertionError(f"{told['job_id']} instead of {bought.job}")
+            bought.state, bought.facts = told["state"], told
+            return bought.state
+        facts = told.get("error", {}).get("facts", {})
+        bought.facts = told
+        bought.state = str(facts.get("state", "")) if "job_id" in facts else ""
+        return bought.state
+
+    def bring_to_end(self, bought: Bought, *, keep_dead: tuple[str, ...] = ()) -> None:
+        """Revives what is dead, but for some, until the job is over. Raises: AssertionError."""
+        if not self.until(
+            lambda: (self.ask(bought) or self.send(bought)) in OVER, keep_dead=keep_dead
+        ):
+            raise AssertionError(
+                f"{self.name}: job {bought.job} hangs in {bought.state or bought.facts}; "
+                f"see {self.deployment.log}"
+            )
+
+    def until(self, holds: Callable[[], bool], *, keep_dead: tuple[str, ...] = ()) -> bool:
+        """Whether it held in time, while what is dead is revived again and again."""
+        roles = [role for role in self.deployment.roles if role not in keep_dead]
+        end = time.monotonic() + END_S
+        while time.monotonic() < end:
+            self.deployment.revive(*roles)
+            if holds():
+                return True
+            time.sleep(0.03)
+        return False
+
+    def wait_for(self, bought: Bought, *states: str, limit_s: float = 20.0) -> None:
+        """Returns when the job is in one of the states, or a process died."""
+        end = time.monotonic() + limit_s
+        while time.monotonic() < end and self.deployment.whole:
+            if self.ask(bought) in states:
+                return
+            time.sleep(0.03)
+
+    def wait_for_death(self, limit_s: float = 20.0) -> bool:
+        """Whether a process came to the armed boundary in this time."""
+        end = time.monotonic() + limit_s
+        while time.monotonic() < end:
+            if self.deployment.fired and not self.deployment.whole:
+                return True
+            time.sleep(0.01)
+        return False
+
+    def arm(self, boundary: Boundary | None) -> None:
+        if boundary is None:
+            self.deployment.disarm()
+        else:
+            self.deployment.arm(boundary)
+
+    # -- the chain ----------------------------------------------------------------------------
+
+    def chain(self, method: str, *params: object) -> Any:
+        """What the node answers."""
+        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+        answer = self._http.post(self.devnet.rpc_url, json=call).json()
+        if "error" in answer:
+            raise AssertionError(answer["error"])
+        return answer["result"]
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The chain takes transactions and makes no block."""
+        self.chain("evm_setAutomine", False)
+        try:
+            yield
+        finally:
+            self.chain("evm_setAutomine", True)
+            self.chain("evm_mine")
+
+    def spend_number(self) -> None:
+        """Another program uses the gateway's key once: its next number is spent."""
+        gateway = self.devnet.accounts.gateway.address.hex
+        self.chain("eth_sendTransaction", {"from": gateway, "to": gateway, "value": "0x0"})
+
+    def balance(self, holder: Any) -> int:
+        data = "0x70a08231" + holder.raw.rjust(32, b"\0").hex()
+        token = self.devnet.token.address.hex
+        return int(self.chain("eth_call", {"to": token, "data": data}, "latest"), 16)
+
+    def _logs(self, event: str) -> list[dict[str, Any]]:
+        topic = "0x" + keccak256(event.encode()).hex()
+        wanted = {
+            "fromBlock": "0x0",
+            "toBlock": "latest",
+            "address": self.devnet.token.address.hex,
+            "topics": [topic],
+        }
+        logs: list[dict[str, Any]] = self.chain("eth_getLogs", wanted)
+        return logs
+
+    # -- the books ----------------------------------------------------------------------------
+
+    def check_books(self, funds: int) -> Counter[str]:
+        """How many jobs ended how, once every promise was found kept. Raises: AssertionError.
+
+        Each job ended in a state that it may end in; each authorization was used once, or never
+        where the job is void; each refunded job has one refund, and there is no other; balances
+        agree to the atomic unit; each answer's receipt verifies; no proof that was kept was made
+        again.
+        """
+        used = Counter(log["topics"][2] for log in self._logs("AuthorizationUsed(address,bytes32)"))
+        buyer, gateway = self.devnet.accounts.buyer.address, self.devnet.accounts.gateway.address
+        ends: Counter[str] = Counter()
+        refunds: list[str] = []
+        for bought in self.bought:
+            state = self.ask(bought)
+            _require(state in bought.ends, f"job {bought.job} ended as {state or bought.facts}")
+            ends[state] += 1
+            times = used.pop(bought.payment.nonce.hex, 0)
+            _require(times == (state != "void"), f"job {bought.job}: {state}, used {times} times")
+            if state == "refunded":
+                refunds.append(bought.facts["refund"]["transaction"])
+            if state == "done":
+                self._check_receipt(bought)
+        _require(not used, f"authorizations that no job has: {used}")
+        _require(len(set(refunds)) == ends["refunded"], "one refund for two jobs")
+        paid_back = Counter(
+            log["transactionHash"]
+            for log in self._logs("Transfer(address,address,uint256)")
+            if log["topics"][1:] == [_word(gateway), _word(buyer)]
+        )
+        _require(paid_back == Counter(refunds), f"refunds on the chain: {paid_back}")
+        spent = ends["done"] * PRICE
+        _require(self.balance(buyer) == funds - spent, "the buyer's balance is wrong")
+        _require(self.balance(gateway) == funds + spent, "the gateway's balance is wrong")
+        self._check_proofs()
+        return ends
+
+    def _check_receipt(self, bought: Bought) -> None:
+        url = self.deployment.url + bought.facts["links"]["receipt"]
+        data = self._http.get(url, params={"attach": "true"}).content
+        tools = Tools(_checker, request_tensors)
+        verified = verify_receipt(data, Policy(minimum_assurance=Assurance.COMMITMENT), tools)
+        _require(verified.receipt.statement.job_id == bought.job, "a receipt of another job")
+
+    def _check_proofs(self) -> None:
+        kept: set[str] = set()
+        for passage in self.deployment.trace():
+            if passage.boundary == "orders.checkpoint:after" and passage.detail == "KeptProof":
+                kept.add(passage.job)
+            again = passage.boundary == "system.prove:before" and passage.job in kept
+            _require(not again, f"the kept proof of job {passage.job} was made again")
+
+    def proofs_of(self, bought: Bought) -> int:
+        """How often a proof of this job was begun."""
+        begun = [p for p in self.deployment.trace() if p.boundary == "system.prove:before"]
+        return sum(p.job == bought.job.hex for p in begun)
+
+
+@contextmanager
+def open_market(
+    name: str,
+    folder: Path,
+    database_url: str | None,
+    nursery: Nursery | None,
+    *,
+    workers: int = 0,
+    ezkl: bool = False,
+    **settings: object,
+) -> Iterator[KillMarket]:
+    """A market whose processes run. Without a database's address it has a SQLite file."""
+    with ExitStack() as stack:
+        devnet = stack.enter_context(Devnet()).info
+        environment = _environment(devnet, folder / "data", database_url, settings)
+        models = [("tiny", "toy")] + ([("tiny-real", "ezkl")] if ezkl else [])
+        given = {k.removeprefix("INFERPROOF_").lower(): v for k, v in environment.items()}
+        for model, system in models:
+            _install(Settings.load(**given), folder / model, model, system, devnet)
+        deployment = Deployment(folder / "run", environment, workers=workers, nursery=nursery)
+        yield KillMarket(name, devnet, stack.enter_context(deployment))
+
+
+def _environment(
+    devnet: DevnetInfo, data: Path, database_url: str | None, more: dict[str, object]
+) -> dict[str, str]:
+    values: dict[str, object] = {
+        "host": "127.0.0.1",
+        "port": 0,
+        "data_dir": data,
+        "rpc_url": devnet.rpc_url,
+        "chain_id": devnet.chain_id,
+        "token_address": devnet.token.address.hex,
+        "token_symbol": devnet.token.symbol,
+        "token_name": devnet.token.domain_name,
+        "token_version": devnet.token.domain_version,
+        "gateway_key": devnet.accounts.gateway.secret().hex(),
+        "settle_margin_s": 1,
+        "lease_s": 1,
+        "shutdown_s": 5,
+        **({"database_url": database_url} if database_url else {}),
+        **more,
+    }
+    return {f"INFERPROOF_{name.upper()}": str(value) for name, value in values.items()}
+
+
+def _install(settings: Settings, folder: Path, name: str, system: str, devnet: DevnetInfo) -> None:
+    folder.mkdir(parents=True)
+    weights = np.array([[-1.0, 2.0], [0.5, 0.25], [0.0, 1.0]], dtype=np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["logits"])],
+        "tiny",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 2])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(
+        helper.make_model(graph, opset_imports=opsets, ir_version=8), str(folder / "model.onnx")
+    )
+    (folder / "card.toml").write_text(CARD.format(name=name, system=system))
+    card = load_card(folder)
+    pool = WorkerPool(1)
+    try:
+        prover = ToySystem(ACKNOWLEDGEMENT) if system == "toy" else get_system(system, pool)
+        prover.compile(
+            CompileRequest(
+                model=card.model_path,
+                calibration={"x": np.full((4, 1, 3), 3.0, dtype=np.float32)},
+                out=folder / "compiled",
+                preprocessing=load_preprocessing(card.preprocessing, card.folder).canonical(),
+            )
+        )
+    finally:
+        pool.close()
+    asyncio.run(
+        install_model(
+            settings,
+            folder,
+            folder / "compiled",
+            key=devnet.accounts.provider,
+            more_systems={"toy": ToySystem(ACKNOWLEDGEMENT)},
+        )
+    )
+
+
+def _checker(name: str) -> Any:
+    return ToySystem(ACKNOWLEDGEMENT) if name == "toy" else get_system(name)
+
+
+def _word(address: Any) -> str:
+    return "0x" + address.raw.rjust(32, b"\0").hex()
+
+
+def _require(holds: bool, problem: str) -> None:
+    if not holds:
+        raise AssertionError(problem)

@@ -1,0 +1,55 @@
+"""Rows that a unique key forbids are left out, and told apart from those that went in."""
+
+import pytest
+from order_book_suite import order
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from inferproof.storage.db.codec import reservation_values
+from inferproof.storage.db.dialect import insert_new
+from inferproof.storage.db.tables import payment_reservations
+from inferproof.testing.memory_store import Stores
+
+PAYMENTS = payment_reservations
+
+
+async def inserted(stores: Stores, *rows: dict[str, object]) -> set[str]:
+    async def change(connection: AsyncConnection) -> set[str]:
+        return await insert_new(connection, PAYMENTS, rows, returning="job_id")
+
+    return await stores.database.write(change)
+
+
+def row(number: int, **changes: object) -> dict[str, object]:
+    return {**reservation_values(order(number)), **changes}
+
+
+@pytest.mark.parametrize("before", [(), (0, 1, 2)])
+async def test_all_that_are_new(stores: Stores, before: tuple[int, ...]) -> None:
+    if before:
+        await inserted(stores, *map(row, before))
+    assert await inserted(stores, row(3), row(4)) == {row(3)["job_id"], row(4)["job_id"]}
+
+
+async def test_none_is_new(stores: Stores) -> None:
+    await inserted(stores, row(0), row(1))
+    assert await inserted(stores, row(1), row(0)) == set()
+
+
+async def test_the_same_payment_again_is_not_new(stores: Stores) -> None:
+    await inserted(stores, row(0), row(1))
+    mixed = [row(1), row(2), row(0, job_id="another"), row(3), row(3), row(3, job_id="third")]
+    assert await inserted(stores, *mixed) == {row(2)["job_id"], row(3)["job_id"]}
+    found = await stores.database.read(lambda c: c.scalars(select(PAYMENTS.c.job_id)))
+    assert sorted(job.hex for job in found) == sorted(str(row(n)["job_id"]) for n in range(4))
+
+
+async def test_a_payment_id_is_a_key_too(stores: Stores) -> None:
+    first = await inserted(stores, row(0, payment_id="a"), row(1, payment_id="a"), row(2))
+    assert first == {row(0)["job_id"], row(2)["job_id"]}
+
+
+async def test_one_statement_at_any_size(stores: Stores) -> None:
+    for count, first in ((1, 0), (7, 1), (256, 8)):
+        rows = [row(n) for n in range(first, first + count)]
+        assert await inserted(stores, *rows) == {r["job_id"] for r in rows}
