@@ -82,10 +82,11 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres(postgres_url: str) -> Iterator[Databases]:
-    """Databases on that server, dropped when the session ends."""
+    """Databases on that server, dropped when the session ends, or gone with our own server."""
     databases = Databases(postgres_url)
     yield databases
-    databases.drop_all()
+    if os.environ.get(NAMED):
+        databases.drop_all()
 
 
 @pytest.fixture

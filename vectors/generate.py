@@ -45,6 +45,7 @@ from inferproof.protocol.proof_file import decode_proof_file, statement_json
 from inferproof.protocol.quote import QUOTE, asset_json, quote_digest, quote_json
 from inferproof.protocol.receipt import (
     RECEIPT,
+    TRANSFER_RECEIPT,
     authorization_json,
     encode_receipt_file,
     receipt_digest,
@@ -52,6 +53,7 @@ from inferproof.protocol.receipt import (
 )
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.statement import STATEMENT, statement_digest
+from inferproof.protocol.transfer import TRANSFER_CLAIM, claim_digest, claim_job_id
 from inferproof.protocol.verifier_bundle import (
     encode_bundle,
     parts_json,
@@ -69,6 +71,7 @@ from inferproof.testing.samples import (
     PAYER,
     SALT,
     Sample,
+    TransferSample,
     sample_bundle,
     sample_preprocess,
     sample_receipt_file,
@@ -438,6 +441,62 @@ def receipts() -> JsonObject:
     }
 
 
+def transfer_claims() -> JsonObject:
+    entries = []
+    for description, sample in (
+        ("any log of the transaction: 2^64 - 1 in the struct", TransferSample()),
+        ("log 3 of the transaction", TransferSample(named=True)),
+    ):
+        claim = sample.claim()
+        entries.append(
+            {
+                "description": description,
+                "claim": {
+                    "network": claim.asset.network.caip2,
+                    "token": claim.asset.address.hex,
+                    "payer": claim.payer.hex,
+                    "payee": claim.payee.hex,
+                    "transaction": claim.transaction.hex,
+                    "logIndex": claim.log_index,
+                    "requestDigest": claim.request.hex,
+                    "salt": claim.salt.hex,
+                },
+                "digest": claim_digest(claim).hex,
+                "signature": _hex(claim.signature),
+                "jobId": claim_job_id(claim).hex,
+            }
+        )
+    return {
+        "domainSeparator": INFERPROOF_DOMAIN.hex,
+        **_types(TRANSFER_CLAIM),
+        "key": _key("payer", PAYER),
+        "claims": entries,
+    }
+
+
+def transfer_receipts() -> JsonObject:
+    entries = []
+    for description, sample in (
+        ("paid by an earlier transfer, whose log the gateway chose", TransferSample()),
+        ("paid by an earlier transfer, whose log the payer named", TransferSample(named=True)),
+    ):
+        file = sample_receipt_file(sample)
+        entries.append(
+            {
+                "description": description,
+                "receipt": receipt_json(file.receipt),
+                "digest": receipt_digest(file.receipt).hex,
+                "signature": _hex(file.signature),
+            }
+        )
+    return {
+        "domainSeparator": INFERPROOF_DOMAIN.hex,
+        **_types(TRANSFER_RECEIPT),
+        "key": _key("gateway", GATEWAY),
+        "receipts": entries,
+    }
+
+
 def documents() -> list[JsonObject]:
     return [
         {"description": d, "text": data.decode("ascii")}
@@ -462,6 +521,8 @@ FILES = {
     "quote.json": quotes,
     "authorization.json": authorizations,
     "receipt.json": receipts,
+    "transfer_claim.json": transfer_claims,
+    "transfer_receipt.json": transfer_receipts,
     "documents.json": documents,
 }
 

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import ipaddress
 import os
+import random
 import shlex
 import time
 import tomllib
@@ -32,6 +33,8 @@ from inferproof.chain.accounts import DirectSettlement, SettlementAccount
 from inferproof.chain.books import TokenBooks
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
+from inferproof.chain.transfers import TransactionReader
+from inferproof.delivery.http import WebhookSender
 from inferproof.errors import (
     Misconfigured,
     Reason,
@@ -57,8 +60,15 @@ from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
 from inferproof.services.books.service import Bookkeeper
 from inferproof.services.catalog import Catalog
-from inferproof.services.gateway.base import CancelPolicy, Gateway, GatewaySettings, ModelView
+from inferproof.services.gateway.base import (
+    CancelPolicy,
+    Gateway,
+    GatewaySettings,
+    ModelView,
+    TransferTerms,
+)
 from inferproof.services.gateway.intake import Intake
+from inferproof.services.gateway.redemption import Redemption
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.service import GatewayService
 from inferproof.services.gateway.submission import build_submission
@@ -66,6 +76,7 @@ from inferproof.services.heart import Heart
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.limits.keys import ApiKeys
 from inferproof.services.limits.service import Limits, Policy
+from inferproof.services.notifier.service import Notifier, NotifierSettings
 from inferproof.services.settler.service import Settler, SettlerSettings
 from inferproof.services.worker.compute import Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
@@ -76,6 +87,7 @@ from inferproof.storage.base import OrderBook
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.db.api_keys import SqlApiKeys
 from inferproof.storage.db.books import SqlBookRows
+from inferproof.storage.db.deliveries import SqlDeliveries
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.models import SqlModelStore
 from inferproof.storage.db.orders import SqlOrderBook
@@ -177,11 +189,16 @@ async def build(
             longest_payment_s=2 * settings.payment_timeout_s,
             queue_limit=settings.queue_limit,
             deadline_s=settings.deadline_s,
+            transfers=_transfer_terms(settings),
             cancel=CancelPolicy(settings.cancel),
             queue_share=settings.queue_share,
+            private_webhooks=settings.webhook_private,
         )
         limits = await _limits(settings, stores, metrics, stack)
-        gateway = _gateway(stores, systems, checkers, account, key, terms, metrics, bell, limits)
+        reader = watch("transactions", TransactionReader(token))
+        gateway = _gateway(
+            stores, systems, checkers, account, reader, key, terms, metrics, bell, limits
+        )
         settler = Settler(
             orders=stores.orders,
             chain=account,
@@ -192,10 +209,12 @@ async def build(
             turn=stores.database.turn(f"settler of {account.sender} on {token.asset.network}"),
             heart=hearts["settler"],
         )
+        notifier = _notifier(settings, stores, key, metrics, stack)
         gauges = Gauges(metrics, stores.orders.figures, account.holdings, _clock)
         tasks = {
             "settler": _started(settler.run(), "settler", stack),
             "gauges": _started(gauges.watch(), "gauges", stack),
+            "notifier": _started(notifier.run(), "notifier", stack),
         }
         if settings.workers:
             worker = _worker(settings, stores, systems, key, metrics, bell, hearts["worker"])
@@ -273,6 +292,8 @@ async def build_worker(
     Raises: Misconfigured; Unavailable when the database does not answer; MissingPart.
     """
     async with AsyncExitStack() as stack:
+        if settings.workers == 0:  # what a gateway is told that leaves the work to this one
+            settings = settings.model_copy(update={"workers": 1})
         key = settings.signing_key()
         stores = await stack.enter_async_context(open_stores(settings, watch))
         systems = _systems(settings, stack, more_systems or {}, watch)
@@ -460,6 +481,12 @@ def _checkers(systems: Systems, stack: AsyncExitStack) -> Callable[[str], ProofC
     return find
 
 
+def _transfer_terms(settings: Settings) -> TransferTerms | None:
+    if not settings.transfer_payments:
+        return None
+    return TransferTerms(settings.transfer_confirmations, settings.transfer_max_age_s)
+
+
 def _registry(stores: Stores, systems: Systems, terms: GatewaySettings) -> Registry:
     return Registry(
         models=stores.models,
@@ -477,20 +504,35 @@ def _gateway(
     systems: Systems,
     checkers: Callable[[str], ProofChecker],
     account: SettlementAccount,
+    reader: TransactionReader,
     key: SigningKey,
     terms: GatewaySettings,
     metrics: Metrics,
     bell: Bell,
     limits: OrderLimits,
 ) -> Gateway:
+    intake = Intake(
+        orders=stores.orders,
+        catalog=stores.catalog,
+        chain=account,
+        check=check_request,
+        key=key,
+        settings=terms,
+        clock=_clock,
+        entropy=os.urandom,
+        metrics=metrics,
+        bell=bell,
+        limits=limits,
+    )
     return GatewayService(
         registry=_registry(stores, systems, terms),
-        intake=Intake(
+        intake=intake,
+        redemption=Redemption(
+            intake=intake,
             orders=stores.orders,
             catalog=stores.catalog,
-            chain=account,
-            check=check_request,
-            key=key,
+            chain=reader,
+            gateway=key.address,
             settings=terms,
             clock=_clock,
             entropy=os.urandom,
@@ -529,6 +571,23 @@ async def _limits(
         orders=settings.rate(settings.rate_orders),
     )
     return Limits(limiter, ApiKeys(stores.api_keys), policy, metrics.refused)
+
+
+def _notifier(
+    settings: Settings, stores: Stores, key: SigningKey, metrics: Metrics, stack: AsyncExitStack
+) -> Notifier:
+    sender = WebhookSender(private=settings.webhook_private)
+    stack.push_async_callback(sender.aclose)
+    return Notifier(
+        deliveries=SqlDeliveries(stores.database),
+        sender=sender,
+        key=key,
+        settings=NotifierSettings(attempts=settings.webhook_attempts),
+        clock=_clock,
+        chance=random.random,
+        metrics=metrics,
+        turn=stores.database.turn(f"notifier of {key.address}"),
+    )
 
 
 def _facilitator(settings: Settings, token: TokenChain, own: Address) -> Facilitator | None:

@@ -280,6 +280,7 @@ class Reason(Enum):
     )
     TX_REFUSED = "the chain refuses the transaction: {why}"
     TX_NOT_MINED = "transaction {tx} is not in a block after {seconds} seconds"
+    CHAIN_CHANGED = "the block that held transaction {tx} was replaced while it was looked at"
     TX_NOT_CONFIRMED = "transaction {tx} is {got} blocks deep, {needed} are required"
     TX_REVERTED = "transaction {tx} was included in block {block} and reverted"
     TOKEN_DOMAIN_MISMATCH = (
@@ -322,6 +323,9 @@ class Reason(Enum):
         "expected {expected}"
     )
     RECEIPT_NONCE = "the payment's nonce is not made of the request and the salt in the receipt"
+    RECEIPT_TRANSFER = (
+        "the payment is a transfer of transaction {expected}, the settlement says {state} in {got}"
+    )
     RECEIPT_TIMES = (
         "no order fits the receipt's times: quote and payment hold from {earliest}, "
         "and no later than {latest}"
@@ -417,6 +421,14 @@ class Reason(Enum):
         "the database address cannot be used: {problem}; write "
         "postgresql+asyncpg://user:password@host/name or sqlite+aiosqlite:///path"
     )
+    DATABASE_RESTORING = (
+        "a restore of this database has not ended; run inferproof restore again with its backup"
+    )
+    BACKUP_DAMAGED = "{path} is no whole backup: {why}"
+    NOTHING_TO_BACK_UP = "there is no gateway's data in {what}"
+    RESTORE_NOT_EMPTY = (
+        "the database holds rows already; a restore needs an empty one, so name another"
+    )
     DATABASE_NEWER = (
         "the database is of schema {got}, which this version does not know; run a newer version"
     )
@@ -463,6 +475,45 @@ class Reason(Enum):
     SETTLEMENT_CANCELLED = "the payer cancelled the authorization before it settled"
     SETTLEMENT_EXPIRED = "the authorization ended at {valid_before} before it was sent"
 
+    # -- payment by an earlier transfer (protocol/transfer.py, services/gateway/redemption.py) ---
+    TRANSFERS_CLOSED = "this gateway takes no payment by earlier transfer; sign an authorization"
+    TRANSFER_HEADER_MALFORMED = "the Inferproof-Transfer header is not a transfer claim: {problem}"
+    PAYMENT_TWICE = (
+        "the request carries both PAYMENT-SIGNATURE and Inferproof-Transfer; send one of them"
+    )
+    CLAIM_SIGNATURE = "the transfer claim is not signed by its payer {payer}"
+    CLAIM_OTHER_REQUEST = "the transfer claim is for request {got}, this is request {expected}"
+    TX_NOT_FOUND = (
+        "no block of {network} holds transaction {tx}; check its hash and its network, or send "
+        "the same again once it is included"
+    )
+    TX_FAILED = "transaction {tx} failed in block {block}; it moved nothing"
+    INSUFFICIENT_CONFIRMATIONS = (
+        "transaction {tx} is {got} blocks deep, {needed} are required; send the same again later"
+    )
+    TRANSFER_TOO_OLD = (
+        "the transfer is of {at}, more than {longest} seconds before {now}; ask the payee for it"
+    )
+    NO_TRANSFER_EVENT = (
+        "in {where} of transaction {tx} there is no transfer of token {token} by {payer}; what an "
+        "authorization moved does not count"
+    )
+    WRONG_RECIPIENT = "the transfer in transaction {tx} went to {got}, the payee is {expected}"
+    INSUFFICIENT_AMOUNT = (
+        "the transfer is of {got} {symbol}, the price is {expected} {symbol}; several transfers "
+        "are not added up"
+    )
+    PAYMENT_ALREADY_USED = (
+        "the transfer in {where} of transaction {tx} already pays for another call; pay for this "
+        "one with another"
+    )
+    VERIFICATION_ERROR = (
+        "transaction {tx} cannot be looked at now; nothing was spent, send the same again: {why}"
+    )
+    TRANSFER_NOT_ON_CHAIN = (
+        "log {log} of transaction {tx} does not move {value} from {payer} to {payee}"
+    )
+
     # -- the books (services/books/, chain/books.py) --------------------------------------------
     BOOKS_NO_STATE = (
         "the node cannot tell what {account} held after block {block}: {why}; name a node that "
@@ -484,6 +535,20 @@ class Reason(Enum):
         "the Idempotency-Key {key} is not the payment's own identifier {payment_id}; "
         "send the same one twice, or one of them"
     )
+    WEBHOOK_URL = "the webhook's address cannot be used: {problem}"
+    WEBHOOK_OTHER = (
+        "this payment's job was ordered with another webhook, or with none; "
+        "a repeated request cannot change it"
+    )
+    WEBHOOK_ADDRESS = "the webhook's host {host} is at {address}, which is not a public address"
+    WEBHOOK_UNREACHABLE = "the webhook's receiver does not answer: {why}"
+    WEBHOOK_MALFORMED = "the webhook cannot be read: {problem}"
+    WEBHOOK_STALE = (
+        "the webhook was signed at {at}, it is {now}; at most {limit} seconds may lie between"
+    )
+    WEBHOOK_SIGNATURE = "the webhook is not signed by gateway {gateway}"
+    DELIVERY_UNKNOWN = "there is no webhook delivery {number}"
+    DELIVERY_NOT_DEAD = "webhook delivery {number} is {state}; only a dead one is tried again"
     CANCEL_RUNNING = "job {job} is being computed; this gateway cancels only jobs that wait"
 
     # -- x402 on the wire (payments/x402/) ------------------------------------------------------

@@ -267,6 +267,25 @@ class Settings(BaseSettings):
     confirmations: int = Field(
         1, ge=1, le=1000, description="Blocks, its own included, that make a settlement final."
     )
+    transfer_payments: bool = Field(
+        True,
+        description=(
+            "Whether a transfer that the payer made before can pay for a call. Its payee must "
+            "receive money for nothing else."
+        ),
+    )
+    transfer_confirmations: int = Field(
+        3,
+        ge=1,
+        le=1000,
+        description="Blocks, its own included, that make a transfer made before final.",
+    )
+    transfer_max_age_s: int = Field(
+        86_400,
+        ge=60,
+        le=2**31,
+        description="How long ago a transfer that pays for a call may have been made.",
+    )
     body_limit_bytes: int = Field(
         8 * MIB, ge=1024, le=64 * MIB, description="Largest request body."
     )
@@ -357,6 +376,19 @@ class Settings(BaseSettings):
         ge=0,
         le=100_000,
         description="Most event streams of jobs that are open at once; of one job at most four.",
+    )
+    webhook_private: bool = Field(
+        False,
+        description=(
+            "Whether webhooks may be plain http and lead to this machine or a private network. "
+            "For development: it lets buyers reach what the gateway reaches."
+        ),
+    )
+    webhook_attempts: int = Field(
+        12,
+        ge=1,
+        le=100,
+        description="How often a webhook is tried before it is dead; twelve take three hours.",
     )
     shutdown_s: float = Field(
         30.0,

@@ -14,8 +14,9 @@ from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.proof_file import FORMAT as PROOF_FORMAT
 from inferproof.protocol.quote import QUOTE
 from inferproof.protocol.receipt import FORMAT as RECEIPT_FORMAT
-from inferproof.protocol.receipt import RECEIPT, SETTLEMENT
+from inferproof.protocol.receipt import RECEIPT, SETTLEMENT, TRANSFER_RECEIPT
 from inferproof.protocol.statement import STATEMENT
+from inferproof.protocol.transfer import TRANSFER_CLAIM
 from inferproof.protocol.verifier_bundle import FORMAT as BUNDLE_FORMAT
 from inferproof.testing.samples import SETTLED, sample_bundle
 from inferproof.types.payment import Settlement, SettlementState
@@ -27,12 +28,16 @@ from inferproof.verify import receipt as verify_receipt_module
 ROOT = Path(__file__).resolve().parents[2]
 STATEMENT_MD = (ROOT / "specs/statement.md").read_text(encoding="utf-8")
 RECEIPT_MD = (ROOT / "specs/receipt.md").read_text(encoding="utf-8")
-BOTH = STATEMENT_MD + RECEIPT_MD
+TRANSFER_MD = (ROOT / "specs/transfer.md").read_text(encoding="utf-8")
+BOTH = STATEMENT_MD + RECEIPT_MD + TRANSFER_MD
 TYPES = dict(re.findall(r"```eip712 (\w+)\n(.+)\n```", BOTH))
-STRUCTS = [STATEMENT, QUOTE, TRANSFER_WITH_AUTHORIZATION, SETTLEMENT, RECEIPT]
+STRUCTS = [
+    *(STATEMENT, QUOTE, TRANSFER_WITH_AUTHORIZATION, SETTLEMENT, RECEIPT),
+    *(TRANSFER_CLAIM, TRANSFER_RECEIPT),
+]
 PREFIXES = (
     *("JSON", "FIELD", "DOCUMENT", "ARTIFACT", "PROOF", "QUOTE", "PAYMENT", "RECEIPT"),
-    *("POLICY", "SIGNATURE", "NETWORK", "MISSING"),
+    *("POLICY", "SIGNATURE", "NETWORK", "MISSING", "CLAIM", "TX", "TRANSFER", "TRANSFERS"),
 )
 ALL_PARTS = [
     sample_bundle(system=system, visibility=visibility, setup=setup, srs=b"srs").parts
@@ -113,8 +118,8 @@ def test_every_claim_stands_in_the_table_word_by_word(parts: ModelParts) -> None
             name = cells[0].strip("`") or name
             rows.setdefault(name, []).append(cells[2:])
     for settlement in (SETTLED, Settlement(SettlementState.PENDING)):
-        for bound in (True, False):
-            claims = derive_claims(parts, settlement, request_bound=bound)
+        for bound, transfer in ((True, False), (False, False), (True, True)):
+            claims = derive_claims(parts, settlement, request_bound=bound, transfer=transfer)
             assert [c.name for c in claims] == list(rows)
             for claim in claims:
                 reason = (

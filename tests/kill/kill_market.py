@@ -322,7 +322,7 @@ class KillMarket:
         data = self._http.get(url, params={"attach": "true"}).content
         tools = Tools(_checker, request_tensors)
         verified = verify_receipt(data, Policy(minimum_assurance=Assurance.COMMITMENT), tools)
-        _require(verified.receipt.statement.job_id == bought.job, "a receipt of another job")
+        _require(verified.proof.statement.job_id == bought.job, "a receipt of another job")
 
     def _check_proofs(self) -> None:
         kept: set[str] = set()

@@ -19,8 +19,10 @@ from inferproof.errors import (
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.lifecycle import RESERVE, TRANSITIONS, Transition
 from inferproof.protocol.quote import quote_digest
+from inferproof.protocol.transfer import claim_job_id
 from inferproof.storage.base import (
     Answer,
+    DeliveryState,
     Failure,
     Job,
     JobEvent,
@@ -36,16 +38,18 @@ from inferproof.storage.base import (
     RefundState,
     Reservation,
 )
+from inferproof.testing.memory_store import Stores
 from inferproof.testing.rejections import rejects
-from inferproof.testing.samples import GATEWAY, Sample
+from inferproof.testing.samples import GATEWAY, Sample, TransferSample
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import MAX_AMOUNT, Money, Network
-from inferproof.types.payment import SettlementState
+from inferproof.types.payment import Settlement, SettlementState, TransferPayment
 from inferproof.types.receipt import StageTime
 from inferproof.types.tensor import FixedTensor
 
 SENDER = GATEWAY.address
+URL = "https://buyer.example/hook"
 SAMPLE = Sample()
 NETWORK = SAMPLE.payment().asset.network
 WHY = Failure("INPUT_NOT_FINITE", "input x holds a NaN or an infinity", {"name": "x"})
@@ -324,6 +328,109 @@ class TestReserving:
             await orders.void(digest("x"), WHY, now=1)
 
 
+def redeemed(number: int = 0, *, log_index: int = 0, named: bool = False, **changes: Any) -> Order:
+    """An order that a transfer pays for; the number makes its claim another."""
+    sample = TransferSample(
+        nonce_salt=digest(f"salt {number}").raw, log_index=log_index, named=named, amount=300_000
+    )
+    payment = sample.payment()
+    assert isinstance(payment, TransferPayment)
+    made = order(
+        number,
+        job_id=claim_job_id(payment.claim),
+        payment=payment,
+        nonce_salt=payment.claim.salt,
+        first_block=42,
+    )
+    return replace(made, **changes)
+
+
+class TestRedeeming:
+    @pytest.mark.parametrize("named", [True, False])
+    async def test_it_is_settled_and_queued(self, orders: OrderBook, named: bool) -> None:
+        made = redeemed(log_index=5, named=named)
+        reservation = await orders.redeem(made)
+        job = reservation.job
+        assert (reservation.outcome, job.state) == (Outcome.NEW, JobState.QUEUED)
+        assert isinstance(made.payment, TransferPayment)
+        tx = made.payment.claim.transaction
+        assert job.settlement == Settlement(SettlementState.SETTLED, tx, 42)
+        assert (job.order, await orders.job(made.job_id)) == (made, job)
+        assert await orders.find_payment(made.payment) == job
+        assert path(await orders.events(made.job_id)) == [("redeem", JobState.QUEUED)]
+        claimed = await orders.claim(now=9, lease_until=39)
+        assert claimed is not None
+        assert claimed.order == made
+
+    async def test_the_same_claim_is_the_same_job(self, orders: OrderBook) -> None:
+        first = await orders.redeem(redeemed())
+        again = await orders.redeem(redeemed(salt=b"\x01" * 32, created_at=9))
+        assert (again.outcome, again.job) == (Outcome.SAME, first.job)
+        # A claim that names no log is one job, whichever transfer it came to spend.
+        elsewhere = await orders.redeem(redeemed(log_index=7))
+        assert (elsewhere.outcome, elsewhere.job) == (Outcome.SAME, first.job)
+        assert (await orders.depth())[JobState.QUEUED] == 1
+
+    async def test_a_transfer_is_spent_once(self, orders: OrderBook) -> None:
+        await orders.redeem(redeemed(1, log_index=3))
+        tx = SAMPLE.settlement.transaction
+        message = (
+            f"the transfer in log 3 of transaction {tx} already pays for another call; pay for "
+            "this one with another"
+        )
+        with rejects(Reason.PAYMENT_ALREADY_USED, message, kind=Conflict):
+            await orders.redeem(redeemed(2, log_index=3))
+        assert await orders.find(redeemed(2, log_index=3).job_id) is None
+        assert (await orders.redeem(redeemed(2, log_index=4))).outcome is Outcome.NEW
+
+    async def test_many_claims_to_one_transfer_at_once(self, orders: OrderBook) -> None:
+        results = await asyncio.gather(
+            *(orders.redeem(redeemed(n)) for n in range(20)), return_exceptions=True
+        )
+        taken = [r for r in results if not isinstance(r, BaseException)]
+        assert [r.outcome for r in taken] == [Outcome.NEW]
+        refused = [r.reason for r in results if isinstance(r, Conflict)]
+        assert refused == [Reason.PAYMENT_ALREADY_USED] * 19
+        assert (await orders.depth())[JobState.QUEUED] == 1
+
+    async def test_an_authorization_cannot_take_its_place(self, orders: OrderBook) -> None:
+        made = redeemed()
+        await orders.redeem(made)
+        same_nonce = replace(order(1).payment, nonce=made.payment.nonce)
+        with rejects(
+            Reason.PAYMENT_REPLAYED,
+            "this authorization already pays for another request; sign one with a fresh nonce",
+            kind=Conflict,
+        ):
+            await orders.reserve(order(1, payment=same_nonce))
+
+    async def test_nor_can_it_take_that_of_an_authorization(self, orders: OrderBook) -> None:
+        made = redeemed()
+        same_nonce = replace(order(1).payment, nonce=made.payment.nonce)
+        await orders.reserve(order(1, payment=same_nonce))
+        with pytest.raises(Conflict) as caught:
+            await orders.redeem(made)
+        assert caught.value.reason is Reason.PAYMENT_ALREADY_USED
+
+    async def test_it_is_promised_to_nobody(self, orders: OrderBook) -> None:
+        await orders.redeem(redeemed())
+        asset = order().payment.asset
+        payer = order().payment.payer
+        assert await orders.unsettled(asset.network, asset.address, payer) == {}
+        assert await orders.waiting() == 1
+
+    async def test_it_is_refunded_as_any_other(self, orders: OrderBook) -> None:
+        job_id = redeemed().job_id
+        await orders.redeem(redeemed())
+        claimed = await orders.claim(now=4, lease_until=34)
+        assert claimed is not None
+        await orders.give_up(job_id, claimed.fence, WHY, now=5)
+        await orders.send_refund(job_id, transaction(100), now=6)
+        job = await orders.refunded(job_id, digest("refund"), 43, now=7)
+        assert job.state is JobState.REFUNDED
+        assert job.settlement.block == 42
+
+
 class TestLifeCycle:
     @pytest.mark.parametrize(("state", "transition"), TRANSITIONS)
     async def test_legal_transitions(
@@ -535,6 +642,96 @@ class TestHistory:
         )
         assert sum(isinstance(result, Conflict) for result in results) == 4
         assert len(path(await orders.events(job_id))) == 3
+
+
+class TestWebhooks:
+    async def told(self, stores: Stores) -> list[tuple[int, JobState]]:
+        due = await stores.deliveries.due(now=10**6, limit=99)
+        return [(delivery.seq, delivery.job_state) for delivery in due]
+
+    async def brought(self, stores: Stores, state: JobState) -> None:
+        """A job with a webhook in the state, by the way of `brought_to`."""
+        await stores.orders.reserve(order(webhook=URL))
+        await brought_to(stores.orders, state)
+
+    async def test_ends_are_told_in_the_transaction_that_makes_them(self, stores: Stores) -> None:
+        await self.brought(stores, JobState.RUNNING)
+        assert await self.told(stores) == []
+        job = await stores.orders.job(order().job_id)
+        assert job.order.webhook == URL
+        await stores.orders.give_up(job.order.job_id, job.fence, WHY, now=5)
+        await stores.orders.send_refund(job.order.job_id, transaction(100), now=6)
+        await stores.orders.refunded(job.order.job_id, digest("refund"), 43, now=7)
+        assert await self.told(stores) == [(5, JobState.FAILED), (7, JobState.REFUNDED)]
+        first = (await stores.deliveries.due(now=10**6, limit=1))[0]
+        assert (first.url, first.attempts, first.at, first.next_at) == (URL, 0, 5, 5)
+
+    async def test_what_is_refused_tells_nothing(self, stores: Stores) -> None:
+        await self.brought(stores, JobState.RUNNING)
+        with pytest.raises(Conflict):
+            await stores.orders.finish(order().job_id, 99, ANSWER, now=5)
+        assert await self.told(stores) == []
+
+    @pytest.mark.parametrize(
+        ("state", "told"),
+        [
+            (JobState.DONE, [(5, JobState.DONE)]),
+            (JobState.VOID, [(2, JobState.VOID)]),
+            (JobState.WITHDRAWN, []),
+        ],
+    )
+    async def test_other_ends(
+        self, stores: Stores, state: JobState, told: list[tuple[int, JobState]]
+    ) -> None:
+        await self.brought(stores, state)
+        assert await self.told(stores) == told
+
+    async def test_a_job_without_one_tells_nobody(self, stores: Stores) -> None:
+        await brought_to(stores.orders, JobState.DONE)
+        assert await self.told(stores) == []
+
+    async def test_a_repeated_request_cannot_turn_it(self, stores: Stores) -> None:
+        first = await stores.orders.reserve(order(webhook=URL))
+        assert (await stores.orders.reserve(order())).job == first.job
+        assert (await stores.orders.reserve(order(webhook=URL))).job == first.job
+        message = (
+            "this payment's job was ordered with another webhook, or with none; "
+            "a repeated request cannot change it"
+        )
+        with rejects(Reason.WEBHOOK_OTHER, message, kind=Conflict):
+            await stores.orders.reserve(order(webhook=URL + "2"))
+        await stores.orders.reserve(order(1))
+        with rejects(Reason.WEBHOOK_OTHER, message, kind=Conflict):
+            await stores.orders.reserve(order(1, webhook=URL))
+
+    async def test_attempts_are_counted_until_it_is_dead_and_again_when_told(
+        self, stores: Stores
+    ) -> None:
+        await self.brought(stores, JobState.DONE)
+        book = stores.deliveries
+        (one,) = await book.due(now=5, limit=9)
+        await book.failed(one.number, "no", now=6, next_at=16)
+        assert await book.due(now=15, limit=9) == []
+        (again,) = await book.due(now=16, limit=9)
+        assert (again.attempts, again.tried_at, again.problem) == (1, 6, "no")
+        with rejects(
+            Reason.DELIVERY_NOT_DEAD,
+            f"webhook delivery {one.number} is pending; only a dead one is tried again",
+            kind=Conflict,
+        ):
+            await book.retry(one.number, now=16)
+        await book.failed(one.number, "never", now=17, next_at=None)
+        assert await book.due(now=10**6, limit=9) == []
+        (dead,) = await book.in_state(DeliveryState.DEAD, limit=9)
+        assert (dead.attempts, dead.problem) == (2, "never")
+        revived = await book.retry(one.number, now=20)
+        assert (revived.attempts, revived.state) == (0, DeliveryState.PENDING)
+        (due,) = await book.due(now=20, limit=9)
+        await book.delivered(due.number, now=21)
+        await book.failed(due.number, "late", now=22, next_at=None)  # noted once
+        assert len(await book.in_state(DeliveryState.DELIVERED, limit=9)) == 1
+        with rejects(Reason.DELIVERY_UNKNOWN, "there is no webhook delivery 999", kind=NotFound):
+            await book.retry(999, now=23)
 
 
 class TestCancelling:

@@ -86,7 +86,7 @@ class PostgresServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self.stop(signal.SIGQUIT)  # nothing of it is kept, so nothing is put in order
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:

@@ -18,6 +18,7 @@ from inferproof.protocol.commitments import (
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.proof_file import DisclosedInput, ProofFile, encode_proof_file
 from inferproof.protocol.signature import SigningKey
+from inferproof.protocol.transfer import claim_digest
 from inferproof.protocol.verifier_bundle import VerifierBundle, encode_bundle
 from inferproof.proving.base import (
     CompileReport,
@@ -31,8 +32,14 @@ from inferproof.proving.base import (
 )
 from inferproof.services.bell import Bell
 from inferproof.services.catalog import Catalog
-from inferproof.services.gateway.base import CancelPolicy, GatewaySettings, JobView
+from inferproof.services.gateway.base import (
+    CancelPolicy,
+    GatewaySettings,
+    JobView,
+    TransferTerms,
+)
 from inferproof.services.gateway.intake import Intake
+from inferproof.services.gateway.redemption import Redemption
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.service import GatewayService
 from inferproof.services.gateway.submission import build_submission
@@ -43,6 +50,7 @@ from inferproof.services.worker.steps import Steps
 from inferproof.storage.artifacts import LocalArtifacts
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.testing.cash import CashChain, CashLedger
+from inferproof.testing.cash_transfers import CashTransfers
 from inferproof.testing.limits import Unlimited
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.metrics import MemoryMetrics
@@ -58,7 +66,7 @@ from inferproof.testing.samples import (
     sample_proof,
 )
 from inferproof.types.digest import Address, Digest
-from inferproof.types.payment import Authorization
+from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.types.proof import Assurance, Statement
 from inferproof.types.receipt import Request
 from inferproof.types.tensor import FixedTensor
@@ -184,11 +192,13 @@ class World:
     worker: WorkerSettings = field(default_factory=lambda: WorkerSettings(retry_s=0))
     queue_limit: int = 1000
     longest_payment_s: int = 2**41
+    takes_transfers: bool = True
     cancel: CancelPolicy = CancelPolicy.WAITING
     drawn: int = 0
 
     def __post_init__(self) -> None:
         self.ledger = CashLedger(ASSET, self.clock)
+        self.transfers = CashTransfers(self.ledger)
         self.ledger.credit(PAYER.address, 100 * PRICE)
 
     def entropy(self, size: int) -> bytes:
@@ -217,6 +227,10 @@ class Services:
         request = changes.pop("request", Request("POST", PATH, BODY))
         return await self.gateway.accept(changes.pop("model", MODEL), request, payment, **changes)
 
+    async def redeem(self, claim: TransferClaim, **changes: Any) -> JobView:
+        request = changes.pop("request", Request("POST", PATH, BODY))
+        return await self.gateway.redeem(changes.pop("model", MODEL), request, claim, **changes)
+
     async def cancel(self, job_id: Digest, key: SigningKey = PAYER) -> JobView:
         before = self.world.clock.now + 60
         signature = key.sign(cancellation_digest(job_id, before))
@@ -240,6 +254,7 @@ def build(world: World, stores: Stores) -> Services:
         TREASURY,
         queue_limit=world.queue_limit,
         longest_payment_s=world.longest_payment_s,
+        transfers=TransferTerms() if world.takes_transfers else None,
         cancel=world.cancel,
     )
     systems = systems_of(world.system)
@@ -268,9 +283,23 @@ def build(world: World, stores: Stores) -> Services:
         bell=bell,
         limits=Unlimited(),
     )
+    redemption = Redemption(
+        intake=intake,
+        orders=stores.orders,
+        catalog=catalog,
+        chain=world.transfers,
+        gateway=GATEWAY.address,
+        settings=settings,
+        clock=world.clock,
+        entropy=world.entropy,
+        metrics=metrics,
+        bell=bell,
+        limits=Unlimited(),
+    )
     gateway = GatewayService(
         registry=registry,
         intake=intake,
+        redemption=redemption,
         orders=stores.orders,
         catalog=catalog,
         verifications=stores.verifications,
@@ -342,6 +371,30 @@ def pay(
     )
     changed = replace(unsigned, **changes)
     return replace(changed, signature=key.sign(authorization_digest(changed)))
+
+
+def claim_to(
+    transaction: Digest,
+    *,
+    body: bytes = BODY,
+    salt: bytes = b"\x5a" * 32,
+    log_index: int | None = None,
+    key: SigningKey = PAYER,
+    **changes: Any,
+) -> TransferClaim:
+    """A signed claim to a transfer of this transaction, for the request."""
+    unsigned = TransferClaim(
+        asset=ASSET,
+        payer=key.address,
+        payee=TREASURY,
+        transaction=transaction,
+        log_index=log_index,
+        request=request_digest("POST", PATH, body),
+        salt=Digest(salt),
+        signature=b"",
+    )
+    changed = replace(unsigned, **changes)
+    return replace(changed, signature=key.sign(claim_digest(changed)))
 
 
 def nonce(number: int) -> Digest:

@@ -34,6 +34,7 @@ _ACTIONS = {
     "/facilitator/verify": Action.UNPAID,
     "/facilitator/settle": Action.UNPAID,
 }
+_PAID = frozenset({b"payment-signature", b"x-payment", b"inferproof-transfer"})
 _IPV6_HOME = 64
 """Bits of an IPv6 address that one customer is given at least; the others are its own to choose."""
 _MOST_HOPS = 32
@@ -128,7 +129,7 @@ def _action(scope: Scope) -> Action:
         return Action.READ
     path = scope["path"]
     if path.endswith("/infer"):
-        paid = any(name in (b"payment-signature", b"x-payment") for name, _ in scope["headers"])
+        paid = any(name in _PAID for name, _ in scope["headers"])
         return Action.READ if paid else Action.UNPAID
     return _ACTIONS.get(path, Action.READ)
 

@@ -6,6 +6,7 @@
 | inferproof_failures_total | code | jobs that failed, by reason |
 | inferproof_stage_seconds | stage | how long each stage of a job took |
 | inferproof_payments_total | outcome | payments by how they ended |
+| inferproof_webhooks_total | outcome | attempts of webhooks: delivered, failed, dead |
 | inferproof_refunds_total | outcome | refunds by how they ended |
 | inferproof_retries_total | code | attempts that will be made again, by reason |
 | inferproof_leases_lost_total | | jobs that a worker found taken by another |
@@ -83,6 +84,12 @@ class Metrics:
             ("outcome",),
             registry=self.registry,
         )
+        self._webhooks = Counter(
+            "inferproof_webhooks",
+            "Attempts of webhooks by outcome.",
+            ("outcome",),
+            registry=self.registry,
+        )
         self._refunds = Counter(
             "inferproof_refunds", "Refunds by outcome.", ("outcome",), registry=self.registry
         )
@@ -147,6 +154,10 @@ class Metrics:
     def proof(self, system: str, model: str) -> None:
         """Counts a verified proof that was published."""
         self._proofs.labels(system, model).inc()
+
+    def webhook(self, outcome: str) -> None:
+        """Counts an attempt of a webhook; outcome is delivered, failed or dead."""
+        self._webhooks.labels(outcome).inc()
 
     def failure(self, code: str) -> None:
         """Counts a job that failed for this reason."""

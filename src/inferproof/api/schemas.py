@@ -226,10 +226,20 @@ class RefundView(Wire):
 
 
 class PaymentView(Wire):
+    kind: Literal["authorization", "transfer"] = Field(
+        description="An authorization that the gateway settles, or a transfer made before."
+    )
     payer: str
     payee: str
     amount: Amount
-    nonce: str
+    nonce: str = Field(
+        description="What makes the payment single-use: of an authorization its own nonce, of a "
+        "transfer a digest of transaction and log index."
+    )
+    transaction: str | None = Field(None, description="Of a transfer.", examples=[HEX32])
+    log_index: int | None = Field(
+        None, description="Of a transfer: its place among the logs of its transaction, from 0."
+    )
 
 
 class JobLinks(Wire):

@@ -10,7 +10,7 @@ from inferproof.services.gateway.base import AnswerView, JobView, ModelView, Sig
 from inferproof.storage.base import VerificationRecord
 from inferproof.types.digest import Address
 from inferproof.types.money import Money
-from inferproof.types.payment import Settlement
+from inferproof.types.payment import Payment, Settlement, TransferPayment
 from inferproof.types.tensor import FixedTensor
 
 
@@ -112,12 +112,7 @@ def job_info(
         model=f"{job.model_id}@{job.model_version}",
         model_commitment=job.model_commitment.hex,
         request_digest=job.request_digest.hex,
-        payment=s.PaymentView(
-            payer=payment.payer.hex,
-            payee=payment.payee.hex,
-            amount=amount(payment.money),
-            nonce=payment.nonce.hex,
-        ),
+        payment=payment_view(payment),
         settlement=settlement_view(job.settlement, payment.asset.network.caip2),
         quote=quote_info(job.quote, gateway),
         created_at=job.created_at,
@@ -142,6 +137,19 @@ def job_info(
             receipt=f"/v1/receipts/{job.id.hex}",
             model=model_path(f"{job.model_id}@{job.model_version}"),
         ),
+    )
+
+
+def payment_view(payment: Payment) -> s.PaymentView:
+    transfer = payment if isinstance(payment, TransferPayment) else None
+    return s.PaymentView(
+        kind="authorization" if transfer is None else "transfer",
+        payer=payment.payer.hex,
+        payee=payment.payee.hex,
+        amount=amount(payment.money),
+        nonce=payment.nonce.hex,
+        transaction=None if transfer is None else transfer.claim.transaction.hex,
+        log_index=None if transfer is None else transfer.log_index,
     )
 
 

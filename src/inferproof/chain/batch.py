@@ -17,11 +17,12 @@ from enum import StrEnum
 from inferproof.chain.abi import event_topic, revert_reason, words
 from inferproof.chain.contracts import BATCH_SETTLER, load_artifact
 from inferproof.chain.rpc import ChainReceipt, Rpc
-from inferproof.chain.token import AUTHORIZATION_USED_EVENT, moves_funds, settlement_calldata
+from inferproof.chain.token import moves_funds, settlement_calldata
 from inferproof.chain.transactions import Fees, SignedTx, sign_tx
 from inferproof.errors import Misconfigured, NotFound, Reason
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.signature import SigningKey
+from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT
 from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Authorization
 

@@ -9,8 +9,9 @@ from itertools import islice
 
 from inferproof.chain.abi import words
 from inferproof.chain.rpc import CallReverted, PlacedLog
-from inferproof.chain.token import AUTHORIZATION_USED_EVENT, TRANSFER_EVENT, TokenChain
+from inferproof.chain.token import TokenChain
 from inferproof.errors import Misconfigured, Reason, Unavailable
+from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT, TRANSFER_EVENT
 from inferproof.types.books import Transfer
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import check_token, require_settlement
 from inferproof.chain.verifier import VerifyingKeyArtifact, verify_on_chain
-from inferproof.errors import Reason, ReceiptRejected
+from inferproof.errors import PaymentRejected, Reason, ReceiptRejected
 from inferproof.protocol.proof_file import ProofFile
+from inferproof.protocol.transfer import require_transfer
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.types.digest import Address
-from inferproof.types.payment import SettlementState
+from inferproof.types.payment import SettlementState, TransferPayment
 from inferproof.types.receipt import Receipt
 from inferproof.verify.receipt import VerifiedReceipt
 
@@ -39,8 +40,8 @@ async def chain_steps(
     """The name and finding of each step, as it ends.
 
     Without `contract` the third step is left out. Raises: ReceiptRejected RECEIPT_NOT_SETTLED,
-    RECEIPT_SETTLEMENT; PaymentRejected SETTLEMENT_NO_TRANSFER; as `check_token` and
-    `verify_on_chain`.
+    RECEIPT_SETTLEMENT; PaymentRejected SETTLEMENT_NO_TRANSFER, TRANSFER_NOT_ON_CHAIN,
+    TX_FAILED; as `check_token` and `verify_on_chain`.
     """
     receipt = verified.file.receipt
     async with Rpc(url) as rpc:
@@ -70,5 +71,12 @@ async def _settlement(rpc: Rpc, receipt: Receipt) -> str:
         raise ReceiptRejected(
             Reason.RECEIPT_SETTLEMENT, tx=settlement.transaction, block=settlement.block
         )
-    require_settlement(found, receipt.payment)
-    return f"{receipt.payment.money} in block {found.block}, transaction {found.tx}"
+    payment, how = receipt.payment, ""
+    if isinstance(payment, TransferPayment):
+        if not found.succeeded:
+            raise PaymentRejected(Reason.TX_FAILED, tx=found.tx, block=found.block)
+        require_transfer(found.logs, payment)
+        how = f", by the transfer in its log {payment.log_index}"
+    else:
+        require_settlement(found, payment)
+    return f"{payment.money} in block {found.block}, transaction {found.tx}{how}"

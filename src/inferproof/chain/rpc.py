@@ -35,6 +35,7 @@ from inferproof.errors import (
 )
 from inferproof.protocol.encoding import keccak256
 from inferproof.types.digest import Address, Digest
+from inferproof.types.event import Log
 
 T = TypeVar("T")
 RpcCall = tuple[str, Sequence[object]]
@@ -56,15 +57,6 @@ class CallReverted(Rejection):
     def __init__(self, reason: Reason, *, data: bytes = b"", **facts: object) -> None:
         super().__init__(reason, **facts)
         self.data = data
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """One event that a contract emitted."""
-
-    address: Address
-    topics: tuple[Digest, ...]
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +87,12 @@ class ChainReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Head of a chain. Units: `timestamp` in Unix seconds, `base_fee` in wei for each gas."""
+    """One block. Units: `timestamp` in Unix seconds, `base_fee` in wei for each gas."""
 
     number: int
     timestamp: int
     base_fee: int
+    hash: Digest
 
 
 class Rpc:
@@ -443,7 +436,10 @@ def _checksum(address: Address) -> str:
 
 def _block(found: Mapping[str, Any]) -> Block:
     return Block(
-        int(found["number"]), int(found["timestamp"]), int(found.get("baseFeePerGas") or 0)
+        int(found["number"]),
+        int(found["timestamp"]),
+        int(found.get("baseFeePerGas") or 0),
+        Digest(bytes(found["hash"])),
     )
 
 

@@ -7,12 +7,13 @@ cancelled. Only the two events of `require_settlement` in one successful transac
 from collections.abc import Sequence
 from itertools import pairwise
 
-from inferproof.chain.abi import calldata, event_topic, revert_reason
+from inferproof.chain.abi import calldata, revert_reason
 from inferproof.chain.rpc import Block, CallReverted, ChainReceipt, Rpc, RpcCall
 from inferproof.chain.transactions import Fees, SignedTx, sign_tx, suggest_fees
 from inferproof.errors import InferproofError, Misconfigured, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.authorization import asset_domain
 from inferproof.protocol.signature import SigningKey
+from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT, TRANSFER_EVENT
 from inferproof.types.digest import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization
@@ -26,9 +27,6 @@ _STATE = "0x" + calldata("authorizationState(address,bytes32)", ZERO_ADDRESS, ZE
 
 PurseKey = tuple[Address, Digest]
 """A payer and a nonce."""
-
-TRANSFER_EVENT = event_topic("Transfer(address,address,uint256)")
-AUTHORIZATION_USED_EVENT = event_topic("AuthorizationUsed(address,bytes32)")
 
 SETTLE_GAS = 150_000
 """FiatTokenV2_2 takes about 95,000 for a first-time recipient behind its proxy, and more with a

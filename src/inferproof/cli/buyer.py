@@ -21,7 +21,7 @@ from inferproof.cli.console import (
 )
 from inferproof.cli.files import check_writable, read_file, read_key, write_file
 from inferproof.cli.gateway import ask, checked_url
-from inferproof.client import Answer, Client, Limits, Offer
+from inferproof.client import Answer, Client, Limits, MadeTransfer, Offer
 from inferproof.errors import InputRejected, Reason, RequestRejected, Unavailable
 from inferproof.protocol.encoding import is_json_shallow, keccak256
 from inferproof.protocol.receipt import encode_receipt_file
@@ -122,6 +122,22 @@ def call(
     minimum_assurance: Annotated[
         Assurance, typer.Option(help="The least assurance to accept.")
     ] = Assurance.ZK_INTEGRITY,
+    transfer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TX",
+            help="Pay with a transfer of the key's own that was made before: the hash of its "
+            "transaction. The whole amount is given for this call.",
+        ),
+    ] = None,
+    transfer_log: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Which log of that transaction it is, from 0; else the first that fits and is "
+            "unused.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Go as far as the limits and pay nothing.")
     ] = False,
@@ -130,6 +146,7 @@ def call(
     """Pay for one call, verify the proof, and keep the receipt."""
     with failures(as_json=as_json):
         check_writable(receipt)
+        made = _made(transfer, transfer_log)
         limits = Limits(
             budget=budget,
             payees=frozenset(map(Address.from_hex, payee)) if payee else None,
@@ -146,7 +163,7 @@ def call(
             progress("calling") as report,
         ):
             report("paying, proving, verifying", 0.5)
-            answer = client.infer(model, read_input(value), max_price=max_price)
+            answer = client.infer(model, read_input(value), max_price=max_price, transfer=made)
         _keep(answer, receipt, url)
         _show_answer(answer, receipt, as_json=as_json)
 
@@ -172,6 +189,14 @@ def resume(
             answer = client.resume(Digest.from_hex(job))
         _keep(answer, receipt, url)
         _show_answer(answer, receipt, as_json=as_json)
+
+
+def _made(transfer: str | None, log: int | None) -> MadeTransfer | None:
+    if transfer is None:
+        if log is not None:
+            raise typer.BadParameter("--transfer-log needs --transfer")
+        return None
+    return MadeTransfer(Digest.from_hex(transfer), log)
 
 
 def read_input(text: str) -> Any:

@@ -10,15 +10,18 @@ import typer
 
 from inferproof import __version__
 from inferproof.cli import (
+    backup,
     books,
     buyer,
     devnet,
+    job,
     keys,
     model,
     offline,
     provider,
     serve,
     verify,
+    webhooks,
     worker,
 )
 from inferproof.cli.console import err, show_failure, system_refused
@@ -48,7 +51,21 @@ def _options(
     """Options of the command itself."""
 
 
-for room in (offline, verify, model, buyer, provider, serve, worker, books, devnet, keys):
+for room in (
+    offline,
+    verify,
+    model,
+    buyer,
+    provider,
+    serve,
+    backup,
+    worker,
+    books,
+    devnet,
+    job,
+    webhooks,
+    keys,
+):
     room.register(app)
 
 

@@ -44,8 +44,6 @@ def worker(
         from inferproof.telemetry.logs import set_up_logs
 
         settings = Settings.load(**{k: v for k, v in given.items() if v is not None})
-        if settings.workers == 0:  # what the gateway is told, which leaves the work to this one
-            settings = settings.model_copy(update={"workers": 1})
         set_up_logs(
             settings.log_level,
             settings.log_format,

@@ -17,8 +17,10 @@ process, never means paying twice: `resume` sends the very same header again.
 
 from inferproof.client.answer import Answer, Offer
 from inferproof.client.client import AsyncClient, Client
+from inferproof.client.flow import MadeTransfer
 from inferproof.client.ledger import PaidCall
 from inferproof.client.limits import DEVNET, USDC, Limits, Signer
+from inferproof.client.webhook import verify_webhook
 
 __all__ = [
     "DEVNET",
@@ -27,7 +29,9 @@ __all__ = [
     "AsyncClient",
     "Client",
     "Limits",
+    "MadeTransfer",
     "Offer",
     "PaidCall",
     "Signer",
+    "verify_webhook",
 ]

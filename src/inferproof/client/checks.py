@@ -11,6 +11,7 @@ from inferproof.protocol.claims import PROVES_EXECUTION
 from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.receipt import decode_receipt_file
 from inferproof.types.digest import Address
+from inferproof.types.payment import Authorization, Payment, TransferClaim, TransferPayment
 from inferproof.types.proof import Assurance
 from inferproof.types.receipt import Receipt, ReceiptFile
 from inferproof.types.tensor import FixedTensor
@@ -99,7 +100,7 @@ def _claimed_outputs(file: ReceiptFile) -> tuple[FixedTensor, ...]:
 
 def _check_call(receipt: Receipt, paid: PaidCall, gateway: Address) -> None:
     same = {
-        "payment": receipt.payment == paid.authorization,
+        "payment": _is_payment(receipt.payment, paid.payment),
         "request": receipt.request_digest == paid.request,
         "quote": receipt.quote == paid.quote,
         "gateway": receipt.gateway == gateway,
@@ -108,3 +109,11 @@ def _check_call(receipt: Receipt, paid: PaidCall, gateway: Address) -> None:
     for what, holds in same.items():
         if not holds:
             raise ReceiptRejected(Reason.RECEIPT_OTHER_CALL, what=what)
+
+
+def _is_payment(stated: Payment, signed: Authorization | TransferClaim) -> bool:
+    if isinstance(stated, TransferPayment):
+        # Which of several transfers it took, and of what amount, the gateway says and the chain
+        # confirms, unless the payer named the log.
+        return stated.claim == signed
+    return stated == signed

@@ -13,13 +13,16 @@ import httpx
 
 from inferproof.client import flow as flows
 from inferproof.client.answer import Answer, Offer
-from inferproof.client.flow import Buyer
+from inferproof.client.events import Event as JobEvent
+from inferproof.client.events import Watch
+from inferproof.client.flow import Buyer, MadeTransfer
 from inferproof.client.ledger import Ledger
 from inferproof.client.limits import Limits, Signer
 from inferproof.client.steps import Call, Event, Lost, Pause, Reply, Step
 from inferproof.client.tools import installed_tools
 from inferproof.errors import InputRejected, Reason
 from inferproof.types.digest import Digest
+from inferproof.types.job import JobState
 from inferproof.types.money import Money
 from inferproof.verify.policy import Policy
 from inferproof.verify.receipt import Tools
@@ -32,6 +35,8 @@ MAX_REPLY_S = 300.0
 """A body of that size comes in this time at one megabyte a second; one that drips is given up."""
 TIMEOUT = httpx.Timeout(10.0, read=60.0)
 """Reading takes longest: the gateway holds a request for half a minute while it proves."""
+STREAM_TIMEOUT = httpx.Timeout(10.0, read=45.0)
+"""A stream says something every fifteen seconds; after three times that it is lost."""
 
 _GONE = (httpx.TransportError, httpx.DecodingError)
 
@@ -73,6 +78,10 @@ class _Shared:
     def open_jobs(self) -> tuple[Digest, ...]:
         """Jobs that were paid for and have no answer yet; `resume` asks for them."""
         return self._buyer.ledger.open_jobs()
+
+    def _watch(self, job: Digest, after: int) -> Watch:
+        buyer = self._buyer
+        return Watch(job, buyer.prefix, after=after, attempts=buyer.attempts)
 
     def _url(self, call: Call) -> httpx.URL:
         return self._origin.copy_with(raw_path=call.path.encode("ascii"))
@@ -116,11 +125,14 @@ class Client(_Shared):
         *,
         max_price: str | Money,
         payment_id: str | None = None,
+        transfer: MadeTransfer | None = None,
     ) -> Answer:
         """The proven answer to an input, for at most `max_price`.
 
         `value` is the raw input, or bytes that are the whole request body. `max_price` is
         money, or a decimal string in the asset that is asked for.
+        With `transfer`, a transfer that was made before pays instead of an authorization; its
+        whole amount is given for this call, and the price counts as spent.
         Raises: PolicyRejected PRICE_ABOVE_MAX, BUDGET_EXCEEDED, PAYEE_NOT_ALLOWED,
         ASSET_NOT_ALLOWED, DRY_RUN before anything is signed; what the gateway refuses it
         with; Unavailable ANSWER_PENDING when the payment is out and the answer is not here;
@@ -128,7 +140,7 @@ class Client(_Shared):
         when the answer does not verify.
         """
         return self._drive(
-            flows.infer_flow(self._buyer, model, body_of(value), max_price, payment_id)
+            flows.infer_flow(self._buyer, model, body_of(value), max_price, payment_id, transfer)
         )
 
     def resume(self, job: Digest) -> Answer:
@@ -137,6 +149,49 @@ class Client(_Shared):
         Raises: NotFound CALL_UNKNOWN; otherwise as `infer`.
         """
         return self._drive(flows.resume_flow(self._buyer, job))
+
+    def events(self, job: Digest, *, after: int = 0) -> Iterator[JobEvent]:
+        """The steps of a job as they are made, from the one after number `after` on, until it
+        is over. Streamed where the gateway streams, else polled; each comes once.
+
+        Raises: NotFound JOB_UNKNOWN; Unavailable ANSWER_PENDING after too many failures in a
+        row, GATEWAY_ANSWER.
+        """
+        watch = self._watch(job, after)
+        while not watch.over:
+            try:
+                if watch.polls:
+                    reply = self._send(watch.poll())
+                    if isinstance(reply, Reply):
+                        yield from watch.polled(reply)
+                    else:
+                        watch.lost("no answer")
+                else:
+                    yield from self._stream(watch)
+            except _GONE as error:
+                watch.lost(type(error).__name__)
+            if not watch.over:
+                time.sleep(watch.pause_s)
+
+    def wait(self, job: Digest) -> JobState:
+        """The final state of a job, once it is there. Raises: as `events`."""
+        state = JobState.RESERVED
+        for event in self.events(job):
+            state = event.state
+        return state
+
+    def _stream(self, watch: Watch) -> Iterator[JobEvent]:
+        call = watch.stream()
+        with self._http.stream(
+            call.method, self._url(call), headers=dict(call.headers), timeout=STREAM_TIMEOUT
+        ) as response:
+            if watch.opened(response.status_code, response.headers.get("content-type", "")):
+                for chunk in response.iter_bytes():
+                    yield from watch.feed(chunk)
+                    if watch.over:
+                        return
+            elif not watch.over:
+                watch.refused(_reply(response, _limited(response.iter_bytes())))
 
     def close(self) -> None:
         """Closes the connections."""
@@ -202,15 +257,58 @@ class AsyncClient(_Shared):
         *,
         max_price: str | Money,
         payment_id: str | None = None,
+        transfer: MadeTransfer | None = None,
     ) -> Answer:
         """As `Client.infer`."""
         return await self._drive(
-            flows.infer_flow(self._buyer, model, body_of(value), max_price, payment_id)
+            flows.infer_flow(self._buyer, model, body_of(value), max_price, payment_id, transfer)
         )
 
     async def resume(self, job: Digest) -> Answer:
         """As `Client.resume`."""
         return await self._drive(flows.resume_flow(self._buyer, job))
+
+    async def events(self, job: Digest, *, after: int = 0) -> AsyncIterator[JobEvent]:
+        """As `Client.events`."""
+        watch = self._watch(job, after)
+        while not watch.over:
+            try:
+                if watch.polls:
+                    reply = await self._send(watch.poll())
+                    if isinstance(reply, Reply):
+                        for event in watch.polled(reply):
+                            yield event
+                    else:
+                        watch.lost("no answer")
+                else:
+                    async for event in self._stream(watch):
+                        yield event
+            except _GONE as error:
+                watch.lost(type(error).__name__)
+            if not watch.over:
+                await asyncio.sleep(watch.pause_s)
+
+    async def wait(self, job: Digest) -> JobState:
+        """As `Client.wait`."""
+        state = JobState.RESERVED
+        async for event in self.events(job):
+            state = event.state
+        return state
+
+    async def _stream(self, watch: Watch) -> AsyncIterator[JobEvent]:
+        call = watch.stream()
+        async with self._http.stream(
+            call.method, self._url(call), headers=dict(call.headers), timeout=STREAM_TIMEOUT
+        ) as response:
+            if watch.opened(response.status_code, response.headers.get("content-type", "")):
+                async for chunk in response.aiter_bytes():
+                    for event in watch.feed(chunk):
+                        yield event
+                    if watch.over:
+                        return
+            elif not watch.over:
+                chunks = [chunk async for chunk in _limited_async(response.aiter_bytes())]
+                watch.refused(_reply(response, iter(chunks)))
 
     async def aclose(self) -> None:
         """Closes the connections."""

@@ -3,7 +3,8 @@
     1  send the request unpaid; 402 carries the gateway's signed offer
     2  check the offer: the gateway saw this very request, its quote is signed and holds
     3  check the buyer's policy, and its limits: asset, payee, price, budget
-    4  sign an authorization whose nonce binds the request, and record it
+    4  sign an authorization whose nonce binds the request, or a claim that gives an earlier
+       transfer for it, and record it
     5  send the same request with the payment, again and again where no answer comes
     6  poll the job while it runs
     7  fetch the receipt with its attachments, and verify it
@@ -41,9 +42,9 @@ from inferproof.errors import (
     RequestRejected,
     Unavailable,
 )
+from inferproof.payments.transfer import transfer_header
 from inferproof.payments.x402 import (
     PAYMENT_REQUIRED,
-    PAYMENT_SIGNATURE,
     Challenge,
     encode_header,
     payment_payload,
@@ -53,10 +54,11 @@ from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.commitments import bound_nonce, request_digest
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.signature import recover
+from inferproof.protocol.transfer import claim_digest
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Money
-from inferproof.types.payment import Authorization
+from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.verify.policy import Policy
 from inferproof.verify.receipt import Tools
 
@@ -105,6 +107,15 @@ class Buyer:
     backoff_s: float = field(default=0.5)
 
 
+@dataclass(frozen=True, slots=True)
+class MadeTransfer:
+    """A transfer that the buyer made before, to pay with. `log_index` is its place among the logs
+    of the transaction, from 0; None lets the gateway take the first that fits and is unused."""
+
+    transaction: Digest
+    log_index: int | None = None
+
+
 def infer_path(prefix: str, model: str) -> str:
     """The path of a model's paid call, percent-encoded as it is sent."""
     return f"{prefix}/v1/models/{percent(model, safe='@')}/infer"
@@ -118,11 +129,18 @@ def offer_flow(buyer: Buyer, model: str, body: bytes) -> Generator[Step, Event, 
 
 
 def infer_flow(
-    buyer: Buyer, model: str, body: bytes, max_price: str | Money, payment_id: str | None
+    buyer: Buyer,
+    model: str,
+    body: bytes,
+    max_price: str | Money,
+    payment_id: str | None,
+    transfer: MadeTransfer | None = None,
 ) -> Generator[Step, Event, Answer]:
     """Steps 1 to 7: the answer."""
     call = Call("POST", infer_path(buyer.prefix, model), body, JSON_HEADERS)
     challenge, offer = yield from _challenge(buyer, call)
+    if transfer is not None and not challenge.takes_transfers:
+        raise PaymentRejected(Reason.TRANSFERS_CLOSED)
     # 3
     price = challenge.quote.price
     check_offer(offer, buyer.policy, buyer.tools)
@@ -131,7 +149,10 @@ def infer_flow(
     if buyer.dry_run:
         raise PolicyRejected(Reason.DRY_RUN, price=price, payee=challenge.quote.payee)
     # 4
-    paid = _sign(buyer, call, challenge, payment_id)
+    if transfer is None:
+        paid = _sign(buyer, call, challenge, payment_id)
+    else:
+        paid = _claim(buyer, call, challenge, transfer)
     buyer.ledger.record(paid, lambda spent: buyer.limits.check_budget(price, spent))
     return (yield from paid_flow(buyer, paid, offer.gateway))
 
@@ -205,8 +226,32 @@ def _sign(buyer: Buyer, call: Call, challenge: Challenge, payment_id: str | None
         header=encode_header(payment_payload(challenge, signed, salt, payment_id)),
         quote=quote,
         quote_signature=challenge.quote_signature,
-        authorization=signed,
+        payment=signed,
         salt=Digest(salt),
+    )
+
+
+def _claim(buyer: Buyer, call: Call, challenge: Challenge, transfer: MadeTransfer) -> PaidCall:
+    quote, salt = challenge.quote, Digest(buyer.salts())
+    unsigned = TransferClaim(
+        asset=quote.price.asset,
+        payer=buyer.signer.address,
+        payee=quote.payee,
+        transaction=transfer.transaction,
+        log_index=transfer.log_index,
+        request=challenge.request,
+        salt=salt,
+        signature=b"",
+    )
+    claim = replace(unsigned, signature=buyer.signer.sign(claim_digest(unsigned)))
+    return PaidCall(
+        path=call.path,
+        body=call.body,
+        header=transfer_header(claim, quote, challenge.quote_signature),
+        quote=quote,
+        quote_signature=challenge.quote_signature,
+        payment=claim,
+        salt=salt,
     )
 
 
@@ -215,9 +260,10 @@ def _pay(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, dict[str, Any]]
 
     A refusal is believed only when the gateway does not know the job either: an earlier send,
     whose answer was lost, may have been accepted under other circumstances. The call is kept
-    until its authorization is over: the gateway has that, and could still settle it.
+    until its authorization is over, or while its transfer may be taken later: the gateway has
+    what was signed, and could still make use of it.
     """
-    headers = {**JSON_HEADERS, PAYMENT_SIGNATURE.lower(): paid.header}
+    headers = {**JSON_HEADERS, paid.header_name.lower(): paid.header}
     call = Call("POST", paid.path, paid.body, headers)
     reply = yield from _fetch(buyer, paid, call)
     if reply.status < 400:
@@ -227,9 +273,15 @@ def _pay(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, dict[str, Any]]
         job = _job_json(known, call, paid)
         if job.get("request_digest") == paid.request.hex:
             return job
-    if buyer.clock() >= paid.authorization.valid_before:
+    if _is_over(buyer, paid, reply):
         buyer.ledger.finish(paid.job_id)
     raise refusal(reply, call).error()
+
+
+def _is_over(buyer: Buyer, paid: PaidCall, refused: Reply) -> bool:
+    if isinstance(paid.payment, TransferClaim):
+        return refused.status != 402
+    return buyer.clock() >= paid.payment.valid_before
 
 
 def _job(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, dict[str, Any]]:

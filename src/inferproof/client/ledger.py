@@ -17,14 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inferproof.errors import InferproofError, Misconfigured, NotFound, Reason
-from inferproof.payments.x402 import parse_payment
+from inferproof.payments.transfer import TRANSFER_HEADER, parse_transfer
+from inferproof.payments.x402 import PAYMENT_SIGNATURE, parse_payment
 from inferproof.protocol.commitments import job_id, request_digest
-from inferproof.protocol.encoding import canonical_json, parse_canonical_json
+from inferproof.protocol.encoding import Json, canonical_json, parse_canonical_json
 from inferproof.protocol.fields import Fields
 from inferproof.protocol.quote import quote_json, read_quote
+from inferproof.protocol.transfer import claim_job_id
 from inferproof.types.digest import Digest
 from inferproof.types.money import Asset, Money
-from inferproof.types.payment import Authorization, Quote
+from inferproof.types.payment import Authorization, Quote, TransferClaim
 
 MAX_CALL_BYTES = 128 * 2**20
 
@@ -32,7 +34,8 @@ MAX_CALL_BYTES = 128 * 2**20
 @dataclass(frozen=True, slots=True)
 class PaidCall:
     """A request, and the signed payment header that goes with it: sent again, it is the same
-    job. Whoever holds it can have the request answered, but nothing more.
+    job. Whoever holds it can have the request answered, but nothing more. `payment` is what was
+    signed: an authorization, or the claim to an earlier transfer.
 
     `salt` is the one that the header announces; it keeps the job id from who watches the chain.
     """
@@ -42,12 +45,19 @@ class PaidCall:
     header: str = field(repr=False)
     quote: Quote
     quote_signature: bytes = field(repr=False)
-    authorization: Authorization
+    payment: Authorization | TransferClaim
     salt: Digest | None = field(repr=False)
 
     @property
+    def header_name(self) -> str:
+        """The header that carries `header`."""
+        return TRANSFER_HEADER if isinstance(self.payment, TransferClaim) else PAYMENT_SIGNATURE
+
+    @property
     def job_id(self) -> Digest:
-        paid, asset = self.authorization, self.authorization.asset
+        paid, asset = self.payment, self.payment.asset
+        if isinstance(paid, TransferClaim):
+            return claim_job_id(paid)
         return job_id(asset.network, asset.address, paid.payer, paid.nonce, self.request, self.salt)
 
     @property
@@ -56,15 +66,16 @@ class PaidCall:
 
     def to_bytes(self) -> bytes:
         """The call as canonical JSON."""
-        return canonical_json(
-            {
-                "path": self.path,
-                "body": base64.b64encode(self.body).decode(),
-                "header": self.header,
-                "quote": quote_json(self.quote),
-                "quoteSignature": "0x" + self.quote_signature.hex(),
-            }
-        )
+        value: dict[str, Json] = {
+            "path": self.path,
+            "body": base64.b64encode(self.body).decode(),
+            "header": self.header,
+            "quote": quote_json(self.quote),
+            "quoteSignature": "0x" + self.quote_signature.hex(),
+        }
+        if isinstance(self.payment, TransferClaim):
+            value["transfer"] = True
+        return canonical_json(value)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "PaidCall":
@@ -72,18 +83,30 @@ class PaidCall:
         fields = Fields(parse_canonical_json(data, max_bytes=MAX_CALL_BYTES), "paid call")
         quote = fields.nested("quote", read_quote)
         header = fields.text("header", most=64 * 1024)
-        payment = parse_payment(header, [quote.price.asset])
+        transfer = fields.has("transfer") and fields.take("transfer", bool)
+        payment, salt = _read_header(header, quote.price.asset, transfer=transfer)
         call = cls(
             path=fields.text("path", most=4096),
             body=fields.base64("body", most=MAX_CALL_BYTES),
             header=header,
             quote=quote,
             quote_signature=fields.hex_bytes("quoteSignature", length=65),
-            authorization=payment.authorization,
-            salt=Digest(payment.binding_salt) if payment.binding_salt is not None else None,
+            payment=payment,
+            salt=salt,
         )
         fields.end()
         return call
+
+
+def _read_header(
+    header: str, asset: Asset, *, transfer: bool
+) -> tuple[Authorization | TransferClaim, Digest | None]:
+    if transfer:
+        claim = parse_transfer(header, [asset]).claim
+        return claim, claim.salt
+    payment = parse_payment(header, [asset])
+    salt = payment.binding_salt
+    return payment.authorization, None if salt is None else Digest(salt)
 
 
 class Ledger:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from inferproof.errors import PaymentRejected, Reason, RequestRejected
 from inferproof.protocol.eip712 import Struct, digest, domain_separator, hash_struct
 from inferproof.protocol.signature import recover
-from inferproof.types.digest import Digest
+from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset, format_units
 from inferproof.types.payment import Authorization, Quote
 
@@ -66,14 +66,7 @@ def check_terms(authorization: Authorization, quote: Quote) -> None:
     The amount must be exact: an overpayment is a mistake that would have to be given back.
     Raises: PaymentRejected PAYMENT_ASSET, PAYMENT_PAYEE, PAYMENT_AMOUNT.
     """
-    if authorization.asset != quote.price.asset:
-        raise PaymentRejected(
-            Reason.PAYMENT_ASSET,
-            got=f"{authorization.asset.network} {authorization.asset.address}",
-            expected=f"{quote.price.asset.network} {quote.price.asset.address}",
-        )
-    if authorization.payee != quote.payee:
-        raise PaymentRejected(Reason.PAYMENT_PAYEE, got=authorization.payee, expected=quote.payee)
+    check_asset_and_payee(authorization.asset, authorization.payee, quote)
     if authorization.amount != quote.price.amount:
         raise PaymentRejected(
             Reason.PAYMENT_AMOUNT,
@@ -81,6 +74,21 @@ def check_terms(authorization: Authorization, quote: Quote) -> None:
             expected=format_units(quote.price.amount, quote.price.asset.decimals),
             symbol=quote.price.asset.symbol,
         )
+
+
+def check_asset_and_payee(asset: Asset, payee: Address, quote: Quote) -> None:
+    """Returns when a payment in this asset to this payee can be for the quote.
+
+    Raises: PaymentRejected PAYMENT_ASSET, PAYMENT_PAYEE.
+    """
+    if asset != quote.price.asset:
+        raise PaymentRejected(
+            Reason.PAYMENT_ASSET,
+            got=f"{asset.network} {asset.address}",
+            expected=f"{quote.price.asset.network} {quote.price.asset.address}",
+        )
+    if payee != quote.payee:
+        raise PaymentRejected(Reason.PAYMENT_PAYEE, got=payee, expected=quote.payee)
 
 
 def check_time(authorization: Authorization, now: int, margin: int) -> None:

@@ -8,7 +8,8 @@ to or from an account of ours in a span of blocks, and whether it used up an aut
 
 | the job is | then |
 |---|---|
-| paid (lifecycle.PAID) | exactly one settlement of exactly its funds, where the entry says |
+| paid (lifecycle.PAID) | exactly one settlement of exactly its funds, where the entry says; |
+| | for a transfer that was claimed: one such transfer, of no authorization, that no other claimed |
 | void | no settlement |
 | reserved, settling, withdrawn | whatever the chain did so far is in motion, and no fault |
 | refunded | exactly one refund of exactly its amount to its payer, where the entry says |
@@ -25,6 +26,7 @@ still be about a block that the chain has dropped since; look twice before you b
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import islice
 
 from inferproof.protocol.lifecycle import PAID
 from inferproof.types.books import (
@@ -66,6 +68,7 @@ class Books:
         self._chain = chain
         self._ours = frozenset(account.address for account in chain.accounts)
         self._settlements: dict[tuple[Address, Digest], list[Transfer]] = defaultdict(list)
+        self._claimable: dict[Digest, list[Transfer]] = defaultdict(list)
         self._outgo: dict[Digest, list[Transfer]] = defaultdict(list)
         self._explained: set[tuple[int, int]] = set()
         self._tallies = _Tallies()
@@ -73,6 +76,8 @@ class Books:
         for transfer in chain.transfers:
             if transfer.recipient in self._ours and transfer.nonce is not None:
                 self._settlements[transfer.sender, transfer.nonce].append(transfer)
+            elif transfer.recipient in self._ours:
+                self._claimable[transfer.tx].append(transfer)
             if transfer.sender in self._ours:
                 self._outgo[transfer.tx].append(transfer)
 
@@ -156,7 +161,7 @@ class Books:
     # -- settlements ------------------------------------------------------------------------
 
     def _check_settlement(self, entry: Entry, paid: Reserved) -> None:
-        moved = self._settlements.get((paid.payer, paid.nonce), [])
+        moved = self._moved(paid)
         exact = [t for t in moved if (t.recipient, t.amount) == (paid.payee, paid.amount)]
         for other in moved:
             if other not in exact:
@@ -181,6 +186,22 @@ class Books:
             self._fault(Fault.SETTLEMENT_OF_VOID, entry, found=found.tx)
         elif entry.state is not None:
             self._tallies.arriving = self._tallies.arriving.plus(paid.amount)
+
+    def _moved(self, paid: Reserved) -> list[Transfer]:
+        """What paid: the transfers of an authorization, or the one that a claim spent.
+
+        Several equal transfers of one transaction are as good as each other: each claim takes one.
+        """
+        if paid.transaction is None:
+            return self._settlements.get((paid.payer, paid.nonce), [])
+        terms = (paid.payer, paid.payee, paid.amount)
+        free = (
+            transfer
+            for transfer in self._claimable.get(paid.transaction, [])
+            if (transfer.sender, transfer.recipient, transfer.amount) == terms
+            and _place(transfer) not in self._explained
+        )
+        return list(islice(free, 1))
 
     def _check_paid(self, entry: Entry, paid: Reserved, found: Transfer | None) -> None:
         said = entry.settlement

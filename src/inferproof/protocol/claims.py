@@ -54,12 +54,17 @@ PROVES_EXECUTION = frozenset({"ezkl"})
 
 
 def derive_claims(
-    parts: ModelParts, settlement: Settlement, *, request_bound: bool = False
+    parts: ModelParts,
+    settlement: Settlement,
+    *,
+    request_bound: bool = False,
+    transfer: bool = False,
 ) -> tuple[Claim, ...]:
     """The claims of a receipt for a verified proof of this model.
 
     `request_bound` says that the payment's nonce was found to be bound to the request, by the
-    salt that the receipt carries (`inferproof.protocol.receipt.is_request_bound`).
+    salt that the receipt carries (`inferproof.protocol.receipt.is_request_bound`). `transfer`
+    says that it was paid by an earlier transfer, whose claim names the request.
     """
     return (
         _execution(parts),
@@ -76,10 +81,12 @@ def derive_claims(
             "payment-authorized",
             ClaimStatus.ASSERTED,
             ClaimSource.VERIFIER_DERIVED,
-            "the payer's signature over amount, payee and nonce is in the receipt",
+            "the payer's signature over an earlier transfer and this request is in the receipt"
+            if transfer
+            else "the payer's signature over amount, payee and nonce is in the receipt",
         ),
-        _request(request_bound),
-        _settled(settlement),
+        _request_of_claim() if transfer else _request(request_bound),
+        _settled(settlement, transfer=transfer),
         Claim(
             "timings",
             ClaimStatus.ASSERTED,
@@ -151,6 +158,15 @@ def _setup(parts: ModelParts) -> Claim:
             )
 
 
+def _request_of_claim() -> Claim:
+    return Claim(
+        "request-bound",
+        ClaimStatus.ASSERTED,
+        ClaimSource.VERIFIER_DERIVED,
+        "the payer signed this request's digest in its claim to the transfer",
+    )
+
+
 def _request(bound: bool) -> Claim:
     if bound:
         return Claim(
@@ -167,13 +183,14 @@ def _request(bound: bool) -> Claim:
     )
 
 
-def _settled(settlement: Settlement) -> Claim:
+def _settled(settlement: Settlement, *, transfer: bool) -> Claim:
     if settlement.state is SettlementState.SETTLED:
+        how = "by an earlier transfer " if transfer else ""
         return Claim(
             "payment-settled",
             ClaimStatus.ASSERTED,
             ClaimSource.OPERATOR_ASSERTED,
-            f"in transaction {settlement.transaction}; the chain can confirm it",
+            f"{how}in transaction {settlement.transaction}; the chain can confirm it",
         )
     return Claim(
         "payment-settled",

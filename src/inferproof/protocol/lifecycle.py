@@ -1,5 +1,8 @@
 """The life cycle of a paid job, as a table of named transitions.
 
+                                                     redeem
+                                                        │
+                                                        ▼
     reserve ─► RESERVED ─send_settlement─► SETTLING ─settled─► QUEUED ◄─release─┐
                   │ void                      │ void             │ │           │
                   ▼                           │                  │ └─claim─► RUNNING ─finish─► DONE
@@ -9,6 +12,9 @@
                               ▼                                  ▲
                           REFUNDING ─────────refund_lost─────────┘
                               └──refunded─► REFUNDED
+
+A job begins in one of two ways: `reserve` takes an authorization, which is still to be settled;
+`redeem` takes a transfer that the chain holds already, and records it as the settlement.
 
     cancelled by the payer, before and after the money came:
 
@@ -20,8 +26,8 @@ An authorization that was handed out can be settled by whoever has seen it until
 the payee has the money then. So a job that was cancelled before is not void yet: it is refunded
 when it is settled after all.
 
-Money rule: a job becomes runnable only by `settled`, and a job whose money was taken ends in
-DONE or REFUNDED.
+Money rule: a job becomes runnable only by `settled` or `redeem`, and a job whose money was taken
+ends in DONE or REFUNDED.
 """
 
 from enum import StrEnum
@@ -47,7 +53,9 @@ class Transition(StrEnum):
 
 
 RESERVE = "reserve"
-"""How the history of a job begins. No transition: it leaves no state."""
+REDEEM = "redeem"
+STARTS = {RESERVE: JobState.RESERVED, REDEEM: JobState.QUEUED}
+"""How the history of a job begins. No transitions: they leave no state."""
 
 TRANSITIONS: dict[tuple[JobState, Transition], JobState] = {
     (JobState.RESERVED, Transition.SEND_SETTLEMENT): JobState.SETTLING,

@@ -21,9 +21,17 @@ from inferproof.protocol.quote import (
     read_quote,
 )
 from inferproof.protocol.statement import STATEMENT, statement_value
+from inferproof.protocol.transfer import ANY_LOG, transfer_nonce
 from inferproof.protocol.verifier_bundle import MAX_BYTES as MAX_BUNDLE_BYTES
 from inferproof.types.digest import ZERO_DIGEST, Digest
-from inferproof.types.payment import Authorization, Settlement, SettlementState
+from inferproof.types.payment import (
+    Authorization,
+    Payment,
+    Settlement,
+    SettlementState,
+    TransferClaim,
+    TransferPayment,
+)
 from inferproof.types.proof import Assurance
 from inferproof.types.receipt import (
     RECEIPT_VERSION,
@@ -57,6 +65,20 @@ PAYMENT = Struct(
         "signature": "bytes",
     },
 )
+TRANSFER_PAYMENT = Struct(
+    "TransferPayment",
+    {
+        "asset": ASSET,
+        "payer": "address",
+        "payee": "address",
+        "amount": "uint256",
+        "transaction": "bytes32",
+        "logIndex": "uint64",
+        "logNamed": "bool",
+        "signature": "bytes",
+    },
+)
+"""`logNamed` says whether the payer named the log, or left the choice to the gateway."""
 SETTLEMENT = Struct(
     "Settlement", {"state": "string", "transaction": "bytes32", "blockNumber": "uint64"}
 )
@@ -64,31 +86,40 @@ CLAIM = Struct(
     "Claim", {"name": "string", "status": "string", "source": "string", "reason": "string"}
 )
 STAGE_TIME = Struct("StageTime", {"stage": "string", "microseconds": "uint64"})
-RECEIPT = Struct(
-    "Receipt",
-    {
-        "statement": STATEMENT,
-        "proofDigest": "bytes32",
-        "assurance": "string",
-        "proven": "string",
-        "requestDigest": "bytes32",
-        "nonceSalt": "bytes32",
-        "quote": QUOTE,
-        "quoteSignature": "bytes",
-        "payment": PAYMENT,
-        "settlement": SETTLEMENT,
-        "claims": (CLAIM,),
-        "timings": (STAGE_TIME,),
-        "issuedAt": "uint64",
-        "gateway": "address",
-        "version": "uint16",
-    },
-)
+
+
+def _receipt_struct(name: str, payment: Struct) -> Struct:
+    return Struct(
+        name,
+        {
+            "statement": STATEMENT,
+            "proofDigest": "bytes32",
+            "assurance": "string",
+            "proven": "string",
+            "requestDigest": "bytes32",
+            "nonceSalt": "bytes32",
+            "quote": QUOTE,
+            "quoteSignature": "bytes",
+            "payment": payment,
+            "settlement": SETTLEMENT,
+            "claims": (CLAIM,),
+            "timings": (STAGE_TIME,),
+            "issuedAt": "uint64",
+            "gateway": "address",
+            "version": "uint16",
+        },
+    )
+
+
+RECEIPT = _receipt_struct("Receipt", PAYMENT)
+TRANSFER_RECEIPT = _receipt_struct("TransferReceipt", TRANSFER_PAYMENT)
+"""What is signed for a payment by earlier transfer: another type, so that neither passes for the
+other."""
 
 
 def receipt_value(receipt: Receipt) -> dict[str, object]:
     """The receipt's fields under the names of its struct."""
-    payment, settlement = receipt.payment, receipt.settlement
+    settlement = receipt.settlement
     return {
         "statement": statement_value(receipt.statement),
         "proofDigest": receipt.proof_digest,
@@ -98,16 +129,7 @@ def receipt_value(receipt: Receipt) -> dict[str, object]:
         "nonceSalt": receipt.nonce_salt or ZERO_DIGEST,
         "quote": quote_value(receipt.quote),
         "quoteSignature": receipt.quote_signature,
-        "payment": {
-            "asset": asset_value(payment.asset),
-            "payer": payment.payer,
-            "payee": payment.payee,
-            "amount": payment.amount,
-            "validAfter": payment.valid_after,
-            "validBefore": payment.valid_before,
-            "nonce": payment.nonce,
-            "signature": payment.signature,
-        },
+        "payment": _payment_value(receipt.payment),
         "settlement": {
             "state": settlement.state.value,
             "transaction": settlement.transaction or ZERO_DIGEST,
@@ -124,13 +146,43 @@ def receipt_value(receipt: Receipt) -> dict[str, object]:
     }
 
 
+def _payment_value(payment: Payment) -> dict[str, object]:
+    shared = {
+        "asset": asset_value(payment.asset),
+        "payer": payment.payer,
+        "payee": payment.payee,
+        "amount": payment.amount,
+    }
+    if isinstance(payment, TransferPayment):
+        return {
+            **shared,
+            "transaction": payment.claim.transaction,
+            "logIndex": payment.log_index,
+            "logNamed": payment.claim.log_index is not None,
+            "signature": payment.claim.signature,
+        }
+    return {
+        **shared,
+        "validAfter": payment.valid_after,
+        "validBefore": payment.valid_before,
+        "nonce": payment.nonce,
+        "signature": payment.signature,
+    }
+
+
 def receipt_digest(receipt: Receipt) -> Digest:
     """The digest that the gateway signs; it is the receipt's id."""
-    return digest(INFERPROOF_DOMAIN, hash_struct(RECEIPT, receipt_value(receipt)))
+    struct = TRANSFER_RECEIPT if isinstance(receipt.payment, TransferPayment) else RECEIPT
+    return digest(INFERPROOF_DOMAIN, hash_struct(struct, receipt_value(receipt)))
 
 
 def is_request_bound(receipt: Receipt) -> bool:
-    """Whether the payer's nonce is the bound nonce of the receipt's request and salt."""
+    """Whether the payer's signature covers the receipt's request.
+
+    By a nonce that is the bound one of request and salt, or by a transfer claim, which names both.
+    """
+    if isinstance(receipt.payment, TransferPayment):
+        return True
     return (
         receipt.nonce_salt is not None
         and bound_nonce(receipt.request_digest, receipt.nonce_salt.raw) == receipt.payment.nonce
@@ -149,7 +201,7 @@ def receipt_json(receipt: Receipt) -> dict[str, Json]:
         "nonceSalt": receipt.nonce_salt.hex if receipt.nonce_salt is not None else None,
         "quote": quote_json(receipt.quote),
         "quoteSignature": "0x" + receipt.quote_signature.hex(),
-        "payment": authorization_json(receipt.payment),
+        "payment": payment_json(receipt.payment),
         "settlement": {
             "state": settlement.state.value,
             "transaction": settlement.transaction.hex if settlement.transaction else None,
@@ -168,21 +220,22 @@ def receipt_json(receipt: Receipt) -> dict[str, Json]:
 
 def read_receipt(fields: Fields) -> Receipt:
     """The receipt in decoded JSON."""
+    request, salt = fields.digest("requestDigest"), _read_nonzero(fields, "nonceSalt")
     receipt = Receipt(
         statement=fields.nested("statement", read_statement),
         proof_digest=fields.digest("proofDigest"),
         assurance=fields.one_of("assurance", Assurance),
         proven=fields.text("proven", most=4096),
-        request_digest=fields.digest("requestDigest"),
+        request_digest=request,
         quote=fields.nested("quote", read_quote),
         quote_signature=fields.hex_bytes("quoteSignature", length=65),
-        payment=fields.nested("payment", read_authorization),
+        payment=fields.nested("payment", lambda payment: _read_payment(payment, request, salt)),
         settlement=fields.nested("settlement", _read_settlement),
         claims=tuple(fields.nested_list("claims", _read_claim, most=64)),
         timings=tuple(fields.nested_list("timings", _read_stage, most=64)),
         issued_at=fields.integer("issuedAt"),
         gateway=fields.address("gateway"),
-        nonce_salt=_read_nonzero(fields, "nonceSalt"),
+        nonce_salt=salt,
         version=fields.integer("version", least=RECEIPT_VERSION, most=RECEIPT_VERSION),
     )
     fields.end()
@@ -240,6 +293,44 @@ def authorization_json(authorization: Authorization) -> dict[str, Json]:
         "nonce": authorization.nonce.hex,
         "signature": "0x" + authorization.signature.hex(),
     }
+
+
+def payment_json(payment: Payment) -> dict[str, Json]:
+    """A payment as JSON. What a transfer claim shares with its receipt, request digest and salt,
+    stands there."""
+    if not isinstance(payment, TransferPayment):
+        return authorization_json(payment)
+    return {
+        "asset": asset_json(payment.asset),
+        "payer": payment.payer.hex,
+        "payee": payment.payee.hex,
+        "amount": str(payment.amount),
+        "transaction": payment.claim.transaction.hex,
+        "logIndex": payment.log_index,
+        "logNamed": payment.claim.log_index is not None,
+        "signature": "0x" + payment.claim.signature.hex(),
+    }
+
+
+def _read_payment(fields: Fields, request: Digest, salt: Digest | None) -> Payment:
+    if not fields.has("transaction"):
+        return read_authorization(fields)
+    if salt is None:  # every claim has one
+        raise fields.malformed("transaction")
+    log_index = fields.integer("logIndex", most=ANY_LOG - 1)
+    claim = TransferClaim(
+        asset=fields.nested("asset", read_asset),
+        payer=fields.address("payer"),
+        payee=fields.address("payee"),
+        transaction=fields.digest("transaction"),
+        log_index=log_index if fields.take("logNamed", bool) else None,
+        request=request,
+        salt=salt,
+        signature=fields.hex_bytes("signature", length=65),
+    )
+    amount = fields.amount("amount")
+    fields.end()
+    return TransferPayment(claim, amount, log_index, transfer_nonce(claim.transaction, log_index))
 
 
 def read_authorization(fields: Fields) -> Authorization:

@@ -25,6 +25,10 @@ class Metrics(Protocol):
         """One refund became due, sent, settled or lost."""
         ...
 
+    def webhook(self, outcome: str) -> None:
+        """One attempt of a webhook was delivered, failed, or was the last: dead."""
+        ...
+
     def failure(self, code: str) -> None:
         """One job failed for this reason."""
         ...

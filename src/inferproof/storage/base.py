@@ -3,6 +3,7 @@
     OrderBook      payment reservations, jobs, the outbox, answers; every change of a job's state
     ModelStore     the registry of models and their versions
     Verifications  what was verified here, and how it ended
+    Deliveries     webhooks that are to be sent, in the transaction of what they tell
     Turn           the right to do something for all processes on one database
     BlobStore      immutable bytes under their SHA-256
     ArtifactStore  compiled models under their commitment
@@ -20,7 +21,7 @@ from typing import Protocol
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Network
-from inferproof.types.payment import Authorization, Quote, Settlement
+from inferproof.types.payment import Authorization, Payment, Quote, Settlement
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
 
@@ -32,9 +33,10 @@ class Order:
     """A paid request, as it is reserved. Units: times in Unix seconds.
 
     `salt` is drawn by the gateway for the input commitment; `nonce_salt` is the buyer's, where
-    it bound the payment's nonce to the request. `first_block` is the newest block
-    at the pre-check that found the authorization unused: no settlement of it is older.
-    `api_key` is the id of the key that the order came with.
+    it bound the payment's nonce to the request, or a transfer claim's. `first_block` is the newest
+    block at the pre-check that found the authorization unused: no settlement of it is older; of a
+    transfer it is the block that holds it. `api_key` is the id of the key that the order came with.
+    `webhook` is where its ends are told; a repeated request cannot change it.
     """
 
     job_id: Digest
@@ -43,7 +45,7 @@ class Order:
     model_commitment: Digest
     request: Request
     request_digest: Digest
-    payment: Authorization
+    payment: Payment
     quote: Quote
     quote_signature: bytes = field(repr=False)
     salt: bytes = field(repr=False)
@@ -53,6 +55,13 @@ class Order:
     created_at: int
     deadline: int
     api_key: str | None = None
+    webhook: str | None = None
+
+    @property
+    def authorization(self) -> Authorization:
+        """The payment of an order that is reserved and settled; a transfer needs neither."""
+        assert isinstance(self.payment, Authorization)  # noqa: S101 - `redeem` takes the others
+        return self.payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +274,15 @@ class OrderBook(Protocol):
         """
         ...
 
+    async def redeem(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
+        """The job of an order that an earlier transfer pays for: a new one, QUEUED, its settlement
+        recorded in the same transaction; or the one that this claim, by its job id, bought before.
+
+        Raises: Conflict PAYMENT_ALREADY_USED when another claim has spent the transfer;
+        Unavailable QUEUE_FULL, TooMany QUEUE_SHARE_FULL as `reserve`.
+        """
+        ...
+
     async def find(self, job_id: Digest) -> Job | None: ...
 
     async def job(self, job_id: Digest) -> Job:
@@ -273,9 +291,9 @@ class OrderBook(Protocol):
 
     async def job_of_proof(self, proof_digest: Digest) -> Job | None: ...
 
-    async def find_payment(self, payment: Authorization) -> Job | None:
-        """The job that reserved this authorization: the one with its network, token, payer and
-        nonce, whatever its other terms."""
+    async def find_payment(self, payment: Payment) -> Job | None:
+        """The job that reserved this authorization or spent this transfer: the one with its
+        network, token, payer and nonce, whatever its other terms."""
         ...
 
     async def find_payment_id(self, payer: Address, payment_id: str) -> Job | None: ...
@@ -426,6 +444,64 @@ class OrderBook(Protocol):
 
     async def refund_lost(self, job_id: Digest, *, now: int) -> Job:
         """REFUNDING → FAILED, the outbox item DROPPED; the refund is due again."""
+        ...
+
+
+class DeliveryState(StrEnum):
+    """Where a webhook stands."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    """Given up after the last attempt; kept for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One webhook: that a job came to `job_state` by its event `seq`.
+
+    `problem` says why the last attempt failed. It is for the operator: a buyer who read it
+    could look around in the operator's network.
+    """
+
+    number: int
+    job_id: Digest
+    seq: int
+    job_state: JobState
+    at: int
+    url: str = field(repr=False)
+    state: DeliveryState
+    attempts: int
+    next_at: int
+    tried_at: int | None
+    problem: str | None
+
+
+class Deliveries(Protocol):
+    """Webhooks to send. One is added by each transition to a state of protocol.webhook.TOLD of a
+    job that has a webhook, in the transaction of that transition."""
+
+    async def due(self, *, now: int, limit: int) -> Sequence[Delivery]:
+        """The PENDING ones whose time has come, those that wait longest first."""
+        ...
+
+    async def delivered(self, number: int, *, now: int) -> None:
+        """PENDING → DELIVERED, and an attempt counted; otherwise nothing."""
+        ...
+
+    async def failed(self, number: int, problem: str, *, now: int, next_at: int | None) -> None:
+        """An attempt counted; to be tried again at `next_at`, or DEAD without it."""
+        ...
+
+    async def in_state(self, state: DeliveryState, *, limit: int) -> Sequence[Delivery]:
+        """The newest of them."""
+        ...
+
+    async def retry(self, number: int, *, now: int) -> Delivery:
+        """DEAD → PENDING, due now, with all attempts before it.
+
+        Raises: NotFound DELIVERY_UNKNOWN; Conflict DELIVERY_NOT_DEAD.
+        """
         ...
 
 

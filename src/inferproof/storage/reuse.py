@@ -23,9 +23,20 @@ def check_same_payment(
     if (
         job.order.request_digest != request
         or (known is not None and salt != known)
+        or not isinstance(there, Authorization)  # whose nonce a payer may choose to be its own
         or any(getattr(there, name) != getattr(payment, name) for name in _TERMS)
     ):
         raise Conflict(Reason.PAYMENT_REPLAYED)
+
+
+def check_same_webhook(job: Job, webhook: str | None) -> None:
+    """Returns when a repeated request names the job's own webhook, or none.
+
+    Who sees a payment cannot turn its notices to itself by sending it again.
+    Raises: Conflict WEBHOOK_OTHER.
+    """
+    if webhook is not None and webhook != job.order.webhook:
+        raise Conflict(Reason.WEBHOOK_OTHER)
 
 
 def check_same_payment_id(job: Job, request: Digest) -> None:

@@ -48,8 +48,7 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "find_payment_id",
             "in_state",
             "depth",
-            "unsettled",
-            "waiting",
+            "backlog",
             "open_outbox",
             "free_nonces",
             "runnable",
@@ -64,6 +63,7 @@ QUESTIONS: dict[str, frozenset[str]] = {
         [
             "head",
             "balance",
+            "purse",
             "authorization_used",
             "next_nonce",
             "sign_settlement",

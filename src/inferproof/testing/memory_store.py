@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from inferproof.storage.db.deliveries import SqlDeliveries
 from inferproof.storage.db.engine import MEMORY, Database
 from inferproof.storage.db.models import SqlModelStore
 from inferproof.storage.db.orders import SqlOrderBook
@@ -18,6 +19,10 @@ class Stores:
     orders: SqlOrderBook
     models: SqlModelStore
     verifications: SqlVerifications
+
+    @property
+    def deliveries(self) -> SqlDeliveries:
+        return SqlDeliveries(self.database)
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ class MemoryMetrics:
         self.stages: dict[str, list[float]] = {}
         self.payments: Counter[str] = Counter()
         self.refunds: Counter[str] = Counter()
+        self.webhooks: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.retries: Counter[str] = Counter()
         self.leases_lost = 0
@@ -31,6 +32,9 @@ class MemoryMetrics:
 
     def refund(self, outcome: str) -> None:
         self.refunds[outcome] += 1
+
+    def webhook(self, outcome: str) -> None:
+        self.webhooks[outcome] += 1
 
     def failure(self, code: str) -> None:
         self.failures[code] += 1

@@ -33,6 +33,7 @@ from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.receipt import encode_receipt_file, is_request_bound, receipt_digest
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.statement import statement_digest
+from inferproof.protocol.transfer import Transfer, claim_digest, claim_job_id, spent
 from inferproof.protocol.verifier_bundle import (
     VerifierBundle,
     encode_bundle,
@@ -42,7 +43,15 @@ from inferproof.protocol.verifier_bundle import (
 )
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset, Money, Network
-from inferproof.types.payment import Authorization, Quote, Settlement, SettlementState
+from inferproof.types.payment import (
+    Authorization,
+    Payment,
+    Quote,
+    Settlement,
+    SettlementState,
+    TransferClaim,
+    TransferPayment,
+)
 from inferproof.types.proof import ModelParts, Setup, Statement, Visibility
 from inferproof.types.receipt import Receipt, ReceiptFile, Request, StageTime
 from inferproof.types.tensor import FixedTensor, Tensors, TensorSpec
@@ -171,7 +180,11 @@ class Sample:
         """The digest of the paid request."""
         return request_digest(self.request.method, self.request.path, self.request.body)
 
-    def payment(self) -> Authorization:
+    def payment(self) -> Payment:
+        """What pays for the sample's call."""
+        return self.authorization()
+
+    def authorization(self) -> Authorization:
         """The payer's signed authorization; with a salt its nonce is bound to the request."""
         nonce = tagged_digest("inferproof/sample/1", b"free nonce")
         if self.nonce_salt is not None:
@@ -188,9 +201,23 @@ class Sample:
         )
         return replace(unsigned, signature=self.payer.sign(authorization_digest(unsigned)))
 
+    def job_id(self) -> Digest:
+        """The job that the payment buys."""
+        payment = self.payment()
+        if isinstance(payment, TransferPayment):
+            return claim_job_id(payment.claim)
+        return job_id(
+            ASSET.network,
+            ASSET.address,
+            payment.payer,
+            payment.nonce,
+            self.request_digest(),
+            Digest(self.nonce_salt) if self.nonce_salt is not None else None,
+        )
+
     def proof(self) -> bytes:
         """The proof file."""
-        payment, parts = self.payment(), self.bundle.parts
+        parts = self.bundle.parts
         hashes = (keccak256(b"inferproof sample hash"),)
         if parts.visibility is Visibility.PUBLIC:
             disclosed = DisclosedInput(SALT, sample_preprocess({}, self.request.body))
@@ -199,14 +226,7 @@ class Sample:
             disclosed = None
             committed = hashed_input_commitment(parts.proof_system, hashes)
         statement = Statement(
-            job_id=job_id(
-                ASSET.network,
-                ASSET.address,
-                payment.payer,
-                payment.nonce,
-                self.request_digest(),
-                Digest(self.nonce_salt) if self.nonce_salt is not None else None,
-            ),
+            job_id=self.job_id(),
             model_commitment=self.bundle.commitment,
             input_commitment=committed,
             output_commitment=output_commitment(self.answer),
@@ -243,8 +263,45 @@ class Sample:
             gateway=self.gateway.address,
             nonce_salt=Digest(self.nonce_salt) if self.nonce_salt is not None else None,
         )
-        claims = derive_claims(parts, self.settlement, request_bound=is_request_bound(receipt))
+        claims = derive_claims(
+            parts,
+            self.settlement,
+            request_bound=is_request_bound(receipt),
+            transfer=isinstance(receipt.payment, TransferPayment),
+        )
         return replace(receipt, claims=claims)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferSample(Sample):
+    """The same call, paid by a transfer that was made before.
+
+    `log_index` is where the transfer is; `named` says whether the payer named it.
+    """
+
+    amount: int = 300_000
+    log_index: int = 3
+    named: bool = False
+
+    def claim(self) -> TransferClaim:
+        """The payer's signed claim to the sample settlement's transaction."""
+        assert self.settlement.transaction is not None  # noqa: S101 - a sample's choice
+        assert self.nonce_salt is not None  # noqa: S101
+        unsigned = TransferClaim(
+            asset=ASSET,
+            payer=self.payer.address,
+            payee=PAYEE,
+            transaction=self.settlement.transaction,
+            log_index=self.log_index if self.named else None,
+            request=self.request_digest(),
+            salt=Digest(self.nonce_salt),
+            signature=b"",
+        )
+        return replace(unsigned, signature=self.payer.sign(claim_digest(unsigned)))
+
+    def payment(self) -> Payment:
+        moved = Transfer(self.log_index, self.payer.address, PAYEE, self.amount)
+        return spent(self.claim(), moved)
 
 
 def sample_receipt_file(sample: Sample | None = None) -> ReceiptFile:

@@ -90,12 +90,14 @@ class Discrepancy:
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """The terms of a reserved payment. Units: `amount` in atomic units."""
+    """The terms of a reserved payment. Units: `amount` in atomic units. `transaction` is the one
+    that holds the transfer, of a payment that was made before it was claimed."""
 
     payer: Address
     payee: Address
     amount: int
     nonce: Digest
+    transaction: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)

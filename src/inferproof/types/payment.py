@@ -53,6 +53,60 @@ class Authorization:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferClaim:
+    """A payer's signed word that a transfer, which it made before, pays for one request.
+
+    `log_index` is the place of the Transfer event among the logs of its transaction, from 0;
+    None leaves the choice among the payer's own transfers there to the gateway. `request` is the
+    digest of the request, `salt` 32 secret random bytes, not zero. Source: specs/transfer.md.
+    """
+
+    asset: Asset
+    payer: Address
+    payee: Address
+    transaction: Digest
+    log_index: int | None
+    request: Digest
+    salt: Digest
+    signature: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TransferPayment:
+    """A transfer that was found on the chain, and the claim that spends it.
+
+    Units: `amount` is what the transfer moved, in atomic units; it may be more than the price.
+    `log_index` is where it was found. `nonce` makes it single-use: a digest of transaction and
+    log index (`protocol.transfer.transfer_nonce`).
+    """
+
+    claim: TransferClaim
+    amount: int
+    log_index: int
+    nonce: Digest
+
+    @property
+    def asset(self) -> Asset:
+        return self.claim.asset
+
+    @property
+    def payer(self) -> Address:
+        return self.claim.payer
+
+    @property
+    def payee(self) -> Address:
+        return self.claim.payee
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.asset)
+
+
+Payment = Authorization | TransferPayment
+"""What pays for a request: an authorization still to be settled, or a transfer made before."""
+
+
+@dataclass(frozen=True, slots=True)
 class Purse:
     """What a chain says of a payer and an authorization, before it is accepted.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from inferproof.types.digest import Address, Digest
-from inferproof.types.payment import Authorization, Quote, Settlement
+from inferproof.types.payment import Payment, Quote, Settlement
 from inferproof.types.proof import Assurance, Statement
 
 RECEIPT_VERSION = 1
@@ -53,8 +53,9 @@ class StageTime:
 class Receipt:
     """What was asked, computed, proven and paid, as the gateway signs it.
 
-    `nonce_salt` is the salt of the payment's bound nonce, not zero; None where the payer
-    announced none, so that nothing but the gateway's word ties payment and request.
+    `nonce_salt` is the salt of the payment's bound nonce or of the transfer claim, not zero; None
+    where the payer announced none, so that nothing but the gateway's word ties payment and
+    request.
     Source: specs/receipt.md.
     """
 
@@ -65,7 +66,7 @@ class Receipt:
     request_digest: Digest
     quote: Quote
     quote_signature: bytes = field(repr=False)
-    payment: Authorization
+    payment: Payment
     settlement: Settlement
     claims: tuple[Claim, ...]
     timings: tuple[StageTime, ...]

@@ -4,7 +4,8 @@
      2  the gateway signed the receipt
      3  the policy accepts gateway, model, network, token and assurance
      4  the same gateway signed the quote, for this model, request and provider
-     5  the payer signed the payment, on the quoted terms, at a time that they allow
+     5  the payer signed the payment, on the quoted terms, at a time that they allow; a transfer
+        covers the price and is what the settlement names
      6  the nonce is bound to the request where its salt is known, and the job id follows from
         payment, request and salt
      7  the attached request has the request digest
@@ -31,15 +32,25 @@ from inferproof.errors import (
     ReceiptRejected,
     Rejection,
 )
-from inferproof.protocol.authorization import check_signature, check_terms
+from inferproof.protocol.authorization import (
+    check_asset_and_payee,
+    check_signature,
+    check_terms,
+)
 from inferproof.protocol.claims import assurance_of, derive_claims, proven_sentence
 from inferproof.protocol.commitments import job_id, proof_digest, request_digest
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.quote import check_quote_signature
 from inferproof.protocol.receipt import decode_receipt_file, is_request_bound, receipt_digest
 from inferproof.protocol.signature import recover
+from inferproof.protocol.transfer import (
+    check_claim_signature,
+    check_transfer_amount,
+    claim_job_id,
+)
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
 from inferproof.types.digest import ZERO_DIGEST, Digest
+from inferproof.types.payment import SettlementState, TransferPayment
 from inferproof.types.receipt import Receipt, ReceiptFile
 from inferproof.types.tensor import Tensors
 from inferproof.verify.policy import Policy
@@ -179,27 +190,38 @@ class _Run:
 
     def payment(self, file: ReceiptFile) -> None:
         # 5
+        receipt, payment = file.receipt, file.receipt.payment
+        how = f"payer {payment.payer}"
         try:
-            check_terms(file.receipt.payment, file.receipt.quote)
-            check_signature(file.receipt.payment)
+            if isinstance(payment, TransferPayment):
+                _check_transfer(receipt, payment)
+                how += (
+                    f", by the transfer in log {payment.log_index} of {payment.claim.transaction}"
+                )
+            else:
+                check_terms(payment, receipt.quote)
+                check_signature(payment)
         except InferproofError as error:
             raise ReceiptRejected(error.reason, **error.facts) from None
-        _check_times(file.receipt)
-        self._done("payer authorized it", f"payer {file.receipt.payment.payer}")
+        _check_times(receipt)
+        self._done("payer authorized it", how)
 
     def job(self, file: ReceiptFile) -> None:
         # 6
         receipt, payment = file.receipt, file.receipt.payment
         if receipt.nonce_salt is not None and not is_request_bound(receipt):
             raise ReceiptRejected(Reason.RECEIPT_NONCE)
-        expected = job_id(
-            payment.asset.network,
-            payment.asset.address,
-            payment.payer,
-            payment.nonce,
-            receipt.request_digest,
-            receipt.nonce_salt,
-        )
+        if isinstance(payment, TransferPayment):
+            expected = claim_job_id(payment.claim)
+        else:
+            expected = job_id(
+                payment.asset.network,
+                payment.asset.address,
+                payment.payer,
+                payment.nonce,
+                receipt.request_digest,
+                receipt.nonce_salt,
+            )
         if receipt.statement.job_id != expected:
             raise ReceiptRejected(Reason.RECEIPT_JOB, expected=expected)
         self._done("job follows from payment", f"job {expected}")
@@ -279,18 +301,40 @@ class _Run:
             or receipt.proven != proven_sentence(assurance, bundle.parts)
             or receipt.claims
             != derive_claims(
-                bundle.parts, receipt.settlement, request_bound=is_request_bound(receipt)
+                bundle.parts,
+                receipt.settlement,
+                request_bound=is_request_bound(receipt),
+                transfer=isinstance(receipt.payment, TransferPayment),
             )
         ):
             raise ReceiptRejected(Reason.RECEIPT_CLAIMS)
         self._done("claims are no more than proven", f"assurance {assurance.value}")
 
 
+def _check_transfer(receipt: Receipt, payment: TransferPayment) -> None:
+    check_asset_and_payee(payment.asset, payment.payee, receipt.quote)
+    check_transfer_amount(payment, receipt.quote)
+    check_claim_signature(payment.claim)
+    settlement = receipt.settlement
+    if (
+        settlement.state is not SettlementState.SETTLED
+        or settlement.transaction != payment.claim.transaction
+    ):
+        raise ReceiptRejected(
+            Reason.RECEIPT_TRANSFER,
+            expected=payment.claim.transaction,
+            state=settlement.state.value,
+            got=settlement.transaction,
+        )
+
+
 def _check_times(receipt: Receipt) -> None:
     # The order was placed at some second at which quote and payment both held, and the receipt
     # came no earlier; where there is no such second, one of the times is made up.
     quote, payment = receipt.quote, receipt.payment
-    earliest = max(quote.issued_at, payment.valid_after + 1)
-    latest = min(quote.expires_at - 1, payment.valid_before - 1, receipt.issued_at)
+    earliest, latest = quote.issued_at, min(quote.expires_at - 1, receipt.issued_at)
+    if not isinstance(payment, TransferPayment):
+        earliest = max(earliest, payment.valid_after + 1)
+        latest = min(latest, payment.valid_before - 1)
     if earliest > latest:
         raise ReceiptRejected(Reason.RECEIPT_TIMES, earliest=earliest, latest=latest)

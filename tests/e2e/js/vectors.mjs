@@ -20,7 +20,8 @@ function filled(types, name, value) {
   const out = {};
   for (const field of types[name]) {
     const got = value[field.name];
-    if (got === null) out[field.name] = field.type === 'bytes32' ? `0x${'00'.repeat(32)}` : 0;
+    if (got === null && field.name === 'logIndex') out[field.name] = 2n ** 64n - 1n;
+    else if (got === null) out[field.name] = field.type === 'bytes32' ? `0x${'00'.repeat(32)}` : 0;
     else if (types[field.type]) out[field.name] = filled(types, field.type, got);
     else out[field.name] = got;
   }
@@ -31,6 +32,8 @@ for (const [file, list, field] of [
   ['statement', 'statements', 'statement'],
   ['quote', 'quotes', 'quote'],
   ['receipt', 'receipts', 'receipt'],
+  ['transfer_claim', 'claims', 'claim'],
+  ['transfer_receipt', 'receipts', 'receipt'],
 ]) {
   const vector = JSON.parse(readFileSync(`${folder}/${file}.json`, 'utf8'));
   const types = { ...vector.types, EIP712Domain: getTypesForEIP712Domain({ domain }) };

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import httpx
 
-from inferproof.errors import Conflict, InputRejected, NotFound, Reason
+from inferproof.errors import Conflict, InputRejected, NotFound, PaymentRejected, Reason
+from inferproof.payments.transfer import transfer_header
 from inferproof.payments.x402 import Challenge, payment_payload, read_challenge
 from inferproof.payments.x402.wire import encode_header
 from inferproof.protocol.authorization import authorization_digest, check_signature, check_terms
@@ -18,6 +19,14 @@ from inferproof.protocol.cancellation import check_cancellation
 from inferproof.protocol.commitments import bound_nonce, job_id, request_digest
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.signature import SigningKey
+from inferproof.protocol.transfer import (
+    Transfer,
+    check_claim_request,
+    check_claim_signature,
+    claim_digest,
+    claim_job_id,
+    spent,
+)
 from inferproof.services.gateway.base import (
     AnswerView,
     Example,
@@ -25,6 +34,7 @@ from inferproof.services.gateway.base import (
     JobView,
     ModelView,
     SignedQuote,
+    TransferTerms,
 )
 from inferproof.storage.base import (
     Failure,
@@ -42,7 +52,13 @@ from inferproof.storage.limits.base import ApiKey
 from inferproof.types.digest import ZERO_DIGEST, Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Money, Network
-from inferproof.types.payment import Authorization, Quote, Settlement, SettlementState
+from inferproof.types.payment import (
+    Authorization,
+    Quote,
+    Settlement,
+    SettlementState,
+    TransferClaim,
+)
 from inferproof.types.proof import Assurance, Setup, Visibility
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor, Tensors
@@ -103,13 +119,16 @@ class FakeGateway:
     def __init__(self) -> None:
         self.models = {MODEL: model_view()}
         self.jobs: dict[Digest, tuple[JobView, Request]] = {}
+        self.webhook: str | None = None
         self.payment_ids: dict[str, Digest] = {}
         self.ending: JobState | None = JobState.DONE
         self.failure = Failure("JOB_ATTEMPTS", "the job was given up", {"attempts": "3"})
         self.raises: BaseException | None = None
         self.waited: list[float] = []
         self.submitted: list[tuple[bytes, bytes]] = []
-        self.settings = GatewaySettings(asset=USDC, payee=GATEWAY.address)
+        self.settings = GatewaySettings(
+            asset=USDC, payee=GATEWAY.address, transfers=TransferTerms()
+        )
         self.address = GATEWAY.address
         self.history: list[JobEvent] = []
         self.wanted: ModelFilter | None = None
@@ -185,8 +204,10 @@ class FakeGateway:
         binding_salt: bytes | None = None,
         quote: SignedQuote | None = None,
         payment_id: str | None = None,
+        webhook: str | None = None,
         holder: ApiKey | None = None,
     ) -> JobView:
+        self.webhook = webhook
         view = await self.model(model)
         signed = quote or await self.quote(model)
         check_terms(payment, signed.quote)
@@ -220,6 +241,41 @@ class FakeGateway:
         self.jobs[number] = (job, request)
         if payment_id is not None:
             self.payment_ids[payment_id] = number
+        return job
+
+    async def redeem(
+        self,
+        model: str,
+        request: Request,
+        claim: TransferClaim,
+        *,
+        quote: SignedQuote | None = None,
+        webhook: str | None = None,
+        holder: ApiKey | None = None,
+    ) -> JobView:
+        self._fail()
+        if self.settings.transfers is None:
+            raise PaymentRejected(Reason.TRANSFERS_CLOSED)
+        view = await self.model(model)
+        check_claim_request(claim, request_digest(request.method, request.path, request.body))
+        check_claim_signature(claim)
+        number = claim_job_id(claim)
+        moved = Transfer(2, claim.payer, claim.payee, 300_000)
+        job = JobView(
+            id=number,
+            state=JobState.QUEUED,
+            model_id=view.id,
+            model_version=view.version,
+            model_commitment=view.commitment,
+            request_digest=claim.request,
+            payment=spent(claim, moved),
+            quote=quote or await self.quote(model),
+            settlement=Settlement(SettlementState.SETTLED, claim.transaction, 17),
+            created_at=NOW,
+            updated_at=NOW,
+            deadline=NOW + 3600,
+        )
+        self.jobs.setdefault(number, (job, request))
         return job
 
     async def wait(self, number: Digest, timeout_s: float) -> JobView:
@@ -329,6 +385,24 @@ def sign_payment(
     payload = payment_payload(challenge, signed, salt)
     payload["accepted"] = {**challenge.accepted, "amount": str(signed.amount)}
     return encode_header(payload)
+
+
+def sign_claim(challenge: Challenge, **changes: object) -> str:
+    """The Inferproof-Transfer header that answers a challenge."""
+    quote = challenge.quote
+    unsigned = TransferClaim(
+        asset=quote.price.asset,
+        payer=PAYER.address,
+        payee=quote.payee,
+        transaction=Digest(b"\x0e" * 32),
+        log_index=None,
+        request=challenge.request,
+        salt=Digest(b"\x03" * 32),
+        signature=b"",
+    )
+    unsigned = replace(unsigned, **changes)  # type: ignore[arg-type]
+    claim = replace(unsigned, signature=PAYER.sign(claim_digest(unsigned)))
+    return transfer_header(claim, quote, challenge.quote_signature)
 
 
 async def challenged(http: httpx.AsyncClient, body: bytes = BODY) -> Challenge:

@@ -129,3 +129,12 @@ async def test_a_key_beside_another_payment_identifier(http: httpx.AsyncClient) 
             Reason.IDEMPOTENCY_KEYS_DIFFER, key=KEY, payment_id="another-identifier"
         )
     assert error_of(refused)["code"] == "IDEMPOTENCY_KEYS_DIFFER"
+
+
+async def test_the_webhook_goes_with_the_order(
+    http: httpx.AsyncClient, gateway: FakeGateway
+) -> None:
+    header = sign_payment(await challenged(http))
+    sent = {**JSON, "PAYMENT-SIGNATURE": header, "Inferproof-Webhook": "https://buyer.example/x"}
+    assert (await http.post(INFER, content=BODY, headers=sent)).status_code == 200
+    assert gateway.webhook == "https://buyer.example/x"

@@ -11,6 +11,12 @@ from inferproof.client.flow import Buyer
 from inferproof.client.ledger import Ledger
 from inferproof.client.limits import Limits
 from inferproof.client.steps import Call, Event, Lost, Pause, Reply, Step
+from inferproof.payments.transfer import (
+    TRANSFER_HEADER,
+    IncomingTransfer,
+    parse_transfer,
+    transfer_offer,
+)
 from inferproof.payments.x402 import (
     IncomingPayment,
     Resource,
@@ -21,23 +27,32 @@ from inferproof.payments.x402 import (
 from inferproof.protocol.commitments import job_id, request_digest
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.receipt import encode_receipt_file
+from inferproof.protocol.transfer import claim_job_id
 from inferproof.testing.samples import (
     ASSET,
     GATEWAY,
     ORDERED_AT,
     PAYER,
     Sample,
+    TransferSample,
     sample_bundle,
     sample_receipt_file,
     sample_tools,
 )
 from inferproof.types.digest import Digest
 from inferproof.types.money import Money
-from inferproof.types.payment import Authorization, Quote
+from inferproof.types.payment import (
+    Authorization,
+    Quote,
+    Settlement,
+    SettlementState,
+    TransferClaim,
+)
 from inferproof.types.receipt import ReceiptFile, Request
 from inferproof.verify.policy import Policy
 
 T = TypeVar("T")
+TRANSFER = TRANSFER_HEADER.lower()
 
 BODY = b'{"input":[1.5,-2,0.25]}'
 PRICE = Money(250_000, ASSET)
@@ -55,6 +70,20 @@ class Paid(Sample):
 
     def payment(self) -> Authorization:
         return self.paid
+
+    def quote(self) -> Quote:
+        return self.asked
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaidBefore(TransferSample):
+    """The sample receipt for a claim and a quote that are given."""
+
+    claimed: TransferClaim
+    asked: Quote
+
+    def claim(self) -> TransferClaim:
+        return self.claimed
 
     def quote(self) -> Quote:
         return self.asked
@@ -82,25 +111,28 @@ class GatewayDouble:
     challenge_changes: dict[str, Any] = field(default_factory=dict)
     change_file: Callable[[ReceiptFile], ReceiptFile] = lambda file: file
     change_bytes: Callable[[bytes], bytes] = lambda data: data
+    takes_transfers: bool = True
     scores: Any = field(default_factory=lambda: {"up": 7, "down": -3})
     calls: list[Call] = field(default_factory=list)
     jobs: dict[str, tuple[Call, IncomingPayment]] = field(default_factory=dict)
+    claims: dict[str, tuple[Call, IncomingTransfer]] = field(default_factory=dict)
 
     def __call__(self, call: Call) -> Event:
         self.calls.append(call)
         path = call.path.partition("?")[0]
-        if call.method == "POST" and "payment-signature" not in call.headers:
+        if call.method == "POST" and not {"payment-signature", TRANSFER} & set(call.headers):
             return self._ask(call)
         job = self._accept(call) if call.method == "POST" else path.rpartition("/")[2]
         if self.faults:
             fault = self.faults.pop(0)
             if isinstance(fault, Reply) and 400 <= fault.status < 500:
                 self.jobs.pop(job, None)  # what is refused was not taken
+                self.claims.pop(job, None)
             return fault
         if "/receipts/" in path:
             data = encode_receipt_file(self.change_file(self.file(job)))
             return Reply(200, {}, self.change_bytes(data))
-        if job not in self.jobs:
+        if job not in self.jobs and job not in self.claims:
             return envelope(404, "JOB_UNKNOWN", f"there is no job {job}", job=job)
         state = self.states.pop(0) if self.states else "done"
         return reply(200 if state == "done" else 202, self._job(job, state))
@@ -124,12 +156,18 @@ class GatewayDouble:
             Resource("http://gateway" + call.path, "sample"),
             request=request_digest(call.method, call.path, call.body),
             max_timeout_s=600,
+            transfer=transfer_offer(3, 86_400) if self.takes_transfers else None,
         )
         header = {"payment-required": encode_header(asked | self.challenge_changes)}
         due = {"error": {"code": "PAYMENT_REQUIRED", "message": "pay"}}
         return reply(402, due, header)
 
     def _accept(self, call: Call) -> str:
+        if TRANSFER in call.headers:
+            claimed = parse_transfer(call.headers[TRANSFER], [ASSET])
+            job = claim_job_id(claimed.claim).hex
+            self.claims.setdefault(job, (call, claimed))
+            return job
         payment = parse_payment(call.headers["payment-signature"], [ASSET])
         paid = payment.authorization
         request = request_digest(call.method, call.path, call.body)
@@ -141,12 +179,24 @@ class GatewayDouble:
 
     def _job(self, job: str, state: str) -> dict[str, Any]:
         output = {"scores": self.scores} if state == "done" else None
-        call, _ = self.jobs[job]
+        call = (self.jobs.get(job) or self.claims[job])[0]
         request = request_digest(call.method, call.path, call.body).hex
         return {"job_id": job, "state": state, "output": output, "request_digest": request}
 
     def file(self, job: str) -> ReceiptFile:
         """The true receipt file of a job."""
+        if job in self.claims:
+            call, claimed = self.claims[job]
+            return sample_receipt_file(
+                PaidBefore(
+                    bundle=BUNDLE,
+                    request=Request(call.method, call.path, call.body),
+                    nonce_salt=claimed.claim.salt.raw,
+                    settlement=Settlement(SettlementState.SETTLED, claimed.claim.transaction, 42),
+                    claimed=claimed.claim,
+                    asked=self.quote(call),
+                )
+            )
         call, payment = self.jobs[job]
         return sample_receipt_file(
             Paid(

@@ -13,9 +13,11 @@ def test_exported_names() -> None:
         "AsyncClient",
         "Client",
         "Limits",
+        "MadeTransfer",
         "Offer",
         "PaidCall",
         "Signer",
+        "verify_webhook",
     ]
     assert all(hasattr(client, name) for name in client.__all__)
 
@@ -25,12 +27,28 @@ def public(cls: type) -> list[str]:
 
 
 def test_members_of_the_clients() -> None:
-    assert public(client.Client) == ["close", "infer", "offer", "open_jobs", "resume"]
-    assert public(client.AsyncClient) == ["aclose", "infer", "offer", "open_jobs", "resume"]
+    assert public(client.Client) == [
+        "close",
+        "events",
+        "infer",
+        "offer",
+        "open_jobs",
+        "resume",
+        "wait",
+    ]
+    assert public(client.AsyncClient) == [
+        "aclose",
+        "events",
+        "infer",
+        "offer",
+        "open_jobs",
+        "resume",
+        "wait",
+    ]
 
 
 def test_both_clients_take_the_same_arguments() -> None:
-    for name in ("infer", "offer", "resume"):
+    for name in ("events", "infer", "offer", "resume", "wait"):
         sync, awaited = getattr(client.Client, name), getattr(client.AsyncClient, name)
         assert inspect.signature(sync).parameters == inspect.signature(awaited).parameters
 

@@ -416,7 +416,7 @@ def test_a_refused_payment_is_forgotten_once_it_is_over() -> None:
     with pytest.raises(Unavailable):
         drive(infer(who), GatewayDouble(faults=[Lost("gone")]))
     (job,) = who.ledger.open_jobs()
-    end = who.ledger.call(job).authorization.valid_before
+    end = who.ledger.call(job).payment.valid_before
     for now, left in [(end - 1, (job,)), (end, ())]:
         gateway = GatewayDouble(faults=[envelope(409, "PAYMENT_REPLAYED", message)])
         with pytest.raises(Conflict):

@@ -4,7 +4,17 @@ import pytest
 
 from inferproof.errors import Conflict, Reason
 from inferproof.protocol import lifecycle
-from inferproof.protocol.lifecycle import FINAL, PAID, TRANSITIONS, UNPAID, Transition, after
+from inferproof.protocol.lifecycle import (
+    FINAL,
+    PAID,
+    REDEEM,
+    RESERVE,
+    STARTS,
+    TRANSITIONS,
+    UNPAID,
+    Transition,
+    after,
+)
 from inferproof.testing.rejections import rejects
 from inferproof.types.job import JobState
 
@@ -55,6 +65,13 @@ def test_a_job_that_fails_is_refunded_and_never_done() -> None:
     assert _reachable(JobState.FAILED) & FINAL == {JobState.REFUNDED}
 
 
+def test_a_job_begins_unpaid_or_with_money_that_moved() -> None:
+    assert STARTS == {RESERVE: JobState.RESERVED, REDEEM: JobState.QUEUED}
+    assert STARTS[RESERVE] in UNPAID
+    assert STARTS[REDEEM] in PAID
+    assert _reachable(STARTS[REDEEM]) & FINAL == {JobState.DONE, JobState.REFUNDED}
+
+
 def test_only_a_settled_payment_makes_a_job_runnable() -> None:
     unsettled = _reachable(JobState.RESERVED, frozenset({Transition.SETTLED}))
     assert unsettled == UNPAID
@@ -68,4 +85,5 @@ def test_the_drawing_shows_every_state_and_transition() -> None:
     drawing = lifecycle.__doc__ or ""
     words = drawing.replace("─", " ").replace("│", " ").split()
     assert [t.value for t in Transition if t.value not in words] == []
+    assert [start for start in STARTS if start not in words] == []
     assert [s.name for s in JobState if s.name not in words] == []

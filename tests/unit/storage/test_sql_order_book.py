@@ -11,6 +11,7 @@ from order_book_suite import (
     TestReserving,
     TestRoom,
     TestTurns,
+    TestWebhooks,
     TestWork,
 )
 
@@ -26,6 +27,7 @@ __all__ = [
     "TestReserving",
     "TestRoom",
     "TestTurns",
+    "TestWebhooks",
     "TestWork",
 ]
 

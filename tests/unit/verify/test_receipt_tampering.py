@@ -32,11 +32,12 @@ from inferproof.testing.samples import (
     GATEWAY,
     STRANGER,
     Sample,
+    TransferSample,
     sample_bundle,
     sample_receipt,
     sample_tools,
 )
-from inferproof.types.payment import Settlement, SettlementState
+from inferproof.types.payment import Settlement, SettlementState, TransferPayment
 from inferproof.types.proof import Assurance, ModelParts, Visibility
 from inferproof.types.receipt import ReceiptFile
 from inferproof.verify.policy import Policy
@@ -50,6 +51,7 @@ RECEIPTS = {
     "hashed": sample_receipt(Sample(bundle=sample_bundle(visibility=Visibility.HASHED))),
     "unbound": sample_receipt(Sample(nonce_salt=None)),
     "pending": sample_receipt(Sample(settlement=Settlement(SettlementState.PENDING))),
+    "transfer": sample_receipt(TransferSample()),
 }
 
 WORD_OF_GATEWAY = {
@@ -73,6 +75,15 @@ WORD_OF_GATEWAY = {
     "request",
 }
 """Fields that the gateway alone could write otherwise, and every step would still pass."""
+
+WORD_ON_TRANSFERS = {
+    "receipt.payment.amount",
+    "receipt.payment.logIndex",
+    "receipt.quote.amount",
+    "receipt.quote.asset.domainName",
+    "receipt.quote.asset.domainVersion",
+}
+"""The same for a payment by earlier transfer, besides."""
 
 Path_ = tuple[str | int, ...]
 
@@ -192,7 +203,10 @@ def _rewritten(file: ReceiptFile, key: SigningKey, parts: ModelParts) -> bytes:
         gateway=key.address,
         quote_signature=key.sign(quote_digest(file.receipt.quote)),
         claims=derive_claims(
-            parts, file.receipt.settlement, request_bound=is_request_bound(file.receipt)
+            parts,
+            file.receipt.settlement,
+            request_bound=is_request_bound(file.receipt),
+            transfer=isinstance(file.receipt.payment, TransferPayment),
         ),
     )
     return _resigned(replace(file, receipt=receipt), key)
@@ -249,6 +263,18 @@ def _by_gateway(whole: bytes) -> set[str]:
 
 def test_what_rests_on_the_gateways_word() -> None:
     assert _by_gateway(RECEIPTS["public"]) == WORD_OF_GATEWAY
+
+
+def test_what_rests_on_it_for_a_transfer() -> None:
+    """What the chain would say of it, and the price; the settlement's transaction no more."""
+    expected = WORD_OF_GATEWAY - {"receipt.settlement.state", "receipt.settlement.transaction"}
+    assert _by_gateway(RECEIPTS["transfer"]) == expected | WORD_ON_TRANSFERS
+
+
+def test_the_specification_of_transfers_has_the_same_list() -> None:
+    text = (ROOT / "specs/transfer.md").read_text()
+    section = text.split("What rests on the gateway's word")[-1].split("\n## ")[0]
+    assert set(re.findall(r"^- `([A-Za-z.]+)`", section, re.MULTILINE)) == WORD_ON_TRANSFERS
 
 
 def test_without_the_salt_the_gateway_also_says_which_request_was_paid() -> None:

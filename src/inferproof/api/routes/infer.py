@@ -2,6 +2,7 @@
 
     no payment      input is checked → 402 with the offers
     payment         accept (reserved, durable) → wait → 200 with the answer and the receipt
+    transfer        redeem (spent, durable) → the same
     still running   202 with Location, at once with `Prefer: respond-async`
     it failed       the failure's status, with job id and refund in `facts`
 
@@ -26,6 +27,7 @@ from inferproof.api.routes.describe import errors, header
 from inferproof.api.routes.parameters import ModelName
 from inferproof.api.wire import JSON, json_response
 from inferproof.errors import Conflict, PaymentRejected, Reason, RequestRejected
+from inferproof.payments.transfer import TRANSFER_HEADER, parse_transfer, transfer_offer
 from inferproof.payments.x402 import (
     PAYMENT_REQUIRED,
     PAYMENT_RESPONSE,
@@ -47,6 +49,7 @@ router = APIRouter(prefix="/v1", tags=["inference"])
 log = logging.getLogger("inferproof.api")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
+WEBHOOK = "Inferproof-Webhook"
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _WAIT = re.compile(r"wait=([0-9]{1,4})")
 
@@ -93,6 +96,15 @@ _BODY = {
             "schema": {"type": "string"},
         },
         {
+            "name": TRANSFER_HEADER,
+            "in": "header",
+            "required": False,
+            "description": "Instead of PAYMENT-SIGNATURE: the payer's claim to a transfer that it "
+            "made before, Base64 of JSON, as specs/transfer.md has it. The same claim with the "
+            "same body again gives the same job; an Idempotency-Key is not needed, nor read.",
+            "schema": {"type": "string"},
+        },
+        {
             "name": IDEMPOTENCY_KEY,
             "in": "header",
             "required": False,
@@ -101,6 +113,16 @@ _BODY = {
             "not taken; with another request it is a conflict.",
             "schema": {"type": "string"},
             "example": "3f6c2a52-7c1e-4c0e-9d0b-5a3f2f1f7d11",
+        },
+        {
+            "name": WEBHOOK,
+            "in": "header",
+            "required": False,
+            "description": "An https URL that is told, signed, when the job is done, failed, "
+            "refunded or void. The first request with a payment decides; another URL later is "
+            "a conflict.",
+            "schema": {"type": "string", "format": "uri", "maxLength": 2048},
+            "example": "https://buyer.example/inferproof",
         },
         {
             "name": "Prefer",
@@ -129,12 +151,17 @@ async def infer(served: Served, request: HttpRequest, model: ModelName) -> Respo
     sent = Request("POST", sent_path(request), await request.body())
     try:
         payment = payment_header(request.headers)
-        if payment is None:
+        transfer = request.headers.get(TRANSFER_HEADER)
+        webhook, holder = request.headers.get(WEBHOOK), api_key(request.scope)
+        if transfer is not None:
+            job = await _redeem(served, model, sent, transfer, payment, webhook, holder)
+        elif payment is not None:
+            incoming = _read_payment(served, payment)
+            key = _idempotency_key(request, incoming)
+            job = await _accept(served, model, sent, incoming, key, webhook, holder)
+        else:
             await served.gateway.check_input(model, sent.body)
             return await _ask(served, request, model, sent)
-        incoming = _read_payment(served, payment)
-        key = _idempotency_key(request, incoming)
-        job = await _accept(served, model, sent, incoming, key, api_key(request.scope))
     except PaymentRejected as error:
         offer = await _offer(served, request, model, sent, error.message)
         return error_response(error, request_id=request_id(request), headers=offer)
@@ -175,6 +202,7 @@ async def _accept(
     sent: Request,
     incoming: IncomingPayment,
     key: str | None,
+    webhook: str | None,
     holder: ApiKey | None,
 ) -> JobView:
     quote = None if incoming.quote is None else SignedQuote(*incoming.quote)
@@ -186,12 +214,35 @@ async def _accept(
             binding_salt=incoming.binding_salt,
             quote=quote,
             payment_id=incoming.payment_id if key is None else key,
+            webhook=webhook,
             holder=holder,
         )
     except Conflict as error:
         if key is None or error.reason is not Reason.PAYMENT_ID_REUSED:
             raise
         raise Conflict(Reason.IDEMPOTENCY_KEY_REUSED, key=key) from None
+
+
+async def _redeem(
+    served: Services,
+    model: str,
+    sent: Request,
+    header: str,
+    payment: str | None,
+    webhook: str | None,
+    holder: ApiKey | None,
+) -> JobView:
+    if payment is not None:
+        raise RequestRejected(Reason.PAYMENT_TWICE)
+    try:
+        incoming = parse_transfer(header, [served.gateway.settings.asset])
+    except PaymentRejected as error:
+        served.metrics.payment(error.code)
+        raise
+    quote = None if incoming.quote is None else SignedQuote(*incoming.quote)
+    return await served.gateway.redeem(
+        model, sent, incoming.claim, quote=quote, webhook=webhook, holder=holder
+    )
 
 
 async def _respond(
@@ -241,6 +292,7 @@ async def _quoted(
 ) -> tuple[SignedQuote, dict[str, str]]:
     """A fresh quote for this request, and the header that offers it."""
     digest = request_digest(sent.method, sent.path, sent.body)
+    terms = served.gateway.settings.transfers
     signed = await served.gateway.quote(model, digest)
     view = await served.gateway.model(model)
     asked = challenge(
@@ -250,6 +302,7 @@ async def _quoted(
         request=digest,
         max_timeout_s=served.settings.payment_timeout_s,
         error=error,
+        transfer=None if terms is None else transfer_offer(terms.confirmations, terms.max_age_s),
     )
     return signed, {PAYMENT_REQUIRED: encode_header(asked)}
 

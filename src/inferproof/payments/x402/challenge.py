@@ -89,6 +89,7 @@ class Challenge:
     """A challenge that was read: the signed quote, the entry that offers it, and the rest.
 
     `accepted`, `resource` and `extensions` are echoed in the payment as they came.
+    `takes_transfers` says that an earlier transfer pays too.
     """
 
     quote: Quote
@@ -98,6 +99,7 @@ class Challenge:
     accepted: dict[str, Json]
     resource: Json
     extensions: dict[str, Json]
+    takes_transfers: bool = False
 
 
 def challenge(
@@ -108,11 +110,13 @@ def challenge(
     request: Digest,
     max_timeout_s: int,
     error: str | None = None,
+    transfer: dict[str, Json] | None = None,
 ) -> dict[str, Json]:
     """The PaymentRequired object that asks for the quoted payment of one request.
 
     Units: `max_timeout_s` is how long clients make their authorization valid. `error` says
-    why an earlier payment was refused.
+    why an earlier payment was refused; `transfer` says how an earlier transfer pays instead,
+    where one does. That is no entry of `accepts`: public clients pay those, and know no such one.
     """
     value: dict[str, Json] = {
         "x402Version": VERSION,
@@ -124,6 +128,7 @@ def challenge(
                     **signed_quote_json(quote, signature),
                     "requestDigest": request.hex,
                     "nonceBinding": NONCE_BINDING,
+                    **({"transfer": transfer} if transfer is not None else {}),
                 },
                 "schema": {"type": "object"},
             },
@@ -212,7 +217,14 @@ def read_challenge(header: str) -> Challenge:
     if type(timeout) is not int or not 0 < timeout <= 86_400:
         raise _malformed("its maxTimeoutSeconds is not between 1 and 86400")
     return Challenge(
-        quote, signature, request, timeout, accepted, value.get("resource"), extensions
+        quote,
+        signature,
+        request,
+        timeout,
+        accepted,
+        value.get("resource"),
+        extensions,
+        takes_transfers=fields.has("transfer"),
     )
 
 

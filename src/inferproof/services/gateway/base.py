@@ -21,7 +21,7 @@ from inferproof.storage.limits.base import ApiKey
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Money
-from inferproof.types.payment import Authorization, Quote, Settlement
+from inferproof.types.payment import Authorization, Payment, Quote, Settlement, TransferClaim
 from inferproof.types.proof import Assurance, Setup, Visibility
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
@@ -38,6 +38,15 @@ class CancelPolicy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class TransferTerms:
+    """What is asked of a transfer that was made before it pays. Units: `max_age_s` seconds since
+    its block; `confirmations` blocks, its own counted."""
+
+    confirmations: int = 3
+    max_age_s: int = 86_400
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaySettings:
     """Terms of this gateway. Units: seconds.
 
@@ -46,7 +55,8 @@ class GatewaySettings:
     `queue_limit` bounds the jobs that are reserved, settling, queued or running, and
     `queue_share` those of them that one payer, or one API key, may have;
     `deadline_s` is how long after acceptance a job may wait for a worker before it is refunded;
-    `cancel` says which jobs their payers may cancel.
+    `cancel` says which jobs their payers may cancel; with `private_webhooks` a webhook may be
+    plain http, and anywhere. Without `transfers` a transfer that was made before pays for nothing.
     """
 
     asset: Asset
@@ -56,7 +66,9 @@ class GatewaySettings:
     longest_payment_s: int = 3600
     queue_limit: int = 1000
     deadline_s: int = 3600
+    transfers: TransferTerms | None = None
     cancel: CancelPolicy = CancelPolicy.WAITING
+    private_webhooks: bool = False
     queue_share: int | None = None
 
     @property
@@ -163,7 +175,7 @@ class JobView:
     model_version: str
     model_commitment: Digest
     request_digest: Digest
-    payment: Authorization
+    payment: Payment
     quote: SignedQuote
     settlement: Settlement
     created_at: int
@@ -256,6 +268,7 @@ class Gateway(Protocol):
         binding_salt: bytes | None = None,
         quote: SignedQuote | None = None,
         payment_id: str | None = None,
+        webhook: str | None = None,
         holder: ApiKey | None = None,
     ) -> JobView:
         """The job that this payment buys: durable, and not yet settled.
@@ -264,10 +277,33 @@ class Gateway(Protocol):
         With `binding_salt` the payment's nonce must be the one bound to this request. Without
         `quote` the model's present price and terms hold. Nothing was reserved when it raises.
         Raises: PaymentRejected (402) PAYMENT_*; Conflict (409) PAYMENT_REPLAYED,
-        PAYMENT_ID_REUSED, MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*,
-        PAYMENT_ID_MALFORMED (422); NotFound MODEL_UNKNOWN; Unavailable (503) QUEUE_FULL, CHAIN_*,
-        LIMITER_UNAVAILABLE; TooMany (429) RATE_LIMITED, QUEUE_SHARE_FULL. `holder` is the API key
-        that the order came with, whose limits then hold in the place of the payer's.
+        PAYMENT_ID_REUSED, WEBHOOK_OTHER, MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*,
+        PAYMENT_ID_MALFORMED, WEBHOOK_URL (422); NotFound MODEL_UNKNOWN; Unavailable (503)
+        QUEUE_FULL, CHAIN_*, LIMITER_UNAVAILABLE; TooMany (429) RATE_LIMITED, QUEUE_SHARE_FULL.
+        `holder` is the API key that the order came with, whose limits hold instead of the payer's.
+        """
+        ...
+
+    async def redeem(
+        self,
+        model: str,
+        request: Request,
+        claim: TransferClaim,
+        *,
+        quote: SignedQuote | None = None,
+        webhook: str | None = None,
+        holder: ApiKey | None = None,
+    ) -> JobView:
+        """The job that an earlier transfer buys by this claim: durable, settled and queued.
+
+        The same claim gives the same job, in whatever state it is. Without `quote` the model's
+        present price and terms hold. Nothing was spent when it raises.
+        Raises: PaymentRejected (402) TRANSFERS_CLOSED, CLAIM_*, SIGNATURE_MALFORMED, PAYMENT_ASSET,
+        PAYMENT_PAYEE, TX_NOT_FOUND, TX_FAILED, TRANSFER_TOO_OLD, NO_TRANSFER_EVENT,
+        WRONG_RECIPIENT, INSUFFICIENT_AMOUNT; Conflict (409) PAYMENT_ALREADY_USED,
+        MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_* (422); NotFound MODEL_UNKNOWN;
+        Unavailable (503) INSUFFICIENT_CONFIRMATIONS, VERIFICATION_ERROR, QUEUE_FULL;
+        TooMany (429), as `accept` does.
         """
         ...
 

@@ -1,6 +1,6 @@
 """Taking orders: quotes, and the checks between a payment and its reservation.
 
-    1  the payment id is well-formed
+    1  the payment id is well-formed, and the webhook may be called
     2  the payer's own key signed the authorization
     3  a payment or payment id that is already reserved gives its job again, or a conflict; any
        other counts as an order of its payer, who may give so many in a time
@@ -34,6 +34,7 @@ from inferproof.protocol.commitments import bound_nonce, job_id, request_digest
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.quote import check_quote_covers, check_quote_signature, quote_digest
 from inferproof.protocol.signature import SigningKey
+from inferproof.protocol.webhook_address import read_webhook_url
 from inferproof.services.base import Clock, Entropy
 from inferproof.services.bell import SETTLE, Bell
 from inferproof.services.catalog import Catalog, RegisteredModel
@@ -44,7 +45,7 @@ from inferproof.services.metrics import Metrics
 from inferproof.services.settler.base import PaymentChain
 from inferproof.storage.base import Job, Order, OrderBook, Outcome, Reservation
 from inferproof.storage.limits.base import ApiKey
-from inferproof.storage.reuse import check_same_payment, check_same_payment_id
+from inferproof.storage.reuse import check_same_payment, check_same_payment_id, check_same_webhook
 from inferproof.telemetry.base import note_job
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.money import Money, format_units
@@ -74,6 +75,7 @@ class Offered:
     binding_salt: bytes | None = None
     quote: SignedQuote | None = None
     payment_id: str | None = None
+    webhook: str | None = None
     holder: ApiKey | None = None
 
     @property
@@ -138,6 +140,8 @@ class Intake:
         # 1
         if offered.payment_id is not None and not _PAYMENT_ID.fullmatch(offered.payment_id):
             raise PaymentRejected(Reason.PAYMENT_ID_MALFORMED)
+        if offered.webhook is not None:
+            read_webhook_url(offered.webhook, private=self._settings.private_webhooks)
         # 2
         check_signature(payment)
         # 3
@@ -193,6 +197,7 @@ class Intake:
                     first_block=first_block,
                     created_at=now,
                     deadline=now + self._settings.deadline_s,
+                    webhook=offered.webhook,
                     api_key=offered.holder.id if offered.holder else None,
                 ),
                 room=self._settings.room,
@@ -206,11 +211,13 @@ class Intake:
         job = await self._orders.find_payment(offered.payment)
         if job is not None:
             check_same_payment(job, digest, offered.payment, _nonce_salt(offered))
+            check_same_webhook(job, offered.webhook)
             return job
         if offered.payment_id is not None:
             job = await self._orders.find_payment_id(offered.payment.payer, offered.payment_id)
             if job is not None:
                 check_same_payment_id(job, digest)
+                check_same_webhook(job, offered.webhook)
         return job
 
     async def _check_input(self, model: RegisteredModel, body: bytes) -> None:

@@ -26,6 +26,7 @@ from inferproof.services.gateway.base import (
     SignedQuote,
 )
 from inferproof.services.gateway.intake import Intake, Offered
+from inferproof.services.gateway.redemption import OfferedTransfer, Redemption
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.views import job_view
 from inferproof.storage.base import (
@@ -40,7 +41,7 @@ from inferproof.storage.base import (
 )
 from inferproof.storage.limits.base import ApiKey
 from inferproof.types.digest import Address, Digest
-from inferproof.types.payment import Authorization
+from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.types.proof import Assurance
 from inferproof.types.receipt import ReceiptFile, Request
 from inferproof.verify.policy import Policy
@@ -70,6 +71,7 @@ class GatewayService:
         *,
         registry: Registry,
         intake: Intake,
+        redemption: Redemption,
         orders: OrderBook,
         catalog: Catalog,
         verifications: Verifications,
@@ -83,6 +85,7 @@ class GatewayService:
     ) -> None:
         self._registry = registry
         self._intake = intake
+        self._redemption = redemption
         self._orders = orders
         self._catalog = catalog
         self._verifications = verifications
@@ -138,10 +141,24 @@ class GatewayService:
         binding_salt: bytes | None = None,
         quote: SignedQuote | None = None,
         payment_id: str | None = None,
+        webhook: str | None = None,
         holder: ApiKey | None = None,
     ) -> JobView:
-        offered = Offered(model, request, payment, binding_salt, quote, payment_id, holder)
+        offered = Offered(model, request, payment, binding_salt, quote, payment_id, webhook, holder)
         return await self._view(await self._intake.accept(offered))
+
+    async def redeem(
+        self,
+        model: str,
+        request: Request,
+        claim: TransferClaim,
+        *,
+        quote: SignedQuote | None = None,
+        webhook: str | None = None,
+        holder: ApiKey | None = None,
+    ) -> JobView:
+        offered = OfferedTransfer(model, request, claim, quote, webhook, holder)
+        return await self._view(await self._redemption.redeem(offered))
 
     async def wait(self, job_id: Digest, timeout_s: float) -> JobView:
         end = time.monotonic() + timeout_s

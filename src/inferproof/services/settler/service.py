@@ -196,7 +196,7 @@ class Settler:
         )
 
     async def _start_settlement(self, job: Job, nonce: int) -> _Store | None:
-        payment, now = job.order.payment, self._clock()
+        payment, now = job.order.authorization, self._clock()
         # Where the chain's clock is behind, the settlement is sent: the chain will decide.
         if now >= payment.valid_before and await self._over_and_unused(payment):
             await self._void(
@@ -266,7 +266,7 @@ class Settler:
 
     async def _settlement(self, item: OutboxItem, included: Included | None) -> None:
         job = await self._orders.job(item.job_id)
-        payment, order = job.order.payment, job.order
+        payment, order = job.order.authorization, job.order
         if included is not None and await self._chain.head() < included.block:
             return  # this node does not know that block yet
         if included is None and item.nonce_spent_at is None:
@@ -286,7 +286,7 @@ class Settler:
             await self._sign_again(item, job)
 
     async def _reverted(self, item: OutboxItem, job: Job) -> None:
-        payment, now = job.order.payment, self._clock()
+        payment, now = job.order.authorization, self._clock()
         if await self._over_and_unused(payment):
             await self._void(
                 job, PaymentRejected(Reason.SETTLEMENT_REVERTED, tx=item.transaction.tx)
@@ -322,7 +322,7 @@ class Settler:
     async def _sign_again(self, item: OutboxItem, job: Job) -> None:
         async with self._numbering:
             (nonce,) = await self._free_nonces(1)
-            signed = await self._chain.sign_settlement(job.order.payment, nonce)
+            signed = await self._chain.sign_settlement(job.order.authorization, nonce)
             await self._orders.replace(item, self._stored(signed), now=self._clock())
         log.warning("its number was spent; signed again", extra=_about(job))
 

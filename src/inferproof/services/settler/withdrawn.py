@@ -81,7 +81,7 @@ class Withdrawn:
                     raise
 
     async def _look_at(self, job: Job) -> None:
-        payment, order, now = job.order.payment, job.order, self._clock()
+        payment, order, now = job.order.authorization, job.order, self._clock()
         # The time first: asked for the nonce first, it may be used before the authorization ends.
         over = now >= payment.valid_before and await self._chain.time() >= payment.valid_before
         used = await self._chain.authorization_used(payment.payer, payment.nonce)

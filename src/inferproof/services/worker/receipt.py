@@ -6,6 +6,7 @@ from inferproof.protocol.claims import assurance_of, derive_claims, proven_sente
 from inferproof.protocol.receipt import encode_receipt_file, is_request_bound, receipt_digest
 from inferproof.protocol.signature import SigningKey
 from inferproof.storage.base import Job
+from inferproof.types.payment import TransferPayment
 from inferproof.types.proof import ModelParts
 from inferproof.types.receipt import Receipt, ReceiptFile, StageTime
 from inferproof.verify.proof import VerifiedProof
@@ -42,6 +43,11 @@ def build_receipt(
         gateway=key.address,
         nonce_salt=order.nonce_salt,
     )
-    claims = derive_claims(parts, job.settlement, request_bound=is_request_bound(bare))
+    claims = derive_claims(
+        parts,
+        job.settlement,
+        request_bound=is_request_bound(bare),
+        transfer=isinstance(order.payment, TransferPayment),
+    )
     receipt = replace(bare, claims=claims)
     return encode_receipt_file(ReceiptFile(receipt, key.sign(receipt_digest(receipt))))

@@ -127,7 +127,7 @@ def _select_entries() -> Select[Any]:
     p = payment_reservations.c
     return select(
         *(jobs.c.number, jobs.c.job_id, jobs.c.state),
-        *(RESERVED, p.payer, p.payee, p.amount, p.nonce),
+        *(RESERVED, p.payer, p.payee, p.amount, p.nonce, p.tx),
         *(settlements.c.state, settlements.c.tx, settlements.c.block),
         *(refunds.c.state, refunds.c.tx, refunds.c.block),
         ANSWERED,
@@ -149,7 +149,7 @@ def _entry(row: Row[Any], signed: Mapping[Digest, Sequence[Digest]]) -> Entry:
         state=None if state is None else JobState(state),
         reserved=None
         if m[RESERVED] is None
-        else Reserved(m[p.payer], m[p.payee], m[p.amount], m[p.nonce]),
+        else Reserved(m[p.payer], m[p.payee], m[p.amount], m[p.nonce], m[p.tx]),
         settlement=None
         if m[s.state] is None
         else Settlement(SettlementState(m[s.state]), m[s.tx], m[s.block]),

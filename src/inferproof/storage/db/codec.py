@@ -43,7 +43,15 @@ from inferproof.storage.db.tables import (
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Network
-from inferproof.types.payment import Authorization, Quote, Settlement, SettlementState
+from inferproof.types.payment import (
+    Authorization,
+    Payment,
+    Quote,
+    Settlement,
+    SettlementState,
+    TransferClaim,
+    TransferPayment,
+)
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
 
@@ -55,7 +63,7 @@ PROOF, ANSWER = "proof", "answer"
 
 def reservation_values(order: Order) -> Values:
     """The row of payment_reservations that an order makes, in the database's own types."""
-    payment = order.payment
+    payment = order.authorization
     return {
         "network": payment.asset.network.caip2,
         "token": payment.asset.address.hex,
@@ -70,6 +78,30 @@ def reservation_values(order: Order) -> Values:
         "valid_before": str(payment.valid_before),
         "signature": payment.signature,
         "created_at": order.created_at,
+    }
+
+
+def transfer_values(order: Order, payment: TransferPayment) -> Values:
+    """The row of payment_reservations for an order that a transfer pays for, in the database's
+    own types."""
+    claim = payment.claim
+    return {
+        "network": payment.asset.network.caip2,
+        "token": payment.asset.address.hex,
+        "payer": payment.payer.hex,
+        "nonce": payment.nonce.hex,
+        "job_id": order.job_id.hex,
+        "request_digest": order.request_digest.hex,
+        "payment_id": order.payment_id,
+        "payee": payment.payee.hex,
+        "amount": str(payment.amount),
+        "valid_after": None,
+        "valid_before": None,
+        "signature": claim.signature,
+        "created_at": order.created_at,
+        "tx": claim.transaction.hex,
+        "log_index": payment.log_index,
+        "log_named": claim.log_index is not None,
     }
 
 
@@ -90,6 +122,7 @@ def job_values(order: Order, turn: int) -> Values:
         "salt": order.salt,
         "nonce_salt": None if order.nonce_salt is None else order.nonce_salt.hex,
         "first_block": order.first_block,
+        "webhook": order.webhook,
         "attempts": 0,
         "fence": 0,
         "deadline": order.deadline,
@@ -250,12 +283,15 @@ def _order(m: Mapping[Any, Any]) -> Order:
         created_at=m[jobs.c.created_at],
         deadline=m[jobs.c.deadline],
         api_key=m[jobs.c.api_key],
+        webhook=m[jobs.c.webhook],
     )
 
 
-def _payment(m: Mapping[Any, Any], quote: Quote) -> Authorization:
+def _payment(m: Mapping[Any, Any], quote: Quote) -> Payment:
     # An order is only made once payment and quote were found to be in the same asset.
     c = payment_reservations.c
+    if m[c.tx] is not None:
+        return _transfer(m, quote)
     return Authorization(
         asset=quote.price.asset,
         payer=m[c.payer],
@@ -266,6 +302,21 @@ def _payment(m: Mapping[Any, Any], quote: Quote) -> Authorization:
         nonce=m[c.nonce],
         signature=m[c.signature],
     )
+
+
+def _transfer(m: Mapping[Any, Any], quote: Quote) -> TransferPayment:
+    c = payment_reservations.c
+    claim = TransferClaim(
+        asset=quote.price.asset,
+        payer=m[c.payer],
+        payee=m[c.payee],
+        transaction=m[c.tx],
+        log_index=m[c.log_index] if m[c.log_named] else None,
+        request=m[jobs.c.request_digest],
+        salt=m[jobs.c.nonce_salt],
+        signature=m[c.signature],
+    )
+    return TransferPayment(claim, m[c.amount], m[c.log_index], m[c.nonce])
 
 
 def _failure(m: Mapping[Any, Any]) -> Failure | None:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Connection,
     Engine,
     Integer,
     LargeBinary,
@@ -153,6 +154,30 @@ def migrating_engine(url: URL, writer: AsyncEngine) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
         return writer
     return _server_engine(url, pool_size=1, limit_s=MIGRATION_S)
+
+
+def snapshot_engine(url: URL) -> AsyncEngine:
+    """The engine of one long look at what is committed at its first question; it blocks nobody."""
+    if url.get_backend_name() != "sqlite":
+        return _server_engine(
+            url, pool_size=1, limit_s=MIGRATION_S, read_only=True, isolation_level="REPEATABLE READ"
+        )
+    engine = create_async_engine(url, pool_size=1, max_overflow=0, **_QUIET)
+    _prepare_sqlite(engine.sync_engine, begin="BEGIN", query_only=True)
+    return engine
+
+
+def continue_numbers(connection: Connection, table: Table) -> None:
+    """Lets the table count on after the rows that were inserted with their numbers. SQLite does
+    so by itself."""
+    if connection.dialect.name == "postgresql" and "number" in table.c:
+        name = table.name  # one of our own tables
+        connection.execute(
+            text(
+                f"SELECT setval(pg_get_serial_sequence('{name}', 'number'), max(number)) "  # noqa: S608
+                f"FROM {name} HAVING max(number) IS NOT NULL"
+            )
+        )
 
 
 def reading_engine(url: URL, writer: AsyncEngine) -> AsyncEngine:

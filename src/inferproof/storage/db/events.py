@@ -7,13 +7,14 @@ the thousand a second.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, String, bindparam, func, insert, select
+from sqlalchemy import BigInteger, Integer, String, bindparam, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.protocol.lifecycle import RESERVE
-from inferproof.storage.base import JobEvent, Order
+from inferproof.protocol.webhook import TOLD
+from inferproof.storage.base import DeliveryState, JobEvent, Order
 from inferproof.storage.db.dialect import given_rows, insert_rows
-from inferproof.storage.db.tables import DigestText, job_events
+from inferproof.storage.db.tables import DigestText, job_events, jobs, webhook_deliveries
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 
@@ -27,6 +28,31 @@ _NEXT = insert(job_events).from_select(
         bindparam("step_state", type_=String),
         bindparam("step_at", type_=BigInteger),
     ).where(_COLUMNS.job_id == bindparam("step_job", type_=DigestText)),
+)
+
+_LAST = (
+    select(func.max(_COLUMNS.seq))
+    .where(_COLUMNS.job_id == bindparam("step_job", type_=DigestText))
+    .scalar_subquery()
+)
+_TELL = insert(webhook_deliveries).from_select(
+    ["job_id", "seq", "job_state", "at", "url", "state", "attempts", "next_at"],
+    select(
+        _COLUMNS.job_id,
+        _COLUMNS.seq,
+        _COLUMNS.state,
+        _COLUMNS.at,
+        jobs.c.webhook,
+        literal(DeliveryState.PENDING.value, String),
+        literal(0, Integer),
+        _COLUMNS.at,
+    )
+    .join_from(job_events, jobs, jobs.c.job_id == _COLUMNS.job_id)
+    .where(
+        _COLUMNS.job_id == bindparam("step_job", type_=DigestText),
+        _COLUMNS.seq == _LAST,
+        jobs.c.webhook.is_not(None),
+    ),
 )
 
 
@@ -59,7 +85,8 @@ async def record_reservations(connection: AsyncConnection, orders: Sequence[Orde
 
 
 async def record_steps(connection: AsyncConnection, steps: Sequence[Step]) -> None:
-    """Writes the next step of each of these jobs; no job may be there twice.
+    """Writes the next step of each of these jobs, and the webhooks that tell it; no job may be
+    there twice.
 
     Soundness: the caller's transaction holds the rows of the jobs, so that nobody else counts
     on from the same step.
@@ -76,6 +103,9 @@ async def record_steps(connection: AsyncConnection, steps: Sequence[Step]) -> No
             for step in steps
         ],
     )
+    told = [step for step in steps if step.state in TOLD]
+    if told:
+        await connection.execute(_TELL, [{"step_job": step.job_id} for step in told])
 
 
 async def histories(

@@ -12,7 +12,7 @@ from inferproof.storage.db.dialect import given_rows
 from inferproof.storage.db.tables import jobs, payment_reservations
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
-from inferproof.types.payment import Authorization
+from inferproof.types.payment import Payment
 
 PaymentKey = tuple[str, Address, Address, Digest]
 """Network (CAIP-2), token, payer, nonce: what makes an authorization single-use."""
@@ -23,8 +23,8 @@ WAITING = tuple(
 _UNSETTLED = (JobState.RESERVED.value, JobState.SETTLING.value, JobState.WITHDRAWN.value)
 
 
-def payment_key(payment: Authorization) -> PaymentKey:
-    """What is this authorization's alone."""
+def payment_key(payment: Payment) -> PaymentKey:
+    """What is this payment's alone."""
     asset = payment.asset
     return (asset.network.caip2, asset.address, payment.payer, payment.nonce)
 
@@ -32,7 +32,7 @@ def payment_key(payment: Authorization) -> PaymentKey:
 async def find_payments(
     connection: AsyncConnection, keys: Sequence[PaymentKey]
 ) -> Mapping[PaymentKey, Job | None]:
-    """The jobs that reserved these authorizations, None for each that is free."""
+    """The jobs that these payments bought, None for each that is free."""
     c = payment_reservations.c
     texts = [(network, token.hex, payer.hex, nonce.hex) for network, token, payer, nonce in keys]
     given, columns = given_rows(connection, texts, 4)

@@ -13,16 +13,28 @@ from inferproof.errors import Misconfigured, Reason
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(connection: Connection) -> None:
+RESTORING = "restoring"
+"""Stands in place of a revision while a restore is under way."""
+
+
+def known_revisions() -> set[str]:
+    """The schemas that this version can bring to its own."""
+    return {step.revision for step in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+
+
+def upgrade(connection: Connection, to: str = "head") -> None:
     """Runs the steps that the database has not had yet, in the connection's transaction.
 
-    Raises: Misconfigured DATABASE_NEWER when it had one that this version does not know.
+    Raises: Misconfigured DATABASE_NEWER when it had one that this version does not know,
+    DATABASE_RESTORING when a restore of it has not ended.
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     known = {step.revision for step in ScriptDirectory.from_config(config).walk_revisions()}
     current = MigrationContext.configure(connection).get_current_revision()
+    if current == RESTORING:
+        raise Misconfigured(Reason.DATABASE_RESTORING)
     if current is not None and current not in known:
         raise Misconfigured(Reason.DATABASE_NEWER, got=current)
-    command.upgrade(config, "head")
+    command.upgrade(config, to)

@@ -43,6 +43,7 @@ from inferproof.storage.db.intake import (
     find_payments,
     payment_key,
 )
+from inferproof.storage.db.redemptions import redeem
 from inferproof.storage.db.reservations import reserve
 from inferproof.storage.db.room import IN_TURN, Room
 from inferproof.storage.db.tables import (
@@ -68,7 +69,7 @@ from inferproof.together import Together
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Network
-from inferproof.types.payment import Authorization, SettlementState
+from inferproof.types.payment import Payment, SettlementState
 
 RECOVERY_LIMIT = 256
 """How many jobs one look for lost leases or passed deadlines takes; the next look takes more."""
@@ -92,6 +93,9 @@ class SqlOrderBook:
     ) -> Sequence[Reservation | InferproofError]:
         return await reserve(connection, asked, self._room)
 
+    async def redeem(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
+        return await self._db.write(lambda connection: redeem(connection, order, room, self._room))
+
     # -- questions --------------------------------------------------------------------------
 
     async def find(self, job_id: Digest) -> Job | None:
@@ -106,7 +110,7 @@ class SqlOrderBook:
     async def job_of_proof(self, proof_digest: Digest) -> Job | None:
         return await self._first(answers.c.proof_digest == proof_digest)
 
-    async def find_payment(self, payment: Authorization) -> Job | None:
+    async def find_payment(self, payment: Payment) -> Job | None:
         return await self._find_payment(payment_key(payment))
 
     async def find_payment_id(self, payer: Address, payment_id: str) -> Job | None:

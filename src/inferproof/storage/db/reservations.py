@@ -19,23 +19,23 @@ from inferproof.storage.db.events import record_reservations
 from inferproof.storage.db.intake import find_payments, payment_key
 from inferproof.storage.db.room import Asked, Room
 from inferproof.storage.db.tables import jobs, payment_reservations, settlements
-from inferproof.storage.reuse import check_same_payment, check_same_payment_id
+from inferproof.storage.reuse import check_same_payment, check_same_payment_id, check_same_webhook
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Network
-from inferproof.types.payment import Authorization, Settlement, SettlementState
+from inferproof.types.payment import Payment, Settlement, SettlementState
 
 PaymentKey = tuple[Network, Address, Address, Digest]
 
 
-def is_payment(payment: Authorization) -> tuple[ColumnElement[bool], ...]:
+def is_payment(payment: Payment) -> tuple[ColumnElement[bool], ...]:
     """What holds for the reservation of this authorization alone."""
     c = payment_reservations.c
     network, token, payer, nonce = _key(payment)
     return (c.network == network.caip2, c.token == token, c.payer == payer, c.nonce == nonce)
 
 
-def _key(payment: Authorization) -> PaymentKey:
+def _key(payment: Payment) -> PaymentKey:
     return (payment.asset.network, payment.asset.address, payment.payer, payment.nonce)
 
 
@@ -137,6 +137,7 @@ async def _existing(connection: AsyncConnection, order: Order) -> Reservation | 
     job = job_of_row(found)
     try:
         check_same_payment_id(job, order.request_digest)
+        check_same_webhook(job, order.webhook)
     except Conflict as conflict:
         return conflict
     return Reservation(Outcome.SAME, job)
@@ -144,7 +145,8 @@ async def _existing(connection: AsyncConnection, order: Order) -> Reservation | 
 
 def _again(job: Job, order: Order) -> Reservation | InferproofError:
     try:
-        check_same_payment(job, order.request_digest, order.payment, order.nonce_salt)
+        check_same_payment(job, order.request_digest, order.authorization, order.nonce_salt)
+        check_same_webhook(job, order.webhook)
     except Conflict as conflict:
         return conflict
     return Reservation(Outcome.SAME, job)

@@ -3,8 +3,9 @@
 | table | one row for |
 |---|---|
 | models | a version of a model |
-| payment_reservations | an authorization, which is thereby single-use |
+| payment_reservations | an authorization or a transfer, which is thereby single-use |
 | jobs | a paid request, in the same transaction as its reservation |
+| webhook_deliveries | a webhook, stored with the step that it tells, before it is sent |
 | job_events | a step in a job's life, in the same transaction as the step |
 | settlements, refunds | what the chain did with a job's money |
 | outbox | a signed transaction, stored before it is sent |
@@ -12,6 +13,10 @@
 | answers | the result of a finished job |
 | verifications | a verification made here |
 | api_keys | a key that a caller is known and limited by |
+
+An authorization has its span of time in `valid_after` and `valid_before`. A transfer that was made
+before has `tx`, `log_index` and `log_named` instead (whether its payer named the log), and its
+settlement is recorded with it.
 
 Digests and addresses are kept as their text, so that an operator can query them. Amounts of a
 payment are decimal text: no SQL number is exact over all of uint256 everywhere.
@@ -165,6 +170,7 @@ jobs = Table(
     Column("failure_code", String(64)),
     Column("failure_message", Words),
     Column("failure_facts", Text),
+    Column("webhook", String(2048)),
     Column("turn", BigInteger, nullable=False, server_default=text("0")),
     Column("api_key", String(16)),
     Index(None, "state", "turn", "number"),
@@ -182,6 +188,24 @@ job_events = Table(
     sqlite_with_rowid=False,
 )
 
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    _number(),
+    _job(),
+    Column("seq", Integer, nullable=False),
+    Column("job_state", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("url", String(2048), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+    Column("tried_at", BigInteger),
+    Column("problem", Words),
+    UniqueConstraint("job_id", "seq"),
+    Index(None, "state", "next_at"),
+)
+
 payment_reservations = Table(
     "payment_reservations",
     metadata,
@@ -194,10 +218,13 @@ payment_reservations = Table(
     Column("payment_id", String(128)),
     Column("payee", AddressText, nullable=False),
     Column("amount", Uint256Text, nullable=False),
-    Column("valid_after", Uint256Text, nullable=False),
-    Column("valid_before", Uint256Text, nullable=False),
+    Column("valid_after", Uint256Text),
+    Column("valid_before", Uint256Text),
     Column("signature", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("tx", DigestText),
+    Column("log_index", BigInteger),
+    Column("log_named", Boolean),
     UniqueConstraint("payer", "payment_id"),
 )
 

@@ -1,0 +1,1 @@
+"""The adapter that calls what strangers name, without being led inside."""

@@ -1,0 +1,1 @@
+"""Tells buyers how their jobs ended: signed webhooks, at least once each."""
