@@ -195,7 +195,7 @@ async def build(
             private_webhooks=settings.webhook_private,
         )
         limits = await _limits(settings, stores, metrics, stack)
-        reader = watch("transactions", TransactionReader(token))
+        reader = TransactionReader(token)
         gateway = _gateway(
             stores, systems, checkers, account, reader, key, terms, metrics, bell, limits
         )

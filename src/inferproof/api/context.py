@@ -66,7 +66,11 @@ def services(request: Request) -> Services:
     return found
 
 
-Served = Annotated[Services, Depends(services)]
+async def _services(request: Request) -> Services:
+    return services(request)  # FastAPI calls what is not async in a thread
+
+
+Served = Annotated[Services, Depends(_services)]
 
 
 def origin(request: Request, settings: ApiSettings) -> str:

@@ -56,6 +56,11 @@ DOCS_POLICY = (
 )
 """The one page for people is FastAPI's /docs, which loads its scripts from that network."""
 
+_ON_ALL = [
+    (name.lower().encode(), value.encode())
+    for name, value in (SECURITY_HEADERS | OPEN_TO_ALL).items()
+]
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 
@@ -192,16 +197,17 @@ class _Call:
         if message["type"] == "http.response.start":
             self._started = True
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            for name, value in (SECURITY_HEADERS | OPEN_TO_ALL).items():
-                headers.setdefault(name, value)
-            if self.scope["path"] == "/docs":
-                headers["Content-Security-Policy"] = DOCS_POLICY
-            headers["X-Request-Id"] = self.request_id
+            headers = list(message["headers"])
+            given = {name for name, _ in headers}
+            headers += [pair for pair in _ON_ALL if pair[0] not in given]
+            headers.append((b"x-request-id", self.request_id.encode()))
             if self.standing is not None:
-                headers.update(standing_headers(self.standing))
-            if self.status in (408, 413):
-                headers["Connection"] = "close"  # the rest of the body is not read
+                headers += standing_headers(self.standing)
+            message["headers"] = headers
+            if self.scope["path"] == "/docs":
+                MutableHeaders(scope=message)["Content-Security-Policy"] = DOCS_POLICY
+            if self.status in (408, 413):  # the rest of the body is not read
+                MutableHeaders(scope=message)["Connection"] = "close"
         await self._send(message)
 
     async def answer(self, error: InferproofError, *, logged: bool = False) -> None:

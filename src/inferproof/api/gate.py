@@ -93,13 +93,12 @@ def api_key(scope: Scope) -> ApiKey | None:
     return found
 
 
-def standing_headers(standing: Standing) -> dict[str, str]:
+def standing_headers(standing: Standing) -> list[tuple[bytes, bytes]]:
     """The headers that tell it."""
-    rate = standing.rate
-    return {
-        "RateLimit-Policy": f'"{standing.name}";q={rate.count};w={rate.period_s}',
-        "RateLimit": f'"{standing.name}";r={standing.remaining};t={standing.full_s}',
-    }
+    name, rate = standing.name, standing.rate
+    policy = f'"{name}";q={rate.count};w={rate.period_s}'
+    state = f'"{name}";r={standing.remaining};t={standing.full_s}'
+    return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", state.encode())]
 
 
 def client_address(scope: Scope, trusted: Sequence[Network]) -> str:

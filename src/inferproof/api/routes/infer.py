@@ -24,6 +24,7 @@ from inferproof.api.failures import job_failure
 from inferproof.api.gate import api_key
 from inferproof.api.resources import model_resource
 from inferproof.api.routes.describe import errors, header
+from inferproof.api.routes.direct import Direct
 from inferproof.api.routes.parameters import ModelName
 from inferproof.api.wire import JSON, json_response
 from inferproof.errors import Conflict, PaymentRejected, Reason, RequestRejected
@@ -45,7 +46,7 @@ from inferproof.types.job import JobState
 from inferproof.types.payment import SettlementState
 from inferproof.types.receipt import Request
 
-router = APIRouter(prefix="/v1", tags=["inference"])
+router = APIRouter(prefix="/v1", tags=["inference"], route_class=Direct)
 log = logging.getLogger("inferproof.api")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -165,7 +166,9 @@ async def infer(served: Served, request: HttpRequest, model: ModelName) -> Respo
     except PaymentRejected as error:
         offer = await _offer(served, request, model, sent, error.message)
         return error_response(error, request_id=request_id(request), headers=offer)
-    job = await served.gateway.wait(job.id, _patience(request, served.settings.sync_wait_s))
+    patience = _patience(request, served.settings.sync_wait_s)
+    if patience and not job.over:
+        job = await served.gateway.wait(job.id, patience)
     return await _respond(served, request, model, sent, job)
 
 
@@ -268,8 +271,7 @@ async def job_json(served: Services, job: JobView) -> dict[str, object]:
     if job.answer is not None:
         receipt = await served.gateway.receipt(job.id)
         size = len(await served.gateway.proof(job.answer.proof_digest))
-    info = views.job_info(job, served.gateway.address, receipt=receipt, proof_size=size)
-    return info.model_dump(exclude_none=True)
+    return views.job_info(job, served.gateway.address, receipt=receipt, proof_size=size)
 
 
 async def _ask(served: Services, request: HttpRequest, model: str, sent: Request) -> Response:
