@@ -3,6 +3,7 @@
 # make serve    run a gateway on a local chain, with the three models
 # make check    format, lint, types, layers, contract tests
 # make kill     kill real processes at every step boundary and at random; about 8 minutes
+# make soak     JOBS=10000 paid jobs while processes are killed and the chain fails
 # make bench    measure, and write bench/RESULTS.md and its plots
 # make zoo      train the three models again
 
@@ -10,7 +11,7 @@ PY := .venv/bin/python
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test test-slow kill serve check fix bench zoo clean
+.PHONY: help bootstrap demo test test-slow kill soak serve check fix bench zoo clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -45,6 +46,9 @@ check: bootstrap
 fix: bootstrap
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+soak: bootstrap
+	@$(PY) -m bench.soak
 
 bench: bootstrap
 	@$(PY) bench/run.py

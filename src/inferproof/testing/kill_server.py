@@ -86,6 +86,8 @@ def run(role: str) -> None:
     form = f"%(asctime)s.%(msecs)03d {role} {os.getpid()} %(levelname)s %(name)s %(message)s"
     logging.basicConfig(level=logging.INFO, format=form, datefmt="%H:%M:%S", force=True)
     settings = Settings.load()
+    if role == WORKER and settings.workers == 0:  # as `inferproof worker` does
+        settings = settings.model_copy(update={"workers": 1})
     parts: dict[str, Any] = {
         "watch": Watcher(folder),
         "more_systems": {ToySystem.name: MoodySystem(folder)},

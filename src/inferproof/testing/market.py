@@ -98,6 +98,14 @@ class LocalChain:
         """Whether everything that was started still runs."""
         return self._chain.pid is not None
 
+    @property
+    def pid(self) -> int:
+        """The process id of the node. Raises: Unavailable DEVNET_NOT_STARTED."""
+        pid = self._chain.pid
+        if pid is None:
+            raise Unavailable(Reason.DEVNET_NOT_STARTED, why="it does not run")
+        return pid
+
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self.enter(stack)

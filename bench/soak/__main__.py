@@ -1,0 +1,132 @@
+"""Thousands of paid jobs on a local chain, while processes are killed and the chain fails.
+
+    JOBS=10000 SEED=1 DATABASE=sqlite make soak
+
+Real processes: a gateway and its workers, started again whenever they are killed; anvil with a
+block each second and three confirmations; PostgreSQL or SQLite with durable commits. The buyers
+use our own client. At the end the buyers, the chain and the gateway's books must agree on every
+payment. Exits with 0 when the last line is `jobs N lost 0 doubled 0 unpaid 0 refunded K` and
+nothing else was wrong.
+"""
+
+import argparse
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.measure import ROOT, say
+from bench.soak.buyers import Crowd
+from bench.soak.chaos import Chaos
+from bench.soak.journal import Bought
+from bench.soak.plan import make_plan
+from bench.soak.verdict import judge, report
+from bench.soak.world import PROVEN, World, open_world
+from inferproof.testing.market import LocalChain
+
+CACHE = ROOT / ".inferproof" / "soak"
+PAYERS = 200
+SAY_S = 10.0
+SECONDS_FOR_EACH = 0.5
+"""A run that takes longer than this for each job, and START_S, is given up."""
+START_S = 240.0
+
+
+async def run(given: argparse.Namespace, chain: LocalChain, folder: Path) -> int:
+    """The exit status."""
+    plan = make_plan(given.jobs, given.seed)
+    async with open_world(
+        chain,
+        folder,
+        database=given.database,
+        payers=min(PAYERS, max(10, given.jobs // 10)),
+        workers=given.workers,
+        jobs=given.jobs,
+    ) as world:
+        orders = [Bought(number, kind) for number, kind in enumerate(plan.kinds)]
+        chaos = Chaos(world, plan, lambda: sum(order.over for order in orders))
+        began = time.monotonic()
+        await _sell(given, world, orders, chaos, folder)
+        wall_s = time.monotonic() - began
+        verdict = await judge(world, orders)
+    print(report(plan, orders, verdict, chaos.happened, wall_s))
+    print(verdict.line)
+    return 0 if verdict.good else 1
+
+
+async def _sell(
+    given: argparse.Namespace, world: World, orders: list[Bought], chaos: Chaos, folder: Path
+) -> None:
+    """Returns when every order is over, or its time is."""
+    journal = folder / "journal"
+    journal.mkdir()
+    crowd = Crowd(world.url, world.goods, journal, world.payers, given.seed)
+    waiting = iter(orders)
+
+    async def buyer() -> None:
+        for order in waiting:
+            await crowd.buy(order)
+
+    limit = START_S + SECONDS_FOR_EACH * len(orders)
+    others = [
+        asyncio.create_task(work) for work in (chaos.run(), chaos.keep_alive(), _tell(orders))
+    ]
+    buying = asyncio.gather(*(buyer() for _ in range(given.buyers)))
+    try:
+        async with asyncio.timeout(limit):
+            while not buying.done():
+                await asyncio.wait([buying, *others], return_when=asyncio.FIRST_COMPLETED)
+                for task in [t for t in others if t.done()]:
+                    others.remove(task)
+                    task.result()  # a disaster that could not be brought about ends the run
+            await buying
+    except TimeoutError:
+        say(f"given up after {limit:.0f} s")
+    finally:
+        buying.cancel()
+        for task in others:
+            task.cancel()
+        await asyncio.gather(buying, *others, return_exceptions=True)
+        await crowd.close()
+        await asyncio.to_thread(world.deployment.revive)
+
+
+async def _tell(orders: list[Bought]) -> None:
+    while True:
+        await asyncio.sleep(SAY_S)
+        say(f"{sum(order.over for order in orders)} of {len(orders)} orders are over")
+
+
+def main() -> int:
+    """The exit status: 0 when nothing was lost, doubled or unpaid, and the books balance."""
+    parser = argparse.ArgumentParser(prog="bench.soak", description="Soak a gateway in disasters.")
+    environment = os.environ
+    parser.add_argument("--jobs", type=int, default=int(environment.get("JOBS") or 10_000))
+    parser.add_argument("--seed", type=int, default=int(environment.get("SEED") or 1))
+    parser.add_argument(
+        "--database",
+        choices=("sqlite", "postgres"),
+        default=environment.get("DATABASE") or "sqlite",
+    )
+    parser.add_argument("--buyers", type=int, default=64, help="orders under way at a time")
+    parser.add_argument("--workers", type=int, default=2, help="worker processes")
+    parser.add_argument("--keep", action="store_true", help="keep logs and database, and say where")
+    given = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="inferproof-soak-"))
+    folder.chmod(0o755)  # PostgreSQL runs as another user
+    try:
+        say("starting a chain, and compiling what is not compiled yet")
+        with LocalChain(CACHE, zoo=(PROVEN,)) as chain:
+            return asyncio.run(run(given, chain, folder))
+    finally:
+        if given.keep:
+            say(f"kept in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""What became of every payment, by three witnesses: the buyers, the chain, the gateway's books.
+
+| word | meaning |
+|---|---|
+| lost | money moved, and its buyer has neither an answer nor the money back; or no end at all |
+| doubled | money moved twice for one payment, back twice, or both answered and refunded |
+| unpaid | answered, and no money moved |
+| refunded | money moved, and is back with its payer |
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.measure import percentile
+from bench.soak.journal import Bought, End, Paid
+from bench.soak.plan import Disaster, Kind, Plan
+from bench.soak.world import World
+from inferproof.chain.books import TokenBooks
+from inferproof.chain.rpc import Rpc
+from inferproof.chain.token import TokenChain
+from inferproof.types.books import Transfer
+from inferproof.types.digest import Address, Digest
+
+PERCENTILES = (50, 95, 99)
+BOOKS_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The counts of the last line, what was wrong in words, and what the books said."""
+
+    jobs: int
+    lost: int
+    doubled: int
+    unpaid: int
+    refunded: int
+    wrongs: tuple[str, ...]
+    books: dict[str, Any]
+
+    @property
+    def good(self) -> bool:
+        bad = self.lost or self.doubled or self.unpaid or self.wrongs
+        return not bad and self.books.get("balanced") is True
+
+    @property
+    def line(self) -> str:
+        return (
+            f"jobs {self.jobs} lost {self.lost} doubled {self.doubled} unpaid {self.unpaid} "
+            f"refunded {self.refunded}"
+        )
+
+
+async def judge(world: World, orders: Sequence[Bought]) -> Verdict:
+    """The verdict, once every order is over or given up."""
+    till = world.info.accounts.gateway.address
+    async with Rpc(world.info.rpc_url) as rpc:
+        books = TokenBooks(TokenChain(rpc, world.info.token))
+        transfers = await books.transfers([till], 0, await books.last_block())
+    told = await asyncio.to_thread(check_books, world)
+    return weigh(orders, transfers, till, told)
+
+
+def weigh(
+    orders: Sequence[Bought], transfers: Sequence[Transfer], till: Address, books: dict[str, Any]
+) -> Verdict:
+    """The verdict on these orders, by the transfers of the chain."""
+    taken: Counter[tuple[Address, Digest]] = Counter()
+    back: Counter[Address] = Counter()
+    for transfer in transfers:
+        if transfer.recipient == till and transfer.nonce is not None:
+            taken[transfer.sender, transfer.nonce] += 1
+        elif transfer.sender == till:
+            back[transfer.recipient] += 1
+    lost = doubled = unpaid = refunded = 0
+    due: Counter[Address] = Counter()
+    wrongs = [f"order {order.number}: {wrong}" for order in orders for wrong in order.wrongs]
+    for order in orders:
+        answers = 0
+        for paid in order.payments:
+            times = taken[paid.payer, paid.nonce]
+            doubled += times > 1
+            moved = times > 0
+            answers += paid.end is End.ANSWERED
+            if paid.end is End.ANSWERED:
+                unpaid += not moved
+            elif paid.end is End.REFUNDED and moved:
+                refunded += 1
+                due[paid.payer] += 1
+            elif moved or paid.end is None:
+                lost += 1
+                wrongs.append(f"order {order.number}: job {paid.job} is {_fate(paid, moved)}")
+        doubled += answers > 1
+        if not order.payments:
+            lost += 1
+            wrongs.append(f"order {order.number} was never paid")
+    for payer in due.keys() | back.keys():
+        over = back[payer] - due[payer]
+        doubled += max(0, over)
+        lost += max(0, -over)
+        if over:
+            wrongs.append(f"{payer} was given back {back[payer]} payments of {due[payer]}")
+    wrongs += [f"the books: {d['code']}: {d['message']}" for d in books.get("discrepancies", ())]
+    if "balanced" not in books:
+        wrongs.append(f"the books could not be checked: {books}")
+    return Verdict(len(orders), lost, doubled, unpaid, refunded, tuple(wrongs), books)
+
+
+def _fate(paid: Paid, moved: bool) -> str:
+    return f"{paid.end or 'without an end'}{', and its money is gone' if moved else ''}"
+
+
+def check_books(world: World) -> dict[str, Any]:
+    """What `inferproof books check --json` prints about the order book."""
+    command = [sys.executable, "-c", "from inferproof.cli.main import run; run()"]
+    command += ["books", "check", "--json", "--rpc", world.info.rpc_url]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **world.environment},
+        timeout=BOOKS_S,
+        check=False,
+    )
+    try:
+        found: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        return {"failed": (done.stdout + done.stderr)[-2000:]}
+    return found
+
+
+def report(
+    plan: Plan,
+    orders: Sequence[Bought],
+    verdict: Verdict,
+    happened: Counter[Disaster],
+    wall_s: float,
+) -> str:
+    """The report as text, without the last line."""
+    over = [paid for order in orders for paid in order.payments]
+    accepted = [paid.accepted_s for paid in over if paid.accepted_s is not None]
+    answered = [p.over_s for p in over if p.over_s is not None and p.end is End.ANSWERED]
+    back = [p.over_s for p in over if p.over_s is not None and p.end is End.REFUNDED]
+    kinds = Counter(plan.kinds)
+    proven = kinds[Kind.PROVEN]
+    lines = [
+        f"{plan.jobs} orders of seed {plan.seed} in {wall_s:.0f} s, "
+        f"{plan.jobs / wall_s:.1f} a second",
+        f"  {proven} proven by ezkl; {plan.jobs - proven} by the toy proof system, which proves "
+        "nothing and only binds",
+        "  of these " + ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())),
+        "  disasters: " + ", ".join(f"{n} x {what}" for what, n in sorted(happened.items())),
+        f"  accepted after {_spread(accepted)}",
+        f"  answered after {_spread(answered)}",
+        f"  refunded after {_spread(back)}",
+        "  payments: " + ", ".join(f"{n} {end}" for end, n in _ends(over).items()),
+        f"  books: {_books(verdict.books)}",
+    ]
+    return "\n".join([*lines, *(f"WRONG: {wrong}" for wrong in verdict.wrongs)])
+
+
+def _ends(over: Sequence[Paid]) -> Counter[str]:
+    return Counter(str(paid.end or "without an end") for paid in over)
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    if not seconds:
+        return "(none)"
+    parts = [f"p{p} {percentile(seconds, p):.3f} s" for p in PERCENTILES]
+    return ", ".join([*parts, f"max {max(seconds):.3f} s"])
+
+
+def _books(books: dict[str, Any]) -> str:
+    if "balanced" not in books:
+        return "not checked"
+    word = "balanced" if books["balanced"] else "in disagreement"
+    totals = ", ".join(f"{name} {books[name]['count']}" for name in ("settled", "refunded"))
+    return f"{word}, {totals}, earned {books['earned']} units"

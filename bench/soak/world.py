@@ -1,0 +1,254 @@
+"""Everything that the buyers meet: a chain, the door to it, a database, a gateway, its workers."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from bench.measure import ROOT, say
+from bench.soak.buyers import Goods
+from bench.soak.proxy import Proxy
+from inferproof.app import install_model
+from inferproof.chain.abi import calldata
+from inferproof.chain.rpc import Rpc
+from inferproof.chain.transactions import Fees, require_success, sign_tx, wait_receipt
+from inferproof.inference.preprocess import load_preprocessing
+from inferproof.models.card import load_card
+from inferproof.protocol.encoding import keccak256
+from inferproof.protocol.signature import SigningKey
+from inferproof.proving.base import CompileRequest
+from inferproof.settings import Settings, variable
+from inferproof.testing.deployment import Deployment, Nursery
+from inferproof.testing.devnet import DevnetInfo
+from inferproof.testing.market import Listing, LocalChain
+from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
+
+PROVEN = "token_risk"
+BLOCK_S = 1
+CONFIRMATIONS = 3
+REORG_DEPTH = CONFIRMATIONS - 1
+"""What a gateway must live through: nothing that it counts on is dropped."""
+LEASE_S = 6
+PAYMENT_S = 60
+"""How long an authorization lasts: an order that was cancelled in time is void after it."""
+FUNDS = 10**12
+FEES = Fees(cap=10**11, tip=1)
+_CARD = """\
+schema = "inferproof/model-card/1"
+id = "soak"
+version = "1.0.0"
+title = "Soak"
+description = "Three numbers in, two logits out."
+category = "testing"
+developer = "The inferproof authors"
+license = "MIT"
+preprocessing = { kind = "tensor", inputs = [
+  { name = "x", shape = [1, 3], min = -100.0, max = 100.0 },
+] }
+
+[files]
+model = "model.onnx"
+
+[input]
+type = "tensor"
+max_bytes = 1000
+
+[[input.examples]]
+title = "Ones"
+value = [[1.0, 1.0, 1.0]]
+label = "yes"
+
+[output]
+type = "classification"
+labels = ["no", "yes"]
+unit = "logit"
+
+[price]
+amount = "0.25"
+currency = "USDC"
+
+[proof]
+system = "toy"
+input_visibility = "public"
+
+[revenue]
+developer_bps = 7000
+platform_bps = 3000
+"""
+
+
+@dataclass
+class World:
+    """A running market. `environment` are the settings of its processes, and of the command line
+    that checks its books."""
+
+    info: DevnetInfo
+    node: int
+    proxy: Proxy
+    deployment: Deployment
+    environment: dict[str, str]
+    goods: Goods
+    payers: list[SigningKey]
+
+    @property
+    def url(self) -> str:
+        return self.deployment.url
+
+    async def silence_node(self, seconds: float) -> None:
+        """The node takes connections and answers nothing."""
+        os.kill(self.node, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            os.kill(self.node, signal.SIGCONT)
+
+    async def lose_node(self, seconds: float) -> None:
+        """Nobody listens where the node was."""
+        await self.proxy.shut()
+        await asyncio.sleep(seconds)
+        await self.proxy.open()
+
+    async def reorganise(self) -> None:
+        """The newest blocks are replaced by empty ones; their transactions are lost."""
+        async with Rpc(self.info.rpc_url) as rpc:
+            await rpc.request("anvil_reorg", REORG_DEPTH, [])
+
+
+@asynccontextmanager
+async def open_world(
+    chain: LocalChain, folder: Path, *, database: str, payers: int, workers: int, jobs: int
+) -> AsyncIterator[World]:
+    """A market in `folder` on the chain, all of whose processes end with the block. `database`
+    is sqlite or postgres."""
+    with _database(database, folder) as url:
+        info, node = chain.devnet, chain.pid
+        proxy = Proxy(info.rpc_url)
+        await proxy.open()
+        environment = _environment(info, proxy, folder, url, jobs)
+        (listing,) = chain.models
+        goods = await _install(environment, listing, folder, info)
+        keys = [SigningKey(keccak256(b"soak payer %d" % n)) for n in range(payers)]
+        async with Rpc(info.rpc_url) as rpc:
+            await _fund(rpc, info, keys)
+            await rpc.request("evm_setIntervalMining", BLOCK_S)
+        say("starting the gateway and its workers")
+        with Nursery() as nursery:
+            deployment = Deployment(
+                folder / "market", environment, workers=workers, nursery=nursery
+            )
+            try:
+                await asyncio.to_thread(deployment.revive)
+                yield World(info, node, proxy, deployment, environment, goods, keys)
+            finally:
+                await asyncio.to_thread(deployment.kill, *deployment.roles)
+                await proxy.shut()
+
+
+@contextmanager
+def _database(kind: str, folder: Path) -> Iterator[str]:
+    if kind == "sqlite":
+        yield f"sqlite+aiosqlite:///{folder / 'orders.db'}"
+        return
+    sys.path.insert(0, str(ROOT / "tests" / "suites"))
+    from postgres_server import PostgresServer
+
+    with PostgresServer(fsync=True) as server:
+        yield server.url
+
+
+def _environment(
+    info: DevnetInfo, proxy: Proxy, folder: Path, database: str, jobs: int
+) -> dict[str, str]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]  # the same after each restart
+    values = {
+        "host": "127.0.0.1",
+        "port": port,
+        "data_dir": folder / "data",
+        "database_url": database,
+        "rpc_url": proxy.url,
+        "chain_id": info.chain_id,
+        "token_address": info.token.address.hex,
+        "token_symbol": info.token.symbol,
+        "token_name": info.token.domain_name,
+        "token_version": info.token.domain_version,
+        "gateway_key": info.accounts.gateway.secret().hex(),
+        "confirmations": CONFIRMATIONS,
+        "queue_limit": 10 * jobs + 1000,
+        "lease_s": LEASE_S,
+        "payment_timeout_s": PAYMENT_S,
+        "settle_margin_s": 10,
+        "books_check_s": 20,
+    }
+    return {variable(name): str(value) for name, value in values.items()}
+
+
+async def _install(
+    environment: dict[str, str], proven: Listing, folder: Path, info: DevnetInfo
+) -> Goods:
+    given = {
+        name: environment[variable(name)]
+        for name in Settings.model_fields
+        if variable(name) in environment
+    }
+    settings = Settings.load(**given)
+    toy = ToySystem(ACKNOWLEDGEMENT)
+    provider = info.accounts.provider
+    await install_model(settings, proven.card.folder, proven.compiled, key=provider)
+    card_folder = folder / "model"
+    compiled = await asyncio.to_thread(_compile, card_folder, toy)
+    await install_model(settings, card_folder, compiled, key=provider, more_systems={toy.name: toy})
+    inputs = tuple(example.value for example in proven.card.input.examples)
+    return Goods("soak", proven.card.id, inputs)
+
+
+def _compile(folder: Path, toy: ToySystem) -> Path:
+    """A linear model of six weights, for the toy proof system."""
+    folder.mkdir(parents=True)
+    weights = np.array([[-1.0, 2.0], [0.5, 0.25], [0.0, 1.0]], dtype=np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["logits"])],
+        "soak",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 2])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, str(folder / "model.onnx"))
+    (folder / "card.toml").write_text(_CARD)
+    card = load_card(folder)
+    toy.compile(
+        CompileRequest(
+            model=card.model_path,
+            calibration={"x": np.zeros((2, 1, 3), dtype=np.float32)},
+            out=folder / "compiled",
+            preprocessing=load_preprocessing(card.preprocessing, card.folder).canonical(),
+        )
+    )
+    return folder / "compiled"
+
+
+async def _fund(rpc: Rpc, info: DevnetInfo, payers: list[SigningKey]) -> None:
+    owner = info.accounts.owner
+    nonce = await rpc.nonce(owner.address)
+    for number, payer in enumerate(payers):
+        signed = sign_tx(
+            owner,
+            chain_id=info.chain_id,
+            nonce=nonce + number,
+            fees=FEES,
+            gas=100_000,
+            to=info.token.address,
+            data=calldata("mint(address,uint256)", payer.address, FUNDS),
+        )
+        await rpc.send_raw(signed.raw)
+    require_success(await wait_receipt(rpc, signed.tx))

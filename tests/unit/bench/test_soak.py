@@ -1,0 +1,129 @@
+"""The soak run's plan is its seed's, and its verdict sees every way to lose or double a payment."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from bench.soak.journal import Bought, End, Paid
+from bench.soak.plan import LAST_CANCELLED, Disaster, Kind, make_plan
+from bench.soak.verdict import Verdict, weigh
+
+from inferproof.protocol.encoding import keccak256
+from inferproof.types.books import Transfer
+from inferproof.types.digest import Address, Digest
+
+TILL, PAYER = Address(b"\x01" * 20), Address(b"\x02" * 20)
+BALANCED = {"balanced": True}
+PRICE = 250_000
+
+
+def digest(name: str) -> Digest:
+    return Digest(keccak256(name.encode()))
+
+
+def order(number: int, *ends: End | None) -> Bought:
+    names = [f"{number}.{n}" for n in range(len(ends))]
+    payments = [
+        Paid(digest("job" + name), PAYER, digest(name), PRICE, end)
+        for name, end in zip(names, ends, strict=True)
+    ]
+    return Bought(number, Kind.PLAIN, payments)
+
+
+def taken(name: str, index: int = 0) -> Transfer:
+    return Transfer(digest(f"tx {name}"), 5, index, PAYER, TILL, PRICE, digest(name))
+
+
+def back(index: int = 0) -> Transfer:
+    return Transfer(digest(f"back {index}"), 6, index, TILL, PAYER, PRICE)
+
+
+def counts(verdict: Verdict) -> tuple[int, int, int, int]:
+    return verdict.lost, verdict.doubled, verdict.unpaid, verdict.refunded
+
+
+HONEST = [
+    order(0, End.ANSWERED),
+    order(1, End.REFUNDED),
+    order(2, End.VOID),
+    order(3, End.REFUSED, End.ANSWERED),
+]
+MOVED = [taken("0.0"), taken("1.0"), taken("3.1"), back()]
+
+
+def test_an_honest_run() -> None:
+    verdict = weigh(HONEST, MOVED, TILL, BALANCED)
+    assert counts(verdict) == (0, 0, 0, 1)
+    assert verdict.line == "jobs 4 lost 0 doubled 0 unpaid 0 refunded 1"
+    assert verdict.good
+
+
+@pytest.mark.parametrize(
+    ("orders", "moved", "expected"),
+    [
+        ([order(0, End.ANSWERED)], [], (0, 0, 1, 0)),
+        ([order(0, End.ANSWERED)], [taken("0.0"), taken("0.0", 1)], (0, 1, 0, 0)),
+        ([order(0, End.ANSWERED)], [taken("0.0"), back()], (0, 1, 0, 0)),
+        ([order(0, End.VOID)], [taken("0.0")], (1, 0, 0, 0)),
+        ([order(0, End.REFUSED)], [taken("0.0")], (1, 0, 0, 0)),
+        ([order(0, None)], [taken("0.0")], (1, 0, 0, 0)),
+        ([order(0, None)], [], (1, 0, 0, 0)),
+        ([order(0)], [], (1, 0, 0, 0)),
+        ([order(0, End.REFUNDED)], [taken("0.0")], (1, 0, 0, 1)),
+        ([order(0, End.REFUNDED)], [taken("0.0"), back(), back(1)], (0, 1, 0, 1)),
+        (
+            [order(0, End.ANSWERED, End.ANSWERED)],
+            [taken("0.0"), taken("0.1", 1)],
+            (0, 1, 0, 0),
+        ),
+    ],
+    ids=[
+        *("free answer", "taken twice", "answered and refunded", "void but taken"),
+        *("refused but taken", "taken without an end", "without an end", "never paid"),
+        *("refund missing", "refunded twice", "answered twice"),
+    ],
+)
+def test_each_wrong_is_counted(
+    orders: list[Bought], moved: list[Transfer], expected: tuple[int, int, int, int]
+) -> None:
+    verdict = weigh(orders, moved, TILL, BALANCED)
+    assert counts(verdict) == expected
+    assert not verdict.good
+
+
+@pytest.mark.parametrize(
+    "books",
+    [
+        {"failed": "no"},
+        {"balanced": False, "discrepancies": [{"code": "BALANCE", "message": "it does not"}]},
+    ],
+)
+def test_books_that_disagree_spoil_the_run(books: dict[str, object]) -> None:
+    verdict = weigh(HONEST, MOVED, TILL, books)
+    assert counts(verdict) == (0, 0, 0, 1)
+    assert not verdict.good
+
+
+def test_what_a_buyer_saw_go_wrong_spoils_the_run() -> None:
+    seen = replace(HONEST[0], wrongs=["a replay was answered with 200"])
+    verdict = weigh([seen, *HONEST[1:]], MOVED, TILL, BALANCED)
+    assert verdict.wrongs == ("order 0: a replay was answered with 200",)
+    assert not verdict.good
+
+
+def test_a_seed_is_a_plan() -> None:
+    assert make_plan(300, 7) == make_plan(300, 7) != make_plan(300, 8)
+    plan = make_plan(300, 7)
+    assert plan.jobs == 300
+    assert plan.kinds.count(Kind.PROVEN) == 3
+    assert {event.disaster for event in plan.events} == set(Disaster)
+    places = [event.after for event in plan.events]
+    assert places == sorted(places)
+    assert 0 < places[0] <= places[-1] < 300
+    assert Kind.CANCELLED not in plan.kinds[round(LAST_CANCELLED * 300) :]
+    assert set(plan.kinds) == set(Kind)
+    assert len(make_plan(10_000, 1).events) == len(Disaster) + 20
