@@ -17,7 +17,7 @@ from inferproof.errors import (
     Unavailable,
 )
 from inferproof.protocol.encoding import keccak256
-from inferproof.protocol.lifecycle import RESERVE, TAKEN_BACK, TRANSITIONS, Transition
+from inferproof.protocol.lifecycle import STARTS, TAKEN_BACK, TRANSITIONS, Transition
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.transfer import claim_job_id
 from inferproof.storage.base import (
@@ -180,7 +180,7 @@ async def attempt(orders: OrderBook, job: Job, transition: Transition) -> None:
 def path(events: Sequence[JobEvent]) -> list[tuple[str, JobState]]:
     """The history as steps, once it was found to be one that the life cycle allows."""
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
-    assert (events[0].transition, events[0].state) == (RESERVE, JobState.RESERVED)
+    assert events[0].state is STARTS[events[0].transition]
     for before, event in itertools.pairwise(events):
         assert TRANSITIONS[before.state, Transition(event.transition)] is event.state
     return [(event.transition, event.state) for event in events]
@@ -429,10 +429,8 @@ class TestRedeeming:
 
     async def test_it_is_promised_to_nobody(self, orders: OrderBook) -> None:
         await orders.redeem(redeemed())
-        asset = order().payment.asset
-        payer = order().payment.payer
-        assert await orders.unsettled(asset.network, asset.address, payer) == {}
-        assert await orders.waiting() == 1
+        backlog = await orders.backlog()
+        assert (backlog.waiting, backlog.unsettled) == (1, {})
 
     async def test_it_is_refunded_as_any_other(self, orders: OrderBook) -> None:
         job_id = redeemed().job_id
