@@ -51,6 +51,7 @@ from inferproof.storage.artifacts import LocalArtifacts
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.testing.cash import CashChain, CashLedger
 from inferproof.testing.cash_transfers import CashTransfers
+from inferproof.testing.limits import Unlimited
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.metrics import MemoryMetrics
 from inferproof.testing.samples import (
@@ -280,6 +281,7 @@ def build(world: World, stores: Stores) -> Services:
         entropy=world.entropy,
         metrics=metrics,
         bell=bell,
+        limits=Unlimited(),
     )
     redemption = Redemption(
         intake=intake,
@@ -292,6 +294,7 @@ def build(world: World, stores: Stores) -> Services:
         entropy=world.entropy,
         metrics=metrics,
         bell=bell,
+        limits=Unlimited(),
     )
     gateway = GatewayService(
         registry=registry,

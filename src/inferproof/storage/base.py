@@ -618,6 +618,17 @@ class ModelFilter:
 class ModelStore(Protocol):
     """The registry. A version never changes what it is; only status and figures move."""
 
+    async def check_add(self, name: str, provider: Address, document: bytes) -> ModelRecord | None:
+        """The record that this submission made before, None where `add` would make a new one.
+
+        To be asked before anything is stored for it. Raises: what `add` raises.
+        """
+        ...
+
+    async def of_commitment(self, commitment: Digest) -> Sequence[ModelRecord]:
+        """The models, of whatever provider and status, with this commitment."""
+        ...
+
     async def add(self, record: ModelRecord) -> ModelRecord:
         """The stored record; the same document again gives the record that is there.
 
