@@ -50,6 +50,7 @@ from inferproof.publish import compile_card
 from inferproof.settings import Settings
 from inferproof.storage.db.engine import Database
 from inferproof.testing.devnet import Devnet, DevnetInfo
+from inferproof.testing.limits import WIDE
 from inferproof.testing.market import find_zoo
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
 from inferproof.types.payment import Authorization
@@ -155,6 +156,7 @@ def _settings(info: DevnetInfo, folder: Path, database: str | None) -> dict[str,
         "token_version": info.token.domain_version,
         "token_decimals": info.token.decimals,
         "gateway_key": info.accounts.gateway.secret().hex(),
+        **WIDE,
         "queue_limit": 10**9,
         "quote_ttl_s": VALID_S,
         "payment_timeout_s": VALID_S,

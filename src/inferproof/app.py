@@ -30,6 +30,7 @@ from inferproof.api.gate import Gate
 from inferproof.api.metrics import Metrics
 from inferproof.api.streams import Streams
 from inferproof.chain.accounts import DirectSettlement, SettlementAccount
+from inferproof.chain.batch import BatchTerms, check_batch_settler
 from inferproof.chain.books import TokenBooks
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
@@ -178,7 +179,13 @@ async def build(
             stores = replace(stores, orders=traced(stores.orders, tracer))
         hearts = {"settler": Heart(), "worker": Heart()}
         account = watch(
-            "chain", SettlementAccount(token, key, confirmations=settings.confirmations)
+            "chain",
+            SettlementAccount(
+                token,
+                key,
+                confirmations=settings.confirmations,
+                batch=await _batches(settings, rpc),
+            ),
         )
         terms = GatewaySettings(
             asset=asset,
@@ -202,14 +209,18 @@ async def build(
         settler = Settler(
             orders=stores.orders,
             chain=account,
-            settings=settler_settings or SettlerSettings(),
+            settings=replace(
+                settler_settings or SettlerSettings(),
+                max_fee=settings.max_gas_fee_wei,
+                reorg_depth=settings.reorg_depth,
+            ),
             clock=_clock,
             metrics=metrics,
             bell=bell,
             turn=stores.database.turn(f"settler of {account.sender} on {token.asset.network}"),
             heart=hearts["settler"],
         )
-        notifier = _notifier(settings, stores, key, metrics, stack)
+        notifier = _notifier(settings, stores, key, metrics, stack, watch)
         gauges = Gauges(metrics, stores.orders.figures, account.holdings, _clock)
         tasks = {
             "settler": _started(settler.run(), "settler", stack),
@@ -350,6 +361,18 @@ def _started(
     task.add_done_callback(report_end)
     stack.push_async_callback(_stop, task)
     return task
+
+
+async def _batches(settings: Settings, rpc: Rpc) -> BatchTerms | None:
+    """How payments are settled together, once the contract was found to be the one we ship.
+
+    Raises: NotFound CHAIN_NO_CONTRACT; Misconfigured BATCH_CODE_UNKNOWN; Unavailable.
+    """
+    if settings.batch_settler_address is None:
+        return None
+    contract = Address.from_hex(settings.batch_settler_address)
+    await check_batch_settler(rpc, contract)
+    return BatchTerms(contract, settings.batch_size, settings.batch_item_gas)
 
 
 @asynccontextmanager
@@ -574,13 +597,18 @@ async def _limits(
 
 
 def _notifier(
-    settings: Settings, stores: Stores, key: SigningKey, metrics: Metrics, stack: AsyncExitStack
+    settings: Settings,
+    stores: Stores,
+    key: SigningKey,
+    metrics: Metrics,
+    stack: AsyncExitStack,
+    watch: Watch,
 ) -> Notifier:
     sender = WebhookSender(private=settings.webhook_private)
     stack.push_async_callback(sender.aclose)
     return Notifier(
-        deliveries=SqlDeliveries(stores.database),
-        sender=sender,
+        deliveries=watch("deliveries", SqlDeliveries(stores.database)),
+        sender=watch("sender", sender),
         key=key,
         settings=NotifierSettings(attempts=settings.webhook_attempts),
         clock=_clock,

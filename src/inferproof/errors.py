@@ -280,6 +280,7 @@ class Reason(Enum):
     )
     TX_REFUSED = "the chain refuses the transaction: {why}"
     TX_NOT_MINED = "transaction {tx} is not in a block after {seconds} seconds"
+    TX_NOT_STORED = "the outbox holds no transaction {tx}"
     CHAIN_CHANGED = "the block that held transaction {tx} was replaced while it was looked at"
     TX_NOT_CONFIRMED = "transaction {tx} is {got} blocks deep, {needed} are required"
     TX_REVERTED = "transaction {tx} was included in block {block} and reverted"

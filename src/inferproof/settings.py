@@ -267,6 +267,46 @@ class Settings(BaseSettings):
     confirmations: int = Field(
         1, ge=1, le=1000, description="Blocks, its own included, that make a settlement final."
     )
+    reorg_depth: int = Field(
+        12,
+        ge=1,
+        le=1000,
+        description=(
+            "Blocks after which a settlement or refund is not watched any more; a block less "
+            "deep may be taken back by the chain."
+        ),
+    )
+    max_gas_fee_wei: int = Field(
+        500 * 10**9,
+        ge=1,
+        lt=2**128,
+        description=(
+            "Most that is offered for each gas, in wei. Fees of a transaction that is stuck are "
+            "raised up to it."
+        ),
+    )
+    batch_settler_address: AddressText | None = Field(
+        None,
+        description=(
+            "Address of the BatchSettler contract on the chain. Unset: each payment is settled "
+            "by a transaction of its own."
+        ),
+    )
+    batch_size: int = Field(
+        80,
+        ge=2,
+        le=200,
+        description="Most payments that one transaction settles, with the BatchSettler contract.",
+    )
+    batch_item_gas: int = Field(
+        42_500,
+        ge=20_000,
+        le=1_000_000,
+        description=(
+            "Gas that a batch keeps for each payment: what the token's call takes at most. The "
+            "default is for the devnet token; Circle's USDC takes 62,000 behind its proxy."
+        ),
+    )
     transfer_payments: bool = Field(
         True,
         description=(

@@ -151,7 +151,7 @@ class Market(RuleBasedStateMachine):
 
         async def submit() -> None:
             chain = CashChain(self.world.ledger, STRANGER.address)
-            signed = await chain.sign_settlement(payment, await chain.next_nonce())
+            signed = await chain.sign_settlement([payment], (await chain.look()).pending)
             await chain.submit(signed.raw)
 
         self.attempt(submit(), Unavailable)
@@ -172,7 +172,7 @@ class Market(RuleBasedStateMachine):
 
         async def submit() -> None:
             chain = CashChain(self.world.ledger, STRANGER.address)
-            signed = await chain.sign_settlement(payment, await chain.next_nonce())
+            signed = await chain.sign_settlement([payment], (await chain.look()).pending)
             await chain.submit(signed.raw)
 
         self.attempt(submit(), Unavailable)
