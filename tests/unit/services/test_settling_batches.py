@@ -397,8 +397,9 @@ async def test_a_refund_that_always_fails_pauses_longer_each_time_and_stays_owed
     assert (await services.gateway.job(job_id)).state is JobState.REFUNDED
 
 
-async def test_a_refund_is_not_believed_lost_while_the_chains_clock_stands(
-    services: Services,
+@pytest.mark.parametrize("moving", [False, True])
+async def test_a_refund_is_not_believed_lost_by_a_node_that_catches_up(
+    services: Services, moving: bool
 ) -> None:
     """A node that catches up knows that a number is spent before it knows by what."""
     ledger, clock = services.world.ledger, services.world.clock
@@ -409,10 +410,14 @@ async def test_a_refund_is_not_believed_lost_while_the_chains_clock_stands(
     (tx,) = [tx for tx, found in ledger.included.items() if not found.items]
     await services.stores.orders.take_back(ASSET.network, first=ledger.block, now=clock.now)
     missing = ledger.included.pop(tx)  # the receipt alone
-    ledger.holding = True
+    # It says so of itself; or it has blocks now that are from before.
+    ledger.holding, ledger.syncing = True, not moving
     for _ in range(5):
         await services.settler.settle_once()
         assert (await services.gateway.job(job_id)).state is JobState.REFUNDING
+        if moving:
+            ledger.block += 1
+            ledger.hashes[ledger.block] = nonce(ledger.block)
         clock.now += 100
     ledger.included[tx] = missing
     await services.settler.settle_once()
