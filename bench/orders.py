@@ -10,8 +10,8 @@ for and payments are signed before the measured time.
 
 The load is open: orders are sent at a fixed rate whether or not earlier ones were answered, and
 a latency counts from the moment an order was due. An order is accepted when it is answered 202:
-it is durable by then. Nothing is proven: the worker takes one job and holds it, so that what is
-measured is taking orders and settling them. Afterwards the books are counted in the database.
+it is durable by then. Nothing is proven: the gateway has no worker, so that what is measured is
+taking orders and settling them. Afterwards the books are counted in the database.
 
 Units: CPU in milliseconds of processor time for each order, the kernel's included.
 """
@@ -62,6 +62,7 @@ FUNDS = 10**12
 MODEL = "token_risk"
 FEES = Fees(cap=10**11, tip=1)
 START_S = 60.0
+RATE = "1000000/minute"
 CONNECTIONS = 128
 CHALLENGES_AT_ONCE = 32
 VALID_S = 3000
@@ -161,6 +162,12 @@ def _settings(info: DevnetInfo, folder: Path, database: str | None) -> dict[str,
         "payment_timeout_s": VALID_S,
         "deadline_s": 10**6,
         "log_level": "warning",
+        "workers": 0,
+        # On, and out of reach: they are counted as in production.
+        "queue_share_percent": 100,
+        "rate_requests": RATE,
+        "rate_quotes": RATE,
+        "rate_orders": RATE,
     }
     if database is not None:
         given["database_url"] = database
@@ -196,9 +203,9 @@ class Server:
     """Gateway processes on one port."""
 
     def __init__(self, environment: dict[str, str], processes: int, *, settler: bool) -> None:
-        command = [*SERVER, "--processes", str(processes)]
+        command = SERVER if processes == 1 else [*SERVER, "--processes", str(processes)]
         if not settler:
-            command.append("--no-settler")
+            command = [*command, "--no-settler"]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, env=_environment(environment), text=True, cwd=ROOT
         )
