@@ -82,6 +82,7 @@ def open_shop(work: Path) -> Iterator[Shop]:
             token_name=info.token.domain_name,
             token_version=info.token.domain_version,
             token_decimals=info.token.decimals,
+            batch_settler_address=info.batch_settler.hex,
             gateway_key=info.accounts.gateway.secret().hex(),
             sync_wait_s=120.0,
         )

@@ -193,8 +193,10 @@ def _install(environment: dict[str, str], info: DevnetInfo, work: Path) -> tuple
 class Server:
     """Gateway processes on one port."""
 
-    def __init__(self, environment: dict[str, str], processes: int) -> None:
+    def __init__(self, environment: dict[str, str], processes: int, *, settler: bool) -> None:
         command = [*SERVER, "--processes", str(processes)]
+        if not settler:
+            command.append("--no-settler")
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, env=_environment(environment), text=True, cwd=ROOT
         )
@@ -307,7 +309,13 @@ def cpu_s(pid: int | None) -> float:
 
 
 def measure(
-    database: str, rate: int, seconds: float, *, processes: int = 1, warm_up: int = 500
+    database: str,
+    rate: int,
+    seconds: float,
+    *,
+    processes: int = 1,
+    settler: bool = True,
+    warm_up: int = 500,
 ) -> Result:
     """One run. Raises: BenchFailed; InferproofError where the chain does not start."""
     with ExitStack() as stack:
@@ -318,7 +326,7 @@ def measure(
         url, database_pid = stack.enter_context(DATABASES[database]())
         environment = _settings(info, work / "gateway", url)
         model, inputs = _install(environment, info, work)
-        server = Server(environment, processes)
+        server = Server(environment, processes, settler=settler)
         stack.callback(server.stop)
         path, count = f"/v1/models/{model}/infer", round(rate * seconds)
         wanted = bodies(inputs, count + warm_up)
@@ -420,12 +428,22 @@ def main() -> int:
     parser.add_argument("--rate", type=int, nargs="+", default=[1500])
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--processes", type=int, default=1, help="gateway processes on one port")
+    parser.add_argument(
+        "--no-settler", action="store_true", help="settle nothing: what taking orders alone costs"
+    )
     parser.add_argument("--json", action="store_true", help="print figures, not a table")
     given = parser.parse_args()
     results = []
     try:
         for rate in given.rate:
-            results.append(measure(given.database, rate, given.seconds, processes=given.processes))
+            result = measure(
+                given.database,
+                rate,
+                given.seconds,
+                processes=given.processes,
+                settler=not given.no_settler,
+            )
+            results.append(result)
             say(json.dumps(asdict(results[-1])))
     except BenchFailed as error:
         say(f"failed: {error}")

@@ -16,6 +16,7 @@ import uvloop
 from inferproof.app import build
 from inferproof.proving.base import Progress, Proved, ProveRequest, no_progress
 from inferproof.server import Server, listen, url_of
+from inferproof.services.settler.service import Settler
 from inferproof.settings import Settings
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
 
@@ -30,6 +31,10 @@ class Waiting(ToySystem):
     def prove(self, request: ProveRequest, progress: Progress = no_progress, *_: object) -> Proved:
         self.ended.wait()
         return super().prove(request, progress)
+
+
+async def _rest(_: Settler) -> None:
+    await asyncio.Event().wait()
 
 
 async def serve() -> None:
@@ -49,5 +54,7 @@ async def serve() -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--processes", type=int, default=1)
-    parser.parse_args()
+    parser.add_argument("--no-settler", action="store_true")
+    if parser.parse_args().no_settler:
+        Settler.run = _rest  # type: ignore[method-assign]
     uvloop.run(serve())

@@ -9,6 +9,7 @@ What is opened here is closed here, in reverse order, also when a later part fai
 
 import asyncio
 import hashlib
+import ipaddress
 import os
 import random
 import shlex
@@ -25,9 +26,11 @@ from starlette.types import ASGIApp
 from inferproof import __version__
 from inferproof.api.context import ApiSettings, Services
 from inferproof.api.create import create_app
+from inferproof.api.gate import Gate
 from inferproof.api.metrics import Metrics
 from inferproof.api.streams import Streams
 from inferproof.chain.accounts import DirectSettlement, SettlementAccount
+from inferproof.chain.batch import BatchTerms, check_batch_settler
 from inferproof.chain.books import TokenBooks
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
@@ -71,6 +74,9 @@ from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.service import GatewayService
 from inferproof.services.gateway.submission import build_submission
 from inferproof.services.heart import Heart
+from inferproof.services.limits.base import OrderLimits
+from inferproof.services.limits.keys import ApiKeys
+from inferproof.services.limits.service import Limits, Policy
 from inferproof.services.notifier.service import Notifier, NotifierSettings
 from inferproof.services.settler.service import Settler, SettlerSettings
 from inferproof.services.worker.compute import Compute
@@ -80,12 +86,16 @@ from inferproof.settings import Settings, read_key, variable
 from inferproof.storage.artifacts import LocalArtifacts
 from inferproof.storage.base import OrderBook
 from inferproof.storage.blobs.local import LocalBlobs
+from inferproof.storage.db.api_keys import SqlApiKeys
 from inferproof.storage.db.books import SqlBookRows
 from inferproof.storage.db.deliveries import SqlDeliveries
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.models import SqlModelStore
 from inferproof.storage.db.orders import SqlOrderBook
 from inferproof.storage.db.verifications import SqlVerifications
+from inferproof.storage.limits.base import RateLimiter
+from inferproof.storage.limits.memory import MemoryLimiter
+from inferproof.storage.limits.redis import RedisLimiter
 from inferproof.telemetry.logs import report_loop_faults
 from inferproof.types.digest import Address, Digest
 from inferproof.verify.proof import ProofChecker
@@ -121,6 +131,7 @@ class Stores:
     orders: OrderBook
     models: SqlModelStore
     verifications: SqlVerifications
+    api_keys: SqlApiKeys
     blobs: LocalBlobs
     artifacts: LocalArtifacts
     catalog: Catalog
@@ -168,7 +179,13 @@ async def build(
             stores = replace(stores, orders=traced(stores.orders, tracer))
         hearts = {"settler": Heart(), "worker": Heart()}
         account = watch(
-            "chain", SettlementAccount(token, key, confirmations=settings.confirmations)
+            "chain",
+            SettlementAccount(
+                token,
+                key,
+                confirmations=settings.confirmations,
+                batch=await _batches(settings, rpc),
+            ),
         )
         terms = GatewaySettings(
             asset=asset,
@@ -181,21 +198,29 @@ async def build(
             deadline_s=settings.deadline_s,
             transfers=_transfer_terms(settings),
             cancel=CancelPolicy(settings.cancel),
+            queue_share=settings.queue_share,
             private_webhooks=settings.webhook_private,
         )
+        limits = await _limits(settings, stores, metrics, stack)
         reader = TransactionReader(token)
-        gateway = _gateway(stores, systems, checkers, account, reader, key, terms, metrics, bell)
+        gateway = _gateway(
+            stores, systems, checkers, account, reader, key, terms, metrics, bell, limits
+        )
         settler = Settler(
             orders=stores.orders,
             chain=account,
-            settings=settler_settings or SettlerSettings(),
+            settings=replace(
+                settler_settings or SettlerSettings(),
+                max_fee=settings.max_gas_fee_wei,
+                reorg_depth=settings.reorg_depth,
+            ),
             clock=_clock,
             metrics=metrics,
             bell=bell,
             turn=stores.database.turn(f"settler of {account.sender} on {token.asset.network}"),
             heart=hearts["settler"],
         )
-        notifier = _notifier(settings, stores, key, metrics, stack)
+        notifier = _notifier(settings, stores, key, metrics, stack, watch)
         gauges = Gauges(metrics, stores.orders.figures, account.holdings, _clock)
         tasks = {
             "settler": _started(settler.run(), "settler", stack),
@@ -230,6 +255,12 @@ async def build(
             ),
             refresh=gauges.refresh,
             tracer=tracer,
+            gate=Gate(
+                limits,
+                most=settings.requests_limit,
+                trusted=[ipaddress.ip_network(text) for text in settings.trusted_proxies],
+                on_refused=metrics.refused,
+            ),
         )
         yield App(settings, gateway, services, create_app(services))
 
@@ -332,6 +363,18 @@ def _started(
     return task
 
 
+async def _batches(settings: Settings, rpc: Rpc) -> BatchTerms | None:
+    """How payments are settled together, once the contract was found to be the one we ship.
+
+    Raises: NotFound CHAIN_NO_CONTRACT; Misconfigured BATCH_CODE_UNKNOWN; Unavailable.
+    """
+    if settings.batch_settler_address is None:
+        return None
+    contract = Address.from_hex(settings.batch_settler_address)
+    await check_batch_settler(rpc, contract)
+    return BatchTerms(contract, settings.batch_size, settings.batch_item_gas)
+
+
 @asynccontextmanager
 async def open_stores(settings: Settings, watch: Watch = unwatched) -> AsyncIterator[Stores]:
     """Database and data folder, made where they are absent.
@@ -354,7 +397,10 @@ async def open_stores(settings: Settings, watch: Watch = unwatched) -> AsyncIter
             database=database,
             orders=watch("orders", SqlOrderBook(database)),
             models=models,
-            verifications=SqlVerifications(database),
+            verifications=SqlVerifications(
+                database, kept=settings.verifications_kept, days=settings.verifications_days
+            ),
+            api_keys=SqlApiKeys(database),
             blobs=watch("blobs", LocalBlobs(settings.data_dir / "blobs")),
             artifacts=LocalArtifacts(settings.data_dir / "models"),
             catalog=Catalog(models),
@@ -486,6 +532,7 @@ def _gateway(
     terms: GatewaySettings,
     metrics: Metrics,
     bell: Bell,
+    limits: OrderLimits,
 ) -> Gateway:
     intake = Intake(
         orders=stores.orders,
@@ -498,6 +545,7 @@ def _gateway(
         entropy=os.urandom,
         metrics=metrics,
         bell=bell,
+        limits=limits,
     )
     return GatewayService(
         registry=_registry(stores, systems, terms),
@@ -513,6 +561,7 @@ def _gateway(
             entropy=os.urandom,
             metrics=metrics,
             bell=bell,
+            limits=limits,
         ),
         orders=stores.orders,
         catalog=stores.catalog,
@@ -527,14 +576,39 @@ def _gateway(
     )
 
 
+async def _limits(
+    settings: Settings, stores: Stores, metrics: Metrics, stack: AsyncExitStack
+) -> Limits:
+    limiter: RateLimiter = MemoryLimiter()
+    if settings.redis_url is not None:
+        limiter = RedisLimiter.open(
+            settings.redis_url.get_secret_value(), allow_when_down=settings.redis_down == "allow"
+        )
+        stack.push_async_callback(limiter.close)
+        await limiter.check()
+    policy = Policy(
+        requests=settings.rate(settings.rate_requests),
+        quotes=settings.rate(settings.rate_quotes),
+        verifications=settings.rate(settings.rate_verifications),
+        submissions=settings.rate(settings.rate_submissions),
+        orders=settings.rate(settings.rate_orders),
+    )
+    return Limits(limiter, ApiKeys(stores.api_keys), policy, metrics.refused)
+
+
 def _notifier(
-    settings: Settings, stores: Stores, key: SigningKey, metrics: Metrics, stack: AsyncExitStack
+    settings: Settings,
+    stores: Stores,
+    key: SigningKey,
+    metrics: Metrics,
+    stack: AsyncExitStack,
+    watch: Watch,
 ) -> Notifier:
     sender = WebhookSender(private=settings.webhook_private)
     stack.push_async_callback(sender.aclose)
     return Notifier(
-        deliveries=SqlDeliveries(stores.database),
-        sender=sender,
+        deliveries=watch("deliveries", SqlDeliveries(stores.database)),
+        sender=watch("sender", sender),
         key=key,
         settings=NotifierSettings(attempts=settings.webhook_attempts),
         clock=_clock,
@@ -573,6 +647,7 @@ def _api_settings(settings: Settings) -> ApiSettings:
         body_limit=settings.body_limit_bytes,
         verify_limit=settings.verify_limit_bytes,
         submission_limit=settings.submission_limit_bytes,
+        body_timeout_s=settings.body_timeout_s,
     )
 
 

@@ -280,6 +280,7 @@ class Reason(Enum):
     )
     TX_REFUSED = "the chain refuses the transaction: {why}"
     TX_NOT_MINED = "transaction {tx} is not in a block after {seconds} seconds"
+    TX_NOT_STORED = "the outbox holds no transaction {tx}"
     CHAIN_CHANGED = "the block that held transaction {tx} was replaced while it was looked at"
     TX_NOT_CONFIRMED = "transaction {tx} is {got} blocks deep, {needed} are required"
     TX_REVERTED = "transaction {tx} was included in block {block} and reverted"
@@ -384,6 +385,23 @@ class Reason(Enum):
     RATE_MALFORMED = (
         "{got} is not a rate; write calls and their period, such as 600/minute, with second, "
         "minute, hour or day, and at most 100000 a second"
+    )
+    RATE_LIMITED = "more than {limit} {what} from one {whose}; try again in {retry_after} seconds"
+    API_KEY_UNKNOWN = "the API key is not one of this gateway's, or was revoked"
+    API_KEY_NOT_FOUND = "there is no API key {id}; inferproof keys list shows them"
+    API_KEY_LABEL = "the label of an API key is 1 to 100 characters, this one has {size}"
+    OVERLOADED = "{limit} requests are under way, which is the limit; come back"
+    CONNECTIONS_FULL = "there are too many connections{whose}; close some, or come back"
+    HEAD_TOO_LARGE = (
+        "the head of the request is larger than {limit} bytes or has more than {fields} fields"
+    )
+    HEAD_TOO_SLOW = "the head of the request did not arrive within {seconds} seconds"
+    BODY_TOO_SLOW = (
+        "the request body comes too slowly; after {seconds} seconds it must come at {rate} bytes "
+        "a second"
+    )
+    MODEL_COMMITMENT_OWNED = (
+        "the compiled model {commitment} is offered by provider {owner} as {model} already"
     )
     QUEUE_SHARE_FULL = (
         "{waiting} jobs of this {whose} are waiting, the limit is {limit}; nothing was charged, "

@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from inferproof.app import App, WorkerApp, build, build_worker
+from inferproof.connections import Connection, ConnectionLimits, Watch
 from inferproof.errors import Misconfigured, Reason
 from inferproof.settings import Settings
 
@@ -23,15 +26,23 @@ class Server(uvicorn.Server):
     down, which would end the process before the gateway's own parts are closed."""
 
     def __init__(
-        self, app: ASGIApp, *, shutdown_s: float, on_shutdown: Callable[[], None] = lambda: None
+        self,
+        app: ASGIApp,
+        *,
+        shutdown_s: float,
+        on_shutdown: Callable[[], None] = lambda: None,
+        keep_alive_s: int = 5,
+        watch: Watch | None = None,
     ) -> None:
         """`on_shutdown` is called before open requests are waited for."""
         self._on_shutdown = on_shutdown
+        self._watch = watch or Watch(ConnectionLimits())
         super().__init__(
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                http=partial(Connection, watch=self._watch),  # type: ignore[arg-type]
+                timeout_keep_alive=keep_alive_s,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -41,6 +52,32 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=max(1, round(shutdown_s)),
             )
         )
+
+    @classmethod
+    def of(cls, app: App, *, shutdown_s: float) -> "Server":
+        """The server of a gateway, with the limits of its settings."""
+        settings = app.settings
+        limits = ConnectionLimits(
+            most=settings.connections_limit,
+            per_address=settings.connections_per_address,
+            head_s=settings.head_timeout_s,
+            write_s=settings.write_timeout_s,
+            trusted=tuple(map(ipaddress.ip_network, settings.trusted_proxies)),
+        )
+        watch = Watch(limits, app.services.metrics.refused)
+        return cls(
+            app.asgi,
+            shutdown_s=shutdown_s,
+            on_shutdown=app.services.streams.close,
+            keep_alive_s=settings.keep_alive_s,
+            watch=watch,
+        )
+
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn calls it ten times a second."""
+        if counter % 10 == 0:
+            self._watch.sweep(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_shutdown()
@@ -81,11 +118,7 @@ async def run_gateway(
     `parts` are passed on to `app.build`."""
     with listen(settings.host, settings.port) as listener:
         async with build(settings, **parts) as app:
-            server = Server(
-                app.asgi,
-                shutdown_s=settings.shutdown_s,
-                on_shutdown=app.services.streams.close,
-            )
+            server = Server.of(app, shutdown_s=settings.shutdown_s)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, server.handle_exit, number, None)

@@ -5,6 +5,7 @@ documented in docs/reference/settings.md, which a test compares with this class.
 """
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,9 +17,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from inferproof.errors import InferproofError, Misconfigured, Reason
 from inferproof.protocol.signature import SigningKey
 from inferproof.types.digest import Address
+from inferproof.types.limits import Rate
 from inferproof.types.money import Asset, Network
 
 PREFIX = "INFERPROOF_"
+OFF = "off"
 KEY_FILE = "gateway.key"
 
 MIB = 2**20
@@ -39,6 +42,22 @@ def _long_enough(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _rate(text: str) -> str:
+    try:
+        return text if text == OFF else str(Rate.parse(text))
+    except InferproofError as error:
+        raise ValueError(error.message) from None
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise ValueError(f"{text[:60]} is not a network, such as 10.0.0.0/8") from None
+
+
+RateText = Annotated[str, AfterValidator(_rate)]
+NetworkText = Annotated[str, AfterValidator(_network)]
 AddressText = Annotated[str, AfterValidator(_address)]
 Token = Annotated[SecretStr, AfterValidator(_long_enough)]
 
@@ -158,6 +177,13 @@ class Settings(BaseSettings):
             "only those to this gateway."
         ),
     )
+    trusted_proxies: tuple[NetworkText, ...] = Field(
+        (),
+        description=(
+            "JSON list of networks, such as 10.0.0.0/8, of proxies whose X-Forwarded-For names "
+            "the caller. Empty: the header is never read, and the socket's address counts."
+        ),
+    )
     admin_token: Token | None = Field(
         None,
         description=(
@@ -179,6 +205,12 @@ class Settings(BaseSettings):
     )
     queue_limit: int = Field(
         256, ge=1, description="Most paid jobs that may wait; beyond, calls are answered with 503."
+    )
+    queue_share_percent: int = Field(
+        50,
+        ge=1,
+        le=100,
+        description="Part of the waiting jobs that one payer, or one API key, may have.",
     )
     settle_margin_s: int = Field(
         30,
@@ -235,6 +267,46 @@ class Settings(BaseSettings):
     confirmations: int = Field(
         1, ge=1, le=1000, description="Blocks, its own included, that make a settlement final."
     )
+    reorg_depth: int = Field(
+        12,
+        ge=1,
+        le=1000,
+        description=(
+            "Blocks after which a settlement or refund is not watched any more; a block less "
+            "deep may be taken back by the chain."
+        ),
+    )
+    max_gas_fee_wei: int = Field(
+        500 * 10**9,
+        ge=1,
+        lt=2**128,
+        description=(
+            "Most that is offered for each gas, in wei. Fees of a transaction that is stuck are "
+            "raised up to it."
+        ),
+    )
+    batch_settler_address: AddressText | None = Field(
+        None,
+        description=(
+            "Address of the BatchSettler contract on the chain. Unset: each payment is settled "
+            "by a transaction of its own."
+        ),
+    )
+    batch_size: int = Field(
+        80,
+        ge=2,
+        le=200,
+        description="Most payments that one transaction settles, with the BatchSettler contract.",
+    )
+    batch_item_gas: int = Field(
+        42_500,
+        ge=20_000,
+        le=1_000_000,
+        description=(
+            "Gas that a batch keeps for each payment: what the token's call takes at most. The "
+            "default is for the devnet token; Circle's USDC takes 62,000 behind its proxy."
+        ),
+    )
     transfer_payments: bool = Field(
         True,
         description=(
@@ -268,6 +340,76 @@ class Settings(BaseSettings):
         ge=1024,
         le=96 * MIB,
         description="Largest model submission; most of it is the verifier bundle.",
+    )
+    rate_requests: RateText = Field(
+        "6000/minute", description="Requests of one address, or one API key; off counts nothing."
+    )
+    rate_quotes: RateText = Field(
+        "600/minute",
+        description="Of these, challenges, quotes and facilitator calls; off counts nothing.",
+    )
+    rate_verifications: RateText = Field(
+        "60/minute", description="Of these, calls of /v1/verify; off counts nothing."
+    )
+    rate_submissions: RateText = Field(
+        "20/hour", description="Of these, models submitted; off counts nothing."
+    )
+    rate_orders: RateText = Field(
+        "600/minute", description="New orders of one payer, or one API key; off counts nothing."
+    )
+    redis_url: SecretStr | None = Field(
+        None,
+        description=(
+            "Redis that several gateways count in, such as redis://:password@host:6379/0. "
+            "Unset: each counts for itself, in memory."
+        ),
+    )
+    redis_down: Literal["refuse", "allow"] = Field(
+        "refuse",
+        description=(
+            "What becomes of calls while that Redis does not answer: refused with 503, or allowed "
+            "uncounted."
+        ),
+    )
+    requests_limit: int = Field(
+        1024,
+        ge=1,
+        description="Requests that are under way at once; beyond, they are answered with 503.",
+    )
+    connections_limit: int = Field(
+        2048, ge=1, description="Connections that are open at once; beyond, they are closed."
+    )
+    connections_per_address: int = Field(
+        256, ge=1, description="Of these, those of one address that is no trusted proxy."
+    )
+    head_timeout_s: float = Field(
+        10.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long a caller may take to send the head of a request.",
+    )
+    body_timeout_s: float = Field(
+        20.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long a body may take; one that comes at 16 KiB a second may take longer.",
+    )
+    write_timeout_s: float = Field(
+        20.0,
+        gt=0,
+        allow_inf_nan=False,
+        description=(
+            "How long an answer may wait to be read; one read at 16 KiB a second may take longer."
+        ),
+    )
+    keep_alive_s: int = Field(
+        5, ge=1, le=3600, description="How long a connection stays open without a request."
+    )
+    verifications_kept: int = Field(
+        100_000, ge=1, description="Records of verifications that are kept; the oldest go first."
+    )
+    verifications_days: int = Field(
+        90, ge=1, le=36_500, description="How many days a record of a verification is kept."
     )
     event_streams: int = Field(
         256,
@@ -321,6 +463,15 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The SQLAlchemy address of the database."""
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'inferproof.db'}"
+
+    def rate(self, text: str) -> Rate | None:
+        """The rate that one of the settings rate_… names; None where it is off."""
+        return None if text == OFF else Rate.parse(text)
+
+    @property
+    def queue_share(self) -> int:
+        """The most waiting jobs of one payer."""
+        return max(1, self.queue_limit * self.queue_share_percent // 100)
 
     @property
     def asset(self) -> Asset:

@@ -73,6 +73,7 @@ def settings_for(devnet: DevnetInfo, data_dir: Path, **changes: object) -> Setti
         "token_symbol": devnet.token.symbol,
         "token_name": devnet.token.domain_name,
         "token_version": devnet.token.domain_version,
+        "batch_settler_address": devnet.batch_settler.hex,
         "gateway_key": devnet.accounts.gateway.secret().hex(),
         "admin_token": ADMIN_TOKEN,
     }

@@ -5,12 +5,15 @@ often the server dies, and asks for the job until it is over.
 """
 
 import asyncio
+import json
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +26,13 @@ from inferproof.app import install_model
 from inferproof.inference.preprocess import load_preprocessing
 from inferproof.inference.request import request_tensors
 from inferproof.models.card import load_card
-from inferproof.payments.x402 import encode_header, payment_payload, read_challenge
+from inferproof.payments.transfer.wire import TRANSFER_HEADER, transfer_header
+from inferproof.payments.x402 import Challenge, encode_header, payment_payload, read_challenge
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.cancellation import cancellation_digest
 from inferproof.protocol.commitments import bound_nonce, job_id, request_digest
 from inferproof.protocol.encoding import keccak256
+from inferproof.protocol.transfer import claim_digest, claim_job_id
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.registry import get_system
@@ -37,13 +42,14 @@ from inferproof.testing.deployment import Deployment, Nursery
 from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
 from inferproof.types.digest import Digest
-from inferproof.types.payment import Authorization
+from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.types.proof import Assurance
 from inferproof.verify.policy import Policy
 from inferproof.verify.receipt import Tools, verify_receipt
 
 JSON = {"content-type": "application/json"}
 PRICE = 250_000
+WEBHOOK = "Inferproof-Webhook"
 OVER = frozenset(["done", "refunded", "void"])
 END_S = 60.0
 """How long a job may take to its end, with everything alive again."""
@@ -98,12 +104,44 @@ class Bought:
 
     model: str
     body: bytes
-    payment: Authorization
-    header: str
+    headers: dict[str, str]
     job: Digest
     ends: frozenset[str]
+    nonce: Digest | None
+    """Of its authorization; None for a job that an earlier transfer pays for."""
+    over_at: int = 0
+    """When its authorization is over."""
     state: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Receiver:
+    """A buyer's own server, which webhooks are sent to. `refuse` of them are answered with 500."""
+
+    def __init__(self) -> None:
+        self.told: Counter[str] = Counter()
+        self.refuse = 0
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                refused, receiver.refuse = receiver.refuse > 0, max(0, receiver.refuse - 1)
+                if not refused:
+                    receiver.told[body["job_id"]] += 1
+                self.send_response(500 if refused else 204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
 
 
 class KillMarket:
@@ -115,6 +153,7 @@ class KillMarket:
         self.deployment = deployment
         self.bought: list[Bought] = []
         self.kills = 0
+        self.receiver = Receiver()
         self._http = httpx.Client(timeout=20)
         self._number = 0
 
@@ -129,14 +168,7 @@ class KillMarket:
         valid_s: int = 1000,
     ) -> Bought:
         """A signed payment for a fresh request, not sent yet."""
-        self._number += 1
-        body = b'{"input": [[%f, %f, 3.0]]}' % (mood, self._number / 100)
-        url = f"{self.deployment.url}/v1/models/{model}/infer"
-        self.deployment.revive()
-        answer = self._http.post(url, content=body, headers=JSON)
-        if answer.status_code != 402:
-            raise AssertionError(f"{answer.status_code}: {answer.text}")
-        challenge = read_challenge(answer.headers["PAYMENT-REQUIRED"])
+        body, challenge = self._asked(mood, model)
         buyer, salt = self.devnet.accounts.buyer, os.urandom(32)
         asset = challenge.quote.price.asset
         unsigned = Authorization(
@@ -155,14 +187,59 @@ class KillMarket:
         job = job_id(
             asset.network, asset.address, payment.payer, payment.nonce, request, nonce_salt
         )
-        header = encode_header(payment_payload(challenge, payment, salt))
-        bought = Bought(model, body, payment, header, job, frozenset(ends.split("/")))
+        headers = {"PAYMENT-SIGNATURE": encode_header(payment_payload(challenge, payment, salt))}
+        wanted = frozenset(ends.split("/"))
+        return self._noted(
+            Bought(model, body, headers, job, wanted, payment.nonce, payment.valid_before)
+        )
+
+    def buy_by_transfer(self) -> Bought:
+        """A claim on a transfer that the buyer made before, not sent yet."""
+        body, challenge = self._asked(1.0, "tiny")
+        buyer, quote = self.devnet.accounts.buyer, challenge.quote
+        data = "0xa9059cbb" + _word(quote.payee)[2:] + PRICE.to_bytes(32).hex()
+        token = quote.price.asset.address.hex
+        sent = {"from": buyer.address.hex, "to": token, "data": data}
+        unsigned = TransferClaim(
+            asset=quote.price.asset,
+            payer=buyer.address,
+            payee=quote.payee,
+            transaction=Digest.from_hex(self.chain("eth_sendTransaction", sent)),
+            log_index=None,
+            request=challenge.request,
+            salt=Digest(os.urandom(32)),
+            signature=b"",
+        )
+        claim = replace(unsigned, signature=buyer.sign(claim_digest(unsigned)))
+        headers = {TRANSFER_HEADER: transfer_header(claim, quote, challenge.quote_signature)}
+        done = frozenset(["done"])
+        return self._noted(Bought("tiny", body, headers, claim_job_id(claim), done, None))
+
+    def _asked(self, mood: float, model: str) -> tuple[bytes, Challenge]:
+        """A fresh request and what the gateway asks for it."""
+        self._number += 1
+        body = b'{"input": [[%f, %f, 3.0]]}' % (mood, self._number / 100)
+        offers: list[str] = []
+
+        def offered() -> bool:
+            url = f"{self.deployment.url}/v1/models/{model}/infer"
+            try:
+                answer = self._http.post(url, content=body, headers=JSON)
+            except httpx.TransportError:
+                return False
+            offers.append(answer.headers.get("PAYMENT-REQUIRED", answer.text))
+            return answer.status_code == 402
+
+        _require(self.until(offered), f"no offer: {offers}")
+        return body, read_challenge(offers[-1])
+
+    def _noted(self, bought: Bought) -> Bought:
         self.bought.append(bought)
         return bought
 
     def send(self, bought: Bought) -> str:
         """The job's state after sending the payment once; empty where nobody answered."""
-        headers = {**JSON, "PAYMENT-SIGNATURE": bought.header, "Prefer": "respond-async"}
+        headers = {**JSON, **bought.headers, "Prefer": "respond-async"}
         url = f"{self.deployment.url}/v1/models/{bought.model}/infer"
         return self._told(bought, "POST", url, content=bought.body, headers=headers)
 
@@ -171,7 +248,7 @@ class KillMarket:
         return self._told(bought, "GET", f"{self.deployment.url}/v1/jobs/{bought.job.hex}")
 
     def cancel(self, bought: Bought) -> str:
-        """The job's state after its payer cancelled it."""
+        """The job's state after its payer cancelled it; empty where nobody answered."""
         before = int(time.time()) + 600
         signature = self.devnet.accounts.buyer.sign(cancellation_digest(bought.job, before))
         url = f"{self.deployment.url}/v1/jobs/{bought.job.hex}/cancel"
@@ -294,15 +371,19 @@ class KillMarket:
         ends: Counter[str] = Counter()
         refunds: list[str] = []
         for bought in self.bought:
-            state = self.ask(bought)
+            self.until(lambda bought=bought: self.ask(bought) != "")
+            state = bought.state
             _require(state in bought.ends, f"job {bought.job} ended as {state or bought.facts}")
             ends[state] += 1
-            times = used.pop(bought.payment.nonce.hex, 0)
+            times = used.pop(bought.nonce.hex, 0) if bought.nonce else int(state != "void")
             _require(times == (state != "void"), f"job {bought.job}: {state}, used {times} times")
             if state == "refunded":
                 refunds.append(bought.facts["refund"]["transaction"])
             if state == "done":
                 self._check_receipt(bought)
+            if WEBHOOK in bought.headers:
+                told = self.until(lambda job=bought.job.hex: self.receiver.told[job] > 0)
+                _require(told, f"nobody told of job {bought.job}")
         _require(not used, f"authorizations that no job has: {used}")
         _require(len(set(refunds)) == ends["refunded"], "one refund for two jobs")
         paid_back = Counter(
@@ -358,7 +439,9 @@ def open_market(
         for model, system in models:
             _install(Settings.load(**given), folder / model, model, system, devnet)
         deployment = Deployment(folder / "run", environment, workers=workers, nursery=nursery)
-        yield KillMarket(name, devnet, stack.enter_context(deployment))
+        market = KillMarket(name, devnet, stack.enter_context(deployment))
+        stack.callback(market.receiver.close)
+        yield market
 
 
 def _environment(
@@ -376,6 +459,8 @@ def _environment(
         "token_version": devnet.token.domain_version,
         "gateway_key": devnet.accounts.gateway.secret().hex(),
         "settle_margin_s": 1,
+        "transfer_confirmations": 1,
+        "webhook_private": "true",
         "lease_s": 1,
         "shutdown_s": 5,
         **({"database_url": database_url} if database_url else {}),

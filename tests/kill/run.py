@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 from kill_market import KillMarket, open_market
 from postgres_server import HOW, Databases, PostgresServer, available
 from stories import CASES, SECOND, WORKING
@@ -125,8 +126,8 @@ def run_market(
                 report.ends = market.check_books(FUNDS)
             finally:
                 report.kills = market.kills
-    except (AssertionError, RuntimeError, TimeoutError, InferproofError) as problem:
-        report.problems.append(f"{name}: {problem}")
+    except (AssertionError, RuntimeError, OSError, httpx.HTTPError, InferproofError) as problem:
+        report.problems.append(f"{name}: {type(problem).__name__} {problem}")
     report.took_s = time.monotonic() - began
     return report
 

@@ -7,7 +7,7 @@ effect without a story, or one that its story never comes to, fails the suite.
 import time
 from collections.abc import Callable
 
-from kill_market import Bought, KillMarket
+from kill_market import WEBHOOK, Bought, KillMarket
 
 from inferproof.testing.boundaries import Boundary
 from inferproof.testing.kill_server import FAULTY, REFUSED, SLOW
@@ -46,7 +46,7 @@ def void(market: KillMarket, at: Boundary | None) -> Bought:
     market.arm(RESERVED)
     market.send(bought)
     _died(market)
-    time.sleep(max(0.0, bought.payment.valid_before - time.time()) + 1.1)
+    time.sleep(max(0.0, bought.over_at - time.time()) + 1.1)
     market.chain("evm_mine")
     return _revived(market, bought, at)
 
@@ -98,6 +98,26 @@ def cancelled(market: KillMarket, at: Boundary | None) -> Bought:
     return _to_its_end(market, bought, at)
 
 
+def by_transfer(market: KillMarket, at: Boundary | None) -> Bought:
+    """Paid by a transfer that was made before."""
+    return _sent(market, market.buy_by_transfer(), at)
+
+
+def told(market: KillMarket, at: Boundary | None) -> Bought:
+    """The buyer's server is told of the end."""
+    bought = market.buy()
+    bought.headers[WEBHOOK] = market.receiver.url
+    _sent(market, bought, at)
+    market.until(lambda: at is None or market.deployment.fired)
+    return bought
+
+
+def told_late(market: KillMarket, at: Boundary | None) -> Bought:
+    """The buyer's server fails when it is told."""
+    market.receiver.refuse = 1
+    return told(market, at)
+
+
 CASES: dict[str, Story] = {
     "orders.reserve": answered,
     "orders.send_settlement": answered,
@@ -123,6 +143,10 @@ CASES: dict[str, Story] = {
     "orders.claim_early": early,
     "orders.leave_early": early,
     "orders.cancel": cancelled,
+    "orders.redeem": by_transfer,
+    "sender.post": told,
+    "deliveries.delivered": told,
+    "deliveries.failed": told_late,
 }
 """The story that comes to each effect."""
 

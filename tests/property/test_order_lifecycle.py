@@ -25,7 +25,7 @@ from hypothesis.stateful import (
     rule,
 )
 from order_book_suite import ANSWER, WHY, path
-from service_parts import PATH, PRICE, TREASURY, World, build, nonce, pay
+from service_parts import PATH, PRICE, TREASURY, World, build, claim_to, nonce, pay
 
 from inferproof.errors import (
     Conflict,
@@ -80,6 +80,8 @@ class Market(RuleBasedStateMachine):
             metrics=MemoryMetrics(),
             settings=BooksSettings(page=2, again_s=0),
         )
+        self.transfers: dict[Digest, int] = {}
+        self.redeemed: dict[Digest, Digest] = {}
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -119,6 +121,34 @@ class Market(RuleBasedStateMachine):
                 assert isinstance(result, Conflict | PaymentRejected | Unavailable), result
         assert len({r.id for r in results if not isinstance(r, BaseException)}) <= 1
 
+    @rule(more=st.sampled_from([0, 0, 7]))
+    def transfer(self, more: int) -> None:
+        """The payer sends tokens before it asks for anything."""
+        if len(self.transfers) < 3:
+            tx = self.world.transfers.transfer(PAYER.address, TREASURY, PRICE + more)
+            self.transfers[tx] = PRICE + more
+
+    @rule(number=st.integers(0, 2), salts=st.lists(st.integers(1, 3), min_size=1, max_size=3))
+    def redeem(self, number: int, salts: list[int]) -> None:
+        """Claims to one transfer, some of them the same, at once."""
+        if number >= len(self.transfers):
+            return
+        tx = list(self.transfers)[number]
+
+        async def together() -> list[Any]:
+            claims = [claim_to(tx, body=BODIES[0], salt=bytes([salt]) * 32) for salt in salts]
+            request = Request("POST", PATH, BODIES[0])
+            return await asyncio.gather(
+                *(self.services.redeem(claim, request=request) for claim in claims),
+                return_exceptions=True,
+            )
+
+        for result in self.do(together()):
+            if isinstance(result, BaseException):
+                assert isinstance(result, Conflict | Unavailable), result
+            else:
+                assert self.redeemed.setdefault(tx, result.id) == result.id
+
     @rule(payment=payments)
     def cancel(self, payment: Authorization) -> None:
         """The payer cancels on chain, where the authorization is still unused."""
@@ -135,7 +165,7 @@ class Market(RuleBasedStateMachine):
 
         async def submit() -> None:
             chain = CashChain(self.world.ledger, STRANGER.address)
-            signed = await chain.sign_settlement(payment, await chain.next_nonce())
+            signed = await chain.sign_settlement([payment], (await chain.look()).pending)
             await chain.submit(signed.raw)
 
         self.attempt(submit(), Unavailable)
@@ -156,7 +186,7 @@ class Market(RuleBasedStateMachine):
 
         async def submit() -> None:
             chain = CashChain(self.world.ledger, STRANGER.address)
-            signed = await chain.sign_settlement(payment, await chain.next_nonce())
+            signed = await chain.sign_settlement([payment], (await chain.look()).pending)
             await chain.submit(signed.raw)
 
         self.attempt(submit(), Unavailable)
@@ -324,12 +354,20 @@ class Market(RuleBasedStateMachine):
         for job in jobs:
             history = path(self.do(self.stores.orders.events(job.order.job_id)))
             assert history[-1][1] is job.state
-        done = sum(job.state is JobState.DONE for job in jobs)
-        assert ledger.balances[PAYER.address] == FUNDS - done * PRICE
-        assert ledger.balances.get(TREASURY, 0) == done * PRICE
+        kept = sum(PRICE for job in jobs if job.state is JobState.DONE)
+        for tx, amount in self.transfers.items():
+            # What was sent and never claimed stays with the payee.
+            job_id = self.redeemed.get(tx)
+            job = None if job_id is None else self.do(self.stores.orders.job(job_id))
+            assert job is None or job.state in FINAL, job
+            kept += amount if job is None or job.state is JobState.DONE else 0
+        assert ledger.balances[PAYER.address] == FUNDS - kept
+        assert ledger.balances.get(TREASURY, 0) == kept
         report = self.do(self.books.check())
         assert report.discrepancies == ()
-        assert report.earned == done * PRICE
+        for till in report.accounts:  # none before the first order
+            assert till.closing == kept
+            assert till.closing - till.opening == report.earned + report.other_income.amount
 
 
 TestMarket = Market.TestCase

@@ -17,13 +17,15 @@ from inferproof.errors import (
     Unavailable,
 )
 from inferproof.protocol.encoding import keccak256
-from inferproof.protocol.lifecycle import RESERVE, TRANSITIONS, Transition
+from inferproof.protocol.lifecycle import STARTS, TAKEN_BACK, TRANSITIONS, Transition
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.transfer import claim_job_id
 from inferproof.storage.base import (
     Answer,
+    BlockRef,
     DeliveryState,
     Failure,
+    Inclusion,
     Job,
     JobEvent,
     Kept,
@@ -31,12 +33,15 @@ from inferproof.storage.base import (
     NewTransaction,
     Order,
     OrderBook,
+    OutboxItem,
     OutboxKind,
-    OutboxState,
     Outcome,
+    Owed,
     QueueRoom,
     RefundState,
     Reservation,
+    SettlementStep,
+    TakenBack,
 )
 from inferproof.testing.memory_store import Stores
 from inferproof.testing.rejections import rejects
@@ -52,6 +57,7 @@ SENDER = GATEWAY.address
 URL = "https://buyer.example/hook"
 SAMPLE = Sample()
 NETWORK = SAMPLE.payment().asset.network
+ASSET = SAMPLE.payment().asset
 WHY = Failure("INPUT_NOT_FINITE", "input x holds a NaN or an infinity", {"name": "x"})
 
 
@@ -90,6 +96,8 @@ def transaction(number: int, *, nonce: int | None = None) -> NewTransaction:
     )
 
 
+BLOCK = BlockRef(42, digest("block"))
+STEPS = (None, SettlementStep.REFUSED, SettlementStep.AGAIN, SettlementStep.ALONE)
 ANSWER = Answer(
     outputs=(FixedTensor("y", (1, 2), (7, -(2**63)), 2.0**-7),),
     proof_digest=digest("proof"),
@@ -110,10 +118,11 @@ async def brought_to(orders: OrderBook, state: JobState, number: int = 0) -> Job
         return await orders.void(job_id, WHY, now=2)
     if state is JobState.WITHDRAWN:
         return await orders.cancel(job_id, WHY, running=False, now=2)
-    await orders.send_settlement(job_id, transaction(number), now=2)
+    item = await orders.send_settlement(job_id, transaction(number), now=2)
     if state is JobState.SETTLING:
         return await orders.job(job_id)
-    job = await orders.settled(job_id, digest("settled"), 42, now=3)
+    await orders.included([Inclusion(item, item.newest.tx, BLOCK, {job_id: None})], now=3)
+    job = await orders.job(job_id)
     if state is JobState.QUEUED:
         return job
     claimed = await orders.claim(now=4, lease_until=34)
@@ -128,7 +137,9 @@ async def brought_to(orders: OrderBook, state: JobState, number: int = 0) -> Job
     await orders.send_refund(job_id, transaction(100 + number), now=6)
     if state is JobState.REFUNDING:
         return await orders.job(job_id)
-    return await orders.refunded(job_id, digest("refund"), 43, now=7)
+    return await orders.refunded(
+        job_id, digest("refund"), 43, now=7, block_hash=digest("block of the refund")
+    )
 
 
 async def attempt(orders: OrderBook, job: Job, transition: Transition) -> None:
@@ -158,6 +169,10 @@ async def attempt(orders: OrderBook, job: Job, transition: Transition) -> None:
             await orders.refunded(job_id, digest("other"), 44, now=9)
         case Transition.REFUND_LOST:
             await orders.refund_lost(job_id, now=9)
+        case Transition.UNOWED:
+            await orders.lost(job_id, WHY, now=9)
+        case Transition.UNSETTLED | Transition.UNREFUNDED:
+            await orders.take_back(NETWORK, first=0, now=9)
         case Transition.CANCEL:
             await orders.cancel(job_id, WHY, running=True, now=9)
 
@@ -165,7 +180,7 @@ async def attempt(orders: OrderBook, job: Job, transition: Transition) -> None:
 def path(events: Sequence[JobEvent]) -> list[tuple[str, JobState]]:
     """The history as steps, once it was found to be one that the life cycle allows."""
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
-    assert (events[0].transition, events[0].state) == (RESERVE, JobState.RESERVED)
+    assert events[0].state is STARTS[events[0].transition]
     for before, event in itertools.pairwise(events):
         assert TRANSITIONS[before.state, Transition(event.transition)] is event.state
     return [(event.transition, event.state) for event in events]
@@ -414,10 +429,8 @@ class TestRedeeming:
 
     async def test_it_is_promised_to_nobody(self, orders: OrderBook) -> None:
         await orders.redeem(redeemed())
-        asset = order().payment.asset
-        payer = order().payment.payer
-        assert await orders.unsettled(asset.network, asset.address, payer) == {}
-        assert await orders.waiting() == 1
+        backlog = await orders.backlog()
+        assert (backlog.waiting, backlog.unsettled) == (1, {})
 
     async def test_it_is_refunded_as_any_other(self, orders: OrderBook) -> None:
         job_id = redeemed().job_id
@@ -449,8 +462,8 @@ class TestLifeCycle:
     ) -> None:
         job = await brought_to(orders, state)
         for transition in Transition:
-            if (state, transition) in TRANSITIONS:
-                continue
+            if (state, transition) in TRANSITIONS or transition in TAKEN_BACK:
+                continue  # what the chain takes back: see TestTakenBack
             with rejects(
                 Reason.JOB_TRANSITION_ILLEGAL,
                 f"a job that is {state.value} does not allow {transition.value}",
@@ -466,7 +479,7 @@ class TestLifeCycle:
         assert settling.settlement.transaction == transaction(1).tx
         done = await brought_to(orders, JobState.DONE, 2)
         assert done.settlement.state is SettlementState.SETTLED
-        assert (done.settlement.transaction, done.settlement.block) == (digest("settled"), 42)
+        assert (done.settlement.transaction, done.settlement.block) == (transaction(2).tx, 42)
         assert done.answer == ANSWER
         assert (done.attempts, done.fence, done.lease_until) == (1, 1, None)
         assert await orders.job_of_proof(ANSWER.proof_digest) == done
@@ -493,12 +506,13 @@ class TestLifeCycle:
 
     async def test_uncertain(self, orders: OrderBook) -> None:
         job = await brought_to(orders, JobState.SETTLING)
-        noted = await orders.uncertain(job.order.job_id, now=9)
+        await orders.uncertain([job.order.job_id], now=9)
+        noted = await orders.job(job.order.job_id)
         assert noted.settlement.state is SettlementState.UNCERTAIN
         done = await orders.settled(job.order.job_id, digest("settled"), 42, now=10)
         assert done.settlement.state is SettlementState.SETTLED
-        with pytest.raises(Conflict):
-            await orders.uncertain(job.order.job_id, now=11)
+        await orders.uncertain([job.order.job_id], now=11)
+        assert await orders.job(job.order.job_id) == done
 
 
 class TestOutbox:
@@ -510,24 +524,40 @@ class TestOutbox:
                 order(number).job_id, transaction(number, nonce=nonce), now=3
             )
         items = await orders.open_outbox(NETWORK, SENDER)
-        assert [item.transaction for item in items] == [
-            transaction(2, nonce=5),
-            transaction(1, nonce=6),
+        assert [(item.nonce, item.newest.tx) for item in items] == [
+            (5, transaction(2, nonce=5).tx),
+            (6, transaction(1, nonce=6).tx),
         ]
+        assert await orders.raw(items[0].newest.tx) == transaction(2, nonce=5).raw
+        with rejects(
+            Reason.TX_NOT_STORED, f"the outbox holds no transaction {digest('x')}", kind=NotFound
+        ):
+            await orders.raw(digest("x"))
         assert items[0].kind is OutboxKind.SETTLEMENT
-        assert (items[0].attempts, items[0].sent_at, items[0].nonce_spent_at) == (0, None, None)
+        assert (items[0].newest.attempts, items[0].newest.sent_at) == (0, None)
+        assert items[0].nonce_spent_at is None
         assert await orders.free_nonces(NETWORK, SENDER, least=4, count=3) == [4, 7, 8]
         assert await orders.free_nonces(NETWORK, SENDER, least=6, count=1) == [7]
         assert await orders.free_nonces(NETWORK, Address(bytes(20)), least=5, count=1) == [5]
         assert await orders.open_outbox(NETWORK, Address(bytes(20))) == []
-        await orders.note_sent(items[0], now=4)
-        await orders.note_sent(items[0], now=5)
-        noted = await orders.note_nonce_spent(items[0], now=6)
-        assert (noted.attempts, noted.sent_at, noted.nonce_spent_at) == (2, 5, 6)
-        assert (await orders.note_nonce_spent(items[0], now=7)).nonce_spent_at == 6
+        await orders.note_sent([items[0].newest.tx], now=4)
+        await orders.note_sent([items[0].newest.tx], now=5)
+        assert await orders.note_nonce_spent(items[0], now=6) == 6
+        assert await orders.note_nonce_spent(items[0], now=7) == 6
+        (noted, _) = await orders.open_outbox(NETWORK, SENDER)
+        assert (noted.newest.attempts, noted.newest.sent_at, noted.nonce_spent_at) == (2, 5, 6)
 
-    async def test_moving_on_closes_the_item(self, orders: OrderBook) -> None:
-        await brought_to(orders, JobState.DONE, 1)
+    async def test_a_number_stays_open_until_it_is_spent(self, orders: OrderBook) -> None:
+        """Whatever became of the job: those after it wait for the number."""
+        await brought_to(orders, JobState.SETTLING, 1)
+        (item,) = await orders.open_outbox(NETWORK, SENDER)
+        await orders.void(order(1).job_id, WHY, now=8)
+        assert await orders.open_outbox(NETWORK, SENDER) == [item]
+        await orders.included([Inclusion(item, item.newest.tx, BLOCK)], now=9)
+        assert await orders.open_outbox(NETWORK, SENDER) == []
+
+    async def test_refunds_close_their_item(self, orders: OrderBook) -> None:
+        await brought_to(orders, JobState.REFUNDED, 1)
         assert await orders.open_outbox(NETWORK, SENDER) == []
         await brought_to(orders, JobState.REFUNDING, 2)
         (item,) = await orders.open_outbox(NETWORK, SENDER)
@@ -535,15 +565,27 @@ class TestOutbox:
         await orders.refund_lost(order(2).job_id, now=8)
         assert await orders.open_outbox(NETWORK, SENDER) == []
 
-    async def test_replacing(self, orders: OrderBook) -> None:
+    async def test_higher_fees_beside_the_earlier_ones(self, orders: OrderBook) -> None:
         job = await brought_to(orders, JobState.SETTLING)
         (item,) = await orders.open_outbox(NETWORK, SENDER)
-        second = await orders.replace(item, transaction(5), now=9)
-        assert second.state is OutboxState.OPEN
+        higher = replace(transaction(5, nonce=0), fee_cap=2**200, fee_tip=7)
+        second = await orders.replace(item, higher, now=9)
+        assert [raw.tx for raw in second.raws] == [transaction(0).tx, higher.tx]
+        assert (second.newest.fee_cap, second.newest.fee_tip) == (2**200, 7)
         assert await orders.open_outbox(NETWORK, SENDER) == [second]
-        await orders.settled(job.order.job_id, digest("settled"), 42, now=10)
-        with pytest.raises(Conflict):
-            await orders.replace(item, transaction(6), now=11)
+        assert (await orders.job(job.order.job_id)).settlement.transaction == higher.tx
+        first = Inclusion(second, item.newest.tx, BLOCK, {job.order.job_id: None})
+        assert await orders.included([first], now=10) == [job.order.job_id]
+        assert (await orders.job(job.order.job_id)).settlement.transaction == item.newest.tx
+        assert await orders.open_outbox(NETWORK, SENDER) == []
+
+    async def test_a_filler_has_a_number_and_no_job(self, orders: OrderBook) -> None:
+        item = await orders.fill(transaction(3), now=2)
+        assert (item.kind, item.nonce) == (OutboxKind.FILLER, 3)
+        assert await orders.open_outbox(NETWORK, SENDER) == [item]
+        assert (await orders.payables(ASSET, [item]))[item.id] == ()
+        await orders.included([Inclusion(item, item.newest.tx, BLOCK)], now=3)
+        assert await orders.open_outbox(NETWORK, SENDER) == []
 
     async def test_refused_change_leaves_nothing(self, orders: OrderBook) -> None:
         await brought_to(orders, JobState.QUEUED)
@@ -551,6 +593,235 @@ class TestOutbox:
             await orders.send_settlement(order().job_id, transaction(9), now=9)
         assert await orders.open_outbox(NETWORK, SENDER) == []
         assert await orders.free_nonces(NETWORK, SENDER, least=0, count=2) == [1, 2]
+
+
+class TestBatches:
+    async def sent(self, orders: OrderBook, count: int, number: int = 0) -> OutboxItem:
+        for n in range(count):
+            await orders.reserve(order(n))
+        ids = [order(n).job_id for n in range(count)]
+        (item,) = await orders.send_settlements([(ids, transaction(number))], now=2)
+        return item
+
+    async def states(self, orders: OrderBook, count: int) -> list[JobState]:
+        return [(await orders.job(order(n).job_id)).state for n in range(count)]
+
+    async def test_many_jobs_in_one_transaction(self, orders: OrderBook) -> None:
+        await orders.reserve(order(9))
+        item = await self.sent(orders, 3)
+        assert await orders.open_outbox(NETWORK, SENDER) == [item]
+        carried = (await orders.payables(ASSET, [item]))[item.id]
+        assert [p.job_id for p in carried] == [order(n).job_id for n in range(3)]
+        assert [p.payment for p in carried] == [order(n).payment for n in range(3)]
+        assert {(p.state, p.step) for p in carried} == {(JobState.SETTLING, SettlementStep.SENT)}
+        waiting = await orders.to_settle(ASSET, limit=9)
+        assert [(p.job_id, p.step) for p in waiting] == [(order(9).job_id, None)]
+        outcomes = {p.job_id: None for p in carried}
+        inclusion = Inclusion(item, item.newest.tx, BLOCK, outcomes)
+        assert sorted(await orders.included([inclusion], now=3)) == sorted(outcomes)
+        assert await self.states(orders, 3) == [JobState.QUEUED] * 3
+        settled = (await orders.job(order(1).job_id)).settlement
+        assert (settled.state, settled.transaction, settled.block) == (
+            SettlementState.SETTLED,
+            item.newest.tx,
+            BLOCK.number,
+        )
+        assert await orders.included([inclusion], now=4) == []  # told twice, done once
+        assert await orders.watched(NETWORK) == [BLOCK]
+
+    async def test_each_item_by_its_outcome(self, orders: OrderBook) -> None:
+        item = await self.sent(orders, 4)
+        outcomes = dict(zip((order(n).job_id for n in range(4)), STEPS, strict=True))
+        queued = await orders.included([Inclusion(item, item.newest.tx, BLOCK, outcomes)], now=3)
+        assert queued == [order(0).job_id]
+        assert await self.states(orders, 4) == [JobState.QUEUED] + [JobState.SETTLING] * 3
+        assert [p.job_id for p in await orders.refused(ASSET, limit=9)] == [order(1).job_id]
+        waiting = await orders.to_settle(ASSET, limit=9)
+        assert [(p.job_id, p.step) for p in waiting] == [
+            (order(2).job_id, SettlementStep.AGAIN),
+            (order(3).job_id, SettlementStep.ALONE),
+        ]
+        assert len(await orders.to_settle(ASSET, limit=1)) == 1
+        await orders.send_settlements(
+            [([order(2).job_id], transaction(5)), ([order(3).job_id], transaction(6))], now=4
+        )
+        assert await orders.to_settle(ASSET, limit=9) == []
+        await orders.resume([order(1).job_id], now=5)
+        assert [p.job_id for p in await orders.to_settle(ASSET, limit=9)] == [order(1).job_id]
+        await orders.refuse([order(1).job_id], now=6)
+        assert [p.job_id for p in await orders.refused(ASSET, limit=9)] == [order(1).job_id]
+        assert await orders.doubt(order(1).job_id, now=7) == 7
+        assert await orders.doubt(order(1).job_id, now=8) == 7
+        (doubted,) = await orders.refused(ASSET, limit=9)
+        assert doubted.doubted_at == 7
+
+    async def test_one_that_may_not_be_sent_holds_back_all(self, orders: OrderBook) -> None:
+        await brought_to(orders, JobState.SETTLING, 1)
+        await orders.reserve(order(2))
+        before = await orders.open_outbox(NETWORK, SENDER)
+        for bad in (order(1).job_id, order(7).job_id):
+            with pytest.raises((Conflict, NotFound)):
+                await orders.send_settlements(
+                    [([order(2).job_id], transaction(8)), ([bad], transaction(9))], now=3
+                )
+        assert await orders.open_outbox(NETWORK, SENDER) == before
+        assert (await orders.job(order(2).job_id)).state is JobState.RESERVED
+
+    async def test_dropped_payments_wait_for_another_place(self, orders: OrderBook) -> None:
+        item = await self.sent(orders, 2)
+        await orders.drop(item, now=3)
+        assert await orders.open_outbox(NETWORK, SENDER) == []
+        waiting = await orders.to_settle(ASSET, limit=9)
+        assert [p.step for p in waiting] == [SettlementStep.AGAIN] * 2
+        (second,) = await orders.send_settlements(
+            [([p.job_id for p in waiting], transaction(1))], now=4
+        )
+        late = Inclusion(item, item.newest.tx, BLOCK, dict.fromkeys(ids(2), STEPS[1]))
+        await orders.included([late], now=5)  # what the first did no longer matters
+        assert await orders.refused(ASSET, limit=9) == []
+        done = Inclusion(second, second.newest.tx, BLOCK, dict.fromkeys(ids(2)))
+        assert sorted(await orders.included([done], now=6)) == sorted(ids(2))
+
+    async def test_uncertain_only_while_it_is_pending(self, orders: OrderBook) -> None:
+        await self.sent(orders, 1)
+        await brought_to(orders, JobState.QUEUED, 5)
+        await orders.reserve(order(6))
+        await orders.uncertain([order(n).job_id for n in (0, 5, 6)], now=4)
+        found = [(await orders.job(order(n).job_id)).settlement.state for n in (0, 5, 6)]
+        assert found == [
+            SettlementState.UNCERTAIN,
+            SettlementState.SETTLED,
+            SettlementState.PENDING,
+        ]
+
+
+def ids(count: int) -> list[Digest]:
+    return [order(n).job_id for n in range(count)]
+
+
+class TestTakenBack:
+    async def settled(self, orders: OrderBook, state: JobState, number: int = 0) -> Digest:
+        """A job whose settlement is in BLOCK by a transaction of ours."""
+        await orders.reserve(order(number))
+        job_id = order(number).job_id
+        item = await orders.send_settlement(job_id, transaction(number), now=2)
+        await orders.included([Inclusion(item, item.newest.tx, BLOCK, {job_id: None})], now=3)
+        if state is not JobState.QUEUED:
+            claimed = await orders.claim(now=4, lease_until=34)
+            assert claimed is not None
+            if state is JobState.DONE:
+                await orders.finish(job_id, claimed.fence, ANSWER, now=5)
+            elif state is not JobState.RUNNING:
+                await orders.give_up(job_id, claimed.fence, WHY, now=5)
+        return job_id
+
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            (JobState.QUEUED, JobState.SETTLING),
+            (JobState.RUNNING, JobState.SETTLING),
+            (JobState.DONE, JobState.DONE),
+            (JobState.FAILED, JobState.FAILED),
+        ],
+    )
+    async def test_a_settlement(self, orders: OrderBook, before: JobState, after: JobState) -> None:
+        job_id = await self.settled(orders, before)
+        was = await orders.job(job_id)
+        other = Network.evm(1)
+        assert await orders.take_back(other, first=0, now=8) == TakenBack((), ())
+        assert await orders.take_back(NETWORK, first=BLOCK.number + 1, now=8) == TakenBack((), ())
+        assert await orders.job(job_id) == was
+        taken = await orders.take_back(NETWORK, first=BLOCK.number, now=9)
+        assert taken == TakenBack((job_id,), ())
+        job = await orders.job(job_id)
+        assert (job.state, job.settlement.state) == (after, SettlementState.UNCERTAIN)
+        assert job.settlement.block is None
+        assert await orders.watched(NETWORK) == []
+        assert await orders.due_refunds(ASSET, now=99, limit=9) == []  # not before it is paid
+        assert await orders.to_settle(ASSET, limit=9) == []  # the same bytes are sent again
+        if before is JobState.RUNNING:
+            with rejects(
+                Reason.FENCE_STALE,
+                f"claim 1 of job {job_id} is over; another claim was made since",
+            ):
+                await orders.finish(job_id, was.fence, ANSWER, now=10)
+        (item,) = await orders.open_outbox(NETWORK, SENDER)
+        assert item.newest.sent_at is None
+        later = BlockRef(BLOCK.number + 3, digest("later"))
+        again = Inclusion(item, item.newest.tx, later, {job_id: None})
+        assert await orders.included([again], now=11) == [job_id]
+        job = await orders.job(job_id)
+        expected = JobState.QUEUED if after is JobState.SETTLING else before
+        assert (job.state, job.settlement.block) == (expected, later.number)
+        assert await orders.watched(NETWORK) == [later]
+
+    async def test_a_strangers_settlement_waits_for_a_place(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.SETTLING)
+        (item,) = await orders.open_outbox(NETWORK, SENDER)
+        refused = {job.order.job_id: SettlementStep.REFUSED}
+        first = BlockRef(BLOCK.number - 1, digest("before"))
+        await orders.included([Inclusion(item, item.newest.tx, first, refused)], now=3)
+        theirs = digest("theirs")
+        await orders.settled(job.order.job_id, theirs, BLOCK.number, now=4, block_hash=BLOCK.digest)
+        assert await orders.watched(NETWORK) == [BLOCK, first]
+        await orders.take_back(NETWORK, first=BLOCK.number, now=5)
+        assert await orders.open_outbox(NETWORK, SENDER) == []
+        (waiting,) = await orders.to_settle(ASSET, limit=9)
+        assert (waiting.step, waiting.state) == (SettlementStep.AGAIN, JobState.SETTLING)
+        assert await orders.watched(NETWORK) == [first]
+        await orders.unwatch(NETWORK, below=BLOCK.number)
+        assert await orders.watched(NETWORK) == []
+
+    async def test_a_refund(self, orders: OrderBook) -> None:
+        job_id = await self.settled(orders, JobState.FAILED)
+        await orders.send_refund(job_id, transaction(7), now=6)
+        at = BlockRef(BLOCK.number + 1, digest("refund"))
+        await orders.refunded(job_id, transaction(7).tx, at.number, now=7, block_hash=at.digest)
+        taken = await orders.take_back(NETWORK, first=at.number, now=8)
+        assert taken == TakenBack((), (job_id,))
+        job = await orders.job(job_id)
+        assert job.state is JobState.REFUNDING
+        assert job.refund is not None
+        assert job.refund.state is RefundState.PENDING
+        assert job.settlement.state is SettlementState.SETTLED
+        assert await orders.owed() == Owed(1, 0)
+        await orders.refunded(job_id, transaction(7).tx, 60, now=9)
+        assert await orders.owed() == Owed(0, 0)
+
+    @pytest.mark.parametrize("state", [JobState.DONE, JobState.FAILED])
+    async def test_a_settlement_that_never_comes_back(
+        self, orders: OrderBook, state: JobState
+    ) -> None:
+        job_id = await self.settled(orders, state)
+        await orders.take_back(NETWORK, first=0, now=8)
+        job = await orders.lost(job_id, WHY, now=9)
+        assert job.state is (JobState.VOID if state is JobState.FAILED else state)
+        assert job.settlement.state is SettlementState.FAILED
+        assert job.refund is None
+        assert await orders.owed() == Owed(0, 0)
+
+    async def test_only_a_job_that_was_paid_is_lost(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.SETTLING)
+        with rejects(Reason.JOB_TRANSITION_ILLEGAL, "a job that is settling does not allow unowed"):
+            await orders.lost(job.order.job_id, WHY, now=9)
+
+
+class TestRefunds:
+    async def test_a_refund_that_failed_waits_and_is_never_forgotten(
+        self, orders: OrderBook
+    ) -> None:
+        job_id = (await brought_to(orders, JobState.REFUNDING)).order.job_id
+        assert await orders.owed() == Owed(1, 0)
+        job = await orders.refund_lost(job_id, now=10, retry_at=70)
+        assert job.refund is not None
+        assert (job.refund.attempts, job.refund.retry_at) == (1, 70)
+        assert await orders.due_refunds(ASSET, now=69, limit=9) == []
+        assert await orders.owed() == Owed(1, 1)
+        (due,) = await orders.due_refunds(ASSET, now=70, limit=9)
+        assert (due.job_id, due.payment) == (job_id, order().payment)
+        await orders.send_refund(job_id, transaction(8), now=71)
+        await orders.refunded(job_id, transaction(8).tx, 50, now=72)
+        assert await orders.owed() == Owed(0, 0)
 
 
 class TestWork:
@@ -749,10 +1020,24 @@ class TestCancelling:
         job = await brought_to(orders, JobState.SETTLING)
         await orders.cancel(job.order.job_id, WHY, running=False, now=9)
         (item,) = await orders.open_outbox(NETWORK, SENDER)
-        with pytest.raises(Conflict):
-            await orders.replace(item, transaction(9), now=9)
-        await orders.settled(job.order.job_id, digest("settled"), 42, now=9)
-        assert await orders.open_outbox(NETWORK, SENDER) == []
+        paid = Inclusion(item, item.newest.tx, BLOCK, {job.order.job_id: None})
+        assert await orders.included([paid], now=9) == [job.order.job_id]
+        failed = await orders.job(job.order.job_id)
+        assert failed.state is JobState.FAILED
+        assert [p.job_id for p in await orders.due_refunds(ASSET, now=9, limit=9)] == [
+            job.order.job_id
+        ]
+
+    async def test_what_was_withdrawn_is_not_sent_again(self, orders: OrderBook) -> None:
+        """But watched, since whoever has seen the authorization may still settle it."""
+        for number, state in ((0, JobState.RESERVED), (1, JobState.SETTLING)):
+            job_id = (await brought_to(orders, state, number)).order.job_id
+            await orders.cancel(job_id, WHY, running=False, now=9)
+        assert [p.job_id for p in await orders.refused(ASSET, limit=9)] == [order(0).job_id]
+        (item,) = await orders.open_outbox(NETWORK, SENDER)
+        await orders.drop(item, now=10)
+        assert [p.job_id for p in await orders.refused(ASSET, limit=9)] == ids(2)
+        assert await orders.to_settle(ASSET, limit=9) == []
 
     async def test_a_paid_job_is_refunded(self, orders: OrderBook) -> None:
         job = await brought_to(orders, JobState.QUEUED)

@@ -51,6 +51,7 @@ from inferproof.storage.artifacts import LocalArtifacts
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.testing.cash import CashChain, CashLedger
 from inferproof.testing.cash_transfers import CashTransfers
+from inferproof.testing.limits import Unlimited
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.metrics import MemoryMetrics
 from inferproof.testing.samples import (
@@ -190,6 +191,8 @@ class World:
     settler: SettlerSettings = field(default_factory=SettlerSettings)
     worker: WorkerSettings = field(default_factory=lambda: WorkerSettings(retry_s=0))
     queue_limit: int = 1000
+    batch_size: int = 50
+    seen_by_settler: Callable[[Any], Any] = lambda chain: chain
     longest_payment_s: int = 2**41
     takes_transfers: bool = True
     cancel: CancelPolicy = CancelPolicy.WAITING
@@ -259,7 +262,7 @@ def build(world: World, stores: Stores) -> Services:
     systems = systems_of(world.system)
     blobs = LocalBlobs(world.folder / "blobs")
     artifacts = LocalArtifacts(world.folder / "artifacts")
-    chain = CashChain(world.ledger, TREASURY)
+    chain = CashChain(world.ledger, TREASURY, batch_size=world.batch_size)
     registry = Registry(
         models=stores.models,
         catalog=catalog,
@@ -280,6 +283,7 @@ def build(world: World, stores: Stores) -> Services:
         entropy=world.entropy,
         metrics=metrics,
         bell=bell,
+        limits=Unlimited(),
     )
     redemption = Redemption(
         intake=intake,
@@ -292,6 +296,7 @@ def build(world: World, stores: Stores) -> Services:
         entropy=world.entropy,
         metrics=metrics,
         bell=bell,
+        limits=Unlimited(),
     )
     gateway = GatewayService(
         registry=registry,
@@ -310,7 +315,7 @@ def build(world: World, stores: Stores) -> Services:
     )
     settler = Settler(
         orders=stores.orders,
-        chain=chain,
+        chain=world.seen_by_settler(chain),
         settings=world.settler,
         clock=world.clock,
         metrics=metrics,

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
+from inferproof.api.gate import Gate
 from inferproof.api.metrics import Metrics
 from inferproof.api.streams import Streams
 from inferproof.errors import Reason, RequestRejected
@@ -37,6 +38,7 @@ class ApiSettings:
     body_limit: int = 8 * 2**20
     verify_limit: int = 16 * 2**20
     submission_limit: int = 16 * 2**20
+    body_timeout_s: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Services:
     refresh: Callable[[], Awaitable[None]] | None = None
     """Brings gauges up to date before they are shown."""
     tracer: Tracer | None = None
+    gate: Gate | None = None
+    """Counts and limits requests; None limits nothing."""
     streams: Streams = field(default_factory=Streams)
     verifying: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))
 
@@ -62,7 +66,11 @@ def services(request: Request) -> Services:
     return found
 
 
-Served = Annotated[Services, Depends(services)]
+async def _services(request: Request) -> Services:
+    return services(request)  # FastAPI calls what is not async in a thread
+
+
+Served = Annotated[Services, Depends(_services)]
 
 
 def origin(request: Request, settings: ApiSettings) -> str:

@@ -62,6 +62,8 @@ def create_app(services: Services) -> ASGIApp:
         },
         on_request=services.metrics.http,
         tracer=services.tracer,
+        gate=services.gate,
+        body_timeout_s=settings.body_timeout_s,
     )
 
 

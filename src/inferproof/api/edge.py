@@ -4,18 +4,22 @@ Plain ASGI, since it stands before every paid call. Whatever escapes the app end
 logged 500 that tells nothing.
 """
 
+import asyncio
 import logging
 import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inferproof.api.errors import BodyTooLarge, error_response
+from inferproof.api.errors import BodyRefused, BodyTooLarge, BodyTooSlow, error_response
+from inferproof.api.gate import Gate, standing_headers
 from inferproof.errors import InferproofError, Reason
+from inferproof.services.limits.service import Standing
 from inferproof.telemetry.base import About, Tracer, answered, asked, read_traceparent
 
 log = logging.getLogger("inferproof.api")
@@ -33,7 +37,7 @@ SECURITY_HEADERS = {
 OPEN_TO_ALL = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "PAYMENT-REQUIRED, PAYMENT-RESPONSE, Location, Retry-After, "
-    "X-Request-Id",
+    "RateLimit, RateLimit-Policy, X-Request-Id",
 }
 """Any page may call: there are no cookies, and who pays signs."""
 PREFLIGHT = {
@@ -41,7 +45,7 @@ PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Inferproof-Signature, "
     "PAYMENT-SIGNATURE, Idempotency-Key, Inferproof-Webhook, Last-Event-ID, Prefer, "
-    "X-Request-Id",
+    "X-API-Key, X-Request-Id",
     "Access-Control-Max-Age": "86400",
 }
 
@@ -52,8 +56,19 @@ DOCS_POLICY = (
 )
 """The one page for people is FastAPI's /docs, which loads its scripts from that network."""
 
+_ON_ALL = [
+    (name.lower().encode(), value.encode())
+    for name, value in (SECURITY_HEADERS | OPEN_TO_ALL).items()
+]
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
+
+SLOWEST_BODY = 16 * 1024
+"""Bytes a second that a body must come at once its first time is over: a slow mobile line's."""
+
+COUNTED = (Reason.OVERLOADED, Reason.LIMITER_UNAVAILABLE)
+"""Refusals that come in floods. They are counted; a log of each would be another flood."""
 
 OnRequest = Callable[[str, str, int, float], None]
 """Called with method, route template, status and seconds."""
@@ -70,18 +85,23 @@ class Edge:
         limits: Mapping[str, int],
         on_request: OnRequest,
         tracer: Tracer | None = None,
+        gate: Gate | None = None,
+        body_timeout_s: float = 20.0,
     ) -> None:
         self._app = app
         self._body_limit = body_limit
         self._limits = limits
         self._on_request = on_request
         self._tracer = tracer
+        self._gate = gate
+        self._body_timeout_s = body_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        call = _Call(scope, receive, send, self._limits.get(scope["path"], self._body_limit))
+        limit = self._limits.get(scope["path"], self._body_limit)
+        call = _Call(scope, receive, send, limit, self._body_timeout_s)
         started, about = time.perf_counter(), call.about
         token = asked(about)
         try:
@@ -97,34 +117,45 @@ class Edge:
 
     async def _serve(self, call: "_Call") -> None:
         try:
-            call.check_length()
-            if call.is_preflight:
-                await Response(status_code=204, headers=PREFLIGHT)(
-                    call.scope, call.receive, call.send
-                )
-                return
-            await self._app(call.scope, call.receive, call.send)
-        except BodyTooLarge as error:
+            with nullcontext() if self._gate is None else self._gate.under_way(call.scope):
+                await self._admitted(call)
+        except BodyRefused as error:
             await call.answer(error.failure)
         except InferproofError as error:
-            await call.answer(error)
+            await call.answer(error, logged=error.reason in COUNTED)
         except Exception:
             log.exception("a request failed by our fault")
             await call.answer(
                 InferproofError(Reason.INTERNAL_ERROR, request_id=call.request_id), logged=True
             )
 
+    async def _admitted(self, call: "_Call") -> None:
+        call.check_length()
+        if call.is_preflight:
+            response = Response(status_code=204, headers=PREFLIGHT)
+            await response(call.scope, call.receive, call.send)
+            return
+        if self._gate is not None:
+            call.standing = await self._gate.admit(call.scope)
+        await self._app(call.scope, call.receive, call.send)
+
 
 class _Call:
     """One request on its way through."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, limit: int, timeout_s: float
+    ) -> None:
         self.scope = scope
         self.status = 500
         self._receive = receive
         self._send = send
         self._limit = limit
+        self._timeout_s = timeout_s
         self._read = 0
+        self._more = True
+        self._began = asyncio.get_running_loop().time()
+        self.standing: Standing | None = None
         self._started = False
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
@@ -147,8 +178,16 @@ class _Call:
             raise BodyTooLarge(self._limit)
 
     async def receive(self) -> Message:
-        message = await self._receive()
+        if not self._more:  # what is waited for now is that the caller goes away
+            return await self._receive()
+        end = self._began + self._timeout_s + self._read / SLOWEST_BODY
+        try:
+            async with asyncio.timeout_at(end):
+                message = await self._receive()
+        except TimeoutError:
+            raise BodyTooSlow(self._timeout_s, SLOWEST_BODY) from None
         if message["type"] == "http.request":
+            self._more = message.get("more_body", False)
             self._read += len(message.get("body", b""))
             if self._read > self._limit:
                 raise BodyTooLarge(self._limit)
@@ -158,14 +197,17 @@ class _Call:
         if message["type"] == "http.response.start":
             self._started = True
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            for name, value in (SECURITY_HEADERS | OPEN_TO_ALL).items():
-                headers.setdefault(name, value)
+            headers = list(message["headers"])
+            given = {name for name, _ in headers}
+            headers += [pair for pair in _ON_ALL if pair[0] not in given]
+            headers.append((b"x-request-id", self.request_id.encode()))
+            if self.standing is not None:
+                headers += standing_headers(self.standing)
+            message["headers"] = headers
             if self.scope["path"] == "/docs":
-                headers["Content-Security-Policy"] = DOCS_POLICY
-            headers["X-Request-Id"] = self.request_id
-            if self.status == 413:
-                headers["Connection"] = "close"  # the rest of the body is not read
+                MutableHeaders(scope=message)["Content-Security-Policy"] = DOCS_POLICY
+            if self.status in (408, 413):  # the rest of the body is not read
+                MutableHeaders(scope=message)["Connection"] = "close"
         await self._send(message)
 
     async def answer(self, error: InferproofError, *, logged: bool = False) -> None:

@@ -5,12 +5,14 @@
 
 | status | when |
 |---|---|
-| 401 | the admin token is missing or wrong |
+| 401 | the admin token is missing or wrong; the API key is not known |
 | 402 | payment is needed, or failed for good |
 | 404, 405 | no such thing, no such method |
 | 409 | a replay, or a conflict with what is recorded |
+| 408, 431 | the head or the body comes too slowly; the head is too large |
 | 413, 415 | the body is too large, or of another type |
 | 422 | the request, input, proof or model is refused |
+| 429 | this caller asks too often or has too much waiting; Retry-After says when |
 | 503 | not now; Retry-After says when |
 | 500 | a bug or a wrong set-up; logged, and nothing of it is told |
 """
@@ -61,19 +63,37 @@ STATUS_BY_REASON: Mapping[Reason, int] = {
     Reason.PAYMENT_REQUIRED: 402,
     Reason.ADMIN_ONLY: 401,
     Reason.METHOD_NOT_ALLOWED: 405,
+    Reason.API_KEY_UNKNOWN: 401,
+    Reason.BODY_TOO_SLOW: 408,
+    Reason.HEAD_TOO_SLOW: 408,
     Reason.BODY_TOO_LARGE: 413,
+    Reason.HEAD_TOO_LARGE: 431,
     Reason.CONTENT_TYPE: 415,
     Reason.INTERNAL_ERROR: 500,
 }
 """What HTTP has a status of its own for."""
 
 
-class BodyTooLarge(HTTPException):
+class BodyRefused(HTTPException):
     """Crosses FastAPI's own reading of bodies, which lets only HTTP exceptions through."""
 
+    def __init__(self, failure: RequestRejected) -> None:
+        super().__init__(status_of(failure))
+        self.failure = failure
+
+
+class BodyTooLarge(BodyRefused):
+    """The body is beyond the limit of its route."""
+
     def __init__(self, limit: int) -> None:
-        super().__init__(413)
-        self.failure = RequestRejected(Reason.BODY_TOO_LARGE, limit=limit)
+        super().__init__(RequestRejected(Reason.BODY_TOO_LARGE, limit=limit))
+
+
+class BodyTooSlow(BodyRefused):
+    """The body trickles."""
+
+    def __init__(self, seconds: float, rate: int) -> None:
+        super().__init__(RequestRejected(Reason.BODY_TOO_SLOW, seconds=f"{seconds:g}", rate=rate))
 
 
 def status_of(error: InferproofError) -> int:
@@ -112,8 +132,8 @@ def envelope(
     if facts:
         body["facts"] = _plain(facts)
     sent = dict(headers or {})
-    if status == 503:
-        sent["Retry-After"] = str(RETRY_AFTER_S)
+    if status in (429, 503):
+        sent["Retry-After"] = str(facts.get("retry_after", RETRY_AFTER_S))
     if status == 401:
         sent["WWW-Authenticate"] = "Bearer"
     return json_response({"error": body}, status=status, headers=sent)
@@ -155,7 +175,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     headers = dict(error.headers or {})
     failure: InferproofError
-    if isinstance(error, BodyTooLarge):
+    if isinstance(error, BodyRefused):
         failure = error.failure
     elif error.status_code == 404:
         failure = NotFound(Reason.ROUTE_UNKNOWN)

@@ -19,6 +19,7 @@
 | inferproof_account_coin_wei | | what the gateway's account holds for gas |
 | inferproof_account_tokens | | what it holds for refunds, in atomic units |
 | inferproof_account_timestamp_seconds | | when the two before were read |
+| inferproof_refusals_total | limit | calls and connections that met a limit |
 | inferproof_http_seconds | method, route, status | time to answer a request |
 | inferproof_verifications_total | kind, outcome | proofs and receipts checked for callers |
 | inferproof_books_discrepancies | | where the last check of the books disagreed |
@@ -96,6 +97,12 @@ class Metrics:
             "inferproof_queue_depth", "Paid jobs that wait for a worker.", registry=self.registry
         )
         self._jobs = Gauge("inferproof_jobs", "Jobs by state.", ("state",), registry=self.registry)
+        self._refusals = Counter(
+            "inferproof_refusals",
+            "Calls and connections that met a limit.",
+            ("limit",),
+            registry=self.registry,
+        )
         self._http = Histogram(
             "inferproof_http_seconds",
             "Seconds to answer a request.",
@@ -139,6 +146,10 @@ class Metrics:
         self._watched = _Watched(self.registry)
         for state in JobState:
             self._jobs.labels(state.value).set(0)
+
+    def refused(self, limit: str) -> None:
+        """Counts what met a limit: a bucket's name, or what is bounded."""
+        self._refusals.labels(limit).inc()
 
     def proof(self, system: str, model: str) -> None:
         """Counts a verified proof that was published."""

@@ -8,7 +8,7 @@ from inferproof.api import schemas as s
 from inferproof.protocol.quote import asset_json, quote_json
 from inferproof.services.gateway.base import AnswerView, JobView, ModelView, SignedQuote
 from inferproof.storage.base import VerificationRecord
-from inferproof.types.digest import Address
+from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Money
 from inferproof.types.payment import Payment, Settlement, TransferPayment
 from inferproof.types.tensor import FixedTensor
@@ -91,75 +91,94 @@ def model_page(views: Sequence[ModelView], limit: int, offset: int) -> s.ModelPa
 
 
 def quote_info(signed: SignedQuote, gateway: Address) -> s.QuoteInfo:
-    return s.QuoteInfo(
-        id=signed.id.hex,
-        quote=quote_json(signed.quote),
-        signature="0x" + signed.signature.hex(),
-        gateway=gateway.hex,
-        text=f"{signed.quote.price} for {signed.quote.model_id}",
-    )
+    return s.QuoteInfo.model_validate(_quote(signed, gateway))
+
+
+def _quote(signed: SignedQuote, gateway: Address) -> dict[str, object]:
+    quote = signed.quote
+    return {
+        "id": signed.id.hex,
+        "quote": quote_json(quote),
+        "signature": "0x" + signed.signature.hex(),
+        "gateway": gateway.hex,
+        "text": f"{quote.price} for {quote.model_id}",
+    }
 
 
 def job_info(
     job: JobView, gateway: Address, *, receipt: bytes | None = None, proof_size: int | None = None
-) -> s.JobInfo:
-    """The job. `receipt` and `proof_size` are given when it is done."""
-    payment, path = job.payment, f"/v1/jobs/{job.id.hex}"
+) -> dict[str, object]:
+    """The job in the form of JobInfo. `receipt` and `proof_size` are given when it is done.
+
+    Made without the model, which would check and copy what is known to be right: every accepted
+    order is answered with this.
+    """
+    payment, name = job.payment, f"{job.model_id}@{job.model_version}"
     answer, failure, refund = job.answer, job.failure, job.refund
-    return s.JobInfo(
-        job_id=job.id.hex,
-        state=job.state.value,
-        model=f"{job.model_id}@{job.model_version}",
-        model_commitment=job.model_commitment.hex,
-        request_digest=job.request_digest.hex,
-        payment=payment_view(payment),
-        settlement=settlement_view(job.settlement, payment.asset.network.caip2),
-        quote=quote_info(job.quote, gateway),
-        created_at=job.created_at,
-        updated_at=job.updated_at,
-        deadline=job.deadline,
-        output=_output(answer) if answer else None,
-        proof=_proof(answer, proof_size) if answer and proof_size is not None else None,
-        receipt=json.loads(receipt) if receipt is not None else None,
-        timings={t.stage: t.microseconds / 1e6 for t in answer.timings} if answer else None,
-        failure=s.FailureView(code=failure.code, message=failure.message, facts=dict(failure.facts))
-        if failure
-        else None,
-        refund=s.RefundView(
-            state=refund.state.value,
-            transaction=refund.transaction.hex if refund.transaction else None,
-            block=refund.block,
-        )
-        if refund
-        else None,
-        links=s.JobLinks(
-            self=path,
-            receipt=f"/v1/receipts/{job.id.hex}",
-            model=model_path(f"{job.model_id}@{job.model_version}"),
-        ),
-    )
+    identity = job.id.hex
+    info: dict[str, object] = {
+        "job_id": identity,
+        "state": job.state.value,
+        "model": name,
+        "model_commitment": job.model_commitment.hex,
+        "request_digest": job.request_digest.hex,
+        "payment": _payment(payment),
+        "settlement": _settlement(job.settlement, payment.asset.network.caip2),
+        "quote": _quote(job.quote, gateway),
+        "created_at": job.created_at,
+        "updated_at": job.updated_at,
+        "deadline": job.deadline,
+    }
+    if answer is not None:
+        info["output"] = _output(answer).model_dump(exclude_none=True)
+        if proof_size is not None:
+            info["proof"] = _proof(answer, proof_size).model_dump(exclude_none=True)
+    if receipt is not None:
+        info["receipt"] = json.loads(receipt)
+    if answer is not None:
+        info["timings"] = {t.stage: t.microseconds / 1e6 for t in answer.timings}
+    if failure is not None:
+        facts = dict(failure.facts)
+        info["failure"] = {"code": failure.code, "message": failure.message, "facts": facts}
+    if refund is not None:
+        info["refund"] = _moved(refund.state.value, refund.transaction, refund.block)
+    info["links"] = {
+        "self": f"/v1/jobs/{identity}",
+        "receipt": f"/v1/receipts/{identity}",
+        "model": model_path(name),
+    }
+    return info
 
 
-def payment_view(payment: Payment) -> s.PaymentView:
-    transfer = payment if isinstance(payment, TransferPayment) else None
-    return s.PaymentView(
-        kind="authorization" if transfer is None else "transfer",
-        payer=payment.payer.hex,
-        payee=payment.payee.hex,
-        amount=amount(payment.money),
-        nonce=payment.nonce.hex,
-        transaction=None if transfer is None else transfer.claim.transaction.hex,
-        log_index=None if transfer is None else transfer.log_index,
-    )
+def _payment(payment: Payment) -> dict[str, object]:
+    asset = asset_json(payment.asset)
+    value: dict[str, object] = {
+        "kind": "authorization",
+        "payer": payment.payer.hex,
+        "payee": payment.payee.hex,
+        "amount": {"amount": str(payment.amount), "text": str(payment.money), "asset": asset},
+        "nonce": payment.nonce.hex,
+    }
+    if isinstance(payment, TransferPayment):
+        value["kind"] = "transfer"
+        value["transaction"] = payment.claim.transaction.hex
+        if payment.log_index is not None:
+            value["log_index"] = payment.log_index
+    return value
 
 
-def settlement_view(settlement: Settlement, network: str) -> s.SettlementView:
-    return s.SettlementView(
-        state=settlement.state.value,
-        network=network,
-        transaction=settlement.transaction.hex if settlement.transaction else None,
-        block=settlement.block,
-    )
+def _settlement(settlement: Settlement, network: str) -> dict[str, object]:
+    moved = _moved(settlement.state.value, settlement.transaction, settlement.block)
+    return {**moved, "network": network}
+
+
+def _moved(state: str, transaction: Digest | None, block: int | None) -> dict[str, object]:
+    moved: dict[str, object] = {"state": state}
+    if transaction is not None:
+        moved["transaction"] = transaction.hex
+    if block is not None:
+        moved["block"] = block
+    return moved
 
 
 def verification_info(record: VerificationRecord) -> s.VerificationInfo:

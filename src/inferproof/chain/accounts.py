@@ -9,13 +9,22 @@ Each needs a key of its own: two senders that share a key take each other's numb
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from inferproof.chain.batch import BatchTerms, batch_outcomes, build_batch_tx
 from inferproof.chain.rpc import ChainReceipt
 from inferproof.chain.token import SETTLE_GAS, PurseKey, TokenChain, moves_funds
-from inferproof.chain.transactions import SignedTx, wait_receipt
+from inferproof.chain.transactions import (
+    SignedTx,
+    sign_again,
+    sign_tx,
+    suggested,
+    wait_receipt,
+)
 from inferproof.errors import PaymentRejected, Reason, Unavailable
 from inferproof.protocol.signature import SigningKey
 from inferproof.together import Together
+from inferproof.types.chain import Fees, ItemOutcome, ItemState, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset, format_units
 from inferproof.types.payment import Authorization, Purse, Settlement, SettlementState
@@ -24,20 +33,67 @@ HEAD_S = 10.0
 """How old a block number may be that orders are recorded with: older only makes a later search
 for the settlement longer, and nodes limit such searches."""
 
+PLAIN_GAS = 21_000
+"""What a transfer of the chain's own coin takes (Yellow Paper, appendix G)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A transaction of ours in a block. `contract` is that of batches, where there is one."""
+
+    receipt: ChainReceipt
+    contract: Address | None
+
+    @property
+    def tx(self) -> Digest:
+        return self.receipt.tx
+
+    @property
+    def succeeded(self) -> bool:
+        return self.receipt.succeeded
+
+    @property
+    def block(self) -> int:
+        return self.receipt.block
+
+    @property
+    def block_hash(self) -> Digest:
+        return self.receipt.block_hash
+
+    def outcomes(self, authorizations: Sequence[Authorization]) -> Sequence[ItemOutcome]:
+        """What it did with the authorizations that it was signed for, in their order."""
+        if len(authorizations) > 1 and self.contract is not None:
+            return batch_outcomes(self.receipt, self.contract, authorizations)
+        return [
+            ItemOutcome(item, ItemState.SETTLED)
+            if moves_funds(self.receipt, item)
+            else ItemOutcome(item, ItemState.REFUSED, "reverted")
+            for item in authorizations
+        ]
+
 
 class SettlementAccount:
     """What gateway and settler ask of a chain.
 
     `confirmations` is how many blocks deep a transaction must be before it counts as included,
-    its own block counted: one on a chain that never reorganises.
+    its own block counted: one on a chain that never reorganises. Without `batch`, each payment
+    is settled by a transaction of its own.
     """
 
-    def __init__(self, token: TokenChain, key: SigningKey, *, confirmations: int = 1) -> None:
+    def __init__(
+        self,
+        token: TokenChain,
+        key: SigningKey,
+        *,
+        confirmations: int = 1,
+        batch: BatchTerms | None = None,
+    ) -> None:
         if confirmations < 1:
             raise ValueError("a transaction in a block is at least one block deep")
         self._token = token
         self._key = key
         self._confirmations = confirmations
+        self._batch = batch
         self._purse = Together(self._purses)
         self._seen_head = (0, -HEAD_S)
 
@@ -51,6 +107,15 @@ class SettlementAccount:
     @property
     def sender(self) -> Address:
         return self._key.address
+
+    @property
+    def batch_size(self) -> int:
+        """How many authorizations one transaction settles at most."""
+        return 1 if self._batch is None else self._batch.items
+
+    @property
+    def confirmations(self) -> int:
+        return self._confirmations
 
     async def head(self) -> int:
         """The number of the newest block."""
@@ -91,47 +156,97 @@ class SettlementAccount:
         """True when the nonce is used up. Soundness: a cancellation uses it up too."""
         return await self._token.authorization_state(payer, nonce)
 
-    async def next_nonce(self) -> int:
-        """The number of the sender's next transaction, unmined ones counted."""
-        return await self._token.nonce(self.sender)
+    async def authorizations_used(self, authorizations: Sequence[Authorization]) -> list[bool]:
+        """The same for many, in one request."""
+        return await self._token.authorization_states(authorizations)
 
-    async def sign_settlement(self, authorization: Authorization, nonce: int) -> SignedTx:
-        """The signed transaction that settles, at today's fees; nothing is sent.
+    async def look(self) -> Sight:
+        """The chain as it is now, in one request, or in two where blocks must be deep."""
+        rpc, sender = self._token.rpc, self.sender.hex
+        newest, spent, pending, tip = await rpc.ask_all(
+            [
+                ("eth_getBlockByNumber", ["latest", False]),
+                ("eth_getTransactionCount", [sender, "latest"]),
+                ("eth_getTransactionCount", [sender, "pending"]),
+                ("eth_maxPriorityFeePerGas", []),
+            ]
+        )
+        head, deep, spent_deep = int(newest["number"], 16), newest, spent
+        if self._confirmations > 1:
+            number = hex(max(0, head - self._confirmations + 1))
+            deep, spent_deep = await rpc.ask_all(
+                [
+                    ("eth_getBlockByNumber", [number, False]),
+                    ("eth_getTransactionCount", [sender, number]),
+                ]
+            )
+        base_fee = int(newest.get("baseFeePerGas") or "0x0", 16)
+        return Sight(
+            head=head,
+            digest=Digest(bytes.fromhex(newest["hash"][2:])),
+            time=int(deep["timestamp"], 16),
+            spent=int(spent, 16),
+            spent_deep=int(spent_deep, 16),
+            pending=int(pending, 16),
+            base_fee=base_fee,
+            fees=suggested(base_fee, int(tip, 16)),
+        )
 
-        Raises: PaymentRejected AUTHORIZATION_SIGNATURE_FORM; Unavailable.
+    async def sign_settlement(
+        self, authorizations: Sequence[Authorization], nonce: int, fees: Fees
+    ) -> SignedTx:
+        """The signed transaction that settles each of them on its own; nothing is sent.
+
+        Raises: PaymentRejected AUTHORIZATION_SIGNATURE_FORM.
         """
-        fees = await self._token.fees()
-        return self._token.build_settlement_tx(authorization, self._key, nonce=nonce, fees=fees)
+        if len(authorizations) == 1 or self._batch is None:
+            (single,) = authorizations
+            return self._token.build_settlement_tx(single, self._key, nonce=nonce, fees=fees)
+        return build_batch_tx(
+            authorizations,
+            self._key,
+            contract=self._batch.contract,
+            nonce=nonce,
+            fees=fees,
+            item_gas=self._batch.item_gas,
+        )
 
-    async def sign_refund(self, to: Address, amount: int, nonce: int) -> SignedTx:
-        """The signed transaction that gives money back, at today's fees; nothing is sent."""
-        fees = await self._token.fees()
+    async def sign_refund(self, to: Address, amount: int, nonce: int, fees: Fees) -> SignedTx:
+        """The signed transaction that gives money back; nothing is sent."""
         return self._token.build_transfer_tx(to, amount, self._key, nonce=nonce, fees=fees)
+
+    async def sign_filler(self, nonce: int, fees: Fees) -> SignedTx:
+        """A transfer of nothing to the sender itself, which takes the number."""
+        return sign_tx(
+            self._key,
+            chain_id=self.asset.network.chain_id,
+            nonce=nonce,
+            fees=fees,
+            gas=PLAIN_GAS,
+            to=self.sender,
+            data=b"",
+        )
+
+    async def sign_again(self, raw: bytes, fees: Fees) -> SignedTx:
+        """The same transaction with other fees; nothing is sent."""
+        return sign_again(raw, self._key, fees)
 
     async def submit(self, raw: bytes) -> None:
         """Returns when the node has the transaction. Raises: as `Rpc.send_raw`."""
         await self._token.submit_raw(raw)
 
-    async def included(self, tx: Digest) -> ChainReceipt | None:
-        """The transaction once it is deep enough in the chain, reverted or not; None while no
-        block holds it.
+    async def included(self, txs: Sequence[Digest]) -> dict[Digest, Execution]:
+        """Those of the transactions that are in a block, however deep, in one request."""
+        contract = None if self._batch is None else self._batch.contract
+        found = await self._token.rpc.receipts(txs)
+        return {tx: Execution(receipt, contract) for tx, receipt in found.items()}
 
-        Raises: Unavailable TX_NOT_CONFIRMED while a block does and is not deep enough. That is
-        not None: who takes a refund for absent pays it again.
-        """
-        receipt = await self._token.receipt(tx)
-        return None if receipt is None else await self._deep(receipt)
-
-    async def time(self) -> int:
-        """The time of the newest block that is deep enough, in Unix seconds.
-
-        An authorization that ended by then, and is unused, can move no funds any more.
-        """
-        newest = await self._token.head()
-        if self._confirmations == 1:
-            return newest.timestamp
-        number = max(0, newest.number - self._confirmations + 1)
-        return (await self._token.rpc.block(number)).timestamp
+    async def block_digests(self, numbers: Sequence[int]) -> list[Digest | None]:
+        """The digests of the blocks with these numbers; None for one that is not there."""
+        found = await self._token.rpc.ask_all(
+            [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
+        )
+        return [None if b is None else Digest(bytes.fromhex(b["hash"][2:])) for b in found]
 
     async def settled_by(
         self, authorization: Authorization, first_block: int
@@ -142,9 +257,8 @@ class SettlementAccount:
         neither settled nor absent.
         """
         receipt = await self._token.find_settlement(authorization, first_block=first_block)
-        return None if receipt is None else await self._deep(receipt)
-
-    async def _deep(self, receipt: ChainReceipt) -> ChainReceipt:
+        if receipt is None:
+            return None
         depth = await self.head() - receipt.block + 1
         if depth < self._confirmations:
             raise Unavailable(

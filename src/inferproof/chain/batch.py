@@ -12,17 +12,17 @@ moved by the token's own events, never by the contract's; the contract tells why
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from inferproof.chain.abi import event_topic, revert_reason, words
 from inferproof.chain.contracts import BATCH_SETTLER, load_artifact
 from inferproof.chain.rpc import ChainReceipt, Rpc
 from inferproof.chain.token import moves_funds, settlement_calldata
-from inferproof.chain.transactions import Fees, SignedTx, sign_tx
+from inferproof.chain.transactions import SignedTx, sign_tx
 from inferproof.errors import Misconfigured, NotFound, Reason
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT
+from inferproof.types.chain import Fees, ItemOutcome, ItemState
 from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Authorization
 
@@ -48,26 +48,13 @@ _START_GAS = 10_000
 """What comes before the first item: the contract's checks and the token's cold account."""
 
 
-class ItemState(StrEnum):
-    """What a batch did with one of its items; see the table of this module."""
-
-    SETTLED = "settled"
-    REFUSED = "refused"
-    NOT_TRIED = "not_tried"
-
-
 @dataclass(frozen=True, slots=True)
-class ItemOutcome:
-    """One item after its batch. `why` is the token's reason, empty for the other states.
+class BatchTerms:
+    """How to settle in batches: through which contract, how many at most, and the gas of each."""
 
-    `may_lack_gas` is true when the token gave no reason: the item may have used up its share,
-    and can succeed in a transaction of its own.
-    """
-
-    authorization: Authorization
-    state: ItemState
-    why: str = ""
-    may_lack_gas: bool = False
+    contract: Address
+    items: int = 80
+    item_gas: int = ITEM_GAS
 
 
 async def check_batch_settler(rpc: Rpc, address: Address) -> None:

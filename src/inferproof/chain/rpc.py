@@ -384,6 +384,26 @@ class Rpc:
             )
         return Unavailable(Reason.CHAIN_RPC_ERROR, url=self.shown_url, method=method, why=why)
 
+    async def ask_all(self, calls: Sequence[RpcCall]) -> list[Any]:
+        """As `batch`, where each must succeed. Raises: the first failure too."""
+        found = await self.batch(calls) if calls else []
+        for result in found:
+            if isinstance(result, InferproofError):
+                raise result
+        return found
+
+    async def receipts(self, txs: Sequence[Digest]) -> dict[Digest, ChainReceipt]:
+        """The receipts of those of the transactions that are in a block the node knows.
+
+        Raises: as `ask_all`.
+        """
+        found = await self.ask_all([("eth_getTransactionReceipt", [tx.hex]) for tx in txs])
+        try:
+            receipts = [plain_receipt(answer) for answer in found if answer is not None]
+        except (ValueError, TypeError, LookupError, InferproofError) as error:
+            raise self._unreachable(NOT_A_CHAIN) from error
+        return {receipt.tx: receipt for receipt in receipts}
+
     async def _bounded(self, request: Awaitable[Any], read: Callable[[Any], T]) -> T:
         """What `read` makes of the answer. Raises: Unavailable CHAIN_UNREACHABLE."""
         try:
@@ -462,6 +482,31 @@ def _receipt(found: Mapping[str, Any]) -> ChainReceipt:
         gas_price=int(found["effectiveGasPrice"]),
         logs=tuple(_log(log) for log in found["logs"]),
     )
+
+
+def plain_receipt(found: Mapping[str, Any]) -> ChainReceipt:
+    """The receipt in the node's own JSON. A batch has hundreds of events, which are read here in
+    a tenth of the time that web3 takes for them."""
+    return ChainReceipt(
+        tx=_digest(found["transactionHash"]),
+        succeeded=int(found["status"], 16) == 1,
+        block=int(found["blockNumber"], 16),
+        block_hash=_digest(found["blockHash"]),
+        gas_used=int(found["gasUsed"], 16),
+        gas_price=int(found["effectiveGasPrice"], 16),
+        logs=tuple(
+            Log(
+                Address(bytes.fromhex(log["address"][2:])),
+                tuple(map(_digest, log["topics"])),
+                bytes.fromhex(log["data"][2:]),
+            )
+            for log in found["logs"]
+        ),
+    )
+
+
+def _digest(text: str) -> Digest:
+    return Digest(bytes.fromhex(text[2:]))
 
 
 def _log(found: Mapping[str, Any]) -> Log:

@@ -9,11 +9,12 @@ from itertools import pairwise
 
 from inferproof.chain.abi import calldata, revert_reason
 from inferproof.chain.rpc import Block, CallReverted, ChainReceipt, Rpc, RpcCall
-from inferproof.chain.transactions import Fees, SignedTx, sign_tx, suggest_fees
+from inferproof.chain.transactions import SignedTx, sign_tx, suggest_fees
 from inferproof.errors import InferproofError, Misconfigured, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.authorization import asset_domain
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT, TRANSFER_EVENT
+from inferproof.types.chain import Fees
 from inferproof.types.digest import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization
@@ -194,6 +195,15 @@ class TokenChain:
     async def authorization_state(self, payer: Address, nonce: Digest) -> bool:
         """True when the nonce is used up. Soundness: that is not yet paid; see the module."""
         return await authorization_state(self.rpc, self.asset.address, payer, nonce)
+
+    async def authorization_states(self, authorizations: Sequence[Authorization]) -> list[bool]:
+        """The same for many, in one request. Raises: as `purses`."""
+        token = self.asset.address.hex
+        data = [_STATE + _padded(item.payer) + item.nonce.hex[2:] for item in authorizations]
+        calls: list[RpcCall] = [
+            ("eth_call", ({"to": token, "data": each}, "latest")) for each in data
+        ]
+        return [bool(self._number(word)) for word in await self.rpc.batch(calls)]
 
     async def purses(self, wanted: Sequence[PurseKey]) -> tuple[list[tuple[int, bool]], int]:
         """For each payer and nonce the balance, and whether the nonce is used up; and a block

@@ -9,22 +9,17 @@ from asyncio import sleep
 from dataclasses import dataclass, field
 
 from eth_account import Account
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from hexbytes import HexBytes
 
 from inferproof.chain.rpc import ChainReceipt, Rpc
 from inferproof.errors import Reason, Rejection, Unavailable
 from inferproof.protocol.signature import SigningKey
+from inferproof.types.chain import Fees
 from inferproof.types.digest import Address, Digest
 
 POLL_S = 0.05
 WAIT_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Fees:
-    """What the sender offers. Units: wei for each gas; the cap includes the tip."""
-
-    cap: int
-    tip: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +33,14 @@ class SignedTx:
 
 
 async def suggest_fees(rpc: Rpc) -> Fees:
-    """Fees that stay enough while the base fee doubles (six full blocks in a row)."""
+    """Fees to offer now; see `suggested`."""
     head = await rpc.head()
-    tip = await rpc.priority_fee()
-    return Fees(cap=2 * head.base_fee + tip, tip=tip)
+    return suggested(head.base_fee, await rpc.priority_fee())
+
+
+def suggested(base_fee: int, tip: int) -> Fees:
+    """Fees that stay enough while the base fee doubles (six full blocks in a row)."""
+    return Fees(cap=2 * base_fee + tip, tip=tip)
 
 
 def sign_tx(
@@ -69,6 +68,24 @@ def sign_tx(
         fields["to"] = to.raw
     signed = Account.sign_transaction(fields, key.secret())
     return SignedTx(Digest(bytes(signed.hash)), nonce, key.address, bytes(signed.raw_transaction))
+
+
+def sign_again(raw: bytes, key: SigningKey, fees: Fees) -> SignedTx:
+    """The same transaction, as `sign_tx` made it, with other fees.
+
+    A node takes it in place of the first when cap and tip are higher by a tenth.
+    """
+    fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+    to = fields["to"]
+    return sign_tx(
+        key,
+        chain_id=int(fields["chainId"]),
+        nonce=int(fields["nonce"]),
+        fees=fees,
+        gas=int(fields["gas"]),
+        to=Address(bytes(to)) if to else None,
+        data=bytes(fields["data"]),
+    )
 
 
 async def wait_receipt(rpc: Rpc, tx: Digest, *, timeout_s: float = WAIT_S) -> ChainReceipt:

@@ -15,6 +15,7 @@ from inferproof.cli import (
     buyer,
     devnet,
     job,
+    keys,
     model,
     offline,
     provider,
@@ -63,6 +64,7 @@ for room in (
     devnet,
     job,
     webhooks,
+    keys,
 ):
     room.register(app)
 

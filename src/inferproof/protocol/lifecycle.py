@@ -28,6 +28,12 @@ when it is settled after all.
 
 Money rule: a job becomes runnable only by `settled` or `redeem`, and a job whose money was taken
 ends in DONE or REFUNDED.
+
+A chain may take back a block, and with it what a job rests on:
+
+    QUEUED or RUNNING ─unsettled─► SETTLING      the settlement is to be included again
+    REFUNDED ─unrefunded─► REFUNDING             the refund is to be included again
+    FAILED ─unowed─► VOID                        the settlement never came back: nothing is owed
 """
 
 from enum import StrEnum
@@ -49,6 +55,9 @@ class Transition(StrEnum):
     SEND_REFUND = "send_refund"
     REFUND_LOST = "refund_lost"
     REFUNDED = "refunded"
+    UNSETTLED = "unsettled"
+    UNREFUNDED = "unrefunded"
+    UNOWED = "unowed"
     CANCEL = "cancel"
 
 
@@ -70,6 +79,10 @@ TRANSITIONS: dict[tuple[JobState, Transition], JobState] = {
     (JobState.FAILED, Transition.SEND_REFUND): JobState.REFUNDING,
     (JobState.REFUNDING, Transition.REFUND_LOST): JobState.FAILED,
     (JobState.REFUNDING, Transition.REFUNDED): JobState.REFUNDED,
+    (JobState.QUEUED, Transition.UNSETTLED): JobState.SETTLING,
+    (JobState.RUNNING, Transition.UNSETTLED): JobState.SETTLING,
+    (JobState.REFUNDED, Transition.UNREFUNDED): JobState.REFUNDING,
+    (JobState.FAILED, Transition.UNOWED): JobState.VOID,
     (JobState.RESERVED, Transition.CANCEL): JobState.WITHDRAWN,
     (JobState.SETTLING, Transition.CANCEL): JobState.WITHDRAWN,
     (JobState.QUEUED, Transition.CANCEL): JobState.FAILED,
@@ -78,8 +91,11 @@ TRANSITIONS: dict[tuple[JobState, Transition], JobState] = {
     (JobState.WITHDRAWN, Transition.SETTLED): JobState.FAILED,
 }
 
+TAKEN_BACK = frozenset({Transition.UNSETTLED, Transition.UNREFUNDED, Transition.UNOWED})
+"""What happens only where a chain took back a block that it had shown."""
+
 FINAL = frozenset({JobState.DONE, JobState.REFUNDED, JobState.VOID})
-"""States that nothing leaves."""
+"""States that nothing leaves, but for a refund whose block the chain took back."""
 
 WORKABLE = frozenset({JobState.RESERVED, JobState.SETTLING, JobState.QUEUED, JobState.RUNNING})
 """States in which a job may be computed; it is finished in RUNNING alone."""
@@ -96,9 +112,14 @@ def after(state: JobState, transition: Transition) -> JobState:
 
     Raises: Conflict JOB_TRANSITION_ILLEGAL when the state does not allow it.
     """
-    target = TRANSITIONS.get((state, transition))
-    if target is None:
+    following = TRANSITIONS.get((state, transition))
+    if following is None:
         raise Conflict(
             Reason.JOB_TRANSITION_ILLEGAL, state=state.value, transition=transition.value
         )
-    return target
+    return following
+
+
+def sources(transition: Transition) -> frozenset[JobState]:
+    """The states that allow the transition."""
+    return frozenset(state for state, allowed in TRANSITIONS if allowed is transition)

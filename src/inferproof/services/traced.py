@@ -16,12 +16,13 @@ Rows keep whole seconds. Where this process saw the step before, it knows the mo
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from inferproof.storage.base import (
     Answer,
     Failure,
+    Inclusion,
     Job,
     NewTransaction,
     Order,
@@ -61,8 +62,18 @@ class TracedOrders:
             self._note(order.job_id, end)
         return reservation
 
-    async def settled(self, job_id: Digest, tx: Digest, block: int, *, now: int) -> Job:
-        job = await self._orders.settled(job_id, tx, block, now=now)
+    async def included(self, inclusions: Sequence[Inclusion], *, now: int) -> Sequence[Digest]:
+        settled = await self._orders.included(inclusions, now=now)
+        at = {job_id: each for each in inclusions for job_id in each.outcomes}
+        for job_id in settled:
+            tx, block = at[job_id].tx.hex, at[job_id].block.number
+            self._stage(job_id, "settle", at[job_id].item.created_at, tx=tx, block=block)
+        return settled
+
+    async def settled(
+        self, job_id: Digest, tx: Digest, block: int, *, now: int, block_hash: Digest | None = None
+    ) -> Job:
+        job = await self._orders.settled(job_id, tx, block, now=now, block_hash=block_hash)
         self._stage(job_id, "settle", job.order.created_at, tx=tx.hex, block=block)
         return job
 
@@ -119,13 +130,15 @@ class TracedOrders:
         self._note(job_id, min(self._since(job_id, now), self._now_ns()))
         return item
 
-    async def refunded(self, job_id: Digest, tx: Digest, block: int, *, now: int) -> Job:
-        job = await self._orders.refunded(job_id, tx, block, now=now)
+    async def refunded(
+        self, job_id: Digest, tx: Digest, block: int, *, now: int, block_hash: Digest | None = None
+    ) -> Job:
+        job = await self._orders.refunded(job_id, tx, block, now=now, block_hash=block_hash)
         self._stage(job_id, "refund", now, tx=tx.hex, block=block)
         return job
 
-    async def refund_lost(self, job_id: Digest, *, now: int) -> Job:
-        job = await self._orders.refund_lost(job_id, now=now)
+    async def refund_lost(self, job_id: Digest, *, now: int, retry_at: int | None = None) -> Job:
+        job = await self._orders.refund_lost(job_id, now=now, retry_at=retry_at)
         self._stage(job_id, "refund", now, "REFUND_LOST")
         return job
 

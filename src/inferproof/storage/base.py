@@ -20,7 +20,7 @@ from typing import Protocol
 
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
-from inferproof.types.money import Network
+from inferproof.types.money import Asset, Network
 from inferproof.types.payment import Authorization, Payment, Quote, Settlement
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
@@ -92,11 +92,16 @@ class RefundState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """What is owed back to the payer, or was given back."""
+    """What is owed back to the payer, or was given back. Units: `retry_at` in Unix seconds.
+
+    `attempts` counts the refunds that failed on chain; none is tried before `retry_at`.
+    """
 
     state: RefundState
     transaction: Digest | None = None
     block: int | None = None
+    attempts: int = 0
+    retry_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +183,14 @@ class Reservation:
     job: Job
 
 
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """Refunds that are due or under way. `failing` of them failed on chain before."""
+
+    count: int
+    failing: int
+
+
 PurseKey = tuple[str, Address, Address]
 """Network (CAIP-2), token, payer: what a balance belongs to."""
 
@@ -199,44 +212,124 @@ class OutboxKind(StrEnum):
 
     SETTLEMENT = "settlement"
     REFUND = "refund"
+    FILLER = "filler"
+    """Nothing: it takes a number that those after it wait for."""
 
 
 class OutboxState(StrEnum):
-    """What is known of a transaction in the outbox."""
+    """What is known of a number in the outbox."""
 
     OPEN = "open"
-    """Stored; it may have been sent, and may be sent again."""
+    """Its transaction is stored; it may have been sent, and may be sent again."""
     INCLUDED = "included"
-    """In a block, or made needless by another transaction; the job has moved on."""
+    """One of its transactions is in a block."""
     DROPPED = "dropped"
-    """Its number was spent by another transaction, so it can never be in a block."""
+    """Another transaction spent the number, so none of its own can ever be in a block."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewTransaction:
-    """A signed transaction, to be stored before it is sent. `nonce` is its sender's number."""
+    """A signed transaction, to be stored before it is sent. `nonce` is its sender's number.
+
+    Units: what it offers for each gas at most, and of that to who makes the block, in wei.
+    """
 
     network: Network
     sender: Address
     nonce: int
     tx: Digest
     raw: bytes = field(repr=False)
+    fee_cap: int = 0
+    fee_tip: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRaw:
+    """One signed transaction of a number, without its bytes."""
+
+    tx: Digest
+    fee_cap: int
+    fee_tip: int
+    attempts: int
+    sent_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxItem:
-    """A stored transaction. `nonce_spent_at` is when its number was first seen to be spent
-    although the transaction was in no block."""
+    """A number of a sender, and the transactions that were signed for it, oldest first. At most
+    one of them enters the chain. `nonce_spent_at` is when the number was first seen to be spent
+    although none of them was in a block."""
 
     id: int
     kind: OutboxKind
-    job_id: Digest
-    transaction: NewTransaction
+    network: Network
+    sender: Address
+    nonce: int
     state: OutboxState
-    attempts: int
     created_at: int
-    sent_at: int | None
     nonce_spent_at: int | None
+    raws: tuple[StoredRaw, ...]
+
+    @property
+    def newest(self) -> StoredRaw:
+        """The one with the highest fees."""
+        return self.raws[-1]
+
+
+class SettlementStep(StrEnum):
+    """What a payment waits for that is not settled, once a settlement of it was stored."""
+
+    SENT = "sent"
+    """A transaction in the outbox that carries it."""
+    AGAIN = "again"
+    """A place in another transaction: it was not tried, or its number was lost."""
+    ALONE = "alone"
+    """A transaction of its own: its share of a batch's gas may not have been enough."""
+    REFUSED = "refused"
+    """The token refused it. Until it is over, somebody else may still settle it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payable:
+    """A job as the settler needs it. `doubted_at` is when its authorization was first seen to be
+    used although no transfer was found."""
+
+    job_id: Digest
+    state: JobState
+    payment: Authorization
+    first_block: int
+    created_at: int
+    settlement: Settlement
+    step: SettlementStep | None
+    doubted_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRef:
+    """A block by its number, and by the hash that it had when it was looked at."""
+
+    number: int
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """A transaction of the outbox that is in a block, and what it did with each of its jobs:
+    the step that a job waits for next, or None where its money moved."""
+
+    item: OutboxItem
+    tx: Digest
+    block: BlockRef
+    outcomes: Mapping[Digest, SettlementStep | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """What was undone because the chain took back the blocks that it rested on: jobs whose
+    settlement, and jobs whose refund, is to be included again."""
+
+    settlements: tuple[Digest, ...]
+    refunds: tuple[Digest, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,31 +414,96 @@ class OrderBook(Protocol):
 
     # settlement, see protocol.lifecycle
 
+    async def to_settle(self, asset: Asset, *, limit: int) -> Sequence[Payable]:
+        """The oldest payments in this asset that wait for a place in a transaction: those of
+        jobs that are RESERVED, and those whose step is AGAIN or ALONE."""
+        ...
+
+    async def refused(self, asset: Asset, *, limit: int) -> Sequence[Payable]:
+        """The oldest payments that are not sent any more and may be settled by somebody else: the
+        step REFUSED, or a job that is WITHDRAWN and in no open transaction."""
+        ...
+
+    async def payables(
+        self, asset: Asset, items: Sequence[OutboxItem]
+    ) -> Mapping[int, tuple[Payable, ...]]:
+        """The jobs that each of the transactions carries, by the item's id, in their order."""
+        ...
+
     async def send_settlement(self, job_id: Digest, tx: NewTransaction, *, now: int) -> OutboxItem:
-        """RESERVED → SETTLING, and the transaction in the outbox."""
+        """As `send_settlements`, for one job."""
         ...
 
-    async def replace(self, item: OutboxItem, tx: NewTransaction, *, now: int) -> OutboxItem:
-        """Another transaction for the same settlement; the first is DROPPED. No transition."""
-        ...
+    async def send_settlements(
+        self, sendings: Sequence[tuple[Sequence[Digest], NewTransaction]], *, now: int
+    ) -> Sequence[OutboxItem]:
+        """Transactions in the outbox, each with the jobs that it settles, in one change: those
+        that are RESERVED become SETTLING; others must wait for a place, see `to_settle`.
 
-    async def settled(self, job_id: Digest, tx: Digest, block: int, *, now: int) -> Job:
-        """SETTLING → QUEUED, the settlement, and the outbox item INCLUDED.
-
-        WITHDRAWN → FAILED, with a refund that is due: the money came after all.
+        Raises: Conflict JOB_TRANSITION_ILLEGAL where one does neither; nothing is stored then.
         """
         ...
 
-    async def uncertain(self, job_id: Digest, *, now: int) -> Job:
-        """Notes that the outcome of the settlement is not known at present. No transition."""
+    async def included(self, inclusions: Sequence[Inclusion], *, now: int) -> Sequence[Digest]:
+        """The jobs that were settled: SETTLING → QUEUED for each whose money moved, in one change
+        with all other outcomes; the outbox items are INCLUDED, their blocks watched.
+
+        WITHDRAWN → FAILED, with a refund that is due: the money came after all. A job that is
+        further on, since the chain took its settlement back, is settled again.
+        """
+        ...
+
+    async def settled(
+        self, job_id: Digest, tx: Digest, block: int, *, now: int, block_hash: Digest | None = None
+    ) -> Job:
+        """As `included` for one job, by a transaction that need not be ours. With its hash, the
+        block is watched."""
+        ...
+
+    async def uncertain(self, job_ids: Sequence[Digest], *, now: int) -> None:
+        """Notes that the outcome of these settlements is not known at present, where it is
+        pending. No transition."""
+        ...
+
+    async def doubt(self, job_id: Digest, *, now: int) -> int:
+        """When the authorization was first seen to be used though no transfer is found; `now`
+        where this is the first time."""
+        ...
+
+    async def refuse(self, job_ids: Sequence[Digest], *, now: int) -> None:
+        """The step REFUSED for payments that waited for a place in a transaction."""
+        ...
+
+    async def resume(self, job_ids: Sequence[Digest], *, now: int) -> None:
+        """The step AGAIN for payments that were REFUSED."""
         ...
 
     async def void(self, job_id: Digest, failure: Failure, *, now: int) -> Job:
         """RESERVED, SETTLING or WITHDRAWN → VOID."""
         ...
 
+    async def lost(self, job_id: Digest, failure: Failure, *, now: int) -> Job:
+        """Notes that a settlement which the chain took back can never be made again: FAILED →
+        VOID, since nothing is owed; an answer or a refund that was given stays given."""
+        ...
+
+    async def cancel(self, job_id: Digest, failure: Failure, *, running: bool, now: int) -> Job:
+        """RESERVED or SETTLING → WITHDRAWN; QUEUED, and with `running` also RUNNING, → FAILED
+        with a refund that is due. The fence rises, so that a worker that has the job cannot
+        publish.
+
+        Raises: Conflict CANCEL_RUNNING for a RUNNING job without `running`.
+        """
+        ...
+
+    # the outbox
+
     async def open_outbox(self, network: Network, sender: Address) -> Sequence[OutboxItem]:
         """The sender's OPEN transactions in the order of their numbers."""
+        ...
+
+    async def raw(self, tx: Digest) -> bytes:
+        """The bytes of a stored transaction. Raises: NotFound TX_NOT_STORED."""
         ...
 
     async def free_nonces(
@@ -356,19 +514,39 @@ class OrderBook(Protocol):
         """
         ...
 
-    async def note_sent(self, item: OutboxItem, *, now: int) -> None: ...
-
-    async def note_nonce_spent(self, item: OutboxItem, *, now: int) -> OutboxItem:
-        """Notes when the number was first seen to be spent; later calls change nothing."""
+    async def replace(self, item: OutboxItem, tx: NewTransaction, *, now: int) -> OutboxItem:
+        """Another transaction with the same number and higher fees, beside the earlier ones."""
         ...
 
-    async def cancel(self, job_id: Digest, failure: Failure, *, running: bool, now: int) -> Job:
-        """RESERVED or SETTLING → WITHDRAWN; QUEUED, and with `running` also RUNNING, → FAILED
-        with a refund that is due. The fence rises, so that a worker that has the job cannot
-        publish.
+    async def fill(self, tx: NewTransaction, *, now: int) -> OutboxItem:
+        """A FILLER in the outbox."""
+        ...
 
-        Raises: Conflict CANCEL_RUNNING for a RUNNING job without `running`.
-        """
+    async def note_sent(self, txs: Sequence[Digest], *, now: int) -> None: ...
+
+    async def note_nonce_spent(self, item: OutboxItem, *, now: int) -> int:
+        """When the number was first seen to be spent; `now` where this is the first time."""
+        ...
+
+    async def drop(self, item: OutboxItem, *, now: int) -> None:
+        """OPEN → DROPPED; payments that it carried wait for another place. For a refund, see
+        `refund_lost`."""
+        ...
+
+    # blocks that may be taken back
+
+    async def watched(self, network: Network) -> Sequence[BlockRef]:
+        """The blocks that money was believed to be in, newest first."""
+        ...
+
+    async def unwatch(self, network: Network, *, below: int) -> None:
+        """Watches blocks below this number no more: they are too deep to be taken back."""
+        ...
+
+    async def take_back(self, network: Network, *, first: int, now: int) -> TakenBack:
+        """Undoes what rests on the watched blocks from this number on, in one change: outbox
+        items are OPEN, settlements UNCERTAIN, QUEUED and RUNNING jobs SETTLING (a worker's fence
+        goes stale), REFUNDED jobs REFUNDING."""
         ...
 
     # work
@@ -434,16 +612,28 @@ class OrderBook(Protocol):
 
     # refunds
 
+    async def due_refunds(self, asset: Asset, *, now: int, limit: int) -> Sequence[Payable]:
+        """The oldest FAILED jobs whose refund may be tried now, and whose money was taken."""
+        ...
+
     async def send_refund(self, job_id: Digest, tx: NewTransaction, *, now: int) -> OutboxItem:
         """FAILED → REFUNDING, and the transaction in the outbox."""
         ...
 
-    async def refunded(self, job_id: Digest, tx: Digest, block: int, *, now: int) -> Job:
-        """REFUNDING → REFUNDED, and the outbox item INCLUDED."""
+    async def refunded(
+        self, job_id: Digest, tx: Digest, block: int, *, now: int, block_hash: Digest | None = None
+    ) -> Job:
+        """REFUNDING → REFUNDED, and the outbox item INCLUDED. With its hash, the block is
+        watched."""
         ...
 
-    async def refund_lost(self, job_id: Digest, *, now: int) -> Job:
-        """REFUNDING → FAILED, the outbox item DROPPED; the refund is due again."""
+    async def refund_lost(self, job_id: Digest, *, now: int, retry_at: int | None = None) -> Job:
+        """REFUNDING → FAILED, the outbox item DROPPED; the refund is due again. With `retry_at`
+        it failed on chain, and is due from then on."""
+        ...
+
+    async def owed(self) -> Owed:
+        """What is to be refunded and was not yet."""
         ...
 
 
@@ -617,6 +807,17 @@ class ModelFilter:
 
 class ModelStore(Protocol):
     """The registry. A version never changes what it is; only status and figures move."""
+
+    async def check_add(self, name: str, provider: Address, document: bytes) -> ModelRecord | None:
+        """The record that this submission made before, None where `add` would make a new one.
+
+        To be asked before anything is stored for it. Raises: what `add` raises.
+        """
+        ...
+
+    async def of_commitment(self, commitment: Digest) -> Sequence[ModelRecord]:
+        """The models, of whatever provider and status, with this commitment."""
+        ...
 
     async def add(self, record: ModelRecord) -> ModelRecord:
         """The stored record; the same document again gives the record that is there.

@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from inferproof.proving.base import ProofSystem
+from inferproof.services.gateway.redemption import TransferChain
+from inferproof.services.notifier.base import Sender
 from inferproof.services.settler.base import SettlementChain
-from inferproof.storage.base import Answer, BlobStore, KeptProof, OrderBook
+from inferproof.storage.base import Answer, BlobStore, Deliveries, KeptProof, OrderBook
 from inferproof.types.digest import Digest
 
 T = TypeVar("T")
@@ -35,6 +37,9 @@ PARTS: dict[str, type] = {
     "chain": SettlementChain,
     "blobs": BlobStore,
     "system": ProofSystem,
+    "transactions": TransferChain,
+    "deliveries": Deliveries,
+    "sender": Sender,
 }
 """The watched parts by the name under which `app.build` gives them to its watch."""
 
@@ -49,8 +54,15 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "in_state",
             "depth",
             "backlog",
+            "to_settle",
+            "refused",
+            "payables",
+            "due_refunds",
+            "owed",
             "open_outbox",
+            "raw",
             "free_nonces",
+            "watched",
             "runnable",
             "kept",
             "expired_leases",
@@ -65,18 +77,24 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "balance",
             "purse",
             "authorization_used",
-            "next_nonce",
+            "look",
             "sign_settlement",
             "sign_refund",
+            "sign_filler",
+            "sign_again",
             "included",
-            "time",
+            "block_digests",
+            "authorizations_used",
             "settled_by",
         ]
     ),
     "blobs": frozenset(["get"]),
     "system": frozenset(["supports", "describe", "compile", "verifier", "estimate"]),
+    "transactions": frozenset(["transaction"]),
+    "deliveries": frozenset(["due", "in_state", "retry"]),
+    "sender": frozenset(),
 }
-"""What changes nothing outside its own process, or belongs to no job."""
+"""What changes nothing outside its own process, or is no step of a job but an operator's."""
 
 BEFORE, AFTER = "before", "after"
 

@@ -1,15 +1,19 @@
-"""A chain in memory: one EIP-3009 token, accounts with numbers, blocks, and faults on demand.
+"""A chain in memory: one EIP-3009 token, accounts with numbers, fees, blocks, and faults on demand.
 
 It keeps to the rules that settling relies on; tests/suites/settlement_chain_suite.py holds it
 and a real chain to the same ones:
 
 - a transaction is included once, in the order of its sender's numbers, and never after another
   one with its number
-- an authorization moves its funds once, between its times, if its payer signed it and can pay
+- one with higher fees takes the place of another with its number that waits
+- an authorization moves its funds once, between its times, if its payer signed it and can pay;
+  in a batch, whatever the others do
+- a block may be taken back, with all that happened in it
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from inferproof.errors import Conflict, InferproofError, Reason, Unavailable
 from inferproof.protocol.authorization import check_signature
@@ -17,11 +21,16 @@ from inferproof.protocol.encoding import Json, canonical_json, keccak256, parse_
 from inferproof.protocol.fields import Fields
 from inferproof.protocol.receipt import authorization_json, read_authorization
 from inferproof.types.books import Transfer
+from inferproof.types.chain import Fees, ItemOutcome, ItemState, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization, Purse
 
-_MAX_RAW = 65_536
+_MAX_RAW = 1 << 20
+_KEPT_BLOCKS = 64
+TIP = 10
+PLENTY = Fees(10**6, TIP)
+"""What a transaction of a test offers that is not about fees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +41,22 @@ class CashTransaction:
     nonce: int
     sender: Address
     raw: bytes = field(repr=False)
+    fees: Fees
 
 
 @dataclass(frozen=True, slots=True)
 class CashInclusion:
-    """A transaction in a block."""
+    """A transaction in a block, and what it did with each of its authorizations."""
 
     tx: Digest
     succeeded: bool
     block: int
+    block_hash: Digest
+    items: Mapping[Digest, ItemOutcome] = field(default_factory=dict)
+
+    def outcomes(self, authorizations: Sequence[Authorization]) -> Sequence[ItemOutcome]:
+        """What it did with the authorizations that it was made for, in their order."""
+        return [self.items[authorization.nonce] for authorization in authorizations]
 
 
 class CashLedger:
@@ -48,7 +64,9 @@ class CashLedger:
 
     `confirmations` is how deep a block must be before its transactions are told of; `holding`
     keeps transactions waiting until `mine` is called; `down` lets every call fail; `forgetful`
-    takes a transaction and loses it.
+    takes a transaction and loses it; `base_fee` is what a transaction must offer to be included;
+    `short_of_gas` names authorizations that lack gas in a batch, and `untried` those that a batch
+    does not reach.
     """
 
     def __init__(self, asset: Asset, clock: Callable[[], int]) -> None:
@@ -66,6 +84,16 @@ class CashLedger:
         self.down = False
         self.holding = False
         self.forgetful = False
+        self.base_fee = 100
+        self.short_of_gas: set[Digest] = set()
+        self.untried: set[Digest] = set()
+        self.hashes = {1: self._new_hash(1)}
+        self._before: dict[int, Any] = {}
+
+    def _new_hash(self, block: int) -> Digest:
+        # Blocks that differ in anything have other hashes; here each new one has.
+        self._blocks_made = getattr(self, "_blocks_made", 0) + 1
+        return Digest(keccak256(b"cash block %d %d" % (block, self._blocks_made)))
 
     def credit(self, holder: Address, amount: int) -> None:
         """Gives the holder tokens."""
@@ -85,20 +113,49 @@ class CashLedger:
             return
         if transaction.nonce < self.next_nonce.get(transaction.sender, 0):
             raise Conflict(Reason.TX_NONCE_USED, tx=transaction.tx)
-        self.waiting.setdefault((transaction.sender, transaction.nonce), transaction)
+        place = transaction.sender, transaction.nonce
+        there = self.waiting.get(place)
+        if there is not None and there.tx != transaction.tx and not _replaces(transaction, there):
+            raise Unavailable(Reason.TX_REFUSED, why="replacement transaction underpriced")
+        self.waiting[place] = transaction
         if not self.holding:
             self.mine()
 
     def mine(self) -> None:
-        """One block with everything that waits and whose turn it is."""
+        """One block with everything that waits, whose turn it is and that offers enough."""
+        self._before[self.block + 1] = (
+            dict(self.balances),
+            dict(self.used),
+            dict(self.included),
+            dict(self.next_nonce),
+            list(self.transfers),
+            self._mined_at,
+        )
+        self._before.pop(self.block + 1 - _KEPT_BLOCKS, None)
         self.block += 1
+        self.hashes[self.block] = self._new_hash(self.block)
         self._mined_at = self._clock()
         for place in sorted(self.waiting, key=lambda place: (place[0].raw, place[1])):
             sender, nonce = place
-            if nonce == self.next_nonce.get(sender, 0):
+            if nonce < self.next_nonce.get(sender, 0):
+                del self.waiting[place]
+            elif nonce == self.next_nonce.get(sender, 0):
+                if self.waiting[place].fees.cap < self.base_fee:
+                    continue
                 transaction = self.waiting.pop(place)
                 self.next_nonce[sender] = nonce + 1
                 self.included[transaction.tx] = self._execute(transaction)
+
+    def take_back(self, depth: int) -> None:
+        """Undoes the newest blocks, as a reorganisation does; what was in them is forgotten."""
+        first = self.block - depth + 1
+        before = self._before[first]
+        self.balances, self.used, self.included = before[:3]
+        self.next_nonce, self.transfers, self._mined_at = before[3:]
+        for number in range(first, self.block + 1):
+            self._before.pop(number, None)
+            del self.hashes[number]
+        self.block = first - 1
 
     def time(self) -> int:
         """The time of the newest block. Blocks come all the time, unless the chain is `holding`:
@@ -114,17 +171,37 @@ class CashLedger:
 
     def _execute(self, transaction: CashTransaction) -> CashInclusion:
         fields = Fields(parse_canonical_json(transaction.raw, max_bytes=_MAX_RAW), "transaction")
-        if fields.has("authorization"):
-            authorization = fields.nested("authorization", read_authorization)
-            moved = self._transfer_authorized(transaction.tx, authorization)
-            key = authorization.payer, authorization.nonce
-        else:
+        items: dict[Digest, ItemOutcome] = {}
+        if fields.has("authorizations"):
+            batch = fields.nested_list("authorizations", read_authorization)
+            for item in batch:
+                items[item.nonce] = self._settle(transaction.tx, item, alone=len(batch) == 1)
+            succeeded = len(batch) > 1 or all(
+                outcome.state is ItemState.SETTLED for outcome in items.values()
+            )
+        elif fields.has("to"):
             to, amount = fields.address("to"), fields.amount("amount")
-            moved, key = self._transfer(transaction.tx, transaction.sender, to, amount), None
-        inclusion = CashInclusion(transaction.tx, moved, self.block)
-        if moved and key is not None:
-            self.used[key] = inclusion
+            succeeded = self._transfer(transaction.tx, transaction.sender, to, amount)
+        else:
+            succeeded = True
+        inclusion = CashInclusion(
+            transaction.tx, succeeded, self.block, self.hashes[self.block], items
+        )
+        for item_nonce, outcome in items.items():
+            if outcome.state is ItemState.SETTLED:
+                self.used[outcome.authorization.payer, item_nonce] = inclusion
         return inclusion
+
+    def _settle(self, tx: Digest, item: Authorization, *, alone: bool) -> ItemOutcome:
+        if item.nonce in self.untried and not alone:
+            return ItemOutcome(item, ItemState.NOT_TRIED)
+        if item.nonce in self.short_of_gas and not alone:
+            return ItemOutcome(item, ItemState.REFUSED, "", may_lack_gas=True)
+        if self._transfer_authorized(tx, item):
+            # Seen by the items after it.
+            self.used[item.payer, item.nonce] = None
+            return ItemOutcome(item, ItemState.SETTLED)
+        return ItemOutcome(item, ItemState.REFUSED, "refused")
 
     def _transfer_authorized(self, tx: Digest, authorization: Authorization) -> bool:
         try:
@@ -153,6 +230,10 @@ class CashLedger:
         index = len(self.transfers)
         self.transfers.append(Transfer(tx, self.block, index, payer, payee, amount, nonce))
         return True
+
+
+def _replaces(new: CashTransaction, old: CashTransaction) -> bool:
+    return new.fees.cap * 10 >= old.fees.cap * 11 and new.fees.tip * 10 >= old.fees.tip * 11
 
 
 class CashBooks:
@@ -191,9 +272,10 @@ class CashBooks:
 class CashChain:
     """One sender's door to a ledger. Implements services.settler.base.SettlementChain."""
 
-    def __init__(self, ledger: CashLedger, sender: Address) -> None:
+    def __init__(self, ledger: CashLedger, sender: Address, *, batch_size: int = 1) -> None:
         self._ledger = ledger
         self._sender = sender
+        self._batch_size = batch_size
 
     @property
     def asset(self) -> Asset:
@@ -202,6 +284,14 @@ class CashChain:
     @property
     def sender(self) -> Address:
         return self._sender
+
+    @property
+    def batch_size(self) -> int:
+        return self._batch_size
+
+    @property
+    def confirmations(self) -> int:
+        return self._ledger.confirmations
 
     async def head(self) -> int:
         self._ledger.require_up()
@@ -220,51 +310,91 @@ class CashChain:
         self._ledger.require_up()
         return (payer, nonce) in self._ledger.used
 
-    async def next_nonce(self) -> int:
+    async def authorizations_used(self, authorizations: Sequence[Authorization]) -> list[bool]:
         self._ledger.require_up()
-        nonce = self._ledger.next_nonce.get(self._sender, 0)
-        while (self._sender, nonce) in self._ledger.waiting:
-            nonce += 1
-        return nonce
+        return [(item.payer, item.nonce) in self._ledger.used for item in authorizations]
 
-    async def sign_settlement(self, authorization: Authorization, nonce: int) -> CashTransaction:
-        return self._sign({"authorization": authorization_json(authorization)}, nonce)
+    async def look(self) -> Sight:
+        self._ledger.require_up()
+        ledger = self._ledger
+        spent = pending = ledger.next_nonce.get(self._sender, 0)
+        while (self._sender, pending) in ledger.waiting:
+            pending += 1
+        deep = max(ledger.block - ledger.confirmations + 1, 0)
+        shallow = [i for i in ledger.included.values() if i.block > deep]
+        return Sight(
+            head=ledger.block,
+            digest=ledger.hashes[ledger.block],
+            time=ledger.time(),
+            spent=spent,
+            spent_deep=spent - len(shallow) if ledger.confirmations > 1 else spent,
+            pending=pending,
+            base_fee=ledger.base_fee,
+            fees=Fees(2 * ledger.base_fee + TIP, TIP),
+        )
 
-    async def sign_refund(self, to: Address, amount: int, nonce: int) -> CashTransaction:
-        return self._sign({"to": to.hex, "amount": str(amount)}, nonce)
+    async def sign_settlement(
+        self, authorizations: Sequence[Authorization], nonce: int, fees: Fees = PLENTY
+    ) -> CashTransaction:
+        items: list[Json] = [authorization_json(item) for item in authorizations]
+        return self._sign({"authorizations": items}, nonce, fees)
+
+    async def sign_refund(
+        self, to: Address, amount: int, nonce: int, fees: Fees = PLENTY
+    ) -> CashTransaction:
+        return self._sign({"to": to.hex, "amount": str(amount)}, nonce, fees)
+
+    async def sign_filler(self, nonce: int, fees: Fees = PLENTY) -> CashTransaction:
+        return self._sign({}, nonce, fees)
+
+    async def sign_again(self, raw: bytes, fees: Fees) -> CashTransaction:
+        document = parse_canonical_json(raw, max_bytes=_MAX_RAW)
+        assert isinstance(document, dict)  # noqa: S101 - as `_sign` made it
+        nonce = document["nonce"]
+        assert isinstance(nonce, int)  # noqa: S101 - as above
+        return self._sign(document, nonce, fees)
 
     async def submit(self, raw: bytes) -> None:
         self._ledger.require_up()
         fields = Fields(parse_canonical_json(raw, max_bytes=_MAX_RAW), "transaction")
         self._ledger.submit(
             CashTransaction(
-                Digest(keccak256(raw)), fields.integer("nonce"), fields.address("sender"), raw
+                Digest(keccak256(raw)),
+                fields.integer("nonce"),
+                fields.address("sender"),
+                raw,
+                Fees(fields.amount("cap"), fields.amount("tip")),
             )
         )
 
-    async def included(self, tx: Digest) -> CashInclusion | None:
+    async def included(self, txs: Sequence[Digest]) -> dict[Digest, CashInclusion]:
         self._ledger.require_up()
-        return self._deep(self._ledger.included.get(tx))
+        return {tx: self._ledger.included[tx] for tx in txs if tx in self._ledger.included}
 
-    async def time(self) -> int:
+    async def block_digests(self, numbers: Sequence[int]) -> list[Digest | None]:
         self._ledger.require_up()
-        return self._ledger.time()
+        return [self._ledger.hashes.get(number) for number in numbers]
 
     async def settled_by(
         self, authorization: Authorization, first_block: int
     ) -> CashInclusion | None:
         self._ledger.require_up()
         found = self._ledger.used.get((authorization.payer, authorization.nonce))
-        return self._deep(found) if found is not None and found.block >= first_block else None
-
-    def _deep(self, found: CashInclusion | None) -> CashInclusion | None:
-        needed = self._ledger.confirmations
-        depth = self._ledger.block - found.block + 1 if found is not None else needed
+        if found is None or found.block < first_block:
+            return None
+        needed, depth = self._ledger.confirmations, self._ledger.block - found.block + 1
         if depth < needed:
-            tx = found.tx if found is not None else None
-            raise Unavailable(Reason.TX_NOT_CONFIRMED, tx=tx, got=depth, needed=needed)
+            raise Unavailable(Reason.TX_NOT_CONFIRMED, tx=found.tx, got=depth, needed=needed)
         return found
 
-    def _sign(self, action: dict[str, Json], nonce: int) -> CashTransaction:
-        raw = canonical_json({**action, "sender": self._sender.hex, "nonce": nonce})
-        return CashTransaction(Digest(keccak256(raw)), nonce, self._sender, raw)
+    def _sign(self, action: Mapping[str, Json], nonce: int, fees: Fees) -> CashTransaction:
+        raw = canonical_json(
+            {
+                **action,
+                "sender": self._sender.hex,
+                "nonce": nonce,
+                "cap": str(fees.cap),
+                "tip": str(fees.tip),
+            }
+        )
+        return CashTransaction(Digest(keccak256(raw)), nonce, self._sender, raw, fees)

@@ -27,7 +27,13 @@ from typing import Any, TypeVar
 from eth_account.hdaccount import key_from_seed, seed_from_mnemonic
 
 from inferproof.chain.abi import calldata
-from inferproof.chain.contracts import DEVNET_TOKEN, EZKL_VERIFIER, deploy, load_artifact
+from inferproof.chain.contracts import (
+    BATCH_SETTLER,
+    DEVNET_TOKEN,
+    EZKL_VERIFIER,
+    deploy,
+    load_artifact,
+)
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import check_token
 from inferproof.chain.transactions import transact
@@ -75,6 +81,7 @@ class DevnetInfo:
     network: Network
     token: Asset
     verifier: Address
+    batch_settler: Address
     accounts: DevnetAccounts
 
     @property
@@ -277,6 +284,7 @@ async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
         address = await deploy(rpc, load_artifact(DEVNET_TOKEN), owner, owner.address)
         token = Asset(Network.evm(CHAIN_ID), address, "devUSDC", 6, "USD Coin (devnet)", "1")
         verifier = await deploy(rpc, load_artifact(EZKL_VERIFIER), owner)
+        batch_settler = await deploy(rpc, load_artifact(BATCH_SETTLER), owner)
         for wallet in (provider, buyer, gateway):
             data = calldata("mint(address,uint256)", wallet.address, FUNDS)
             await transact(rpc, owner, to=address, data=data, what="mint")
@@ -284,7 +292,7 @@ async def _set_up(url: str, block_time_s: int) -> DevnetInfo:
         if block_time_s:
             await rpc.request("evm_setIntervalMining", block_time_s)
     accounts = DevnetAccounts(owner, provider, buyer, gateway)
-    return DevnetInfo(url, token.network, token, verifier, accounts)
+    return DevnetInfo(url, token.network, token, verifier, batch_settler, accounts)
 
 
 async def _wait_until_up(rpc: Rpc) -> None:

@@ -68,8 +68,6 @@ class LiveGateway:
         with listen(self.settings.host, self.settings.port) as listener:
             async with build(self.settings, more_systems=self._systems) as app:
                 self.url = url_of(listener)
-                self._server = Server(
-                    app.asgi, shutdown_s=2, on_shutdown=app.services.streams.close
-                )
+                self._server = Server.of(app, shutdown_s=2)
                 self._ready.set_result(app)
                 await self._server.serve(sockets=[listener])

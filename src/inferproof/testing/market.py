@@ -19,7 +19,7 @@ from typing import Self
 
 import inferproof
 from inferproof.app import install_model
-from inferproof.chain.contracts import DEVNET_TOKEN, EZKL_VERIFIER
+from inferproof.chain.contracts import BATCH_SETTLER, DEVNET_TOKEN, EZKL_VERIFIER
 from inferproof.chain.deployments import Deployment, save_deployment
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.verifier import VerifyingKeyArtifact, register_vka
@@ -154,7 +154,11 @@ class LocalChain:
                     bundle = get_system("ezkl", pool).verifier(listing.compiled)
                     vka = VerifyingKeyArtifact.from_ezkl_file(evm_vka(bundle, pool))
                     await register_vka(rpc, info.verifier, vka, info.accounts.provider)
-        contracts = {EZKL_VERIFIER: info.verifier, DEVNET_TOKEN: info.token.address}
+        contracts = {
+            BATCH_SETTLER: info.batch_settler,
+            DEVNET_TOKEN: info.token.address,
+            EZKL_VERIFIER: info.verifier,
+        }
         save_deployment(self.folder / "deployments", Deployment(info.network, contracts))
 
 
@@ -212,6 +216,7 @@ class Market(LocalChain):
             "token_name": info.token.domain_name,
             "token_version": info.token.domain_version,
             "token_decimals": info.token.decimals,
+            "batch_settler_address": info.batch_settler.hex,
             "gateway_key": info.accounts.gateway.secret().hex(),
             "sync_wait_s": 120.0,
         }

@@ -48,6 +48,7 @@ from inferproof.storage.base import (
     VerificationRecord,
     VerificationStep,
 )
+from inferproof.storage.limits.base import ApiKey
 from inferproof.types.digest import ZERO_DIGEST, Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Money, Network
@@ -204,6 +205,7 @@ class FakeGateway:
         quote: SignedQuote | None = None,
         payment_id: str | None = None,
         webhook: str | None = None,
+        holder: ApiKey | None = None,
     ) -> JobView:
         self.webhook = webhook
         view = await self.model(model)
@@ -249,6 +251,7 @@ class FakeGateway:
         *,
         quote: SignedQuote | None = None,
         webhook: str | None = None,
+        holder: ApiKey | None = None,
     ) -> JobView:
         self._fail()
         if self.settings.transfers is None:

@@ -28,6 +28,7 @@ from inferproof.errors import (
     ReceiptRejected,
     Rejection,
     RequestRejected,
+    TooMany,
     Unavailable,
 )
 from inferproof.testing.rejections import rejects
@@ -47,6 +48,7 @@ TABLE = {
     NotFound: 404,
     Conflict: 409,
     Unavailable: 503,
+    TooMany: 429,
     MissingPart: 503,
     Misconfigured: 500,
 }

@@ -33,19 +33,20 @@ async def test_store_send_and_see_it_settled(
 ) -> None:
     chain: SettlementChain = account
     authorization = authorize()
-    start = await chain.head()
+    sight = await chain.look()
     before = await chain.balance(authorization.payee)
-    signed = await chain.sign_settlement(authorization, await chain.next_nonce())
+    signed = await chain.sign_settlement([authorization], sight.pending, sight.fees)
     assert signed.sender == chain.sender
-    assert await chain.included(signed.tx) is None
-    assert await chain.settled_by(authorization, start) is None
+    assert await chain.included([signed.tx]) == {}
+    assert await chain.settled_by(authorization, sight.head) is None
 
     await chain.submit(signed.raw)
 
-    included = await chain.included(signed.tx)
-    assert included is not None
+    included = (await chain.included([signed.tx]))[signed.tx]
     assert included.succeeded
-    assert await chain.settled_by(authorization, start) == included
+    found = await chain.settled_by(authorization, sight.head)
+    assert found is not None
+    assert (found.tx, found.block) == (included.tx, included.block)
     assert await chain.authorization_used(authorization.payer, authorization.nonce)
     assert await chain.balance(authorization.payee) == before + authorization.amount
     with pytest.raises(Conflict):  # a crash after sending: the outbox sends the bytes again
@@ -55,8 +56,8 @@ async def test_store_send_and_see_it_settled(
 
 async def test_a_refund_is_signed_and_sent(account: SettlementAccount, devnet: DevnetInfo) -> None:
     buyer = devnet.accounts.buyer.address
-    before = await account.balance(buyer)
-    signed = await account.sign_refund(buyer, 5, await account.next_nonce())
+    before, sight = await account.balance(buyer), await account.look()
+    signed = await account.sign_refund(buyer, 5, sight.pending, sight.fees)
     await account.submit(signed.raw)
     assert (await wait_receipt(account._token.rpc, signed.tx)).succeeded
     assert await account.balance(buyer) == before + 5
@@ -67,22 +68,29 @@ async def test_a_shallow_block_is_not_yet_inclusion(
 ) -> None:
     careful = SettlementAccount(token, devnet.accounts.gateway, confirmations=3)
     authorization = authorize()
-    start = await careful.head()
-    signed = await careful.sign_settlement(authorization, await careful.next_nonce())
+    sight = await careful.look()
+    signed = await careful.sign_settlement([authorization], sight.pending, sight.fees)
     await careful.submit(signed.raw)
-    assert await careful.included(authorization.nonce) is None
-    with pytest.raises(Unavailable):
-        await careful.included(signed.tx)
+    shallow = await careful.look()
+    assert shallow.spent_deep <= signed.nonce < shallow.spent
     with rejects(
         Reason.TX_NOT_CONFIRMED,
         f"transaction {signed.tx} is 1 blocks deep, 3 are required",
         kind=Unavailable,
     ):
-        await careful.settled_by(authorization, start)
+        await careful.settled_by(authorization, sight.head)
     await rpc.request("evm_mine")
     await rpc.request("evm_mine")
-    assert await careful.included(signed.tx) is not None
-    assert await careful.settled_by(authorization, start) is not None
+    deep = await careful.look()
+    assert deep.spent_deep == signed.nonce + 1
+    assert shallow.time <= deep.time
+    assert await careful.settled_by(authorization, sight.head) is not None
+
+
+async def test_nobody_asked_many_things_is_fine(account: SettlementAccount) -> None:
+    assert await account.included([]) == {}
+    assert await account.authorizations_used([]) == []
+    assert await account.block_digests([]) == []
 
 
 def test_zero_confirmations_make_no_sense(token: TokenChain, devnet: DevnetInfo) -> None:

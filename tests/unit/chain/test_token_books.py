@@ -228,7 +228,8 @@ class Books:
 
     async def sell(self, payment: Authorization) -> Digest:
         job_id = await self.reserve(payment)
-        signed = await self.account.sign_settlement(payment, await self.account.next_nonce())
+        sight = await self.account.look()
+        signed = await self.account.sign_settlement([payment], sight.pending, sight.fees)
         await self.orders.send_settlement(job_id, self._stored(signed), now=1)
         await self.account.submit(signed.raw)
         receipt = await wait_receipt(self.token.rpc, signed.tx)
@@ -240,8 +241,10 @@ class Books:
         claimed = await self.orders.claim(now=3, lease_until=9)
         assert claimed is not None
         await self.orders.give_up(job_id, claimed.fence, Failure("X", "x", {}), now=4)
-        nonce = await self.account.next_nonce()
-        signed = await self.account.sign_refund(payment.payer, payment.amount, nonce)
+        sight = await self.account.look()
+        signed = await self.account.sign_refund(
+            payment.payer, payment.amount, sight.pending, sight.fees
+        )
         await self.orders.send_refund(job_id, self._stored(signed), now=5)
         await self.account.submit(signed.raw)
         receipt = await wait_receipt(self.token.rpc, signed.tx)
@@ -317,7 +320,9 @@ async def test_an_order_book_against_the_chain(
             (Fault.REFUND_ELSEWHERE, refunded),
         }
         await books.sql(
-            "DELETE FROM outbox WHERE kind = 'refund' AND job_id = :job", job=refunded.hex
+            "DELETE FROM outbox_raws WHERE outbox IN (SELECT number FROM outbox JOIN outbox_jobs "
+            "ON outbox = number WHERE kind = 'refund' AND job_id = :job)",
+            job=refunded.hex,
         )
         report = await books.check()
         assert {(d.fault, d.job_id) for d in report.discrepancies} == {

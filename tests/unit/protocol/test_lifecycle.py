@@ -10,10 +10,12 @@ from inferproof.protocol.lifecycle import (
     REDEEM,
     RESERVE,
     STARTS,
+    TAKEN_BACK,
     TRANSITIONS,
     UNPAID,
     Transition,
     after,
+    sources,
 )
 from inferproof.testing.rejections import rejects
 from inferproof.types.job import JobState
@@ -21,14 +23,14 @@ from inferproof.types.job import JobState
 ALL = [(state, transition) for state in JobState for transition in Transition]
 
 
-def _reachable(start: JobState, without: frozenset[Transition] = frozenset()) -> set[JobState]:
+def _reachable(start: JobState, without: frozenset[Transition] = TAKEN_BACK) -> set[JobState]:
     seen, todo = {start}, [start]
     while todo:
         here = todo.pop()
-        for (state, transition), target in TRANSITIONS.items():
-            if state is here and transition not in without and target not in seen:
-                seen.add(target)
-                todo.append(target)
+        for (state, transition), following in TRANSITIONS.items():
+            if state is here and transition not in without and following not in seen:
+                seen.add(following)
+                todo.append(following)
     return seen
 
 
@@ -45,12 +47,13 @@ def test_each_state_and_transition(state: JobState, transition: Transition) -> N
         after(state, transition)
 
 
-def test_nothing_leaves_a_final_state() -> None:
-    assert not [s for s, _ in TRANSITIONS if s in FINAL]
+def test_nothing_leaves_a_final_state_but_a_refund_that_the_chain_took_back() -> None:
+    leaving = [(s, t) for s, t in TRANSITIONS if s in FINAL]
+    assert leaving == [(JobState.REFUNDED, Transition.UNREFUNDED)]
 
 
 def test_every_state_that_is_not_final_has_a_way_out_and_is_reached() -> None:
-    assert {s for s, _ in TRANSITIONS} == set(JobState) - FINAL
+    assert {s for s, t in TRANSITIONS if t not in TAKEN_BACK} == set(JobState) - FINAL
     assert _reachable(JobState.RESERVED) == set(JobState)
 
 
@@ -77,8 +80,16 @@ def test_only_a_settled_payment_makes_a_job_runnable() -> None:
     assert unsettled == UNPAID
 
 
-def test_no_paid_state_becomes_unpaid() -> None:
-    assert not [s for (s, _), target in TRANSITIONS.items() if s in PAID and target not in PAID]
+def test_only_the_chain_makes_a_paid_state_unpaid() -> None:
+    unpaid = {t for (s, t), following in TRANSITIONS.items() if s in PAID and following not in PAID}
+    assert unpaid == {Transition.UNSETTLED, Transition.UNOWED}
+    assert unpaid < TAKEN_BACK
+
+
+def test_what_the_chain_took_back_does_not_run() -> None:
+    assert sources(Transition.UNSETTLED) == {JobState.QUEUED, JobState.RUNNING}
+    for state in sources(Transition.UNSETTLED):
+        assert after(state, Transition.UNSETTLED) is JobState.SETTLING
 
 
 def test_the_drawing_shows_every_state_and_transition() -> None:

@@ -170,7 +170,8 @@ FORGERIES: list[tuple[str, str, list[Fault]]] = [
     ),
     (
         "a refund that is not on the chain",
-        "UPDATE outbox SET tx = :other WHERE kind = 'refund' AND job_id = :refunded",
+        "UPDATE outbox_raws SET tx = :other WHERE outbox IN (SELECT number FROM outbox JOIN "
+        "outbox_jobs ON outbox = number WHERE kind = 'refund' AND job_id = :refunded)",
         [],  # the refund's own row still names the transaction
     ),
 ]
@@ -217,13 +218,14 @@ async def test_a_second_refund_is_caught(shop: Shop) -> None:
     job = await shop.sell(2, fails=True)
     world = shop.services.world
     chain = CashChain(world.ledger, TREASURY)
-    again = await chain.sign_refund(PAYER.address, PRICE, await chain.next_nonce())
+    again = await chain.sign_refund(PAYER.address, PRICE, (await chain.look()).pending)
     await chain.submit(again.raw)
     assert await shop.faults() == []  # a transfer of the operator's own, for all we know
     await shop.sql(
-        "INSERT INTO outbox (kind, job_id, network, sender, nonce, tx, raw, state, attempts, "
-        "created_at) SELECT kind, job_id, network, sender, nonce + 1, :tx, raw, 'dropped', 1, "
-        "created_at FROM outbox WHERE kind = 'refund' AND job_id = :job",
+        "INSERT INTO outbox_raws (outbox, tx, raw, fee_cap, fee_tip, attempts, created_at) "
+        "SELECT r.outbox, :tx, r.raw, r.fee_cap, r.fee_tip, 1, r.created_at FROM outbox_raws r "
+        "JOIN outbox o ON o.number = r.outbox JOIN outbox_jobs j ON j.outbox = o.number "
+        "WHERE o.kind = 'refund' AND j.job_id = :job",
         tx=again.tx.hex,
         job=job.hex,
     )
@@ -234,7 +236,7 @@ async def test_a_withdrawal_is_listed(shop: Shop) -> None:
     await shop.sell(1)
     await shop.sell(2)
     chain = CashChain(shop.services.world.ledger, TREASURY)
-    signed = await chain.sign_refund(PAYER.address, PRICE // 2, await chain.next_nonce())
+    signed = await chain.sign_refund(PAYER.address, PRICE // 2, (await chain.look()).pending)
     await chain.submit(signed.raw)
     report = await shop.books.check()
     assert report.balanced

@@ -65,7 +65,7 @@ async def test_who_settles_it_all_the_same_has_it_refunded(services: Services) -
     await services.cancel(job.id)
     await settle(services)
     stranger = CashChain(services.world.ledger, STRANGER.address)
-    await stranger.submit((await stranger.sign_settlement(payment, 0)).raw)
+    await stranger.submit((await stranger.sign_settlement([payment], 0)).raw)
     assert services.world.ledger.balances[TREASURY] == PRICE
     services.world.clock.now += 20
     await settle(services)

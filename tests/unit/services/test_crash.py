@@ -4,14 +4,16 @@ The steps are counted by running the whole story once, so a new step is a new ca
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from service_parts import PRICE, TREASURY, Services, World, build, pay
+from service_parts import PRICE, TREASURY, Services, World, build, nonce, pay
 
 from inferproof.errors import InputRejected, Reason
+from inferproof.protocol.lifecycle import FINAL
 from inferproof.storage.db.engine import MEMORY, sqlite_url
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.samples import PAYER
@@ -22,13 +24,21 @@ FUNDS = 100 * PRICE
 WRITES = frozenset(
     [
         "reserve",
-        "send_settlement",
-        "replace",
+        "send_settlements",
+        "included",
         "settled",
         "uncertain",
+        "doubt",
+        "refuse",
         "void",
+        "lost",
+        "replace",
+        "fill",
+        "drop",
         "note_sent",
         "note_nonce_spent",
+        "take_back",
+        "unwatch",
         "claim",
         "claim_early",
         "leave_early",
@@ -87,10 +97,9 @@ class Watched:
 
 def watched(world: World, stores: Stores, boundary: Boundary) -> Services:
     orders: Any = Watched(stores.orders, boundary, WRITES)
+    world.seen_by_settler = lambda chain: Watched(chain, boundary, frozenset({"submit"}))
     services = build(world, Stores(stores.database, orders, stores.models, stores.verifications))
-    services.settler._chain = Watched(  # type: ignore[assignment]
-        services.settler._chain, boundary, frozenset({"submit"})
-    )
+    world.seen_by_settler = lambda chain: chain
     put = services.worker._steps.compute.blobs.put
 
     def watched_put(data: bytes) -> Any:
@@ -102,63 +111,73 @@ def watched(world: World, stores: Stores, boundary: Boundary) -> Services:
     return services
 
 
-async def story(services: Services, payment: Authorization) -> JobState:
-    """What a buyer, the settler and the worker do until the job is over for good."""
-    job = await services.accept(payment=payment)
-    for _ in range(12):
+async def story(services: Services, payments: Sequence[Authorization]) -> set[JobState]:
+    """What buyers, the settler and the worker do until each job is over for good."""
+    jobs = [await services.accept(payment=payment) for payment in payments]
+    for _ in range(12 + len(payments)):
         await services.settler.settle_once()
         await services.worker.recover()
         await services.worker.work_once()
-        state = (await services.gateway.job(job.id)).state
-        if state in (JobState.DONE, JobState.REFUNDED, JobState.VOID):
-            return state
+        states = {(await services.gateway.job(job.id)).state for job in jobs}
+        if states <= FINAL:
+            return states
         services.world.clock.now += 40
-    raise AssertionError(f"it hangs in {state}")
+    raise AssertionError(f"it hangs in {states}")
 
 
 async def tell(
-    folder: Path, boundary: Boundary, faults: list[BaseException], *, reopen: str | None = None
-) -> tuple[World, JobState]:
-    """The story with a crash in it; with the URL `reopen` the database is closed and opened too."""
+    folder: Path,
+    boundary: Boundary,
+    faults: list[BaseException],
+    *,
+    count: int = 1,
+    reopen: str | None = None,
+) -> tuple[World, set[JobState]]:
+    """The story with a crash in it; with the URL `reopen` the database is closed and opened too.
+
+    `count` payments are settled in one transaction."""
     world = World(folder)
     world.system.faults = faults
     # Lasts for the whole story: how a payment ends that ran out is told in test_settler.
-    payment = pay(world, valid_before=world.clock.now + 10_000)
+    last = world.clock.now + 10_000
+    payments = [pay(world, nonce=nonce(n), valid_before=last) for n in range(count)]
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(open_stores(reopen or MEMORY))
         await build(world, stores).register()
         try:
-            return world, await story(watched(world, stores, boundary), payment)
+            return world, await story(watched(world, stores, boundary), payments)
         except Crash:
             world.clock.now += 40
         if reopen:
             await stack.aclose()
             stores = await stack.enter_async_context(open_stores(reopen))
-        return world, await story(build(world, stores), payment)
+        return world, await story(build(world, stores), payments)
 
 
-def check(world: World, state: JobState, expected: JobState) -> None:
-    assert state is expected
-    paid = PRICE if expected is JobState.DONE else 0
+def check(world: World, states: set[JobState], expected: JobState, count: int) -> None:
+    assert states == {expected}
+    paid = count * PRICE if expected is JobState.DONE else 0
     assert world.ledger.balances == {PAYER.address: FUNDS - paid, TREASURY: paid}
-    moved = [i for i in world.ledger.included.values() if i.succeeded]
-    assert len(moved) == (1 if expected is JobState.DONE else 2)
+    settled = {key for key, inclusion in world.ledger.used.items() if inclusion is not None}
+    assert len(settled) == count
+    refunds = [i for i in world.ledger.included.values() if i.succeeded and not i.items]
+    assert len(refunds) == (0 if expected is JobState.DONE else count)
 
 
 STORIES = {
     "answered": (JobState.DONE, list),
     "refunded": (
         JobState.REFUNDED,
-        lambda: [InputRejected(Reason.INPUT_NOT_FINITE, name="x") for _ in range(9)],
+        lambda: [InputRejected(Reason.INPUT_NOT_FINITE, name="x") for _ in range(20)],
     ),
 }
 
 
-def boundaries(name: str, folder: Path) -> list[str]:
+def boundaries(name: str, folder: Path, count: int) -> list[str]:
     expected, faults = STORIES[name]
     boundary = Boundary()
-    world, state = asyncio.run(tell(folder, boundary, faults()))
-    check(world, state, expected)
+    world, states = asyncio.run(tell(folder, boundary, faults(), count=count))
+    check(world, states, expected, count)
     return boundary.names
 
 
@@ -166,15 +185,18 @@ def boundaries(name: str, folder: Path) -> list[str]:
     "kind",
     ["file", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])],
 )
+@pytest.mark.parametrize("count", [1, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", STORIES)
 def test_every_boundary(
-    name: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest
+    name: str, count: int, kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     expected, faults = STORIES[name]
-    names = boundaries(name, tmp_path / "count")
-    effects = {"reserve", "send_settlement", "submit", "settled", "claim"}
+    names = boundaries(name, tmp_path / "count", count)
+    effects = {"reserve", "send_settlements", "submit", "included", "claim"}
     effects |= {"finish"} if name == "answered" else {"give_up", "send_refund", "refunded"}
     assert {f"{when} {effect}" for when in ("before", "after") for effect in effects} <= set(names)
+    if name == "answered":  # however many payments: one transaction
+        assert names.count("before submit") == 1
     for at in range(1, len(names) + 1):
         folder = tmp_path / str(at)
         folder.mkdir()
@@ -184,6 +206,6 @@ def test_every_boundary(
             url = request.getfixturevalue("postgres").fresh()
         elif at % 6 == 0:
             url = sqlite_url(folder / "orders.db")
-        world, state = asyncio.run(tell(folder, boundary, faults(), reopen=url))
+        world, states = asyncio.run(tell(folder, boundary, faults(), count=count, reopen=url))
         assert boundary.count == at, names[at - 1]
-        check(world, state, expected)
+        check(world, states, expected, count)

@@ -171,3 +171,43 @@ async def test_unknown_models(services: Services) -> None:
             await services.gateway.model(name)
     with pytest.raises(NotFound):
         await services.gateway.suspend("nothing@1.0.0")
+
+
+async def test_a_submission_that_is_refused_stores_nothing(services: Services) -> None:
+    def stored() -> int:
+        return sum(1 for path in (services.world.folder / "blobs").rglob("*") if path.is_file())
+
+    await services.gateway.submit_model(*submission(version="1.1.0"))
+    before = stored()
+    other = sample_bundle(srs=b"another file")
+    for refused in (
+        submission(SigningKey(b"\x0b" * 32), version="2.0.0", bundle=encode_bundle(other)),
+        submission(version="1.1.0", title="Another", bundle=encode_bundle(other)),
+    ):
+        with pytest.raises(Conflict):
+            await services.gateway.submit_model(*refused)
+    assert stored() == before
+
+
+async def test_a_compiled_model_is_offered_by_one_provider(services: Services) -> None:
+    gateway, thief = services.gateway, SigningKey(b"\x0b" * 32)
+    copied = await gateway.submit_model(*submission(thief, id="copied"))
+    with rejects(
+        Reason.MODEL_COMMITMENT_OWNED,
+        f"the compiled model {copied.commitment} is offered by provider {PROVIDER_KEY.address} "
+        "as sample@1.0.0 already",
+        kind=Conflict,
+    ):
+        await gateway.approve("copied@1.0.0")
+    assert (await gateway.model("copied@1.0.0")).status is ModelStatus.PENDING
+    await gateway.suspend("sample@1.0.0")
+    with pytest.raises(Conflict):
+        await gateway.approve("copied@1.0.0")
+    assert (await gateway.approve("sample@1.0.0")).status is ModelStatus.ACTIVE
+
+
+async def test_a_copy_that_only_waits_keeps_nobody_out(services: Services) -> None:
+    gateway = services.gateway
+    await gateway.submit_model(*submission(SigningKey(b"\x0b" * 32), id="squatter"))
+    await gateway.submit_model(*submission(version="1.1.0"))
+    assert (await gateway.approve("sample@1.1.0")).status is ModelStatus.ACTIVE

@@ -32,7 +32,9 @@ async def test_stored_before_it_is_sent(services: Services) -> None:
 
     async def submit(self: CashChain, raw: bytes) -> None:
         items = await services.stores.orders.open_outbox(ASSET.network, TREASURY)
-        stored.append(len([item for item in items if item.transaction.raw == raw]))
+        stored.append(
+            len([i for i in items if await services.stores.orders.raw(i.newest.tx) == raw])
+        )
         await original(self, raw)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -90,7 +92,7 @@ async def test_dropped_transaction_is_sent_again_with_the_same_bytes(services: S
     services.world.clock.now += 15
     await services.settler.settle_once()
     assert await states(services) == {JobState.QUEUED: 1}
-    assert list(ledger.included) == [item.transaction.tx]
+    assert list(ledger.included) == [item.newest.tx]
 
 
 async def test_reverted_settlement_is_void_once_the_authorization_is_over(
@@ -133,7 +135,7 @@ async def test_money_that_comes_after_our_settlement_reverted_buys_the_job(
     await services.settler.settle_once()
     ledger.credit(PAYER.address, funds)
     stranger = CashChain(ledger, STRANGER.address)
-    theirs = await stranger.sign_settlement(payment, 0)
+    theirs = await stranger.sign_settlement([payment], 0)
     await stranger.submit(theirs.raw)
     services.world.clock.now = payment.valid_before + 100
     await services.settler.settle_once()
@@ -172,7 +174,7 @@ async def test_someone_else_settled_it_first(services: Services) -> None:
     job = await services.accept()
     payment = pay(services.world)
     stranger = CashChain(services.world.ledger, STRANGER.address)
-    theirs = await stranger.sign_settlement(payment, 0)
+    theirs = await stranger.sign_settlement([payment], 0)
     await stranger.submit(theirs.raw)
     await services.settler.settle_once()
     view = await services.gateway.job(job.id)
@@ -240,7 +242,7 @@ async def test_number_spent_by_another_transaction_of_the_key(services: Services
 async def test_number_that_was_left_out_is_taken_next(services: Services) -> None:
     first = await services.accept(payment=pay(services.world, nonce=nonce(1)))
     chain = services.settler._chain
-    ahead = await chain.sign_settlement(pay(services.world, nonce=nonce(1)), 1)
+    ahead = await chain.sign_settlement([pay(services.world, nonce=nonce(1))], 1)
     await services.stores.orders.send_settlement(
         first.id, NewTransaction(ASSET.network, TREASURY, 1, ahead.tx, ahead.raw), now=1
     )
@@ -318,6 +320,9 @@ async def test_reverted_refund_is_due_again(services: Services) -> None:
     assert services.metrics.refunds["lost"] == 1
     ledger.balances[TREASURY] = PRICE
     await services.settler.settle_once()
+    assert (await services.gateway.job(job.id)).state is JobState.FAILED
+    services.world.clock.now += 15
+    await services.settler.settle_once()
     assert (await services.gateway.job(job.id)).state is JobState.REFUNDED
     assert ledger.balances[PAYER.address] == 100 * PRICE
 
@@ -371,6 +376,7 @@ async def test_shallow_blocks_are_waited_for_however_long(services: Services) ->
 
 async def test_no_more_than_max_open_are_under_way(services: Services) -> None:
     ledger = services.world.ledger
+    services.settler._chain._batch_size = 1  # type: ignore[attr-defined]
     ledger.holding = True
     for i in range(70):
         await services.accept(payment=pay(services.world, nonce=nonce(i)))

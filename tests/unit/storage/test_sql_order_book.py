@@ -2,14 +2,18 @@
 
 import pytest
 from order_book_suite import (
+    TestBatches,
     TestCancelling,
     TestCheckpoints,
     TestEarlyStart,
     TestHistory,
     TestLifeCycle,
     TestOutbox,
+    TestRedeeming,
+    TestRefunds,
     TestReserving,
     TestRoom,
+    TestTakenBack,
     TestTurns,
     TestWebhooks,
     TestWork,
@@ -18,14 +22,18 @@ from order_book_suite import (
 from inferproof.testing.memory_store import Stores
 
 __all__ = [
+    "TestBatches",
     "TestCancelling",
     "TestCheckpoints",
     "TestEarlyStart",
     "TestHistory",
     "TestLifeCycle",
     "TestOutbox",
+    "TestRedeeming",
+    "TestRefunds",
     "TestReserving",
     "TestRoom",
+    "TestTakenBack",
     "TestTurns",
     "TestWebhooks",
     "TestWork",

@@ -124,8 +124,7 @@ async def test_one_of_two_settlements_is_stored(pair: Pair) -> None:
     (conflict,) = [r for r in results if isinstance(r, Conflict)]
     assert conflict.reason is Reason.JOB_TRANSITION_ILLEGAL
     (item,) = [r for r in results if not isinstance(r, Conflict)]
-    sender = item.transaction.sender
-    assert await pair[1].orders.open_outbox(item.transaction.network, sender) == [item]
+    assert await pair[1].orders.open_outbox(item.network, item.sender) == [item]
 
 
 async def test_batches_that_wait_for_each_other_both_end(pair: Pair) -> None:

@@ -21,8 +21,10 @@ from inferproof.api import views
 from inferproof.api.context import Served, Services, origin, sent_path
 from inferproof.api.errors import envelope, error_response, request_id
 from inferproof.api.failures import job_failure
+from inferproof.api.gate import api_key
 from inferproof.api.resources import model_resource
 from inferproof.api.routes.describe import errors, header
+from inferproof.api.routes.direct import Direct
 from inferproof.api.routes.parameters import ModelName
 from inferproof.api.wire import JSON, json_response
 from inferproof.errors import Conflict, PaymentRejected, Reason, RequestRejected
@@ -39,11 +41,12 @@ from inferproof.payments.x402 import (
 from inferproof.payments.x402.payment import payment_header
 from inferproof.protocol.commitments import request_digest
 from inferproof.services.gateway.base import JobView, SignedQuote
+from inferproof.storage.limits.base import ApiKey
 from inferproof.types.job import JobState
 from inferproof.types.payment import SettlementState
 from inferproof.types.receipt import Request
 
-router = APIRouter(prefix="/v1", tags=["inference"])
+router = APIRouter(prefix="/v1", tags=["inference"], route_class=Direct)
 log = logging.getLogger("inferproof.api")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -150,20 +153,22 @@ async def infer(served: Served, request: HttpRequest, model: ModelName) -> Respo
     try:
         payment = payment_header(request.headers)
         transfer = request.headers.get(TRANSFER_HEADER)
-        webhook = request.headers.get(WEBHOOK)
+        webhook, holder = request.headers.get(WEBHOOK), api_key(request.scope)
         if transfer is not None:
-            job = await _redeem(served, model, sent, transfer, payment, webhook)
+            job = await _redeem(served, model, sent, transfer, payment, webhook, holder)
         elif payment is not None:
             incoming = _read_payment(served, payment)
             key = _idempotency_key(request, incoming)
-            job = await _accept(served, model, sent, incoming, key, webhook)
+            job = await _accept(served, model, sent, incoming, key, webhook, holder)
         else:
             await served.gateway.check_input(model, sent.body)
             return await _ask(served, request, model, sent)
     except PaymentRejected as error:
         offer = await _offer(served, request, model, sent, error.message)
         return error_response(error, request_id=request_id(request), headers=offer)
-    job = await served.gateway.wait(job.id, _patience(request, served.settings.sync_wait_s))
+    patience = _patience(request, served.settings.sync_wait_s)
+    if patience and not job.over:
+        job = await served.gateway.wait(job.id, patience)
     return await _respond(served, request, model, sent, job)
 
 
@@ -201,6 +206,7 @@ async def _accept(
     incoming: IncomingPayment,
     key: str | None,
     webhook: str | None,
+    holder: ApiKey | None,
 ) -> JobView:
     quote = None if incoming.quote is None else SignedQuote(*incoming.quote)
     try:
@@ -212,6 +218,7 @@ async def _accept(
             quote=quote,
             payment_id=incoming.payment_id if key is None else key,
             webhook=webhook,
+            holder=holder,
         )
     except Conflict as error:
         if key is None or error.reason is not Reason.PAYMENT_ID_REUSED:
@@ -226,6 +233,7 @@ async def _redeem(
     header: str,
     payment: str | None,
     webhook: str | None,
+    holder: ApiKey | None,
 ) -> JobView:
     if payment is not None:
         raise RequestRejected(Reason.PAYMENT_TWICE)
@@ -235,7 +243,9 @@ async def _redeem(
         served.metrics.payment(error.code)
         raise
     quote = None if incoming.quote is None else SignedQuote(*incoming.quote)
-    return await served.gateway.redeem(model, sent, incoming.claim, quote=quote, webhook=webhook)
+    return await served.gateway.redeem(
+        model, sent, incoming.claim, quote=quote, webhook=webhook, holder=holder
+    )
 
 
 async def _respond(
@@ -261,8 +271,7 @@ async def job_json(served: Services, job: JobView) -> dict[str, object]:
     if job.answer is not None:
         receipt = await served.gateway.receipt(job.id)
         size = len(await served.gateway.proof(job.answer.proof_digest))
-    info = views.job_info(job, served.gateway.address, receipt=receipt, proof_size=size)
-    return info.model_dump(exclude_none=True)
+    return views.job_info(job, served.gateway.address, receipt=receipt, proof_size=size)
 
 
 async def _ask(served: Services, request: HttpRequest, model: str, sent: Request) -> Response:

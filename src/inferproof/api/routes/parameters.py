@@ -23,13 +23,13 @@ ModelName = Annotated[
 ]
 
 
-def _digest(
+async def _digest(
     digest: Annotated[str, Path(pattern=_DIGEST, description="0x and 64 lower-case hex digits.")],
 ) -> Digest:
     return Digest.from_hex(digest)
 
 
-def _job(
+async def _job(
     job_id: Annotated[str, Path(pattern=_DIGEST, description="The job's id.")],
 ) -> Digest:
     return Digest.from_hex(job_id)

@@ -17,6 +17,7 @@ from inferproof.storage.base import (
     Statistics,
     VerificationRecord,
 )
+from inferproof.storage.limits.base import ApiKey
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Money
@@ -268,6 +269,7 @@ class Gateway(Protocol):
         quote: SignedQuote | None = None,
         payment_id: str | None = None,
         webhook: str | None = None,
+        holder: ApiKey | None = None,
     ) -> JobView:
         """The job that this payment buys: durable, and not yet settled.
 
@@ -277,7 +279,8 @@ class Gateway(Protocol):
         Raises: PaymentRejected (402) PAYMENT_*; Conflict (409) PAYMENT_REPLAYED,
         PAYMENT_ID_REUSED, WEBHOOK_OTHER, MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*,
         PAYMENT_ID_MALFORMED, WEBHOOK_URL (422); NotFound MODEL_UNKNOWN; Unavailable (503)
-        QUEUE_FULL, CHAIN_*.
+        QUEUE_FULL, CHAIN_*, LIMITER_UNAVAILABLE; TooMany (429) RATE_LIMITED, QUEUE_SHARE_FULL.
+        `holder` is the API key that the order came with, whose limits hold instead of the payer's.
         """
         ...
 
@@ -289,6 +292,7 @@ class Gateway(Protocol):
         *,
         quote: SignedQuote | None = None,
         webhook: str | None = None,
+        holder: ApiKey | None = None,
     ) -> JobView:
         """The job that an earlier transfer buys by this claim: durable, settled and queued.
 
@@ -298,7 +302,8 @@ class Gateway(Protocol):
         PAYMENT_PAYEE, TX_NOT_FOUND, TX_FAILED, TRANSFER_TOO_OLD, NO_TRANSFER_EVENT,
         WRONG_RECIPIENT, INSUFFICIENT_AMOUNT; Conflict (409) PAYMENT_ALREADY_USED,
         MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_* (422); NotFound MODEL_UNKNOWN;
-        Unavailable (503) INSUFFICIENT_CONFIRMATIONS, VERIFICATION_ERROR, QUEUE_FULL.
+        Unavailable (503) INSUFFICIENT_CONFIRMATIONS, VERIFICATION_ERROR, QUEUE_FULL;
+        TooMany (429), as `accept` does.
         """
         ...
 

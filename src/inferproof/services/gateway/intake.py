@@ -2,7 +2,8 @@
 
     1  the payment id is well-formed, and the webhook may be called
     2  the payer's own key signed the authorization
-    3  a payment or payment id that is already reserved gives its job again, or a conflict
+    3  a payment or payment id that is already reserved gives its job again, or a conflict; any
+       other counts as an order of its payer, who may give so many in a time
     4  where a binding salt is announced, the nonce is bound to this request
     5  the model is active and its pre-processing takes the input
     6  the quote is ours and holds, or a fresh one is made
@@ -39,9 +40,11 @@ from inferproof.services.bell import SETTLE, Bell
 from inferproof.services.catalog import Catalog, RegisteredModel
 from inferproof.services.gateway.base import GatewaySettings, SignedQuote
 from inferproof.services.gateway.promises import Promise, Promises
+from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
 from inferproof.services.settler.base import PaymentChain
 from inferproof.storage.base import Job, Order, OrderBook, Outcome, Reservation
+from inferproof.storage.limits.base import ApiKey
 from inferproof.storage.reuse import check_same_payment, check_same_payment_id, check_same_webhook
 from inferproof.telemetry.base import note_job
 from inferproof.types.digest import ZERO_DIGEST, Digest
@@ -73,6 +76,7 @@ class Offered:
     quote: SignedQuote | None = None
     payment_id: str | None = None
     webhook: str | None = None
+    holder: ApiKey | None = None
 
     @property
     def digest(self) -> Digest:
@@ -95,6 +99,7 @@ class Intake:
         entropy: Entropy,
         metrics: Metrics,
         bell: Bell,
+        limits: OrderLimits,
     ) -> None:
         self._orders = orders
         self._catalog = catalog
@@ -107,6 +112,7 @@ class Intake:
         self._metrics = metrics
         self._bell = bell
         self._promises = Promises(orders)
+        self._limits = limits
 
     async def quote(self, model: str, request: Digest | None) -> SignedQuote:
         registered = await self._catalog.active(model)
@@ -155,6 +161,7 @@ class Intake:
     async def _take(self, offered: Offered, digest: Digest) -> Reservation:
         """Steps 4 to 10, for a payment that is taken to be new."""
         payment = offered.payment
+        await self._limits.order(payment.payer, offered.holder)
         # 4
         _check_binding(offered, digest)
         # 5
@@ -191,6 +198,7 @@ class Intake:
                     created_at=now,
                     deadline=now + self._settings.deadline_s,
                     webhook=offered.webhook,
+                    api_key=offered.holder.id if offered.holder else None,
                 ),
                 room=self._settings.room,
             )

@@ -2,7 +2,8 @@
 
     1  this gateway takes such payments, and may call the webhook
     2  the payer's own key signed the claim, and signed it for this request
-    3  a claim that bought a job gives its job again
+    3  a claim that bought a job gives its job again; any other counts as an order of its payer,
+       who may give so many in a time
     4  the model is active and its pre-processing takes the input
     5  the quote is ours and holds, or a fresh one is made; asset and payee are the quoted ones
     6  the queue has room
@@ -37,8 +38,10 @@ from inferproof.services.bell import WORK, Bell
 from inferproof.services.catalog import Catalog, RegisteredModel
 from inferproof.services.gateway.base import GatewaySettings, SignedQuote, TransferTerms
 from inferproof.services.gateway.intake import Intake
+from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
 from inferproof.storage.base import Job, Order, OrderBook, Outcome
+from inferproof.storage.limits.base import ApiKey
 from inferproof.storage.reuse import check_same_webhook
 from inferproof.types.digest import Address, Digest
 from inferproof.types.event import MinedTransaction
@@ -66,6 +69,7 @@ class OfferedTransfer:
     claim: TransferClaim
     quote: SignedQuote | None = None
     webhook: str | None = None
+    holder: ApiKey | None = None
 
 
 class Redemption:
@@ -84,6 +88,7 @@ class Redemption:
         entropy: Entropy,
         metrics: Metrics,
         bell: Bell,
+        limits: OrderLimits,
     ) -> None:
         self._intake = intake
         self._orders = orders
@@ -95,6 +100,7 @@ class Redemption:
         self._entropy = entropy
         self._metrics = metrics
         self._bell = bell
+        self._limits = limits
 
     async def redeem(self, offered: OfferedTransfer) -> Job:
         """The job that the transfer buys; see the numbered steps of this module."""
@@ -125,6 +131,7 @@ class Redemption:
         if known is not None:
             check_same_webhook(known, offered.webhook)
             return known, Outcome.SAME
+        await self._limits.order(claim.payer, offered.holder)
         # 4
         registered = await self._catalog.active(offered.model)
         await self._intake.check_input(offered.model, request.body)
@@ -216,4 +223,5 @@ class Redemption:
             created_at=now,
             deadline=now + self._settings.deadline_s,
             webhook=offered.webhook,
+            api_key=offered.holder.id if offered.holder else None,
         )

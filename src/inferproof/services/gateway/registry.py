@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from inferproof.errors import ArtifactRejected, Reason, RequestRejected
+from inferproof.errors import ArtifactRejected, Conflict, Reason, RequestRejected
 from inferproof.models.card import CURRENCY_DECIMALS
 from inferproof.proving.base import Estimate
 from inferproof.services.base import Clock, Systems
@@ -63,6 +63,11 @@ class Registry:
         check_submission_signature(document, signature, submission.provider)
         self._check_currency(submission)
         card, now = submission.card, self._clock()
+        known = await self._models.check_add(
+            f"{card.id}@{card.version}", submission.provider, document
+        )
+        if known is not None:
+            return model_view(self._catalog.read(known), self._settings)
         record = ModelRecord(
             id=card.id,
             version=card.version,
@@ -91,6 +96,7 @@ class Registry:
         registered = await self._catalog.find(name)
         self._check_currency(registered.submission)
         record = registered.record
+        await self._check_commitment(record)
         system = self._systems(record.proof_system)
         path = self._artifacts.path(record.commitment)
         bundle = await asyncio.to_thread(system.verifier, path)
@@ -102,6 +108,17 @@ class Registry:
         )
         self._catalog.changed()
         return model_view(self._catalog.read(changed), self._settings)
+
+    async def _check_commitment(self, record: ModelRecord) -> None:
+        """Whoever was approved first with a compiled model is whom its answers pay."""
+        for other in await self._models.of_commitment(record.commitment):
+            if other.provider != record.provider and other.status is not ModelStatus.PENDING:
+                raise Conflict(
+                    Reason.MODEL_COMMITMENT_OWNED,
+                    commitment=record.commitment,
+                    owner=other.provider,
+                    model=other.name,
+                )
 
     def _check_currency(self, submission: Submission) -> None:
         # Prices are kept in atomic units: in a token of 18 decimals a quarter would be dust.

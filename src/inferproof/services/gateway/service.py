@@ -39,6 +39,7 @@ from inferproof.storage.base import (
     Verifications,
     VerificationStep,
 )
+from inferproof.storage.limits.base import ApiKey
 from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.types.proof import Assurance
@@ -141,8 +142,9 @@ class GatewayService:
         quote: SignedQuote | None = None,
         payment_id: str | None = None,
         webhook: str | None = None,
+        holder: ApiKey | None = None,
     ) -> JobView:
-        offered = Offered(model, request, payment, binding_salt, quote, payment_id, webhook)
+        offered = Offered(model, request, payment, binding_salt, quote, payment_id, webhook, holder)
         return await self._view(await self._intake.accept(offered))
 
     async def redeem(
@@ -153,8 +155,9 @@ class GatewayService:
         *,
         quote: SignedQuote | None = None,
         webhook: str | None = None,
+        holder: ApiKey | None = None,
     ) -> JobView:
-        offered = OfferedTransfer(model, request, claim, quote, webhook)
+        offered = OfferedTransfer(model, request, claim, quote, webhook, holder)
         return await self._view(await self._redemption.redeem(offered))
 
     async def wait(self, job_id: Digest, timeout_s: float) -> JobView:

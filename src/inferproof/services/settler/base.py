@@ -1,7 +1,9 @@
 """What gateway and settler ask of a chain."""
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from inferproof.types.chain import Fees, ItemOutcome, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization, Purse
@@ -35,6 +37,17 @@ class Included(Protocol):
 
     @property
     def block(self) -> int: ...
+
+    @property
+    def block_hash(self) -> Digest: ...
+
+
+class Executed(Included, Protocol):
+    """A transaction of ours that is in a block."""
+
+    def outcomes(self, authorizations: Sequence[Authorization]) -> Sequence[ItemOutcome]:
+        """What it did with the authorizations that it was signed for, in their order."""
+        ...
 
 
 class PaymentChain(Protocol):
@@ -74,35 +87,56 @@ class SettlementChain(PaymentChain, Protocol):
         """The address that sends, and whose tokens pay for refunds."""
         ...
 
-    async def next_nonce(self) -> int:
-        """The number of the sender's next transaction, unmined ones counted."""
+    @property
+    def batch_size(self) -> int:
+        """How many authorizations one transaction settles at most; one without a contract."""
+        ...
+
+    @property
+    def confirmations(self) -> int:
+        """How deep a block must be before it counts, itself included."""
+        ...
+
+    async def look(self) -> Sight:
+        """The chain as it is now, with all that one round of settling asks for."""
         ...
 
     async def sign_settlement(
-        self, authorization: Authorization, nonce: int
+        self, authorizations: Sequence[Authorization], nonce: int, fees: Fees
+    ) -> SignedTransaction:
+        """One transaction that settles each of the authorizations on its own; nothing is sent."""
+        ...
+
+    async def sign_refund(
+        self, to: Address, amount: int, nonce: int, fees: Fees
     ) -> SignedTransaction: ...
 
-    async def sign_refund(self, to: Address, amount: int, nonce: int) -> SignedTransaction: ...
+    async def sign_filler(self, nonce: int, fees: Fees) -> SignedTransaction:
+        """A transaction that does nothing but take its number."""
+        ...
+
+    async def sign_again(self, raw: bytes, fees: Fees) -> SignedTransaction:
+        """The same transaction with other fees."""
+        ...
 
     async def submit(self, raw: bytes) -> None:
         """Returns when a node has the transaction, now or from before.
 
         Raises: Conflict TX_NONCE_USED when its number is spent, by it or by another; Unavailable
-        when it may or may not have been taken.
+        TX_REFUSED when the node does not take it, others when it may or may not have been taken.
         """
         ...
 
-    async def included(self, tx: Digest) -> Included | None:
-        """The transaction as it is in a block, or None while no block holds it.
-
-        Raises: Unavailable TX_NOT_CONFIRMED while a block does and is not deep enough: it must
-        not be taken for absent.
-        """
+    async def included(self, txs: Sequence[Digest]) -> Mapping[Digest, Executed]:
+        """Those of the transactions that are in a block, however deep."""
         ...
 
-    async def time(self) -> int:
-        """The time of the newest block that is deep enough to count; no later block is from
-        before it. Units: Unix seconds."""
+    async def block_digests(self, numbers: Sequence[int]) -> Sequence[Digest | None]:
+        """The digests of the blocks with these numbers; None for one that is not there."""
+        ...
+
+    async def authorizations_used(self, authorizations: Sequence[Authorization]) -> Sequence[bool]:
+        """As `authorization_used`, for many at once."""
         ...
 
     async def settled_by(self, authorization: Authorization, first_block: int) -> Included | None:

@@ -1,25 +1,17 @@
 """The settler: sends what the outbox holds, and moves jobs on by what the chain says.
 
-A transaction is stored, in the database transaction that moves its job, before it is sent for
+A transaction is stored, in the database transaction that moves its jobs, before it is sent for
 the first time; so whatever is stopped where, the next run finds it and sends the same bytes
 again, which the chain includes at most once.
 
-| job | chain | then |
-|---|---|---|
-| RESERVED | | a settlement is signed and stored: SETTLING |
-| RESERVED | authorization over on the chain's own clock, and unused | VOID |
-| SETTLING | some transaction moved exactly these funds | QUEUED, whoever sent it |
-| SETTLING | ours reverted, authorization unused | stays until it is over, then VOID |
-| SETTLING | nonce used, and no transfer found for a while | cancelled by the payer: VOID |
-| SETTLING | our number spent by another transaction | a new settlement is signed |
-| SETTLING | does not answer, or says nothing | stays; UNCERTAIN after a while |
-| FAILED | | a refund is signed and stored: REFUNDING |
-| WITHDRAWN | as SETTLING where it was sent; else see withdrawn.py | FAILED or VOID |
-| REFUNDING | included | REFUNDED |
-| REFUNDING | reverted, or its number spent by another | FAILED again, to be refunded again |
+    RESERVED ─ sign, store: SETTLING ─ send ─ in a block: QUEUED       sending.py, outcomes.py
+    FAILED ─ sign, store: REFUNDING ─ send ─ in a block: REFUNDED
+    WITHDRAWN ─ not sent any more; settled by whoever has seen it: FAILED, or over: VOID
+    QUEUED, RUNNING, REFUNDED ─ the chain took their block back: SETTLING, REFUNDING   blocks.py
 
-Until it is over, anyone who has seen an authorization can still settle it, after ours reverted
-too, and the payee has the money: to call the job VOID before would be to take money for nothing.
+All payments that wait go into one transaction, as far as it holds them, where there is a contract
+for that; nobody waits on purpose for others, except shortly while transactions are under way. One
+round asks the chain a fixed number of questions, however many payments are in it.
 
 One settler at a time sends with a key: of several gateways on one database, the one whose turn it
 is. If two should ever overlap, they meet each other's numbers as spent and sign again; what moves
@@ -28,57 +20,41 @@ funds once is the guarded change of a job's state, and the authorization itself.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason, Unavailable
-from inferproof.services.base import Clock, failure_of
-from inferproof.services.bell import SETTLE, WORK, Bell
+from inferproof.errors import InferproofError, PaymentRejected, Reason
+from inferproof.services.base import Clock
+from inferproof.services.bell import SETTLE, Bell
 from inferproof.services.heart import Heart
 from inferproof.services.metrics import Metrics
-from inferproof.services.settler.base import Included, SettlementChain, SignedTransaction
-from inferproof.services.settler.withdrawn import Withdrawn
+from inferproof.services.settler.base import SettlementChain
+from inferproof.services.settler.blocks import Blocks
+from inferproof.services.settler.outcomes import Outcomes
+from inferproof.services.settler.parts import (
+    Faults,
+    Parts,
+    SettlerSettings,
+    about,
+    together,
+)
+from inferproof.services.settler.sending import Sending
 from inferproof.storage.base import (
-    Job,
     NewTransaction,
     OrderBook,
     OutboxItem,
-    OutboxKind,
+    Payable,
+    SettlementStep,
     Turn,
 )
-from inferproof.telemetry.base import working_on
 from inferproof.telemetry.faults import told
+from inferproof.types.chain import Sight
 from inferproof.types.digest import Digest
-from inferproof.types.job import JobState
-from inferproof.types.payment import Authorization, SettlementState
 
-_Store = Coroutine[Any, Any, OutboxItem]
-"""Stores a signed transaction, once it is awaited."""
+__all__ = ["Settler", "SettlerSettings"]
 
 log = logging.getLogger("inferproof.settler")
 
-
-@dataclass(frozen=True, slots=True)
-class SettlerSettings:
-    """Units: seconds.
-
-    `max_open` bounds the transactions that may still enter the chain; `resend_s` is how long
-    after sending it, a transaction that is in no block is sent again; `lost_after_s` is how long
-    the chain must keep saying that a number is spent, or that a used nonce moved no funds, before
-    it is believed: a node may lag behind; `uncertain_after_s` is when a settlement is called
-    uncertain; `reverted_s` is how often one that reverted is looked at while somebody else may
-    still settle it.
-    """
-
-    max_open: int = 64
-    poll_s: float = 0.25
-    idle_s: float = 1.0
-    resend_s: int = 15
-    lost_after_s: int = 60
-    uncertain_after_s: int = 60
-    reverted_s: int = 10
-    max_backoff_s: float = 10.0
+_Raws = dict[Digest, bytes]
 
 
 class Settler:
@@ -104,17 +80,11 @@ class Settler:
         self._clock = clock
         self._metrics = metrics
         self._bell = bell
-        self._numbering = asyncio.Lock()
-        self._next_look: dict[int, int] = {}
-        self._withdrawn = Withdrawn(
-            orders=orders,
-            chain=chain,
-            clock=clock,
-            metrics=metrics,
-            bell=bell,
-            again_s=settings.reverted_s,
-            lost_after_s=settings.lost_after_s,
-        )
+        self._parts = Parts(orders, chain, settings, clock, metrics, bell)
+        self._sending = Sending(self._parts)
+        self._outcomes = Outcomes(self._parts)
+        self._blocks = Blocks(self._parts)
+        self._poor = False
 
     async def run(self) -> None:
         """Settles, in its turn, until it is cancelled; what it leaves, the next run takes up."""
@@ -124,11 +94,12 @@ class Settler:
             await self._turn.give_back()
 
     async def _settle_forever(self) -> None:
-        backoff = self._settings.poll_s
+        settings = self._settings
+        backoff = settings.poll_s
         while True:
             self._heart.beat("settling")
             try:
-                open_items = await self.settle_once() if await self._turn.mine() else 0
+                under_way = await self.settle_once() if await self._turn.mine() else 0
             except InferproofError as error:
                 log.warning("cannot settle: %s", told(error))
                 backoff = await self._back_off(backoff)
@@ -137,11 +108,13 @@ class Settler:
                 log.exception("a fault of ours")
                 backoff = await self._back_off(backoff)
                 continue
-            backoff = self._settings.poll_s
-            if open_items:
-                await asyncio.sleep(self._settings.poll_s)
+            backoff = settings.poll_s
+            if under_way:
+                # Whoever comes now shares a transaction; the bell then ends the waiting.
+                await asyncio.sleep(settings.group_s)
+                await self._bell.wait(SETTLE, max(0.0, settings.poll_s - settings.group_s))
             else:
-                await self._bell.wait(SETTLE, self._settings.idle_s)
+                await self._bell.wait(SETTLE, settings.idle_s)
 
     async def _back_off(self, seconds: float) -> float:
         await asyncio.sleep(seconds)
@@ -152,217 +125,121 @@ class Settler:
 
         Raises: Unavailable when the chain or the storage cannot be asked; what was done stays.
         """
-        # What has reverted takes no room: else a few unpayable orders would hold up all others.
-        under_way = [item for item in await self._open() if item.nonce_spent_at is None]
-        room = self._settings.max_open - len(under_way)
-        room -= await self._start(JobState.FAILED, room)
-        await self._start(JobState.RESERVED, room)
-        items = await self._open()
-        await _together([self._bring_on(item) for item in self._due(items)])
-        await self._withdrawn.look({item.job_id for item in items})
-        return len(self._due(await self._open()))
+        faults = Faults()
+        sight = await self._chain.look()
+        await self._blocks.follow(sight)
+        items = list(await self._open())
+        raws: _Raws = {}
+        items += await self._start(items, sight, raws, faults)
+        if await self._sending.send(items, raws, faults):
+            sight = await self._chain.look()
+        items = await self._outcomes.record(items, sight, faults)
+        await self._sending.unstick(
+            [item for item in items if item.nonce >= sight.spent], sight, faults
+        )
+        await self._outcomes.reconcile(sight, faults)
+        faults.tell()
+        return len(items)
 
-    def _due(self, items: list[OutboxItem]) -> list[OutboxItem]:
-        """Those to look at now, all but the reverted ones that were looked at lately."""
-        now, ids = self._clock(), {item.id for item in items}
-        self._next_look = {key: at for key, at in self._next_look.items() if key in ids}
-        return [item for item in items if now >= self._next_look.get(item.id, now)]
-
-    async def _open(self) -> list[OutboxItem]:
-        return list(await self._orders.open_outbox(self._chain.asset.network, self._chain.sender))
+    async def _open(self) -> Sequence[OutboxItem]:
+        return await self._orders.open_outbox(self._chain.asset.network, self._chain.sender)
 
     # -- storing what is to be sent ---------------------------------------------------------
 
-    async def _start(self, state: JobState, room: int) -> int:
-        """Stores a transaction for each of the oldest jobs in this state; returns how many."""
+    async def _start(
+        self, items: Sequence[OutboxItem], sight: Sight, raws: _Raws, faults: Faults
+    ) -> list[OutboxItem]:
+        """What was stored now, with its bytes in `raws`."""
+        # What was spent by others takes no room: it can only end.
+        under_way = [item for item in items if item.nonce_spent_at is None]
+        room = self._settings.max_open - len(under_way)
         if room <= 0:
-            return 0
-        waiting = await self._orders.in_state(state, limit=room)
-        if not waiting:
-            return 0
-        nonces, stored = await self._free_nonces(len(waiting)), list[_Store]()
-        for job in waiting:
-            start = self._start_refund if state is JobState.FAILED else self._start_settlement
-            store = await start(job, nonces[len(stored)])
-            if store is not None:
-                stored.append(store)
-        await _together(stored)
-        return len(stored)
+            return []
+        started = await self._refunds(sight, room, raws, faults)
+        room -= len(started)
+        return started + await self._settlements(sight, room, raws) if room > 0 else started
 
-    async def _free_nonces(self, count: int) -> Sequence[int]:
-        least = await self._chain.next_nonce()
+    async def _free_nonces(self, sight: Sight, count: int) -> Sequence[int]:
         return await self._orders.free_nonces(
-            self._chain.asset.network, self._chain.sender, least=least, count=count
+            self._chain.asset.network, self._chain.sender, least=sight.pending, count=count
         )
 
-    async def _start_settlement(self, job: Job, nonce: int) -> _Store | None:
-        payment, now = job.order.authorization, self._clock()
-        # Where the chain's clock is behind, the settlement is sent: the chain will decide.
-        if now >= payment.valid_before and await self._over_and_unused(payment):
-            await self._void(
-                job, PaymentRejected(Reason.SETTLEMENT_EXPIRED, valid_before=payment.valid_before)
-            )
-            return None
-        signed = await self._chain.sign_settlement(payment, nonce)
-        return self._orders.send_settlement(job.order.job_id, self._stored(signed), now=now)
+    async def _settlements(self, sight: Sight, room: int, raws: _Raws) -> list[OutboxItem]:
+        size = self._chain.batch_size
+        if size > 1:
+            room = min(room, self._settings.max_new)
+        waiting = await self._orders.to_settle(self._chain.asset, limit=room * size)
+        waiting = await self._still_to_settle(waiting, sight)
+        if not waiting:
+            return []
+        groups = _groups(waiting, size)[:room]
+        nonces, fees = await self._free_nonces(sight, len(groups)), self._parts.fees(sight.fees)
+        sendings: list[tuple[list[Digest], NewTransaction]] = []
+        for group, nonce in zip(groups, nonces, strict=True):
+            payments = [payable.payment for payable in group]
+            signed = await self._chain.sign_settlement(payments, nonce, fees)
+            raws[signed.tx] = signed.raw
+            job_ids = [payable.job_id for payable in group]
+            sendings.append((job_ids, self._parts.stored(signed, fees)))
+            await asyncio.sleep(0)  # signing a large batch takes milliseconds
+        return list(await self._orders.send_settlements(sendings, now=self._clock()))
 
-    async def _over_and_unused(self, payment: Authorization) -> bool:
-        """Whether the authorization can move no funds any more and never did.
-
-        Soundness: in this order. Asked first whether it is used, it may be used before it ends.
-        """
-        return await self._chain.time() >= payment.valid_before and not (
-            await self._chain.authorization_used(payment.payer, payment.nonce)
-        )
-
-    async def _start_refund(self, job: Job, nonce: int) -> _Store | None:
-        payment = job.order.payment
-        if await self._chain.balance(self._chain.sender) < payment.amount:
-            log.error(
-                "the refund must wait: %s lacks the tokens", self._chain.sender, extra=_about(job)
-            )
-            return None
-        signed = await self._chain.sign_refund(payment.payer, payment.amount, nonce)
-        self._metrics.refund("sent")
-        return self._orders.send_refund(job.order.job_id, self._stored(signed), now=self._clock())
-
-    def _stored(self, signed: SignedTransaction) -> NewTransaction:
-        network = self._chain.asset.network
-        return NewTransaction(network, signed.sender, signed.nonce, signed.tx, signed.raw)
-
-    # -- what is under way ------------------------------------------------------------------
-
-    async def _bring_on(self, item: OutboxItem) -> None:
-        try:
-            with working_on(item.job_id):
-                await self._look_at(item)
-        except Unavailable as error:
-            if error.reason is not Reason.TX_NOT_CONFIRMED:
-                raise
-
-    async def _look_at(self, item: OutboxItem) -> None:
-        included = await self._chain.included(item.transaction.tx)
-        if included is None:
-            item = await self._submit(item)
-            included = await self._chain.included(item.transaction.tx)
-        if item.kind is OutboxKind.SETTLEMENT:
-            await self._settlement(item, included)
-        else:
-            await self._refund(item, included)
-
-    async def _submit(self, item: OutboxItem) -> OutboxItem:
-        """Sends what was never sent, or not lately."""
+    async def _still_to_settle(self, waiting: Sequence[Payable], sight: Sight) -> Sequence[Payable]:
+        """Those that can still move funds. Where only our clock says that one is over, it is sent:
+        the chain will decide."""
         now = self._clock()
-        if item.sent_at is not None and now < item.sent_at + self._settings.resend_s:
-            return item
-        try:
-            await self._chain.submit(item.transaction.raw)
-        except Conflict as error:
-            if error.reason is not Reason.TX_NONCE_USED:
-                raise
-            return await self._orders.note_nonce_spent(item, now=now)
-        await self._orders.note_sent(item, now=now)
-        return item
+        over = {p.job_id for p in waiting if now >= p.payment.valid_before <= sight.time}
+        doubtful = [p for p in waiting if p.job_id in over or p.step is SettlementStep.AGAIN]
+        if not doubtful:
+            return waiting
+        # After `sight` was taken: asked first whether it is used, it may be used before it ends.
+        used = await self._chain.authorizations_used([p.payment for p in doubtful])
+        ended = set[Digest]()
+        for payable, is_used in zip(doubtful, used, strict=True):
+            if payable.step is not None and (is_used or payable.job_id in over):
+                await self._orders.refuse([payable.job_id], now=now)
+            elif payable.job_id in over and not is_used:
+                why = Reason.SETTLEMENT_EXPIRED
+                ends = payable.payment.valid_before
+                await self._outcomes.void(payable, PaymentRejected(why, valid_before=ends))
+            else:
+                continue
+            ended.add(payable.job_id)
+        return [payable for payable in waiting if payable.job_id not in ended]
 
-    async def _settlement(self, item: OutboxItem, included: Included | None) -> None:
-        job = await self._orders.job(item.job_id)
-        payment, order = job.order.authorization, job.order
-        if included is not None and await self._chain.head() < included.block:
-            return  # this node does not know that block yet
-        if included is None and item.nonce_spent_at is None:
-            await self._call_uncertain(item, job)
-            return
-        used = await self._chain.authorization_used(payment.payer, payment.nonce)
-        found = await self._chain.settled_by(payment, order.first_block) if used else None
-        if found is not None:
-            await self._settled(job, found)
-        elif not used and (included is not None or job.state is JobState.WITHDRAWN):
-            await self._reverted(item, job)
-        elif not await self._believed(item):
-            await self._call_uncertain(item, job)
-        elif used:
-            await self._void(job, PaymentRejected(Reason.SETTLEMENT_CANCELLED))
-        else:
-            await self._sign_again(item, job)
+    async def _refunds(
+        self, sight: Sight, room: int, raws: _Raws, faults: Faults
+    ) -> list[OutboxItem]:
+        due = await self._orders.due_refunds(self._chain.asset, now=self._clock(), limit=room)
+        if not due:
+            return []
+        funds = await self._chain.balance(self._chain.sender)
+        payable = []
+        for refund in due:
+            if refund.payment.amount <= funds:
+                funds -= refund.payment.amount
+                payable.append(refund)
+        self._say_poor(len(due) - len(payable))
+        nonces, fees = await self._free_nonces(sight, len(payable)), self._parts.fees(sight.fees)
+        work = []
+        for refund, nonce in zip(payable, nonces, strict=True):
+            payment = refund.payment
+            signed = await self._chain.sign_refund(payment.payer, payment.amount, nonce, fees)
+            raws[signed.tx] = signed.raw
+            tx = self._parts.stored(signed, fees)
+            work.append(self._orders.send_refund(refund.job_id, tx, now=self._clock()))
+            self._metrics.refund("sent")
+            log.info("refund %s is sent", signed.tx, extra=about(refund.job_id))
+        return await together(work, faults)
 
-    async def _reverted(self, item: OutboxItem, job: Job) -> None:
-        payment, now = job.order.authorization, self._clock()
-        if await self._over_and_unused(payment):
-            await self._void(
-                job, PaymentRejected(Reason.SETTLEMENT_REVERTED, tx=item.transaction.tx)
-            )
-            return
-        if item.nonce_spent_at is None:
-            await self._orders.note_nonce_spent(item, now=now)
-            log.warning("reverted; waiting until the authorization is over", extra=_about(job))
-        self._next_look[item.id] = now + self._settings.reverted_s
-        await self._call_uncertain(item, job)
-
-    async def _believed(self, item: OutboxItem) -> bool:
-        """Whether the chain has said so for long enough; notes when it first did."""
-        now = self._clock()
-        if item.nonce_spent_at is None:
-            item = await self._orders.note_nonce_spent(item, now=now)
-        since = item.nonce_spent_at
-        return since is not None and now >= since + self._settings.lost_after_s
-
-    async def _settled(self, job: Job, found: Included) -> None:
-        now, job_id = self._clock(), job.order.job_id
-        paid = await self._orders.settled(job_id, found.tx, found.block, now=now)
-        log.info("settled in %s", found.tx, extra=_about(job))
-        self._metrics.payment("settled")
-        self._metrics.stage("settle", max(0, now - job.order.created_at))
-        self._bell.ring(job_id)
-        if paid.state is JobState.QUEUED:
-            self._bell.ring(WORK)
-        else:  # its payer cancelled while it was under way
-            self._metrics.refund("due")
-            self._bell.ring(SETTLE)
-
-    async def _sign_again(self, item: OutboxItem, job: Job) -> None:
-        async with self._numbering:
-            (nonce,) = await self._free_nonces(1)
-            signed = await self._chain.sign_settlement(job.order.authorization, nonce)
-            await self._orders.replace(item, self._stored(signed), now=self._clock())
-        log.warning("its number was spent; signed again", extra=_about(job))
-
-    async def _call_uncertain(self, item: OutboxItem, job: Job) -> None:
-        late = self._clock() >= item.created_at + self._settings.uncertain_after_s
-        if job.state is JobState.WITHDRAWN:
-            return
-        if late and job.settlement.state is SettlementState.PENDING:
-            await self._orders.uncertain(item.job_id, now=self._clock())
-            log.warning("the settlement is uncertain", extra=_about(job))
-
-    async def _void(self, job: Job, why: InferproofError) -> None:
-        if job.state is JobState.WITHDRAWN:
-            why = Conflict(Reason.JOB_CANCELLED)
-        await self._orders.void(job.order.job_id, failure_of(why), now=self._clock())
-        log.warning("void: %s", told(why), extra=_about(job))
-        self._metrics.payment("void")
-        self._bell.ring(job.order.job_id)
-
-    async def _refund(self, item: OutboxItem, included: Included | None) -> None:
-        now = self._clock()
-        if included is not None and included.succeeded:
-            job = await self._orders.refunded(item.job_id, included.tx, included.block, now=now)
-            log.info("refunded in %s", included.tx, extra=_about(job))
-            self._metrics.refund("settled")
-            self._bell.ring(item.job_id)
-            return
-        spent = included is None and item.nonce_spent_at is not None
-        if included is not None or (spent and await self._believed(item)):
-            job = await self._orders.refund_lost(item.job_id, now=now)
-            log.error("the refund %s failed", item.transaction.tx, extra=_about(job))
-            self._metrics.refund("lost")
+    def _say_poor(self, waiting: int) -> None:
+        if waiting and not self._poor:
+            log.error("%d refunds must wait: %s lacks the tokens", waiting, self._chain.sender)
+        self._poor = waiting > 0
 
 
-async def _together(work: Sequence[Coroutine[Any, Any, object]]) -> None:
-    """Does all of it, so that writes share commits. Raises: the first failure, after the rest."""
-    for outcome in await asyncio.gather(*work, return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            raise outcome
-
-
-def _about(job: Job) -> dict[str, Digest]:
-    return {"job": job.order.job_id}
+def _groups(waiting: Sequence[Payable], size: int) -> list[list[Payable]]:
+    """Payments by transaction: as many together as it holds, but for those that must be alone."""
+    alone = [[p] for p in waiting if p.step is SettlementStep.ALONE]
+    shared = [p for p in waiting if p.step is not SettlementStep.ALONE]
+    return alone + [shared[at : at + size] for at in range(0, len(shared), size)]

@@ -13,6 +13,8 @@ from inferproof.storage.db.tables import (
     answers,
     jobs,
     outbox,
+    outbox_jobs,
+    outbox_raws,
     payment_reservations,
     refunds,
     settlements,
@@ -42,7 +44,8 @@ class SqlBookRows:
             payees = await connection.scalars(select(c.payee).where(*ours).distinct())
             senders = await connection.scalars(
                 select(outbox.c.sender)
-                .join(payment_reservations, c.job_id == outbox.c.job_id)
+                .join(outbox_jobs, outbox_jobs.c.outbox == outbox.c.number)
+                .join(payment_reservations, c.job_id == outbox_jobs.c.job_id)
                 .where(*ours, outbox.c.kind == OutboxKind.REFUND.value)
                 .distinct()
             )
@@ -106,9 +109,10 @@ class SqlBookRows:
             ids = [_job_id(row._mapping) for row in rows]
             # Read after the rows: it may know of more refunds than they do, never of fewer.
             sent = await connection.execute(
-                select(outbox.c.job_id, outbox.c.tx).where(
-                    outbox.c.job_id.in_(ids), outbox.c.kind == OutboxKind.REFUND.value
-                )
+                select(outbox_jobs.c.job_id, outbox_raws.c.tx)
+                .join(outbox, outbox.c.number == outbox_jobs.c.outbox)
+                .join(outbox_raws, outbox_raws.c.outbox == outbox.c.number)
+                .where(outbox_jobs.c.job_id.in_(ids), outbox.c.kind == OutboxKind.REFUND.value)
             )
             signed: defaultdict[Digest, list[Digest]] = defaultdict(list)
             for job_id, tx in sent:

@@ -23,9 +23,12 @@ from inferproof.storage.base import (
     OutboxItem,
     OutboxKind,
     OutboxState,
+    Payable,
     Refund,
     RefundState,
+    SettlementStep,
     Statistics,
+    StoredRaw,
     VerificationRecord,
     VerificationStep,
 )
@@ -42,7 +45,7 @@ from inferproof.storage.db.tables import (
 )
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
-from inferproof.types.money import Network
+from inferproof.types.money import Asset, Network
 from inferproof.types.payment import (
     Authorization,
     Payment,
@@ -330,7 +333,8 @@ def _refund(m: Mapping[Any, Any]) -> Refund | None:
     state = m[refunds.c.state]
     if state is None:
         return None
-    return Refund(RefundState(state), m[refunds.c.tx], m[refunds.c.block])
+    c = refunds.c
+    return Refund(RefundState(state), m[c.tx], m[c.block], m[c.attempts], m[c.retry_at])
 
 
 def _answer(m: Mapping[Any, Any]) -> Answer | None:
@@ -347,37 +351,87 @@ def _answer(m: Mapping[Any, Any]) -> Answer | None:
     )
 
 
-def outbox_values(kind: OutboxKind, job_id: Digest, tx: NewTransaction, now: int) -> Values:
-    """The row of outbox for a transaction that was signed and not sent."""
+def outbox_values(kind: OutboxKind, tx: NewTransaction, now: int) -> Values:
+    """The row of outbox for a number that was taken."""
     return {
         "kind": kind.value,
-        "job_id": job_id,
         "network": tx.network.caip2,
         "sender": tx.sender,
         "nonce": tx.nonce,
+        "state": OutboxState.OPEN.value,
+        "created_at": now,
+    }
+
+
+def raw_values(number: int, tx: NewTransaction, now: int) -> Values:
+    """The row of outbox_raws for a transaction that was signed and not sent."""
+    return {
+        "outbox": number,
         "tx": tx.tx,
         "raw": tx.raw,
-        "state": OutboxState.OPEN.value,
+        "fee_cap": tx.fee_cap,
+        "fee_tip": tx.fee_tip,
         "attempts": 0,
         "created_at": now,
     }
 
 
-def outbox_of_row(row: Row[Any]) -> OutboxItem:
-    """The stored transaction in a row of outbox."""
+def outbox_of_row(row: Row[Any], raws: tuple[StoredRaw, ...]) -> OutboxItem:
+    """The number in a row of outbox, with its transactions."""
     m, c = row._mapping, outbox.c
     return OutboxItem(
         id=m[c.number],
         kind=OutboxKind(m[c.kind]),
-        job_id=m[c.job_id],
-        transaction=NewTransaction(
-            Network(m[c.network]), m[c.sender], m[c.nonce], m[c.tx], m[c.raw]
-        ),
+        network=Network(m[c.network]),
+        sender=m[c.sender],
+        nonce=m[c.nonce],
         state=OutboxState(m[c.state]),
-        attempts=m[c.attempts],
         created_at=m[c.created_at],
-        sent_at=m[c.sent_at],
         nonce_spent_at=m[c.nonce_spent_at],
+        raws=raws,
+    )
+
+
+def select_payables() -> Select[Any]:
+    """The query that `payable_of_row` reads."""
+    c = payment_reservations.c
+    return (
+        select(
+            jobs.c.job_id,
+            jobs.c.state,
+            jobs.c.first_block,
+            jobs.c.created_at,
+            *(c.payer, c.payee, c.amount, c.valid_after, c.valid_before, c.nonce, c.signature),
+            settlements.c.state,
+            settlements.c.tx,
+            settlements.c.block,
+            settlements.c.step,
+            settlements.c.doubted_at,
+        )
+        .select_from(jobs)
+        .join(payment_reservations, c.job_id == jobs.c.job_id)
+        .join(settlements, settlements.c.job_id == jobs.c.job_id)
+    )
+
+
+def payable_of_row(row: Row[Any], asset: Asset) -> Payable:
+    """The payment, in this asset, in a row of `select_payables`."""
+    values = tuple(row)
+    job_id, state, first_block, created_at = values[:4]
+    payer, payee, amount, after, before, nonce, signature = values[4:11]
+    settlement, tx, block, step, doubted_at = values[11:16]
+    return Payable(
+        job_id=job_id,
+        state=JobState(state),
+        # A transfer, which is refunded and never settled, has no times.
+        payment=Authorization(
+            asset, payer, payee, amount, after or 0, before or 0, nonce, signature
+        ),
+        first_block=first_block,
+        created_at=created_at,
+        settlement=Settlement(SettlementState(settlement), tx, block),
+        step=None if step is None else SettlementStep(step),
+        doubted_at=doubted_at,
     )
 
 

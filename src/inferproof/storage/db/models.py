@@ -19,6 +19,7 @@ from inferproof.storage.db.dialect import ByBytes, is_text, lock_name
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.tables import models
 from inferproof.together import Together
+from inferproof.types.digest import Address, Digest
 
 _ORDER: dict[ModelOrder, tuple[ColumnElement[Any], ...]] = {
     ModelOrder.USE: (models.c.calls.desc(), models.c.number),
@@ -39,20 +40,23 @@ class SqlModelStore:
         async def change(connection: AsyncConnection) -> ModelRecord:
             # Another gateway may be adding a version of another owner.
             await lock_name(connection, f"model {record.id}")
-            owner = await connection.scalar(
-                select(models.c.provider).where(models.c.id == record.id).limit(1)
-            )
-            if owner is not None and owner != record.provider:
-                raise Conflict(Reason.MODEL_OWNED, id=record.id, owner=owner)
-            there = await _version(connection, record.name)
+            there = await _known(connection, record.name, record.provider, record.document)
             if there is None:
                 await connection.execute(insert(models).values(**model_values(record)))
                 return record
-            if there.document != record.document:
-                raise Conflict(Reason.MODEL_VERSION_TAKEN, model=record.name)
             return there
 
         return await self._db.write(change)
+
+    async def check_add(self, name: str, provider: Address, document: bytes) -> ModelRecord | None:
+        return await self._db.read(lambda c: _known(c, name, provider, document))
+
+    async def of_commitment(self, commitment: Digest) -> Sequence[ModelRecord]:
+        async def ask(connection: AsyncConnection) -> Sequence[ModelRecord]:
+            query = select(models).where(models.c.commitment == commitment)
+            return [model_of_row(row) for row in await connection.execute(query)]
+
+        return await self._db.read(ask)
 
     async def find(self, name: str) -> ModelRecord | None:
         return await self._find(name)
@@ -109,6 +113,22 @@ class SqlModelStore:
             return changed
 
         return await self._db.write(change)
+
+
+async def _known(
+    connection: AsyncConnection, name: str, provider: Address, document: bytes
+) -> ModelRecord | None:
+    """The model that this submission made before. Raises: see ModelStore.add."""
+    model_id = name.partition("@")[0]
+    owner = await connection.scalar(
+        select(models.c.provider).where(models.c.id == model_id).limit(1)
+    )
+    if owner is not None and owner != provider:
+        raise Conflict(Reason.MODEL_OWNED, id=model_id, owner=owner)
+    there = await _version(connection, name)
+    if there is not None and there.document != document:
+        raise Conflict(Reason.MODEL_VERSION_TAKEN, model=name)
+    return there
 
 
 async def _named(connection: AsyncConnection, name: str) -> ModelRecord | None:

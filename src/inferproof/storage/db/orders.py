@@ -1,9 +1,8 @@
 """The order book in SQL. Every change of state is one guarded update, named by its transition."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import InferproofError, NotFound, Reason
@@ -17,13 +16,8 @@ from inferproof.storage.base import (
     JobEvent,
     Kept,
     KeptProof,
-    NewTransaction,
     Order,
-    OutboxItem,
-    OutboxKind,
-    OutboxState,
     QueueRoom,
-    RefundState,
     Reservation,
 )
 from inferproof.storage.db import work
@@ -31,7 +25,6 @@ from inferproof.storage.db.codec import (
     answer_values,
     failure_values,
     job_of_row,
-    outbox_of_row,
     select_jobs,
 )
 from inferproof.storage.db.engine import Database
@@ -43,6 +36,7 @@ from inferproof.storage.db.intake import (
     find_payments,
     payment_key,
 )
+from inferproof.storage.db.money import SqlSettlements
 from inferproof.storage.db.redemptions import redeem
 from inferproof.storage.db.reservations import reserve
 from inferproof.storage.db.room import IN_TURN, Room
@@ -50,36 +44,29 @@ from inferproof.storage.db.tables import (
     answers,
     jobs,
     models,
-    outbox,
     payment_reservations,
 )
 from inferproof.storage.db.transitions import (
-    add_to_outbox,
     cancel,
-    close_outbox,
     count_for_model,
     move,
     owe_refund,
     read_job,
-    require_state,
-    set_refund,
-    set_settlement,
 )
 from inferproof.together import Together
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
-from inferproof.types.money import Network
-from inferproof.types.payment import Payment, SettlementState
+from inferproof.types.payment import Payment
 
 RECOVERY_LIMIT = 256
 """How many jobs one look for lost leases or passed deadlines takes; the next look takes more."""
 
 
-class SqlOrderBook:
+class SqlOrderBook(SqlSettlements):
     """The OrderBook over one database."""
 
     def __init__(self, database: Database) -> None:
-        self._db = database
+        super().__init__(database)
         self._find_payment = Together(self._payments)
         self._room = Room()
         self._figures = FiguresReader()
@@ -155,40 +142,6 @@ class SqlOrderBook:
     async def _payments(self, keys: Sequence[PaymentKey]) -> Mapping[PaymentKey, Job | None]:
         return await self._db.read(lambda connection: find_payments(connection, keys))
 
-    async def open_outbox(self, network: Network, sender: Address) -> Sequence[OutboxItem]:
-        c = outbox.c
-
-        async def ask(connection: AsyncConnection) -> Sequence[OutboxItem]:
-            found = await connection.execute(
-                select(outbox)
-                .where(
-                    c.network == network.caip2,
-                    c.sender == sender,
-                    c.state == OutboxState.OPEN.value,
-                )
-                .order_by(c.nonce)
-            )
-            return [outbox_of_row(row) for row in found]
-
-        return await self._db.read(ask)
-
-    async def free_nonces(
-        self, network: Network, sender: Address, *, least: int, count: int
-    ) -> Sequence[int]:
-        c = outbox.c
-
-        async def ask(connection: AsyncConnection) -> Sequence[int]:
-            found = await connection.scalars(
-                select(c.nonce).where(
-                    c.network == network.caip2, c.sender == sender, c.nonce >= least
-                )
-            )
-            taken = set(found)
-            free = (number for number in itertools.count(least) if number not in taken)
-            return list(itertools.islice(free, count))
-
-        return await self._db.read(ask)
-
     async def _first(self, *conditions: ColumnElement[bool]) -> Job | None:
         found = await self._some(*conditions, limit=1)
         return found[0] if found else None
@@ -199,84 +152,6 @@ class SqlOrderBook:
             return [job_of_row(row) for row in await connection.execute(query)]
 
         return await self._db.read(ask)
-
-    # -- settlement -------------------------------------------------------------------------
-
-    async def send_settlement(self, job_id: Digest, tx: NewTransaction, *, now: int) -> OutboxItem:
-        async def change(connection: AsyncConnection) -> OutboxItem:
-            await move(connection, job_id, Transition.SEND_SETTLEMENT, now=now)
-            await set_settlement(connection, job_id, now, tx=tx.tx)
-            return await add_to_outbox(connection, OutboxKind.SETTLEMENT, job_id, tx, now)
-
-        return await self._db.write(change)
-
-    async def replace(self, item: OutboxItem, tx: NewTransaction, *, now: int) -> OutboxItem:
-        async def change(connection: AsyncConnection) -> OutboxItem:
-            await require_state(connection, item.job_id, JobState.SETTLING)
-            await close_outbox(connection, item.job_id, OutboxKind.SETTLEMENT, OutboxState.DROPPED)
-            await set_settlement(connection, item.job_id, now, tx=tx.tx)
-            return await add_to_outbox(connection, OutboxKind.SETTLEMENT, item.job_id, tx, now)
-
-        return await self._db.write(change)
-
-    async def settled(self, job_id: Digest, tx: Digest, block: int, *, now: int) -> Job:
-        async def change(connection: AsyncConnection) -> Job:
-            _, state = await move(connection, job_id, Transition.SETTLED, now=now)
-            await set_settlement(
-                connection, job_id, now, state=SettlementState.SETTLED.value, tx=tx, block=block
-            )
-            await close_outbox(connection, job_id, OutboxKind.SETTLEMENT, OutboxState.INCLUDED)
-            if state is JobState.FAILED:
-                await owe_refund(connection, job_id, now)
-                return await read_job(connection, job_id)
-            job = await read_job(connection, job_id)
-            await count_for_model(connection, job, calls=models.c.calls + 1)
-            return job
-
-        return await self._db.write(change)
-
-    async def uncertain(self, job_id: Digest, *, now: int) -> Job:
-        async def change(connection: AsyncConnection) -> Job:
-            await require_state(connection, job_id, JobState.SETTLING)
-            await set_settlement(connection, job_id, now, state=SettlementState.UNCERTAIN.value)
-            return await read_job(connection, job_id)
-
-        return await self._db.write(change)
-
-    async def void(self, job_id: Digest, failure: Failure, *, now: int) -> Job:
-        async def change(connection: AsyncConnection) -> Job:
-            await move(connection, job_id, Transition.VOID, now=now, **failure_values(failure))
-            await set_settlement(
-                connection, job_id, now, state=SettlementState.FAILED.value, tx=None
-            )
-            await close_outbox(connection, job_id, OutboxKind.SETTLEMENT, OutboxState.INCLUDED)
-            return await read_job(connection, job_id)
-
-        return await self._db.write(change)
-
-    async def note_sent(self, item: OutboxItem, *, now: int) -> None:
-        async def change(connection: AsyncConnection) -> None:
-            c = outbox.c
-            await connection.execute(
-                update(outbox)
-                .where(c.number == item.id)
-                .values(attempts=c.attempts + 1, sent_at=now)
-            )
-
-        await self._db.write(change)
-
-    async def note_nonce_spent(self, item: OutboxItem, *, now: int) -> OutboxItem:
-        async def change(connection: AsyncConnection) -> OutboxItem:
-            c = outbox.c
-            await connection.execute(
-                update(outbox)
-                .where(c.number == item.id, c.nonce_spent_at.is_(None))
-                .values(nonce_spent_at=now)
-            )
-            found = await connection.execute(select(outbox).where(c.number == item.id))
-            return outbox_of_row(found.one())
-
-        return await self._db.write(change)
 
     async def cancel(self, job_id: Digest, failure: Failure, *, running: bool, now: int) -> Job:
         return await self._db.write(
@@ -356,33 +231,5 @@ class SqlOrderBook:
             job = await read_job(connection, job_id)
             await count_for_model(connection, job, failed=models.c.failed + 1)
             return job
-
-        return await self._db.write(change)
-
-    # -- refunds ----------------------------------------------------------------------------
-
-    async def send_refund(self, job_id: Digest, tx: NewTransaction, *, now: int) -> OutboxItem:
-        async def change(connection: AsyncConnection) -> OutboxItem:
-            await move(connection, job_id, Transition.SEND_REFUND, now=now)
-            await set_refund(connection, job_id, now, RefundState.PENDING, tx=tx.tx)
-            return await add_to_outbox(connection, OutboxKind.REFUND, job_id, tx, now)
-
-        return await self._db.write(change)
-
-    async def refunded(self, job_id: Digest, tx: Digest, block: int, *, now: int) -> Job:
-        async def change(connection: AsyncConnection) -> Job:
-            await move(connection, job_id, Transition.REFUNDED, now=now)
-            await set_refund(connection, job_id, now, RefundState.SETTLED, tx=tx, block=block)
-            await close_outbox(connection, job_id, OutboxKind.REFUND, OutboxState.INCLUDED)
-            return await read_job(connection, job_id)
-
-        return await self._db.write(change)
-
-    async def refund_lost(self, job_id: Digest, *, now: int) -> Job:
-        async def change(connection: AsyncConnection) -> Job:
-            await move(connection, job_id, Transition.REFUND_LOST, now=now)
-            await set_refund(connection, job_id, now, RefundState.DUE, tx=None)
-            await close_outbox(connection, job_id, OutboxKind.REFUND, OutboxState.DROPPED)
-            return await read_job(connection, job_id)
 
         return await self._db.write(change)

@@ -8,7 +8,10 @@
 | webhook_deliveries | a webhook, stored with the step that it tells, before it is sent |
 | job_events | a step in a job's life, in the same transaction as the step |
 | settlements, refunds | what the chain did with a job's money |
-| outbox | a signed transaction, stored before it is sent |
+| outbox | a number of a sender, and what its transaction is for |
+| outbox_raws | a signed transaction with that number, stored before it is sent |
+| outbox_jobs | a job whose money the transaction moves |
+| watched_blocks | a block that money was believed to be in, until it is deep |
 | checkpoints | a step of an unfinished job that need not be done again |
 | answers | the result of a finished job |
 | verifications | a verification made here |
@@ -234,8 +237,10 @@ settlements = Table(
     _job(primary_key=True),
     Column("state", String(16), nullable=False),
     Column("tx", DigestText),
-    Column("block", BigInteger),
+    Column("block", BigInteger, index=True),
     Column("updated_at", BigInteger, nullable=False),
+    Column("step", String(16), index=True),
+    Column("doubted_at", BigInteger),
 )
 
 refunds = Table(
@@ -244,8 +249,10 @@ refunds = Table(
     _job(primary_key=True),
     Column("state", String(16), nullable=False),
     Column("tx", DigestText),
-    Column("block", BigInteger),
+    Column("block", BigInteger, index=True),
     Column("updated_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("retry_at", BigInteger, nullable=False, server_default="0"),
 )
 
 outbox = Table(
@@ -253,18 +260,50 @@ outbox = Table(
     metadata,
     _number(),
     Column("kind", String(16), nullable=False),
-    _job(index=True),
     Column("network", String(32), nullable=False),
     Column("sender", AddressText, nullable=False),
     Column("nonce", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("nonce_spent_at", BigInteger),
+    Column("included_tx", DigestText),
+    Column("block", BigInteger, index=True),
+    Index(None, "network", "sender", "state", "nonce"),
+)
+
+
+def _outbox(**options: Any) -> Column[int]:
+    return Column("outbox", NUMBER, ForeignKey("outbox.number"), nullable=False, **options)
+
+
+outbox_raws = Table(
+    "outbox_raws",
+    metadata,
+    _number(),
+    _outbox(index=True),
     Column("tx", DigestText, nullable=False, unique=True),
     Column("raw", LargeBinary, nullable=False),
-    Column("state", String(16), nullable=False),
+    Column("fee_cap", Uint256Text, nullable=False),
+    Column("fee_tip", Uint256Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("sent_at", BigInteger),
-    Column("nonce_spent_at", BigInteger),
-    Index(None, "network", "sender", "state", "nonce"),
+)
+
+outbox_jobs = Table(
+    "outbox_jobs",
+    metadata,
+    _outbox(primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    _job(index=True),
+)
+
+watched_blocks = Table(
+    "watched_blocks",
+    metadata,
+    Column("network", String(32), primary_key=True),
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", DigestText, nullable=False),
 )
 
 checkpoints = Table(

@@ -1,37 +1,18 @@
 """The steps that changes of the order book are made of, each inside the caller's transaction."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, Select, case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, NotFound, Reason
-from inferproof.protocol.lifecycle import WORKABLE, Transition, after
-from inferproof.storage.base import (
-    Failure,
-    Job,
-    NewTransaction,
-    OutboxItem,
-    OutboxKind,
-    OutboxState,
-    RefundState,
-)
-from inferproof.storage.db.codec import (
-    failure_values,
-    job_of_row,
-    outbox_of_row,
-    outbox_values,
-    select_jobs,
-)
+from inferproof.protocol.lifecycle import WORKABLE, Transition, after, sources
+from inferproof.storage.base import Failure, Job, RefundState, SettlementStep
+from inferproof.storage.db.codec import failure_values, job_of_row, select_jobs
+from inferproof.storage.db.dialect import given_rows
 from inferproof.storage.db.events import Step, record_steps
-from inferproof.storage.db.tables import (
-    checkpoints,
-    jobs,
-    models,
-    outbox,
-    refunds,
-    settlements,
-)
+from inferproof.storage.db.tables import checkpoints, jobs, models, refunds, settlements
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 
@@ -57,19 +38,19 @@ async def move(
     state, fence = found
     if held is not None and held != fence:
         raise Conflict(Reason.FENCE_STALE, fence=held, job=job_id)
-    target = after(JobState(state), transition)
-    if target not in WORKABLE:
+    following = after(JobState(state), transition)
+    if following not in WORKABLE:
         values["lease_until"] = None
         await connection.execute(delete(checkpoints).where(checkpoints.c.job_id == job_id))
     result = await connection.execute(
         update(jobs)
         .where(jobs.c.job_id == job_id, jobs.c.state == state, jobs.c.fence == fence)
-        .values(state=target.value, updated_at=now, **values)
+        .values(state=following.value, updated_at=now, **values)
     )
     if result.rowcount != 1:  # the row was locked above; a driver that ignores locks ends here
         raise Conflict(Reason.FENCE_STALE, fence=fence, job=job_id)
-    await record_steps(connection, [Step(job_id, transition.value, target, now)])
-    return JobState(state), target
+    await record_steps(connection, [Step(job_id, transition.value, following, now)])
+    return JobState(state), following
 
 
 async def cancel(
@@ -88,6 +69,14 @@ async def cancel(
         raise Conflict(Reason.CANCEL_RUNNING, job=job_id)
     if state is JobState.FAILED:
         await owe_refund(connection, job_id, now)
+    else:
+        # Not sent any more; whoever has seen the authorization may settle it until it is over.
+        c = settlements.c
+        await connection.execute(
+            update(settlements)
+            .where(c.job_id == job_id, c.step.is_(None) | (c.step != SettlementStep.SENT.value))
+            .values(step=SettlementStep.REFUSED.value, updated_at=now)
+        )
     return await read_job(connection, job_id)
 
 
@@ -97,42 +86,48 @@ async def owe_refund(connection: AsyncConnection, job_id: Digest, now: int) -> N
     )
 
 
-async def require_state(connection: AsyncConnection, job_id: Digest, state: JobState) -> None:
-    found = await connection.scalar(
-        select(jobs.c.state).where(jobs.c.job_id == job_id).with_for_update()
+async def move_many(
+    connection: AsyncConnection,
+    job_ids: Sequence[Digest],
+    transition: Transition,
+    *,
+    now: int,
+    **values: Any,
+) -> dict[Digest, JobState]:
+    """The jobs that made the transition, recorded, and where it led: those of the given whose
+    state allows it."""
+    if not job_ids:
+        return {}
+    allowed = {state.value: after(state, transition).value for state in sources(transition)}
+    moved = await connection.execute(
+        update(jobs)
+        .where(jobs.c.job_id.in_(these(connection, job_ids)), jobs.c.state.in_(list(allowed)))
+        .values(state=case(allowed, value=jobs.c.state), updated_at=now, **values)
+        .returning(jobs.c.job_id, jobs.c.state)
     )
-    if found is None:
-        raise NotFound(Reason.JOB_UNKNOWN, job=job_id)
-    if found != state.value:
-        raise Conflict(
-            Reason.JOB_TRANSITION_ILLEGAL, state=found, transition=Transition.SEND_SETTLEMENT.value
+    states = {job_id: JobState(state) for job_id, state in moved}
+    over = [job_id for job_id, state in states.items() if state not in WORKABLE]
+    if over:
+        ended = these(connection, over)
+        await connection.execute(
+            update(jobs).where(jobs.c.job_id.in_(ended)).values(lease_until=None)
         )
+        await connection.execute(delete(checkpoints).where(checkpoints.c.job_id.in_(ended)))
+    if states:
+        steps = [Step(job_id, transition.value, state, now) for job_id, state in states.items()]
+        await record_steps(connection, steps)
+    return states
+
+
+def these(connection: AsyncConnection, job_ids: Sequence[Digest]) -> Select[Any]:
+    """The ids as a question to compare with: one parameter for any number of them."""
+    given, (column,) = given_rows(connection, [(job_id.hex,) for job_id in job_ids], 1)
+    return select(column).select_from(given)
 
 
 async def read_job(connection: AsyncConnection, job_id: Digest) -> Job:
     return job_of_row(
         (await connection.execute(select_jobs().where(jobs.c.job_id == job_id))).one()
-    )
-
-
-async def add_to_outbox(
-    connection: AsyncConnection, kind: OutboxKind, job_id: Digest, tx: NewTransaction, now: int
-) -> OutboxItem:
-    number = await connection.scalar(
-        insert(outbox).values(**outbox_values(kind, job_id, tx, now)).returning(outbox.c.number)
-    )
-    found = await connection.execute(select(outbox).where(outbox.c.number == number))
-    return outbox_of_row(found.one())
-
-
-async def close_outbox(
-    connection: AsyncConnection, job_id: Digest, kind: OutboxKind, state: OutboxState
-) -> None:
-    c = outbox.c
-    await connection.execute(
-        update(outbox)
-        .where(c.job_id == job_id, c.kind == kind.value, c.state == OutboxState.OPEN.value)
-        .values(state=state.value)
     )
 
 
@@ -162,3 +157,18 @@ async def count_for_model(
         .where(models.c.id == job.order.model_id, models.c.version == job.order.model_version)
         .values(**values)
     )
+
+
+async def count_calls(connection: AsyncConnection, job_ids: Sequence[Digest], by: int) -> None:
+    """Adds to the calls of each of the jobs' models."""
+    found = await connection.execute(
+        select(jobs.c.model_id, jobs.c.model_version, func.count())
+        .where(jobs.c.job_id.in_(these(connection, job_ids)))
+        .group_by(jobs.c.model_id, jobs.c.model_version)
+    )
+    for model_id, version, count in found.all():
+        await connection.execute(
+            update(models)
+            .where(models.c.id == model_id, models.c.version == version)
+            .values(calls=models.c.calls + by * count)
+        )

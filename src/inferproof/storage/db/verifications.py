@@ -1,9 +1,9 @@
-"""The records of verifications in SQL."""
+"""The records of verifications in SQL: the newest, so many and so old as the operator keeps."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import NotFound, Reason
@@ -13,6 +13,13 @@ from inferproof.storage.db.engine import Database
 from inferproof.storage.db.tables import verifications
 from inferproof.types.digest import Digest
 
+KEPT = 100_000
+DAYS = 90
+DAY_S = 86_400
+AT_A_TIME = 16
+"""Records that one new record makes room for. They are as old as their numbers, so the oldest are
+found without an index of their own."""
+
 _MAX_NUMBER = 2**62
 _LISTED = 100
 
@@ -20,8 +27,10 @@ _LISTED = 100
 class SqlVerifications:
     """The Verifications over one database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, kept: int = KEPT, days: int = DAYS) -> None:
         self._db = database
+        self._kept = kept
+        self._days = days
 
     async def record(self, record: VerificationRecord) -> VerificationRecord:
         async def change(connection: AsyncConnection) -> VerificationRecord:
@@ -30,9 +39,18 @@ class SqlVerifications:
                 .values(**verification_values(record))
                 .returning(verifications.c.number)
             )
+            await self._forget(connection, int(number or 0), record.at)
             return replace(record, id=number)
 
         return await self._db.write(change)
+
+    async def _forget(self, connection: AsyncConnection, newest: int, now: int) -> None:
+        c = verifications.c
+        await connection.execute(delete(verifications).where(c.number <= newest - self._kept))
+        oldest = select(c.number).order_by(c.number).limit(AT_A_TIME).scalar_subquery()
+        await connection.execute(
+            delete(verifications).where(c.number.in_(oldest), c.at < now - self._days * DAY_S)
+        )
 
     async def get(self, number: int) -> VerificationRecord:
         async def ask(connection: AsyncConnection) -> VerificationRecord:

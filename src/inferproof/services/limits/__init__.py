@@ -1,0 +1,1 @@
+"""Rate limits: who is counted, in which buckets, and what a refusal says."""
