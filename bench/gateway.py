@@ -20,6 +20,7 @@ from inferproof.app import install_model
 from inferproof.models.card import ModelCard, load_card
 from inferproof.publish import compile_card
 from inferproof.settings import Settings
+from inferproof.testing.limits import WIDE
 from inferproof.testing.live import LiveGateway
 from inferproof.testing.market import LocalChain
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
@@ -85,6 +86,7 @@ def open_shop(work: Path) -> Iterator[Shop]:
             batch_settler_address=info.batch_settler.hex,
             gateway_key=info.accounts.gateway.secret().hex(),
             sync_wait_s=120.0,
+            **WIDE,
         )
         unproven = _without_proof(listing.card, work / "unproven")
         compile_card(unproven, work / "unproven.compiled", toy)

@@ -10,8 +10,8 @@ for and payments are signed before the measured time.
 
 The load is open: orders are sent at a fixed rate whether or not earlier ones were answered, and
 a latency counts from the moment an order was due. An order is accepted when it is answered 202:
-it is durable by then. Nothing is proven: the worker takes one job and holds it, so that what is
-measured is taking orders and settling them. Afterwards the books are counted in the database.
+it is durable by then. Nothing is proven: the gateway has no worker, so that what is measured is
+taking orders and settling them. Afterwards the books are counted in the database.
 
 Units: CPU in milliseconds of processor time for each order, the kernel's included.
 """
@@ -50,6 +50,7 @@ from inferproof.publish import compile_card
 from inferproof.settings import Settings
 from inferproof.storage.db.engine import Database
 from inferproof.testing.devnet import Devnet, DevnetInfo
+from inferproof.testing.limits import WIDE
 from inferproof.testing.market import find_zoo
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
 from inferproof.types.payment import Authorization
@@ -61,6 +62,7 @@ FUNDS = 10**12
 MODEL = "token_risk"
 FEES = Fees(cap=10**11, tip=1)
 START_S = 60.0
+RATE = "1000000/minute"
 CONNECTIONS = 128
 CHALLENGES_AT_ONCE = 32
 VALID_S = 3000
@@ -154,11 +156,18 @@ def _settings(info: DevnetInfo, folder: Path, database: str | None) -> dict[str,
         "token_version": info.token.domain_version,
         "token_decimals": info.token.decimals,
         "gateway_key": info.accounts.gateway.secret().hex(),
+        **WIDE,
         "queue_limit": 10**9,
         "quote_ttl_s": VALID_S,
         "payment_timeout_s": VALID_S,
         "deadline_s": 10**6,
         "log_level": "warning",
+        "workers": 0,
+        # On, and out of reach: they are counted as in production.
+        "queue_share_percent": 100,
+        "rate_requests": RATE,
+        "rate_quotes": RATE,
+        "rate_orders": RATE,
     }
     if database is not None:
         given["database_url"] = database
@@ -194,9 +203,9 @@ class Server:
     """Gateway processes on one port."""
 
     def __init__(self, environment: dict[str, str], processes: int, *, settler: bool) -> None:
-        command = [*SERVER, "--processes", str(processes)]
+        command = SERVER if processes == 1 else [*SERVER, "--processes", str(processes)]
         if not settler:
-            command.append("--no-settler")
+            command = [*command, "--no-settler"]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, env=_environment(environment), text=True, cwd=ROOT
         )

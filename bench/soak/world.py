@@ -29,6 +29,7 @@ from inferproof.proving.base import CompileRequest
 from inferproof.settings import Settings, variable
 from inferproof.testing.deployment import Deployment, Nursery
 from inferproof.testing.devnet import DevnetInfo
+from inferproof.testing.limits import WIDE
 from inferproof.testing.market import Listing, LocalChain
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
 
@@ -183,6 +184,7 @@ def _environment(
         "token_version": info.token.domain_version,
         "gateway_key": info.accounts.gateway.secret().hex(),
         "confirmations": CONFIRMATIONS,
+        **WIDE,
         "queue_limit": 10 * jobs + 1000,
         "lease_s": LEASE_S,
         "payment_timeout_s": PAYMENT_S,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import os
 import signal
@@ -19,6 +20,8 @@ from inferproof.errors import Misconfigured, Reason
 from inferproof.settings import Settings
 
 BACKLOG = 2048
+COLLECT_AFTER = (50_000, 20, 20)
+"""Objects made, and rounds, before the garbage collector looks; a request makes a thousand."""
 
 
 class Server(uvicorn.Server):
@@ -122,8 +125,19 @@ async def run_gateway(
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, server.handle_exit, number, None)
+            _settle_memory()
             announce(url_of(listener), app)
             await server.serve(sockets=[listener])
+
+
+def _settle_memory() -> None:
+    """What was loaded stays: the collector need not look at it again, nor look so often.
+
+    With its defaults it takes a tenth of the time under load, in pauses of tens of milliseconds.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 async def run_worker(

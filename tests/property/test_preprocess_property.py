@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferproof.errors import InputRejected
-from inferproof.inference.preprocess import Preprocessing, load_preprocessing, preprocess
+from inferproof.inference.preprocess import (
+    Preprocessing,
+    check_raw,
+    load_preprocessing,
+    preprocess,
+)
 from inferproof.inference.preprocess.text import tokens
 from inferproof.models.card import load_card
 
@@ -99,3 +104,32 @@ def test_any_json_is_an_array_or_a_rejection(value: object, name: str) -> None:
 def test_canonical_forms_of_the_zoo_come_back() -> None:
     for step in (SENTIMENT, FRAUD, zoo("token_risk")):
         assert Preprocessing.from_canonical(step.canonical()) == step
+
+
+def verdict(step: Preprocessing, raw: object) -> str | None:
+    """The code of the rejection by the check alone; None where it takes the input."""
+    try:
+        check_raw(step, raw)
+    except InputRejected as rejection:
+        return rejection.code
+    return None
+
+
+def agrees(step: Preprocessing, raw: object) -> bool:
+    made = attempt(step, raw)
+    return verdict(step, raw) == (made if isinstance(made, str) else None)
+
+
+@given(st.text(max_size=60) | JSON)
+def test_a_check_refuses_what_pre_processing_refuses(raw: object) -> None:
+    assert agrees(SENTIMENT, raw)
+    assert agrees(FRAUD, raw)
+
+
+@given(
+    st.fixed_dictionaries(
+        {name: st.floats(field.min, field.max) | JSON for name, field in FRAUD_FIELDS.items()}
+    )
+)
+def test_a_check_of_numbers_agrees_too(raw: dict[str, object]) -> None:
+    assert agrees(FRAUD, raw)

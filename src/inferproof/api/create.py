@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from inferproof.api.context import Services
+from inferproof.api.doors import Doors
 from inferproof.api.edge import Edge
 from inferproof.api.errors import install_error_handlers
 from inferproof.api.routes import discovery, events, infer, models, operations, results
@@ -51,7 +52,7 @@ def create_app(services: Services) -> ASGIApp:
     """The whole app, ready to be served."""
     settings = services.settings
     return Edge(
-        create_api(services),
+        Doors(create_api(services), services),
         body_limit=settings.body_limit,
         limits={
             "/v1/verify": settings.verify_limit,

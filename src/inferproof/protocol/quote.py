@@ -1,5 +1,7 @@
 """The quote as an EIP-712 struct, its JSON, and its signature. Source: specs/receipt.md."""
 
+from functools import lru_cache
+
 from inferproof.errors import Reason, RequestRejected
 from inferproof.protocol.eip712 import INFERPROOF_DOMAIN, Struct, digest, hash_struct
 from inferproof.protocol.encoding import Json
@@ -73,8 +75,10 @@ def quote_value(quote: Quote) -> dict[str, object]:
     }
 
 
+@lru_cache(maxsize=256)
 def quote_digest(quote: Quote) -> Digest:
     """The digest that the gateway signs; it is the quote's id."""
+    # Kept, because each answer about an order names its quote that was checked before.
     return digest(INFERPROOF_DOMAIN, hash_struct(QUOTE, quote_value(quote)))
 
 

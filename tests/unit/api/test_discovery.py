@@ -35,6 +35,12 @@ async def test_the_service_describes_itself(http: httpx.AsyncClient) -> None:
         "network": "eip155:31337",
         "asset": USDC.address.hex,
         "payTo": GATEWAY.address.hex,
+        "transfer": {
+            "header": "Inferproof-Transfer",
+            "version": 1,
+            "confirmations": 3,
+            "maxAgeSeconds": 86_400,
+        },
     }
     (model,) = service["models"]
     assert model["name"] == "toy-sentiment@1.0.0"

@@ -5,25 +5,29 @@ from typing import Any
 from inferproof.api.schemas import ErrorEnvelope
 
 _TEXT = {
-    401: "The admin token is missing or wrong.",
+    401: "The admin token, or the API key that was sent, is missing or wrong.",
     402: "Payment is needed, or failed for good; PAYMENT-REQUIRED carries the offers.",
     404: "There is no such thing here.",
+    408: "The request body comes too slowly.",
     409: "A replay, or a conflict with what is recorded.",
     413: "The request body is too large.",
     415: "The request body has another type than the route takes.",
     422: "The request, its input, proof or document is refused.",
+    429: "This caller asks too often or has too much waiting; Retry-After says when to try again.",
     500: "A failure of the gateway's own; it is logged.",
     503: "Not now; Retry-After says when to try again.",
 }
+
+_ANY = (401, 408, 422, 429, 500, 503)
 
 Responses = dict[int | str, dict[str, Any]]
 
 
 def errors(*statuses: int) -> Responses:
-    """The envelope under each status, and under the three that any route can answer with."""
+    """The envelope under each status, and under those that any route can answer with."""
     return {
         status: {"model": ErrorEnvelope, "description": _TEXT[status]}
-        for status in sorted({*statuses, 422, 500, 503})
+        for status in sorted({*statuses, *_ANY})
     }
 
 

@@ -24,7 +24,6 @@ from inferproof.api.failures import job_failure
 from inferproof.api.gate import api_key
 from inferproof.api.resources import model_resource
 from inferproof.api.routes.describe import errors, header
-from inferproof.api.routes.direct import Direct
 from inferproof.api.routes.parameters import ModelName
 from inferproof.api.wire import JSON, json_response
 from inferproof.errors import Conflict, PaymentRejected, Reason, RequestRejected
@@ -46,7 +45,7 @@ from inferproof.types.job import JobState
 from inferproof.types.payment import SettlementState
 from inferproof.types.receipt import Request
 
-router = APIRouter(prefix="/v1", tags=["inference"], route_class=Direct)
+router = APIRouter(prefix="/v1", tags=["inference"])
 log = logging.getLogger("inferproof.api")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"

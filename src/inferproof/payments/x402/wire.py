@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from inferproof.errors import InferproofError
-from inferproof.protocol.encoding import Json
+from inferproof.protocol.encoding import Json, is_json_shallow
 from inferproof.protocol.fields import Fields
 from inferproof.protocol.quote import quote_json, read_quote
 from inferproof.types.digest import Address
@@ -53,17 +53,16 @@ def decode_header(header: str) -> Any:
         raw = base64.b64decode(header.encode("ascii"), validate=True)
     except (binascii.Error, UnicodeEncodeError):
         raise ValueError("it is not Base64") from None
+    if not is_json_shallow(raw, MAX_DEPTH):
+        raise ValueError("it is nested too deeply")
     try:
         value = json.loads(raw, object_pairs_hook=_once, parse_constant=_no_constant)
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8") from None
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
     except _Refused:
         raise
     except ValueError:
         raise ValueError("it is not JSON") from None
-    _check_depth(value, MAX_DEPTH)
     return value
 
 
@@ -80,14 +79,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(_name: str) -> Any:
     raise _Refused("NaN and infinity are not JSON")
-
-
-def _check_depth(value: Any, left: int) -> None:
-    if left == 0:
-        raise _Refused("it is nested too deeply")
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for item in items:
-        _check_depth(item, left - 1)
 
 
 def requirements(quote: Quote, max_timeout_s: int) -> dict[str, Json]:
