@@ -15,7 +15,7 @@ from postgres_server import KINDS
 from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 
-from inferproof.storage.base import Outcome, OutboxKind, RefundState
+from inferproof.storage.base import OutboxKind, Outcome, RefundState
 from inferproof.storage.db.dialect import read_address, writing_engine
 from inferproof.storage.db.dump import load, revision_of
 from inferproof.storage.db.migrate import known_revisions
