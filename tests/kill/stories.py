@@ -82,7 +82,7 @@ def early(market: KillMarket, at: Boundary | None) -> Bought:
         market.send(bought)
         market.wait_for(bought, "nothing", limit_s=1.5)
         _hidden(market, bought)
-    _to_its_end(market, bought, at)
+    market.bring_to_end(bought)
     market.deployment.restart(early_start="false")
     return bought
 

@@ -1300,6 +1300,7 @@ class TestEarlyStart:
         self, orders: OrderBook, state: JobState
     ) -> None:
         await brought_to(orders, state)
+        assert await orders.startable()
         early = await orders.claim_early(lease_until=39)
         assert early is not None
         assert (early.state, early.fence, early.attempts, early.lease_until) == (state, 1, 0, 39)
@@ -1322,6 +1323,7 @@ class TestEarlyStart:
         claims = await asyncio.gather(*(orders.claim_early(lease_until=39) for _ in range(3)))
         assert sum(job is not None for job in claims) == 1
         await orders.leave_early(order().job_id, 1)
+        assert not await orders.startable()
         assert await orders.claim_early(lease_until=39) is None
 
     async def test_its_proof_waits_for_the_claim_after_the_settlement(

@@ -564,6 +564,10 @@ class OrderBook(Protocol):
         """
         ...
 
+    async def startable(self) -> bool:
+        """Whether `claim_early` would find a job. Cheap, and it writes nothing."""
+        ...
+
     async def claim_early(self, *, lease_until: int) -> Job | None:
         """A lease, with the next fence, on the oldest job that is reserved or settling and that
         nobody claimed before; None when there is none. No transition: such a job can be computed

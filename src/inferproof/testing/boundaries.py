@@ -64,6 +64,7 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "free_nonces",
             "watched",
             "runnable",
+            "startable",
             "kept",
             "expired_leases",
             "overdue",

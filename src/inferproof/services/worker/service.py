@@ -105,6 +105,8 @@ class Worker:
 
     async def start_early_once(self) -> Job | None:
         """The job whose proof was begun ahead of its settlement; None when there is none."""
+        if not await self._orders.startable():
+            return None
         until = self._clock() + self._settings.lease_s
         job = await self._orders.claim_early(lease_until=until)
         if job is None:

@@ -166,6 +166,9 @@ class SqlOrderBook(SqlSettlements):
     async def claim(self, *, now: int, lease_until: int) -> Job | None:
         return await self._db.write(lambda c: work.claim(c, now, lease_until))
 
+    async def startable(self) -> bool:
+        return await self._db.read(work.startable)
+
     async def claim_early(self, *, lease_until: int) -> Job | None:
         return await self._db.write(lambda c: work.claim_early(c, lease_until))
 

@@ -18,7 +18,9 @@ from inferproof.storage.db.transitions import move, read_job
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 
-UNSETTLED = (JobState.RESERVED.value, JobState.SETTLING.value)
+_IS_STARTABLE = jobs.c.state.in_((JobState.RESERVED.value, JobState.SETTLING.value)) & (
+    jobs.c.fence == 0
+)
 
 
 def _is_runnable(now: int) -> ColumnElement[bool]:
@@ -54,13 +56,19 @@ async def claim(connection: AsyncConnection, now: int, lease_until: int) -> Job 
     return await read_job(connection, job_id)
 
 
+async def startable(connection: AsyncConnection) -> bool:
+    """Whether a job can be started ahead of its settlement."""
+    found = await connection.scalar(select(jobs.c.number).where(_IS_STARTABLE).limit(1))
+    return found is not None
+
+
 async def claim_early(connection: AsyncConnection, lease_until: int) -> Job | None:
     """The oldest unsettled job that nobody claimed before, with a lease and the next fence.
 
     Once is enough: where it ended badly, or its worker was lost, the claim after the settlement
     decides what becomes of the job.
     """
-    job_id = await _next(connection, jobs.c.state.in_(UNSETTLED) & (jobs.c.fence == 0))
+    job_id = await _next(connection, _IS_STARTABLE)
     if job_id is None:
         return None
     await connection.execute(
