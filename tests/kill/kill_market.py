@@ -23,14 +23,17 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from inferproof.app import install_model
+from inferproof.chain.abi import calldata
+from inferproof.chain.token import settlement_calldata
 from inferproof.inference.preprocess import load_preprocessing
 from inferproof.inference.request import request_tensors
 from inferproof.models.card import load_card
 from inferproof.payments.transfer.wire import TRANSFER_HEADER, transfer_header
 from inferproof.payments.x402 import Challenge, encode_header, payment_payload, read_challenge
-from inferproof.protocol.authorization import authorization_digest
+from inferproof.protocol.authorization import asset_domain, authorization_digest
 from inferproof.protocol.cancellation import cancellation_digest
 from inferproof.protocol.commitments import bound_nonce, job_id, request_digest
+from inferproof.protocol.eip712 import Struct, digest, hash_struct
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.transfer import claim_digest, claim_job_id
 from inferproof.proving.base import CompileRequest
@@ -41,7 +44,8 @@ from inferproof.testing.boundaries import Boundary
 from inferproof.testing.deployment import Deployment, Nursery
 from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
-from inferproof.types.digest import Digest
+from inferproof.types.digest import Address, Digest
+from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.types.proof import Assurance
 from inferproof.verify.policy import Policy
@@ -109,6 +113,7 @@ class Bought:
     ends: frozenset[str]
     nonce: Digest | None
     """Of its authorization; None for a job that an earlier transfer pays for."""
+    payment: Authorization | None = None
     over_at: int = 0
     """When its authorization is over."""
     state: str = ""
@@ -190,7 +195,7 @@ class KillMarket:
         headers = {"PAYMENT-SIGNATURE": encode_header(payment_payload(challenge, payment, salt))}
         wanted = frozenset(ends.split("/"))
         return self._noted(
-            Bought(model, body, headers, job, wanted, payment.nonce, payment.valid_before)
+            Bought(model, body, headers, job, wanted, payment.nonce, payment, payment.valid_before)
         )
 
     def buy_by_transfer(self) -> Bought:
@@ -335,10 +340,35 @@ class KillMarket:
             self.chain("evm_setAutomine", True)
             self.chain("evm_mine")
 
-    def spend_number(self) -> None:
+    def spend_number(self) -> str:
         """Another program uses the gateway's key once: its next number is spent."""
         gateway = self.devnet.accounts.gateway.address.hex
-        self.chain("eth_sendTransaction", {"from": gateway, "to": gateway, "value": "0x0"})
+        sent = {"from": gateway, "to": gateway, "value": "0x0"}
+        return str(self.chain("eth_sendTransaction", sent))
+
+    def settle_elsewhere(self, bought: Bought) -> None:
+        """A stranger who has seen the authorization settles it."""
+        _require(bought.payment is not None, "it is paid by a transfer")
+        assert bought.payment is not None
+        self._call_token(settlement_calldata(bought.payment))
+
+    def cancel_on_chain(self, bought: Bought) -> None:
+        """The payer uses the authorization up, and no money moves."""
+        assert bought.nonce is not None
+        buyer = self.devnet.accounts.buyer
+        signature = buyer.sign(cancel_digest(self.devnet.token, buyer.address, bought.nonce))
+        call = "cancelAuthorization(address,bytes32,uint8,bytes32,bytes32)"
+        v = signature[64] + 27 if signature[64] < 2 else signature[64]
+        parts = (buyer.address, bought.nonce, v, signature[:32], signature[32:64])
+        self._call_token(calldata(call, *parts))
+
+    def _call_token(self, data: bytes) -> None:
+        sender, token = self.devnet.accounts.owner.address.hex, self.devnet.token.address.hex
+        self.chain("eth_sendTransaction", {"from": sender, "to": token, "data": "0x" + data.hex()})
+
+    def take_back(self) -> None:
+        """The chain puts another block, an empty one, in the place of its newest."""
+        self.chain("anvil_reorg", 1, [])
 
     def balance(self, holder: Any) -> int:
         data = "0x70a08231" + holder.raw.rjust(32, b"\0").hex()
@@ -458,6 +488,7 @@ def _environment(
         "token_name": devnet.token.domain_name,
         "token_version": devnet.token.domain_version,
         "gateway_key": devnet.accounts.gateway.secret().hex(),
+        "batch_settler_address": devnet.batch_settler.hex,
         "settle_margin_s": 1,
         "transfer_confirmations": 1,
         "webhook_private": "true",
@@ -511,6 +542,12 @@ def _install(settings: Settings, folder: Path, name: str, system: str, devnet: D
 
 def _checker(name: str) -> Any:
     return ToySystem(ACKNOWLEDGEMENT) if name == "toy" else get_system(name)
+
+
+def cancel_digest(asset: Asset, payer: Address, nonce: Digest) -> Digest:
+    """What a payer signs to cancel an authorization (EIP-3009)."""
+    struct = Struct("CancelAuthorization", {"authorizer": "address", "nonce": "bytes32"})
+    return digest(asset_domain(asset), hash_struct(struct, {"authorizer": payer, "nonce": nonce}))
 
 
 def _word(address: Any) -> str:

@@ -7,14 +7,14 @@ effect without a story, or one that its story never comes to, fails the suite.
 import time
 from collections.abc import Callable
 
-from kill_market import WEBHOOK, Bought, KillMarket
+from kill_market import OVER, WEBHOOK, Bought, KillMarket
 
 from inferproof.testing.boundaries import Boundary
 from inferproof.testing.kill_server import FAULTY, REFUSED, SLOW
 
 Story = Callable[[KillMarket, Boundary | None], Bought]
 
-BEFORE_SENDING = Boundary("orders", "send_settlement", "after")
+BEFORE_SENDING = Boundary("orders", "send_settlements", "after")
 BEFORE_REFUNDING = Boundary("orders", "send_refund", "after")
 RESERVED = Boundary("orders", "reserve", "after")
 
@@ -60,6 +60,92 @@ def refund_lost(market: KillMarket, at: Boundary | None) -> Bought:
     """The number of a stored refund is spent by another program before it is sent."""
     bought = market.buy(REFUSED, ends="refunded")
     return _number_spent(market, bought, BEFORE_REFUNDING, at)
+
+
+def settled_elsewhere(market: KillMarket, at: Boundary | None) -> Bought:
+    """A stranger settles what it has seen before the gateway's own settlement is sent."""
+    bought = _stored(market, market.buy())
+    market.settle_elsewhere(bought)
+    return _revived(market, bought, at)
+
+
+def settled_elsewhere_and_replaced(market: KillMarket, at: Boundary | None) -> Bought:
+    """The same, and the number of the gateway's own settlement is spent."""
+    bought = _stored(market, market.buy())
+    market.settle_elsewhere(bought)
+    market.spend_number()
+    return _revived(market, bought, at)
+
+
+def cancelled_on_chain(market: KillMarket, at: Boundary | None) -> Bought:
+    """The payer uses the authorization up before it is settled."""
+    bought = _stored(market, market.buy(ends="void"))
+    market.cancel_on_chain(bought)
+    return _revived(market, bought, at)
+
+
+def stuck(market: KillMarket, at: Boundary | None) -> Bought:
+    """Blocks pass, and each asks for higher fees than were offered."""
+    bought = market.buy()
+    with market.held():
+        market.arm(at)
+        market.send(bought)
+        market.wait_for(bought, "settling")
+        market.chain("anvil_setNextBlockBaseFeePerGas", hex(20 * 10**9))
+
+        def passed() -> bool:
+            market.chain("evm_mine")
+            return market.deployment.fired or market.ask(bought) in OVER
+
+        market.until(passed)
+    return _to_its_end(market, bought, at)
+
+
+def gap(market: KillMarket, at: Boundary | None) -> Bought:
+    """The node forgets another program's transaction, whose number comes before the gateway's."""
+    bought = market.buy()
+    with market.held():
+        other = market.spend_number()
+        market.send(bought)
+        market.wait_for(bought, "settling")
+        market.chain("anvil_dropTransaction", other)
+        market.arm(at)
+        market.until(lambda: market.deployment.fired)
+    return _to_its_end(market, bought, at)
+
+
+def taken_back(market: KillMarket, at: Boundary | None) -> Bought:
+    """The chain takes back the block of a settlement whose job was answered."""
+    bought = market.buy()
+    market.send(bought)
+    market.bring_to_end(bought)
+    market.arm(at)
+    market.take_back()
+    _settled_again(market, bought, at)
+    return bought
+
+
+def deep(market: KillMarket, at: Boundary | None) -> Bought:
+    """The block of a settlement is too deep to be taken back."""
+    bought = market.buy()
+    market.send(bought)
+    market.bring_to_end(bought)
+    market.arm(at)
+    market.chain("anvil_mine", "0xe")
+    market.until(lambda: at is None or market.deployment.fired)
+    return bought
+
+
+def never_paid(market: KillMarket, at: Boundary | None) -> Bought:
+    """The job failed, the chain took its settlement back, and its payer cancelled: nothing is
+    owed, and nothing is refunded."""
+    bought = market.buy(REFUSED, ends="void")
+    market.arm(Boundary("orders", "give_up", "after"))
+    market.send(bought)
+    _died(market)
+    market.take_back()
+    market.cancel_on_chain(bought)
+    return _revived(market, bought, at)
 
 
 def uncertain(market: KillMarket, at: Boundary | None) -> Bought:
@@ -120,9 +206,17 @@ def told_late(market: KillMarket, at: Boundary | None) -> Bought:
 
 CASES: dict[str, Story] = {
     "orders.reserve": answered,
-    "orders.send_settlement": answered,
+    "orders.send_settlements": answered,
     "orders.note_sent": answered,
-    "orders.settled": answered,
+    "orders.included": answered,
+    "orders.settled": settled_elsewhere,
+    "orders.refuse": settled_elsewhere_and_replaced,
+    "orders.doubt": cancelled_on_chain,
+    "orders.drop": replaced,
+    "orders.fill": gap,
+    "orders.take_back": taken_back,
+    "orders.unwatch": deep,
+    "orders.lost": never_paid,
     "orders.claim": answered,
     "orders.checkpoint": answered,
     "orders.finish": answered,
@@ -136,7 +230,7 @@ CASES: dict[str, Story] = {
     "orders.release": tried_again,
     "orders.heartbeat": slow,
     "orders.void": void,
-    "orders.replace": replaced,
+    "orders.replace": stuck,
     "orders.note_nonce_spent": replaced,
     "orders.refund_lost": refund_lost,
     "orders.uncertain": uncertain,
@@ -184,6 +278,23 @@ def _revived(market: KillMarket, bought: Bought, at: Boundary | None) -> Bought:
     market.arm(at)
     market.deployment.revive()
     return _to_its_end(market, bought, at)
+
+
+def _stored(market: KillMarket, bought: Bought) -> Bought:
+    """The settlement is stored, and not sent; the gateway is down."""
+    market.arm(BEFORE_SENDING)
+    market.send(bought)
+    _died(market)
+    return bought
+
+
+def _settled_again(market: KillMarket, bought: Bought, at: Boundary | None) -> None:
+    def again() -> bool:
+        state = market.ask(bought) and bought.facts["settlement"]["state"]
+        return (at is None or market.deployment.fired) and state == "settled"
+
+    if not market.until(again):
+        raise AssertionError(f"{market.name}: not settled again: {bought.facts}")
 
 
 def _number_spent(

@@ -51,6 +51,10 @@ SETTLER = SettlerSettings(
     lost_after_s=1,
     uncertain_after_s=1,
     reverted_s=1,
+    raise_s=1,
+    raise_blocks=1,
+    gap_s=1,
+    refund_pause_s=1,
     max_backoff_s=0.5,
 )
 
