@@ -23,14 +23,17 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from inferproof.app import install_model
+from inferproof.chain.abi import calldata
+from inferproof.chain.token import settlement_calldata
 from inferproof.inference.preprocess import load_preprocessing
 from inferproof.inference.request import request_tensors
 from inferproof.models.card import load_card
 from inferproof.payments.transfer.wire import TRANSFER_HEADER, transfer_header
 from inferproof.payments.x402 import Challenge, encode_header, payment_payload, read_challenge
-from inferproof.protocol.authorization import authorization_digest
+from inferproof.protocol.authorization import asset_domain, authorization_digest
 from inferproof.protocol.cancellation import cancellation_digest
 from inferproof.protocol.commitments import bound_nonce, job_id, request_digest
+from inferproof.protocol.eip712 import Struct, digest, hash_struct
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.transfer import claim_digest, claim_job_id
 from inferproof.proving.base import CompileRequest
@@ -51,8 +54,12 @@ JSON = {"content-type": "application/json"}
 PRICE = 250_000
 WEBHOOK = "Inferproof-Webhook"
 OVER = frozenset(["done", "refunded", "void"])
+BLOCK_S = 0.5
 END_S = 60.0
 """How long a job may take to its end, with everything alive again."""
+
+_MIGRATING = threading.Lock()
+"""alembic keeps its state for all threads of a process."""
 
 CARD = """\
 schema = "inferproof/model-card/1"
@@ -107,10 +114,10 @@ class Bought:
     headers: dict[str, str]
     job: Digest
     ends: frozenset[str]
-    nonce: Digest | None
-    """Of its authorization; None for a job that an earlier transfer pays for."""
-    over_at: int = 0
-    """When its authorization is over."""
+    payment: Authorization | None
+    """Its authorization; None for a job that an earlier transfer pays for."""
+    unpaid: bool = False
+    """Whether the chain took its settlement back for good, after it was answered."""
     state: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -156,6 +163,7 @@ class KillMarket:
         self.receiver = Receiver()
         self._http = httpx.Client(timeout=20)
         self._number = 0
+        self._holding = False
 
     # -- the buyer ----------------------------------------------------------------------------
 
@@ -189,9 +197,7 @@ class KillMarket:
         )
         headers = {"PAYMENT-SIGNATURE": encode_header(payment_payload(challenge, payment, salt))}
         wanted = frozenset(ends.split("/"))
-        return self._noted(
-            Bought(model, body, headers, job, wanted, payment.nonce, payment.valid_before)
-        )
+        return self._noted(Bought(model, body, headers, job, wanted, payment))
 
     def buy_by_transfer(self) -> Bought:
         """A claim on a transfer that the buyer made before, not sent yet."""
@@ -281,14 +287,24 @@ class KillMarket:
                 f"see {self.deployment.log}"
             )
 
-    def until(self, holds: Callable[[], bool], *, keep_dead: tuple[str, ...] = ()) -> bool:
-        """Whether it held in time, while what is dead is revived again and again."""
+    def until(
+        self,
+        holds: Callable[[], bool],
+        *,
+        keep_dead: tuple[str, ...] = (),
+        limit_s: float = END_S,
+    ) -> bool:
+        """Whether it held in time, while what is dead is revived again and again, and the chain
+        makes blocks: settlers look at its clock too."""
         roles = [role for role in self.deployment.roles if role not in keep_dead]
-        end = time.monotonic() + END_S
+        end, block_at = time.monotonic() + limit_s, time.monotonic() + BLOCK_S
         while time.monotonic() < end:
             self.deployment.revive(*roles)
             if holds():
                 return True
+            if time.monotonic() > block_at and not self._holding:
+                self.mine(1)
+                block_at = time.monotonic() + BLOCK_S
             time.sleep(0.03)
         return False
 
@@ -329,9 +345,11 @@ class KillMarket:
     def held(self) -> Iterator[None]:
         """The chain takes transactions and makes no block."""
         self.chain("evm_setAutomine", False)
+        self._holding = True
         try:
             yield
         finally:
+            self._holding = False
             self.chain("evm_setAutomine", True)
             self.chain("evm_mine")
 
@@ -339,6 +357,41 @@ class KillMarket:
         """Another program uses the gateway's key once: its next number is spent."""
         gateway = self.devnet.accounts.gateway.address.hex
         self.chain("eth_sendTransaction", {"from": gateway, "to": gateway, "value": "0x0"})
+
+    def mine(self, blocks: int) -> None:
+        """Blocks with what waits in the first of them."""
+        self.chain("anvil_mine", hex(blocks))
+
+    def forget(self) -> None:
+        """The node loses every transaction that waits."""
+        self.chain("anvil_dropAllTransactions")
+
+    def take_back(self) -> None:
+        """The newest block and what is in it never were: another one is in its place."""
+        self.chain("anvil_reorg", 1, [])
+
+    def settle_as_stranger(self, payment: Authorization) -> None:
+        """Somebody who has seen the authorization settles it before the gateway does."""
+        data = "0x" + settlement_calldata(payment).hex()
+        self._as_stranger(data)
+
+    def cancel_on_chain(self, payment: Authorization) -> None:
+        """The payer uses its authorization up without moving money."""
+        buyer = self.devnet.accounts.buyer
+        struct = Struct("CancelAuthorization", {"authorizer": "address", "nonce": "bytes32"})
+        domain = asset_domain(payment.asset)
+        value = {"authorizer": payment.payer, "nonce": payment.nonce}
+        signature = buyer.sign(digest(domain, hash_struct(struct, value)))
+        data = calldata(
+            "cancelAuthorization(address,bytes32,uint8,bytes32,bytes32)",
+            *(payment.payer, payment.nonce),
+            *(signature[64], signature[:32], signature[32:64]),
+        )
+        self._as_stranger("0x" + data.hex())
+
+    def _as_stranger(self, data: str) -> None:
+        owner, token = self.devnet.accounts.owner.address.hex, self.devnet.token.address.hex
+        self.chain("eth_sendTransaction", {"from": owner, "to": token, "data": data})
 
     def balance(self, holder: Any) -> int:
         data = "0x70a08231" + holder.raw.rjust(32, b"\0").hex()
@@ -375,8 +428,10 @@ class KillMarket:
             state = bought.state
             _require(state in bought.ends, f"job {bought.job} ended as {state or bought.facts}")
             ends[state] += 1
-            times = used.pop(bought.nonce.hex, 0) if bought.nonce else int(state != "void")
-            _require(times == (state != "void"), f"job {bought.job}: {state}, used {times} times")
+            if bought.payment is not None:
+                times = used.pop(bought.payment.nonce.hex, 0)
+                once = state != "void" and not bought.unpaid
+                _require(times == once, f"job {bought.job}: {state}, used {times} times")
             if state == "refunded":
                 refunds.append(bought.facts["refund"]["transaction"])
             if state == "done":
@@ -392,7 +447,7 @@ class KillMarket:
             if log["topics"][1:] == [_word(gateway), _word(buyer)]
         )
         _require(paid_back == Counter(refunds), f"refunds on the chain: {paid_back}")
-        spent = ends["done"] * PRICE
+        spent = (ends["done"] - sum(bought.unpaid for bought in self.bought)) * PRICE
         _require(self.balance(buyer) == funds - spent, "the buyer's balance is wrong")
         _require(self.balance(gateway) == funds + spent, "the gateway's balance is wrong")
         self._check_proofs()
@@ -498,15 +553,16 @@ def _install(settings: Settings, folder: Path, name: str, system: str, devnet: D
         )
     finally:
         pool.close()
-    asyncio.run(
-        install_model(
-            settings,
-            folder,
-            folder / "compiled",
-            key=devnet.accounts.provider,
-            more_systems={"toy": ToySystem(ACKNOWLEDGEMENT)},
+    with _MIGRATING:
+        asyncio.run(
+            install_model(
+                settings,
+                folder,
+                folder / "compiled",
+                key=devnet.accounts.provider,
+                more_systems={"toy": ToySystem(ACKNOWLEDGEMENT)},
+            )
         )
-    )
 
 
 def _checker(name: str) -> Any:
