@@ -26,12 +26,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.measure import BenchFailed, say
 from inferproof.chain.abi import calldata
-from inferproof.chain.batch import ItemState, batch_outcomes, build_batch_tx
+from inferproof.chain.batch import batch_outcomes, build_batch_tx
 from inferproof.chain.contracts import BATCH_SETTLER, deploy, load_artifact
 from inferproof.chain.rpc import ChainReceipt, Rpc
 from inferproof.chain.token import TokenChain, moves_funds
 from inferproof.chain.transactions import (
-    Fees,
     SignedTx,
     require_success,
     sign_tx,
@@ -40,6 +39,7 @@ from inferproof.chain.transactions import (
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.signature import SigningKey
 from inferproof.testing.devnet import Devnet, DevnetInfo
+from inferproof.types.chain import Fees, ItemState
 from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Authorization
 

@@ -111,10 +111,11 @@ def main() -> int:
         choices=("sqlite", "postgres"),
         default=environment.get("DATABASE") or "sqlite",
     )
-    parser.add_argument("--buyers", type=int, default=64, help="orders under way at a time")
+    parser.add_argument("--buyers", type=int, help="orders under way at a time")
     parser.add_argument("--workers", type=int, default=2, help="worker processes")
     parser.add_argument("--keep", action="store_true", help="keep logs and database, and say where")
     given = parser.parse_args()
+    given.buyers = given.buyers or max(64, min(400, given.jobs // 25))
     folder = Path(tempfile.mkdtemp(prefix="inferproof-soak-"))
     folder.chmod(0o755)  # PostgreSQL runs as another user
     try:

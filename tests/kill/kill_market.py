@@ -44,7 +44,8 @@ from inferproof.testing.boundaries import Boundary
 from inferproof.testing.deployment import Deployment, Nursery
 from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
-from inferproof.types.digest import Digest
+from inferproof.types.digest import Address, Digest
+from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.types.proof import Assurance
 from inferproof.verify.policy import Policy
@@ -114,10 +115,11 @@ class Bought:
     headers: dict[str, str]
     job: Digest
     ends: frozenset[str]
-    payment: Authorization | None
-    """Its authorization; None for a job that an earlier transfer pays for."""
-    unpaid: bool = False
-    """Whether the chain took its settlement back for good, after it was answered."""
+    nonce: Digest | None
+    """Of its authorization; None for a job that an earlier transfer pays for."""
+    payment: Authorization | None = None
+    over_at: int = 0
+    """When its authorization is over."""
     state: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -197,7 +199,9 @@ class KillMarket:
         )
         headers = {"PAYMENT-SIGNATURE": encode_header(payment_payload(challenge, payment, salt))}
         wanted = frozenset(ends.split("/"))
-        return self._noted(Bought(model, body, headers, job, wanted, payment))
+        return self._noted(
+            Bought(model, body, headers, job, wanted, payment.nonce, payment, payment.valid_before)
+        )
 
     def buy_by_transfer(self) -> Bought:
         """A claim on a transfer that the buyer made before, not sent yet."""
@@ -303,7 +307,7 @@ class KillMarket:
             if holds():
                 return True
             if time.monotonic() > block_at and not self._holding:
-                self.mine(1)
+                self.chain("evm_mine")
                 block_at = time.monotonic() + BLOCK_S
             time.sleep(0.03)
         return False
@@ -353,45 +357,35 @@ class KillMarket:
             self.chain("evm_setAutomine", True)
             self.chain("evm_mine")
 
-    def spend_number(self) -> None:
+    def spend_number(self) -> str:
         """Another program uses the gateway's key once: its next number is spent."""
         gateway = self.devnet.accounts.gateway.address.hex
-        self.chain("eth_sendTransaction", {"from": gateway, "to": gateway, "value": "0x0"})
+        sent = {"from": gateway, "to": gateway, "value": "0x0"}
+        return str(self.chain("eth_sendTransaction", sent))
 
-    def mine(self, blocks: int) -> None:
-        """Blocks with what waits in the first of them."""
-        self.chain("anvil_mine", hex(blocks))
+    def settle_elsewhere(self, bought: Bought) -> None:
+        """A stranger who has seen the authorization settles it."""
+        _require(bought.payment is not None, "it is paid by a transfer")
+        assert bought.payment is not None
+        self._call_token(settlement_calldata(bought.payment))
 
-    def forget(self) -> None:
-        """The node loses every transaction that waits."""
-        self.chain("anvil_dropAllTransactions")
+    def cancel_on_chain(self, bought: Bought) -> None:
+        """The payer uses the authorization up, and no money moves."""
+        assert bought.nonce is not None
+        buyer = self.devnet.accounts.buyer
+        signature = buyer.sign(cancel_digest(self.devnet.token, buyer.address, bought.nonce))
+        call = "cancelAuthorization(address,bytes32,uint8,bytes32,bytes32)"
+        v = signature[64] + 27 if signature[64] < 2 else signature[64]
+        parts = (buyer.address, bought.nonce, v, signature[:32], signature[32:64])
+        self._call_token(calldata(call, *parts))
+
+    def _call_token(self, data: bytes) -> None:
+        sender, token = self.devnet.accounts.owner.address.hex, self.devnet.token.address.hex
+        self.chain("eth_sendTransaction", {"from": sender, "to": token, "data": "0x" + data.hex()})
 
     def take_back(self) -> None:
-        """The newest block and what is in it never were: another one is in its place."""
+        """The chain puts another block, an empty one, in the place of its newest."""
         self.chain("anvil_reorg", 1, [])
-
-    def settle_as_stranger(self, payment: Authorization) -> None:
-        """Somebody who has seen the authorization settles it before the gateway does."""
-        data = "0x" + settlement_calldata(payment).hex()
-        self._as_stranger(data)
-
-    def cancel_on_chain(self, payment: Authorization) -> None:
-        """The payer uses its authorization up without moving money."""
-        buyer = self.devnet.accounts.buyer
-        struct = Struct("CancelAuthorization", {"authorizer": "address", "nonce": "bytes32"})
-        domain = asset_domain(payment.asset)
-        value = {"authorizer": payment.payer, "nonce": payment.nonce}
-        signature = buyer.sign(digest(domain, hash_struct(struct, value)))
-        data = calldata(
-            "cancelAuthorization(address,bytes32,uint8,bytes32,bytes32)",
-            *(payment.payer, payment.nonce),
-            *(signature[64], signature[:32], signature[32:64]),
-        )
-        self._as_stranger("0x" + data.hex())
-
-    def _as_stranger(self, data: str) -> None:
-        owner, token = self.devnet.accounts.owner.address.hex, self.devnet.token.address.hex
-        self.chain("eth_sendTransaction", {"from": owner, "to": token, "data": data})
 
     def balance(self, holder: Any) -> int:
         data = "0x70a08231" + holder.raw.rjust(32, b"\0").hex()
@@ -428,10 +422,8 @@ class KillMarket:
             state = bought.state
             _require(state in bought.ends, f"job {bought.job} ended as {state or bought.facts}")
             ends[state] += 1
-            if bought.payment is not None:
-                times = used.pop(bought.payment.nonce.hex, 0)
-                once = state != "void" and not bought.unpaid
-                _require(times == once, f"job {bought.job}: {state}, used {times} times")
+            times = used.pop(bought.nonce.hex, 0) if bought.nonce else int(state != "void")
+            _require(times == (state != "void"), f"job {bought.job}: {state}, used {times} times")
             if state == "refunded":
                 refunds.append(bought.facts["refund"]["transaction"])
             if state == "done":
@@ -447,7 +439,7 @@ class KillMarket:
             if log["topics"][1:] == [_word(gateway), _word(buyer)]
         )
         _require(paid_back == Counter(refunds), f"refunds on the chain: {paid_back}")
-        spent = (ends["done"] - sum(bought.unpaid for bought in self.bought)) * PRICE
+        spent = ends["done"] * PRICE
         _require(self.balance(buyer) == funds - spent, "the buyer's balance is wrong")
         _require(self.balance(gateway) == funds + spent, "the gateway's balance is wrong")
         self._check_proofs()
@@ -513,6 +505,7 @@ def _environment(
         "token_name": devnet.token.domain_name,
         "token_version": devnet.token.domain_version,
         "gateway_key": devnet.accounts.gateway.secret().hex(),
+        "batch_settler_address": devnet.batch_settler.hex,
         "settle_margin_s": 1,
         "transfer_confirmations": 1,
         "webhook_private": "true",
@@ -567,6 +560,12 @@ def _install(settings: Settings, folder: Path, name: str, system: str, devnet: D
 
 def _checker(name: str) -> Any:
     return ToySystem(ACKNOWLEDGEMENT) if name == "toy" else get_system(name)
+
+
+def cancel_digest(asset: Asset, payer: Address, nonce: Digest) -> Digest:
+    """What a payer signs to cancel an authorization (EIP-3009)."""
+    struct = Struct("CancelAuthorization", {"authorizer": "address", "nonce": "bytes32"})
+    return digest(asset_domain(asset), hash_struct(struct, {"authorizer": payer, "nonce": nonce}))
 
 
 def _word(address: Any) -> str:

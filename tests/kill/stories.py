@@ -7,7 +7,7 @@ effect without a story, or one that its story never comes to, fails the suite.
 import time
 from collections.abc import Callable
 
-from kill_market import WEBHOOK, Bought, KillMarket
+from kill_market import OVER, WEBHOOK, Bought, KillMarket
 
 from inferproof.testing.boundaries import Boundary
 from inferproof.testing.kill_server import FAULTY, REFUSED, SLOW
@@ -46,13 +46,12 @@ def void(market: KillMarket, at: Boundary | None) -> Bought:
     market.arm(RESERVED)
     market.send(bought)
     _died(market)
-    assert bought.payment is not None
-    time.sleep(max(0.0, bought.payment.valid_before - time.time()) + 1.1)
+    time.sleep(max(0.0, bought.over_at - time.time()) + 1.1)
     market.chain("evm_mine")
     return _revived(market, bought, at)
 
 
-def number_spent(market: KillMarket, at: Boundary | None) -> Bought:
+def replaced(market: KillMarket, at: Boundary | None) -> Bought:
     """The number of a stored settlement is spent by another program before it is sent."""
     return _number_spent(market, market.buy(), BEFORE_SENDING, at)
 
@@ -61,6 +60,92 @@ def refund_lost(market: KillMarket, at: Boundary | None) -> Bought:
     """The number of a stored refund is spent by another program before it is sent."""
     bought = market.buy(REFUSED, ends="refunded")
     return _number_spent(market, bought, BEFORE_REFUNDING, at)
+
+
+def settled_elsewhere(market: KillMarket, at: Boundary | None) -> Bought:
+    """A stranger settles what it has seen before the gateway's own settlement is sent."""
+    bought = _stored(market, market.buy())
+    market.settle_elsewhere(bought)
+    return _revived(market, bought, at)
+
+
+def settled_elsewhere_and_replaced(market: KillMarket, at: Boundary | None) -> Bought:
+    """The same, and the number of the gateway's own settlement is spent."""
+    bought = _stored(market, market.buy())
+    market.settle_elsewhere(bought)
+    market.spend_number()
+    return _revived(market, bought, at)
+
+
+def cancelled_on_chain(market: KillMarket, at: Boundary | None) -> Bought:
+    """The payer uses the authorization up before it is settled."""
+    bought = _stored(market, market.buy(ends="void"))
+    market.cancel_on_chain(bought)
+    return _revived(market, bought, at)
+
+
+def stuck(market: KillMarket, at: Boundary | None) -> Bought:
+    """Blocks pass, and each asks for higher fees than were offered."""
+    bought = market.buy()
+    with market.held():
+        market.arm(at)
+        market.send(bought)
+        market.wait_for(bought, "settling")
+        market.chain("anvil_setNextBlockBaseFeePerGas", hex(20 * 10**9))
+
+        def passed() -> bool:
+            market.chain("evm_mine")
+            return market.deployment.fired or market.ask(bought) in OVER
+
+        market.until(passed)
+    return _to_its_end(market, bought, at)
+
+
+def gap(market: KillMarket, at: Boundary | None) -> Bought:
+    """The node forgets another program's transaction, whose number comes before the gateway's."""
+    bought = market.buy()
+    with market.held():
+        other = market.spend_number()
+        market.send(bought)
+        market.wait_for(bought, "settling")
+        market.chain("anvil_dropTransaction", other)
+        market.arm(at)
+        market.until(lambda: market.deployment.fired)
+    return _to_its_end(market, bought, at)
+
+
+def taken_back(market: KillMarket, at: Boundary | None) -> Bought:
+    """The chain takes back the block of a settlement whose job was answered."""
+    bought = market.buy()
+    market.send(bought)
+    market.bring_to_end(bought)
+    market.arm(at)
+    market.take_back()
+    _settled_again(market, bought, at)
+    return bought
+
+
+def deep(market: KillMarket, at: Boundary | None) -> Bought:
+    """The block of a settlement is too deep to be taken back."""
+    bought = market.buy()
+    market.send(bought)
+    market.bring_to_end(bought)
+    market.arm(at)
+    market.chain("anvil_mine", "0xe")
+    market.until(lambda: at is None or market.deployment.fired)
+    return bought
+
+
+def never_paid(market: KillMarket, at: Boundary | None) -> Bought:
+    """The job failed, the chain took its settlement back, and its payer cancelled: nothing is
+    owed, and nothing is refunded."""
+    bought = market.buy(REFUSED, ends="void")
+    market.arm(Boundary("orders", "give_up", "after"))
+    market.send(bought)
+    _died(market)
+    market.take_back()
+    market.cancel_on_chain(bought)
+    return _revived(market, bought, at)
 
 
 def uncertain(market: KillMarket, at: Boundary | None) -> Bought:
@@ -109,7 +194,7 @@ def told(market: KillMarket, at: Boundary | None) -> Bought:
     bought = market.buy()
     bought.headers[WEBHOOK] = market.receiver.url
     _sent(market, bought, at)
-    market.until(lambda: at is None or market.deployment.fired, limit_s=20)
+    market.until(lambda: at is None or market.deployment.fired)
     return bought
 
 
@@ -119,108 +204,19 @@ def told_late(market: KillMarket, at: Boundary | None) -> Bought:
     return told(market, at)
 
 
-def stuck(market: KillMarket, at: Boundary | None) -> Bought:
-    """Blocks pass without the settlement, so its fees are raised."""
-    bought = market.buy()
-    with market.held():
-        market.send(bought)
-        market.wait_for(bought, "settling")
-        time.sleep(0.3)
-        market.forget()
-        market.mine(3)
-        market.arm(at)
-        market.wait_for(bought, "nothing", limit_s=3.0)
-        market.until(lambda: market.ask(bought) != "")
-    market.bring_to_end(bought)
-    return bought
-
-
-def gap(market: KillMarket, at: Boundary | None) -> Bought:
-    """Another program's transaction, whose number was before ours, is lost."""
-    bought = market.buy()
-    with market.held():
-        market.spend_number()
-        market.send(bought)
-        market.wait_for(bought, "settling")
-        time.sleep(0.3)
-        market.forget()
-        market.arm(at)
-        market.wait_for(bought, "nothing", limit_s=4.0)
-        market.until(lambda: market.ask(bought) != "")
-    market.bring_to_end(bought)
-    return bought
-
-
-def front_run(market: KillMarket, at: Boundary | None) -> Bought:
-    """A stranger settles the authorization before the gateway does."""
-    bought = _reserved_only(market, market.buy())
-    assert bought.payment is not None
-    market.settle_as_stranger(bought.payment)
-    return _revived(market, bought, at)
-
-
-def front_run_again(market: KillMarket, at: Boundary | None) -> Bought:
-    """The same while the gateway's own settlement waits for another place."""
-    bought = market.buy()
-    market.arm(BEFORE_SENDING)
-    market.send(bought)
-    _died(market)
-    market.spend_number()
-    assert bought.payment is not None
-    market.settle_as_stranger(bought.payment)
-    return _revived(market, bought, at)
-
-
-def cancelled_on_chain(market: KillMarket, at: Boundary | None) -> Bought:
-    """The payer cancels its authorization on the chain before it is settled."""
-    bought = _reserved_only(market, market.buy(ends="void"))
-    assert bought.payment is not None
-    market.cancel_on_chain(bought.payment)
-    return _revived(market, bought, at)
-
-
-def deep(market: KillMarket, at: Boundary | None) -> Bought:
-    """The block of a settlement becomes too deep to be taken back."""
-    bought = market.buy()
-    _sent(market, bought, None)
-    market.arm(at)
-    market.mine(20)
-    _wait_and_revive(market, at)
-    return bought
-
-
-def taken_back(market: KillMarket, at: Boundary | None) -> Bought:
-    """The chain takes back the block of a settlement; it is made again."""
-    bought = market.buy()
-    _sent(market, bought, None)
-    market.arm(at)
-    market.take_back()
-    market.mine(1)
-    _wait_and_revive(market, at)
-    market.until(lambda: market.ask(bought) == "done" and _settled(bought))
-    return bought
-
-
-def lost(market: KillMarket, at: Boundary | None) -> Bought:
-    """The same, and the payer cancels before it can be made again: the answer was given."""
-    bought = market.buy()
-    _sent(market, bought, None)
-    bought.unpaid = True
-    market.deployment.kill(*market.deployment.roles)
-    market.take_back()
-    assert bought.payment is not None
-    market.cancel_on_chain(bought.payment)
-    market.arm(at)
-    market.deployment.revive()
-    _wait_and_revive(market, at)
-    return bought
-
-
 CASES: dict[str, Story] = {
     "orders.reserve": answered,
     "orders.send_settlements": answered,
     "orders.note_sent": answered,
     "orders.included": answered,
+    "orders.settled": settled_elsewhere,
+    "orders.refuse": settled_elsewhere_and_replaced,
+    "orders.doubt": cancelled_on_chain,
+    "orders.drop": replaced,
+    "orders.fill": gap,
+    "orders.take_back": taken_back,
+    "orders.unwatch": deep,
+    "orders.lost": never_paid,
     "orders.claim": answered,
     "orders.checkpoint": answered,
     "orders.finish": answered,
@@ -235,15 +231,7 @@ CASES: dict[str, Story] = {
     "orders.heartbeat": slow,
     "orders.void": void,
     "orders.replace": stuck,
-    "orders.fill": gap,
-    "orders.note_nonce_spent": number_spent,
-    "orders.drop": number_spent,
-    "orders.settled": front_run,
-    "orders.refuse": front_run_again,
-    "orders.doubt": cancelled_on_chain,
-    "orders.unwatch": deep,
-    "orders.take_back": taken_back,
-    "orders.lost": lost,
+    "orders.note_nonce_spent": replaced,
     "orders.refund_lost": refund_lost,
     "orders.uncertain": uncertain,
     "orders.claim_early": early,
@@ -255,12 +243,6 @@ CASES: dict[str, Story] = {
     "deliveries.failed": told_late,
 }
 """The story that comes to each effect."""
-
-UNCALLED: dict[str, str] = {
-    "orders.send_settlement": "send_settlements for one job, as tests of the order book write it",
-    "orders.resume": "no service sends a payment again that was refused",
-}
-"""Effects that no service calls, and why; one that is called after all fails the suite."""
 
 SECOND = (Boundary("blobs", "put", "before", 2), Boundary("orders", "checkpoint", "after", 2))
 """Effects that a job passes twice: the bundle after the proof, the answer after the proof."""
@@ -298,21 +280,21 @@ def _revived(market: KillMarket, bought: Bought, at: Boundary | None) -> Bought:
     return _to_its_end(market, bought, at)
 
 
-def _reserved_only(market: KillMarket, bought: Bought) -> Bought:
-    market.arm(RESERVED)
+def _stored(market: KillMarket, bought: Bought) -> Bought:
+    """The settlement is stored, and not sent; the gateway is down."""
+    market.arm(BEFORE_SENDING)
     market.send(bought)
     _died(market)
     return bought
 
 
-def _wait_and_revive(market: KillMarket, at: Boundary | None) -> None:
-    """What happens after the job is over."""
-    market.until(lambda: at is None or market.deployment.fired, limit_s=10)
-    market.until(lambda: market.deployment.whole)
+def _settled_again(market: KillMarket, bought: Bought, at: Boundary | None) -> None:
+    def again() -> bool:
+        state = market.ask(bought) and bought.facts["settlement"]["state"]
+        return (at is None or market.deployment.fired) and state == "settled"
 
-
-def _settled(bought: Bought) -> bool:
-    return bool(bought.facts["settlement"]["state"] == "settled")
+    if not market.until(again):
+        raise AssertionError(f"{market.name}: not settled again: {bought.facts}")
 
 
 def _number_spent(

@@ -1,15 +1,18 @@
-"""Random interleavings of payers, settler, workers, chain, clock and crashes.
+"""Random interleavings of payers, two settlers, workers, chain, clock and crashes.
 
-At any time: no job that was not settled is worked on, and no authorization moves money twice.
-When the faults end: every job is answered, refunded or void, and the books agree to the unit.
+At any time: no unit of money appears or vanishes, no job that was not settled is in a paid state,
+a payment is one job for ever, an outcome is the last one, a claim that is over changes nothing,
+and the books balance. When the faults end: every job is answered, refunded or void, each by steps
+of the table alone, and the books agree to the unit.
 """
 
 import asyncio
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -18,9 +21,10 @@ from hypothesis.stateful import (
     initialize,
     invariant,
     multiple,
+    precondition,
     rule,
 )
-from order_book_suite import path
+from order_book_suite import ANSWER, WHY, path
 from service_parts import PATH, PRICE, TREASURY, World, build, claim_to, nonce, pay
 
 from inferproof.errors import (
@@ -32,10 +36,13 @@ from inferproof.errors import (
     Unavailable,
 )
 from inferproof.protocol.lifecycle import FINAL, PAID
+from inferproof.services.books.service import Bookkeeper, BooksSettings
 from inferproof.services.gateway.base import CancelPolicy
+from inferproof.storage.db.books import SqlBookRows
 from inferproof.storage.db.engine import MEMORY
-from inferproof.testing.cash import CashChain
+from inferproof.testing.cash import CashBooks, CashChain
 from inferproof.testing.memory_store import open_stores
+from inferproof.testing.metrics import MemoryMetrics
 from inferproof.testing.samples import PAYER, STRANGER
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
@@ -64,10 +71,17 @@ class Market(RuleBasedStateMachine):
         self.crash()
         self.do(self.services.register())
         self.signed: dict[Digest, Authorization] = {}
+        self.abandoned: list[tuple[Digest, int]] = []
+        self.bought: dict[Digest, Digest] = {}
+        self.ended: dict[Digest, JobState] = {}
+        self.books = Bookkeeper(
+            rows=SqlBookRows(self.stores.database),
+            chain=CashBooks(self.world.ledger),
+            metrics=MemoryMetrics(),
+            settings=BooksSettings(page=2, again_s=0),
+        )
         self.transfers: dict[Digest, int] = {}
         self.redeemed: dict[Digest, Digest] = {}
-        self.cancelled = False
-        self.stranger_nonce = 0
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -184,6 +198,29 @@ class Market(RuleBasedStateMachine):
         self.attempt(self.services.settler.settle_once(), Unavailable)
 
     @rule()
+    def settle_at_once(self) -> None:
+        """Two gateways both believe that it is their turn."""
+
+        async def both() -> list[Any]:
+            settlers = (self.services.settler, build(self.world, self.stores).settler)
+            work = (settler.settle_once() for settler in settlers)
+            return await asyncio.gather(*work, return_exceptions=True)
+
+        for outcome in self.do(both()):
+            if isinstance(outcome, BaseException):
+                assert isinstance(outcome, Conflict | Unavailable), outcome
+
+    @rule()
+    def work_at_once(self) -> None:
+        """Two workers, of two processes."""
+
+        async def both() -> None:
+            workers = (self.services.worker, build(self.world, self.stores).worker)
+            await asyncio.gather(*(worker.work_once() for worker in workers))
+
+        self.do(both())
+
+    @rule()
     def work(self) -> None:
         self.do(self.services.worker.work_once())
 
@@ -195,7 +232,28 @@ class Market(RuleBasedStateMachine):
     def abandon(self) -> None:
         """A worker takes a job and is never heard of again."""
         now = self.world.clock.now
-        self.do(self.stores.orders.claim(now=now, lease_until=now + 30))
+        job = self.do(self.stores.orders.claim(now=now, lease_until=now + 30))
+        if job is not None:
+            self.abandoned.append((job.order.job_id, job.fence))
+
+    @precondition(lambda self: self.abandoned)
+    @rule(which=st.integers(0, 50), what=st.sampled_from(["finish", "give up", "release", "beat"]))
+    def come_back(self, which: int, what: str) -> None:
+        """A worker that was given up wants to go on; only while its claim is the newest it may."""
+        job_id, fence = self.abandoned[which % len(self.abandoned)]
+        orders, now = self.stores.orders, self.world.clock.now
+        before = self.do(orders.job(job_id))
+        if before.fence == fence and before.state is JobState.RUNNING:
+            return
+        tries: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
+            "finish": lambda: orders.finish(job_id, fence, ANSWER, now=now),
+            "give up": lambda: orders.give_up(job_id, fence, WHY, now=now),
+            "release": lambda: orders.release(job_id, fence, now=now),
+            "beat": lambda: orders.heartbeat(job_id, fence, lease_until=now + 30),
+        }
+        with pytest.raises(Conflict):
+            self.do(tries[what]())
+        assert self.do(orders.job(job_id)) == before
 
     @rule()
     def crash(self) -> None:
@@ -211,7 +269,7 @@ class Market(RuleBasedStateMachine):
 
     # -- the world ----------------------------------------------------------------------------
 
-    @rule(seconds=st.sampled_from([1, 20, 40, 70, 4000]))
+    @rule(seconds=st.sampled_from([1, 20, 40, 70, 4000, 1_000_000]))
     def wait(self, seconds: int) -> None:
         self.world.clock.now += seconds
 
@@ -247,11 +305,29 @@ class Market(RuleBasedStateMachine):
         return self.do(self.stores.orders.find_payment(payment))
 
     @invariant()
-    def nothing_unpaid_is_worked_on(self) -> None:
+    def nothing_unpaid_is_worked_on_and_an_outcome_is_the_last(self) -> None:
         for payment in self.signed.values():
             job = self.job_of(payment)
-            if job is not None and job.state in PAID:
+            if job is None:
+                assert payment.nonce not in self.bought
+                continue
+            if job.state in PAID:
                 assert self.world.ledger.used[payment.payer, payment.nonce] is not None
+            assert self.bought.setdefault(payment.nonce, job.order.job_id) == job.order.job_id
+            if job.state in FINAL:
+                assert self.ended.setdefault(payment.nonce, job.state) is job.state
+            else:
+                assert payment.nonce not in self.ended
+
+    @invariant()
+    def no_unit_appears_or_vanishes(self) -> None:
+        assert sum(self.world.ledger.balances.values()) == FUNDS
+
+    @rule()
+    def audit(self) -> None:
+        """In the middle of everything; what is in motion is no fault."""
+        report = self.attempt(self.books.check(), Unavailable)
+        assert report is None or report.discrepancies == ()
 
     def teardown(self) -> None:
         if not hasattr(self, "runner"):
@@ -287,6 +363,11 @@ class Market(RuleBasedStateMachine):
             kept += amount if job is None or job.state is JobState.DONE else 0
         assert ledger.balances[PAYER.address] == FUNDS - kept
         assert ledger.balances.get(TREASURY, 0) == kept
+        report = self.do(self.books.check())
+        assert report.discrepancies == ()
+        for till in report.accounts:  # none before the first order
+            assert till.closing == kept
+            assert till.closing - till.opening == report.earned + report.other_income.amount
 
 
 TestMarket = Market.TestCase

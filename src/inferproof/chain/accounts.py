@@ -163,12 +163,13 @@ class SettlementAccount:
     async def look(self) -> Sight:
         """The chain as it is now, in one request, or in two where blocks must be deep."""
         rpc, sender = self._token.rpc, self.sender.hex
-        newest, spent, pending, tip = await rpc.ask_all(
+        newest, spent, pending, tip, syncing = await rpc.ask_all(
             [
                 ("eth_getBlockByNumber", ["latest", False]),
                 ("eth_getTransactionCount", [sender, "latest"]),
                 ("eth_getTransactionCount", [sender, "pending"]),
                 ("eth_maxPriorityFeePerGas", []),
+                ("eth_syncing", []),
             ]
         )
         head, deep, spent_deep = int(newest["number"], 16), newest, spent
@@ -190,6 +191,7 @@ class SettlementAccount:
             pending=int(pending, 16),
             base_fee=base_fee,
             fees=suggested(base_fee, int(tip, 16)),
+            syncing=bool(syncing),
         )
 
     async def sign_settlement(

@@ -12,6 +12,7 @@ from inferproof.chain.rpc import Block, CallReverted, ChainReceipt, Rpc, RpcCall
 from inferproof.chain.transactions import SignedTx, sign_tx, suggest_fees
 from inferproof.errors import InferproofError, Misconfigured, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.authorization import asset_domain
+from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT, TRANSFER_EVENT
 from inferproof.types.chain import Fees
@@ -21,6 +22,7 @@ from inferproof.types.payment import Authorization
 
 _TRANSFER_FIELDS = "address,address,uint256,uint256,uint256,bytes32"
 SETTLE_VRS = f"transferWithAuthorization({_TRANSFER_FIELDS},uint8,bytes32,bytes32)"
+_SETTLE = keccak256(SETTLE_VRS.encode())[:4]
 SETTLE_BYTES = f"transferWithAuthorization({_TRANSFER_FIELDS},bytes)"
 
 _BALANCE = "0x" + calldata("balanceOf(address)", ZERO_ADDRESS)[:4].hex()
@@ -101,21 +103,37 @@ def settlement_calldata(authorization: Authorization, *, as_bytes: bool = False)
     form splits a 65-byte signature, whose last byte may be 0, 1, 27 or 28.
     Raises: PaymentRejected AUTHORIZATION_SIGNATURE_FORM.
     """
-    terms = (
-        authorization.payer,
-        authorization.payee,
-        authorization.amount,
-        authorization.valid_after,
-        authorization.valid_before,
-        authorization.nonce,
-    )
     signature = authorization.signature
     if as_bytes:
+        terms = (
+            authorization.payer,
+            authorization.payee,
+            authorization.amount,
+            authorization.valid_after,
+            authorization.valid_before,
+            authorization.nonce,
+        )
         return calldata(SETTLE_BYTES, *terms, signature)
     if len(signature) != 65:
         raise PaymentRejected(Reason.AUTHORIZATION_SIGNATURE_FORM, size=len(signature))
     v = signature[64] + 27 if signature[64] < 2 else signature[64]
-    return calldata(SETTLE_VRS, *terms, v, signature[:32], signature[32:64])
+    # Nine words in a row, which the general encoder takes ten times as long for: a busy gateway
+    # makes hundreds of these a second.
+    return b"".join(
+        (
+            _SETTLE,
+            bytes(12),
+            authorization.payer.raw,
+            bytes(12),
+            authorization.payee.raw,
+            authorization.amount.to_bytes(32, "big"),
+            authorization.valid_after.to_bytes(32, "big"),
+            authorization.valid_before.to_bytes(32, "big"),
+            authorization.nonce.raw,
+            v.to_bytes(32, "big"),
+            signature[:64],
+        )
+    )
 
 
 def moves_funds(receipt: ChainReceipt, authorization: Authorization) -> bool:

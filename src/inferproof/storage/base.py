@@ -430,10 +430,6 @@ class OrderBook(Protocol):
         """The jobs that each of the transactions carries, by the item's id, in their order."""
         ...
 
-    async def send_settlement(self, job_id: Digest, tx: NewTransaction, *, now: int) -> OutboxItem:
-        """As `send_settlements`, for one job."""
-        ...
-
     async def send_settlements(
         self, sendings: Sequence[tuple[Sequence[Digest], NewTransaction]], *, now: int
     ) -> Sequence[OutboxItem]:
@@ -472,10 +468,6 @@ class OrderBook(Protocol):
 
     async def refuse(self, job_ids: Sequence[Digest], *, now: int) -> None:
         """The step REFUSED for payments that waited for a place in a transaction."""
-        ...
-
-    async def resume(self, job_ids: Sequence[Digest], *, now: int) -> None:
-        """The step AGAIN for payments that were REFUSED."""
         ...
 
     async def void(self, job_id: Digest, failure: Failure, *, now: int) -> Job:

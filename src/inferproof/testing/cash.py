@@ -84,6 +84,7 @@ class CashLedger:
         self.down = False
         self.holding = False
         self.forgetful = False
+        self.syncing = False
         self.base_fee = 100
         self.short_of_gas: set[Digest] = set()
         self.untried: set[Digest] = set()
@@ -331,6 +332,7 @@ class CashChain:
             pending=pending,
             base_fee=ledger.base_fee,
             fees=Fees(2 * ledger.base_fee + TIP, TIP),
+            syncing=ledger.syncing,
         )
 
     async def sign_settlement(

@@ -6,6 +6,7 @@ from inferproof.errors import Reason, Unavailable
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT, TRANSFER_EVENT
 from inferproof.testing.cash import CashLedger
+from inferproof.types.books import Transfer
 from inferproof.types.digest import Address, Digest
 from inferproof.types.event import Log, MinedTransaction
 
@@ -45,7 +46,11 @@ class CashTransfers:
             assert self.ledger.balances.get(payer, 0) >= amount, "the payer lacks the money"  # noqa: S101
             self.ledger.credit(payer, -amount)
             self.ledger.credit(payee, amount)
-        return self.put(*logs)
+        tx = self.put(*logs)
+        moved, block = self.ledger.transfers, self.ledger.block
+        for amount in amounts:
+            moved.append(Transfer(tx, block, len(moved), payer, payee, amount))
+        return tx
 
     def put(self, *logs: Log, succeeded: bool = True, age_s: int = 0) -> Digest:
         """A transaction with these logs, in a block of its own. It moves no balances."""

@@ -48,12 +48,13 @@ SETTLER = SettlerSettings(
     poll_s=0.05,
     idle_s=0.1,
     resend_s=1,
-    raise_s=1,
-    gap_s=1,
     lost_after_s=1,
-    refund_pause_s=1,
     uncertain_after_s=1,
     reverted_s=1,
+    raise_s=1,
+    raise_blocks=1,
+    gap_s=1,
+    refund_pause_s=1,
     max_backoff_s=0.5,
 )
 

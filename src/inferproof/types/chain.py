@@ -21,8 +21,9 @@ class Sight:
 
     `head` and `digest` are the newest block's. Of the sender's numbers, those below `spent` are in
     a block, those below `spent_deep` in one that is deep enough to count, and those below
-    `pending` are known to the node. `time` is that of the newest block that is deep enough; no
-    later block is from before it. `fees` are what the node suggests now.
+    `pending` are known to the node, which says of itself whether it is `syncing`. `time` is that
+    of the newest block that is deep enough; no later block is from before it. `fees` are what the
+    node suggests now.
     Units: `time` in Unix seconds, `base_fee` in wei for each gas.
     """
 
@@ -34,6 +35,7 @@ class Sight:
     pending: int
     base_fee: int
     fees: Fees
+    syncing: bool = False
 
 
 class ItemState(StrEnum):

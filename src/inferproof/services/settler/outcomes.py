@@ -53,11 +53,14 @@ class Outcomes:
         self._parts = parts
         self._next_look: dict[Digest, int] = {}
         self._told_late: set[int] = set()
+        self._missing_at: dict[int, tuple[int, int]] = {}
 
     async def record(
         self, items: Sequence[OutboxItem], sight: Sight, faults: Faults
     ) -> list[OutboxItem]:
         """Those of the items that are in no block, or not deep enough, or not looked for."""
+        open_ids = {item.id for item in items}
+        self._missing_at = {k: at for k, at in self._missing_at.items() if k in open_ids}
         spent = [item for item in items if item.nonce < sight.spent]
         left = [item for item in items if item.nonce >= sight.spent]
         if spent:
@@ -184,9 +187,13 @@ class Outcomes:
         """Whether to look for it again: not once another transaction has its number for good."""
         parts, now = self._parts, self._parts.clock()
         since = await parts.orders.note_nonce_spent(item, now=now)
-        enough = since + parts.settings.lost_after_s
-        # On the chain's clock too: a node that catches up knows numbers before receipts.
-        if item.nonce >= sight.spent_deep or now < enough or sight.time < enough:
+        head, at = self._missing_at.setdefault(item.id, (sight.head, now))
+        wait_s = parts.settings.lost_after_s
+        # A node that catches up knows numbers before receipts. So the chain must have gone on all
+        # the while, by its own clock; or it stands still, as one without traffic does.
+        believed = sight.time >= since + wait_s if sight.head != head else now >= at + wait_s
+        early = now < since + wait_s or item.nonce >= sight.spent_deep
+        if early or sight.syncing or not believed:
             return True
         if item.kind is OutboxKind.REFUND:
             await parts.orders.refund_lost(await self._job_of(item), now=now)

@@ -38,7 +38,7 @@ class SettlerSettings:
     """
 
     max_open: int = 64
-    max_new: int = 8
+    max_new: int = 16
     poll_s: float = 0.25
     group_s: float = 0.1
     idle_s: float = 1.0

@@ -85,6 +85,7 @@ class Settler:
         self._outcomes = Outcomes(self._parts)
         self._blocks = Blocks(self._parts)
         self._poor = False
+        self._more_waits = False
 
     async def run(self) -> None:
         """Settles, in its turn, until it is cancelled; what it leaves, the next run takes up."""
@@ -109,7 +110,9 @@ class Settler:
                 backoff = await self._back_off(backoff)
                 continue
             backoff = settings.poll_s
-            if under_way:
+            if self._more_waits:
+                await asyncio.sleep(0)
+            elif under_way:
                 # Whoever comes now shares a transaction; the bell then ends the waiting.
                 await asyncio.sleep(settings.group_s)
                 await self._bell.wait(SETTLE, max(0.0, settings.poll_s - settings.group_s))
@@ -152,7 +155,7 @@ class Settler:
         """What was stored now, with its bytes in `raws`."""
         # What was spent by others takes no room: it can only end.
         under_way = [item for item in items if item.nonce_spent_at is None]
-        room = self._settings.max_open - len(under_way)
+        room, self._more_waits = self._settings.max_open - len(under_way), False
         if room <= 0:
             return []
         started = await self._refunds(sight, room, raws, faults)
@@ -165,10 +168,11 @@ class Settler:
         )
 
     async def _settlements(self, sight: Sight, room: int, raws: _Raws) -> list[OutboxItem]:
-        size = self._chain.batch_size
+        size, most = self._chain.batch_size, room
         if size > 1:
             room = min(room, self._settings.max_new)
         waiting = await self._orders.to_settle(self._chain.asset, limit=room * size)
+        self._more_waits = room < most and len(waiting) == room * size
         waiting = await self._still_to_settle(waiting, sight)
         if not waiting:
             return []

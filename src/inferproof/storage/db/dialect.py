@@ -66,6 +66,10 @@ ANSWER_S = 12.0
 MIGRATION_S = 3600.0
 """A migration rewrites what is there; a gateway that starts beside it waits for it."""
 
+IN_ITS_INDEX: dict[str, Any] = {"sqlite_with_rowid": False}
+"""For a table whose rows are little more than their key: kept in its index, they are written once.
+PostgreSQL has no such table."""
+
 _QUIET: dict[str, Any] = {"hide_parameters": True}
 """A failure's text must not hold rows: they are inputs and signatures, and texts are passed on."""
 

@@ -122,6 +122,7 @@ class SqlSettlements(SqlOutbox):
     # -- settlements ------------------------------------------------------------------------
 
     async def send_settlement(self, job_id: Digest, tx: NewTransaction, *, now: int) -> OutboxItem:
+        """As `send_settlements`, for one job."""
         (item,) = await self.send_settlements([([job_id], tx)], now=now)
         return item
 
@@ -188,22 +189,14 @@ class SqlSettlements(SqlOutbox):
         return await self._db.write(change)
 
     async def refuse(self, job_ids: Sequence[Digest], *, now: int) -> None:
-        await self._step(job_ids, WAITING_STEPS, SettlementStep.REFUSED, now)
-
-    async def resume(self, job_ids: Sequence[Digest], *, now: int) -> None:
-        await self._step(job_ids, (SettlementStep.REFUSED.value,), SettlementStep.AGAIN, now)
-
-    async def _step(
-        self, job_ids: Sequence[Digest], before: Sequence[str], step: SettlementStep, now: int
-    ) -> None:
         async def change(connection: AsyncConnection) -> None:
             await connection.execute(
                 update(settlements)
                 .where(
                     settlements.c.job_id.in_(these(connection, job_ids)),
-                    settlements.c.step.in_(before),
+                    settlements.c.step.in_(WAITING_STEPS),
                 )
-                .values(step=step.value, updated_at=now)
+                .values(step=SettlementStep.REFUSED.value, updated_at=now)
             )
 
         await self._db.write(change)

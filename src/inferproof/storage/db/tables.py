@@ -45,6 +45,7 @@ from sqlalchemy import (
     text,
 )
 
+from inferproof.storage.db.dialect import IN_ITS_INDEX
 from inferproof.types.digest import Address, Digest
 
 metadata = MetaData(
@@ -187,8 +188,8 @@ job_events = Table(
     Column("transition", String(32), nullable=False),
     Column("state", String(16), nullable=False),
     Column("at", BigInteger, nullable=False),
-    # A row is little more than its key: kept in the index itself, it is written once.
-    sqlite_with_rowid=False,
+    # A row is little more than its key.
+    **IN_ITS_INDEX,
 )
 
 webhook_deliveries = Table(
