@@ -38,6 +38,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.measure import ROOT, BenchFailed, percentile, say
 from inferproof.app import install_model
 from inferproof.chain.abi import calldata
+from inferproof.chain.contracts import BATCH_SETTLER, deploy, load_artifact
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.transactions import Fees, require_success, sign_tx, wait_receipt
 from inferproof.models.card import load_card
@@ -53,6 +54,7 @@ from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.testing.limits import WIDE
 from inferproof.testing.market import find_zoo
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
+from inferproof.types.digest import Address
 from inferproof.types.payment import Authorization
 
 BLOCK_GAS = 30_000_000
@@ -121,11 +123,12 @@ def postgres() -> Iterator[tuple[str | None, int | None]]:
 DATABASES = {"sqlite": sqlite, "postgres": postgres}
 
 
-async def _prepare_chain(info: DevnetInfo) -> None:
-    """Gives every payer money, then makes blocks at their pace."""
+async def _prepare_chain(info: DevnetInfo) -> Address:
+    """Gives every payer money, then makes blocks at their pace; the contract that settles."""
     owner = info.accounts.owner
     async with Rpc(info.rpc_url) as rpc:
         await rpc.request("evm_setBlockGasLimit", hex(BLOCK_GAS))
+        contract = await deploy(rpc, load_artifact(BATCH_SETTLER), owner)
         first = await rpc.nonce(owner.address)
         await rpc.request("evm_setAutomine", False)
         for i in range(PAYERS):
@@ -141,9 +144,12 @@ async def _prepare_chain(info: DevnetInfo) -> None:
             await rpc.send_raw(signed.raw)
         await rpc.request("evm_setIntervalMining", BLOCK_S)
         require_success(await wait_receipt(rpc, signed.tx))
+        return contract
 
 
-def _settings(info: DevnetInfo, folder: Path, database: str | None) -> dict[str, str]:
+def _settings(
+    info: DevnetInfo, contract: Address, folder: Path, database: str | None
+) -> dict[str, str]:
     """The gateway's environment."""
     given: dict[str, object] = {
         "port": 0,
@@ -163,6 +169,7 @@ def _settings(info: DevnetInfo, folder: Path, database: str | None) -> dict[str,
         "deadline_s": 10**6,
         "log_level": "warning",
         "workers": 0,
+        "batch_settler_address": contract.hex,
         # On, and out of reach: they are counted as in production.
         "queue_share_percent": 100,
         "rate_requests": RATE,
@@ -279,15 +286,14 @@ def sign_all(work: tuple[str, int, list[tuple[str, bytes]]]) -> list[bytes]:
 
 def _load(order: dict[str, Any], requests: Sequence[bytes], work: Path) -> dict[str, Any]:
     """What the load process reports of sending these requests."""
-    source, answers = work / "requests", work / "answers"
+    source, answers, report = (work / name for name in ("requests", "answers", "report"))
     with source.open("wb") as file:
         for request in requests:
             file.write(len(request).to_bytes(4, "big") + request)
-    order = {**order, "requests": str(source), "answers": str(answers)}
+    order = {**order, "requests": str(source), "answers": str(answers), "report": str(report)}
     done = subprocess.run(
         LOAD,
         input=json.dumps(order),
-        stdout=subprocess.PIPE,
         env=_environment({}),
         text=True,
         check=False,
@@ -295,7 +301,7 @@ def _load(order: dict[str, Any], requests: Sequence[bytes], work: Path) -> dict[
     )
     if done.returncode != 0:
         raise BenchFailed(f"the load ended with {done.returncode}")
-    told: dict[str, Any] = json.loads(done.stdout)
+    told: dict[str, Any] = json.loads(report.read_text())
     return told
 
 
@@ -331,9 +337,9 @@ def measure(
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="orders-", dir=ROOT)))
         devnet = stack.enter_context(Devnet())
         info = devnet.info
-        asyncio.run(_prepare_chain(info))
+        contract = asyncio.run(_prepare_chain(info))
         url, database_pid = stack.enter_context(DATABASES[database]())
-        environment = _settings(info, work / "gateway", url)
+        environment = _settings(info, contract, work / "gateway", url)
         model, inputs = _install(environment, info, work)
         server = Server(environment, processes, settler=settler)
         stack.callback(server.stop)

@@ -1,8 +1,8 @@
 """The load of bench.orders: sends requests that are ready, and notes when each was answered.
 
-Reads one JSON object on standard input, prints one:
+Reads one JSON object on standard input, writes one into the file `report`:
 
-    in    {"url", "connections", "rate", "requests", "answers", "keep"}
+    in    {"url", "connections", "rate", "requests", "answers", "keep", "report"}
     out   {"wall_s", "per_s", "cpu_s", "statuses": {status: n}, "errors": {code: n}, "latencies"}
 
 `requests` is a file of requests, each after its length in four bytes. With a `rate` they are
@@ -169,7 +169,7 @@ def main() -> None:
     told, kept = uvloop.run(run(order))
     if order.get("keep"):
         Path(order["answers"]).write_bytes(b"\n".join(kept) + b"\n")
-    print(json.dumps(told))
+    Path(order["report"]).write_text(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -89,10 +89,10 @@ async def test_a_purse_is_what_the_single_questions_say(
     fresh = await account.purse(payer, FREE)
     assert fresh == Purse(await account.balance(payer), False, fresh.head)
     paid = authorize()
-    signed = await account.sign_settlement(paid, await account.next_nonce())
+    sight = await account.look()
+    signed = await account.sign_settlement([paid], sight.pending, sight.fees)
     await account.submit(signed.raw)
-    included = await account.included(signed.tx)
-    assert included is not None
+    included = (await account.included([signed.tx]))[signed.tx]
     spent = await account.purse(payer, paid.nonce)
     assert spent.used
     assert spent.balance == fresh.balance - paid.amount
