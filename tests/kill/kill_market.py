@@ -55,8 +55,12 @@ JSON = {"content-type": "application/json"}
 PRICE = 250_000
 WEBHOOK = "Inferproof-Webhook"
 OVER = frozenset(["done", "refunded", "void"])
+BLOCK_S = 0.5
 END_S = 60.0
 """How long a job may take to its end, with everything alive again."""
+
+_MIGRATING = threading.Lock()
+"""alembic keeps its state for all threads of a process."""
 
 CARD = """\
 schema = "inferproof/model-card/1"
@@ -161,6 +165,7 @@ class KillMarket:
         self.receiver = Receiver()
         self._http = httpx.Client(timeout=20)
         self._number = 0
+        self._holding = False
 
     # -- the buyer ----------------------------------------------------------------------------
 
@@ -286,14 +291,24 @@ class KillMarket:
                 f"see {self.deployment.log}"
             )
 
-    def until(self, holds: Callable[[], bool], *, keep_dead: tuple[str, ...] = ()) -> bool:
-        """Whether it held in time, while what is dead is revived again and again."""
+    def until(
+        self,
+        holds: Callable[[], bool],
+        *,
+        keep_dead: tuple[str, ...] = (),
+        limit_s: float = END_S,
+    ) -> bool:
+        """Whether it held in time, while what is dead is revived again and again, and the chain
+        makes blocks: settlers look at its clock too."""
         roles = [role for role in self.deployment.roles if role not in keep_dead]
-        end = time.monotonic() + END_S
+        end, block_at = time.monotonic() + limit_s, time.monotonic() + BLOCK_S
         while time.monotonic() < end:
             self.deployment.revive(*roles)
             if holds():
                 return True
+            if time.monotonic() > block_at and not self._holding:
+                self.chain("evm_mine")
+                block_at = time.monotonic() + BLOCK_S
             time.sleep(0.03)
         return False
 
@@ -334,9 +349,11 @@ class KillMarket:
     def held(self) -> Iterator[None]:
         """The chain takes transactions and makes no block."""
         self.chain("evm_setAutomine", False)
+        self._holding = True
         try:
             yield
         finally:
+            self._holding = False
             self.chain("evm_setAutomine", True)
             self.chain("evm_mine")
 
@@ -529,15 +546,16 @@ def _install(settings: Settings, folder: Path, name: str, system: str, devnet: D
         )
     finally:
         pool.close()
-    asyncio.run(
-        install_model(
-            settings,
-            folder,
-            folder / "compiled",
-            key=devnet.accounts.provider,
-            more_systems={"toy": ToySystem(ACKNOWLEDGEMENT)},
+    with _MIGRATING:
+        asyncio.run(
+            install_model(
+                settings,
+                folder,
+                folder / "compiled",
+                key=devnet.accounts.provider,
+                more_systems={"toy": ToySystem(ACKNOWLEDGEMENT)},
+            )
         )
-    )
 
 
 def _checker(name: str) -> Any:
