@@ -92,7 +92,10 @@ async def test_a_purse_is_what_the_single_questions_say(
     sight = await account.look()
     signed = await account.sign_settlement([paid], sight.pending, sight.fees)
     await account.submit(signed.raw)
-    included = (await account.included([signed.tx]))[signed.tx]
+    async with asyncio.timeout(30):
+        while not (found := await account.included([signed.tx])):
+            await asyncio.sleep(0.05)
+    included = found[signed.tx]
     spent = await account.purse(payer, paid.nonce)
     assert spent.used
     assert spent.balance == fresh.balance - paid.amount
