@@ -120,7 +120,7 @@ def taken_back(market: KillMarket, at: Boundary | None) -> Bought:
     market.send(bought)
     market.bring_to_end(bought)
     market.arm(at)
-    market.take_back()
+    market.take_back(bought.facts["settlement"]["block"])
     _settled_again(market, bought, at)
     return bought
 
@@ -294,7 +294,7 @@ def _settled_again(market: KillMarket, bought: Bought, at: Boundary | None) -> N
         return (at is None or market.deployment.fired) and state == "settled"
 
     if not market.until(again):
-        raise AssertionError(f"{market.name}: not settled again: {bought.facts}")
+        raise AssertionError(f"{market.name}: job {bought.job} is not settled again")
 
 
 def _number_spent(
