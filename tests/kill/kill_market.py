@@ -384,7 +384,7 @@ class KillMarket:
         self.chain("eth_sendTransaction", {"from": sender, "to": token, "data": "0x" + data.hex()})
 
     def take_back(self, first: int | None = None) -> None:
-        """The chain puts empty blocks in the place of all from `first` on, by default its newest."""
+        """The chain puts empty blocks in the place of those from `first` on, or of its newest."""
         head = int(self.chain("eth_blockNumber"), 16)
         self.chain("anvil_reorg", head - (first or head) + 1, [])
 
