@@ -35,8 +35,19 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+STORAGE = Path(__file__).parent / "unit" / "storage"
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what needs a server where there is none; in CI it must be there."""
+    """Leaves out what needs a server where there is none; in CI it must be there.
+
+    What runs over every database runs over PostgreSQL in the default run where the storage itself
+    is tested, and in the slow run everywhere else.
+    """
+    for item in items:
+        if item.get_closest_marker("postgres") and STORAGE not in item.path.parents:
+            item.add_marker(pytest.mark.slow)
     if os.environ.get("CI"):
         return
     missing = [marker for marker, server in SERVERS.items() if not server.available()]

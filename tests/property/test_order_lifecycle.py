@@ -372,8 +372,15 @@ class Market(RuleBasedStateMachine):
 
 TestMarket = Market.TestCase
 TestMarket.settings = settings(
-    max_examples=25,
+    max_examples=10,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+@pytest.mark.slow
+class TestManyMarkets(Market.TestCase):  # type: ignore[misc, valid-type, name-defined]
+    """The same, longer."""
+
+    settings = settings(TestMarket.settings, max_examples=60)

@@ -26,6 +26,7 @@ def read(data: bytes, folder: Path | None = None) -> LoadedModel | Reason:
         return rejected.reason
 
 
+@pytest.mark.slow
 def test_every_shipped_file_is_a_model_or_a_typed_rejection():
     seen = Counter(
         "loaded" if isinstance(result, LoadedModel) else result.code
@@ -42,6 +43,7 @@ def sample(folder: Path, kind: str, number: int) -> np.ndarray:
     return numpy_helper.to_array(tensor)
 
 
+@pytest.mark.slow
 def test_old_exports_give_the_answers_that_were_shipped_with_them():
     """PyTorch exports of opset 6, converted on the way in."""
     agreed = 0

@@ -132,8 +132,8 @@ async def test_batches_that_wait_for_each_other_both_end(pair: Pair) -> None:
     for number in numbers:
         await brought_to(pair[0].orders, JobState.SETTLING, number)
     results = await asyncio.gather(
-        *(pair[0].orders.uncertain(order(n).job_id, now=9) for n in numbers),
-        *(pair[1].orders.uncertain(order(n).job_id, now=9) for n in reversed(numbers)),
+        *(pair[0].orders.uncertain([order(n).job_id], now=9) for n in numbers),
+        *(pair[1].orders.uncertain([order(n).job_id], now=9) for n in reversed(numbers)),
     )
     assert len(results) == 60
 

@@ -279,7 +279,7 @@ class SqlSettlements(SqlOutbox):
                 now,
                 RefundState.DUE,
                 tx=None,
-                attempts=refunds.c.attempts + (retry_at is not None),
+                attempts=refunds.c.attempts + int(retry_at is not None),
                 retry_at=retry_at or 0,
             )
             await close_items(connection, job_id, OutboxKind.REFUND)
