@@ -383,9 +383,10 @@ class KillMarket:
         sender, token = self.devnet.accounts.owner.address.hex, self.devnet.token.address.hex
         self.chain("eth_sendTransaction", {"from": sender, "to": token, "data": "0x" + data.hex()})
 
-    def take_back(self) -> None:
-        """The chain puts another block, an empty one, in the place of its newest."""
-        self.chain("anvil_reorg", 1, [])
+    def take_back(self, first: int | None = None) -> None:
+        """The chain puts empty blocks in the place of those from `first` on, or of its newest."""
+        head = int(self.chain("eth_blockNumber"), 16)
+        self.chain("anvil_reorg", head - (first or head) + 1, [])
 
     def balance(self, holder: Any) -> int:
         data = "0x70a08231" + holder.raw.rjust(32, b"\0").hex()

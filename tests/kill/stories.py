@@ -120,7 +120,7 @@ def taken_back(market: KillMarket, at: Boundary | None) -> Bought:
     market.send(bought)
     market.bring_to_end(bought)
     market.arm(at)
-    market.take_back()
+    market.take_back(bought.facts["settlement"]["block"])
     _settled_again(market, bought, at)
     return bought
 
@@ -189,19 +189,22 @@ def by_transfer(market: KillMarket, at: Boundary | None) -> Bought:
     return _sent(market, market.buy_by_transfer(), at)
 
 
-def told(market: KillMarket, at: Boundary | None) -> Bought:
+def told(market: KillMarket, at: Boundary | None, *, refused: int = 0) -> Bought:
     """The buyer's server is told of the end."""
     bought = market.buy()
     bought.headers[WEBHOOK] = market.receiver.url
-    _sent(market, bought, at)
+    market.arm(at)
+    # Not before: what is still told of an earlier job would be refused in place of this.
+    market.receiver.refuse = refused
+    market.send(bought)
+    market.bring_to_end(bought)
     market.until(lambda: at is None or market.deployment.fired)
     return bought
 
 
 def told_late(market: KillMarket, at: Boundary | None) -> Bought:
     """The buyer's server fails when it is told."""
-    market.receiver.refuse = 1
-    return told(market, at)
+    return told(market, at, refused=1)
 
 
 CASES: dict[str, Story] = {
@@ -294,7 +297,7 @@ def _settled_again(market: KillMarket, bought: Bought, at: Boundary | None) -> N
         return (at is None or market.deployment.fired) and state == "settled"
 
     if not market.until(again):
-        raise AssertionError(f"{market.name}: not settled again: {bought.facts}")
+        raise AssertionError(f"{market.name}: job {bought.job} is not settled again")
 
 
 def _number_spent(
