@@ -92,9 +92,11 @@ async def test_a_purse_is_what_the_single_questions_say(
     sight = await account.look()
     signed = await account.sign_settlement([paid], sight.pending, sight.fees)
     await account.submit(signed.raw)
-    async with asyncio.timeout(30):
-        while not (found := await account.included([signed.tx])):
-            await asyncio.sleep(0.05)
+    for _ in range(600):
+        found = await account.included([signed.tx])
+        if found:
+            break
+        await asyncio.sleep(0.05)
     included = found[signed.tx]
     spent = await account.purse(payer, paid.nonce)
     assert spent.used
