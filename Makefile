@@ -31,7 +31,7 @@ test:
 
 test-slow:
 	@scripts/bootstrap.sh js
-	@$(BIN)/pytest -m slow -q
+	@$(BIN)/pytest -n 2 --dist loadgroup -m slow -q
 
 kill: bootstrap
 	@PYTHONPATH=tests/suites $(PY) tests/kill/run.py $(KILL)
