@@ -43,10 +43,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leaves out what needs a server where there is none; in CI it must be there.
 
     What runs over every database runs over PostgreSQL in the default run where the storage itself
-    is tested, and in the slow run everywhere else.
+    is tested, backups apart, and in the slow run everywhere else.
     """
     for item in items:
-        if item.get_closest_marker("postgres") and STORAGE not in item.path.parents:
+        here = STORAGE in item.path.parents and item.path.name != "test_backup.py"
+        if item.get_closest_marker("postgres") and not here:
             item.add_marker(pytest.mark.slow)
     if os.environ.get("CI"):
         return

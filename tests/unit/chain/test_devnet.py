@@ -111,6 +111,7 @@ def test_it_outlives_the_thread_that_started_it() -> None:
         running.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not LINUX, reason="only Linux kills a child with its parent")
 def test_it_dies_with_a_killed_parent() -> None:
     program = (

@@ -91,6 +91,7 @@ class TestRecognising:
         ):
             await keys.holder(text)
 
+    @pytest.mark.slow
     async def test_made_up_keys_fill_no_memory(self, store: SqlApiKeys) -> None:
         keys = ApiKeys(store)
         for number in range(4100):

@@ -58,6 +58,7 @@ async def test_restart_between_calls_is_not_noticed(
         assert (await stores.orders.depth())[JobState.RESERVED] == 2
 
 
+@pytest.mark.slow
 @postgres_only
 async def test_what_was_acknowledged_outlives_the_server(server: PostgresServer, own: str) -> None:
     acknowledged: set[int] = set()

@@ -221,6 +221,7 @@ class TestTurns:
                 process.kill()
 
 
+@pytest.mark.slow
 async def test_two_processes_and_one_job_for_each_payment(shared_url: str, tmp_path: Path) -> None:
     script = (
         "import asyncio, sys\n"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from order_book_suite import ANSWER, brought_to, digest, order, transaction
 
 from inferproof.storage.base import KeptProof, OrderBook
@@ -41,6 +42,7 @@ async def work(url: str, first: int) -> None:
         await asyncio.gather(*(one(first + n) for n in range(ORDERS)))
 
 
+@pytest.mark.slow
 async def test_two_processes_share_a_database(shared_url: str) -> None:
     async with open_stores(shared_url) as stores:
         code = (
