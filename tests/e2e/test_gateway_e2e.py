@@ -311,6 +311,7 @@ def test_the_serve_command_serves_until_it_is_told_to_stop(
         assert process.wait(20) == 0
 
 
+@pytest.mark.slow
 def test_the_serve_command_refuses_a_mismatch_with_exit_code_1(
     devnet: DevnetInfo, tmp_path: Path
 ) -> None:

@@ -265,6 +265,7 @@ class Books:
         return await self.keeper.check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["file", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def test_an_order_book_against_the_chain(
     kind: str,

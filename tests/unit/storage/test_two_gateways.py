@@ -191,6 +191,7 @@ class TestTurns:
             await mine.give_back()
             assert await theirs.mine()
 
+    @pytest.mark.slow
     async def test_it_ends_with_its_process(self, shared_url: str, tmp_path: Path) -> None:
         script = (
             "import asyncio, sys\n"
