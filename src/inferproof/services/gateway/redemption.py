@@ -43,6 +43,7 @@ from inferproof.services.metrics import Metrics
 from inferproof.storage.base import Job, Order, OrderBook, Outcome
 from inferproof.storage.limits.base import ApiKey
 from inferproof.storage.reuse import check_same_webhook
+from inferproof.telemetry.base import note_job
 from inferproof.types.digest import Address, Digest
 from inferproof.types.event import MinedTransaction
 from inferproof.types.payment import TransferClaim, TransferPayment
@@ -109,6 +110,7 @@ class Redemption:
         except InferproofError as error:
             self._metrics.payment(error.code)
             raise
+        note_job(job.order.job_id, new_order=outcome is Outcome.NEW)
         self._metrics.payment("redeemed" if outcome is Outcome.NEW else "repeated")
         if outcome is Outcome.NEW:
             self._bell.ring(WORK)
