@@ -555,7 +555,6 @@ def _gateway(
             orders=stores.orders,
             catalog=stores.catalog,
             chain=reader,
-            gateway=key.address,
             settings=terms,
             clock=_clock,
             entropy=os.urandom,

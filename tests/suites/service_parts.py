@@ -290,7 +290,6 @@ def build(world: World, stores: Stores) -> Services:
         orders=stores.orders,
         catalog=catalog,
         chain=world.transfers,
-        gateway=GATEWAY.address,
         settings=settings,
         clock=world.clock,
         entropy=world.entropy,

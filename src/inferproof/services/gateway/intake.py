@@ -116,7 +116,7 @@ class Intake:
 
     async def quote(self, model: str, request: Digest | None) -> SignedQuote:
         registered = await self._catalog.active(model)
-        await self._require_room()
+        await self.require_room()
         return self._sign_quote(registered, request or ZERO_DIGEST, self._clock())
 
     async def check_input(self, model: str, body: bytes) -> None:
@@ -169,13 +169,13 @@ class Intake:
         await self._check_input(registered, offered.request.body)
         # 6
         now = self._clock()
-        quote = self._quoted(registered, offered.quote, digest, now)
+        quote = self.quoted(registered, offered.quote, digest, now)
         # 7
         check_terms(payment, quote.quote)
         check_time(payment, now, self._settings.settle_margin_s)
         check_end(payment, now, self._settings.longest_payment_s)
         # 8
-        await self._require_room()
+        await self.require_room()
         with self._promises.taking(payment) as promise:
             # 9
             first_block = await self._check_chain(promise)
@@ -232,9 +232,10 @@ class Intake:
         else:
             await asyncio.to_thread(self._check, preprocessing, body)
 
-    def _quoted(
+    def quoted(
         self, model: RegisteredModel, given: SignedQuote | None, digest: Digest, now: int
     ) -> SignedQuote:
+        """The given quote, once it is ours, holds and covers this request; a fresh one for none."""
         if given is None:
             return self._sign_quote(model, digest, now)
         # Signatures are deterministic, and to sign again takes half as long as to recover.
@@ -263,7 +264,8 @@ class Intake:
         )
         return SignedQuote(quote, self._key.sign(quote_digest(quote)))
 
-    async def _require_room(self) -> None:
+    async def require_room(self) -> None:
+        """Returns when another order may wait. Raises: Unavailable QUEUE_FULL."""
         limit = self._settings.queue_limit
         depth = await self._promises.depth(limit)
         if depth >= limit:

@@ -25,7 +25,6 @@ from typing import Protocol
 from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.authorization import check_asset_and_payee
 from inferproof.protocol.commitments import request_digest
-from inferproof.protocol.quote import check_quote_covers, check_quote_signature
 from inferproof.protocol.transfer import (
     check_claim_request,
     check_claim_signature,
@@ -44,7 +43,7 @@ from inferproof.storage.base import Job, Order, OrderBook, Outcome
 from inferproof.storage.limits.base import ApiKey
 from inferproof.storage.reuse import check_same_webhook
 from inferproof.telemetry.base import note_job
-from inferproof.types.digest import Address, Digest
+from inferproof.types.digest import Digest
 from inferproof.types.event import MinedTransaction
 from inferproof.types.payment import TransferClaim, TransferPayment
 from inferproof.types.receipt import Request
@@ -83,7 +82,6 @@ class Redemption:
         orders: OrderBook,
         catalog: Catalog,
         chain: TransferChain,
-        gateway: Address,
         settings: GatewaySettings,
         clock: Clock,
         entropy: Entropy,
@@ -95,7 +93,6 @@ class Redemption:
         self._orders = orders
         self._catalog = catalog
         self._chain = chain
-        self._gateway = gateway
         self._settings = settings
         self._clock = clock
         self._entropy = entropy
@@ -137,10 +134,12 @@ class Redemption:
         # 4
         registered = await self._catalog.active(offered.model)
         await self._intake.check_input(offered.model, request.body)
-        # 5 and 6
+        # 5
         now = self._clock()
-        quote = await self._quoted(registered, offered, digest, now)
+        quote = self._intake.quoted(registered, offered.quote, digest, now)
         check_asset_and_payee(claim.asset, claim.payee, quote.quote)
+        # 6
+        await self._intake.require_room()
         # 7
         found = await self._transaction(claim, terms, now)
         # 8
@@ -157,17 +156,6 @@ class Redemption:
             return reservation.job, reservation.outcome
         where = "any log" if claim.log_index is None else f"log {claim.log_index}"
         raise Conflict(Reason.PAYMENT_ALREADY_USED, where=where, tx=claim.transaction)
-
-    async def _quoted(
-        self, model: RegisteredModel, offered: OfferedTransfer, digest: Digest, now: int
-    ) -> SignedQuote:
-        fresh = await self._intake.quote(offered.model, digest)  # and there is room
-        given = offered.quote
-        if given is None:
-            return fresh
-        check_quote_signature(given.quote, given.signature, self._gateway)
-        check_quote_covers(given.quote, model.record.commitment, digest, now)
-        return given
 
     async def _transaction(
         self, claim: TransferClaim, terms: TransferTerms, now: int
