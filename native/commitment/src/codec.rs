@@ -204,11 +204,7 @@ fn read_openings(
     }
 }
 
-fn read_paths(
-    reader: &mut Reader<'_>,
-    queries: usize,
-    leaves: usize,
-) -> Result<Paths, Malformed> {
+fn read_paths(reader: &mut Reader<'_>, queries: usize, leaves: usize) -> Result<Paths, Malformed> {
     let count = reader.word()? as usize;
     if count > queries * leaves.ilog2() as usize {
         return Err(Malformed::Count);

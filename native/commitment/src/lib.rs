@@ -24,12 +24,10 @@ use p3_matrix::dense::RowMajorMatrix;
 use p3_merkle_tree::MerkleTreeMmcs;
 use p3_multilinear_util::point::Point;
 use p3_sumcheck::layout::{Layout, PrefixProver, Table};
-use p3_sumcheck::{
-    OpeningBatch, OpeningProtocol, PrescribedPointPcs, TableShape, TableSpec,
-};
+use p3_sumcheck::{OpeningBatch, OpeningProtocol, PrescribedPointPcs, TableShape, TableSpec};
 use p3_symmetric::{CompressionFunctionFromHasher, MerkleCap, SerializingHasher};
 use p3_whir::{PcsProof, WhirConfig, WhirProver, WhirProverData};
-use transcript::{Base, Extension, Site, Sponge, Transcript};
+use transcript::{Base, Extension, Sponge, Transcript};
 
 type LeafHash = SerializingHasher<Blake3>;
 type NodeHash = CompressionFunctionFromHasher<Blake3, 2, 32>;
@@ -115,12 +113,9 @@ impl Scheme {
     pub fn new(sizes: &[Size], profile: Profile) -> Result<Self, Error> {
         let plan = Plan::new(sizes)?;
         let parameters = schedule::parameters(plan.variables(), profile);
-        let config = Config::new_with_initial_claims(
-            plan.variables(),
-            parameters,
-            plan.blocks().len(),
-        )
-        .map_err(|error| Error::Parameters(error.to_string()))?;
+        let config =
+            Config::new_with_initial_claims(plan.variables(), parameters, plan.blocks().len())
+                .map_err(|error| Error::Parameters(error.to_string()))?;
         let transform = Transform::new(1 << config.max_fft_size());
         let tree = Tree::new(LeafHash::new(Blake3), NodeHash::new(Blake3), 0);
         let mut tables: Vec<TableSpec> = plan
@@ -134,9 +129,11 @@ impl Scheme {
             })
             .collect();
         // The stack is as tall as the plan says even where the blocks would fit in less.
-        tables.extend(padding(&plan).into_iter().map(|variables| {
-            TableSpec::new(TableShape::new(variables, 1), vec![])
-        }));
+        tables.extend(
+            padding(&plan)
+                .into_iter()
+                .map(|variables| TableSpec::new(TableShape::new(variables, 1), vec![])),
+        );
         Ok(Self {
             plan,
             profile,
@@ -330,10 +327,5 @@ impl Opening {
     pub fn claims(&self, scheme: &Scheme, points: &[MatrixPoint]) -> Vec<Extension> {
         let (_, weights) = scheme.points(points);
         scheme.values(&weights, &self.evaluations())
-    }
-
-    /// Absorbs the claimed values of the blocks.
-    pub fn absorb(&self, transcript: &mut Transcript) {
-        transcript.absorb_elements(Site::Evaluations, &self.evaluations());
     }
 }

@@ -55,7 +55,10 @@ pub(crate) fn opening(config: &Config, profile: Profile, claims: usize) -> Vec<T
         let gap = assumption.prox_gaps_error(variables, rate, field, 2) - reserve + work as f64;
         let sum = assumption.fold_sumcheck_error(field, variables, rate) + work as f64;
         let union = (folds as f64).log2();
-        terms.push(Term::new(format!("{name}: proximity of folds"), gap - union));
+        terms.push(Term::new(
+            format!("{name}: proximity of folds"),
+            gap - union,
+        ));
         terms.push(Term::new(format!("{name}: sumcheck of folds"), sum - union));
     };
     out_of_domain(

@@ -4,9 +4,18 @@ use p3_field::PrimeCharacteristicRing;
 use transcript::{Base, Extension, Site, Transcript};
 
 const SIZES: [Size; 3] = [
-    Size { rows: 5, columns: 37 },
-    Size { rows: 64, columns: 9 },
-    Size { rows: 100, columns: 200 },
+    Size {
+        rows: 5,
+        columns: 37,
+    },
+    Size {
+        rows: 64,
+        columns: 9,
+    },
+    Size {
+        rows: 100,
+        columns: 200,
+    },
 ];
 
 fn weights(sizes: &[Size], seed: u64) -> Vec<i8> {
@@ -14,7 +23,9 @@ fn weights(sizes: &[Size], seed: u64) -> Vec<i8> {
     let mut state = seed;
     (0..count)
         .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             (state >> 56) as i8
         })
         .collect()
@@ -35,7 +46,13 @@ fn equality(point: &[Extension], index: usize) -> Extension {
         .iter()
         .rev()
         .enumerate()
-        .map(|(bit, &x)| if (index >> bit) & 1 == 1 { x } else { Extension::ONE - x })
+        .map(|(bit, &x)| {
+            if (index >> bit) & 1 == 1 {
+                x
+            } else {
+                Extension::ONE - x
+            }
+        })
         .product()
 }
 
@@ -96,14 +113,21 @@ fn another_root_is_rejected() {
     let (mut transcript, points) = begin(&committed.root());
     let opening = scheme.open(&committed, &points, &mut transcript).unwrap();
     let (mut transcript, points) = begin(&committed.root());
-    assert!(scheme.verify(&other, &opening, &points, &mut transcript).is_err());
+    assert!(
+        scheme
+            .verify(&other, &opening, &points, &mut transcript)
+            .is_err()
+    );
 }
 
 #[test]
 fn every_size_has_a_hundred_bits_in_both_profiles() {
     for log in 13..=28 {
         for profile in Profile::ALL {
-            let sizes = [Size { rows: 1 << (log - 10), columns: 1 << 10 }];
+            let sizes = [Size {
+                rows: 1 << (log - 10),
+                columns: 1 << 10,
+            }];
             let scheme = Scheme::new(&sizes, profile).unwrap();
             assert_eq!(scheme.plan().variables(), log);
             let terms = scheme.security();
