@@ -170,6 +170,8 @@ def _read_node(source: _Reader) -> g.Node:
     for name, is_list, form in g.ATTRIBUTES[op]:
         most = g.MAX_OPERANDS if op is g.Add else g.MAX_RANK
         values[name] = source.list(form, most) if is_list else source.number(form)
+    if op is g.ArgMax and values["last"] > 1:
+        raise _encoding("the choice among equals is neither 0 nor 1")
     return g.Node(op(**values), operands, shape, lo, hi)
 
 
