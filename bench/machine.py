@@ -46,7 +46,7 @@ def load_average() -> float:
 class Watch:
     """How much of the processor others took while it was watched.
 
-    Children count as ours once they have ended, so everything that was started must have.
+    Ours is what this process and its descendants worked, living or ended and waited for.
     """
 
     def __init__(self) -> None:
@@ -73,8 +73,20 @@ def _busy_s() -> float | None:
 
 
 def _own_s() -> float:
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    return cpu_s(os.getpid())
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds that a process and its descendants worked; 0 for one that is gone (Linux only)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        children = Path(f"/proc/{pid}/task").glob("*/children")
+        below = [int(child) for file in children for child in file.read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    # The times of children that ended are in the parent's.
+    own = sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+    return own + sum(cpu_s(child) for child in below)
 
 
 def today() -> str:

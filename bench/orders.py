@@ -35,6 +35,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.machine import cpu_s
 from bench.measure import ROOT, BenchFailed, percentile, say
 from inferproof.app import install_model
 from inferproof.chain.abi import calldata
@@ -308,21 +309,6 @@ def _load(order: dict[str, Any], requests: Sequence[bytes], work: Path) -> dict[
 # -- measuring ----------------------------------------------------------------------------------
 
 
-def cpu_s(pid: int | None) -> float:
-    """Seconds that a process and its living descendants have worked."""
-    if pid is None:
-        return 0.0
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        children = Path(f"/proc/{pid}/task").glob("*/children")
-        below = [int(child) for file in children for child in file.read_text().split()]
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    # The times of children that ended are in the parent's.
-    own = sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
-    return own + sum(cpu_s(child) for child in below)
-
-
 def measure(
     database: str,
     rate: int,
@@ -365,7 +351,8 @@ def measure(
         say(f"orders: {warm_up} to warm up, then {rate} a second for {seconds:g} s on {database}")
         if warm_up:
             _load({**place, "rate": min(rate, 500)}, paid[:warm_up], work)
-        pids = {"gateway": server.process.pid, "database": database_pid, "chain": devnet.pid}
+        of = {"gateway": server.process.pid, "database": database_pid, "chain": devnet.pid}
+        pids = {name: pid for name, pid in of.items() if pid is not None}
         settled = _settled(Settings.load().database)
         cpu = {name: cpu_s(pid) for name, pid in pids.items()}
         began = time.monotonic()
@@ -387,8 +374,7 @@ def measure(
             latency_ms={f"p{p}": percentile(latencies, p) for p in PERCENTILES}
             | {"slowest": max(latencies)},
             errors=told["errors"],
-            cpu_ms={name: ms for name, ms in cpu.items() if pids[name] is not None}
-            | {"load": told["cpu_s"] * 1e3 / count},
+            cpu_ms=cpu | {"load": told["cpu_s"] * 1e3 / count},
             settled_per_s=settled / took,
             challenges_per_s=asked["per_s"],
             challenge_cpu_ms=challenge_cpu * 1e3 / len(wanted),

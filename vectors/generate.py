@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from integer_graphs import integer_graphs
 
 from inferproof.errors import RequestRejected
 from inferproof.protocol.authorization import (
@@ -524,6 +525,7 @@ FILES = {
     "transfer_claim.json": transfer_claims,
     "transfer_receipt.json": transfer_receipts,
     "documents.json": documents,
+    "integer_graphs.json": integer_graphs,
 }
 
 

@@ -243,6 +243,17 @@ class Reason(Enum):
         "the prover program {program} wrote more than {limit} bytes to {command} and was stopped"
     )
 
+    # -- integer graphs (proving/sumcheck/) --------------------------------------------------
+    GRAPH_ENCODING = "the integer graph is not in its canonical encoding: {why}"
+    GRAPH_COUNT = "the integer graph has {got} {what}; {least} to {most} are allowed"
+    GRAPH_TENSOR = "{name} of the integer graph is malformed: {why}"
+    GRAPH_NODE = "node {node} ({operator}) of the integer graph is malformed: {why}"
+    GRAPH_OUTPUT = "the integer graph puts out tensor {tensor}, which it does not have"
+    GRAPH_WEIGHT = (
+        "the integer graph uses weight matrix {got} where {expected} is due; "
+        "each is used by one node, in rising order"
+    )
+
     # -- quotes, payments, jobs (protocol/) ---------------------------------------------------
     QUOTE_SIGNATURE = "the quote is not signed by gateway {gateway}"
     QUOTE_OTHER_MODEL = "the quote is for model {got}, not for {expected}"

@@ -1,6 +1,7 @@
 """The benchmark measures what it says, and its report is its results and nothing else."""
 
 import json
+import os
 import subprocess
 import sys
 from copy import deepcopy
@@ -179,6 +180,22 @@ def test_what_is_not_ours_others_took(
     assert watch.others() == pytest.approx(others)
     clock(busy=None, ours=own, wall=1010.0)
     assert watch.others() is None
+
+
+def test_work_of_a_living_child_is_ours() -> None:
+    spin = "import time\nwhile time.process_time() < 0.3: pass\nprint(flush=True)\ninput()"
+    before = machine.cpu_s(os.getpid())
+    with subprocess.Popen(
+        [sys.executable, "-c", spin], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        alive = machine.cpu_s(os.getpid())
+        assert machine.cpu_s(child.pid) >= 0.25
+    child.wait()
+    assert machine.cpu_s(child.pid) == 0
+    assert alive - before >= 0.25
+    assert machine.cpu_s(os.getpid()) >= alive
 
 
 def test_the_report_shows_failed_calls(results: dict[str, Any]) -> None:

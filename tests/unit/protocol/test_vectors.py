@@ -60,7 +60,7 @@ def test_every_entry_says_what_it_is() -> None:
                 if key != "types":
                     yield from entries(item)
 
-    assert len(ALL) == 11
+    assert len(ALL) == 12
     for name in ALL:
         found = list(entries(_load(name)))
         assert found, name

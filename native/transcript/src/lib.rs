@@ -1,0 +1,229 @@
+//! The Fiat-Shamir transcript of proof system `sumcheck`, and the fields that it draws from.
+//!
+//! One transcript runs through a whole proof. Whatever is absorbed goes through
+//! [`Transcript::absorb`] under one of the [`Site`]s below, which are the inventory that
+//! `specs/transcript.md` lists. The polynomial commitment continues on the same sponge, so that an
+//! opening is bound to all that came before it.
+#![forbid(unsafe_code)]
+
+use p3_blake3::Blake3;
+use p3_challenger::{CanObserve, FieldChallenger, HashChallenger, SerializingChallenger32};
+use p3_field::extension::QuinticTrinomialExtensionField;
+use p3_field::{BasedVectorSpace, PrimeField32};
+use p3_koala_bear::KoalaBear;
+use p3_symmetric::Hash;
+
+/// The base field: integers modulo 2^31 - 2^24 + 1.
+pub type Base = KoalaBear;
+/// The field of challenges: the base field modulo X^5 + X^2 - 1, coefficients from X^0 upward.
+pub type Extension = QuinticTrinomialExtensionField<KoalaBear>;
+/// The sponge, in the form in which the polynomial commitment takes it.
+pub type Sponge = SerializingChallenger32<Base, HashChallenger<u8, Blake3, 32>>;
+
+/// Coefficients of an element of [`Extension`].
+pub const DEGREE: usize = 5;
+/// Bytes of an element of [`Base`].
+pub const BASE_BYTES: usize = 4;
+/// Bytes of an element of [`Extension`].
+pub const EXTENSION_BYTES: usize = DEGREE * BASE_BYTES;
+
+/// Every place of the protocol at which something enters the transcript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Site {
+    /// Name and version of the protocol.
+    Protocol,
+    /// The verifying key: graph, weight commitment, parameters.
+    Key,
+    /// The statement that the proof is about.
+    Statement,
+    /// The graph's inputs.
+    Inputs,
+    /// All of the graph's outputs.
+    Outputs,
+    /// The result of every contraction.
+    Accumulators,
+    /// One round polynomial of the sumcheck.
+    Round,
+    /// The claimed evaluations of the committed weights.
+    Evaluations,
+}
+
+impl Site {
+    /// The inventory, in the order of first use.
+    pub const ALL: [Self; 8] = [
+        Self::Protocol,
+        Self::Key,
+        Self::Statement,
+        Self::Inputs,
+        Self::Outputs,
+        Self::Accumulators,
+        Self::Round,
+        Self::Evaluations,
+    ];
+
+    /// The label that separates this site from every other one.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Protocol => "inferproof/sumcheck/1/protocol",
+            Self::Key => "inferproof/sumcheck/1/key",
+            Self::Statement => "inferproof/sumcheck/1/statement",
+            Self::Inputs => "inferproof/sumcheck/1/inputs",
+            Self::Outputs => "inferproof/sumcheck/1/outputs",
+            Self::Accumulators => "inferproof/sumcheck/1/accumulators",
+            Self::Round => "inferproof/sumcheck/1/round",
+            Self::Evaluations => "inferproof/sumcheck/1/evaluations",
+        }
+    }
+}
+
+/// The transcript of one proof.
+#[derive(Clone, Debug)]
+pub struct Transcript {
+    sponge: Sponge,
+    #[cfg(feature = "audit")]
+    audit: audit::Audit,
+}
+
+impl Default for Transcript {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Transcript {
+    /// An empty transcript.
+    pub fn new() -> Self {
+        Self {
+            sponge: Sponge::from_hasher(Vec::new(), Blake3),
+            #[cfg(feature = "audit")]
+            audit: audit::Audit::default(),
+        }
+    }
+
+    /// Absorbs `data`: the sponge observes the 32 bytes of
+    /// BLAKE3(le32(|label|) ‖ label ‖ le64(|data|) ‖ data).
+    pub fn absorb(&mut self, site: Site, data: &[u8]) {
+        #[cfg(feature = "audit")]
+        if !self.audit.admits(site, data.len()) {
+            return;
+        }
+        let label = site.label().as_bytes();
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(label.len() as u32).to_le_bytes());
+        hasher.update(label);
+        hasher.update(&(data.len() as u64).to_le_bytes());
+        hasher.update(data);
+        let digest: [u8; 32] = hasher.finalize().into();
+        self.sponge.observe(Hash::<Base, u8, 32>::from(digest));
+    }
+
+    /// Absorbs elements of the extension field, 20 bytes each.
+    pub fn absorb_elements(&mut self, site: Site, elements: &[Extension]) {
+        let mut bytes = Vec::with_capacity(elements.len() * EXTENSION_BYTES);
+        for &element in elements {
+            write_extension(&mut bytes, element);
+        }
+        self.absorb(site, &bytes);
+    }
+
+    /// Draws one challenge.
+    pub fn challenge(&mut self) -> Extension {
+        self.sponge.sample_algebra_element()
+    }
+
+    /// Draws a point of `variables` coordinates.
+    pub fn point(&mut self, variables: usize) -> Vec<Extension> {
+        (0..variables).map(|_| self.challenge()).collect()
+    }
+
+    /// The sponge itself, for the polynomial commitment, which continues on it.
+    pub const fn sponge(&mut self) -> &mut Sponge {
+        &mut self.sponge
+    }
+}
+
+/// Appends an element's canonical bytes: five little-endian words below the modulus.
+pub fn write_extension(out: &mut Vec<u8>, element: Extension) {
+    let coefficients: &[Base] = element.as_basis_coefficients_slice();
+    for coefficient in coefficients {
+        out.extend_from_slice(&coefficient.as_canonical_u32().to_le_bytes());
+    }
+}
+
+/// What tests use to look into a transcript, and to leave one absorb out.
+#[cfg(feature = "audit")]
+mod audit {
+    use super::{Site, Transcript};
+
+    #[derive(Clone, Debug, Default)]
+    pub(super) struct Audit {
+        log: Vec<(Site, usize)>,
+        left_out: Option<Site>,
+    }
+
+    impl Audit {
+        pub(super) fn admits(&mut self, site: Site, length: usize) -> bool {
+            if self.left_out == Some(site) {
+                return false;
+            }
+            self.log.push((site, length));
+            true
+        }
+    }
+
+    impl Transcript {
+        /// A transcript that absorbs nothing at `site`.
+        pub fn without(site: Site) -> Self {
+            let mut transcript = Self::new();
+            transcript.audit.left_out = Some(site);
+            transcript
+        }
+
+        /// What was absorbed so far: sites and lengths, in order.
+        pub fn log(&self) -> &[(Site, usize)] {
+            &self.audit.log
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EXTENSION_BYTES, Extension, Site, Transcript, write_extension};
+    use std::collections::BTreeSet;
+
+    fn after(site: Site, data: &[u8]) -> Extension {
+        let mut transcript = Transcript::new();
+        transcript.absorb(site, data);
+        transcript.challenge()
+    }
+
+    #[test]
+    fn labels_are_distinct() {
+        let labels: BTreeSet<_> = Site::ALL.iter().map(|site| site.label()).collect();
+        assert_eq!(labels.len(), Site::ALL.len());
+    }
+
+    #[test]
+    fn every_site_and_every_byte_moves_the_challenge() {
+        let first = after(Site::Key, b"abc");
+        assert_eq!(first, after(Site::Key, b"abc"));
+        assert_ne!(first, after(Site::Key, b"abd"));
+        assert_ne!(first, after(Site::Key, b"abc\0"));
+        let mut seen = BTreeSet::new();
+        for site in Site::ALL {
+            let mut bytes = Vec::new();
+            write_extension(&mut bytes, after(site, b"abc"));
+            assert_eq!(bytes.len(), EXTENSION_BYTES);
+            seen.insert(bytes);
+        }
+        assert_eq!(seen.len(), Site::ALL.len());
+    }
+
+    #[test]
+    fn a_split_of_the_data_is_another_transcript() {
+        let mut transcript = Transcript::new();
+        transcript.absorb(Site::Key, b"ab");
+        transcript.absorb(Site::Key, b"c");
+        assert_ne!(transcript.challenge(), after(Site::Key, b"abc"));
+    }
+}

@@ -1,0 +1,1 @@
+"""The native proof system: committed integer graphs proven with sumchecks and WHIR."""

@@ -1,0 +1,69 @@
+"""Vectors of the encoding of integer graphs."""
+
+import struct
+from typing import Any
+
+from inferproof.errors import InferproofError
+from inferproof.proving.sumcheck import graph as g
+from inferproof.proving.sumcheck.graph_bytes import decode_graph, encode_graph
+from inferproof.testing.graphs import EVERY_OP, small
+
+JsonObject = dict[str, Any]
+
+
+def integer_graphs() -> JsonObject:
+    """Graphs as bytes, and bytes that are no graph with the reason."""
+    valid = []
+    for graph in EVERY_OP:
+        names = ", ".join(g.op_name(node.op) for node in graph.nodes)
+        valid.append(
+            {
+                "description": f"a graph of {names}",
+                "graph": "0x" + encode_graph(graph).hex(),
+                "inputs": [list(item.shape) for item in graph.inputs],
+                "shapes": [list(node.shape) for node in graph.nodes],
+                "outputs": list(graph.outputs),
+            }
+        )
+    return {"valid": valid, "invalid": [_refused(*case) for case in _broken()]}
+
+
+def _broken() -> list[tuple[str, bytes]]:
+    data = encode_graph(small())
+    # Offsets in the bytes of small(): magic 0, version 8, inputs 12, dims 16, range 25.
+    return [
+        ("no bytes", b""),
+        ("another beginning", b"infgraph" + data[8:]),
+        ("another version", data[:8] + struct.pack("<I", 2) + data[12:]),
+        ("cut by one byte", data[:-1]),
+        ("one byte too many", data + b"\x00"),
+        ("more inputs than bytes", data[:12] + struct.pack("<I", 64) + data[16:]),
+        ("too many inputs", data[:12] + struct.pack("<I", 65) + data[16:]),
+        ("no input", data[:12] + struct.pack("<I", 0) + data[33:]),
+        ("nine dimensions", data[:16] + b"\x09" + data[17:]),
+        ("a dimension of 0", data[:17] + struct.pack("<I", 0) + data[21:]),
+        ("2^32 - 1 elements", data[:17] + b"\xff\xff\xff\xff" + data[21:]),
+        ("a range that reaches 2^29", data[:29] + struct.pack("<i", 2**29) + data[33:]),
+        ("an output that is not there", data[:-4] + struct.pack("<I", 4)),
+        ("an operation that is not there", _with_op_code(data, 19)),
+        ("operation 0", _with_op_code(data, 0)),
+        ("an Add in a Linear's place", _with_op_code(data, 4)),
+    ]
+
+
+def _with_op_code(data: bytes, code: int) -> bytes:
+    place = data.index(struct.pack("<Bii", 1, -100000, 100000))
+    return data[:place] + bytes([code]) + data[place + 1 :]
+
+
+def _refused(description: str, data: bytes) -> JsonObject:
+    try:
+        decode_graph(data)
+    except InferproofError as error:
+        return {
+            "description": description,
+            "graph": "0x" + data.hex(),
+            "reason": error.code,
+            "message": error.message,
+        }
+    raise AssertionError(description)
