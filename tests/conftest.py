@@ -36,17 +36,21 @@ def pytest_configure() -> None:
 
 
 STORAGE = Path(__file__).parent / "unit" / "storage"
+"""Where the default run uses PostgreSQL too."""
+
+SLOW_STORAGE = {"test_backup.py", "test_postgres_failures.py", "test_two_gateways.py"}
+"""What takes seconds there: how a server fails, and two gateways at a time."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out what needs a server where there is none; in CI it must be there.
 
-    What runs over every database runs over PostgreSQL in the default run where the storage itself
-    is tested, backups apart, and in the slow run everywhere else.
+    What runs over every database runs over PostgreSQL in the default run where the order book
+    itself is tested, and in the slow run everywhere else.
     """
     for item in items:
-        here = STORAGE in item.path.parents and item.path.name != "test_backup.py"
+        here = STORAGE in item.path.parents and item.path.name not in SLOW_STORAGE
         if item.get_closest_marker("postgres") and not here:
             item.add_marker(pytest.mark.slow)
     if os.environ.get("CI"):

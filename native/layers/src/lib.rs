@@ -5,6 +5,8 @@
 //! point, one sumcheck reduces all of them, and what is left is the value of every matrix at a
 //! point. `specs/sumcheck-proof.md` is the normative text.
 #![forbid(unsafe_code)]
+// Formulas in the documentation are not code.
+#![allow(clippy::doc_markdown)]
 
 mod linear;
 mod reduce;

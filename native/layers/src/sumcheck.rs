@@ -165,7 +165,9 @@ mod tests {
         let mut products = products(b"a", &sizes);
         let powers = powers(Extension::from_u32(77), sizes.len());
         for (product, &power) in products.iter_mut().zip(&powers) {
-            product.known.iter_mut().for_each(|value| *value *= power);
+            for value in &mut product.known {
+                *value *= power;
+            }
         }
         let claims: Vec<_> = products
             .iter()

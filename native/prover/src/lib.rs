@@ -230,7 +230,9 @@ impl ProvingKey {
             let weights = Weights::new(contraction, challenge);
             claims.push(power * weights.claim(result, self.key.bias(contraction)));
             let mut operand = weights.operand(contraction, tensors.get(contraction.operand));
-            operand.iter_mut().for_each(|value| *value *= power);
+            for value in &mut operand {
+                *value *= power;
+            }
             products.push(if contraction.groups == 1 {
                 dense(contraction, &weights, matrix, operand)
             } else {
