@@ -106,22 +106,74 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn write_base(out: &mut Vec<u8>, element: Base) {
-    out.extend_from_slice(&element.as_canonical_u32().to_le_bytes());
+/// Writes canonical values, and remembers which field begins where.
+#[derive(Clone, Debug, Default)]
+pub struct Writer {
+    /// What was written.
+    pub bytes: Vec<u8>,
+    /// The name of each field and its first byte.
+    pub fields: Vec<(&'static str, usize)>,
 }
 
-fn write_extensions(out: &mut Vec<u8>, elements: &[Extension]) {
-    for &element in elements {
-        write_extension(out, element);
+impl Writer {
+    /// Begins a field.
+    pub fn field(&mut self, name: &'static str) {
+        self.fields.push((name, self.bytes.len()));
     }
-}
 
-fn write_sumcheck(out: &mut Vec<u8>, data: &SumcheckData<Base, Extension>) {
-    for round in &data.polynomial_evaluations {
-        write_extensions(out, round);
+    /// Appends elements of the extension field.
+    pub fn extensions(&mut self, elements: &[Extension]) {
+        for &element in elements {
+            write_extension(&mut self.bytes, element);
+        }
     }
-    for &witness in &data.pow_witnesses {
-        write_base(out, witness);
+
+    fn base(&mut self, element: Base) {
+        self.bytes
+            .extend_from_slice(&element.as_canonical_u32().to_le_bytes());
+    }
+
+    fn sumcheck(&mut self, name: &'static str, data: &SumcheckData<Base, Extension>) {
+        self.field(name);
+        for round in &data.polynomial_evaluations {
+            self.extensions(round);
+        }
+        for &witness in &data.pow_witnesses {
+            self.base(witness);
+        }
+    }
+
+    fn witness(&mut self, work: usize, witness: Base) {
+        if work > 0 {
+            self.field("opening: proof of work");
+            self.base(witness);
+        }
+    }
+
+    fn openings(&mut self, openings: &Openings) {
+        let paths = match openings {
+            QueryOpenings::Base(opening) => {
+                self.field("opening: rows of the weights");
+                for &element in opening.rows.iter().flatten() {
+                    self.base(element);
+                }
+                &opening.proof
+            }
+            QueryOpenings::Extension(opening) => {
+                self.field("opening: rows of a fold");
+                for row in &opening.rows {
+                    self.extensions(row);
+                }
+                &opening.proof
+            }
+        };
+        self.field("opening: count of siblings");
+        self.bytes
+            .extend_from_slice(&(paths.sibling_hashes.len() as u32).to_le_bytes());
+        self.field("opening: siblings");
+        for hash in &paths.sibling_hashes {
+            self.bytes.extend_from_slice(hash);
+        }
     }
 }
 
@@ -143,39 +195,12 @@ fn read_sumcheck(
     })
 }
 
-fn write_witness(out: &mut Vec<u8>, work: usize, witness: Base) {
-    if work > 0 {
-        write_base(out, witness);
-    }
-}
-
 /// A witness of no work is not in the bytes; the library wants it to be zero.
 fn read_witness(reader: &mut Reader<'_>, work: usize) -> Result<Base, Malformed> {
     if work > 0 {
         reader.base()
     } else {
         Ok(Base::ZERO)
-    }
-}
-
-fn write_openings(out: &mut Vec<u8>, openings: &Openings) {
-    let paths = match openings {
-        QueryOpenings::Base(opening) => {
-            for &element in opening.rows.iter().flatten() {
-                write_base(out, element);
-            }
-            &opening.proof
-        }
-        QueryOpenings::Extension(opening) => {
-            for row in &opening.rows {
-                write_extensions(out, row);
-            }
-            &opening.proof
-        }
-    };
-    out.extend_from_slice(&(paths.sibling_hashes.len() as u32).to_le_bytes());
-    for hash in &paths.sibling_hashes {
-        out.extend_from_slice(hash);
     }
 }
 
@@ -218,28 +243,33 @@ fn read_paths(reader: &mut Reader<'_>, queries: usize, leaves: usize) -> Result<
 
 impl Opening {
     /// Appends the opening's bytes.
-    pub fn encode(&self, scheme: &Scheme, out: &mut Vec<u8>) {
+    pub fn encode(&self, scheme: &Scheme, out: &mut Writer) {
         let config: &Config = scheme.config();
         let whir = &self.inner.whir;
-        write_extensions(out, &self.evaluations());
-        write_extensions(out, &whir.initial_ood_answers);
-        write_sumcheck(out, &whir.initial_sumcheck);
+        out.field("evaluations");
+        out.extensions(&self.evaluations());
+        out.field("opening: out-of-domain answers");
+        out.extensions(&whir.initial_ood_answers);
+        out.sumcheck("opening: first sumcheck", &whir.initial_sumcheck);
         for (round, parameters) in whir.rounds.iter().zip(config.round_parameters()) {
+            out.field("opening: root of a fold");
             for root in round.commitment.iter().flat_map(MerkleCap::roots) {
-                out.extend_from_slice(root);
+                out.bytes.extend_from_slice(root);
             }
-            write_extensions(out, &round.ood_answers);
-            write_witness(out, parameters.pow_bits, round.pow_witness);
-            write_openings(out, &round.openings);
-            write_sumcheck(out, &round.sumcheck);
+            out.field("opening: out-of-domain answers of a fold");
+            out.extensions(&round.ood_answers);
+            out.witness(parameters.pow_bits, round.pow_witness);
+            out.openings(&round.openings);
+            out.sumcheck("opening: sumcheck of a fold", &round.sumcheck);
         }
+        out.field("opening: last polynomial");
         if let Some(polynomial) = &whir.final_poly {
-            write_extensions(out, polynomial.as_slice());
+            out.extensions(polynomial.as_slice());
         }
-        write_witness(out, config.terminal().pow_bits, whir.final_pow_witness);
-        write_openings(out, &whir.final_openings);
+        out.witness(config.terminal().pow_bits, whir.final_pow_witness);
+        out.openings(&whir.final_openings);
         if let Some(data) = &whir.final_sumcheck {
-            write_sumcheck(out, data);
+            out.sumcheck("opening: last sumcheck", data);
         }
     }
 

@@ -11,7 +11,7 @@ mod plan;
 mod schedule;
 mod security;
 
-pub use codec::{Malformed, Reader};
+pub use codec::{Malformed, Reader, Writer};
 pub use plan::{Block, MAX_MATRICES, MAX_SIDE, MAX_VARIABLES, Part, Plan, Size, parts, variables};
 pub use schedule::{Profile, TERM_BITS, WORK_BITS};
 pub use security::{Term, challenge_bits, compose};

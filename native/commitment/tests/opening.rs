@@ -1,5 +1,5 @@
 //! Commit, open, verify; and what must not verify.
-use commitment::{MatrixPoint, Opening, Profile, Reader, Scheme, Size, compose, variables};
+use commitment::{MatrixPoint, Opening, Profile, Reader, Scheme, Size, Writer, compose, variables};
 use p3_field::PrimeCharacteristicRing;
 use transcript::{Base, Extension, Site, Transcript};
 
@@ -82,8 +82,9 @@ fn an_opening_yields_the_values_of_the_matrices() {
         let committed = scheme.commit(&weights).unwrap();
         let (mut transcript, points) = begin(&committed.root());
         let opening = scheme.open(&committed, &points, &mut transcript).unwrap();
-        let mut bytes = Vec::new();
-        opening.encode(&scheme, &mut bytes);
+        let mut out = Writer::default();
+        opening.encode(&scheme, &mut out);
+        let bytes = out.bytes;
 
         let mut reader = Reader::new(&bytes);
         let decoded = Opening::decode(&scheme, &mut reader).unwrap();
@@ -99,9 +100,9 @@ fn an_opening_yields_the_values_of_the_matrices() {
             assert_eq!(value(size, &weights[start..end], point), found);
             start = end;
         }
-        let mut again = Vec::new();
+        let mut again = Writer::default();
         decoded.encode(&scheme, &mut again);
-        assert_eq!(bytes, again);
+        assert_eq!(bytes, again.bytes);
     }
 }
 

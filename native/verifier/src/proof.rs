@@ -1,9 +1,8 @@
 //! A proof and its bytes.
 
 use crate::{Rejection, VerifyingKey};
-use commitment::{Opening, Reader};
+use commitment::{Opening, Reader, Writer};
 use layers::Round;
-use transcript::write_extension;
 
 /// First byte of a proof.
 pub const PROOF_VERSION: u8 = 1;
@@ -28,9 +27,17 @@ fn width(lo: i32, hi: i32) -> usize {
 impl Proof {
     /// The canonical bytes.
     pub fn encode(&self, key: &VerifyingKey) -> Vec<u8> {
-        let mut out = vec![PROOF_VERSION];
+        self.write(key).bytes
+    }
+
+    /// The canonical bytes, with the fields that they are made of.
+    pub fn write(&self, key: &VerifyingKey) -> Writer {
+        let mut out = Writer::default();
+        out.field("version");
+        out.bytes.push(PROOF_VERSION);
         let mut left = self.accumulators.as_slice();
         for contraction in key.contractions() {
+            out.field("accumulators");
             let (values, rest) = left
                 .split_at_checked(contraction.results())
                 .unwrap_or((left, &[]));
@@ -38,12 +45,13 @@ impl Proof {
             if let Some((_, lo, hi)) = key.graph().tensor(contraction.result) {
                 for value in values {
                     let bytes = value.abs_diff(lo).to_le_bytes();
-                    out.extend(bytes.iter().take(width(lo, hi)));
+                    out.bytes.extend(bytes.iter().take(width(lo, hi)));
                 }
             }
         }
-        for &element in self.rounds.iter().flatten() {
-            write_extension(&mut out, element);
+        for round in &self.rounds {
+            out.field("round");
+            out.extensions(round);
         }
         self.opening.encode(key.scheme(), &mut out);
         out

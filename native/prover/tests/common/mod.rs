@@ -172,6 +172,22 @@ pub fn cnn() -> Graph {
     graph.finish(&[x, side])
 }
 
+/// LeNet-5 with strided convolutions in place of pooling.
+pub fn lenet() -> Graph {
+    let mut graph = Builder::new(&[1, 1, 28, 28], 127);
+    let x = graph.conv(0, 6, 1, &[[5, 2, 1, 2, 2]; 2]);
+    let x = graph.rescale(x, 11);
+    let x = graph.conv(x, 16, 1, &[[5, 2, 1, 0, 0]; 2]);
+    let x = graph.rescale(x, 12);
+    let x = graph.flatten(x);
+    let x = graph.linear(x, 120, true);
+    let x = graph.rescale(x, 13);
+    let x = graph.linear(x, 84, true);
+    let x = graph.rescale(x, 13);
+    let x = graph.linear(x, 10, true);
+    graph.finish(&[x])
+}
+
 /// A convolution over one dimension.
 pub fn conv1d() -> Graph {
     let mut graph = Builder::new(&[1, 3, 20], 127);
