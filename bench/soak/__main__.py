@@ -63,7 +63,7 @@ async def _sell(
     """Returns when every order is over, or its time is."""
     journal = folder / "journal"
     journal.mkdir()
-    crowd = Crowd(world.url, world.goods, journal, world.payers, given.seed)
+    crowd = Crowd(world.url, world.goods, journal, world.payers, world.transfers, given.seed)
     waiting = iter(orders)
 
     async def buyer() -> None:

@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from bench.measure import ROOT, say
 from bench.soak.buyers import Goods
 from bench.soak.proxy import Proxy
+from bench.soak.transfers import Transfers
 from inferproof.app import install_model
 from inferproof.chain.abi import calldata
 from inferproof.chain.rpc import Rpc
@@ -42,6 +43,9 @@ LEASE_S = 6
 PAYMENT_S = 60
 """How long an authorization lasts: an order that was cancelled in time is void after it."""
 FUNDS = 10**12
+COIN = 10**20
+"""What each payer has for the fees of its own transfers, in wei."""
+PRICE = 250_000
 FEES = Fees(cap=10**11, tip=1)
 _CARD = """\
 schema = "inferproof/model-card/1"
@@ -90,7 +94,7 @@ platform_bps = 3000
 @dataclass
 class World:
     """A running market. `environment` are the settings of its processes, and of the command line
-    that checks its books."""
+    that checks its books; `transfers` are those that its buyers make."""
 
     info: DevnetInfo
     node: int
@@ -99,6 +103,7 @@ class World:
     environment: dict[str, str]
     goods: Goods
     payers: list[SigningKey]
+    transfers: Transfers
 
     @property
     def url(self) -> str:
@@ -148,7 +153,11 @@ async def open_world(
             )
             try:
                 await asyncio.to_thread(deployment.revive)
-                yield World(info, node, proxy, deployment, environment, goods, keys)
+                async with Rpc(info.rpc_url) as rpc:
+                    transfers = Transfers(
+                        rpc, info.chain_id, info.token, info.accounts.gateway.address, PRICE
+                    )
+                    yield World(info, node, proxy, deployment, environment, goods, keys, transfers)
             finally:
                 await asyncio.to_thread(deployment.kill, *deployment.roles)
                 await proxy.shut()
@@ -253,4 +262,5 @@ async def _fund(rpc: Rpc, info: DevnetInfo, payers: list[SigningKey]) -> None:
             data=calldata("mint(address,uint256)", payer.address, FUNDS),
         )
         await rpc.send_raw(signed.raw)
+        await rpc.request("anvil_setBalance", payer.address.hex, hex(COIN))
     require_success(await wait_receipt(rpc, signed.tx))

@@ -412,6 +412,10 @@ class OrderBook(Protocol):
         empty for an unknown job."""
         ...
 
+    async def steps_made(self, ids: Sequence[Digest]) -> Mapping[Digest, int]:
+        """How many steps each of these jobs has made; an unknown job is left out."""
+        ...
+
     # settlement, see protocol.lifecycle
 
     async def to_settle(self, asset: Asset, *, limit: int) -> Sequence[Payable]:

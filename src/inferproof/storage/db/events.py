@@ -108,6 +108,17 @@ async def record_steps(connection: AsyncConnection, steps: Sequence[Step]) -> No
         await connection.execute(_TELL, [{"step_job": step.job_id} for step in told])
 
 
+async def lengths(connection: AsyncConnection, ids: Sequence[Digest]) -> Mapping[Digest, int]:
+    """How many steps each of these jobs has made, without those that are not there."""
+    given, (wanted,) = given_rows(connection, [(job_id.hex,) for job_id in ids], 1)
+    found = await connection.execute(
+        select(_COLUMNS.job_id, func.max(_COLUMNS.seq).label("steps"))
+        .select_from(given.join(job_events, _COLUMNS.job_id == wanted))
+        .group_by(_COLUMNS.job_id)
+    )
+    return {row.job_id: row.steps for row in found}
+
+
 async def histories(
     connection: AsyncConnection, ids: Sequence[Digest]
 ) -> Mapping[Digest, Sequence[JobEvent]]:
