@@ -14,33 +14,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import aiohttp
 
-from bench.soak.journal import Bought, End, Journal, Paid
-from bench.soak.plan import Kind
+from bench.soak.driver import Driver, GoneBuyerError
+from bench.soak.journal import Bought, End, Journal
+from bench.soak.plan import BY_TRANSFER, REFUSED_TRANSFERS, Kind
+from bench.soak.transfers import Transfers
 from inferproof.client import flow as flows
 from inferproof.client.answer import Answer
-from inferproof.client.flow import Buyer
-from inferproof.client.limits import Limits, Signer
-from inferproof.client.steps import Call, Event, Lost, Pause, Reply
+from inferproof.client.flow import Buyer, MadeTransfer
+from inferproof.client.limits import Limits
+from inferproof.client.steps import Event
 from inferproof.client.tools import installed_tools
 from inferproof.errors import InferproofError, Reason, Unavailable
-from inferproof.protocol.cancellation import cancellation_digest
 from inferproof.protocol.signature import SigningKey
 from inferproof.testing.kill_server import FAULTY, REFUSED
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
-from inferproof.types.job import JobState
-from inferproof.types.payment import Authorization
 from inferproof.types.proof import Assurance
 from inferproof.verify.policy import Policy
 from inferproof.verify.proof import ProofChecker
 from inferproof.verify.receipt import Tools
 
 MAX_PRICE = "1"
-SENT_AT_ONCE = 3
-PAYMENT = "payment-signature"
-OVER = {JobState.REFUNDED.value: End.REFUNDED, JobState.VOID.value: End.VOID}
-POLL_S = 20
+FINAL = 3
+"""Confirmations that a transfer needs before it pays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +54,29 @@ class Crowd:
     """All buyers of one gateway, whose address does not change."""
 
     def __init__(
-        self, url: str, goods: Goods, folder: Path, payers: Sequence[SigningKey], seed: int
+        self,
+        url: str,
+        goods: Goods,
+        folder: Path,
+        payers: Sequence[SigningKey],
+        transfers: Transfers,
+        seed: int,
     ) -> None:
         self._url = url
         self._goods = goods
         self._folder = folder
         self._payers = payers
+        self._transfers = transfers
         self._seed = seed
-        self._http = httpx.AsyncClient(
-            timeout=httpx.Timeout(10.0, read=40.0),
-            limits=httpx.Limits(max_connections=1000, max_keepalive_connections=200),
+        # Not the SDK's own HTTP library, which takes more time than all else that a buyer does.
+        self._http = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=60.0, sock_connect=10.0, sock_read=40.0),
+            connector=aiohttp.TCPConnector(limit=0),
         )
         self._tools = _tools()
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._http.close()
 
     async def buy(self, bought: Bought) -> None:
         """Brings the order to its end."""
@@ -101,6 +106,8 @@ class Crowd:
             return self._goods.proven, json.dumps({"input": value}).encode()
         draw = random.Random(f"{self._seed} {bought.number}")  # noqa: S311
         mood = {Kind.REFUSED: REFUSED, Kind.FAULTY: FAULTY}.get(bought.kind)
+        if bought.kind in BY_TRANSFER and draw.random() < REFUSED_TRANSFERS:
+            mood = REFUSED
         first = round(draw.uniform(-80, 80), 3) if mood is None else mood
         numbers = [[first, round(draw.uniform(-80, 80), 3), float(bought.number % 80)]]
         return self._goods.toy, json.dumps({"input": numbers}).encode()
@@ -110,15 +117,18 @@ class Crowd:
         model, body = self._order(bought)
         journal = Journal(self._folder)
         buyer = self._buyer(bought.number, journal)
-        driver = _Driver(self._http, self._url, bought, journal, buyer.signer)
-        flow: Generator[Any, Event, Answer] = flows.infer_flow(buyer, model, body, MAX_PRICE, None)
+        driver = Driver(self._http, self._url, bought, journal, buyer.signer)
+        made = await self._transfer(bought)
+        flow: Generator[Any, Event, Answer] = flows.infer_flow(
+            buyer, model, body, MAX_PRICE, None, made
+        )
         while True:
             try:
                 answer = await driver.drive(flow)
                 driver.over(End.ANSWERED)
                 _check_same(bought, answer)
                 return
-            except _GoneBuyerError:
+            except GoneBuyerError:
                 flow = flows.resume_flow(buyer, driver.paid.job)
             except InferproofError as error:
                 if journal.signed is None:
@@ -129,7 +139,19 @@ class Crowd:
                     return
                 flow = flows.resume_flow(buyer, driver.paid.job)
 
-    async def _end_of(self, driver: "_Driver", error: InferproofError) -> End | None:
+    async def _transfer(self, bought: Bought) -> MadeTransfer | None:
+        """The transfer that pays for the order, in a block, and for a race as deep as it must be;
+        None where an authorization pays."""
+        if bought.kind not in BY_TRANSFER:
+            return None
+        if bought.transfer is None:
+            payer = self._payers[bought.number % len(self._payers)]
+            bought.transfer = self._transfers.sign(payer)
+        depth = FINAL if bought.kind is Kind.TRANSFER_RACED else 1
+        await self._transfers.bring(bought.transfer, depth)
+        return MadeTransfer(bought.transfer)
+
+    async def _end_of(self, driver: Driver, error: InferproofError) -> End | None:
         """How the payment ended for good, or None where the buyer must ask again."""
         if error.reason is Reason.ANSWER_PENDING:
             return None
@@ -141,156 +163,6 @@ class Crowd:
         if driver.paid.accepted_s is not None:
             driver.wrong(f"{error.code} after it was accepted: {error.message}")
         return End.REFUSED
-
-
-class _GoneBuyerError(Exception):
-    """The buyer has forgotten all but what it wrote down."""
-
-
-class _Driver:
-    """Sends what one payment's flow asks for, in the way of its order's kind."""
-
-    def __init__(
-        self,
-        http: httpx.AsyncClient,
-        url: str,
-        bought: Bought,
-        journal: Journal,
-        signer: Signer,
-    ) -> None:
-        self._http = http
-        self._url = url
-        self._bought = bought
-        self._journal = journal
-        self._signer = signer
-        self._began: float | None = None
-        self._tricks = bought.kind
-
-    @property
-    def paid(self) -> Paid:
-        return self._bought.payments[-1]
-
-    def over(self, end: End, why: str = "") -> None:
-        paid = self.paid
-        if paid.end is not None:
-            self.wrong(f"it ended twice: {paid.end}, then {end}")
-        paid.end, paid.why, paid.over_s = end, why, self._since()
-
-    def wrong(self, what: str) -> None:
-        self._bought.wrongs.append(what)
-
-    def _since(self) -> float:
-        return time.monotonic() - (self._began or time.monotonic())
-
-    async def drive(self, flow: Generator[Any, Event, Answer]) -> Answer:
-        event: Event = None
-        # What a receipt of ezkl takes to verify would hold up all other buyers.
-        threaded = self._bought.kind is Kind.PROVEN
-        while True:
-            step, answer = (
-                await asyncio.to_thread(_advance, flow, event)
-                if threaded
-                else _advance(flow, event)
-            )
-            if answer is not None:
-                return answer
-            assert step is not None
-            if isinstance(step, Pause):
-                await asyncio.sleep(step.seconds)
-                event = None
-            elif PAYMENT in step.headers:
-                event = await self._pay(flow, step)
-            else:
-                event = await self._send(step)
-
-    async def _pay(self, flow: Generator[Any, Event, Answer], call: Call) -> Event:
-        if self._began is None and (signed := self._journal.signed) is not None:
-            paid = signed.payment
-            assert isinstance(paid, Authorization)
-            self._bought.payments.append(Paid(signed.job_id, paid.payer, paid.nonce, paid.amount))
-            self._began = time.monotonic()
-        call = Call(call.method, call.path, call.body, {**call.headers, "prefer": "respond-async"})
-        if self._tricks is Kind.TWINS:
-            self._tricks = Kind.PLAIN
-            events = await asyncio.gather(*(self._send(call) for _ in range(SENT_AT_ONCE)))
-            for event in events:
-                self._accepted(event)
-            answers = [e for e in events if isinstance(e, Reply) and e.status < 400]
-            return answers[0] if answers else events[0]
-        event = await self._send(call)
-        if not self._accepted(event):
-            return event
-        tricks, self._tricks = self._tricks, Kind.PLAIN
-        if tricks is Kind.REPLAYED:
-            await self._replay(call)
-        elif tricks is Kind.CANCELLED:
-            await self._cancel()
-        elif tricks is Kind.FORGOTTEN:
-            flow.close()
-            raise _GoneBuyerError
-        return event
-
-    def _accepted(self, event: Event) -> bool:
-        if not isinstance(event, Reply) or event.status >= 400:
-            return False
-        told = json.loads(event.body)
-        if told.get("job_id") != self.paid.job.hex:
-            self.wrong(f"the same payment is job {told.get('job_id')} as well")
-        if self.paid.accepted_s is None:
-            self.paid.accepted_s = self._since()
-        return True
-
-    async def _replay(self, call: Call) -> None:
-        """The same payment for another request: always a conflict, whoever is killed meanwhile."""
-        other = Call(call.method, call.path, b'{"input":[[1.0,2.0,3.0]]}', call.headers)
-        for _ in range(100):
-            event = await self._send(other)
-            if isinstance(event, Reply) and event.status < 500 and event.status != 429:
-                if event.status != 409:
-                    self.wrong(f"a replay was answered with {event.status}")
-                return
-            await asyncio.sleep(0.2)
-        self.wrong("a replay was never answered")
-
-    async def _cancel(self) -> None:
-        before = int(time.time()) + 600
-        signature = self._signer.sign(cancellation_digest(self.paid.job, before))
-        body = json.dumps({"before": before, "signature": "0x" + signature.hex()}).encode()
-        path = f"/v1/jobs/{self.paid.job.hex}/cancel"
-        # 409 where it is done or being computed already. Lost or away: then it is not cancelled.
-        await self._send(Call("POST", path, body, {"content-type": "application/json"}))
-
-    async def refund(self) -> End:
-        """Waits until the refund is there, or it is clear that no money moved."""
-        call = Call("GET", f"/v1/jobs/{self.paid.job.hex}?wait={POLL_S}")
-        while True:
-            event = await self._send(call)
-            if isinstance(event, Reply) and event.status == 200:
-                state = json.loads(event.body).get("state")
-                if state == JobState.DONE.value:
-                    self.wrong("a job without an answer is done")
-                if state in OVER:
-                    return OVER[state]
-            await asyncio.sleep(0.5)
-
-    async def _send(self, call: Call) -> Event:
-        try:
-            answer = await self._http.request(
-                call.method, self._url + call.path, content=call.body, headers=dict(call.headers)
-            )
-        except (httpx.TransportError, httpx.DecodingError) as error:
-            return Lost(f"{type(error).__name__}: {error}"[:200])
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        return Reply(answer.status_code, headers, answer.content)
-
-
-def _advance(
-    flow: Generator[Any, Event, Answer], event: Event
-) -> tuple[Call | Pause, None] | tuple[None, Answer]:
-    try:
-        return flow.send(event), None
-    except StopIteration as done:
-        return None, done.value
 
 
 def _check_same(bought: Bought, answer: Answer) -> None:

@@ -24,25 +24,33 @@ class End(StrEnum):
 
 @dataclass(slots=True)
 class Paid:
-    """A payment that was signed for an order. Units: seconds, from its first sending."""
+    """A payment that was signed for an order. Units: seconds, from its first sending.
+
+    `nonce` is that of an authorization, `transfer` the transaction that a claim is about.
+    """
 
     job: Digest
     payer: Address
-    nonce: Digest
+    nonce: Digest | None
     amount: int
     end: End | None = None
     why: str = ""
     accepted_s: float | None = None
     over_s: float | None = None
+    transfer: Digest | None = None
 
 
 @dataclass(slots=True)
 class Bought:
-    """An order: its payments, one after the other where one was refused, and what went wrong."""
+    """An order: its payments, one after the other where one was refused, and what went wrong.
+
+    `transfer` is the transaction that pays for it, of an order that is paid so.
+    """
 
     number: int
     kind: Kind
     payments: list[Paid] = field(default_factory=list)
+    transfer: Digest | None = None
     wrongs: list[str] = field(default_factory=list)
 
     @property

@@ -29,6 +29,17 @@ class Kind(StrEnum):
     """The buyer is gone right after paying, and resumes from what it wrote down."""
     CANCELLED = "cancelled"
     """The buyer cancels it right after paying: refunded, void, or answered if too late."""
+    TRANSFER = "transfer"
+    """Paid by a transfer that the buyer makes on the chain, and claims once it is in a block."""
+    TRANSFER_TWICE = "transfer claimed twice"
+    """The same, and the transfer is claimed for another request too, which must be a conflict."""
+    TRANSFER_RACED = "transfer raced"
+    """Two claims to one transfer are sent at once: one of them is a job, the other a conflict."""
+
+
+BY_TRANSFER = frozenset({Kind.TRANSFER, Kind.TRANSFER_TWICE, Kind.TRANSFER_RACED})
+REFUSED_TRANSFERS = 0.2
+"""The share of the orders paid by a transfer whose input is refused like that of Kind.REFUSED."""
 
 
 SHARES = {
@@ -38,6 +49,9 @@ SHARES = {
     Kind.REPLAYED: 0.05,
     Kind.FORGOTTEN: 0.05,
     Kind.CANCELLED: 0.03,
+    Kind.TRANSFER: 0.04,
+    Kind.TRANSFER_TWICE: 0.03,
+    Kind.TRANSFER_RACED: 0.03,
 }
 
 

@@ -30,6 +30,8 @@ from inferproof.types.digest import Address, Digest
 
 PERCENTILES = (50, 95, 99)
 BOOKS_S = 300
+BOUGHT = (End.ANSWERED, End.REFUNDED)
+"""Ends of a payment whose money was used; every order comes to one of them at most once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,49 +69,82 @@ async def judge(world: World, orders: Sequence[Bought]) -> Verdict:
     return weigh(orders, transfers, till, told)
 
 
+class Moved:
+    """What the chain says of the till's money."""
+
+    def __init__(self, transfers: Sequence[Transfer], till: Address) -> None:
+        self._taken: Counter[tuple[Address, Digest | None]] = Counter()
+        self._given: Counter[Digest] = Counter()
+        self.back: Counter[Address] = Counter()
+        for transfer in transfers:
+            if transfer.recipient == till and transfer.nonce is not None:
+                self._taken[transfer.sender, transfer.nonce] += 1
+            elif transfer.recipient == till:
+                self._given[transfer.tx] += 1
+            elif transfer.sender == till:
+                self.back[transfer.recipient] += 1
+
+    def times(self, paid: Paid) -> int:
+        """How often the funds of the payment arrived."""
+        if paid.transfer is not None:
+            return self._given[paid.transfer]
+        return self._taken[paid.payer, paid.nonce]
+
+
 def weigh(
     orders: Sequence[Bought], transfers: Sequence[Transfer], till: Address, books: dict[str, Any]
 ) -> Verdict:
     """The verdict on these orders, by the transfers of the chain."""
-    taken: Counter[tuple[Address, Digest]] = Counter()
-    back: Counter[Address] = Counter()
-    for transfer in transfers:
-        if transfer.recipient == till and transfer.nonce is not None:
-            taken[transfer.sender, transfer.nonce] += 1
-        elif transfer.sender == till:
-            back[transfer.recipient] += 1
+    money = Moved(transfers, till)
     lost = doubled = unpaid = refunded = 0
     due: Counter[Address] = Counter()
     wrongs = [f"order {order.number}: {wrong}" for order in orders for wrong in order.wrongs]
     for order in orders:
-        answers = 0
         for paid in order.payments:
-            times = taken[paid.payer, paid.nonce]
+            times = money.times(paid)
             doubled += times > 1
             moved = times > 0
-            answers += paid.end is End.ANSWERED
             if paid.end is End.ANSWERED:
                 unpaid += not moved
             elif paid.end is End.REFUNDED and moved:
                 refunded += 1
                 due[paid.payer] += 1
-            elif moved or paid.end is None:
+            elif _is_lost(order, paid, moved=moved):
                 lost += 1
                 wrongs.append(f"order {order.number}: job {paid.job} is {_fate(paid, moved)}")
-        doubled += answers > 1
+        doubled += sum(paid.end in BOUGHT for paid in order.payments) > 1
         if not order.payments:
             lost += 1
             wrongs.append(f"order {order.number} was never paid")
-    for payer in due.keys() | back.keys():
-        over = back[payer] - due[payer]
+    for payer in due.keys() | money.back.keys():
+        over = money.back[payer] - due[payer]
         doubled += max(0, over)
         lost += max(0, -over)
         if over:
-            wrongs.append(f"{payer} was given back {back[payer]} payments of {due[payer]}")
-    wrongs += [f"the books: {d['code']}: {d['message']}" for d in books.get("discrepancies", ())]
-    if "balanced" not in books:
-        wrongs.append(f"the books could not be checked: {books}")
+            wrongs.append(f"{payer} was given back {money.back[payer]} payments of {due[payer]}")
+    wrongs += _told_by(books)
     return Verdict(len(orders), lost, doubled, unpaid, refunded, tuple(wrongs), books)
+
+
+def _is_lost(order: Bought, paid: Paid, *, moved: bool) -> bool:
+    """Whether the payment came to nothing, though its money moved or may still move. A claim that
+    was refused came to nothing only where no other claim to its transfer bought anything."""
+    if paid.transfer is not None and paid.end is End.REFUSED:
+        others = [p for p in order.payments if p.transfer == paid.transfer]
+        return moved and paid is others[-1] and all(p.end not in BOUGHT for p in others)
+    return moved or paid.end is None
+
+
+def _told_by(books: dict[str, Any]) -> list[str]:
+    """What is wrong by the books: all money of the run is some job's."""
+    if "balanced" not in books:
+        return [f"the books could not be checked: {books}"]
+    wrongs = [f"the books: {d['code']}: {d['message']}" for d in books.get("discrepancies", ())]
+    for name in ("other_income", "other_outgo"):
+        count = books.get(name, {}).get("count", 0)
+        if count:
+            wrongs.append(f"the books: {count} transfers of {name.replace('_', ' ')}, of no job")
+    return wrongs
 
 
 def _fate(paid: Paid, moved: bool) -> str:
@@ -149,6 +184,9 @@ def report(
     back = [p.over_s for p in over if p.over_s is not None and p.end is End.REFUNDED]
     kinds = Counter(plan.kinds)
     proven = kinds[Kind.PROVEN]
+    claims = Counter(
+        "used" if paid.end in BOUGHT else "refused" for paid in over if paid.transfer is not None
+    )
     lines = [
         f"{plan.jobs} orders of seed {plan.seed} in {wall_s:.0f} s, "
         f"{plan.jobs / wall_s:.1f} a second",
@@ -160,6 +198,8 @@ def report(
         f"  answered after {_spread(answered)}",
         f"  refunded after {_spread(back)}",
         "  payments: " + ", ".join(f"{n} {end}" for end, n in _ends(over).items()),
+        f"  claims to transfers: {claims['used']} used, {claims['refused']} refused, which a claim "
+        "to a used transfer must be",
         f"  books: {_books(verdict.books)}",
     ]
     return "\n".join([*lines, *(f"WRONG: {wrong}" for wrong in verdict.wrongs)])

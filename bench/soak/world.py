@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from bench.measure import ROOT, say
 from bench.soak.buyers import Goods
 from bench.soak.proxy import Proxy
+from bench.soak.transfers import Transfers
 from inferproof.app import install_model
 from inferproof.chain.abi import calldata
 from inferproof.chain.rpc import Rpc
@@ -42,6 +43,9 @@ LEASE_S = 6
 PAYMENT_S = 60
 """How long an authorization lasts: an order that was cancelled in time is void after it."""
 FUNDS = 10**12
+COIN = 10**20
+"""What each payer has for the fees of its own transfers, in wei."""
+PRICE = 250_000
 FEES = Fees(cap=10**11, tip=1)
 _CARD = """\
 schema = "inferproof/model-card/1"
@@ -90,7 +94,7 @@ platform_bps = 3000
 @dataclass
 class World:
     """A running market. `environment` are the settings of its processes, and of the command line
-    that checks its books."""
+    that checks its books; `transfers` are those that its buyers make."""
 
     info: DevnetInfo
     node: int
@@ -99,6 +103,7 @@ class World:
     environment: dict[str, str]
     goods: Goods
     payers: list[SigningKey]
+    transfers: Transfers
 
     @property
     def url(self) -> str:
@@ -126,7 +131,15 @@ class World:
 
 @asynccontextmanager
 async def open_world(
-    chain: LocalChain, folder: Path, *, database: str, payers: int, workers: int, jobs: int
+    chain: LocalChain,
+    folder: Path,
+    *,
+    database: str,
+    payers: int,
+    workers: int,
+    concurrency: int,
+    jobs: int,
+    batches: bool,
 ) -> AsyncIterator[World]:
     """A market in `folder` on the chain, all of whose processes end with the block. `database`
     is sqlite or postgres."""
@@ -134,7 +147,7 @@ async def open_world(
         info, node = chain.devnet, chain.pid
         proxy = Proxy(info.rpc_url)
         await proxy.open()
-        environment = _environment(info, proxy, folder, url, jobs)
+        environment = _environment(info, proxy, folder, url, jobs, batches=batches)
         (listing,) = chain.models
         goods = await _install(environment, listing, folder, info)
         keys = [SigningKey(keccak256(b"soak payer %d" % n)) for n in range(payers)]
@@ -144,11 +157,19 @@ async def open_world(
         say("starting the gateway and its workers")
         with Nursery() as nursery:
             deployment = Deployment(
-                folder / "market", environment, workers=workers, nursery=nursery
+                folder / "market",
+                environment,
+                workers=workers,
+                concurrency=concurrency,
+                nursery=nursery,
             )
             try:
                 await asyncio.to_thread(deployment.revive)
-                yield World(info, node, proxy, deployment, environment, goods, keys)
+                async with Rpc(info.rpc_url) as rpc:
+                    transfers = Transfers(
+                        rpc, info.chain_id, info.token, info.accounts.gateway.address, PRICE
+                    )
+                    yield World(info, node, proxy, deployment, environment, goods, keys, transfers)
             finally:
                 await asyncio.to_thread(deployment.kill, *deployment.roles)
                 await proxy.shut()
@@ -167,7 +188,7 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
 
 
 def _environment(
-    info: DevnetInfo, proxy: Proxy, folder: Path, database: str, jobs: int
+    info: DevnetInfo, proxy: Proxy, folder: Path, database: str, jobs: int, *, batches: bool
 ) -> dict[str, str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]  # the same after each restart
@@ -183,6 +204,7 @@ def _environment(
         "token_name": info.token.domain_name,
         "token_version": info.token.domain_version,
         "gateway_key": info.accounts.gateway.secret().hex(),
+        **({"batch_settler_address": info.batch_settler.hex} if batches else {}),
         "confirmations": CONFIRMATIONS,
         **WIDE,
         "queue_limit": 10 * jobs + 1000,
@@ -253,4 +275,5 @@ async def _fund(rpc: Rpc, info: DevnetInfo, payers: list[SigningKey]) -> None:
             data=calldata("mint(address,uint256)", payer.address, FUNDS),
         )
         await rpc.send_raw(signed.raw)
+        await rpc.request("anvil_setBalance", payer.address.hex, hex(COIN))
     require_success(await wait_receipt(rpc, signed.tx))

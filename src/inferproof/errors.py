@@ -254,6 +254,36 @@ class Reason(Enum):
         "each is used by one node, in rising order"
     )
 
+    # -- lowering to integers (proving/sumcheck/lower/, reference.py, quantisation.py) ---------
+    LOWERING_UNSUPPORTED = (
+        "node {node} ({operator}) has no form in whole numbers: {why}; supported is {instead}"
+    )
+    LOWERING_ROW = (
+        "row {row} of the weights of node {node} ({operator}) can reach {reach} whatever the "
+        "number of bits, the limit is {limit}; scale the row down, or split it in two"
+    )
+    LOWERING_OVERFLOW = (
+        "node {node} ({operator}) can reach {reach} in whole numbers, the limit is 536870911; "
+        "split its sum, or scale its operands down"
+    )
+    LOWERING_TENSOR = (
+        "node {node} ({operator}) needs a tensor of the shape {shape}; at most {elements} "
+        "elements and {rank} dimensions are supported"
+    )
+    LOWERING_NOT_FINITE = (
+        "output {name} is not finite on the calibration data; calibrate where it is"
+    )
+    LOWERING_ACCUMULATORS = (
+        "the model's weighted layers give {got} results, one proof may carry {limit}"
+    )
+    EXECUTION_INPUT = "input {number} of the integer graph is not what it declares: {why}"
+    EXECUTION_RANGE = "node {node} ({operator}) gives {value}, outside of its range {lo} to {hi}"
+    EXECUTION_TABLE = "node {node} looks up {value}, which is not in its table"
+    EXECUTION_INDEX = "node {node} picks number {value} of {size}"
+    EXECUTION_DIVISOR = "node {node} divides by {value}; divisors are positive"
+    EXECUTION_ROOT = "node {node} takes the square root of {value}"
+    GRAPH_WEIGHTS_SIZE = "the weights file is {got} bytes, the graph takes {expected}"
+
     # -- quotes, payments, jobs (protocol/) ---------------------------------------------------
     QUOTE_SIGNATURE = "the quote is not signed by gateway {gateway}"
     QUOTE_OTHER_MODEL = "the quote is for model {got}, not for {expected}"

@@ -37,6 +37,7 @@ from inferproof.storage.base import (
     OutboxKind,
     Outcome,
     Owed,
+    Progress,
     QueueRoom,
     RefundState,
     Reservation,
@@ -902,6 +903,16 @@ class TestHistory:
         )
         for history in await asyncio.gather(*map(orders.events, asked)):
             assert [event.transition for event in history] == ["reserve", "send_settlement"]
+
+    async def test_the_progress_of_many_jobs_is_told_at_once(self, orders: OrderBook) -> None:
+        asked = [order(n).job_id for n in range(300)]
+        assert await orders.progress([]) == {}
+        assert await orders.progress(asked) == {}
+        await asyncio.gather(*(orders.reserve(order(n)) for n in range(299)))
+        await orders.send_settlement(asked[7], transaction(7), now=2)
+        expected = dict.fromkeys(asked[:299], Progress(1, JobState.RESERVED))
+        expected[asked[7]] = Progress(2, JobState.SETTLING)
+        assert await orders.progress(asked) == expected
 
     async def test_of_two_that_race_one_is_written(self, orders: OrderBook) -> None:
         job_id = (await brought_to(orders, JobState.SETTLING)).order.job_id

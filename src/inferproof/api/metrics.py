@@ -38,6 +38,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics import MetricWrapperBase
 
 from inferproof import __version__
+from inferproof.errors import Reason
 from inferproof.protocol.lifecycle import FINAL
 from inferproof.storage.base import Figures
 from inferproof.types.job import JobState
@@ -148,6 +149,13 @@ class Metrics:
         self._watched = _Watched(self.registry)
         for state in JobState:
             self._jobs.labels(state.value).set(0)
+        # Prometheus sees no increase in a counter that is born with its first event.
+        for outcome in ("delivered", "failed", "dead"):
+            self._webhooks.labels(outcome)
+        for outcome in ("due", "sent", "settled", "lost"):
+            self._refunds.labels(outcome)
+        for code in (Reason.JOB_FAULT, Reason.LEASE_EXPIRED):
+            self._retries.labels(code.code)
 
     def refused(self, limit: str) -> None:
         """Counts what met a limit: a bucket's name, or what is bounded."""

@@ -168,6 +168,14 @@ class JobEvent:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job has come: the steps that it has made, and the state that it is in."""
+
+    steps: int
+    state: JobState
+
+
 class Outcome(StrEnum):
     """Whether a reservation made a job or found one."""
 
@@ -410,6 +418,10 @@ class OrderBook(Protocol):
     async def events(self, job_id: Digest) -> Sequence[JobEvent]:
         """The job's history from its reservation on, each step written with its transition;
         empty for an unknown job."""
+        ...
+
+    async def progress(self, ids: Sequence[Digest]) -> Mapping[Digest, Progress]:
+        """How far each of these jobs has come; an unknown job is left out."""
         ...
 
     # settlement, see protocol.lifecycle

@@ -69,6 +69,7 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "expired_leases",
             "overdue",
             "events",
+            "progress",
             "figures",
         ]
     ),

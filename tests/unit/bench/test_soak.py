@@ -34,6 +34,20 @@ def order(number: int, *ends: End | None) -> Bought:
     return Bought(number, Kind.PLAIN, payments)
 
 
+def claimed(number: int, *ends: End | None) -> Bought:
+    """An order that is paid by a transfer, with so many claims to it."""
+    made = digest(f"transfer {number}")
+    claims = [
+        Paid(digest(f"claim {number}.{n}"), PAYER, None, PRICE, end, transfer=made)
+        for n, end in enumerate(ends)
+    ]
+    return Bought(number, Kind.TRANSFER, claims, transfer=made)
+
+
+def given(number: int) -> Transfer:
+    return Transfer(digest(f"transfer {number}"), 4, 0, PAYER, TILL, PRICE)
+
+
 def taken(name: str, index: int = 0) -> Transfer:
     return Transfer(digest(f"tx {name}"), 5, index, PAYER, TILL, PRICE, digest(name))
 
@@ -51,14 +65,16 @@ HONEST = [
     order(1, End.REFUNDED),
     order(2, End.VOID),
     order(3, End.REFUSED, End.ANSWERED),
+    claimed(4, End.REFUSED, End.ANSWERED),
+    claimed(5, End.REFUNDED),
 ]
-MOVED = [taken("0.0"), taken("1.0"), taken("3.1"), back()]
+MOVED = [taken("0.0"), taken("1.0"), taken("3.1"), back(), given(4), given(5), back(1)]
 
 
 def test_an_honest_run() -> None:
     verdict = weigh(HONEST, MOVED, TILL, BALANCED)
-    assert counts(verdict) == (0, 0, 0, 1)
-    assert verdict.line == "jobs 4 lost 0 doubled 0 unpaid 0 refunded 1"
+    assert counts(verdict) == (0, 0, 0, 2)
+    assert verdict.line == "jobs 6 lost 0 doubled 0 unpaid 0 refunded 2"
     assert verdict.good
 
 
@@ -80,11 +96,19 @@ def test_an_honest_run() -> None:
             [taken("0.0"), taken("0.1", 1)],
             (0, 1, 0, 0),
         ),
+        ([claimed(0, End.ANSWERED)], [], (0, 0, 1, 0)),
+        ([claimed(0, End.ANSWERED, End.ANSWERED)], [given(0)], (0, 1, 0, 0)),
+        ([claimed(0, End.REFUNDED, End.ANSWERED)], [given(0), back()], (0, 1, 0, 1)),
+        ([claimed(0, End.REFUSED, End.REFUSED)], [given(0)], (1, 0, 0, 0)),
+        ([claimed(0, End.REFUSED, None)], [given(0)], (1, 0, 0, 0)),
+        ([claimed(0, End.REFUNDED)], [given(0)], (1, 0, 0, 1)),
     ],
     ids=[
         *("free answer", "taken twice", "answered and refunded", "void but taken"),
         *("refused but taken", "taken without an end", "without an end", "never paid"),
         *("refund missing", "refunded twice", "answered twice"),
+        *("claim without a transfer", "transfer answered twice", "claimed and refunded"),
+        *("transfer for nothing", "claim without an end", "refund of a transfer missing"),
     ],
 )
 def test_each_wrong_is_counted(
@@ -100,11 +124,13 @@ def test_each_wrong_is_counted(
     [
         {"failed": "no"},
         {"balanced": False, "discrepancies": [{"code": "BALANCE", "message": "it does not"}]},
+        {**BALANCED, "other_income": {"count": 1, "amount": "250000"}},
+        {**BALANCED, "other_outgo": {"count": 1, "amount": "250000"}},
     ],
 )
 def test_books_that_disagree_spoil_the_run(books: dict[str, object]) -> None:
     verdict = weigh(HONEST, MOVED, TILL, books)
-    assert counts(verdict) == (0, 0, 0, 1)
+    assert counts(verdict) == (0, 0, 0, 2)
     assert not verdict.good
 
 

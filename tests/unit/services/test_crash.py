@@ -186,7 +186,7 @@ def boundaries(name: str, folder: Path, count: int) -> list[str]:
     ["file", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])],
 )
 @pytest.mark.parametrize("count", [1, pytest.param(3, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", ["answered", pytest.param("refunded", marks=pytest.mark.slow)])
 def test_every_boundary(
     name: str, count: int, kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -228,7 +228,7 @@ def test_a_stranger_can_only_take_the_request_away(whole: bytes) -> None:
     assert accepted == {"request"}
 
 
-@pytest.mark.parametrize("kind", ["public", "unbound"])
+@pytest.mark.parametrize("kind", ["public", pytest.param("unbound", marks=pytest.mark.slow)])
 def test_a_stranger_who_signs_with_another_key_changes_nothing(kind: str) -> None:
     whole = RECEIPTS[kind]
     accepted = set()

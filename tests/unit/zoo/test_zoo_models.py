@@ -93,6 +93,7 @@ def test_arrays_have_the_shape_of_the_graph(model: str) -> None:
         assert np.abs(array).max() <= 8.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", VECTOR_MODELS)
 def test_generating_again_gives_the_same_data(model: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", f"zoo.{model}.generate", "--out", str(tmp_path / "again")]
@@ -101,6 +102,7 @@ def test_generating_again_gives_the_same_data(model: str, tmp_path: Path) -> Non
     assert (tmp_path / "again").read_bytes() == shipped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", VECTOR_MODELS)
 def test_means_and_scales_of_the_card_are_those_of_the_training_rows(model: str) -> None:
     card = load_card(ZOO / model)

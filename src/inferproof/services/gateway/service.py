@@ -19,6 +19,7 @@ from inferproof.services.base import Clock, failure_of
 from inferproof.services.bell import SETTLE, Bell
 from inferproof.services.catalog import Catalog
 from inferproof.services.gateway.base import (
+    UNDER_WAY,
     CancelPolicy,
     GatewaySettings,
     JobView,
@@ -29,6 +30,7 @@ from inferproof.services.gateway.intake import Intake, Offered
 from inferproof.services.gateway.redemption import OfferedTransfer, Redemption
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.views import job_view
+from inferproof.services.lookout import Lookout
 from inferproof.storage.base import (
     BlobStore,
     Job,
@@ -47,9 +49,6 @@ from inferproof.types.receipt import ReceiptFile, Request
 from inferproof.verify.policy import Policy
 from inferproof.verify.proof import ProofChecker, verify_proof
 from inferproof.verify.receipt import Preprocess, Step, Tools, verify_receipt
-
-LOOK_AGAIN_S = 0.5
-"""How often a waiting call looks by itself: a job may be finished by another process."""
 
 ANY_RECEIPT = Policy(minimum_assurance=Assurance.COMMITMENT)
 """The gateway verifies for anyone: what to trust is for whoever reads the record."""
@@ -95,6 +94,7 @@ class GatewayService:
         self._settings = settings
         self._clock = clock
         self._bell = bell
+        self._lookout = Lookout(orders, bell)
 
     @property
     def address(self) -> Address:
@@ -162,12 +162,14 @@ class GatewayService:
 
     async def wait(self, job_id: Digest, timeout_s: float) -> JobView:
         end = time.monotonic() + timeout_s
-        while True:
-            view = await self.job(job_id)
-            left = end - time.monotonic()
-            if view.over or left <= 0:
-                return view
-            await self._bell.wait(job_id, min(left, LOOK_AGAIN_S))
+        with self._lookout.watch(job_id) as watch:
+            while True:
+                watch.mark()
+                view = await self.job(job_id)
+                left = end - time.monotonic()
+                if view.over or left <= 0:
+                    return view
+                await watch.wait(left, passing=UNDER_WAY)
 
     async def job(self, job_id: Digest) -> JobView:
         return await self._view(await self._orders.job(job_id))
@@ -176,15 +178,17 @@ class GatewayService:
         self, job_id: Digest, *, after: int = 0, wait_s: float = 0
     ) -> Sequence[JobEvent]:
         end = time.monotonic() + wait_s
-        while True:
-            history = await self._orders.events(job_id)
-            if not history:
-                raise NotFound(Reason.JOB_UNKNOWN, job=job_id)
-            new = [event for event in history if event.seq > after]
-            left = end - time.monotonic()
-            if new or left <= 0:
-                return new
-            await self._bell.wait(job_id, min(left, LOOK_AGAIN_S))
+        with self._lookout.watch(job_id) as watch:
+            while True:
+                watch.mark()
+                history = await self._orders.events(job_id)
+                if not history:
+                    raise NotFound(Reason.JOB_UNKNOWN, job=job_id)
+                new = [event for event in history if event.seq > after]
+                left = end - time.monotonic()
+                if new or left <= 0:
+                    return new
+                await watch.wait(left)
 
     async def cancel(self, job_id: Digest, before: int, signature: bytes) -> JobView:
         job, now = await self._orders.job(job_id), self._clock()

@@ -1,0 +1,196 @@
+//! Runs integer graphs exactly, as `specs/quantisation.md` fixes each operation.
+//!
+//! [`execute`] computes every tensor from inputs and weights: the prover's use. [`replay`] takes
+//! the results of weighted contractions (Linear, Conv) from outside and needs no weights: the
+//! verifier's use, which proves apart from this that those results are right.
+//!
+//! Every value is checked against the range that its tensor declares. A well-formed graph cannot
+//! overflow 64-bit intermediates, so arithmetic wraps nowhere and nothing panics. Memory is what
+//! the graph's tensors take.
+#![forbid(unsafe_code)]
+
+mod contract;
+mod fault;
+mod ops;
+
+use graph::{Graph, Node, elements};
+
+pub use fault::Fault;
+
+/// The tensors of a run by id. Used again, it keeps its memory.
+#[derive(Clone, Debug, Default)]
+pub struct Tensors {
+    values: Vec<Vec<i32>>,
+    scratch: contract::Scratch,
+}
+
+impl Tensors {
+    /// The elements of a tensor, row-major; empty where there is none of that id.
+    pub fn get(&self, id: usize) -> &[i32] {
+        self.values.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The graph's outputs in order.
+    pub fn outputs<'a>(&'a self, graph: &'a Graph) -> impl Iterator<Item = &'a [i32]> {
+        graph.outputs.iter().map(|&id| self.get(id))
+    }
+
+    /// The results of all weighted contractions, one after another in the order of their nodes:
+    /// what [`replay`] takes.
+    pub fn contractions(&self, graph: &Graph) -> Vec<i32> {
+        let mut all = Vec::with_capacity(graph.accumulators());
+        for (number, node) in graph.nodes.iter().enumerate() {
+            if node.op.weight().is_some() {
+                all.extend_from_slice(self.get(graph.inputs.len() + number));
+            }
+        }
+        all
+    }
+}
+
+/// Computes all tensors. `weights` are the matrices one after another, row-major.
+pub fn execute(
+    graph: &Graph,
+    weights: &[i8],
+    inputs: &[&[i32]],
+    tensors: &mut Tensors,
+) -> Result<(), Fault> {
+    if weights.len() != graph.weight_bytes() {
+        return Err(Fault::Weights {
+            got: weights.len(),
+            expected: graph.weight_bytes(),
+        });
+    }
+    let mut left = weights;
+    run(graph, inputs, tensors, |mut work| {
+        let size = work.matrix.size();
+        let Some((matrix, rest)) = left.split_at_checked(size) else {
+            // The sizes add up, as was checked above.
+            return Err(Fault::Weights {
+                got: left.len(),
+                expected: size,
+            });
+        };
+        left = rest;
+        contract::contract(&mut work, matrix)
+    })
+}
+
+/// Computes all tensors but the results of weighted contractions, which are given: one after
+/// another in the order of their nodes, bias included.
+pub fn replay(
+    graph: &Graph,
+    inputs: &[&[i32]],
+    contractions: &[i32],
+    tensors: &mut Tensors,
+) -> Result<(), Fault> {
+    let expected = graph.accumulators();
+    if contractions.len() != expected {
+        return Err(Fault::Contractions {
+            got: contractions.len(),
+            expected,
+        });
+    }
+    let mut left = contractions;
+    run(graph, inputs, tensors, |work| {
+        let (given, rest) = left
+            .split_at_checked(elements(&work.node.shape))
+            .unwrap_or_default();
+        left = rest;
+        let (lo, hi) = (work.node.lo, work.node.hi);
+        if given.iter().any(|value| !(lo..=hi).contains(value)) {
+            return Err(Fault::range(work.number, work.node));
+        }
+        work.out.extend_from_slice(given);
+        Ok(())
+    })
+}
+
+/// A weighted contraction that is due.
+struct Contraction<'a> {
+    number: usize,
+    node: &'a Node,
+    graph: &'a Graph,
+    matrix: graph::Weight,
+    x: &'a [i32],
+    x_shape: &'a [usize],
+    /// The largest absolute value in the range of `x`.
+    x_bound: i64,
+    out: &'a mut Vec<i32>,
+    scratch: &'a mut contract::Scratch,
+}
+
+fn run(
+    graph: &Graph,
+    inputs: &[&[i32]],
+    tensors: &mut Tensors,
+    mut contraction: impl FnMut(Contraction) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let Tensors { values, scratch } = tensors;
+    values.resize_with(graph.tensors(), Vec::new);
+    set_inputs(graph, inputs, values)?;
+    for (number, node) in graph.nodes.iter().enumerate() {
+        let Some((done, [out, ..])) = values.split_at_mut_checked(graph.inputs.len() + number)
+        else {
+            return Err(Fault::Internal);
+        };
+        out.clear();
+        out.reserve(elements(&node.shape));
+        let matrix = node.op.weight().and_then(|id| graph.weights.get(id));
+        if let (Some(&matrix), [operand]) = (matrix, node.operands.as_slice()) {
+            let (Some((x_shape, lo, hi)), Some(x)) = (graph.tensor(*operand), done.get(*operand))
+            else {
+                return Err(Fault::Internal);
+            };
+            contraction(Contraction {
+                number,
+                node,
+                graph,
+                matrix,
+                x,
+                x_shape,
+                x_bound: i64::from(lo.unsigned_abs().max(hi.unsigned_abs())),
+                out,
+                scratch,
+            })?;
+        } else {
+            ops::compute(graph, number, node, done, out)?;
+        }
+        if out.len() != elements(&node.shape) {
+            return Err(Fault::Internal);
+        }
+    }
+    Ok(())
+}
+
+fn set_inputs(graph: &Graph, inputs: &[&[i32]], values: &mut [Vec<i32>]) -> Result<(), Fault> {
+    if inputs.len() != graph.inputs.len() {
+        return Err(Fault::Inputs {
+            got: inputs.len(),
+            expected: graph.inputs.len(),
+        });
+    }
+    for (number, ((declared, given), value)) in
+        graph.inputs.iter().zip(inputs).zip(values).enumerate()
+    {
+        let expected = elements(&declared.shape);
+        if given.len() != expected {
+            return Err(Fault::InputSize {
+                input: number,
+                got: given.len(),
+                expected,
+            });
+        }
+        let (lo, hi) = (declared.lo, declared.hi);
+        if given.iter().any(|value| !(lo..=hi).contains(value)) {
+            return Err(Fault::InputRange {
+                input: number,
+                lo,
+                hi,
+            });
+        }
+        value.clear();
+        value.extend_from_slice(given);
+    }
+    Ok(())
+}

@@ -1,0 +1,1 @@
+"""Lowers ONNX models to integer graphs. specs/quantisation.md says what each operator becomes."""

@@ -1,0 +1,206 @@
+"""From a model and calibration data to an integer graph, its weights, and how near it comes."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inferproof.errors import InputRejected, ModelRejected, Reason
+from inferproof.models.limits import DEFAULT_LIMITS, Limits
+from inferproof.models.loaded import LoadedModel
+from inferproof.models.measure import Calibration, Measured, measure
+from inferproof.proving.sumcheck import graph as g
+from inferproof.proving.sumcheck.lower import operators
+from inferproof.proving.sumcheck.lower.context import Context, Options, lower_step
+from inferproof.proving.sumcheck.lower.passes import finish
+from inferproof.proving.sumcheck.lower.program import read_program
+from inferproof.proving.sumcheck.lower.rewrite import rewrite
+from inferproof.proving.sumcheck.lower.value import Value, power_of_two_above
+from inferproof.proving.sumcheck.quantisation import (
+    QuantisedInput,
+    QuantisedOutput,
+    Settings,
+    dequantise,
+    quantise_inputs,
+)
+from inferproof.proving.sumcheck.reference import execute, split_weights
+from inferproof.types.tensor import TensorSpec
+
+MAX_ACCUMULATORS = 2**20
+"""Results of weighted contractions that one proof may carry."""
+CHEAP_ACCUMULATORS = 2**13
+"""So many cost next to nothing; within them weights of 16 bits are taken where they help."""
+GOOD_ERROR = 0.0005
+"""Relative to the largest output. Finer weights are tried until this is reached."""
+SCORED_SAMPLES = 64
+INPUT_MARGIN = 2.0
+"""How far beyond the calibration data an input may go before it is cut."""
+_LARGEST_WHOLE = 2**28
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a lowered model compares with the float model on calibration samples.
+
+    `max_error` is the largest absolute difference of an output, `relative_error` that over the
+    largest float output; `agreement` the share of samples with the same argmax of every output.
+    """
+
+    options: Options
+    samples: int
+    max_error: float
+    relative_error: float
+    agreement: float
+    accumulators: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lowering:
+    """A model in whole numbers. `weights` is the weights file that belongs to the graph."""
+
+    graph: g.Graph
+    weights: bytes
+    settings: Settings
+    report: Report
+
+
+_CHOICES = (
+    Options(),
+    Options(weight_bits=16),
+    Options(weight_bits=16, activation_bits=14, table_bits=14),
+)
+
+
+def lower(
+    model: LoadedModel,
+    calibration: Calibration,
+    options: Options | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Lowering:
+    """The model as an integer graph.
+
+    With `options` as told; without them, the cheapest of a few choices that keeps the error on
+    the calibration data below GOOD_ERROR, or the most exact one.
+    Raises: InputRejected as `models.measure.measure`; ModelRejected
+    MODEL_OPERATOR_UNSUPPORTED, LOWERING_UNSUPPORTED, LOWERING_ROW, LOWERING_OVERFLOW,
+    LOWERING_TENSOR, LOWERING_NOT_FINITE, LOWERING_ACCUMULATORS.
+    """
+    measured = measure(model, calibration, limits)
+    if options is not None:
+        return _scored(model, calibration, measured, options)
+    best: Lowering | None = None
+    for choice in _CHOICES:
+        if best is not None and 2 * best.report.accumulators > CHEAP_ACCUMULATORS:
+            break
+        made = _scored(model, calibration, measured, choice)
+        if best is None or _rank(made) < _rank(best):
+            best = made
+        if best.report.relative_error <= GOOD_ERROR and best.report.agreement == 1.0:
+            break
+    assert best is not None  # noqa: S101  (there is a choice)
+    return best
+
+
+def _rank(made: Lowering) -> tuple[float, float]:
+    return -made.report.agreement, made.report.relative_error
+
+
+def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowering:
+    """The model lowered with these options, not yet compared. Raises: as `lower`."""
+    program = read_program(model, measured.ranges)
+    for spec in model.outputs:
+        if not program.ranges[spec.name].finite:
+            raise ModelRejected(Reason.LOWERING_NOT_FINITE, name=spec.name)
+    rewrite(program)
+    context = Context(program, options)
+    inputs = tuple(_input(context, spec) for spec in model.inputs)
+    for step in program.steps:
+        lower_step(context, step)
+    results = [_output(context, spec) for spec in model.outputs]
+    outputs = tuple(
+        QuantisedOutput(spec.name, spec.shape, value.scale)
+        for spec, value in zip(model.outputs, results, strict=True)
+    )
+    graph, weights = finish(context.builder, tuple(value.tensor for value in results))
+    accumulators = count_accumulators(graph)
+    if accumulators > MAX_ACCUMULATORS:
+        raise ModelRejected(Reason.LOWERING_ACCUMULATORS, got=accumulators, limit=MAX_ACCUMULATORS)
+    report = Report(options, 0, 0.0, 0.0, 1.0, accumulators)
+    return Lowering(graph, weights, Settings(inputs, outputs), report)
+
+
+def count_accumulators(graph: g.Graph) -> int:
+    """How many results of Linear and Conv one run has."""
+    return sum(
+        int(np.prod(node.shape, dtype=object))
+        for node in graph.nodes
+        if isinstance(node.op, g.Linear | g.Conv)
+    )
+
+
+def _input(context: Context, spec: TensorSpec) -> QuantisedInput:
+    found = context.program.ranges[spec.name]
+    whole = context.whole(spec.name)
+    if whole:
+        low, high = operators.whole_range(context.program, spec.name)
+        scale, lo, hi = 1.0, max(low, 1 - _LARGEST_WHOLE), min(high, _LARGEST_WHOLE - 1)
+        span = None
+    else:
+        largest = max(abs(found.low), abs(found.high)) or 1.0
+        hi = 2 ** (context.options.input_bits - 1) - 1
+        scale, lo = power_of_two_above(largest * INPUT_MARGIN) / (hi + 1), -hi
+        span = (found.low * INPUT_MARGIN, found.high * INPUT_MARGIN)
+        if found.low >= 0:
+            span = (-largest, span[1])
+    tensor = context.builder.input(spec.shape, lo, hi)
+    context.values[spec.name] = Value(tensor, spec.shape, scale, lo, hi, span)
+    return QuantisedInput(spec.name, spec.shape, scale, lo, hi, whole)
+
+
+def _output(context: Context, spec: TensorSpec) -> Value:
+    return context.values[spec.name]
+
+
+def run(lowering: Lowering, tensors: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """The quantised model's outputs in real numbers, by the plain executor.
+
+    Raises: InputRejected as `quantise_inputs`.
+    """
+    matrices = split_weights(lowering.graph, lowering.weights)
+    ints = quantise_inputs(lowering.settings, tensors)
+    return dequantise(lowering.settings, execute(lowering.graph, matrices, ints))
+
+
+def _scored(
+    model: LoadedModel, calibration: Calibration, measured: Measured, options: Options
+) -> Lowering:
+    made = lower_once(model, measured, options)
+    samples = min(measured.samples, SCORED_SAMPLES)
+    places = np.linspace(0, measured.samples - 1, samples).astype(int)
+    errors, largest, same = 0.0, 0.0, 0
+    for place in places:
+        try:
+            got = run(made, {name: array[place] for name, array in calibration.items()})
+        except InputRejected:
+            continue
+        agrees = True
+        for spec in model.outputs:
+            exact = measured.outputs[spec.name][place].astype(np.float64)
+            errors = max(errors, float(np.abs(exact - got[spec.name]).max()))
+            agrees = agrees and _choice(exact) == _choice(got[spec.name])
+        same += agrees
+    for spec in model.outputs:
+        largest = max(largest, float(np.abs(measured.outputs[spec.name]).max(initial=0.0)))
+    report = replace(
+        made.report,
+        samples=samples,
+        max_error=errors,
+        relative_error=errors / largest if largest else errors,
+        agreement=same / samples,
+    )
+    return replace(made, report=report)
+
+
+def _choice(output: npt.NDArray[np.float64]) -> int:
+    return int(output.argmax()) if output.size > 1 else 0

@@ -1,0 +1,130 @@
+"""What a lowering function works with, and the table of such functions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
+
+from inferproof.errors import ModelRejected, Reason
+from inferproof.proving.sumcheck.lower.builder import Builder
+from inferproof.proving.sumcheck.lower.program import Program, Step, numbers, unsupported
+from inferproof.proving.sumcheck.lower.value import Value
+
+Array = npt.NDArray[Any]
+
+MARGIN = 1.125
+"""How far beyond the calibration data's range a value is still represented."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How finely to quantise. `weight_bits` is 8, or 16 as two committed int8 matrices."""
+
+    activation_bits: int = 12
+    weight_bits: int = 8
+    table_bits: int = 12
+    wide_bits: int = 20
+    input_bits: int = 16
+
+
+@dataclass(slots=True)
+class Context:
+    """The program, the graph so far, and the lowered values by name."""
+
+    program: Program
+    options: Options
+    builder: Builder = field(default_factory=Builder)
+    values: dict[str, Value] = field(default_factory=dict)
+
+    def constant(self, name: str) -> Array | None:
+        """The constant of this name, if it is one."""
+        return self.program.constants.get(name)
+
+    def value(self, step: Step, place: int) -> Value:
+        """An input of the step as a value; a constant becomes one."""
+        name = step.input(place)
+        if name in self.values:
+            return self.values[name]
+        array = self.constant(name)
+        if array is None:
+            raise unsupported(step, f"its input {place} is left out", "give it")
+        return self.embed(array)
+
+    def needed(self, step: Step, place: int, what: str) -> Array:
+        """An input of the step that must be a constant."""
+        array = self.constant(step.input(place))
+        if array is None:
+            why = f"its {what} depends on the model's input"
+            raise unsupported(step, why, f"a {what} that is a constant of the model")
+        return array
+
+    def optional(self, step: Step, place: int, what: str) -> Array | None:
+        """An input of the step that must be a constant, if it is there."""
+        return self.needed(step, place, what) if step.input(place) else None
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a value or constant."""
+        array = self.constant(name)
+        return self.program.specs[name].shape if array is None else array.shape
+
+    def whole(self, name: str) -> bool:
+        """Whether a value holds whole numbers or truth values."""
+        return not self.program.specs[name].dtype.startswith("float")
+
+    def span(self, name: str) -> tuple[float, float] | None:
+        """Between which real numbers a value was on the calibration data, with a margin."""
+        found = self.program.ranges.get(name)
+        if found is None or not found.finite or self.whole(name):
+            return None
+        low = found.low * MARGIN if found.low < 0 else found.low / MARGIN
+        high = found.high * MARGIN if found.high > 0 else found.high / MARGIN
+        return low, high
+
+    def embed(self, array: Array, bits: int = 16) -> Value:
+        """A constant as a value: exact where it holds whole numbers, else rounded to bits."""
+        from inferproof.proving.sumcheck.lower.constants import quantised
+
+        ints, scale = quantised(numbers(array), bits)
+        return self.builder.const(ints).with_(scale=scale)
+
+
+Lowering = Callable[[Context, Step], Value | tuple[Value, ...]]
+REGISTRY: dict[str, Lowering] = {}
+
+
+def lowers(*operators: str) -> Callable[[Lowering], Lowering]:
+    """Registers a function as the lowering of these operators."""
+
+    def register(function: Lowering) -> Lowering:
+        for operator in operators:
+            REGISTRY[operator] = function
+        return function
+
+    return register
+
+
+def lower_step(c: Context, step: Step) -> None:
+    """Adds the step to the graph and its outputs to the values.
+
+    Raises: ModelRejected MODEL_OPERATOR_UNSUPPORTED, LOWERING_UNSUPPORTED, LOWERING_OVERFLOW,
+    LOWERING_TENSOR.
+    """
+    function = REGISTRY.get(step.op)
+    if function is None:
+        raise ModelRejected(
+            Reason.MODEL_OPERATOR_UNSUPPORTED, node=step.index, operator=step.op, system="sumcheck"
+        )
+    c.builder.at = (step.index, step.op)
+    made = function(c, step)
+    results = made if isinstance(made, tuple) else (made,)
+    for name, value in zip(step.outputs, results, strict=False):
+        if not name:
+            continue
+        if value.shape != c.shape(name):
+            raise unsupported(
+                step,
+                f"it comes out as {list(value.shape)}, the standard says {list(c.shape(name))}",
+                "report this model",
+            )
+        c.values[name] = value.with_(span=c.span(name) or value.span)

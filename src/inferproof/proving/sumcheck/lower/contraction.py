@@ -1,0 +1,223 @@
+"""Committed weights: the choice of scales and rounding of a Linear or Conv, and its overflow bound.
+
+Row n of W, in whole numbers, has the scale s_n = s_y * m_n / (2^t * s_x), with s_x the scale of
+the operand and s_y that of the result, so that Rescale with multipliers m_n and shift t is exact
+but for its own rounding: all error is in the rounding of the weights.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from inferproof.errors import ModelRejected, Reason
+from inferproof.proving.sumcheck.graph import MAX_SHIFT, VALUE_LIMIT
+from inferproof.proving.sumcheck.lower import intervals
+from inferproof.proving.sumcheck.lower.context import Context
+from inferproof.proving.sumcheck.lower.program import Step
+from inferproof.proving.sumcheck.lower.scaling import PRODUCT_LIMIT, narrow
+from inferproof.proving.sumcheck.lower.value import Value, power_of_two_above
+
+Points = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Emit = Callable[[Value, npt.NDArray[np.int8], Ints, tuple[int, int]], Value]
+"""Given operand, matrix, bias and range, the node that contracts them."""
+Recombine = Callable[[Value, tuple[int, int]], Value]
+"""Given the node of a matrix of high and low limbs and a range, 256 * high + low."""
+
+INT8 = 127
+LIMBS = 127 * 256 + 127
+_MULTIPLIERS = (15, 7, 3, 1)
+_FEWEST_BITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Weights and bias in whole numbers, the rescaling that follows, and where results are."""
+
+    weights: Ints
+    bias: Ints
+    multipliers: Ints
+    shift: int
+    scale: float
+    low: Ints
+    high: Ints
+
+    @property
+    def interval(self) -> tuple[int, int]:
+        return int(self.low.min()), int(self.high.max())
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """The row that can become largest, and how large."""
+
+    row: int
+    reach: int
+
+
+def quantise_rows(
+    weights: Points, bias: Points, x: Value, scale: float, largest: int, multiplier: int
+) -> Rows | TooLarge:
+    """The rows in whole numbers up to `largest`, for a result of about the scale given.
+
+    Shapes: weights [rows, columns], bias [rows]. The scale is doubled until multipliers fit.
+    """
+    reach = np.abs(weights).max(axis=1, initial=0.0)
+    ideal = reach * x.scale / largest
+    # A row of zeros still carries its bias.
+    ideal = np.maximum(ideal, max(float(ideal.max()) * 2.0**-20, scale * 2.0**-24))
+    while float(ideal.max()) / scale > multiplier:
+        scale *= 2
+    shift = 0
+    while shift < MAX_SHIFT and float(ideal.max()) / scale * 2 ** (shift + 1) <= multiplier:
+        shift += 1
+    multipliers = np.maximum(1, np.ceil(ideal / scale * 2.0**shift - 1e-9)).astype(np.int64)
+    unit = scale * multipliers / 2.0**shift / x.scale
+    whole = np.floor(weights / unit[:, None] + 0.5)
+    whole = np.clip(whole, -largest, largest).astype(np.int64)
+    offsets = np.floor(bias / (unit * x.scale) + 0.5)
+    worst = int(np.abs(offsets).argmax())
+    if abs(offsets[worst]) >= VALUE_LIMIT:
+        return TooLarge(worst, int(abs(offsets[worst])))
+    offsets = offsets.astype(np.int64)
+    low, high = intervals.weighted(whole, x.interval, x.most, offsets)
+    bounds = np.maximum(np.abs(low), np.abs(high))
+    worst = int(bounds.argmax())
+    if bounds[worst] >= VALUE_LIMIT:
+        return TooLarge(worst, int(bounds[worst]))
+    products = bounds * multipliers + 2**shift // 2
+    worst = int(products.argmax())
+    if products[worst] >= PRODUCT_LIMIT or products[worst] >> shift >= VALUE_LIMIT:
+        return TooLarge(worst, int(products[worst]))
+    return Rows(whole, offsets, multipliers, shift, scale, low, high)
+
+
+def contract(
+    c: Context,
+    step: Step,
+    x: Value,
+    weights: Points,
+    bias: Points | None,
+    axis: int,
+    emit: Emit,
+    recombine: Recombine,
+    groups: int = 1,
+    span: tuple[float, float] | None = None,
+    padded: bool = False,
+) -> Value:
+    """weights times x plus bias in real numbers, rescaled to one scale.
+
+    Shapes: weights [rows, columns], bias [rows]; `axis` is where the rows are in the result.
+    Raises: ModelRejected LOWERING_ROW when no number of bits keeps a row within bounds.
+    """
+    offsets = np.zeros(len(weights)) if bias is None else bias
+    operand, rows = _chosen(c, step, x, weights, offsets, span, padded)
+    if int(np.abs(rows.weights).max(initial=0)) <= INT8:
+        made = emit(operand, rows.weights.astype(np.int8), rows.bias, rows.interval)
+    else:
+        made = _in_limbs(operand, rows, groups, emit, recombine)
+    if rows.shift == 0 and (rows.multipliers == 1).all():
+        return made.with_(scale=rows.scale)
+    multipliers = rows.multipliers
+    single = bool((multipliers == multipliers[0]).all())
+    low, high = _shifted(rows)
+    return c.builder.rescale(
+        made, multipliers[:1] if single else multipliers, rows.shift, axis, clamp=(low, high)
+    ).with_(scale=rows.scale)
+
+
+def _shifted(rows: Rows) -> tuple[int, int]:
+    half = (1 << rows.shift) >> 1
+    low = (rows.low * rows.multipliers + half) >> rows.shift
+    high = (rows.high * rows.multipliers + half) >> rows.shift
+    return int(low.min()), int(high.max())
+
+
+def _in_limbs(operand: Value, rows: Rows, groups: int, emit: Emit, recombine: Recombine) -> Value:
+    """Weights of 16 bits as 256 * high + low, each of 8 bits, in one matrix."""
+    high = (rows.weights + 128) >> 8
+    low = rows.weights - (high << 8)
+    shape = (groups, -1, rows.weights.shape[1])
+    limbs = np.concatenate([high.reshape(shape), low.reshape(shape)], axis=1)
+    limbs = limbs.reshape(-1, rows.weights.shape[1])
+    plain = rows.bias.reshape(groups, -1)
+    bias = np.concatenate([np.zeros_like(plain), plain], axis=1).reshape(-1)
+    lows, highs = intervals.weighted(limbs, operand.interval, operand.most, bias)
+    made = emit(operand, limbs.astype(np.int8), bias, (int(lows.min()), int(highs.max())))
+    return recombine(made, rows.interval)
+
+
+def _chosen(
+    c: Context,
+    step: Step,
+    x: Value,
+    weights: Points,
+    bias: Points,
+    span: tuple[float, float] | None,
+    padded: bool,
+) -> tuple[Value, Rows]:
+    """The operand as it will be used and its rows: the pair with the least expected error."""
+    problem: TooLarge | None = None
+    best: tuple[float, Value, Rows] | None = None
+    for operand in _operands(c, x):
+        seen = operand
+        if padded:
+            # Padding reads 0, which then is one of the values.
+            seen = operand.with_(lo=min(operand.lo, 0), hi=max(operand.hi, 0))
+        scale = _result_scale(c, seen, weights, bias, span)
+        coarseness = operand.scale / (x.largest or 1.0)
+        for largest, multiplier in _weight_sizes(c):
+            error = coarseness + 1 / largest
+            if best is not None and error >= best[0]:
+                break
+            rows = quantise_rows(weights, bias, seen, scale, largest, multiplier)
+            if isinstance(rows, Rows):
+                best = (error, operand, rows)
+                break
+            problem = rows
+        if best is not None and coarseness > best[0]:
+            break
+    if best is not None:
+        return best[1], best[2]
+    assert problem is not None  # noqa: S101  (there is at least one number of bits)
+    raise ModelRejected(
+        Reason.LOWERING_ROW,
+        node=step.index,
+        operator=step.op,
+        row=problem.row,
+        reach=problem.reach,
+        limit=VALUE_LIMIT,
+    )
+
+
+def _operands(c: Context, x: Value) -> Iterator[Value]:
+    """The operand in fewer and fewer bits. What is disclosed anyway is taken as it is first."""
+    most = c.options.activation_bits
+    if x.tensor < len(c.builder.inputs):
+        yield x
+        most = c.options.input_bits - 1
+    for bits in range(most, _FEWEST_BITS - 1, -1):
+        yield narrow(c.builder, x, bits)
+
+
+def _weight_sizes(c: Context) -> list[tuple[int, int]]:
+    """Largest weights with largest multipliers, the finest first."""
+    sizes = [(INT8, multiplier) for multiplier in _MULTIPLIERS]
+    if c.options.weight_bits == 8:
+        return sizes
+    return [(LIMBS >> shift, 1) for shift in range(8)] + sizes
+
+
+def _result_scale(
+    c: Context, x: Value, weights: Points, bias: Points, span: tuple[float, float] | None
+) -> float:
+    """A scale that gives results about `wide_bits` bits."""
+    if span is not None:
+        largest = max(abs(span[0]), abs(span[1]))
+    else:
+        largest = float((np.abs(weights).sum(axis=1) * x.largest + np.abs(bias)).max(initial=0.0))
+    if largest == 0.0:
+        largest = 1.0
+    return power_of_two_above(largest) / 2.0 ** (c.options.wide_bits - 1)

@@ -1,0 +1,149 @@
+"""Passes over the finished integer graph: rescalings and tables joined, dead nodes removed."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+
+from inferproof.proving.sumcheck import graph as g
+from inferproof.proving.sumcheck.lower import intervals
+from inferproof.proving.sumcheck.lower.builder import Builder
+from inferproof.proving.sumcheck.lower.scaling import PRODUCT_LIMIT
+
+
+def finish(b: Builder, outputs: tuple[int, ...]) -> tuple[g.Graph, bytes]:
+    """The graph with what its outputs need, and its weights file.
+
+    Two rescalings in a row become one, which rounds once instead of twice; a rescaling of table
+    entries becomes part of the table. Both keep every declared range true.
+    """
+    base = len(b.inputs)
+    nodes: list[g.Node | None] = list(b.nodes)
+    changed = True
+    while changed:
+        changed = False
+        uses = Counter(n for node in _needed(nodes, base, outputs) for n in node.operands)
+        uses.update(outputs)
+        for number, node in enumerate(nodes):
+            if node is None or not isinstance(node.op, g.Rescale):
+                continue
+            place = node.operands[0] - base
+            before = nodes[place] if place >= 0 else None
+            if before is None or uses[node.operands[0]] != 1 or uses[base + number] == 0:
+                continue
+            joined = _joined(b, nodes, before, node)
+            if joined is not None:
+                nodes[number] = joined
+                nodes[place] = None
+                changed = True
+    return _renumbered(b, nodes, outputs)
+
+
+def _needed(nodes: list[g.Node | None], base: int, outputs: tuple[int, ...]) -> list[g.Node]:
+    wanted = set(outputs)
+    found = []
+    for number in range(len(nodes) - 1, -1, -1):
+        node = nodes[number]
+        if node is not None and base + number in wanted:
+            found.append(node)
+            wanted.update(node.operands)
+    return found[::-1]
+
+
+def _joined(b: Builder, nodes: list[g.Node | None], first: g.Node, second: g.Node) -> g.Node | None:
+    """One node for two, of which the second is a Rescale."""
+    assert isinstance(second.op, g.Rescale)  # noqa: S101  (the caller looked)
+    if isinstance(first.op, g.Lookup):
+        return _joined_table(b, first, second)
+    if not isinstance(first.op, g.Rescale):
+        return None
+    one, other = (b.values_of(op.multipliers).astype(np.int64) for op in (first.op, second.op))
+    if other.size != 1 or int(other[0]) < 1:
+        return None
+    place = first.operands[0]
+    held = b.inputs[place] if place < len(b.inputs) else nodes[place - len(b.inputs)]
+    assert held is not None  # noqa: S101  (only nodes that nobody reads are gone)
+    shift = first.op.shift + second.op.shift
+    products = one.reshape(-1) * int(other[0])
+    while shift and not (products % 2).any():
+        products, shift = products // 2, shift - 1
+    reach = max(abs(held.lo), abs(held.hi)) * int(np.abs(products).max())
+    if reach >= PRODUCT_LIMIT or shift > g.MAX_SHIFT:
+        return None
+    # The clamp of the first, seen through the second, which is monotone.
+    low, high = intervals.rescaled((first.lo, first.hi), other, second.op.shift)
+    clamp = (min(max(low, second.lo), second.hi), max(min(high, second.hi), second.lo))
+    reached = intervals.rescaled((held.lo, held.hi), products, shift)
+    low, high = (min(max(end, clamp[0]), clamp[1]) for end in reached)
+    op = g.Rescale(b.constant(products), first.op.axis, shift)
+    return replace(first, op=op, lo=low, hi=high)
+
+
+def _joined_table(b: Builder, first: g.Node, second: g.Node) -> g.Node | None:
+    assert isinstance(first.op, g.Lookup)  # noqa: S101
+    assert isinstance(second.op, g.Rescale)  # noqa: S101
+    factors = b.values_of(second.op.multipliers).astype(np.int64)
+    if factors.size != 1:
+        return None
+    entries = b.values_of(first.op.table).astype(np.int64)
+    half = (1 << second.op.shift) >> 1
+    entries = np.clip((entries * int(factors[0]) + half) >> second.op.shift, second.lo, second.hi)
+    op = g.Lookup(b.constant(entries), first.op.first)
+    return replace(first, op=op, lo=int(entries.min()), hi=int(entries.max()))
+
+
+def _renumbered(
+    b: Builder, nodes: list[g.Node | None], outputs: tuple[int, ...]
+) -> tuple[g.Graph, bytes]:
+    base = len(b.inputs)
+    wanted = set(outputs)
+    for number in range(len(nodes) - 1, -1, -1):
+        node = nodes[number]
+        if node is None or base + number not in wanted:
+            nodes[number] = None
+        else:
+            wanted.update(node.operands)
+    tensors = {number: number for number in range(base)}
+    constants: dict[int, int] = {}
+    weights: list[int] = []
+    kept: list[g.Node] = []
+    for number, node in enumerate(nodes):
+        if node is None:
+            continue
+        op = _with_constants(node.op, constants)
+        if isinstance(op, g.Linear | g.Conv):
+            weights.append(op.weight)
+            op = replace(op, weight=len(weights) - 1)
+        operands = tuple(tensors[operand] for operand in node.operands)
+        tensors[base + number] = base + len(kept)
+        kept.append(replace(node, op=op, operands=operands))
+    matrices = [b.weights[number] for number in weights]
+    graph = g.Graph(
+        inputs=tuple(b.inputs),
+        weights=tuple(g.Weight(*matrix.shape) for matrix in matrices),
+        constants=tuple(g.Constant(b.values_of(number)) for number in constants),
+        nodes=tuple(kept),
+        outputs=tuple(tensors[number] for number in outputs),
+    )
+    return graph, b"".join(matrix.tobytes() for matrix in matrices)
+
+
+_CONSTANT_FIELDS = {
+    g.Linear: "bias",
+    g.Conv: "bias",
+    g.Add: "constant",
+    g.Rescale: "multipliers",
+    g.Lookup: "table",
+    g.Take: "map",
+    g.Const: "constant",
+}
+
+
+def _with_constants(op: g.Op, numbers: dict[int, int]) -> g.Op:
+    """The operation with its constant renumbered in order of first use."""
+    name = _CONSTANT_FIELDS.get(type(op))
+    if name is None or getattr(op, name) == g.NONE:
+        return op
+    number = numbers.setdefault(getattr(op, name), len(numbers))
+    made: g.Op = replace(op, **{name: number})  # type: ignore[arg-type]
+    return made

@@ -1,0 +1,360 @@
+"""Operators that work element by element."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from inferproof.proving.sumcheck.lower.arithmetic import (
+    absolute,
+    add_constant,
+    add_values,
+    aligned_pair,
+    choose,
+    divide,
+    joint_source,
+    maximum,
+    minimum,
+    multiply,
+    multiply_constant,
+    negated,
+    scaled_by,
+    square_root,
+)
+from inferproof.proving.sumcheck.lower.context import Array, Context, lowers
+from inferproof.proving.sumcheck.lower.evaluate import evaluate
+from inferproof.proving.sumcheck.lower.movement import broadcast
+from inferproof.proving.sumcheck.lower.program import Step, numbers, unsupported
+from inferproof.proving.sumcheck.lower.scaling import clamped
+from inferproof.proving.sumcheck.lower.tables import table
+from inferproof.proving.sumcheck.lower.value import Points, Value
+
+_BY_TABLE = (
+    "Acos Acosh Asin Asinh Atan Atanh Ceil Celu Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid "
+    "HardSwish LeakyRelu Log Mish Reciprocal Round Selu Shrink Sigmoid Sin Sinh Softplus "
+    "Softsign Swish Tan Tanh ThresholdedRelu"
+)
+
+
+def _function(c: Context, step: Step, place: int = 0) -> Callable[[Points], Points]:
+    """The operator as a function of one of its inputs, the others constant single numbers."""
+
+    def function(points: Points) -> Points:
+        inputs: list[Array | None] = []
+        for other, name in enumerate(step.inputs):
+            if other == place:
+                inputs.append(points.astype(np.float64))
+            else:
+                array = c.constant(name)
+                inputs.append(None if array is None else array.astype(np.float64).reshape(-1))
+        return numbers(evaluate(step, inputs, c.program.opset)[0])
+
+    return function
+
+
+@lowers(*_BY_TABLE.split())
+def _by_table(c: Context, step: Step) -> Value:
+    x = c.value(step, 0)
+    if c.whole(step.input(0)) and step.op in ("Floor", "Ceil", "Round"):
+        return x
+    return table(c, step, x, _function(c, step))
+
+
+@lowers("Relu")
+def _relu(c: Context, step: Step) -> Value:
+    x = c.value(step, 0)
+    return clamped(c.builder, x, 0, max(0, x.hi))
+
+
+@lowers("Clip")
+def _clip(c: Context, step: Step) -> Value:
+    x = c.value(step, 0)
+    ends = []
+    for place, name in ((1, "min"), (2, "max")):
+        array = c.optional(step, place, name)
+        told = step.attributes.get(name) if array is None else float(array.reshape(-1)[0])
+        ends.append(told)
+    low, high = ends
+    if low is not None and high is not None and low > high:
+        # The standard lets the upper end win.
+        low = high
+    first = x.lo if low is None else round(max(float(low), x.lo * x.scale) / x.scale)
+    last = x.hi if high is None else round(min(float(high), x.hi * x.scale) / x.scale)
+    return _cut(c, x, first, last)
+
+
+def _cut(c: Context, x: Value, first: int, last: int) -> Value:
+    if first > x.hi or last < x.lo or first > last:
+        number = min(max(x.lo, first), last) if first <= last else last
+        return c.builder.const(np.full(x.shape, number)).with_(scale=x.scale)
+    return clamped(c.builder, x, first, last)
+
+
+@lowers("Abs")
+def _abs(c: Context, step: Step) -> Value:
+    return absolute(c.builder, c.value(step, 0))
+
+
+@lowers("Neg")
+def _neg(c: Context, step: Step) -> Value:
+    return negated(c.builder, c.value(step, 0))
+
+
+@lowers("Sign")
+def _sign(c: Context, step: Step) -> Value:
+    made = clamped(c.builder, c.value(step, 0).with_(source=None), -1, 1)
+    return made.with_(scale=1.0, span=None, source=None)
+
+
+@lowers("Sqrt")
+def _sqrt(c: Context, step: Step) -> Value:
+    return square_root(c.builder, c.value(step, 0))
+
+
+@lowers("PRelu")
+def _prelu(c: Context, step: Step) -> Value:
+    x = c.value(step, 0)
+    slope = c.constant(step.input(1))
+    b = c.builder
+    positive = clamped(b, x, 0, max(0, x.hi))
+    negative = clamped(b, x, min(0, x.lo), 0)
+    if slope is None:
+        other = broadcast(b, c.value(step, 1), x.shape)
+        scaled = multiply(b, negative, other)
+    elif slope.size == 1:
+        number = float(slope.reshape(-1)[0])
+        return table(c, step, x, lambda p: np.where(p < 0, p * number, p))
+    else:
+        scaled = multiply_constant(b, negative, numbers(slope))
+    return add_values(b, [positive, scaled])
+
+
+def _operands(c: Context, step: Step) -> tuple[list[Value], list[Points]]:
+    """The step's computed operands in the shape of its result, and its constant ones."""
+    shape = c.shape(step.outputs[0])
+    values, constants = [], []
+    for place, name in enumerate(step.inputs):
+        array = c.constant(name)
+        if array is None:
+            values.append(broadcast(c.builder, c.value(step, place), shape))
+        else:
+            constants.append(numbers(array))
+    return values, constants
+
+
+@lowers("Add", "Sum", "Mean")
+def _add(c: Context, step: Step) -> Value:
+    values, constants = _operands(c, step)
+    made = values[0] if len(values) == 1 else add_values(c.builder, values)
+    for constant in constants:
+        made = add_constant(c.builder, made, constant)
+    return scaled_by(c.builder, made, 1 / len(step.inputs)) if step.op == "Mean" else made
+
+
+@lowers("Sub")
+def _sub(c: Context, step: Step) -> Value:
+    values, constants = _operands(c, step)
+    b = c.builder
+    if not constants:
+        return add_values(b, values, [1, -1])
+    if c.constant(step.input(0)) is None:
+        return add_constant(b, values[0], -constants[0])
+    return add_constant(b, negated(b, values[0]), constants[0])
+
+
+@lowers("Mul")
+def _mul(c: Context, step: Step) -> Value:
+    values, constants = _operands(c, step)
+    if constants:
+        return multiply_constant(c.builder, values[0], constants[0])
+    joint = _joint(c, step, values, np.multiply)
+    return multiply(c.builder, *values) if joint is None else joint
+
+
+def _joint(
+    c: Context, step: Step, values: list[Value], function: Callable[..., Points]
+) -> Value | None:
+    """One table for a function of several values that are functions of one tensor."""
+    if all(v.origin.root.tensor == v.tensor for v in values):
+        return None
+    source = joint_source(values, function)
+    if source is None:
+        return None
+    root = source.root.with_(source=None)
+    return table(c, step, root, source.function)
+
+
+@lowers("Div")
+def _div(c: Context, step: Step) -> Value:
+    values, constants = _operands(c, step)
+    b = c.builder
+    if c.whole(step.outputs[0]):
+        raise unsupported(step, "it divides whole numbers", "Cast to float before dividing")
+    if len(values) == 1 and c.constant(step.input(1)) is not None:
+        with np.errstate(divide="ignore"):
+            inverse = 1 / constants[0]
+        if not np.isfinite(inverse).all():
+            raise unsupported(step, "its divisor is 0", "a divisor that is not 0")
+        return multiply_constant(b, values[0], inverse)
+    if len(values) == 1:
+        above = b.const(np.full(values[0].shape, 2**15)).with_(scale=2.0**-15)
+        made = _quotient(c, step, above, values[0])
+        return multiply_constant(b, made, constants[0])
+    joint = _joint(c, step, values, np.divide)
+    return _quotient(c, step, *values) if joint is None else joint
+
+
+def _quotient(c: Context, step: Step, above: Value, below: Value) -> Value:
+    span = c.span(step.outputs[0])
+    largest = None if span is None else max(map(abs, span))
+    made = divide(c.builder, above, below, largest)
+    if made is None:
+        raise unsupported(
+            step,
+            "its divisor is 0 or of both signs on the calibration data",
+            "a divisor that is bounded away from 0, such as x + 1",
+        )
+    return made
+
+
+@lowers("Pow")
+def _pow(c: Context, step: Step) -> Value:
+    exponent = c.needed(step, 1, "exponent")
+    values, _ = _operands(c, step)
+    x = values[0]
+    if exponent.size != 1:
+        raise unsupported(step, "its exponent differs by element", "one exponent for all")
+    power = float(exponent.reshape(-1)[0])
+    if power == 1.0:
+        return x
+    if power == 2.0:
+        made = multiply(c.builder, x, x)
+        return made.with_(source=x.origin.then(np.square))
+    if power == 0.5:
+        return square_root(c.builder, x)
+    return table(c, step, x, lambda p: np.power(p, power))
+
+
+@lowers("Max")
+def _max(c: Context, step: Step) -> Value:
+    return _extreme(c, step, maximum)
+
+
+@lowers("Min")
+def _min(c: Context, step: Step) -> Value:
+    return _extreme(c, step, minimum)
+
+
+def _extreme(c: Context, step: Step, combine: Callable[..., Value]) -> Value:
+    values, constants = _operands(c, step)
+    b = c.builder
+    if len(values) == 1 and all(item.size == 1 for item in constants):
+        x = values[0]
+        first, last = x.lo, x.hi
+        for item in constants:
+            end = round(float(np.clip(item.reshape(-1)[0] / x.scale, -(2**30), 2**30)))
+            if step.op == "Max":
+                first = max(first, end)
+            else:
+                last = min(last, end)
+        if first <= x.hi and last >= x.lo:
+            return _cut(c, x, first, last)
+    shape = c.shape(step.outputs[0])
+    values += [broadcast(b, c.embed(item), shape) for item in constants]
+    return combine(b, values)
+
+
+def difference(c: Context, step: Step) -> Value:
+    """The first operand less the second, in whole numbers of one scale."""
+    shape = c.shape(step.outputs[0])
+    found = [broadcast(c.builder, c.value(step, place), shape) for place in (0, 1)]
+    first, second = aligned_pair(c.builder, *found)
+    return c.builder.add([first, second], [1, -1])
+
+
+@lowers("Greater")
+def _greater(c: Context, step: Step) -> Value:
+    return c.builder.rescale(difference(c, step), clamp=(0, 1))
+
+
+@lowers("Less")
+def _less(c: Context, step: Step) -> Value:
+    return c.builder.rescale(c.builder.add([difference(c, step)], [-1]), clamp=(0, 1))
+
+
+@lowers("GreaterOrEqual")
+def _greater_or_equal(c: Context, step: Step) -> Value:
+    b = c.builder
+    return b.rescale(b.add([difference(c, step)], [1], 1), clamp=(0, 1))
+
+
+@lowers("LessOrEqual")
+def _less_or_equal(c: Context, step: Step) -> Value:
+    b = c.builder
+    return b.rescale(b.add([difference(c, step)], [-1], 1), clamp=(0, 1))
+
+
+@lowers("Equal")
+def _equal(c: Context, step: Step) -> Value:
+    return equals_zero(c, difference(c, step))
+
+
+def equals_zero(c: Context, v: Value) -> Value:
+    """1 where the integer is 0, else 0."""
+    b = c.builder
+    sides = [b.rescale(v, clamp=(0, 1)), b.rescale(b.add([v], [-1]), clamp=(0, 1))]
+    return b.add(sides, [-1, -1], 1, within=(0, 1))
+
+
+@lowers("Not")
+def _not(c: Context, step: Step) -> Value:
+    return c.builder.add([c.value(step, 0)], [-1], 1, within=(0, 1))
+
+
+def _truths(c: Context, step: Step) -> list[Value]:
+    shape = c.shape(step.outputs[0])
+    return [broadcast(c.builder, c.value(step, place), shape) for place in (0, 1)]
+
+
+@lowers("And")
+def _and(c: Context, step: Step) -> Value:
+    one, other = _truths(c, step)
+    return c.builder.mul(one, other)
+
+
+@lowers("Or")
+def _or(c: Context, step: Step) -> Value:
+    return c.builder.rescale(c.builder.add(_truths(c, step), [1, 1]), clamp=(0, 1))
+
+
+@lowers("Xor")
+def _xor(c: Context, step: Step) -> Value:
+    one, other = _truths(c, step)
+    both = c.builder.mul(one, other)
+    return c.builder.add([one, other, both], [1, 1, -2], within=(0, 1))
+
+
+MASK = -1e4
+"""Constants below this stand for minus infinity when they mask."""
+
+
+@lowers("Where")
+def _where(c: Context, step: Step) -> Value:
+    shape = c.shape(step.outputs[0])
+    condition = c.constant(step.input(0))
+    b = c.builder
+    found = []
+    for place in (1, 2):
+        array = c.constant(step.input(place))
+        if array is not None and float(array.min(initial=0)) < MASK and array.dtype.kind == "f":
+            other = c.value(step, 3 - place)
+            array = np.maximum(numbers(array), mask_floor(other))
+        value = c.value(step, place) if array is None else c.embed(array)
+        found.append(broadcast(b, value, shape))
+    mask = c.value(step, 0) if condition is None else b.const(condition.astype(np.int64))
+    return choose(b, broadcast(b, mask, shape), *found)
+
+
+def mask_floor(other: Value) -> float:
+    """A number so far below a value that its exponential beside the value's is 0."""
+    low, high = other.real
+    return min(low, 0.0) - max(high, 0.0) - 64.0

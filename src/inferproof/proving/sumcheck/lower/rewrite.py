@@ -1,0 +1,162 @@
+"""Rewrites a program before it is lowered: constants evaluated, normalisation folded, patterns."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from inferproof.proving.sumcheck.lower.evaluate import evaluate
+from inferproof.proving.sumcheck.lower.program import Array, Program, Step, numbers, renamed
+
+_NO_CONSTANT = frozenset({"Dropout"})
+
+
+def rewrite(program: Program) -> None:
+    """Applies every rewriting to the program, in place."""
+    evaluate_constants(program)
+    for rule in (_fold_batch_norm, _fold_bias):
+        rule(program)
+    program.drop_unused()
+
+
+def evaluate_constants(program: Program) -> None:
+    """Replaces steps on constants by their results. Raises: ModelRejected LOWERING_UNSUPPORTED."""
+    kept = []
+    for step in program.steps:
+        names = [name for name in step.inputs if name]
+        if step.op in _NO_CONSTANT or any(name not in program.constants for name in names):
+            kept.append(step)
+            continue
+        given = [program.constants[name] if name else None for name in step.inputs]
+        for name, array in zip(step.outputs, evaluate(step, given, program.opset), strict=False):
+            if name:
+                program.constants[name] = array.astype(program.specs[name].dtype)
+    program.steps = kept
+
+
+def _maker(program: Program) -> dict[str, Step]:
+    return {name: step for step in program.steps for name in step.outputs if name}
+
+
+def _replace(program: Program, old: Step, new: Step) -> None:
+    place = next(i for i, step in enumerate(program.steps) if step is old)
+    program.steps[place] = new
+
+
+def _new(program: Program, stem: str, array: Array) -> str:
+    name = f"{stem}~{len(program.constants)}"
+    program.constants[name] = array
+    return name
+
+
+def batch_norm(program: Program, step: Step) -> tuple[Array, Array] | None:
+    """Factor and offset per channel of a BatchNormalization whose parameters are constants."""
+    found = [program.constants.get(step.input(place)) for place in range(1, 5)]
+    if any(array is None for array in found):
+        return None
+    gamma, beta, mean, variance = (numbers(array) for array in found if array is not None)
+    factor = gamma / np.sqrt(variance + float(step.attributes.get("epsilon", 1e-5)))
+    return factor, beta - mean * factor
+
+
+def _fold_batch_norm(program: Program) -> None:
+    """Moves a BatchNormalization into the weights of the contraction before it."""
+    uses, makers = program.uses(), _maker(program)
+    for step in list(program.steps):
+        if step.op != "BatchNormalization":
+            continue
+        before = makers.get(step.input(0))
+        folded = batch_norm(program, step)
+        if before is None or folded is None or uses[step.input(0)] != 1:
+            continue
+        weights = program.constants.get(before.input(1))
+        if weights is None or before.op not in _FACTORED:
+            continue
+        bias = program.constants.get(before.input(2))
+        if before.input(2) and bias is None:
+            continue
+        changed = _FACTORED[before.op](before, numbers(weights), *folded, bias)
+        if changed is None:
+            continue
+        names = [_new(program, step.outputs[0], array) for array in changed]
+        made = renamed(
+            before,
+            inputs=(before.inputs[0], *names),
+            outputs=(step.outputs[0],),
+            attributes=_plain_gemm(before),
+        )
+        _replace(program, before, made)
+        program.steps.remove(step)
+        uses, makers = program.uses(), _maker(program)
+
+
+def _plain_gemm(step: Step) -> dict[str, object]:
+    return {name: v for name, v in step.attributes.items() if name not in ("alpha", "beta")}
+
+
+_Folded = tuple[Array, Array] | None
+
+
+def _factored_conv(
+    _step: Step, weights: Array, factor: Array, offset: Array, bias: Array | None
+) -> _Folded:
+    wide = factor.reshape(-1, *(1 for _ in weights.shape[1:]))
+    held = np.zeros(len(factor)) if bias is None else numbers(bias)
+    return weights * wide, held * factor + offset
+
+
+def _factored_transpose(
+    step: Step, weights: Array, factor: Array, offset: Array, bias: Array | None
+) -> _Folded:
+    groups = int(step.attributes.get("group", 1))
+    # [C, M / groups, k...]: output channels are numbered group by group.
+    split = weights.reshape(groups, -1, *weights.shape[1:])
+    wide = factor.reshape(groups, 1, -1, *(1 for _ in weights.shape[2:]))
+    held = np.zeros(len(factor)) if bias is None else numbers(bias)
+    return (split * wide).reshape(weights.shape), held * factor + offset
+
+
+def _factored_gemm(
+    step: Step, weights: Array, factor: Array, offset: Array, bias: Array | None
+) -> _Folded:
+    alpha = float(step.attributes.get("alpha", 1.0))
+    beta = float(step.attributes.get("beta", 1.0))
+    flipped = bool(step.attributes.get("transB", 0))
+    wide = factor[:, None] if flipped else factor[None, :]
+    held = np.zeros(len(factor)) if bias is None else numbers(bias) * beta
+    if held.size not in (1, len(factor)):
+        return None
+    return weights * alpha * wide, held.reshape(-1) * factor + offset
+
+
+_FACTORED: dict[str, Callable[..., _Folded]] = {
+    "Conv": _factored_conv,
+    "ConvTranspose": _factored_transpose,
+    "Gemm": _factored_gemm,
+}
+
+
+def _fold_bias(program: Program) -> None:
+    """Moves the addition of a constant row behind a MatMul with constant weights into it."""
+    uses, makers = program.uses(), _maker(program)
+    for step in list(program.steps):
+        if step.op != "Add":
+            continue
+        for place in (0, 1):
+            before = makers.get(step.input(place))
+            bias = program.constants.get(step.input(1 - place))
+            if before is None or bias is None or before.op != "MatMul" or before.input(2):
+                continue
+            weights = program.constants.get(before.input(1))
+            rows = weights.shape[-1] if weights is not None and weights.ndim == 2 else 0
+            if bias.size != rows or bias.shape[-1] != rows or uses[step.input(place)] != 1:
+                continue
+            if program.specs[step.outputs[0]].shape != program.specs[before.outputs[0]].shape:
+                continue
+            made = renamed(
+                before,
+                inputs=(*before.inputs, step.input(1 - place)),
+                outputs=step.outputs,
+            )
+            _replace(program, before, made)
+            program.steps.remove(step)
+            break

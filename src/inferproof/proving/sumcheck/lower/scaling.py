@@ -1,0 +1,126 @@
+"""Changing what one unit of a value stands for: fewer bits, a common scale, a wanted one."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from inferproof.proving.sumcheck.lower import intervals
+from inferproof.proving.sumcheck.lower.builder import Builder
+from inferproof.proving.sumcheck.lower.value import Function, Points, Value, is_power_of_two
+
+PRODUCT_LIMIT = 2**30
+"""A multiplier times the value that it rescales stays below this, so that later proofs of the
+rounding cannot wrap around in the field."""
+SUM_LIMIT = 2**28
+"""What sums are kept below: half of what a tensor may hold."""
+_RATIO_BITS = 14
+
+
+def fit(b: Builder, v: Value, limit: int) -> Value:
+    """The value in units so coarse that no integer is beyond ±limit; cut to its span.
+
+    A value that fits already is returned as it is.
+    """
+    if v.bound <= limit:
+        return v
+    low, high = ends(v)
+    shift = 0
+    while max(abs(intervals.rounded_shift(end, shift)) for end in (low, high)) > limit:
+        shift += 1
+    clamp = (intervals.rounded_shift(low, shift), intervals.rounded_shift(high, shift))
+    made = b.rescale(v, 1, shift, clamp=clamp)
+    most = None if v.most is None else (v.most >> shift) + v.shape[-1]
+    return made.with_(scale=v.scale * 2.0**shift, span=v.span, most=most, source=v.source)
+
+
+def ends(v: Value) -> tuple[int, int]:
+    """The integers at the ends of what matters of a value, and 0; never beyond its interval."""
+    low, high = min(v.real[0], 0.0), max(v.real[1], 0.0)
+    return (
+        max(v.lo, min(v.hi, math.floor(low / v.scale))),
+        min(v.hi, max(v.lo, math.ceil(high / v.scale))),
+    )
+
+
+def narrow(b: Builder, v: Value, bits: int) -> Value:
+    """The value in at most 2^bits different integers: symmetric, or from 0 on."""
+    low, _ = ends(v)
+    if low >= 0:
+        return fit(b, v, 2**bits - 1)
+    return fit(b, v, 2 ** (bits - 1) - 1)
+
+
+def clamped(b: Builder, v: Value, low: int, high: int) -> Value:
+    """The value cut to integers from low to high."""
+    if low <= v.lo and v.hi <= high:
+        return v
+    low, high = min(max(low, v.lo), v.hi), max(min(high, v.hi), v.lo)
+    span = None if v.span is None else _cut_span(v.span, low * v.scale, high * v.scale)
+    return b.rescale(v, clamp=(low, high)).with_(
+        scale=v.scale, span=span, source=v.origin.then(_clip(low * v.scale, high * v.scale))
+    )
+
+
+def _cut_span(span: tuple[float, float], low: float, high: float) -> tuple[float, float]:
+    return min(max(span[0], low), high), min(max(span[1], low), high)
+
+
+def _clip(low: float, high: float) -> Function:
+    def function(points: Points) -> Points:
+        return np.clip(points, low, high)
+
+    return function
+
+
+def binary(b: Builder, v: Value) -> Value:
+    """The value in a scale that is a power of two, rounded if it has another."""
+    if is_power_of_two(v.scale):
+        return v
+    v = fit(b, v, 2**_RATIO_BITS * 2 - 1)
+    fraction, exponent = np.frexp(v.scale)
+    # scale = fraction * 2^exponent with fraction in [1/2, 1): x * fraction loses no range.
+    multiplier = max(1, round(float(fraction) * 2**_RATIO_BITS))
+    made = b.rescale(v, multiplier, _RATIO_BITS)
+    scale = float(np.ldexp(1.0, int(exponent)))
+    return made.with_(scale=scale, span=v.span, source=v.source)
+
+
+def common(
+    b: Builder, values: Sequence[Value], limit: int = SUM_LIMIT
+) -> tuple[list[Value], list[int], float]:
+    """The values, a whole coefficient for each, and the scale that they then share.
+
+    The sum of coefficient times value stays below the limit.
+    """
+    found = list(values)
+    if len({v.scale for v in found}) > 1:
+        found = [binary(b, v) for v in found]
+    scale = min(v.scale for v in found)
+    while True:
+        coefficients = [max(1, round(v.scale / scale)) for v in found]
+        if sum(c * v.bound for c, v in zip(coefficients, found, strict=True)) < limit:
+            return found, coefficients, scale
+        # The finest of them gives up a bit, and what it has beyond its span.
+        scale *= 2
+        for place, v in enumerate(found):
+            if v.scale < scale:
+                found[place] = coarser(b, v, round(math.log2(scale / v.scale)))
+
+
+def coarser(b: Builder, v: Value, shift: int) -> Value:
+    """The value in units 2^shift times as large."""
+    low, high = ends(v)
+    clamp = (intervals.rounded_shift(low, shift), intervals.rounded_shift(high, shift))
+    made = b.rescale(v, 1, shift, clamp=clamp)
+    most = None if v.most is None else (v.most >> shift) + v.shape[-1]
+    return made.with_(scale=v.scale * 2.0**shift, span=v.span, most=most, source=v.source)
+
+
+def aligned(b: Builder, values: Sequence[Value]) -> list[Value]:
+    """The values as integers of one scale."""
+    found, coefficients, scale = common(b, values)
+    return [
+        v if c == 1 else b.add([v], [c]).with_(scale=scale, span=v.span, source=v.source)
+        for v, c in zip(found, coefficients, strict=True)
+    ]

@@ -1,0 +1,175 @@
+"""The numbers of a quantised model's interface, and inputs and outputs in them.
+
+Encoding of the settings: canonical JSON, {"version": 1, "inputs": [...], "outputs": [...]}. An
+input has name, shape, scale, lo and hi; an output name, shape and scale. A scale is a binary64
+number, written as `float.hex` does.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inferproof.errors import ArtifactRejected, InputRejected, Reason
+from inferproof.protocol.encoding import Json, canonical_json
+from inferproof.types.tensor import MAX_SCALE
+
+Ints = npt.NDArray[np.int64]
+Shape = tuple[int, ...]
+
+VERSION = 1
+_MAX_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class QuantisedInput:
+    """An input tensor: what one unit stands for, and the integers that it may hold.
+
+    `whole` inputs hold whole numbers, such as the numbers of tokens: they are refused outside of
+    their range instead of being cut to it.
+    """
+
+    name: str
+    shape: Shape
+    scale: float
+    lo: int
+    hi: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QuantisedOutput:
+    """An output tensor: what one unit stands for."""
+
+    name: str
+    shape: Shape
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The interface of a quantised model; its bytes enter the model commitment."""
+
+    inputs: tuple[QuantisedInput, ...]
+    outputs: tuple[QuantisedOutput, ...]
+
+    def encode(self) -> bytes:
+        """The settings as canonical JSON."""
+        inputs: list[Json] = [
+            {
+                "name": item.name,
+                "shape": list(item.shape),
+                "scale": item.scale.hex(),
+                "lo": item.lo,
+                "hi": item.hi,
+                "whole": item.whole,
+            }
+            for item in self.inputs
+        ]
+        outputs: list[Json] = [
+            {"name": item.name, "shape": list(item.shape), "scale": item.scale.hex()}
+            for item in self.outputs
+        ]
+        return canonical_json({"version": VERSION, "inputs": inputs, "outputs": outputs})
+
+
+def decode_settings(data: bytes) -> Settings:
+    """The settings of these bytes, in their one form.
+
+    Raises: ArtifactRejected ARTIFACT_SETTINGS.
+    """
+    try:
+        if len(data) > _MAX_BYTES:
+            raise ValueError("they are too long")
+        told = json.loads(data)
+        if told["version"] != VERSION:
+            raise ValueError(f"they are of version {told['version']}")
+        settings = Settings(
+            tuple(
+                QuantisedInput(
+                    *_common(item),
+                    _integer(item["lo"]),
+                    _integer(item["hi"]),
+                    _truth(item["whole"]),
+                )
+                for item in told["inputs"]
+            ),
+            tuple(QuantisedOutput(*_common(item)) for item in told["outputs"]),
+        )
+        if settings.encode() != data:
+            raise ValueError("they are not in their canonical form")
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        RecursionError,
+        AttributeError,
+        OverflowError,
+    ) as error:
+        raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what=str(error)[:200]) from None
+    return settings
+
+
+def _common(item: Any) -> tuple[str, Shape, float]:
+    name, scale = item["name"], float.fromhex(item["scale"])
+    if type(name) is not str:
+        raise ValueError("a name is text")
+    if not 0 < scale <= MAX_SCALE:
+        raise ValueError("a scale is above 0 and at most 2^900")
+    return name, tuple(_integer(size) for size in item["shape"]), scale
+
+
+def _integer(value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError("a size or bound is a whole number")
+    return value
+
+
+def _truth(value: Any) -> bool:
+    if type(value) is not bool:
+        raise ValueError("whole is true or false")
+    return value
+
+
+def quantise_inputs(settings: Settings, tensors: dict[str, npt.NDArray[Any]]) -> list[Ints]:
+    """The integers of each input: clamp(floor(x / scale + 0.5), lo, hi) in binary64.
+
+    Values beyond the range are cut to it; whole numbers are refused there.
+    Raises: InputRejected INPUT_NAMES, INPUT_SHAPE_MISMATCH, INPUT_NOT_FINITE, INPUT_NOT_WHOLE,
+    INPUT_BEYOND_CIRCUIT.
+    """
+    names = [item.name for item in settings.inputs]
+    if set(tensors) != set(names):
+        raise InputRejected(Reason.INPUT_NAMES, expected=", ".join(names))
+    return [_quantise(item, tensors[item.name]) for item in settings.inputs]
+
+
+def _quantise(item: QuantisedInput, array: npt.NDArray[Any]) -> Ints:
+    if array.shape != item.shape:
+        raise InputRejected(
+            Reason.INPUT_SHAPE_MISMATCH,
+            name=item.name,
+            got=list(array.shape),
+            expected=list(item.shape),
+        )
+    real = np.asarray(array, dtype=np.float64)
+    if not np.isfinite(real).all():
+        raise InputRejected(Reason.INPUT_NOT_FINITE, name=item.name)
+    if item.whole:
+        if not (real == np.floor(real)).all():
+            raise InputRejected(Reason.INPUT_NOT_WHOLE, name=item.name)
+        if float(real.min()) < item.lo or float(real.max()) > item.hi:
+            raise InputRejected(Reason.INPUT_BEYOND_CIRCUIT)
+    with np.errstate(over="ignore"):
+        units = np.floor(real / item.scale + 0.5)
+    return np.clip(units, item.lo, item.hi).astype(np.int64)
+
+
+def dequantise(settings: Settings, outputs: list[Ints]) -> dict[str, npt.NDArray[np.float64]]:
+    """The real numbers that output integers stand for: value times scale."""
+    return {
+        item.name: np.asarray(values, dtype=np.float64).reshape(item.shape) * item.scale
+        for item, values in zip(settings.outputs, outputs, strict=True)
+    }

@@ -1,0 +1,98 @@
+"""What has no form in whole numbers is refused with its node, operator and the nearest form."""
+
+import numpy as np
+import pytest
+from lowering import loaded, lowered, model_of
+from onnx import helper
+
+from inferproof.errors import Reason
+from inferproof.models.measure import Measured, ValueRange
+from inferproof.proving.sumcheck.lower import compile as compiling
+from inferproof.proving.sumcheck.lower.builder import Builder
+from inferproof.proving.sumcheck.lower.compile import lower_once
+from inferproof.proving.sumcheck.lower.context import Options
+from inferproof.testing.rejections import rejects
+
+RNG = np.random.default_rng(5)
+X = RNG.standard_normal((4, 1, 6)).astype(np.float32)
+
+
+def test_an_operator_without_a_lowering_is_refused() -> None:
+    model = model_of([helper.make_node("IsNaN", ["x"], ["y"])], {"x": X}, ["y"])
+    with rejects(
+        Reason.MODEL_OPERATOR_UNSUPPORTED,
+        "node 0 uses the operator IsNaN, which proof system sumcheck cannot prove",
+    ):
+        lowered(model, {"x": X})
+
+
+def test_a_divisor_that_may_be_zero_is_refused() -> None:
+    model = model_of([helper.make_node("Div", ["x", "z"], ["y"])], {"x": X, "z": X}, ["y"])
+    samples = {"x": X, "z": X}
+    with rejects(
+        Reason.LOWERING_UNSUPPORTED,
+        "node 0 (Div) has no form in whole numbers: its divisor is 0 or of both signs on the "
+        "calibration data; supported is a divisor that is bounded away from 0, such as x + 1",
+    ):
+        lowered(model, samples)
+
+
+def test_a_row_that_no_number_of_bits_can_hold_is_refused() -> None:
+    wide = np.ones((2**19, 1), np.float32)
+    x = np.ones((1, 1, 2**19), np.float32)
+    model = model_of([helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": x}, ["y"], {"w": wide})
+    with rejects(
+        Reason.LOWERING_ROW,
+        "row 0 of the weights of node 0 (MatMul) can reach 536870912 whatever the number of "
+        "bits, the limit is 536870912; scale the row down, or split it in two",
+    ):
+        lowered(model, {"x": x})
+
+
+def test_integers_beyond_29_bits_are_refused() -> None:
+    builder = Builder(at=(3, "Add"))
+    x = builder.const(np.array([2**28]))
+    with rejects(
+        Reason.LOWERING_OVERFLOW,
+        "node 3 (Add) can reach 536870912 in whole numbers, the limit is 536870911; "
+        "split its sum, or scale its operands down",
+    ):
+        builder.add([x], [2])
+    assert builder.add([x], [2], -1).hi == 2**29 - 1
+
+
+def test_a_tensor_beyond_the_limits_is_refused() -> None:
+    builder = Builder(at=(0, "Expand"))
+    x = builder.const(np.array([1]))
+    with rejects(
+        Reason.LOWERING_TENSOR,
+        "node 0 (Expand) needs a tensor of the shape [16777217]; at most 16777216 elements "
+        "and 8 dimensions are supported",
+    ):
+        builder.view(x, (2**24 + 1,), 0, (0,))
+
+
+def test_an_output_that_is_not_finite_is_refused() -> None:
+    model = model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": X}, ["y"])
+    canonical = loaded(model)
+    ranges = (ValueRange("x", -1, 1, True), ValueRange("y", 0, 1, False))
+    with rejects(
+        Reason.LOWERING_NOT_FINITE,
+        "output y is not finite on the calibration data; calibrate where it is",
+    ):
+        lower_once(canonical, Measured(1, ranges, {}), Options())
+
+
+def test_more_accumulators_than_a_proof_carries_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(compiling, "MAX_ACCUMULATORS", 2)
+    weights = RNG.standard_normal((6, 3)).astype(np.float32)
+    model = model_of(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": X}, ["y"], {"w": weights}
+    )
+    with rejects(
+        Reason.LOWERING_ACCUMULATORS,
+        "the model's weighted layers give 3 results, one proof may carry 2",
+    ):
+        lowered(model, {"x": X})
