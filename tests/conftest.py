@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +13,9 @@ from typing import Any
 import postgres_server
 import pytest
 import redis_server
-from postgres_server import HOW, NAMED, Databases, PostgresServer, available
+from postgres_server import HOW, NAMED, Databases, PostgresServer, available, in_thread
 
-from inferproof.storage.db.engine import MEMORY, sqlite_url
+from inferproof.storage.db.engine import MEMORY, Database, sqlite_url
 from inferproof.testing.devnet import FUNDS, Devnet, DevnetInfo
 from inferproof.types.money import Asset
 
@@ -105,6 +106,19 @@ def postgres(postgres_url: str) -> Iterator[Databases]:
         databases.drop_all()
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database of this version's schema, to be copied: migrating takes longer."""
+    path = tmp_path_factory.mktemp("migrated") / "orders.db"
+
+    async def migrate() -> None:
+        await (await Database.open(sqlite_url(path))).close()
+
+    in_thread(migrate())
+    assert not path.with_name("orders.db-wal").exists()
+    return path
+
+
 @pytest.fixture
 def url_of_kind(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
     """The address of a fresh database of the kind: memory, file or postgres."""
@@ -113,7 +127,10 @@ def url_of_kind(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str
         if kind == "postgres":
             databases: Databases = request.getfixturevalue("postgres")
             return databases.fresh()
-        return MEMORY if kind == "memory" else sqlite_url(tmp_path / "orders.db")
+        if kind == "memory":
+            return MEMORY
+        shutil.copyfile(request.getfixturevalue("migrated_file"), tmp_path / "orders.db")
+        return sqlite_url(tmp_path / "orders.db")
 
     return url
 

@@ -44,13 +44,11 @@ pub enum Site {
     Accumulators,
     /// One round polynomial of the sumcheck.
     Round,
-    /// The claimed evaluations of the committed weights.
-    Evaluations,
 }
 
 impl Site {
     /// The inventory, in the order of first use.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 7] = [
         Self::Protocol,
         Self::Key,
         Self::Statement,
@@ -58,7 +56,6 @@ impl Site {
         Self::Outputs,
         Self::Accumulators,
         Self::Round,
-        Self::Evaluations,
     ];
 
     /// The label that separates this site from every other one.
@@ -71,7 +68,6 @@ impl Site {
             Self::Outputs => "inferproof/sumcheck/1/outputs",
             Self::Accumulators => "inferproof/sumcheck/1/accumulators",
             Self::Round => "inferproof/sumcheck/1/round",
-            Self::Evaluations => "inferproof/sumcheck/1/evaluations",
         }
     }
 }

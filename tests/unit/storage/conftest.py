@@ -1,10 +1,12 @@
 """Stores in memory, in a file and on PostgreSQL."""
 
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
-from postgres_server import KINDS
+from postgres_server import KINDS, Databases
 
+from inferproof.storage.db.engine import sqlite_url
 from inferproof.testing.memory_store import Stores, open_stores
 
 
@@ -18,6 +20,15 @@ def url(request: pytest.FixtureRequest, url_of_kind: Callable[[str], str]) -> st
 def shared_url(request: pytest.FixtureRequest, url_of_kind: Callable[[str], str]) -> str:
     """The address of a fresh database that several processes may open."""
     return url_of_kind(request.param)
+
+
+@pytest.fixture(params=KINDS[1:])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database without a table."""
+    if request.param == "postgres":
+        databases: Databases = request.getfixturevalue("postgres")
+        return databases.empty()
+    return sqlite_url(tmp_path / "orders.db")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from inferproof.protocol.encoding import canonical_json
 from inferproof.protocol.quote import quote_json
 from inferproof.storage.base import Inclusion, OutboxKind, SettlementStep
-from inferproof.storage.db import dialect, migrate
+from inferproof.storage.db import migrate
 from inferproof.storage.db.engine import Database
 from inferproof.testing.memory_store import open_stores
 from inferproof.types.job import JobState
@@ -92,18 +92,10 @@ async def _run(connection: AsyncConnection, statement: str, values: dict[str, An
     await connection.execute(wanted, {name: values[name] for name in names})
 
 
-async def test_what_was_under_way_goes_on(shared_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if shared_url.startswith("postgresql"):
-        # The server's databases are made whole; this one begins again.
-        url = dialect.read_address(shared_url)
-        fresh = dialect.writing_engine(url)
-        async with fresh.begin() as connection:
-            await connection.execute(text("DROP SCHEMA public CASCADE"))
-            await connection.execute(text("CREATE SCHEMA public"))
-        await fresh.dispose()
+async def test_what_was_under_way_goes_on(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(engine, "upgrade", to_first)
-        old = await Database.open(shared_url)
+        old = await Database.open(empty_url)
 
     async def fill(connection: AsyncConnection) -> None:
         await store(connection, 1, JobState.RESERVED, tx=None)
@@ -115,7 +107,7 @@ async def test_what_was_under_way_goes_on(shared_url: str, monkeypatch: pytest.M
     await old.write(fill)
     await old.close()
 
-    async with open_stores(shared_url) as stores:
+    async with open_stores(empty_url) as stores:
         orders = stores.orders
         settling, refunding = await orders.open_outbox(NETWORK, SENDER)
         assert (settling.nonce, settling.kind) == (2, OutboxKind.SETTLEMENT)

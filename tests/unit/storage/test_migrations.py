@@ -5,15 +5,12 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from order_book_suite import ANSWER, WHY, digest, order, transaction
-from postgres_server import KINDS
 from sqlalchemy import Connection
-from sqlalchemy.engine import make_url
 
 from inferproof.storage.base import OutboxKind, Outcome, RefundState
 from inferproof.storage.db.dialect import read_address, writing_engine
@@ -29,16 +26,11 @@ OLD: dict[str, list[dict[str, Any]]] = json.loads(FILE.read_text("utf-8"))
 STATES = [JobState(row["state"]) for row in OLD["jobs"]]
 
 
-@pytest.fixture(params=KINDS[1:])
-def old(request: pytest.FixtureRequest, url_of_kind: Callable[[str], str], tmp_path: Path) -> str:
+@pytest.fixture
+def old(empty_url: str) -> str:
     """The address of a database as version 0001 left it."""
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres").empty()
-    else:
-        url = url_of_kind(request.param)
-    asyncio.run(_fill(url))
-    assert make_url(url)
-    return url
+    asyncio.run(_fill(empty_url))
+    return empty_url
 
 
 async def _fill(url: str) -> None:

@@ -1,0 +1,331 @@
+//! Commitment to int8 weight matrices, opened at prescribed points.
+//!
+//! The polynomial commitment is WHIR from `p3-whir`. Nothing of that library shows through this
+//! crate's interface: matrices go in, and a root, an opening and the values at the points come out.
+//! What a proof may decide is decided here and not by the library: every length is derived from the
+//! sizes of the matrices, field elements are canonical, and no byte of an opening goes unread.
+#![forbid(unsafe_code)]
+
+mod codec;
+mod plan;
+mod schedule;
+mod security;
+
+pub use codec::{Malformed, Reader, Writer};
+pub use plan::{Block, MAX_MATRICES, MAX_SIDE, MAX_VARIABLES, Part, Plan, Size, parts, variables};
+pub use schedule::{Profile, TERM_BITS, WORK_BITS};
+pub use security::{Term, challenge_bits, compose};
+
+use p3_blake3::Blake3;
+use p3_commit::MultilinearPcs;
+use p3_dft::Radix2DFTSmallBatch;
+use p3_field::PrimeCharacteristicRing;
+use p3_matrix::dense::RowMajorMatrix;
+use p3_merkle_tree::MerkleTreeMmcs;
+use p3_multilinear_util::point::Point;
+use p3_sumcheck::layout::{Layout, PrefixProver, Table};
+use p3_sumcheck::{OpeningBatch, OpeningProtocol, PrescribedPointPcs, TableShape, TableSpec};
+use p3_symmetric::{CompressionFunctionFromHasher, MerkleCap, SerializingHasher};
+use p3_whir::{PcsProof, WhirConfig, WhirProver, WhirProverData};
+use transcript::{Base, Extension, Sponge, Transcript};
+
+type LeafHash = SerializingHasher<Blake3>;
+type NodeHash = CompressionFunctionFromHasher<Blake3, 2, 32>;
+type Tree = MerkleTreeMmcs<Base, u8, LeafHash, NodeHash, 2, 32>;
+type Transform = Radix2DFTSmallBatch<Base>;
+type Head = PrefixProver<Base, Extension>;
+type Config = WhirConfig<Extension, Base, Sponge>;
+type Prover = WhirProver<Extension, Base, Transform, Tree, Sponge, Head>;
+type Data = WhirProverData<Base, Extension, Tree, Head>;
+type Inner = PcsProof<Base, Extension, Tree>;
+
+/// The root of a commitment.
+pub type Root = [u8; 32];
+
+/// Sizes or weights that cannot be committed to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No matrix, or too many.
+    #[error("{0} weight matrices; 1 to {MAX_MATRICES} can be committed to")]
+    Count(usize),
+    /// A matrix without rows or columns, or too long.
+    #[error("weight matrix {0} has an empty or too long side")]
+    Side(usize),
+    /// Too many elements in all.
+    #[error("{0} weights with padding; at most 2^{MAX_VARIABLES} can be committed to")]
+    TooLarge(usize),
+    /// The weights do not fill the matrices.
+    #[error("{found} bytes of weights where the matrices need {expected}")]
+    Weights {
+        /// Bytes that the matrices need.
+        expected: usize,
+        /// Bytes given.
+        found: usize,
+    },
+    /// The library refuses the parameters. A test shows that it does so at no size.
+    #[error("no parameters for this size: {0}")]
+    Parameters(String),
+}
+
+/// An opening that does not verify.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the opening of the weight commitment is not valid: {0}")]
+pub struct Rejected(pub String);
+
+/// The point of one matrix: coordinates of rows and of columns, most significant bit first.
+#[derive(Clone, Debug)]
+pub struct MatrixPoint {
+    /// One coordinate for each of [`variables`] of the rows.
+    pub row: Vec<Extension>,
+    /// One coordinate for each of [`variables`] of the columns.
+    pub column: Vec<Extension>,
+}
+
+/// The commitment scheme for matrices of given sizes.
+pub struct Scheme {
+    plan: Plan,
+    profile: Profile,
+    prover: Prover,
+    protocol: OpeningProtocol,
+}
+
+/// Committed weights, as the prover keeps them.
+pub struct Committed {
+    root: Root,
+    data: Data,
+}
+
+impl Committed {
+    /// The root.
+    pub const fn root(&self) -> Root {
+        self.root
+    }
+}
+
+/// An opening of all matrices, each at one point.
+#[derive(Clone)]
+pub struct Opening {
+    inner: Inner,
+}
+
+impl Scheme {
+    /// The scheme for matrices of `sizes`; everything else follows from them and the profile.
+    pub fn new(sizes: &[Size], profile: Profile) -> Result<Self, Error> {
+        let plan = Plan::new(sizes)?;
+        let parameters = schedule::parameters(plan.variables(), profile);
+        let config =
+            Config::new_with_initial_claims(plan.variables(), parameters, plan.blocks().len())
+                .map_err(|error| Error::Parameters(error.to_string()))?;
+        let transform = Transform::new(1 << config.max_fft_size());
+        let tree = Tree::new(LeafHash::new(Blake3), NodeHash::new(Blake3), 0);
+        let mut tables: Vec<TableSpec> = plan
+            .blocks()
+            .iter()
+            .map(|block| {
+                TableSpec::new(
+                    TableShape::new(block.variables(), 1),
+                    vec![OpeningBatch::new(vec![0], vec![])],
+                )
+            })
+            .collect();
+        // The stack is as tall as the plan says even where the blocks would fit in less.
+        tables.extend(
+            padding(&plan)
+                .into_iter()
+                .map(|variables| TableSpec::new(TableShape::new(variables, 1), vec![])),
+        );
+        Ok(Self {
+            plan,
+            profile,
+            prover: Prover::new(config, transform, tree),
+            protocol: OpeningProtocol::new(tables),
+        })
+    }
+
+    /// Where everything lies.
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The profile.
+    pub const fn profile(&self) -> Profile {
+        self.profile
+    }
+
+    fn config(&self) -> &Config {
+        &self.prover
+    }
+
+    /// Commits to `weights`: the matrices one after another, each row by row.
+    pub fn commit(&self, weights: &[i8]) -> Result<Committed, Error> {
+        let expected = self.plan.elements();
+        if weights.len() != expected {
+            return Err(Error::Weights {
+                expected,
+                found: weights.len(),
+            });
+        }
+        let mut offsets = Vec::with_capacity(self.plan.sizes().len());
+        let mut offset = 0;
+        for size in self.plan.sizes() {
+            offsets.push(offset);
+            offset += size.rows * size.columns;
+        }
+        let mut tables: Vec<Table<Base>> = self
+            .plan
+            .blocks()
+            .iter()
+            .map(|block| {
+                let size = self.plan.sizes()[block.matrix];
+                let width = 1 << block.columns.log;
+                let mut values = vec![Base::ZERO; 1 << block.variables()];
+                let rows = size.rows.min(block.rows.offset + (1 << block.rows.log));
+                let columns = size.columns.min(block.columns.offset + width);
+                for row in block.rows.offset..rows {
+                    let start = offsets[block.matrix] + row * size.columns;
+                    let source = &weights[start + block.columns.offset..start + columns];
+                    let target = &mut values[(row - block.rows.offset) * width..][..source.len()];
+                    for (target, &weight) in target.iter_mut().zip(source) {
+                        *target = Base::from_i8(weight);
+                    }
+                }
+                Table::new(RowMajorMatrix::new(values, 1 << block.variables()))
+            })
+            .collect();
+        tables.extend(
+            padding(&self.plan)
+                .into_iter()
+                .map(|variables| Table::zero(1, variables)),
+        );
+        let witness = Head::new_witness(tables, self.config().round_folding_factor(0));
+        // The root is absorbed with the verifying key; this sponge is thrown away.
+        let mut sponge = Transcript::new();
+        let (root, data) = self
+            .prover
+            .commit(witness, sponge.sponge())
+            .map_err(|error| Error::Parameters(error.to_string()))?;
+        Ok(Committed {
+            root: root.roots()[0],
+            data,
+        })
+    }
+
+    fn points(&self, points: &[MatrixPoint]) -> (Vec<Point<Extension>>, Vec<Extension>) {
+        self.plan
+            .blocks()
+            .iter()
+            .map(|block| {
+                let point = &points[block.matrix];
+                let (point, weight) = block.at(&point.row, &point.column);
+                (Point::new(point), weight)
+            })
+            .unzip()
+    }
+
+    /// The values of the matrices that the values of their blocks amount to.
+    fn values(&self, weights: &[Extension], blocks: &[Extension]) -> Vec<Extension> {
+        let mut values = vec![Extension::ZERO; self.plan.sizes().len()];
+        for ((block, &weight), &value) in self.plan.blocks().iter().zip(weights).zip(blocks) {
+            values[block.matrix] += weight * value;
+        }
+        values
+    }
+
+    /// Opens every matrix at its point. The transcript must have absorbed the root, and the points
+    /// must have been drawn from it.
+    pub fn open(
+        &self,
+        committed: &Committed,
+        points: &[MatrixPoint],
+        transcript: &mut Transcript,
+    ) -> Result<Opening, Error> {
+        let (points, _) = self.points(points);
+        let inner = self
+            .prover
+            .open_at(
+                committed.data.clone(),
+                &self.protocol,
+                &points,
+                transcript.sponge(),
+            )
+            .map_err(|error| Error::Parameters(error.to_string()))?;
+        Ok(Opening { inner })
+    }
+
+    /// Checks an opening and returns the value of every matrix at its point. The transcript must
+    /// have absorbed the root, and the points must have been drawn from it.
+    pub fn verify(
+        &self,
+        root: &Root,
+        opening: &Opening,
+        points: &[MatrixPoint],
+        transcript: &mut Transcript,
+    ) -> Result<Vec<Extension>, Rejected> {
+        let (points, weights) = self.points(points);
+        let commitment = MerkleCap::new(vec![*root]);
+        let evaluations = self
+            .prover
+            .verify_at(
+                &commitment,
+                &opening.inner,
+                &self.protocol,
+                &points,
+                transcript.sponge(),
+            )
+            .map_err(|error| Rejected(error.to_string()))?;
+        let blocks: Vec<Extension> = evaluations
+            .iter()
+            .flat_map(|batch| batch.current().iter().copied())
+            .collect();
+        Ok(self.values(&weights, &blocks))
+    }
+
+    /// The error terms of one opening; `compose` adds them up.
+    pub fn security(&self) -> Vec<Term> {
+        security::opening(self.config(), self.profile, self.plan.blocks().len())
+    }
+
+    /// The bits of one opening as the library itself adds them up.
+    pub fn opening_bits(&self) -> f64 {
+        self.prover
+            .prescribed_security(&self.protocol)
+            .map_or(0.0, |security| security.error().bits())
+    }
+
+    /// log2 of how many polynomials a commitment may still stand for when challenges are drawn.
+    pub fn candidate_bits(&self) -> f64 {
+        self.profile
+            .assumption()
+            .list_size_bits(self.plan.variables(), self.config().starting_log_inv_rate)
+    }
+}
+
+/// Blocks of zeros, never opened, that fill a small stack up to the least size.
+fn padding(plan: &Plan) -> Vec<usize> {
+    let cells: usize = plan
+        .blocks()
+        .iter()
+        .map(|block| 1 << block.variables())
+        .sum();
+    if cells.next_power_of_two() == 1 << plan.variables() {
+        return Vec::new();
+    }
+    vec![plan.variables() - 1]
+}
+
+impl Opening {
+    /// The values of the blocks, as the opening claims them.
+    pub fn evaluations(&self) -> Vec<Extension> {
+        self.inner
+            .evals
+            .iter()
+            .flat_map(|batch| batch.current().iter().copied())
+            .collect()
+    }
+
+    /// The value of every matrix that the claimed values of its blocks amount to.
+    pub fn claims(&self, scheme: &Scheme, points: &[MatrixPoint]) -> Vec<Extension> {
+        let (_, weights) = scheme.points(points);
+        scheme.values(&weights, &self.evaluations())
+    }
+}

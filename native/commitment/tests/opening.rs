@@ -1,0 +1,142 @@
+//! Commit, open, verify; and what must not verify.
+use commitment::{MatrixPoint, Opening, Profile, Reader, Scheme, Size, Writer, compose, variables};
+use p3_field::PrimeCharacteristicRing;
+use transcript::{Base, Extension, Site, Transcript};
+
+const SIZES: [Size; 3] = [
+    Size {
+        rows: 5,
+        columns: 37,
+    },
+    Size {
+        rows: 64,
+        columns: 9,
+    },
+    Size {
+        rows: 100,
+        columns: 200,
+    },
+];
+
+fn weights(sizes: &[Size], seed: u64) -> Vec<i8> {
+    let count = sizes.iter().map(|size| size.rows * size.columns).sum();
+    let mut state = seed;
+    (0..count)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 56) as i8
+        })
+        .collect()
+}
+
+fn points(sizes: &[Size], transcript: &mut Transcript) -> Vec<MatrixPoint> {
+    sizes
+        .iter()
+        .map(|size| MatrixPoint {
+            row: transcript.point(variables(size.rows)),
+            column: transcript.point(variables(size.columns)),
+        })
+        .collect()
+}
+
+fn equality(point: &[Extension], index: usize) -> Extension {
+    point
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(bit, &x)| {
+            if (index >> bit) & 1 == 1 {
+                x
+            } else {
+                Extension::ONE - x
+            }
+        })
+        .product()
+}
+
+fn value(size: Size, weights: &[i8], point: &MatrixPoint) -> Extension {
+    let mut sum = Extension::ZERO;
+    for row in 0..size.rows {
+        for column in 0..size.columns {
+            let weight = Base::from_i8(weights[row * size.columns + column]);
+            sum += equality(&point.row, row) * equality(&point.column, column) * weight;
+        }
+    }
+    sum
+}
+
+fn begin(root: &[u8]) -> (Transcript, Vec<MatrixPoint>) {
+    let mut transcript = Transcript::new();
+    transcript.absorb(Site::Key, root);
+    let points = points(&SIZES, &mut transcript);
+    (transcript, points)
+}
+
+#[test]
+fn an_opening_yields_the_values_of_the_matrices() {
+    for profile in Profile::ALL {
+        let scheme = Scheme::new(&SIZES, profile).unwrap();
+        let weights = weights(&SIZES, 7);
+        let committed = scheme.commit(&weights).unwrap();
+        let (mut transcript, points) = begin(&committed.root());
+        let opening = scheme.open(&committed, &points, &mut transcript).unwrap();
+        let mut out = Writer::default();
+        opening.encode(&scheme, &mut out);
+        let bytes = out.bytes;
+
+        let mut reader = Reader::new(&bytes);
+        let decoded = Opening::decode(&scheme, &mut reader).unwrap();
+        reader.finish().unwrap();
+        let (mut transcript, points) = begin(&committed.root());
+        let values = scheme
+            .verify(&committed.root(), &decoded, &points, &mut transcript)
+            .unwrap();
+        assert_eq!(values, decoded.claims(&scheme, &points));
+        let mut start = 0;
+        for ((size, point), found) in SIZES.into_iter().zip(&points).zip(values) {
+            let end = start + size.rows * size.columns;
+            assert_eq!(value(size, &weights[start..end], point), found);
+            start = end;
+        }
+        let mut again = Writer::default();
+        decoded.encode(&scheme, &mut again);
+        assert_eq!(bytes, again.bytes);
+    }
+}
+
+#[test]
+fn another_root_is_rejected() {
+    let scheme = Scheme::new(&SIZES, Profile::Default).unwrap();
+    let committed = scheme.commit(&weights(&SIZES, 7)).unwrap();
+    let other = scheme.commit(&weights(&SIZES, 8)).unwrap().root();
+    let (mut transcript, points) = begin(&committed.root());
+    let opening = scheme.open(&committed, &points, &mut transcript).unwrap();
+    let (mut transcript, points) = begin(&committed.root());
+    assert!(
+        scheme
+            .verify(&other, &opening, &points, &mut transcript)
+            .is_err()
+    );
+}
+
+#[test]
+fn every_size_has_a_hundred_bits_in_both_profiles() {
+    for log in 13..=28 {
+        for profile in Profile::ALL {
+            let sizes = [Size {
+                rows: 1 << (log - 10),
+                columns: 1 << 10,
+            }];
+            let scheme = Scheme::new(&sizes, profile).unwrap();
+            assert_eq!(scheme.plan().variables(), log);
+            let terms = scheme.security();
+            let bits = compose(&terms);
+            assert!(bits >= 101.0, "{profile:?} 2^{log}: {bits}");
+            // The itemised terms are the library's own, taken apart.
+            assert!((bits - scheme.opening_bits()).abs() < 1e-6, "{bits}");
+            assert!(profile == Profile::Default || scheme.candidate_bits() == 0.0);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Reduction of weighted contractions to evaluations of their weights, for prover and verifier.
+//!
+//! In the clear mode the verifier knows operand and result of every contraction; only the weights
+//! are committed. Each contraction becomes one linear claim about its weight matrix at a random
+//! point, one sumcheck reduces all of them, and what is left is the value of every matrix at a
+//! point. `specs/sumcheck-proof.md` is the normative text.
+#![forbid(unsafe_code)]
+// Formulas in the documentation are not code.
+#![allow(clippy::doc_markdown)]
+
+mod linear;
+mod reduce;
+mod shape;
+mod sumcheck;
+
+pub use linear::{combine_rows, dot, equality, lift};
+pub use reduce::{Challenge, Weights, matrix_point, table_at};
+pub use shape::{Axis, Contraction, contractions};
+pub use sumcheck::{Product, Round, Sent, powers, prove, replay, step};
+
+use commitment::{Term, challenge_bits};
+
+/// The error terms of the reduction, for a commitment that may stand for 2^`candidates` polynomials
+/// when the challenges are drawn: the prover may choose among them, so each term is charged for all.
+pub fn security(contractions: &[Contraction], candidates: f64) -> Vec<Term> {
+    let bits = |challenges: usize| {
+        challenge_bits() as f64 - (challenges.max(1) as f64).log2() - candidates
+    };
+    let coordinates = contractions
+        .iter()
+        .map(|contraction| {
+            contraction.row_variables() + contraction.position_variables().sum::<usize>()
+        })
+        .sum();
+    let rounds = contractions.iter().map(Contraction::rounds).max();
+    vec![
+        Term::new("contractions: check at a random point", bits(coordinates)),
+        Term::new(
+            "contractions: batching",
+            bits(contractions.len().saturating_sub(1)),
+        ),
+        Term::new("contractions: sumcheck", bits(2 * rounds.unwrap_or(0))),
+    ]
+}

@@ -1,0 +1,162 @@
+//! What of a graph's nodes the reduction needs: Linear and Conv alike, as one kind of contraction.
+
+use commitment::{Size, variables};
+use graph::{Graph, Op, Weight};
+
+/// One spatial dimension of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Axis {
+    /// Positions of the operand.
+    pub input: usize,
+    /// Positions of the result.
+    pub output: usize,
+    /// Size of the window.
+    pub kernel: usize,
+    /// Step of the window.
+    pub stride: usize,
+    /// Step within the window.
+    pub dilation: usize,
+    /// Zeros before the operand.
+    pub pad: usize,
+}
+
+impl Axis {
+    /// The operand's position that result `output` reads at `kernel`, unless it is padding.
+    pub const fn source(&self, output: usize, kernel: usize) -> Option<usize> {
+        let padded = output * self.stride + kernel * self.dilation;
+        if padded >= self.pad && padded - self.pad < self.input {
+            Some(padded - self.pad)
+        } else {
+            None
+        }
+    }
+}
+
+/// A weighted contraction: a Linear node is a convolution without spatial dimensions, whose batch
+/// are all positions and whose channels are the columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contraction {
+    /// Tensor id of the operand.
+    pub operand: usize,
+    /// Tensor id of the result.
+    pub result: usize,
+    /// Constant id of the bias.
+    pub bias: Option<usize>,
+    /// Size of the weight matrix.
+    pub size: Size,
+    /// Outermost positions.
+    pub batch: usize,
+    /// Groups of channels.
+    pub groups: usize,
+    /// Channels of the operand in one group.
+    pub channels: usize,
+    /// Spatial dimensions, none to two.
+    pub axes: Vec<Axis>,
+}
+
+impl Contraction {
+    /// Elements of the result.
+    pub fn results(&self) -> usize {
+        self.axes
+            .iter()
+            .fold(self.batch * self.size.rows, |count, axis| {
+                count * axis.output
+            })
+    }
+
+    /// Variables of the rows of the weight matrix.
+    pub const fn row_variables(&self) -> usize {
+        variables(self.size.rows)
+    }
+
+    /// Variables of its columns.
+    pub const fn column_variables(&self) -> usize {
+        variables(self.size.columns)
+    }
+
+    /// Variables over which the sumcheck runs. One group: the columns. More: also the rows, because
+    /// each row contracts only the channels of its own group.
+    pub const fn rounds(&self) -> usize {
+        if self.groups == 1 {
+            self.column_variables()
+        } else {
+            self.row_variables() + self.column_variables()
+        }
+    }
+
+    /// Variables of the positions: of the batch, then of each spatial dimension.
+    pub fn position_variables(&self) -> impl Iterator<Item = usize> + '_ {
+        std::iter::once(variables(self.batch))
+            .chain(self.axes.iter().map(|axis| variables(axis.output)))
+    }
+}
+
+/// The contractions of a graph in the order of their nodes, which is that of their matrices.
+pub fn contractions(graph: &Graph) -> Vec<Contraction> {
+    graph
+        .nodes
+        .iter()
+        .enumerate()
+        .filter_map(|(number, node)| {
+            let operand = *node.operands.first()?;
+            let (x, _, _) = graph.tensor(operand)?;
+            let weight = graph.weights.get(node.op.weight()?)?;
+            let result = graph.inputs.len() + number;
+            contraction(&node.op, x, &node.shape, *weight, (operand, result))
+        })
+        .collect()
+}
+
+fn contraction(
+    op: &Op,
+    x: &[usize],
+    y: &[usize],
+    weight: Weight,
+    (operand, result): (usize, usize),
+) -> Option<Contraction> {
+    let size = Size {
+        rows: weight.rows,
+        columns: weight.cols,
+    };
+    let bias = op.bias();
+    match op {
+        Op::Linear { .. } => Some(Contraction {
+            operand,
+            result,
+            bias,
+            size,
+            batch: x.split_last()?.1.iter().product(),
+            groups: 1,
+            channels: weight.cols,
+            axes: Vec::new(),
+        }),
+        Op::Conv(conv) => {
+            let (&batch, x) = x.split_first()?;
+            let (&channels, inputs) = x.split_first()?;
+            let outputs = y.get(2..)?;
+            let axes = (0..conv.kernel.len())
+                .map(|axis| {
+                    Some(Axis {
+                        input: *inputs.get(axis)?,
+                        output: *outputs.get(axis)?,
+                        kernel: *conv.kernel.get(axis)?,
+                        stride: *conv.stride.get(axis)?,
+                        dilation: *conv.dilation.get(axis)?,
+                        pad: *conv.pad_begin.get(axis)?,
+                    })
+                })
+                .collect::<Option<_>>()?;
+            Some(Contraction {
+                operand,
+                result,
+                bias,
+                size,
+                batch,
+                groups: conv.groups,
+                channels: channels / conv.groups.max(1),
+                axes,
+            })
+        }
+        _ => None,
+    }
+}

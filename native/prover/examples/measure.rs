@@ -1,0 +1,67 @@
+//! Measures proving, verifying and the size of proofs: medians over fresh inputs.
+//!
+//! `cargo run --release -p inferproof-prover --example measure [runs]`
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use commitment::Profile;
+use common::{STATEMENT, inputs, lenet, mlp, views, weights};
+use graph::Graph;
+use prover::ProvingKey;
+use std::time::{Duration, Instant};
+use verifier::Public;
+
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort();
+    times[times.len() / 2].as_secs_f64() * 1e3
+}
+
+fn measure(name: &str, graph: &Graph, profile: Profile, runs: u64) {
+    let weights = weights(graph, 1);
+    let start = Instant::now();
+    let key = ProvingKey::new(graph.clone(), &weights, profile).unwrap();
+    let commit = start.elapsed().as_secs_f64() * 1e3;
+    let (mut prove, mut verify, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
+    for run in 0..runs {
+        let inputs = inputs(graph, 100 + run);
+        let start = Instant::now();
+        let (outputs, proof) = key.prove(&views(&inputs), STATEMENT, &()).unwrap();
+        prove.push(start.elapsed());
+        let public = Public {
+            inputs: &views(&inputs),
+            outputs: &views(&outputs),
+            statement: STATEMENT,
+        };
+        let start = Instant::now();
+        key.verifying_key().verify(&public, &proof).unwrap();
+        verify.push(start.elapsed());
+        sizes.push(proof.len());
+    }
+    sizes.sort_unstable();
+    println!(
+        "{name:28} {:12} commit {commit:8.1} ms  prove {:7.2} ms  verify {:6.2} ms  proof {:7} B  bits {:.1}",
+        profile.name(),
+        median(prove),
+        median(verify),
+        sizes[sizes.len() / 2],
+        key.verifying_key().security().provable_bits,
+    );
+}
+
+fn main() {
+    let runs = std::env::args()
+        .nth(1)
+        .and_then(|runs| runs.parse().ok())
+        .unwrap_or(31);
+    for profile in Profile::ALL {
+        measure("MLP 784-128-10", &mlp(&[784, 128, 10]), profile, runs);
+        measure("LeNet-5 28x28", &lenet(), profile, runs);
+        measure("dense 512-1024-512", &mlp(&[512, 1024, 512]), profile, runs);
+        measure(
+            "dense 1024-2048-1024",
+            &mlp(&[1024, 2048, 1024]),
+            profile,
+            runs,
+        );
+    }
+}

@@ -1,0 +1,329 @@
+//! Prover of proof system `sumcheck`, in the clear mode.
+#![forbid(unsafe_code)]
+
+use commitment::{Committed, Profile, Size};
+use executor::Tensors;
+use graph::Graph;
+use layers::{
+    Challenge, Contraction, Product, Weights, combine_rows, lift, powers, prove as sumcheck,
+};
+use p3_field::PrimeCharacteristicRing;
+use std::sync::{Mutex, PoisonError};
+use transcript::{Extension, Transcript};
+use verifier::{KeyError, Proof, Public, VerifyingKey, begin, draw};
+
+/// Why there is no proof.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProveError {
+    /// The key cannot be made or read.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The weights are not those that the key commits to.
+    #[error("the weights are not those of the verifying key")]
+    OtherWeights,
+    /// The graph cannot be executed.
+    #[error("the graph cannot be executed: {0}")]
+    Execution(#[from] executor::Fault),
+    /// The commitment cannot be opened.
+    #[error("{0}")]
+    Commitment(#[from] commitment::Error),
+    /// The caller has cancelled.
+    #[error("proving was cancelled")]
+    Cancelled,
+}
+
+impl ProveError {
+    /// The reason's name, which does not change.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Key(error) => error.code(),
+            Self::OtherWeights => "WEIGHTS_OTHER",
+            Self::Execution(_) => "EXECUTION",
+            Self::Commitment(_) => "COMMITMENT",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+}
+
+/// A phase of proving that has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The graph is executed.
+    Execute,
+    /// The contractions are reduced to evaluations of their weights.
+    Reduce,
+    /// The weight commitment is opened.
+    Open,
+}
+
+/// Follows a proof being made, and may stop it.
+pub trait Watch {
+    /// Called when a phase begins; `false` cancels.
+    fn goes_on(&self, phase: Phase) -> bool;
+}
+
+/// Lets everything go on.
+impl Watch for () {
+    fn goes_on(&self, _phase: Phase) -> bool {
+        true
+    }
+}
+
+/// Commits to the weights of a graph: the verifying key.
+pub fn commit(graph: Graph, weights: &[i8], profile: Profile) -> Result<VerifyingKey, ProveError> {
+    Ok(ProvingKey::new(graph, weights, profile)?.key)
+}
+
+/// A verifying key with its weights and what their commitment is opened from.
+pub struct ProvingKey {
+    key: VerifyingKey,
+    weights: Vec<i8>,
+    committed: Committed,
+    buffers: Mutex<Vec<Tensors>>,
+}
+
+impl ProvingKey {
+    /// Commits to the weights of a graph: its matrices one after another, each row by row.
+    pub fn new(graph: Graph, weights: &[i8], profile: Profile) -> Result<Self, ProveError> {
+        // The root is known only after the commitment; the key is made with it at once after.
+        let scheme = VerifyingKey::new(graph, profile, [0; 32])?;
+        let committed = scheme.scheme().commit(weights)?;
+        Ok(Self {
+            key: scheme.with_root(committed.root()),
+            weights: weights.to_vec(),
+            committed,
+            buffers: Mutex::default(),
+        })
+    }
+
+    /// Reads a verifying key and checks that these are its weights.
+    pub fn load(verifying_key: &[u8], weights: &[i8]) -> Result<Self, ProveError> {
+        let key = VerifyingKey::decode(verifying_key)?;
+        let committed = key.scheme().commit(weights)?;
+        if committed.root() != key.root() {
+            return Err(ProveError::OtherWeights);
+        }
+        Ok(Self {
+            key,
+            weights: weights.to_vec(),
+            committed,
+            buffers: Mutex::default(),
+        })
+    }
+
+    /// The same verifying key over other weights, which a cheating prover would commit to.
+    #[cfg(feature = "audit")]
+    pub fn cheat(mut self, weights: &[i8]) -> Result<Self, ProveError> {
+        self.committed = self.key.scheme().commit(weights)?;
+        self.weights = weights.to_vec();
+        Ok(self)
+    }
+
+    /// The verifying key.
+    pub const fn verifying_key(&self) -> &VerifyingKey {
+        &self.key
+    }
+
+    /// Computes the outputs.
+    pub fn execute(&self, inputs: &[&[i32]]) -> Result<Vec<Vec<i32>>, ProveError> {
+        let mut tensors = self.take();
+        executor::execute(self.key.graph(), &self.weights, inputs, &mut tensors)?;
+        let outputs = self.outputs(&tensors);
+        self.give_back(tensors);
+        Ok(outputs)
+    }
+
+    /// Computes the outputs and proves them for `statement`.
+    pub fn prove(
+        &self,
+        inputs: &[&[i32]],
+        statement: [u8; 32],
+        watch: &impl Watch,
+    ) -> Result<(Vec<Vec<i32>>, Vec<u8>), ProveError> {
+        let proved = self.prove_with(inputs, statement, watch, Transcript::new(), |_| ())?;
+        Ok((proved.outputs, proved.proof.encode(&self.key)))
+    }
+
+    /// Proves what `corrupt` has made of an honest execution, on a transcript that a test prepared.
+    #[cfg(feature = "audit")]
+    pub fn prove_audited(
+        &self,
+        inputs: &[&[i32]],
+        statement: [u8; 32],
+        transcript: Transcript,
+        corrupt: impl Fn(&mut Witness),
+    ) -> Result<Proved, ProveError> {
+        self.prove_with(inputs, statement, &(), transcript, corrupt)
+    }
+
+    fn prove_with(
+        &self,
+        inputs: &[&[i32]],
+        statement: [u8; 32],
+        watch: &impl Watch,
+        mut transcript: Transcript,
+        corrupt: impl Fn(&mut Witness),
+    ) -> Result<Proved, ProveError> {
+        let key = &self.key;
+        goes_on(watch, Phase::Execute)?;
+        let mut tensors = self.take();
+        executor::execute(key.graph(), &self.weights, inputs, &mut tensors)?;
+        let mut witness = Witness {
+            outputs: self.outputs(&tensors),
+            accumulators: tensors.contractions(key.graph()),
+        };
+        corrupt(&mut witness);
+        let Witness {
+            outputs,
+            accumulators,
+        } = witness;
+
+        goes_on(watch, Phase::Reduce)?;
+        let views: Vec<&[i32]> = outputs.iter().map(Vec::as_slice).collect();
+        let public = Public {
+            inputs,
+            outputs: &views,
+            statement,
+        };
+        begin(key, &public, &accumulators, &mut transcript);
+        let (challenges, batching) = draw(key, &mut transcript);
+        let (products, claims) = self.products(&tensors, &accumulators, &challenges, batching);
+        self.give_back(tensors);
+        let sent = sumcheck(products, &claims, &mut transcript);
+
+        goes_on(watch, Phase::Open)?;
+        let points = key.matrix_points(&challenges, &sent.point);
+        let opening = key
+            .scheme()
+            .open(&self.committed, &points, &mut transcript)?;
+        Ok(Proved {
+            outputs,
+            proof: Proof {
+                accumulators,
+                rounds: sent.rounds,
+                opening,
+            },
+            transcript,
+        })
+    }
+
+    /// The products under the sumcheck, and what each of them sums up to.
+    fn products(
+        &self,
+        tensors: &Tensors,
+        accumulators: &[i32],
+        challenges: &[Challenge],
+        batching: Extension,
+    ) -> (Vec<Product>, Vec<Extension>) {
+        let contractions = self.key.contractions();
+        let powers = powers(batching, contractions.len());
+        let mut matrices = self.weights.as_slice();
+        let mut results = accumulators;
+        let mut products = Vec::with_capacity(powers.len());
+        let mut claims = Vec::with_capacity(powers.len());
+        for ((contraction, challenge), &power) in contractions.iter().zip(challenges).zip(&powers) {
+            let (matrix, rest) =
+                matrices.split_at(contraction.size.rows * contraction.size.columns);
+            matrices = rest;
+            let (result, rest) = results.split_at(contraction.results());
+            results = rest;
+            let weights = Weights::new(contraction, challenge);
+            claims.push(power * weights.claim(result, self.key.bias(contraction)));
+            let mut operand = weights.operand(contraction, tensors.get(contraction.operand));
+            for value in &mut operand {
+                *value *= power;
+            }
+            products.push(if contraction.groups == 1 {
+                dense(contraction, &weights, matrix, operand)
+            } else {
+                grouped(contraction, &weights, matrix, &operand)
+            });
+        }
+        (products, claims)
+    }
+
+    fn outputs(&self, tensors: &Tensors) -> Vec<Vec<i32>> {
+        tensors
+            .outputs(self.key.graph())
+            .map(<[i32]>::to_vec)
+            .collect()
+    }
+
+    fn take(&self) -> Tensors {
+        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        buffers.pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, tensors: Tensors) {
+        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        buffers.push(tensors);
+    }
+}
+
+/// What an execution yields and a proof is made of; tests corrupt it.
+pub struct Witness {
+    /// The graph's outputs.
+    pub outputs: Vec<Vec<i32>>,
+    /// Results of all contractions, one after another.
+    pub accumulators: Vec<i32>,
+}
+
+/// A proof with its outputs and the transcript that made it.
+pub struct Proved {
+    /// The graph's outputs.
+    pub outputs: Vec<Vec<i32>>,
+    /// The proof.
+    pub proof: Proof,
+    /// The transcript at its end.
+    pub transcript: Transcript,
+}
+
+fn goes_on(watch: &impl Watch, phase: Phase) -> Result<(), ProveError> {
+    if watch.goes_on(phase) {
+        Ok(())
+    } else {
+        Err(ProveError::Cancelled)
+    }
+}
+
+/// Over the columns: the rows combined with their weights, against the operand.
+fn dense(
+    contraction: &Contraction,
+    weights: &Weights,
+    matrix: &[i8],
+    mut operand: Vec<Extension>,
+) -> Product {
+    let length = 1 << contraction.column_variables();
+    let mut committed = combine_rows(&weights.row, matrix, contraction.size.columns);
+    committed.resize(length, Extension::ZERO);
+    operand.resize(length, Extension::ZERO);
+    Product {
+        committed,
+        known: operand,
+    }
+}
+
+/// Over rows and columns: the matrix itself, against the operand of each row's group.
+fn grouped(
+    contraction: &Contraction,
+    weights: &Weights,
+    matrix: &[i8],
+    operand: &[Extension],
+) -> Product {
+    let Size { rows, columns } = contraction.size;
+    let stride = 1 << contraction.column_variables();
+    let length = stride << contraction.row_variables();
+    let mut product = Product {
+        committed: vec![Extension::ZERO; length],
+        known: vec![Extension::ZERO; length],
+    };
+    for (row, values) in matrix.chunks_exact(columns).enumerate() {
+        let group = row / (rows / contraction.groups);
+        let start = row * stride;
+        for (column, &value) in values.iter().enumerate() {
+            product.committed[start + column] = lift(i32::from(value)).into();
+            product.known[start + column] = weights.row[row] * operand[group * columns + column];
+        }
+    }
+    product
+}

@@ -1,0 +1,184 @@
+//! Honest proofs verify; nothing else does.
+mod common;
+
+use commitment::Profile;
+use common::{STATEMENT, cnn, conv1d, inputs, key, mlp, tiny, views, weights};
+use prover::{Phase, ProveError, ProvingKey, Watch, commit};
+use verifier::{KeyError, Public, Rejection, VerifyingKey};
+
+fn check(
+    key: &VerifyingKey,
+    inputs: &[Vec<i32>],
+    outputs: &[Vec<i32>],
+    statement: [u8; 32],
+    proof: &[u8],
+) -> Result<(), Rejection> {
+    let public = Public {
+        inputs: &views(inputs),
+        outputs: &views(outputs),
+        statement,
+    };
+    key.verify(&public, proof)
+}
+
+#[test]
+fn honest_proofs_verify_in_both_profiles() {
+    for graph in [tiny(), mlp(&[40, 33, 7, 1]), cnn(), conv1d()] {
+        for profile in Profile::ALL {
+            let inputs = inputs(&graph, 3);
+            let key = key(graph.clone(), profile);
+            let (outputs, proof) = key.prove(&views(&inputs), STATEMENT, &()).unwrap();
+            assert_eq!(outputs, key.execute(&views(&inputs)).unwrap());
+            let bytes = key.verifying_key().encode();
+            let verifier = VerifyingKey::decode(&bytes).unwrap();
+            assert_eq!(verifier.encode(), bytes);
+            check(&verifier, &inputs, &outputs, STATEMENT, &proof).unwrap();
+            // The same proof comes out again, also from a key that was read.
+            let read = ProvingKey::load(&bytes, &weights(&graph, 1)).unwrap();
+            let again = read.prove(&views(&inputs), STATEMENT, &()).unwrap();
+            assert_eq!(again, (outputs, proof));
+        }
+    }
+}
+
+#[test]
+fn another_statement_input_output_or_key_is_rejected() {
+    let graph = cnn();
+    let given = inputs(&graph, 3);
+    let honest = key(graph.clone(), Profile::Default);
+    let (outputs, proof) = honest.prove(&views(&given), STATEMENT, &()).unwrap();
+    let verifier = honest.verifying_key();
+    let code = |result: Result<(), Rejection>| result.unwrap_err().code();
+
+    let mut statement = STATEMENT;
+    statement[31] ^= 1;
+    let result = check(verifier, &given, &outputs, statement, &proof);
+    assert_eq!(code(result), "CONTRACTION_MISMATCH");
+
+    let mut input = given.clone();
+    input[0][17] ^= 1;
+    let result = check(verifier, &input, &outputs, STATEMENT, &proof);
+    assert_eq!(code(result), "CONTRACTION_MISMATCH");
+    input[0][17] = 128;
+    let result = check(verifier, &input, &outputs, STATEMENT, &proof);
+    assert_eq!(code(result), "EXECUTION");
+    input[0].pop();
+    let result = check(verifier, &input, &outputs, STATEMENT, &proof);
+    assert_eq!(code(result), "EXECUTION");
+
+    for output in 0..2 {
+        let mut wrong = outputs.clone();
+        wrong[output][3] += 1;
+        let result = check(verifier, &given, &wrong, STATEMENT, &proof);
+        assert_eq!(code(result), "OUTPUT_MISMATCH");
+    }
+    let result = check(verifier, &given, &outputs[..1], STATEMENT, &proof);
+    assert_eq!(code(result), "OUTPUT_MISMATCH");
+
+    let other = commit(graph.clone(), &weights(&graph, 2), Profile::Default).unwrap();
+    let result = check(&other, &given, &outputs, STATEMENT, &proof);
+    assert_eq!(code(result), "CONTRACTION_MISMATCH");
+    let other = commit(graph.clone(), &weights(&graph, 1), Profile::Conservative).unwrap();
+    let result = check(&other, &given, &outputs, STATEMENT, &proof);
+    assert_eq!(code(result), "PROOF_MALFORMED");
+
+    let mut bytes = verifier.encode();
+    *bytes.last_mut().unwrap() ^= 1;
+    assert!(VerifyingKey::decode(&bytes).is_err());
+}
+
+#[test]
+fn a_graph_that_differs_only_in_a_bias_is_another_key() {
+    let mut graph = mlp(&[40, 33, 7]);
+    let weights = weights(&graph, 1);
+    let given = inputs(&graph, 3);
+    let key = ProvingKey::new(graph.clone(), &weights, Profile::Default).unwrap();
+    let (outputs, proof) = key.prove(&views(&given), STATEMENT, &()).unwrap();
+    let mut parts = (*graph).clone();
+    parts.constants[0].values[0] += 1;
+    graph = graph::Graph::new(parts).unwrap();
+    let other = commit(graph, &weights, Profile::Default).unwrap();
+    assert_eq!(other.root(), key.verifying_key().root());
+    let result = check(&other, &given, &outputs, STATEMENT, &proof);
+    assert_eq!(result.unwrap_err().code(), "CONTRACTION_MISMATCH");
+}
+
+#[test]
+fn keys_are_read_strictly() {
+    let bytes = key(tiny(), Profile::Default).verifying_key().encode();
+    let code = |bytes: &[u8]| match VerifyingKey::decode(bytes) {
+        Ok(_) => "",
+        Err(error) => error.code(),
+    };
+    assert_eq!(code(&bytes), "");
+    assert_eq!(code(&bytes[..20]), "KEY_MALFORMED");
+    for (byte, expected) in [
+        (0, "KEY_MALFORMED"),
+        (8, "KEY_VERSION"),
+        (12, "KEY_VERSION"),
+    ] {
+        let mut wrong = bytes.clone();
+        wrong[byte] ^= 8;
+        assert_eq!(code(&wrong), expected);
+    }
+    let mut long = bytes.clone();
+    long.push(0);
+    assert_eq!(code(&long), "KEY_GRAPH");
+    let other = weights(&tiny(), 9);
+    let error = ProvingKey::load(&bytes, &other).err().unwrap();
+    assert_eq!(error, ProveError::OtherWeights);
+    let error = ProvingKey::load(&bytes, &other[1..]).err().unwrap();
+    assert_eq!(error.code(), "COMMITMENT");
+}
+
+#[test]
+fn a_graph_without_weights_or_with_too_many_results_has_no_key() {
+    let graph = common::Builder::new(&[4], 9).finish(&[0]);
+    let error = VerifyingKey::new(graph, Profile::Default, [0; 32]).err();
+    assert_eq!(error.unwrap(), KeyError::NoWeights);
+    let mut graph = common::Builder::new(&[1 << 11, 2], 9);
+    let y = graph.linear(0, (1 << 9) + 1, false);
+    let graph = graph.finish(&[y]);
+    let error = VerifyingKey::new(graph, Profile::Default, [0; 32]).err();
+    assert_eq!(error.unwrap().code(), "KEY_ACCUMULATORS");
+}
+
+#[test]
+fn proving_can_be_cancelled_at_each_phase() {
+    struct Until(Phase);
+    impl Watch for Until {
+        fn goes_on(&self, phase: Phase) -> bool {
+            phase != self.0
+        }
+    }
+    let graph = tiny();
+    let given = inputs(&graph, 3);
+    let key = key(graph, Profile::Default);
+    for phase in [Phase::Execute, Phase::Reduce, Phase::Open] {
+        let result = key.prove(&views(&given), STATEMENT, &Until(phase));
+        assert_eq!(result.unwrap_err(), ProveError::Cancelled);
+    }
+    let result = key.prove(&[&[0; 3]], STATEMENT, &());
+    assert_eq!(result.unwrap_err().code(), "EXECUTION");
+}
+
+#[test]
+fn the_report_adds_up_to_a_hundred_bits() {
+    for profile in Profile::ALL {
+        for graph in [tiny(), cnn(), mlp(&[784, 128, 10])] {
+            let key = VerifyingKey::new(graph, profile, [0; 32]).unwrap();
+            let security = key.security();
+            assert!(security.provable_bits >= 100.0);
+            assert!(
+                security
+                    .terms
+                    .iter()
+                    .all(|term| term.bits >= security.provable_bits)
+            );
+            let json = security.to_json();
+            assert!(json.starts_with("{\"provable_bits\":10"));
+            assert!(json.contains(profile.name()));
+            assert!(json.contains("contractions: sumcheck"));
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! A prover that lies about any part of its witness, and transcripts with an absorb left out.
+//!
+//! Attacks on remainders and lookups, such as (q - 1, r + 2^s), have nothing to attack here: in the
+//! clear mode the verifier itself executes all that is not a weighted contraction.
+mod common;
+
+use commitment::Profile;
+use common::{STATEMENT, cnn, inputs, key, mlp, tiny, views, weights};
+use p3_field::PrimeCharacteristicRing;
+use prover::{Proved, ProvingKey, Witness};
+use transcript::{Base, Extension, Site, Transcript};
+use verifier::{Proof, Public, Rejection};
+
+fn verify(key: &ProvingKey, inputs: &[Vec<i32>], proved: &Proved) -> Result<(), Rejection> {
+    let key = key.verifying_key();
+    let public = Public {
+        inputs: &views(inputs),
+        outputs: &views(&proved.outputs),
+        statement: STATEMENT,
+    };
+    key.verify(&public, &proved.proof.encode(key))
+}
+
+fn code(result: Result<(), Rejection>) -> &'static str {
+    result.map_or_else(|rejection| rejection.code(), |()| "")
+}
+
+fn lie(key: &ProvingKey, inputs: &[Vec<i32>], corrupt: impl Fn(&mut Witness)) -> Proved {
+    key.prove_audited(&views(inputs), STATEMENT, Transcript::new(), corrupt)
+        .unwrap()
+}
+
+#[test]
+fn a_wrong_result_of_any_contraction_is_rejected() {
+    let graph = cnn();
+    let inputs = inputs(&graph, 3);
+    let key = key(graph, Profile::Default);
+    let honest = lie(&key, &inputs, |_| ());
+    assert_eq!(code(verify(&key, &inputs, &honest)), "");
+    let count = honest.proof.accumulators.len();
+    for index in (0..count).step_by(7).chain([count - 1]) {
+        // The prover adapts all that follows to its lie, as far as the outputs show it.
+        let proved = lie(&key, &inputs, |witness| witness.accumulators[index] += 1);
+        let code = code(verify(&key, &inputs, &proved));
+        assert!(
+            ["CONTRACTION_MISMATCH", "OUTPUT_MISMATCH"].contains(&code),
+            "{index}: {code}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_result_with_the_output_that_follows_from_it_is_rejected() {
+    let graph = mlp(&[40, 33, 7]);
+    let inputs = inputs(&graph, 3);
+    let key = key(graph, Profile::Default);
+    for index in 0..7 {
+        let proved = lie(&key, &inputs, |witness| {
+            witness.accumulators[33 + index] -= 5;
+            witness.outputs[0][index] -= 5;
+        });
+        assert_eq!(code(verify(&key, &inputs, &proved)), "CONTRACTION_MISMATCH");
+    }
+}
+
+#[test]
+fn a_wrong_output_is_rejected() {
+    let graph = cnn();
+    let inputs = inputs(&graph, 3);
+    let key = key(graph, Profile::Default);
+    for output in 0..2 {
+        let proved = lie(&key, &inputs, |witness| witness.outputs[output][0] += 1);
+        assert_eq!(code(verify(&key, &inputs, &proved)), "OUTPUT_MISMATCH");
+    }
+}
+
+#[test]
+fn other_weights_under_the_honest_root_are_rejected() {
+    for graph in [tiny(), cnn()] {
+        let inputs = inputs(&graph, 3);
+        let mut other = weights(&graph, 1);
+        let last = other.len() - 1;
+        other[last] = other[last].wrapping_add(1);
+        let cheat = key(graph, Profile::Default).cheat(&other).unwrap();
+        let proved = lie(&cheat, &inputs, |_| ());
+        assert_eq!(code(verify(&cheat, &inputs, &proved)), "OPENING_INVALID");
+    }
+}
+
+#[test]
+fn wrong_rounds_and_evaluations_are_rejected() {
+    let graph = mlp(&[40, 33, 7]);
+    let inputs = inputs(&graph, 3);
+    let key = key(graph, Profile::Default);
+    let honest = lie(&key, &inputs, |_| ());
+    for round in 0..honest.proof.rounds.len() {
+        for part in 0..2 {
+            let mut proof = honest.proof.clone();
+            proof.rounds[round][part] += Extension::ONE;
+            let proved = with(&honest, proof);
+            assert_eq!(code(verify(&key, &inputs, &proved)), "CONTRACTION_MISMATCH");
+        }
+    }
+}
+
+fn with(proved: &Proved, proof: Proof) -> Proved {
+    Proved {
+        outputs: proved.outputs.clone(),
+        proof,
+        transcript: proved.transcript.clone(),
+    }
+}
+
+#[test]
+fn the_transcript_absorbs_exactly_its_inventory() {
+    let graph = mlp(&[40, 33, 7]);
+    let inputs = inputs(&graph, 3);
+    let key = key(graph, Profile::Default);
+    let honest = lie(&key, &inputs, |_| ());
+    let mut expected = vec![
+        (Site::Protocol, verifier::PROTOCOL.len()),
+        (Site::Key, 32),
+        (Site::Statement, 32),
+        (Site::Inputs, 4 * 40),
+        (Site::Outputs, 4 * 7),
+        (Site::Accumulators, 4 * (33 + 7)),
+    ];
+    expected.extend([(Site::Round, 40); 6]);
+    assert_eq!(honest.transcript.log(), expected);
+    let mut sites: Vec<Site> = expected.into_iter().map(|(site, _)| site).collect();
+    sites.dedup();
+    assert_eq!(sites, Site::ALL);
+}
+
+#[test]
+fn an_absorb_left_out_on_either_side_is_noticed() {
+    let graph = cnn();
+    let inputs = inputs(&graph, 3);
+    let key = key(graph, Profile::Default);
+    let honest = lie(&key, &inputs, |_| ());
+    for site in Site::ALL {
+        let without = Transcript::without(site);
+        let proved = key
+            .prove_audited(&views(&inputs), STATEMENT, without.clone(), |_| ())
+            .unwrap();
+        assert_eq!(
+            code(verify(&key, &inputs, &proved)),
+            "CONTRACTION_MISMATCH",
+            "{site:?}"
+        );
+        let public = Public {
+            inputs: &views(&inputs),
+            outputs: &views(&honest.outputs),
+            statement: STATEMENT,
+        };
+        let verifying_key = key.verifying_key();
+        let bytes = honest.proof.encode(verifying_key);
+        let result = verifying_key.verify_audited(&public, &bytes, without);
+        assert_eq!(code(result), "CONTRACTION_MISMATCH", "{site:?}");
+    }
+}
+
+/// Were the results of the contractions not absorbed, a prover who knows the challenges could
+/// choose them: this is the forgery, and what stops it.
+#[test]
+fn results_forged_for_frozen_challenges_pass_frozen_and_fail_live() {
+    // The output does not depend on the results, so that forged ones leave it as it is.
+    let mut graph = common::Builder::new(&[1, 6], 127);
+    let y = graph.linear(0, 8, true);
+    let y = graph.rescale(y, 40);
+    let graph = graph.finish(&[y]);
+    let inputs = inputs(&graph, 3);
+    let key = key(graph, Profile::Default);
+    let verifying_key = key.verifying_key();
+    let honest = lie(&key, &inputs, |_| ());
+    let public = Public {
+        inputs: &views(&inputs),
+        outputs: &views(&honest.outputs),
+        statement: STATEMENT,
+    };
+    let mut frozen = Transcript::without(Site::Accumulators);
+    verifier::begin(verifying_key, &public, &[], &mut frozen);
+    let (challenges, _) = verifier::draw(verifying_key, &mut frozen);
+    let kernel = kernel(&layers::equality(&challenges[0].row, 8));
+    let forged = small(&kernel, &honest.proof.accumulators);
+    assert_ne!(forged, honest.proof.accumulators);
+
+    let forge = |transcript| {
+        key.prove_audited(&views(&inputs), STATEMENT, transcript, |witness| {
+            witness.accumulators.clone_from(&forged);
+        })
+        .unwrap()
+    };
+    let without = || Transcript::without(Site::Accumulators);
+    let bytes = forge(without()).proof.encode(verifying_key);
+    let result = verifying_key.verify_audited(&public, &bytes, without());
+    assert_eq!(result, Ok(()));
+    assert_eq!(
+        code(verifying_key.verify(&public, &bytes)),
+        "CONTRACTION_MISMATCH"
+    );
+    let live = forge(Transcript::new());
+    assert_eq!(code(verify(&key, &inputs, &live)), "CONTRACTION_MISMATCH");
+}
+
+/// `results` plus the first multiple of `kernel` that keeps them all in range.
+fn small(kernel: &[Base], results: &[i32]) -> Vec<i32> {
+    use p3_field::PrimeField32;
+    let centred = |value: Base| {
+        let value = i64::from(value.as_canonical_u32());
+        let modulus = i64::from(Base::ORDER_U32);
+        if value > modulus / 2 {
+            value - modulus
+        } else {
+            value
+        }
+    };
+    (1..100_000)
+        .find_map(|factor| {
+            results
+                .iter()
+                .zip(kernel)
+                .map(|(&result, &value)| {
+                    let forged = i64::from(result) + centred(value * Base::from_u32(factor));
+                    i32::try_from(forged)
+                        .ok()
+                        .filter(|forged| forged.abs() < 1 << 29)
+                })
+                .collect()
+        })
+        .unwrap()
+}
+
+/// A non-zero vector of base field elements on which the weights vanish.
+fn kernel(weights: &[Extension]) -> Vec<Base> {
+    use p3_field::{BasedVectorSpace, Field};
+    let mut rows: Vec<Vec<Base>> = (0..5)
+        .map(|index| {
+            weights
+                .iter()
+                .map(|weight| {
+                    let coefficients: &[Base] = weight.as_basis_coefficients_slice();
+                    coefficients[index]
+                })
+                .collect()
+        })
+        .collect();
+    for pivot in 0..5 {
+        let found = (pivot..5)
+            .find(|&row| rows[row][pivot] != Base::ZERO)
+            .unwrap();
+        rows.swap(pivot, found);
+        let inverse = rows[pivot][pivot].inverse();
+        for value in &mut rows[pivot] {
+            *value *= inverse;
+        }
+        for row in 0..5 {
+            if row != pivot {
+                let factor = rows[row][pivot];
+                for column in 0..weights.len() {
+                    let value = rows[pivot][column];
+                    rows[row][column] -= factor * value;
+                }
+            }
+        }
+    }
+    let mut kernel = vec![Base::ZERO; weights.len()];
+    kernel[5] = Base::ONE;
+    for (pivot, row) in rows.iter().enumerate() {
+        kernel[pivot] = -row[5];
+    }
+    kernel
+}

@@ -1,0 +1,175 @@
+//! The verifying key: graph, weight commitment, parameters.
+
+use commitment::{Profile, Reader, Root, Scheme, Size};
+use graph::Graph;
+use layers::{Contraction, contractions};
+
+/// First bytes of a verifying key.
+pub const KEY_MAGIC: &[u8; 8] = b"INFSUMVK";
+/// Version of protocol and key.
+pub const KEY_VERSION: u32 = 1;
+/// The mode in which the results of contractions travel in the clear.
+const MODE_CLEAR: u8 = 1;
+/// Results of all contractions together.
+pub const MAX_ACCUMULATORS: usize = 1 << 20;
+
+/// A key that cannot be made or read; [`KeyError::code`] is stable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The bytes are not those of a verifying key.
+    #[error("the verifying key is malformed")]
+    Malformed,
+    /// The key is of another version, mode or profile.
+    #[error("the verifying key is of a version, mode or profile that is not supported")]
+    Version,
+    /// The graph in it is not well formed.
+    #[error("the graph of the verifying key is not well formed: {0}")]
+    Graph(#[from] graph::Fault),
+    /// The graph has no weights, so that there is nothing to commit to.
+    #[error("the graph has no weighted contraction")]
+    NoWeights,
+    /// Too many results of contractions for the clear mode.
+    #[error("the graph has {0} results of contractions; the clear mode takes at most 2^20")]
+    Accumulators(usize),
+    /// The weights cannot be committed to.
+    #[error("{0}")]
+    Commitment(#[from] commitment::Error),
+}
+
+impl KeyError {
+    /// The reason's name, which does not change.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed => "KEY_MALFORMED",
+            Self::Version => "KEY_VERSION",
+            Self::Graph(_) => "KEY_GRAPH",
+            Self::NoWeights => "KEY_NO_WEIGHTS",
+            Self::Accumulators(_) => "KEY_ACCUMULATORS",
+            Self::Commitment(_) => "KEY_COMMITMENT",
+        }
+    }
+}
+
+/// All that a verifier needs to know about a model.
+pub struct VerifyingKey {
+    graph: Graph,
+    contractions: Vec<Contraction>,
+    own_rounds: Vec<usize>,
+    scheme: Scheme,
+    root: Root,
+    digest: [u8; 32],
+}
+
+impl VerifyingKey {
+    /// The key of a graph whose weights are committed to by `root`.
+    pub fn new(graph: Graph, profile: Profile, root: Root) -> Result<Self, KeyError> {
+        let accumulators = graph.accumulators();
+        if accumulators > MAX_ACCUMULATORS {
+            return Err(KeyError::Accumulators(accumulators));
+        }
+        let contractions = contractions(&graph);
+        if contractions.is_empty() {
+            return Err(KeyError::NoWeights);
+        }
+        let sizes: Vec<Size> = contractions
+            .iter()
+            .map(|contraction| contraction.size)
+            .collect();
+        let own_rounds = contractions.iter().map(Contraction::rounds).collect();
+        let scheme = Scheme::new(&sizes, profile)?;
+        let key = Self {
+            graph,
+            contractions,
+            own_rounds,
+            scheme,
+            root,
+            digest: [0; 32],
+        };
+        Ok(key.with_root(root))
+    }
+
+    /// The same key with another weight commitment.
+    #[must_use]
+    pub fn with_root(mut self, root: Root) -> Self {
+        self.root = root;
+        self.digest = blake3::hash(&self.encode()).into();
+        self
+    }
+
+    /// The canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let graph = self.graph.encode();
+        let mut out = Vec::with_capacity(64 + graph.len());
+        out.extend_from_slice(KEY_MAGIC);
+        out.extend_from_slice(&KEY_VERSION.to_le_bytes());
+        out.push(MODE_CLEAR);
+        out.push(self.scheme.profile().code());
+        out.extend_from_slice(&self.root);
+        out.extend_from_slice(&graph);
+        out
+    }
+
+    /// The key of these bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
+        let mut reader = Reader::new(bytes);
+        let mut head = || {
+            let magic: [u8; 8] = reader.array()?;
+            let version = reader.word()?;
+            let [mode, profile] = reader.array()?;
+            let root: Root = reader.array()?;
+            let graph = reader.take(reader.remaining())?;
+            Ok((magic, version, mode, profile, root, graph))
+        };
+        let (magic, version, mode, profile, root, graph) =
+            head().map_err(|_: commitment::Malformed| KeyError::Malformed)?;
+        if &magic != KEY_MAGIC {
+            return Err(KeyError::Malformed);
+        }
+        let profile = Profile::from_code(profile);
+        let (KEY_VERSION, MODE_CLEAR, Some(profile)) = (version, mode, profile) else {
+            return Err(KeyError::Version);
+        };
+        Self::new(Graph::decode(graph)?, profile, root)
+    }
+
+    /// The graph.
+    pub const fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Its weighted contractions, in the order of its nodes and of its weight matrices.
+    pub fn contractions(&self) -> &[Contraction] {
+        &self.contractions
+    }
+
+    /// Rounds of the sumcheck that each contraction takes part in.
+    pub fn own_rounds(&self) -> &[usize] {
+        &self.own_rounds
+    }
+
+    /// Rounds of the sumcheck.
+    pub fn rounds(&self) -> usize {
+        self.own_rounds.iter().copied().max().unwrap_or(0)
+    }
+
+    /// The scheme of the weight commitment.
+    pub const fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    /// The weight commitment.
+    pub const fn root(&self) -> Root {
+        self.root
+    }
+
+    /// BLAKE3 of the key's bytes.
+    pub const fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// The bias of a contraction.
+    pub fn bias(&self, contraction: &Contraction) -> Option<&[i32]> {
+        let constant = self.graph.constants.get(contraction.bias?)?;
+        Some(&constant.values)
+    }
+}

@@ -1,0 +1,141 @@
+//! Verifier of proof system `sumcheck`, in the clear mode.
+//!
+//! The caller chooses key, inputs, outputs and statement; the proof decides nothing but itself.
+//! There is no unsafe code here and no panic: every rejection is a [`Rejection`] with a stable
+//! code. `specs/sumcheck-proof.md` is the normative text.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::unreachable
+    )
+)]
+
+mod key;
+mod proof;
+mod protocol;
+mod rejection;
+mod security;
+
+pub use key::{KEY_MAGIC, KEY_VERSION, KeyError, MAX_ACCUMULATORS, VerifyingKey};
+pub use proof::{PROOF_VERSION, Proof};
+pub use protocol::{PROTOCOL, Public, begin, draw};
+pub use rejection::Rejection;
+pub use security::Security;
+
+use executor::Tensors;
+use layers::{Weights, matrix_point, powers, replay, table_at};
+use p3_field::PrimeCharacteristicRing;
+use transcript::{Extension, Transcript};
+
+impl VerifyingKey {
+    /// Checks that `proof` shows the graph to map `public.inputs` to `public.outputs`, for
+    /// `public.statement`.
+    pub fn verify(&self, public: &Public<'_>, proof: &[u8]) -> Result<(), Rejection> {
+        self.verify_with(public, proof, Transcript::new())
+    }
+
+    /// The same with a transcript that a test has prepared.
+    #[cfg(feature = "audit")]
+    pub fn verify_audited(
+        &self,
+        public: &Public<'_>,
+        proof: &[u8],
+        transcript: Transcript,
+    ) -> Result<(), Rejection> {
+        self.verify_with(public, proof, transcript)
+    }
+
+    fn verify_with(
+        &self,
+        public: &Public<'_>,
+        proof: &[u8],
+        mut transcript: Transcript,
+    ) -> Result<(), Rejection> {
+        let proof = Proof::decode(self, proof)?;
+        let mut tensors = Tensors::default();
+        executor::replay(
+            self.graph(),
+            public.inputs,
+            &proof.accumulators,
+            &mut tensors,
+        )?;
+        if !self.outputs_are(public.outputs, &tensors) {
+            return Err(Rejection::OutputMismatch);
+        }
+        begin(self, public, &proof.accumulators, &mut transcript);
+        let (challenges, batching) = draw(self, &mut transcript);
+        let powers = powers(batching, self.contractions().len());
+
+        let mut claims = Vec::with_capacity(powers.len());
+        let mut operands = Vec::with_capacity(powers.len());
+        for ((contraction, challenge), &power) in
+            self.contractions().iter().zip(&challenges).zip(&powers)
+        {
+            let weights = Weights::new(contraction, challenge);
+            let result = tensors.get(contraction.result);
+            claims.push(power * weights.claim(result, self.bias(contraction)));
+            let operand = weights.operand(contraction, tensors.get(contraction.operand));
+            operands.push((weights, operand));
+        }
+        let (left, point) = replay(&proof.rounds, self.own_rounds(), &claims, &mut transcript);
+
+        let points = self.matrix_points(&challenges, &point);
+        let values = proof.opening.claims(self.scheme(), &points);
+        let mut expected = Extension::ZERO;
+        for (((contraction, (weights, operand)), &power), &value) in self
+            .contractions()
+            .iter()
+            .zip(&operands)
+            .zip(&powers)
+            .zip(&values)
+        {
+            let own = suffix(&point, contraction.rounds());
+            expected += power * value * table_at(contraction, weights, operand, own);
+        }
+        if left != expected {
+            return Err(Rejection::ContractionMismatch);
+        }
+        self.scheme()
+            .verify(&self.root(), &proof.opening, &points, &mut transcript)
+            .map_err(|rejected| Rejection::Opening(rejected.0))?;
+        Ok(())
+    }
+
+    /// The points at which the weight matrices are opened after a sumcheck that ended at `point`.
+    pub fn matrix_points(
+        &self,
+        challenges: &[layers::Challenge],
+        point: &[Extension],
+    ) -> Vec<commitment::MatrixPoint> {
+        self.contractions()
+            .iter()
+            .zip(challenges)
+            .map(|(contraction, challenge)| {
+                let own = suffix(point, contraction.rounds());
+                let (row, column) = matrix_point(contraction, challenge, own);
+                commitment::MatrixPoint { row, column }
+            })
+            .collect()
+    }
+
+    fn outputs_are(&self, outputs: &[&[i32]], tensors: &Tensors) -> bool {
+        let ids = &self.graph().outputs;
+        ids.len() == outputs.len()
+            && ids
+                .iter()
+                .zip(outputs)
+                .all(|(&id, &output)| tensors.get(id) == output)
+    }
+}
+
+/// The last `count` coordinates.
+fn suffix(point: &[Extension], count: usize) -> &[Extension] {
+    point
+        .split_at_checked(point.len().saturating_sub(count))
+        .map_or(&[], |(_, suffix)| suffix)
+}

@@ -1,0 +1,54 @@
+//! What prover and verifier do alike: absorb the public part, draw the points.
+
+use crate::VerifyingKey;
+use layers::Challenge;
+use transcript::{Extension, Site, Transcript};
+
+/// Name and version of the protocol, as the transcript begins.
+pub const PROTOCOL: &[u8] = b"inferproof sumcheck 1 clear";
+
+/// What a proof is about, apart from the key.
+#[derive(Clone, Copy, Debug)]
+pub struct Public<'a> {
+    /// The graph's inputs.
+    pub inputs: &'a [&'a [i32]],
+    /// The graph's outputs, all of them.
+    pub outputs: &'a [&'a [i32]],
+    /// The digest that ties the proof to its purpose.
+    pub statement: [u8; 32],
+}
+
+/// Absorbs everything that is fixed before the first challenge.
+pub fn begin(
+    key: &VerifyingKey,
+    public: &Public<'_>,
+    accumulators: &[i32],
+    transcript: &mut Transcript,
+) {
+    transcript.absorb(Site::Protocol, PROTOCOL);
+    transcript.absorb(Site::Key, &key.digest());
+    transcript.absorb(Site::Statement, &public.statement);
+    transcript.absorb(Site::Inputs, &integers(public.inputs));
+    transcript.absorb(Site::Outputs, &integers(public.outputs));
+    transcript.absorb(Site::Accumulators, &integers(&[accumulators]));
+}
+
+/// Draws the point of every contraction, and the challenge that batches them.
+pub fn draw(key: &VerifyingKey, transcript: &mut Transcript) -> (Vec<Challenge>, Extension) {
+    let challenges = key
+        .contractions()
+        .iter()
+        .map(|contraction| Challenge::draw(contraction, transcript))
+        .collect();
+    (challenges, transcript.challenge())
+}
+
+/// Little-endian words, one tensor after another; the graph fixes how many each has.
+fn integers(tensors: &[&[i32]]) -> Vec<u8> {
+    let count: usize = tensors.iter().map(|tensor| tensor.len()).sum();
+    let mut bytes = Vec::with_capacity(4 * count);
+    for value in tensors.iter().copied().flatten() {
+        bytes.extend_from_slice(&value.to_le_bytes());
+    }
+    bytes
+}
