@@ -398,6 +398,10 @@ class Reason(Enum):
     SETTING_MISSING = "the setting {name} is missing; set it in the environment"
     KEY_FILE_OPEN = "others can read the key file {path}; run: chmod 600 {path}"
     SERVICE_ENDED = "the {service} has ended; see the log and start the gateway again"
+    PROCESS_ENDED = (
+        "the gateway's process {process} ended with status {status}, and the others were stopped; "
+        "see its log"
+    )
     SERVICE_STALLED = (
         "the {service} has made no step for {seconds} seconds; see the log and start the gateway "
         "again"
