@@ -585,6 +585,9 @@ class Reason(Enum):
         "the Idempotency-Key {key} is not the payment's own identifier {payment_id}; "
         "send the same one twice, or one of them"
     )
+    IDEMPOTENCY_WITH_TRANSFER = (
+        "a transfer pays once by itself; leave the idempotency key out, or pay by an authorization"
+    )
     WEBHOOK_URL = "the webhook's address cannot be used: {problem}"
     WEBHOOK_OTHER = (
         "this payment's job was ordered with another webhook, or with none; "
