@@ -52,9 +52,9 @@ impl Profile {
 }
 
 /// Bits that each single error term has to reach.
-pub const TERM_BITS: usize = 106;
+pub const TERM_BITS: usize = 102;
 /// Bits of proof of work before each set of queries.
-pub const WORK_BITS: usize = 10;
+pub const WORK_BITS: usize = 13;
 
 /// What depends on the size: rate of the first code, folds, rates of the later codes.
 struct Row {
@@ -91,6 +91,11 @@ const fn row(variables: usize) -> Row {
             next_rate: 3,
         },
     }
+}
+
+/// What every fold after the first takes at most.
+pub(crate) const fn later_fold(variables: usize) -> usize {
+    row(variables).fold
 }
 
 /// The parameters for a polynomial of `variables` variables.
