@@ -211,7 +211,7 @@ class Server:
     """Gateway processes on one port."""
 
     def __init__(self, environment: dict[str, str], processes: int, *, settler: bool) -> None:
-        command = SERVER if processes == 1 else [*SERVER, "--processes", str(processes)]
+        command = [*SERVER, "--processes", str(processes)]
         if not settler:
             command = [*command, "--no-settler"]
         self.process = subprocess.Popen(
@@ -428,7 +428,9 @@ def main() -> int:
     parser.add_argument("--database", choices=[*DATABASES], default="sqlite")
     parser.add_argument("--rate", type=int, nargs="+", default=[1500])
     parser.add_argument("--seconds", type=float, default=15.0)
-    parser.add_argument("--processes", type=int, default=1, help="gateway processes on one port")
+    parser.add_argument(
+        "--processes", type=int, default=1, help="that take requests; 0: one does all"
+    )
     parser.add_argument(
         "--no-settler", action="store_true", help="settle nothing: what taking orders alone costs"
     )

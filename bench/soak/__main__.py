@@ -1,6 +1,6 @@
 """Thousands of paid jobs on a local chain, while processes are killed and the chain fails.
 
-    JOBS=10000 SEED=1 DATABASE=sqlite make soak
+    JOBS=10000 SEED=1 DATABASE=sqlite SETTLE=batch make soak
 
 Real processes: a gateway and its workers, started again whenever they are killed; anvil with a
 block each second and three confirmations; PostgreSQL or SQLite with durable commits. The buyers
@@ -44,12 +44,15 @@ async def run(given: argparse.Namespace, chain: LocalChain, folder: Path) -> int
         database=given.database,
         payers=min(PAYERS, max(10, given.jobs // 10)),
         workers=given.workers,
+        concurrency=given.concurrency,
         jobs=given.jobs,
+        batches=not given.single,
     ) as world:
         orders = [Bought(number, kind) for number, kind in enumerate(plan.kinds)]
-        chaos = Chaos(world, plan, lambda: sum(order.over for order in orders))
+        over: list[Bought] = []
+        chaos = Chaos(world, plan, lambda: len(over))
         began = time.monotonic()
-        await _sell(given, world, orders, chaos, folder)
+        await _sell(given, world, orders, over, chaos, folder)
         wall_s = time.monotonic() - began
         verdict = await judge(world, orders)
     print(report(plan, orders, verdict, chaos.happened, wall_s))
@@ -58,9 +61,14 @@ async def run(given: argparse.Namespace, chain: LocalChain, folder: Path) -> int
 
 
 async def _sell(
-    given: argparse.Namespace, world: World, orders: list[Bought], chaos: Chaos, folder: Path
+    given: argparse.Namespace,
+    world: World,
+    orders: list[Bought],
+    over: list[Bought],
+    chaos: Chaos,
+    folder: Path,
 ) -> None:
-    """Returns when every order is over, or its time is."""
+    """Returns when every order is over, or its time is; `over` has those that are."""
     journal = folder / "journal"
     journal.mkdir()
     crowd = Crowd(world.url, world.goods, journal, world.payers, world.transfers, given.seed)
@@ -69,10 +77,12 @@ async def _sell(
     async def buyer() -> None:
         for order in waiting:
             await crowd.buy(order)
+            over.append(order)
 
     limit = START_S + SECONDS_FOR_EACH * len(orders)
     others = [
-        asyncio.create_task(work) for work in (chaos.run(), chaos.keep_alive(), _tell(orders))
+        asyncio.create_task(work)
+        for work in (chaos.run(), chaos.keep_alive(), _tell(over, len(orders)))
     ]
     buying = asyncio.gather(*(buyer() for _ in range(given.buyers)))
     try:
@@ -94,10 +104,10 @@ async def _sell(
         await asyncio.to_thread(world.deployment.revive)
 
 
-async def _tell(orders: list[Bought]) -> None:
+async def _tell(over: list[Bought], of: int) -> None:
     while True:
         await asyncio.sleep(SAY_S)
-        say(f"{sum(order.over for order in orders)} of {len(orders)} orders are over")
+        say(f"{len(over)} of {of} orders are over")
 
 
 def main() -> int:
@@ -113,6 +123,13 @@ def main() -> int:
     )
     parser.add_argument("--buyers", type=int, help="orders under way at a time")
     parser.add_argument("--workers", type=int, default=2, help="worker processes")
+    parser.add_argument("--concurrency", type=int, default=4, help="jobs of each at a time")
+    parser.add_argument(
+        "--single",
+        action="store_true",
+        default=environment.get("SETTLE") == "single",
+        help="settle each payment by a transaction of its own, not in batches",
+    )
     parser.add_argument("--keep", action="store_true", help="keep logs and database, and say where")
     given = parser.parse_args()
     given.buyers = given.buyers or max(64, min(400, given.jobs // 25))

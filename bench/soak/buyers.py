@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import aiohttp
 
 from bench.soak.driver import Driver, GoneBuyerError
 from bench.soak.journal import Bought, End, Journal
@@ -68,14 +68,15 @@ class Crowd:
         self._payers = payers
         self._transfers = transfers
         self._seed = seed
-        self._http = httpx.AsyncClient(
-            timeout=httpx.Timeout(10.0, read=40.0),
-            limits=httpx.Limits(max_connections=1000, max_keepalive_connections=200),
+        # Not the SDK's own HTTP library, which takes more time than all else that a buyer does.
+        self._http = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=60.0, sock_connect=10.0, sock_read=40.0),
+            connector=aiohttp.TCPConnector(limit=0),
         )
         self._tools = _tools()
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._http.close()
 
     async def buy(self, bought: Bought) -> None:
         """Brings the order to its end."""

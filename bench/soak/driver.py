@@ -8,7 +8,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
-import httpx
+import aiohttp
 
 from bench.soak.journal import Bought, End, Journal, Paid
 from bench.soak.plan import Kind
@@ -21,7 +21,7 @@ from inferproof.payments.transfer import TRANSFER_HEADER, transfer_header
 from inferproof.payments.x402.wire import decode_header, encode_header
 from inferproof.protocol.cancellation import cancellation_digest
 from inferproof.protocol.commitments import request_digest
-from inferproof.protocol.transfer import claim_digest
+from inferproof.protocol.transfer import claim_digest, claim_job_id
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.payment import TransferClaim
@@ -30,6 +30,8 @@ SENT_AT_ONCE = 3
 PAYMENTS = frozenset({"payment-signature", TRANSFER_HEADER.lower()})
 OVER = {JobState.REFUNDED.value: End.REFUNDED, JobState.VOID.value: End.VOID}
 POLL_S = 20
+REFUND_S = 2.0
+"""How often a refund is asked for: a failed job has ended, and a poll of it is not held."""
 OTHER_BODY = b'{"input":[[1.0,2.0,3.0]]}'
 ALREADY_USED = Reason.PAYMENT_ALREADY_USED.code
 TRIES = 200
@@ -47,7 +49,7 @@ class Driver:
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        http: aiohttp.ClientSession,
         url: str,
         bought: Bought,
         journal: Journal,
@@ -163,6 +165,9 @@ class Driver:
         claim = self._again(request_digest(call.method, call.path, OTHER_BODY))
         assert self._journal.signed is not None
         quoted = self._journal.signed
+        other = replace(paid_for(quoted), job=claim_job_id(claim), end=End.REFUSED)
+        other.accepted_s, other.why = None, ALREADY_USED
+        self._bought.payments.insert(-1, other)
         value = decode_header(transfer_header(claim, quoted.quote, quoted.quote_signature))
         for name in ("quote", "quoteSignature"):  # they are for the first request
             del value[name]
@@ -230,17 +235,21 @@ class Driver:
                     self.wrong("a job without an answer is done")
                 if state in OVER:
                     return OVER[state]
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(REFUND_S)
 
     async def _send(self, call: Call) -> Event:
         try:
-            answer = await self._http.request(
-                call.method, self._url + call.path, content=call.body, headers=dict(call.headers)
-            )
-        except (httpx.TransportError, httpx.DecodingError) as error:
+            async with self._http.request(
+                call.method,
+                self._url + call.path,
+                data=call.body or None,
+                headers=dict(call.headers),
+            ) as answer:
+                body = await answer.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return Lost(f"{type(error).__name__}: {error}"[:200])
         headers = {name.lower(): value for name, value in answer.headers.items()}
-        return Reply(answer.status_code, headers, answer.content)
+        return Reply(answer.status, headers, body)
 
 
 def _advance(

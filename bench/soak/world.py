@@ -131,7 +131,15 @@ class World:
 
 @asynccontextmanager
 async def open_world(
-    chain: LocalChain, folder: Path, *, database: str, payers: int, workers: int, jobs: int
+    chain: LocalChain,
+    folder: Path,
+    *,
+    database: str,
+    payers: int,
+    workers: int,
+    concurrency: int,
+    jobs: int,
+    batches: bool,
 ) -> AsyncIterator[World]:
     """A market in `folder` on the chain, all of whose processes end with the block. `database`
     is sqlite or postgres."""
@@ -139,7 +147,7 @@ async def open_world(
         info, node = chain.devnet, chain.pid
         proxy = Proxy(info.rpc_url)
         await proxy.open()
-        environment = _environment(info, proxy, folder, url, jobs)
+        environment = _environment(info, proxy, folder, url, jobs, batches=batches)
         (listing,) = chain.models
         goods = await _install(environment, listing, folder, info)
         keys = [SigningKey(keccak256(b"soak payer %d" % n)) for n in range(payers)]
@@ -149,7 +157,11 @@ async def open_world(
         say("starting the gateway and its workers")
         with Nursery() as nursery:
             deployment = Deployment(
-                folder / "market", environment, workers=workers, nursery=nursery
+                folder / "market",
+                environment,
+                workers=workers,
+                concurrency=concurrency,
+                nursery=nursery,
             )
             try:
                 await asyncio.to_thread(deployment.revive)
@@ -176,7 +188,7 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
 
 
 def _environment(
-    info: DevnetInfo, proxy: Proxy, folder: Path, database: str, jobs: int
+    info: DevnetInfo, proxy: Proxy, folder: Path, database: str, jobs: int, *, batches: bool
 ) -> dict[str, str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]  # the same after each restart
@@ -192,6 +204,7 @@ def _environment(
         "token_name": info.token.domain_name,
         "token_version": info.token.domain_version,
         "gateway_key": info.accounts.gateway.secret().hex(),
+        **({"batch_settler_address": info.batch_settler.hex} if batches else {}),
         "confirmations": CONFIRMATIONS,
         **WIDE,
         "queue_limit": 10 * jobs + 1000,

@@ -15,16 +15,17 @@ import random
 import shlex
 import time
 import tomllib
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from starlette.types import ASGIApp
 
 from inferproof import __version__
-from inferproof.api.context import ApiSettings, Services
+from inferproof.api.context import ApiSettings, ReadyCheck, Services
 from inferproof.api.create import create_app
 from inferproof.api.gate import Gate
 from inferproof.api.metrics import Metrics
@@ -55,7 +56,7 @@ from inferproof.proving.external import ExternalSystem
 from inferproof.proving.isolated import MEMORY_BYTES, IsolatedChecker
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.registry import get_system, known_systems
-from inferproof.readiness import readiness, report_end
+from inferproof.readiness import alive, readiness, report_end
 from inferproof.reporting import open_reports, open_tracer, traced
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
@@ -96,6 +97,7 @@ from inferproof.storage.db.verifications import SqlVerifications
 from inferproof.storage.limits.base import RateLimiter
 from inferproof.storage.limits.memory import MemoryLimiter
 from inferproof.storage.limits.redis import RedisLimiter
+from inferproof.telemetry.base import Tracer
 from inferproof.telemetry.logs import report_loop_faults
 from inferproof.types.digest import Address, Digest
 from inferproof.verify.proof import ProofChecker
@@ -148,6 +150,42 @@ def unwatched(_part: str, target: T, /) -> T:
     return target
 
 
+@dataclass(frozen=True, slots=True)
+class _Core:
+    """What every process of a gateway has."""
+
+    key: SigningKey
+    token: TokenChain
+    account: SettlementAccount
+    stores: Stores
+    systems: Systems
+    metrics: Metrics
+    bell: Bell
+    tracer: Tracer | None
+
+    @property
+    def gauges(self) -> Gauges:
+        return Gauges(self.metrics, self.stores.orders.figures, self.account.holdings, _clock)
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What a process that only takes requests knows of the one behind it: its checks, and the
+    metrics of all processes as one text."""
+
+    checks: Mapping[str, ReadyCheck]
+    exposition: Callable[[Metrics], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class BehindApp:
+    """The process behind those that take requests: it settles, notifies, proves, keeps books."""
+
+    metrics: Metrics
+    checks: Mapping[str, ReadyCheck]
+    refresh: Callable[[], Awaitable[None]]
+
+
 @asynccontextmanager
 async def build(
     settings: Settings,
@@ -155,114 +193,176 @@ async def build(
     more_systems: Mapping[str, ProofSystem] | None = None,
     watch: Watch = unwatched,
     settler_settings: SettlerSettings | None = None,
+    behind: Behind | None = None,
 ) -> AsyncIterator[App]:
     """A running gateway, whose parts end with the block.
 
     `more_systems` are proof systems that no release ships; tests bring theirs, and theirs is
-    `watch`. A gateway whose setting `workers` is zero leaves its jobs to `build_worker`'s.
+    `watch`. A gateway whose setting `workers` is zero leaves its jobs to `build_worker`'s; one
+    that has a `behind` leaves it everything but answering requests.
     Raises: Misconfigured for settings that contradict the chain, the token or each other;
     Unavailable when the chain or the database does not answer; MissingPart.
     """
     async with AsyncExitStack() as stack:
-        key, asset = settings.signing_key(), settings.asset
-        rpc = await stack.enter_async_context(Rpc(settings.rpc))
-        token = TokenChain(rpc, asset)
-        await token.check()
-        stores = await stack.enter_async_context(open_stores(settings, watch))
-        systems = _systems(settings, stack, more_systems or {}, watch)
-        checkers = _checkers(systems, stack)
-        metrics, bell = Metrics(), Bell()
-        stack.callback(report_loop_faults(asyncio.get_running_loop()))
-        open_reports(settings, stack)
-        tracer = open_tracer(settings, stack)
-        if tracer is not None:
-            stores = replace(stores, orders=traced(stores.orders, tracer))
-        hearts = {"settler": Heart(), "worker": Heart()}
-        account = watch(
-            "chain",
-            SettlementAccount(
-                token,
-                key,
-                confirmations=settings.confirmations,
-                batch=await _batches(settings, rpc),
-            ),
-        )
-        terms = GatewaySettings(
-            asset=asset,
-            payee=key.address,
-            quote_ttl_s=settings.quote_ttl_s,
-            settle_margin_s=settings.settle_margin_s,
-            # Twice what is asked for: a buyer's clock may be ahead of ours.
-            longest_payment_s=2 * settings.payment_timeout_s,
-            queue_limit=settings.queue_limit,
-            deadline_s=settings.deadline_s,
-            transfers=_transfer_terms(settings),
-            cancel=CancelPolicy(settings.cancel),
-            queue_share=settings.queue_share,
-            private_webhooks=settings.webhook_private,
-        )
-        limits = await _limits(settings, stores, metrics, stack)
-        reader = TransactionReader(token)
-        gateway = _gateway(
-            stores, systems, checkers, account, reader, key, terms, metrics, bell, limits
-        )
-        settler = Settler(
-            orders=stores.orders,
-            chain=account,
-            settings=replace(
-                settler_settings or SettlerSettings(),
-                max_fee=settings.max_gas_fee_wei,
-                reorg_depth=settings.reorg_depth,
-            ),
-            clock=_clock,
-            metrics=metrics,
-            bell=bell,
-            turn=stores.database.turn(f"settler of {account.sender} on {token.asset.network}"),
-            heart=hearts["settler"],
-        )
-        notifier = _notifier(settings, stores, key, metrics, stack, watch)
-        gauges = Gauges(metrics, stores.orders.figures, account.holdings, _clock)
-        tasks = {
-            "settler": _started(settler.run(), "settler", stack),
-            "gauges": _started(gauges.watch(), "gauges", stack),
-            "notifier": _started(notifier.run(), "notifier", stack),
-        }
-        if settings.workers:
-            worker = _worker(settings, stores, systems, key, metrics, bell, hearts["worker"])
-            tasks["worker"] = _started(worker.run(), "worker", stack)
-        if settings.books_check_s:
-            books = _bookkeeper(settings, stores.database, token, metrics)
-            turn = stores.database.turn(f"books of {asset.address} on {asset.network}")
-            tasks["books"] = _started(books.run(settings.books_check_s, turn), "books", stack)
+        core = await _core(settings, stack, more_systems, watch)
+        limits = await _limits(settings, core.stores, core.metrics, stack)
+        gateway = _gateway(core, _checkers(core.systems, stack), _terms(settings, core), limits)
+        gauges, hearts = core.gauges, {"settler": Heart(), "worker": Heart()}
+        tasks: dict[str, asyncio.Task[None]] = {}
+        if behind is None:
+            tasks = _tasks(settings, core, hearts, settler_settings, gauges, stack, watch)
         services = Services(
             gateway=gateway,
-            metrics=metrics,
+            metrics=core.metrics,
             settings=_api_settings(settings),
             streams=Streams(most=settings.event_streams),
-            facilitator=_facilitator(settings, token, key.address),
-            checks=readiness(
-                database=stores.database,
-                models=stores.models,
-                artifacts=stores.artifacts,
-                systems=systems,
-                token=token,
-                account=account,
-                folder=settings.data_dir,
-                disk_reserve=settings.disk_reserve_bytes,
-                tasks=tasks,
-                hearts=hearts,
-                stall_s=settings.stall_s,
-            ),
-            refresh=gauges.refresh,
-            tracer=tracer,
+            facilitator=_facilitator(settings, core.token, core.key.address),
+            checks={
+                **_checks(settings, core, tasks, hearts),
+                **({} if behind is None else behind.checks),
+            },
+            refresh=gauges.refresh if behind is None else None,
+            exposition=None if behind is None else partial(behind.exposition, core.metrics),
+            tracer=core.tracer,
             gate=Gate(
                 limits,
                 most=settings.requests_limit,
                 trusted=[ipaddress.ip_network(text) for text in settings.trusted_proxies],
-                on_refused=metrics.refused,
+                on_refused=core.metrics.refused,
             ),
         )
         yield App(settings, gateway, services, create_app(services))
+
+
+@asynccontextmanager
+async def build_behind(
+    settings: Settings,
+    *,
+    more_systems: Mapping[str, ProofSystem] | None = None,
+    watch: Watch = unwatched,
+    settler_settings: SettlerSettings | None = None,
+) -> AsyncIterator[BehindApp]:
+    """All of a gateway that takes no requests, for processes that `build` with a `behind`.
+
+    Raises: as `build`.
+    """
+    async with AsyncExitStack() as stack:
+        core = await _core(settings, stack, more_systems, watch)
+        gauges, hearts = core.gauges, {"settler": Heart(), "worker": Heart()}
+        tasks = _tasks(settings, core, hearts, settler_settings, gauges, stack, watch)
+        checks = {n: alive(n, t, hearts.get(n), settings.stall_s) for n, t in tasks.items()}
+        yield BehindApp(core.metrics, checks, gauges.refresh)
+
+
+def behind_names(settings: Settings) -> list[str]:
+    """What `build_behind` runs and checks, by name."""
+    names = ["settler", "gauges", "notifier"]
+    names += ["worker"] if settings.workers else []
+    return names + (["books"] if settings.books_check_s else [])
+
+
+async def _core(
+    settings: Settings,
+    stack: AsyncExitStack,
+    more_systems: Mapping[str, ProofSystem] | None,
+    watch: Watch,
+) -> _Core:
+    key, asset = settings.signing_key(), settings.asset
+    rpc = await stack.enter_async_context(Rpc(settings.rpc))
+    token = TokenChain(rpc, asset)
+    await token.check()
+    stores = await stack.enter_async_context(open_stores(settings, watch))
+    systems = _systems(settings, stack, more_systems or {}, watch)
+    stack.callback(report_loop_faults(asyncio.get_running_loop()))
+    open_reports(settings, stack)
+    tracer = open_tracer(settings, stack)
+    if tracer is not None:
+        stores = replace(stores, orders=traced(stores.orders, tracer))
+    batch = await _batches(settings, rpc)
+    account = SettlementAccount(token, key, confirmations=settings.confirmations, batch=batch)
+    account = watch("chain", account)
+    return _Core(key, token, account, stores, systems, Metrics(), Bell(), tracer)
+
+
+def _terms(settings: Settings, core: _Core) -> GatewaySettings:
+    return GatewaySettings(
+        asset=core.token.asset,
+        payee=core.key.address,
+        quote_ttl_s=settings.quote_ttl_s,
+        settle_margin_s=settings.settle_margin_s,
+        # Twice what is asked for: a buyer's clock may be ahead of ours.
+        longest_payment_s=2 * settings.payment_timeout_s,
+        queue_limit=settings.queue_limit,
+        deadline_s=settings.deadline_s,
+        transfers=_transfer_terms(settings),
+        cancel=CancelPolicy(settings.cancel),
+        queue_share=settings.queue_share,
+        private_webhooks=settings.webhook_private,
+    )
+
+
+def _tasks(
+    settings: Settings,
+    core: _Core,
+    hearts: Mapping[str, Heart],
+    settler_settings: SettlerSettings | None,
+    gauges: Gauges,
+    stack: AsyncExitStack,
+    watch: Watch,
+) -> dict[str, asyncio.Task[None]]:
+    """What runs beside the requests, started."""
+    stores, metrics, asset = core.stores, core.metrics, core.token.asset
+    settler = Settler(
+        orders=stores.orders,
+        chain=core.account,
+        settings=replace(
+            settler_settings or SettlerSettings(),
+            max_fee=settings.max_gas_fee_wei,
+            reorg_depth=settings.reorg_depth,
+        ),
+        clock=_clock,
+        metrics=metrics,
+        bell=core.bell,
+        turn=stores.database.turn(f"settler of {core.account.sender} on {asset.network}"),
+        heart=hearts["settler"],
+    )
+    notifier = _notifier(settings, stores, core.key, metrics, stack, watch)
+    tasks = {
+        "settler": _started(settler.run(), "settler", stack),
+        "gauges": _started(gauges.watch(), "gauges", stack),
+        "notifier": _started(notifier.run(), "notifier", stack),
+    }
+    if settings.workers:
+        worker = _worker(
+            settings, stores, core.systems, core.key, metrics, core.bell, hearts["worker"]
+        )
+        tasks["worker"] = _started(worker.run(), "worker", stack)
+    if settings.books_check_s:
+        books = _bookkeeper(settings, stores.database, core.token, metrics)
+        turn = stores.database.turn(f"books of {asset.address} on {asset.network}")
+        tasks["books"] = _started(books.run(settings.books_check_s, turn), "books", stack)
+    return tasks
+
+
+def _checks(
+    settings: Settings,
+    core: _Core,
+    tasks: Mapping[str, asyncio.Task[None]],
+    hearts: Mapping[str, Heart],
+) -> dict[str, ReadyCheck]:
+    return readiness(
+        database=core.stores.database,
+        models=core.stores.models,
+        artifacts=core.stores.artifacts,
+        systems=core.systems,
+        token=core.token,
+        account=core.account,
+        folder=settings.data_dir,
+        disk_reserve=settings.disk_reserve_bytes,
+        tasks=tasks,
+        hearts=hearts,
+        stall_s=settings.stall_s,
+    )
 
 
 @asynccontextmanager
@@ -523,21 +623,16 @@ def _registry(stores: Stores, systems: Systems, terms: GatewaySettings) -> Regis
 
 
 def _gateway(
-    stores: Stores,
-    systems: Systems,
+    core: _Core,
     checkers: Callable[[str], ProofChecker],
-    account: SettlementAccount,
-    reader: TransactionReader,
-    key: SigningKey,
     terms: GatewaySettings,
-    metrics: Metrics,
-    bell: Bell,
     limits: OrderLimits,
 ) -> Gateway:
+    stores, key, metrics, bell = core.stores, core.key, core.metrics, core.bell
     intake = Intake(
         orders=stores.orders,
         catalog=stores.catalog,
-        chain=account,
+        chain=core.account,
         check=check_request,
         key=key,
         settings=terms,
@@ -548,13 +643,13 @@ def _gateway(
         limits=limits,
     )
     return GatewayService(
-        registry=_registry(stores, systems, terms),
+        registry=_registry(stores, core.systems, terms),
         intake=intake,
         redemption=Redemption(
             intake=intake,
             orders=stores.orders,
             catalog=stores.catalog,
-            chain=reader,
+            chain=TransactionReader(core.token),
             settings=terms,
             clock=_clock,
             entropy=os.urandom,

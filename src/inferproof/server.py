@@ -91,11 +91,14 @@ class Server(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises: Misconfigured CANNOT_LISTEN."""
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A socket that listens; where it is `shared`, beside others of this user on the same port,
+    among which the system divides the connections. Raises: Misconfigured CANNOT_LISTEN."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listener = socket.create_server(
+            (host, port), family=family, backlog=BACKLOG, reuse_port=shared
+        )
     except OSError as error:
         # create_server adds the address to the text; a name that is not found has no errno.
         number = error.errno or 0
@@ -125,12 +128,12 @@ async def run_gateway(
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, server.handle_exit, number, None)
-            _settle_memory()
+            settle_memory()
             announce(url_of(listener), app)
             await server.serve(sockets=[listener])
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """What was loaded stays: the collector need not look at it again, nor look so often.
 
     With its defaults it takes a tenth of the time under load, in pauses of tens of milliseconds.

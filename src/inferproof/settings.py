@@ -72,6 +72,16 @@ class Settings(BaseSettings):
     # -- where it listens ---------------------------------------------------------------------
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(9100, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    processes: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description=(
+            "Processes that take requests on the one port, beside one that settles, proves, "
+            "notifies and keeps the books. 0: one process does all of it. More than 1 needs "
+            "PostgreSQL."
+        ),
+    )
     public_url: HttpUrl | None = Field(
         None,
         description=(

@@ -37,6 +37,7 @@ from inferproof.storage.base import (
     OutboxKind,
     Outcome,
     Owed,
+    Progress,
     QueueRoom,
     RefundState,
     Reservation,
@@ -903,14 +904,15 @@ class TestHistory:
         for history in await asyncio.gather(*map(orders.events, asked)):
             assert [event.transition for event in history] == ["reserve", "send_settlement"]
 
-    async def test_the_steps_of_many_jobs_are_counted_at_once(self, orders: OrderBook) -> None:
+    async def test_the_progress_of_many_jobs_is_told_at_once(self, orders: OrderBook) -> None:
         asked = [order(n).job_id for n in range(300)]
-        assert await orders.steps_made([]) == {}
-        assert await orders.steps_made(asked) == {}
+        assert await orders.progress([]) == {}
+        assert await orders.progress(asked) == {}
         await asyncio.gather(*(orders.reserve(order(n)) for n in range(299)))
         await orders.send_settlement(asked[7], transaction(7), now=2)
-        made = await orders.steps_made(asked)
-        assert made == {job: 2 if n == 7 else 1 for n, job in enumerate(asked[:299])}
+        expected = dict.fromkeys(asked[:299], Progress(1, JobState.RESERVED))
+        expected[asked[7]] = Progress(2, JobState.SETTLING)
+        assert await orders.progress(asked) == expected
 
     async def test_of_two_that_race_one_is_written(self, orders: OrderBook) -> None:
         job_id = (await brought_to(orders, JobState.SETTLING)).order.job_id

@@ -52,6 +52,8 @@ class Services:
     checks: Mapping[str, ReadyCheck] = field(default_factory=dict)
     refresh: Callable[[], Awaitable[None]] | None = None
     """Brings gauges up to date before they are shown."""
+    exposition: Callable[[], Awaitable[bytes]] | None = None
+    """The metrics of all processes that share the port; None where this is the only one."""
     tracer: Tracer | None = None
     gate: Gate | None = None
     """Counts and limits requests; None limits nothing."""

@@ -29,6 +29,7 @@
 """
 
 import platform
+import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -63,6 +64,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.ready_at = 0.0
         self._proofs = Counter(
             "inferproof_proofs",
             "Verified proofs that were published.",
@@ -217,6 +219,7 @@ class Metrics:
 
     def ready(self, checks: Mapping[str, bool]) -> None:
         """Sets what the readiness checks found."""
+        self.ready_at = time.time()
         for name, holds in checks.items():
             self._ready.labels(name).set(int(holds))
 

@@ -1,7 +1,6 @@
 """`inferproof serve`: a gateway on this machine, settings from the environment."""
 
 import asyncio
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ from inferproof.cli.console import JsonFlag, err, failures, plain, print_json
 from inferproof.cli.parts import need
 
 if TYPE_CHECKING:
-    from inferproof.app import App
+    from inferproof.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -25,17 +24,26 @@ def serve(
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of database, proofs, models and keys.")
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=64,
+            help="Processes that take requests, beside one that does the rest; 0: one for all.",
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Serve models for money. Settings come from INFERPROOF_… variables; options go before them.
 
     Refuses to start when the chain, the token or the key is not what the settings say.
     """
-    given = {"host": host, "port": port, "data_dir": data_dir}
+    given = {"host": host, "port": port, "data_dir": data_dir, "processes": processes}
     with failures(as_json=as_json):
         need("serving", "uvloop", "inferproof.app", extra="server")
         import uvloop
 
+        from inferproof.fleet import run_fleet
         from inferproof.server import run_gateway
         from inferproof.settings import Settings
         from inferproof.telemetry.logs import set_up_logs
@@ -46,15 +54,22 @@ def serve(
             settings.log_format,
             traced=settings.otel_endpoint is not None,
         )
+        if settings.processes:
+            run_fleet(settings, announce=lambda url: _announce(url, settings, as_json=as_json))
+            return
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run_gateway(settings, announce=partial(_announce, as_json=as_json)))
+            runner.run(
+                run_gateway(
+                    settings, announce=lambda url, _: _announce(url, settings, as_json=as_json)
+                )
+            )
 
 
-def _announce(url: str, app: "App", *, as_json: bool) -> None:
-    address, asset = app.gateway.address.hex, app.settings.asset
+def _announce(url: str, settings: "Settings", *, as_json: bool) -> None:
+    address, asset = settings.signing_key().address.hex, settings.asset
     if as_json:
         print_json({"url": url, "gateway": address, "network": str(asset.network)})
         return
     err.print(f"[bold]inferproof[/] serves at {url}")
     err.print(f"  gateway {address}, {plain(asset.symbol)} on {asset.network}")
-    err.print(f"  data in {plain(app.settings.data_dir)}, documentation at {url}/docs")
+    err.print(f"  data in {plain(settings.data_dir)}, documentation at {url}/docs")

@@ -6,13 +6,15 @@ question each time, however many callers wait.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from inferproof.errors import InferproofError
 from inferproof.services.bell import Bell
-from inferproof.storage.base import OrderBook
+from inferproof.storage.base import OrderBook, Progress
 from inferproof.types.digest import Digest
+from inferproof.types.job import JobState
 
 LOOK_AGAIN_S = 0.5
 """How much later than in one process a waiting call is told of what another process did."""
@@ -20,9 +22,9 @@ LOOK_AGAIN_S = 0.5
 
 @dataclass(slots=True)
 class _Watched:
-    """A job that somebody waits for: the steps that it had made, and how often that changed."""
+    """A job that somebody waits for: how far it had come, and how often that changed."""
 
-    steps: int | None = None
+    progress: Progress | None = None
     changes: int = 0
     watches: int = 0
 
@@ -40,10 +42,19 @@ class Watch:
         """To be called before the job is read: what changes meanwhile is not missed."""
         self._mark = self._watched.changes
 
-    async def wait(self, timeout_s: float) -> None:
-        """Returns when the job may have made a step since the mark, or the time is over."""
-        if self._watched.changes == self._mark:
-            await self._bell.wait(self._job, timeout_s)
+    async def wait(self, timeout_s: float, passing: frozenset[JobState] = frozenset()) -> None:
+        """Returns when the job may have made a step since the mark, or the time is over. A step of
+        another process into one of the states `passing` does not count."""
+        end = time.monotonic() + timeout_s
+        while True:
+            if self._watched.changes == self._mark:
+                await self._bell.wait(self._job, max(0.0, end - time.monotonic()))
+                if self._watched.changes == self._mark:
+                    return  # rung in this process, or the time is over
+            progress = self._watched.progress
+            if progress is None or progress.state not in passing or time.monotonic() >= end:
+                return
+            self._mark = self._watched.changes
 
 
 class Lookout:
@@ -76,13 +87,13 @@ class Lookout:
         while True:
             await asyncio.sleep(self._every_s)
             try:
-                made = await self._orders.steps_made(list(self._watched))
+                made = await self._orders.progress(list(self._watched))
             except InferproofError:
                 # Whoever waits asks for the job itself then, and is told what is wrong.
                 made = {}
             for job_id, watched in list(self._watched.items()):
-                steps = made.get(job_id)
-                if steps is None or steps != watched.steps:
-                    watched.steps = steps
+                progress = made.get(job_id)
+                if progress is None or progress != watched.progress:
+                    watched.progress = progress
                     watched.changes += 1
                     self._bell.ring(job_id)

@@ -168,6 +168,14 @@ class JobEvent:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job has come: the steps that it has made, and the state that it is in."""
+
+    steps: int
+    state: JobState
+
+
 class Outcome(StrEnum):
     """Whether a reservation made a job or found one."""
 
@@ -412,8 +420,8 @@ class OrderBook(Protocol):
         empty for an unknown job."""
         ...
 
-    async def steps_made(self, ids: Sequence[Digest]) -> Mapping[Digest, int]:
-        """How many steps each of these jobs has made; an unknown job is left out."""
+    async def progress(self, ids: Sequence[Digest]) -> Mapping[Digest, Progress]:
+        """How far each of these jobs has come; an unknown job is left out."""
         ...
 
     # settlement, see protocol.lifecycle

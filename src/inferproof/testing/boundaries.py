@@ -69,7 +69,7 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "expired_leases",
             "overdue",
             "events",
-            "steps_made",
+            "progress",
             "figures",
         ]
     ),

@@ -144,9 +144,11 @@ class Deployment:
         settings: Mapping[str, str],
         *,
         workers: int = 0,
+        concurrency: int = 1,
         nursery: Nursery | None = None,
     ) -> None:
-        """With `workers` of zero the gateway works itself, else so many processes do."""
+        """With `workers` of zero the gateway works itself, else so many processes do, each on
+        `concurrency` jobs at a time."""
         self.folder = folder
         self.log = folder / "log"
         self.url = ""
@@ -156,6 +158,7 @@ class Deployment:
         self._environment = dict(settings)
         if workers:
             self._environment["INFERPROOF_WORKERS"] = "0"
+        self._concurrency = str(concurrency)
         self.roles = (GATEWAY, *(f"{WORKER}{n}" for n in range(workers)))
         self._running: dict[str, Any] = {}
         folder.mkdir(parents=True, exist_ok=True)
@@ -253,8 +256,10 @@ class Deployment:
 
     def _start(self, role: str) -> Any:
         kind = role.rstrip("0123456789")
+        own = {"INFERPROOF_WORKERS": self._concurrency} if kind == WORKER else {}
         environment = {
             **self._environment,
+            **own,
             WATCH: str(self.folder),
             READY: str(self._ready(role)),
         }

@@ -10,7 +10,9 @@ from inferproof.errors import Reason, Unavailable
 from inferproof.protocol.encoding import keccak256
 from inferproof.services.bell import Bell
 from inferproof.services.lookout import Lookout
+from inferproof.storage.base import Progress
 from inferproof.types.digest import Digest
+from inferproof.types.job import JobState
 
 JOBS = [Digest(keccak256(bytes([n]))) for n in range(3)]
 
@@ -22,12 +24,13 @@ class Book:
         self.steps = dict.fromkeys(JOBS, 1)
         self.asked: list[set[Digest]] = []
         self.away = False
+        self.state = JobState.QUEUED
 
-    async def steps_made(self, ids: Sequence[Digest]) -> dict[Digest, int]:
+    async def progress(self, ids: Sequence[Digest]) -> dict[Digest, Progress]:
         self.asked.append(set(ids))
         if self.away:
             raise Unavailable(Reason.STORAGE_UNAVAILABLE, why="it is away")
-        return {job: self.steps[job] for job in ids if job in self.steps}
+        return {job: Progress(self.steps[job], self.state) for job in ids if job in self.steps}
 
 
 def made(every_s: float = 0.005) -> tuple[Any, Bell, Lookout]:
@@ -64,6 +67,28 @@ async def test_a_step_of_another_job_does_not() -> None:
         await settled(book)
         assert not waiting.done()
         await waiting
+
+
+async def test_a_step_into_a_state_that_passes_does_not() -> None:
+    book, _, lookout = made()
+    passing = frozenset({JobState.QUEUED, JobState.RUNNING})
+    with lookout.watch(JOBS[0]) as watch:
+        watch.mark()
+        waiting = asyncio.create_task(watch.wait(10, passing))
+        await settled(book)
+        book.steps[JOBS[0]], book.state = 2, JobState.RUNNING
+        await settled(book)
+        assert not waiting.done()
+        book.steps[JOBS[0]], book.state = 3, JobState.DONE
+        await asyncio.wait_for(waiting, 5)
+
+
+async def test_the_time_is_over_in_a_state_that_passes() -> None:
+    book, _, lookout = made()
+    with lookout.watch(JOBS[0]) as watch:
+        watch.mark()
+        await asyncio.wait_for(watch.wait(0.05, frozenset({JobState.QUEUED})), 5)
+        assert book.asked
 
 
 async def test_a_step_between_mark_and_wait_is_not_missed() -> None:

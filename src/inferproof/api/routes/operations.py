@@ -53,7 +53,8 @@ async def metrics(served: Served) -> Response:
     """Prometheus text format."""
     if served.refresh is not None:
         await served.refresh()
-    return Response(served.metrics.render(), media_type=CONTENT_TYPE)
+    text = await served.exposition() if served.exposition else served.metrics.render()
+    return Response(text, media_type=CONTENT_TYPE)
 
 
 async def _run(check: ReadyCheck) -> s.Check:

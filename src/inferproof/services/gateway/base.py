@@ -161,6 +161,10 @@ class AnswerView:
     timings: tuple[StageTime, ...]
 
 
+UNDER_WAY = frozenset({JobState.RESERVED, JobState.SETTLING, JobState.QUEUED, JobState.RUNNING})
+"""States of a job whose answer may still come."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobView:
     """A job as its buyer sees it.
@@ -188,12 +192,7 @@ class JobView:
     @property
     def over(self) -> bool:
         """True when waiting longer brings no answer: it is here, or will never come."""
-        return self.state not in (
-            JobState.RESERVED,
-            JobState.SETTLING,
-            JobState.QUEUED,
-            JobState.RUNNING,
-        )
+        return self.state not in UNDER_WAY
 
 
 class Gateway(Protocol):

@@ -19,6 +19,7 @@ from inferproof.services.base import Clock, failure_of
 from inferproof.services.bell import SETTLE, Bell
 from inferproof.services.catalog import Catalog
 from inferproof.services.gateway.base import (
+    UNDER_WAY,
     CancelPolicy,
     GatewaySettings,
     JobView,
@@ -168,7 +169,7 @@ class GatewayService:
                 left = end - time.monotonic()
                 if view.over or left <= 0:
                     return view
-                await watch.wait(left)
+                await watch.wait(left, passing=UNDER_WAY)
 
     async def job(self, job_id: Digest) -> JobView:
         return await self._view(await self._orders.job(job_id))

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from inferproof.errors import Unavailable
 from inferproof.services.base import Clock
@@ -14,6 +14,8 @@ from inferproof.services.settler.base import SettlementChain, SignedTransaction
 from inferproof.storage.base import NewTransaction, OrderBook
 from inferproof.types.chain import Fees
 from inferproof.types.digest import Digest
+
+T = TypeVar("T")
 
 log = logging.getLogger("inferproof.settler")
 
@@ -98,6 +100,24 @@ class Faults:
         """Raises: the first failure."""
         if self._first is not None:
             raise self._first
+
+
+AT_ONCE = 100
+"""How many payments one write changes: orders are taken between two writes, and wait for one."""
+
+
+def portions(items: Sequence[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """The items in their order, as many together as AT_ONCE allows, and at least one."""
+    part: list[T] = []
+    held = 0
+    for item in items:
+        if part and held + size(item) > AT_ONCE:
+            yield part
+            part, held = [], 0
+        part.append(item)
+        held += size(item)
+    if part:
+        yield part
 
 
 async def together(work: Sequence[Coroutine[Any, Any, Any]], faults: Faults) -> list[Any]:

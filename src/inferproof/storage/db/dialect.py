@@ -46,6 +46,7 @@ from sqlalchemy.sql.visitors import InternalTraversal
 
 from inferproof.errors import InferproofError, Misconfigured, MissingPart, Reason, Unavailable
 from inferproof.storage.base import Turn
+from inferproof.storage.db.writing import WriteTurn
 
 BUSY_TIMEOUT_MS = 5000
 """How long a statement waits for another process's write, such as a backup, before it fails."""
@@ -518,6 +519,13 @@ class _MemoryTurn:
     async def give_back(self) -> None:
         if self._holders.get(self._name) is self:
             del self._holders[self._name]
+
+
+def write_turn(url: URL) -> WriteTurn | None:
+    """What is to be held around each transaction; None where the database queues by itself."""
+    if url.get_backend_name() != "sqlite" or is_memory(url):
+        return None
+    return WriteTurn(Path(str(url.database)), patience_s=BUSY_TIMEOUT_MS / 1000)
 
 
 def turn(url: URL, name: str, holders: dict[str, object]) -> Turn:

@@ -23,6 +23,7 @@ from inferproof.storage.db.dialect import (
     reading_engine,
     storage_error,
     turn,
+    write_turn,
     writing_engine,
 )
 from inferproof.storage.db.migrate import upgrade
@@ -50,7 +51,8 @@ class Database:
         # In memory there is one connection; a question in the middle of a transaction would
         # see what is not committed.
         self._reads_alone = lock if is_memory(url) else nullcontext()
-        self._writer = Writer(writing, lock)
+        self._turn = write_turn(url)
+        self._writer = Writer(writing, lock, self._turn)
 
     @classmethod
     async def open(cls, url: str) -> "Database":
@@ -81,6 +83,8 @@ class Database:
     async def close(self) -> None:
         """Returns when every write is committed and the connections are closed."""
         await self._writer.close()
+        if self._turn is not None:
+            self._turn.close()
         await self._reading.dispose()
         await self._writing.dispose()
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.protocol.lifecycle import RESERVE
 from inferproof.protocol.webhook import TOLD
-from inferproof.storage.base import DeliveryState, JobEvent, Order
+from inferproof.storage.base import DeliveryState, JobEvent, Order, Progress
 from inferproof.storage.db.dialect import given_rows, insert_rows
 from inferproof.storage.db.tables import DigestText, job_events, jobs, webhook_deliveries
 from inferproof.types.digest import Digest
@@ -108,15 +108,19 @@ async def record_steps(connection: AsyncConnection, steps: Sequence[Step]) -> No
         await connection.execute(_TELL, [{"step_job": step.job_id} for step in told])
 
 
-async def lengths(connection: AsyncConnection, ids: Sequence[Digest]) -> Mapping[Digest, int]:
-    """How many steps each of these jobs has made, without those that are not there."""
+async def progress(connection: AsyncConnection, ids: Sequence[Digest]) -> Mapping[Digest, Progress]:
+    """How far these jobs have come, without those that are not there."""
     given, (wanted,) = given_rows(connection, [(job_id.hex,) for job_id in ids], 1)
     found = await connection.execute(
-        select(_COLUMNS.job_id, func.max(_COLUMNS.seq).label("steps"))
-        .select_from(given.join(job_events, _COLUMNS.job_id == wanted))
-        .group_by(_COLUMNS.job_id)
+        select(jobs.c.job_id, jobs.c.state, func.max(_COLUMNS.seq).label("steps"))
+        .select_from(
+            given.join(jobs, jobs.c.job_id == wanted).join(
+                job_events, _COLUMNS.job_id == jobs.c.job_id
+            )
+        )
+        .group_by(jobs.c.job_id, jobs.c.state)
     )
-    return {row.job_id: row.steps for row in found}
+    return {row.job_id: Progress(row.steps, JobState(row.state)) for row in found}
 
 
 async def histories(

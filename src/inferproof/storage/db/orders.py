@@ -17,6 +17,7 @@ from inferproof.storage.base import (
     Kept,
     KeptProof,
     Order,
+    Progress,
     QueueRoom,
     Reservation,
 )
@@ -28,7 +29,7 @@ from inferproof.storage.db.codec import (
     select_jobs,
 )
 from inferproof.storage.db.engine import Database
-from inferproof.storage.db.events import histories, lengths
+from inferproof.storage.db.events import histories, progress
 from inferproof.storage.db.figures import FiguresReader
 from inferproof.storage.db.intake import (
     PaymentKey,
@@ -136,8 +137,8 @@ class SqlOrderBook(SqlSettlements):
     async def events(self, job_id: Digest) -> Sequence[JobEvent]:
         return await self._histories(job_id)
 
-    async def steps_made(self, ids: Sequence[Digest]) -> Mapping[Digest, int]:
-        return await self._db.read(lambda connection: lengths(connection, ids))
+    async def progress(self, ids: Sequence[Digest]) -> Mapping[Digest, Progress]:
+        return await self._db.read(lambda connection: progress(connection, ids))
 
     async def _events_of(self, ids: Sequence[Digest]) -> Mapping[Digest, Sequence[JobEvent]]:
         return await self._db.read(lambda connection: histories(connection, ids))

@@ -12,6 +12,7 @@ are answered as failed: whoever repeats one finds it done, or does it now.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -20,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inferproof.errors import InferproofError, Reason, Unavailable
 from inferproof.storage.db.dialect import passes, storage_error
+from inferproof.storage.db.writing import WriteTurn
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741 - the item of a batch
@@ -54,9 +56,12 @@ _Outcome = tuple[asyncio.Future[Any], object]
 class Writer:
     """The only writer of one database in this process."""
 
-    def __init__(self, engine: AsyncEngine, lock: asyncio.Lock) -> None:
+    def __init__(
+        self, engine: AsyncEngine, lock: asyncio.Lock, turn: WriteTurn | None = None
+    ) -> None:
         self._engine = engine
         self._lock = lock
+        self._turn = turn or nullcontext()
         self._queue: deque[_Single | _Item] = deque()
         self._wake = asyncio.Event()
         self._closing = False
@@ -143,7 +148,7 @@ class Writer:
         while True:
             attempts -= 1
             try:
-                async with self._lock, self._engine.begin() as connection:
+                async with self._lock, self._turn, self._engine.begin() as connection:
                     return await _execute(connection, batch)
             except DBAPIError as error:
                 if not (attempts and passes(error)):

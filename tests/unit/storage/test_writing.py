@@ -1,0 +1,98 @@
+"""Turns at writing a SQLite file."""
+
+import asyncio
+import multiprocessing
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from inferproof.storage.db.writing import WriteTurn
+
+
+async def test_a_turn_is_one_at_a_time_and_none_is_overtaken(tmp_path: Path) -> None:
+    first, second = (WriteTurn(tmp_path / "db", patience_s=30) for _ in range(2))
+    order: list[str] = []
+    waits = asyncio.Event()
+
+    async def eager() -> None:
+        for n in range(50):
+            async with first:
+                order.append(f"eager {n}")
+                if n == 0:
+                    await waits.wait()
+                await asyncio.sleep(0.005)
+
+    async def patient() -> None:
+        waits.set()
+        async with second:
+            order.append("patient")
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(eager())
+    await asyncio.sleep(0)
+    await asyncio.gather(patient(), task)
+    assert order.index("patient") <= 3
+    first.close()
+    second.close()
+
+
+async def test_whoever_waits_too_long_goes_on(tmp_path: Path) -> None:
+    first, second = (WriteTurn(tmp_path / "db", patience_s=0.05) for _ in range(2))
+    async with first:
+        async with second:  # SQLite's own lock decides
+            pass
+        third = WriteTurn(tmp_path / "db", patience_s=0.05)
+        async with asyncio.timeout(5):
+            async with third:
+                pass
+        third.close()
+    async with second:
+        pass
+    first.close()
+    second.close()
+
+
+async def test_whoever_gives_up_waiting_leaves_the_queue(tmp_path: Path) -> None:
+    first, second, third = (WriteTurn(tmp_path / "db", patience_s=30) for _ in range(3))
+    async with first:
+        waiting = asyncio.create_task(second.__aenter__())
+        await asyncio.sleep(0.02)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    async with asyncio.timeout(5), third:
+        pass
+    for turn in (first, second, third):
+        turn.close()
+
+
+async def test_where_no_file_can_be_made_nothing_is_queued_for(tmp_path: Path) -> None:
+    async with WriteTurn(tmp_path / "absent" / "db", patience_s=30):
+        pass
+
+
+def _hold(path: Path, told: Connection) -> None:
+    async def hold() -> None:
+        async with WriteTurn(path, patience_s=1):
+            told.send(None)
+            await asyncio.sleep(60)
+
+    asyncio.run(hold())
+
+
+async def test_the_turn_of_a_process_that_was_killed_is_free(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_hold, args=(tmp_path / "db", theirs), daemon=True)
+    process.start()
+    await asyncio.to_thread(ours.recv)
+    turn = WriteTurn(tmp_path / "db", patience_s=30)
+    waiting = asyncio.create_task(turn.__aenter__())
+    await asyncio.sleep(0.02)
+    assert not waiting.done()
+    process.kill()
+    async with asyncio.timeout(5):
+        await waiting
+    turn.close()
+    process.join()
