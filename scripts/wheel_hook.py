@@ -40,8 +40,8 @@ class NativeHook(BuildHookInterface):
 
 def _builder(root: Path) -> Any:
     spec = importlib.util.spec_from_file_location("native", root / "scripts" / "native.py")
-    assert spec is not None
-    assert spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise SystemExit("scripts/native.py is missing")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
