@@ -88,7 +88,7 @@ def open_shop(work: Path) -> Iterator[Shop]:
             sync_wait_s=120.0,
             **WIDE,
         )
-        unproven = _without_proof(listing.card, work / "unproven")
+        unproven = without_proof(listing.card, work / "unproven")
         compile_card(unproven, work / "unproven.compiled", toy)
         systems = {toy.name: toy}
         for card, compiled in (
@@ -165,7 +165,7 @@ def _stages(call: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def _without_proof(card: ModelCard, folder: Path) -> ModelCard:
+def without_proof(card: ModelCard, folder: Path) -> ModelCard:
     """A copy of a model's card that differs in its id and its proof system alone."""
     shutil.copytree(card.folder, folder)
     path = folder / "card.toml"

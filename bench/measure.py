@@ -66,7 +66,9 @@ def say(text: str) -> None:
     print(f"[{time.monotonic() - _BEGAN:5.0f} s] {text}", file=sys.stderr, flush=True)
 
 
-def run_json(arguments: list[str], given: dict[str, Any] | None = None) -> Ran:
+def run_json(
+    arguments: list[str], given: dict[str, Any] | None = None, *, limit_s: float = LIMIT_S
+) -> Ran:
     """What a command answers in JSON, and what it took; `given` is its standard input.
 
     The prover's threads are as many as there are cores, for every command alike.
@@ -83,7 +85,7 @@ def run_json(arguments: list[str], given: dict[str, Any] | None = None) -> Ran:
         process = subprocess.Popen(
             arguments, stdin=source, stdout=out, stderr=err, env=environment, start_new_session=True
         )
-        timer = threading.Timer(LIMIT_S, _kill, (process.pid,))
+        timer = threading.Timer(limit_s, _kill, (process.pid,))
         timer.start()
         try:
             # Not Popen.wait: only this call tells the memory of this process and its children.

@@ -22,9 +22,10 @@ def render(results: dict[str, Any]) -> str:
         _tuning(results["models"]),
         _gateway(results["gateway"]),
         _stages(results["gateway"]),
+        _burst(results.get("burst")),
         _how(results),
     )
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _head(results: dict[str, Any]) -> str:
@@ -198,6 +199,46 @@ def _stages(scenarios: list[dict[str, Any]]) -> str:
             "verifying.",
             "",
             _table(head, rows, left=1),
+        ]
+    )
+
+
+def _burst(burst: dict[str, Any] | None) -> str:
+    """Orders that come all at once; nothing where they were not measured."""
+    if burst is None:
+        return ""
+    rows = [
+        [
+            run["database"],
+            _proof_name(run),
+            str(run["orders"]),
+            *(_human(run["answered_s"][name]) for name in ("p50", "p95", "p99", "slowest")),
+            f"{run['per_s']:.1f}",
+            *(f"{run['cpu_ms'].get(name, 0):.0f} ms" for name in ("gateway", "worker")),
+            f"{run['lost']} / {run['doubled']} / {run['unpaid']}",
+        ]
+        for run in burst["runs"]
+    ]
+    head = (
+        *("database", "proof", "at once", "p50", "p95", "p99", "slowest", "answers/s"),
+        *("gateway's CPU", "worker's CPU", "lost / doubled / unpaid"),
+    )
+    others = "" if burst["others"] is None else f"; others took {burst['others']:.0%} of the cores"
+    return "\n".join(
+        [
+            "## Paid orders all at once",
+            "",
+            "From the sending of a signed payment to its answer, when that many payers send "
+            f"theirs in the same moment. Measured on {burst['date']}{others}.",
+            "",
+            _table(head, rows, left=2),
+            "",
+            "A gateway and one worker process, which computes as many jobs as there are cores; "
+            "durable commits; a block each second and one confirmation, which is a second of each "
+            "latency. CPU is processor time for each order. The rows without a proof are what our "
+            "own machinery takes: offers, signatures, the order book, settling, pre-processing, "
+            "inference, storing, receipts. Afterwards every order is counted in the database, and "
+            "every payer's balance on the token: a run with anything but zeroes fails.",
         ]
     )
 

@@ -18,6 +18,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+from bench.burst import Burst, measure_bursts  # noqa: E402
 from bench.gateway import Scenario, measure_calls, open_shop  # noqa: E402
 from bench.machine import (  # noqa: E402
     Watch,
@@ -44,6 +45,7 @@ class Plan:
 
     models: tuple[tuple[Make, Effort], ...]
     scenarios: tuple[Scenario, ...]
+    bursts: tuple[Burst, ...]
 
 
 def _zoo(folder: str) -> Make:
@@ -69,8 +71,14 @@ FULL = Plan(
         Scenario(proving=False, concurrency=8, calls=200, warm_up=5, limit_s=30),
         Scenario(proving=True, concurrency=8, calls=64, warm_up=3, limit_s=50),
     ),
+    bursts=tuple(
+        Burst(database, proving, orders=100)
+        for database in ("sqlite", "postgres")
+        for proving in (False, True)
+    ),
 )
-"""Sized for ten minutes on two cores; the limits hold it there on slower ones, with fewer runs."""
+"""Sized for a quarter of an hour on two cores. The limits hold all but the bursts there on slower
+ones, with fewer runs."""
 ONCE = Effort(rounds=1, repeat=0, verifies=1, limit_s=10)
 QUICK = Plan(
     models=((_zoo("token_risk"), ONCE), (_dense(16, 16, 4), ONCE)),
@@ -80,6 +88,7 @@ QUICK = Plan(
         Scenario(proving=False, concurrency=4, calls=4, warm_up=0, limit_s=30),
         Scenario(proving=True, concurrency=4, calls=4, warm_up=0, limit_s=30),
     ),
+    bursts=(Burst("sqlite", proving=False, orders=4),),
 )
 
 
@@ -95,6 +104,7 @@ def measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
     }
     models = []
     with tempfile.TemporaryDirectory(prefix="inferproof-bench-") as name:
+        Path(name).chmod(0o755)  # PostgreSQL runs as another user
         for make, effort in plan.models:
             # Keys take hundreds of megabytes: each model's are gone before the next.
             with tempfile.TemporaryDirectory(dir=name) as work:
@@ -105,6 +115,7 @@ def measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
         with open_shop(Path(name)) as shop:
             gateway = [measure_calls(shop, scenario) for scenario in plan.scenarios]
         others = watch.others()
+        bursts = measure_burst(plan, Path(name))
     return {
         **head,
         "load_before": before,
@@ -112,7 +123,15 @@ def measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
         "took_s": time.monotonic() - began,
         "models": models,
         "gateway": gateway,
+        "burst": bursts,
     }
+
+
+def measure_burst(plan: Plan, work: Path) -> dict[str, Any]:
+    """The figures of orders that come all at once, with what is to be known of the moment."""
+    watch = Watch()
+    runs = measure_bursts(plan.bursts, work)
+    return {"date": today(), "others": watch.others(), "runs": runs}
 
 
 def write(results: dict[str, Any], out: Path) -> None:
@@ -143,13 +162,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure inferproof on this machine.")
     parser.add_argument("--quick", action="store_true", help="once each, within a minute")
     parser.add_argument("--out", type=Path, default=HERE, help="where the results are written")
+    parser.add_argument(
+        "--burst", action="store_true", help="measure only orders at once; the rest stays as it is"
+    )
     parser.add_argument("--render", type=Path, metavar="DIR", help="only write DIR's report anew")
     given = parser.parse_args()
     if given.render is not None:
         _draw(json.loads((given.render / "results.json").read_text()), given.render)
         return 0
+    plan = QUICK if given.quick else FULL
     try:
-        results = measure(QUICK if given.quick else FULL, quick=given.quick)
+        if given.burst:
+            results = json.loads((given.out / "results.json").read_text())
+            with tempfile.TemporaryDirectory(prefix="inferproof-bench-") as name:
+                Path(name).chmod(0o755)  # PostgreSQL runs as another user
+                results["burst"] = measure_burst(plan, Path(name))
+        else:
+            results = measure(plan, quick=given.quick)
     except (BenchFailed, InferproofError) as error:
         say(f"failed: {error}")
         return 1

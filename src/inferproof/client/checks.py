@@ -70,7 +70,7 @@ def check_answer(
     receipt = file.receipt
     _check_call(receipt, paid, gateway)
     return Answer(
-        job_id=paid.job_id,
+        job_id=paid.answering_job,
         outputs=outputs,
         label=label_of(job, outputs),
         verified=verified is not None,
@@ -99,12 +99,15 @@ def _claimed_outputs(file: ReceiptFile) -> tuple[FixedTensor, ...]:
 
 
 def _check_call(receipt: Receipt, paid: PaidCall, gateway: Address) -> None:
-    same = {
-        "payment": _is_payment(receipt.payment, paid.payment),
+    if paid.earlier is None:
+        same = {"payment": _is_payment(receipt.payment, paid.payment)}
+    else:  # the same payer's payment of another time, at the price of then
+        same = {"payer": receipt.payment.payer == paid.payment.payer}
+    same |= {
         "request": receipt.request_digest == paid.request,
-        "quote": receipt.quote == paid.quote,
+        "quote": receipt.quote == paid.quote or paid.earlier is not None,
         "gateway": receipt.gateway == gateway,
-        "job": receipt.statement.job_id == paid.job_id,
+        "job": receipt.statement.job_id == paid.answering_job,
     }
     for what, holds in same.items():
         if not holds:

@@ -15,7 +15,7 @@ from inferproof.client import flow as flows
 from inferproof.client.answer import Answer, Offer
 from inferproof.client.events import Event as JobEvent
 from inferproof.client.events import Watch
-from inferproof.client.flow import Buyer, MadeTransfer
+from inferproof.client.flow import Buyer, Extras, MadeTransfer
 from inferproof.client.ledger import Ledger
 from inferproof.client.limits import Limits, Signer
 from inferproof.client.steps import Call, Event, Lost, Pause, Reply, Step
@@ -126,6 +126,8 @@ class Client(_Shared):
         max_price: str | Money,
         payment_id: str | None = None,
         transfer: MadeTransfer | None = None,
+        webhook: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Answer:
         """The proven answer to an input, for at most `max_price`.
 
@@ -133,14 +135,20 @@ class Client(_Shared):
         money, or a decimal string in the asset that is asked for.
         With `transfer`, a transfer that was made before pays instead of an authorization; its
         whole amount is given for this call, and the price counts as spent.
+        `webhook` is an https address that the gateway tells, signed, when the job is over; see
+        `verify_webhook`. A call with the `idempotency_key` of an earlier one with the same
+        request, 16 to 128 letters, digits, - and _, has the answer of that one, verified as its
+        own, and is not charged; what it signed counts as spent all the same. `payment_id` is the
+        same name inside of the payment, for gateways that know no such header.
         Raises: PolicyRejected PRICE_ABOVE_MAX, BUDGET_EXCEEDED, PAYEE_NOT_ALLOWED,
         ASSET_NOT_ALLOWED, DRY_RUN before anything is signed; what the gateway refuses it
         with; Unavailable ANSWER_PENDING when the payment is out and the answer is not here;
         JOB_NO_ANSWER when there will be none; ReceiptRejected, ProofRejected, MissingPart
         when the answer does not verify.
         """
+        extras = Extras(payment_id, webhook, idempotency_key)
         return self._drive(
-            flows.infer_flow(self._buyer, model, body_of(value), max_price, payment_id, transfer)
+            flows.infer_flow(self._buyer, model, body_of(value), max_price, extras, transfer)
         )
 
     def resume(self, job: Digest) -> Answer:
@@ -258,10 +266,13 @@ class AsyncClient(_Shared):
         max_price: str | Money,
         payment_id: str | None = None,
         transfer: MadeTransfer | None = None,
+        webhook: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Answer:
         """As `Client.infer`."""
+        extras = Extras(payment_id, webhook, idempotency_key)
         return await self._drive(
-            flows.infer_flow(self._buyer, model, body_of(value), max_price, payment_id, transfer)
+            flows.infer_flow(self._buyer, model, body_of(value), max_price, extras, transfer)
         )
 
     async def resume(self, job: Digest) -> Answer:

@@ -13,6 +13,7 @@ Up to 4 nothing can be lost by stopping. From 5 on only the same header is ever 
 gateway sees one payment and one job.
 """
 
+import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -72,6 +73,7 @@ AGAIN_WHEN_PAID = AGAIN | {500}
 LOST_UNPAID = 3
 """How often nothing at all may come back before anything is paid: who typed an address that nobody
 answers at is told soon."""
+_KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
 POLL_S = 25
 """How long the gateway is asked to hold a poll."""
 OVER = frozenset(
@@ -108,6 +110,15 @@ class Buyer:
 
 
 @dataclass(frozen=True, slots=True)
+class Extras:
+    """What goes with a paid request besides its payment, see `Client.infer`."""
+
+    payment_id: str | None = None
+    webhook: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MadeTransfer:
     """A transfer that the buyer made before, to pay with. `log_index` is its place among the logs
     of the transaction, from 0; None lets the gateway take the first that fits and is unused."""
@@ -133,10 +144,12 @@ def infer_flow(
     model: str,
     body: bytes,
     max_price: str | Money,
-    payment_id: str | None,
+    extras: Extras | None = None,
     transfer: MadeTransfer | None = None,
 ) -> Generator[Step, Event, Answer]:
     """Steps 1 to 7: the answer."""
+    extras = extras or Extras()
+    _check_key(extras.idempotency_key, transfer)
     call = Call("POST", infer_path(buyer.prefix, model), body, JSON_HEADERS)
     challenge, offer = yield from _challenge(buyer, call)
     if transfer is not None and not challenge.takes_transfers:
@@ -150,9 +163,10 @@ def infer_flow(
         raise PolicyRejected(Reason.DRY_RUN, price=price, payee=challenge.quote.payee)
     # 4
     if transfer is None:
-        paid = _sign(buyer, call, challenge, payment_id)
+        paid = _sign(buyer, call, challenge, extras.payment_id)
     else:
         paid = _claim(buyer, call, challenge, transfer)
+    paid = replace(paid, webhook=extras.webhook, idempotency_key=extras.idempotency_key)
     buyer.ledger.record(paid, lambda spent: buyer.limits.check_budget(price, spent))
     return (yield from paid_flow(buyer, paid, offer.gateway))
 
@@ -167,7 +181,7 @@ def resume_flow(buyer: Buyer, job: Digest) -> Generator[Step, Event, Answer]:
 def paid_flow(buyer: Buyer, paid: PaidCall, gateway: Address) -> Generator[Step, Event, Answer]:
     """Steps 5 to 7: the answer to a signed call."""
     started = buyer.clock()
-    job = yield from _pay(buyer, paid)
+    paid, job = yield from _pay(buyer, paid)
     # 6
     while job.get("state") != JobState.DONE.value:
         _stop_when_over(buyer, paid, job)
@@ -178,7 +192,7 @@ def paid_flow(buyer: Buyer, paid: PaidCall, gateway: Address) -> Generator[Step,
         if buyer.clock() - asked < 1:
             yield Pause(1)  # a gateway that does not hold the poll is not hammered
     # 7
-    call = Call("GET", f"{buyer.prefix}/v1/receipts/{paid.job_id.hex}?attach=true")
+    call = Call("GET", f"{buyer.prefix}/v1/receipts/{paid.answering_job.hex}?attach=true")
     receipt = yield from _fetch(buyer, paid, call)
     if receipt.status >= 400:
         raise refusal(receipt, call).error()
@@ -255,27 +269,51 @@ def _claim(buyer: Buyer, call: Call, challenge: Challenge, transfer: MadeTransfe
     )
 
 
-def _pay(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, dict[str, Any]]:
-    """Step 5: the job, as the gateway answers the paid request.
+def _check_key(key: str | None, transfer: MadeTransfer | None) -> None:
+    if key is None:
+        return
+    if transfer is not None:
+        raise RequestRejected(Reason.IDEMPOTENCY_WITH_TRANSFER)
+    if not _KEY.fullmatch(key):
+        raise RequestRejected(Reason.IDEMPOTENCY_KEY_MALFORMED)
+
+
+def _pay(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, tuple[PaidCall, dict[str, Any]]]:
+    """Step 5: the job, as the gateway answers the paid request, and the call that it answers.
 
     A refusal is believed only when the gateway does not know the job either: an earlier send,
     whose answer was lost, may have been accepted under other circumstances. The call is kept
     until its authorization is over, or while its transfer may be taken later: the gateway has
     what was signed, and could still make use of it.
     """
-    headers = {**JSON_HEADERS, paid.header_name.lower(): paid.header}
-    call = Call("POST", paid.path, paid.body, headers)
+    call = Call("POST", paid.path, paid.body, {**JSON_HEADERS, **paid.headers})
     reply = yield from _fetch(buyer, paid, call)
     if reply.status < 400:
-        return _job_json(reply, call, paid)
+        paid = _answered_by(reply, call, paid)
+        return paid, _job_json(reply, call, paid)
     known = yield from _fetch(buyer, paid, _job_call(buyer, paid, 0))
     if known.status < 400:
         job = _job_json(known, call, paid)
         if job.get("request_digest") == paid.request.hex:
-            return job
+            return paid, job
     if _is_over(buyer, paid, reply):
         buyer.ledger.finish(paid.job_id)
     raise refusal(reply, call).error()
+
+
+def _answered_by(reply: Reply, call: Call, paid: PaidCall) -> PaidCall:
+    """The call, with the job of an earlier payment where the idempotency key led to that. Only
+    its receipt tells whether it is what was asked for."""
+    job = json_body(reply, call)
+    told = job.get("job_id")
+    if paid.idempotency_key is None or told == paid.job_id.hex:
+        return paid
+    if job.get("request_digest") != paid.request.hex:
+        raise unreadable(call, "it is about another request")
+    try:
+        return replace(paid, earlier=Digest.from_hex(str(told)))
+    except InferproofError:
+        raise unreadable(call, "it names no job") from None
 
 
 def _is_over(buyer: Buyer, paid: PaidCall, refused: Reply) -> bool:
@@ -293,12 +331,12 @@ def _job(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, dict[str, Any]]
 
 
 def _job_call(buyer: Buyer, paid: PaidCall, wait_s: int) -> Call:
-    return Call("GET", f"{buyer.prefix}/v1/jobs/{paid.job_id.hex}?wait={wait_s}")
+    return Call("GET", f"{buyer.prefix}/v1/jobs/{paid.answering_job.hex}?wait={wait_s}")
 
 
 def _job_json(reply: Reply, call: Call, paid: PaidCall) -> dict[str, Any]:
     job = json_body(reply, call)
-    if job.get("job_id") != paid.job_id.hex:
+    if job.get("job_id") != paid.answering_job.hex:
         raise unreadable(call, "it is about another job")
     return job
 
@@ -356,8 +394,9 @@ def _refused(buyer: Buyer, paid: PaidCall, call: Call, reply: Reply) -> str:
 
 def _stop_when_over(buyer: Buyer, paid: PaidCall, job: dict[str, Any]) -> None:
     """Raises: JOB_NO_ANSWER when the gateway says that this job ended without an answer."""
-    state = job.get("state")
-    if job.get("job_id") != paid.job_id.hex or state not in {s.value for s in OVER}:
+    state, told = job.get("state"), job.get("job_id")
+    ours = told == paid.answering_job.hex or (paid.idempotency_key is not None and told is not None)
+    if not ours or state not in {s.value for s in OVER}:
         return
     failure = job.get("failure")
     why = failure.get("message") if isinstance(failure, dict) else None
@@ -370,13 +409,14 @@ def _stop_when_over(buyer: Buyer, paid: PaidCall, job: dict[str, Any]) -> None:
     buyer.ledger.finish(paid.job_id)
     raise kind(
         Reason.JOB_NO_ANSWER,
-        job=paid.job_id,
+        job=paid.answering_job if told == paid.answering_job.hex else str(told)[:66],
         state=state,
         why=str(why or "the gateway does not say why")[:2000],
     )
 
 
 def _pending(paid: PaidCall, why: str) -> Unavailable:
+    # The job that was signed for: `resume` knows it, and comes to the answer of an earlier one.
     return Unavailable(Reason.ANSWER_PENDING, job=paid.job_id, why=why)
 
 

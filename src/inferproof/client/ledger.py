@@ -29,6 +29,8 @@ from inferproof.types.money import Asset, Money
 from inferproof.types.payment import Authorization, Quote, TransferClaim
 
 MAX_CALL_BYTES = 128 * 2**20
+WEBHOOK = "Inferproof-Webhook"
+IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class PaidCall:
     signed: an authorization, or the claim to an earlier transfer.
 
     `salt` is the one that the header announces; it keeps the job id from who watches the chain.
+    `webhook` is told when the job is over. With `idempotency_key` an earlier payment may have
+    bought the answer; `earlier` is its job then, and never kept.
     """
 
     path: str
@@ -47,11 +51,29 @@ class PaidCall:
     quote_signature: bytes = field(repr=False)
     payment: Authorization | TransferClaim
     salt: Digest | None = field(repr=False)
+    webhook: str | None = field(default=None, repr=False)
+    idempotency_key: str | None = None
+    earlier: Digest | None = None
 
     @property
     def header_name(self) -> str:
         """The header that carries `header`."""
         return TRANSFER_HEADER if isinstance(self.payment, TransferClaim) else PAYMENT_SIGNATURE
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What is sent beside the request, each time it is sent; names in lower case."""
+        sent = {
+            self.header_name: self.header,
+            WEBHOOK: self.webhook,
+            IDEMPOTENCY_KEY: self.idempotency_key,
+        }
+        return {name.lower(): value for name, value in sent.items() if value is not None}
+
+    @property
+    def answering_job(self) -> Digest:
+        """The job whose answer this call gets."""
+        return self.earlier or self.job_id
 
     @property
     def job_id(self) -> Digest:
@@ -75,6 +97,10 @@ class PaidCall:
         }
         if isinstance(self.payment, TransferClaim):
             value["transfer"] = True
+        if self.webhook is not None:
+            value["webhook"] = self.webhook
+        if self.idempotency_key is not None:
+            value["idempotencyKey"] = self.idempotency_key
         return canonical_json(value)
 
     @classmethod
@@ -93,6 +119,10 @@ class PaidCall:
             quote_signature=fields.hex_bytes("quoteSignature", length=65),
             payment=payment,
             salt=salt,
+            webhook=fields.text("webhook", most=2048) if fields.has("webhook") else None,
+            idempotency_key=(
+                fields.text("idempotencyKey", most=128) if fields.has("idempotencyKey") else None
+            ),
         )
         fields.end()
         return call

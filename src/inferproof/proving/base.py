@@ -48,7 +48,8 @@ class CompileRequest:
 
     Shapes: each calibration array is [samples, *shape of that graph input], float32.
     `max_error` bounds |quantised - float| on the calibration data relative to the largest
-    float output; `preprocessing` is canonical and only enters the commitment.
+    float output; `preprocessing` is canonical and only enters the commitment. `profile` names
+    what the soundness rests on, for systems that have a choice.
     """
 
     model: Path
@@ -58,6 +59,7 @@ class CompileRequest:
     preprocessing: dict[str, Json] = field(default_factory=lambda: {"kind": "tensor"})
     srs: SrsSource | None = None
     max_error: float = 0.05
+    profile: str = "default"
 
 
 @dataclass(frozen=True, slots=True)

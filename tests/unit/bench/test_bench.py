@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
 from bench import machine  # noqa: E402
+from bench.burst import weigh  # noqa: E402
 from bench.measure import BenchFailed, Spread, percentile, run_json, spread  # noqa: E402
 from bench.report import render  # noqa: E402
 
@@ -67,6 +68,21 @@ def scenario(proving: str, p50: float) -> dict[str, Any]:
     }
 
 
+def burst(database: str) -> dict[str, Any]:
+    run = {
+        "database": database,
+        "proving": "none",
+        "orders": 100,
+        "answered_s": {"p50": 1.5, "p95": 2.5, "p99": 3.5, "slowest": 4.5},
+        "per_s": 21.5,
+        "cpu_ms": {"gateway": 20.0, "worker": 30.0},
+        "lost": 0,
+        "doubled": 0,
+        "unpaid": 0,
+    }
+    return {"date": "2026-11-21 12:00 UTC", "others": 0.02, "runs": [run]}
+
+
 @pytest.fixture
 def results() -> dict[str, Any]:
     return {
@@ -90,6 +106,39 @@ def results() -> dict[str, Any]:
         ],
         "gateway": [scenario("none", 0.2), scenario("ezkl", 0.9)],
     }
+
+
+def test_orders_at_once_are_reported_where_they_were_measured(results: dict[str, Any]) -> None:
+    assert "all at once" not in render(results)
+    report = render({**results, "burst": burst("postgres")})
+    assert "| postgres | without | 100 | 1.50 s | 2.50 s | 3.50 s | 4.50 s | 21.5 |" in report
+    assert "| 20 ms | 30 ms | 0 / 0 / 0 |" in report
+
+
+COUNTED = {"jobs": 3, "done": 3, "payments": 3, "settled": 3}
+
+
+@pytest.mark.parametrize(
+    ("answered", "paid", "counted", "expected"),
+    [
+        (3, [1, 1, 1], {}, (0, 0, 0)),
+        (2, [1, 1, 1], {}, (1, 0, 0)),
+        (3, [1, 1, 1], {"done": 2}, (1, 0, 0)),
+        (3, [1, 2, 1], {}, (0, 1, 0)),
+        (3, [1, 1, 1], {"jobs": 4, "payments": 4}, (0, 1, 0)),
+        (3, [1, 1, 1], {"payments": 2}, (0, 1, 0)),
+        (3, [1, 0, 1], {}, (0, 0, 1)),
+        (3, [1, 1, 1], {"settled": 2}, (0, 0, 1)),
+    ],
+    ids=[
+        *("whole", "no answer", "not done", "paid twice", "two jobs", "one payment for two"),
+        *("free answer", "not settled"),
+    ],
+)
+def test_orders_at_once_are_counted_in_three_places(
+    answered: int, paid: list[float], counted: dict[str, int], expected: tuple[int, int, int]
+) -> None:
+    assert weigh(3, answered, paid, {**COUNTED, **counted}) == expected
 
 
 def test_a_spread_is_median_and_extremes() -> None:

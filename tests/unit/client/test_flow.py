@@ -19,7 +19,7 @@ from gateway_double import (
     reply,
 )
 
-from inferproof.client.flow import infer_flow, offer_flow, resume_flow
+from inferproof.client.flow import Extras, MadeTransfer, infer_flow, offer_flow, resume_flow
 from inferproof.client.ledger import Ledger
 from inferproof.client.limits import Limits
 from inferproof.client.steps import Call, Lost, Reply
@@ -56,9 +56,12 @@ from inferproof.types.proof import Assurance
 from inferproof.types.receipt import ReceiptFile
 from inferproof.verify.policy import Policy
 
+KEY = "order-2026-11-21-0001"
+HOOK = "https://buyer.example/hook"
 
-def infer(who: Any, price: Any = "0.25", payment_id: str | None = None) -> Any:
-    return infer_flow(who, "sample", BODY, price, payment_id)
+
+def infer(who: Any, price: Any = "0.25", **extras: str) -> Any:
+    return infer_flow(who, "sample", BODY, price, Extras(**extras))
 
 
 def test_an_answer_is_paid_for_once_and_verified() -> None:
@@ -85,6 +88,125 @@ def test_the_payment_binds_the_request_and_echoes_the_quote() -> None:
     assert payment.quote is not None
     assert payment.payment_id == "pay_0123456789abcdef"
     assert answer.receipt_file.receipt.nonce_salt == Digest(b"\x5a" * 32)
+
+
+def test_a_webhook_and_a_key_go_with_each_sending_of_the_payment() -> None:
+    gateway = GatewayDouble(faults=[Lost("gone"), envelope(503, "QUEUE_FULL", "later")])
+    drive(infer(buyer(), webhook=HOOK, idempotency_key=KEY), gateway)
+    paid = [c.headers for c in gateway.calls if "payment-signature" in c.headers]
+    assert len(paid) == 3
+    assert {(h["inferproof-webhook"], h["idempotency-key"]) for h in paid} == {(HOOK, KEY)}
+    assert not {"inferproof-webhook", "idempotency-key"} & set(gateway.calls[0].headers)
+
+
+def test_without_them_no_header_goes() -> None:
+    gateway = GatewayDouble()
+    drive(infer(buyer()), gateway)
+    for call in gateway.calls:
+        assert not {"inferproof-webhook", "idempotency-key"} & set(call.headers)
+
+
+def test_a_key_leads_to_the_answer_of_an_earlier_payment() -> None:
+    gateway, who = GatewayDouble(), buyer()
+    first = drive(infer(who, idempotency_key=KEY), gateway)
+    gateway.keys_kept = True
+    gateway.states = ["running"]
+    second_buyer = replace(who, salts=lambda: b"\x66" * 32, ledger=Ledger())
+    again = drive(infer(second_buyer, idempotency_key=KEY), gateway)
+    assert again.job_id == first.job_id
+    assert again.verified
+    assert len({*gateway.payments}) == 2, "it signed another payment, which was not taken"
+    assert second_buyer.ledger.spent(ASSET) == 250_000
+    assert second_buyer.ledger.open_jobs() == ()
+
+
+def test_another_job_is_not_believed_without_a_key() -> None:
+    gateway, who = GatewayDouble(), buyer()
+    drive(infer(who), gateway)
+    gateway.keys_kept = True
+    with pytest.raises(Unavailable) as caught:
+        drive(infer(replace(who, salts=lambda: b"\x66" * 32)), gateway)
+    assert caught.value.reason is Reason.GATEWAY_ANSWER
+
+
+def test_the_answer_to_another_request_is_not_believed_with_a_key() -> None:
+    gateway, who = GatewayDouble(), buyer()
+    drive(infer_flow(who, "sample", b'{"input":[0,0,0]}', "0.25"), gateway)
+    gateway.keys_kept = True
+    second = replace(who, salts=lambda: b"\x66" * 32)
+    with pytest.raises(Unavailable) as caught:
+        drive(infer(second, idempotency_key=KEY), gateway)
+    assert caught.value.reason is Reason.GATEWAY_ANSWER
+
+
+def test_the_answer_to_another_payer_is_not_believed_with_a_key() -> None:
+    gateway, who = GatewayDouble(), buyer()
+    drive(infer(who, idempotency_key=KEY), gateway)
+    gateway.keys_kept = True
+    stranger = replace(who, signer=STRANGER, ledger=Ledger())
+    with rejects(
+        Reason.RECEIPT_OTHER_CALL,
+        "the receipt is about another payer than this call",
+        kind=ReceiptRejected,
+    ):
+        drive(infer(stranger, idempotency_key=KEY), gateway)
+
+
+def test_an_earlier_job_that_ended_without_an_answer_is_told_as_that() -> None:
+    gateway, who = GatewayDouble(), buyer()
+    first = drive(infer(who, idempotency_key=KEY), gateway)
+    gateway.keys_kept = True
+    gateway.states = ["refunded"]
+    with pytest.raises(Unavailable) as caught:
+        drive(
+            infer(replace(who, salts=lambda: b"\x66" * 32), idempotency_key=KEY),
+            gateway,
+        )
+    assert caught.value.reason is Reason.JOB_NO_ANSWER
+    assert caught.value.facts["job"] == first.job_id
+
+
+@pytest.mark.parametrize("key", ["short", "with spaces in between", "k" * 129, "ümlaut-in-the-key"])
+def test_a_key_of_another_form_is_refused_before_anything_is_sent(key: str) -> None:
+    gateway = GatewayDouble()
+    with rejects(
+        Reason.IDEMPOTENCY_KEY_MALFORMED,
+        "an Idempotency-Key is 16 to 128 letters, digits, - and _",
+        kind=RequestRejected,
+    ):
+        drive(infer(buyer(), idempotency_key=key), gateway)
+    assert gateway.calls == []
+
+
+def test_a_transfer_takes_no_key() -> None:
+    gateway = GatewayDouble()
+    with rejects(
+        Reason.IDEMPOTENCY_WITH_TRANSFER,
+        "a transfer pays once by itself; leave the idempotency key out, or pay by an authorization",
+        kind=RequestRejected,
+    ):
+        flow = infer_flow(
+            buyer(),
+            "sample",
+            BODY,
+            "0.25",
+            Extras(idempotency_key=KEY),
+            MadeTransfer(Digest(b"\x07" * 32)),
+        )
+        drive(flow, gateway)
+    assert gateway.calls == []
+
+
+def test_what_is_resumed_goes_with_the_same_webhook_and_key(tmp_path: Path) -> None:
+    gateway = GatewayDouble(faults=[Lost("gone")] * 20)
+    who = buyer(ledger=Ledger(tmp_path))
+    with pytest.raises(Unavailable):
+        drive(infer(who, webhook=HOOK, idempotency_key=KEY), gateway)
+    (job,) = Ledger(tmp_path).open_jobs()
+    gateway.faults.clear()
+    drive(resume_flow(buyer(ledger=Ledger(tmp_path)), job), gateway)
+    sent = [c.headers for c in gateway.calls if "payment-signature" in c.headers][-1]
+    assert (sent["inferproof-webhook"], sent["idempotency-key"]) == (HOOK, KEY)
 
 
 def test_the_receipt_can_be_saved_and_verified_again(tmp_path: Path) -> None:

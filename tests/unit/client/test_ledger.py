@@ -22,7 +22,7 @@ def signed_call() -> PaidCall:
     """A call that was signed and never answered."""
     who = buyer(attempts=1)
     with pytest.raises(Unavailable):
-        drive(infer_flow(who, "sample", BODY, "0.25", None), GatewayDouble(faults=[Lost("gone")]))
+        drive(infer_flow(who, "sample", BODY, "0.25"), GatewayDouble(faults=[Lost("gone")]))
     (job,) = who.ledger.open_jobs()
     return who.ledger.call(job)
 

@@ -12,7 +12,7 @@ from inferproof.models.loaded import LoadedModel
 from inferproof.models.measure import Calibration, Measured, measure
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.lower import operators
-from inferproof.proving.sumcheck.lower.context import Context, Options, lower_step
+from inferproof.proving.sumcheck.lower.context import Context, Options, lower_step, widened
 from inferproof.proving.sumcheck.lower.passes import finish
 from inferproof.proving.sumcheck.lower.program import read_program
 from inferproof.proving.sumcheck.lower.rewrite import rewrite
@@ -150,9 +150,7 @@ def _input(context: Context, spec: TensorSpec) -> QuantisedInput:
         largest = max(abs(found.low), abs(found.high)) or 1.0
         hi = 2 ** (context.options.input_bits - 1) - 1
         scale, lo = power_of_two_above(largest * INPUT_MARGIN) / (hi + 1), -hi
-        span = (found.low * INPUT_MARGIN, found.high * INPUT_MARGIN)
-        if found.low >= 0:
-            span = (-largest, span[1])
+        span = widened(found.low, found.high, INPUT_MARGIN)
     tensor = context.builder.input(spec.shape, lo, hi)
     context.values[spec.name] = Value(tensor, spec.shape, scale, lo, hi, span)
     return QuantisedInput(spec.name, spec.shape, scale, lo, hi, whole)

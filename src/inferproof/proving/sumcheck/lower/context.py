@@ -17,6 +17,14 @@ MARGIN = 1.125
 """How far beyond the calibration data's range a value is still represented."""
 
 
+def widened(low: float, high: float, factor: float) -> tuple[float, float]:
+    """The range with each end moved away from the middle by a factor; no end changes its sign."""
+    return (
+        low * factor if low < 0 else low / factor,
+        high * factor if high > 0 else high / factor,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How finely to quantise. `weight_bits` is 8, or 16 as two committed int8 matrices."""
@@ -77,9 +85,7 @@ class Context:
         found = self.program.ranges.get(name)
         if found is None or not found.finite or self.whole(name):
             return None
-        low = found.low * MARGIN if found.low < 0 else found.low / MARGIN
-        high = found.high * MARGIN if found.high > 0 else found.high / MARGIN
-        return low, high
+        return widened(found.low, found.high, MARGIN)
 
     def embed(self, array: Array, bits: int = 16) -> Value:
         """A constant as a value: exact where it holds whole numbers, else rounded to bits."""

@@ -1,8 +1,12 @@
 """Every lowering, and what of it depends on several subjects."""
 
 from inferproof.proving.sumcheck.lower import (  # noqa: F401  (they register themselves)
+    attention,
     dense,
     pointwise,
+    reduce,
+    shape,
+    vision,
 )
 from inferproof.proving.sumcheck.lower.context import REGISTRY
 from inferproof.proving.sumcheck.lower.program import Program

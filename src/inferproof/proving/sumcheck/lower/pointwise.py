@@ -146,6 +146,8 @@ def _add(c: Context, step: Step) -> Value:
     values, constants = _operands(c, step)
     made = values[0] if len(values) == 1 else add_values(c.builder, values)
     for constant in constants:
+        if float(constant.min()) < MASK and made.largest < -MASK / 16:
+            constant = np.maximum(constant, mask_floor(made))
         made = add_constant(c.builder, made, constant)
     return scaled_by(c.builder, made, 1 / len(step.inputs)) if step.op == "Mean" else made
 

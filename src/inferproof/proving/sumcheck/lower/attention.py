@@ -1,0 +1,228 @@
+"""Softmax, normalisation over features, and products by index notation."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from inferproof.proving.sumcheck.lower.arithmetic import (
+    add_constant,
+    add_values,
+    multiply,
+    multiply_constant,
+)
+from inferproof.proving.sumcheck.lower.context import Context, lowers
+from inferproof.proving.sumcheck.lower.movement import broadcast, reshape, transpose
+from inferproof.proving.sumcheck.lower.program import Step, numbers, unsupported
+from inferproof.proving.sumcheck.lower.reduce import axes_last, spread
+from inferproof.proving.sumcheck.lower.scaling import SUM_LIMIT, clamped, coarser, fit
+from inferproof.proving.sumcheck.lower.tables import table
+from inferproof.proving.sumcheck.lower.value import Value, power_of_two_above
+
+_POWER_BITS = 16
+"""exp(0) = 1 is 2^16 units."""
+_SMALLEST = 12.0
+"""exp(-12) is less than half a unit."""
+_SHARE_BITS = 16
+
+
+def exponentials(c: Context, step: Step, x: Value) -> tuple[Value, Value, Value]:
+    """The maximum over the last axis, exp(x - maximum), and its sum over that axis."""
+    b = c.builder
+    x = fit(b, x, 2**26)
+    peak = b.max(x, 1).with_(scale=x.scale)
+    low = max(x.lo - x.hi, -SUM_LIMIT)
+    below = b.add([x, spread(c, peak, x.shape)], [1, -1], within=(low, 0)).with_(scale=x.scale)
+    least = -max(1, math.ceil(_SMALLEST / x.scale))
+    below = clamped(b, below, least, 0).with_(span=None, source=None)
+    bits = c.options.table_bits
+    shift = 0
+    while -below.lo >> shift >= 2**bits:
+        shift += 1
+    narrow = coarser(b, below, shift) if shift else below
+    points = np.arange(narrow.lo, 1) * narrow.scale
+    entries = np.floor(np.exp(points) * 2.0**_POWER_BITS + 0.5).astype(np.int64)
+    one = 2**_POWER_BITS
+    count = x.shape[-1]
+    powers = b.lookup(narrow, entries).with_(scale=1 / one)
+    if count * one >= SUM_LIMIT:
+        raise unsupported(step, f"it runs over {count} elements", f"at most {SUM_LIMIT // one}")
+    # The largest element has exp(0): the sum is at least that.
+    sums = b.sum(powers, 1, within=(one, count * one)).with_(scale=1 / one)
+    return peak, powers, sums
+
+
+@lowers("Softmax")
+def _softmax(c: Context, step: Step) -> Value:
+    return _over_axis(c, step, _shares)
+
+
+def _shares(c: Context, step: Step, x: Value) -> Value:
+    _peak, powers, sums = exponentials(c, step, x)
+    k = 2**_SHARE_BITS
+    made = c.builder.divide(powers, spread(c, sums, x.shape), k, within=(0, k))
+    # Each share is rounded by at most half a unit.
+    return made.with_(scale=1 / k, most=k + (x.shape[-1] + 1) // 2)
+
+
+@lowers("LogSoftmax")
+def _log_softmax(c: Context, step: Step) -> Value:
+    def function(c: Context, step: Step, x: Value) -> Value:
+        peak, _powers, sums = exponentials(c, step, x)
+        logarithm = table(c, step, sums.with_(span=None), np.log)
+        offset = add_values(c.builder, [peak, logarithm])
+        return add_values(c.builder, [x, spread(c, offset, x.shape)], [1, -1])
+
+    return _over_axis(c, step, function)
+
+
+def _over_axis(c: Context, step: Step, function: Callable[[Context, Step, Value], Value]) -> Value:
+    x = c.value(step, 0)
+    rank = len(x.shape)
+    if c.program.opset < 13:
+        # Everything from the axis on is one.
+        axis = int(step.attributes.get("axis", 1)) % rank
+        rows = (math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))
+        return reshape(c.builder, function(c, step, reshape(c.builder, x, rows)), x.shape)
+    axis = int(step.attributes.get("axis", -1)) % rank
+    made = function(c, step, axes_last(c, x, [axis]))
+    order = [*range(axis), rank - 1, *range(axis, rank - 1)]
+    return transpose(c.builder, made, order)
+
+
+def normalised(c: Context, x: Value, epsilon: float, centred: bool = True) -> Value:
+    """(x - mean) / sqrt(variance + epsilon) over the last axis; without `centred`, of x itself.
+
+    The quotient is at most sqrt(n) by the inequality of Cauchy and Schwarz; rounding of squares
+    is made up for by as much in epsilon.
+    """
+    b = c.builder
+    n = x.shape[-1]
+    if centred:
+        width = x.real[1] - x.real[0]
+        x = fit(b, x, SUM_LIMIT // (4 * n))
+        sums = b.sum(x, 1)
+        x = b.add([x, spread(c, sums, x.shape)], [n, -1]).with_(scale=x.scale / n)
+        x = x.with_(span=(-width, width))
+    x = fit(b, x, 2**13 - 1)
+    squares = b.mul(x, x)
+    shift = max(0, math.ceil(math.log2(n)) - 1)
+    while n * (x.bound**2 >> shift) >= SUM_LIMIT:
+        shift += 1
+    if shift:
+        squares = b.rescale(squares, 1, shift)
+    variance_unit = x.scale**2 * 2.0**shift / n
+    sums = b.sum(squares, 1)
+    least = n // 2 + 1 if shift else 1
+    sums = b.add([sums], [1], max(least, round(epsilon / variance_unit)))
+    k = 1
+    while k < 2**28 and 4 * k * sums.hi < 2**50:
+        k *= 4
+    deviation = b.root(sums, k)
+    # z = x * sqrt(n) * sqrt(k) / (2^(shift/2) * deviation)
+    factor = math.sqrt(n * k) / 2.0 ** (shift / 2)
+    limit = math.sqrt(n) * 1.001 + 1
+    units = 2.0**20 / power_of_two_above(limit)
+    scale_k = max(1, min(2**30, round(units * factor)))
+    unit = factor / scale_k
+    reach = math.ceil(limit / unit) + 1
+    spot = spread(c, deviation, x.shape)
+    made = b.divide(x, spot, scale_k, within=(-reach, reach))
+    return made.with_(scale=unit)
+
+
+@lowers("LayerNormalization")
+def _layer_normalization(c: Context, step: Step) -> Value:
+    if any(step.outputs[1:]):
+        raise unsupported(step, "its mean or deviation is used", "one output")
+    x = c.value(step, 0)
+    rank = len(x.shape)
+    axis = int(step.attributes.get("axis", -1)) % rank
+    epsilon = float(step.attributes.get("epsilon", 1e-5))
+    rows = (*x.shape[:axis], math.prod(x.shape[axis:]))
+    made = reshape(c.builder, normalised(c, reshape(c.builder, x, rows), epsilon), x.shape)
+    return _with_parameters(c, step, made)
+
+
+@lowers("RMSNormalization")
+def _rms_normalization(c: Context, step: Step) -> Value:
+    x = c.value(step, 0)
+    axis = int(step.attributes.get("axis", -1)) % len(x.shape)
+    epsilon = float(step.attributes.get("epsilon", 1e-5))
+    rows = (*x.shape[:axis], math.prod(x.shape[axis:]))
+    flat = normalised(c, reshape(c.builder, x, rows), epsilon, centred=False)
+    return _with_parameters(c, step, reshape(c.builder, flat, x.shape))
+
+
+def _with_parameters(c: Context, step: Step, x: Value) -> Value:
+    """x times the second input plus the third."""
+    b = c.builder
+    gamma, beta = c.constant(step.input(1)), c.constant(step.input(2))
+    if gamma is not None:
+        x = multiply_constant(b, x, numbers(gamma))
+    elif step.input(1):
+        x = multiply(b, x, broadcast(b, c.value(step, 1), x.shape))
+    if beta is not None:
+        x = add_constant(b, x, numbers(beta))
+    elif step.input(2):
+        x = add_values(b, [x, broadcast(b, c.value(step, 2), x.shape)])
+    return x
+
+
+@lowers("InstanceNormalization")
+def _instance_normalization(c: Context, step: Step) -> Value:
+    x = c.value(step, 0)
+    epsilon = float(step.attributes.get("epsilon", 1e-5))
+    flat = reshape(c.builder, x, (*x.shape[:2], math.prod(x.shape[2:])))
+    made = reshape(c.builder, normalised(c, flat, epsilon), x.shape)
+    wide = (-1, *(1 for _ in x.shape[2:]))
+    gamma, beta = (numbers(c.needed(step, p, "parameters")).reshape(wide) for p in (1, 2))
+    return add_constant(c.builder, multiply_constant(c.builder, made, gamma), beta)
+
+
+@lowers("GroupNormalization")
+def _group_normalization(c: Context, step: Step) -> Value:
+    x = c.value(step, 0)
+    groups = int(step.attributes["num_groups"])
+    epsilon = float(step.attributes.get("epsilon", 1e-5))
+    flat = reshape(c.builder, x, (x.shape[0], groups, math.prod(x.shape[1:]) // groups))
+    made = reshape(c.builder, normalised(c, flat, epsilon), x.shape)
+    gamma, beta = (numbers(c.needed(step, p, "parameters")) for p in (1, 2))
+    if gamma.size != x.shape[1]:
+        # Until opset 21 there is one for each group.
+        gamma, beta = (np.repeat(part, x.shape[1] // groups) for part in (gamma, beta))
+    wide = (-1, *(1 for _ in x.shape[2:]))
+    made = multiply_constant(c.builder, made, gamma.reshape(wide))
+    return add_constant(c.builder, made, beta.reshape(wide))
+
+
+@lowers("MeanVarianceNormalization")
+def _mean_variance_normalization(c: Context, step: Step) -> Value:
+    x = c.value(step, 0)
+    axes = sorted(a % len(x.shape) for a in step.attributes.get("axes", [0, 2, 3]))
+    moved = axes_last(c, x, axes)
+    count = len(moved.shape) - len(axes)
+    flat = reshape(c.builder, moved, (*moved.shape[:count], math.prod(moved.shape[count:])))
+    made = reshape(c.builder, normalised(c, flat, 1e-9), moved.shape)
+    order = [axis for axis in range(len(x.shape)) if axis not in axes] + axes
+    return transpose(c.builder, made, [order.index(axis) for axis in range(len(order))])
+
+
+@lowers("LpNormalization")
+def _lp_normalization(c: Context, step: Step) -> Value:
+    x = c.value(step, 0)
+    if int(step.attributes.get("p", 2)) != 2:
+        raise unsupported(step, "its norm is not the Euclidean one", "p = 2")
+    rank = len(x.shape)
+    axis = int(step.attributes.get("axis", -1)) % rank
+    moved = axes_last(c, x, [axis])
+    made = normalised(c, moved, 1e-12, centred=False)
+    made = made.with_(scale=made.scale / math.sqrt(x.shape[axis]))
+    return transpose(c.builder, made, [*range(axis), rank - 1, *range(axis, rank - 1)])
+
+
+@lowers("Einsum")
+def _einsum(c: Context, step: Step) -> Value:
+    from inferproof.proving.sumcheck.lower.einsum import einsum
+
+    return einsum(c, step)
