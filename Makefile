@@ -31,7 +31,7 @@ native:
 wheel:
 	@scripts/bootstrap.sh python
 	@$(PY) scripts/native.py --all
-	@INFERPROOF_NATIVE_WHEEL=1 $(PY) scripts/wheel.py
+	@PATH="$$PATH:$(CURDIR)/.tools/bin" INFERPROOF_NATIVE_WHEEL=1 uv build --wheel --out-dir dist
 
 serve: bootstrap
 	@$(BIN)/inferproof devnet serve

@@ -30,7 +30,7 @@ HOW = (
 )
 
 X86 = {
-    "portable": "-C target-cpu=x86-64",
+    "portable": "",
     "avx2": "-C target-cpu=x86-64-v3",
     "avx512": "-C target-cpu=x86-64-v4 -C target-feature=+avx512vnni",
 }
