@@ -101,6 +101,12 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
     ("Softmax", "Max, Add, Lookup of exp, Sum, Divide", "at most 4095 elements"),
     ("ArgMax ArgMin", "ArgMax", ""),
     ("Hardmax", "ArgMax, then as OneHot", ""),
+    (
+        "RNN GRU LSTM",
+        "unrolled: for each step Linear, Add, Lookup of the activations, Mul; the recurrent "
+        "weights stand in the weights file once for each step",
+        "default activations, no clip, no peepholes, full sequences, layout 0",
+    ),
     ("Einsum", "Sum, View, then as MatMul", "one or two operands, no diagonal, no ellipsis"),
 )
 
