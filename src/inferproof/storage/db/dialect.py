@@ -55,8 +55,8 @@ BUSY_TIMEOUT_MS = 5000
 """How long a statement waits for another process's write, such as a backup, before it fails."""
 
 CACHE_KIB = 32 * 1024
-"""What the connection that writes keeps of the file. Digests are in no order, so that an order touches a dozen
-places; with the default of 2 MiB each would soon be read anew."""
+"""What the connection that writes keeps of the file. Digests are in no order, so that an order
+touches a dozen places; with the default of 2 MiB each would soon be read anew."""
 CHECKPOINT_PAGES = 8_000
 """Pages of the log (32 MiB) before they are written to the file. Many orders touch a page, and it
 is written once for all of them."""
