@@ -1,7 +1,10 @@
 # make demo     buy three proved predictions on a local chain and re-check everything
 # make test     run the tests (installs what is missing first)
+# make native   build the native prover for this machine (needs Rust)
+# make wheel    build a wheel that holds the native prover for every machine of this kind
 # make serve    run a gateway on a local chain, with the three models
 # make check    format, lint, types, layers, contract tests
+# make test-native  run the tests of the Rust crates
 # make kill     kill real processes at every step boundary and at random; about 8 minutes
 # make soak     JOBS=10000 paid jobs while processes are killed and the chain fails
 # make bench    measure, and write bench/RESULTS.md and its plots
@@ -11,7 +14,7 @@ PY := .venv/bin/python
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test test-slow kill soak serve check fix bench zoo clean
+.PHONY: help bootstrap demo native wheel test test-slow test-native kill soak serve check fix bench zoo clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -21,6 +24,14 @@ bootstrap:
 
 demo: bootstrap
 	@$(BIN)/inferproof demo
+
+native:
+	@scripts/bootstrap.sh native
+
+wheel:
+	@scripts/bootstrap.sh python
+	@$(PY) scripts/native.py --all
+	@PATH="$$PATH:$(CURDIR)/.tools/bin" INFERPROOF_NATIVE_WHEEL=1 uv build --wheel --out-dir dist
 
 serve: bootstrap
 	@$(BIN)/inferproof devnet serve
@@ -33,6 +44,9 @@ test-slow:
 	@scripts/bootstrap.sh js
 	@$(BIN)/pytest -n 2 --dist loadgroup -m slow -q
 
+test-native:
+	@cd native && cargo test --locked --workspace
+
 kill: bootstrap
 	@PYTHONPATH=tests/suites $(PY) tests/kill/run.py $(KILL)
 
@@ -41,6 +55,8 @@ check: bootstrap
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	cd native && cargo fmt --check
+	cd native && cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(MAKE) -C contracts test
 
 fix: bootstrap

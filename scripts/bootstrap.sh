@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Installs everything that `make demo` and `make test` need, once: a Python environment in
-# .venv from the lock file, and the pinned npm tools (anvil, forge). Run again, it does nothing.
+# .venv from the lock file, the native prover where there is Rust, and the pinned npm tools
+# (anvil, forge). Run again, it does nothing.
 #   scripts/bootstrap.sh python      only the Python environment
-#   scripts/bootstrap.sh tools       the Python environment and the npm tools
+#   scripts/bootstrap.sh native      the Python environment and the native prover
+#   scripts/bootstrap.sh tools       these and the npm tools
 #   scripts/bootstrap.sh js          the JavaScript clients of the end-to-end tests as well
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -65,16 +67,29 @@ npm_packages() { # folder, what for
     touch "$stamp"
 }
 
+native_prover() { # built by make native, or here if need be; all else works without it
+    if .venv/bin/python scripts/native.py; then
+        return
+    fi
+    say "going on without proof system sumcheck, whose commands will say that it is missing"
+}
+
 case "${1:-tools}" in
     python) bootstrap_python ;;
+    native)
+        bootstrap_python
+        .venv/bin/python scripts/native.py
+        ;;
     tools)
         bootstrap_python
+        native_prover
         npm_packages contracts "the local chain (anvil)"
         ;;
     js)
         bootstrap_python
+        native_prover
         npm_packages contracts "the local chain (anvil)"
         npm_packages tests/e2e/js "the public x402 clients"
         ;;
-    *) fail "usage: scripts/bootstrap.sh [python|tools|js]" ;;
+    *) fail "usage: scripts/bootstrap.sh [python|native|tools|js]" ;;
 esac

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import native_module
 import postgres_server
 import pytest
 import redis_server
@@ -25,8 +26,8 @@ PUBLISHED = (
 )
 
 
-SERVERS = {"postgres": postgres_server, "redis": redis_server}
-"""Markers, and the module that knows whether their server is there."""
+SERVERS = {"postgres": postgres_server, "redis": redis_server, "native": native_module}
+"""Markers, and the module that knows whether what they need is there."""
 
 
 def pytest_configure() -> None:

@@ -244,6 +244,13 @@ class Reason(Enum):
     )
 
     # -- integer graphs (proving/sumcheck/) --------------------------------------------------
+    VISIBILITY_UNSUPPORTED = (
+        "proof system {system} shows its input; it cannot prove with {got} visibility, use public"
+    )
+    SECURITY_NOT_ITEMISED = (
+        "proof system {system} has no itemised account of its soundness; sumcheck has one"
+    )
+    PROFILE_UNKNOWN = "there is no security profile {name}; known are: {known}"
     GRAPH_ENCODING = "the integer graph is not in its canonical encoding: {why}"
     GRAPH_COUNT = "the integer graph has {got} {what}; {least} to {most} are allowed"
     GRAPH_TENSOR = "{name} of the integer graph is malformed: {why}"
@@ -643,6 +650,11 @@ class Reason(Enum):
     # -- missing parts (anywhere) ----------------------------------------------------------
     DEMO_BROKEN = "the demonstration went wrong: {what}"
     MISSING_LIBRARY = "{feature} needs the Python package {package}; install it with: {command}"
+    MISSING_NATIVE = (
+        "proof system sumcheck needs its native module, which is not built for this machine; "
+        "install a wheel that holds it, or in a checkout get Rust from https://rustup.rs and run: "
+        "make native"
+    )
     MISSING_TOOL = "{feature} needs the program {tool}; {mend}"
 
     @property

@@ -14,6 +14,7 @@ from inferproof.api.context import ReadyCheck
 from inferproof.chain.accounts import SettlementAccount
 from inferproof.chain.token import TokenChain
 from inferproof.errors import MissingPart, Reason, Unavailable
+from inferproof.proving.registry import require_native
 from inferproof.services.base import Systems
 from inferproof.services.heart import Heart
 from inferproof.storage.base import ArtifactStore, ModelFilter, ModelStore
@@ -110,6 +111,7 @@ def _require_system(systems: Systems, name: str) -> None:
             package=package,
             command=f"pip install 'inferproof[{name}]'",
         )
+    require_native(name)
     systems(name).describe()
 
 

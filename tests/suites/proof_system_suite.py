@@ -59,6 +59,9 @@ def _model(path: Path, operator: str = "Relu") -> Path:
 class ProofSystemSuite:
     """Tests shared by all implementations of ProofSystem."""
 
+    unsupported = "Tile"
+    """A standard operator that keeps the shape, and that the system cannot prove."""
+
     @pytest.fixture(scope="class")
     @classmethod
     def request_(cls, tmp_path_factory):
@@ -116,7 +119,7 @@ class ProofSystemSuite:
 
     def test_it_says_which_operators_it_supports(self, system):
         assert system.supports("Relu")
-        assert not system.supports("Tile")
+        assert not system.supports(self.unsupported)
 
     def test_it_estimates_a_proof(self, system, report, request_):
         estimate = system.estimate(request_.out)
@@ -221,11 +224,11 @@ class ProofSystemSuite:
         assert not (tmp_path / "none").exists()
 
     def test_an_unsupported_operator_is_refused_by_name(self, system, request_, tmp_path):
-        model = _model(tmp_path / "model.onnx", "Tile")
+        model = _model(tmp_path / "model.onnx", self.unsupported)
         with pytest.raises(ModelRejected) as caught:
             system.compile(replace(request_, model=model, out=tmp_path / "none"))
         assert caught.value.reason is Reason.MODEL_OPERATOR_UNSUPPORTED
-        assert "Tile" in caught.value.message
+        assert self.unsupported in caught.value.message
         assert list(tmp_path.iterdir()) == [model]
 
     def test_foreign_folders_are_left_alone(self, system, request_, tmp_path):

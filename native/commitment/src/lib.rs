@@ -12,7 +12,9 @@ mod schedule;
 mod security;
 
 pub use codec::{Malformed, Reader, Writer};
-pub use plan::{Block, MAX_MATRICES, MAX_SIDE, MAX_VARIABLES, Part, Plan, Size, parts, variables};
+pub use plan::{
+    Block, MAX_MATRICES, MAX_SIDE, MAX_VARIABLES, MIN_VARIABLES, Part, Plan, Size, parts, variables,
+};
 pub use schedule::{Profile, TERM_BITS, WORK_BITS};
 pub use security::{Term, challenge_bits, compose};
 
@@ -278,6 +280,45 @@ impl Scheme {
             .flat_map(|batch| batch.current().iter().copied())
             .collect();
         Ok(self.values(&weights, &blocks))
+    }
+
+    /// The parameters of the opening as JSON, as `vectors/sumcheck/schedule.json` lists them.
+    pub fn parameters_json(&self) -> String {
+        let config = self.config();
+        let end = config.final_round_config();
+        let rounds: Vec<String> = config
+            .round_parameters()
+            .iter()
+            .map(|round| {
+                format!(
+                    "{{\"out_of_domain\":{},\"queries\":{},\"work\":{}}}",
+                    round.ood_samples, round.num_queries, round.pow_bits
+                )
+            })
+            .collect();
+        let rates: Vec<usize> = config
+            .round_parameters()
+            .iter()
+            .map(|round| round.log_inv_rate)
+            .collect();
+        format!(
+            "{{\"profile\":\"{}\",\"n\":{},\"term_bits\":{},\"work_bits\":{},\"rate\":{},\
+             \"folds\":{:?},\"later_fold\":{},\"rates\":{:?},\"out_of_domain\":{},\
+             \"rounds\":[{}],\"end\":{{\"f\":{},\"queries\":{},\"work\":{}}}}}",
+            self.profile.name(),
+            self.plan.variables(),
+            config.security_level,
+            config.pow_bits,
+            config.starting_log_inv_rate,
+            config.folding_schedule(),
+            schedule::later_fold(self.plan.variables()),
+            rates,
+            config.commitment_ood_samples(),
+            rounds.join(","),
+            end.num_variables,
+            end.num_queries,
+            end.pow_bits,
+        )
     }
 
     /// The error terms of one opening; `compose` adds them up.

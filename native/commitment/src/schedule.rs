@@ -52,62 +52,45 @@ impl Profile {
 }
 
 /// Bits that each single error term has to reach.
-pub const TERM_BITS: usize = 106;
+pub const TERM_BITS: usize = 102;
 /// Bits of proof of work before each set of queries.
-pub const WORK_BITS: usize = 10;
+pub const WORK_BITS: usize = 13;
 
-/// What depends on the size: rate of the first code, folds, rates of the later codes.
-struct Row {
-    rate: usize,
-    first_fold: usize,
-    fold: usize,
-    next_rate: usize,
+/// Of the first code, as the number of halvings: more of it makes queries stronger and the
+/// codeword, which the prover keeps, larger.
+const fn rate(variables: usize) -> usize {
+    if variables <= 21 { 3 } else { 2 }
 }
 
-const fn row(variables: usize) -> Row {
+/// Variables that the first fold takes.
+const fn first_fold(variables: usize) -> usize {
     match variables {
-        0..=19 => Row {
-            rate: 3,
-            first_fold: 7,
-            fold: 4,
-            next_rate: 5,
-        },
-        20..=21 => Row {
-            rate: 3,
-            first_fold: 8,
-            fold: 4,
-            next_rate: 4,
-        },
-        22..=23 => Row {
-            rate: 2,
-            first_fold: 8,
-            fold: 5,
-            next_rate: 3,
-        },
-        _ => Row {
-            rate: 2,
-            first_fold: 9,
-            fold: 5,
-            next_rate: 3,
-        },
+        0..=19 => 7,
+        20..=23 => 8,
+        _ => 9,
     }
+}
+
+/// Variables that every later fold takes at most.
+pub(crate) const fn later_fold(variables: usize) -> usize {
+    if variables <= 23 { 4 } else { 5 }
+}
+
+/// Of the codes after the first: three more halvings each, so that their domains shrink.
+const fn later_rate(round: usize) -> usize {
+    4 + 3 * round
 }
 
 /// The parameters for a polynomial of `variables` variables.
 pub(crate) fn parameters(variables: usize, profile: Profile) -> ProtocolParameters {
-    let row = row(variables);
-    let folding_factor = FoldingFactor::ConstantFromSecondRound(row.first_fold, row.fold);
-    // A code loses at most `fold` halvings of its rate from one round to the next; it loses one
-    // less than that, so that the domain at least halves.
+    let folding_factor =
+        FoldingFactor::ConstantFromSecondRound(first_fold(variables), later_fold(variables));
     let rounds = folding_factor
         .compute_number_of_rounds(variables)
         .map_or(0, |(rounds, _)| rounds);
-    let round_log_inv_rates = (0..rounds)
-        .map(|round| row.next_rate + round * (row.fold - 2))
-        .collect();
     ProtocolParameters {
-        starting_log_inv_rate: row.rate,
-        round_log_inv_rates,
+        starting_log_inv_rate: rate(variables),
+        round_log_inv_rates: (0..rounds).map(later_rate).collect(),
         folding_factor,
         soundness_type: profile.assumption(),
         security_level: TERM_BITS,

@@ -133,7 +133,7 @@ fn every_size_has_a_hundred_bits_in_both_profiles() {
             assert_eq!(scheme.plan().variables(), log);
             let terms = scheme.security();
             let bits = compose(&terms);
-            assert!(bits >= 101.0, "{profile:?} 2^{log}: {bits}");
+            assert!(bits >= 100.3, "{profile:?} 2^{log}: {bits}");
             // The itemised terms are the library's own, taken apart.
             assert!((bits - scheme.opening_bits()).abs() < 1e-6, "{bits}");
             assert!(profile == Profile::Default || scheme.candidate_bits() == 0.0);

@@ -254,12 +254,12 @@ fn kernel(weights: &[Extension]) -> Vec<Base> {
         for value in &mut rows[pivot] {
             *value *= inverse;
         }
-        for row in 0..5 {
+        let pivoted = rows[pivot].clone();
+        for (row, values) in rows.iter_mut().enumerate() {
             if row != pivot {
-                let factor = rows[row][pivot];
-                for column in 0..weights.len() {
-                    let value = rows[pivot][column];
-                    rows[row][column] -= factor * value;
+                let factor = values[pivot];
+                for (value, &other) in values.iter_mut().zip(&pivoted) {
+                    *value -= factor * other;
                 }
             }
         }

@@ -16,8 +16,8 @@ def installed_tools() -> Tools:
     """Tools that know the proof systems of this release.
 
     Asked for one that this release does not know, they raise NotFound SYSTEM_UNKNOWN; for one
-    whose library is missing, MissingPart MISSING_LIBRARY. Nothing is imported before it is
-    asked for.
+    whose library is missing, MissingPart MISSING_LIBRARY or MISSING_NATIVE. Nothing is imported
+    before it is asked for.
     """
     return Tools(_checker, _preprocess)
 
@@ -32,8 +32,9 @@ def _checker(system: str) -> ProofChecker:
             package=package,
             command=f"pip install 'inferproof[{system}]'",
         )
-    from inferproof.proving.registry import get_system
+    from inferproof.proving.registry import get_system, require_native
 
+    require_native(system)
     return get_system(system)
 
 

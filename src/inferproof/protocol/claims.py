@@ -49,7 +49,7 @@ def assurance_of(parts: ModelParts) -> Assurance:
     )
 
 
-PROVES_EXECUTION = frozenset({"ezkl"})
+PROVES_EXECUTION = frozenset({"ezkl", "sumcheck"})
 """Proof systems whose proofs show the whole inference. All others are taken to bind digests."""
 
 

@@ -48,7 +48,8 @@ class CompileRequest:
 
     Shapes: each calibration array is [samples, *shape of that graph input], float32.
     `max_error` bounds |quantised - float| on the calibration data relative to the largest
-    float output; `preprocessing` is canonical and only enters the commitment.
+    float output; `preprocessing` is canonical and only enters the commitment. `profile` names
+    what the soundness rests on, for systems that have a choice.
     """
 
     model: Path
@@ -58,6 +59,7 @@ class CompileRequest:
     preprocessing: dict[str, Json] = field(default_factory=lambda: {"kind": "tensor"})
     srs: SrsSource | None = None
     max_error: float = 0.05
+    profile: str = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,19 @@ class Estimate:
     key_bytes: int
     proof_bytes: int
     verify_gas: int
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityReport:
+    """What is proven about the soundness of a model's proofs.
+
+    Units: bits, -log2 of the probability that a false proof is accepted; `provable_bits` of all
+    `terms` together. No conjecture is counted, and hash and transcript are taken as ideal.
+    """
+
+    provable_bits: float
+    profile: str
+    terms: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,4 +197,13 @@ class Evaluator(Protocol):
         Shapes: each array of samples is [samples, *shape of that graph input], each result
         [samples, *shape of that output]. Raises: InputRejected, ArtifactRejected.
         """
+        ...
+
+
+@runtime_checkable
+class SecurityReporter(Protocol):
+    """A proof system that can itemise how sound its proofs are."""
+
+    def security(self, bundle: VerifierBundle) -> SecurityReport:
+        """The error terms of proofs of this model. Raises: ArtifactRejected, MissingPart."""
         ...

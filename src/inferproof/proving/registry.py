@@ -6,8 +6,13 @@ from inferproof.errors import NotFound, Reason
 from inferproof.proving.base import ProofSystem
 from inferproof.proving.ezkl.system import EzklSystem
 from inferproof.proving.pool import WorkerPool
+from inferproof.proving.sumcheck.library import library
+from inferproof.proving.sumcheck.system import SumcheckSystem
 
-_SYSTEMS: dict[str, Callable[[WorkerPool | None], ProofSystem]] = {"ezkl": EzklSystem}
+_SYSTEMS: dict[str, Callable[[WorkerPool | None], ProofSystem]] = {
+    "ezkl": EzklSystem,
+    "sumcheck": SumcheckSystem,
+}
 
 
 def known_systems() -> tuple[str, ...]:
@@ -25,3 +30,12 @@ def get_system(name: str, pool: WorkerPool | None = None) -> ProofSystem:
     if make is None:
         raise NotFound(Reason.SYSTEM_UNKNOWN, name=name, known=", ".join(known_systems()))
     return make(pool)
+
+
+def require_native(name: str) -> None:
+    """Returns when the proof system needs no native module of ours, or it is there.
+
+    Raises: MissingPart MISSING_NATIVE.
+    """
+    if name == SumcheckSystem.name:
+        library()

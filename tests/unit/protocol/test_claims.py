@@ -60,10 +60,11 @@ def test_a_system_that_is_not_known_proves_nothing_of_the_execution(system: str)
 
 
 def test_only_proven_systems_reach_integrity() -> None:
-    assert sorted(PROVES_EXECUTION) == ["ezkl"]
-    parts = _parts("ezkl")
-    assert assurance_of(parts) is Assurance.ZK_INTEGRITY
-    assert _claim("execution", parts).source is ClaimSource.PROVEN
+    assert sorted(PROVES_EXECUTION) == ["ezkl", "sumcheck"]
+    for system in PROVES_EXECUTION:
+        parts = _parts(system)
+        assert assurance_of(parts) is Assurance.ZK_INTEGRITY
+        assert _claim("execution", parts).source is ClaimSource.PROVEN
 
 
 def test_a_development_setup_is_said_in_sentence_and_claims() -> None:

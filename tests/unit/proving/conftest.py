@@ -1,5 +1,6 @@
 """One small model compiled and proven per session, for all tests of proof systems."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from small_models import JOB, PROVIDER, SALT, calibration, mlp
 
 from inferproof.proving.base import CompileRequest, Proved, ProveRequest
 from inferproof.proving.ezkl.system import EzklSystem
+from inferproof.proving.sumcheck.system import SumcheckSystem
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,6 +27,21 @@ def ezkl_system():
     system = EzklSystem()
     yield system
     system.close()
+
+
+@pytest.fixture(scope="session")
+def sumcheck_system():
+    system = SumcheckSystem()
+    yield system
+    system.close()
+
+
+@pytest.fixture(scope="session")
+def sumcheck_compiled(sumcheck_system, mlp_request, tmp_path_factory) -> Path:
+    """The same perceptron, compiled for sumcheck."""
+    out = tmp_path_factory.mktemp("mlp-sumcheck") / "compiled"
+    sumcheck_system.compile(replace(mlp_request, out=out))
+    return out
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,16 @@ class TestEzkl(ProofSystemSuite):
         return ezkl_system
 
 
+@pytest.mark.native
+class TestSumcheck(ProofSystemSuite):
+    unsupported = "LpNormalization"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls, sumcheck_system):
+        return sumcheck_system
+
+
 class TestToy(ProofSystemSuite):
     @pytest.fixture(scope="class")
     @classmethod

@@ -12,14 +12,14 @@ from inferproof.proving.registry import get_system, known_systems
 from inferproof.testing.rejections import rejects
 
 
-def test_ezkl_is_known():
-    assert known_systems() == ("ezkl",)
-    assert get_system("ezkl").name == "ezkl"
+def test_our_systems_are_known():
+    assert known_systems() == ("ezkl", "sumcheck")
+    assert [get_system(name).name for name in known_systems()] == ["ezkl", "sumcheck"]
 
 
 @pytest.mark.parametrize("name", ["toy", "external", "magic"])
 def test_others_are_not(name):
-    message = f"there is no proof system {name}; known are: ezkl"
+    message = f"there is no proof system {name}; known are: ezkl, sumcheck"
     with rejects(Reason.SYSTEM_UNKNOWN, message, kind=NotFound):
         get_system(name)
 

@@ -163,9 +163,9 @@ def _mul(_run: _Run, a: Ints, b: Ints) -> Ints:
 
 def _rescale(run: _Run, x: Ints) -> Ints:
     op: g.Rescale = run.op
-    multipliers = run.constant(op.multipliers).reshape(-1)
-    if multipliers.size > 1:
-        multipliers = multipliers.reshape(-1, *(1 for _ in x.shape[op.axis + 1 :]))
+    factors = run.constant(op.multipliers).reshape(-1)
+    after = (1,) * (x.ndim - op.axis - 1)
+    multipliers = factors.reshape(-1, *after) if factors.size > 1 else factors[0]
     half = (1 << op.shift) >> 1
     # |m * x| < 2^31 * 2^29, so that the sum stays within 64 bits.
     scaled: Ints = (multipliers * x + half) >> op.shift

@@ -4,6 +4,7 @@ from inferproof.proving.sumcheck.lower import (  # noqa: F401  (they register th
     attention,
     dense,
     pointwise,
+    recurrent,
     reduce,
     shape,
     vision,

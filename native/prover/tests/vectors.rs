@@ -1,0 +1,54 @@
+//! Proofs that any other verifier can be checked with, byte for byte what this prover makes.
+mod common;
+
+use commitment::Profile;
+use common::{STATEMENT, cnn, inputs, key, mlp, tiny, views};
+use std::fmt::Write;
+use verifier::{Public, VerifyingKey};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/sumcheck/");
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+/// Set `WRITE_VECTORS=1` to write the files anew.
+#[test]
+fn proofs_are_the_vectors() {
+    let cases = [
+        ("cnn-default", cnn(), Profile::Default),
+        ("linear-default", mlp(&[400, 512]), Profile::Default),
+        ("tiny-conservative", tiny(), Profile::Conservative),
+    ];
+    for (name, graph, profile) in cases {
+        let given = inputs(&graph, 3);
+        let key = key(graph, profile);
+        let (outputs, proof) = key.prove(&views(&given), STATEMENT, &()).unwrap();
+        let key = key.verifying_key().encode();
+        let text = format!(
+            "{{\n\"key\": \"{}\",\n\"statement\": \"{}\",\n\"inputs\": {given:?},\n\
+             \"outputs\": {outputs:?},\n\"proof\": \"{}\"\n}}\n",
+            hex(&key),
+            hex(&STATEMENT),
+            hex(&proof),
+        );
+        let path = format!("{FOLDER}{name}.json");
+        if std::env::var_os("WRITE_VECTORS").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let stored = std::fs::read_to_string(&path).unwrap();
+        assert!(stored == text, "{name}: the proof is not the stored one");
+        let public = Public {
+            inputs: &views(&given),
+            outputs: &views(&outputs),
+            statement: STATEMENT,
+        };
+        VerifyingKey::decode(&key)
+            .unwrap()
+            .verify(&public, &proof)
+            .unwrap();
+    }
+}

@@ -1,0 +1,283 @@
+//! The Python module `_native`: proving, verifying and running integer graphs.
+//!
+//! Arguments are copied before the interpreter is let go, so that nobody can change them meanwhile.
+//! Every failure is a `NativeError(code, message)`; a panic of the prover is one too, with the code
+//! `PANIC`. What the functions do is described in `_native.pyi`.
+// Python hands over what it was given; and `_native.pyi` is the documentation.
+#![allow(clippy::needless_pass_by_value, clippy::wildcard_imports, missing_docs)]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use commitment::Profile;
+use executor::Tensors;
+use graph::Graph;
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use prover::{Phase, ProveError, Watch};
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use verifier::Public;
+
+pyo3::create_exception!(
+    _native,
+    NativeError,
+    PyException,
+    "A failure: args are a stable code and a message."
+);
+
+/// A failure on its way to Python.
+struct Failure {
+    code: String,
+    message: String,
+}
+
+impl Failure {
+    fn new(code: &str, message: impl ToString) -> Self {
+        Self {
+            code: code.to_owned(),
+            message: message.to_string(),
+        }
+    }
+}
+
+impl From<Failure> for PyErr {
+    fn from(failure: Failure) -> Self {
+        NativeError::new_err((failure.code, failure.message))
+    }
+}
+
+impl From<graph::Fault> for Failure {
+    fn from(fault: graph::Fault) -> Self {
+        Self::new(fault.code(), &fault)
+    }
+}
+
+impl From<executor::Fault> for Failure {
+    fn from(fault: executor::Fault) -> Self {
+        Self::new("EXECUTION", &fault)
+    }
+}
+
+impl From<ProveError> for Failure {
+    fn from(error: ProveError) -> Self {
+        Self::new(error.code(), &error)
+    }
+}
+
+impl From<verifier::KeyError> for Failure {
+    fn from(error: verifier::KeyError) -> Self {
+        Self::new(error.code(), &error)
+    }
+}
+
+impl From<verifier::Rejection> for Failure {
+    fn from(rejection: verifier::Rejection) -> Self {
+        Self::new(rejection.code(), &rejection)
+    }
+}
+
+/// Does the work without the interpreter's lock, and turns a panic into a failure.
+fn apart<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<T, Failure> + Send,
+) -> Result<T, Failure> {
+    let caught = py.detach(|| catch_unwind(AssertUnwindSafe(work)));
+    caught.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(Failure::new("PANIC", text.unwrap_or("no details")))
+    })
+}
+
+type Array<'py, T> = PyReadonlyArray1<'py, T>;
+type Outputs<'py> = Vec<Bound<'py, PyArray1<i32>>>;
+
+fn copied<T: numpy::Element + Copy>(array: &Array<'_, T>) -> Vec<T> {
+    array.as_array().iter().copied().collect()
+}
+
+fn all_copied(arrays: &[Array<'_, i32>]) -> Vec<Vec<i32>> {
+    arrays.iter().map(copied).collect()
+}
+
+fn views(arrays: &[Vec<i32>]) -> Vec<&[i32]> {
+    arrays.iter().map(Vec::as_slice).collect()
+}
+
+fn to_python(py: Python<'_>, outputs: Vec<Vec<i32>>) -> Outputs<'_> {
+    let arrays = outputs.into_iter();
+    arrays.map(|values| values.into_pyarray(py)).collect()
+}
+
+fn profile_of(name: &str) -> Result<Profile, Failure> {
+    let unknown = || Failure::new("PROFILE", format!("there is no security profile {name}"));
+    Profile::from_name(name).ok_or_else(unknown)
+}
+
+/// Asks a Python callable whether to go on.
+struct Asking(Option<Py<PyAny>>);
+
+impl Watch for Asking {
+    fn goes_on(&self, phase: Phase) -> bool {
+        let Some(callable) = &self.0 else {
+            return true;
+        };
+        let name = match phase {
+            Phase::Execute => "execute",
+            Phase::Reduce => "reduce",
+            Phase::Open => "open",
+        };
+        // A callable that fails says no: the caller then learns that it was cancelled.
+        Python::attach(|py| callable.call1(py, (name,))?.extract(py)).unwrap_or(false)
+    }
+}
+
+/// The tools of proof system `sumcheck`.
+#[pymodule]
+mod _native {
+    use super::*;
+
+    #[pymodule_export]
+    use super::NativeError;
+
+    /// The instruction sets that this build uses.
+    #[pyfunction]
+    fn build() -> &'static str {
+        if cfg!(target_feature = "avx512f") {
+            "avx512"
+        } else if cfg!(target_feature = "avx2") {
+            "avx2"
+        } else {
+            "portable"
+        }
+    }
+
+    #[pyfunction]
+    fn check_graph(py: Python<'_>, graph: &[u8]) -> PyResult<()> {
+        apart(py, move || {
+            Graph::decode(graph)?;
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    #[pyfunction]
+    fn run_graph<'py>(
+        py: Python<'py>,
+        graph: &[u8],
+        weights: Array<'_, i8>,
+        inputs: Vec<Array<'_, i32>>,
+    ) -> PyResult<Outputs<'py>> {
+        let (weights, inputs) = (copied(&weights), all_copied(&inputs));
+        let outputs = apart(py, move || {
+            let graph = Graph::decode(graph)?;
+            let mut tensors = Tensors::default();
+            executor::execute(&graph, &weights, &views(&inputs), &mut tensors)?;
+            Ok(tensors.outputs(&graph).map(<[i32]>::to_vec).collect())
+        })?;
+        Ok(to_python(py, outputs))
+    }
+
+    #[pyfunction]
+    fn commit<'py>(
+        py: Python<'py>,
+        graph: &[u8],
+        weights: Array<'_, i8>,
+        profile: &str,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let (weights, profile) = (copied(&weights), profile_of(profile)?);
+        let key = apart(py, move || {
+            let key = prover::commit(Graph::decode(graph)?, &weights, profile)?;
+            Ok(key.encode())
+        })?;
+        Ok(PyBytes::new(py, &key))
+    }
+
+    #[pyfunction]
+    fn security(py: Python<'_>, graph: &[u8], profile: &str) -> PyResult<String> {
+        let profile = profile_of(profile)?;
+        let report = apart(py, move || {
+            // The report does not depend on the root.
+            let key = verifier::VerifyingKey::new(Graph::decode(graph)?, profile, [0; 32])?;
+            Ok(key.security().to_json())
+        })?;
+        Ok(report)
+    }
+
+    #[pyclass(frozen)]
+    struct ProvingKey(prover::ProvingKey);
+
+    #[pymethods]
+    impl ProvingKey {
+        #[new]
+        fn new(py: Python<'_>, verifying_key: &[u8], weights: Array<'_, i8>) -> PyResult<Self> {
+            let weights = copied(&weights);
+            let load = move || Ok(prover::ProvingKey::load(verifying_key, &weights)?);
+            Ok(Self(apart(py, load)?))
+        }
+
+        fn execute<'py>(
+            &self,
+            py: Python<'py>,
+            inputs: Vec<Array<'_, i32>>,
+        ) -> PyResult<Outputs<'py>> {
+            let inputs = all_copied(&inputs);
+            let outputs = apart(py, || Ok(self.0.execute(&views(&inputs))?))?;
+            Ok(to_python(py, outputs))
+        }
+
+        #[pyo3(signature = (inputs, statement, goes_on=None))]
+        fn prove<'py>(
+            &self,
+            py: Python<'py>,
+            inputs: Vec<Array<'_, i32>>,
+            statement: [u8; 32],
+            goes_on: Option<Py<PyAny>>,
+        ) -> PyResult<(Outputs<'py>, Bound<'py, PyBytes>)> {
+            let (inputs, watch) = (all_copied(&inputs), Asking(goes_on));
+            let prove = || Ok(self.0.prove(&views(&inputs), statement, &watch)?);
+            let (outputs, proof) = apart(py, prove)?;
+            Ok((to_python(py, outputs), PyBytes::new(py, &proof)))
+        }
+    }
+
+    #[pyclass(frozen)]
+    struct VerifyingKey(verifier::VerifyingKey);
+
+    #[pymethods]
+    impl VerifyingKey {
+        #[new]
+        fn new(py: Python<'_>, verifying_key: &[u8]) -> PyResult<Self> {
+            let decode = move || Ok(verifier::VerifyingKey::decode(verifying_key)?);
+            Ok(Self(apart(py, decode)?))
+        }
+
+        fn graph<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+            PyBytes::new(py, &self.0.graph().encode())
+        }
+
+        fn security(&self) -> String {
+            self.0.security().to_json()
+        }
+
+        fn verify(
+            &self,
+            py: Python<'_>,
+            inputs: Vec<Array<'_, i32>>,
+            outputs: Vec<Array<'_, i32>>,
+            statement: [u8; 32],
+            proof: &[u8],
+        ) -> PyResult<()> {
+            let (inputs, outputs) = (all_copied(&inputs), all_copied(&outputs));
+            let verify = || {
+                let public = Public {
+                    inputs: &views(&inputs),
+                    outputs: &views(&outputs),
+                    statement,
+                };
+                Ok(self.0.verify(&public, proof)?)
+            };
+            Ok(apart(py, verify)?)
+        }
+    }
+}

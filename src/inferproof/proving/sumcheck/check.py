@@ -1,0 +1,131 @@
+"""The checking half of sumcheck: every public value is derived here, none is taken from the proof.
+
+What this adds to the native verifier: the interface in the settings is the graph's own, values
+are quantised by it, and outputs carry its scales.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from inferproof.errors import ArtifactRejected, InputRejected, ProofRejected, Reason
+from inferproof.protocol.proof_file import ProofFile
+from inferproof.protocol.verifier_bundle import VerifierBundle
+from inferproof.proving.sumcheck.graph import Graph
+from inferproof.proving.sumcheck.graph_bytes import decode_graph
+from inferproof.proving.sumcheck.library import Int32s, library
+from inferproof.proving.sumcheck.quantisation import Settings, decode_settings, quantise_inputs
+from inferproof.types.digest import Digest
+from inferproof.types.proof import Setup, Visibility
+from inferproof.types.tensor import FixedTensor, Tensors, TensorSpec
+
+if TYPE_CHECKING:
+    from inferproof.proving.sumcheck import _native
+
+KEPT_KEYS = 4
+"""Decoded verifying keys that are kept for the next proof."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a bundle says, decoded and found to fit together."""
+
+    settings: Settings
+    key: "_native.VerifyingKey"
+
+
+def check(bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
+    """Returns when the proof holds for the statement and the values in the file.
+
+    1  settings, key and bundle describe one interface
+    2  the outputs carry the settings' scales
+    3  public values: quantised input, outputs, statement digest
+    4  the native verifier accepts the proof for these values under the bundle's key
+
+    Raises: ArtifactRejected ARTIFACT_SETTINGS; ProofRejected PROOF_INPUT_VISIBILITY,
+    PROOF_OUTPUTS_SCALE, PROOF_INPUT_RANGE, PROOF_INVALID; MissingPart MISSING_NATIVE.
+    Soundness: commitments in the statement are compared by inferproof.verify.proof.
+    """
+    # 1
+    facts = read_facts(bundle)
+    if file.disclosed is None:
+        raise ProofRejected(Reason.PROOF_INPUT_VISIBILITY, expected="public")
+    # 2
+    if [o.scale for o in file.outputs] != [o.scale for o in facts.settings.outputs]:
+        raise ProofRejected(Reason.PROOF_OUTPUTS_SCALE)
+    # 3
+    inputs = _public_inputs(facts.settings, file.disclosed.tensors)
+    outputs = [_integers(output) for output in file.outputs]
+    # 4
+    try:
+        facts.key.verify(inputs, outputs, statement.raw, file.proof)
+    except library().NativeError as error:
+        raise ProofRejected(Reason.PROOF_INVALID) from error
+
+
+def read_facts(bundle: VerifierBundle) -> Facts:
+    """What the bundle says. Raises: ArtifactRejected ARTIFACT_SETTINGS; MissingPart."""
+    parts = bundle.parts
+    if parts.visibility is not Visibility.PUBLIC:
+        raise settings_fault(f"the visibility is {parts.visibility}")
+    if parts.setup is not Setup.NONE or bundle.srs:
+        raise settings_fault("there is a set-up")
+    return _facts(bundle.verifying_key, bundle.settings, bundle.inputs, bundle.outputs)
+
+
+@lru_cache(maxsize=KEPT_KEYS)
+def _facts(
+    verifying_key: bytes,
+    settings_bytes: bytes,
+    inputs: tuple[TensorSpec, ...],
+    outputs: tuple[TensorSpec, ...],
+) -> Facts:
+    native = library()
+    settings = decode_settings(settings_bytes)
+    try:
+        key = native.VerifyingKey(verifying_key)
+    except native.NativeError as error:
+        raise settings_fault(str(error.args[1])) from error
+    if [(s.name, s.shape) for s in settings.inputs] != [(s.name, s.shape) for s in inputs]:
+        raise settings_fault("they name other inputs than the bundle")
+    if [(s.name, s.shape) for s in settings.outputs] != [(s.name, s.shape) for s in outputs]:
+        raise settings_fault("they name other outputs than the bundle")
+    check_interface(settings, decode_graph(key.graph()))
+    return Facts(settings, key)
+
+
+def check_interface(settings: Settings, graph: Graph) -> None:
+    """Returns when the settings are those of the graph. Raises: ArtifactRejected."""
+    declared = [(item.shape, item.lo, item.hi) for item in graph.inputs]
+    if declared != [(item.shape, item.lo, item.hi) for item in settings.inputs]:
+        raise settings_fault("they give other inputs than the graph")
+    shapes = [graph.shape(number) for number in graph.outputs]
+    if shapes != [item.shape for item in settings.outputs]:
+        raise settings_fault("they give other outputs than the graph")
+
+
+def settings_fault(what: str) -> ArtifactRejected:
+    """The rejection of settings that do not describe a sound proof."""
+    return ArtifactRejected(Reason.ARTIFACT_SETTINGS, what=what)
+
+
+def flat_inputs(settings: Settings, tensors: Tensors) -> list[Int32s]:
+    """The integers of each input, one-dimensional. Raises: as `quantise_inputs`."""
+    return [q.astype(np.int32).reshape(-1) for q in quantise_inputs(settings, tensors)]
+
+
+def _public_inputs(settings: Settings, tensors: Tensors) -> list[Int32s]:
+    try:
+        return flat_inputs(settings, tensors)
+    except InputRejected as error:
+        name: Any = error.facts.get("name") or ", ".join(item.name for item in settings.inputs)
+        raise ProofRejected(Reason.PROOF_INPUT_RANGE, name=name) from error
+
+
+def _integers(output: FixedTensor) -> Int32s:
+    values = np.array(output.values, dtype=object)
+    if any(not -(2**31) <= value < 2**31 for value in output.values):
+        raise ProofRejected(Reason.PROOF_INVALID)
+    return values.astype(np.int32).reshape(-1)

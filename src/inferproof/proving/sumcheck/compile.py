@@ -1,0 +1,179 @@
+"""Compiles one model in a worker process: integer graph, weights, commitment, trial proofs."""
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inferproof.errors import InferproofError, ModelRejected, Reason, Unavailable
+from inferproof.models.load import from_head
+from inferproof.models.loaded import LoadedModel
+from inferproof.protocol.commitments import preprocessing_digest
+from inferproof.protocol.encoding import Json, tagged_digest
+from inferproof.protocol.verifier_bundle import (
+    NO_FILE,
+    VerifierBundle,
+    quantisation_digest,
+    verifying_key_digest,
+)
+from inferproof.proving.artifact import write_header
+from inferproof.proving.base import Progress
+from inferproof.proving.sumcheck.check import read_facts
+from inferproof.proving.sumcheck.graph_bytes import encode_graph
+from inferproof.proving.sumcheck.library import library
+from inferproof.proving.sumcheck.loaded import (
+    BYTES_PER_KEY,
+    BYTES_PER_WEIGHT,
+    NAME,
+    VERSION,
+    WEIGHTS,
+    Loaded,
+)
+from inferproof.proving.sumcheck.lower.compile import Lowering, lower
+from inferproof.proving.sumcheck.prove import Job, Made, make
+from inferproof.proving.worker import peak_bytes
+from inferproof.types.digest import ZERO_DIGEST, Address
+from inferproof.types.proof import ModelParts, Setup, Visibility
+from inferproof.types.tensor import Tensors
+
+TRIALS = 5
+"""Proofs that are made to measure what one costs."""
+
+
+def compile_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
+    """Writes weights, bundle and header into `folder`.
+
+    Raises: InputRejected, ModelRejected with the reasons of `lower`, CIRCUIT_INACCURATE,
+    CIRCUIT_REFUSED; MissingPart MISSING_NATIVE.
+    """
+    library()
+    folder = Path(args["folder"])
+    model = from_head(args["model"], (folder / "model.onnx").read_bytes())
+    calibration = _calibration(model, Path(args["calibration"]))
+    report("quantising", 0.1)
+    lowering = lower(model, calibration)
+    told = lowering.report
+    if told.relative_error > args["max_error"]:
+        raise ModelRejected(
+            Reason.CIRCUIT_INACCURATE,
+            bound=f"{args['max_error']:g}",
+            best=f"{told.relative_error:.3g}",
+        )
+    report("committing to the weights", 0.6)
+    loaded = _commit(args, model, lowering)
+    (folder / WEIGHTS).write_bytes(lowering.weights)
+    report("measuring a proof", 0.8)
+    trials = _trial_proofs(loaded, calibration, report)
+    size = len(lowering.weights) + len(loaded.bundle.verifying_key)
+    write_header(
+        folder,
+        loaded.bundle,
+        costs={
+            "prove_us": _median_us([made.prove_s for made in trials]),
+            "verify_us": _median_us([made.verify_s for made in trials]),
+            "peak_bytes": peak_bytes(),
+            "key_bytes": size,
+            "proof_bytes": len(trials[0].file),
+            # No contract verifies proofs of this system yet.
+            "verify_gas": 0,
+        },
+        details=_details(args, lowering),
+    )
+    report("done", 1.0)
+    return {
+        "key_bytes": size,
+        "max_error": told.max_error,
+        "agreement": told.agreement,
+        "trials": [],
+    }
+
+
+def _calibration(model: LoadedModel, path: Path) -> dict[str, npt.NDArray[Any]]:
+    with np.load(path, allow_pickle=False) as stored:
+        return {
+            spec.name: stored[f"a{i}"].astype(spec.dtype) for i, spec in enumerate(model.inputs)
+        }
+
+
+def _commit(args: dict[str, Any], model: LoadedModel, lowering: Lowering) -> Loaded:
+    native = library()
+    weights = np.frombuffer(lowering.weights, dtype=np.int8)
+    try:
+        key = native.commit(encode_graph(lowering.graph), weights, args["profile"])
+        proving = native.ProvingKey(key, weights)
+    except native.NativeError as error:
+        raise _refusal(error) from error
+    bundle = _bundle(args, model, lowering, key)
+    size = BYTES_PER_KEY + BYTES_PER_WEIGHT * weights.size
+    return Loaded(bundle, read_facts(bundle).settings, proving, size)
+
+
+def _refusal(error: Exception) -> InferproofError:
+    code, message = error.args
+    if code == "PANIC":
+        return Unavailable(Reason.PROVER_FAILED, why=str(message)[:300])
+    return ModelRejected(Reason.CIRCUIT_REFUSED, system=NAME, why=message)
+
+
+def _bundle(
+    args: dict[str, Any], model: LoadedModel, lowering: Lowering, verifying_key: bytes
+) -> VerifierBundle:
+    settings = lowering.settings.encode()
+    preprocessing: dict[str, Json] = args["preprocessing"]
+    parts = ModelParts(
+        graph=model.graph_digest,
+        weights=model.weights_digest,
+        preprocessing=preprocessing_digest(preprocessing),  # type: ignore[arg-type]
+        quantisation=quantisation_digest(settings, model.inputs, model.outputs),
+        proof_system=NAME,
+        proof_system_version=VERSION,
+        visibility=Visibility.PUBLIC,
+        verifying_key=verifying_key_digest(verifying_key),
+        srs=ZERO_DIGEST,
+        setup=Setup.NONE,
+    )
+    return VerifierBundle(
+        parts, preprocessing, model.inputs, model.outputs, settings, verifying_key, NO_FILE
+    )
+
+
+def _trial_proofs(
+    loaded: Loaded, calibration: dict[str, npt.NDArray[Any]], report: Progress
+) -> list[Made]:
+    """Proofs for job zero: they show that the keys work, and what a proof costs."""
+    samples = len(next(iter(calibration.values())))
+    made = []
+    for number in range(TRIALS):
+        tensors: Tensors = {
+            name: array[number % samples].astype(np.float32) for name, array in calibration.items()
+        }
+        job = Job(tensors, ZERO_DIGEST, Address(bytes(20)), bytes(32))
+        made.append(make(loaded, job))
+        report("measuring a proof", 0.8 + 0.2 * (number + 1) / TRIALS)
+    return made
+
+
+def _median_us(seconds: list[float]) -> int:
+    return max(1, int(statistics.median(seconds) * 1e6))
+
+
+def _details(args: dict[str, Any], lowering: Lowering) -> dict[str, Json]:
+    told = lowering.report
+    return {
+        "profile": args["profile"],
+        "weights": len(lowering.weights),
+        "nodes": len(lowering.graph.nodes),
+        "accumulators": told.accumulators,
+        "accuracy": {
+            "samples": told.samples,
+            "max_error": repr(told.max_error),
+            "relative_error": repr(told.relative_error),
+            "agreement": repr(told.agreement),
+        },
+        "calibration": tagged_digest(
+            "inferproof/calibration/1", Path(args["calibration"]).read_bytes()
+        ).hex,
+        "parameters": args["parameters"],
+    }

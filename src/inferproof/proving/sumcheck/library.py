@@ -1,0 +1,79 @@
+"""The door to the native module: found and loaded on use, the best build for this processor."""
+
+import sys
+from collections.abc import Sequence
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from inferproof.errors import MissingPart, Reason
+from inferproof.proving.sumcheck.cpu import usable
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from inferproof.proving.sumcheck import _native
+
+NAME = "inferproof.proving.sumcheck._native"
+HERE = Path(__file__).parent
+_LOCK = Lock()
+
+Int8s = npt.NDArray[np.int8]
+Int32s = npt.NDArray[np.int32]
+
+
+class Native(Protocol):
+    """The native module, as _native.pyi describes it."""
+
+    NativeError: type[Exception]
+    ProvingKey: "type[_native.ProvingKey]"
+    VerifyingKey: "type[_native.VerifyingKey]"
+
+    def build(self) -> str: ...
+    def check_graph(self, graph: bytes) -> None: ...
+    def run_graph(self, graph: bytes, weights: Int8s, inputs: Sequence[Int32s]) -> list[Int32s]: ...
+    def commit(self, graph: bytes, weights: Int8s, profile: str) -> bytes: ...
+    def security(self, graph: bytes, profile: str) -> str: ...
+
+
+def installed() -> tuple[tuple[str, Path], ...]:
+    """The builds of the native module that are here and run on this processor, best first."""
+    found = []
+    for variant in usable():
+        stem = "_native" if variant == "portable" else f"_native_{variant}"
+        paths = [HERE / f"{stem}{suffix}" for suffix in (".abi3.so", *EXTENSION_SUFFIXES)]
+        found += [(variant, path) for path in paths[:1] + paths[1:] if path.is_file()][:1]
+    return tuple(found)
+
+
+def library() -> Native:
+    """The native module.
+
+    Raises: MissingPart MISSING_NATIVE where no build of it is installed.
+    """
+    with _LOCK:
+        loaded = sys.modules.get(NAME)
+        if loaded is None:
+            loaded = _load()
+            sys.modules[NAME] = loaded
+    return cast("Native", loaded)
+
+
+def _load() -> "ModuleType":
+    for _variant, path in installed():
+        spec = spec_from_file_location(NAME, path, loader=ExtensionFileLoader(NAME, str(path)))
+        assert spec is not None  # noqa: S101  (a loader was given)
+        assert spec.loader is not None  # noqa: S101
+        try:
+            module = module_from_spec(spec)
+            spec.loader.exec_module(module)
+        except ImportError:
+            # Built for another system or C library, as in a folder that machines share.
+            continue
+        return module
+    raise MissingPart(Reason.MISSING_NATIVE)

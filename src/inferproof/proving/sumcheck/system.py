@@ -1,0 +1,194 @@
+"""sumcheck as a ProofSystem: our own prover, in this process; compiling in a worker's.
+
+A proof takes milliseconds and the native module lets go of the interpreter's lock, so proofs are
+made in the calling thread, from keys that stay in memory. The module is Rust without unsafe code
+of our own, a panic in it is a typed failure, and every input was checked before. Compiling takes
+seconds of Python, reads what the sandbox made of a stranger's file, and runs in a worker process.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from inferproof.errors import ModelRejected, Reason
+from inferproof.models.load import load_model, to_head
+from inferproof.protocol.proof_file import ProofFile
+from inferproof.protocol.verifier_bundle import VerifierBundle
+from inferproof.proving.artifact import Artifact, new_folder, open_artifact
+from inferproof.proving.base import (
+    CompileReport,
+    CompileRequest,
+    Description,
+    Estimate,
+    Progress,
+    Proved,
+    ProveRequest,
+    SecurityReport,
+    no_progress,
+)
+from inferproof.proving.inputs import check_calibration, check_inputs, write_arrays
+from inferproof.proving.pool import WorkerPool
+from inferproof.proving.sumcheck import check as checker
+from inferproof.proving.sumcheck.library import library
+from inferproof.proving.sumcheck.loaded import NAME, VERSION, Cache
+from inferproof.proving.sumcheck.prove import Job, evaluate, make
+from inferproof.proving.worker import peak_bytes
+from inferproof.types.digest import Digest
+from inferproof.types.proof import Assurance, Visibility
+
+COMPILE_LIMIT_S = 3600.0
+PROFILES = ("default", "conservative")
+"""What soundness rests on: list decoding up to the Johnson bound, or unique decoding."""
+_COMPILE = "inferproof.proving.sumcheck.compile:compile_task"
+
+
+class SumcheckSystem:
+    """Proofs of whole inferences without a trusted set-up. Thread-safe."""
+
+    name = NAME
+    version = VERSION
+
+    def __init__(self, pool: WorkerPool | None = None, cache: Cache | None = None) -> None:
+        self._pool = pool or WorkerPool()
+        self._cache = cache or Cache()
+
+    def supports(self, operator: str) -> bool:
+        # Not above: it needs the onnx package, and whoever only verifies has none.
+        from inferproof.proving.sumcheck.lower.operators import SUPPORTED
+
+        return operator in SUPPORTED
+
+    def describe(self) -> Description:
+        return Description(
+            name=self.name,
+            version=self.version,
+            assurance=Assurance.ZK_INTEGRITY,
+            proven=(
+                "The outputs are exactly what the committed, quantised model computes on the "
+                "disclosed input, for this job and this provider; shown by a sumcheck over its "
+                "layers and a WHIR opening of its committed weights, with at least 100 provable "
+                "bits of soundness and no trusted set-up."
+            ),
+            not_proven=(
+                "That the quantised model is as good as the float model, or that the model is "
+                "right. The proof is not zero-knowledge: it shows the input, the graph without "
+                "its weights, and what every layer with weights puts out, from which weights can "
+                "be inferred after enough proofs."
+            ),
+        )
+
+    def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
+        """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected
+        VISIBILITY_UNSUPPORTED, PROFILE_UNKNOWN.
+        """
+        library()
+        if request.visibility is not Visibility.PUBLIC:
+            raise ModelRejected(
+                Reason.VISIBILITY_UNSUPPORTED, system=self.name, got=request.visibility.value
+            )
+        if request.profile not in PROFILES:
+            raise ModelRejected(
+                Reason.PROFILE_UNKNOWN, name=request.profile, known=", ".join(PROFILES)
+            )
+        began = time.perf_counter()
+        progress("reading the model", 0.0)
+        model = load_model(request.model)
+        calibration = check_calibration(model.inputs, request.calibration)
+        with (
+            new_folder(request.out) as folder,
+            tempfile.TemporaryDirectory(prefix="inferproof-compile-") as scratch,
+        ):
+            (folder / "model.onnx").write_bytes(model.onnx)
+            arrays = Path(scratch) / "calibration.npz"
+            write_arrays(arrays, calibration)
+            result = self._pool.run(
+                _COMPILE,
+                {
+                    "folder": str(folder.absolute()),
+                    "calibration": str(arrays),
+                    "model": to_head(model),
+                    "parameters": model.parameters,
+                    "preprocessing": request.preprocessing,
+                    "profile": request.profile,
+                    "max_error": request.max_error,
+                },
+                time_limit_s=COMPILE_LIMIT_S,
+                progress=progress,
+            )
+        artifact = self._open(request.out)
+        return CompileReport(
+            commitment=artifact.commitment,
+            parts=artifact.bundle.parts,
+            parameters=model.parameters,
+            compile_s=time.perf_counter() - began,
+            key_bytes=result["key_bytes"],
+            peak_mb=(result["peak_bytes"] + peak_bytes()) / 1e6,
+            max_error=result["max_error"],
+            agreement=result["agreement"],
+            trials=tuple(result["trials"]),
+        )
+
+    def prove(
+        self,
+        request: ProveRequest,
+        progress: Progress = no_progress,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Proved:
+        """See ProofSystem; `cancelled` is asked between the phases of a proof."""
+        progress("loading keys", 0.0)
+        began = time.perf_counter()
+        loaded = self._cache.get(request.artifact)
+        load_s = time.perf_counter() - began
+        tensors = check_inputs(loaded.bundle.inputs, request.inputs)
+        job = Job(
+            tensors,
+            request.job_id,
+            request.provider,
+            request.salt,
+            request.time_limit_s,
+            cancelled,
+        )
+        made = make(loaded, job, progress)
+        return Proved(
+            file=made.file,
+            outputs=made.outputs,
+            load_s=load_s,
+            witness_s=made.witness_s,
+            prove_s=made.prove_s,
+            verify_s=made.verify_s,
+            peak_mb=peak_bytes() / 1e6,
+        )
+
+    def evaluate(
+        self, artifact: Path, samples: dict[str, npt.NDArray[np.float32]]
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """See Evaluator."""
+        loaded = self._cache.get(artifact)
+        return evaluate(loaded, check_calibration(loaded.bundle.inputs, samples))
+
+    def verifier(self, artifact: Path) -> VerifierBundle:
+        return self._open(artifact).bundle
+
+    def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
+        checker.check(bundle, file, statement)
+
+    def security(self, bundle: VerifierBundle) -> SecurityReport:
+        """See SecurityReporter."""
+        told = json.loads(checker.read_facts(bundle).key.security())
+        terms = tuple((term["name"], float(term["bits"])) for term in told["terms"])
+        return SecurityReport(float(told["provable_bits"]), told["profile"], terms)
+
+    def estimate(self, artifact: Path) -> Estimate:
+        return self._open(artifact).estimate
+
+    def close(self) -> None:
+        """Ends the worker processes."""
+        self._pool.close()
+
+    def _open(self, folder: Path) -> Artifact:
+        return open_artifact(folder, self.name, self.version)

@@ -1,0 +1,226 @@
+"""The native proof system: what it refuses, and what it keeps in memory."""
+
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_models import JOB, PROVIDER, SALT
+
+from inferproof.client.tools import installed_tools
+from inferproof.errors import ArtifactRejected, MissingPart, ModelRejected, Reason, Unavailable
+from inferproof.proving.artifact import HEADER
+from inferproof.proving.base import ProveRequest
+from inferproof.proving.sumcheck import library as door
+from inferproof.proving.sumcheck import loaded as loading
+from inferproof.proving.sumcheck.loaded import BYTES_PER_KEY, WEIGHTS, Cache, load
+from inferproof.proving.sumcheck.system import SumcheckSystem
+from inferproof.testing.rejections import rejects
+from inferproof.types.proof import Visibility
+from inferproof.verify.proof import verify_proof
+
+pytestmark = pytest.mark.native
+
+
+@pytest.fixture
+def no_module(monkeypatch):
+    monkeypatch.delitem(sys.modules, door.NAME, raising=False)
+    monkeypatch.setattr(door, "installed", lambda: ())
+
+
+def _inputs(mlp_request):
+    return {"x": mlp_request.calibration["x"][0]}
+
+
+def test_without_the_module_it_says_how_to_get_it(no_module, mlp_request):
+    message = (
+        "proof system sumcheck needs its native module, which is not built for this machine; "
+        "install a wheel that holds it, or in a checkout get Rust from https://rustup.rs and "
+        "run: make native"
+    )
+    system = SumcheckSystem()
+    with rejects(Reason.MISSING_NATIVE, message, kind=MissingPart):
+        system.compile(mlp_request)
+    with rejects(Reason.MISSING_NATIVE, message, kind=MissingPart):
+        installed_tools().checker("sumcheck")
+    assert system.describe().name == "sumcheck"
+    assert system.supports("Gemm")
+
+
+def test_a_build_that_cannot_be_loaded_is_passed_over(monkeypatch, tmp_path):
+    broken = tmp_path / "_native_avx2.abi3.so"
+    broken.write_bytes(b"not a library")
+    good = door.installed()
+    monkeypatch.delitem(sys.modules, door.NAME, raising=False)
+    monkeypatch.setattr(door, "installed", lambda: (("avx2", broken), *good))
+    assert door.library().build() in ("portable", "avx2", "avx512")
+    monkeypatch.delitem(sys.modules, door.NAME)
+    monkeypatch.setattr(door, "installed", lambda: (("avx2", broken),))
+    message = (
+        "proof system sumcheck needs its native module, which is not built for this machine; "
+        "install a wheel that holds it, or in a checkout get Rust from https://rustup.rs and "
+        "run: make native"
+    )
+    with rejects(Reason.MISSING_NATIVE, message, kind=MissingPart):
+        door.library()
+
+
+def test_hashed_inputs_are_refused(sumcheck_system, mlp_request, tmp_path):
+    message = (
+        "proof system sumcheck shows its input; it cannot prove with hashed visibility, use public"
+    )
+    request = replace(mlp_request, visibility=Visibility.HASHED, out=tmp_path / "none")
+    with rejects(Reason.VISIBILITY_UNSUPPORTED, message, kind=ModelRejected):
+        sumcheck_system.compile(request)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_profiles_are_refused(sumcheck_system, mlp_request, tmp_path):
+    message = "there is no security profile fast; known are: default, conservative"
+    with rejects(Reason.PROFILE_UNKNOWN, message, kind=ModelRejected):
+        sumcheck_system.compile(replace(mlp_request, profile="fast", out=tmp_path / "none"))
+
+
+def test_the_conservative_profile_is_another_model_with_longer_proofs(
+    sumcheck_system, sumcheck_compiled, mlp_request, tmp_path
+):
+    out = tmp_path / "compiled"
+    sumcheck_system.compile(replace(mlp_request, profile="conservative", out=out))
+    bundle = sumcheck_system.verifier(out)
+    default = sumcheck_system.verifier(sumcheck_compiled)
+    assert bundle.commitment != default.commitment
+    assert bundle.parts.quantisation == default.parts.quantisation
+    inputs = _inputs(mlp_request)
+    proved = sumcheck_system.prove(ProveRequest(out, inputs, JOB, PROVIDER, SALT))
+    verify_proof(proved.file, bundle, sumcheck_system)
+    other = sumcheck_system.prove(ProveRequest(sumcheck_compiled, inputs, JOB, PROVIDER, SALT))
+    assert len(proved.file) > len(other.file)
+    assert proved.outputs == other.outputs
+
+
+def test_a_proof_ends_when_it_is_cancelled_or_out_of_time(
+    sumcheck_system, sumcheck_compiled, mlp_request
+):
+    request = ProveRequest(sumcheck_compiled, _inputs(mlp_request), JOB, PROVIDER, SALT)
+    with rejects(Reason.PROVER_CANCELLED, "the proof was cancelled", kind=Unavailable):
+        sumcheck_system.prove(request, cancelled=lambda: True)
+    message = "the prover did not finish within 0 seconds and was stopped"
+    with rejects(Reason.PROVER_TIME_LIMIT, message, kind=Unavailable):
+        sumcheck_system.prove(replace(request, time_limit_s=0))
+
+
+def test_progress_names_the_phases(sumcheck_system, sumcheck_compiled, mlp_request):
+    seen = []
+    sumcheck_system.prove(
+        ProveRequest(sumcheck_compiled, _inputs(mlp_request), JOB, PROVIDER, SALT),
+        lambda stage, share: seen.append((stage, share)),
+    )
+    assert [stage for stage, _ in seen] == [
+        "loading keys",
+        "running the quantised model",
+        "reducing its layers to its weights",
+        "opening the weights",
+        "verifying",
+        "done",
+    ]
+    assert [share for _, share in seen] == sorted(share for _, share in seen)
+
+
+def test_a_run_that_the_graph_cannot_finish_is_the_inputs_fault(sumcheck_compiled, mlp_request):
+    from inferproof.errors import InputRejected
+    from inferproof.proving.sumcheck.prove import run
+
+    loaded = load(sumcheck_compiled)
+    message = (
+        "the input drives the model out of the range it was calibrated for; calibrate with "
+        "samples like it"
+    )
+    with rejects(Reason.INPUT_BEYOND_CIRCUIT, message, kind=InputRejected):
+        run(loaded, [np.full(4, 2**28, np.int32)])
+
+
+def test_evaluating_gives_what_proofs_show(sumcheck_system, sumcheck_compiled, mlp_request):
+    samples = {"x": mlp_request.calibration["x"][:3]}
+    shown = sumcheck_system.evaluate(sumcheck_compiled, samples)
+    for number in range(3):
+        proved = sumcheck_system.prove(
+            ProveRequest(sumcheck_compiled, {"x": samples["x"][number]}, JOB, PROVIDER, SALT)
+        )
+        assert np.array_equal(proved.outputs[0].to_array(), shown["y"][number])
+
+
+def _copied(folder: Path, out: Path) -> Path:
+    return Path(shutil.copytree(folder, out))
+
+
+def test_other_weights_are_refused(sumcheck_compiled, tmp_path):
+    folder = _copied(sumcheck_compiled, tmp_path / "copy")
+    data = bytearray((folder / WEIGHTS).read_bytes())
+    data[0] ^= 1
+    (folder / WEIGHTS).write_bytes(bytes(data))
+    message = f"the file {WEIGHTS} of the compiled model does not have the digest it states"
+    with rejects(Reason.ARTIFACT_DIGEST_MISMATCH, message, kind=ArtifactRejected):
+        load(folder)
+    # With a header that fits them, the commitment in the verifying key still does not.
+    header = (folder / HEADER).read_text()
+    from inferproof.proving.artifact import open_artifact, write_header
+    from inferproof.proving.files import sha256_file
+
+    assert sha256_file(folder / WEIGHTS) not in header
+    old = open_artifact(sumcheck_compiled, "sumcheck", "1")
+    (folder / HEADER).unlink()
+    write_header(folder, old.bundle, old.costs, old.details)
+    message = "the weights of the compiled model does not have the digest it states"
+    with rejects(Reason.ARTIFACT_DIGEST_MISMATCH, message, kind=ArtifactRejected):
+        load(folder)
+
+
+def test_keys_stay_in_memory_while_there_is_room(sumcheck_compiled, tmp_path, monkeypatch):
+    opened = []
+
+    def counted(folder):
+        opened.append(folder.name)
+        return load(folder)
+
+    monkeypatch.setattr(loading, "load", counted)
+    a, b = (_copied(sumcheck_compiled, tmp_path / name) for name in "ab")
+    cache = Cache()
+    assert cache.get(a) is cache.get(a)
+    cache.get(b)
+    assert opened == ["a", "b"]
+    small = Cache(room=BYTES_PER_KEY)
+    for folder in (a, a, b, b, a):
+        small.get(folder)
+    assert opened == ["a", "b", "a", "b", "a"]
+    assert small.names() == [str(a)]
+
+
+def test_a_model_that_was_compiled_again_is_loaded_anew(
+    sumcheck_system, sumcheck_compiled, mlp_request, tmp_path
+):
+    folder = _copied(sumcheck_compiled, tmp_path / "copy")
+    cache = Cache()
+    before = cache.get(folder)
+    sumcheck_system.compile(replace(mlp_request, out=folder, profile="conservative"))
+    after = cache.get(folder)
+    assert after.bundle.commitment != before.bundle.commitment
+
+
+def test_threads_share_one_key(sumcheck_system, sumcheck_compiled, mlp_request):
+    from concurrent.futures import ThreadPoolExecutor
+
+    system = SumcheckSystem()
+    samples = mlp_request.calibration["x"][:8]
+
+    def prove(sample):
+        return system.prove(ProveRequest(sumcheck_compiled, {"x": sample}, JOB, PROVIDER, SALT))
+
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(prove, samples))
+    bundle = system.verifier(sumcheck_compiled)
+    for sample, proved in zip(samples, together, strict=True):
+        verify_proof(proved.file, bundle, system)
+        # Proofs are deterministic: the same job has the same proof.
+        assert proved.file == prove(sample).file
