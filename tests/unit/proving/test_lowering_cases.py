@@ -23,7 +23,8 @@ MODULES = (
     "less_or_equal log logsoftmax lpnormalization matmul max mean meanvariancenormalization min "
     "mish mul neg not_ onehot or_ pad pow prelu reciprocal reduce_log_sum reduce_log_sum_exp "
     "reducel1 reducel2 reducemax reducemean reducemin reduceprod reducesum reducesumsquare relu "
-    "reshape resize reversesequence rmsnormalization rnn gru lstm round selu shrink sigmoid sign sin sinh "
+    "reshape resize reversesequence rmsnormalization rnn gru lstm "
+    "round selu shrink sigmoid sign sin sinh "
     "slice softmax softplus softsign spacetodepth split sqrt squeeze sub sum swish tanh "
     "thresholdedrelu tile transpose trilu unsqueeze upsample where xor"
 )

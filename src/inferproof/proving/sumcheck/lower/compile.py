@@ -166,7 +166,8 @@ def _input(context: Context, spec: TensorSpec) -> QuantisedInput:
         span = None
     else:
         largest = max(abs(found.low), abs(found.high)) or 1.0
-        hi = 2 ** (context.options.input_bits - 1) - 1
+        bits = operators.input_bits(context.program, spec.name, context.options.input_bits)
+        hi = 2 ** (bits - 1) - 1
         scale, lo = power_of_two_above(largest * INPUT_MARGIN) / (hi + 1), -hi
         span = widened(found.low, found.high, INPUT_MARGIN)
     tensor = context.builder.input(spec.shape, lo, hi)
