@@ -31,7 +31,7 @@ native:
 wheel:
 	@scripts/bootstrap.sh python
 	@$(PY) scripts/native.py --all
-	@INFERPROOF_NATIVE_WHEEL=1 $(PY) scripts/wheel.py
+	@PATH="$$PATH:$(CURDIR)/.tools/bin" INFERPROOF_NATIVE_WHEEL=1 uv build --wheel --out-dir dist
 
 serve: bootstrap
 	@$(BIN)/inferproof devnet serve
@@ -45,7 +45,7 @@ test-slow:
 	@$(BIN)/pytest -n 2 --dist loadgroup -m slow -q
 
 test-native:
-	@cd native && cargo test --locked --workspace --exclude inferproof-python
+	@cd native && cargo test --locked --workspace
 
 kill: bootstrap
 	@PYTHONPATH=tests/suites $(PY) tests/kill/run.py $(KILL)
@@ -56,7 +56,7 @@ check: bootstrap
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	cd native && cargo fmt --check
-	cd native && PYO3_NO_PYTHON=1 cargo clippy --locked --workspace --all-targets -- -D warnings
+	cd native && cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(MAKE) -C contracts test
 
 fix: bootstrap

@@ -37,6 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.machine import cpu_s
 from bench.measure import ROOT, BenchFailed, percentile, say
+from bench.report import orders_table
 from inferproof.app import install_model
 from inferproof.chain.abi import calldata
 from inferproof.chain.contracts import BATCH_SETTLER, deploy, load_artifact
@@ -324,6 +325,7 @@ def measure(
         devnet = stack.enter_context(Devnet())
         info = devnet.info
         contract = asyncio.run(_prepare_chain(info))
+        stack.callback(_restore, dict(os.environ))  # the settings are read from it
         url, database_pid = stack.enter_context(DATABASES[database]())
         environment = _settings(info, contract, work / "gateway", url)
         model, inputs = _install(environment, info, work)
@@ -383,6 +385,11 @@ def measure(
         )
 
 
+def _restore(environment: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+
+
 def _settled(database: str) -> int:
     return _count(database, "SELECT count(*) FROM settlements WHERE state = 'settled'")
 
@@ -404,22 +411,6 @@ def _count(database: str, question: str) -> int:
             await opened.close()
 
     return asyncio.run(ask())
-
-
-def table(results: Sequence[Result]) -> str:
-    """The results in Markdown."""
-    head = (
-        "| database | offered/s | accepted/s | p50 | p95 | p99 | errors | gateway CPU | settled/s |"
-    )
-    lines = [f"| {' | '.join(head)} |", "|---|---:|---:|---:|---:|---:|---:|---:|---:|"]
-    for r in results:
-        ms = r.latency_ms
-        lines.append(
-            f"| {r.database} × {r.processes} | {r.rate:,} | {r.accepted_per_s:,.0f} "
-            f"| {ms['p50']:.1f} ms | {ms['p95']:.1f} ms | {ms['p99']:.1f} ms "
-            f"| {r.orders - r.accepted} | {r.cpu_ms['gateway']:.3f} ms | {r.settled_per_s:,.0f} |"
-        )
-    return "\n".join(lines)
 
 
 def main() -> int:
@@ -451,7 +442,8 @@ def main() -> int:
     except BenchFailed as error:
         say(f"failed: {error}")
         return 1
-    print(json.dumps([asdict(r) for r in results]) if given.json else table(results))
+    runs = [asdict(result) for result in results]
+    print(json.dumps(runs) if given.json else orders_table(runs))
     return 0
 
 

@@ -23,6 +23,7 @@ def render(results: dict[str, Any]) -> str:
         _gateway(results["gateway"]),
         _stages(results["gateway"]),
         _burst(results.get("burst")),
+        _orders(results.get("orders")),
         _how(results),
     )
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -239,6 +240,59 @@ def _burst(burst: dict[str, Any] | None) -> str:
             "own machinery takes: offers, signatures, the order book, settling, pre-processing, "
             "inference, storing, receipts. Afterwards every order is counted in the database, and "
             "every payer's balance on the token: a run with anything but zeroes fails.",
+        ]
+    )
+
+
+def orders_table(runs: list[dict[str, Any]]) -> str:
+    """Runs of bench.orders, as Markdown."""
+    rows = [
+        [
+            run["database"],
+            str(run["processes"] or "1 for all"),
+            f"{run['rate']:,}",
+            f"{run['accepted_per_s']:,.0f}",
+            *(f"{run['latency_ms'][name]:,.1f} ms" for name in ("p50", "p95", "p99")),
+            str(run["orders"] - run["accepted"]),
+            f"{run['cpu_ms']['gateway']:.2f} ms",
+            f"{run['settled_per_s']:,.0f}",
+            f"{run['lost']} / {run['doubled']}",
+        ]
+        for run in runs
+    ]
+    head = (
+        *("database", "processes", "offered/s", "accepted/s", "p50", "p95", "p99", "errors"),
+        *("gateway's CPU", "settled/s", "lost / doubled"),
+    )
+    return _table(head, rows, left=1)
+
+
+def _orders(orders: dict[str, Any] | None) -> str:
+    """Orders at a fixed rate; nothing where they were not measured."""
+    if orders is None:
+        return ""
+    others = orders["others"]
+    told = "" if others is None else f"; others took {others:.0%} of the cores"
+    settler = orders["settler"]
+    return "\n".join(
+        [
+            "## Taking paid orders",
+            "",
+            "Sent at a fixed rate, answered or not; a latency counts from the moment an order was "
+            "due to its 202, when it is durable. Load, gateway, database and chain share this "
+            f"machine. Measured on {orders['date']}{told}.",
+            "",
+            orders_table(orders["runs"]),
+            "",
+            "All checks (signature, quote, input, limits, balance and nonce on the chain), durable "
+            "commits, settling behind in blocks of 30 million gas a second, no worker. `processes` "
+            "take requests, and one more settles. CPU is processor time of all of them for each "
+            "order, what was settled meanwhile included. Lost are orders that were accepted and "
+            "are in no database, doubled are jobs beyond the payments.",
+            "",
+            f"The settler alone, with {settler['orders']:,} orders waiting and "
+            f"{settler['batch']} in a transaction: {settler['per_second']:,.0f} settlements a "
+            f"second, {settler['processor_ms_each']:.2f} ms of processor time each.",
         ]
     )
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,25 @@ from bench.machine import (  # noqa: E402
 from bench.measure import BenchFailed, say  # noqa: E402
 from bench.models import BenchModel, dense_model, zoo_model  # noqa: E402
 from bench.offline import Effort, measure_model  # noqa: E402
+from bench.orders import measure as measure_orders  # noqa: E402
 from bench.plots import draw  # noqa: E402
 from bench.report import render  # noqa: E402
+from bench.settler import measure as measure_settler  # noqa: E402
 from inferproof.errors import InferproofError  # noqa: E402
 
 SCHEMA = "inferproof/bench/1"
 
 Make = Callable[[Path], BenchModel]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Orders at a rate, to so many processes."""
+
+    database: str
+    processes: int
+    rate: int
+    seconds: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,9 @@ class Plan:
     models: tuple[tuple[Make, Effort], ...]
     scenarios: tuple[Scenario, ...]
     bursts: tuple[Burst, ...]
+    offers: tuple[Offer, ...]
+    settled: int
+    """How many orders the settler alone is given."""
 
 
 def _zoo(folder: str) -> Make:
@@ -76,6 +91,14 @@ FULL = Plan(
         for database in ("sqlite", "postgres")
         for proving in (False, True)
     ),
+    offers=(
+        Offer("sqlite", processes=0, rate=500),
+        Offer("sqlite", processes=1, rate=1000),
+        Offer("sqlite", processes=1, rate=1500),
+        Offer("postgres", processes=2, rate=1500),
+        Offer("postgres", processes=2, rate=2500),
+    ),
+    settled=4000,
 )
 """Sized for a quarter of an hour on two cores. The limits hold all but the bursts there on slower
 ones, with fewer runs."""
@@ -89,6 +112,8 @@ QUICK = Plan(
         Scenario(proving=True, concurrency=4, calls=4, warm_up=0, limit_s=30),
     ),
     bursts=(Burst("sqlite", proving=False, orders=4),),
+    offers=(Offer("sqlite", processes=1, rate=50, seconds=2.0),),
+    settled=2400,
 )
 
 
@@ -116,6 +141,7 @@ def measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
             gateway = [measure_calls(shop, scenario) for scenario in plan.scenarios]
         others = watch.others()
         bursts = measure_burst(plan, Path(name))
+        orders = measure_offers(plan)
     return {
         **head,
         "load_before": before,
@@ -124,6 +150,7 @@ def measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
         "models": models,
         "gateway": gateway,
         "burst": bursts,
+        "orders": orders,
     }
 
 
@@ -132,6 +159,22 @@ def measure_burst(plan: Plan, work: Path) -> dict[str, Any]:
     watch = Watch()
     runs = measure_bursts(plan.bursts, work)
     return {"date": today(), "others": watch.others(), "runs": runs}
+
+
+def measure_offers(plan: Plan) -> dict[str, Any]:
+    """The figures of orders at a fixed rate, and of the settler alone."""
+    watch = Watch()
+    runs = [
+        measure_orders(offer.database, offer.rate, offer.seconds, processes=offer.processes)
+        for offer in plan.offers
+    ]
+    settler = measure_settler(plan.settled)
+    return {
+        "date": today(),
+        "others": watch.others(),
+        "runs": [asdict(run) for run in runs],
+        "settler": asdict(settler),
+    }
 
 
 def write(results: dict[str, Any], out: Path) -> None:
@@ -165,6 +208,9 @@ def main() -> int:
     parser.add_argument(
         "--burst", action="store_true", help="measure only orders at once; the rest stays as it is"
     )
+    parser.add_argument(
+        "--orders", action="store_true", help="measure only orders at a rate; the rest stays"
+    )
     parser.add_argument("--render", type=Path, metavar="DIR", help="only write DIR's report anew")
     given = parser.parse_args()
     if given.render is not None:
@@ -177,6 +223,9 @@ def main() -> int:
             with tempfile.TemporaryDirectory(prefix="inferproof-bench-") as name:
                 Path(name).chmod(0o755)  # PostgreSQL runs as another user
                 results["burst"] = measure_burst(plan, Path(name))
+        elif given.orders:
+            results = json.loads((given.out / "results.json").read_text())
+            results["orders"] = measure_offers(plan)
         else:
             results = measure(plan, quick=given.quick)
     except (BenchFailed, InferproofError) as error:

@@ -150,6 +150,12 @@ async def run(count: int, batch: int, url: str) -> Result:
     return Result(count, batch, rate, by_block, seconds, used, 1000 * used / count)
 
 
+def measure(count: int, batch: int = 80, url: str | None = None) -> Result:
+    """One run, on a SQLite file of its own where no database is named. Raises: as `run`."""
+    with tempfile.TemporaryDirectory() as folder:
+        return asyncio.run(run(count, batch, url or sqlite_url(Path(folder) / "orders.db")))
+
+
 def main() -> int:
     """The exit status: 0, or 1 with a sentence on standard error."""
     parser = argparse.ArgumentParser(description="Measure the settler on a local chain.")
@@ -157,13 +163,11 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=80, help="payments in a transaction")
     parser.add_argument("--database", help="address of an empty database; SQLite by default")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        url = given.database or sqlite_url(Path(folder) / "orders.db")
-        try:
-            result = asyncio.run(run(given.orders, given.batch, url))
-        except BenchFailed as error:
-            say(f"failed: {error}")
-            return 1
+    try:
+        result = measure(given.orders, given.batch, given.database)
+    except BenchFailed as error:
+        say(f"failed: {error}")
+        return 1
     print(json.dumps(asdict(result)))
     return 0
 

@@ -30,7 +30,7 @@ HOW = (
 )
 
 X86 = {
-    "portable": "-C target-cpu=x86-64",
+    "portable": "",
     "avx2": "-C target-cpu=x86-64-v3",
     "avx512": "-C target-cpu=x86-64-v4 -C target-feature=+avx512vnni",
 }
@@ -110,8 +110,6 @@ def build(variant: str) -> int:
     environment = {
         **os.environ,
         "CARGO_TARGET_DIR": str(NATIVE / "target" / variant),
-        "PYO3_BUILD_EXTENSION_MODULE": "1",
-        "PYO3_NO_PYTHON": "1",
         "RUSTFLAGS": " ".join(filter(None, (X86.get(variant, ""), _link_flags()))),
     }
     command = ["cargo", "build", "--release", "--locked", "--package", "inferproof-python"]

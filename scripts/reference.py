@@ -1,4 +1,4 @@
-"""Writes docs/reference/reasons.md, cli.md and metrics.md from the code.
+"""Writes docs/reference/reasons.md, cli.md, metrics.md and operators.md from the code.
 
 Run `.venv/bin/python scripts/reference.py`; `--check` writes nothing and exits with 1 when a
 file is not what the code says.
@@ -14,6 +14,7 @@ from typer.main import get_command
 from inferproof.api.metrics import Metrics
 from inferproof.cli.main import app
 from inferproof.errors import Reason
+from inferproof.proving.sumcheck.lower.forms import FORMS
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
@@ -70,6 +71,35 @@ def metrics() -> str:
     return "\n".join(lines).replace("|  |", "| |") + "\n"
 
 
+def operators() -> str:
+    """Every ONNX operator that proof system sumcheck proves, and the tests behind it."""
+    lines = [
+        "# Operators",
+        "",
+        "What proof system `sumcheck` proves, and what each ONNX operator becomes in the integer "
+        "graph (`specs/quantisation.md`). *Cases* are the onnx package's own, by "
+        "`tests/unit/proving/test_lowering_cases.py`; the other tests name the operator. "
+        "Another operator is refused with its node. Made by `scripts/reference.py`.",
+        "",
+        "| operator | becomes | limits | tests |",
+        "|---|---|---|---|",
+    ]
+    folder = ROOT / "tests"
+    places = [
+        *(folder / "unit" / "proving").glob("test_lowering_*.py"),
+        folder / "suites" / "networks.py",
+    ]
+    texts = {path.stem: path.read_text("utf-8") for path in sorted(places)}
+    modules = set(re.findall(r"[a-z0-9_]+", texts["test_lowering_cases"].split("REFUSED", 1)[0]))
+    cases = {module.replace("_", "") for module in modules}
+    for operator in sorted(FORMS):
+        form, limits = FORMS[operator]
+        tests = ["cases"] if operator.lower() in cases else []
+        tests += [f"`{stem}`" for stem, text in texts.items() if f'"{operator}"' in text]
+        lines.append(f"| {operator} | {form} | {limits} | {', '.join(tests)} |")
+    return "\n".join(lines).replace("|  |", "| |") + "\n"
+
+
 def _describe(command: object, path: list[str], lines: list[str]) -> None:
     children = getattr(command, "commands", None)
     if children is not None:
@@ -99,7 +129,12 @@ def main() -> int:
     """Writes the files, or checks them."""
     check = "--check" in sys.argv[1:]
     stale = []
-    texts = {"reasons.md": reasons(), "cli.md": commands(), "metrics.md": metrics()}
+    texts = {
+        "reasons.md": reasons(),
+        "cli.md": commands(),
+        "metrics.md": metrics(),
+        "operators.md": operators(),
+    }
     for name, text in texts.items():
         path = FOLDER / name
         if not check:

@@ -1,11 +1,14 @@
-"""Vectors of the encoding of integer graphs."""
+"""Vectors of integer graphs: their encoding, and what they compute."""
 
 import struct
 from typing import Any
 
+import numpy as np
+
 from inferproof.errors import InferproofError
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph_bytes import decode_graph, encode_graph
+from inferproof.proving.sumcheck.reference import execute, split_weights
 from inferproof.testing.graphs import EVERY_OP, small
 
 JsonObject = dict[str, Any]
@@ -23,9 +26,30 @@ def integer_graphs() -> JsonObject:
                 "inputs": [list(item.shape) for item in graph.inputs],
                 "shapes": [list(node.shape) for node in graph.nodes],
                 "outputs": list(graph.outputs),
+                **_run(graph),
             }
         )
     return {"valid": valid, "invalid": [_refused(*case) for case in _broken()]}
+
+
+def _run(graph: g.Graph) -> JsonObject:
+    """Weights, an input, and every output integer, row-major."""
+    size = sum(weight.rows * weight.cols for weight in graph.weights)
+    weights = (np.arange(size) * 37 % 251 - 125).astype(np.int8)
+    positive = (g.Lookup, g.Pick, g.Divide, g.SquareRoot)
+    inputs = []
+    for item in graph.inputs:
+        count = int(np.prod(item.shape, dtype=np.int64))
+        values = (np.arange(count) * 31 + 7) % 99 - 49
+        if isinstance(graph.nodes[0].op, positive):
+            values = np.arange(count) % 2 + (isinstance(graph.nodes[0].op, g.Divide))
+        inputs.append(values.reshape(item.shape))
+    outputs = execute(graph, split_weights(graph, weights.tobytes()), inputs)
+    return {
+        "weights": "0x" + weights.tobytes().hex(),
+        "input_values": [[int(v) for v in values.reshape(-1)] for values in inputs],
+        "output_values": [[int(v) for v in np.asarray(o).reshape(-1)] for o in outputs],
+    }
 
 
 def _broken() -> list[tuple[str, bytes]]:

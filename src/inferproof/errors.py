@@ -247,6 +247,9 @@ class Reason(Enum):
     VISIBILITY_UNSUPPORTED = (
         "proof system {system} shows its input; it cannot prove with {got} visibility, use public"
     )
+    SECURITY_NOT_ITEMISED = (
+        "proof system {system} has no itemised account of its soundness; sumcheck has one"
+    )
     PROFILE_UNKNOWN = "there is no security profile {name}; known are: {known}"
     GRAPH_ENCODING = "the integer graph is not in its canonical encoding: {why}"
     GRAPH_COUNT = "the integer graph has {got} {what}; {least} to {most} are allowed"

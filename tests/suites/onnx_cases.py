@@ -67,7 +67,7 @@ def _case(case: Any) -> Case | None:
         # Mean and deviation are for training.
         del node.output[1:], model.graph.output[1:]
     version = model.opset_import[0].version
-    model.opset_import[0].version = min(version, NEWEST_OPSET)
+    model.opset_import[0].version = min(max(version, 7), NEWEST_OPSET)
     kept, samples = [], {}
     for place, (info, array) in enumerate(zip(model.graph.input, arrays, strict=True)):
         if place == 0 or node.op_type in _TWO_SIDED:

@@ -14,6 +14,7 @@ from inferproof.cli import (
     books,
     buyer,
     devnet,
+    inspect,
     job,
     keys,
     model,
@@ -54,6 +55,7 @@ def _options(
 for room in (
     offline,
     verify,
+    inspect,
     model,
     buyer,
     provider,

@@ -45,6 +45,10 @@ def compile_model(
         float,
         typer.Option(min=1e-6, max=1.0, help="Largest error allowed, as a share of the output."),
     ] = 0.05,
+    profile: Annotated[
+        str,
+        typer.Option(help="What soundness rests on (sumcheck): default or conservative."),
+    ] = "default",
     srs: Annotated[
         Path | None, typer.Option(help="A ceremony's SRS file; without it, a development SRS.")
     ] = None,
@@ -65,6 +69,7 @@ def compile_model(
             visibility=visibility,
             srs=SrsSource(srs, srs_sha256) if srs and srs_sha256 else None,
             max_error=max_error,
+            profile=profile,
         )
         with progress("compiling") as report:
             done = prover.compile(request, report)

@@ -128,7 +128,7 @@ def measure_here(request: Head, blobs: list[bytes]) -> tuple[Head, tuple[bytes, 
     ranges = {spec.name: _Range() for spec in (*model.inputs, *model.values)}
     outputs: list[list[bytes]] = [[] for _ in model.outputs]
     for sample in range(samples):
-        given = {name: array[sample] for name, array in inputs.items()}
+        given = {name: np.asarray(array[sample]) for name, array in inputs.items()}
         results = run_session(session, given, specs)
         for name, array in given.items():
             ranges[name].take(array)

@@ -3,7 +3,13 @@
 from functools import lru_cache
 
 from inferproof.errors import PaymentRejected, Reason, RequestRejected
-from inferproof.protocol.eip712 import Struct, digest, domain_separator, hash_struct
+from inferproof.protocol.eip712 import (
+    Struct,
+    address_word,
+    digest,
+    domain_separator,
+    hash_words,
+)
 from inferproof.protocol.signature import recover
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset, format_units
@@ -33,16 +39,14 @@ def asset_domain(asset: Asset) -> Digest:
 
 def authorization_digest(authorization: Authorization) -> Digest:
     """The digest that the payer signs."""
-    struct_hash = hash_struct(
+    struct_hash = hash_words(
         TRANSFER_WITH_AUTHORIZATION,
-        {
-            "from": authorization.payer,
-            "to": authorization.payee,
-            "value": authorization.amount,
-            "validAfter": authorization.valid_after,
-            "validBefore": authorization.valid_before,
-            "nonce": authorization.nonce,
-        },
+        address_word(authorization.payer),
+        address_word(authorization.payee),
+        authorization.amount,
+        authorization.valid_after,
+        authorization.valid_before,
+        authorization.nonce.raw,
     )
     return digest(asset_domain(authorization.asset), struct_hash)
 

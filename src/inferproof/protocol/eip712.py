@@ -92,12 +92,31 @@ def _encode_atomic(kind: str, value: Any) -> bytes:
     elif kind == "address" and given is Address:
         return _PADDING + bytes(value.raw)
     elif kind == "string" and isinstance(value, str):
-        return _text(value) if len(value) <= _SHORT else keccak256(value.encode())
+        return text_word(value) if len(value) <= _SHORT else keccak256(value.encode())
     elif kind == "bytes" and given is bytes:
         return keccak256(value)
     elif kind == "bool" and given is bool:
         return int(value).to_bytes(32, "big")
     raise ValueError(f"{given.__name__} is not {kind}")
+
+
+def hash_words(struct: Struct, *words: bytes | int) -> bytes:
+    """The hashStruct of a value whose fields are encoded already: each a word of 32 bytes, or a
+    number that is known to fit its type.
+
+    For the two structs of which every paid request hashes one; a quarter of the time.
+    Raises: ValueError for a number below 0 or beyond uint256.
+    """
+    try:
+        body = [word if isinstance(word, bytes) else word.to_bytes(32, "big") for word in words]
+    except OverflowError:
+        raise ValueError(f"a number does not fit {struct.name}") from None
+    return keccak256(b"".join((struct.type_hash, *body)))
+
+
+def address_word(address: Address) -> bytes:
+    """The encoding of an address."""
+    return _PADDING + address.raw
 
 
 _LIMITS = {kind: 1 << int(kind[4:]) for kind in ATOMIC if kind.startswith("uint")}
@@ -106,7 +125,8 @@ _SHORT = 128
 
 
 @lru_cache(maxsize=1024)
-def _text(value: str) -> bytes:
+def text_word(value: str) -> bytes:
+    """The encoding of a short string."""
     # Names of models, assets and proof systems come again in every quote.
     return keccak256(value.encode())
 

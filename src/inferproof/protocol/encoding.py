@@ -115,6 +115,8 @@ def is_json_shallow(data: bytes, most: int = MAX_JSON_DEPTH) -> bool:
     To be asked before json.loads: its parser recurses, and a library that raises the recursion
     limit (py_ecc does when eth-account is imported) turns a deep text into a crash of the process.
     """
+    if data.count(b"[") + data.count(b"{") <= most:  # in strings too: there are no more than these
+        return True
     brackets = _JSON_STRINGS.sub(b"", data).translate(_ONE_BRACKET, _NO_BRACKET)
     # Each round takes away the innermost pairs, in one pass: a loop over the brackets themselves
     # would let a long text of empty lists hold the processor.

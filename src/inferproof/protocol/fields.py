@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -34,6 +34,10 @@ class Fields:
 
     def malformed(self, field: str) -> InferproofError:
         return RequestRejected(Reason.FIELD_MALFORMED, field=field, document=self._document)
+
+    def rest(self) -> Mapping[str, Any]:
+        """What was not read yet."""
+        return self._rest
 
     def take(self, field: str, kind: type[T]) -> T:
         value = self._rest.pop(field, None)

@@ -2,8 +2,16 @@
 
 from functools import lru_cache
 
-from inferproof.errors import Reason, RequestRejected
-from inferproof.protocol.eip712 import INFERPROOF_DOMAIN, Struct, digest, hash_struct
+from inferproof.errors import InferproofError, Reason, RequestRejected
+from inferproof.protocol.eip712 import (
+    INFERPROOF_DOMAIN,
+    Struct,
+    address_word,
+    digest,
+    hash_struct,
+    hash_words,
+    text_word,
+)
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.fields import Fields
 from inferproof.protocol.signature import recover
@@ -76,10 +84,38 @@ def quote_value(quote: Quote) -> dict[str, object]:
 
 
 @lru_cache(maxsize=256)
+def _asset_hash(asset: Asset) -> bytes:
+    return hash_struct(ASSET, asset_value(asset))
+
+
 def quote_digest(quote: Quote) -> Digest:
-    """The digest that the gateway signs; it is the quote's id."""
-    # Kept, because each answer about an order names its quote that was checked before.
-    return digest(INFERPROOF_DOMAIN, hash_struct(QUOTE, quote_value(quote)))
+    """The digest that the gateway signs; it is the quote's id.
+
+    Raises: ValueError for a number that does not fit its type.
+    """
+    numbers = (
+        quote.prove_ms,
+        quote.peak_bytes,
+        quote.proof_bytes,
+        quote.verify_gas,
+        quote.issued_at,
+        quote.expires_at,
+    )
+    if max(numbers) >= 2**64:
+        raise ValueError("a number does not fit uint64")
+    hashed = hash_words(
+        QUOTE,
+        text_word(quote.model_id),
+        quote.model_commitment.raw,
+        text_word(quote.proof_system),
+        address_word(quote.provider),
+        _asset_hash(quote.price.asset),
+        quote.price.amount,
+        address_word(quote.payee),
+        quote.request_digest.raw,
+        *numbers,
+    )
+    return digest(INFERPROOF_DOMAIN, hashed)
 
 
 def check_quote_signature(quote: Quote, signature: bytes, gateway: Address) -> None:
@@ -147,8 +183,53 @@ def quote_json(quote: Quote) -> dict[str, Json]:
     }
 
 
+_SAME = (
+    *("modelId", "modelCommitment", "proofSystem", "provider", "amount", "payee"),
+    *("proveMs", "peakBytes", "proofBytes", "verifyGas"),
+)
+"""What the quotes of one model have in common; they differ in the request and in two times."""
+_OF_ASSET = ("network", "token", "symbol", "decimals", "domainName", "domainVersion")
+
+
 def read_quote(fields: Fields) -> Quote:
     """The quote in decoded JSON. Raises: RequestRejected FIELD_MALFORMED."""
+    value = fields.rest()
+    asset = value.get("asset")
+    if len(value) == len(_SAME) + 4 and isinstance(asset, dict) and len(asset) == len(_OF_ASSET):
+        try:
+            # By type as well: to a cache, true is 1.
+            like = _read_same(*[value[n] for n in _SAME], *[asset[n] for n in _OF_ASSET])
+        except (KeyError, TypeError, InferproofError):  # told below, by the name it has there
+            return _read_quote(fields)
+        return Quote(
+            like.model_id,
+            like.model_commitment,
+            like.proof_system,
+            like.provider,
+            like.price,
+            like.payee,
+            fields.digest("requestDigest"),
+            like.prove_ms,
+            like.peak_bytes,
+            like.proof_bytes,
+            like.verify_gas,
+            fields.integer("issuedAt"),
+            fields.integer("expiresAt"),
+        )
+    return _read_quote(fields)
+
+
+@lru_cache(maxsize=64, typed=True)
+def _read_same(*values: Json) -> Quote:
+    """A quote with what the quotes of one model have in common, read once."""
+    same, asset = values[: len(_SAME)], values[len(_SAME) :]
+    value: dict[str, Json] = dict(zip(_SAME, same, strict=True))
+    value["asset"] = dict(zip(_OF_ASSET, asset, strict=True))
+    value |= {"requestDigest": ZERO_DIGEST.hex, "issuedAt": 0, "expiresAt": 0}
+    return _read_quote(Fields(value, "quote"))
+
+
+def _read_quote(fields: Fields) -> Quote:
     quote = Quote(
         model_id=fields.text("modelId", most=128),
         model_commitment=fields.digest("modelCommitment"),

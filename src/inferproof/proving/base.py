@@ -119,6 +119,19 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class SecurityReport:
+    """What is proven about the soundness of a model's proofs.
+
+    Units: bits, -log2 of the probability that a false proof is accepted; `provable_bits` of all
+    `terms` together. No conjecture is counted, and hash and transcript are taken as ideal.
+    """
+
+    provable_bits: float
+    profile: str
+    terms: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """What a proof of this system proves, in words for a receipt, and what it does not."""
 
@@ -184,4 +197,13 @@ class Evaluator(Protocol):
         Shapes: each array of samples is [samples, *shape of that graph input], each result
         [samples, *shape of that output]. Raises: InputRejected, ArtifactRejected.
         """
+        ...
+
+
+@runtime_checkable
+class SecurityReporter(Protocol):
+    """A proof system that can itemise how sound its proofs are."""
+
+    def security(self, bundle: VerifierBundle) -> SecurityReport:
+        """The error terms of proofs of this model. Raises: ArtifactRejected, MissingPart."""
         ...

@@ -36,7 +36,7 @@ def with_op(op: g.Op, *shapes: g.Shape, out: g.Shape, **parts: Any) -> g.Graph:
         inputs=tuple(g.Input(shape, LO, HI) for shape in shapes),
         weights=parts.get("weights", ()),
         constants=parts.get("constants", ()),
-        nodes=(g.Node(op, tuple(range(len(shapes))), out, LO, HI),),
+        nodes=(g.Node(op, tuple(range(len(shapes))), out, 100 * LO, 100 * HI),),
         outputs=(len(shapes),),
     )
 

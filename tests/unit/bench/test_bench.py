@@ -115,6 +115,29 @@ def test_orders_at_once_are_reported_where_they_were_measured(results: dict[str,
     assert "| 20 ms | 30 ms | 0 / 0 / 0 |" in report
 
 
+def test_orders_at_a_rate_are_reported_where_they_were_measured(results: dict[str, Any]) -> None:
+    assert "Taking paid orders" not in render(results)
+    run = {
+        "database": "sqlite",
+        "processes": 1,
+        "rate": 1500,
+        "orders": 22_500,
+        "accepted": 22_499,
+        "accepted_per_s": 1499.9,
+        "latency_ms": {"p50": 5.04, "p95": 24.0, "p99": 40.0},
+        "cpu_ms": {"gateway": 0.512},
+        "settled_per_s": 601.2,
+        "lost": 0,
+        "doubled": 0,
+    }
+    settler = {"orders": 4000, "batch": 80, "per_second": 640.0, "processor_ms_each": 0.71}
+    orders = {"date": "2026-11-21 12:00 UTC", "others": 0.02, "runs": [run], "settler": settler}
+    report = render({**results, "orders": orders})
+    row = "| sqlite | 1 | 1,500 | 1,500 | 5.0 ms | 24.0 ms | 40.0 ms | 1 | 0.51 ms | 601 | 0 / 0 |"
+    assert row in report
+    assert "640 settlements a second, 0.71 ms of processor time each" in report
+
+
 COUNTED = {"jobs": 3, "done": 3, "payments": 3, "settled": 3}
 
 

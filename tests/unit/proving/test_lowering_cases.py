@@ -15,7 +15,7 @@ WITHIN = 0.004
 """Relative to the largest output."""
 
 MODULES = (
-    "abs acos acosh add and_ argmax argmin asin asinh atan atanh batch_normalization cast "
+    "abs acos acosh add and_ argmax argmin asin asinh atan atanh batch_normalization "
     "ceil celu clip concat conv convtranspose cos cosh cumsum depthtospace div dropout "
     "einsum elu equal erf exp expand eyelike flatten floor gather gatherelements gathernd gelu "
     "gemm globalaveragepool globalmaxpool greater greater_or_equal groupnormalization hardmax "

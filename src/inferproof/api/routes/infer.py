@@ -11,6 +11,7 @@ The body is kept byte for byte: the payment is bound to it.
 
 import logging
 import re
+from collections.abc import Mapping
 
 from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
@@ -147,17 +148,18 @@ _BODY = {
 )
 async def infer(served: Served, request: HttpRequest, model: ModelName) -> Response:
     """Answers with the model's proven output once the call is paid for."""
-    _check_type(request)
+    headers = _plain_headers(request)
+    _check_type(headers)
     sent = Request("POST", sent_path(request), await request.body())
     try:
-        payment = payment_header(request.headers)
-        transfer = request.headers.get(TRANSFER_HEADER)
-        webhook, holder = request.headers.get(WEBHOOK), api_key(request.scope)
+        payment = payment_header(headers)
+        transfer = headers.get(TRANSFER_HEADER.lower())
+        webhook, holder = headers.get(WEBHOOK.lower()), api_key(request.scope)
         if transfer is not None:
             job = await _redeem(served, model, sent, transfer, payment, webhook, holder)
         elif payment is not None:
             incoming = _read_payment(served, payment)
-            key = _idempotency_key(request, incoming)
+            key = _idempotency_key(headers, incoming)
             job = await _accept(served, model, sent, incoming, key, webhook, holder)
         else:
             await served.gateway.check_input(model, sent.body)
@@ -165,7 +167,7 @@ async def infer(served: Served, request: HttpRequest, model: ModelName) -> Respo
     except PaymentRejected as error:
         offer = await _offer(served, request, model, sent, error.message)
         return error_response(error, request_id=request_id(request), headers=offer)
-    patience = _patience(request, served.settings.sync_wait_s)
+    patience = _patience(headers, served.settings.sync_wait_s)
     if patience and not job.over:
         job = await served.gateway.wait(job.id, patience)
     return await _respond(served, request, model, sent, job)
@@ -179,13 +181,20 @@ def _read_payment(served: Services, header: str) -> IncomingPayment:
         raise
 
 
-def _idempotency_key(request: HttpRequest, incoming: IncomingPayment) -> str | None:
+def _plain_headers(request: HttpRequest) -> dict[str, str]:
+    """The headers by their names in lower case; of several with one name the first."""
+    # Starlette goes through all of them for each that is asked for.
+    pairs = reversed(request.scope["headers"])
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+
+
+def _idempotency_key(headers: Mapping[str, str], incoming: IncomingPayment) -> str | None:
     """The key in the header, as the draft of the HTTP working group writes it or bare.
 
     It is the payment's identifier by another door: one payer's keys and identifiers are one set.
     Raises: RequestRejected IDEMPOTENCY_KEY_MALFORMED, IDEMPOTENCY_KEYS_DIFFER.
     """
-    given = request.headers.get(IDEMPOTENCY_KEY)
+    given = headers.get(IDEMPOTENCY_KEY.lower())
     if given is None:
         return None
     key = given[1:-1] if len(given) > 1 and given[0] == given[-1] == '"' else given
@@ -317,16 +326,16 @@ def _payment_response(job: JobView) -> dict[str, str]:
     return {PAYMENT_RESPONSE: encode_header(value)}
 
 
-def _patience(request: HttpRequest, limit: float) -> float:
+def _patience(headers: Mapping[str, str], limit: float) -> float:
     """Seconds to wait: the limit, or less where the caller prefers so (RFC 7240)."""
-    preferences = [p.strip().lower() for p in request.headers.get("prefer", "").split(",")]
+    preferences = [p.strip().lower() for p in headers.get("prefer", "").split(",")]
     if "respond-async" in preferences:
         return 0.0
     waits = [int(m[1]) for p in preferences if (m := _WAIT.fullmatch(p)) is not None]
     return min([limit, *waits])
 
 
-def _check_type(request: HttpRequest) -> None:
-    kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+def _check_type(headers: Mapping[str, str]) -> None:
+    kind = headers.get("content-type", JSON).partition(";")[0].strip().lower()
     if kind != JSON:
         raise RequestRejected(Reason.CONTENT_TYPE, expected=JSON, got=kind[:80])

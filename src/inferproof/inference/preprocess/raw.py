@@ -44,6 +44,9 @@ def read_number(
 
     Raises: InputRejected INPUT_TYPE_MISMATCH, INPUT_NOT_FINITE, INPUT_OUT_OF_RANGE.
     """
+    kind = type(value)
+    if (kind is float or kind is int) and minimum <= value <= maximum and math.isfinite(value):  # type: ignore[operator,arg-type]
+        return float(value)  # type: ignore[arg-type]
     if isinstance(value, np.integer | np.floating):
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -149,20 +149,23 @@ def read_fields(spec: VectorSpec, raw: object) -> list[float]:
     return values
 
 
+_EXPECTED = {"number": "a number", "integer": "a whole number", "flag": "true or false"}
+
+
 def read_field(field: Field, value: object) -> float:
     """A field's value as float64, within the field's range.
 
     Raises: InputRejected INPUT_TYPE_MISMATCH, INPUT_NOT_FINITE, INPUT_OUT_OF_RANGE.
     """
-    expected = {"number": "a number", "integer": "a whole number", "flag": "true or false"}
     if field.type == "flag" and isinstance(value, bool):
         return 1.0 if value else 0.0
-    number = read_number(field.name, value, expected[field.type], field.min, field.max, field.unit)
+    expected = _EXPECTED[field.type]
+    number = read_number(field.name, value, expected, field.min, field.max, field.unit)
     if field.type != "number" and number != int(number):
         raise InputRejected(
             Reason.INPUT_TYPE_MISMATCH,
             name=field.name,
-            expected=expected[field.type],
+            expected=expected,
             got=show(value),
         )
     return number

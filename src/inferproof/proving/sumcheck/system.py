@@ -6,6 +6,7 @@ of our own, a panic in it is a typed failure, and every input was checked before
 seconds of Python, reads what the sandbox made of a stranger's file, and runs in a worker process.
 """
 
+import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from inferproof.proving.base import (
     Progress,
     Proved,
     ProveRequest,
+    SecurityReport,
     no_progress,
 )
 from inferproof.proving.inputs import check_calibration, check_inputs, write_arrays
@@ -174,6 +176,12 @@ class SumcheckSystem:
 
     def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
         checker.check(bundle, file, statement)
+
+    def security(self, bundle: VerifierBundle) -> SecurityReport:
+        """See SecurityReporter."""
+        told = json.loads(checker.read_facts(bundle).key.security())
+        terms = tuple((term["name"], float(term["bits"])) for term in told["terms"])
+        return SecurityReport(float(told["provable_bits"]), told["profile"], terms)
 
     def estimate(self, artifact: Path) -> Estimate:
         return self._open(artifact).estimate

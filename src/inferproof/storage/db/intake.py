@@ -1,9 +1,10 @@
 """The questions that every paid request asks, each for many requests at a time."""
 
+import asyncio
 import operator
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import String, and_, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.storage.base import Backlog, Job, PurseKey
@@ -20,6 +21,9 @@ WAITING = tuple(
     state.value
     for state in (JobState.RESERVED, JobState.SETTLING, JobState.QUEUED, JobState.RUNNING)
 )
+_AS_TEXT = tuple(payment_reservations.c[name] for name in ("token", "payer", "nonce", "amount"))
+"""Read as they are stored: what they mean is only made of them where it differs."""
+_AT_A_TIME = 500
 _UNSETTLED = (JobState.RESERVED.value, JobState.SETTLING.value, JobState.WITHDRAWN.value)
 
 
@@ -58,14 +62,21 @@ async def backlog(connection: AsyncConnection) -> Backlog:
     c = payment_reservations.c
     # By the jobs, which the queue limit bounds, and not by the payers, who may have paid for years.
     found = await connection.execute(
-        select(c.network, c.token, c.payer, c.nonce, c.amount)
+        select(c.network, *(type_coerce(column, String) for column in _AS_TEXT))
         .select_from(jobs)
         .join(payment_reservations, jobs.c.job_id == c.job_id)
         .where(jobs.c.state.in_(_UNSETTLED))
     )
-    unsettled: dict[PurseKey, dict[Digest, int]] = {}
-    for network, token, payer, nonce, amount in found:
-        unsettled.setdefault((network, token, payer), {})[nonce] = amount
+    rows, unsettled = found.all(), dict[PurseKey, dict[Digest, int]]()
+    purses: dict[tuple[str, str, str], dict[Digest, int]] = {}
+    for at in range(0, len(rows), _AT_A_TIME):
+        for network, token, payer, nonce, amount in rows[at : at + _AT_A_TIME]:
+            purse = purses.get((network, token, payer))
+            if purse is None:
+                key = (network, Address.from_hex(token), Address.from_hex(payer))
+                purse = purses[network, token, payer] = unsettled[key] = {}
+            purse[Digest(bytes.fromhex(nonce[2:]))] = int(amount)
+        await asyncio.sleep(0)  # others go on: a long backlog takes tens of milliseconds
     # Counted last: what is reserved in between is counted rather than missed.
     count = await connection.scalar(
         select(func.count()).select_from(jobs).where(jobs.c.state.in_(WAITING))

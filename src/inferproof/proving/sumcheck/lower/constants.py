@@ -9,6 +9,8 @@ Points = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _EXACT_BITS = 20
+_ZERO = 2.0**-900
+"""Below this a constant is 0: its scale would not be a normal number."""
 
 
 def quantised(values: Points, bits: int) -> tuple[Ints, float]:
@@ -18,7 +20,7 @@ def quantised(values: Points, bits: int) -> tuple[Ints, float]:
     otherwise rounded so that the largest takes `bits` bits and a sign.
     """
     largest = float(np.abs(values).max(initial=0.0))
-    if largest == 0.0:
+    if largest < _ZERO:
         return np.zeros(values.shape, dtype=np.int64), 1.0
     scale = power_of_two_above(largest) / 2.0**_EXACT_BITS
     if _exact(values, 1.0, largest):

@@ -30,6 +30,7 @@ INT8 = 127
 LIMBS = 127 * 256 + 127
 _MULTIPLIERS = (15, 7, 3, 1)
 _FEWEST_BITS = 6
+_LARGEST_BIAS = 2.0**27
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,10 @@ def quantise_rows(
     """
     reach = np.abs(weights).max(axis=1, initial=0.0)
     ideal = reach * x.scale / largest
-    # A row of zeros still carries its bias.
-    ideal = np.maximum(ideal, max(float(ideal.max()) * 2.0**-20, scale * 2.0**-24))
+    # A bias far beyond its row's weights makes the row's unit coarser.
+    ideal = np.maximum(ideal, np.abs(bias) / _LARGEST_BIAS)
+    if not ideal.any():
+        ideal = np.full(len(weights), scale)
     while float(ideal.max()) / scale > multiplier:
         scale *= 2
     shift = 0

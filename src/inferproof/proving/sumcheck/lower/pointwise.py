@@ -56,7 +56,7 @@ def _by_table(c: Context, step: Step) -> Value:
     x = c.value(step, 0)
     if c.whole(step.input(0)) and step.op in ("Floor", "Ceil", "Round"):
         return x
-    return table(c, step, x, _function(c, step))
+    return table(c, step, x, _function(c, step), c.span(step.outputs[0]))
 
 
 @lowers("Relu")
@@ -182,7 +182,7 @@ def _joint(
     if source is None:
         return None
     root = source.root.with_(source=None)
-    return table(c, step, root, source.function)
+    return table(c, step, root, source.function, c.span(step.outputs[0]))
 
 
 @lowers("Div")
@@ -233,7 +233,7 @@ def _pow(c: Context, step: Step) -> Value:
         return made.with_(source=x.origin.then(np.square))
     if power == 0.5:
         return square_root(c.builder, x)
-    return table(c, step, x, lambda p: np.power(p, power))
+    return table(c, step, x, lambda p: np.power(p, power), c.span(step.outputs[0]))
 
 
 @lowers("Max")

@@ -19,12 +19,21 @@ from inferproof.proving.sumcheck.lower.value import (
 MOST_BITS = 16
 """A table has at most 2^16 entries."""
 _RESULT_BITS = 16
+_BEYOND = 2.0
 _COARSE = 2.0**-8
 """A table whose neighbouring entries differ by more of its range gets more entries."""
 
 
-def table(c: Context, step: Step, v: Value, function: Function) -> Value:
+def table(
+    c: Context,
+    step: Step,
+    v: Value,
+    function: Function,
+    span: tuple[float, float] | None = None,
+) -> Value:
     """function(v), element by element, where v may be a function of an earlier value itself.
+
+    Results are cut at twice the span, where it is given: near a pole they would cost all bits.
 
     Raises: ModelRejected LOWERING_UNSUPPORTED when the function is finite nowhere on the range.
     """
@@ -36,6 +45,9 @@ def table(c: Context, step: Step, v: Value, function: Function) -> Value:
         points = np.arange(x.lo, x.hi + 1, dtype=np.float64) * x.scale
         with np.errstate(all="ignore"):
             results = _finite(step, np.asarray(source.function(points), dtype=np.float64))
+        if span is not None:
+            most = _BEYOND * max(abs(span[0]), abs(span[1]))
+            results = np.clip(results, -most, most)
         spread = float(results.max() - results.min())
         steps = float(np.abs(np.diff(results)).max(initial=0.0))
         finer = x.tensor != root.tensor and bits < MOST_BITS
@@ -43,9 +55,9 @@ def table(c: Context, step: Step, v: Value, function: Function) -> Value:
             break
         bits += 1
     entries, scale = _entries(results)
-    span = (float(results.min()), float(results.max()))
+    reached = (float(results.min()), float(results.max()))
     return c.builder.lookup(x, entries).with_(
-        scale=scale, span=span, source=Source(root, source.function)
+        scale=scale, span=reached, source=Source(root, source.function)
     )
 
 

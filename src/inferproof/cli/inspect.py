@@ -1,0 +1,97 @@
+"""`inferproof inspect`: what a compiled model is, and how sound proofs of it are."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table
+from inferproof.cli.verify import read_bundle
+from inferproof.errors import NotFound, Reason
+from inferproof.protocol.verifier_bundle import VerifierBundle
+from inferproof.proving.base import SecurityReport, SecurityReporter
+from inferproof.proving.registry import get_system
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this room."""
+    app.command("inspect")(inspect)
+
+
+def inspect(
+    compiled: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A compiled model, or its verifier bundle.")
+    ],
+    security: Annotated[
+        bool, typer.Option("--security", help="Itemise the provable bits of soundness.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what a compiled model commits to, and with --security how sound its proofs are."""
+    with failures(as_json=as_json):
+        bundle = read_bundle(compiled)
+        report = security_of(bundle) if security else None
+    if as_json:
+        print_json(_security_json(report) if report else _bundle_json(bundle))
+    elif report:
+        _show_security(bundle, report)
+    else:
+        _show(bundle)
+
+
+def security_of(bundle: VerifierBundle) -> SecurityReport:
+    """How sound proofs of the model are. Raises: NotFound SECURITY_NOT_ITEMISED."""
+    system = get_system(bundle.parts.proof_system)
+    if not isinstance(system, SecurityReporter):
+        raise NotFound(Reason.SECURITY_NOT_ITEMISED, system=system.name)
+    return system.security(bundle)
+
+
+def _security_json(report: SecurityReport) -> dict[str, Any]:
+    return {
+        "provable_bits": report.provable_bits,
+        "profile": report.profile,
+        "terms": [{"name": name, "bits": bits} for name, bits in report.terms],
+    }
+
+
+def _show_security(bundle: VerifierBundle, report: SecurityReport) -> None:
+    out.print(f"[bold]model[/]          {bundle.commitment.hex}")
+    out.print(
+        f"[bold]proof system[/]   {plain(bundle.parts.proof_system)}, {plain(report.profile)}"
+    )
+    out.print(f"[bold]provable bits[/]  {report.provable_bits:.2f}, all terms together")
+    table = Table("what can go wrong", "bits", box=None)
+    for name, bits in report.terms:
+        table.add_row(plain(name), f"{bits:.2f}")
+    print_table(table)
+
+
+def _bundle_json(bundle: VerifierBundle) -> dict[str, Any]:
+    parts = bundle.parts
+    return {
+        "model_commitment": bundle.commitment.hex,
+        "system": parts.proof_system,
+        "version": parts.proof_system_version,
+        "visibility": parts.visibility.value,
+        "setup": parts.setup.value,
+        "inputs": [[s.name, s.dtype, list(s.shape)] for s in bundle.inputs],
+        "outputs": [[s.name, s.dtype, list(s.shape)] for s in bundle.outputs],
+        "verifying_key_bytes": len(bundle.verifying_key),
+    }
+
+
+def _show(bundle: VerifierBundle) -> None:
+    parts = bundle.parts
+    rows = {
+        "model": bundle.commitment.hex,
+        "proof system": f"{parts.proof_system} {parts.proof_system_version}",
+        "input": parts.visibility.value,
+        "set-up": parts.setup.value,
+        "inputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in bundle.inputs),
+        "outputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in bundle.outputs),
+        "verifying key": f"{len(bundle.verifying_key):,} bytes",
+    }
+    for name, value in rows.items():
+        out.print(f"[bold]{name:14}[/] {plain(value)}")

@@ -1,0 +1,110 @@
+"""What each ONNX operator becomes in the integer graph, in words: the source of the tables.
+
+A test holds this to the registry: every operator that is lowered is described, and no other.
+"""
+
+_FORMS: tuple[tuple[str, str, str], ...] = (
+    ("Gemm", "Linear, Rescale; MatMul where both operands are computed", ""),
+    (
+        "MatMul",
+        "Linear, Rescale with a constant operand (its columns are committed rows); else MatMul",
+        "at most 256 constant matrices in a batch",
+    ),
+    ("Conv", "Conv, Rescale", "1 or 2 spatial dimensions, constant kernel"),
+    (
+        "ConvTranspose",
+        "Pad and View spread the operand with zeros, then Conv with the turned kernel",
+        "1 or 2 spatial dimensions, constant kernel",
+    ),
+    (
+        "BatchNormalization",
+        "folded into the contraction before it, else Rescale per channel and Add",
+        "inference only, constant parameters",
+    ),
+    (
+        "InstanceNormalization GroupNormalization LayerNormalization MeanVarianceNormalization",
+        "Sum, Add, Mul, Sum, SquareRoot, Divide; then Rescale per channel and Add",
+        "one output; scale and bias of instances and groups constant",
+    ),
+    ("RMSNormalization LpNormalization", "Mul, Sum, SquareRoot, Divide", "p = 2"),
+    ("MaxPool", "Pad, View of windows, Max", "one output"),
+    ("AveragePool", "Pad, View of windows, Sum; Divide where windows differ in size", ""),
+    ("GlobalAveragePool", "Sum", ""),
+    ("GlobalMaxPool", "Max", ""),
+    (
+        "Identity Dropout Flatten Reshape Squeeze Unsqueeze",
+        "nothing, or a View",
+        "no mask of Dropout",
+    ),
+    ("Constant", "a constant", ""),
+    ("Cast CastLike", "nothing; to truth values Rescale; to whole numbers a Lookup", ""),
+    ("Transpose Expand Split", "View", ""),
+    (
+        "Slice Tile DepthToSpace SpaceToDepth ReverseSequence",
+        "View where addresses are regular, else Take",
+        "constant layout",
+    ),
+    ("Trilu EyeLike", "Take with zeros; a constant", "constant diagonal"),
+    ("Concat", "Add to one scale, Concat", ""),
+    ("Pad", "Pad; Take in modes edge, reflect and wrap", "constant padding"),
+    ("Resize Upsample", "View or Take", "mode nearest"),
+    (
+        "Gather",
+        "constant indices: View or Take; computed indices of a constant table: a one-hot tensor "
+        "times committed rows; of a computed one: Pick",
+        "",
+    ),
+    ("GatherElements", "constant indices: View or Take; else Add of addresses, Pick", ""),
+    ("GatherND", "View or Take", "constant indices"),
+    ("OneHot", "Add, Rescale (comparison with each number), Add", "constant depth and values"),
+    ("Relu Clip", "Rescale with a clamp, joined with the one before it", "constant ends"),
+    (
+        "Acos Acosh Asin Asinh Atan Atanh Ceil Celu Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid "
+        "HardSwish LeakyRelu Log Mish Reciprocal Round Selu Shrink Sigmoid Sin Sinh Softplus "
+        "Softsign Swish Tan Tanh ThresholdedRelu",
+        "Lookup; a chain of functions of one value is one Lookup",
+        "at most 2^16 entries",
+    ),
+    ("PRelu", "a Lookup for one slope, else two clamps, Rescale per channel and Add", ""),
+    ("Abs", "Concat with the negative, Max", ""),
+    ("Neg", "Add", ""),
+    ("Sign", "Rescale with a clamp to -1 and 1", ""),
+    ("Sqrt", "SquareRoot", ""),
+    ("Add Sub Sum Mean", "Add; the mean changes the scale", ""),
+    (
+        "Mul",
+        "by one number: another scale; by a row: Rescale; else Mul; functions of one value: Lookup",
+        "",
+    ),
+    (
+        "Div",
+        "by a constant as Mul; else Divide",
+        "floats; the divisor keeps its sign on the calibration data",
+    ),
+    ("Pow", "a square: Mul; a root: SquareRoot; else Lookup", "one constant exponent"),
+    ("Max Min", "Rescale with a clamp for one number, else Concat, Max", ""),
+    ("Greater Less GreaterOrEqual LessOrEqual Equal", "Add of the difference, Rescale", ""),
+    ("And", "Mul", ""),
+    ("Or", "Add, Rescale", ""),
+    ("Xor Not", "Add", ""),
+    ("Where", "Add, Mul, Add", ""),
+    ("ReduceSum ReduceMean CumSum", "View, Sum", "constant axes"),
+    ("ReduceMax ReduceMin", "View, Max", "constant axes"),
+    ("ReduceL1 ReduceSumSquare ReduceL2", "Max or Mul, Sum; SquareRoot", "constant axes"),
+    ("ReduceLogSum", "Sum, Lookup", "constant axes"),
+    ("ReduceProd", "Mul, one after another", "at most 4 factors"),
+    (
+        "ReduceLogSumExp LogSoftmax",
+        "Max, Add, Lookup of exp, Sum, Lookup of log, Add",
+        "constant axes",
+    ),
+    ("Softmax", "Max, Add, Lookup of exp, Sum, Divide", "at most 4095 elements"),
+    ("ArgMax ArgMin", "ArgMax", ""),
+    ("Hardmax", "ArgMax, then as OneHot", ""),
+    ("Einsum", "Sum, View, then as MatMul", "one or two operands, no diagonal, no ellipsis"),
+)
+
+FORMS: dict[str, tuple[str, str]] = {
+    operator: (form, limits) for names, form, limits in _FORMS for operator in names.split()
+}
+"""For each operator what it becomes, and what of it is not supported or required."""

@@ -1,0 +1,97 @@
+"""The native system on the command line: compile, prove, verify, inspect."""
+
+import json
+
+import numpy as np
+import pytest
+import typer
+from small_models import JOB, PROVIDER, calibration, mlp
+from typer.testing import CliRunner
+
+from inferproof.cli import inspect, offline, verify
+from inferproof.errors import NotFound, Reason
+from inferproof.proving.base import SecurityReporter
+from inferproof.testing.rejections import rejects
+
+RUNNER = CliRunner()
+APP = typer.Typer(pretty_exceptions_enable=False)
+for room in (offline, verify, inspect):
+    room.register(APP)
+pytestmark = pytest.mark.native
+
+
+def run(*arguments):
+    return RUNNER.invoke(APP, [str(a) for a in arguments])
+
+
+def run_json(*arguments):
+    result = run(*arguments, "--json")
+    return result.exit_code, json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A model, its arrays, and its compiled form in both profiles."""
+    folder = tmp_path_factory.mktemp("cli")
+    mlp(folder / "m.onnx", 4, 6, 3)
+    np.savez(folder / "X.npz", x=calibration(1, 4))
+    np.savez(folder / "I.npz", x=calibration(1, 4)[0])
+    for profile in ("default", "conservative"):
+        code, report = run_json(
+            *("compile", folder / "m.onnx", "--calibration", folder / "X.npz"),
+            *("--out", folder / profile, "--system", "sumcheck", "--profile", profile),
+        )
+        assert code == 0, report
+    return folder
+
+
+def test_compile_prove_verify(folder):
+    code, report = run_json(
+        *("prove", folder / "default", "--input", folder / "I.npz", "--out", folder / "proof"),
+        *("--repeat", 3, "--job-id", JOB, "--provider", PROVIDER),
+    )
+    assert code == 0
+    assert 0 < report["witness_s"] < report["prove_s"]
+    assert run("verify", folder / "default", folder / "proof").exit_code == 0
+    assert run("verify", folder / "conservative", folder / "proof").exit_code == 1
+
+
+@pytest.mark.parametrize("profile", ["default", "conservative"])
+def test_the_security_report_itemises_a_hundred_bits(folder, profile):
+    code, report = run_json("inspect", folder / profile, "--security")
+    assert code == 0
+    assert set(report) == {"provable_bits", "profile", "terms"}
+    assert report["profile"] == profile
+    assert 100 <= report["provable_bits"] <= min(term["bits"] for term in report["terms"])
+    assert {tuple(term) for term in report["terms"]} == {("name", "bits")}
+    shown = run("inspect", folder / profile, "--security")
+    assert shown.exit_code == 0
+    assert "provable bits" in shown.stdout
+    assert report["terms"][0]["name"] in shown.stdout
+
+
+def test_inspect_shows_what_is_committed_to(folder):
+    code, report = run_json("inspect", folder / "default")
+    assert (code, report["system"], report["setup"]) == (0, "sumcheck", "none")
+    shown = run("inspect", folder / "default" / "verifier.json")
+    assert shown.exit_code == 0
+    assert report["model_commitment"] in shown.stdout
+    code, report = run_json("inspect", folder / "nothing")
+    assert (code, report["reason"]) == (1, "ARTIFACT_NOT_FOUND")
+
+
+def test_other_systems_have_no_itemised_account(ezkl_system, ezkl_compiled):
+    assert not isinstance(ezkl_system, SecurityReporter)
+    message = "proof system ezkl has no itemised account of its soundness; sumcheck has one"
+    with rejects(Reason.SECURITY_NOT_ITEMISED, message, kind=NotFound):
+        inspect.security_of(ezkl_system.verifier(ezkl_compiled))
+    code, report = run_json("inspect", ezkl_compiled, "--security")
+    assert (code, report) == (1, {"reason": "SECURITY_NOT_ITEMISED", "message": message})
+
+
+def test_hashed_input_is_refused(folder, tmp_path):
+    code, report = run_json(
+        *("compile", folder / "m.onnx", "--calibration", folder / "X.npz"),
+        *("--out", tmp_path / "out", "--system", "sumcheck", "--visibility", "hashed"),
+    )
+    assert (code, report["reason"]) == (1, "VISIBILITY_UNSUPPORTED")
