@@ -9,7 +9,7 @@ from inferproof.errors import InferproofError
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph_bytes import decode_graph, encode_graph
 from inferproof.proving.sumcheck.reference import execute, split_weights
-from inferproof.testing.graphs import EVERY_OP, small
+from inferproof.testing.graphs import EVERY_OP, everything, small
 
 JsonObject = dict[str, Any]
 
@@ -19,6 +19,8 @@ def integer_graphs() -> JsonObject:
     valid = []
     for graph in EVERY_OP:
         names = ", ".join(g.op_name(node.op) for node in graph.nodes)
+        if graph == everything():
+            names = "every operation"
         valid.append(
             {
                 "description": f"a graph of {names}",

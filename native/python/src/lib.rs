@@ -3,6 +3,8 @@
 //! Arguments are copied before the interpreter is let go, so that nobody can change them meanwhile.
 //! Every failure is a `NativeError(code, message)`; a panic of the prover is one too, with the code
 //! `PANIC`. What the functions do is described in `_native.pyi`.
+// Python hands over what it was given; and `_native.pyi` is the documentation.
+#![allow(clippy::needless_pass_by_value, clippy::wildcard_imports, missing_docs)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -113,7 +113,10 @@ def error_response(
 ) -> Response:
     """The response to a failure. Every 5xx is logged; a 500 tells nothing of itself."""
     status = status_of(error)
-    if status >= 500 and not logged:
+    if status == 503 and not logged:
+        # No fault of ours, and callers can have it as often as they like: no trace of calls.
+        log.warning("answered 503: %s", told(error))
+    elif status >= 500 and not logged:
         log.error("answered %d: %s", status, told(error), exc_info=error)
     if status == 500:
         error = InferproofError(Reason.INTERNAL_ERROR, request_id=request_id)

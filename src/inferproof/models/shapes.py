@@ -8,14 +8,23 @@ is looked at, so that products stay within int64, and its outputs before they ar
 from dataclasses import dataclass, field
 
 import numpy as np
-from onnx import NodeProto, TypeProto, checker, defs, helper, numpy_helper, shape_inference
+from onnx import (
+    NodeProto,
+    TensorProto,
+    TypeProto,
+    checker,
+    defs,
+    helper,
+    numpy_helper,
+    shape_inference,
+)
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.cost import multiply_adds, scratch_elements
 from inferproof.models.folding import LARGEST, fold
 from inferproof.models.graph import Graph
 from inferproof.models.limits import Limits
-from inferproof.models.operators import operator_schema
+from inferproof.models.operators import TREE_DOMAIN, TREE_OPSET, operator_schema
 from inferproof.models.show import first_line, shown
 from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of
 
@@ -107,10 +116,13 @@ class _Walk:
         self._protos: dict[str, TypeProto] = {}
         self._used = {name for node in graph.nodes for name in node.input}
         self._used |= {item.name for item in graph.outputs}
-        self._opsets = [helper.make_opsetid("", graph.opset)]
+        self._opsets = [
+            helper.make_opsetid("", graph.opset),
+            helper.make_opsetid(TREE_DOMAIN, TREE_OPSET),
+        ]
         self._context = checker.C.CheckerContext()
         self._context.ir_version = 8
-        self._context.opset_imports = {"": graph.opset}
+        self._context.opset_imports = {"": graph.opset, TREE_DOMAIN: TREE_OPSET}
         for name, array in graph.constants.items():
             self._set(name, array.dtype, array.shape)
         for item in graph.inputs:
@@ -134,6 +146,8 @@ class _Walk:
         inferred = self._infer(node, schema, values)
         if node.op_type in _LIKE_FIRST_INPUT:
             inferred = {node.output[0]: self._protos[node.input[0]]}
+        if node.domain == TREE_DOMAIN:
+            inferred = self._tree_outputs(node)
         folded = self._fold(node, values)
         if folded is not None and _elem_type(inferred, node.output[0]) == folded.dtype:
             self.shaped.constants[node.output[0]] = folded
@@ -165,6 +179,36 @@ class _Walk:
             raise ModelRejected(
                 Reason.MODEL_SHAPES_DISAGREE, op=shown(node.op_type), why=first_line(str(error))
             ) from None
+
+    def _tree_outputs(self, node: NodeProto) -> dict[str, TypeProto]:
+        """The library knows no shapes of these: a row for each row of the one input."""
+        shape = self.shaped.types[node.input[0]][1]
+        attributes = {item.name: item for item in node.attribute}
+        if len(shape) != 2:
+            raise ModelRejected(
+                Reason.MODEL_SHAPES_DISAGREE,
+                op=shown(node.op_type),
+                why="its input has not two dimensions",
+            )
+        if node.op_type == "TreeEnsembleRegressor":
+            targets = attributes["n_targets"].i if "n_targets" in attributes else 1
+            sizes: list[tuple[int, tuple[int, ...]]] = [
+                (TensorProto.FLOAT, (shape[0], max(1, targets)))
+            ]
+        else:
+            names = attributes.get("classlabels_strings")
+            if names is not None and names.strings:
+                raise ModelRejected(Reason.MODEL_STRING_TENSOR, name=shown(node.output[0]))
+            labels = attributes.get("classlabels_int64s")
+            count = len(labels.ints) if labels is not None else 0
+            sizes = [
+                (TensorProto.INT64, (shape[0],)),
+                (TensorProto.FLOAT, (shape[0], max(2, count))),
+            ]
+        return {
+            name: helper.make_tensor_type_proto(code, size)
+            for name, (code, size) in zip(node.output, sizes, strict=False)
+        }
 
     def _drop_unused_outputs(self, node: NodeProto, schema: defs.OpSchema) -> None:
         # A mask or running mean that nobody reads has no shape rule in some opsets.

@@ -47,6 +47,59 @@ def conv(**changes: Any) -> g.Conv:
     return replace(base, **changes)
 
 
+def everything() -> g.Graph:
+    """Every operation in one graph, which runs for every input in range and all int8 weights."""
+    wide, bits = g.VALUE_LIMIT - 1, (0, 127)
+    constants = (
+        constant([1, -2, 3, -4, 5, -6]),
+        constant([3, 2, 1, -1, -2, -3]),
+        constant([5]),
+        constant([[7, -1, 0], [3, 3, 2]]),
+        constant([[1, -20, 300], [4, 50, -600]]),
+        constant([-9]),
+        constant([1]),
+        constant([40, -30, 20, 10]),
+    )
+    nodes: list[g.Node] = []
+
+    def node(op: g.Op, operands: tuple[int, ...], shape: g.Shape, lo: int, hi: int) -> int:
+        nodes.append(g.Node(op, operands, shape, lo, hi))
+        return len(nodes)
+
+    dense = node(g.Linear(0, 0), (0,), (2, 6), -wide, wide)
+    scaled = node(g.Rescale(1, 1, 6), (dense,), (2, 6), -127, 127)
+    image = node(g.View(0, (12, 6, 1)), (scaled,), (1, 2, 6), -127, 127)
+    grouped = g.Conv(1, g.NONE, 2, (3,), (1,), (2,), (2,), (2,))
+    filtered = node(grouped, (image,), (1, 4, 6), -wide, wide)
+    rectified = node(g.Rescale(2, 0, 9), (filtered,), (1, 4, 6), *bits)
+    padded = node(g.Pad((0, 0, 1), (0, 0, 0), 3), (rectified,), (1, 4, 7), *bits)
+    summed = node(g.Sum(1), (padded,), (1, 4), 0, 1000)
+    highest = node(g.Max(1), (padded,), (1, 4), *bits)
+    joined = node(g.Concat(1), (summed, highest), (1, 8), 0, 1000)
+    taken = node(g.Take(3), (joined,), (2, 3), 0, 1000)
+    fixed = node(g.Const(4), (), (2, 3), -600, 300)
+    added = node(g.Add((1, -2), 5), (taken, fixed), (2, 3), -5000, 5000)
+    product = node(g.Mul(), (added, fixed), (2, 3), -(2**22), 2**22)
+    divisor = node(g.Rescale(6, 0, 2), (taken,), (2, 3), 1, 100)
+    divided = node(g.Divide(7), (product, divisor), (2, 3), -(2**25), 2**25)
+    root = node(g.SquareRoot(9), (taken,), (2, 3), 0, 100)
+    turned = node(g.View(0, (1, 3)), (fixed,), (3, 2), -600, 300)
+    mixed = node(g.MatMul(), (root, turned), (2, 2), -(2**20), 2**20)
+    few = node(g.Rescale(6, 0, 12), (mixed,), (2, 2), -2, 1)
+    found = node(g.Lookup(7, -2), (few,), (2, 2), -30, 40)
+    place = node(g.ArgMax(1), (0,), (2,), 0, 3)
+    columns = node(g.View(0, (1, 4)), (0,), (4, 2), -127, 127)
+    picked = node(g.Pick(), (columns, place), (2, 2), -127, 127)
+    last = node(g.Linear(2, g.NONE), (picked,), (2, 3), -wide, wide)
+    return g.Graph(
+        inputs=(g.Input((2, 4), -127, 127),),
+        weights=(g.Weight(6, 4), g.Weight(4, 3), g.Weight(3, 2)),
+        constants=constants,
+        nodes=tuple(nodes),
+        outputs=(last, found, divided, summed),
+    )
+
+
 CONV_WEIGHT = (g.Weight(4, 2 * 6),)
 
 EVERY_OP: list[g.Graph] = [
@@ -79,4 +132,5 @@ EVERY_OP: list[g.Graph] = [
         constants=(constant([[5, -5]]),),
         nodes=(g.Node(g.Const(0), (), (1, 2), LO, HI),),
     ),
+    everything(),
 ]

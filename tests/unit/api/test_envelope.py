@@ -1,6 +1,7 @@
 """One envelope for every error, and one table from failure to status."""
 
 import inspect
+import logging
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ from log_lines import log_lines
 from inferproof import errors
 from inferproof.api.context import Services
 from inferproof.api.create import create_app
-from inferproof.api.errors import STATUS_BY_REASON, BodyTooLarge, status_of
+from inferproof.api.errors import STATUS_BY_REASON, BodyTooLarge, error_response, status_of
 from inferproof.api.wire import parse_json
 from inferproof.errors import (
     ArtifactRejected,
@@ -315,3 +316,19 @@ def test_the_reasons_of_http_say_what_to_do() -> None:
         Reason.INTERNAL_ERROR, "the gateway failed on its own account; it is logged under r1"
     ):
         raise InferproofError(Reason.INTERNAL_ERROR, request_id="r1")
+
+
+@pytest.mark.parametrize(
+    ("error", "level", "traced"),
+    [
+        (Unavailable(Reason.STORAGE_FULL), logging.WARNING, False),
+        (InferproofError(Reason.INTERNAL_ERROR, request_id="r"), logging.ERROR, True),
+    ],
+    ids=["503", "500"],
+)
+def test_only_a_fault_of_ours_is_an_error_in_the_log(
+    error: InferproofError, level: int, traced: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    error_response(error, request_id="r")
+    (record,) = caplog.records
+    assert (record.levelno, record.exc_info is not None) == (level, traced)

@@ -23,7 +23,8 @@ MODULES = (
     "less_or_equal log logsoftmax lpnormalization matmul max mean meanvariancenormalization min "
     "mish mul neg not_ onehot or_ pad pow prelu reciprocal reduce_log_sum reduce_log_sum_exp "
     "reducel1 reducel2 reducemax reducemean reducemin reduceprod reducesum reducesumsquare relu "
-    "reshape resize reversesequence rmsnormalization round selu shrink sigmoid sign sin sinh "
+    "reshape resize reversesequence rmsnormalization rnn gru lstm "
+    "round selu shrink sigmoid sign sin sinh "
     "slice softmax softplus softsign spacetodepth split sqrt squeeze sub sum swish tanh "
     "thresholdedrelu tile transpose trilu unsqueeze upsample where xor"
 )
@@ -36,7 +37,7 @@ QUICK = 3
 
 REFUSED = re.compile(
     "test_(batchnorm_.*_training_mode|convtranspose_3d|div_u?int.*|dropout_default_mask.*|"
-    "einsum_batch_diagonal|l1normalization_.*|maxpool_with_argmax_.*|pow|pow_example|"
+    "einsum_batch_diagonal|lstm_with_peepholes|l1normalization_.*|maxpool_with_argmax_.*|pow|pow_example|"
     "pow_bcast_array|pow_types_.*|reduce_prod_default_axes_.*|resize_.*(linear|cubic).*|"
     "resize_.*nearest_not_.*|resize_tf_crop_and_resize.*)"
 )

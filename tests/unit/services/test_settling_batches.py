@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 from service_parts import PRICE, TREASURY, Services, World, nonce, pay, running
@@ -64,6 +65,44 @@ async def test_what_waits_goes_in_one_transaction(services: Services) -> None:
     assert len(included.items) == 20
     assert services.metrics.payments["settled"] == 20
     assert services.world.ledger.balances[TREASURY] == 20 * PRICE
+
+
+async def test_one_that_is_cancelled_while_it_is_signed_holds_up_no_other(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await bought(services, 3)
+    sign, signed = CashChain.sign_settlement, []
+
+    async def cancelled_meanwhile(chain: CashChain, *args: Any) -> Any:
+        if not signed:
+            await services.cancel(ids[1])
+        signed.append(args)
+        return await sign(chain, *args)
+
+    monkeypatch.setattr(CashChain, "sign_settlement", cancelled_meanwhile)
+    await services.settler.settle_once()
+    assert await states(services) == {JobState.QUEUED: 2, JobState.WITHDRAWN: 1}
+    (included,) = services.world.ledger.included.values()
+    assert len(included.items) == 2
+    assert len(signed) == 2
+
+
+async def test_a_payer_who_cancels_each_time_ends_no_round(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await bought(services, 5)
+    left, sign = iter(ids[:3]), CashChain.sign_settlement
+
+    async def cancelled_meanwhile(chain: CashChain, *args: Any) -> Any:
+        if (job_id := next(left, None)) is not None:
+            await services.cancel(job_id)
+        return await sign(chain, *args)
+
+    monkeypatch.setattr(CashChain, "sign_settlement", cancelled_meanwhile)
+    assert await services.settler.settle_once() == 0
+    assert await states(services) == {JobState.RESERVED: 2, JobState.WITHDRAWN: 3}
+    await services.settler.settle_once()
+    assert await states(services) == {JobState.QUEUED: 2, JobState.WITHDRAWN: 3}
 
 
 async def test_no_more_than_a_transaction_holds(services: Services) -> None:

@@ -22,7 +22,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from inferproof.errors import InferproofError, PaymentRejected, Reason
+from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason
 from inferproof.services.base import Clock
 from inferproof.services.bell import SETTLE, Bell
 from inferproof.services.heart import Heart
@@ -56,6 +56,9 @@ __all__ = ["Settler", "SettlerSettings"]
 log = logging.getLogger("inferproof.settler")
 
 _Raws = dict[Digest, bytes]
+
+STORE_TRIES = 3
+"""How often a round signs its payments anew because one of them was cancelled meanwhile."""
 
 
 class Settler:
@@ -169,6 +172,17 @@ class Settler:
         )
 
     async def _settlements(self, sight: Sight, room: int, raws: _Raws) -> list[OutboxItem]:
+        for _ in range(STORE_TRIES):
+            try:
+                return await self._store_settlements(sight, room, raws)
+            except Conflict as error:
+                if error.reason is not Reason.JOB_TRANSITION_ILLEGAL:
+                    raise
+                # Its payer cancelled one after it was read; the others do not wait for that.
+        self._more_waits = True
+        return []
+
+    async def _store_settlements(self, sight: Sight, room: int, raws: _Raws) -> list[OutboxItem]:
         size, most = self._chain.batch_size, room
         if size > 1:
             room = min(room, self._settings.max_new)

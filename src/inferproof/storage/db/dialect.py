@@ -4,10 +4,11 @@ import asyncio
 import hashlib
 import importlib.util
 import json
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -48,8 +49,17 @@ from inferproof.errors import InferproofError, Misconfigured, MissingPart, Reaso
 from inferproof.storage.base import Turn
 from inferproof.storage.db.writing import WriteTurn
 
+T = TypeVar("T")
+
 BUSY_TIMEOUT_MS = 5000
 """How long a statement waits for another process's write, such as a backup, before it fails."""
+
+CACHE_KIB = 32 * 1024
+"""What the connection that writes keeps of the file. Digests are in no order, so that an order
+touches a dozen places; with the default of 2 MiB each would soon be read anew."""
+CHECKPOINT_PAGES = 8_000
+"""Pages of the log (32 MiB) before they are written to the file. Many orders touch a page, and it
+is written once for all of them."""
 
 READERS = 4
 """Connections that ask a SQLite file; each is a thread, and all share one interpreter."""
@@ -225,6 +235,9 @@ def _prepare_sqlite(engine: Engine, *, begin: str, query_only: bool) -> None:
         cursor.execute("PRAGMA synchronous = FULL")
         if query_only:
             cursor.execute("PRAGMA query_only = ON")
+        else:
+            cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            cursor.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -298,38 +311,92 @@ async def insert_rows(
 
     The statement is prepared once for any number of rows.
     """
-    columns = tuple(rows[0])
-    statement = _insert(connection.dialect.name, table, columns)
-    await connection.exec_driver_sql(statement, _parameters(connection, columns, rows))
+    await insert_all(connection, [(table, rows)])
+
+
+async def insert_all(
+    connection: AsyncConnection, given: Sequence[tuple[Table, Sequence[Mapping[str, Any]]]]
+) -> None:
+    """The same for several tables, in this order."""
+    if connection.dialect.name == "sqlite":
+
+        def insert_each(db: sqlite3.Connection) -> None:
+            for table, rows in given:
+                _insert_together(db, table, rows)
+
+        await _in_thread(connection, insert_each)
+        return
+    for table, rows in given:
+        columns = tuple(rows[0])
+        statement = _insert(connection.dialect.name, table, columns)
+        await connection.exec_driver_sql(statement, _parameters(columns, rows))
 
 
 async def insert_new(
     connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], *, returning: str
 ) -> set[Any]:
     """Inserts rows but for those that a unique key forbids; one column of those it inserted."""
-    columns = tuple(rows[0])
-    statement = _insert(connection.dialect.name, table, columns) + " ON CONFLICT DO NOTHING"
-    given = _parameters(connection, columns, rows)
     if connection.dialect.name == "postgresql":
+        columns = tuple(rows[0])
+        statement = _insert(connection.dialect.name, table, columns) + " ON CONFLICT DO NOTHING"
+        given = _parameters(columns, rows)
         added = await connection.exec_driver_sql(f"{statement} RETURNING {returning}", given)
         return set(added.scalars())
-    count = (await connection.exec_driver_sql(statement, given)).rowcount
-    if count == len(rows):
-        return {row[returning] for row in rows}
-    # This transaction alone writes, and a new row gets a number above all others.
-    newest = f"SELECT {returning} FROM {table.name} ORDER BY rowid DESC LIMIT {count}"  # noqa: S608
-    return set((await connection.exec_driver_sql(newest)).scalars())
+
+    def insert_some(db: sqlite3.Connection) -> set[Any]:
+        count = _insert_together(db, table, rows, " ON CONFLICT DO NOTHING")
+        if count == len(rows):
+            return {row[returning] for row in rows}
+        # This transaction alone writes, and a new row gets a number above all others.
+        newest = f"SELECT {returning} FROM {table.name} ORDER BY rowid DESC LIMIT {count}"  # noqa: S608
+        return {value for (value,) in db.execute(newest)}
+
+    return await _in_thread(connection, insert_some)
 
 
-@lru_cache(maxsize=64)
-def _insert(dialect: str, table: Table, columns: tuple[str, ...]) -> str:
+TOGETHER = 32
+"""Rows of one statement on SQLite at most, whose parameters older builds take 999 of."""
+
+
+def _insert_together(
+    db: sqlite3.Connection, table: Table, rows: Sequence[Mapping[str, Any]], more: str = ""
+) -> int:
+    """How many rows were inserted. As many go together as are a power of two, so that there are
+    few statements to prepare: the thread waits for the interpreter after each, not each row."""
+    columns, at, count = tuple(rows[0]), 0, 0
+    while at < len(rows):
+        size = min(TOGETHER, 1 << ((len(rows) - at).bit_length() - 1))
+        values = [value for row in rows[at : at + size] for value in row.values()]
+        count += db.execute(_insert("sqlite", table, columns, size) + more, values).rowcount
+        at += size
+    return count
+
+
+async def _in_thread(connection: AsyncConnection, work: Callable[[sqlite3.Connection], T]) -> T:
+    """What the work returns, done in the connection's own thread at one go: each statement that
+    goes through the driver alone is three changes of threads. Raises: DBAPIError."""
+    if not connection.in_transaction():
+        await connection.begin()
+    raw = await connection.get_raw_connection()
+    driver: Any = raw.driver_connection
+    try:
+        done: T = await driver._execute(work, driver._conn)
+        return done
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(
+            None, None, error, sqlite3.Error, hide_parameters=True, dialect=connection.dialect
+        ) from error
+
+
+@lru_cache(maxsize=256)
+def _insert(dialect: str, table: Table, columns: tuple[str, ...], count: int = 1) -> str:
     names = ", ".join(columns)
     if dialect == "postgresql":
         types = [_SERVER_ARRAYS[type(_plain_type(table.c[name]))] for name in columns]
         given = ", ".join(f"${n}::{kind}" for n, kind in enumerate(types, 1))
         return f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({given})"  # noqa: S608
-    places = ", ".join("?" * len(columns))
-    return f"INSERT INTO {table.name} ({names}) VALUES ({places})"  # noqa: S608
+    places = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO {table.name} ({names}) VALUES {', '.join([places] * count)}"  # noqa: S608
 
 
 _SERVER_ARRAYS = {
@@ -346,12 +413,8 @@ def _plain_type(column: Column[Any]) -> Any:
     return column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
 
 
-def _parameters(
-    connection: AsyncConnection, columns: tuple[str, ...], rows: Sequence[Mapping[str, Any]]
-) -> Any:
-    if connection.dialect.name == "postgresql":
-        return tuple([row[name] for row in rows] for name in columns)
-    return [tuple(row.values()) for row in rows]
+def _parameters(columns: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> Any:
+    return tuple([row[name] for row in rows] for name in columns)
 
 
 def given_rows(

@@ -6,6 +6,7 @@ the thousand a second.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import BigInteger, Integer, String, bindparam, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from inferproof.protocol.lifecycle import RESERVE
 from inferproof.protocol.webhook import TOLD
 from inferproof.storage.base import DeliveryState, JobEvent, Order, Progress
-from inferproof.storage.db.dialect import given_rows, insert_rows
+from inferproof.storage.db.dialect import given_rows
 from inferproof.storage.db.tables import DigestText, job_events, jobs, webhook_deliveries
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
@@ -66,22 +67,18 @@ class Step:
     at: int
 
 
-async def record_reservations(connection: AsyncConnection, orders: Sequence[Order]) -> None:
-    """Writes the first step of new jobs."""
-    await insert_rows(
-        connection,
-        job_events,
-        [
-            {
-                "job_id": order.job_id.hex,
-                "seq": 1,
-                "transition": RESERVE,
-                "state": JobState.RESERVED.value,
-                "at": order.created_at,
-            }
-            for order in orders
-        ],
-    )
+def reservation_steps(orders: Sequence[Order]) -> list[dict[str, Any]]:
+    """The rows of job_events for the first step of new jobs, in the database's own types."""
+    return [
+        {
+            "job_id": order.job_id.hex,
+            "seq": 1,
+            "transition": RESERVE,
+            "state": JobState.RESERVED.value,
+            "at": order.created_at,
+        }
+        for order in orders
+    ]
 
 
 async def record_steps(connection: AsyncConnection, steps: Sequence[Step]) -> None:

@@ -14,11 +14,11 @@ from inferproof.storage.db.codec import (
     select_jobs,
     settlement_values,
 )
-from inferproof.storage.db.dialect import insert_new, insert_rows
-from inferproof.storage.db.events import record_reservations
+from inferproof.storage.db.dialect import insert_all, insert_new
+from inferproof.storage.db.events import reservation_steps
 from inferproof.storage.db.intake import find_payments, payment_key
 from inferproof.storage.db.room import Asked, Room
-from inferproof.storage.db.tables import jobs, payment_reservations, settlements
+from inferproof.storage.db.tables import job_events, jobs, payment_reservations, settlements
 from inferproof.storage.reuse import check_same_payment, check_same_payment_id, check_same_webhook
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
@@ -105,9 +105,14 @@ async def _insert(
     ids = await insert_new(connection, payment_reservations, rows, returning="job_id")
     new = [order for order in orders if order.job_id.hex in ids]
     if new:
-        await insert_rows(connection, jobs, [job_values(o, turns[o.job_id]) for o in new])
-        await insert_rows(connection, settlements, [settlement_values(order) for order in new])
-        await record_reservations(connection, new)
+        await insert_all(
+            connection,
+            [
+                (jobs, [job_values(order, turns[order.job_id]) for order in new]),
+                (settlements, [settlement_values(order) for order in new]),
+                (job_events, reservation_steps(new)),
+            ],
+        )
     return {order.job_id: order for order in new}
 
 

@@ -54,10 +54,11 @@ def exponentials(c: Context, step: Step, x: Value) -> tuple[Value, Value, Value]
 
 @lowers("Softmax")
 def _softmax(c: Context, step: Step) -> Value:
-    return _over_axis(c, step, _shares)
+    return _over_axis(c, step, shares)
 
 
-def _shares(c: Context, step: Step, x: Value) -> Value:
+def shares(c: Context, step: Step, x: Value) -> Value:
+    """exp(x) over the sum of it, along the last axis."""
     _peak, powers, sums = exponentials(c, step, x)
     k = 2**_SHARE_BITS
     made = c.builder.divide(powers, spread(c, sums, x.shape), k, within=(0, k))

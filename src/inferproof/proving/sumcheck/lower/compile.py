@@ -30,9 +30,13 @@ from inferproof.types.tensor import TensorSpec
 MAX_ACCUMULATORS = 2**20
 """Results of weighted contractions that one proof may carry."""
 CHEAP_ACCUMULATORS = 2**13
+CHEAP_WEIGHTS = 2**19
 """So many cost next to nothing; within them weights of 16 bits are taken where they help."""
 GOOD_ERROR = 0.0005
-"""Relative to the largest output. Finer weights are tried until this is reached."""
+FAIR_ERROR = 0.02
+"""Relative to the largest output. Finer weights are tried until the first is reached where they
+are cheap, and the second where they are not.
+"""
 SCORED_SAMPLES = 64
 INPUT_MARGIN = 2.0
 """How far beyond the calibration data an input may go before it is cut."""
@@ -80,8 +84,9 @@ def lower(
 ) -> Lowering:
     """The model as an integer graph.
 
-    With `options` as told; without them, the cheapest of a few choices that keeps the error on
-    the calibration data below GOOD_ERROR, or the most exact one.
+    With `options` as told; without them, the cheapest of a few choices that keeps every answer
+    and the error on the calibration data below GOOD_ERROR, or below FAIR_ERROR for a model whose
+    weights and accumulators are many; the most exact one if none does.
     Raises: InputRejected as `models.measure.measure`; ModelRejected
     MODEL_OPERATOR_UNSUPPORTED, LOWERING_UNSUPPORTED, LOWERING_ROW, LOWERING_OVERFLOW,
     LOWERING_TENSOR, LOWERING_NOT_FINITE, LOWERING_ACCUMULATORS.
@@ -91,15 +96,28 @@ def lower(
         return _scored(model, calibration, measured, options)
     best: Lowering | None = None
     for choice in _CHOICES:
-        if best is not None and 2 * best.report.accumulators > CHEAP_ACCUMULATORS:
+        if best is not None and _good_enough(best):
             break
-        made = _scored(model, calibration, measured, choice)
+        try:
+            made = _scored(model, calibration, measured, choice)
+        except ModelRejected as refused:
+            if best is None or refused.reason is not Reason.LOWERING_ACCUMULATORS:
+                raise
+            break
         if best is None or _rank(made) < _rank(best):
             best = made
-        if best.report.relative_error <= GOOD_ERROR and best.report.agreement == 1.0:
-            break
     assert best is not None  # noqa: S101  (there is a choice)
     return best
+
+
+def _good_enough(made: Lowering) -> bool:
+    """Whether finer weights would not be worth what they cost."""
+    cheap = (
+        2 * made.report.accumulators <= CHEAP_ACCUMULATORS
+        and 2 * len(made.weights) <= CHEAP_WEIGHTS
+    )
+    error = GOOD_ERROR if cheap else FAIR_ERROR
+    return made.report.relative_error <= error and made.report.agreement == 1.0
 
 
 def _rank(made: Lowering) -> tuple[float, float]:
@@ -148,7 +166,8 @@ def _input(context: Context, spec: TensorSpec) -> QuantisedInput:
         span = None
     else:
         largest = max(abs(found.low), abs(found.high)) or 1.0
-        hi = 2 ** (context.options.input_bits - 1) - 1
+        bits = operators.input_bits(context.program, spec.name, context.options.input_bits)
+        hi = 2 ** (bits - 1) - 1
         scale, lo = power_of_two_above(largest * INPUT_MARGIN) / (hi + 1), -hi
         span = widened(found.low, found.high, INPUT_MARGIN)
     tensor = context.builder.input(spec.shape, lo, hi)

@@ -23,8 +23,18 @@ from inferproof.proving.sumcheck.lower.value import Value
 Points = npt.NDArray[np.float64]
 
 
-def linear(c: Context, step: Step, x: Value, weights: Points, bias: Points | None) -> Value:
-    """weights times x over the last axis of x, plus bias. Shapes: weights [N, K], bias [N]."""
+def linear(
+    c: Context,
+    step: Step,
+    x: Value,
+    weights: Points,
+    bias: Points | None,
+    final: bool = True,
+) -> Value:
+    """weights times x over the last axis of x, plus bias. Shapes: weights [N, K], bias [N].
+
+    `final`: the result is the step's, so that its range is known from the calibration data.
+    """
     b = c.builder
     rows = len(weights)
     shape = (*x.shape[:-1], rows)
@@ -44,7 +54,7 @@ def linear(c: Context, step: Step, x: Value, weights: Points, bias: Points | Non
         halves = [sliced(b, made, last, start, rows) for start in (0, rows)]
         return b.add(halves, [256, 1], within=interval)
 
-    span = c.span(step.outputs[0])
+    span = c.span(step.outputs[0]) if final else None
     return contract(c, step, x, weights, bias, len(shape) - 1, emit, recombine, span=span)
 
 

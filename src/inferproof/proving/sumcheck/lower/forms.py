@@ -101,6 +101,19 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
     ("Softmax", "Max, Add, Lookup of exp, Sum, Divide", "at most 4095 elements"),
     ("ArgMax ArgMin", "ArgMax", ""),
     ("Hardmax", "ArgMax, then as OneHot", ""),
+    (
+        "RNN GRU LSTM",
+        "unrolled: for each step Linear, Add, Lookup of the activations, Mul; the recurrent "
+        "weights stand in the weights file once for each step",
+        "default activations, no clip, no peepholes, full sequences, layout 0",
+    ),
+    (
+        "TreeEnsembleClassifier TreeEnsembleRegressor",
+        "Take of features, Add and Rescale (every comparison), Take and Sum along each path, "
+        "Rescale, Linear of committed leaf values",
+        "domain ai.onnx.ml; labels are whole numbers; LEQ, LT, GT, GTE; sum or average; NONE, "
+        "LOGISTIC or SOFTMAX",
+    ),
     ("Einsum", "Sum, View, then as MatMul", "one or two operands, no diagonal, no ellipsis"),
 )
 

@@ -1,0 +1,174 @@
+"""`inferproof worker` as a process that is told to stop while it computes."""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from live_parts import MODEL, Installed, settings_for
+
+from inferproof.app import install_model
+from inferproof.client import Client
+from inferproof.client.answer import Answer
+from inferproof.client.tools import installed_tools
+from inferproof.settings import variable
+from inferproof.testing.devnet import DevnetInfo
+from inferproof.testing.kill_server import SLOW
+from inferproof.testing.limits import WIDE
+from inferproof.testing.live import LiveGateway
+from inferproof.testing.toy_proofs import ToySystem
+from inferproof.types.proof import Assurance
+from inferproof.verify.policy import Policy
+from inferproof.verify.receipt import Tools
+
+pytestmark = pytest.mark.slow
+
+PROVE_S = 4.0
+WAIT_S = 30.0
+WORKER = f"""
+import functools, sys
+from pathlib import Path
+import inferproof.server as server
+from inferproof.testing import kill_server
+kill_server.SLOW_S = {PROVE_S}
+system = kill_server.MoodySystem(Path(sys.argv.pop()))
+server.run_worker = functools.partial(server.run_worker, more_systems={{system.name: system}})
+from inferproof.cli.main import run
+run()
+"""
+"""The command as it is installed, with the toy proof system beside the others."""
+
+
+class Shop:
+    """A gateway that leaves its jobs to worker processes, and its buyer."""
+
+    def __init__(
+        self, live: LiveGateway, devnet: DevnetInfo, toy: dict[str, ToySystem], data: Path
+    ) -> None:
+        self._live = live
+        self._devnet = devnet
+        self._toy = toy
+        self._data = data
+
+    def buy(self, number: int) -> Answer:
+        """The answer to a request whose proof takes PROVE_S."""
+        with Client(
+            self._live.url,
+            key=self._devnet.accounts.buyer,
+            policy=Policy(minimum_assurance=Assurance.COMMITMENT),
+            tools=Tools(lambda name: self._toy[name], installed_tools().preprocess),
+        ) as client:
+            return client.infer(MODEL, [[SLOW, float(number), 1.0]], max_price="0.25")
+
+    def jobs(self) -> list[tuple[str, int]]:
+        """State and attempts of each job, the oldest first."""
+        with sqlite3.connect(self._data / "inferproof.db") as database:
+            found = database.execute("SELECT state, attempts FROM jobs ORDER BY number")
+            return [(state, attempts) for state, attempts in found]
+
+    def until(self, holds: Callable[[list[tuple[str, int]]], bool]) -> None:
+        end = time.monotonic() + WAIT_S
+        while not holds(self.jobs()):
+            assert time.monotonic() < end, self.jobs()
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def shop(
+    devnet: DevnetInfo, tiny: Installed, toy: dict[str, ToySystem], data: Path
+) -> Iterator[Shop]:
+    settings = settings_for(devnet, data, workers=0, **WIDE)
+    provider = devnet.accounts.provider
+    asyncio.run(install_model(settings, tiny.card, tiny.compiled, key=provider, more_systems=toy))
+    with LiveGateway(settings, more_systems=toy) as live:
+        yield Shop(live, devnet, toy, data)
+
+
+@contextmanager
+def worker(devnet: DevnetInfo, data: Path, **more: object) -> Iterator[subprocess.Popen[str]]:
+    """A worker process that is ready."""
+    settings = settings_for(devnet, data)
+    names = ("rpc_url", "chain_id", "token_address", "token_symbol", "token_name", "token_version")
+    given = {name: getattr(settings, name) for name in names} | {
+        "data_dir": data,
+        "gateway_key": devnet.accounts.gateway.secret().hex(),
+        **more,
+    }
+    environment = {variable(name): str(value) for name, value in given.items()}
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKER, "worker", "--json", str(data)],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert json.loads(process.stdout.readline())["worker"] == process.pid
+            yield process
+        finally:
+            process.kill()
+
+
+def ended(process: subprocess.Popen[str]) -> None:
+    """The process ends by itself, in order, without a trace of a fault."""
+    _, told = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 0, told
+    assert "Traceback" not in told
+
+
+def test_it_ends_what_it_works_on_and_takes_no_more(
+    shop: Shop, devnet: DevnetInfo, data: Path
+) -> None:
+    with ThreadPoolExecutor(2) as buyers:
+        with worker(devnet, data) as process:
+            first = buyers.submit(shop.buy, 1)
+            shop.until(lambda jobs: [state for state, _ in jobs] == ["running"])
+            second = buyers.submit(shop.buy, 2)
+            shop.until(lambda jobs: [state for state, _ in jobs] == ["running", "queued"])
+            process.send_signal(signal.SIGTERM)
+            ended(process)
+        assert shop.jobs() == [("done", 1), ("queued", 0)]
+        assert first.result(WAIT_S).verified
+        with worker(devnet, data) as process:
+            assert second.result(WAIT_S).verified
+            process.send_signal(signal.SIGTERM)
+            ended(process)
+    assert shop.jobs() == [("done", 1), ("done", 1)]
+
+
+@pytest.mark.parametrize(
+    ("shutdown_s", "signals"), [(0, 1), (60, 2)], ids=["no time to end", "told twice"]
+)
+def test_it_gives_back_what_it_cannot_end(
+    shutdown_s: int, signals: int, shop: Shop, devnet: DevnetInfo, data: Path
+) -> None:
+    with ThreadPoolExecutor(1) as buyers:
+        # A lease that outlives the test: it is given back, and does not just run out.
+        with worker(devnet, data, shutdown_s=shutdown_s, lease_s=600) as process:
+            bought = buyers.submit(shop.buy, 3)
+            shop.until(lambda jobs: [state for state, _ in jobs] == ["running"])
+            for _ in range(signals):
+                process.send_signal(signal.SIGTERM)
+                time.sleep(0.2)
+            shop.until(lambda jobs: jobs == [("queued", 0)])
+            ended(process)
+        with worker(devnet, data) as process:
+            assert bought.result(WAIT_S).verified
+            process.send_signal(signal.SIGTERM)
+            ended(process)
+    assert shop.jobs() == [("done", 1)]

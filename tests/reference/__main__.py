@@ -1,0 +1,27 @@
+"""`python -m reference [FILE…]`: verifies vectors, all of vectors/sumcheck by default."""
+
+import sys
+import time
+from pathlib import Path
+
+from reference.reader import Rejected
+from reference.vectors import files, load
+from reference.verifier import VerifyingKey
+
+
+def main() -> int:
+    """0 when every proof is accepted."""
+    rejected = 0
+    for path in [Path(name) for name in sys.argv[1:]] or files():
+        vector, start = load(path), time.perf_counter()
+        try:
+            key = VerifyingKey(vector.key)
+            key.verify(vector.inputs, vector.outputs, vector.statement, vector.proof)
+            verdict = "accepted"
+        except Rejected as rejection:
+            verdict, rejected = f"rejected: {rejection}", 1
+        print(f"{vector.name}: {verdict} ({time.perf_counter() - start:.2f} s)")
+    return rejected
+
+
+sys.exit(main())

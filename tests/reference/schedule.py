@@ -1,0 +1,82 @@
+"""Parameters of the opening by size. Source: specs/sumcheck-proof.md, section 7."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FILE = Path(__file__).resolve().parents[2] / "vectors/sumcheck/schedule.json"
+PROFILES = {1: "default", 2: "conservative"}
+
+
+@dataclass(frozen=True)
+class Queries:
+    """How often a code is queried, and the bits of work before."""
+
+    count: int
+    work: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """`samples[i]` and `rates[i]` belong to code i, of which code 0 is the commitment's;
+    `queries[i]` are the queries to it, the last ones after the last polynomial."""
+
+    johnson: bool
+    term_bits: int
+    work_bits: int
+    first_fold: int
+    later_fold: int
+    variables: int
+    rates: list[int]
+    folds: list[int]
+    samples: list[int]
+    queries: list[Queries]
+
+    @property
+    def rounds(self) -> int:
+        return len(self.folds) - 1
+
+    @property
+    def last_variables(self) -> int:
+        return self.variables - sum(self.folds)
+
+    def remaining(self, code: int) -> int:
+        """Variables of the polynomial under a code."""
+        return self.variables - sum(self.folds[:code])
+
+    def log_leaves(self, code: int) -> int:
+        """Logarithm of the leaves of a code."""
+        return self.remaining(code) - self.folds[code] + self.rates[code]
+
+    def drawn(self, code: int) -> int:
+        """Queries to a code that are drawn; 0 where all of its leaves are opened."""
+        count = self.queries[code].count
+        return 0 if count >= 1 << self.log_leaves(code) else count
+
+    def opened(self, code: int) -> int:
+        return min(self.queries[code].count, 1 << self.log_leaves(code))
+
+
+@cache
+def _rows(file: Path) -> dict[tuple[str, int], Any]:
+    return {(row["profile"], row["n"]): row for row in json.loads(file.read_text())}
+
+
+def schedule(variables: int, profile: int, file: Path = FILE) -> Schedule:
+    """The parameters for a stack of `variables` variables and a profile's byte."""
+    row = _rows(file)[PROFILES[profile], variables]
+    rounds, end = row["rounds"], row["end"]
+    return Schedule(
+        johnson=row["profile"] == "default",
+        term_bits=row["term_bits"],
+        work_bits=row["work_bits"],
+        first_fold=row["folds"][0],
+        later_fold=row["later_fold"],
+        variables=variables,
+        rates=[row["rate"], *row["rates"]],
+        folds=row["folds"],
+        samples=[row["out_of_domain"], *(item["out_of_domain"] for item in rounds)],
+        queries=[Queries(item["queries"], item["work"]) for item in (*rounds, end)],
+    )

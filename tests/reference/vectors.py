@@ -1,0 +1,33 @@
+"""The vectors of vectors/sumcheck: a key, public values and a proof each."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from reference.schedule import FILE
+
+
+@dataclass(frozen=True)
+class Vector:
+    name: str
+    key: bytes
+    statement: bytes
+    inputs: list[list[int]]
+    outputs: list[list[int]]
+    proof: bytes
+
+
+def files() -> list[Path]:
+    return sorted(path for path in FILE.parent.glob("*.json") if path != FILE)
+
+
+def load(path: Path) -> Vector:
+    text = json.loads(path.read_text())
+    return Vector(
+        path.stem,
+        bytes.fromhex(text["key"]),
+        bytes.fromhex(text["statement"]),
+        text["inputs"],
+        text["outputs"],
+        bytes.fromhex(text["proof"]),
+    )

@@ -1,0 +1,237 @@
+"""The second verifier of tests/reference against the vectors that the native prover made.
+
+What the vectors leave open is changed here: every public value, every field of the proof. Both
+verifiers must give the same answer to each.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from inferproof.proving.sumcheck.library import library
+from reference.field import P
+from reference.reader import Rejected
+from reference.vectors import Vector, files, load
+from reference.verifier import VerifyingKey
+
+VECTORS = [load(path) for path in files()]
+SMALLEST = min(VECTORS, key=lambda vector: len(vector.proof))
+each_vector = pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
+
+Changed = tuple[str, Vector]
+"""What was changed, and everything with that change."""
+
+Judged = list[tuple[str, Vector, str | None]]
+
+OPENING = {"OPENING_INVALID", "PROOF_MALFORMED"}
+MANIFEST = {
+    "version": {"PROOF_VERSION"},
+    "accumulators": {
+        "ACCUMULATOR_RANGE",
+        "EXECUTION",
+        "OUTPUT_MISMATCH",
+        "CONTRACTION_MISMATCH",
+    },
+    "rounds": {"CONTRACTION_MISMATCH", "PROOF_MALFORMED"},
+    "values of the blocks": {"CONTRACTION_MISMATCH", "PROOF_MALFORMED"},
+    "answers": OPENING,
+    "first sumcheck": OPENING,
+    "root of a fold": OPENING,
+    "answers of a fold": OPENING,
+    "witness of work": OPENING,
+    "rows of the weights": OPENING,
+    "rows of a fold": OPENING,
+    "count of siblings": {"PROOF_MALFORMED"},
+    "siblings": {"OPENING_INVALID"},
+    "sumcheck of a fold": OPENING,
+    "last polynomial": OPENING,
+    "last sumcheck": OPENING,
+}
+"""Fields of a proof, and how a change in them may be rejected."""
+
+
+@cache
+def decoded(key: bytes) -> VerifyingKey:
+    return VerifyingKey(key)
+
+
+def verdict(vector: Vector) -> str | None:
+    """The code with which the reference rejects, None where it accepts."""
+    try:
+        key = decoded(vector.key)
+        key.verify(vector.inputs, vector.outputs, vector.statement, vector.proof)
+    except Rejected as rejection:
+        return rejection.code
+    return None
+
+
+def flipped(data: bytes, place: int, bit: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
+
+
+def fields(vector: Vector) -> dict[str, list[int]]:
+    """The bytes of each field of the proof that has any."""
+    places = defaultdict(list)
+    for name, bytes_ in decoded(vector.key).fields(vector.proof):
+        if bytes_:
+            places[name] += bytes_
+    assert places.keys() <= MANIFEST.keys(), "the manifest has no row for a field"
+    return places
+
+
+def changed_proofs(vector: Vector, names: Iterable[str], sample: int) -> Iterator[Changed]:
+    """The proof with one bit flipped, at `sample` places of each of these fields."""
+    chance = random.Random(vector.name)  # noqa: S311
+    for name in names:
+        own = fields(vector)[name]
+        for place in chance.sample(own, min(sample, len(own))):
+            proof = flipped(vector.proof, place, chance.randrange(8))
+            yield name, replace(vector, proof=proof)
+
+
+def each_field_changed() -> Iterator[Changed]:
+    """Every field once, in the smallest vector that has it."""
+    left = set(MANIFEST)
+    for vector in sorted(VECTORS, key=lambda vector: len(vector.proof)):
+        own = sorted(left & fields(vector).keys())
+        left -= set(own)
+        yield from changed_proofs(vector, own, 1)
+    assert not left, "no vector has these fields"
+
+
+def reshaped() -> Iterator[Changed]:
+    """Proofs whose parts are moved, doubled or left out, with counts that fit."""
+    vector = SMALLEST
+    whole = decoded(vector.key).fields(vector.proof)
+    counts = [(bytes_, after) for (name, bytes_), (_, after) in pairwise(whole) if "count" in name]
+    for count, siblings in counts:
+        before, own = vector.proof[: count.start], siblings_of(vector, siblings)
+        after = vector.proof[siblings.stop :]
+        for name, other in {
+            "one more": [*own, bytes(32)],
+            "one less": own[:-1],
+            "the last twice": [*own, own[-1]],
+            "two in each other's place": [own[1], own[0], *own[2:]],
+            "none": [],
+        }.items():
+            proof = before + len(other).to_bytes(4, "little") + b"".join(other) + after
+            yield f"siblings: {name}", replace(vector, proof=proof)
+    rows = next(bytes_ for name, bytes_ in whole if name == "rows of the weights")
+    size = 4 << decoded(vector.key).schedule.folds[0]
+    data = vector.proof[rows.start : rows.stop]
+    turned = data[size : 2 * size] + data[:size] + data[2 * size :]
+    proof = vector.proof[: rows.start] + turned + vector.proof[rows.stop :]
+    yield "two rows in each other's place", replace(vector, proof=proof)
+
+
+def siblings_of(vector: Vector, bytes_: range) -> list[bytes]:
+    starts = range(bytes_.start, bytes_.stop, 32)
+    return [vector.proof[start : start + 32] for start in starts]
+
+
+def changed_publics(vector: Vector) -> Iterator[Changed]:
+    """One value changed in each tensor; key and statement with one bit flipped."""
+    for name in ("inputs", "outputs"):
+        for number, tensor in enumerate(getattr(vector, name)):
+            for place in {0, len(tensor) // 2, len(tensor) - 1}:
+                tensors = [list(values) for values in getattr(vector, name)]
+                tensors[number][place] += -1 if tensors[number][place] > 0 else 1
+                yield name, replace(vector, **{name: tensors})
+        yield f"no {name}", replace(vector, **{name: getattr(vector, name)[:-1]})
+    for place in (0, 31):
+        yield "statement", replace(vector, statement=flipped(vector.statement, place, place % 8))
+    # Magic, version, mode, profile, root, and the graph's head and end.
+    for place in (0, 8, 12, 13, 14, 45, 46, 54, len(vector.key) - 1):
+        yield "key", replace(vector, key=flipped(vector.key, place, 0))
+
+
+@each_vector
+def test_accepts_what_the_native_prover_made(vector: Vector) -> None:
+    assert verdict(vector) is None
+
+
+@each_vector
+def test_rejects_any_other_public_value(vector: Vector) -> None:
+    for name, other in changed_publics(vector):
+        assert verdict(other) is not None, name
+
+
+@pytest.fixture(scope="module")
+def judged() -> Judged:
+    """Changed proofs with the reference's verdicts, which take most of these tests' time."""
+    changed = [*each_field_changed(), *reshaped()]
+    return [(name, other, verdict(other)) for name, other in changed]
+
+
+def test_rejects_each_field_changed_and_parts_that_are_moved(judged: Judged) -> None:
+    for name, _, code in judged:
+        assert code in MANIFEST.get(name, OPENING), name
+
+
+@pytest.mark.slow
+@each_vector
+def test_rejects_many_changes_of_each_field(vector: Vector) -> None:
+    for name, other in changed_proofs(vector, sorted(fields(vector)), 12):
+        assert verdict(other) in MANIFEST[name], name
+
+
+def test_rejects_other_lengths() -> None:
+    for proof in (b"", SMALLEST.proof[:-1], SMALLEST.proof + b"\0", SMALLEST.proof[:1000]):
+        assert verdict(replace(SMALLEST, proof=proof)) == "PROOF_MALFORMED"
+
+
+def test_an_element_has_one_encoding() -> None:
+    """x + p is not read as x."""
+    for name in ("rounds", "answers", "last polynomial", "rows of the weights"):
+        vector = next(vector for vector in VECTORS if name in fields(vector))
+        start = fields(vector)[name][0]
+        value = int.from_bytes(vector.proof[start : start + 4], "little")
+        other = (value + P).to_bytes(4, "little")
+        proof = vector.proof[:start] + other + vector.proof[start + 4 :]
+        assert verdict(replace(vector, proof=proof)) == "PROOF_MALFORMED", name
+
+
+def native_verdict(vector: Vector) -> str | None:
+    """The same from the native verifier."""
+    native = library()
+
+    def arrays(tensors: list[list[int]]) -> list[Any]:
+        return [np.array(tensor, np.int32) for tensor in tensors]
+
+    try:
+        key = native.VerifyingKey(vector.key)
+        inputs, outputs = arrays(vector.inputs), arrays(vector.outputs)
+        key.verify(inputs, outputs, vector.statement, vector.proof)
+    except native.NativeError as error:
+        code: str = error.args[0]
+        return code
+    return None
+
+
+@pytest.mark.native
+@each_vector
+def test_the_native_verifier_agrees_on_public_values(vector: Vector) -> None:
+    assert native_verdict(vector) is None
+    for name, other in changed_publics(vector):
+        assert native_verdict(other) == verdict(other), name
+
+
+@pytest.mark.native
+def test_the_native_verifier_agrees_on_changed_proofs(judged: Judged) -> None:
+    for name, other, code in judged:
+        assert native_verdict(other) == code, name
+
+
+@pytest.mark.slow
+@pytest.mark.native
+@each_vector
+def test_the_native_verifier_agrees_on_many_changes(vector: Vector) -> None:
+    for name, other in changed_proofs(vector, sorted(fields(vector)), 12):
+        assert native_verdict(other) == verdict(other), name
