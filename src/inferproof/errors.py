@@ -247,6 +247,9 @@ class Reason(Enum):
     VISIBILITY_UNSUPPORTED = (
         "proof system {system} shows its input; it cannot prove with {got} visibility, use public"
     )
+    NO_CONTRACT_FOR_SYSTEM = (
+        "no contract checks proofs of system {system} yet; leave the verifier contract away"
+    )
     SECURITY_NOT_ITEMISED = (
         "proof system {system} has no itemised account of its soundness; sumcheck has one"
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import check_token, require_settlement
 from inferproof.chain.verifier import VerifyingKeyArtifact, verify_on_chain
-from inferproof.errors import PaymentRejected, Reason, ReceiptRejected
+from inferproof.errors import NotFound, PaymentRejected, Reason, ReceiptRejected
 from inferproof.protocol.proof_file import ProofFile
 from inferproof.protocol.transfer import require_transfer
 from inferproof.protocol.verifier_bundle import VerifierBundle
@@ -41,7 +41,7 @@ async def chain_steps(
 
     Without `contract` the third step is left out. Raises: ReceiptRejected RECEIPT_NOT_SETTLED,
     RECEIPT_SETTLEMENT; PaymentRejected SETTLEMENT_NO_TRANSFER, TRANSFER_NOT_ON_CHAIN,
-    TX_FAILED; as `check_token` and `verify_on_chain`.
+    TX_FAILED; NotFound NO_CONTRACT_FOR_SYSTEM; as `check_token` and `verify_on_chain`.
     """
     receipt = verified.file.receipt
     async with Rpc(url) as rpc:
@@ -55,7 +55,8 @@ async def chain_steps(
             return
         call = make_call(verified.bundle, verified.proof.file)
         if call is None:
-            return
+            system = verified.bundle.parts.proof_system
+            raise NotFound(Reason.NO_CONTRACT_FOR_SYSTEM, system=system)
         accepted = await verify_on_chain(
             rpc, contract, proof=call.proof, instances=call.instances, vka=call.vka
         )

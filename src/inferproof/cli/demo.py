@@ -33,6 +33,8 @@ from inferproof.verify.receipt import VerifiedReceipt, verify_receipt
 MAX_PRICE = "0.25"
 HEADER = "PAYMENT-SIGNATURE"
 SHOWN_CHARACTERS = 70
+ON_CHAIN = "ezkl"
+"""The proof system whose proofs a contract verifies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Bought:
     call_s: float
     verify_s: float
     gas: str
+    system: str
 
 
 class Recorder(httpx.BaseTransport):
@@ -105,6 +108,8 @@ def _buy_all(market: Market, folder: Path) -> list[Bought]:
         f"[bold]market[/] {market.url}, chain {market.devnet.network}, "
         f"buyer {market.devnet.accounts.buyer.address}"
     )
+    for note in market.notes:
+        err.print(f"[yellow]note[/] {plain(note)}")
     bought: list[Bought] = []
     recorder = Recorder()
     with Client(market.url, key=market.devnet.accounts.buyer, transport=recorder) as client:
@@ -146,7 +151,21 @@ def _buy(
     else:
         err.print(f"  [green]✓[/] the same {len(verified.steps)} steps hold offline")
     gas = asyncio.run(_on_chain(market.devnet, verified, len(verified.steps)))
-    return Bought(listing.card.title, answer, recorder.header, recorder.path, call_s, verify_s, gas)
+    system = verified.bundle.parts.proof_system
+    return Bought(
+        listing.card.title,
+        answer,
+        recorder.header,
+        recorder.path,
+        call_s,
+        verify_s,
+        gas,
+        system,
+    )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1e3:.1f} ms"
 
 
 def _short(value: Any) -> str:
@@ -155,13 +174,16 @@ def _short(value: Any) -> str:
 
 
 async def _on_chain(info: DevnetInfo, verified: VerifiedReceipt, number: int) -> str:
-    gas = ""
-    async for name, detail in chain_steps(info.rpc_url, verified, info.verifier, evm_call):
+    gas, system = "", verified.bundle.parts.proof_system
+    contract = info.verifier if system == ON_CHAIN else None
+    async for name, detail in chain_steps(info.rpc_url, verified, contract, evm_call):
         number += 1
         err.print(f"  [green]✓[/] {number:2} {name}  [dim]{plain(detail)}[/]")
         if name == "contract accepts the proof":
             gas = detail.rpartition(", ")[2].removesuffix(" gas")
-    if not gas:
+    if contract is None:
+        err.print(f"    no contract checks proofs of {plain(system)} yet")
+    elif not gas:
         raise Unavailable(Reason.DEMO_BROKEN, what="no contract verified the proof")
     return gas
 
@@ -227,7 +249,7 @@ def _replay(market: Market, first: Bought, other: Bought) -> str:
 
 def _table(bought: list[Bought]) -> None:
     err.rule("what it took")
-    table = Table("model", "answer", box=None)
+    table = Table("model", "answer", "proof system", box=None)
     for name in ("paid", "call", "prove", "verify", "proof", "gas"):
         table.add_column(name, justify="right", no_wrap=True)
     for item in bought:
@@ -235,11 +257,12 @@ def _table(bought: list[Bought]) -> None:
         table.add_row(
             plain(item.title),
             plain(item.answer.label),
+            plain(item.system),
             plain(item.answer.receipt_file.receipt.payment.money),
             f"{item.call_s:.2f} s",
-            f"{item.answer.timings.get('prove', 0.0):.2f} s",
+            _duration(item.answer.timings.get("prove", 0.0)),
             f"{item.verify_s * 1e3:.0f} ms",
             f"{len(proof) / 1e3:.1f} kB",
-            item.gas,
+            item.gas or "–",
         )
     print_table(table, err)

@@ -30,7 +30,7 @@ from inferproof.protocol.encoding import canonical_json
 from inferproof.proving.base import Progress, no_progress
 from inferproof.proving.ezkl.evm import evm_vka
 from inferproof.proving.pool import WorkerPool
-from inferproof.proving.registry import get_system
+from inferproof.proving.registry import get_system, require_native
 from inferproof.publish import compile_card
 from inferproof.settings import Settings
 from inferproof.testing.devnet import Devnet, DevnetInfo
@@ -83,6 +83,8 @@ class LocalChain:
     ) -> None:
         self.folder = folder
         self.models: tuple[Listing, ...] = ()
+        self.notes: list[str] = []
+        """What is not as the cards say, for the person at the terminal."""
         self._zoo = zoo
         self._report = report
         self._chain = Devnet(port=rpc_port)
@@ -133,7 +135,7 @@ class LocalChain:
             asyncio.run(self._register(pool))
 
     def _listing(self, name: str, index: int, pool: WorkerPool) -> Listing:
-        card = load_card(find_zoo() / name)
+        card = self._card(name)
 
         def report(stage: str, share: float) -> None:
             done = (index + share) / len(self._zoo)
@@ -145,6 +147,23 @@ class LocalChain:
             compiled.parent.mkdir(parents=True, exist_ok=True)
             compile_card(card, compiled, get_system(card.proof.system, pool), report)
         return Listing(card, compiled, fresh=not known)
+
+    def _card(self, name: str) -> ModelCard:
+        """The model's card; a copy that names ezkl where the native prover is not built."""
+        card = load_card(find_zoo() / name)
+        try:
+            require_native(card.proof.system)
+        except MissingPart as missing:
+            self.notes.append(f"{card.id} is proven with ezkl: {missing.message}")
+            copy = self.folder / "cards" / name
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(card.folder, copy)
+            text = (copy / "card.toml").read_text(encoding="utf-8")
+            (copy / "card.toml").write_text(
+                text.replace(f'system = "{card.proof.system}"', 'system = "ezkl"'), encoding="utf-8"
+            )
+            return load_card(copy)
+        return card
 
     async def _register(self, pool: WorkerPool) -> None:
         info = self.devnet

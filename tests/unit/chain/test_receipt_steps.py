@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,10 +12,18 @@ from inferproof.chain.receipts import chain_steps
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.chain.transactions import wait_receipt
-from inferproof.errors import Misconfigured, PaymentRejected, Reason, ReceiptRejected, Unavailable
+from inferproof.cli.onchain import evm_call
+from inferproof.errors import (
+    Misconfigured,
+    NotFound,
+    PaymentRejected,
+    Reason,
+    ReceiptRejected,
+    Unavailable,
+)
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.rejections import rejects
-from inferproof.testing.samples import sample_receipt_file
+from inferproof.testing.samples import sample_bundle, sample_receipt_file
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Network
 from inferproof.types.payment import Settlement, SettlementState
@@ -54,6 +63,21 @@ async def test_a_settled_payment(devnet: DevnetInfo, paid: Receipt) -> None:
             f"0.25 devUSDC in block {settlement.block}, transaction {settlement.transaction}",
         ),
     ]
+
+
+async def test_a_contract_is_not_passed_over_in_silence(devnet: DevnetInfo, paid: Receipt) -> None:
+    file = replace(sample_receipt_file(), receipt=paid)
+    proof: Any = SimpleNamespace(file=None)
+    verified = VerifiedReceipt(file, Digest(bytes(32)), proof, sample_bundle(), ())
+    done = []
+    with rejects(
+        Reason.NO_CONTRACT_FOR_SYSTEM,
+        "no contract checks proofs of system sample yet; leave the verifier contract away",
+        kind=NotFound,
+    ):
+        async for name, _ in chain_steps(devnet.rpc_url, verified, devnet.verifier, evm_call):
+            done.append(name)
+    assert done == ["chain and token", "payment is settled"]
 
 
 @pytest.mark.parametrize("state", ["pending", "failed", "uncertain"])

@@ -11,10 +11,11 @@ import pytest
 
 from inferproof.cli import demo, devnet, model
 from inferproof.client import Answer
-from inferproof.errors import InputRejected, ModelRejected, Reason, Unavailable
+from inferproof.errors import InputRejected, MissingPart, ModelRejected, Reason, Unavailable
 from inferproof.models.card import load_card
 from inferproof.proving.registry import get_system
 from inferproof.publish import compile_card
+from inferproof.testing import market
 from inferproof.testing.market import _held, find_zoo
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ANSWER, sample_receipt_file
@@ -24,7 +25,7 @@ from inferproof.types.digest import Digest
 def bought(**changes: object) -> demo.Bought:
     file = replace(sample_receipt_file(), **changes)  # type: ignore[arg-type]
     answer = Answer(Digest(bytes(32)), ANSWER, "up", True, file)
-    return demo.Bought("sample", answer, "header", "/path", 1.0, 0.1, "1")
+    return demo.Bought("sample", answer, "header", "/path", 1.0, 0.1, "1", "sample")
 
 
 def test_a_demonstration_without_a_proof_is_broken() -> None:
@@ -65,6 +66,27 @@ def test_a_card_without_calibration_is_not_compiled(tmp_path: Path) -> None:
     ):
         compile_card(card, tmp_path / "out", get_system("ezkl"))
     assert not (tmp_path / "out").exists()
+
+
+def test_without_the_native_prover_the_market_proves_with_ezkl_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def missing(name: str) -> None:
+        if name == "sumcheck":
+            raise MissingPart(Reason.MISSING_NATIVE)
+
+    monkeypatch.setattr(market, "require_native", missing)
+    chain = market.LocalChain(tmp_path)
+    own = load_card(find_zoo() / "fraud")
+    assert own.proof.system == "sumcheck"
+    card = chain._card("fraud")
+    assert card.proof.system == "ezkl"
+    assert replace(card.proof, system="sumcheck") == own.proof
+    assert card.folder == tmp_path / "cards" / "fraud"
+    assert chain.notes[0].startswith("transfer-fraud is proven with ezkl: proof system sumcheck")
+    assert chain._card("token_risk").folder == find_zoo() / "token_risk"
+    assert len(chain.notes) == 1
+    assert load_card(chain._card("fraud").folder).proof.system == "ezkl"
 
 
 def test_labels_are_whole_numbers() -> None:
