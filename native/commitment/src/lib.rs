@@ -7,17 +7,21 @@
 #![forbid(unsafe_code)]
 
 mod codec;
+mod head;
+mod linear;
 mod plan;
 mod schedule;
 mod security;
 
 pub use codec::{Malformed, Reader, Writer};
+pub use linear::{combine_rows, equality};
 pub use plan::{
     Block, MAX_MATRICES, MAX_SIDE, MAX_VARIABLES, MIN_VARIABLES, Part, Plan, Size, parts, variables,
 };
 pub use schedule::{Profile, TERM_BITS, WORK_BITS};
 pub use security::{Term, challenge_bits, compose};
 
+use head::Head;
 use p3_blake3::Blake3;
 use p3_commit::MultilinearPcs;
 use p3_dft::Radix2DFTSmallBatch;
@@ -25,7 +29,7 @@ use p3_field::PrimeCharacteristicRing;
 use p3_matrix::dense::RowMajorMatrix;
 use p3_merkle_tree::MerkleTreeMmcs;
 use p3_multilinear_util::point::Point;
-use p3_sumcheck::layout::{Layout, PrefixProver, Table};
+use p3_sumcheck::layout::{Layout, Table};
 use p3_sumcheck::{OpeningBatch, OpeningProtocol, PrescribedPointPcs, TableShape, TableSpec};
 use p3_symmetric::{CompressionFunctionFromHasher, MerkleCap, SerializingHasher};
 use p3_whir::{PcsProof, WhirConfig, WhirProver, WhirProverData};
@@ -35,7 +39,6 @@ type LeafHash = SerializingHasher<Blake3>;
 type NodeHash = CompressionFunctionFromHasher<Blake3, 2, 32>;
 type Tree = MerkleTreeMmcs<Base, u8, LeafHash, NodeHash, 2, 32>;
 type Transform = Radix2DFTSmallBatch<Base>;
-type Head = PrefixProver<Base, Extension>;
 type Config = WhirConfig<Extension, Base, Sponge>;
 type Prover = WhirProver<Extension, Base, Transform, Tree, Sponge, Head>;
 type Data = WhirProverData<Base, Extension, Tree, Head>;

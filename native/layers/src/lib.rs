@@ -13,7 +13,8 @@ mod reduce;
 mod shape;
 mod sumcheck;
 
-pub use linear::{combine_rows, dot, equality, lift};
+pub use commitment::{combine_rows, equality};
+pub use linear::{dot, lift};
 pub use reduce::{Challenge, Weights, matrix_point, table_at};
 pub use shape::{Axis, Contraction, contractions};
 pub use sumcheck::{Product, Round, Sent, powers, prove, replay, step};

@@ -4,8 +4,9 @@
 //! both sides know: T[n,k] = eq(row, n) · v_g(k), where v_g is the operand, weighted over the
 //! positions, of the group g of row n.
 
-use crate::linear::{accumulate, accumulate_elements, dot, dot_integers, equality, lift};
+use crate::linear::{accumulate, accumulate_elements, dot, dot_integers, lift};
 use crate::shape::{Axis, Contraction};
+use commitment::equality;
 use p3_field::PrimeCharacteristicRing;
 use transcript::{Extension, Transcript};
 

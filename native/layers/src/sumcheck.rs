@@ -143,7 +143,8 @@ fn joining(left: usize, own: &[usize], claims: &[Extension]) -> Extension {
 #[cfg(test)]
 mod tests {
     use super::{Product, powers, prove, replay};
-    use crate::linear::{dot, equality};
+    use crate::linear::dot;
+    use commitment::equality;
     use p3_field::PrimeCharacteristicRing;
     use transcript::{Extension, Site, Transcript};
 

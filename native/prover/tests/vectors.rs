@@ -3,10 +3,15 @@ mod common;
 
 use commitment::Profile;
 use common::{STATEMENT, cnn, inputs, key, mlp, tiny, views};
+use graph::Graph;
 use std::fmt::Write;
 use verifier::{Public, VerifyingKey};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/sumcheck/");
+const GRAPHS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../vectors/integer_graphs.json"
+);
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
@@ -15,11 +20,29 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The graph of every operation among the repository's vectors.
+fn everything() -> Graph {
+    let text = std::fs::read_to_string(GRAPHS).unwrap();
+    let vectors: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let entries = vectors["valid"].as_array().unwrap();
+    let entry = entries
+        .iter()
+        .find(|entry| entry["description"] == "a graph of every operation")
+        .unwrap();
+    let digits = entry["graph"].as_str().unwrap().strip_prefix("0x").unwrap();
+    let bytes: Vec<u8> = (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
+        .collect();
+    Graph::decode(&bytes).unwrap()
+}
+
 /// Set `WRITE_VECTORS=1` to write the files anew.
 #[test]
 fn proofs_are_the_vectors() {
     let cases = [
         ("cnn-default", cnn(), Profile::Default),
+        ("everything-default", everything(), Profile::Default),
         ("linear-default", mlp(&[400, 512]), Profile::Default),
         ("tiny-conservative", tiny(), Profile::Conservative),
     ];
