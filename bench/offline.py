@@ -37,7 +37,9 @@ def measure_model(model: BenchModel, work: Path, effort: Effort) -> dict[str, An
     proof = work / f"{model.name}.proof"
     say(f"{model.name}: inferproof compile")
     given = [str(model.model), "--calibration", str(model.calibration)]
-    compiled = run_json([*INFERPROOF, "compile", *given, "--out", str(ours), "--json"])
+    compiled = run_json(
+        [*INFERPROOF, "compile", *given, "--system", "ezkl", "--out", str(ours), "--json"]
+    )
     say(f"{model.name}: plain ezkl, settings and keys")
     peer = run_json([*PLAIN, "compile", str(model.model), str(model.calibration), str(plain)])
     prove = [*INFERPROOF, "prove", str(ours), "--input", str(model.sample), "--out", str(proof)]

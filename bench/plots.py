@@ -24,8 +24,26 @@ GROUP_COLOURS = ("#8aa7b5", "#d98c5f", OURS, "#6b8f5a", "#b7b7b7", "#8c6bb1")
 
 
 def draw(results: dict[str, Any], folder: Path) -> None:
-    """Writes prove.png, memory.png and latency.png."""
+    """Writes prove.png, memory.png and latency.png, and the native prover's where measured."""
     folder.mkdir(parents=True, exist_ok=True)
+    _style()
+    _prove(results["models"], folder / "prove.png")
+    _memory(results["models"], folder / "memory.png")
+    _latency(results["gateway"], folder / "latency.png")
+    if "native" in results:
+        draw_native(results["native"], folder)
+
+
+def draw_native(native: dict[str, Any], folder: Path) -> None:
+    """Writes native.png and native_phases.png, unless no model was proven."""
+    done = [row for row in native["rows"] if "refused" not in row]
+    if done:
+        _style()
+        _native(done, folder / "native.png")
+        _native_phases(done, folder / "native_phases.png")
+
+
+def _style() -> None:
     mpl.use("Agg")
     mpl.rcParams.update(
         {
@@ -38,9 +56,6 @@ def draw(results: dict[str, Any], folder: Path) -> None:
             "figure.constrained_layout.use": True,
         }
     )
-    _prove(results["models"], folder / "prove.png")
-    _memory(results["models"], folder / "memory.png")
-    _latency(results["gateway"], folder / "latency.png")
 
 
 def _prove(models: list[dict[str, Any]], path: Path) -> None:
@@ -124,6 +139,52 @@ def _latency(scenarios: list[dict[str, Any]], path: Path) -> None:
     lower.grid(axis="y", visible=False)
     lower.set_xlabel("milliseconds, medians by stage")
     lower.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.25))
+    _save(figure, path)
+
+
+def _native(rows: list[dict[str, Any]], path: Path) -> None:
+    figure, both = pyplot.subplots(1, 2, sharey=True, figsize=(11, 5.5))
+    times = [row["prove_s"]["median"] for row in rows]
+    for axes, name in zip(both, ("parameters", "accumulators"), strict=True):
+        sizes = [row[name] for row in rows]
+        axes.scatter(sizes, times, color=OURS, zorder=3, label="native")
+        for row, size, took in zip(rows, sizes, times, strict=True):
+            if row["plan_ms"] is not None:
+                axes.scatter(size, row["plan_ms"] / 1e3, marker="_", s=120, color="#d98c5f")
+            if row["ezkl"]:
+                beside = row["ezkl"]["prove_s"]["median"]
+                axes.scatter(size, beside, marker="s", s=22, color=PLAIN)
+            axes.annotate(
+                row["model"], (size, took), xytext=(4, 5), textcoords="offset points", fontsize=7
+            )
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(_clock))
+        axes.set_xlabel(f"{name} (logarithmic)")
+        axes.margins(x=0.12, y=0.08)
+    left, right = both
+    left.set_ylabel("time for one proof, witness included (logarithmic)")
+    left.scatter([], [], marker="_", s=120, color="#d98c5f", label="plan")
+    left.scatter([], [], marker="s", s=22, color=PLAIN, label="ezkl, tuned")
+    left.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3)
+    right.tick_params(axis="y", length=0)
+    _save(figure, path)
+
+
+def _native_phases(rows: list[dict[str, Any]], path: Path) -> None:
+    figure, axes = pyplot.subplots(figsize=(8.5, 1.4 + 0.4 * len(rows)))
+    names = [row["model"] for row in rows][::-1]
+    start = [0.0] * len(rows)
+    for phase, colour in zip(rows[0]["phases_s"], GROUP_COLOURS, strict=False):
+        shares = [100 * row["phases_s"][phase] / row["processor_s"] for row in rows][::-1]
+        axes.barh(names, shares, 0.6, left=start, color=colour, label=phase)
+        start = [a + b for a, b in zip(start, shares, strict=True)]
+    for y, (row, end) in enumerate(zip(rows[::-1], start, strict=True)):
+        _label(axes, end, y, f"{1e3 * row['processor_s']:,.1f} ms")
+    axes.margins(x=0.14)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("share of the processor time of one proof, %")
+    axes.legend(frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0, 1.0))
     _save(figure, path)
 
 

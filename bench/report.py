@@ -3,21 +3,19 @@
 from typing import Any
 
 from bench.gateway import STAGES
+from bench.native_report import render_native
+from bench.tables import human, image, ratio, table
 
 QUIET = 0.05
 """The share of the processor's time that others may take in a measurement without being named."""
 PEERS = {"inferproof": "inferproof", "ezkl": "plain ezkl"}
-PLOTS = {
-    "prove.png": "Seconds for one proof, by model",
-    "memory.png": "Peak memory and size of keys, by model",
-    "latency.png": "Latency of paid calls, and where it goes",
-}
 
 
 def render(results: dict[str, Any]) -> str:
     """The whole file."""
     parts = (
         _head(results),
+        render_native(results.get("native")),
         _proving(results["models"]),
         _tuning(results["models"]),
         _gateway(results["gateway"]),
@@ -109,15 +107,16 @@ def _proving(models: list[dict[str, Any]]) -> str:
     )
     return "\n".join(
         [
-            "## Compile, prove, verify",
+            "## Compile, prove, verify with ezkl",
             "",
-            "Median, and in brackets the smallest and the largest. A circuit has 2^k rows.",
+            "`inferproof` is ezkl as inferproof tunes and binds it. Median, and in brackets the "
+            "smallest and the largest. A circuit has 2^k rows.",
             "",
-            _table(head, rows, left=3),
+            table(head, rows, left=3),
             "",
-            _image("prove.png"),
+            image("prove.png"),
             "",
-            _image("memory.png"),
+            image("memory.png"),
         ]
     )
 
@@ -133,10 +132,10 @@ def _tuning(models: list[dict[str, Any]]) -> str:
                 f"{plain['scale']} → {ours['scale']}",
                 f"{plain['max_error']:.2g} → {ours['max_error']:.2g}",
                 f"{plain['agreement']:.1%} → {ours['agreement']:.1%}",
-                _ratio(plain["prove_s"]["median"], ours["prove_s"]["median"]),
-                _ratio(plain["verify_s"]["median"], ours["verify_s"]["median"]),
-                _ratio(plain["key_bytes"], ours["key_bytes"]),
-                _ratio(plain["prove_peak_mb"], ours["prove_peak_mb"]),
+                ratio(plain["prove_s"]["median"], ours["prove_s"]["median"]),
+                ratio(plain["verify_s"]["median"], ours["verify_s"]["median"]),
+                ratio(plain["key_bytes"], ours["key_bytes"]),
+                ratio(plain["prove_peak_mb"], ours["prove_peak_mb"]),
             ]
         )
     head = (
@@ -151,7 +150,7 @@ def _tuning(models: list[dict[str, Any]]) -> str:
             "above 1, inferproof is better. Agreement is the share of calibration samples with "
             "the float model's answer.",
             "",
-            _table(head, rows, left=1),
+            table(head, rows, left=1),
         ]
     )
 
@@ -180,9 +179,9 @@ def _gateway(scenarios: list[dict[str, Any]]) -> str:
             "A call is complete: offer, signed payment, settlement on chain, inference, proof, "
             "receipt, and the buyer's verification of all of it.",
             "",
-            _table(head, rows, left=1),
+            table(head, rows, left=1),
             "",
-            _image("latency.png"),
+            image("latency.png"),
         ]
     )
 
@@ -199,7 +198,7 @@ def _stages(scenarios: list[dict[str, Any]]) -> str:
             "request: settling on chain, waiting for the one worker, HTTP. `buyer` is signing and "
             "verifying.",
             "",
-            _table(head, rows, left=1),
+            table(head, rows, left=1),
         ]
     )
 
@@ -213,7 +212,7 @@ def _burst(burst: dict[str, Any] | None) -> str:
             run["database"],
             _proof_name(run),
             str(run["orders"]),
-            *(_human(run["answered_s"][name]) for name in ("p50", "p95", "p99", "slowest")),
+            *(human(run["answered_s"][name]) for name in ("p50", "p95", "p99", "slowest")),
             f"{run['per_s']:.1f}",
             *(f"{run['cpu_ms'].get(name, 0):.0f} ms" for name in ("gateway", "worker")),
             f"{run['lost']} / {run['doubled']} / {run['unpaid']}",
@@ -232,7 +231,7 @@ def _burst(burst: dict[str, Any] | None) -> str:
             "From the sending of a signed payment to its answer, when that many payers send "
             f"theirs in the same moment. Measured on {burst['date']}{others}.",
             "",
-            _table(head, rows, left=2),
+            table(head, rows, left=2),
             "",
             "A gateway and one worker process, which computes as many jobs as there are cores; "
             "durable commits; a block each second and one confirmation, which is a second of each "
@@ -264,7 +263,7 @@ def orders_table(runs: list[dict[str, Any]]) -> str:
         *("database", "processes", "offered/s", "accepted/s", "p50", "p95", "p99", "errors"),
         *("gateway's CPU", "settled/s", "lost / doubled"),
     )
-    return _table(head, rows, left=1)
+    return table(head, rows, left=1)
 
 
 def _orders(orders: dict[str, Any] | None) -> str:
@@ -309,6 +308,12 @@ def _how(results: dict[str, Any]) -> str:
 
 - Every command is a process of its own, with as many prover threads as there are cores. The
   benchmark runs one at a time; inferproof and plain ezkl take turns.
+- **The native prover** runs in one process for each model (`python -m bench.native_prove`), which
+  compiles it, loads it again, proves 21 inputs after a warm-up, verifies each proof, proves them
+  once more as a paid job does, and compares the outputs with the float model's. Peak memory is
+  that of loading and proving, Python included, which alone takes some 40 MB. Models outside of the
+  zoo have random weights of a fixed seed; those of the zoo are proven on their test data. ezkl
+  beside it is ezkl as inferproof tunes it, which is faster than with its defaults.
 - **inferproof** is `inferproof compile`, `prove --repeat N --json` and `verify --json`.
   `compile` includes tuning, keys and one trial proof. `prove` runs from the input to the proof,
   witness included, after a warm-up; ezkl reads the proving key from disk (then cached) in every
@@ -346,28 +351,20 @@ def _errors(scenario: dict[str, Any]) -> str:
 
 def _latency(scenario: dict[str, Any], name: str) -> str:
     latency = scenario["latency_s"]
-    return _human(latency[name]) if latency else "–"
+    return human(latency[name]) if latency else "–"
 
 
 def _times_unproven(scenario: dict[str, Any], scenarios: list[dict[str, Any]]) -> str:
     for other in scenarios:
         same = other["concurrency"] == scenario["concurrency"]
         if same and other["proving"] == "none" and other["latency_s"] and scenario["latency_s"]:
-            return _ratio(scenario["latency_s"]["p50"], other["latency_s"]["p50"])
+            return ratio(scenario["latency_s"]["p50"], other["latency_s"]["p50"])
     return "–"
 
 
 def _decomposition(figures: dict[str, Any]) -> str:
     base, legs = figures["decomposition"]
     return f"{base} × {legs}"
-
-
-def _image(name: str) -> str:
-    return f"![{PLOTS[name]}](plots/{name})"
-
-
-def _ratio(over: float, under: float) -> str:
-    return f"{over / under:.2g} ×" if over / under < 10 else f"{over / under:.0f} ×"
 
 
 def _seconds(spread: dict[str, float]) -> str:
@@ -380,15 +377,5 @@ def _millis(spread: dict[str, float]) -> str:
     return f"{_ms(spread['median'])} ms{extent}"
 
 
-def _human(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.0f} ms"
-
-
 def _ms(seconds: float) -> str:
     return f"{seconds * 1e3:,.0f}" if seconds >= 0.01 else f"{seconds * 1e3:.1f}"
-
-
-def _table(head: tuple[str, ...], rows: list[list[str]], left: int) -> str:
-    """A Markdown table whose first `left` columns are text and the others figures."""
-    rule = ["---"] * left + ["---:"] * (len(head) - left)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (list(head), rule, *rows))

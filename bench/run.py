@@ -1,6 +1,7 @@
 """`make bench`: measures, and writes RESULTS.md, results.json and plots/.
 
 python bench/run.py [--quick] [--out DIR]
+python bench/run.py --native | --burst | --orders [--out DIR]     only that section anew
 python bench/run.py --render DIR     writes RESULTS.md and plots anew from its results.json
 """
 
@@ -29,6 +30,7 @@ from bench.machine import (  # noqa: E402
 )
 from bench.measure import BenchFailed, say  # noqa: E402
 from bench.models import BenchModel, dense_model, zoo_model  # noqa: E402
+from bench.native import ALL, FEW, Row, measure_native  # noqa: E402
 from bench.offline import Effort, measure_model  # noqa: E402
 from bench.orders import measure as measure_orders  # noqa: E402
 from bench.plots import draw  # noqa: E402
@@ -56,6 +58,7 @@ class Plan:
     """What is measured, and how often."""
 
     models: tuple[tuple[Make, Effort], ...]
+    native: tuple[Row, ...]
     scenarios: tuple[Scenario, ...]
     bursts: tuple[Burst, ...]
     offers: tuple[Offer, ...]
@@ -80,6 +83,7 @@ FULL = Plan(
         (_zoo("fraud"), SMALL),
         (_dense(784, 128, 10), LARGE),
     ),
+    native=ALL,
     scenarios=(
         Scenario(proving=False, concurrency=1, calls=200, warm_up=5, limit_s=40),
         Scenario(proving=True, concurrency=1, calls=50, warm_up=3, limit_s=50),
@@ -105,6 +109,7 @@ ones, with fewer runs."""
 ONCE = Effort(rounds=1, repeat=0, verifies=1, limit_s=10)
 QUICK = Plan(
     models=((_zoo("token_risk"), ONCE), (_dense(16, 16, 4), ONCE)),
+    native=FEW,
     scenarios=(
         Scenario(proving=False, concurrency=1, calls=3, warm_up=1, limit_s=30),
         Scenario(proving=True, concurrency=1, calls=2, warm_up=1, limit_s=30),
@@ -136,6 +141,8 @@ def measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
                 watch = Watch()
                 model = measure_model(make(Path(work)), Path(work), effort)
                 models.append({**model, "others": watch.others()})
+        known = {model["model"]: model["inferproof"] for model in models}
+        native = measure_native(plan.native, Path(name), known)
         watch = Watch()
         with open_shop(Path(name)) as shop:
             gateway = [measure_calls(shop, scenario) for scenario in plan.scenarios]
@@ -148,6 +155,7 @@ def measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
         "gateway_others": others,
         "took_s": time.monotonic() - began,
         "models": models,
+        "native": native,
         "gateway": gateway,
         "burst": bursts,
         "orders": orders,
@@ -211,6 +219,9 @@ def main() -> int:
     parser.add_argument(
         "--orders", action="store_true", help="measure only orders at a rate; the rest stays"
     )
+    parser.add_argument(
+        "--native", action="store_true", help="measure only the native prover; the rest stays"
+    )
     parser.add_argument("--render", type=Path, metavar="DIR", help="only write DIR's report anew")
     given = parser.parse_args()
     if given.render is not None:
@@ -226,6 +237,10 @@ def main() -> int:
         elif given.orders:
             results = json.loads((given.out / "results.json").read_text())
             results["orders"] = measure_offers(plan)
+        elif given.native:
+            results = json.loads((given.out / "results.json").read_text())
+            with tempfile.TemporaryDirectory(prefix="inferproof-bench-") as name:
+                results["native"] = measure_native(plan.native, Path(name), {})
         else:
             results = measure(plan, quick=given.quick)
     except (BenchFailed, InferproofError) as error:

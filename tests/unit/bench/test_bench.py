@@ -267,7 +267,8 @@ def test_work_of_a_living_child_is_ours() -> None:
     child.wait()
     assert machine.cpu_s(child.pid) == 0
     assert alive - before >= 0.25
-    assert machine.cpu_s(os.getpid()) >= alive
+    # Sums of hundredths, in another order.
+    assert machine.cpu_s(os.getpid()) >= alive - 1e-6
 
 
 def test_the_report_shows_failed_calls(results: dict[str, Any]) -> None:
@@ -288,6 +289,7 @@ def test_the_committed_report_is_that_of_the_committed_results() -> None:
         assert 5_000 < (BENCH / "plots" / plot).stat().st_size < 100_000
 
 
+@pytest.mark.native
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_quick_run_measures_everything_once(tmp_path: Path) -> None:
@@ -317,5 +319,8 @@ def test_a_quick_run_measures_everything_once(tmp_path: Path) -> None:
         assert proves == (measured["proving"] == "ezkl")
     assert (tmp_path / "RESULTS.md").read_text() == render(results)
     assert "quick run" in (tmp_path / "RESULTS.md").read_text()
+    (native,) = results["native"]["rows"]
+    assert native["prove_s"]["median"] > native["witness_s"]["median"] > 0
+    assert native["security"]["default"] >= 100
     names = {p.name for p in (tmp_path / "plots").iterdir()}
-    assert names == {"prove.png", "memory.png", "latency.png"}
+    assert names == {*("prove.png", "memory.png", "latency.png", "native.png", "native_phases.png")}

@@ -1,0 +1,155 @@
+"""The native prover on every model of its plan, with ezkl beside it where that takes seconds."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.machine import Watch, today
+from bench.measure import BenchFailed, run_json, say, spread
+from bench.models import BenchModel
+from bench.native_models import (
+    NativeModel,
+    depthwise_cnn,
+    lenet,
+    minilm,
+    nanogpt,
+    native_dense,
+    native_zoo,
+    transformer,
+)
+from bench.offline import INFERPROOF
+
+PROVE = [sys.executable, "-m", "bench.native_prove"]
+LIMIT_S = 150.0
+"""For one model, from its file to the last figure."""
+THROUGHPUT_S = 3.0
+EZKL_ROUNDS = 2
+EZKL_REPEAT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A model, and what is planned for it. Units: milliseconds, to a proof, on two cores."""
+
+    make: Callable[[Path], NativeModel]
+    plan_ms: float | None = None
+    stretch_ms: float | None = None
+    ezkl: bool = False
+    """Measured beside: a proof of it takes seconds there."""
+    throughput_s: float = 0.0
+
+
+def _zoo(folder: str, plan_ms: float | None = None, stretch_ms: float | None = None) -> Row:
+    return Row(
+        lambda work: native_zoo(folder, work),
+        plan_ms,
+        stretch_ms,
+        ezkl=True,
+        throughput_s=THROUGHPUT_S,
+    )
+
+
+def _dense(*sizes: int) -> Callable[[Path], NativeModel]:
+    return lambda work: native_dense(sizes, work)
+
+
+def _minilm(tokens: int) -> Callable[[Path], NativeModel]:
+    return lambda work: minilm(tokens, work)
+
+
+ALL = (
+    Row(_dense(16, 32, 16, 3)),
+    _zoo("sentiment", 4, 1.5),
+    _zoo("token_risk"),
+    _zoo("fraud"),
+    Row(_dense(784, 128, 10), 4, 1.5, ezkl=True),
+    Row(lenet, 10, 4),
+    Row(_dense(512, 1024, 512)),
+    Row(_dense(1024, 2048, 1024), 30, 10),
+    Row(depthwise_cnn, 40, 15),
+    Row(transformer, 60, 20),
+    Row(nanogpt, 200, 75),
+    Row(_minilm(60), 1200, 350),
+    Row(_minilm(48)),
+)
+FEW = (Row(_dense(16, 32, 16, 3)),)
+
+
+def measure_native(
+    rows: Sequence[Row], work: Path, known: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """The figures of each model. `known` has ezkl's by model, where this run measured them already.
+
+    A model that is refused, or whose process fails, is a row with the reason. Raises: BenchFailed
+    where ezkl fails.
+    """
+    watch = Watch()
+    measured = []
+    for row in rows:
+        # Models and keys take a hundred megabytes: each one's are gone before the next.
+        with TemporaryDirectory(dir=work) as name:
+            measured.append(_measure(row, Path(name), known))
+    return {"date": today(), "others": watch.others(), "rows": measured}
+
+
+def _measure(row: Row, work: Path, known: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    watch = Watch()
+    model = row.make(work)
+    files = model.files
+    say(f"{files.name}: the native prover")
+    answer = _prove(model, work, row.throughput_s)
+    beside = None
+    if row.ezkl:
+        beside = known.get(files.name) or _ezkl(files, work)
+    return {
+        "model": files.name,
+        "plan_ms": row.plan_ms,
+        "stretch_ms": row.stretch_ms,
+        **answer,
+        "ezkl": beside,
+        "others": watch.others(),
+    }
+
+
+def _prove(model: NativeModel, work: Path, throughput_s: float) -> dict[str, Any]:
+    files = model.files
+    given = (files.model, files.calibration, model.fresh, work / f"{files.name}.native")
+    try:
+        ran = run_json([*PROVE, *map(str, given), str(throughput_s)], limit_s=LIMIT_S)
+    except BenchFailed as error:
+        say(f"{files.name}: {error}")
+        last = str(error).strip().splitlines()[-1]
+        return {"refused": {"reason": "BENCH_FAILED", "message": last[:300]}}
+    if "refused" in ran.answer:
+        say(f"{files.name}: {ran.answer['refused']['message']}")
+    return ran.answer
+
+
+def _ezkl(files: BenchModel, work: Path) -> dict[str, Any]:
+    """Figures of ezkl as inferproof tunes it, which is faster than its defaults."""
+    say(f"{files.name}: ezkl beside it")
+    folder, proof = work / f"{files.name}.ezkl", work / f"{files.name}.proof"
+    compiled = run_json(
+        [
+            *(*INFERPROOF, "compile", str(files.model), "--calibration", str(files.calibration)),
+            *("--system", "ezkl", "--out", str(folder), "--json"),
+        ]
+    )
+    prove = ["prove", str(folder), "--input", str(files.sample), "--out", str(proof)]
+    proved = [
+        run_json([*INFERPROOF, *prove, "--repeat", str(EZKL_REPEAT), "--json"])
+        for _ in range(EZKL_ROUNDS)
+    ]
+    verified = run_json([*INFERPROOF, "verify", str(folder), str(proof), "--json"])
+    return {
+        "compile_s": compiled.answer["compile_s"],
+        "key_bytes": compiled.answer["key_bytes"],
+        "max_error": compiled.answer["max_error"],
+        "agreement": compiled.answer["agreement"],
+        "prove_s": spread([run.answer["prove_s"] for run in proved]).json(),
+        "prove_peak_mb": max(run.answer["peak_mb"] for run in proved),
+        "verify_s": spread([verified.answer["verify_s"]]).json(),
+    }

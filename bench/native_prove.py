@@ -1,0 +1,253 @@
+"""One model compiled and proven by the native prover, in a warm process of its own.
+
+    python -m bench.native_prove MODEL.onnx CALIBRATION.npz FRESH.npz FOLDER [SECONDS]
+
+Prints one JSON object: the figures, or the typed reason for which there are none. With SECONDS,
+proofs a second are counted for so long, by one thread and by one for each core.
+"""
+
+import itertools
+import json
+import os
+import statistics
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.measure import spread
+from inferproof.errors import InferproofError
+from inferproof.proving.base import CompileRequest
+from inferproof.proving.sumcheck.check import flat_inputs, read_facts
+from inferproof.proving.sumcheck.library import library
+from inferproof.proving.sumcheck.loaded import WEIGHTS, Loaded, load
+from inferproof.proving.sumcheck.prove import Job, make
+from inferproof.proving.sumcheck.quantisation import dequantise
+from inferproof.proving.sumcheck.system import SumcheckSystem
+from inferproof.proving.worker import peak_bytes, reset_peak
+from inferproof.types.digest import Address, Digest
+from inferproof.types.tensor import Tensors
+
+PHASES = ("quantise", "execute", "reduce", "open")
+WARM_UP = 3
+STATEMENT = bytes(range(32))
+
+Arrays = dict[str, npt.NDArray[Any]]
+Outputs = list[npt.NDArray[np.int32]]
+
+
+def main(arguments: list[str]) -> None:
+    """Measures what the arguments name."""
+    model, calibration, fresh, folder = map(Path, arguments[:4])
+    seconds = float(arguments[4]) if len(arguments) > 4 else 0.0
+    try:
+        answer = measure(model, calibration, fresh, folder, seconds)
+    except InferproofError as error:
+        answer = {"refused": {"reason": error.code, "message": error.message}}
+    print(json.dumps(answer))
+
+
+def measure(
+    model: Path, calibration: Path, fresh: Path, folder: Path, seconds: float
+) -> dict[str, Any]:
+    """The figures of one model. Raises: InferproofError."""
+    base = peak_bytes()
+    report = SumcheckSystem().compile(CompileRequest(model, read(calibration), folder))
+    reset_peak()
+    began = time.perf_counter()
+    loaded = load(folder)
+    load_s = time.perf_counter() - began
+    samples = split(read(fresh))
+    for sample in samples[:WARM_UP]:
+        prove(loaded, sample)
+    proofs = [prove(loaded, sample) for sample in samples]
+    peak = peak_bytes()
+    verified = [verify(loaded, proof) for proof in proofs]
+    ordered = [order(loaded, sample, i) for i, sample in enumerate(samples)]
+    witnesses = [execute(loaded, sample) for sample in samples]
+    return {
+        "parameters": report.parameters,
+        "weights": (folder / WEIGHTS).stat().st_size,
+        "accumulators": _details(folder)["accumulators"],
+        "compile_s": report.compile_s,
+        "compile_peak_mb": report.peak_mb,
+        "load_s": load_s,
+        "witness_s": spread(witnesses).json(),
+        "prove_s": spread([proof.took for proof in proofs]).json(),
+        "processor_s": statistics.median(proof.worked for proof in proofs),
+        "phases_s": {
+            phase: statistics.median(proof.phases[phase] for proof in proofs) for phase in PHASES
+        },
+        "order_s": spread([took for took, _ in ordered]).json(),
+        "file_bytes": max(size for _, size in ordered),
+        "verify_s": spread([took for took, _ in verified]).json(),
+        "verify_processor_s": statistics.median(worked for _, worked in verified),
+        "proof_bytes": max(len(proof.data) for proof in proofs),
+        "base_mb": base / 1e6,
+        "prove_peak_mb": peak / 1e6,
+        "security": security(loaded),
+        **accuracy(model, loaded, samples, proofs),
+        "throughput": throughput(loaded, samples, seconds) if seconds else None,
+    }
+
+
+def read(path: Path) -> Tensors:
+    """The arrays in a file, as float32."""
+    with np.load(path) as stored:
+        return {name: stored[name].astype(np.float32) for name in stored.files}
+
+
+def split(stacked: Tensors) -> list[Tensors]:
+    """Samples one by one."""
+    count = len(next(iter(stacked.values())))
+    return [{name: array[i] for name, array in stacked.items()} for i in range(count)]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A proof and what it shows.
+
+    Units: seconds; `took` by the clock, `worked` and `phases` of this thread's processor time.
+    """
+
+    inputs: Outputs
+    outputs: Outputs
+    data: bytes = field(repr=False)
+    took: float
+    worked: float
+    phases: dict[str, float]
+
+
+def prove(loaded: Loaded, sample: Tensors) -> Proof:
+    """The proof of one sample, from its real numbers on."""
+    marks: list[tuple[str, float]] = []
+
+    def begins(phase: str) -> bool:
+        marks.append((phase, time.thread_time()))
+        return True
+
+    clock, began = time.perf_counter(), time.thread_time()
+    inputs = flat_inputs(loaded.settings, sample)
+    outputs, data = loaded.key.prove(inputs, STATEMENT, begins)
+    ended = time.thread_time()
+    took = time.perf_counter() - clock
+    starts = [("quantise", began), *marks, ("", ended)]
+    phases = {
+        name: following - start for (name, start), (_, following) in itertools.pairwise(starts)
+    }
+    return Proof(inputs, outputs, data, took, ended - began, phases)
+
+
+def execute(loaded: Loaded, sample: Tensors) -> float:
+    """Seconds for the outputs alone."""
+    began = time.perf_counter()
+    loaded.key.execute(flat_inputs(loaded.settings, sample))
+    return time.perf_counter() - began
+
+
+def order(loaded: Loaded, sample: Tensors, number: int) -> tuple[float, int]:
+    """Seconds that the market's own path takes to a proof, statement included, and its bytes."""
+    job = Job(sample, Digest(number.to_bytes(32, "big")), Address(bytes(20)), bytes(32))
+    made = make(loaded, job)
+    return made.prove_s, len(made.file)
+
+
+def verify(loaded: Loaded, proof: Proof) -> tuple[float, float]:
+    """Seconds for verifying with a key that is decoded: by the clock, and of the processor.
+
+    Raises: NativeError for a bad proof.
+    """
+    key = _verifying_key(loaded)
+    clock, began = time.perf_counter(), time.thread_time()
+    key.verify(proof.inputs, proof.outputs, STATEMENT, proof.data)
+    return time.perf_counter() - clock, time.thread_time() - began
+
+
+def security(loaded: Loaded) -> dict[str, float]:
+    """Provable bits of each profile."""
+    key = _verifying_key(loaded)
+    other = library().security(key.graph(), "conservative")
+    return {
+        "default": json.loads(key.security())["provable_bits"],
+        "conservative": json.loads(other)["provable_bits"],
+    }
+
+
+def accuracy(
+    model: Path, loaded: Loaded, samples: list[Tensors], proofs: list[Proof]
+) -> dict[str, float]:
+    """Largest error against the float model, absolute and relative, and share of equal answers.
+
+    An answer is the place of the largest value along an output's last axis.
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    kinds = {given.name: given.type for given in session.get_inputs()}
+    error, largest = 0.0, 0.0
+    same: list[bool] = []
+    for sample, proof in zip(samples, proofs, strict=True):
+        wanted = session.run(
+            None,
+            {
+                name: array.astype(np.int64) if "int64" in kinds[name] else array
+                for name, array in sample.items()
+            },
+        )
+        real = dequantise(loaded.settings, [values.astype(np.int64) for values in proof.outputs])
+        for exact, name in zip(wanted, (o.name for o in loaded.settings.outputs), strict=True):
+            error = max(error, float(np.abs(exact - real[name]).max()))
+            largest = max(largest, float(np.abs(exact).max()))
+            same += (exact.argmax(axis=-1) == real[name].argmax(axis=-1)).reshape(-1).tolist()
+    return {
+        "max_error": error,
+        "relative_error": error / largest if largest else error,
+        "agreement": sum(same) / len(same),
+    }
+
+
+def throughput(loaded: Loaded, samples: list[Tensors], seconds: float) -> dict[str, float]:
+    """Proofs a second of one thread, and of one for each core, in this process."""
+    cores = os.cpu_count() or 1
+    return {
+        "threads": cores,
+        "one_per_s": _rate(loaded, samples, 1, seconds),
+        "all_per_s": _rate(loaded, samples, cores, seconds),
+    }
+
+
+def _rate(loaded: Loaded, samples: list[Tensors], threads: int, seconds: float) -> float:
+    made = [0] * threads
+    began = time.perf_counter()
+
+    def work(place: int) -> None:
+        while time.perf_counter() - began < seconds:
+            inputs = flat_inputs(loaded.settings, samples[made[place] % len(samples)])
+            loaded.key.prove(inputs, STATEMENT)
+            made[place] += 1
+
+    running = [threading.Thread(target=work, args=(place,)) for place in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    return sum(made) / (time.perf_counter() - began)
+
+
+def _verifying_key(loaded: Loaded) -> Any:
+    return read_facts(loaded.bundle).key
+
+
+def _details(folder: Path) -> dict[str, Any]:
+    header = json.loads((folder / "artifact.json").read_bytes())
+    details: dict[str, Any] = header["body"]["details"]
+    return details
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

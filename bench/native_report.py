@@ -1,0 +1,224 @@
+"""The native prover's section of RESULTS.md."""
+
+from typing import Any
+
+from bench.native_prove import PHASES
+from bench.tables import human, image, ratio, table
+
+VERIFY_MS = 3
+PROOF_BYTES = 210_000
+MEMORY_PER_WEIGHT = 20
+MEMORY_MB = 64
+BITS = 100
+
+PEERS = {
+    "mlp-784-128-10": ("0.20 s ¹", "", "5.2 s ¹"),
+    "lenet-5": ("no convolutions", "", "44.8 s ¹"),
+    "mlp-512-1024-512": ("0.65 s for 2.1M ¹", "", ""),
+    "mlp-1024-2048-1024": ("about 1 s ¹", "2.34 s ³", ""),
+    "depthwise-cnn": ("no convolutions", "1.24 s for 264k ³", ""),
+    "transformer-64x64": ("7.8 s ¹", "", ""),
+    "nanogpt-4x64": ("19.2–20.2 s ¹, 2.29 s ²", "", "237 s ²"),
+}
+"""JOLT Atlas, DeepProve and ezkl, by model: seconds for one proof, none of them of this run."""
+
+
+def render_native(native: dict[str, Any] | None) -> str:
+    """The section; nothing where it was not measured."""
+    if native is None:
+        return ""
+    rows = native["rows"]
+    done = [row for row in rows if "refused" not in row]
+    others = (
+        "" if native["others"] is None else f"; others took {native['others']:.0%} of the cores"
+    )
+    parts = [
+        "## The native prover",
+        "Proof system `sumcheck`, whose proofs show the input and the results of every layer with "
+        "weights, never the weights. One warm process with its key in memory; each proof is of "
+        "another input, and its time runs from the input's real numbers to the proof's bytes. "
+        f"Measured on {native['date']}{others}.",
+        _times(rows),
+        "Median, and in brackets the smallest and the largest. Plan and stretch are the times "
+        "that were set for two cores before any of it was written. Values beyond a target are in "
+        f"bold: verifying {VERIFY_MS} ms, proof {PROOF_BYTES / 1e3:.0f} kB, peak memory "
+        f"{MEMORY_PER_WEIGHT} bytes for each byte of weights + {MEMORY_MB} MB, {BITS} provable "
+        "bits (profile `default`, and in brackets `conservative`). Weights count in bytes: a "
+        "weight of 16 bits is two.",
+        _refusals(rows),
+    ]
+    if done:
+        parts += [
+            image("native.png"),
+            _phases(done),
+            image("native_phases.png"),
+            _accuracy(done),
+            _throughput(done),
+            _peers(done),
+        ]
+    return "\n\n".join(filter(None, parts))
+
+
+def _times(rows: list[dict[str, Any]]) -> str:
+    head = (
+        *("model", "parameters", "weights", "accumulators", "plan", "stretch", "prove", "result"),
+        *("ezkl ÷ native", "verify", "proof", "peak memory", "provable bits", "compile"),
+    )
+    return table(head, [_row(row) for row in rows], left=1)
+
+
+def _row(row: dict[str, Any]) -> list[str]:
+    targets = [_target(row["plan_ms"]), _target(row["stretch_ms"])]
+    if "refused" in row:
+        code = f"`{row['refused']['reason']}`"
+        return [row["model"], "–", "–", "–", *targets, "–", code, *["–"] * 6]
+    allowed = MEMORY_PER_WEIGHT * row["weights"] / 1e6 + MEMORY_MB
+    peak, verify_ms = row["prove_peak_mb"], row["verify_s"]["median"] * 1e3
+    bits = row["security"]
+    return [
+        row["model"],
+        f"{row['parameters']:,}",
+        f"{row['weights']:,} B",
+        f"{row['accumulators']:,}",
+        *targets,
+        _spread(row["prove_s"]),
+        verdict(row),
+        ratio(row["ezkl"]["prove_s"]["median"], row["prove_s"]["median"]) if row["ezkl"] else "–",
+        _beyond(verify_ms > VERIFY_MS, f"{_digits(verify_ms)} ms"),
+        _beyond(row["proof_bytes"] > PROOF_BYTES, f"{row['proof_bytes']:,} B"),
+        _beyond(peak > allowed, f"{peak:.0f} MB"),
+        _beyond(bits["default"] < BITS, f"{bits['default']:.1f} ({bits['conservative']:.1f})"),
+        human(row["compile_s"]),
+    ]
+
+
+def verdict(row: dict[str, Any]) -> str:
+    """How the median compares with what was planned."""
+    took = row["prove_s"]["median"] * 1e3
+    if row["plan_ms"] is None:
+        return "–"
+    if took > row["plan_ms"]:
+        return f"**{ratio(took, row['plan_ms'])} plan**"
+    return "stretch" if took <= row["stretch_ms"] else "plan"
+
+
+def _refusals(rows: list[dict[str, Any]]) -> str:
+    return "\n".join(
+        f"- **{row['model']}** is not proven: `{row['refused']['reason']}`. "
+        f"{row['refused']['message']}"
+        for row in rows
+        if "refused" in row
+    )
+
+
+def _phases(rows: list[dict[str, Any]]) -> str:
+    head = (
+        *("model", *PHASES, "together", "by the clock", "execute alone", "as ordered"),
+        *("verify", "verify by the clock"),
+    )
+    cells = [
+        [
+            row["model"],
+            *(_digits(row["phases_s"][phase] * 1e3) for phase in PHASES),
+            _digits(row["processor_s"] * 1e3),
+            *(_digits(row[name]["median"] * 1e3) for name in ("prove_s", "witness_s", "order_s")),
+            _digits(row["verify_processor_s"] * 1e3),
+            _digits(row["verify_s"]["median"] * 1e3),
+        ]
+        for row in rows
+    ]
+    return "\n\n".join(
+        [
+            "Where the time goes, in milliseconds. The phases, their sum and the first figure of "
+            "verifying are processor time of the one thread, which other work on the machine "
+            "lengthens little; medians of each.",
+            table(head, cells, left=1),
+            "`quantise` makes integers of the input, `execute` runs the model, `reduce` brings all "
+            "layers down to evaluations of their weights, and `open` shows these against the "
+            "commitment. `as ordered` is the path of a paid job: the model is run before the "
+            "proof too, since the statement holds its outputs.",
+        ]
+    )
+
+
+def _accuracy(rows: list[dict[str, Any]]) -> str:
+    head = ("model", "largest error", "of the largest output", "agreement", "ezkl's error")
+    cells = [
+        [
+            row["model"],
+            f"{row['max_error']:.2g}",
+            f"{row['relative_error']:.2%}",
+            f"{row['agreement']:.1%}",
+            f"{row['ezkl']['max_error']:.2g}" if row["ezkl"] else "–",
+        ]
+        for row in rows
+    ]
+    return "\n\n".join(
+        [
+            "Against the float model, on the inputs that were proven (ezkl's: on its calibration "
+            "data). Agreement is the share of equal answers, one for each row of an output; "
+            "weights outside of the zoo are random, and their answers close.",
+            table(head, cells, left=1),
+        ]
+    )
+
+
+def _throughput(rows: list[dict[str, Any]]) -> str:
+    counted = [row for row in rows if row["throughput"]]
+    if not counted:
+        return ""
+    cells = [
+        [
+            row["model"],
+            f"{row['throughput']['one_per_s']:,.0f}",
+            f"{row['throughput']['all_per_s']:,.0f}",
+            str(row["throughput"]["threads"]),
+        ]
+        for row in counted
+    ]
+    head = ("model", "proofs/s, one thread", "proofs/s, all threads", "threads")
+    return "Proofs a second in one process:\n\n" + table(head, cells, left=1)
+
+
+def _peers(rows: list[dict[str, Any]]) -> str:
+    cells = [
+        [
+            row["model"],
+            f"{_digits(row['prove_s']['median'] * 1e3)} ms",
+            *(said or "–" for said in PEERS[row["model"]]),
+        ]
+        for row in rows
+        if row["model"] in PEERS
+    ]
+    if not cells:
+        return ""
+    return "\n\n".join(
+        [
+            "What others take, for reading beside it; none of it was measured in this run:",
+            table(("model", "native", "JOLT Atlas", "DeepProve", "ezkl"), cells, left=1),
+            "¹ Measured by us on an earlier day on a two-core machine of this class; JOLT Atlas "
+            "in its state of August 2026, which does not commit to the weights. "
+            "² Published by its authors (JOLT Atlas on an Apple M3). "
+            "³ Published by its authors in July 2025, for a dense net of 4M weights and a CNN of "
+            "264k, on an AMD EPYC 7B12.",
+        ]
+    )
+
+
+def _target(milliseconds: float | None) -> str:
+    return "–" if milliseconds is None else f"{milliseconds:,g} ms"
+
+
+def _beyond(beyond: bool, text: str) -> str:
+    return f"**{text}**" if beyond else text
+
+
+def _spread(spread: dict[str, float]) -> str:
+    median, low, high = (_digits(spread[name] * 1e3) for name in ("median", "low", "high"))
+    return f"{median} ms ({low}–{high})"
+
+
+def _digits(value: float) -> str:
+    """With two decimals below 10, one below 100, none above."""
+    decimals = 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:,.{decimals}f}"
