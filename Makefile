@@ -45,7 +45,7 @@ test-slow:
 	@$(BIN)/pytest -n 2 --dist loadgroup -m slow -q
 
 test-native:
-	@cd native && cargo test --locked --workspace
+	@scripts/rust.sh test --locked --workspace
 
 kill: bootstrap
 	@PYTHONPATH=tests/suites $(PY) tests/kill/run.py $(KILL)
@@ -55,8 +55,8 @@ check: bootstrap
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	cd native && cargo fmt --check
-	cd native && cargo clippy --locked --workspace --all-targets -- -D warnings
+	@scripts/rust.sh fmt --check
+	@scripts/rust.sh clippy --locked --workspace --all-targets -- -D warnings
 	$(MAKE) -C contracts test
 
 fix: bootstrap

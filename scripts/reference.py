@@ -88,6 +88,7 @@ def operators() -> str:
     places = [
         *(folder / "unit" / "proving").glob("test_lowering_*.py"),
         folder / "suites" / "networks.py",
+        folder / "unit" / "models" / "test_canonical.py",
     ]
     texts = {path.stem: path.read_text("utf-8") for path in sorted(places)}
     modules = set(re.findall(r"[a-z0-9_]+", texts["test_lowering_cases"].split("REFUSED", 1)[0]))

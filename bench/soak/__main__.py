@@ -25,6 +25,7 @@ from bench.soak.journal import Bought
 from bench.soak.plan import make_plan
 from bench.soak.verdict import judge, report
 from bench.soak.world import PROVEN, World, open_world
+from inferproof.proving.registry import require_native
 from inferproof.testing.market import LocalChain
 
 CACHE = ROOT / ".inferproof" / "soak"
@@ -133,6 +134,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep logs and database, and say where")
     given = parser.parse_args()
     given.buyers = given.buyers or max(64, min(400, given.jobs // 25))
+    require_native("sumcheck")
     folder = Path(tempfile.mkdtemp(prefix="inferproof-soak-"))
     folder.chmod(0o755)  # PostgreSQL runs as another user
     try:

@@ -42,8 +42,8 @@ FINAL = 3
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    """What is sold: the model of the toy proof system, the one that ezkl proves, and inputs for
-    the latter."""
+    """What is sold: the model of the toy proof system, the one that is really proven, and inputs
+    for the latter."""
 
     toy: str
     proven: str

@@ -81,7 +81,7 @@ class Driver:
 
     async def drive(self, flow: Generator[Any, Event, Answer]) -> Answer:
         event: Event = None
-        # What a receipt of ezkl takes to verify would hold up all other buyers.
+        # What a receipt with a real proof takes to verify would hold up all other buyers.
         threaded = self._bought.kind is Kind.PROVEN
         while True:
             step, answer = (

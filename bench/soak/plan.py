@@ -4,8 +4,9 @@ import random
 from dataclasses import dataclass
 from enum import StrEnum
 
-PROOF_EVERY = 100
-"""One order in so many is proven by ezkl; the rest by the toy proof system."""
+PROOF_EVERY = 10
+"""One order in so many is proven by sumcheck; the rest by the toy proof system, which can refuse
+and fail as it is told."""
 LAST_CANCELLED = 0.7
 """No later part of a run has cancelled orders: one that was never settled is void only when its
 authorization is over, and the run would wait for that."""
@@ -16,7 +17,7 @@ class Kind(StrEnum):
 
     PLAIN = "plain"
     PROVEN = "proven"
-    """Computed and proven by ezkl."""
+    """Computed and proven by sumcheck."""
     REFUSED = "refused"
     """The proof system refuses its input after the payment: it must be refunded."""
     FAULTY = "faulty"

@@ -190,8 +190,8 @@ def report(
     lines = [
         f"{plan.jobs} orders of seed {plan.seed} in {wall_s:.0f} s, "
         f"{plan.jobs / wall_s:.1f} a second",
-        f"  {proven} proven by ezkl; {plan.jobs - proven} by the toy proof system, which proves "
-        "nothing and only binds",
+        f"  {proven} proven by sumcheck; {plan.jobs - proven} by the toy proof system, which "
+        "proves nothing and only binds",
         "  of these " + ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())),
         "  disasters: " + ", ".join(f"{n} x {what}" for what, n in sorted(happened.items())),
         f"  accepted after {_spread(accepted)}",

@@ -34,7 +34,7 @@ from inferproof.testing.limits import WIDE
 from inferproof.testing.market import Listing, LocalChain
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
 
-PROVEN = "token_risk"
+PROVEN = "fraud"
 BLOCK_S = 1
 CONFIRMATIONS = 3
 REORG_DEPTH = CONFIRMATIONS - 1

@@ -112,12 +112,21 @@ impl Weights {
         let (Some(last), Some(weights)) = (contraction.axes.last(), self.axes.last()) else {
             return Vec::new();
         };
+        // A line that no result reads is not worth its sums, and might outnumber those that are read.
+        let read = match contraction.axes.as_slice() {
+            [lines, _] => lines.sources(),
+            _ => vec![true],
+        };
         let mut tensor = Vec::with_capacity(image.len() / last.input * last.kernel);
-        for line in image.chunks_exact(last.input) {
+        for (line, &read) in image.chunks_exact(last.input).zip(read.iter().cycle()) {
             for kernel in 0..last.kernel {
-                tensor.push(slide(last, weights, kernel, |weight, source| {
-                    weight * lift(line[source])
-                }));
+                tensor.push(if read {
+                    slide(last, weights, kernel, |weight, source| {
+                        weight * lift(line[source])
+                    })
+                } else {
+                    Extension::ZERO
+                });
             }
         }
         let mut inner = last.kernel;

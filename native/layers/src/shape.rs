@@ -30,6 +30,19 @@ impl Axis {
             None
         }
     }
+
+    /// For each of the operand's positions, whether some result reads it.
+    pub fn sources(&self) -> Vec<bool> {
+        let mut read = vec![false; self.input];
+        for output in 0..self.output {
+            for kernel in 0..self.kernel {
+                if let Some(source) = self.source(output, kernel) {
+                    read[source] = true;
+                }
+            }
+        }
+        read
+    }
 }
 
 /// A weighted contraction: a Linear node is a convolution without spatial dimensions, whose batch
@@ -182,5 +195,27 @@ fn contraction(
             })
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Axis;
+
+    #[test]
+    fn positions_between_strides_and_beyond_padding_are_not_read() {
+        let axis = Axis {
+            input: 8,
+            output: 3,
+            kernel: 2,
+            stride: 4,
+            dilation: 1,
+            pad: 1,
+        };
+        // Windows begin at -1, 3 and 7.
+        let read = [true, false, false, true, true, false, false, true];
+        assert_eq!(axis.sources(), read);
+        assert_eq!(axis.source(0, 0), None);
+        assert_eq!(axis.source(2, 1), None);
     }
 }

@@ -288,3 +288,34 @@ def test_a_sum_of_values_of_very_different_size() -> None:
 def test_rows_that_depend_on_nothing() -> None:
     """A constant output of a layer whose weights are 0."""
     close("Gemm", {"x": normal(1, 3)}, {"w": np.zeros((3, 2), np.float32), "b": constant(2)})
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+def test_a_model_that_was_quantised_before(dtype: type) -> None:
+    x = {"x": normal(1, 6)}
+    scale, zero = np.array(0.03, np.float32), np.array(7, dtype)
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+        helper.make_node("DequantizeLinear", ["wq", "ws", "wz"], ["w"], axis=1),
+        helper.make_node("MatMul", ["d", "w"], ["y"]),
+    ]
+    constants = {
+        "s": scale,
+        "z": zero,
+        "wq": RNG.integers(-127, 128, (6, 3)).astype(np.int8),
+        "ws": np.array([0.01, 0.02, 0.03], np.float32),
+        "wz": np.zeros(3, np.int8),
+    }
+    model = model_of(nodes, x, ["y", "q"], constants)
+    # A value next to a half can go to the other side: one step of the scale.
+    assert_close(model, x, 0.02, FINE)
+
+
+def test_a_scale_by_channel_of_a_computed_value_is_refused() -> None:
+    with rejects(
+        Reason.LOWERING_UNSUPPORTED,
+        "node 0 (QuantizeLinear) has no form in whole numbers: its scale differs by channel; "
+        "supported is one scale for all",
+    ):
+        close("QuantizeLinear", {"x": normal(1, 2)}, {"s": np.ones(2, np.float32)}, axis=1)

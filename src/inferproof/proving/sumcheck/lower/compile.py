@@ -29,7 +29,7 @@ from inferproof.types.tensor import TensorSpec
 
 MAX_ACCUMULATORS = 2**20
 """Results of weighted contractions that one proof may carry."""
-CHEAP_ACCUMULATORS = 2**13
+CHEAP_ACCUMULATORS = 2**14
 CHEAP_WEIGHTS = 2**19
 """So many cost next to nothing; within them weights of 16 bits are taken where they help."""
 GOOD_ERROR = 0.0005

@@ -22,6 +22,8 @@ _FAULTS = (
 """What the reference implementation raises on operands that it does not take."""
 
 _CANONICAL_IR_VERSION = 8
+_SINCE = {"DequantizeLinear": 21, "QuantizeLinear": 21}
+"""Operators that it has only from this opset on; earlier forms mean the same."""
 
 
 def evaluate(step: Step, inputs: list[Array | None], opset: int) -> list[Array]:
@@ -42,7 +44,7 @@ def evaluate(step: Step, inputs: list[Array | None], opset: int) -> list[Array]:
     graph = helper.make_graph([node], "one", declared, results)
     model = helper.make_model(
         graph,
-        opset_imports=[helper.make_opsetid("", opset)],
+        opset_imports=[helper.make_opsetid("", max(opset, _SINCE.get(step.op, 0)))],
         ir_version=_CANONICAL_IR_VERSION,
     )
     try:

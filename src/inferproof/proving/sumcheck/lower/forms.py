@@ -36,7 +36,13 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
         "nothing, or a View",
         "no mask of Dropout",
     ),
-    ("Constant", "a constant", ""),
+    ("Constant ConstantOfShape Range Shape Size", "a constant", "constant operands"),
+    (
+        "QuantizeLinear",
+        "Rescale or Lookup: rounding and cutting are part of the table",
+        "one constant scale and zero point",
+    ),
+    ("DequantizeLinear", "another scale, Add of the zero point", "one constant scale"),
     ("Cast CastLike", "nothing; to truth values Rescale; to whole numbers a Lookup", ""),
     ("Transpose Expand Split", "View", ""),
     (

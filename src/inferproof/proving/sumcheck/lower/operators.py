@@ -5,6 +5,7 @@ from inferproof.proving.sumcheck.lower import (  # noqa: F401  (they register th
     attention,
     dense,
     pointwise,
+    quantised,
     recurrent,
     reduce,
     shape,
@@ -16,7 +17,10 @@ from inferproof.proving.sumcheck.lower.program import Program
 
 _ALONE = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten"})
 
-SUPPORTED = frozenset(REGISTRY) | {"Constant"}
+FOLDED = frozenset({"Constant", "ConstantOfShape", "Range", "Shape", "Size"})
+"""Operators whose results are constants once every shape is known."""
+
+SUPPORTED = frozenset(REGISTRY) | FOLDED
 """Operators that a graph may hold; some only in part (specs/quantisation.md)."""
 
 
