@@ -245,7 +245,7 @@ def test_many_matrices_are_cut_into_fewer_blocks() -> None:
 
 
 @pytest.mark.native
-@pytest.mark.parametrize("count", [56, 57])
+@pytest.mark.parametrize("count", [pytest.param(56, marks=pytest.mark.slow), 57])
 def test_both_verifiers_cut_many_matrices_alike(count: int) -> None:
     native, graph = library(), many(count)
     weights = np.arange(49 * count, dtype=np.int64).astype(np.int8)
