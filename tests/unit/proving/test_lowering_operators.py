@@ -294,6 +294,10 @@ def test_a_sum_of_values_of_very_different_size() -> None:
     close("Add", {"x": normal(3), "z": normal(3) * np.float32(1e-4)})
     close("Add", {"x": normal(3) * np.float32(1e5)}, {"c": constant(3)})
     close("Sub", {"x": normal(3)}, {"c": constant(3)}, names=["c", "x"])
+    close("Add", {"x": normal(3) * np.float32(1e-30), "z": normal(3) * np.float32(1e30)})
+    zeros = {"c": np.zeros((1, 3), np.float32)}
+    close("Concat", {"x": normal(1, 3) * np.float32(1e-12)}, zeros, axis=0)
+    close("Max", {"x": normal(1, 3) * np.float32(1e-12)}, zeros)
 
 
 def test_rows_that_depend_on_nothing() -> None:
