@@ -59,6 +59,20 @@ class Contraction:
         return log(self.rows) + sum(self.position_variables)
 
     @property
+    def effort(self) -> tuple[int, int]:
+        """The most elements at a time, and products in all, that `Check.operand` may take."""
+        elements = self.columns
+        if not self.axes:
+            return elements, self.batch * elements
+        kernels = prod(axis[2] for axis in self.axes)
+        elements = self.groups * self.columns // kernels * prod(axis[0] for axis in self.axes)
+        steps = []
+        for size, output, kernel, *_ in reversed(self.axes):
+            elements = elements // size * kernel
+            steps.append((elements, self.batch * elements * output))
+        return max(step[0] for step in steps), sum(step[1] for step in steps)
+
+    @property
     def variables(self) -> int:
         """Variables of its sum: those of the columns, and with several groups of the rows."""
         rows = 0 if self.groups == 1 else log(self.rows)

@@ -62,7 +62,7 @@ class Transcript:
     """One sponge for a whole proof."""
 
     def __init__(self) -> None:
-        self._input = b""
+        self._input = bytearray()
         self._output = b""
 
     def observe(self, data: bytes) -> None:
@@ -72,7 +72,8 @@ class Transcript:
 
     def _byte(self) -> int:
         if not self._output:
-            self._input = self._output = blake3(self._input)
+            self._output = blake3(bytes(self._input))
+            self._input = bytearray(self._output)
         last = self._output[-1]
         self._output = self._output[:-1]
         return last
@@ -125,6 +126,6 @@ class Transcript:
         label = b"".join(len(chunk).to_bytes(4, "big") + chunk for chunk in chunks)
         identity = bytes([version]) + name.ljust(62, b"\0") + bytes([len(name)])
         seed = identity + keccak256(render(steps)) + len(label).to_bytes(4, "big") + label + b"\x80"
-        self.observe(internal(len(seed)))
-        for start in range(0, len(seed), 3):
-            self.observe(internal(int.from_bytes(seed[start : start + 3], "little")))
+        groups = [seed[start : start + 3] for start in range(0, len(seed), 3)]
+        numbers = [len(seed), *(int.from_bytes(group, "little") for group in groups)]
+        self.observe(b"".join(map(internal, numbers)))

@@ -46,6 +46,11 @@ class VerifyingKey:
             raise Rejected("KEY_ACCUMULATORS", f"{results} results of contractions")
         if not self.contractions:
             raise Rejected("KEY_NO_WEIGHTS", "nothing is committed to")
+        efforts = [contraction.effort for contraction in self.contractions]
+        kept = sum(own.groups * own.columns for own in self.contractions)
+        most = max(elements for elements, _ in efforts)
+        if max(kept, most) > 2**24 or sum(products for _, products in efforts) > 2**32:
+            raise Rejected("KEY_WORK", "operands take too much to be weighted")
         self.stack = Stack([(own.rows, own.columns) for own in self.contractions])
         self.schedule: Schedule = schedule(self.stack.variables, profile)
         self.digest = blake3(data)

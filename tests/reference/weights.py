@@ -17,12 +17,14 @@ Point = Sequence[Element]
 _MIN_BLOCK = 9
 _MIN_STACK = 13
 _MAX_STACK = 28
+_MANY_BLOCKS = 512
+_MAX_BLOCKS = 2048
 
 
-def parts(length: int) -> list[Part]:
-    """The parts of a side; the last one may reach beyond."""
+def parts(length: int, most: int) -> list[Part]:
+    """At most `most` parts of a side; the last one may reach beyond."""
     covered = length
-    while covered.bit_count() > 3:
+    while covered.bit_count() > most:
         covered += covered & -covered
     found, offset = [], 0
     for bit in reversed(range(covered.bit_length())):
@@ -65,12 +67,17 @@ class Stack:
     """All blocks in order, and the slot of each."""
 
     def __init__(self, sizes: Sequence[tuple[int, int]]) -> None:
-        self.blocks = [
-            Block(matrix, rows, columns)
-            for matrix, (height, width) in enumerate(sizes)
-            for rows in parts(height)
-            for columns in parts(width)
-        ]
+        for most in (3, 2, 1):
+            self.blocks = [
+                Block(matrix, rows, columns)
+                for matrix, (height, width) in enumerate(sizes)
+                for rows in parts(height, most)
+                for columns in parts(width, most)
+            ]
+            if len(self.blocks) <= _MANY_BLOCKS:
+                break
+        if len(self.blocks) > _MAX_BLOCKS:
+            raise Rejected("KEY_COMMITMENT", "too many blocks")
         self.tables = [block.variables for block in self.blocks]
         cells = sum(1 << table for table in self.tables)
         if cells <= 1 << (_MIN_STACK - 1):

@@ -16,7 +16,8 @@ mod security;
 pub use codec::{Malformed, Reader, Writer};
 pub use linear::{combine_rows, equality};
 pub use plan::{
-    Block, MAX_MATRICES, MAX_SIDE, MAX_VARIABLES, MIN_VARIABLES, Part, Plan, Size, parts, variables,
+    Block, MAX_BLOCKS, MAX_MATRICES, MAX_SIDE, MAX_VARIABLES, MIN_VARIABLES, Part, Plan, Size,
+    parts, variables,
 };
 pub use schedule::{Profile, TERM_BITS, WORK_BITS};
 pub use security::{Term, challenge_bits, compose};
@@ -56,6 +57,9 @@ pub enum Error {
     /// A matrix without rows or columns, or too long.
     #[error("weight matrix {0} has an empty or too long side")]
     Side(usize),
+    /// Too many blocks.
+    #[error("the matrices are cut into {0} blocks; at most {MAX_BLOCKS} can be committed to")]
+    Blocks(usize),
     /// Too many elements in all.
     #[error("{0} weights with padding; at most 2^{MAX_VARIABLES} can be committed to")]
     TooLarge(usize),

@@ -7,8 +7,13 @@
 use crate::Error;
 use transcript::Extension;
 
-/// Parts of one side.
+/// Parts of one side; fewer where that would make more than [`MANY_BLOCKS`].
 pub const MAX_PARTS: u32 = 3;
+/// Blocks beyond which sides are cut into fewer parts. The transcript of the opening names all
+/// blocks anew for each block: time and memory grow with the square of their number.
+pub const MANY_BLOCKS: usize = 512;
+/// Blocks of one commitment.
+pub const MAX_BLOCKS: usize = 2048;
 /// A block has at least 2^`MIN_BLOCK_VARIABLES` elements; a smaller one is padded with zero rows.
 pub const MIN_BLOCK_VARIABLES: usize = 9;
 /// All blocks together are stacked into a polynomial of at least this many variables.
@@ -38,10 +43,10 @@ pub struct Part {
     pub log: usize,
 }
 
-/// Cuts `length` indices into parts; the last one may reach beyond.
-pub fn parts(length: usize) -> Vec<Part> {
+/// Cuts `length` indices into at most `most` parts; the last one may reach beyond.
+pub fn parts(length: usize, most: u32) -> Vec<Part> {
     let mut covered = length.max(1);
-    while covered.count_ones() > MAX_PARTS {
+    while covered.count_ones() > most.max(1) {
         covered += 1 << covered.trailing_zeros();
     }
     let mut parts = Vec::new();
@@ -52,6 +57,14 @@ pub fn parts(length: usize) -> Vec<Part> {
         offset += 1 << log;
     }
     parts
+}
+
+/// Blocks of all matrices, their sides being cut into at most `most` parts.
+fn count(sizes: &[Size], most: u32) -> usize {
+    sizes
+        .iter()
+        .map(|size| parts(size.rows, most).len() * parts(size.columns, most).len())
+        .sum()
 }
 
 /// Variables that address `length` indices.
@@ -125,15 +138,24 @@ impl Plan {
         if sizes.is_empty() || sizes.len() > MAX_MATRICES {
             return Err(Error::Count(sizes.len()));
         }
-        let mut blocks = Vec::new();
-        let mut cells = 0_usize;
+        let sides = 1..=MAX_SIDE;
         for (matrix, size) in sizes.iter().enumerate() {
-            let sides = 1..=MAX_SIDE;
             if !sides.contains(&size.rows) || !sides.contains(&size.columns) {
                 return Err(Error::Side(matrix));
             }
-            for rows in parts(size.rows) {
-                for columns in parts(size.columns) {
+        }
+        let most = (1..=MAX_PARTS)
+            .rev()
+            .find(|&most| count(sizes, most) <= MANY_BLOCKS)
+            .unwrap_or(1);
+        if count(sizes, most) > MAX_BLOCKS {
+            return Err(Error::Blocks(count(sizes, most)));
+        }
+        let mut blocks = Vec::new();
+        let mut cells = 0_usize;
+        for (matrix, size) in sizes.iter().enumerate() {
+            for rows in parts(size.rows, most) {
+                for columns in parts(size.columns, most) {
                     let block = Block {
                         matrix,
                         rows,
@@ -178,13 +200,19 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_PARTS, Part, parts, variables};
+    use super::{MANY_BLOCKS, MAX_BLOCKS, MAX_PARTS, Part, Plan, Size, parts, variables};
+    use crate::Error;
 
     #[test]
     fn parts_cover_every_length_once_and_are_aligned() {
         for length in 1..5000 {
-            let parts = parts(length);
-            assert!(parts.len() <= MAX_PARTS as usize);
+            for most in 1..=MAX_PARTS {
+                let parts = parts(length, most);
+                assert!(parts.len() <= most as usize);
+                let end: usize = parts.iter().map(|part| 1 << part.log).sum();
+                assert!(end >= length && end <= length.next_power_of_two());
+            }
+            let parts = parts(length, MAX_PARTS);
             let mut next = 0;
             for part in &parts {
                 assert_eq!(part.offset, next);
@@ -199,10 +227,30 @@ mod tests {
     #[test]
     fn a_length_of_three_bits_is_cut_without_padding() {
         assert_eq!(
-            parts(784),
+            parts(784, MAX_PARTS),
             [(0, 9), (512, 8), (768, 4)].map(|(offset, log)| Part { offset, log })
         );
         assert_eq!(variables(784), 10);
         assert_eq!(variables(1), 0);
+    }
+
+    #[test]
+    fn many_matrices_are_cut_into_fewer_blocks() {
+        let plan = |count: usize| {
+            let size = Size {
+                rows: 7,
+                columns: 7,
+            };
+            Plan::new(&vec![size; count])
+        };
+        assert_eq!(plan(56).unwrap().blocks().len(), 56 * 9);
+        // Of two parts, 7 is covered by one of 8.
+        assert_eq!(plan(57).unwrap().blocks().len(), 57);
+        assert_eq!(MANY_BLOCKS / 9, 56);
+        assert!(plan(MAX_BLOCKS).is_ok());
+        assert_eq!(
+            plan(MAX_BLOCKS + 1).unwrap_err(),
+            Error::Blocks(MAX_BLOCKS + 1)
+        );
     }
 }

@@ -77,6 +77,30 @@ impl Contraction {
             })
     }
 
+    /// Elements of the operand once it is weighted over the positions.
+    pub const fn operand_elements(&self) -> usize {
+        self.groups.saturating_mul(self.size.columns)
+    }
+
+    /// What weighting the operand takes: the most elements at a time, and products in all.
+    pub fn effort(&self) -> (usize, usize) {
+        let image = self.axes.iter().map(|axis| axis.input);
+        let channels = self.groups.saturating_mul(self.channels);
+        // Axis after axis from the last, positions of the operand become those of the window.
+        let mut elements = image.fold(channels, usize::saturating_mul);
+        let (mut most, mut products) = (0, 0_usize);
+        if self.axes.is_empty() {
+            most = elements;
+            products = elements;
+        }
+        for axis in self.axes.iter().rev() {
+            elements = (elements / axis.input.max(1)).saturating_mul(axis.kernel);
+            most = most.max(elements);
+            products = products.saturating_add(elements.saturating_mul(axis.output));
+        }
+        (most, products.saturating_mul(self.batch))
+    }
+
     /// Variables of the rows of the weight matrix.
     pub const fn row_variables(&self) -> usize {
         variables(self.size.rows)

@@ -13,6 +13,11 @@ const MODE_CLEAR: u8 = 1;
 /// Results of all contractions together.
 pub const MAX_ACCUMULATORS: usize = 1 << 20;
 
+/// Elements of the weighted operands of all contractions together, and of one while it is made.
+pub const MAX_OPERAND_ELEMENTS: usize = 1 << 24;
+/// Products that weighting the operands of all contractions takes.
+pub const MAX_OPERAND_PRODUCTS: usize = 1 << 32;
+
 /// A key that cannot be made or read; [`KeyError::code`] is stable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -31,6 +36,9 @@ pub enum KeyError {
     /// Too many results of contractions for the clear mode.
     #[error("the graph has {0} results of contractions; the clear mode takes at most 2^20")]
     Accumulators(usize),
+    /// The contractions are too costly to check.
+    #[error("the operands of the graph's contractions take too much to be weighted")]
+    Work,
     /// The weights cannot be committed to.
     #[error("{0}")]
     Commitment(#[from] commitment::Error),
@@ -45,6 +53,7 @@ impl KeyError {
             Self::Graph(_) => "KEY_GRAPH",
             Self::NoWeights => "KEY_NO_WEIGHTS",
             Self::Accumulators(_) => "KEY_ACCUMULATORS",
+            Self::Work => "KEY_WORK",
             Self::Commitment(_) => "KEY_COMMITMENT",
         }
     }
@@ -71,6 +80,7 @@ impl VerifyingKey {
         if contractions.is_empty() {
             return Err(KeyError::NoWeights);
         }
+        check_work(&contractions)?;
         let sizes: Vec<Size> = contractions
             .iter()
             .map(|contraction| contraction.size)
@@ -172,4 +182,22 @@ impl VerifyingKey {
         let constant = self.graph.constants.get(contraction.bias?)?;
         Some(&constant.values)
     }
+}
+
+/// A graph's own limits bound its execution; these bound what the reduction does beside it. A window
+/// over much padding makes more of an operand than the operand has.
+fn check_work(contractions: &[Contraction]) -> Result<(), KeyError> {
+    let (mut kept, mut products) = (0_usize, 0_usize);
+    for contraction in contractions {
+        let (elements, own) = contraction.effort();
+        kept = kept.saturating_add(contraction.operand_elements());
+        products = products.saturating_add(own);
+        if elements > MAX_OPERAND_ELEMENTS {
+            return Err(KeyError::Work);
+        }
+    }
+    if kept > MAX_OPERAND_ELEMENTS || products > MAX_OPERAND_PRODUCTS {
+        return Err(KeyError::Work);
+    }
+    Ok(())
 }

@@ -21,7 +21,10 @@ mod protocol;
 mod rejection;
 mod security;
 
-pub use key::{KEY_MAGIC, KEY_VERSION, KeyError, MAX_ACCUMULATORS, VerifyingKey};
+pub use key::{
+    KEY_MAGIC, KEY_VERSION, KeyError, MAX_ACCUMULATORS, MAX_OPERAND_ELEMENTS, MAX_OPERAND_PRODUCTS,
+    VerifyingKey,
+};
 pub use proof::{PROOF_VERSION, Proof};
 pub use protocol::{PROTOCOL, Public, begin, draw};
 pub use rejection::Rejection;

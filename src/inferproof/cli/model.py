@@ -115,6 +115,10 @@ def _show(found: PreflightReport) -> None:
 
 
 def _show_system(system: Any) -> None:
+    if system.refused is not None:
+        told = plain(f"{system.refused['reason']} {system.refused['message']}")
+        out.print(f"[bold]{system.system}[/] cannot take it: {told}")
+        return
     if not system.supported:
         lacking = plain(", ".join(system.unsupported))
         out.print(f"[bold]{system.system}[/] cannot prove it: {lacking}")
@@ -124,10 +128,14 @@ def _show_system(system: Any) -> None:
         return
     cost, near = system.estimate, system.agreement
     out.print(
-        f"[bold]{system.system}[/] prove {cost['prove_s']:.2f} s, verify "
+        f"[bold]{system.system}[/] prove {_duration(cost['prove_s'])}, verify "
         f"{cost['verify_s'] * 1e3:.0f} ms, memory {cost['peak_bytes'] / 1e6:.0f} MB, keys "
-        f"{cost['key_bytes'] / 1e6:.1f} MB, proof {cost['proof_bytes']:,} bytes, verification on "
-        f"chain {cost['verify_gas']:,} gas"
+        f"{cost['key_bytes'] / 1e6:.1f} MB, proof {cost['proof_bytes']:,} bytes, "
+        + (
+            f"verification on chain {cost['verify_gas']:,} gas"
+            if cost["verify_gas"]
+            else "no contract verifies it"
+        )
     )
     if near is None:
         return
@@ -140,3 +148,7 @@ def _show_system(system: Any) -> None:
         out.print(
             f"  accuracy: float {near.float_accuracy:.1%}, quantised {near.quantised_accuracy:.1%}"
         )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1e3:.1f} ms"

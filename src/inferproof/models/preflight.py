@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from inferproof.errors import MissingPart, ModelRejected
 from inferproof.models.limits import DEFAULT_LIMITS, Limits
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.measure import Calibration, Measured, ValueRange, measure
@@ -75,16 +76,20 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class SystemReport:
-    """One proof system's part of the report. An absent part was not asked for."""
+    """One proof system's part of the report. An absent part was not asked for.
+
+    `refused` is why the system cannot take the model, or is not installed: reason and message.
+    """
 
     system: str
     unsupported: tuple[str, ...]
     agreement: Agreement | None
     estimate: dict[str, float | int] | None
+    refused: dict[str, str] | None = None
 
     @property
     def supported(self) -> bool:
-        return not self.unsupported
+        return not self.unsupported and self.refused is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,7 @@ class PreflightReport:
                     "system": report.system,
                     "supported": report.supported,
                     "unsupported": list(report.unsupported),
+                    "refused": report.refused,
                     "agreement": asdict(report.agreement) if report.agreement else None,
                     "estimate": report.estimate,
                 }
@@ -178,7 +184,12 @@ def _ask(
     agreement: Agreement | None = None
     estimate: CostEstimate | None = None
     if probe.quantise is not None and calibration is not None and measured is not None:
-        quantised = probe.quantise(model, calibration)
+        try:
+            quantised = probe.quantise(model, calibration)
+        except (ModelRejected, MissingPart) as error:
+            # What one system says must not hide what the others do.
+            told = {"reason": error.code, "message": error.message}
+            return SystemReport(name, (), None, None, told)
         agreement = compare(model, measured.outputs, quantised.outputs, labels)
         estimate = quantised.estimate
     if estimate is None and probe.estimate is not None:

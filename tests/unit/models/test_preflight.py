@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from inferproof.errors import Reason
+from inferproof.errors import MissingPart, ModelRejected, Reason
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.measure import measure
 from inferproof.models.parse import parse_untrusted
@@ -91,6 +91,29 @@ def test_unsupported_operator_is_named_and_nothing_else_asked(model: LoadedModel
     operators = {item["name"]: item["supported"] for item in report.to_json()["operators"]}
     assert operators["Log"] == {"ezkl": False, "other": True}
     assert operators["Relu"] == {"ezkl": True, "other": True}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MissingPart(Reason.MISSING_NATIVE),
+        ModelRejected(Reason.CIRCUIT_REFUSED, system="s", why="it is too large"),
+    ],
+    ids=["not installed", "refused"],
+)
+def test_what_one_system_refuses_the_others_may_take(model: LoadedModel, error):
+    def refuse(_model, _calibration):
+        raise error
+
+    def quantise(_model, _calibration):
+        return Quantised({"y": SAMPLES["x"], "flag": np.ones((3, 1, 1), dtype=bool)}, ESTIMATE)
+
+    probes = {"s": SystemProbe(supports_all, refuse), "t": SystemProbe(supports_all, quantise)}
+    refused, taken = preflight(model, probes, SAMPLES).systems
+    assert refused.refused == {"reason": error.code, "message": error.message}
+    assert (refused.supported, refused.agreement, refused.estimate) == (False, None, None)
+    assert (taken.supported, taken.refused) == (True, None)
+    assert taken.estimate is not None
 
 
 def test_agreement(model: LoadedModel):

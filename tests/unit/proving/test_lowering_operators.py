@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 
 from inferproof.errors import Reason
 from inferproof.proving.sumcheck import graph as g
+from inferproof.proving.sumcheck.lower import vision
 from inferproof.proving.sumcheck.lower.compile import run
 from inferproof.proving.sumcheck.lower.context import Options
 from inferproof.testing.rejections import rejects
@@ -125,6 +126,16 @@ def test_pooling_with_uneven_pads_and_a_last_window_that_is_cut(operator: str) -
     close(operator, {"x": normal(1, 2, 9)}, kernel_shape=[4], strides=[3])
     if operator == "AveragePool":
         close(operator, x, pads=[1, 0, 2, 1], count_include_pad=1, **shape)
+
+
+@pytest.mark.parametrize("operator", ["MaxPool", "AveragePool"])
+def test_pooling_of_many_windows_goes_axis_after_axis(
+    operator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vision, "MOST_IN_WINDOWS", 10)
+    x = {"x": normal(2, 3, 7, 8)}
+    close(operator, x, kernel_shape=[3, 2], strides=[2, 3], pads=[1, 0, 2, 1])
+    close(operator, {"x": normal(2, 3, 9)}, kernel_shape=[4], strides=[3])
 
 
 def test_a_row_of_an_embedding_and_of_a_computed_tensor() -> None:
@@ -283,6 +294,10 @@ def test_a_sum_of_values_of_very_different_size() -> None:
     close("Add", {"x": normal(3), "z": normal(3) * np.float32(1e-4)})
     close("Add", {"x": normal(3) * np.float32(1e5)}, {"c": constant(3)})
     close("Sub", {"x": normal(3)}, {"c": constant(3)}, names=["c", "x"])
+    close("Add", {"x": normal(3) * np.float32(1e-30), "z": normal(3) * np.float32(1e30)})
+    zeros = {"c": np.zeros((1, 3), np.float32)}
+    close("Concat", {"x": normal(1, 3) * np.float32(1e-12)}, zeros, axis=0)
+    close("Max", {"x": normal(1, 3) * np.float32(1e-12)}, zeros)
 
 
 def test_rows_that_depend_on_nothing() -> None:

@@ -18,7 +18,7 @@ class TestEzkl(ProofSystemSuite):
 
 @pytest.mark.native
 class TestSumcheck(ProofSystemSuite):
-    unsupported = "LpNormalization"
+    unsupported = "IsNaN"
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from inferproof.proving.sumcheck import graph as g
+from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
 from reference.field import P
 from reference.reader import Rejected
@@ -213,6 +215,75 @@ def native_verdict(vector: Vector) -> str | None:
         code: str = error.args[0]
         return code
     return None
+
+
+def many(count: int) -> g.Graph:
+    """As many matrices of 7 × 7, whose operand is the input."""
+    nodes = [
+        g.Node(g.Linear(place, g.NONE), (0,), (1, 7), -(2**20), 2**20) for place in range(count)
+    ]
+    return g.Graph(
+        inputs=(g.Input((1, 7), -1, 1),),
+        weights=(g.Weight(7, 7),) * count,
+        constants=(),
+        nodes=tuple(nodes),
+        outputs=(count,),
+    )
+
+
+def key_of(graph: g.Graph) -> bytes:
+    """A key of this graph with a root of zeros."""
+    head = b"INFSUMVK" + (1).to_bytes(4, "little") + bytes([1, 1]) + bytes(32)
+    return head + encode_graph(graph)
+
+
+def test_many_matrices_are_cut_into_fewer_blocks() -> None:
+    assert len(decoded(key_of(many(56))).stack.blocks) == 56 * 9
+    assert len(decoded(key_of(many(57))).stack.blocks) == 57
+    with pytest.raises(Rejected, match="KEY_COMMITMENT"):
+        decoded(key_of(many(2049)))
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("count", [pytest.param(56, marks=pytest.mark.slow), 57])
+def test_both_verifiers_cut_many_matrices_alike(count: int) -> None:
+    native, graph = library(), many(count)
+    weights = np.arange(49 * count, dtype=np.int64).astype(np.int8)
+    key = native.commit(encode_graph(graph), weights, "default")
+    inputs = [np.array([1, 0, -1, 1, 1, 0, -1], np.int32)]
+    outputs, proof = native.ProvingKey(key, weights).prove(inputs, bytes(32))
+    found = [output.tolist() for output in outputs]
+    VerifyingKey(key).verify([inputs[0].tolist()], found, bytes(32), proof)
+    with pytest.raises(native.NativeError, match="KEY_COMMITMENT"):
+        native.VerifyingKey(key_of(many(2049)))
+
+
+def window(lines: int, kernel: int) -> bytes:
+    """A key whose convolution reads lines of one element through a window over padding."""
+    conv = g.Conv(0, g.NONE, 1, (1, kernel), (lines, 1), (1, 1), (0, kernel), (0, 0))
+    return key_of(
+        g.Graph(
+            inputs=(g.Input((1, 1, lines, 1), -1, 1),),
+            weights=(g.Weight(1, kernel),),
+            constants=(),
+            nodes=(g.Node(conv, (0,), (1, 1, 1, 2), -kernel, kernel),),
+            outputs=(1,),
+        )
+    )
+
+
+def test_refuses_keys_that_take_all_memory_to_check() -> None:
+    assert decoded(window(2**20, 2**4))
+    with pytest.raises(Rejected, match="KEY_WORK"):
+        decoded(window(2**20, 2**4 + 1))
+
+
+@pytest.mark.native
+def test_the_native_verifier_refuses_keys_that_take_all_memory_to_check() -> None:
+    native = library()
+    assert native.VerifyingKey(window(2**20, 2**4))
+    with pytest.raises(native.NativeError, match="KEY_WORK"):
+        native.VerifyingKey(window(2**20, 2**4 + 1))
 
 
 @pytest.mark.native

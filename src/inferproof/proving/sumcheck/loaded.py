@@ -80,15 +80,18 @@ class Cache:
         with gate:
             with self._lock:
                 found = self._kept.get(name)
-            if found is None:
-                found = load(folder)
-                self._keep(name, found)
+            try:
+                if found is None:
+                    found = load(folder)
+                    self._keep(name, found)
+            finally:
+                with self._lock:
+                    self._loading.pop(name, None)
         return found
 
     def _keep(self, name: tuple[str, bytes], loaded: Loaded) -> None:
         with self._lock:
             self._kept[name] = loaded
-            self._loading.pop(name, None)
             size = sum(item.size for item in self._kept.values())
             while size > self._room and len(self._kept) > 1:
                 _, gone = self._kept.popitem(last=False)

@@ -96,16 +96,18 @@ def common(
     found = list(values)
     if len({v.scale for v in found}) > 1:
         found = [binary(b, v) for v in found]
-    scale = min(v.scale for v in found)
+    # Zeros are zeros in any scale.
+    scale = min((v.scale for v in found if v.bound), default=found[0].scale)
     while True:
-        coefficients = [max(1, round(v.scale / scale)) for v in found]
-        if sum(c * v.bound for c, v in zip(coefficients, found, strict=True)) < limit:
-            return found, coefficients, scale
+        kept = [v if v.bound else v.with_(scale=scale) for v in found]
+        coefficients = [max(1, round(v.scale / scale)) for v in kept]
+        if sum(c * v.bound for c, v in zip(coefficients, kept, strict=True)) < limit:
+            return kept, coefficients, scale
         # The finest of them gives up a bit, and what it has beyond its span.
         scale *= 2
-        for place, v in enumerate(found):
-            if v.scale < scale:
-                found[place] = coarser(b, v, round(math.log2(scale / v.scale)))
+        found = [
+            coarser(b, v, round(math.log2(scale / v.scale))) if v.scale < scale else v for v in kept
+        ]
 
 
 def coarser(b: Builder, v: Value, shift: int) -> Value:

@@ -1,7 +1,7 @@
 """Convolution, pooling and normalisation over spatial axes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from inferproof.proving.sumcheck.lower.movement import (
     padded,
     reshape,
     sliced,
+    transpose,
     windows,
 )
 from inferproof.proving.sumcheck.lower.program import Step, numbers, unsupported
@@ -28,6 +29,9 @@ from inferproof.proving.sumcheck.lower.value import Value
 
 Points = npt.NDArray[np.float64]
 Shape = tuple[int, ...]
+
+MOST_IN_WINDOWS = 2**22
+"""Elements of all windows of a pooling together; beyond, axis after axis takes fewer."""
 
 
 def spatial_pads(
@@ -231,10 +235,28 @@ class _Pool:
         )
         self.told_end = told
 
-    def over(self, c: Context, x: Value, fill: int) -> Value:
-        """[B, C, counts..., kernel...]."""
-        wide = padded(c.builder, x, (0, 0, *self.begin), (0, 0, *self.end), fill)
-        return windows(c.builder, wide, self.kernel, self.stride, self.dilation, self.counts)
+    def reduced(
+        self, c: Context, x: Value, fill: int, reduce: Callable[[Value, int], Value]
+    ) -> Value:
+        """A maximum or sum over each window: of all windows at once, or axis after axis where
+        those would be too many elements.
+        """
+        b = c.builder
+        wide = padded(b, x, (0, 0, *self.begin), (0, 0, *self.end), fill)
+        parts = (self.kernel, self.stride, self.dilation, self.counts)
+        if math.prod((*x.shape[:2], *self.counts, *self.kernel)) <= MOST_IN_WINDOWS:
+            return reduce(windows(b, wide, *parts), len(self.kernel)).with_(scale=x.scale)
+        for place, (kernel, stride, dilation, count) in enumerate(zip(*parts, strict=True)):
+            axis = place + 2
+            lines = (math.prod(wide.shape[:axis]), 1, *wide.shape[axis:])
+            after = math.prod(lines[3:])
+            flat = reshape(b, wide, (lines[0], lines[2], after))
+            turned = reshape(b, transpose(b, flat, (0, 2, 1)), (lines[0], after, lines[2]))
+            seen = windows(b, turned, (kernel,), (stride,), (dilation,), (count,))
+            made = reduce(seen, 1).with_(scale=x.scale)
+            back = transpose(b, made, (0, 2, 1))
+            wide = reshape(b, back, (*wide.shape[:axis], count, *wide.shape[axis + 1 :]))
+        return wide
 
     def shares(self, with_pads: bool) -> npt.NDArray[np.int64]:
         """How many elements of each window count."""
@@ -261,8 +283,7 @@ def _max_pool(c: Context, step: Step) -> Value:
         raise unsupported(step, "its indices are used", "MaxPool with one output")
     x = fit(c.builder, c.value(step, 0), 2**c.options.activation_bits - 1)
     pool = _Pool(c, step, x)
-    made = c.builder.max(pool.over(c, x, x.lo), len(pool.kernel))
-    return made.with_(scale=x.scale)
+    return pool.reduced(c, x, x.lo, c.builder.max)
 
 
 @lowers("AveragePool")
@@ -270,7 +291,7 @@ def _average_pool(c: Context, step: Step) -> Value:
     x = c.value(step, 0)
     pool = _Pool(c, step, x)
     x = fit(c.builder, x, SUM_LIMIT // math.prod(pool.kernel))
-    total = c.builder.sum(pool.over(c, x, 0), len(pool.kernel)).with_(scale=x.scale)
+    total = pool.reduced(c, x, 0, c.builder.sum)
     shares = pool.shares(bool(step.attributes.get("count_include_pad", 0)))
     return share_out(c, total, shares)
 
@@ -316,8 +337,3 @@ def _batch_norm(c: Context, step: Step) -> Value:
 
 def _per_channel(array: Points, rank: int) -> Points:
     return array.reshape(-1, *(1 for _ in range(rank - 2)))
-
-
-def spatial_axes(shape: Sequence[int]) -> int:
-    """How many axes follow batch and channel."""
-    return len(shape) - 2
