@@ -3,7 +3,7 @@
 from typing import Any
 
 from bench.native_prove import PHASES
-from bench.tables import human, image, ratio, table
+from bench.tables import QUIET, human, image, ratio, table
 
 VERIFY_MS = 3
 PROOF_BYTES = 210_000
@@ -29,13 +29,14 @@ def render_native(native: dict[str, Any] | None) -> str:
         return ""
     rows = native["rows"]
     done = [row for row in rows if "refused" not in row]
-    others = (
-        "" if native["others"] is None else f"; others took {native['others']:.0%} of the cores"
-    )
+    told = native["others"]
+    others = "" if told is None else f"; others took {told:.0%} of the cores"
+    if told is not None and told >= QUIET:
+        others += ": **not quiet**, so read processor times"
     parts = [
         "## The native prover",
         "Proof system `sumcheck`, whose proofs show the input and the results of every layer with "
-        "weights, never the weights. One warm process with its key in memory; each proof is of "
+        "weights, so that weights can be inferred from many. One warm process; each proof is of "
         "another input, and its time runs from the input's real numbers to the proof's bytes. "
         f"Measured on {native['date']}{others}.",
         _times(rows),

@@ -20,6 +20,8 @@ GROUPS = {
     "fetch receipt": ("fetch",),
     "buyer signs and verifies": ("buyer",),
 }
+SIDES = (("left", (6, -3)), ("right", (-6, -3)), ("center", (0, 6)), ("center", (0, -12)))
+"""Where the name of a point stands: alignment, and offset in points."""
 GROUP_COLOURS = ("#8aa7b5", "#d98c5f", OURS, "#6b8f5a", "#b7b7b7", "#8c6bb1")
 
 
@@ -148,20 +150,27 @@ def _native(rows: list[dict[str, Any]], path: Path) -> None:
     for axes, name in zip(both, ("parameters", "accumulators"), strict=True):
         sizes = [row[name] for row in rows]
         axes.scatter(sizes, times, color=OURS, zorder=3, label="native")
-        for row, size, took in zip(rows, sizes, times, strict=True):
+        for place, (row, size, took) in enumerate(zip(rows, sizes, times, strict=True)):
             if row["plan_ms"] is not None:
                 axes.scatter(size, row["plan_ms"] / 1e3, marker="_", s=120, color="#d98c5f")
             if row["ezkl"]:
                 beside = row["ezkl"]["prove_s"]["median"]
                 axes.scatter(size, beside, marker="s", s=22, color=PLAIN)
+            # Names to all sides by turns: neighbours in the list are often neighbours here.
+            side, at = SIDES[place % len(SIDES)]
             axes.annotate(
-                row["model"], (size, took), xytext=(4, 5), textcoords="offset points", fontsize=7
+                row["model"],
+                (size, took),
+                xytext=at,
+                textcoords="offset points",
+                fontsize=7,
+                ha=side,
             )
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(_clock))
         axes.set_xlabel(f"{name} (logarithmic)")
-        axes.margins(x=0.12, y=0.08)
+        axes.margins(x=0.2, y=0.08)
     left, right = both
     left.set_ylabel("time for one proof, witness included (logarithmic)")
     left.scatter([], [], marker="_", s=120, color="#d98c5f", label="plan")

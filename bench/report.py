@@ -4,10 +4,8 @@ from typing import Any
 
 from bench.gateway import STAGES
 from bench.native_report import render_native
-from bench.tables import human, image, ratio, table
+from bench.tables import QUIET, human, image, ratio, table
 
-QUIET = 0.05
-"""The share of the processor's time that others may take in a measurement without being named."""
 PEERS = {"inferproof": "inferproof", "ezkl": "plain ezkl"}
 
 

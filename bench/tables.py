@@ -1,5 +1,7 @@
 """What the sections of RESULTS.md are written with."""
 
+QUIET = 0.05
+"""The share of the processor's time that others may take in a measurement without being named."""
 PLOTS = {
     "native.png": "Milliseconds for one proof of the native prover, by parameters and accumulators",
     "native_phases.png": "Where the native prover's time goes",

@@ -94,6 +94,12 @@ def test_a_model_is_reported_with_its_targets_and_what_it_took() -> None:
     assert "| sentiment | 300 | 590 | 2 |" in report
 
 
+def test_the_section_says_when_the_machine_was_busy() -> None:
+    told = {**section(row("fraud", 0.003)), "others": 0.2}
+    assert "others took 20% of the cores: **not quiet**" in render_native(told)
+    assert "not quiet" not in render_native({**told, "others": 0.04})
+
+
 def test_without_a_measurement_there_is_no_section() -> None:
     assert render_native(None) == ""
 
