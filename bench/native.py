@@ -23,11 +23,11 @@ from bench.native_models import (
 from bench.offline import INFERPROOF
 
 PROVE = [sys.executable, "-m", "bench.native_prove"]
-LIMIT_S = 150.0
+LIMIT_S = 200.0
 """For one model, from its file to the last figure."""
 THROUGHPUT_S = 3.0
 EZKL_ROUNDS = 2
-EZKL_REPEAT = 2
+EZKL_REPEAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,7 @@ def measure_native(
 ) -> dict[str, Any]:
     """The figures of each model. `known` has ezkl's by model, where this run measured them already.
 
-    A model that is refused, or whose process fails, is a row with the reason. Raises: BenchFailed
-    where ezkl fails.
+    A model that is refused, or whose process fails, is a row with the reason.
     """
     watch = Watch()
     measured = []
@@ -101,15 +100,19 @@ def _measure(row: Row, work: Path, known: Mapping[str, dict[str, Any]]) -> dict[
     files = model.files
     say(f"{files.name}: the native prover")
     answer = _prove(model, work, row.throughput_s)
-    beside = None
+    beside, failed = None, None
     if row.ezkl:
-        beside = known.get(files.name) or _ezkl(files, work)
+        try:
+            beside = known.get(files.name) or _ezkl(files, work)
+        except BenchFailed as error:
+            failed = _last_line(files, error)
     return {
         "model": files.name,
         "plan_ms": row.plan_ms,
         "stretch_ms": row.stretch_ms,
         **answer,
         "ezkl": beside,
+        "ezkl_failed": failed,
         "others": watch.others(),
     }
 
@@ -120,12 +123,16 @@ def _prove(model: NativeModel, work: Path, throughput_s: float) -> dict[str, Any
     try:
         ran = run_json([*PROVE, *map(str, given), str(throughput_s)], limit_s=LIMIT_S)
     except BenchFailed as error:
-        say(f"{files.name}: {error}")
-        last = str(error).strip().splitlines()[-1]
-        return {"refused": {"reason": "BENCH_FAILED", "message": last[:300]}}
+        return {"refused": {"reason": "BENCH_FAILED", "message": _last_line(files, error)}}
     if "refused" in ran.answer:
         say(f"{files.name}: {ran.answer['refused']['message']}")
     return ran.answer
+
+
+def _last_line(files: BenchModel, error: BenchFailed) -> str:
+    """The end of what a failed command said, after all of it was shown."""
+    say(f"{files.name}: {error}")
+    return str(error).strip().splitlines()[-1][:300]
 
 
 def _ezkl(files: BenchModel, work: Path) -> dict[str, Any]:

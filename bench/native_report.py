@@ -103,12 +103,18 @@ def verdict(row: dict[str, Any]) -> str:
 
 
 def _refusals(rows: list[dict[str, Any]]) -> str:
-    return "\n".join(
+    lines = [
         f"- **{row['model']}** is not proven: `{row['refused']['reason']}`. "
         f"{row['refused']['message']}"
         for row in rows
         if "refused" in row
-    )
+    ]
+    lines += [
+        f"- ezkl failed on **{row['model']}**: {row['ezkl_failed']}"
+        for row in rows
+        if row["ezkl_failed"]
+    ]
+    return "\n".join(lines)
 
 
 def _phases(rows: list[dict[str, Any]]) -> str:

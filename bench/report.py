@@ -309,11 +309,11 @@ def _how(results: dict[str, Any]) -> str:
 - Every command is a process of its own, with as many prover threads as there are cores. The
   benchmark runs one at a time; inferproof and plain ezkl take turns.
 - **The native prover** runs in one process for each model (`python -m bench.native_prove`), which
-  compiles it, loads it again, proves 21 inputs after a warm-up, verifies each proof, proves them
-  once more as a paid job does, and compares the outputs with the float model's. Peak memory is
-  that of loading and proving, Python included, which alone takes some 40 MB. Models outside of the
-  zoo have random weights of a fixed seed; those of the zoo are proven on their test data. ezkl
-  beside it is ezkl as inferproof tunes it, which is faster than with its defaults.
+  compiles it, loads it again, proves 21 inputs after a warm-up, verifies each proof, proves seven
+  of them once more as a paid job does, and compares the outputs with the float model's. Peak
+  memory is that of loading and proving, Python included, which alone takes some 40 MB. Models
+  outside of the zoo have random weights of a fixed seed; those of the zoo are proven on their test
+  data. ezkl beside it is ezkl as inferproof tunes it, which is faster than with its defaults.
 - **inferproof** is `inferproof compile`, `prove --repeat N --json` and `verify --json`.
   `compile` includes tuning, keys and one trial proof. `prove` runs from the input to the proof,
   witness included, after a warm-up; ezkl reads the proving key from disk (then cached) in every

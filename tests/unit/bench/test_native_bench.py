@@ -65,6 +65,7 @@ def row(model: str, prove_s: float, **more: Any) -> dict[str, Any]:
         "agreement": 1.0,
         "throughput": {"threads": 2, "one_per_s": 300.0, "all_per_s": 590.0},
         "ezkl": {"prove_s": of(0.75), "max_error": 0.0098},
+        "ezkl_failed": None,
         "others": 0.01,
         **more,
     }
@@ -73,7 +74,7 @@ def row(model: str, prove_s: float, **more: Any) -> dict[str, Any]:
 def refused(model: str) -> dict[str, Any]:
     reason = {"reason": "LOWERING_ACCUMULATORS", "message": "It has too many."}
     targets = {"model": model, "plan_ms": 1200, "stretch_ms": 350}
-    return {**targets, "refused": reason, "ezkl": None, "others": None}
+    return {**targets, "refused": reason, "ezkl": None, "ezkl_failed": None}
 
 
 def section(*rows: dict[str, Any]) -> dict[str, Any]:
@@ -130,6 +131,13 @@ def test_what_is_refused_is_a_row_that_says_why() -> None:
         "- **minilm-60-tokens** is not proven: `LOWERING_ACCUMULATORS`. It has too many." in report
     )
     assert "plots/" not in report
+
+
+def test_where_ezkl_fails_the_model_still_has_its_row() -> None:
+    more = {"ezkl": None, "ezkl_failed": "no memory"}
+    report = render_native(section(row("fraud", 0.003, **more)))
+    assert "3.00 ms (2.70–3.30) | plan | – |" in report
+    assert "- ezkl failed on **fraud**: no memory" in report
 
 
 def test_figures_of_others_are_told_apart_from_ours() -> None:
@@ -219,6 +227,21 @@ def test_a_model_that_fails_is_not_left_out(
     assert measured["model"] == "mlp-4-3"
     assert measured["refused"]["reason"] == reason
     assert render_native(section(measured))
+
+
+def test_a_failure_of_ezkl_costs_no_other_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(arguments: list[str], **_options: object) -> Ran:
+        if "ezkl" in arguments:
+            raise BenchFailed("compile ended with 1:\nno memory")
+        return Ran({"parameters": 15}, 1.0, 50.0)
+
+    monkeypatch.setattr(native, "run_json", run)
+    rows = (Row(lambda work: native_dense((4, 3), work), ezkl=True),)
+    (measured,) = measure_native(rows, tmp_path, {})["rows"]
+    assert (measured["parameters"], measured["ezkl"]) == (15, None)
+    assert measured["ezkl_failed"] == "no memory"
 
 
 def test_ezkl_is_not_measured_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
