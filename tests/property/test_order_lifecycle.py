@@ -51,6 +51,7 @@ from inferproof.types.receipt import Request
 
 T = TypeVar("T")
 FUNDS = 100 * PRICE
+LONG_S = 100_000
 BODIES = [b'{"input":[1,2,3]}', b'{"input":[4,5,6]}']
 
 
@@ -101,7 +102,7 @@ class Market(RuleBasedStateMachine):
         payment = pay(
             self.world,
             nonce=nonce(number),
-            valid_before=self.world.clock.now + (100_000 if long else 100),
+            valid_before=self.world.clock.now + (LONG_S if long else 100),
         )
         self.signed[payment.nonce] = payment
         return payment
@@ -339,16 +340,22 @@ class Market(RuleBasedStateMachine):
             self.runner.close()
             self.folder.cleanup()
 
-    def end_well(self) -> None:
-        ledger = self.world.ledger
-        ledger.down = ledger.holding = ledger.forgetful = False
-        self.world.system.faults = []
-        for _ in range(30):
-            ledger.mine()
+    def go_on(self, rounds: int) -> None:
+        for _ in range(rounds):
+            self.world.ledger.mine()
             self.do(self.services.settler.settle_once())
             self.do(self.services.worker.recover())
             self.do(self.services.worker.work_once())
             self.world.clock.now += 20
+
+    def end_well(self) -> None:
+        ledger = self.world.ledger
+        ledger.down = ledger.holding = ledger.forgetful = False
+        self.world.system.faults = []
+        self.go_on(30)
+        # A withdrawn payment could still be settled by others until it expires.
+        self.world.clock.now += LONG_S
+        self.go_on(10)
         jobs = [job for job in map(self.job_of, self.signed.values()) if job is not None]
         assert all(job.state in FINAL for job in jobs), [job.state for job in jobs]
         for job in jobs:

@@ -61,9 +61,20 @@ def opening(plan: Schedule, claims: int) -> dict[str, float]:
     return errors
 
 
-def bits(plan: Schedule, claims: int, coordinates: int, contractions: int, rounds: int) -> float:
-    """Bits of a whole proof: coordinates of all points together, rounds of the sumcheck."""
-    outer = list_size(plan, 0) - FIELD
+def pin(plan: Schedule, variables: int) -> float:
+    """log2 of the error of a key: two of the list differ in a block, a polynomial of at most
+    `variables` variables, and agree at the point that was drawn from the root.
+    """
+    return 2 * list_size(plan, 0) - 1 + log2(variables) - FIELD if plan.johnson else -inf
+
+
+def bits(
+    plan: Schedule, blocks: list[int], coordinates: int, contractions: int, rounds: int
+) -> float:
+    """Bits of a whole proof: variables of each block, coordinates of all points together, rounds
+    of the sumcheck.
+    """
     counts = [coordinates, contractions - 1, 2 * rounds]
-    errors = [log2(count) + outer for count in counts if count]
-    return -_sum([*errors, *opening(plan, claims).values()])
+    errors = [log2(count) - FIELD for count in counts if count]
+    claims = len(blocks) * (2 if plan.johnson else 1)
+    return -_sum([*errors, pin(plan, max(blocks)), *opening(plan, claims).values()])

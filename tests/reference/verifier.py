@@ -16,6 +16,7 @@ from reference.weights import Stack
 
 PROTOCOL = b"inferproof sumcheck 1 clear"
 MAX_ACCUMULATORS = 2**20
+_ROOT_END = 46
 
 Tensors = Sequence[Sequence[int]]
 
@@ -34,12 +35,14 @@ class VerifyingKey:
         source = Reader(data, "KEY_MALFORMED")
         magic, version = source.take(8), source.unsigned(4)
         mode, profile = source.unsigned(1), source.unsigned(1)
-        self.root = source.take(32)
         if magic != b"INFSUMVK":
             raise source.reject("other first bytes")
         if version != 1 or mode != 1 or profile not in PROFILES:
             raise Rejected("KEY_VERSION", "version, mode or profile")
-        self.graph = g.decode(source.rest())
+        self.root = source.take(32)
+        pin = source.elements(source.unsigned(4))
+        graph = source.rest()
+        self.graph = g.decode(graph)
         self.contractions = contractions(self.graph)
         results = sum(contraction.results for contraction in self.contractions)
         if results > MAX_ACCUMULATORS:
@@ -53,8 +56,23 @@ class VerifyingKey:
             raise Rejected("KEY_WORK", "operands take too much to be weighted")
         self.stack = Stack([(own.rows, own.columns) for own in self.contractions])
         self.schedule: Schedule = schedule(self.stack.variables, profile)
+        self.pins = len(self.stack.blocks) if self.schedule.johnson else 0
+        if len(pin) != self.pins:
+            raise source.reject("not one value of the pin for each block")
+        self.pin = pin
+        self.pin_point = self._pin_point(data[:_ROOT_END] + graph)
         self.digest = blake3(data)
         self.variables = [contraction.variables for contraction in self.contractions]
+
+    @property
+    def pin_variables(self) -> int:
+        return max(block.variables for block in self.stack.blocks) if self.pins else 0
+
+    def _pin_point(self, bare: bytes) -> list[Element]:
+        transcript = Transcript()
+        transcript.absorb("protocol", PROTOCOL)
+        transcript.absorb("commitment", blake3(bare))
+        return transcript.point(self.pin_variables)
 
     def read(self, data: bytes) -> Proof:
         """The proof of these bytes. Raises: Rejected PROOF_…, ACCUMULATOR_RANGE."""
@@ -115,7 +133,11 @@ class VerifyingKey:
         if left != expected:
             raise Rejected("CONTRACTION_MISMATCH", "results do not follow from the weights")
         opening = whir.Verifier(self.schedule, self.stack, transcript)
-        opening.verify(self.root, proof.opening, points)
+        pin = [
+            (self.pin_point[self.pin_variables - block.variables :], value)
+            for block, value in zip(self.stack.blocks, self.pin, strict=False)
+        ]
+        opening.verify(self.root, proof.opening, points, pin)
 
     def _begin(
         self, inputs: Tensors, outputs: Tensors, statement: bytes, proof: Proof

@@ -33,6 +33,8 @@ from reference.transcript import Transcript, number
 from reference.weights import Stack
 
 Rounds = list[tuple[Element, Element]]
+Claim = tuple[list[Element], Element]
+"""A point of a block, and the block's value there."""
 
 
 @dataclass
@@ -133,21 +135,34 @@ class Verifier:
         self.stack = stack
         self.transcript = transcript
         self.claim = lift(0)
+        # Points and values of each block.
+        self.claims: list[list[Claim]] = []
         # Weight and point of every claim, with the polynomial that it is about.
         self.equalities: list[tuple[Element, list[Element]]] = []
         self.selections: list[tuple[Element, int, int]] = []
         self.point: list[Element] = []
 
-    def verify(self, root: bytes, opening: Opening, points: Sequence[list[Element]]) -> None:
-        """Checks that the blocks have their claimed values at `points`, one for each block.
+    def verify(
+        self,
+        root: bytes,
+        opening: Opening,
+        points: Sequence[list[Element]],
+        pin: Sequence[Claim],
+    ) -> None:
+        """Checks that the blocks have their claimed values at `points`, one for each block, and
+        those of the pin.
 
         Raises: Rejected OPENING_INVALID.
         """
         plan, transcript = self.plan, self.transcript
+        own = zip(points, opening.values, strict=True)
+        self.claims = [[claim] for claim in own]
+        for claims, pinned in zip(self.claims, pin, strict=False):
+            claims.append(pinned)
         samples = self._sample(opening)
         self._run_section()
         self._section(b"p3-sumcheck-layout-batching", [t.challenge("batching")], self._counts())
-        self._batch(opening, points, samples)
+        self._batch(opening, samples)
         fold = self._fold(opening.fold)
         roots = [root]
         for code, given in enumerate(opening.rounds):
@@ -182,26 +197,23 @@ class Verifier:
             self._section(b"p3-sumcheck-layout-ood", steps, self._layout())
             points.append(self.transcript.spread_point(self.stack.variables))
             self.transcript.observe_elements([answer])
-        for table, value in enumerate(opening.values):
+        for table, claims in enumerate(self.claims):
             own = [number(n) for n in (table, self.stack.tables[table], 1, 0, 0)]
-            self._section(
-                b"p3-sumcheck-layout-opening",
-                [t.message("current_evals", "Fixed(1)")],
-                self._layout() + own,
-            )
-            self.transcript.observe_elements([value])
+            for _, value in claims:
+                self._section(
+                    b"p3-sumcheck-layout-opening",
+                    [t.message("current_evals", "Fixed(1)")],
+                    self._layout() + own,
+                )
+                self.transcript.observe_elements([value])
         return points
 
-    def _batch(
-        self,
-        opening: Opening,
-        points: Sequence[list[Element]],
-        samples: list[list[Element]],
-    ) -> None:
+    def _batch(self, opening: Opening, samples: list[list[Element]]) -> None:
         claims = [
-            (self.stack.lifted(table, points[table]), opening.values[table])
+            (self.stack.lifted(table, point), value)
             for table in self.stack.placed
-            if table < len(opening.values)
+            if table < len(self.claims)
+            for point, value in self.claims[table]
         ]
         claims += zip(samples, opening.answers, strict=True)
         weights = powers(self.transcript.challenge(), len(claims))
@@ -286,7 +298,10 @@ class Verifier:
         return [number(self.stack.variables), b"\1", b"\0", number(len(tables)), *sizes]
 
     def _counts(self) -> list[bytes]:
-        return [*self._layout(), number(len(self.stack.blocks)), number(self.plan.samples[0])]
+        return [*self._layout(), number(self._count()), number(self.plan.samples[0])]
+
+    def _count(self) -> int:
+        return sum(len(claims) for claims in self.claims)
 
     def _run_section(self) -> None:
         plan = self.plan
@@ -304,7 +319,7 @@ class Verifier:
         numbers = [
             plan.variables,
             plan.samples[0],
-            len(self.stack.blocks),
+            self._count(),
             1 << plan.folds[0],
             plan.term_bits,
             plan.work_bits,

@@ -1,6 +1,6 @@
 //! The bytes of an opening: one form each, every length derived from the scheme.
 
-use crate::{Config, Inner, Opening, Scheme, Tree};
+use crate::{Config, Inner, Opening, Pin, Scheme, Tree, interleaved};
 use p3_commit::Mmcs;
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing, PrimeField32};
 use p3_multilinear_util::poly::Poly;
@@ -273,11 +273,11 @@ impl Opening {
         }
     }
 
-    /// Reads an opening of `scheme`.
-    pub fn decode(scheme: &Scheme, reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+    /// Reads an opening of `scheme`. The values of the pin are the verifier's and not in the bytes.
+    pub fn decode(scheme: &Scheme, pin: &Pin, reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         let config: &Config = scheme.config();
-        let evals = reader
-            .extensions(scheme.plan().blocks().len())?
+        let own = reader.extensions(scheme.plan().blocks().len())?;
+        let evals = interleaved(own, pin.values.clone())
             .into_iter()
             .map(|value| OpeningBatch::new(vec![value], vec![]))
             .collect();
@@ -316,6 +316,7 @@ impl Opening {
             None
         };
         Ok(Self {
+            pinned: scheme.profile().pins(),
             inner: Inner {
                 whir: WhirProof {
                     initial_ood_answers,

@@ -54,6 +54,8 @@ struct Claim {
 #[derive(Clone)]
 pub struct Head {
     stack: Arc<Stack>,
+    /// The claim of each table that every opening makes anew.
+    pins: Arc<[Claim]>,
     claims: Vec<Vec<Claim>>,
     virtuals: Vec<Claim>,
 }
@@ -61,6 +63,18 @@ pub struct Head {
 impl Stack {
     fn rest(&self) -> usize {
         self.variables - self.folding
+    }
+
+    /// What a table is at a point.
+    fn claim(&self, table: usize, point: &[Extension]) -> Claim {
+        let (high, low) = point.split_at(self.folding);
+        let weights = equality(low, 1 << low.len());
+        let sums = combine_columns(&weights, &self.tables[table].values);
+        Claim {
+            point: point.to_vec(),
+            value: dot(&equality(high, sums.len()), &sums),
+            sums,
+        }
     }
 
     /// Adds `scale` · `values` where table `table` lies in the folded stack.
@@ -120,6 +134,7 @@ impl Layout<Base, Extension> for Head {
         Self {
             claims: vec![Vec::new(); tables.len()],
             virtuals: Vec::new(),
+            pins: Arc::default(),
             stack: Arc::new(Stack {
                 tables,
                 order: placements.iter().map(TablePlacement::idx).collect(),
@@ -184,15 +199,13 @@ impl Layout<Base, Extension> for Head {
         _batch: &OpeningRequest,
         point: &Point<Extension>,
     ) -> OpeningEvals<Extension> {
-        let (high, low) = point.as_slice().split_at(self.stack.folding);
-        let weights = equality(low, 1 << low.len());
-        let sums = combine_columns(&weights, &self.stack.tables[table].values);
-        let value = dot(&equality(high, sums.len()), &sums);
-        self.claims[table].push(Claim {
-            point: point.as_slice().to_vec(),
-            value,
-            sums,
-        });
+        let point = point.as_slice();
+        let claim = match self.pins.get(table) {
+            Some(pin) if pin.point == point => pin.clone(),
+            _ => self.stack.claim(table, point),
+        };
+        let value = claim.value;
+        self.claims[table].push(claim);
         OpeningEvals::new(vec![value], Vec::new())
     }
 
@@ -291,6 +304,16 @@ impl Layout<Base, Extension> for Head {
 }
 
 impl Head {
+    /// Computes the first tables at points that every opening will ask for, and keeps the sums:
+    /// an opening then reads no weight for them.
+    pub fn pin(&mut self, points: &[Point<Extension>]) -> Vec<Extension> {
+        let points = points.iter().enumerate();
+        self.pins = points
+            .map(|(table, point)| self.stack.claim(table, point.as_slice()))
+            .collect();
+        self.pins.iter().map(|pin| pin.value).collect()
+    }
+
     /// The stack after the first fold, and the weights of all claims over it.
     fn folded<'a>(
         &self,
@@ -374,7 +397,11 @@ mod tests {
     use transcript::{Base, Site, Transcript};
 
     /// All that a layout sends and hands over.
-    fn run<L: Layout<Base, Extension>>(sizes: &[usize], folding: usize) -> Vec<Extension> {
+    fn run<L: Layout<Base, Extension>>(
+        sizes: &[usize],
+        folding: usize,
+        pin: impl Fn(&mut L, &[Point<Extension>]),
+    ) -> Vec<Extension> {
         let tables = sizes
             .iter()
             .map(|&variables| {
@@ -387,13 +414,21 @@ mod tests {
         let mut layout = L::from_witness(L::new_witness(tables, folding));
         let mut transcript = Transcript::new();
         transcript.absorb(Site::Key, b"head");
+        let pinned: Vec<Point<Extension>> = sizes
+            .iter()
+            .take(sizes.len() - 1)
+            .map(|&variables| Point::new(transcript.point(variables)))
+            .collect();
+        pin(&mut layout, &pinned);
         let mut sent = vec![layout.add_virtual_eval(transcript.sponge())];
         // The last table is not opened.
         for (table, &variables) in sizes.iter().enumerate().take(sizes.len() - 1) {
             let point = Point::new(transcript.point(variables));
             let batch = OpeningBatch::new(vec![0], vec![]);
-            let values = layout.eval_at(table, &batch, &point, transcript.sponge());
-            sent.extend(values.current());
+            for point in [&point, &pinned[table]] {
+                let values = layout.eval_at(table, &batch, point, transcript.sponge());
+                sent.extend(values.current());
+            }
         }
         let mut data = SumcheckData::default();
         let (mut prover, point) = layout.into_sumcheck(&mut data, 0, transcript.sponge());
@@ -413,7 +448,12 @@ mod tests {
             (&[11, 13, 9, 9][..], 8),
             (&[9, 9][..], 9),
         ] {
-            assert_eq!(run::<Head>(sizes, folding), run::<Library>(sizes, folding));
+            let expected = run::<Library>(sizes, folding, |_, _| ());
+            assert_eq!(run::<Head>(sizes, folding, |_, _| ()), expected);
+            let pin = |head: &mut Head, points: &[Point<Extension>]| {
+                head.pin(points);
+            };
+            assert_eq!(run::<Head>(sizes, folding, pin), expected);
         }
     }
 

@@ -98,9 +98,22 @@ pub struct Scheme {
     protocol: OpeningProtocol,
 }
 
+/// The value of every block at a point that was drawn from the root.
+///
+/// Where a root may be close to several codewords, at most one of them has these values, but for the
+/// term of [`Scheme::pin_security`]. Every opening claims them beside the values of its proof.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pin {
+    /// [`Scheme::pin_variables`] coordinates. A block takes as many of the last ones as it needs.
+    pub point: Vec<Extension>,
+    /// [`Scheme::pins`] values.
+    pub values: Vec<Extension>,
+}
+
 /// Committed weights, as the prover keeps them.
 pub struct Committed {
     root: Root,
+    pin: Pin,
     data: Data,
 }
 
@@ -109,12 +122,19 @@ impl Committed {
     pub const fn root(&self) -> Root {
         self.root
     }
+
+    /// The values at the point that was drawn from the root.
+    pub const fn pin(&self) -> &Pin {
+        &self.pin
+    }
 }
 
 /// An opening of all matrices, each at one point.
 #[derive(Clone)]
 pub struct Opening {
     inner: Inner,
+    /// Whether the value of each block is followed by that of its pin.
+    pinned: bool,
 }
 
 impl Scheme {
@@ -122,9 +142,10 @@ impl Scheme {
     pub fn new(sizes: &[Size], profile: Profile) -> Result<Self, Error> {
         let plan = Plan::new(sizes)?;
         let parameters = schedule::parameters(plan.variables(), profile);
-        let config =
-            Config::new_with_initial_claims(plan.variables(), parameters, plan.blocks().len())
-                .map_err(|error| Error::Parameters(error.to_string()))?;
+        let of_block = 1 + usize::from(profile.pins());
+        let claims = of_block * plan.blocks().len();
+        let config = Config::new_with_initial_claims(plan.variables(), parameters, claims)
+            .map_err(|error| Error::Parameters(error.to_string()))?;
         let transform = Transform::new(1 << config.max_fft_size());
         let tree = Tree::new(LeafHash::new(Blake3), NodeHash::new(Blake3), 0);
         let mut tables: Vec<TableSpec> = plan
@@ -133,7 +154,7 @@ impl Scheme {
             .map(|block| {
                 TableSpec::new(
                     TableShape::new(block.variables(), 1),
-                    vec![OpeningBatch::new(vec![0], vec![])],
+                    vec![OpeningBatch::new(vec![0], vec![]); of_block],
                 )
             })
             .collect();
@@ -165,8 +186,39 @@ impl Scheme {
         &self.prover
     }
 
-    /// Commits to `weights`: the matrices one after another, each row by row.
-    pub fn commit(&self, weights: &[i8]) -> Result<Committed, Error> {
+    /// Coordinates of the point at which the blocks are pinned.
+    pub fn pin_variables(&self) -> usize {
+        let blocks = self.plan.blocks().iter().map(Block::variables);
+        blocks.max().filter(|_| self.profile.pins()).unwrap_or(0)
+    }
+
+    /// Values that a pin has: one for each block, or none where it is not needed.
+    pub fn pins(&self) -> usize {
+        if self.profile.pins() {
+            self.plan.blocks().len()
+        } else {
+            0
+        }
+    }
+
+    /// The points of the pinned blocks.
+    fn pin_points(&self, point: &[Extension]) -> Vec<Point<Extension>> {
+        let blocks = self.plan.blocks().iter().take(self.pins());
+        blocks
+            .map(|block| {
+                let others = point.len().saturating_sub(block.variables());
+                Point::new(point.iter().skip(others).copied().collect())
+            })
+            .collect()
+    }
+
+    /// Commits to `weights`: the matrices one after another, each row by row. `draw` draws the
+    /// point of the pin from the root.
+    pub fn commit(
+        &self,
+        weights: &[i8],
+        draw: impl FnOnce(&Root) -> Vec<Extension>,
+    ) -> Result<Committed, Error> {
         let expected = self.plan.elements();
         if weights.len() != expected {
             return Err(Error::Weights {
@@ -209,12 +261,16 @@ impl Scheme {
         let witness = Head::new_witness(tables, self.config().round_folding_factor(0));
         // The root is absorbed with the verifying key; this sponge is thrown away.
         let mut sponge = Transcript::new();
-        let (root, data) = self
+        let (root, mut data) = self
             .prover
             .commit(witness, sponge.sponge())
             .map_err(|error| Error::Parameters(error.to_string()))?;
+        let root = root.roots()[0];
+        let point = draw(&root);
+        let values = data.layout.pin(&self.pin_points(&point));
         Ok(Committed {
-            root: root.roots()[0],
+            root,
+            pin: Pin { point, values },
             data,
         })
     }
@@ -240,6 +296,11 @@ impl Scheme {
         values
     }
 
+    /// Points in the order of the opening: that of each block, followed by that of its pin.
+    fn with_pins(&self, points: Vec<Point<Extension>>, pin: &[Extension]) -> Vec<Point<Extension>> {
+        interleaved(points, self.pin_points(pin))
+    }
+
     /// Opens every matrix at its point. The transcript must have absorbed the root, and the points
     /// must have been drawn from it.
     pub fn open(
@@ -249,6 +310,7 @@ impl Scheme {
         transcript: &mut Transcript,
     ) -> Result<Opening, Error> {
         let (points, _) = self.points(points);
+        let points = self.with_pins(points, &committed.pin.point);
         let inner = self
             .prover
             .open_at(
@@ -258,22 +320,29 @@ impl Scheme {
                 transcript.sponge(),
             )
             .map_err(|error| Error::Parameters(error.to_string()))?;
-        Ok(Opening { inner })
+        Ok(Opening {
+            inner,
+            pinned: self.profile.pins(),
+        })
     }
 
     /// Checks an opening and returns the value of every matrix at its point. The transcript must
-    /// have absorbed the root, and the points must have been drawn from it.
+    /// have absorbed the root and the pin, and the points must have been drawn from it.
     pub fn verify(
         &self,
         root: &Root,
+        pin: &Pin,
         opening: &Opening,
         points: &[MatrixPoint],
         transcript: &mut Transcript,
     ) -> Result<Vec<Extension>, Rejected> {
+        if opening.pins() != pin.values {
+            return Err(Rejected("it claims other values of the pin".to_owned()));
+        }
         let (points, weights) = self.points(points);
+        let points = self.with_pins(points, &pin.point);
         let commitment = MerkleCap::new(vec![*root]);
-        let evaluations = self
-            .prover
+        self.prover
             .verify_at(
                 &commitment,
                 &opening.inner,
@@ -282,11 +351,7 @@ impl Scheme {
                 transcript.sponge(),
             )
             .map_err(|error| Rejected(error.to_string()))?;
-        let blocks: Vec<Extension> = evaluations
-            .iter()
-            .flat_map(|batch| batch.current().iter().copied())
-            .collect();
-        Ok(self.values(&weights, &blocks))
+        Ok(self.values(&weights, &opening.evaluations()))
     }
 
     /// The parameters of the opening as JSON, as `vectors/sumcheck/schedule.json` lists them.
@@ -330,7 +395,18 @@ impl Scheme {
 
     /// The error terms of one opening; `compose` adds them up.
     pub fn security(&self) -> Vec<Term> {
-        security::opening(self.config(), self.profile, self.plan.blocks().len())
+        let claims = self.plan.blocks().len() + self.pins();
+        security::opening(self.config(), self.profile, claims)
+    }
+
+    /// The error term of the pin: that a root is close to two codewords whose blocks differ and
+    /// have the same values at the point drawn from it. Nothing where there is no pin.
+    pub fn pin_security(&self) -> Option<Term> {
+        let pairs = 2.0 * self.candidate_bits() - 1.0;
+        let degree = (self.pin_variables() as f64).log2();
+        let bits = challenge_bits() as f64 - degree - pairs;
+        let term = || Term::new("key: pin of the weights", bits);
+        self.profile.pins().then(term)
     }
 
     /// The bits of one opening as the library itself adds them up.
@@ -340,12 +416,21 @@ impl Scheme {
             .map_or(0.0, |security| security.error().bits())
     }
 
-    /// log2 of how many polynomials a commitment may still stand for when challenges are drawn.
+    /// log2 of how many codewords a root may be close to.
     pub fn candidate_bits(&self) -> f64 {
         self.profile
             .assumption()
             .list_size_bits(self.plan.variables(), self.config().starting_log_inv_rate)
     }
+}
+
+/// Each of `first`, followed by its partner in `second` where there is one.
+fn interleaved<T>(first: impl IntoIterator<Item = T>, second: Vec<T>) -> Vec<T> {
+    let mut second = second.into_iter();
+    first
+        .into_iter()
+        .flat_map(|item| std::iter::once(item).chain(second.next()))
+        .collect()
 }
 
 /// Blocks of zeros, never opened, that fill a small stack up to the least size.
@@ -364,11 +449,19 @@ fn padding(plan: &Plan) -> Vec<usize> {
 impl Opening {
     /// The values of the blocks, as the opening claims them.
     pub fn evaluations(&self) -> Vec<Extension> {
-        self.inner
-            .evals
-            .iter()
-            .flat_map(|batch| batch.current().iter().copied())
-            .collect()
+        let every = 1 + usize::from(self.pinned);
+        self.all_evaluations().step_by(every).collect()
+    }
+
+    /// The values of the pin, as the opening claims them.
+    fn pins(&self) -> Vec<Extension> {
+        let claimed = self.all_evaluations().skip(1).step_by(2);
+        claimed.filter(|_| self.pinned).collect()
+    }
+
+    fn all_evaluations(&self) -> impl Iterator<Item = Extension> {
+        let batches = self.inner.evals.iter();
+        batches.flat_map(|batch| batch.current().iter().copied())
     }
 
     /// The value of every matrix that the claimed values of its blocks amount to.

@@ -42,6 +42,11 @@ impl Profile {
         Self::ALL.into_iter().find(|profile| profile.code() == code)
     }
 
+    /// Whether keys pin the weights: where a root may be close to several codewords.
+    pub const fn pins(self) -> bool {
+        matches!(self, Self::Default)
+    }
+
     /// The regime in which the errors are computed.
     pub const fn assumption(self) -> SecurityAssumption {
         match self {

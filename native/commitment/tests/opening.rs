@@ -1,5 +1,7 @@
 //! Commit, open, verify; and what must not verify.
-use commitment::{MatrixPoint, Opening, Profile, Reader, Scheme, Size, Writer, compose, variables};
+use commitment::{
+    Committed, MatrixPoint, Opening, Pin, Profile, Reader, Scheme, Size, Writer, compose, variables,
+};
 use p3_field::PrimeCharacteristicRing;
 use transcript::{Base, Extension, Site, Transcript};
 
@@ -67,6 +69,18 @@ fn value(size: Size, weights: &[i8], point: &MatrixPoint) -> Extension {
     sum
 }
 
+fn pin_point(scheme: &Scheme, root: &[u8; 32]) -> Vec<Extension> {
+    let mut transcript = Transcript::new();
+    transcript.absorb(Site::Commitment, root);
+    transcript.point(scheme.pin_variables())
+}
+
+fn commit(scheme: &Scheme, weights: &[i8]) -> Committed {
+    scheme
+        .commit(weights, |root| pin_point(scheme, root))
+        .unwrap()
+}
+
 fn begin(root: &[u8]) -> (Transcript, Vec<MatrixPoint>) {
     let mut transcript = Transcript::new();
     transcript.absorb(Site::Key, root);
@@ -79,7 +93,7 @@ fn an_opening_yields_the_values_of_the_matrices() {
     for profile in Profile::ALL {
         let scheme = Scheme::new(&SIZES, profile).unwrap();
         let weights = weights(&SIZES, 7);
-        let committed = scheme.commit(&weights).unwrap();
+        let committed = commit(&scheme, &weights);
         let (mut transcript, points) = begin(&committed.root());
         let opening = scheme.open(&committed, &points, &mut transcript).unwrap();
         let mut out = Writer::default();
@@ -87,11 +101,17 @@ fn an_opening_yields_the_values_of_the_matrices() {
         let bytes = out.bytes;
 
         let mut reader = Reader::new(&bytes);
-        let decoded = Opening::decode(&scheme, &mut reader).unwrap();
+        let decoded = Opening::decode(&scheme, committed.pin(), &mut reader).unwrap();
         reader.finish().unwrap();
         let (mut transcript, points) = begin(&committed.root());
         let values = scheme
-            .verify(&committed.root(), &decoded, &points, &mut transcript)
+            .verify(
+                &committed.root(),
+                committed.pin(),
+                &decoded,
+                &points,
+                &mut transcript,
+            )
             .unwrap();
         assert_eq!(values, decoded.claims(&scheme, &points));
         let mut start = 0;
@@ -109,16 +129,74 @@ fn an_opening_yields_the_values_of_the_matrices() {
 #[test]
 fn another_root_is_rejected() {
     let scheme = Scheme::new(&SIZES, Profile::Default).unwrap();
-    let committed = scheme.commit(&weights(&SIZES, 7)).unwrap();
-    let other = scheme.commit(&weights(&SIZES, 8)).unwrap().root();
+    let committed = commit(&scheme, &weights(&SIZES, 7));
+    let other = commit(&scheme, &weights(&SIZES, 8)).root();
     let (mut transcript, points) = begin(&committed.root());
     let opening = scheme.open(&committed, &points, &mut transcript).unwrap();
     let (mut transcript, points) = begin(&committed.root());
     assert!(
         scheme
-            .verify(&other, &opening, &points, &mut transcript)
+            .verify(&other, committed.pin(), &opening, &points, &mut transcript)
             .is_err()
     );
+}
+
+#[test]
+fn a_pin_of_other_weights_is_rejected() {
+    let scheme = Scheme::new(&SIZES, Profile::Default).unwrap();
+    let own = weights(&SIZES, 7);
+    let committed = commit(&scheme, &own);
+    let honest = committed.pin();
+    assert_eq!(honest.values.len(), scheme.plan().blocks().len());
+    let (mut transcript, points) = begin(&committed.root());
+    let opening = scheme.open(&committed, &points, &mut transcript).unwrap();
+    let mut out = Writer::default();
+    opening.encode(&scheme, &mut out);
+    let verify = |claimed: &Pin, pin: &Pin| {
+        let opening = Opening::decode(&scheme, claimed, &mut Reader::new(&out.bytes)).unwrap();
+        let (mut transcript, points) = begin(&committed.root());
+        let root = committed.root();
+        scheme.verify(&root, pin, &opening, &points, &mut transcript)
+    };
+    assert!(verify(honest, honest).is_ok());
+    for block in 0..honest.values.len() {
+        let mut other = honest.clone();
+        other.values[block] += Extension::ONE;
+        assert!(verify(&other, &other).is_err());
+        // The opening's own values do not stand in for those of the key.
+        let error = verify(honest, &other).unwrap_err();
+        assert_eq!(error.0, "it claims other values of the pin");
+    }
+    let mut other = honest.clone();
+    other.point[0] += Extension::ONE;
+    assert!(verify(&other, &other).is_err());
+}
+
+#[test]
+fn any_changed_weight_changes_the_pin() {
+    let scheme = Scheme::new(&SIZES, Profile::Default).unwrap();
+    let own = weights(&SIZES, 7);
+    let point = pin_point(&scheme, &[0; 32]);
+    let pin = |weights: &[i8]| {
+        let committed = scheme.commit(weights, |_| point.clone()).unwrap();
+        committed.pin().values.clone()
+    };
+    let honest = pin(&own);
+    for index in [0, 1, 184, 185, 760, 761, own.len() - 1] {
+        let mut other = own.clone();
+        other[index] = other[index].wrapping_add(1);
+        let changed = pin(&other);
+        let differ = honest.iter().zip(&changed).filter(|(a, b)| a != b);
+        assert_eq!(differ.count(), 1, "{index}");
+    }
+}
+
+#[test]
+fn unique_decoding_needs_no_pin() {
+    let scheme = Scheme::new(&SIZES, Profile::Conservative).unwrap();
+    let committed = commit(&scheme, &weights(&SIZES, 7));
+    assert_eq!(committed.pin(), &Pin::default());
+    assert_eq!(scheme.pin_security(), None);
 }
 
 #[test]
@@ -136,7 +214,11 @@ fn every_size_has_a_hundred_bits_in_both_profiles() {
             assert!(bits >= 100.3, "{profile:?} 2^{log}: {bits}");
             // The itemised terms are the library's own, taken apart.
             assert!((bits - scheme.opening_bits()).abs() < 1e-6, "{bits}");
-            assert!(profile == Profile::Default || scheme.candidate_bits() == 0.0);
+            match scheme.pin_security() {
+                // Far from what the sum is made of.
+                Some(pin) => assert!(pin.bits > 130.0, "{}", pin.bits),
+                None => assert!(scheme.candidate_bits() == 0.0),
+            }
         }
     }
 }

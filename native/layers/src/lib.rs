@@ -21,12 +21,10 @@ pub use sumcheck::{Product, Round, Sent, powers, prove, replay, step};
 
 use commitment::{Term, challenge_bits};
 
-/// The error terms of the reduction, for a commitment that may stand for 2^`candidates` polynomials
-/// when the challenges are drawn: the prover may choose among them, so each term is charged for all.
-pub fn security(contractions: &[Contraction], candidates: f64) -> Vec<Term> {
-    let bits = |challenges: usize| {
-        challenge_bits() as f64 - (challenges.max(1) as f64).log2() - candidates
-    };
+/// The error terms of the reduction. A verifying key stands for one set of weights, which is fixed
+/// before the challenges are drawn: there is nothing among which a prover could choose.
+pub fn security(contractions: &[Contraction]) -> Vec<Term> {
+    let bits = |challenges: usize| challenge_bits() as f64 - (challenges.max(1) as f64).log2();
     let coordinates = contractions
         .iter()
         .map(|contraction| {

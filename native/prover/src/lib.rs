@@ -85,11 +85,11 @@ pub struct ProvingKey {
 impl ProvingKey {
     /// Commits to the weights of a graph: its matrices one after another, each row by row.
     pub fn new(graph: Graph, weights: &[i8], profile: Profile) -> Result<Self, ProveError> {
-        // The root is known only after the commitment; the key is made with it at once after.
-        let scheme = VerifyingKey::new(graph, profile, [0; 32])?;
-        let committed = scheme.scheme().commit(weights)?;
+        // Root and pin are known only after the commitment; the key is made with them at once after.
+        let key = VerifyingKey::new(graph, profile)?;
+        let committed = key.scheme().commit(weights, |root| key.pin_point(root))?;
         Ok(Self {
-            key: scheme.with_root(committed.root()),
+            key: key.with_commitment(committed.root(), committed.pin().values.clone()),
             weights: weights.to_vec(),
             committed,
             buffers: Mutex::default(),
@@ -99,8 +99,8 @@ impl ProvingKey {
     /// Reads a verifying key and checks that these are its weights.
     pub fn load(verifying_key: &[u8], weights: &[i8]) -> Result<Self, ProveError> {
         let key = VerifyingKey::decode(verifying_key)?;
-        let committed = key.scheme().commit(weights)?;
-        if committed.root() != key.root() {
+        let committed = key.scheme().commit(weights, |root| key.pin_point(root))?;
+        if committed.root() != key.root() || committed.pin() != key.pin() {
             return Err(ProveError::OtherWeights);
         }
         Ok(Self {
@@ -111,10 +111,20 @@ impl ProvingKey {
         })
     }
 
+    /// The same weights under a verifying key that may have another commitment.
+    #[cfg(feature = "audit")]
+    #[must_use]
+    pub fn with_key(mut self, key: VerifyingKey) -> Self {
+        self.key = key;
+        self
+    }
+
     /// The same verifying key over other weights, which a cheating prover would commit to.
     #[cfg(feature = "audit")]
     pub fn cheat(mut self, weights: &[i8]) -> Result<Self, ProveError> {
-        self.committed = self.key.scheme().commit(weights)?;
+        let key = &self.key;
+        let point = |_: &_| key.pin().point.clone();
+        self.committed = key.scheme().commit(weights, point)?;
         self.weights = weights.to_vec();
         Ok(self)
     }

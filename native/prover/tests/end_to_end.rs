@@ -99,8 +99,14 @@ fn a_graph_that_differs_only_in_a_bias_is_another_key() {
     graph = graph::Graph::new(parts).unwrap();
     let other = commit(graph, &weights, Profile::Default).unwrap();
     assert_eq!(other.root(), key.verifying_key().root());
+    assert_ne!(other.pin(), key.verifying_key().pin());
     let result = check(&other, &given, &outputs, STATEMENT, &proof);
     assert_eq!(result.unwrap_err().code(), "CONTRACTION_MISMATCH");
+}
+
+fn tiny_pins() -> usize {
+    let key = key(tiny(), Profile::Default);
+    key.verifying_key().scheme().plan().blocks().len()
 }
 
 #[test]
@@ -121,6 +127,32 @@ fn keys_are_read_strictly() {
         wrong[byte] ^= 8;
         assert_eq!(code(&wrong), expected);
     }
+    let pins = tiny_pins();
+    assert_eq!(bytes[46..50], (pins as u32).to_le_bytes());
+    for count in [pins - 1, pins + 1, 1 << 20, u32::MAX as usize] {
+        let mut wrong = bytes.clone();
+        wrong[46..50].copy_from_slice(&(count as u32).to_le_bytes());
+        // One too many or too few moves the beginning of the graph; many are not there.
+        assert!(["KEY_MALFORMED", "KEY_GRAPH"].contains(&code(&wrong)));
+    }
+    // A whole value too many or too few.
+    let mut wrong = bytes.clone();
+    wrong.splice(46..50, (pins as u32 + 1).to_le_bytes());
+    wrong.splice(50..50, [0; 20]);
+    assert_eq!(code(&wrong), "KEY_MALFORMED");
+    let mut wrong = bytes.clone();
+    wrong.splice(46..70, (pins as u32 - 1).to_le_bytes());
+    assert_eq!(code(&wrong), "KEY_MALFORMED");
+    // Not below the modulus.
+    let mut wrong = bytes.clone();
+    wrong[50..54].fill(0xff);
+    assert_eq!(code(&wrong), "KEY_MALFORMED");
+    // Another value is another key, and not that of these weights.
+    let mut wrong = bytes.clone();
+    wrong[50] ^= 1;
+    assert_eq!(code(&wrong), "");
+    let error = ProvingKey::load(&wrong, &weights(&tiny(), 1));
+    assert_eq!(error.err().unwrap(), ProveError::OtherWeights);
     let mut long = bytes.clone();
     long.push(0);
     assert_eq!(code(&long), "KEY_GRAPH");
@@ -134,12 +166,12 @@ fn keys_are_read_strictly() {
 #[test]
 fn a_graph_without_weights_or_with_too_many_results_has_no_key() {
     let graph = common::Builder::new(&[4], 9).finish(&[0]);
-    let error = VerifyingKey::new(graph, Profile::Default, [0; 32]).err();
+    let error = VerifyingKey::new(graph, Profile::Default).err();
     assert_eq!(error.unwrap(), KeyError::NoWeights);
     let mut graph = common::Builder::new(&[1 << 11, 2], 9);
     let y = graph.linear(0, (1 << 9) + 1, false);
     let graph = graph.finish(&[y]);
-    let error = VerifyingKey::new(graph, Profile::Default, [0; 32]).err();
+    let error = VerifyingKey::new(graph, Profile::Default).err();
     assert_eq!(error.unwrap().code(), "KEY_ACCUMULATORS");
 }
 
@@ -166,7 +198,7 @@ fn proving_can_be_cancelled_at_each_phase() {
 fn the_report_adds_up_to_a_hundred_bits() {
     for profile in Profile::ALL {
         for graph in [tiny(), cnn(), mlp(&[784, 128, 10])] {
-            let key = VerifyingKey::new(graph, profile, [0; 32]).unwrap();
+            let key = VerifyingKey::new(graph, profile).unwrap();
             let security = key.security();
             assert!(security.provable_bits >= 100.0);
             assert!(
@@ -179,6 +211,10 @@ fn the_report_adds_up_to_a_hundred_bits() {
             assert!(json.starts_with("{\"provable_bits\":10"));
             assert!(json.contains(profile.name()));
             assert!(json.contains("contractions: sumcheck"));
+            assert_eq!(
+                json.contains("key: pin of the weights"),
+                profile == Profile::Default
+            );
         }
     }
 }

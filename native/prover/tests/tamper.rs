@@ -7,7 +7,7 @@ use prover::ProvingKey;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use transcript::Transcript;
-use verifier::Public;
+use verifier::{Public, VerifyingKey};
 
 /// Field, and the rejections that a changed byte in it may meet. A field element above the modulus
 /// is malformed wherever it stands.
@@ -120,6 +120,45 @@ fn each_field_is_rejected_where_the_manifest_says() {
     }
     let listed: BTreeSet<_> = rows.iter().map(|(name, _)| *name).collect();
     assert_eq!(seen, listed, "a row of the manifest was never tried");
+}
+
+/// Part of a key before its graph, its bytes, and what becomes of a proof when one is changed.
+const KEY: [(&str, Range<usize>, &[&str]); 6] = [
+    ("first bytes", 0..8, &["KEY_MALFORMED"]),
+    ("version and mode", 8..13, &["KEY_VERSION"]),
+    // Of another length, or for other challenges.
+    ("profile", 13..14, &["KEY_VERSION", "KEY_MALFORMED"]),
+    ("root", 14..46, &["CONTRACTION_MISMATCH"]),
+    ("count of the pin", 46..50, &["KEY_MALFORMED", "KEY_GRAPH"]),
+    (
+        "values of the pin",
+        50..130,
+        &["CONTRACTION_MISMATCH", "KEY_MALFORMED"],
+    ),
+];
+
+#[test]
+fn a_key_with_a_changed_byte_takes_no_proof_of_the_other() {
+    let case = Case::new(tiny(), Profile::Default);
+    let bytes = case.key.verifying_key().encode();
+    let public = Public {
+        inputs: &views(&case.inputs),
+        outputs: &views(&case.outputs),
+        statement: STATEMENT,
+    };
+    for (part, range, codes) in KEY {
+        for byte in range {
+            for bit in [0, 3, 7] {
+                let mut changed = bytes.clone();
+                changed[byte] ^= 1 << bit;
+                let code = match VerifyingKey::decode(&changed) {
+                    Ok(key) => key.verify(&public, &case.proof).unwrap_err().code(),
+                    Err(error) => error.code(),
+                };
+                assert!(codes.contains(&code), "{part} at {byte}: {code}");
+            }
+        }
+    }
 }
 
 #[test]

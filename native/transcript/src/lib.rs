@@ -32,7 +32,10 @@ pub const EXTENSION_BYTES: usize = DEGREE * BASE_BYTES;
 pub enum Site {
     /// Name and version of the protocol.
     Protocol,
-    /// The verifying key: graph, weight commitment, parameters.
+    /// Graph, parameters and weight commitment, from which the point of the pin is drawn. This site
+    /// and the one before make the transcript of a key; those of proofs go on with the ones below.
+    Commitment,
+    /// The verifying key: graph, weight commitment, pin, parameters.
     Key,
     /// The statement that the proof is about.
     Statement,
@@ -48,8 +51,9 @@ pub enum Site {
 
 impl Site {
     /// The inventory, in the order of first use.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Protocol,
+        Self::Commitment,
         Self::Key,
         Self::Statement,
         Self::Inputs,
@@ -62,6 +66,7 @@ impl Site {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Protocol => "inferproof/sumcheck/1/protocol",
+            Self::Commitment => "inferproof/sumcheck/1/commitment",
             Self::Key => "inferproof/sumcheck/1/key",
             Self::Statement => "inferproof/sumcheck/1/statement",
             Self::Inputs => "inferproof/sumcheck/1/inputs",

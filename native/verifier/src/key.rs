@@ -1,8 +1,11 @@
 //! The verifying key: graph, weight commitment, parameters.
 
-use commitment::{Profile, Reader, Root, Scheme, Size};
+use crate::PROTOCOL;
+use commitment::{Pin, Profile, Reader, Root, Scheme, Size};
 use graph::Graph;
 use layers::{Contraction, contractions};
+use p3_field::PrimeCharacteristicRing;
+use transcript::{EXTENSION_BYTES, Extension, Site, Transcript, write_extension};
 
 /// First bytes of a verifying key.
 pub const KEY_MAGIC: &[u8; 8] = b"INFSUMVK";
@@ -66,12 +69,14 @@ pub struct VerifyingKey {
     own_rounds: Vec<usize>,
     scheme: Scheme,
     root: Root,
+    pin: Pin,
     digest: [u8; 32],
 }
 
 impl VerifyingKey {
-    /// The key of a graph whose weights are committed to by `root`.
-    pub fn new(graph: Graph, profile: Profile, root: Root) -> Result<Self, KeyError> {
+    /// A key without a commitment: root and pin are zeros, for which nobody knows weights. It tells
+    /// what proofs will be like, and [`Self::with_commitment`] makes a key of it.
+    pub fn new(graph: Graph, profile: Profile) -> Result<Self, KeyError> {
         let accumulators = graph.accumulators();
         if accumulators > MAX_ACCUMULATORS {
             return Err(KeyError::Accumulators(accumulators));
@@ -92,29 +97,52 @@ impl VerifyingKey {
             contractions,
             own_rounds,
             scheme,
-            root,
+            root: [0; 32],
+            pin: Pin::default(),
             digest: [0; 32],
         };
-        Ok(key.with_root(root))
+        let values = vec![Extension::ZERO; key.scheme.pins()];
+        Ok(key.with_commitment([0; 32], values))
     }
 
-    /// The same key with another weight commitment.
+    /// The key of a graph whose weights are committed to by `root`, with the values of its pin.
     #[must_use]
-    pub fn with_root(mut self, root: Root) -> Self {
+    pub fn with_commitment(mut self, root: Root, values: Vec<Extension>) -> Self {
+        let point = self.pin_point(&root);
         self.root = root;
+        self.pin = Pin { point, values };
         self.digest = blake3::hash(&self.encode()).into();
         self
     }
 
+    /// The point at which the weights under `root` are pinned.
+    pub fn pin_point(&self, root: &Root) -> Vec<Extension> {
+        let bare: [u8; 32] = blake3::hash(&self.bytes(root, &[])).into();
+        let mut transcript = Transcript::new();
+        transcript.absorb(Site::Protocol, PROTOCOL);
+        transcript.absorb(Site::Commitment, &bare);
+        transcript.point(self.scheme.pin_variables())
+    }
+
     /// The canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
+        let mut pin = Vec::with_capacity(4 + EXTENSION_BYTES * self.pin.values.len());
+        pin.extend_from_slice(&(self.pin.values.len() as u32).to_le_bytes());
+        for &value in &self.pin.values {
+            write_extension(&mut pin, value);
+        }
+        self.bytes(&self.root, &pin)
+    }
+
+    fn bytes(&self, root: &Root, pin: &[u8]) -> Vec<u8> {
         let graph = self.graph.encode();
-        let mut out = Vec::with_capacity(64 + graph.len());
+        let mut out = Vec::with_capacity(64 + pin.len() + graph.len());
         out.extend_from_slice(KEY_MAGIC);
         out.extend_from_slice(&KEY_VERSION.to_le_bytes());
         out.push(MODE_CLEAR);
         out.push(self.scheme.profile().code());
-        out.extend_from_slice(&self.root);
+        out.extend_from_slice(root);
+        out.extend_from_slice(pin);
         out.extend_from_slice(&graph);
         out
     }
@@ -126,12 +154,10 @@ impl VerifyingKey {
             let magic: [u8; 8] = reader.array()?;
             let version = reader.word()?;
             let [mode, profile] = reader.array()?;
-            let root: Root = reader.array()?;
-            let graph = reader.take(reader.remaining())?;
-            Ok((magic, version, mode, profile, root, graph))
+            Ok((magic, version, mode, profile))
         };
-        let (magic, version, mode, profile, root, graph) =
-            head().map_err(|_: commitment::Malformed| KeyError::Malformed)?;
+        let malformed = |_: commitment::Malformed| KeyError::Malformed;
+        let (magic, version, mode, profile) = head().map_err(malformed)?;
         if &magic != KEY_MAGIC {
             return Err(KeyError::Malformed);
         }
@@ -139,7 +165,19 @@ impl VerifyingKey {
         let (KEY_VERSION, MODE_CLEAR, Some(profile)) = (version, mode, profile) else {
             return Err(KeyError::Version);
         };
-        Self::new(Graph::decode(graph)?, profile, root)
+        let mut commitment = || {
+            let root: Root = reader.array()?;
+            let count = reader.word()? as usize;
+            let values = reader.extensions(count)?;
+            let graph = reader.take(reader.remaining())?;
+            Ok((root, values, graph))
+        };
+        let (root, values, graph) = commitment().map_err(malformed)?;
+        let key = Self::new(Graph::decode(graph)?, profile)?;
+        if values.len() != key.scheme.pins() {
+            return Err(KeyError::Malformed);
+        }
+        Ok(key.with_commitment(root, values))
     }
 
     /// The graph.
@@ -170,6 +208,11 @@ impl VerifyingKey {
     /// The weight commitment.
     pub const fn root(&self) -> Root {
         self.root
+    }
+
+    /// The values that pin the weights under the root.
+    pub const fn pin(&self) -> &Pin {
+        &self.pin
     }
 
     /// BLAKE3 of the key's bytes.

@@ -104,7 +104,13 @@ impl VerifyingKey {
             return Err(Rejection::ContractionMismatch);
         }
         self.scheme()
-            .verify(&self.root(), &proof.opening, &points, &mut transcript)
+            .verify(
+                &self.root(),
+                self.pin(),
+                &proof.opening,
+                &points,
+                &mut transcript,
+            )
             .map_err(|rejected| Rejection::Opening(rejected.0))?;
         Ok(())
     }

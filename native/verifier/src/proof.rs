@@ -68,7 +68,7 @@ impl Proof {
         let rounds = (0..key.rounds())
             .map(|_| Ok([reader.extension()?, reader.extension()?]))
             .collect::<Result<_, Rejection>>()?;
-        let opening = Opening::decode(key.scheme(), &mut reader)?;
+        let opening = Opening::decode(key.scheme(), key.pin(), &mut reader)?;
         reader.finish()?;
         Ok(Self {
             accumulators,

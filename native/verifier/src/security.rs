@@ -11,8 +11,6 @@ pub struct Security {
     pub provable_bits: f64,
     /// The profile's name.
     pub profile: &'static str,
-    /// log2 of the polynomials that a commitment may stand for.
-    pub candidate_bits: f64,
     /// The error terms.
     pub terms: Vec<Term>,
 }
@@ -20,13 +18,12 @@ pub struct Security {
 impl VerifyingKey {
     /// What is proven about the soundness of proofs for this key, hash and transcript being ideal.
     pub fn security(&self) -> Security {
-        let candidates = self.scheme().candidate_bits();
-        let mut terms = layers::security(self.contractions(), candidates);
+        let mut terms = layers::security(self.contractions());
+        terms.extend(self.scheme().pin_security());
         terms.extend(self.scheme().security());
         Security {
             provable_bits: compose(&terms),
             profile: self.scheme().profile().name(),
-            candidate_bits: candidates,
             terms,
         }
     }
@@ -36,10 +33,9 @@ impl Security {
     /// The report as JSON. Bits are rounded down to hundredths.
     pub fn to_json(&self) -> String {
         let mut out = format!(
-            "{{\"provable_bits\":{},\"profile\":\"{}\",\"candidate_bits\":{},\"terms\":[",
+            "{{\"provable_bits\":{},\"profile\":\"{}\",\"terms\":[",
             floor(self.provable_bits),
-            self.profile,
-            floor(self.candidate_bits)
+            self.profile
         );
         for (index, term) in self.terms.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };

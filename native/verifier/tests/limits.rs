@@ -8,7 +8,7 @@ const LIMIT: i32 = (1 << 29) - 1;
 
 fn code(parts: Parts) -> Option<&'static str> {
     let graph = Graph::new(parts).expect("the graph itself is within its limits");
-    let key = VerifyingKey::new(graph, Profile::Default, [0; 32]);
+    let key = VerifyingKey::new(graph, Profile::Default);
     key.err().map(|error| error.code())
 }
 

@@ -41,6 +41,7 @@ async def test_store_send_and_see_it_settled(
     assert await chain.settled_by(authorization, sight.head) is None
 
     await chain.submit(signed.raw)
+    await wait_receipt(account._token.rpc, signed.tx)
 
     included = (await chain.included([signed.tx]))[signed.tx]
     assert included.succeeded
@@ -71,6 +72,7 @@ async def test_a_shallow_block_is_not_yet_inclusion(
     sight = await careful.look()
     signed = await careful.sign_settlement([authorization], sight.pending, sight.fees)
     await careful.submit(signed.raw)
+    await wait_receipt(rpc, signed.tx)
     shallow = await careful.look()
     assert shallow.spent_deep <= signed.nonce < shallow.spent
     with rejects(

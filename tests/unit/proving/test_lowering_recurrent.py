@@ -12,7 +12,6 @@ from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.lower.context import Options
 from inferproof.testing.rejections import rejects
 
-RNG = np.random.default_rng(8)
 FINE = Options(weight_bits=16, activation_bits=14, table_bits=14)
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 STEPS, BATCH, INPUTS, SIZE = 6, 2, 3, 5
@@ -23,8 +22,11 @@ def layer(operator: str, *, states: bool = False, within: float = 0.005, **attri
     ways = 2 if attributes.get("direction") == "bidirectional" else 1
     rows = GATES[operator] * SIZE
 
+    # The same numbers in whatever order the tests run; small, so that a state's error fades.
+    rng = np.random.default_rng(8)
+
     def normal(*shape: int) -> Any:
-        return (RNG.standard_normal(shape) * 0.7).astype(np.float32)
+        return (rng.standard_normal(shape) * 0.4).astype(np.float32)
 
     constants = {
         "w": normal(ways, rows, INPUTS),
@@ -32,7 +34,7 @@ def layer(operator: str, *, states: bool = False, within: float = 0.005, **attri
         "b": normal(ways, 2 * rows),
     }
     names = ["x", "w", "r", "b"]
-    samples = {"x": RNG.standard_normal((4, STEPS, BATCH, INPUTS)).astype(np.float32)}
+    samples = {"x": rng.standard_normal((4, STEPS, BATCH, INPUTS)).astype(np.float32)}
     if states:
         samples["h0"] = normal(4, ways, BATCH, SIZE)
         names += ["", "h0"]

@@ -25,6 +25,7 @@ from reference.verifier import VerifyingKey
 
 VECTORS = [load(path) for path in files()]
 SMALLEST = min(VECTORS, key=lambda vector: len(vector.proof))
+SMALLEST_PINNED = next(vector for vector in VECTORS if vector.name == "everything-default")
 each_vector = pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
 
 Changed = tuple[str, Vector]
@@ -149,8 +150,9 @@ def changed_publics(vector: Vector) -> Iterator[Changed]:
         yield f"no {name}", replace(vector, **{name: getattr(vector, name)[:-1]})
     for place in (0, 31):
         yield "statement", replace(vector, statement=flipped(vector.statement, place, place % 8))
-    # Magic, version, mode, profile, root, and the graph's head and end.
-    for place in (0, 8, 12, 13, 14, 45, 46, 54, len(vector.key) - 1):
+    # Magic, version, mode, profile, root, count of the pin, its values, the graph's head and end.
+    head = 50 + 20 * len(decoded(vector.key).pin)
+    for place in (0, 8, 12, 13, 14, 45, 46, 50, head - 1, head, head + 8, len(vector.key) - 1):
         yield "key", replace(vector, key=flipped(vector.key, place, 0))
 
 
@@ -163,6 +165,16 @@ def test_accepts_what_the_native_prover_made(vector: Vector) -> None:
 def test_rejects_any_other_public_value(vector: Vector) -> None:
     for name, other in changed_publics(vector):
         assert verdict(other) is not None, name
+
+
+def test_the_values_of_the_pin_are_claimed_in_the_opening() -> None:
+    """Beside being absorbed: here the challenges stay those of the honest key."""
+    vector = SMALLEST_PINNED
+    for place in (0, len(decoded(vector.key).pin) - 1):
+        key = VerifyingKey(vector.key)
+        key.pin[place] = (*key.pin[place][:4], (key.pin[place][4] + 1) % P)
+        with pytest.raises(Rejected, match="OPENING_INVALID"):
+            key.verify(vector.inputs, vector.outputs, vector.statement, vector.proof)
 
 
 @pytest.fixture(scope="module")
@@ -232,8 +244,8 @@ def many(count: int) -> g.Graph:
 
 
 def key_of(graph: g.Graph) -> bytes:
-    """A key of this graph with a root of zeros."""
-    head = b"INFSUMVK" + (1).to_bytes(4, "little") + bytes([1, 1]) + bytes(32)
+    """A key of this graph with a root of zeros; the profile is the one without a pin."""
+    head = b"INFSUMVK" + (1).to_bytes(4, "little") + bytes([1, 2]) + bytes(32) + bytes(4)
     return head + encode_graph(graph)
 
 
