@@ -24,6 +24,8 @@ from inferproof.testing.rejections import rejects
 from inferproof.types.proof import Setup, Visibility
 from inferproof.verify.proof import verify_proof
 
+pytestmark = pytest.mark.slow  # keys for every model
+
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 RNG = np.random.default_rng(7)
 

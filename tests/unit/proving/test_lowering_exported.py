@@ -39,6 +39,7 @@ def samples_of(folder: Path, model: onnx.ModelProto) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "least"), [("pytorch-converted", 72), ("pytorch-operator", 29)])
 def test_exported_models(kind: str, least: int) -> None:
     done, failures = 0, []

@@ -33,6 +33,7 @@ class TestToy(ProofSystemSuite):
         return ToySystem(acknowledge="this proves nothing")
 
 
+@pytest.mark.slow  # each call is a process
 class TestExternal(ProofSystemSuite):
     """Our own command as the binary behind the contract of specs/external-prover.md."""
 
