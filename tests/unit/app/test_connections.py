@@ -192,11 +192,12 @@ async def test_a_slow_reader_is_cut_off() -> None:
             connection._unread_since = -1e9  # it has been so since long ago
             connection._unread_most = 1
             await it.until(["slow readers"])
-            caller.settimeout(10)
-            with suppress(ConnectionResetError):
-                while await asyncio.to_thread(caller.recv, 2**20):
-                    pass
-        assert not it.server.server_state.connections
+            # Not by reading to the end: what the kernel holds trickles through so small a window.
+            for _ in range(500):
+                if not it.server.server_state.connections:
+                    break
+                await asyncio.sleep(0.01)
+            assert not it.server.server_state.connections
 
 
 async def test_a_reader_who_goes_on_reading_gets_it_all() -> None:
