@@ -22,8 +22,6 @@ Points = npt.NDArray[np.float64]
 
 _GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 _DEFAULTS = {"RNN": ["Tanh"], "GRU": ["Sigmoid", "Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"]}
-_FLAT = 12.0
-"""Beyond this sigmoid and tanh are constant to 16 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,8 @@ class _Cell:
 
     def apply(self, v: Value, function: Callable[[Points], Points]) -> Value:
         low, high = v.real
-        cut = (max(low, -_FLAT), min(high, _FLAT))
+        flat = _FLAT[function]
+        cut = (max(low, -flat), min(high, flat))
         return table(self.c, self.step, v.with_(span=cut, source=None), function)
 
     def times(self, h: Value, first: int, count: int) -> Value:
@@ -54,6 +53,10 @@ class _Cell:
 
 def _sigmoid(points: Points) -> Points:
     return 1 / (1 + np.exp(-points))
+
+
+_FLAT: dict[Callable[[Points], Points], float] = {_sigmoid: 12.0, np.tanh: 6.0}
+"""Beyond these a function is constant to 16 bits; a narrower table has finer steps."""
 
 
 def _rnn(cell: _Cell, x: Value, h: Value, _c: Value) -> tuple[Value, Value]:
