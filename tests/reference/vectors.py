@@ -18,7 +18,9 @@ class Vector:
 
 
 def files() -> list[Path]:
-    return sorted(path for path in FILE.parent.glob("*.json") if path != FILE)
+    """The files of proofs; tables of schedules lie beside them."""
+    found = FILE.parent.glob("*.json")
+    return sorted(path for path in found if not path.stem.endswith("schedule"))
 
 
 def load(path: Path) -> Vector:

@@ -15,7 +15,7 @@ from reference.transcript import Transcript
 from reference.weights import Stack
 
 PROTOCOL = b"inferproof sumcheck 1 clear"
-MAX_ACCUMULATORS = 2**20
+MAX_ACCUMULATORS = 2**21
 _ROOT_END = 46
 
 Tensors = Sequence[Sequence[int]]

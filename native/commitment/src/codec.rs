@@ -9,6 +9,8 @@ use p3_symmetric::MerkleCap;
 use p3_whir::{QueryOpenings, RoundConfig, SharedProofOpening, WhirProof, WhirRoundProof};
 use transcript::{BASE_BYTES, Base, DEGREE, Extension, write_extension};
 
+/// An opening without its claimed values.
+pub(crate) type Run = WhirProof<Base, Extension, Tree>;
 type Paths = <Tree as Mmcs<Base>>::MultiProof;
 type Openings = QueryOpenings<Base, Extension, Paths>;
 
@@ -244,91 +246,98 @@ fn read_paths(reader: &mut Reader<'_>, queries: usize, leaves: usize) -> Result<
 impl Opening {
     /// Appends the opening's bytes.
     pub fn encode(&self, scheme: &Scheme, out: &mut Writer) {
-        let config: &Config = scheme.config();
-        let whir = &self.inner.whir;
         out.field("evaluations");
         out.extensions(&self.evaluations());
-        out.field("opening: out-of-domain answers");
-        out.extensions(&whir.initial_ood_answers);
-        out.sumcheck("opening: first sumcheck", &whir.initial_sumcheck);
-        for (round, parameters) in whir.rounds.iter().zip(config.round_parameters()) {
-            out.field("opening: root of a fold");
-            for root in round.commitment.iter().flat_map(MerkleCap::roots) {
-                out.bytes.extend_from_slice(root);
-            }
-            out.field("opening: out-of-domain answers of a fold");
-            out.extensions(&round.ood_answers);
-            out.witness(parameters.pow_bits, round.pow_witness);
-            out.openings(&round.openings);
-            out.sumcheck("opening: sumcheck of a fold", &round.sumcheck);
-        }
-        out.field("opening: last polynomial");
-        if let Some(polynomial) = &whir.final_poly {
-            out.extensions(polynomial.as_slice());
-        }
-        out.witness(config.terminal().pow_bits, whir.final_pow_witness);
-        out.openings(&whir.final_openings);
-        if let Some(data) = &whir.final_sumcheck {
-            out.sumcheck("opening: last sumcheck", data);
-        }
+        encode_run(&self.inner.whir, scheme.config(), out);
     }
 
     /// Reads an opening of `scheme`. The values of the pin are the verifier's and not in the bytes.
     pub fn decode(scheme: &Scheme, pin: &Pin, reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let config: &Config = scheme.config();
         let own = reader.extensions(scheme.plan().blocks().len())?;
         let evals = interleaved(own, pin.values.clone())
             .into_iter()
             .map(|value| OpeningBatch::new(vec![value], vec![]))
             .collect();
-        let initial_ood_answers = reader.extensions(config.commitment_ood_samples())?;
-        let initial_sumcheck = read_sumcheck(
-            reader,
-            config.round_folding_factor(0),
-            config.starting_folding_pow_bits(),
-        )?;
-        let mut rounds = Vec::with_capacity(config.n_rounds());
-        for (index, parameters) in config.round_parameters().iter().enumerate() {
-            let commitment = MerkleCap::new(vec![reader.array()?]);
-            rounds.push(WhirRoundProof {
-                commitment: Some(commitment),
-                ood_answers: reader.extensions(parameters.ood_samples)?,
-                pow_witness: read_witness(reader, parameters.pow_bits)?,
-                openings: read_openings(reader, parameters, index == 0)?,
-                sumcheck: read_sumcheck(
-                    reader,
-                    config.round_folding_factor(index + 1),
-                    parameters.folding_pow_bits,
-                )?,
-            });
-        }
-        let end = config.final_round_config();
-        let final_poly = Poly::new(reader.extensions(1 << end.num_variables)?);
-        let final_pow_witness = read_witness(reader, config.terminal().pow_bits)?;
-        let final_openings = read_openings(reader, &end, config.n_rounds() == 0)?;
-        let final_sumcheck = if config.final_sumcheck_rounds() > 0 {
-            Some(read_sumcheck(
-                reader,
-                config.final_sumcheck_rounds(),
-                config.final_folding_pow_bits(),
-            )?)
-        } else {
-            None
-        };
         Ok(Self {
             pinned: scheme.profile().pins(),
             inner: Inner {
-                whir: WhirProof {
-                    initial_ood_answers,
-                    initial_sumcheck,
-                    rounds,
-                    final_poly: Some(final_poly),
-                    final_pow_witness,
-                    final_openings,
-                    final_sumcheck,
-                },
+                whir: decode_run(scheme.config(), reader)?,
                 evals,
             },
         })
     }
+}
+
+/// Appends all of an opening but the claimed values.
+pub(crate) fn encode_run(whir: &Run, config: &Config, out: &mut Writer) {
+    out.field("opening: out-of-domain answers");
+    out.extensions(&whir.initial_ood_answers);
+    out.sumcheck("opening: first sumcheck", &whir.initial_sumcheck);
+    for (round, parameters) in whir.rounds.iter().zip(config.round_parameters()) {
+        out.field("opening: root of a fold");
+        for root in round.commitment.iter().flat_map(MerkleCap::roots) {
+            out.bytes.extend_from_slice(root);
+        }
+        out.field("opening: out-of-domain answers of a fold");
+        out.extensions(&round.ood_answers);
+        out.witness(parameters.pow_bits, round.pow_witness);
+        out.openings(&round.openings);
+        out.sumcheck("opening: sumcheck of a fold", &round.sumcheck);
+    }
+    out.field("opening: last polynomial");
+    if let Some(polynomial) = &whir.final_poly {
+        out.extensions(polynomial.as_slice());
+    }
+    out.witness(config.terminal().pow_bits, whir.final_pow_witness);
+    out.openings(&whir.final_openings);
+    if let Some(data) = &whir.final_sumcheck {
+        out.sumcheck("opening: last sumcheck", data);
+    }
+}
+
+/// Reads what [`encode_run`] appends.
+pub(crate) fn decode_run(config: &Config, reader: &mut Reader<'_>) -> Result<Run, Malformed> {
+    let initial_ood_answers = reader.extensions(config.commitment_ood_samples())?;
+    let initial_sumcheck = read_sumcheck(
+        reader,
+        config.round_folding_factor(0),
+        config.starting_folding_pow_bits(),
+    )?;
+    let mut rounds = Vec::with_capacity(config.n_rounds());
+    for (index, parameters) in config.round_parameters().iter().enumerate() {
+        let commitment = MerkleCap::new(vec![reader.array()?]);
+        rounds.push(WhirRoundProof {
+            commitment: Some(commitment),
+            ood_answers: reader.extensions(parameters.ood_samples)?,
+            pow_witness: read_witness(reader, parameters.pow_bits)?,
+            openings: read_openings(reader, parameters, index == 0)?,
+            sumcheck: read_sumcheck(
+                reader,
+                config.round_folding_factor(index + 1),
+                parameters.folding_pow_bits,
+            )?,
+        });
+    }
+    let end = config.final_round_config();
+    let final_poly = Poly::new(reader.extensions(1 << end.num_variables)?);
+    let final_pow_witness = read_witness(reader, config.terminal().pow_bits)?;
+    let final_openings = read_openings(reader, &end, config.n_rounds() == 0)?;
+    let final_sumcheck = if config.final_sumcheck_rounds() > 0 {
+        Some(read_sumcheck(
+            reader,
+            config.final_sumcheck_rounds(),
+            config.final_folding_pow_bits(),
+        )?)
+    } else {
+        None
+    };
+    Ok(WhirProof {
+        initial_ood_answers,
+        initial_sumcheck,
+        rounds,
+        final_poly: Some(final_poly),
+        final_pow_witness,
+        final_openings,
+        final_sumcheck,
+    })
 }

@@ -43,11 +43,11 @@ struct Stack {
 
 /// A claim about a table, or about the stack.
 #[derive(Clone)]
-struct Claim {
-    point: Vec<Extension>,
-    value: Extension,
+pub struct Claim {
+    pub(crate) point: Vec<Extension>,
+    pub(crate) value: Extension,
     /// For each value of the variables of the first fold, the sum over the others.
-    sums: Vec<Extension>,
+    pub(crate) sums: Vec<Extension>,
 }
 
 /// The prover's side of the stack during one opening.
@@ -89,12 +89,12 @@ impl Stack {
     }
 }
 
-fn dot(a: &[Extension], b: &[Extension]) -> Extension {
+pub(crate) fn dot(a: &[Extension], b: &[Extension]) -> Extension {
     a.iter().zip(b).map(|(&a, &b)| a * b).sum()
 }
 
 /// eq of a point and the bits of an index.
-fn equality_at(point: &[Extension], index: usize) -> Extension {
+pub(crate) fn equality_at(point: &[Extension], index: usize) -> Extension {
     point
         .iter()
         .rev()
@@ -266,38 +266,9 @@ impl Layout<Base, Extension> for Head {
         let claims: Vec<(Option<usize>, &Claim)> = of_tables
             .chain(self.virtuals.iter().map(|claim| (None, claim)))
             .collect();
-        let powers: Vec<Extension> =
-            std::iter::successors(Some(Extension::ONE), |&power| Some(power * batching))
-                .take(claims.len())
-                .collect();
-
-        let mut sum = Extension::ZERO;
-        let mut products = Vec::with_capacity(claims.len());
-        for (&(_, claim), &power) in claims.iter().zip(&powers) {
-            sum += power * claim.value;
-            let mut weights = equality(&claim.point[..folding], 1 << folding);
-            for weight in &mut weights {
-                *weight *= power;
-            }
-            products.push((claim.sums.clone(), weights));
-        }
-
-        let shape = SumcheckShape::new(folding, pow_bits, Basis::Evaluation);
-        let mut transcript = ProverTranscript::<Ch, Base, Extension>::new(challenger, shape);
-        let mut point = Vec::with_capacity(folding);
-        for _ in 0..folding {
-            let [constant, leading] = round(&products);
-            let x = sumcheck_data.observe_and_sample(&mut transcript, constant, leading);
-            sum = constant + x * (sum - constant.double() - leading + x * leading);
-            for (sums, weights) in &mut products {
-                fold(sums, x);
-                fold(weights, x);
-            }
-            point.push(x);
-        }
-        transcript.finish();
-
-        let scales = products.iter().map(|(_, weights)| weights[0]);
+        let all: Vec<&Claim> = claims.iter().map(|&(_, claim)| claim).collect();
+        let (sum, point, scales) =
+            first_rounds(&all, folding, batching, sumcheck_data, pow_bits, challenger);
         let product = self.folded(&point, claims.iter().copied().zip(scales));
         (SumcheckProver::new(product, sum), Point::new(point))
     }
@@ -342,15 +313,83 @@ impl Head {
                 }
             }
         }
-        let (values, weights) = (Poly::new(values), Poly::new(weights));
-        let lanes = <Base as Field>::Packing::WIDTH;
-        if 1 << rest >= lanes {
-            let pack = |poly: Poly<Extension>| poly.pack::<Base, Extension>();
-            ProductPolynomial::new_packed(VariableOrder::Prefix, pack(values), pack(weights))
-        } else {
-            ProductPolynomial::new_unpacked(VariableOrder::Prefix, values, weights)
-        }
+        product(values, weights)
     }
+}
+
+/// What is left to be summed after the first fold, as the library takes it over.
+pub(crate) fn product(
+    values: Vec<Extension>,
+    weights: Vec<Extension>,
+) -> ProductPolynomial<Base, Extension> {
+    let packs = values.len() >= <Base as Field>::Packing::WIDTH;
+    let (values, weights) = (Poly::new(values), Poly::new(weights));
+    if packs {
+        let pack = |poly: Poly<Extension>| poly.pack::<Base, Extension>();
+        ProductPolynomial::new_packed(VariableOrder::Prefix, pack(values), pack(weights))
+    } else {
+        ProductPolynomial::new_unpacked(VariableOrder::Prefix, values, weights)
+    }
+}
+
+/// The rounds of the first fold over all claims with powers of `batching`: the claim that is left,
+/// the point, and by how much each claim counts after it.
+pub(crate) fn first_rounds<Ch>(
+    claims: &[&Claim],
+    folding: usize,
+    batching: Extension,
+    sumcheck_data: &mut SumcheckData<Base, Extension>,
+    pow_bits: usize,
+    challenger: &mut Ch,
+) -> (Extension, Vec<Extension>, Vec<Extension>)
+where
+    Ch: FieldChallenger<Base> + GrindingChallenger<Witness = Base>,
+{
+    let powers: Vec<Extension> =
+        std::iter::successors(Some(Extension::ONE), |&power| Some(power * batching))
+            .take(claims.len())
+            .collect();
+    let mut sum = Extension::ZERO;
+    // Claims with the same first coordinates share their weights.
+    let mut firsts: Vec<&[Extension]> = Vec::new();
+    let mut products: Vec<(Vec<Extension>, Vec<Extension>)> = Vec::new();
+    let mut product_of = Vec::with_capacity(claims.len());
+    for (&claim, &power) in claims.iter().zip(&powers) {
+        sum += power * claim.value;
+        let first = &claim.point[..folding];
+        let known = firsts.iter().position(|&other| other == first);
+        let index = known.unwrap_or_else(|| {
+            firsts.push(first);
+            let nothing = vec![Extension::ZERO; 1 << folding];
+            products.push((nothing, equality(first, 1 << folding)));
+            products.len() - 1
+        });
+        for (total, &value) in products[index].0.iter_mut().zip(&claim.sums) {
+            *total += power * value;
+        }
+        product_of.push(index);
+    }
+
+    let shape = SumcheckShape::new(folding, pow_bits, Basis::Evaluation);
+    let mut transcript = ProverTranscript::<Ch, Base, Extension>::new(challenger, shape);
+    let mut point = Vec::with_capacity(folding);
+    for _ in 0..folding {
+        let [constant, leading] = round(&products);
+        let x = sumcheck_data.observe_and_sample(&mut transcript, constant, leading);
+        sum = constant + x * (sum - constant.double() - leading + x * leading);
+        for (sums, weights) in &mut products {
+            fold(sums, x);
+            fold(weights, x);
+        }
+        point.push(x);
+    }
+    transcript.finish();
+    let scales = product_of
+        .into_iter()
+        .zip(powers)
+        .map(|(index, power)| products[index].1[0] * power)
+        .collect();
+    (sum, point, scales)
 }
 
 /// An int8 weight out of the field element that it was made.

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod codec;
+pub mod columns;
 mod head;
 mod linear;
 mod plan;
@@ -356,40 +357,10 @@ impl Scheme {
 
     /// The parameters of the opening as JSON, as `vectors/sumcheck/schedule.json` lists them.
     pub fn parameters_json(&self) -> String {
-        let config = self.config();
-        let end = config.final_round_config();
-        let rounds: Vec<String> = config
-            .round_parameters()
-            .iter()
-            .map(|round| {
-                format!(
-                    "{{\"out_of_domain\":{},\"queries\":{},\"work\":{}}}",
-                    round.ood_samples, round.num_queries, round.pow_bits
-                )
-            })
-            .collect();
-        let rates: Vec<usize> = config
-            .round_parameters()
-            .iter()
-            .map(|round| round.log_inv_rate)
-            .collect();
-        format!(
-            "{{\"profile\":\"{}\",\"n\":{},\"term_bits\":{},\"work_bits\":{},\"rate\":{},\
-             \"folds\":{:?},\"later_fold\":{},\"rates\":{:?},\"out_of_domain\":{},\
-             \"rounds\":[{}],\"end\":{{\"f\":{},\"queries\":{},\"work\":{}}}}}",
-            self.profile.name(),
-            self.plan.variables(),
-            config.security_level,
-            config.pow_bits,
-            config.starting_log_inv_rate,
-            config.folding_schedule(),
+        parameters_json(
+            self.config(),
+            self.profile,
             schedule::later_fold(self.plan.variables()),
-            rates,
-            config.commitment_ood_samples(),
-            rounds.join(","),
-            end.num_variables,
-            end.num_queries,
-            end.pow_bits,
         )
     }
 
@@ -422,6 +393,44 @@ impl Scheme {
             .assumption()
             .list_size_bits(self.plan.variables(), self.config().starting_log_inv_rate)
     }
+}
+
+/// One row of a table of parameters by size.
+fn parameters_json(config: &Config, profile: Profile, later_fold: usize) -> String {
+    let end = config.final_round_config();
+    let rounds: Vec<String> = config
+        .round_parameters()
+        .iter()
+        .map(|round| {
+            format!(
+                "{{\"out_of_domain\":{},\"queries\":{},\"work\":{}}}",
+                round.ood_samples, round.num_queries, round.pow_bits
+            )
+        })
+        .collect();
+    let rates: Vec<usize> = config
+        .round_parameters()
+        .iter()
+        .map(|round| round.log_inv_rate)
+        .collect();
+    format!(
+        "{{\"profile\":\"{}\",\"n\":{},\"term_bits\":{},\"work_bits\":{},\"rate\":{},\
+             \"folds\":{:?},\"later_fold\":{},\"rates\":{:?},\"out_of_domain\":{},\
+             \"rounds\":[{}],\"end\":{{\"f\":{},\"queries\":{},\"work\":{}}}}}",
+        profile.name(),
+        config.num_variables(),
+        config.security_level,
+        config.pow_bits,
+        config.starting_log_inv_rate,
+        config.folding_schedule(),
+        later_fold,
+        rates,
+        config.commitment_ood_samples(),
+        rounds.join(","),
+        end.num_variables,
+        end.num_queries,
+        end.pow_bits,
+    )
 }
 
 /// Each of `first`, followed by its partner in `second` where there is one.

@@ -1,6 +1,7 @@
 //! Multilinear algebra over int8 matrices.
 
-use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
+use int8::{LIMBS, Sum, Weight};
+use p3_field::{BasedVectorSpace, PrimeCharacteristicRing, PrimeField32};
 use transcript::{Base, Extension};
 
 /// The weights eq(`point`, i) for i below `count`, the first coordinate being the highest bit.
@@ -19,94 +20,37 @@ pub fn equality(point: &[Extension], count: usize) -> Vec<Extension> {
     table
 }
 
-/// Columns that are summed up at a time: their sums stay in the nearest cache.
-const TILE: usize = 256;
-/// Rows that are taken together, so that sums are loaded and stored once for all of them.
-const ROWS: usize = 4;
-
 /// Σ over rows of weights[row] · matrix[row][column], for each column.
-///
-/// Each coefficient is summed as a 64-bit integer: 2^24 rows of products below 2^31 · 2^7.
 pub fn combine_rows(weights: &[Extension], matrix: &[i8], columns: usize) -> Vec<Extension> {
-    let limbs: Vec<[i32; 5]> = weights.iter().map(|&weight| limbs(weight)).collect();
-    let mut combined = Vec::with_capacity(columns);
-    for start in (0..columns).step_by(TILE) {
-        let tile = start..(start + TILE).min(columns);
-        let mut sums = [[0_i64; TILE]; 5];
-        let mut rows = matrix.chunks_exact(columns).map(|row| &row[tile.clone()]);
-        for limbs in limbs.chunks(ROWS) {
-            if let &[a, b, c, d] = limbs {
-                let rows = [(); ROWS].map(|()| rows.next().unwrap_or_default());
-                add_rows(&mut sums, rows, [a, b, c, d]);
-            } else {
-                for &limbs in limbs {
-                    add_rows(&mut sums, [rows.next().unwrap_or_default()], [limbs]);
-                }
-            }
-        }
-        combined.extend((0..tile.len()).map(|column| {
-            let coefficients = sums.map(|sums| Base::from_i64(sums[column]));
-            Extension::from_basis_coefficients_fn(|index| coefficients[index])
-        }));
-    }
-    combined
-}
-
-/// Adds limbs[row] · rows[row] to the sums. Factors are widened from 32 bits in sight of the
-/// compiler, which then multiplies 32-bit lanes.
-#[inline]
-fn add_rows<const R: usize>(sums: &mut [[i64; TILE]; 5], rows: [&[i8]; R], limbs: [[i32; 5]; R]) {
-    let width = rows
-        .iter()
-        .map(|row| row.len())
-        .min()
-        .unwrap_or(0)
-        .min(TILE);
-    let rows = rows.map(|row| &row[..width]);
-    for column in 0..width {
-        let values = rows.map(|row| i64::from(row[column]));
-        for limb in 0..5 {
-            let mut sum = sums[limb][column];
-            for (value, limbs) in values.iter().zip(&limbs) {
-                sum = sum.wrapping_add(value.wrapping_mul(i64::from(limbs[limb])));
-            }
-            sums[limb][column] = sum;
-        }
-    }
-}
-
-fn limbs(element: Extension) -> [i32; 5] {
-    use p3_field::PrimeField32;
-    let mut limbs = [0; 5];
-    let coefficients: &[Base] = element.as_basis_coefficients_slice();
-    for (limb, coefficient) in limbs.iter_mut().zip(coefficients) {
-        // Below the modulus, which is below 2^31.
-        *limb = coefficient.as_canonical_u32() as i32;
-    }
-    limbs
+    elements(int8::combine_rows(&limbs(weights), matrix, columns))
 }
 
 /// Σ over columns of weights[column] · matrix[row][column], for each row.
 pub(crate) fn combine_columns(weights: &[Extension], matrix: &[i8]) -> Vec<Extension> {
-    let mut planes = [(); 5].map(|()| Vec::with_capacity(weights.len()));
-    for &weight in weights {
-        for (plane, limb) in planes.iter_mut().zip(limbs(weight)) {
-            plane.push(limb);
+    elements(int8::combine_columns(&limbs(weights), matrix))
+}
+
+/// The coefficients of each element as whole numbers below the modulus.
+fn limbs(elements: &[Extension]) -> Vec<Weight> {
+    let limbs = elements.iter().map(|element| {
+        let mut limbs = [0; LIMBS];
+        let coefficients: &[Base] = element.as_basis_coefficients_slice();
+        for (limb, coefficient) in limbs.iter_mut().zip(coefficients) {
+            *limb = coefficient.as_canonical_u32();
         }
-    }
-    matrix
-        .chunks_exact(weights.len().max(1))
-        .map(|row| {
-            let sums = planes.each_ref().map(|plane| {
-                let products = plane.iter().zip(row);
-                let sum = products.fold(0_i64, |sum, (&limb, &value)| {
-                    sum.wrapping_add(i64::from(limb).wrapping_mul(i64::from(value)))
-                });
-                Base::from_i64(sum)
-            });
-            Extension::from_basis_coefficients_fn(|index| sums[index])
-        })
-        .collect()
+        limbs
+    });
+    limbs.collect()
+}
+
+/// The elements whose coefficients are these, up to multiples of the modulus.
+fn elements(sums: Vec<Sum>) -> Vec<Extension> {
+    let modulus = i64::from(Base::ORDER_U32);
+    let elements = sums.into_iter().map(|sum| {
+        let coefficients = sum.map(|limb| Base::from_u32(limb.rem_euclid(modulus) as u32));
+        Extension::from_basis_coefficients_fn(|index| coefficients[index])
+    });
+    elements.collect()
 }
 
 #[cfg(test)]

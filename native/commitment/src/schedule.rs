@@ -102,3 +102,51 @@ pub(crate) fn parameters(variables: usize, profile: Profile) -> ProtocolParamete
         pow_bits: WORK_BITS,
     }
 }
+
+/// Bits that each term of the opening of a witness has to reach: more than that of the weights, so
+/// that both together stay above 100.
+pub const WITNESS_TERM_BITS: usize = 105;
+
+/// Halvings of the first code of a witness, which is made anew for each proof.
+const fn witness_rate(variables: usize) -> usize {
+    match variables {
+        0..=14 => 3,
+        15..=22 => 2,
+        _ => 1,
+    }
+}
+
+/// Variables that the first fold of a witness takes.
+const fn witness_first_fold(variables: usize) -> usize {
+    if variables <= 17 { 6 } else { 7 }
+}
+
+/// Variables that every later fold of a witness takes at most.
+pub(crate) const fn witness_later_fold(variables: usize) -> usize {
+    match variables {
+        18..=22 => 3,
+        _ => 4,
+    }
+}
+
+/// The parameters for a witness of `variables` variables. Later codes lose what a fold leaves of
+/// their domains: one halving less than it takes variables.
+pub(crate) fn witness_parameters(variables: usize, profile: Profile) -> ProtocolParameters {
+    let later = witness_later_fold(variables);
+    let folding_factor =
+        FoldingFactor::ConstantFromSecondRound(witness_first_fold(variables), later);
+    let rounds = folding_factor
+        .compute_number_of_rounds(variables)
+        .map_or(0, |(rounds, _)| rounds);
+    let rate = witness_rate(variables);
+    ProtocolParameters {
+        starting_log_inv_rate: rate,
+        round_log_inv_rates: (0..rounds)
+            .map(|round| rate + 2 + (later - 1) * round)
+            .collect(),
+        folding_factor,
+        soundness_type: profile.assumption(),
+        security_level: WITNESS_TERM_BITS,
+        pow_bits: WORK_BITS,
+    }
+}

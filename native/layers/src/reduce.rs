@@ -61,6 +61,11 @@ impl Weights {
         }
     }
 
+    /// Weights of rows, of the batch and of the positions of each axis.
+    pub const fn of(row: Vec<Extension>, batch: Vec<Extension>, axes: Vec<Vec<Extension>>) -> Self {
+        Self { row, batch, axes }
+    }
+
     /// The result without its bias at the challenge: what Σ T·W must be.
     pub fn claim(&self, result: &[i32], bias: Option<&[i32]>) -> Extension {
         let mut dimensions = vec![&self.batch, &self.row];

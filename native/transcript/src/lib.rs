@@ -11,14 +11,47 @@ use p3_challenger::{CanObserve, FieldChallenger, HashChallenger, SerializingChal
 use p3_field::extension::QuinticTrinomialExtensionField;
 use p3_field::{BasedVectorSpace, PrimeField32};
 use p3_koala_bear::KoalaBear;
-use p3_symmetric::Hash;
+use p3_symmetric::{CryptographicHasher, Hash};
 
 /// The base field: integers modulo 2^31 - 2^24 + 1.
 pub type Base = KoalaBear;
 /// The field of challenges: the base field modulo X^5 + X^2 - 1, coefficients from X^0 upward.
 pub type Extension = QuinticTrinomialExtensionField<KoalaBear>;
 /// The sponge, in the form in which the polynomial commitment takes it.
-pub type Sponge = SerializingChallenger32<Base, HashChallenger<u8, Blake3, 32>>;
+pub type Sponge = SerializingChallenger32<Base, HashChallenger<u8, Blake3AtOnce, 32>>;
+
+/// BLAKE3 of what a sponge has observed, given to the hash in one piece. The library's [`Blake3`]
+/// takes it in pieces of 512 bytes, which leaves all but one lane of the processor idle, and an
+/// opening of hundreds of blocks observes tens of kilobytes for each of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Blake3AtOnce;
+
+impl CryptographicHasher<u8, [u8; 32]> for Blake3AtOnce {
+    const LANES: usize = Blake3::LANES;
+
+    fn hash_iter<I>(&self, input: I) -> [u8; 32]
+    where
+        I: IntoIterator<Item = u8>,
+    {
+        let observed: Vec<u8> = input.into_iter().collect();
+        Blake3.hash_slice(&observed)
+    }
+
+    fn hash_iter_slices<'a, I>(&self, input: I) -> [u8; 32]
+    where
+        I: IntoIterator<Item = &'a [u8]>,
+    {
+        Blake3.hash_iter_slices(input)
+    }
+
+    fn hash_slice(&self, input: &[u8]) -> [u8; 32] {
+        Blake3.hash_slice(input)
+    }
+
+    fn hash_many(&self, input: &[u8], out: &mut [[u8; 32]]) {
+        Blake3.hash_many(input, out);
+    }
+}
 
 /// Coefficients of an element of [`Extension`].
 pub const DEGREE: usize = 5;
@@ -47,10 +80,24 @@ pub enum Site {
     Accumulators,
     /// One round polynomial of the sumcheck.
     Round,
+    /// The root of the witness, in the committed mode.
+    Witness,
+    /// The children at which a layer of the lookup trees ends.
+    LookupChildren,
+    /// One round polynomial of a layer of the lookup trees.
+    LookupRound,
+    /// The claimed values of all looked-up columns and multiplicities.
+    LookupColumns,
+    /// One round polynomial of the merging of claims about one polynomial.
+    MergeRound,
+    /// The value at which the merging of claims ends.
+    MergeValue,
+    /// Claims that others are reduced to, in the committed mode.
+    Claims,
 }
 
 impl Site {
-    /// The inventory, in the order of first use.
+    /// The inventory of the clear mode, in the order of first use.
     pub const ALL: [Self; 8] = [
         Self::Protocol,
         Self::Commitment,
@@ -60,6 +107,17 @@ impl Site {
         Self::Outputs,
         Self::Accumulators,
         Self::Round,
+    ];
+
+    /// What the committed mode adds to it.
+    pub const COMMITTED: [Self; 7] = [
+        Self::Witness,
+        Self::LookupChildren,
+        Self::LookupRound,
+        Self::LookupColumns,
+        Self::MergeRound,
+        Self::MergeValue,
+        Self::Claims,
     ];
 
     /// The label that separates this site from every other one.
@@ -73,6 +131,13 @@ impl Site {
             Self::Outputs => "inferproof/sumcheck/1/outputs",
             Self::Accumulators => "inferproof/sumcheck/1/accumulators",
             Self::Round => "inferproof/sumcheck/1/round",
+            Self::Witness => "inferproof/sumcheck/1/witness",
+            Self::LookupChildren => "inferproof/sumcheck/1/lookup/children",
+            Self::LookupRound => "inferproof/sumcheck/1/lookup/round",
+            Self::LookupColumns => "inferproof/sumcheck/1/lookup/columns",
+            Self::MergeRound => "inferproof/sumcheck/1/merge/round",
+            Self::MergeValue => "inferproof/sumcheck/1/merge/value",
+            Self::Claims => "inferproof/sumcheck/1/claims",
         }
     }
 }
@@ -95,7 +160,7 @@ impl Transcript {
     /// An empty transcript.
     pub fn new() -> Self {
         Self {
-            sponge: Sponge::from_hasher(Vec::new(), Blake3),
+            sponge: Sponge::from_hasher(Vec::new(), Blake3AtOnce),
             #[cfg(feature = "audit")]
             audit: audit::Audit::default(),
         }
@@ -189,8 +254,14 @@ mod audit {
 
 #[cfg(test)]
 mod tests {
-    use super::{EXTENSION_BYTES, Extension, Site, Transcript, write_extension};
+    use super::{Blake3AtOnce, EXTENSION_BYTES, Extension, Site, Transcript, write_extension};
+    use p3_blake3::Blake3;
+    use p3_symmetric::CryptographicHasher;
     use std::collections::BTreeSet;
+
+    fn sites() -> impl Iterator<Item = Site> {
+        Site::ALL.into_iter().chain(Site::COMMITTED)
+    }
 
     fn after(site: Site, data: &[u8]) -> Extension {
         let mut transcript = Transcript::new();
@@ -200,8 +271,8 @@ mod tests {
 
     #[test]
     fn labels_are_distinct() {
-        let labels: BTreeSet<_> = Site::ALL.iter().map(|site| site.label()).collect();
-        assert_eq!(labels.len(), Site::ALL.len());
+        let labels: BTreeSet<_> = sites().map(Site::label).collect();
+        assert_eq!(labels.len(), sites().count());
     }
 
     #[test]
@@ -211,13 +282,35 @@ mod tests {
         assert_ne!(first, after(Site::Key, b"abd"));
         assert_ne!(first, after(Site::Key, b"abc\0"));
         let mut seen = BTreeSet::new();
-        for site in Site::ALL {
+        for site in sites() {
             let mut bytes = Vec::new();
             write_extension(&mut bytes, after(site, b"abc"));
             assert_eq!(bytes.len(), EXTENSION_BYTES);
             seen.insert(bytes);
         }
-        assert_eq!(seen.len(), Site::ALL.len());
+        assert_eq!(seen.len(), sites().count());
+    }
+
+    #[test]
+    fn the_hash_at_once_is_the_hash() {
+        let bytes: Vec<u8> = (0..40_000_u32).map(|at| ((at * 31) >> 3) as u8).collect();
+        for length in [0, 1, 31, 511, 512, 513, 1024, 1025, 16_384, 16_385, 40_000] {
+            let given = &bytes[..length];
+            let expected: [u8; 32] = blake3::hash(given).into();
+            let iterated = given.iter().copied();
+            assert_eq!(Blake3AtOnce.hash_iter(iterated.clone()), expected);
+            assert_eq!(Blake3.hash_iter(iterated), expected);
+            assert_eq!(Blake3AtOnce.hash_slice(given), expected);
+            let halves = given.split_at(length / 3);
+            assert_eq!(
+                Blake3AtOnce.hash_iter_slices([halves.0, halves.1]),
+                expected
+            );
+        }
+        let (mut ours, mut theirs) = ([[0; 32]; 40], [[0; 32]; 40]);
+        Blake3AtOnce.hash_many(&bytes, &mut ours);
+        Blake3.hash_many(&bytes, &mut theirs);
+        assert_eq!(ours, theirs);
     }
 
     #[test]

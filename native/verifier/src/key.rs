@@ -14,7 +14,7 @@ pub const KEY_VERSION: u32 = 1;
 /// The mode in which the results of contractions travel in the clear.
 const MODE_CLEAR: u8 = 1;
 /// Results of all contractions together.
-pub const MAX_ACCUMULATORS: usize = 1 << 20;
+pub const MAX_ACCUMULATORS: usize = 1 << 21;
 
 /// Elements of the weighted operands of all contractions together, and of one while it is made.
 pub const MAX_OPERAND_ELEMENTS: usize = 1 << 24;
@@ -37,7 +37,7 @@ pub enum KeyError {
     #[error("the graph has no weighted contraction")]
     NoWeights,
     /// Too many results of contractions for the clear mode.
-    #[error("the graph has {0} results of contractions; the clear mode takes at most 2^20")]
+    #[error("the graph has {0} results of contractions; the clear mode takes at most 2^21")]
     Accumulators(usize),
     /// The contractions are too costly to check.
     #[error("the operands of the graph's contractions take too much to be weighted")]

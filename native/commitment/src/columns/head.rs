@@ -1,0 +1,375 @@
+//! The first folds of a witness opening, column by column.
+
+use super::Place;
+use crate::head::{Claim, dot, equality_at, first_rounds, product};
+use crate::linear::equality;
+use p3_challenger::{FieldChallenger, GrindingChallenger};
+use p3_field::{BasedVectorSpace, Field, PackedValue, PrimeCharacteristicRing};
+use p3_multilinear_util::point::Point;
+use p3_sumcheck::layout::{Layout, LayoutStrategy, PrefixProver, StackedClaims, Table, Witness};
+use p3_sumcheck::strategy::SumcheckProver;
+use p3_sumcheck::{OpeningEvals, OpeningRequest, SumcheckData, TableShape};
+use std::sync::Arc;
+use transcript::{Base, DEGREE, Extension};
+
+type Library = PrefixProver<Base, Extension>;
+type Lanes = <Base as Field>::Packing;
+
+/// The committed columns, shared by all openings.
+#[derive(Default)]
+pub struct Stack {
+    places: Vec<Place>,
+    columns: Vec<Vec<Base>>,
+    variables: usize,
+    folding: usize,
+}
+
+/// The prover's side of the stack during one opening.
+#[derive(Clone)]
+pub struct ColumnsHead {
+    stack: Arc<Stack>,
+    /// The columns that the claims to come are about.
+    expected: Vec<usize>,
+    claims: Vec<(usize, Claim)>,
+    virtuals: Vec<Claim>,
+    /// Weights of the last point, which columns of one size often share.
+    last: (Vec<Extension>, Vec<Extension>),
+}
+
+impl Stack {
+    pub(super) const fn new(
+        places: Vec<Place>,
+        columns: Vec<Vec<Base>>,
+        variables: usize,
+        folding: usize,
+    ) -> Self {
+        Self {
+            places,
+            columns,
+            variables,
+            folding,
+        }
+    }
+
+    /// Adds `scale` · `values` where a column lies in the folded stack.
+    fn scatter(
+        &self,
+        column: usize,
+        scale: Extension,
+        values: &[Extension],
+        out: &mut [Extension],
+    ) {
+        let Place { variables, slot } = self.places[column];
+        let stride = 1 << (self.variables - variables);
+        for (out, &value) in out[slot..].iter_mut().step_by(stride).zip(values) {
+            *out += scale * value;
+        }
+    }
+}
+
+impl ColumnsHead {
+    /// Gives the head its columns, which the library does not know of.
+    pub(super) fn attach(&mut self, stack: Arc<Stack>) {
+        self.stack = stack;
+    }
+
+    /// Says which column each claim to come is about.
+    pub(super) fn expect(&mut self, columns: Vec<usize>) {
+        self.expected = columns;
+    }
+
+    /// What a column is at a point.
+    fn claim(&mut self, column: usize, point: &[Extension]) -> Claim {
+        let folding = self.stack.folding;
+        let own = self.stack.places[column].variables;
+        let (high, low) = point[..own].split_at(folding);
+        if self.last.0 != low {
+            self.last = (low.to_vec(), equality(low, 1 << low.len()));
+        }
+        let sums = combine_columns(&self.last.1, &self.stack.columns[column]);
+        Claim {
+            point: point.to_vec(),
+            value: dot(&equality(high, sums.len()), &sums),
+            sums,
+        }
+    }
+}
+
+impl Layout<Base, Extension> for ColumnsHead {
+    fn from_witness(witness: Witness<Base>) -> Self {
+        // The columns come by `attach`: the library has only their stack, which is not kept.
+        drop(witness);
+        Self {
+            stack: Arc::default(),
+            expected: Vec::new(),
+            claims: Vec::new(),
+            virtuals: Vec::new(),
+            last: Default::default(),
+        }
+    }
+
+    fn new_witness(tables: Vec<Table<Base>>, folding: usize) -> Witness<Base> {
+        Library::new_witness(tables, folding)
+    }
+
+    fn write_message(witness: &Witness<Base>, folding: usize, message: &mut [Base]) {
+        Library::write_message(witness, folding, message);
+    }
+
+    fn claims(&self) -> &StackedClaims<Base, Extension> {
+        // The library reads this only in the methods that are overridden below.
+        unimplemented!("a head over columns keeps its own claims")
+    }
+
+    fn num_claims(&self) -> usize {
+        self.claims.len()
+    }
+
+    fn num_virtual_claims(&self) -> usize {
+        self.virtuals.len()
+    }
+
+    fn strategy() -> LayoutStrategy {
+        Library::strategy()
+    }
+
+    fn folding(&self) -> usize {
+        self.stack.folding
+    }
+
+    fn num_variables(&self) -> usize {
+        self.stack.variables
+    }
+
+    fn num_variables_table(&self, _id: usize) -> usize {
+        self.stack.variables
+    }
+
+    fn table_shapes(&self) -> Vec<TableShape> {
+        vec![TableShape::new(self.stack.variables, 1)]
+    }
+
+    fn table(&self, _id: usize) -> &Table<Base> {
+        // The library hands this out to callers, of which this crate has none.
+        unimplemented!("a head over columns keeps no table")
+    }
+
+    fn record_opening(
+        &mut self,
+        _table: usize,
+        _batch: &OpeningRequest,
+        point: &Point<Extension>,
+    ) -> OpeningEvals<Extension> {
+        let column = self.expected[self.claims.len()];
+        let claim = self.claim(column, point.as_slice());
+        let value = claim.value;
+        self.claims.push((column, claim));
+        OpeningEvals::new(vec![value], Vec::new())
+    }
+
+    fn record_opening_known(
+        &mut self,
+        table: usize,
+        batch: &OpeningRequest,
+        point: &Point<Extension>,
+        _evals: &OpeningEvals<Extension>,
+    ) {
+        // The sums are needed either way, and the value comes with them.
+        self.record_opening(table, batch, point);
+    }
+
+    fn record_virtual(&mut self, point: &Point<Extension>) -> Extension {
+        let stack = &self.stack;
+        let point = point.as_slice();
+        let mut sums = vec![Extension::ZERO; 1 << stack.folding];
+        let mut weights: Vec<Extension> = Vec::new();
+        for (place, column) in stack.places.iter().zip(&stack.columns) {
+            let (local, selector) = point.split_at(place.variables);
+            let low = &local[stack.folding..];
+            if weights.len() != 1 << low.len() {
+                weights = equality(low, 1 << low.len());
+            }
+            let scale = equality_at(selector, place.slot);
+            for (sum, value) in sums.iter_mut().zip(combine_columns(&weights, column)) {
+                *sum += scale * value;
+            }
+        }
+        let value = dot(&equality(&point[..stack.folding], sums.len()), &sums);
+        self.virtuals.push(Claim {
+            point: point.to_vec(),
+            value,
+            sums,
+        });
+        value
+    }
+
+    fn into_sumcheck<Ch>(
+        self,
+        sumcheck_data: &mut SumcheckData<Base, Extension>,
+        pow_bits: usize,
+        challenger: &mut Ch,
+    ) -> (SumcheckProver<Base, Extension>, Point<Extension>)
+    where
+        Ch: FieldChallenger<Base> + GrindingChallenger<Witness = Base>,
+    {
+        let folding = self.stack.folding;
+        let batching = self.batching_challenge(challenger);
+        let of_columns = self.claims.iter().map(|(_, claim)| claim);
+        let all: Vec<&Claim> = of_columns.chain(&self.virtuals).collect();
+        let (sum, point, scales) =
+            first_rounds(&all, folding, batching, sumcheck_data, pow_bits, challenger);
+
+        let stack = &self.stack;
+        let rest = stack.variables - folding;
+        let rows = equality(&point, 1 << folding);
+        let mut values = vec![Extension::ZERO; 1 << rest];
+        for (index, column) in stack.columns.iter().enumerate() {
+            let folded = combine_rows(&rows, column);
+            stack.scatter(index, Extension::ONE, &folded, &mut values);
+        }
+        let mut weights = vec![Extension::ZERO; 1 << rest];
+        for ((column, claim), &scale) in self.claims.iter().zip(&scales) {
+            let own = stack.places[*column].variables;
+            let low = &claim.point[folding..own];
+            stack.scatter(*column, scale, &equality(low, 1 << low.len()), &mut weights);
+        }
+        for (claim, &scale) in self.virtuals.iter().zip(&scales[self.claims.len()..]) {
+            let low = &claim.point[folding..];
+            let of_claim = equality(low, 1 << low.len());
+            for (weight, value) in weights.iter_mut().zip(of_claim) {
+                *weight += scale * value;
+            }
+        }
+        let product = product(values, weights);
+        (SumcheckProver::new(product, sum), Point::new(point))
+    }
+}
+
+/// The coefficients of elements, each kind for itself.
+fn planes(elements: &[Extension]) -> [Vec<Base>; DEGREE] {
+    std::array::from_fn(|limb| {
+        let limb = |element: &Extension| {
+            let slice: &[Base] = element.as_basis_coefficients_slice();
+            slice[limb]
+        };
+        elements.iter().map(limb).collect()
+    })
+}
+
+/// Products that are reduced together.
+const TOGETHER: usize = 4;
+
+/// Σ a[i] · b[i] over the base field.
+fn base_dot(a: &[Base], b: &[Base]) -> Base {
+    let step = TOGETHER * Lanes::WIDTH;
+    let whole = a.len().min(b.len()) / step * step;
+    let mut sum = Lanes::ZERO;
+    for (a, b) in a[..whole].chunks_exact(step).zip(b.chunks_exact(step)) {
+        let (a, b) = (Lanes::pack_slice(a), Lanes::pack_slice(b));
+        let pick = |values: &[Lanes]| std::array::from_fn::<_, TOGETHER, _>(|index| values[index]);
+        sum += Lanes::dot_product(&pick(a), &pick(b));
+    }
+    let tail = a[whole..].iter().zip(&b[whole..]);
+    sum.as_slice().iter().copied().sum::<Base>() + tail.map(|(&a, &b)| a * b).sum::<Base>()
+}
+
+/// Σ over columns of weights[column] · matrix[row][column], for each row.
+fn combine_columns(weights: &[Extension], matrix: &[Base]) -> Vec<Extension> {
+    let planes = planes(weights);
+    matrix
+        .chunks_exact(weights.len().max(1))
+        .map(|row| {
+            let sums = planes.each_ref().map(|plane| base_dot(plane, row));
+            Extension::from_basis_coefficients_fn(|limb| sums[limb])
+        })
+        .collect()
+}
+
+/// A column at a point, the first coordinate being the highest bit.
+pub fn evaluate(column: &[Base], point: &[Extension]) -> Extension {
+    let (high, low) = point.split_at(point.len() / 2);
+    let rows = combine_columns(&equality(low, 1 << low.len()), column);
+    dot(&equality(high, 1 << high.len()), &rows)
+}
+
+/// Σ over rows of weights[row] · matrix[row][column], for each column.
+fn combine_rows(weights: &[Extension], matrix: &[Base]) -> Vec<Extension> {
+    let columns = matrix.len() / weights.len().max(1);
+    let planes = planes(weights);
+    let mut combined = Vec::with_capacity(columns);
+    let lanes = Lanes::WIDTH;
+    let whole = columns / lanes * lanes;
+    for start in (0..whole).step_by(lanes) {
+        let mut sums = [Lanes::ZERO; DEGREE];
+        for row in (0..weights.len()).step_by(TOGETHER) {
+            let values: [Lanes; TOGETHER] = std::array::from_fn(|index| {
+                let at = (row + index) * columns + start;
+                *Lanes::from_slice(&matrix[at..at + lanes])
+            });
+            for (sum, plane) in sums.iter_mut().zip(&planes) {
+                let of_rows: [Lanes; TOGETHER] =
+                    std::array::from_fn(|index| Lanes::from(plane[row + index]));
+                *sum += Lanes::dot_product(&of_rows, &values);
+            }
+        }
+        combined.extend(
+            (0..lanes).map(|lane| {
+                Extension::from_basis_coefficients_fn(|limb| sums[limb].as_slice()[lane])
+            }),
+        );
+    }
+    for column in whole..columns {
+        let rows = weights.iter().enumerate();
+        combined.push(
+            rows.map(|(row, &weight)| weight * matrix[row * columns + column])
+                .sum(),
+        );
+    }
+    combined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{combine_columns, combine_rows, evaluate};
+    use crate::equality;
+    use p3_field::PrimeCharacteristicRing;
+    use transcript::{Base, Extension, Transcript};
+
+    #[test]
+    fn columns_evaluate_as_their_elements_do() {
+        for variables in [0, 1, 5, 9, 12] {
+            let column: Vec<Base> = (0..1_usize << variables)
+                .map(|index| Base::from_usize(index * index * 31 + 5))
+                .collect();
+            let point = Transcript::new().point(variables);
+            let weights = equality(&point, column.len());
+            let expected: Extension = weights.iter().zip(&column).map(|(&w, &v)| w * v).sum();
+            assert_eq!(evaluate(&column, &point), expected);
+        }
+    }
+
+    #[test]
+    fn packed_sums_are_those_of_one_element_at_a_time() {
+        let mut transcript = Transcript::new();
+        for (rows, columns) in [(128, 1), (128, 2), (256, 5), (4, 64), (8, 128), (128, 100)] {
+            let matrix: Vec<Base> = (0..rows * columns)
+                .map(|index| Base::from_usize(index * index * 7919 + 3))
+                .collect();
+            let of_rows = transcript.point(rows);
+            let found = combine_rows(&of_rows, &matrix);
+            assert_eq!(found.len(), columns);
+            for (column, found) in found.into_iter().enumerate() {
+                let values = matrix.iter().skip(column).step_by(columns);
+                let expected: Extension = of_rows.iter().zip(values).map(|(&w, &v)| w * v).sum();
+                assert_eq!(found, expected);
+            }
+            let of_columns = transcript.point(columns);
+            let found = combine_columns(&of_columns, &matrix);
+            assert_eq!(found.len(), rows);
+            for (row, found) in matrix.chunks(columns).zip(found) {
+                let expected: Extension = of_columns.iter().zip(row).map(|(&w, &v)| w * v).sum();
+                assert_eq!(found, expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The key of the committed mode.
+
+use commitment::columns::{Columns, ColumnsError};
+use commitment::{Pin, Profile, Reader, Root, Scheme, Size, Term, challenge_bits, compose};
+use graph::Graph;
+use layers::{Contraction, contractions};
+use lookup::Argument;
+use p3_field::PrimeCharacteristicRing;
+use reduce::{Counter, Found, MIN_VARIABLES, Plan, Problem, Table, Unsupported};
+use transcript::{EXTENSION_BYTES, Extension, Site, Transcript, write_extension};
+
+/// Name and version of the protocol, as the transcript begins.
+pub const PROTOCOL: &[u8] = b"inferproof sumcheck 1 committed";
+const MAGIC: &[u8; 8] = b"INFSUMVK";
+const VERSION: u32 = 1;
+/// The mode in which the witness is committed to.
+const MODE_COMMITTED: u8 = 2;
+
+/// A key that cannot be made or read; [`KeyError::code`] is stable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The bytes are not those of a key.
+    #[error("the verifying key is malformed")]
+    Malformed,
+    /// The key is of another version, mode or profile.
+    #[error("the verifying key is of a version, mode or profile that is not supported")]
+    Version,
+    /// The graph in it is not well formed.
+    #[error("the graph of the verifying key is not well formed: {0}")]
+    Graph(#[from] graph::Fault),
+    /// The graph has no weights, so that there is nothing to commit to.
+    #[error("the graph has no weighted contraction")]
+    NoWeights,
+    /// A matrix that no output depends on has nothing to be opened for.
+    #[error("a weight matrix has no part in any output")]
+    Unread,
+    /// The mode does not cover the graph.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
+    /// The lookups cannot be argued about.
+    #[error("{0}")]
+    Lookups(#[from] lookup::Error),
+    /// The columns cannot be committed to.
+    #[error("{0}")]
+    Columns(#[from] ColumnsError),
+    /// The weights cannot be committed to.
+    #[error("{0}")]
+    Commitment(#[from] commitment::Error),
+}
+
+impl KeyError {
+    /// The reason's name, which does not change.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed => "KEY_MALFORMED",
+            Self::Version => "KEY_VERSION",
+            Self::Graph(_) => "KEY_GRAPH",
+            Self::NoWeights => "KEY_NO_WEIGHTS",
+            Self::Unread => "KEY_UNREAD",
+            Self::Unsupported(_) => "KEY_UNSUPPORTED",
+            Self::Lookups(_) => "KEY_LOOKUPS",
+            Self::Columns(_) => "KEY_COLUMNS",
+            Self::Commitment(_) => "KEY_COMMITMENT",
+        }
+    }
+}
+
+/// What a proof is about, apart from the key.
+#[derive(Clone, Copy, Debug)]
+pub struct Public<'a> {
+    /// The graph's inputs.
+    pub inputs: &'a [&'a [i32]],
+    /// The graph's outputs, all of them.
+    pub outputs: &'a [&'a [i32]],
+    /// The digest that ties the proof to its purpose.
+    pub statement: [u8; 32],
+}
+
+/// All that a verifier needs to know about a model.
+pub struct Key {
+    graph: Graph,
+    contractions: Vec<Contraction>,
+    plan: Plan,
+    argument: Argument,
+    columns: Columns,
+    scheme: Scheme,
+    root: Root,
+    pin: Pin,
+    digest: [u8; 32],
+    degrees: usize,
+}
+
+impl Key {
+    /// A key without a commitment; see [`Self::with_commitment`].
+    pub fn new(graph: Graph, profile: Profile) -> Result<Self, KeyError> {
+        let contractions = contractions(&graph);
+        if contractions.is_empty() {
+            return Err(KeyError::NoWeights);
+        }
+        let plan = Plan::new(&graph)?;
+        let sizes: Vec<Size> = contractions.iter().map(|c| c.size).collect();
+        let scheme = Scheme::new(&sizes, profile)?;
+        let argument = argument(&plan)?;
+        let (claims, degrees) = count(&graph, &plan, &contractions)?;
+        let mut variables: Vec<usize> =
+            plan.columns.iter().map(reduce::Column::variables).collect();
+        let tables = argument.tables().iter();
+        variables.extend(tables.map(|table| table.variables().max(MIN_VARIABLES)));
+        let columns = Columns::new(&variables, claims + argument.tables().len(), profile)?;
+        let key = Self {
+            graph,
+            contractions,
+            plan,
+            argument,
+            columns,
+            scheme,
+            root: [0; 32],
+            pin: Pin::default(),
+            digest: [0; 32],
+            degrees,
+        };
+        let values = vec![Extension::ZERO; key.scheme.pins()];
+        Ok(key.with_commitment([0; 32], values))
+    }
+
+    /// The key of a graph whose weights are committed to by `root`, with the values of its pin.
+    #[must_use]
+    pub fn with_commitment(mut self, root: Root, values: Vec<Extension>) -> Self {
+        let point = self.pin_point(&root);
+        self.root = root;
+        self.pin = Pin { point, values };
+        self.digest = blake3::hash(&self.encode()).into();
+        self
+    }
+
+    /// The point at which the weights under `root` are pinned.
+    pub fn pin_point(&self, root: &Root) -> Vec<Extension> {
+        let bare: [u8; 32] = blake3::hash(&self.bytes(root, &[])).into();
+        let mut transcript = Transcript::new();
+        transcript.absorb(Site::Protocol, PROTOCOL);
+        transcript.absorb(Site::Commitment, &bare);
+        transcript.point(self.scheme.pin_variables())
+    }
+
+    /// The canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut pin = Vec::with_capacity(4 + EXTENSION_BYTES * self.pin.values.len());
+        pin.extend_from_slice(&(self.pin.values.len() as u32).to_le_bytes());
+        for &value in &self.pin.values {
+            write_extension(&mut pin, value);
+        }
+        self.bytes(&self.root, &pin)
+    }
+
+    fn bytes(&self, root: &Root, pin: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.push(MODE_COMMITTED);
+        out.push(self.scheme.profile().code());
+        out.extend_from_slice(root);
+        out.extend_from_slice(pin);
+        out.extend_from_slice(&self.graph.encode());
+        out
+    }
+
+    /// The key of these bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
+        let mut reader = Reader::new(bytes);
+        let mut head = || {
+            let magic: [u8; 8] = reader.array()?;
+            let version = reader.word()?;
+            let [mode, profile] = reader.array()?;
+            Ok((magic, version, mode, profile))
+        };
+        let malformed = |_: commitment::Malformed| KeyError::Malformed;
+        let (magic, version, mode, profile) = head().map_err(malformed)?;
+        if &magic != MAGIC {
+            return Err(KeyError::Malformed);
+        }
+        let (VERSION, MODE_COMMITTED, Some(profile)) = (version, mode, Profile::from_code(profile))
+        else {
+            return Err(KeyError::Version);
+        };
+        let mut commitment = || {
+            let root: Root = reader.array()?;
+            let count = reader.word()? as usize;
+            let values = reader.extensions(count)?;
+            let graph = reader.take(reader.remaining())?;
+            Ok((root, values, graph))
+        };
+        let (root, values, graph) = commitment().map_err(malformed)?;
+        let key = Self::new(Graph::decode(graph)?, profile)?;
+        if values.len() != key.scheme.pins() {
+            return Err(KeyError::Malformed);
+        }
+        Ok(key.with_commitment(root, values))
+    }
+
+    /// The graph.
+    pub const fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Its weighted contractions.
+    pub fn contractions(&self) -> &[Contraction] {
+        &self.contractions
+    }
+
+    /// What is committed and looked up.
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The lookup argument.
+    pub const fn argument(&self) -> &Argument {
+        &self.argument
+    }
+
+    /// The scheme of the witness: columns of the plan, then the multiplicities of its tables.
+    pub const fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// The scheme of the weights.
+    pub const fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    /// The weight commitment.
+    pub const fn root(&self) -> Root {
+        self.root
+    }
+
+    /// The values that pin the weights under the root.
+    pub const fn pin(&self) -> &Pin {
+        &self.pin
+    }
+
+    /// Absorbs everything that is fixed before the first challenge.
+    pub(crate) fn begin(&self, public: &Public<'_>, witness: &Root, transcript: &mut Transcript) {
+        transcript.absorb(Site::Protocol, PROTOCOL);
+        transcript.absorb(Site::Key, &self.digest);
+        transcript.absorb(Site::Statement, &public.statement);
+        transcript.absorb(Site::Inputs, &integers(public.inputs));
+        transcript.absorb(Site::Outputs, &integers(public.outputs));
+        transcript.absorb(Site::Witness, witness);
+    }
+
+    /// The error terms of a proof. What lies between the witness commitment and its opening counts
+    /// as many times as the commitment may have candidates.
+    pub fn security(&self) -> Vec<Term> {
+        let outer = |term: Term| Term::new(term.name, term.bits - self.columns.candidate_bits());
+        let flow = challenge_bits() as f64 - (self.degrees.max(1) as f64).log2();
+        let mut terms = self.argument.security();
+        terms.push(Term::new("reduction: points, sumchecks and batching", flow));
+        let mut terms: Vec<Term> = terms.into_iter().map(outer).collect();
+        terms.extend(self.columns.security());
+        terms.extend(self.scheme.pin_security());
+        terms.extend(self.scheme.security());
+        terms
+    }
+
+    /// Bits of all terms together.
+    pub fn provable_bits(&self) -> f64 {
+        compose(&self.security())
+    }
+}
+
+fn argument(plan: &Plan) -> Result<Argument, KeyError> {
+    let tables = plan.tables.iter().map(|table| match table {
+        Table::Range(bits) => lookup::Table::Range {
+            bits: *bits as usize,
+        },
+        Table::Function { first, values } => lookup::Table::Function {
+            first: *first,
+            values: values.clone(),
+        },
+    });
+    let lookups = plan.lookups.iter().map(|lookup| lookup::Lookup {
+        table: lookup.table,
+        variables: lookup.variables,
+    });
+    Ok(Argument::new(tables.collect(), lookups.collect())?)
+}
+
+/// Claims on columns that a reduction ends in, and the degrees that its error is made of.
+fn count(
+    graph: &Graph,
+    plan: &Plan,
+    contractions: &[Contraction],
+) -> Result<(usize, usize), KeyError> {
+    let widest = plan.lookups.iter().map(|lookup| lookup.variables).max();
+    let point: Vec<Extension> = (0..widest.unwrap_or(0))
+        .map(|index| Extension::from_usize((1 << 20) + index))
+        .collect();
+    let found: Vec<Found> = plan
+        .lookups
+        .iter()
+        .map(|lookup| Found {
+            point: point
+                .iter()
+                .skip(point.len() - lookup.variables)
+                .copied()
+                .collect(),
+            ..Found::default()
+        })
+        .collect();
+    let problem = Problem {
+        graph,
+        plan,
+        contractions,
+        inputs: &[],
+        outputs: &vec![&[][..]; graph.outputs.len()],
+        found: &found,
+    };
+    let mut counter = Counter::default();
+    let opened = reduce::reduce(&mut counter, &problem).unwrap_or_default();
+    if opened.matrices.len() != contractions.len() {
+        return Err(KeyError::Unread);
+    }
+    let claims = opened.columns.len();
+    Ok((claims, counter.errors(graph.tensors(), claims)))
+}
+
+/// Little-endian words, one tensor after another; the graph fixes how many each has.
+fn integers(tensors: &[&[i32]]) -> Vec<u8> {
+    tensors
+        .iter()
+        .copied()
+        .flatten()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
+}

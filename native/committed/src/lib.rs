@@ -1,0 +1,27 @@
+//! The committed mode of proof system `sumcheck`: key, prover, verifier.
+//!
+//! A proof commits to the columns of the non-linear operations, shows by one lookup argument that
+//! they are in their tables, and reduces the claim about the outputs to openings of the columns and
+//! of the weights. The verifier never sees a result of a contraction. No key of the product is of
+//! this mode yet: `specs/committed-flow.md` says what is still missing.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::unreachable
+    )
+)]
+
+mod key;
+mod proof;
+mod prove;
+mod verify;
+
+pub use key::{Key, KeyError, PROTOCOL, Public};
+pub use proof::{PROOF_VERSION, Proof};
+pub use prove::{Phase, ProveError, Prover, Witness};
+pub use verify::Rejection;

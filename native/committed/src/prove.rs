@@ -1,0 +1,236 @@
+//! The prover.
+
+use crate::verify::found;
+use crate::{Key, KeyError, Proof, Public};
+use commitment::columns::ColumnsError;
+use commitment::{Committed, Profile};
+use executor::Tensors;
+use graph::Graph;
+use lookup::{Column, Engine, Packed};
+use p3_field::PrimeCharacteristicRing;
+use reduce::{Columns, MIN_VARIABLES, columns, reduce};
+use transcript::{Base, Extension, Transcript};
+
+/// Alters what the reduction sends: the number of the message, and the message.
+type Alter<'a> = &'a mut dyn FnMut(usize, &mut [Extension]);
+
+/// Why there is no proof.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProveError {
+    /// The key cannot be made or read.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The graph cannot be executed.
+    #[error("the graph cannot be executed: {0}")]
+    Execution(#[from] executor::Fault),
+    /// A column is outside of its table.
+    #[error("{0}")]
+    Lookups(#[from] lookup::ProveError),
+    /// The columns cannot be committed to or opened.
+    #[error("{0}")]
+    Columns(#[from] ColumnsError),
+    /// The weights cannot be opened.
+    #[error("{0}")]
+    Commitment(#[from] commitment::Error),
+    /// The reduction failed, which it does for no execution but by chance.
+    #[error("{0}")]
+    Reduction(#[from] reduce::Rejected),
+}
+
+/// A phase of proving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// The graph is executed, and columns are made of it.
+    Witness,
+    /// The columns are committed to.
+    Commit,
+    /// The columns are looked up.
+    Lookups,
+    /// Claims are reduced.
+    Reduce,
+    /// The columns are opened.
+    OpenWitness,
+    /// The weights are opened.
+    OpenWeights,
+}
+
+/// What a proof is made of; tests corrupt it.
+pub struct Witness {
+    /// The graph's outputs.
+    pub outputs: Vec<Vec<i32>>,
+    /// All tensors.
+    pub tensors: Tensors,
+    /// Columns that are committed or looked up.
+    pub columns: Columns,
+    /// One column for each table.
+    pub multiplicities: Vec<Vec<Base>>,
+}
+
+/// A key with its weights.
+pub struct Prover {
+    key: Key,
+    weights: Vec<i8>,
+    committed: Committed,
+}
+
+impl Prover {
+    /// Commits to the weights of a graph.
+    pub fn new(graph: Graph, weights: &[i8], profile: Profile) -> Result<Self, ProveError> {
+        let key = Key::new(graph, profile)?;
+        let committed = key.scheme().commit(weights, |root| key.pin_point(root))?;
+        let key = key.with_commitment(committed.root(), committed.pin().values.clone());
+        Ok(Self {
+            key,
+            weights: weights.to_vec(),
+            committed,
+        })
+    }
+
+    /// The key.
+    pub const fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Executes the graph and makes the columns.
+    pub fn witness(&self, inputs: &[&[i32]]) -> Result<Witness, ProveError> {
+        let key = &self.key;
+        let mut tensors = Tensors::default();
+        executor::execute(key.graph(), &self.weights, inputs, &mut tensors)?;
+        let columns = columns(key.graph(), key.plan(), &tensors);
+        let looked = looked(key, &columns);
+        Ok(Witness {
+            outputs: tensors.outputs(key.graph()).map(<[i32]>::to_vec).collect(),
+            multiplicities: key.argument().multiplicities(&looked)?,
+            tensors,
+            columns,
+        })
+    }
+
+    /// Computes the outputs and proves them for `statement`.
+    pub fn prove(
+        &self,
+        inputs: &[&[i32]],
+        statement: [u8; 32],
+        watch: &mut dyn FnMut(Phase),
+    ) -> Result<(Vec<Vec<i32>>, Vec<u8>), ProveError> {
+        watch(Phase::Witness);
+        let witness = self.witness(inputs)?;
+        let proof = self.prove_with(inputs, statement, &witness, Transcript::new(), None, watch)?;
+        Ok((witness.outputs, proof.encode(&self.key)))
+    }
+
+    /// Proves a witness that a test has corrupted, on a transcript that it has prepared; what the
+    /// reduction sends is altered too.
+    #[cfg(feature = "audit")]
+    pub fn prove_audited(
+        &self,
+        inputs: &[&[i32]],
+        statement: [u8; 32],
+        witness: &Witness,
+        transcript: Transcript,
+        alter: Alter<'_>,
+    ) -> Result<Proof, ProveError> {
+        self.prove_with(
+            inputs,
+            statement,
+            witness,
+            transcript,
+            Some(alter),
+            &mut |_| (),
+        )
+    }
+
+    fn prove_with(
+        &self,
+        inputs: &[&[i32]],
+        statement: [u8; 32],
+        witness: &Witness,
+        mut transcript: Transcript,
+        alter: Option<Alter<'_>>,
+        watch: &mut dyn FnMut(Phase),
+    ) -> Result<Proof, ProveError> {
+        let key = &self.key;
+        watch(Phase::Commit);
+        let multiplicities: Vec<Vec<Base>> = witness
+            .multiplicities
+            .iter()
+            .map(|counts| {
+                let mut counts = counts.clone();
+                counts.resize(counts.len().max(1 << MIN_VARIABLES), Base::ZERO);
+                counts
+            })
+            .collect();
+        let all = witness.columns.committed.iter().chain(&multiplicities);
+        let all: Vec<&[Base]> = all.map(Vec::as_slice).collect();
+        let committed = key.columns().commit(&all)?;
+
+        watch(Phase::Lookups);
+        let outputs: Vec<&[i32]> = witness.outputs.iter().map(Vec::as_slice).collect();
+        let public = Public {
+            inputs,
+            outputs: &outputs,
+            statement,
+        };
+        key.begin(&public, &committed.root(), &mut transcript);
+        let (lookups, claims) = Packed::prove(
+            key.argument(),
+            &looked(key, &witness.columns),
+            &witness.multiplicities,
+            &mut transcript,
+        )?;
+
+        watch(Phase::Reduce);
+        let found = found(&claims);
+        let mut side = reduce::Prover::new(
+            reduce::Witness {
+                graph: key.graph(),
+                tensors: &witness.tensors,
+                weights: &self.weights,
+                columns: &witness.columns.committed,
+            },
+            &mut transcript,
+        );
+        #[cfg(feature = "audit")]
+        if let Some(alter) = alter {
+            side = side.altered(alter);
+        }
+        #[cfg(not(feature = "audit"))]
+        let _ = alter;
+        let opened = reduce(&mut side, &key.problem(&public, &found))?;
+        let reduction = side.finish();
+
+        watch(Phase::OpenWitness);
+        let points: Vec<_> = key
+            .column_claims(&opened, &claims)
+            .into_iter()
+            .map(|claim| (claim.column, claim.point))
+            .collect();
+        let columns = key.columns().open(&committed, &points, &mut transcript)?;
+        watch(Phase::OpenWeights);
+        let points: Vec<_> = opened
+            .matrices
+            .iter()
+            .map(|claim| claim.point.clone())
+            .collect();
+        let weights = key
+            .scheme()
+            .open(&self.committed, &points, &mut transcript)?;
+        Ok(Proof {
+            witness: committed.root(),
+            lookups,
+            reduction,
+            columns,
+            weights,
+        })
+    }
+}
+
+/// The columns of each lookup.
+fn looked<'a>(key: &Key, columns: &'a Columns) -> Vec<Column<'a>> {
+    (0..key.plan().lookups.len())
+        .map(|lookup| {
+            let [keys, values] = columns.pair(lookup);
+            Column { keys, values }
+        })
+        .collect()
+}

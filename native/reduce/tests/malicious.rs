@@ -1,0 +1,274 @@
+//! Provers that lie are rejected, whatever they lie about.
+mod common;
+
+use common::Case;
+use common::graphs::{Builder, random_graph};
+use executor::{Tensors, execute};
+use graph::{Graph, Op, Parts};
+use p3_field::PrimeCharacteristicRing;
+use reduce::{Plan, Rejected, columns};
+use std::collections::BTreeSet;
+use transcript::Extension;
+
+fn honest(_: usize, _: &mut [Extension]) {}
+
+#[test]
+fn every_value_that_is_sent_matters() {
+    for seed in [2, 3, 5, 11, 17, 23] {
+        let case = Case::new(random_graph(seed), seed);
+        let mut messages = Vec::new();
+        case.check(&mut |_, message| messages.push(message.len()))
+            .unwrap();
+        for (number, &length) in messages.iter().enumerate() {
+            for index in 0..length {
+                let result = case.check(&mut |message, values| {
+                    if message == number {
+                        values[index] += Extension::ONE;
+                    }
+                });
+                assert!(result.is_err(), "{seed}: message {number}, value {index}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_proof_of_another_length_is_rejected() {
+    let case = Case::new(random_graph(3), 1);
+    let inputs: Vec<&[i32]> = case.inputs.iter().map(Vec::as_slice).collect();
+    let outputs = case.outputs();
+    let outputs: Vec<&[i32]> = outputs.iter().map(Vec::as_slice).collect();
+    let found = case.found();
+    let problem = case.problem(&inputs, &outputs, &found);
+    let mut transcript = transcript::Transcript::new();
+    let mut prover = reduce::Prover::new(case.witness(), &mut transcript);
+    reduce::reduce(&mut prover, &problem).unwrap();
+    let mut sent = prover.finish();
+    assert!(Case::verify(&problem, &sent).is_ok());
+    sent.push(Extension::ONE);
+    assert_eq!(Case::verify(&problem, &sent).err(), Some(Rejected::Long));
+    sent.truncate(sent.len() - 2);
+    assert_eq!(Case::verify(&problem, &sent).err(), Some(Rejected::Short));
+    assert_eq!(Case::verify(&problem, &[]).err(), Some(Rejected::Short));
+}
+
+#[test]
+fn other_inputs_or_outputs_are_rejected() {
+    for seed in 0..20 {
+        let case = Case::new(random_graph(seed), seed);
+        let honest_inputs = case.inputs.clone();
+        let outputs = case.outputs();
+        let views = |tensors: &[Vec<i32>]| -> Vec<Vec<i32>> { tensors.to_vec() };
+        for number in 0..outputs.len() {
+            let mut wrong = views(&outputs);
+            *wrong[number].last_mut().unwrap() += 1;
+            let result = case.check_public(&slices(&honest_inputs), &slices(&wrong), &mut honest);
+            assert!(result.is_err(), "{seed}: output {number}");
+        }
+        let mut wrong = views(&honest_inputs);
+        wrong[0][0] += 1;
+        // An input that nothing reads may be any.
+        let mut tensors = Tensors::default();
+        execute(&case.graph, &case.weights, &slices(&wrong), &mut tensors).unwrap();
+        if tensors.get(case.graph.inputs.len()) != case.tensors.get(case.graph.inputs.len()) {
+            let result = case.check_public(&slices(&wrong), &slices(&outputs), &mut honest);
+            assert!(result.is_err(), "{seed}: input");
+        }
+    }
+}
+
+fn slices(tensors: &[Vec<i32>]) -> Vec<&[i32]> {
+    tensors.iter().map(Vec::as_slice).collect()
+}
+
+/// The same graph but for one node, which computes something else of the same shape.
+fn twisted(graph: &Graph, number: usize) -> Option<Graph> {
+    let mut parts: Parts = (**graph).clone();
+    let bump = |parts: &mut Parts, id: usize| {
+        let mut constant = parts.constants[id].clone();
+        let last = constant.values.last_mut()?;
+        *last += 1;
+        parts.constants.push(constant);
+        Some(parts.constants.len() - 1)
+    };
+    let mut op = parts.nodes[number].op.clone();
+    match &mut op {
+        Op::Linear { bias, .. } => *bias = Some(bump(&mut parts, (*bias)?)?),
+        Op::Conv(conv) => conv.bias = Some(bump(&mut parts, conv.bias?)?),
+        Op::MatMul => {
+            let operands = &mut parts.nodes[number].operands;
+            operands.swap(0, 1);
+        }
+        Op::Add { coefficients, .. } => *coefficients.first_mut()? += 1,
+        Op::Mul => {
+            let operands = &mut parts.nodes[number].operands;
+            operands[1] = operands[0];
+        }
+        Op::Rescale { multipliers, .. } => *multipliers = bump(&mut parts, *multipliers)?,
+        Op::Lookup { table, .. } => {
+            let mut constant = parts.constants[*table].clone();
+            for value in &mut constant.values {
+                *value = (*value - 1).max(-500);
+            }
+            parts.constants.push(constant);
+            *table = parts.constants.len() - 1;
+        }
+        Op::View { offset, strides } => {
+            let sizes = parts.nodes[number].shape.clone();
+            let (at, stride) = strides.iter_mut().zip(&sizes).next_back()?;
+            *offset += *at * (*stride as i64 - 1);
+            *at = -*at;
+        }
+        Op::Pad { fill, .. } => *fill -= 1,
+        Op::Take { map } => {
+            let mut constant = parts.constants[*map].clone();
+            constant.values.rotate_left(1);
+            parts.constants.push(constant);
+            *map = parts.constants.len() - 1;
+        }
+        Op::Sum { .. } => {
+            op = Op::Max {
+                axes: match op {
+                    Op::Sum { axes } => axes,
+                    _ => return None,
+                },
+            };
+        }
+        Op::Max { axes } => {
+            let (shape, ..) = parts.tensor(parts.nodes[number].operands[0])?;
+            // The first element of each line instead of the greatest.
+            let size: usize = shape[shape.len() - *axes..].iter().product();
+            let mut strides = vec![1; shape.len() - *axes];
+            for axis in (1..strides.len()).rev() {
+                strides[axis - 1] = strides[axis] * shape[axis] as i64;
+            }
+            for stride in &mut strides {
+                *stride *= size as i64;
+            }
+            op = Op::View { offset: 0, strides };
+        }
+        _ => return None,
+    }
+    parts.nodes[number].op = op;
+    for node in &mut parts.nodes {
+        // Whatever comes of it may be stored.
+        if !matches!(node.op, Op::Rescale { .. }) {
+            (node.lo, node.hi) = (1 - (1 << 29), (1 << 29) - 1);
+        }
+    }
+    Graph::new(parts).ok()
+}
+
+#[test]
+fn a_node_that_computes_something_else_is_found() {
+    let mut found = BTreeSet::new();
+    for seed in 0..60 {
+        let mut case = Case::new(random_graph(seed), seed);
+        let outputs = case.outputs();
+        for number in 0..case.graph.nodes.len() {
+            let Some(other) = twisted(&case.graph, number) else {
+                continue;
+            };
+            let mut tensors = Tensors::default();
+            if execute(&other, &case.weights, &slices(&case.inputs), &mut tensors).is_err() {
+                continue;
+            }
+            let id = case.graph.inputs.len() + number;
+            if tensors.get(id) == case.tensors.get(id) {
+                continue;
+            }
+            let kept = std::mem::replace(&mut case.tensors, tensors);
+            case.columns = columns(&case.graph, &case.plan, &case.tensors);
+            let result = case.check(&mut honest);
+            let name = case.graph.nodes[number].op.name();
+            assert!(result.is_err(), "{seed}: node {number} {name}");
+            found.insert(name);
+            case.tensors = kept;
+        }
+        case.columns = columns(&case.graph, &case.plan, &case.tensors);
+        assert_eq!(case.outputs(), outputs);
+    }
+    assert!(found.len() >= 10, "{found:?}");
+}
+
+#[test]
+fn other_weights_are_found() {
+    let mut case = Case::new(random_graph(1), 1);
+    let number = (0..99)
+        .find(|&seed| {
+            case = Case::new(random_graph(seed), seed);
+            case.contractions.len() >= 2
+        })
+        .unwrap();
+    let committed = case.weights.clone();
+    for weight in [0, committed.len() - 1] {
+        let mut cheat = Case::new(random_graph(number), number);
+        cheat.weights[weight] = cheat.weights[weight].wrapping_add(1);
+        let mut tensors = Tensors::default();
+        execute(
+            &cheat.graph,
+            &cheat.weights,
+            &slices(&cheat.inputs),
+            &mut tensors,
+        )
+        .unwrap();
+        cheat.tensors = tensors;
+        cheat.columns = columns(&cheat.graph, &cheat.plan, &cheat.tensors);
+        // Another model, proven honestly, is right for its own weights only.
+        cheat.check(&mut honest).unwrap();
+        let inputs = slices(&cheat.inputs);
+        let outputs = cheat.outputs();
+        let outputs = slices(&outputs);
+        let found = cheat.found();
+        let problem = cheat.problem(&inputs, &outputs, &found);
+        let mut transcript = transcript::Transcript::new();
+        let mut prover = reduce::Prover::new(cheat.witness(), &mut transcript);
+        reduce::reduce(&mut prover, &problem).unwrap();
+        let sent = prover.finish();
+        let opened = Case::verify(&problem, &sent).unwrap();
+        cheat.weights.clone_from(&committed);
+        assert!(cheat.open(&opened).unwrap_err().starts_with("matrix"));
+    }
+}
+
+#[test]
+fn graphs_that_are_not_covered_are_refused_by_name() {
+    let mut b = Builder::new(1);
+    let x = b.input(&[4, 3], -5, 5);
+    let y = b.node(Op::ArgMax { last: false }, &[x], &[4], 0, 2);
+    let refused = Plan::new(&b.finish(&[y])).unwrap_err();
+    assert_eq!((refused.node, refused.operator), (0, "ArgMax"));
+    assert_eq!(
+        refused.to_string(),
+        "node 0 (ArgMax) cannot be proven in the committed mode: this operation is not covered yet"
+    );
+
+    let mut b = Builder::new(1);
+    let x = b.input(&[4, 3], -(1 << 28), 1 << 28);
+    let y = b.max(x, 1);
+    assert!(Plan::new(&b.finish(&[y])).unwrap_err().why.contains("2^29"));
+
+    let mut b = Builder::new(1);
+    let x = b.input(&[4, 3], -(1 << 28), 1 << 28);
+    let y = b.rescale(x, &[15], 0, 3, -5, 5);
+    assert!(
+        Plan::new(&b.finish(&[y]))
+            .unwrap_err()
+            .why
+            .contains("apart")
+    );
+
+    let mut b = Builder::new(1);
+    let x = b.input(&[4, 3], -5, 5);
+    let y = b.rescale(x, &[0], 0, 0, -5, 5);
+    assert!(Plan::new(&b.finish(&[y])).unwrap_err().why.contains("zero"));
+
+    let mut b = Builder::new(1);
+    let x = b.input(&[4, 3], -5, 5);
+    let unused = b.mul(x, x);
+    let y = b.sum(x, 1);
+    let mut graph: Parts = (*b.finish(&[y])).clone();
+    graph.outputs.retain(|&id| id != unused);
+    let refused = Plan::new(&Graph::new(graph).unwrap()).unwrap_err();
+    assert!(refused.why.contains("not used"));
+}
