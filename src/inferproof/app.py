@@ -27,6 +27,7 @@ from starlette.types import ASGIApp
 from inferproof import __version__
 from inferproof.api.context import ApiSettings, ReadyCheck, Services
 from inferproof.api.create import create_app
+from inferproof.api.express import Express
 from inferproof.api.gate import Gate
 from inferproof.api.metrics import Metrics
 from inferproof.api.streams import Streams
@@ -52,6 +53,7 @@ from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.verifier_bundle import decode_bundle
 from inferproof.proving.artifact import BUNDLE
 from inferproof.proving.base import ProofSystem
+from inferproof.proving.costs import FILE as COSTS
 from inferproof.proving.external import ExternalSystem
 from inferproof.proving.isolated import MEMORY_BYTES, IsolatedChecker
 from inferproof.proving.pool import WorkerPool
@@ -80,6 +82,7 @@ from inferproof.services.limits.keys import ApiKeys
 from inferproof.services.limits.service import Limits, Policy
 from inferproof.services.notifier.service import Notifier, NotifierSettings
 from inferproof.services.settler.service import Settler, SettlerSettings
+from inferproof.services.sweeper import Sweeper
 from inferproof.services.worker.compute import Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.services.worker.steps import Steps
@@ -88,6 +91,7 @@ from inferproof.storage.artifacts import LocalArtifacts
 from inferproof.storage.base import OrderBook
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.db.api_keys import SqlApiKeys
+from inferproof.storage.db.blob_names import SqlBlobNames
 from inferproof.storage.db.books import SqlBookRows
 from inferproof.storage.db.deliveries import SqlDeliveries
 from inferproof.storage.db.engine import Database
@@ -107,12 +111,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A running gateway. `asgi` is what a server serves."""
+    """A running gateway. `asgi` is what a server serves; `shortcut` is what it may ask first."""
 
     settings: Settings
     gateway: Gateway
     services: Services
     asgi: ASGIApp
+    shortcut: Express
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +210,8 @@ async def build(
     """
     async with AsyncExitStack() as stack:
         core = await _core(settings, stack, more_systems, watch)
-        limits = await _limits(settings, core.stores, core.metrics, stack)
+        limiter = await _limiter(settings, stack)
+        limits = _limits(settings, core.stores, core.metrics, limiter)
         gateway = _gateway(core, _checkers(core.systems, stack), _terms(settings, core), limits)
         gauges, hearts = core.gauges, {"settler": Heart(), "worker": Heart()}
         tasks: dict[str, asyncio.Task[None]] = {}
@@ -213,12 +219,14 @@ async def build(
             tasks = _tasks(settings, core, hearts, settler_settings, gauges, stack, watch)
         services = Services(
             gateway=gateway,
+            short=gateway,
             metrics=core.metrics,
             settings=_api_settings(settings),
             streams=Streams(most=settings.event_streams),
             facilitator=_facilitator(settings, core.token, core.key.address),
             checks={
                 **_checks(settings, core, tasks, hearts),
+                **({"redis": limiter.answers} if isinstance(limiter, RedisLimiter) else {}),
                 **({} if behind is None else behind.checks),
             },
             refresh=gauges.refresh if behind is None else None,
@@ -231,7 +239,7 @@ async def build(
                 on_refused=core.metrics.refused,
             ),
         )
-        yield App(settings, gateway, services, create_app(services))
+        yield App(settings, gateway, services, create_app(services), Express(services))
 
 
 @asynccontextmanager
@@ -258,6 +266,7 @@ def behind_names(settings: Settings) -> list[str]:
     """What `build_behind` runs and checks, by name."""
     names = ["settler", "gauges", "notifier"]
     names += ["worker"] if settings.workers else []
+    names += ["sweeper"] if settings.blobs_days else []
     return names + (["books"] if settings.books_check_s else [])
 
 
@@ -337,6 +346,15 @@ def _tasks(
             settings, stores, core.systems, core.key, metrics, core.bell, hearts["worker"]
         )
         tasks["worker"] = _started(worker.run(), "worker", stack)
+    if settings.blobs_days:
+        sweeper = Sweeper(
+            blobs=stores.blobs,
+            names=SqlBlobNames(stores.database),
+            days=settings.blobs_days,
+            clock=_clock,
+        )
+        turn = stores.database.turn(f"sweeper of {settings.data_dir}")
+        tasks["sweeper"] = _started(sweeper.run(turn), "sweeper", stack)
     if settings.books_check_s:
         books = _bookkeeper(settings, stores.database, core.token, metrics)
         turn = stores.database.turn(f"books of {asset.address} on {asset.network}")
@@ -586,7 +604,9 @@ def _systems(
 
     def find(name: str) -> ProofSystem:
         if name not in watched:
-            system = known[name] if name in known else get_system(name, pool)
+            system = (
+                known[name] if name in known else get_system(name, pool, settings.data_dir / COSTS)
+            )
             watched[name] = watch("system", system)
         return watched[name]
 
@@ -627,7 +647,7 @@ def _gateway(
     checkers: Callable[[str], ProofChecker],
     terms: GatewaySettings,
     limits: OrderLimits,
-) -> Gateway:
+) -> GatewayService:
     stores, key, metrics, bell = core.stores, core.key, core.metrics, core.bell
     intake = Intake(
         orders=stores.orders,
@@ -670,16 +690,18 @@ def _gateway(
     )
 
 
-async def _limits(
-    settings: Settings, stores: Stores, metrics: Metrics, stack: AsyncExitStack
-) -> Limits:
-    limiter: RateLimiter = MemoryLimiter()
-    if settings.redis_url is not None:
-        limiter = RedisLimiter.open(
-            settings.redis_url.get_secret_value(), allow_when_down=settings.redis_down == "allow"
-        )
-        stack.push_async_callback(limiter.close)
-        await limiter.check()
+async def _limiter(settings: Settings, stack: AsyncExitStack) -> RateLimiter:
+    if settings.redis_url is None:
+        return MemoryLimiter()
+    limiter = RedisLimiter.open(
+        settings.redis_url.get_secret_value(), allow_when_down=settings.redis_down == "allow"
+    )
+    stack.push_async_callback(limiter.close)
+    await limiter.check()
+    return limiter
+
+
+def _limits(settings: Settings, stores: Stores, metrics: Metrics, limiter: RateLimiter) -> Limits:
     policy = Policy(
         requests=settings.rate(settings.rate_requests),
         quotes=settings.rate(settings.rate_quotes),

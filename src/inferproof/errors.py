@@ -217,7 +217,15 @@ class Reason(Enum):
         "the compiled model is for {system} {got}, this is {expected}; compile it again"
     )
     ARTIFACT_SETTINGS = "the circuit's settings are not those of a sound circuit: {what}"
+    KEY_TOO_COSTLY = (
+        "the verifying key {what}, the limit is {limit}: checking a proof under it would take too "
+        "much memory or time"
+    )
     ARTIFACT_PARTS = "the compiled model's header and its verifier bundle name different models"
+    COSTS_OTHER = (
+        "the measured costs in {path} are of {got}, this is {expected}; measure again with: "
+        "inferproof calibrate"
+    )
     ARTIFACT_NOT_WRITTEN = "the compiled model cannot be written to {path}: {why}"
     SRS_UNREADABLE = "the SRS file {path} cannot be read: {why}"
     SRS_DIGEST = "the SRS file has the SHA-256 {got}, expected {expected}"
@@ -245,7 +253,12 @@ class Reason(Enum):
 
     # -- integer graphs (proving/sumcheck/) --------------------------------------------------
     VISIBILITY_UNSUPPORTED = (
-        "proof system {system} shows its input; it cannot prove with {got} visibility, use public"
+        "proof system {system} shows its input; it cannot prove with {got} visibility, use public, "
+        "or proof system ezkl"
+    )
+    SRS_UNUSED = (
+        "proof system {system} has no trusted set-up and uses no SRS; leave it away, or name the "
+        "proof system that it is for"
     )
     NO_CONTRACT_FOR_SYSTEM = (
         "no contract checks proofs of system {system} yet; leave the verifier contract away"

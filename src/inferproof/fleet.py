@@ -6,8 +6,9 @@
 
 Taking an order and settling it cost about the same, and one interpreter does one thing at a time:
 apart, neither waits for the other. What they share is the database, so that each may be killed at
-any time. When one ends that was not told to, all are stopped: whoever watches the parent starts
-them again, which recovers everything.
+any time. When one ends that was not told to, all are stopped, in haste, since nothing is served
+meanwhile: whoever watches the parent starts them again, which recovers everything. Told to end,
+those that take requests end first: what they answer is made behind them.
 """
 
 import asyncio
@@ -16,12 +17,12 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from inferproof.telemetry.logs import set_up_logs
 
 GRACE_S = 10.0
 """How long beyond `shutdown_s` a process may take to end before it is killed."""
+HASTE_S = 3.0
+"""The same, where one has ended unbidden; a call that is cut off is sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,8 @@ def check_fleet(settings: Settings) -> None:
         raise Misconfigured(Reason.SETTING_WRONG, name=variable("processes"), problem=problem)
 
 
-async def front(settings: Settings, seat: Seat, tell: Tell) -> None:
-    """Takes requests until it is told to stop."""
+async def front(settings: Settings, seat: Seat, tell: Tell, **parts: Any) -> None:
+    """Takes requests until it is told to stop. `parts` are passed on to `app.build`."""
     siblings = seat.siblings
     behind = Behind(
         {name: partial(siblings.check, name) for name in behind_names(settings)},
@@ -76,7 +79,7 @@ async def front(settings: Settings, seat: Seat, tell: Tell) -> None:
     )
     with listen(settings.host, seat.port, shared=True) as listener:
         async with (
-            build(settings, behind=behind) as app,
+            build(settings, behind=behind, **parts) as app,
             siblings.answering(app.services.metrics, {}),
         ):
             server = Server.of(app, shutdown_s=settings.shutdown_s)
@@ -86,11 +89,12 @@ async def front(settings: Settings, seat: Seat, tell: Tell) -> None:
             await server.serve(sockets=[listener])
 
 
-async def behind(settings: Settings, seat: Seat, tell: Tell) -> None:
-    """Does all but taking requests, until it is told to stop."""
+async def behind(settings: Settings, seat: Seat, tell: Tell, **parts: Any) -> None:
+    """Does all but taking requests, until it is told to stop. `parts` are passed on to
+    `app.build_behind`."""
     told = asyncio.Event()
     async with (
-        build_behind(settings) as app,
+        build_behind(settings, **parts) as app,
         seat.siblings.answering(app.metrics, app.checks, app.refresh),
     ):
         _when_told(told.set)
@@ -131,10 +135,12 @@ def run_fleet(
     announce: Callable[[str], None],
     front: Work = front,
     behind: Work = behind,
+    method: str = "spawn",
 ) -> None:
     """Serves until the process is told to stop. `announce` is told the address once all are ready.
 
-    `front` and `behind` are what the processes run. Raises: as `app.build`; Misconfigured
+    `front` and `behind` are what the processes run; `method` is how multiprocessing makes them, and
+    only a caller without threads may let it fork. Raises: as `app.build`; Misconfigured
     CANNOT_LISTEN, SETTING_WRONG; Unavailable PROCESS_ENDED.
     """
     check_fleet(settings)
@@ -145,7 +151,7 @@ def run_fleet(
         with listen(settings.host, settings.port) as probe:
             url, port = url_of(probe), int(probe.getsockname()[1])
         names = [f"front {n}" for n in range(1, settings.processes + 1)]
-        fleet = _Fleet(settings.shutdown_s)
+        fleet = _Fleet(settings.shutdown_s, method)
         stack.callback(fleet.stop)
         for number in (signal.SIGINT, signal.SIGTERM):
             stack.callback(signal.signal, number, signal.signal(number, fleet.told))
@@ -162,16 +168,16 @@ def run_fleet(
 class _Fleet:
     """Processes that begin and end together."""
 
-    def __init__(self, shutdown_s: float) -> None:
+    def __init__(self, shutdown_s: float, method: str) -> None:
         self._shutdown_s = shutdown_s
-        self._processes: dict[str, SpawnProcess] = {}
+        self._context = multiprocessing.get_context(method)
+        self._processes: dict[str, BaseProcess] = {}
         self._starting: dict[str, Connection] = {}
         self.stopping = False
 
     def start(self, name: str, work: Work, settings: Settings, seat: Seat) -> None:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(
+        ours, theirs = self._context.Pipe(duplex=False)
+        process = self._context.Process(  # type: ignore[attr-defined]
             target=_child, args=(work, settings, seat, theirs), name=f"inferproof {name}"
         )
         process.start()
@@ -212,16 +218,31 @@ class _Fleet:
     def told(self, _number: int, _frame: object) -> None:
         """The handler of signals."""
         self.stopping = True
-        for process in self._processes.values():
-            if process.is_alive():
-                process.terminate()
+        _terminate(self._fronts() or self._processes.values())
+
+    def _fronts(self) -> list[BaseProcess]:
+        return [process for name, process in self._processes.items() if name != BEHIND]
 
     def stop(self) -> None:
         """Returns when all have ended."""
-        self.told(0, None)
-        end = time.monotonic() + self._shutdown_s + GRACE_S
-        for process in self._processes.values():
-            process.join(max(0.0, end - time.monotonic()))
-            if process.is_alive():
-                process.kill()
-                process.join()
+        if self.stopping:
+            _end(self._fronts(), self._shutdown_s + GRACE_S)
+        self.stopping = True
+        _end(self._processes.values(), HASTE_S)
+
+
+def _terminate(processes: Iterable[BaseProcess]) -> None:
+    for process in processes:
+        if process.is_alive():
+            process.terminate()
+
+
+def _end(processes: Iterable[BaseProcess], within_s: float) -> None:
+    """Returns when they have ended; they are told to, and killed after that time."""
+    _terminate(processes)
+    end = time.monotonic() + within_s
+    for process in processes:
+        process.join(max(0.0, end - time.monotonic()))
+        if process.is_alive():
+            process.kill()
+            process.join()

@@ -421,6 +421,15 @@ class Settings(BaseSettings):
     verifications_days: int = Field(
         90, ge=1, le=36_500, description="How many days a record of a verification is kept."
     )
+    blobs_days: int = Field(
+        7,
+        ge=0,
+        le=36_500,
+        description=(
+            "After how many days a blob that no job, model or checkpoint names is removed, such as "
+            "the proof of a job that was refunded; 0 keeps them all."
+        ),
+    )
     event_streams: int = Field(
         256,
         ge=0,

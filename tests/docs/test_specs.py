@@ -155,7 +155,7 @@ def test_levels_statuses_and_sources_are_all_named() -> None:
 
 def test_tags_and_formats_are_those_of_the_code() -> None:
     tags = {value for name, value in vars(commitments).items() if name.endswith("_TAG")}
-    assert len(tags) == 8
+    assert len(tags) == 9
     for text in tags | {PROOF_FORMAT, BUNDLE_FORMAT}:
         assert f"`{text}`" in STATEMENT_MD or f'"{text}"' in STATEMENT_MD
     assert f"`{RECEIPT_FORMAT}`" in RECEIPT_MD

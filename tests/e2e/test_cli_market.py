@@ -49,8 +49,14 @@ def refused(reason: str, *words: object) -> str:
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
-    with Market(tmp_path_factory.mktemp("market"), zoo=("token_risk",)) as running:
+    with Market(tmp_path_factory.mktemp("market"), zoo=("token_risk",), system="ezkl") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def card(market: Market) -> Path:
+    """The folder of the model's card, which names ezkl."""
+    return market.models[0].card.folder
 
 
 @pytest.fixture(scope="module")
@@ -258,10 +264,10 @@ def test_a_tampered_receipt(bought: tuple[Path, dict[str, Any]], tmp_path: Path)
 
 
 def test_a_provider_compiles_publishes_and_submits(
-    market: Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    market: Market, card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled = tmp_path / "compiled"
-    code, report = run("provider", "compile", CARD, "--out", compiled)
+    code, report = run("provider", "compile", card, "--out", compiled)
     assert code == 0
     assert report["setup"] == "development"
     info, secret = market.devnet, write_key
@@ -279,19 +285,19 @@ def test_a_provider_compiles_publishes_and_submits(
     for name, value in settings.items():
         monkeypatch.setenv(f"INFERPROOF_{name}", str(value))
     data = tmp_path / "data"
-    code, published = run("provider", "publish", CARD, compiled, "--data-dir", data)
+    code, published = run("provider", "publish", card, compiled, "--data-dir", data)
     assert code == 0, published
     assert published["status"] == "active"
     assert published["model_commitment"] == report["model_commitment"]
-    refused("FILE_UNREADABLE", "provider", "publish", CARD, tmp_path, "--data-dir", data)
+    refused("FILE_UNREADABLE", "provider", "publish", card, tmp_path, "--data-dir", data)
     where = ("--url", market.url, "--key-file", provider)
     changed = tmp_path / "changed"
-    shutil.copytree(CARD, changed)
-    card = (changed / "card.toml").read_text()
-    (changed / "card.toml").write_text(card.replace(f'id = "{MODEL}"', 'id = "other-risk"'))
+    shutil.copytree(card, changed)
+    text = (changed / "card.toml").read_text()
+    (changed / "card.toml").write_text(text.replace(f'id = "{MODEL}"', 'id = "other-risk"'))
     code, told = run("provider", "submit", changed, compiled, *where)
     assert (code, told["id"], told["status"]) == (0, "other-risk", "pending"), told
-    (changed / "card.toml").write_text(card.replace('title = "', 'title = "Another '))
+    (changed / "card.toml").write_text(text.replace('title = "', 'title = "Another '))
     refused("MODEL_VERSION_TAKEN", "provider", "submit", changed, compiled, *where)
     stranger = write_key(tmp_path, "stranger", bytes([7]) * 32)
     where = ("--url", market.url, "--key-file", stranger)
@@ -379,9 +385,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_compilation_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+def test_an_interrupted_compilation_leaves_nothing(
+    number: signal.Signals, card: Path, tmp_path: Path
+) -> None:
     process = subprocess.Popen(
-        [*COMMAND, "provider", "compile", str(CARD), "--out", str(tmp_path / "out")],
+        [*COMMAND, "provider", "compile", str(card), "--out", str(tmp_path / "out")],
         stderr=subprocess.PIPE,
         text=True,
     )

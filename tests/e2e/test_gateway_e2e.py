@@ -72,7 +72,7 @@ def test_it_is_ready_and_says_what_it_checked(http: httpx.Client) -> None:
     assert response.status_code == 200, response.text
     checks = response.json()["checks"]
     parts = {"database", "disk", "chain", "token", "gas", "models"}
-    assert set(checks) == parts | {"settler", "worker", "notifier", "gauges", "books"}
+    assert set(checks) == parts | {"settler", "worker", "notifier", "gauges", "sweeper", "books"}
     assert checks["models"]["detail"] == "tiny@1.0.0"
 
 

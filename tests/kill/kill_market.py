@@ -461,6 +461,16 @@ class KillMarket:
             again = passage.boundary == "system.prove:before" and passage.job in kept
             _require(not again, f"the kept proof of job {passage.job} was made again")
 
+    def check_taking(self, known: frozenset[str]) -> None:
+        """Raises: AssertionError where a process that takes requests came to another effect."""
+        born = self.deployment.born
+        passed = {
+            passage.boundary.partition(":")[0]
+            for passage in self.deployment.trace()
+            if "front" in born.get(passage.pid, "")
+        }
+        _require(passed <= known, f"of processes that take requests: {sorted(passed - known)}")
+
     def proofs_of(self, bought: Bought) -> int:
         """How often a proof of this job was begun."""
         begun = [p for p in self.deployment.trace() if p.boundary == "system.prove:before"]
@@ -475,6 +485,7 @@ def open_market(
     nursery: Nursery | None,
     *,
     workers: int = 0,
+    processes: int = 0,
     ezkl: bool = False,
     **settings: object,
 ) -> Iterator[KillMarket]:
@@ -486,7 +497,13 @@ def open_market(
         given = {k.removeprefix("INFERPROOF_").lower(): v for k, v in environment.items()}
         for model, system in models:
             _install(Settings.load(**given), folder / model, model, system, devnet)
-        deployment = Deployment(folder / "run", environment, workers=workers, nursery=nursery)
+        deployment = Deployment(
+            folder / "run",
+            environment,
+            workers=workers,
+            processes=processes,
+            nursery=nursery,
+        )
         market = KillMarket(name, devnet, stack.enter_context(deployment))
         stack.callback(market.receiver.close)
         yield market

@@ -3,6 +3,8 @@
     every boundary    SQLite and PostgreSQL, one process that does all, and a gateway with two
                       workers; after each death the dead are started again, or the other worker
                       takes over, and the job is brought to its end
+    several processes PostgreSQL, two processes that take requests and one behind them: every
+                      boundary of the former, and some of the latter
     random times      many jobs at once, and now and then a process dies
     a real proof      ezkl, killed while it proves and after its proof was kept
 
@@ -27,7 +29,7 @@ from pathlib import Path
 import httpx
 from kill_market import KillMarket, open_market
 from postgres_server import HOW, Databases, PostgresServer, available
-from stories import CASES, SECOND, WORKING
+from stories import BEHIND, CASES, SECOND, TAKING, WORKING
 
 from inferproof.errors import InferproofError
 from inferproof.testing.boundaries import Boundary, boundaries, unknown_questions
@@ -37,7 +39,32 @@ from inferproof.testing.kill_server import FAULTY, REFUSED, SLOW
 
 RANDOM_JOBS = 24
 RANDOM_S = 12.0
-WORKERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The processes of a market."""
+
+    name: str
+    workers: int = 0
+    processes: int = 0
+    kinds: tuple[str, ...] = ("sqlite", "postgres")
+
+    def wanted(self) -> list[Boundary]:
+        """The boundaries at which its processes die."""
+        known = [b for b in (*boundaries(), *SECOND) if b.effect in CASES]
+        if self.workers:
+            return [b for b in known if b.effect in WORKING]
+        if self.processes:
+            return [*(b for b in known if b.effect in TAKING), *BEHIND]
+        return known
+
+
+LAYOUTS = (
+    Layout("alone"),
+    Layout("with two workers", workers=2),
+    Layout("in several processes", processes=2, kinds=("postgres",)),
+)
 
 
 @dataclass
@@ -76,7 +103,7 @@ def random_times(market: KillMarket, seed: int) -> None:
         for _, job in zip(range(4), sent, strict=False):
             market.send(job)
         time.sleep(chance.uniform(0.05, 0.9))
-        market.deployment.kill(chance.choice(market.deployment.roles))
+        market.deployment.kill_one(chance.choice(market.deployment.processes))
         market.kills += 1
         market.deployment.revive()
     for job in jobs:
@@ -103,10 +130,15 @@ def real_proofs(market: KillMarket) -> None:
 
 
 def run_market(
-    name: str, database_url: str | None, workers: int, nursery: Nursery, options: argparse.Namespace
+    kind: str,
+    layout: Layout,
+    database_url: str | None,
+    nursery: Nursery,
+    options: argparse.Namespace,
 ) -> Report:
     """One market from its first job to its books."""
-    report, began = Report(name), time.monotonic()
+    name, began = f"{kind} {layout.name}", time.monotonic()
+    report, real = Report(name), bool(layout.workers) and database_url is None
     folder = Path(options.folder) / name.replace(" ", "-")
     try:
         with open_market(
@@ -114,29 +146,25 @@ def run_market(
             folder,
             database_url,
             nursery,
-            workers=workers,
-            ezkl=bool(workers) and database_url is None,
+            workers=layout.workers,
+            processes=layout.processes,
+            ezkl=real,
         ) as market:
             try:
-                every_boundary(market, _wanted(workers, options.only), report)
+                wanted = [b for b in layout.wanted() if not options.only or options.only in str(b)]
+                every_boundary(market, wanted, report)
                 if not options.only:
                     random_times(market, options.seed)
-                    if workers and database_url is None:
+                    if real:
                         real_proofs(market)
                 report.ends = market.check_books(FUNDS)
+                market.check_taking(TAKING)
             finally:
                 report.kills = market.kills
     except (AssertionError, RuntimeError, OSError, httpx.HTTPError, InferproofError) as problem:
         report.problems.append(f"{name}: {type(problem).__name__} {problem}")
     report.took_s = time.monotonic() - began
     return report
-
-
-def _wanted(workers: int, only: str | None) -> list[Boundary]:
-    known = [b for b in (*boundaries(), *SECOND) if b.effect in CASES]
-    if workers:
-        known = [b for b in known if b.effect in WORKING]
-    return [b for b in known if only is None or only in str(b)]
 
 
 @contextmanager
@@ -157,29 +185,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--database", choices=["sqlite", "postgres"], help="one of them alone")
     parser.add_argument("--only", help="boundaries whose name holds this, and nothing else")
-    parser.add_argument("--workers", type=int, choices=[0, WORKERS], help="one layout alone")
+    parser.add_argument(
+        "--layout", choices=[layout.name for layout in LAYOUTS], help="one of them alone"
+    )
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--folder", help="where to keep data and logs")
     options = parser.parse_args()
     began = time.monotonic()
     kinds = [options.database] if options.database else ["sqlite", "postgres"]
-    layouts = [options.workers] if options.workers is not None else [0, WORKERS]
+    layouts = [each for each in LAYOUTS if options.layout in (None, each.name)]
     problems = [f"no case for {b}" for b in boundaries() if b.effect not in CASES]
     problems += [f"{name} is no longer part of a protocol" for name in unknown_questions()]
     with tempfile.TemporaryDirectory(prefix="inferproof-kill-") as kept:
         options.folder = options.folder or kept
         with databases(kinds) as made, Nursery() as nursery, ThreadPoolExecutor(2) as pool:
             running = [
-                pool.submit(
-                    run_market,
-                    f"{kind} {'with two workers' if workers else 'alone'}",
-                    made[kind](),
-                    workers,
-                    nursery,
-                    options,
-                )
-                for workers in layouts
+                pool.submit(run_market, kind, layout, made[kind](), nursery, options)
+                for layout in layouts
                 for kind in kinds
+                if kind in layout.kinds
             ]
             reports = [each.result() for each in running]
         for report in reports:

@@ -267,6 +267,26 @@ WORKING = frozenset(
 )
 """Effects of a worker. Where workers are processes of their own, the other one takes over."""
 
+TAKING = frozenset(["orders.reserve", "orders.redeem", "orders.cancel"])
+"""Effects of a process that takes requests, where a gateway is several."""
+
+BEHIND = tuple(
+    map(
+        Boundary.read,
+        (
+            "orders.send_settlements:after",
+            "chain.submit:before",
+            "orders.included:after",
+            "blobs.put:before",
+            "system.prove:after",
+            "orders.finish:after",
+            "orders.send_refund:after",
+            "sender.post:after",
+        ),
+    )
+)
+"""Some of the process behind them: what it does is what a gateway of one process does."""
+
 
 # -- the parts of stories -------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ from inferproof.errors import (
 )
 from inferproof.protocol.lifecycle import FINAL, PAID
 from inferproof.services.books.service import Bookkeeper, BooksSettings
-from inferproof.services.gateway.base import CancelPolicy
+from inferproof.services.gateway.base import CancelPolicy, TransferTerms
 from inferproof.storage.db.books import SqlBookRows
 from inferproof.storage.db.engine import MEMORY
 from inferproof.testing.cash import CashBooks, CashChain
@@ -82,6 +82,7 @@ class Market(RuleBasedStateMachine):
             settings=BooksSettings(page=2, again_s=0),
         )
         self.transfers: dict[Digest, int] = {}
+        self.sent_at: dict[Digest, int] = {}
         self.redeemed: dict[Digest, Digest] = {}
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
@@ -128,6 +129,7 @@ class Market(RuleBasedStateMachine):
         if len(self.transfers) < 3:
             tx = self.world.transfers.transfer(PAYER.address, TREASURY, PRICE + more)
             self.transfers[tx] = PRICE + more
+            self.sent_at[tx] = self.world.clock.now
 
     @rule(number=st.integers(0, 2), salts=st.lists(st.integers(1, 3), min_size=1, max_size=3))
     def redeem(self, number: int, salts: list[int]) -> None:
@@ -145,7 +147,10 @@ class Market(RuleBasedStateMachine):
             )
 
         for result in self.do(together()):
-            if isinstance(result, BaseException):
+            if isinstance(result, PaymentRejected):
+                assert result.reason is Reason.TRANSFER_TOO_OLD, result
+                assert self.world.clock.now - self.sent_at[tx] > TransferTerms().max_age_s
+            elif isinstance(result, BaseException):
                 assert isinstance(result, Conflict | Unavailable), result
             else:
                 assert self.redeemed.setdefault(tx, result.id) == result.id

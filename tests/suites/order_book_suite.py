@@ -168,6 +168,8 @@ async def attempt(orders: OrderBook, job: Job, transition: Transition) -> None:
             await orders.send_refund(job_id, transaction(901), now=9)
         case Transition.REFUNDED:
             await orders.refunded(job_id, digest("other"), 44, now=9)
+        case Transition.REFUND_FOUND:
+            await orders.refunded(job_id, digest("other"), 44, now=9, found=True)
         case Transition.REFUND_LOST:
             await orders.refund_lost(job_id, now=9)
         case Transition.UNOWED:
@@ -822,6 +824,26 @@ class TestRefunds:
         await orders.refunded(job_id, transaction(8).tx, 50, now=72)
         assert await orders.owed() == Owed(0, 0)
 
+    async def test_a_refund_that_was_found_may_be_taken_back_and_is_due_then(
+        self, orders: OrderBook
+    ) -> None:
+        job_id = (await brought_to(orders, JobState.FAILED)).order.job_id
+        tx, at = digest("elsewhere"), BlockRef(70, digest("block 70"))
+        job = await orders.refunded(job_id, tx, at.number, now=9, block_hash=at.digest, found=True)
+        assert (job.state, job.refund and job.refund.transaction) == (JobState.REFUNDED, tx)
+        assert await orders.owed() == Owed(0, 0)
+        taken = await orders.take_back(NETWORK, first=at.number, now=10)
+        assert taken.refunds == (job_id,)
+        assert (await orders.job(job_id)).state is JobState.FAILED
+        (due,) = await orders.due_refunds(ASSET, now=11, limit=9)
+        assert due.job_id == job_id
+
+    async def test_only_a_refund_that_is_owed_is_found(self, orders: OrderBook) -> None:
+        job = await brought_to(orders, JobState.REFUNDING)
+        message = "a job that is refunding does not allow refund_found"
+        with rejects(Reason.JOB_TRANSITION_ILLEGAL, message, kind=Conflict):
+            await orders.refunded(job.order.job_id, digest("t"), 70, now=9, found=True)
+
 
 class TestWork:
     async def test_each_job_is_claimed_once(self, orders: OrderBook) -> None:
@@ -1212,6 +1234,7 @@ class TestTurns:
     @pytest.fixture(autouse=True)
     def always_counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("inferproof.storage.db.room.COUNTED_S", -1.0)
+        monkeypatch.setattr("inferproof.storage.db.room.SHARE", 0)
 
     async def test_payers_take_turns(self, orders: OrderBook) -> None:
         for number in range(6):

@@ -15,7 +15,7 @@ from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.signature import SigningKey
 from inferproof.services.settler.base import Executed, SettlementChain, SignedTransaction
 from inferproof.testing.rejections import rejects
-from inferproof.types.chain import Fees, ItemState
+from inferproof.types.chain import Fees, ItemState, RefundTerms
 from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Authorization
 
@@ -243,3 +243,26 @@ async def test_blocks_have_digests(till: Till) -> None:
     digests = await till.chain.block_digests([settled.block, sight.head, sight.head + 50])
     assert digests[0] == settled.block_hash
     assert digests[1:] == [sight.digest, None]
+
+
+async def test_a_refund_is_found_by_its_mark(till: Till) -> None:
+    chain, sight = till.chain, await till.chain.look()
+    marks = [Digest(keccak256(till.salt + bytes([9, n]))) for n in range(4)]
+    terms = RefundTerms(PAYEE, 3)
+    wanted = dict.fromkeys(marks, terms)
+    assert await chain.refunds_made(wanted, sight.head) == {}
+    signed = await chain.sign_refund(PAYEE, 3, sight.pending, sight.fees, marks[0])
+    made = await till.send(signed)
+    plain = await till.send(await chain.sign_refund(PAYEE, 3, sight.pending + 1, sight.fees))
+    more = await chain.balance(chain.sender) + 1
+    much = await chain.sign_refund(PAYEE, more, sight.pending + 2, sight.fees, marks[1])
+    assert plain.succeeded
+    assert not (await till.send(much)).succeeded
+    found = await chain.refunds_made({**wanted, marks[1]: RefundTerms(PAYEE, more)}, sight.head)
+    assert {mark: (f.tx, f.block, f.block_hash) for mark, f in found.items()} == {
+        marks[0]: (made.tx, made.block, made.block_hash)
+    }
+    other = {marks[0]: RefundTerms(PAYEE, 4)}, {marks[0]: RefundTerms(till.buyer.address, 3)}
+    for terms_of_another in other:
+        assert await chain.refunds_made(terms_of_another, sight.head) == {}
+    assert await chain.refunds_made(wanted, made.block + 1) == {}

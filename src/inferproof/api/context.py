@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -11,10 +12,11 @@ from starlette.requests import Request
 
 from inferproof.api.gate import Gate
 from inferproof.api.metrics import Metrics
+from inferproof.api.schemas import Readiness
 from inferproof.api.streams import Streams
 from inferproof.errors import Reason, RequestRejected
 from inferproof.payments.x402.facilitator import Facilitator
-from inferproof.services.gateway.base import Gateway
+from inferproof.services.gateway.base import Gateway, ShortIntake
 from inferproof.telemetry.base import Tracer
 
 ReadyCheck = Callable[[], Awaitable[str]]
@@ -39,6 +41,25 @@ class ApiSettings:
     verify_limit: int = 16 * 2**20
     submission_limit: int = 16 * 2**20
     body_timeout_s: float = 20.0
+    ready_kept_s: float = 1.0
+    """How long an answer of /ready holds: probes must not be able to keep node and disk busy."""
+
+
+class Readings:
+    """The newest answer of /ready; who asks while one is being found out waits for that one."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._asking = asyncio.Lock()
+        self._last: tuple[float, Readiness] | None = None
+
+    async def take(self, kept_s: float, find: Callable[[], Awaitable[Readiness]]) -> Readiness:
+        """What `find` found, within the last `kept_s` seconds or now."""
+        async with self._asking:
+            if self._last is None or self._clock() >= self._last[0] + kept_s:
+                found = await find()
+                self._last = self._clock(), found
+            return self._last[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +69,7 @@ class Services:
     gateway: Gateway
     metrics: Metrics
     settings: ApiSettings
+    short: ShortIntake | None = None
     facilitator: Facilitator | None = None
     checks: Mapping[str, ReadyCheck] = field(default_factory=dict)
     refresh: Callable[[], Awaitable[None]] | None = None
@@ -58,6 +80,7 @@ class Services:
     gate: Gate | None = None
     """Counts and limits requests; None limits nothing."""
     streams: Streams = field(default_factory=Streams)
+    readings: Readings = field(default_factory=Readings)
     verifying: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))
 
 

@@ -12,16 +12,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inferproof.api.context import Services
+from inferproof.api.errand import PaidRoute
 from inferproof.api.routes.infer import infer
 from inferproof.api.routes.parameters import MODEL_NAME
 
 _PAID = re.compile(f"/v1/models/({MODEL_NAME.strip('^$')})/infer")
-
-
-class PaidRoute:
-    """What FastAPI calls the route, for metrics and traces."""
-
-    path = "/v1/models/{model}/infer"
 
 
 class Doors:

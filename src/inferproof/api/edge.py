@@ -6,72 +6,29 @@ logged 500 that tells nothing.
 
 import asyncio
 import logging
-import re
-import secrets
-import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from inferproof.api.errand import ERRAND, Errand, OnRequest
 from inferproof.api.errors import BodyRefused, BodyTooLarge, BodyTooSlow, error_response
 from inferproof.api.gate import Gate, standing_headers
+from inferproof.api.headers import DOCS_POLICY, ON_ALL, PREFLIGHT
 from inferproof.errors import InferproofError, Reason
-from inferproof.services.limits.service import Standing
-from inferproof.telemetry.base import About, Tracer, answered, asked, read_traceparent
+from inferproof.telemetry.base import Tracer, answered, asked
 
 log = logging.getLogger("inferproof.api")
 
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "cross-origin",
-    "Cache-Control": "no-store",
-}
-"""Everything is data for programs and is open to any origin; nothing may run or frame it."""
-
-OPEN_TO_ALL = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "PAYMENT-REQUIRED, PAYMENT-RESPONSE, Location, Retry-After, "
-    "RateLimit, RateLimit-Policy, X-Request-Id",
-}
-"""Any page may call: there are no cookies, and who pays signs."""
-PREFLIGHT = {
-    **OPEN_TO_ALL,
-    "Access-Control-Allow-Methods": "GET, POST",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Inferproof-Signature, "
-    "PAYMENT-SIGNATURE, Idempotency-Key, Inferproof-Webhook, Last-Event-ID, Prefer, "
-    "X-API-Key, X-Request-Id",
-    "Access-Control-Max-Age": "86400",
-}
-
-DOCS_POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; img-src 'self' data: "
-    "https://fastapi.tiangolo.com; connect-src 'self'; frame-ancestors 'none'"
-)
-"""The one page for people is FastAPI's /docs, which loads its scripts from that network."""
-
-_ON_ALL = [
-    (name.lower().encode(), value.encode())
-    for name, value in (SECURITY_HEADERS | OPEN_TO_ALL).items()
-]
-
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_GIVEN_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 
 SLOWEST_BODY = 16 * 1024
 """Bytes a second that a body must come at once its first time is over: a slow mobile line's."""
 
 COUNTED = (Reason.OVERLOADED, Reason.LIMITER_UNAVAILABLE)
 """Refusals that come in floods. They are counted; a log of each would be another flood."""
-
-OnRequest = Callable[[str, str, int, float], None]
-"""Called with method, route template, status and seconds."""
 
 
 class Edge:
@@ -101,33 +58,34 @@ class Edge:
             await self._app(scope, receive, send)
             return
         limit = self._limits.get(scope["path"], self._body_limit)
-        call = _Call(scope, receive, send, limit, self._body_timeout_s)
-        started, about = time.perf_counter(), call.about
-        token = asked(about)
+        errand = scope.get(ERRAND) or Errand.of(dict(scope["headers"]))
+        call = _Call(scope, receive, send, limit, self._body_timeout_s, errand)
+        token = asked(errand.about)
         try:
             await self._serve(call)
         finally:
             answered(token)
             route = getattr(scope.get("route"), "path", "(none)")
             method = scope["method"] if scope["method"] in _METHODS else "(other)"
-            self._on_request(method, route, call.status, time.perf_counter() - started)
-            if self._tracer is not None and about.job is not None:
-                name, end_ns = f"{method} {route}", time.time_ns()
-                self._tracer.request(about, name=name, status=call.status, end_ns=end_ns)
+            errand.report(self._on_request, self._tracer, method, route, call.status)
 
     async def _serve(self, call: "_Call") -> None:
         try:
-            with nullcontext() if self._gate is None else self._gate.under_way(call.scope):
+            with nullcontext() if self._gate is None else self._counted(call, self._gate):
                 await self._admitted(call)
         except BodyRefused as error:
             await call.answer(error.failure)
         except InferproofError as error:
             await call.answer(error, logged=error.reason in COUNTED)
-        except Exception:
+        except Exception:  # the edge of a request: a bug is answered, and logged
             log.exception("a request failed by our fault")
             await call.answer(
                 InferproofError(Reason.INTERNAL_ERROR, request_id=call.request_id), logged=True
             )
+
+    @staticmethod
+    def _counted(call: "_Call", gate: Gate) -> AbstractContextManager[None]:
+        return gate.entered() if call.errand.is_admitted else gate.under_way(call.scope)
 
     async def _admitted(self, call: "_Call") -> None:
         call.check_length()
@@ -135,8 +93,8 @@ class Edge:
             response = Response(status_code=204, headers=PREFLIGHT)
             await response(call.scope, call.receive, call.send)
             return
-        if self._gate is not None:
-            call.standing = await self._gate.admit(call.scope)
+        if self._gate is not None and not call.errand.is_admitted:
+            call.errand.standing = await self._gate.admit(call.scope)
         await self._app(call.scope, call.receive, call.send)
 
 
@@ -144,9 +102,16 @@ class _Call:
     """One request on its way through."""
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, limit: int, timeout_s: float
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        limit: int,
+        timeout_s: float,
+        errand: Errand,
     ) -> None:
         self.scope = scope
+        self.errand = errand
         self.status = 500
         self._receive = receive
         self._send = send
@@ -155,19 +120,10 @@ class _Call:
         self._read = 0
         self._more = True
         self._began = asyncio.get_running_loop().time()
-        self.standing: Standing | None = None
         self._started = False
         headers = dict(scope["headers"])
-        given = headers.get(b"x-request-id", b"")
-        known = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8).encode()
         self._length = headers.get(b"content-length", b"")
-        self.request_id = known.decode()
-        parent = headers.get(b"traceparent")
-        self.about = About(
-            request=self.request_id,
-            caller=None if parent is None else read_traceparent(parent),
-            started_ns=time.time_ns(),
-        )
+        self.request_id = errand.request_id
         self.is_preflight = (
             scope["method"] == "OPTIONS" and b"access-control-request-method" in headers
         )
@@ -199,10 +155,10 @@ class _Call:
             self.status = message["status"]
             headers = list(message["headers"])
             given = {name for name, _ in headers}
-            headers += [pair for pair in _ON_ALL if pair[0] not in given]
+            headers += [pair for pair in ON_ALL if pair[0] not in given]
             headers.append((b"x-request-id", self.request_id.encode()))
-            if self.standing is not None:
-                headers += standing_headers(self.standing)
+            if self.errand.standing is not None:
+                headers += standing_headers(self.errand.standing)
             message["headers"] = headers
             if self.scope["path"] == "/docs":
                 MutableHeaders(scope=message)["Content-Security-Policy"] = DOCS_POLICY

@@ -152,7 +152,7 @@ class Metrics:
         # Prometheus sees no increase in a counter that is born with its first event.
         for outcome in ("delivered", "failed", "dead"):
             self._webhooks.labels(outcome)
-        for outcome in ("due", "sent", "settled", "lost"):
+        for outcome in ("due", "sent", "settled", "lost", "found"):
             self._refunds.labels(outcome)
         for code in (Reason.JOB_FAULT, Reason.LEASE_EXPIRED):
             self._retries.labels(code.code)

@@ -101,7 +101,7 @@ class OutputInfo(Wire):
 
 
 class ProofInfo(Wire):
-    system: str = Field(examples=["ezkl"])
+    system: str = Field(examples=["sumcheck"])
     system_version: str = Field(examples=["23.0.5"])
     setup: str = Field(examples=["ceremony"])
     input_visibility: str = Field(examples=["public"])

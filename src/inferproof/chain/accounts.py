@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from inferproof.chain.batch import BatchTerms, batch_outcomes, build_batch_tx
+from inferproof.chain.refunds import find_refunds
 from inferproof.chain.rpc import ChainReceipt
 from inferproof.chain.token import SETTLE_GAS, PurseKey, TokenChain, moves_funds
 from inferproof.chain.transactions import (
@@ -24,7 +25,7 @@ from inferproof.chain.transactions import (
 from inferproof.errors import PaymentRejected, Reason, Unavailable
 from inferproof.protocol.signature import SigningKey
 from inferproof.together import Together
-from inferproof.types.chain import Fees, ItemOutcome, ItemState, Sight
+from inferproof.types.chain import Fees, ItemOutcome, ItemState, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset, format_units
 from inferproof.types.payment import Authorization, Purse, Settlement, SettlementState
@@ -213,9 +214,19 @@ class SettlementAccount:
             item_gas=self._batch.item_gas,
         )
 
-    async def sign_refund(self, to: Address, amount: int, nonce: int, fees: Fees) -> SignedTx:
+    async def sign_refund(
+        self, to: Address, amount: int, nonce: int, fees: Fees, mark: Digest | None = None
+    ) -> SignedTx:
         """The signed transaction that gives money back; nothing is sent."""
-        return self._token.build_transfer_tx(to, amount, self._key, nonce=nonce, fees=fees)
+        return self._token.build_transfer_tx(
+            to, amount, self._key, nonce=nonce, fees=fees, mark=mark
+        )
+
+    async def refunds_made(
+        self, wanted: Mapping[Digest, RefundTerms], first_block: int
+    ) -> dict[Digest, ChainReceipt]:
+        """Those of the refunds, by their marks, that are in a block; see `find_refunds`."""
+        return await find_refunds(self._token, self.sender, wanted, first_block=first_block)
 
     async def sign_filler(self, nonce: int, fees: Fees) -> SignedTx:
         """A transfer of nothing to the sender itself, which takes the number."""

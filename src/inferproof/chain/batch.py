@@ -11,12 +11,12 @@ moved by the token's own events, never by the contract's; the contract tells why
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from inferproof.chain.abi import event_topic, revert_reason, words
 from inferproof.chain.contracts import BATCH_SETTLER, load_artifact
 from inferproof.chain.rpc import ChainReceipt, Rpc
-from inferproof.chain.token import moves_funds, settlement_calldata
+from inferproof.chain.token import is_settlement, settlement_calldata
 from inferproof.chain.transactions import SignedTx, sign_tx
 from inferproof.errors import Misconfigured, NotFound, Reason
 from inferproof.protocol.encoding import keccak256
@@ -165,7 +165,8 @@ def _outcome(
     token, payer = item.asset.address, _topic(item.payer)
     at = used.get((token, (AUTHORIZATION_USED_EVENT, payer, item.nonce)))
     # The two events that count, alone: searching all logs for each item would be quadratic.
-    if at is not None and moves_funds(replace(receipt, logs=receipt.logs[at : at + 2]), item):
+    pair = () if at is None or not receipt.succeeded else receipt.logs[at : at + 2]
+    if len(pair) == 2 and is_settlement(*pair, item):
         return ItemOutcome(item, ItemState.SETTLED)
     about = (_topic(token), payer, item.nonce)
     if (SETTLED_EVENT, *about) in ours:

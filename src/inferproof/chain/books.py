@@ -1,13 +1,11 @@
-"""What the token says of money: its transfers to and from accounts, and balances after a block.
-
-Transfers are read in ranges of blocks. A node that refuses a range, because it is too long or
-holds too many events, is asked for its halves.
-"""
+"""What the token says of money: its transfers to and from accounts, and balances after a block."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import islice
 
 from inferproof.chain.abi import words
+from inferproof.chain.ranges import SPAN_BLOCKS, in_ranges
 from inferproof.chain.rpc import CallReverted, PlacedLog
 from inferproof.chain.token import TokenChain
 from inferproof.errors import Misconfigured, Reason, Unavailable
@@ -16,8 +14,6 @@ from inferproof.types.books import Transfer
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
 
-SPAN_BLOCKS = 2_000
-"""Public nodes take ranges of 1,000 to 10,000 blocks."""
 MANY_TOPICS = 100
 """How many payers one question names; nodes limit their number."""
 
@@ -66,22 +62,9 @@ class TokenBooks:
     ) -> Sequence[Transfer]:
         """All transfers to or from the accounts in these blocks, both ends included, in order."""
         ours = sorted(_topic(account) for account in accounts)
-        found: list[Transfer] = []
-        todo = [
-            (start, min(start + self._span - 1, last))
-            for start in range(first, last + 1, self._span)
-        ]
-        todo.reverse()
-        while todo and ours:
-            start, end = todo.pop()
-            try:
-                found += await self._range(ours, start, end)
-            except Unavailable as error:
-                if error.reason is not Reason.CHAIN_RPC_ERROR or start == end:
-                    raise
-                middle = (start + end) // 2
-                todo += [(middle + 1, end), (start, middle)]
-        return found
+        if not ours:
+            return []
+        return await in_ranges(partial(self._range, ours), first, last, span=self._span)
 
     async def _range(self, ours: list[Digest], start: int, end: int) -> list[Transfer]:
         into = await self._logs([TRANSFER_EVENT, None, ours], start, end)

@@ -94,7 +94,7 @@ def save_deployment(folder: Path, deployment: Deployment) -> Path:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
-    except BaseException:
+    except BaseException:  # whatever it was, no half file stays
         with suppress(FileNotFoundError):
             Path(temporary).unlink()
         raise

@@ -17,6 +17,7 @@ from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT, TRANSFER_EVENT
 from inferproof.types.chain import Fees
 from inferproof.types.digest import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest
+from inferproof.types.event import Log
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization
 
@@ -143,17 +144,21 @@ def moves_funds(receipt: ChainReceipt, authorization: Authorization) -> bool:
     OpenZeppelin's token and Circle's emit them. Otherwise a payer could use up two nonces on
     transfers to itself, add one plain transfer, and have it counted for both.
     """
-    token = authorization.asset.address
-    used = (AUTHORIZATION_USED_EVENT, _topic(authorization.payer), authorization.nonce)
-    moved = (TRANSFER_EVENT, _topic(authorization.payer), _topic(authorization.payee))
-    amount = authorization.amount.to_bytes(32, "big")
     return receipt.succeeded and any(
+        is_settlement(first, second, authorization) for first, second in pairwise(receipt.logs)
+    )
+
+
+def is_settlement(first: Log, second: Log, authorization: Authorization) -> bool:
+    """True for two events in a row, of a transaction that succeeded, which settle exactly this
+    authorization."""
+    token, payer = authorization.asset.address, _topic(authorization.payer)
+    return (
         first.address == token
-        and first.topics == used
+        and first.topics == (AUTHORIZATION_USED_EVENT, payer, authorization.nonce)
         and second.address == token
-        and second.topics == moved
-        and second.data == amount
-        for first, second in pairwise(receipt.logs)
+        and second.topics == (TRANSFER_EVENT, payer, _topic(authorization.payee))
+        and second.data == authorization.amount.to_bytes(32, "big")
     )
 
 
@@ -180,6 +185,12 @@ def _padded(address: Address) -> str:
 
 def _topic(address: Address) -> Digest:
     return Digest(bytes(12) + address.raw)
+
+
+def transfer_calldata(to: Address, amount: int, mark: Digest | None = None) -> bytes:
+    """The call `transfer`, and behind its arguments the mark, which a token does not read."""
+    data = calldata("transfer(address,uint256)", to, amount)
+    return data if mark is None else data + mark.raw
 
 
 class TokenChain:
@@ -295,10 +306,17 @@ class TokenChain:
         return self._sign(key, nonce, fees, gas, data)
 
     def build_transfer_tx(
-        self, to: Address, amount: int, key: SigningKey, *, nonce: int, fees: Fees
+        self,
+        to: Address,
+        amount: int,
+        key: SigningKey,
+        *,
+        nonce: int,
+        fees: Fees,
+        mark: Digest | None = None,
     ) -> SignedTx:
         """The signed transaction that transfers the key holder's own tokens, as for a refund."""
-        data = calldata("transfer(address,uint256)", to, amount)
+        data = transfer_calldata(to, amount, mark)
         return self._sign(key, nonce, fees, TRANSFER_GAS, data)
 
     def _sign(self, key: SigningKey, nonce: int, fees: Fees, gas: int, data: bytes) -> SignedTx:

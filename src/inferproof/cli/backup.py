@@ -48,7 +48,7 @@ def restore(
     """Fill an empty gateway from a backup; the settings say which database and folder.
 
     Nothing serves until it is done; interrupted, it is run again. Orders that were taken after
-    the backup are not in it: run `inferproof books check` before you serve.
+    the backup are not in it: `inferproof books check` finds their payments.
     """
     with failures(as_json=as_json):
         need("a restore", "inferproof.backup", extra="server")

@@ -14,6 +14,7 @@ from rich.table import Table
 from inferproof.chain.receipts import chain_steps
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
+from inferproof.chain.verifier import verify_on_chain
 from inferproof.cli.console import err, out, plain, print_json, print_table, progress
 from inferproof.cli.onchain import evm_call
 from inferproof.client import Answer, Client
@@ -22,19 +23,21 @@ from inferproof.errors import InferproofError, Reason, Unavailable
 from inferproof.protocol.commitments import output_commitment
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.receipt import encode_receipt_file
-from inferproof.protocol.verifier_bundle import decode_bundle
+from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
+from inferproof.proving.base import Proved, ProveRequest
+from inferproof.proving.pool import WorkerPool
+from inferproof.proving.registry import get_system
 from inferproof.testing.devnet import FUNDS, DevnetInfo
-from inferproof.testing.market import Listing, Market
+from inferproof.testing.market import ON_CHAIN, Listing, Market
 from inferproof.types.money import Money
+from inferproof.types.tensor import FixedTensor
 from inferproof.verify.policy import Policy
-from inferproof.verify.proof import verify_proof
+from inferproof.verify.proof import VerifiedProof, verify_proof
 from inferproof.verify.receipt import VerifiedReceipt, verify_receipt
 
 MAX_PRICE = "0.25"
 HEADER = "PAYMENT-SIGNATURE"
 SHOWN_CHARACTERS = 70
-ON_CHAIN = "ezkl"
-"""The proof system whose proofs a contract verifies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,10 @@ class Bought:
     path: str
     call_s: float
     verify_s: float
-    gas: str
     system: str
+    gas: str
+    for_contract: Proved | None
+    """The second proof of the answer, where no contract verifies the first."""
 
 
 class Recorder(httpx.BaseTransport):
@@ -76,8 +81,10 @@ def run_demo(folder: Path, *, as_json: bool) -> None:
     began = time.perf_counter()
     with ExitStack() as stack:
         with progress("preparing") as report:
-            market = stack.enter_context(Market(folder, report=report))
-        bought = _buy_all(market, folder)
+            market = stack.enter_context(Market(folder, for_contracts=True, report=report))
+        pool = WorkerPool()
+        stack.callback(pool.close)
+        bought = _buy_all(market, folder, pool)
         _balances(market.devnet, len(bought))
         tampered = _tamper(bought[0])
         replayed = _replay(market, bought[0], bought[1])
@@ -87,7 +94,7 @@ def run_demo(folder: Path, *, as_json: bool) -> None:
         "paid": len(bought),
         "settled": str(_sum(bought)),
         "verified_offline": len(bought),
-        "verified_on_chain": sum(1 for b in bought if b.gas),
+        "verified_on_chain": len(bought),
         "tampered_rejected": tampered,
         "replayed_rejected": replayed,
         "seconds": round(took, 1),
@@ -103,7 +110,7 @@ def run_demo(folder: Path, *, as_json: bool) -> None:
     )
 
 
-def _buy_all(market: Market, folder: Path) -> list[Bought]:
+def _buy_all(market: Market, folder: Path, pool: WorkerPool) -> list[Bought]:
     err.print(
         f"[bold]market[/] {market.url}, chain {market.devnet.network}, "
         f"buyer {market.devnet.accounts.buyer.address}"
@@ -114,7 +121,7 @@ def _buy_all(market: Market, folder: Path) -> list[Bought]:
     recorder = Recorder()
     with Client(market.url, key=market.devnet.accounts.buyer, transport=recorder) as client:
         for listing in market.models:
-            bought.append(_buy(market, client, recorder, listing, folder, in_full=not bought))
+            bought.append(_buy(market, client, recorder, listing, folder, pool, in_full=not bought))
     return bought
 
 
@@ -124,6 +131,7 @@ def _buy(
     recorder: Recorder,
     listing: Listing,
     folder: Path,
+    pool: WorkerPool,
     *,
     in_full: bool,
 ) -> Bought:
@@ -147,20 +155,21 @@ def _buy(
     verify_s = time.perf_counter() - began
     if in_full:
         for step in verified.steps:
-            err.print(f"  [green]✓[/] {step.number:2} {step.name}  [dim]{plain(step.detail)}[/]")
+            _step(step.number, step.name, step.detail)
     else:
         err.print(f"  [green]✓[/] the same {len(verified.steps)} steps hold offline")
-    gas = asyncio.run(_on_chain(market.devnet, verified, len(verified.steps)))
-    system = verified.bundle.parts.proof_system
+    number = len(verified.steps)
+    gas, again = asyncio.run(_on_chain(market.devnet, verified, number, listing, pool))
     return Bought(
-        listing.card.title,
-        answer,
-        recorder.header,
-        recorder.path,
-        call_s,
-        verify_s,
-        gas,
-        system,
+        title=listing.card.title,
+        answer=answer,
+        header=recorder.header,
+        path=recorder.path,
+        call_s=call_s,
+        verify_s=verify_s,
+        system=verified.bundle.parts.proof_system,
+        gas=f"{gas:,}",
+        for_contract=again,
     )
 
 
@@ -173,19 +182,66 @@ def _short(value: Any) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
 
 
-async def _on_chain(info: DevnetInfo, verified: VerifiedReceipt, number: int) -> str:
-    gas, system = "", verified.bundle.parts.proof_system
-    contract = info.verifier if system == ON_CHAIN else None
-    async for name, detail in chain_steps(info.rpc_url, verified, contract, evm_call):
+async def _on_chain(
+    info: DevnetInfo, verified: VerifiedReceipt, number: int, listing: Listing, pool: WorkerPool
+) -> tuple[int, Proved | None]:
+    """The gas with which the contract accepted the answer, and the second proof, if it took one."""
+    async for name, detail in chain_steps(info.rpc_url, verified, None, evm_call):
         number += 1
-        err.print(f"  [green]✓[/] {number:2} {name}  [dim]{plain(detail)}[/]")
-        if name == "contract accepts the proof":
-            gas = detail.rpartition(", ")[2].removesuffix(" gas")
-    if contract is None:
-        err.print(f"    no contract checks proofs of {plain(system)} yet")
-    elif not gas:
-        raise Unavailable(Reason.DEMO_BROKEN, what="no contract verified the proof")
-    return gas
+        _step(number, name, detail)
+    again, bundle, proof = None, verified.bundle, verified.proof
+    if bundle.parts.proof_system != ON_CHAIN:
+        number += 1
+        again, bundle, proof = await asyncio.to_thread(_prove_again, verified, listing, pool)
+        took = _duration(again.prove_s)
+        _step(number, "proven for the contract", f"the same answer with {ON_CHAIN}, in {took}")
+    call = evm_call(bundle, proof.file)
+    if call is None:
+        raise Unavailable(Reason.DEMO_BROKEN, what=f"no contract verifies {ON_CHAIN}")
+    async with Rpc(info.rpc_url) as rpc:
+        accepted = await verify_on_chain(
+            rpc, info.verifier, proof=call.proof, instances=call.instances, vka=call.vka
+        )
+    _step(number + 1, "contract accepts the proof", f"{info.verifier}, {accepted.gas:,} gas")
+    return accepted.gas, again
+
+
+def _step(number: int, name: str, detail: str) -> None:
+    err.print(f"  [green]✓[/] {number:2} {name}  [dim]{plain(detail)}[/]")
+
+
+def _prove_again(
+    verified: VerifiedReceipt, listing: Listing, pool: WorkerPool
+) -> tuple[Proved, VerifierBundle, VerifiedProof]:
+    """A proof of the same job and input that a contract verifies, checked offline.
+
+    The two systems quantise a model each in its own way: their answers agree in the label.
+    """
+    system, artifact = get_system(ON_CHAIN, pool), listing.for_contract
+    disclosed, statement = verified.proof.file.disclosed, verified.proof.statement
+    if artifact is None or disclosed is None:
+        raise Unavailable(Reason.DEMO_BROKEN, what=f"{listing.card.id} is not ready for a contract")
+    made = system.prove(
+        ProveRequest(
+            artifact=artifact,
+            inputs=disclosed.tensors,
+            job_id=statement.job_id,
+            provider=statement.provider,
+            salt=disclosed.salt,
+        )
+    )
+    bundle = system.verifier(artifact)
+    proof = verify_proof(made.file, bundle, installed_tools().checker(ON_CHAIN))
+    if proof.statement.input_commitment != statement.input_commitment:
+        raise Unavailable(Reason.DEMO_BROKEN, what="the second proof is of another input")
+    if _largest(proof.outputs) != _largest(verified.proof.outputs):
+        raise Unavailable(Reason.DEMO_BROKEN, what="the two proof systems differ in the answer")
+    return made, bundle, proof
+
+
+def _largest(outputs: tuple[FixedTensor, ...]) -> int:
+    values = outputs[0].values
+    return values.index(max(values))
 
 
 def _sum(bought: list[Bought]) -> Money:
@@ -250,7 +306,7 @@ def _replay(market: Market, first: Bought, other: Bought) -> str:
 def _table(bought: list[Bought]) -> None:
     err.rule("what it took")
     table = Table("model", "answer", "proof system", box=None)
-    for name in ("paid", "call", "prove", "verify", "proof", "gas"):
+    for name in ("paid", "call", "prove", "verify", "proof", f"{ON_CHAIN} again", "gas"):
         table.add_column(name, justify="right", no_wrap=True)
     for item in bought:
         proof = item.answer.receipt_file.proof or b""
@@ -263,6 +319,7 @@ def _table(bought: list[Bought]) -> None:
             _duration(item.answer.timings.get("prove", 0.0)),
             f"{item.verify_s * 1e3:.0f} ms",
             f"{len(proof) / 1e3:.1f} kB",
-            item.gas or "–",
+            _duration(item.for_contract.prove_s) if item.for_contract else "–",
+            item.gas,
         )
     print_table(table, err)

@@ -4,11 +4,22 @@ import contextlib
 import os
 import tempfile
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from inferproof.errors import Misconfigured, Reason, RequestRejected
 from inferproof.protocol.signature import SigningKey
 
 MAX_KEY_BYTES = 256
+DATA_DIR = Path("inferproof-data")
+DataDir = Annotated[
+    Path,
+    typer.Option(
+        envvar="INFERPROOF_DATA_DIR",
+        help="The gateway's data folder, where measured costs are kept.",
+    ),
+]
 
 
 def read_file(path: Path, max_bytes: int) -> bytes:
@@ -76,7 +87,7 @@ def _replace(path: Path, data: bytes) -> None:
             file.write(data)
         temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
         temporary.replace(path)
-    except BaseException:
+    except BaseException:  # also at an interrupt, no half file stays
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise

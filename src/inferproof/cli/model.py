@@ -10,12 +10,14 @@ import typer
 from rich.table import Table
 
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table, progress
+from inferproof.cli.files import DATA_DIR, DataDir
 from inferproof.errors import InputRejected, ModelRejected, Reason
 from inferproof.models.arrays import read_arrays
 from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.preflight import PreflightReport, Quantised, SystemProbe, preflight
 from inferproof.proving.base import CompileRequest, Evaluator, ProofSystem
+from inferproof.proving.costs import FILE as COSTS
 from inferproof.proving.registry import get_system, known_systems
 
 LABELS = "labels"
@@ -39,6 +41,7 @@ def inspect(
             "axis; an array named labels adds accuracy. Without it: no ranges, no agreement."
         ),
     ] = None,
+    data_dir: DataDir = DATA_DIR,
     as_json: JsonFlag = False,
 ) -> None:
     """Report operators, shapes, ranges, accuracy, and what each proof system says to a model."""
@@ -47,7 +50,10 @@ def inspect(
             model = load_model(file)
             arrays = read_arrays(calibration) if calibration is not None else None
             labels = _labels(arrays)
-            probes = {name: _probe(get_system(name), file, report) for name in known_systems()}
+            probes = {
+                name: _probe(get_system(name, costs=data_dir / COSTS), file, report)
+                for name in known_systems()
+            }
             found = preflight(model, probes, _first(arrays), labels)
         if as_json:
             print_json(found.to_json())

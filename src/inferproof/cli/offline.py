@@ -11,6 +11,7 @@ from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, p
 from inferproof.cli.files import check_writable, write_file
 from inferproof.cli.verify import outputs_json, read_bundle, show_outputs, warn_of_setup
 from inferproof.models.arrays import read_arrays
+from inferproof.models.card import DEFAULT_SYSTEM
 from inferproof.proving.base import CompileReport, CompileRequest, ProveRequest, SrsSource
 from inferproof.proving.registry import get_system
 from inferproof.types.digest import ZERO_ADDRESS, Address, Digest
@@ -37,9 +38,12 @@ def compile_model(
         ),
     ],
     folder: Out,
-    system: Annotated[str, typer.Option(help="The proof system.")] = "ezkl",
+    system: Annotated[
+        str, typer.Option(help="The proof system: sumcheck, or ezkl.")
+    ] = DEFAULT_SYSTEM,
     visibility: Annotated[
-        Visibility, typer.Option(help="Whether a proof shows the input or only its salted hash.")
+        Visibility,
+        typer.Option(help="Whether a proof shows the input or only its salted hash (ezkl)."),
     ] = Visibility.PUBLIC,
     max_error: Annotated[
         float,
@@ -50,7 +54,8 @@ def compile_model(
         typer.Option(help="What soundness rests on (sumcheck): default or conservative."),
     ] = "default",
     srs: Annotated[
-        Path | None, typer.Option(help="A ceremony's SRS file; without it, a development SRS.")
+        Path | None,
+        typer.Option(help="A ceremony's SRS file (ezkl); without it, a development SRS."),
     ] = None,
     srs_sha256: Annotated[
         str | None, typer.Option("--srs-sha256", help="The SHA-256 that pins the SRS file.")
@@ -140,7 +145,7 @@ def prove(
 
 def prover_stdio(
     command: Annotated[str, typer.Argument(help="compile, prove, verify, estimate or describe")],
-    system: Annotated[str, typer.Option(help="The proof system.")] = "ezkl",
+    system: Annotated[str, typer.Option(help="The proof system.")] = DEFAULT_SYSTEM,
 ) -> None:
     """Answers one request of specs/external-prover.md."""
     from inferproof.proving.stdio import main

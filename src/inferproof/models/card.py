@@ -23,6 +23,9 @@ MAX_CARD_BYTES = 65_536
 # The sum that a developer and the platform share, in basis points.
 WHOLE_BPS = 10_000
 CURRENCY_DECIMALS = {"USDC": 6}
+DEFAULT_SYSTEM = "sumcheck"
+"""The proof system that is meant where none is named. Where its native module is missing, no other
+takes its place."""
 INPUT_TYPES = ("text", "vector", "image", "tensor")
 OUTPUT_TYPES = ("classification", "regression", "embedding")
 
@@ -278,7 +281,13 @@ def _price(table: Table) -> Price:
 
 def _proof(table: Table) -> CardProof:
     proof = CardProof(
-        system=table.text("system", longest=64, pattern=_SLUG, form="the name of a proof system"),
+        system=table.text(
+            "system",
+            longest=64,
+            pattern=_SLUG,
+            form="the name of a proof system",
+            default=DEFAULT_SYSTEM,
+        ),
         input_visibility=table.choice("input_visibility", ("public", "hashed")),
     )
     table.done()

@@ -59,9 +59,10 @@ class Table:
         longest: int = 200,
         pattern: re.Pattern[str] | None = None,
         form: str = "",
+        default: object = _ABSENT,
     ) -> str:
         """A printable text of 1 to `longest` characters that fits the pattern (told as `form`)."""
-        value = self.take(key)
+        value = self.take(key, default)
         if not isinstance(value, str):
             self.fail(key, "it must be a text")
         if not 1 <= len(value) <= longest:

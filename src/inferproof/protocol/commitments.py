@@ -21,6 +21,7 @@ PROOF_TAG = "inferproof/proof/1"
 REQUEST_TAG = "inferproof/request/1"
 NONCE_TAG = "inferproof/nonce/1"
 JOB_TAG = "inferproof/job/1"
+REFUND_TAG = "inferproof/refund/1"
 
 
 def model_commitment(parts: ModelParts) -> Digest:
@@ -117,6 +118,15 @@ def job_id(
         request.raw,
         (salt or ZERO_DIGEST).raw,
     )
+
+
+def refund_mark(job: Digest) -> Digest:
+    """What the refund of a job carries on the chain.
+
+    Soundness: two jobs have two marks; and the mark does not give the id away, by which the job
+    could be read.
+    """
+    return tagged_digest(REFUND_TAG, job.raw)
 
 
 def _require_salt(salt: bytes) -> None:

@@ -26,6 +26,11 @@ An authorization that was handed out can be settled by whoever has seen it until
 the payee has the money then. So a job that was cancelled before is not void yet: it is refunded
 when it is settled after all.
 
+A database that was restored from a backup may have forgotten that it refunded a job, which the
+chain is asked before each refund:
+
+    FAILED ─refund_found─► REFUNDED
+
 Money rule: a job becomes runnable only by `settled` or `redeem`, and a job whose money was taken
 ends in DONE or REFUNDED.
 
@@ -55,6 +60,7 @@ class Transition(StrEnum):
     SEND_REFUND = "send_refund"
     REFUND_LOST = "refund_lost"
     REFUNDED = "refunded"
+    REFUND_FOUND = "refund_found"
     UNSETTLED = "unsettled"
     UNREFUNDED = "unrefunded"
     UNOWED = "unowed"
@@ -79,6 +85,7 @@ TRANSITIONS: dict[tuple[JobState, Transition], JobState] = {
     (JobState.FAILED, Transition.SEND_REFUND): JobState.REFUNDING,
     (JobState.REFUNDING, Transition.REFUND_LOST): JobState.FAILED,
     (JobState.REFUNDING, Transition.REFUNDED): JobState.REFUNDED,
+    (JobState.FAILED, Transition.REFUND_FOUND): JobState.REFUNDED,
     (JobState.QUEUED, Transition.UNSETTLED): JobState.SETTLING,
     (JobState.RUNNING, Transition.UNSETTLED): JobState.SETTLING,
     (JobState.REFUNDED, Transition.UNREFUNDED): JobState.REFUNDING,

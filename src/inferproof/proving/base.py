@@ -108,7 +108,7 @@ class Proved:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What one proof will cost, from what compiling measured on this machine."""
+    """What one proof will cost, as `inferproof calibrate` or compiling measured it."""
 
     prove_s: float
     verify_s: float

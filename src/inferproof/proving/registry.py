@@ -1,6 +1,7 @@
 """Proof systems by name."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from inferproof.errors import NotFound, Reason
 from inferproof.proving.base import ProofSystem
@@ -9,9 +10,10 @@ from inferproof.proving.pool import WorkerPool
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.system import SumcheckSystem
 
-_SYSTEMS: dict[str, Callable[[WorkerPool | None], ProofSystem]] = {
-    "ezkl": EzklSystem,
-    "sumcheck": SumcheckSystem,
+_SYSTEMS: dict[str, Callable[[WorkerPool | None, Path | None], ProofSystem]] = {
+    # What compiling measured is its record: its costs follow from rows, not from the graph.
+    "ezkl": lambda pool, _costs: EzklSystem(pool),
+    "sumcheck": lambda pool, costs: SumcheckSystem(pool, costs=costs),
 }
 
 
@@ -20,8 +22,9 @@ def known_systems() -> tuple[str, ...]:
     return tuple(sorted(_SYSTEMS))
 
 
-def get_system(name: str, pool: WorkerPool | None = None) -> ProofSystem:
-    """The proof system of that name; with a pool it shares the pool's workers.
+def get_system(name: str, pool: WorkerPool | None = None, costs: Path | None = None) -> ProofSystem:
+    """The proof system of that name; with a pool it shares the pool's workers, and with the file
+    of `inferproof calibrate` it estimates by what was measured.
 
     Raises: NotFound SYSTEM_UNKNOWN with the names that are known. External provers and toys are
     never found here: whoever wants one builds it and says so.
@@ -29,7 +32,7 @@ def get_system(name: str, pool: WorkerPool | None = None) -> ProofSystem:
     make = _SYSTEMS.get(name)
     if make is None:
         raise NotFound(Reason.SYSTEM_UNKNOWN, name=name, known=", ".join(known_systems()))
-    return make(pool)
+    return make(pool, costs)
 
 
 def require_native(name: str) -> None:

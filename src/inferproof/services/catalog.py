@@ -23,13 +23,26 @@ class RegisteredModel:
     submission: Submission
 
 
+@dataclass(slots=True)
+class _Active:
+    """A model that was found active: from `renew` on somebody is to look again (`is_due` once one
+    was told to, `is_looked_at` once one does), and from `until` on it is not known. Units: seconds
+    of the monotonic clock."""
+
+    model: RegisteredModel
+    renew: float
+    until: float
+    is_due: bool = False
+    is_looked_at: bool = False
+
+
 class Catalog:
     """Finds models by id or `id@version`."""
 
     def __init__(self, models: ModelStore) -> None:
         self._models = models
         self._kept: OrderedDict[str, RegisteredModel] = OrderedDict()
-        self._active: dict[str, tuple[RegisteredModel, float]] = {}
+        self._active: dict[str, _Active] = {}
 
     async def find(self, name: str) -> RegisteredModel:
         """Raises: NotFound MODEL_UNKNOWN."""
@@ -43,18 +56,32 @@ class Catalog:
 
         Raises: NotFound MODEL_UNKNOWN; Conflict MODEL_NOT_ACTIVE.
         """
-        kept = self._active.get(name)
-        if kept is not None and time.monotonic() < kept[1]:
-            return kept[0]
+        known, now = self._active.get(name), time.monotonic()
+        if known is not None and now < known.until and (now < known.renew or known.is_looked_at):
+            return known.model
+        if known is not None:
+            known.is_looked_at = True  # one looks, the others go on with what is known
         model = await self.find(name)
         if model.record.status is not ModelStatus.ACTIVE:
+            self._active.pop(name, None)
             raise Conflict(
                 Reason.MODEL_NOT_ACTIVE, model=model.record.name, status=model.record.status.value
             )
         if len(self._active) >= 2 * KEPT:
             self._active.clear()
-        self._active[name] = model, time.monotonic() + ACTIVE_S
+        now = time.monotonic()
+        self._active[name] = _Active(model, now + ACTIVE_S / 2, now + ACTIVE_S)
         return model
+
+    def sold(self, name: str) -> RegisteredModel | None:
+        """The same where it is known; None says nothing, and `active` is to be asked."""
+        known, now = self._active.get(name), time.monotonic()
+        if known is None or now >= known.until:
+            return None
+        if now >= known.renew and not known.is_due:
+            known.is_due = True
+            return None
+        return known.model
 
     def changed(self) -> None:
         """Forgets which models are active: one was approved or suspended here."""

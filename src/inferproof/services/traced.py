@@ -131,9 +131,18 @@ class TracedOrders:
         return item
 
     async def refunded(
-        self, job_id: Digest, tx: Digest, block: int, *, now: int, block_hash: Digest | None = None
+        self,
+        job_id: Digest,
+        tx: Digest,
+        block: int,
+        *,
+        now: int,
+        block_hash: Digest | None = None,
+        found: bool = False,
     ) -> Job:
-        job = await self._orders.refunded(job_id, tx, block, now=now, block_hash=block_hash)
+        job = await self._orders.refunded(
+            job_id, tx, block, now=now, block_hash=block_hash, found=found
+        )
         self._stage(job_id, "refund", now, tx=tx.hex, block=block)
         return job
 

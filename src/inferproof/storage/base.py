@@ -629,10 +629,18 @@ class OrderBook(Protocol):
         ...
 
     async def refunded(
-        self, job_id: Digest, tx: Digest, block: int, *, now: int, block_hash: Digest | None = None
+        self,
+        job_id: Digest,
+        tx: Digest,
+        block: int,
+        *,
+        now: int,
+        block_hash: Digest | None = None,
+        found: bool = False,
     ) -> Job:
         """REFUNDING → REFUNDED, and the outbox item INCLUDED. With its hash, the block is
-        watched."""
+        watched. Where it was `found`, FAILED → REFUNDED: the transaction was never in this
+        outbox."""
         ...
 
     async def refund_lost(self, job_id: Digest, *, now: int, retry_at: int | None = None) -> Job:

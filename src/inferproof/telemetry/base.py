@@ -77,7 +77,7 @@ def working_on(
     token = _ABOUT.set(about)
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # marked, and raised again
         if about_error(error) is None:
             error.__dict__[_MARK] = about
         raise

@@ -82,6 +82,7 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "look",
             "sign_settlement",
             "sign_refund",
+            "refunds_made",
             "sign_filler",
             "sign_again",
             "included",

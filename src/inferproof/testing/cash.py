@@ -21,7 +21,7 @@ from inferproof.protocol.encoding import Json, canonical_json, keccak256, parse_
 from inferproof.protocol.fields import Fields
 from inferproof.protocol.receipt import authorization_json, read_authorization
 from inferproof.types.books import Transfer
-from inferproof.types.chain import Fees, ItemOutcome, ItemState, Sight
+from inferproof.types.chain import Fees, ItemOutcome, ItemState, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization, Purse
@@ -77,6 +77,7 @@ class CashLedger:
         self.balances: dict[Address, int] = {}
         self.used: dict[tuple[Address, Digest], CashInclusion | None] = {}
         self.transfers: list[Transfer] = []
+        self.marked: dict[tuple[Address, RefundTerms, Digest], Digest] = {}
         self.included: dict[Digest, CashInclusion] = {}
         self.next_nonce: dict[Address, int] = {}
         self.waiting: dict[tuple[Address, int], CashTransaction] = {}
@@ -183,6 +184,9 @@ class CashLedger:
         elif fields.has("to"):
             to, amount = fields.address("to"), fields.amount("amount")
             succeeded = self._transfer(transaction.tx, transaction.sender, to, amount)
+            if succeeded and fields.has("mark"):
+                place = transaction.sender, RefundTerms(to, amount), fields.digest("mark")
+                self.marked[place] = transaction.tx
         else:
             succeeded = True
         inclusion = CashInclusion(
@@ -342,9 +346,26 @@ class CashChain:
         return self._sign({"authorizations": items}, nonce, fees)
 
     async def sign_refund(
-        self, to: Address, amount: int, nonce: int, fees: Fees = PLENTY
+        self,
+        to: Address,
+        amount: int,
+        nonce: int,
+        fees: Fees = PLENTY,
+        mark: Digest | None = None,
     ) -> CashTransaction:
-        return self._sign({"to": to.hex, "amount": str(amount)}, nonce, fees)
+        marked = {} if mark is None else {"mark": mark.hex}
+        return self._sign({"to": to.hex, "amount": str(amount), **marked}, nonce, fees)
+
+    async def refunds_made(
+        self, wanted: Mapping[Digest, RefundTerms], first_block: int
+    ) -> dict[Digest, CashInclusion]:
+        self._ledger.require_up()
+        included, found = self._ledger.included, {}
+        for mark, terms in wanted.items():
+            tx = self._ledger.marked.get((self._sender, terms, mark))
+            if tx in included and included[tx].block >= first_block:
+                found[mark] = included[tx]
+        return found
 
     async def sign_filler(self, nonce: int, fees: Fees = PLENTY) -> CashTransaction:
         return self._sign({}, nonce, fees)

@@ -238,7 +238,7 @@ class Devnet:
         address = self._anvil.start()
         try:
             self._info = _run(_set_up(f"http://{address}", self._block_time_s))
-        except BaseException:
+        except BaseException:  # also at an interrupt, no chain is left behind
             self.stop()
             raise
         return self._info

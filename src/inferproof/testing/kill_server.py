@@ -1,13 +1,16 @@
 """A real gateway or worker process, for tests that kill it.
 
     python -m inferproof.testing.kill_server gateway      settings from INFERPROOF_… variables
+    python -m inferproof.testing.kill_server fleet        a gateway in several processes, made as
+                                                          INFERPROOF_TEST_METHOD says
     python -m inferproof.testing.kill_server worker
     python -m inferproof.testing.kill_server nursery      forks such processes when it is told to
 
 It runs what `inferproof serve` and `inferproof worker` run, with three differences: a watcher is
 around its parts (see `boundaries`), whose folder INFERPROOF_TEST_WATCH names; the proof system
-"toy" is there, whose answers go wrong on demand; and what the settler waits for is a second
-instead of a minute. Once it is ready it writes one JSON object to INFERPROOF_TEST_READY.
+"toy" is there, whose answers go wrong on demand, as do those of sumcheck; and what the settler
+waits for is a second instead of a minute. Once it is ready it writes one JSON object to
+INFERPROOF_TEST_READY.
 
 A nursery has everything imported, so that a process is there in no time however often it is
 killed. It reads JSON lines, {"role": …, "environment": {…}, "log": path}, and writes {"pid": …}
@@ -17,19 +20,23 @@ for each and {"ended": pid, "status": …} when one has ended. All end with it.
 import asyncio
 import json
 import logging
+import multiprocessing
 import os
 import selectors
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
+from inferproof import fleet
 from inferproof.app import App, WorkerApp
 from inferproof.errors import InputRejected, Reason, Unavailable
 from inferproof.proving.base import Progress, Proved, ProveRequest, no_progress
+from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.server import run_gateway, run_worker
 from inferproof.services.settler.service import SettlerSettings
 from inferproof.settings import Settings
@@ -38,10 +45,11 @@ from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
 
 WATCH = "INFERPROOF_TEST_WATCH"
 READY = "INFERPROOF_TEST_READY"
-GATEWAY, WORKER, NURSERY = "gateway", "worker", "nursery"
+METHOD = "INFERPROOF_TEST_METHOD"
+GATEWAY, FLEET, WORKER, NURSERY = "gateway", "fleet", "worker", "nursery"
 
 REFUSED, FAULTY, SLOW = 90.0, 91.0, 92.0
-"""First numbers of an input that make the toy system refuse it; fail once; take its time."""
+"""First numbers of an input that make both systems refuse it; fail once; take its time."""
 SLOW_S = 2.0
 
 SETTLER = SettlerSettings(
@@ -59,14 +67,14 @@ SETTLER = SettlerSettings(
 )
 
 
-class MoodySystem(ToySystem):
-    """The toy proof system, with moods that the input asks for. `folder` remembers the faults."""
+class Moods:
+    """Moods that the input of a job asks for. `folder` remembers the faults."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(ACKNOWLEDGEMENT)
         self._folder = folder
 
-    def prove(self, request: ProveRequest, progress: Progress = no_progress) -> Proved:  # type: ignore[override]
+    def show(self, request: ProveRequest) -> None:
+        """Returns where the job may be proven. Raises: InputRejected, Unavailable."""
         mood = float(next(iter(request.inputs.values())).flat[0])
         if mood == REFUSED:
             raise InputRejected(Reason.INPUT_NOT_FINITE, name="x")
@@ -74,7 +82,6 @@ class MoodySystem(ToySystem):
             raise Unavailable(Reason.STORAGE_FULL)
         if mood == SLOW:
             time.sleep(SLOW_S)
-        return super().prove(request, progress)
 
     def _is_first(self, job: str) -> bool:
         try:
@@ -84,18 +91,49 @@ class MoodySystem(ToySystem):
         return True
 
 
+class MoodySystem(ToySystem):
+    """The toy proof system, with moods."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(ACKNOWLEDGEMENT)
+        self._moods = Moods(folder)
+
+    def prove(self, request: ProveRequest, progress: Progress = no_progress) -> Proved:  # type: ignore[override]
+        self._moods.show(request)
+        return super().prove(request, progress)
+
+
+class MoodySumcheck(SumcheckSystem):
+    """The native proof system, with moods: what it proves is proven."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._moods = Moods(folder)
+
+    def prove(
+        self,
+        request: ProveRequest,
+        progress: Progress = no_progress,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Proved:
+        self._moods.show(request)
+        return super().prove(request, progress, cancelled)
+
+
 def run(role: str) -> None:
     """Runs a gateway or a worker until it is told to stop, or killed."""
-    folder = Path(os.environ[WATCH])
     form = f"%(asctime)s.%(msecs)03d {role} {os.getpid()} %(levelname)s %(name)s %(message)s"
     logging.basicConfig(level=logging.INFO, format=form, datefmt="%H:%M:%S", force=True)
     settings = Settings.load()
     if role == WORKER and settings.workers == 0:  # as `inferproof worker` does
         settings = settings.model_copy(update={"workers": 1})
-    parts: dict[str, Any] = {
-        "watch": Watcher(folder),
-        "more_systems": {ToySystem.name: MoodySystem(folder)},
-    }
+    if role == FLEET:
+        method = os.environ.get(METHOD, "spawn")
+        fleet.run_fleet(
+            settings, announce=_fleet_ready, front=_front, behind=_behind, method=method
+        )
+        return
+    parts = _parts()
     work = (
         run_gateway(settings, announce=_gateway_ready, settler_settings=SETTLER, **parts)
         if role == GATEWAY
@@ -105,8 +143,32 @@ def run(role: str) -> None:
         runner.run(work)
 
 
+def _parts() -> dict[str, Any]:
+    folder = Path(os.environ[WATCH])
+    return {
+        "watch": Watcher(folder),
+        "more_systems": {
+            ToySystem.name: MoodySystem(folder),
+            SumcheckSystem.name: MoodySumcheck(folder),
+        },
+    }
+
+
+async def _front(settings: Settings, seat: fleet.Seat, tell: fleet.Tell) -> None:
+    await fleet.front(settings, seat, tell, **_parts())
+
+
+async def _behind(settings: Settings, seat: fleet.Seat, tell: fleet.Tell) -> None:
+    await fleet.behind(settings, seat, tell, settler_settings=SETTLER, **_parts())
+
+
 def _gateway_ready(url: str, _app: App) -> None:
     _ready({"url": url})
+
+
+def _fleet_ready(url: str) -> None:
+    children = multiprocessing.active_children()
+    _ready({"url": url, "members": {child.name: child.pid for child in children}})
 
 
 def _worker_ready(_app: WorkerApp) -> None:
@@ -153,7 +215,7 @@ def _fork(order: dict[str, Any]) -> int:
         os.environ.update(order["environment"])
         run(order["role"])
         status = 0
-    except BaseException:
+    except BaseException:  # the edge of a forked process, which must not run on
         logging.exception("ended")
     finally:
         os._exit(status)

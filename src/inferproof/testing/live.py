@@ -59,7 +59,7 @@ class LiveGateway:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except Exception as error:
+        except Exception as error:  # raised again in the thread that waits
             if self._ready.done():
                 raise
             self._ready.set_exception(error)

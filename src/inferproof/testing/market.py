@@ -37,6 +37,8 @@ from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.testing.live import LiveGateway
 
 ZOO = ("sentiment", "token_risk", "fraud")
+ON_CHAIN = "ezkl"
+"""The proof system whose proofs a contract verifies."""
 
 
 def find_zoo() -> Path:
@@ -58,18 +60,25 @@ def find_zoo() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A model of the market: its card, and where it lies compiled."""
+    """A model of the market: its card, and where it lies compiled.
+
+    `for_contract` is where it lies compiled for the system whose proofs a contract verifies:
+    `compiled` itself, or a second time, or nowhere.
+    """
 
     card: ModelCard
     compiled: Path
     fresh: bool
+    for_contract: Path | None = None
 
 
 class LocalChain:
     """A chain with the zoo's models compiled and their keys registered; a context manager.
 
-    `folder` keeps compiled models; ports of zero take free ones. `report` is told of each stage
-    with the share of the whole that is done. Raises, on entering: Unavailable DEVNET_FOLDER_BUSY,
+    `folder` keeps compiled models; ports of zero take free ones. `system` is the proof system in
+    place of that of each card. With `for_contracts` every model is also compiled with ON_CHAIN,
+    so that what it answers can be proven to a contract. `report` is told of each stage with the
+    share of the whole that is done. Raises, on entering: Unavailable DEVNET_FOLDER_BUSY,
     DEVNET_NOT_STARTED; MissingPart; ModelRejected.
     """
 
@@ -79,6 +88,8 @@ class LocalChain:
         *,
         rpc_port: int = 0,
         zoo: tuple[str, ...] = ZOO,
+        system: str | None = None,
+        for_contracts: bool = False,
         report: Progress = no_progress,
     ) -> None:
         self.folder = folder
@@ -86,6 +97,8 @@ class LocalChain:
         self.notes: list[str] = []
         """What is not as the cards say, for the person at the terminal."""
         self._zoo = zoo
+        self._system = system
+        self._for_contracts = for_contracts
         self._report = report
         self._chain = Devnet(port=rpc_port)
         self._open = ExitStack()
@@ -136,41 +149,63 @@ class LocalChain:
 
     def _listing(self, name: str, index: int, pool: WorkerPool) -> Listing:
         card = self._card(name)
+        if card.proof.system == ON_CHAIN or not self._for_contracts:
+            compiled, fresh = self._compiled(card, index, 1.0, pool)
+            return Listing(
+                card, compiled, fresh, compiled if card.proof.system == ON_CHAIN else None
+            )
+        compiled, fresh = self._compiled(card, index, 0.5, pool)
+        again = self._with_system(card, ON_CHAIN)
+        for_contract, also_fresh = self._compiled(again, index + 0.5, 0.5, pool)
+        return Listing(card, compiled, fresh or also_fresh, for_contract)
+
+    def _compiled(
+        self, card: ModelCard, done: float, more: float, pool: WorkerPool
+    ) -> tuple[Path, bool]:
+        """Where the card's model lies compiled, and whether that was done now; `done` models
+        were compiled before, and `more` will be."""
 
         def report(stage: str, share: float) -> None:
-            done = (index + share) / len(self._zoo)
-            self._report(f"{card.id}: {stage}", 0.05 + 0.8 * done)
+            of_all = (done + more * share) / len(self._zoo)
+            self._report(f"{card.id}, {card.proof.system}: {stage}", 0.05 + 0.8 * of_all)
 
         compiled = self.folder / "compiled" / f"{card.id}-{_fingerprint(card)}"
         known = compiled.is_dir()
         if not known:
             compiled.parent.mkdir(parents=True, exist_ok=True)
             compile_card(card, compiled, get_system(card.proof.system, pool), report)
-        return Listing(card, compiled, fresh=not known)
+        return compiled, not known
 
     def _card(self, name: str) -> ModelCard:
-        """The model's card; a copy that names ezkl where the native prover is not built."""
+        """The model's card, or a copy of it that names another proof system: the one that was
+        asked for, or ON_CHAIN where the native prover is not built."""
         card = load_card(find_zoo() / name)
+        if self._system is not None:
+            return self._with_system(card, self._system)
         try:
             require_native(card.proof.system)
         except MissingPart as missing:
-            self.notes.append(f"{card.id} is proven with ezkl: {missing.message}")
-            copy = self.folder / "cards" / name
-            shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(card.folder, copy)
-            text = (copy / "card.toml").read_text(encoding="utf-8")
-            (copy / "card.toml").write_text(
-                text.replace(f'system = "{card.proof.system}"', 'system = "ezkl"'), encoding="utf-8"
-            )
-            return load_card(copy)
+            self.notes.append(f"{card.id} is proven with {ON_CHAIN}: {missing.message}")
+            return self._with_system(card, ON_CHAIN)
         return card
+
+    def _with_system(self, card: ModelCard, system: str) -> ModelCard:
+        if card.proof.system == system:
+            return card
+        copy = self.folder / "cards" / system / card.folder.name
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(card.folder, copy)
+        path = copy / "card.toml"
+        old, new = f'system = "{card.proof.system}"', f'system = "{system}"'
+        path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+        return load_card(copy)
 
     async def _register(self, pool: WorkerPool) -> None:
         info = self.devnet
         async with Rpc(info.rpc_url) as rpc:
             for listing in self.models:
-                if listing.card.proof.system == "ezkl":
-                    bundle = get_system("ezkl", pool).verifier(listing.compiled)
+                if listing.for_contract is not None:
+                    bundle = get_system(ON_CHAIN, pool).verifier(listing.for_contract)
                     vka = VerifyingKeyArtifact.from_ezkl_file(evm_vka(bundle, pool))
                     await register_vka(rpc, info.verifier, vka, info.accounts.provider)
         contracts = {
@@ -194,10 +229,19 @@ class Market(LocalChain):
         port: int = 0,
         rpc_port: int = 0,
         zoo: tuple[str, ...] = ZOO,
+        system: str | None = None,
+        for_contracts: bool = False,
         settings: Mapping[str, object] | None = None,
         report: Progress = no_progress,
     ) -> None:
-        super().__init__(folder, rpc_port=rpc_port, zoo=zoo, report=report)
+        super().__init__(
+            folder,
+            rpc_port=rpc_port,
+            zoo=zoo,
+            system=system,
+            for_contracts=for_contracts,
+            report=report,
+        )
         self.url = ""
         self._port = port
         self._gateway: LiveGateway | None = None

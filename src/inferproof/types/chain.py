@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from inferproof.types.digest import Digest
+from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Authorization
 
 
@@ -36,6 +36,14 @@ class Sight:
     base_fee: int
     fees: Fees
     syncing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RefundTerms:
+    """What a refund moves, and to whom. Units: `amount` in atomic units."""
+
+    to: Address
+    amount: int
 
 
 class ItemState(StrEnum):

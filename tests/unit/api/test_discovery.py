@@ -8,7 +8,7 @@ import pytest
 from api_fakes import GATEWAY, USDC, FakeGateway, error_of
 from x402.schemas import PaymentRequirements
 
-from inferproof.api.context import ApiSettings, Services
+from inferproof.api.context import ApiSettings, Readings, Services
 from inferproof.api.create import create_api, create_app
 from inferproof.api.metrics import Metrics
 from inferproof.api.routes import operations
@@ -172,7 +172,8 @@ async def test_ready_tells_the_truth(services: Services, monkeypatch: pytest.Mon
         metrics = (await http.get("/metrics")).text
         assert 'inferproof_ready{check="chain"} 1.0' in metrics
         assert 'inferproof_ready{check="database"} 0.0' in metrics
-    async with client_of(replace(services, checks={"chain": good})) as http:
+    mended = replace(services, checks={"chain": good}, readings=Readings())
+    async with client_of(mended) as http:
         assert (await http.get("/ready")).status_code == 200
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,24 @@ async def rest(settings: Settings, seat: fleet.Seat, tell: fleet.Tell) -> None:
     mark.unlink()
 
 
+async def linger(settings: Settings, seat: fleet.Seat, tell: fleet.Tell) -> None:
+    """Ends a while after it was told to, and notes whether what is behind it was there still."""
+    told = asyncio.Event()
+    fleet._when_told(told.set)
+    tell()
+    await told.wait()
+    await asyncio.sleep(0.5)
+    (settings.data_dir / "seen").write_text(str((settings.data_dir / "behind").exists()))
+
+
+async def stay(settings: Settings, seat: fleet.Seat, tell: fleet.Tell) -> None:
+    """Does not end when it is told to."""
+    fleet._when_told(lambda: None)
+    (settings.data_dir / seat.siblings.name).write_text(str(os.getpid()))
+    tell()
+    await asyncio.sleep(600)
+
+
 async def refuse(settings: Settings, seat: fleet.Seat, tell: fleet.Tell) -> None:
     """Finds that it cannot run."""
     raise Misconfigured(Reason.SETTING_WRONG, name="a", problem="b")
@@ -105,6 +124,33 @@ def test_one_that_is_killed_ends_all(tmp_path: Path) -> None:
     ):
         fleet.run_fleet(settings(tmp_path, processes=1), announce=kill, front=rest, behind=rest)
     assert [path.name for path in tmp_path.iterdir()] == ["behind"]
+
+
+@pytest.mark.slow
+def test_those_that_take_requests_end_before_what_is_behind_them(tmp_path: Path) -> None:
+    fleet.run_fleet(
+        settings(tmp_path, processes=1),
+        announce=lambda _: os.kill(os.getpid(), signal.SIGTERM),
+        front=linger,
+        behind=rest,
+    )
+    assert (tmp_path / "seen").read_text() == "True"
+
+
+@pytest.mark.slow
+def test_where_one_ended_unbidden_nobody_is_waited_for_long(tmp_path: Path) -> None:
+    began = []
+
+    def kill(_url: str) -> None:
+        began.append(time.monotonic())
+        os.kill(int((tmp_path / "behind").read_text()), signal.SIGKILL)
+
+    given = settings(tmp_path, processes=1, shutdown_s=600)
+    with pytest.raises(Unavailable):
+        fleet.run_fleet(given, announce=kill, front=stay, behind=rest)
+    assert time.monotonic() - began[0] < fleet.HASTE_S + 20  # loaded machines are slow, not 600
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "front 1").read_text()), 0)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from service_parts import World, running
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.api.context import ApiSettings, Services
+from inferproof.api.context import ApiSettings, Readings, Services
 from inferproof.api.create import create_app
 from inferproof.api.metrics import Metrics
 from inferproof.errors import Reason, Unavailable
@@ -29,6 +29,7 @@ class Chain:
 
     def __init__(self) -> None:
         self.down = False
+        self.asked = 0
         self.coin = 10**18
         self.sender = Address(b"\x01" * 20)
         self.asset = SimpleNamespace(
@@ -40,6 +41,8 @@ class Chain:
             raise Unavailable(Reason.CHAIN_UNREACHABLE, url="x", why="off")
 
     async def head(self) -> Any:
+        self.asked += 1
+        await asyncio.sleep(0)
         self._up()
         return SimpleNamespace(number=7)
 
@@ -58,7 +61,7 @@ class Chain:
 class Probe:
     """A gateway's /ready over real stores, with what it rests on in the test's hands."""
 
-    def __init__(self, services: Any, world: World) -> None:
+    def __init__(self, services: Any, world: World, kept_s: float = 0.0) -> None:
         self.chain, self.beats = Chain(), [0.0]
         self.hearts = {name: Heart(lambda: self.beats[0]) for name in ("settler", "worker")}
         self.hearts["settler"].beat("settling")
@@ -82,8 +85,9 @@ class Probe:
         served = Services(
             gateway=services.gateway,
             metrics=self.metrics,
-            settings=ApiSettings(version="1"),
+            settings=ApiSettings(version="1", ready_kept_s=kept_s),
             checks=self.checks,
+            readings=Readings(lambda: self.beats[0]),
         )
         transport = httpx.ASGITransport(create_app(served))
         self.http = httpx.AsyncClient(transport=transport, base_url="http://gateway.test")
@@ -136,6 +140,23 @@ async def test_the_chain_goes_and_comes(probe: Any) -> None:
     assert failing["chain"].startswith("CHAIN_UNREACHABLE: ")
     ready.chain.down = False
     assert await ready.failing() == {}
+
+
+async def test_many_who_ask_are_answered_by_one_look(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with running(world) as services:
+        ready = Probe(services, world, kept_s=1.0)
+        try:
+            await asyncio.gather(*(ready.ask() for _ in range(20)))
+            ready.beats[0] = 0.9
+            ready.chain.down = True
+            assert await ready.failing() == {}
+            assert ready.chain.asked == 1
+            ready.beats[0] = 1.0
+            assert "chain" in await ready.failing()
+            assert ready.chain.asked == 2
+        finally:
+            await ready.close()
 
 
 async def test_too_little_coin(probe: Any) -> None:

@@ -58,6 +58,7 @@ def row(model: str, prove_s: float, **more: Any) -> dict[str, Any]:
         "verify_processor_s": 0.0009,
         "proof_bytes": 84_201,
         "base_mb": 38.0,
+        "load_peak_mb": 57.0,
         "prove_peak_mb": 55.0,
         "security": {"default": 100.69, "conservative": 101.08},
         "max_error": 0.00218,
@@ -86,7 +87,7 @@ def test_a_model_is_reported_with_its_targets_and_what_it_took() -> None:
     assert "Measured on 2026-11-21 12:00 UTC; others took 2% of the cores." in report
     assert (
         "| sentiment | 101,770 | 203,264 B | 276 | 4 ms | 1.5 ms | 3.00 ms (2.70–3.30) | plan "
-        "| 250 × | 1.00 ms | 84,201 B | 55 MB | 100.7 (101.1) | 2.00 s |"
+        "| 250 × | 1.00 ms | 84,201 B | 55 MB | 57 MB | 100.7 (101.1) | 2.00 s |"
     ) in report
     phases = "| sentiment | 0.10 | 0.20 | 0.30 | 2.40 | 3.00 | 3.00 | 0.10 | 4.00 | 0.90 | 1.00 |"
     assert phases in report
@@ -201,7 +202,7 @@ def test_every_peer_stands_beside_a_model_that_is_measured() -> None:
     planned = [row for row in ALL if row.plan_ms is not None]
     assert len(planned) == 8
     assert all(row.stretch_ms is not None for row in planned)
-    assert len(ALL) == 13
+    assert len(ALL) == 12
     assert len(PEERS) == 7
 
 

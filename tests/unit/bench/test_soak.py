@@ -1,5 +1,6 @@
 """The soak run's plan is its seed's, and its verdict sees every way to lose or double a payment."""
 
+import itertools
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -145,11 +146,21 @@ def test_a_seed_is_a_plan() -> None:
     assert make_plan(300, 7) == make_plan(300, 7) != make_plan(300, 8)
     plan = make_plan(300, 7)
     assert plan.jobs == 300
-    assert plan.kinds.count(Kind.PROVEN) == 30
+    assert plan.kinds.count(Kind.ZOO) == 30
     assert {event.disaster for event in plan.events} == set(Disaster)
     places = [event.after for event in plan.events]
     assert places == sorted(places)
     assert 0 < places[0] <= places[-1] < 300
     assert Kind.CANCELLED not in plan.kinds[round(LAST_CANCELLED * 300) :]
-    assert set(plan.kinds) == set(Kind)
+    assert set(plan.kinds) == set(Kind) - {Kind.EZKL}
     assert len(make_plan(10_000, 1).events) == len(Disaster) + 20
+
+
+@pytest.mark.parametrize(("asked", "got"), [(1, 1), (7, 7), (30, 30), (31, 30)])
+def test_orders_by_ezkl_are_as_many_as_asked_for_and_spread(asked: int, got: int) -> None:
+    plain, plan = make_plan(300, 7), make_plan(300, 7, asked)
+    places = [number for number, kind in enumerate(plan.kinds) if kind is Kind.EZKL]
+    assert len(places) == got
+    assert all(plain.kinds[place] is Kind.ZOO for place in places)
+    assert all(b - a >= 300 // got // 10 * 10 for a, b in itertools.pairwise(places))
+    assert plan.events == plain.events

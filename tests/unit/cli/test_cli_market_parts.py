@@ -25,7 +25,7 @@ from inferproof.types.digest import Digest
 def bought(**changes: object) -> demo.Bought:
     file = replace(sample_receipt_file(), **changes)  # type: ignore[arg-type]
     answer = Answer(Digest(bytes(32)), ANSWER, "up", True, file)
-    return demo.Bought("sample", answer, "header", "/path", 1.0, 0.1, "1", "sample")
+    return demo.Bought("sample", answer, "header", "/path", 1.0, 0.1, "sample", "1", None)
 
 
 def test_a_demonstration_without_a_proof_is_broken() -> None:
@@ -82,11 +82,24 @@ def test_without_the_native_prover_the_market_proves_with_ezkl_and_says_so(
     card = chain._card("fraud")
     assert card.proof.system == "ezkl"
     assert replace(card.proof, system="sumcheck") == own.proof
-    assert card.folder == tmp_path / "cards" / "fraud"
+    assert card.folder == tmp_path / "cards" / "ezkl" / "fraud"
     assert chain.notes[0].startswith("transfer-fraud is proven with ezkl: proof system sumcheck")
-    assert chain._card("token_risk").folder == find_zoo() / "token_risk"
     assert len(chain.notes) == 1
     assert load_card(chain._card("fraud").folder).proof.system == "ezkl"
+
+
+@pytest.mark.parametrize("name", market.ZOO)
+def test_the_zoo_is_proven_by_the_native_prover(name: str) -> None:
+    assert load_card(find_zoo() / name).proof.system == "sumcheck"
+
+
+def test_a_market_can_be_told_its_proof_system(tmp_path: Path) -> None:
+    chain = market.LocalChain(tmp_path, system="ezkl")
+    own, card = load_card(find_zoo() / "token_risk"), chain._card("token_risk")
+    assert card.proof == replace(own.proof, system="ezkl")
+    assert chain._with_system(card, "ezkl") is card
+    assert not chain.notes
+    assert (card.folder / "model.onnx").read_bytes() == own.model_path.read_bytes()
 
 
 def test_labels_are_whole_numbers() -> None:

@@ -197,6 +197,20 @@ class TestRedis:
         assert [r.levelno for r in caplog.records] == [logging.ERROR]
         await limiter.close()
 
+    @pytest.mark.parametrize("allow", [False, True])
+    async def test_readiness_says_what_becomes_of_calls(
+        self, own_redis: RedisServer, allow: bool
+    ) -> None:
+        limiter = RedisLimiter.open(own_redis.url, allow_when_down=allow)
+        assert await limiter.answers() == "answers"
+        own_redis.stop()
+        if allow:
+            assert await limiter.answers() == "does not answer; calls are allowed uncounted"
+        else:
+            with pytest.raises(Unavailable):
+                await limiter.answers()
+        await limiter.close()
+
     async def test_one_that_hangs_is_waited_for_once(self, own_redis: RedisServer) -> None:
         limiter = RedisLimiter.open(own_redis.url)
         await limiter.take([Charge("a", TEN)])

@@ -116,6 +116,11 @@ def test_wrong_value_is_named(tmp_path: Path, old: str, new: str, key: str, prob
         load(tmp_path, CARD.replace(old, new))
 
 
+def test_the_proof_system_may_be_left_out(tmp_path: Path) -> None:
+    assert load(tmp_path, CARD).proof.system == "ezkl"
+    assert load(tmp_path, CARD.replace('system = "ezkl"\n', "")).proof.system == "sumcheck"
+
+
 def test_missing_key_is_named(tmp_path: Path) -> None:
     with rejects(Reason.CARD_MISSING_KEY, "the model card lacks the key price.amount"):
         load(tmp_path, CARD.replace('amount = "0.25"\n', ""))

@@ -35,7 +35,8 @@ def files(tmp_path_factory):
     np.savez(folder / "X.npz", x=calibration(1, 4))
     np.savez(folder / "I.npz", x=calibration(1, 4)[0])
     compiled = run_json(
-        "compile", folder / "m.onnx", "--calibration", folder / "X.npz", "--out", folder / "dir"
+        *("compile", folder / "m.onnx", "--calibration", folder / "X.npz"),
+        *("--out", folder / "dir", "--system", "ezkl"),
     )
     proved = run_json(
         *("prove", folder / "dir", "--input", folder / "I.npz", "--out", folder / "proof"),

@@ -1,6 +1,7 @@
 """The native system on the command line: compile, prove, verify, inspect."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from inferproof.cli import inspect, offline, verify
 from inferproof.errors import NotFound, Reason
 from inferproof.proving.base import SecurityReporter
+from inferproof.proving.sumcheck import library as door
 from inferproof.testing.rejections import rejects
 
 RUNNER = CliRunner()
@@ -39,7 +41,7 @@ def folder(tmp_path_factory):
     for profile in ("default", "conservative"):
         code, report = run_json(
             *("compile", folder / "m.onnx", "--calibration", folder / "X.npz"),
-            *("--out", folder / profile, "--system", "sumcheck", "--profile", profile),
+            *("--out", folder / profile, "--profile", profile),
         )
         assert code == 0, report
     return folder
@@ -78,6 +80,18 @@ def test_inspect_shows_what_is_committed_to(folder):
     assert report["model_commitment"] in shown.stdout
     code, report = run_json("inspect", folder / "nothing")
     assert (code, report["reason"]) == (1, "ARTIFACT_NOT_FOUND")
+
+
+def test_without_the_native_module_no_other_system_takes_its_place(folder, tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, door.NAME, raising=False)
+    monkeypatch.setattr(door, "installed", lambda: ())
+    code, report = run_json(
+        *("compile", folder / "m.onnx", "--calibration", folder / "X.npz"),
+        *("--out", tmp_path / "out"),
+    )
+    assert (code, report["reason"]) == (1, "MISSING_NATIVE")
+    assert "make native" in report["message"]
+    assert not (tmp_path / "out").exists()
 
 
 def test_other_systems_have_no_itemised_account(ezkl_system, ezkl_compiled):

@@ -7,6 +7,7 @@ import pytest
 from small_models import JOB, PROVIDER, SALT
 
 from inferproof.errors import Misconfigured, MissingPart, NotFound, Reason
+from inferproof.models.card import DEFAULT_SYSTEM
 from inferproof.proving.base import ProveRequest
 from inferproof.proving.registry import get_system, known_systems
 from inferproof.testing.rejections import rejects
@@ -15,6 +16,10 @@ from inferproof.testing.rejections import rejects
 def test_our_systems_are_known():
     assert known_systems() == ("ezkl", "sumcheck")
     assert [get_system(name).name for name in known_systems()] == ["ezkl", "sumcheck"]
+
+
+def test_the_default_is_one_of_ours():
+    assert get_system(DEFAULT_SYSTEM).name == "sumcheck"
 
 
 @pytest.mark.parametrize("name", ["toy", "external", "magic"])

@@ -290,6 +290,24 @@ def test_refuses_keys_that_take_all_memory_to_check() -> None:
         decoded(window(2**20, 2**4 + 1))
 
 
+def results(rows: int) -> bytes:
+    """A key whose one contraction has 2^10 results for each of these rows."""
+    node = g.Node(g.Linear(0, g.NONE), (0,), (rows, 2**10), -(2**10), 2**10)
+    inputs = (g.Input((rows, 1), -1, 1),)
+    return key_of(g.Graph(inputs, (g.Weight(2**10, 1),), (), (node,), (1,)))
+
+
+@pytest.mark.native
+def test_both_verifiers_take_keys_with_as_many_results_as_a_proof_carries() -> None:
+    native = library()
+    assert decoded(results(2**11))
+    assert native.VerifyingKey(results(2**11))
+    with pytest.raises(Rejected, match="KEY_ACCUMULATORS"):
+        decoded(results(2**11 + 1))
+    with pytest.raises(native.NativeError, match="KEY_ACCUMULATORS"):
+        native.VerifyingKey(results(2**11 + 1))
+
+
 @pytest.mark.native
 def test_the_native_verifier_refuses_keys_that_take_all_memory_to_check() -> None:
     native = library()

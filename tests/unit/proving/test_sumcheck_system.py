@@ -12,7 +12,7 @@ from small_models import JOB, PROVIDER, SALT
 from inferproof.client.tools import installed_tools
 from inferproof.errors import ArtifactRejected, MissingPart, ModelRejected, Reason, Unavailable
 from inferproof.proving.artifact import HEADER
-from inferproof.proving.base import ProveRequest
+from inferproof.proving.base import ProveRequest, SrsSource
 from inferproof.proving.sumcheck import library as door
 from inferproof.proving.sumcheck import loaded as loading
 from inferproof.proving.sumcheck.loaded import BYTES_PER_KEY, WEIGHTS, Cache, load
@@ -69,12 +69,31 @@ def test_a_build_that_cannot_be_loaded_is_passed_over(monkeypatch, tmp_path):
 
 def test_hashed_inputs_are_refused(sumcheck_system, mlp_request, tmp_path):
     message = (
-        "proof system sumcheck shows its input; it cannot prove with hashed visibility, use public"
+        "proof system sumcheck shows its input; it cannot prove with hashed visibility, use "
+        "public, or proof system ezkl"
     )
     request = replace(mlp_request, visibility=Visibility.HASHED, out=tmp_path / "none")
     with rejects(Reason.VISIBILITY_UNSUPPORTED, message, kind=ModelRejected):
         sumcheck_system.compile(request)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_srs_is_refused_where_none_is_used(sumcheck_system, mlp_request, tmp_path):
+    message = (
+        "proof system sumcheck has no trusted set-up and uses no SRS; leave it away, or name the "
+        "proof system that it is for"
+    )
+    request = replace(mlp_request, srs=SrsSource(tmp_path / "srs", "00" * 32), out=tmp_path / "no")
+    with rejects(Reason.SRS_UNUSED, message, kind=ModelRejected):
+        sumcheck_system.compile(request)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ezkl_has_one_profile(ezkl_system, mlp_request, tmp_path):
+    request = replace(mlp_request, profile="conservative", out=tmp_path / "no")
+    message = "there is no security profile conservative; known are: default"
+    with rejects(Reason.PROFILE_UNKNOWN, message, kind=ModelRejected):
+        ezkl_system.compile(request)
 
 
 def test_unknown_profiles_are_refused(sumcheck_system, mlp_request, tmp_path):

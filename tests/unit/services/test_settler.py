@@ -7,6 +7,7 @@ import pytest
 from service_parts import PRICE, TREASURY, Services, World, build, nonce, pay, running
 
 from inferproof.errors import InputRejected, PaymentRejected, Reason, Unavailable
+from inferproof.protocol.commitments import refund_mark
 from inferproof.services.base import failure_of
 from inferproof.services.bell import SETTLE
 from inferproof.storage.base import NewTransaction
@@ -14,6 +15,7 @@ from inferproof.testing.cash import CashChain
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ASSET, PAYER, STRANGER
+from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.payment import SettlementState
 
@@ -287,6 +289,83 @@ async def test_failed_job_is_refunded_once(services: Services) -> None:
     assert view.failure.code == "INPUT_NOT_FINITE"
     assert services.world.ledger.balances == {PAYER.address: 100 * PRICE, TREASURY: 0}
     assert services.metrics.refunds == {"sent": 1, "settled": 1}
+
+
+async def _failed(services: Services) -> Digest:
+    """A job that is owed its refund."""
+    job = await services.accept()
+    await services.settler.settle_once()
+    claimed = await services.stores.orders.claim(now=1, lease_until=2)
+    assert claimed is not None
+    await services.stores.orders.give_up(job.id, claimed.fence, failure_of(LOST), now=3)
+    return job.id
+
+
+async def _refund_elsewhere(services: Services, job_id: Digest) -> Digest:
+    """The same key refunds, and this database does not know of it."""
+    elsewhere = CashChain(services.world.ledger, TREASURY)
+    number = (await elsewhere.look()).pending
+    signed = await elsewhere.sign_refund(PAYER.address, PRICE, number, mark=refund_mark(job_id))
+    await elsewhere.submit(signed.raw)
+    return signed.tx
+
+
+async def test_a_refund_that_the_database_forgot_is_found_and_not_made_again(
+    services: Services,
+) -> None:
+    job_id = await _failed(services)
+    tx = await _refund_elsewhere(services, job_id)
+    for _ in range(3):
+        await services.settler.settle_once()
+    view = await services.gateway.job(job_id)
+    assert (view.state, view.refund and view.refund.transaction) == (JobState.REFUNDED, tx)
+    assert services.world.ledger.balances == {PAYER.address: 100 * PRICE, TREASURY: 0}
+    assert services.metrics.refunds == {"found": 1}
+
+
+async def test_the_refund_of_another_job_is_not_taken_for_it(services: Services) -> None:
+    job_id = await _failed(services)
+    services.world.ledger.credit(TREASURY, PRICE)
+    tx = await _refund_elsewhere(services, nonce(9))
+    for _ in range(3):
+        await services.settler.settle_once()
+    view = await services.gateway.job(job_id)
+    assert view.state is JobState.REFUNDED
+    assert view.refund is not None
+    assert view.refund.transaction != tx
+    assert services.world.ledger.balances == {PAYER.address: 101 * PRICE, TREASURY: 0}
+
+
+async def test_a_found_refund_counts_once_its_block_is_deep(services: Services) -> None:
+    job_id = await _failed(services)
+    services.world.ledger.confirmations = 3
+    await _refund_elsewhere(services, job_id)
+    services.world.ledger.credit(TREASURY, PRICE)
+    await services.settler.settle_once()
+    assert (await services.gateway.job(job_id)).state is JobState.FAILED
+    services.world.ledger.mine()
+    services.world.ledger.mine()
+    await services.settler.settle_once()
+    assert (await services.gateway.job(job_id)).state is JobState.REFUNDED
+    assert services.world.ledger.balances[TREASURY] == PRICE
+
+
+async def test_no_refund_is_sent_while_others_of_its_key_may_still_be_made(
+    services: Services,
+) -> None:
+    job_id = await _failed(services)
+    ledger = services.world.ledger
+    ledger.credit(TREASURY, PRICE)
+    ledger.holding = True
+    tx = await _refund_elsewhere(services, job_id)
+    await services.settler.settle_once()
+    assert (await services.gateway.job(job_id)).state is JobState.FAILED
+    ledger.holding = False
+    ledger.mine()
+    await services.settler.settle_once()
+    view = await services.gateway.job(job_id)
+    assert (view.state, view.refund and view.refund.transaction) == (JobState.REFUNDED, tx)
+    assert ledger.balances[TREASURY] == PRICE
 
 
 async def test_refund_waits_for_tokens(services: Services) -> None:

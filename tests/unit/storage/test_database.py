@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from inferproof.errors import Conflict, Misconfigured, Reason, Unavailable
 from inferproof.storage.db import writer as writer_module
 from inferproof.storage.db.dialect import storage_error
 from inferproof.storage.db.engine import MEMORY, Database, sqlite_url
+from inferproof.storage.db.new_rows import NewRows
 from inferproof.storage.db.tables import metadata, settlements, verifications
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.rejections import rejects
@@ -91,15 +93,23 @@ async def test_readers_cannot_write(tmp_path: Path) -> None:
 
 async def test_writes_share_commits(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[int] = []
-    execute = writer_module._execute
+    execute, commit = writer_module._execute, NewRows.commit
 
-    async def counted(connection: AsyncConnection, batch: Any) -> Any:
+    def count(connection: AsyncConnection, batch: Sequence[Any]) -> None:
         # A gateway of another test, in a thread of its own, writes through the same function.
         if connection.sync_engine is stores.database._writing.sync_engine:
             batches.append(len(batch))
+
+    async def executed(connection: AsyncConnection, batch: Any) -> Any:
+        count(connection, batch)
         return await execute(connection, batch)
 
-    monkeypatch.setattr(writer_module, "_execute", counted)
+    async def committed(what: NewRows, connection: AsyncConnection, rows: Any) -> Any:
+        count(connection, rows)
+        return await commit(what, connection, rows)
+
+    monkeypatch.setattr(writer_module, "_execute", executed)
+    monkeypatch.setattr(NewRows, "commit", committed)
     await asyncio.gather(*(stores.orders.reserve(order(n)) for n in range(600)))
     assert sum(batches) == 600
     assert max(batches) == 256

@@ -5,8 +5,8 @@ from order_book_suite import order
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from inferproof.storage.db.bulk import insert_new
 from inferproof.storage.db.codec import reservation_values
-from inferproof.storage.db.dialect import insert_new
 from inferproof.storage.db.tables import payment_reservations
 from inferproof.testing.memory_store import Stores
 

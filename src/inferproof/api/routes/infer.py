@@ -20,6 +20,7 @@ from starlette.responses import Response
 from inferproof.api import schemas as s
 from inferproof.api import views
 from inferproof.api.context import Served, Services, origin, sent_path
+from inferproof.api.errand import ERRAND
 from inferproof.api.errors import envelope, error_response, request_id
 from inferproof.api.failures import job_failure
 from inferproof.api.gate import api_key
@@ -155,7 +156,10 @@ async def infer(served: Served, request: HttpRequest, model: ModelName) -> Respo
         payment = payment_header(headers)
         transfer = headers.get(TRANSFER_HEADER.lower())
         webhook, holder = headers.get(WEBHOOK.lower()), api_key(request.scope)
-        if transfer is not None:
+        errand = request.scope.get(ERRAND)
+        if errand is not None and errand.outcome is not None:
+            job = errand.result()
+        elif transfer is not None:
             job = await _redeem(served, model, sent, transfer, payment, webhook, holder)
         elif payment is not None:
             incoming = _read_payment(served, payment)

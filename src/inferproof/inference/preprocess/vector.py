@@ -136,11 +136,12 @@ def read_fields(spec: VectorSpec, raw: object) -> list[float]:
             got=type_name(raw),
         )
     names = [field.name for field in spec.fields]
-    for name in raw:
-        if name not in names:
-            raise InputRejected(
-                Reason.INPUT_UNKNOWN_FIELD, field=show(name), known=", ".join(names)
-            )
+    if raw.keys() != set(names):
+        for name in raw:
+            if name not in names:
+                raise InputRejected(
+                    Reason.INPUT_UNKNOWN_FIELD, field=show(name), known=", ".join(names)
+                )
     values = []
     for field in spec.fields:
         if field.name not in raw:

@@ -95,6 +95,17 @@ def read_payload(value: object, assets: Iterable[Asset]) -> IncomingPayment:
         raise _malformed(error.message) from None
 
 
+def read_terms(accepted: Fields, assets: Iterable[Asset]) -> tuple[Asset, Address, int]:
+    """Asset, payee and amount of accepted terms. Raises: as `parse_payment`, or RequestRejected."""
+    asset = _asset(accepted, {}, tuple(assets))
+    return asset, wallet_address(accepted, "payTo"), accepted.amount("amount")
+
+
+def read_identifier(entry: object) -> str | None:
+    """The payment id in its extension. Raises: RequestRejected FIELD_MALFORMED."""
+    return _identifier({IDENTIFIER: entry})
+
+
 def _asset(accepted: Fields, value: dict[str, Any], assets: tuple[Asset, ...]) -> Asset:
     scheme = accepted.text("scheme", most=64)
     extra = accepted.take("extra", dict) if accepted.has("extra") else {}

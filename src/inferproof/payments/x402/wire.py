@@ -55,8 +55,13 @@ def decode_header(header: str) -> Any:
         raise ValueError("it is not Base64") from None
     if not is_json_shallow(raw, MAX_DEPTH):
         raise ValueError("it is nested too deeply")
+    return decode_json(raw)
+
+
+def decode_json(text: bytes | str) -> Any:
+    """The JSON value of a text that is known to be shallow. Raises: as `decode_header`."""
     try:
-        value = json.loads(raw, object_pairs_hook=_once, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8") from None
     except _Refused:

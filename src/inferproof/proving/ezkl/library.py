@@ -41,7 +41,7 @@ def ezkl_errors() -> Iterator[None]:
         yield
     except (RuntimeError, ValueError, OSError, OverflowError) as error:
         raise EzklFailed(_first_line(error)) from None
-    except BaseException as error:
+    except BaseException as error:  # a panic of Rust is one; all else goes on
         if type(error).__name__ != "PanicException":
             raise
         raise EzklFailed("it panicked: " + _first_line(error)) from None

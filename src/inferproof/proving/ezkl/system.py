@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from inferproof.errors import ModelRejected, Reason
 from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.proof_file import ProofFile, decode_proof_file
@@ -36,6 +37,8 @@ from inferproof.types.tensor import TensorSpec
 
 COMPILE_LIMIT_S = 6 * 3600.0
 EVALUATE_LIMIT_S = 3600.0
+PROFILE = "default"
+"""It has no choice of what its soundness rests on."""
 _TASKS = "inferproof.proving.ezkl"
 
 
@@ -69,8 +72,12 @@ class EzklSystem:
         )
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
-        """See ProofSystem. Raises also: Unavailable PROVER_ reasons."""
+        """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected
+        PROFILE_UNKNOWN.
+        """
         library()
+        if request.profile != PROFILE:
+            raise ModelRejected(Reason.PROFILE_UNKNOWN, name=request.profile, known=PROFILE)
         began = time.perf_counter()
         progress("reading the model", 0.0)
         model = load_model(request.model)

@@ -17,6 +17,7 @@ from inferproof.proving.sumcheck.graph import Graph
 from inferproof.proving.sumcheck.graph_bytes import decode_graph
 from inferproof.proving.sumcheck.library import Int32s, library
 from inferproof.proving.sumcheck.quantisation import Settings, decode_settings, quantise_inputs
+from inferproof.proving.sumcheck.size import check_effort, check_key_size
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Setup, Visibility
 from inferproof.types.tensor import FixedTensor, Tensors, TensorSpec
@@ -44,8 +45,8 @@ def check(bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
     3  public values: quantised input, outputs, statement digest
     4  the native verifier accepts the proof for these values under the bundle's key
 
-    Raises: ArtifactRejected ARTIFACT_SETTINGS; ProofRejected PROOF_INPUT_VISIBILITY,
-    PROOF_OUTPUTS_SCALE, PROOF_INPUT_RANGE, PROOF_INVALID; MissingPart MISSING_NATIVE.
+    Raises: ArtifactRejected ARTIFACT_SETTINGS, KEY_TOO_COSTLY; ProofRejected PROOF_OUTPUTS_SCALE,
+    PROOF_INPUT_VISIBILITY, PROOF_INPUT_RANGE, PROOF_INVALID; MissingPart MISSING_NATIVE.
     Soundness: commitments in the statement are compared by inferproof.verify.proof.
     """
     # 1
@@ -66,7 +67,9 @@ def check(bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
 
 
 def read_facts(bundle: VerifierBundle) -> Facts:
-    """What the bundle says. Raises: ArtifactRejected ARTIFACT_SETTINGS; MissingPart."""
+    """What the bundle says, once it is known that checking a proof of it takes no more than
+    seconds. Raises: ArtifactRejected ARTIFACT_SETTINGS, KEY_TOO_COSTLY; MissingPart.
+    """
     parts = bundle.parts
     if parts.visibility is not Visibility.PUBLIC:
         raise settings_fault(f"the visibility is {parts.visibility}")
@@ -83,6 +86,7 @@ def _facts(
     outputs: tuple[TensorSpec, ...],
 ) -> Facts:
     native = library()
+    check_key_size(verifying_key)
     settings = decode_settings(settings_bytes)
     try:
         key = native.VerifyingKey(verifying_key)
@@ -92,7 +96,9 @@ def _facts(
         raise settings_fault("they name other inputs than the bundle")
     if [(s.name, s.shape) for s in settings.outputs] != [(s.name, s.shape) for s in outputs]:
         raise settings_fault("they name other outputs than the bundle")
-    check_interface(settings, decode_graph(key.graph()))
+    graph = decode_graph(key.graph())
+    check_effort(graph)
+    check_interface(settings, graph)
     return Facts(settings, key)
 
 

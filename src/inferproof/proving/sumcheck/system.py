@@ -10,6 +10,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +32,15 @@ from inferproof.proving.base import (
     SecurityReport,
     no_progress,
 )
+from inferproof.proving.costs import read_costs
 from inferproof.proving.inputs import check_calibration, check_inputs, write_arrays
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.sumcheck import check as checker
+from inferproof.proving.sumcheck.graph_bytes import decode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, VERSION, Cache
 from inferproof.proving.sumcheck.prove import Job, evaluate, make
+from inferproof.proving.sumcheck.size import size_of
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Assurance, Visibility
@@ -53,9 +57,16 @@ class SumcheckSystem:
     name = NAME
     version = VERSION
 
-    def __init__(self, pool: WorkerPool | None = None, cache: Cache | None = None) -> None:
+    def __init__(
+        self,
+        pool: WorkerPool | None = None,
+        cache: Cache | None = None,
+        costs: Path | None = None,
+    ) -> None:
+        """`costs` is where `inferproof calibrate` keeps what it measured, if anything."""
         self._pool = pool or WorkerPool()
         self._cache = cache or Cache()
+        self._costs = costs
 
     def supports(self, operator: str) -> bool:
         # Not above: it needs the onnx package, and whoever only verifies has none.
@@ -84,13 +95,15 @@ class SumcheckSystem:
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
         """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected
-        VISIBILITY_UNSUPPORTED, PROFILE_UNKNOWN.
+        VISIBILITY_UNSUPPORTED, SRS_UNUSED, PROFILE_UNKNOWN.
         """
         library()
         if request.visibility is not Visibility.PUBLIC:
             raise ModelRejected(
                 Reason.VISIBILITY_UNSUPPORTED, system=self.name, got=request.visibility.value
             )
+        if request.srs is not None:
+            raise ModelRejected(Reason.SRS_UNUSED, system=self.name)
         if request.profile not in PROFILES:
             raise ModelRejected(
                 Reason.PROFILE_UNKNOWN, name=request.profile, known=", ".join(PROFILES)
@@ -184,7 +197,16 @@ class SumcheckSystem:
         return SecurityReport(float(told["provable_bits"]), told["profile"], terms)
 
     def estimate(self, artifact: Path) -> Estimate:
-        return self._open(artifact).estimate
+        """See ProofSystem. Times are those of the machine whose costs were measured, where some
+        were; else what compiling took. Raises also: as `read_costs`; MissingPart.
+        """
+        opened = self._open(artifact)
+        costs = None if self._costs is None else read_costs(self._costs, NAME, VERSION)
+        if costs is None:
+            return opened.estimate
+        graph = decode_graph(checker.read_facts(opened.bundle).key.graph())
+        prove_s, verify_s = costs.seconds(size_of(graph))
+        return replace(opened.estimate, prove_s=prove_s, verify_s=verify_s)
 
     def close(self) -> None:
         """Ends the worker processes."""

@@ -1,11 +1,13 @@
 """What the gateway offers, and the values it answers with. Entry points depend on this file."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Protocol
 
 from inferproof.protocol.quote import quote_digest
+from inferproof.protocol.signature import SigningKey
 from inferproof.storage.base import (
     Failure,
     JobEvent,
@@ -135,14 +137,22 @@ class ModelView:
         return f"{self.id}@{self.version}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SignedQuote:
     """A quote with the gateway's signature. Its id is its EIP-712 digest."""
 
     quote: Quote
     signature: bytes = field(repr=False)
 
-    @property
+    @classmethod
+    def by(cls, key: SigningKey, quote: Quote) -> "SignedQuote":
+        """The quote, signed."""
+        identity = quote_digest(quote)
+        signed = cls(quote, key.sign(identity))
+        signed.__dict__["id"] = identity
+        return signed
+
+    @cached_property
     def id(self) -> Digest:
         return quote_digest(self.quote)
 
@@ -193,6 +203,28 @@ class JobView:
     def over(self) -> bool:
         """True when waiting longer brings no answer: it is here, or will never come."""
         return self.state not in UNDER_WAY
+
+
+Finish = Callable[[], Awaitable[JobView]]
+"""What finishes an order that was begun; to be called once. Raises: as `Gateway.accept`."""
+
+
+class ShortIntake(Protocol):
+    """A shorter way to take usual orders, with the checks of `Gateway.accept`."""
+
+    def begin(
+        self,
+        model: str,
+        request: Request,
+        payment: Authorization,
+        *,
+        binding_salt: bytes | None = None,
+        quote: SignedQuote | None = None,
+    ) -> Finish | None:
+        """What takes the order, once all holds that can be told without waiting; the order is
+        counted then. None where something does not hold or takes waiting: nothing has happened,
+        and `Gateway.accept` is to be asked."""
+        ...
 
 
 class Gateway(Protocol):

@@ -20,37 +20,38 @@ to 9 refuses it; 10 finds the others.
 
 What is asked of the chain and written to the database is asked and written for many orders at a
 time; what is known of other orders is kept in memory (see promises).
+
+A usual order takes a shorter way to 9: where 1 to 8 hold and can be told at once, `begin` says so
+in one go. It never refuses. What it does not take is checked from 1 on as if it had not been asked.
 """
 
 import asyncio
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from inferproof.errors import InferproofError, InputRejected, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.authorization import check_end, check_signature, check_terms, check_time
-from inferproof.protocol.commitments import bound_nonce, job_id, request_digest
 from inferproof.protocol.encoding import Json
-from inferproof.protocol.quote import check_quote_covers, check_quote_signature, quote_digest
+from inferproof.protocol.quote import check_quote_covers, check_quote_signature
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.webhook_address import read_webhook_url
 from inferproof.services.base import Clock, Entropy
 from inferproof.services.bell import SETTLE, Bell
 from inferproof.services.catalog import Catalog, RegisteredModel
 from inferproof.services.gateway.base import GatewaySettings, SignedQuote
+from inferproof.services.gateway.issued import IssuedQuotes
+from inferproof.services.gateway.offered import Begun, Offered, check_binding
 from inferproof.services.gateway.promises import Promise, Promises
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
 from inferproof.services.settler.base import PaymentChain
 from inferproof.storage.base import Job, Order, OrderBook, Outcome, Reservation
-from inferproof.storage.limits.base import ApiKey
 from inferproof.storage.reuse import check_same_payment, check_same_payment_id, check_same_webhook
 from inferproof.telemetry.base import note_job
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.money import Money, format_units
-from inferproof.types.payment import Authorization, Quote
-from inferproof.types.receipt import Request
+from inferproof.types.payment import Quote
 
 CheckInput = Callable[[dict[str, Json], bytes], None]
 """Returns when pre-processing, in its canonical form, takes a request body.
@@ -63,24 +64,6 @@ SMALL = 4096
 
 _PAYMENT_ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
 """Source: the payment-identifier extension of x402 v2."""
-
-
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """What a buyer sends: the request, the payment, and what goes with it."""
-
-    model: str
-    request: Request
-    payment: Authorization
-    binding_salt: bytes | None = None
-    quote: SignedQuote | None = None
-    payment_id: str | None = None
-    webhook: str | None = None
-    holder: ApiKey | None = None
-
-    @property
-    def digest(self) -> Digest:
-        return request_digest(self.request.method, self.request.path, self.request.body)
 
 
 class Intake:
@@ -104,7 +87,7 @@ class Intake:
         self._orders = orders
         self._catalog = catalog
         self._chain = chain
-        self._check = check
+        self._check_body = check
         self._key = key
         self._settings = settings
         self._clock = clock
@@ -112,6 +95,7 @@ class Intake:
         self._metrics = metrics
         self._bell = bell
         self._promises = Promises(orders)
+        self._issued = IssuedQuotes()
         self._limits = limits
 
     async def quote(self, model: str, request: Digest | None) -> SignedQuote:
@@ -122,6 +106,35 @@ class Intake:
     async def check_input(self, model: str, body: bytes) -> None:
         await self._check_input(await self._catalog.active(model), body)
 
+    def begin(self, offered: Offered) -> Begun | None:
+        """The order, once steps 1 to 8 hold; None where they do not, or where to tell takes time.
+
+        Nothing has happened then, and `accept` is to be asked. Otherwise the order is counted, as
+        in step 3, and is to be finished.
+        """
+        payment, now = offered.payment, self._clock()
+        model = self._catalog.sold(offered.model)
+        if (
+            model is None
+            or offered.payment_id is not None
+            or offered.webhook is not None
+            or len(offered.request.body) > SMALL
+            or self._promises.holds(payment)
+            or not self._promises.has_room(self._settings.queue_limit)
+        ):
+            return None
+        digest = offered.digest
+        try:
+            check_signature(payment)
+            check_binding(offered, digest)
+            self._check_small(model, offered.request.body)
+            quote = self._agreed(model, offered, digest, now)
+        except InferproofError:
+            return None
+        if not self._limits.order_now(payment.payer, offered.holder):
+            return None
+        return Begun(offered, digest, model, quote, now)
+
     async def accept(self, offered: Offered) -> Job:
         """The job that the payment buys; see the numbered steps of this module."""
         try:
@@ -129,6 +142,18 @@ class Intake:
         except InferproofError as error:
             self._metrics.payment(error.code)
             raise
+        return self._taken(job, outcome)
+
+    async def finish(self, begun: Begun) -> Job:
+        """The same for an order that was begun. Raises: as `accept`."""
+        try:
+            job, outcome = await self._new_or_known(begun.offered, begun.digest, begun)
+        except InferproofError as error:
+            self._metrics.payment(error.code)
+            raise
+        return self._taken(job, outcome)
+
+    def _taken(self, job: Job, outcome: Outcome) -> Job:
         note_job(job.order.job_id, new_order=outcome is Outcome.NEW)
         self._metrics.payment("reserved" if outcome is Outcome.NEW else "repeated")
         if outcome is Outcome.NEW:
@@ -149,8 +174,15 @@ class Intake:
             known = await self._known(offered, digest)
             if known is not None:
                 return known, Outcome.SAME
+        return await self._new_or_known(offered, digest, None)
+
+    async def _new_or_known(
+        self, offered: Offered, digest: Digest, begun: Begun | None
+    ) -> tuple[Job, Outcome]:
         try:
-            reservation = await self._take(offered, digest)
+            if begun is None:
+                begun = await self._check(offered, digest)
+            reservation = await self._reserve(begun)
         except InferproofError:
             known = await self._known(offered, digest)
             if known is not None:
@@ -158,41 +190,54 @@ class Intake:
             raise
         return reservation.job, reservation.outcome
 
-    async def _take(self, offered: Offered, digest: Digest) -> Reservation:
-        """Steps 4 to 10, for a payment that is taken to be new."""
-        payment = offered.payment
-        await self._limits.order(payment.payer, offered.holder)
+    async def _check(self, offered: Offered, digest: Digest) -> Begun:
+        """Steps 4 to 8, for a payment that is taken to be new."""
+        await self._limits.order(offered.payment.payer, offered.holder)
         # 4
-        _check_binding(offered, digest)
+        check_binding(offered, digest)
         # 5
         registered = await self._catalog.active(offered.model)
         await self._check_input(registered, offered.request.body)
-        # 6
+        # 6, 7
         now = self._clock()
-        quote = self.quoted(registered, offered.quote, digest, now)
+        quote = self._agreed(registered, offered, digest, now)
+        # 8
+        await self.require_room()
+        return Begun(offered, digest, registered, quote, now)
+
+    def _agreed(
+        self, model: RegisteredModel, offered: Offered, digest: Digest, now: int
+    ) -> SignedQuote:
+        """The quote that the payment is for."""
+        # 6
+        payment, quote = offered.payment, self.quoted(model, offered.quote, digest, now)
         # 7
         check_terms(payment, quote.quote)
         check_time(payment, now, self._settings.settle_margin_s)
         check_end(payment, now, self._settings.longest_payment_s)
-        # 8
-        await self.require_room()
+        return quote
+
+    async def _reserve(self, begun: Begun) -> Reservation:
+        """Steps 9 and 10."""
+        offered, record, now = begun.offered, begun.model.record, begun.now
+        payment = offered.payment
         with self._promises.taking(payment) as promise:
             # 9
             first_block = await self._check_chain(promise)
             # 10
             reservation = await self._orders.reserve(
                 Order(
-                    job_id=_job_id(offered, digest),
-                    model_id=registered.record.id,
-                    model_version=registered.record.version,
-                    model_commitment=registered.record.commitment,
+                    job_id=offered.job_id(begun.digest),
+                    model_id=record.id,
+                    model_version=record.version,
+                    model_commitment=record.commitment,
                     request=offered.request,
-                    request_digest=digest,
+                    request_digest=begun.digest,
                     payment=payment,
-                    quote=quote.quote,
-                    quote_signature=quote.signature,
+                    quote=begun.quote.quote,
+                    quote_signature=begun.quote.signature,
                     salt=self._entropy(32),
-                    nonce_salt=_nonce_salt(offered),
+                    nonce_salt=offered.nonce_salt,
                     payment_id=offered.payment_id,
                     first_block=first_block,
                     created_at=now,
@@ -210,7 +255,7 @@ class Intake:
         # By the payment and not by the job id, which another request would change.
         job = await self._orders.find_payment(offered.payment)
         if job is not None:
-            check_same_payment(job, digest, offered.payment, _nonce_salt(offered))
+            check_same_payment(job, digest, offered.payment, offered.nonce_salt)
             check_same_webhook(job, offered.webhook)
             return job
         if offered.payment_id is not None:
@@ -221,16 +266,19 @@ class Intake:
         return job
 
     async def _check_input(self, model: RegisteredModel, body: bytes) -> None:
+        if len(body) <= SMALL:
+            self._check_small(model, body)
+            return
         limit = model.submission.card.input.max_bytes
         if len(body) > limit:
-            raise InputRejected(
-                Reason.INPUT_TOO_LARGE, name="request body", size=len(body), limit=limit
-            )
-        preprocessing = model.submission.bundle.preprocessing
-        if len(body) <= SMALL:
-            self._check(preprocessing, body)
-        else:
-            await asyncio.to_thread(self._check, preprocessing, body)
+            raise _too_large(body, limit)
+        await asyncio.to_thread(self._check_body, model.submission.bundle.preprocessing, body)
+
+    def _check_small(self, model: RegisteredModel, body: bytes) -> None:
+        limit = model.submission.card.input.max_bytes
+        if len(body) > limit:
+            raise _too_large(body, limit)
+        self._check_body(model.submission.bundle.preprocessing, body)
 
     def quoted(
         self, model: RegisteredModel, given: SignedQuote | None, digest: Digest, now: int
@@ -238,12 +286,15 @@ class Intake:
         """The given quote, once it is ours, holds and covers this request; a fresh one for none."""
         if given is None:
             return self._sign_quote(model, digest, now)
-        # Signatures are deterministic, and to sign again takes half as long as to recover.
-        ours = self._key.sign(quote_digest(given.quote))
-        if not hmac.compare_digest(ours, given.signature):
-            check_quote_signature(given.quote, given.signature, self._key.address)
-        check_quote_covers(given.quote, model.record.commitment, digest, now)
-        return given
+        issued = self._issued.find(given)
+        if issued is None:
+            # Signatures are deterministic, and to sign again takes half as long as to recover.
+            ours = self._key.sign(given.id)
+            if not hmac.compare_digest(ours, given.signature):
+                check_quote_signature(given.quote, given.signature, self._key.address)
+            issued = given
+        check_quote_covers(issued.quote, model.record.commitment, digest, now)
+        return issued
 
     def _sign_quote(self, model: RegisteredModel, digest: Digest, now: int) -> SignedQuote:
         record, estimate = model.record, model.record.estimate
@@ -262,7 +313,9 @@ class Intake:
             issued_at=now,
             expires_at=now + self._settings.quote_ttl_s,
         )
-        return SignedQuote(quote, self._key.sign(quote_digest(quote)))
+        signed = SignedQuote.by(self._key, quote)
+        self._issued.add(signed)
+        return signed
 
     async def require_room(self) -> None:
         """Returns when another order may wait. Raises: Unavailable QUEUE_FULL."""
@@ -302,23 +355,5 @@ class Intake:
         return purse.head
 
 
-def _check_binding(offered: Offered, digest: Digest) -> None:
-    if offered.binding_salt is None:
-        return
-    if not any(offered.binding_salt):  # in a receipt zero stands for no salt
-        raise PaymentRejected(Reason.PAYMENT_SALT_ZERO)
-    expected = bound_nonce(digest, offered.binding_salt)
-    if offered.payment.nonce != expected:
-        raise PaymentRejected(
-            Reason.PAYMENT_NONCE_BINDING, got=offered.payment.nonce, expected=expected
-        )
-
-
-def _nonce_salt(offered: Offered) -> Digest | None:
-    return Digest(offered.binding_salt) if offered.binding_salt is not None else None
-
-
-def _job_id(offered: Offered, request: Digest) -> Digest:
-    payment, asset = offered.payment, offered.payment.asset
-    salt = _nonce_salt(offered)
-    return job_id(asset.network, asset.address, payment.payer, payment.nonce, request, salt)
+def _too_large(body: bytes, limit: int) -> InputRejected:
+    return InputRejected(Reason.INPUT_TOO_LARGE, name="request body", size=len(body), limit=limit)

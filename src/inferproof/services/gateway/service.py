@@ -5,6 +5,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from inferproof.errors import Conflict, InferproofError, NotFound, Reason, Rejection
 from inferproof.protocol.cancellation import check_cancellation
@@ -21,12 +22,14 @@ from inferproof.services.catalog import Catalog
 from inferproof.services.gateway.base import (
     UNDER_WAY,
     CancelPolicy,
+    Finish,
     GatewaySettings,
     JobView,
     ModelView,
     SignedQuote,
 )
-from inferproof.services.gateway.intake import Intake, Offered
+from inferproof.services.gateway.intake import Intake
+from inferproof.services.gateway.offered import Begun, Offered
 from inferproof.services.gateway.redemption import OfferedTransfer, Redemption
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.views import job_view
@@ -146,6 +149,25 @@ class GatewayService:
     ) -> JobView:
         offered = Offered(model, request, payment, binding_salt, quote, payment_id, webhook, holder)
         return await self._view(await self._intake.accept(offered))
+
+    def begin(
+        self,
+        model: str,
+        request: Request,
+        payment: Authorization,
+        *,
+        binding_salt: bytes | None = None,
+        quote: SignedQuote | None = None,
+    ) -> Finish | None:
+        """See services.gateway.base.ShortIntake."""
+        begun = self._intake.begin(Offered(model, request, payment, binding_salt, quote))
+        return None if begun is None else partial(self._finish, begun)
+
+    async def _finish(self, begun: Begun) -> JobView:
+        job = await self._intake.finish(begun)
+        if job.answer is not None:
+            return await self._view(job)
+        return job_view(job, begun.model, begun.quote)
 
     async def redeem(
         self,

@@ -97,16 +97,40 @@ class Limits:
 
     async def order(self, payer: Address, holder: ApiKey | None) -> None:
         """Counts a new order. Raises: TooMany RATE_LIMITED; Unavailable LIMITER_UNAVAILABLE."""
-        rate = self._policy.orders
-        if rate is None:
+        charge = self._order_charge(payer, holder)
+        if charge is None:
             return
-        if holder is None:
-            charge = Charge(f"p:{payer.hex}", rate)
-        else:
-            charge = Charge(f"k:{holder.id}:{ORDERS}", rate.times(holder.factor))
         verdict = (await self._take([charge]))[0]
         if not verdict.allowed:
             raise self._refused(ORDERS, charge.rate, verdict, "API key" if holder else "payer")
+
+    def order_now(self, payer: Address, holder: ApiKey | None) -> bool:
+        """See OrderLimits."""
+        charge = self._order_charge(payer, holder)
+        if charge is None:
+            return True
+        verdict = self._limiter.take_now(charge)
+        return verdict is not None and verdict.allowed
+
+    def read_now(self, address: str) -> tuple[bool, Standing | None]:
+        """Whether a stranger's READ was admitted at once, and how the caller stands then. If not,
+        nothing is charged, and `admit` tells."""
+        rate = self._policy.requests
+        if rate is None:
+            return True, None
+        verdict = self._limiter.take_now(Charge(f"a:{address}:{Action.READ.value}", rate))
+        if verdict is None or not verdict.allowed:
+            return False, None
+        full_s = _seconds(verdict.full_us)
+        return True, Standing(Action.READ.value, rate, verdict.remaining, full_s)
+
+    def _order_charge(self, payer: Address, holder: ApiKey | None) -> Charge | None:
+        rate = self._policy.orders
+        if rate is None:
+            return None
+        if holder is None:
+            return Charge(f"p:{payer.hex}", rate)
+        return Charge(f"k:{holder.id}:{ORDERS}", rate.times(holder.factor))
 
     async def _charge(self, address: str, action: Action, holder: ApiKey | None) -> Standing | None:
         who = f"a:{address}" if holder is None else f"k:{holder.id}"

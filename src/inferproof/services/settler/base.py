@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from inferproof.types.chain import Fees, ItemOutcome, Sight
+from inferproof.types.chain import Fees, ItemOutcome, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization, Purse
@@ -108,8 +108,17 @@ class SettlementChain(PaymentChain, Protocol):
         ...
 
     async def sign_refund(
-        self, to: Address, amount: int, nonce: int, fees: Fees
-    ) -> SignedTransaction: ...
+        self, to: Address, amount: int, nonce: int, fees: Fees, mark: Digest | None = None
+    ) -> SignedTransaction:
+        """One transaction that moves the amount; by the mark it is found again."""
+        ...
+
+    async def refunds_made(
+        self, wanted: Mapping[Digest, RefundTerms], first_block: int
+    ) -> Mapping[Digest, Included]:
+        """Those of the refunds, by their marks, that the sender made since `first_block`, however
+        deep."""
+        ...
 
     async def sign_filler(self, nonce: int, fees: Fees) -> SignedTransaction:
         """A transaction that does nothing but take its number."""

@@ -23,6 +23,7 @@ import logging
 from collections.abc import Sequence
 
 from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason
+from inferproof.protocol.commitments import refund_mark
 from inferproof.services.base import Clock
 from inferproof.services.bell import SETTLE, Bell
 from inferproof.services.heart import Heart
@@ -38,6 +39,7 @@ from inferproof.services.settler.parts import (
     portions,
     together,
 )
+from inferproof.services.settler.refunds import RefundsMade
 from inferproof.services.settler.sending import Sending
 from inferproof.storage.base import (
     NewTransaction,
@@ -88,6 +90,7 @@ class Settler:
         self._sending = Sending(self._parts)
         self._outcomes = Outcomes(self._parts)
         self._blocks = Blocks(self._parts)
+        self._made = RefundsMade(self._parts)
         self._poor = False
         self._more_waits = False
 
@@ -162,7 +165,7 @@ class Settler:
         room, self._more_waits = self._settings.max_open - len(under_way), False
         if room <= 0:
             return []
-        started = await self._refunds(sight, room, raws, faults)
+        started = await self._refunds(items, sight, room, raws, faults)
         room -= len(started)
         return started + await self._settlements(sight, room, raws) if room > 0 else started
 
@@ -230,9 +233,10 @@ class Settler:
         return [payable for payable in waiting if payable.job_id not in ended]
 
     async def _refunds(
-        self, sight: Sight, room: int, raws: _Raws, faults: Faults
+        self, items: Sequence[OutboxItem], sight: Sight, room: int, raws: _Raws, faults: Faults
     ) -> list[OutboxItem]:
         due = await self._orders.due_refunds(self._chain.asset, now=self._clock(), limit=room)
+        due = await self._made.left(due, items, sight)
         if not due:
             return []
         funds = await self._chain.balance(self._chain.sender)
@@ -246,7 +250,8 @@ class Settler:
         work = []
         for refund, nonce in zip(payable, nonces, strict=True):
             payment = refund.payment
-            signed = await self._chain.sign_refund(payment.payer, payment.amount, nonce, fees)
+            mark = refund_mark(refund.job_id)
+            signed = await self._chain.sign_refund(payment.payer, payment.amount, nonce, fees, mark)
             raws[signed.tx] = signed.raw
             tx = self._parts.stored(signed, fees)
             work.append(self._orders.send_refund(refund.job_id, tx, now=self._clock()))

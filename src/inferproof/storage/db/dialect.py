@@ -1,36 +1,18 @@
-"""Everything that differs between the databases; no other file names one."""
+"""What differs between the databases. Besides this, only bulk, new_rows and turns name one."""
 
-import asyncio
 import hashlib
 import importlib.util
-import json
-import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
     ColumnElement,
     Connection,
     Engine,
-    Integer,
-    LargeBinary,
-    String,
     Table,
-    TableValuedAlias,
-    Text,
-    TypeDecorator,
-    bindparam,
-    cast,
     event,
-    func,
     text,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -46,10 +28,6 @@ from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from inferproof.errors import InferproofError, Misconfigured, MissingPart, Reason, Unavailable
-from inferproof.storage.base import Turn
-from inferproof.storage.db.writing import WriteTurn
-
-T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 5000
 """How long a statement waits for another process's write, such as a backup, before it fails."""
@@ -157,10 +135,20 @@ def writing_engine(url: URL) -> AsyncEngine:
     if is_memory(url):
         engine = create_async_engine(url, poolclass=StaticPool, **_QUIET)
     else:
-        engine = create_async_engine(url, pool_size=1, max_overflow=0, **_QUIET)
+        engine = create_async_engine(
+            url, pool_size=1, max_overflow=0, pool_reset_on_return=None, **_QUIET
+        )
     # IMMEDIATE takes the write lock at once: a transaction that first reads and then writes
     # could otherwise fail half-way without the busy timeout.
     _prepare_sqlite(engine.sync_engine, begin="BEGIN IMMEDIATE", query_only=False)
+
+    @event.listens_for(engine.sync_engine, "reset")
+    def _reset(connection: Any, _record: object, _state: object) -> None:
+        # A commit that failed leaves its transaction open. To roll back in any case would be a
+        # turn of the thread for each commit.
+        if connection.driver_connection.in_transaction:
+            connection.rollback()
+
     return engine
 
 
@@ -290,149 +278,23 @@ def _server_engine(
     return engine
 
 
+def one_server_connection(url: URL) -> AsyncEngine:
+    """The engine of one connection to a server, whose statements are no transactions."""
+    return _server_engine(url, pool_size=1, isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
+
+
 async def lock_name(connection: AsyncConnection, name: str) -> None:
     """Returns when no other process holds this name, and holds it until the transaction ends.
 
     On SQLite the transaction holds the whole database already.
     """
     if connection.dialect.name == "postgresql":
-        await connection.execute(text(f"SELECT pg_advisory_xact_lock({_key(name)})"))
+        await connection.execute(text(f"SELECT pg_advisory_xact_lock({lock_key(name)})"))
 
 
 def is_text(words: str) -> bool:
     """False for what no column holds: PostgreSQL's texts have no character of number zero."""
     return "\0" not in words
-
-
-async def insert_rows(
-    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
-) -> None:
-    """Inserts rows, whose values are in the database's own types and under the same columns.
-
-    The statement is prepared once for any number of rows.
-    """
-    await insert_all(connection, [(table, rows)])
-
-
-async def insert_all(
-    connection: AsyncConnection, given: Sequence[tuple[Table, Sequence[Mapping[str, Any]]]]
-) -> None:
-    """The same for several tables, in this order."""
-    if connection.dialect.name == "sqlite":
-
-        def insert_each(db: sqlite3.Connection) -> None:
-            for table, rows in given:
-                _insert_together(db, table, rows)
-
-        await _in_thread(connection, insert_each)
-        return
-    for table, rows in given:
-        columns = tuple(rows[0])
-        statement = _insert(connection.dialect.name, table, columns)
-        await connection.exec_driver_sql(statement, _parameters(columns, rows))
-
-
-async def insert_new(
-    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], *, returning: str
-) -> set[Any]:
-    """Inserts rows but for those that a unique key forbids; one column of those it inserted."""
-    if connection.dialect.name == "postgresql":
-        columns = tuple(rows[0])
-        statement = _insert(connection.dialect.name, table, columns) + " ON CONFLICT DO NOTHING"
-        given = _parameters(columns, rows)
-        added = await connection.exec_driver_sql(f"{statement} RETURNING {returning}", given)
-        return set(added.scalars())
-
-    def insert_some(db: sqlite3.Connection) -> set[Any]:
-        count = _insert_together(db, table, rows, " ON CONFLICT DO NOTHING")
-        if count == len(rows):
-            return {row[returning] for row in rows}
-        # This transaction alone writes, and a new row gets a number above all others.
-        newest = f"SELECT {returning} FROM {table.name} ORDER BY rowid DESC LIMIT {count}"  # noqa: S608
-        return {value for (value,) in db.execute(newest)}
-
-    return await _in_thread(connection, insert_some)
-
-
-TOGETHER = 32
-"""Rows of one statement on SQLite at most, whose parameters older builds take 999 of."""
-
-
-def _insert_together(
-    db: sqlite3.Connection, table: Table, rows: Sequence[Mapping[str, Any]], more: str = ""
-) -> int:
-    """How many rows were inserted. As many go together as are a power of two, so that there are
-    few statements to prepare: the thread waits for the interpreter after each, not each row."""
-    columns, at, count = tuple(rows[0]), 0, 0
-    while at < len(rows):
-        size = min(TOGETHER, 1 << ((len(rows) - at).bit_length() - 1))
-        values = [value for row in rows[at : at + size] for value in row.values()]
-        count += db.execute(_insert("sqlite", table, columns, size) + more, values).rowcount
-        at += size
-    return count
-
-
-async def _in_thread(connection: AsyncConnection, work: Callable[[sqlite3.Connection], T]) -> T:
-    """What the work returns, done in the connection's own thread at one go: each statement that
-    goes through the driver alone is three changes of threads. Raises: DBAPIError."""
-    if not connection.in_transaction():
-        await connection.begin()
-    raw = await connection.get_raw_connection()
-    driver: Any = raw.driver_connection
-    try:
-        done: T = await driver._execute(work, driver._conn)
-        return done
-    except sqlite3.Error as error:
-        raise DBAPIError.instance(
-            None, None, error, sqlite3.Error, hide_parameters=True, dialect=connection.dialect
-        ) from error
-
-
-@lru_cache(maxsize=256)
-def _insert(dialect: str, table: Table, columns: tuple[str, ...], count: int = 1) -> str:
-    names = ", ".join(columns)
-    if dialect == "postgresql":
-        types = [_SERVER_ARRAYS[type(_plain_type(table.c[name]))] for name in columns]
-        given = ", ".join(f"${n}::{kind}" for n, kind in enumerate(types, 1))
-        return f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({given})"  # noqa: S608
-    places = f"({', '.join('?' * len(columns))})"
-    return f"INSERT INTO {table.name} ({names}) VALUES {', '.join([places] * count)}"  # noqa: S608
-
-
-_SERVER_ARRAYS = {
-    String: "text[]",
-    Text: "text[]",
-    LargeBinary: "bytea[]",
-    Integer: "integer[]",
-    BigInteger: "bigint[]",
-    Boolean: "boolean[]",
-}
-
-
-def _plain_type(column: Column[Any]) -> Any:
-    return column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
-
-
-def _parameters(columns: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> Any:
-    return tuple([row[name] for row in rows] for name in columns)
-
-
-def given_rows(
-    connection: AsyncConnection, rows: Sequence[Sequence[str]], width: int
-) -> tuple[TableValuedAlias, list[ColumnElement[str]]]:
-    """Rows of texts as a table to join with, and its columns.
-
-    One statement for any number of rows, prepared once, whose join looks each of them up in an
-    index; a list of IN would be read through in both databases.
-    """
-    if connection.dialect.name == "postgresql":
-        names = [f"given_{place}" for place in range(width)]
-        texts = postgresql.ARRAY(Text)
-        parts = [bindparam(None, [row[n] for row in rows], texts) for n in range(width)]
-        table = func.unnest(*parts).table_valued(*names).render_derived(name="given")
-        return table, [cast(table.c[name], Text) for name in names]
-    table = func.json_each(json.dumps(rows)).table_valued("value", name="given")
-    return table, [func.json_extract(table.c.value, f"$[{n}]") for n in range(width)]
 
 
 class ByBytes(ColumnElement[str]):
@@ -495,107 +357,7 @@ def passes(error: Exception) -> bool:
     return type(orig).__name__ == "InvalidCachedStatementError"
 
 
-def _key(name: str) -> int:
+def lock_key(name: str) -> int:
     """A number for advisory locks, which have no names. Equal on all machines."""
     digest = hashlib.sha256(f"inferproof {name}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
-
-
-# -- turns: what one process does for all --------------------------------------------------------
-
-
-class _ServerTurn:
-    """A turn held by a connection: the server gives it back when the connection ends."""
-
-    def __init__(self, url: URL, name: str) -> None:
-        self._engine = _server_engine(
-            url, pool_size=1, isolation_level="AUTOCOMMIT", pool_reset_on_return=None
-        )
-        self._take = text(f"SELECT pg_try_advisory_lock({_key(name)})")
-        self._connection: AsyncConnection | None = None
-        self._held = False
-
-    async def mine(self) -> bool:
-        try:
-            if self._connection is None:
-                self._connection = await self._engine.connect()
-            if self._held:
-                await self._connection.execute(text("SELECT 1"))
-            else:
-                self._held = bool(await self._connection.scalar(self._take))
-        except (DBAPIError, OSError) as error:
-            await self.give_back()
-            raise storage_error(error) or error from error
-        return self._held
-
-    async def give_back(self) -> None:
-        connection, self._connection, self._held = self._connection, None, False
-        if connection is not None:
-            await connection.invalidate()
-            await connection.close()
-        await self._engine.dispose()
-
-
-class _FileTurn:
-    """A turn held by a lock on a file beside the database, which ends with the process."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: IO[bytes] | None = None
-
-    async def mine(self) -> bool:
-        return await asyncio.to_thread(self._lock)
-
-    def _lock(self) -> bool:
-        import fcntl  # not on Windows
-
-        if self._file is not None:
-            return True
-        try:
-            file = self._path.open("ab")
-        except OSError as error:
-            raise storage_error(error) or error from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return False
-        self._file = file
-        return True
-
-    async def give_back(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-
-class _MemoryTurn:
-    """A turn in a database that no other process sees."""
-
-    def __init__(self, holders: dict[str, object], name: str) -> None:
-        self._holders = holders
-        self._name = name
-
-    async def mine(self) -> bool:
-        return self._holders.setdefault(self._name, self) is self
-
-    async def give_back(self) -> None:
-        if self._holders.get(self._name) is self:
-            del self._holders[self._name]
-
-
-def write_turn(url: URL) -> WriteTurn | None:
-    """What is to be held around each transaction; None where the database queues by itself."""
-    if url.get_backend_name() != "sqlite" or is_memory(url):
-        return None
-    return WriteTurn(Path(str(url.database)), patience_s=BUSY_TIMEOUT_MS / 1000)
-
-
-def turn(url: URL, name: str, holders: dict[str, object]) -> Turn:
-    """The turn of this name, not taken yet. `holders` is the open database's own."""
-    if is_memory(url):
-        return _MemoryTurn(holders, name)
-    if url.get_backend_name() == "sqlite":
-        slug = hashlib.sha256(name.encode()).hexdigest()[:16]
-        return _FileTurn(Path(f"{url.database}.{slug}.turn"))
-    return _ServerTurn(url, name)

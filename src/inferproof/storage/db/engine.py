@@ -22,12 +22,11 @@ from inferproof.storage.db.dialect import (
     read_address,
     reading_engine,
     storage_error,
-    turn,
-    write_turn,
     writing_engine,
 )
 from inferproof.storage.db.migrate import upgrade
-from inferproof.storage.db.writer import BatchOperation, Writer
+from inferproof.storage.db.turns import turn, write_turn
+from inferproof.storage.db.writer import BatchOperation, InGroups, Writer
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741 - the item of a batch
@@ -122,3 +121,7 @@ class Database:
     async def write_item(self, operation: BatchOperation[I, T], item: I) -> T:
         """See Writer.write_item."""
         return await self._writer.write_item(operation, item)
+
+    async def write_grouped(self, groups: InGroups[I, T], item: I) -> T:
+        """See Writer.write_grouped."""
+        return await self._writer.write_grouped(groups, item)

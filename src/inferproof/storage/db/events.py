@@ -8,28 +8,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, String, bindparam, func, insert, literal, select
+from sqlalchemy import Integer, String, bindparam, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.protocol.lifecycle import RESERVE
 from inferproof.protocol.webhook import TOLD
 from inferproof.storage.base import DeliveryState, JobEvent, Order, Progress
-from inferproof.storage.db.dialect import given_rows
+from inferproof.storage.db.bulk import execute_given, given_rows
 from inferproof.storage.db.tables import DigestText, job_events, jobs, webhook_deliveries
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 
 _COLUMNS = job_events.c
-_NEXT = insert(job_events).from_select(
-    ["job_id", "seq", "transition", "state", "at"],
-    select(
-        bindparam("step_job", type_=DigestText),
-        func.coalesce(func.max(_COLUMNS.seq), 0) + 1,
-        bindparam("step_transition", type_=String),
-        bindparam("step_state", type_=String),
-        bindparam("step_at", type_=BigInteger),
-    ).where(_COLUMNS.job_id == bindparam("step_job", type_=DigestText)),
+_NEXT = (
+    "INSERT INTO job_events (job_id, seq, transition, state, at) SELECT job, coalesce((SELECT "
+    "max(seq) FROM job_events AS made WHERE made.job_id = job), 0) + 1, step, led, happened "
+    "FROM given"
 )
+_STEP = {"job": "text", "step": "text", "led": "text", "happened": "bigint"}
 
 _LAST = (
     select(func.max(_COLUMNS.seq))
@@ -88,18 +84,8 @@ async def record_steps(connection: AsyncConnection, steps: Sequence[Step]) -> No
     Soundness: the caller's transaction holds the rows of the jobs, so that nobody else counts
     on from the same step.
     """
-    await connection.execute(
-        _NEXT,
-        [
-            {
-                "step_job": step.job_id,
-                "step_transition": step.transition,
-                "step_state": step.state.value,
-                "step_at": step.at,
-            }
-            for step in steps
-        ],
-    )
+    rows = [(step.job_id.hex, step.transition, step.state.value, step.at) for step in steps]
+    await execute_given(connection, _NEXT, _STEP, rows)
     told = [step for step in steps if step.state in TOLD]
     if told:
         await connection.execute(_TELL, [{"step_job": step.job_id} for step in told])

@@ -8,8 +8,8 @@ from sqlalchemy import String, and_, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.storage.base import Backlog, Job, PurseKey
+from inferproof.storage.db.bulk import given_rows
 from inferproof.storage.db.codec import job_of_row, select_jobs
-from inferproof.storage.db.dialect import given_rows
 from inferproof.storage.db.tables import jobs, payment_reservations
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, case, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import NotFound, Reason
@@ -65,14 +65,15 @@ class SqlSettlements(SqlOutbox):
         room = limit - len(again)
         if room <= 0:
             return again
-        new = await self._payables(asset, jobs.c.state == JobState.RESERVED.value, limit=room)
+        reserved = jobs.c.state == JobState.RESERVED.value
+        new = await self._payables(asset, reserved, limit=room, many=True)
         return [*again, *new]
 
     async def refused(self, asset: Asset, *, limit: int) -> Sequence[Payable]:
         c, withdrawn = settlements.c, jobs.c.state == JobState.WITHDRAWN.value
         refused = c.step == SettlementStep.REFUSED.value
-        not_again = and_(withdrawn, c.step.in_(WAITING_STEPS))
-        return await self._payables(asset, or_(refused, not_again), limit=limit)
+        steps = c.step.in_((SettlementStep.REFUSED.value, *WAITING_STEPS))
+        return await self._payables(asset, steps, or_(refused, withdrawn), limit=limit)
 
     async def due_refunds(self, asset: Asset, *, now: int, limit: int) -> Sequence[Payable]:
         due = select(refunds.c.job_id).where(refunds.c.retry_at <= now)
@@ -104,13 +105,16 @@ class SqlSettlements(SqlOutbox):
         return {number: tuple(found) for number, found in carried.items()}
 
     async def _payables(
-        self, asset: Asset, *conditions: ColumnElement[bool], limit: int
+        self, asset: Asset, *conditions: ColumnElement[bool], limit: int, many: bool = False
     ) -> list[Payable]:
         c = payment_reservations.c
+        # Of jobs of which few are wanted none is looked for in the order of all: a sum has no
+        # index, so that a database begins with the conditions and sorts what it found.
+        order = jobs.c.number if many else jobs.c.number + 0
         query = (
             select_payables()
             .where(c.network == asset.network.caip2, c.token == asset.address, *conditions)
-            .order_by(jobs.c.number)
+            .order_by(order)
             .limit(limit)
         )
 
@@ -256,10 +260,18 @@ class SqlSettlements(SqlOutbox):
         return await self._db.write(change)
 
     async def refunded(
-        self, job_id: Digest, tx: Digest, block: int, *, now: int, block_hash: Digest | None = None
+        self,
+        job_id: Digest,
+        tx: Digest,
+        block: int,
+        *,
+        now: int,
+        block_hash: Digest | None = None,
+        found: bool = False,
     ) -> Job:
         async def change(connection: AsyncConnection) -> Job:
-            await move(connection, job_id, Transition.REFUNDED, now=now)
+            step = Transition.REFUND_FOUND if found else Transition.REFUNDED
+            await move(connection, job_id, step, now=now)
             await set_refund(connection, job_id, now, RefundState.SETTLED, tx=tx, block=block)
             await close_items(connection, job_id, OutboxKind.REFUND, tx=tx, block=block)
             job = await read_job(connection, job_id)

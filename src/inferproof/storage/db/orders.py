@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import ColumnElement, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.errors import InferproofError, NotFound, Reason
+from inferproof.errors import NotFound, Reason
 from inferproof.protocol.lifecycle import Transition
 from inferproof.storage.base import (
     Answer,
@@ -39,8 +39,8 @@ from inferproof.storage.db.intake import (
 )
 from inferproof.storage.db.money import SqlSettlements
 from inferproof.storage.db.redemptions import redeem
-from inferproof.storage.db.reservations import reserve
-from inferproof.storage.db.room import IN_TURN, Room
+from inferproof.storage.db.reservations import reserve, reserve_at_once
+from inferproof.storage.db.room import IN_TURN, Asked, Room
 from inferproof.storage.db.tables import (
     answers,
     jobs,
@@ -54,6 +54,7 @@ from inferproof.storage.db.transitions import (
     owe_refund,
     read_job,
 )
+from inferproof.storage.db.writer import InGroups
 from inferproof.together import Together
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
@@ -72,14 +73,13 @@ class SqlOrderBook(SqlSettlements):
         self._room = Room()
         self._figures = FiguresReader()
         self._histories = Together(self._events_of)
+        self._reserving: InGroups[Asked, Reservation] = InGroups(
+            lambda connection, asked: reserve(connection, asked, self._room),
+            lambda connection, asked: reserve_at_once(connection, asked, self._room),
+        )
 
     async def reserve(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
-        return await self._db.write_item(self._reserve, (order, room))
-
-    async def _reserve(
-        self, connection: AsyncConnection, asked: Sequence[tuple[Order, QueueRoom | None]]
-    ) -> Sequence[Reservation | InferproofError]:
-        return await reserve(connection, asked, self._room)
+        return await self._db.write_grouped(self._reserving, (order, room))
 
     async def redeem(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
         return await self._db.write(lambda connection: redeem(connection, order, room, self._room))

@@ -16,8 +16,8 @@ from inferproof.storage.base import (
     SettlementStep,
     StoredRaw,
 )
+from inferproof.storage.db.bulk import insert_new, insert_rows
 from inferproof.storage.db.codec import outbox_of_row, outbox_values, raw_values
-from inferproof.storage.db.dialect import insert_new
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.tables import (
     outbox,
@@ -192,13 +192,11 @@ async def add_item(
     assert number is not None  # noqa: S101 - the insert either failed or returned it
     await connection.execute(insert(outbox_raws).values(raw_values(number, tx, now)))
     if job_ids:
-        await connection.execute(
-            insert(outbox_jobs),
-            [
-                {"outbox": number, "position": place, "job_id": job_id}
-                for place, job_id in enumerate(job_ids)
-            ],
-        )
+        carried = [
+            {"outbox": number, "position": place, "job_id": job_id.hex}
+            for place, job_id in enumerate(job_ids)
+        ]
+        await insert_rows(connection, outbox_jobs, carried)
     return OutboxItem(
         number,
         kind,

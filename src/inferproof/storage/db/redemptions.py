@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from inferproof.errors import Conflict, Reason
 from inferproof.protocol.lifecycle import REDEEM, STARTS
 from inferproof.storage.base import Job, Order, Outcome, QueueRoom, Reservation
+from inferproof.storage.db.bulk import insert_new, insert_rows
 from inferproof.storage.db.codec import (
     job_of_row,
     job_values,
@@ -12,7 +13,6 @@ from inferproof.storage.db.codec import (
     settlement_values,
     transfer_values,
 )
-from inferproof.storage.db.dialect import insert_new, insert_rows
 from inferproof.storage.db.events import Step, record_steps
 from inferproof.storage.db.room import Room
 from inferproof.storage.db.tables import jobs, models, payment_reservations, settlements

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, InferproofError
 from inferproof.storage.base import Job, Order, Outcome, Reservation
+from inferproof.storage.db.bulk import insert_all, insert_new
 from inferproof.storage.db.codec import (
     job_of_row,
     job_values,
@@ -14,9 +15,9 @@ from inferproof.storage.db.codec import (
     select_jobs,
     settlement_values,
 )
-from inferproof.storage.db.dialect import insert_all, insert_new
 from inferproof.storage.db.events import reservation_steps
 from inferproof.storage.db.intake import find_payments, payment_key
+from inferproof.storage.db.order_rows import JOB_ID, ORDERS, order_row
 from inferproof.storage.db.room import Asked, Room
 from inferproof.storage.db.tables import job_events, jobs, payment_reservations, settlements
 from inferproof.storage.reuse import check_same_payment, check_same_payment_id, check_same_webhook
@@ -64,6 +65,30 @@ async def reserve(
             results.append(refused[_key(order.payment)])
         else:
             results.append(await _existing(connection, order))
+    return results
+
+
+async def reserve_at_once(
+    connection: AsyncConnection, asked: Sequence[Asked], room: Room
+) -> Sequence[Reservation | None]:
+    """The new reservations, durable, made in a transaction of their own; None for each order that
+    `reserve` must decide on. Nearly all are new.
+
+    Soundness: as for `reserve`.
+    """
+    differ = len({order.payment.nonce for order, _ in asked}) == len(asked)
+    turns = room.add_all(asked) if differ else None
+    if turns is None:
+        return [None] * len(asked)
+    rows = [order_row(order, turn) for (order, _), turn in zip(asked, turns, strict=True)]
+    ids = await ORDERS.commit(connection, rows)
+    results: list[Reservation | None] = []
+    for (order, _), row in zip(asked, rows, strict=True):
+        if row[JOB_ID] in ids:
+            results.append(Reservation(Outcome.NEW, _fresh(order)))
+        else:
+            room.remove(order)
+            results.append(None)
     return results
 
 

@@ -32,6 +32,8 @@ IN_TURN = (jobs.c.turn, jobs.c.number)
 
 COUNTED_S = 1.0
 """How old a count may be; also how late the jobs of another process on the database are seen."""
+SHARE = 50
+"""A count that takes long is used for so many times its length: orders wait for it."""
 FEW = 1000
 TENTH = 10
 """Counting more than FEW jobs takes no more than a tenth of the time: whoever is refused over and
@@ -47,6 +49,7 @@ class Room:
         self._clock = clock
         self._counted_at = float("-inf")
         self._rest = 0.0
+        self._lasts_s = COUNTED_S
         self._total = 0
         self._payers: Counter[Address] = Counter()
         self._keys: Counter[str] = Counter()
@@ -56,8 +59,15 @@ class Room:
     async def refresh(self, connection: AsyncConnection, asked: Sequence[Asked]) -> None:
         """Counts again where the counts are old, or leave no room for all of these."""
         age = self._clock() - self._counted_at
-        if age > COUNTED_S or (age >= self._rest and not self._fits(asked)):
+        if age > self._lasts_s or (age >= self._rest and not self._fits(asked)):
             await self._count(connection)
+
+    def add_all(self, asked: Sequence[Asked]) -> list[int] | None:
+        """The turns of all of these, which wait from now on; None, and none of them waits, where
+        the counts must be looked at again first."""
+        if self._clock() - self._counted_at > self._lasts_s or not self._fits(asked):
+            return None
+        return [self.add(order) for order, _ in asked]
 
     def refuse(self, order: Order, room: QueueRoom | None) -> InferproofError | None:
         """Why there is no room for this order; None where there is."""
@@ -139,4 +149,5 @@ class Room:
         self._first_turn = 0 if first is None else first
         self._counted_at = self._clock()
         took = self._counted_at - began
+        self._lasts_s = max(COUNTED_S, SHARE * took)
         self._rest = TENTH * took if self._total > FEW else 0.0

@@ -184,7 +184,25 @@ async def unrefund(
             .where(c.job_id.in_(these(connection, job_ids)))
             .values(state=RefundState.PENDING.value, block=None, updated_at=now)
         )
+        await _owe_again(connection, job_ids, now)
     return job_ids
+
+
+async def _owe_again(connection: AsyncConnection, job_ids: Sequence[Digest], now: int) -> None:
+    """Those whose transaction is in no outbox, since it was found on the chain, are due again."""
+    carried = (
+        select(outbox_jobs.c.job_id)
+        .join(outbox, outbox.c.number == outbox_jobs.c.outbox)
+        .where(outbox.c.state == OutboxState.OPEN.value, outbox.c.kind == OutboxKind.REFUND.value)
+    )
+    c = refunds.c
+    lost = await connection.scalars(
+        update(refunds)
+        .where(c.job_id.in_(these(connection, job_ids)), c.job_id.not_in(carried))
+        .values(state=RefundState.DUE.value, tx=None, updated_at=now)
+        .returning(c.job_id)
+    )
+    await move_many(connection, list(lost), Transition.REFUND_LOST, now=now)
 
 
 def _in_blocks(table: Table, network: Network, blocks: Sequence[int], state: str) -> Select[Any]:

@@ -68,7 +68,7 @@ class DigestText(TypeDecorator[Digest]):
         return None if value is None else value.hex
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Digest | None:  # noqa: ARG002
-        return None if value is None else Digest.from_hex(value)
+        return None if value is None else Digest(bytes.fromhex(value[2:]))
 
 
 class AddressText(TypeDecorator[Address]):
@@ -81,7 +81,7 @@ class AddressText(TypeDecorator[Address]):
         return None if value is None else value.hex
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Address | None:  # noqa: ARG002
-        return None if value is None else Address.from_hex(value)
+        return None if value is None else Address(bytes.fromhex(value[2:]))
 
 
 class Uint256Text(TypeDecorator[int]):

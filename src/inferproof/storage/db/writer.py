@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -28,6 +28,19 @@ I = TypeVar("I")  # noqa: E741 - the item of a batch
 
 Operation = Callable[[AsyncConnection], Awaitable[T]]
 BatchOperation = Callable[[AsyncConnection, Sequence[I]], Awaitable[Sequence[T | InferproofError]]]
+
+
+@dataclass(frozen=True, eq=False)
+class InGroups(Generic[I, T]):
+    """A write that has a short way for many items at a time.
+
+    `at_once` makes a transaction of its own and answers with a value for each item that is
+    durable then, and None for each of which nothing was written: `together` decides on those.
+    """
+
+    together: BatchOperation[I, T]
+    at_once: Callable[[AsyncConnection, Sequence[I]], Awaitable[Sequence[T | None]]]
+
 
 MAX_BATCH = 256
 """Bounds the time that the first of a batch waits for the last."""
@@ -48,6 +61,7 @@ class _Item:
     operation: BatchOperation[Any, Any]
     item: object
     answer: asyncio.Future[Any]
+    groups: InGroups[Any, Any] | None = None
 
 
 _Outcome = tuple[asyncio.Future[Any], object]
@@ -87,6 +101,12 @@ class Writer:
         self._put(_Item(operation, item, answer))
         return cast("T", await answer)
 
+    async def write_grouped(self, groups: InGroups[I, T], item: I) -> T:
+        """The same, by the short way where there is one."""
+        answer = self._answer()
+        self._put(_Item(groups.together, item, answer, groups))
+        return cast("T", await answer)
+
     async def close(self) -> None:
         """Returns when all that was asked for is committed and the writer has stopped."""
         self._closing = True
@@ -106,6 +126,7 @@ class Writer:
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
+            await asyncio.sleep(0)  # whoever comes in the same turn of the loop comes along
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
             if batch:
                 await self._commit([e for e in batch if not e.answer.cancelled()])
@@ -115,13 +136,32 @@ class Writer:
                 self._wake.clear()
 
     async def _commit(self, batch: Sequence[_Single | _Item]) -> None:
-        for answer, outcome in await self._outcomes(batch):
-            if answer.done():
-                continue
-            if isinstance(outcome, Exception):
-                answer.set_exception(outcome)
+        grouped: dict[InGroups[Any, Any], list[_Item]] = {}
+        left: list[_Single | _Item] = []
+        for entry in batch:
+            if isinstance(entry, _Item) and entry.groups is not None:
+                grouped.setdefault(entry.groups, []).append(entry)
             else:
-                answer.set_result(outcome)
+                left.append(entry)
+        for groups, items in grouped.items():
+            outcomes = await self._at_once(groups, items)
+            _answer_all([outcome for outcome in outcomes if outcome[1] is not None])
+            left += [e for e, (_, given) in zip(items, outcomes, strict=True) if given is None]
+        _answer_all(await self._outcomes(left))
+
+    async def _at_once(self, groups: InGroups[Any, Any], items: Sequence[_Item]) -> list[_Outcome]:
+        """What each came to by the short way, None where it came to nothing."""
+        values = [entry.item for entry in items]
+        given: Sequence[object]
+        try:
+            async with self._lock, self._turn, self._engine.connect() as connection:
+                given = await groups.at_once(connection, values)
+        except (DBAPIError, OSError) as error:
+            failure = None if passes(error) else storage_error(error)
+            given = [failure] * len(items)
+        except Exception:  # noqa: BLE001 - a bug in one is found where each is tried alone
+            given = [None] * len(items)
+        return [(entry.answer, value) for entry, value in zip(items, given, strict=True)]
 
     async def _outcomes(self, batch: Sequence[_Single | _Item]) -> list[_Outcome]:
         """What each write came to. Nothing of a batch is written when its commit fails, so where
@@ -153,6 +193,16 @@ class Writer:
             except DBAPIError as error:
                 if not (attempts and passes(error)):
                     raise
+
+
+def _answer_all(outcomes: Sequence[_Outcome]) -> None:
+    for answer, outcome in outcomes:
+        if answer.done():
+            continue
+        if isinstance(outcome, Exception):
+            answer.set_exception(outcome)
+        else:
+            answer.set_result(outcome)
 
 
 async def _execute(connection: AsyncConnection, batch: Sequence[_Single | _Item]) -> list[_Outcome]:

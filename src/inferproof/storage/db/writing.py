@@ -40,7 +40,7 @@ class WriteTurn:
         try:
             while not (_lock(place) and _lock(turn)) and time.monotonic() < end:  # noqa: ASYNC110
                 await asyncio.sleep(POLL_S)  # no event tells of a file
-        except BaseException:
+        except BaseException:  # also when it is cancelled, the turn goes on
             _unlock(turn)
             raise
         finally:

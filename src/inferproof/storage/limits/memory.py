@@ -29,20 +29,25 @@ class MemoryLimiter:
         return len(self._full_at)
 
     async def take(self, charges: Sequence[Charge]) -> Sequence[Verdict]:
-        now = self._clock()
         verdicts = []
-        for bucket, rate, cost in charges:
-            known = self._full_at.get(bucket)
-            full_at, verdict = spend(known or 0, now, rate, cost)
+        for charge in charges:
+            verdict = self.take_now(charge)
             verdicts.append(verdict)
-            if known is None:
-                self._make_room(now)
-            else:
-                self._full_at.move_to_end(bucket)
             if not verdict.allowed:
                 break
-            self._full_at[bucket] = full_at
         return verdicts
+
+    def take_now(self, charge: Charge) -> Verdict:
+        bucket, rate, cost = charge
+        now, known = self._clock(), self._full_at.get(bucket)
+        full_at, verdict = spend(known or 0, now, rate, cost)
+        if known is None:
+            self._make_room(now)
+        else:
+            self._full_at.move_to_end(bucket)
+        if verdict.allowed:
+            self._full_at[bucket] = full_at
+        return verdict
 
     def _make_room(self, now: int) -> None:
         for _ in range(_SWEPT):

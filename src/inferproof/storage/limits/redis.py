@@ -134,6 +134,21 @@ class RedisLimiter:
         except (RedisError, OSError, TimeoutError) as error:
             raise Unavailable(Reason.LIMITER_UNAVAILABLE) from error
 
+    async def answers(self) -> str:
+        """What there is to say of Redis. Raises: Unavailable LIMITER_UNAVAILABLE where it does not
+        answer and calls are refused for that."""
+        try:
+            await self.check()
+        except Unavailable:
+            if not self._allow:
+                raise
+            return "does not answer; calls are allowed uncounted"
+        return "answers"
+
+    def take_now(self, charge: Charge) -> None:  # noqa: ARG002
+        """None: Redis is always waited for."""
+        return
+
     async def take(self, charges: Sequence[Charge]) -> Sequence[Verdict]:
         if not charges:
             return ()

@@ -27,7 +27,7 @@ from inferproof.proving.sumcheck.quantisation import (
 from inferproof.proving.sumcheck.reference import execute, split_weights
 from inferproof.types.tensor import TensorSpec
 
-MAX_ACCUMULATORS = 2**20
+MAX_ACCUMULATORS = 2**21
 """Results of weighted contractions that one proof may carry."""
 CHEAP_ACCUMULATORS = 2**14
 CHEAP_WEIGHTS = 2**19

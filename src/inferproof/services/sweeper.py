@@ -1,0 +1,82 @@
+"""Takes away blobs that nothing names any more.
+
+A job that fails leaves the proof that its worker had kept, a crash what it was about to name. A
+blob of an answer or of a model is named by its row, and stays as long as that does.
+
+Soundness: a blob is stored before the row that names it is written, so it must be older than any
+step that may still do that; storing it again makes it new.
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from inferproof.errors import InferproofError
+from inferproof.services.base import Clock
+from inferproof.storage.base import Turn
+from inferproof.telemetry.faults import told
+from inferproof.types.digest import Digest
+
+log = logging.getLogger("inferproof.sweeper")
+
+EVERY_S = 3600.0
+AT_A_TIME = 500
+DAY_S = 86_400
+
+
+class OldBlobs(Protocol):
+    """Blobs by their age. Implementations block."""
+
+    def old(self, before: int) -> Sequence[Digest]:
+        """Those that were stored before this moment; what crashes left of others is removed."""
+        ...
+
+    def remove(self, name: Digest, before: int) -> bool:
+        """Whether it is gone: it stays where it was stored again since `before`."""
+        ...
+
+
+class BlobNames(Protocol):
+    """The rows that name blobs."""
+
+    async def named(self, names: Sequence[Digest]) -> Collection[Digest]:
+        """Those of the names that a row has. Raises: Unavailable STORAGE_UNAVAILABLE."""
+        ...
+
+
+class Sweeper:
+    """Removes what is older than `days` and named by nothing."""
+
+    def __init__(self, *, blobs: OldBlobs, names: BlobNames, days: int, clock: Clock) -> None:
+        self._blobs = blobs
+        self._names = names
+        self._days = days
+        self._clock = clock
+
+    async def run(self, turn: Turn, every_s: float = EVERY_S) -> None:
+        """Sweeps every so many seconds, in its turn, until it is cancelled."""
+        try:
+            while True:
+                await asyncio.sleep(every_s)
+                try:
+                    if await turn.mine():
+                        await self.sweep()
+                except InferproofError as error:
+                    log.warning("cannot sweep: %s", told(error))
+        finally:
+            await turn.give_back()
+
+    async def sweep(self) -> int:
+        """How many blobs were removed. Raises: Unavailable STORAGE_UNAVAILABLE."""
+        before, removed = self._clock() - self._days * DAY_S, 0
+        old = await asyncio.to_thread(self._blobs.old, before)
+        for at in range(0, len(old), AT_A_TIME):
+            part = old[at : at + AT_A_TIME]
+            named = await self._names.named(part)
+            for name in part:
+                if name not in named:
+                    removed += await asyncio.to_thread(self._blobs.remove, name, before)
+        if removed:
+            log.info("%d blobs that nothing names were removed", removed)
+        return removed

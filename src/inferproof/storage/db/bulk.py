@@ -1,0 +1,199 @@
+"""Rows that are written and looked for many at a time; with dialect, where the databases differ.
+
+What surrounds a statement costs more than one row does: a round trip to a server, or on SQLite a
+change of threads. So the fewer there are, the better, and each is prepared once for any number of
+rows.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    TableValuedAlias,
+    Text,
+    TypeDecorator,
+    bindparam,
+    cast,
+    func,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+T = TypeVar("T")
+
+
+async def insert_rows(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Inserts rows, whose values are in the database's own types and under the same columns.
+
+    The statement is prepared once for any number of rows.
+    """
+    await insert_all(connection, [(table, rows)])
+
+
+async def insert_all(
+    connection: AsyncConnection, given: Sequence[tuple[Table, Sequence[Mapping[str, Any]]]]
+) -> None:
+    """The same for several tables, in this order."""
+    if connection.dialect.name == "sqlite":
+
+        def insert_each(db: sqlite3.Connection) -> None:
+            for table, rows in given:
+                _insert_together(db, table, rows)
+
+        await in_thread(connection, insert_each)
+        return
+    for table, rows in given:
+        columns = tuple(rows[0])
+        statement = _insert(connection.dialect.name, table, columns)
+        await connection.exec_driver_sql(statement, _parameters(columns, rows))
+
+
+async def insert_new(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], *, returning: str
+) -> set[Any]:
+    """Inserts rows but for those that a unique key forbids; one column of those it inserted."""
+    if connection.dialect.name == "postgresql":
+        columns = tuple(rows[0])
+        statement = _insert(connection.dialect.name, table, columns) + " ON CONFLICT DO NOTHING"
+        given = _parameters(columns, rows)
+        added = await connection.exec_driver_sql(f"{statement} RETURNING {returning}", given)
+        return set(added.scalars())
+
+    def insert_some(db: sqlite3.Connection) -> set[Any]:
+        count = _insert_together(db, table, rows, " ON CONFLICT DO NOTHING")
+        if count == len(rows):
+            return {row[returning] for row in rows}
+        # This transaction alone writes, and a new row gets a number above all others.
+        newest = f"SELECT {returning} FROM {table.name} ORDER BY rowid DESC LIMIT {count}"  # noqa: S608
+        return {value for (value,) in db.execute(newest)}
+
+    return await in_thread(connection, insert_some)
+
+
+TOGETHER = 32
+"""Rows of one statement on SQLite at most, whose parameters older builds take 999 of."""
+
+
+def _insert_together(
+    db: sqlite3.Connection, table: Table, rows: Sequence[Mapping[str, Any]], more: str = ""
+) -> int:
+    """How many rows were inserted. As many go together as are a power of two, so that there are
+    few statements to prepare: the thread waits for the interpreter after each, not each row."""
+    columns, at, count = tuple(rows[0]), 0, 0
+    while at < len(rows):
+        size = min(TOGETHER, 1 << ((len(rows) - at).bit_length() - 1))
+        values = [value for row in rows[at : at + size] for value in row.values()]
+        count += db.execute(_insert("sqlite", table, columns, size) + more, values).rowcount
+        at += size
+    return count
+
+
+async def in_thread(connection: AsyncConnection, work: Callable[[sqlite3.Connection], T]) -> T:
+    """What the work returns, done in the connection's own thread at one go: each statement that
+    goes through the driver alone is three changes of threads. Raises: DBAPIError."""
+    if not connection.in_transaction():
+        await connection.begin()
+    return await in_thread_alone(connection, work)
+
+
+async def in_thread_alone(
+    connection: AsyncConnection, work: Callable[[sqlite3.Connection], T]
+) -> T:
+    """The same, where the work begins and ends its transaction itself."""
+    raw = await connection.get_raw_connection()
+    driver: Any = raw.driver_connection
+    try:
+        done: T = await driver._execute(work, driver._conn)
+        return done
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(
+            None, None, error, sqlite3.Error, hide_parameters=True, dialect=connection.dialect
+        ) from error
+
+
+@lru_cache(maxsize=256)
+def _insert(dialect: str, table: Table, columns: tuple[str, ...], count: int = 1) -> str:
+    names = ", ".join(columns)
+    if dialect == "postgresql":
+        types = [SERVER_TYPES[type(plain_type(table.c[name]))] for name in columns]
+        given = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(types, 1))
+        return f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({given})"  # noqa: S608
+    places = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO {table.name} ({names}) VALUES {', '.join([places] * count)}"  # noqa: S608
+
+
+SERVER_TYPES = {
+    String: "text",
+    Text: "text",
+    LargeBinary: "bytea",
+    Integer: "integer",
+    BigInteger: "bigint",
+    Boolean: "boolean",
+}
+
+
+def plain_type(column: Column[Any]) -> Any:
+    return column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+
+
+def _parameters(columns: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> Any:
+    return tuple([row[name] for row in rows] for name in columns)
+
+
+async def execute_given(
+    connection: AsyncConnection,
+    statement: str,
+    columns: Mapping[str, str],
+    rows: Sequence[Sequence[str | int]],
+) -> None:
+    """One statement for any number of rows of texts and numbers, which it knows as the table
+    `given`. `columns` are their names and their types on a server."""
+    name = connection.dialect.name
+    values = tuple(map(list, zip(*rows, strict=True))) if name == "postgresql" else None
+    await connection.exec_driver_sql(
+        _with_given(name, statement, tuple(columns.items())), values or (json.dumps(rows),)
+    )
+
+
+@lru_cache(maxsize=64)
+def _with_given(dialect: str, statement: str, columns: tuple[tuple[str, str], ...]) -> str:
+    names = ", ".join(name for name, _ in columns)
+    if dialect == "postgresql":
+        arrays = ", ".join(f"${n}::{kind}[]" for n, (_, kind) in enumerate(columns, 1))
+        return statement.replace(" given", f" unnest({arrays}) AS given ({names})")
+    read = ", ".join(
+        f"json_extract(value, '$[{n}]') AS {name}" for n, (name, _) in enumerate(columns)
+    )
+    return statement.replace(" given", f" (SELECT {read} FROM json_each(?)) AS given")  # noqa: S608
+
+
+def given_rows(
+    connection: AsyncConnection, rows: Sequence[Sequence[str]], width: int
+) -> tuple[TableValuedAlias, list[ColumnElement[str]]]:
+    """Rows of texts as a table to join with, and its columns.
+
+    One statement for any number of rows, prepared once, whose join looks each of them up in an
+    index; a list of IN would be read through in both databases.
+    """
+    if connection.dialect.name == "postgresql":
+        names = [f"given_{place}" for place in range(width)]
+        texts = postgresql.ARRAY(Text)
+        parts = [bindparam(None, [row[n] for row in rows], texts) for n in range(width)]
+        table = func.unnest(*parts).table_valued(*names).render_derived(name="given")
+        return table, [cast(table.c[name], Text) for name in names]
+    table = func.json_each(json.dumps(rows)).table_valued("value", name="given")
+    return table, [func.json_extract(table.c.value, f"$[{n}]") for n in range(width)]

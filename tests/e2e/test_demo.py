@@ -1,0 +1,30 @@
+"""`inferproof demo`, as `make demo` runs it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from inferproof.cli.main import app
+
+pytestmark = [pytest.mark.slow, pytest.mark.native]
+
+
+def test_the_demonstration_proves_pays_checks_and_refuses(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["demo", "--folder", str(tmp_path), "--json"])
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told.pop("seconds") > 0
+    assert told == {
+        "paid": 3,
+        "settled": "0.75 devUSDC",
+        "verified_offline": 3,
+        "verified_on_chain": 3,
+        "tampered_rejected": "PROOF_INVALID",
+        "replayed_rejected": "PAYMENT_REPLAYED",
+    }
+    shown = result.stderr
+    assert shown.count("proven for the contract") == 3
+    assert shown.count("contract accepts the proof") == 3
+    assert len(list((tmp_path / "compiled").iterdir())) == 6

@@ -1,0 +1,196 @@
+"""One bit of weights, graph, scales or pre-processing makes another model, whose proofs these are
+not: of the files that a model is compiled from, and of what was compiled."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+from small_models import JOB, PROVIDER, SALT
+
+from inferproof.errors import ArtifactRejected, ProofRejected, Reason
+from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
+from inferproof.protocol.statement import statement_digest
+from inferproof.protocol.verifier_bundle import decode_bundle, encode_bundle, quantisation_digest
+from inferproof.proving.base import ProveRequest
+from inferproof.proving.sumcheck.check import flat_inputs, read_facts
+from inferproof.proving.sumcheck.library import library
+from inferproof.proving.sumcheck.loaded import WEIGHTS
+from inferproof.testing.rejections import rejects
+from inferproof.verify.proof import verify_proof
+
+pytestmark = pytest.mark.native
+ROOT = slice(14, 46)
+"""Where the root of the weights stands in a verifying key."""
+
+
+@pytest.fixture(scope="module")
+def bundle(sumcheck_system, sumcheck_compiled):
+    return sumcheck_system.verifier(sumcheck_compiled)
+
+
+@pytest.fixture(scope="module")
+def file(sumcheck_system, sumcheck_compiled, mlp_request):
+    inputs = {"x": mlp_request.calibration["x"][0]}
+    proved = sumcheck_system.prove(ProveRequest(sumcheck_compiled, inputs, JOB, PROVIDER, SALT))
+    return decode_proof_file(proved.file)
+
+
+def _refused_by(other, file, bundle, system):
+    """The other bundle is of another model, which takes the proof neither as it is nor with its
+    own commitment in the statement."""
+    assert other.commitment != bundle.commitment
+    message = f"the proof is for model {bundle.commitment}, not for {other.commitment}"
+    with rejects(Reason.PROOF_OTHER_MODEL, message, kind=ProofRejected):
+        verify_proof(encode_proof_file(file), other, system)
+    renamed = replace(file, statement=replace(file.statement, model_commitment=other.commitment))
+    message = "the proof does not hold for its statement"
+    with rejects(Reason.PROOF_INVALID, message, kind=ProofRejected):
+        verify_proof(encode_proof_file(renamed), other, system)
+
+
+# -- what a model is compiled from ----------------------------------------------------------
+
+
+def _flip(name, bit):
+    """Flips one bit of the first number of a constant."""
+
+    def change(model):
+        for tensor in model.graph.initializer:
+            if tensor.name == name:
+                values = numpy_helper.to_array(tensor).copy()
+                values.reshape(-1).view(np.uint32)[0] ^= np.uint32(1 << bit)
+                tensor.CopyFrom(numpy_helper.from_array(values, name))
+
+    return change
+
+
+def _other_operator(model):
+    next(node for node in model.graph.node if node.op_type == "Relu").op_type = "Softplus"
+
+
+def _other_attribute(model):
+    node = next(node for node in model.graph.node if node.op_type == "Gemm")
+    alpha = np.float32(1.0).view(np.uint32) + np.uint32(1)
+    node.attribute.append(onnx.helper.make_attribute("alpha", float(alpha.view(np.float32))))
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (_flip("w0", 22), "weights"),
+        (_flip("w0", 0), "weights"),
+        (_flip("b1", 0), "weights"),
+        (_other_operator, "graph"),
+        (_other_attribute, "graph"),
+    ],
+    ids=["weight", "last bit of a weight", "last bit of a bias", "operator", "attribute"],
+)
+def test_another_file_is_another_model(
+    change, part, file, bundle, sumcheck_system, mlp_request, tmp_path
+):
+    model = onnx.load(mlp_request.model)
+    change(model)
+    path = tmp_path / "model.onnx"
+    onnx.save(model, path)
+    sumcheck_system.compile(replace(mlp_request, model=path, out=tmp_path / "out"))
+    other = sumcheck_system.verifier(tmp_path / "out")
+    assert getattr(other.parts, part) != getattr(bundle.parts, part)
+    _refused_by(other, file, bundle, sumcheck_system)
+
+
+def test_the_same_file_is_the_same_model(bundle, sumcheck_system, mlp_request, tmp_path):
+    sumcheck_system.compile(replace(mlp_request, out=tmp_path / "out"))
+    assert sumcheck_system.verifier(tmp_path / "out") == bundle
+
+
+def test_other_preprocessing_is_another_model(file, bundle, sumcheck_system, mlp_request, tmp_path):
+    words = {"kind": "tensor", "note": "a"}
+    bundles = []
+    for number, letter in enumerate("bc"):  # one bit apart
+        out = tmp_path / str(number)
+        request = replace(mlp_request, out=out, preprocessing={**words, "note": letter})
+        sumcheck_system.compile(request)
+        bundles.append(sumcheck_system.verifier(out))
+    assert bundles[0].verifying_key == bundles[1].verifying_key == bundle.verifying_key
+    assert bundles[0].commitment != bundles[1].commitment
+    for other in bundles:
+        _refused_by(other, file, bundle, sumcheck_system)
+
+
+def test_other_ranges_are_another_model(file, bundle, sumcheck_system, mlp_request, tmp_path):
+    """One calibration number that is larger by half moves a scale."""
+    samples = mlp_request.calibration["x"].copy()
+    samples.reshape(-1)[np.abs(samples).argmax()] *= 2.5
+    sumcheck_system.compile(replace(mlp_request, calibration={"x": samples}, out=tmp_path / "out"))
+    other = sumcheck_system.verifier(tmp_path / "out")
+    assert other.parts.quantisation != bundle.parts.quantisation
+    assert other.commitment != bundle.commitment
+    renamed = replace(file, statement=replace(file.statement, model_commitment=other.commitment))
+    message = "the outputs in the proof are not in the circuit's scale"
+    with rejects(Reason.PROOF_OUTPUTS_SCALE, message, kind=ProofRejected):
+        verify_proof(encode_proof_file(renamed), other, sumcheck_system)
+
+
+# -- what was compiled ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("profile", ["default", "conservative"])
+def test_each_bit_of_the_committed_weights_is_in_the_root(sumcheck_compiled, bundle, profile):
+    native = library()
+    graph = native.VerifyingKey(bundle.verifying_key).graph()
+    weights = np.frombuffer((Path(sumcheck_compiled) / WEIGHTS).read_bytes(), dtype=np.int8)
+    keys = {native.commit(graph, weights, profile)[ROOT]}
+    for place in range(weights.size):
+        for bit in (0, 7) if place % 4 else range(8):
+            changed = weights.copy()
+            changed.view(np.uint8)[place] ^= np.uint8(1 << bit)
+            root = native.commit(graph, changed, profile)[ROOT]
+            assert root not in keys, f"bit {bit} of weight {place}"
+            keys.add(root)
+
+
+def test_a_proof_with_weights_changed_by_one_bit_is_refused(
+    file, bundle, sumcheck_system, sumcheck_compiled
+):
+    """The other weights' own proof, of the same statement, under this key."""
+    native = library()
+    graph = native.VerifyingKey(bundle.verifying_key).graph()
+    weights = np.frombuffer((Path(sumcheck_compiled) / WEIGHTS).read_bytes(), dtype=np.int8).copy()
+    weights[0] ^= 1
+    other = native.ProvingKey(native.commit(graph, weights, "default"), weights)
+    inputs = flat_inputs(read_facts(bundle).settings, file.disclosed.tensors)
+    _, proof = other.prove(inputs, statement_digest(file.statement).raw)
+    message = "the proof does not hold for its statement"
+    with rejects(Reason.PROOF_INVALID, message, kind=ProofRejected):
+        verify_proof(encode_proof_file(replace(file, proof=proof)), bundle, sumcheck_system)
+
+
+def test_each_byte_of_the_settings_is_bound(file, bundle, sumcheck_system):
+    """With one bit changed they are no settings of this key, or those of another model."""
+    refused = others = 0
+    for place in range(len(bundle.settings)):
+        changed = bytearray(bundle.settings)
+        changed[place] ^= 1 << (place % 7)
+        settings = bytes(changed)
+        digest = quantisation_digest(settings, bundle.inputs, bundle.outputs)
+        parts = replace(bundle.parts, quantisation=digest)
+        other = replace(bundle, settings=settings, parts=parts)
+        assert decode_bundle(encode_bundle(other)).commitment != bundle.commitment
+        statement = replace(file.statement, model_commitment=other.commitment)
+        try:
+            verify_proof(
+                encode_proof_file(replace(file, statement=statement)), other, sumcheck_system
+            )
+        except ArtifactRejected as error:
+            assert error.reason is Reason.ARTIFACT_SETTINGS  # noqa: PT017
+            refused += 1
+        except ProofRejected as error:
+            assert error.reason in (Reason.PROOF_INVALID, Reason.PROOF_OUTPUTS_SCALE)  # noqa: PT017
+            others += 1
+        else:
+            pytest.fail(f"byte {place} of the settings is not bound")
+    assert refused > 50
+    assert others >= 10

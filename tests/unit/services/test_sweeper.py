@@ -1,0 +1,113 @@
+"""What nothing names goes once it is old; what a row names stays."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from order_book_suite import ANSWER, WHY, brought_to
+
+from inferproof.errors import NotFound
+from inferproof.services.sweeper import DAY_S, Sweeper
+from inferproof.storage.base import KeptProof
+from inferproof.storage.blobs.local import LocalBlobs
+from inferproof.storage.db.blob_names import NAMING, SqlBlobNames
+from inferproof.storage.db.tables import metadata
+from inferproof.testing.memory_store import Stores, open_stores
+from inferproof.types.digest import Digest
+from inferproof.types.job import JobState
+
+DAYS = 7
+NOW = 1_700_000_000
+LONG_AGO = NOW - DAYS * DAY_S - 1
+
+
+@pytest.fixture
+async def stores(url: str) -> AsyncIterator[Stores]:
+    async with open_stores(url) as opened:
+        yield opened
+
+
+def put(folder: Path, data: bytes, at: int = LONG_AGO) -> Digest:
+    name = LocalBlobs(folder).put(data)
+    os.utime(folder / name.raw.hex()[:2] / f"{name.raw.hex()}.blob", (at, at))
+    return name
+
+
+def sweeper_of(stores: Stores, folder: Path) -> Sweeper:
+    names = SqlBlobNames(stores.database)
+    return Sweeper(blobs=LocalBlobs(folder), names=names, days=DAYS, clock=lambda: NOW)
+
+
+async def test_a_kept_proof_goes_when_its_job_failed_and_no_sooner(
+    stores: Stores, tmp_path: Path
+) -> None:
+    proof, sweeper = put(tmp_path, b"a kept proof"), sweeper_of(stores, tmp_path)
+    job = await brought_to(stores.orders, JobState.RUNNING)
+    await stores.orders.checkpoint(job.order.job_id, job.fence, KeptProof(proof, ()), now=9)
+    assert await sweeper.sweep() == 0
+    await stores.orders.give_up(job.order.job_id, job.fence, WHY, now=10)
+    assert await sweeper.sweep() == 1
+    with pytest.raises(NotFound):
+        LocalBlobs(tmp_path).get(proof)
+
+
+async def test_an_answers_blobs_stay_however_old(stores: Stores, tmp_path: Path) -> None:
+    proof, bundle = put(tmp_path, b"a proof", 1), put(tmp_path, b"a bundle", 1)
+    put(tmp_path, b"nobody's", 1)
+    job = await brought_to(stores.orders, JobState.RUNNING)
+    answer = replace(ANSWER, proof_blob=proof, verifier_blob=bundle)
+    await stores.orders.finish(job.order.job_id, job.fence, answer, now=9)
+    assert await sweeper_of(stores, tmp_path).sweep() == 1
+    for name in (proof, bundle):
+        LocalBlobs(tmp_path).get(name)
+
+
+async def test_what_is_young_or_was_stored_again_stays(stores: Stores, tmp_path: Path) -> None:
+    put(tmp_path, b"young", LONG_AGO + 1)
+    put(tmp_path, b"stored again")
+    LocalBlobs(tmp_path).put(b"stored again")
+    assert await sweeper_of(stores, tmp_path).sweep() == 0
+
+
+def test_one_that_is_stored_again_after_it_was_found_old_stays(tmp_path: Path) -> None:
+    blobs, name = LocalBlobs(tmp_path), put(tmp_path, b"a proof")
+    assert blobs.old(LONG_AGO + 1) == [name]
+    blobs.put(b"a proof")
+    assert blobs.remove(name, LONG_AGO + 1) is False
+    assert blobs.get(name) == b"a proof"
+    assert not list(tmp_path.glob("*/.*"))
+
+
+def test_what_a_crash_left_goes_and_a_write_under_way_stays(tmp_path: Path) -> None:
+    put(tmp_path, b"a proof", NOW)
+    (folder,) = tmp_path.iterdir()
+    left, going = folder / ".aa.left", folder / ".aa.going"
+    for path, at in ((left, LONG_AGO), (going, NOW)):
+        path.touch()
+        os.utime(path, (at, at))
+    assert LocalBlobs(tmp_path).old(LONG_AGO + 1) == []
+    assert (left.exists(), going.exists()) == (False, True)
+
+
+async def test_it_sweeps_in_its_turn(stores: Stores, tmp_path: Path) -> None:
+    name = put(tmp_path, b"nobody's")
+    turn = stores.database.turn("sweeper")
+    task = asyncio.create_task(sweeper_of(stores, tmp_path).run(turn, every_s=0.01))
+    for _ in range(500):
+        if not LocalBlobs(tmp_path).old(NOW):
+            break
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    with pytest.raises(NotFound):
+        LocalBlobs(tmp_path).get(name)
+
+
+def test_every_column_that_names_a_blob_is_known() -> None:
+    columns = {c for table in metadata.tables.values() for c in table.columns if "blob" in c.name}
+    assert columns == set(NAMING)
