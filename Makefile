@@ -6,7 +6,7 @@
 # make check    format, lint, types, layers, contract tests
 # make test-native  run the tests of the Rust crates
 # make kill     kill real processes at every step boundary and at random; about 8 minutes
-# make soak     JOBS=10000 paid jobs while processes are killed and the chain fails
+# make soak     JOBS=10000 paid and proven jobs while processes are killed and the chain fails
 # make bench    measure, and write bench/RESULTS.md and its plots
 # make zoo      train the three models again
 
@@ -46,6 +46,7 @@ test-slow:
 
 test-native:
 	@scripts/rust.sh test --locked --workspace
+	@RUSTFLAGS="-C target-cpu=native" scripts/rust.sh test --locked --package inferproof-int8 --target-dir target/native
 
 kill: bootstrap
 	@PYTHONPATH=tests/suites $(PY) tests/kill/run.py $(KILL)

@@ -101,7 +101,7 @@ def measure_bursts(bursts: Sequence[Burst], work: Path) -> list[dict[str, Any]]:
 def _open_place(database: str, work: Path, payers: int) -> Iterator[Place]:
     say(f"burst: starting a chain and a gateway on {database}")
     with ExitStack() as stack:
-        market = stack.enter_context(LocalChain(work / "market", zoo=(MODEL,)))
+        market = stack.enter_context(LocalChain(work / "market", zoo=(MODEL,), system="ezkl"))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=work)))
         (listing,) = market.models
         info, toy = market.devnet, ToySystem(ACKNOWLEDGEMENT)

@@ -70,7 +70,7 @@ def open_shop(work: Path) -> Iterator[Shop]:
     """A gateway in this process, on a chain of its own; buyers are another process."""
     say("gateway: starting a chain, compiling token-risk")
     toy = ToySystem(ACKNOWLEDGEMENT)
-    with LocalChain(work / "market", zoo=(MODEL,)) as market:
+    with LocalChain(work / "market", zoo=(MODEL,), system="ezkl") as market:
         (listing,) = market.models
         info = market.devnet
         settings = Settings.load(
@@ -170,7 +170,11 @@ def without_proof(card: ModelCard, folder: Path) -> ModelCard:
     shutil.copytree(card.folder, folder)
     path = folder / "card.toml"
     text = path.read_text()
-    for old, new in ((f'id = "{card.id}"', f'id = "{card.id}-unproven"'), ('"ezkl"', '"toy"')):
+    changes = (
+        (f'id = "{card.id}"', f'id = "{card.id}-unproven"'),
+        (f'"{card.proof.system}"', '"toy"'),
+    )
+    for old, new in changes:
         if text.count(old) != 1:
             raise ValueError(f"{path} does not have {old} exactly once")
         text = text.replace(old, new)

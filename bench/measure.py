@@ -90,7 +90,7 @@ def run_json(
         try:
             # Not Popen.wait: only this call tells the memory of this process and its children.
             _, status, usage = os.wait4(process.pid, 0)
-        except BaseException:
+        except BaseException:  # also at an interrupt, no process is left behind
             _kill(process.pid)
             raise
         finally:

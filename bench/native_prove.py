@@ -63,11 +63,13 @@ def measure(
     began = time.perf_counter()
     loaded = load(folder)
     load_s = time.perf_counter() - began
+    load_peak = peak_bytes()
     samples = split(read(fresh))
+    reset_peak()
     for sample in samples[:WARM_UP]:
         prove(loaded, sample)
+    peak = peak_bytes()  # of these, none of which is kept
     proofs = [prove(loaded, sample) for sample in samples]
-    peak = peak_bytes()
     verified = [verify(loaded, proof) for proof in proofs]
     ordered = [order(loaded, sample, i) for i, sample in enumerate(samples[:ORDERED])]
     witnesses = [execute(loaded, sample) for sample in samples]
@@ -90,6 +92,7 @@ def measure(
         "verify_processor_s": statistics.median(worked for _, worked in verified),
         "proof_bytes": max(len(proof.data) for proof in proofs),
         "base_mb": base / 1e6,
+        "load_peak_mb": load_peak / 1e6,
         "prove_peak_mb": peak / 1e6,
         "security": security(loaded),
         **accuracy(model, loaded, samples, proofs),

@@ -44,8 +44,9 @@ def render_native(native: dict[str, Any] | None) -> str:
         "that were set for two cores before any of it was written. Values beyond a target are in "
         f"bold: verifying {VERIFY_MS} ms, proof {PROOF_BYTES / 1e3:.0f} kB, peak memory "
         f"{MEMORY_PER_WEIGHT} bytes for each byte of weights + {MEMORY_MB} MB, {BITS} provable "
-        "bits (profile `default`, and in brackets `conservative`). Weights count in bytes: a "
-        "weight of 16 bits is two.",
+        "bits (profile `default`, and in brackets `conservative`). Peak memory is that of the "
+        "whole process, proving with its key loaded, and beside it that of loading the key. "
+        "Weights count in bytes: a weight of 16 bits is two.",
         _refusals(rows),
     ]
     if done:
@@ -63,7 +64,7 @@ def render_native(native: dict[str, Any] | None) -> str:
 def _times(rows: list[dict[str, Any]]) -> str:
     head = (
         *("model", "parameters", "weights", "accumulators", "plan", "stretch", "prove", "result"),
-        *("ezkl ÷ native", "verify", "proof", "peak memory", "provable bits", "compile"),
+        *("ezkl ÷ native", "verify", "proof", "peak memory", "loading", "provable bits", "compile"),
     )
     return table(head, [_row(row) for row in rows], left=1)
 
@@ -72,7 +73,7 @@ def _row(row: dict[str, Any]) -> list[str]:
     targets = [_target(row["plan_ms"]), _target(row["stretch_ms"])]
     if "refused" in row:
         code = f"`{row['refused']['reason']}`"
-        return [row["model"], "–", "–", "–", *targets, "–", code, *["–"] * 6]
+        return [row["model"], "–", "–", "–", *targets, "–", code, *["–"] * 7]
     allowed = MEMORY_PER_WEIGHT * row["weights"] / 1e6 + MEMORY_MB
     peak, verify_ms = row["prove_peak_mb"], row["verify_s"]["median"] * 1e3
     bits = row["security"]
@@ -88,6 +89,7 @@ def _row(row: dict[str, Any]) -> list[str]:
         _beyond(verify_ms > VERIFY_MS, f"{_digits(verify_ms)} ms"),
         _beyond(row["proof_bytes"] > PROOF_BYTES, f"{row['proof_bytes']:,} B"),
         _beyond(peak > allowed, f"{peak:.0f} MB"),
+        f"{row['load_peak_mb']:.0f} MB",
         _beyond(bits["default"] < BITS, f"{bits['default']:.1f} ({bits['conservative']:.1f})"),
         human(row["compile_s"]),
     ]

@@ -192,7 +192,7 @@ def _install(environment: dict[str, str], info: DevnetInfo, work: Path) -> tuple
         if path.is_file():
             (folder / path.name).write_bytes(path.read_bytes())
     text = (folder / "card.toml").read_text()
-    (folder / "card.toml").write_text(text.replace('"ezkl"', '"toy"', 1))
+    (folder / "card.toml").write_text(text.replace(f'"{card.proof.system}"', '"toy"', 1))
     toy = ToySystem(ACKNOWLEDGEMENT)
     compile_card(load_card(folder), work / "compiled", toy)
     os.environ.update(environment)

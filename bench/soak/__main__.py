@@ -1,12 +1,13 @@
 """Thousands of paid jobs on a local chain, while processes are killed and the chain fails.
 
-    JOBS=10000 SEED=1 DATABASE=sqlite SETTLE=batch make soak
+    JOBS=10000 SEED=1 DATABASE=sqlite SETTLE=batch PROCESSES=0 EZKL=0 make soak
 
-Real processes: a gateway and its workers, started again whenever they are killed; anvil with a
-block each second and three confirmations; PostgreSQL or SQLite with durable commits. The buyers
-use our own client. At the end the buyers, the chain and the gateway's books must agree on every
-payment. Exits with 0 when the last line is `jobs N lost 0 doubled 0 unpaid 0 refunded K` and
-nothing else was wrong.
+Real processes: a gateway, which may be several, and its workers, started again whenever they are
+killed; anvil with a block each second and three confirmations; PostgreSQL or SQLite with durable
+commits. The buyers use our own client, and every answer is proven by sumcheck, but for EZKL of
+them. At the end the buyers, the chain and the gateway's books must agree on every payment. Exits
+with 0 when the last line is `jobs N lost 0 doubled 0 unpaid 0 refunded K` and nothing else was
+wrong.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from bench.soak.chaos import Chaos
 from bench.soak.journal import Bought
 from bench.soak.plan import make_plan
 from bench.soak.verdict import judge, report
-from bench.soak.world import PROVEN, World, open_world
+from bench.soak.world import ZOO, World, open_world
 from inferproof.proving.registry import require_native
 from inferproof.testing.market import LocalChain
 
@@ -38,13 +39,14 @@ START_S = 240.0
 
 async def run(given: argparse.Namespace, chain: LocalChain, folder: Path) -> int:
     """The exit status."""
-    plan = make_plan(given.jobs, given.seed)
+    plan = make_plan(given.jobs, given.seed, given.ezkl, processes=given.processes)
     async with open_world(
         chain,
         folder,
         database=given.database,
         payers=min(PAYERS, max(10, given.jobs // 10)),
         workers=given.workers,
+        processes=given.processes,
         concurrency=given.concurrency,
         jobs=given.jobs,
         batches=not given.single,
@@ -122,7 +124,19 @@ def main() -> int:
         choices=("sqlite", "postgres"),
         default=environment.get("DATABASE") or "sqlite",
     )
+    parser.add_argument(
+        "--ezkl",
+        type=int,
+        default=int(environment.get("EZKL") or 0),
+        help="orders that are proven by ezkl; every other is by sumcheck",
+    )
     parser.add_argument("--buyers", type=int, help="orders under way at a time")
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=int(environment.get("PROCESSES") or 0),
+        help="processes that take requests, beside one that does the rest; 0: one for all",
+    )
     parser.add_argument("--workers", type=int, default=2, help="worker processes")
     parser.add_argument("--concurrency", type=int, default=4, help="jobs of each at a time")
     parser.add_argument(
@@ -139,7 +153,7 @@ def main() -> int:
     folder.chmod(0o755)  # PostgreSQL runs as another user
     try:
         say("starting a chain, and compiling what is not compiled yet")
-        with LocalChain(CACHE, zoo=(PROVEN,)) as chain:
+        with LocalChain(CACHE, zoo=(ZOO,), for_contracts=given.ezkl > 0) as chain:
             return asyncio.run(run(given, chain, folder))
     finally:
         if given.keep:

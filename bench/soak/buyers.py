@@ -29,11 +29,8 @@ from inferproof.client.tools import installed_tools
 from inferproof.errors import InferproofError, Reason, Unavailable
 from inferproof.protocol.signature import SigningKey
 from inferproof.testing.kill_server import FAULTY, REFUSED
-from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
 from inferproof.types.proof import Assurance
 from inferproof.verify.policy import Policy
-from inferproof.verify.proof import ProofChecker
-from inferproof.verify.receipt import Tools
 
 MAX_PRICE = "1"
 FINAL = 3
@@ -42,12 +39,11 @@ FINAL = 3
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    """What is sold: the model of the toy proof system, the one that is really proven, and inputs
-    for the latter."""
+    """What is sold: the small model whose prover has moods, and models of the zoo by the kind of
+    their orders, each with inputs."""
 
-    toy: str
-    proven: str
-    inputs: tuple[Any, ...]
+    moody: str
+    zoo: dict[Kind, tuple[str, tuple[Any, ...]]]
 
 
 class Crowd:
@@ -73,7 +69,7 @@ class Crowd:
             timeout=aiohttp.ClientTimeout(total=60.0, sock_connect=10.0, sock_read=40.0),
             connector=aiohttp.TCPConnector(limit=0),
         )
-        self._tools = _tools()
+        self._tools = installed_tools()
 
     async def close(self) -> None:
         await self._http.close()
@@ -101,16 +97,17 @@ class Crowd:
         )
 
     def _order(self, bought: Bought) -> tuple[str, bytes]:
-        if bought.kind is Kind.PROVEN:
-            value = self._goods.inputs[bought.number % len(self._goods.inputs)]
-            return self._goods.proven, json.dumps({"input": value}).encode()
+        if bought.kind in self._goods.zoo:
+            model, inputs = self._goods.zoo[bought.kind]
+            value = inputs[bought.number % len(inputs)]
+            return model, json.dumps({"input": value}).encode()
         draw = random.Random(f"{self._seed} {bought.number}")  # noqa: S311
         mood = {Kind.REFUSED: REFUSED, Kind.FAULTY: FAULTY}.get(bought.kind)
         if bought.kind in BY_TRANSFER and draw.random() < REFUSED_TRANSFERS:
             mood = REFUSED
         first = round(draw.uniform(-80, 80), 3) if mood is None else mood
         numbers = [[first, round(draw.uniform(-80, 80), 3), float(bought.number % 80)]]
-        return self._goods.toy, json.dumps({"input": numbers}).encode()
+        return self._goods.moody, json.dumps({"input": numbers}).encode()
 
     async def _try(self, bought: Bought) -> None:
         """One payment, to its end. Raises: Unavailable before anything was signed."""
@@ -168,13 +165,3 @@ class Crowd:
 def _check_same(bought: Bought, answer: Answer) -> None:
     if answer.job_id != bought.payments[-1].job:
         bought.wrongs.append(f"the answer is job {answer.job_id}'s")
-
-
-def _tools() -> Tools:
-    """The installed tools, and the toy proof system beside them."""
-    installed, toy = installed_tools(), ToySystem(ACKNOWLEDGEMENT)
-
-    def checker(system: str) -> ProofChecker:
-        return toy if system == toy.name else installed.checker(system)
-
-    return Tools(checker, installed.preprocess)

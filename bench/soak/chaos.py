@@ -40,12 +40,18 @@ class Chaos:
                 await asyncio.to_thread(self._world.deployment.revive)
             await asyncio.sleep(0.1)
 
+    def _next_of_gateway(self) -> str:
+        """One of the gateway's processes, each in its turn: those that it starts, and itself."""
+        gateway, deployment = self._world.deployment.roles[0], self._world.deployment
+        names = [*deployment.members.get(gateway, {}), gateway]
+        return names[self.happened[Disaster.KILL_GATEWAY] % len(names)]
+
     async def _bring(self, disaster: Disaster) -> None:
         world, deployment = self._world, self._world.deployment
         workers = deployment.roles[1:]
         match disaster:
             case Disaster.KILL_GATEWAY:
-                await asyncio.to_thread(deployment.kill, deployment.roles[0])
+                await asyncio.to_thread(deployment.kill_one, self._next_of_gateway())
             case Disaster.KILL_WORKER:
                 await asyncio.to_thread(deployment.kill, workers[0])
             case Disaster.KILL_ALL:

@@ -81,14 +81,9 @@ class Driver:
 
     async def drive(self, flow: Generator[Any, Event, Answer]) -> Answer:
         event: Event = None
-        # What a receipt with a real proof takes to verify would hold up all other buyers.
-        threaded = self._bought.kind is Kind.PROVEN
         while True:
-            step, answer = (
-                await asyncio.to_thread(_advance, flow, event)
-                if threaded
-                else _advance(flow, event)
-            )
+            # What a receipt with its proof takes to verify would hold up all other buyers.
+            step, answer = await asyncio.to_thread(_advance, flow, event)
             if answer is not None:
                 return answer
             assert step is not None

@@ -4,9 +4,9 @@ import random
 from dataclasses import dataclass
 from enum import StrEnum
 
-PROOF_EVERY = 10
-"""One order in so many is proven by sumcheck; the rest by the toy proof system, which can refuse
-and fail as it is told."""
+ZOO_EVERY = 10
+"""One order in so many is of the zoo's model, or of its ezkl model; the rest are of a small one
+whose prover refuses and fails as it is told."""
 LAST_CANCELLED = 0.7
 """No later part of a run has cancelled orders: one that was never settled is void only when its
 authorization is over, and the run would wait for that."""
@@ -16,8 +16,10 @@ class Kind(StrEnum):
     """How an order behaves."""
 
     PLAIN = "plain"
-    PROVEN = "proven"
-    """Computed and proven by sumcheck."""
+    ZOO = "of the zoo"
+    """Of a model of the zoo."""
+    EZKL = "by ezkl"
+    """Of a model of the zoo that is proven by ezkl."""
     REFUSED = "refused"
     """The proof system refuses its input after the payment: it must be refunded."""
     FAULTY = "faulty"
@@ -88,13 +90,19 @@ class Plan:
         return len(self.kinds)
 
 
-def make_plan(jobs: int, seed: int) -> Plan:
-    """The plan of a seed: the same each time."""
+def make_plan(jobs: int, seed: int, by_ezkl: int = 0, *, processes: int = 0) -> Plan:
+    """The plan of a seed: the same each time. `by_ezkl` orders of those of the zoo are proven by
+    ezkl, spread over the run. Of a gateway that is several `processes` and one behind them, each
+    of them dies."""
     draw = random.Random(seed)  # noqa: S311 - it is to be repeatable
     weights = [*SHARES.values(), 1 - sum(SHARES.values())]
     kinds = draw.choices([*SHARES, Kind.PLAIN], weights, k=jobs)
-    for number in range(PROOF_EVERY // 2, jobs, PROOF_EVERY):
-        kinds[number] = Kind.PROVEN
+    zoo = range(ZOO_EVERY // 2, jobs, ZOO_EVERY)
+    for number in zoo:
+        kinds[number] = Kind.ZOO
+    count = min(by_ezkl, len(zoo))
+    for number in range(count):
+        kinds[zoo[number * len(zoo) // count]] = Kind.EZKL
     for number in range(round(LAST_CANCELLED * jobs), jobs):
         if kinds[number] is Kind.CANCELLED:
             kinds[number] = Kind.PLAIN
@@ -102,6 +110,8 @@ def make_plan(jobs: int, seed: int) -> Plan:
     disasters = list(Disaster)
     more = [Disaster.KILL_GATEWAY, Disaster.KILL_WORKER, Disaster.REORG, Disaster.NODE_GONE]
     disasters += draw.choices(more, k=min(20, jobs // 500))
+    if processes:
+        disasters += [Disaster.KILL_GATEWAY] * (processes + 1)
     draw.shuffle(disasters)
     step = 0.9 * jobs / len(disasters)
     places = [round(step * (i + draw.uniform(0.1, 0.9))) for i in range(len(disasters))]

@@ -183,15 +183,15 @@ def report(
     answered = [p.over_s for p in over if p.over_s is not None and p.end is End.ANSWERED]
     back = [p.over_s for p in over if p.over_s is not None and p.end is End.REFUNDED]
     kinds = Counter(plan.kinds)
-    proven = kinds[Kind.PROVEN]
+    by_ezkl = kinds[Kind.EZKL]
     claims = Counter(
         "used" if paid.end in BOUGHT else "refused" for paid in over if paid.transfer is not None
     )
     lines = [
         f"{plan.jobs} orders of seed {plan.seed} in {wall_s:.0f} s, "
         f"{plan.jobs / wall_s:.1f} a second",
-        f"  {proven} proven by sumcheck; {plan.jobs - proven} by the toy proof system, which "
-        "proves nothing and only binds",
+        f"  {plan.jobs - by_ezkl} to be proven by sumcheck, {by_ezkl} by ezkl; each buyer "
+        "verifies its proof",
         "  of these " + ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())),
         "  disasters: " + ", ".join(f"{n} x {what}" for what, n in sorted(happened.items())),
         f"  accepted after {_spread(accepted)}",

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -16,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from bench.measure import ROOT, say
 from bench.soak.buyers import Goods
+from bench.soak.plan import Kind
 from bench.soak.proxy import Proxy
 from bench.soak.transfers import Transfers
 from inferproof.app import install_model
@@ -23,18 +25,18 @@ from inferproof.chain.abi import calldata
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.transactions import Fees, require_success, sign_tx, wait_receipt
 from inferproof.inference.preprocess import load_preprocessing
-from inferproof.models.card import load_card
+from inferproof.models.card import ModelCard, load_card
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import CompileRequest
+from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.settings import Settings, variable
 from inferproof.testing.deployment import Deployment, Nursery
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.limits import WIDE
 from inferproof.testing.market import Listing, LocalChain
-from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
 
-PROVEN = "fraud"
+ZOO = "fraud"
 BLOCK_S = 1
 CONFIRMATIONS = 3
 REORG_DEPTH = CONFIRMATIONS - 1
@@ -82,7 +84,7 @@ amount = "0.25"
 currency = "USDC"
 
 [proof]
-system = "toy"
+system = "sumcheck"
 input_visibility = "public"
 
 [revenue]
@@ -137,6 +139,7 @@ async def open_world(
     database: str,
     payers: int,
     workers: int,
+    processes: int,
     concurrency: int,
     jobs: int,
     batches: bool,
@@ -148,8 +151,7 @@ async def open_world(
         proxy = Proxy(info.rpc_url)
         await proxy.open()
         environment = _environment(info, proxy, folder, url, jobs, batches=batches)
-        (listing,) = chain.models
-        goods = await _install(environment, listing, folder, info)
+        goods = await _install(environment, chain.models[0], folder, info)
         keys = [SigningKey(keccak256(b"soak payer %d" % n)) for n in range(payers)]
         async with Rpc(info.rpc_url) as rpc:
             await _fund(rpc, info, keys)
@@ -161,6 +163,7 @@ async def open_world(
                 environment,
                 workers=workers,
                 concurrency=concurrency,
+                processes=processes,
                 nursery=nursery,
             )
             try:
@@ -209,6 +212,7 @@ def _environment(
         **WIDE,
         "queue_limit": 10 * jobs + 1000,
         "lease_s": LEASE_S,
+        "shutdown_s": 5,
         "payment_timeout_s": PAYMENT_S,
         "settle_margin_s": 10,
         "books_check_s": 20,
@@ -217,7 +221,7 @@ def _environment(
 
 
 async def _install(
-    environment: dict[str, str], proven: Listing, folder: Path, info: DevnetInfo
+    environment: dict[str, str], zoo: Listing, folder: Path, info: DevnetInfo
 ) -> Goods:
     given = {
         name: environment[variable(name)]
@@ -225,18 +229,38 @@ async def _install(
         if variable(name) in environment
     }
     settings = Settings.load(**given)
-    toy = ToySystem(ACKNOWLEDGEMENT)
     provider = info.accounts.provider
-    await install_model(settings, proven.card.folder, proven.compiled, key=provider)
+    inputs = tuple(example.value for example in zoo.card.input.examples)
+    await install_model(settings, zoo.card.folder, zoo.compiled, key=provider)
+    sold = {Kind.ZOO: (zoo.card.id, inputs)}
+    if zoo.for_contract is not None:
+        card = _by_ezkl(zoo.card, folder / "by-ezkl")
+        await install_model(settings, card.folder, zoo.for_contract, key=provider)
+        sold[Kind.EZKL] = (card.id, inputs)
     card_folder = folder / "model"
-    compiled = await asyncio.to_thread(_compile, card_folder, toy)
-    await install_model(settings, card_folder, compiled, key=provider, more_systems={toy.name: toy})
-    inputs = tuple(example.value for example in proven.card.input.examples)
-    return Goods("soak", proven.card.id, inputs)
+    compiled = await asyncio.to_thread(_compile, card_folder)
+    await install_model(settings, card_folder, compiled, key=provider)
+    return Goods("soak", sold)
 
 
-def _compile(folder: Path, toy: ToySystem) -> Path:
-    """A linear model of six weights, for the toy proof system."""
+def _by_ezkl(card: ModelCard, folder: Path) -> ModelCard:
+    """The card under another name, for the model as ezkl proves it."""
+    shutil.copytree(card.folder, folder)
+    path = folder / "card.toml"
+    text = path.read_text(encoding="utf-8")
+    for old, new in (
+        (f'id = "{card.id}"', f'id = "{card.id}-by-ezkl"'),
+        (f'system = "{card.proof.system}"', 'system = "ezkl"'),
+    ):
+        if text.count(old) != 1:
+            raise ValueError(f"{path} does not have {old} exactly once")
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+    return load_card(folder)
+
+
+def _compile(folder: Path) -> Path:
+    """A linear model of six weights."""
     folder.mkdir(parents=True)
     weights = np.array([[-1.0, 2.0], [0.5, 0.25], [0.0, 1.0]], dtype=np.float32)
     graph = helper.make_graph(
@@ -250,14 +274,17 @@ def _compile(folder: Path, toy: ToySystem) -> Path:
     onnx.save(model, str(folder / "model.onnx"))
     (folder / "card.toml").write_text(_CARD)
     card = load_card(folder)
-    toy.compile(
+    samples = np.random.default_rng(1).uniform(-100, 100, (64, 1, 3))
+    system = SumcheckSystem()
+    system.compile(
         CompileRequest(
             model=card.model_path,
-            calibration={"x": np.zeros((2, 1, 3), dtype=np.float32)},
+            calibration={"x": samples.astype(np.float32)},
             out=folder / "compiled",
             preprocessing=load_preprocessing(card.preprocessing, card.folder).canonical(),
         )
     )
+    system.close()
     return folder / "compiled"
 
 
