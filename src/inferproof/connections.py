@@ -295,9 +295,7 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         close = b"" if cycle.keep_alive else b"connection: close\r\n"
-        self.transport.write(
-            b"".join((b"HTTP/1.1 202 Accepted\r\n", self._defaults(), close, answer))
-        )
+        self.transport.write(b"".join((_ACCEPTED, self._defaults(), close, answer)))
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()

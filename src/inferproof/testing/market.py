@@ -68,7 +68,6 @@ class Listing:
 
     card: ModelCard
     compiled: Path
-    fresh: bool
     for_contract: Path | None = None
 
 
@@ -150,31 +149,25 @@ class LocalChain:
     def _listing(self, name: str, index: int, pool: WorkerPool) -> Listing:
         card = self._card(name)
         if card.proof.system == ON_CHAIN or not self._for_contracts:
-            compiled, fresh = self._compiled(card, index, 1.0, pool)
-            return Listing(
-                card, compiled, fresh, compiled if card.proof.system == ON_CHAIN else None
-            )
-        compiled, fresh = self._compiled(card, index, 0.5, pool)
+            compiled = self._compiled(card, index, 1.0, pool)
+            return Listing(card, compiled, compiled if card.proof.system == ON_CHAIN else None)
+        compiled = self._compiled(card, index, 0.5, pool)
         again = self._with_system(card, ON_CHAIN)
-        for_contract, also_fresh = self._compiled(again, index + 0.5, 0.5, pool)
-        return Listing(card, compiled, fresh or also_fresh, for_contract)
+        return Listing(card, compiled, self._compiled(again, index + 0.5, 0.5, pool))
 
-    def _compiled(
-        self, card: ModelCard, done: float, more: float, pool: WorkerPool
-    ) -> tuple[Path, bool]:
-        """Where the card's model lies compiled, and whether that was done now; `done` models
-        were compiled before, and `more` will be."""
+    def _compiled(self, card: ModelCard, done: float, more: float, pool: WorkerPool) -> Path:
+        """Where the card's model lies compiled; `done` models were compiled before, and `more`
+        will be."""
 
         def report(stage: str, share: float) -> None:
             of_all = (done + more * share) / len(self._zoo)
             self._report(f"{card.id}, {card.proof.system}: {stage}", 0.05 + 0.8 * of_all)
 
         compiled = self.folder / "compiled" / f"{card.id}-{_fingerprint(card)}"
-        known = compiled.is_dir()
-        if not known:
+        if not compiled.is_dir():
             compiled.parent.mkdir(parents=True, exist_ok=True)
             compile_card(card, compiled, get_system(card.proof.system, pool), report)
-        return compiled, not known
+        return compiled
 
     def _card(self, name: str) -> ModelCard:
         """The model's card, or a copy of it that names another proof system: the one that was
