@@ -1,5 +1,6 @@
 """Brings a database to this version's schema; the steps are in migrations/versions."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -17,9 +18,10 @@ RESTORING = "restoring"
 """Stands in place of a revision while a restore is under way."""
 
 
-def known_revisions() -> set[str]:
-    """The schemas that this version can bring to its own."""
-    return {step.revision for step in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+@cache
+def known_revisions() -> tuple[str, ...]:
+    """The schemas that this version can bring to its own, the newest of them, newest first."""
+    return tuple(step.revision for step in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
 
 
 def upgrade(connection: Connection, to: str = "head") -> None:
@@ -28,13 +30,14 @@ def upgrade(connection: Connection, to: str = "head") -> None:
     Raises: Misconfigured DATABASE_NEWER when it had one that this version does not know,
     DATABASE_RESTORING when a restore of it has not ended.
     """
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
-    known = {step.revision for step in ScriptDirectory.from_config(config).walk_revisions()}
     current = MigrationContext.configure(connection).get_current_revision()
     if current == RESTORING:
         raise Misconfigured(Reason.DATABASE_RESTORING)
-    if current is not None and current not in known:
+    if current is not None and current not in known_revisions():
         raise Misconfigured(Reason.DATABASE_NEWER, got=current)
+    if current == (known_revisions()[0] if to == "head" else to):
+        return
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
     command.upgrade(config, to)
