@@ -357,6 +357,10 @@ class KillMarket:
             self.chain("evm_setAutomine", True)
             self.chain("evm_mine")
 
+    def base_fee(self, wei: int) -> None:
+        """What the next block asks for each gas."""
+        self.chain("anvil_setNextBlockBaseFeePerGas", hex(wei))
+
     def spend_number(self) -> str:
         """Another program uses the gateway's key once: its next number is spent."""
         gateway = self.devnet.accounts.gateway.address.hex

@@ -199,13 +199,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="inferproof-kill-") as kept:
         options.folder = options.folder or kept
         with databases(kinds) as made, Nursery() as nursery, ThreadPoolExecutor(2) as pool:
-            running = [
-                pool.submit(run_market, kind, layout, made[kind](), nursery, options)
+            # Before the first market begins: alembic keeps its state for all threads.
+            markets = [
+                (kind, layout, made[kind]())
                 for layout in layouts
                 for kind in kinds
                 if kind in layout.kinds
             ]
-            reports = [each.result() for each in running]
+            reports = list(pool.map(lambda each: run_market(*each, nursery, options), markets))
         for report in reports:
             problems += report.problems
             problems += [f"{report.name}: {b} was not reached" for b in report.missed]

@@ -16,6 +16,7 @@ Story = Callable[[KillMarket, Boundary | None], Bought]
 
 BEFORE_SENDING = Boundary("orders", "send_settlements", "after")
 BEFORE_REFUNDING = Boundary("orders", "send_refund", "after")
+GWEI = 10**9
 RESERVED = Boundary("orders", "reserve", "after")
 
 
@@ -94,14 +95,18 @@ def stuck(market: KillMarket, at: Boundary | None) -> Bought:
 
         def passed() -> bool:
             if not market.deployment.fired:
-                # Each block anew: fees fall from one empty block to the next, and a gateway that
-                # is slow to look would find what it offered first to be enough again.
-                market.chain("anvil_setNextBlockBaseFeePerGas", hex(20 * 10**9))
+                # For each block anew: fees fall from one empty block to the next, and a gateway
+                # that is slow to look would find its first offer to be enough again.
+                market.base_fee(20 * GWEI)
             market.chain("evm_mine")
             return market.deployment.fired or market.ask(bought) in OVER
 
         market.until(passed)
-    return _to_its_end(market, bought, at)
+    bought = _to_its_end(market, bought, at)
+    # As it was, or the next one offers enough from the start.
+    market.base_fee(GWEI)
+    market.chain("evm_mine")
+    return bought
 
 
 def gap(market: KillMarket, at: Boundary | None) -> Bought:
