@@ -61,7 +61,7 @@ def _minilm(work: Path) -> NativeModel:
 
 
 ALL = (
-    Row(_dense(16, 32, 16, 3)),
+    Row(_dense(16, 32, 16, 3), ezkl=True),
     _zoo("sentiment", 4, 1.5),
     _zoo("token_risk"),
     _zoo("fraud"),
