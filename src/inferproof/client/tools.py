@@ -1,12 +1,17 @@
 """The verifier's tools as they are installed here."""
 
 import importlib.util
+from functools import cache
+from typing import TYPE_CHECKING
 
 from inferproof.errors import MissingPart, Reason
 from inferproof.protocol.encoding import Json
 from inferproof.types.tensor import Tensors
 from inferproof.verify.proof import ProofChecker
 from inferproof.verify.receipt import Tools
+
+if TYPE_CHECKING:
+    from inferproof.proving.pool import WorkerPool
 
 LIBRARIES = {"ezkl": "ezkl"}
 """The Python package without which a proof system cannot check."""
@@ -32,10 +37,20 @@ def _checker(system: str) -> ProofChecker:
             package=package,
             command=f"pip install 'inferproof[{system}]'",
         )
+    from inferproof.proving.isolated import IsolatedChecker
     from inferproof.proving.registry import get_system, require_native
 
     require_native(system)
-    return get_system(system)
+    # A library that was not written for strangers' keys checks in a process of its own.
+    return IsolatedChecker(system, _pool()) if system in LIBRARIES else get_system(system)
+
+
+@cache
+def _pool() -> "WorkerPool":
+    from inferproof.proving.isolated import MEMORY_BYTES
+    from inferproof.proving.pool import WorkerPool
+
+    return WorkerPool(1, memory_bytes=MEMORY_BYTES)
 
 
 def _preprocess(canonical: dict[str, Json], body: bytes) -> Tensors:

@@ -27,6 +27,8 @@ from inferproof.errors import (
     Reason,
     Unavailable,
 )
+from inferproof.proving.isolated import IsolatedChecker
+from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ANSWER, ASSET, PAYER, sample_tools
 from inferproof.types.money import Network
@@ -210,9 +212,11 @@ def test_a_missing_prover_is_told_before_anything_is_paid(
     assert gateway.payments == []
 
 
+@pytest.mark.native
 def test_the_installed_tools_know_the_systems_of_this_release() -> None:
     tools = installed_tools()
-    assert tools.checker("ezkl")
+    assert isinstance(tools.checker("ezkl"), IsolatedChecker)  # its library takes any key
+    assert isinstance(tools.checker("sumcheck"), SumcheckSystem)  # ours is bounded by itself
     with pytest.raises(NotFound):
         tools.checker("no-such-system")
     canonical = {"kind": "tensor", "inputs": []}
