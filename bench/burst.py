@@ -41,6 +41,7 @@ from inferproof.models.card import ModelCard
 from inferproof.publish import compile_card
 from inferproof.settings import Settings, variable
 from inferproof.storage.db.engine import Database
+from inferproof.testing.deployment import environment_of
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.limits import WIDE
 from inferproof.testing.market import LocalChain
@@ -106,10 +107,11 @@ def _open_place(database: str, work: Path, payers: int) -> Iterator[Place]:
         (listing,) = market.models
         info, toy = market.devnet, ToySystem(ACKNOWLEDGEMENT)
         url, database_pid = stack.enter_context(DATABASES[database]())
-        environment = _settings(info, folder / "gateway", url)
+        given = _settings(info, folder / "gateway", url)
+        environment = environment_of(given)
         unproven = without_proof(listing.card, folder / "unproven")
         compile_card(unproven, folder / "unproven.compiled", toy)
-        settings = _loaded(environment)
+        settings = Settings.load(**given)
         for card, compiled in (
             (listing.card, listing.compiled),
             (unproven, folder / "unproven.compiled"),
@@ -133,36 +135,10 @@ def _open_place(database: str, work: Path, payers: int) -> Iterator[Place]:
         yield Place(told["url"], info, settings.database, models, pids)
 
 
-def _settings(info: DevnetInfo, folder: Path, database: str | None) -> dict[str, str]:
-    """The environment of gateway and worker."""
-    given: dict[str, object] = {
-        "port": 0,
-        "data_dir": folder,
-        "rpc_url": info.rpc_url,
-        "chain_id": info.chain_id,
-        "token_address": info.token.address.hex,
-        "token_symbol": info.token.symbol,
-        "token_name": info.token.domain_name,
-        "token_version": info.token.domain_version,
-        "token_decimals": info.token.decimals,
-        "batch_settler_address": info.batch_settler.hex,
-        "gateway_key": info.accounts.gateway.secret().hex(),
-        "log_level": "warning",
-        "workers": 0,
-        **WIDE,
-    }
-    if database is not None:
-        given["database_url"] = database
-    return {variable(name): str(value) for name, value in given.items()}
-
-
-def _loaded(environment: dict[str, str]) -> Settings:
-    given = {
-        name: environment[variable(name)]
-        for name in Settings.model_fields
-        if variable(name) in environment
-    }
-    return Settings.load(**given)
+def _settings(info: DevnetInfo, folder: Path, database: str | None) -> dict[str, object]:
+    """Of gateway and worker."""
+    given = info.settings(folder) | {"log_level": "warning", "workers": 0, **WIDE}
+    return given if database is None else given | {"database_url": database}
 
 
 @contextmanager

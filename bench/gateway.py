@@ -73,21 +73,8 @@ def open_shop(work: Path) -> Iterator[Shop]:
     with LocalChain(work / "market", zoo=(MODEL,), system="ezkl") as market:
         (listing,) = market.models
         info = market.devnet
-        settings = Settings.load(
-            port=0,
-            data_dir=work / "gateway",
-            rpc_url=info.rpc_url,
-            chain_id=info.chain_id,
-            token_address=info.token.address.hex,
-            token_symbol=info.token.symbol,
-            token_name=info.token.domain_name,
-            token_version=info.token.domain_version,
-            token_decimals=info.token.decimals,
-            batch_settler_address=info.batch_settler.hex,
-            gateway_key=info.accounts.gateway.secret().hex(),
-            sync_wait_s=120.0,
-            **WIDE,
-        )
+        given = info.settings(work / "gateway") | {"sync_wait_s": 120.0, **WIDE}
+        settings = Settings.load(**given)
         unproven = without_proof(listing.card, work / "unproven")
         compile_card(unproven, work / "unproven.compiled", toy)
         systems = {toy.name: toy}

@@ -11,10 +11,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
-
 from bench.measure import ROOT, say
 from bench.soak.buyers import Goods
 from bench.soak.plan import Kind
@@ -24,17 +20,16 @@ from inferproof.app import install_model
 from inferproof.chain.abi import calldata
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.transactions import Fees, require_success, sign_tx, wait_receipt
-from inferproof.inference.preprocess import load_preprocessing
 from inferproof.models.card import ModelCard, load_card
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.signature import SigningKey
-from inferproof.proving.base import CompileRequest
 from inferproof.proving.sumcheck.system import SumcheckSystem
-from inferproof.settings import Settings, variable
-from inferproof.testing.deployment import Deployment, Nursery
+from inferproof.settings import Settings
+from inferproof.testing.deployment import Deployment, Nursery, environment_of
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.limits import WIDE
 from inferproof.testing.market import Listing, LocalChain
+from inferproof.testing.tiny import PRICE, compile_tiny
 
 ZOO = "fraud"
 BLOCK_S = 1
@@ -47,50 +42,7 @@ PAYMENT_S = 60
 FUNDS = 10**12
 COIN = 10**20
 """What each payer has for the fees of its own transfers, in wei."""
-PRICE = 250_000
 FEES = Fees(cap=10**11, tip=1)
-_CARD = """\
-schema = "inferproof/model-card/1"
-id = "soak"
-version = "1.0.0"
-title = "Soak"
-description = "Three numbers in, two logits out."
-category = "testing"
-developer = "The inferproof authors"
-license = "MIT"
-preprocessing = { kind = "tensor", inputs = [
-  { name = "x", shape = [1, 3], min = -100.0, max = 100.0 },
-] }
-
-[files]
-model = "model.onnx"
-
-[input]
-type = "tensor"
-max_bytes = 1000
-
-[[input.examples]]
-title = "Ones"
-value = [[1.0, 1.0, 1.0]]
-label = "yes"
-
-[output]
-type = "classification"
-labels = ["no", "yes"]
-unit = "logit"
-
-[price]
-amount = "0.25"
-currency = "USDC"
-
-[proof]
-system = "sumcheck"
-input_visibility = "public"
-
-[revenue]
-developer_bps = 7000
-platform_bps = 3000
-"""
 
 
 @dataclass
@@ -150,8 +102,9 @@ async def open_world(
         info, node = chain.devnet, chain.pid
         proxy = Proxy(info.rpc_url)
         await proxy.open()
-        environment = _environment(info, proxy, folder, url, jobs, batches=batches)
-        goods = await _install(environment, chain.models[0], folder, info)
+        given = _settings(info, proxy, folder, url, jobs, batches=batches)
+        environment = environment_of(given)
+        goods = await _install(Settings.load(**given), chain.models[0], folder, info)
         keys = [SigningKey(keccak256(b"soak payer %d" % n)) for n in range(payers)]
         async with Rpc(info.rpc_url) as rpc:
             await _fund(rpc, info, keys)
@@ -190,24 +143,15 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
         yield server.url
 
 
-def _environment(
+def _settings(
     info: DevnetInfo, proxy: Proxy, folder: Path, database: str, jobs: int, *, batches: bool
-) -> dict[str, str]:
+) -> dict[str, object]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]  # the same after each restart
-    values = {
-        "host": "127.0.0.1",
+    values = info.settings(folder / "data") | {
         "port": port,
-        "data_dir": folder / "data",
         "database_url": database,
         "rpc_url": proxy.url,
-        "chain_id": info.chain_id,
-        "token_address": info.token.address.hex,
-        "token_symbol": info.token.symbol,
-        "token_name": info.token.domain_name,
-        "token_version": info.token.domain_version,
-        "gateway_key": info.accounts.gateway.secret().hex(),
-        **({"batch_settler_address": info.batch_settler.hex} if batches else {}),
         "confirmations": CONFIRMATIONS,
         **WIDE,
         "queue_limit": 10 * jobs + 1000,
@@ -217,18 +161,12 @@ def _environment(
         "settle_margin_s": 10,
         "books_check_s": 20,
     }
-    return {variable(name): str(value) for name, value in values.items()}
+    if not batches:
+        del values["batch_settler_address"]
+    return values
 
 
-async def _install(
-    environment: dict[str, str], zoo: Listing, folder: Path, info: DevnetInfo
-) -> Goods:
-    given = {
-        name: environment[variable(name)]
-        for name in Settings.model_fields
-        if variable(name) in environment
-    }
-    settings = Settings.load(**given)
+async def _install(settings: Settings, zoo: Listing, folder: Path, info: DevnetInfo) -> Goods:
     provider = info.accounts.provider
     inputs = tuple(example.value for example in zoo.card.input.examples)
     await install_model(settings, zoo.card.folder, zoo.compiled, key=provider)
@@ -237,9 +175,9 @@ async def _install(
         card = _by_ezkl(zoo.card, folder / "by-ezkl")
         await install_model(settings, card.folder, zoo.for_contract, key=provider)
         sold[Kind.EZKL] = (card.id, inputs)
-    card_folder = folder / "model"
-    compiled = await asyncio.to_thread(_compile, card_folder)
-    await install_model(settings, card_folder, compiled, key=provider)
+    tiny = folder / "model"
+    await asyncio.to_thread(_compile, tiny)
+    await install_model(settings, tiny, tiny / "compiled", key=provider)
     return Goods("soak", sold)
 
 
@@ -259,33 +197,12 @@ def _by_ezkl(card: ModelCard, folder: Path) -> ModelCard:
     return load_card(folder)
 
 
-def _compile(folder: Path) -> Path:
-    """A linear model of six weights."""
-    folder.mkdir(parents=True)
-    weights = np.array([[-1.0, 2.0], [0.5, 0.25], [0.0, 1.0]], dtype=np.float32)
-    graph = helper.make_graph(
-        [helper.make_node("MatMul", ["x", "w"], ["logits"])],
-        "soak",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 2])],
-        [numpy_helper.from_array(weights, "w")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.save(model, str(folder / "model.onnx"))
-    (folder / "card.toml").write_text(_CARD)
-    card = load_card(folder)
-    samples = np.random.default_rng(1).uniform(-100, 100, (64, 1, 3))
+def _compile(folder: Path) -> None:
     system = SumcheckSystem()
-    system.compile(
-        CompileRequest(
-            model=card.model_path,
-            calibration={"x": samples.astype(np.float32)},
-            out=folder / "compiled",
-            preprocessing=load_preprocessing(card.preprocessing, card.folder).canonical(),
-        )
-    )
-    system.close()
-    return folder / "compiled"
+    try:
+        compile_tiny(folder, "soak", system)
+    finally:
+        system.close()
 
 
 async def _fund(rpc: Rpc, info: DevnetInfo, payers: list[SigningKey]) -> None:

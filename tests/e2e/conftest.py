@@ -3,18 +3,14 @@
 from collections.abc import Iterator
 
 import numpy as np
-import onnx
 import pytest
-from live_parts import CARD, Installed, settings_for
-from onnx import TensorProto, helper, numpy_helper
+from live_parts import MODEL, Installed, settings_for
 
 from inferproof.app import install_model
 from inferproof.errors import MissingPart
-from inferproof.inference.preprocess import load_preprocessing
-from inferproof.models.card import load_card
-from inferproof.proving.base import CompileRequest
 from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.testing.live import LiveGateway
+from inferproof.testing.tiny import compile_tiny
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
 
 
@@ -38,26 +34,8 @@ def toy() -> dict[str, ToySystem]:
 def tiny(tmp_path_factory: pytest.TempPathFactory, toy: dict[str, ToySystem]) -> Installed:
     """A linear model of six weights, compiled."""
     folder = tmp_path_factory.mktemp("tiny")
-    weights = np.array([[-1.0, 2.0], [0.5, 0.25], [0.0, 1.0]], dtype=np.float32)
-    graph = helper.make_graph(
-        [helper.make_node("MatMul", ["x", "w"], ["logits"])],
-        "tiny",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 2])],
-        [numpy_helper.from_array(weights, "w")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.save(model, str(folder / "model.onnx"))
-    (folder / "card.toml").write_text(CARD)
-    card = load_card(folder)
-    report = toy["toy"].compile(
-        CompileRequest(
-            model=card.model_path,
-            calibration={"x": np.zeros((2, 1, 3), dtype=np.float32)},
-            out=folder / "compiled",
-            preprocessing=load_preprocessing(card.preprocessing, card.folder).canonical(),
-        )
-    )
+    samples = np.zeros((2, 1, 3), dtype=np.float32)
+    report = compile_tiny(folder, MODEL, toy["toy"], samples)
     return Installed(folder / "card.toml", folder / "compiled", report.commitment)
 
 

@@ -20,7 +20,7 @@ from inferproof.app import install_model
 from inferproof.client import Client
 from inferproof.client.answer import Answer
 from inferproof.client.tools import installed_tools
-from inferproof.settings import variable
+from inferproof.testing.deployment import environment_of
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.kill_server import SLOW
 from inferproof.testing.limits import WIDE
@@ -101,14 +101,7 @@ def shop(
 @contextmanager
 def worker(devnet: DevnetInfo, data: Path, **more: object) -> Iterator[subprocess.Popen[str]]:
     """A worker process that is ready."""
-    settings = settings_for(devnet, data)
-    names = ("rpc_url", "chain_id", "token_address", "token_symbol", "token_name", "token_version")
-    given = {name: getattr(settings, name) for name in names} | {
-        "data_dir": data,
-        "gateway_key": devnet.accounts.gateway.secret().hex(),
-        **more,
-    }
-    environment = {variable(name): str(value) for name, value in given.items()}
+    environment = environment_of(devnet.settings(data) | more)
     with subprocess.Popen(
         [sys.executable, "-c", WORKER, "worker", "--json", str(data)],
         env={**os.environ, **environment},

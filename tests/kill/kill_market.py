@@ -19,15 +19,11 @@ from typing import Any
 
 import httpx
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
 
 from inferproof.app import install_model
 from inferproof.chain.abi import calldata
 from inferproof.chain.token import settlement_calldata
-from inferproof.inference.preprocess import load_preprocessing
 from inferproof.inference.request import request_tensors
-from inferproof.models.card import load_card
 from inferproof.payments.transfer.wire import TRANSFER_HEADER, transfer_header
 from inferproof.payments.x402 import Challenge, encode_header, payment_payload, read_challenge
 from inferproof.protocol.authorization import asset_domain, authorization_digest
@@ -36,13 +32,13 @@ from inferproof.protocol.commitments import bound_nonce, job_id, request_digest
 from inferproof.protocol.eip712 import Struct, digest, hash_struct
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.transfer import claim_digest, claim_job_id
-from inferproof.proving.base import CompileRequest
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.registry import get_system
 from inferproof.settings import Settings
 from inferproof.testing.boundaries import Boundary
-from inferproof.testing.deployment import Deployment, Nursery
+from inferproof.testing.deployment import Deployment, Nursery, environment_of
 from inferproof.testing.devnet import Devnet, DevnetInfo
+from inferproof.testing.tiny import PRICE, compile_tiny
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
@@ -52,58 +48,21 @@ from inferproof.verify.policy import Policy
 from inferproof.verify.receipt import Tools, verify_receipt
 
 JSON = {"content-type": "application/json"}
-PRICE = 250_000
 WEBHOOK = "Inferproof-Webhook"
 OVER = frozenset(["done", "refunded", "void"])
 BLOCK_S = 0.5
+SETTINGS: dict[str, object] = {
+    "settle_margin_s": 1,
+    "transfer_confirmations": 1,
+    "webhook_private": True,
+    "lease_s": 1,
+    "shutdown_s": 5,
+}
 END_S = 60.0
 """How long a job may take to its end, with everything alive again."""
 
 _MIGRATING = threading.Lock()
 """alembic keeps its state for all threads of a process."""
-
-CARD = """\
-schema = "inferproof/model-card/1"
-id = "{name}"
-version = "1.0.0"
-title = "Tiny"
-description = "Three numbers in, two logits out."
-category = "testing"
-developer = "The inferproof authors"
-license = "MIT"
-preprocessing = {{ kind = "tensor", inputs = [
-  {{ name = "x", shape = [1, 3], min = -100.0, max = 100.0 }},
-] }}
-
-[files]
-model = "model.onnx"
-
-[input]
-type = "tensor"
-max_bytes = 1000
-
-[[input.examples]]
-title = "Ones"
-value = [[1.0, 1.0, 1.0]]
-label = "yes"
-
-[output]
-type = "classification"
-labels = ["no", "yes"]
-unit = "logit"
-
-[price]
-amount = "0.25"
-currency = "USDC"
-
-[proof]
-system = "{system}"
-input_visibility = "public"
-
-[revenue]
-developer_bps = 7000
-platform_bps = 3000
-"""
 
 
 @dataclass
@@ -496,14 +455,14 @@ def open_market(
     """A market whose processes run. Without a database's address it has a SQLite file."""
     with ExitStack() as stack:
         devnet = stack.enter_context(Devnet()).info
-        environment = _environment(devnet, folder / "data", database_url, settings)
-        models = [("tiny", "toy")] + ([("tiny-real", "ezkl")] if ezkl else [])
-        given = {k.removeprefix("INFERPROOF_").lower(): v for k, v in environment.items()}
-        for model, system in models:
+        given = devnet.settings(folder / "data") | SETTINGS | settings
+        if database_url is not None:
+            given["database_url"] = database_url
+        for model, system in [("tiny", "toy")] + ([("tiny-real", "ezkl")] if ezkl else []):
             _install(Settings.load(**given), folder / model, model, system, devnet)
         deployment = Deployment(
             folder / "run",
-            environment,
+            environment_of(given),
             workers=workers,
             processes=processes,
             nursery=nursery,
@@ -513,59 +472,11 @@ def open_market(
         yield market
 
 
-def _environment(
-    devnet: DevnetInfo, data: Path, database_url: str | None, more: dict[str, object]
-) -> dict[str, str]:
-    values: dict[str, object] = {
-        "host": "127.0.0.1",
-        "port": 0,
-        "data_dir": data,
-        "rpc_url": devnet.rpc_url,
-        "chain_id": devnet.chain_id,
-        "token_address": devnet.token.address.hex,
-        "token_symbol": devnet.token.symbol,
-        "token_name": devnet.token.domain_name,
-        "token_version": devnet.token.domain_version,
-        "gateway_key": devnet.accounts.gateway.secret().hex(),
-        "batch_settler_address": devnet.batch_settler.hex,
-        "settle_margin_s": 1,
-        "transfer_confirmations": 1,
-        "webhook_private": "true",
-        "lease_s": 1,
-        "shutdown_s": 5,
-        **({"database_url": database_url} if database_url else {}),
-        **more,
-    }
-    return {f"INFERPROOF_{name.upper()}": str(value) for name, value in values.items()}
-
-
 def _install(settings: Settings, folder: Path, name: str, system: str, devnet: DevnetInfo) -> None:
-    folder.mkdir(parents=True)
-    weights = np.array([[-1.0, 2.0], [0.5, 0.25], [0.0, 1.0]], dtype=np.float32)
-    graph = helper.make_graph(
-        [helper.make_node("MatMul", ["x", "w"], ["logits"])],
-        "tiny",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 2])],
-        [numpy_helper.from_array(weights, "w")],
-    )
-    opsets = [helper.make_opsetid("", 17)]
-    onnx.save(
-        helper.make_model(graph, opset_imports=opsets, ir_version=8), str(folder / "model.onnx")
-    )
-    (folder / "card.toml").write_text(CARD.format(name=name, system=system))
-    card = load_card(folder)
     pool = WorkerPool(1)
     try:
         prover = ToySystem(ACKNOWLEDGEMENT) if system == "toy" else get_system(system, pool)
-        prover.compile(
-            CompileRequest(
-                model=card.model_path,
-                calibration={"x": np.full((4, 1, 3), 3.0, dtype=np.float32)},
-                out=folder / "compiled",
-                preprocessing=load_preprocessing(card.preprocessing, card.folder).canonical(),
-            )
-        )
+        compile_tiny(folder, name, prover, np.full((4, 1, 3), 3.0, dtype=np.float32))
     finally:
         pool.close()
     with _MIGRATING:

@@ -21,13 +21,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from inferproof.settings import PREFIX
+from inferproof.settings import variable
 from inferproof.testing.boundaries import Boundary, Passage, Watcher, read_trace
 from inferproof.testing.kill_server import FLEET, GATEWAY, METHOD, NURSERY, READY, WATCH, WORKER
 
 START_S = 60.0
 STOP_S = 20.0
 _MODULE = "inferproof.testing.kill_server"
+
+
+def environment_of(given: Mapping[str, object]) -> dict[str, str]:
+    """Settings by name as the environment of a process that reads them."""
+    return {variable(name): str(value) for name, value in given.items()}
 
 
 class Child:
@@ -294,7 +299,7 @@ class Deployment:
     def restart(self, **changes: str) -> None:
         """Kills everything and starts it again with other settings, such as workers="2"."""
         self.kill(*self.roles)
-        self._environment |= {f"{PREFIX}{name.upper()}": value for name, value in changes.items()}
+        self._environment |= environment_of(changes)
         self.revive()
 
     # -- boundaries ---------------------------------------------------------------------------

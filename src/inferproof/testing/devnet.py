@@ -88,6 +88,23 @@ class DevnetInfo:
     def chain_id(self) -> int:
         return self.network.chain_id
 
+    def settings(self, data_dir: Path) -> dict[str, object]:
+        """The settings of a gateway on this chain, by name: on a free port of loopback."""
+        return {
+            "host": "127.0.0.1",
+            "port": 0,
+            "data_dir": data_dir,
+            "rpc_url": self.rpc_url,
+            "chain_id": self.chain_id,
+            "token_address": self.token.address.hex,
+            "token_symbol": self.token.symbol,
+            "token_name": self.token.domain_name,
+            "token_version": self.token.domain_version,
+            "token_decimals": self.token.decimals,
+            "batch_settler_address": self.batch_settler.hex,
+            "gateway_key": self.accounts.gateway.secret().hex(),
+        }
+
 
 def dev_key(index: int) -> SigningKey:
     """The key of an account that anvil has funded with coin, counted from zero."""

@@ -261,21 +261,7 @@ class Market(LocalChain):
         info = self.devnet
         data = self.folder / "gateway"
         shutil.rmtree(data, ignore_errors=True)
-        given: dict[str, object] = {
-            "host": "127.0.0.1",
-            "port": self._port,
-            "data_dir": data,
-            "rpc_url": info.rpc_url,
-            "chain_id": info.chain_id,
-            "token_address": info.token.address.hex,
-            "token_symbol": info.token.symbol,
-            "token_name": info.token.domain_name,
-            "token_version": info.token.domain_version,
-            "token_decimals": info.token.decimals,
-            "batch_settler_address": info.batch_settler.hex,
-            "gateway_key": info.accounts.gateway.secret().hex(),
-            "sync_wait_s": 120.0,
-        }
+        given = info.settings(data) | {"port": self._port, "sync_wait_s": 120.0}
         return Settings.load(**(given | self._given))
 
 
