@@ -1,12 +1,12 @@
 """Many paid orders at once: how long each waits for its answer, and whether each is paid once.
 
-    python -m bench.burst [--database sqlite|postgres] [--orders N] [--proving none|ezkl]
+    python -m bench.burst [--database sqlite|postgres] [--orders N] [--proving none|sumcheck]
 
 A gateway and a worker process on SQLite and on PostgreSQL, with durable commits; a local chain
 that makes a block each second; as many payers as orders, in another process. All payments are
 signed before the first is sent, and all are sent at once. Both models are token-risk, once proven
-by ezkl and once by the toy proof system of the tests, which proves nothing: what is left then is
-the cost of everything else.
+by `sumcheck` and once by the toy proof system of the tests, which proves nothing: what is left then
+is the cost of everything else.
 
 Afterwards the orders are counted in the database and the money on the token, payer by payer.
 """
@@ -28,7 +28,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from bench.gateway import MODEL, PERCENTILES, without_proof
+from bench.gateway import MODEL, PERCENTILES, PROVEN, without_proof
 from bench.measure import ROOT, BenchFailed, percentile, run_json, say
 from bench.orders import DATABASES, cpu_s, key_of
 from inferproof.app import install_model
@@ -69,7 +69,7 @@ _COUNTS = {
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """`orders` paid at once on one database, proven by ezkl or not proven at all."""
+    """`orders` paid at once on one database, proven by `sumcheck` or not proven at all."""
 
     database: str
     proving: bool
@@ -102,7 +102,7 @@ def measure_bursts(bursts: Sequence[Burst], work: Path) -> list[dict[str, Any]]:
 def _open_place(database: str, work: Path, payers: int) -> Iterator[Place]:
     say(f"burst: starting a chain and a gateway on {database}")
     with ExitStack() as stack:
-        market = stack.enter_context(LocalChain(work / "market", zoo=(MODEL,), system="ezkl"))
+        market = stack.enter_context(LocalChain(work / "market", zoo=(MODEL,), system=PROVEN))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=work)))
         (listing,) = market.models
         info, toy = market.devnet, ToySystem(ACKNOWLEDGEMENT)
@@ -189,7 +189,7 @@ async def _fund(info: DevnetInfo, payers: int) -> None:
 
 
 async def _measure(place: Place, burst: Burst) -> dict[str, Any]:
-    name = "ezkl" if burst.proving else "no proof"
+    name = PROVEN if burst.proving else "no proof"
     say(f"burst: {burst.orders} paid orders at once, {name}, {burst.database}")
     card = place.models[burst.proving]
     keys = [key_of(number) for number in range(burst.orders + WARM_UP)]
@@ -222,7 +222,7 @@ async def _measure(place: Place, burst: Burst) -> dict[str, Any]:
     answered = bought["answered_s"]
     return {
         "database": burst.database,
-        "proving": "ezkl" if burst.proving else "none",
+        "proving": PROVEN if burst.proving else "none",
         "orders": burst.orders,
         "answered_s": {f"p{p}": percentile(answered, p) for p in PERCENTILES}
         | {"slowest": max(answered)},
@@ -272,13 +272,13 @@ def main() -> int:
     """The exit status: 0, or 1 with a sentence on standard error."""
     parser = argparse.ArgumentParser(prog="bench.burst", description="Many paid orders at once.")
     parser.add_argument("--database", choices=[*DATABASES], action="append")
-    parser.add_argument("--proving", choices=("none", "ezkl"), action="append")
+    parser.add_argument("--proving", choices=("none", PROVEN), action="append")
     parser.add_argument("--orders", type=int, default=100)
     given = parser.parse_args()
     bursts = [
-        Burst(database, proving == "ezkl", given.orders)
+        Burst(database, proving == PROVEN, given.orders)
         for database in given.database or DATABASES
-        for proving in given.proving or ("none", "ezkl")
+        for proving in given.proving or ("none", PROVEN)
     ]
     work = Path(tempfile.mkdtemp(prefix="inferproof-burst-"))
     work.chmod(0o755)  # PostgreSQL runs as another user

@@ -1,4 +1,4 @@
-"""Latency of paid calls to a gateway on a local chain, with ezkl proving and without a proof.
+"""Latency of paid calls to a gateway on a local chain, proven by `sumcheck` and without a proof.
 
 One gateway sells token-risk twice: as it is, and with a proof system that only computes and
 binds the outputs. Payment, settlement, pre-processing, inference, storage and the buyer's
@@ -26,6 +26,8 @@ from inferproof.testing.market import LocalChain
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
 
 MODEL = "token_risk"
+PROVEN = "sumcheck"
+"""The proof system of cards, and what both are measured with."""
 BUYERS = [sys.executable, "-m", "bench.buyers"]
 PERCENTILES = (50, 95, 99)
 STAGES = (
@@ -70,7 +72,7 @@ def open_shop(work: Path) -> Iterator[Shop]:
     """A gateway in this process, on a chain of its own; buyers are another process."""
     say("gateway: starting a chain, compiling token-risk")
     toy = ToySystem(ACKNOWLEDGEMENT)
-    with LocalChain(work / "market", zoo=(MODEL,), system="ezkl") as market:
+    with LocalChain(work / "market", zoo=(MODEL,), system=PROVEN) as market:
         (listing,) = market.models
         info = market.devnet
         given = info.settings(work / "gateway") | {"sync_wait_s": 120.0, **WIDE}
@@ -99,7 +101,7 @@ def measure_calls(shop: Shop, scenario: Scenario) -> dict[str, Any]:
     """Figures of one scenario, as results.json has them. Raises: BenchFailed."""
     card = shop.proven if scenario.proving else shop.unproven
     say(
-        f"gateway: {scenario.calls} paid calls, {'ezkl' if scenario.proving else 'no proof'}, "
+        f"gateway: {scenario.calls} paid calls, {PROVEN if scenario.proving else 'no proof'}, "
         f"{scenario.concurrency} at once"
     )
     order = {
@@ -116,7 +118,7 @@ def measure_calls(shop: Shop, scenario: Scenario) -> dict[str, Any]:
     calls, errors = bought["calls"], bought["errors"]
     totals = [call["total_s"] for call in calls]
     return {
-        "proving": "ezkl" if scenario.proving else "none",
+        "proving": PROVEN if scenario.proving else "none",
         "concurrency": scenario.concurrency,
         "calls": len(calls) + len(errors),
         "errors": len(errors),

@@ -331,8 +331,8 @@ def _how(results: dict[str, Any]) -> str:
 - **Gateway**: one gateway with its default of one worker, SQLite and a local anvil chain that
   mines a block for each transaction; buyers are another process on the same machine, in a closed
   loop: each begins its next call when the last one ended. Both models are token-risk, once with
-  ezkl and once with the toy proof system of the tests, which runs the model and proves nothing.
-  All else is the same. A public chain adds its own block time to each settlement.
+  `sumcheck` and once with the toy proof system of the tests, which runs the model and proves
+  nothing. All else is the same. A public chain adds its own block time to each settlement.
 
 What this does not show: other machines, many cores, a public chain, a remote database, or models
 larger than these."""

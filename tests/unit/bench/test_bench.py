@@ -104,7 +104,7 @@ def results() -> dict[str, Any]:
                 "ezkl": figures(2.5),
             }
         ],
-        "gateway": [scenario("none", 0.2), scenario("ezkl", 0.9)],
+        "gateway": [scenario("none", 0.2), scenario("sumcheck", 0.9)],
     }
 
 
@@ -205,7 +205,7 @@ def test_the_report_has_both_sides_and_their_ratios(results: dict[str, Any]) -> 
     assert "| fraud | 1,234 | inferproof | 12 | 2.0 s | 0.50 s (0.45–0.55) | 5.0 ms" in report
     assert "|  |  | plain ezkl | 12 | 2.0 s | 2.50 s (2.25–2.75) | 5.0 ms" in report
     assert "| 5 × | 1 × | 5 × | 5 × |" in report
-    assert "| ezkl | 1 | 4 | 0 | 900 ms | 900 ms | 900 ms | 900 ms | 1.1 | 4.5 × |" in report
+    assert "| sumcheck | 1 | 4 | 0 | 900 ms | 900 ms | 900 ms | 900 ms | 1.1 | 4.5 × |" in report
     assert "**State**: quiet. The load was 0.10" in report
     assert "is 20% of its median" in report
 
@@ -275,7 +275,7 @@ def test_the_report_shows_failed_calls(results: dict[str, Any]) -> None:
     failed = deepcopy(results["gateway"][1])
     failed |= {"errors": 4, "error_codes": ["GATEWAY_LOST"], "latency_s": None, "stages_s": None}
     results["gateway"][1] = failed
-    assert "| ezkl | 1 | 4 | 4 (GATEWAY_LOST) | – | – | – | – | 1.1 | – |" in render(results)
+    assert "| sumcheck | 1 | 4 | 4 (GATEWAY_LOST) | – | – | – | – | 1.1 | – |" in render(results)
 
 
 def test_the_committed_report_is_that_of_the_committed_results() -> None:
@@ -309,14 +309,14 @@ def test_a_quick_run_measures_everything_once(tmp_path: Path) -> None:
             assert model[peer]["key_bytes"] > model[peer]["proof_bytes"] > 2000
             assert model[peer]["prove_peak_mb"] > 20
         assert model["inferproof"]["logrows"] < model["ezkl"]["logrows"]
-    expected = [("none", 1, 3), ("ezkl", 1, 2), ("none", 4, 4), ("ezkl", 4, 4)]
+    expected = [("none", 1, 3), ("sumcheck", 1, 2), ("none", 4, 4), ("sumcheck", 4, 4)]
     got = [(s["proving"], s["concurrency"], s["calls"]) for s in results["gateway"]]
     assert got == expected
     assert [s["errors"] for s in results["gateway"]] == [0, 0, 0, 0]
     for measured in results["gateway"]:
         assert len(measured["samples_s"]) == measured["calls"]
         proves = measured["stages_s"]["self-check"] > 0
-        assert proves == (measured["proving"] == "ezkl")
+        assert proves == (measured["proving"] == "sumcheck")
     assert (tmp_path / "RESULTS.md").read_text() == render(results)
     assert "quick run" in (tmp_path / "RESULTS.md").read_text()
     (native,) = results["native"]["rows"]
