@@ -4,32 +4,13 @@
 //! little.
 //!
 //! `cargo run --release -p inferproof-commitment --example columns [runs [log of the elements]...]`
+mod timing;
+
 use commitment::columns::{ColumnValue, Columns, evaluate};
 use commitment::{Profile, Writer, compose};
 use p3_field::PrimeCharacteristicRing;
+use timing::{median, timed};
 use transcript::{Base, Extension, Site, Transcript};
-
-/// Nanoseconds that this thread has run so far.
-fn nanoseconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    stat.split(' ').next().unwrap().parse().unwrap()
-}
-
-/// Runs several times, because the clock moves by milliseconds only.
-fn timed<T>(times: &mut Vec<f64>, repeats: usize, mut run: impl FnMut() -> T) -> T {
-    let start = nanoseconds();
-    let mut result = run();
-    for _ in 1..repeats {
-        result = run();
-    }
-    times.push((nanoseconds() - start) / repeats as f64);
-    result
-}
-
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
-}
 
 fn measure(runs: usize, log: usize, profile: Profile) {
     // Sixteen columns that fill the stack, each claimed at a point of its own and at a shared one.

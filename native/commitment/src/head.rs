@@ -6,18 +6,16 @@
 //! run on these, and one pass folds the weights afterwards. What is sent is the same, byte for byte,
 //! as a test holds against the library's layout.
 
+use crate::first::{Claim, Place, first_rounds, folded_weights, product};
 use crate::linear::{combine_columns, combine_rows, equality};
 use p3_challenger::{FieldChallenger, GrindingChallenger};
-use p3_field::{Field, PackedValue, PrimeCharacteristicRing, PrimeField32};
+use p3_field::{PrimeCharacteristicRing, PrimeField32};
 use p3_multilinear_util::point::Point;
-use p3_multilinear_util::poly::Poly;
 use p3_sumcheck::layout::{
     Layout, LayoutStrategy, PrefixProver, StackedClaims, Table, TablePlacement, Witness,
     plan_stacked_layout,
 };
-use p3_sumcheck::product_polynomial::ProductPolynomial;
-use p3_sumcheck::strategy::{Basis, SumcheckProver, VariableOrder};
-use p3_sumcheck::transcript::{ProverTranscript, SumcheckShape};
+use p3_sumcheck::strategy::SumcheckProver;
 use p3_sumcheck::{OpeningEvals, OpeningRequest, SumcheckData, TableShape};
 use std::sync::Arc;
 use transcript::{Base, Extension};
@@ -27,9 +25,7 @@ type Library = PrefixProver<Base, Extension>;
 /// One table of the stack.
 struct Bytes {
     values: Vec<i8>,
-    variables: usize,
-    /// The last coordinates of the stack at which the table lies, as a number.
-    slot: usize,
+    place: Place,
 }
 
 /// The committed tables, shared by all openings.
@@ -39,15 +35,6 @@ struct Stack {
     order: Vec<usize>,
     variables: usize,
     folding: usize,
-}
-
-/// A claim about a table, or about the stack.
-#[derive(Clone)]
-pub struct Claim {
-    pub(crate) point: Vec<Extension>,
-    pub(crate) value: Extension,
-    /// For each value of the variables of the first fold, the sum over the others.
-    pub(crate) sums: Vec<Extension>,
 }
 
 /// The prover's side of the stack during one opening.
@@ -61,52 +48,12 @@ pub struct Head {
 }
 
 impl Stack {
-    fn rest(&self) -> usize {
-        self.variables - self.folding
-    }
-
     /// What a table is at a point.
     fn claim(&self, table: usize, point: &[Extension]) -> Claim {
-        let (high, low) = point.split_at(self.folding);
+        let low = &point[self.folding..];
         let weights = equality(low, 1 << low.len());
-        let sums = combine_columns(&weights, &self.tables[table].values);
-        Claim {
-            point: point.to_vec(),
-            value: dot(&equality(high, sums.len()), &sums),
-            sums,
-        }
+        Claim::new(point, combine_columns(&weights, &self.tables[table].values))
     }
-
-    /// Adds `scale` · `values` where table `table` lies in the folded stack.
-    fn scatter(&self, table: usize, scale: Extension, values: &[Extension], out: &mut [Extension]) {
-        let Bytes {
-            variables, slot, ..
-        } = self.tables[table];
-        let stride = 1 << (self.variables - variables);
-        for (out, &value) in out[slot..].iter_mut().step_by(stride).zip(values) {
-            *out += scale * value;
-        }
-    }
-}
-
-pub(crate) fn dot(a: &[Extension], b: &[Extension]) -> Extension {
-    a.iter().zip(b).map(|(&a, &b)| a * b).sum()
-}
-
-/// eq of a point and the bits of an index.
-pub(crate) fn equality_at(point: &[Extension], index: usize) -> Extension {
-    point
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(bit, &x)| {
-            if (index >> bit) & 1 == 1 {
-                x
-            } else {
-                Extension::ONE - x
-            }
-        })
-        .product()
 }
 
 impl Layout<Base, Extension> for Head {
@@ -120,14 +67,16 @@ impl Layout<Base, Extension> for Head {
             .enumerate()
             .map(|(id, shape)| Bytes {
                 values: library.table(id).column(0).values().map(byte).collect(),
-                variables: shape.num_variables(),
-                slot: 0,
+                place: Place {
+                    variables: shape.num_variables(),
+                    slot: 0,
+                },
             })
             .collect();
         for placement in &placements {
             let selector = placement.selectors()[0];
             let bits = selector.num_variables();
-            tables[placement.idx()].slot = (0..bits)
+            tables[placement.idx()].place.slot = (0..bits)
                 .map(|bit| ((selector.index() >> bit) & 1) << (bits - 1 - bit))
                 .sum();
         }
@@ -178,13 +127,13 @@ impl Layout<Base, Extension> for Head {
     }
 
     fn num_variables_table(&self, id: usize) -> usize {
-        self.stack.tables[id].variables
+        self.stack.tables[id].place.variables
     }
 
     fn table_shapes(&self) -> Vec<TableShape> {
         let tables = self.stack.tables.iter();
         tables
-            .map(|table| TableShape::new(table.variables, 1))
+            .map(|table| TableShape::new(table.place.variables, 1))
             .collect()
     }
 
@@ -222,29 +171,14 @@ impl Layout<Base, Extension> for Head {
 
     fn record_virtual(&mut self, point: &Point<Extension>) -> Extension {
         let stack = &self.stack;
-        let point = point.as_slice();
-        let mut sums = vec![Extension::ZERO; 1 << stack.folding];
-        let mut weights: Vec<Extension> = Vec::new();
-        for &table in &stack.order {
-            let table = &stack.tables[table];
-            let (local, selector) = point.split_at(table.variables);
-            let low = &local[stack.folding..];
-            // Tables come in falling size, so that equal ones share their weights.
-            if weights.len() != 1 << low.len() {
-                weights = equality(low, 1 << low.len());
-            }
-            let scale = equality_at(selector, table.slot);
-            let of_table = combine_columns(&weights, &table.values);
-            for (sum, value) in sums.iter_mut().zip(of_table) {
-                *sum += scale * value;
-            }
-        }
-        let value = dot(&equality(&point[..stack.folding], sums.len()), &sums);
-        self.virtuals.push(Claim {
-            point: point.to_vec(),
-            value,
-            sums,
+        // In the order of the stack equal tables follow on each other.
+        let places = stack.order.iter();
+        let places = places.map(|&table| (table, stack.tables[table].place));
+        let claim = Claim::of_stack(point.as_slice(), stack.folding, places, |table, weights| {
+            combine_columns(weights, &stack.tables[table].values)
         });
+        let value = claim.value;
+        self.virtuals.push(claim);
         value
     }
 
@@ -269,7 +203,25 @@ impl Layout<Base, Extension> for Head {
         let all: Vec<&Claim> = claims.iter().map(|&(_, claim)| claim).collect();
         let (sum, point, scales) =
             first_rounds(&all, folding, batching, sumcheck_data, pow_bits, challenger);
-        let product = self.folded(&point, claims.iter().copied().zip(scales));
+
+        let stack = &self.stack;
+        let rows = equality(&point, 1 << folding);
+        let mut values = vec![Extension::ZERO; 1 << (stack.variables - folding)];
+        for table in &stack.tables {
+            let width = 1 << (table.place.variables - folding);
+            let folded = combine_rows(&rows, &table.values, width);
+            let place = table.place;
+            place.scatter(stack.variables, Extension::ONE, &folded, &mut values);
+        }
+        let claims = claims
+            .into_iter()
+            .zip(scales)
+            .map(|((table, claim), scale)| {
+                let place = table.map(|table| stack.tables[table].place);
+                (place, claim, scale)
+            });
+        let weights = folded_weights(stack.variables, folding, claims);
+        let product = product(values, weights);
         (SumcheckProver::new(product, sum), Point::new(point))
     }
 }
@@ -284,112 +236,6 @@ impl Head {
             .collect();
         self.pins.iter().map(|pin| pin.value).collect()
     }
-
-    /// The stack after the first fold, and the weights of all claims over it.
-    fn folded<'a>(
-        &self,
-        point: &[Extension],
-        claims: impl Iterator<Item = ((Option<usize>, &'a Claim), Extension)>,
-    ) -> ProductPolynomial<Base, Extension> {
-        let stack = &self.stack;
-        let rest = stack.rest();
-        let rows = equality(point, 1 << stack.folding);
-        let mut values = vec![Extension::ZERO; 1 << rest];
-        for (id, table) in stack.tables.iter().enumerate() {
-            let width = 1 << (table.variables - stack.folding);
-            let folded = combine_rows(&rows, &table.values, width);
-            stack.scatter(id, Extension::ONE, &folded, &mut values);
-        }
-        let mut weights = vec![Extension::ZERO; 1 << rest];
-        for ((table, claim), scale) in claims {
-            let low = &claim.point[stack.folding..];
-            let of_claim = equality(low, 1 << low.len());
-            match table {
-                Some(table) => stack.scatter(table, scale, &of_claim, &mut weights),
-                None => {
-                    for (weight, value) in weights.iter_mut().zip(of_claim) {
-                        *weight += scale * value;
-                    }
-                }
-            }
-        }
-        product(values, weights)
-    }
-}
-
-/// What is left to be summed after the first fold, as the library takes it over.
-pub(crate) fn product(
-    values: Vec<Extension>,
-    weights: Vec<Extension>,
-) -> ProductPolynomial<Base, Extension> {
-    let packs = values.len() >= <Base as Field>::Packing::WIDTH;
-    let (values, weights) = (Poly::new(values), Poly::new(weights));
-    if packs {
-        let pack = |poly: Poly<Extension>| poly.pack::<Base, Extension>();
-        ProductPolynomial::new_packed(VariableOrder::Prefix, pack(values), pack(weights))
-    } else {
-        ProductPolynomial::new_unpacked(VariableOrder::Prefix, values, weights)
-    }
-}
-
-/// The rounds of the first fold over all claims with powers of `batching`: the claim that is left,
-/// the point, and by how much each claim counts after it.
-pub(crate) fn first_rounds<Ch>(
-    claims: &[&Claim],
-    folding: usize,
-    batching: Extension,
-    sumcheck_data: &mut SumcheckData<Base, Extension>,
-    pow_bits: usize,
-    challenger: &mut Ch,
-) -> (Extension, Vec<Extension>, Vec<Extension>)
-where
-    Ch: FieldChallenger<Base> + GrindingChallenger<Witness = Base>,
-{
-    let powers: Vec<Extension> =
-        std::iter::successors(Some(Extension::ONE), |&power| Some(power * batching))
-            .take(claims.len())
-            .collect();
-    let mut sum = Extension::ZERO;
-    // Claims with the same first coordinates share their weights.
-    let mut firsts: Vec<&[Extension]> = Vec::new();
-    let mut products: Vec<(Vec<Extension>, Vec<Extension>)> = Vec::new();
-    let mut product_of = Vec::with_capacity(claims.len());
-    for (&claim, &power) in claims.iter().zip(&powers) {
-        sum += power * claim.value;
-        let first = &claim.point[..folding];
-        let known = firsts.iter().position(|&other| other == first);
-        let index = known.unwrap_or_else(|| {
-            firsts.push(first);
-            let nothing = vec![Extension::ZERO; 1 << folding];
-            products.push((nothing, equality(first, 1 << folding)));
-            products.len() - 1
-        });
-        for (total, &value) in products[index].0.iter_mut().zip(&claim.sums) {
-            *total += power * value;
-        }
-        product_of.push(index);
-    }
-
-    let shape = SumcheckShape::new(folding, pow_bits, Basis::Evaluation);
-    let mut transcript = ProverTranscript::<Ch, Base, Extension>::new(challenger, shape);
-    let mut point = Vec::with_capacity(folding);
-    for _ in 0..folding {
-        let [constant, leading] = round(&products);
-        let x = sumcheck_data.observe_and_sample(&mut transcript, constant, leading);
-        sum = constant + x * (sum - constant.double() - leading + x * leading);
-        for (sums, weights) in &mut products {
-            fold(sums, x);
-            fold(weights, x);
-        }
-        point.push(x);
-    }
-    transcript.finish();
-    let scales = product_of
-        .into_iter()
-        .zip(powers)
-        .map(|(index, power)| products[index].1[0] * power)
-        .collect();
-    (sum, point, scales)
 }
 
 /// An int8 weight out of the field element that it was made.
@@ -400,29 +246,6 @@ fn byte(element: Base) -> i8 {
     } else {
         value as i8
     }
-}
-
-fn round(products: &[(Vec<Extension>, Vec<Extension>)]) -> [Extension; 2] {
-    let mut round = [Extension::ZERO; 2];
-    for (sums, weights) in products {
-        let half = sums.len() / 2;
-        let (f0, f1) = sums.split_at(half);
-        let (t0, t1) = weights.split_at(half);
-        for ((&f0, &f1), (&t0, &t1)) in f0.iter().zip(f1).zip(t0.iter().zip(t1)) {
-            round[0] += f0 * t0;
-            round[1] += (f1 - f0) * (t1 - t0);
-        }
-    }
-    round
-}
-
-fn fold(table: &mut Vec<Extension>, x: Extension) {
-    let half = table.len() / 2;
-    let (low, high) = table.split_at_mut(half);
-    for (low, &high) in low.iter_mut().zip(high.iter()) {
-        *low += x * (high - *low);
-    }
-    table.truncate(half);
 }
 
 #[cfg(test)]

@@ -8,13 +8,16 @@
 
 mod codec;
 pub mod columns;
+mod first;
 mod head;
+mod key;
 mod linear;
 mod plan;
 mod schedule;
 mod security;
 
 pub use codec::{Malformed, Reader, Writer};
+pub use key::{KeyFault, KeyParts, Mode, WeightKey};
 pub use linear::{combine_rows, equality};
 pub use plan::{
     Block, MAX_BLOCKS, MAX_MATRICES, MAX_SIDE, MAX_VARIABLES, MIN_VARIABLES, Part, Plan, Size,

@@ -1,21 +1,31 @@
-//! Measures the committed mode on a graph with its weights and inputs from files.
+//! Measures the committed mode beside the clear one, on a graph with its weights and inputs from
+//! files, over fresh inputs and in turns.
 //!
-//! `cargo run --release -p inferproof-committed --example measure_committed -- PREFIX [runs]` reads
-//! PREFIX.graph, PREFIX.weights and PREFIX.inputs. Times are of this thread's processor.
+//! `cargo run --release -p inferproof-committed --example measure_committed -- PREFIX [profile]` reads
+//! PREFIX.graph, PREFIX.weights and PREFIX.inputs, which holds one set of inputs after another as
+//! little-endian words. Times are medians of this thread's processor time.
+#[path = "../../commitment/examples/timing/mod.rs"]
+mod timing;
 
 use commitment::Profile;
 use committed::{Key, Phase, Prover, Public};
 use graph::{Graph, elements};
+use prover::ProvingKey;
+use timing::{median, nanoseconds, timed};
 
-fn milliseconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    stat.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e6
-}
+const STATEMENT: [u8; 32] = [7; 32];
+/// Proofs that are not counted.
+const WARM_UP: usize = 2;
+/// Verifications that one figure is the mean of.
+const REPEATS: usize = 5;
+
+/// One set of inputs.
+type Inputs<'a> = Vec<&'a [i32]>;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let prefix = arguments.next().unwrap();
-    let runs: usize = arguments.next().map_or(3, |runs| runs.parse().unwrap());
+    let only = arguments.next().unwrap_or_default();
     let read = |kind: &str| std::fs::read(format!("{prefix}.{kind}")).unwrap();
     let graph = Graph::decode(&read("graph")).unwrap();
     let weights: Vec<i8> = read("weights").into_iter().map(|byte| byte as i8).collect();
@@ -23,75 +33,143 @@ fn main() {
         .chunks_exact(4)
         .map(|word| i32::from_le_bytes(word.try_into().unwrap()))
         .collect();
-    let mut rest = words.as_slice();
-    let inputs: Vec<&[i32]> = graph
-        .inputs
-        .iter()
-        .map(|input| {
-            let (own, tail) = rest.split_at(elements(&input.shape));
-            rest = tail;
-            own
+    let sizes: Vec<usize> = graph.inputs.iter().map(|i| elements(&i.shape)).collect();
+    let samples: Vec<Inputs<'_>> = words
+        .chunks_exact(sizes.iter().sum())
+        .map(|mut rest| {
+            let mut take = |&size: &usize| {
+                let (own, tail) = rest.split_at(size);
+                rest = tail;
+                own
+            };
+            sizes.iter().map(&mut take).collect()
         })
         .collect();
     for profile in Profile::ALL {
-        let prover = match Prover::new(graph.clone(), &weights, profile) {
-            Ok(prover) => prover,
-            Err(error) => return println!("{prefix}: {error}"),
-        };
-        let plan = prover.key().plan();
-        let cells = |variables: &mut dyn Iterator<Item = usize>| -> usize {
-            variables.map(|variables| 1 << variables).sum()
-        };
-        println!(
-            "{prefix} {}: {} columns of {} elements, {} lookups of {} rows in {} tables of {} entries",
-            profile.name(),
-            plan.columns.len(),
-            cells(&mut plan.columns.iter().map(reduce::Column::variables)),
-            plan.lookups.len(),
-            cells(&mut plan.lookups.iter().map(|lookup| lookup.variables)),
-            plan.tables.len(),
-            cells(
-                &mut prover
-                    .key()
-                    .argument()
-                    .tables()
-                    .iter()
-                    .map(lookup::Table::variables)
-            ),
-        );
-        for _ in 0..runs {
-            let mut phases: Vec<(Phase, f64)> = Vec::new();
-            let start = milliseconds();
-            let (outputs, proof) = prover
-                .prove(&inputs, [7; 32], &mut |phase| {
-                    phases.push((phase, milliseconds()));
-                })
-                .unwrap();
-            let end = milliseconds();
-            let mut ends: Vec<f64> = phases.iter().skip(1).map(|&(_, at)| at).collect();
-            ends.push(end);
-            let spans: Vec<String> = phases
-                .iter()
-                .zip(ends)
-                .map(|(&(phase, at), end)| format!("{phase:?} {:.1}", end - at))
-                .collect();
-            let outputs: Vec<&[i32]> = outputs.iter().map(Vec::as_slice).collect();
-            let public = Public {
-                inputs: &inputs,
-                outputs: &outputs,
-                statement: [7; 32],
-            };
-            let key = Key::decode(&prover.key().encode()).unwrap();
-            let begun = milliseconds();
-            key.verify(&public, &proof).unwrap();
-            println!(
-                "  prove {:.1} ms ({})  verify {:.2} ms  proof {} B  bits {:.1}",
-                end - start,
-                spans.join(", "),
-                milliseconds() - begun,
-                proof.len(),
-                key.provable_bits(),
-            );
+        if profile.name().contains(&only) {
+            println!("{prefix} {}", profile.name());
+            measure(&graph, &weights, &samples, profile);
         }
     }
+    println!("  peak memory {} kB", peak());
+}
+
+/// The most memory that the process has taken, in kB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM"))
+        .unwrap();
+    let figure = line.split_whitespace().nth(1).unwrap();
+    figure.parse().unwrap()
+}
+
+fn measure(graph: &Graph, weights: &[i8], samples: &[Inputs<'_>], profile: Profile) {
+    let clear = ProvingKey::new(graph.clone(), weights, profile).unwrap();
+    let before = peak();
+    let committed = match Prover::new(graph.clone(), weights, profile) {
+        Ok(prover) => prover,
+        Err(error) => return println!("  {error}"),
+    };
+    shape(committed.key());
+    let key = Key::decode(&committed.key().encode()).unwrap();
+    let mut of_clear = [const { Vec::new() }; 3];
+    let mut of_committed = [const { Vec::new() }; 3];
+    let mut phases: Vec<(Phase, Vec<f64>)> = Vec::new();
+    for (number, inputs) in samples.iter().enumerate() {
+        let counts = number >= WARM_UP;
+        let mut times = [const { Vec::new() }; 2];
+        let proved = timed(&mut times[0], 1, || clear.prove(inputs, STATEMENT, &()));
+        let (outputs, proof) = proved.unwrap();
+        let outputs: Vec<&[i32]> = outputs.iter().map(Vec::as_slice).collect();
+        let public = verifier::Public {
+            inputs,
+            outputs: &outputs,
+            statement: STATEMENT,
+        };
+        timed(&mut times[1], REPEATS, || {
+            clear.verifying_key().verify(&public, &proof).unwrap();
+        });
+        if counts {
+            of_clear[0].push(times[0][0]);
+            of_clear[1].push(times[1][0]);
+            of_clear[2].push(proof.len() as f64);
+        }
+
+        let mut times = [const { Vec::new() }; 2];
+        let mut marks: Vec<(Phase, f64)> = Vec::new();
+        let proved = timed(&mut times[0], 1, || {
+            committed.prove(inputs, STATEMENT, &mut |phase| {
+                marks.push((phase, nanoseconds()));
+            })
+        });
+        let end = nanoseconds();
+        let (same, proof) = proved.unwrap();
+        assert_eq!(same, outputs);
+        let public = Public {
+            inputs,
+            outputs: &outputs,
+            statement: STATEMENT,
+        };
+        timed(&mut times[1], REPEATS, || {
+            key.verify(&public, &proof).unwrap()
+        });
+        if counts {
+            of_committed[0].push(times[0][0]);
+            of_committed[1].push(times[1][0]);
+            of_committed[2].push(proof.len() as f64);
+            let ends = marks.iter().skip(1).map(|&(_, at)| at).chain([end]);
+            for (index, (&(phase, at), end)) in marks.iter().zip(ends).enumerate() {
+                if phases.len() == index {
+                    phases.push((phase, Vec::new()));
+                }
+                phases[index].1.push(end - at);
+            }
+        }
+    }
+    for (name, figures, bits) in [
+        (
+            "clear",
+            &mut of_clear,
+            clear.verifying_key().security().provable_bits,
+        ),
+        ("committed", &mut of_committed, key.provable_bits()),
+    ] {
+        let [prove, verify, bytes] = figures.each_mut().map(|figures| median(figures));
+        println!(
+            "  {name:9} prove {:6.2} ms  verify {:5.2} ms  proof {bytes} B  bits {bits:.1}",
+            prove / 1e6,
+            verify / 1e6,
+        );
+    }
+    for (phase, times) in &mut phases {
+        println!(
+            "    {:12} {:6.2} ms",
+            format!("{phase:?}"),
+            median(times) / 1e6
+        );
+    }
+    println!(
+        "    memory {before} kB with the clear mode alone, {} kB in all",
+        peak()
+    );
+}
+
+/// Prints what is committed and looked up.
+fn shape(key: &Key) {
+    let cells = |variables: &mut dyn Iterator<Item = usize>| -> usize {
+        variables.map(|variables| 1 << variables).sum()
+    };
+    let plan = key.plan();
+    println!(
+        "  {} columns of {} elements, {} lookups of {} rows in {} tables of {} entries; {} cells",
+        plan.columns.len(),
+        cells(&mut plan.columns.iter().map(reduce::Column::variables)),
+        plan.lookups.len(),
+        cells(&mut plan.lookups.iter().map(|lookup| lookup.variables)),
+        plan.tables.len(),
+        cells(&mut key.argument().tables().iter().map(lookup::Table::variables)),
+        1_usize << key.columns().variables(),
+    );
 }

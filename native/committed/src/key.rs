@@ -1,20 +1,24 @@
 //! The key of the committed mode.
 
 use commitment::columns::{Columns, ColumnsError};
-use commitment::{Pin, Profile, Reader, Root, Scheme, Size, Term, challenge_bits, compose};
+use commitment::{
+    KeyFault, KeyParts, Mode, Pin, Profile, Root, Scheme, Size, Term, WeightKey, challenge_bits,
+    compose,
+};
 use graph::Graph;
 use layers::{Contraction, contractions};
 use lookup::Argument;
 use p3_field::PrimeCharacteristicRing;
 use reduce::{Counter, Found, MIN_VARIABLES, Plan, Problem, Table, Unsupported};
-use transcript::{EXTENSION_BYTES, Extension, Site, Transcript, write_extension};
+use transcript::{Extension, Site, Transcript};
 
 /// Name and version of the protocol, as the transcript begins.
 pub const PROTOCOL: &[u8] = b"inferproof sumcheck 1 committed";
-const MAGIC: &[u8; 8] = b"INFSUMVK";
-const VERSION: u32 = 1;
 /// The mode in which the witness is committed to.
-const MODE_COMMITTED: u8 = 2;
+const MODE: Mode = Mode {
+    code: 2,
+    protocol: PROTOCOL,
+};
 
 /// A key that cannot be made or read; [`KeyError::code`] is stable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +69,15 @@ impl KeyError {
     }
 }
 
+impl From<KeyFault> for KeyError {
+    fn from(fault: KeyFault) -> Self {
+        match fault {
+            KeyFault::Malformed => Self::Malformed,
+            KeyFault::Version => Self::Version,
+        }
+    }
+}
+
 /// What a proof is about, apart from the key.
 #[derive(Clone, Copy, Debug)]
 pub struct Public<'a> {
@@ -83,10 +96,7 @@ pub struct Key {
     plan: Plan,
     argument: Argument,
     columns: Columns,
-    scheme: Scheme,
-    root: Root,
-    pin: Pin,
-    digest: [u8; 32],
+    weights: WeightKey,
     degrees: usize,
 }
 
@@ -107,94 +117,43 @@ impl Key {
         let tables = argument.tables().iter();
         variables.extend(tables.map(|table| table.variables().max(MIN_VARIABLES)));
         let columns = Columns::new(&variables, claims + argument.tables().len(), profile)?;
-        let key = Self {
+        let weights = WeightKey::new(MODE, scheme, &graph.encode());
+        Ok(Self {
             graph,
             contractions,
             plan,
             argument,
             columns,
-            scheme,
-            root: [0; 32],
-            pin: Pin::default(),
-            digest: [0; 32],
+            weights,
             degrees,
-        };
-        let values = vec![Extension::ZERO; key.scheme.pins()];
-        Ok(key.with_commitment([0; 32], values))
+        })
     }
 
     /// The key of a graph whose weights are committed to by `root`, with the values of its pin.
     #[must_use]
     pub fn with_commitment(mut self, root: Root, values: Vec<Extension>) -> Self {
-        let point = self.pin_point(&root);
-        self.root = root;
-        self.pin = Pin { point, values };
-        self.digest = blake3::hash(&self.encode()).into();
+        self.weights.commit(root, values, &self.graph.encode());
         self
     }
 
     /// The point at which the weights under `root` are pinned.
     pub fn pin_point(&self, root: &Root) -> Vec<Extension> {
-        let bare: [u8; 32] = blake3::hash(&self.bytes(root, &[])).into();
-        let mut transcript = Transcript::new();
-        transcript.absorb(Site::Protocol, PROTOCOL);
-        transcript.absorb(Site::Commitment, &bare);
-        transcript.point(self.scheme.pin_variables())
+        self.weights.pin_point(root, &self.graph.encode())
     }
 
     /// The canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut pin = Vec::with_capacity(4 + EXTENSION_BYTES * self.pin.values.len());
-        pin.extend_from_slice(&(self.pin.values.len() as u32).to_le_bytes());
-        for &value in &self.pin.values {
-            write_extension(&mut pin, value);
-        }
-        self.bytes(&self.root, &pin)
-    }
-
-    fn bytes(&self, root: &Root, pin: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        out.extend_from_slice(MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
-        out.push(MODE_COMMITTED);
-        out.push(self.scheme.profile().code());
-        out.extend_from_slice(root);
-        out.extend_from_slice(pin);
-        out.extend_from_slice(&self.graph.encode());
-        out
+        self.weights.encode(&self.graph.encode())
     }
 
     /// The key of these bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
-        let mut reader = Reader::new(bytes);
-        let mut head = || {
-            let magic: [u8; 8] = reader.array()?;
-            let version = reader.word()?;
-            let [mode, profile] = reader.array()?;
-            Ok((magic, version, mode, profile))
-        };
-        let malformed = |_: commitment::Malformed| KeyError::Malformed;
-        let (magic, version, mode, profile) = head().map_err(malformed)?;
-        if &magic != MAGIC {
+        let parts = KeyParts::decode(MODE, bytes)?;
+        let key = Self::new(Graph::decode(parts.graph)?, parts.profile)?;
+        if parts.values.len() != key.scheme().pins() {
             return Err(KeyError::Malformed);
         }
-        let (VERSION, MODE_COMMITTED, Some(profile)) = (version, mode, Profile::from_code(profile))
-        else {
-            return Err(KeyError::Version);
-        };
-        let mut commitment = || {
-            let root: Root = reader.array()?;
-            let count = reader.word()? as usize;
-            let values = reader.extensions(count)?;
-            let graph = reader.take(reader.remaining())?;
-            Ok((root, values, graph))
-        };
-        let (root, values, graph) = commitment().map_err(malformed)?;
-        let key = Self::new(Graph::decode(graph)?, profile)?;
-        if values.len() != key.scheme.pins() {
-            return Err(KeyError::Malformed);
-        }
-        Ok(key.with_commitment(root, values))
+        Ok(key.with_commitment(parts.root, parts.values))
     }
 
     /// The graph.
@@ -224,23 +183,23 @@ impl Key {
 
     /// The scheme of the weights.
     pub const fn scheme(&self) -> &Scheme {
-        &self.scheme
+        self.weights.scheme()
     }
 
     /// The weight commitment.
     pub const fn root(&self) -> Root {
-        self.root
+        self.weights.root()
     }
 
     /// The values that pin the weights under the root.
     pub const fn pin(&self) -> &Pin {
-        &self.pin
+        self.weights.pin()
     }
 
     /// Absorbs everything that is fixed before the first challenge.
     pub(crate) fn begin(&self, public: &Public<'_>, witness: &Root, transcript: &mut Transcript) {
         transcript.absorb(Site::Protocol, PROTOCOL);
-        transcript.absorb(Site::Key, &self.digest);
+        transcript.absorb(Site::Key, &self.weights.digest());
         transcript.absorb(Site::Statement, &public.statement);
         transcript.absorb(Site::Inputs, &integers(public.inputs));
         transcript.absorb(Site::Outputs, &integers(public.outputs));
@@ -256,8 +215,8 @@ impl Key {
         terms.push(Term::new("reduction: points, sumchecks and batching", flow));
         let mut terms: Vec<Term> = terms.into_iter().map(outer).collect();
         terms.extend(self.columns.security());
-        terms.extend(self.scheme.pin_security());
-        terms.extend(self.scheme.security());
+        terms.extend(self.scheme().pin_security());
+        terms.extend(self.scheme().security());
         terms
     }
 

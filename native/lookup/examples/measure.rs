@@ -5,33 +5,15 @@
 //! little.
 //!
 //! `cargo run --release -p inferproof-lookup --example measure [runs [log of the leaves]...]`
+#[path = "../../commitment/examples/timing/mod.rs"]
+mod timing;
+
 use lookup::{Argument, Column, Engine, Lookup, Packed, Plain, Table};
 use p3_field::PrimeCharacteristicRing;
 use p3_multi_stark::fractional_gkr::{Fraction, LeafNumerator, prove_fractional_gkr};
 use p3_multilinear_util::poly::{Poly, PolyMaybePacked};
+use timing::{median, timed};
 use transcript::{Base, Extension, Transcript};
-
-/// Nanoseconds that this thread has run so far.
-fn nanoseconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    stat.split(' ').next().unwrap().parse().unwrap()
-}
-
-/// Runs several times, because the clock moves by milliseconds only.
-fn timed<T>(times: &mut Vec<f64>, repeats: usize, mut run: impl FnMut() -> T) -> T {
-    let start = nanoseconds();
-    let mut result = run();
-    for _ in 1..repeats {
-        result = run();
-    }
-    times.push((nanoseconds() - start) / repeats as f64);
-    result
-}
-
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
-}
 
 fn measure(runs: usize, log: usize) {
     // Three quarters of the leaves are functions, one quarter is remainders.
@@ -95,13 +77,7 @@ fn measure(runs: usize, log: usize) {
         library(&mut times[4], repeats, &columns, run);
     }
     let leaves = (1_usize << log) as f64;
-    let [count, packed, verify, plain, library] = times.each_mut().map(|times| {
-        if times.is_empty() {
-            f64::NAN
-        } else {
-            median(times)
-        }
-    });
+    let [count, packed, verify, plain, library] = times.each_mut().map(|times| median(times));
     println!(
         "2^{log} leaves: own {:.1} ns a leaf, library {:.1}, plain {:.1}, counting {:.1}; verify {:.2} ms",
         packed / leaves,

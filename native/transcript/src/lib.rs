@@ -88,10 +88,6 @@ pub enum Site {
     LookupRound,
     /// The claimed values of all looked-up columns and multiplicities.
     LookupColumns,
-    /// One round polynomial of the merging of claims about one polynomial.
-    MergeRound,
-    /// The value at which the merging of claims ends.
-    MergeValue,
     /// Claims that others are reduced to, in the committed mode.
     Claims,
 }
@@ -110,13 +106,11 @@ impl Site {
     ];
 
     /// What the committed mode adds to it.
-    pub const COMMITTED: [Self; 7] = [
+    pub const COMMITTED: [Self; 5] = [
         Self::Witness,
         Self::LookupChildren,
         Self::LookupRound,
         Self::LookupColumns,
-        Self::MergeRound,
-        Self::MergeValue,
         Self::Claims,
     ];
 
@@ -135,8 +129,6 @@ impl Site {
             Self::LookupChildren => "inferproof/sumcheck/1/lookup/children",
             Self::LookupRound => "inferproof/sumcheck/1/lookup/round",
             Self::LookupColumns => "inferproof/sumcheck/1/lookup/columns",
-            Self::MergeRound => "inferproof/sumcheck/1/merge/round",
-            Self::MergeValue => "inferproof/sumcheck/1/merge/value",
             Self::Claims => "inferproof/sumcheck/1/claims",
         }
     }

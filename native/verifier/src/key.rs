@@ -1,18 +1,16 @@
 //! The verifying key: graph, weight commitment, parameters.
 
 use crate::PROTOCOL;
-use commitment::{Pin, Profile, Reader, Root, Scheme, Size};
+use commitment::{KeyFault, KeyParts, Mode, Pin, Profile, Root, Scheme, Size, WeightKey};
 use graph::Graph;
 use layers::{Contraction, contractions};
-use p3_field::PrimeCharacteristicRing;
-use transcript::{EXTENSION_BYTES, Extension, Site, Transcript, write_extension};
+use transcript::Extension;
 
-/// First bytes of a verifying key.
-pub const KEY_MAGIC: &[u8; 8] = b"INFSUMVK";
-/// Version of protocol and key.
-pub const KEY_VERSION: u32 = 1;
 /// The mode in which the results of contractions travel in the clear.
-const MODE_CLEAR: u8 = 1;
+const MODE: Mode = Mode {
+    code: 1,
+    protocol: PROTOCOL,
+};
 /// Results of all contractions together.
 pub const MAX_ACCUMULATORS: usize = 1 << 21;
 
@@ -62,15 +60,21 @@ impl KeyError {
     }
 }
 
+impl From<KeyFault> for KeyError {
+    fn from(fault: KeyFault) -> Self {
+        match fault {
+            KeyFault::Malformed => Self::Malformed,
+            KeyFault::Version => Self::Version,
+        }
+    }
+}
+
 /// All that a verifier needs to know about a model.
 pub struct VerifyingKey {
     graph: Graph,
     contractions: Vec<Contraction>,
     own_rounds: Vec<usize>,
-    scheme: Scheme,
-    root: Root,
-    pin: Pin,
-    digest: [u8; 32],
+    weights: WeightKey,
 }
 
 impl VerifyingKey {
@@ -92,92 +96,40 @@ impl VerifyingKey {
             .collect();
         let own_rounds = contractions.iter().map(Contraction::rounds).collect();
         let scheme = Scheme::new(&sizes, profile)?;
-        let key = Self {
+        let weights = WeightKey::new(MODE, scheme, &graph.encode());
+        Ok(Self {
             graph,
             contractions,
             own_rounds,
-            scheme,
-            root: [0; 32],
-            pin: Pin::default(),
-            digest: [0; 32],
-        };
-        let values = vec![Extension::ZERO; key.scheme.pins()];
-        Ok(key.with_commitment([0; 32], values))
+            weights,
+        })
     }
 
     /// The key of a graph whose weights are committed to by `root`, with the values of its pin.
     #[must_use]
     pub fn with_commitment(mut self, root: Root, values: Vec<Extension>) -> Self {
-        let point = self.pin_point(&root);
-        self.root = root;
-        self.pin = Pin { point, values };
-        self.digest = blake3::hash(&self.encode()).into();
+        self.weights.commit(root, values, &self.graph.encode());
         self
     }
 
     /// The point at which the weights under `root` are pinned.
     pub fn pin_point(&self, root: &Root) -> Vec<Extension> {
-        let bare: [u8; 32] = blake3::hash(&self.bytes(root, &[])).into();
-        let mut transcript = Transcript::new();
-        transcript.absorb(Site::Protocol, PROTOCOL);
-        transcript.absorb(Site::Commitment, &bare);
-        transcript.point(self.scheme.pin_variables())
+        self.weights.pin_point(root, &self.graph.encode())
     }
 
     /// The canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut pin = Vec::with_capacity(4 + EXTENSION_BYTES * self.pin.values.len());
-        pin.extend_from_slice(&(self.pin.values.len() as u32).to_le_bytes());
-        for &value in &self.pin.values {
-            write_extension(&mut pin, value);
-        }
-        self.bytes(&self.root, &pin)
-    }
-
-    fn bytes(&self, root: &Root, pin: &[u8]) -> Vec<u8> {
-        let graph = self.graph.encode();
-        let mut out = Vec::with_capacity(64 + pin.len() + graph.len());
-        out.extend_from_slice(KEY_MAGIC);
-        out.extend_from_slice(&KEY_VERSION.to_le_bytes());
-        out.push(MODE_CLEAR);
-        out.push(self.scheme.profile().code());
-        out.extend_from_slice(root);
-        out.extend_from_slice(pin);
-        out.extend_from_slice(&graph);
-        out
+        self.weights.encode(&self.graph.encode())
     }
 
     /// The key of these bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
-        let mut reader = Reader::new(bytes);
-        let mut head = || {
-            let magic: [u8; 8] = reader.array()?;
-            let version = reader.word()?;
-            let [mode, profile] = reader.array()?;
-            Ok((magic, version, mode, profile))
-        };
-        let malformed = |_: commitment::Malformed| KeyError::Malformed;
-        let (magic, version, mode, profile) = head().map_err(malformed)?;
-        if &magic != KEY_MAGIC {
+        let parts = KeyParts::decode(MODE, bytes)?;
+        let key = Self::new(Graph::decode(parts.graph)?, parts.profile)?;
+        if parts.values.len() != key.scheme().pins() {
             return Err(KeyError::Malformed);
         }
-        let profile = Profile::from_code(profile);
-        let (KEY_VERSION, MODE_CLEAR, Some(profile)) = (version, mode, profile) else {
-            return Err(KeyError::Version);
-        };
-        let mut commitment = || {
-            let root: Root = reader.array()?;
-            let count = reader.word()? as usize;
-            let values = reader.extensions(count)?;
-            let graph = reader.take(reader.remaining())?;
-            Ok((root, values, graph))
-        };
-        let (root, values, graph) = commitment().map_err(malformed)?;
-        let key = Self::new(Graph::decode(graph)?, profile)?;
-        if values.len() != key.scheme.pins() {
-            return Err(KeyError::Malformed);
-        }
-        Ok(key.with_commitment(root, values))
+        Ok(key.with_commitment(parts.root, parts.values))
     }
 
     /// The graph.
@@ -202,22 +154,22 @@ impl VerifyingKey {
 
     /// The scheme of the weight commitment.
     pub const fn scheme(&self) -> &Scheme {
-        &self.scheme
+        self.weights.scheme()
     }
 
     /// The weight commitment.
     pub const fn root(&self) -> Root {
-        self.root
+        self.weights.root()
     }
 
     /// The values that pin the weights under the root.
     pub const fn pin(&self) -> &Pin {
-        &self.pin
+        self.weights.pin()
     }
 
     /// BLAKE3 of the key's bytes.
     pub const fn digest(&self) -> [u8; 32] {
-        self.digest
+        self.weights.digest()
     }
 
     /// The bias of a contraction.

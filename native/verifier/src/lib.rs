@@ -22,8 +22,7 @@ mod rejection;
 mod security;
 
 pub use key::{
-    KEY_MAGIC, KEY_VERSION, KeyError, MAX_ACCUMULATORS, MAX_OPERAND_ELEMENTS, MAX_OPERAND_PRODUCTS,
-    VerifyingKey,
+    KeyError, MAX_ACCUMULATORS, MAX_OPERAND_ELEMENTS, MAX_OPERAND_PRODUCTS, VerifyingKey,
 };
 pub use proof::{PROOF_VERSION, Proof};
 pub use protocol::{PROTOCOL, Public, begin, draw};

@@ -1,7 +1,6 @@
 //! The first folds of a witness opening, column by column.
 
-use super::Place;
-use crate::head::{Claim, dot, equality_at, first_rounds, product};
+use crate::first::{Claim, Place, first_rounds, folded_weights, product};
 use crate::linear::equality;
 use p3_challenger::{FieldChallenger, GrindingChallenger};
 use p3_field::{BasedVectorSpace, Field, PackedValue, PrimeCharacteristicRing};
@@ -50,21 +49,6 @@ impl Stack {
             folding,
         }
     }
-
-    /// Adds `scale` · `values` where a column lies in the folded stack.
-    fn scatter(
-        &self,
-        column: usize,
-        scale: Extension,
-        values: &[Extension],
-        out: &mut [Extension],
-    ) {
-        let Place { variables, slot } = self.places[column];
-        let stride = 1 << (self.variables - variables);
-        for (out, &value) in out[slot..].iter_mut().step_by(stride).zip(values) {
-            *out += scale * value;
-        }
-    }
 }
 
 impl ColumnsHead {
@@ -82,16 +66,14 @@ impl ColumnsHead {
     fn claim(&mut self, column: usize, point: &[Extension]) -> Claim {
         let folding = self.stack.folding;
         let own = self.stack.places[column].variables;
-        let (high, low) = point[..own].split_at(folding);
+        let low = &point[folding..own];
         if self.last.0 != low {
             self.last = (low.to_vec(), equality(low, 1 << low.len()));
         }
-        let sums = combine_columns(&self.last.1, &self.stack.columns[column]);
-        Claim {
-            point: point.to_vec(),
-            value: dot(&equality(high, sums.len()), &sums),
-            sums,
-        }
+        Claim::new(
+            point,
+            combine_columns(&self.last.1, &self.stack.columns[column]),
+        )
     }
 }
 
@@ -180,26 +162,12 @@ impl Layout<Base, Extension> for ColumnsHead {
 
     fn record_virtual(&mut self, point: &Point<Extension>) -> Extension {
         let stack = &self.stack;
-        let point = point.as_slice();
-        let mut sums = vec![Extension::ZERO; 1 << stack.folding];
-        let mut weights: Vec<Extension> = Vec::new();
-        for (place, column) in stack.places.iter().zip(&stack.columns) {
-            let (local, selector) = point.split_at(place.variables);
-            let low = &local[stack.folding..];
-            if weights.len() != 1 << low.len() {
-                weights = equality(low, 1 << low.len());
-            }
-            let scale = equality_at(selector, place.slot);
-            for (sum, value) in sums.iter_mut().zip(combine_columns(&weights, column)) {
-                *sum += scale * value;
-            }
-        }
-        let value = dot(&equality(&point[..stack.folding], sums.len()), &sums);
-        self.virtuals.push(Claim {
-            point: point.to_vec(),
-            value,
-            sums,
+        let places = stack.places.iter().copied().enumerate();
+        let claim = Claim::of_stack(point.as_slice(), stack.folding, places, |index, weights| {
+            combine_columns(weights, &stack.columns[index])
         });
+        let value = claim.value;
+        self.virtuals.push(claim);
         value
     }
 
@@ -220,26 +188,19 @@ impl Layout<Base, Extension> for ColumnsHead {
             first_rounds(&all, folding, batching, sumcheck_data, pow_bits, challenger);
 
         let stack = &self.stack;
-        let rest = stack.variables - folding;
         let rows = equality(&point, 1 << folding);
-        let mut values = vec![Extension::ZERO; 1 << rest];
-        for (index, column) in stack.columns.iter().enumerate() {
+        let mut values = vec![Extension::ZERO; 1 << (stack.variables - folding)];
+        for (place, column) in stack.places.iter().zip(&stack.columns) {
             let folded = combine_rows(&rows, column);
-            stack.scatter(index, Extension::ONE, &folded, &mut values);
+            place.scatter(stack.variables, Extension::ONE, &folded, &mut values);
         }
-        let mut weights = vec![Extension::ZERO; 1 << rest];
-        for ((column, claim), &scale) in self.claims.iter().zip(&scales) {
-            let own = stack.places[*column].variables;
-            let low = &claim.point[folding..own];
-            stack.scatter(*column, scale, &equality(low, 1 << low.len()), &mut weights);
-        }
-        for (claim, &scale) in self.virtuals.iter().zip(&scales[self.claims.len()..]) {
-            let low = &claim.point[folding..];
-            let of_claim = equality(low, 1 << low.len());
-            for (weight, value) in weights.iter_mut().zip(of_claim) {
-                *weight += scale * value;
-            }
-        }
+        let of_columns = self.claims.iter();
+        let of_columns = of_columns.map(|(column, claim)| (Some(stack.places[*column]), claim));
+        let claims = of_columns.chain(self.virtuals.iter().map(|claim| (None, claim)));
+        let claims = claims
+            .zip(&scales)
+            .map(|((place, claim), &scale)| (place, claim, scale));
+        let weights = folded_weights(stack.variables, folding, claims);
         let product = product(values, weights);
         (SumcheckProver::new(product, sum), Point::new(point))
     }
@@ -287,9 +248,12 @@ fn combine_columns(weights: &[Extension], matrix: &[Base]) -> Vec<Extension> {
 
 /// A column at a point, the first coordinate being the highest bit.
 pub fn evaluate(column: &[Base], point: &[Extension]) -> Extension {
-    let (high, low) = point.split_at(point.len() / 2);
-    let rows = combine_columns(&equality(low, 1 << low.len()), column);
-    dot(&equality(high, 1 << high.len()), &rows)
+    let low = &point[point.len() / 2..];
+    Claim::new(
+        point,
+        combine_columns(&equality(low, 1 << low.len()), column),
+    )
+    .value
 }
 
 /// Σ over rows of weights[row] · matrix[row][column], for each column.

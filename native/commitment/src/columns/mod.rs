@@ -8,6 +8,7 @@
 mod head;
 
 use crate::codec::{Run, decode_run, encode_run};
+use crate::first::Place;
 use crate::{
     Config, LeafHash, MAX_VARIABLES, MIN_VARIABLES, Malformed, NodeHash, Profile, Reader, Rejected,
     Root, Term, Transform, Tree, Writer, parameters_json, schedule, security,
@@ -77,15 +78,6 @@ pub struct ColumnValue {
     pub value: Extension,
 }
 
-/// Where a column lies in the stack: its element i is at the index whose first bits are i and whose
-/// last bits are the slot, which is the number of its place with the bits reversed, so that columns
-/// of different sizes stay apart.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub(crate) variables: usize,
-    pub(crate) slot: usize,
-}
-
 /// The commitment scheme for columns of given sizes and a given number of claims.
 pub struct Columns {
     places: Vec<Place>,
@@ -115,7 +107,8 @@ pub struct ColumnsOpening {
     run: Run,
 }
 
-/// The places of columns, in their order, and the variables of the stack.
+/// The places of columns, in their order, and the variables of the stack. A column's slot is the
+/// number of its place with the bits reversed, so that columns of different sizes stay apart.
 fn places(variables: &[usize]) -> Result<(Vec<Place>, usize), ColumnsError> {
     let mut order: Vec<usize> = (0..variables.len()).collect();
     // The sort is stable: equal columns keep their order.
