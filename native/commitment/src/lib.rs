@@ -37,7 +37,7 @@ use p3_multilinear_util::point::Point;
 use p3_sumcheck::layout::{Layout, Table};
 use p3_sumcheck::{OpeningBatch, OpeningProtocol, PrescribedPointPcs, TableShape, TableSpec};
 use p3_symmetric::{CompressionFunctionFromHasher, MerkleCap, SerializingHasher};
-use p3_whir::{PcsProof, WhirConfig, WhirProver, WhirProverData};
+use p3_whir::{PcsProof, ProtocolParameters, WhirConfig, WhirProver, WhirProverData};
 use transcript::{Base, Extension, Sponge, Transcript};
 
 type LeafHash = SerializingHasher<Blake3>;
@@ -98,6 +98,7 @@ pub struct MatrixPoint {
 pub struct Scheme {
     plan: Plan,
     profile: Profile,
+    later_fold: usize,
     prover: Prover,
     protocol: OpeningProtocol,
 }
@@ -144,8 +145,24 @@ pub struct Opening {
 impl Scheme {
     /// The scheme for matrices of `sizes`; everything else follows from them and the profile.
     pub fn new(sizes: &[Size], profile: Profile) -> Result<Self, Error> {
+        Self::with(sizes, profile, schedule::parameters, schedule::later_fold)
+    }
+
+    /// The same with smaller openings, which take longer to make: that of the committed mode.
+    pub fn small(sizes: &[Size], profile: Profile) -> Result<Self, Error> {
+        let later_fold = schedule::small_later_fold;
+        Self::with(sizes, profile, schedule::small_parameters, later_fold)
+    }
+
+    fn with(
+        sizes: &[Size],
+        profile: Profile,
+        parameters: fn(usize, Profile) -> ProtocolParameters,
+        later_fold: fn(usize) -> usize,
+    ) -> Result<Self, Error> {
         let plan = Plan::new(sizes)?;
-        let parameters = schedule::parameters(plan.variables(), profile);
+        let later_fold = later_fold(plan.variables());
+        let parameters = parameters(plan.variables(), profile);
         let of_block = 1 + usize::from(profile.pins());
         let claims = of_block * plan.blocks().len();
         let config = Config::new_with_initial_claims(plan.variables(), parameters, claims)
@@ -171,6 +188,7 @@ impl Scheme {
         Ok(Self {
             plan,
             profile,
+            later_fold,
             prover: Prover::new(config, transform, tree),
             protocol: OpeningProtocol::new(tables),
         })
@@ -360,11 +378,7 @@ impl Scheme {
 
     /// The parameters of the opening as JSON, as `vectors/sumcheck/schedule.json` lists them.
     pub fn parameters_json(&self) -> String {
-        parameters_json(
-            self.config(),
-            self.profile,
-            schedule::later_fold(self.plan.variables()),
-        )
+        parameters_json(self.config(), self.profile, self.later_fold)
     }
 
     /// The error terms of one opening; `compose` adds them up.

@@ -103,6 +103,51 @@ pub(crate) fn parameters(variables: usize, profile: Profile) -> ProtocolParamete
     }
 }
 
+/// Variables that the first fold takes where an opening is to be small: what comes after it costs
+/// more than where it is to be fast.
+const fn small_first_fold(variables: usize) -> usize {
+    match variables {
+        0..=21 => 6,
+        22..=23 => 7,
+        _ => 8,
+    }
+}
+
+/// Variables that every later fold takes at most where an opening is to be small.
+pub(crate) const fn small_later_fold(variables: usize) -> usize {
+    if variables <= 18 { 3 } else { 4 }
+}
+
+/// Bits that each single error term of a small opening has to reach: it has more rounds.
+pub const SMALL_TERM_BITS: usize = 103;
+
+/// Halvings of the code after the first fold, beyond those of the first code.
+const fn small_step(variables: usize) -> usize {
+    if variables <= 18 { 0 } else { 1 }
+}
+
+/// The parameters for a smaller opening of a polynomial of `variables` variables.
+pub(crate) fn small_parameters(variables: usize, profile: Profile) -> ProtocolParameters {
+    let folding_factor = FoldingFactor::ConstantFromSecondRound(
+        small_first_fold(variables),
+        small_later_fold(variables),
+    );
+    let rounds = folding_factor
+        .compute_number_of_rounds(variables)
+        .map_or(0, |(rounds, _)| rounds);
+    let rate = rate(variables);
+    ProtocolParameters {
+        starting_log_inv_rate: rate,
+        round_log_inv_rates: (0..rounds)
+            .map(|round| rate + small_step(variables) + 2 * round)
+            .collect(),
+        folding_factor,
+        soundness_type: profile.assumption(),
+        security_level: SMALL_TERM_BITS,
+        pow_bits: WORK_BITS,
+    }
+}
+
 /// Bits that each term of the opening of a witness has to reach: more than that of the weights, so
 /// that both together stay above 100.
 pub const WITNESS_TERM_BITS: usize = 105;
@@ -118,13 +163,13 @@ const fn witness_rate(variables: usize) -> usize {
 
 /// Variables that the first fold of a witness takes.
 const fn witness_first_fold(variables: usize) -> usize {
-    if variables <= 17 { 6 } else { 7 }
+    if variables <= 22 { 6 } else { 7 }
 }
 
 /// Variables that every later fold of a witness takes at most.
 pub(crate) const fn witness_later_fold(variables: usize) -> usize {
     match variables {
-        18..=22 => 3,
+        15..=18 => 3,
         _ => 4,
     }
 }

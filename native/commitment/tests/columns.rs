@@ -273,11 +273,8 @@ fn both_openings_together_stay_above_a_hundred_bits_at_every_size() {
                     rows: 1 << (variables - 10),
                     columns: 1 << 10,
                 };
-                compose(
-                    &commitment::Scheme::new(&[size], profile)
-                        .unwrap()
-                        .security(),
-                )
+                let scheme = commitment::Scheme::small(&[size], profile).unwrap();
+                compose(&scheme.security())
             })
             .fold(f64::INFINITY, f64::min);
         for variables in commitment::MIN_VARIABLES..=MAX_VARIABLES {

@@ -113,7 +113,7 @@ fn measure(graph: &Graph, weights: &[i8], samples: &[Inputs<'_>], profile: Profi
             statement: STATEMENT,
         };
         timed(&mut times[1], REPEATS, || {
-            key.verify(&public, &proof).unwrap()
+            key.verify(&public, &proof).unwrap();
         });
         if counts {
             of_committed[0].push(times[0][0]);

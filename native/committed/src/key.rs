@@ -109,7 +109,7 @@ impl Key {
         }
         let plan = Plan::new(&graph)?;
         let sizes: Vec<Size> = contractions.iter().map(|c| c.size).collect();
-        let scheme = Scheme::new(&sizes, profile)?;
+        let scheme = Scheme::small(&sizes, profile)?;
         let argument = argument(&plan)?;
         let (claims, degrees) = count(&graph, &plan, &contractions)?;
         let mut variables: Vec<usize> =

@@ -313,7 +313,8 @@ fn keys_are_read_strictly() {
     let x = b.input(&[1, 3], -500, 500);
     let y = b.linear(x, 2, true);
     let z = b.add(&[y], &[0], None);
-    let side = b.rescale(x, &[1], 0, 4, -5, 5);
+    let other = b.linear(x, 2, true);
+    let side = b.rescale(other, &[1], 0, 9, -5, 5);
     let refused = Key::new(b.finish(&[z, side]), Profile::Default).err();
     assert_eq!(refused.unwrap().code(), "KEY_UNREAD");
 }

@@ -106,6 +106,32 @@ pub fn replay(
     })
 }
 
+/// Computes the tensors of the nodes that are `wanted`, none of which may be a weighted contraction or
+/// depend on a node that is not wanted. The other tensors are left empty.
+pub fn execute_some(
+    graph: &Graph,
+    wanted: &[bool],
+    inputs: &[&[i32]],
+    tensors: &mut Tensors,
+) -> Result<(), Fault> {
+    let values = &mut tensors.values;
+    values.clear();
+    values.resize_with(graph.tensors(), Vec::new);
+    set_inputs(graph, inputs, values)?;
+    let nodes = graph.nodes.iter().enumerate().zip(wanted);
+    for ((number, node), _) in nodes.filter(|(_, wanted)| **wanted) {
+        let Some((done, [out, ..])) = values.split_at_mut_checked(graph.inputs.len() + number)
+        else {
+            return Err(Fault::Internal);
+        };
+        ops::compute(graph, number, node, done, out)?;
+        if out.len() != elements(&node.shape) {
+            return Err(Fault::Internal);
+        }
+    }
+    Ok(())
+}
+
 /// A weighted contraction that is due.
 struct Contraction<'a> {
     number: usize,

@@ -9,9 +9,11 @@ use crate::products::{elementwise, matrices};
 use crate::shape::{coordinates, evaluate};
 use crate::side::{Place, Rejected, Side};
 use crate::units::{ColumnClaim, Found, Node};
+use executor::Tensors;
 use graph::{Graph, Op};
 use layers::Contraction;
 use p3_field::{Field, PrimeCharacteristicRing};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use transcript::Extension;
 
@@ -75,9 +77,24 @@ pub fn reduce<S: Side>(side: &mut S, problem: &Problem<'_>) -> Result<Opened, Re
         state.claim(id, Claim { point, value });
     }
     let inputs = graph.inputs.len();
+    let known_tensors = OnceCell::new();
     for (number, node) in graph.nodes.iter().enumerate().rev() {
         let claims = state.claims.remove(&(inputs + number)).unwrap_or_default();
         let role = problem.plan.roles.get(number).unwrap_or(&Role::Absorbed);
+        if *role == Role::Known {
+            let place = Place::Node(number);
+            for claim in &claims {
+                side.demand(place, || {
+                    let known = || problem.plan.known(graph, problem.inputs).ok();
+                    let tensors: &Option<Tensors> = known_tensors.get_or_init(known);
+                    tensors.as_ref().is_some_and(|tensors| {
+                        let values = tensors.get(inputs + number);
+                        evaluate(values, &node.shape, &claim.point) == claim.value
+                    })
+                })?;
+            }
+            continue;
+        }
         let due = Node {
             graph,
             plan: problem.plan,
@@ -116,13 +133,6 @@ fn linear_node<S: Side>(
     let Some(node) = graph.nodes.get(number) else {
         return Err(Rejected::Mismatch(place));
     };
-    if let Op::Const { constant: id } = node.op {
-        let values = graph.constants.get(id).map_or(&[][..], |c| &c.values);
-        for claim in &claims {
-            known(side, place, &node.shape, values, claim)?;
-        }
-        return Ok(());
-    }
     let about = About {
         tensor: graph.inputs.len() + number,
         place,

@@ -18,6 +18,7 @@
 // Formulas in the documentation are not code.
 #![allow(clippy::doc_markdown)]
 
+mod clamps;
 mod contraction;
 mod flow;
 mod linear;

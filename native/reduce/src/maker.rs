@@ -1,19 +1,17 @@
 //! Makes the plan of a graph.
 
-use crate::plan::{
-    Column, Difference, Form, Limb, Lookup, MAX_TABLE, MIN_VARIABLES, Plan, Rescale, Role, Table,
-    Unit, Unsupported,
+use crate::clamps::{
+    Clamp, MODULUS, Shared, apart, column_variables, halving_pays, shared, table_pays,
 };
-use crate::shape::coordinates;
+use crate::plan::{
+    Column, Difference, Form, Limb, Lookup, MAX_TABLE, Plan, Rescale, Role, Table, Unit,
+    Unsupported,
+};
 use graph::{Graph, Node, Op, elements};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The field's modulus: integers of a relation must stay apart modulo it.
-const MODULUS: i128 = (1 << 31) - (1 << 24) + 1;
 /// Tables of a graph, so that a key of strangers takes no more memory than they do.
 const MAX_TABLES: usize = 1 << 10;
-/// Entries that the table of a rescaling may have however short its column is.
-const FAIR_TABLE: i64 = 1 << 13;
 /// Bits of one limb of a range.
 const LIMB_BITS: u32 = 16;
 
@@ -67,22 +65,69 @@ fn quotients(graph: &Graph, node: &Node) -> Option<(i64, i64)> {
     Some(ends.fold((0, 0), |(low, high), q| (low.min(q), high.max(q))))
 }
 
+/// What a rescaling does apart from its remainder.
+fn clamp(graph: &Graph, node: &Node) -> Option<Clamp> {
+    let Op::Rescale { shift, .. } = node.op else {
+        return None;
+    };
+    Some(Clamp {
+        quotients: quotients(graph, node)?,
+        bounds: (node.lo.into(), node.hi.into()),
+        shift,
+    })
+}
+
+/// Which nodes the verifier computes itself: all that depends on nothing but inputs and constants.
+pub(crate) fn known(graph: &Graph) -> Vec<bool> {
+    let mut known: Vec<bool> = vec![true; graph.inputs.len()];
+    for node in &graph.nodes {
+        let of_known = node.operands.iter().all(|&id| known.get(id) == Some(&true));
+        known.push(of_known && node.op.weight().is_none());
+    }
+    known.split_off(graph.inputs.len())
+}
+
 /// Makes a plan node by node.
 pub(crate) struct Maker<'a> {
     graph: &'a Graph,
     plan: Plan,
-    known: BTreeMap<Table, usize>,
+    numbers: BTreeMap<Table, usize>,
     uses: Vec<usize>,
+    known: Vec<bool>,
+    shared: Option<Shared>,
+    /// Rows that are looked up in ranges of so many bits.
+    demand: BTreeMap<u32, i64>,
+    /// Widths of limbs that are halved.
+    halved: BTreeSet<u32>,
 }
 
 impl<'a> Maker<'a> {
-    pub(crate) fn new(graph: &'a Graph) -> Self {
+    /// A maker for a graph of which the verifier computes what is known, with limbs of the given
+    /// widths halved.
+    pub(crate) fn new(graph: &'a Graph, known: Vec<bool>, halved: BTreeSet<u32>) -> Self {
+        let uses = uses(graph);
+        let clamp = |number: usize| {
+            let node = graph.nodes.get(number)?;
+            let covered = known[number] || absorbing(graph, &uses, number).is_some();
+            clamp(graph, node).filter(|_| !covered)
+        };
         Self {
             graph,
             plan: Plan::default(),
-            known: BTreeMap::new(),
-            uses: uses(graph),
+            numbers: BTreeMap::new(),
+            shared: shared(graph, clamp),
+            uses,
+            known,
+            demand: BTreeMap::new(),
+            halved,
         }
+    }
+
+    /// The widths of limbs whose range takes more than a second limb for each of their rows.
+    pub(crate) fn halved(&self) -> BTreeSet<u32> {
+        let demand = self.demand.iter();
+        let halved = demand.filter(|&(&bits, &rows)| halving_pays(bits, rows));
+        halved.map(|(&bits, _)| bits).collect()
     }
 
     pub(crate) fn finish(self) -> Plan {
@@ -103,7 +148,9 @@ impl<'a> Maker<'a> {
         if self.uses.get(graph.inputs.len() + number) == Some(&0) {
             return Err(refuse("its result is not used".to_owned()));
         }
-        let (role, unit) = if absorbing(graph, &self.uses, number).is_some() {
+        let (role, unit) = if self.known.get(number) == Some(&true) {
+            (Role::Known, None)
+        } else if absorbing(graph, &self.uses, number).is_some() {
             (Role::Absorbed, None)
         } else {
             self.node(node).map_err(refuse)?
@@ -128,8 +175,7 @@ impl<'a> Maker<'a> {
             | Op::Pad { .. }
             | Op::Concat { .. }
             | Op::Take { .. }
-            | Op::Sum { .. }
-            | Op::Const { .. } => Ok((Role::Reduced, None)),
+            | Op::Sum { .. } => Ok((Role::Reduced, None)),
             Op::Rescale { .. } => self.rescale(node, None).map(with),
             Op::Lookup { table, first } => {
                 let before = node.operands.first().and_then(|id| {
@@ -143,15 +189,17 @@ impl<'a> Maker<'a> {
                 self.lookup(node, table, *first).map(with)
             }
             Op::Max { axes } => self.max(node, *axes).map(with),
-            Op::Pick | Op::ArgMax { .. } | Op::Divide { .. } | Op::SquareRoot { .. } => {
-                Err("this operation is not covered yet".to_owned())
-            }
+            Op::Const { .. }
+            | Op::Pick
+            | Op::ArgMax { .. }
+            | Op::Divide { .. }
+            | Op::SquareRoot { .. } => Err("this operation is not covered yet".to_owned()),
         }
     }
 
     fn table(&mut self, table: Table) -> usize {
         let next = self.plan.tables.len();
-        *self.known.entry(table.clone()).or_insert_with(|| {
+        *self.numbers.entry(table.clone()).or_insert_with(|| {
             self.plan.tables.push(table);
             next
         })
@@ -169,7 +217,7 @@ impl<'a> Maker<'a> {
         let table = self.table(table);
         self.plan.lookups.push(Lookup {
             table,
-            variables: coordinates(shape).max(MIN_VARIABLES),
+            variables: column_variables(shape),
         });
         self.plan.lookups.len() - 1
     }
@@ -180,16 +228,27 @@ impl<'a> Maker<'a> {
         let mut limbs = Vec::new();
         let mut shift = 0;
         for index in 0..count {
-            let own = (bits - shift).div_ceil(count - index);
-            let column = self.column(shape, (pad >> shift & ((1 << own) - 1)) as i32);
-            let lookup = self.look(Table::Range(own), shape);
-            limbs.push(Limb {
-                column,
-                lookup,
-                shift,
-                bits: own,
-            });
-            shift += own;
+            let whole = (bits - shift).div_ceil(count - index);
+            let lower = if self.halved.contains(&whole) {
+                whole.div_ceil(2)
+            } else {
+                whole
+            };
+            *self.demand.entry(whole).or_default() += 1 << column_variables(shape);
+            for own in [lower, whole - lower] {
+                if own == 0 {
+                    continue;
+                }
+                let column = self.column(shape, (pad >> shift & ((1 << own) - 1)) as i32);
+                let lookup = self.look(Table::Range(own), shape);
+                limbs.push(Limb {
+                    column,
+                    lookup,
+                    shift,
+                    bits: own,
+                });
+                shift += own;
+            }
         }
         limbs
     }
@@ -204,32 +263,47 @@ impl<'a> Maker<'a> {
         else {
             return Err("it is not a rescaling".to_owned());
         };
-        let (Some(&x), Some((low, high))) = (node.operands.first(), quotients(graph, node)) else {
+        let (Some(&x), Some(bounds)) = (node.operands.first(), clamp(graph, node)) else {
             return Err("it has no operand".to_owned());
         };
+        let (low, high) = bounds.quotients;
         let values = &graph.constants[*multipliers].values;
         if values.len() == 1 && i128::from(values[0]).rem_euclid(MODULUS) == 0 {
             return Err("its multiplier is zero".to_owned());
         }
-        let (lo, hi) = (i64::from(node.lo), i64::from(node.hi));
+        let (lo, hi) = bounds.bounds;
         let clamp = |q: i64| q.clamp(lo, hi);
         let shape = node.shape.as_slice();
-        let remainder = self.limbs(shape, *shift, 0);
+        let variables = column_variables(shape);
+        let shared = self
+            .shared
+            .filter(|shared| then.is_none() && shared.pays(&bounds, variables));
+        let raise = shared.map_or(0, |shared| shared.shift - shift);
+        let remainder = self.limbs(shape, shift + raise, 0);
         let unit = |form| {
             Unit::Rescale(Rescale {
                 x,
                 multipliers: *multipliers,
                 axis: *axis,
                 shift: *shift,
+                raise,
                 range: (node.lo, node.hi),
                 remainder,
                 form,
             })
         };
-        // A table that is much longer than its column costs more than the columns that spare it.
-        let fair = (8 * elements(shape) as i64).clamp(FAIR_TABLE, MAX_TABLE);
-        if high - low < if then.is_some() { MAX_TABLE } else { fair } {
-            apart(low, high, *shift)?;
+        if let Some(shared) = shared {
+            let form = self.clamped(shape, &bounds, &shared);
+            let Form::Clamped { column, .. } = form else {
+                return Err("it has no column".to_owned());
+            };
+            return Ok((Role::Column(column), unit(form)));
+        }
+        let refuse = || "its products are too large to be apart in the field".to_owned();
+        if then.is_some() || (table_pays(&bounds, variables) && apart(low, high, *shift)) {
+            if !apart(low, high, *shift) {
+                return Err(refuse());
+            }
             let entry = |q: i64| match then {
                 None => Some(clamp(q) as i32),
                 Some((table, first)) => {
@@ -265,7 +339,9 @@ impl<'a> Maker<'a> {
                 .iter()
                 .fold(0_i64, |sum, l| sum + (((1 << l.bits) - 1) << l.shift))
         };
-        apart(lo - most(&down), lo + most(&above) + most(&up), *shift)?;
+        if !apart(lo - most(&down), lo + most(&above) + most(&up), *shift) {
+            return Err(refuse());
+        }
         let role = Role::Limbs {
             base: node.lo,
             pad: pad as i32,
@@ -278,6 +354,28 @@ impl<'a> Maker<'a> {
             down,
         };
         Ok((role, unit(form)))
+    }
+
+    /// The columns and lookups of a clamp by the shared table.
+    fn clamped(&mut self, shape: &[usize], clamp: &Clamp, shared: &Shared) -> Form {
+        let (lo, hi) = clamp.bounds;
+        let (bites_below, bites_above) = clamp.bites();
+        let table = || Table::Function {
+            first: -shared.below as i32,
+            values: (-shared.below..=shared.above)
+                .map(|k| k.max(0) as i32)
+                .collect(),
+        };
+        let lower = bites_below.then(|| self.look(table(), shape));
+        let upper = bites_above.then(|| self.look(table(), shape));
+        let both = bites_below && bites_above;
+        let between = both.then(|| self.column(shape, (-lo).max(0) as i32));
+        Form::Clamped {
+            column: self.column(shape, 0_i64.clamp(lo, hi) as i32),
+            lower,
+            upper,
+            between,
+        }
     }
 
     fn lookup(&mut self, node: &Node, table: &[i32], first: i32) -> Made {
@@ -338,15 +436,5 @@ impl<'a> Maker<'a> {
             count,
         };
         Ok((Role::Column(column), unit))
-    }
-}
-
-/// Checks that quotients and remainders are apart modulo the field's modulus.
-fn apart(low: i64, high: i64, shift: u32) -> Result<(), String> {
-    let span = (i128::from(high) - i128::from(low) + 1) << shift;
-    if span < MODULUS {
-        Ok(())
-    } else {
-        Err("its products are too large to be apart in the field".to_owned())
     }
 }

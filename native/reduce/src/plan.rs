@@ -1,9 +1,11 @@
 //! What the committed mode does with each node of a graph: which columns are committed, which of
 //! them are looked up in which table.
 
-use crate::maker::Maker;
+use crate::maker::{Maker, known};
 use crate::shape::coordinates;
+use executor::{Fault, Tensors};
 use graph::Graph;
+use std::collections::BTreeSet;
 
 /// Least variables of a column.
 pub const MIN_VARIABLES: usize = 8;
@@ -84,6 +86,19 @@ pub enum Form {
         /// The lookup, whose keys are not committed.
         lookup: usize,
     },
+    /// The result is a column y, made by lookups of k with max(k, 0), whose keys are not committed.
+    Clamped {
+        /// The result.
+        column: usize,
+        /// Where the lower bound bites: quotient − lo with f, the result above `lo` as far as no
+        /// upper bound bites.
+        lower: Option<usize>,
+        /// Where the upper bound bites: hi − quotient, or hi − lo − f where the lower one bites too,
+        /// with hi − y.
+        upper: Option<usize>,
+        /// The column of f, where both bite.
+        between: Option<usize>,
+    },
     /// The result is `lo` + a; quotient = result + up − down; where a bound bites, a + b = hi − lo,
     /// up · b = 0 and down · a = 0.
     Wide {
@@ -109,6 +124,8 @@ pub struct Rescale {
     pub axis: usize,
     /// The shift.
     pub shift: u32,
+    /// The remainder counts 2^-raise, so that remainders of several shifts share a table.
+    pub raise: u32,
     /// Range of the rescaled value.
     pub range: (i32, i32),
     /// The remainder.
@@ -179,6 +196,8 @@ pub enum Role {
     },
     /// There are none: the next node takes this one with it.
     Absorbed,
+    /// The verifier computes the result itself.
+    Known,
 }
 
 /// The plan of a graph.
@@ -199,10 +218,38 @@ pub struct Plan {
 impl Plan {
     /// The plan of a graph, if the committed mode takes it.
     pub fn new(graph: &Graph) -> Result<Self, Unsupported> {
-        let mut maker = Maker::new(graph);
-        for number in 0..graph.nodes.len() {
-            maker.add(number)?;
-        }
-        Ok(maker.finish())
+        Self::with(graph, &known(graph))
+    }
+
+    /// The plan in which the verifier computes nothing but constants itself, so that tests reduce
+    /// every operation.
+    #[cfg(feature = "audit")]
+    pub fn of_all(graph: &Graph) -> Result<Self, Unsupported> {
+        let nodes = graph.nodes.iter();
+        let known: Vec<bool> = nodes
+            .map(|node| matches!(node.op, graph::Op::Const { .. }))
+            .collect();
+        Self::with(graph, &known)
+    }
+
+    fn with(graph: &Graph, known: &[bool]) -> Result<Self, Unsupported> {
+        let made = |halved| -> Result<Maker<'_>, Unsupported> {
+            let mut maker = Maker::new(graph, known.to_vec(), halved);
+            for number in 0..graph.nodes.len() {
+                maker.add(number)?;
+            }
+            Ok(maker)
+        };
+        // What limbs take is known only when all are there.
+        let whole = made(BTreeSet::new())?;
+        Ok(made(whole.halved())?.finish())
+    }
+
+    /// The tensors that the verifier computes itself; the others are empty.
+    pub fn known(&self, graph: &Graph, inputs: &[&[i32]]) -> Result<Tensors, Fault> {
+        let mut tensors = Tensors::default();
+        let known: Vec<bool> = self.roles.iter().map(|role| *role == Role::Known).collect();
+        executor::execute_some(graph, &known, inputs, &mut tensors)?;
+        Ok(tensors)
     }
 }

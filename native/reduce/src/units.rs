@@ -107,6 +107,7 @@ impl Node<'_> {
     ) -> Result<(), Rejected> {
         let lookup = match &rescale.form {
             Form::Direct { lookup, .. } => *lookup,
+            Form::Clamped { lower, upper, .. } => lower.or(*upper).unwrap_or(usize::MAX),
             Form::Wide { above, .. } => above.first().map_or(usize::MAX, |limb| limb.lookup),
         };
         let point = self.found(lookup)?.point.clone();
@@ -115,6 +116,16 @@ impl Node<'_> {
                 let found = self.found(*lookup)?;
                 state.column(*column, point.clone(), found.value);
                 found.key
+            }
+            Form::Clamped {
+                column,
+                lower,
+                upper,
+                between,
+            } => {
+                let bounds = [rescale.range.0, rescale.range.1].map(Extension::from_i32);
+                let lookups = [*lower, *upper];
+                self.clamped(side, bounds, lookups, [Some(*column), *between], state)?
             }
             Form::Wide {
                 above,
@@ -138,7 +149,8 @@ impl Node<'_> {
                 lo + a + over - under
             }
         };
-        let remainder = self.number(&rescale.remainder, &point, state)?;
+        let raised = self.number(&rescale.remainder, &point, state)?;
+        let remainder = raised * inverse(power(rescale.raise))?;
         let shape = self.graph.tensor(rescale.x).map_or(&[][..], |(s, ..)| s);
         let (factor, own) = padding(&point, coordinates(shape));
         let half = if rescale.shift == 0 {
@@ -165,6 +177,41 @@ impl Node<'_> {
         };
         state.claim(rescale.x, claim);
         Ok(())
+    }
+
+    /// The quotient of a clamp by the shared table, where its columns are claimed.
+    fn clamped<S: Side>(
+        &self,
+        side: &mut S,
+        [lo, hi]: [Extension; 2],
+        [lower, upper]: [Option<usize>; 2],
+        [column, between]: [Option<usize>; 2],
+        state: &mut State,
+    ) -> Result<Extension, Rejected> {
+        let found = |lookup: Option<usize>| lookup.map(|lookup| self.found(lookup)).transpose();
+        let (below, above) = (found(lower)?, found(upper)?);
+        let Some(any) = below.or(above) else {
+            return Err(Rejected::Mismatch(self.place));
+        };
+        let (quotient, result) = match (below, above) {
+            (Some(below), Some(above)) => {
+                // Both are of one size, so that the argument leaves them at one point; and the second
+                // takes what the first has made.
+                side.demand(self.place, || {
+                    below.point == above.point && above.key == hi - lo - below.value
+                })?;
+                (below.key + lo, hi - above.value)
+            }
+            (Some(below), None) => (below.key + lo, below.value + lo),
+            (None, _) => (hi - any.key, hi - any.value),
+        };
+        if let (Some(between), Some(below)) = (between, below) {
+            state.column(between, any.point.clone(), below.value);
+        }
+        if let Some(column) = column {
+            state.column(column, any.point.clone(), result);
+        }
+        Ok(quotient)
     }
 
     /// Checks that one of two numbers is zero everywhere.
@@ -319,7 +366,7 @@ impl Node<'_> {
                 state.column(last.column, point, left * inverse(power(last.shift))?);
                 Ok(())
             }
-            Role::Reduced | Role::Absorbed => Err(Rejected::Mismatch(self.place)),
+            Role::Reduced | Role::Absorbed | Role::Known => Err(Rejected::Mismatch(self.place)),
         }
     }
 }

@@ -130,12 +130,49 @@ impl Maker<'_> {
         let (quotients, remainders): (Vec<i64>, Vec<i64>) = products
             .map(|product| (product >> shift, product & ((1 << shift) - 1)))
             .unzip();
-        self.limbs(&rescale.remainder, &remainders);
+        let raised: Vec<i64> = remainders.iter().map(|r| r << rescale.raise).collect();
+        self.limbs(&rescale.remainder, &raised);
         match &rescale.form {
             Form::Direct { column, lookup } => {
                 self.column(*column, result.iter().copied().map(i64::from));
                 let keys = self.spread(*column, 0, quotients.iter().copied());
                 self.look(*lookup, Source::Own(keys), Source::Committed(*column));
+            }
+            Form::Clamped {
+                column,
+                lower,
+                upper,
+                between,
+            } => {
+                let (lo, hi) = (i64::from(rescale.range.0), i64::from(rescale.range.1));
+                self.column(*column, result.iter().copied().map(i64::from));
+                // What a lookup makes of each quotient, that of the padding being 0.
+                let of = |part: &dyn Fn(i64) -> i64| {
+                    let parts = quotients.iter().map(|&q| part(q));
+                    self.spread(*column, part(0), parts)
+                };
+                let above_lo = |q: i64| (q - lo).max(0);
+                let left = |q: i64| {
+                    if lower.is_some() {
+                        hi - lo - above_lo(q)
+                    } else {
+                        hi - q
+                    }
+                };
+                let below = [of(&|q| q - lo), of(&above_lo)];
+                let above = [of(&left), of(&|q| left(q).max(0))];
+                if let (Some(lookup), [keys, values]) = (*lower, below) {
+                    let values = if let Some(between) = *between {
+                        self.made.committed[between] = values;
+                        Source::Committed(between)
+                    } else {
+                        Source::Own(values)
+                    };
+                    self.look(lookup, Source::Own(keys), values);
+                }
+                if let (Some(lookup), [keys, values]) = (*upper, above) {
+                    self.look(lookup, Source::Own(keys), Source::Own(values));
+                }
             }
             Form::Wide {
                 above,
@@ -228,20 +265,25 @@ fn spread(
     pad: i64,
     values: impl Iterator<Item = i64>,
 ) -> Vec<Base> {
-    let mut column = vec![Base::from_i64(pad); 1 << variables_of_column];
-    let mut index = vec![0_usize; shape.len()];
+    let mut column = vec![small(pad); 1 << variables_of_column];
+    let (outer, line) = shape.split_at(shape.len().saturating_sub(1));
+    let line = line.first().copied().unwrap_or(1);
+    let mut index = vec![0_usize; outer.len()];
     let mut place = 0_usize;
     // The step of each axis in the padded tensor.
-    let mut steps = vec![1_usize; shape.len()];
-    for axis in (1..shape.len()).rev() {
-        steps[axis - 1] = steps[axis] << variables(shape[axis]);
+    let mut steps = vec![1 << variables(line); outer.len()];
+    for axis in (1..outer.len()).rev() {
+        steps[axis - 1] = steps[axis] << variables(outer[axis]);
     }
-    for value in values {
-        column[place] = Base::from_i64(value);
-        for axis in (0..shape.len()).rev() {
+    let mut values = values.map(small);
+    for _ in 0..elements(outer) {
+        for (cell, value) in column[place..place + line].iter_mut().zip(&mut values) {
+            *cell = value;
+        }
+        for axis in (0..outer.len()).rev() {
             index[axis] += 1;
             place += steps[axis];
-            if index[axis] < shape[axis] {
+            if index[axis] < outer[axis] {
                 break;
             }
             place -= index[axis] * steps[axis];
@@ -249,4 +291,9 @@ fn spread(
         }
     }
     column
+}
+
+/// An element of an integer that most often has 32 bits.
+fn small(value: i64) -> Base {
+    i32::try_from(value).map_or_else(|_| Base::from_i64(value), Base::from_i32)
 }

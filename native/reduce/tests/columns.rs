@@ -177,6 +177,50 @@ fn a_maximum_that_is_no_element_or_not_the_greatest_is_found() {
 }
 
 #[test]
+fn a_clamp_whose_second_lookup_takes_another_number_than_the_first_made_is_found() {
+    let make = || Case::new(common::graphs::clamps(-40, 90), 9);
+    assert!(make().check_relations().is_ok());
+    for column in 0..make().columns.committed.len() {
+        let mut case = make();
+        shift(&mut case, column, 1);
+        assert!(
+            case.check_relations().is_err() || case.looked_up().is_err(),
+            "{column}"
+        );
+    }
+    let mut case = make();
+    let Some(Unit::Rescale(rescale)) = case.plan.units[1].clone() else {
+        panic!("not a rescaling");
+    };
+    let Form::Clamped {
+        column,
+        upper: Some(upper),
+        between: Some(_),
+        ..
+    } = rescale.form
+    else {
+        panic!("not clamped from both sides");
+    };
+    // The result is one less than it should be, and what is left of the upper bound one more.
+    let place = (0..15)
+        .map(|cell| cell / 5 * 8 + cell % 5)
+        .find(|&place| {
+            let y = case.columns.committed[column][place];
+            y != Base::from_i64(-40) && y != Base::from_i64(90)
+        })
+        .unwrap();
+    case.columns.committed[column][place] -= Base::ONE;
+    for source in &mut case.columns.looked[upper] {
+        let Some(reduce::Source::Own(cells)) = source else {
+            panic!("committed");
+        };
+        cells[place] += Base::ONE;
+    }
+    assert_eq!(case.looked_up(), Ok(()));
+    assert!(case.check_relations().unwrap_err().contains("node 1"));
+}
+
+#[test]
 fn a_column_is_read_where_it_was_claimed() {
     // The value of a column at a vertex is the element there.
     let case = small(false);

@@ -6,7 +6,7 @@ use common::graphs::{Builder, random_graph};
 use executor::{Tensors, execute};
 use graph::{Graph, Op, Parts};
 use p3_field::PrimeCharacteristicRing;
-use reduce::{Plan, Rejected, columns};
+use reduce::{Plan, Rejected, Role, columns};
 use std::collections::BTreeSet;
 use transcript::Extension;
 
@@ -236,7 +236,10 @@ fn graphs_that_are_not_covered_are_refused_by_name() {
     let mut b = Builder::new(1);
     let x = b.input(&[4, 3], -5, 5);
     let y = b.node(Op::ArgMax { last: false }, &[x], &[4], 0, 2);
-    let refused = Plan::new(&b.finish(&[y])).unwrap_err();
+    let graph = b.finish(&[y]);
+    // Where the verifier computes it, it is covered.
+    assert_eq!(Plan::new(&graph).unwrap().roles, [Role::Known]);
+    let refused = Plan::of_all(&graph).unwrap_err();
     assert_eq!((refused.node, refused.operator), (0, "ArgMax"));
     assert_eq!(
         refused.to_string(),
@@ -246,13 +249,18 @@ fn graphs_that_are_not_covered_are_refused_by_name() {
     let mut b = Builder::new(1);
     let x = b.input(&[4, 3], -(1 << 28), 1 << 28);
     let y = b.max(x, 1);
-    assert!(Plan::new(&b.finish(&[y])).unwrap_err().why.contains("2^29"));
+    assert!(
+        Plan::of_all(&b.finish(&[y]))
+            .unwrap_err()
+            .why
+            .contains("2^29")
+    );
 
     let mut b = Builder::new(1);
     let x = b.input(&[4, 3], -(1 << 28), 1 << 28);
     let y = b.rescale(x, &[15], 0, 3, -5, 5);
     assert!(
-        Plan::new(&b.finish(&[y]))
+        Plan::of_all(&b.finish(&[y]))
             .unwrap_err()
             .why
             .contains("apart")
@@ -261,7 +269,12 @@ fn graphs_that_are_not_covered_are_refused_by_name() {
     let mut b = Builder::new(1);
     let x = b.input(&[4, 3], -5, 5);
     let y = b.rescale(x, &[0], 0, 0, -5, 5);
-    assert!(Plan::new(&b.finish(&[y])).unwrap_err().why.contains("zero"));
+    assert!(
+        Plan::of_all(&b.finish(&[y]))
+            .unwrap_err()
+            .why
+            .contains("zero")
+    );
 
     let mut b = Builder::new(1);
     let x = b.input(&[4, 3], -5, 5);
@@ -269,6 +282,6 @@ fn graphs_that_are_not_covered_are_refused_by_name() {
     let y = b.sum(x, 1);
     let mut graph: Parts = (*b.finish(&[y])).clone();
     graph.outputs.retain(|&id| id != unused);
-    let refused = Plan::new(&Graph::new(graph).unwrap()).unwrap_err();
+    let refused = Plan::of_all(&Graph::new(graph).unwrap()).unwrap_err();
     assert!(refused.why.contains("not used"));
 }

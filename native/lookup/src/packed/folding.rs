@@ -1,5 +1,6 @@
 //! One layer while its variables are bound.
 
+use super::product::times;
 use super::{GROUP, LANE_BITS, PARTS, Wide, lane_of};
 use crate::plain::ScalarLayer;
 use crate::verify::{Children, Fraction};
@@ -31,14 +32,14 @@ pub(super) struct Folding<const N: usize, S> {
 /// What a node contributes, but for factor and constant.
 fn gate<const N: usize>(node: &[Wide; N]) -> Wide {
     match *node.as_slice() {
-        [d0, d1] => d0 * d1,
-        [u, d0, n1, d1] => u * d1 + n1 * d0,
+        [d0, d1] => times(d0, d1),
+        [u, d0, n1, d1] => times(u, d1) + times(n1, d0),
         _ => unreachable!("nodes have two or four elements"),
     }
 }
 
 pub(super) fn line<const N: usize>(a: &[Wide; N], b: &[Wide; N], x: Wide) -> [Wide; N] {
-    std::array::from_fn(|index| a[index] + x * (b[index] - a[index]))
+    std::array::from_fn(|index| a[index] + times(b[index] - a[index], x))
 }
 
 impl<const N: usize, S> Folding<N, S> {
@@ -76,10 +77,16 @@ impl<const N: usize, S> Folding<N, S> {
 
     /// Adds what the line through two nodes contributes to a round.
     #[inline]
-    pub(super) fn add(sums: &mut [[Wide; PARTS]; 2], part: usize, weight: Wide, a: &[Wide; N], b: &[Wide; N]) {
+    pub(super) fn add(
+        sums: &mut [[Wide; PARTS]; 2],
+        part: usize,
+        weight: Wide,
+        a: &[Wide; N],
+        b: &[Wide; N],
+    ) {
         let slope: [Wide; N] = std::array::from_fn(|index| b[index] - a[index]);
-        sums[0][part] += weight * gate(a);
-        sums[1][part] += weight * gate(&slope);
+        sums[0][part] += times(gate(a), weight);
+        sums[1][part] += times(gate(&slope), weight);
     }
 
     /// h(0) and the coefficient of X² of the round.

@@ -2,6 +2,7 @@
 
 use super::folding::Folding;
 use super::level::Level;
+use super::product::times;
 use super::{GROUP, Lanes, PARTS, STEP, Wide};
 use crate::plain::ScalarLayer;
 use crate::verify::{Children, Fraction};
@@ -66,7 +67,7 @@ impl Leaves<'_> {
                     let at = 2 * pair * PARTS + part;
                     let a = block.leaf(at, constant, self.beta);
                     let b = block.leaf(at + PARTS, constant, self.beta);
-                    level.nodes.push([a + b, a * b]);
+                    level.nodes.push([a + b, times(a, b)]);
                 }
             }
         }

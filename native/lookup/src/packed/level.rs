@@ -1,6 +1,7 @@
 //! The levels of a tree that are kept.
 
 use super::folding::{Folding, line};
+use super::product::times;
 use super::{LANE_BITS, PARTS, STEP, Wide, lane_of};
 use crate::plain::ScalarLayer;
 use crate::verify::{Children, Fraction};
@@ -49,7 +50,9 @@ impl Level {
         for pair in self.nodes.chunks_exact(2 * PARTS) {
             let (a, b) = pair.split_at(PARTS);
             for (&[n0, d0], &[n1, d1]) in a.iter().zip(b) {
-                level.nodes.push([n0 * d1 + n1 * d0, d0 * d1]);
+                level
+                    .nodes
+                    .push([times(n0, d1) + times(n1, d0), times(d0, d1)]);
             }
         }
         level.fill();
@@ -142,5 +145,5 @@ fn pair_of(quad: &[[Wide; 2]], part: usize) -> [[Wide; 4]; 2] {
 /// A node whose first numerator has taken up its denominator.
 #[inline]
 fn with_lambda([n0, d0, n1, d1]: [Wide; 4], lambda: Wide) -> [Wide; 4] {
-    [n0 + lambda * d0, d0, n1, d1]
+    [n0 + times(d0, lambda), d0, n1, d1]
 }

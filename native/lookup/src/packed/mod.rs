@@ -9,6 +9,7 @@
 mod folding;
 mod leaves;
 mod level;
+mod product;
 
 use crate::plain::{Levels, ScalarLayer};
 use crate::proof::Proof;

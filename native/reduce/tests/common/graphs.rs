@@ -378,3 +378,17 @@ fn row_major(shape: &[usize]) -> Vec<i64> {
     }
     strides
 }
+
+/// Four dense layers that are rescaled by two shifts to nearly the same range.
+pub fn clamps(lo: i64, hi: i64) -> Graph {
+    let mut b = Builder::new(4);
+    let x = b.input(&[3, 7], -90, 100);
+    let outputs: Vec<usize> = (0..4)
+        .map(|layer| {
+            let y = b.linear(x, 5, true);
+            let by = i64::from(layer);
+            b.rescale(y, &[1], 0, 8 + layer % 2, lo + by, hi + by)
+        })
+        .collect();
+    b.finish(&outputs)
+}
