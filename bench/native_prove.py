@@ -1,9 +1,12 @@
 """One model compiled and proven by the native prover, in a warm process of its own.
 
     python -m bench.native_prove MODEL.onnx CALIBRATION.npz FRESH.npz FOLDER [SECONDS]
+    python -m bench.native_prove --compile MODEL.onnx CALIBRATION.npz FOLDER
 
 Prints one JSON object: the figures, or the typed reason for which there are none. With SECONDS,
-proofs a second are counted for so long, by one thread and by one for each core.
+proofs a second are counted for so long, by one thread and by one for each core. The first form
+runs the second one, as the product compiles in a process of its own: what compiling leaves in
+memory is no part of proving.
 """
 
 import itertools
@@ -20,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.measure import spread
+from bench.measure import run_json, spread
 from inferproof.errors import InferproofError
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
@@ -44,10 +47,13 @@ Outputs = list[npt.NDArray[np.int32]]
 
 def main(arguments: list[str]) -> None:
     """Measures what the arguments name."""
-    model, calibration, fresh, folder = map(Path, arguments[:4])
-    seconds = float(arguments[4]) if len(arguments) > 4 else 0.0
     try:
-        answer = measure(model, calibration, fresh, folder, seconds)
+        if arguments[0] == "--compile":
+            answer = compile_model(*map(Path, arguments[1:4]))
+        else:
+            model, calibration, fresh, folder = map(Path, arguments[:4])
+            seconds = float(arguments[4]) if len(arguments) > 4 else 0.0
+            answer = measure(model, calibration, fresh, folder, seconds)
     except InferproofError as error:
         answer = {"refused": {"reason": error.code, "message": error.message}}
     print(json.dumps(answer))
@@ -57,8 +63,11 @@ def measure(
     model: Path, calibration: Path, fresh: Path, folder: Path, seconds: float
 ) -> dict[str, Any]:
     """The figures of one model. Raises: InferproofError."""
+    given = map(str, (model, calibration, folder))
+    report = run_json([sys.executable, "-m", "bench.native_prove", "--compile", *given]).answer
+    if "refused" in report:
+        return report
     base = peak_bytes()
-    report = SumcheckSystem().compile(CompileRequest(model, read(calibration), folder))
     reset_peak()
     began = time.perf_counter()
     loaded = load(folder)
@@ -74,11 +83,9 @@ def measure(
     ordered = [order(loaded, sample, i) for i, sample in enumerate(samples[:ORDERED])]
     witnesses = [execute(loaded, sample) for sample in samples]
     return {
-        "parameters": report.parameters,
+        **report,
         "weights": (folder / WEIGHTS).stat().st_size,
         "accumulators": _details(folder)["accumulators"],
-        "compile_s": report.compile_s,
-        "compile_peak_mb": report.peak_mb,
         "load_s": load_s,
         "witness_s": spread(witnesses).json(),
         "prove_s": spread([proof.took for proof in proofs]).json(),
@@ -97,6 +104,16 @@ def measure(
         "security": security(loaded),
         **accuracy(model, loaded, samples, proofs),
         "throughput": throughput(loaded, samples, seconds) if seconds else None,
+    }
+
+
+def compile_model(model: Path, calibration: Path, folder: Path) -> dict[str, Any]:
+    """Compiles into a folder, and says what that took. Raises: InferproofError."""
+    report = SumcheckSystem().compile(CompileRequest(model, read(calibration), folder))
+    return {
+        "parameters": report.parameters,
+        "compile_s": report.compile_s,
+        "compile_peak_mb": report.peak_mb,
     }
 
 

@@ -307,7 +307,7 @@ def _how(results: dict[str, Any]) -> str:
 - Every command is a process of its own, with as many prover threads as there are cores. The
   benchmark runs one at a time; inferproof and plain ezkl take turns.
 - **The native prover** runs in one process for each model (`python -m bench.native_prove`), which
-  compiles it, loads it again, proves 21 inputs after a warm-up, verifies each proof, proves seven
+  has it compiled, loads it, proves 21 inputs after a warm-up, verifies each proof, proves seven
   of them once more as a paid job does, and compares the outputs with the float model's. Peak
   memory is that of loading and proving, Python included, which alone takes some 40 MB. Models
   outside of the zoo have random weights of a fixed seed; those of the zoo are proven on their test

@@ -9,8 +9,11 @@
 use crate::first::{Claim, Place, first_rounds, folded_weights, product};
 use crate::linear::{combine_columns, combine_rows, equality};
 use p3_challenger::{FieldChallenger, GrindingChallenger};
+use p3_commit::{Encoder, Mmcs};
 use p3_field::{PrimeCharacteristicRing, PrimeField32};
+use p3_matrix::dense::DenseMatrix;
 use p3_multilinear_util::point::Point;
+use p3_sumcheck::commit::commit_base;
 use p3_sumcheck::layout::{
     Layout, LayoutStrategy, PrefixProver, StackedClaims, Table, TablePlacement, Witness,
     plan_stacked_layout,
@@ -29,6 +32,7 @@ struct Bytes {
 }
 
 /// The committed tables, shared by all openings.
+#[derive(Default)]
 struct Stack {
     tables: Vec<Bytes>,
     /// Tables in the order in which the stack places them.
@@ -38,7 +42,7 @@ struct Stack {
 }
 
 /// The prover's side of the stack during one opening.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Head {
     stack: Arc<Stack>,
     /// The claim of each table that every opening makes anew.
@@ -99,6 +103,33 @@ impl Layout<Base, Extension> for Head {
 
     fn write_message(witness: &Witness<Base>, folding: usize, message: &mut [Base]) {
         Library::write_message(witness, folding, message);
+    }
+
+    fn commit<E, M>(
+        encoder: &E,
+        mmcs: &M,
+        witness: Witness<Base>,
+        folding: usize,
+        starting_log_inv_rate: usize,
+    ) -> (Self, M::Commitment, M::ProverData<DenseMatrix<Base>>)
+    where
+        E: Encoder<Base>,
+        M: Mmcs<Base>,
+    {
+        let mut head = Self::default();
+        let (commitment, data) = commit_base(
+            encoder,
+            mmcs,
+            witness.num_variables(),
+            folding,
+            starting_log_inv_rate,
+            |message| {
+                Library::write_message(&witness, folding, message);
+                // From here on bytes are enough: field elements are gone before their code is made.
+                head = Self::from_witness(witness);
+            },
+        );
+        (head, commitment, data)
     }
 
     fn claims(&self) -> &StackedClaims<Base, Extension> {
@@ -249,80 +280,4 @@ fn byte(element: Base) -> i8 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Extension, Head, Layout, Library, byte};
-    use p3_field::PrimeCharacteristicRing;
-    use p3_matrix::dense::RowMajorMatrix;
-    use p3_multilinear_util::point::Point;
-    use p3_sumcheck::layout::Table;
-    use p3_sumcheck::{OpeningBatch, SumcheckData};
-    use transcript::{Base, Site, Transcript};
-
-    /// All that a layout sends and hands over.
-    fn run<L: Layout<Base, Extension>>(
-        sizes: &[usize],
-        folding: usize,
-        pin: impl Fn(&mut L, &[Point<Extension>]),
-    ) -> Vec<Extension> {
-        let tables = sizes
-            .iter()
-            .map(|&variables| {
-                let values = (0..1_usize << variables)
-                    .map(|index| Base::from_i8((index * index * 31 % 256) as u8 as i8))
-                    .collect();
-                Table::new(RowMajorMatrix::new(values, 1 << variables))
-            })
-            .collect();
-        let mut layout = L::from_witness(L::new_witness(tables, folding));
-        let mut transcript = Transcript::new();
-        transcript.absorb(Site::Key, b"head");
-        let pinned: Vec<Point<Extension>> = sizes
-            .iter()
-            .take(sizes.len() - 1)
-            .map(|&variables| Point::new(transcript.point(variables)))
-            .collect();
-        pin(&mut layout, &pinned);
-        let mut sent = vec![layout.add_virtual_eval(transcript.sponge())];
-        // The last table is not opened.
-        for (table, &variables) in sizes.iter().enumerate().take(sizes.len() - 1) {
-            let point = Point::new(transcript.point(variables));
-            let batch = OpeningBatch::new(vec![0], vec![]);
-            for point in [&point, &pinned[table]] {
-                let values = layout.eval_at(table, &batch, point, transcript.sponge());
-                sent.extend(values.current());
-            }
-        }
-        let mut data = SumcheckData::default();
-        let (mut prover, point) = layout.into_sumcheck(&mut data, 0, transcript.sponge());
-        sent.extend(data.polynomial_evaluations.iter().flatten());
-        sent.extend(point.iter());
-        sent.push(prover.claimed_sum());
-        sent.extend(prover.evals().as_slice());
-        sent.extend(prover.weights().as_slice());
-        sent.push(transcript.challenge());
-        sent
-    }
-
-    #[test]
-    fn the_head_sends_and_leaves_what_the_library_does() {
-        for (sizes, folding) in [
-            (&[9, 12, 9, 10, 9][..], 7),
-            (&[11, 13, 9, 9][..], 8),
-            (&[9, 9][..], 9),
-        ] {
-            let expected = run::<Library>(sizes, folding, |_, _| ());
-            assert_eq!(run::<Head>(sizes, folding, |_, _| ()), expected);
-            let pin = |head: &mut Head, points: &[Point<Extension>]| {
-                head.pin(points);
-            };
-            assert_eq!(run::<Head>(sizes, folding, pin), expected);
-        }
-    }
-
-    #[test]
-    fn bytes_come_back_from_field_elements() {
-        for value in i8::MIN..=i8::MAX {
-            assert_eq!(byte(Base::from_i8(value)), value);
-        }
-    }
-}
+mod tests;

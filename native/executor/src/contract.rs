@@ -21,6 +21,8 @@ pub(crate) struct Scratch {
 const WEIGHT_BOUND: i64 = 128;
 /// Vectors that share one pass over the matrix.
 const TOGETHER: usize = 8;
+/// With fewer than one in so many elements other than 0, as in one-hot rows, only these are read.
+const SPARSE: usize = 64;
 /// Elements of the vectors of a convolution that are laid out at a time.
 const LAID_OUT: usize = 1 << 16;
 /// With fewer output channels per group than this, vectors are not worth laying out.
@@ -46,7 +48,10 @@ pub(crate) fn contract(work: &mut Contraction, matrix: &[i8]) -> Result<(), Faul
         Op::Linear { .. } => {
             let rows = work.matrix.rows;
             let put = |at: usize, row: usize, sum| target.put(at * rows + row, row, sum);
-            if bound <= i64::from(i16::MAX) {
+            let filled = work.x.iter().filter(|&&value| value != 0).count();
+            if filled.saturating_mul(SPARSE) <= work.x.len() {
+                sparse_product(work.x, cols, matrix, put);
+            } else if bound <= i64::from(i16::MAX) {
                 let narrow = &mut work.scratch.narrow;
                 narrow.clear();
                 narrow.extend(work.x.iter().map(|&value| value as i16));
@@ -160,6 +165,23 @@ fn product<E: Element>(
             for (vector, x) in vectors.chunks_exact(cols).enumerate() {
                 put(block * TOGETHER + vector, row, E::dot(weights, x, bound));
             }
+        }
+    }
+}
+
+/// The same as [`product`] for vectors of which hardly any element is not 0.
+fn sparse_product(x: &[i32], cols: usize, matrix: &[i8], mut put: impl FnMut(usize, usize, i64)) {
+    let mut filled: Vec<(usize, i64)> = Vec::new();
+    for (vector, x) in x.chunks_exact(cols).enumerate() {
+        let all = x.iter().map(|&value| i64::from(value)).enumerate();
+        filled.clear();
+        filled.extend(all.filter(|&(_, value)| value != 0));
+        for (row, weights) in matrix.chunks_exact(cols).enumerate() {
+            let products = filled.iter().filter_map(|&(column, value)| {
+                let weight = i64::from(*weights.get(column)?);
+                Some(weight.wrapping_mul(value))
+            });
+            put(vector, row, products.fold(0, i64::wrapping_add));
         }
     }
 }

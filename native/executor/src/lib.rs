@@ -6,12 +6,15 @@
 //!
 //! Every value is checked against the range that its tensor declares. A well-formed graph cannot
 //! overflow 64-bit intermediates, so arithmetic wraps nowhere and nothing panics. Memory is what
-//! the graph's tensors take.
+//! the graph's tensors take, or fewer of them where not all are kept.
 #![forbid(unsafe_code)]
 
 mod contract;
+mod exact;
 mod fault;
+mod movement;
 mod ops;
+mod room;
 
 use graph::{Graph, Node, elements};
 
@@ -21,11 +24,21 @@ pub use fault::Fault;
 #[derive(Clone, Debug, Default)]
 pub struct Tensors {
     values: Vec<Vec<i32>>,
+    room: room::Room,
     scratch: contract::Scratch,
 }
 
 impl Tensors {
-    /// The elements of a tensor, row-major; empty where there is none of that id.
+    /// Of each run, these tensors and the graph's outputs; by default all are there after it. The
+    /// memory of others is used again in the same run, once nothing reads them any more.
+    pub fn keeping(ids: impl IntoIterator<Item = usize>) -> Self {
+        Self {
+            room: room::Room::keeping(ids.into_iter().collect()),
+            ..Self::default()
+        }
+    }
+
+    /// The elements of a tensor, row-major; empty where there is none of that id, or it is not kept.
     pub fn get(&self, id: usize) -> &[i32] {
         self.values.get(id).map_or(&[], Vec::as_slice)
     }
@@ -97,8 +110,7 @@ pub fn replay(
             .split_at_checked(elements(&work.node.shape))
             .unwrap_or_default();
         left = rest;
-        let (lo, hi) = (work.node.lo, work.node.hi);
-        if given.iter().any(|value| !(lo..=hi).contains(value)) {
+        if !ops::inside(given, work.node.lo, work.node.hi) {
             return Err(Fault::range(work.number, work.node));
         }
         work.out.extend_from_slice(given);
@@ -152,16 +164,19 @@ fn run(
     tensors: &mut Tensors,
     mut contraction: impl FnMut(Contraction) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let Tensors { values, scratch } = tensors;
-    values.resize_with(graph.tensors(), Vec::new);
+    let Tensors {
+        values,
+        room,
+        scratch,
+    } = tensors;
+    room.begin(graph, values);
     set_inputs(graph, inputs, values)?;
     for (number, node) in graph.nodes.iter().enumerate() {
         let Some((done, [out, ..])) = values.split_at_mut_checked(graph.inputs.len() + number)
         else {
             return Err(Fault::Internal);
         };
-        out.clear();
-        out.reserve(elements(&node.shape));
+        room.provide(out, elements(&node.shape));
         let matrix = node.op.weight().and_then(|id| graph.weights.get(id));
         if let (Some(&matrix), [operand]) = (matrix, node.operands.as_slice()) {
             let (Some((x_shape, lo, hi)), Some(x)) = (graph.tensor(*operand), done.get(*operand))
@@ -185,6 +200,7 @@ fn run(
         if out.len() != elements(&node.shape) {
             return Err(Fault::Internal);
         }
+        room.end_of_node(graph, number, values);
     }
     Ok(())
 }

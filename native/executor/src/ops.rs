@@ -6,6 +6,8 @@
 use graph::{Graph, Node, Op, elements};
 
 use crate::Fault;
+use crate::exact::{combine, floor_of, largest};
+use crate::movement::{pad, view};
 
 /// A node that is due, with its operands.
 struct Work<'a> {
@@ -75,13 +77,11 @@ impl Work<'_> {
 
     /// Checks elements that were copied, not computed.
     fn check(&self, out: &[i32]) -> Result<(), Fault> {
-        let (lo, hi) = (self.node.lo, self.node.hi);
-        // Without leaving early, so that it is done many at a time.
-        let outside = |&value: &i32| i32::from(value < lo) | i32::from(value > hi);
-        if out.iter().map(outside).fold(0, std::ops::BitOr::bitor) != 0 {
-            return Err(Fault::range(self.number, self.node));
+        if inside(out, self.node.lo, self.node.hi) {
+            Ok(())
+        } else {
+            Err(Fault::range(self.number, self.node))
         }
-        Ok(())
     }
 
     fn refuse(&self, why: &'static str) -> Fault {
@@ -100,10 +100,16 @@ impl Work<'_> {
             }
             Op::Lookup { table, first } => {
                 let table = self.constant(*table)?;
-                for &value in x {
-                    let at = usize::try_from(i64::from(value) - i64::from(*first));
-                    let entry = at.ok().and_then(|at| table.get(at));
-                    out.push(*entry.ok_or_else(|| self.refuse("outside of the table"))?);
+                let mut outside = false;
+                out.extend(x.iter().map(|&value| {
+                    // A table is shorter than 2^25, so that no wrapped index is one of it.
+                    let at = value.wrapping_sub(*first).cast_unsigned();
+                    let entry = table.get(at as usize);
+                    outside |= entry.is_none();
+                    entry.copied().unwrap_or(0)
+                }));
+                if outside {
+                    return Err(self.refuse("outside of the table"));
                 }
                 self.check(out)
             }
@@ -175,6 +181,13 @@ impl Work<'_> {
             return;
         }
         let inner = elements(shape.get(axis + 1..).unwrap_or(&[]));
+        if inner == 1 {
+            for line in x.chunks_exact(multipliers.len()) {
+                let pairs = line.iter().zip(multipliers);
+                out.extend(pairs.map(|(&value, &multiplier)| scale(value, multiplier)));
+            }
+            return;
+        }
         for (slice, &multiplier) in x.chunks_exact(inner).zip(multipliers.iter().cycle()) {
             out.extend(slice.iter().map(|&value| scale(value, multiplier)));
         }
@@ -196,8 +209,7 @@ impl Work<'_> {
                 }
                 let k = 2 * i64::from(*k);
                 let quotient = |(a, b): (i64, i64)| {
-                    // b > 0: rounding towards minus infinity.
-                    a.wrapping_mul(k).wrapping_add(b).div_euclid(2 * b)
+                    floor_of(a.wrapping_mul(k).wrapping_add(b), b.wrapping_mul(2))
                 };
                 self.emit(out, pairs.map(quotient))
             }
@@ -234,10 +246,22 @@ impl Work<'_> {
             .checked_sub(2)
             .and_then(|axis| a_shape.get(axis));
         let rows = rows.copied().ok_or(Fault::Internal)?;
-        let mut sums = vec![0_i64; width];
         let matrices = a
             .chunks_exact(rows * depth)
             .zip(b.chunks_exact(depth * width));
+        let most = largest(a).saturating_mul(largest(b));
+        if i32::try_from(most.saturating_mul(depth as u64)).is_ok() {
+            let mut sums = vec![0_i32; width];
+            for (a, b) in matrices {
+                for row in a.chunks_exact(depth) {
+                    sums.fill(0);
+                    combine(&mut sums, row, b);
+                    out.extend_from_slice(&sums);
+                }
+            }
+            return self.check(out);
+        }
+        let mut sums = vec![0_i64; width];
         for (a, b) in matrices {
             for row in a.chunks_exact(depth) {
                 sums.fill(0);
@@ -313,6 +337,13 @@ impl Work<'_> {
     }
 }
 
+/// Whether all are within the range.
+pub(crate) fn inside(values: &[i32], lo: i32, hi: i32) -> bool {
+    // Without leaving early, so that it is done many at a time.
+    let outside = |&value: &i32| i32::from(value < lo) | i32::from(value > hi);
+    values.iter().map(outside).fold(0, std::ops::BitOr::bitor) == 0
+}
+
 /// Elements of the last dimensions together.
 fn last(shape: &[usize], axes: usize) -> usize {
     elements(shape.get(shape.len().saturating_sub(axes)..).unwrap_or(&[]))
@@ -326,67 +357,4 @@ fn arg_max(values: &[i32], latest: bool) -> i64 {
         }
     }
     best.1 as i64
-}
-
-/// Steps through all places of the dimensions, the last one fastest.
-fn next_place(place: &mut [usize], shape: &[usize]) {
-    for (at, &size) in place.iter_mut().zip(shape).rev() {
-        *at += 1;
-        if *at < size {
-            return;
-        }
-        *at = 0;
-    }
-}
-
-fn view(x: &[i32], offset: i64, strides: &[i64], shape: &[usize], out: &mut Vec<i32>) {
-    let (width, stride) = match (shape.split_last(), strides.split_last()) {
-        (Some((&width, _)), Some((&stride, _))) => (width, stride),
-        _ => (1, 1),
-    };
-    let lead = shape.split_last().map_or(&[] as &[usize], |(_, lead)| lead);
-    let mut place = vec![0_usize; lead.len()];
-    for _ in 0..elements(lead) {
-        let steps = place.iter().zip(strides);
-        let start = steps.fold(offset, |sum, (&at, &stride)| sum + at as i64 * stride);
-        let first = usize::try_from(start).unwrap_or(usize::MAX);
-        if let (1, Some(line)) = (stride, x.get(first..first.saturating_add(width))) {
-            out.extend_from_slice(line);
-        } else {
-            let address = |at: usize| usize::try_from(start + at as i64 * stride).ok();
-            let read = |at| address(at).and_then(|at| x.get(at)).copied().unwrap_or(0);
-            out.extend((0..width).map(read));
-        }
-        next_place(&mut place, lead);
-    }
-}
-
-fn pad(x: &[i32], shape: &[usize], begin: &[usize], end: &[usize], fill: i32, out: &mut Vec<i32>) {
-    let (Some((&width, lead)), Some((&before, begin)), Some((&after, end))) =
-        (shape.split_last(), begin.split_last(), end.split_last())
-    else {
-        out.extend_from_slice(x);
-        return;
-    };
-    let sizes = lead.iter().zip(begin).zip(end);
-    let padded: Vec<usize> = sizes
-        .map(|((size, before), after)| before + size + after)
-        .collect();
-    let mut lines = x.chunks_exact(width);
-    let mut place = vec![0_usize; padded.len()];
-    for _ in 0..elements(&padded) {
-        let bounds = place.iter().zip(begin).zip(lead);
-        let inside = bounds.fold(true, |inside, ((&at, &before), &size)| {
-            inside && at >= before && at - before < size
-        });
-        match if inside { lines.next() } else { None } {
-            Some(line) => {
-                out.extend(std::iter::repeat_n(fill, before));
-                out.extend_from_slice(line);
-                out.extend(std::iter::repeat_n(fill, after));
-            }
-            None => out.extend(std::iter::repeat_n(fill, before + width + after)),
-        }
-        next_place(&mut place, &padded);
-    }
 }

@@ -629,6 +629,93 @@ fn replay_takes_the_results_of_contractions_from_outside() {
 }
 
 #[test]
+fn linear_of_hardly_any_elements_is_that_of_all() {
+    let (rows, cols, vectors) = (3, 200, 4);
+    let mut numbers = Numbers(7);
+    let weights: Vec<i8> = (0..rows * cols)
+        .map(|_| (numbers.next(256) as i32 - 128) as i8)
+        .collect();
+    // One element in some rows, two in one, none in another.
+    let mut x = vec![0; vectors * cols];
+    for (at, value) in [(3, 1), (199, -LIMIT / 200), (500, 7), (1, 90_000)] {
+        x[at] = value;
+    }
+    let mut parts = single(
+        Op::Linear {
+            weight: 0,
+            bias: None,
+        },
+        &[&[vectors, cols]],
+        &[vectors, rows],
+    );
+    parts.weights = vec![Weight { rows, cols }];
+    let found = try_run(parts, &weights, &[&x]).unwrap();
+    for (vector, sums) in found.chunks(rows).enumerate() {
+        for (row, &sum) in sums.iter().enumerate() {
+            let weights = &weights[row * cols..][..cols];
+            let products = weights.iter().zip(&x[vector * cols..][..cols]);
+            let wanted: i64 = products.map(|(&w, &x)| i64::from(w) * i64::from(x)).sum();
+            assert_eq!(i64::from(sum), wanted, "{vector} {row}");
+        }
+    }
+}
+
+/// Views and sums of one input, each from several of those before it.
+fn woven(nodes: usize) -> Graph {
+    let node = |number: usize| {
+        let add = Op::Add {
+            coefficients: vec![1, -1, 2],
+            constant: None,
+        };
+        let view = Op::View {
+            offset: 0,
+            strides: vec![1],
+        };
+        let (op, operands) = if number.is_multiple_of(3) {
+            (view, vec![number])
+        } else {
+            (add, vec![number, number * 5 / 7, number / 3])
+        };
+        Node {
+            op,
+            operands,
+            shape: vec![4],
+            lo: -LIMIT,
+            hi: LIMIT,
+        }
+    };
+    Graph::new(Parts {
+        inputs: vec![Input {
+            shape: vec![4],
+            lo: -100,
+            hi: 100,
+        }],
+        nodes: (0..nodes).map(node).collect(),
+        outputs: vec![nodes, 2],
+        ..Parts::default()
+    })
+    .unwrap()
+}
+
+#[test]
+fn what_is_kept_is_what_it_is_where_all_is_kept() {
+    let graph = woven(20);
+    let (mut all, mut few) = (Tensors::default(), Tensors::keeping([7, 0, 7]));
+    for x in [[1, 2, 3, 4], [5, -6, 7, -8]] {
+        execute(&graph, &[], &[&x], &mut all).unwrap();
+        execute(&graph, &[], &[&x], &mut few).unwrap();
+        for id in 0..graph.tensors() {
+            assert_eq!(all.get(id).len(), 4);
+            if [7, 0, 20, 2].contains(&id) {
+                assert_eq!(few.get(id), all.get(id), "{id}");
+            } else {
+                assert!(few.get(id).is_empty(), "{id}");
+            }
+        }
+    }
+}
+
+#[test]
 fn inputs_and_weights_that_do_not_fit_are_refused() {
     let graph = two_layers();
     let mut tensors = Tensors::default();

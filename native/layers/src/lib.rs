@@ -8,14 +8,16 @@
 // Formulas in the documentation are not code.
 #![allow(clippy::doc_markdown)]
 
+mod integers;
 mod linear;
 mod reduce;
 mod shape;
 mod sumcheck;
+mod windows;
 
 pub use commitment::{combine_rows, equality};
 pub use linear::{dot, lift};
-pub use reduce::{Challenge, Weights, matrix_point, table_at};
+pub use reduce::{Challenge, Weights, matrix_point, table_of};
 pub use shape::{Axis, Contraction, contractions};
 pub use sumcheck::{Product, Round, Sent, powers, prove, replay, step};
 

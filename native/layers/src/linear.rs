@@ -21,17 +21,3 @@ pub fn dot_integers(weights: &[Extension], values: impl Iterator<Item = i32>) ->
         .map(|(&weight, value)| weight * lift(value))
         .sum()
 }
-
-/// Adds weight · values[i] to sums[i].
-pub fn accumulate(sums: &mut [Extension], weight: Extension, values: &[i32]) {
-    for (sum, &value) in sums.iter_mut().zip(values) {
-        *sum += weight * lift(value);
-    }
-}
-
-/// Adds weight · values[i] to sums[i].
-pub fn accumulate_elements(sums: &mut [Extension], weight: Extension, values: &[Extension]) {
-    for (sum, &value) in sums.iter_mut().zip(values) {
-        *sum += weight * value;
-    }
-}

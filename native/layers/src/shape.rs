@@ -21,6 +21,16 @@ pub struct Axis {
 }
 
 impl Axis {
+    /// Of one position, which is read once: what a second dimension is where there is only one.
+    pub(crate) const SINGLE: Self = Self {
+        input: 1,
+        output: 1,
+        kernel: 1,
+        stride: 1,
+        dilation: 1,
+        pad: 0,
+    };
+
     /// The operand's position that result `output` reads at `kernel`, unless it is padding.
     pub const fn source(&self, output: usize, kernel: usize) -> Option<usize> {
         let padded = output * self.stride + kernel * self.dilation;
@@ -31,14 +41,22 @@ impl Axis {
         }
     }
 
+    /// The results that read the operand at `kernel`, and not padding, each with the position that
+    /// it reads.
+    pub(crate) fn reach(self, kernel: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
+        let (pad, stride, shift) = (self.pad, self.stride, kernel * self.dilation);
+        let first = pad.saturating_sub(shift).div_ceil(stride);
+        let past = (self.input + pad).saturating_sub(shift).div_ceil(stride);
+        let outputs = first..past.min(self.output);
+        outputs.map(move |output| (output, output * stride + shift - pad))
+    }
+
     /// For each of the operand's positions, whether some result reads it.
-    pub fn sources(&self) -> Vec<bool> {
+    pub(crate) fn sources(&self) -> Vec<bool> {
         let mut read = vec![false; self.input];
-        for output in 0..self.output {
-            for kernel in 0..self.kernel {
-                if let Some(source) = self.source(output, kernel) {
-                    read[source] = true;
-                }
+        for kernel in 0..self.kernel {
+            for (_, source) in self.reach(kernel) {
+                read[source] = true;
             }
         }
         read
@@ -217,5 +235,7 @@ mod tests {
         assert_eq!(axis.sources(), read);
         assert_eq!(axis.source(0, 0), None);
         assert_eq!(axis.source(2, 1), None);
+        assert_eq!(axis.reach(0).collect::<Vec<_>>(), [(1, 3), (2, 7)]);
+        assert_eq!(axis.reach(1).collect::<Vec<_>>(), [(0, 0), (1, 4)]);
     }
 }

@@ -97,15 +97,15 @@ impl ProvingKey {
     }
 
     /// Reads a verifying key and checks that these are its weights.
-    pub fn load(verifying_key: &[u8], weights: &[i8]) -> Result<Self, ProveError> {
+    pub fn load(verifying_key: &[u8], weights: Vec<i8>) -> Result<Self, ProveError> {
         let key = VerifyingKey::decode(verifying_key)?;
-        let committed = key.scheme().commit(weights, |root| key.pin_point(root))?;
+        let committed = key.scheme().commit(&weights, |root| key.pin_point(root))?;
         if committed.root() != key.root() || committed.pin() != key.pin() {
             return Err(ProveError::OtherWeights);
         }
         Ok(Self {
             key,
-            weights: weights.to_vec(),
+            weights,
             committed,
             buffers: Mutex::default(),
         })
@@ -261,7 +261,10 @@ impl ProvingKey {
 
     fn take(&self) -> Tensors {
         let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-        buffers.pop().unwrap_or_default()
+        buffers.pop().unwrap_or_else(|| {
+            let contractions = self.key.contractions().iter();
+            Tensors::keeping(contractions.flat_map(|each| [each.operand, each.result]))
+        })
     }
 
     fn give_back(&self, tensors: Tensors) {

@@ -34,7 +34,7 @@ fn honest_proofs_verify_in_both_profiles() {
             assert_eq!(verifier.encode(), bytes);
             check(&verifier, &inputs, &outputs, STATEMENT, &proof).unwrap();
             // The same proof comes out again, also from a key that was read.
-            let read = ProvingKey::load(&bytes, &weights(&graph, 1)).unwrap();
+            let read = ProvingKey::load(&bytes, weights(&graph, 1)).unwrap();
             let again = read.prove(&views(&inputs), STATEMENT, &()).unwrap();
             assert_eq!(again, (outputs, proof));
         }
@@ -151,15 +151,15 @@ fn keys_are_read_strictly() {
     let mut wrong = bytes.clone();
     wrong[50] ^= 1;
     assert_eq!(code(&wrong), "");
-    let error = ProvingKey::load(&wrong, &weights(&tiny(), 1));
+    let error = ProvingKey::load(&wrong, weights(&tiny(), 1));
     assert_eq!(error.err().unwrap(), ProveError::OtherWeights);
     let mut long = bytes.clone();
     long.push(0);
     assert_eq!(code(&long), "KEY_GRAPH");
     let other = weights(&tiny(), 9);
-    let error = ProvingKey::load(&bytes, &other).err().unwrap();
+    let error = ProvingKey::load(&bytes, other.clone()).err().unwrap();
     assert_eq!(error, ProveError::OtherWeights);
-    let error = ProvingKey::load(&bytes, &other[1..]).err().unwrap();
+    let error = ProvingKey::load(&bytes, other[1..].to_vec()).err().unwrap();
     assert_eq!(error.code(), "COMMITMENT");
 }
 

@@ -171,7 +171,7 @@ mod _native {
         let (weights, inputs) = (copied(&weights), all_copied(&inputs));
         let outputs = apart(py, move || {
             let graph = Graph::decode(graph)?;
-            let mut tensors = Tensors::default();
+            let mut tensors = Tensors::keeping([]);
             executor::execute(&graph, &weights, &views(&inputs), &mut tensors)?;
             Ok(tensors.outputs(&graph).map(<[i32]>::to_vec).collect())
         })?;
@@ -212,7 +212,7 @@ mod _native {
         #[new]
         fn new(py: Python<'_>, verifying_key: &[u8], weights: Array<'_, i8>) -> PyResult<Self> {
             let weights = copied(&weights);
-            let load = move || Ok(prover::ProvingKey::load(verifying_key, &weights)?);
+            let load = move || Ok(prover::ProvingKey::load(verifying_key, weights)?);
             Ok(Self(apart(py, load)?))
         }
 

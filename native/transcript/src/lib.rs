@@ -57,6 +57,8 @@ impl CryptographicHasher<u8, [u8; 32]> for Blake3AtOnce {
 pub const DEGREE: usize = 5;
 /// Bytes of an element of [`Base`].
 pub const BASE_BYTES: usize = 4;
+/// Integers that are hashed at a time.
+const PIECE: usize = 1 << 15;
 /// Bytes of an element of [`Extension`].
 pub const EXTENSION_BYTES: usize = DEGREE * BASE_BYTES;
 
@@ -161,16 +163,38 @@ impl Transcript {
     /// Absorbs `data`: the sponge observes the 32 bytes of
     /// BLAKE3(le32(|label|) ‖ label ‖ le64(|data|) ‖ data).
     pub fn absorb(&mut self, site: Site, data: &[u8]) {
+        self.absorb_with(site, data.len(), |hasher| {
+            hasher.update(data);
+        });
+    }
+
+    /// Absorbs integers, four bytes each, one tensor after another.
+    pub fn absorb_integers(&mut self, site: Site, tensors: &[&[i32]]) {
+        let count: usize = tensors.iter().map(|tensor| tensor.len()).sum();
+        self.absorb_with(site, count * size_of::<i32>(), |hasher| {
+            // In pieces that stay near the processor, and are long enough for all of its lanes.
+            let mut piece = vec![[0; 4]; count.min(PIECE)];
+            for values in tensors.iter().flat_map(|tensor| tensor.chunks(PIECE)) {
+                for (word, value) in piece.iter_mut().zip(values) {
+                    *word = value.to_le_bytes();
+                }
+                let words = piece.get(..values.len()).unwrap_or_default();
+                hasher.update(words.as_flattened());
+            }
+        });
+    }
+
+    fn absorb_with(&mut self, site: Site, length: usize, data: impl FnOnce(&mut blake3::Hasher)) {
         #[cfg(feature = "audit")]
-        if !self.audit.admits(site, data.len()) {
+        if !self.audit.admits(site, length) {
             return;
         }
         let label = site.label().as_bytes();
         let mut hasher = blake3::Hasher::new();
         hasher.update(&(label.len() as u32).to_le_bytes());
         hasher.update(label);
-        hasher.update(&(data.len() as u64).to_le_bytes());
-        hasher.update(data);
+        hasher.update(&(length as u64).to_le_bytes());
+        data(&mut hasher);
         let digest: [u8; 32] = hasher.finalize().into();
         self.sponge.observe(Hash::<Base, u8, 32>::from(digest));
     }
@@ -303,6 +327,24 @@ mod tests {
         Blake3AtOnce.hash_many(&bytes, &mut ours);
         Blake3.hash_many(&bytes, &mut theirs);
         assert_eq!(ours, theirs);
+    }
+
+    #[test]
+    fn integers_are_absorbed_as_their_bytes() {
+        let values: Vec<i32> = (0..100_003_i32).map(|at| at.wrapping_mul(40_503)).collect();
+        for parts in [
+            &[&values[..]][..],
+            &[&values[..5], &[], &values[5..40_000]],
+            &[],
+        ] {
+            let bytes: Vec<u8> = parts
+                .iter()
+                .flat_map(|part| part.iter().flat_map(|value| value.to_le_bytes()))
+                .collect();
+            let mut transcript = Transcript::new();
+            transcript.absorb_integers(Site::Inputs, parts);
+            assert_eq!(transcript.challenge(), after(Site::Inputs, &bytes));
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub use rejection::Rejection;
 pub use security::Security;
 
 use executor::Tensors;
-use layers::{Weights, matrix_point, powers, replay, table_at};
+use layers::{Weights, matrix_point, powers, replay, table_of};
 use p3_field::PrimeCharacteristicRing;
 use transcript::{Extension, Transcript};
 
@@ -59,7 +59,8 @@ impl VerifyingKey {
         mut transcript: Transcript,
     ) -> Result<(), Rejection> {
         let proof = Proof::decode(self, proof)?;
-        let mut tensors = Tensors::default();
+        let operands = self.contractions().iter().map(|each| each.operand);
+        let mut tensors = Tensors::keeping(operands);
         executor::replay(
             self.graph(),
             public.inputs,
@@ -74,30 +75,34 @@ impl VerifyingKey {
         let powers = powers(batching, self.contractions().len());
 
         let mut claims = Vec::with_capacity(powers.len());
-        let mut operands = Vec::with_capacity(powers.len());
+        let mut all_weights = Vec::with_capacity(powers.len());
+        let mut results = proof.accumulators.as_slice();
         for ((contraction, challenge), &power) in
             self.contractions().iter().zip(&challenges).zip(&powers)
         {
             let weights = Weights::new(contraction, challenge);
-            let result = tensors.get(contraction.result);
+            let (result, rest) = results
+                .split_at_checked(contraction.results())
+                .unwrap_or_default();
+            results = rest;
             claims.push(power * weights.claim(result, self.bias(contraction)));
-            let operand = weights.operand(contraction, tensors.get(contraction.operand));
-            operands.push((weights, operand));
+            all_weights.push(weights);
         }
         let (left, point) = replay(&proof.rounds, self.own_rounds(), &claims, &mut transcript);
 
         let points = self.matrix_points(&challenges, &point);
         let values = proof.opening.claims(self.scheme(), &points);
         let mut expected = Extension::ZERO;
-        for (((contraction, (weights, operand)), &power), &value) in self
+        for (((contraction, weights), &power), &value) in self
             .contractions()
             .iter()
-            .zip(&operands)
+            .zip(&all_weights)
             .zip(&powers)
             .zip(&values)
         {
             let own = suffix(&point, contraction.rounds());
-            expected += power * value * table_at(contraction, weights, operand, own);
+            let operand = tensors.get(contraction.operand);
+            expected += power * value * table_of(contraction, weights, operand, own);
         }
         if left != expected {
             return Err(Rejection::ContractionMismatch);

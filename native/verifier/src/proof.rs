@@ -43,9 +43,12 @@ impl Proof {
                 .unwrap_or((left, &[]));
             left = rest;
             if let Some((_, lo, hi)) = key.graph().tensor(contraction.result) {
-                for value in values {
-                    let bytes = value.abs_diff(lo).to_le_bytes();
-                    out.bytes.extend(bytes.iter().take(width(lo, hi)));
+                match width(lo, hi) {
+                    0 => (),
+                    1 => write_offsets::<1>(lo, values, &mut out.bytes),
+                    2 => write_offsets::<2>(lo, values, &mut out.bytes),
+                    3 => write_offsets::<3>(lo, values, &mut out.bytes),
+                    _ => write_offsets::<4>(lo, values, &mut out.bytes),
                 }
             }
         }
@@ -78,29 +81,74 @@ impl Proof {
     }
 }
 
+fn write_offsets<const WIDTH: usize>(lo: i32, values: &[i32], out: &mut Vec<u8>) {
+    out.reserve(WIDTH * values.len());
+    for value in values {
+        let word = value.abs_diff(lo).to_le_bytes();
+        if let Some(bytes) = word.first_chunk::<WIDTH>() {
+            out.extend_from_slice(bytes);
+        }
+    }
+}
+
 fn accumulators(key: &VerifyingKey, reader: &mut Reader<'_>) -> Result<Vec<i32>, Rejection> {
     let mut values = Vec::new();
     for (number, contraction) in key.contractions().iter().enumerate() {
         let Some((_, lo, hi)) = key.graph().tensor(contraction.result) else {
             continue;
         };
+        let count = contraction.results();
         let width = width(lo, hi);
-        reader.fits(contraction.results(), width)?;
-        values.reserve(contraction.results());
-        for index in 0..contraction.results() {
-            let mut word = [0; 4];
-            for (byte, &given) in word.iter_mut().zip(reader.take(width)?) {
-                *byte = given;
+        reader.fits(count, width)?;
+        let bytes = reader.take(count * width)?;
+        if values.is_empty() {
+            // Once for all, where the bytes of the first do not lack.
+            values.reserve_exact(key.graph().accumulators());
+        }
+        let outside = match width {
+            0 => {
+                values.extend(std::iter::repeat_n(lo, count));
+                None
             }
-            let offset = u32::from_le_bytes(word);
-            if offset > hi.abs_diff(lo) {
-                return Err(Rejection::AccumulatorRange {
-                    contraction: number,
-                    index,
-                });
-            }
-            values.push(lo.saturating_add_unsigned(offset));
+            1 => read_offsets::<1>(lo, hi, bytes, &mut values),
+            2 => read_offsets::<2>(lo, hi, bytes, &mut values),
+            3 => read_offsets::<3>(lo, hi, bytes, &mut values),
+            _ => read_offsets::<4>(lo, hi, bytes, &mut values),
+        };
+        if let Some(index) = outside {
+            return Err(Rejection::AccumulatorRange {
+                contraction: number,
+                index,
+            });
         }
     }
     Ok(values)
+}
+
+/// Appends the values; the first one that is outside of the range, if any is.
+fn read_offsets<const WIDTH: usize>(
+    lo: i32,
+    hi: i32,
+    bytes: &[u8],
+    values: &mut Vec<i32>,
+) -> Option<usize> {
+    let offset = |bytes: &[u8; WIDTH]| {
+        let mut word = [0; 4];
+        if let Some(low) = word.first_chunk_mut::<WIDTH>() {
+            *low = *bytes;
+        }
+        u32::from_le_bytes(word)
+    };
+    let (offsets, _) = bytes.as_chunks::<WIDTH>();
+    let span = hi.abs_diff(lo);
+    let mut largest = 0;
+    values.extend(offsets.iter().map(|bytes| {
+        let offset = offset(bytes);
+        largest = largest.max(offset);
+        lo.wrapping_add_unsigned(offset)
+    }));
+    if largest <= span {
+        return None;
+    }
+    offsets.iter().position(|bytes| offset(bytes) > span)
 }

@@ -28,9 +28,9 @@ pub fn begin(
     transcript.absorb(Site::Protocol, PROTOCOL);
     transcript.absorb(Site::Key, &key.digest());
     transcript.absorb(Site::Statement, &public.statement);
-    transcript.absorb(Site::Inputs, &integers(public.inputs));
-    transcript.absorb(Site::Outputs, &integers(public.outputs));
-    transcript.absorb(Site::Accumulators, &integers(&[accumulators]));
+    transcript.absorb_integers(Site::Inputs, public.inputs);
+    transcript.absorb_integers(Site::Outputs, public.outputs);
+    transcript.absorb_integers(Site::Accumulators, &[accumulators]);
 }
 
 /// Draws the point of every contraction, and the challenge that batches them.
@@ -41,14 +41,4 @@ pub fn draw(key: &VerifyingKey, transcript: &mut Transcript) -> (Vec<Challenge>,
         .map(|contraction| Challenge::draw(contraction, transcript))
         .collect();
     (challenges, transcript.challenge())
-}
-
-/// Little-endian words, one tensor after another; the graph fixes how many each has.
-fn integers(tensors: &[&[i32]]) -> Vec<u8> {
-    let count: usize = tensors.iter().map(|tensor| tensor.len()).sum();
-    let mut bytes = Vec::with_capacity(4 * count);
-    for value in tensors.iter().copied().flatten() {
-        bytes.extend_from_slice(&value.to_le_bytes());
-    }
-    bytes
 }
