@@ -13,6 +13,7 @@ those that take requests end first: what they answer is made behind them.
 
 import asyncio
 import multiprocessing
+import os
 import signal
 import sys
 import tempfile
@@ -37,6 +38,9 @@ GRACE_S = 10.0
 """How long beyond `shutdown_s` a process may take to end before it is killed."""
 HASTE_S = 3.0
 """The same, where one has ended unbidden; a call that is cut off is sent again."""
+NICENESS = 5
+"""Of the process behind and of what it starts: where processors are short, what takes requests goes
+first. What settles and proves keeps a quarter of a processor that it shares with one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,8 @@ def _when_told(stop: Callable[[], None]) -> None:
 def _child(work: Work, settings: Settings, seat: Seat, told: Connection) -> None:
     import uvloop
 
+    if seat.siblings.name == BEHIND:
+        os.nice(NICENESS)
     set_up_logs(settings.log_level, settings.log_format, traced=settings.otel_endpoint is not None)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -2,11 +2,12 @@
 
 A question to a database or a chain costs mostly what surrounds it: a connection, a statement, a
 round trip or a thread's turn. Whoever asks while an answer is under way is answered by the next
-one, with all who ask by then; nobody waits on purpose. So each answer was read after its question
-was put.
+one, with all who ask by then. So each answer was read after its question was put. Nobody waits on
+purpose, but for a `gap_s` between questions that several asked together.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Generic, TypeVar
 
@@ -18,10 +19,16 @@ MAX_TOGETHER = 256
 
 
 class Together(Generic[K, V]):
-    """Answers by key. `ask` is given different keys, and has a value for each."""
+    """Answers by key. `ask` is given different keys, and has a value for each.
 
-    def __init__(self, ask: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> None:
+    After a question for several keys the next one is put `gap_s` seconds later at the earliest.
+    """
+
+    def __init__(
+        self, ask: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], *, gap_s: float = 0.0
+    ) -> None:
         self._ask = ask
+        self._gap_s = gap_s
         self._waiting: dict[K, list[asyncio.Future[V]]] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -38,7 +45,10 @@ class Together(Generic[K, V]):
             while self._waiting:
                 keys = list(self._waiting)[:MAX_TOGETHER]
                 asked = {key: self._waiting.pop(key) for key in keys}
+                begun = time.monotonic()
                 await self._answer(asked)
+                if self._gap_s and len(keys) > 1:
+                    await asyncio.sleep(max(0.0, begun + self._gap_s - time.monotonic()))
         finally:
             self._task = None
 

@@ -30,6 +30,9 @@ from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset, format_units
 from inferproof.types.payment import Authorization, Purse, Settlement, SettlementState
 
+GATHER_S = 0.004
+"""The least time between two questions about the purses of several payers: each costs the node and
+us more than one payer in it does."""
 HEAD_S = 10.0
 """How old a block number may be that orders are recorded with: older only makes a later search
 for the settlement longer, and nodes limit such searches."""
@@ -95,7 +98,7 @@ class SettlementAccount:
         self._key = key
         self._confirmations = confirmations
         self._batch = batch
-        self._purse = Together(self._purses)
+        self._purse = Together(self._purses, gap_s=GATHER_S)
         self._seen_head = (0, -HEAD_S)
 
     def __repr__(self) -> str:

@@ -103,6 +103,12 @@ def test_all_serve_until_the_parent_is_told(tmp_path: Path) -> None:
     def announce(url: str) -> None:
         seen.append(url)
         assert sorted(path.name for path in tmp_path.iterdir()) == names
+        behind, *fronts = (
+            os.getpriority(os.PRIO_PROCESS, int((tmp_path / name).read_text())) for name in names
+        )
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        assert fronts == [own, own]  # what takes requests goes first
+        assert behind == min(own + fleet.NICENESS, 19)
         os.kill(os.getpid(), signal.SIGTERM)
 
     fleet.run_fleet(settings(tmp_path), announce=announce, front=rest, behind=rest)

@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from service_parts import PRICE, TREASURY, Services, World, nonce, pay, running
 
 from inferproof.errors import InputRejected, Reason, Unavailable
 from inferproof.services.base import failure_of
+from inferproof.services.settler import parts
 from inferproof.services.settler.parts import SettlerSettings
 from inferproof.services.settler.sending import raised
 from inferproof.storage.base import NewTransaction, OutboxKind, StoredRaw
@@ -55,6 +57,29 @@ async def fail(services: Services) -> Digest:
 
 
 # -- batches -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("took", "pause"), [(0.05, 0.1), (3.0, parts.LONGEST_PAUSE_S)])
+async def test_between_writes_of_many_payments_orders_have_their_turn(
+    monkeypatch: pytest.MonkeyPatch, took: float, pause: float
+) -> None:
+    seen: list[object] = []
+    now = 0.0
+
+    async def write(part: list[int]) -> list[int]:
+        nonlocal now
+        now += took
+        seen.append(part)
+        return [-size for size in part]
+
+    async def sleep(seconds: float) -> None:
+        seen.append(pytest.approx(seconds))
+
+    monkeypatch.setattr(parts, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(parts, "asyncio", SimpleNamespace(sleep=sleep))
+    written = await parts.in_portions([80, 80, 120, 30, 30], lambda size: size, write)
+    assert written == [-80, -80, -120, -30, -30]
+    assert seen == [0.0, [80], pause, [80], pause, [120], pause, [30, 30]]
 
 
 async def test_what_waits_goes_in_one_transaction(services: Services) -> None:

@@ -116,6 +116,35 @@ async def test_writes_share_commits(stores: Stores, monkeypatch: pytest.MonkeyPa
     assert len(batches) <= 4
 
 
+async def test_orders_that_follow_a_shared_commit_share_the_next(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "GATHER_S", 0.3)
+    asked: list[int] = []
+    at_once = writer_module.Writer._at_once
+
+    async def noted(writer: writer_module.Writer, groups: Any, items: Sequence[Any]) -> Any:
+        if writer is stores.database._writer:
+            asked.append(len(items))
+        return await at_once(writer, groups, items)
+
+    monkeypatch.setattr(writer_module.Writer, "_at_once", noted)
+    await asyncio.gather(*(stores.orders.reserve(order(n)) for n in range(2)))
+    third = asyncio.create_task(stores.orders.reserve(order(2)))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    await asyncio.gather(third, stores.orders.reserve(order(3)))
+    assert asked == [2, 2]
+
+
+async def test_an_order_that_comes_alone_waits_for_no_other(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "GATHER_S", 3600.0)
+    for number in range(3):
+        await stores.orders.reserve(order(number))
+
+
 async def test_one_bad_write_fails_alone(stores: Stores) -> None:
     async def good(connection: AsyncConnection) -> str:
         return "good"

@@ -43,6 +43,26 @@ async def test_who_asks_meanwhile_is_answered_by_the_next() -> None:
     assert await together(4) == 8
 
 
+async def test_between_shared_questions_there_may_be_a_gap() -> None:
+    slow = Slow()
+    slow.go.set()
+    together = Together(slow, gap_s=0.3)
+    await asyncio.gather(together(1), together(2))
+    third = asyncio.create_task(together(3))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert await asyncio.gather(third, together(4)) == [6, 8]
+    assert slow.asked == [[1, 2], [3, 4]]
+
+
+async def test_who_asks_alone_waits_for_no_gap() -> None:
+    slow = Slow()
+    slow.go.set()
+    together = Together(slow, gap_s=3600.0)
+    assert [await together(number) for number in range(3)] == [0, 2, 4]
+    assert slow.asked == [[0], [1], [2]]
+
+
 async def test_many_are_answered_in_batches() -> None:
     slow = Slow()
     slow.go.set()

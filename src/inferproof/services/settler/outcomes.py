@@ -26,7 +26,7 @@ from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason
 from inferproof.services.base import failure_of
 from inferproof.services.bell import SETTLE, WORK
 from inferproof.services.settler.base import Executed, Included
-from inferproof.services.settler.parts import Faults, Parts, about, log, portions, together
+from inferproof.services.settler.parts import Faults, Parts, about, in_portions, log, together
 from inferproof.storage.base import (
     BlockRef,
     Inclusion,
@@ -96,9 +96,13 @@ class Outcomes:
             )
             for item, included in ready
         ]
-        settled: set[Digest] = set()
-        for part in portions(inclusions, lambda inclusion: len(inclusion.outcomes)):
-            settled.update(await parts.orders.included(part, now=parts.clock()))
+        settled = set(
+            await in_portions(
+                inclusions,
+                lambda inclusion: len(inclusion.outcomes),
+                lambda part: parts.orders.included(part, now=parts.clock()),
+            )
+        )
         for inclusion in inclusions:
             self._tell(inclusion, carried[inclusion.item.id], settled)
         if settled:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from inferproof.types.chain import Fees
 from inferproof.types.digest import Digest
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 log = logging.getLogger("inferproof.settler")
 
@@ -104,6 +106,24 @@ class Faults:
 
 AT_ONCE = 100
 """How many payments one write changes: orders are taken between two writes, and wait for one."""
+PAUSE = 2
+LONGEST_PAUSE_S = 0.25
+"""A write is followed by so many times its length without one, up to this: on SQLite a thousand
+payments, stored one write after the other, would leave orders every other turn only."""
+
+
+async def in_portions(
+    items: Sequence[T], size: Callable[[T], int], write: Callable[[list[T]], Awaitable[Sequence[R]]]
+) -> list[R]:
+    """What the writes returned, each for as many items as AT_ONCE allows, with pauses between."""
+    written: list[R] = []
+    pause_s = 0.0
+    for part in portions(items, size):
+        await asyncio.sleep(pause_s)
+        begun = time.monotonic()
+        written += await write(part)
+        pause_s = min(PAUSE * (time.monotonic() - begun), LONGEST_PAUSE_S)
+    return written
 
 
 def portions(items: Sequence[T], size: Callable[[T], int]) -> Iterator[list[T]]:

@@ -36,7 +36,7 @@ from inferproof.services.settler.parts import (
     Parts,
     SettlerSettings,
     about,
-    portions,
+    in_portions,
     together,
 )
 from inferproof.services.settler.refunds import RefundsMade
@@ -204,10 +204,11 @@ class Settler:
             job_ids = [payable.job_id for payable in group]
             sendings.append((job_ids, self._parts.stored(signed, fees)))
             await asyncio.sleep(0)  # signing a large batch takes milliseconds
-        stored: list[OutboxItem] = []
-        for part in portions(sendings, lambda sending: len(sending[0])):
-            stored += await self._orders.send_settlements(part, now=self._clock())
-        return stored
+        return await in_portions(
+            sendings,
+            lambda sending: len(sending[0]),
+            lambda part: self._orders.send_settlements(part, now=self._clock()),
+        )
 
     async def _still_to_settle(self, waiting: Sequence[Payable], sight: Sight) -> Sequence[Payable]:
         """Those that can still move funds. Where only our clock says that one is over, it is sent:

@@ -1,15 +1,20 @@
 """Group commit: one writer drains its queue into one transaction and answers after COMMIT.
 
 A durable commit costs one wait for the disk, whatever it holds. Whoever writes while another
-commit is under way finds itself in the next one, so the cost is shared under load and nobody
-waits on purpose. One write that contradicts the rules, or meets a bug, fails alone; the rest is
-committed. An operation may be run more than once, each time in a new transaction.
+commit is under way finds itself in the next one, so the cost is shared under load. One write that
+contradicts the rules, or meets a bug, fails alone; the rest is committed. An operation may be run
+more than once, each time in a new transaction.
+
+Where items come together, a commit begins GATHER_S after the one before at the earliest: each
+costs more than what it holds, and on a machine that is full the more commits the later all are
+answered. Where each comes alone, none waits for another.
 
 A connection that is lost while a commit is under way leaves open whether it was made. The writes
 are answered as failed: whoever repeats one finds it done, or does it now.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
@@ -46,6 +51,9 @@ MAX_BATCH = 256
 """Bounds the time that the first of a batch waits for the last."""
 
 
+GATHER_S = 0.005
+"""A fraction of the time that an answer may take, and some ten orders at two thousand a second."""
+
 MAX_ATTEMPTS = 5
 """For a write that waited for another gateway's, which waited for it: the server ended one."""
 
@@ -79,6 +87,7 @@ class Writer:
         self._queue: deque[_Single | _Item] = deque()
         self._wake = asyncio.Event()
         self._closing = False
+        self._not_before = 0.0
         self._task = asyncio.create_task(self._run(), name="database writer")
 
     async def write(self, operation: Operation[T]) -> T:
@@ -126,7 +135,8 @@ class Writer:
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
-            await asyncio.sleep(0)  # whoever comes in the same turn of the loop comes along
+            # Whoever comes in the same turn of the loop comes along.
+            await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
             if batch:
                 await self._commit([e for e in batch if not e.answer.cancelled()])
@@ -151,7 +161,7 @@ class Writer:
 
     async def _at_once(self, groups: InGroups[Any, Any], items: Sequence[_Item]) -> list[_Outcome]:
         """What each came to by the short way, None where it came to nothing."""
-        values = [entry.item for entry in items]
+        values, begun = [entry.item for entry in items], time.monotonic()
         given: Sequence[object]
         try:
             async with self._lock, self._turn, self._engine.connect() as connection:
@@ -161,6 +171,7 @@ class Writer:
             given = [failure] * len(items)
         except Exception:  # noqa: BLE001 - a bug in one is found where each is tried alone
             given = [None] * len(items)
+        self._not_before = begun + GATHER_S if len(items) > 1 else 0.0
         return [(entry.answer, value) for entry, value in zip(items, given, strict=True)]
 
     async def _outcomes(self, batch: Sequence[_Single | _Item]) -> list[_Outcome]:
