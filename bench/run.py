@@ -99,6 +99,7 @@ FULL = Plan(
         Offer("sqlite", processes=0, rate=500),
         Offer("sqlite", processes=1, rate=1000),
         Offer("sqlite", processes=1, rate=1500),
+        Offer("postgres", processes=1, rate=2500),
         Offer("postgres", processes=2, rate=1500),
         Offer("postgres", processes=2, rate=2500),
     ),
