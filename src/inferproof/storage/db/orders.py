@@ -40,7 +40,7 @@ from inferproof.storage.db.intake import (
 from inferproof.storage.db.money import SqlSettlements
 from inferproof.storage.db.redemptions import redeem
 from inferproof.storage.db.reservations import reserve, reserve_at_once
-from inferproof.storage.db.room import IN_TURN, Asked, Room
+from inferproof.storage.db.room import IN_TURN, Asked, Room, count_waiting
 from inferproof.storage.db.tables import (
     answers,
     jobs,
@@ -64,6 +64,10 @@ RECOVERY_LIMIT = 256
 """How many jobs one look for lost leases or passed deadlines takes; the next look takes more."""
 
 
+async def _nothing(_: AsyncConnection) -> None:
+    """A write whose end tells that all writes before it have ended."""
+
+
 class SqlOrderBook(SqlSettlements):
     """The OrderBook over one database."""
 
@@ -79,6 +83,10 @@ class SqlOrderBook(SqlSettlements):
         )
 
     async def reserve(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
+        if self._room.is_old:
+            await self._room.count_beside(
+                lambda: self._db.write(_nothing), lambda: self._db.read(count_waiting)
+            )
         return await self._db.write_grouped(self._reserving, (order, room))
 
     async def redeem(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
