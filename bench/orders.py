@@ -52,6 +52,7 @@ from inferproof.protocol.signature import SigningKey
 from inferproof.publish import compile_card
 from inferproof.settings import Settings
 from inferproof.storage.db.engine import Database
+from inferproof.testing.deployment import environment_of
 from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.testing.limits import WIDE
 from inferproof.testing.market import find_zoo
@@ -153,17 +154,7 @@ def _settings(
     info: DevnetInfo, contract: Address, folder: Path, database: str | None
 ) -> dict[str, str]:
     """The gateway's environment."""
-    given: dict[str, object] = {
-        "port": 0,
-        "data_dir": folder,
-        "rpc_url": info.rpc_url,
-        "chain_id": info.chain_id,
-        "token_address": info.token.address.hex,
-        "token_symbol": info.token.symbol,
-        "token_name": info.token.domain_name,
-        "token_version": info.token.domain_version,
-        "token_decimals": info.token.decimals,
-        "gateway_key": info.accounts.gateway.secret().hex(),
+    given = info.settings(folder) | {
         **WIDE,
         "queue_limit": 10**9,
         "quote_ttl_s": VALID_S,
@@ -178,9 +169,7 @@ def _settings(
         "rate_quotes": RATE,
         "rate_orders": RATE,
     }
-    if database is not None:
-        given["database_url"] = database
-    return {f"INFERPROOF_{name.upper()}": str(value) for name, value in given.items()}
+    return environment_of(given if database is None else given | {"database_url": database})
 
 
 def _install(environment: dict[str, str], info: DevnetInfo, work: Path) -> tuple[str, list[Any]]:
