@@ -20,7 +20,7 @@ RESTORING = "restoring"
 
 @cache
 def known_revisions() -> tuple[str, ...]:
-    """The schemas that this version can bring to its own, the newest of them, newest first."""
+    """The schemas that this version can bring to its own, and its own, which is the first."""
     return tuple(step.revision for step in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
 
 
