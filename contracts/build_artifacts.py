@@ -21,7 +21,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from inferproof.chain.contracts import BATCH_SETTLER, DEVNET_TOKEN, EZKL_VERIFIER, FORMAT
+from inferproof.chain.contracts import (
+    BATCH_SETTLER,
+    DEVNET_TOKEN,
+    EZKL_VERIFIER,
+    FORMAT,
+    PURSES,
+)
 from inferproof.protocol.encoding import keccak256
 
 ROOT = Path(__file__).resolve().parent
@@ -196,7 +202,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ARTIFACTS)
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    for document in (our_contract(DEVNET_TOKEN), our_contract(BATCH_SETTLER), ezkl_verifier()):
+    ours = map(our_contract, (DEVNET_TOKEN, BATCH_SETTLER, PURSES))
+    for document in (*ours, ezkl_verifier()):
         path = out / f"{document['name']}.json"
         path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         size = len(document["deployed"]) // 2 - 1

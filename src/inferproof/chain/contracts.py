@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -23,12 +23,13 @@ from inferproof.types.digest import Address
 FORMAT = "inferproof/contract/1"
 DEVNET_TOKEN = "DevnetUSD"  # noqa: S105 - the name of a contract
 BATCH_SETTLER = "BatchSettler"
+PURSES = "Purses"
 EZKL_VERIFIER = "Halo2VerifierReusable"
 DEPLOY_GAS = 6_000_000
 """Above what our largest contract takes (2.5 million) and far below every block's limit."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ContractArtifact:
     """One contract as its compiler left it. `deployed` is its code on chain before immutables
     are filled in; `provenance` names sources, compiler and settings."""
@@ -38,6 +39,11 @@ class ContractArtifact:
     bytecode: bytes = field(repr=False)
     deployed: bytes = field(repr=False)
     provenance: dict[str, Any] = field(repr=False)
+
+    @cached_property
+    def bytecode_hex(self) -> str:
+        """The bytecode as a node wants it."""
+        return "0x" + self.bytecode.hex()
 
     def constructor_types(self) -> list[str]:
         """The types of the constructor's arguments."""

@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from inferproof.chain.abi import calldata, revert_reason
-from inferproof.chain.rpc import Block, CallReverted, ChainReceipt, Rpc, RpcCall
+from inferproof.chain.purses import PurseKey, ask_purses
+from inferproof.chain.rpc import Block, CallReverted, ChainReceipt, Rpc
 from inferproof.chain.transactions import SignedTx, sign_tx, suggest_fees
-from inferproof.errors import InferproofError, Misconfigured, PaymentRejected, Reason, Unavailable
+from inferproof.errors import Misconfigured, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.authorization import asset_domain
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT, TRANSFER_EVENT
 from inferproof.types.chain import Fees
-from inferproof.types.digest import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest
+from inferproof.types.digest import Address, Digest
 from inferproof.types.event import Log
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization
@@ -25,12 +26,6 @@ _TRANSFER_FIELDS = "address,address,uint256,uint256,uint256,bytes32"
 SETTLE_VRS = f"transferWithAuthorization({_TRANSFER_FIELDS},uint8,bytes32,bytes32)"
 _SETTLE = keccak256(SETTLE_VRS.encode())[:4]
 SETTLE_BYTES = f"transferWithAuthorization({_TRANSFER_FIELDS},bytes)"
-
-_BALANCE = "0x" + calldata("balanceOf(address)", ZERO_ADDRESS)[:4].hex()
-_STATE = "0x" + calldata("authorizationState(address,bytes32)", ZERO_ADDRESS, ZERO_DIGEST)[:4].hex()
-
-PurseKey = tuple[Address, Digest]
-"""A payer and a nonce."""
 
 SETTLE_GAS = 150_000
 """FiatTokenV2_2 takes about 95,000 for a first-time recipient behind its proxy, and more with a
@@ -179,10 +174,6 @@ def require_settlement(receipt: ChainReceipt, authorization: Authorization) -> C
     return receipt
 
 
-def _padded(address: Address) -> str:
-    return "0" * 24 + address.raw.hex()
-
-
 def _topic(address: Address) -> Digest:
     return Digest(bytes(12) + address.raw)
 
@@ -226,51 +217,14 @@ class TokenChain:
         return await authorization_state(self.rpc, self.asset.address, payer, nonce)
 
     async def authorization_states(self, authorizations: Sequence[Authorization]) -> list[bool]:
-        """The same for many, in one request. Raises: as `purses`."""
-        token = self.asset.address.hex
-        data = [_STATE + _padded(item.payer) + item.nonce.hex[2:] for item in authorizations]
-        calls: list[RpcCall] = [
-            ("eth_call", ({"to": token, "data": each}, "latest")) for each in data
-        ]
-        return [bool(self._number(word)) for word in await self.rpc.batch(calls)]
+        """The same for many, in one request. Raises: as `ask_purses`."""
+        found, _ = await self.purses([(item.payer, item.nonce) for item in authorizations])
+        return [used for _, used in found]
 
     async def purses(self, wanted: Sequence[PurseKey]) -> tuple[list[tuple[int, bool]], int]:
         """For each payer and nonce the balance, and whether the nonce is used up; and a block
-        that was the newest one while this was asked.
-
-        Raises: Unavailable; Misconfigured CHAIN_BAD_ANSWER.
-        """
-        payers = list(dict.fromkeys(payer for payer, _ in wanted))
-        data = [_BALANCE + _padded(payer) for payer in payers]
-        data += [_STATE + _padded(payer) + nonce.hex[2:] for payer, nonce in wanted]
-        token = self.asset.address.hex
-        calls: list[RpcCall] = [("eth_blockNumber", ())]
-        calls += [("eth_call", ({"to": token, "data": each}, "latest")) for each in data]
-        head, *words = await self.rpc.batch(calls)
-        balances = dict(zip(payers, map(self._number, words), strict=False))
-        used = map(self._number, words[len(payers) :])
-        found = [(balances[p], bool(u)) for (p, _), u in zip(wanted, used, strict=True)]
-        return found, self._block(head)
-
-    def _number(self, word: object) -> int:
-        if isinstance(word, InferproofError):
-            raise word
-        if not isinstance(word, str) or len(word) != 66:
-            size = len(str(word)) // 2 - 1
-            raise Misconfigured(
-                Reason.CHAIN_BAD_ANSWER,
-                address=self.asset.address,
-                call="balanceOf or authorizationState",
-                got=size,
-                expected=32,
-            )
-        return int(word, 16)
-
-    @staticmethod
-    def _block(head: object) -> int:
-        if isinstance(head, InferproofError):
-            raise head
-        return int(str(head), 16)
+        that was the newest one while this was asked. Raises: as `ask_purses`."""
+        return await ask_purses(self.rpc, self.asset.address, wanted)
 
     async def simulate_settlement(
         self, authorization: Authorization, sender: Address, *, as_bytes: bool = False

@@ -1,30 +1,16 @@
 """Many questions to a node in one request, and what stands for those that it refuses."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import replace
-
 import pytest
-from chain_samples import Authorize
 from test_rpc import closed_port, page, server
 
 from inferproof.chain import rpc as rpc_module
-from inferproof.chain.accounts import SettlementAccount
 from inferproof.chain.rpc import CallReverted, Rpc
-from inferproof.chain.token import TokenChain
-from inferproof.errors import Misconfigured, Reason, Unavailable
+from inferproof.errors import Reason, Unavailable
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.rejections import rejects
-from inferproof.types.digest import Address, Digest
-from inferproof.types.payment import Purse
+from inferproof.types.digest import Digest
 
 FREE = Digest(b"\x11" * 32)
-
-
-@pytest.fixture
-async def account(devnet: DevnetInfo) -> AsyncIterator[SettlementAccount]:
-    async with Rpc(devnet.rpc_url) as connection:
-        yield SettlementAccount(TokenChain(connection, devnet.token), devnet.accounts.gateway)
 
 
 async def test_results_come_in_the_order_of_the_calls(
@@ -80,48 +66,3 @@ async def test_a_dead_node_is_unavailable() -> None:
             await rpc.batch([("eth_chainId", [])])
         assert caught.value.reason is Reason.CHAIN_UNREACHABLE
         assert "secret" not in caught.value.message
-
-
-async def test_a_purse_is_what_the_single_questions_say(
-    account: SettlementAccount, devnet: DevnetInfo, authorize: Authorize
-) -> None:
-    payer = devnet.accounts.buyer.address
-    fresh = await account.purse(payer, FREE)
-    assert fresh == Purse(await account.balance(payer), False, fresh.head)
-    paid = authorize()
-    sight = await account.look()
-    signed = await account.sign_settlement([paid], sight.pending, sight.fees)
-    await account.submit(signed.raw)
-    for _ in range(600):
-        found = await account.included([signed.tx])
-        if found:
-            break
-        await asyncio.sleep(0.05)
-    included = found[signed.tx]
-    spent = await account.purse(payer, paid.nonce)
-    assert spent.used
-    assert spent.balance == fresh.balance - paid.amount
-    # The head is from before the question: a settlement of what was free then is not older.
-    assert fresh.head <= spent.head <= included.block
-
-
-async def test_many_who_ask_at_once_are_answered_each(
-    account: SettlementAccount, devnet: DevnetInfo
-) -> None:
-    wallets = [devnet.accounts.buyer.address, Address(b"\x09" * 20)] * 30
-    nonces = [Digest(bytes([n]) * 32) for n in range(60)]
-    purses = await asyncio.gather(*map(account.purse, wallets, nonces))
-    assert {p.used for p in purses} == {False}
-    assert {p.balance for p in purses[1::2]} == {0}
-    assert {p.balance for p in purses[::2]} == {await account.balance(wallets[0])}
-
-
-async def test_an_address_that_is_no_token_is_told(rpc: Rpc, devnet: DevnetInfo) -> None:
-    wallet = Address(b"\x09" * 20)
-    token = TokenChain(rpc, replace(devnet.token, address=wallet))
-    with rejects(
-        Reason.CHAIN_BAD_ANSWER,
-        f"the contract at {wallet} answers balanceOf or authorizationState with 0 bytes, not 32",
-        kind=Misconfigured,
-    ):
-        await token.purses([(wallet, FREE)])
