@@ -128,8 +128,8 @@ async def test_an_answer_to_another_question_is_none(devnet: DevnetInfo, word: s
     async with server(page(json.dumps(answer).encode())) as url, Rpc(url) as rpc:
         with rejects(
             Reason.CHAIN_UNREACHABLE,
-            f"the chain at {url} does not answer: the answer is not JSON-RPC of an EVM chain; check "
-            "the address and that the node runs",
+            f"the chain at {url} does not answer: the answer is not JSON-RPC of an EVM chain; "
+            "check the address and that the node runs",
             kind=Unavailable,
         ):
             await ask_purses(rpc, devnet.token.address, [(NOBODY, FREE)])
