@@ -4,7 +4,7 @@
 //! multilinear polynomial over its axes, each padded with zeros to a power of two. A claim is that
 //! it has a value at a point. Every operation turns claims on its result into claims on its
 //! operands; what is not linear commits to columns, which are looked up in tables, and is checked
-//! where the lookup argument ends. `specs/committed-flow.md` is the normative text.
+//! where the lookup argument ends. `specs/committed-mode.md` is the normative text.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -18,6 +18,7 @@
 // Formulas in the documentation are not code.
 #![allow(clippy::doc_markdown)]
 
+mod attained;
 mod clamps;
 mod contraction;
 mod flow;

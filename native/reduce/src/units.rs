@@ -76,7 +76,7 @@ impl Node<'_> {
         }
     }
 
-    fn found(&self, lookup: usize) -> Result<&Found, Rejected> {
+    pub(crate) fn found(&self, lookup: usize) -> Result<&Found, Rejected> {
         self.found.get(lookup).ok_or(Rejected::Short)
     }
 
@@ -139,9 +139,13 @@ impl Node<'_> {
                 let a = number(above)?;
                 let b = number(below)?;
                 let (over, under) = (number(up)?, number(down)?);
-                if !below.is_empty() {
+                // It bites where something can be above it; where the result is constant, `below` has
+                // no limbs and is 0.
+                if !up.is_empty() {
                     side.demand(self.place, || a + b == Extension::from_i32(hi) - lo)?;
-                    self.exclude(side, [up, below], &point, state)?;
+                    if !below.is_empty() {
+                        self.exclude(side, [up, below], &point, state)?;
+                    }
                 }
                 if !down.is_empty() {
                     self.exclude(side, [down, above], &point, state)?;
@@ -303,18 +307,8 @@ impl Node<'_> {
         let point = own.to_vec();
         state.claim(x, Claim { point, value });
 
-        // The number of zeros of each line, padding of the result included, is at least one.
-        let found = self.found(count)?;
-        let (factor, own) = padding(&found.point, lead);
         debug_assert_eq!(kept.len(), self.shape.len());
-        let doubled = coordinates(reduced);
-        let halves = vec![Extension::ONE.halve(); doubled];
-        let point = [own, &halves].concat();
-        let number = found.key * inverse(factor)? + Extension::ONE;
-        let columns = self.plan.columns.get(zeros).map_or(0, Column::variables);
-        let mean = number * inverse(power(doubled as u32))?;
-        state.column(zeros, front(&point, columns), mean);
-        Ok(())
+        self.attained(side, zeros, count, reduced, state)
     }
 
     /// Turns a claim on the result into claims on what it is committed in.
@@ -384,22 +378,22 @@ fn combine(witness: &Witness<'_>, limbs: &[Limb], length: usize) -> Vec<Extensio
 }
 
 /// 2^shift.
-fn power(shift: u32) -> Extension {
+pub(crate) fn power(shift: u32) -> Extension {
     Extension::from_u64(1 << shift)
 }
 
-fn inverse(value: Extension) -> Result<Extension, Rejected> {
+pub(crate) fn inverse(value: Extension) -> Result<Extension, Rejected> {
     value.try_inverse().ok_or(Rejected::Challenge)
 }
 
 /// A column's point with that of the tensor at its end: the factor that selects the tensor, and it.
-fn padding(point: &[Extension], own: usize) -> (Extension, &[Extension]) {
+pub(crate) fn padding(point: &[Extension], own: usize) -> (Extension, &[Extension]) {
     let (before, own) = point.split_at(point.len().saturating_sub(own));
     (indicator(before, 1), own)
 }
 
 /// The point of a column that has so many variables.
-fn front(own: &[Extension], variables: usize) -> Vec<Extension> {
+pub(crate) fn front(own: &[Extension], variables: usize) -> Vec<Extension> {
     let mut point = vec![Extension::ZERO; variables.saturating_sub(own.len())];
     point.extend_from_slice(own);
     point

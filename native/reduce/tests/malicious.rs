@@ -5,10 +5,10 @@ use common::Case;
 use common::graphs::{Builder, random_graph};
 use executor::{Tensors, execute};
 use graph::{Graph, Op, Parts};
-use p3_field::PrimeCharacteristicRing;
-use reduce::{Plan, Rejected, Role, columns};
+use p3_field::{PrimeCharacteristicRing, PrimeField64};
+use reduce::{Form, Plan, Rejected, Role, Unit, columns};
 use std::collections::BTreeSet;
-use transcript::Extension;
+use transcript::{Base, Extension};
 
 fn honest(_: usize, _: &mut [Extension]) {}
 
@@ -284,4 +284,89 @@ fn graphs_that_are_not_covered_are_refused_by_name() {
     graph.outputs.retain(|&id| id != unused);
     let refused = Plan::of_all(&Graph::new(graph).unwrap()).unwrap_err();
     assert!(refused.why.contains("not used"));
+}
+
+/// Whoever commits to weights chooses what stands beyond their last row. A maximum over 15 rows is
+/// not attained there: the proof that shows it for 16 rows is none.
+#[test]
+fn a_maximum_is_not_attained_in_the_padding() {
+    let graph = |rows| {
+        let mut b = Builder::new(1);
+        let x = b.input(&[1, 2], -100, 100);
+        let y = b.linear(x, rows, false);
+        let y = b.max(y, 1);
+        b.finish(&[y])
+    };
+    let key = Case::new(graph(15), 1);
+    let mut cheat = Case::new(graph(16), 1);
+    // All rows yield -5 but the one beyond, which yields 1.
+    cheat.inputs = vec![vec![1, 9]];
+    cheat.weights = [-5, 0].repeat(15);
+    cheat.weights.extend([1, 0]);
+    let views = slices(&cheat.inputs);
+    execute(&cheat.graph, &cheat.weights, &views, &mut cheat.tensors).unwrap();
+    assert_eq!(cheat.outputs(), [[1]]);
+    cheat.columns = columns(&cheat.graph, &cheat.plan, &cheat.tensors);
+    assert_eq!(cheat.plan.columns.len(), key.plan.columns.len());
+    assert_eq!(cheat.plan.tables, key.plan.tables);
+    cheat.check(&mut honest).unwrap();
+
+    let outputs = cheat.outputs();
+    let outputs = slices(&outputs);
+    let found = cheat.found();
+    let asked = key.problem(&views, &outputs, &found);
+    // The columns of the weights are those of the cheat, padding included.
+    let mut told = asked;
+    told.contractions = &cheat.contractions;
+    let mut transcript = transcript::Transcript::new();
+    let mut prover = reduce::Prover::new(cheat.witness(), &mut transcript);
+    reduce::reduce(&mut prover, &told).unwrap();
+    let rejected = Case::verify(&asked, &prover.finish()).err();
+    assert_eq!(rejected, Some(Rejected::Mismatch(reduce::Place::Node(1))));
+}
+
+/// Where both bounds are one number there is no distance between them to be cut into limbs: a result
+/// one above it is found all the same.
+#[test]
+fn a_result_that_can_only_be_one_number_is_that_number() {
+    let graph = |hi| {
+        let mut b = Builder::new(1);
+        let x = b.input(&[3, 4], -100, 90);
+        let y = b.linear(x, 5, false);
+        let y = b.rescale(y, &[1], 0, 0, 0, hi);
+        let z = b.linear(y, 2, false);
+        b.finish(&[z])
+    };
+    let mut case = Case::new(graph(0), 1);
+    case.check(&mut honest).unwrap();
+    let Some(Unit::Rescale(rescale)) = &case.plan.units[1] else {
+        panic!("not a rescaling");
+    };
+    let Form::Wide {
+        above, below, up, ..
+    } = &rescale.form
+    else {
+        panic!("not wide");
+    };
+    assert!(below.is_empty());
+    // The tensors of the graph that allows 1; what is above that is one less.
+    let views = slices(&case.inputs);
+    execute(&graph(1), &case.weights, &views, &mut case.tensors).unwrap();
+    let committed = &mut case.columns.committed;
+    let mut lied = 0;
+    for cell in 0..committed[above[0].column].len() {
+        let number = up.iter().fold(0, |sum, limb| {
+            sum + (committed[limb.column][cell].as_canonical_u64() << limb.shift)
+        });
+        if number > 0 {
+            committed[above[0].column][cell] = Base::ONE;
+            for limb in up {
+                let part = (number - 1) >> limb.shift & ((1 << limb.bits) - 1);
+                committed[limb.column][cell] = Base::from_u64(part);
+            }
+            lied += 1;
+        }
+    }
+    assert!(lied > 0);
+    assert!(case.check(&mut honest).unwrap_err().contains("node 1"));
 }
