@@ -1,9 +1,10 @@
-"""`python -m reference [FILE…]`: verifies vectors, all of vectors/sumcheck by default."""
+"""`python -m reference [FILE…]`: verifies vectors of both modes, all of vectors/ by default."""
 
 import sys
 import time
 from pathlib import Path
 
+from reference.committed.verifier import CommittedKey
 from reference.reader import Rejected
 from reference.vectors import files, load
 from reference.verifier import VerifyingKey
@@ -12,10 +13,11 @@ from reference.verifier import VerifyingKey
 def main() -> int:
     """0 when every proof is accepted."""
     rejected = 0
-    for path in [Path(name) for name in sys.argv[1:]] or files():
+    for path in [Path(name) for name in sys.argv[1:]] or files() + files("committed"):
         vector, start = load(path), time.perf_counter()
         try:
-            key = VerifyingKey(vector.key)
+            committed = vector.key[12:13] == bytes([2])
+            key = CommittedKey(vector.key) if committed else VerifyingKey(vector.key)
             key.verify(vector.inputs, vector.outputs, vector.statement, vector.proof)
             verdict = "accepted"
         except Rejected as rejection:

@@ -42,6 +42,24 @@ def replay(
     return tensors
 
 
+def execute_some(
+    graph: Graph, wanted: Sequence[bool], inputs: Sequence[Sequence[int]]
+) -> list[Values]:
+    """The tensors of inputs and of the nodes that are wanted, which depend on no others; the rest
+    are empty. Raises: Rejected EXECUTION."""
+    tensors = [list(values) for values in inputs]
+    for node, own in zip(graph.nodes, wanted, strict=True):
+        result: Values = []
+        if own:
+            shapes = [graph.tensor(number).shape for number in node.operands]
+            operands = [tensors[number] for number in node.operands]
+            result = _Work(graph, node, shapes).compute(*operands)
+            if not all(node.out.lo <= value <= node.out.hi for value in result):
+                raise Rejected("EXECUTION", "a result leaves its node's range")
+        tensors.append(result)
+    return tensors
+
+
 def _addresses(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:
     return product(*(range(size) for size in shape))
 

@@ -1,4 +1,4 @@
-"""The vectors of vectors/sumcheck: a key, public values and a proof each."""
+"""The vectors of vectors/sumcheck and vectors/committed: key, public values and proof each."""
 
 import json
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ class Vector:
     proof: bytes
 
 
-def files() -> list[Path]:
-    """The files of proofs; tables of schedules lie beside them."""
-    found = FILE.parent.glob("*.json")
+def files(mode: str = "sumcheck") -> list[Path]:
+    """The files of proofs in a folder; tables of schedules lie beside them."""
+    found = FILE.parents[1].joinpath(mode).glob("*.json")
     return sorted(path for path in found if not path.stem.endswith("schedule"))
 
 

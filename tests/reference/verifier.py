@@ -115,14 +115,15 @@ class VerifyingKey:
         transcript = self._begin(inputs, outputs, statement, proof)
         checks = [Check(contraction, transcript) for contraction in self.contractions]
         gamma = transcript.challenge()
-        claims = [check.claim(tensors[check.contraction.result]) for check in checks]
-        weights, claims = batched(claims, gamma)
-        left, point = sumcheck(proof.rounds, self.variables, claims, transcript)
+        results = [check.claim(tensors[check.contraction.result]) for check in checks]
+        weights, results = batched(results, gamma)
+        left, point = sumcheck(proof.rounds, self.variables, results, transcript)
 
-        points, shares = [], []
-        for block in self.stack.blocks:
+        claims: list[list[whir.Claim]] = []
+        shares = []
+        for block, value in zip(self.stack.blocks, proof.opening.values, strict=True):
             own, share = block.at(*checks[block.matrix].matrix_point(point))
-            points.append(own)
+            claims.append([(own, value)])
             shares.append(share)
         values = self.stack.matrices(shares, proof.opening.values)
         expected: Element = (0, 0, 0, 0, 0)
@@ -132,12 +133,11 @@ class VerifyingKey:
             expected = add(expected, mul(mul(weight, value), known))
         if left != expected:
             raise Rejected("CONTRACTION_MISMATCH", "results do not follow from the weights")
-        opening = whir.Verifier(self.schedule, self.stack, transcript)
-        pin = [
-            (self.pin_point[self.pin_variables - block.variables :], value)
-            for block, value in zip(self.stack.blocks, self.pin, strict=False)
-        ]
-        opening.verify(self.root, proof.opening, points, pin)
+        for own_claims, block, value in zip(claims, self.stack.blocks, self.pin, strict=False):
+            own_claims.append((self.pin_point[self.pin_variables - block.variables :], value))
+        whir.Verifier(self.schedule, self.stack, transcript).verify(
+            self.root, proof.opening, claims
+        )
 
     def _begin(
         self, inputs: Tensors, outputs: Tensors, statement: bytes, proof: Proof

@@ -1,10 +1,11 @@
-"""The opening of the weight commitment: its bytes and its checks.
+"""The opening of a commitment: its bytes and its checks.
 
 Source: specs/sumcheck-proof.md, sections 7 and 8; specs/transcript.md, section 6.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from reference import transcript as t
 from reference.field import (
@@ -30,11 +31,24 @@ from reference.merkle import root_of
 from reference.reader import Reader, Rejected
 from reference.schedule import Schedule
 from reference.transcript import Transcript, number
-from reference.weights import Stack
 
 Rounds = list[tuple[Element, Element]]
 Claim = tuple[list[Element], Element]
-"""A point of a block, and the block's value there."""
+"""A point of a table, and the table's value there."""
+
+
+class Tables(Protocol):
+    """Tables in one committed polynomial."""
+
+    variables: int
+    """Of the polynomial."""
+    tables: list[int]
+    """The variables of each table."""
+    placed: list[int]
+    """The tables in the order of their places."""
+
+    def lifted(self, table: int, point: Sequence[Element], /) -> list[Element]:
+        """A point of a table as one of the polynomial."""
 
 
 @dataclass
@@ -108,11 +122,11 @@ def _round(source: Reader, plan: Schedule, code: int) -> Round:
     )
 
 
-def read(source: Reader, plan: Schedule, blocks: int) -> Opening:
-    """Reads an opening. Raises: Rejected PROOF_MALFORMED."""
+def read(source: Reader, plan: Schedule, values: int) -> Opening:
+    """Reads an opening of which so many values are not known. Raises: Rejected PROOF_MALFORMED."""
     # Python evaluates the arguments from left to right, which is the order of the bytes.
     return Opening(
-        values=_elements(source, blocks, "values of the blocks"),
+        values=_elements(source, values, "values of the blocks"),
         answers=_elements(source, plan.samples[0], "answers"),
         fold=_pairs(source, plan.folds[0], "first sumcheck"),
         rounds=[_round(source, plan, code) for code in range(plan.rounds)],
@@ -130,35 +144,25 @@ def _invalid(why: str) -> Rejected:
 class Verifier:
     """Checks one opening on a transcript that has absorbed the root and all before it."""
 
-    def __init__(self, plan: Schedule, stack: Stack, transcript: Transcript) -> None:
+    def __init__(self, plan: Schedule, stack: Tables, transcript: Transcript) -> None:
         self.plan = plan
         self.stack = stack
         self.transcript = transcript
         self.claim = lift(0)
-        # Points and values of each block.
-        self.claims: list[list[Claim]] = []
+        # Points and values of each table.
+        self.claims: Sequence[Sequence[Claim]] = []
         # Weight and point of every claim, with the polynomial that it is about.
         self.equalities: list[tuple[Element, list[Element]]] = []
         self.selections: list[tuple[Element, int, int]] = []
         self.point: list[Element] = []
 
-    def verify(
-        self,
-        root: bytes,
-        opening: Opening,
-        points: Sequence[list[Element]],
-        pin: Sequence[Claim],
-    ) -> None:
-        """Checks that the blocks have their claimed values at `points`, one for each block, and
-        those of the pin.
+    def verify(self, root: bytes, opening: Opening, claims: Sequence[Sequence[Claim]]) -> None:
+        """Checks the claims about each table, in the order of the tables.
 
         Raises: Rejected OPENING_INVALID.
         """
         plan, transcript = self.plan, self.transcript
-        own = zip(points, opening.values, strict=True)
-        self.claims = [[claim] for claim in own]
-        for claims, pinned in zip(self.claims, pin, strict=False):
-            claims.append(pinned)
+        self.claims = claims
         samples = self._sample(opening)
         self._run_section()
         self._section(b"p3-sumcheck-layout-batching", [t.challenge("batching")], self._counts())

@@ -3,7 +3,7 @@
 //! A proof commits to the columns of the non-linear operations, shows by one lookup argument that
 //! they are in their tables, and reduces the claim about the outputs to openings of the columns and
 //! of the weights. The verifier never sees a result of a contraction. No key of the product is of
-//! this mode yet: `specs/committed-flow.md` says what is still missing.
+//! this mode yet: `specs/committed-mode.md` says what is still missing.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),

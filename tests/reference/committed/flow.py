@@ -1,0 +1,126 @@
+"""From the outputs of a graph to its inputs, columns and weights.
+
+Source: specs/committed-mode.md, sections 10 to 13.
+"""
+
+from collections.abc import Sequence
+
+from reference import graph as g
+from reference.committed.claims import Claim, State, demand, merged
+from reference.committed.lookups import Found
+from reference.committed.maps import concat, moved
+from reference.committed.plan import Plan
+from reference.committed.products import Contraction, multiplied
+from reference.committed.tensors import HALF, coordinates, evaluate, ones_of
+from reference.committed.units import Relations
+from reference.executor import Values, execute_some
+from reference.field import ZERO, Element, P, mul, powers, scale, sub
+from reference.graph import Graph, Node
+from reference.reader import Rejected
+
+Tensors = Sequence[Sequence[int]]
+
+
+class Flow:
+    """The reduction of one proof."""
+
+    def __init__(
+        self, graph: Graph, plan: Plan, inputs: Tensors, found: Sequence[Found], state: State
+    ) -> None:
+        self.graph, self.plan, self.inputs = graph, plan, inputs
+        self.found, self.state = found, state
+        self._known: list[Values] | None = None
+
+    def reduce(self, outputs: Tensors) -> None:
+        """Reduces the claim about the outputs. Raises: Rejected REDUCTION_MISMATCH."""
+        state, graph = self.state, self.graph
+        for number, values in zip(graph.outputs, outputs, strict=True):
+            shape = graph.tensor(number).shape
+            point = state.messages.transcript.point(coordinates(shape))
+            state.claim(number, Claim(point, evaluate(values, shape, point)))
+        for place in reversed(range(len(graph.nodes))):
+            claims = state.claims.pop(len(graph.inputs) + place, [])
+            self._node(place, claims)
+        for number, (declared, values) in enumerate(zip(graph.inputs, self.inputs, strict=True)):
+            for claim in state.claims.pop(number, []):
+                value = evaluate(values, declared.shape, claim.point)
+                demand(value == claim.value, f"a claim about input {number} does not hold")
+
+    def _node(self, place: int, claims: list[Claim]) -> None:
+        graph, node, unit = self.graph, self.graph.nodes[place], self.plan.units[place]
+        if self.plan.known[place]:
+            for claim in claims:
+                own = self._value(place, claim)
+                demand(own == claim.value, f"a claim about node {place} does not hold")
+        elif unit is not None:
+            relations = Relations(graph, self.plan, node, self.found, self.state)
+            for claim in claims:
+                relations.settle(unit, claim)
+            relations.relate(unit)
+        elif not self.plan.taken[place]:
+            one = merged(self.state.messages, claims)
+            if one is not None:
+                self._linear(node, one)
+
+    def _value(self, place: int, claim: Claim) -> Element:
+        """What the verifier computes itself at a point."""
+        if self._known is None:
+            try:
+                self._known = execute_some(self.graph, self.plan.known, self.inputs)
+            except Rejected as rejected:
+                why = f"what depends on inputs alone cannot be executed: {rejected}"
+                raise Rejected("REDUCTION_MISMATCH", why) from None
+        values = self._known[len(self.graph.inputs) + place]
+        return evaluate(values, self.graph.nodes[place].out.shape, claim.point)
+
+    def _linear(self, node: Node, claim: Claim) -> None:
+        graph, state = self.graph, self.state
+        shapes = [graph.tensor(number).shape for number in node.operands]
+        if node.op in (g.LINEAR, g.CONV):
+            bias = None if node.bias == g.NONE else graph.constants[node.bias].values
+            size = graph.weights[node.weight]
+            contraction = Contraction(node, shapes[0], size, bias)
+            matrix, operand = contraction.reduce(state.messages, claim)
+            state.matrices[node.weight] = matrix
+            state.claim(node.operands[0], operand)
+        elif node.op in (g.MUL, g.MATMUL):
+            both = multiplied(state.messages, node, shapes, claim)
+            for number, one in zip(node.operands, both, strict=True):
+                state.claim(number, one)
+        elif node.op == g.ADD:
+            self._add(node, claim)
+        elif node.op == g.CONCAT:
+            several = concat(state.messages, shapes, node, claim)
+            for number, one in zip(node.operands, several, strict=True):
+                state.claim(number, one)
+        elif node.op == g.SUM:
+            summed = coordinates(shapes[0]) - len(claim.point)
+            mean = mul(claim.value, powers(HALF, summed + 1)[-1])
+            point = claim.point + [HALF] * summed
+            state.claim(node.operands[0], Claim(point, mean))
+        else:
+            addresses = graph.constants[node.map].values if node.op == g.TAKE else ()
+            one = moved(state.messages, shapes[0], node, addresses, claim)
+            state.claim(node.operands[0], one)
+
+    def _add(self, node: Node, claim: Claim) -> None:
+        left, shape = claim.value, node.out.shape
+        if node.constant != g.NONE:
+            constant = self.graph.constants[node.constant].values
+            if len(constant) == 1:
+                own = scale(ones_of(shape, claim.point), constant[0])
+            else:
+                own = evaluate(constant, shape, claim.point)
+            left = sub(left, own)
+        pairs = zip(node.operands, node.coefficients, strict=True)
+        terms = [(number, c) for number, c in pairs if c % P]
+        if not terms:
+            demand(left == ZERO, "a sum without operands is not its constant")
+            return
+        *others, (last, coefficient) = terms
+        values = self.state.messages.values(len(others)) if others else []
+        for (number, c), value in zip(others, values, strict=True):
+            left = sub(left, scale(value, c))
+            self.state.claim(number, Claim(claim.point, value))
+        value = scale(left, pow(coefficient, -1, P))
+        self.state.claim(last, Claim(claim.point, value))

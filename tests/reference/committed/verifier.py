@@ -1,0 +1,195 @@
+"""Verifies proofs of the committed mode. Source: specs/committed-mode.md, sections 2 and 9 to 15."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from reference import graph as g
+from reference import whir
+from reference.blake3 import blake3
+from reference.committed.claims import Messages, State
+from reference.committed.columns import ColumnStack, check_claims
+from reference.committed.flow import Flow
+from reference.committed.lookups import Argument, LookupProof
+from reference.committed.plan import MIN_COLUMN, plan
+from reference.committed.tensors import Point, front
+from reference.field import Element, P
+from reference.reader import Reader, Rejected
+from reference.schedule import FILE, PROFILES, schedule
+from reference.transcript import Transcript
+from reference.weights import Stack
+
+PROTOCOL = b"inferproof sumcheck 1 committed"
+SMALL = FILE.with_name("small_schedule.json")
+WITNESS = FILE.with_name("witness_schedule.json")
+_MODE = 2
+_VERSION = 2
+_ROOT_END = 46
+
+Tensors = Sequence[Sequence[int]]
+
+
+@dataclass
+class Proof:
+    witness: bytes
+    lookups: LookupProof
+    reduction: list[Element]
+    columns: whir.Opening
+    weights: whir.Opening
+
+
+class CommittedKey:
+    """A verifying key of the committed mode. Raises: Rejected KEY_…"""
+
+    def __init__(self, data: bytes) -> None:
+        source = Reader(data, "KEY_MALFORMED")
+        magic, version = source.take(8), source.unsigned(4)
+        mode, profile = source.unsigned(1), source.unsigned(1)
+        if magic != b"INFSUMVK":
+            raise source.reject("other first bytes")
+        if version != 1 or mode != _MODE or profile not in PROFILES:
+            raise Rejected("KEY_VERSION", "version, mode or profile")
+        self.root = source.take(32)
+        pin = source.elements(source.unsigned(4))
+        graph = source.rest()
+        self.graph = g.decode(graph)
+        if not self.graph.weights:
+            raise Rejected("KEY_NO_WEIGHTS", "nothing is committed to")
+        self.plan = plan(self.graph)
+        self.stack = Stack(self.graph.weights)
+        self.argument = Argument(self.plan.tables, self.plan.lookups)
+        _all_read(self.graph, [unit is not None for unit in self.plan.units])
+        columns = [column.variables for column in self.plan.columns]
+        columns += [max(table.variables, MIN_COLUMN) for table in self.plan.tables]
+        self.columns = ColumnStack(columns)
+        self.schedule = schedule(self.stack.variables, profile, SMALL)
+        self.witness_schedule = schedule(self.columns.variables, profile, WITNESS)
+        self.pins = len(self.stack.blocks) if self.schedule.johnson else 0
+        if len(pin) != self.pins:
+            raise source.reject("not one value of the pin for each block")
+        self.pin = pin
+        self.digest = blake3(data)
+        self.pin_point = self._pin_point(data[:_ROOT_END] + graph)
+
+    def _pin_point(self, bare: bytes) -> Point:
+        transcript = Transcript()
+        transcript.absorb("protocol", PROTOCOL)
+        transcript.absorb("commitment", blake3(bare))
+        count = max(block.variables for block in self.stack.blocks) if self.pins else 0
+        return transcript.point(count)
+
+    def read(self, data: bytes) -> Proof:
+        """The proof of these bytes. Raises: Rejected PROOF_…"""
+        return self._read(Reader(data, "PROOF_MALFORMED"))
+
+    def fields(self, data: bytes) -> list[tuple[str, range]]:
+        """The fields of a well-formed proof and the bytes of each. Raises: as `read`."""
+        source = Reader(data, "PROOF_MALFORMED")
+        self._read(source)
+        ends = [start for _, start in source.fields[1:]] + [len(data)]
+        named = zip(source.fields, ends, strict=True)
+        return [(name, range(start, end)) for (name, start), end in named]
+
+    def _read(self, source: Reader) -> Proof:
+        source.field("version")
+        if source.unsigned(1) != _VERSION:
+            raise Rejected("PROOF_VERSION", "not version 2")
+        source.field("witness")
+        witness = source.take(32)
+        lookups = self.argument.read(source)
+        source.field("reduction length")
+        count = source.unsigned(4)
+        source.field("reduction")
+        reduction = source.elements(count)
+        columns = whir.read(source, self.witness_schedule, 0)
+        weights = whir.read(source, self.schedule, len(self.stack.blocks))
+        source.end()
+        return Proof(witness, lookups, reduction, columns, weights)
+
+    def verify(self, inputs: Tensors, outputs: Tensors, statement: bytes, data: bytes) -> None:
+        """Checks that the proof shows the outputs of these inputs. Raises: Rejected."""
+        self._check_public(inputs, outputs)
+        proof = self.read(data)
+        transcript = Transcript()
+        transcript.absorb("protocol", PROTOCOL)
+        transcript.absorb("key", self.digest)
+        transcript.absorb("statement", statement)
+        transcript.absorb("inputs", _words(inputs))
+        transcript.absorb("outputs", _words(outputs))
+        transcript.absorb("witness", proof.witness)
+        found, counts = self.argument.verify(proof.lookups, transcript)
+        state = State(Messages(proof.reduction, transcript))
+        Flow(self.graph, self.plan, inputs, found, state).reduce(outputs)
+        state.messages.end()
+
+        opened = list(state.columns)
+        for number, (point, value) in enumerate(counts):
+            variables = max(len(point), MIN_COLUMN)
+            opened.append((len(self.plan.columns) + number, front(point, variables), value))
+        check_claims(len(opened))
+        claims = [(self.columns.claim(column, point), value) for column, point, value in opened]
+        with _named("WITNESS_OPENING_INVALID"):
+            verifier = whir.Verifier(self.witness_schedule, self.columns, transcript)
+            verifier.verify(proof.witness, proof.columns, [claims])
+        with _named("WEIGHT_OPENING_INVALID"):
+            self._open_weights(state, proof.weights, transcript)
+
+    def _open_weights(self, state: State, opening: whir.Opening, transcript: Transcript) -> None:
+        claims, shares = [], []
+        for number, block in enumerate(self.stack.blocks):
+            matrix = state.matrices[block.matrix]
+            point, share = block.at(matrix.rows, matrix.columns)
+            shares.append(share)
+            own = [(point, opening.values[number])]
+            if self.pins:
+                pinned = self.pin_point[len(self.pin_point) - block.variables :]
+                own.append((pinned, self.pin[number]))
+            claims.append(own)
+        whir.Verifier(self.schedule, self.stack, transcript).verify(self.root, opening, claims)
+        values = self.stack.matrices(shares, opening.values)
+        if values != [state.matrices[number].value for number in range(len(values))]:
+            raise Rejected("OPENING_INVALID", "the opening is of other values")
+
+    def _check_public(self, inputs: Tensors, outputs: Tensors) -> None:
+        declared = [self.graph.tensor(number) for number in self.graph.outputs]
+        for code, tensors, given in (
+            ("INPUT_MISMATCH", self.graph.inputs, inputs),
+            ("OUTPUT_MISMATCH", declared, outputs),
+        ):
+            if len(tensors) != len(given):
+                raise Rejected(code, "their number")
+            for tensor, values in zip(tensors, given, strict=True):
+                fits = all(tensor.lo <= value <= tensor.hi for value in values)
+                if len(values) != tensor.size or not fits:
+                    raise Rejected(code, "size or range")
+
+
+@contextmanager
+def _named(code: str) -> Iterator[None]:
+    """Gives rejections of an opening the name of the opening."""
+    try:
+        yield
+    except Rejected as rejected:
+        raise Rejected(code, str(rejected)) from rejected
+
+
+def _all_read(graph: g.Graph, related: list[bool]) -> None:
+    """Raises: Rejected KEY_UNREAD where no output depends on a matrix."""
+    read = set(graph.outputs)
+    for place, node in reversed(list(enumerate(graph.nodes))):
+        own = len(graph.inputs) + place
+        if own not in read and not related[place]:
+            if node.op in (g.LINEAR, g.CONV):
+                raise Rejected("KEY_UNREAD", f"matrix {node.weight}")
+            continue
+        if node.op == g.ADD:
+            pairs = zip(node.operands, node.coefficients, strict=True)
+            read.update(number for number, c in pairs if c % P)
+        else:
+            read.update(node.operands)
+
+
+def _words(tensors: Tensors) -> bytes:
+    return b"".join(
+        value.to_bytes(4, "little", signed=True) for tensor in tensors for value in tensor
+    )
