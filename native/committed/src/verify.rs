@@ -58,7 +58,7 @@ impl Key {
     /// Checks that `proof` shows the graph to map `public.inputs` to `public.outputs`, for
     /// `public.statement`.
     pub fn verify(&self, public: &Public<'_>, proof: &[u8]) -> Result<(), Rejection> {
-        self.verify_with(public, proof, Transcript::new())
+        self.verify_with(public, proof, &mut Transcript::new())
     }
 
     /// The same with a transcript that a test has prepared.
@@ -67,7 +67,7 @@ impl Key {
         &self,
         public: &Public<'_>,
         proof: &[u8],
-        transcript: Transcript,
+        transcript: &mut Transcript,
     ) -> Result<(), Rejection> {
         self.verify_with(public, proof, transcript)
     }
@@ -76,21 +76,21 @@ impl Key {
         &self,
         public: &Public<'_>,
         proof: &[u8],
-        mut transcript: Transcript,
+        transcript: &mut Transcript,
     ) -> Result<(), Rejection> {
         self.check_public(public)?;
         let proof = Proof::decode(self, proof)?;
-        self.begin(public, &proof.witness, &mut transcript);
-        let looked = self.argument().verify(&proof.lookups, &mut transcript)?;
+        self.begin(public, &proof.witness, transcript);
+        let looked = self.argument().verify(&proof.lookups, transcript)?;
         let found = found(&looked);
         let problem = self.problem(public, &found);
-        let mut side = Verifier::new(&proof.reduction, &mut transcript);
+        let mut side = Verifier::new(&proof.reduction, transcript);
         let opened = reduce(&mut side, &problem)?;
         side.finish()?;
 
         let claims = self.column_claims(&opened, &looked);
         self.columns()
-            .verify(&proof.witness, &proof.columns, &claims, &mut transcript)
+            .verify(&proof.witness, &proof.columns, &claims, transcript)
             .map_err(|rejected| Rejection::WitnessOpening(rejected.0))?;
         let points: Vec<_> = opened
             .matrices
@@ -108,7 +108,7 @@ impl Key {
                 self.pin(),
                 &proof.weights,
                 &points,
-                &mut transcript,
+                transcript,
             )
             .map_err(|rejected| Rejection::WeightOpening(rejected.0))?;
         if values == claimed {

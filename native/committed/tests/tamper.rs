@@ -17,7 +17,7 @@ const OPENINGS: &[&str] = &[
 ];
 
 /// Field, and the rejections that a changed byte in it may meet.
-const MANIFEST: [(&str, &[&str]); 21] = [
+const MANIFEST: [(&str, &[&str]); 19] = [
     ("version", &["PROOF_VERSION"]),
     // Other challenges than those of which the lookup argument was made.
     ("witness", &["LOOKUP_MISMATCH"]),
@@ -40,8 +40,6 @@ const MANIFEST: [(&str, &[&str]); 21] = [
             "PROOF_MALFORMED",
         ],
     ),
-    ("witness opening", &[]),
-    ("weight opening", &[]),
     // The blocks' values make those of the matrices, which the reduction has claimed.
     (
         "evaluations",
@@ -61,6 +59,8 @@ const MANIFEST: [(&str, &[&str]); 21] = [
     ),
     ("opening: sumcheck of a fold", OPENINGS),
 ];
+/// Where parts begin, without bytes of their own.
+const HEADINGS: [&str; 3] = ["lookups", "witness opening", "weight opening"];
 /// The end of an opening.
 const END: [(&str, &[&str]); 2] = [
     ("opening: last polynomial", OPENINGS),
@@ -125,14 +125,18 @@ fn each_field_is_rejected_where_the_manifest_says() {
         let told = Told::new(case(vision(), profile));
         assert_eq!(told.code(&told.proof), Ok(()));
         for (name, range) in &told.fields {
+            if HEADINGS.contains(name) {
+                assert!(range.is_empty(), "{name}");
+                continue;
+            }
             let (_, codes) = rows
                 .iter()
                 .find(|(field, _)| field == name)
                 .unwrap_or_else(|| panic!("the manifest has no row for {name}"));
-            seen.insert(*name);
             if range.is_empty() {
                 continue;
             }
+            seen.insert(*name);
             let last = range.end - 1;
             for byte in [range.start, range.start.midpoint(last), last] {
                 for bit in [0, 7] {

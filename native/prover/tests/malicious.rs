@@ -3,12 +3,14 @@
 //! Attacks on remainders and lookups, such as (q - 1, r + 2^s), have nothing to attack here: in the
 //! clear mode the verifier itself executes all that is not a weighted contraction.
 mod common;
+mod forge;
 
 use commitment::Profile;
 use common::{STATEMENT, cnn, inputs, key, mlp, tiny, views, weights};
+use forge::{kernel, small};
 use p3_field::PrimeCharacteristicRing;
 use prover::{Proved, ProvingKey, Witness};
-use transcript::{Base, Extension, Site, Transcript};
+use transcript::{Extension, Site, Transcript};
 use verifier::{Proof, Public, Rejection};
 
 fn verify(key: &ProvingKey, inputs: &[Vec<i32>], proved: &Proved) -> Result<(), Rejection> {
@@ -251,73 +253,4 @@ fn results_forged_for_frozen_challenges_pass_frozen_and_fail_live() {
     );
     let live = forge(Transcript::new());
     assert_eq!(code(verify(&key, &inputs, &live)), "CONTRACTION_MISMATCH");
-}
-
-/// `results` plus the first multiple of `kernel` that keeps them all in range.
-fn small(kernel: &[Base], results: &[i32]) -> Vec<i32> {
-    use p3_field::PrimeField32;
-    let centred = |value: Base| {
-        let value = i64::from(value.as_canonical_u32());
-        let modulus = i64::from(Base::ORDER_U32);
-        if value > modulus / 2 {
-            value - modulus
-        } else {
-            value
-        }
-    };
-    (1..100_000)
-        .find_map(|factor| {
-            results
-                .iter()
-                .zip(kernel)
-                .map(|(&result, &value)| {
-                    let forged = i64::from(result) + centred(value * Base::from_u32(factor));
-                    i32::try_from(forged)
-                        .ok()
-                        .filter(|forged| forged.abs() < 1 << 29)
-                })
-                .collect()
-        })
-        .unwrap()
-}
-
-/// A non-zero vector of base field elements on which the weights vanish.
-fn kernel(weights: &[Extension]) -> Vec<Base> {
-    use p3_field::{BasedVectorSpace, Field};
-    let mut rows: Vec<Vec<Base>> = (0..5)
-        .map(|index| {
-            weights
-                .iter()
-                .map(|weight| {
-                    let coefficients: &[Base] = weight.as_basis_coefficients_slice();
-                    coefficients[index]
-                })
-                .collect()
-        })
-        .collect();
-    for pivot in 0..5 {
-        let found = (pivot..5)
-            .find(|&row| rows[row][pivot] != Base::ZERO)
-            .unwrap();
-        rows.swap(pivot, found);
-        let inverse = rows[pivot][pivot].inverse();
-        for value in &mut rows[pivot] {
-            *value *= inverse;
-        }
-        let pivoted = rows[pivot].clone();
-        for (row, values) in rows.iter_mut().enumerate() {
-            if row != pivot {
-                let factor = values[pivot];
-                for (value, &other) in values.iter_mut().zip(&pivoted) {
-                    *value -= factor * other;
-                }
-            }
-        }
-    }
-    let mut kernel = vec![Base::ZERO; weights.len()];
-    kernel[5] = Base::ONE;
-    for (pivot, row) in rows.iter().enumerate() {
-        kernel[pivot] = -row[5];
-    }
-    kernel
 }

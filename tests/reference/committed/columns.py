@@ -1,4 +1,7 @@
-"""How columns lie in one committed polynomial. Source: specs/committed-mode.md, sections 8 and 9."""
+"""How columns lie in one committed polynomial.
+
+Source: specs/committed-mode.md, sections 8 and 9.
+"""
 
 from collections.abc import Sequence
 

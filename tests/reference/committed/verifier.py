@@ -1,4 +1,7 @@
-"""Verifies proofs of the committed mode. Source: specs/committed-mode.md, sections 2 and 9 to 15."""
+"""Verifies proofs of the committed mode.
+
+Source: specs/committed-mode.md, sections 2 and 9 to 15.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,0 +1,163 @@
+"""The second verifier of the committed mode, against the vectors that the native prover made.
+
+`native/committed/tests` gives the same vectors and changes to the native verifier; the codes with
+which both reject are those of one manifest.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from reference.committed.verifier import CommittedKey
+from reference.field import P
+from reference.reader import Rejected
+from reference.vectors import Vector, files, load
+
+VECTORS = {path.stem: load(path) for path in files("committed")}
+SMALL = VECTORS["wide-default"]
+each_vector = pytest.mark.parametrize("vector", VECTORS.values(), ids=VECTORS.keys())
+
+Changed = tuple[str, Vector]
+"""What was changed, and everything with that change."""
+
+LOOKUPS = {"LOOKUP_MISMATCH", "PROOF_MALFORMED"}
+OPENINGS = {"WITNESS_OPENING_INVALID", "WEIGHT_OPENING_INVALID", "PROOF_MALFORMED"}
+MANIFEST = {
+    "version": {"PROOF_VERSION"},
+    "witness": {"LOOKUP_MISMATCH"},
+    "lookups: rounds of a layer": LOOKUPS,
+    "lookups: children of a layer": LOOKUPS,
+    "lookups: values of the columns": LOOKUPS,
+    "lookups: values of the multiplicities": LOOKUPS,
+    "reduction length": {"PROOF_MALFORMED", "REDUCTION_MISMATCH"},
+    "reduction": OPENINGS | {"REDUCTION_MISMATCH"},
+    "values of the blocks": {"WEIGHT_OPENING_INVALID", "PROOF_MALFORMED"},
+    "answers": OPENINGS,
+    "first sumcheck": OPENINGS,
+    "root of a fold": OPENINGS,
+    "answers of a fold": OPENINGS,
+    "witness of work": OPENINGS,
+    "rows of the weights": OPENINGS,
+    "rows of a fold": OPENINGS,
+    "count of siblings": {"PROOF_MALFORMED"},
+    "siblings": {"WITNESS_OPENING_INVALID", "WEIGHT_OPENING_INVALID"},
+    "sumcheck of a fold": OPENINGS,
+    "last polynomial": OPENINGS,
+    "last sumcheck": OPENINGS,
+}
+"""Fields of a proof, and how a change in them may be rejected."""
+
+
+@cache
+def decoded(key: bytes) -> CommittedKey:
+    return CommittedKey(key)
+
+
+def verdict(vector: Vector) -> str | None:
+    """The code with which the reference rejects, None where it accepts."""
+    try:
+        key = decoded(vector.key)
+        key.verify(vector.inputs, vector.outputs, vector.statement, vector.proof)
+    except Rejected as rejection:
+        return rejection.code
+    return None
+
+
+def flipped(data: bytes, place: int, bit: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
+
+
+def fields(vector: Vector) -> dict[str, list[int]]:
+    """The bytes of each field of the proof that has any."""
+    places: dict[str, list[int]] = {}
+    for name, bytes_ in decoded(vector.key).fields(vector.proof):
+        if bytes_:
+            places.setdefault(name, []).extend(bytes_)
+    assert places.keys() <= MANIFEST.keys(), "the manifest has no row for a field"
+    return places
+
+
+def changed_fields(vector: Vector, sample: int) -> Iterator[Changed]:
+    """The proof with one bit flipped, at `sample` places of each field."""
+    chance = random.Random(vector.name)  # noqa: S311
+    for name, own in sorted(fields(vector).items()):
+        for place in chance.sample(own, min(sample, len(own))):
+            proof = flipped(vector.proof, place, chance.randrange(8))
+            yield name, replace(vector, proof=proof)
+
+
+def changed_publics(vector: Vector) -> Iterator[Changed]:
+    """One value changed in each tensor; key and statement with one bit flipped."""
+    for name in ("inputs", "outputs"):
+        for number, tensor in enumerate(getattr(vector, name)):
+            tensors = [list(values) for values in getattr(vector, name)]
+            place = len(tensor) // 2
+            tensors[number][place] += -1 if tensors[number][place] > 0 else 1
+            yield name, replace(vector, **{name: tensors})
+        yield f"no {name}", replace(vector, **{name: getattr(vector, name)[:-1]})
+    yield "statement", replace(vector, statement=flipped(vector.statement, 31, 7))
+    head = 50 + 20 * len(decoded(vector.key).pin)
+    for place in (0, 8, 12, 13, 14, 46, head - 1, head, len(vector.key) - 1):
+        yield "key", replace(vector, key=flipped(vector.key, place, 0))
+
+
+@each_vector
+def test_accepts_what_the_native_prover_made(vector: Vector) -> None:
+    assert verdict(vector) is None
+
+
+@each_vector
+def test_rejects_any_other_public_value(vector: Vector) -> None:
+    for name, other in changed_publics(vector):
+        assert verdict(other) is not None, name
+
+
+def test_the_code_tells_what_is_wrong_with_public_values() -> None:
+    beyond = [[*SMALL.inputs[0][:-1], 128]]
+    assert verdict(replace(SMALL, inputs=beyond)) == "INPUT_MISMATCH"
+    assert verdict(replace(SMALL, outputs=SMALL.outputs[1:])) == "OUTPUT_MISMATCH"
+    clear = SMALL.key[:12] + b"\1" + SMALL.key[13:]
+    assert verdict(replace(SMALL, key=clear)) == "KEY_VERSION"
+
+
+def test_every_row_of_the_manifest_is_a_field() -> None:
+    named = {name for vector in VECTORS.values() for name in fields(vector)}
+    assert named == MANIFEST.keys()
+
+
+def test_rejects_each_field_changed() -> None:
+    for name, other in changed_fields(SMALL, 1):
+        assert verdict(other) in MANIFEST[name], name
+
+
+@pytest.mark.slow
+@each_vector
+def test_rejects_many_changes_of_each_field(vector: Vector) -> None:
+    for name, other in changed_fields(vector, 8):
+        assert verdict(other) in MANIFEST[name], name
+
+
+def test_rejects_other_lengths() -> None:
+    for proof in (b"", SMALL.proof[:-1], SMALL.proof + b"\0", SMALL.proof[:1000]):
+        assert verdict(replace(SMALL, proof=proof)) == "PROOF_MALFORMED"
+
+
+def test_an_element_has_one_encoding() -> None:
+    """x + p is not read as x."""
+    for name in ("lookups: values of the columns", "reduction", "last polynomial"):
+        start = fields(SMALL)[name][0]
+        value = int.from_bytes(SMALL.proof[start : start + 4], "little")
+        other = (value + P).to_bytes(4, "little")
+        proof = SMALL.proof[:start] + other + SMALL.proof[start + 4 :]
+        assert verdict(replace(SMALL, proof=proof)) == "PROOF_MALFORMED", name
+
+
+def test_the_values_of_the_pin_are_claimed_in_the_opening() -> None:
+    """Beside being absorbed: here the challenges stay those of the honest key."""
+    key = CommittedKey(SMALL.key)
+    key.pin[0] = (*key.pin[0][:4], (key.pin[0][4] + 1) % P)
+    with pytest.raises(Rejected, match="WEIGHT_OPENING_INVALID"):
+        key.verify(SMALL.inputs, SMALL.outputs, SMALL.statement, SMALL.proof)
