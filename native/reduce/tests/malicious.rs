@@ -5,10 +5,10 @@ use common::Case;
 use common::graphs::{Builder, random_graph};
 use executor::{Tensors, execute};
 use graph::{Graph, Op, Parts};
-use p3_field::{PrimeCharacteristicRing, PrimeField64};
+use p3_field::{Field, PrimeCharacteristicRing, PrimeField64};
 use reduce::{Form, Plan, Rejected, Role, Unit, columns};
 use std::collections::BTreeSet;
-use transcript::{Base, Extension};
+use transcript::{Base, Extension, Site, Transcript};
 
 fn honest(_: usize, _: &mut [Extension]) {}
 
@@ -40,7 +40,7 @@ fn a_proof_of_another_length_is_rejected() {
     let outputs: Vec<&[i32]> = outputs.iter().map(Vec::as_slice).collect();
     let found = case.found();
     let problem = case.problem(&inputs, &outputs, &found);
-    let mut transcript = transcript::Transcript::new();
+    let mut transcript = Transcript::new();
     let mut prover = reduce::Prover::new(case.witness(), &mut transcript);
     reduce::reduce(&mut prover, &problem).unwrap();
     let mut sent = prover.finish();
@@ -221,7 +221,7 @@ fn other_weights_are_found() {
         let outputs = slices(&outputs);
         let found = cheat.found();
         let problem = cheat.problem(&inputs, &outputs, &found);
-        let mut transcript = transcript::Transcript::new();
+        let mut transcript = Transcript::new();
         let mut prover = reduce::Prover::new(cheat.witness(), &mut transcript);
         reduce::reduce(&mut prover, &problem).unwrap();
         let sent = prover.finish();
@@ -318,7 +318,7 @@ fn a_maximum_is_not_attained_in_the_padding() {
     // The columns of the weights are those of the cheat, padding included.
     let mut told = asked;
     told.contractions = &cheat.contractions;
-    let mut transcript = transcript::Transcript::new();
+    let mut transcript = Transcript::new();
     let mut prover = reduce::Prover::new(cheat.witness(), &mut transcript);
     reduce::reduce(&mut prover, &told).unwrap();
     let rejected = Case::verify(&asked, &prover.finish()).err();
@@ -369,4 +369,79 @@ fn a_result_that_can_only_be_one_number_is_that_number() {
     }
     assert!(lied > 0);
     assert!(case.check(&mut honest).unwrap_err().contains("node 1"));
+}
+
+/// Reduces on a transcript that leaves a site out, with messages altered, and says whether both
+/// verifiers accept: the one that leaves it out too, and the one that does not.
+fn frozen_and_live(
+    case: &Case,
+    outputs: &[Vec<i32>],
+    site: Site,
+    alter: &mut dyn FnMut(usize, &mut [Extension]),
+) -> [bool; 2] {
+    let (inputs, outputs, found) = (slices(&case.inputs), slices(outputs), case.found());
+    let problem = case.problem(&inputs, &outputs, &found);
+    let without = || Transcript::without(site);
+    let mut transcript = without();
+    let mut prover = reduce::Prover::new(case.witness(), &mut transcript).altered(alter);
+    reduce::reduce(&mut prover, &problem).unwrap();
+    let sent = prover.finish();
+    [without(), Transcript::new()].map(|mut transcript| {
+        let mut verifier = reduce::Verifier::new(&sent, &mut transcript);
+        let opened = reduce::reduce(&mut verifier, &problem);
+        let opened = opened.and_then(|opened| verifier.finish().map(|()| opened));
+        opened.is_ok_and(|opened| case.open(&opened).is_ok())
+    })
+}
+
+/// Were messages not absorbed, two false claims could make up for each other when they are merged:
+/// here they show another output.
+#[test]
+fn claims_forged_for_a_frozen_merge_pass_frozen_and_fail_live() {
+    let mut b = Builder::new(1);
+    let x = b.input(&[4, 6], -100, 100);
+    let y = b.linear(x, 4, true);
+    let turned = b.view(y, 0, &[1, 4], &[4, 4]);
+    let back = b.view(y, 0, &[4, 1], &[4, 4]);
+    let sum = b.add(&[turned, back], &[1, 1], None);
+    let case = Case::new(b.finish(&[sum]), 1);
+    let mut outputs = case.outputs();
+    outputs[0][5] += 1;
+    let mut known = Transcript::without(Site::Claims);
+    let (point, merge) = (known.point(4), known.challenge());
+    // The claims on y are those of `back`, and then merge times those of `turned`, which is sent.
+    let lie = commitment::equality(&point, 16)[5];
+    let first = lie * (Extension::ONE - merge).inverse();
+    let result = frozen_and_live(&case, &outputs, Site::Claims, &mut |message, values| {
+        if message == 0 {
+            values[0] += first;
+        }
+    });
+    assert_eq!(result, [true, false]);
+    let unaltered = frozen_and_live(&case, &outputs, Site::Claims, &mut honest);
+    assert_eq!(unaltered, [false, false]);
+}
+
+/// Were rounds not absorbed, one could lead a false claim to the end of a true one.
+#[test]
+fn rounds_forged_for_a_frozen_point_pass_frozen_and_fail_live() {
+    let mut b = Builder::new(1);
+    let x = b.input(&[4, 6], -100, 100);
+    let y = b.linear(x, 4, true);
+    let case = Case::new(b.finish(&[y]), 1);
+    let mut outputs = case.outputs();
+    outputs[0][5] += 1;
+    let mut known = Transcript::without(Site::Round);
+    let (point, x) = (known.point(4), known.challenge());
+    let lie = commitment::equality(&point, 16)[5];
+    // h(x) = h(0)·(1 − 2x) + x·claim + …
+    let change = -x * lie * (Extension::ONE - x.double()).inverse();
+    let result = frozen_and_live(&case, &outputs, Site::Round, &mut |message, values| {
+        if message == 0 {
+            values[0] += change;
+        }
+    });
+    assert_eq!(result, [true, false]);
+    let unaltered = frozen_and_live(&case, &outputs, Site::Round, &mut honest);
+    assert_eq!(unaltered, [false, false]);
 }
