@@ -1,6 +1,6 @@
 //! What is done with bytes of strangers, and what must hold of it whatever they are.
 //!
-//! libFuzzer runs these, and so does `prover/tests/fuzz.rs` on the kept corpora and on random
+//! libFuzzer runs these, and so does `committed/tests/fuzz.rs` on the kept corpora and on random
 //! changes of them. A target panics where something does not hold, or lets a panic through.
 
 use graph::Graph;
@@ -26,34 +26,67 @@ pub fn key(data: &[u8]) {
     }
 }
 
+/// The same of a key of the committed mode.
+pub fn committed_key(data: &[u8]) {
+    if let Ok(key) = committed::Key::decode(data) {
+        assert!(key.encode() == data, "the key has two forms");
+        let bits = key.provable_bits();
+        assert!(bits >= LEAST_BITS, "the key promises {bits} bits");
+    }
+}
+
 /// The first byte chooses a case, the rest is a proof for it: accepted is the case's own alone.
 pub fn proof(data: &[u8]) {
-    let Some((&number, given)) = data.split_first() else {
+    let Some((case, given)) = chosen(data, cases()) else {
         return;
     };
-    let Some(case) = cases().get(usize::from(number)) else {
-        return;
-    };
-    let views = |arrays: &'static [Vec<i32>]| arrays.iter().map(Vec::as_slice).collect::<Vec<_>>();
     let public = Public {
         inputs: &views(&case.inputs),
         outputs: &views(&case.outputs),
         statement: case.statement,
     };
-    let accepted = case.key.verify(&public, given).is_ok();
+    judge(case, given, case.key.verify(&public, given).is_ok());
+}
+
+/// The same of a proof of the committed mode.
+pub fn committed_proof(data: &[u8]) {
+    let Some((case, given)) = chosen(data, committed_cases()) else {
+        return;
+    };
+    let public = committed::Public {
+        inputs: &views(&case.inputs),
+        outputs: &views(&case.outputs),
+        statement: case.statement,
+    };
+    judge(case, given, case.key.verify(&public, given).is_ok());
+}
+
+fn chosen<'a, K>(
+    data: &'a [u8],
+    cases: &'static [Case<K>],
+) -> Option<(&'static Case<K>, &'a [u8])> {
+    let (&number, given) = data.split_first()?;
+    Some((cases.get(usize::from(number))?, given))
+}
+
+fn judge<K>(case: &Case<K>, given: &[u8], accepted: bool) {
     assert!(
         accepted == (given == case.proof),
         "another proof is accepted, or its own refused"
     );
 }
 
+fn views(arrays: &[Vec<i32>]) -> Vec<&[i32]> {
+    arrays.iter().map(Vec::as_slice).collect()
+}
+
 /// A statement with its proof, from the repository's vectors.
-pub struct Case {
+pub struct Case<K> {
     /// Its name among the vectors.
     pub name: &'static str,
     /// The key's bytes.
     pub key_bytes: Vec<u8>,
-    key: VerifyingKey,
+    key: K,
     statement: [u8; 32],
     inputs: Vec<Vec<i32>>,
     outputs: Vec<Vec<i32>>,
@@ -61,34 +94,49 @@ pub struct Case {
     pub proof: Vec<u8>,
 }
 
+/// Name and text of a vector.
+macro_rules! vector {
+    ($folder:literal, $name:literal) => {
+        (
+            $name,
+            include_str!(concat!("../../vectors/", $folder, "/", $name, ".json")),
+        )
+    };
+}
+
 /// The cases of [`proof`]; their order does not change, since kept inputs count on it.
-pub fn cases() -> &'static [Case] {
-    static CASES: OnceLock<Vec<Case>> = OnceLock::new();
+pub fn cases() -> &'static [Case<VerifyingKey>] {
+    static CASES: OnceLock<Vec<Case<VerifyingKey>>> = OnceLock::new();
     CASES.get_or_init(|| {
+        let read = |bytes: &[u8]| VerifyingKey::decode(bytes).unwrap();
         [
-            (
-                "tiny-conservative",
-                include_str!("../../vectors/sumcheck/tiny-conservative.json"),
-            ),
-            (
-                "everything-default",
-                include_str!("../../vectors/sumcheck/everything-default.json"),
-            ),
-            (
-                "cnn-default",
-                include_str!("../../vectors/sumcheck/cnn-default.json"),
-            ),
-            (
-                "linear-default",
-                include_str!("../../vectors/sumcheck/linear-default.json"),
-            ),
+            vector!("sumcheck", "tiny-conservative"),
+            vector!("sumcheck", "everything-default"),
+            vector!("sumcheck", "cnn-default"),
+            vector!("sumcheck", "linear-default"),
         ]
-        .map(|(name, text)| case(name, text))
+        .map(|(name, text)| case(name, text, read))
         .into()
     })
 }
 
-fn case(name: &'static str, text: &str) -> Case {
+/// Those of [`committed_proof`], likewise.
+pub fn committed_cases() -> &'static [Case<committed::Key>] {
+    static CASES: OnceLock<Vec<Case<committed::Key>>> = OnceLock::new();
+    CASES.get_or_init(|| {
+        let read = |bytes: &[u8]| committed::Key::decode(bytes).unwrap();
+        [
+            vector!("committed", "wide-default"),
+            vector!("committed", "everything-default"),
+            vector!("committed", "vision-default"),
+            vector!("committed", "clamps-conservative"),
+        ]
+        .map(|(name, text)| case(name, text, read))
+        .into()
+    })
+}
+
+fn case<K>(name: &'static str, text: &str, read: impl Fn(&[u8]) -> K) -> Case<K> {
     let told: serde_json::Value = serde_json::from_str(text).unwrap();
     let bytes = |field: &str| from_hex(told[field].as_str().unwrap());
     let arrays = |field: &str| -> Vec<Vec<i32>> {
@@ -104,7 +152,7 @@ fn case(name: &'static str, text: &str) -> Case {
     let key_bytes = bytes("key");
     Case {
         name,
-        key: VerifyingKey::decode(&key_bytes).unwrap(),
+        key: read(&key_bytes),
         key_bytes,
         statement: bytes("statement").try_into().unwrap(),
         inputs: arrays("inputs"),

@@ -8,16 +8,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use targets::{cases, from_hex};
+use targets::{Case, cases, committed_cases, from_hex};
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/");
 const GRAPHS: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../../vectors/integer_graphs.json"
 );
-/// Proofs of the kept corpus; the others of [`cases`] are changed here, but too large to be kept
-/// twice.
+/// Proofs of the kept corpora; the others of [`cases`] and [`committed_cases`] are changed here, but
+/// too large to be kept twice.
 const KEPT_PROOFS: usize = 2;
+const KEPT_COMMITTED: usize = 1;
 /// Numbers that decoders stumble over.
 const EDGES: [u32; 12] = [
     0,
@@ -48,21 +49,33 @@ fn seeds() -> BTreeMap<&'static str, Files> {
             graphs.insert(format!("{kind}-{number}"), bytes);
         }
     }
-    let keys = cases()
-        .iter()
-        .map(|case| (case.name.to_owned(), case.key_bytes.clone()));
-    let proofs = cases().iter().enumerate().take(KEPT_PROOFS);
-    let proofs = proofs.map(|(number, case)| (case.name.to_owned(), seed_of_proof(number)));
     BTreeMap::from([
         ("graph", graphs),
-        ("key", keys.collect()),
-        ("proof", proofs.collect()),
+        ("key", keys(cases())),
+        ("committed_key", keys(committed_cases())),
+        ("proof", proofs(cases(), 0..KEPT_PROOFS)),
+        (
+            "committed_proof",
+            proofs(committed_cases(), 0..KEPT_COMMITTED),
+        ),
     ])
 }
 
-fn seed_of_proof(number: usize) -> Vec<u8> {
-    let case = &cases()[number];
-    [&[number as u8], case.proof.as_slice()].concat()
+fn keys<K>(cases: &[Case<K>]) -> Files {
+    let pairs = cases.iter();
+    pairs
+        .map(|case| (case.name.to_owned(), case.key_bytes.clone()))
+        .collect()
+}
+
+/// Proofs of these cases, each behind the number of its case.
+fn proofs<K>(cases: &[Case<K>], numbers: std::ops::Range<usize>) -> Files {
+    let seed = |number: usize| {
+        let case = &cases[number];
+        let bytes = [&[number as u8], case.proof.as_slice()].concat();
+        (case.name.to_owned(), bytes)
+    };
+    numbers.map(seed).collect()
 }
 
 fn corpus(target: &str) -> Files {
@@ -194,10 +207,28 @@ fn keys_of_strangers() {
 #[test]
 fn proofs_of_strangers() {
     let mut files = corpus("proof");
-    for number in KEPT_PROOFS..cases().len() {
-        files.insert(cases()[number].name.to_owned(), seed_of_proof(number));
-    }
+    files.extend(proofs(cases(), KEPT_PROOFS..cases().len()));
     fuzz("proof", targets::proof, &files, 5_000, 1);
+}
+
+#[test]
+fn committed_keys_of_strangers() {
+    let files = corpus("committed_key");
+    fuzz("committed_key", targets::committed_key, &files, 3_000, 0);
+}
+
+#[test]
+fn committed_proofs_of_strangers() {
+    let mut files = corpus("committed_proof");
+    let count = committed_cases().len();
+    files.extend(proofs(committed_cases(), KEPT_COMMITTED..count));
+    fuzz(
+        "committed_proof",
+        targets::committed_proof,
+        &files,
+        3_000,
+        1,
+    );
 }
 
 /// The guard sees what it is there to see.
