@@ -16,7 +16,7 @@ from reference.schedule import FILE
 from reference.vectors import Vector, files, load
 
 VERDICTS = FILE.parents[1] / "committed_verdicts.json"
-_EACH = 2
+_EACH = 1
 """Changes of each field."""
 
 
@@ -57,7 +57,7 @@ def of_key(vector: Vector) -> Iterator[tuple[int, int]]:
     graph = vector.key.index(b"INFGRAPH")
     for place in (0, 8, 12, 13, 14, 45, 46, graph - 1, graph):
         yield place, chance.randrange(8)
-    for place in sorted(chance.sample(range(graph + 12, len(vector.key)), 12)):
+    for place in sorted(chance.sample(range(graph + 12, len(vector.key)), 6)):
         yield place, chance.randrange(8)
 
 

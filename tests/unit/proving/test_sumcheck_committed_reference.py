@@ -66,7 +66,7 @@ def decoded(key: bytes) -> CommittedKey:
 
 
 def changed_fields(vector: Vector) -> Iterator[Changed]:
-    """The proof with one bit flipped, at two places of each field."""
+    """The proof with one bit flipped, at a place of each field."""
     for name, place, bit in of_proof(vector):
         yield name, replace(vector, proof=flipped(vector.proof, place, bit))
 
