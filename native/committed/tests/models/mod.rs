@@ -8,6 +8,7 @@ use commitment::Profile;
 use committed::{Key, Prover, Public, Rejection};
 use graph::{Graph, elements};
 use graphs::{Builder, Random, clamps, random_graph};
+use std::fmt::Write;
 
 pub const STATEMENT: [u8; 32] = [7; 32];
 
@@ -206,5 +207,8 @@ pub fn json(case: &Case, outputs: &[Vec<i32>], proof: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
