@@ -36,6 +36,34 @@ async def test_migrations_make_the_tables(stores: Stores) -> None:
     assert await stores.database.read(ask) == []
 
 
+@pytest.mark.parametrize(
+    ("table", "condition", "index"),
+    [
+        (
+            "payment_reservations",
+            "payer = :a AND payment_id = :b",
+            "uq_payment_reservations_payer_payment_id",
+        ),
+        ("settlements", "block IN (1, 2)", "ix_settlements_block"),
+        ("settlements", "step IN ('again', 'alone')", "ix_settlements_step"),
+        ("refunds", "block IN (1, 2)", "ix_refunds_block"),
+    ],
+)
+async def test_indexes_without_empty_rows_find_what_is_asked_for(
+    tmp_path: Path, table: str, condition: str, index: str
+) -> None:
+    question = text(f"EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {condition}")  # noqa: S608
+    given = {"a": "x", "b": "y"} if ":a" in condition else {}
+    async with open_stores(sqlite_url(tmp_path / "plan.db")) as stores:
+        found = await stores.database.read(lambda c: c.execute(question, given))
+        plan = " ".join(str(row) for row in found)
+        sql = await stores.database.read(
+            lambda c: c.scalar(text("SELECT sql FROM sqlite_master WHERE name = :n"), {"n": index})
+        )
+    assert f"USING INDEX {index}" in plan
+    assert sql.endswith(f"WHERE {'payment_id' if given else condition.split()[0]} IS NOT NULL")
+
+
 async def test_reopening_keeps_what_is_there(shared_url: str) -> None:
     async with open_stores(shared_url) as stores:
         await stores.orders.reserve(order())

@@ -59,6 +59,14 @@ IN_ITS_INDEX: dict[str, Any] = {"sqlite_with_rowid": False}
 """For a table whose rows are little more than their key: kept in its index, they are written once.
 PostgreSQL has no such table."""
 
+
+def having(column: str) -> dict[str, Any]:
+    """For an index of those rows alone that have something in this column. Where few rows do, the
+    others cost it nothing; a comparison with the column finds it all the same."""
+    condition = text(f"{column} IS NOT NULL")
+    return {"sqlite_where": condition, "postgresql_where": condition}
+
+
 _QUIET: dict[str, Any] = {"hide_parameters": True}
 """A failure's text must not hold rows: they are inputs and signatures, and texts are passed on."""
 

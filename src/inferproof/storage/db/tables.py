@@ -45,7 +45,7 @@ from sqlalchemy import (
     text,
 )
 
-from inferproof.storage.db.dialect import IN_ITS_INDEX
+from inferproof.storage.db.dialect import IN_ITS_INDEX, having
 from inferproof.types.digest import Address, Digest
 
 metadata = MetaData(
@@ -229,7 +229,12 @@ payment_reservations = Table(
     Column("tx", DigestText),
     Column("log_index", BigInteger),
     Column("log_named", Boolean),
-    UniqueConstraint("payer", "payment_id"),
+    Index(
+        "uq_payment_reservations_payer_payment_id",
+        *("payer", "payment_id"),
+        unique=True,
+        **having("payment_id"),
+    ),
 )
 
 settlements = Table(
@@ -238,10 +243,12 @@ settlements = Table(
     _job(primary_key=True),
     Column("state", String(16), nullable=False),
     Column("tx", DigestText),
-    Column("block", BigInteger, index=True),
+    Column("block", BigInteger),
     Column("updated_at", BigInteger, nullable=False),
-    Column("step", String(16), index=True),
+    Column("step", String(16)),
     Column("doubted_at", BigInteger),
+    Index(None, "block", **having("block")),
+    Index(None, "step", **having("step")),
 )
 
 refunds = Table(
@@ -250,10 +257,11 @@ refunds = Table(
     _job(primary_key=True),
     Column("state", String(16), nullable=False),
     Column("tx", DigestText),
-    Column("block", BigInteger, index=True),
+    Column("block", BigInteger),
     Column("updated_at", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("retry_at", BigInteger, nullable=False, server_default="0"),
+    Index(None, "block", **having("block")),
 )
 
 outbox = Table(
