@@ -6,18 +6,13 @@
 //! run on these, and one pass folds the weights afterwards. What is sent is the same, byte for byte,
 //! as a test holds against the library's layout.
 
-use crate::first::{Claim, Place, first_rounds, folded_weights, product};
-use crate::linear::{combine_columns, combine_rows, equality};
+use crate::first::{Claim, first_rounds, folded_weights, product};
+use crate::linear::{combine_rows, equality};
+use crate::stack::Stack;
 use p3_challenger::{FieldChallenger, GrindingChallenger};
-use p3_commit::{Encoder, Mmcs};
 use p3_field::{PrimeCharacteristicRing, PrimeField32};
-use p3_matrix::dense::DenseMatrix;
 use p3_multilinear_util::point::Point;
-use p3_sumcheck::commit::commit_base;
-use p3_sumcheck::layout::{
-    Layout, LayoutStrategy, PrefixProver, StackedClaims, Table, TablePlacement, Witness,
-    plan_stacked_layout,
-};
+use p3_sumcheck::layout::{Layout, LayoutStrategy, PrefixProver, StackedClaims, Table, Witness};
 use p3_sumcheck::strategy::SumcheckProver;
 use p3_sumcheck::{OpeningEvals, OpeningRequest, SumcheckData, TableShape};
 use std::sync::Arc;
@@ -25,24 +20,8 @@ use transcript::{Base, Extension};
 
 type Library = PrefixProver<Base, Extension>;
 
-/// One table of the stack.
-struct Bytes {
-    values: Vec<i8>,
-    place: Place,
-}
-
-/// The committed tables, shared by all openings.
-#[derive(Default)]
-struct Stack {
-    tables: Vec<Bytes>,
-    /// Tables in the order in which the stack places them.
-    order: Vec<usize>,
-    variables: usize,
-    folding: usize,
-}
-
 /// The prover's side of the stack during one opening.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Head {
     stack: Arc<Stack>,
     /// The claim of each table that every opening makes anew.
@@ -51,50 +30,13 @@ pub struct Head {
     virtuals: Vec<Claim>,
 }
 
-impl Stack {
-    /// What a table is at a point.
-    fn claim(&self, table: usize, point: &[Extension]) -> Claim {
-        let low = &point[self.folding..];
-        let weights = equality(low, 1 << low.len());
-        Claim::new(point, combine_columns(&weights, &self.tables[table].values))
-    }
-}
-
 impl Layout<Base, Extension> for Head {
     fn from_witness(witness: Witness<Base>) -> Self {
         let library = Library::from_witness(witness);
-        let folding = library.folding();
-        let shapes = library.table_shapes();
-        let (variables, placements) = plan_stacked_layout(&shapes);
-        let mut tables: Vec<Bytes> = shapes
-            .iter()
-            .enumerate()
-            .map(|(id, shape)| Bytes {
-                values: library.table(id).column(0).values().map(byte).collect(),
-                place: Place {
-                    variables: shape.num_variables(),
-                    slot: 0,
-                },
-            })
+        let tables = (0..library.table_shapes().len())
+            .map(|id| library.table(id).column(0).values().map(byte).collect())
             .collect();
-        for placement in &placements {
-            let selector = placement.selectors()[0];
-            let bits = selector.num_variables();
-            tables[placement.idx()].place.slot = (0..bits)
-                .map(|bit| ((selector.index() >> bit) & 1) << (bits - 1 - bit))
-                .sum();
-        }
-        Self {
-            claims: vec![Vec::new(); tables.len()],
-            virtuals: Vec::new(),
-            pins: Arc::default(),
-            stack: Arc::new(Stack {
-                tables,
-                order: placements.iter().map(TablePlacement::idx).collect(),
-                variables,
-                folding,
-            }),
-        }
+        Self::new(Arc::new(Stack::new(tables, library.folding())))
     }
 
     fn new_witness(tables: Vec<Table<Base>>, folding: usize) -> Witness<Base> {
@@ -103,33 +45,6 @@ impl Layout<Base, Extension> for Head {
 
     fn write_message(witness: &Witness<Base>, folding: usize, message: &mut [Base]) {
         Library::write_message(witness, folding, message);
-    }
-
-    fn commit<E, M>(
-        encoder: &E,
-        mmcs: &M,
-        witness: Witness<Base>,
-        folding: usize,
-        starting_log_inv_rate: usize,
-    ) -> (Self, M::Commitment, M::ProverData<DenseMatrix<Base>>)
-    where
-        E: Encoder<Base>,
-        M: Mmcs<Base>,
-    {
-        let mut head = Self::default();
-        let (commitment, data) = commit_base(
-            encoder,
-            mmcs,
-            witness.num_variables(),
-            folding,
-            starting_log_inv_rate,
-            |message| {
-                Library::write_message(&witness, folding, message);
-                // From here on bytes are enough: field elements are gone before their code is made.
-                head = Self::from_witness(witness);
-            },
-        );
-        (head, commitment, data)
     }
 
     fn claims(&self) -> &StackedClaims<Base, Extension> {
@@ -201,13 +116,7 @@ impl Layout<Base, Extension> for Head {
     }
 
     fn record_virtual(&mut self, point: &Point<Extension>) -> Extension {
-        let stack = &self.stack;
-        // In the order of the stack equal tables follow on each other.
-        let places = stack.order.iter();
-        let places = places.map(|&table| (table, stack.tables[table].place));
-        let claim = Claim::of_stack(point.as_slice(), stack.folding, places, |table, weights| {
-            combine_columns(weights, &stack.tables[table].values)
-        });
+        let claim = self.stack.claim_of_all(point.as_slice());
         let value = claim.value;
         self.virtuals.push(claim);
         value
@@ -258,6 +167,16 @@ impl Layout<Base, Extension> for Head {
 }
 
 impl Head {
+    /// The head of an opening of a stack.
+    pub fn new(stack: Arc<Stack>) -> Self {
+        Self {
+            claims: vec![Vec::new(); stack.tables.len()],
+            virtuals: Vec::new(),
+            pins: Arc::default(),
+            stack,
+        }
+    }
+
     /// Computes the first tables at points that every opening will ask for, and keeps the sums:
     /// an opening then reads no weight for them.
     pub fn pin(&mut self, points: &[Point<Extension>]) -> Vec<Extension> {

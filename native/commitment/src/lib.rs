@@ -6,6 +6,7 @@
 //! sizes of the matrices, field elements are canonical, and no byte of an opening goes unread.
 #![forbid(unsafe_code)]
 
+mod code;
 mod codec;
 pub mod columns;
 mod first;
@@ -15,6 +16,8 @@ mod linear;
 mod plan;
 mod schedule;
 mod security;
+mod stack;
+mod tree;
 
 pub use codec::{Malformed, Reader, Writer};
 pub use key::{KeyFault, KeyParts, Mode, WeightKey};
@@ -26,27 +29,26 @@ pub use plan::{
 pub use schedule::{Profile, TERM_BITS, WORK_BITS};
 pub use security::{Term, challenge_bits, compose};
 
+use code::{Code, cosets_to_keep};
 use head::Head;
 use p3_blake3::Blake3;
-use p3_commit::MultilinearPcs;
 use p3_dft::Radix2DFTSmallBatch;
 use p3_field::PrimeCharacteristicRing;
-use p3_matrix::dense::RowMajorMatrix;
-use p3_merkle_tree::MerkleTreeMmcs;
 use p3_multilinear_util::point::Point;
-use p3_sumcheck::layout::{Layout, Table};
+use p3_sumcheck::layout::Layout;
 use p3_sumcheck::{OpeningBatch, OpeningProtocol, PrescribedPointPcs, TableShape, TableSpec};
 use p3_symmetric::{CompressionFunctionFromHasher, MerkleCap, SerializingHasher};
-use p3_whir::{PcsProof, ProtocolParameters, WhirConfig, WhirProver, WhirProverData};
+use p3_whir::{PcsProof, ProtocolParameters, WhirConfig, WhirProver};
+use stack::Stack;
+use std::sync::Arc;
 use transcript::{Base, Extension, Sponge, Transcript};
+use tree::{Rows, Tree};
 
 type LeafHash = SerializingHasher<Blake3>;
 type NodeHash = CompressionFunctionFromHasher<Blake3, 2, 32>;
-type Tree = MerkleTreeMmcs<Base, u8, LeafHash, NodeHash, 2, 32>;
 type Transform = Radix2DFTSmallBatch<Base>;
 type Config = WhirConfig<Extension, Base, Sponge>;
 type Prover = WhirProver<Extension, Base, Transform, Tree, Sponge, Head>;
-type Data = WhirProverData<Base, Extension, Tree, Head>;
 type Inner = PcsProof<Base, Extension, Tree>;
 
 /// The root of a commitment.
@@ -100,7 +102,10 @@ pub struct Scheme {
     profile: Profile,
     later_fold: usize,
     prover: Prover,
+    transform: Transform,
     protocol: OpeningProtocol,
+    /// Cosets of the code that the prover keeps.
+    kept: usize,
 }
 
 /// The value of every block at a point that was drawn from the root.
@@ -119,7 +124,8 @@ pub struct Pin {
 pub struct Committed {
     root: Root,
     pin: Pin,
-    data: Data,
+    head: Head,
+    code: Arc<Code>,
 }
 
 impl Committed {
@@ -168,7 +174,6 @@ impl Scheme {
         let config = Config::new_with_initial_claims(plan.variables(), parameters, claims)
             .map_err(|error| Error::Parameters(error.to_string()))?;
         let transform = Transform::new(1 << config.max_fft_size());
-        let tree = Tree::new(LeafHash::new(Blake3), NodeHash::new(Blake3), 0);
         let mut tables: Vec<TableSpec> = plan
             .blocks()
             .iter()
@@ -185,11 +190,15 @@ impl Scheme {
                 .into_iter()
                 .map(|variables| TableSpec::new(TableShape::new(variables, 1), vec![])),
         );
+        let rate = config.starting_log_inv_rate;
+        let kept = cosets_to_keep(plan.elements(), plan.variables(), rate);
         Ok(Self {
             plan,
             profile,
             later_fold,
-            prover: Prover::new(config, transform, tree),
+            kept,
+            prover: Prover::new(config, transform.clone(), Tree::new()),
+            transform,
             protocol: OpeningProtocol::new(tables),
         })
     }
@@ -254,46 +263,45 @@ impl Scheme {
             offsets.push(offset);
             offset += size.rows * size.columns;
         }
-        let mut tables: Vec<Table<Base>> = self
+        let mut tables: Vec<Vec<i8>> = self
             .plan
             .blocks()
             .iter()
             .map(|block| {
                 let size = self.plan.sizes()[block.matrix];
                 let width = 1 << block.columns.log;
-                let mut values = vec![Base::ZERO; 1 << block.variables()];
+                let mut values = vec![0; 1 << block.variables()];
                 let rows = size.rows.min(block.rows.offset + (1 << block.rows.log));
                 let columns = size.columns.min(block.columns.offset + width);
                 for row in block.rows.offset..rows {
                     let start = offsets[block.matrix] + row * size.columns;
                     let source = &weights[start + block.columns.offset..start + columns];
-                    let target = &mut values[(row - block.rows.offset) * width..][..source.len()];
-                    for (target, &weight) in target.iter_mut().zip(source) {
-                        *target = Base::from_i8(weight);
-                    }
+                    let target = &mut values[(row - block.rows.offset) * width..];
+                    target[..source.len()].copy_from_slice(source);
                 }
-                Table::new(RowMajorMatrix::new(values, 1 << block.variables()))
+                values
             })
             .collect();
-        tables.extend(
-            padding(&self.plan)
-                .into_iter()
-                .map(|variables| Table::zero(1, variables)),
+        let padding = padding(&self.plan).into_iter();
+        tables.extend(padding.map(|variables| vec![0; 1 << variables]));
+        let config = self.config();
+        let stack = Arc::new(Stack::new(tables, config.round_folding_factor(0)));
+        let code = Code::new(
+            Arc::clone(&stack),
+            config.starting_log_inv_rate,
+            self.kept,
+            &self.transform,
+            &LeafHash::new(Blake3),
         );
-        let witness = Head::new_witness(tables, self.config().round_folding_factor(0));
-        // The root is absorbed with the verifying key; this sponge is thrown away.
-        let mut sponge = Transcript::new();
-        let (root, mut data) = self
-            .prover
-            .commit(witness, sponge.sponge())
-            .map_err(|error| Error::Parameters(error.to_string()))?;
-        let root = root.roots()[0];
+        let root = code.root();
+        let mut head = Head::new(stack);
         let point = draw(&root);
-        let values = data.layout.pin(&self.pin_points(&point));
+        let values = head.pin(&self.pin_points(&point));
         Ok(Committed {
             root,
             pin: Pin { point, values },
-            data,
+            head,
+            code: Arc::new(code),
         })
     }
 
@@ -333,15 +341,21 @@ impl Scheme {
     ) -> Result<Opening, Error> {
         let (points, _) = self.points(points);
         let points = self.with_pins(points, &committed.pin.point);
-        let inner = self
+        let sponge = transcript.sponge();
+        let mut head = committed.head.clone();
+        let samples = 0..self.config().commitment_ood_samples();
+        let initial = samples.map(|_| head.add_virtual_eval(sponge)).collect();
+        let evals = self.protocol.iter_openings().zip(&points);
+        let evals = evals
+            .map(|((table, batch), point)| head.eval_at(table, batch, point, sponge))
+            .collect();
+        let rows = Rows::Code(Arc::clone(&committed.code));
+        let openings = self.protocol.num_openings();
+        let whir = self
             .prover
-            .open_at(
-                committed.data.clone(),
-                &self.protocol,
-                &points,
-                transcript.sponge(),
-            )
+            .prove(initial, sponge, head, rows, openings)
             .map_err(|error| Error::Parameters(error.to_string()))?;
+        let inner = Inner { whir, evals };
         Ok(Opening {
             inner,
             pinned: self.profile.pins(),

@@ -45,12 +45,16 @@ fn limbs(elements: &[Extension]) -> Vec<Weight> {
 
 /// The elements whose coefficients are these, up to multiples of the modulus.
 fn elements(sums: Vec<Sum>) -> Vec<Extension> {
-    let modulus = i64::from(Base::ORDER_U32);
     let elements = sums.into_iter().map(|sum| {
-        let coefficients = sum.map(|limb| Base::from_u32(limb.rem_euclid(modulus) as u32));
+        let coefficients = sum.map(reduced);
         Extension::from_basis_coefficients_fn(|index| coefficients[index])
     });
     elements.collect()
+}
+
+/// A whole number as an element of the base field.
+pub(crate) fn reduced(sum: i64) -> Base {
+    Base::from_u32(sum.rem_euclid(i64::from(Base::ORDER_U32)) as u32)
 }
 
 #[cfg(test)]

@@ -23,15 +23,24 @@ pub type Sum = [i64; LIMBS];
 
 /// Σ over columns of weights[column] · matrix[row][column], for each row.
 pub fn combine_columns(weights: &[Weight], matrix: &[i8]) -> Vec<Sum> {
+    combine_columns_of_sets(&[weights], matrix).swap_remove(0)
+}
+
+/// The sums of [`combine_columns`] for sets of as many weights each: the matrix is read once.
+pub fn combine_columns_of_sets(sets: &[&[Weight]], matrix: &[i8]) -> Vec<Vec<Sum>> {
     #[cfg(all(
         target_arch = "x86_64",
         target_feature = "avx512vnni",
         target_feature = "avx512bw"
     ))]
-    if weights.len() >= vnni::LANES {
-        return vnni::combine_columns(weights, matrix);
+    if let Some(first) = sets.first()
+        && first.len() >= vnni::LANES
+    {
+        return vnni::combine_columns(sets, first.len(), matrix);
     }
-    portable::combine_columns(weights, matrix)
+    let sets = sets.iter();
+    sets.map(|weights| portable::combine_columns(weights, matrix))
+        .collect()
 }
 
 /// Σ over rows of weights[row] · matrix[row][column], for each of `columns` columns.
@@ -49,7 +58,9 @@ pub fn combine_rows(weights: &[Weight], matrix: &[i8], columns: usize) -> Vec<Su
 
 #[cfg(test)]
 mod tests {
-    use super::{LIMBS, Sum, Weight, combine_columns, combine_rows, portable};
+    use super::{
+        LIMBS, Sum, Weight, combine_columns, combine_columns_of_sets, combine_rows, portable,
+    };
 
     fn weights(count: usize) -> Vec<Weight> {
         let mut state = 1_u64;
@@ -104,6 +115,19 @@ mod tests {
             );
             assert_eq!(portable::combine_columns(&weights, &matrix), wanted);
         }
+    }
+
+    #[test]
+    fn sets_of_weights_share_a_matrix() {
+        for (rows, columns) in [(4, 3), (6, 64), (13, 2100)] {
+            let (first, matrix) = (weights(columns), matrix(rows * columns));
+            let second: Vec<Weight> = first.iter().rev().copied().collect();
+            let found = combine_columns_of_sets(&[&first, &second, &first], &matrix);
+            let wanted = [&first, &second, &first].map(|set| combine_columns(set, &matrix));
+            assert_eq!(found, wanted);
+            assert_ne!(found[0], found[1]);
+        }
+        assert!(combine_columns_of_sets(&[], &[1, 2]).is_empty());
     }
 
     #[test]

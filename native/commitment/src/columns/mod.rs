@@ -10,12 +10,11 @@ mod head;
 use crate::codec::{Run, decode_run, encode_run};
 use crate::first::Place;
 use crate::{
-    Config, LeafHash, MAX_VARIABLES, MIN_VARIABLES, Malformed, NodeHash, Profile, Reader, Rejected,
-    Root, Term, Transform, Tree, Writer, parameters_json, schedule, security,
+    Config, MAX_VARIABLES, MIN_VARIABLES, Malformed, Profile, Reader, Rejected, Root, Term,
+    Transform, Tree, Writer, parameters_json, schedule, security,
 };
 pub use head::evaluate;
 use head::{ColumnsHead, Stack};
-use p3_blake3::Blake3;
 use p3_commit::MultilinearPcs;
 use p3_field::PrimeCharacteristicRing;
 use p3_matrix::dense::RowMajorMatrix;
@@ -158,7 +157,7 @@ impl Columns {
         let config = Config::new_with_initial_claims(variables, parameters, claims)
             .map_err(|error| ColumnsError::Parameters(error.to_string()))?;
         let transform = Transform::new(1 << config.max_fft_size());
-        let tree = Tree::new(LeafHash::new(Blake3), NodeHash::new(Blake3), 0);
+        let tree = Tree::new();
         let table = TableSpec::new(
             TableShape::new(variables, 1),
             vec![OpeningBatch::new(vec![0], vec![]); claims],
