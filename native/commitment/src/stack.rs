@@ -155,15 +155,19 @@ impl Stack {
 
     /// The powers of the points by which `count` rows of a table count.
     fn powers(&self, points: &[Base], place: Place, count: usize) -> Vec<Weight> {
-        let mut weights = vec![[0; LIMBS]; count];
-        for (limb, point) in points.iter().enumerate() {
-            let step = point.exp_power_of_2(self.variables - place.variables);
-            let mut power = point.exp_u64(place.slot as u64);
-            for weight in &mut weights {
-                weight[limb] = power.as_canonical_u32();
-                power *= step;
-            }
+        let mut steps = [Base::ONE; LIMBS];
+        let mut powers = [Base::ONE; LIMBS];
+        for ((step, power), point) in steps.iter_mut().zip(&mut powers).zip(points) {
+            *step = point.exp_power_of_2(self.variables - place.variables);
+            *power = point.exp_u64(place.slot as u64);
         }
-        weights
+        let weights = (0..count).map(|_| {
+            let weight = powers.map(|power| power.as_canonical_u32());
+            for (power, &step) in powers.iter_mut().zip(&steps) {
+                *power *= step;
+            }
+            weight
+        });
+        weights.collect()
     }
 }

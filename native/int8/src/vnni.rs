@@ -83,10 +83,14 @@ fn planes(weights: &[Weight]) -> Vec<[[u8; LANES]; PLANES]> {
 fn add_dots<const R: usize>(planes: &[[[u8; LANES]; PLANES]], rows: [&[i8]; R], sums: &mut [Sum]) {
     // Of each row the sums of all planes, one row after another.
     let mut lanes = [_mm512_setzero_si512(); ROWS * PLANES];
+    let vectors = rows.map(|row| row.as_chunks::<LANES>());
     for group in 0..PLANES / GROUP {
         let mut of_rows = [[_mm512_setzero_si512(); GROUP]; R];
         for (step, planes) in planes.iter().enumerate() {
-            let values = rows.map(|row| load(row.get(step * LANES..).unwrap_or_default()));
+            let values = vectors.map(|(whole, rest)| match whole.get(step) {
+                Some(values) => load(values),
+                None => load(rest),
+            });
             for (index, plane) in planes[group * GROUP..][..GROUP].iter().enumerate() {
                 // SAFETY: a plane has as many bytes as are read; no alignment is asked for.
                 let plane = unsafe { _mm512_loadu_si512(plane.as_ptr().cast::<__m512i>()) };
