@@ -267,6 +267,10 @@ class Reason(Enum):
         "proof system {system} has no itemised account of its soundness; sumcheck has one"
     )
     PROFILE_UNKNOWN = "there is no security profile {name}; known are: {known}"
+    MODE_UNKNOWN = "proof system {system} has no mode {name}; known are: {known}"
+    MODE_UNSUPPORTED = (
+        "proof system {system} cannot prove this model in mode {mode}: {why}; try mode clear"
+    )
     GRAPH_ENCODING = "the integer graph is not in its canonical encoding: {why}"
     GRAPH_COUNT = "the integer graph has {got} {what}; {least} to {most} are allowed"
     GRAPH_TENSOR = "{name} of the integer graph is malformed: {why}"

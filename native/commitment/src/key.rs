@@ -34,6 +34,33 @@ impl From<Malformed> for KeyFault {
     }
 }
 
+/// The byte of the mode that a key's bytes name; nothing else of them is looked at but that they are
+/// a key's of this version.
+pub fn mode_of(bytes: &[u8]) -> Result<u8, KeyFault> {
+    Ok(Header::read(&mut Reader::new(bytes))?.mode)
+}
+
+/// What all keys of this version begin with.
+struct Header {
+    mode: u8,
+    profile: u8,
+}
+
+impl Header {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, KeyFault> {
+        let magic: [u8; 8] = reader.array()?;
+        let version = reader.word()?;
+        let [mode, profile] = reader.array()?;
+        if &magic != MAGIC {
+            return Err(KeyFault::Malformed);
+        }
+        if version != VERSION {
+            return Err(KeyFault::Version);
+        }
+        Ok(Self { mode, profile })
+    }
+}
+
 /// A key's bytes taken apart; of the values nothing is known but that they are elements.
 #[derive(Debug)]
 pub struct KeyParts<'a> {
@@ -51,16 +78,11 @@ impl<'a> KeyParts<'a> {
     /// The parts of a key of this mode.
     pub fn decode(mode: Mode, bytes: &'a [u8]) -> Result<Self, KeyFault> {
         let mut reader = Reader::new(bytes);
-        let magic: [u8; 8] = reader.array()?;
-        let version = reader.word()?;
-        let [code, profile] = reader.array()?;
-        if &magic != MAGIC {
-            return Err(KeyFault::Malformed);
-        }
-        if version != VERSION || code != mode.code {
+        let header = Header::read(&mut reader)?;
+        if header.mode != mode.code {
             return Err(KeyFault::Version);
         }
-        let profile = Profile::from_code(profile).ok_or(KeyFault::Version)?;
+        let profile = Profile::from_code(header.profile).ok_or(KeyFault::Version)?;
         let root = reader.array()?;
         let count = reader.word()? as usize;
         Ok(Self {

@@ -20,14 +20,14 @@ mod stack;
 mod tree;
 
 pub use codec::{Malformed, Reader, Writer};
-pub use key::{KeyFault, KeyParts, Mode, WeightKey};
+pub use key::{KeyFault, KeyParts, Mode, WeightKey, mode_of};
 pub use linear::{combine_rows, equality};
 pub use plan::{
     Block, MAX_BLOCKS, MAX_MATRICES, MAX_SIDE, MAX_VARIABLES, MIN_VARIABLES, Part, Plan, Size,
     parts, variables,
 };
 pub use schedule::{Profile, TERM_BITS, WORK_BITS};
-pub use security::{Term, challenge_bits, compose};
+pub use security::{Security, Term, challenge_bits, compose};
 
 use code::{Code, cosets_to_keep};
 use head::Head;

@@ -1,12 +1,13 @@
 //! The key of the committed mode.
 
+use crate::effort::{MAX_EFFORT, effort};
 use commitment::columns::{Columns, ColumnsError};
 use commitment::{
     KeyFault, KeyParts, Mode, Pin, Profile, Root, Scheme, Size, Term, WeightKey, challenge_bits,
     compose,
 };
 use graph::Graph;
-use layers::{Contraction, contractions};
+use layers::{Contraction, affordable, contractions};
 use lookup::Argument;
 use p3_field::PrimeCharacteristicRing;
 use reduce::{Counter, Found, MIN_VARIABLES, Plan, Problem, Table, Unsupported};
@@ -15,7 +16,7 @@ use transcript::{Extension, Site, Transcript};
 /// Name and version of the protocol, as the transcript begins.
 pub const PROTOCOL: &[u8] = b"inferproof sumcheck 1 committed";
 /// The mode in which the witness is committed to.
-const MODE: Mode = Mode {
+pub const MODE: Mode = Mode {
     code: 2,
     protocol: PROTOCOL,
 };
@@ -41,6 +42,9 @@ pub enum KeyError {
     /// The mode does not cover the graph.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
+    /// Proofs are too costly to check.
+    #[error("the graph takes its verifier too much in the committed mode")]
+    Work,
     /// The lookups cannot be argued about.
     #[error("{0}")]
     Lookups(#[from] lookup::Error),
@@ -62,6 +66,7 @@ impl KeyError {
             Self::NoWeights => "KEY_NO_WEIGHTS",
             Self::Unread => "KEY_UNREAD",
             Self::Unsupported(_) => "KEY_UNSUPPORTED",
+            Self::Work => "KEY_WORK",
             Self::Lookups(_) => "KEY_LOOKUPS",
             Self::Columns(_) => "KEY_COLUMNS",
             Self::Commitment(_) => "KEY_COMMITMENT",
@@ -107,7 +112,13 @@ impl Key {
         if contractions.is_empty() {
             return Err(KeyError::NoWeights);
         }
+        if !affordable(&contractions) {
+            return Err(KeyError::Work);
+        }
         let plan = Plan::new(&graph)?;
+        if effort(&graph, &plan) > MAX_EFFORT {
+            return Err(KeyError::Work);
+        }
         let sizes: Vec<Size> = contractions.iter().map(|c| c.size).collect();
         let scheme = Scheme::small(&sizes, profile)?;
         let argument = argument(&plan)?;

@@ -2,8 +2,8 @@
 //!
 //! A proof commits to the columns of the non-linear operations, shows by one lookup argument that
 //! they are in their tables, and reduces the claim about the outputs to openings of the columns and
-//! of the weights. The verifier never sees a result of a contraction. No key of the product is of
-//! this mode yet: `specs/committed-mode.md` says what is still missing.
+//! of the weights. The verifier never sees a result of a contraction. The mode is experimental:
+//! `specs/committed-mode.md` says what is still missing.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -16,12 +16,14 @@
     )
 )]
 
+mod effort;
 mod key;
 mod proof;
 mod prove;
 mod verify;
 
-pub use key::{Key, KeyError, PROTOCOL, Public};
+pub use effort::MAX_EFFORT;
+pub use key::{Key, KeyError, MODE, PROTOCOL, Public};
 pub use proof::{PROOF_VERSION, Proof};
-pub use prove::{Phase, ProveError, Prover, Witness};
+pub use prove::{Phase, ProveError, Prover, Watch, Witness};
 pub use verify::Rejection;

@@ -35,6 +35,28 @@ pub enum ProveError {
     /// The reduction failed, which it does for no execution but by chance.
     #[error("{0}")]
     Reduction(#[from] reduce::Rejected),
+    /// The weights are not those that the key commits to.
+    #[error("the weights are not those of the verifying key")]
+    OtherWeights,
+    /// The caller has cancelled.
+    #[error("proving was cancelled")]
+    Cancelled,
+}
+
+impl ProveError {
+    /// The reason's name, which does not change.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Key(error) => error.code(),
+            Self::Execution(_) => "EXECUTION",
+            Self::Lookups(_) => "LOOKUPS",
+            Self::Columns(_) => "COLUMNS",
+            Self::Commitment(_) => "COMMITMENT",
+            Self::Reduction(_) => "REDUCTION",
+            Self::OtherWeights => "WEIGHTS_OTHER",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
 }
 
 /// A phase of proving.
@@ -52,6 +74,28 @@ pub enum Phase {
     OpenWitness,
     /// The weights are opened.
     OpenWeights,
+}
+
+/// Follows a proof being made, and may stop it.
+pub trait Watch {
+    /// Called when a phase begins; `false` cancels.
+    fn goes_on(&mut self, phase: Phase) -> bool;
+}
+
+/// Who only looks on lets everything go on.
+impl<F: FnMut(Phase)> Watch for F {
+    fn goes_on(&mut self, phase: Phase) -> bool {
+        self(phase);
+        true
+    }
+}
+
+fn begins(watch: &mut dyn Watch, phase: Phase) -> Result<(), ProveError> {
+    if watch.goes_on(phase) {
+        Ok(())
+    } else {
+        Err(ProveError::Cancelled)
+    }
 }
 
 /// What a proof is made of; tests corrupt it.
@@ -86,6 +130,20 @@ impl Prover {
         })
     }
 
+    /// Reads a key and checks that these are its weights.
+    pub fn load(key: &[u8], weights: Vec<i8>) -> Result<Self, ProveError> {
+        let key = Key::decode(key)?;
+        let committed = key.scheme().commit(&weights, |root| key.pin_point(root))?;
+        if committed.root() != key.root() || committed.pin() != key.pin() {
+            return Err(ProveError::OtherWeights);
+        }
+        Ok(Self {
+            key,
+            weights,
+            committed,
+        })
+    }
+
     /// The key.
     pub const fn key(&self) -> &Key {
         &self.key
@@ -97,6 +155,14 @@ impl Prover {
     pub fn with_key(mut self, key: Key) -> Self {
         self.key = key;
         self
+    }
+
+    /// Computes the outputs.
+    pub fn execute(&self, inputs: &[&[i32]]) -> Result<Vec<Vec<i32>>, ProveError> {
+        let graph = self.key.graph();
+        let mut tensors = Tensors::keeping([]);
+        executor::execute(graph, &self.weights, inputs, &mut tensors)?;
+        Ok(tensors.outputs(graph).map(<[i32]>::to_vec).collect())
     }
 
     /// Executes the graph and makes the columns.
@@ -119,9 +185,9 @@ impl Prover {
         &self,
         inputs: &[&[i32]],
         statement: [u8; 32],
-        watch: &mut dyn FnMut(Phase),
+        watch: &mut dyn Watch,
     ) -> Result<(Vec<Vec<i32>>, Vec<u8>), ProveError> {
-        watch(Phase::Witness);
+        begins(watch, Phase::Witness)?;
         let witness = self.witness(inputs)?;
         let proof = self.prove_with(inputs, statement, &witness, Transcript::new(), None, watch)?;
         Ok((witness.outputs, proof.encode(&self.key)))
@@ -155,10 +221,10 @@ impl Prover {
         witness: &Witness,
         mut transcript: Transcript,
         alter: Option<Alter<'_>>,
-        watch: &mut dyn FnMut(Phase),
+        watch: &mut dyn Watch,
     ) -> Result<Proof, ProveError> {
         let key = &self.key;
-        watch(Phase::Commit);
+        begins(watch, Phase::Commit)?;
         let multiplicities: Vec<Vec<Base>> = witness
             .multiplicities
             .iter()
@@ -172,7 +238,7 @@ impl Prover {
         let all: Vec<&[Base]> = all.map(Vec::as_slice).collect();
         let committed = key.columns().commit(&all)?;
 
-        watch(Phase::Lookups);
+        begins(watch, Phase::Lookups)?;
         let outputs: Vec<&[i32]> = witness.outputs.iter().map(Vec::as_slice).collect();
         let public = Public {
             inputs,
@@ -187,7 +253,7 @@ impl Prover {
             &mut transcript,
         )?;
 
-        watch(Phase::Reduce);
+        begins(watch, Phase::Reduce)?;
         let found = found(&claims);
         let mut side = reduce::Prover::new(
             reduce::Witness {
@@ -207,14 +273,14 @@ impl Prover {
         let opened = reduce(&mut side, &key.problem(&public, &found))?;
         let reduction = side.finish();
 
-        watch(Phase::OpenWitness);
+        begins(watch, Phase::OpenWitness)?;
         let points: Vec<_> = key
             .column_claims(&opened, &claims)
             .into_iter()
             .map(|claim| (claim.column, claim.point))
             .collect();
         let columns = key.columns().open(&committed, &points, &mut transcript)?;
-        watch(Phase::OpenWeights);
+        begins(watch, Phase::OpenWeights)?;
         let points: Vec<_> = opened
             .matrices
             .iter()

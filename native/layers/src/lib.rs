@@ -23,6 +23,27 @@ pub use sumcheck::{Product, Round, Sent, powers, prove, replay, step};
 
 use commitment::{Term, challenge_bits};
 
+/// Elements of the weighted operands of all contractions together, and of one while it is made.
+pub const MAX_OPERAND_ELEMENTS: usize = 1 << 24;
+/// Products that weighting the operands of all contractions takes.
+pub const MAX_OPERAND_PRODUCTS: usize = 1 << 32;
+
+/// Whether a verifier can be asked to weight the operands of these contractions. A graph's own limits
+/// bound its execution; these bound what the reduction does beside it. A window over much padding
+/// makes more of an operand than the operand has.
+pub fn affordable(contractions: &[Contraction]) -> bool {
+    let (mut kept, mut products) = (0_usize, 0_usize);
+    for contraction in contractions {
+        let (elements, own) = contraction.effort();
+        kept = kept.saturating_add(contraction.operand_elements());
+        products = products.saturating_add(own);
+        if elements > MAX_OPERAND_ELEMENTS {
+            return false;
+        }
+    }
+    kept <= MAX_OPERAND_ELEMENTS && products <= MAX_OPERAND_PRODUCTS
+}
+
 /// The error terms of the reduction. A verifying key stands for one set of weights, which is fixed
 /// before the challenges are drawn: there is nothing among which a prover could choose.
 pub fn security(contractions: &[Contraction]) -> Vec<Term> {

@@ -6,17 +6,18 @@
 // Python hands over what it was given; and `_native.pyi` is the documentation.
 #![allow(clippy::needless_pass_by_value, clippy::wildcard_imports, missing_docs)]
 
+mod modes;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use commitment::Profile;
 use executor::Tensors;
 use graph::Graph;
+use modes::Mode;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
-use prover::{Phase, ProveError, Watch};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use verifier::Public;
 
 pyo3::create_exception!(
     _native,
@@ -46,35 +47,32 @@ impl From<Failure> for PyErr {
     }
 }
 
-impl From<graph::Fault> for Failure {
-    fn from(fault: graph::Fault) -> Self {
-        Self::new(fault.code(), &fault)
-    }
-}
-
 impl From<executor::Fault> for Failure {
     fn from(fault: executor::Fault) -> Self {
         Self::new("EXECUTION", &fault)
     }
 }
 
-impl From<ProveError> for Failure {
-    fn from(error: ProveError) -> Self {
-        Self::new(error.code(), &error)
-    }
+/// Failures that say their code themselves.
+macro_rules! coded {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::new(error.code(), &error)
+            }
+        })*
+    };
 }
 
-impl From<verifier::KeyError> for Failure {
-    fn from(error: verifier::KeyError) -> Self {
-        Self::new(error.code(), &error)
-    }
-}
-
-impl From<verifier::Rejection> for Failure {
-    fn from(rejection: verifier::Rejection) -> Self {
-        Self::new(rejection.code(), &rejection)
-    }
-}
+coded!(
+    graph::Fault,
+    prover::ProveError,
+    verifier::KeyError,
+    verifier::Rejection,
+    committed::ProveError,
+    committed::KeyError,
+    committed::Rejection
+);
 
 /// Does the work without the interpreter's lock, and turns a panic into a failure.
 fn apart<T: Send>(
@@ -117,18 +115,13 @@ fn profile_of(name: &str) -> Result<Profile, Failure> {
 /// Asks a Python callable whether to go on.
 struct Asking(Option<Py<PyAny>>);
 
-impl Watch for Asking {
-    fn goes_on(&self, phase: Phase) -> bool {
+impl Asking {
+    fn ask(&self, phase: &str) -> bool {
         let Some(callable) = &self.0 else {
             return true;
         };
-        let name = match phase {
-            Phase::Execute => "execute",
-            Phase::Reduce => "reduce",
-            Phase::Open => "open",
-        };
         // A callable that fails says no: the caller then learns that it was cancelled.
-        Python::attach(|py| callable.call1(py, (name,))?.extract(py)).unwrap_or(false)
+        Python::attach(|py| callable.call1(py, (phase,))?.extract(py)).unwrap_or(false)
     }
 }
 
@@ -179,40 +172,38 @@ mod _native {
     }
 
     #[pyfunction]
+    #[pyo3(signature = (graph, weights, profile, mode="clear"))]
     fn commit<'py>(
         py: Python<'py>,
         graph: &[u8],
         weights: Array<'_, i8>,
         profile: &str,
+        mode: &str,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let (weights, profile) = (copied(&weights), profile_of(profile)?);
-        let key = apart(py, move || {
-            let key = prover::commit(Graph::decode(graph)?, &weights, profile)?;
-            Ok(key.encode())
-        })?;
-        Ok(PyBytes::new(py, &key))
+        let mode = Mode::from_name(mode)?;
+        let commit = move || mode.commit(Graph::decode(graph)?, &weights, profile);
+        Ok(PyBytes::new(py, &apart(py, commit)?))
     }
 
     #[pyfunction]
-    fn security(py: Python<'_>, graph: &[u8], profile: &str) -> PyResult<String> {
-        let profile = profile_of(profile)?;
-        let report = apart(py, move || {
-            // The report does not depend on the weights.
-            let key = verifier::VerifyingKey::new(Graph::decode(graph)?, profile)?;
-            Ok(key.security().to_json())
-        })?;
-        Ok(report)
+    #[pyo3(signature = (graph, profile, mode="clear"))]
+    fn security(py: Python<'_>, graph: &[u8], profile: &str, mode: &str) -> PyResult<String> {
+        let (profile, mode) = (profile_of(profile)?, Mode::from_name(mode)?);
+        // The report does not depend on the weights.
+        let report = move || Ok(mode.security(Graph::decode(graph)?, profile)?.to_json());
+        Ok(apart(py, report)?)
     }
 
     #[pyclass(frozen)]
-    struct ProvingKey(prover::ProvingKey);
+    struct ProvingKey(modes::ProvingKey);
 
     #[pymethods]
     impl ProvingKey {
         #[new]
         fn new(py: Python<'_>, verifying_key: &[u8], weights: Array<'_, i8>) -> PyResult<Self> {
             let weights = copied(&weights);
-            let load = move || Ok(prover::ProvingKey::load(verifying_key, weights)?);
+            let load = move || modes::ProvingKey::load(verifying_key, weights);
             Ok(Self(apart(py, load)?))
         }
 
@@ -222,7 +213,7 @@ mod _native {
             inputs: Vec<Array<'_, i32>>,
         ) -> PyResult<Outputs<'py>> {
             let inputs = all_copied(&inputs);
-            let outputs = apart(py, || Ok(self.0.execute(&views(&inputs))?))?;
+            let outputs = apart(py, || self.0.execute(&views(&inputs)))?;
             Ok(to_python(py, outputs))
         }
 
@@ -234,26 +225,30 @@ mod _native {
             statement: [u8; 32],
             goes_on: Option<Py<PyAny>>,
         ) -> PyResult<(Outputs<'py>, Bound<'py, PyBytes>)> {
-            let (inputs, watch) = (all_copied(&inputs), Asking(goes_on));
-            let prove = || Ok(self.0.prove(&views(&inputs), statement, &watch)?);
+            let (inputs, mut asking) = (all_copied(&inputs), Asking(goes_on));
+            let prove = || self.0.prove(&views(&inputs), statement, &mut asking);
             let (outputs, proof) = apart(py, prove)?;
             Ok((to_python(py, outputs), PyBytes::new(py, &proof)))
         }
     }
 
     #[pyclass(frozen)]
-    struct VerifyingKey(verifier::VerifyingKey);
+    struct VerifyingKey(modes::VerifyingKey);
 
     #[pymethods]
     impl VerifyingKey {
         #[new]
         fn new(py: Python<'_>, verifying_key: &[u8]) -> PyResult<Self> {
-            let decode = move || Ok(verifier::VerifyingKey::decode(verifying_key)?);
+            let decode = move || modes::VerifyingKey::decode(verifying_key);
             Ok(Self(apart(py, decode)?))
         }
 
         fn graph<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
             PyBytes::new(py, &self.0.graph().encode())
+        }
+
+        fn mode(&self) -> &'static str {
+            self.0.mode().name()
         }
 
         fn security(&self) -> String {
@@ -270,12 +265,8 @@ mod _native {
         ) -> PyResult<()> {
             let (inputs, outputs) = (all_copied(&inputs), all_copied(&outputs));
             let verify = || {
-                let public = Public {
-                    inputs: &views(&inputs),
-                    outputs: &views(&outputs),
-                    statement,
-                };
-                Ok(self.0.verify(&public, proof)?)
+                let (inputs, outputs) = (views(&inputs), views(&outputs));
+                self.0.verify(&inputs, &outputs, statement, proof)
             };
             Ok(apart(py, verify)?)
         }

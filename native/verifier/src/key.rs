@@ -3,21 +3,16 @@
 use crate::PROTOCOL;
 use commitment::{KeyFault, KeyParts, Mode, Pin, Profile, Root, Scheme, Size, WeightKey};
 use graph::Graph;
-use layers::{Contraction, contractions};
+use layers::{Contraction, affordable, contractions};
 use transcript::Extension;
 
 /// The mode in which the results of contractions travel in the clear.
-const MODE: Mode = Mode {
+pub const MODE: Mode = Mode {
     code: 1,
     protocol: PROTOCOL,
 };
 /// Results of all contractions together.
 pub const MAX_ACCUMULATORS: usize = 1 << 21;
-
-/// Elements of the weighted operands of all contractions together, and of one while it is made.
-pub const MAX_OPERAND_ELEMENTS: usize = 1 << 24;
-/// Products that weighting the operands of all contractions takes.
-pub const MAX_OPERAND_PRODUCTS: usize = 1 << 32;
 
 /// A key that cannot be made or read; [`KeyError::code`] is stable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,7 +84,9 @@ impl VerifyingKey {
         if contractions.is_empty() {
             return Err(KeyError::NoWeights);
         }
-        check_work(&contractions)?;
+        if !affordable(&contractions) {
+            return Err(KeyError::Work);
+        }
         let sizes: Vec<Size> = contractions
             .iter()
             .map(|contraction| contraction.size)
@@ -177,22 +174,4 @@ impl VerifyingKey {
         let constant = self.graph.constants.get(contraction.bias?)?;
         Some(&constant.values)
     }
-}
-
-/// A graph's own limits bound its execution; these bound what the reduction does beside it. A window
-/// over much padding makes more of an operand than the operand has.
-fn check_work(contractions: &[Contraction]) -> Result<(), KeyError> {
-    let (mut kept, mut products) = (0_usize, 0_usize);
-    for contraction in contractions {
-        let (elements, own) = contraction.effort();
-        kept = kept.saturating_add(contraction.operand_elements());
-        products = products.saturating_add(own);
-        if elements > MAX_OPERAND_ELEMENTS {
-            return Err(KeyError::Work);
-        }
-    }
-    if kept > MAX_OPERAND_ELEMENTS || products > MAX_OPERAND_PRODUCTS {
-        return Err(KeyError::Work);
-    }
-    Ok(())
 }

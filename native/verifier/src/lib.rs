@@ -21,13 +21,11 @@ mod protocol;
 mod rejection;
 mod security;
 
-pub use key::{
-    KeyError, MAX_ACCUMULATORS, MAX_OPERAND_ELEMENTS, MAX_OPERAND_PRODUCTS, VerifyingKey,
-};
+pub use key::{KeyError, MAX_ACCUMULATORS, MODE, VerifyingKey};
+pub use layers::{MAX_OPERAND_ELEMENTS, MAX_OPERAND_PRODUCTS};
 pub use proof::{PROOF_VERSION, Proof};
 pub use protocol::{PROTOCOL, Public, begin, draw};
 pub use rejection::Rejection;
-pub use security::Security;
 
 use executor::Tensors;
 use layers::{Weights, matrix_point, powers, replay, table_of};

@@ -10,8 +10,8 @@ from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, p
 from inferproof.cli.verify import read_bundle
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.verifier_bundle import VerifierBundle
-from inferproof.proving.base import SecurityReport, SecurityReporter
-from inferproof.proving.registry import get_system
+from inferproof.proving.base import ModeReporter, SecurityReport, SecurityReporter
+from inferproof.proving.registry import get_system, known_systems
 
 
 def register(app: typer.Typer) -> None:
@@ -31,13 +31,14 @@ def inspect(
     """Show what a compiled model commits to, and with --security how sound its proofs are."""
     with failures(as_json=as_json):
         bundle = read_bundle(compiled)
+        mode = mode_of(bundle)
         report = security_of(bundle) if security else None
     if as_json:
-        print_json(_security_json(report) if report else _bundle_json(bundle))
+        print_json(_security_json(report) if report else _bundle_json(bundle, mode))
     elif report:
         _show_security(bundle, report)
     else:
-        _show(bundle)
+        _show(bundle, mode)
 
 
 def security_of(bundle: VerifierBundle) -> SecurityReport:
@@ -48,10 +49,19 @@ def security_of(bundle: VerifierBundle) -> SecurityReport:
     return system.security(bundle)
 
 
+def mode_of(bundle: VerifierBundle) -> str | None:
+    """The mode that the model was compiled for; None where its proof system has no modes."""
+    if bundle.parts.proof_system not in known_systems():
+        return None
+    system = get_system(bundle.parts.proof_system)
+    return system.mode(bundle) if isinstance(system, ModeReporter) else None
+
+
 def _security_json(report: SecurityReport) -> dict[str, Any]:
     return {
         "provable_bits": report.provable_bits,
         "profile": report.profile,
+        "mode": report.mode,
         "terms": [{"name": name, "bits": bits} for name, bits in report.terms],
     }
 
@@ -59,7 +69,8 @@ def _security_json(report: SecurityReport) -> dict[str, Any]:
 def _show_security(bundle: VerifierBundle, report: SecurityReport) -> None:
     out.print(f"[bold]model[/]          {bundle.commitment.hex}")
     out.print(
-        f"[bold]proof system[/]   {plain(bundle.parts.proof_system)}, {plain(report.profile)}"
+        f"[bold]proof system[/]   {plain(bundle.parts.proof_system)}, mode {plain(report.mode)}, "
+        f"profile {plain(report.profile)}"
     )
     out.print(f"[bold]provable bits[/]  {report.provable_bits:.2f}, all terms together")
     table = Table("what can go wrong", "bits", box=None)
@@ -68,12 +79,13 @@ def _show_security(bundle: VerifierBundle, report: SecurityReport) -> None:
     print_table(table)
 
 
-def _bundle_json(bundle: VerifierBundle) -> dict[str, Any]:
+def _bundle_json(bundle: VerifierBundle, mode: str | None) -> dict[str, Any]:
     parts = bundle.parts
     return {
         "model_commitment": bundle.commitment.hex,
         "system": parts.proof_system,
         "version": parts.proof_system_version,
+        "mode": mode,
         "visibility": parts.visibility.value,
         "setup": parts.setup.value,
         "inputs": [[s.name, s.dtype, list(s.shape)] for s in bundle.inputs],
@@ -82,11 +94,12 @@ def _bundle_json(bundle: VerifierBundle) -> dict[str, Any]:
     }
 
 
-def _show(bundle: VerifierBundle) -> None:
+def _show(bundle: VerifierBundle, mode: str | None) -> None:
     parts = bundle.parts
     rows = {
         "model": bundle.commitment.hex,
         "proof system": f"{parts.proof_system} {parts.proof_system_version}",
+        **({"mode": mode} if mode else {}),
         "input": parts.visibility.value,
         "set-up": parts.setup.value,
         "inputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in bundle.inputs),

@@ -53,6 +53,14 @@ def compile_model(
         str,
         typer.Option(help="What soundness rests on (sumcheck): default or conservative."),
     ] = "default",
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            help="What a proof shows of the run between input and output (sumcheck): clear, the "
+            "default, shows the results of layers with weights; committed shows commitments to "
+            "what is computed, for smaller proofs of large models, and is experimental."
+        ),
+    ] = None,
     srs: Annotated[
         Path | None,
         typer.Option(help="A ceremony's SRS file (ezkl); without it, a development SRS."),
@@ -75,6 +83,7 @@ def compile_model(
             srs=SrsSource(srs, srs_sha256) if srs and srs_sha256 else None,
             max_error=max_error,
             profile=profile,
+            mode=mode,
         )
         with progress("compiling") as report:
             done = prover.compile(request, report)

@@ -49,7 +49,8 @@ class CompileRequest:
     Shapes: each calibration array is [samples, *shape of that graph input], float32.
     `max_error` bounds |quantised - float| on the calibration data relative to the largest
     float output; `preprocessing` is canonical and only enters the commitment. `profile` names
-    what the soundness rests on, for systems that have a choice.
+    what the soundness rests on, and `mode` what of the run a proof shows, for systems that have a
+    choice; None is the system's default mode.
     """
 
     model: Path
@@ -60,6 +61,7 @@ class CompileRequest:
     srs: SrsSource | None = None
     max_error: float = 0.05
     profile: str = "default"
+    mode: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ class SecurityReport:
 
     provable_bits: float
     profile: str
+    mode: str
     terms: tuple[tuple[str, float], ...]
 
 
@@ -197,6 +200,15 @@ class Evaluator(Protocol):
         Shapes: each array of samples is [samples, *shape of that graph input], each result
         [samples, *shape of that output]. Raises: InputRejected, ArtifactRejected.
         """
+        ...
+
+
+@runtime_checkable
+class ModeReporter(Protocol):
+    """A proof system that has several modes."""
+
+    def mode(self, bundle: VerifierBundle) -> str:
+        """The mode that the model was compiled for. Raises: ArtifactRejected."""
         ...
 
 

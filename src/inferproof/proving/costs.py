@@ -3,15 +3,16 @@
     costs.json = document "inferproof/costs/1" {
         system, version, measured_at,
         machine: { cpu, cores, memory_bytes, system, build },
-        points:  [ { weights, products, steps, prove_us, verify_us }, … ] }
+        points:  [ { mode?, weights, products, steps, prove_us, verify_us }, … ] }
 
+A point without a mode is of mode clear, as in files that were written before there were two.
 Only what was measured is kept; the law is fitted when the file is read.
 """
 
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -28,6 +29,7 @@ FILE = "costs.json"
 FORMAT = "inferproof/costs/1"
 MAX_BYTES = 2**20
 MAX_POINTS = 1024
+DEFAULT_MODE = "clear"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,12 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One measured size. Units: microseconds, medians."""
+    """One measured size in one mode of the proof system. Units: microseconds, medians."""
 
     size: Size
     prove_us: int
     verify_us: int
+    mode: str = DEFAULT_MODE
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,15 @@ class Costs:
     machine: Machine
     points: tuple[Point, ...]
 
+    def of_mode(self, mode: str) -> "Costs | None":
+        """What proofs in one mode cost; None where none were measured."""
+        points = tuple(point for point in self.points if point.mode == mode)
+        return replace(self, points=points) if points else None
+
     def seconds(self, size: Size) -> tuple[float, float]:
-        """What a proof of this size takes to make and to verify, by the law through the points."""
+        """What a proof of this size takes to make and to verify, by the law through the points,
+        which are of one mode.
+        """
         sizes = [point.size for point in self.points]
         prove = fit(sizes, [point.prove_us for point in self.points])
         verify = fit(sizes, [point.verify_us for point in self.points])
@@ -132,6 +142,7 @@ def encode_costs(costs: Costs) -> bytes:
     machine = costs.machine
     points: list[Json] = [
         {
+            "mode": point.mode,
             "weights": point.size.weights,
             "products": point.size.products,
             "steps": point.size.steps,
@@ -185,8 +196,10 @@ def _costs(fields: Fields) -> Costs:
 
 
 def _point(fields: Fields) -> Point:
+    mode = fields.optional("mode", lambda name: fields.text(name, most=64))
     size = Size(*(fields.integer(name, least=1) for name in ("weights", "products", "steps")))
-    point = Point(size, fields.integer("prove_us", least=1), fields.integer("verify_us", least=1))
+    times = (fields.integer("prove_us", least=1), fields.integer("verify_us", least=1))
+    point = Point(size, *times, mode or DEFAULT_MODE)
     fields.end()
     return point
 

@@ -33,7 +33,7 @@ from inferproof.proving.base import (
     ProveRequest,
     no_progress,
 )
-from inferproof.proving.inputs import check_calibration, check_inputs, write_arrays
+from inferproof.proving.inputs import check_calibration, check_inputs, check_mode, write_arrays
 from inferproof.proving.program import Limits, Program
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Assurance
@@ -75,7 +75,8 @@ class ExternalSystem:
         return self._about
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
-        """See ProofSystem. Raises also: Unavailable PROVER_ reasons."""
+        """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected MODE_UNKNOWN."""
+        check_mode(self.name, request.mode)
         began = time.perf_counter()
         model = load_model(request.model)
         calibration = check_calibration(model.inputs, request.calibration)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.errors import InputRejected, Reason
+from inferproof.errors import InputRejected, ModelRejected, Reason
 from inferproof.types.tensor import Tensors, TensorSpec, require_finite
 
 
@@ -88,3 +88,13 @@ def _require_whole(specs: tuple[TensorSpec, ...], tensors: Tensors) -> None:
 
 def _shown(shape: tuple[int, ...]) -> str:
     return "[" + ", ".join(map(str, shape)) + "]"
+
+
+def check_mode(system: str, mode: str | None, known: tuple[str, ...] = ()) -> None:
+    """Returns when the proof system has this mode, or none is asked for.
+
+    Raises: ModelRejected MODE_UNKNOWN.
+    """
+    if mode is not None and mode not in known:
+        told = ", ".join(known) or "none"
+        raise ModelRejected(Reason.MODE_UNKNOWN, system=system, name=mode, known=told)

@@ -28,7 +28,7 @@ from inferproof.proving.ezkl import check as checker
 from inferproof.proving.ezkl.library import library
 from inferproof.proving.ezkl.operators import SUPPORTED
 from inferproof.proving.ezkl.settings import VERSION
-from inferproof.proving.inputs import check_calibration, check_inputs, write_arrays
+from inferproof.proving.inputs import check_calibration, check_inputs, check_mode, write_arrays
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import Digest
@@ -73,11 +73,12 @@ class EzklSystem:
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
         """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected
-        PROFILE_UNKNOWN.
+        PROFILE_UNKNOWN, MODE_UNKNOWN.
         """
         library()
         if request.profile != PROFILE:
             raise ModelRejected(Reason.PROFILE_UNKNOWN, name=request.profile, known=PROFILE)
+        check_mode(self.name, request.mode)
         began = time.perf_counter()
         progress("reading the model", 0.0)
         model = load_model(request.model)

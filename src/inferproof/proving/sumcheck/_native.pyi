@@ -23,10 +23,11 @@ def run_graph(
 ) -> list[npt.NDArray[np.int32]]:
     """The graph's outputs."""
 
-def commit(graph: bytes, weights: npt.NDArray[np.int8], profile: str) -> bytes:
-    """The verifying key: graph, commitment to the weights, security profile."""
+def commit(graph: bytes, weights: npt.NDArray[np.int8], profile: str, mode: str = "clear") -> bytes:
+    """The verifying key: mode (clear or committed), security profile, commitment to the weights,
+    graph."""
 
-def security(graph: bytes, profile: str) -> str:
+def security(graph: bytes, profile: str, mode: str = "clear") -> str:
     """The provable bits of proofs for this graph and each of their terms, as JSON."""
 
 class ProvingKey:
@@ -44,7 +45,9 @@ class ProvingKey:
     ) -> tuple[list[npt.NDArray[np.int32]], bytes]:
         """The graph's outputs and the proof of them for a statement digest.
 
-        `goes_on` is called with each phase's name (execute, reduce, open); False cancels.
+        `goes_on` is called with the name of each phase that begins; False cancels. In mode clear
+        they are execute, reduce, open; in mode committed execute, commit, look up, reduce, open
+        witness, open.
         """
 
 class VerifyingKey:
@@ -53,6 +56,9 @@ class VerifyingKey:
     def __init__(self, verifying_key: bytes) -> None: ...
     def graph(self) -> bytes:
         """The graph in it."""
+
+    def mode(self) -> str:
+        """The mode that it names: clear or committed."""
 
     def security(self) -> str:
         """As the function `security`."""

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from inferproof.proving.sumcheck.graph import Graph
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, VERSION, Loaded
+from inferproof.proving.sumcheck.modes import MODES
 from inferproof.proving.sumcheck.prove import Job, make
 from inferproof.proving.sumcheck.quantisation import QuantisedInput, QuantisedOutput, Settings
 from inferproof.proving.sumcheck.size import size_of
@@ -63,21 +65,21 @@ between them."""
 def measure(
     report: Progress = no_progress, shapes: tuple[Shape, ...] = SHAPES, proofs: int = PROOFS
 ) -> Costs:
-    """What proofs of these shapes take, by the clock, made and checked as a job's are.
+    """What proofs of these shapes take in each mode, by the clock, made and checked as a job's.
 
     Raises: MissingPart MISSING_NATIVE.
     """
     build = library().build()
     points = []
-    for number, shape in enumerate(shapes):
-        report(f"proving {shape.name}", number / len(shapes))
-        points.append(_point(shape, proofs))
+    for number, (mode, shape) in enumerate(product(MODES, shapes)):
+        report(f"proving {shape.name}, mode {mode}", number / len(MODES) / len(shapes))
+        points.append(_point(shape, mode, proofs))
     report("done", 1.0)
     return Costs(NAME, VERSION, int(time.time()), this_machine(build), tuple(points))
 
 
-def _point(shape: Shape, proofs: int) -> Point:
-    loaded, graph = _load(shape)
+def _point(shape: Shape, mode: str, proofs: int) -> Point:
+    loaded, graph = _load(shape, mode)
     rng = np.random.default_rng(7)
     made = []
     for _ in range(proofs):
@@ -87,6 +89,7 @@ def _point(shape: Shape, proofs: int) -> Point:
         size_of(graph),
         prove_us=_median_us(one.prove_s for one in made),
         verify_us=_median_us(one.verify_s for one in made),
+        mode=mode,
     )
 
 
@@ -94,11 +97,11 @@ def _median_us(seconds: Iterator[float]) -> int:
     return max(1, round(statistics.median(seconds) * 1e6))
 
 
-def _load(shape: Shape) -> tuple[Loaded, Graph]:
+def _load(shape: Shape, mode: str) -> tuple[Loaded, Graph]:
     native, graph = library(), graph_of(shape)
     size = sum(matrix.rows * matrix.cols for matrix in graph.weights)
     weights = np.random.default_rng(8).integers(-127, 128, size, dtype=np.int8)
-    key = native.commit(encode_graph(graph), weights, "default")
+    key = native.commit(encode_graph(graph), weights, "default", mode)
     item, result = graph.inputs[0], graph.shape(graph.outputs[0])
     settings = Settings(
         (QuantisedInput("x", item.shape, _SCALE, item.lo, item.hi, False),),

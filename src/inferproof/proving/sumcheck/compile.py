@@ -24,14 +24,14 @@ from inferproof.proving.sumcheck.check import read_facts
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import (
-    BYTES_PER_KEY,
-    BYTES_PER_WEIGHT,
     NAME,
     VERSION,
     WEIGHTS,
     Loaded,
+    size_in_memory,
 )
 from inferproof.proving.sumcheck.lower.compile import Lowering, lower
+from inferproof.proving.sumcheck.modes import COMMITTED
 from inferproof.proving.sumcheck.prove import Job, Made, make
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import ZERO_DIGEST, Address
@@ -40,13 +40,15 @@ from inferproof.types.tensor import Tensors
 
 TRIALS = 5
 """Proofs that are made to measure what one costs."""
+_NOT_COMMITTED = ("KEY_UNSUPPORTED", "KEY_UNREAD", "KEY_WORK", "KEY_LOOKUPS", "KEY_COLUMNS")
+"""Why the committed mode refuses a graph that is none of the weights' fault."""
 
 
 def compile_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
     """Writes weights, bundle and header into `folder`.
 
     Raises: InputRejected, ModelRejected with the reasons of `lower`, CIRCUIT_INACCURATE,
-    CIRCUIT_REFUSED; MissingPart MISSING_NATIVE.
+    CIRCUIT_REFUSED, MODE_UNSUPPORTED; MissingPart MISSING_NATIVE.
     """
     library()
     folder = Path(args["folder"])
@@ -101,19 +103,21 @@ def _commit(args: dict[str, Any], model: LoadedModel, lowering: Lowering) -> Loa
     native = library()
     weights = np.frombuffer(lowering.weights, dtype=np.int8)
     try:
-        key = native.commit(encode_graph(lowering.graph), weights, args["profile"])
+        key = native.commit(encode_graph(lowering.graph), weights, args["profile"], args["mode"])
         proving = native.ProvingKey(key, weights)
     except native.NativeError as error:
-        raise _refusal(error) from error
+        raise _refusal(error, args["mode"]) from error
     bundle = _bundle(args, model, lowering, key)
-    size = BYTES_PER_KEY + BYTES_PER_WEIGHT * weights.size
+    size = size_in_memory(bundle, weights.size)
     return Loaded(bundle, read_facts(bundle).settings, proving, size)
 
 
-def _refusal(error: Exception) -> InferproofError:
+def _refusal(error: Exception, mode: str) -> InferproofError:
     code, message = error.args
     if code == "PANIC":
         return Unavailable(Reason.PROVER_FAILED, why=str(message)[:300])
+    if mode == COMMITTED and code in _NOT_COMMITTED:
+        return ModelRejected(Reason.MODE_UNSUPPORTED, system=NAME, mode=mode, why=message)
     return ModelRejected(Reason.CIRCUIT_REFUSED, system=NAME, why=message)
 
 
@@ -163,6 +167,7 @@ def _details(args: dict[str, Any], lowering: Lowering) -> dict[str, Json]:
     told = lowering.report
     return {
         "profile": args["profile"],
+        "mode": args["mode"],
         "weights": len(lowering.weights),
         "nodes": len(lowering.graph.nodes),
         "accumulators": told.accumulators,

@@ -13,6 +13,7 @@ from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.artifact import HEADER, open_artifact
 from inferproof.proving.sumcheck.check import read_facts
 from inferproof.proving.sumcheck.library import library
+from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED, mode_of
 from inferproof.proving.sumcheck.quantisation import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ NAME = "sumcheck"
 VERSION = "1"
 WEIGHTS = "weights.bin"
 """The int8 matrices one after another, row by row."""
-BYTES_PER_WEIGHT = 40
+BYTES_PER_WEIGHT = {CLEAR: 40, COMMITTED: 80}
 """What a loaded key takes for each weight at most: its commitment at the lowest rate."""
 BYTES_PER_KEY = 2**20
 DEFAULT_ROOM = 2**30
@@ -52,7 +53,12 @@ def load(folder: Path) -> Loaded:
         key = native.ProvingKey(bundle.verifying_key, weights)
     except native.NativeError as error:
         raise ArtifactRejected(Reason.ARTIFACT_DIGEST_MISMATCH, part="weights") from error
-    return Loaded(bundle, facts.settings, key, BYTES_PER_KEY + BYTES_PER_WEIGHT * weights.size)
+    return Loaded(bundle, facts.settings, key, size_in_memory(bundle, weights.size))
+
+
+def size_in_memory(bundle: VerifierBundle, weights: int) -> int:
+    """What a loaded key with so many weights takes at most, in bytes."""
+    return BYTES_PER_KEY + BYTES_PER_WEIGHT[mode_of(bundle.verifying_key)] * weights
 
 
 class Cache:

@@ -22,12 +22,15 @@ from inferproof.types.proof import Statement
 from inferproof.types.tensor import FixedTensor, Tensors
 from inferproof.verify.proof import verify_proof
 
-_STAGES = {"execute": 0.1, "reduce": 0.3, "open": 0.5}
-_WORDS = {
-    "execute": "running the quantised model",
-    "reduce": "reducing its layers to its weights",
-    "open": "opening the weights",
+_STAGES = {
+    "execute": (0.1, "running the quantised model"),
+    "commit": (0.15, "committing to what it computes"),
+    "look up": (0.2, "looking its values up in their tables"),
+    "reduce": (0.3, "reducing its layers to its weights"),
+    "open witness": (0.45, "opening what it computes"),
+    "open": (0.5, "opening the weights"),
 }
+"""The share that is done when a phase begins, and what it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,8 @@ class _Watch:
         self._deadline = time.monotonic() + job.time_limit_s
 
     def goes_on(self, phase: str) -> bool:
-        self._report(_WORDS[phase], _STAGES[phase])
+        share, words = _STAGES[phase]
+        self._report(words, share)
         return self.reason() is None
 
     def reason(self) -> Unavailable | None:

@@ -33,12 +33,13 @@ from inferproof.proving.base import (
     no_progress,
 )
 from inferproof.proving.costs import read_costs
-from inferproof.proving.inputs import check_calibration, check_inputs, write_arrays
+from inferproof.proving.inputs import check_calibration, check_inputs, check_mode, write_arrays
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.sumcheck import check as checker
 from inferproof.proving.sumcheck.graph_bytes import decode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, VERSION, Cache
+from inferproof.proving.sumcheck.modes import CLEAR, MODES, mode_of
 from inferproof.proving.sumcheck.prove import Job, evaluate, make
 from inferproof.proving.sumcheck.size import size_of
 from inferproof.proving.worker import peak_bytes
@@ -88,14 +89,15 @@ class SumcheckSystem:
             not_proven=(
                 "That the quantised model is as good as the float model, or that the model is "
                 "right. The proof is not zero-knowledge: it shows the input, the graph without "
-                "its weights, and what every layer with weights puts out, from which weights can "
-                "be inferred after enough proofs."
+                "its weights, and in mode clear, the default, what every layer with weights puts "
+                "out, from which weights can be inferred after enough proofs. Mode committed, "
+                "which is experimental, shows less, and hides nothing by a proof either."
             ),
         )
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
         """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected
-        VISIBILITY_UNSUPPORTED, SRS_UNUSED, PROFILE_UNKNOWN.
+        VISIBILITY_UNSUPPORTED, SRS_UNUSED, PROFILE_UNKNOWN, MODE_UNKNOWN, MODE_UNSUPPORTED.
         """
         library()
         if request.visibility is not Visibility.PUBLIC:
@@ -108,6 +110,7 @@ class SumcheckSystem:
             raise ModelRejected(
                 Reason.PROFILE_UNKNOWN, name=request.profile, known=", ".join(PROFILES)
             )
+        check_mode(self.name, request.mode, MODES)
         began = time.perf_counter()
         progress("reading the model", 0.0)
         model = load_model(request.model)
@@ -128,6 +131,7 @@ class SumcheckSystem:
                     "parameters": model.parameters,
                     "preprocessing": request.preprocessing,
                     "profile": request.profile,
+                    "mode": request.mode or CLEAR,
                     "max_error": request.max_error,
                 },
                 time_limit_s=COMPILE_LIMIT_S,
@@ -194,14 +198,21 @@ class SumcheckSystem:
         """See SecurityReporter."""
         told = json.loads(checker.read_facts(bundle).key.security())
         terms = tuple((term["name"], float(term["bits"])) for term in told["terms"])
-        return SecurityReport(float(told["provable_bits"]), told["profile"], terms)
+        bits = float(told["provable_bits"])
+        return SecurityReport(bits, told["profile"], self.mode(bundle), terms)
+
+    def mode(self, bundle: VerifierBundle) -> str:
+        """See ModeReporter."""
+        return mode_of(bundle.verifying_key)
 
     def estimate(self, artifact: Path) -> Estimate:
         """See ProofSystem. Times are those of the machine whose costs were measured, where some
-        were; else what compiling took. Raises also: as `read_costs`; MissingPart.
+        were in the model's mode; else what compiling took. Raises also: as `read_costs`;
+        MissingPart.
         """
         opened = self._open(artifact)
         costs = None if self._costs is None else read_costs(self._costs, NAME, VERSION)
+        costs = costs.of_mode(self.mode(opened.bundle)) if costs else None
         if costs is None:
             return opened.estimate
         graph = decode_graph(checker.read_facts(opened.bundle).key.graph())
