@@ -8,6 +8,7 @@ from small_models import JOB, PROVIDER, SALT, calibration, mlp
 
 from inferproof.proving.base import CompileRequest, Proved, ProveRequest
 from inferproof.proving.ezkl.system import EzklSystem
+from inferproof.proving.sumcheck.modes import MODES
 from inferproof.proving.sumcheck.system import SumcheckSystem
 
 
@@ -36,11 +37,23 @@ def sumcheck_system():
     system.close()
 
 
+@pytest.fixture(scope="session", params=MODES)
+def sumcheck_mode(request) -> str:
+    """Each mode of sumcheck: what takes this fixture is tested in all."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
-def sumcheck_compiled(sumcheck_system, mlp_request, tmp_path_factory) -> Path:
-    """The same perceptron, compiled for sumcheck."""
+def sumcheck_request(mlp_request, sumcheck_mode):
+    """The same perceptron, for sumcheck in the mode."""
+    return replace(mlp_request, mode=sumcheck_mode)
+
+
+@pytest.fixture(scope="session")
+def sumcheck_compiled(sumcheck_system, sumcheck_request, tmp_path_factory) -> Path:
+    """It compiled."""
     out = tmp_path_factory.mktemp("mlp-sumcheck") / "compiled"
-    sumcheck_system.compile(replace(mlp_request, out=out))
+    sumcheck_system.compile(replace(sumcheck_request, out=out))
     return out
 
 

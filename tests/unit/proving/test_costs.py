@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from inferproof.app import _systems
 from inferproof.cli import calibrate as command
 from inferproof.errors import ArtifactRejected, MissingPart, Reason
+from inferproof.protocol.documents import encode_document
 from inferproof.proving import costs as room
 from inferproof.proving.costs import (
     FILE,
@@ -27,6 +28,7 @@ from inferproof.proving.costs import (
 from inferproof.proving.registry import get_system
 from inferproof.proving.sumcheck import calibrate
 from inferproof.proving.sumcheck.calibrate import SHAPES, graph_of, measure
+from inferproof.proving.sumcheck.modes import MODES
 from inferproof.proving.sumcheck.size import size_of
 from inferproof.proving.sumcheck.wellformed import check_graph
 from inferproof.settings import Settings
@@ -39,10 +41,11 @@ LAW = np.array([700.0, 0.015, 0.0005, 0.03])
 MACHINE = Machine("A processor", 2, 2**34, "Linux x86_64", "avx2")
 
 
-def lawful(law=LAW, sizes=SIZES):
-    """Costs that follow a law in microseconds, verifying taking a half of proving."""
+def lawful(law=LAW, sizes=SIZES, mode="clear"):
+    """Costs in one mode that follow a law in microseconds, verifying taking a half of proving."""
     times = [law @ [1, s.weights, s.products, s.steps] for s in sizes]
-    points = [Point(s, round(t), round(t / 2)) for s, t in zip(sizes, times, strict=True)]
+    pairs = zip(sizes, times, strict=True)
+    points = [Point(s, round(t), round(t / 2), mode) for s, t in pairs]
     return Costs("sumcheck", "1", 1_700_000_000, MACHINE, tuple(points))
 
 
@@ -68,9 +71,26 @@ def test_one_point_is_enough():
     assert costs.seconds(SIZES[0])[0] == pytest.approx(costs.points[0].prove_us / 1e6)
 
 
-def test_the_file_has_one_form():
-    costs = lawful()
+@pytest.mark.parametrize("mode", MODES)
+def test_the_file_has_one_form(mode):
+    costs = lawful(mode=mode)
     assert decode_costs(encode_costs(costs)) == costs
+
+
+def test_a_point_without_a_mode_is_of_the_clear_one():
+    """As in the files of before."""
+    document = json.loads(encode_costs(lawful()))
+    for point in document["body"]["points"]:
+        assert point.pop("mode") == "clear"
+    assert decode_costs(encode_document(room.FORMAT, document["body"])) == lawful()
+
+
+def test_each_mode_has_a_law_of_its_own():
+    clear, committed = lawful(), lawful(LAW * 3, mode="committed")
+    both = replace(clear, points=clear.points + committed.points)
+    assert both.of_mode("clear") == clear
+    assert both.of_mode("committed") == committed
+    assert clear.of_mode("committed") is None
 
 
 @pytest.mark.parametrize(
@@ -137,11 +157,15 @@ def test_the_sizes_tell_the_terms_apart():
 
 
 @pytest.mark.native
-def test_estimates_go_by_what_was_measured(sumcheck_compiled, tmp_path):
+def test_estimates_go_by_what_was_measured(sumcheck_compiled, sumcheck_mode, tmp_path):
     path = tmp_path / FILE
     own = get_system("sumcheck").estimate(sumcheck_compiled)
     assert get_system("sumcheck", costs=path).estimate(sumcheck_compiled) == own
-    costs = lawful(LAW * 1000)
+    # What was measured in the other mode tells nothing.
+    (other,) = set(MODES) - {sumcheck_mode}
+    path.write_bytes(encode_costs(lawful(LAW * 1000, mode=other)))
+    assert get_system("sumcheck", costs=path).estimate(sumcheck_compiled) == own
+    costs = lawful(LAW * 1000, mode=sumcheck_mode)
     path.write_bytes(encode_costs(costs))
     told = get_system("sumcheck", costs=path).estimate(sumcheck_compiled)
     assert told.prove_s == pytest.approx(0.7, rel=0.1)
@@ -165,11 +189,14 @@ async def test_a_gateway_reads_them_from_its_data_folder(tmp_path):
 def test_measuring_takes_the_medians_of_real_proofs():
     stages = []
     costs = measure(lambda stage, share: stages.append((stage, share)), SHAPES[:2], proofs=2)
-    assert [point.size for point in costs.points] == list(SIZES[:2])
+    assert [point.size for point in costs.points] == 2 * list(SIZES[:2])
+    assert [point.mode for point in costs.points] == ["clear", "clear", "committed", "committed"]
     assert all(point.prove_us > 0 and point.verify_us > 0 for point in costs.points)
     assert stages == [
-        ("proving dense 16-32-16-3", 0.0),
-        ("proving dense 784-128-10", 0.5),
+        ("proving dense 16-32-16-3, mode clear", 0.0),
+        ("proving dense 784-128-10, mode clear", 0.25),
+        ("proving dense 16-32-16-3, mode committed", 0.5),
+        ("proving dense 784-128-10, mode committed", 0.75),
         ("done", 1.0),
     ]
     assert costs.machine == room.this_machine(costs.machine.build)
@@ -182,18 +209,20 @@ def run(*arguments):
 
 @pytest.mark.native
 def test_the_command_keeps_what_it_measured(
-    tmp_path, sumcheck_system, sumcheck_compiled, monkeypatch
+    tmp_path, sumcheck_system, sumcheck_compiled, sumcheck_mode, monkeypatch
 ):
-    monkeypatch.setattr(command, "measure", lambda *_args, **_kwargs: lawful())
+    costs = lawful(mode=sumcheck_mode)
+    monkeypatch.setattr(command, "measure", lambda *_args, **_kwargs: costs)
     commitment = sumcheck_system.verifier(sumcheck_compiled).commitment
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / commitment.raw.hex()).symlink_to(sumcheck_compiled)
     code, text = run("--data-dir", tmp_path, "--json")
     told = json.loads(text)
     assert code == 0
-    assert decode_costs((tmp_path / FILE).read_bytes()) == lawful()
+    assert decode_costs((tmp_path / FILE).read_bytes()) == costs
     assert told["file"] == str(tmp_path / FILE)
     assert len(told["points"]) == len(SHAPES)
+    assert {point["mode"] for point in told["points"]} == {sumcheck_mode}
     assert [model["model_commitment"] for model in told["models"]] == [commitment.hex]
     assert told["models"][0]["prove_s"] == pytest.approx(0.0007, rel=0.1)
     code, text = run("--data-dir", tmp_path)

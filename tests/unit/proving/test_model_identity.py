@@ -1,5 +1,6 @@
 """One bit of weights, graph, scales or pre-processing makes another model, whose proofs these are
-not: of the files that a model is compiled from, and of what was compiled."""
+not: of the files that a model is compiled from, and of what was compiled. In both modes; and the
+mode is a part of the model's identity itself."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,17 @@ from small_models import JOB, PROVIDER, SALT
 from inferproof.errors import ArtifactRejected, ProofRejected, Reason
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.statement import statement_digest
-from inferproof.protocol.verifier_bundle import decode_bundle, encode_bundle, quantisation_digest
+from inferproof.protocol.verifier_bundle import (
+    decode_bundle,
+    encode_bundle,
+    quantisation_digest,
+    verifying_key_digest,
+)
 from inferproof.proving.base import ProveRequest
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import WEIGHTS
+from inferproof.proving.sumcheck.modes import MODES, mode_of
 from inferproof.testing.rejections import rejects
 from inferproof.verify.proof import verify_proof
 
@@ -32,10 +39,13 @@ def bundle(sumcheck_system, sumcheck_compiled):
 
 
 @pytest.fixture(scope="module")
-def file(sumcheck_system, sumcheck_compiled, mlp_request):
-    inputs = {"x": mlp_request.calibration["x"][0]}
-    proved = sumcheck_system.prove(ProveRequest(sumcheck_compiled, inputs, JOB, PROVIDER, SALT))
-    return decode_proof_file(proved.file)
+def file(sumcheck_system, sumcheck_compiled, sumcheck_request):
+    return _prove(sumcheck_system, sumcheck_compiled, sumcheck_request)
+
+
+def _prove(system, folder, request):
+    inputs = {"x": request.calibration["x"][0]}
+    return decode_proof_file(system.prove(ProveRequest(folder, inputs, JOB, PROVIDER, SALT)).file)
 
 
 def _refused_by(other, file, bundle, system):
@@ -89,29 +99,31 @@ def _other_attribute(model):
     ids=["weight", "last bit of a weight", "last bit of a bias", "operator", "attribute"],
 )
 def test_another_file_is_another_model(
-    change, part, file, bundle, sumcheck_system, mlp_request, tmp_path
+    change, part, file, bundle, sumcheck_system, sumcheck_request, tmp_path
 ):
-    model = onnx.load(mlp_request.model)
+    model = onnx.load(sumcheck_request.model)
     change(model)
     path = tmp_path / "model.onnx"
     onnx.save(model, path)
-    sumcheck_system.compile(replace(mlp_request, model=path, out=tmp_path / "out"))
+    sumcheck_system.compile(replace(sumcheck_request, model=path, out=tmp_path / "out"))
     other = sumcheck_system.verifier(tmp_path / "out")
     assert getattr(other.parts, part) != getattr(bundle.parts, part)
     _refused_by(other, file, bundle, sumcheck_system)
 
 
-def test_the_same_file_is_the_same_model(bundle, sumcheck_system, mlp_request, tmp_path):
-    sumcheck_system.compile(replace(mlp_request, out=tmp_path / "out"))
+def test_the_same_file_is_the_same_model(bundle, sumcheck_system, sumcheck_request, tmp_path):
+    sumcheck_system.compile(replace(sumcheck_request, out=tmp_path / "out"))
     assert sumcheck_system.verifier(tmp_path / "out") == bundle
 
 
-def test_other_preprocessing_is_another_model(file, bundle, sumcheck_system, mlp_request, tmp_path):
+def test_other_preprocessing_is_another_model(
+    file, bundle, sumcheck_system, sumcheck_request, tmp_path
+):
     words = {"kind": "tensor", "note": "a"}
     bundles = []
     for number, letter in enumerate("bc"):  # one bit apart
         out = tmp_path / str(number)
-        request = replace(mlp_request, out=out, preprocessing={**words, "note": letter})
+        request = replace(sumcheck_request, out=out, preprocessing={**words, "note": letter})
         sumcheck_system.compile(request)
         bundles.append(sumcheck_system.verifier(out))
     assert bundles[0].verifying_key == bundles[1].verifying_key == bundle.verifying_key
@@ -120,11 +132,13 @@ def test_other_preprocessing_is_another_model(file, bundle, sumcheck_system, mlp
         _refused_by(other, file, bundle, sumcheck_system)
 
 
-def test_other_ranges_are_another_model(file, bundle, sumcheck_system, mlp_request, tmp_path):
+def test_other_ranges_are_another_model(file, bundle, sumcheck_system, sumcheck_request, tmp_path):
     """One calibration number that is larger by half moves a scale."""
-    samples = mlp_request.calibration["x"].copy()
+    samples = sumcheck_request.calibration["x"].copy()
     samples.reshape(-1)[np.abs(samples).argmax()] *= 2.5
-    sumcheck_system.compile(replace(mlp_request, calibration={"x": samples}, out=tmp_path / "out"))
+    sumcheck_system.compile(
+        replace(sumcheck_request, calibration={"x": samples}, out=tmp_path / "out")
+    )
     other = sumcheck_system.verifier(tmp_path / "out")
     assert other.parts.quantisation != bundle.parts.quantisation
     assert other.commitment != bundle.commitment
@@ -134,33 +148,87 @@ def test_other_ranges_are_another_model(file, bundle, sumcheck_system, mlp_reque
         verify_proof(encode_proof_file(renamed), other, sumcheck_system)
 
 
+def test_the_other_mode_is_another_model(
+    file, bundle, sumcheck_system, sumcheck_request, sumcheck_mode, tmp_path
+):
+    """No proof of one mode holds under a key of the other, whatever it says of itself."""
+    (mode,) = set(MODES) - {sumcheck_mode}
+    sumcheck_system.compile(replace(sumcheck_request, mode=mode, out=tmp_path / "out"))
+    other = sumcheck_system.verifier(tmp_path / "out")
+    # Nothing else of the model differs, and of the key what is committed to: mode, root, pin.
+    assert replace(other.parts, verifying_key=bundle.parts.verifying_key) == bundle.parts
+    assert mode_of(bundle.verifying_key) == sumcheck_mode
+    assert mode_of(other.verifying_key) == mode
+    _refused_by(other, file, bundle, sumcheck_system)
+    # The first byte of a proof is its version, which each mode has its own of.
+    proofs = {file.proof[0], _prove(sumcheck_system, tmp_path / "out", sumcheck_request).proof[0]}
+    assert proofs == {1, 2}
+    for version in proofs:
+        relabelled = replace(file, proof=bytes([version]) + file.proof[1:])
+        _refused_by(other, relabelled, bundle, sumcheck_system)
+
+
+def test_a_key_with_the_byte_of_the_other_mode_takes_no_proof(
+    file, bundle, sumcheck_system, sumcheck_request, sumcheck_mode, tmp_path
+):
+    """The mode's byte is in the digest that both transcript and pin begin with."""
+    key = bytearray(bundle.verifying_key)
+    assert key[12] == 1 + MODES.index(sumcheck_mode)
+    key[12] ^= 3
+    parts = replace(bundle.parts, verifying_key=verifying_key_digest(bytes(key)))
+    other = replace(bundle, verifying_key=bytes(key), parts=parts)
+    (mode,) = set(MODES) - {sumcheck_mode}
+    sumcheck_system.compile(replace(sumcheck_request, mode=mode, out=tmp_path / "out"))
+    honest = _prove(sumcheck_system, tmp_path / "out", sumcheck_request)
+    for proof in (file.proof, honest.proof):
+        renamed = replace(file.statement, model_commitment=other.commitment)
+        with pytest.raises((ArtifactRejected, ProofRejected)) as caught:
+            verify_proof(
+                encode_proof_file(replace(file, statement=renamed, proof=proof)),
+                other,
+                sumcheck_system,
+            )
+        assert caught.value.reason in (Reason.ARTIFACT_SETTINGS, Reason.PROOF_INVALID)
+
+
+@pytest.mark.parametrize("key", [b"", b"INFSUMVK\x01\x00\x00\x00", b"INFSUMVK\x01\x00\x00\x00\x03"])
+def test_a_key_without_a_mode_is_none(key):
+    message = (
+        "the circuit's settings are not those of a sound circuit: the verifying key names no mode"
+    )
+    with rejects(Reason.ARTIFACT_SETTINGS, message, kind=ArtifactRejected):
+        mode_of(key)
+
+
 # -- what was compiled ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("profile", ["default", "conservative"])
-def test_each_bit_of_the_committed_weights_is_in_the_root(sumcheck_compiled, bundle, profile):
+def test_each_bit_of_the_committed_weights_is_in_the_root(
+    sumcheck_compiled, bundle, profile, sumcheck_mode
+):
     native = library()
     graph = native.VerifyingKey(bundle.verifying_key).graph()
     weights = np.frombuffer((Path(sumcheck_compiled) / WEIGHTS).read_bytes(), dtype=np.int8)
-    keys = {native.commit(graph, weights, profile)[ROOT]}
+    keys = {native.commit(graph, weights, profile, sumcheck_mode)[ROOT]}
     for place in range(weights.size):
         for bit in (0, 7) if place % 4 else range(8):
             changed = weights.copy()
             changed.view(np.uint8)[place] ^= np.uint8(1 << bit)
-            root = native.commit(graph, changed, profile)[ROOT]
+            root = native.commit(graph, changed, profile, sumcheck_mode)[ROOT]
             assert root not in keys, f"bit {bit} of weight {place}"
             keys.add(root)
 
 
 def test_a_proof_with_weights_changed_by_one_bit_is_refused(
-    file, bundle, sumcheck_system, sumcheck_compiled
+    file, bundle, sumcheck_system, sumcheck_compiled, sumcheck_mode
 ):
     """The other weights' own proof, of the same statement, under this key."""
     native = library()
     graph = native.VerifyingKey(bundle.verifying_key).graph()
     weights = np.frombuffer((Path(sumcheck_compiled) / WEIGHTS).read_bytes(), dtype=np.int8).copy()
     weights[0] ^= 1
-    other = native.ProvingKey(native.commit(graph, weights, "default"), weights)
+    other = native.ProvingKey(native.commit(graph, weights, "default", sumcheck_mode), weights)
     inputs = flat_inputs(read_facts(bundle).settings, file.disclosed.tensors)
     _, proof = other.prove(inputs, statement_digest(file.statement).raw)
     message = "the proof does not hold for its statement"

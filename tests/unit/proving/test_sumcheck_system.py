@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import JOB, PROVIDER, SALT
+from onnx import TensorProto, helper
+from small_models import JOB, PROVIDER, SALT, save
 
 from inferproof.client.tools import installed_tools
 from inferproof.errors import ArtifactRejected, MissingPart, ModelRejected, Reason, Unavailable
@@ -15,7 +16,9 @@ from inferproof.proving.artifact import HEADER
 from inferproof.proving.base import ProveRequest, SrsSource
 from inferproof.proving.sumcheck import library as door
 from inferproof.proving.sumcheck import loaded as loading
+from inferproof.proving.sumcheck.check import flat_inputs
 from inferproof.proving.sumcheck.loaded import BYTES_PER_KEY, WEIGHTS, Cache, load
+from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.testing.rejections import rejects
 from inferproof.types.proof import Visibility
@@ -102,16 +105,62 @@ def test_unknown_profiles_are_refused(sumcheck_system, mlp_request, tmp_path):
         sumcheck_system.compile(replace(mlp_request, profile="fast", out=tmp_path / "none"))
 
 
+def test_unknown_modes_are_refused(sumcheck_system, ezkl_system, mlp_request, tmp_path):
+    message = "proof system sumcheck has no mode open; known are: clear, committed"
+    with rejects(Reason.MODE_UNKNOWN, message, kind=ModelRejected):
+        sumcheck_system.compile(replace(mlp_request, mode="open", out=tmp_path / "none"))
+    message = "proof system ezkl has no mode clear; known are: none"
+    with rejects(Reason.MODE_UNKNOWN, message, kind=ModelRejected):
+        ezkl_system.compile(replace(mlp_request, mode="clear", out=tmp_path / "none"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_default_mode_is_the_clear_one(sumcheck_system, mlp_request, tmp_path):
+    bundles = []
+    for mode in (None, "clear"):
+        sumcheck_system.compile(replace(mlp_request, mode=mode, out=tmp_path / str(mode)))
+        bundles.append(sumcheck_system.verifier(tmp_path / str(mode)))
+    assert bundles[0] == bundles[1]
+    assert sumcheck_system.mode(bundles[0]) == "clear"
+
+
+def test_a_model_that_the_committed_mode_does_not_cover_is_refused(
+    sumcheck_system, mlp_request, tmp_path
+):
+    nodes = [
+        helper.make_node("Gemm", ["x", "w"], ["g"]),
+        helper.make_node("ArgMax", ["g"], ["y"], axis=1, keepdims=0),
+    ]
+    weights = np.random.default_rng(3).standard_normal((4, 3)).astype(np.float32)
+    path = save(
+        tmp_path / "m.onnx",
+        nodes,
+        [("x", TensorProto.FLOAT, [1, 4])],
+        [("y", TensorProto.INT64, [1])],
+        [("w", weights)],
+    )
+    request = replace(mlp_request, model=path, out=tmp_path / "out", max_error=1.0)
+    message = (
+        "proof system sumcheck cannot prove this model in mode committed: node 2 (ArgMax) cannot "
+        "be proven in the committed mode: this operation is not covered yet; try mode clear"
+    )
+    with rejects(Reason.MODE_UNSUPPORTED, message, kind=ModelRejected):
+        sumcheck_system.compile(replace(request, mode="committed"))
+    assert not (tmp_path / "out").exists()
+    sumcheck_system.compile(request)
+    assert sumcheck_system.mode(sumcheck_system.verifier(tmp_path / "out")) == "clear"
+
+
 def test_the_conservative_profile_is_another_model_with_longer_proofs(
-    sumcheck_system, sumcheck_compiled, mlp_request, tmp_path
+    sumcheck_system, sumcheck_compiled, sumcheck_request, tmp_path
 ):
     out = tmp_path / "compiled"
-    sumcheck_system.compile(replace(mlp_request, profile="conservative", out=out))
+    sumcheck_system.compile(replace(sumcheck_request, profile="conservative", out=out))
     bundle = sumcheck_system.verifier(out)
     default = sumcheck_system.verifier(sumcheck_compiled)
     assert bundle.commitment != default.commitment
     assert bundle.parts.quantisation == default.parts.quantisation
-    inputs = _inputs(mlp_request)
+    inputs = _inputs(sumcheck_request)
     proved = sumcheck_system.prove(ProveRequest(out, inputs, JOB, PROVIDER, SALT))
     verify_proof(proved.file, bundle, sumcheck_system)
     other = sumcheck_system.prove(ProveRequest(sumcheck_compiled, inputs, JOB, PROVIDER, SALT))
@@ -130,21 +179,54 @@ def test_a_proof_ends_when_it_is_cancelled_or_out_of_time(
         sumcheck_system.prove(replace(request, time_limit_s=0))
 
 
-def test_progress_names_the_phases(sumcheck_system, sumcheck_compiled, mlp_request):
+def test_progress_names_the_phases(sumcheck_system, sumcheck_compiled, mlp_request, sumcheck_mode):
     seen = []
     sumcheck_system.prove(
         ProveRequest(sumcheck_compiled, _inputs(mlp_request), JOB, PROVIDER, SALT),
         lambda stage, share: seen.append((stage, share)),
     )
+    between = {
+        CLEAR: ["reducing its layers to its weights"],
+        COMMITTED: [
+            "committing to what it computes",
+            "looking its values up in their tables",
+            "reducing its layers to its weights",
+            "opening what it computes",
+        ],
+    }
     assert [stage for stage, _ in seen] == [
         "loading keys",
         "running the quantised model",
-        "reducing its layers to its weights",
+        *between[sumcheck_mode],
         "opening the weights",
         "verifying",
         "done",
     ]
     assert [share for _, share in seen] == sorted(share for _, share in seen)
+
+
+@pytest.mark.parametrize("phase", range(6))
+def test_a_proof_ends_at_the_phase_at_which_it_is_cancelled(
+    sumcheck_compiled, mlp_request, sumcheck_mode, phase
+):
+    """Each phase asks; the next one does not begin."""
+    count = {CLEAR: 3, COMMITTED: 6}[sumcheck_mode]
+    loaded = load(sumcheck_compiled)
+    inputs = flat_inputs(loaded.settings, _inputs(mlp_request))
+    asked = []
+
+    def goes_on(name):
+        asked.append(name)
+        return len(asked) <= phase
+
+    if phase >= count:
+        assert loaded.key.prove(inputs, bytes(32), goes_on)[1]
+        assert len(asked) == count
+        return
+    with pytest.raises(door.library().NativeError) as caught:
+        loaded.key.prove(inputs, bytes(32), goes_on)
+    assert caught.value.args[0] == "CANCELLED"
+    assert len(asked) == phase + 1
 
 
 def test_a_run_that_the_graph_cannot_finish_is_the_inputs_fault(sumcheck_compiled, mlp_request):
