@@ -196,10 +196,10 @@ def _costs(fields: Fields) -> Costs:
 
 
 def _point(fields: Fields) -> Point:
-    mode = fields.optional("mode", lambda name: fields.text(name, most=64))
+    mode = fields.text("mode", most=64) if fields.has("mode") else DEFAULT_MODE
     size = Size(*(fields.integer(name, least=1) for name in ("weights", "products", "steps")))
     times = (fields.integer("prove_us", least=1), fields.integer("verify_us", least=1))
-    point = Point(size, *times, mode or DEFAULT_MODE)
+    point = Point(size, *times, mode)
     fields.end()
     return point
 
