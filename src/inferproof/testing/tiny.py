@@ -61,7 +61,11 @@ platform_bps = 3000
 
 
 def compile_tiny(
-    folder: Path, name: str, system: ProofSystem, samples: NDArray[np.float32] | None = None
+    folder: Path,
+    name: str,
+    system: ProofSystem,
+    samples: NDArray[np.float32] | None = None,
+    mode: str | None = None,
 ) -> CompileReport:
     """Writes the card and the model into the folder, and compiles it into `folder/compiled`.
 
@@ -89,5 +93,6 @@ def compile_tiny(
             calibration={"x": samples},
             out=folder / "compiled",
             preprocessing=load_preprocessing(card.preprocessing, card.folder).canonical(),
+            mode=mode,
         )
     )

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from inferproof.cli import inspect, offline, verify
 from inferproof.errors import NotFound, Reason
+from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.proving.base import SecurityReporter
 from inferproof.proving.sumcheck import library as door
 from inferproof.testing.rejections import rejects
@@ -32,8 +34,8 @@ def run_json(*arguments):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A model, its arrays, and its compiled form in both profiles."""
+def folder(tmp_path_factory, sumcheck_mode):
+    """A model, its arrays, and its compiled form in both profiles, in each mode."""
     folder = tmp_path_factory.mktemp("cli")
     mlp(folder / "m.onnx", 4, 6, 3)
     np.savez(folder / "X.npz", x=calibration(1, 4))
@@ -41,7 +43,7 @@ def folder(tmp_path_factory):
     for profile in ("default", "conservative"):
         code, report = run_json(
             *("compile", folder / "m.onnx", "--calibration", folder / "X.npz"),
-            *("--out", folder / profile, "--profile", profile),
+            *("--out", folder / profile, "--profile", profile, "--mode", sumcheck_mode),
         )
         assert code == 0, report
     return folder
@@ -56,28 +58,36 @@ def test_compile_prove_verify(folder):
     assert 0 < report["witness_s"] < report["prove_s"]
     assert run("verify", folder / "default", folder / "proof").exit_code == 0
     assert run("verify", folder / "conservative", folder / "proof").exit_code == 1
+    file = decode_proof_file((folder / "proof").read_bytes())
+    changed = file.proof[:-1] + bytes([file.proof[-1] ^ 1])
+    (folder / "forged").write_bytes(encode_proof_file(replace(file, proof=changed)))
+    code, refused = run_json("verify", folder / "default", folder / "forged")
+    assert (code, refused["reason"]) == (1, "PROOF_INVALID")
 
 
 @pytest.mark.parametrize("profile", ["default", "conservative"])
-def test_the_security_report_itemises_a_hundred_bits(folder, profile):
+def test_the_security_report_itemises_a_hundred_bits(folder, profile, sumcheck_mode):
     code, report = run_json("inspect", folder / profile, "--security")
     assert code == 0
-    assert set(report) == {"provable_bits", "profile", "terms"}
-    assert report["profile"] == profile
+    assert set(report) == {"provable_bits", "profile", "mode", "terms"}
+    assert (report["profile"], report["mode"]) == (profile, sumcheck_mode)
     assert 100 <= report["provable_bits"] <= min(term["bits"] for term in report["terms"])
     assert {tuple(term) for term in report["terms"]} == {("name", "bits")}
     shown = run("inspect", folder / profile, "--security")
     assert shown.exit_code == 0
     assert "provable bits" in shown.stdout
+    assert f"sumcheck, mode {sumcheck_mode}, profile {profile}" in shown.stdout
     assert report["terms"][0]["name"] in shown.stdout
 
 
-def test_inspect_shows_what_is_committed_to(folder):
+def test_inspect_shows_what_is_committed_to(folder, sumcheck_mode):
     code, report = run_json("inspect", folder / "default")
     assert (code, report["system"], report["setup"]) == (0, "sumcheck", "none")
+    assert report["mode"] == sumcheck_mode
     shown = run("inspect", folder / "default" / "verifier.json")
     assert shown.exit_code == 0
     assert report["model_commitment"] in shown.stdout
+    assert f"mode           {sumcheck_mode}" in shown.stdout
     code, report = run_json("inspect", folder / "nothing")
     assert (code, report["reason"]) == (1, "ARTIFACT_NOT_FOUND")
 
@@ -101,6 +111,15 @@ def test_other_systems_have_no_itemised_account(ezkl_system, ezkl_compiled):
         inspect.security_of(ezkl_system.verifier(ezkl_compiled))
     code, report = run_json("inspect", ezkl_compiled, "--security")
     assert (code, report) == (1, {"reason": "SECURITY_NOT_ITEMISED", "message": message})
+
+
+def test_without_the_option_the_mode_is_clear(folder, tmp_path):
+    given = ("compile", folder / "m.onnx", "--calibration", folder / "X.npz")
+    assert run(*given, "--out", tmp_path / "out").exit_code == 0
+    code, report = run_json("inspect", tmp_path / "out")
+    assert (code, report["mode"]) == (0, "clear")
+    code, report = run_json(*given, "--out", tmp_path / "none", "--mode", "hidden")
+    assert (code, report["reason"]) == (1, "MODE_UNKNOWN")
 
 
 def test_hashed_input_is_refused(folder, tmp_path):
