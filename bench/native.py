@@ -21,6 +21,7 @@ from bench.native_models import (
     transformer,
 )
 from bench.offline import INFERPROOF
+from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED
 
 PROVE = [sys.executable, "-m", "bench.native_prove"]
 LIMIT_S = 200.0
@@ -40,6 +41,8 @@ class Row:
     ezkl: bool = False
     """Measured beside: a proof of it takes seconds there."""
     throughput_s: float = 0.0
+    committed: bool = False
+    """Measured in the committed mode too."""
 
 
 def _zoo(folder: str, plan_ms: float | None = None, stretch_ms: float | None = None) -> Row:
@@ -65,16 +68,16 @@ ALL = (
     _zoo("sentiment", 4, 1.5),
     _zoo("token_risk"),
     _zoo("fraud"),
-    Row(_dense(784, 128, 10), 4, 1.5, ezkl=True),
-    Row(lenet, 10, 4),
+    Row(_dense(784, 128, 10), 4, 1.5, ezkl=True, committed=True),
+    Row(lenet, 10, 4, committed=True),
     Row(_dense(512, 1024, 512)),
     Row(_dense(1024, 2048, 1024), 30, 10),
-    Row(depthwise_cnn, 40, 15),
+    Row(depthwise_cnn, 40, 15, committed=True),
     Row(transformer, 60, 20),
     Row(nanogpt, 200, 75),
     Row(_minilm, 1200, 350),
 )
-FEW = (Row(_dense(16, 32, 16, 3)),)
+FEW = (Row(_dense(16, 32, 16, 3), committed=True),)
 
 
 def measure_native(
@@ -98,7 +101,11 @@ def _measure(row: Row, work: Path, known: Mapping[str, dict[str, Any]]) -> dict[
     model = row.make(work)
     files = model.files
     say(f"{files.name}: the native prover")
-    answer = _prove(model, work, row.throughput_s)
+    answer = _prove(model, work, CLEAR, row.throughput_s)
+    committed = None
+    if row.committed:
+        say(f"{files.name}: in the committed mode")
+        committed = _prove(model, work, COMMITTED)
     beside, failed = None, None
     if row.ezkl:
         try:
@@ -110,17 +117,18 @@ def _measure(row: Row, work: Path, known: Mapping[str, dict[str, Any]]) -> dict[
         "plan_ms": row.plan_ms,
         "stretch_ms": row.stretch_ms,
         **answer,
+        "committed": committed,
         "ezkl": beside,
         "ezkl_failed": failed,
         "others": watch.others(),
     }
 
 
-def _prove(model: NativeModel, work: Path, throughput_s: float) -> dict[str, Any]:
+def _prove(model: NativeModel, work: Path, mode: str, throughput_s: float = 0.0) -> dict[str, Any]:
     files = model.files
-    given = (files.model, files.calibration, model.fresh, work / f"{files.name}.native")
+    given = (files.model, files.calibration, model.fresh, work / f"{files.name}.{mode}")
     try:
-        ran = run_json([*PROVE, *map(str, given), str(throughput_s)], limit_s=LIMIT_S)
+        ran = run_json([*PROVE, *map(str, given), mode, str(throughput_s)], limit_s=LIMIT_S)
     except BenchFailed as error:
         return {"refused": {"reason": "BENCH_FAILED", "message": _last_line(files, error)}}
     if "refused" in ran.answer:

@@ -1,7 +1,7 @@
 """One model compiled and proven by the native prover, in a warm process of its own.
 
-    python -m bench.native_prove MODEL.onnx CALIBRATION.npz FRESH.npz FOLDER [SECONDS]
-    python -m bench.native_prove --compile MODEL.onnx CALIBRATION.npz FOLDER
+    python -m bench.native_prove MODEL.onnx CALIBRATION.npz FRESH.npz FOLDER MODE [SECONDS]
+    python -m bench.native_prove --compile MODEL.onnx CALIBRATION.npz FOLDER MODE
 
 Prints one JSON object: the figures, or the typed reason for which there are none. With SECONDS,
 proofs a second are counted for so long, by one thread and by one for each core. The first form
@@ -29,6 +29,7 @@ from inferproof.proving.base import CompileRequest
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import WEIGHTS, Loaded, load
+from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED
 from inferproof.proving.sumcheck.prove import Job, make
 from inferproof.proving.sumcheck.quantisation import dequantise
 from inferproof.proving.sumcheck.system import SumcheckSystem
@@ -36,7 +37,11 @@ from inferproof.proving.worker import peak_bytes, reset_peak
 from inferproof.types.digest import Address, Digest
 from inferproof.types.tensor import Tensors
 
-PHASES = ("quantise", "execute", "reduce", "open")
+PHASES = {
+    CLEAR: ("quantise", "execute", "reduce", "open"),
+    COMMITTED: ("quantise", "execute", "commit", "look up", "reduce", "open witness", "open"),
+}
+"""Of each mode, in their order."""
 WARM_UP = 3
 ORDERED = 7
 STATEMENT = bytes(range(32))
@@ -49,21 +54,21 @@ def main(arguments: list[str]) -> None:
     """Measures what the arguments name."""
     try:
         if arguments[0] == "--compile":
-            answer = compile_model(*map(Path, arguments[1:4]))
+            answer = compile_model(*map(Path, arguments[1:4]), arguments[4])
         else:
             model, calibration, fresh, folder = map(Path, arguments[:4])
-            seconds = float(arguments[4]) if len(arguments) > 4 else 0.0
-            answer = measure(model, calibration, fresh, folder, seconds)
+            seconds = float(arguments[5]) if len(arguments) > 5 else 0.0
+            answer = measure(model, calibration, fresh, folder, arguments[4], seconds)
     except InferproofError as error:
         answer = {"refused": {"reason": error.code, "message": error.message}}
     print(json.dumps(answer))
 
 
 def measure(
-    model: Path, calibration: Path, fresh: Path, folder: Path, seconds: float
+    model: Path, calibration: Path, fresh: Path, folder: Path, mode: str, seconds: float
 ) -> dict[str, Any]:
-    """The figures of one model. Raises: InferproofError."""
-    given = map(str, (model, calibration, folder))
+    """The figures of one model in one mode. Raises: InferproofError."""
+    given = (*map(str, (model, calibration, folder)), mode)
     report = run_json([sys.executable, "-m", "bench.native_prove", "--compile", *given]).answer
     if "refused" in report:
         return report
@@ -91,7 +96,8 @@ def measure(
         "prove_s": spread([proof.took for proof in proofs]).json(),
         "processor_s": statistics.median(proof.worked for proof in proofs),
         "phases_s": {
-            phase: statistics.median(proof.phases[phase] for proof in proofs) for phase in PHASES
+            phase: statistics.median(proof.phases[phase] for proof in proofs)
+            for phase in PHASES[mode]
         },
         "order_s": spread([took for took, _ in ordered]).json(),
         "file_bytes": max(size for _, size in ordered),
@@ -101,15 +107,16 @@ def measure(
         "base_mb": base / 1e6,
         "load_peak_mb": load_peak / 1e6,
         "prove_peak_mb": peak / 1e6,
-        "security": security(loaded),
+        "security": security(loaded, mode),
         **accuracy(model, loaded, samples, proofs),
         "throughput": throughput(loaded, samples, seconds) if seconds else None,
     }
 
 
-def compile_model(model: Path, calibration: Path, folder: Path) -> dict[str, Any]:
+def compile_model(model: Path, calibration: Path, folder: Path, mode: str) -> dict[str, Any]:
     """Compiles into a folder, and says what that took. Raises: InferproofError."""
-    report = SumcheckSystem().compile(CompileRequest(model, read(calibration), folder))
+    request = CompileRequest(model, read(calibration), folder, mode=mode)
+    report = SumcheckSystem().compile(request)
     return {
         "parameters": report.parameters,
         "compile_s": report.compile_s,
@@ -189,10 +196,10 @@ def verify(loaded: Loaded, proof: Proof) -> tuple[float, float]:
     return time.perf_counter() - clock, time.thread_time() - began
 
 
-def security(loaded: Loaded) -> dict[str, float]:
+def security(loaded: Loaded, mode: str) -> dict[str, float]:
     """Provable bits of each profile."""
     key = _verifying_key(loaded)
-    other = library().security(key.graph(), "conservative")
+    other = library().security(key.graph(), "conservative", mode)
     return {
         "default": json.loads(key.security())["provable_bits"],
         "conservative": json.loads(other)["provable_bits"],

@@ -27,6 +27,7 @@ def compile_card(
     system: ProofSystem,
     report: Progress = no_progress,
     srs: SrsSource | None = None,
+    mode: str | None = None,
 ) -> CompileReport:
     """The compiled model of a card, in `out`; its pre-processing is in the commitment.
 
@@ -43,5 +44,6 @@ def compile_card(
         visibility=Visibility(card.proof.input_visibility),
         preprocessing=preprocessing.canonical(),
         srs=srs,
+        mode=mode,
     )
     return system.compile(request, report)

@@ -17,6 +17,14 @@ from inferproof.proving.registry import get_system
 from inferproof.types.digest import ZERO_ADDRESS, Address, Digest
 from inferproof.types.proof import Visibility
 
+Mode = Annotated[
+    str | None,
+    typer.Option(
+        help="What a proof shows of the run between input and output (sumcheck): clear, the "
+        "default, shows the results of layers with weights; committed shows commitments to what "
+        "is computed, for smaller proofs of large models, and is experimental."
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", help="Where the result is written.")]
 
 
@@ -53,14 +61,7 @@ def compile_model(
         str,
         typer.Option(help="What soundness rests on (sumcheck): default or conservative."),
     ] = "default",
-    mode: Annotated[
-        str | None,
-        typer.Option(
-            help="What a proof shows of the run between input and output (sumcheck): clear, the "
-            "default, shows the results of layers with weights; committed shows commitments to "
-            "what is computed, for smaller proofs of large models, and is experimental."
-        ),
-    ] = None,
+    mode: Mode = None,
     srs: Annotated[
         Path | None,
         typer.Option(help="A ceremony's SRS file (ezkl); without it, a development SRS."),

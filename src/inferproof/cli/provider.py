@@ -9,6 +9,7 @@ import typer
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, progress
 from inferproof.cli.files import read_key
 from inferproof.cli.gateway import ask, checked_url
+from inferproof.cli.offline import Mode
 from inferproof.cli.parts import need
 from inferproof.cli.verify import warn_of_setup
 from inferproof.models.card import load_card
@@ -42,6 +43,7 @@ def compile_model(
     srs_sha256: Annotated[
         str | None, typer.Option("--srs-sha256", help="The SHA-256 that pins the SRS file.")
     ] = None,
+    mode: Mode = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Compile the model of a card, its pre-processing included in the commitment."""
@@ -51,7 +53,7 @@ def compile_model(
     with failures(as_json=as_json), progress("compiling") as report:
         described = load_card(card)
         system = get_system(described.proof.system)
-        done = compile_card(described, folder, system, report, source)
+        done = compile_card(described, folder, system, report, source, mode)
     warn_of_setup(done.parts.setup)
     result = {
         "model_commitment": done.commitment.hex,

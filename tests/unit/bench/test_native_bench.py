@@ -51,7 +51,9 @@ def row(model: str, prove_s: float, **more: Any) -> dict[str, Any]:
         "witness_s": of(0.0001),
         "prove_s": of(prove_s),
         "processor_s": prove_s,
-        "phases_s": dict(zip(PHASES, (0.0001, 0.0002, 0.0003, prove_s - 0.0006), strict=True)),
+        "phases_s": dict(
+            zip(PHASES["clear"], (0.0001, 0.0002, 0.0003, prove_s - 0.0006), strict=True)
+        ),
         "order_s": of(prove_s + 0.001),
         "file_bytes": 90_000,
         "verify_s": of(0.001),
@@ -126,6 +128,34 @@ def test_a_time_is_compared_with_what_was_planned(prove_s: float, said: str) -> 
 def test_what_is_beyond_its_target_stands_out(more: dict[str, Any], said: str) -> None:
     assert said in render_native(section(row("sentiment", 0.003, **more)))
     assert said not in render_native(section(row("sentiment", 0.003)))
+
+
+def test_the_committed_mode_stands_beside_the_clear_one() -> None:
+    own = row("lenet-5", 0.016, proof_bytes=156_345, prove_peak_mb=71.0)
+    own["phases_s"] = dict.fromkeys(PHASES["committed"], 0.002)
+    report = render_native(section(row("lenet-5", 0.0026, committed=own), row("fraud", 0.001)))
+    assert (
+        "| lenet-5 | clear | 2.60 ms (2.34–2.86) | 2.60 ms | 1.00 ms | 84,201 B | 55 MB "
+        "| 100.7 (101.1) |\n"
+        "| lenet-5 | committed | 16.0 ms (14.4–17.6) | 16.0 ms | 1.00 ms | 156,345 B | 71 MB "
+        "| 100.7 (101.1) |"
+    ) in report
+    assert (
+        "| model | quantise | execute | commit | look up | reduce | open witness | open |" in report
+    )
+    assert "| lenet-5 | 2.00 | 2.00 | 2.00 | 2.00 | 2.00 | 2.00 | 2.00 |" in report
+    assert "experimental" in report
+    assert "| fraud | committed |" not in report
+    assert "experimental" not in render_native(section(row("fraud", 0.001)))
+
+
+def test_a_model_that_the_committed_mode_refuses_is_named() -> None:
+    reason = {"refused": {"reason": "MODE_UNSUPPORTED", "message": "It picks."}}
+    report = render_native(section(row("nanogpt-4x64", 0.005, committed=reason)))
+    assert (
+        "- **nanogpt-4x64** is not proven in the committed mode: `MODE_UNSUPPORTED`. It picks."
+    ) in report
+    assert "| nanogpt-4x64 | committed |" not in report
 
 
 def test_what_is_refused_is_a_row_that_says_why() -> None:
@@ -249,6 +279,24 @@ def test_a_failure_of_ezkl_costs_no_other_figure(
     (measured,) = measure_native(rows, tmp_path, {})["rows"]
     assert (measured["parameters"], measured["ezkl"]) == (15, None)
     assert measured["ezkl_failed"] == "no memory"
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_models_are_measured_in_the_committed_mode_where_they_are_to_be(
+    committed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[str] = []
+
+    def run(arguments: list[str], **_options: object) -> Ran:
+        modes.append(arguments[-2])
+        return Ran({"mode": arguments[-2]}, 1.0, 50.0)
+
+    monkeypatch.setattr(native, "run_json", run)
+    rows = (Row(lambda work: native_dense((4, 3), work), committed=committed),)
+    (measured,) = measure_native(rows, tmp_path, {})["rows"]
+    assert modes == (["clear", "committed"] if committed else ["clear"])
+    assert measured["mode"] == "clear"
+    assert measured["committed"] == ({"mode": "committed"} if committed else None)
 
 
 def test_ezkl_is_not_measured_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
