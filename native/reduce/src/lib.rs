@@ -1,6 +1,6 @@
 //! Claims about tensors, from the outputs of a graph to what is public or committed.
 //!
-//! For the committed mode of proof system `sumcheck`, which no key offers yet. A tensor is a
+//! For the committed mode of proof system `sumcheck`. A tensor is a
 //! multilinear polynomial over its axes, each padded with zeros to a power of two. A claim is that
 //! it has a value at a point. Every operation turns claims on its result into claims on its
 //! operands; what is not linear commits to columns, which are looked up in tables, and is checked

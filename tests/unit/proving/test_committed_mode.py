@@ -205,9 +205,9 @@ def _graph(shape, nodes, inputs=()):
 
 
 def views(count, rows=2**10):
-    """Reversals of a square, each read address by address."""
+    """Diagonals of a square, each repeated to a square and read address by address."""
     shape = (rows, rows, 1)
-    view = g.View(rows * rows - 1, (-1, -rows, 0))
+    view = g.View(0, (rows + 1, 0, 0))
     nodes = [g.Node(view, (1 + i,), shape, -128, 128) for i in range(count)]
     return _graph(shape, nodes)
 
