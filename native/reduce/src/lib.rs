@@ -21,10 +21,15 @@
 mod attained;
 mod clamps;
 mod contraction;
+mod digits;
+mod exact;
 mod flow;
+mod held;
+mod integers;
 mod linear;
 mod maker;
 mod maps;
+mod origin;
 mod plan;
 mod product;
 mod products;
@@ -36,9 +41,10 @@ mod witness;
 pub use contraction::MatrixClaim;
 pub use flow::{Opened, Problem, reduce};
 pub use linear::Claim;
+pub use origin::Origin;
 pub use plan::{
-    Column, Difference, Form, Limb, Lookup, MAX_TABLE, MIN_VARIABLES, Plan, Rescale, Role, Table,
-    Unit, Unsupported,
+    Column, Difference, Divisor, Exact, Form, Limb, Lookup, MAX_TABLE, MIN_VARIABLES, Number, Plan,
+    Rescale, Role, Table, Unit, Unsupported,
 };
 #[cfg(feature = "audit")]
 pub use side::Alter;

@@ -3,6 +3,8 @@
 use crate::clamps::{
     Clamp, MODULUS, Shared, apart, column_variables, halving_pays, shared, table_pays,
 };
+use crate::digits::Range;
+use crate::held::held;
 use crate::plan::{
     Column, Difference, Form, Limb, Lookup, MAX_TABLE, Plan, Rescale, Role, Table, Unit,
     Unsupported,
@@ -15,7 +17,7 @@ const MAX_TABLES: usize = 1 << 10;
 /// Bits of one limb of a range.
 const LIMB_BITS: u32 = 16;
 
-type Made = Result<(Role, Unit), String>;
+pub(crate) type Made = Result<(Role, Unit), String>;
 
 /// How often each tensor is an operand or an output.
 fn uses(graph: &Graph) -> Vec<usize> {
@@ -89,7 +91,7 @@ pub(crate) fn known(graph: &Graph) -> Vec<bool> {
 
 /// Makes a plan node by node.
 pub(crate) struct Maker<'a> {
-    graph: &'a Graph,
+    pub(crate) graph: &'a Graph,
     plan: Plan,
     numbers: BTreeMap<Table, usize>,
     uses: Vec<usize>,
@@ -99,6 +101,8 @@ pub(crate) struct Maker<'a> {
     demand: BTreeMap<u32, i64>,
     /// Widths of limbs that are halved.
     halved: BTreeSet<u32>,
+    /// What each tensor is held to.
+    pub(crate) held: Vec<Option<Range>>,
 }
 
 impl<'a> Maker<'a> {
@@ -120,6 +124,11 @@ impl<'a> Maker<'a> {
             known,
             demand: BTreeMap::new(),
             halved,
+            held: graph
+                .inputs
+                .iter()
+                .map(|input| Some((input.lo.min(0).into(), input.hi.max(0).into())))
+                .collect(),
         }
     }
 
@@ -155,6 +164,8 @@ impl<'a> Maker<'a> {
         } else {
             self.node(node).map_err(refuse)?
         };
+        let held = held(graph, &self.plan, &self.held, node, (&role, unit.as_ref()));
+        self.held.push(held);
         self.plan.roles.push(role);
         self.plan.units.push(unit);
         if self.plan.tables.len() > MAX_TABLES {
@@ -189,11 +200,11 @@ impl<'a> Maker<'a> {
                 self.lookup(node, table, *first).map(with)
             }
             Op::Max { axes } => self.max(node, *axes).map(with),
-            Op::Const { .. }
-            | Op::Pick
-            | Op::ArgMax { .. }
-            | Op::Divide { .. }
-            | Op::SquareRoot { .. } => Err("this operation is not covered yet".to_owned()),
+            Op::Divide { k } => self.divide(node, *k).map(with),
+            Op::SquareRoot { k } => self.square_root(node, *k).map(with),
+            Op::Const { .. } | Op::Pick | Op::ArgMax { .. } => {
+                Err("this operation is not covered yet".to_owned())
+            }
         }
     }
 
@@ -223,12 +234,22 @@ impl<'a> Maker<'a> {
     }
 
     /// Columns for numbers of so many bits whose value in the padding is `pad`.
-    fn limbs(&mut self, shape: &[usize], bits: u32, pad: i64) -> Vec<Limb> {
+    pub(crate) fn limbs(&mut self, shape: &[usize], bits: u32, pad: i64) -> Vec<Limb> {
         let count = bits.div_ceil(LIMB_BITS);
+        let mut left = bits;
+        let whole = (0..count).map(|index| {
+            let whole = left.div_ceil(count - index);
+            left -= whole;
+            whole
+        });
+        self.cut(shape, whole.collect(), pad)
+    }
+
+    /// Columns for a number of so many bits each, one after another, or halves of them.
+    pub(crate) fn cut(&mut self, shape: &[usize], widths: Vec<u32>, pad: i64) -> Vec<Limb> {
         let mut limbs = Vec::new();
         let mut shift = 0;
-        for index in 0..count {
-            let whole = (bits - shift).div_ceil(count - index);
+        for whole in widths {
             let lower = if self.halved.contains(&whole) {
                 whole.div_ceil(2)
             } else {

@@ -2,6 +2,7 @@
 //! them are looked up in which table.
 
 use crate::maker::{Maker, known};
+use crate::origin::Origin;
 use crate::shape::coordinates;
 use executor::{Fault, Tensors};
 use graph::Graph;
@@ -148,11 +149,61 @@ pub enum Difference {
     },
 }
 
+/// A number that is stored as what it exceeds a base by, in limbs none of which lies in two pieces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Number {
+    /// The base.
+    pub base: i64,
+    /// The limbs.
+    pub limbs: Vec<Limb>,
+}
+
+/// An identity of integers that may not fit the field: `product` + rest = factor · operand, as
+/// polynomials in the base of the pieces, up to a multiple of the base less X.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exact {
+    /// Digits of what the operand is multiplied by.
+    pub factor: Vec<i64>,
+    /// The operand.
+    pub operand: usize,
+    /// Its pieces, where it is not one coefficient.
+    pub pieces: Option<Number>,
+    /// The result.
+    pub result: Number,
+    /// What is left of the operand, at least 0.
+    pub rest: Number,
+    /// What is left to the least rest that is too much, less 1.
+    pub slack: Vec<Limb>,
+    /// The carries.
+    pub carries: Vec<Number>,
+}
+
+/// A divisor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Divisor {
+    /// Its tensor.
+    pub tensor: usize,
+    /// The tensor that views have made it of.
+    pub origin: Origin,
+    /// The pieces of that one.
+    pub pieces: Number,
+}
+
 /// What a node adds to the claims, whoever uses its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// A rescaling.
     Rescale(Rescale),
+    /// A division to the nearest: divisor · (2·result − 1) + rest = 2k · operand, and slack =
+    /// 2·divisor − 1 − rest.
+    Divide {
+        /// The identity.
+        exact: Exact,
+        /// The divisor.
+        divisor: Divisor,
+    },
+    /// A square root: result² + rest = k · operand, and slack = 2·result − rest.
+    SquareRoot(Exact),
     /// The result is a column, looked up at the operand.
     Lookup {
         /// The operand.

@@ -57,6 +57,8 @@ impl Node<'_> {
     ) -> Result<(), Rejected> {
         match unit {
             Unit::Rescale(rescale) => self.rescale(side, rescale, state),
+            Unit::Divide { exact, divisor } => self.divide(side, exact, divisor, state),
+            Unit::SquareRoot(exact) => self.square_root(side, exact, state),
             Unit::Lookup { x, column, lookup } => {
                 let found = self.found(*lookup)?;
                 state.column(*column, found.point.clone(), found.value);
@@ -81,7 +83,7 @@ impl Node<'_> {
     }
 
     /// The number that limbs make at the point of their lookups, where columns are claimed.
-    fn number(
+    pub(crate) fn number(
         &self,
         limbs: &[Limb],
         point: &[Extension],

@@ -73,16 +73,18 @@ pub fn columns(graph: &Graph, plan: &Plan, tensors: &Tensors) -> Columns {
                 difference,
                 count,
             }) => maker.max([*x, *column, *zeros], difference, *count, result),
+            Some(Unit::Divide { exact, divisor }) => maker.divide(exact, divisor, result),
+            Some(Unit::SquareRoot(exact)) => maker.square_root(exact, result),
             None => {}
         }
     }
     maker.made
 }
 
-struct Maker<'a> {
-    graph: &'a Graph,
-    plan: &'a Plan,
-    tensors: &'a Tensors,
+pub(crate) struct Maker<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) plan: &'a Plan,
+    pub(crate) tensors: &'a Tensors,
     made: Columns,
 }
 
@@ -102,7 +104,7 @@ impl Maker<'_> {
         self.made.looked[lookup] = [Some(keys), Some(values)];
     }
 
-    fn limbs(&mut self, limbs: &[Limb], numbers: &[i64]) {
+    pub(crate) fn limbs(&mut self, limbs: &[Limb], numbers: &[i64]) {
         for limb in limbs {
             let part = |&number: &i64| number >> limb.shift & ((1 << limb.bits) - 1);
             self.column(limb.column, numbers.iter().map(part));

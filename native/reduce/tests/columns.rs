@@ -7,10 +7,6 @@ use p3_field::{PrimeCharacteristicRing, PrimeField64};
 use reduce::{Difference, Form, Unit};
 use transcript::{Base, Extension};
 
-fn slices(tensors: &[Vec<i32>]) -> Vec<&[i32]> {
-    tensors.iter().map(Vec::as_slice).collect()
-}
-
 /// A dense layer that is rescaled, in either form, and a maximum.
 fn small(wide: bool) -> Case {
     let mut b = Builder::new(4);
@@ -52,23 +48,6 @@ fn a_quotient_one_less_with_a_remainder_beyond_its_range_is_found_by_the_lookup_
 fn in_range(column: &[Base], bits: u32) -> bool {
     let all: Vec<Base> = (0..1_u64 << bits).map(Base::from_u64).collect();
     column.iter().all(|value| all.contains(value))
-}
-
-impl Case {
-    /// Proves and verifies without looking at the lookups.
-    fn check_relations(&self) -> Result<(), String> {
-        let inputs = slices(&self.inputs);
-        let outputs = self.outputs();
-        let outputs = slices(&outputs);
-        let found = self.found();
-        let problem = self.problem(&inputs, &outputs, &found);
-        let mut transcript = transcript::Transcript::new();
-        let mut prover = reduce::Prover::new(self.witness(), &mut transcript);
-        reduce::reduce(&mut prover, &problem).map_err(|error| error.to_string())?;
-        let sent = prover.finish();
-        let opened = Case::verify(&problem, &sent).map_err(|error| error.to_string())?;
-        self.open(&opened)
-    }
 }
 
 #[test]

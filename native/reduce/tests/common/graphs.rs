@@ -257,6 +257,31 @@ impl Builder {
         self.node(Op::Sum { axes }, &[x], kept, lo * count, hi * count)
     }
 
+    /// k·a/b to the nearest, b being positive.
+    pub fn divide(&mut self, a: usize, b: usize, k: i32) -> usize {
+        let (shape, lo, hi) = self.of(a);
+        let (_, least, _) = self.of(b);
+        let most = lo.abs().max(hi.abs()) * i64::from(k) / least.max(1) + 1;
+        let most = most.min((1 << 29) - 1);
+        let lo = if lo < 0 { -most } else { 0 };
+        self.node(Op::Divide { k }, &[a, b], &shape, lo, most)
+    }
+
+    pub fn square_root(&mut self, x: usize, k: i32) -> usize {
+        let (shape, _, hi) = self.of(x);
+        let most = (hi.unsigned_abs() * u64::from(k.unsigned_abs())).isqrt() as i64;
+        self.node(Op::SquareRoot { k }, &[x], &shape, 0, most)
+    }
+
+    /// A tensor of one axis less, repeated along a new last axis.
+    pub fn repeat(&mut self, x: usize, times: usize) -> usize {
+        let (mut shape, ..) = self.of(x);
+        let mut strides = row_major(&shape);
+        shape.push(times);
+        strides.push(0);
+        self.view(x, 0, &strides, &shape)
+    }
+
     /// The graph whose outputs are these, and all that nothing else uses.
     pub fn finish(mut self, outputs: &[usize]) -> Graph {
         let mut outputs = outputs.to_vec();
@@ -391,4 +416,62 @@ pub fn clamps(lo: i64, hi: i64) -> Graph {
         })
         .collect();
     b.finish(&outputs)
+}
+
+/// Shares of a sum, and what is divided by the root of a mean of squares, as attention and layer
+/// normalisation have them, of random sizes and scales.
+pub fn normalised(seed: u64) -> Graph {
+    let mut b = Builder::new(seed);
+    let shapes: [&[usize]; 5] = [&[3, 5], &[2, 3, 4], &[8, 8], &[1, 6, 7], &[20]];
+    let shape = shapes[b.random.below(shapes.len())];
+    let last = shape[shape.len() - 1];
+    let x = b.input(shape, -300, 300);
+    // Shares: a table of positive numbers over their sum.
+    let count = 601;
+    let most = 1 << (4 + b.random.below(13));
+    let values = b.random.numbers(count, 0, most);
+    let values = values.into_iter().map(|v| v.max(1)).collect();
+    let table = b.constant(&[count], values);
+    let weights = b.node(Op::Lookup { table, first: -300 }, &[x], shape, 0, most);
+    let sum = b.sum(weights, 1);
+    let (sums, _, hi) = b.of(sum);
+    let one = b.constant(&[1], vec![1]);
+    let op = Op::Add {
+        coefficients: vec![1],
+        constant: Some(one),
+    };
+    let sum = b.node(op, &[sum], &sums, 1, hi + 1);
+    let wide = b.repeat(sum, last);
+    let k = b.random.between(1, 1 << 16);
+    let shares = b.divide(weights, wide, k);
+    // Deviations: what a contraction yields is held to no range.
+    let y = if b.random.below(2) == 0 {
+        b.linear(x, last, true)
+    } else {
+        b.rescale(x, &[5], 0, 2, -200, 200)
+    };
+    let small = b.tame(y, 8);
+    let squares = b.mul(small, small);
+    let (_, _, hi) = b.of(squares);
+    let one = b.constant(&[1], vec![1]);
+    let op = Op::Add {
+        coefficients: vec![1],
+        constant: Some(one),
+    };
+    let squares = b.node(op, &[squares], shape, 1, hi + 1);
+    let total = b.max(squares, 1);
+    let k = b.random.between(1, 1 << 24);
+    let root = b.square_root(total, k);
+    let (own, _, hi) = b.of(root);
+    // The root of at least k is not zero.
+    let one = b.constant(&[1], vec![1]);
+    let op = Op::Add {
+        coefficients: vec![1],
+        constant: Some(one),
+    };
+    let root = b.node(op, &[root], &own, 1, hi + 1);
+    let wide = b.repeat(root, last);
+    let k = b.random.between(1, 1 << 12);
+    let normal = b.divide(y, wide, k);
+    b.finish(&[shares, normal])
 }

@@ -1,0 +1,99 @@
+//! Ranges that the relations hold tensors to, whatever a prover commits to.
+//!
+//! What looks up a result in a range or a table bounds it, as a residue; sums and products of what is
+//! bounded are bounded, as long as they stay apart in the field. Contractions with weights are not:
+//! nothing shows a committed weight to have eight bits.
+
+use crate::clamps::MODULUS;
+use crate::digits::{Range, times};
+use crate::plan::{Form, Limb, Plan, Role, Table, Unit};
+use graph::{Graph, Node, Op, elements};
+
+/// The range that a node's result is held to, zero included.
+pub(crate) fn held(
+    graph: &Graph,
+    plan: &Plan,
+    known: &[Option<Range>],
+    node: &Node,
+    (role, unit): (&Role, Option<&Unit>),
+) -> Option<Range> {
+    let found = match (role, unit) {
+        (Role::Known, _) => Some((node.lo.into(), node.hi.into())),
+        (Role::Limbs { base, limbs, .. }, _) => Some((i64::from(*base), i64::from(*base) + most(limbs))),
+        (_, Some(Unit::Rescale(rescale))) => rescaled(plan, &rescale.form, rescale.range),
+        (_, Some(Unit::Lookup { lookup, .. })) => values(plan, *lookup),
+        (_, Some(Unit::Max { x, .. })) => *known.get(*x)?,
+        (Role::Reduced, None) => reduced(graph, known, node),
+        _ => None,
+    };
+    let (low, high) = found?;
+    let (low, high) = (low.min(0), high.max(0));
+    let within = |end: i64| 2 * i128::from(end).abs() < MODULUS;
+    (within(low) && within(high)).then_some((low, high))
+}
+
+fn most(limbs: &[Limb]) -> i64 {
+    let ends = limbs.iter().map(|l| ((1_i64 << l.bits) - 1) << l.shift);
+    ends.sum()
+}
+
+/// The values of a lookup's table.
+fn values(plan: &Plan, lookup: usize) -> Option<Range> {
+    let table = plan.tables.get(plan.lookups.get(lookup)?.table)?;
+    let Table::Function { values, .. } = table else {
+        return None;
+    };
+    let (low, high) = (values.iter().min()?, values.iter().max()?);
+    Some(((*low).into(), (*high).into()))
+}
+
+fn rescaled(plan: &Plan, form: &Form, (lo, hi): (i32, i32)) -> Option<Range> {
+    let (lo, hi) = (i64::from(lo), i64::from(hi));
+    match form {
+        Form::Direct { lookup, .. } => values(plan, *lookup),
+        Form::Clamped { lower, upper, .. } => match (lower, upper) {
+            (Some(_), Some(_)) => Some((lo, hi)),
+            (Some(lower), None) => Some((lo, lo + values(plan, *lower)?.1)),
+            (None, Some(upper)) => Some((hi - values(plan, *upper)?.1, hi)),
+            (None, None) => None,
+        },
+        Form::Wide { above, .. } => Some((lo, lo + most(above))),
+    }
+}
+
+fn reduced(graph: &Graph, known: &[Option<Range>], node: &Node) -> Option<Range> {
+    let of = |index: usize| *known.get(*node.operands.get(index)?)?;
+    let sized = |id: usize| graph.tensor(id).map(|(shape, ..)| shape);
+    let scaled = |(low, high): Range, count: usize| {
+        let count = i64::try_from(count).ok()?;
+        Some((low.checked_mul(count)?, high.checked_mul(count)?))
+    };
+    match &node.op {
+        Op::View { .. } | Op::Take { .. } => of(0),
+        Op::Pad { fill, .. } => of(0).map(|(l, h)| (l.min((*fill).into()), h.max((*fill).into()))),
+        Op::Concat { .. } => (0..node.operands.len()).try_fold((0, 0), |(low, high), index| {
+            let own = of(index)?;
+            Some((low.min(own.0), high.max(own.1)))
+        }),
+        Op::Sum { axes } => {
+            let shape = sized(*node.operands.first()?)?;
+            scaled(of(0)?, elements(shape.get(shape.len() - axes..)?))
+        }
+        Op::Mul => Some(times(of(0)?, of(1)?)),
+        Op::MatMul => scaled(times(of(0)?, of(1)?), *sized(*node.operands.first()?)?.last()?),
+        Op::Add {
+            coefficients,
+            constant,
+        } => {
+            let fixed = constant.and_then(|id| graph.constants.get(id));
+            let fixed = fixed.map_or(&[][..], |constant| constant.values.as_slice());
+            let (low, high) = (fixed.iter().min(), fixed.iter().max());
+            let fixed = (low.map_or(0, |&v| v.into()), high.map_or(0, |&v| v.into()));
+            coefficients.iter().enumerate().try_fold(fixed, |sum: Range, (index, &c)| {
+                let own = if c == 0 { (0, 0) } else { times((c.into(), c.into()), of(index)?) };
+                Some((sum.0.checked_add(own.0)?, sum.1.checked_add(own.1)?))
+            })
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,413 @@
+//! Divisions and square roots: what is executed is accepted, and nothing else.
+mod common;
+
+use common::Case;
+use common::graphs::{Builder, normalised};
+use p3_field::{PrimeCharacteristicRing, PrimeField64};
+use reduce::{Exact, Number, Plan, Role, Unit};
+use transcript::Base;
+
+const MODULUS: i64 = (1 << 31) - (1 << 24) + 1;
+const BITS: u32 = 13;
+
+#[test]
+fn random_graphs_with_shares_and_deviations_are_reduced() {
+    let (mut whole, mut cut) = (0, 0);
+    for seed in 0..80 {
+        let make = if seed % 3 == 0 { Case::known } else { Case::new };
+        let case = make(normalised(seed), seed + 5);
+        for unit in case.plan.units.iter().flatten() {
+            if let Unit::Divide { exact, divisor } = unit {
+                *if exact.pieces.is_some() { &mut cut } else { &mut whole } += 1;
+                // The divisor is cut where it has fewest elements.
+                assert!(divisor.origin.tensor < divisor.tensor);
+            }
+        }
+        let result = case.check(&mut |_, _| ());
+        assert!(result.is_ok(), "{seed}: {result:?} {:#?}", case.graph.nodes);
+    }
+    assert!(whole > 20 && cut > 20, "{whole} {cut}");
+}
+
+/// One division of the first input by the second.
+fn division(shape: &[usize], k: i32, most: i32, divisors: (i32, i32)) -> Case {
+    let mut b = Builder::new(2);
+    let x = b.input(shape, -most, most);
+    let d = b.input(shape, divisors.0, divisors.1);
+    let y = b.divide(x, d, k);
+    Case::new(b.finish(&[y]), 3)
+}
+
+fn root(shape: &[usize], k: i32, most: i32) -> Case {
+    let mut b = Builder::new(2);
+    let x = b.input(shape, 0, most);
+    let y = b.square_root(x, k);
+    Case::new(b.finish(&[y]), 3)
+}
+
+fn accepted(case: &Case) {
+    let result = case.check(&mut |_, _| ());
+    assert!(result.is_ok(), "{result:?} {:?}", case.inputs);
+}
+
+#[test]
+fn ties_signs_and_the_ends_of_all_ranges_are_reduced() {
+    let case = || division(&[2, 3], 1, 9, (1, 6));
+    let x = vec![9, -9, 3, -3, 1, -1];
+    for d in 1..=6 {
+        let case = case().given(vec![x.clone(), vec![d; 6]]);
+        accepted(&case);
+        let wanted: Vec<i32> = x.iter().map(|x| (2 * x + d).div_euclid(2 * d)).collect();
+        assert_eq!(case.outputs()[0], wanted);
+    }
+    let largest = (1 << 28) - 1;
+    for (k, most) in [(1, (1 << 29) - 1), (i32::MAX, 1), (1 << 20, 500), (1, 0)] {
+        let make = || division(&[5], k, most, (1, largest));
+        let least = (i64::from(k) * i64::from(most) >> 28).max(1) as i32;
+        for d in [least, least + 1, largest - 1, largest] {
+            accepted(&make().given(vec![vec![most, -most, 0, most / 2, -most / 3], vec![d; 5]]));
+        }
+    }
+    for (k, most) in [(1, 30), (1 << 24, 50_642_081), (i32::MAX, 1 << 24), (1, (1 << 29) - 1)] {
+        let numbers = [0, 1, 2, 15, 16, most - 1, most];
+        accepted(&root(&[7], k, most).given(vec![numbers.map(|x| x.min(most)).to_vec()]));
+    }
+}
+
+#[test]
+fn divisors_and_results_beyond_the_field_are_refused() {
+    let refused = |most: i32, hi: i64| {
+        let mut b = Builder::new(2);
+        let x = b.input(&[3], -9, 9);
+        let d = b.input(&[3], 1, most);
+        let y = b.node(graph::Op::Divide { k: 1 }, &[x, d], &[3], -hi, hi);
+        Plan::of_all(&b.finish(&[y])).err().map(|refused| refused.why)
+    };
+    assert_eq!(refused((1 << 28) - 1, 9), None);
+    let why = "its products are too large for the field".to_owned();
+    assert_eq!(refused(1 << 28, 9), Some(why.clone()));
+    assert_eq!(refused(0, 9), None, "the range begins at 1");
+}
+
+fn word(value: Base) -> i64 {
+    value.as_canonical_u64() as i64
+}
+
+impl Case {
+    fn unit(&self) -> Unit {
+        let unit = self.plan.units.last().cloned().flatten();
+        unit.unwrap_or_else(|| panic!("no unit"))
+    }
+
+    /// A number at a place of its columns.
+    fn number(&self, number: &Number, place: usize) -> i64 {
+        let limbs = number.limbs.iter();
+        let sum: i64 = limbs
+            .map(|l| word(self.columns.committed[l.column][place]) << l.shift)
+            .sum();
+        number.base + sum
+    }
+
+    /// Stores an integer: what does not fit goes to the last limb, whatever that is.
+    fn store(&mut self, number: &Number, place: usize, value: i64) {
+        let mut left = value - number.base;
+        for (index, limb) in number.limbs.iter().enumerate() {
+            let last = index + 1 == number.limbs.len();
+            let own = if last { left } else { left & ((1 << limb.bits) - 1) };
+            self.columns.committed[limb.column][place] = Base::from_i64(own);
+            left = left - own >> limb.bits;
+        }
+    }
+
+    /// The coefficients of a number.
+    fn coefficients(&self, number: &Number, place: usize) -> Vec<i64> {
+        let mut sums = digits(number.base);
+        sums.resize(8, 0);
+        for limb in &number.limbs {
+            let value = word(self.columns.committed[limb.column][place]);
+            let value = if value > MODULUS / 2 { value - MODULUS } else { value };
+            sums[(limb.shift / BITS) as usize] += value << (limb.shift % BITS);
+        }
+        sums
+    }
+
+    /// Carries that solve all coefficients in the field, whether they are small or not.
+    fn carry(&mut self, exact: &Exact, place: usize, n: &[i64]) {
+        let inverse = Base::from_i64(1 << BITS).inverse();
+        let mut before = Base::ZERO;
+        for (number, &coefficient) in exact.carries.iter().zip(n) {
+            before = (Base::from_i64(coefficient) + before) * inverse;
+            let stored = word(before - Base::from_i64(number.base));
+            self.store(number, place, stored + number.base);
+        }
+    }
+
+    /// The coefficients of the identity of a division at a place.
+    fn identity(&self, exact: &Exact, place: usize, a: i64, b: i64) -> Vec<i64> {
+        let y = self.coefficients(&exact.result, place);
+        let mut n = self.coefficients(&exact.rest, place);
+        n.resize(16, 0);
+        for (i, b) in digits(b).iter().enumerate() {
+            for (j, y) in y.iter().enumerate() {
+                n[i + j] += b * (2 * y - i64::from(j == 0));
+            }
+        }
+        for (sum, k) in n.iter_mut().zip(&exact.factor) {
+            *sum -= k * a;
+        }
+        n
+    }
+}
+
+fn digits(number: i64) -> Vec<i64> {
+    let mut left = number;
+    let mut digits = vec![];
+    while left != 0 {
+        digits.push(left % (1 << BITS));
+        left /= 1 << BITS;
+    }
+    digits
+}
+
+/// A division whose operand and divisor are inputs of 256 elements.
+fn wide() -> Case {
+    division(&[16, 16], 379_625_062, 5032, (23_529, 29_148_467))
+}
+
+#[test]
+fn a_quotient_one_less_or_more_with_the_rest_that_follows_is_found_by_the_slack_alone() {
+    for by in [-1_i64, 1] {
+        let mut case = wide();
+        let Unit::Divide { exact, .. } = case.unit() else {
+            panic!("not a division");
+        };
+        let fits = |place: &usize| {
+            let d = i64::from(case.inputs[1][*place]);
+            let rest = case.number(&exact.rest, *place) - 2 * by * d;
+            rest < 1 << 26
+        };
+        let place = (0..256).find(fits).unwrap();
+        let (a, d) = (case.inputs[0][place].into(), i64::from(case.inputs[1][place]));
+        let [y, rest] = [&exact.result, &exact.rest].map(|number| case.number(number, place));
+        case.store(&exact.result, place, y + by);
+        case.store(&exact.rest, place, rest - 2 * by * d);
+        let slack = Number {
+            base: 0,
+            limbs: exact.slack.clone(),
+        };
+        let left = case.number(&slack, place);
+        case.store(&slack, place, left + 2 * by * d);
+        let n = case.identity(&exact, place, a, d);
+        case.carry(&exact, place, &n);
+        // Another quotient is another output.
+        let output = case.graph.outputs[0];
+        case.state(output, place, by as i32);
+        assert_eq!(case.check_relations(), Ok(()), "{by}");
+        assert!(case.looked_up().is_err(), "{by}");
+    }
+}
+
+impl Case {
+    /// Changes an element of a tensor, of whose columns the test takes care.
+    fn state(&mut self, tensor: usize, place: usize, by: i32) {
+        let mut outputs: Vec<i32> = self.tensors.get(tensor).to_vec();
+        outputs[place] += by;
+        self.claimed = Some(vec![outputs]);
+    }
+}
+
+#[test]
+fn a_quotient_that_is_right_modulo_p_only_is_found_by_the_carries_alone() {
+    let mut found = 0;
+    for wraps in [-2_i64, -1, 1, 2] {
+        let mut case = wide();
+        let Unit::Divide { exact, .. } = case.unit() else {
+            panic!("not a division");
+        };
+        for place in 0..256 {
+            let (a, d) = (i64::from(case.inputs[0][place]), i64::from(case.inputs[1][place]));
+            // The same relation, but for a multiple of p.
+            let product = 2 * 379_625_062 * a + d + wraps * MODULUS;
+            let (y, rest) = (product.div_euclid(2 * d), product.rem_euclid(2 * d));
+            let honest = case.number(&exact.result, place);
+            if y == honest || y.abs() > 590_350 {
+                continue;
+            }
+            case.store(&exact.result, place, y);
+            case.store(&exact.rest, place, rest);
+            let slack = Number {
+                base: 0,
+                limbs: exact.slack.clone(),
+            };
+            case.store(&slack, place, 2 * d - 1 - rest);
+            let n = case.identity(&exact, place, a, d);
+            let at_base = n.iter().rev().fold(0, |sum, c| (sum << BITS) + c);
+            assert_eq!(at_base, wraps * MODULUS);
+            // Honest carries do not solve the coefficients; those of the field are no carries.
+            let output = case.graph.outputs[0];
+            case.state(output, place, (y - honest) as i32);
+            assert_eq!(case.looked_up(), Ok(()));
+            assert!(case.check_relations().is_err());
+            case.carry(&exact, place, &n);
+            assert_eq!(case.check_relations(), Ok(()));
+            assert!(case.looked_up().is_err());
+            found += 1;
+            break;
+        }
+    }
+    assert_eq!(found, 4);
+}
+
+#[test]
+fn a_root_one_off_is_found_by_rest_or_slack() {
+    for by in [-1_i64, 1] {
+        let mut case = root(&[16, 16], 1 << 24, 50_642_081);
+        let Unit::SquareRoot(exact) = case.unit() else {
+            panic!("not a root");
+        };
+        let place = 7;
+        let x = i64::from(case.inputs[0][place]);
+        let y = case.number(&exact.result, place) + by;
+        let rest = (x << 24) - y * y;
+        case.store(&exact.result, place, y);
+        case.store(&exact.rest, place, rest);
+        let slack = Number {
+            base: 0,
+            limbs: exact.slack.clone(),
+        };
+        case.store(&slack, place, 2 * y - rest);
+        let mut n = case.coefficients(&exact.rest, place);
+        n.resize(16, 0);
+        let own = case.coefficients(&exact.result, place);
+        for (i, a) in own.iter().enumerate() {
+            for (j, b) in own.iter().enumerate() {
+                n[i + j] += a * b;
+            }
+        }
+        let operand = match &exact.pieces {
+            Some(pieces) => case.coefficients(pieces, place),
+            None => vec![x],
+        };
+        for (i, k) in exact.factor.iter().enumerate() {
+            for (j, a) in operand.iter().enumerate() {
+                n[i + j] -= k * a;
+            }
+        }
+        case.carry(&exact, place, &n);
+        let output = case.graph.outputs[0];
+        case.state(output, place, by as i32);
+        assert_eq!(case.check_relations(), Ok(()), "{by}");
+        assert!(case.looked_up().is_err(), "{by}");
+    }
+}
+
+#[test]
+fn every_cell_of_every_column_matters_in_the_padding_too() {
+    let make = |number: usize| match number {
+        0 => division(&[3, 5], 1000, 500, (1, 60)),
+        1 => root(&[3, 5], 1000, 500),
+        _ => Case::new(normalised(2), 5),
+    };
+    for number in 0..3 {
+        let honest = make(number);
+        assert_eq!(honest.check_relations(), Ok(()));
+        let (mut by_lookup, mut by_relation) = (0, 0);
+        for column in 0..honest.columns.committed.len() {
+            for place in (0..40).chain([63, 255]) {
+                for by in [Base::ONE, -Base::ONE] {
+                    let mut case = make_again(&honest);
+                    case.columns.committed[column][place] += by;
+                    let in_tables = case.looked_up();
+                    by_lookup += usize::from(in_tables.is_err());
+                    if in_tables.is_ok() {
+                        let result = case.check_relations();
+                        assert!(result.is_err(), "{number}: column {column}, cell {place}");
+                        by_relation += 1;
+                    }
+                }
+            }
+        }
+        assert!(by_lookup > 50 && by_relation > 50, "{by_lookup} {by_relation}");
+    }
+}
+
+fn make_again(case: &Case) -> Case {
+    Case {
+        graph: case.graph.clone(),
+        plan: case.plan.clone(),
+        contractions: case.contractions.clone(),
+        weights: case.weights.clone(),
+        inputs: case.inputs.clone(),
+        tensors: case.tensors.clone(),
+        columns: case.columns.clone(),
+        claimed: None,
+    }
+}
+
+#[test]
+fn every_value_that_is_sent_matters() {
+    for seed in [1, 2, 4, 7] {
+        let case = Case::new(normalised(seed), seed);
+        let mut messages = Vec::new();
+        case.check(&mut |_, message| messages.push(message.len()))
+            .unwrap();
+        for (number, &length) in messages.iter().enumerate() {
+            for index in 0..length {
+                let result = case.check(&mut |message, values| {
+                    if message == number {
+                        values[index] += transcript::Extension::ONE;
+                    }
+                });
+                assert!(result.is_err(), "{seed}: message {number}, value {index}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_divisor_of_a_part_of_a_tensor_is_cut_itself() {
+    // The other part is negative, which is no divisor's business.
+    let mut b = Builder::new(2);
+    let x = b.input(&[4], -50, 50);
+    let all = b.input(&[2, 4], -9, 9);
+    let part = b.view(all, 4, &[1], &[4]);
+    let y = b.node(graph::Op::Divide { k: 7 }, &[x, part], &[4], -400, 400);
+    let case = Case::new(b.finish(&[y]), 3);
+    let case = case.given(vec![vec![50, -50, 7, 0], vec![-1, -2, 0, -3, 1, 9, 2, 4]]);
+    let Unit::Divide { divisor, .. } = case.unit() else {
+        panic!("not a division");
+    };
+    assert_eq!(divisor.origin.tensor, divisor.tensor);
+    assert!(matches!(case.plan.roles.last(), Some(Role::Limbs { .. })));
+    accepted(&case);
+}
+
+#[test]
+fn a_divisor_that_is_not_positive_has_no_columns_that_are_accepted() {
+    for d in [0, -3] {
+        let mut b = Builder::new(2);
+        let x = b.input(&[4], -50, 50);
+        let divisors = b.input(&[4], -9, 9);
+        let y = b.node(graph::Op::Divide { k: 7 }, &[x, divisors], &[4], -400, 400);
+        let case = Case::new(b.finish(&[y]), 3).given(vec![vec![5, 0, 7, 0], vec![1, 2, 3, 4]]);
+        accepted(&case);
+        // All columns as they were for 0 divided by 2, and by what is not one.
+        let mut lying = make_again(&case);
+        lying.inputs[1][1] = d;
+        assert!(lying.check_relations().is_err(), "{d}");
+        // With rest and slack that fit: their sum is 2d − 1, which is less than 0.
+        let Unit::Divide { exact, divisor } = lying.unit() else {
+            panic!("not a division");
+        };
+        let slack = Number {
+            base: 0,
+            limbs: exact.slack.clone(),
+        };
+        lying.store(&exact.rest, 1, i64::from(d));
+        lying.store(&slack, 1, i64::from(d) - 1);
+        lying.store(&divisor.pieces, 1, d.into());
+        let n = lying.identity(&exact, 1, 0, d.into());
+        lying.carry(&exact, 1, &n);
+        assert!(lying.looked_up().is_err(), "{d}");
+    }
+}
