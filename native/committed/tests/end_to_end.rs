@@ -5,7 +5,7 @@ mod common;
 use commitment::Profile;
 use committed::{Key, Prover, Public, Rejection, Witness};
 use common::graphs::{Builder, Random, random_graph};
-use graph::{Graph, elements};
+use graph::{Graph, Op, elements};
 use p3_field::PrimeCharacteristicRing;
 use reduce::{Form, Unit};
 use transcript::{Base, Extension, Transcript};
@@ -25,6 +25,39 @@ fn model() -> Graph {
     let x = b.lookup(x);
     let x = b.linear(x, 3, true);
     b.finish(&[x])
+}
+
+/// A dense layer whose results are made shares of their sum and divided by the root of one of their
+/// squares, as in attention and layer normalisation.
+fn normalised() -> Graph {
+    let mut b = Builder::new(3);
+    let x = b.input(&[5, 6], -100, 90);
+    let y = b.linear(x, 7, true);
+    let y = b.rescale(y, &[1], 0, 8, -200, 200);
+    let count = 401;
+    let values = b.random.numbers(count, 1, 1000);
+    let table = b.constant(&[count], values);
+    let op = Op::Lookup { table, first: -200 };
+    let weights = b.node(op, &[y], &[5, 7], 1, 1000);
+    let sum = b.sum(weights, 1);
+    let sum = b.repeat(sum, 7);
+    let shares = b.divide(weights, sum, 1 << 16);
+    let squares = b.mul(y, y);
+    let most = b.max(squares, 1);
+    let one = b.constant(&[1], vec![1]);
+    let op = Op::Add {
+        coefficients: vec![1],
+        constant: Some(one),
+    };
+    let most = b.node(op, &[most], &[5], 1, 40_001);
+    let root = b.square_root(most, 1 << 24);
+    let (_, _, hi) = b.of(root);
+    let wide = b.view(root, 0, &[1, 0], &[5, 7]);
+    let op = Op::Divide { k: 379_625_062 };
+    b.parts.nodes[root - 1].lo = 4096;
+    assert!(hi < 1 << 20);
+    let normal = b.node(op, &[y, wide], &[5, 7], -(1 << 28), 1 << 28);
+    b.finish(&[shares, normal])
 }
 
 struct Case {
@@ -99,7 +132,7 @@ impl Case {
 #[test]
 fn honest_proofs_verify_in_both_profiles() {
     for profile in Profile::ALL {
-        for graph in [model(), random_graph(8), random_graph(21)] {
+        for graph in [model(), normalised(), random_graph(8), random_graph(21)] {
             if graph.weights.is_empty() {
                 continue;
             }
@@ -150,15 +183,17 @@ fn another_statement_input_or_output_is_rejected() {
 
 #[test]
 fn every_cell_of_every_column_and_multiplicity_matters() {
-    let case = case(model(), Profile::Default);
-    let count = case.prover.key().plan().columns.len();
-    for column in 0..count {
-        // Element 0 is in no padding.
-        case.rejected(|witness| witness.columns.committed[column][0] += Base::ONE);
-    }
-    for table in 0..case.prover.key().plan().tables.len() {
-        let code = case.rejected(|witness| witness.multiplicities[table][0] += Base::ONE);
-        assert_eq!(code, "LOOKUP_MISMATCH");
+    for graph in [model(), normalised()] {
+        let case = case(graph, Profile::Default);
+        let count = case.prover.key().plan().columns.len();
+        for column in 0..count {
+            // Element 0 is in no padding.
+            case.rejected(|witness| witness.columns.committed[column][0] += Base::ONE);
+        }
+        for table in 0..case.prover.key().plan().tables.len() {
+            let code = case.rejected(|witness| witness.multiplicities[table][0] += Base::ONE);
+            assert_eq!(code, "LOOKUP_MISMATCH");
+        }
     }
 }
 

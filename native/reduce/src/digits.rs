@@ -201,7 +201,8 @@ pub(crate) fn accumulate(sums: &mut Vec<i64>, by: i64, terms: &[i64]) {
 #[cfg(test)]
 mod tests {
     use super::{
-        BASE, Span, accumulate, add, carries, carry, constant, digits, multiply, negative, product, value,
+        BASE, Span, accumulate, add, carries, carry, constant, digits, multiply, negative, product,
+        value,
     };
 
     #[test]
@@ -221,8 +222,14 @@ mod tests {
             assert!(span.most() < 4 * (hi.max(0) - lo.min(0)).max(1), "{span:?}");
             assert_eq!(span.pieces().iter().sum::<u32>(), span.bits);
             let ranges = span.ranges();
-            assert_eq!(value(&ranges.iter().map(|r| r.0).collect::<Vec<_>>()), span.base);
-            assert_eq!(value(&ranges.iter().map(|r| r.1).collect::<Vec<_>>()), span.most());
+            assert_eq!(
+                value(&ranges.iter().map(|r| r.0).collect::<Vec<_>>()),
+                span.base
+            );
+            assert_eq!(
+                value(&ranges.iter().map(|r| r.1).collect::<Vec<_>>()),
+                span.most()
+            );
         }
     }
 
@@ -234,9 +241,18 @@ mod tests {
         let mut doubled: Vec<_> = y.ranges().iter().map(|&(l, h)| (2 * l, 2 * h)).collect();
         doubled = add(&doubled, &constant(&[-1]));
         let operand = product(&constant(&digits(2 * k)), &[(-most_a, most_a)]);
-        let ranges = add(&add(&product(&b.ranges(), &doubled), &r.ranges()), &negative(&operand));
+        let ranges = add(
+            &add(&product(&b.ranges(), &doubled), &r.ranges()),
+            &negative(&operand),
+        );
         let spans = carries(&ranges).unwrap();
-        for (a, b) in [(most_a, 3_300_000), (-most_a, 3_300_001), (0, most_b), (1, most_b), (-1, 3_300_000)] {
+        for (a, b) in [
+            (most_a, 3_300_000),
+            (-most_a, 3_300_001),
+            (0, most_b),
+            (1, most_b),
+            (-1, 3_300_000),
+        ] {
             let y = (2 * k * a + b).div_euclid(2 * b);
             let rest = 2 * k * a - b * (2 * y - 1);
             assert!((0..2 * b).contains(&rest));

@@ -4,12 +4,12 @@
 //! a polynomial in X. What is left is the product, which a sumcheck takes to a point of its own.
 
 use crate::digits::{BASE, BASE_BITS, digits};
+use crate::flow::State;
 use crate::linear::Claim;
 use crate::plan::{Column, Divisor, Exact, Limb, Number};
 use crate::shape::{coordinates, equal, indicator_of};
 use crate::side::{Rejected, Side, Witness};
 use crate::units::{Node, front, inverse, padding, power};
-use crate::flow::State;
 use commitment::equality;
 use p3_field::PrimeCharacteristicRing;
 use transcript::{Base, Extension};

@@ -19,7 +19,9 @@ pub(crate) fn held(
 ) -> Option<Range> {
     let found = match (role, unit) {
         (Role::Known, _) => Some((node.lo.into(), node.hi.into())),
-        (Role::Limbs { base, limbs, .. }, _) => Some((i64::from(*base), i64::from(*base) + most(limbs))),
+        (Role::Limbs { base, limbs, .. }, _) => {
+            Some((i64::from(*base), i64::from(*base) + most(limbs)))
+        }
         (_, Some(Unit::Rescale(rescale))) => rescaled(plan, &rescale.form, rescale.range),
         (_, Some(Unit::Lookup { lookup, .. })) => values(plan, *lookup),
         (_, Some(Unit::Max { x, .. })) => *known.get(*x)?,
@@ -80,7 +82,10 @@ fn reduced(graph: &Graph, known: &[Option<Range>], node: &Node) -> Option<Range>
             scaled(of(0)?, elements(shape.get(shape.len() - axes..)?))
         }
         Op::Mul => Some(times(of(0)?, of(1)?)),
-        Op::MatMul => scaled(times(of(0)?, of(1)?), *sized(*node.operands.first()?)?.last()?),
+        Op::MatMul => scaled(
+            times(of(0)?, of(1)?),
+            *sized(*node.operands.first()?)?.last()?,
+        ),
         Op::Add {
             coefficients,
             constant,
@@ -89,10 +94,17 @@ fn reduced(graph: &Graph, known: &[Option<Range>], node: &Node) -> Option<Range>
             let fixed = fixed.map_or(&[][..], |constant| constant.values.as_slice());
             let (low, high) = (fixed.iter().min(), fixed.iter().max());
             let fixed = (low.map_or(0, |&v| v.into()), high.map_or(0, |&v| v.into()));
-            coefficients.iter().enumerate().try_fold(fixed, |sum: Range, (index, &c)| {
-                let own = if c == 0 { (0, 0) } else { times((c.into(), c.into()), of(index)?) };
-                Some((sum.0.checked_add(own.0)?, sum.1.checked_add(own.1)?))
-            })
+            coefficients
+                .iter()
+                .enumerate()
+                .try_fold(fixed, |sum: Range, (index, &c)| {
+                    let own = if c == 0 {
+                        (0, 0)
+                    } else {
+                        times((c.into(), c.into()), of(index)?)
+                    };
+                    Some((sum.0.checked_add(own.0)?, sum.1.checked_add(own.1)?))
+                })
         }
         _ => None,
     }

@@ -113,7 +113,6 @@ impl Maker<'_> {
             slack,
         })
     }
-
 }
 
 fn stored(exact: &Exact) -> Result<Role, String> {

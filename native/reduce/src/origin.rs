@@ -22,7 +22,9 @@ impl Origin {
     /// The first tensor from which views that permute, fix and repeat coordinates lead to `tensor`,
     /// through tensors whose declared ranges are taken.
     pub(crate) fn of(graph: &Graph, tensor: usize, takes: impl Fn(i32, i32) -> bool) -> Self {
-        let own = graph.tensor(tensor).map_or(0, |(shape, ..)| coordinates(shape));
+        let own = graph
+            .tensor(tensor)
+            .map_or(0, |(shape, ..)| coordinates(shape));
         let mut origin = Self {
             tensor,
             sources: (0..own).map(Source::Result).collect(),
@@ -35,7 +37,9 @@ impl Origin {
     }
 
     fn before(&self, graph: &Graph, takes: &impl Fn(i32, i32) -> bool) -> Option<Self> {
-        let node = graph.nodes.get(self.tensor.checked_sub(graph.inputs.len())?)?;
+        let node = graph
+            .nodes
+            .get(self.tensor.checked_sub(graph.inputs.len())?)?;
         let Op::View { offset, strides } = &node.op else {
             return None;
         };

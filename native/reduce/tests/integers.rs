@@ -3,7 +3,7 @@ mod common;
 
 use common::Case;
 use common::graphs::{Builder, normalised};
-use p3_field::{PrimeCharacteristicRing, PrimeField64};
+use p3_field::{Field, PrimeCharacteristicRing, PrimeField64};
 use reduce::{Exact, Number, Plan, Role, Unit};
 use transcript::Base;
 
@@ -14,11 +14,19 @@ const BITS: u32 = 13;
 fn random_graphs_with_shares_and_deviations_are_reduced() {
     let (mut whole, mut cut) = (0, 0);
     for seed in 0..80 {
-        let make = if seed % 3 == 0 { Case::known } else { Case::new };
+        let make = if seed % 3 == 0 {
+            Case::known
+        } else {
+            Case::new
+        };
         let case = make(normalised(seed), seed + 5);
         for unit in case.plan.units.iter().flatten() {
             if let Unit::Divide { exact, divisor } = unit {
-                *if exact.pieces.is_some() { &mut cut } else { &mut whole } += 1;
+                *if exact.pieces.is_some() {
+                    &mut cut
+                } else {
+                    &mut whole
+                } += 1;
                 // The divisor is cut where it has fewest elements.
                 assert!(divisor.origin.tensor < divisor.tensor);
             }
@@ -68,7 +76,12 @@ fn ties_signs_and_the_ends_of_all_ranges_are_reduced() {
             accepted(&make().given(vec![vec![most, -most, 0, most / 2, -most / 3], vec![d; 5]]));
         }
     }
-    for (k, most) in [(1, 30), (1 << 24, 50_642_081), (i32::MAX, 1 << 24), (1, (1 << 29) - 1)] {
+    for (k, most) in [
+        (1, 30),
+        (1 << 24, 50_642_081),
+        (i32::MAX, 1 << 24),
+        (1, (1 << 29) - 1),
+    ] {
         let numbers = [0, 1, 2, 15, 16, most - 1, most];
         accepted(&root(&[7], k, most).given(vec![numbers.map(|x| x.min(most)).to_vec()]));
     }
@@ -76,17 +89,29 @@ fn ties_signs_and_the_ends_of_all_ranges_are_reduced() {
 
 #[test]
 fn divisors_and_results_beyond_the_field_are_refused() {
-    let refused = |most: i32, hi: i64| {
+    let divided = |lo: i32, most: i32| {
         let mut b = Builder::new(2);
         let x = b.input(&[3], -9, 9);
-        let d = b.input(&[3], 1, most);
-        let y = b.node(graph::Op::Divide { k: 1 }, &[x, d], &[3], -hi, hi);
-        Plan::of_all(&b.finish(&[y])).err().map(|refused| refused.why)
+        let d = b.input(&[3], lo, most);
+        let y = b.node(graph::Op::Divide { k: 1 }, &[x, d], &[3], -9, 9);
+        let refused = Plan::of_all(&b.finish(&[y])).err();
+        refused.map(|refused| (refused.operator, refused.why))
     };
-    assert_eq!(refused((1 << 28) - 1, 9), None);
-    let why = "its products are too large for the field".to_owned();
-    assert_eq!(refused(1 << 28, 9), Some(why.clone()));
-    assert_eq!(refused(0, 9), None, "the range begins at 1");
+    let why = || "its products are too large for the field".to_owned();
+    assert_eq!(divided(1, 1 << 28), None);
+    assert_eq!(divided(1, (1 << 28) + 1), Some(("Divide", why())));
+    let never = "its divisor is never positive".to_owned();
+    assert_eq!(divided(-5, 0), Some(("Divide", never)));
+    assert_eq!(divided(-5, 1), None);
+    let root = |most: i64| {
+        let mut b = Builder::new(2);
+        let x = b.input(&[3], 0, (1 << 29) - 1);
+        let y = b.node(graph::Op::SquareRoot { k: 1 << 27 }, &[x], &[3], 0, most);
+        let refused = Plan::of_all(&b.finish(&[y])).err();
+        refused.map(|refused| (refused.operator, refused.why))
+    };
+    assert_eq!(root((1 << 28) - 1), None);
+    assert_eq!(root(1 << 28), Some(("SquareRoot", why())));
 }
 
 fn word(value: Base) -> i64 {
@@ -113,7 +138,11 @@ impl Case {
         let mut left = value - number.base;
         for (index, limb) in number.limbs.iter().enumerate() {
             let last = index + 1 == number.limbs.len();
-            let own = if last { left } else { left & ((1 << limb.bits) - 1) };
+            let own = if last {
+                left
+            } else {
+                left & ((1 << limb.bits) - 1)
+            };
             self.columns.committed[limb.column][place] = Base::from_i64(own);
             left = left - own >> limb.bits;
         }
@@ -125,7 +154,11 @@ impl Case {
         sums.resize(8, 0);
         for limb in &number.limbs {
             let value = word(self.columns.committed[limb.column][place]);
-            let value = if value > MODULUS / 2 { value - MODULUS } else { value };
+            let value = if value > MODULUS / 2 {
+                value - MODULUS
+            } else {
+                value
+            };
             sums[(limb.shift / BITS) as usize] += value << (limb.shift % BITS);
         }
         sums
@@ -187,7 +220,10 @@ fn a_quotient_one_less_or_more_with_the_rest_that_follows_is_found_by_the_slack_
             rest < 1 << 26
         };
         let place = (0..256).find(fits).unwrap();
-        let (a, d) = (case.inputs[0][place].into(), i64::from(case.inputs[1][place]));
+        let (a, d) = (
+            case.inputs[0][place].into(),
+            i64::from(case.inputs[1][place]),
+        );
         let [y, rest] = [&exact.result, &exact.rest].map(|number| case.number(number, place));
         case.store(&exact.result, place, y + by);
         case.store(&exact.rest, place, rest - 2 * by * d);
@@ -225,7 +261,10 @@ fn a_quotient_that_is_right_modulo_p_only_is_found_by_the_carries_alone() {
             panic!("not a division");
         };
         for place in 0..256 {
-            let (a, d) = (i64::from(case.inputs[0][place]), i64::from(case.inputs[1][place]));
+            let (a, d) = (
+                i64::from(case.inputs[0][place]),
+                i64::from(case.inputs[1][place]),
+            );
             // The same relation, but for a multiple of p.
             let product = 2 * 379_625_062 * a + d + wraps * MODULUS;
             let (y, rest) = (product.div_euclid(2 * d), product.rem_euclid(2 * d));
@@ -302,7 +341,7 @@ fn a_root_one_off_is_found_by_rest_or_slack() {
 }
 
 #[test]
-fn every_cell_of_every_column_matters_in_the_padding_too() {
+fn every_cell_matters_in_the_padding_too() {
     let make = |number: usize| match number {
         0 => division(&[3, 5], 1000, 500, (1, 60)),
         1 => root(&[3, 5], 1000, 500),
@@ -313,7 +352,14 @@ fn every_cell_of_every_column_matters_in_the_padding_too() {
         assert_eq!(honest.check_relations(), Ok(()));
         let (mut by_lookup, mut by_relation) = (0, 0);
         for column in 0..honest.columns.committed.len() {
+            // A column of fewer elements than it must have is read at its begin only; of an identity
+            // all of it is held nevertheless.
+            let sizes = honest.plan.columns[column].shape.iter();
+            let read: usize = sizes.map(|size| size.next_power_of_two()).product();
             for place in (0..40).chain([63, 255]) {
+                if number == 2 && place >= read {
+                    continue;
+                }
                 for by in [Base::ONE, -Base::ONE] {
                     let mut case = make_again(&honest);
                     case.columns.committed[column][place] += by;
@@ -327,7 +373,10 @@ fn every_cell_of_every_column_matters_in_the_padding_too() {
                 }
             }
         }
-        assert!(by_lookup > 50 && by_relation > 50, "{by_lookup} {by_relation}");
+        assert!(
+            by_lookup > 50 && by_relation > 50,
+            "{by_lookup} {by_relation}"
+        );
     }
 }
 
@@ -372,8 +421,8 @@ fn a_divisor_of_a_part_of_a_tensor_is_cut_itself() {
     let all = b.input(&[2, 4], -9, 9);
     let part = b.view(all, 4, &[1], &[4]);
     let y = b.node(graph::Op::Divide { k: 7 }, &[x, part], &[4], -400, 400);
-    let case = Case::new(b.finish(&[y]), 3);
-    let case = case.given(vec![vec![50, -50, 7, 0], vec![-1, -2, 0, -3, 1, 9, 2, 4]]);
+    let inputs = vec![vec![50, -50, 7, 0], vec![-1, -2, 0, -3, 1, 9, 2, 4]];
+    let case = Case::of(b.finish(&[y]), inputs);
     let Unit::Divide { divisor, .. } = case.unit() else {
         panic!("not a division");
     };
@@ -389,7 +438,7 @@ fn a_divisor_that_is_not_positive_has_no_columns_that_are_accepted() {
         let x = b.input(&[4], -50, 50);
         let divisors = b.input(&[4], -9, 9);
         let y = b.node(graph::Op::Divide { k: 7 }, &[x, divisors], &[4], -400, 400);
-        let case = Case::new(b.finish(&[y]), 3).given(vec![vec![5, 0, 7, 0], vec![1, 2, 3, 4]]);
+        let case = Case::of(b.finish(&[y]), vec![vec![5, 0, 7, 0], vec![1, 2, 3, 4]]);
         accepted(&case);
         // All columns as they were for 0 divided by 2, and by what is not one.
         let mut lying = make_again(&case);

@@ -42,6 +42,13 @@ impl Case {
         Self::with(graph, plan, seed)
     }
 
+    /// One of given inputs, in which everything is reduced.
+    pub fn of(graph: Graph, inputs: Vec<Vec<i32>>) -> Self {
+        let plan = Plan::of_all(&graph).unwrap();
+        let weights = vec![1; graph.weight_bytes()];
+        Self::execution(graph, plan, weights, inputs)
+    }
+
     fn with(graph: Graph, plan: Plan, seed: u64) -> Self {
         let mut random = Random(seed | 1);
         let weights = random.numbers(graph.weight_bytes(), -128, 127);
@@ -51,6 +58,10 @@ impl Case {
             .iter()
             .map(|input| random.numbers(elements(&input.shape), input.lo.into(), input.hi.into()))
             .collect();
+        Self::execution(graph, plan, weights, inputs)
+    }
+
+    fn execution(graph: Graph, plan: Plan, weights: Vec<i8>, inputs: Vec<Vec<i32>>) -> Self {
         let mut tensors = Tensors::default();
         let views: Vec<&[i32]> = inputs.iter().map(Vec::as_slice).collect();
         execute(&graph, &weights, &views, &mut tensors).unwrap();
