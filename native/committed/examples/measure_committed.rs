@@ -3,7 +3,8 @@
 //!
 //! `cargo run --release -p inferproof-committed --example measure_committed -- PREFIX [profile]` reads
 //! PREFIX.graph, PREFIX.weights and PREFIX.inputs, which holds one set of inputs after another as
-//! little-endian words. Times are medians of this thread's processor time.
+//! little-endian words; `python -m bench.committed_files FOLDER` writes them. Times are medians of
+//! this thread's processor time.
 #[path = "../../commitment/examples/timing/mod.rs"]
 mod timing;
 
