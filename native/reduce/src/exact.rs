@@ -40,7 +40,7 @@ impl Node<'_> {
         state: &mut State,
     ) -> Result<(), Rejected> {
         let at = self.exact(side, exact, state)?;
-        // What rest and slack make together is twice the divisor less 1, where 1 stands in the
+        // What rest and slack make together is twice the divisor less 1, to which 1 is added in the
         // padding: there the result is 0 for the same reason as elsewhere.
         let (factor, own) = padding(&at.point, coordinates(self.shape));
         let ones = Extension::ONE - factor * indicator_of(self.shape, own);

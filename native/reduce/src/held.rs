@@ -1,13 +1,15 @@
 //! Ranges that the relations hold tensors to, whatever a prover commits to.
 //!
 //! What looks up a result in a range or a table bounds it, as a residue; sums and products of what is
-//! bounded are bounded, as long as they stay apart in the field. Contractions with weights are not:
+//! bounded are bounded, as long as they stay apart in the field. It holds in the padding too, which a
+//! sum or a product of matrices reads and which need not be zero behind weights. Contractions with weights are not:
 //! nothing shows a committed weight to have eight bits.
 
 use crate::clamps::MODULUS;
 use crate::digits::{Range, times};
 use crate::plan::{Form, Limb, Plan, Role, Table, Unit};
-use graph::{Graph, Node, Op, elements};
+use crate::shape::coordinates;
+use graph::{Graph, Node, Op};
 
 /// The range that a node's result is held to, zero included.
 pub(crate) fn held(
@@ -28,8 +30,15 @@ pub(crate) fn held(
         (Role::Reduced, None) => reduced(graph, known, node),
         _ => None,
     };
-    let (low, high) = found?;
-    let (low, high) = (low.min(0), high.max(0));
+    // In the padding stands what its column has there less the column's own padding, which is not
+    // zero where the padding of weights is not.
+    let pad = match role {
+        Role::Column(column) => plan.columns.get(*column)?.pad,
+        Role::Limbs { pad, .. } => *pad,
+        _ => 0,
+    };
+    let ((low, high), pad) = (found?, i64::from(pad));
+    let (low, high) = (low.min(low - pad).min(0), high.max(high - pad).max(0));
     let within = |end: i64| 2 * i128::from(end).abs() < MODULUS;
     (within(low) && within(high)).then_some((low, high))
 }
@@ -37,6 +46,11 @@ pub(crate) fn held(
 fn most(limbs: &[Limb]) -> i64 {
     let ends = limbs.iter().map(|l| ((1_i64 << l.bits) - 1) << l.shift);
     ends.sum()
+}
+
+/// The elements of axes, padding included.
+fn padded(shape: &[usize]) -> usize {
+    1 << coordinates(shape)
 }
 
 /// The values of a lookup's table.
@@ -79,12 +93,12 @@ fn reduced(graph: &Graph, known: &[Option<Range>], node: &Node) -> Option<Range>
         }),
         Op::Sum { axes } => {
             let shape = sized(*node.operands.first()?)?;
-            scaled(of(0)?, elements(shape.get(shape.len() - axes..)?))
+            scaled(of(0)?, padded(shape.get(shape.len() - axes..)?))
         }
         Op::Mul => Some(times(of(0)?, of(1)?)),
         Op::MatMul => scaled(
             times(of(0)?, of(1)?),
-            *sized(*node.operands.first()?)?.last()?,
+            padded(sized(*node.operands.first()?)?.last_chunk::<1>()?),
         ),
         Op::Add {
             coefficients,
@@ -93,7 +107,10 @@ fn reduced(graph: &Graph, known: &[Option<Range>], node: &Node) -> Option<Range>
             let fixed = constant.and_then(|id| graph.constants.get(id));
             let fixed = fixed.map_or(&[][..], |constant| constant.values.as_slice());
             let (low, high) = (fixed.iter().min(), fixed.iter().max());
-            let fixed = (low.map_or(0, |&v| v.into()), high.map_or(0, |&v| v.into()));
+            let fixed = (
+                low.map_or(0, |&v| v.min(0).into()),
+                high.map_or(0, |&v| v.max(0).into()),
+            );
             coefficients
                 .iter()
                 .enumerate()

@@ -27,9 +27,11 @@ impl Maker<'_> {
         let span = Span::of((0, most));
         let product = |result: &[Range]| {
             let doubled: Vec<Range> = result.iter().map(|&(l, h)| (2 * l, 2 * h)).collect();
-            digits::product(&span.ranges(), &add(&doubled, &constant(&[-1])))
+            // In the padding 1 is added to the divisor.
+            let divisor = add(&span.ranges(), &[(0, 1)]);
+            digits::product(&divisor, &add(&doubled, &constant(&[-1])))
         };
-        // In the padding the divisor counts as 1: the result is 0 and the rest 1.
+        // There the result is 0 and the rest 1.
         let exact = self.exact(node, 2 * i64::from(k), product, (2 * most - 1, 1))?;
         let pieces = self.pieces(shape, span, 0);
         let divisor = Divisor {
