@@ -7,7 +7,7 @@ use crate::digits::{BASE, BASE_BITS, digits};
 use crate::flow::State;
 use crate::linear::Claim;
 use crate::plan::{Column, Divisor, Exact, Limb, Number};
-use crate::shape::{coordinates, equal, indicator_of};
+use crate::shape::{coordinates, equal, evaluate, indicator_of};
 use crate::side::{Rejected, Side, Witness};
 use crate::units::{Node, front, inverse, padding, power};
 use commitment::equality;
@@ -118,7 +118,7 @@ impl Node<'_> {
         }
         let operand = match &exact.pieces {
             None => {
-                let value = self.operand(side, exact.operand, own)?;
+                let value = operand(side, exact.operand, own)?;
                 let point = own.to_vec();
                 state.claim(exact.operand, Claim { point, value });
                 factor * value
@@ -142,20 +142,6 @@ impl Node<'_> {
             result: value_at(&exact.result, &result, base),
             point,
         })
-    }
-
-    /// The value of a tensor at a point, which the prover sends.
-    fn operand<S: Side>(
-        &self,
-        side: &mut S,
-        tensor: usize,
-        point: &[Extension],
-    ) -> Result<Extension, Rejected> {
-        let sent = side.values(1, |witness| {
-            let (shape, values) = witness.tensor(tensor);
-            vec![crate::shape::evaluate(values, shape, point)]
-        })?;
-        sent.first().copied().ok_or(Rejected::Short)
     }
 
     /// The claim on a divisor's origin, by its pieces where their lookups have ended.
@@ -210,6 +196,19 @@ impl Node<'_> {
         }
         Ok(values)
     }
+}
+
+/// The value of a tensor at a point, which the prover sends.
+fn operand<S: Side>(
+    side: &mut S,
+    tensor: usize,
+    point: &[Extension],
+) -> Result<Extension, Rejected> {
+    let sent = side.values(1, |witness| {
+        let (shape, values) = witness.tensor(tensor);
+        vec![evaluate(values, shape, point)]
+    })?;
+    sent.first().copied().ok_or(Rejected::Short)
 }
 
 /// The value at x of the polynomial with these coefficients.
