@@ -18,6 +18,7 @@ mod schedule;
 mod security;
 mod stack;
 mod tree;
+pub mod wide;
 
 pub use codec::{Malformed, Reader, Writer};
 pub use key::{KeyFault, KeyParts, Mode, WeightKey, mode_of};

@@ -59,9 +59,9 @@ impl Table {
     pub(crate) fn at(&self, index: usize) -> (Base, Base) {
         let index = index.min(self.entries().saturating_sub(1));
         match self {
-            Self::Range { .. } => (Base::from_usize(index), Base::ZERO),
+            Self::Range { .. } => (Base::from_u32(index as u32), Base::ZERO),
             Self::Function { first, values } => (
-                Base::from_i32(*first) + Base::from_usize(index),
+                Base::from_i32(*first) + Base::from_u32(index as u32),
                 values.get(index).map_or(Base::ZERO, |&v| Base::from_i32(v)),
             ),
         }

@@ -8,6 +8,7 @@
 use crate::linear::{About, Claim, functional};
 use crate::shape::{coordinates, evaluate, indicator_of, split};
 use crate::side::{Place, Rejected, Side, Witness};
+use commitment::wide::add_scaled;
 use commitment::{MatrixPoint, combine_rows, equality, variables};
 use layers::{Contraction, dot, lift};
 use p3_field::PrimeCharacteristicRing;
@@ -295,9 +296,7 @@ impl Reading<'_> {
                         }
                         for &(at, weight) in row {
                             let target = &mut window[at << widths[1]..][..sums.len()];
-                            for (target, &sum) in target.iter_mut().zip(&sums) {
-                                *target += weight * sum;
-                            }
+                            add_scaled(target, weight, &sums);
                         }
                     }
                 }
@@ -306,9 +305,7 @@ impl Reading<'_> {
         }
         for (group, &weight) in self.groups.iter().enumerate() {
             let start = (group * contraction.channels) << image;
-            for (target, &value) in table[start..].iter_mut().zip(&windows) {
-                *target += weight * value;
-            }
+            add_scaled(&mut table[start..][..windows.len()], weight, &windows);
         }
         table
     }

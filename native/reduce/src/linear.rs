@@ -2,6 +2,7 @@
 
 use crate::shape::{bits, coordinates, equal, restrict, split};
 use crate::side::{Place, Rejected, Side};
+use commitment::wide::add_scaled;
 use commitment::{equality, variables};
 use layers::{dot, powers};
 use p3_field::PrimeCharacteristicRing;
@@ -166,9 +167,7 @@ pub fn merge<S: Side>(
         for (part, &power) in parts.iter().zip(&powers) {
             let weights = equality(part, 1 << part.len());
             sums.resize(weights.len(), Extension::ZERO);
-            for (sum, weight) in sums.iter_mut().zip(weights) {
-                *sum += power * weight;
-            }
+            add_scaled(&mut sums, power, &weights);
         }
         sums
     };

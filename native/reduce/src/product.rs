@@ -1,11 +1,89 @@
 //! Sumchecks over products of two or three tables.
 
+use commitment::wide::{Wide, pack, unpack};
 use p3_field::PrimeCharacteristicRing;
+use std::ops::{Add, AddAssign, Mul, Sub};
 use transcript::Extension;
 
-/// A round's polynomial of degree d without its linear coefficient, which the claim fixes:
-/// that of X⁰, then those of X², …, Xᵈ.
-pub fn round(tables: &[Vec<Extension>]) -> Vec<Extension> {
+/// What tables hold: elements, one by one or packed.
+pub trait Element:
+    Copy
+    + Default
+    + From<Extension>
+    + Add<Output = Self>
+    + AddAssign
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+{
+}
+
+impl Element for Extension {}
+impl Element for Wide {}
+
+/// The tables of one sumcheck while their variables are bound, the first one first. They are packed
+/// as long as each half of them fills vectors: then what is added up lies in different ones.
+pub enum Tables {
+    /// Packed.
+    Packed(Vec<Vec<Wide>>),
+    /// Element by element.
+    Plain(Vec<Vec<Extension>>),
+}
+
+impl Tables {
+    /// Tables of equal lengths.
+    pub fn new(tables: Vec<Vec<Extension>>) -> Self {
+        if tables.iter().all(|table| table.len() >= 2 * Wide::WIDTH) {
+            Self::Packed(tables.iter().map(|table| pack(table)).collect())
+        } else {
+            Self::Plain(tables)
+        }
+    }
+
+    /// A round's polynomial of degree d without its linear coefficient, which the claim fixes:
+    /// that of X⁰, then those of X², …, Xᵈ.
+    pub fn round(&self) -> Vec<Extension> {
+        match self {
+            Self::Packed(tables) => {
+                let sums = round(tables).into_iter();
+                sums.map(|sum| sum.lanes().sum()).collect()
+            }
+            Self::Plain(tables) => round(tables),
+        }
+    }
+
+    /// Binds the first variable.
+    pub fn fold(&mut self, x: Extension) {
+        match self {
+            Self::Packed(tables) => {
+                for table in &mut *tables {
+                    fold(table, x.into());
+                }
+                if tables.iter().any(|table| table.len() == 1) {
+                    *self = Self::Plain(tables.iter().map(|table| unpack(table)).collect());
+                }
+            }
+            Self::Plain(tables) => {
+                for table in tables {
+                    fold(table, x);
+                }
+            }
+        }
+    }
+
+    /// The first element of each table: its value when all variables are bound.
+    pub fn values(&self) -> Vec<Extension> {
+        let values = |tables: &[Vec<Extension>]| {
+            let first = |table: &Vec<Extension>| table.first().copied();
+            tables.iter().filter_map(first).collect()
+        };
+        match self {
+            Self::Packed(tables) => tables.iter().map(|table| table[0].lane(0)).collect(),
+            Self::Plain(tables) => values(tables),
+        }
+    }
+}
+
+fn round<E: Element>(tables: &[Vec<E>]) -> Vec<E> {
     match tables {
         [a, b] => pairs(a, b),
         [a, b, c] => triples(a, b, c),
@@ -13,11 +91,11 @@ pub fn round(tables: &[Vec<Extension>]) -> Vec<Extension> {
     }
 }
 
-fn pairs(a: &[Extension], b: &[Extension]) -> Vec<Extension> {
+fn pairs<E: Element>(a: &[E], b: &[E]) -> Vec<E> {
     let half = a.len() / 2;
     let (a0, a1) = a.split_at(half);
     let (b0, b1) = b.split_at(half);
-    let mut sums = [Extension::ZERO; 2];
+    let mut sums = [E::default(); 2];
     for ((&a0, &a1), (&b0, &b1)) in a0.iter().zip(a1).zip(b0.iter().zip(b1)) {
         sums[0] += a0 * b0;
         sums[1] += (a1 - a0) * (b1 - b0);
@@ -25,12 +103,12 @@ fn pairs(a: &[Extension], b: &[Extension]) -> Vec<Extension> {
     sums.to_vec()
 }
 
-fn triples(a: &[Extension], b: &[Extension], c: &[Extension]) -> Vec<Extension> {
+fn triples<E: Element>(a: &[E], b: &[E], c: &[E]) -> Vec<E> {
     let half = a.len() / 2;
     let (a0, a1) = a.split_at(half);
     let (b0, b1) = b.split_at(half);
     let (c0, c1) = c.split_at(half);
-    let mut sums = [Extension::ZERO; 3];
+    let mut sums = [E::default(); 3];
     let lows = a0.iter().zip(b0).zip(c0);
     let highs = a1.iter().zip(b1).zip(c1);
     for (((&a0, &b0), &c0), ((&a1, &b1), &c1)) in lows.zip(highs) {
@@ -46,11 +124,11 @@ fn triples(a: &[Extension], b: &[Extension], c: &[Extension]) -> Vec<Extension> 
 }
 
 /// Fixes the first variable of a table.
-pub fn fold(table: &mut Vec<Extension>, x: Extension) {
+fn fold<E: Element>(table: &mut Vec<E>, x: E) {
     let half = table.len() / 2;
     let (low, high) = table.split_at_mut(half);
     for (low, &high) in low.iter_mut().zip(high.iter()) {
-        *low += x * (high - *low);
+        *low += (high - *low) * x;
     }
     table.truncate(half);
 }
@@ -66,4 +144,29 @@ pub fn step(claim: Extension, coefficients: &[Extension], x: Extension) -> Exten
         value = (value + coefficient) * x;
     }
     constant + x * (linear + value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tables;
+    use transcript::Transcript;
+
+    #[test]
+    fn packed_tables_send_what_plain_ones_send() {
+        let mut transcript = Transcript::new();
+        for (variables, degree) in [(0, 2), (3, 2), (4, 3), (5, 2), (5, 3), (9, 2), (9, 3)] {
+            let tables: Vec<_> = (0..degree)
+                .map(|_| transcript.point(1 << variables))
+                .collect();
+            let mut plain = Tables::Plain(tables.clone());
+            let mut packed = Tables::new(tables);
+            for x in transcript.point(variables) {
+                assert_eq!(packed.round(), plain.round());
+                packed.fold(x);
+                plain.fold(x);
+            }
+            assert_eq!(packed.values(), plain.values());
+            assert_eq!(plain.values().len(), degree);
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! Tensors as multilinear polynomials: every axis is padded with zeros to a power of two, and a
 //! point has the coordinates of one axis after another, most significant bit first.
 
+use commitment::wide::{Lanes, Wide};
 use commitment::{equality, variables};
-use p3_field::PrimeCharacteristicRing;
+use p3_field::{PackedValue, PrimeCharacteristicRing};
 use transcript::{Base, Extension};
 
 /// Coordinates of a point of a tensor of this shape.
@@ -75,7 +76,12 @@ pub fn evaluate(values: &[i32], shape: &[usize], point: &[Extension]) -> Extensi
 /// assignment of the others, in their order.
 pub fn restrict(values: &[i32], shape: &[usize], point: &[Option<Extension>]) -> Vec<Extension> {
     let parts = split(shape, point);
-    let mut order: Vec<usize> = (0..shape.len()).filter(|&axis| shape[axis] > 1).collect();
+    // An axis that is left as it is needs no pass.
+    let changes = |&axis: &usize| {
+        let kept = parts[axis].iter().all(Option::is_none) && shape[axis].is_power_of_two();
+        shape[axis] > 1 && !kept
+    };
+    let mut order: Vec<usize> = (0..shape.len()).filter(changes).collect();
     // What shrinks the tensor most comes first.
     order.sort_by_key(|&axis| {
         let free = parts[axis].iter().filter(|x| x.is_none()).count();
@@ -89,10 +95,15 @@ pub fn restrict(values: &[i32], shape: &[usize], point: &[Option<Extension>]) ->
         let inner: usize = sizes[axis + 1..].iter().product();
         let cut = (outer, sizes[axis], inner);
         data = Some(match &data {
-            None => weights.contract(cut, values, |weight, &value: &i32| {
-                weight * Base::from_i32(value)
-            }),
-            Some(data) => weights.contract(cut, data, |weight, &value| weight * value),
+            None => {
+                let values: Vec<Base> = values.iter().map(|&v| Base::from_i32(v)).collect();
+                if weights.free == 0 && inner.is_multiple_of(Wide::WIDTH) {
+                    weights.sums(cut, &values)
+                } else {
+                    weights.contract(cut, &values, |weight, value| weight * value)
+                }
+            }
+            Some(data) => weights.contract(cut, data, |weight, value| weight * value),
         });
         sizes[axis] = 1 << weights.free;
     }
@@ -127,11 +138,29 @@ impl Weights {
         Self { places, free }
     }
 
-    fn contract<T>(
+    /// As `contract`, of whole vectors along an axis that is fixed.
+    fn sums(&self, (outer, size, inner): (usize, usize, usize), values: &[Base]) -> Vec<Extension> {
+        let one = |place: &(Option<Extension>, usize)| place.0.unwrap_or(Extension::ONE);
+        let weights: Vec<Wide> = self.places.iter().map(|p| one(p).into()).collect();
+        let mut out = Vec::with_capacity(outer * inner);
+        for lines in values.chunks_exact(size * inner) {
+            for start in (0..inner).step_by(Wide::WIDTH) {
+                let mut sum = Wide::ZERO;
+                for (line, &weight) in lines.chunks_exact(inner).zip(&weights) {
+                    let lanes = Lanes::from_slice(&line[start..][..Wide::WIDTH]);
+                    sum += weight.scaled(*lanes);
+                }
+                out.extend(sum.lanes());
+            }
+        }
+        out
+    }
+
+    fn contract<T: Copy + Into<Extension>>(
         &self,
         (outer, size, inner): (usize, usize, usize),
         values: &[T],
-        product: impl Fn(Extension, &T) -> Extension,
+        product: impl Fn(Extension, T) -> Extension,
     ) -> Vec<Extension> {
         let plane = inner << self.free;
         let mut out = vec![Extension::ZERO; outer * plane];
@@ -139,9 +168,11 @@ impl Weights {
         for (target, lines) in out.chunks_exact_mut(plane).zip(lines) {
             for (line, &(weight, place)) in lines.chunks_exact(inner).zip(&self.places) {
                 let target = &mut target[place * inner..][..inner];
-                let weight = weight.unwrap_or(Extension::ONE);
-                for (target, value) in target.iter_mut().zip(line) {
-                    *target += product(weight, value);
+                for (target, &value) in target.iter_mut().zip(line) {
+                    *target += match weight {
+                        Some(weight) => product(weight, value),
+                        None => value.into(),
+                    };
                 }
             }
         }
@@ -214,6 +245,22 @@ mod tests {
             let found: Extension = weights.iter().zip(&table).map(|(&w, &v)| w * v).sum();
             assert_eq!(found, expected, "{mask:b}");
         }
+        // A last axis of whole vectors is taken packed.
+        let (shape, values) = ([3, 32], (0..96).map(|i| i * i - 77).collect::<Vec<i32>>());
+        let point = Transcript::new().point(coordinates(&shape));
+        let parts = split(&shape, &point);
+        let [rows, lanes] = [equality(parts[0], 3), equality(parts[1], 32)];
+        let weight = |index: usize| rows[index / 32] * lanes[index % 32];
+        let terms = values.iter().enumerate();
+        let expected: Extension = terms
+            .map(|(index, &value)| weight(index) * Extension::from_i32(value))
+            .sum();
+        assert_eq!(evaluate(&values, &shape, &point), expected);
+        let mut open: Vec<_> = point.iter().copied().map(Some).collect();
+        open[2..].fill(None);
+        let table = restrict(&values, &shape, &open);
+        let found: Extension = table.iter().zip(&lanes).map(|(&v, &w)| v * w).sum();
+        assert_eq!(found, expected);
         assert_eq!(evaluate(&[7], &[], &[]), Extension::from_u32(7));
         assert_eq!(evaluate(&[7], &[1, 1], &[]), Extension::from_u32(7));
     }

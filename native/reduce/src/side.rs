@@ -5,7 +5,7 @@
 //! what is sent; only a [`Prover`] calls them, because only it has a [`Witness`]. Checks are made by
 //! a [`Verifier`] only. A [`Counter`] has neither and counts what a proof will hold.
 
-use crate::product::{fold, round, step};
+use crate::product::{Tables, step};
 use executor::Tensors;
 use graph::Graph;
 use p3_field::PrimeCharacteristicRing;
@@ -189,22 +189,19 @@ impl Side for Prover<'_> {
         mut claim: Extension,
         tables: impl FnOnce(&Witness<'_>) -> Vec<Vec<Extension>>,
     ) -> Result<Ended, Rejected> {
-        let mut tables = tables(&self.witness);
+        let mut tables = Tables::new(tables(&self.witness));
         let mut point = Vec::with_capacity(variables);
         for _ in 0..variables {
-            let coefficients = self.send(Site::Round, round(&tables));
+            let coefficients = self.send(Site::Round, tables.round());
             let x = self.transcript.challenge();
             claim = step(claim, &coefficients, x);
-            for table in &mut tables {
-                fold(table, x);
-            }
+            tables.fold(x);
             point.push(x);
         }
-        let values = tables.iter().filter_map(|table| table.first().copied());
         Ok(Ended {
             point,
             left: claim,
-            values: values.collect(),
+            values: tables.values(),
         })
     }
 

@@ -10,6 +10,7 @@ use crate::plan::{Column, Difference, Form, Limb, Plan, Rescale, Role, Unit};
 use crate::products::scaled_axis;
 use crate::shape::{coordinates, equal, indicator, indicator_of};
 use crate::side::{Place, Rejected, Side, Witness};
+use commitment::columns::evaluate;
 use commitment::equality;
 use graph::Graph;
 use p3_field::{Field, PrimeCharacteristicRing};
@@ -235,14 +236,8 @@ impl Node<'_> {
         })?;
         let limbs: Vec<Limb> = numbers.concat();
         let values = side.values(limbs.len(), |witness| {
-            let weights = equality(&ended.point, 1 << at.len());
-            limbs
-                .iter()
-                .map(|limb| {
-                    let column = &witness.columns[limb.column];
-                    weights.iter().zip(column).map(|(&w, &v)| w * v).sum()
-                })
-                .collect()
+            let columns = limbs.iter().map(|limb| &witness.columns[limb.column]);
+            columns.map(|c| evaluate(c, &ended.point)).collect()
         })?;
         let mut sums = values.iter().zip(&limbs);
         let sums = numbers.map(|number| {
