@@ -170,16 +170,18 @@ mod tests {
         let [wide_a, wide_b] = [&a, &b].map(|e| pack(e));
         assert_eq!(unpack(&wide_a), a);
         let base = Lanes::from_fn(|lane| Base::from_u32(lane as u32 * 77 + 5));
-        for index in 0..a.len() {
-            let (at, lane) = (index / Wide::WIDTH, index % Wide::WIDTH);
-            let check = |wide: Wide, expected: Extension| assert_eq!(wide.lane(lane), expected);
-            let (x, y) = (wide_a[at], wide_b[at]);
-            check(x + y, a[index] + b[index]);
-            check(x - y, a[index] - b[index]);
-            check(x * y, a[index] * b[index]);
-            let own = base.as_slice()[lane];
-            check(x.scaled(base), a[index] * own);
-            check(Wide::from(a[index]), a[index]);
+        for (at, (&x, &y)) in wide_a.iter().zip(&wide_b).enumerate() {
+            for lane in 0..Wide::WIDTH {
+                let (a, b) = (a[at * Wide::WIDTH + lane], b[at * Wide::WIDTH + lane]);
+                let check = |wide: Wide, expected: Extension| {
+                    assert_eq!(wide.lane(lane), expected);
+                };
+                check(x + y, a + b);
+                check(x - y, a - b);
+                check(x * y, a * b);
+                check(x.scaled(base), a * base.as_slice()[lane]);
+                check(Wide::from(a), a);
+            }
         }
     }
 
