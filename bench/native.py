@@ -24,6 +24,8 @@ from bench.offline import INFERPROOF
 from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED
 
 PROVE = [sys.executable, "-m", "bench.native_prove"]
+SMALL = ("prove_s", "processor_s", "verify_s", "proof_bytes", "prove_peak_mb")
+"""What is kept of a model in the profile `small`."""
 LIMIT_S = 200.0
 """For one model, from its file to the last figure."""
 THROUGHPUT_S = 3.0
@@ -101,7 +103,10 @@ def _measure(row: Row, work: Path, known: Mapping[str, dict[str, Any]]) -> dict[
     model = row.make(work)
     files = model.files
     say(f"{files.name}: the native prover")
-    answer = _prove(model, work, CLEAR, row.throughput_s)
+    answer = _prove(model, work, CLEAR, throughput_s=row.throughput_s)
+    small = answer if "refused" in answer else _prove(model, work, CLEAR, "small")
+    if "refused" not in small:
+        answer = {**answer, "small": {key: small[key] for key in SMALL}}
     committed = None
     if row.committed:
         say(f"{files.name}: in the committed mode")
@@ -124,11 +129,14 @@ def _measure(row: Row, work: Path, known: Mapping[str, dict[str, Any]]) -> dict[
     }
 
 
-def _prove(model: NativeModel, work: Path, mode: str, throughput_s: float = 0.0) -> dict[str, Any]:
+def _prove(
+    model: NativeModel, work: Path, mode: str, profile: str = "default", throughput_s: float = 0.0
+) -> dict[str, Any]:
     files = model.files
-    given = (files.model, files.calibration, model.fresh, work / f"{files.name}.{mode}")
+    folder = work / f"{files.name}.{mode}.{profile}"
+    given = (files.model, files.calibration, model.fresh, folder, mode, profile, throughput_s)
     try:
-        ran = run_json([*PROVE, *map(str, given), mode, str(throughput_s)], limit_s=LIMIT_S)
+        ran = run_json([*PROVE, *map(str, given)], limit_s=LIMIT_S)
     except BenchFailed as error:
         return {"refused": {"reason": "BENCH_FAILED", "message": _last_line(files, error)}}
     if "refused" in ran.answer:

@@ -1,7 +1,7 @@
 """One model compiled and proven by the native prover, in a warm process of its own.
 
-    python -m bench.native_prove MODEL.onnx CALIBRATION.npz FRESH.npz FOLDER MODE [SECONDS]
-    python -m bench.native_prove --compile MODEL.onnx CALIBRATION.npz FOLDER MODE
+    python -m bench.native_prove MODEL.onnx CALIBRATION.npz FRESH.npz FOLDER MODE PROFILE [SECONDS]
+    python -m bench.native_prove --compile MODEL.onnx CALIBRATION.npz FOLDER MODE PROFILE
 
 Prints one JSON object: the figures, or the typed reason for which there are none. With SECONDS,
 proofs a second are counted for so long, by one thread and by one for each core. The first form
@@ -29,7 +29,7 @@ from inferproof.proving.base import CompileRequest
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import WEIGHTS, Loaded, load
-from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED
+from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED, PROFILES
 from inferproof.proving.sumcheck.prove import Job, make
 from inferproof.proving.sumcheck.quantisation import dequantise
 from inferproof.proving.sumcheck.system import SumcheckSystem
@@ -54,21 +54,27 @@ def main(arguments: list[str]) -> None:
     """Measures what the arguments name."""
     try:
         if arguments[0] == "--compile":
-            answer = compile_model(*map(Path, arguments[1:4]), arguments[4])
+            answer = compile_model(*map(Path, arguments[1:4]), *arguments[4:6])
         else:
             model, calibration, fresh, folder = map(Path, arguments[:4])
-            seconds = float(arguments[5]) if len(arguments) > 5 else 0.0
-            answer = measure(model, calibration, fresh, folder, arguments[4], seconds)
+            seconds = float(arguments[6]) if len(arguments) > 6 else 0.0
+            answer = measure(model, calibration, fresh, folder, *arguments[4:6], seconds)
     except InferproofError as error:
         answer = {"refused": {"reason": error.code, "message": error.message}}
     print(json.dumps(answer))
 
 
 def measure(
-    model: Path, calibration: Path, fresh: Path, folder: Path, mode: str, seconds: float
+    model: Path,
+    calibration: Path,
+    fresh: Path,
+    folder: Path,
+    mode: str,
+    profile: str,
+    seconds: float,
 ) -> dict[str, Any]:
-    """The figures of one model in one mode. Raises: InferproofError."""
-    given = (*map(str, (model, calibration, folder)), mode)
+    """The figures of one model in one mode and profile. Raises: InferproofError."""
+    given = (*map(str, (model, calibration, folder)), mode, profile)
     report = run_json([sys.executable, "-m", "bench.native_prove", "--compile", *given]).answer
     if "refused" in report:
         return report
@@ -113,9 +119,11 @@ def measure(
     }
 
 
-def compile_model(model: Path, calibration: Path, folder: Path, mode: str) -> dict[str, Any]:
+def compile_model(
+    model: Path, calibration: Path, folder: Path, mode: str, profile: str
+) -> dict[str, Any]:
     """Compiles into a folder, and says what that took. Raises: InferproofError."""
-    request = CompileRequest(model, read(calibration), folder, mode=mode)
+    request = CompileRequest(model, read(calibration), folder, profile=profile, mode=mode)
     report = SumcheckSystem().compile(request)
     return {
         "parameters": report.parameters,
@@ -198,12 +206,9 @@ def verify(loaded: Loaded, proof: Proof) -> tuple[float, float]:
 
 def security(loaded: Loaded, mode: str) -> dict[str, float]:
     """Provable bits of each profile."""
-    key = _verifying_key(loaded)
-    other = library().security(key.graph(), "conservative", mode)
-    return {
-        "default": json.loads(key.security())["provable_bits"],
-        "conservative": json.loads(other)["provable_bits"],
-    }
+    graph = _verifying_key(loaded).graph()
+    told = {profile: library().security(graph, profile, mode) for profile in PROFILES[mode]}
+    return {profile: json.loads(report)["provable_bits"] for profile, report in told.items()}
 
 
 def accuracy(

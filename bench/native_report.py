@@ -8,6 +8,8 @@ from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED
 
 VERIFY_MS = 3
 PROOF_BYTES = 210_000
+SMALL_BYTES = 130_000
+SMALL_WEIGHTS = 1 << 22
 MEMORY_PER_WEIGHT = 20
 MEMORY_MB = 64
 BITS = 100
@@ -55,6 +57,7 @@ def render_native(native: dict[str, Any] | None) -> str:
             image("native.png"),
             _phases(done),
             image("native_phases.png"),
+            _small([row for row in done if "small" in row]),
             _committed(done),
             _accuracy(done),
             _throughput(done),
@@ -95,6 +98,42 @@ def _row(row: dict[str, Any]) -> list[str]:
         _beyond(bits["default"] < BITS, f"{bits['default']:.1f} ({bits['conservative']:.1f})"),
         human(row["compile_s"]),
     ]
+
+
+def _small(rows: list[dict[str, Any]]) -> str:
+    """The profile `small` beside `default`."""
+    if not rows:
+        return ""
+    head = (
+        *("model", "prove", "in `default`", "processor", "in `default`"),
+        *("verify", "proof", "in `default`", "peak memory", "provable bits"),
+    )
+    cells = []
+    for row in rows:
+        small, allowed = row["small"], MEMORY_PER_WEIGHT * row["weights"] / 1e6 + MEMORY_MB
+        size, peak = small["proof_bytes"], small["prove_peak_mb"]
+        verify_ms, bits = small["verify_s"]["median"] * 1e3, row["security"]["small"]
+        beyond = size > SMALL_BYTES and row["weights"] <= SMALL_WEIGHTS
+        cells.append(
+            [
+                row["model"],
+                _spread(small["prove_s"]),
+                f"{_digits(row['prove_s']['median'] * 1e3)} ms",
+                f"{_digits(small['processor_s'] * 1e3)} ms",
+                f"{_digits(row['processor_s'] * 1e3)} ms",
+                _beyond(verify_ms > VERIFY_MS, f"{_digits(verify_ms)} ms"),
+                _beyond(beyond, f"{size:,} B"),
+                f"{row['proof_bytes']:,} B",
+                _beyond(peak > allowed, f"{peak:.0f} MB"),
+                _beyond(bits < BITS, f"{bits:.1f}"),
+            ]
+        )
+    told = (
+        "The profile `small`, which takes longer for fewer bytes (`inferproof compile --profile "
+        f"small`). In bold is what is beyond a target: {SMALL_BYTES / 1e3:.0f} kB for models of up "
+        f"to {SMALL_WEIGHTS:,} bytes of weights, and otherwise those from above."
+    )
+    return f"{told}\n\n{table(head, cells, left=1)}"
 
 
 def verdict(row: dict[str, Any]) -> str:

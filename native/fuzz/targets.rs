@@ -114,6 +114,7 @@ pub fn cases() -> &'static [Case<VerifyingKey>] {
             vector!("sumcheck", "everything-default"),
             vector!("sumcheck", "cnn-default"),
             vector!("sumcheck", "linear-default"),
+            vector!("sumcheck", "linear-small"),
         ]
         .map(|(name, text)| case(name, text, read))
         .into()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = Path(__file__).resolve().parents[2] / "vectors/sumcheck/schedule.json"
-PROFILES = {1: "default", 2: "conservative"}
+PROFILES = {1: "default", 2: "conservative", 3: "small"}
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,15 @@ class Queries:
 @dataclass(frozen=True)
 class Schedule:
     """`samples[i]` and `rates[i]` belong to code i, of which code 0 is the commitment's;
-    `queries[i]` are the queries to it, the last ones after the last polynomial."""
+    `queries[i]` are the queries to it, the last ones after the last polynomial. `later_fold` is
+    what the folds after the first take at most, or None where each has a number of its own."""
 
+    profile: str
     johnson: bool
     term_bits: int
     work_bits: int
     first_fold: int
-    later_fold: int
+    later_fold: int | None
     variables: int
     rates: list[int]
     folds: list[int]
@@ -41,6 +43,13 @@ class Schedule:
     @property
     def last_variables(self) -> int:
         return self.variables - sum(self.folds)
+
+    @property
+    def folding(self) -> list[int]:
+        """The folds as the transcript names them: by a rule, or one by one."""
+        if self.later_fold is None:
+            return [2, len(self.folds), *self.folds]
+        return [1, self.first_fold, self.later_fold]
 
     def remaining(self, code: int) -> int:
         """Variables of the polynomial under a code."""
@@ -69,7 +78,8 @@ def schedule(variables: int, profile: int, file: Path = FILE) -> Schedule:
     row = _rows(file)[PROFILES[profile], variables]
     rounds, end = row["rounds"], row["end"]
     return Schedule(
-        johnson=row["profile"] == "default",
+        profile=row["profile"],
+        johnson=row["profile"] != "conservative",
         term_bits=row["term_bits"],
         work_bits=row["work_bits"],
         first_fold=row["folds"][0],

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reference import graph as g
-from reference import whir
+from reference import packed, whir
 from reference.blake3 import blake3
 from reference.executor import replay
 from reference.field import Element, add, mul
@@ -92,14 +92,17 @@ class VerifyingKey:
             raise Rejected("PROOF_VERSION", "not version 1")
         accumulators = []
         for contraction in self.contractions:
-            source.field("accumulators")
             range_ = self.graph.tensor(contraction.result)
-            span = range_.hi - range_.lo
-            size = (span.bit_length() + 7) // 8
-            offsets = [source.unsigned(size) for _ in range(contraction.results)]
-            if any(offset > span for offset in offsets):
+            if self.schedule.profile == "small":
+                source.field("packed accumulators")
+                results = packed.read(source, contraction.results)
+            else:
+                source.field("accumulators")
+                size = ((range_.hi - range_.lo).bit_length() + 7) // 8
+                results = [range_.lo + source.unsigned(size) for _ in range(contraction.results)]
+            if any(not range_.lo <= result <= range_.hi for result in results):
                 raise Rejected("ACCUMULATOR_RANGE", "a result is out of range")
-            accumulators.append([range_.lo + offset for offset in offsets])
+            accumulators.append(results)
         source.field("rounds")
         rounds = [(source.element(), source.element()) for _ in range(max(self.variables))]
         opening = whir.read(source, self.schedule, len(self.stack.blocks))

@@ -21,15 +21,18 @@ use transcript::Base;
 /// The digest of a row or of two digests.
 pub(crate) type Digest = [u8; 32];
 
-/// Bytes of code for each weight, and in any case, that are kept at most. A process that proves may
-/// take 20 and 64 million; the others are for the program, for weights and digests, and for a proof
-/// in the making.
+/// Bytes of code and digests for each weight, and in any case, that are kept at most. A process that
+/// proves may take 20 and 64 million; the others are for the program, for weights, and for a proof in
+/// the making.
 const KEPT_BYTES_PER_WEIGHT: usize = 12;
 const KEPT_BYTES: usize = 24_000_000;
 
-/// Cosets to keep of the code of `weights` weights in a stack of `variables` variables.
-pub(crate) fn cosets_to_keep(weights: usize, variables: usize, rate: usize) -> usize {
-    let room = KEPT_BYTES_PER_WEIGHT * weights + KEPT_BYTES;
+/// Cosets to keep of the code of `weights` weights in a stack of `variables` variables, of which the
+/// first fold takes `fold`.
+pub(crate) fn cosets_to_keep(weights: usize, variables: usize, rate: usize, fold: usize) -> usize {
+    // Of the tree all are kept, and it has about two for each row.
+    let digests = (2 * size_of::<Digest>()) << (variables + rate - fold);
+    let room = (KEPT_BYTES_PER_WEIGHT * weights + KEPT_BYTES).saturating_sub(digests);
     let cosets = room / (size_of::<Base>() << variables);
     match cosets.min(1 << rate) {
         0 => 0,

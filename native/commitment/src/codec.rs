@@ -29,6 +29,9 @@ pub enum Malformed {
     /// A count is beyond its bound.
     #[error("a count is beyond its bound")]
     Count,
+    /// Numbers are not in the one form that they have.
+    #[error("numbers are not in the one form that they have")]
+    Coding,
 }
 
 /// Reads canonical values off the front of a slice.
@@ -46,6 +49,11 @@ impl<'a> Reader<'a> {
     /// Bytes not yet read.
     pub const fn remaining(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// All that is left, without taking it.
+    pub const fn ahead(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// The next `count` bytes.

@@ -101,7 +101,6 @@ pub struct MatrixPoint {
 pub struct Scheme {
     plan: Plan,
     profile: Profile,
-    later_fold: usize,
     prover: Prover,
     transform: Transform,
     protocol: OpeningProtocol,
@@ -152,23 +151,20 @@ pub struct Opening {
 impl Scheme {
     /// The scheme for matrices of `sizes`; everything else follows from them and the profile.
     pub fn new(sizes: &[Size], profile: Profile) -> Result<Self, Error> {
-        Self::with(sizes, profile, schedule::parameters, schedule::later_fold)
+        Self::with(sizes, profile, schedule::parameters)
     }
 
-    /// The same with smaller openings, which take longer to make: that of the committed mode.
-    pub fn small(sizes: &[Size], profile: Profile) -> Result<Self, Error> {
-        let later_fold = schedule::small_later_fold;
-        Self::with(sizes, profile, schedule::small_parameters, later_fold)
+    /// That of the committed mode: openings are smaller and take longer to make.
+    pub fn committed(sizes: &[Size], profile: Profile) -> Result<Self, Error> {
+        Self::with(sizes, profile, schedule::committed_parameters)
     }
 
     fn with(
         sizes: &[Size],
         profile: Profile,
         parameters: fn(usize, Profile) -> ProtocolParameters,
-        later_fold: fn(usize) -> usize,
     ) -> Result<Self, Error> {
         let plan = Plan::new(sizes)?;
-        let later_fold = later_fold(plan.variables());
         let parameters = parameters(plan.variables(), profile);
         let of_block = 1 + usize::from(profile.pins());
         let claims = of_block * plan.blocks().len();
@@ -192,11 +188,11 @@ impl Scheme {
                 .map(|variables| TableSpec::new(TableShape::new(variables, 1), vec![])),
         );
         let rate = config.starting_log_inv_rate;
-        let kept = cosets_to_keep(plan.elements(), plan.variables(), rate);
+        let fold = config.round_folding_factor(0);
+        let kept = cosets_to_keep(plan.elements(), plan.variables(), rate, fold);
         Ok(Self {
             plan,
             profile,
-            later_fold,
             kept,
             prover: Prover::new(config, transform.clone(), Tree::new()),
             transform,
@@ -393,7 +389,7 @@ impl Scheme {
 
     /// The parameters of the opening as JSON, as `vectors/sumcheck/schedule.json` lists them.
     pub fn parameters_json(&self) -> String {
-        parameters_json(self.config(), self.profile, self.later_fold)
+        schedule::to_json(self.config(), self.profile)
     }
 
     /// The error terms of one opening; `compose` adds them up.
@@ -425,44 +421,6 @@ impl Scheme {
             .assumption()
             .list_size_bits(self.plan.variables(), self.config().starting_log_inv_rate)
     }
-}
-
-/// One row of a table of parameters by size.
-fn parameters_json(config: &Config, profile: Profile, later_fold: usize) -> String {
-    let end = config.final_round_config();
-    let rounds: Vec<String> = config
-        .round_parameters()
-        .iter()
-        .map(|round| {
-            format!(
-                "{{\"out_of_domain\":{},\"queries\":{},\"work\":{}}}",
-                round.ood_samples, round.num_queries, round.pow_bits
-            )
-        })
-        .collect();
-    let rates: Vec<usize> = config
-        .round_parameters()
-        .iter()
-        .map(|round| round.log_inv_rate)
-        .collect();
-    format!(
-        "{{\"profile\":\"{}\",\"n\":{},\"term_bits\":{},\"work_bits\":{},\"rate\":{},\
-             \"folds\":{:?},\"later_fold\":{},\"rates\":{:?},\"out_of_domain\":{},\
-             \"rounds\":[{}],\"end\":{{\"f\":{},\"queries\":{},\"work\":{}}}}}",
-        profile.name(),
-        config.num_variables(),
-        config.security_level,
-        config.pow_bits,
-        config.starting_log_inv_rate,
-        config.folding_schedule(),
-        later_fold,
-        rates,
-        config.commitment_ood_samples(),
-        rounds.join(","),
-        end.num_variables,
-        end.num_queries,
-        end.pow_bits,
-    )
 }
 
 /// Each of `first`, followed by its partner in `second` where there is one.

@@ -1,5 +1,8 @@
 //! Protocol parameters by size: never read from a proof.
 
+mod small;
+
+use crate::Config;
 use p3_security::SecurityAssumption;
 use p3_whir::{FoldingFactor, ProtocolParameters};
 
@@ -10,17 +13,22 @@ pub enum Profile {
     Default,
     /// Unique decoding.
     Conservative,
+    /// That of the default, with openings that are as small as a bounded effort makes them.
+    Small,
 }
 
 impl Profile {
-    /// Both profiles.
-    pub const ALL: [Self; 2] = [Self::Default, Self::Conservative];
+    /// All profiles.
+    pub const ALL: [Self; 3] = [Self::Default, Self::Conservative, Self::Small];
+    /// Those of the committed mode, whose openings have parameters of their own.
+    pub const COMMITTED: [Self; 2] = [Self::Default, Self::Conservative];
 
     /// The profile's name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Default => "default",
             Self::Conservative => "conservative",
+            Self::Small => "small",
         }
     }
 
@@ -34,6 +42,7 @@ impl Profile {
         match self {
             Self::Default => 1,
             Self::Conservative => 2,
+            Self::Small => 3,
         }
     }
 
@@ -44,13 +53,18 @@ impl Profile {
 
     /// Whether keys pin the weights: where a root may be close to several codewords.
     pub const fn pins(self) -> bool {
-        matches!(self, Self::Default)
+        matches!(self, Self::Default | Self::Small)
+    }
+
+    /// Whether proofs hold results in as few bits as these need, rather than as soon as may be.
+    pub const fn packs(self) -> bool {
+        matches!(self, Self::Small)
     }
 
     /// The regime in which the errors are computed.
     pub const fn assumption(self) -> SecurityAssumption {
         match self {
-            Self::Default => SecurityAssumption::JohnsonBound,
+            Self::Default | Self::Small => SecurityAssumption::JohnsonBound,
             Self::Conservative => SecurityAssumption::UniqueDecoding,
         }
     }
@@ -77,7 +91,7 @@ const fn first_fold(variables: usize) -> usize {
 }
 
 /// Variables that every later fold takes at most.
-pub(crate) const fn later_fold(variables: usize) -> usize {
+const fn later_fold(variables: usize) -> usize {
     if variables <= 23 { 4 } else { 5 }
 }
 
@@ -88,6 +102,9 @@ const fn later_rate(round: usize) -> usize {
 
 /// The parameters for a polynomial of `variables` variables.
 pub(crate) fn parameters(variables: usize, profile: Profile) -> ProtocolParameters {
+    if profile == Profile::Small {
+        return small::parameters(variables);
+    }
     let folding_factor =
         FoldingFactor::ConstantFromSecondRound(first_fold(variables), later_fold(variables));
     let rounds = folding_factor
@@ -103,9 +120,9 @@ pub(crate) fn parameters(variables: usize, profile: Profile) -> ProtocolParamete
     }
 }
 
-/// Variables that the first fold takes where an opening is to be small: what comes after it costs
-/// more than where it is to be fast.
-const fn small_first_fold(variables: usize) -> usize {
+/// Variables that the first fold takes in the committed mode, whose openings are smaller: what comes
+/// after it costs more.
+const fn committed_first_fold(variables: usize) -> usize {
     match variables {
         0..=21 => 6,
         22..=23 => 7,
@@ -113,24 +130,24 @@ const fn small_first_fold(variables: usize) -> usize {
     }
 }
 
-/// Variables that every later fold takes at most where an opening is to be small.
-pub(crate) const fn small_later_fold(variables: usize) -> usize {
+/// Variables that every later fold takes at most in the committed mode.
+const fn committed_later_fold(variables: usize) -> usize {
     if variables <= 18 { 3 } else { 4 }
 }
 
-/// Bits that each single error term of a small opening has to reach: it has more rounds.
-pub const SMALL_TERM_BITS: usize = 103;
+/// Bits that each single error term of such an opening has to reach: it has more rounds.
+pub const COMMITTED_TERM_BITS: usize = 103;
 
 /// Halvings of the code after the first fold, beyond those of the first code.
-const fn small_step(variables: usize) -> usize {
+const fn committed_step(variables: usize) -> usize {
     if variables <= 18 { 0 } else { 1 }
 }
 
-/// The parameters for a smaller opening of a polynomial of `variables` variables.
-pub(crate) fn small_parameters(variables: usize, profile: Profile) -> ProtocolParameters {
+/// The parameters for the weights of the committed mode, a polynomial of `variables` variables.
+pub(crate) fn committed_parameters(variables: usize, profile: Profile) -> ProtocolParameters {
     let folding_factor = FoldingFactor::ConstantFromSecondRound(
-        small_first_fold(variables),
-        small_later_fold(variables),
+        committed_first_fold(variables),
+        committed_later_fold(variables),
     );
     let rounds = folding_factor
         .compute_number_of_rounds(variables)
@@ -139,11 +156,11 @@ pub(crate) fn small_parameters(variables: usize, profile: Profile) -> ProtocolPa
     ProtocolParameters {
         starting_log_inv_rate: rate,
         round_log_inv_rates: (0..rounds)
-            .map(|round| rate + small_step(variables) + 2 * round)
+            .map(|round| rate + committed_step(variables) + 2 * round)
             .collect(),
         folding_factor,
         soundness_type: profile.assumption(),
-        security_level: SMALL_TERM_BITS,
+        security_level: COMMITTED_TERM_BITS,
         pow_bits: WORK_BITS,
     }
 }
@@ -167,7 +184,7 @@ const fn witness_first_fold(variables: usize) -> usize {
 }
 
 /// Variables that every later fold of a witness takes at most.
-pub(crate) const fn witness_later_fold(variables: usize) -> usize {
+const fn witness_later_fold(variables: usize) -> usize {
     match variables {
         15..=18 => 3,
         _ => 4,
@@ -194,4 +211,46 @@ pub(crate) fn witness_parameters(variables: usize, profile: Profile) -> Protocol
         security_level: WITNESS_TERM_BITS,
         pow_bits: WORK_BITS,
     }
+}
+
+/// One row of a table of parameters by size.
+pub(crate) fn to_json(config: &Config, profile: Profile) -> String {
+    let later_fold = match config.folding_factor {
+        FoldingFactor::ConstantFromSecondRound(_, later) => later.to_string(),
+        _ => "null".to_owned(),
+    };
+    let end = config.final_round_config();
+    let rounds: Vec<String> = config
+        .round_parameters()
+        .iter()
+        .map(|round| {
+            format!(
+                "{{\"out_of_domain\":{},\"queries\":{},\"work\":{}}}",
+                round.ood_samples, round.num_queries, round.pow_bits
+            )
+        })
+        .collect();
+    let rates: Vec<usize> = config
+        .round_parameters()
+        .iter()
+        .map(|round| round.log_inv_rate)
+        .collect();
+    format!(
+        "{{\"profile\":\"{}\",\"n\":{},\"term_bits\":{},\"work_bits\":{},\"rate\":{},\
+             \"folds\":{:?},\"later_fold\":{},\"rates\":{:?},\"out_of_domain\":{},\
+             \"rounds\":[{}],\"end\":{{\"f\":{},\"queries\":{},\"work\":{}}}}}",
+        profile.name(),
+        config.num_variables(),
+        config.security_level,
+        config.pow_bits,
+        config.starting_log_inv_rate,
+        config.folding_schedule(),
+        later_fold,
+        rates,
+        config.commitment_ood_samples(),
+        rounds.join(","),
+        end.num_variables,
+        end.num_queries,
+        end.pow_bits,
+    )
 }

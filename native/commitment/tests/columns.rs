@@ -115,7 +115,7 @@ fn columns_of_any_sizes_open_at_any_points() {
         (&[9; 20], &[19, 0, 7, 7, 7, 3]),
         (&[20, 8, 9, 8], &[0, 1, 2, 3]),
     ];
-    for profile in Profile::ALL {
+    for profile in Profile::COMMITTED {
         for (variables, of) in shapes {
             let case = Case::new(variables, of, profile);
             let opening = case.open();
@@ -197,7 +197,7 @@ fn another_root_or_transcript_is_rejected() {
 
 #[test]
 fn every_byte_of_an_opening_is_bound() {
-    for profile in Profile::ALL {
+    for profile in Profile::COMMITTED {
         let case = Case::new(&[9, 11, 9], &[0, 1, 2, 1], profile);
         let opening = case.open();
         let out = case.bytes(&opening);
@@ -265,7 +265,7 @@ fn shapes_beyond_the_limits_are_refused() {
 
 #[test]
 fn both_openings_together_stay_above_a_hundred_bits_at_every_size() {
-    for profile in Profile::ALL {
+    for profile in Profile::COMMITTED {
         // The weakest opening of weights, over all sizes.
         let weakest = (commitment::MIN_VARIABLES..=MAX_VARIABLES)
             .map(|variables| {
@@ -273,7 +273,7 @@ fn both_openings_together_stay_above_a_hundred_bits_at_every_size() {
                     rows: 1 << (variables - 10),
                     columns: 1 << 10,
                 };
-                let scheme = commitment::Scheme::small(&[size], profile).unwrap();
+                let scheme = commitment::Scheme::committed(&[size], profile).unwrap();
                 compose(&scheme.security())
             })
             .fold(f64::INFINITY, f64::min);
@@ -301,7 +301,7 @@ fn the_table_of_parameters_is_the_one_in_force() {
         "/../../vectors/sumcheck/witness_schedule.json"
     );
     let mut rows = Vec::new();
-    for profile in Profile::ALL {
+    for profile in Profile::COMMITTED {
         for variables in commitment::MIN_VARIABLES..=MAX_VARIABLES {
             let scheme = Columns::new(&[variables], 1, profile).unwrap();
             assert_eq!(scheme.variables(), variables);

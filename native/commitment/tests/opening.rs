@@ -200,7 +200,7 @@ fn unique_decoding_needs_no_pin() {
 }
 
 #[test]
-fn every_size_has_a_hundred_bits_in_both_profiles() {
+fn every_size_has_a_hundred_bits_in_each_profile() {
     for log in 13..=28 {
         for profile in Profile::ALL {
             let sizes = [Size {

@@ -46,7 +46,7 @@ fn main() {
             sizes.iter().map(&mut take).collect()
         })
         .collect();
-    for profile in Profile::ALL {
+    for profile in Profile::COMMITTED {
         if profile.name().contains(&only) {
             println!("{prefix} {}", profile.name());
             measure(&graph, &weights, &samples, profile);

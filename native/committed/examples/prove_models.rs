@@ -31,7 +31,7 @@ fn main() {
     let count: u64 = rest[0].parse().unwrap();
     for seed in first..first + count {
         if let Some(graph) = random(seed) {
-            let profile = Profile::ALL[seed as usize % 2];
+            let profile = Profile::COMMITTED[seed as usize % 2];
             write(folder, &format!("random-{seed}"), graph, profile, seed | 1);
         }
     }

@@ -108,6 +108,9 @@ pub struct Key {
 impl Key {
     /// A key without a commitment; see [`Self::with_commitment`].
     pub fn new(graph: Graph, profile: Profile) -> Result<Self, KeyError> {
+        if !Profile::COMMITTED.contains(&profile) {
+            return Err(KeyError::Version);
+        }
         let contractions = contractions(&graph);
         if contractions.is_empty() {
             return Err(KeyError::NoWeights);
@@ -120,7 +123,7 @@ impl Key {
             return Err(KeyError::Work);
         }
         let sizes: Vec<Size> = contractions.iter().map(|c| c.size).collect();
-        let scheme = Scheme::small(&sizes, profile)?;
+        let scheme = Scheme::committed(&sizes, profile)?;
         let argument = argument(&plan)?;
         let (claims, degrees) = count(&graph, &plan, &contractions)?;
         let mut variables: Vec<usize> =

@@ -11,7 +11,7 @@ use verifier::{Public, VerifyingKey};
 
 /// Field, and the rejections that a changed byte in it may meet. A field element above the modulus
 /// is malformed wherever it stands.
-const MANIFEST: [(&str, &[&str]); 15] = [
+const MANIFEST: [(&str, &[&str]); 16] = [
     ("version", &["PROOF_VERSION"]),
     (
         // Out of its range; another output; or not what the committed weights yield.
@@ -20,6 +20,16 @@ const MANIFEST: [(&str, &[&str]); 15] = [
             "ACCUMULATOR_RANGE",
             "OUTPUT_MISMATCH",
             "CONTRACTION_MISMATCH",
+        ],
+    ),
+    (
+        // Of the profile `small`. As above, or not in the one form of these numbers.
+        "packed accumulators",
+        &[
+            "ACCUMULATOR_RANGE",
+            "OUTPUT_MISMATCH",
+            "CONTRACTION_MISMATCH",
+            "PROOF_MALFORMED",
         ],
     ),
     // The sumcheck ends in a claim that the evaluations do not meet.

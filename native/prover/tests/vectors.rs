@@ -44,6 +44,7 @@ fn proofs_are_the_vectors() {
         ("cnn-default", cnn(), Profile::Default),
         ("everything-default", everything(), Profile::Default),
         ("linear-default", mlp(&[400, 512]), Profile::Default),
+        ("linear-small", mlp(&[400, 512]), Profile::Small),
         ("tiny-conservative", tiny(), Profile::Conservative),
     ];
     for (name, graph, profile) in cases {

@@ -16,6 +16,7 @@
 )]
 
 mod key;
+mod packed;
 mod proof;
 mod protocol;
 mod rejection;

@@ -1,6 +1,6 @@
 //! A proof and its bytes.
 
-use crate::{Rejection, VerifyingKey};
+use crate::{Rejection, VerifyingKey, packed};
 use commitment::{Opening, Reader, Writer};
 use layers::Round;
 
@@ -37,11 +37,16 @@ impl Proof {
         out.bytes.push(PROOF_VERSION);
         let mut left = self.accumulators.as_slice();
         for contraction in key.contractions() {
-            out.field("accumulators");
             let (values, rest) = left
                 .split_at_checked(contraction.results())
                 .unwrap_or((left, &[]));
             left = rest;
+            if key.scheme().profile().packs() {
+                out.field("packed accumulators");
+                packed::write(values, &mut out.bytes);
+                continue;
+            }
+            out.field("accumulators");
             if let Some((_, lo, hi)) = key.graph().tensor(contraction.result) {
                 match width(lo, hi) {
                     0 => (),
@@ -98,22 +103,26 @@ fn accumulators(key: &VerifyingKey, reader: &mut Reader<'_>) -> Result<Vec<i32>,
             continue;
         };
         let count = contraction.results();
-        let width = width(lo, hi);
-        reader.fits(count, width)?;
-        let bytes = reader.take(count * width)?;
-        if values.is_empty() {
-            // Once for all, where the bytes of the first do not lack.
-            values.reserve_exact(key.graph().accumulators());
-        }
-        let outside = match width {
-            0 => {
-                values.extend(std::iter::repeat_n(lo, count));
-                None
+        let outside = if key.scheme().profile().packs() {
+            packed::read(reader, count, (lo, hi), &mut values)?
+        } else {
+            let width = width(lo, hi);
+            reader.fits(count, width)?;
+            let bytes = reader.take(count * width)?;
+            if values.is_empty() {
+                // Once for all, where the bytes of the first do not lack.
+                values.reserve_exact(key.graph().accumulators());
             }
-            1 => read_offsets::<1>(lo, hi, bytes, &mut values),
-            2 => read_offsets::<2>(lo, hi, bytes, &mut values),
-            3 => read_offsets::<3>(lo, hi, bytes, &mut values),
-            _ => read_offsets::<4>(lo, hi, bytes, &mut values),
+            match width {
+                0 => {
+                    values.extend(std::iter::repeat_n(lo, count));
+                    None
+                }
+                1 => read_offsets::<1>(lo, hi, bytes, &mut values),
+                2 => read_offsets::<2>(lo, hi, bytes, &mut values),
+                3 => read_offsets::<3>(lo, hi, bytes, &mut values),
+                _ => read_offsets::<4>(lo, hi, bytes, &mut values),
+            }
         };
         if let Some(index) = outside {
             return Err(Rejection::AccumulatorRange {

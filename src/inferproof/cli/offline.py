@@ -59,7 +59,7 @@ def compile_model(
     ] = 0.05,
     profile: Annotated[
         str,
-        typer.Option(help="What soundness rests on (sumcheck): default or conservative."),
+        typer.Option(help="Soundness and size (sumcheck): default, conservative or small."),
     ] = "default",
     mode: Mode = None,
     srs: Annotated[

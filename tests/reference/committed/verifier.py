@@ -18,12 +18,12 @@ from reference.committed.plan import MIN_COLUMN, plan
 from reference.committed.tensors import Point, front
 from reference.field import Element, P
 from reference.reader import Reader, Rejected
-from reference.schedule import FILE, PROFILES, schedule
+from reference.schedule import COMMITTED_PROFILES, FILE, schedule
 from reference.transcript import Transcript
 from reference.weights import Stack
 
 PROTOCOL = b"inferproof sumcheck 1 committed"
-SMALL = FILE.with_name("small_schedule.json")
+WEIGHTS = FILE.with_name("committed_schedule.json")
 WITNESS = FILE.with_name("witness_schedule.json")
 _MODE = 2
 _VERSION = 2
@@ -50,7 +50,7 @@ class CommittedKey:
         mode, profile = source.unsigned(1), source.unsigned(1)
         if magic != b"INFSUMVK":
             raise source.reject("other first bytes")
-        if version != 1 or mode != _MODE or profile not in PROFILES:
+        if version != 1 or mode != _MODE or profile not in COMMITTED_PROFILES:
             raise Rejected("KEY_VERSION", "version, mode or profile")
         self.root = source.take(32)
         pin = source.elements(source.unsigned(4))
@@ -65,7 +65,7 @@ class CommittedKey:
         columns = [column.variables for column in self.plan.columns]
         columns += [max(table.variables, MIN_COLUMN) for table in self.plan.tables]
         self.columns = ColumnStack(columns)
-        self.schedule = schedule(self.stack.variables, profile, SMALL)
+        self.schedule = schedule(self.stack.variables, profile, WEIGHTS)
         self.witness_schedule = schedule(self.columns.variables, profile, WITNESS)
         self.pins = len(self.stack.blocks) if self.schedule.johnson else 0
         if len(pin) != self.pins:

@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench import native  # noqa: E402
 from bench.measure import BenchFailed, Ran, Spread  # noqa: E402
-from bench.native import ALL, Row, measure_native  # noqa: E402
+from bench.native import ALL, SMALL, Row, measure_native  # noqa: E402
 from bench.native_models import (  # noqa: E402
     FRESH,
     SAMPLES,
@@ -32,6 +32,7 @@ from bench.native_report import PEERS, render_native, verdict  # noqa: E402
 from bench.plots import draw_native  # noqa: E402
 
 Make = Callable[[Path], NativeModel]
+FIGURES = {"parameters": 15, **dict.fromkeys(SMALL, 1)}
 
 
 def row(model: str, prove_s: float, **more: Any) -> dict[str, Any]:
@@ -128,6 +129,43 @@ def test_a_time_is_compared_with_what_was_planned(prove_s: float, said: str) -> 
 def test_what_is_beyond_its_target_stands_out(more: dict[str, Any], said: str) -> None:
     assert said in render_native(section(row("sentiment", 0.003, **more)))
     assert said not in render_native(section(row("sentiment", 0.003)))
+
+
+def small(**more: Any) -> dict[str, Any]:
+    figures = {
+        "prove_s": Spread(0.004, 0.003, 0.006, 21).json(),
+        "processor_s": 0.0041,
+        "verify_s": Spread(0.0012, 0.001, 0.0015, 21).json(),
+        "proof_bytes": 61_002,
+        "prove_peak_mb": 58.0,
+    }
+    security = {"default": 100.69, "conservative": 101.08, "small": 100.91}
+    return {"security": security, "small": {**figures, **more}}
+
+
+def test_the_profile_small_stands_beside_the_default() -> None:
+    report = render_native(section(row("sentiment", 0.003, **small())))
+    assert (
+        "| sentiment | 4.00 ms (3.00–6.00) | 3.00 ms | 4.10 ms | 3.00 ms | 1.20 ms | 61,002 B "
+        "| 84,201 B | 58 MB | 100.9 |"
+    ) in report
+    assert "The profile `small`" not in render_native(section(row("sentiment", 0.003)))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"verify_s": Spread(0.0031, 0.003, 0.004, 5).json()}, "| **3.10 ms** |"),
+        ({"proof_bytes": 130_001}, "| **130,001 B** |"),
+        ({"prove_peak_mb": 69.0}, "| **69 MB** |"),
+    ],
+)
+def test_what_is_beyond_in_the_profile_small_stands_out(more: dict[str, Any], said: str) -> None:
+    assert said in render_native(section(row("sentiment", 0.003, **small(**more))))
+    assert said not in render_native(section(row("sentiment", 0.003, **small())))
+    large = {"weights": 4_194_305, **small(**more)}
+    # The bound on bytes is for models of up to 4M weights, that on memory grows with them.
+    assert (said in render_native(section(row("large", 0.003, **large)))) == ("ms" in said)
 
 
 def test_the_committed_mode_stands_beside_the_clear_one() -> None:
@@ -272,36 +310,38 @@ def test_a_failure_of_ezkl_costs_no_other_figure(
     def run(arguments: list[str], **_options: object) -> Ran:
         if "ezkl" in arguments:
             raise BenchFailed("compile ended with 1:\nno memory")
-        return Ran({"parameters": 15}, 1.0, 50.0)
+        return Ran(FIGURES, 1.0, 50.0)
 
     monkeypatch.setattr(native, "run_json", run)
     rows = (Row(lambda work: native_dense((4, 3), work), ezkl=True),)
     (measured,) = measure_native(rows, tmp_path, {})["rows"]
     assert (measured["parameters"], measured["ezkl"]) == (15, None)
     assert measured["ezkl_failed"] == "no memory"
+    assert measured["small"] == dict.fromkeys(SMALL, 1)
 
 
 @pytest.mark.parametrize("committed", [False, True])
 def test_models_are_measured_in_the_committed_mode_where_they_are_to_be(
     committed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    modes: list[str] = []
+    runs: list[tuple[str, str]] = []
 
     def run(arguments: list[str], **_options: object) -> Ran:
-        modes.append(arguments[-2])
-        return Ran({"mode": arguments[-2]}, 1.0, 50.0)
+        mode, profile, _ = arguments[-3:]
+        runs.append((mode, profile))
+        return Ran({**FIGURES, "mode": mode}, 1.0, 50.0)
 
     monkeypatch.setattr(native, "run_json", run)
     rows = (Row(lambda work: native_dense((4, 3), work), committed=committed),)
     (measured,) = measure_native(rows, tmp_path, {})["rows"]
-    assert modes == (["clear", "committed"] if committed else ["clear"])
+    beside = [("committed", "default")] if committed else []
+    assert runs == [("clear", "default"), ("clear", "small"), *beside]
     assert measured["mode"] == "clear"
-    assert measured["committed"] == ({"mode": "committed"} if committed else None)
+    assert (measured["committed"] or {}).get("mode") == ("committed" if committed else None)
 
 
 def test_ezkl_is_not_measured_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figures = {"parameters": 15}
-    monkeypatch.setattr(native, "run_json", answers(figures))
+    monkeypatch.setattr(native, "run_json", answers(FIGURES))
     rows = (Row(lambda work: native_dense((4, 3), work), ezkl=True),)
     (measured,) = measure_native(rows, tmp_path, {"mlp-4-3": {"max_error": 0.5}})["rows"]
     assert measured["ezkl"] == {"max_error": 0.5}

@@ -15,6 +15,7 @@ from inferproof.errors import NotFound, Reason
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.proving.base import SecurityReporter
 from inferproof.proving.sumcheck import library as door
+from inferproof.proving.sumcheck.modes import PROFILES
 from inferproof.testing.rejections import rejects
 
 RUNNER = CliRunner()
@@ -35,12 +36,12 @@ def run_json(*arguments):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, sumcheck_mode):
-    """A model, its arrays, and its compiled form in both profiles, in each mode."""
+    """A model, its arrays, and its compiled form in each profile, in each mode."""
     folder = tmp_path_factory.mktemp("cli")
     mlp(folder / "m.onnx", 4, 6, 3)
     np.savez(folder / "X.npz", x=calibration(1, 4))
     np.savez(folder / "I.npz", x=calibration(1, 4)[0])
-    for profile in ("default", "conservative"):
+    for profile in PROFILES[sumcheck_mode]:
         code, report = run_json(
             *("compile", folder / "m.onnx", "--calibration", folder / "X.npz"),
             *("--out", folder / profile, "--profile", profile, "--mode", sumcheck_mode),
@@ -49,7 +50,7 @@ def folder(tmp_path_factory, sumcheck_mode):
     return folder
 
 
-def test_compile_prove_verify(folder):
+def test_compile_prove_verify(folder, sumcheck_mode):
     code, report = run_json(
         *("prove", folder / "default", "--input", folder / "I.npz", "--out", folder / "proof"),
         *("--repeat", 3, "--job-id", JOB, "--provider", PROVIDER),
@@ -57,7 +58,8 @@ def test_compile_prove_verify(folder):
     assert code == 0
     assert 0 < report["witness_s"] < report["prove_s"]
     assert run("verify", folder / "default", folder / "proof").exit_code == 0
-    assert run("verify", folder / "conservative", folder / "proof").exit_code == 1
+    for other in set(PROFILES[sumcheck_mode]) - {"default"}:
+        assert run("verify", folder / other, folder / "proof").exit_code == 1
     file = decode_proof_file((folder / "proof").read_bytes())
     changed = file.proof[:-1] + bytes([file.proof[-1] ^ 1])
     (folder / "forged").write_bytes(encode_proof_file(replace(file, proof=changed)))
@@ -65,18 +67,22 @@ def test_compile_prove_verify(folder):
     assert (code, refused["reason"]) == (1, "PROOF_INVALID")
 
 
-@pytest.mark.parametrize("profile", ["default", "conservative"])
-def test_the_security_report_itemises_a_hundred_bits(folder, profile, sumcheck_mode):
-    code, report = run_json("inspect", folder / profile, "--security")
+def test_the_security_report_itemises_a_hundred_bits(folder, sumcheck_mode):
+    for profile in PROFILES[sumcheck_mode]:
+        _check_report(folder / profile, profile, sumcheck_mode)
+
+
+def _check_report(folder, profile, mode):
+    code, report = run_json("inspect", folder, "--security")
     assert code == 0
     assert set(report) == {"provable_bits", "profile", "mode", "terms"}
-    assert (report["profile"], report["mode"]) == (profile, sumcheck_mode)
+    assert (report["profile"], report["mode"]) == (profile, mode)
     assert 100 <= report["provable_bits"] <= min(term["bits"] for term in report["terms"])
     assert {tuple(term) for term in report["terms"]} == {("name", "bits")}
-    shown = run("inspect", folder / profile, "--security")
+    shown = run("inspect", folder, "--security")
     assert shown.exit_code == 0
     assert "provable bits" in shown.stdout
-    assert f"sumcheck, mode {sumcheck_mode}, profile {profile}" in shown.stdout
+    assert f"sumcheck, mode {mode}, profile {profile}" in shown.stdout
     assert report["terms"][0]["name"] in shown.stdout
 
 

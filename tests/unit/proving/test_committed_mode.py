@@ -22,8 +22,7 @@ from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
-from inferproof.proving.sumcheck.modes import COMMITTED, mode_of
-from inferproof.proving.sumcheck.system import PROFILES
+from inferproof.proving.sumcheck.modes import COMMITTED, PROFILES, mode_of
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Digest
 from inferproof.verify.proof import verify_proof
@@ -91,7 +90,7 @@ MODELS = {
 PARTS = ("lookups: ", "reduction: ", "witness opening: ", "witness opening, ", "opening: ")
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", PROFILES[COMMITTED])
 @pytest.mark.parametrize("name", MODELS)
 def test_models_are_proven_with_a_hundred_bits(name, profile, compiled, sumcheck_system):
     model = compiled(name, profile)

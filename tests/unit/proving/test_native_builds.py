@@ -34,7 +34,7 @@ rng = np.random.default_rng(0)
 weights = rng.integers(-128, 128, 40 * 70 + 9 * 40).astype(np.int8)
 x = rng.integers(-500, 501, 210).astype(np.int32)
 state = hashlib.sha256()
-for profile in ("default", "conservative"):
+for profile in ("default", "conservative", "small"):
     key = native.commit(encode_graph(graph), weights, profile)
     outputs, proof = native.ProvingKey(key, weights).prove([x], bytes(32))
     native.VerifyingKey(key).verify([x], outputs, bytes(32), proof)

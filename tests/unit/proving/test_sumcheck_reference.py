@@ -42,6 +42,13 @@ MANIFEST = {
         "OUTPUT_MISMATCH",
         "CONTRACTION_MISMATCH",
     },
+    "packed accumulators": {
+        "ACCUMULATOR_RANGE",
+        "EXECUTION",
+        "OUTPUT_MISMATCH",
+        "CONTRACTION_MISMATCH",
+        "PROOF_MALFORMED",
+    },
     "rounds": {"CONTRACTION_MISMATCH", "PROOF_MALFORMED"},
     "values of the blocks": {"CONTRACTION_MISMATCH", "PROOF_MALFORMED"},
     "answers": OPENING,

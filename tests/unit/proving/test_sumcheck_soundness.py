@@ -24,14 +24,16 @@ each_vector = pytest.mark.parametrize(
 each_row = pytest.mark.parametrize(
     "plan",
     [schedule(n, profile) for profile in PROFILES for n in range(13, 29)],
-    ids=lambda plan: f"{'default' if plan.johnson else 'conservative'}-{plan.variables}",
+    ids=lambda plan: f"{plan.profile}-{plan.variables}",
 )
 
 
 @each_row
 def test_every_row_folds_down_to_a_short_polynomial(plan: Schedule) -> None:
     assert plan.folds[0] == plan.first_fold
-    assert all(0 < fold <= plan.later_fold for fold in plan.folds[1:])
+    most = max(plan.folds) if plan.later_fold is None else plan.later_fold
+    assert (plan.later_fold is None) == (plan.profile == "small")
+    assert all(0 < fold <= most for fold in plan.folds[1:])
     assert 0 <= plan.last_variables <= 6
     assert len(plan.rates) == len(plan.samples) == len(plan.queries) == plan.rounds + 1
     for code in range(plan.rounds):

@@ -11,7 +11,14 @@ from onnx import TensorProto, helper
 from small_models import JOB, PROVIDER, SALT, save
 
 from inferproof.client.tools import installed_tools
-from inferproof.errors import ArtifactRejected, MissingPart, ModelRejected, Reason, Unavailable
+from inferproof.errors import (
+    ArtifactRejected,
+    MissingPart,
+    ModelRejected,
+    ProofRejected,
+    Reason,
+    Unavailable,
+)
 from inferproof.proving.artifact import HEADER
 from inferproof.proving.base import ProveRequest, SrsSource
 from inferproof.proving.sumcheck import library as door
@@ -100,7 +107,7 @@ def test_ezkl_has_one_profile(ezkl_system, mlp_request, tmp_path):
 
 
 def test_unknown_profiles_are_refused(sumcheck_system, mlp_request, tmp_path):
-    message = "there is no security profile fast; known are: default, conservative"
+    message = "there is no security profile fast; known are: default, conservative, small"
     with rejects(Reason.PROFILE_UNKNOWN, message, kind=ModelRejected):
         sumcheck_system.compile(replace(mlp_request, profile="fast", out=tmp_path / "none"))
 
@@ -166,6 +173,35 @@ def test_the_conservative_profile_is_another_model_with_longer_proofs(
     other = sumcheck_system.prove(ProveRequest(sumcheck_compiled, inputs, JOB, PROVIDER, SALT))
     assert len(proved.file) > len(other.file)
     assert proved.outputs == other.outputs
+
+
+def test_the_committed_mode_has_no_profile_small(sumcheck_system, mlp_request, tmp_path):
+    request = replace(mlp_request, profile="small", mode=COMMITTED, out=tmp_path / "none")
+    message = "there is no security profile small; known are: default, conservative"
+    with rejects(Reason.PROFILE_UNKNOWN, message, kind=ModelRejected):
+        sumcheck_system.compile(request)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_small_profile_is_another_model_with_shorter_proofs(
+    sumcheck_system, mlp_request, tmp_path
+):
+    out, beside = tmp_path / "small", tmp_path / "default"
+    sumcheck_system.compile(replace(mlp_request, profile="small", out=out))
+    sumcheck_system.compile(replace(mlp_request, out=beside))
+    bundle, default = sumcheck_system.verifier(out), sumcheck_system.verifier(beside)
+    assert bundle.commitment != default.commitment
+    assert bundle.parts.quantisation == default.parts.quantisation
+    inputs = _inputs(mlp_request)
+    proved = sumcheck_system.prove(ProveRequest(out, inputs, JOB, PROVIDER, SALT))
+    verify_proof(proved.file, bundle, sumcheck_system)
+    other = sumcheck_system.prove(ProveRequest(beside, inputs, JOB, PROVIDER, SALT))
+    assert len(proved.file) < 0.7 * len(other.file)
+    assert proved.outputs == other.outputs
+    for file, own, key in ((proved.file, bundle, default), (other.file, default, bundle)):
+        message = f"the proof is for model {own.commitment}, not for {key.commitment}"
+        with rejects(Reason.PROOF_OTHER_MODEL, message, kind=ProofRejected):
+            verify_proof(file, key, sumcheck_system)
 
 
 def test_a_proof_ends_when_it_is_cancelled_or_out_of_time(

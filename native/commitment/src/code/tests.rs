@@ -164,7 +164,7 @@ fn an_opening_has_the_same_bytes_whatever_is_kept() {
     for profile in Profile::ALL {
         let mut scheme = Scheme::new(&sizes(), profile).unwrap();
         let weights = bytes(scheme.plan().elements(), 1);
-        assert_eq!(scheme.kept, 8);
+        assert_eq!(scheme.kept, 1 << scheme.config().starting_log_inv_rate);
         let expected = opening(&scheme, &weights);
         for kept in [0, 1, 2, 4, 7] {
             scheme.kept = kept;
@@ -177,20 +177,22 @@ fn an_opening_has_the_same_bytes_whatever_is_kept() {
 #[test]
 fn as_many_cosets_are_kept_as_fit() {
     // A stack that its weights fill is kept whole at the rates of the fast schedule.
-    assert_eq!(cosets_to_keep(1 << 13, 13, 3), 8);
-    assert_eq!(cosets_to_keep(1 << 20, 20, 3), 8);
-    assert_eq!(cosets_to_keep(1 << 22, 22, 2), 4);
+    assert_eq!(cosets_to_keep(1 << 13, 13, 3, 7), 8);
+    assert_eq!(cosets_to_keep(1 << 20, 20, 3, 8), 8);
+    assert_eq!(cosets_to_keep(1 << 22, 22, 2, 8), 4);
+    // Shorter rows have more digests.
+    assert_eq!(cosets_to_keep(1 << 22, 22, 2, 6), 2);
     // One that they half fill is kept in part: of a code of 34 million bytes, and of 537.
-    assert_eq!(cosets_to_keep(540_000, 20, 3), 4);
-    assert_eq!(cosets_to_keep(22_400_000, 25, 2), 2);
+    assert_eq!(cosets_to_keep(540_000, 20, 3, 8), 4);
+    assert_eq!(cosets_to_keep(22_400_000, 25, 2, 9), 2);
     // At lower rates there is more to leave out.
-    assert_eq!(cosets_to_keep(540_000, 20, 5), 4);
-    assert_eq!(cosets_to_keep((1 << 27) + 1, 28, 2), 1);
-    assert_eq!(cosets_to_keep(1, 28, 2), 0);
+    assert_eq!(cosets_to_keep(540_000, 20, 5, 8), 4);
+    assert_eq!(cosets_to_keep((1 << 27) + 1, 28, 2, 9), 1);
+    assert_eq!(cosets_to_keep(1, 28, 2, 9), 0);
     for variables in 13..=28 {
         for rate in 0..=6 {
             let weights = 1 << (variables - 1);
-            let kept = cosets_to_keep(weights, variables, rate);
+            let kept = cosets_to_keep(weights, variables, rate, 7);
             assert!(kept <= 1 << rate);
             let code = (kept * size_of::<Base>()) << variables;
             assert!(code <= 12 * weights + 24_000_000, "{variables} {rate}");

@@ -11,7 +11,7 @@ use crate::codec::{Run, decode_run, encode_run};
 use crate::first::Place;
 use crate::{
     Config, MAX_VARIABLES, MIN_VARIABLES, Malformed, Profile, Reader, Rejected, Root, Term,
-    Transform, Tree, Writer, parameters_json, schedule, security,
+    Transform, Tree, Writer, schedule, security,
 };
 pub use head::evaluate;
 use head::{ColumnsHead, Stack};
@@ -326,8 +326,7 @@ impl Columns {
     /// The parameters of the opening as JSON, as `vectors/sumcheck/witness_schedule.json` lists
     /// them.
     pub fn parameters_json(&self) -> String {
-        let later_fold = schedule::witness_later_fold(self.variables);
-        parameters_json(self.config(), self.profile, later_fold)
+        schedule::to_json(self.config(), self.profile)
     }
 
     /// The error terms of one opening.

@@ -39,7 +39,7 @@ from inferproof.proving.sumcheck import check as checker
 from inferproof.proving.sumcheck.graph_bytes import decode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, VERSION, Cache
-from inferproof.proving.sumcheck.modes import CLEAR, MODES, mode_of
+from inferproof.proving.sumcheck.modes import CLEAR, MODES, PROFILES, mode_of
 from inferproof.proving.sumcheck.prove import Job, evaluate, make
 from inferproof.proving.sumcheck.size import size_of
 from inferproof.proving.worker import peak_bytes
@@ -47,8 +47,6 @@ from inferproof.types.digest import Digest
 from inferproof.types.proof import Assurance, Visibility
 
 COMPILE_LIMIT_S = 3600.0
-PROFILES = ("default", "conservative")
-"""What soundness rests on: list decoding up to the Johnson bound, or unique decoding."""
 _COMPILE = "inferproof.proving.sumcheck.compile:compile_task"
 
 
@@ -106,11 +104,12 @@ class SumcheckSystem:
             )
         if request.srs is not None:
             raise ModelRejected(Reason.SRS_UNUSED, system=self.name)
-        if request.profile not in PROFILES:
-            raise ModelRejected(
-                Reason.PROFILE_UNKNOWN, name=request.profile, known=", ".join(PROFILES)
-            )
         check_mode(self.name, request.mode, MODES)
+        profiles = PROFILES[request.mode or CLEAR]
+        if request.profile not in profiles:
+            raise ModelRejected(
+                Reason.PROFILE_UNKNOWN, name=request.profile, known=", ".join(profiles)
+            )
         began = time.perf_counter()
         progress("reading the model", 0.0)
         model = load_model(request.model)
