@@ -7,7 +7,7 @@
 # make test-native  run the tests of the Rust crates
 # make kill     kill real processes at every step boundary and at random; about 8 minutes
 # make soak     JOBS=10000 paid and proven jobs while processes are killed and the chain fails
-# make bench    measure, and write bench/RESULTS.md and its plots
+# make bench    measure, and write bench/RESULTS.md and its plots; PEERS=all: ezkl on every model
 # make zoo      train the three models again
 
 PY := .venv/bin/python
@@ -68,7 +68,8 @@ soak: bootstrap
 	@$(PY) -m bench.soak
 
 bench: bootstrap
-	@$(PY) bench/run.py
+	@$(PY) bench/run.py $(if $(PEERS),--peers '$(PEERS)') \
+	  $(if $(PEER_SECONDS),--peer-seconds $(PEER_SECONDS)) $(if $(PEER_GB),--peer-gb $(PEER_GB))
 
 zoo: bootstrap
 	@$(PY) -m zoo.train_all

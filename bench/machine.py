@@ -31,11 +31,21 @@ def describe_versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     found |= {name: importlib.metadata.version(name) for name in PACKAGES}
     found["anvil"] = _said([str(find_anvil()), "--version"]).splitlines()[0].split()[-1]
-    commit = _said(["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"])
-    if commit:
-        changed = _said(["git", "-C", str(ROOT), "status", "--porcelain", "--", "src", "zoo"])
-        found["commit"] = commit + (" with uncommitted changes" if changed else "")
+    if made_from := commit():
+        found["commit"] = made_from
     return found
+
+
+def commit() -> str:
+    """The commit of this clone, and whether its sources were changed; nothing outside of one."""
+    name = _said(["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"])
+    changed = _said(["git", "-C", str(ROOT), "status", "--porcelain", "--", "src", "zoo"])
+    return name + (" with uncommitted changes" if name and changed else "")
+
+
+def ezkl_version() -> str:
+    """The release of ezkl that is installed."""
+    return importlib.metadata.version("ezkl")
 
 
 def load_average() -> float:

@@ -66,24 +66,32 @@ def say(text: str) -> None:
     print(f"[{time.monotonic() - _BEGAN:5.0f} s] {text}", file=sys.stderr, flush=True)
 
 
+def environment() -> dict[str, str]:
+    """What every command runs with: a prover has as many threads as there are cores."""
+    threads = str(os.cpu_count() or 1)
+    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "RAYON_NUM_THREADS": threads, "PYTHONPATH": paths}
+
+
 def run_json(
     arguments: list[str], given: dict[str, Any] | None = None, *, limit_s: float = LIMIT_S
 ) -> Ran:
     """What a command answers in JSON, and what it took; `given` is its standard input.
 
-    The prover's threads are as many as there are cores, for every command alike.
     Raises: BenchFailed.
     """
-    threads = str(os.cpu_count() or 1)
-    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, "RAYON_NUM_THREADS": threads, "PYTHONPATH": paths}
     with contextlib.ExitStack() as stack:
         source, out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
         source.write(json.dumps(given).encode() if given is not None else b"")
         source.seek(0)
         began = time.perf_counter()
         process = subprocess.Popen(
-            arguments, stdin=source, stdout=out, stderr=err, env=environment, start_new_session=True
+            arguments,
+            stdin=source,
+            stdout=out,
+            stderr=err,
+            env=environment(),
+            start_new_session=True,
         )
         timer = threading.Timer(limit_s, _kill, (process.pid,))
         timer.start()

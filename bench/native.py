@@ -1,14 +1,14 @@
-"""The native prover on every model of its plan, with ezkl beside it where that takes seconds."""
+"""The native prover on every model of its plan."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.machine import Watch, today
-from bench.measure import BenchFailed, run_json, say, spread
+from bench.measure import BenchFailed, run_json, say
 from bench.models import BenchModel
 from bench.native_models import (
     NativeModel,
@@ -20,7 +20,6 @@ from bench.native_models import (
     native_zoo,
     transformer,
 )
-from bench.offline import INFERPROOF
 from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED
 
 PROVE = [sys.executable, "-m", "bench.native_prove"]
@@ -29,8 +28,6 @@ SMALL = ("prove_s", "processor_s", "verify_s", "proof_bytes", "prove_peak_mb")
 LIMIT_S = 200.0
 """For one model, from its file to the last figure."""
 THROUGHPUT_S = 3.0
-EZKL_ROUNDS = 2
-EZKL_REPEAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class Row:
     plan_ms: float | None = None
     stretch_ms: float | None = None
     ezkl: bool = False
-    """Measured beside: a proof of it takes seconds there."""
+    """ezkl is measured beside it in every run: a proof of it takes seconds there."""
     throughput_s: float = 0.0
     committed: bool = False
     """Measured in the committed mode too."""
@@ -75,17 +72,15 @@ ALL = (
     Row(_dense(512, 1024, 512)),
     Row(_dense(1024, 2048, 1024), 30, 10),
     Row(depthwise_cnn, 40, 15, committed=True),
-    Row(transformer, 60, 20),
-    Row(nanogpt, 200, 75),
+    Row(transformer, 60, 20, committed=True),
+    Row(nanogpt, 200, 75, committed=True),
     Row(_minilm, 1200, 350),
 )
-FEW = (Row(_dense(16, 32, 16, 3), committed=True),)
+FEW = (Row(_dense(16, 32, 16, 3), ezkl=True, committed=True),)
 
 
-def measure_native(
-    rows: Sequence[Row], work: Path, known: Mapping[str, dict[str, Any]]
-) -> dict[str, Any]:
-    """The figures of each model. `known` has ezkl's by model, where this run measured them already.
+def measure_native(rows: Sequence[Row], work: Path) -> dict[str, Any]:
+    """The figures of each model.
 
     A model that is refused, or whose process fails, is a row with the reason.
     """
@@ -94,11 +89,11 @@ def measure_native(
     for row in rows:
         # Models and keys take a hundred megabytes: each one's are gone before the next.
         with TemporaryDirectory(dir=work) as name:
-            measured.append(_measure(row, Path(name), known))
+            measured.append(_measure(row, Path(name)))
     return {"date": today(), "others": watch.others(), "rows": measured}
 
 
-def _measure(row: Row, work: Path, known: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def _measure(row: Row, work: Path) -> dict[str, Any]:
     watch = Watch()
     model = row.make(work)
     files = model.files
@@ -111,20 +106,12 @@ def _measure(row: Row, work: Path, known: Mapping[str, dict[str, Any]]) -> dict[
     if row.committed:
         say(f"{files.name}: in the committed mode")
         committed = _prove(model, work, COMMITTED)
-    beside, failed = None, None
-    if row.ezkl:
-        try:
-            beside = known.get(files.name) or _ezkl(files, work)
-        except BenchFailed as error:
-            failed = _last_line(files, error)
     return {
         "model": files.name,
         "plan_ms": row.plan_ms,
         "stretch_ms": row.stretch_ms,
         **answer,
         "committed": committed,
-        "ezkl": beside,
-        "ezkl_failed": failed,
         "others": watch.others(),
     }
 
@@ -148,30 +135,3 @@ def _last_line(files: BenchModel, error: BenchFailed) -> str:
     """The end of what a failed command said, after all of it was shown."""
     say(f"{files.name}: {error}")
     return str(error).strip().splitlines()[-1][:300]
-
-
-def _ezkl(files: BenchModel, work: Path) -> dict[str, Any]:
-    """Figures of ezkl as inferproof tunes it, which is faster than its defaults."""
-    say(f"{files.name}: ezkl beside it")
-    folder, proof = work / f"{files.name}.ezkl", work / f"{files.name}.proof"
-    compiled = run_json(
-        [
-            *(*INFERPROOF, "compile", str(files.model), "--calibration", str(files.calibration)),
-            *("--system", "ezkl", "--out", str(folder), "--json"),
-        ]
-    )
-    prove = ["prove", str(folder), "--input", str(files.sample), "--out", str(proof)]
-    proved = [
-        run_json([*INFERPROOF, *prove, "--repeat", str(EZKL_REPEAT), "--json"])
-        for _ in range(EZKL_ROUNDS)
-    ]
-    verified = run_json([*INFERPROOF, "verify", str(folder), str(proof), "--json"])
-    return {
-        "compile_s": compiled.answer["compile_s"],
-        "key_bytes": compiled.answer["key_bytes"],
-        "max_error": compiled.answer["max_error"],
-        "agreement": compiled.answer["agreement"],
-        "prove_s": spread([run.answer["prove_s"] for run in proved]).json(),
-        "prove_peak_mb": max(run.answer["peak_mb"] for run in proved),
-        "verify_s": spread([verified.answer["verify_s"]]).json(),
-    }

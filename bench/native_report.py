@@ -3,6 +3,7 @@
 from typing import Any
 
 from bench.native_prove import PHASES
+from bench.peer_report import beside, render_peers
 from bench.tables import QUIET, human, image, ratio, table
 from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED
 
@@ -26,11 +27,11 @@ PEERS = {
 """JOLT Atlas, DeepProve and ezkl, by model: seconds for one proof, none of them of this run."""
 
 
-def render_native(native: dict[str, Any] | None) -> str:
-    """The section; nothing where it was not measured."""
+def render_native(native: dict[str, Any] | None, peers: dict[str, Any] | None = None) -> str:
+    """The section, with ezkl's figures where there are any; nothing where it was not measured."""
     if native is None:
         return ""
-    rows = native["rows"]
+    rows = beside(native["rows"], peers)
     done = [row for row in rows if "refused" not in row]
     told = native["others"]
     others = "" if told is None else f"; others took {told:.0%} of the cores"
@@ -61,6 +62,7 @@ def render_native(native: dict[str, Any] | None) -> str:
             _committed(done),
             _accuracy(done),
             _throughput(done),
+            render_peers(rows, peers),
             _peers(done),
         ]
     return "\n\n".join(filter(None, parts))
@@ -153,11 +155,6 @@ def _refusals(rows: list[dict[str, Any]]) -> str:
         for row in rows
         if "refused" in row
     ]
-    lines += [
-        f"- ezkl failed on **{row['model']}**: {row['ezkl_failed']}"
-        for row in rows
-        if row["ezkl_failed"]
-    ]
     return "\n".join(lines)
 
 
@@ -245,22 +242,21 @@ def _of_mode(model: str, mode: str, figures: dict[str, Any]) -> list[str]:
 
 
 def _accuracy(rows: list[dict[str, Any]]) -> str:
-    head = ("model", "largest error", "of the largest output", "agreement", "ezkl's error")
+    head = ("model", "largest error", "of the largest output", "agreement")
     cells = [
         [
             row["model"],
             f"{row['max_error']:.2g}",
             f"{row['relative_error']:.2%}",
             f"{row['agreement']:.1%}",
-            f"{row['ezkl']['max_error']:.2g}" if row["ezkl"] else "–",
         ]
         for row in rows
     ]
     return "\n\n".join(
         [
-            "Against the float model, on the inputs that were proven (ezkl's: on its calibration "
-            "data). Agreement is the share of equal answers, one for each row of an output; "
-            "weights outside of the zoo are random, and their answers close.",
+            "Against the float model, on the inputs that were proven. Agreement is the share of "
+            "equal answers, one for each row of an output; weights outside of the zoo are random, "
+            "and their answers close.",
             table(head, cells, left=1),
         ]
     )

@@ -7,6 +7,8 @@ import matplotlib as mpl
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
+from bench.peer_report import beside
+
 DPI = 110
 OURS, PLAIN = "#1f6f8b", "#c8a25a"
 COLOURS = {"inferproof": OURS, "ezkl": PLAIN}
@@ -33,12 +35,12 @@ def draw(results: dict[str, Any], folder: Path) -> None:
     _memory(results["models"], folder / "memory.png")
     _latency(results["gateway"], folder / "latency.png")
     if "native" in results:
-        draw_native(results["native"], folder)
+        draw_native(results["native"], folder, results.get("peers"))
 
 
-def draw_native(native: dict[str, Any], folder: Path) -> None:
+def draw_native(native: dict[str, Any], folder: Path, peers: dict[str, Any] | None = None) -> None:
     """Writes native.png and native_phases.png, unless no model was proven."""
-    done = [row for row in native["rows"] if "refused" not in row]
+    done = [row for row in beside(native["rows"], peers) if "refused" not in row]
     if done:
         _style()
         _native(done, folder / "native.png")
@@ -174,7 +176,7 @@ def _native(rows: list[dict[str, Any]], path: Path) -> None:
     left, right = both
     left.set_ylabel("time for one proof, witness included (logarithmic)")
     left.scatter([], [], marker="_", s=120, color="#d98c5f", label="plan")
-    left.scatter([], [], marker="s", s=22, color=PLAIN, label="ezkl, tuned")
+    left.scatter([], [], marker="s", s=22, color=PLAIN, label="ezkl")
     left.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3)
     right.tick_params(axis="y", length=0)
     _save(figure, path)

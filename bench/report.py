@@ -13,7 +13,7 @@ def render(results: dict[str, Any]) -> str:
     """The whole file."""
     parts = (
         _head(results),
-        render_native(results.get("native")),
+        render_native(results.get("native"), results.get("peers")),
         _proving(results["models"]),
         _tuning(results["models"]),
         _gateway(results["gateway"]),
@@ -227,7 +227,7 @@ def _burst(burst: dict[str, Any] | None) -> str:
             "## Paid orders all at once",
             "",
             "From the sending of a signed payment to its answer, when that many payers send "
-            f"theirs in the same moment. Measured on {burst['date']}{others}.",
+            f"theirs in the same moment. Measured on {burst['date']}{others}.{_left_out(burst)}",
             "",
             table(head, rows, left=2),
             "",
@@ -239,6 +239,11 @@ def _burst(burst: dict[str, Any] | None) -> str:
             "every payer's balance on the token: a run with anything but zeroes fails.",
         ]
     )
+
+
+def _left_out(section: dict[str, Any]) -> str:
+    left_out = section.get("left_out")
+    return f" **Not run**: {left_out}." if left_out else ""
 
 
 def orders_table(runs: list[dict[str, Any]]) -> str:
@@ -277,7 +282,7 @@ def _orders(orders: dict[str, Any] | None) -> str:
             "",
             "Sent at a fixed rate, answered or not; a latency counts from the moment an order was "
             "due to its 202, when it is durable. Load, gateway, database and chain share this "
-            f"machine. Measured on {orders['date']}{told}.",
+            f"machine. Measured on {orders['date']}{told}.{_left_out(orders)}",
             "",
             orders_table(orders["runs"]),
             "",
@@ -311,7 +316,11 @@ def _how(results: dict[str, Any]) -> str:
   of them once more as a paid job does, and compares the outputs with the float model's. Peak
   memory is that of loading and proving, Python included, which alone takes some 40 MB. Models
   outside of the zoo have random weights of a fixed seed; those of the zoo are proven on their test
-  data. ezkl beside it is ezkl as inferproof tunes it, which is faster than with its defaults.
+  data.
+- **ezkl beside it** is `python -m bench.peer_ezkl` on the same model and test data, in a process
+  group that is ended when it passes its limit of time or of resident memory (`PEER_SECONDS`,
+  `PEER_GB`); what it had reached by then is reported with the reason. Figures that are kept from
+  an earlier run carry its date, commit and machine.
 - **inferproof** is `inferproof compile`, `prove --repeat N --json` and `verify --json`.
   `compile` includes tuning, keys and one trial proof. `prove` runs from the input to the proof,
   witness included, after a warm-up; ezkl reads the proving key from disk (then cached) in every

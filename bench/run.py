@@ -1,18 +1,20 @@
 """`make bench`: measures, and writes RESULTS.md, results.json and plots/.
 
 python bench/run.py [--quick] [--out DIR]
-python bench/run.py --native | --burst | --orders [--out DIR]     only that section anew
+python bench/run.py --native | --ezkl | --burst | --orders [--out DIR]     only that section anew
+python bench/run.py [--ezkl] --peers short|all|none|MODEL,… --peer-seconds N --peer-gb N
 python bench/run.py --render DIR     writes RESULTS.md and plots anew from its results.json
 """
 
 import argparse
+import importlib.util
 import json
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from bench.burst import Burst, measure_bursts  # noqa: E402
 from bench.gateway import Scenario, measure_calls, open_shop  # noqa: E402
+from bench.limits import Limits  # noqa: E402
 from bench.machine import (  # noqa: E402
     Watch,
     describe_machine,
@@ -33,12 +36,18 @@ from bench.models import BenchModel, dense_model, zoo_model  # noqa: E402
 from bench.native import ALL, FEW, Row, measure_native  # noqa: E402
 from bench.offline import Effort, measure_model  # noqa: E402
 from bench.orders import measure as measure_orders  # noqa: E402
+from bench.peers import LIMITS, SHORT, Asked, measure_peers  # noqa: E402
 from bench.plots import draw  # noqa: E402
 from bench.report import render  # noqa: E402
 from bench.settler import measure as measure_settler  # noqa: E402
 from inferproof.errors import InferproofError  # noqa: E402
 
 SCHEMA = "inferproof/bench/1"
+POSTGRES = "orders on PostgreSQL"
+HOW_POSTGRES = (
+    "install PostgreSQL (Debian/Ubuntu: apt-get install postgresql; macOS: brew install "
+    "postgresql) and the extra postgres"
+)
 
 Make = Callable[[Path], BenchModel]
 
@@ -64,6 +73,8 @@ class Plan:
     offers: tuple[Offer, ...]
     settled: int
     """How many orders the settler alone is given."""
+    left_out: str | None = None
+    """What this machine lacks the means for, and why."""
 
 
 def _zoo(folder: str) -> Make:
@@ -123,8 +134,29 @@ QUICK = Plan(
 )
 
 
-def measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
-    """All figures. Raises: BenchFailed; InferproofError where the market does not start."""
+def possible(plan: Plan, *, postgres: bool) -> Plan:
+    """The plan, without what needs a PostgreSQL server where there is none."""
+    bursts = tuple(burst for burst in plan.bursts if postgres or burst.database != "postgres")
+    offers = tuple(offer for offer in plan.offers if postgres or offer.database != "postgres")
+    if (bursts, offers) == (plan.bursts, plan.offers):
+        return plan
+    return replace(plan, bursts=bursts, offers=offers, left_out=f"{POSTGRES}; {HOW_POSTGRES}")
+
+
+def _has_postgres() -> bool:
+    sys.path.insert(0, str(HERE.parent / "tests" / "suites"))
+    from postgres_server import find_programs
+
+    return importlib.util.find_spec("asyncpg") is not None and find_programs() is not None
+
+
+def measure(
+    plan: Plan, asked: Asked, kept: dict[str, Any] | None, *, quick: bool
+) -> dict[str, Any]:
+    """All figures, with those of ezkl that were `kept` and are not asked for.
+
+    Raises: BenchFailed; InferproofError where the market does not start.
+    """
     began, before = time.monotonic(), load_average()
     head = {
         "schema": SCHEMA,
@@ -142,8 +174,8 @@ def measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
                 watch = Watch()
                 model = measure_model(make(Path(work)), Path(work), effort)
                 models.append({**model, "others": watch.others()})
-        known = {model["model"]: model["inferproof"] for model in models}
-        native = measure_native(plan.native, Path(name), known)
+        native = measure_native(plan.native, Path(name))
+        peers = measure_peers(plan.native, native, kept, asked, Path(name))
         watch = Watch()
         with open_shop(Path(name)) as shop:
             gateway = [measure_calls(shop, scenario) for scenario in plan.scenarios]
@@ -157,6 +189,7 @@ def measure(plan: Plan, *, quick: bool) -> dict[str, Any]:
         "took_s": time.monotonic() - began,
         "models": models,
         "native": native,
+        "peers": peers,
         "gateway": gateway,
         "burst": bursts,
         "orders": orders,
@@ -167,7 +200,12 @@ def measure_burst(plan: Plan, work: Path) -> dict[str, Any]:
     """The figures of orders that come all at once, with what is to be known of the moment."""
     watch = Watch()
     runs = measure_bursts(plan.bursts, work)
-    return {"date": today(), "others": watch.others(), "runs": runs}
+    return {
+        "date": today(),
+        "others": watch.others(),
+        "left_out": plan.left_out,
+        "runs": runs,
+    }
 
 
 def measure_offers(plan: Plan) -> dict[str, Any]:
@@ -181,6 +219,7 @@ def measure_offers(plan: Plan) -> dict[str, Any]:
     return {
         "date": today(),
         "others": watch.others(),
+        "left_out": plan.left_out,
         "runs": [asdict(run) for run in runs],
         "settler": asdict(settler),
     }
@@ -198,6 +237,15 @@ def _draw(results: dict[str, Any], out: Path) -> None:
     (out / "RESULTS.md").write_text(render(results))
     shutil.rmtree(out / "plots", ignore_errors=True)
     draw(results, out / "plots")
+
+
+def _kept_peers(out: Path) -> dict[str, Any] | None:
+    """ezkl's figures of earlier runs, which long ones keep."""
+    path = out / "results.json"
+    kept: dict[str, Any] | None = (
+        json.loads(path.read_text()).get("peers") if path.exists() else None
+    )
+    return kept
 
 
 def _rounded(value: Any) -> Any:
@@ -223,12 +271,39 @@ def main() -> int:
     parser.add_argument(
         "--native", action="store_true", help="measure only the native prover; the rest stays"
     )
+    parser.add_argument(
+        "--ezkl", action="store_true", help="measure only ezkl beside the native prover"
+    )
+    parser.add_argument(
+        "--peers",
+        default=SHORT,
+        metavar="WHICH",
+        help="the models that ezkl is measured on: short (those that take it seconds), all, none, "
+        "or names by commas; the others keep their figures",
+    )
+    parser.add_argument(
+        "--peer-seconds",
+        type=float,
+        default=LIMITS.seconds,
+        metavar="N",
+        help="for ezkl on one model, from its settings to the last figure",
+    )
+    parser.add_argument(
+        "--peer-gb",
+        type=float,
+        default=LIMITS.gigabytes,
+        metavar="N",
+        help="of resident memory for ezkl",
+    )
     parser.add_argument("--render", type=Path, metavar="DIR", help="only write DIR's report anew")
     given = parser.parse_args()
     if given.render is not None:
         _draw(json.loads((given.render / "results.json").read_text()), given.render)
         return 0
-    plan = QUICK if given.quick else FULL
+    plan = possible(QUICK if given.quick else FULL, postgres=_has_postgres())
+    if plan.left_out and not (given.native or given.ezkl):
+        say(f"NOT RUN: {plan.left_out}")
+    asked = Asked(given.peers, Limits(given.peer_seconds, given.peer_gb))
     try:
         if given.burst:
             results = json.loads((given.out / "results.json").read_text())
@@ -241,9 +316,15 @@ def main() -> int:
         elif given.native:
             results = json.loads((given.out / "results.json").read_text())
             with tempfile.TemporaryDirectory(prefix="inferproof-bench-") as name:
-                results["native"] = measure_native(plan.native, Path(name), {})
+                results["native"] = measure_native(plan.native, Path(name))
+        elif given.ezkl:
+            results = json.loads((given.out / "results.json").read_text())
+            with tempfile.TemporaryDirectory(prefix="inferproof-bench-") as name:
+                results["peers"] = measure_peers(
+                    plan.native, results["native"], results.get("peers"), asked, Path(name)
+                )
         else:
-            results = measure(plan, quick=given.quick)
+            results = measure(plan, asked, _kept_peers(given.out), quick=given.quick)
     except (BenchFailed, InferproofError) as error:
         say(f"failed: {error}")
         return 1

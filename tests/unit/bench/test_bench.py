@@ -17,6 +17,7 @@ from bench import machine  # noqa: E402
 from bench.burst import weigh  # noqa: E402
 from bench.measure import BenchFailed, Spread, percentile, run_json, spread  # noqa: E402
 from bench.report import render  # noqa: E402
+from bench.run import FULL, QUICK, possible  # noqa: E402
 
 BENCH = ROOT / "bench"
 
@@ -136,6 +137,23 @@ def test_orders_at_a_rate_are_reported_where_they_were_measured(results: dict[st
     row = "| sqlite | 1 | 1,500 | 1,500 | 5.0 ms | 24.0 ms | 40.0 ms | 1 | 0.51 ms | 601 | 0 / 0 |"
     assert row in report
     assert "640 settlements a second, 0.71 ms of processor time each" in report
+
+
+def test_without_postgresql_only_its_orders_are_left_out(results: dict[str, Any]) -> None:
+    plan = possible(FULL, postgres=False)
+    assert {burst.database for burst in plan.bursts} == {"sqlite"}
+    assert plan.offers == tuple(o for o in FULL.offers if o.database == "sqlite") != ()
+    assert (plan.models, plan.native, plan.settled) == (FULL.models, FULL.native, FULL.settled)
+    assert plan.left_out is not None
+    assert plan.left_out.startswith("orders on PostgreSQL; install PostgreSQL (")
+    report = render({**results, "burst": {**burst("sqlite"), "left_out": plan.left_out}})
+    assert "**Not run**: orders on PostgreSQL; install PostgreSQL (" in report
+    assert "Not run" not in render({**results, "burst": {**burst("sqlite"), "left_out": None}})
+
+
+def test_nothing_is_left_out_of_a_plan_that_this_machine_can_run() -> None:
+    assert possible(FULL, postgres=True) is FULL
+    assert possible(QUICK, postgres=False) is QUICK
 
 
 COUNTED = {"jobs": 3, "done": 3, "payments": 3, "settled": 3}
@@ -322,5 +340,8 @@ def test_a_quick_run_measures_everything_once(tmp_path: Path) -> None:
     (native,) = results["native"]["rows"]
     assert native["prove_s"]["median"] > native["witness_s"]["median"] > 0
     assert native["security"]["default"] >= 100
+    (peer,) = results["peers"]["rows"]
+    assert (peer["model"], peer["reason"], peer["compared"]) == (native["model"], None, 21)
+    assert peer["prove_s"]["median"] > 10 * native["prove_s"]["median"]
     names = {p.name for p in (tmp_path / "plots").iterdir()}
     assert names == {*("prove.png", "memory.png", "latency.png", "native.png", "native_phases.png")}

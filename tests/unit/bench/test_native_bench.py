@@ -68,8 +68,6 @@ def row(model: str, prove_s: float, **more: Any) -> dict[str, Any]:
         "relative_error": 0.0012,
         "agreement": 1.0,
         "throughput": {"threads": 2, "one_per_s": 300.0, "all_per_s": 590.0},
-        "ezkl": {"prove_s": of(0.75), "max_error": 0.0098},
-        "ezkl_failed": None,
         "others": 0.01,
         **more,
     }
@@ -77,8 +75,21 @@ def row(model: str, prove_s: float, **more: Any) -> dict[str, Any]:
 
 def refused(model: str) -> dict[str, Any]:
     reason = {"reason": "LOWERING_ACCUMULATORS", "message": "It has too many."}
-    targets = {"model": model, "plan_ms": 1200, "stretch_ms": 350}
-    return {**targets, "refused": reason, "ezkl": None, "ezkl_failed": None}
+    return {"model": model, "plan_ms": 1200, "stretch_ms": 350, "refused": reason}
+
+
+def ezkl(model: str, prove_s: float) -> dict[str, Any]:
+    return {
+        "model": model,
+        "prove_s": Spread(prove_s, prove_s, prove_s, 1).json(),
+        "date": "2026-11-21 12:00 UTC",
+        "commit": "abc",
+        "machine": {"cpu": "A CPU", "cores": 2, "memory_bytes": 2**34},
+        "ezkl": "23.0.5",
+        "limits": {"seconds": 20.0, "gigabytes": 2.0},
+        "others": None,
+        "reason": None,
+    }
 
 
 def section(*rows: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +97,8 @@ def section(*rows: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_model_is_reported_with_its_targets_and_what_it_took() -> None:
-    report = render_native(section(row("sentiment", 0.003)))
+    peers = {"rows": [ezkl("sentiment", 0.75)]}
+    report = render_native(section(row("sentiment", 0.003)), peers)
     assert "Measured on 2026-11-21 12:00 UTC; others took 2% of the cores." in report
     assert (
         "| sentiment | 101,770 | 203,264 B | 276 | 4 ms | 1.5 ms | 3.00 ms (2.70–3.30) | plan "
@@ -94,8 +106,15 @@ def test_a_model_is_reported_with_its_targets_and_what_it_took() -> None:
     ) in report
     phases = "| sentiment | 0.10 | 0.20 | 0.30 | 2.40 | 3.00 | 3.00 | 0.10 | 4.00 | 0.90 | 1.00 |"
     assert phases in report
-    assert "| sentiment | 0.0022 | 0.12% | 100.0% | 0.0098 |" in report
+    assert "| sentiment | 0.0022 | 0.12% | 100.0% |" in report
     assert "| sentiment | 300 | 590 | 2 |" in report
+
+
+def test_a_model_that_ezkl_did_not_prove_has_no_ratio() -> None:
+    for peers in (None, {"rows": [{**ezkl("fraud", 0.75), "reason": "failed"}]}):
+        assert "3.00 ms (2.70–3.30) | plan | – |" in render_native(
+            section(row("sentiment", 0.003)), peers
+        )
 
 
 def test_the_section_says_when_the_machine_was_busy() -> None:
@@ -208,13 +227,6 @@ def test_what_is_refused_is_a_row_that_says_why() -> None:
     assert "plots/" not in report
 
 
-def test_where_ezkl_fails_the_model_still_has_its_row() -> None:
-    more = {"ezkl": None, "ezkl_failed": "no memory"}
-    report = render_native(section(row("fraud", 0.003, **more)))
-    assert "3.00 ms (2.70–3.30) | plan | – |" in report
-    assert "- ezkl failed on **fraud**: no memory" in report
-
-
 def test_figures_of_others_are_told_apart_from_ours() -> None:
     report = render_native(section(row("mlp-784-128-10", 0.003)))
     assert "none of it was measured in this run" in report
@@ -298,26 +310,10 @@ def test_a_model_that_fails_is_not_left_out(
 ) -> None:
     monkeypatch.setattr(native, "run_json", answers(answer))
     rows = (Row(lambda work: native_dense((4, 3), work), 4, 1.5),)
-    (measured,) = measure_native(rows, tmp_path, {})["rows"]
+    (measured,) = measure_native(rows, tmp_path)["rows"]
     assert measured["model"] == "mlp-4-3"
     assert measured["refused"]["reason"] == reason
     assert render_native(section(measured))
-
-
-def test_a_failure_of_ezkl_costs_no_other_figure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def run(arguments: list[str], **_options: object) -> Ran:
-        if "ezkl" in arguments:
-            raise BenchFailed("compile ended with 1:\nno memory")
-        return Ran(FIGURES, 1.0, 50.0)
-
-    monkeypatch.setattr(native, "run_json", run)
-    rows = (Row(lambda work: native_dense((4, 3), work), ezkl=True),)
-    (measured,) = measure_native(rows, tmp_path, {})["rows"]
-    assert (measured["parameters"], measured["ezkl"]) == (15, None)
-    assert measured["ezkl_failed"] == "no memory"
-    assert measured["small"] == dict.fromkeys(SMALL, 1)
 
 
 @pytest.mark.parametrize("committed", [False, True])
@@ -333,19 +329,11 @@ def test_models_are_measured_in_the_committed_mode_where_they_are_to_be(
 
     monkeypatch.setattr(native, "run_json", run)
     rows = (Row(lambda work: native_dense((4, 3), work), committed=committed),)
-    (measured,) = measure_native(rows, tmp_path, {})["rows"]
+    (measured,) = measure_native(rows, tmp_path)["rows"]
     beside = [("committed", "default")] if committed else []
     assert runs == [("clear", "default"), ("clear", "small"), *beside]
     assert measured["mode"] == "clear"
     assert (measured["committed"] or {}).get("mode") == ("committed" if committed else None)
-
-
-def test_ezkl_is_not_measured_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "run_json", answers(FIGURES))
-    rows = (Row(lambda work: native_dense((4, 3), work), ezkl=True),)
-    (measured,) = measure_native(rows, tmp_path, {"mlp-4-3": {"max_error": 0.5}})["rows"]
-    assert measured["ezkl"] == {"max_error": 0.5}
-    assert measured["parameters"] == 15
 
 
 def test_the_committed_report_holds_every_model_once_it_was_measured() -> None:
