@@ -104,7 +104,10 @@ fn a_proof_of_one_profile_verifies_under_no_key_of_another() {
                 } else {
                     // Results are read first, and have another coding in `small`.
                     let code = result.unwrap_err().code();
-                    assert!(["PROOF_MALFORMED", "ACCUMULATOR_RANGE"].contains(&code), "{code}");
+                    assert!(
+                        ["PROOF_MALFORMED", "ACCUMULATOR_RANGE"].contains(&code),
+                        "{code}"
+                    );
                 }
             }
         }

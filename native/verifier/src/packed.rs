@@ -53,7 +53,7 @@ pub(crate) fn write(values: &[i32], out: &mut Vec<u8>) {
 /// Writes bits, the lowest of a byte first.
 struct Bits<'a> {
     out: &'a mut Vec<u8>,
-    window: u64,
+    held: u64,
     count: u32,
 }
 
@@ -61,18 +61,18 @@ impl<'a> Bits<'a> {
     const fn new(out: &'a mut Vec<u8>) -> Self {
         Self {
             out,
-            window: 0,
+            held: 0,
             count: 0,
         }
     }
 
     /// Appends the `count` low bits of a number that has no others; at most 33.
     fn push(&mut self, number: u64, count: u32) {
-        self.window |= number << self.count;
+        self.held |= number << self.count;
         self.count += count;
         while self.count >= 8 {
-            self.out.push(self.window as u8);
-            self.window >>= 8;
+            self.out.push(self.held as u8);
+            self.held >>= 8;
             self.count -= 8;
         }
     }
@@ -130,7 +130,7 @@ pub(crate) fn read(
 /// Reads bits.
 struct Window<'a> {
     bytes: &'a [u8],
-    window: u64,
+    held: u64,
     count: u32,
     /// Bits that were read.
     used: usize,
@@ -140,7 +140,7 @@ impl<'a> Window<'a> {
     const fn new(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
-            window: 0,
+            held: 0,
             count: 0,
             used: 0,
         }
@@ -149,11 +149,11 @@ impl<'a> Window<'a> {
     /// Takes in the next bytes: four, or what there is.
     fn refill(&mut self) -> Result<(), Malformed> {
         if let Some((word, rest)) = self.bytes.split_first_chunk() {
-            self.window |= u64::from(u32::from_le_bytes(*word)) << self.count;
+            self.held |= u64::from(u32::from_le_bytes(*word)) << self.count;
             self.count += 32;
             self.bytes = rest;
         } else if let Some((&byte, rest)) = self.bytes.split_first() {
-            self.window |= u64::from(byte) << self.count;
+            self.held |= u64::from(byte) << self.count;
             self.count += 8;
             self.bytes = rest;
         } else {
@@ -167,7 +167,7 @@ impl<'a> Window<'a> {
         while self.count < count {
             self.refill()?;
         }
-        let bits = self.window & ((1 << count) - 1);
+        let bits = self.held & ((1 << count) - 1);
         self.advance(count);
         Ok(bits)
     }
@@ -175,18 +175,18 @@ impl<'a> Window<'a> {
     /// How many zeros come before the next one, which is read as well.
     fn zeros(&mut self) -> Result<u64, Malformed> {
         let mut zeros = 0;
-        while self.window == 0 {
+        while self.held == 0 {
             zeros += u64::from(self.count);
             self.advance(self.count);
             self.refill()?;
         }
-        let last = self.window.trailing_zeros();
+        let last = self.held.trailing_zeros();
         self.advance(last + 1);
         Ok(zeros + u64::from(last))
     }
 
     fn advance(&mut self, count: u32) {
-        self.window = self.window.checked_shr(count).unwrap_or(0);
+        self.held = self.held.checked_shr(count).unwrap_or(0);
         self.count -= count;
         self.used += count as usize;
     }
@@ -194,7 +194,7 @@ impl<'a> Window<'a> {
     /// Whether the last byte that was begun has only zeros left.
     const fn rest_is_zero(&self) -> bool {
         let left = self.used.next_multiple_of(8) - self.used;
-        self.window & ((1 << left) - 1) == 0
+        self.held & ((1 << left) - 1) == 0
     }
 }
 

@@ -77,7 +77,7 @@ impl Search {
             (queries, siblings(queries, depth))
         };
         // Rows, siblings and their count, a witness, a sample, and the rounds of the fold.
-        (opened * element << fold) as f64 + 32.0 * siblings + 28.0 + 40.0 * fold as f64
+        ((opened * element) << fold) as f64 + 32.0 * siblings + 28.0 + 40.0 * fold as f64
     }
 
     /// What comes after the queries to a code: the last polynomial, or one of the tails.
@@ -86,7 +86,7 @@ impl Search {
         if left <= MAX_LAST {
             return Rc::new(vec![Tail {
                 effort: 0,
-                bytes: (20 << left) as f64 + 40.0 * left as f64,
+                bytes: f64::from(20_u32 << left) + 40.0 * left as f64,
                 folds: Vec::new(),
                 rates: Vec::new(),
             }]);
