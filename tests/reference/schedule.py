@@ -8,6 +8,8 @@ from typing import Any
 
 FILE = Path(__file__).resolve().parents[2] / "vectors/sumcheck/schedule.json"
 PROFILES = {1: "default", 2: "conservative", 3: "small"}
+COMMITTED_PROFILES = (1, 2)
+"""Those of the committed mode."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ fn tensors(vector: &Value, field: &str) -> Vec<Vec<i32>> {
 #[test]
 fn both_verifiers_give_one_verdict() {
     let mut judged = 0;
-    for (name, changes) in read("committed_verdicts").as_object().unwrap() {
+    for (name, changes) in read("verdicts/committed").as_object().unwrap() {
         let vector = read(&format!("committed/{name}"));
         let (inputs, outputs) = (tensors(&vector, "inputs"), tensors(&vector, "outputs"));
         let views = |tensors: &'static [Vec<i32>]| -> Vec<&'static [i32]> {

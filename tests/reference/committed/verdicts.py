@@ -1,6 +1,6 @@
 """Changes of the committed mode's vectors, and the codes with which they are rejected.
 
-`python -m reference.committed.verdicts`, started in tests/, writes vectors/committed_verdicts.json:
+`python -m reference.committed.verdicts`, started in tests/, writes vectors/verdicts/committed.json:
 for each vector (byte, bit, code) of flipped bits in its proof and in its key.
 """
 
@@ -15,7 +15,7 @@ from reference.reader import Rejected
 from reference.schedule import FILE
 from reference.vectors import Vector, files, load
 
-VERDICTS = FILE.parents[1] / "committed_verdicts.json"
+VERDICTS = FILE.parents[1] / "verdicts" / "committed.json"
 _EACH = 1
 """Changes of each field."""
 

@@ -66,19 +66,19 @@ async def test_it_is_old_after_a_second_and_once() -> None:
 
 async def test_who_comes_while_it_counts_is_counted() -> None:
     room, early, late, twice = Room(), order(1), order(2), order(3)
+    late_turn: list[int] = []
 
     async def written() -> None:
         room.add(early)
 
     async def count() -> Counts:
-        room.add(late)
-        room.add(twice)
-        room.remove(twice)  # it was not new
+        late_turn.append(room.add(late))
+        room.remove(twice, room.add(twice))  # it was not new
         return [(order(0).payment.payer, None, 1, 7, 7)]
 
     await room.count_beside(written, count)
     assert waiting(room) == 3
-    room.remove(late)
+    room.remove(late, *late_turn)
     assert waiting(room) == 2
     await counted(room, [(order(0).payment.payer, None, 1, 7, 7)])
     assert waiting(room) == 1
@@ -97,6 +97,17 @@ async def test_turns_go_on_from_what_was_added_meanwhile() -> None:
     await room.count_beside(written, count)
     assert room.add(of("a", 2)) == 6
     assert room.add(of("b", 3)) == 5
+
+
+def test_the_turn_of_an_order_that_was_not_new_is_given_again() -> None:
+    room = Room()
+    assert room.add(of("a", 1)) == 1
+    refused = room.add(of("a", 2))
+    room.remove(of("a", 2), refused)
+    assert room.add(of("a", 3)) == refused == 2
+    earlier, later = room.add(of("a", 4)), room.add(of("a", 5))
+    room.remove(of("a", 4), earlier)
+    assert room.add(of("a", 6)) == later + 1  # it has a later one
 
 
 async def test_a_count_that_fails_changes_nothing() -> None:

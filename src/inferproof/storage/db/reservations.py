@@ -54,9 +54,9 @@ async def reserve(
     placed = [order for order, _ in first.values() if order.job_id in turns]
     placed.reverse()
     new = await _insert(connection, placed, turns)
-    for order in placed:
+    for order in reversed(placed):
         if new.get(order.job_id) is not order:
-            room.remove(order)
+            room.remove(order, turns[order.job_id])
     results: list[Reservation | InferproofError] = []
     for order, _ in asked:
         if new.get(order.job_id) is order:
@@ -82,14 +82,14 @@ async def reserve_at_once(
         return [None] * len(asked)
     rows = [order_row(order, turn) for (order, _), turn in zip(asked, turns, strict=True)]
     ids = await ORDERS.commit(connection, rows)
-    results: list[Reservation | None] = []
-    for (order, _), row in zip(asked, rows, strict=True):
-        if row[JOB_ID] in ids:
-            results.append(Reservation(Outcome.NEW, _fresh(order)))
-        else:
-            room.remove(order)
-            results.append(None)
-    return results
+    new = [row[JOB_ID] in ids for row in rows]
+    for (order, _), turn, is_new in reversed(list(zip(asked, turns, new, strict=True))):
+        if not is_new:
+            room.remove(order, turn)
+    return [
+        Reservation(Outcome.NEW, _fresh(order)) if is_new else None
+        for (order, _), is_new in zip(asked, new, strict=True)
+    ]
 
 
 async def _places(

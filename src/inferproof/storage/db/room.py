@@ -157,10 +157,14 @@ class Room:
             self._keys[order.api_key] += 1
         self._last_turn[payer] = max(turn, self._last_turn.get(payer, 0))
 
-    def remove(self, order: Order) -> None:
-        """The order was not new, or another process was first."""
+    def remove(self, order: Order, turn: int) -> None:
+        """The order was not new, or another process was first. The next of its payer gets its turn,
+        where none had a later one."""
+        payer = order.payment.payer
         self._total -= 1
-        self._payers[order.payment.payer] -= 1
+        self._payers[payer] -= 1
+        if self._last_turn.get(payer) == turn:
+            self._last_turn[payer] = turn - 1
         if order.api_key is not None:
             self._keys[order.api_key] -= 1
         if self._since is not None:
