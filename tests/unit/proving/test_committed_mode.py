@@ -91,7 +91,7 @@ PARTS = ("lookups: ", "reduction: ", "witness opening: ", "witness opening, ", "
 
 
 @pytest.mark.parametrize("profile", PROFILES[COMMITTED])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ["mlp", "lenet", pytest.param("cnn", marks=pytest.mark.slow)])
 def test_models_are_proven_with_a_hundred_bits(name, profile, compiled, sumcheck_system):
     model = compiled(name, profile)
     assert mode_of(model.bundle.verifying_key) == COMMITTED
@@ -115,6 +115,7 @@ def test_models_are_proven_with_a_hundred_bits(name, profile, compiled, sumcheck
             verify_proof(encode_proof_file(forged), model.bundle, sumcheck_system)
 
 
+@pytest.mark.slow
 def test_a_large_models_proof_is_smaller_than_in_the_clear_mode(
     compiled, sumcheck_system, tmp_path
 ):
