@@ -42,7 +42,7 @@ async def redeem(
     rows = [transfer_values(order, payment)]
     added = await insert_new(connection, payment_reservations, rows, returning="job_id")
     if not added:
-        room.remove(order)
+        room.remove(order, turn)
         known = await _job(connection, order)
         if known is None:
             where = f"log {payment.log_index}"
