@@ -15,7 +15,7 @@ from pathlib import Path
 
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.quote import quote_digest
-from inferproof.storage.base import Order
+from inferproof.storage.base.jobs import Order
 from inferproof.storage.db.engine import sqlite_url
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.samples import GATEWAY, Sample

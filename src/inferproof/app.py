@@ -88,7 +88,7 @@ from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.services.worker.steps import Steps
 from inferproof.settings import Settings, read_key, variable
 from inferproof.storage.artifacts import LocalArtifacts
-from inferproof.storage.base import OrderBook
+from inferproof.storage.base.orders import OrderBook
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.db.api_keys import SqlApiKeys
 from inferproof.storage.db.blob_names import SqlBlobNames

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import InferproofError
-from inferproof.storage.base import Order, QueueRoom, Reservation
+from inferproof.storage.base.jobs import Order, QueueRoom, Reservation
 from inferproof.storage.db.codec import job_values, reservation_values, settlement_values
 from inferproof.storage.db.events import reservation_steps
 from inferproof.storage.db.new_rows import Given

@@ -20,27 +20,28 @@ from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.lifecycle import STARTS, TAKEN_BACK, TRANSITIONS, Transition
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.transfer import claim_job_id
-from inferproof.storage.base import (
+from inferproof.storage.base.deliveries import DeliveryState
+from inferproof.storage.base.jobs import (
     Answer,
-    BlockRef,
-    DeliveryState,
     Failure,
-    Inclusion,
     Job,
     JobEvent,
     Kept,
     KeptProof,
-    NewTransaction,
     Order,
-    OrderBook,
-    OutboxItem,
-    OutboxKind,
     Outcome,
-    Owed,
     Progress,
     QueueRoom,
     RefundState,
     Reservation,
+)
+from inferproof.storage.base.orders import OrderBook, Owed
+from inferproof.storage.base.outbox import (
+    BlockRef,
+    Inclusion,
+    NewTransaction,
+    OutboxItem,
+    OutboxKind,
     SettlementStep,
     TakenBack,
 )

@@ -51,7 +51,7 @@ def dead(
 async def _dead(retry: int | None, data_dir: Path | None) -> list[dict[str, Any]]:
     from inferproof.app import open_stores
     from inferproof.settings import Settings
-    from inferproof.storage.base import DeliveryState
+    from inferproof.storage.base.deliveries import DeliveryState
     from inferproof.storage.db.deliveries import SqlDeliveries
 
     settings = Settings.load(**({} if data_dir is None else {"data_dir": data_dir}))

@@ -1,7 +1,7 @@
 """When a payment that is already reserved may be presented again."""
 
 from inferproof.errors import Conflict, Reason
-from inferproof.storage.base import Job
+from inferproof.storage.base.jobs import Job
 from inferproof.types.digest import Digest
 from inferproof.types.payment import Authorization
 

@@ -36,18 +36,9 @@ from inferproof.services.gateway.base import (
     SignedQuote,
     TransferTerms,
 )
-from inferproof.storage.base import (
-    Failure,
-    JobEvent,
-    ModelEstimate,
-    ModelFilter,
-    ModelStatus,
-    Refund,
-    RefundState,
-    Statistics,
-    VerificationRecord,
-    VerificationStep,
-)
+from inferproof.storage.base.jobs import Failure, JobEvent, Refund, RefundState
+from inferproof.storage.base.models import ModelEstimate, ModelFilter, ModelStatus, Statistics
+from inferproof.storage.base.verifications import VerificationRecord, VerificationStep
 from inferproof.storage.limits.base import ApiKey
 from inferproof.types.digest import ZERO_DIGEST, Address, Digest
 from inferproof.types.job import JobState

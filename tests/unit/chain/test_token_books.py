@@ -25,7 +25,8 @@ from inferproof.errors import Reason, Unavailable
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.quote import quote_digest
 from inferproof.services.books.service import Bookkeeper, BooksSettings
-from inferproof.storage.base import Failure, NewTransaction, Order
+from inferproof.storage.base.jobs import Failure, Order
+from inferproof.storage.base.outbox import NewTransaction
 from inferproof.storage.db.books import SqlBookRows
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.orders import SqlOrderBook

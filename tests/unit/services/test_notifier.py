@@ -10,7 +10,7 @@ from service_parts import Clock, Services, pay
 from inferproof.client.webhook import verify_webhook
 from inferproof.errors import Conflict, Reason, Unavailable
 from inferproof.services.notifier.service import Notifier, NotifierSettings
-from inferproof.storage.base import DeliveryState
+from inferproof.storage.base.deliveries import DeliveryState
 from inferproof.storage.db.engine import MEMORY
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.metrics import MemoryMetrics

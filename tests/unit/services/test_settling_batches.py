@@ -13,7 +13,7 @@ from inferproof.services.base import failure_of
 from inferproof.services.settler import parts
 from inferproof.services.settler.parts import SettlerSettings
 from inferproof.services.settler.sending import raised
-from inferproof.storage.base import NewTransaction, OutboxKind, StoredRaw
+from inferproof.storage.base.outbox import NewTransaction, OutboxKind, StoredRaw
 from inferproof.storage.db.engine import MEMORY
 from inferproof.testing.cash import CashChain
 from inferproof.testing.samples import ASSET, PAYER, STRANGER

@@ -12,7 +12,7 @@ from order_book_suite import ANSWER, WHY, brought_to
 
 from inferproof.errors import NotFound
 from inferproof.services.sweeper import DAY_S, Sweeper
-from inferproof.storage.base import KeptProof
+from inferproof.storage.base.jobs import KeptProof
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.db.blob_names import NAMING, SqlBlobNames
 from inferproof.storage.db.tables import metadata

@@ -19,7 +19,7 @@ from inferproof.errors import (
 )
 from inferproof.services.base import failure_of
 from inferproof.services.worker.service import WorkerSettings
-from inferproof.storage.base import Job
+from inferproof.storage.base.jobs import Job
 from inferproof.storage.db.engine import MEMORY
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Digest

@@ -26,7 +26,8 @@ from inferproof.errors import (
     Unavailable,
 )
 from inferproof.settings import Settings
-from inferproof.storage.base import OutboxKind, Outcome
+from inferproof.storage.base.jobs import Outcome
+from inferproof.storage.base.outbox import OutboxKind
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.db.engine import Database
 from inferproof.testing.memory_store import Stores, open_stores

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.protocol.encoding import canonical_json
 from inferproof.protocol.quote import quote_json
-from inferproof.storage.base import Inclusion, OutboxKind, SettlementStep
+from inferproof.storage.base.outbox import Inclusion, OutboxKind, SettlementStep
 from inferproof.storage.db import migrate
 from inferproof.storage.db.engine import Database
 from inferproof.testing.memory_store import open_stores

@@ -12,7 +12,8 @@ import pytest
 from order_book_suite import ANSWER, WHY, digest, order, transaction
 from sqlalchemy import Connection
 
-from inferproof.storage.base import OutboxKind, Outcome, RefundState
+from inferproof.storage.base.jobs import Outcome, RefundState
+from inferproof.storage.base.outbox import OutboxKind
 from inferproof.storage.db.dialect import read_address, writing_engine
 from inferproof.storage.db.dump import load, revision_of
 from inferproof.storage.db.migrate import known_revisions

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import InferproofError, Reason, Unavailable
-from inferproof.storage.base import Order, Outcome
+from inferproof.storage.base.jobs import Order, Outcome
 from inferproof.storage.db import new_rows
 from inferproof.storage.db.order_rows import ORDERS, order_row
 from inferproof.storage.db.tables import job_events, jobs, payment_reservations, settlements

@@ -12,7 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import InferproofError, Misconfigured, MissingPart, Reason, Unavailable
-from inferproof.storage.base import Failure, ModelFilter, Outcome
+from inferproof.storage.base.jobs import Failure, Outcome
+from inferproof.storage.base.models import ModelFilter
 from inferproof.storage.db import dialect
 from inferproof.storage.db.dialect import read_address
 from inferproof.storage.db.engine import Database

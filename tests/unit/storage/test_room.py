@@ -6,7 +6,7 @@ import pytest
 from order_book_suite import of, order
 
 from inferproof.errors import InferproofError, Reason
-from inferproof.storage.base import QueueRoom
+from inferproof.storage.base.jobs import QueueRoom
 from inferproof.storage.db import room as module
 from inferproof.storage.db.room import Counts, Room
 from inferproof.testing.memory_store import Stores

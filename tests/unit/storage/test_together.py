@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 from order_book_suite import order
 
-from inferproof.storage.base import Outcome
+from inferproof.storage.base.jobs import Outcome
 from inferproof.testing.memory_store import Stores
 from inferproof.together import MAX_TOGETHER, Together
 

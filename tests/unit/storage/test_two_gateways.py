@@ -12,7 +12,8 @@ import pytest
 from order_book_suite import ANSWER, WHY, brought_to, digest, order, transaction
 
 from inferproof.errors import Conflict, Reason
-from inferproof.storage.base import ModelFilter, ModelRecord, ModelStatus, Outcome
+from inferproof.storage.base.jobs import Outcome
+from inferproof.storage.base.models import ModelFilter, ModelRecord, ModelStatus
 from inferproof.storage.db.engine import MEMORY, Database
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.rejections import rejects

@@ -8,17 +8,9 @@ from typing import Any, Protocol
 
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.signature import SigningKey
-from inferproof.storage.base import (
-    Failure,
-    JobEvent,
-    ModelEstimate,
-    ModelFilter,
-    ModelStatus,
-    QueueRoom,
-    Refund,
-    Statistics,
-    VerificationRecord,
-)
+from inferproof.storage.base.jobs import Failure, JobEvent, QueueRoom, Refund
+from inferproof.storage.base.models import ModelEstimate, ModelFilter, ModelStatus, Statistics
+from inferproof.storage.base.verifications import VerificationRecord
 from inferproof.storage.limits.base import ApiKey
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState

@@ -46,7 +46,8 @@ from inferproof.services.gateway.promises import Promise, Promises
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
 from inferproof.services.settler.base import PaymentChain
-from inferproof.storage.base import Job, Order, OrderBook, Outcome, Reservation
+from inferproof.storage.base.jobs import Job, Order, Outcome, Reservation
+from inferproof.storage.base.orders import OrderBook
 from inferproof.storage.reuse import check_same_payment, check_same_payment_id, check_same_webhook
 from inferproof.telemetry.base import note_job
 from inferproof.types.digest import ZERO_DIGEST, Digest

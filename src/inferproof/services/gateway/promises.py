@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from inferproof.storage.base import Backlog, OrderBook, PurseKey
+from inferproof.storage.base.orders import Backlog, OrderBook, PurseKey
 from inferproof.together import Together
 from inferproof.types.digest import Digest
 from inferproof.types.payment import Authorization

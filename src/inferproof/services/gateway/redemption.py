@@ -39,7 +39,8 @@ from inferproof.services.gateway.base import GatewaySettings, SignedQuote, Trans
 from inferproof.services.gateway.intake import Intake
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
-from inferproof.storage.base import Job, Order, OrderBook, Outcome
+from inferproof.storage.base.jobs import Job, Order, Outcome
+from inferproof.storage.base.orders import OrderBook
 from inferproof.storage.limits.base import ApiKey
 from inferproof.storage.reuse import check_same_webhook
 from inferproof.telemetry.base import note_job

@@ -34,12 +34,11 @@ from inferproof.services.gateway.redemption import OfferedTransfer, Redemption
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.views import job_view
 from inferproof.services.lookout import Lookout
-from inferproof.storage.base import (
-    BlobStore,
-    Job,
-    JobEvent,
-    ModelFilter,
-    OrderBook,
+from inferproof.storage.base.blobs import BlobStore
+from inferproof.storage.base.jobs import Job, JobEvent
+from inferproof.storage.base.models import ModelFilter
+from inferproof.storage.base.orders import OrderBook
+from inferproof.storage.base.verifications import (
     VerificationRecord,
     Verifications,
     VerificationStep,

@@ -41,14 +41,9 @@ from inferproof.services.settler.parts import (
 )
 from inferproof.services.settler.refunds import RefundsMade
 from inferproof.services.settler.sending import Sending
-from inferproof.storage.base import (
-    NewTransaction,
-    OrderBook,
-    OutboxItem,
-    Payable,
-    SettlementStep,
-    Turn,
-)
+from inferproof.storage.base.orders import OrderBook
+from inferproof.storage.base.outbox import NewTransaction, OutboxItem, Payable, SettlementStep
+from inferproof.storage.base.turn import Turn
 from inferproof.telemetry.faults import told
 from inferproof.types.chain import Sight
 from inferproof.types.digest import Digest

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.storage.base import OutboxKind
+from inferproof.storage.base.outbox import OutboxKind
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.tables import (
     answers,

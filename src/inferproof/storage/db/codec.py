@@ -9,29 +9,27 @@ from sqlalchemy import Row, Select, select
 
 from inferproof.protocol.fields import Fields
 from inferproof.protocol.quote import quote_json, read_quote
-from inferproof.storage.base import (
+from inferproof.storage.base.jobs import (
     Answer,
     Failure,
     Job,
     Kept,
     KeptProof,
-    ModelEstimate,
-    ModelRecord,
-    ModelStatus,
-    NewTransaction,
     Order,
+    Refund,
+    RefundState,
+)
+from inferproof.storage.base.models import ModelEstimate, ModelRecord, ModelStatus, Statistics
+from inferproof.storage.base.outbox import (
+    NewTransaction,
     OutboxItem,
     OutboxKind,
     OutboxState,
     Payable,
-    Refund,
-    RefundState,
     SettlementStep,
-    Statistics,
     StoredRaw,
-    VerificationRecord,
-    VerificationStep,
 )
+from inferproof.storage.base.verifications import VerificationRecord, VerificationStep
 from inferproof.storage.db.tables import (
     answers,
     checkpoints,

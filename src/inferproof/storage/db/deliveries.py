@@ -7,7 +7,7 @@ from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, NotFound, Reason
-from inferproof.storage.base import Delivery, DeliveryState
+from inferproof.storage.base.deliveries import Delivery, DeliveryState
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.tables import webhook_deliveries
 from inferproof.types.job import JobState

@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inferproof.errors import InferproofError, Reason, Unavailable
-from inferproof.storage.base import Turn
+from inferproof.storage.base.turn import Turn
 from inferproof.storage.db.dialect import (
     check_file,
     is_memory,

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.protocol.lifecycle import RESERVE
 from inferproof.protocol.webhook import TOLD
-from inferproof.storage.base import DeliveryState, JobEvent, Order, Progress
+from inferproof.storage.base.deliveries import DeliveryState
+from inferproof.storage.base.jobs import JobEvent, Order, Progress
 from inferproof.storage.db.bulk import execute_given, given_rows
 from inferproof.storage.db.tables import DigestText, job_events, jobs, webhook_deliveries
 from inferproof.types.digest import Digest

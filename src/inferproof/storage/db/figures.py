@@ -7,7 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.protocol.lifecycle import FINAL
-from inferproof.storage.base import Figures, OutboxState
+from inferproof.storage.base.orders import Figures
+from inferproof.storage.base.outbox import OutboxState
 from inferproof.storage.db.tables import jobs, outbox
 from inferproof.types.job import JobState
 

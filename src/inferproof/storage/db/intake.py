@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import String, and_, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.storage.base import Backlog, Job, PurseKey
+from inferproof.storage.base.jobs import Job
+from inferproof.storage.base.orders import Backlog, PurseKey
 from inferproof.storage.db.bulk import given_rows
 from inferproof.storage.db.codec import job_of_row, select_jobs
 from inferproof.storage.db.tables import jobs, payment_reservations

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Select, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, NotFound, Reason
-from inferproof.storage.base import (
+from inferproof.storage.base.models import (
     ModelEstimate,
     ModelFilter,
     ModelOrder,

@@ -7,17 +7,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.lifecycle import Transition, after
-from inferproof.storage.base import (
+from inferproof.storage.base.jobs import Failure, Job, RefundState
+from inferproof.storage.base.orders import Owed
+from inferproof.storage.base.outbox import (
     BlockRef,
-    Failure,
     Inclusion,
-    Job,
     NewTransaction,
     OutboxItem,
     OutboxKind,
-    Owed,
     Payable,
-    RefundState,
     SettlementStep,
     TakenBack,
 )

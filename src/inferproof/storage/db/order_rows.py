@@ -10,7 +10,7 @@ from typing import Any
 
 from inferproof.protocol.lifecycle import RESERVE
 from inferproof.protocol.quote import quote_json
-from inferproof.storage.base import Order
+from inferproof.storage.base.jobs import Order
 from inferproof.storage.db.new_rows import Given, NewRows, Place
 from inferproof.storage.db.tables import job_events, jobs, payment_reservations, settlements
 from inferproof.types.digest import ZERO_DIGEST, Address, Digest

@@ -7,11 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.lifecycle import Transition
-from inferproof.storage.base import (
+from inferproof.storage.base.jobs import (
     Answer,
-    Backlog,
     Failure,
-    Figures,
     Job,
     JobEvent,
     Kept,
@@ -21,6 +19,7 @@ from inferproof.storage.base import (
     QueueRoom,
     Reservation,
 )
+from inferproof.storage.base.orders import Backlog, Figures
 from inferproof.storage.db import work
 from inferproof.storage.db.codec import (
     answer_values,

@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import NotFound, Reason
-from inferproof.storage.base import (
+from inferproof.storage.base.outbox import (
     BlockRef,
     NewTransaction,
     OutboxItem,

@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, Reason
 from inferproof.protocol.lifecycle import REDEEM, STARTS
-from inferproof.storage.base import Job, Order, Outcome, QueueRoom, Reservation
+from inferproof.storage.base.jobs import Job, Order, Outcome, QueueRoom, Reservation
 from inferproof.storage.db.bulk import insert_new, insert_rows
 from inferproof.storage.db.codec import (
     job_of_row,

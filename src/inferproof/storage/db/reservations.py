@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, InferproofError
-from inferproof.storage.base import Job, Order, Outcome, Reservation
+from inferproof.storage.base.jobs import Job, Order, Outcome, Reservation
 from inferproof.storage.db.bulk import insert_all, insert_new
 from inferproof.storage.db.codec import (
     job_of_row,

@@ -22,7 +22,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import InferproofError, Reason, TooMany, Unavailable
-from inferproof.storage.base import Order, QueueRoom
+from inferproof.storage.base.jobs import Order, QueueRoom
 from inferproof.storage.db.intake import WAITING
 from inferproof.storage.db.tables import jobs, payment_reservations
 from inferproof.types.digest import Address

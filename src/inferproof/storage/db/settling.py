@@ -8,13 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.lifecycle import Transition, after
-from inferproof.storage.base import (
+from inferproof.storage.base.jobs import RefundState
+from inferproof.storage.base.outbox import (
     Inclusion,
     NewTransaction,
     OutboxItem,
     OutboxKind,
     OutboxState,
-    RefundState,
     SettlementStep,
 )
 from inferproof.storage.db.outbox import add_item, close_items, watch

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, NotFound, Reason
 from inferproof.protocol.lifecycle import WORKABLE, Transition, after, sources
-from inferproof.storage.base import Failure, Job, RefundState, SettlementStep
+from inferproof.storage.base.jobs import Failure, Job, RefundState
+from inferproof.storage.base.outbox import SettlementStep
 from inferproof.storage.db.bulk import given_rows
 from inferproof.storage.db.codec import failure_values, job_of_row, select_jobs
 from inferproof.storage.db.events import Step, record_steps

@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.storage.base import Turn
+from inferproof.storage.base.turn import Turn
 from inferproof.storage.db.dialect import (
     BUSY_TIMEOUT_MS,
     is_memory,

@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import NotFound, Reason
-from inferproof.storage.base import VerificationRecord
+from inferproof.storage.base.verifications import VerificationRecord
 from inferproof.storage.db.codec import verification_of_row, verification_values
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.tables import verifications

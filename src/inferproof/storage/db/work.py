@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, Reason
 from inferproof.protocol.lifecycle import Transition
-from inferproof.storage.base import Answer, Job, Kept, KeptProof
+from inferproof.storage.base.jobs import Answer, Job, Kept, KeptProof
 from inferproof.storage.db.codec import checkpoint_values, kept_of_rows
 from inferproof.storage.db.room import IN_TURN
 from inferproof.storage.db.tables import checkpoints, jobs
