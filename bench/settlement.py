@@ -26,9 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.measure import BenchFailed, say
 from inferproof.chain.abi import calldata
+from inferproof.chain.answers import ChainReceipt
 from inferproof.chain.batch import batch_outcomes, build_batch_tx
 from inferproof.chain.contracts import BATCH_SETTLER, deploy, load_artifact
-from inferproof.chain.rpc import ChainReceipt, Rpc
+from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain, moves_funds
 from inferproof.chain.transactions import (
     SignedTx,

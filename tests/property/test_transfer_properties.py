@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferproof.chain.rpc import ChainReceipt
+from inferproof.chain.answers import ChainReceipt
 from inferproof.chain.token import moves_funds
 from inferproof.errors import PaymentRejected
 from inferproof.protocol.transfer import (

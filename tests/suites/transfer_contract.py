@@ -1,8 +1,9 @@
 """A contract that makes many transfers in one transaction, as a router or a payroll does."""
 
 from inferproof.chain.abi import calldata
+from inferproof.chain.answers import ChainReceipt
 from inferproof.chain.contracts import ContractArtifact, deploy
-from inferproof.chain.rpc import ChainReceipt, Rpc
+from inferproof.chain.rpc import Rpc
 from inferproof.chain.transactions import transact
 from inferproof.protocol.signature import SigningKey
 from inferproof.types.digest import Address

@@ -11,10 +11,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from inferproof.chain.answers import ChainReceipt
 from inferproof.chain.batch import BatchTerms, batch_outcomes, build_batch_tx
 from inferproof.chain.purses import PurseKey
 from inferproof.chain.refunds import find_refunds
-from inferproof.chain.rpc import ChainReceipt
 from inferproof.chain.token import SETTLE_GAS, TokenChain, moves_funds
 from inferproof.chain.transactions import (
     SignedTx,

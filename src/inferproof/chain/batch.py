@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from inferproof.chain.abi import event_topic, revert_reason, words
+from inferproof.chain.answers import ChainReceipt
 from inferproof.chain.contracts import BATCH_SETTLER, load_artifact
-from inferproof.chain.rpc import ChainReceipt, Rpc
+from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import is_settlement, settlement_calldata
 from inferproof.chain.transactions import SignedTx, sign_tx
 from inferproof.errors import Misconfigured, NotFound, Reason

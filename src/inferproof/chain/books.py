@@ -5,8 +5,9 @@ from functools import partial
 from itertools import islice
 
 from inferproof.chain.abi import words
+from inferproof.chain.answers import PlacedLog
 from inferproof.chain.ranges import SPAN_BLOCKS, in_ranges
-from inferproof.chain.rpc import CallReverted, PlacedLog
+from inferproof.chain.rpc import CallReverted
 from inferproof.chain.token import TokenChain
 from inferproof.errors import Misconfigured, Reason, Unavailable
 from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT, TRANSFER_EVENT

@@ -8,8 +8,8 @@ a backup or taken over from a replica that lagged, finds it before it sends anot
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from inferproof.chain.answers import ChainReceipt, PlacedLog
 from inferproof.chain.ranges import in_ranges
-from inferproof.chain.rpc import ChainReceipt, PlacedLog
 from inferproof.chain.token import TokenChain, transfer_calldata
 from inferproof.protocol.transfer import TRANSFER_EVENT
 from inferproof.types.chain import RefundTerms

@@ -8,8 +8,7 @@ RPC address is often an access key.
 import asyncio
 import json
 from asyncio import timeout as time_limit
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -17,14 +16,18 @@ from urllib.parse import urlsplit
 from aiohttp import ClientError, ClientResponseError, ClientSession, ClientTimeout
 from eth_typing import BlockNumber
 from web3 import AsyncHTTPProvider, AsyncWeb3
-from web3.exceptions import (
-    BadResponseFormat,
-    ContractLogicError,
-    TransactionNotFound,
-    Web3RPCError,
-)
+from web3.exceptions import BadResponseFormat, ContractLogicError, TransactionNotFound, Web3RPCError
 
 from inferproof.chain.abi import revert_reason
+from inferproof.chain.answers import (
+    Block,
+    ChainReceipt,
+    PlacedLog,
+    read_block,
+    read_placed,
+    read_plain_receipt,
+    read_receipt,
+)
 from inferproof.errors import (
     Conflict,
     InferproofError,
@@ -35,19 +38,27 @@ from inferproof.errors import (
 )
 from inferproof.protocol.encoding import keccak256
 from inferproof.types.digest import Address, Digest
-from inferproof.types.event import Log
 
 T = TypeVar("T")
+
+
 RpcCall = tuple[str, Sequence[object]]
 """A method and its parameters, in JSON's types."""
+
+
 MAX_TOGETHER = 100
 """Calls in one request: what public nodes take."""
+
+
 TIMEOUT_S = 10.0
 """A healthy node answers in milliseconds; ten seconds separates a slow one from a dead one."""
+
 
 _EXECUTION_FAILED = ("out of gas", "evm error", "invalid opcode", "invalid jump", "stack limit")
 """How nodes word a call that ran and failed without reverting: it is the call's fault, and
 asking again changes nothing."""
+
+
 NOT_A_CHAIN = "the answer is not JSON-RPC of an EVM chain"
 
 
@@ -57,42 +68,6 @@ class CallReverted(Rejection):
     def __init__(self, reason: Reason, *, data: bytes = b"", **facts: object) -> None:
         super().__init__(reason, **facts)
         self.data = data
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedLog:
-    """An event with its place on the chain. `index` counts the events of its block."""
-
-    log: Log
-    tx: Digest
-    block: int
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class ChainReceipt:
-    """What a chain says of a transaction that is in a block.
-
-    Units: `gas_price` in wei for each gas. `succeeded` is false for a revert.
-    """
-
-    tx: Digest
-    succeeded: bool
-    block: int
-    block_hash: Digest
-    gas_used: int
-    gas_price: int
-    logs: tuple[Log, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One block. Units: `timestamp` in Unix seconds, `base_fee` in wei for each gas."""
-
-    number: int
-    timestamp: int
-    base_fee: int
-    hash: Digest
 
 
 class Rpc:
@@ -152,7 +127,9 @@ class Rpc:
 
     async def head(self) -> Block:
         """The newest block."""
-        return await self._ask("eth_getBlockByNumber", self._web3.eth.get_block("latest"), _block)
+        return await self._ask(
+            "eth_getBlockByNumber", self._web3.eth.get_block("latest"), read_block
+        )
 
     async def block(self, number: int) -> Block:
         """The block with this number.
@@ -160,7 +137,7 @@ class Rpc:
         Raises: Unavailable CHAIN_RPC_ERROR for one that the node does not have.
         """
         return await self._ask(
-            "eth_getBlockByNumber", self._web3.eth.get_block(BlockNumber(number)), _block
+            "eth_getBlockByNumber", self._web3.eth.get_block(BlockNumber(number)), read_block
         )
 
     async def priority_fee(self) -> int:
@@ -258,7 +235,7 @@ class Rpc:
             return await self._ask(
                 "eth_getTransactionReceipt",
                 self._web3.eth.get_transaction_receipt(tx.hex),
-                _receipt,
+                read_receipt,
             )
         except TransactionNotFound:
             return None
@@ -306,7 +283,9 @@ class Rpc:
                     "toBlock": last_block,
                 }
             ),
-            lambda logs: tuple(sorted(map(_placed, logs), key=lambda log: (log.block, log.index))),
+            lambda logs: tuple(
+                sorted(map(read_placed, logs), key=lambda log: (log.block, log.index))
+            ),
         )
 
     async def request(self, method: str, *params: object) -> Any:
@@ -399,7 +378,7 @@ class Rpc:
         """
         found = await self.ask_all([("eth_getTransactionReceipt", [tx.hex]) for tx in txs])
         try:
-            receipts = [plain_receipt(answer) for answer in found if answer is not None]
+            receipts = [read_plain_receipt(answer) for answer in found if answer is not None]
         except (ValueError, TypeError, LookupError, InferproofError) as error:
             raise self._unreachable(NOT_A_CHAIN) from error
         return {receipt.tx: receipt for receipt in receipts}
@@ -454,15 +433,6 @@ def _checksum(address: Address) -> str:
     return str(AsyncWeb3.to_checksum_address(address.hex))
 
 
-def _block(found: Mapping[str, Any]) -> Block:
-    return Block(
-        int(found["number"]),
-        int(found["timestamp"]),
-        int(found.get("baseFeePerGas") or 0),
-        Digest(bytes(found["hash"])),
-    )
-
-
 def _request(to: Address, data: bytes, sender: Address | None, gas: int) -> dict[str, Any]:
     request: dict[str, Any] = {"to": _checksum(to), "data": "0x" + data.hex()}
     if sender is not None:
@@ -470,69 +440,6 @@ def _request(to: Address, data: bytes, sender: Address | None, gas: int) -> dict
     if gas:
         request["gas"] = gas
     return request
-
-
-def _receipt(found: Mapping[str, Any]) -> ChainReceipt:
-    return ChainReceipt(
-        tx=Digest(bytes(found["transactionHash"])),
-        succeeded=int(found["status"]) == 1,
-        block=int(found["blockNumber"]),
-        block_hash=Digest(bytes(found["blockHash"])),
-        gas_used=int(found["gasUsed"]),
-        gas_price=int(found["effectiveGasPrice"]),
-        logs=tuple(_log(log) for log in found["logs"]),
-    )
-
-
-def plain_receipt(found: Mapping[str, Any]) -> ChainReceipt:
-    """The receipt in the node's own JSON. A batch has hundreds of events, which are read here in
-    a tenth of the time that web3 takes for them."""
-    digest = _Digests()
-    return ChainReceipt(
-        tx=_digest(found["transactionHash"]),
-        succeeded=int(found["status"], 16) == 1,
-        block=int(found["blockNumber"], 16),
-        block_hash=_digest(found["blockHash"]),
-        gas_used=int(found["gasUsed"], 16),
-        gas_price=int(found["effectiveGasPrice"], 16),
-        logs=tuple(
-            Log(
-                Address(bytes.fromhex(log["address"][2:])),
-                tuple(map(digest.__getitem__, log["topics"])),
-                bytes.fromhex(log["data"][2:]),
-            )
-            for log in found["logs"]
-        ),
-    )
-
-
-class _Digests(dict[str, Digest]):
-    """Digests by their text: a nonce is in three events of a batch, a payee in each."""
-
-    def __missing__(self, text: str) -> Digest:
-        made = self[text] = _digest(text)
-        return made
-
-
-def _digest(text: str) -> Digest:
-    return Digest(bytes.fromhex(text[2:]))
-
-
-def _log(found: Mapping[str, Any]) -> Log:
-    return Log(
-        Address.from_hex(found["address"]),
-        tuple(Digest(bytes(topic)) for topic in found["topics"]),
-        bytes(found["data"]),
-    )
-
-
-def _placed(found: Mapping[str, Any]) -> PlacedLog:
-    return PlacedLog(
-        _log(found),
-        Digest(bytes(found["transactionHash"])),
-        int(found["blockNumber"]),
-        int(found["logIndex"]),
-    )
 
 
 def _topic_filter(topic: Digest | Sequence[Digest] | None) -> str | list[str] | None:

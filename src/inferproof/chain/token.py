@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from inferproof.chain.abi import calldata, revert_reason
+from inferproof.chain.answers import Block, ChainReceipt
 from inferproof.chain.purses import PurseKey, ask_purses
-from inferproof.chain.rpc import Block, CallReverted, ChainReceipt, Rpc
+from inferproof.chain.rpc import CallReverted, Rpc
 from inferproof.chain.transactions import SignedTx, sign_tx, suggest_fees
 from inferproof.errors import Misconfigured, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.authorization import asset_domain

@@ -12,7 +12,8 @@ from eth_account import Account
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 
-from inferproof.chain.rpc import ChainReceipt, Rpc
+from inferproof.chain.answers import ChainReceipt
+from inferproof.chain.rpc import Rpc
 from inferproof.errors import Reason, Rejection, Unavailable
 from inferproof.protocol.signature import SigningKey
 from inferproof.types.chain import Fees

@@ -7,6 +7,7 @@ import pytest
 from chain_samples import Authorize
 
 from inferproof.chain.abi import calldata, words
+from inferproof.chain.answers import ChainReceipt
 from inferproof.chain.batch import (
     ITEM_GAS,
     ITEM_OVERHEAD,
@@ -22,7 +23,7 @@ from inferproof.chain.batch import (
     settlement_batch_calldata,
 )
 from inferproof.chain.contracts import BATCH_SETTLER, deploy, load_artifact
-from inferproof.chain.rpc import ChainReceipt, Log, Rpc
+from inferproof.chain.rpc import Log, Rpc
 from inferproof.chain.token import TRANSFER_EVENT, TokenChain, moves_funds, settlement_calldata
 from inferproof.chain.transactions import suggest_fees, transact, wait_receipt
 from inferproof.errors import Misconfigured, NotFound, PaymentRejected, Reason

@@ -6,7 +6,8 @@ import pytest
 from chain_samples import Authorize
 
 from inferproof.chain.abi import calldata
-from inferproof.chain.rpc import ChainReceipt, Log, Rpc
+from inferproof.chain.answers import ChainReceipt
+from inferproof.chain.rpc import Log, Rpc
 from inferproof.chain.token import (
     AUTHORIZATION_USED_EVENT,
     TRANSFER_EVENT,

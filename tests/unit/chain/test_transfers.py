@@ -14,8 +14,9 @@ from test_receipt_steps import steps
 from transfer_contract import deploy_spender, transfers_at_once
 
 from inferproof.chain.abi import calldata
+from inferproof.chain.answers import ChainReceipt
 from inferproof.chain.contracts import ContractArtifact, deploy
-from inferproof.chain.rpc import ChainReceipt, Rpc
+from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain, check_token
 from inferproof.chain.transactions import sign_tx, suggest_fees, transact, wait_receipt
 from inferproof.chain.transfers import TransactionReader
