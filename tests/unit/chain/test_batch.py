@@ -23,7 +23,7 @@ from inferproof.chain.batch import (
     settlement_batch_calldata,
 )
 from inferproof.chain.contracts import BATCH_SETTLER, deploy, load_artifact
-from inferproof.chain.rpc import Log, Rpc
+from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TRANSFER_EVENT, TokenChain, moves_funds, settlement_calldata
 from inferproof.chain.transactions import suggest_fees, transact, wait_receipt
 from inferproof.errors import Misconfigured, NotFound, PaymentRejected, Reason
@@ -31,6 +31,7 @@ from inferproof.protocol.signature import SigningKey
 from inferproof.testing.devnet import DevnetInfo, dev_key
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address, Digest
+from inferproof.types.event import Log
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization
 

@@ -7,7 +7,7 @@ from chain_samples import Authorize
 
 from inferproof.chain.abi import calldata
 from inferproof.chain.answers import ChainReceipt
-from inferproof.chain.rpc import Log, Rpc
+from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import (
     AUTHORIZATION_USED_EVENT,
     TRANSFER_EVENT,
@@ -24,6 +24,7 @@ from inferproof.protocol.signature import SigningKey
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address, Digest
+from inferproof.types.event import Log
 from inferproof.types.money import Asset, Network
 from inferproof.types.payment import Authorization
 
