@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from inferproof.chain.answers import ChainReceipt
@@ -46,6 +46,11 @@ strange = st.builds(
 logs = st.lists(st.one_of(transfers, uses, strange), max_size=10).map(tuple)
 
 
+def amount_in(log: Log) -> int:
+    """What a transfer's event moves; of other data, only as many bytes as an amount has."""
+    return int.from_bytes(log.data[:32], "big")
+
+
 def receipt(found: tuple[Log, ...]) -> ChainReceipt:
     return ChainReceipt(NONCES[0], True, 7, NONCES[0], 21_000, 1, found)
 
@@ -70,6 +75,7 @@ def test_what_settles_an_authorization_is_no_transfer_to_claim(found: tuple[Log,
 
 
 @given(logs, st.sampled_from([None, *range(10)]), st.integers(0, 400_000))
+@example((Log(TOKENS[0], (), b"\xff" * 33),), None, 0)  # longer than any amount
 def test_what_fits_is_the_payers_to_the_payee_and_enough(
     found: tuple[Log, ...], log_index: int | None, price: int
 ) -> None:
@@ -81,8 +87,8 @@ def test_what_fits_is_the_payers_to_the_payee_and_enough(
     expected = [
         index
         for index, log in enumerate(found)
-        if log == transfer_log(ASSET.address, PAYER.address, PAYEE, int.from_bytes(log.data, "big"))
-        and int.from_bytes(log.data, "big") >= price
+        if log == transfer_log(ASSET.address, PAYER.address, PAYEE, amount_in(log))
+        and amount_in(log) >= price
         and log_index in (None, index)
         and not (
             index
@@ -92,9 +98,7 @@ def test_what_fits_is_the_payers_to_the_payee_and_enough(
         )
     ]
     assert [payment.log_index for payment in fitting] == expected
-    assert [payment.amount for payment in fitting] == [
-        int.from_bytes(found[index].data, "big") for index in expected
-    ]
+    assert [payment.amount for payment in fitting] == [amount_in(found[i]) for i in expected]
     assert all(payment.claim == claim for payment in fitting)
 
 
