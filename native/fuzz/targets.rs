@@ -131,6 +131,7 @@ pub fn committed_cases() -> &'static [Case<committed::Key>] {
             vector!("committed", "everything-default"),
             vector!("committed", "vision-default"),
             vector!("committed", "clamps-conservative"),
+            vector!("committed", "integers-default"),
         ]
         .map(|(name, text)| case(name, text, read))
         .into()

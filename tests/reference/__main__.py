@@ -4,10 +4,9 @@ import sys
 import time
 from pathlib import Path
 
-from reference.committed.verifier import CommittedKey
+from reference.changes import decoded
 from reference.reader import Rejected
 from reference.vectors import files, load
-from reference.verifier import VerifyingKey
 
 
 def main() -> int:
@@ -16,8 +15,7 @@ def main() -> int:
     for path in [Path(name) for name in sys.argv[1:]] or files() + files("committed"):
         vector, start = load(path), time.perf_counter()
         try:
-            committed = vector.key[12:13] == bytes([2])
-            key = CommittedKey(vector.key) if committed else VerifyingKey(vector.key)
+            key = decoded(vector.key)
             key.verify(vector.inputs, vector.outputs, vector.statement, vector.proof)
             verdict = "accepted"
         except Rejected as rejection:

@@ -1,14 +1,14 @@
 //! Proofs of random graphs and of models for another verifier to check.
 //!
 //! `cargo run --release -p inferproof-committed --example prove_models -- FOLDER FIRST COUNT` writes a
-//! vector for each of COUNT seeds from FIRST on whose random graph has weights, and with FIRST `models`
-//! one for each model.
+//! vector for each of COUNT seeds from FIRST on whose random graph has weights, and for each of them
+//! whose random graph with divisions and roots has; with FIRST `models` one for each model.
 #[path = "../tests/models/mod.rs"]
 mod models;
 
 use commitment::Profile;
 use graph::Graph;
-use models::{Case, dense, json, lenet, random};
+use models::{Case, dense, graphs, json, lenet, random};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,6 +33,16 @@ fn main() {
         if let Some(graph) = random(seed) {
             let profile = Profile::COMMITTED[seed as usize % 2];
             write(folder, &format!("random-{seed}"), graph, profile, seed | 1);
+        }
+        let graph = graphs::normalised(seed);
+        if !graph.weights.is_empty() {
+            write(
+                folder,
+                &format!("divided-{seed}"),
+                graph,
+                Profile::Default,
+                seed | 1,
+            );
         }
     }
 }

@@ -9,7 +9,7 @@ from reference import graph as g
 from reference.committed.claims import Claim, State, demand, merged
 from reference.committed.lookups import Found
 from reference.committed.maps import concat, moved
-from reference.committed.plan import Plan
+from reference.committed.parts import Plan
 from reference.committed.products import Contraction, multiplied
 from reference.committed.tensors import HALF, coordinates, evaluate, ones_of
 from reference.committed.units import Relations

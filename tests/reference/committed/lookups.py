@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reference.committed.plan import Lookup
+from reference.committed.parts import Lookup
 from reference.committed.tables import Table
 from reference.field import ONE, ZERO, Element, add, equality_at, lift, mul, powers, scale, sub
 from reference.layers import log

@@ -20,8 +20,8 @@ def strides_of(shape: Sequence[int]) -> list[int]:
     return found[::-1][: len(shape)]
 
 
-@dataclass
-class _Bit:
+@dataclass(frozen=True)
+class Bit:
     """A coordinate of the operand: that of the result with this number, or a fixed bit."""
 
     source: int | None
@@ -37,12 +37,12 @@ def _axis_of(stride: int, x: Shape, steps: Sequence[int]) -> int | None:
     return None
 
 
-def _by_bits(x: Shape, node: Node) -> list[_Bit] | None:
+def by_bits(x: Shape, node: Node) -> list[Bit] | None:
     """The view as a permutation of coordinates with some fixed, where it is one."""
     steps, y = strides_of(x), node.out.shape
     firsts = [node.offset // step % size for step, size in zip(steps, x, strict=True)]
     lines = [
-        [_Bit(None, first >> place & 1) for place in range(log(size))]
+        [Bit(None, first >> place & 1) for place in range(log(size))]
         for first, size in zip(firsts, x, strict=True)
     ]
     """Of each axis, its coordinates from the lowest bit."""
@@ -70,7 +70,7 @@ def _by_bits(x: Shape, node: Node) -> list[_Bit] | None:
             bit = lines[axis][shift + place]
             if bit.source is not None or bit.fixed:
                 return None
-            lines[axis][shift + place] = _Bit(start + log(size) - 1 - place)
+            lines[axis][shift + place] = Bit(start + log(size) - 1 - place)
     return [bit for line in lines for bit in reversed(line)]
 
 
@@ -100,11 +100,11 @@ def view(messages: Messages, x: Shape, node: Node, claim: Claim) -> Claim:
         for stride, size, part in zip(node.strides, y, parts, strict=True)
         if stride == 0
     )
-    by_bits = _by_bits(x, node)
-    if by_bits is not None:
+    permuted = by_bits(x, node)
+    if permuted is not None:
         point = [
             (bit.fixed, 0, 0, 0, 0) if bit.source is None else claim.point[bit.source]
-            for bit in by_bits
+            for bit in permuted
         ]
         return _scaled(messages, repeated, Claim(point, claim.value))
     by_axes = _by_axes(x, node)

@@ -5,122 +5,42 @@ Source: specs/committed-mode.md, sections 2 and 3.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from reference import graph as g
+from reference.committed import held, integers
 from reference.committed.clamps import MAX_TABLE, Clamp, shared_table
+from reference.committed.integers import Ranges, Span, added, digits, fixed, multiplied, scaled
+from reference.committed.origin import origin
+from reference.committed.parts import (
+    Clamped,
+    Column,
+    Direct,
+    Division,
+    Exact,
+    Limb,
+    Looked,
+    Lookup,
+    Max,
+    Number,
+    Plan,
+    Rescale,
+    Root,
+    Unit,
+    Wide,
+    column_variables,
+    most,
+)
 from reference.committed.tables import Table, function, range_of
-from reference.committed.tensors import coordinates
 from reference.field import P
 from reference.graph import Graph, Node, Shape
 from reference.layers import log
 from reference.reader import Rejected
 
-MIN_COLUMN = 8
 _LIMB = 16
 _MAX_TABLES = 2**10
 _HALVED_FROM = 11
 _MAX_DIFFERENCE = 2**29
 _REDUCED = {g.LINEAR, g.CONV, g.MATMUL, g.ADD, g.MUL, g.VIEW, g.PAD, g.CONCAT, g.TAKE, g.SUM}
-
-
-@dataclass(frozen=True)
-class Column:
-    """A committed column: a tensor, and what stands in its padding."""
-
-    shape: Shape
-    pad: int
-
-    @property
-    def variables(self) -> int:
-        return column_variables(self.shape)
-
-
-@dataclass(frozen=True)
-class Lookup:
-    table: int
-    variables: int
-
-
-@dataclass(frozen=True)
-class Limb:
-    """A column that is looked up in a range and counts 2^shift."""
-
-    column: int
-    lookup: int
-    shift: int
-    bits: int
-
-
-@dataclass(frozen=True)
-class Direct:
-    """The result is a column, looked up at the quotient."""
-
-    column: int
-    lookup: int
-
-
-@dataclass(frozen=True)
-class Clamped:
-    """The result is a column, made by the shared table; `between` is f where both bounds bite."""
-
-    column: int
-    lower: int | None
-    upper: int | None
-    between: int | None
-
-
-@dataclass(frozen=True)
-class Wide:
-    """The result is lo + above; see section 2."""
-
-    above: list[Limb]
-    below: list[Limb]
-    up: list[Limb]
-    down: list[Limb]
-    pad: int
-
-
-@dataclass(frozen=True)
-class Rescale:
-    operand: int
-    multipliers: Sequence[int]
-    axis: int
-    shift: int
-    raised: int
-    lo: int
-    hi: int
-    remainder: list[Limb]
-    form: Direct | Clamped | Wide
-
-
-@dataclass(frozen=True)
-class Looked:
-    """A Lookup node: its result is a column."""
-
-    operand: int
-    column: int
-    lookup: int
-
-
-@dataclass(frozen=True)
-class Max:
-    """A Max node: its result, which elements attain it, how differences are looked up, and how
-    often it is attained less one. Limbs are there where no table holds the differences."""
-
-    operand: int
-    column: int
-    zeros: int
-    difference: int
-    limbs: list[Limb]
-    count: int
-
-
-Unit = Rescale | Looked | Max
-
-
-def column_variables(shape: Sequence[int]) -> int:
-    return max(coordinates(shape), MIN_COLUMN)
 
 
 def apart(low: int, high: int, shift: int) -> bool:
@@ -149,19 +69,6 @@ def quotients(graph: Graph, node: Node) -> tuple[int, int]:
     return min(0, *ends), max(0, *ends)
 
 
-@dataclass
-class Plan:
-    """For each node its unit, if it has one; then all tables, lookups and columns in order."""
-
-    known: list[bool]
-    taken: list[bool]
-    """Nodes that the Lookup after them takes together with itself."""
-    units: list[Unit | None] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
-    lookups: list[Lookup] = field(default_factory=list)
-    columns: list[Column] = field(default_factory=list)
-
-
 def plan(graph: Graph) -> Plan:
     """The plan of a graph. Raises: Rejected KEY_UNSUPPORTED."""
     first = _Maker(graph, frozenset())
@@ -186,11 +93,13 @@ class _Maker:
             if node.op == g.RESCALE and not known[number] and not taken[number]
         ]
         self._shared = shared_table(clamps)
+        self._held = held.of_inputs(graph)
         for number, node in enumerate(graph.nodes):
             if not self._uses[len(graph.inputs) + number]:
                 raise self._refuse(node, "its result is not used")
             none = known[number] or taken[number]
             self.plan.units.append(None if none else self._unit(node))
+            self._held.append(held.of_node(graph, self.plan, self._held, number))
             if len(self.plan.tables) > _MAX_TABLES:
                 raise self._refuse(node, "the graph needs too many tables")
 
@@ -232,10 +141,16 @@ class _Maker:
 
     def _limbs(self, shape: Shape, bits: int, pad: int) -> list[Limb]:
         """Columns for a number of so many bits that is `pad` in the padding."""
+        widths: list[int] = []
+        for left in range(-(-bits // _LIMB), 0, -1):
+            widths.append(-(-(bits - sum(widths)) // left))
+        return self._cut_up(shape, widths, pad)
+
+    def _cut_up(self, shape: Shape, widths: Sequence[int], pad: int) -> list[Limb]:
+        """The same for limbs of these widths, before any of them is cut once more."""
         found: list[Limb] = []
         shift = 0
-        for left in range(-(-bits // _LIMB), 0, -1):
-            whole = -(-(bits - shift) // left)
+        for whole in widths:
             self._rows[whole] += 1 << column_variables(shape)
             parts = [whole]
             if whole in self._cut:
@@ -258,6 +173,10 @@ class _Maker:
             return self._lookup(node)
         if node.op == g.MAX:
             return self._max(node)
+        if node.op == g.DIVIDE:
+            return self._divide(node)
+        if node.op == g.SQUARE_ROOT:
+            return self._root(node)
         raise self._refuse(node, "it is not covered")
 
     def _rescale(self, node: Node, then: Node | None) -> Rescale:
@@ -320,8 +239,8 @@ class _Maker:
     def _wide(self, node: Node, clamp: Clamp) -> Wide:
         shape, lo, hi = node.out.shape, clamp.lo, clamp.hi
         pad = min(max(0, lo), hi)
-        most = max(min(hi, clamp.high) - lo, 0)
-        above = self._limbs(shape, max(most.bit_length(), 1), pad - lo)
+        highest = max(min(hi, clamp.high) - lo, 0)
+        above = self._limbs(shape, max(highest.bit_length(), 1), pad - lo)
         below: list[Limb] = []
         up: list[Limb] = []
         down: list[Limb] = []
@@ -331,10 +250,7 @@ class _Maker:
         if clamp.lower:
             down = self._limbs(shape, (lo - clamp.low).bit_length(), max(lo, 0))
 
-        def reach(limbs: list[Limb]) -> int:
-            return sum(((1 << limb.bits) - 1) << limb.shift for limb in limbs)
-
-        if not apart(lo - reach(down), lo + reach(above) + reach(up), node.shift):
+        if not apart(lo - most(down), lo + most(above) + most(up), node.shift):
             raise self._refuse(node, "its products are not apart")
         return Wide(above, below, up, down, pad)
 
@@ -351,17 +267,73 @@ class _Maker:
 
     def _max(self, node: Node) -> Max:
         operand = self.graph.tensor(node.operands[0])
-        most = max(operand.hi - operand.lo, 1)
-        if most >= _MAX_DIFFERENCE:
+        width = max(operand.hi - operand.lo, 1)
+        if width >= _MAX_DIFFERENCE:
             raise self._refuse(node, "its operands differ by 2^29 or more")
         column = self._column(node.out.shape, 0)
         zeros = self._column(operand.shape, 0)
         limbs: list[Limb] = []
-        if most < MAX_TABLE:
-            difference = self._look(function(0, [1] + [0] * most), operand.shape)
+        if width < MAX_TABLE:
+            difference = self._look(function(0, [1] + [0] * width), operand.shape)
         else:
-            limbs = self._limbs(operand.shape, most.bit_length(), 0)
+            limbs = self._limbs(operand.shape, width.bit_length(), 0)
             difference = self._look(range_of(1), operand.shape)
         size = operand.size // node.out.size
         count = self._look(range_of(max(log(size), 1)), node.out.shape)
         return Max(node.operands[0], column, zeros, difference, limbs, count)
+
+    def _divide(self, node: Node) -> Division:
+        divisor = node.operands[1]
+        most_b = self.graph.tensor(divisor).hi
+        if most_b < 1:
+            raise self._refuse(node, "its divisor is never positive")
+        span = integers.span(0, most_b)
+        result = integers.span(node.out.lo, node.out.hi)
+        doubled = added(scaled(result.ranges, 2), fixed([-1]))
+        product = multiplied(added(span.ranges, [(0, 1)]), doubled)
+        exact = self._exact(node, 2 * node.k, result, product, 2 * most_b - 1, 1)
+        found = origin(self.graph, divisor)
+        pieces = self._pieces(self.graph.tensor(found.tensor).shape, span, 0)
+        return Division(exact, divisor, found, pieces)
+
+    def _root(self, node: Node) -> Root:
+        most_y = max(node.out.hi, 0)
+        result = integers.span(0, most_y)
+        product = multiplied(result.ranges, result.ranges)
+        return Root(self._exact(node, node.k, result, product, 2 * most_y, 0))
+
+    def _pieces(self, shape: Shape, span: Span, pad: int) -> Number:
+        """Columns for a number that is `pad` in the padding."""
+        return Number(span.base, self._cut_up(shape, span.pieces, pad - span.base))
+
+    def _exact(
+        self, node: Node, factor: int, result: Span, product: Ranges, most_g: int, pad: int
+    ) -> Exact:
+        """`pad` is what g is in the padding."""
+        shape, operand = node.out.shape, node.operands[0]
+        rest = integers.span(0, most_g)
+        if 2 << rest.bits >= P:
+            raise self._refuse(node, "its rests can wrap around")
+
+        def carried(a: Ranges) -> list[Span] | None:
+            right = multiplied(fixed(digits(factor)), a)
+            return integers.carries(added(added(product, rest.ranges), scaled(right, -1)))
+
+        own = self._held[operand]
+        spans = None if own is None else carried([own])
+        span = None
+        if spans is None:
+            declared = self.graph.tensor(operand)
+            span = integers.span(declared.lo, declared.hi)
+            spans = carried(span.ranges)
+        if spans is None:
+            raise self._refuse(node, "its coefficients can wrap around")
+        return Exact(
+            operand,
+            factor,
+            self._pieces(shape, result, 0),
+            self._pieces(shape, rest, pad),
+            self._limbs(shape, rest.bits, 0),
+            None if span is None else self._pieces(shape, span, 0),
+            [Number(own.base, self._limbs(shape, own.bits, -own.base)) for own in spans],
+        )

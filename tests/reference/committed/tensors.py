@@ -1,6 +1,7 @@
 """Tensors as polynomials over their axes. Source: specs/committed-mode.md, section 1."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from reference.field import (
     ONE,
@@ -20,6 +21,7 @@ from reference.layers import log
 from reference.reader import Rejected
 
 Point = list[Element]
+T = TypeVar("T")
 HALF = lift(pow(2, -1, P))
 
 
@@ -28,9 +30,10 @@ def coordinates(shape: Sequence[int]) -> int:
     return sum(log(size) for size in shape)
 
 
-def split(shape: Sequence[int], point: Sequence[Element]) -> list[Point]:
-    """The coordinates of each axis."""
-    parts, start = [], 0
+def split(shape: Sequence[int], point: Sequence[T]) -> list[list[T]]:
+    """What belongs to the coordinates of each axis."""
+    parts: list[list[T]] = []
+    start = 0
     for size in shape:
         parts.append(list(point[start : start + log(size)]))
         start += log(size)

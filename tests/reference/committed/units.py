@@ -5,10 +5,22 @@ Source: specs/committed-mode.md, section 13.
 
 from collections.abc import Sequence
 
-from reference.committed.claims import Claim, Functional, State, demand, separable
-from reference.committed.lookups import Found
+from reference.committed.claims import Claim, Functional, demand, separable
+from reference.committed.identities import Identities
 from reference.committed.maps import weighted_axis
-from reference.committed.plan import Clamped, Direct, Limb, Looked, Max, Plan, Rescale, Unit, Wide
+from reference.committed.parts import (
+    Clamped,
+    Direct,
+    Division,
+    Limb,
+    Looked,
+    Max,
+    Rescale,
+    Root,
+    Unit,
+    Wide,
+)
+from reference.committed.relation import made_of
 from reference.committed.tensors import (
     HALF,
     Point,
@@ -31,37 +43,36 @@ from reference.field import (
     scale,
     sub,
 )
-from reference.graph import Graph, Node
 
 
-class Relations:
-    """The columns of one node, at the point at which the lookup argument has left them."""
-
-    def __init__(
-        self, graph: Graph, plan: Plan, node: Node, found: Sequence[Found], state: State
-    ) -> None:
-        self.graph, self.plan, self.node = graph, plan, node
-        self.found, self.state = found, state
+class Relations(Identities):
+    """The relations of all operations that commit to something."""
 
     def settle(self, unit: Unit, claim: Claim) -> None:
         """Turns a claim on the result into claims on the columns that it is committed in."""
         shape = self.node.out.shape
         rest = sub(ONE, ones_of(shape, claim.point))
-        if isinstance(unit, Rescale) and isinstance(unit.form, Wide):
+        if isinstance(unit, Root | Division):
+            result = unit.exact.result
+            self._settle_limbs(result.limbs, claim.point, sub(claim.value, lift(result.base)))
+        elif isinstance(unit, Rescale) and isinstance(unit.form, Wide):
             padded = add(claim.value, scale(rest, unit.form.pad))
-            left = sub(padded, lift(unit.lo))
-            *others, last = unit.form.above
-            point = front(claim.point, self.plan.columns[last.column].variables)
-            values = self.state.messages.values(len(others)) if others else []
-            for limb, value in zip(others, values, strict=True):
-                left = sub(left, scale(value, 1 << limb.shift))
-                self.state.column(limb.column, point, value)
-            self.state.column(last.column, point, _shifted_back(left, last.shift))
-            return
-        number = unit.form.column if isinstance(unit, Rescale) else unit.column  # type: ignore[union-attr]
-        column = self.plan.columns[number]
-        point = front(claim.point, column.variables)
-        self.state.column(number, point, add(claim.value, scale(rest, column.pad)))
+            self._settle_limbs(unit.form.above, claim.point, sub(padded, lift(unit.lo)))
+        else:
+            number = _column_of(unit)
+            column = self.plan.columns[number]
+            point = front(claim.point, column.variables)
+            self.state.column(number, point, add(claim.value, scale(rest, column.pad)))
+
+    def _settle_limbs(self, limbs: Sequence[Limb], at: Point, left: Element) -> None:
+        """Claims limbs that make a number at a point of their tensor."""
+        *others, last = limbs
+        point = front(at, self.plan.columns[last.column].variables)
+        values = self.state.messages.values(len(others)) if others else []
+        for limb, value in zip(others, values, strict=True):
+            left = sub(left, scale(value, 1 << limb.shift))
+            self.state.column(limb.column, point, value)
+        self.state.column(last.column, point, _shifted_back(left, last.shift))
 
     def relate(self, unit: Unit) -> None:
         """Checks the relation of a unit and claims its operand."""
@@ -72,18 +83,12 @@ class Relations:
             self.state.column(unit.column, found.point, found.value)
             factor, own = behind(found.point, coordinates(self.node.out.shape))
             self.state.claim(unit.operand, Claim(own, mul(found.key, inverse(factor))))
-        else:
+        elif isinstance(unit, Max):
             self._max(unit)
-
-    def _number(self, limbs: Sequence[Limb], point: Point) -> Element:
-        """The number that limbs make, where their columns are claimed."""
-        number = ZERO
-        for limb in limbs:
-            found = self.found[limb.lookup]
-            demand(found.point == point, "limbs are looked up at several points")
-            self.state.column(limb.column, point, found.key)
-            number = add(number, scale(found.key, 1 << limb.shift))
-        return number
+        elif isinstance(unit, Root):
+            self.root(unit)
+        else:
+            self.division(unit)
 
     def _rescale(self, unit: Rescale) -> None:
         form = unit.form
@@ -95,7 +100,7 @@ class Relations:
             point, quotient = self._clamped(unit, form)
         else:
             point, quotient = self._wide(unit, form)
-        remainder = _shifted_back(self._number(unit.remainder, point), unit.raised)
+        remainder = _shifted_back(self.number(unit.remainder, point), unit.raised)
         shape = self.graph.tensor(unit.operand).shape
         factor, own = behind(point, coordinates(shape))
         product = add(scale(quotient, 1 << unit.shift), remainder)
@@ -133,9 +138,9 @@ class Relations:
 
     def _wide(self, unit: Rescale, form: Wide) -> tuple[Point, Element]:
         point = self.found[form.above[0].lookup].point
-        above = self._number(form.above, point)
-        below = self._number(form.below, point)
-        up, down = self._number(form.up, point), self._number(form.down, point)
+        above = self.number(form.above, point)
+        below = self.number(form.below, point)
+        up, down = self.number(form.up, point), self.number(form.down, point)
         if form.up:
             span = lift(unit.hi - unit.lo)
             demand(add(above, below) == span, "the distances to the bounds do not add up")
@@ -151,10 +156,8 @@ class Relations:
         left, ends = messages.sumcheck(len(at), 3, ZERO)
         limbs = [*first, *second]
         values = messages.values(len(limbs))
-        numbers = [ZERO, ZERO]
-        for place, (limb, value) in enumerate(zip(limbs, values, strict=True)):
-            which = int(place >= len(first))
-            numbers[which] = add(numbers[which], scale(value, 1 << limb.shift))
+        cut = len(first)
+        numbers = (made_of(first, values[:cut]), made_of(second, values[cut:]))
         expected = mul(mul(*numbers), equality_at(at, ends))
         demand(left == expected, "neither of two numbers is zero")
         for limb, value in zip(limbs, values, strict=True):
@@ -167,7 +170,7 @@ class Relations:
         point = found.point
         if unit.limbs:
             self.state.column(unit.zeros, point, found.key)
-            difference = self._number(unit.limbs, point)
+            difference = self.number(unit.limbs, point)
             zeros = Limb(unit.zeros, unit.difference, 0, 1)
             self._exclude([zeros], unit.limbs, point)
         else:
@@ -198,6 +201,15 @@ class Relations:
         sums = Functional(self.state.messages, [*lines, *[None] * inner], number)
         claim = sums.end(ones_of(reduced, sums.ends))
         self.state.column(unit.zeros, claim.point, claim.value)
+
+
+def _column_of(unit: Unit) -> int:
+    """The column of a result that is committed to whole."""
+    if isinstance(unit, Rescale) and not isinstance(unit.form, Wide):
+        return unit.form.column
+    if isinstance(unit, Looked | Max):
+        return unit.column
+    raise TypeError(unit)
 
 
 def _shifted_back(a: Element, shift: int) -> Element:

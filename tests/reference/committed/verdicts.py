@@ -10,37 +10,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from reference.committed.verifier import CommittedKey
-from reference.reader import Rejected
+from reference.changes import fields, flipped, verdict
 from reference.schedule import FILE
 from reference.vectors import Vector, files, load
 
 VERDICTS = FILE.parents[1] / "verdicts" / "committed.json"
 _EACH = 1
 """Changes of each field."""
-
-
-def flipped(data: bytes, place: int, bit: int) -> bytes:
-    return data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
-
-
-def verdict(vector: Vector) -> str | None:
-    """The code with which a vector is rejected, None where it is accepted."""
-    try:
-        key = CommittedKey(vector.key)
-        key.verify(vector.inputs, vector.outputs, vector.statement, vector.proof)
-    except Rejected as rejection:
-        return rejection.code
-    return None
-
-
-def fields(vector: Vector) -> dict[str, list[int]]:
-    """The bytes of each field of the proof that has any."""
-    places: dict[str, list[int]] = {}
-    for name, bytes_ in CommittedKey(vector.key).fields(vector.proof):
-        if bytes_:
-            places.setdefault(name, []).extend(bytes_)
-    return places
 
 
 def of_proof(vector: Vector) -> Iterator[tuple[str, int, int]]:

@@ -3,33 +3,29 @@
 Source: specs/committed-mode.md, sections 2 and 9 to 15.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from reference import graph as g
 from reference import whir
-from reference.blake3 import blake3
 from reference.committed.claims import Messages, State
 from reference.committed.columns import ColumnStack, check_claims
 from reference.committed.flow import Flow
 from reference.committed.lookups import Argument, LookupProof
-from reference.committed.plan import MIN_COLUMN, plan
-from reference.committed.tensors import Point, front
+from reference.committed.parts import MIN_COLUMN
+from reference.committed.plan import plan
+from reference.committed.tensors import front
 from reference.field import Element, P
+from reference.keys import Key, Tensors
 from reference.reader import Reader, Rejected
 from reference.schedule import COMMITTED_PROFILES, FILE, schedule
 from reference.transcript import Transcript
 from reference.weights import Stack
 
-PROTOCOL = b"inferproof sumcheck 1 committed"
 WEIGHTS = FILE.with_name("committed_schedule.json")
 WITNESS = FILE.with_name("witness_schedule.json")
-_MODE = 2
 _VERSION = 2
-_ROOT_END = 46
-
-Tensors = Sequence[Sequence[int]]
 
 
 @dataclass
@@ -41,21 +37,15 @@ class Proof:
     weights: whir.Opening
 
 
-class CommittedKey:
+class CommittedKey(Key[Proof]):
     """A verifying key of the committed mode. Raises: Rejected KEY_…"""
 
+    protocol = b"inferproof sumcheck 1 committed"
+    mode = 2
+    profiles = COMMITTED_PROFILES
+
     def __init__(self, data: bytes) -> None:
-        source = Reader(data, "KEY_MALFORMED")
-        magic, version = source.take(8), source.unsigned(4)
-        mode, profile = source.unsigned(1), source.unsigned(1)
-        if magic != b"INFSUMVK":
-            raise source.reject("other first bytes")
-        if version != 1 or mode != _MODE or profile not in COMMITTED_PROFILES:
-            raise Rejected("KEY_VERSION", "version, mode or profile")
-        self.root = source.take(32)
-        pin = source.elements(source.unsigned(4))
-        graph = source.rest()
-        self.graph = g.decode(graph)
+        super().__init__(data)
         if not self.graph.weights:
             raise Rejected("KEY_NO_WEIGHTS", "nothing is committed to")
         self.plan = plan(self.graph)
@@ -65,33 +55,9 @@ class CommittedKey:
         columns = [column.variables for column in self.plan.columns]
         columns += [max(table.variables, MIN_COLUMN) for table in self.plan.tables]
         self.columns = ColumnStack(columns)
-        self.schedule = schedule(self.stack.variables, profile, WEIGHTS)
-        self.witness_schedule = schedule(self.columns.variables, profile, WITNESS)
-        self.pins = len(self.stack.blocks) if self.schedule.johnson else 0
-        if len(pin) != self.pins:
-            raise source.reject("not one value of the pin for each block")
-        self.pin = pin
-        self.digest = blake3(data)
-        self.pin_point = self._pin_point(data[:_ROOT_END] + graph)
-
-    def _pin_point(self, bare: bytes) -> Point:
-        transcript = Transcript()
-        transcript.absorb("protocol", PROTOCOL)
-        transcript.absorb("commitment", blake3(bare))
-        count = max(block.variables for block in self.stack.blocks) if self.pins else 0
-        return transcript.point(count)
-
-    def read(self, data: bytes) -> Proof:
-        """The proof of these bytes. Raises: Rejected PROOF_…"""
-        return self._read(Reader(data, "PROOF_MALFORMED"))
-
-    def fields(self, data: bytes) -> list[tuple[str, range]]:
-        """The fields of a well-formed proof and the bytes of each. Raises: as `read`."""
-        source = Reader(data, "PROOF_MALFORMED")
-        self._read(source)
-        ends = [start for _, start in source.fields[1:]] + [len(data)]
-        named = zip(source.fields, ends, strict=True)
-        return [(name, range(start, end)) for (name, start), end in named]
+        self.schedule = schedule(self.stack.variables, self.profile, WEIGHTS)
+        self.witness_schedule = schedule(self.columns.variables, self.profile, WITNESS)
+        self._draw_pin()
 
     def _read(self, source: Reader) -> Proof:
         source.field("version")
@@ -110,15 +76,9 @@ class CommittedKey:
         return Proof(witness, lookups, reduction, columns, weights)
 
     def verify(self, inputs: Tensors, outputs: Tensors, statement: bytes, data: bytes) -> None:
-        """Checks that the proof shows the outputs of these inputs. Raises: Rejected."""
         self._check_public(inputs, outputs)
         proof = self.read(data)
-        transcript = Transcript()
-        transcript.absorb("protocol", PROTOCOL)
-        transcript.absorb("key", self.digest)
-        transcript.absorb("statement", statement)
-        transcript.absorb("inputs", _words(inputs))
-        transcript.absorb("outputs", _words(outputs))
+        transcript = self.begin(inputs, outputs, statement)
         transcript.absorb("witness", proof.witness)
         found, counts = self.argument.verify(proof.lookups, transcript)
         state = State(Messages(proof.reduction, transcript))
@@ -145,8 +105,7 @@ class CommittedKey:
             shares.append(share)
             own = [(point, opening.values[number])]
             if self.pins:
-                pinned = self.pin_point[len(self.pin_point) - block.variables :]
-                own.append((pinned, self.pin[number]))
+                own.append(self.pin_claim(number))
             claims.append(own)
         whir.Verifier(self.schedule, self.stack, transcript).verify(self.root, opening, claims)
         values = self.stack.matrices(shares, opening.values)
@@ -190,9 +149,3 @@ def _all_read(graph: g.Graph, related: list[bool]) -> None:
             read.update(number for number, c in pairs if c % P)
         else:
             read.update(node.operands)
-
-
-def _words(tensors: Tensors) -> bytes:
-    return b"".join(
-        value.to_bytes(4, "little", signed=True) for tensor in tensors for value in tensor
-    )

@@ -6,7 +6,7 @@ pub mod graphs;
 
 use commitment::Profile;
 use committed::{Key, Prover, Public, Rejection};
-use graph::{Graph, elements};
+use graph::{Graph, Op, elements};
 use graphs::{Builder, Random, clamps, random_graph};
 use std::fmt::Write;
 
@@ -44,12 +44,21 @@ impl Case {
     }
 
     pub fn verify(&self, outputs: &[Vec<i32>], proof: &[u8]) -> Result<(), Rejection> {
+        self.verify_with(self.key(), outputs, proof)
+    }
+
+    pub fn verify_with(
+        &self,
+        key: &Key,
+        outputs: &[Vec<i32>],
+        proof: &[u8],
+    ) -> Result<(), Rejection> {
         let public = Public {
             inputs: &views(&self.inputs),
             outputs: &views(outputs),
             statement: STATEMENT,
         };
-        self.key().verify(&public, proof)
+        key.verify(&public, proof)
     }
 }
 
@@ -127,6 +136,53 @@ pub fn everything() -> Graph {
     b.finish(&[halves, sums, most, line, low])
 }
 
+/// Divisions and roots of operands that are held to a range and of some that are not, by divisors that
+/// are repeated and by some that are not; with ties, with both signs, and read where they are padded.
+pub fn integers() -> Graph {
+    let mut b = Builder::new(3);
+    let x = b.input(&[3, 6], -100, 90);
+    let halves = b.input(&[2, 7], 1, 6);
+    let y = b.linear(x, 5, true);
+    let small = b.rescale(y, &[1], 0, 8, -40, 40);
+    // An odd number by two is a tie.
+    let one = b.constant(&[1], vec![1]);
+    let odd = b.view(small, 1, &[7, 1], &[2, 7]);
+    let odd = b.add(&[odd], &[2], Some(one));
+    let ties = b.divide(odd, halves, 1);
+    // Shares of a sum, as attention has them, and what is left of them in each line.
+    let table = b.constant(&[81], (1..=81).map(|v| v * v).collect());
+    let weights = b.node(Op::Lookup { table, first: -40 }, &[small], &[3, 5], 1, 6561);
+    let sum = b.sum(weights, 1);
+    b.parts.nodes[sum - 2].lo = 5;
+    let wide = b.repeat(sum, 5);
+    let shares = b.divide(weights, wide, 1 << 16);
+    let totals = b.sum(shares, 1);
+    // What a contraction yields, by the root of a sum of squares, as layer normalisation has them.
+    let squares = b.mul(small, small);
+    let squares = b.sum(squares, 1);
+    let squares = b.add(&[squares], &[1], Some(one));
+    b.parts.nodes[squares - 2].lo = 1;
+    let root = b.square_root(squares, 1 << 20);
+    let (_, _, most) = b.of(root);
+    b.parts.nodes[root - 2].lo = 1 << 10;
+    let wide = b.repeat(root, 5);
+    let normal = b.node(
+        Op::Divide { k: 379_625_062 },
+        &[y, wide],
+        &[3, 5],
+        -(1 << 29) + 1,
+        (1 << 29) - 1,
+    );
+    assert!(most < 1 << 28);
+    // The root of what is held to no range, along one line that is no power of two.
+    let line = b.view(y, 4, &[5], &[3]);
+    let up = b.constant(&[1], vec![100_000]);
+    let line = b.add(&[line], &[1], Some(up));
+    b.parts.nodes[line - 2].lo = 0;
+    let line = b.square_root(line, 3);
+    b.finish(&[ties, shares, totals, normal, line])
+}
+
 /// LeNet-5 with maxima in place of strides.
 pub fn lenet() -> Graph {
     let mut b = Builder::new(2);
@@ -178,6 +234,7 @@ pub fn vectors() -> Vec<(&'static str, Graph, Profile)> {
             Profile::Conservative,
         ),
         ("everything-default", everything(), Profile::Default),
+        ("integers-default", integers(), Profile::Default),
         ("vision-default", vision(), Profile::Default),
         ("wide-default", wide(), Profile::Default),
     ]

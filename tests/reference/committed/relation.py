@@ -1,0 +1,42 @@
+"""What all relations of a node start from. Source: specs/committed-mode.md, section 13."""
+
+from collections.abc import Sequence
+
+from reference.committed.claims import State, demand
+from reference.committed.lookups import Found
+from reference.committed.parts import Limb, Plan
+from reference.committed.tensors import Point
+from reference.field import ZERO, Element, add, scale
+from reference.graph import Graph, Node
+
+
+class Relation:
+    """The columns of one node, at the point at which the lookup argument has left them."""
+
+    def __init__(
+        self, graph: Graph, plan: Plan, node: Node, found: Sequence[Found], state: State
+    ) -> None:
+        self.graph, self.plan, self.node = graph, plan, node
+        self.found, self.state = found, state
+
+    def keys(self, limbs: Sequence[Limb], point: Point) -> list[Element]:
+        """The values of limbs, where their columns are claimed."""
+        values = []
+        for limb in limbs:
+            found = self.found[limb.lookup]
+            demand(found.point == point, "limbs are looked up at several points")
+            self.state.column(limb.column, point, found.key)
+            values.append(found.key)
+        return values
+
+    def number(self, limbs: Sequence[Limb], point: Point) -> Element:
+        """The number that limbs make there."""
+        return made_of(limbs, self.keys(limbs, point))
+
+
+def made_of(limbs: Sequence[Limb], values: Sequence[Element]) -> Element:
+    """The number that these values of limbs make."""
+    number = ZERO
+    for limb, value in zip(limbs, values, strict=True):
+        number = add(number, scale(value, 1 << limb.shift))
+    return number

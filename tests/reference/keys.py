@@ -1,0 +1,98 @@
+"""What the keys and proofs of both modes have in common.
+
+Source: specs/sumcheck-proof.md, sections 2 and 3.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Container, Sequence
+from typing import ClassVar, Generic, TypeVar
+
+from reference import graph as g
+from reference.blake3 import blake3
+from reference.field import Element
+from reference.reader import Reader, Rejected
+from reference.schedule import Schedule
+from reference.transcript import Transcript
+from reference.weights import Stack
+
+_ROOT_END = 46
+
+Tensors = Sequence[Sequence[int]]
+Proof = TypeVar("Proof")
+
+
+class Key(ABC, Generic[Proof]):
+    """Root, pin and graph of a verifying key. Raises: Rejected KEY_…"""
+
+    protocol: ClassVar[bytes]
+    mode: ClassVar[int]
+    profiles: ClassVar[Container[int]]
+
+    stack: Stack
+    schedule: Schedule
+
+    def __init__(self, data: bytes) -> None:
+        self._source = source = Reader(data, "KEY_MALFORMED")
+        magic, version = source.take(8), source.unsigned(4)
+        mode, self.profile = source.unsigned(1), source.unsigned(1)
+        if magic != b"INFSUMVK":
+            raise source.reject("other first bytes")
+        if version != 1 or mode != self.mode or self.profile not in self.profiles:
+            raise Rejected("KEY_VERSION", "version, mode or profile")
+        self.root = source.take(32)
+        self.pin = source.elements(source.unsigned(4))
+        graph = source.rest()
+        self.graph = g.decode(graph)
+        self.digest = blake3(data)
+        self._bare = blake3(data[:_ROOT_END] + graph)
+
+    def _draw_pin(self) -> None:
+        """Draws the point of the pin, once stack and schedule are there."""
+        self.pins = len(self.stack.blocks) if self.schedule.johnson else 0
+        if len(self.pin) != self.pins:
+            raise self._source.reject("not one value of the pin for each block")
+        transcript = Transcript()
+        transcript.absorb("protocol", self.protocol)
+        transcript.absorb("commitment", self._bare)
+        count = max(block.variables for block in self.stack.blocks) if self.pins else 0
+        self._pin_point = transcript.point(count)
+
+    def pin_claim(self, number: int) -> tuple[list[Element], Element]:
+        """Point and value of the pin in a block."""
+        variables = self.stack.blocks[number].variables
+        return self._pin_point[len(self._pin_point) - variables :], self.pin[number]
+
+    def read(self, data: bytes) -> Proof:
+        """The proof of these bytes. Raises: Rejected PROOF_…, ACCUMULATOR_RANGE."""
+        return self._read(Reader(data, "PROOF_MALFORMED"))
+
+    def fields(self, data: bytes) -> list[tuple[str, range]]:
+        """The fields of a well-formed proof and the bytes of each. Raises: as `read`."""
+        source = Reader(data, "PROOF_MALFORMED")
+        self._read(source)
+        ends = [start for _, start in source.fields[1:]] + [len(data)]
+        named = zip(source.fields, ends, strict=True)
+        return [(name, range(start, end)) for (name, start), end in named]
+
+    @abstractmethod
+    def _read(self, source: Reader) -> Proof: ...
+
+    @abstractmethod
+    def verify(self, inputs: Tensors, outputs: Tensors, statement: bytes, data: bytes) -> None:
+        """Checks that the proof shows the outputs of these inputs. Raises: Rejected."""
+
+    def begin(self, inputs: Tensors, outputs: Tensors, statement: bytes) -> Transcript:
+        """A transcript that has absorbed what is public."""
+        transcript = Transcript()
+        transcript.absorb("protocol", self.protocol)
+        transcript.absorb("key", self.digest)
+        transcript.absorb("statement", statement)
+        transcript.absorb("inputs", words(inputs))
+        transcript.absorb("outputs", words(outputs))
+        return transcript
+
+
+def words(tensors: Tensors) -> bytes:
+    return b"".join(
+        value.to_bytes(4, "little", signed=True) for tensor in tensors for value in tensor
+    )
