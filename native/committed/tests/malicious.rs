@@ -1,15 +1,17 @@
 //! A prover that lies about any part of its witness, and transcripts with an absorb left out.
 #[path = "../../prover/tests/forge/mod.rs"]
 mod forge;
+mod liar;
 mod models;
 
 use commitment::Profile;
-use committed::{Key, Proof, Public, Rejection, Witness};
+use committed::{Key, Proof, Public, Witness};
 use forge::{kernel, small};
 use graph::{Graph, Op, Parts};
+use liar::{code, honest, lie, recount, rejected};
 use lookup::Table;
 use models::graphs::Builder;
-use models::{Case, STATEMENT, case, everything, views, vision, wide};
+use models::{Case, STATEMENT, case, everything, integers, views, vision, wide};
 use p3_field::{BasedVectorSpace, Field, PrimeCharacteristicRing, PrimeField32};
 use reduce::Source;
 use transcript::{Base, Extension, Site, Transcript};
@@ -37,37 +39,6 @@ const HELD: [&str; 3] = [
     "WITNESS_OPENING_INVALID",
 ];
 
-type Alter<'a> = &'a mut dyn FnMut(usize, &mut [Extension]);
-
-/// Proves a corrupted witness on a prepared transcript, altering what the reduction sends.
-fn lie(
-    case: &Case,
-    corrupt: impl Fn(&mut Witness),
-    transcript: Transcript,
-    alter: Alter<'_>,
-) -> (Vec<Vec<i32>>, Proof) {
-    let inputs = views(&case.inputs);
-    let mut witness = case.prover.witness(&inputs).unwrap();
-    corrupt(&mut witness);
-    let proof = case
-        .prover
-        .prove_audited(&inputs, STATEMENT, &witness, transcript, alter)
-        .unwrap();
-    (witness.outputs, proof)
-}
-
-fn honest(_: usize, _: &mut [Extension]) {}
-
-fn code(result: Result<(), Rejection>) -> &'static str {
-    result.map_or_else(|rejection| rejection.code(), |()| "")
-}
-
-/// The code with which a corrupted witness is rejected.
-fn rejected(case: &Case, corrupt: impl Fn(&mut Witness)) -> &'static str {
-    let (outputs, proof) = lie(case, corrupt, Transcript::new(), &mut honest);
-    code(case.verify(&outputs, &proof.encode(case.key())))
-}
-
 fn audited(
     case: &Case,
     outputs: &[Vec<i32>],
@@ -85,7 +56,7 @@ fn audited(
 
 #[test]
 fn every_column_is_held_by_its_lookup_or_by_its_relation() {
-    for graph in [vision(), wide(), everything()] {
+    for graph in [vision(), wide(), everything(), integers()] {
         let case = case(graph, Profile::Default);
         let plan = case.key().plan();
         for column in 0..plan.columns.len() {
@@ -106,7 +77,7 @@ fn every_column_is_held_by_its_lookup_or_by_its_relation() {
 /// The lookups are right for the lie: another entry of the table, counted as it is looked up.
 #[test]
 fn another_entry_of_the_table_fails_its_relation() {
-    for graph in [vision(), wide(), everything()] {
+    for graph in [vision(), wide(), everything(), integers()] {
         let case = case(graph, Profile::Default);
         for number in 0..case.key().plan().lookups.len() {
             let code = rejected(&case, |witness| swap_entry(case.key(), witness, number));
@@ -128,16 +99,8 @@ fn swap_entry(key: &Key, witness: &mut Witness, number: usize) {
     let (new_key, new_value) = entry(table, (at + 1) % count);
     set(witness, number, 0, new_key);
     set(witness, number, 1, new_value);
-    let looked: Vec<_> = (0..key.plan().lookups.len())
-        .map(|lookup| {
-            let [keys, values] = witness.columns.pair(lookup);
-            lookup::Column { keys, values }
-        })
-        .collect();
     // A value that another lookup takes as its key too may be in no entry of that one.
-    if let Ok(counts) = key.argument().multiplicities(&looked) {
-        witness.multiplicities = counts;
-    }
+    recount(key, witness);
 }
 
 /// Key and value of an entry.
@@ -165,7 +128,7 @@ fn set(witness: &mut Witness, lookup: usize, which: usize, value: Base) {
 
 #[test]
 fn a_wrong_output_is_rejected() {
-    for graph in [vision(), everything()] {
+    for graph in [vision(), everything(), integers()] {
         let case = case(graph, Profile::Default);
         for output in 0..case.key().graph().outputs.len() {
             let code = rejected(&case, |witness| {
@@ -202,25 +165,28 @@ fn other_weights_under_the_honest_root_are_rejected() {
 
 #[test]
 fn each_message_of_the_reduction_is_checked() {
-    let case = case(everything(), Profile::Default);
-    let mut lengths = Vec::new();
-    lie(&case, |_| (), Transcript::new(), &mut |_, message| {
-        lengths.push(message.len());
-    });
-    for number in (0..lengths.len()).step_by(3) {
-        let index = number % lengths[number];
-        let (outputs, proof) = lie(&case, |_| (), Transcript::new(), &mut |message, values| {
-            if message == number {
-                values[index] += Extension::ONE;
-            }
+    // Of an identity each, since what it sends is in no other graph.
+    for (graph, step) in [(everything(), 3), (integers(), 1)] {
+        let case = case(graph, Profile::Default);
+        let mut lengths = Vec::new();
+        lie(&case, |_| (), Transcript::new(), &mut |_, message| {
+            lengths.push(message.len());
         });
-        let code = code(case.verify(&outputs, &proof.encode(case.key())));
-        let expected = [
-            "REDUCTION_MISMATCH",
-            "WITNESS_OPENING_INVALID",
-            "WEIGHT_OPENING_INVALID",
-        ];
-        assert!(expected.contains(&code), "message {number}: {code}");
+        for number in (0..lengths.len()).step_by(step) {
+            let index = number % lengths[number];
+            let (outputs, proof) = lie(&case, |_| (), Transcript::new(), &mut |message, values| {
+                if message == number {
+                    values[index] += Extension::ONE;
+                }
+            });
+            let code = code(case.verify(&outputs, &proof.encode(case.key())));
+            let expected = [
+                "REDUCTION_MISMATCH",
+                "WITNESS_OPENING_INVALID",
+                "WEIGHT_OPENING_INVALID",
+            ];
+            assert!(expected.contains(&code), "message {number}: {code}");
+        }
     }
 }
 

@@ -1,17 +1,18 @@
 //! Every field of a proof, what is done to it, and which phase must reject it.
 mod common;
+mod fields;
 
 use commitment::Profile;
 use common::{STATEMENT, inputs, key, mlp, tiny, views};
+use fields::{Part, Row, Told, Verdict, all_seen, each_part};
 use prover::ProvingKey;
 use std::collections::BTreeSet;
-use std::ops::Range;
 use transcript::Transcript;
 use verifier::{Public, VerifyingKey};
 
 /// Field, and the rejections that a changed byte in it may meet. A field element above the modulus
 /// is malformed wherever it stands.
-const MANIFEST: [(&str, &[&str]); 16] = [
+const MANIFEST: [Row; 16] = [
     ("version", &["PROOF_VERSION"]),
     (
         // Out of its range; another output; or not what the committed weights yield.
@@ -50,14 +51,15 @@ const MANIFEST: [(&str, &[&str]); 16] = [
 ];
 const OPENING: &[&str] = &["OPENING_INVALID", "PROOF_MALFORMED"];
 /// Only in proofs whose last fold leaves variables.
-const LAST: (&str, &[&str]) = ("opening: last sumcheck", OPENING);
+const LAST: Row = ("opening: last sumcheck", OPENING);
 
+/// A key with inputs, and outputs and a proof of them.
 struct Case {
     key: ProvingKey,
     inputs: Vec<Vec<i32>>,
     outputs: Vec<Vec<i32>>,
     proof: Vec<u8>,
-    fields: Vec<(&'static str, Range<usize>)>,
+    starts: Vec<(&'static str, usize)>,
 }
 
 impl Case {
@@ -68,72 +70,44 @@ impl Case {
             .prove_audited(&views(&inputs), STATEMENT, Transcript::new(), |_| ())
             .unwrap();
         let written = proved.proof.write(key.verifying_key());
-        let ends = written.fields.iter().skip(1).map(|&(_, start)| start);
-        let ends: Vec<usize> = ends.chain([written.bytes.len()]).collect();
-        let fields = written
-            .fields
-            .iter()
-            .zip(ends)
-            .map(|(&(name, start), end)| (name, start..end))
-            .collect();
         Self {
             key,
             inputs,
             outputs: proved.outputs,
             proof: written.bytes,
-            fields,
+            starts: written.fields,
         }
     }
 
-    fn verify(&self, proof: &[u8]) -> Result<(), &'static str> {
+    fn verify(&self, key: &VerifyingKey, proof: &[u8]) -> Verdict {
         let public = Public {
             inputs: &views(&self.inputs),
             outputs: &views(&self.outputs),
             statement: STATEMENT,
         };
-        let key = self.key.verifying_key();
         key.verify(&public, proof)
             .map_err(|rejection| rejection.code())
     }
 
-    fn flipped(&self, byte: usize, bit: usize) -> Result<(), &'static str> {
-        let mut proof = self.proof.clone();
-        proof[byte] ^= 1 << bit;
-        self.verify(&proof)
+    fn told(&self) -> Told<'_> {
+        let judge = |proof: &[u8]| self.verify(self.key.verifying_key(), proof);
+        Told::new(self.proof.clone(), &self.starts, judge)
     }
 }
 
 #[test]
 fn each_field_is_rejected_where_the_manifest_says() {
     let mut seen = BTreeSet::new();
-    let rows: Vec<_> = MANIFEST.into_iter().chain([LAST]).collect();
+    let rows: Vec<Row> = MANIFEST.into_iter().chain([LAST]).collect();
     for profile in Profile::ALL {
         let case = Case::new(mlp(&[128, 160, 9]), profile);
-        assert_eq!(case.verify(&case.proof), Ok(()));
-        for (name, range) in &case.fields {
-            let (_, codes) = rows
-                .iter()
-                .find(|(field, _)| field == name)
-                .unwrap_or_else(|| panic!("the manifest has no row for {name}"));
-            if range.is_empty() {
-                continue;
-            }
-            seen.insert(*name);
-            let last = range.end - 1;
-            for byte in [range.start, range.start.midpoint(last), last] {
-                for bit in [0, 7] {
-                    let code = case.flipped(byte, bit).expect_err(name);
-                    assert!(codes.contains(&code), "{name} at {byte}: {code}");
-                }
-            }
-        }
+        case.told().each_field(&rows, &mut seen, |_, _, _| ());
     }
-    let listed: BTreeSet<_> = rows.iter().map(|(name, _)| *name).collect();
-    assert_eq!(seen, listed, "a row of the manifest was never tried");
+    all_seen(&rows, &seen);
 }
 
 /// Part of a key before its graph, its bytes, and what becomes of a proof when one is changed.
-const KEY: [(&str, Range<usize>, &[&str]); 6] = [
+const KEY: [Part; 6] = [
     ("first bytes", 0..8, &["KEY_MALFORMED"]),
     ("version and mode", 8..13, &["KEY_VERSION"]),
     // Of another length, or for other challenges.
@@ -151,54 +125,39 @@ const KEY: [(&str, Range<usize>, &[&str]); 6] = [
 fn a_key_with_a_changed_byte_takes_no_proof_of_the_other() {
     let case = Case::new(tiny(), Profile::Default);
     let bytes = case.key.verifying_key().encode();
-    let public = Public {
-        inputs: &views(&case.inputs),
-        outputs: &views(&case.outputs),
-        statement: STATEMENT,
-    };
-    for (part, range, codes) in KEY {
-        for byte in range {
-            for bit in [0, 3, 7] {
-                let mut changed = bytes.clone();
-                changed[byte] ^= 1 << bit;
-                let code = match VerifyingKey::decode(&changed) {
-                    Ok(key) => key.verify(&public, &case.proof).unwrap_err().code(),
-                    Err(error) => error.code(),
-                };
-                assert!(codes.contains(&code), "{part} at {byte}: {code}");
-            }
+    each_part(&KEY, &bytes, |changed| {
+        match VerifyingKey::decode(changed) {
+            Ok(key) => case.verify(&key, &case.proof),
+            Err(error) => Err(error.code()),
         }
-    }
+    });
 }
 
 #[test]
 fn a_flip_of_any_byte_is_rejected() {
     let case = Case::new(tiny(), Profile::Default);
-    for byte in 0..case.proof.len() {
-        assert!(case.flipped(byte, byte % 8).is_err(), "byte {byte}");
+    let told = case.told();
+    for byte in 0..told.proof.len() {
+        assert!(told.flipped(byte, byte % 8).is_err(), "byte {byte}");
     }
 }
 
 #[test]
 fn any_other_length_is_rejected() {
     let case = Case::new(tiny(), Profile::Default);
-    let mut long = case.proof.clone();
-    long.push(0);
-    assert_eq!(case.verify(&long), Err("PROOF_MALFORMED"));
-    for length in 0..case.proof.len() {
-        assert_eq!(case.verify(&case.proof[..length]), Err("PROOF_MALFORMED"));
-    }
+    case.told().other_lengths(0..case.proof.len());
 }
 
 #[test]
 fn random_bytes_are_rejected() {
     let case = Case::new(tiny(), Profile::Default);
+    let told = case.told();
     for seed in 0..200 {
         let mut proof: Vec<u8> = common::integers(case.proof.len(), 127, seed)
             .into_iter()
             .map(|value| value as u8)
             .collect();
         proof[0] = verifier::PROOF_VERSION;
-        assert!(case.verify(&proof).is_err());
+        assert!(told.code(&proof).is_err());
     }
 }

@@ -3,12 +3,10 @@ mod common;
 
 use common::Case;
 use common::graphs::{Builder, normalised};
-use p3_field::{Field, PrimeCharacteristicRing, PrimeField64};
-use reduce::{Exact, Number, Plan, Role, Unit};
+use common::pieces::{BITS, MODULUS, carry, number, of_division, of_root, slack, store};
+use p3_field::PrimeCharacteristicRing;
+use reduce::{Plan, Role, Unit};
 use transcript::Base;
-
-const MODULUS: i64 = (1 << 31) - (1 << 24) + 1;
-const BITS: u32 = 13;
 
 #[test]
 fn random_graphs_with_shares_and_deviations_are_reduced() {
@@ -114,92 +112,11 @@ fn divisors_and_results_beyond_the_field_are_refused() {
     assert_eq!(root(1 << 28), Some(("SquareRoot", why())));
 }
 
-fn word(value: Base) -> i64 {
-    value.as_canonical_u64() as i64
-}
-
 impl Case {
     fn unit(&self) -> Unit {
         let unit = self.plan.units.iter().rev().flatten().next();
         unit.cloned().unwrap_or_else(|| panic!("no unit"))
     }
-
-    /// A number at a place of its columns.
-    fn number(&self, number: &Number, place: usize) -> i64 {
-        let limbs = number.limbs.iter();
-        let sum: i64 = limbs
-            .map(|l| word(self.columns.committed[l.column][place]) << l.shift)
-            .sum();
-        number.base + sum
-    }
-
-    /// Stores an integer: what does not fit goes to the last limb, whatever that is.
-    fn store(&mut self, number: &Number, place: usize, value: i64) {
-        let mut left = value - number.base;
-        for (index, limb) in number.limbs.iter().enumerate() {
-            let last = index + 1 == number.limbs.len();
-            let own = if last {
-                left
-            } else {
-                left & ((1 << limb.bits) - 1)
-            };
-            self.columns.committed[limb.column][place] = Base::from_i64(own);
-            left = (left - own) >> limb.bits;
-        }
-    }
-
-    /// The coefficients of a number.
-    fn coefficients(&self, number: &Number, place: usize) -> Vec<i64> {
-        let mut sums = digits(number.base);
-        sums.resize(8, 0);
-        for limb in &number.limbs {
-            let value = word(self.columns.committed[limb.column][place]);
-            let value = if value > MODULUS / 2 {
-                value - MODULUS
-            } else {
-                value
-            };
-            sums[(limb.shift / BITS) as usize] += value << (limb.shift % BITS);
-        }
-        sums
-    }
-
-    /// Carries that solve all coefficients in the field, whether they are small or not.
-    fn carry(&mut self, exact: &Exact, place: usize, n: &[i64]) {
-        let inverse = Base::from_i64(1 << BITS).inverse();
-        let mut before = Base::ZERO;
-        for (number, &coefficient) in exact.carries.iter().zip(n) {
-            before = (Base::from_i64(coefficient) + before) * inverse;
-            let stored = word(before - Base::from_i64(number.base));
-            self.store(number, place, stored + number.base);
-        }
-    }
-
-    /// The coefficients of the identity of a division at a place.
-    fn identity(&self, exact: &Exact, place: usize, a: i64, b: i64) -> Vec<i64> {
-        let y = self.coefficients(&exact.result, place);
-        let mut n = self.coefficients(&exact.rest, place);
-        n.resize(16, 0);
-        for (i, b) in digits(b).iter().enumerate() {
-            for (j, y) in y.iter().enumerate() {
-                n[i + j] += b * (2 * y - i64::from(j == 0));
-            }
-        }
-        for (sum, k) in n.iter_mut().zip(&exact.factor) {
-            *sum -= k * a;
-        }
-        n
-    }
-}
-
-fn digits(number: i64) -> Vec<i64> {
-    let mut left = number;
-    let mut digits = vec![];
-    while left != 0 {
-        digits.push(left % (1 << BITS));
-        left /= 1 << BITS;
-    }
-    digits
 }
 
 /// A division whose operand and divisor are inputs of 256 elements.
@@ -216,7 +133,7 @@ fn a_quotient_one_less_or_more_with_the_rest_that_follows_is_found_by_the_slack_
         };
         let fits = |place: &usize| {
             let d = i64::from(case.inputs[1][*place]);
-            let rest = case.number(&exact.rest, *place) - 2 * by * d;
+            let rest = number(&case.columns, &exact.rest, *place) - 2 * by * d;
             rest < 1 << 26
         };
         let place = (0..256).find(fits).unwrap();
@@ -224,17 +141,14 @@ fn a_quotient_one_less_or_more_with_the_rest_that_follows_is_found_by_the_slack_
             case.inputs[0][place].into(),
             i64::from(case.inputs[1][place]),
         );
-        let [y, rest] = [&exact.result, &exact.rest].map(|number| case.number(number, place));
-        case.store(&exact.result, place, y + by);
-        case.store(&exact.rest, place, rest - 2 * by * d);
-        let slack = Number {
-            base: 0,
-            limbs: exact.slack.clone(),
-        };
-        let left = case.number(&slack, place);
-        case.store(&slack, place, left + 2 * by * d);
-        let n = case.identity(&exact, place, a, d);
-        case.carry(&exact, place, &n);
+        let [y, rest] = [&exact.result, &exact.rest].map(|own| number(&case.columns, own, place));
+        store(&mut case.columns, &exact.result, place, y + by);
+        store(&mut case.columns, &exact.rest, place, rest - 2 * by * d);
+        let slack = slack(&exact);
+        let left = number(&case.columns, &slack, place);
+        store(&mut case.columns, &slack, place, left + 2 * by * d);
+        let n = of_division(&case.columns, &exact, place, a, d);
+        carry(&mut case.columns, &exact, place, &n);
         // Another quotient is another output.
         let output = case.graph.outputs[0];
         case.state(output, place, by as i32);
@@ -266,17 +180,17 @@ fn a_quotient_in_the_padding_that_a_sum_would_read_is_found_by_the_lookups_alone
         };
         // Of the first line, behind its five elements: 0 divided by 1.
         let place = 5;
-        let slack = Number {
-            base: 0,
-            limbs: exact.slack.clone(),
-        };
+        let slack = slack(&exact);
         let numbers = [&exact.result, &exact.rest, &slack];
-        assert_eq!(numbers.map(|number| case.number(number, place)), [0, 1, 0]);
-        case.store(&exact.result, place, by);
-        case.store(&exact.rest, place, 1 - 2 * by);
-        case.store(&slack, place, 2 * by);
-        let n = case.identity(&exact, place, 0, 1);
-        case.carry(&exact, place, &n);
+        assert_eq!(
+            numbers.map(|own| number(&case.columns, own, place)),
+            [0, 1, 0]
+        );
+        store(&mut case.columns, &exact.result, place, by);
+        store(&mut case.columns, &exact.rest, place, 1 - 2 * by);
+        store(&mut case.columns, &slack, place, 2 * by);
+        let n = of_division(&case.columns, &exact, place, 0, 1);
+        carry(&mut case.columns, &exact, place, &n);
         let output = case.graph.outputs[0];
         case.state(output, 0, by as i32);
         assert_eq!(case.check_relations(), Ok(()), "{by}");
@@ -300,18 +214,15 @@ fn a_quotient_that_is_right_modulo_p_only_is_found_by_the_carries_alone() {
             // The same relation, but for a multiple of p.
             let product = 2 * 379_625_062 * a + d + wraps * MODULUS;
             let (y, rest) = (product.div_euclid(2 * d), product.rem_euclid(2 * d));
-            let honest = case.number(&exact.result, place);
+            let honest = number(&case.columns, &exact.result, place);
             if y == honest || y.abs() > 590_350 {
                 continue;
             }
-            case.store(&exact.result, place, y);
-            case.store(&exact.rest, place, rest);
-            let slack = Number {
-                base: 0,
-                limbs: exact.slack.clone(),
-            };
-            case.store(&slack, place, 2 * d - 1 - rest);
-            let n = case.identity(&exact, place, a, d);
+            store(&mut case.columns, &exact.result, place, y);
+            store(&mut case.columns, &exact.rest, place, rest);
+            let slack = slack(&exact);
+            store(&mut case.columns, &slack, place, 2 * d - 1 - rest);
+            let n = of_division(&case.columns, &exact, place, a, d);
             let at_base = n.iter().rev().fold(0, |sum, c| (sum << BITS) + c);
             assert_eq!(at_base, wraps * MODULUS);
             // Honest carries do not solve the coefficients; those of the field are no carries.
@@ -319,7 +230,7 @@ fn a_quotient_that_is_right_modulo_p_only_is_found_by_the_carries_alone() {
             case.state(output, place, (y - honest) as i32);
             assert_eq!(case.looked_up(), Ok(()));
             assert!(case.check_relations().is_err());
-            case.carry(&exact, place, &n);
+            carry(&mut case.columns, &exact, place, &n);
             assert_eq!(case.check_relations(), Ok(()));
             assert!(case.looked_up().is_err());
             found += 1;
@@ -338,33 +249,14 @@ fn a_root_one_off_is_found_by_rest_or_slack() {
         };
         let place = 7;
         let x = i64::from(case.inputs[0][place]);
-        let y = case.number(&exact.result, place) + by;
+        let y = number(&case.columns, &exact.result, place) + by;
         let rest = (x << 24) - y * y;
-        case.store(&exact.result, place, y);
-        case.store(&exact.rest, place, rest);
-        let slack = Number {
-            base: 0,
-            limbs: exact.slack.clone(),
-        };
-        case.store(&slack, place, 2 * y - rest);
-        let mut n = case.coefficients(&exact.rest, place);
-        n.resize(16, 0);
-        let own = case.coefficients(&exact.result, place);
-        for (i, a) in own.iter().enumerate() {
-            for (j, b) in own.iter().enumerate() {
-                n[i + j] += a * b;
-            }
-        }
-        let operand = match &exact.pieces {
-            Some(pieces) => case.coefficients(pieces, place),
-            None => vec![x],
-        };
-        for (i, k) in exact.factor.iter().enumerate() {
-            for (j, a) in operand.iter().enumerate() {
-                n[i + j] -= k * a;
-            }
-        }
-        case.carry(&exact, place, &n);
+        store(&mut case.columns, &exact.result, place, y);
+        store(&mut case.columns, &exact.rest, place, rest);
+        let slack = slack(&exact);
+        store(&mut case.columns, &slack, place, 2 * y - rest);
+        let n = of_root(&case.columns, &exact, place, x);
+        carry(&mut case.columns, &exact, place, &n);
         let output = case.graph.outputs[0];
         case.state(output, place, by as i32);
         assert_eq!(case.check_relations(), Ok(()), "{by}");
@@ -374,13 +266,13 @@ fn a_root_one_off_is_found_by_rest_or_slack() {
 
 #[test]
 fn every_cell_matters_in_the_padding_too() {
-    let make = |number: usize| match number {
+    let make = |model: usize| match model {
         0 => division(&[3, 5], 1000, 500, (1, 60)),
         1 => root(&[3, 5], 1000, 500),
         _ => Case::new(normalised(2), 5),
     };
-    for number in 0..3 {
-        let honest = make(number);
+    for model in 0..3 {
+        let honest = make(model);
         assert_eq!(honest.check_relations(), Ok(()));
         let (mut by_lookup, mut by_relation) = (0, 0);
         for column in 0..honest.columns.committed.len() {
@@ -389,7 +281,7 @@ fn every_cell_matters_in_the_padding_too() {
             let sizes = honest.plan.columns[column].shape.iter();
             let read: usize = sizes.map(|size| size.next_power_of_two()).product();
             for place in (0..17).chain([31, 63, 255]) {
-                if number == 2 && place >= read {
+                if model == 2 && place >= read {
                     continue;
                 }
                 for by in [Base::ONE, -Base::ONE] {
@@ -399,7 +291,7 @@ fn every_cell_matters_in_the_padding_too() {
                     by_lookup += usize::from(in_tables.is_err());
                     if in_tables.is_ok() {
                         let result = case.check_relations();
-                        assert!(result.is_err(), "{number}: column {column}, cell {place}");
+                        assert!(result.is_err(), "{model}: column {column}, cell {place}");
                         by_relation += 1;
                     }
                 }
@@ -428,20 +320,7 @@ fn make_again(case: &Case) -> Case {
 #[test]
 fn every_value_that_is_sent_matters() {
     for seed in [1, 2, 4, 7] {
-        let case = Case::new(normalised(seed), seed);
-        let mut messages = Vec::new();
-        case.check(&mut |_, message| messages.push(message.len()))
-            .unwrap();
-        for (number, &length) in messages.iter().enumerate() {
-            for index in 0..length {
-                let result = case.check(&mut |message, values| {
-                    if message == number {
-                        values[index] += transcript::Extension::ONE;
-                    }
-                });
-                assert!(result.is_err(), "{seed}: message {number}, value {index}");
-            }
-        }
+        Case::new(normalised(seed), seed).each_message_matters(seed);
     }
 }
 
@@ -480,15 +359,12 @@ fn a_divisor_that_is_not_positive_has_no_columns_that_are_accepted() {
         let Unit::Divide { exact, divisor } = lying.unit() else {
             panic!("not a division");
         };
-        let slack = Number {
-            base: 0,
-            limbs: exact.slack.clone(),
-        };
-        lying.store(&exact.rest, 1, i64::from(d));
-        lying.store(&slack, 1, i64::from(d) - 1);
-        lying.store(&divisor.pieces, 1, d.into());
-        let n = lying.identity(&exact, 1, 0, d.into());
-        lying.carry(&exact, 1, &n);
+        let slack = slack(&exact);
+        store(&mut lying.columns, &exact.rest, 1, i64::from(d));
+        store(&mut lying.columns, &slack, 1, i64::from(d) - 1);
+        store(&mut lying.columns, &divisor.pieces, 1, d.into());
+        let n = of_division(&lying.columns, &exact, 1, 0, d.into());
+        carry(&mut lying.columns, &exact, 1, &n);
         assert!(lying.looked_up().is_err(), "{d}");
     }
 }

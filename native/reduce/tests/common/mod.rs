@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod graphs;
+pub mod pieces;
 
 use graphs::Random;
 
@@ -218,6 +219,23 @@ impl Case {
         let opened = Self::verify(&problem, &sent).map_err(|error| error.to_string())?;
         self.open(&opened)?;
         Ok(sent.len())
+    }
+
+    /// Demands that a change of any value that is sent is rejected.
+    pub fn each_message_matters(&self, seed: u64) {
+        let mut messages = Vec::new();
+        self.check(&mut |_, message| messages.push(message.len()))
+            .unwrap();
+        for (number, &length) in messages.iter().enumerate() {
+            for index in 0..length {
+                let result = self.check(&mut |message, values| {
+                    if message == number {
+                        values[index] += Extension::ONE;
+                    }
+                });
+                assert!(result.is_err(), "{seed}: message {number}, value {index}");
+            }
+        }
     }
 
     pub fn verify(problem: &Problem<'_>, sent: &[Extension]) -> Result<Opened, Rejected> {
