@@ -40,6 +40,7 @@ from inferproof.chain.transfers import TransactionReader
 from inferproof.delivery.http import WebhookSender
 from inferproof.errors import (
     Misconfigured,
+    MissingPart,
     Reason,
     RequestRejected,
 )
@@ -48,6 +49,7 @@ from inferproof.inference.preprocess import load_preprocessing
 from inferproof.inference.request import check_request, request_tensors
 from inferproof.models.card import load_card
 from inferproof.payments.x402.facilitator import Facilitator
+from inferproof.payments.x402.forms import Forms
 from inferproof.protocol.commitments import preprocessing_digest
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.verifier_bundle import decode_bundle
@@ -58,6 +60,7 @@ from inferproof.proving.external import ExternalSystem
 from inferproof.proving.isolated import MEMORY_BYTES, IsolatedChecker
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.registry import get_system, known_systems
+from inferproof.proving.sumcheck.library import library
 from inferproof.readiness import alive, readiness, report_end
 from inferproof.reporting import open_reports, open_tracer, traced
 from inferproof.services.base import Systems
@@ -104,6 +107,7 @@ from inferproof.storage.limits.redis import RedisLimiter
 from inferproof.telemetry.base import Tracer
 from inferproof.telemetry.logs import report_loop_faults
 from inferproof.types.digest import Address, Digest
+from inferproof.types.money import Asset
 from inferproof.verify.proof import ProofChecker
 
 T = TypeVar("T")
@@ -239,7 +243,8 @@ async def build(
                 on_refused=core.metrics.refused,
             ),
         )
-        yield App(settings, gateway, services, create_app(services), Express(services))
+        express = Express(services, _forms(core.token.asset))
+        yield App(settings, gateway, services, create_app(services), express)
 
 
 @asynccontextmanager
@@ -611,6 +616,15 @@ def _systems(
         return watched[name]
 
     return find
+
+
+def _forms(asset: Asset) -> Forms | None:
+    """What checks usual payments in native code; None where the native module is not installed,
+    and Python checks them all."""
+    try:
+        return Forms([asset], library().PaymentForm)
+    except MissingPart:
+        return None
 
 
 def _checkers(systems: Systems, stack: AsyncExitStack) -> Callable[[str], ProofChecker]:

@@ -1,4 +1,5 @@
-//! The Python module `_native`: proving, verifying and running integer graphs.
+//! The Python module `_native`: proving, verifying and running integer graphs, and payments checked
+//! in one go.
 //!
 //! Arguments are copied before the interpreter is let go, so that nobody can change them meanwhile.
 //! Every failure is a `NativeError(code, message)`; a panic of the prover is one too, with the code
@@ -7,6 +8,7 @@
 #![allow(clippy::needless_pass_by_value, clippy::wildcard_imports, missing_docs)]
 
 mod modes;
+mod payments;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -132,6 +134,8 @@ mod _native {
 
     #[pymodule_export]
     use super::NativeError;
+    #[pymodule_export]
+    use super::payments::PaymentForm;
 
     /// The instruction sets that this build uses.
     #[pyfunction]

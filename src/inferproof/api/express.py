@@ -1,6 +1,8 @@
 """The paid call's short way: what a usual order is spared, without losing a check.
 
     the connection has the whole request ─► take: admission, payment, steps 1 to 8 of the intake
+                                             │ (a payment of a known form: digests and signature in
+                                             │ one native call, where the native module is here)
                                              │ something is unusual, or does not hold
                                              ├───────────► the general way, from where it stands
     a task ─► run: chain and reservation     │
@@ -13,6 +15,7 @@ Nothing is refused here, and nothing is counted twice: the Errand in the scope t
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from msgspec.json import encode
 from starlette.types import Scope
@@ -24,9 +27,12 @@ from inferproof.api.gate import standing_headers
 from inferproof.api.headers import ON_ALL
 from inferproof.api.routes.parameters import MODEL_NAME
 from inferproof.api.wire import JSON
+from inferproof.payments.x402 import IncomingPayment
+from inferproof.payments.x402.forms import Forms
 from inferproof.payments.x402.short import ShortReader
 from inferproof.services.gateway.base import Finish, JobView, SignedQuote
 from inferproof.telemetry.base import answered, asked
+from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.receipt import Request
 
@@ -49,17 +55,27 @@ _AT_ONCE = b"respond-async"
 _ON_ALL = b"".join(b"%b: %b\r\n" % pair for pair in ON_ALL)
 
 
+@lru_cache(256)
+def _model(path: bytes) -> str | None:
+    found = PATH.fullmatch(path)
+    return None if found is None else found[1].decode()
+
+
 class Express:
-    """Takes usual orders. Made for services that have a short intake."""
+    """Takes usual orders. Made for services that have a short intake.
+
+    Without `forms` every payment is read and checked in Python.
+    """
 
     path = PATH
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, forms: Forms | None = None) -> None:
         assert services.short is not None  # noqa: S101 - what it is made for
         self._services = services
         self._short = services.short
         self._longest = min(LONGEST, services.settings.body_limit)
         self._reader = ShortReader([services.gateway.settings.asset])
+        self._forms = forms
 
     def take(self, scope: Scope, path: bytes, body: bytes) -> Finish | None:
         """What is to be run for a request whose path PATH knows; None leaves the request, and
@@ -85,16 +101,30 @@ class Express:
         return self._begin(path, payment, body)
 
     def _begin(self, path: bytes, payment: bytes, body: bytes) -> Finish | None:
-        incoming = self._reader.read(payment.decode("latin-1"))
-        model = PATH.fullmatch(path)
-        if incoming is None or incoming.payment_id is not None or model is None:
+        forms, model = self._forms, _model(path)
+        if model is None:
             return None
+        checked = None if forms is None else forms.read(payment, path, body)
+        if checked is not None:
+            return self._offer(model, path, body, checked.payment, checked.request)
+        incoming = self._reader.read(payment.decode("latin-1"))
+        if incoming is None or incoming.payment_id is not None:
+            return None
+        begun = self._offer(model, path, body, incoming, None)
+        if begun is not None and forms is not None:
+            forms.learn(payment, path, incoming)
+        return begun
+
+    def _offer(
+        self, model: str, path: bytes, body: bytes, payment: IncomingPayment, paid: Digest | None
+    ) -> Finish | None:
         return self._short.begin(
-            model[1].decode(),
+            model,
             Request("POST", path.decode(), body),
-            incoming.authorization,
-            binding_salt=incoming.binding_salt,
-            quote=None if incoming.quote is None else SignedQuote(*incoming.quote),
+            payment.authorization,
+            binding_salt=payment.binding_salt,
+            quote=None if payment.quote is None else SignedQuote(*payment.quote),
+            signed_for=paid,
         )
 
     async def run(self, scope: Scope, finish: Finish) -> bytes | None:

@@ -25,17 +25,20 @@ from inferproof.api.gate import Gate
 from inferproof.api.metrics import Metrics
 from inferproof.connections import ConnectionLimits, Watch
 from inferproof.payments.x402.challenge import Challenge, read_challenge
-from inferproof.payments.x402.payment import payment_payload
+from inferproof.payments.x402.forms import Forms
+from inferproof.payments.x402.payment import parse_payment, payment_payload
+from inferproof.payments.x402.short import ShortReader
 from inferproof.payments.x402.wire import encode_header
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.commitments import bound_nonce
 from inferproof.protocol.signature import SigningKey
+from inferproof.proving.sumcheck.library import library
 from inferproof.server import Server, listen
 from inferproof.services.limits.keys import ApiKeys
 from inferproof.services.limits.service import Limits, Policy
 from inferproof.storage.db.api_keys import SqlApiKeys
 from inferproof.storage.limits.memory import MemoryLimiter
-from inferproof.testing.samples import PAYER
+from inferproof.testing.samples import ASSET, PAYER
 from inferproof.types.limits import Rate
 from inferproof.types.payment import Authorization
 
@@ -45,8 +48,8 @@ STRANGER = SigningKey(b"\x31" * 32)
 class Counting(Express):
     """Counts the answers that it gave itself."""
 
-    def __init__(self, services: Served) -> None:
-        super().__init__(services)
+    def __init__(self, services: Served, forms: Forms | None) -> None:
+        super().__init__(services, forms)
         self.answered = 0
 
     async def run(self, scope: Scope, finish: Any) -> bytes | None:
@@ -110,7 +113,9 @@ def request(
 
 
 @asynccontextmanager
-async def market(folder: Path, *, short: bool, **settings: Any) -> AsyncIterator[Market]:
+async def market(
+    folder: Path, *, short: bool, native: bool = False, **settings: Any
+) -> AsyncIterator[Market]:
     folder.mkdir()  # noqa: ASYNC240
     orders = settings.pop("orders", None)
     most = settings.pop("most", 100)
@@ -134,7 +139,8 @@ async def market(folder: Path, *, short: bool, **settings: Any) -> AsyncIterator
             settings=ApiSettings(version="0.1.0", sync_wait_s=0.05),
             gate=gate,
         )
-        express = Counting(served)
+        forms = Forms([ASSET], library().PaymentForm) if native else None
+        express = Counting(served, forms)
         with listen("127.0.0.1", 0) as listener:
             server = Server(
                 create_app(served),
@@ -492,12 +498,30 @@ def plain(said: bytes) -> tuple[bytes, bytes, bytes]:
     return first, re.sub(rb"date: [^\r]*", b"date:", headers), body
 
 
+async def know(it: Market) -> int:
+    """Makes a form of what will be sent, where there are any; how many are known."""
+    forms, most = it.express._forms, it.gate._most
+    it.gate._most = 100
+    sent = await paid(it, 10**6)
+    it.gate._most = most
+    header = re.search(rb"PAYMENT-SIGNATURE: ([^\r]*)", sent)
+    assert header is not None
+    if forms is None:
+        return 0
+    forms.learn(header[1], PATH.encode(), parse_payment(header[1].decode(), [ASSET]))
+    return len(forms._of[PATH.encode()].forms)
+
+
+@pytest.mark.parametrize("native", [False, pytest.param(True, marks=pytest.mark.native)])
 @pytest.mark.parametrize("name", SCENARIOS)
-async def test_both_ways_answer_alike(name: str, tmp_path: Path) -> None:
+async def test_both_ways_answer_alike(name: str, native: bool, tmp_path: Path) -> None:
     run, settings = SCENARIOS[name]
     said, counted = [], []
     for short in (True, False):
-        async with market(tmp_path / str(short), short=short, **settings) as it:
+        ways = {"short": short, "native": short and native}
+        async with market(tmp_path / str(short), **ways, **settings) as it:
+            if native:
+                assert await know(it) == short
             said.append([plain(answer) for answer in await run(it)])
             assert it.gate._under_way == 0
             samples = [s for m in it.metrics.registry.collect() for s in m.samples]
@@ -519,6 +543,24 @@ async def test_usual_orders_go_the_short_way(tmp_path: Path) -> None:
             (said,) = await it.send(await paid(it, number))
             assert said.startswith(b"HTTP/1.1 202 Accepted\r\n")
         assert it.express.answered >= 7
+
+
+@pytest.mark.native
+async def test_payments_of_a_known_form_are_checked_in_one_native_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(_: ShortReader, header: str) -> None:
+        raise AssertionError(f"it was read in Python: {header}")
+
+    async with market(tmp_path / "market", short=True, native=True) as it:
+        (said,) = await it.send(await paid(it, 1))
+        assert said.startswith(b"HTTP/1.1 202 Accepted\r\n")
+        while not it.express._forms._of[PATH.encode()].forms:  # type: ignore[union-attr]
+            await it.send(await paid(it, 2))
+        monkeypatch.setattr(ShortReader, "read", read)
+        for number in range(3, 8):
+            (said,) = await it.send(await paid(it, number))
+            assert said.startswith(b"HTTP/1.1 202 Accepted\r\n")
 
 
 async def test_a_caller_who_leaves_has_its_order_all_the_same(tmp_path: Path) -> None:

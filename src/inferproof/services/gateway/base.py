@@ -212,10 +212,15 @@ class ShortIntake(Protocol):
         *,
         binding_salt: bytes | None = None,
         quote: SignedQuote | None = None,
+        signed_for: Digest | None = None,
     ) -> Finish | None:
         """What takes the order, once all holds that can be told without waiting; the order is
         counted then. None where something does not hold or takes waiting: nothing has happened,
-        and `Gateway.accept` is to be asked."""
+        and `Gateway.accept` is to be asked.
+
+        `signed_for` is the digest of the request, from a caller who found that the payer's own key
+        signed the payment, and that its nonce is bound to the request where there is a salt.
+        """
         ...
 
 

@@ -107,11 +107,12 @@ class Intake:
     async def check_input(self, model: str, body: bytes) -> None:
         await self._check_input(await self._catalog.active(model), body)
 
-    def begin(self, offered: Offered) -> Begun | None:
+    def begin(self, offered: Offered, signed_for: Digest | None = None) -> Begun | None:
         """The order, once steps 1 to 8 hold; None where they do not, or where to tell takes time.
 
         Nothing has happened then, and `accept` is to be asked. Otherwise the order is counted, as
-        in step 3, and is to be finished.
+        in step 3, and is to be finished. With `signed_for` the caller has found that 2 and 4 hold,
+        for the request with this digest, which is the offered one.
         """
         payment, now = offered.payment, self._clock()
         model = self._catalog.sold(offered.model)
@@ -124,10 +125,11 @@ class Intake:
             or not self._promises.has_room(self._settings.queue_limit)
         ):
             return None
-        digest = offered.digest
+        digest = offered.digest if signed_for is None else signed_for
         try:
-            check_signature(payment)
-            check_binding(offered, digest)
+            if signed_for is None:
+                check_signature(payment)
+                check_binding(offered, digest)
             self._check_small(model, offered.request.body)
             quote = self._agreed(model, offered, digest, now)
         except InferproofError:

@@ -157,9 +157,11 @@ class GatewayService:
         *,
         binding_salt: bytes | None = None,
         quote: SignedQuote | None = None,
+        signed_for: Digest | None = None,
     ) -> Finish | None:
         """See services.gateway.base.ShortIntake."""
-        begun = self._intake.begin(Offered(model, request, payment, binding_salt, quote))
+        offered = Offered(model, request, payment, binding_salt, quote)
+        begun = self._intake.begin(offered, signed_for)
         return None if begun is None else partial(self._finish, begun)
 
     async def _finish(self, begun: Begun) -> JobView:
