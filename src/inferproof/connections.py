@@ -194,13 +194,17 @@ class Connection(HttpToolsProtocol):
             self._head_since = self.loop.time()
 
     def on_url(self, url: bytes) -> None:
-        self._count(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._too_large = True
         if not self._too_large:
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields += 1
-        self._count(len(name) + len(value))
+        self._head_bytes += len(name) + len(value)
+        if self._fields > MAX_FIELDS or self._head_bytes > MAX_HEAD_BYTES:
+            self._too_large = True
         if not self._too_large:
             super().on_header(name, value)
 
@@ -237,11 +241,6 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self._answered_at = self.loop.time()
         super().on_response_complete()
-
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._fields > MAX_FIELDS or self._head_bytes > MAX_HEAD_BYTES:
-            self._too_large = True
 
     # the short way
 

@@ -43,14 +43,21 @@ class Together(Generic[K, V]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                keys = list(self._waiting)[:MAX_TOGETHER]
-                asked = {key: self._waiting.pop(key) for key in keys}
+                asked = self._next()
                 begun = time.monotonic()
                 await self._answer(asked)
-                if self._gap_s and len(keys) > 1:
+                if self._gap_s and len(asked) > 1:
                     await asyncio.sleep(max(0.0, begun + self._gap_s - time.monotonic()))
         finally:
             self._task = None
+
+    def _next(self) -> dict[K, list[asyncio.Future[V]]]:
+        """Takes those who wait, as many as go together."""
+        waiting = self._waiting
+        if len(waiting) <= MAX_TOGETHER:
+            self._waiting = {}
+            return waiting
+        return {key: waiting.pop(key) for key in list(waiting)[:MAX_TOGETHER]}
 
     async def _answer(self, asked: Mapping[K, Sequence[asyncio.Future[V]]]) -> None:
         try:

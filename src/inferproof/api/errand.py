@@ -1,6 +1,6 @@
 """One request as its edge knows it, and what was done of it before it came there."""
 
-import secrets
+import os
 import time
 from collections.abc import Callable, Mapping
 
@@ -44,7 +44,7 @@ class Errand:
     def of(cls, headers: Mapping[bytes, bytes]) -> "Errand":
         """The errand of a request with these headers, which begins now."""
         given, parent = headers.get(b"x-request-id", b""), headers.get(b"traceparent")
-        name = given.decode() if GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+        name = given.decode() if GIVEN_ID.fullmatch(given) else os.urandom(8).hex()
         caller = None if parent is None else read_traceparent(parent)
         return cls(About(request=name, caller=caller, started_ns=time.time_ns()), name)
 

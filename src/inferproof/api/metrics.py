@@ -147,6 +147,8 @@ class Metrics:
             registry=self.registry,
         )
         self._watched = _Watched(self.registry)
+        self._paid: dict[str, Counter] = {}
+        self._answered: dict[tuple[str, str, int], Histogram] = {}
         for state in JobState:
             self._jobs.labels(state.value).set(0)
         # Prometheus sees no increase in a counter that is born with its first event.
@@ -179,7 +181,10 @@ class Metrics:
 
     def payment(self, outcome: str) -> None:
         """Counts a payment; outcome is reserved, repeated, settled, void or a reason's code."""
-        self._payments.labels(outcome).inc()
+        counter = self._paid.get(outcome)
+        if counter is None:  # labels() takes longer than the rest
+            counter = self._paid[outcome] = self._payments.labels(outcome)
+        counter.inc()
 
     def refund(self, outcome: str) -> None:
         """Counts a refund; outcome is due, sent, settled or lost."""
@@ -225,7 +230,12 @@ class Metrics:
 
     def http(self, method: str, route: str, status: int, seconds: float) -> None:
         """Records a request. `route` is the template, never the path: labels must stay few."""
-        self._http.labels(method, route, str(status)).observe(seconds)
+        times = self._answered.get((method, route, status))
+        if times is None:
+            times = self._answered[method, route, status] = self._http.labels(
+                method, route, str(status)
+            )
+        times.observe(seconds)
 
     def described(self) -> list[Described]:
         """Every metric, by name."""

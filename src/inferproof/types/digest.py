@@ -7,6 +7,9 @@ from inferproof.errors import Reason, RequestRejected
 
 _HEX32 = re.compile(r"0x[0-9a-f]{64}")
 _HEX20 = re.compile(r"0x[0-9a-fA-F]{40}")
+_set = object.__setattr__
+"""What a frozen dataclass sets its fields by. Both classes below are made, compared and hashed some
+forty times for an order: by hand that takes two thirds of the time."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -15,9 +18,18 @@ class Digest:
 
     raw: bytes
 
-    def __post_init__(self) -> None:
-        if type(self.raw) is not bytes or len(self.raw) != 32:
+    def __init__(self, raw: bytes) -> None:
+        if type(raw) is not bytes or len(raw) != 32:
             raise ValueError("a digest is 32 bytes")
+        _set(self, "raw", raw)
+
+    def __eq__(self, other: object) -> bool:
+        if other.__class__ is not Digest:
+            return NotImplemented
+        return self.raw == other.raw
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
 
     @classmethod
     def from_hex(cls, text: str) -> "Digest":
@@ -50,9 +62,18 @@ class Address:
 
     raw: bytes
 
-    def __post_init__(self) -> None:
-        if type(self.raw) is not bytes or len(self.raw) != 20:
+    def __init__(self, raw: bytes) -> None:
+        if type(raw) is not bytes or len(raw) != 20:
             raise ValueError("an address is 20 bytes")
+        _set(self, "raw", raw)
+
+    def __eq__(self, other: object) -> bool:
+        if other.__class__ is not Address:
+            return NotImplemented
+        return self.raw == other.raw
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
 
     @classmethod
     def from_hex(cls, text: str) -> "Address":

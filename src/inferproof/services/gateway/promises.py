@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from inferproof.storage.base.orders import Backlog, OrderBook, PurseKey
+from inferproof.storage.base.orders import Backlog, OrderBook
 from inferproof.together import Together
 from inferproof.types.digest import Digest
 from inferproof.types.payment import Authorization
@@ -28,12 +28,17 @@ SHARE = 25
 rarely, and what is known of it is at most this old."""
 
 
+_Purse = tuple[str, bytes, bytes]
+"""Network, token and payer: of plain values, since each order looks a purse up several times."""
+
+
 @dataclass(frozen=True, slots=True)
 class Promise:
     """A payment that is being taken; those with a lower number came before it."""
 
     number: int
     payment: Authorization
+    purse: _Purse
 
 
 class Promises:
@@ -43,9 +48,9 @@ class Promises:
     def __init__(self, orders: OrderBook) -> None:
         self._orders = orders
         self._numbers = itertools.count()
-        self._taking: dict[PurseKey, dict[int, Authorization]] = {}
+        self._taking: dict[_Purse, dict[int, Authorization]] = {}
         self._under_way = 0
-        self._unsettled: dict[PurseKey, dict[Digest, int]] = {}
+        self._unsettled: dict[_Purse, dict[Digest, int]] = {}
         self._waiting = 0
         self._since: list[Authorization] = []
         self._look = Together(self._ask)
@@ -84,7 +89,8 @@ class Promises:
     @contextmanager
     def taking(self, payment: Authorization) -> Iterator[Promise]:
         """Counts the payment for those that come after it, while the block runs."""
-        promise, purse = Promise(next(self._numbers), payment), _purse(payment)
+        purse = _purse(payment)
+        promise = Promise(next(self._numbers), payment, purse)
         taking = self._taking.setdefault(purse, {})
         taking[promise.number] = payment
         self._under_way += 1
@@ -110,7 +116,7 @@ class Promises:
         Several processes on one database may each let one through that the others have not seen
         yet.
         """
-        own, purse = promise.payment, _purse(promise.payment)
+        own, purse = promise.payment, promise.purse
         amounts = dict(self._unsettled.get(purse, ()))
         for number, other in self._taking[purse].items():
             if number < promise.number:
@@ -147,7 +153,10 @@ class Promises:
         return dict.fromkeys(keys)
 
     def _take_over(self, backlog: Backlog) -> None:
-        self._unsettled = {purse: dict(amounts) for purse, amounts in backlog.unsettled.items()}
+        self._unsettled = {
+            (network, token.raw, payer.raw): dict(amounts)
+            for (network, token, payer), amounts in backlog.unsettled.items()
+        }
         self._waiting = backlog.waiting
         for payment in self._since:
             if not self.holds(payment):  # reserved after the book was read
@@ -161,5 +170,5 @@ class Promises:
         return self._waiting + self._under_way
 
 
-def _purse(payment: Authorization) -> PurseKey:
-    return (payment.asset.network.caip2, payment.asset.address, payment.payer)
+def _purse(payment: Authorization) -> _Purse:
+    return (payment.asset.network.caip2, payment.asset.address.raw, payment.payer.raw)
