@@ -1263,6 +1263,12 @@ class TestTurns:
         await asyncio.gather(*map(orders.reserve, asked))
         first = await orders.in_state(JobState.RESERVED, limit=2)
         assert {job.order.job_id for job in first} == {order(0).job_id, order(9).job_id}
+        settled = [payable.job_id for payable in await orders.to_settle(ASSET, limit=9)]
+        assert settled[:2] in (
+            [order(0).job_id, order(9).job_id],
+            [order(9).job_id, order(0).job_id],
+        )
+        assert settled[2:] == [order(1).job_id, order(2).job_id]
 
 
 PROOF = KeptProof(digest("proof blob"), (StageTime("prove", 12_345), StageTime("store", 7)))

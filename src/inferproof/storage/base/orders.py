@@ -141,8 +141,8 @@ class OrderBook(Protocol):
     # settlement, see protocol.lifecycle
 
     async def to_settle(self, asset: Asset, *, limit: int) -> Sequence[Payable]:
-        """The oldest payments in this asset that wait for a place in a transaction: those of
-        jobs that are RESERVED, and those whose step is AGAIN or ALONE."""
+        """The payments in this asset that wait for a place in a transaction: the oldest whose step
+        is AGAIN or ALONE, and then those of jobs that are RESERVED, in their turn."""
         ...
 
     async def refused(self, asset: Asset, *, limit: int) -> Sequence[Payable]:

@@ -323,6 +323,28 @@ def _by_bytes(element: ByBytes, compiler: Any, **options: Any) -> str:
     return f'{words} COLLATE "C"' if compiler.dialect.name == "postgresql" else words
 
 
+class Compared(ColumnElement[Any]):
+    """A column that rows found by another one are compared with, and none is looked for by.
+
+    SQLite does not know how many rows have a value. Of two indexes it may take the one in which
+    nearly every row is found, and read them all.
+    """
+
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any]) -> None:
+        self.column = column
+        self.type = column.type
+
+    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012
+
+
+@compiles(Compared)
+def _compared(element: Compared, compiler: Any, **options: Any) -> str:
+    column = compiler.process(element.column, **options)
+    return f"+{column}" if compiler.dialect.name == "sqlite" else str(column)
+
+
 def storage_error(error: Exception) -> InferproofError | None:
     """The failure in our words, or None when it is a bug of ours and not the medium's."""
     if isinstance(error, OSError):  # TimeoutError is one

@@ -20,7 +20,9 @@ from inferproof.storage.base.outbox import (
     TakenBack,
 )
 from inferproof.storage.db.codec import failure_values, payable_of_row, select_payables
+from inferproof.storage.db.dialect import Compared
 from inferproof.storage.db.outbox import SqlOutbox, add_item, close_items, reopen, watch
+from inferproof.storage.db.room import IN_TURN
 from inferproof.storage.db.settling import (
     SETTLED,
     WAITING_STEPS,
@@ -51,6 +53,10 @@ from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Network
 from inferproof.types.payment import SettlementState
 
+_OF_FEW = (jobs.c.number + 0,)
+"""Of jobs of which few are wanted none is looked for in the order of all: a sum has no index, so
+that a database begins with the conditions and sorts what it found."""
+
 
 class SqlSettlements(SqlOutbox):
     """The part of the OrderBook that the settler drives."""
@@ -64,7 +70,7 @@ class SqlSettlements(SqlOutbox):
         if room <= 0:
             return again
         reserved = jobs.c.state == JobState.RESERVED.value
-        new = await self._payables(asset, reserved, limit=room, many=True)
+        new = await self._payables(asset, reserved, limit=room, order=IN_TURN)
         return [*again, *new]
 
     async def refused(self, asset: Asset, *, limit: int) -> Sequence[Payable]:
@@ -103,16 +109,19 @@ class SqlSettlements(SqlOutbox):
         return {number: tuple(found) for number, found in carried.items()}
 
     async def _payables(
-        self, asset: Asset, *conditions: ColumnElement[bool], limit: int, many: bool = False
+        self,
+        asset: Asset,
+        *conditions: ColumnElement[bool],
+        limit: int,
+        order: Sequence[ColumnElement[int]] = _OF_FEW,
     ) -> list[Payable]:
+        # Nearly all payments are in one asset.
         c = payment_reservations.c
-        # Of jobs of which few are wanted none is looked for in the order of all: a sum has no
-        # index, so that a database begins with the conditions and sorts what it found.
-        order = jobs.c.number if many else jobs.c.number + 0
+        network, token = Compared(c.network), Compared(c.token)
         query = (
             select_payables()
-            .where(c.network == asset.network.caip2, c.token == asset.address, *conditions)
-            .order_by(order)
+            .where(network == asset.network.caip2, token == asset.address, *conditions)
+            .order_by(*order)
             .limit(limit)
         )
 

@@ -12,6 +12,7 @@ from inferproof.storage.base.jobs import Failure, Job, RefundState
 from inferproof.storage.base.outbox import SettlementStep
 from inferproof.storage.db.bulk import given_rows
 from inferproof.storage.db.codec import failure_values, job_of_row, select_jobs
+from inferproof.storage.db.dialect import Compared
 from inferproof.storage.db.events import Step, record_steps
 from inferproof.storage.db.tables import checkpoints, jobs, models, refunds, settlements
 from inferproof.types.digest import Digest
@@ -102,7 +103,9 @@ async def move_many(
     allowed = {state.value: after(state, transition).value for state in sources(transition)}
     moved = await connection.execute(
         update(jobs)
-        .where(jobs.c.job_id.in_(these(connection, job_ids)), jobs.c.state.in_(list(allowed)))
+        .where(
+            jobs.c.job_id.in_(these(connection, job_ids)), Compared(jobs.c.state).in_(list(allowed))
+        )
         .values(state=case(allowed, value=jobs.c.state), updated_at=now, **values)
         .returning(jobs.c.job_id, jobs.c.state)
     )
