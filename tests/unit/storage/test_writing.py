@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from inferproof.storage.db.engine import Database, sqlite_url
 from inferproof.storage.db.writing import WriteTurn
+from inferproof.testing.memory_store import open_stores
 
 
 async def test_a_turn_is_one_at_a_time_and_none_is_overtaken(tmp_path: Path) -> None:
@@ -96,3 +98,31 @@ async def test_the_turn_of_a_process_that_was_killed_is_free(tmp_path: Path) -> 
         await waiting
     turn.close()
     process.join()
+
+
+async def test_opening_takes_its_turn(tmp_path: Path) -> None:
+    """To try again and again beside one that writes all the time ends in `database is locked`."""
+    path = tmp_path / "orders.db"
+    async with open_stores(sqlite_url(path)):
+        other = WriteTurn(path, patience_s=30)
+        async with other:
+            opening = asyncio.create_task(Database.open(sqlite_url(path)))
+            await asyncio.sleep(0.2)
+            assert not opening.done()
+        database = await opening
+        async with other:  # it gave its turn back
+            pass
+        await database.close()
+        other.close()
+
+
+async def test_opening_goes_on_where_a_turn_never_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inferproof.storage.db.turns.BUSY_TIMEOUT_MS", 50)
+    path = tmp_path / "orders.db"
+    hangs = WriteTurn(path, patience_s=30)
+    async with hangs:
+        database = await Database.open(sqlite_url(path))  # SQLite's own lock decides
+        await database.close()
+    hangs.close()

@@ -27,6 +27,7 @@ from inferproof.storage.db.dialect import (
 from inferproof.storage.db.migrate import upgrade
 from inferproof.storage.db.turns import turn, write_turn
 from inferproof.storage.db.writer import BatchOperation, InGroups, Writer
+from inferproof.storage.db.writing import WriteTurn
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741 - the item of a batch
@@ -42,7 +43,9 @@ def sqlite_url(path: Path) -> str:
 class Database:
     """One open database. Make it with `Database.open` and close it."""
 
-    def __init__(self, url: URL, writing: AsyncEngine, lock: asyncio.Lock) -> None:
+    def __init__(
+        self, url: URL, writing: AsyncEngine, lock: asyncio.Lock, turn: WriteTurn | None
+    ) -> None:
         self._writing = writing
         self._reading = reading_engine(url, writing)
         self._url = url
@@ -50,7 +53,7 @@ class Database:
         # In memory there is one connection; a question in the middle of a transaction would
         # see what is not committed.
         self._reads_alone = lock if is_memory(url) else nullcontext()
-        self._turn = write_turn(url)
+        self._turn = turn
         self._writer = Writer(writing, lock, self._turn)
 
     @classmethod
@@ -64,20 +67,21 @@ class Database:
         check_file(parsed)
         writing = writing_engine(parsed)
         migrating = migrating_engine(parsed, writing)
+        turn = write_turn(parsed)
         try:
-            async with migrating.begin() as connection:
+            # Whoever writes all the time would else be met at every try.
+            async with turn or nullcontext(), migrating.begin() as connection:
                 await lock_name(connection, "schema")
                 await connection.run_sync(upgrade)
-        except (DBAPIError, OSError) as error:
+        except (DBAPIError, OSError, InferproofError) as error:
             await writing.dispose()
+            if turn is not None:
+                turn.close()
             raise storage_error(error) or error from error
-        except InferproofError:
-            await writing.dispose()
-            raise
         finally:
             if migrating is not writing:
                 await migrating.dispose()
-        return cls(parsed, writing, asyncio.Lock())
+        return cls(parsed, writing, asyncio.Lock(), turn)
 
     async def close(self) -> None:
         """Returns when every write is committed and the connections are closed."""
