@@ -322,8 +322,9 @@ async def test_an_order_book_against_the_chain(
             (Fault.REFUND_ELSEWHERE, refunded),
         }
         await books.sql(
-            "DELETE FROM outbox_raws WHERE outbox IN (SELECT number FROM outbox JOIN outbox_jobs "
-            "ON outbox = number WHERE kind = 'refund' AND job_id = :job)",
+            "DELETE FROM outbox_raws WHERE outbox IN (SELECT outbox.number FROM outbox JOIN "
+            "outbox_jobs ON outbox = outbox.number JOIN jobs ON job = jobs.number "
+            "WHERE kind = 'refund' AND job_id = :job)",
             job=refunded.hex,
         )
         report = await books.check()

@@ -186,9 +186,7 @@ async def test_one_bad_write_fails_alone(stores: Stores) -> None:
         raise Conflict(Reason.PAYMENT_REPLAYED)
 
     async def broken_rule(connection: AsyncConnection) -> None:
-        await connection.execute(
-            insert(settlements).values(job_id=Digest(bytes(32)), state="x", updated_at=1)
-        )
+        await connection.execute(insert(settlements).values(job=7, state="x", updated_at=1))
 
     results = await asyncio.gather(
         stores.database.write(good),

@@ -45,7 +45,8 @@ class SqlBookRows:
             senders = await connection.scalars(
                 select(outbox.c.sender)
                 .join(outbox_jobs, outbox_jobs.c.outbox == outbox.c.number)
-                .join(payment_reservations, c.job_id == outbox_jobs.c.job_id)
+                .join(jobs, jobs.c.number == outbox_jobs.c.job)
+                .join(payment_reservations, c.job_id == jobs.c.job_id)
                 .where(*ours, outbox.c.kind == OutboxKind.REFUND.value)
                 .distinct()
             )
@@ -54,7 +55,7 @@ class SqlBookRows:
             earliest = await connection.execute(
                 select(func.min(jobs.c.first_block) + 1, func.min(settlements.c.block))
                 .join(payment_reservations, c.job_id == jobs.c.job_id)
-                .join(settlements, settlements.c.job_id == jobs.c.job_id, isouter=True)
+                .join(settlements, settlements.c.job == jobs.c.number, isouter=True)
                 .where(*ours)
             )
             blocks = [block for block in earliest.one() if block is not None]
@@ -73,7 +74,7 @@ class SqlBookRows:
             _select_entries()
             .select_from(
                 jobs.outerjoin(payment_reservations, payment_reservations.c.job_id == jobs.c.job_id)
-                .outerjoin(settlements, settlements.c.job_id == jobs.c.job_id)
+                .outerjoin(settlements, settlements.c.job == jobs.c.number)
                 .outerjoin(refunds, refunds.c.job_id == jobs.c.job_id)
                 .outerjoin(answers, answers.c.job_id == jobs.c.job_id)
             )
@@ -93,7 +94,7 @@ class SqlBookRows:
             _select_entries()
             .select_from(
                 payment_reservations.outerjoin(jobs, jobs.c.job_id == payment_reservations.c.job_id)
-                .outerjoin(settlements, settlements.c.job_id == payment_reservations.c.job_id)
+                .outerjoin(settlements, settlements.c.job == jobs.c.number)
                 .outerjoin(refunds, refunds.c.job_id == payment_reservations.c.job_id)
                 .outerjoin(answers, answers.c.job_id == payment_reservations.c.job_id)
             )
@@ -109,10 +110,11 @@ class SqlBookRows:
             ids = [_job_id(row._mapping) for row in rows]
             # Read after the rows: it may know of more refunds than they do, never of fewer.
             sent = await connection.execute(
-                select(outbox_jobs.c.job_id, outbox_raws.c.tx)
+                select(jobs.c.job_id, outbox_raws.c.tx)
+                .join_from(jobs, outbox_jobs, outbox_jobs.c.job == jobs.c.number)
                 .join(outbox, outbox.c.number == outbox_jobs.c.outbox)
                 .join(outbox_raws, outbox_raws.c.outbox == outbox.c.number)
-                .where(outbox_jobs.c.job_id.in_(ids), outbox.c.kind == OutboxKind.REFUND.value)
+                .where(jobs.c.job_id.in_(ids), outbox.c.kind == OutboxKind.REFUND.value)
             )
             signed: defaultdict[Digest, list[Digest]] = defaultdict(list)
             for job_id, tx in sent:

@@ -8,14 +8,16 @@ rows.
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     ColumnElement,
+    Connection,
     Integer,
     LargeBinary,
     String,
@@ -154,31 +156,74 @@ def _parameters(columns: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> 
     return tuple([row[name] for row in rows] for name in columns)
 
 
+Value = str | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """SQL that is given any number of rows, which it knows as the table `given`. `columns` are
+    their names and their types on a server."""
+
+    sql: str
+    columns: Mapping[str, str]
+
+    def on(self, dialect: str) -> str:
+        return _with_given(dialect, self.sql, tuple(self.columns.items()))
+
+
+class Run(Protocol):
+    """Runs a statement; what it returned, row by row."""
+
+    def __call__(
+        self, statement: Given, rows: Sequence[Sequence[Value]]
+    ) -> Sequence[Sequence[Any]]: ...
+
+
+async def at_one_go(connection: AsyncConnection, work: Callable[[Run], T]) -> T:
+    """What the work returns, whose statements follow each other without anything in between: on
+    SQLite in one turn of the driver's thread."""
+    if connection.dialect.name == "sqlite":
+        return await in_thread(connection, lambda db: work(_run_in_file(db)))
+    return await connection.run_sync(lambda server: work(_run_on_server(server)))
+
+
 async def execute_given(
-    connection: AsyncConnection,
-    statement: str,
-    columns: Mapping[str, str],
-    rows: Sequence[Sequence[str | int]],
-) -> None:
-    """One statement for any number of rows of texts and numbers, which it knows as the table
-    `given`. `columns` are their names and their types on a server."""
-    name = connection.dialect.name
-    values = tuple(map(list, zip(*rows, strict=True))) if name == "postgresql" else None
-    await connection.exec_driver_sql(
-        _with_given(name, statement, tuple(columns.items())), values or (json.dumps(rows),)
-    )
+    connection: AsyncConnection, statement: Given, rows: Sequence[Sequence[Value]]
+) -> Sequence[Sequence[Any]]:
+    """The same for one statement."""
+    return await at_one_go(connection, lambda run: run(statement, rows))
+
+
+def _run_in_file(db: sqlite3.Connection) -> Run:
+    def run(statement: Given, rows: Sequence[Sequence[Value]]) -> Sequence[Sequence[Any]]:
+        return db.execute(statement.on("sqlite"), (json.dumps(rows),)).fetchall()
+
+    return run
+
+
+def _run_on_server(server: Connection) -> Run:
+    def run(statement: Given, rows: Sequence[Sequence[Value]]) -> Sequence[Sequence[Any]]:
+        columns = tuple(map(list, zip(*rows, strict=True)))
+        done = server.exec_driver_sql(statement.on("postgresql"), columns)
+        return done.all() if done.returns_rows else []
+
+    return run
 
 
 @lru_cache(maxsize=64)
 def _with_given(dialect: str, statement: str, columns: tuple[tuple[str, str], ...]) -> str:
-    names = ", ".join(name for name, _ in columns)
     if dialect == "postgresql":
+        names = ", ".join(name for name, _ in columns)
         arrays = ", ".join(f"${n}::{kind}[]" for n, (_, kind) in enumerate(columns, 1))
-        return statement.replace(" given", f" unnest({arrays}) AS given ({names})")
-    read = ", ".join(
-        f"json_extract(value, '$[{n}]') AS {name}" for n, (name, _) in enumerate(columns)
-    )
-    return statement.replace(" given", f" (SELECT {read} FROM json_each(?)) AS given")  # noqa: S608
+        table = f"unnest({arrays}) AS given ({names})"
+    else:
+        read = ", ".join(
+            f"json_extract(value, '$[{n}]') AS {name}" for n, (name, _) in enumerate(columns)
+        )
+        table = f"(SELECT {read} FROM json_each(?)) AS given"  # noqa: S608
+    before, found, after = statement.partition("FROM given")
+    assert found  # noqa: S101 - a constant of ours
+    return f"{before}FROM {table}{after}"
 
 
 def given_rows(

@@ -134,15 +134,6 @@ def job_values(order: Order, turn: int) -> Values:
     }
 
 
-def settlement_values(order: Order) -> Values:
-    """The row of settlements that an order makes, in the database's own types."""
-    return {
-        "job_id": order.job_id.hex,
-        "state": SettlementState.PENDING.value,
-        "updated_at": order.created_at,
-    }
-
-
 def answer_values(answer: Answer) -> Values:
     """The row of answers that an answer makes, without its job."""
     return {
@@ -240,7 +231,7 @@ def select_jobs() -> Select[Any]:
     return (
         select(jobs, payment_reservations, settlements, refunds, answers)
         .join(payment_reservations, payment_reservations.c.job_id == jobs.c.job_id)
-        .join(settlements, settlements.c.job_id == jobs.c.job_id)
+        .join(settlements, settlements.c.job == jobs.c.number)
         .join(refunds, refunds.c.job_id == jobs.c.job_id, isouter=True)
         .join(answers, answers.c.job_id == jobs.c.job_id, isouter=True)
     )
@@ -408,7 +399,7 @@ def select_payables() -> Select[Any]:
         )
         .select_from(jobs)
         .join(payment_reservations, c.job_id == jobs.c.job_id)
-        .join(settlements, settlements.c.job_id == jobs.c.job_id)
+        .join(settlements, settlements.c.job == jobs.c.number)
     )
 
 

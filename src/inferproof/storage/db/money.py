@@ -44,9 +44,10 @@ from inferproof.storage.db.tables import (
 )
 from inferproof.storage.db.transitions import (
     move,
+    number_of,
+    numbers_of,
     read_job,
     set_refund,
-    these,
 )
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
@@ -96,7 +97,7 @@ class SqlSettlements(SqlOutbox):
         query = (
             select_payables()
             .add_columns(outbox_jobs.c.outbox)
-            .join(outbox_jobs, outbox_jobs.c.job_id == jobs.c.job_id)
+            .join(outbox_jobs, outbox_jobs.c.job == jobs.c.number)
             .where(outbox_jobs.c.outbox.in_(list(carried)))
             .order_by(outbox_jobs.c.outbox, outbox_jobs.c.position)
         )
@@ -174,7 +175,7 @@ class SqlSettlements(SqlOutbox):
             await connection.execute(
                 update(settlements)
                 .where(
-                    settlements.c.job_id.in_(these(connection, job_ids)),
+                    settlements.c.job.in_(numbers_of(connection, job_ids)),
                     settlements.c.state == SettlementState.PENDING.value,
                     settlements.c.step.is_not(None),
                 )
@@ -189,10 +190,10 @@ class SqlSettlements(SqlOutbox):
         async def change(connection: AsyncConnection) -> int:
             await connection.execute(
                 update(settlements)
-                .where(c.job_id == job_id, c.doubted_at.is_(None))
+                .where(c.job == number_of(job_id), c.doubted_at.is_(None))
                 .values(doubted_at=now)
             )
-            since = await connection.scalar(select(c.doubted_at).where(c.job_id == job_id))
+            since = await connection.scalar(select(c.doubted_at).where(c.job == number_of(job_id)))
             if since is None:
                 raise NotFound(Reason.JOB_UNKNOWN, job=job_id)
             return int(since)
@@ -204,7 +205,7 @@ class SqlSettlements(SqlOutbox):
             await connection.execute(
                 update(settlements)
                 .where(
-                    settlements.c.job_id.in_(these(connection, job_ids)),
+                    settlements.c.job.in_(numbers_of(connection, job_ids)),
                     settlements.c.step.in_(WAITING_STEPS),
                 )
                 .values(step=SettlementStep.REFUSED.value, updated_at=now)

@@ -15,10 +15,18 @@ from sqlalchemy import Table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.storage.db.bulk import SERVER_TYPES, TOGETHER, in_thread_alone, plain_type
+from inferproof.storage.db.bulk import (
+    SERVER_TYPES,
+    TOGETHER,
+    Given,
+    Run,
+    at_one_go,
+    in_thread_alone,
+    plain_type,
+)
 
 
-class Given(str):
+class FromRow(str):
     """The name of a value that comes with each row; any other text in its place is SQL."""
 
     __slots__ = ()
@@ -32,29 +40,34 @@ class Place(NamedTuple):
 
 
 class NewRows:
-    """What is inserted. The unique keys of the first place's table decide which rows are new;
-    `key` tells one row from another, is unique in the first table, and is in the last one.
+    """What is inserted, in two tables and then in those of `follow`.
+
+    The unique keys of the first place's table decide which rows are new. That of the second gives
+    each a number. `follow` says what the others take from its row: for each of their columns one
+    of its own, its number among them, or SQL.
 
     A row is a tuple of values in the database's own types, in the order of `names`; no two rows
-    have one key. Those of `in_order_of` sort them for the first table: two gateways that insert
-    the same rows on a server would else wait for each other.
+    have one `key`, which is in both tables and unique. Those of `in_order_of` sort them for the
+    first table: two gateways that insert the same rows on a server would else wait for each other.
     """
 
     def __init__(
         self,
         names: Sequence[str],
-        places: Sequence[Place],
+        places: tuple[Place, Place],
         *,
+        follow: Sequence[Place],
         key: str,
         in_order_of: Sequence[str],
     ) -> None:
         self.names = tuple(names)
-        self.places = tuple(places)
+        self.places = places
+        self.follow = tuple(follow)
         self.key = key
         self._at = self.names.index(key)
         self._sorting = itemgetter(*map(self.names.index, in_order_of))
         self._picks = [
-            itemgetter(*(self.names.index(v) for v in place.columns.values() if _is_given(v)))
+            itemgetter(*(self.names.index(v) for v in place.columns.values() if _is_from_row(v)))
             for place in self.places
         ]
 
@@ -69,14 +82,26 @@ class NewRows:
             return await self._on_server(connection, rows)
         return await in_thread_alone(connection, lambda db: self._in_file(db, rows))
 
+    async def follow_up(self, connection: AsyncConnection, keys: Sequence[str]) -> None:
+        """Inserts what follows rows that are in the first two tables, inside the caller's
+        transaction."""
+        source = f"FROM given JOIN {self.places[1].table.name} ON {self.key} = wanted"
+        statements = [Given(f"{_following(p)} {source}", {"wanted": "text"}) for p in self.follow]
+
+        def insert(run: Run) -> None:
+            for statement in statements:
+                run(statement, [(key,) for key in keys])
+
+        await at_one_go(connection, insert)
+
     # -- SQLite -----------------------------------------------------------------------------
 
     def _in_file(self, db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> set[Any]:
         db.execute("BEGIN IMMEDIATE")
         try:
             new = self._insert_new(db, rows)
-            for number in range(1, len(self.places)) if new else ():
-                self._insert(db, number, new, "")
+            if new:
+                self._insert_numbered(db, new)
             db.execute("COMMIT")
         except BaseException:  # whatever it was, the rows are undone
             if db.in_transaction:
@@ -96,6 +121,14 @@ class NewRows:
         newest = f"SELECT {self.key} FROM {self.places[0].table.name} ORDER BY rowid DESC LIMIT ?"  # noqa: S608
         keys = {key for (key,) in db.execute(newest, (count,))}
         return [row for row in rows if row[self._at] in keys]
+
+    def _insert_numbered(self, db: sqlite3.Connection, new: Sequence[tuple[Any, ...]]) -> None:
+        table = self.places[1].table.name
+        ((last,),) = db.execute(f"SELECT coalesce(max(number), 0) FROM {table}")  # noqa: S608
+        self._insert(db, 1, new, "")
+        for place in self.follow:
+            # This transaction alone writes, so these are the rows above the last.
+            db.execute(f"{_following(place)} FROM {table} WHERE number > ?", (last,))
 
     def _insert(
         self, db: sqlite3.Connection, number: int, rows: Sequence[tuple[Any, ...]], more: str
@@ -121,14 +154,14 @@ class NewRows:
         return {row[0] for row in found}
 
 
-def _is_given(value: str) -> bool:
-    return isinstance(value, Given)
+def _is_from_row(value: str) -> bool:
+    return isinstance(value, FromRow)
 
 
 @lru_cache(maxsize=256)
 def _file_insert(what: NewRows, number: int, count: int) -> str:
     table, columns = what.places[number]
-    values = ", ".join("?" if _is_given(value) else value for value in columns.values())
+    values = ", ".join("?" if _is_from_row(value) else value for value in columns.values())
     rows = ", ".join([f"({values})"] * count)
     return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {rows}"  # noqa: S608
 
@@ -139,10 +172,10 @@ def _server_insert(what: NewRows) -> str:
         value: SERVER_TYPES[type(plain_type(place.table.c[name]))]
         for place in what.places
         for name, value in place.columns.items()
-        if _is_given(value)
+        if _is_from_row(value)
     }
     arrays = ", ".join(f"${n}::{kinds[name]}[]" for n, name in enumerate(what.names, 2))
-    first, *others = (
+    first, second = (
         f"INSERT INTO {t.name} ({', '.join(names)}) SELECT {', '.join(names.values())} FROM given"  # noqa: S608
         for t, names in what.places
     )
@@ -151,9 +184,23 @@ def _server_insert(what: NewRows) -> str:
     parts = [
         f"given (place, {', '.join(what.names)}) AS ({unnested})",
         f"new AS ({first} ON CONFLICT DO NOTHING RETURNING {what.key})",
-        *(f"place_{n} AS ({other} {new})" for n, other in enumerate(others[:-1])),
+        f"made AS ({second} {new} RETURNING {', '.join(_read(what))})",
+        *(f"follow_{n} AS ({_following(p)} FROM made)" for n, p in enumerate(what.follow)),
     ]
-    return f"WITH {', '.join(parts)} {others[-1]} {new} RETURNING {what.key}"
+    return f"WITH {', '.join(parts)} SELECT {what.key} FROM made"  # noqa: S608
+
+
+def _read(what: NewRows) -> list[str]:
+    """What follows reads of a row of the second table, and its key."""
+    there = what.places[1].table.c
+    taken = {value for place in what.follow for value in place.columns.values() if value in there}
+    return sorted(taken | {what.key})
+
+
+def _following(place: Place) -> str:
+    table, columns = place
+    taken = ", ".join(columns.values())
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT {taken}"
 
 
 async def fetch_alone(

@@ -11,7 +11,7 @@ from typing import Any
 from inferproof.protocol.lifecycle import RESERVE
 from inferproof.protocol.quote import quote_json
 from inferproof.storage.base.jobs import Order
-from inferproof.storage.db.new_rows import Given, NewRows, Place
+from inferproof.storage.db.new_rows import FromRow, NewRows, Place
 from inferproof.storage.db.tables import job_events, jobs, payment_reservations, settlements
 from inferproof.types.digest import ZERO_DIGEST, Address, Digest
 from inferproof.types.job import JobState
@@ -30,7 +30,7 @@ _JOB = (
 
 
 def _given(*names: str) -> dict[str, str]:
-    return {name: Given(name) for name in names}
+    return {name: FromRow(name) for name in names}
 
 
 _RESERVED = f"'{JobState.RESERVED.value}'"
@@ -42,28 +42,30 @@ ORDERS = NewRows(
             jobs,
             {
                 **_given("job_id", "request_digest", "created_at", *_JOB),
-                "updated_at": Given("created_at"),
+                "updated_at": FromRow("created_at"),
                 "state": _RESERVED,
                 "attempts": "0",
                 "fence": "0",
             },
         ),
+    ),
+    follow=(
         Place(
             settlements,
             {
-                **_given("job_id"),
-                "updated_at": Given("created_at"),
+                "job": "number",
+                "updated_at": "created_at",
                 "state": f"'{SettlementState.PENDING.value}'",
             },
         ),
         Place(
             job_events,
             {
-                **_given("job_id"),
-                "at": Given("created_at"),
+                "job": "number",
+                "at": "created_at",
                 "seq": "1",
                 "transition": f"'{RESERVE}'",
-                "state": _RESERVED,
+                "state": "state",
             },
         ),
     ),

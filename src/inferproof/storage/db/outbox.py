@@ -2,8 +2,9 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import NotFound, Reason
@@ -16,10 +17,11 @@ from inferproof.storage.base.outbox import (
     SettlementStep,
     StoredRaw,
 )
-from inferproof.storage.db.bulk import insert_new, insert_rows
+from inferproof.storage.db.bulk import Given, execute_given, insert_new
 from inferproof.storage.db.codec import outbox_of_row, outbox_values, raw_values
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.tables import (
+    jobs,
     outbox,
     outbox_jobs,
     outbox_raws,
@@ -31,6 +33,11 @@ from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Network
 
 _OPEN = OutboxState.OPEN.value
+_CARRY = Given(
+    "INSERT INTO outbox_jobs (outbox, position, job) SELECT item, place, number "
+    "FROM given JOIN jobs ON job_id = wanted",
+    {"item": "bigint", "place": "integer", "wanted": "text"},
+)
 
 
 class SqlOutbox:
@@ -93,12 +100,16 @@ class SqlOutbox:
         async def change(connection: AsyncConnection) -> OutboxItem:
             await connection.execute(insert(outbox_raws).values(raw_values(item.id, tx, now)))
             before = [raw.tx for raw in item.raws]
-            carried = select(outbox_jobs.c.job_id).where(outbox_jobs.c.outbox == item.id)
-            for table in (settlements, refunds):
+            carried = _carried_by(item)
+            ids = select(jobs.c.job_id).where(jobs.c.number.in_(carried))
+            for table, which in (
+                (settlements, settlements.c.job.in_(carried)),
+                (refunds, refunds.c.job_id.in_(ids)),
+            ):
                 c = table.c
                 await connection.execute(
                     update(table)
-                    .where(c.job_id.in_(carried), c.tx.in_(before), c.block.is_(None))
+                    .where(which, c.tx.in_(before), c.block.is_(None))
                     .values(tx=tx.tx, updated_at=now)
                 )
             return await _read(connection, item.id)
@@ -139,12 +150,11 @@ class SqlOutbox:
     async def drop(self, item: OutboxItem, *, now: int) -> None:
         async def change(connection: AsyncConnection) -> None:
             await close_items(connection, item.id)
-            carried = select(outbox_jobs.c.job_id).where(outbox_jobs.c.outbox == item.id)
             c = settlements.c
             await connection.execute(
                 update(settlements)
                 .where(
-                    c.job_id.in_(carried),
+                    c.job.in_(_carried_by(item)),
                     c.tx.in_([raw.tx for raw in item.raws]),
                     c.step == SettlementStep.SENT.value,
                 )
@@ -178,6 +188,11 @@ class SqlOutbox:
 # -- steps, inside the caller's transaction --------------------------------------------------
 
 
+def _carried_by(item: OutboxItem) -> Select[Any]:
+    """The numbers of the jobs in this transaction."""
+    return select(outbox_jobs.c.job).where(outbox_jobs.c.outbox == item.id)
+
+
 async def add_item(
     connection: AsyncConnection,
     kind: OutboxKind,
@@ -192,11 +207,8 @@ async def add_item(
     assert number is not None  # noqa: S101 - the insert either failed or returned it
     await connection.execute(insert(outbox_raws).values(raw_values(number, tx, now)))
     if job_ids:
-        carried = [
-            {"outbox": number, "position": place, "job_id": job_id.hex}
-            for place, job_id in enumerate(job_ids)
-        ]
-        await insert_rows(connection, outbox_jobs, carried)
+        carried = [(number, place, job_id.hex) for place, job_id in enumerate(job_ids)]
+        await execute_given(connection, _CARRY, carried)
     return OutboxItem(
         number,
         kind,
@@ -222,7 +234,11 @@ async def close_items(
     c = outbox.c
     state = OutboxState.DROPPED if tx is None else OutboxState.INCLUDED
     if isinstance(which, Digest):
-        carrying = select(outbox_jobs.c.outbox).where(outbox_jobs.c.job_id == which)
+        carrying = (
+            select(outbox_jobs.c.outbox)
+            .join(jobs, jobs.c.number == outbox_jobs.c.job)
+            .where(jobs.c.job_id == which)
+        )
         chosen = [c.number.in_(carrying), c.state == _OPEN]
     else:
         chosen = [c.number == which]

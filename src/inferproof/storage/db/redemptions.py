@@ -5,19 +5,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from inferproof.errors import Conflict, Reason
 from inferproof.protocol.lifecycle import REDEEM, STARTS
 from inferproof.storage.base.jobs import Job, Order, Outcome, QueueRoom, Reservation
-from inferproof.storage.db.bulk import insert_new, insert_rows
+from inferproof.storage.db.bulk import Given, execute_given, insert_new, insert_rows
 from inferproof.storage.db.codec import (
     job_of_row,
     job_values,
     select_jobs,
-    settlement_values,
     transfer_values,
 )
 from inferproof.storage.db.events import Step, record_steps
 from inferproof.storage.db.room import Room
-from inferproof.storage.db.tables import jobs, models, payment_reservations, settlements
+from inferproof.storage.db.tables import jobs, models, payment_reservations
 from inferproof.storage.db.transitions import count_for_model, read_job
 from inferproof.types.payment import SettlementState, TransferPayment
+
+_SETTLED = Given(
+    "INSERT INTO settlements (job, state, tx, block, updated_at) "  # noqa: S608
+    f"SELECT number, '{SettlementState.SETTLED.value}', hash, first_block, created_at "
+    "FROM given JOIN jobs ON job_id = wanted",
+    {"wanted": "text", "hash": "text"},
+)
 
 
 async def redeem(
@@ -50,13 +56,7 @@ async def redeem(
         return Reservation(Outcome.SAME, known)
     queued = {**job_values(order, turn), "state": STARTS[REDEEM].value}
     await insert_rows(connection, jobs, [queued])
-    settled = {
-        **settlement_values(order),
-        "state": SettlementState.SETTLED.value,
-        "tx": payment.claim.transaction.hex,
-        "block": order.first_block,
-    }
-    await insert_rows(connection, settlements, [settled])
+    await execute_given(connection, _SETTLED, [(order.job_id.hex, payment.claim.transaction.hex)])
     step = Step(order.job_id, REDEEM, STARTS[REDEEM], order.created_at)
     await record_steps(connection, [step])
     job = await read_job(connection, order.job_id)

@@ -7,19 +7,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, InferproofError
 from inferproof.storage.base.jobs import Job, Order, Outcome, Reservation
-from inferproof.storage.db.bulk import insert_all, insert_new
+from inferproof.storage.db.bulk import insert_new, insert_rows
 from inferproof.storage.db.codec import (
     job_of_row,
     job_values,
     reservation_values,
     select_jobs,
-    settlement_values,
 )
-from inferproof.storage.db.events import reservation_steps
 from inferproof.storage.db.intake import find_payments, payment_key
 from inferproof.storage.db.order_rows import JOB_ID, ORDERS, order_row
 from inferproof.storage.db.room import Asked, Room
-from inferproof.storage.db.tables import job_events, jobs, payment_reservations, settlements
+from inferproof.storage.db.tables import jobs, payment_reservations
 from inferproof.storage.reuse import check_same_payment, check_same_payment_id, check_same_webhook
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
@@ -130,14 +128,8 @@ async def _insert(
     ids = await insert_new(connection, payment_reservations, rows, returning="job_id")
     new = [order for order in orders if order.job_id.hex in ids]
     if new:
-        await insert_all(
-            connection,
-            [
-                (jobs, [job_values(order, turns[order.job_id]) for order in new]),
-                (settlements, [settlement_values(order) for order in new]),
-                (job_events, reservation_steps(new)),
-            ],
-        )
+        await insert_rows(connection, jobs, [job_values(o, turns[o.job_id]) for o in new])
+        await ORDERS.follow_up(connection, [order.job_id.hex for order in new])
     return {order.job_id: order for order in new}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, Table, case, select, update
+from sqlalchemy import ColumnElement, Select, Table, case, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import NotFound, Reason
@@ -17,6 +17,7 @@ from inferproof.storage.base.outbox import (
     OutboxState,
     SettlementStep,
 )
+from inferproof.storage.db.bulk import Given, Run, Value, at_one_go
 from inferproof.storage.db.outbox import add_item, close_items, watch
 from inferproof.storage.db.tables import (
     jobs,
@@ -27,9 +28,10 @@ from inferproof.storage.db.tables import (
     settlements,
 )
 from inferproof.storage.db.transitions import (
+    Moved,
     count_calls,
     move_many,
-    owe_refund,
+    numbers_of,
     set_settlement,
     these,
 )
@@ -42,32 +44,67 @@ WAITING_STEPS = (SettlementStep.AGAIN.value, SettlementStep.ALONE.value)
 """The steps of payments that wait for a place in a transaction."""
 SETTLED = SettlementState.SETTLED.value
 
+_IDS = {"wanted": "text"}
+_SENT = (
+    f"UPDATE settlements SET tx = hash, step = '{SettlementStep.SENT.value}', "  # noqa: S608
+    "updated_at = happened FROM given"
+)
+_SEND = Given(
+    f"{_SENT} WHERE job = wanted", {"wanted": "bigint", "hash": "text", "happened": "bigint"}
+)
+_SEND_AGAIN = Given(
+    f"{_SENT} JOIN jobs ON job_id = wanted WHERE job = number AND step IN {WAITING_STEPS} "
+    "RETURNING job",
+    {"wanted": "text", "hash": "text", "happened": "bigint"},
+)
+_SETTLE = Given(
+    f"UPDATE settlements SET state = '{SETTLED}', tx = hash, block = height, step = NULL, "  # noqa: S608
+    "doubted_at = NULL, updated_at = happened FROM given WHERE job = wanted",
+    {"wanted": "bigint", "hash": "text", "height": "bigint", "happened": "bigint"},
+)
+_TAKEN_BACK = Given(
+    "SELECT number, job_id FROM given JOIN jobs ON job_id = wanted "  # noqa: S608
+    "JOIN settlements ON job = number "
+    f"WHERE settlements.state <> '{SETTLED}' AND step IS NOT NULL",
+    _IDS,
+)
+_OWE = Given(
+    "INSERT INTO refunds (job_id, state, updated_at) "  # noqa: S608
+    f"SELECT wanted, '{RefundState.DUE.value}', happened FROM given",
+    {"wanted": "text", "happened": "bigint"},
+)
+_NUMBERS = Given("SELECT number, job_id FROM given JOIN jobs ON job_id = wanted", _IDS)
+
 
 async def send_settlement(
     connection: AsyncConnection, job_ids: Sequence[Digest], tx: NewTransaction, now: int
 ) -> OutboxItem:
-    moved = await move_many(connection, job_ids, Transition.SEND_SETTLEMENT, now=now)
-    values = {"tx": tx.tx, "step": SettlementStep.SENT.value, "updated_at": now}
-    if moved:
-        await connection.execute(
-            update(settlements)
-            .where(settlements.c.job_id.in_(these(connection, list(moved))))
-            .values(values)
-        )
-    rest = [job_id for job_id in job_ids if job_id not in moved]
-    if rest:
-        again = await connection.scalars(
-            update(settlements)
-            .where(
-                settlements.c.job_id.in_(these(connection, rest)),
-                settlements.c.step.in_(WAITING_STEPS),
-            )
-            .values(values)
-            .returning(settlements.c.job_id)
-        )
-        for job_id in set(rest) - set(again):
-            await require(connection, job_id, Transition.SEND_SETTLEMENT)
+    refused = await at_one_go(connection, lambda run: _sent(run, job_ids, tx.tx, now))
+    for job_id in refused:
+        await require(connection, job_id, Transition.SEND_SETTLEMENT)
     return await add_item(connection, OutboxKind.SETTLEMENT, job_ids, tx, now)
+
+
+def _sent(run: Run, job_ids: Sequence[Digest], tx: Digest, now: int) -> list[Digest]:
+    """Those that may not be sent."""
+    moved = move_many(run, job_ids, Transition.SEND_SETTLEMENT, now=now)
+    if moved:
+        run(_SEND, [(job.number, tx.hex, now) for job in moved])
+    rest = _without(job_ids, moved)
+    if not rest:
+        return []
+    again = {number for (number,) in run(_SEND_AGAIN, [(i.hex, tx.hex, now) for i in rest])}
+    known = {job_id: number for number, job_id in run(_NUMBERS, _hexes(rest))}
+    return [job_id for job_id in rest if known.get(job_id.hex) not in again]
+
+
+def _without(job_ids: Sequence[Digest], moved: Sequence[Moved]) -> list[Digest]:
+    done = {job.job_id for job in moved}
+    return [job_id for job_id in job_ids if job_id not in done]
+
+
+def _hexes(job_ids: Sequence[Digest]) -> list[tuple[Value]]:
+    return [(job_id.hex,) for job_id in job_ids]
 
 
 async def include(connection: AsyncConnection, inclusion: Inclusion, now: int) -> list[Digest]:
@@ -83,7 +120,7 @@ async def include(connection: AsyncConnection, inclusion: Inclusion, now: int) -
         await connection.execute(
             update(settlements)
             .where(
-                c.job_id.in_(these(connection, job_ids)),
+                c.job.in_(numbers_of(connection, job_ids)),
                 # Another transaction may carry it by now, or may have settled it.
                 c.tx.in_([raw.tx for raw in item.raws]),
                 c.step.is_not(None),
@@ -100,28 +137,22 @@ async def settle(
     to be refunded because the payer cancelled, or are further on and were settled again."""
     if not job_ids:
         return []
-    moved = await move_many(connection, job_ids, Transition.SETTLED, now=now)
-    runnable = [job_id for job_id, state in moved.items() if state is JobState.QUEUED]
-    if runnable:
-        await count_calls(connection, runnable, 1)
-    for job_id in moved.keys() - runnable:
-        await owe_refund(connection, job_id, now)
-    c, settled = settlements.c, list(moved)
-    if len(moved) < len(job_ids):
-        rest = [job_id for job_id in job_ids if job_id not in moved]
-        taken_back = await connection.scalars(
-            select(c.job_id).where(
-                c.job_id.in_(these(connection, rest)), c.state != SETTLED, c.step.is_not(None)
-            )
-        )
-        settled += taken_back
+    return await at_one_go(connection, lambda run: _settled(run, job_ids, tx, block, now))
+
+
+def _settled(run: Run, job_ids: Sequence[Digest], tx: Digest, block: int, now: int) -> list[Digest]:
+    moved = move_many(run, job_ids, Transition.SETTLED, now=now)
+    count_calls(run, [job for job in moved if job.state is JobState.QUEUED], 1)
+    owed = [(job.job_id.hex, now) for job in moved if job.state is not JobState.QUEUED]
+    if owed:
+        run(_OWE, owed)
+    settled = {job.job_id: job.number for job in moved}
+    rest = _without(job_ids, moved)
+    for number, job_id in run(_TAKEN_BACK, _hexes(rest)) if rest else ():
+        settled[Digest.from_hex(job_id)] = number
     if settled:
-        await connection.execute(
-            update(settlements)
-            .where(c.job_id.in_(these(connection, settled)))
-            .values(state=SETTLED, tx=tx, block=block, step=None, doubted_at=None, updated_at=now)
-        )
-    return settled
+        run(_SETTLE, [(number, tx.hex, block, now) for number in settled.values()])
+    return list(settled)
 
 
 async def unsettle(
@@ -131,41 +162,33 @@ async def unsettle(
     # A transfer that the payer made is none of ours to make again.
     authorized = payment_reservations.c.tx.is_(None)
     found = await connection.scalars(
-        _in_blocks(settlements, network, blocks, SETTLED).where(authorized)
+        _in_blocks(settlements, settlements.c.job == jobs.c.number, network, blocks, SETTLED).where(
+            authorized
+        )
     )
     job_ids = list(found)
     if not job_ids:
         return []
-    carried = (
-        select(outbox_jobs.c.job_id)
-        .join(outbox, outbox.c.number == outbox_jobs.c.outbox)
-        .where(
-            outbox.c.state == OutboxState.OPEN.value, outbox.c.kind == OutboxKind.SETTLEMENT.value
-        )
-    )
+    carried = _carried(OutboxKind.SETTLEMENT)
     await connection.execute(
         update(settlements)
-        .where(c.job_id.in_(these(connection, job_ids)))
+        .where(c.job.in_(numbers_of(connection, job_ids)))
         .values(
             state=SettlementState.UNCERTAIN.value,
             block=None,
             step=case(
-                (c.job_id.in_(carried), SettlementStep.SENT.value),
+                (c.job.in_(carried), SettlementStep.SENT.value),
                 else_=SettlementStep.AGAIN.value,
             ),
             updated_at=now,
         )
     )
-    moved = await move_many(
-        connection,
-        job_ids,
-        Transition.UNSETTLED,
-        now=now,
-        fence=jobs.c.fence + 1,
-        lease_until=None,
-    )
-    if moved:
-        await count_calls(connection, list(moved), -1)
+
+    def move(run: Run) -> None:
+        again = ", fence = fence + 1, lease_until = NULL"
+        count_calls(run, move_many(run, job_ids, Transition.UNSETTLED, now=now, more=again), -1)
+
+    await at_one_go(connection, move)
     return job_ids
 
 
@@ -174,11 +197,15 @@ async def unrefund(
 ) -> list[Digest]:
     c = refunds.c
     found = await connection.scalars(
-        _in_blocks(refunds, network, blocks, RefundState.SETTLED.value)
+        _in_blocks(
+            refunds, refunds.c.job_id == jobs.c.job_id, network, blocks, RefundState.SETTLED.value
+        )
     )
     job_ids = list(found)
     if job_ids:
-        await move_many(connection, job_ids, Transition.UNREFUNDED, now=now)
+        await at_one_go(
+            connection, lambda run: move_many(run, job_ids, Transition.UNREFUNDED, now=now)
+        )
         await connection.execute(
             update(refunds)
             .where(c.job_id.in_(these(connection, job_ids)))
@@ -190,26 +217,36 @@ async def unrefund(
 
 async def _owe_again(connection: AsyncConnection, job_ids: Sequence[Digest], now: int) -> None:
     """Those whose transaction is in no outbox, since it was found on the chain, are due again."""
-    carried = (
-        select(outbox_jobs.c.job_id)
-        .join(outbox, outbox.c.number == outbox_jobs.c.outbox)
-        .where(outbox.c.state == OutboxState.OPEN.value, outbox.c.kind == OutboxKind.REFUND.value)
-    )
+    carried = select(jobs.c.job_id).where(jobs.c.number.in_(_carried(OutboxKind.REFUND)))
     c = refunds.c
-    lost = await connection.scalars(
+    found = await connection.scalars(
         update(refunds)
         .where(c.job_id.in_(these(connection, job_ids)), c.job_id.not_in(carried))
         .values(state=RefundState.DUE.value, tx=None, updated_at=now)
         .returning(c.job_id)
     )
-    await move_many(connection, list(lost), Transition.REFUND_LOST, now=now)
+    lost = list(found)
+    await at_one_go(connection, lambda run: move_many(run, lost, Transition.REFUND_LOST, now=now))
 
 
-def _in_blocks(table: Table, network: Network, blocks: Sequence[int], state: str) -> Select[Any]:
+def _carried(kind: OutboxKind) -> Select[Any]:
+    """The numbers of the jobs that open transactions of this kind carry."""
+    return (
+        select(outbox_jobs.c.job)
+        .join(outbox, outbox.c.number == outbox_jobs.c.outbox)
+        .where(outbox.c.state == OutboxState.OPEN.value, outbox.c.kind == kind.value)
+    )
+
+
+def _in_blocks(
+    table: Table, of_job: ColumnElement[bool], network: Network, blocks: Sequence[int], state: str
+) -> Select[Any]:
     c = payment_reservations.c
     return (
-        select(table.c.job_id)
-        .join(payment_reservations, c.job_id == table.c.job_id)
+        select(jobs.c.job_id)
+        .select_from(table)
+        .join(jobs, of_job)
+        .join(payment_reservations, c.job_id == jobs.c.job_id)
         .where(c.network == network.caip2, table.c.state == state, table.c.block.in_(blocks))
     )
 

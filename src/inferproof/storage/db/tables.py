@@ -119,6 +119,12 @@ def _job(**options: Any) -> Column[Digest]:
     return Column("job_id", DigestText, ForeignKey("jobs.job_id"), nullable=False, **options)
 
 
+def _job_number(**options: Any) -> Column[int]:
+    """The job by its number: rows of jobs that came together are neighbours, in a table and in
+    its indexes, and few pages hold them. An id is a digest: each is somewhere else."""
+    return Column("job", NUMBER, ForeignKey("jobs.number"), nullable=False, **options)
+
+
 models = Table(
     "models",
     metadata,
@@ -183,7 +189,7 @@ jobs = Table(
 job_events = Table(
     "job_events",
     metadata,
-    _job(primary_key=True),
+    _job_number(primary_key=True, autoincrement=False),
     Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("transition", String(32), nullable=False),
     Column("state", String(16), nullable=False),
@@ -240,7 +246,7 @@ payment_reservations = Table(
 settlements = Table(
     "settlements",
     metadata,
-    _job(primary_key=True),
+    _job_number(primary_key=True, autoincrement=False),
     Column("state", String(16), nullable=False),
     Column("tx", DigestText),
     Column("block", BigInteger),
@@ -304,7 +310,8 @@ outbox_jobs = Table(
     metadata,
     _outbox(primary_key=True, autoincrement=False),
     Column("position", Integer, primary_key=True, autoincrement=False),
-    _job(index=True),
+    _job_number(index=True),
+    **IN_ITS_INDEX,
 )
 
 watched_blocks = Table(

@@ -1,19 +1,20 @@
 """The steps that changes of the order book are made of, each inside the caller's transaction."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, NotFound, Reason
 from inferproof.protocol.lifecycle import WORKABLE, Transition, after, sources
 from inferproof.storage.base.jobs import Failure, Job, RefundState
 from inferproof.storage.base.outbox import SettlementStep
-from inferproof.storage.db.bulk import given_rows
+from inferproof.storage.db.bulk import Given, Run, given_rows
 from inferproof.storage.db.codec import failure_values, job_of_row, select_jobs
-from inferproof.storage.db.dialect import Compared
-from inferproof.storage.db.events import Step, record_steps
+from inferproof.storage.db.events import Step, record, record_steps
 from inferproof.storage.db.tables import checkpoints, jobs, models, refunds, settlements
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
@@ -76,7 +77,10 @@ async def cancel(
         c = settlements.c
         await connection.execute(
             update(settlements)
-            .where(c.job_id == job_id, c.step.is_(None) | (c.step != SettlementStep.SENT.value))
+            .where(
+                c.job == number_of(job_id),
+                c.step.is_(None) | (c.step != SettlementStep.SENT.value),
+            )
             .values(step=SettlementStep.REFUSED.value, updated_at=now)
         )
     return await read_job(connection, job_id)
@@ -88,45 +92,68 @@ async def owe_refund(connection: AsyncConnection, job_id: Digest, now: int) -> N
     )
 
 
-async def move_many(
-    connection: AsyncConnection,
-    job_ids: Sequence[Digest],
-    transition: Transition,
-    *,
-    now: int,
-    **values: Any,
-) -> dict[Digest, JobState]:
-    """The jobs that made the transition, recorded, and where it led: those of the given whose
-    state allows it."""
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A job that made a transition: its number, and where it led."""
+
+    number: int
+    job_id: Digest
+    state: JobState
+
+
+def move_many(
+    run: Run, job_ids: Sequence[Digest], transition: Transition, *, now: int, more: str = ""
+) -> list[Moved]:
+    """The jobs that made the transition, recorded: those of the given whose state allows it.
+    `more` is SQL that sets other columns of theirs."""
     if not job_ids:
-        return {}
-    allowed = {state.value: after(state, transition).value for state in sources(transition)}
-    moved = await connection.execute(
-        update(jobs)
-        .where(
-            jobs.c.job_id.in_(these(connection, job_ids)), Compared(jobs.c.state).in_(list(allowed))
-        )
-        .values(state=case(allowed, value=jobs.c.state), updated_at=now, **values)
-        .returning(jobs.c.job_id, jobs.c.state)
-    )
-    states = {job_id: JobState(state) for job_id, state in moved}
-    over = [job_id for job_id, state in states.items() if state not in WORKABLE]
+        return []
+    rows = [(job_id.hex, now) for job_id in job_ids]
+    moved = [
+        Moved(number, Digest.from_hex(job_id), JobState(state))
+        for number, job_id, state in run(_moving(transition, more), rows)
+    ]
+    over = [(job.job_id.hex,) for job in moved if job.state not in WORKABLE]
     if over:
-        ended = these(connection, over)
-        await connection.execute(
-            update(jobs).where(jobs.c.job_id.in_(ended)).values(lease_until=None)
-        )
-        await connection.execute(delete(checkpoints).where(checkpoints.c.job_id.in_(ended)))
-    if states:
-        steps = [Step(job_id, transition.value, state, now) for job_id, state in states.items()]
-        await record_steps(connection, steps)
-    return states
+        run(_NO_LEASE, over)
+        run(_NO_CHECKPOINTS, over)
+    if moved:
+        record(run, [Step(job.job_id, transition.value, job.state, now) for job in moved])
+    return moved
+
+
+@lru_cache(maxsize=32)
+def _moving(transition: Transition, more: str) -> Given:
+    allowed = {state.value: after(state, transition).value for state in sources(transition)}
+    cases = " ".join(f"WHEN '{state}' THEN '{led}'" for state, led in allowed.items())
+    leads_to = f"CASE state {cases} END"
+    # Not by a list of states: SQLite would look for the jobs in its index, among all that wait.
+    return Given(
+        f"UPDATE jobs SET state = {leads_to}, updated_at = happened{more} FROM given "  # noqa: S608
+        f"WHERE job_id = wanted AND {leads_to} IS NOT NULL RETURNING number, job_id, state",
+        {"wanted": "text", "happened": "bigint"},
+    )
+
+
+_ONE = {"wanted": "text"}
+_NO_LEASE = Given("UPDATE jobs SET lease_until = NULL FROM given WHERE job_id = wanted", _ONE)
+_NO_CHECKPOINTS = Given("DELETE FROM checkpoints WHERE job_id IN (SELECT wanted FROM given)", _ONE)
 
 
 def these(connection: AsyncConnection, job_ids: Sequence[Digest]) -> Select[Any]:
     """The ids as a question to compare with: one parameter for any number of them."""
     given, (column,) = given_rows(connection, [(job_id.hex,) for job_id in job_ids], 1)
     return select(column).select_from(given)
+
+
+def number_of(job_id: Digest) -> ScalarSelect[int]:
+    """The number of a job, to compare with."""
+    return select(jobs.c.number).where(jobs.c.job_id == job_id).scalar_subquery()
+
+
+def numbers_of(connection: AsyncConnection, job_ids: Sequence[Digest]) -> Select[Any]:
+    """The numbers of jobs, to compare with."""
+    return select(jobs.c.number).where(jobs.c.job_id.in_(these(connection, job_ids)))
 
 
 async def read_job(connection: AsyncConnection, job_id: Digest) -> Job:
@@ -139,7 +166,9 @@ async def set_settlement(
     connection: AsyncConnection, job_id: Digest, now: int, **values: Any
 ) -> None:
     await connection.execute(
-        update(settlements).where(settlements.c.job_id == job_id).values(updated_at=now, **values)
+        update(settlements)
+        .where(settlements.c.job == number_of(job_id))
+        .values(updated_at=now, **values)
     )
 
 
@@ -163,16 +192,15 @@ async def count_for_model(
     )
 
 
-async def count_calls(connection: AsyncConnection, job_ids: Sequence[Digest], by: int) -> None:
+_COUNT = (
+    "UPDATE models SET calls = calls + {by} * made FROM (SELECT model_id, model_version, count(*) "
+    "AS made FROM given JOIN jobs ON number = wanted GROUP BY model_id, model_version) AS counted "
+    "WHERE id = model_id AND version = model_version"
+)
+
+
+def count_calls(run: Run, moved: Sequence[Moved], by: int) -> None:
     """Adds to the calls of each of the jobs' models."""
-    found = await connection.execute(
-        select(jobs.c.model_id, jobs.c.model_version, func.count())
-        .where(jobs.c.job_id.in_(these(connection, job_ids)))
-        .group_by(jobs.c.model_id, jobs.c.model_version)
-    )
-    for model_id, version, count in found.all():
-        await connection.execute(
-            update(models)
-            .where(models.c.id == model_id, models.c.version == version)
-            .values(calls=models.c.calls + by * count)
-        )
+    if moved:
+        counting = Given(_COUNT.format(by=by), {"wanted": "bigint"})
+        run(counting, [(job.number,) for job in moved])
