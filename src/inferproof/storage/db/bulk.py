@@ -43,25 +43,12 @@ async def insert_rows(
 
     The statement is prepared once for any number of rows.
     """
-    await insert_all(connection, [(table, rows)])
-
-
-async def insert_all(
-    connection: AsyncConnection, given: Sequence[tuple[Table, Sequence[Mapping[str, Any]]]]
-) -> None:
-    """The same for several tables, in this order."""
     if connection.dialect.name == "sqlite":
-
-        def insert_each(db: sqlite3.Connection) -> None:
-            for table, rows in given:
-                _insert_together(db, table, rows)
-
-        await in_thread(connection, insert_each)
+        await in_thread(connection, lambda db: _insert_together(db, table, rows))
         return
-    for table, rows in given:
-        columns = tuple(rows[0])
-        statement = _insert(connection.dialect.name, table, columns)
-        await connection.exec_driver_sql(statement, _parameters(columns, rows))
+    columns = tuple(rows[0])
+    statement = _insert(connection.dialect.name, table, columns)
+    await connection.exec_driver_sql(statement, _parameters(columns, rows))
 
 
 async def insert_new(
@@ -172,19 +159,25 @@ class Given:
 
 
 class Run(Protocol):
-    """Runs a statement; what it returned, row by row."""
+    """Runs statements."""
 
     def __call__(
         self, statement: Given, rows: Sequence[Sequence[Value]]
-    ) -> Sequence[Sequence[Any]]: ...
+    ) -> Sequence[Sequence[Any]]:
+        """What the statement returned, row by row."""
+        ...
+
+    def insert(self, table: Table, row: Mapping[str, Any]) -> int:
+        """The number that a row got, whose values are in the database's own types."""
+        ...
 
 
 async def at_one_go(connection: AsyncConnection, work: Callable[[Run], T]) -> T:
     """What the work returns, whose statements follow each other without anything in between: on
     SQLite in one turn of the driver's thread."""
     if connection.dialect.name == "sqlite":
-        return await in_thread(connection, lambda db: work(_run_in_file(db)))
-    return await connection.run_sync(lambda server: work(_run_on_server(server)))
+        return await in_thread(connection, lambda db: work(_InFile(db)))
+    return await connection.run_sync(lambda server: work(_OnServer(server)))
 
 
 async def execute_given(
@@ -194,20 +187,41 @@ async def execute_given(
     return await at_one_go(connection, lambda run: run(statement, rows))
 
 
-def _run_in_file(db: sqlite3.Connection) -> Run:
-    def run(statement: Given, rows: Sequence[Sequence[Value]]) -> Sequence[Sequence[Any]]:
-        return db.execute(statement.on("sqlite"), (json.dumps(rows),)).fetchall()
+class _InFile:
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
 
-    return run
+    def __call__(
+        self, statement: Given, rows: Sequence[Sequence[Value]]
+    ) -> Sequence[Sequence[Any]]:
+        return self._db.execute(statement.on("sqlite"), (json.dumps(rows),)).fetchall()
+
+    def insert(self, table: Table, row: Mapping[str, Any]) -> int:
+        number = self._db.execute(
+            _insert("sqlite", table, tuple(row)), tuple(row.values())
+        ).lastrowid
+        assert number is not None  # noqa: S101 - the insert either failed or gave it
+        return number
 
 
-def _run_on_server(server: Connection) -> Run:
-    def run(statement: Given, rows: Sequence[Sequence[Value]]) -> Sequence[Sequence[Any]]:
+class _OnServer:
+    def __init__(self, server: Connection) -> None:
+        self._server = server
+
+    def __call__(
+        self, statement: Given, rows: Sequence[Sequence[Value]]
+    ) -> Sequence[Sequence[Any]]:
         columns = tuple(map(list, zip(*rows, strict=True)))
-        done = server.exec_driver_sql(statement.on("postgresql"), columns)
+        done = self._server.exec_driver_sql(statement.on("postgresql"), columns)
         return done.all() if done.returns_rows else []
 
-    return run
+    def insert(self, table: Table, row: Mapping[str, Any]) -> int:
+        columns = tuple(row)
+        statement = f"{_insert('postgresql', table, columns)} RETURNING number"
+        number: int = self._server.exec_driver_sql(
+            statement, _parameters(columns, [row])
+        ).scalar_one()
+        return number
 
 
 @lru_cache(maxsize=64)

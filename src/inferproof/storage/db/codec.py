@@ -341,11 +341,11 @@ def _answer(m: Mapping[Any, Any]) -> Answer | None:
 
 
 def outbox_values(kind: OutboxKind, tx: NewTransaction, now: int) -> Values:
-    """The row of outbox for a number that was taken."""
+    """The row of outbox for a number that was taken, in the database's own types."""
     return {
         "kind": kind.value,
         "network": tx.network.caip2,
-        "sender": tx.sender,
+        "sender": tx.sender.hex,
         "nonce": tx.nonce,
         "state": OutboxState.OPEN.value,
         "created_at": now,
@@ -353,13 +353,14 @@ def outbox_values(kind: OutboxKind, tx: NewTransaction, now: int) -> Values:
 
 
 def raw_values(number: int, tx: NewTransaction, now: int) -> Values:
-    """The row of outbox_raws for a transaction that was signed and not sent."""
+    """The row of outbox_raws for a transaction that was signed and not sent, in the database's own
+    types."""
     return {
         "outbox": number,
-        "tx": tx.tx,
+        "tx": tx.tx.hex,
         "raw": tx.raw,
-        "fee_cap": tx.fee_cap,
-        "fee_tip": tx.fee_tip,
+        "fee_cap": str(tx.fee_cap),
+        "fee_tip": str(tx.fee_tip),
         "attempts": 0,
         "created_at": now,
     }

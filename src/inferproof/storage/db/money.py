@@ -19,6 +19,7 @@ from inferproof.storage.base.outbox import (
     SettlementStep,
     TakenBack,
 )
+from inferproof.storage.db.bulk import at_one_go
 from inferproof.storage.db.codec import failure_values, payable_of_row, select_payables
 from inferproof.storage.db.dialect import Compared
 from inferproof.storage.db.outbox import SqlOutbox, add_item, close_items, reopen, watch
@@ -263,7 +264,9 @@ class SqlSettlements(SqlOutbox):
         async def change(connection: AsyncConnection) -> OutboxItem:
             await move(connection, job_id, Transition.SEND_REFUND, now=now)
             await set_refund(connection, job_id, now, RefundState.PENDING, tx=tx.tx)
-            return await add_item(connection, OutboxKind.REFUND, [job_id], tx, now)
+            return await at_one_go(
+                connection, lambda run: add_item(run, OutboxKind.REFUND, [job_id], tx, now)
+            )
 
         return await self._db.write(change)
 

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import NotFound, Reason
@@ -17,7 +17,7 @@ from inferproof.storage.base.outbox import (
     SettlementStep,
     StoredRaw,
 )
-from inferproof.storage.db.bulk import Given, execute_given, insert_new
+from inferproof.storage.db.bulk import Given, Run, at_one_go, insert_new, insert_rows
 from inferproof.storage.db.codec import outbox_of_row, outbox_values, raw_values
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.tables import (
@@ -98,7 +98,7 @@ class SqlOutbox:
 
     async def replace(self, item: OutboxItem, tx: NewTransaction, *, now: int) -> OutboxItem:
         async def change(connection: AsyncConnection) -> OutboxItem:
-            await connection.execute(insert(outbox_raws).values(raw_values(item.id, tx, now)))
+            await insert_rows(connection, outbox_raws, [raw_values(item.id, tx, now)])
             before = [raw.tx for raw in item.raws]
             carried = _carried_by(item)
             ids = select(jobs.c.job_id).where(jobs.c.number.in_(carried))
@@ -118,7 +118,9 @@ class SqlOutbox:
 
     async def fill(self, tx: NewTransaction, *, now: int) -> OutboxItem:
         async def change(connection: AsyncConnection) -> OutboxItem:
-            return await add_item(connection, OutboxKind.FILLER, [], tx, now)
+            return await at_one_go(
+                connection, lambda run: add_item(run, OutboxKind.FILLER, [], tx, now)
+            )
 
         return await self._db.write(change)
 
@@ -193,22 +195,18 @@ def _carried_by(item: OutboxItem) -> Select[Any]:
     return select(outbox_jobs.c.job).where(outbox_jobs.c.outbox == item.id)
 
 
-async def add_item(
-    connection: AsyncConnection,
+def add_item(
+    run: Run,
     kind: OutboxKind,
     job_ids: Sequence[Digest],
     tx: NewTransaction,
     now: int,
 ) -> OutboxItem:
     """A number that was taken, with its first transaction and the jobs that this carries."""
-    number = await connection.scalar(
-        insert(outbox).values(**outbox_values(kind, tx, now)).returning(outbox.c.number)
-    )
-    assert number is not None  # noqa: S101 - the insert either failed or returned it
-    await connection.execute(insert(outbox_raws).values(raw_values(number, tx, now)))
+    number = run.insert(outbox, outbox_values(kind, tx, now))
+    run.insert(outbox_raws, raw_values(number, tx, now))
     if job_ids:
-        carried = [(number, place, job_id.hex) for place, job_id in enumerate(job_ids)]
-        await execute_given(connection, _CARRY, carried)
+        run(_CARRY, [(number, place, job_id.hex) for place, job_id in enumerate(job_ids)])
     return OutboxItem(
         number,
         kind,

@@ -79,10 +79,16 @@ _NUMBERS = Given("SELECT number, job_id FROM given JOIN jobs ON job_id = wanted"
 async def send_settlement(
     connection: AsyncConnection, job_ids: Sequence[Digest], tx: NewTransaction, now: int
 ) -> OutboxItem:
-    refused = await at_one_go(connection, lambda run: _sent(run, job_ids, tx.tx, now))
-    for job_id in refused:
+    def send(run: Run) -> OutboxItem | list[Digest]:
+        refused = _sent(run, job_ids, tx.tx, now)
+        return refused or add_item(run, OutboxKind.SETTLEMENT, job_ids, tx, now)
+
+    sent = await at_one_go(connection, send)
+    if isinstance(sent, OutboxItem):
+        return sent
+    for job_id in sent:
         await require(connection, job_id, Transition.SEND_SETTLEMENT)
-    return await add_item(connection, OutboxKind.SETTLEMENT, job_ids, tx, now)
+    raise AssertionError("what may not be sent is not required")
 
 
 def _sent(run: Run, job_ids: Sequence[Digest], tx: Digest, now: int) -> list[Digest]:

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -199,8 +200,13 @@ class Writer:
         while True:
             attempts -= 1
             try:
-                async with self._lock, self._turn, self._engine.begin() as connection:
-                    return await _execute(connection, batch)
+                try:
+                    async with self._lock, self._turn, self._engine.begin() as connection:
+                        return await _execute(connection, batch)
+                except (InferproofError, IntegrityError) as error:
+                    if len(batch) > 1:
+                        raise
+                    return [(batch[0].answer, error)]
             except DBAPIError as error:
                 if not (attempts and passes(error)):
                     raise
@@ -227,7 +233,9 @@ async def _execute(connection: AsyncConnection, batch: Sequence[_Single | _Item]
         outcomes += [(e.answer, given) for e, given in zip(items, answers, strict=True)]
     for entry in batch:
         if isinstance(entry, _Single):
-            outcomes.append((entry.answer, await _one(connection, entry.operation)))
+            # What fails alone takes its transaction along.
+            run = entry.operation if len(batch) == 1 else partial(_one, operation=entry.operation)
+            outcomes.append((entry.answer, await run(connection)))
     return outcomes
 
 
