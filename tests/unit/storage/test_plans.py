@@ -9,7 +9,7 @@ import pytest
 from order_book_suite import ASSET, BLOCK, NETWORK, SENDER, order, transaction
 from sqlalchemy import event
 
-from inferproof.storage.base import Inclusion, SettlementStep
+from inferproof.storage.base.outbox import Inclusion, SettlementStep
 from inferproof.storage.db.engine import sqlite_url
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.types.job import JobState
