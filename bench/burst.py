@@ -31,7 +31,7 @@ from sqlalchemy import text
 from bench.gateway import MODEL, PERCENTILES, PROVEN, without_proof
 from bench.measure import ROOT, BenchFailed, percentile, run_json, say
 from bench.orders import DATABASES, cpu_s, key_of
-from inferproof.app import install_model
+from inferproof.app.publishing import install_model
 from inferproof.chain.abi import calldata
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain

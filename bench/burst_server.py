@@ -12,7 +12,8 @@ import sys
 
 import uvloop
 
-from inferproof.app import App, WorkerApp
+from inferproof.app.gateway import App
+from inferproof.app.worker import WorkerApp
 from inferproof.server import run_gateway, run_worker
 from inferproof.settings import Settings
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem

@@ -38,7 +38,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.machine import cpu_s
 from bench.measure import ROOT, BenchFailed, percentile, say
 from bench.report import orders_table
-from inferproof.app import install_model
+from inferproof.app.publishing import install_model
 from inferproof.chain.abi import calldata
 from inferproof.chain.contracts import BATCH_SETTLER, deploy, load_artifact
 from inferproof.chain.rpc import Rpc

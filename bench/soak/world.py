@@ -16,7 +16,7 @@ from bench.soak.buyers import Goods
 from bench.soak.plan import Kind
 from bench.soak.proxy import Proxy
 from bench.soak.transfers import Transfers
-from inferproof.app import install_model
+from inferproof.app.publishing import install_model
 from inferproof.chain.abi import calldata
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.transactions import Fees, require_success, sign_tx, wait_receipt

@@ -420,7 +420,7 @@ class Reason(Enum):
     POLICY_ASSURANCE = "the assurance is {got}, at least {minimum} is asked for"
     POLICY_SETUP = "the {setup} set-up with SRS {srs} is not a trusted ceremony's"
 
-    # -- settings and HTTP (settings.py, app.py, api/) ---------------------------------------
+    # -- settings and HTTP (settings.py, app/, api/) ---------------------------------------
     SETTING_WRONG = "the setting {name} is wrong: {problem}"
     SETTING_MISSING = "the setting {name} is missing; set it in the environment"
     KEY_FILE_OPEN = "others can read the key file {path}; run: chmod 600 {path}"

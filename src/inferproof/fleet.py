@@ -27,7 +27,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from inferproof.app import Behind, behind_names, build, build_behind
+from inferproof.app.behind import behind_names, build_behind
+from inferproof.app.gateway import Behind, build
 from inferproof.errors import InferproofError, Misconfigured, Reason, Unavailable
 from inferproof.server import Server, listen, settle_memory, url_of
 from inferproof.settings import Settings, variable

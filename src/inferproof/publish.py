@@ -1,6 +1,6 @@
 """From a model card to a compiled model: what a provider does before it publishes.
 
-Beside `app.py` this is the only place that joins pre-processing and proof systems; it needs
+Beside `app` this is the only place that joins pre-processing and proof systems; it needs
 neither server nor chain.
 """
 

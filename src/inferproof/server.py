@@ -14,7 +14,8 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from inferproof.app import App, WorkerApp, build, build_worker
+from inferproof.app.gateway import App, build
+from inferproof.app.worker import WorkerApp, build_worker
 from inferproof.connections import Connection, ConnectionLimits, Shortcut, Watch
 from inferproof.errors import Misconfigured, Reason
 from inferproof.settings import Settings

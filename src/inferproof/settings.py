@@ -1,6 +1,6 @@
 """Settings of a gateway, from the environment: INFERPROOF_PORT=9100 and so on.
 
-Only entry points and `app.py` read them; everything below takes plain values. Every field is
+Only entry points and `app` read them; everything below takes plain values. Every field is
 documented in docs/reference/settings.md, which a test compares with this class.
 """
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from live_parts import MODEL, Installed, settings_for
 
-from inferproof.app import install_model
+from inferproof.app.publishing import install_model
 from inferproof.errors import MissingPart
 from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.testing.live import LiveGateway

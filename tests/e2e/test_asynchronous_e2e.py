@@ -9,7 +9,7 @@ from live_parts import Installed, settings_for
 from test_gateway_e2e import BODY, INFER, JSON, payment_for
 from typer.testing import CliRunner
 
-from inferproof.app import install_model
+from inferproof.app.publishing import install_model
 from inferproof.cli.main import app
 from inferproof.client import Client, verify_webhook
 from inferproof.testing.devnet import DevnetInfo

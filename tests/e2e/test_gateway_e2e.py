@@ -16,7 +16,8 @@ import httpx
 import pytest
 from live_parts import ADMIN_TOKEN, MODEL, Installed, settings_for
 
-from inferproof.app import build, install_model
+from inferproof.app.gateway import build
+from inferproof.app.publishing import install_model
 from inferproof.errors import Conflict, Misconfigured, Reason
 from inferproof.payments.x402 import Challenge, encode_header, payment_payload, read_challenge
 from inferproof.protocol.authorization import authorization_digest

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from live_parts import settings_for
 
-from inferproof.app import install_model
+from inferproof.app.publishing import install_model
 from inferproof.client import Client
 from inferproof.client.tools import installed_tools
 from inferproof.errors import InferproofError, Reason

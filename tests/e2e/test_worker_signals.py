@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from live_parts import MODEL, Installed, settings_for
 
-from inferproof.app import install_model
+from inferproof.app.publishing import install_model
 from inferproof.client import Client
 from inferproof.client.answer import Answer
 from inferproof.client.tools import installed_tools

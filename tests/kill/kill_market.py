@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from inferproof.app import install_model
+from inferproof.app.publishing import install_model
 from inferproof.chain.abi import calldata
 from inferproof.chain.token import settlement_calldata
 from inferproof.inference.request import request_tensors

@@ -1,4 +1,4 @@
-"""What the routes work with: services that app.py built, and this door's own settings."""
+"""What the routes work with: services that app built, and this door's own settings."""
 
 import asyncio
 import hmac

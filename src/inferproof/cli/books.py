@@ -58,7 +58,7 @@ def check(
     openings = dict(_opening(text) for text in opening or [])
     given = {"data_dir": data_dir, "rpc_url": rpc}
     with failures(as_json=as_json):
-        need("checking the books", "inferproof.app", extra="server")
+        need("checking the books", "inferproof.app.books", extra="server")
         from inferproof.settings import Settings
 
         settings = Settings.load(**{k: v for k, v in given.items() if v is not None})
@@ -74,7 +74,7 @@ def check(
 async def _check(
     settings: "Settings", from_block: int | None, openings: dict[Address, int]
 ) -> BooksReport:
-    from inferproof.app import open_books
+    from inferproof.app.books import open_books
 
     async with open_books(settings) as books:
         return await books.check(first_block=from_block, openings=openings)

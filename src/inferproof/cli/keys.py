@@ -37,7 +37,7 @@ def create(
 ) -> None:
     """Make a key, and show its secret this once: only a digest of it is kept."""
     with failures(as_json=as_json):
-        need("serving", "inferproof.app", extra="server")
+        need("serving", "inferproof.app.stores", extra="server")
         from inferproof.services.limits.keys import new_key
 
         key, text = new_key(label, times, entropy=os.urandom, now=int(time.time()))
@@ -53,7 +53,7 @@ def create(
 def list_keys(as_json: JsonFlag = False) -> None:
     """List the keys, without their secrets."""
     with failures(as_json=as_json):
-        need("serving", "inferproof.app", extra="server")
+        need("serving", "inferproof.app.stores", extra="server")
         found = _with_store(lambda store: store.list())
         if as_json:
             print_json({"keys": [_json(key) for key in found]})
@@ -72,7 +72,7 @@ def revoke(
 ) -> None:
     """Revoke a key. Gateways that run refuse it within five seconds."""
     with failures(as_json=as_json):
-        need("serving", "inferproof.app", extra="server")
+        need("serving", "inferproof.app.stores", extra="server")
         key = _with_store(lambda store: store.revoke(key_id, now=int(time.time())))
         if as_json:
             print_json(_json(key))
@@ -81,7 +81,7 @@ def revoke(
 
 
 def _with_store(work: "Callable[[ApiKeyStore], Awaitable[T]]") -> T:
-    from inferproof.app import open_stores
+    from inferproof.app.stores import open_stores
     from inferproof.settings import Settings
 
     async def run() -> T:

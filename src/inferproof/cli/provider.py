@@ -82,8 +82,8 @@ def publish(
 ) -> None:
     """Publish a compiled model at the gateway of this machine's settings, running or not."""
     with failures(as_json=as_json):
-        need("publishing", "inferproof.app", extra="server")
-        from inferproof.app import install_model
+        need("publishing", "inferproof.app.publishing", extra="server")
+        from inferproof.app.publishing import install_model
         from inferproof.settings import Settings
 
         settings = Settings.load(**({} if data_dir is None else {"data_dir": data_dir}))
@@ -104,8 +104,8 @@ def submit(
 ) -> None:
     """Submit a model, signed, to somebody else's gateway, whose operator approves it."""
     with failures(as_json=as_json):
-        need("submitting", "inferproof.app", extra="server")
-        from inferproof.app import submission
+        need("submitting", "inferproof.app.publishing", extra="server")
+        from inferproof.app.publishing import submission
 
         document, signature = submission(card, compiled, read_key(key_file))
         headers = {

@@ -40,7 +40,7 @@ def serve(
     """
     given = {"host": host, "port": port, "data_dir": data_dir, "processes": processes}
     with failures(as_json=as_json):
-        need("serving", "uvloop", "inferproof.app", extra="server")
+        need("serving", "uvloop", "inferproof.app.gateway", extra="server")
         import uvloop
 
         from inferproof.fleet import run_fleet

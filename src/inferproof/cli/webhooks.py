@@ -33,7 +33,7 @@ def dead(
 ) -> None:
     """List webhooks that were given up, newest first, or have one tried again."""
     with failures(as_json=as_json):
-        need("webhooks", "inferproof.app", extra="server")
+        need("webhooks", "inferproof.app.stores", extra="server")
         found = asyncio.run(_dead(retry, data_dir))
     if as_json:
         print_json({"webhooks": found})
@@ -49,7 +49,7 @@ def dead(
 
 
 async def _dead(retry: int | None, data_dir: Path | None) -> list[dict[str, Any]]:
-    from inferproof.app import open_stores
+    from inferproof.app.stores import open_stores
     from inferproof.settings import Settings
     from inferproof.storage.base.deliveries import DeliveryState
     from inferproof.storage.db.deliveries import SqlDeliveries

@@ -12,7 +12,7 @@ from inferproof.cli.console import JsonFlag, err, failures, plain, print_json
 from inferproof.cli.parts import need
 
 if TYPE_CHECKING:
-    from inferproof.app import WorkerApp
+    from inferproof.app.worker import WorkerApp
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +36,7 @@ def worker(
     """
     given = {"workers": workers, "data_dir": data_dir}
     with failures(as_json=as_json):
-        need("proving for a gateway", "uvloop", "inferproof.app", extra="server")
+        need("proving for a gateway", "uvloop", "inferproof.app.worker", extra="server")
         import uvloop
 
         from inferproof.server import run_worker

@@ -1,1 +1,1 @@
-"""The services: gateway, settler, worker. They depend on protocols; app.py chooses adapters."""
+"""The services: gateway, settler, worker. They depend on protocols; app chooses adapters."""

@@ -33,7 +33,8 @@ from typing import Any
 import uvloop
 
 from inferproof import fleet
-from inferproof.app import App, WorkerApp
+from inferproof.app.gateway import App
+from inferproof.app.worker import WorkerApp
 from inferproof.errors import InputRejected, Reason, Unavailable
 from inferproof.proving.base import Progress, Proved, ProveRequest, no_progress
 from inferproof.proving.sumcheck.system import SumcheckSystem

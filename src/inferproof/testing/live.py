@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from types import TracebackType
 
-from inferproof.app import App, build
+from inferproof.app.gateway import App, build
 from inferproof.proving.base import ProofSystem
 from inferproof.server import Server, listen, url_of
 from inferproof.settings import Settings

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 import inferproof
-from inferproof.app import install_model
+from inferproof.app.publishing import install_model
 from inferproof.chain.contracts import BATCH_SETTLER, DEVNET_TOKEN, EZKL_VERIFIER
 from inferproof.chain.deployments import Deployment, save_deployment
 from inferproof.chain.rpc import Rpc

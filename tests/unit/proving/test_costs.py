@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from inferproof.app import _systems
+from inferproof.app.provers import open_systems
 from inferproof.cli import calibrate as command
 from inferproof.errors import ArtifactRejected, MissingPart, Reason
 from inferproof.protocol.documents import encode_document
@@ -181,7 +181,7 @@ def test_ezkl_keeps_its_own_record(ezkl_compiled, tmp_path):
 
 async def test_a_gateway_reads_them_from_its_data_folder(tmp_path):
     async with AsyncExitStack() as stack:
-        systems = _systems(Settings.load(data_dir=tmp_path), stack, {})
+        systems = open_systems(Settings.load(data_dir=tmp_path), stack, {})
         assert systems("sumcheck")._costs == tmp_path / FILE
 
 

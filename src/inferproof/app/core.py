@@ -1,0 +1,107 @@
+"""What every process of a gateway has."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+
+from inferproof.api.metrics import Metrics
+from inferproof.app.provers import open_systems
+from inferproof.app.running import clock
+from inferproof.app.stores import Stores, Watch, open_stores
+from inferproof.chain.accounts import SettlementAccount
+from inferproof.chain.batch import BatchTerms, check_batch_settler
+from inferproof.chain.rpc import Rpc
+from inferproof.chain.token import TokenChain
+from inferproof.gauges import Gauges
+from inferproof.protocol.signature import SigningKey
+from inferproof.proving.base import ProofSystem
+from inferproof.reporting import open_reports, open_tracer, traced
+from inferproof.services.base import Systems
+from inferproof.services.bell import Bell
+from inferproof.services.gateway.base import CancelPolicy, GatewaySettings, TransferTerms
+from inferproof.settings import Settings
+from inferproof.telemetry.base import Tracer
+from inferproof.telemetry.logs import report_loop_faults
+from inferproof.types.digest import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What every process of a gateway has."""
+
+    key: SigningKey
+    token: TokenChain
+    account: SettlementAccount
+    stores: Stores
+    systems: Systems
+    metrics: Metrics
+    bell: Bell
+    tracer: Tracer | None
+
+    @property
+    def gauges(self) -> Gauges:
+        return Gauges(self.metrics, self.stores.orders.figures, self.account.holdings, clock)
+
+
+async def open_core(
+    settings: Settings,
+    stack: AsyncExitStack,
+    more_systems: Mapping[str, ProofSystem] | None,
+    watch: Watch,
+) -> Core:
+    """Everything that the processes of a gateway share, checked against the chain.
+
+    Raises: as `gateway.build`.
+    """
+    key, asset = settings.signing_key(), settings.asset
+    rpc = await stack.enter_async_context(Rpc(settings.rpc))
+    token = TokenChain(rpc, asset)
+    await token.check()
+    stores = await stack.enter_async_context(open_stores(settings, watch))
+    systems = open_systems(settings, stack, more_systems or {}, watch)
+    stack.callback(report_loop_faults(asyncio.get_running_loop()))
+    open_reports(settings, stack)
+    tracer = open_tracer(settings, stack)
+    if tracer is not None:
+        stores = replace(stores, orders=traced(stores.orders, tracer))
+    batch = await _batches(settings, rpc)
+    account = SettlementAccount(token, key, confirmations=settings.confirmations, batch=batch)
+    account = watch("chain", account)
+    return Core(key, token, account, stores, systems, Metrics(), Bell(), tracer)
+
+
+def gateway_terms(settings: Settings, core: Core) -> GatewaySettings:
+    """What the gateway asks of an order."""
+    return GatewaySettings(
+        asset=core.token.asset,
+        payee=core.key.address,
+        quote_ttl_s=settings.quote_ttl_s,
+        settle_margin_s=settings.settle_margin_s,
+        # Twice what is asked for: a buyer's clock may be ahead of ours.
+        longest_payment_s=2 * settings.payment_timeout_s,
+        queue_limit=settings.queue_limit,
+        deadline_s=settings.deadline_s,
+        transfers=_transfer_terms(settings),
+        cancel=CancelPolicy(settings.cancel),
+        queue_share=settings.queue_share,
+        private_webhooks=settings.webhook_private,
+    )
+
+
+async def _batches(settings: Settings, rpc: Rpc) -> BatchTerms | None:
+    """How payments are settled together, once the contract was found to be the one we ship.
+
+    Raises: NotFound CHAIN_NO_CONTRACT; Misconfigured BATCH_CODE_UNKNOWN; Unavailable.
+    """
+    if settings.batch_settler_address is None:
+        return None
+    contract = Address.from_hex(settings.batch_settler_address)
+    await check_batch_settler(rpc, contract)
+    return BatchTerms(contract, settings.batch_size, settings.batch_item_gas)
+
+
+def _transfer_terms(settings: Settings) -> TransferTerms | None:
+    if not settings.transfer_payments:
+        return None
+    return TransferTerms(settings.transfer_confirmations, settings.transfer_max_age_s)

@@ -1,0 +1,53 @@
+"""Proof systems by name, and what checks the proofs that strangers bring."""
+
+import shlex
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+
+from inferproof.app.stores import Watch, unwatched
+from inferproof.proving.base import ProofSystem
+from inferproof.proving.costs import FILE as COSTS
+from inferproof.proving.external import ExternalSystem
+from inferproof.proving.isolated import MEMORY_BYTES, IsolatedChecker
+from inferproof.proving.pool import WorkerPool
+from inferproof.proving.registry import get_system, known_systems
+from inferproof.services.base import Systems
+from inferproof.settings import Settings
+from inferproof.verify.proof import ProofChecker
+
+
+def open_systems(
+    settings: Settings,
+    stack: AsyncExitStack,
+    more: Mapping[str, ProofSystem],
+    watch: Watch = unwatched,
+) -> Systems:
+    """Proof systems by name, each built once; all share one pool of worker processes."""
+    pool = WorkerPool(max(1, settings.workers))
+    stack.callback(pool.close)
+    known = dict(more)
+    for command in settings.external_provers:
+        system = ExternalSystem(shlex.split(command))
+        known[system.name] = system
+    watched: dict[str, ProofSystem] = {}
+
+    def find(name: str) -> ProofSystem:
+        if name not in watched:
+            system = (
+                known[name] if name in known else get_system(name, pool, settings.data_dir / COSTS)
+            )
+            watched[name] = watch("system", system)
+        return watched[name]
+
+    return find
+
+
+def open_checkers(systems: Systems, stack: AsyncExitStack) -> Callable[[str], ProofChecker]:
+    """What checks the proofs that strangers bring: never in this process where it is native."""
+    pool = WorkerPool(1, memory_bytes=MEMORY_BYTES)
+    stack.callback(pool.close)
+
+    def find(name: str) -> ProofChecker:
+        return IsolatedChecker(name, pool) if name in known_systems() else systems(name)
+
+    return find

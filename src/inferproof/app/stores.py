@@ -1,0 +1,79 @@
+"""What is kept in the data folder and the database, opened by the settings."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from inferproof.errors import Misconfigured, Reason
+from inferproof.services.catalog import Catalog
+from inferproof.settings import Settings, variable
+from inferproof.storage.artifacts import LocalArtifacts
+from inferproof.storage.base.orders import OrderBook
+from inferproof.storage.blobs.local import LocalBlobs
+from inferproof.storage.db.api_keys import SqlApiKeys
+from inferproof.storage.db.engine import Database
+from inferproof.storage.db.models import SqlModelStore
+from inferproof.storage.db.orders import SqlOrderBook
+from inferproof.storage.db.verifications import SqlVerifications
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is kept in the data folder and the database."""
+
+    database: Database
+    orders: OrderBook
+    models: SqlModelStore
+    verifications: SqlVerifications
+    api_keys: SqlApiKeys
+    blobs: LocalBlobs
+    artifacts: LocalArtifacts
+    catalog: Catalog
+
+
+class Watch(Protocol):
+    """What a test puts around a part, by name: it returns the part, or what behaves like it."""
+
+    def __call__(self, part: str, target: T, /) -> T: ...
+
+
+def unwatched(_part: str, target: T, /) -> T:
+    """The part as it is."""
+    return target
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings, watch: Watch = unwatched) -> AsyncIterator[Stores]:
+    """Database and data folder, made where they are absent.
+
+    Raises: Misconfigured SETTING_WRONG (the folder cannot be made), DATABASE_NEWER;
+    Unavailable STORAGE_UNAVAILABLE, STORAGE_FULL.
+    """
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Misconfigured(
+            Reason.SETTING_WRONG,
+            name=variable("data_dir"),
+            problem=f"{settings.data_dir} cannot be made: {error.strerror}",
+        ) from None
+    database = await Database.open(settings.database)
+    try:
+        models = SqlModelStore(database)
+        yield Stores(
+            database=database,
+            orders=watch("orders", SqlOrderBook(database)),
+            models=models,
+            verifications=SqlVerifications(
+                database, kept=settings.verifications_kept, days=settings.verifications_days
+            ),
+            api_keys=SqlApiKeys(database),
+            blobs=watch("blobs", LocalBlobs(settings.data_dir / "blobs")),
+            artifacts=LocalArtifacts(settings.data_dir / "models"),
+            catalog=Catalog(models),
+        )
+    finally:
+        await database.close()

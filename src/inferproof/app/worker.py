@@ -1,0 +1,98 @@
+"""A worker: what proves, in a gateway or beside it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+
+from inferproof.api.metrics import Metrics
+from inferproof.app.provers import open_systems
+from inferproof.app.running import clock, started
+from inferproof.app.stores import Stores, Watch, open_stores, unwatched
+from inferproof.inference.request import request_tensors
+from inferproof.protocol.signature import SigningKey
+from inferproof.proving.base import ProofSystem
+from inferproof.reporting import open_reports, open_tracer, traced
+from inferproof.services.base import Systems
+from inferproof.services.bell import Bell
+from inferproof.services.heart import Heart
+from inferproof.services.worker.compute import Compute
+from inferproof.services.worker.service import Worker, WorkerSettings
+from inferproof.services.worker.steps import Steps
+from inferproof.settings import Settings
+from inferproof.telemetry.logs import report_loop_faults
+from inferproof.types.digest import Address
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerApp:
+    """A running worker. `signer` is the address that signs its receipts: the gateway's."""
+
+    settings: Settings
+    signer: Address
+    worker: Worker
+    task: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def build_worker(
+    settings: Settings,
+    *,
+    more_systems: Mapping[str, ProofSystem] | None = None,
+    watch: Watch = unwatched,
+) -> AsyncIterator[WorkerApp]:
+    """A running worker on the database and the data folder of a gateway, and nothing else.
+
+    It asks no chain. When the block ends, what it computes is given back for others to take.
+    Raises: Misconfigured; Unavailable when the database does not answer; MissingPart.
+    """
+    async with AsyncExitStack() as stack:
+        if settings.workers == 0:  # what a gateway is told that leaves the work to this one
+            settings = settings.model_copy(update={"workers": 1})
+        key = settings.signing_key()
+        stores = await stack.enter_async_context(open_stores(settings, watch))
+        systems = open_systems(settings, stack, more_systems or {}, watch)
+        stack.callback(report_loop_faults(asyncio.get_running_loop()))
+        open_reports(settings, stack)
+        tracer = open_tracer(settings, stack)
+        if tracer is not None:
+            stores = replace(stores, orders=traced(stores.orders, tracer))
+        worker = make_worker(settings, stores, systems, key, Metrics(), Bell(), Heart())
+        task = started(worker.run(), "worker", stack)
+        yield WorkerApp(settings, key.address, worker, task)
+
+
+def make_worker(
+    settings: Settings,
+    stores: Stores,
+    systems: Systems,
+    key: SigningKey,
+    metrics: Metrics,
+    bell: Bell,
+    heart: Heart,
+) -> Worker:
+    """A worker over these stores, not yet running."""
+    compute = Compute(
+        systems=systems,
+        artifacts=stores.artifacts,
+        blobs=stores.blobs,
+        preprocess=request_tensors,
+        key=key,
+        clock=clock,
+        time_limit_s=settings.prove_limit_s,
+    )
+    return Worker(
+        orders=stores.orders,
+        steps=Steps(stores.orders, stores.catalog, compute, clock),
+        settings=WorkerSettings(
+            concurrency=settings.workers,
+            lease_s=settings.lease_s,
+            # Proving and its verification are ended by their own limit; this is for the rest.
+            longest_s=2 * settings.prove_limit_s + 300,
+            early_start=settings.early_start,
+        ),
+        clock=clock,
+        metrics=metrics,
+        bell=bell,
+        heart=heart,
+    )
