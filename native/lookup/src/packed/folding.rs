@@ -1,6 +1,6 @@
 //! One layer while its variables are bound.
 
-use super::product::times;
+use super::product::{Factor, times};
 use super::{GROUP, LANE_BITS, PARTS, Wide, lane_of};
 use crate::plain::ScalarLayer;
 use crate::verify::{Children, Fraction};
@@ -12,11 +12,10 @@ use transcript::Extension;
 ///
 /// A node has N elements: for N = 4 numerator + λ · denominator and denominator of child 0, numerator
 /// and denominator of child 1; for N = 2 the D of both children.
-pub(super) struct Folding<const N: usize, S> {
-    /// The level of the children, until the first fold.
-    pub(super) source: Option<S>,
-    /// Empty until the first fold.
-    pub(super) nodes: Vec<[Wide; N]>,
+pub(super) struct Folding<const N: usize> {
+    /// Group after group, N elements for each node. Folded nodes take the place of those that they are
+    /// made of.
+    pub(super) nodes: Vec<Wide>,
     pub(super) padding: [Wide; N],
     /// Variables of groups that are not bound.
     pub(super) left: usize,
@@ -26,25 +25,34 @@ pub(super) struct Folding<const N: usize, S> {
     pub(super) weights: Vec<Extension>,
     pub(super) lanes: Vec<Extension>,
     pub(super) lambda: Extension,
-    pub(super) sums: [[Wide; PARTS]; 2],
+    pub(super) sums: Sums,
 }
+
+/// h(0) and the coefficient of X² of a round, lane by lane.
+pub(super) type Sums = [[Wide; PARTS]; 2];
 
 /// What a node contributes, but for factor and constant.
 fn gate<const N: usize>(node: &[Wide; N]) -> Wide {
-    match *node.as_slice() {
+    match node.as_slice() {
         [d0, d1] => times(d0, d1),
         [u, d0, n1, d1] => times(u, d1) + times(n1, d0),
         _ => unreachable!("nodes have two or four elements"),
     }
 }
 
-pub(super) fn line<const N: usize>(a: &[Wide; N], b: &[Wide; N], x: Wide) -> [Wide; N] {
-    std::array::from_fn(|index| a[index] + times(b[index] - a[index], x))
+/// Puts the line through two nodes, at x, where it belongs.
+#[inline]
+fn line<const N: usize>(nodes: &mut [[Wide; N]], [a, b]: [usize; 2], to: usize, x: &Factor) {
+    for element in 0..N {
+        let value = x.line(&nodes[a][element], &nodes[b][element]);
+        nodes[to][element] = value;
+    }
 }
 
-impl<const N: usize, S> Folding<N, S> {
+impl<const N: usize> Folding<N> {
+    /// The layer of `groups` groups, the sums of whose first round are still to be made.
     pub(super) fn new(
-        source: S,
+        nodes: Vec<Wide>,
         groups: usize,
         padding: [Extension; N],
         point: &[Extension],
@@ -55,8 +63,7 @@ impl<const N: usize, S> Folding<N, S> {
             |point: &[Extension]| -> Vec<Extension> { point.iter().rev().copied().collect() };
         let (of_groups, of_lanes) = point.split_at(left);
         Self {
-            source: Some(source),
-            nodes: Vec::new(),
+            nodes,
             padding: padding.map(Wide::from),
             left,
             groups,
@@ -67,26 +74,12 @@ impl<const N: usize, S> Folding<N, S> {
         }
     }
 
-    /// Makes room for the nodes after the first fold, and returns their number.
-    pub(super) fn begin_nodes(&mut self) -> usize {
-        self.halve_weights();
-        let folded = self.groups / 2;
-        self.nodes = vec![self.padding; folded * PARTS];
-        folded
-    }
-
     /// Adds what the line through two nodes contributes to a round.
     #[inline]
-    pub(super) fn add(
-        sums: &mut [[Wide; PARTS]; 2],
-        part: usize,
-        weight: Wide,
-        a: &[Wide; N],
-        b: &[Wide; N],
-    ) {
+    pub(super) fn add(sums: &mut Sums, part: usize, weight: &Factor, a: &[Wide; N], b: &[Wide; N]) {
         let slope: [Wide; N] = std::array::from_fn(|index| b[index] - a[index]);
-        sums[0][part] += times(gate(a), weight);
-        sums[1][part] += times(gate(&slope), weight);
+        sums[0][part] += weight.times(&gate(a));
+        sums[1][part] += weight.times(&gate(&slope));
     }
 
     /// h(0) and the coefficient of X² of the round.
@@ -115,40 +108,37 @@ impl<const N: usize, S> Folding<N, S> {
     }
 
     /// The weights of one variable less.
-    fn halve_weights(&mut self) {
-        if self.weights.len() > 1 {
-            let pairs = self.weights.chunks_exact(2);
-            self.weights = pairs.map(|pair| pair[0] + pair[1]).collect();
+    pub(super) fn halve_weights(&mut self) {
+        let halves = self.weights.len() / 2;
+        for index in 0..halves {
+            self.weights[index] = self.weights[2 * index] + self.weights[2 * index + 1];
         }
+        self.weights.truncate(halves.max(1));
     }
 
     /// Binds the first variable of the groups; after the last one, the layer of the lanes.
     pub(super) fn fold(&mut self, x: Extension) -> Option<ScalarLayer> {
-        let x = Wide::from(x);
+        let x = Factor::from(x);
         self.halve_weights();
         let mut sums = [[Wide::ZERO; PARTS]; 2];
         let folded = self.groups.div_ceil(2);
         let last = self.left == 1;
+        let nodes = self.nodes.as_chunks_mut::<N>().0;
         for pair in 0..folded.div_ceil(2) {
-            let weight = Wide::from(self.weights[pair]);
+            let weight = Factor::from(self.weights[pair]);
             for part in 0..PARTS {
                 let at = |group: usize| group * PARTS + part;
-                let first = line(&self.nodes[at(4 * pair)], &self.nodes[at(4 * pair + 1)], x);
-                self.nodes[at(2 * pair)] = first;
+                let (first, second) = (at(2 * pair), at(2 * pair + 1));
+                line(nodes, [at(4 * pair), at(4 * pair + 1)], first, &x);
                 if last {
                     continue;
                 }
-                let second = if 2 * pair + 1 < folded {
-                    line(
-                        &self.nodes[at(4 * pair + 2)],
-                        &self.nodes[at(4 * pair + 3)],
-                        x,
-                    )
+                if 2 * pair + 1 < folded {
+                    line(nodes, [at(4 * pair + 2), at(4 * pair + 3)], second, &x);
                 } else {
-                    self.padding
-                };
-                self.nodes[at(2 * pair + 1)] = second;
-                Self::add(&mut sums, part, weight, &first, &second);
+                    nodes[second] = self.padding;
+                }
+                Self::add(&mut sums, part, &weight, &nodes[first], &nodes[second]);
             }
         }
         self.sums = sums;
@@ -162,7 +152,7 @@ impl<const N: usize, S> Folding<N, S> {
             return Some(self.end());
         }
         self.groups = folded.next_multiple_of(2);
-        self.nodes.truncate(self.groups * PARTS);
+        self.nodes.truncate(self.groups * PARTS * N);
         None
     }
 
@@ -171,7 +161,7 @@ impl<const N: usize, S> Folding<N, S> {
         let inverse = self.lambda.try_inverse().unwrap_or(Extension::ZERO);
         let node = |lane: usize| {
             let elements: [Extension; N] =
-                std::array::from_fn(|element| lane_of(|part| self.nodes[part][element], lane));
+                std::array::from_fn(|element| lane_of(|part| self.nodes[part * N + element], lane));
             let fraction = |numerator, denominator| Fraction {
                 numerator,
                 denominator,

@@ -1,58 +1,63 @@
 //! The levels of a tree that are kept.
 
-use super::folding::{Folding, line};
-use super::product::times;
-use super::{LANE_BITS, PARTS, STEP, Wide, lane_of};
-use crate::plain::ScalarLayer;
+use super::folding::Folding;
+use super::product::{Factor, times};
+use super::{LANE_BITS, PARTS, Wide, lane_of};
 use crate::verify::{Children, Fraction};
 use p3_field::PrimeCharacteristicRing;
 use transcript::Extension;
 
-/// One level of a tree: numerators and denominators, group after group.
+/// Elements of two nodes.
+const PAIR: usize = 4;
+
+/// One level of a tree, two neighbouring groups at a time: numerator and denominator of the first,
+/// then those of the second.
 pub(super) struct Level {
-    pub(super) nodes: Vec<[Wide; 2]>,
+    pub(super) nodes: Vec<Wide>,
     pub(super) variables: usize,
     /// Every node beyond those that are kept.
     pub(super) padding: Fraction,
 }
 
 impl Level {
-    pub(super) fn new(variables: usize, groups: usize, padding: Fraction) -> Self {
+    /// An empty level with room for `pairs` pairs of groups.
+    pub(super) fn new(variables: usize, pairs: usize, padding: Fraction) -> Self {
         Self {
-            nodes: Vec::with_capacity((groups + STEP) * PARTS),
+            nodes: Vec::with_capacity((pairs + 1) * PARTS * PAIR),
             variables,
             padding,
         }
     }
 
-    pub(super) fn groups(&self) -> usize {
-        self.nodes.len() / PARTS
+    fn pairs(&self) -> usize {
+        self.nodes.len() / (PARTS * PAIR)
     }
 
-    /// Groups of the whole level.
+    /// Pairs of the whole level.
     const fn all(&self) -> usize {
-        1 << (self.variables - LANE_BITS)
+        1 << (self.variables - LANE_BITS - 1)
     }
 
-    /// Appends padding until the groups are whole steps.
+    /// Appends padding until there are two pairs for each of the level above, if it has several.
     pub(super) fn fill(&mut self) {
-        let groups = self.groups().next_multiple_of(STEP).min(self.all());
-        let padding = [
-            Wide::from(self.padding.numerator),
-            Wide::from(self.padding.denominator),
-        ];
-        self.nodes.resize(groups * PARTS, padding);
+        let pairs = self.pairs().next_multiple_of(2).min(self.all());
+        let numerator = Wide::from(self.padding.numerator);
+        let denominator = Wide::from(self.padding.denominator);
+        while self.nodes.len() < pairs * PARTS * PAIR {
+            self.nodes.extend([numerator, denominator]);
+        }
     }
 
     pub(super) fn parents(&self) -> Self {
         let padding = Children([self.padding; 2]).sum();
-        let mut level = Self::new(self.variables - 1, self.groups() / 2, padding);
-        for pair in self.nodes.chunks_exact(2 * PARTS) {
-            let (a, b) = pair.split_at(PARTS);
-            for (&[n0, d0], &[n1, d1]) in a.iter().zip(b) {
-                level
-                    .nodes
-                    .push([times(n0, d1) + times(n1, d0), times(d0, d1)]);
+        let mut level = Self::new(self.variables - 1, self.pairs() / 2, padding);
+        for pairs in self.nodes.as_chunks::<PAIR>().0.chunks_exact(2 * PARTS) {
+            let (low, high) = pairs.split_at(PARTS);
+            for (low, high) in low.iter().zip(high) {
+                for [n0, d0, n1, d1] in [low, high] {
+                    level.nodes.push(times(n0, d1) + times(n1, d0));
+                    level.nodes.push(times(d0, d1));
+                }
             }
         }
         level.fill();
@@ -61,11 +66,14 @@ impl Level {
 
     /// The nodes one by one, in their order.
     pub(super) fn scalars(&self) -> Vec<Fraction> {
-        let all = self.all();
+        let groups = 2 * self.all();
         let node = |index: usize| {
-            let (lane, group) = (index / all, index % all);
-            let of =
-                |element: usize| lane_of(|part| self.nodes[group * PARTS + part][element], lane);
+            let (lane, group) = (index / groups, index % groups);
+            let of = |element: usize| {
+                let of_group = 2 * (group % 2) + element;
+                let at = |part: usize| (group / 2 * PARTS + part) * PAIR + of_group;
+                lane_of(|part| self.nodes[at(part)], lane)
+            };
             Fraction {
                 numerator: of(0),
                 denominator: of(1),
@@ -75,75 +83,37 @@ impl Level {
     }
 }
 
-impl Folding<4, Level> {
+impl Folding<4> {
     /// The layer above a level that is kept.
     pub(super) fn inner(level: Level, point: &[Extension], lambda: Extension) -> Self {
-        let Fraction {
-            numerator: n,
-            denominator: d,
-        } = level.padding;
-        let groups = level.groups() / 2;
-        let mut folding = Self::new(level, groups, [n + lambda * d, d, n, d], point, lambda);
+        let groups = level.pairs();
+        let padding = with_lambda(level.padding, lambda);
+        let mut folding = Self::new(level.nodes, groups, padding, point, lambda);
         let mut sums = [[Wide::ZERO; PARTS]; 2];
-        if let Some(level) = &folding.source {
-            let of_lambda = Wide::from(lambda);
-            let quads = level.nodes.chunks_exact(4 * PARTS);
-            for (quad, &weight) in quads.zip(&folding.weights) {
-                let weight = Wide::from(weight);
-                for part in 0..PARTS {
-                    let [a, b] = pair_of(quad, part).map(|node| with_lambda(node, of_lambda));
-                    Self::add(&mut sums, part, weight, &a, &b);
-                }
+        let of_lambda = Factor::from(lambda);
+        let nodes = folding.nodes.as_chunks_mut::<PAIR>().0;
+        let pairs = nodes.chunks_exact_mut(2 * PARTS);
+        for (pair, &weight) in pairs.zip(&folding.weights) {
+            let weight = Factor::from(weight);
+            for node in &mut *pair {
+                let [n0, d0, ..] = node;
+                *n0 += of_lambda.times(d0);
+            }
+            let (low, high) = pair.split_at(PARTS);
+            for (part, (a, b)) in low.iter().zip(high).enumerate() {
+                Self::add(&mut sums, part, &weight, a, b);
             }
         }
         folding.sums = sums;
         folding
     }
-
-    pub(super) fn first_fold(&mut self, level: &Level, x: Extension) -> Option<ScalarLayer> {
-        let folded = self.begin_nodes();
-        let (x, lambda) = (Wide::from(x), Wide::from(self.lambda));
-        let mut sums = [[Wide::ZERO; PARTS]; 2];
-        let node = |quad: &[[Wide; 2]], part: usize| {
-            let [a, b] = pair_of(quad, part);
-            with_lambda(line(&a, &b, x), lambda)
-        };
-        if folded == 1 {
-            for part in 0..PARTS {
-                self.nodes[part] = node(&level.nodes, part);
-            }
-            return self.bound(folded);
-        }
-        let steps = level.nodes.chunks_exact(STEP * PARTS);
-        let nodes = self.nodes.chunks_exact_mut(2 * PARTS);
-        for ((step, nodes), &weight) in steps.zip(nodes).zip(&self.weights) {
-            let weight = Wide::from(weight);
-            let (low, high) = step.split_at(4 * PARTS);
-            for part in 0..PARTS {
-                let first = node(low, part);
-                let second = node(high, part);
-                Self::add(&mut sums, part, weight, &first, &second);
-                nodes[part] = first;
-                nodes[PARTS + part] = second;
-            }
-        }
-        self.sums = sums;
-        self.bound(folded)
-    }
 }
 
-/// Two nodes of four children each: numerators and denominators.
-#[inline]
-fn pair_of(quad: &[[Wide; 2]], part: usize) -> [[Wide; 4]; 2] {
-    [0, 2].map(|group| {
-        let [n0, d0] = quad[group * PARTS + part];
-        let [n1, d1] = quad[(group + 1) * PARTS + part];
-        [n0, d0, n1, d1]
-    })
-}
-
-/// A node whose first numerator has taken up its denominator.
-#[inline]
-fn with_lambda([n0, d0, n1, d1]: [Wide; 4], lambda: Wide) -> [Wide; 4] {
-    [n0 + times(d0, lambda), d0, n1, d1]
+/// A node of two equal children whose first numerator has taken up its denominator.
+pub(super) fn with_lambda(child: Fraction, lambda: Extension) -> [Extension; 4] {
+    let Fraction {
+        numerator: n,
+        denominator: d,
+    } = child;
+    [n + lambda * d, d, n, d]
 }

@@ -14,7 +14,8 @@ mod product;
 use crate::plain::{Levels, ScalarLayer};
 use crate::proof::Proof;
 use crate::prover::{Column, Engine, ProveError, Tree};
-use crate::shape::{Argument, Fingerprint, LANE_BITS, Side};
+use crate::shape::{Argument, Fingerprint, LANE_BITS};
+use crate::table::Table;
 use crate::verify::{Children, Claims, Fraction};
 use folding::Folding;
 use leaves::{LeafBlock, Leaves};
@@ -30,8 +31,6 @@ const GROUP: usize = 1 << LANE_BITS;
 /// Packed elements of a group.
 const PARTS: usize = GROUP / Lanes::WIDTH;
 const _: () = assert!(PARTS * Lanes::WIDTH == GROUP);
-/// Groups of children that one step takes: two folded nodes with two children each, of two each.
-const STEP: usize = 8;
 /// Variables of the layers near the root, which are left to the other prover.
 const TOP: usize = LANE_BITS + 1;
 
@@ -49,7 +48,8 @@ impl Engine for Packed {
         argument.check(columns, multiplicities)?;
         let fingerprint = Fingerprint::draw(transcript);
         let mut rows = rows(argument, &fingerprint, columns);
-        let mut entries = entries(argument, &fingerprint, multiplicities);
+        let keys = keys(argument);
+        let mut entries = entries(argument, &fingerprint, &keys, multiplicities);
         Ok(argument.run(&mut rows, &mut entries, columns, multiplicities, transcript))
     }
 }
@@ -62,6 +62,21 @@ fn lane_of(part: impl Fn(usize) -> Wide, lane: usize) -> Extension {
     PackedFieldExtension::<Base, Extension>::extract(&part(lane / Lanes::WIDTH), within)
 }
 
+/// The columns of a block, packed.
+fn block<'a>(
+    first: usize,
+    constant: Extension,
+    [keys, values, counts]: [&'a [Base]; 3],
+) -> LeafBlock<'a> {
+    LeafBlock {
+        first: first / GROUP,
+        constant,
+        keys: Lanes::pack_slice(keys),
+        values: Lanes::pack_slice(values),
+        counts: Lanes::pack_slice(counts),
+    }
+}
+
 /// The tree of the looked-up rows.
 fn rows<'a>(
     argument: &Argument,
@@ -69,86 +84,82 @@ fn rows<'a>(
     columns: &[Column<'a>],
 ) -> PackedTree<'a> {
     let side = &argument.rows;
-    let blocks = side
-        .blocks
-        .iter()
-        .map(|block| LeafBlock {
-            first: block.offset / GROUP,
-            constant: fingerprint.of_table(argument.lookups()[block.index].table),
-            keys: columns[block.index].keys,
-            values: columns[block.index].values,
-        })
-        .collect();
-    let leaves = Leaves {
-        blocks,
+    let blocks = side.blocks.iter().map(|of| {
+        let constant = fingerprint.of_table(argument.lookups()[of.index].table);
+        let column = &columns[of.index];
+        block(of.offset, constant, [column.keys, column.values, &[]])
+    });
+    PackedTree::new(Leaves {
+        blocks: blocks.collect(),
         beta: fingerprint.beta,
-        padding: fingerprint.of(0, argument.tables()[0].at(0)),
-        groups: side.cells / GROUP,
+        padding: Fraction {
+            numerator: Extension::ONE,
+            denominator: fingerprint.of(0, argument.tables()[0].at(0)),
+        },
         height: side.height,
-    };
-    let first = leaves.parents();
-    PackedTree::new(first, Some(leaves))
+    })
 }
 
-/// The tree of the tables.
+/// The tree of the tables, whose keys are given.
 fn entries<'a>(
-    argument: &Argument,
+    argument: &'a Argument,
     fingerprint: &Fingerprint,
-    multiplicities: &[Vec<Base>],
+    keys: &'a [Vec<Base>],
+    multiplicities: &'a [Vec<Base>],
 ) -> PackedTree<'a> {
-    let side: &Side = &argument.entries;
-    let groups = side.cells / GROUP;
-    let mut level = Level::new(
-        side.height,
-        groups,
-        Fraction {
+    let side = &argument.entries;
+    let blocks = side.blocks.iter().map(|of| {
+        let index = of.index;
+        let columns = [
+            &keys[index],
+            &argument.lifted[index],
+            &multiplicities[index],
+        ];
+        let constant = fingerprint.of_table(index);
+        block(of.offset, constant, columns.map(Vec::as_slice))
+    });
+    PackedTree::new(Leaves {
+        blocks: blocks.collect(),
+        beta: fingerprint.beta,
+        padding: Fraction {
             numerator: Extension::ZERO,
             denominator: Extension::ONE,
         },
-    );
-    for block in &side.blocks {
-        let table = &argument.tables()[block.index];
-        let keys: Vec<Base> = (0..1 << block.variables)
-            .map(|entry| table.at(entry).0)
-            .collect();
-        let of_table = LeafBlock {
-            first: 0,
-            constant: fingerprint.of_table(block.index),
-            keys: &keys,
-            values: &argument.lifted[block.index],
-        };
-        let counts = Lanes::pack_slice(&multiplicities[block.index]);
-        for (part, &count) in counts.iter().enumerate() {
-            level.nodes.push([
-                Wide::from(count),
-                of_table.leaf(part, of_table.constant.into(), fingerprint.beta),
-            ]);
-        }
-    }
-    level.fill();
-    PackedTree::new(level, None)
+        height: side.height,
+    })
+}
+
+/// The keys of each table, those included that fill it up.
+fn keys(argument: &Argument) -> Vec<Vec<Base>> {
+    let tables = argument.tables().iter();
+    let keys = |table: &Table| {
+        let entries = 0..1 << table.variables();
+        entries.map(|entry| table.at(entry).0).collect()
+    };
+    tables.map(keys).collect()
 }
 
 /// A tree whose upper levels are kept as elements, the others packed.
 struct PackedTree<'a> {
-    /// From the one above the leaves, or that of the leaves, upwards.
+    /// From the one above the leaves upwards.
     levels: Vec<Level>,
-    leaves: Option<Leaves<'a>>,
+    leaves: Leaves<'a>,
     top: Levels,
-    state: State<'a>,
+    state: State,
 }
 
 /// The layer that is being reduced.
-enum State<'a> {
+enum State {
     Top,
     Scalar(ScalarLayer),
-    Rows(Folding<2, Leaves<'a>>),
-    Inner(Folding<4, Level>),
+    /// Above leaves with numerators 1.
+    Ones(Folding<2>),
+    Pairs(Folding<4>),
 }
 
 impl<'a> PackedTree<'a> {
-    fn new(first: Level, leaves: Option<Leaves<'a>>) -> Self {
-        let mut levels = vec![first];
+    fn new(leaves: Leaves<'a>) -> Self {
+        let mut levels = vec![leaves.parents()];
         while levels[levels.len() - 1].variables > TOP {
             levels.push(levels[levels.len() - 1].parents());
         }
@@ -169,13 +180,12 @@ impl Tree for PackedTree<'_> {
             self.state = State::Top;
             return;
         }
-        self.state = match (self.levels.pop(), self.leaves.take()) {
-            (Some(level), leaves) => {
-                self.leaves = leaves;
-                State::Inner(Folding::inner(level, point, lambda))
+        self.state = match self.levels.pop() {
+            Some(level) => State::Pairs(Folding::inner(level, point, lambda)),
+            None if self.leaves.counted() => {
+                State::Pairs(Folding::counted(&self.leaves, point, lambda))
             }
-            (None, Some(leaves)) => State::Rows(Folding::rows(leaves, point, lambda)),
-            (None, None) => unreachable!("a tree has as many layers as levels"),
+            None => State::Ones(Folding::ones(&self.leaves, point, lambda)),
         };
     }
 
@@ -183,8 +193,8 @@ impl Tree for PackedTree<'_> {
         match &mut self.state {
             State::Top => self.top.round(),
             State::Scalar(layer) => layer.round(),
-            State::Rows(folding) => folding.sums(),
-            State::Inner(folding) => folding.sums(),
+            State::Ones(folding) => folding.sums(),
+            State::Pairs(folding) => folding.sums(),
         }
     }
 
@@ -198,14 +208,12 @@ impl Tree for PackedTree<'_> {
                 layer.fold(x);
                 None
             }
-            State::Rows(folding) => match folding.source.take() {
-                Some(leaves) => folding.first_fold(&leaves, x),
-                None => folding.fold(x),
-            },
-            State::Inner(folding) => match folding.source.take() {
-                Some(level) => folding.first_fold(&level, x),
-                None => folding.fold(x),
-            },
+            State::Ones(folding) if folding.nodes.is_empty() => folding.first_fold(&self.leaves, x),
+            State::Ones(folding) => folding.fold(x),
+            State::Pairs(folding) if folding.nodes.is_empty() => {
+                folding.first_fold(&self.leaves, x)
+            }
+            State::Pairs(folding) => folding.fold(x),
         };
         if let Some(layer) = end {
             self.state = State::Scalar(layer);
@@ -216,7 +224,7 @@ impl Tree for PackedTree<'_> {
         match &self.state {
             State::Top => self.top.layer.children(),
             State::Scalar(layer) => layer.children(),
-            State::Rows(_) | State::Inner(_) => unreachable!("all variables are bound"),
+            State::Ones(_) | State::Pairs(_) => unreachable!("all variables are bound"),
         }
     }
 }
