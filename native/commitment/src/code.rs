@@ -43,12 +43,25 @@ pub(crate) fn cosets_to_keep(weights: usize, variables: usize, rate: usize, fold
 
 /// The code of a stack.
 pub(crate) struct Code {
-    stack: Arc<Stack>,
+    /// What rows that are not kept are computed from; nothing where all are kept.
+    stack: Option<Arc<Stack>>,
+    /// log2 of the number of rows.
+    variables: usize,
     rate: usize,
     /// The rows of the first cosets, one coset after another.
     kept: Vec<RowMajorMatrix<Base>>,
     /// Digests of the rows, of pairs of these, and so on up to the root.
     layers: Vec<Vec<Digest>>,
+}
+
+/// A matrix of coefficients that a code is made of.
+pub(crate) struct Message<W> {
+    /// Rows, a power of two.
+    pub(crate) height: usize,
+    /// Columns.
+    pub(crate) width: usize,
+    /// Writes the matrix, row i multiplied by the i-th power of an element.
+    pub(crate) write: W,
 }
 
 impl Code {
@@ -60,20 +73,50 @@ impl Code {
         transform: &Transform,
         hash: &impl CryptographicHasher<Base, Digest>,
     ) -> Self {
+        let message = Message {
+            height: stack.height(),
+            width: stack.width(),
+            write: |shift, buffer: &mut _| stack.write_message(shift, buffer),
+        };
+        let code = Self::make(&message, rate, kept, transform, hash);
+        Self {
+            stack: Some(stack),
+            ..code
+        }
+    }
+
+    /// Makes a code of which all is kept.
+    pub(crate) fn whole(
+        message: &Message<impl Fn(Base, &mut Vec<Base>)>,
+        rate: usize,
+        transform: &Transform,
+        hash: &impl CryptographicHasher<Base, Digest>,
+    ) -> Self {
+        Self::make(message, rate, 1 << rate, transform, hash)
+    }
+
+    fn make(
+        message: &Message<impl Fn(Base, &mut Vec<Base>)>,
+        rate: usize,
+        kept: usize,
+        transform: &Transform,
+        hash: &impl CryptographicHasher<Base, Digest>,
+    ) -> Self {
         let mut code = Self {
+            stack: None,
+            variables: message.height.ilog2() as usize + rate,
             rate,
             kept: Vec::with_capacity(kept),
             layers: Vec::new(),
-            stack,
         };
-        let mut leaves = vec![Digest::default(); code.stack.height() << rate];
-        let mut digests = vec![Digest::default(); code.stack.height()];
+        let mut leaves = vec![Digest::default(); message.height << rate];
+        let mut digests = vec![Digest::default(); message.height];
         let mut buffer = Vec::new();
         // Those that are not kept come first: their room is there for the others.
         for coset in (0..1 << rate).rev() {
-            code.stack.write_message(code.point(coset), &mut buffer);
-            let message = RowMajorMatrix::new(buffer, code.stack.width());
-            let rows = transform.dft_batch(message);
+            (message.write)(code.point(coset), &mut buffer);
+            let coefficients = RowMajorMatrix::new(buffer, message.width);
+            let rows = transform.dft_batch(coefficients);
             hash.hash_many(&rows.values, &mut digests);
             let places = leaves[coset..].iter_mut().step_by(1 << rate);
             for (leaf, &digest) in places.zip(&digests) {
@@ -98,8 +141,7 @@ impl Code {
 
     /// The point of a row.
     fn point(&self, row: usize) -> Base {
-        let log = self.stack.variables - self.stack.folding + self.rate;
-        Base::two_adic_generator(log).exp_u64(row as u64)
+        Base::two_adic_generator(self.variables).exp_u64(row as u64)
     }
 
     /// A row that is kept.
@@ -117,10 +159,10 @@ impl Code {
         missing.sort_unstable();
         missing.dedup();
         let points: Vec<Base> = missing.iter().map(|&index| self.point(index)).collect();
-        let computed = self.stack.rows_at(&points);
+        let computed = self.stack.as_ref().map(|stack| stack.rows_at(&points));
         for (row, index) in rows.iter_mut().zip(indices) {
             if let Ok(place) = missing.binary_search(index) {
-                *row = Some(computed[place].clone());
+                *row = computed.as_ref().map(|computed| computed[place].clone());
             }
         }
         rows.into_iter().flatten().collect()

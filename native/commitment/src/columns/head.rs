@@ -51,15 +51,62 @@ impl Stack {
     }
 }
 
-impl ColumnsHead {
-    /// Gives the head its columns, which the library does not know of.
-    pub(super) fn attach(&mut self, stack: Arc<Stack>) {
-        self.stack = stack;
+/// Rows of a tile that is transposed at once.
+const TILE: usize = 64;
+
+impl Stack {
+    /// Elements of a row of the message and of the code.
+    pub(super) const fn width(&self) -> usize {
+        1 << self.folding
     }
 
-    /// Says which column each claim to come is about.
-    pub(super) fn expect(&mut self, columns: Vec<usize>) {
-        self.expected = columns;
+    /// Rows of the message.
+    pub(super) const fn height(&self) -> usize {
+        1 << (self.variables - self.folding)
+    }
+
+    /// Writes the message, row i multiplied by `shift`^i, into `height` · `width` elements.
+    pub(super) fn write_message(&self, shift: Base, message: &mut Vec<Base>) {
+        let (width, height) = (self.width(), self.height());
+        let scales = shift.powers().collect_n(height);
+        message.clear();
+        message.resize(width * height, Base::ZERO);
+        let mut tile = vec![Base::ZERO; TILE * width];
+        for (place, column) in self.places.iter().zip(&self.columns) {
+            let stride = 1 << (self.variables - place.variables);
+            let length = column.len() / width;
+            for first in (0..length).step_by(TILE) {
+                let deep = TILE.min(length - first);
+                for (index, values) in column.chunks_exact(length).enumerate() {
+                    let cells = tile[index..].iter_mut().step_by(width);
+                    for (cell, &value) in cells.zip(&values[first..first + deep]) {
+                        *cell = value;
+                    }
+                }
+                for (index, cells) in tile.chunks_exact(width).take(deep).enumerate() {
+                    let row = (first + index) * stride + place.slot;
+                    let scale = Lanes::from(scales[row]);
+                    let out = Lanes::pack_slice_mut(&mut message[row * width..][..width]);
+                    for (out, &cells) in out.iter_mut().zip(Lanes::pack_slice(cells)) {
+                        *out = cells * scale;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl ColumnsHead {
+    /// The head of an opening of a stack, where each claim to come is about the column that `expected`
+    /// says.
+    pub(super) fn new(stack: Arc<Stack>, expected: Vec<usize>) -> Self {
+        Self {
+            stack,
+            expected,
+            claims: Vec::new(),
+            virtuals: Vec::new(),
+            last: Default::default(),
+        }
     }
 
     /// What a column is at a point.
@@ -79,15 +126,9 @@ impl ColumnsHead {
 
 impl Layout<Base, Extension> for ColumnsHead {
     fn from_witness(witness: Witness<Base>) -> Self {
-        // The columns come by `attach`: the library has only their stack, which is not kept.
+        // Only the library's own commitment asks for this, which is not used here.
         drop(witness);
-        Self {
-            stack: Arc::default(),
-            expected: Vec::new(),
-            claims: Vec::new(),
-            virtuals: Vec::new(),
-            last: Default::default(),
-        }
+        Self::new(Arc::default(), Vec::new())
     }
 
     fn new_witness(tables: Vec<Table<Base>>, folding: usize) -> Witness<Base> {

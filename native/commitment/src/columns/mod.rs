@@ -7,27 +7,27 @@
 
 mod head;
 
+use crate::code::{Code, Message};
 use crate::codec::{Run, decode_run, encode_run};
 use crate::first::Place;
+use crate::tree::{Rows, Tree};
 use crate::{
-    Config, MAX_VARIABLES, MIN_VARIABLES, Malformed, Profile, Reader, Rejected, Root, Term,
-    Transform, Tree, Writer, schedule, security,
+    Config, LeafHash, MAX_VARIABLES, MIN_VARIABLES, Malformed, Profile, Reader, Rejected, Root,
+    Term, Transform, Writer, schedule, security,
 };
 pub use head::evaluate;
 use head::{ColumnsHead, Stack};
-use p3_commit::MultilinearPcs;
+use p3_blake3::Blake3;
 use p3_field::PrimeCharacteristicRing;
-use p3_matrix::dense::RowMajorMatrix;
 use p3_multilinear_util::point::Point;
-use p3_sumcheck::layout::{Layout, Table};
+use p3_sumcheck::layout::Layout;
 use p3_sumcheck::{OpeningBatch, OpeningProtocol, PrescribedPointPcs, TableShape, TableSpec};
 use p3_symmetric::MerkleCap;
-use p3_whir::{PcsProof, WhirProver, WhirProverData};
+use p3_whir::{PcsProof, WhirProver};
 use std::sync::Arc;
 use transcript::{Base, Extension, Sponge, Transcript};
 
 type Prover = WhirProver<Extension, Base, Transform, Tree, Sponge, ColumnsHead>;
-type Data = WhirProverData<Base, Extension, Tree, ColumnsHead>;
 
 /// Variables of a column at least: what the first fold takes.
 pub const MIN_COLUMN: usize = 8;
@@ -84,13 +84,15 @@ pub struct Columns {
     claims: usize,
     profile: Profile,
     prover: Prover,
+    transform: Transform,
     protocol: OpeningProtocol,
 }
 
 /// Committed columns, as the prover keeps them.
 pub struct CommittedColumns {
     root: Root,
-    data: Data,
+    stack: Arc<Stack>,
+    code: Arc<Code>,
 }
 
 impl CommittedColumns {
@@ -157,7 +159,6 @@ impl Columns {
         let config = Config::new_with_initial_claims(variables, parameters, claims)
             .map_err(|error| ColumnsError::Parameters(error.to_string()))?;
         let transform = Transform::new(1 << config.max_fft_size());
-        let tree = Tree::new();
         let table = TableSpec::new(
             TableShape::new(variables, 1),
             vec![OpeningBatch::new(vec![0], vec![]); claims],
@@ -167,7 +168,8 @@ impl Columns {
             variables,
             claims,
             profile,
-            prover: Prover::new(config, transform, tree),
+            prover: Prover::new(config, transform.clone(), Tree::new()),
+            transform,
             protocol: OpeningProtocol::new(vec![table]),
         })
     }
@@ -195,51 +197,21 @@ impl Columns {
                 _ => return Err(ColumnsError::Column(index)),
             }
         }
-        let stack = self.stacked(columns);
-        let table = Table::new(RowMajorMatrix::new(stack, 1 << self.variables));
-        let folding = self.config().round_folding_factor(0);
-        let witness = ColumnsHead::new_witness(vec![table], folding);
-        // The caller absorbs the root; this sponge is thrown away.
-        let (root, mut data) = self
-            .prover
-            .commit(witness, Transcript::new().sponge())
-            .map_err(|error| ColumnsError::Parameters(error.to_string()))?;
         let columns = columns.iter().map(|column| column.to_vec()).collect();
+        let folding = self.config().round_folding_factor(0);
         let stack = Stack::new(self.places.clone(), columns, self.variables, folding);
-        data.layout.attach(Arc::new(stack));
+        let message = Message {
+            height: stack.height(),
+            width: stack.width(),
+            write: |shift, buffer: &mut _| stack.write_message(shift, buffer),
+        };
+        let rate = self.config().starting_log_inv_rate;
+        let code = Code::whole(&message, rate, &self.transform, &LeafHash::new(Blake3));
         Ok(CommittedColumns {
-            root: root.roots()[0],
-            data,
+            root: code.root(),
+            stack: Arc::new(stack),
+            code: Arc::new(code),
         })
-    }
-
-    /// The stack, a piece at a time that stays in the nearest cache.
-    fn stacked(&self, columns: &[&[Base]]) -> Vec<Base> {
-        const PIECE: usize = 1 << 12;
-        let mut stack = vec![Base::ZERO; 1 << self.variables];
-        for (index, piece) in stack.chunks_mut(PIECE).enumerate() {
-            for (column, place) in columns.iter().zip(&self.places) {
-                let stride = 1 << (self.variables - place.variables);
-                // Columns with less than an element for each piece are left for the end.
-                if stride <= PIECE {
-                    let elements = &column[index * (PIECE / stride)..];
-                    let cells = piece[place.slot..].iter_mut().step_by(stride);
-                    for (cell, &element) in cells.zip(elements) {
-                        *cell = element;
-                    }
-                }
-            }
-        }
-        for (&column, place) in columns.iter().zip(&self.places) {
-            let stride = 1 << (self.variables - place.variables);
-            if stride > PIECE {
-                let cells = stack[place.slot..].iter_mut().step_by(stride);
-                for (cell, &element) in cells.zip(column) {
-                    *cell = element;
-                }
-            }
-        }
-        stack
     }
 
     /// The claims' points in the stack.
@@ -280,14 +252,21 @@ impl Columns {
     ) -> Result<ColumnsOpening, ColumnsError> {
         let points = claims.iter().map(|(column, point)| (*column, &point[..]));
         let points = self.points(points)?;
-        let mut data = committed.data.clone();
-        data.layout
-            .expect(claims.iter().map(|&(column, _)| column).collect());
-        let proof = self
+        let expected = claims.iter().map(|&(column, _)| column).collect();
+        let mut head = ColumnsHead::new(Arc::clone(&committed.stack), expected);
+        let sponge = transcript.sponge();
+        let samples = 0..self.config().commitment_ood_samples();
+        let initial = samples.map(|_| head.add_virtual_eval(sponge)).collect();
+        for ((table, batch), point) in self.protocol.iter_openings().zip(&points) {
+            head.eval_at(table, batch, point, sponge);
+        }
+        let rows = Rows::Code(Arc::clone(&committed.code));
+        let openings = self.protocol.num_openings();
+        let run = self
             .prover
-            .open_at(data, &self.protocol, &points, transcript.sponge())
+            .prove(initial, sponge, head, rows, openings)
             .map_err(|error| ColumnsError::Parameters(error.to_string()))?;
-        Ok(ColumnsOpening { run: proof.whir })
+        Ok(ColumnsOpening { run })
     }
 
     /// Checks that the committed columns have the claimed values. The transcript must have absorbed
