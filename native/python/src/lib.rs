@@ -7,6 +7,7 @@
 // Python hands over what it was given; and `_native.pyi` is the documentation.
 #![allow(clippy::needless_pass_by_value, clippy::wildcard_imports, missing_docs)]
 
+mod memory;
 mod modes;
 mod payments;
 
@@ -136,6 +137,12 @@ mod _native {
     use super::NativeError;
     #[pymodule_export]
     use super::payments::PaymentForm;
+
+    #[pymodule_init]
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        memory::keep();
+        Ok(())
+    }
 
     /// The instruction sets that this build uses.
     #[pyfunction]
