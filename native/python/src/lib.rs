@@ -138,6 +138,8 @@ mod _native {
     #[pymodule_export]
     use super::payments::PaymentForm;
 
+    // The macro asks for a result.
+    #[allow(clippy::unnecessary_wraps)]
     #[pymodule_init]
     fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
         memory::keep();

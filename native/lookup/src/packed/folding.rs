@@ -43,9 +43,9 @@ fn gate<const N: usize>(node: &[Wide; N]) -> Wide {
 /// Puts the line through two nodes, at x, where it belongs.
 #[inline]
 fn line<const N: usize>(nodes: &mut [[Wide; N]], [a, b]: [usize; 2], to: usize, x: &Factor) {
+    let elements = nodes.as_flattened_mut();
     for element in 0..N {
-        let value = x.line(&nodes[a][element], &nodes[b][element]);
-        nodes[to][element] = value;
+        elements[to * N + element] = x.line(&elements[a * N + element], &elements[b * N + element]);
     }
 }
 

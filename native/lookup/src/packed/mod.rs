@@ -63,11 +63,7 @@ fn lane_of(part: impl Fn(usize) -> Wide, lane: usize) -> Extension {
 }
 
 /// The columns of a block, packed.
-fn block<'a>(
-    first: usize,
-    constant: Extension,
-    [keys, values, counts]: [&'a [Base]; 3],
-) -> LeafBlock<'a> {
+fn block(first: usize, constant: Extension, [keys, values, counts]: [&[Base]; 3]) -> LeafBlock<'_> {
     LeafBlock {
         first: first / GROUP,
         constant,
