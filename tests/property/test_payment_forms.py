@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from payment_edits import edits
 
 from inferproof.errors import PaymentRejected
 from inferproof.payments.x402 import IncomingPayment, parse_payment
@@ -193,43 +194,6 @@ def test_a_changed_member(changes: list[tuple[tuple[Any, ...], Any]]) -> None:
         elif isinstance(at, dict):
             at[place[-1]] = odd
     agree(usual(), header_of(compact(value)))
-
-
-TOKENS = (
-    *(
-        b'"',
-        b"\\",
-        b",",
-        b":",
-        b"{}",
-        b"[]",
-        b" ",
-        b"\n",
-        b"\x00",
-        b"\xff",
-        b"\xc3\xa9",
-        b"0",
-        b"a",
-    ),
-    *(b"1", b"-0", b"1e999", b"NaN", b"null", b'"salt":"",', b'"quote":{},', b'"schema":1,'),
-    *(b'"a":1,', b'"x402Version":2,', b'"resource":{},', b'"requestDigest":"0x', b"\\u0022"),
-    *(b"9" * 5000, b"[" * 20 + b"]" * 20, b'"requestDigest":"",', b"A", b"F" * 40),
-)
-
-
-def edits(good: bytes) -> st.SearchStrategy[bytes]:
-    @st.composite
-    def edited(draw: st.DrawFn) -> bytes:
-        """The good text with bytes put in, taken out, replaced or repeated at a few places."""
-        text = good
-        for _ in range(draw(st.integers(1, 3))):
-            at = draw(st.integers(0, len(text)))
-            end = min(len(text), at + draw(st.sampled_from([0, 0, 1, 1, 2, 10, 66])))
-            put = draw(st.sampled_from([b"", *TOKENS]) | st.just(text[at:end] * 2))
-            text = text[:at] + put + text[end:]
-        return text
-
-    return edited()
 
 
 MEMBER = b'"salt":"0x' + SALT.hex().encode() + b'"'
