@@ -30,9 +30,10 @@ class SettlerSettings:
     `max_open` bounds the transactions that may still enter the chain, `max_new` those of one
     round where each carries many payments; `group_s` is how long payments that come while others
     are under way are gathered. `resend_s` is how long after sending it, a transaction that is in
-    no block is sent again. `raise_s` is how long nothing of ours enters the chain, `raise_blocks`
-    blocks passing, before the fees of the next one are raised, up to `max_fee`; `gap_s` is how
-    long a number that nothing waits for holds up later ones before it is filled.
+    no block is sent again, and `dropped_s` the same where the node awaits its number: it may take
+    a moment to say that it has it. `raise_s` is how long nothing of ours enters the chain,
+    `raise_blocks` blocks passing, before the fees of the next one are raised, up to `max_fee`;
+    `gap_s` is how long a number that nothing waits for holds up later ones before it is filled.
 
     `lost_after_s` is how long the chain must keep saying, on its own clock too, that a number is
     spent, or that a used nonce moved no funds, before it is believed: a node may lag behind.
@@ -48,6 +49,7 @@ class SettlerSettings:
     group_s: float = 0.1
     idle_s: float = 1.0
     resend_s: int = 15
+    dropped_s: int = 2
     raise_s: int = 30
     raise_blocks: int = 2
     max_fee: int = 500 * 10**9

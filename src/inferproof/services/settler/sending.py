@@ -5,6 +5,7 @@ A transaction of ours waits for all with lower numbers, so one that is stuck hol
 | what is seen | then |
 |---|---|
 | not sent, or not for a while | the same bytes are sent |
+| sent, and the node awaits its number: it was dropped | soon the same bytes, and those after it |
 | nothing enters the chain for a while, blocks pass | the next number is signed again, fees higher |
 | its fees are below the chain's least, or the node refuses it for that | the same |
 | fees at the operator's limit | sent again as it is, and told of |
@@ -21,6 +22,10 @@ from inferproof.services.settler.parts import Faults, Parts, log, together
 from inferproof.storage.base.outbox import OutboxItem, StoredRaw
 from inferproof.types.chain import Fees, Sight
 from inferproof.types.digest import Digest
+
+DROPPED_TOGETHER = 16
+"""How many numbers from one on that a node dropped are sent again with it: whatever made it drop
+one may have made it drop those after it, and it does not say which it has."""
 
 
 def raised(old: StoredRaw, now: Fees, limit: int) -> Fees | None:
@@ -47,20 +52,36 @@ class Sending:
         self._at_limit: set[int] = set()
 
     async def send(
-        self, items: Sequence[OutboxItem], raws: Mapping[Digest, bytes], faults: Faults
+        self,
+        items: Sequence[OutboxItem],
+        raws: Mapping[Digest, bytes],
+        sight: Sight,
+        faults: Faults,
     ) -> bool:
         """True when anything was sent: what was never sent, or not lately."""
-        now, settings = self._parts.clock(), self._parts.settings
-        due = [
-            item
-            for item in items
-            if item.newest.sent_at is None or now >= item.newest.sent_at + settings.resend_s
-        ]
+        now = self._parts.clock()
+        due = self._due(items, sight, now)
         taken = await together([self._submit(item, raws) for item in due], faults)
         sent = [tx for tx in taken if tx is not None]
         if sent:
             await self._parts.orders.note_sent(sent, now=now)
         return bool(due)
+
+    def _due(self, items: Sequence[OutboxItem], sight: Sight, now: int) -> list[OutboxItem]:
+        settings = self._parts.settings
+        awaited = next((item for item in items if item.nonce == sight.pending), None)
+        was = None if awaited is None else awaited.newest.sent_at
+        dropped = was is not None and now >= was + settings.dropped_s
+
+        def is_due(item: OutboxItem) -> bool:
+            if item.newest.sent_at is None:
+                return True
+            beside = dropped and sight.pending <= item.nonce < sight.pending + DROPPED_TOGETHER
+            return now >= item.newest.sent_at + (
+                settings.dropped_s if beside else settings.resend_s
+            )
+
+        return [item for item in items if is_due(item)]
 
     async def _submit(self, item: OutboxItem, raws: Mapping[Digest, bytes]) -> Digest | None:
         tx = item.newest.tx
@@ -123,7 +144,7 @@ class Sending:
         signed = await parts.chain.sign_again(await parts.orders.raw(item.newest.tx), fees)
         item = await parts.orders.replace(item, parts.stored(signed, fees), now=now)
         log.warning("number %d is stuck; its fees are raised to %d wei", item.nonce, fees.cap)
-        await self.send([item], {signed.tx: signed.raw}, faults)
+        await self.send([item], {signed.tx: signed.raw}, sight, faults)
 
     async def _fill_gap(self, sight: Sight, faults: Faults) -> None:
         """Takes the next number, where no transaction of ours has it and the node knows none."""
@@ -140,7 +161,7 @@ class Sending:
         item = await parts.orders.fill(parts.stored(signed, fees), now=now)
         log.warning("number %d is missing and later ones wait for it: filled", item.nonce)
         self._gap = None
-        await self.send([item], {signed.tx: signed.raw}, faults)
+        await self.send([item], {signed.tx: signed.raw}, sight, faults)
 
     def _forget(self, known: set[int]) -> None:
         self._refused = {key: why for key, why in self._refused.items() if key in known}

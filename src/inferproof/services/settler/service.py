@@ -136,7 +136,7 @@ class Settler:
         items = list(await self._open())
         raws: _Raws = {}
         items += await self._start(items, sight, raws, faults)
-        if await self._sending.send(items, raws, faults):
+        if await self._sending.send(items, raws, sight, faults):
             sight = await self._chain.look()
         items = await self._outcomes.record(items, sight, faults)
         await self._sending.unstick(

@@ -13,11 +13,13 @@ from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     Column,
     ColumnElement,
     Connection,
+    Function,
     Integer,
     LargeBinary,
     String,
@@ -256,3 +258,11 @@ def given_rows(
         return table, [cast(table.c[name], Text) for name in names]
     table = func.json_each(json.dumps(rows)).table_valued("value", name="given")
     return table, [func.json_extract(table.c.value, f"$[{n}]") for n in range(width)]
+
+
+def gathered(connection: AsyncConnection, column: ColumnElement[int]) -> Function[Any]:
+    """All the column's integers in one value, a list; None where there are none and the database
+    says so. A row for each would take longer than looking for them."""
+    if connection.dialect.name == "postgresql":
+        return func.array_agg(column, type_=postgresql.ARRAY(BigInteger))
+    return func.json_group_array(column, type_=JSON())

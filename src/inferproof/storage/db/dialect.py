@@ -255,8 +255,11 @@ def _server_engine(
         "synchronous_commit": "on",
         "timezone": "UTC",
     }
+    settings["jit"] = "off"
     if read_only:
         settings["default_transaction_read_only"] = "on"
+        settings["enable_sort"] = "off"
+        settings["plan_cache_mode"] = "force_custom_plan"
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -342,7 +345,7 @@ class Compared(ColumnElement[Any]):
 @compiles(Compared)
 def _compared(element: Compared, compiler: Any, **options: Any) -> str:
     column = compiler.process(element.column, **options)
-    return f"+{column}" if compiler.dialect.name == "sqlite" else str(column)
+    return f"+{column}" if compiler.dialect.name == "sqlite" else f"coalesce({column}, '')"
 
 
 def storage_error(error: Exception) -> InferproofError | None:

@@ -21,6 +21,7 @@ from inferproof.storage.base.jobs import (
 )
 from inferproof.storage.base.orders import Backlog, Figures
 from inferproof.storage.db import work
+from inferproof.storage.db.backlog import BacklogReader
 from inferproof.storage.db.codec import (
     answer_values,
     failure_values,
@@ -30,12 +31,7 @@ from inferproof.storage.db.codec import (
 from inferproof.storage.db.engine import Database
 from inferproof.storage.db.events import histories, progress
 from inferproof.storage.db.figures import FiguresReader
-from inferproof.storage.db.intake import (
-    PaymentKey,
-    backlog,
-    find_payments,
-    payment_key,
-)
+from inferproof.storage.db.intake import PaymentKey, find_payments, payment_key
 from inferproof.storage.db.money import SqlSettlements
 from inferproof.storage.db.redemptions import redeem
 from inferproof.storage.db.reservations import reserve, reserve_at_once
@@ -75,6 +71,7 @@ class SqlOrderBook(SqlSettlements):
         self._find_payment = Together(self._payments)
         self._room = Room()
         self._figures = FiguresReader()
+        self._backlog = BacklogReader()
         self._histories = Together(self._events_of)
         self._reserving: InGroups[Asked, Reservation] = InGroups(
             lambda connection, asked: reserve(connection, asked, self._room),
@@ -136,7 +133,7 @@ class SqlOrderBook(SqlSettlements):
         return await self._db.read(ask)
 
     async def backlog(self) -> Backlog:
-        return await self._db.read(backlog)
+        return await self._db.read(self._backlog)
 
     async def figures(self) -> Figures:
         return await self._db.read(self._figures)

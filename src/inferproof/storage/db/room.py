@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import InferproofError, Reason, TooMany, Unavailable
 from inferproof.storage.base.jobs import Order, QueueRoom
-from inferproof.storage.db.intake import WAITING
+from inferproof.storage.db.backlog import WAITING
 from inferproof.storage.db.tables import jobs, payment_reservations
 from inferproof.types.digest import Address
 from inferproof.types.job import JobState
