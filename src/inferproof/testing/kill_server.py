@@ -57,6 +57,7 @@ SETTLER = SettlerSettings(
     poll_s=0.05,
     idle_s=0.1,
     resend_s=1,
+    dropped_s=1,
     lost_after_s=1,
     uncertain_after_s=1,
     reverted_s=1,

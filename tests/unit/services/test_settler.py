@@ -11,7 +11,7 @@ from inferproof.protocol.commitments import refund_mark
 from inferproof.services.base import failure_of
 from inferproof.services.bell import SETTLE
 from inferproof.storage.base.outbox import NewTransaction
-from inferproof.testing.cash import CashChain
+from inferproof.testing.cash import CashChain, CashTransaction
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ASSET, PAYER, STRANGER
@@ -66,6 +66,20 @@ async def test_chain_down_changes_nothing_and_is_tried_again(services: Services)
     assert await states(services) == {JobState.QUEUED: 1}
 
 
+def noted(services: Services, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of the transactions that the node is sent from now on."""
+    sent: list[int] = []
+    ledger = services.world.ledger
+    submit = ledger.submit
+
+    def note(transaction: CashTransaction) -> None:
+        sent.append(transaction.nonce)
+        submit(transaction)
+
+    monkeypatch.setattr(ledger, "submit", note)
+    return sent
+
+
 async def test_slow_chain_is_uncertain_and_ends_well(services: Services) -> None:
     job = await services.accept()
     ledger, clock = services.world.ledger, services.world.clock
@@ -89,12 +103,61 @@ async def test_dropped_transaction_is_sent_again_with_the_same_bytes(services: S
     await services.settler.settle_once()
     (item,) = await services.stores.orders.open_outbox(ASSET.network, TREASURY)
     ledger.forgetful = False
+    services.world.clock.now += 1
     await services.settler.settle_once()
-    assert await states(services) == {JobState.SETTLING: 1}  # not before resend_s
-    services.world.clock.now += 15
+    assert await states(services) == {JobState.SETTLING: 1}  # not before dropped_s
+    services.world.clock.now += 1
     await services.settler.settle_once()
     assert await states(services) == {JobState.QUEUED: 1}
     assert list(ledger.included) == [item.newest.tx]
+
+
+async def test_those_after_a_dropped_transaction_are_sent_again_with_it(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node has dropped the second to the fourth of five, and awaits the second."""
+    ledger, clock = services.world.ledger, services.world.clock
+    sent = noted(services, monkeypatch)
+    ledger.holding = True
+    for number in range(5):
+        await services.accept(payment=pay(services.world, nonce=nonce(number)))
+        await services.settler.settle_once()
+    items = await services.stores.orders.open_outbox(ASSET.network, TREASURY)
+    assert [item.nonce for item in items] == [0, 1, 2, 3, 4]
+    for number in (1, 2, 3):
+        del ledger.waiting[TREASURY, number]
+    sent.clear()
+    await services.settler.settle_once()
+    assert sent == []  # it may take a moment to say what it has
+    clock.now += 2
+    await services.settler.settle_once()
+    assert sorted(sent) == [1, 2, 3, 4]  # which of them it has, it does not say
+    assert len(ledger.waiting) == 5
+    sent.clear()
+    clock.now += 10
+    await services.settler.settle_once()
+    assert sent == []
+    ledger.holding = False
+    ledger.mine()
+    await services.settler.settle_once()
+    assert await states(services) == {JobState.QUEUED: 5}
+    assert list(ledger.included) == [item.newest.tx for item in items]
+
+
+async def test_what_the_node_has_is_not_sent_again_soon(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = noted(services, monkeypatch)
+    services.world.ledger.holding = True
+    await services.accept()
+    await services.settler.settle_once()
+    sent.clear()
+    services.world.clock.now += 14
+    await services.settler.settle_once()
+    assert sent == []
+    services.world.clock.now += 1
+    await services.settler.settle_once()
+    assert sent == [0]  # after resend_s
 
 
 async def test_reverted_settlement_is_void_once_the_authorization_is_over(

@@ -1,15 +1,17 @@
-"""How SQLite looks for what the settler asks: never through all payments that there ever were."""
+"""How the databases look for what the settler asks: never through all payments there ever were."""
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from order_book_suite import ASSET, BLOCK, NETWORK, SENDER, order, transaction
+from postgres_server import Databases
 from sqlalchemy import event
 
-from inferproof.storage.base.outbox import Inclusion, SettlementStep
+from inferproof.storage.base.outbox import Inclusion, Payable, SettlementStep
 from inferproof.storage.db.engine import sqlite_url
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.types.job import JobState
@@ -84,3 +86,62 @@ async def test_a_payment_is_still_looked_for_by_all_that_is_its_own(asked: Asked
     await asked.stores.orders.find_payment(order().payment)
     plan, *_ = asked.plans("payment_reservations")
     assert f"{ALL_PAYMENTS} (network=? AND token=? AND payer=? AND nonce=?)" in plan
+
+
+# -- on a server --------------------------------------------------------------------------------
+
+OVER, WAITING = 600, 3
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("known", [False, True], ids=["never analyzed", "analyzed when empty"])
+async def test_a_server_reads_no_more_than_what_waits(postgres: Databases, known: bool) -> None:
+    """Its plans are for what is there, also where they were asked for when nothing was."""
+    url = postgres.fresh()
+    if known:
+        postgres.sql("ANALYZE", url)
+    async with open_stores(url) as stores:
+        for _ in range(8):  # after a few times a plan is kept, where it may be
+            await ask_as_the_settler(stores)
+        await asyncio.gather(*(stores.orders.reserve(order(n)) for n in range(OVER)))
+        await asyncio.to_thread(postgres.sql, "UPDATE jobs SET state = 'done'", url)
+        for number in range(OVER, OVER + WAITING):
+            await stores.orders.reserve(order(number))
+        assert len(await ask_as_the_settler(stores)) == WAITING
+        # The first look of this process at the payments that wait is one of the two.
+        assert await read_of_payments(postgres, url, stores) == 2 * WAITING
+
+
+@pytest.mark.postgres
+async def test_a_server_ends_with_the_last_that_is_wanted(postgres: Databases) -> None:
+    """Also where it believes that all that wait are fewer."""
+    url, wanted = postgres.fresh(), 250
+    async with open_stores(url) as stores:
+        await asyncio.gather(*(stores.orders.reserve(order(n)) for n in range(OVER)))
+        for statement in (
+            "UPDATE jobs SET state = 'done' WHERE number > 200",
+            "ANALYZE",
+            "UPDATE jobs SET state = 'reserved'",
+        ):
+            await asyncio.to_thread(postgres.sql, statement, url)
+        assert len(await stores.orders.to_settle(ASSET, limit=wanted)) == wanted
+        # To look at how far an index reaches counts too.
+        assert await read_of_payments(postgres, url, stores) < wanted + 50
+
+
+async def ask_as_the_settler(stores: Stores) -> Sequence[Payable]:
+    orders = stores.orders
+    await orders.refused(ASSET, limit=1280)
+    await orders.due_refunds(ASSET, now=9, limit=64)
+    await orders.backlog()
+    return await orders.to_settle(ASSET, limit=1280)
+
+
+async def read_of_payments(postgres: Databases, url: str, stores: Stores) -> int:
+    """How many rows of payments were read so far, by those who say so when they close."""
+    await stores.database._reading.dispose()
+    question = (
+        "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) "
+        "FROM pg_stat_user_tables WHERE relname = 'payment_reservations'"
+    )
+    return int(await asyncio.to_thread(postgres.sql, question, url))

@@ -67,6 +67,19 @@ def having(column: str) -> dict[str, Any]:
     return {"sqlite_where": condition, "postgresql_where": condition}
 
 
+_ASKING = {
+    "default_transaction_read_only": "on",
+    # A plan that is kept was made for what the tables were when the gateway began: often empty.
+    "plan_cache_mode": "force_custom_plan",
+    # What is wanted in turn is read in the order of an index, and no further than it is wanted. A
+    # server that believes in few rows reads and sorts all that wait, who may be very many.
+    "enable_sort": "off",
+    # Sorting all the same is then reckoned so dear that the server would compile the plan first.
+    "jit": "off",
+}
+"""Of connections for questions on a server. It knows how many rows there are by samples that it
+takes now and then, while what waits comes and goes within seconds."""
+
 _QUIET: dict[str, Any] = {"hide_parameters": True}
 """A failure's text must not hold rows: they are inputs and signatures, and texts are passed on."""
 
@@ -255,11 +268,8 @@ def _server_engine(
         "synchronous_commit": "on",
         "timezone": "UTC",
     }
-    settings["jit"] = "off"
     if read_only:
-        settings["default_transaction_read_only"] = "on"
-        settings["enable_sort"] = "off"
-        settings["plan_cache_mode"] = "force_custom_plan"
+        settings |= _ASKING
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -327,10 +337,11 @@ def _by_bytes(element: ByBytes, compiler: Any, **options: Any) -> str:
 
 
 class Compared(ColumnElement[Any]):
-    """A column that rows found by another one are compared with, and none is looked for by.
+    """A column of texts that rows found by another one are compared with, and none is looked for
+    by.
 
-    SQLite does not know how many rows have a value. Of two indexes it may take the one in which
-    nearly every row is found, and read them all.
+    SQLite does not know how many rows have a value, and a server may not know it yet. Of two
+    indexes they may take the one in which nearly every row is found, and read them all.
     """
 
     inherit_cache = True
