@@ -41,6 +41,8 @@ BOUND = 0.01
 TRIED = 2
 """Calibration samples that a scale is chosen with."""
 SPARE_ROWS = 32
+MOST_LOGROWS = 26
+"""ezkl's own bound (`MAX_PUBLIC_SRS` in its `src/graph/mod.rs`): its public SRS ends there."""
 LOOKUP_MARGIN = 2
 PROVING_S = 10.0
 PROOFS = 5
@@ -227,6 +229,8 @@ def _try(
         far = LOOKUP_MARGIN * max(-low, high, 64) + 1
         lookup = (-far, far)
         needed = _logrows(circuit.settings(), lookup)
+    if needed > MOST_LOGROWS:
+        raise EzklFailed(f"it needs 2^{needed} rows, and its SRS end with 2^{MOST_LOGROWS}")
     return found, lookup, needed
 
 

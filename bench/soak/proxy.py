@@ -14,6 +14,7 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._port = 0
         self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None] | None] = set()
 
     @property
     def url(self) -> str:
@@ -25,27 +26,29 @@ class Proxy:
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def shut(self) -> None:
-        """Refuses connections, and cuts those that there are."""
+        """Returns when connections are refused, and those that there were are cut."""
         if self._server is None:
             return
         self._server.close()
         self._server = None
         for writer in list(self._writers):
             writer.transport.abort()
+        await asyncio.gather(*filter(None, self._serving), return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task, ends = asyncio.current_task(), {writer}
+        self._serving.add(task)
         try:
-            there, back = await asyncio.open_connection(*self._target)
-        except OSError:
-            writer.transport.abort()
-            return
-        both = {writer, back}
-        self._writers |= both
-        try:
-            await asyncio.gather(_pump(reader, back), _pump(there, writer))
+            with contextlib.suppress(OSError):
+                there, back = await asyncio.open_connection(*self._target)
+                ends.add(back)
+                self._writers |= ends
+                if self._server is not None:  # it may have been shut meanwhile
+                    await asyncio.gather(_pump(reader, back), _pump(there, writer))
         finally:
-            self._writers -= both
-            for end in both:
+            self._serving.discard(task)
+            self._writers -= ends
+            for end in ends:
                 end.transport.abort()
 
 

@@ -109,3 +109,9 @@ def test_lookups_have_the_range_of_the_samples_with_a_margin() -> None:
     assert found.lookup == (-600_001, 600_001)
     assert found.logrows == 21
     assert chosen(Circuit(lookups=(-3, 10)), 1.0).lookup == (-129, 129)
+
+
+def test_what_needs_more_rows_than_ezkl_has_is_a_failure() -> None:
+    assert chosen(Circuit(lookups=(-(2**23), 2**23)), 1.0).logrows == 26
+    with pytest.raises(EzklFailed, match=r"^it needs 2\^27 rows, and its SRS end with 2\^26$"):
+        chosen(Circuit(lookups=(-(2**24), 2**24)), 1.0)
