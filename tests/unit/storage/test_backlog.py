@@ -136,6 +136,8 @@ async def test_a_look_that_fails_half_way_is_made_good(
     assert await stores.database.read(reader) == await stores.database.read(BacklogReader())
 
 
+EARLY = {JobState.RESERVED, JobState.SETTLING, JobState.VOID, JobState.WITHDRAWN, JobState.QUEUED}
+"""States on whose way nothing is claimed."""
 STEPS = st.lists(
     st.tuples(st.integers(0, 5), st.sampled_from([*JobState, None])), min_size=1, max_size=12
 )
@@ -144,7 +146,7 @@ STEPS = st.lists(
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_whatever_happened_between_two_looks(steps: list[tuple[int, JobState | None]]) -> None:
-    """Each job is brought to a state, or (None) withdrawn; a look follows now and then."""
+    """Each job is brought to a state once; None is a look."""
 
     async def run() -> None:
         done: set[int] = set()
@@ -161,6 +163,3 @@ def test_whatever_happened_between_two_looks(steps: list[tuple[int, JobState | N
             await check_same(stores)
 
     asyncio.run(run())
-
-
-EARLY = {JobState.RESERVED, JobState.SETTLING, JobState.VOID, JobState.WITHDRAWN, JobState.QUEUED}

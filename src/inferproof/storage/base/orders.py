@@ -122,7 +122,7 @@ class OrderBook(Protocol):
         ...
 
     async def backlog(self) -> Backlog:
-        """What was accepted and is not over. It takes as long as there is of it."""
+        """What was accepted and is not over. Payments that it told of before are not read again."""
         ...
 
     async def figures(self) -> Figures:
