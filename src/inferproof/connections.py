@@ -143,6 +143,7 @@ class Connection(HttpToolsProtocol):
         self._host = ""
         self._head_since: float | None = None
         self._head_bytes = 0
+        self._read_bytes = 0
         self._fields = 0
         self._in_request = False
         self._too_large = False
@@ -170,13 +171,15 @@ class Connection(HttpToolsProtocol):
             return
         if self._head_since is None and not self._in_request:
             self._head_since = self.loop.time()
+        if self._head_since is not None:
+            # Of a field that is still coming the parser tells nothing, so reads are counted too,
+            # apart: the same bytes counted twice would halve the limit for a head in many parts.
+            self._read_bytes += len(data)
         super().data_received(data)
         if self._held is not None:  # its body is still on the way
             self._let_go(whole=False)
-        if self._head_since is not None:
-            # Of a head that is still coming the parser tells nothing: its bytes are counted here.
-            self._head_bytes += len(data)
-            self._too_large = self._too_large or self._head_bytes > MAX_HEAD_BYTES
+        if self._head_since is not None and self._read_bytes > MAX_HEAD_BYTES:
+            self._too_large = True
         if self._too_large and not self.transport.is_closing():
             self._refuse(
                 RequestRejected(Reason.HEAD_TOO_LARGE, limit=MAX_HEAD_BYTES, fields=MAX_FIELDS),
@@ -225,6 +228,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_request = False
+        self._read_bytes = 0  # what is left of this read belongs to the next head, uncounted
         if self._too_large:
             return
         if self._held is None or self._shortcut is None:

@@ -151,6 +151,53 @@ async def test_a_head_that_is_too_large_gets_431(head: bytes) -> None:
         writer.close()
 
 
+@pytest.mark.parametrize("parts", [1, 2, 3, 10])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /?" + b"a" * 60_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        GET + b"X-Large: " + b"a" * 60_000 + b"\r\n\r\n",
+        GET + b"".join(b"X-%d: %b\r\n" % (i, b"a" * 3_000) for i in range(20)) + b"\r\n",
+    ],
+    ids=["address", "field", "fields"],
+)
+async def test_a_large_head_fits_in_however_many_parts_it_comes(head: bytes, parts: int) -> None:
+    async with served() as it:
+        reader, writer = await it.call()
+        step = -(-len(head) // parts)
+        for start in range(0, len(head), step):
+            writer.write(head[start : start + step])
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        assert b"200 OK" in await reader.readuntil(b"ok")
+        writer.close()
+        assert it.refused == []
+
+
+async def test_a_head_is_not_charged_for_the_body_before_it() -> None:
+    async with served() as it:
+        reader, writer = await it.call()
+        length = MAX_HEAD_BYTES + 1000
+        post = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % length
+        writer.write(post + bytes(length) + GET)
+        assert b"200 OK" in await reader.readuntil(b"ok")
+        writer.write(b"\r\n")
+        assert b"200 OK" in await reader.readuntil(b"ok")
+        writer.close()
+        assert it.refused == []
+
+
+async def test_the_head_after_a_request_has_the_same_limit() -> None:
+    async with served() as it:
+        reader, writer = await it.call()
+        writer.write(GET + b"\r\n" + GET + b"X-Endless: ")
+        assert b"200 OK" in await reader.readuntil(b"ok")
+        writer.write(b"a" * (MAX_HEAD_BYTES + 1000))
+        assert (await answer(reader)).count(b"HTTP/1.1 431 ") == 1
+        assert it.refused == ["large heads"]
+        writer.close()
+
+
 async def test_what_a_payment_takes_fits() -> None:
     async with served() as it:
         reader, writer = await it.call()
