@@ -31,7 +31,7 @@ from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset, format_units
 from inferproof.types.payment import Authorization, Purse, Settlement, SettlementState
 
-GATHER_S = 0.004
+GATHER_S = 0.008
 """The least time between two questions about the purses of several payers: each costs the node and
 us more than one payer in it does."""
 HEAD_S = 10.0

@@ -147,7 +147,7 @@ async def test_writes_share_commits(stores: Stores, monkeypatch: pytest.MonkeyPa
 async def test_orders_that_follow_a_shared_commit_share_the_next(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "GATHER_S", 0.3)
+    monkeypatch.setattr(stores.database._writer, "_gather_s", 0.3)
     asked: list[int] = []
     at_once = writer_module.Writer._at_once
 
@@ -168,7 +168,7 @@ async def test_orders_that_follow_a_shared_commit_share_the_next(
 async def test_an_order_that_comes_alone_waits_for_no_other(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "GATHER_S", 3600.0)
+    monkeypatch.setattr(stores.database._writer, "_gather_s", 3600.0)
     for number in range(3):
         await stores.orders.reserve(order(number))
 

@@ -15,6 +15,7 @@ from inferproof.errors import InferproofError, Reason, Unavailable
 from inferproof.storage.base.turn import Turn
 from inferproof.storage.db.dialect import (
     check_file,
+    gather_s,
     is_memory,
     lock_name,
     migrating_engine,
@@ -54,7 +55,7 @@ class Database:
         # see what is not committed.
         self._reads_alone = lock if is_memory(url) else nullcontext()
         self._turn = turn
-        self._writer = Writer(writing, lock, self._turn)
+        self._writer = Writer(writing, lock, self._turn, gather_s=gather_s(url))
 
     @classmethod
     async def open(cls, url: str) -> "Database":

@@ -5,7 +5,7 @@ commit is under way finds itself in the next one, so the cost is shared under lo
 contradicts the rules, or meets a bug, fails alone; the rest is committed. An operation may be run
 more than once, each time in a new transaction.
 
-Where items come together, a commit begins GATHER_S after the one before at the earliest: each
+Where items come together, a commit begins `gather_s` after the one before at the earliest: each
 costs more than what it holds, and on a machine that is full the more commits the later all are
 answered. Where each comes alone, none waits for another.
 
@@ -51,10 +51,6 @@ class InGroups(Generic[I, T]):
 MAX_BATCH = 256
 """Bounds the time that the first of a batch waits for the last."""
 
-
-GATHER_S = 0.005
-"""A fraction of the time that an answer may take, and some ten orders at two thousand a second."""
-
 MAX_ATTEMPTS = 5
 """For a write that waited for another gateway's, which waited for it: the server ended one."""
 
@@ -80,11 +76,17 @@ class Writer:
     """The only writer of one database in this process."""
 
     def __init__(
-        self, engine: AsyncEngine, lock: asyncio.Lock, turn: WriteTurn | None = None
+        self,
+        engine: AsyncEngine,
+        lock: asyncio.Lock,
+        turn: WriteTurn | None = None,
+        *,
+        gather_s: float = 0.0,
     ) -> None:
         self._engine = engine
         self._lock = lock
         self._turn = turn or nullcontext()
+        self._gather_s = gather_s
         self._queue: deque[_Single | _Item] = deque()
         self._wake = asyncio.Event()
         self._closing = False
@@ -172,7 +174,7 @@ class Writer:
             given = [failure] * len(items)
         except Exception:  # noqa: BLE001 - a bug in one is found where each is tried alone
             given = [None] * len(items)
-        self._not_before = begun + GATHER_S if len(items) > 1 else 0.0
+        self._not_before = begun + self._gather_s if len(items) > 1 else 0.0
         return [(entry.answer, value) for entry, value in zip(items, given, strict=True)]
 
     async def _outcomes(self, batch: Sequence[_Single | _Item]) -> list[_Outcome]:
