@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+SCRATCH = ROOT / "build"
+"""On the disk of the checkout, where a commit waits for it (a system's own place for such files may
+be memory), and ignored by git: a run that is killed leaves its files."""
 LIMIT_S = 300.0
 """A command that takes longer hangs: the slowest one measured takes a tenth of it."""
 
@@ -25,6 +28,12 @@ _BEGAN = time.monotonic()
 
 class BenchFailed(Exception):
     """A command that is measured failed; what it said is the message."""
+
+
+def scratch(name: str) -> tempfile.TemporaryDirectory[str]:
+    """A folder for one run's files, as a context manager that removes it."""
+    SCRATCH.mkdir(exist_ok=True)
+    return tempfile.TemporaryDirectory(prefix=f"{name}-", dir=SCRATCH)
 
 
 @dataclass(frozen=True, slots=True)

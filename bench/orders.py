@@ -24,7 +24,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -36,7 +35,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.machine import cpu_s
-from bench.measure import ROOT, BenchFailed, percentile, say
+from bench.measure import ROOT, BenchFailed, percentile, say, scratch
 from bench.report import orders_table
 from inferproof.app.publishing import install_model
 from inferproof.chain.abi import calldata
@@ -310,7 +309,7 @@ def measure(
 ) -> Result:
     """One run. Raises: BenchFailed; InferproofError where the chain does not start."""
     with ExitStack() as stack:
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="orders-", dir=ROOT)))
+        work = Path(stack.enter_context(scratch("orders")))
         devnet = stack.enter_context(Devnet())
         info = devnet.info
         contract = asyncio.run(_prepare_chain(info))

@@ -8,11 +8,11 @@ import argparse
 import asyncio
 import statistics
 import sys
-import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
+from bench.measure import scratch
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.quote import quote_digest
 from inferproof.storage.base.jobs import Order
@@ -78,12 +78,12 @@ async def reserve_all(url: str, count: int, buyers: int, *, ask: bool) -> tuple[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("url", nargs="?", help="default: a SQLite file in the current folder")
+    parser.add_argument("url", nargs="?", help="default: a SQLite file of its own")
     parser.add_argument("--orders", type=int, default=4000)
     parser.add_argument("--buyers", type=int, default=100)
     parser.add_argument("--ask", action="store_true", help="look for each payment before")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=".") as folder:
+    with scratch("storage") as folder:
         url = given.url or sqlite_url(Path(folder) / "orders.db")
         rate, seconds = asyncio.run(reserve_all(url, given.orders, given.buyers, ask=given.ask))
     cuts = statistics.quantiles(seconds, n=100)

@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench import machine  # noqa: E402
 from bench.burst import weigh  # noqa: E402
-from bench.measure import BenchFailed, Spread, percentile, run_json, spread  # noqa: E402
+from bench.measure import BenchFailed, Spread, percentile, run_json, scratch, spread  # noqa: E402
 from bench.report import render  # noqa: E402
 from bench.run import FULL, QUICK, possible  # noqa: E402
 
@@ -345,3 +345,12 @@ def test_a_quick_run_measures_everything_once(tmp_path: Path) -> None:
     assert peer["prove_s"]["median"] > 10 * native["prove_s"]["median"]
     names = {p.name for p in (tmp_path / "plots").iterdir()}
     assert names == {*("prove.png", "memory.png", "latency.png", "native.png", "native_phases.png")}
+
+
+def test_a_run_that_is_killed_leaves_nothing_that_git_would_take() -> None:
+    with scratch("orders") as name:
+        folder = Path(name)
+        assert folder.is_dir()
+        (place,) = folder.relative_to(ROOT).parts[:-1]
+    assert not folder.exists()
+    assert f"{place}/" in (ROOT / ".gitignore").read_text().splitlines()

@@ -81,7 +81,7 @@ class Writer:
         lock: asyncio.Lock,
         turn: WriteTurn | None = None,
         *,
-        gather_s: float = 0.0,
+        gather_s: float,
     ) -> None:
         self._engine = engine
         self._lock = lock
