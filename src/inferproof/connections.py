@@ -117,17 +117,23 @@ class Shortcut(Protocol):
 _ACCEPTED = b"HTTP/1.1 202 Accepted\r\n"
 
 
+class _Unawaited:
+    """Nothing waits for a message of a request that is whole."""
+
+    def set(self) -> None:
+        """Wakes nobody."""
+
+
 class _Short:
     """What stands in for uvicorn's cycle while a request is on the short way."""
+
+    __slots__ = ("disconnected", "keep_alive", "response_complete")
+    message_event = _Unawaited()
 
     def __init__(self) -> None:
         self.response_complete = False
         self.disconnected = False
         self.keep_alive = True
-        self.message_event = self
-
-    def set(self) -> None:
-        """Nothing waits for a message of a request that is whole."""
 
 
 class Connection(HttpToolsProtocol):

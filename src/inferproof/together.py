@@ -7,7 +7,6 @@ purpose, but for a `gap_s` between questions that several asked together.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Generic, TypeVar
 
@@ -22,14 +21,22 @@ class Together(Generic[K, V]):
     """Answers by key. `ask` is given different keys, and has a value for each.
 
     After a question for several keys the next one is put `gap_s` seconds later at the earliest.
+    Where `at_once` questions may be under way, one whose answer takes longer than that holds up
+    none but those who asked it.
     """
 
     def __init__(
-        self, ask: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], *, gap_s: float = 0.0
+        self,
+        ask: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]],
+        *,
+        gap_s: float = 0.0,
+        at_once: int = 1,
     ) -> None:
         self._ask = ask
         self._gap_s = gap_s
+        self._at_once = at_once
         self._waiting: dict[K, list[asyncio.Future[V]]] = {}
+        self._under_way: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def __call__(self, key: K) -> V:
@@ -44,10 +51,15 @@ class Together(Generic[K, V]):
         try:
             while self._waiting:
                 asked = self._next()
-                begun = time.monotonic()
-                await self._answer(asked)
-                if self._gap_s and len(asked) > 1:
-                    await asyncio.sleep(max(0.0, begun + self._gap_s - time.monotonic()))
+                question = asyncio.create_task(self._answer(asked), name="question")
+                self._under_way.add(question)
+                question.add_done_callback(self._under_way.discard)
+                if len(asked) > 1:
+                    await asyncio.sleep(self._gap_s)
+                else:
+                    await asyncio.wait([question], timeout=self._gap_s)
+                while len(self._under_way) >= self._at_once:
+                    await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._task = None
 

@@ -314,7 +314,7 @@ class TestReserving:
             await brought_to(orders, state, number)
         payment = order().payment
         expected = {
-            order(number).payment.nonce: payment.amount
+            order(number).payment.nonce.raw: payment.amount
             for number, state in enumerate(states)
             if state in (JobState.RESERVED, JobState.SETTLING, JobState.WITHDRAWN)
         }
@@ -324,7 +324,7 @@ class TestReserving:
         await orders.reserve(order(99, payment=other))
         theirs = (payment.asset.network.caip2, payment.asset.address, other.payer)
         backlog = await orders.backlog()
-        assert backlog.unsettled == {purse: expected, theirs: {other.nonce: 7}}
+        assert backlog.unsettled == {purse: expected, theirs: {other.nonce.raw: 7}}
         assert backlog.waiting == 5
 
     async def test_the_largest_amounts_are_exact(self, orders: OrderBook) -> None:

@@ -34,6 +34,9 @@ from inferproof.types.payment import Authorization, Purse, Settlement, Settlemen
 GATHER_S = 0.008
 """The least time between two questions about the purses of several payers: each costs the node and
 us more than one payer in it does."""
+AT_ONCE = 8
+"""How many such questions may be under way: a node that makes a block answers none of them until it
+has made it, and then all."""
 HEAD_S = 10.0
 """How old a block number may be that orders are recorded with: older only makes a later search
 for the settlement longer, and nodes limit such searches."""
@@ -99,7 +102,7 @@ class SettlementAccount:
         self._key = key
         self._confirmations = confirmations
         self._batch = batch
-        self._purse = Together(self._purses, gap_s=GATHER_S)
+        self._purse = Together(self._purses, gap_s=GATHER_S, at_once=AT_ONCE)
         self._seen_head = (0, -HEAD_S)
 
     def __repr__(self) -> str:

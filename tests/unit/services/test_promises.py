@@ -24,11 +24,12 @@ class Book:
         self.backlog_now = backlog
         self.asked = 0
         self.down = False
-        self.go = asyncio.Event()
+        self.begun, self.go = asyncio.Event(), asyncio.Event()
         self.go.set()
 
     async def backlog(self) -> Backlog:
         self.asked += 1
+        self.begun.set()
         told = self.backlog_now
         await self.go.wait()
         if self.down:
@@ -71,8 +72,7 @@ async def test_what_is_reserved_while_it_looks_is_kept(tmp_path: Path) -> None:
     promises = Promises(book)
     book.go.clear()
     looking = asyncio.create_task(promises.look())
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await book.begun.wait()
     promises.reserved(pay(world, nonce=nonce(1)))
     book.go.set()
     await looking

@@ -1,6 +1,7 @@
 """The backlog is read anew where it has changed, and is the same as one that is read whole."""
 
 import asyncio
+import gc
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -17,12 +18,11 @@ from inferproof.storage.db import backlog as module
 from inferproof.storage.db.backlog import BacklogReader
 from inferproof.storage.db.orders import SqlOrderBook
 from inferproof.testing.memory_store import Stores, open_stores
-from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 
 
-async def unsettled(orders: SqlOrderBook) -> dict[Digest, int]:
-    """All amounts by nonce, as the book says that has looked before."""
+async def unsettled(orders: SqlOrderBook) -> dict[bytes, int]:
+    """All amounts by the bytes of the nonce, as the book says that has looked before."""
     found = (await orders.backlog()).unsettled
     return {nonce: amount for amounts in found.values() for nonce, amount in amounts.items()}
 
@@ -71,11 +71,22 @@ async def test_a_payment_is_read_once(stores: Stores, learnt: Learnt) -> None:
     await check_same(stores)
 
 
+async def test_the_garbage_collector_looks_at_no_payment(stores: Stores) -> None:
+    orders = stores.orders
+    for number in range(3):
+        await orders.reserve(of(f"payer {number % 2}", number))
+    reader = BacklogReader()
+    await stores.database.read(reader)
+    assert len(reader._nonce_of) == len(reader._purse_of) == 3
+    assert len({id(purse) for purse in reader._purse_of.values()}) == 2  # one for each payer
+    assert not any(map(gc.is_tracked, reader._nonce_of.values()))
+
+
 async def test_what_is_settled_leaves_and_what_is_taken_back_returns(stores: Stores) -> None:
     orders = stores.orders
     await brought_to(orders, JobState.SETTLING, 0)
     (item,) = await orders.open_outbox(NETWORK, transaction(0).sender)
-    nonce, amount = order(0).payment.nonce, order(0).payment.amount
+    nonce, amount = order(0).payment.nonce.raw, order(0).payment.amount
     assert await unsettled(orders) == {nonce: amount}
     await orders.included([Inclusion(item, item.newest.tx, BLOCK, {order(0).job_id: None})], now=3)
     assert await unsettled(orders) == {}

@@ -63,6 +63,64 @@ async def test_who_asks_alone_waits_for_no_gap() -> None:
     assert slow.asked == [[0], [1], [2]]
 
 
+class Halting:
+    """Answers a number with its double; the number 1 only once it is let go."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+        self.begun, self.go = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, keys: Sequence[int]) -> Mapping[int, int]:
+        self.asked.append(sorted(keys))
+        self.begun.set()
+        if 1 in keys:
+            await self.go.wait()
+        return {key: 2 * key for key in keys}
+
+
+@pytest.mark.parametrize("first", [[1], [1, 0]])
+async def test_an_answer_that_takes_long_holds_up_only_those_who_asked_for_it(
+    first: list[int],
+) -> None:
+    halting = Halting()
+    together = Together(halting, gap_s=0.001, at_once=2)
+    slow = asyncio.gather(*map(together, first))
+    await halting.begun.wait()
+    assert await together(2) == 4
+    assert await asyncio.gather(together(3), together(4)) == [6, 8]
+    assert not slow.done()
+    halting.go.set()
+    assert await slow == [2 * key for key in first]
+    assert halting.asked == [sorted(first), [2], [3, 4]]
+
+
+async def test_no_more_are_under_way_than_may_be() -> None:
+    halting = Halting()
+    together = Together(halting, gap_s=0.001, at_once=2)
+    slow = [asyncio.create_task(together(1))]
+    await asyncio.sleep(0.02)
+    slow.append(asyncio.create_task(together(1)))  # the same again: asked after the first was
+    await asyncio.sleep(0.02)
+    late = asyncio.create_task(together(2))
+    await asyncio.sleep(0.05)
+    assert halting.asked == [[1], [1]]
+    halting.go.set()
+    assert await late == 4
+    assert await asyncio.gather(*slow) == [2, 2]
+
+
+async def test_with_one_at_once_all_wait() -> None:
+    halting = Halting()
+    together = Together(halting, gap_s=0.001)
+    slow = asyncio.create_task(together(1))
+    await halting.begun.wait()
+    late = asyncio.create_task(together(2))
+    await asyncio.sleep(0.05)
+    assert halting.asked == [[1]]
+    halting.go.set()
+    assert [await slow, await late] == [2, 4]
+
+
 async def test_many_are_answered_in_batches() -> None:
     slow = Slow()
     slow.go.set()

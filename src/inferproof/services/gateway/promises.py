@@ -19,7 +19,6 @@ from dataclasses import dataclass
 
 from inferproof.storage.base.orders import Backlog, OrderBook
 from inferproof.together import Together
-from inferproof.types.digest import Digest
 from inferproof.types.payment import Authorization
 
 LOOK_AGAIN_S = 0.25
@@ -50,7 +49,8 @@ class Promises:
         self._numbers = itertools.count()
         self._taking: dict[_Purse, dict[int, Authorization]] = {}
         self._under_way = 0
-        self._unsettled: dict[_Purse, dict[Digest, int]] = {}
+        self._unsettled: dict[_Purse, dict[bytes, int]] = {}
+        """By the bytes of the nonce."""
         self._waiting = 0
         self._since: list[Authorization] = []
         self._look = Together(self._ask)
@@ -84,7 +84,7 @@ class Promises:
 
     def holds(self, payment: Authorization) -> bool:
         """True when the payment is known to be reserved; False says nothing."""
-        return payment.nonce in self._unsettled.get(_purse(payment), ())
+        return payment.nonce.raw in self._unsettled.get(_purse(payment), ())
 
     @contextmanager
     def taking(self, payment: Authorization) -> Iterator[Promise]:
@@ -120,8 +120,8 @@ class Promises:
         amounts = dict(self._unsettled.get(purse, ()))
         for number, other in self._taking[purse].items():
             if number < promise.number:
-                amounts[other.nonce] = other.amount
-        amounts.pop(own.nonce, None)  # the same payment, sent twice
+                amounts[other.nonce.raw] = other.amount
+        amounts.pop(own.nonce.raw, None)  # the same payment, sent twice
         return sum(amounts.values())
 
     async def look(self) -> None:
@@ -164,7 +164,7 @@ class Promises:
                 self._waiting += 1
 
     def _add(self, payment: Authorization) -> None:
-        self._unsettled.setdefault(_purse(payment), {})[payment.nonce] = payment.amount
+        self._unsettled.setdefault(_purse(payment), {})[payment.nonce.raw] = payment.amount
 
     def _depth(self) -> int:
         return self._waiting + self._under_way

@@ -46,12 +46,12 @@ PurseKey = tuple[str, Address, Address]
 class Backlog:
     """What was accepted and is not over: `waiting` jobs are reserved, settling, queued or running.
 
-    `unsettled` has the amounts, by nonce, of each payer's payments whose jobs are reserved,
-    settling or withdrawn: they may still settle.
+    `unsettled` has the amounts, by the bytes of the nonce, of each payer's payments whose jobs are
+    reserved, settling or withdrawn: they may still settle.
     """
 
     waiting: int
-    unsettled: Mapping[PurseKey, Mapping[Digest, int]]
+    unsettled: Mapping[PurseKey, Mapping[bytes, int]]
 
 
 @dataclass(frozen=True, slots=True)

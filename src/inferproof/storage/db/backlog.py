@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from inferproof.storage.base.orders import Backlog, PurseKey
 from inferproof.storage.db.bulk import gathered, given_rows
 from inferproof.storage.db.tables import jobs, payment_reservations
-from inferproof.types.digest import Address, Digest
+from inferproof.types.digest import Address
 from inferproof.types.job import JobState
 
 WAITING = tuple(
@@ -32,8 +32,11 @@ class BacklogReader:
     """Reads the backlog, and keeps what it read of payments that were unsettled then."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[PurseKey, Digest]] = {}
-        self._unsettled: dict[PurseKey, dict[Digest, int]] = {}
+        # By number, and of plain values: an object for each of thousands of payments is one that
+        # the garbage collector looks at, in a pause of everything.
+        self._purse_of: dict[int, PurseKey] = {}
+        self._nonce_of: dict[int, bytes] = {}
+        self._unsettled: dict[PurseKey, dict[bytes, int]] = {}
         self._purses: dict[tuple[str, str, str], PurseKey] = {}
         self._alone = asyncio.Lock()
 
@@ -42,9 +45,9 @@ class BacklogReader:
         # A second look in between would take away what this one has found.
         async with self._alone:
             numbers, waiting = await _numbers(connection)
-            for number in self._known.keys() - numbers:
+            for number in self._nonce_of.keys() - numbers:
                 self._forget(number)
-            new = list(numbers - self._known.keys())
+            new = list(numbers - self._nonce_of.keys())
             for at in range(0, len(new), _AT_A_TIME):
                 await self._learn(connection, new[at : at + _AT_A_TIME])
             unsettled = {purse: dict(amounts) for purse, amounts in self._unsettled.items()}
@@ -64,14 +67,14 @@ class BacklogReader:
             if purse is None:
                 purse = (network, Address.from_hex(token), Address.from_hex(payer))
                 self._purses[network, token, payer] = purse
-            paid = Digest(bytes.fromhex(nonce[2:]))
-            self._known[job] = (purse, paid)
+            self._purse_of[job] = purse
+            self._nonce_of[job] = paid = bytes.fromhex(nonce[2:])
             self._unsettled.setdefault(purse, {})[paid] = int(amount)
 
     def _forget(self, number: int) -> None:
-        purse, paid = self._known.pop(number)
+        purse = self._purse_of.pop(number)
         amounts = self._unsettled[purse]
-        del amounts[paid]
+        del amounts[self._nonce_of.pop(number)]
         if not amounts:
             del self._unsettled[purse]
             network, token, payer = purse

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,9 @@ BUSY_TIMEOUT_MS = 5000
 CACHE_KIB = 32 * 1024
 """What the connection that writes keeps of the file. Digests are in no order, so that an order
 touches a dozen places; with the default of 2 MiB each would soon be read anew."""
-CHECKPOINT_PAGES = 8_000
-"""Pages of the log (32 MiB) before they are written to the file. Many orders touch a page, and it
-is written once for all of them."""
+CHECKPOINT_PAGES = 64_000
+"""Pages of the log (250 MiB) from which on a commit writes them to the file, where `write_back` has
+not done it in time."""
 
 READERS = 4
 """Connections that ask a SQLite file; each is a thread, and all share one interpreter."""
@@ -46,10 +47,10 @@ SERVER_READERS = 8
 """Connections that ask a PostgreSQL. With the writer's and one for turns, a gateway holds ten of
 the hundred that a server allows by default."""
 
-GATHER_S = {"sqlite": 0.008, "postgresql": 0.005}
-"""The least time between the beginnings of two commits of items that came together: a dozen of them
-at fifteen hundred a second. A file is written by this process itself, which gains by fewer commits;
-a server's are made elsewhere, and to wait longer for them only takes longer."""
+GATHER_S = {"sqlite": 0.004, "postgresql": 0.005}
+"""The least time between the beginnings of two commits of items that came together. Orders come in
+groups, one with each answer about purses, at longer intervals: a group is committed as soon as it
+is there, and what trickles in behind it goes with the next."""
 
 POOL_WAIT_S = 5.0
 CONNECT_S = 5.0
@@ -176,6 +177,21 @@ def writing_engine(url: URL) -> AsyncEngine:
             connection.rollback()
 
     return engine
+
+
+def log_connection(path: Path) -> sqlite3.Connection:
+    """A connection that writes a file's log back: it waits for the disk as commits do, and commits
+    nothing. For one thread at a time."""
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def write_back_log(connection: sqlite3.Connection) -> int:
+    """Writes the log to the file as far as no reader needs it as it is; how long it is, in pages.
+    Nobody is waited for, and nobody waits. Raises: sqlite3.Error."""
+    ((_busy, pages, _written),) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    return int(pages)
 
 
 def gather_s(url: URL) -> float:

@@ -27,6 +27,7 @@ from inferproof.storage.db.dialect import (
 )
 from inferproof.storage.db.migrate import upgrade
 from inferproof.storage.db.turns import turn, write_turn
+from inferproof.storage.db.write_back import WriteBack
 from inferproof.storage.db.writer import BatchOperation, InGroups, Writer
 from inferproof.storage.db.writing import WriteTurn
 
@@ -56,6 +57,10 @@ class Database:
         self._reads_alone = lock if is_memory(url) else nullcontext()
         self._turn = turn
         self._writer = Writer(writing, lock, self._turn, gather_s=gather_s(url))
+        self._write_back: WriteBack | None = None
+        if turn is not None:  # a file that others may write too
+            mine = self.turn("write back")
+            self._write_back = WriteBack(Path(str(url.database)), mine, lock, turn)
 
     @classmethod
     async def open(cls, url: str) -> "Database":
@@ -86,6 +91,8 @@ class Database:
 
     async def close(self) -> None:
         """Returns when every write is committed and the connections are closed."""
+        if self._write_back is not None:
+            await self._write_back.close()
         await self._writer.close()
         if self._turn is not None:
             self._turn.close()
