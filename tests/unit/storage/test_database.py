@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, Misconfigured, Reason, Unavailable
+from inferproof.storage.base.jobs import Outcome
 from inferproof.storage.db import writer as writer_module
 from inferproof.storage.db.dialect import storage_error
 from inferproof.storage.db.engine import MEMORY, Database, sqlite_url
@@ -171,6 +173,24 @@ async def test_an_order_that_comes_alone_waits_for_no_other(
     monkeypatch.setattr(stores.database._writer, "_gather_s", 3600.0)
     for number in range(3):
         await stores.orders.reserve(order(number))
+
+
+async def test_a_bug_in_the_writer_is_told_to_who_waits_and_ends_nothing(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_writer: writer_module.Writer, _batch: object) -> None:
+        raise ZeroDivisionError
+
+    writer = stores.database._writer
+    monkeypatch.setattr(writer, "_commit", partial(broken, writer))
+    async with asyncio.timeout(20):
+        told = await asyncio.gather(
+            *(stores.orders.reserve(order(n)) for n in range(3)), return_exceptions=True
+        )
+    assert list(map(type, told)) == [ZeroDivisionError] * 3
+    monkeypatch.undo()
+    assert (await stores.orders.depth())[JobState.RESERVED] == 0
+    assert (await stores.orders.reserve(order(0))).outcome is Outcome.NEW
 
 
 async def test_one_bad_write_fails_alone(stores: Stores) -> None:

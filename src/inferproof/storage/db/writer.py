@@ -142,11 +142,19 @@ class Writer:
             await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
             if batch:
-                await self._commit([e for e in batch if not e.answer.cancelled()])
+                await self._answered([e for e in batch if not e.answer.cancelled()])
             elif self._closing:
                 return
             else:
                 self._wake.clear()
+
+    async def _answered(self, batch: Sequence[_Single | _Item]) -> None:
+        """Commits the batch. A bug of this module itself is told to those who wait, and not to
+        nobody: the writer goes on."""
+        try:
+            await self._commit(batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for it
+            _answer_all([(entry.answer, error) for entry in batch])
 
     async def _commit(self, batch: Sequence[_Single | _Item]) -> None:
         grouped: dict[InGroups[Any, Any], list[_Item]] = {}
