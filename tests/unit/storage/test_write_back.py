@@ -11,13 +11,10 @@ import pytest
 from order_book_suite import order
 
 from inferproof.storage.db import write_back as module
-from inferproof.storage.db.dialect import write_back_log
 from inferproof.storage.db.engine import MEMORY, Database, sqlite_url
 from inferproof.storage.db.write_back import WriteBack
+from inferproof.storage.db.writing import WriteTurn
 from inferproof.testing.memory_store import Stores, open_stores
-
-NEVER = 3600.0
-"""Longer than a test: what is written back is asked for."""
 
 
 @pytest.fixture
@@ -26,13 +23,10 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PERIOD_S", NEVER)
-
-
-@pytest.fixture
-async def stores(path: Path, by_hand: None) -> AsyncIterator[Stores]:
+async def stores(path: Path) -> AsyncIterator[Stores]:
+    """Stores whose log is written back when it is asked for."""
     async with open_stores(sqlite_url(path)) as stores:
+        of(stores.database)._task.cancel()
         yield stores
 
 
@@ -40,6 +34,13 @@ def of(database: Database) -> WriteBack:
     found = database._write_back
     assert found is not None
     return found
+
+
+def another(database: Database, path: Path) -> WriteBack:
+    """One that does it all the time."""
+    turn = WriteTurn(path, patience_s=30)
+    mine = database.turn("write back")
+    return WriteBack(path, mine, asyncio.Lock(), turn, period_s=0.001)
 
 
 def jobs_in_the_file_alone(path: Path, tmp_path: Path) -> int:
@@ -73,21 +74,22 @@ class BusyWriter:
     """Commits something while the log is written back, unless somebody has the turn. What came
     after the beginning is not written back; a reader who began before it has the same effect."""
 
-    def __init__(self, path: Path, lock: asyncio.Lock) -> None:
+    def __init__(self, path: Path, write_back: WriteBack) -> None:
         self._path = path
-        self._lock = lock
+        self._lock = write_back._lock
+        self._pages_written_back = write_back._pages_written_back
         self.commits = 0
 
-    def __call__(self, connection: sqlite3.Connection) -> int:
+    def __call__(self) -> int:
         if self._lock.locked():
-            return write_back_log(connection)
+            return self._pages_written_back()
         self.commits += 1
         reader, writer = (sqlite3.connect(self._path, isolation_level=None) for _ in range(2))
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM jobs").fetchone()
         writer.execute("CREATE TABLE IF NOT EXISTS busy (n INTEGER)")
         writer.execute("INSERT INTO busy SELECT value FROM json_each(?)", (str([*range(5000)]),))
-        pages = write_back_log(connection)
+        pages = self._pages_written_back()
         reader.close()
         writer.close()
         return pages
@@ -98,8 +100,8 @@ async def test_a_long_log_is_begun_again_though_commits_never_pause(
     stores: Stores, path: Path, monkeypatch: pytest.MonkeyPatch, long: int, grows: bool
 ) -> None:
     monkeypatch.setattr(module, "LONG_PAGES", long)
-    writer = BusyWriter(path, of(stores.database)._lock)
-    monkeypatch.setattr(module, "write_back_log", writer)
+    writer = BusyWriter(path, of(stores.database))
+    monkeypatch.setattr(of(stores.database), "_pages_written_back", writer)
     await of(stores.database).once()
     lengths = []
     for _ in range(6):
@@ -127,28 +129,20 @@ async def test_a_reader_in_the_log_is_not_disturbed(stores: Stores, path: Path) 
     reader.close()
 
 
-async def test_one_process_does_it_for_all(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "PERIOD_S", 0.001)
-    calls: list[Path] = []
-    once = WriteBack.once
-
-    async def noted(self: WriteBack) -> None:
-        calls.append(self._path)
-        await once(self)
-
-    monkeypatch.setattr(WriteBack, "once", noted)
-    async with open_stores(sqlite_url(path)) as first:
-        await until(lambda: len(calls) > 3)
-        async with open_stores(sqlite_url(path)) as second:
-            assert not await of(second.database)._mine.mine()
-            await first.orders.reserve(order(0))
-            await second.orders.reserve(order(1))
-            await until(lambda: jobs_in_the_file_alone(path, tmp_path) == 2)
-            mine = calls.count(path)
-            await of(first.database).close()
-            await until(lambda: calls.count(path) > mine + 1)
+async def test_one_process_does_it_for_all(stores: Stores, path: Path, tmp_path: Path) -> None:
+    database = stores.database
+    first, second = another(database, path), another(database, path)
+    await until(lambda: first._connection is not None or second._connection is not None)
+    await stores.orders.reserve(order(0))
+    await until(lambda: jobs_in_the_file_alone(path, tmp_path) == 1)
+    assert [first._connection, second._connection].count(None) == 1
+    if first._connection is None:
+        first, second = second, first
+    await first.close()
+    await stores.orders.reserve(order(1))
+    await until(lambda: jobs_in_the_file_alone(path, tmp_path) == 2)
+    assert second._connection is not None
+    await second.close()
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -159,23 +153,23 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def test_what_fails_is_tried_again(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stores: Stores, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PERIOD_S", 0.001)
-    failures = 0
+    write_back = another(stores.database, path)
+    pages_written_back, failures = write_back._pages_written_back, 0
 
-    def full(connection: sqlite3.Connection) -> int:
+    def full() -> int:
         nonlocal failures
         failures += 1
         if failures < 5:
             raise sqlite3.OperationalError("database or disk is full")
-        return write_back_log(connection)
+        return pages_written_back()
 
-    monkeypatch.setattr(module, "write_back_log", full)
-    async with open_stores(sqlite_url(path)) as stores:
-        await stores.orders.reserve(order(0))
-        await until(lambda: jobs_in_the_file_alone(path, tmp_path) == 1)
+    monkeypatch.setattr(write_back, "_pages_written_back", full)
+    await stores.orders.reserve(order(0))
+    await until(lambda: jobs_in_the_file_alone(path, tmp_path) == 1)
     assert failures >= 5
+    await write_back.close()
 
 
 async def test_closing_waits_for_what_is_being_written(stores: Stores) -> None:

@@ -41,12 +41,21 @@ class WriteBack:
     is in the log and nothing is lost; it is tried again. What the matter is, the next commit says.
     """
 
-    def __init__(self, path: Path, mine: Turn, lock: asyncio.Lock, turn: WriteTurn) -> None:
+    def __init__(
+        self,
+        path: Path,
+        mine: Turn,
+        lock: asyncio.Lock,
+        turn: WriteTurn,
+        *,
+        period_s: float = PERIOD_S,
+    ) -> None:
         """`lock` and `turn` are held for each transaction of this process."""
         self._path = path
         self._mine = mine
         self._lock = lock
         self._turn = turn
+        self._period_s = period_s
         self._connection: sqlite3.Connection | None = None
         self._task = asyncio.create_task(self._run(), name="database write back")
 
@@ -61,7 +70,7 @@ class WriteBack:
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(PERIOD_S)
+            await asyncio.sleep(self._period_s)
             with suppress(sqlite3.Error, InferproofError):
                 if await self._mine.mine():
                     await self.once()
