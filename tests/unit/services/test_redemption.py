@@ -180,6 +180,27 @@ async def test_one_claim_at_once_is_one_job(world: World, services: Services) ->
     assert (await services.stores.orders.depth())[JobState.QUEUED] == 1
 
 
+async def test_a_claim_that_was_first_meanwhile_is_the_same_job(
+    world: World, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = claim_to(paid(world))
+    first = await services.redeem(claim)
+    orders = services.gateway._redemption._orders
+    find, looked = orders.find, []
+
+    async def too_early(job_id: Digest) -> Any:
+        looked.append(job_id)
+        return None if len(looked) == 1 else await find(job_id)
+
+    monkeypatch.setattr(orders, "find", too_early)
+    assert (await services.redeem(claim)).id == first.id
+    assert looked == [first.id, first.id]
+    # Another claim to the transfer comes to nothing, however often it looks.
+    with pytest.raises(Conflict) as caught:
+        await services.redeem(claim_to(claim.transaction, salt=b"\x01" * 32))
+    assert caught.value.reason is Reason.PAYMENT_ALREADY_USED
+
+
 # -- the eight codes ----------------------------------------------------------------------------
 
 

@@ -15,7 +15,9 @@ Everything before 9 spends nothing. A repeated claim ends at 3, without a questi
 its price may have changed since, its transfer be too old, and it is still owed its answer.
 
 A claim that names no log takes the first fitting one that nobody used. Of two requests at once
-that take the same one, the database lets one through, and the other takes the next, or none.
+that take the same one, the database lets one through, and the other takes the next, or none. Where
+both have one claim, the other is refused at 4 to 9 by what the first one did: so a refused claim is
+looked for once more, and is given the job that it bought meanwhile.
 """
 
 import asyncio
@@ -127,10 +129,28 @@ class Redemption:
         check_claim_request(claim, digest)
         check_claim_signature(claim)
         # 3
-        known = await self._orders.find(claim_job_id(claim))
+        known = await self._known(offered)
+        if known is not None:
+            return known, Outcome.SAME
+        try:
+            return await self._new(offered, terms, digest)
+        except InferproofError:
+            # The same claim may have come a second time meanwhile, and been first.
+            known = await self._known(offered)
+            if known is None:
+                raise
+            return known, Outcome.SAME
+
+    async def _known(self, offered: OfferedTransfer) -> Job | None:
+        known = await self._orders.find(claim_job_id(offered.claim))
         if known is not None:
             check_same_webhook(known, offered.webhook)
-            return known, Outcome.SAME
+        return known
+
+    async def _new(
+        self, offered: OfferedTransfer, terms: TransferTerms, digest: Digest
+    ) -> tuple[Job, Outcome]:
+        claim, request = offered.claim, offered.request
         await self._limits.order(claim.payer, offered.holder)
         # 4
         registered = await self._catalog.active(offered.model)
