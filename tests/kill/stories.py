@@ -116,8 +116,8 @@ def gap(market: KillMarket, at: Boundary | None) -> Bought:
         other = market.spend_number()
         market.send(bought)
         market.wait_for(bought, "settling")
+        market.arm(at)  # before the gap is there: it may be filled at once
         market.chain("anvil_dropTransaction", other)
-        market.arm(at)
         market.until(lambda: market.deployment.fired)
     return _to_its_end(market, bought, at)
 
