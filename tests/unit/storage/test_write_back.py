@@ -11,6 +11,7 @@ import pytest
 from order_book_suite import order
 
 from inferproof.storage.db import write_back as module
+from inferproof.storage.db.dialect import log_connection
 from inferproof.storage.db.engine import MEMORY, Database, sqlite_url
 from inferproof.storage.db.write_back import WriteBack
 from inferproof.storage.db.writing import WriteTurn
@@ -188,6 +189,17 @@ async def test_closing_waits_for_what_is_being_written(stores: Stores) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended
+
+
+@pytest.mark.parametrize("name", ["gone.db", "a ?mode=rwc#%41 name.db"])
+def test_a_file_that_is_gone_is_not_made_anew(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        log_connection(path)
+    assert list(tmp_path.iterdir()) == []
+    path.touch()
+    log_connection(path).close()
+    assert list(tmp_path.iterdir()) == [path]
 
 
 async def test_in_memory_there_is_no_log() -> None:

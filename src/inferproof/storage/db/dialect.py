@@ -181,8 +181,14 @@ def writing_engine(url: URL) -> AsyncEngine:
 
 def log_connection(path: Path) -> sqlite3.Connection:
     """A connection that writes a file's log back: it waits for the disk as commits do, and commits
-    nothing. For one thread at a time."""
-    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    nothing. For one thread at a time. A file that is gone is not made anew.
+
+    Raises: sqlite3.Error.
+    """
+    there = f"{path.absolute().as_uri()}?mode=rw"
+    connection = sqlite3.connect(
+        there, timeout=0, isolation_level=None, check_same_thread=False, uri=True
+    )
     connection.execute("PRAGMA synchronous = FULL")
     return connection
 

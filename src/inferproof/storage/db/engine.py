@@ -91,9 +91,9 @@ class Database:
 
     async def close(self) -> None:
         """Returns when every write is committed and the connections are closed."""
+        await self._writer.close()
         if self._write_back is not None:
             await self._write_back.close()
-        await self._writer.close()
         if self._turn is not None:
             self._turn.close()
         await self._reading.dispose()
