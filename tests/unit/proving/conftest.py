@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_models import JOB, PROVIDER, SALT, calibration, mlp
@@ -10,6 +11,9 @@ from inferproof.proving.base import CompileRequest, Proved, ProveRequest
 from inferproof.proving.ezkl.system import EzklSystem
 from inferproof.proving.sumcheck.modes import MODES
 from inferproof.proving.sumcheck.system import SumcheckSystem
+
+FIRST: dict[str, Any] = {}
+"""The state of each module's `RNG` before the first of its tests."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,6 +25,15 @@ def srs_home(tmp_path_factory):
     patch.setenv("INFERPROOF_HOME", str(shared / "inferproof-home"))
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def same_draws(request):
+    """Every test draws from its module's `RNG` as if it were the first: which tests ran before it
+    in its process, which is chance where several run beside each other, changes nothing."""
+    if generator := getattr(request.module, "RNG", None):
+        bits = generator.bit_generator
+        bits.state = FIRST.setdefault(request.module.__name__, bits.state)
 
 
 @pytest.fixture(scope="session")
