@@ -35,6 +35,7 @@ from bench.measure import BenchFailed, say  # noqa: E402
 from bench.models import BenchModel, dense_model, zoo_model  # noqa: E402
 from bench.native import ALL, FEW, Row, measure_native  # noqa: E402
 from bench.offline import Effort, measure_model  # noqa: E402
+from bench.orders import Result, summary  # noqa: E402
 from bench.orders import measure as measure_orders  # noqa: E402
 from bench.peers import LIMITS, SHORT, Asked, measure_peers  # noqa: E402
 from bench.plots import draw  # noqa: E402
@@ -54,12 +55,13 @@ Make = Callable[[Path], BenchModel]
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Orders at a rate, to so many processes."""
+    """Orders at a rate, to so many processes, in so many runs."""
 
     database: str
     processes: int
     rate: int
     seconds: float = 15.0
+    runs: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +111,14 @@ FULL = Plan(
     offers=(
         Offer("sqlite", processes=0, rate=500),
         Offer("sqlite", processes=1, rate=1000),
-        Offer("sqlite", processes=1, rate=1500),
-        Offer("postgres", processes=1, rate=2500),
+        Offer("sqlite", processes=1, rate=1500, runs=3),
+        Offer("postgres", processes=1, rate=2500, runs=3),
         Offer("postgres", processes=2, rate=1500),
-        Offer("postgres", processes=2, rate=2500),
+        Offer("postgres", processes=2, rate=2500, runs=3),
     ),
     settled=4000,
 )
-"""Sized for a quarter of an hour on two cores. The limits hold all but the bursts there on slower
+"""Sized for twenty minutes on two cores. The limits hold all but the bursts there on slower
 ones, with fewer runs."""
 ONCE = Effort(rounds=1, repeat=0, verifies=1, limit_s=10)
 QUICK = Plan(
@@ -209,18 +211,23 @@ def measure_burst(plan: Plan, work: Path) -> dict[str, Any]:
 
 
 def measure_offers(plan: Plan) -> dict[str, Any]:
-    """The figures of orders at a fixed rate, and of the settler alone."""
+    """The figures of orders at a fixed rate, and of the settler alone.
+
+    Several runs of one offer take turns with the others': a machine has better and worse minutes.
+    """
     watch = Watch()
-    runs = [
-        measure_orders(offer.database, offer.rate, offer.seconds, processes=offer.processes)
-        for offer in plan.offers
-    ]
+    made: dict[Offer, list[Result]] = {offer: [] for offer in plan.offers}
+    for turn in range(max(offer.runs for offer in plan.offers)):
+        for offer, runs in made.items():
+            if turn < offer.runs:
+                given = (offer.database, offer.rate, offer.seconds)
+                runs.append(measure_orders(*given, processes=offer.processes))
     settler = measure_settler(plan.settled)
     return {
         "date": today(),
         "others": watch.others(),
         "left_out": plan.left_out,
-        "runs": [asdict(run) for run in runs],
+        "runs": [summary(runs) for runs in made.values()],
         "settler": asdict(settler),
     }
 

@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT))
 from bench import machine  # noqa: E402
 from bench.burst import weigh  # noqa: E402
 from bench.measure import BenchFailed, Spread, percentile, run_json, scratch, spread  # noqa: E402
+from bench.orders import Result, summary  # noqa: E402
 from bench.report import render  # noqa: E402
 from bench.run import FULL, QUICK, possible  # noqa: E402
 
@@ -116,26 +117,46 @@ def test_orders_at_once_are_reported_where_they_were_measured(results: dict[str,
     assert "| 20 ms | 30 ms | 0 / 0 / 0 |" in report
 
 
+def orders(p95: float, *, accepted: int = 22_500, lost: int = 0) -> Result:
+    return Result(
+        database="sqlite",
+        processes=1,
+        rate=1500,
+        seconds=15.0,
+        orders=22_500,
+        accepted=accepted,
+        accepted_per_s=1499.9,
+        latency_ms={"p50": 5.04, "p95": p95, "p99": 40.0},
+        errors={},
+        cpu_ms={"gateway": 0.512},
+        settled_per_s=601.2,
+        challenges_per_s=900.0,
+        challenge_cpu_ms=0.9,
+        lost=lost,
+        doubled=0,
+    )
+
+
+def test_of_several_runs_the_median_is_told_and_every_order_that_one_lost() -> None:
+    runs = [orders(24.0), orders(31.5, lost=2), orders(20.2, accepted=22_490)]
+    told = summary(runs)
+    assert told["latency_ms"]["p95"] == 24.0
+    assert told["p95s_ms"] == [24.0, 31.5, 20.2]
+    assert (told["lost"], told["doubled"], told["missed"]) == (2, 0, 10)
+    assert summary(runs[:2])["latency_ms"]["p95"] == 24.0
+
+
 def test_orders_at_a_rate_are_reported_where_they_were_measured(results: dict[str, Any]) -> None:
     assert "Taking paid orders" not in render(results)
-    run = {
-        "database": "sqlite",
-        "processes": 1,
-        "rate": 1500,
-        "orders": 22_500,
-        "accepted": 22_499,
-        "accepted_per_s": 1499.9,
-        "latency_ms": {"p50": 5.04, "p95": 24.0, "p99": 40.0},
-        "cpu_ms": {"gateway": 0.512},
-        "settled_per_s": 601.2,
-        "lost": 0,
-        "doubled": 0,
-    }
+    runs = [orders(24.0, accepted=22_499), orders(31.5), orders(20.2, lost=1)]
     settler = {"orders": 4000, "batch": 80, "per_second": 640.0, "processor_ms_each": 0.71}
-    orders = {"date": "2026-11-21 12:00 UTC", "others": 0.02, "runs": [run], "settler": settler}
-    report = render({**results, "orders": orders})
-    row = "| sqlite | 1 | 1,500 | 1,500 | 5.0 ms | 24.0 ms | 40.0 ms | 1 | 0.51 ms | 601 | 0 / 0 |"
-    assert row in report
+    told = {"date": "2026-11-21 12:00 UTC", "others": 0.02, "settler": settler}
+    made = [summary(runs), summary(runs[1:2])]
+    report = render({**results, "orders": {**told, "runs": made}})
+    start, end = "| sqlite | 1 | 1,500 | 1,500 | 5.0 ms |", "40.0 ms |"
+    p95 = "24.0 ms (20.2 to 31.5 in 3 runs)"
+    assert f"{start} {p95} | {end} 1 | 0.51 ms | 601 | 1 / 0 |" in report
+    assert f"{start} 31.5 ms | {end} 0 | 0.51 ms | 601 | 0 / 0 |" in report
     assert "640 settlements a second, 0.71 ms of processor time each" in report
 
 
