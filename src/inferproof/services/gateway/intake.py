@@ -289,15 +289,13 @@ class Intake:
         """The given quote, once it is ours, holds and covers this request; a fresh one for none."""
         if given is None:
             return self._sign_quote(model, digest, now)
-        issued = self._issued.find(given)
-        if issued is None:
+        if not self._issued.holds(given):
             # Signatures are deterministic, and to sign again takes half as long as to recover.
             ours = self._key.sign(given.id)
             if not hmac.compare_digest(ours, given.signature):
                 check_quote_signature(given.quote, given.signature, self._key.address)
-            issued = given
-        check_quote_covers(issued.quote, model.record.commitment, digest, now)
-        return issued
+        check_quote_covers(given.quote, model.record.commitment, digest, now)
+        return given
 
     def _sign_quote(self, model: RegisteredModel, digest: Digest, now: int) -> SignedQuote:
         record, estimate = model.record, model.record.estimate

@@ -7,11 +7,22 @@ forgotten, or was signed by another process, is checked by its signature.
 """
 
 import hmac
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any
 
 from inferproof.services.gateway.base import SignedQuote
+from inferproof.types.payment import Quote
 
-KEPT = 20_000
-"""About 12 MB; ten seconds of the challenges that one process answers at most."""
+KEPT = 50_000
+"""Some 18 MB; a dozen seconds of the challenges that one process answers at most."""
+
+_OWN = ("request_digest", "issued_at", "expires_at")
+_terms = attrgetter(*(each.name for each in fields(Quote) if each.name not in _OWN))
+"""What the quotes of one model share, as long as its offer stays as it is."""
+
+_Kept = tuple[bytes, int, int, tuple[Any, ...]]
+"""Signature, times, terms: one object for each quote that the garbage collector has to look at."""
 
 
 class IssuedQuotes:
@@ -19,25 +30,38 @@ class IssuedQuotes:
 
     def __init__(self, most: int = KEPT) -> None:
         self._half = max(1, most // 2)
-        self._young: dict[bytes, SignedQuote] = {}
-        self._old: dict[bytes, SignedQuote] = {}
+        self._young: dict[bytes, _Kept] = {}
+        self._old: dict[bytes, _Kept] = {}
+        self._terms: dict[str, tuple[Any, ...]] = {}
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
     def add(self, signed: SignedQuote) -> None:
         """Remembers a quote that was signed here."""
-        self._young[signed.quote.request_digest.raw] = signed
+        quote, terms = signed.quote, _terms(signed.quote)
+        if self._terms.get(quote.model_id) == terms:
+            terms = self._terms[quote.model_id]
+        else:
+            self._terms[quote.model_id] = terms
+        kept = (signed.signature, quote.issued_at, quote.expires_at, terms)
+        self._young[quote.request_digest.raw] = kept
         if len(self._young) >= self._half:
-            self._old, self._young = self._young, {}
+            self._old, self._young, self._terms = self._young, {}, {}
 
-    def find(self, given: SignedQuote) -> SignedQuote | None:
-        """The remembered quote that is the given one, signature and all; None where none is.
+    def holds(self, given: SignedQuote) -> bool:
+        """Whether the given quote is remembered, signature and all.
 
-        Soundness: it answers only with what `add` was given, so what it finds was signed here.
+        Soundness: every member of it was in a quote that `add` was given, under this signature.
         """
-        key = given.quote.request_digest.raw
-        known = self._young.get(key) or self._old.get(key)
-        if known is None or not hmac.compare_digest(known.signature, given.signature):
-            return None
-        return known if known.quote == given.quote else None
+        quote = given.quote
+        key = quote.request_digest.raw
+        kept = self._young.get(key) or self._old.get(key)
+        if kept is None:
+            return False
+        signature, issued_at, expires_at, terms = kept
+        return (
+            hmac.compare_digest(signature, given.signature)
+            and (issued_at, expires_at) == (quote.issued_at, quote.expires_at)
+            and terms == _terms(quote)
+        )
