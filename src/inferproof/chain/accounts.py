@@ -334,12 +334,17 @@ class DirectSettlement:
         AUTHORIZATION_SIGNATURE_FORM; Unavailable when nothing was sent.
         """
         async with self._sending:
-            if await self._token.authorization_state(authorization.payer, authorization.nonce):
-                found = await self._find(authorization)
-                if found is None:
-                    raise PaymentRejected(Reason.PAYMENT_NONCE_USED, nonce=authorization.nonce)
-                return found
-            await self._token.simulate_settlement(authorization, self.sender)
+            known = await self._made(authorization)
+            if known is not None:
+                return known
+            try:
+                await self._token.simulate_settlement(authorization, self.sender)
+            except PaymentRejected:
+                # One that was sent a moment ago may have come into a block since.
+                known = await self._made(authorization)
+                if known is None:
+                    raise
+                return known
             signed = self._token.build_settlement_tx(
                 authorization,
                 self._key,
@@ -353,6 +358,18 @@ class DirectSettlement:
                     raise
                 return Settlement(SettlementState.UNCERTAIN, signed.tx)
         return await self._outcome(signed.tx, authorization)
+
+    async def _made(self, authorization: Authorization) -> Settlement | None:
+        """The settlement that used the nonce up, whoever sent it; None while it is unused.
+
+        Raises: PaymentRejected PAYMENT_NONCE_USED.
+        """
+        if not await self._token.authorization_state(authorization.payer, authorization.nonce):
+            return None
+        found = await self._find(authorization)
+        if found is None:
+            raise PaymentRejected(Reason.PAYMENT_NONCE_USED, nonce=authorization.nonce)
+        return found
 
     async def _outcome(self, tx: Digest, authorization: Authorization) -> Settlement:
         try:

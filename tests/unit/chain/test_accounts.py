@@ -15,7 +15,8 @@ from inferproof.payments.x402.facilitator import Chain
 from inferproof.services.settler.base import SettlementChain
 from inferproof.testing.devnet import Devnet, DevnetInfo, dev_key
 from inferproof.testing.rejections import rejects
-from inferproof.types.payment import SettlementState
+from inferproof.types.digest import Address
+from inferproof.types.payment import Authorization, SettlementState
 
 
 @pytest.fixture
@@ -122,6 +123,26 @@ async def test_two_settlements_at_once_send_one_transaction(
     assert {s.state for s in settlements} == {SettlementState.SETTLED}
     assert len({s.transaction for s in settlements}) == 1
     assert await token.balance(authorization.payee) == before + authorization.amount
+
+
+async def test_a_settlement_that_comes_into_a_block_while_it_is_checked_is_given(
+    direct: DirectSettlement,
+    authorize: Authorize,
+    token: TokenChain,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    authorization = authorize()
+    simulate, first = token.simulate_settlement, DirectSettlement(token, dev_key(5), wait_s=5)
+
+    async def settled_meanwhile(wanted: Authorization, sender: Address) -> None:
+        monkeypatch.setattr(token, "simulate_settlement", simulate)
+        await first.settle(wanted)
+        await simulate(wanted, sender)
+
+    monkeypatch.setattr(token, "simulate_settlement", settled_meanwhile)
+    settlement = await direct.settle(authorization)
+    assert settlement.state is SettlementState.SETTLED
+    assert settlement == await first.settle(authorization)
 
 
 async def test_a_used_nonce_fails_the_precheck(
