@@ -18,7 +18,7 @@ KEPT = 50_000
 """Some 18 MB; a dozen seconds of the challenges that one process answers at most."""
 
 _OWN = ("request_digest", "issued_at", "expires_at")
-_terms = attrgetter(*(each.name for each in fields(Quote) if each.name not in _OWN))
+_terms_of = attrgetter(*(each.name for each in fields(Quote) if each.name not in _OWN))
 """What the quotes of one model share, as long as its offer stays as it is."""
 
 _Kept = tuple[bytes, int, int, tuple[Any, ...]]
@@ -39,12 +39,11 @@ class IssuedQuotes:
 
     def add(self, signed: SignedQuote) -> None:
         """Remembers a quote that was signed here."""
-        quote, terms = signed.quote, _terms(signed.quote)
-        if self._terms.get(quote.model_id) == terms:
-            terms = self._terms[quote.model_id]
-        else:
-            self._terms[quote.model_id] = terms
-        kept = (signed.signature, quote.issued_at, quote.expires_at, terms)
+        quote, terms = signed.quote, _terms_of(signed.quote)
+        shared = self._terms.get(quote.model_id)
+        if shared != terms:
+            self._terms[quote.model_id] = shared = terms
+        kept = (signed.signature, quote.issued_at, quote.expires_at, shared)
         self._young[quote.request_digest.raw] = kept
         if len(self._young) >= self._half:
             self._old, self._young, self._terms = self._young, {}, {}
@@ -63,5 +62,5 @@ class IssuedQuotes:
         return (
             hmac.compare_digest(signature, given.signature)
             and (issued_at, expires_at) == (quote.issued_at, quote.expires_at)
-            and terms == _terms(quote)
+            and terms == _terms_of(quote)
         )
