@@ -164,9 +164,10 @@ class Market(RuleBasedStateMachine):
 
     @rule(payment=payments)
     def front_run(self, payment: Authorization) -> None:
-        """A stranger who saw a settlement on its way submits the authorization first."""
+        """A stranger who has seen the authorization submits it first, also before it is sent
+        here."""
         job = self.job_of(payment)
-        if job is None or job.state is not JobState.SETTLING:
+        if job is not None and job.state not in (JobState.RESERVED, JobState.SETTLING):
             return
 
         async def submit() -> None:

@@ -39,7 +39,7 @@ class Book:
 
 def promised(promises: Promises, world: World) -> int:
     with promises.taking(pay(world, nonce=nonce(99))) as promise:
-        return promises.to_others(promise)
+        return sum(promises.to_others(promise))
 
 
 async def test_it_is_not_asked_for_each_order(
