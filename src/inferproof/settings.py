@@ -437,6 +437,15 @@ class Settings(BaseSettings):
     verifications_days: int = Field(
         90, ge=1, le=36_500, description="How many days a record of a verification is kept."
     )
+    unpaid_days: int = Field(
+        7,
+        ge=0,
+        le=3650,
+        description=(
+            "Days after which a job is forgotten that ended unpaid and cost nobody anything. 0 "
+            "keeps them."
+        ),
+    )
     blobs_days: int = Field(
         7,
         ge=0,
