@@ -7,7 +7,7 @@ from service_parts import PRICE, Services, World, nonce, pay, running
 
 from inferproof.errors import PaymentRejected, Reason, TooMany
 from inferproof.services.gateway.base import ExposureTerms
-from inferproof.storage.db.engine import MEMORY
+from inferproof.storage.sql.engine import MEMORY
 from inferproof.testing.cash import CashChain
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ASSET, PAYER, STRANGER

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from inferproof.errors import PaymentRejected, Reason, TooMany
 from inferproof.services.gateway.base import ExposureTerms
-from inferproof.storage.base.orders import OrderBook, PurseKey
+from inferproof.storage.ports.orders import OrderBook, PurseKey
 from inferproof.types.money import format_units
 from inferproof.types.payment import Authorization
 

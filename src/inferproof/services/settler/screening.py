@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from inferproof.errors import PaymentRejected, Reason
 from inferproof.services.settler.outcomes import Outcomes
 from inferproof.services.settler.parts import Parts, about, log
-from inferproof.storage.base.outbox import Payable, SettlementStep
+from inferproof.storage.ports.outbox import Payable, SettlementStep
 from inferproof.types.chain import Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import PayerState
