@@ -15,7 +15,6 @@ WIDE: dict[str, object] = {
     "unsettled_amount": "1000000000",
     "requests_limit": 100_000,
     "connections_limit": 100_000,
-    "connections_per_address": 100_000,
 }
 """Settings under which everything is counted and nothing is refused: load from one address."""
 

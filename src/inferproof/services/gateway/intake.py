@@ -33,6 +33,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from inferproof.errors import InferproofError, InputRejected, PaymentRejected, Reason, Unavailable
+from inferproof.observability.base import note_job
 from inferproof.protocol.authorization import check_end, check_signature, check_terms, check_time
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.quote import check_quote_covers, check_quote_signature
@@ -56,7 +57,6 @@ from inferproof.storage.ports.reuse import (
     check_same_payment_id,
     check_same_webhook,
 )
-from inferproof.telemetry.base import note_job
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.money import Money
 from inferproof.types.payment import Authorization, PayerState, Quote

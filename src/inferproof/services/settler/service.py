@@ -24,6 +24,7 @@ import logging
 from collections.abc import Sequence
 
 from inferproof.errors import Conflict, InferproofError, Reason
+from inferproof.observability.faults import told
 from inferproof.protocol.commitments import refund_mark
 from inferproof.services.base import Clock
 from inferproof.services.bell import SETTLE, Bell
@@ -46,7 +47,6 @@ from inferproof.services.settler.sending import Sending
 from inferproof.storage.ports.leader_lock import Turn
 from inferproof.storage.ports.orders import OrderBook
 from inferproof.storage.ports.outbox import NewTransaction, OutboxItem, Payable
-from inferproof.telemetry.faults import told
 from inferproof.types.chain import Sight
 from inferproof.types.digest import Digest
 
