@@ -28,6 +28,7 @@ from inferproof.chain.token import TokenChain
 from inferproof.chain.transfers import TransactionReader
 from inferproof.errors import Misconfigured, MissingPart, Reason
 from inferproof.inference.request import check_request, request_tensors
+from inferproof.payments.parts import payment_parts
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.payments.x402.forms import Forms
 from inferproof.proving.base import ProofSystem
@@ -174,6 +175,7 @@ def _gateway(
         blobs=stores.blobs,
         systems=checkers,
         preprocess=request_tensors,
+        payments=payment_parts(),
         key=key,
         settings=terms,
         clock=clock,

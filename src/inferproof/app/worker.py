@@ -10,6 +10,7 @@ from inferproof.app.provers import open_systems
 from inferproof.app.running import clock, started
 from inferproof.app.stores import Stores, Watch, open_stores, unwatched
 from inferproof.inference.request import request_tensors
+from inferproof.payments.parts import payment_parts, record_of
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
 from inferproof.reporting import open_reports, open_tracer, traced
@@ -77,6 +78,8 @@ def make_worker(
         artifacts=stores.artifacts,
         blobs=stores.blobs,
         preprocess=request_tensors,
+        payments=payment_parts(),
+        record=record_of,
         key=key,
         clock=clock,
         time_limit_s=settings.prove_limit_s,

@@ -15,7 +15,7 @@ from inferproof.chain.answers import ChainReceipt
 from inferproof.chain.batch import BatchTerms, batch_outcomes, build_batch_tx
 from inferproof.chain.purses import PurseKey
 from inferproof.chain.refunds import find_refunds
-from inferproof.chain.token import SETTLE_GAS, TokenChain, moves_funds
+from inferproof.chain.token import SETTLE_GAS, TokenChain
 from inferproof.chain.transactions import (
     SignedTx,
     sign_again,
@@ -24,6 +24,7 @@ from inferproof.chain.transactions import (
     wait_receipt,
 )
 from inferproof.errors import PaymentRejected, Reason, Unavailable
+from inferproof.protocol.settlement import moves_funds
 from inferproof.protocol.signature import SigningKey
 from inferproof.together import Together
 from inferproof.types.chain import Fees, ItemOutcome, ItemState, RefundTerms, Sight
