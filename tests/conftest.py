@@ -19,7 +19,7 @@ from postgres_server import HOW, NAMED, Databases, PostgresServer, available, in
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from inferproof.storage.db.engine import MEMORY, Database, sqlite_url
+from inferproof.storage.sql.engine import MEMORY, Database, sqlite_url
 from inferproof.testing.devnet import FUNDS, Devnet, DevnetInfo
 from inferproof.types.money import Asset
 

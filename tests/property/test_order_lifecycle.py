@@ -38,8 +38,8 @@ from inferproof.errors import (
 from inferproof.protocol.lifecycle import FINAL, PAID
 from inferproof.services.books.service import Bookkeeper, BooksSettings
 from inferproof.services.gateway.base import CancelPolicy, TransferTerms
-from inferproof.storage.db.books import SqlBookRows
-from inferproof.storage.db.engine import MEMORY
+from inferproof.storage.sql.engine import MEMORY
+from inferproof.storage.sql.ledger import SqlBookRows
 from inferproof.testing.cash import CashBooks, CashChain
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.metrics import MemoryMetrics

@@ -20,8 +20,8 @@ from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.lifecycle import STARTS, TAKEN_BACK, TRANSITIONS, Transition
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.transfer import claim_job_id
-from inferproof.storage.base.deliveries import DeliveryState
-from inferproof.storage.base.jobs import (
+from inferproof.storage.ports.deliveries import DeliveryState
+from inferproof.storage.ports.jobs import (
     Answer,
     Failure,
     Job,
@@ -35,8 +35,8 @@ from inferproof.storage.base.jobs import (
     RefundState,
     Reservation,
 )
-from inferproof.storage.base.orders import OrderBook, Owed
-from inferproof.storage.base.outbox import (
+from inferproof.storage.ports.orders import OrderBook, Owed
+from inferproof.storage.ports.outbox import (
     BlockRef,
     Inclusion,
     NewTransaction,
@@ -1233,8 +1233,8 @@ class TestTurns:
 
     @pytest.fixture(autouse=True)
     def always_counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("inferproof.storage.db.room.COUNTED_S", -1.0)
-        monkeypatch.setattr("inferproof.storage.db.room.SHARE", 0)
+        monkeypatch.setattr("inferproof.storage.sql.queue_quota.COUNTED_S", -1.0)
+        monkeypatch.setattr("inferproof.storage.sql.queue_quota.SHARE", 0)
 
     async def test_payers_take_turns(self, orders: OrderBook) -> None:
         for number in range(6):

@@ -23,8 +23,8 @@ from inferproof.services.notifier.service import Notifier, NotifierSettings
 from inferproof.services.settler.service import Settler, SettlerSettings
 from inferproof.services.sweeper import Sweeper
 from inferproof.settings import Settings
-from inferproof.storage.db.blob_names import SqlBlobNames
-from inferproof.storage.db.deliveries import SqlDeliveries
+from inferproof.storage.sql.blob_names import SqlBlobNames
+from inferproof.storage.sql.deliveries import SqlDeliveries
 
 
 @dataclass(frozen=True, slots=True)

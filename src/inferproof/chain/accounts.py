@@ -23,10 +23,10 @@ from inferproof.chain.transactions import (
     suggested,
     wait_receipt,
 )
+from inferproof.concurrency.request_coalescing import RequestCoalescer
 from inferproof.errors import PaymentRejected, Reason, Unavailable
 from inferproof.protocol.settlement import moves_funds
 from inferproof.protocol.signature import SigningKey
-from inferproof.together import Together
 from inferproof.types.chain import Fees, ItemOutcome, ItemState, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset, format_units
@@ -103,7 +103,7 @@ class SettlementAccount:
         self._key = key
         self._confirmations = confirmations
         self._batch = batch
-        self._purse = Together(self._purses, gap_s=GATHER_S, at_once=AT_ONCE)
+        self._purse = RequestCoalescer(self._purses, gap_s=GATHER_S, at_once=AT_ONCE)
         self._seen_head = (0, -HEAD_S)
 
     def __repr__(self) -> str:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from inferproof.errors import InferproofError
 from inferproof.services.base import Clock
-from inferproof.storage.base.turn import Turn
+from inferproof.storage.ports.leader_lock import Turn
 from inferproof.telemetry.faults import told
 from inferproof.types.digest import Digest
 

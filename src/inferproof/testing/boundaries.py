@@ -27,10 +27,10 @@ from inferproof.proving.base import ProofSystem
 from inferproof.services.gateway.redemption import TransferChain
 from inferproof.services.notifier.base import Sender
 from inferproof.services.settler.base import SettlementChain
-from inferproof.storage.base.blobs import BlobStore
-from inferproof.storage.base.deliveries import Deliveries
-from inferproof.storage.base.jobs import Answer, KeptProof
-from inferproof.storage.base.orders import OrderBook
+from inferproof.storage.ports.blobs import BlobStore
+from inferproof.storage.ports.deliveries import Deliveries
+from inferproof.storage.ports.jobs import Answer, KeptProof
+from inferproof.storage.ports.orders import OrderBook
 from inferproof.types.digest import Digest
 
 T = TypeVar("T")

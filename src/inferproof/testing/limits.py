@@ -1,6 +1,6 @@
 """Limits for tests and measurements of what is not about limits."""
 
-from inferproof.storage.limits.base import ApiKey
+from inferproof.storage.ports.rate_limits import ApiKey
 from inferproof.types.digest import Address
 
 _FAST = "1000000/minute"

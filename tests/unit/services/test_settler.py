@@ -10,7 +10,7 @@ from inferproof.errors import InputRejected, PaymentRejected, Reason, Unavailabl
 from inferproof.protocol.commitments import refund_mark
 from inferproof.services.base import failure_of
 from inferproof.services.bell import SETTLE
-from inferproof.storage.base.outbox import NewTransaction
+from inferproof.storage.ports.outbox import NewTransaction
 from inferproof.testing.cash import CashChain, CashTransaction
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.rejections import rejects

@@ -13,8 +13,8 @@ from inferproof.services.base import failure_of
 from inferproof.services.settler import parts
 from inferproof.services.settler.parts import SettlerSettings
 from inferproof.services.settler.sending import raised
-from inferproof.storage.base.outbox import NewTransaction, OutboxKind, StoredRaw
-from inferproof.storage.db.engine import MEMORY
+from inferproof.storage.ports.outbox import NewTransaction, OutboxKind, StoredRaw
+from inferproof.storage.sql.engine import MEMORY
 from inferproof.testing.cash import CashChain
 from inferproof.testing.samples import ASSET, PAYER, STRANGER
 from inferproof.types.chain import Fees

@@ -12,10 +12,10 @@ from order_book_suite import ANSWER, WHY, brought_to
 
 from inferproof.errors import NotFound
 from inferproof.services.sweeper import DAY_S, Sweeper
-from inferproof.storage.base.jobs import KeptProof
 from inferproof.storage.blobs.local import LocalBlobs
-from inferproof.storage.db.blob_names import NAMING, SqlBlobNames
-from inferproof.storage.db.tables import metadata
+from inferproof.storage.ports.jobs import KeptProof
+from inferproof.storage.sql.blob_names import NAMING, SqlBlobNames
+from inferproof.storage.sql.tables import metadata
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState

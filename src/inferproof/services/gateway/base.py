@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.signature import SigningKey
-from inferproof.storage.base.jobs import Failure, JobEvent, QueueRoom, Refund
-from inferproof.storage.base.models import ModelEstimate, ModelFilter, ModelStatus, Statistics
-from inferproof.storage.base.verifications import VerificationRecord
-from inferproof.storage.limits.base import ApiKey
+from inferproof.storage.ports.jobs import Failure, JobEvent, QueueRoom, Refund
+from inferproof.storage.ports.models import ModelEstimate, ModelFilter, ModelStatus, Statistics
+from inferproof.storage.ports.rate_limits import ApiKey
+from inferproof.storage.ports.verifications import VerificationRecord
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Money

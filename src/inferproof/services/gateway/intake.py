@@ -46,9 +46,13 @@ from inferproof.services.gateway.promises import Promise, Promises
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
 from inferproof.services.settler.base import PaymentChain
-from inferproof.storage.base.jobs import Job, Order, Outcome, Reservation
-from inferproof.storage.base.orders import OrderBook
-from inferproof.storage.reuse import check_same_payment, check_same_payment_id, check_same_webhook
+from inferproof.storage.ports.jobs import Job, Order, Outcome, Reservation
+from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.reuse import (
+    check_same_payment,
+    check_same_payment_id,
+    check_same_webhook,
+)
 from inferproof.telemetry.base import note_job
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.money import Money, format_units

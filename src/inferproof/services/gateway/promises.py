@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from inferproof.storage.base.orders import Backlog, OrderBook
-from inferproof.together import Together
+from inferproof.concurrency.request_coalescing import RequestCoalescer
+from inferproof.storage.ports.orders import Backlog, OrderBook
 from inferproof.types.payment import Authorization
 
 LOOK_AGAIN_S = 0.25
@@ -53,7 +53,7 @@ class Promises:
         """By the bytes of the nonce."""
         self._waiting = 0
         self._since: list[Authorization] = []
-        self._look = Together(self._ask)
+        self._look = RequestCoalescer(self._ask)
         self._first = asyncio.Lock()
         self._next_look: float | None = None
         self._told: float | None = None

@@ -27,7 +27,7 @@ from inferproof.services.base import failure_of
 from inferproof.services.bell import SETTLE, WORK
 from inferproof.services.settler.base import Executed, Included
 from inferproof.services.settler.parts import Faults, Parts, about, in_portions, log, together
-from inferproof.storage.base.outbox import (
+from inferproof.storage.ports.outbox import (
     BlockRef,
     Inclusion,
     OutboxItem,

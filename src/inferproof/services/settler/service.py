@@ -41,9 +41,9 @@ from inferproof.services.settler.parts import (
 )
 from inferproof.services.settler.refunds import RefundsMade
 from inferproof.services.settler.sending import Sending
-from inferproof.storage.base.orders import OrderBook
-from inferproof.storage.base.outbox import NewTransaction, OutboxItem, Payable, SettlementStep
-from inferproof.storage.base.turn import Turn
+from inferproof.storage.ports.leader_lock import Turn
+from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.outbox import NewTransaction, OutboxItem, Payable, SettlementStep
 from inferproof.telemetry.faults import told
 from inferproof.types.chain import Sight
 from inferproof.types.digest import Digest

@@ -4,7 +4,7 @@ from inferproof.protocol.claims import assurance_of, derive_claims, proven_sente
 from inferproof.protocol.payment_part import PaymentParts
 from inferproof.protocol.receipt import encode_receipt_file, receipt_digest
 from inferproof.protocol.signature import SigningKey
-from inferproof.storage.base.jobs import Job
+from inferproof.storage.ports.jobs import Job
 from inferproof.types.payment import PaymentRecord
 from inferproof.types.proof import ModelParts
 from inferproof.types.receipt import Receipt, ReceiptFile, StageTime
