@@ -153,7 +153,7 @@ def _tools() -> Tools:
     def checker(system: str) -> ProofChecker:
         return toy if system == toy.name else installed.checker(system)
 
-    return Tools(checker, installed.preprocess)
+    return Tools(checker, installed.preprocess, installed.payments)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from inferproof.chain.answers import ChainReceipt
 from inferproof.chain.batch import batch_outcomes, build_batch_tx
 from inferproof.chain.contracts import BATCH_SETTLER, deploy, load_artifact
 from inferproof.chain.rpc import Rpc
-from inferproof.chain.token import TokenChain, moves_funds
+from inferproof.chain.token import TokenChain
 from inferproof.chain.transactions import (
     SignedTx,
     require_success,
@@ -38,6 +38,7 @@ from inferproof.chain.transactions import (
     wait_receipt,
 )
 from inferproof.protocol.authorization import authorization_digest
+from inferproof.protocol.settlement import moves_funds
 from inferproof.protocol.signature import SigningKey
 from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.types.chain import Fees, ItemState

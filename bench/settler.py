@@ -78,7 +78,7 @@ def template() -> Order:
         model_commitment=quote.model_commitment,
         request=sample.request,
         request_digest=sample.request_digest(),
-        payment=sample.payment(),
+        payment=sample.authorization(),
         quote=quote,
         quote_signature=bytes(65),
         salt=bytes(32),

@@ -21,6 +21,7 @@ from inferproof.protocol.authorization import (
     TRANSFER_WITH_AUTHORIZATION,
     asset_domain,
     authorization_digest,
+    authorization_json,
 )
 from inferproof.protocol.commitments import (
     bound_nonce,
@@ -45,12 +46,10 @@ from inferproof.protocol.encoding import (
 from inferproof.protocol.proof_file import decode_proof_file, statement_json
 from inferproof.protocol.quote import QUOTE, asset_json, quote_digest, quote_json
 from inferproof.protocol.receipt import (
-    RECEIPT,
-    TRANSFER_RECEIPT,
-    authorization_json,
     encode_receipt_file,
     receipt_digest,
     receipt_json,
+    receipt_struct,
 )
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.statement import STATEMENT, statement_digest
@@ -70,6 +69,7 @@ from inferproof.testing.samples import (
     NONCE_SALT,
     OUTPUTS,
     PAYER,
+    PAYMENTS,
     SALT,
     Sample,
     TransferSample,
@@ -80,6 +80,7 @@ from inferproof.testing.samples import (
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.payment import Settlement, SettlementState
 from inferproof.types.proof import Setup, Visibility
+from inferproof.types.receipt import Receipt
 from inferproof.types.tensor import FixedTensor, TensorSpec
 
 HERE = Path(__file__).resolve().parent
@@ -334,7 +335,7 @@ def commitments() -> list[JsonObject]:
 
 
 def _job(description: str, sample: Sample, salt: Digest | None) -> JsonObject:
-    nonce, request = sample.payment().nonce, sample.request_digest()
+    nonce, request = sample.authorization().nonce, sample.request_digest()
     made = job_id(ASSET.network, ASSET.address, PAYER.address, nonce, request, salt)
     return {
         "kind": "job",
@@ -399,7 +400,7 @@ def quotes() -> JsonObject:
 
 
 def authorizations() -> JsonObject:
-    payment = SAMPLE.payment()
+    payment = SAMPLE.authorization()
     return {
         **_types(TRANSFER_WITH_AUTHORIZATION),
         "asset": asset_json(ASSET),
@@ -413,6 +414,14 @@ def authorizations() -> JsonObject:
             }
         ],
     }
+
+
+def _receipt(receipt: Receipt) -> JsonObject:
+    """The receipt as JSON, its payment's members in the order of the signed struct."""
+    value: JsonObject = receipt_json(receipt)
+    struct = receipt_struct(PAYMENTS[receipt.payment.method].form).fields["payment"]
+    assert isinstance(struct, Struct)  # noqa: S101 - see receipt_struct
+    return {**value, "payment": {name: value["payment"][name] for name in struct.fields}}
 
 
 def receipts() -> JsonObject:
@@ -429,14 +438,14 @@ def receipts() -> JsonObject:
         entries.append(
             {
                 "description": description,
-                "receipt": receipt_json(file.receipt),
-                "digest": receipt_digest(file.receipt).hex,
+                "receipt": _receipt(file.receipt),
+                "digest": receipt_digest(file.receipt, PAYMENTS).hex,
                 "signature": _hex(file.signature),
             }
         )
     return {
         "domainSeparator": INFERPROOF_DOMAIN.hex,
-        **_types(RECEIPT),
+        **_types(receipt_struct(PAYMENTS["exact"].form)),
         "key": _key("gateway", GATEWAY),
         "receipts": entries,
     }
@@ -485,14 +494,14 @@ def transfer_receipts() -> JsonObject:
         entries.append(
             {
                 "description": description,
-                "receipt": receipt_json(file.receipt),
-                "digest": receipt_digest(file.receipt).hex,
+                "receipt": _receipt(file.receipt),
+                "digest": receipt_digest(file.receipt, PAYMENTS).hex,
                 "signature": _hex(file.signature),
             }
         )
     return {
         "domainSeparator": INFERPROOF_DOMAIN.hex,
-        **_types(TRANSFER_RECEIPT),
+        **_types(receipt_struct(PAYMENTS["transfer"].form)),
         "key": _key("gateway", GATEWAY),
         "receipts": entries,
     }

@@ -22,11 +22,12 @@ from bench.soak.plan import BY_TRANSFER, REFUSED_TRANSFERS, Kind
 from bench.soak.transfers import Transfers
 from inferproof.client import flow as flows
 from inferproof.client.answer import Answer
-from inferproof.client.flow import Buyer, MadeTransfer
+from inferproof.client.flow import Buyer
 from inferproof.client.limits import Limits
 from inferproof.client.steps import Event
 from inferproof.client.tools import installed_tools
 from inferproof.errors import InferproofError, Reason, Unavailable
+from inferproof.payments.transfer.buyer import MadeTransfer
 from inferproof.protocol.signature import SigningKey
 from inferproof.testing.kill_server import FAULTY, REFUSED
 from inferproof.types.proof import Assurance

@@ -14,13 +14,15 @@ from bench.soak.journal import Bought, End, Journal, Paid
 from bench.soak.plan import Kind
 from inferproof.client.answer import Answer
 from inferproof.client.ledger import PaidCall
-from inferproof.client.limits import Signer
 from inferproof.client.steps import Call, Event, Lost, Pause, Reply
 from inferproof.errors import Reason
 from inferproof.payments.transfer import TRANSFER_HEADER, transfer_header
+from inferproof.payments.transfer.buyer import SignedClaim
+from inferproof.payments.x402.buyer import SignedAuthorization
 from inferproof.payments.x402.wire import decode_header, encode_header
 from inferproof.protocol.cancellation import cancellation_digest
 from inferproof.protocol.commitments import request_digest
+from inferproof.protocol.signature import Signer
 from inferproof.protocol.transfer import claim_digest, claim_job_id
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
@@ -172,9 +174,9 @@ class Driver:
     def _again(self, request: Digest) -> TransferClaim:
         """Another claim to the transfer that was claimed."""
         assert self._journal.signed is not None
-        claim = self._journal.signed.payment
-        assert isinstance(claim, TransferClaim)
-        other = replace(claim, request=request, salt=Digest(secrets.token_bytes(32)))
+        signed = self._journal.signed.payment
+        assert isinstance(signed, SignedClaim)
+        other = replace(signed.claim, request=request, salt=Digest(secrets.token_bytes(32)))
         return replace(other, signature=self._signer.sign(claim_digest(other)))
 
     async def _race(self, call: Call) -> Event:
@@ -187,12 +189,12 @@ class Driver:
         assert own is not None
         claim = self._again(own.request)
         header = transfer_header(claim, own.quote, own.quote_signature)
-        rival = replace(own, header=header, payment=claim, salt=claim.salt)
+        rival = replace(own, payment=SignedClaim(header, claim))
         self._journal.record(rival, lambda _spent: None)
         replies = await asyncio.gather(
             self._last_word(call),
             self._last_word(
-                replace(call, headers={**call.headers, rival.header_name.lower(): header})
+                replace(call, headers={**call.headers, TRANSFER_HEADER.lower(): header})
             ),
         )
         won = [reply is not None and reply.status < 400 for reply in replies]
@@ -258,11 +260,12 @@ def _advance(
 
 def paid_for(call: PaidCall) -> Paid:
     """The payment of a signed call, as the verdict counts it."""
-    paid = call.payment
-    if isinstance(paid, TransferClaim):
-        return Paid(
-            call.job_id, paid.payer, None, call.quote.price.amount, transfer=paid.transaction
-        )
+    payment, price = call.payment, call.quote.price.amount
+    if isinstance(payment, SignedClaim):
+        spent = payment.claim.transaction
+        return Paid(call.job_id, payment.payer, None, price, transfer=spent)
+    assert isinstance(payment, SignedAuthorization)
+    paid = payment.authorization
     return Paid(call.job_id, paid.payer, paid.nonce, paid.amount)
 
 

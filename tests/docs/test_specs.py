@@ -14,11 +14,11 @@ from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.proof_file import FORMAT as PROOF_FORMAT
 from inferproof.protocol.quote import QUOTE
 from inferproof.protocol.receipt import FORMAT as RECEIPT_FORMAT
-from inferproof.protocol.receipt import RECEIPT, SETTLEMENT, TRANSFER_RECEIPT
+from inferproof.protocol.receipt import SETTLEMENT, receipt_struct
 from inferproof.protocol.statement import STATEMENT
 from inferproof.protocol.transfer import TRANSFER_CLAIM
 from inferproof.protocol.verifier_bundle import FORMAT as BUNDLE_FORMAT
-from inferproof.testing.samples import SETTLED, sample_bundle
+from inferproof.testing.samples import PAYMENTS, SETTLED, Sample, TransferSample, sample_bundle
 from inferproof.types.payment import Settlement, SettlementState
 from inferproof.types.proof import Assurance, ModelParts, Setup, Visibility
 from inferproof.types.receipt import ClaimSource, ClaimStatus
@@ -32,8 +32,8 @@ TRANSFER_MD = (ROOT / "specs/transfer.md").read_text(encoding="utf-8")
 BOTH = STATEMENT_MD + RECEIPT_MD + TRANSFER_MD
 TYPES = dict(re.findall(r"```eip712 (\w+)\n(.+)\n```", BOTH))
 STRUCTS = [
-    *(STATEMENT, QUOTE, TRANSFER_WITH_AUTHORIZATION, SETTLEMENT, RECEIPT),
-    *(TRANSFER_CLAIM, TRANSFER_RECEIPT),
+    *(STATEMENT, QUOTE, TRANSFER_WITH_AUTHORIZATION, SETTLEMENT),
+    *(TRANSFER_CLAIM, *(receipt_struct(part.form) for part in PAYMENTS.values())),
 ]
 PREFIXES = (
     *("JSON", "FIELD", "DOCUMENT", "ARTIFACT", "PROOF", "QUOTE", "PAYMENT", "RECEIPT"),
@@ -92,6 +92,7 @@ def test_every_reason_that_verification_gives_is_in_its_steps() -> None:
 def _raised() -> set[str]:
     sources = [*(ROOT / "src/inferproof/verify").glob("*.py")]
     sources += [*(ROOT / "src/inferproof/protocol").glob("*.py")]
+    sources += [*(ROOT / "src/inferproof/payments").glob("*/receipt.py")]
     text = "".join(path.read_text(encoding="utf-8") for path in sources)
     return set(re.findall(r"Reason\.([A-Z_]+)", text))
 
@@ -118,8 +119,8 @@ def test_every_claim_stands_in_the_table_word_by_word(parts: ModelParts) -> None
             name = cells[0].strip("`") or name
             rows.setdefault(name, []).append(cells[2:])
     for settlement in (SETTLED, Settlement(SettlementState.PENDING)):
-        for bound, transfer in ((True, False), (False, False), (True, True)):
-            claims = derive_claims(parts, settlement, request_bound=bound, transfer=transfer)
+        for sample in (Sample(), Sample(nonce_salt=None), TransferSample()):
+            claims = derive_claims(parts, settlement, sample.claims())
             assert [c.name for c in claims] == list(rows)
             for claim in claims:
                 reason = (

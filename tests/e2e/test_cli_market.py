@@ -227,9 +227,10 @@ def test_a_receipt_with_its_proof_apart(
 ) -> None:
     from dataclasses import replace
 
+    from inferproof.payments.parts import payment_parts
     from inferproof.protocol.receipt import decode_receipt_file, encode_receipt_file
 
-    whole = decode_receipt_file(bought[0].read_bytes())
+    whole = decode_receipt_file(bought[0].read_bytes(), payment_parts())
     assert whole.proof is not None
     assert whole.verifier is not None
     bare, proof, bundle = (tmp_path / name for name in ("bare.json", "proof", "verifier.json"))

@@ -20,6 +20,7 @@ from inferproof.app.publishing import install_model
 from inferproof.client import Client
 from inferproof.client.answer import Answer
 from inferproof.client.tools import installed_tools
+from inferproof.payments.parts import payment_parts
 from inferproof.testing.deployment import environment_of
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.kill_server import SLOW
@@ -65,7 +66,9 @@ class Shop:
             self._live.url,
             key=self._devnet.accounts.buyer,
             policy=Policy(minimum_assurance=Assurance.COMMITMENT),
-            tools=Tools(lambda name: self._toy[name], installed_tools().preprocess),
+            tools=Tools(
+                lambda name: self._toy[name], installed_tools().preprocess, payment_parts()
+            ),
         ) as client:
             return client.infer(MODEL, [[SLOW, float(number), 1.0]], max_price="0.25")
 

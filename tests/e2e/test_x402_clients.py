@@ -23,6 +23,7 @@ from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.client import AsyncClient, Client
 from inferproof.errors import Conflict, NotFound, PaymentRejected, PolicyRejected, Reason
+from inferproof.payments.parts import payment_parts
 from inferproof.payments.x402.wire import decode_header, encode_header
 from inferproof.protocol.commitments import request_digest
 from inferproof.testing.devnet import DevnetInfo
@@ -278,7 +279,7 @@ def sdk(gateway: LiveGateway, devnet: DevnetInfo, toy: dict[str, ToySystem]) -> 
 
     return {
         "key": devnet.accounts.buyer,
-        "tools": Tools(toy.__getitem__, request_tensors),
+        "tools": Tools(toy.__getitem__, request_tensors, payment_parts()),
         "policy": Policy(minimum_assurance=Assurance.COMMITMENT),
     }
 

@@ -24,6 +24,7 @@ from inferproof.app.publishing import install_model
 from inferproof.chain.abi import calldata
 from inferproof.chain.token import settlement_calldata
 from inferproof.inference.request import request_tensors
+from inferproof.payments.parts import payment_parts
 from inferproof.payments.transfer.wire import TRANSFER_HEADER, transfer_header
 from inferproof.payments.x402 import Challenge, encode_header, payment_payload, read_challenge
 from inferproof.protocol.authorization import asset_domain, authorization_digest
@@ -412,7 +413,7 @@ class KillMarket:
     def _check_receipt(self, bought: Bought) -> None:
         url = self.deployment.url + bought.facts["links"]["receipt"]
         data = self._http.get(url, params={"attach": "true"}).content
-        tools = Tools(_checker, request_tensors)
+        tools = Tools(_checker, request_tensors, payment_parts())
         verified = verify_receipt(data, Policy(minimum_assurance=Assurance.COMMITMENT), tools)
         _require(verified.proof.statement.job_id == bought.job, "a receipt of another job")
 

@@ -7,6 +7,7 @@ from eth_account.messages import encode_typed_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inferproof.payments.x402.receipt import ExactPart
 from inferproof.protocol.authorization import TRANSFER_WITH_AUTHORIZATION
 from inferproof.protocol.eip712 import (
     INFERPROOF_DOMAIN,
@@ -17,7 +18,7 @@ from inferproof.protocol.eip712 import (
 )
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.quote import QUOTE
-from inferproof.protocol.receipt import RECEIPT
+from inferproof.protocol.receipt import receipt_struct
 from inferproof.protocol.statement import STATEMENT
 from inferproof.types.digest import Address, Digest
 
@@ -57,7 +58,9 @@ def _by_eth_account(domain: dict[str, Any], struct: Struct, value: Any) -> bytes
     return keccak256(b"\x19\x01" + signable.header + signable.body)
 
 
-@pytest.mark.parametrize("struct", [STATEMENT, QUOTE, RECEIPT], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "struct", [STATEMENT, QUOTE, receipt_struct(ExactPart().form)], ids=lambda s: s.name
+)
 @given(data=st.data())
 @settings(max_examples=30)
 def test_our_structs(struct: Struct, data: st.DataObject) -> None:

@@ -5,6 +5,7 @@ import base64
 import copy
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from inferproof.protocol.proof_file import (
 from inferproof.protocol.receipt import decode_receipt_file, encode_receipt_file
 from inferproof.protocol.verifier_bundle import decode_bundle, encode_bundle
 from inferproof.testing.samples import (
+    PAYMENTS,
     Sample,
     SampleChecker,
     sample_bundle,
@@ -41,7 +43,7 @@ KINDS: dict[str, tuple[bytes, Callable[[bytes], Any], Callable[[Any], bytes]]] =
     "proof": (PROOF, decode_proof_file, encode_proof_file),
     "hashed proof": (HASHED, decode_proof_file, encode_proof_file),
     "bundle": (BUNDLE, decode_bundle, encode_bundle),
-    "receipt": (RECEIPT, decode_receipt_file, encode_receipt_file),
+    "receipt": (RECEIPT, partial(decode_receipt_file, parts=PAYMENTS), encode_receipt_file),
 }
 kinds = pytest.mark.parametrize("kind", KINDS)
 

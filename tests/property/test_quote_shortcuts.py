@@ -69,7 +69,7 @@ def test_an_authorizations_digest_is_that_of_its_struct(
     payer: Address, payee: Address, amount: int, after: int, before: int, nonce: Digest
 ) -> None:
     payment = replace(
-        Sample().payment(),
+        Sample().authorization(),
         payer=payer,
         payee=payee,
         amount=amount,

@@ -21,7 +21,7 @@ from inferproof.types.digest import Digest
 from inferproof.types.payment import Authorization
 
 SAMPLE = Sample()
-ASSET = SAMPLE.payment().asset
+ASSET = SAMPLE.authorization().asset
 READER = ShortReader([ASSET])
 QUOTE = SAMPLE.quote()
 TRANSFER: dict[str, Any] = {"header": "Inferproof-Transfer", "version": 1}

@@ -6,8 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from inferproof.chain.answers import ChainReceipt
-from inferproof.chain.token import moves_funds
 from inferproof.errors import PaymentRejected
+from inferproof.protocol.settlement import moves_funds
 from inferproof.protocol.transfer import (
     claim_digest,
     fitting_transfers,

@@ -58,8 +58,8 @@ from inferproof.types.tensor import FixedTensor
 SENDER = GATEWAY.address
 URL = "https://buyer.example/hook"
 SAMPLE = Sample()
-NETWORK = SAMPLE.payment().asset.network
-ASSET = SAMPLE.payment().asset
+NETWORK = SAMPLE.authorization().asset.network
+ASSET = SAMPLE.authorization().asset
 WHY = Failure("INPUT_NOT_FINITE", "input x holds a NaN or an infinity", {"name": "x"})
 
 
@@ -69,7 +69,7 @@ def digest(text: str) -> Digest:
 
 def order(number: int = 0, **changes: Any) -> Order:
     """An order whose payment nonce is made of the number."""
-    payment = replace(SAMPLE.payment(), nonce=digest(f"nonce {number}"))
+    payment = replace(SAMPLE.authorization(), nonce=digest(f"nonce {number}"))
     quote = SAMPLE.quote()
     made = Order(
         job_id=digest(f"job {number}"),
@@ -352,8 +352,7 @@ def redeemed(number: int = 0, *, log_index: int = 0, named: bool = False, **chan
     sample = TransferSample(
         nonce_salt=digest(f"salt {number}").raw, log_index=log_index, named=named, amount=300_000
     )
-    payment = sample.payment()
-    assert isinstance(payment, TransferPayment)
+    payment = sample.transfer()
     made = order(
         number,
         job_id=claim_job_id(payment.claim),

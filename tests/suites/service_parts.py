@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from inferproof.errors import MissingPart, Reason
+from inferproof.payments.parts import record_of
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.cancellation import cancellation_digest
 from inferproof.protocol.commitments import (
@@ -60,6 +61,7 @@ from inferproof.testing.samples import (
     GATEWAY,
     ORDERED_AT,
     PAYER,
+    PAYMENTS,
     SYSTEM,
     SampleChecker,
     sample_bundle,
@@ -313,6 +315,7 @@ def build(world: World, stores: Stores) -> Services:
         blobs=blobs,
         systems=systems,
         preprocess=sample_preprocess,
+        payments=PAYMENTS,
         key=GATEWAY,
         settings=settings,
         clock=world.clock,
@@ -332,6 +335,8 @@ def build(world: World, stores: Stores) -> Services:
         artifacts=artifacts,
         blobs=blobs,
         preprocess=sample_preprocess,
+        payments=PAYMENTS,
+        record=record_of,
         key=GATEWAY,
         clock=world.clock,
         time_limit_s=60,

@@ -28,6 +28,7 @@ from inferproof.errors import Misconfigured, Reason
 from inferproof.inference.request import check_request, request_tensors
 from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness, ReadyCheck
+from inferproof.payments.parts import payment_parts
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.proving.base import ProofSystem
 from inferproof.services.gateway.base import Gateway, GatewaySettings
@@ -173,6 +174,7 @@ def _gateway(
         blobs=stores.blobs,
         systems=checkers,
         preprocess=request_tensors,
+        payments=payment_parts(),
         key=key,
         settings=terms,
         clock=clock,

@@ -14,6 +14,7 @@ from inferproof.inference.request import request_tensors
 from inferproof.observability.logs import report_loop_faults
 from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness
+from inferproof.payments.parts import payment_parts, record_of
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
 from inferproof.services.base import Systems
@@ -87,6 +88,8 @@ def start_worker(
         artifacts=stores.artifacts,
         blobs=stores.blobs,
         preprocess=request_tensors,
+        payments=payment_parts(),
+        record=record_of,
         key=key,
         clock=clock,
         time_limit_s=settings.prove_limit_s,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from inferproof.chain.answers import ChainReceipt
 from inferproof.chain.batch import BatchTerms, batch_outcomes, build_batch_tx
 from inferproof.chain.refunds import find_refunds
-from inferproof.chain.token import SETTLE_GAS, TokenChain, moves_funds
+from inferproof.chain.token import SETTLE_GAS, TokenChain
 from inferproof.chain.token_state import PayerKey
 from inferproof.chain.transactions import (
     SignedTx,
@@ -25,6 +25,7 @@ from inferproof.chain.transactions import (
 )
 from inferproof.concurrency.request_coalescing import RequestCoalescer
 from inferproof.errors import PaymentRejected, Reason, Unavailable
+from inferproof.protocol.settlement import moves_funds
 from inferproof.protocol.signature import SigningKey
 from inferproof.types.chain import Fees, ItemOutcome, ItemState, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest

@@ -17,10 +17,11 @@ from inferproof.chain.abi import event_topic, revert_reason, words
 from inferproof.chain.answers import ChainReceipt
 from inferproof.chain.contracts import BATCH_SETTLER, load_artifact
 from inferproof.chain.rpc import Rpc
-from inferproof.chain.token import is_settlement, settlement_calldata
+from inferproof.chain.token import settlement_calldata
 from inferproof.chain.transactions import SignedTx, sign_tx
 from inferproof.errors import Misconfigured, NotFound, Reason
 from inferproof.protocol.encoding import keccak256
+from inferproof.protocol.settlement import is_settlement
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT
 from inferproof.types.chain import Fees, ItemOutcome, ItemState

@@ -89,7 +89,7 @@ class TokenBooks:
 def _transfer(moved: PlacedLog, before: PlacedLog | None) -> Transfer:
     """The transfer, with the nonce of the use that is its very next neighbour.
 
-    Soundness: the same rule as `token.moves_funds`, by the events' places in their block.
+    Soundness: the same rule as `protocol.settlement`, by the events' places in their block.
     """
     _, sender, recipient = moved.log.topics[:3]
     nonce = None

@@ -9,14 +9,14 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from inferproof.chain.rpc import Rpc
-from inferproof.chain.token import check_token, require_settlement
+from inferproof.chain.token import check_token
 from inferproof.chain.verifier import VerifyingKeyArtifact, verify_on_chain
-from inferproof.errors import NotFound, PaymentRejected, Reason, ReceiptRejected
+from inferproof.errors import NotFound, Reason, ReceiptRejected
+from inferproof.protocol.payment_part import PaymentParts
 from inferproof.protocol.proof_file import ProofFile
-from inferproof.protocol.transfer import require_transfer
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.types.digest import Address
-from inferproof.types.payment import SettlementState, TransferPayment
+from inferproof.types.payment import SettlementState
 from inferproof.types.receipt import Receipt
 from inferproof.verify.receipt import VerifiedReceipt
 
@@ -35,11 +35,16 @@ MakeCall = Callable[[VerifierBundle, ProofFile], EvmCall | None]
 
 
 async def chain_steps(
-    url: str, verified: VerifiedReceipt, contract: Address | None, make_call: MakeCall
+    url: str,
+    verified: VerifiedReceipt,
+    contract: Address | None,
+    make_call: MakeCall,
+    payments: PaymentParts,
 ) -> AsyncIterator[tuple[str, str]]:
     """The name and finding of each step, as it ends.
 
-    Without `contract` the third step is left out. Raises: ReceiptRejected RECEIPT_NOT_SETTLED,
+    `payments` are the methods that the receipt was verified with. Without `contract` the third
+    step is left out. Raises: ReceiptRejected RECEIPT_NOT_SETTLED,
     RECEIPT_SETTLEMENT; PaymentRejected SETTLEMENT_NO_TRANSFER, TRANSFER_NOT_ON_CHAIN,
     TX_FAILED; NotFound NO_CONTRACT_FOR_SYSTEM; as `check_token` and `verify_on_chain`.
     """
@@ -49,7 +54,7 @@ async def chain_steps(
         await check_token(rpc, receipt.payment.asset)
         yield "chain and token", f"{receipt.payment.asset.network}, {receipt.payment.asset.symbol}"
         # 2
-        yield "payment is settled", await _settlement(rpc, receipt)
+        yield "payment is settled", await _settlement(rpc, receipt, payments)
         # 3
         if contract is None:
             return
@@ -63,7 +68,7 @@ async def chain_steps(
         yield "contract accepts the proof", f"{contract}, {accepted.gas:,} gas"
 
 
-async def _settlement(rpc: Rpc, receipt: Receipt) -> str:
+async def _settlement(rpc: Rpc, receipt: Receipt, payments: PaymentParts) -> str:
     settlement = receipt.settlement
     if settlement.state is not SettlementState.SETTLED or settlement.transaction is None:
         raise ReceiptRejected(Reason.RECEIPT_NOT_SETTLED, state=settlement.state.value)
@@ -72,12 +77,6 @@ async def _settlement(rpc: Rpc, receipt: Receipt) -> str:
         raise ReceiptRejected(
             Reason.RECEIPT_SETTLEMENT, tx=settlement.transaction, block=settlement.block
         )
-    payment, how = receipt.payment, ""
-    if isinstance(payment, TransferPayment):
-        if not found.succeeded:
-            raise PaymentRejected(Reason.TX_FAILED, tx=found.tx, block=found.block)
-        require_transfer(found.logs, payment)
-        how = f", by the transfer in its log {payment.log_index}"
-    else:
-        require_settlement(found, payment)
+    payment = receipt.payment
+    how = payments[payment.method].verify_on_chain(receipt, found)
     return f"{payment.money} in block {found.block}, transaction {found.tx}{how}"

@@ -1,11 +1,10 @@
 """A dollar token with EIP-3009 on one chain: everything that settling and refunding need.
 
 Soundness: `authorizationState` alone never means paid. It is also true after the payer
-cancelled. Only the two events of `require_settlement` in one successful transaction are.
+cancelled. Only the two events of `protocol.settlement` in one successful transaction are.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from inferproof.chain.abi import calldata, revert_reason
 from inferproof.chain.answers import Block, ChainReceipt
@@ -15,11 +14,11 @@ from inferproof.chain.transactions import SignedTx, sign_tx, suggest_fees
 from inferproof.errors import Misconfigured, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.authorization import asset_domain
 from inferproof.protocol.encoding import keccak256
+from inferproof.protocol.settlement import moves_funds
 from inferproof.protocol.signature import SigningKey
-from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT, TRANSFER_EVENT
+from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT
 from inferproof.types.chain import Fees
 from inferproof.types.digest import Address, Digest
-from inferproof.types.event import Log
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization
 
@@ -131,48 +130,6 @@ def settlement_calldata(authorization: Authorization, *, as_bytes: bool = False)
             signature[:64],
         )
     )
-
-
-def moves_funds(receipt: ChainReceipt, authorization: Authorization) -> bool:
-    """True when the transaction used the authorization and made exactly its transfer.
-
-    Soundness: the transfer must be the very next event after the use of the nonce, as both
-    OpenZeppelin's token and Circle's emit them. Otherwise a payer could use up two nonces on
-    transfers to itself, add one plain transfer, and have it counted for both.
-    """
-    return receipt.succeeded and any(
-        is_settlement(first, second, authorization) for first, second in pairwise(receipt.logs)
-    )
-
-
-def is_settlement(first: Log, second: Log, authorization: Authorization) -> bool:
-    """True for two events in a row, of a transaction that succeeded, which settle exactly this
-    authorization."""
-    token, payer = authorization.asset.address, _topic(authorization.payer)
-    return (
-        first.address == token
-        and first.topics == (AUTHORIZATION_USED_EVENT, payer, authorization.nonce)
-        and second.address == token
-        and second.topics == (TRANSFER_EVENT, payer, _topic(authorization.payee))
-        and second.data == authorization.amount.to_bytes(32, "big")
-    )
-
-
-def require_settlement(receipt: ChainReceipt, authorization: Authorization) -> ChainReceipt:
-    """The same receipt when the transaction settled exactly this authorization.
-
-    Raises: PaymentRejected SETTLEMENT_NO_TRANSFER.
-    """
-    if not moves_funds(receipt, authorization):
-        raise PaymentRejected(
-            Reason.SETTLEMENT_NO_TRANSFER,
-            tx=receipt.tx,
-            value=authorization.amount,
-            payer=authorization.payer,
-            payee=authorization.payee,
-            nonce=authorization.nonce,
-        )
-    return receipt
 
 
 def _topic(address: Address) -> Digest:

@@ -186,7 +186,8 @@ async def _on_chain(
     info: DevnetInfo, verified: VerifiedReceipt, number: int, listing: Listing, pool: WorkerPool
 ) -> tuple[int, Proved | None]:
     """The gas with which the contract accepted the answer, and the second proof, if it took one."""
-    async for name, detail in chain_steps(info.rpc_url, verified, None, evm_call):
+    payments = installed_tools().payments
+    async for name, detail in chain_steps(info.rpc_url, verified, None, evm_call, payments):
         number += 1
         _step(number, name, detail)
     again, bundle, proof = None, verified.bundle, verified.proof

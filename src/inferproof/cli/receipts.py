@@ -79,7 +79,8 @@ async def _ask_chain(
     from inferproof.cli.onchain import evm_call
 
     steps: list[Step] = []
-    async for name, detail in chain_steps(url, verified, contract, evm_call):
+    payments = installed_tools().payments
+    async for name, detail in chain_steps(url, verified, contract, evm_call, payments):
         step = Step(done + len(steps) + 1, name, StepStatus.PASSED, detail)
         steps.append(step)
         show(step)

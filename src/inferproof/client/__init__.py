@@ -17,10 +17,11 @@ process, never means paying twice: `resume` sends the very same header again.
 
 from inferproof.client.answer import Answer, Offer
 from inferproof.client.client import AsyncClient, Client
-from inferproof.client.flow import MadeTransfer
 from inferproof.client.ledger import PaidCall
-from inferproof.client.limits import DEVNET, USDC, Limits, Signer
+from inferproof.client.limits import DEVNET, USDC, Limits
 from inferproof.client.webhook import verify_webhook
+from inferproof.payments.transfer.buyer import MadeTransfer
+from inferproof.protocol.signature import Signer
 
 __all__ = [
     "DEVNET",

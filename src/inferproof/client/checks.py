@@ -7,11 +7,11 @@ import numpy as np
 from inferproof.client.answer import Answer, Offer
 from inferproof.client.ledger import PaidCall
 from inferproof.errors import PolicyRejected, Reason, ReceiptRejected
+from inferproof.payments.parts import payment_parts
 from inferproof.protocol.claims import PROVES_EXECUTION
 from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.receipt import decode_receipt_file
 from inferproof.types.digest import Address
-from inferproof.types.payment import Authorization, Payment, TransferClaim, TransferPayment
 from inferproof.types.proof import Assurance
 from inferproof.types.receipt import Receipt, ReceiptFile
 from inferproof.types.tensor import FixedTensor
@@ -65,7 +65,7 @@ def check_answer(
         verified = verify_receipt(data, policy, tools)
         file, outputs = verified.file, verified.proof.outputs
     else:
-        file = decode_receipt_file(data)
+        file = decode_receipt_file(data, payment_parts())
         outputs = _claimed_outputs(file)
     receipt = file.receipt
     _check_call(receipt, paid, gateway)
@@ -100,7 +100,7 @@ def _claimed_outputs(file: ReceiptFile) -> tuple[FixedTensor, ...]:
 
 def _check_call(receipt: Receipt, paid: PaidCall, gateway: Address) -> None:
     if paid.earlier is None:
-        same = {"payment": _is_payment(receipt.payment, paid.payment)}
+        same = {"payment": paid.payment.is_stated_by(receipt.payment)}
     else:  # the same payer's payment of another time, at the price of then
         same = {"payer": receipt.payment.payer == paid.payment.payer}
     same |= {
@@ -112,11 +112,3 @@ def _check_call(receipt: Receipt, paid: PaidCall, gateway: Address) -> None:
     for what, holds in same.items():
         if not holds:
             raise ReceiptRejected(Reason.RECEIPT_OTHER_CALL, what=what)
-
-
-def _is_payment(stated: Payment, signed: Authorization | TransferClaim) -> bool:
-    if isinstance(stated, TransferPayment):
-        # Which of several transfers it took, and of what amount, the gateway says and the chain
-        # confirms, unless the payer named the log.
-        return stated.claim == signed
-    return stated == signed

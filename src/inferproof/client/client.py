@@ -15,12 +15,14 @@ from inferproof.client import flow as flows
 from inferproof.client.answer import Answer, Offer
 from inferproof.client.events import Event as JobEvent
 from inferproof.client.events import Watch
-from inferproof.client.flow import Buyer, Extras, MadeTransfer
+from inferproof.client.flow import Buyer, Extras
 from inferproof.client.ledger import Ledger
-from inferproof.client.limits import Limits, Signer
+from inferproof.client.limits import Limits
 from inferproof.client.steps import Call, Event, Lost, Pause, Reply, Step
 from inferproof.client.tools import installed_tools
 from inferproof.errors import InputRejected, Reason
+from inferproof.payments.transfer.buyer import MadeTransfer
+from inferproof.protocol.signature import Signer
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Money

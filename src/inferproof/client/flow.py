@@ -22,7 +22,7 @@ from urllib.parse import quote as percent
 from inferproof.client.answer import Answer, Offer
 from inferproof.client.checks import check_answer, check_offer
 from inferproof.client.ledger import Ledger, PaidCall
-from inferproof.client.limits import Limits, Signer
+from inferproof.client.limits import Limits
 from inferproof.client.steps import (
     Call,
     Event,
@@ -43,23 +43,15 @@ from inferproof.errors import (
     RequestRejected,
     Unavailable,
 )
-from inferproof.payments.transfer import transfer_header
-from inferproof.payments.x402 import (
-    PAYMENT_REQUIRED,
-    Challenge,
-    encode_header,
-    payment_payload,
-    read_challenge,
-)
-from inferproof.protocol.authorization import authorization_digest
-from inferproof.protocol.commitments import bound_nonce, request_digest
+from inferproof.payments.method import BuyerMethod
+from inferproof.payments.x402 import PAYMENT_REQUIRED, Challenge, read_challenge
+from inferproof.payments.x402.buyer import ExactBuyer
+from inferproof.protocol.commitments import request_digest
 from inferproof.protocol.quote import quote_digest
-from inferproof.protocol.signature import recover
-from inferproof.protocol.transfer import claim_digest
+from inferproof.protocol.signature import Signer, recover
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Money
-from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.verify.policy import Policy
 from inferproof.verify.receipt import Tools
 
@@ -118,15 +110,6 @@ class Extras:
     idempotency_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MadeTransfer:
-    """A transfer that the buyer made before, to pay with. `log_index` is its place among the logs
-    of the transaction, from 0; None lets the gateway take the first that fits and is unused."""
-
-    transaction: Digest
-    log_index: int | None = None
-
-
 def infer_path(prefix: str, model: str) -> str:
     """The path of a model's paid call, percent-encoded as it is sent."""
     return f"{prefix}/v1/models/{percent(model, safe='@')}/infer"
@@ -145,15 +128,15 @@ def infer_flow(
     body: bytes,
     max_price: str | Money,
     extras: Extras | None = None,
-    transfer: MadeTransfer | None = None,
+    method: BuyerMethod | None = None,
 ) -> Generator[Step, Event, Answer]:
-    """Steps 1 to 7: the answer."""
+    """Steps 1 to 7: the answer, paid by `method`, an authorization unless another is given."""
     extras = extras or Extras()
-    _check_key(extras.idempotency_key, transfer)
+    method = method or ExactBuyer(extras.payment_id)
+    _check_key(extras.idempotency_key, method)
     call = Call("POST", infer_path(buyer.prefix, model), body, JSON_HEADERS)
     challenge, offer = yield from _challenge(buyer, call)
-    if transfer is not None and not challenge.takes_transfers:
-        raise PaymentRejected(Reason.TRANSFERS_CLOSED)
+    method.require_offered(challenge)
     # 3
     price = challenge.quote.price
     check_offer(offer, buyer.policy, buyer.tools)
@@ -162,11 +145,15 @@ def infer_flow(
     if buyer.dry_run:
         raise PolicyRejected(Reason.DRY_RUN, price=price, payee=challenge.quote.payee)
     # 4
-    if transfer is None:
-        paid = _sign(buyer, call, challenge, extras.payment_id)
-    else:
-        paid = _claim(buyer, call, challenge, transfer)
-    paid = replace(paid, webhook=extras.webhook, idempotency_key=extras.idempotency_key)
+    paid = PaidCall(
+        path=call.path,
+        body=call.body,
+        payment=method.sign(challenge, buyer.signer, Digest(buyer.salts()), int(buyer.clock())),
+        quote=challenge.quote,
+        quote_signature=challenge.quote_signature,
+        webhook=extras.webhook,
+        idempotency_key=extras.idempotency_key,
+    )
     buyer.ledger.record(paid, lambda spent: buyer.limits.check_budget(price, spent))
     return (yield from paid_flow(buyer, paid, offer.gateway))
 
@@ -221,58 +208,10 @@ def _challenge(buyer: Buyer, call: Call) -> Generator[Step, Event, tuple[Challen
     return challenge, Offer(challenge.quote, gateway, sent)
 
 
-def _sign(buyer: Buyer, call: Call, challenge: Challenge, payment_id: str | None) -> PaidCall:
-    quote, salt = challenge.quote, buyer.salts()
-    unsigned = Authorization(
-        asset=quote.price.asset,
-        payer=buyer.signer.address,
-        payee=quote.payee,
-        amount=quote.price.amount,
-        valid_after=0,
-        valid_before=int(buyer.clock()) + challenge.max_timeout_s,
-        nonce=bound_nonce(challenge.request, salt),
-        signature=b"",
-    )
-    signed = replace(unsigned, signature=buyer.signer.sign(authorization_digest(unsigned)))
-    return PaidCall(
-        path=call.path,
-        body=call.body,
-        header=encode_header(payment_payload(challenge, signed, salt, payment_id)),
-        quote=quote,
-        quote_signature=challenge.quote_signature,
-        payment=signed,
-        salt=Digest(salt),
-    )
-
-
-def _claim(buyer: Buyer, call: Call, challenge: Challenge, transfer: MadeTransfer) -> PaidCall:
-    quote, salt = challenge.quote, Digest(buyer.salts())
-    unsigned = TransferClaim(
-        asset=quote.price.asset,
-        payer=buyer.signer.address,
-        payee=quote.payee,
-        transaction=transfer.transaction,
-        log_index=transfer.log_index,
-        request=challenge.request,
-        salt=salt,
-        signature=b"",
-    )
-    claim = replace(unsigned, signature=buyer.signer.sign(claim_digest(unsigned)))
-    return PaidCall(
-        path=call.path,
-        body=call.body,
-        header=transfer_header(claim, quote, challenge.quote_signature),
-        quote=quote,
-        quote_signature=challenge.quote_signature,
-        payment=claim,
-        salt=salt,
-    )
-
-
-def _check_key(key: str | None, transfer: MadeTransfer | None) -> None:
+def _check_key(key: str | None, method: BuyerMethod) -> None:
     if key is None:
         return
-    if transfer is not None:
+    if not method.takes_key:
         raise RequestRejected(Reason.IDEMPOTENCY_WITH_TRANSFER)
     if not _KEY.fullmatch(key):
         raise RequestRejected(Reason.IDEMPOTENCY_KEY_MALFORMED)
@@ -317,9 +256,8 @@ def _answered_by(reply: Reply, call: Call, paid: PaidCall) -> PaidCall:
 
 
 def _is_over(buyer: Buyer, paid: PaidCall, refused: Reply) -> bool:
-    if isinstance(paid.payment, TransferClaim):
-        return refused.status != 402
-    return buyer.clock() >= paid.payment.valid_before
+    ends = paid.payment.ends
+    return refused.status != 402 if ends is None else buyer.clock() >= ends
 
 
 def _job(buyer: Buyer, paid: PaidCall) -> Generator[Step, Event, dict[str, Any]]:

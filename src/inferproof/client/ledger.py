@@ -17,16 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inferproof.errors import InferproofError, Misconfigured, NotFound, Reason
-from inferproof.payments.transfer import TRANSFER_HEADER, parse_transfer
-from inferproof.payments.x402 import PAYMENT_SIGNATURE, parse_payment
-from inferproof.protocol.commitments import job_id, request_digest
+from inferproof.payments.method import SignedPayment
+from inferproof.payments.parts import read_signed
+from inferproof.protocol.commitments import request_digest
 from inferproof.protocol.encoding import Json, canonical_json, parse_canonical_json
 from inferproof.protocol.fields import Fields
 from inferproof.protocol.quote import quote_json, read_quote
-from inferproof.protocol.transfer import claim_job_id
 from inferproof.types.digest import Digest
 from inferproof.types.money import Asset, Money
-from inferproof.types.payment import Authorization, Quote, TransferClaim
+from inferproof.types.payment import Quote
 
 MAX_CALL_BYTES = 128 * 2**20
 WEBHOOK = "Inferproof-Webhook"
@@ -35,36 +34,27 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 
 @dataclass(frozen=True, slots=True)
 class PaidCall:
-    """A request, and the signed payment header that goes with it: sent again, it is the same
-    job. Whoever holds it can have the request answered, but nothing more. `payment` is what was
-    signed: an authorization, or the claim to an earlier transfer.
+    """A request, and the signed payment that goes with it: sent again, it is the same job.
+    Whoever holds it can have the request answered, but nothing more.
 
-    `salt` is the one that the header announces; it keeps the job id from who watches the chain.
     `webhook` is told when the job is over. With `idempotency_key` an earlier payment may have
     bought the answer; `earlier` is its job then, and never kept.
     """
 
     path: str
     body: bytes = field(repr=False)
-    header: str = field(repr=False)
+    payment: SignedPayment
     quote: Quote
     quote_signature: bytes = field(repr=False)
-    payment: Authorization | TransferClaim
-    salt: Digest | None = field(repr=False)
     webhook: str | None = field(default=None, repr=False)
     idempotency_key: str | None = None
     earlier: Digest | None = None
 
     @property
-    def header_name(self) -> str:
-        """The header that carries `header`."""
-        return TRANSFER_HEADER if isinstance(self.payment, TransferClaim) else PAYMENT_SIGNATURE
-
-    @property
     def headers(self) -> dict[str, str]:
         """What is sent beside the request, each time it is sent; names in lower case."""
         sent = {
-            self.header_name: self.header,
+            self.payment.header_name: self.payment.header,
             WEBHOOK: self.webhook,
             IDEMPOTENCY_KEY: self.idempotency_key,
         }
@@ -77,10 +67,7 @@ class PaidCall:
 
     @property
     def job_id(self) -> Digest:
-        paid, asset = self.payment, self.payment.asset
-        if isinstance(paid, TransferClaim):
-            return claim_job_id(paid)
-        return job_id(asset.network, asset.address, paid.payer, paid.nonce, self.request, self.salt)
+        return self.payment.job_id(self.request)
 
     @property
     def request(self) -> Digest:
@@ -91,12 +78,11 @@ class PaidCall:
         value: dict[str, Json] = {
             "path": self.path,
             "body": base64.b64encode(self.body).decode(),
-            "header": self.header,
+            "header": self.payment.header,
+            "method": self.payment.method,
             "quote": quote_json(self.quote),
             "quoteSignature": "0x" + self.quote_signature.hex(),
         }
-        if isinstance(self.payment, TransferClaim):
-            value["transfer"] = True
         if self.webhook is not None:
             value["webhook"] = self.webhook
         if self.idempotency_key is not None:
@@ -109,16 +95,13 @@ class PaidCall:
         fields = Fields(parse_canonical_json(data, max_bytes=MAX_CALL_BYTES), "paid call")
         quote = fields.nested("quote", read_quote)
         header = fields.text("header", most=64 * 1024)
-        transfer = fields.has("transfer") and fields.take("transfer", bool)
-        payment, salt = _read_header(header, quote.price.asset, transfer=transfer)
+        payment = read_signed(_read_method(fields), header, quote.price.asset)
         call = cls(
             path=fields.text("path", most=4096),
             body=fields.base64("body", most=MAX_CALL_BYTES),
-            header=header,
+            payment=payment,
             quote=quote,
             quote_signature=fields.hex_bytes("quoteSignature", length=65),
-            payment=payment,
-            salt=salt,
             webhook=fields.text("webhook", most=2048) if fields.has("webhook") else None,
             idempotency_key=(
                 fields.text("idempotencyKey", most=128) if fields.has("idempotencyKey") else None
@@ -128,15 +111,11 @@ class PaidCall:
         return call
 
 
-def _read_header(
-    header: str, asset: Asset, *, transfer: bool
-) -> tuple[Authorization | TransferClaim, Digest | None]:
-    if transfer:
-        claim = parse_transfer(header, [asset]).claim
-        return claim, claim.salt
-    payment = parse_payment(header, [asset])
-    salt = payment.binding_salt
-    return payment.authorization, None if salt is None else Digest(salt)
+def _read_method(fields: Fields) -> str:
+    if fields.has("method"):
+        return fields.text("method", most=64)
+    # The first release named no method, and marked one of the two that it had.
+    return "transfer" if fields.has("transfer") and fields.take("transfer", bool) else "exact"
 
 
 class Ledger:

@@ -1,10 +1,9 @@
 """What a buyer allows its client to spend, on what, and to whom."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from inferproof.errors import PolicyRejected, Reason
-from inferproof.types.digest import Address, Digest
+from inferproof.types.digest import Address
 from inferproof.types.money import Asset, Money, Network, parse_units
 from inferproof.types.payment import Quote
 
@@ -28,17 +27,6 @@ USDC: tuple[Asset, ...] = (
 """USDC where Circle issues it: Ethereum, Polygon, Base, Arbitrum, Avalanche, and the test
 networks of Base and Arbitrum. Decimals must come from here and not from a gateway: a gateway
 that names six decimals of an asset that has four would be paid a hundred times its price."""
-
-
-class Signer(Protocol):
-    """A key that signs digests; `protocol.signature.SigningKey` is one."""
-
-    @property
-    def address(self) -> Address: ...
-
-    def sign(self, digest: Digest) -> bytes:
-        """The 65-byte signature r ‖ s ‖ v, v of 27 or 28."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from inferproof.errors import MissingPart, Reason
+from inferproof.payments.parts import payment_parts
 from inferproof.protocol.encoding import Json
 from inferproof.types.tensor import Tensors
 from inferproof.verify.proof import ProofChecker
@@ -24,7 +25,7 @@ def installed_tools() -> Tools:
     whose library is missing, MissingPart MISSING_LIBRARY or MISSING_NATIVE. Nothing is imported
     before it is asked for.
     """
-    return Tools(_checker, _preprocess)
+    return Tools(_checker, _preprocess, payment_parts())
 
 
 def _checker(system: str) -> ProofChecker:

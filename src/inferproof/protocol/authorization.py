@@ -1,4 +1,4 @@
-"""The EIP-3009 authorization: its digest, and whether it can pay for a quote."""
+"""The EIP-3009 authorization: its digest, its JSON, and whether it can pay for a quote."""
 
 from functools import lru_cache
 
@@ -10,6 +10,9 @@ from inferproof.protocol.eip712 import (
     domain_separator,
     hash_words,
 )
+from inferproof.protocol.encoding import Json
+from inferproof.protocol.fields import Fields
+from inferproof.protocol.quote import asset_json, read_asset
 from inferproof.protocol.signature import recover
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset, format_units
@@ -49,6 +52,36 @@ def authorization_digest(authorization: Authorization) -> Digest:
         authorization.nonce.raw,
     )
     return digest(asset_domain(authorization.asset), struct_hash)
+
+
+def authorization_json(authorization: Authorization) -> dict[str, Json]:
+    """An authorization as JSON; amount and times are decimal strings, as wallets write them."""
+    return {
+        "asset": asset_json(authorization.asset),
+        "payer": authorization.payer.hex,
+        "payee": authorization.payee.hex,
+        "amount": str(authorization.amount),
+        "validAfter": str(authorization.valid_after),
+        "validBefore": str(authorization.valid_before),
+        "nonce": authorization.nonce.hex,
+        "signature": "0x" + authorization.signature.hex(),
+    }
+
+
+def read_authorization(fields: Fields) -> Authorization:
+    """The authorization in decoded JSON. Raises: RequestRejected FIELD_MALFORMED."""
+    authorization = Authorization(
+        asset=fields.nested("asset", read_asset),
+        payer=fields.address("payer"),
+        payee=fields.address("payee"),
+        amount=fields.amount("amount"),
+        valid_after=fields.amount("validAfter"),
+        valid_before=fields.amount("validBefore"),
+        nonce=fields.digest("nonce"),
+        signature=fields.hex_bytes("signature", length=65),
+    )
+    fields.end()
+    return authorization
 
 
 def check_signature(authorization: Authorization) -> None:

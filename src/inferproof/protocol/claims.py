@@ -4,6 +4,8 @@ Both are functions of the model's parts and the settlement, so that a verifier d
 again and compares: a receipt cannot say more than its proof. Source: specs/receipt.md.
 """
 
+from dataclasses import dataclass
+
 from inferproof.types.payment import Settlement, SettlementState
 from inferproof.types.proof import Assurance, ModelParts, Setup, Visibility
 from inferproof.types.receipt import Claim, ClaimSource, ClaimStatus
@@ -53,19 +55,24 @@ PROVES_EXECUTION = frozenset({"ezkl", "sumcheck"})
 """Proof systems whose proofs show the whole inference. All others are taken to bind digests."""
 
 
-def derive_claims(
-    parts: ModelParts,
-    settlement: Settlement,
-    *,
-    request_bound: bool = False,
-    transfer: bool = False,
-) -> tuple[Claim, ...]:
-    """The claims of a receipt for a verified proof of this model.
+@dataclass(frozen=True, slots=True)
+class PaymentClaims:
+    """What a payment's method says for the claims of a receipt.
 
-    `request_bound` says that the payment's nonce was found to be bound to the request, by the
-    salt that the receipt carries (`inferproof.protocol.receipt.is_request_bound`). `transfer`
-    says that it was paid by an earlier transfer, whose claim names the request.
+    `authorized` says what the payer signed. `request` says how its signature covers the request;
+    None where it was found to cover none. `settled` says how the money moved, where the method
+    has more to say than the transaction; it ends with a blank then.
     """
+
+    authorized: str
+    request: str | None
+    settled: str = ""
+
+
+def derive_claims(
+    parts: ModelParts, settlement: Settlement, paid: PaymentClaims
+) -> tuple[Claim, ...]:
+    """The claims of a receipt for a verified proof of this model, paid in this way."""
     return (
         _execution(parts),
         _preprocessing(parts),
@@ -81,12 +88,10 @@ def derive_claims(
             "payment-authorized",
             ClaimStatus.ASSERTED,
             ClaimSource.VERIFIER_DERIVED,
-            "the payer's signature over an earlier transfer and this request is in the receipt"
-            if transfer
-            else "the payer's signature over amount, payee and nonce is in the receipt",
+            paid.authorized,
         ),
-        _request_of_claim() if transfer else _request(request_bound),
-        _settled(settlement, transfer=transfer),
+        _request(paid.request),
+        _settled(settlement, paid.settled),
         Claim(
             "timings",
             ClaimStatus.ASSERTED,
@@ -158,23 +163,9 @@ def _setup(parts: ModelParts) -> Claim:
             )
 
 
-def _request_of_claim() -> Claim:
-    return Claim(
-        "request-bound",
-        ClaimStatus.ASSERTED,
-        ClaimSource.VERIFIER_DERIVED,
-        "the payer signed this request's digest in its claim to the transfer",
-    )
-
-
-def _request(bound: bool) -> Claim:
-    if bound:
-        return Claim(
-            "request-bound",
-            ClaimStatus.ASSERTED,
-            ClaimSource.VERIFIER_DERIVED,
-            "the payer signed a nonce that is made of this request's digest",
-        )
+def _request(covered: str | None) -> Claim:
+    if covered is not None:
+        return Claim("request-bound", ClaimStatus.ASSERTED, ClaimSource.VERIFIER_DERIVED, covered)
     return Claim(
         "request-bound",
         ClaimStatus.ASSERTED,
@@ -183,9 +174,8 @@ def _request(bound: bool) -> Claim:
     )
 
 
-def _settled(settlement: Settlement, *, transfer: bool) -> Claim:
+def _settled(settlement: Settlement, how: str) -> Claim:
     if settlement.state is SettlementState.SETTLED:
-        how = "by an earlier transfer " if transfer else ""
         return Claim(
             "payment-settled",
             ClaimStatus.ASSERTED,

@@ -1,13 +1,15 @@
 """The receipt as an EIP-712 struct, its JSON, and the receipt file. Source: specs/receipt.md."""
 
+import json
 import re
+from functools import lru_cache
 
 from inferproof.errors import ReceiptRejected
-from inferproof.protocol.commitments import bound_nonce
 from inferproof.protocol.documents import decode_document, encode_document
 from inferproof.protocol.eip712 import INFERPROOF_DOMAIN, Struct, digest, hash_struct
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.fields import Fields, to_base64
+from inferproof.protocol.payment_part import PartForm, PaymentPart, PaymentParts
 from inferproof.protocol.proof_file import MAX_BYTES as MAX_PROOF_FILE_BYTES
 from inferproof.protocol.proof_file import read_statement, statement_json
 from inferproof.protocol.quote import (
@@ -17,21 +19,12 @@ from inferproof.protocol.quote import (
     asset_value,
     quote_json,
     quote_value,
-    read_asset,
     read_quote,
 )
 from inferproof.protocol.statement import STATEMENT, statement_value
-from inferproof.protocol.transfer import ANY_LOG, transfer_nonce
 from inferproof.protocol.verifier_bundle import MAX_BYTES as MAX_BUNDLE_BYTES
 from inferproof.types.digest import ZERO_DIGEST, Digest
-from inferproof.types.payment import (
-    Authorization,
-    Payment,
-    Settlement,
-    SettlementState,
-    TransferClaim,
-    TransferPayment,
-)
+from inferproof.types.payment import PaymentRecord, Settlement, SettlementState
 from inferproof.types.proof import Assurance
 from inferproof.types.receipt import (
     RECEIPT_VERSION,
@@ -52,33 +45,6 @@ _METHOD = re.compile("[A-Z]{1,16}")
 _PATH = re.compile(r"/[!-\"$->@-~]*")
 """Printable ASCII without blanks, ? and #."""
 
-PAYMENT = Struct(
-    "Payment",
-    {
-        "asset": ASSET,
-        "payer": "address",
-        "payee": "address",
-        "amount": "uint256",
-        "validAfter": "uint256",
-        "validBefore": "uint256",
-        "nonce": "bytes32",
-        "signature": "bytes",
-    },
-)
-TRANSFER_PAYMENT = Struct(
-    "TransferPayment",
-    {
-        "asset": ASSET,
-        "payer": "address",
-        "payee": "address",
-        "amount": "uint256",
-        "transaction": "bytes32",
-        "logIndex": "uint64",
-        "logNamed": "bool",
-        "signature": "bytes",
-    },
-)
-"""`logNamed` says whether the payer named the log, or left the choice to the gateway."""
 SETTLEMENT = Struct(
     "Settlement", {"state": "string", "transaction": "bytes32", "blockNumber": "uint64"}
 )
@@ -88,9 +54,18 @@ CLAIM = Struct(
 STAGE_TIME = Struct("StageTime", {"stage": "string", "microseconds": "uint64"})
 
 
-def _receipt_struct(name: str, payment: Struct) -> Struct:
+@lru_cache(maxsize=64)
+def receipt_struct(form: PartForm) -> Struct:
+    """What a gateway signs for a payment of this form: a type of its own for each method, so that
+    no receipt passes for one of another method."""
+    common: dict[str, str | Struct | tuple[Struct]] = {
+        "asset": ASSET,
+        "payer": "address",
+        "payee": "address",
+        "amount": "uint256",
+    }
     return Struct(
-        name,
+        f"{form.prefix}Receipt",
         {
             "statement": STATEMENT,
             "proofDigest": "bytes32",
@@ -100,7 +75,7 @@ def _receipt_struct(name: str, payment: Struct) -> Struct:
             "nonceSalt": "bytes32",
             "quote": QUOTE,
             "quoteSignature": "bytes",
-            "payment": payment,
+            "payment": Struct(f"{form.prefix}Payment", {**common, **dict(form.fields)}),
             "settlement": SETTLEMENT,
             "claims": (CLAIM,),
             "timings": (STAGE_TIME,),
@@ -111,15 +86,9 @@ def _receipt_struct(name: str, payment: Struct) -> Struct:
     )
 
 
-RECEIPT = _receipt_struct("Receipt", PAYMENT)
-TRANSFER_RECEIPT = _receipt_struct("TransferReceipt", TRANSFER_PAYMENT)
-"""What is signed for a payment by earlier transfer: another type, so that neither passes for the
-other."""
-
-
-def receipt_value(receipt: Receipt) -> dict[str, object]:
-    """The receipt's fields under the names of its struct."""
-    settlement = receipt.settlement
+def receipt_value(receipt: Receipt, part: PaymentPart) -> dict[str, object]:
+    """The receipt's fields under the names of its struct. `part` is the payment's method's."""
+    settlement, payment = receipt.settlement, receipt.payment
     return {
         "statement": statement_value(receipt.statement),
         "proofDigest": receipt.proof_digest,
@@ -129,7 +98,13 @@ def receipt_value(receipt: Receipt) -> dict[str, object]:
         "nonceSalt": receipt.nonce_salt or ZERO_DIGEST,
         "quote": quote_value(receipt.quote),
         "quoteSignature": receipt.quote_signature,
-        "payment": _payment_value(receipt.payment),
+        "payment": {
+            "asset": asset_value(payment.asset),
+            "payer": payment.payer,
+            "payee": payment.payee,
+            "amount": payment.amount,
+            **part.receipt_part(payment),
+        },
         "settlement": {
             "state": settlement.state.value,
             "transaction": settlement.transaction or ZERO_DIGEST,
@@ -146,47 +121,14 @@ def receipt_value(receipt: Receipt) -> dict[str, object]:
     }
 
 
-def _payment_value(payment: Payment) -> dict[str, object]:
-    shared = {
-        "asset": asset_value(payment.asset),
-        "payer": payment.payer,
-        "payee": payment.payee,
-        "amount": payment.amount,
-    }
-    if isinstance(payment, TransferPayment):
-        return {
-            **shared,
-            "transaction": payment.claim.transaction,
-            "logIndex": payment.log_index,
-            "logNamed": payment.claim.log_index is not None,
-            "signature": payment.claim.signature,
-        }
-    return {
-        **shared,
-        "validAfter": payment.valid_after,
-        "validBefore": payment.valid_before,
-        "nonce": payment.nonce,
-        "signature": payment.signature,
-    }
+def receipt_digest(receipt: Receipt, parts: PaymentParts) -> Digest:
+    """The digest that the gateway signs; it is the receipt's id.
 
-
-def receipt_digest(receipt: Receipt) -> Digest:
-    """The digest that the gateway signs; it is the receipt's id."""
-    struct = TRANSFER_RECEIPT if isinstance(receipt.payment, TransferPayment) else RECEIPT
-    return digest(INFERPROOF_DOMAIN, hash_struct(struct, receipt_value(receipt)))
-
-
-def is_request_bound(receipt: Receipt) -> bool:
-    """Whether the payer's signature covers the receipt's request.
-
-    By a nonce that is the bound one of request and salt, or by a transfer claim, which names both.
+    `parts` knows the payment's method, as those that it was read or made with do.
     """
-    if isinstance(receipt.payment, TransferPayment):
-        return True
-    return (
-        receipt.nonce_salt is not None
-        and bound_nonce(receipt.request_digest, receipt.nonce_salt.raw) == receipt.payment.nonce
-    )
+    part = parts[receipt.payment.method]
+    struct = receipt_struct(part.form)
+    return digest(INFERPROOF_DOMAIN, hash_struct(struct, receipt_value(receipt, part)))
 
 
 def receipt_json(receipt: Receipt) -> dict[str, Json]:
@@ -218,8 +160,8 @@ def receipt_json(receipt: Receipt) -> dict[str, Json]:
     }
 
 
-def read_receipt(fields: Fields) -> Receipt:
-    """The receipt in decoded JSON."""
+def read_receipt(fields: Fields, parts: PaymentParts) -> Receipt:
+    """The receipt in decoded JSON, whose payment is of one of these methods."""
     request, salt = fields.digest("requestDigest"), _read_nonzero(fields, "nonceSalt")
     receipt = Receipt(
         statement=fields.nested("statement", read_statement),
@@ -229,7 +171,7 @@ def read_receipt(fields: Fields) -> Receipt:
         request_digest=request,
         quote=fields.nested("quote", read_quote),
         quote_signature=fields.hex_bytes("quoteSignature", length=65),
-        payment=fields.nested("payment", lambda payment: _read_payment(payment, request, salt)),
+        payment=fields.nested("payment", lambda f: _read_payment(f, parts, request, salt)),
         settlement=fields.nested("settlement", _read_settlement),
         claims=tuple(fields.nested_list("claims", _read_claim, most=64)),
         timings=tuple(fields.nested_list("timings", _read_stage, most=64)),
@@ -273,80 +215,37 @@ def receipt_file_json(file: ReceiptFile) -> dict[str, Json]:
     }
 
 
-def decode_receipt_file(data: bytes) -> ReceiptFile:
-    """The receipt file that these bytes are.
+def decode_receipt_file(data: bytes, parts: PaymentParts) -> ReceiptFile:
+    """The receipt file that these bytes are, its payment of one of these methods.
 
     Raises: ReceiptRejected (see `decode_document`). Soundness: nothing is verified yet.
     """
-    return decode_document(data, FORMAT, _read_file, max_bytes=MAX_BYTES, kind=ReceiptRejected)
+
+    def read(fields: Fields) -> ReceiptFile:
+        return _read_file(fields, parts)
+
+    return decode_document(data, FORMAT, read, max_bytes=MAX_BYTES, kind=ReceiptRejected)
 
 
-def authorization_json(authorization: Authorization) -> dict[str, Json]:
-    """An authorization as JSON; amount and times are decimal strings, as wallets write them."""
-    return {
-        "asset": asset_json(authorization.asset),
-        "payer": authorization.payer.hex,
-        "payee": authorization.payee.hex,
-        "amount": str(authorization.amount),
-        "validAfter": str(authorization.valid_after),
-        "validBefore": str(authorization.valid_before),
-        "nonce": authorization.nonce.hex,
-        "signature": "0x" + authorization.signature.hex(),
-    }
-
-
-def payment_json(payment: Payment) -> dict[str, Json]:
-    """A payment as JSON. What a transfer claim shares with its receipt, request digest and salt,
-    stands there."""
-    if not isinstance(payment, TransferPayment):
-        return authorization_json(payment)
+def payment_json(payment: PaymentRecord) -> dict[str, Json]:
+    """A payment as JSON: what all have in common, and the method's own part."""
+    own: dict[str, Json] = json.loads(payment.part)
     return {
         "asset": asset_json(payment.asset),
         "payer": payment.payer.hex,
         "payee": payment.payee.hex,
         "amount": str(payment.amount),
-        "transaction": payment.claim.transaction.hex,
-        "logIndex": payment.log_index,
-        "logNamed": payment.claim.log_index is not None,
-        "signature": "0x" + payment.claim.signature.hex(),
+        **own,
     }
 
 
-def _read_payment(fields: Fields, request: Digest, salt: Digest | None) -> Payment:
-    if not fields.has("transaction"):
-        return read_authorization(fields)
-    if salt is None:  # every claim has one
-        raise fields.malformed("transaction")
-    log_index = fields.integer("logIndex", most=ANY_LOG - 1)
-    claim = TransferClaim(
-        asset=fields.nested("asset", read_asset),
-        payer=fields.address("payer"),
-        payee=fields.address("payee"),
-        transaction=fields.digest("transaction"),
-        log_index=log_index if fields.take("logNamed", bool) else None,
-        request=request,
-        salt=salt,
-        signature=fields.hex_bytes("signature", length=65),
-    )
-    amount = fields.amount("amount")
-    fields.end()
-    return TransferPayment(claim, amount, log_index, transfer_nonce(claim.transaction, log_index))
-
-
-def read_authorization(fields: Fields) -> Authorization:
-    """The authorization in decoded JSON."""
-    authorization = Authorization(
-        asset=fields.nested("asset", read_asset),
-        payer=fields.address("payer"),
-        payee=fields.address("payee"),
-        amount=fields.amount("amount"),
-        valid_after=fields.amount("validAfter"),
-        valid_before=fields.amount("validBefore"),
-        nonce=fields.digest("nonce"),
-        signature=fields.hex_bytes("signature", length=65),
-    )
-    fields.end()
-    return authorization
+def _read_payment(
+    fields: Fields, parts: PaymentParts, request: Digest, salt: Digest | None
+) -> PaymentRecord:
+    for part in parts.values():
+        if part.recognises(fields):
+            return part.read_receipt_part(fields, request, salt)
+    raise fields.malformed("method")
 
 
 def _read_settlement(fields: Fields) -> Settlement:
@@ -393,9 +292,9 @@ def _read_request(fields: Fields) -> Request:
     return request
 
 
-def _read_file(fields: Fields) -> ReceiptFile:
+def _read_file(fields: Fields, parts: PaymentParts) -> ReceiptFile:
     file = ReceiptFile(
-        receipt=fields.nested("receipt", read_receipt),
+        receipt=fields.nested("receipt", lambda f: read_receipt(f, parts)),
         signature=fields.hex_bytes("signature", length=65),
         request=fields.optional("request", lambda n: fields.nested(n, _read_request)),
         proof=fields.optional("proof", lambda n: fields.base64(n, most=MAX_PROOF_FILE_BYTES)),

@@ -1,6 +1,7 @@
 """secp256k1 signatures over 32-byte digests, as Ethereum writes them: r ‖ s ‖ v."""
 
 import re
+from typing import Protocol
 
 from coincurve import PrivateKey, PublicKey
 
@@ -11,6 +12,17 @@ from inferproof.types.digest import Address, Digest
 _KEY = re.compile("(?:0x)?([0-9a-fA-F]{64})")
 _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 """Half the order of secp256k1. EIP-2 allows only s up to it, so that one signature has one form."""
+
+
+class Signer(Protocol):
+    """A key that signs digests; `SigningKey` is one."""
+
+    @property
+    def address(self) -> Address: ...
+
+    def sign(self, digest: Digest) -> bytes:
+        """The 65-byte signature r ‖ s ‖ v, v of 27 or 28."""
+        ...
 
 
 class SigningKey:

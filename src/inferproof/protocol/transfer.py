@@ -7,7 +7,7 @@ The claim names network, token, payee and request, so that it is worth nothing t
 sees the transaction, and for nothing but the request that the payer signed.
 
 Soundness: an event that directly follows the use of an authorization belongs to that
-authorization, and is never claimed; settlements count no other events (`chain.token.moves_funds`).
+authorization, and is never claimed; settlements count no other events (`protocol.settlement`).
 So no transfer pays twice, once as a settlement and once by a claim. Source: specs/transfer.md.
 """
 

@@ -16,10 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason, Unavailable
-from inferproof.protocol.authorization import check_signature
+from inferproof.protocol.authorization import (
+    authorization_json,
+    check_signature,
+    read_authorization,
+)
 from inferproof.protocol.encoding import Json, canonical_json, keccak256, parse_canonical_json
 from inferproof.protocol.fields import Fields
-from inferproof.protocol.receipt import authorization_json, read_authorization
 from inferproof.types.books import Transfer
 from inferproof.types.chain import Fees, ItemOutcome, ItemState, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest

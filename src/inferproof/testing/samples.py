@@ -10,13 +10,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from inferproof.errors import MissingPart, ProofRejected, Reason
+from inferproof.payments.parts import payment_parts
+from inferproof.payments.transfer.receipt import transfer_record
+from inferproof.payments.x402.receipt import authorization_record
 from inferproof.protocol.authorization import authorization_digest
-from inferproof.protocol.claims import assurance_of, derive_claims, proven_sentence
+from inferproof.protocol.claims import PaymentClaims, assurance_of, derive_claims, proven_sentence
 from inferproof.protocol.commitments import (
     bound_nonce,
     hashed_input_commitment,
     input_commitment,
-    job_id,
     output_commitment,
     preprocessing_digest,
     proof_digest,
@@ -30,10 +32,10 @@ from inferproof.protocol.proof_file import (
     encode_proof_file,
 )
 from inferproof.protocol.quote import quote_digest
-from inferproof.protocol.receipt import encode_receipt_file, is_request_bound, receipt_digest
+from inferproof.protocol.receipt import encode_receipt_file, receipt_digest
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.statement import statement_digest
-from inferproof.protocol.transfer import Transfer, claim_digest, claim_job_id, spent
+from inferproof.protocol.transfer import Transfer, claim_digest, spent
 from inferproof.protocol.verifier_bundle import (
     VerifierBundle,
     encode_bundle,
@@ -45,7 +47,7 @@ from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset, Money, Network
 from inferproof.types.payment import (
     Authorization,
-    Payment,
+    PaymentRecord,
     Quote,
     Settlement,
     SettlementState,
@@ -58,6 +60,8 @@ from inferproof.types.tensor import FixedTensor, Tensors, TensorSpec
 from inferproof.verify.proof import ProofChecker
 from inferproof.verify.receipt import Tools
 
+PAYMENTS = payment_parts()
+"""The payment methods that samples are paid by."""
 GATEWAY = SigningKey(keccak256(b"inferproof sample gateway"))
 PAYER = SigningKey(keccak256(b"inferproof sample payer"))
 STRANGER = SigningKey(keccak256(b"inferproof sample stranger"))
@@ -139,7 +143,7 @@ def sample_tools(*systems: str) -> Tools:
             )
         return SampleChecker()
 
-    return Tools(checker, sample_preprocess)
+    return Tools(checker, sample_preprocess, PAYMENTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,9 +184,9 @@ class Sample:
         """The digest of the paid request."""
         return request_digest(self.request.method, self.request.path, self.request.body)
 
-    def payment(self) -> Payment:
+    def payment(self) -> PaymentRecord:
         """What pays for the sample's call."""
-        return self.authorization()
+        return authorization_record(self.authorization())
 
     def authorization(self) -> Authorization:
         """The payer's signed authorization; with a salt its nonce is bound to the request."""
@@ -204,16 +208,16 @@ class Sample:
     def job_id(self) -> Digest:
         """The job that the payment buys."""
         payment = self.payment()
-        if isinstance(payment, TransferPayment):
-            return claim_job_id(payment.claim)
-        return job_id(
-            ASSET.network,
-            ASSET.address,
-            payment.payer,
-            payment.nonce,
-            self.request_digest(),
-            Digest(self.nonce_salt) if self.nonce_salt is not None else None,
-        )
+        return PAYMENTS[payment.method].job_id(payment, self.request_digest(), self.salt())
+
+    def claims(self) -> PaymentClaims:
+        """What its method claims of the payment."""
+        payment = self.payment()
+        return PAYMENTS[payment.method].claims(payment, self.request_digest(), self.salt())
+
+    def salt(self) -> Digest | None:
+        """The salt that was announced with the payment."""
+        return Digest(self.nonce_salt) if self.nonce_salt is not None else None
 
     def proof(self) -> bytes:
         """The proof file."""
@@ -246,8 +250,8 @@ class Sample:
     def receipt(self, statement: Statement) -> Receipt:
         """The receipt for a proof file that carries this statement."""
         parts, quote = self.bundle.parts, self.quote()
-        assurance = assurance_of(parts)
-        receipt = Receipt(
+        assurance, payment = assurance_of(parts), self.payment()
+        return Receipt(
             statement=statement,
             proof_digest=proof_digest(self.proof()),
             assurance=assurance,
@@ -255,21 +259,14 @@ class Sample:
             request_digest=self.request_digest(),
             quote=quote,
             quote_signature=self.gateway.sign(quote_digest(quote)),
-            payment=self.payment(),
+            payment=payment,
             settlement=self.settlement,
-            claims=(),
+            claims=derive_claims(parts, self.settlement, self.claims()),
             timings=(StageTime("settle", 21_000), StageTime("prove", 850_000)),
             issued_at=self.ordered_at + 5,
             gateway=self.gateway.address,
-            nonce_salt=Digest(self.nonce_salt) if self.nonce_salt is not None else None,
+            nonce_salt=self.salt(),
         )
-        claims = derive_claims(
-            parts,
-            self.settlement,
-            request_bound=is_request_bound(receipt),
-            transfer=isinstance(receipt.payment, TransferPayment),
-        )
-        return replace(receipt, claims=claims)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,9 +296,13 @@ class TransferSample(Sample):
         )
         return replace(unsigned, signature=self.payer.sign(claim_digest(unsigned)))
 
-    def payment(self) -> Payment:
+    def transfer(self) -> TransferPayment:
+        """The transfer that the claim spends."""
         moved = Transfer(self.log_index, self.payer.address, PAYEE, self.amount)
         return spent(self.claim(), moved)
+
+    def payment(self) -> PaymentRecord:
+        return transfer_record(self.transfer())
 
 
 def sample_receipt_file(sample: Sample | None = None) -> ReceiptFile:
@@ -311,7 +312,7 @@ def sample_receipt_file(sample: Sample | None = None) -> ReceiptFile:
     receipt = sample.receipt(decode_proof_file(proof).statement)
     return ReceiptFile(
         receipt=receipt,
-        signature=sample.gateway.sign(receipt_digest(receipt)),
+        signature=sample.gateway.sign(receipt_digest(receipt, PAYMENTS)),
         request=sample.request,
         proof=proof,
         verifier=encode_bundle(sample.bundle),
@@ -325,4 +326,4 @@ def sample_receipt(sample: Sample | None = None) -> bytes:
 
 def seal(receipt: Receipt, file: ReceiptFile, key: SigningKey = GATEWAY) -> ReceiptFile:
     """The file with this receipt in it, signed by `key`."""
-    return replace(file, receipt=receipt, signature=key.sign(receipt_digest(receipt)))
+    return replace(file, receipt=receipt, signature=key.sign(receipt_digest(receipt, PAYMENTS)))

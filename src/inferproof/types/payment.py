@@ -107,6 +107,28 @@ Payment = Authorization | TransferPayment
 
 
 @dataclass(frozen=True, slots=True)
+class PaymentRecord:
+    """A payment as it is kept and as receipts state it, whatever its method.
+
+    `method` names its payment method. `key` makes it single-use, beside network, token and payer.
+    `part` is what only the method reads: the canonical JSON of what it says in a receipt beside
+    asset, payer, payee and amount, its signature among it. Units: `amount` in atomic units.
+    """
+
+    method: str
+    asset: Asset
+    payer: Address
+    payee: Address
+    amount: int
+    key: Digest
+    part: bytes = field(repr=False)
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.asset)
+
+
+@dataclass(frozen=True, slots=True)
 class PayerState:
     """What a chain says of a payer and an authorization.
 

@@ -4,9 +4,9 @@
      2  the gateway signed the receipt
      3  the policy accepts gateway, model, network, token and assurance
      4  the same gateway signed the quote, for this model, request and provider
-     5  the payer signed the payment, on the quoted terms, at a time that they allow; a transfer
-        covers the price and is what the settlement names
-     6  the nonce is bound to the request where its salt is known, and the job id follows from
+     5  the payer signed the payment, on the quoted terms, at a time that they allow, and the
+        settlement is one that its method allows: see each method's `verify_receipt_part`
+     6  the payment is bound to the request where its salt is known, and the job id follows from
         payment, request and salt
      7  the attached request has the request digest
      8  the attached proof has the proof digest
@@ -32,25 +32,20 @@ from inferproof.errors import (
     ReceiptRejected,
     Rejection,
 )
-from inferproof.protocol.authorization import (
-    check_asset_and_payee,
-    check_signature,
-    check_terms,
+from inferproof.protocol.claims import (
+    PaymentClaims,
+    assurance_of,
+    derive_claims,
+    proven_sentence,
 )
-from inferproof.protocol.claims import assurance_of, derive_claims, proven_sentence
-from inferproof.protocol.commitments import job_id, proof_digest, request_digest
+from inferproof.protocol.commitments import proof_digest, request_digest
 from inferproof.protocol.encoding import Json
+from inferproof.protocol.payment_part import Authorized, PaymentPart, PaymentParts
 from inferproof.protocol.quote import check_quote_signature
-from inferproof.protocol.receipt import decode_receipt_file, is_request_bound, receipt_digest
+from inferproof.protocol.receipt import decode_receipt_file, receipt_digest
 from inferproof.protocol.signature import recover
-from inferproof.protocol.transfer import (
-    check_claim_signature,
-    check_transfer_amount,
-    claim_job_id,
-)
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
 from inferproof.types.digest import ZERO_DIGEST, Digest
-from inferproof.types.payment import SettlementState, TransferPayment
 from inferproof.types.receipt import Receipt, ReceiptFile
 from inferproof.types.tensor import Tensors
 from inferproof.verify.policy import Policy
@@ -93,13 +88,15 @@ class VerifiedReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What the verifier calls: the checker of a proof system by name, and pre-processing.
+    """What the verifier calls: the checker of a proof system by name, pre-processing, and the
+    payment methods that it knows.
 
     `checker` raises MissingPart where the system's library is not installed.
     """
 
     checker: Callable[[str], ProofChecker]
     preprocess: Preprocess
+    payments: PaymentParts
 
 
 def verify_receipt(
@@ -132,7 +129,8 @@ def verify_receipt(
     proved = run.proof_holds(file, proof_bytes, bundle)
     run.preprocessing(file, proved, bundle)
     run.claims(file, bundle)
-    return VerifiedReceipt(file, receipt_digest(file.receipt), proved, bundle, tuple(run.steps))
+    digest = receipt_digest(file.receipt, tools.payments)
+    return VerifiedReceipt(file, digest, proved, bundle, tuple(run.steps))
 
 
 class _Run:
@@ -151,14 +149,14 @@ class _Run:
 
     def decode(self, data: bytes) -> ReceiptFile:
         # 1
-        file = decode_receipt_file(data)
+        file = decode_receipt_file(data, self._tools.payments)
         self._done("receipt decodes", f"{len(data):,} bytes, canonical")
         return file
 
     def signature(self, file: ReceiptFile) -> None:
         # 2
         try:
-            signer = recover(receipt_digest(file.receipt), file.signature)
+            signer = recover(receipt_digest(file.receipt, self._tools.payments), file.signature)
         except InferproofError as error:
             raise ReceiptRejected(error.reason, **error.facts) from None
         if signer != file.receipt.gateway:
@@ -190,38 +188,19 @@ class _Run:
 
     def payment(self, file: ReceiptFile) -> None:
         # 5
-        receipt, payment = file.receipt, file.receipt.payment
-        how = f"payer {payment.payer}"
         try:
-            if isinstance(payment, TransferPayment):
-                _check_transfer(receipt, payment)
-                how += (
-                    f", by the transfer in log {payment.log_index} of {payment.claim.transaction}"
-                )
-            else:
-                check_terms(payment, receipt.quote)
-                check_signature(payment)
+            authorized = self._part(file).verify_receipt_part(file.receipt)
         except InferproofError as error:
             raise ReceiptRejected(error.reason, **error.facts) from None
-        _check_times(receipt)
-        self._done("payer authorized it", how)
+        _check_times(file.receipt, authorized)
+        self._done("payer authorized it", authorized.how)
 
     def job(self, file: ReceiptFile) -> None:
         # 6
-        receipt, payment = file.receipt, file.receipt.payment
-        if receipt.nonce_salt is not None and not is_request_bound(receipt):
+        receipt, part = file.receipt, self._part(file)
+        if receipt.nonce_salt is not None and self._paid(receipt).request is None:
             raise ReceiptRejected(Reason.RECEIPT_NONCE)
-        if isinstance(payment, TransferPayment):
-            expected = claim_job_id(payment.claim)
-        else:
-            expected = job_id(
-                payment.asset.network,
-                payment.asset.address,
-                payment.payer,
-                payment.nonce,
-                receipt.request_digest,
-                receipt.nonce_salt,
-            )
+        expected = part.job_id(receipt.payment, receipt.request_digest, receipt.nonce_salt)
         if receipt.statement.job_id != expected:
             raise ReceiptRejected(Reason.RECEIPT_JOB, expected=expected)
         self._done("job follows from payment", f"job {expected}")
@@ -300,41 +279,26 @@ class _Run:
             receipt.assurance is not assurance
             or receipt.proven != proven_sentence(assurance, bundle.parts)
             or receipt.claims
-            != derive_claims(
-                bundle.parts,
-                receipt.settlement,
-                request_bound=is_request_bound(receipt),
-                transfer=isinstance(receipt.payment, TransferPayment),
-            )
+            != derive_claims(bundle.parts, receipt.settlement, self._paid(receipt))
         ):
             raise ReceiptRejected(Reason.RECEIPT_CLAIMS)
         self._done("claims are no more than proven", f"assurance {assurance.value}")
 
+    def _part(self, file: ReceiptFile) -> PaymentPart:
+        return self._tools.payments[file.receipt.payment.method]
 
-def _check_transfer(receipt: Receipt, payment: TransferPayment) -> None:
-    check_asset_and_payee(payment.asset, payment.payee, receipt.quote)
-    check_transfer_amount(payment, receipt.quote)
-    check_claim_signature(payment.claim)
-    settlement = receipt.settlement
-    if (
-        settlement.state is not SettlementState.SETTLED
-        or settlement.transaction != payment.claim.transaction
-    ):
-        raise ReceiptRejected(
-            Reason.RECEIPT_TRANSFER,
-            expected=payment.claim.transaction,
-            state=settlement.state.value,
-            got=settlement.transaction,
-        )
+    def _paid(self, receipt: Receipt) -> PaymentClaims:
+        part = self._tools.payments[receipt.payment.method]
+        return part.claims(receipt.payment, receipt.request_digest, receipt.nonce_salt)
 
 
-def _check_times(receipt: Receipt) -> None:
+def _check_times(receipt: Receipt, authorized: Authorized) -> None:
     # The order was placed at some second at which quote and payment both held, and the receipt
     # came no earlier; where there is no such second, one of the times is made up.
-    quote, payment = receipt.quote, receipt.payment
-    earliest, latest = quote.issued_at, min(quote.expires_at - 1, receipt.issued_at)
-    if not isinstance(payment, TransferPayment):
-        earliest = max(earliest, payment.valid_after + 1)
-        latest = min(latest, payment.valid_before - 1)
+    quote = receipt.quote
+    earliest = max(quote.issued_at, authorized.earliest)
+    latest = min(quote.expires_at - 1, receipt.issued_at)
+    if authorized.latest is not None:
+        latest = min(latest, authorized.latest)
     if earliest > latest:
         raise ReceiptRejected(Reason.RECEIPT_TIMES, earliest=earliest, latest=latest)

@@ -24,10 +24,12 @@ from inferproof.chain.batch import (
 )
 from inferproof.chain.contracts import BATCH_SETTLER, deploy, load_artifact
 from inferproof.chain.rpc import Rpc
-from inferproof.chain.token import TRANSFER_EVENT, TokenChain, moves_funds, settlement_calldata
+from inferproof.chain.token import TokenChain, settlement_calldata
 from inferproof.chain.transactions import suggest_fees, transact, wait_receipt
 from inferproof.errors import Misconfigured, NotFound, PaymentRejected, Reason
+from inferproof.protocol.settlement import moves_funds
 from inferproof.protocol.signature import SigningKey
+from inferproof.protocol.transfer import TRANSFER_EVENT
 from inferproof.testing.devnet import DevnetInfo, dev_key
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address, Digest

@@ -21,9 +21,10 @@ from inferproof.errors import (
     ReceiptRejected,
     Unavailable,
 )
+from inferproof.payments.x402.receipt import authorization_record
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.rejections import rejects
-from inferproof.testing.samples import sample_bundle, sample_receipt_file
+from inferproof.testing.samples import PAYMENTS, sample_bundle, sample_receipt_file
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Network
 from inferproof.types.payment import Settlement, SettlementState
@@ -40,13 +41,15 @@ async def paid(token: TokenChain, devnet: DevnetInfo, authorize: Authorize) -> R
     await token.submit_raw(sent.raw)
     found = await wait_receipt(token.rpc, sent.tx)
     settled = Settlement(SettlementState.SETTLED, sent.tx, found.block)
-    return replace(sample_receipt_file().receipt, payment=payment, settlement=settled)
+    return replace(
+        sample_receipt_file().receipt, payment=authorization_record(payment), settlement=settled
+    )
 
 
 async def steps(url: str, receipt: Receipt, contract: Address | None = None) -> list[Any]:
     file = replace(sample_receipt_file(), receipt=receipt)
     verified = VerifiedReceipt(file, Digest(bytes(32)), None, None, ())  # type: ignore[arg-type]
-    made: AsyncIterator[tuple[str, str]] = chain_steps(url, verified, contract, _no_call)
+    made: AsyncIterator[tuple[str, str]] = chain_steps(url, verified, contract, _no_call, PAYMENTS)
     return [step async for step in made]
 
 
@@ -75,7 +78,9 @@ async def test_a_contract_is_not_passed_over_in_silence(devnet: DevnetInfo, paid
         "no contract checks proofs of system sample yet; leave the verifier contract away",
         kind=NotFound,
     ):
-        async for name, _ in chain_steps(devnet.rpc_url, verified, devnet.verifier, evm_call):
+        async for name, _ in chain_steps(
+            devnet.rpc_url, verified, devnet.verifier, evm_call, PAYMENTS
+        ):
             done.append(name)
     assert done == ["chain and token", "payment is settled"]
 
@@ -119,7 +124,7 @@ async def test_a_settled_transaction_of_another_payment(
         f"under nonce {payment.nonce}",
         kind=PaymentRejected,
     ):
-        await steps(devnet.rpc_url, replace(paid, payment=payment))
+        await steps(devnet.rpc_url, replace(paid, payment=authorization_record(payment)))
 
 
 async def test_another_chain(devnet: DevnetInfo, paid: Receipt) -> None:

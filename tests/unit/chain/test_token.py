@@ -9,18 +9,16 @@ from inferproof.chain.abi import calldata
 from inferproof.chain.answers import ChainReceipt
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import (
-    AUTHORIZATION_USED_EVENT,
-    TRANSFER_EVENT,
     TokenChain,
     check_token,
-    moves_funds,
-    require_settlement,
     settlement_calldata,
 )
 from inferproof.chain.transactions import transact, wait_receipt
 from inferproof.errors import Misconfigured, PaymentRejected, Reason, Rejection
 from inferproof.protocol.authorization import authorization_digest
+from inferproof.protocol.settlement import moves_funds, require_settlement
 from inferproof.protocol.signature import SigningKey
+from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT, TRANSFER_EVENT
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address, Digest
@@ -139,7 +137,7 @@ async def test_settling_moves_the_money_once(
 
     receipt = await settle(token, authorization, devnet.accounts.gateway, as_bytes=as_bytes)
 
-    assert require_settlement(receipt, authorization) is receipt
+    require_settlement(receipt, authorization)
     assert receipt.gas_used < 110_000
     after = await token.balance(buyer), await token.balance(provider)
     assert after == (before[0] - 250_000, before[1] + 250_000)

@@ -68,7 +68,7 @@ class Paid(Sample):
     paid: Authorization
     asked: Quote
 
-    def payment(self) -> Authorization:
+    def authorization(self) -> Authorization:
         return self.paid
 
     def quote(self) -> Quote:

@@ -19,7 +19,8 @@ from gateway_double import (
     reply,
 )
 
-from inferproof.client.flow import Extras, MadeTransfer, infer_flow, offer_flow, resume_flow
+from inferproof.client import MadeTransfer
+from inferproof.client.flow import Extras, infer_flow, offer_flow, resume_flow
 from inferproof.client.ledger import Ledger
 from inferproof.client.limits import Limits
 from inferproof.client.steps import Call, Lost, Reply
@@ -538,7 +539,7 @@ def test_a_refused_payment_is_forgotten_once_it_is_over() -> None:
     with pytest.raises(Unavailable):
         drive(infer(who), GatewayDouble(faults=[Lost("gone")]))
     (job,) = who.ledger.open_jobs()
-    end = who.ledger.call(job).payment.valid_before
+    end = who.ledger.call(job).payment.ends
     for now, left in [(end - 1, (job,)), (end, ())]:
         gateway = GatewayDouble(faults=[envelope(409, "PAYMENT_REPLAYED", message)])
         with pytest.raises(Conflict):

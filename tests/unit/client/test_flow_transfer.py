@@ -22,10 +22,10 @@ from inferproof.errors import (
     Unavailable,
 )
 from inferproof.payments.transfer import parse_transfer
+from inferproof.payments.transfer.receipt import claim_of, transfer_of, transfer_record
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ANSWER, ASSET, PAYER, seal
 from inferproof.types.digest import Digest
-from inferproof.types.payment import TransferPayment
 from inferproof.types.receipt import ReceiptFile
 
 TX = Digest(b"\x0e" * 32)
@@ -41,8 +41,9 @@ def test_an_answer_is_paid_for_by_a_transfer() -> None:
     assert (answer.outputs, answer.verified) == (ANSWER, True)
     assert gateway.payments == []
     payment = answer.receipt_file.receipt.payment
-    assert isinstance(payment, TransferPayment)
-    assert (payment.claim.transaction, payment.claim.log_index) == (TX, None)
+    receipt = answer.receipt_file.receipt
+    claim = claim_of(payment, receipt.request_digest, receipt.nonce_salt)
+    assert (claim.transaction, claim.log_index) == (TX, None)
     assert payment.payer == PAYER.address
     assert who.ledger.open_jobs() == ()
     assert who.ledger.spent(ASSET) == 250_000
@@ -116,9 +117,9 @@ def test_it_is_resumed_from_a_file_with_the_same_claim(tmp_path: Path) -> None:
         drive(infer(buyer(ledger=Ledger(tmp_path)), MadeTransfer(TX, 3)), gateway)
     ledger = Ledger(tmp_path)
     (job,) = ledger.open_jobs()
-    assert ledger.call(job).header_name == "Inferproof-Transfer"
-    claim = parse_transfer(ledger.call(job).header, [ASSET]).claim
-    assert (ledger.call(job).payment, claim.log_index) == (claim, 3)
+    assert ledger.call(job).payment.header_name == "Inferproof-Transfer"
+    claim = parse_transfer(ledger.call(job).payment.header, [ASSET]).claim
+    assert (ledger.call(job).payment.claim, claim.log_index) == (claim, 3)
     answer = drive(resume_flow(buyer(ledger=ledger), job), gateway)
     assert (answer.job_id, answer.verified) == (job, True)
     assert ledger.open_jobs() == ()
@@ -126,9 +127,11 @@ def test_it_is_resumed_from_a_file_with_the_same_claim(tmp_path: Path) -> None:
 
 def test_a_receipt_for_another_claim() -> None:
     def other(file: ReceiptFile) -> ReceiptFile:
-        payment: Any = file.receipt.payment
+        receipt = file.receipt
+        payment = transfer_of(receipt.payment, receipt.request_digest, receipt.nonce_salt)
         claim = replace(payment.claim, transaction=Digest(b"\x0f" * 32))
-        return seal(replace(file.receipt, payment=replace(payment, claim=claim)), file)
+        other = transfer_record(replace(payment, claim=claim))
+        return seal(replace(receipt, payment=other), file)
 
     with pytest.raises(ReceiptRejected) as caught:
         drive(infer(buyer()), GatewayDouble(change_file=other))

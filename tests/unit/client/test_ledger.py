@@ -31,22 +31,24 @@ def test_a_call_is_written_and_read_back() -> None:
     call = signed_call()
     read = PaidCall.from_bytes(call.to_bytes())
     assert read == call
-    assert read.salt == Digest(b"\x5a" * 32)
+    assert read.payment.salt == Digest(b"\x5a" * 32)
     assert read.job_id == call.job_id
 
 
 def test_the_job_of_a_call_is_made_of_its_request_and_its_salt() -> None:
     call = signed_call()
-    others = [replace(call, salt=None), replace(call, body=BODY + b" "), replace(call, path="/x")]
+    unsalted = replace(call, payment=replace(call.payment, salt=None))  # type: ignore[type-var]
+    others = [unsalted, replace(call, body=BODY + b" "), replace(call, path="/x")]
     assert len({call.job_id, *(other.job_id for other in others)}) == 4
 
 
 def test_the_salt_neither_prints_nor_is_needed() -> None:
     call = signed_call()
     assert "5a5a" not in repr(call)
-    payload = decode_header(call.header)
+    payload = decode_header(call.payment.header)
     del payload["extensions"][EXTENSION]["info"]["salt"]
-    bare = replace(call, header=encode_header(payload), salt=None)
+    signed = replace(call.payment, header=encode_header(payload), salt=None)  # type: ignore[type-var]
+    bare = replace(call, payment=signed)
     assert PaidCall.from_bytes(bare.to_bytes()) == bare
 
 

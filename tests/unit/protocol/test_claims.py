@@ -6,11 +6,12 @@ import pytest
 
 from inferproof.protocol.claims import (
     PROVES_EXECUTION,
+    PaymentClaims,
     assurance_of,
     derive_claims,
     proven_sentence,
 )
-from inferproof.testing.samples import SETTLED, sample_bundle
+from inferproof.testing.samples import SETTLED, Sample, sample_bundle
 from inferproof.types.payment import Settlement, SettlementState
 from inferproof.types.proof import Assurance, ModelParts, Setup, Visibility
 from inferproof.types.receipt import Claim, ClaimSource, ClaimStatus
@@ -35,8 +36,13 @@ def _parts(
     return sample_bundle(system=system, visibility=visibility, setup=setup).parts
 
 
-def _claim(name: str, parts: ModelParts, settlement: Settlement = SETTLED, **kw: bool) -> Claim:
-    return next(c for c in derive_claims(parts, settlement, **kw) if c.name == name)
+PAID = Sample().claims()
+
+
+def _claim(
+    name: str, parts: ModelParts, settlement: Settlement = SETTLED, paid: PaymentClaims = PAID
+) -> Claim:
+    return next(c for c in derive_claims(parts, settlement, paid) if c.name == name)
 
 
 @pytest.mark.parametrize("system", ["ezkl", "sample"])
@@ -45,7 +51,7 @@ def _claim(name: str, parts: ModelParts, settlement: Settlement = SETTLED, **kw:
 def test_the_same_names_in_the_same_order(
     system: str, visibility: Visibility, setup: Setup
 ) -> None:
-    claims = derive_claims(_parts(system, visibility, setup), SETTLED)
+    claims = derive_claims(_parts(system, visibility, setup), SETTLED, PAID)
     assert tuple(c.name for c in claims) == NAMES
     assert all(c.reason for c in claims)
 
@@ -92,8 +98,10 @@ def test_preprocessing_of_a_hidden_input_is_the_providers_word() -> None:
 
 
 def test_a_request_without_its_salt_is_the_operators_word() -> None:
-    assert _claim("request-bound", _parts()).source is ClaimSource.OPERATOR_ASSERTED
-    bound = _claim("request-bound", _parts(), request_bound=True)
+    unsalted = Sample(nonce_salt=None).claims()
+    unbound = _claim("request-bound", _parts(), paid=unsalted)
+    assert unbound.source is ClaimSource.OPERATOR_ASSERTED
+    bound = _claim("request-bound", _parts())
     assert bound.source is ClaimSource.VERIFIER_DERIVED
 
 

@@ -29,6 +29,7 @@ from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import (
     INPUTS,
     OUTPUTS,
+    PAYMENTS,
     SALT,
     Sample,
     sample_bundle,
@@ -59,7 +60,7 @@ def _seal(data: bytes, body: Any) -> bytes:
         (PROOF, lambda d: encode_proof_file(decode_proof_file(d))),
         (HASHED, lambda d: encode_proof_file(decode_proof_file(d))),
         (BUNDLE, lambda d: encode_bundle(decode_bundle(d))),
-        (RECEIPT, lambda d: encode_receipt_file(decode_receipt_file(d))),
+        (RECEIPT, lambda d: encode_receipt_file(decode_receipt_file(d, PAYMENTS))),
     ],
 )
 def test_a_document_reads_back_to_its_bytes(data: bytes, again: Callable[[bytes], bytes]) -> None:
@@ -73,7 +74,7 @@ def test_each_kind_of_document_raises_its_own_kind() -> None:
     with rejects(Reason.JSON_NOT_CANONICAL, message, kind=ArtifactRejected):
         decode_bundle(b"{")
     with rejects(Reason.JSON_NOT_CANONICAL, message, kind=ReceiptRejected):
-        decode_receipt_file(b"{")
+        decode_receipt_file(b"{", PAYMENTS)
 
 
 def test_a_document_of_another_kind() -> None:
@@ -348,7 +349,7 @@ def test_a_receipt_file_whose_body_makes_no_sense(change: Change, where: str) ->
     body = _body(RECEIPT)
     change(body)
     with rejects(Reason.FIELD_MALFORMED, f"{where} is malformed", kind=ReceiptRejected):
-        decode_receipt_file(_seal(RECEIPT, body))
+        decode_receipt_file(_seal(RECEIPT, body), PAYMENTS)
 
 
 def test_a_network_in_a_receipt_that_is_none() -> None:
@@ -359,12 +360,12 @@ def test_a_network_in_a_receipt_that_is_none() -> None:
         "'solana:1' is not an EVM network in CAIP-2 form, such as eip155:8453",
         kind=ReceiptRejected,
     ):
-        decode_receipt_file(_seal(RECEIPT, body))
+        decode_receipt_file(_seal(RECEIPT, body), PAYMENTS)
 
 
 def test_a_settlement_that_is_not_settled_has_no_block() -> None:
     body = _body(RECEIPT)
     body["receipt"]["settlement"] = {"state": "uncertain", "transaction": ONE, "blockNumber": None}
-    file = decode_receipt_file(_seal(RECEIPT, body))
+    file = decode_receipt_file(_seal(RECEIPT, body), PAYMENTS)
     assert file.receipt.settlement.block is None
     assert encode_receipt_file(file) == _seal(RECEIPT, body)

@@ -8,10 +8,12 @@ from inferproof.errors import PaymentRejected, Reason, RequestRejected
 from inferproof.protocol.authorization import (
     asset_domain,
     authorization_digest,
+    authorization_json,
     check_end,
     check_signature,
     check_terms,
     check_time,
+    read_authorization,
 )
 from inferproof.protocol.commitments import bound_nonce, job_id, request_digest
 from inferproof.protocol.fields import Fields
@@ -22,7 +24,6 @@ from inferproof.protocol.quote import (
     quote_json,
     read_quote,
 )
-from inferproof.protocol.receipt import authorization_json, read_authorization
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ASSET, GATEWAY, PAYER, PROVIDER, STRANGER, Sample
 from inferproof.types.digest import ZERO_DIGEST, Address, Digest
@@ -30,7 +31,7 @@ from inferproof.types.money import Money, Network
 
 SAMPLE = Sample()
 QUOTE = SAMPLE.quote()
-PAYMENT = SAMPLE.payment()
+PAYMENT = SAMPLE.authorization()
 REQUEST = SAMPLE.request_digest()
 OTHER = Digest(b"\7" * 32)
 

@@ -20,11 +20,12 @@ from service_parts import (
 )
 
 from inferproof.errors import Conflict, InputRejected, PaymentRejected, Reason, Unavailable
+from inferproof.payments.parts import record_of
 from inferproof.protocol.commitments import request_digest
 from inferproof.protocol.receipt import decode_receipt_file
 from inferproof.testing.cash_transfers import authorization_log, transfer_log
 from inferproof.testing.rejections import rejects
-from inferproof.testing.samples import ASSET, PAYER, STRANGER
+from inferproof.testing.samples import ASSET, PAYER, PAYMENTS, STRANGER
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.payment import SettlementState, TransferPayment
@@ -74,8 +75,8 @@ async def test_a_transfer_pays_at_once(world: World, services: Services) -> None
     done = await services.gateway.job(job.id)
     assert done.state is JobState.DONE
     assert await services.gateway.verify(await services.gateway.receipt(job.id, attach=True))
-    receipt = decode_receipt_file(await services.gateway.receipt(job.id)).receipt
-    assert receipt.payment == job.payment
+    receipt = decode_receipt_file(await services.gateway.receipt(job.id), PAYMENTS).receipt
+    assert receipt.payment == record_of(job.payment)
     assert services.metrics.payments["redeemed"] == 1
     history = [step.transition for step in await services.stores.orders.events(job.id)]
     assert history[:2] == ["redeem", "claim"]

@@ -19,6 +19,7 @@ from inferproof.services.worker.steps import Steps
 from inferproof.storage.ports.jobs import Answer, Job, Kept, KeptProof
 from inferproof.storage.sql.engine import MEMORY
 from inferproof.testing.rejections import rejects
+from inferproof.testing.samples import PAYMENTS
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 
@@ -177,7 +178,7 @@ async def test_a_kept_answer_about_another_settlement_is_signed_again(
     await given_up(services, job)
     done = await finished(services, job_id)
     assert done.answer is not None
-    assert decode_receipt_file(done.answer.receipt).receipt.settlement == job.settlement
+    assert decode_receipt_file(done.answer.receipt, PAYMENTS).receipt.settlement == job.settlement
     assert services.world.system.proofs == 1
     assert "the kept answer is about something else" in caplog.text
 

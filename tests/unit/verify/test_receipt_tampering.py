@@ -23,13 +23,13 @@ from inferproof.protocol.receipt import (
     FORMAT,
     decode_receipt_file,
     encode_receipt_file,
-    is_request_bound,
     receipt_digest,
 )
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.verifier_bundle import decode_bundle
 from inferproof.testing.samples import (
     GATEWAY,
+    PAYMENTS,
     STRANGER,
     Sample,
     TransferSample,
@@ -37,7 +37,7 @@ from inferproof.testing.samples import (
     sample_receipt,
     sample_tools,
 )
-from inferproof.types.payment import Settlement, SettlementState, TransferPayment
+from inferproof.types.payment import Settlement, SettlementState
 from inferproof.types.proof import Assurance, ModelParts, Visibility
 from inferproof.types.receipt import ReceiptFile
 from inferproof.verify.policy import Policy
@@ -186,14 +186,16 @@ def _accepted(data: bytes, policy: Policy = OPEN) -> bool:
 
 def _decoded(data: bytes) -> ReceiptFile | None:
     try:
-        return decode_receipt_file(data)
+        return decode_receipt_file(data, PAYMENTS)
     except Rejection:
         return None
 
 
 def _resigned(file: ReceiptFile, key: SigningKey) -> bytes:
     """The file with the receipt signed anew, and nothing else changed."""
-    return encode_receipt_file(replace(file, signature=key.sign(receipt_digest(file.receipt))))
+    return encode_receipt_file(
+        replace(file, signature=key.sign(receipt_digest(file.receipt, PAYMENTS)))
+    )
 
 
 def _rewritten(file: ReceiptFile, key: SigningKey, parts: ModelParts) -> bytes:
@@ -205,15 +207,16 @@ def _rewritten(file: ReceiptFile, key: SigningKey, parts: ModelParts) -> bytes:
         claims=derive_claims(
             parts,
             file.receipt.settlement,
-            request_bound=is_request_bound(file.receipt),
-            transfer=isinstance(file.receipt.payment, TransferPayment),
+            PAYMENTS[file.receipt.payment.method].claims(
+                file.receipt.payment, file.receipt.request_digest, file.receipt.nonce_salt
+            ),
         ),
     )
     return _resigned(replace(file, receipt=receipt), key)
 
 
 def _parts(data: bytes) -> ModelParts:
-    return decode_bundle(decode_receipt_file(data).verifier or b"").parts
+    return decode_bundle(decode_receipt_file(data, PAYMENTS).verifier or b"").parts
 
 
 @pytest.fixture(params=RECEIPTS)
@@ -242,7 +245,7 @@ def test_a_stranger_who_signs_with_another_key_changes_nothing(kind: str) -> Non
 def test_a_rival_gateway_that_signs_everything_is_not_the_trusted_one() -> None:
     whole = RECEIPTS["public"]
     parts = _parts(whole)
-    assert _accepted(_rewritten(decode_receipt_file(whole), STRANGER, parts), OPEN)
+    assert _accepted(_rewritten(decode_receipt_file(whole, PAYMENTS), STRANGER, parts), OPEN)
     for _name, data in _changed(whole, linked=True):
         file = _decoded(data)
         if file is not None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from inferproof.errors import Reason, ReceiptRejected
+from inferproof.payments.transfer.receipt import transfer_record
 from inferproof.protocol.documents import encode_document
 from inferproof.protocol.receipt import (
     decode_receipt_file,
@@ -18,6 +19,7 @@ from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import (
     PAYEE,
     PAYER,
+    PAYMENTS,
     STRANGER,
     TransferSample,
     sample_receipt_file,
@@ -37,8 +39,12 @@ RECEIPT = FILE.receipt
 
 
 def payment() -> TransferPayment:
-    assert isinstance(RECEIPT.payment, TransferPayment)
-    return RECEIPT.payment
+    return TransferSample().transfer()
+
+
+def paid(payment: TransferPayment, receipt: Receipt = RECEIPT) -> Receipt:
+    """The receipt with another payment."""
+    return replace(receipt, payment=transfer_record(payment))
 
 
 def _verify(receipt: Receipt) -> VerifiedReceipt:
@@ -49,14 +55,14 @@ def _claimed(**changes: Any) -> Receipt:
     """The receipt with another claim, which its payer signed."""
     claim = replace(payment().claim, **changes)
     signed = replace(claim, signature=PAYER.sign(claim_digest(claim)))
-    return replace(RECEIPT, payment=replace(payment(), claim=signed))
+    return paid(replace(payment(), claim=signed))
 
 
 @pytest.mark.parametrize("named", [True, False])
 def test_a_whole_receipt_passes(named: bool) -> None:
     file = sample_receipt_file(TransferSample(named=named, log_index=0))
     data = encode_receipt_file(file)
-    assert decode_receipt_file(data) == file
+    assert decode_receipt_file(data, PAYMENTS) == file
     verified = verify_receipt(data, OPEN, sample_tools())
     step = verified.steps[4]
     assert step.detail == (
@@ -80,17 +86,15 @@ def test_it_says_how_it_was_paid() -> None:
 
 def test_neither_kind_passes_for_the_other() -> None:
     other = sample_receipt_file()
-    assert receipt_digest(RECEIPT) != receipt_digest(
-        replace(RECEIPT, payment=other.receipt.payment)
+    assert receipt_digest(RECEIPT, PAYMENTS) != receipt_digest(
+        replace(RECEIPT, payment=other.receipt.payment), PAYMENTS
     )
 
 
 def test_5_the_payer_signed_the_claim() -> None:
     message = f"the transfer claim is not signed by its payer {PAYER.address}"
     forged = STRANGER.sign(claim_digest(payment().claim))
-    receipt = replace(
-        RECEIPT, payment=replace(payment(), claim=replace(payment().claim, signature=forged))
-    )
+    receipt = paid(replace(payment(), claim=replace(payment().claim, signature=forged)))
     with rejects(Reason.CLAIM_SIGNATURE, message, kind=ReceiptRejected):
         _verify(receipt)
     for changed in (
@@ -105,7 +109,7 @@ def test_5_the_payer_signed_the_claim() -> None:
         changed = replace(
             changed,
             quote=replace(changed.quote, request_digest=changed.request_digest),
-            payment=replace(payment(), claim=claim),
+            payment=transfer_record(replace(payment(), claim=claim)),
         )
         with pytest.raises(ReceiptRejected) as caught:
             _verify(changed)
@@ -119,7 +123,7 @@ def test_5_a_named_log_is_signed() -> None:
     moved = spent(claim, Transfer(4, PAYER.address, PAYEE, 300_000))
     with pytest.raises(ReceiptRejected) as caught:
         verify_receipt(
-            encode_receipt_file(seal(replace(file.receipt, payment=moved), file)),
+            encode_receipt_file(seal(paid(moved, file.receipt), file)),
             OPEN,
             sample_tools(),
         )
@@ -127,7 +131,7 @@ def test_5_a_named_log_is_signed() -> None:
 
 
 def test_5_it_covers_the_price() -> None:
-    small = replace(RECEIPT, payment=replace(payment(), amount=249_999))
+    small = paid(replace(payment(), amount=249_999))
     with rejects(
         Reason.INSUFFICIENT_AMOUNT,
         "the transfer is of 0.249999 USDC, the price is 0.25 USDC; several transfers are not "
@@ -174,5 +178,5 @@ def test_1_a_claim_without_a_salt_does_not_decode() -> None:
     body: Any = receipt_file_json(FILE)
     body["receipt"]["nonceSalt"] = None
     with pytest.raises(ReceiptRejected) as caught:
-        decode_receipt_file(encode_document("inferproof/receipt/1", body))
+        decode_receipt_file(encode_document("inferproof/receipt/1", body), PAYMENTS)
     assert caught.value.reason is Reason.FIELD_MALFORMED

@@ -15,6 +15,7 @@ from inferproof.errors import (
     Reason,
     ReceiptRejected,
 )
+from inferproof.payments.x402.receipt import authorization_record
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.commitments import job_id, proof_digest
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
@@ -27,6 +28,7 @@ from inferproof.testing.samples import (
     GATEWAY,
     ORDERED_AT,
     PAYER,
+    PAYMENTS,
     PROVIDER,
     REQUEST,
     STRANGER,
@@ -47,6 +49,7 @@ from inferproof.verify.receipt import Step, StepStatus, Tools, VerifiedReceipt, 
 
 FILE = sample_receipt_file()
 RECEIPT = FILE.receipt
+PAID = Sample().authorization()
 OPEN = Policy(minimum_assurance=Assurance.COMMITMENT)
 MALFORMED = "the signature is not 65 bytes of r, s and v with a low s"
 
@@ -65,7 +68,8 @@ def _with_quote(quote: Quote, receipt: Receipt = RECEIPT) -> ReceiptFile:
 
 def _paid(payment: Authorization, receipt: Receipt = RECEIPT) -> Receipt:
     signature = PAYER.sign(authorization_digest(payment))
-    return replace(receipt, payment=replace(payment, signature=signature))
+    signed = replace(payment, signature=signature)
+    return replace(receipt, payment=authorization_record(signed))
 
 
 def test_a_whole_receipt_passes_every_step() -> None:
@@ -74,7 +78,7 @@ def test_a_whole_receipt_passes_every_step() -> None:
     assert [s.number for s in verified.steps] == list(range(1, 13))
     assert {s.status for s in verified.steps} == {StepStatus.PASSED}
     assert tuple(seen) == verified.steps
-    assert verified.digest == receipt_digest(RECEIPT)
+    assert verified.digest == receipt_digest(RECEIPT, PAYMENTS)
     assert verified.proof.digest == RECEIPT.proof_digest
 
 
@@ -184,9 +188,8 @@ def test_4_a_quote_for_any_request_will_do() -> None:
 
 
 def test_5_the_payer_signed() -> None:
-    payment = replace(
-        RECEIPT.payment, signature=STRANGER.sign(authorization_digest(RECEIPT.payment))
-    )
+    forged = replace(PAID, signature=STRANGER.sign(authorization_digest(PAID)))
+    payment = authorization_record(forged)
     with rejects(
         Reason.PAYMENT_SIGNATURE,
         f"the authorization is not signed by its payer {PAYER.address}",
@@ -239,16 +242,16 @@ def test_5_the_payment_is_in_the_quoted_asset() -> None:
             ORDERED_AT + 5,
         ),
         (
-            _paid(replace(RECEIPT.payment, valid_after=ORDERED_AT + 5)),
+            _paid(replace(PAID, valid_after=ORDERED_AT + 5)),
             ORDERED_AT + 6,
             ORDERED_AT + 5,
         ),
         (
-            _paid(replace(RECEIPT.payment, valid_before=ORDERED_AT)),
+            _paid(replace(PAID, valid_before=ORDERED_AT)),
             ORDERED_AT,
             ORDERED_AT - 1,
         ),
-        (_paid(replace(RECEIPT.payment, valid_before=0)), ORDERED_AT, -1),
+        (_paid(replace(PAID, valid_before=0)), ORDERED_AT, -1),
     ],
     ids=[
         "issued before the quote",
@@ -300,7 +303,7 @@ def test_6_the_job_is_made_of_the_salt_too() -> None:
         payment.asset.network,
         payment.asset.address,
         payment.payer,
-        payment.nonce,
+        payment.key,
         unsalted.request_digest(),
         None,
     )

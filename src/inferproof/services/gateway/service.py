@@ -11,6 +11,7 @@ from inferproof.errors import Conflict, InferproofError, NotFound, Reason, Rejec
 from inferproof.protocol.cancellation import check_cancellation
 from inferproof.protocol.claims import assurance_of
 from inferproof.protocol.commitments import proof_digest
+from inferproof.protocol.payment_part import PaymentParts
 from inferproof.protocol.proof_file import FORMAT as PROOF_FORMAT
 from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.receipt import decode_receipt_file, encode_receipt_file
@@ -79,6 +80,7 @@ class GatewayService:
         blobs: BlobStore,
         systems: Callable[[str], ProofChecker],
         preprocess: Preprocess,
+        payments: PaymentParts,
         key: SigningKey,
         settings: GatewaySettings,
         clock: Clock,
@@ -91,7 +93,7 @@ class GatewayService:
         self._catalog = catalog
         self._verifications = verifications
         self._blobs = blobs
-        self._tools = Tools(checker=systems, preprocess=preprocess)
+        self._tools = Tools(systems, preprocess, payments)
         self._address = key.address
         self._settings = settings
         self._clock = clock
@@ -246,7 +248,7 @@ class GatewayService:
         proof = await asyncio.to_thread(self._blobs.get, job.answer.proof_blob)
         verifier = await asyncio.to_thread(self._blobs.get, job.answer.verifier_blob)
         file = replace(
-            decode_receipt_file(job.answer.receipt),
+            decode_receipt_file(job.answer.receipt, self._tools.payments),
             request=job.order.request,
             proof=proof,
             verifier=verifier,
@@ -295,7 +297,7 @@ class GatewayService:
         file: ReceiptFile | None = None
         failed: InferproofError | None = None
         try:
-            file = await asyncio.to_thread(decode_receipt_file, data)
+            file = await asyncio.to_thread(decode_receipt_file, data, self._tools.payments)
             proof, verifier = await self._missing_attachments(file)
             await asyncio.to_thread(
                 verify_receipt,

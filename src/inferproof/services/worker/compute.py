@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from inferproof.errors import ProofRejected, Reason
+from inferproof.protocol.payment_part import PaymentParts
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import Proved, ProveRequest
 from inferproof.services.base import Clock, Systems
@@ -17,6 +18,7 @@ from inferproof.services.worker.receipt import build_receipt
 from inferproof.storage.ports.blobs import ArtifactStore, BlobStore
 from inferproof.storage.ports.jobs import Answer, Job, KeptProof
 from inferproof.types.digest import Digest
+from inferproof.types.payment import Payment, PaymentRecord
 from inferproof.types.receipt import StageTime
 from inferproof.types.tensor import Tensors
 from inferproof.verify.proof import VerifiedProof, verify_proof
@@ -43,6 +45,8 @@ class Compute:
     artifacts: ArtifactStore
     blobs: BlobStore
     preprocess: Preprocess
+    payments: PaymentParts
+    record: Callable[[Payment], PaymentRecord]
     key: SigningKey
     clock: Clock
     time_limit_s: float
@@ -100,6 +104,8 @@ class Compute:
             verified,
             submission.bundle.parts,
             timings,
+            payment=self.record(job.order.payment),
+            payments=self.payments,
             issued_at=self.clock(),
             key=self.key,
         )

@@ -1,12 +1,11 @@
 """The receipt of a finished job."""
 
-from dataclasses import replace
-
 from inferproof.protocol.claims import assurance_of, derive_claims, proven_sentence
-from inferproof.protocol.receipt import encode_receipt_file, is_request_bound, receipt_digest
+from inferproof.protocol.payment_part import PaymentParts
+from inferproof.protocol.receipt import encode_receipt_file, receipt_digest
 from inferproof.protocol.signature import SigningKey
 from inferproof.storage.ports.jobs import Job
-from inferproof.types.payment import TransferPayment
+from inferproof.types.payment import PaymentRecord
 from inferproof.types.proof import ModelParts
 from inferproof.types.receipt import Receipt, ReceiptFile, StageTime
 from inferproof.verify.proof import VerifiedProof
@@ -18,16 +17,19 @@ def build_receipt(
     parts: ModelParts,
     timings: tuple[StageTime, ...],
     *,
+    payment: PaymentRecord,
+    payments: PaymentParts,
     issued_at: int,
     key: SigningKey,
 ) -> bytes:
-    """The signed receipt file, without attachments.
+    """The signed receipt file, without attachments. `payment` is the order's.
 
     Soundness: the caller found the proof's statement to be about this job.
     """
-    order = job.order
+    order, part = job.order, payments[payment.method]
+    paid = part.claims(payment, order.request_digest, order.nonce_salt)
     assurance = assurance_of(parts)
-    bare = Receipt(
+    receipt = Receipt(
         statement=proof.statement,
         proof_digest=proof.digest,
         assurance=assurance,
@@ -35,19 +37,13 @@ def build_receipt(
         request_digest=order.request_digest,
         quote=order.quote,
         quote_signature=order.quote_signature,
-        payment=order.payment,
+        payment=payment,
         settlement=job.settlement,
-        claims=(),
+        claims=derive_claims(parts, job.settlement, paid),
         timings=timings,
         issued_at=issued_at,
         gateway=key.address,
         nonce_salt=order.nonce_salt,
     )
-    claims = derive_claims(
-        parts,
-        job.settlement,
-        request_bound=is_request_bound(bare),
-        transfer=isinstance(order.payment, TransferPayment),
-    )
-    receipt = replace(bare, claims=claims)
-    return encode_receipt_file(ReceiptFile(receipt, key.sign(receipt_digest(receipt))))
+    signature = key.sign(receipt_digest(receipt, payments))
+    return encode_receipt_file(ReceiptFile(receipt, signature))

@@ -92,7 +92,7 @@ class Steps:
 
     async def _is_whole(self, job: Job, answer: Answer) -> bool:
         """Whether a kept answer is about this job as it is settled, and its blobs are there."""
-        receipt = decode_receipt_file(answer.receipt).receipt
+        receipt = decode_receipt_file(answer.receipt, self.compute.payments).receipt
         if receipt.statement.job_id != job.order.job_id or receipt.settlement != job.settlement:
             log.warning("the kept answer is about something else")
             return False
