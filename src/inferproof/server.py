@@ -172,3 +172,4 @@ async def _first(*waits: Any) -> None:
     finally:
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
