@@ -105,10 +105,12 @@ class Rpc:
 
     async def close(self) -> None:
         """Ends the connections; the object can be used again and opens new ones."""
-        await self._provider.disconnect()
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        session, self._session = self._session, None
+        try:
+            await self._provider.disconnect()
+        finally:
+            if session is not None:
+                await session.close()
 
     async def chain_id(self) -> int:
         """The id that the node gives to its chain."""

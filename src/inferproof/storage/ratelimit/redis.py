@@ -120,9 +120,11 @@ class RedisLimiter:
 
     async def close(self) -> None:
         """Returns when the connections are closed."""
-        if self._task is not None:
-            await self._task
-        await self._client.aclose()
+        try:
+            if self._task is not None:
+                await self._task
+        finally:
+            await self._client.aclose()
 
     async def check(self) -> None:
         """Returns when Redis answers. Raises: Unavailable LIMITER_UNAVAILABLE."""

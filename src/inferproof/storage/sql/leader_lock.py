@@ -1,7 +1,7 @@
 """Turns: what one process does for all on one database, and whose process it is."""
 
-import asyncio
 import hashlib
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import IO
 
@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.storage.ports.leader_lock import Turn
+from inferproof.storage.sql.closing import to_the_end
 from inferproof.storage.sql.dialect import (
     BUSY_TIMEOUT_MS,
     is_memory,
@@ -44,11 +45,15 @@ class _ServerTurn:
         return self._held
 
     async def give_back(self) -> None:
+        await to_the_end(self._close())
+
+    async def _close(self) -> None:
         connection, self._connection, self._held = self._connection, None, False
-        if connection is not None:
-            await connection.invalidate()
-            await connection.close()
-        await self._engine.dispose()
+        async with AsyncExitStack() as stack:  # each is closed, also where another fails
+            stack.push_async_callback(self._engine.dispose)
+            if connection is not None:
+                stack.push_async_callback(connection.close)
+                await connection.invalidate()
 
 
 class _FileTurn:
@@ -59,9 +64,8 @@ class _FileTurn:
         self._file: IO[bytes] | None = None
 
     async def mine(self) -> bool:
-        return await asyncio.to_thread(self._lock)
-
-    def _lock(self) -> bool:
+        # Not in a thread: one that goes on when its caller is cancelled would open the file, and
+        # take the lock, after it was given back. To ask without waiting takes microseconds.
         import fcntl  # not on Windows
 
         if self._file is not None:
@@ -72,9 +76,11 @@ class _FileTurn:
             raise storage_error(error) or error from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError as error:
             file.close()
-            return False
+            if isinstance(error, BlockingIOError):
+                return False
+            raise storage_error(error) or error from error
         self._file = file
         return True
 

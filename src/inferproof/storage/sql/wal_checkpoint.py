@@ -24,6 +24,7 @@ from pathlib import Path
 
 from inferproof.errors import InferproofError
 from inferproof.storage.ports.leader_lock import Turn
+from inferproof.storage.sql.closing import to_the_end
 from inferproof.storage.sql.dialect import log_connection, write_back_log
 from inferproof.storage.sql.writing import WriteTurn
 
@@ -86,13 +87,7 @@ class WalCheckpointer:
     async def _write_back(self) -> int:
         """The length of the log, in pages."""
         # A thread cannot be interrupted: whoever closes waits for it.
-        work = asyncio.ensure_future(asyncio.to_thread(self._pages_written_back))
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            with suppress(sqlite3.Error):
-                await work
-            raise
+        return await to_the_end(asyncio.to_thread(self._pages_written_back))
 
     def _pages_written_back(self) -> int:
         if self._connection is None:
