@@ -17,8 +17,8 @@ from inferproof.client.ledger import PaidCall
 from inferproof.client.limits import Signer
 from inferproof.client.steps import Call, Event, Lost, Pause, Reply
 from inferproof.errors import Reason
+from inferproof.payments.header import decode_header, encode_header
 from inferproof.payments.transfer import TRANSFER_HEADER, transfer_header
-from inferproof.payments.x402.wire import decode_header, encode_header
 from inferproof.protocol.cancellation import cancellation_digest
 from inferproof.protocol.commitments import request_digest
 from inferproof.protocol.transfer import claim_digest, claim_job_id
