@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiosqlite
+import browser
 import native_module
 import postgres_server
 import pytest
@@ -29,7 +30,12 @@ PUBLISHED = (
 )
 
 
-SERVERS = {"postgres": postgres_server, "redis": redis_server, "native": native_module}
+SERVERS = {
+    "postgres": postgres_server,
+    "redis": redis_server,
+    "native": native_module,
+    "browser": browser,
+}
 """Markers, and the module that knows whether what they need is there."""
 
 
