@@ -31,6 +31,7 @@ from sqlalchemy import text
 from bench.gateway import MODEL, PERCENTILES, PROVEN, without_proof
 from bench.measure import ROOT, BenchFailed, percentile, run_json, say
 from bench.orders import DATABASES, cpu_s, key_of
+from inferproof.app.compiling import compile_card
 from inferproof.app.publishing import install_model
 from inferproof.chain.abi import calldata
 from inferproof.chain.rpc import Rpc
@@ -38,7 +39,6 @@ from inferproof.chain.token import TokenChain
 from inferproof.chain.transactions import Fees, require_success, sign_tx, wait_receipt
 from inferproof.errors import InferproofError
 from inferproof.models.card import ModelCard
-from inferproof.publish import compile_card
 from inferproof.settings import Settings, variable
 from inferproof.storage.db.engine import Database
 from inferproof.testing.deployment import environment_of

@@ -6,20 +6,17 @@ the toy proof system beside the installed ones.
 Settings are INFERPROOF_… variables. Prints one line of JSON once it is ready.
 """
 
-import asyncio
 import json
 import sys
 
-import uvloop
-
 from inferproof.app.gateway import App
 from inferproof.app.worker import WorkerApp
-from inferproof.server import run_gateway, run_worker
+from inferproof.server.processes import run, run_gateway, run_worker
 from inferproof.settings import Settings
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
 
 
-def _gateway_ready(url: str, _app: App) -> None:
+def _gateway_ready(url: str, _app: App | None) -> None:
     print(json.dumps({"url": url}), flush=True)
 
 
@@ -31,11 +28,10 @@ def main() -> None:
     """Runs the role of the command line until the process is told to stop."""
     (role,) = sys.argv[1:]
     settings, systems = Settings.load(), {ToySystem.name: ToySystem(ACKNOWLEDGEMENT)}
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        if role == "gateway":
-            runner.run(run_gateway(settings, announce=_gateway_ready, more_systems=systems))
-        else:
-            runner.run(run_worker(settings, announce=_worker_ready, more_systems=systems))
+    if role == "gateway":
+        run_gateway(settings, announce=_gateway_ready, more_systems=systems)
+    else:
+        run(run_worker(settings, announce=_worker_ready, more_systems=systems))
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ from statistics import median
 from typing import Any
 
 from bench.measure import percentile, run_json, say
+from inferproof.app.compiling import compile_card
 from inferproof.app.publishing import install_model
 from inferproof.models.card import ModelCard, load_card
-from inferproof.publish import compile_card
 from inferproof.settings import Settings
 from inferproof.testing.limits import WIDE
 from inferproof.testing.live import LiveGateway

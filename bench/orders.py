@@ -37,6 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.machine import cpu_s
 from bench.measure import ROOT, BenchFailed, percentile, say, scratch
 from bench.report import orders_table
+from inferproof.app.compiling import compile_card
 from inferproof.app.publishing import install_model
 from inferproof.chain.abi import calldata
 from inferproof.chain.contracts import BATCH_SETTLER, deploy, load_artifact
@@ -48,7 +49,6 @@ from inferproof.payments.x402.challenge import read_challenge
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.commitments import bound_nonce
 from inferproof.protocol.signature import SigningKey
-from inferproof.publish import compile_card
 from inferproof.settings import Settings
 from inferproof.storage.db.engine import Database
 from inferproof.testing.deployment import environment_of
@@ -197,28 +197,48 @@ def _install(environment: dict[str, str], info: DevnetInfo, work: Path) -> tuple
 
 
 class Server:
-    """Gateway processes on one port."""
+    """A gateway: one process that does everything, or some that take requests and one that
+    settles."""
 
     def __init__(self, environment: dict[str, str], processes: int, *, settler: bool) -> None:
-        command = [*SERVER, "--processes", str(processes)]
-        if not settler:
-            command = [*command, "--no-settler"]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, env=_environment(environment), text=True, cwd=ROOT
+        given = _environment(environment)
+        command = SERVER if settler else [*SERVER, "--no-settler"]
+        self._started: list[subprocess.Popen[str]] = []
+        if processes:
+            given |= {"INFERPROOF_BACKGROUND": "apart"}
+            self._start([*command, "settle"], given)
+        told = self._start([*command, "serve", "--processes", str(max(1, processes))], given)
+        self.url: str = told["url"]
+
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._started]
+
+    def cpu_s(self) -> float:
+        """Processor time of all its processes so far."""
+        return sum(map(cpu_s, self.pids))
+
+    def _start(self, command: list[str], environment: dict[str, str]) -> dict[str, Any]:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, env=environment, text=True, cwd=ROOT
         )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        self._started.append(process)
+        assert process.stdout is not None
+        line = process.stdout.readline()
         if not line:
-            raise BenchFailed(f"the gateway ended with {self.process.wait(10)}")
-        self.url: str = json.loads(line)["url"]
+            raise BenchFailed(f"the gateway ended with {process.wait(10)}")
+        told: dict[str, Any] = json.loads(line)
+        return told
 
     def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(START_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        for process in self._started:
+            process.send_signal(signal.SIGTERM)
+        for process in self._started:
+            try:
+                process.wait(START_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _environment(more: dict[str, str]) -> dict[str, str]:
@@ -303,7 +323,7 @@ def measure(
     rate: int,
     seconds: float,
     *,
-    processes: int = 1,
+    processes: int = 0,
     settler: bool = True,
     warm_up: int = 500,
 ) -> Result:
@@ -323,13 +343,13 @@ def measure(
         wanted = bodies(inputs, count + warm_up)
         place = {"url": server.url, "connections": CONNECTIONS}
         say(f"orders: {len(wanted)} challenges from {server.url}")
-        before = cpu_s(server.process.pid)
+        before = server.cpu_s()
         asked = _load(
             {**place, "connections": CHALLENGES_AT_ONCE, "rate": 0, "keep": "payment-required"},
             [request_bytes(path, body, {}) for body in wanted],
             work,
         )
-        challenge_cpu = cpu_s(server.process.pid) - before
+        challenge_cpu = server.cpu_s() - before
         if asked["statuses"] != {"402": len(wanted)}:
             raise BenchFailed(f"challenges were answered {asked['statuses']}")
         headers = (work / "answers").read_text().splitlines()
@@ -341,13 +361,13 @@ def measure(
         say(f"orders: {warm_up} to warm up, then {rate} a second for {seconds:g} s on {database}")
         if warm_up:
             _load({**place, "rate": min(rate, 500)}, paid[:warm_up], work)
-        of = {"gateway": server.process.pid, "database": database_pid, "chain": devnet.pid}
-        pids = {name: pid for name, pid in of.items() if pid is not None}
+        of = {"gateway": server.pids, "database": [database_pid], "chain": [devnet.pid]}
+        pids = {name: [pid for pid in its if pid is not None] for name, its in of.items()}
         settled = _settled(Settings.load().database)
-        cpu = {name: cpu_s(pid) for name, pid in pids.items()}
+        cpu = {name: sum(map(cpu_s, its)) for name, its in pids.items()}
         began = time.monotonic()
         told = _load({**place, "rate": rate}, paid[warm_up:], work)
-        cpu = {name: (cpu_s(pid) - cpu[name]) * 1e3 / count for name, pid in pids.items()}
+        cpu = {name: (sum(map(cpu_s, its)) - cpu[name]) * 1e3 / count for name, its in pids.items()}
         took = time.monotonic() - began
         settled = _settled(Settings.load().database) - settled
         jobs, payments = _books(Settings.load().database)
@@ -422,7 +442,10 @@ def main() -> int:
     parser.add_argument("--rate", type=int, nargs="+", default=[1500])
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument(
-        "--processes", type=int, default=1, help="that take requests; 0: one does all"
+        "--processes",
+        type=int,
+        default=0,
+        help="that take requests, beside one that settles; 0: one does all",
     )
     parser.add_argument(
         "--no-settler", action="store_true", help="settle nothing: what taking orders alone costs"

@@ -11,9 +11,9 @@ from pathlib import Path
 import typer
 from typer.main import get_command
 
-from inferproof.api.metrics import Metrics
 from inferproof.cli.main import app
 from inferproof.errors import Reason
+from inferproof.observability.metrics import Metrics
 from inferproof.proving.sumcheck.lower.forms import FORMS
 
 ROOT = Path(__file__).resolve().parent.parent

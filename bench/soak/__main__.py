@@ -74,7 +74,8 @@ async def _sell(
     """Returns when every order is over, or its time is; `over` has those that are."""
     journal = folder / "journal"
     journal.mkdir()
-    crowd = Crowd(world.url, world.goods, journal, world.payers, world.transfers, given.seed)
+    goods, payers, transfers = world.goods, world.payers, world.transfers
+    crowd = Crowd(lambda: world.url, goods, journal, payers, transfers, given.seed)
     waiting = iter(orders)
 
     async def buyer() -> None:
@@ -135,7 +136,7 @@ def main() -> int:
         "--processes",
         type=int,
         default=int(environment.get("PROCESSES") or 0),
-        help="processes that take requests, beside one that does the rest; 0: one for all",
+        help="processes that take requests, beside one that settles; 0: one for all",
     )
     parser.add_argument("--workers", type=int, default=2, help="worker processes")
     parser.add_argument("--concurrency", type=int, default=4, help="jobs of each at a time")

@@ -9,7 +9,7 @@ import json
 import random
 import secrets
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,11 +47,11 @@ class Goods:
 
 
 class Crowd:
-    """All buyers of one gateway, whose address does not change."""
+    """All buyers of one gateway. `url` is where the next request goes to."""
 
     def __init__(
         self,
-        url: str,
+        url: Callable[[], str],
         goods: Goods,
         folder: Path,
         payers: Sequence[SigningKey],

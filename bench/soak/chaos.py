@@ -41,19 +41,18 @@ class Chaos:
             await asyncio.sleep(0.1)
 
     def _next_of_gateway(self) -> str:
-        """One of the gateway's processes, each in its turn: those that it starts, and itself."""
-        gateway, deployment = self._world.deployment.roles[0], self._world.deployment
-        names = [*deployment.members.get(gateway, {}), gateway]
+        """One of the processes that take requests or settle, each in its turn."""
+        deployment = self._world.deployment
+        names = [role for role in deployment.roles if role not in deployment.workers]
         return names[self.happened[Disaster.KILL_GATEWAY] % len(names)]
 
     async def _bring(self, disaster: Disaster) -> None:
         world, deployment = self._world, self._world.deployment
-        workers = deployment.roles[1:]
         match disaster:
             case Disaster.KILL_GATEWAY:
-                await asyncio.to_thread(deployment.kill_one, self._next_of_gateway())
+                await asyncio.to_thread(deployment.kill, self._next_of_gateway())
             case Disaster.KILL_WORKER:
-                await asyncio.to_thread(deployment.kill, workers[0])
+                await asyncio.to_thread(deployment.kill, deployment.workers[0])
             case Disaster.KILL_ALL:
                 await asyncio.to_thread(deployment.kill, *deployment.roles)
             case Disaster.NODE_SILENT:

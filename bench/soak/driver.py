@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any
 
@@ -50,7 +50,7 @@ class Driver:
     def __init__(
         self,
         http: aiohttp.ClientSession,
-        url: str,
+        url: Callable[[], str],
         bought: Bought,
         journal: Journal,
         signer: Signer,
@@ -236,7 +236,7 @@ class Driver:
         try:
             async with self._http.request(
                 call.method,
-                self._url + call.path,
+                self._url() + call.path,
                 data=call.body or None,
                 headers=dict(call.headers),
             ) as answer:

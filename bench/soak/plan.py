@@ -92,8 +92,8 @@ class Plan:
 
 def make_plan(jobs: int, seed: int, by_ezkl: int = 0, *, processes: int = 0) -> Plan:
     """The plan of a seed: the same each time. `by_ezkl` orders of those of the zoo are proven by
-    ezkl, spread over the run. Of a gateway that is several `processes` and one behind them, each
-    of them dies."""
+    ezkl, spread over the run. Where several `processes` take requests and one settles for them,
+    each of them dies."""
     draw = random.Random(seed)  # noqa: S311 - it is to be repeatable
     weights = [*SHARES.values(), 1 - sum(SHARES.values())]
     kinds = draw.choices([*SHARES, Kind.PLAIN], weights, k=jobs)

@@ -425,10 +425,6 @@ class Reason(Enum):
     SETTING_MISSING = "the setting {name} is missing; set it in the environment"
     KEY_FILE_OPEN = "others can read the key file {path}; run: chmod 600 {path}"
     SERVICE_ENDED = "the {service} has ended; see the log and start the gateway again"
-    PROCESS_ENDED = (
-        "the gateway's process {process} ended with status {status}, and the others were stopped; "
-        "see its log"
-    )
     SERVICE_STALLED = (
         "the {service} has made no step for {seconds} seconds; see the log and start the gateway "
         "again"
@@ -438,6 +434,10 @@ class Reason(Enum):
         "the account {address} holds {balance} wei, one settlement may take {wanted}; send it coin"
     )
     CANNOT_LISTEN = "cannot listen on {host} port {port}: {why}"
+    METRICS_ELSEWHERE = (
+        "this gateway runs in several processes, each of which serves its metrics at a port of its "
+        "own; see the setting INFERPROOF_METRICS_PORT"
+    )
     ROUTE_UNKNOWN = "there is nothing at this path; the routes are listed in /openapi.json"
     METHOD_NOT_ALLOWED = "this path does not take {method}; it takes {allowed}"
     REQUEST_INVALID = "the request is wrong at {where}: {problem}"
@@ -453,7 +453,7 @@ class Reason(Enum):
     ADMIN_ONLY = "this takes the admin token as Authorization: Bearer"
     INTERNAL_ERROR = "the gateway failed on its own account; it is logged under {request_id}"
 
-    # -- limits (storage/limits/, services/limits/, api/, server.py) ----------------------------
+    # -- limits (storage/limits/, services/limits/, api/, server/) ----------------------------
     RATE_MALFORMED = (
         "{got} is not a rate; write calls and their period, such as 600/minute, with second, "
         "minute, hour or day, and at most 100000 a second"
@@ -463,11 +463,6 @@ class Reason(Enum):
     API_KEY_NOT_FOUND = "there is no API key {id}; inferproof keys list shows them"
     API_KEY_LABEL = "the label of an API key is 1 to 100 characters, this one has {size}"
     OVERLOADED = "{limit} requests are under way, which is the limit; come back"
-    CONNECTIONS_FULL = "there are too many connections{whose}; close some, or come back"
-    HEAD_TOO_LARGE = (
-        "the head of the request is larger than {limit} bytes or has more than {fields} fields"
-    )
-    HEAD_TOO_SLOW = "the head of the request did not arrive within {seconds} seconds"
     BODY_TOO_SLOW = (
         "the request body comes too slowly; after {seconds} seconds it must come at {rate} bytes "
         "a second"

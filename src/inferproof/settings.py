@@ -73,13 +73,32 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(9100, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     processes: int = Field(
-        0,
-        ge=0,
+        1,
+        ge=1,
         le=64,
         description=(
-            "Processes that take requests on the one port, beside one that settles, proves, "
-            "notifies and keeps the books. 0: one process does all of it. More than 1 needs "
+            "Processes that take requests on the one port. More than 1 needs PostgreSQL, and "
+            "leaves everything else to `inferproof settle` and `inferproof worker`."
+        ),
+    )
+    background: Literal["inside", "apart"] = Field(
+        "inside",
+        description=(
+            "Whether settling, refunds, webhooks, the books and proving are done inside a gateway "
+            "of one process, or apart, by `inferproof settle` and `inferproof worker`, which needs "
             "PostgreSQL."
+        ),
+    )
+    metrics_host: str = Field(
+        "127.0.0.1", description="Address on which a process serves its own metrics."
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description=(
+            "Port on which a process serves its own /metrics, /ready and /health. Of several "
+            "processes that take requests each takes the first free one, from this on. Unset: none."
         ),
     )
     public_url: HttpUrl | None = Field(
@@ -387,30 +406,18 @@ class Settings(BaseSettings):
         description="Requests that are under way at once; beyond, they are answered with 503.",
     )
     connections_limit: int = Field(
-        2048, ge=1, description="Connections that are open at once; beyond, they are closed."
-    )
-    connections_per_address: int = Field(
-        256, ge=1, description="Of these, those of one address that is no trusted proxy."
-    )
-    head_timeout_s: float = Field(
-        10.0,
-        gt=0,
-        allow_inf_nan=False,
-        description="How long a caller may take to send the head of a request.",
+        2048,
+        ge=1,
+        description=(
+            "Connections that are open at once in a process; beyond, requests are answered with "
+            "503 and their connections closed."
+        ),
     )
     body_timeout_s: float = Field(
         20.0,
         gt=0,
         allow_inf_nan=False,
         description="How long a body may take; one that comes at 16 KiB a second may take longer.",
-    )
-    write_timeout_s: float = Field(
-        20.0,
-        gt=0,
-        allow_inf_nan=False,
-        description=(
-            "How long an answer may wait to be read; one read at 16 KiB a second may take longer."
-        ),
     )
     keep_alive_s: int = Field(
         5, ge=1, le=3600, description="How long a connection stays open without a request."
@@ -482,6 +489,16 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The SQLAlchemy address of the database."""
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'inferproof.db'}"
+
+    @property
+    def on_sqlite(self) -> bool:
+        """Whether the database is a file of SQLite's, which one process alone may keep open."""
+        return self.database.startswith("sqlite")
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether a gateway of these settings leaves all but requests to other processes."""
+        return self.processes > 1 or self.background == "apart"
 
     def rate(self, text: str) -> Rate | None:
         """The rate that one of the settings rate_… names; None where it is off."""

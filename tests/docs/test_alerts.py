@@ -10,7 +10,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from inferproof.api.metrics import Metrics
+from inferproof.observability.metrics import Metrics
 from inferproof.types.job import JobState
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -37,7 +37,7 @@ WAIT_S = 30.0
 WORKER = f"""
 import functools, sys
 from pathlib import Path
-import inferproof.server as server
+import inferproof.server.processes as server
 from inferproof.testing import kill_server
 kill_server.SLOW_S = {PROVE_S}
 system = kill_server.MoodySystem(Path(sys.argv.pop()))

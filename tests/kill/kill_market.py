@@ -425,12 +425,11 @@ class KillMarket:
             _require(not again, f"the kept proof of job {passage.job} was made again")
 
     def check_taking(self, known: frozenset[str]) -> None:
-        """Raises: AssertionError where a process that takes requests came to another effect."""
-        born = self.deployment.born
+        """Raises: AssertionError where what only takes requests came to another effect."""
         passed = {
             passage.boundary.partition(":")[0]
             for passage in self.deployment.trace()
-            if "front" in born.get(passage.pid, "")
+            if passage.pid in self.deployment.takers
         }
         _require(passed <= known, f"of processes that take requests: {sorted(passed - known)}")
 

@@ -3,8 +3,8 @@
     every boundary    SQLite and PostgreSQL, one process that does all, and a gateway with two
                       workers; after each death the dead are started again, or the other worker
                       takes over, and the job is brought to its end
-    several processes PostgreSQL, two processes that take requests and one behind them: every
-                      boundary of the former, and some of the latter
+    several processes PostgreSQL, two processes that take requests, one that settles and a worker:
+                      every boundary of the first two, and some of the others
     random times      many jobs at once, and now and then a process dies
     a real proof      ezkl, killed while it proves and after its proof was kept
 
@@ -103,7 +103,7 @@ def random_times(market: KillMarket, seed: int) -> None:
         for _, job in zip(range(4), sent, strict=False):
             market.send(job)
         time.sleep(chance.uniform(0.05, 0.9))
-        market.deployment.kill_one(chance.choice(market.deployment.processes))
+        market.deployment.kill(chance.choice(market.deployment.roles))
         market.kills += 1
         market.deployment.revive()
     for job in jobs:

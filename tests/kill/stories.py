@@ -293,7 +293,7 @@ BEHIND = tuple(
         ),
     )
 )
-"""Some of the process behind them: what it does is what a gateway of one process does."""
+"""Some of what settles and proves for them: what it does is what a gateway of one process does."""
 
 
 # -- the parts of stories -------------------------------------------------------------------------
@@ -346,7 +346,8 @@ def _died(market: KillMarket) -> None:
 
 def _to_its_end(market: KillMarket, bought: Bought, at: Boundary | None) -> Bought:
     """The others take over from a worker that died; a gateway is started again."""
-    others = tuple(role for role in market.deployment.roles if role != "gateway")
+    workers = market.deployment.workers
+    others = workers if len(workers) > 1 else ()
     if at is not None and at.effect in WORKING and others and market.wait_for_death():
         dead = tuple(role for role in others if not market.deployment.alive(role))
         market.bring_to_end(bought, keep_dead=dead)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from inferproof.telemetry.logs import JsonLines, TextLines
+from inferproof.observability.logs import JsonLines, TextLines
 
 
 class LogLines:

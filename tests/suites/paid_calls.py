@@ -10,12 +10,12 @@ from service_parts import BODY, PATH, Services
 from inferproof.api.context import ApiSettings
 from inferproof.api.context import Services as Served
 from inferproof.api.create import create_app
-from inferproof.api.metrics import Metrics
+from inferproof.observability.base import Tracer
+from inferproof.observability.metrics import Metrics
 from inferproof.payments.x402 import Challenge, payment_payload, read_challenge
 from inferproof.payments.x402.wire import encode_header
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.commitments import bound_nonce
-from inferproof.telemetry.base import Tracer
 from inferproof.testing.samples import PAYER
 from inferproof.types.payment import Authorization
 

@@ -2,8 +2,7 @@
 
 import asyncio
 import hmac
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -11,17 +10,13 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from inferproof.api.gate import Gate
-from inferproof.api.metrics import Metrics
-from inferproof.api.schemas import Readiness
 from inferproof.api.streams import Streams
 from inferproof.errors import Reason, RequestRejected
+from inferproof.observability.base import Tracer
+from inferproof.observability.metrics import Metrics
+from inferproof.observability.readiness import Readiness
 from inferproof.payments.x402.facilitator import Facilitator
-from inferproof.services.gateway.base import Gateway, ShortIntake
-from inferproof.telemetry.base import Tracer
-
-ReadyCheck = Callable[[], Awaitable[str]]
-"""Returns one line on what was found, or raises an InferproofError."""
-
+from inferproof.services.gateway.base import Gateway
 
 AT_A_TIME = 4
 """Verifications for callers that run at once; others wait their turn."""
@@ -41,25 +36,8 @@ class ApiSettings:
     verify_limit: int = 16 * 2**20
     submission_limit: int = 16 * 2**20
     body_timeout_s: float = 20.0
-    ready_kept_s: float = 1.0
-    """How long an answer of /ready holds: probes must not be able to keep node and disk busy."""
-
-
-class Readings:
-    """The newest answer of /ready; who asks while one is being found out waits for that one."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._asking = asyncio.Lock()
-        self._last: tuple[float, Readiness] | None = None
-
-    async def take(self, kept_s: float, find: Callable[[], Awaitable[Readiness]]) -> Readiness:
-        """What `find` found, within the last `kept_s` seconds or now."""
-        async with self._asking:
-            if self._last is None or self._clock() >= self._last[0] + kept_s:
-                found = await find()
-                self._last = self._clock(), found
-            return self._last[1]
+    several_processes: bool = False
+    """Whether others answer on the same port: then /metrics here would be those of any of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +47,14 @@ class Services:
     gateway: Gateway
     metrics: Metrics
     settings: ApiSettings
-    short: ShortIntake | None = None
     facilitator: Facilitator | None = None
-    checks: Mapping[str, ReadyCheck] = field(default_factory=dict)
+    readiness: Readiness = field(default_factory=Readiness)
     refresh: Callable[[], Awaitable[None]] | None = None
     """Brings gauges up to date before they are shown."""
-    exposition: Callable[[], Awaitable[bytes]] | None = None
-    """The metrics of all processes that share the port; None where this is the only one."""
     tracer: Tracer | None = None
     gate: Gate | None = None
     """Counts and limits requests; None limits nothing."""
     streams: Streams = field(default_factory=Streams)
-    readings: Readings = field(default_factory=Readings)
     verifying: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))
 
 

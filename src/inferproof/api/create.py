@@ -1,8 +1,13 @@
 """The FastAPI app from services that were built elsewhere."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from inferproof.api.context import Services
@@ -10,6 +15,8 @@ from inferproof.api.doors import Doors
 from inferproof.api.edge import Edge
 from inferproof.api.errors import install_error_handlers
 from inferproof.api.routes import discovery, events, infer, models, operations, results
+from inferproof.observability.metrics import Metrics
+from inferproof.observability.readiness import Readiness
 
 DESCRIPTION = """\
 Machine-learning answers that prove themselves. Call a model; pay with x402; get the output, a \
@@ -66,6 +73,32 @@ def create_app(services: Services) -> ASGIApp:
         gate=services.gate,
         body_timeout_s=settings.body_timeout_s,
     )
+
+
+def create_operations(
+    version: str,
+    metrics: Metrics,
+    readiness: Readiness,
+    refresh: Callable[[], Awaitable[None]] | None,
+    run: Callable[[Callable[[], Awaitable[Response]]], Awaitable[Response]],
+) -> ASGIApp:
+    """An app that tells of one process and takes no other requests. `run` finds the answers out
+    where the process works, which need not be where the app is served."""
+
+    async def alive() -> Response:
+        return operations.health_response(version)
+
+    async def health(_: Request) -> Response:
+        return await run(alive)
+
+    async def ready(_: Request) -> Response:
+        return await run(lambda: operations.ready_response(readiness, metrics))
+
+    async def shown(_: Request) -> Response:
+        return await run(lambda: operations.metrics_response(metrics, refresh))
+
+    routes = [Route("/health", health), Route("/ready", ready), Route("/metrics", shown)]
+    return Starlette(routes=routes)
 
 
 def _declare_admin(app: FastAPI) -> None:

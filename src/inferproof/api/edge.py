@@ -18,7 +18,7 @@ from inferproof.api.errors import BodyRefused, BodyTooLarge, BodyTooSlow, error_
 from inferproof.api.gate import Gate, standing_headers
 from inferproof.api.headers import DOCS_POLICY, ON_ALL, PREFLIGHT
 from inferproof.errors import InferproofError, Reason
-from inferproof.telemetry.base import Tracer, answered, asked
+from inferproof.observability.base import Tracer, answered, asked
 
 log = logging.getLogger("inferproof.api")
 

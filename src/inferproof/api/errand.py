@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Mapping
 
 from inferproof.api.headers import GIVEN_ID
+from inferproof.observability.base import About, Tracer, read_traceparent
 from inferproof.services.gateway.base import JobView
 from inferproof.services.limits.service import Standing
-from inferproof.telemetry.base import About, Tracer, read_traceparent
 
 ERRAND = "inferproof.errand"
 """Where the scope carries the Errand of a request that came the short way first."""

@@ -9,7 +9,7 @@
 | 402 | payment is needed, or failed for good |
 | 404, 405 | no such thing, no such method |
 | 409 | a replay, or a conflict with what is recorded |
-| 408, 431 | the head or the body comes too slowly; the head is too large |
+| 408 | the body comes too slowly |
 | 413, 415 | the body is too large, or of another type |
 | 422 | the request, input, proof or model is refused |
 | 429 | this caller asks too often or has too much waiting; Retry-After says when |
@@ -40,7 +40,7 @@ from inferproof.errors import (
     TooMany,
     Unavailable,
 )
-from inferproof.telemetry.faults import told
+from inferproof.observability.faults import told
 
 log = logging.getLogger("inferproof.api")
 
@@ -65,9 +65,7 @@ STATUS_BY_REASON: Mapping[Reason, int] = {
     Reason.METHOD_NOT_ALLOWED: 405,
     Reason.API_KEY_UNKNOWN: 401,
     Reason.BODY_TOO_SLOW: 408,
-    Reason.HEAD_TOO_SLOW: 408,
     Reason.BODY_TOO_LARGE: 413,
-    Reason.HEAD_TOO_LARGE: 431,
     Reason.CONTENT_TYPE: 415,
     Reason.INTERNAL_ERROR: 500,
 }

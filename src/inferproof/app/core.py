@@ -5,24 +5,22 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-from inferproof.api.metrics import Metrics
 from inferproof.app.provers import open_systems
-from inferproof.app.running import clock
+from inferproof.app.reporting import open_reports, open_tracer, traced
 from inferproof.app.stores import Stores, Watch, open_stores
 from inferproof.chain.accounts import SettlementAccount
 from inferproof.chain.batch import BatchTerms, check_batch_settler
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
-from inferproof.gauges import Gauges
+from inferproof.observability.base import Tracer
+from inferproof.observability.logs import report_loop_faults
+from inferproof.observability.metrics import Metrics
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
-from inferproof.reporting import open_reports, open_tracer, traced
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
 from inferproof.services.gateway.base import CancelPolicy, GatewaySettings, TransferTerms
 from inferproof.settings import Settings
-from inferproof.telemetry.base import Tracer
-from inferproof.telemetry.logs import report_loop_faults
 from inferproof.types.digest import Address
 
 
@@ -38,10 +36,6 @@ class Core:
     metrics: Metrics
     bell: Bell
     tracer: Tracer | None
-
-    @property
-    def gauges(self) -> Gauges:
-        return Gauges(self.metrics, self.stores.orders.figures, self.account.holdings, clock)
 
 
 async def open_core(

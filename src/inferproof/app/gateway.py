@@ -1,37 +1,35 @@
-"""A gateway: what answers requests, with all that runs beside unless another process has it."""
+"""A gateway: what answers requests, with all that runs beside them unless others do that."""
 
-import asyncio
 import ipaddress
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 from starlette.types import ASGIApp
 
 from inferproof import __version__
-from inferproof.api.context import ApiSettings, ReadyCheck, Services
+from inferproof.api.context import ApiSettings, Services
 from inferproof.api.create import create_app
-from inferproof.api.express import Express
 from inferproof.api.gate import Gate
-from inferproof.api.metrics import Metrics
 from inferproof.api.streams import Streams
-from inferproof.app.behind import ready_checks, start_tasks
+from inferproof.app.background import start_background
+from inferproof.app.checks import chain_checks, model_checks, storage_checks, task_checks
 from inferproof.app.core import Core, gateway_terms, open_core
 from inferproof.app.provers import open_checkers
 from inferproof.app.publishing import open_registry
 from inferproof.app.running import clock
 from inferproof.app.stores import Stores, Watch, unwatched
+from inferproof.app.worker import start_worker
 from inferproof.chain.accounts import DirectSettlement
 from inferproof.chain.token import TokenChain
 from inferproof.chain.transfers import TransactionReader
-from inferproof.errors import Misconfigured, MissingPart, Reason
+from inferproof.errors import Misconfigured, Reason
 from inferproof.inference.request import check_request, request_tensors
+from inferproof.observability.metrics import Metrics
+from inferproof.observability.readiness import Readiness, ReadyCheck
 from inferproof.payments.x402.facilitator import Facilitator
-from inferproof.payments.x402.forms import Forms
 from inferproof.proving.base import ProofSystem
-from inferproof.proving.sumcheck.library import library
 from inferproof.services.gateway.base import Gateway, GatewaySettings
 from inferproof.services.gateway.intake import Intake
 from inferproof.services.gateway.redemption import Redemption
@@ -46,28 +44,17 @@ from inferproof.storage.limits.base import RateLimiter
 from inferproof.storage.limits.memory import MemoryLimiter
 from inferproof.storage.limits.redis import RedisLimiter
 from inferproof.types.digest import Address
-from inferproof.types.money import Asset
 from inferproof.verify.proof import ProofChecker
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A running gateway. `asgi` is what a server serves; `shortcut` is what it may ask first."""
+    """A running gateway. `asgi` is what a server serves."""
 
     settings: Settings
     gateway: Gateway
     services: Services
     asgi: ASGIApp
-    shortcut: Express
-
-
-@dataclass(frozen=True, slots=True)
-class Behind:
-    """What a process that only takes requests knows of the one behind it: its checks, and the
-    metrics of all processes as one text."""
-
-    checks: Mapping[str, ReadyCheck]
-    exposition: Callable[[Metrics], Awaitable[bytes]]
 
 
 @asynccontextmanager
@@ -77,13 +64,13 @@ async def build(
     more_systems: Mapping[str, ProofSystem] | None = None,
     watch: Watch = unwatched,
     settler_settings: SettlerSettings | None = None,
-    behind: Behind | None = None,
 ) -> AsyncIterator[App]:
     """A running gateway, whose parts end with the block.
 
     `more_systems` are proof systems that no release ships; tests bring theirs, and theirs is
     `watch`. A gateway whose setting `workers` is zero leaves its jobs to `build_worker`'s; one
-    that has a `behind` leaves it everything but answering requests.
+    whose background is apart leaves them to these too, and to `build_settle`'s everything else
+    but answering requests.
     Raises: Misconfigured for settings that contradict the chain, the token or each other;
     Unavailable when the chain or the database does not answer; MissingPart.
     """
@@ -94,24 +81,25 @@ async def build(
         gateway = _gateway(
             core, open_checkers(core.systems, stack), gateway_terms(settings, core), limits
         )
-        gauges, hearts = core.gauges, {"settler": Heart(), "worker": Heart()}
-        tasks: dict[str, asyncio.Task[None]] = {}
-        if behind is None:
-            tasks = start_tasks(settings, core, hearts, settler_settings, gauges, stack, watch)
+        checks = {
+            **storage_checks(core.stores.database, settings.data_dir, settings.disk_reserve_bytes),
+            **chain_checks(core.token, core.account),
+            **model_checks(core.stores.models, core.stores.artifacts, core.systems),
+            **({"redis": limiter.answers} if isinstance(limiter, RedisLimiter) else {}),
+        }
+        refresh = None
+        if not settings.is_apart:
+            background = start_background(settings, core, settler_settings, stack, watch)
+            refresh = background.refresh
+            checks |= background.checks(settings.stall_s) | _own_worker(settings, core, stack)
         services = Services(
             gateway=gateway,
-            short=gateway,
             metrics=core.metrics,
             settings=_api_settings(settings),
             streams=Streams(most=settings.event_streams),
             facilitator=_facilitator(settings, core.token, core.key.address),
-            checks={
-                **ready_checks(settings, core, tasks, hearts),
-                **({"redis": limiter.answers} if isinstance(limiter, RedisLimiter) else {}),
-                **({} if behind is None else behind.checks),
-            },
-            refresh=gauges.refresh if behind is None else None,
-            exposition=None if behind is None else partial(behind.exposition, core.metrics),
+            readiness=Readiness(checks),
+            refresh=refresh,
             tracer=core.tracer,
             gate=Gate(
                 limits,
@@ -120,17 +108,28 @@ async def build(
                 on_refused=core.metrics.refused,
             ),
         )
-        express = Express(services, _forms(core.token.asset))
-        yield App(settings, gateway, services, create_app(services), express)
+        yield App(settings, gateway, services, create_app(services))
 
 
-def _forms(asset: Asset) -> Forms | None:
-    """What checks usual payments in native code; None where the native module is not installed,
-    and Python checks them all."""
-    try:
-        return Forms([asset], library().PaymentForm)
-    except MissingPart:
-        return None
+async def check(settings: Settings) -> None:
+    """Returns when processes of these settings could start: chain, token, key and Redis are as they
+    should be, and the database has this version's schema. Raises: as `build`."""
+    async with AsyncExitStack() as stack:
+        core = await open_core(settings, stack, None, unwatched)
+        await _limiter(settings, stack)
+        _facilitator(settings, core.token, core.key.address)
+
+
+def _own_worker(settings: Settings, core: Core, stack: AsyncExitStack) -> dict[str, ReadyCheck]:
+    """A worker in this process, started, and what /ready asks of it; nothing where the setting
+    `workers` is zero."""
+    if not settings.workers:
+        return {}
+    heart = Heart()
+    _, task = start_worker(
+        settings, core.stores, core.systems, core.key, core.metrics, core.bell, heart, stack
+    )
+    return task_checks({"worker": task}, {"worker": heart}, settings.stall_s)
 
 
 def _gateway(
@@ -233,4 +232,5 @@ def _api_settings(settings: Settings) -> ApiSettings:
         verify_limit=settings.verify_limit_bytes,
         submission_limit=settings.submission_limit_bytes,
         body_timeout_s=settings.body_timeout_s,
+        several_processes=settings.processes > 1,
     )

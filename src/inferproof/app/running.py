@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
 
-from inferproof.readiness import report_end
+from inferproof.observability.readiness import report_end
 
 
 def started(

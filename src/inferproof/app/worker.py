@@ -5,14 +5,17 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from inferproof.api.metrics import Metrics
+from inferproof.app.checks import model_checks, storage_checks, task_checks
 from inferproof.app.provers import open_systems
+from inferproof.app.reporting import open_reports, open_tracer, traced
 from inferproof.app.running import clock, started
 from inferproof.app.stores import Stores, Watch, open_stores, unwatched
 from inferproof.inference.request import request_tensors
+from inferproof.observability.logs import report_loop_faults
+from inferproof.observability.metrics import Metrics
+from inferproof.observability.readiness import Readiness
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
-from inferproof.reporting import open_reports, open_tracer, traced
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
 from inferproof.services.heart import Heart
@@ -20,7 +23,6 @@ from inferproof.services.worker.compute import Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.services.worker.steps import Steps
 from inferproof.settings import Settings
-from inferproof.telemetry.logs import report_loop_faults
 from inferproof.types.digest import Address
 
 
@@ -32,6 +34,8 @@ class WorkerApp:
     signer: Address
     worker: Worker
     task: asyncio.Task[None]
+    metrics: Metrics
+    readiness: Readiness
 
 
 @asynccontextmanager
@@ -57,12 +61,17 @@ async def build_worker(
         tracer = open_tracer(settings, stack)
         if tracer is not None:
             stores = replace(stores, orders=traced(stores.orders, tracer))
-        worker = make_worker(settings, stores, systems, key, Metrics(), Bell(), Heart())
-        task = started(worker.run(), "worker", stack)
-        yield WorkerApp(settings, key.address, worker, task)
+        metrics, heart = Metrics(), Heart()
+        worker, task = start_worker(settings, stores, systems, key, metrics, Bell(), heart, stack)
+        checks = {
+            **storage_checks(stores.database, settings.data_dir, settings.disk_reserve_bytes),
+            **model_checks(stores.models, stores.artifacts, systems),
+            **task_checks({"worker": task}, {"worker": heart}, settings.stall_s),
+        }
+        yield WorkerApp(settings, key.address, worker, task, metrics, Readiness(checks))
 
 
-def make_worker(
+def start_worker(
     settings: Settings,
     stores: Stores,
     systems: Systems,
@@ -70,8 +79,9 @@ def make_worker(
     metrics: Metrics,
     bell: Bell,
     heart: Heart,
-) -> Worker:
-    """A worker over these stores, not yet running."""
+    stack: AsyncExitStack,
+) -> tuple[Worker, asyncio.Task[None]]:
+    """A worker over these stores, and the task that it runs as until the stack closes."""
     compute = Compute(
         systems=systems,
         artifacts=stores.artifacts,
@@ -81,7 +91,7 @@ def make_worker(
         clock=clock,
         time_limit_s=settings.prove_limit_s,
     )
-    return Worker(
+    worker = Worker(
         orders=stores.orders,
         steps=Steps(stores.orders, stores.catalog, compute, clock),
         settings=WorkerSettings(
@@ -96,3 +106,4 @@ def make_worker(
         bell=bell,
         heart=heart,
     )
+    return worker, started(worker.run(), "worker", stack)

@@ -10,7 +10,7 @@ from inferproof.cli.console import JsonFlag, err, failures, plain, print_json
 from inferproof.cli.parts import need
 
 if TYPE_CHECKING:
-    from inferproof.backup import Summary
+    from inferproof.app.backup import Summary
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder of database, proofs, models and keys.")]
 
@@ -32,8 +32,8 @@ def backup(
     keys and no compiled models; it can be restored to SQLite and to PostgreSQL.
     """
     with failures(as_json=as_json):
-        need("a backup", "inferproof.backup", extra="server")
-        from inferproof.backup import backup as make
+        need("a backup", "inferproof.app.backup", extra="server")
+        from inferproof.app.backup import backup as make
         from inferproof.settings import Settings
 
         settings = Settings.load(**({} if data_dir is None else {"data_dir": data_dir}))
@@ -51,8 +51,8 @@ def restore(
     the backup are not in it: `inferproof books check` finds their payments.
     """
     with failures(as_json=as_json):
-        need("a restore", "inferproof.backup", extra="server")
-        from inferproof.backup import restore as fill
+        need("a restore", "inferproof.app.backup", extra="server")
+        from inferproof.app.backup import restore as fill
         from inferproof.settings import Settings
 
         settings = Settings.load(**({} if data_dir is None else {"data_dir": data_dir}))

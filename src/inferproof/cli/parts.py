@@ -1,8 +1,16 @@
-"""What a command needs that a light install leaves out."""
+"""What commands share: an option, and what they need that a light install leaves out."""
 
 import importlib
+from typing import Annotated
+
+import typer
 
 from inferproof.errors import MissingPart, Reason
+
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, help="Port of its own /metrics, /ready and /health."),
+]
 
 
 def need(feature: str, *modules: str, extra: str) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from inferproof.app.compiling import compile_card
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, progress
 from inferproof.cli.files import read_key
 from inferproof.cli.gateway import ask, checked_url
@@ -15,7 +16,6 @@ from inferproof.cli.verify import warn_of_setup
 from inferproof.models.card import load_card
 from inferproof.proving.base import SrsSource
 from inferproof.proving.registry import get_system
-from inferproof.publish import compile_card
 
 SUBMIT_TIMEOUT_S = 120.0
 

@@ -1,6 +1,6 @@
 """`inferproof serve`: a gateway on this machine, settings from the environment."""
 
-import asyncio
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,9 +27,10 @@ def serve(
     processes: Annotated[
         int | None,
         typer.Option(
-            min=0,
+            min=1,
             max=64,
-            help="Processes that take requests, beside one that does the rest; 0: one for all.",
+            help="Processes that take requests. With more than one, `inferproof settle` and "
+            "`inferproof worker` do the rest.",
         ),
     ] = None,
     as_json: JsonFlag = False,
@@ -41,28 +42,19 @@ def serve(
     given = {"host": host, "port": port, "data_dir": data_dir, "processes": processes}
     with failures(as_json=as_json):
         need("serving", "uvloop", "inferproof.app.gateway", extra="server")
-        import uvloop
+        from inferproof.observability.logs import set_up_logs
+        from inferproof.server.processes import run_gateway
+        from inferproof.settings import Settings, variable
 
-        from inferproof.fleet import run_fleet
-        from inferproof.server import run_gateway
-        from inferproof.settings import Settings
-        from inferproof.telemetry.logs import set_up_logs
-
-        settings = Settings.load(**{k: v for k, v in given.items() if v is not None})
+        # Processes that are started from this one read the environment.
+        os.environ |= {variable(k): str(v) for k, v in given.items() if v is not None}
+        settings = Settings.load()
         set_up_logs(
             settings.log_level,
             settings.log_format,
             traced=settings.otel_endpoint is not None,
         )
-        if settings.processes:
-            run_fleet(settings, announce=lambda url: _announce(url, settings, as_json=as_json))
-            return
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(
-                run_gateway(
-                    settings, announce=lambda url, _: _announce(url, settings, as_json=as_json)
-                )
-            )
+        run_gateway(settings, announce=lambda url, _: _announce(url, settings, as_json=as_json))
 
 
 def _announce(url: str, settings: "Settings", *, as_json: bool) -> None:

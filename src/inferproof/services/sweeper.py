@@ -13,9 +13,9 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from inferproof.errors import InferproofError
+from inferproof.observability.faults import told
 from inferproof.services.base import Clock
 from inferproof.storage.base.turn import Turn
-from inferproof.telemetry.faults import told
 from inferproof.types.digest import Digest
 
 log = logging.getLogger("inferproof.sweeper")

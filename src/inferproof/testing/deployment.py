@@ -3,9 +3,9 @@
     with Nursery() as nursery, Deployment(folder, settings, nursery=nursery, workers=2) as market:
         market.url ...; market.arm(boundary); market.revive()
 
-`settings` are the environment of every process. With `processes` the gateway is several; when one
-of them dies the others follow, and it is the whole that is started again. Without a nursery each
-process is started by its own command, which takes some seconds of importing.
+`settings` are the environment of every process. With `processes` so many take requests, each on a
+port of its own, as where each has its container; one settles, and `url` leads to each in its turn.
+Without a nursery each process is started by its own command, which takes some seconds of importing.
 """
 
 import json
@@ -16,14 +16,14 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
+from string import ascii_lowercase
 from types import TracebackType
 from typing import Any, Self
 
 from inferproof.settings import variable
 from inferproof.testing.boundaries import Boundary, Passage, Watcher, read_trace
-from inferproof.testing.kill_server import FLEET, GATEWAY, METHOD, NURSERY, READY, WATCH, WORKER
+from inferproof.testing.kill_server import GATEWAY, NURSERY, READY, SETTLE, WATCH, WORKER
 
 START_S = 60.0
 STOP_S = 20.0
@@ -142,23 +142,6 @@ class Nursery:
                 self._ends.note(told["ended"], told["status"])
 
 
-def _runs(pid: int) -> bool:
-    """Whether the process has not ended. One that nobody waited for has."""
-    try:
-        os.kill(pid, 0)
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return not Path("/proc/self").exists()
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
 def _wait_for(process: Any) -> None:
     try:
         process.wait(STOP_S)
@@ -180,26 +163,28 @@ class Deployment:
         nursery: Nursery | None = None,
     ) -> None:
         """With `workers` of zero the gateway works itself, else so many processes do, each on
-        `concurrency` jobs at a time. `processes` take its requests, beside one that does the rest;
-        with zero it is one for all."""
+        `concurrency` jobs at a time. `processes` take requests, one settles beside them, and there
+        is one worker at least; with zero one process does it all."""
         self.folder = folder
         self.log = folder / "log"
-        self.url = ""
         self.deaths: list[str] = []
         """The roles whose processes were found dead, in the order in which they were found."""
         self._nursery = nursery
         self._environment = dict(settings)
-        if workers:
+        if workers or processes:
             self._environment["INFERPROOF_WORKERS"] = "0"
         if processes:
-            self._environment["INFERPROOF_PROCESSES"] = str(processes)
-        self._gateway = FLEET if processes else GATEWAY
+            self._environment["INFERPROOF_BACKGROUND"] = "apart"
+            workers = max(1, workers)
         self._concurrency = str(concurrency)
-        self.roles = (GATEWAY, *(f"{WORKER}{n}" for n in range(workers)))
-        self.members: dict[str, dict[str, int]] = {}
-        """The processes of a role that is several, beside its own, by name; of its last start."""
-        self.born: dict[int, str] = {}
-        """The name of every process that was ever a member."""
+        self.gateways = (GATEWAY, *(f"{GATEWAY}{n}" for n in range(1, processes)))
+        """The roles that take requests."""
+        self.workers = tuple(f"{WORKER}{n}" for n in range(workers))
+        self.roles = (*self.gateways, *([SETTLE] if processes else []), *self.workers)
+        self.takers: set[int] = set()
+        """The ids of all processes that ever took requests and did nothing else."""
+        self._urls: dict[str, str] = {}
+        self._calls = 0
         self._running: dict[str, Any] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -229,10 +214,19 @@ class Deployment:
             self._running[role] = self._start(role)
         for role in started:
             facts = self._wait_until_ready(role)
-            self.url = facts.get("url", self.url)
-            self.members[role] = facts.get("members", {})
-            self.born |= {pid: name for name, pid in self.members[role].items()}
+            if "url" in facts:
+                self._urls[role] = facts["url"]
+                self.takers |= {facts["pid"]} if SETTLE in self.roles else set()
         return started
+
+    @property
+    def url(self) -> str:
+        """The address of a gateway that runs, of each in its turn; of one that did where none
+        does."""
+        running = [role for role in self.gateways if role in self._urls and self.alive(role)]
+        self._calls += 1
+        found = running or list(self._urls)
+        return self._urls[found[self._calls % len(found)]]
 
     def alive(self, role: str) -> bool:
         """Whether its process runs."""
@@ -246,40 +240,7 @@ class Deployment:
 
     def kill(self, *roles: str) -> None:
         """Ends the processes with SIGKILL, whatever they are doing."""
-        for role in roles:
-            for pid in self._left_of(role):
-                _kill(pid)
         self._end(signal.SIGKILL, roles)
-
-    @property
-    def processes(self) -> tuple[str, ...]:
-        """The names of all single processes, roles and members."""
-        members = (name for role in self.roles for name in self.members.get(role, {}))
-        return (*self.roles, *members)
-
-    def kill_one(self, name: str) -> None:
-        """Ends the one process with SIGKILL, and waits until those that end with it have ended.
-
-        Raises: TimeoutError when they do not.
-        """
-        role = next(r for r in self.roles if name == r or name in self.members.get(r, {}))
-        if name == role:
-            self._end(signal.SIGKILL, (role,))
-            return
-        _kill(self.members[role][name])
-        _wait_for(self._running[role])
-        self._wait_for_members(role)
-
-    def _left_of(self, role: str) -> list[int]:
-        """The members of the role that have not ended."""
-        return [pid for pid in self.members.get(role, {}).values() if _runs(pid)]
-
-    def _wait_for_members(self, role: str) -> None:
-        end = time.monotonic() + STOP_S
-        while left := self._left_of(role):
-            if time.monotonic() > end:
-                raise TimeoutError(f"processes {left} of {role} outlive it")
-            time.sleep(0.01)
 
     def stop(self, *roles: str) -> None:
         """Asks the processes to end, and waits until they have. Raises: TimeoutError."""
@@ -293,7 +254,6 @@ class Deployment:
         for process in ending:
             _wait_for(process)
         for role in roles:
-            self._wait_for_members(role)
             self._running.pop(role, None)
 
     def restart(self, **changes: str) -> None:
@@ -328,8 +288,11 @@ class Deployment:
     # -- starting -----------------------------------------------------------------------------
 
     def _start(self, role: str) -> Any:
-        kind = self._gateway if role == GATEWAY else role.rstrip("0123456789")
+        kind, number = role.rstrip("0123456789"), role.lstrip(ascii_lowercase)
         own = {"INFERPROOF_WORKERS": self._concurrency} if kind == WORKER else {}
+        port = int(self._environment.get("INFERPROOF_PORT", "0"))
+        if kind == GATEWAY and number and port:
+            own["INFERPROOF_PORT"] = str(port + int(number))
         environment = {
             **self._environment,
             **own,
@@ -337,7 +300,6 @@ class Deployment:
             READY: str(self._ready(role)),
         }
         if self._nursery is not None:
-            environment[METHOD] = "fork"
             return self._nursery.start(kind, environment, self.log)
         with self.log.open("ab") as log:
             return subprocess.Popen(

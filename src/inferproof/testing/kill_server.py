@@ -1,12 +1,11 @@
-"""A real gateway or worker process, for tests that kill it.
+"""A real gateway, settling or worker process, for tests that kill it.
 
     python -m inferproof.testing.kill_server gateway      settings from INFERPROOF_… variables
-    python -m inferproof.testing.kill_server fleet        a gateway in several processes, made as
-                                                          INFERPROOF_TEST_METHOD says
+    python -m inferproof.testing.kill_server settle
     python -m inferproof.testing.kill_server worker
     python -m inferproof.testing.kill_server nursery      forks such processes when it is told to
 
-It runs what `inferproof serve` and `inferproof worker` run, with three differences: a watcher is
+It runs what `inferproof serve`, `settle` and `worker` run, with three differences: a watcher is
 around its parts (see `boundaries`), whose folder INFERPROOF_TEST_WATCH names; the proof system
 "toy" is there, whose answers go wrong on demand, as do those of sumcheck; and what the settler
 waits for is a second instead of a minute. Once it is ready it writes one JSON object to
@@ -17,10 +16,8 @@ killed. It reads JSON lines, {"role": …, "environment": {…}, "log": path}, a
 for each and {"ended": pid, "status": …} when one has ended. All end with it.
 """
 
-import asyncio
 import json
 import logging
-import multiprocessing
 import os
 import selectors
 import signal
@@ -30,15 +27,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import uvloop
-
-from inferproof import fleet
+from inferproof.app.background import SettleApp
 from inferproof.app.gateway import App
 from inferproof.app.worker import WorkerApp
 from inferproof.errors import InputRejected, Reason, Unavailable
 from inferproof.proving.base import Progress, Proved, ProveRequest, no_progress
 from inferproof.proving.sumcheck.system import SumcheckSystem
-from inferproof.server import run_gateway, run_worker
+from inferproof.server.processes import run as run_loop
+from inferproof.server.processes import run_gateway, run_settle, run_worker
 from inferproof.services.settler.service import SettlerSettings
 from inferproof.settings import Settings
 from inferproof.testing.boundaries import Watcher
@@ -46,8 +42,7 @@ from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
 
 WATCH = "INFERPROOF_TEST_WATCH"
 READY = "INFERPROOF_TEST_READY"
-METHOD = "INFERPROOF_TEST_METHOD"
-GATEWAY, FLEET, WORKER, NURSERY = "gateway", "fleet", "worker", "nursery"
+GATEWAY, SETTLE, WORKER, NURSERY = "gateway", "settle", "worker", "nursery"
 
 REFUSED, FAULTY, SLOW = 90.0, 91.0, 92.0
 """First numbers of an input that make both systems refuse it; fail once; take its time."""
@@ -123,26 +118,19 @@ class MoodySumcheck(SumcheckSystem):
 
 
 def run(role: str) -> None:
-    """Runs a gateway or a worker until it is told to stop, or killed."""
+    """Runs the role until it is told to stop, or killed."""
     form = f"%(asctime)s.%(msecs)03d {role} {os.getpid()} %(levelname)s %(name)s %(message)s"
     logging.basicConfig(level=logging.INFO, format=form, datefmt="%H:%M:%S", force=True)
     settings = Settings.load()
     if role == WORKER and settings.workers == 0:  # as `inferproof worker` does
         settings = settings.model_copy(update={"workers": 1})
-    if role == FLEET:
-        method = os.environ.get(METHOD, "spawn")
-        fleet.run_fleet(
-            settings, announce=_fleet_ready, front=_front, behind=_behind, method=method
-        )
-        return
     parts = _parts()
-    work = (
+    if role == GATEWAY:
         run_gateway(settings, announce=_gateway_ready, settler_settings=SETTLER, **parts)
-        if role == GATEWAY
-        else run_worker(settings, announce=_worker_ready, **parts)
-    )
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(work)
+    elif role == SETTLE:
+        run_loop(run_settle(settings, announce=_ready_alone, settler_settings=SETTLER, **parts))
+    else:
+        run_loop(run_worker(settings, announce=_ready_alone, **parts))
 
 
 def _parts() -> dict[str, Any]:
@@ -156,24 +144,11 @@ def _parts() -> dict[str, Any]:
     }
 
 
-async def _front(settings: Settings, seat: fleet.Seat, tell: fleet.Tell) -> None:
-    await fleet.front(settings, seat, tell, **_parts())
-
-
-async def _behind(settings: Settings, seat: fleet.Seat, tell: fleet.Tell) -> None:
-    await fleet.behind(settings, seat, tell, settler_settings=SETTLER, **_parts())
-
-
-def _gateway_ready(url: str, _app: App) -> None:
+def _gateway_ready(url: str, _app: App | None) -> None:
     _ready({"url": url})
 
 
-def _fleet_ready(url: str) -> None:
-    children = multiprocessing.active_children()
-    _ready({"url": url, "members": {child.name: child.pid for child in children}})
-
-
-def _worker_ready(_app: WorkerApp) -> None:
+def _ready_alone(_app: SettleApp | WorkerApp) -> None:
     _ready({})
 
 

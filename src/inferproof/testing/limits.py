@@ -13,7 +13,6 @@ WIDE: dict[str, object] = {
     "queue_share_percent": 100,
     "requests_limit": 100_000,
     "connections_limit": 100_000,
-    "connections_per_address": 100_000,
 }
 """Settings under which everything is counted and nothing is refused: load from one address."""
 

@@ -9,13 +9,18 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from types import TracebackType
 
-from inferproof.app.gateway import App, build
+import uvicorn
+
+from inferproof.app.gateway import App
 from inferproof.proving.base import ProofSystem
-from inferproof.server import Server, listen, url_of
+from inferproof.server.application import Application
+from inferproof.server.limits import options
+from inferproof.server.listening import listen, url_of
 from inferproof.settings import Settings
 
 START_S = 30.0
 STOP_S = 20.0
+STOPPING_S = 2
 
 
 class LiveGateway:
@@ -27,7 +32,8 @@ class LiveGateway:
         self.settings = settings
         self._systems = more_systems
         self._ready: Future[App] = Future()
-        self._server: Server | None = None
+        self._server: uvicorn.Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
         self.url = ""
 
@@ -52,7 +58,8 @@ class LiveGateway:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._server is not None:
+        if self._server is not None and self._ready.done() and self._loop is not None:
+            self._loop.call_soon_threadsafe(self.app.services.streams.close)
             self._server.should_exit = True
         self._thread.join(STOP_S)
 
@@ -66,8 +73,13 @@ class LiveGateway:
 
     async def _serve(self) -> None:
         with listen(self.settings.host, self.settings.port) as listener:
-            async with build(self.settings, more_systems=self._systems) as app:
-                self.url = url_of(listener)
-                self._server = Server.of(app, shutdown_s=2)
-                self._ready.set_result(app)
+            self.url, self._loop = url_of(listener), asyncio.get_running_loop()
+            application = Application(
+                self.settings, announce=self._ready.set_result, more_systems=self._systems
+            )
+            given = options(self.settings) | {"timeout_graceful_shutdown": STOPPING_S}
+            self._server = uvicorn.Server(uvicorn.Config(application, **given))
+            try:
                 await self._server.serve(sockets=[listener])
+            except SystemExit:
+                raise application.failure or RuntimeError("it does not start") from None

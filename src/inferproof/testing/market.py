@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 import inferproof
+from inferproof.app.compiling import compile_card
 from inferproof.app.publishing import install_model
 from inferproof.chain.contracts import BATCH_SETTLER, DEVNET_TOKEN, EZKL_VERIFIER
 from inferproof.chain.deployments import Deployment, save_deployment
@@ -31,7 +32,6 @@ from inferproof.proving.base import Progress, no_progress
 from inferproof.proving.ezkl.evm import evm_vka
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.registry import get_system, require_native
-from inferproof.publish import compile_card
 from inferproof.settings import Settings
 from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.testing.live import LiveGateway

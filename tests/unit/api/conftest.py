@@ -8,7 +8,7 @@ from api_fakes import ADMIN_TOKEN, FakeGateway
 
 from inferproof.api.context import ApiSettings, Services
 from inferproof.api.create import create_app
-from inferproof.api.metrics import Metrics
+from inferproof.observability.metrics import Metrics
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ import pytest
 from api_fakes import GATEWAY, USDC, FakeGateway, error_of
 from x402.schemas import PaymentRequirements
 
-from inferproof.api.context import ApiSettings, Readings, Services
+from inferproof.api.context import ApiSettings, Services
 from inferproof.api.create import create_api, create_app
-from inferproof.api.metrics import Metrics
-from inferproof.api.routes import operations
 from inferproof.errors import Reason, Unavailable
+from inferproof.observability import readiness
+from inferproof.observability.metrics import Metrics
+from inferproof.observability.readiness import Readiness
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.services.metrics import Metrics as MetricsProtocol
 from inferproof.types.job import JobState
@@ -153,9 +154,9 @@ async def test_ready_tells_the_truth(services: Services, monkeypatch: pytest.Mon
         await asyncio.sleep(5)
         return "late"
 
-    monkeypatch.setattr(operations, "CHECK_LIMIT_S", 0.05)
+    monkeypatch.setattr(readiness, "CHECK_LIMIT_S", 0.05)
     checks = {"chain": good, "database": bad, "prover": slow}
-    async with client_of(replace(services, checks=checks)) as http:
+    async with client_of(replace(services, readiness=Readiness(checks))) as http:
         response = await http.get("/ready")
         assert response.status_code == 503
         assert response.json() == {
@@ -172,7 +173,7 @@ async def test_ready_tells_the_truth(services: Services, monkeypatch: pytest.Mon
         metrics = (await http.get("/metrics")).text
         assert 'inferproof_ready{check="chain"} 1.0' in metrics
         assert 'inferproof_ready{check="database"} 0.0' in metrics
-    mended = replace(services, checks={"chain": good}, readings=Readings())
+    mended = replace(services, readiness=Readiness({"chain": good}))
     async with client_of(mended) as http:
         assert (await http.get("/ready")).status_code == 200
 

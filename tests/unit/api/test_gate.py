@@ -14,8 +14,8 @@ from api_fakes import BODY, INFER, MODEL, FakeGateway, challenged, sign_payment
 from inferproof.api.context import Services
 from inferproof.api.create import create_app
 from inferproof.api.gate import Gate, client_address
-from inferproof.api.metrics import Metrics
 from inferproof.errors import Reason, RequestRejected, Unavailable
+from inferproof.observability.metrics import Metrics
 from inferproof.services.limits.keys import ApiKeys, new_key
 from inferproof.services.limits.service import Limits, Policy
 from inferproof.storage.db.api_keys import SqlApiKeys

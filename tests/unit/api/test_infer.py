@@ -10,8 +10,8 @@ from x402.http.utils import (
     decode_payment_response_header,
 )
 
-from inferproof.api.metrics import Metrics
 from inferproof.errors import InputRejected, Reason, Unavailable
+from inferproof.observability.metrics import Metrics
 from inferproof.payments.x402 import read_challenge
 from inferproof.protocol.commitments import job_id, request_digest
 from inferproof.types.digest import Digest

@@ -11,9 +11,9 @@ from service_parts import World, running
 
 from inferproof.api.context import ApiSettings, Services
 from inferproof.api.create import create_app
-from inferproof.api.metrics import Metrics
+from inferproof.app.gauges import Gauges
 from inferproof.errors import Reason, Unavailable
-from inferproof.gauges import Gauges
+from inferproof.observability.metrics import Metrics
 from inferproof.protocol.lifecycle import FINAL
 from inferproof.storage.base.orders import Figures
 from inferproof.storage.db.figures import RESTING_S, FiguresReader
@@ -45,6 +45,7 @@ async def test_every_state_is_counted_and_its_oldest_job_is_as_old_as_it_is() ->
         # The settlement that is under way, and the refund.
         assert (figures.open_transactions, figures.open_since) == (2, 2)
         metrics = Metrics()
+        metrics.watch()
         metrics.orders(figures, 2000)
     found = shown(metrics)
     assert found["inferproof_jobs", "settling"] == 1

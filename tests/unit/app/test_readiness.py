@@ -12,11 +12,12 @@ from service_parts import World, running
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.api.context import ApiSettings, Readings, Services
+from inferproof.api.context import ApiSettings, Services
 from inferproof.api.create import create_app
-from inferproof.api.metrics import Metrics
+from inferproof.app.checks import chain_checks, model_checks, storage_checks, task_checks
 from inferproof.errors import Reason, Unavailable
-from inferproof.readiness import alive, readiness, space
+from inferproof.observability.metrics import Metrics
+from inferproof.observability.readiness import Readiness, alive, space
 from inferproof.services.heart import Heart
 from inferproof.storage.artifacts import LocalArtifacts
 from inferproof.testing.rejections import rejects
@@ -69,25 +70,18 @@ class Probe:
             name: asyncio.create_task(asyncio.sleep(600)) for name in ("settler", "worker")
         }
         self.metrics = Metrics()
-        self.checks = readiness(
-            database=services.stores.database,
-            models=services.stores.models,
-            artifacts=LocalArtifacts(world.folder / "artifacts"),
-            systems=lambda _name: world.system,
-            token=self.chain,
-            account=self.chain,
-            folder=world.folder,
-            disk_reserve=0,
-            tasks=self.tasks,
-            hearts=self.hearts,
-            stall_s=30.0,
-        )
+        stores, artifacts = services.stores, LocalArtifacts(world.folder / "artifacts")
+        self.checks = {
+            **storage_checks(stores.database, world.folder, 0),
+            **chain_checks(self.chain, self.chain),
+            **model_checks(stores.models, artifacts, lambda _name: world.system),
+            **task_checks(self.tasks, self.hearts, 30.0),
+        }
         served = Services(
             gateway=services.gateway,
             metrics=self.metrics,
-            settings=ApiSettings(version="1", ready_kept_s=kept_s),
-            checks=self.checks,
-            readings=Readings(lambda: self.beats[0]),
+            settings=ApiSettings(version="1"),
+            readiness=Readiness(self.checks, kept_s=kept_s, clock=lambda: self.beats[0]),
         )
         transport = httpx.ASGITransport(create_app(served))
         self.http = httpx.AsyncClient(transport=transport, base_url="http://gateway.test")

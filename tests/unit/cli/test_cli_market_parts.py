@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inferproof.app.compiling import compile_card
 from inferproof.cli import demo, devnet, model
 from inferproof.client import Answer
 from inferproof.errors import InputRejected, MissingPart, ModelRejected, Reason, Unavailable
 from inferproof.models.card import load_card
 from inferproof.proving.registry import get_system
-from inferproof.publish import compile_card
 from inferproof.testing import market
 from inferproof.testing.market import _held, find_zoo
 from inferproof.testing.rejections import rejects

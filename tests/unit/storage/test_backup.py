@@ -17,7 +17,7 @@ import pytest
 from order_book_suite import brought_to, digest, order, transaction
 from postgres_server import KINDS
 
-from inferproof.backup import Summary, backup, restore
+from inferproof.app.backup import Summary, backup, restore
 from inferproof.errors import (
     ArtifactRejected,
     Conflict,
@@ -221,7 +221,7 @@ def test_a_restore_that_was_killed_serves_nothing_and_is_run_again(
     program = (
         "import asyncio, os, signal, sys\n"
         "from pathlib import Path\n"
-        "import inferproof.backup as b\n"
+        "import inferproof.app.backup as b\n"
         "from inferproof.settings import Settings\n"
         "b.load = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "asyncio.run(b.restore(Settings(data_dir=Path(sys.argv[1]), database_url=sys.argv[2]),"

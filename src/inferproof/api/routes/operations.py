@@ -1,27 +1,25 @@
 """Health, readiness, metrics."""
 
-import asyncio
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from inferproof.api import schemas as s
-from inferproof.api.context import ReadyCheck, Served
-from inferproof.api.metrics import CONTENT_TYPE
+from inferproof.api.context import Served
 from inferproof.api.routes.describe import errors
 from inferproof.api.wire import json_response
-from inferproof.errors import InferproofError
+from inferproof.errors import NotFound, Reason
+from inferproof.observability.metrics import CONTENT_TYPE, Metrics
+from inferproof.observability.readiness import Readiness
 
 router = APIRouter(tags=["operations"])
-
-CHECK_LIMIT_S = 5.0
-"""A check that takes longer has failed: probes of orchestrators wait about as long."""
 
 
 @router.get("/health", response_model=s.Health, operation_id="health", summary="Is it alive")
 async def health(served: Served) -> Response:
     """200 while the process answers; says nothing about what it depends on."""
-    return json_response(s.Health(version=served.settings.version).model_dump())
+    return health_response(served.settings.version)
 
 
 @router.get(
@@ -32,18 +30,10 @@ async def health(served: Served) -> Response:
     summary="Can it take paid calls",
 )
 async def ready(served: Served) -> Response:
-    """200 when every check holds: database, disk, chain, token, gas, models, proof systems,
-    services, and Redis where there is one. An answer holds for a second."""
-
-    async def find() -> s.Readiness:
-        names = list(served.checks)
-        results = await asyncio.gather(*(_run(served.checks[name]) for name in names))
-        checks = dict(zip(names, results, strict=True))
-        served.metrics.ready({name: check.ok for name, check in checks.items()})
-        return s.Readiness(ready=all(check.ok for check in results), checks=checks)
-
-    report = await served.readings.take(served.settings.ready_kept_s, find)
-    return json_response(report.model_dump(), status=200 if report.ready else 503)
+    """200 when every check holds: database, disk, chain, token, gas, models, proof systems, and
+    Redis where there is one; and the services that run in this process. An answer holds for a
+    second."""
+    return await ready_response(served.readiness, served.metrics)
 
 
 @router.get(
@@ -51,21 +41,36 @@ async def ready(served: Served) -> Response:
     operation_id="metrics",
     summary="Metrics for Prometheus",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **errors()},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **errors(404)},
 )
 async def metrics(served: Served) -> Response:
-    """Prometheus text format."""
-    if served.refresh is not None:
-        await served.refresh()
-    text = await served.exposition() if served.exposition else served.metrics.render()
-    return Response(text, media_type=CONTENT_TYPE)
+    """Prometheus text format. A gateway in several processes answers 404 here: each of them has
+    its metrics at a port of its own."""
+    if served.settings.several_processes:
+        raise NotFound(Reason.METRICS_ELSEWHERE)
+    return await metrics_response(served.metrics, served.refresh)
 
 
-async def _run(check: ReadyCheck) -> s.Check:
-    try:
-        async with asyncio.timeout(CHECK_LIMIT_S):
-            return s.Check(ok=True, detail=await check())
-    except InferproofError as error:
-        return s.Check(ok=False, detail=f"{error.code}: {error.message}")
-    except TimeoutError:
-        return s.Check(ok=False, detail=f"no answer within {CHECK_LIMIT_S:g} seconds")
+def health_response(version: str) -> Response:
+    """Says that the process answers."""
+    return json_response(s.Health(version=version).model_dump())
+
+
+async def ready_response(readiness: Readiness, metrics: Metrics) -> Response:
+    """What each check found; the metrics are told of it too."""
+    found = await readiness.find()
+    metrics.ready({name: finding.ok for name, finding in found.items()})
+    report = s.Readiness(
+        ready=all(finding.ok for finding in found.values()),
+        checks={name: s.Check(ok=each.ok, detail=each.detail) for name, each in found.items()},
+    )
+    return json_response(report.model_dump(), status=200 if report.ready else 503)
+
+
+async def metrics_response(
+    metrics: Metrics, refresh: Callable[[], Awaitable[None]] | None
+) -> Response:
+    """The metrics of this process; `refresh` brings its gauges up to date first."""
+    if refresh is not None:
+        await refresh()
+    return Response(metrics.render(), media_type=CONTENT_TYPE)

@@ -31,6 +31,7 @@ import re
 from collections.abc import Callable
 
 from inferproof.errors import InferproofError, InputRejected, PaymentRejected, Reason, Unavailable
+from inferproof.observability.base import note_job
 from inferproof.protocol.authorization import check_end, check_signature, check_terms, check_time
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.quote import check_quote_covers, check_quote_signature
@@ -49,7 +50,6 @@ from inferproof.services.settler.base import PaymentChain
 from inferproof.storage.base.jobs import Job, Order, Outcome, Reservation
 from inferproof.storage.base.orders import OrderBook
 from inferproof.storage.reuse import check_same_payment, check_same_payment_id, check_same_webhook
-from inferproof.telemetry.base import note_job
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.money import Money, format_units
 from inferproof.types.payment import Quote

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason, Unavailable
+from inferproof.observability.base import note_job
 from inferproof.protocol.authorization import check_asset_and_payee
 from inferproof.protocol.commitments import request_digest
 from inferproof.protocol.transfer import (
@@ -45,7 +46,6 @@ from inferproof.storage.base.jobs import Job, Order, Outcome
 from inferproof.storage.base.orders import OrderBook
 from inferproof.storage.limits.base import ApiKey
 from inferproof.storage.reuse import check_same_webhook
-from inferproof.telemetry.base import note_job
 from inferproof.types.digest import Digest
 from inferproof.types.event import MinedTransaction
 from inferproof.types.payment import TransferClaim, TransferPayment

@@ -23,6 +23,7 @@ import logging
 from collections.abc import Sequence
 
 from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason
+from inferproof.observability.faults import told
 from inferproof.protocol.commitments import refund_mark
 from inferproof.services.base import Clock
 from inferproof.services.bell import SETTLE, Bell
@@ -44,7 +45,6 @@ from inferproof.services.settler.sending import Sending
 from inferproof.storage.base.orders import OrderBook
 from inferproof.storage.base.outbox import NewTransaction, OutboxItem, Payable, SettlementStep
 from inferproof.storage.base.turn import Turn
-from inferproof.telemetry.faults import told
 from inferproof.types.chain import Sight
 from inferproof.types.digest import Digest
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from inferproof.errors import Conflict, InferproofError, Reason, Unavailable
+from inferproof.observability.base import working_on
+from inferproof.observability.faults import told
 from inferproof.services.base import Clock, failure_of
 from inferproof.services.bell import SETTLE, WORK, Bell
 from inferproof.services.heart import Heart
@@ -22,8 +24,6 @@ from inferproof.services.metrics import Metrics
 from inferproof.services.worker.steps import Steps
 from inferproof.storage.base.jobs import Answer, Job
 from inferproof.storage.base.orders import OrderBook
-from inferproof.telemetry.base import working_on
-from inferproof.telemetry.faults import told
 from inferproof.types.job import JobState
 
 log = logging.getLogger("inferproof.worker")

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from inferproof.errors import NotFound, ProofRejected, Reason, Unavailable
+from inferproof.observability.faults import told
 from inferproof.protocol.receipt import decode_receipt_file
 from inferproof.services.base import Clock
 from inferproof.services.catalog import Catalog, RegisteredModel
 from inferproof.services.worker.compute import Compute, Made
 from inferproof.storage.base.jobs import Answer, Job, KeptProof
 from inferproof.storage.base.orders import OrderBook
-from inferproof.telemetry.faults import told
 from inferproof.types.digest import Digest
 
 T = TypeVar("T")

@@ -13,11 +13,11 @@ import pytest
 from paid_calls import caller
 from service_parts import World, running
 
+from inferproof.app.reporting import open_reports
 from inferproof.errors import Misconfigured, MissingPart, Reason, Unavailable
-from inferproof.reporting import open_reports
+from inferproof.observability.base import working_on
+from inferproof.observability.sentry import SentryReports
 from inferproof.settings import Settings
-from inferproof.telemetry.base import working_on
-from inferproof.telemetry.sentry import SentryReports
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Digest
 

@@ -29,13 +29,17 @@
 """
 
 import platform
-import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 
 from inferproof import __version__
 from inferproof.errors import Reason
@@ -56,97 +60,99 @@ class Described(NamedTuple):
     name: str
     kind: str
     labels: Sequence[str]
-    help: str | None
+    help: str
 
 
-class Metrics:
-    """All metrics. Implements services.metrics.Metrics, so that services know no Prometheus."""
+class _Declared:
+    """Makes metrics, and keeps what each is. They are shown once they are registered."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.ready_at = 0.0
-        self._proofs = Counter(
-            "inferproof_proofs",
-            "Verified proofs that were published.",
-            ("system", "model"),
-            registry=self.registry,
+        self.known: list[Described] = []
+
+    def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
+        self.known.append(Described(f"{name}_total", "counter", labels, text))
+        return Counter(name, text, labels, registry=self.registry)
+
+    def histogram(
+        self, name: str, text: str, labels: Sequence[str], buckets: Sequence[float]
+    ) -> Histogram:
+        self.known.append(Described(name, "histogram", labels, text))
+        return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
+
+    def gauge(
+        self, name: str, text: str, labels: Sequence[str] = (), *, shown: bool = True
+    ) -> Gauge:
+        self.known.append(Described(name, "gauge", labels, text))
+        return Gauge(name, text, labels, registry=self.registry if shown else None)
+
+
+class Metrics:
+    """All metrics. Implements services.metrics.Metrics, so that services know no Prometheus.
+
+    Of a gateway in several processes each has its own. Counters add up; what only one process
+    reads is shown by that one alone, once `watch` was called.
+    """
+
+    def __init__(self) -> None:
+        self._declared = _Declared()
+        self.registry = self._declared.registry
+        declared = self._declared
+        self._proofs = declared.counter(
+            "inferproof_proofs", "Verified proofs that were published.", ("system", "model")
         )
-        self._failures = Counter(
-            "inferproof_failures", "Jobs that failed.", ("code",), registry=self.registry
-        )
-        self._stages = Histogram(
+        self._failures = declared.counter("inferproof_failures", "Jobs that failed.", ("code",))
+        self._stages = declared.histogram(
             "inferproof_stage_seconds",
             "Seconds that a stage of a job took.",
             ("stage",),
-            buckets=STAGE_BUCKETS,
-            registry=self.registry,
+            STAGE_BUCKETS,
         )
-        self._payments = Counter(
-            "inferproof_payments",
-            "Payments by outcome.",
-            ("outcome",),
-            registry=self.registry,
+        self._payments = declared.counter(
+            "inferproof_payments", "Payments by outcome.", ("outcome",)
         )
-        self._webhooks = Counter(
-            "inferproof_webhooks",
-            "Attempts of webhooks by outcome.",
-            ("outcome",),
-            registry=self.registry,
+        self._webhooks = declared.counter(
+            "inferproof_webhooks", "Attempts of webhooks by outcome.", ("outcome",)
         )
-        self._refunds = Counter(
-            "inferproof_refunds", "Refunds by outcome.", ("outcome",), registry=self.registry
+        self._refunds = declared.counter("inferproof_refunds", "Refunds by outcome.", ("outcome",))
+        self._queue = declared.gauge("inferproof_queue_depth", "Paid jobs that wait for a worker.")
+        self._jobs = declared.gauge("inferproof_jobs", "Jobs by state.", ("state",))
+        self._refusals = declared.counter(
+            "inferproof_refusals", "Calls and connections that met a limit.", ("limit",)
         )
-        self._queue = Gauge(
-            "inferproof_queue_depth", "Paid jobs that wait for a worker.", registry=self.registry
-        )
-        self._jobs = Gauge("inferproof_jobs", "Jobs by state.", ("state",), registry=self.registry)
-        self._refusals = Counter(
-            "inferproof_refusals",
-            "Calls and connections that met a limit.",
-            ("limit",),
-            registry=self.registry,
-        )
-        self._http = Histogram(
+        self._http = declared.histogram(
             "inferproof_http_seconds",
             "Seconds to answer a request.",
             ("method", "route", "status"),
-            buckets=HTTP_BUCKETS,
-            registry=self.registry,
+            HTTP_BUCKETS,
         )
-        self._verifications = Counter(
+        self._verifications = declared.counter(
             "inferproof_verifications",
             "Proofs and receipts checked for callers.",
             ("kind", "outcome"),
-            registry=self.registry,
         )
-        self._ready = Gauge(
-            "inferproof_ready",
-            "1 where a readiness check holds.",
-            ("check",),
-            registry=self.registry,
+        self._ready = declared.gauge(
+            "inferproof_ready", "1 where a readiness check holds.", ("check",)
         )
-        self._books = Gauge(
+        self._books = declared.gauge(
             "inferproof_books_discrepancies",
             "Discrepancies that the last check of the books found.",
-            registry=self.registry,
         )
-        self._books_at = Gauge(
+        self._books_at = declared.gauge(
             "inferproof_books_checked_seconds",
             "Unix time of the last check of the books; 0 before the first.",
-            registry=self.registry,
         )
-        self._retries = Counter(
-            "inferproof_retries",
-            "Attempts that ended and will be made again.",
-            ("code",),
-            registry=self.registry,
+        self._retries = declared.counter(
+            "inferproof_retries", "Attempts that ended and will be made again.", ("code",)
         )
-        self._leases_lost = Counter(
-            "inferproof_leases_lost",
-            "Jobs that a worker found taken by another.",
-            registry=self.registry,
+        self._leases_lost = declared.counter(
+            "inferproof_leases_lost", "Jobs that a worker found taken by another."
         )
-        self._watched = _Watched(self.registry)
+        self._watched = _Watched(declared)
+        build = declared.gauge(
+            "inferproof_build_info", "1, for the version that runs.", ("version", "python")
+        )
+        build.labels(__version__, platform.python_version()).set(1)
         self._paid: dict[str, Counter] = {}
         self._answered: dict[tuple[str, str, int], Histogram] = {}
         for state in JobState:
@@ -224,7 +230,6 @@ class Metrics:
 
     def ready(self, checks: Mapping[str, bool]) -> None:
         """Sets what the readiness checks found."""
-        self.ready_at = time.time()
         for name, holds in checks.items():
             self._ready.labels(name).set(int(holds))
 
@@ -239,13 +244,13 @@ class Metrics:
 
     def described(self) -> list[Described]:
         """Every metric, by name."""
-        found = []
-        for collector in self.registry._collector_to_names:
-            assert isinstance(collector, MetricWrapperBase)  # noqa: S101 - all that we register
-            kind, name = str(collector._type), collector._name
-            ended = f"{name}_total" if kind == "counter" else name
-            found.append(Described(ended, kind, collector._labelnames, collector._documentation))
-        return sorted(found, key=lambda metric: metric.name)
+        return sorted(self._declared.known, key=lambda metric: metric.name)
+
+    def watch(self) -> None:
+        """Shows the gauges of order book and account: in the process that reads them, and in no
+        other, where they would stand at zero for ever."""
+        for gauge in self._watched.gauges:
+            self.registry.register(gauge)
 
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""
@@ -255,50 +260,45 @@ class Metrics:
 class _Watched:
     """Gauges of the order book and of the account."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._oldest = Gauge(
+    def __init__(self, declared: _Declared) -> None:
+        self._oldest = declared.gauge(
             "inferproof_oldest_job_seconds",
             "Seconds since the oldest job in a state was ordered; 0 where there is none.",
             ("state",),
-            registry=registry,
+            shown=False,
         )
-        self._open = Gauge(
+        self._open = declared.gauge(
             "inferproof_open_transactions",
             "Stored transactions that may still enter the chain.",
-            registry=registry,
+            shown=False,
         )
-        self._open_since = Gauge(
+        self._open_since = declared.gauge(
             "inferproof_oldest_transaction_seconds",
             "Seconds since the oldest of them was stored; 0 where there is none.",
-            registry=registry,
+            shown=False,
         )
-        self._read_at = Gauge(
+        self._read_at = declared.gauge(
             "inferproof_figures_timestamp_seconds",
             "When the order book's figures were read.",
-            registry=registry,
+            shown=False,
         )
-        self._coin = Gauge(
-            "inferproof_account_coin_wei",
-            "What the gateway's account holds for gas.",
-            registry=registry,
+        self._coin = declared.gauge(
+            "inferproof_account_coin_wei", "What the gateway's account holds for gas.", shown=False
         )
-        self._tokens = Gauge(
+        self._tokens = declared.gauge(
             "inferproof_account_tokens",
             "What the gateway's account holds for refunds, in atomic units of the token.",
-            registry=registry,
+            shown=False,
         )
-        self._account_at = Gauge(
+        self._account_at = declared.gauge(
             "inferproof_account_timestamp_seconds",
             "When the account's balances were read.",
-            registry=registry,
+            shown=False,
         )
-        build = Gauge(
-            "inferproof_build_info",
-            "1, for the version that runs.",
-            ("version", "python"),
-            registry=registry,
+        self.gauges = (
+            *(self._oldest, self._open, self._open_since, self._read_at),
+            *(self._coin, self._tokens, self._account_at),
         )
-        build.labels(__version__, platform.python_version()).set(1)
 
     def orders(self, figures: Figures, now: int) -> None:
         for state in JobState:

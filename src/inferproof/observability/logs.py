@@ -23,9 +23,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from inferproof.telemetry.base import About, about_error, current
-from inferproof.telemetry.faults import Fault, fault_of
-from inferproof.telemetry.ids import trace_hex
+from inferproof.observability.base import About, about_error, current
+from inferproof.observability.faults import Fault, fault_of
+from inferproof.observability.ids import trace_hex
 from inferproof.types.digest import Digest
 
 OURS = "inferproof"

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, cast
 
 from inferproof import __version__
 from inferproof.errors import MissingPart, Reason
+from inferproof.observability.logs import OURS
 from inferproof.services.traced import TracedOrders
 from inferproof.settings import Settings, variable
 from inferproof.storage.base.orders import OrderBook
-from inferproof.telemetry.logs import OURS
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
-    from inferproof.telemetry.base import Tracer
+    from inferproof.observability.base import Tracer
 
 
 def open_tracer(settings: Settings, stack: "AsyncExitStack | ExitStack") -> "Tracer | None":
@@ -26,7 +26,7 @@ def open_tracer(settings: Settings, stack: "AsyncExitStack | ExitStack") -> "Tra
     if settings.otel_endpoint is None:
         return None
     _need("traces", "opentelemetry.exporter.otlp.proto.http", "otel", "opentelemetry-sdk")
-    from inferproof.telemetry.otel import OtelTracer
+    from inferproof.observability.otel import OtelTracer
 
     tracer = OtelTracer.to(
         str(settings.otel_endpoint), ratio=settings.otel_ratio, version=__version__
@@ -48,7 +48,7 @@ def open_reports(settings: Settings, stack: "AsyncExitStack | ExitStack") -> Non
     if settings.sentry_dsn is None:
         return
     _need("error reports", "sentry_sdk", "sentry", "sentry-sdk")
-    from inferproof.telemetry.sentry import SentryReports
+    from inferproof.observability.sentry import SentryReports
 
     reports = SentryReports(
         settings.sentry_dsn.get_secret_value(),

@@ -6,11 +6,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from inferproof.api.metrics import Metrics
 from inferproof.errors import InferproofError
+from inferproof.observability.faults import told
+from inferproof.observability.metrics import Metrics
 from inferproof.services.base import Clock
 from inferproof.storage.base.orders import Figures
-from inferproof.telemetry.faults import told
 
 log = logging.getLogger("inferproof.app")
 
@@ -30,6 +30,7 @@ class Gauges:
         clock: Clock,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
+        metrics.watch()
         self._metrics = metrics
         self._figures = figures
         self._balances = balances

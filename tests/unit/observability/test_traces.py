@@ -13,12 +13,12 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from paid_calls import caller
 from service_parts import World, build
 
+from inferproof.app.reporting import open_tracer, traced
 from inferproof.errors import InputRejected, MissingPart, Reason
-from inferproof.reporting import open_tracer, traced
+from inferproof.observability.base import read_traceparent
+from inferproof.observability.ids import trace_ids
+from inferproof.observability.otel import OtelTracer
 from inferproof.settings import Settings
-from inferproof.telemetry.base import read_traceparent
-from inferproof.telemetry.ids import trace_ids
-from inferproof.telemetry.otel import OtelTracer
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Digest

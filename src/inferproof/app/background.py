@@ -1,4 +1,5 @@
-"""What runs beside the requests: settling, webhooks, proving, sweeping, keeping books."""
+"""What runs beside the requests, in the gateway's process or in one of its own: settling, refunds,
+webhooks, sweeping, keeping books."""
 
 import asyncio
 import random
@@ -6,18 +7,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from inferproof.api.context import ReadyCheck
-from inferproof.api.metrics import Metrics
 from inferproof.app.books import make_bookkeeper
+from inferproof.app.checks import chain_checks, storage_checks, task_checks
 from inferproof.app.core import Core, open_core
+from inferproof.app.gauges import Gauges
 from inferproof.app.running import clock, started
 from inferproof.app.stores import Stores, Watch, unwatched
-from inferproof.app.worker import make_worker
 from inferproof.delivery.http import WebhookSender
-from inferproof.gauges import Gauges
+from inferproof.observability.metrics import Metrics
+from inferproof.observability.readiness import Readiness, ReadyCheck
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
-from inferproof.readiness import alive, readiness
 from inferproof.services.heart import Heart
 from inferproof.services.notifier.service import Notifier, NotifierSettings
 from inferproof.services.settler.service import Settler, SettlerSettings
@@ -25,56 +25,67 @@ from inferproof.services.sweeper import Sweeper
 from inferproof.settings import Settings
 from inferproof.storage.db.blob_names import SqlBlobNames
 from inferproof.storage.db.deliveries import SqlDeliveries
+from inferproof.types.digest import Address
 
 
 @dataclass(frozen=True, slots=True)
-class BehindApp:
-    """The process behind those that take requests: it settles, notifies, proves, keeps books."""
+class Background:
+    """What runs beside the requests. `refresh` brings the gauges up to date."""
 
+    tasks: Mapping[str, asyncio.Task[None]]
+    refresh: Callable[[], Awaitable[None]]
+    heart: Heart
+
+    def checks(self, stall_s: float) -> dict[str, ReadyCheck]:
+        """What /ready asks of it. Units: seconds."""
+        return task_checks(self.tasks, {"settler": self.heart}, stall_s)
+
+
+@dataclass(frozen=True, slots=True)
+class SettleApp:
+    """A running process that settles. `signer` is the address whose account it settles with."""
+
+    settings: Settings
+    signer: Address
     metrics: Metrics
-    checks: Mapping[str, ReadyCheck]
+    readiness: Readiness
     refresh: Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
-async def build_behind(
+async def build_settle(
     settings: Settings,
     *,
     more_systems: Mapping[str, ProofSystem] | None = None,
     watch: Watch = unwatched,
     settler_settings: SettlerSettings | None = None,
-) -> AsyncIterator[BehindApp]:
-    """All of a gateway that takes no requests, for processes that `build` with a `behind`.
+) -> AsyncIterator[SettleApp]:
+    """All of a gateway but taking requests and proving, for gateways that leave it to this one.
 
-    Raises: as `build`.
+    Raises: as `gateway.build`.
     """
     async with AsyncExitStack() as stack:
         core = await open_core(settings, stack, more_systems, watch)
-        gauges, hearts = core.gauges, {"settler": Heart(), "worker": Heart()}
-        tasks = start_tasks(settings, core, hearts, settler_settings, gauges, stack, watch)
-        checks = {n: alive(n, t, hearts.get(n), settings.stall_s) for n, t in tasks.items()}
-        yield BehindApp(core.metrics, checks, gauges.refresh)
+        background = start_background(settings, core, settler_settings, stack, watch)
+        checks = {
+            **storage_checks(core.stores.database, settings.data_dir, settings.disk_reserve_bytes),
+            **chain_checks(core.token, core.account),
+            **background.checks(settings.stall_s),
+        }
+        readiness = Readiness(checks)
+        yield SettleApp(settings, core.key.address, core.metrics, readiness, background.refresh)
 
 
-def behind_names(settings: Settings) -> list[str]:
-    """What `build_behind` runs and checks, by name."""
-    names = ["settler", "gauges", "notifier"]
-    names += ["worker"] if settings.workers else []
-    names += ["sweeper"] if settings.blobs_days else []
-    return names + (["books"] if settings.books_check_s else [])
-
-
-def start_tasks(
+def start_background(
     settings: Settings,
     core: Core,
-    hearts: Mapping[str, Heart],
     settler_settings: SettlerSettings | None,
-    gauges: Gauges,
     stack: AsyncExitStack,
     watch: Watch,
-) -> dict[str, asyncio.Task[None]]:
-    """What runs beside the requests, started."""
-    stores, metrics, asset = core.stores, core.metrics, core.token.asset
+) -> Background:
+    """Settling, refunds, webhooks, sweeping, the books and the gauges, started."""
+    stores, metrics, asset, heart = core.stores, core.metrics, core.token.asset, Heart()
+    gauges = Gauges(metrics, stores.orders.figures, core.account.holdings, clock)
     settler = Settler(
         orders=stores.orders,
         chain=core.account,
@@ -87,7 +98,7 @@ def start_tasks(
         metrics=metrics,
         bell=core.bell,
         turn=stores.database.turn(f"settler of {core.account.sender} on {asset.network}"),
-        heart=hearts["settler"],
+        heart=heart,
     )
     notifier = _notifier(settings, stores, core.key, metrics, stack, watch)
     tasks = {
@@ -95,11 +106,6 @@ def start_tasks(
         "gauges": started(gauges.watch(), "gauges", stack),
         "notifier": started(notifier.run(), "notifier", stack),
     }
-    if settings.workers:
-        worker = make_worker(
-            settings, stores, core.systems, core.key, metrics, core.bell, hearts["worker"]
-        )
-        tasks["worker"] = started(worker.run(), "worker", stack)
     if settings.blobs_days:
         sweeper = Sweeper(
             blobs=stores.blobs,
@@ -113,29 +119,7 @@ def start_tasks(
         books = make_bookkeeper(settings, stores.database, core.token, metrics)
         turn = stores.database.turn(f"books of {asset.address} on {asset.network}")
         tasks["books"] = started(books.run(settings.books_check_s, turn), "books", stack)
-    return tasks
-
-
-def ready_checks(
-    settings: Settings,
-    core: Core,
-    tasks: Mapping[str, asyncio.Task[None]],
-    hearts: Mapping[str, Heart],
-) -> dict[str, ReadyCheck]:
-    """What /ready asks, by name."""
-    return readiness(
-        database=core.stores.database,
-        models=core.stores.models,
-        artifacts=core.stores.artifacts,
-        systems=core.systems,
-        token=core.token,
-        account=core.account,
-        folder=settings.data_dir,
-        disk_reserve=settings.disk_reserve_bytes,
-        tasks=tasks,
-        hearts=hearts,
-        stall_s=settings.stall_s,
-    )
+    return Background(tasks, gauges.refresh, heart)
 
 
 def _notifier(

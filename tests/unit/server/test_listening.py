@@ -7,8 +7,8 @@ import socket
 import pytest
 
 from inferproof.errors import Misconfigured, Reason, Unavailable
-from inferproof.readiness import alive, report_end
-from inferproof.server import listen, url_of
+from inferproof.observability.readiness import alive, report_end
+from inferproof.server.listening import listen, url_of
 from inferproof.testing.rejections import rejects
 
 

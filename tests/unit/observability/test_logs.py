@@ -11,10 +11,10 @@ import pytest
 from log_lines import log_lines
 
 from inferproof.errors import InputRejected, Reason, Unavailable
-from inferproof.telemetry.base import About, Caller, answered, asked, note_job, working_on
-from inferproof.telemetry.faults import fault_of, told
-from inferproof.telemetry.ids import trace_hex, trace_ids
-from inferproof.telemetry.logs import OURS, report_loop_faults, set_up_logs
+from inferproof.observability.base import About, Caller, answered, asked, note_job, working_on
+from inferproof.observability.faults import fault_of, told
+from inferproof.observability.ids import trace_hex, trace_ids
+from inferproof.observability.logs import OURS, report_loop_faults, set_up_logs
 from inferproof.types.digest import Digest
 
 JOB = Digest(b"\x07" * 32)

@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from test_reports import Project
 from test_traces import Traces
 
+from inferproof.app.reporting import open_reports, traced
 from inferproof.errors import InputRejected, Reason, Unavailable
-from inferproof.reporting import open_reports, traced
 from inferproof.settings import Settings
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.samples import GATEWAY, PAYER

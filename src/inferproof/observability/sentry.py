@@ -14,8 +14,8 @@ import sentry_sdk
 from sentry_sdk.utils import BadDsn
 
 from inferproof.errors import InferproofError, Misconfigured, Reason, Unavailable
-from inferproof.telemetry.faults import Fault, fault_of
-from inferproof.telemetry.logs import error_of, fields_of
+from inferproof.observability.faults import Fault, fault_of
+from inferproof.observability.logs import error_of, fields_of
 
 AGAIN_S = 60.0
 """The same fault is told once in this time: one that is met in a loop would drown the others."""

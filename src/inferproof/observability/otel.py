@@ -25,8 +25,8 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from inferproof.telemetry.base import About, Caller, Fact
-from inferproof.telemetry.ids import trace_ids
+from inferproof.observability.base import About, Caller, Fact
+from inferproof.observability.ids import trace_ids
 from inferproof.types.digest import Digest
 
 EXPORT_S = 5
