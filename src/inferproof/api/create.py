@@ -7,9 +7,10 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from inferproof.api.body import BodyLimits
 from inferproof.api.context import Services
 from inferproof.api.doors import Doors
 from inferproof.api.edge import Edge
@@ -24,8 +25,7 @@ proof and a signed receipt that anyone can check again, offline.
 
 Every error is `{"error": {"code", "message", "facts"}}`. Codes never change once released.
 """
-SMALL_BODY = 64 * 1024
-"""A payment travels in a header of 16 KiB at most; as JSON with its terms it stays below this."""
+SUBJECTS = (infer, models, results, events, discovery, operations)
 TAGS = [
     {"name": "models", "description": "The registry, and signed prices."},
     {"name": "inference", "description": "The paid call."},
@@ -49,10 +49,15 @@ def create_api(services: Services) -> FastAPI:
     )
     app.state.services = services
     install_error_handlers(app)
-    for subject in (infer, models, results, events, discovery, operations):
+    for subject in SUBJECTS:
         app.include_router(subject.router)
     _declare_admin(app)
     return app
+
+
+def all_routes() -> list[BaseRoute]:
+    """Every route that is ours: FastAPI's own pages take no bodies."""
+    return [route for subject in SUBJECTS for route in subject.router.routes]
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -60,14 +65,7 @@ def create_app(services: Services) -> ASGIApp:
     settings = services.settings
     return Edge(
         Doors(create_api(services), services),
-        body_limit=settings.body_limit,
-        limits={
-            "/v1/verify": settings.verify_limit,
-            "/v1/models": settings.submission_limit,
-            "/v1/quotes": SMALL_BODY,
-            "/facilitator/verify": SMALL_BODY,
-            "/facilitator/settle": SMALL_BODY,
-        },
+        limits=BodyLimits(all_routes(), settings),
         on_request=services.metrics.http,
         tracer=services.tracer,
         gate=services.gate,

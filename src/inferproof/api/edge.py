@@ -6,13 +6,13 @@ logged 500 that tells nothing.
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from inferproof.api.body import BodyLimits
 from inferproof.api.errand import ERRAND, Errand, OnRequest
 from inferproof.api.errors import BodyRefused, BodyTooLarge, BodyTooSlow, error_response
 from inferproof.api.gate import Gate, standing_headers
@@ -32,21 +32,19 @@ COUNTED = (Reason.OVERLOADED, Reason.LIMITER_UNAVAILABLE)
 
 
 class Edge:
-    """Wraps the app. `limits` gives a path a body limit of its own."""
+    """Wraps the app. `limits` are those of its routes' bodies."""
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        body_limit: int,
-        limits: Mapping[str, int],
+        limits: BodyLimits,
         on_request: OnRequest,
         tracer: Tracer | None = None,
         gate: Gate | None = None,
         body_timeout_s: float = 20.0,
     ) -> None:
         self._app = app
-        self._body_limit = body_limit
         self._limits = limits
         self._on_request = on_request
         self._tracer = tracer
@@ -57,7 +55,7 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._limits.get(scope["path"], self._body_limit)
+        limit = self._limits.of(scope)
         errand = scope.get(ERRAND) or Errand.of(dict(scope["headers"]))
         call = _Call(scope, receive, send, limit, self._body_timeout_s, errand)
         token = asked(errand.about)

@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from inferproof.api import schemas as s
 from inferproof.api import views
+from inferproof.api.body import body_limit
 from inferproof.api.context import Served, Services, origin, sent_path
 from inferproof.api.errand import ERRAND
 from inferproof.api.errors import envelope, error_response, request_id
@@ -147,6 +148,7 @@ _BODY = {
     summary="Infer, with a proof, for money",
     openapi_extra=_BODY,
 )
+@body_limit(lambda settings: settings.body_limit)
 async def infer(served: Served, request: HttpRequest, model: ModelName) -> Response:
     """Answers with the model's proven output once the call is paid for."""
     headers = _plain_headers(request)
