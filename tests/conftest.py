@@ -12,6 +12,7 @@ from typing import Any
 
 import aiosqlite
 import native_module
+import nginx_server
 import postgres_server
 import pytest
 import redis_server
@@ -29,7 +30,12 @@ PUBLISHED = (
 )
 
 
-SERVERS = {"postgres": postgres_server, "redis": redis_server, "native": native_module}
+SERVERS = {
+    "postgres": postgres_server,
+    "redis": redis_server,
+    "nginx": nginx_server,
+    "native": native_module,
+}
 """Markers, and the module that knows whether what they need is there."""
 
 
