@@ -16,8 +16,8 @@ from inferproof.api.body import BodyLimits
 from inferproof.api.errand import ERRAND, Errand, OnRequest
 from inferproof.api.errors import BodyRefused, BodyTooLarge, BodyTooSlow, error_response
 from inferproof.api.gate import Gate, standing_headers
-from inferproof.api.headers import DOCS_POLICY, ON_ALL, PREFLIGHT
-from inferproof.errors import InferproofError, Reason
+from inferproof.api.headers import DOCS_POLICY, MAX_FIELDS, MAX_HEAD_BYTES, ON_ALL, PREFLIGHT
+from inferproof.errors import InferproofError, Reason, RequestRejected
 from inferproof.observability.base import Tracer, answered, asked
 
 log = logging.getLogger("inferproof.api")
@@ -86,6 +86,7 @@ class Edge:
         return gate.entered() if call.errand.is_admitted else gate.under_way(call.scope)
 
     async def _admitted(self, call: "_Call") -> None:
+        call.check_head()
         call.check_length()
         if call.is_preflight:
             response = Response(status_code=204, headers=PREFLIGHT)
@@ -127,6 +128,14 @@ class _Call:
         )
         scope["inferproof.request_id"] = self.request_id
 
+    def check_head(self) -> None:
+        """The server bounds only what has not come whole: one read brings it more than this."""
+        fields, size = self.scope["headers"], len(self.scope["query_string"])
+        size += len(self.scope.get("raw_path") or self.scope["path"])
+        size += sum(len(name) + len(value) for name, value in fields)
+        if len(fields) > MAX_FIELDS or size > MAX_HEAD_BYTES:
+            raise RequestRejected(Reason.HEAD_TOO_LARGE, limit=MAX_HEAD_BYTES, fields=MAX_FIELDS)
+
     def check_length(self) -> None:
         if self._length.isdigit() and int(self._length[:20]) > self._limit:
             raise BodyTooLarge(self._limit)
@@ -160,7 +169,7 @@ class _Call:
             message["headers"] = headers
             if self.scope["path"] == "/docs":
                 MutableHeaders(scope=message)["Content-Security-Policy"] = DOCS_POLICY
-            if self.status in (408, 413):  # the rest of the body is not read
+            if self.status in (408, 413, 431):  # the rest of the body is not read
                 MutableHeaders(scope=message)["Connection"] = "close"
         await self._send(message)
 

@@ -10,7 +10,7 @@
 | 404, 405 | no such thing, no such method |
 | 409 | a replay, or a conflict with what is recorded |
 | 408 | the body comes too slowly |
-| 413, 415 | the body is too large, or of another type |
+| 413, 415, 431 | the body is too large, or of another type; the head is too large |
 | 422 | the request, input, proof or model is refused |
 | 429 | this caller asks too often or has too much waiting; Retry-After says when |
 | 503 | not now; Retry-After says when |
@@ -66,6 +66,7 @@ STATUS_BY_REASON: Mapping[Reason, int] = {
     Reason.API_KEY_UNKNOWN: 401,
     Reason.BODY_TOO_SLOW: 408,
     Reason.BODY_TOO_LARGE: 413,
+    Reason.HEAD_TOO_LARGE: 431,
     Reason.CONTENT_TYPE: 415,
     Reason.INTERNAL_ERROR: 500,
 }

@@ -2,11 +2,12 @@
 
 | limit | held by |
 |---|---|
-| size of a head, of a chunk's head | h11_max_incomplete_event_size |
+| size of a head that is not complete yet | h11_max_incomplete_event_size |
+| size of a head, number of its fields | api.edge |
 | connections in all | limit_concurrency |
 | time between requests | timeout_keep_alive |
 | time to end when the process stops | timeout_graceful_shutdown |
-| size and time of a body | api.middleware, by route |
+| size and time of a body | api.edge, by route |
 | time for a head, readers who are slow, connections of one address | a proxy: deploy/nginx |
 
 h11 reads requests, and not httptools, because it frames them soundly by itself: a request that asks
@@ -16,11 +17,9 @@ two, is refused. See docs/adr/0042-uvicorn-by-its-options.md.
 
 from typing import Any
 
+from inferproof.api.headers import MAX_HEAD_BYTES
 from inferproof.server.listening import BACKLOG
 from inferproof.settings import Settings
-
-MAX_HEAD_BYTES = 64 * 1024
-"""A payment may take 16 KiB of it."""
 
 COMMON: dict[str, Any] = {
     "http": "h11",
