@@ -13,8 +13,8 @@ from starlette.types import ASGIApp
 from inferproof.api.body import BodyLimits
 from inferproof.api.context import Services
 from inferproof.api.doors import Doors
-from inferproof.api.edge import Edge
 from inferproof.api.errors import install_error_handlers
+from inferproof.api.middleware import Middleware
 from inferproof.api.routes import discovery, events, infer, models, operations, results
 from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness
@@ -37,7 +37,7 @@ TAGS = [
 
 
 def create_api(services: Services) -> FastAPI:
-    """The app without its edge: what the OpenAPI description is made from."""
+    """the app without its middleware: what the OpenAPI description is made from."""
     app = FastAPI(
         title="inferproof",
         version=services.settings.version,
@@ -63,12 +63,12 @@ def all_routes() -> list[BaseRoute]:
 def create_app(services: Services) -> ASGIApp:
     """The whole app, ready to be served."""
     settings = services.settings
-    return Edge(
+    return Middleware(
         Doors(create_api(services), services),
         limits=BodyLimits(all_routes(), settings),
         on_request=services.metrics.http,
         tracer=services.tracer,
-        gate=services.gate,
+        admission=services.admission,
         body_timeout_s=settings.body_timeout_s,
     )
 

@@ -1,4 +1,4 @@
-"""One request as its edge knows it, and what was done of it before it came there."""
+"""One request as its middleware knows it, and what was done of it before it came there."""
 
 import os
 import time

@@ -142,7 +142,7 @@ def envelope(
 
 
 def request_id(request: Request) -> str:
-    """The id that the edge gave this request."""
+    """The id that the middleware gave this request."""
     return str(request.scope.get("inferproof.request_id", "-"))
 
 
@@ -192,7 +192,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 async def _on_bug(request: Request, _error: Exception) -> Response:
-    # Starlette raises it again once this is sent, and the edge logs it.
+    # Starlette raises it again once this is sent, and the middleware logs it.
     number = request_id(request)
     bug = InferproofError(Reason.INTERNAL_ERROR, request_id=number)
     return error_response(bug, request_id=number, logged=True)

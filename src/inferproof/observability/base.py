@@ -1,6 +1,6 @@
 """What is being worked on, for logs, traces and reports; and what a tracer is.
 
-    HTTP edge        asked(request id, traceparent) ─► everything logged for the request says so
+    HTTP middleware  asked(request id, traceparent) ─► everything logged for the request says so
     intake           note_job(id)                   ─► from here on with the job
     settler, worker  working_on(job id, …)          ─► the same, outside of requests
 

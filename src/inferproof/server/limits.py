@@ -3,11 +3,11 @@
 | limit | held by |
 |---|---|
 | size of a head that is not complete yet | h11_max_incomplete_event_size |
-| size of a head, number of its fields | api.edge |
+| size of a head, number of its fields | api.middleware |
 | connections in all | limit_concurrency |
 | time between requests | timeout_keep_alive |
 | time to end when the process stops | timeout_graceful_shutdown |
-| size and time of a body | api.edge, by route |
+| size and time of a body | api.middleware, by route |
 | time for a head, readers who are slow, connections of one address | a proxy: deploy/nginx |
 
 h11 reads requests, and not httptools, because it frames them soundly by itself: a request that asks

@@ -19,12 +19,12 @@ from starlette.responses import Response
 
 from inferproof.api import schemas as s
 from inferproof.api import views
+from inferproof.api.admission import api_key
 from inferproof.api.body import body_limit
 from inferproof.api.context import Served, Services, origin, sent_path
 from inferproof.api.errand import ERRAND
 from inferproof.api.errors import envelope, error_response, request_id
 from inferproof.api.failures import job_failure
-from inferproof.api.gate import api_key
 from inferproof.api.resources import model_resource
 from inferproof.api.routes.describe import errors, header
 from inferproof.api.routes.parameters import ModelName

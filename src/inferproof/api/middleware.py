@@ -12,10 +12,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from inferproof.api.admission import Admission, standing_headers
 from inferproof.api.body import BodyLimits
 from inferproof.api.errand import ERRAND, Errand, OnRequest
 from inferproof.api.errors import BodyRefused, BodyTooLarge, BodyTooSlow, error_response
-from inferproof.api.gate import Gate, standing_headers
 from inferproof.api.headers import DOCS_POLICY, MAX_FIELDS, MAX_HEAD_BYTES, ON_ALL, PREFLIGHT
 from inferproof.errors import InferproofError, Reason, RequestRejected
 from inferproof.observability.base import Tracer, answered, asked
@@ -31,7 +31,7 @@ COUNTED = (Reason.OVERLOADED, Reason.LIMITER_UNAVAILABLE)
 """Refusals that come in floods. They are counted; a log of each would be another flood."""
 
 
-class Edge:
+class Middleware:
     """Wraps the app. `limits` are those of its routes' bodies."""
 
     def __init__(
@@ -41,14 +41,14 @@ class Edge:
         limits: BodyLimits,
         on_request: OnRequest,
         tracer: Tracer | None = None,
-        gate: Gate | None = None,
+        admission: Admission | None = None,
         body_timeout_s: float = 20.0,
     ) -> None:
         self._app = app
         self._limits = limits
         self._on_request = on_request
         self._tracer = tracer
-        self._gate = gate
+        self._admission = admission
         self._body_timeout_s = body_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +69,7 @@ class Edge:
 
     async def _serve(self, call: "_Call") -> None:
         try:
-            with nullcontext() if self._gate is None else self._counted(call, self._gate):
+            with nullcontext() if self._admission is None else self._counted(call, self._admission):
                 await self._admitted(call)
         except BodyRefused as error:
             await call.answer(error.failure)
@@ -82,8 +82,8 @@ class Edge:
             )
 
     @staticmethod
-    def _counted(call: "_Call", gate: Gate) -> AbstractContextManager[None]:
-        return gate.entered() if call.errand.is_admitted else gate.under_way(call.scope)
+    def _counted(call: "_Call", admission: Admission) -> AbstractContextManager[None]:
+        return admission.entered() if call.errand.is_admitted else admission.under_way(call.scope)
 
     async def _admitted(self, call: "_Call") -> None:
         call.check_head()
@@ -92,8 +92,8 @@ class Edge:
             response = Response(status_code=204, headers=PREFLIGHT)
             await response(call.scope, call.receive, call.send)
             return
-        if self._gate is not None and not call.errand.is_admitted:
-            call.errand.standing = await self._gate.admit(call.scope)
+        if self._admission is not None and not call.errand.is_admitted:
+            call.errand.standing = await self._admission.admit(call.scope)
         await self._app(call.scope, call.receive, call.send)
 
 
