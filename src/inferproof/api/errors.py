@@ -40,7 +40,7 @@ from inferproof.errors import (
     TooMany,
     Unavailable,
 )
-from inferproof.observability.faults import told
+from inferproof.observability.faults import loggable
 
 log = logging.getLogger("inferproof.api")
 
@@ -114,9 +114,9 @@ def error_response(
     status = status_of(error)
     if status == 503 and not logged:
         # No fault of ours, and callers can have it as often as they like: no trace of calls.
-        log.warning("answered 503: %s", told(error))
+        log.warning("answered 503: %s", loggable(error))
     elif status >= 500 and not logged:
-        log.error("answered %d: %s", status, told(error), exc_info=error)
+        log.error("answered %d: %s", status, loggable(error), exc_info=error)
     if status == 500:
         error = InferproofError(Reason.INTERNAL_ERROR, request_id=request_id)
     return envelope(status, error.code, error.message, error.facts, headers)

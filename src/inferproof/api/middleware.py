@@ -18,7 +18,7 @@ from inferproof.api.errand import ERRAND, Errand, OnRequest
 from inferproof.api.errors import BodyRefused, BodyTooLarge, BodyTooSlow, error_response
 from inferproof.api.headers import DOCS_POLICY, MAX_FIELDS, MAX_HEAD_BYTES, ON_ALL, PREFLIGHT
 from inferproof.errors import InferproofError, Reason, RequestRejected
-from inferproof.observability.base import Tracer, answered, asked
+from inferproof.observability.base import Tracer, begin_request, end_request
 
 log = logging.getLogger("inferproof.api")
 
@@ -58,11 +58,11 @@ class Middleware:
         limit = self._limits.of(scope)
         errand = scope.get(ERRAND) or Errand.of(dict(scope["headers"]))
         call = _Call(scope, receive, send, limit, self._body_timeout_s, errand)
-        token = asked(errand.about)
+        token = begin_request(errand.about)
         try:
             await self._serve(call)
         finally:
-            answered(token)
+            end_request(token)
             route = getattr(scope.get("route"), "path", "(none)")
             method = scope["method"] if scope["method"] in _METHODS else "(other)"
             errand.report(self._on_request, self._tracer, method, route, call.status)

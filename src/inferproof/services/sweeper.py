@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from inferproof.errors import InferproofError
-from inferproof.observability.faults import told
+from inferproof.observability.faults import loggable
 from inferproof.services.base import Clock
 from inferproof.storage.base.turn import Turn
 from inferproof.types.digest import Digest
@@ -63,7 +63,7 @@ class Sweeper:
                     if await turn.mine():
                         await self.sweep()
                 except InferproofError as error:
-                    log.warning("cannot sweep: %s", told(error))
+                    log.warning("cannot sweep: %s", loggable(error))
         finally:
             await turn.give_back()
 
