@@ -3,6 +3,7 @@
 # make native   build the native prover for this machine (needs Rust)
 # make wheel    build a wheel that holds the native prover for every machine of this kind
 # make serve    run a gateway on a local chain, with the three models
+# make versions  install the lowest and the newest allowed dependencies, and try each
 # make check    format, lint, types, layers, contract tests
 # make test-native  run the tests of the Rust crates
 # make kill     kill real processes at every step boundary and at random; about 8 minutes
@@ -17,7 +18,7 @@ BIN := .venv/bin
 IN_LANES := int8 commitment lookup reduce
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo native wheel test test-slow test-native kill soak serve check fix bench zoo clean
+.PHONY: help bootstrap demo native wheel test test-slow test-native versions kill soak serve check fix bench zoo clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -50,6 +51,9 @@ test-slow:
 test-native:
 	@scripts/rust.sh test --locked --workspace
 	@RUSTFLAGS="-C target-cpu=native" scripts/rust.sh test --locked $(addprefix --package inferproof-,$(IN_LANES)) --target-dir target/native
+
+versions:
+	@scripts/versions.sh
 
 kill: bootstrap
 	@PYTHONPATH=tests/suites $(PY) tests/kill/run.py $(KILL)

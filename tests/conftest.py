@@ -13,6 +13,7 @@ from typing import Any
 import aiosqlite
 import browser
 import native_module
+import nginx_server
 import postgres_server
 import pytest
 import redis_server
@@ -33,6 +34,7 @@ PUBLISHED = (
 SERVERS = {
     "postgres": postgres_server,
     "redis": redis_server,
+    "nginx": nginx_server,
     "native": native_module,
     "browser": browser,
 }

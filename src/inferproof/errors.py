@@ -463,6 +463,9 @@ class Reason(Enum):
     API_KEY_NOT_FOUND = "there is no API key {id}; inferproof keys list shows them"
     API_KEY_LABEL = "the label of an API key is 1 to 100 characters, this one has {size}"
     OVERLOADED = "{limit} requests are under way, which is the limit; come back"
+    HEAD_TOO_LARGE = (
+        "the head of the request is larger than {limit} bytes or has more than {fields} fields"
+    )
     BODY_TOO_SLOW = (
         "the request body comes too slowly; after {seconds} seconds it must come at {rate} bytes "
         "a second"

@@ -22,7 +22,9 @@ GUIDE = (ROOT / "docs" / "guide" / "watching.md").read_text("utf-8")
 
 def known() -> set[str]:
     names: set[str] = set()
-    for family in text_string_to_metric_families(Metrics().render().decode()):
+    metrics = Metrics()
+    metrics.watch()
+    for family in text_string_to_metric_families(metrics.render().decode()):
         suffixes = {"counter": ["_total"], "histogram": ["_count", "_sum", "_bucket"]}
         names |= {family.name + end for end in suffixes.get(family.type, [""])}
     return names
@@ -43,7 +45,7 @@ LABELS = {
     for name, labels in re.findall(r"\| `(inferproof_\w+)` \| \w+ \|([^|]*)\|", REFERENCE)
 }
 EVERYWHERE = {"instance", "job"}
-WORDS = {"min", "max", "sum", "increase", "by", "time", "and", "or", "unless"}
+WORDS = {"min", "max", "sum", "increase", "absent", "by", "time", "and", "or", "unless"}
 LENGTH = r"[1-9][0-9]*[smhd]"
 
 
@@ -134,3 +136,12 @@ if shutil.which("promtool"):
             ["promtool", "check", "rules", str(FILE)], capture_output=True, text=True, check=False
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_the_example_scrapes_each_process_once_under_the_name_of_the_rules() -> None:
+    told = yaml.safe_load((FILE.parent / "prometheus.yml").read_text())
+    (job,) = told["scrape_configs"]
+    assert (FILE.parent / told["rule_files"][0]) == FILE
+    assert any(f'{{job="{job["job_name"]}"}}' in str(rule["expr"]) for rule in RULES)
+    targets = [target for group in job["static_configs"] for target in group["targets"]]
+    assert len(set(targets)) == len(targets) > 1

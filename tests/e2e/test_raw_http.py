@@ -53,7 +53,7 @@ def _push(connection: socket.socket, data: bytes) -> None:
         (b"GET /v1/models?category=%00%ff" + TAIL, {200}, None),
         (b"GET /v1/models?category=%ED%A0%80" + TAIL, {200}, None),
         (b"GET /v1/models?category=" + b"a" * 60_000 + TAIL, {422, 400, 0}, None),
-        (b"GET /" + b"a" * 200_000 + TAIL, {400, 0}, None),
+        (b"GET /" + b"a" * 200_000 + TAIL, {431, 400, 0}, None),
         (b"GET http://other.test/v1/models/%zz" + TAIL, {404, 422}, None),
         (b"GET /v1/models/\xff\xfe" + TAIL, {400, 422}, None),
         (b"GET /v1/\x00" + TAIL, {400}, None),

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
-from inferproof.api.gate import Gate
+from inferproof.api.admission import Admission
 from inferproof.api.streams import Streams
 from inferproof.errors import Reason, RequestRejected
 from inferproof.observability.base import Tracer
@@ -52,7 +52,7 @@ class Services:
     refresh: Callable[[], Awaitable[None]] | None = None
     """Brings gauges up to date before they are shown."""
     tracer: Tracer | None = None
-    gate: Gate | None = None
+    admission: Admission | None = None
     """Counts and limits requests; None limits nothing."""
     streams: Streams = field(default_factory=Streams)
     verifying: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))

@@ -7,12 +7,13 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from inferproof.api.body import BodyLimits
 from inferproof.api.context import Services
-from inferproof.api.edge import Edge
 from inferproof.api.errors import install_error_handlers
+from inferproof.api.middleware import Middleware
 from inferproof.api.routes import discovery, events, infer, models, operations, results
 from inferproof.api.routes.describe import structures
 from inferproof.observability.metrics import Metrics
@@ -26,8 +27,7 @@ proof and a signed receipt that anyone can check again, offline.
 
 Every error is `{"error": {"code", "message", "facts"}}`. Codes never change once released.
 """
-SMALL_BODY = 64 * 1024
-"""A payment travels in a header of 16 KiB at most; as JSON with its terms it stays below this."""
+SUBJECTS = (infer, models, results, events, discovery, operations)
 TAGS = [
     {"name": "models", "description": "The registry, and signed prices."},
     {"name": "inference", "description": "The paid call."},
@@ -39,7 +39,7 @@ TAGS = [
 
 
 def create_api(services: Services) -> FastAPI:
-    """The app without its edge: what the OpenAPI description is made from."""
+    """the app without its middleware: what the OpenAPI description is made from."""
     app = FastAPI(
         title="inferproof",
         version=services.settings.version,
@@ -51,28 +51,26 @@ def create_api(services: Services) -> FastAPI:
     )
     app.state.services = services
     install_error_handlers(app)
-    for subject in (infer, models, results, events, discovery, operations):
+    for subject in SUBJECTS:
         app.include_router(subject.router)
     _complete_openapi(app)
     return app
 
 
+def all_routes() -> list[BaseRoute]:
+    """Every route that is ours: FastAPI's own pages take no bodies."""
+    return [route for subject in SUBJECTS for route in subject.router.routes]
+
+
 def create_app(services: Services) -> ASGIApp:
     """The whole app, ready to be served."""
     settings = services.settings
-    return Edge(
+    return Middleware(
         create_api(services),
-        body_limit=settings.body_limit,
-        limits={
-            "/v1/verify": settings.verify_limit,
-            "/v1/models": settings.submission_limit,
-            "/v1/quotes": SMALL_BODY,
-            "/facilitator/verify": SMALL_BODY,
-            "/facilitator/settle": SMALL_BODY,
-        },
+        limits=BodyLimits(all_routes(), settings),
         on_request=services.metrics.http,
         tracer=services.tracer,
-        gate=services.gate,
+        admission=services.admission,
         body_timeout_s=settings.body_timeout_s,
     )
 

@@ -10,7 +10,7 @@
 | 404, 405 | no such thing, no such method |
 | 409 | a replay, or a conflict with what is recorded |
 | 408 | the body comes too slowly |
-| 413, 415 | the body is too large, or of another type |
+| 413, 415, 431 | the body is too large, or of another type; the head is too large |
 | 422 | the request, input, proof or model is refused |
 | 429 | this caller asks too often or has too much waiting; Retry-After says when |
 | 503 | not now; Retry-After says when |
@@ -40,7 +40,7 @@ from inferproof.errors import (
     TooMany,
     Unavailable,
 )
-from inferproof.observability.faults import told
+from inferproof.observability.faults import loggable
 
 log = logging.getLogger("inferproof.api")
 
@@ -66,6 +66,7 @@ STATUS_BY_REASON: Mapping[Reason, int] = {
     Reason.API_KEY_UNKNOWN: 401,
     Reason.BODY_TOO_SLOW: 408,
     Reason.BODY_TOO_LARGE: 413,
+    Reason.HEAD_TOO_LARGE: 431,
     Reason.CONTENT_TYPE: 415,
     Reason.INTERNAL_ERROR: 500,
 }
@@ -114,9 +115,9 @@ def error_response(
     status = status_of(error)
     if status == 503 and not logged:
         # No fault of ours, and callers can have it as often as they like: no trace of calls.
-        log.warning("answered 503: %s", told(error))
+        log.warning("answered 503: %s", loggable(error))
     elif status >= 500 and not logged:
-        log.error("answered %d: %s", status, told(error), exc_info=error)
+        log.error("answered %d: %s", status, loggable(error), exc_info=error)
     if status == 500:
         error = InferproofError(Reason.INTERNAL_ERROR, request_id=request_id)
     return envelope(status, error.code, error.message, error.facts, headers, more)
@@ -143,7 +144,7 @@ def envelope(
 
 
 def request_id(request: Request) -> str:
-    """The id that the edge gave this request."""
+    """The id that the middleware gave this request."""
     return str(request.scope.get("inferproof.request_id", "-"))
 
 
@@ -193,7 +194,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 async def _on_bug(request: Request, _error: Exception) -> Response:
-    # Starlette raises it again once this is sent, and the edge logs it.
+    # Starlette raises it again once this is sent, and the middleware logs it.
     number = request_id(request)
     bug = InferproofError(Reason.INTERNAL_ERROR, request_id=number)
     return error_response(bug, request_id=number, logged=True)

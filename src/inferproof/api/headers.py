@@ -42,3 +42,7 @@ ON_ALL = [
 
 GIVEN_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 """The request id that a caller may choose."""
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Of a request: its path, its query and all of its fields. A payment may take 16 KiB of it."""
+MAX_FIELDS = 128

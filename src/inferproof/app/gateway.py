@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from inferproof import __version__
+from inferproof.api.admission import Admission
 from inferproof.api.context import ApiSettings, Services
 from inferproof.api.create import create_app
-from inferproof.api.gate import Gate
 from inferproof.api.streams import Streams
 from inferproof.app.background import start_background
 from inferproof.app.checks import chain_checks, model_checks, storage_checks, task_checks
@@ -102,7 +102,7 @@ async def build(
             readiness=Readiness(checks),
             refresh=refresh,
             tracer=core.tracer,
-            gate=Gate(
+            admission=Admission(
                 limits,
                 most=settings.requests_limit,
                 trusted=[ipaddress.ip_network(text) for text in settings.trusted_proxies],

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from inferproof.errors import InferproofError
-from inferproof.observability.faults import told
+from inferproof.observability.faults import loggable
 from inferproof.observability.metrics import Metrics
 from inferproof.services.base import Clock
 from inferproof.storage.ports.orders import Figures
@@ -48,7 +48,7 @@ class Gauges:
             try:
                 self._metrics.orders(await self._figures(), self._clock())
             except InferproofError as error:
-                log.warning("the figures cannot be read: %s", told(error))
+                log.warning("the figures cannot be read: %s", loggable(error))
             self._asked_at = self._timer()
 
     async def watch(self) -> None:
@@ -57,7 +57,7 @@ class Gauges:
             try:
                 self._metrics.account(*await self._balances(), self._clock())
             except InferproofError as error:
-                log.warning("the account cannot be read: %s", told(error))
+                log.warning("the account cannot be read: %s", loggable(error))
             except Exception:  # the edge of this task
                 log.exception("a fault of ours")
             await asyncio.sleep(ACCOUNT_S)

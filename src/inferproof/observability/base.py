@@ -1,8 +1,8 @@
 """What is being worked on, for logs, traces and reports; and what a tracer is.
 
-    HTTP edge        asked(request id, traceparent) ─► everything logged for the request says so
-    intake           note_job(id)                   ─► from here on with the job
-    settler, worker  working_on(job id, …)          ─► the same, outside of requests
+    HTTP middleware  begin_request(about)      ─► everything logged for the request says so
+    intake           note_job(id)              ─► from here on with the job
+    settler, worker  working_on(job id, …)     ─► the same, outside of requests
 
 It travels in a context variable: into tasks and threads that are started, never back. Nothing
 here depends on whether logs, traces or reports are on; an entry costs well under a microsecond.
@@ -50,13 +50,13 @@ def current() -> About | None:
     return _ABOUT.get()
 
 
-def asked(about: About) -> Token[About | None]:
-    """Begins a request; `answered` ends it."""
+def begin_request(about: About) -> Token[About | None]:
+    """Begins a request; `end_request` ends it."""
     return _ABOUT.set(about)
 
 
-def answered(token: Token[About | None]) -> None:
-    """Ends what `asked` began."""
+def end_request(token: Token[About | None]) -> None:
+    """Ends what `begin_request` began."""
     _ABOUT.reset(token)
 
 

@@ -55,7 +55,7 @@ def fault_of(error: BaseException, *, depth: int = MAX_CAUSES) -> Fault:
     )
 
 
-def told(error: InferproofError) -> str:
+def loggable(error: InferproofError) -> str:
     """The code, with the message where that cannot quote what was handed in."""
     if isinstance(error, Rejection) or error.code.startswith(_QUOTING):
         return error.code

@@ -67,11 +67,11 @@ class Application:
                         await send({"type": "lifespan.startup.complete"})
                         await receive()
         except Exception as error:  # the edge of the process, which tells it
-            if self._asgi is not None:
-                raise
             self.failure = error
-            why = f"{error.code}: {error.message}" if isinstance(error, InferproofError) else ""
-            await send({"type": "lifespan.startup.failed", "message": why})
+            if self._asgi is not None or not isinstance(error, InferproofError | OSError):
+                raise  # a fault of ours, which the server logs
+            code = error.code if isinstance(error, InferproofError) else type(error).__name__
+            await send({"type": "lifespan.startup.failed", "message": f"{code}: {error}"})
             return
         await send({"type": "lifespan.shutdown.complete"})
 

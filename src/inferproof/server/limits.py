@@ -2,7 +2,8 @@
 
 | limit | held by |
 |---|---|
-| size of a head, of a chunk's head | h11_max_incomplete_event_size |
+| size of a head that is not complete yet | h11_max_incomplete_event_size |
+| size of a head, number of its fields | api.middleware |
 | connections in all | limit_concurrency |
 | time between requests | timeout_keep_alive |
 | time to end when the process stops | timeout_graceful_shutdown |
@@ -11,16 +12,14 @@
 
 h11 reads requests, and not httptools, because it frames them soundly by itself: a request that asks
 for an upgrade keeps its body, trailers do not become headers, and HTTP/1.1 without a Host, or with
-two, is refused. See docs/adr/0042-uvicorn-by-its-options.md.
+two, is refused. See docs/adr/0025-uvicorn-by-its-options.md.
 """
 
 from typing import Any
 
+from inferproof.api.headers import MAX_HEAD_BYTES
 from inferproof.server.listening import BACKLOG
 from inferproof.settings import Settings
-
-MAX_HEAD_BYTES = 64 * 1024
-"""A payment may take 16 KiB of it."""
 
 COMMON: dict[str, Any] = {
     "http": "h11",

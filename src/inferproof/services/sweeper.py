@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from inferproof.errors import InferproofError
-from inferproof.observability.faults import told
+from inferproof.observability.faults import loggable
 from inferproof.services.base import Clock
 from inferproof.storage.ports.leader_lock import Turn
 from inferproof.types.digest import Digest
@@ -90,7 +90,7 @@ class Sweeper:
                         await self.sweep_jobs()
                         await self.sweep_blobs()
                 except InferproofError as error:
-                    log.warning("cannot sweep: %s", told(error))
+                    log.warning("cannot sweep: %s", loggable(error))
         finally:
             await turn.give_back()
 

@@ -10,12 +10,13 @@ from x402.schemas import PaymentRequirements
 
 from inferproof.api.context import ApiSettings, Services
 from inferproof.api.create import create_api, create_app
-from inferproof.errors import Reason, Unavailable
+from inferproof.errors import NotFound, Reason, Unavailable
 from inferproof.observability import readiness
 from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.services.metrics import Metrics as MetricsProtocol
+from inferproof.testing.rejections import rejects
 from inferproof.types.job import JobState
 from inferproof.types.payment import Authorization, Settlement
 
@@ -242,3 +243,19 @@ async def test_the_docs_page_may_load_its_scripts(http: httpx.AsyncClient) -> No
     page = await http.get("/docs")
     assert page.status_code == 200
     assert "script-src" in page.headers["content-security-policy"]
+
+
+async def test_several_processes_tell_of_themselves_elsewhere(services: Services) -> None:
+    """Whoever scraped the port that they share would meet any of them."""
+    settings = replace(services.settings, several_processes=True)
+    async with client_of(replace(services, settings=settings)) as http:
+        answer = await http.get("/metrics")
+        assert answer.status_code == 404
+        with rejects(
+            Reason.METRICS_ELSEWHERE,
+            "this gateway runs in several processes, each of which serves its metrics at a port of "
+            "its own; see the setting INFERPROOF_METRICS_PORT",
+            kind=NotFound,
+        ):
+            raise NotFound(Reason[error_of(answer)["code"]])
+        assert (await http.get("/health")).status_code == 200

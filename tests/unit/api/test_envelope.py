@@ -338,3 +338,32 @@ def test_only_a_fault_of_ours_is_an_error_in_the_log(
     error_response(error, request_id="r")
     (record,) = caplog.records
     assert (record.levelno, record.exc_info is not None) == (level, traced)
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "status"),
+    [
+        ({f"x-{n}": "1" for n in range(100)}, "", 200),
+        ({f"x-{n}": "1" for n in range(10_000)}, "", 431),
+        ({"x-large": "a" * 60_000}, "", 200),
+        ({"x-large": "a" * 65_536}, "", 431),
+        ({}, "a" * 60_000, 200),
+        ({"x-large": "a" * 40_000}, "a" * 40_000, 431),
+    ],
+)
+async def test_a_head_is_bounded(
+    http: httpx.AsyncClient, headers: dict[str, str], query: str, status: int
+) -> None:
+    response = await http.get(f"/health?{query}", headers=headers)
+    assert response.status_code == status
+    if status == 431:
+        assert error_of(response)["code"] == "HEAD_TOO_LARGE"
+        assert response.headers["connection"] == "close"
+
+
+def test_what_a_large_head_is_told() -> None:
+    with rejects(
+        Reason.HEAD_TOO_LARGE,
+        "the head of the request is larger than 65536 bytes or has more than 128 fields",
+    ):
+        raise RequestRejected(Reason.HEAD_TOO_LARGE, limit=65536, fields=128)

@@ -14,10 +14,10 @@ import pytest
 import uvicorn
 from service_parts import BODY, PATH, Services, World, running
 
+from inferproof.api.admission import Admission
 from inferproof.api.context import ApiSettings
 from inferproof.api.context import Services as Served
 from inferproof.api.create import create_app
-from inferproof.api.gate import Gate
 from inferproof.observability.metrics import Metrics
 from inferproof.payments.header import encode_header
 from inferproof.payments.x402.challenge import Challenge, read_challenge
@@ -42,7 +42,7 @@ class Market:
     port: int
     services: Services
     metrics: Metrics
-    gate: Gate
+    admission: Admission
 
     async def send(self, *parts: bytes, answers: int = 1, pause: float = 0.02) -> list[bytes]:
         """The answers to bytes that are sent in these parts on one connection."""
@@ -104,12 +104,12 @@ async def market(folder: Path, **settings: Any) -> AsyncIterator[Market]:
             metrics.refused,
         )
         services.gateway._intake._limits = limits
-        gate = Gate(limits, most=most, on_refused=metrics.refused)
+        admission = Admission(limits, most=most, on_refused=metrics.refused)
         served = Served(
             gateway=services.gateway,
             metrics=metrics,
             settings=ApiSettings(version="0.1.0", sync_wait_s=0.05),
-            gate=gate,
+            admission=admission,
         )
         with listen("127.0.0.1", 0) as listener:
             server = uvicorn.Server(uvicorn.Config(create_app(served), **COMMON, lifespan="off"))
@@ -117,7 +117,7 @@ async def market(folder: Path, **settings: Any) -> AsyncIterator[Market]:
             while not server.started:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             try:
-                yield Market(listener.getsockname()[1], services, metrics, gate)
+                yield Market(listener.getsockname()[1], services, metrics, admission)
             finally:
                 server.should_exit = True
                 await task
@@ -228,9 +228,9 @@ async def a_payer_who_orders_too_often(it: Market) -> list[bytes]:
 
 @scenario(["503 OVERLOADED"], {}, most=0)
 async def too_many_under_way(it: Market) -> list[bytes]:
-    it.gate._most = 1
+    it.admission._most = 1
     sent = await paid(it)
-    it.gate._most = 0
+    it.admission._most = 0
     return await it.send(sent)
 
 
@@ -399,7 +399,7 @@ async def test_the_paid_call_answers(name: str, tmp_path: Path) -> None:
     async with market(tmp_path, **wanted.settings) as it:
         assert [told(answer) for answer in await wanted.run(it)] == wanted.answers
         assert it.services.metrics.payments == wanted.payments
-        assert it.gate._under_way == 0
+        assert it.admission._under_way == 0
 
 
 async def test_a_caller_who_leaves_has_its_order_all_the_same(tmp_path: Path) -> None:
@@ -413,4 +413,4 @@ async def test_a_caller_who_leaves_has_its_order_all_the_same(tmp_path: Path) ->
         (said,) = await it.send(sent)
         assert said.startswith(b"HTTP/1.1 202 ")
         assert it.services.metrics.payments["reserved"] == 1
-        assert it.gate._under_way == 0
+        assert it.admission._under_way == 0

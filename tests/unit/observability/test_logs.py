@@ -11,8 +11,15 @@ import pytest
 from log_lines import log_lines
 
 from inferproof.errors import InputRejected, Reason, Unavailable
-from inferproof.observability.base import About, Caller, answered, asked, note_job, working_on
-from inferproof.observability.faults import fault_of, told
+from inferproof.observability.base import (
+    About,
+    Caller,
+    begin_request,
+    end_request,
+    note_job,
+    working_on,
+)
+from inferproof.observability.faults import fault_of, loggable
 from inferproof.observability.ids import trace_hex, trace_ids
 from inferproof.observability.logs import OURS, report_loop_faults, set_up_logs
 from inferproof.types.digest import Digest
@@ -72,11 +79,11 @@ def test_a_record_knows_better_than_its_context() -> None:
 
 def test_a_request_has_its_id_and_the_callers_trace() -> None:
     with log_lines() as plain, log_lines(traced=True) as traced:
-        token = asked(About(request="abc", caller=Caller(trace=5, span=6)))
+        token = begin_request(About(request="abc", caller=Caller(trace=5, span=6)))
         log.info("first")
         note_job(JOB)
         log.info("second")
-        answered(token)
+        end_request(token)
         note_job(JOB)  # outside of requests it does nothing
         log.info("third")
     assert [line.get("request") for line in plain.lines] == ["abc", "abc", None]
@@ -131,16 +138,20 @@ def test_endless_causes_end() -> None:
 
 
 def test_what_a_caller_sent_is_answered_and_not_logged() -> None:
-    assert told(Unavailable(Reason.STORAGE_FULL)).startswith("STORAGE_FULL: the disk is full")
-    assert told(InputRejected(Reason.INPUT_NOT_FINITE, name="marked")) == "INPUT_NOT_FINITE"
-    assert told(Unavailable(Reason.PROVER_FAILED, why="marked")) == "PROVER_FAILED"
+    assert loggable(Unavailable(Reason.STORAGE_FULL)).startswith("STORAGE_FULL: the disk is full")
+    assert loggable(InputRejected(Reason.INPUT_NOT_FINITE, name="marked")) == "INPUT_NOT_FINITE"
+    assert loggable(Unavailable(Reason.PROVER_FAILED, why="marked")) == "PROVER_FAILED"
 
 
 @pytest.fixture
 def root_logger() -> Iterator[logging.Logger]:
     root, ours, raising = logging.getLogger(), logging.getLogger(OURS), logging.raiseExceptions
-    handlers, levels = list(root.handlers), (root.level, ours.level)
+    # A server that another test started has set this one's level.
+    theirs = logging.getLogger("uvicorn.error")
+    handlers, levels = list(root.handlers), (root.level, ours.level, theirs.level)
+    theirs.setLevel(logging.NOTSET)
     yield root
+    theirs.setLevel(levels[2])
     root.handlers[:] = handlers
     root.setLevel(levels[0])
     ours.setLevel(levels[1])

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from inferproof.api import views
+from inferproof.api.body import AT_ONCE, body_limit
 from inferproof.api.context import Served, Services, origin
 from inferproof.api.resources import SERVICE_NAME, model_resource
 from inferproof.api.routes.describe import errors
@@ -185,6 +186,7 @@ _VERIFY_BODY = {
     tags=["facilitator"],
     openapi_extra=_VERIFY_BODY,
 )
+@body_limit(AT_ONCE)
 async def facilitator_verify(served: Served, request: Request) -> Response:
     """Whether an authorization can be settled now. Nothing is reserved."""
     facilitator = _facilitator(served)
@@ -200,6 +202,7 @@ async def facilitator_verify(served: Served, request: Request) -> Response:
     tags=["facilitator"],
     openapi_extra=_VERIFY_BODY,
 )
+@body_limit(AT_ONCE)
 async def facilitator_settle(served: Served, request: Request) -> Response:
     """Sends an authorization to the chain; the same request again pays nothing twice."""
     facilitator = _facilitator(served)

@@ -21,10 +21,11 @@ from starlette.responses import Response
 
 from inferproof.api import schemas as s
 from inferproof.api import views
+from inferproof.api.admission import api_key
+from inferproof.api.body import body_limit
 from inferproof.api.context import Served, Services, origin, sent_path
 from inferproof.api.errors import envelope, error_response, request_id
 from inferproof.api.failures import job_failure
-from inferproof.api.gate import api_key
 from inferproof.api.resources import model_resource
 from inferproof.api.routes.describe import encoded, errors, header, ref
 from inferproof.api.routes.parameters import ModelName
@@ -192,6 +193,7 @@ class _Call:
     summary="Infer, with a proof, for money",
     openapi_extra=_BODY,
 )
+@body_limit(lambda settings: settings.body_limit)
 async def infer(served: Served, request: HttpRequest, model: ModelName) -> Response:
     """Answers with the model's proven output once the call is paid for."""
     path, headers = sent_path(request), _plain_headers(request)
@@ -337,8 +339,8 @@ async def _offer_again(call: _Call, error: str) -> _Offer:
     It is charged as the quote that it is: what came instead of a payment may be anything.
     Raises: TooMany RATE_LIMITED; Unavailable LIMITER_UNAVAILABLE.
     """
-    if call.served.gate is not None:
-        await call.served.gate.charge_quote(call.http.scope)
+    if call.served.admission is not None:
+        await call.served.admission.charge_quote(call.http.scope)
     return (await _quoted(call, error))[1]
 
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from inferproof.api import schemas as s
 from inferproof.api import views
+from inferproof.api.body import KIB, NO_BODY, body_limit
 from inferproof.api.context import Served, require_admin
 from inferproof.api.routes.describe import errors
 from inferproof.api.routes.parameters import ModelName, hex_bytes, read_body
@@ -134,6 +135,7 @@ async def get_verifier(served: Served, model: ModelName) -> Response:
         }
     },
 )
+@body_limit(lambda settings: settings.submission_limit)
 async def submit_model(
     served: Served,
     request: Request,
@@ -162,6 +164,7 @@ async def submit_model(
     summary="Approve a model",
     openapi_extra={"security": [{"admin": []}]},
 )
+@body_limit(NO_BODY)
 async def approve_model(served: Served, model: ModelName) -> Response:
     """Makes `id@version` active. Its compiled model must lie beside the gateway."""
     return _model(await served.gateway.approve(model))
@@ -176,6 +179,7 @@ async def approve_model(served: Served, model: ModelName) -> Response:
     summary="Suspend a model",
     openapi_extra={"security": [{"admin": []}]},
 )
+@body_limit(NO_BODY)
 async def suspend_model(served: Served, model: ModelName) -> Response:
     """Stops new calls of `id@version`; jobs that were paid go on."""
     return _model(await served.gateway.suspend(model))
@@ -195,6 +199,7 @@ async def suspend_model(served: Served, model: ModelName) -> Response:
         }
     },
 )
+@body_limit(4 * KIB)
 async def quote(served: Served, request: Request) -> Response:
     """A signed quote: price, predicted time, memory, proof size and verification gas."""
     wanted = read_body(s.QuoteRequest, await request.body())

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from inferproof.api import schemas as s
 from inferproof.api import views
+from inferproof.api.body import KIB, body_limit
 from inferproof.api.context import Served
 from inferproof.api.routes.describe import errors
 from inferproof.api.routes.infer import job_json
@@ -57,6 +58,7 @@ async def get_job(
         }
     },
 )
+@body_limit(4 * KIB)
 async def cancel_job(served: Served, request: Request, job_id: JobParameter) -> Response:
     """The job, cancelled by its payer: refunded where it was paid, and else never settled.
 
@@ -135,6 +137,7 @@ async def get_proof(served: Served, digest: DigestParameter) -> Response:
         }
     },
 )
+@body_limit(lambda settings: settings.verify_limit)
 async def verify(served: Served, request: Request) -> Response:
     """The stored record of the verification; `verified` false says why, and is a record too."""
     data = await request.body()  # first: whoever sends slowly must not hold a turn

@@ -226,7 +226,8 @@ class GatewayService:
             answer = (await self._orders.job(file.statement.job_id)).answer
             if answer is None:
                 raise NotFound(Reason.PROOF_UNKNOWN, digest=proof_digest(data))
-            bundle = decode_bundle(await asyncio.to_thread(self._blobs.get, answer.verifier_blob))
+            blob = await asyncio.to_thread(self._blobs.get, answer.verifier_blob)
+            bundle = await asyncio.to_thread(decode_bundle, blob)
             checker = self._tools.checker(bundle.parts.proof_system)
             proved = await asyncio.to_thread(verify_proof, data, bundle, checker)
             job_id, assurance = proved.statement.job_id, assurance_of(bundle.parts).value

@@ -24,7 +24,7 @@ import logging
 from collections.abc import Sequence
 
 from inferproof.errors import Conflict, InferproofError, Reason
-from inferproof.observability.faults import told
+from inferproof.observability.faults import loggable
 from inferproof.protocol.commitments import refund_mark
 from inferproof.services.base import Clock
 from inferproof.services.bell import SETTLE, Bell
@@ -107,7 +107,7 @@ class Settler:
             try:
                 under_way = await self.settle_once() if await self._turn.mine() else 0
             except InferproofError as error:
-                log.warning("cannot settle: %s", told(error))
+                log.warning("cannot settle: %s", loggable(error))
                 backoff = await self._back_off(backoff)
                 continue
             except Exception:  # the edge of the settler: its state is stored, so it goes on

@@ -16,7 +16,7 @@ from typing import Any
 
 from inferproof.errors import Conflict, InferproofError, Reason, Unavailable
 from inferproof.observability.base import working_on
-from inferproof.observability.faults import told
+from inferproof.observability.faults import loggable
 from inferproof.services.base import Clock, failure_of
 from inferproof.services.bell import SETTLE, WORK, Bell
 from inferproof.services.heart import Heart
@@ -137,7 +137,7 @@ class Worker:
                 if not self._stopping and await self._work():
                     continue
             except InferproofError as error:
-                log.warning("cannot work: %s", told(error))
+                log.warning("cannot work: %s", loggable(error))
             except Exception:  # the edge of the worker: its state is stored, so it goes on
                 log.exception("a fault of ours")
             await self._bell.wait(WORK, self._settings.look_again_s)
@@ -155,7 +155,7 @@ class Worker:
                 if await self.recover():
                     self._bell.ring(WORK)
             except InferproofError as error:
-                log.warning("cannot recover: %s", told(error))
+                log.warning("cannot recover: %s", loggable(error))
             except Exception:  # as above
                 log.exception("a fault of ours")
             await asyncio.sleep(self._settings.recover_s)
@@ -210,7 +210,7 @@ class Worker:
         if job.attempts >= self._settings.max_attempts:
             tired = Unavailable(Reason.JOB_ATTEMPTS, attempts=job.attempts, why=why.message)
             return await self._give_up(job, tired)
-        log.warning("to be tried again: %s", told(why))
+        log.warning("to be tried again: %s", loggable(why))
         self._metrics.retry(why.code)
         freed = await self._orders.release(job.order.job_id, job.fence, now=self._clock())
         self._bell.ring(WORK)
@@ -220,7 +220,7 @@ class Worker:
         failed = await self._orders.give_up(
             job.order.job_id, job.fence, failure_of(why), now=self._clock()
         )
-        log.warning("given up: %s", told(why))
+        log.warning("given up: %s", loggable(why))
         self._metrics.failure(why.code)
         self._metrics.refund("due")
         self._bell.ring(job.order.job_id)
@@ -270,7 +270,7 @@ class Worker:
         except Conflict:
             return  # it had moved on by itself
         except InferproofError as error:
-            log.warning("cannot be given back: %s", told(error))
+            log.warning("cannot be given back: %s", loggable(error))
 
     async def _leave(self, job: Job) -> None:
         with contextlib.suppress(Conflict):  # the lease had ended already
@@ -288,7 +288,7 @@ class Worker:
             except Conflict:
                 return
             except Unavailable as error:  # two more tries before the lease ends
-                log.warning("cannot renew: %s", told(error))
+                log.warning("cannot renew: %s", loggable(error))
 
 
 async def _ended(*tasks: asyncio.Task[Any]) -> None:

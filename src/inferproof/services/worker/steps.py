@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from inferproof.errors import NotFound, ProofRejected, Reason, Unavailable
-from inferproof.observability.faults import told
+from inferproof.observability.faults import loggable
 from inferproof.protocol.receipt import decode_receipt_file
 from inferproof.services.base import Clock
 from inferproof.services.catalog import Catalog, RegisteredModel
@@ -109,7 +109,7 @@ class Steps:
         except (NotFound, Unavailable) as error:
             if error.reason not in (Reason.BLOB_UNKNOWN, Reason.BLOB_DAMAGED):
                 raise
-            log.warning("a kept step is lost and done again: %s", told(error))
+            log.warning("a kept step is lost and done again: %s", loggable(error))
             return None
 
     async def _limited(self, work: Callable[[], T]) -> T:

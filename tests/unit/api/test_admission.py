@@ -1,4 +1,4 @@
-"""The gate before the routes: addresses, keys, limits, requests under way, bodies that trickle."""
+"""Admission before the routes: addresses, keys, limits, requests under way, slow bodies."""
 
 import asyncio
 import ipaddress
@@ -11,9 +11,9 @@ import httpx
 import pytest
 from api_fakes import BODY, INFER, MODEL, FakeGateway, challenged, sign_payment
 
+from inferproof.api.admission import Admission, client_address
 from inferproof.api.context import Services
 from inferproof.api.create import create_app
-from inferproof.api.gate import Gate, client_address
 from inferproof.errors import Reason, RequestRejected, Unavailable
 from inferproof.observability.metrics import Metrics
 from inferproof.services.limits.keys import ApiKeys, new_key
@@ -44,9 +44,9 @@ def opened(services: Services, metrics: Metrics, store: SqlApiKeys) -> Open:
         policy: Policy, *, most: int = 100, trusted: Any = (), **settings: Any
     ) -> Callable[[str], httpx.AsyncClient]:
         limits = Limits(MemoryLimiter(clock=lambda: 10**9), ApiKeys(store), policy, metrics.refused)
-        gate = Gate(limits, most=most, trusted=trusted, on_refused=metrics.refused)
+        admission = Admission(limits, most=most, trusted=trusted, on_refused=metrics.refused)
         changed = replace(services.settings, **settings)
-        app = create_app(replace(services, gate=gate, settings=changed))
+        app = create_app(replace(services, admission=admission, settings=changed))
 
         def client(address: str = "192.0.2.1") -> httpx.AsyncClient:
             transport = httpx.ASGITransport(app, client=(address, 1))
@@ -194,14 +194,14 @@ async def test_requests_under_way_are_bounded(
 
 
 def test_too_much_under_way() -> None:
-    gate = Gate(None, most=0, on_refused=lambda _: None)  # type: ignore[arg-type]
+    admission = Admission(None, most=0, on_refused=lambda _: None)  # type: ignore[arg-type]
     with (
         rejects(
             Reason.OVERLOADED,
             "0 requests are under way, which is the limit; come back",
             kind=Unavailable,
         ),
-        gate.under_way({"path": "/v1/models"}),
+        admission.under_way({"path": "/v1/models"}),
     ):
         pass
 

@@ -6,19 +6,19 @@ logged 500 that tells nothing.
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from inferproof.api.admission import Admission, standing_headers
+from inferproof.api.body import BodyLimits
 from inferproof.api.errors import BodyRefused, BodyTooLarge, BodyTooSlow, error_response
-from inferproof.api.gate import Gate, standing_headers
-from inferproof.api.headers import DOCS_POLICY, ON_ALL, PREFLIGHT
+from inferproof.api.headers import DOCS_POLICY, MAX_FIELDS, MAX_HEAD_BYTES, ON_ALL, PREFLIGHT
 from inferproof.api.request_context import OnRequest, RequestContext
-from inferproof.errors import InferproofError, Reason
-from inferproof.observability.base import Tracer, answered, asked
+from inferproof.errors import InferproofError, Reason, RequestRejected
+from inferproof.observability.base import Tracer, begin_request, end_request
 
 log = logging.getLogger("inferproof.api")
 
@@ -31,46 +31,44 @@ COUNTED = (Reason.OVERLOADED, Reason.LIMITER_UNAVAILABLE)
 """Refusals that come in floods. They are counted; a log of each would be another flood."""
 
 
-class Edge:
-    """Wraps the app. `limits` gives a path a body limit of its own."""
+class Middleware:
+    """Wraps the app. `limits` are those of its routes' bodies."""
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        body_limit: int,
-        limits: Mapping[str, int],
+        limits: BodyLimits,
         on_request: OnRequest,
         tracer: Tracer | None = None,
-        gate: Gate | None = None,
+        admission: Admission | None = None,
         body_timeout_s: float = 20.0,
     ) -> None:
         self._app = app
-        self._body_limit = body_limit
         self._limits = limits
         self._on_request = on_request
         self._tracer = tracer
-        self._gate = gate
+        self._admission = admission
         self._body_timeout_s = body_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._limits.get(scope["path"], self._body_limit)
+        limit = self._limits.of(scope)
         call = _Call(scope, receive, send, limit, self._body_timeout_s)
-        token = asked(call.context.about)
+        token = begin_request(call.context.about)
         try:
             await self._serve(call)
         finally:
-            answered(token)
+            end_request(token)
             route = getattr(scope.get("route"), "path", "(none)")
             method = scope["method"] if scope["method"] in _METHODS else "(other)"
             call.context.report(self._on_request, self._tracer, method, route, call.status)
 
     async def _serve(self, call: "_Call") -> None:
         try:
-            with nullcontext() if self._gate is None else self._gate.under_way(call.scope):
+            with self._counted(call):
                 await self._admitted(call)
         except BodyRefused as error:
             await call.answer(error.failure)
@@ -82,14 +80,20 @@ class Edge:
                 InferproofError(Reason.INTERNAL_ERROR, request_id=call.request_id), logged=True
             )
 
+    def _counted(self, call: "_Call") -> AbstractContextManager[None]:
+        if self._admission is None:
+            return nullcontext()
+        return self._admission.under_way(call.scope)
+
     async def _admitted(self, call: "_Call") -> None:
+        call.check_head()
         call.check_length()
         if call.is_preflight:
             response = Response(status_code=204, headers=PREFLIGHT)
             await response(call.scope, call.receive, call.send)
             return
-        if self._gate is not None:
-            call.context.standing = await self._gate.admit(call.scope)
+        if self._admission is not None:
+            call.context.standing = await self._admission.admit(call.scope)
         await self._app(call.scope, call.receive, call.send)
 
 
@@ -122,6 +126,14 @@ class _Call:
             scope["method"] == "OPTIONS" and b"access-control-request-method" in headers
         )
         scope["inferproof.request_id"] = self.request_id
+
+    def check_head(self) -> None:
+        """The server bounds only what has not come whole: one read brings it more than this."""
+        fields, size = self.scope["headers"], len(self.scope["query_string"])
+        size += len(self.scope.get("raw_path") or self.scope["path"])
+        size += sum(len(name) + len(value) for name, value in fields)
+        if len(fields) > MAX_FIELDS or size > MAX_HEAD_BYTES:
+            raise RequestRejected(Reason.HEAD_TOO_LARGE, limit=MAX_HEAD_BYTES, fields=MAX_FIELDS)
 
     def check_length(self) -> None:
         if self._length.isdigit() and int(self._length[:20]) > self._limit:
@@ -156,7 +168,7 @@ class _Call:
             message["headers"] = headers
             if self.scope["path"] == "/docs":
                 MutableHeaders(scope=message)["Content-Security-Policy"] = DOCS_POLICY
-            if self.status in (408, 413):  # the rest of the body is not read
+            if self.status in (408, 413, 431):  # the rest of the body is not read
                 MutableHeaders(scope=message)["Connection"] = "close"
         await self._send(message)
 

@@ -1,4 +1,4 @@
-"""The gate before every route: how many requests are under way, who calls, and how often.
+"""What comes before every route: how many requests are under way, who calls, and how often.
 
 Limits are told as the IETF's draft has it (draft-ietf-httpapi-ratelimit-headers-10):
 
@@ -40,7 +40,7 @@ _IPV6_HOME = 64
 _MOST_HOPS = 32
 
 
-class Gate:
+class Admission:
     """Admits requests. `trusted` are the proxies whose X-Forwarded-For is believed."""
 
     def __init__(
