@@ -19,7 +19,7 @@ from inferproof.api.metrics import Metrics
 from inferproof.api.streams import Streams
 from inferproof.app.behind import ready_checks, start_tasks
 from inferproof.app.core import Core, gateway_terms, open_core
-from inferproof.app.provers import open_checkers
+from inferproof.app.provers import open_checkers, open_preprocess
 from inferproof.app.publishing import open_registry
 from inferproof.app.running import clock
 from inferproof.app.stores import Stores, Watch, unwatched
@@ -27,7 +27,7 @@ from inferproof.chain.accounts import DirectSettlement
 from inferproof.chain.token import TokenChain
 from inferproof.chain.transfers import TransactionReader
 from inferproof.errors import Misconfigured, MissingPart, Reason
-from inferproof.inference.request import check_request, request_tensors
+from inferproof.inference.request import check_request
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.payments.x402.forms import Forms
 from inferproof.proving.base import ProofSystem
@@ -47,7 +47,7 @@ from inferproof.storage.limits.memory import MemoryLimiter
 from inferproof.storage.limits.redis import RedisLimiter
 from inferproof.types.digest import Address
 from inferproof.types.money import Asset
-from inferproof.verify.proof import ProofChecker
+from inferproof.verify.receipt import Tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,10 @@ async def build(
         limiter = await _limiter(settings, stack)
         limits = _limits(settings, core.stores, core.metrics, limiter)
         gateway = _gateway(
-            core, open_checkers(core.systems, stack), gateway_terms(settings, core), limits
+            core,
+            Tools(open_checkers(core.systems, stack), open_preprocess(stack)),
+            gateway_terms(settings, core),
+            limits,
         )
         gauges, hearts = core.gauges, {"settler": Heart(), "worker": Heart()}
         tasks: dict[str, asyncio.Task[None]] = {}
@@ -135,7 +138,7 @@ def _forms(asset: Asset) -> Forms | None:
 
 def _gateway(
     core: Core,
-    checkers: Callable[[str], ProofChecker],
+    tools: Tools,
     terms: GatewaySettings,
     limits: OrderLimits,
 ) -> GatewayService:
@@ -172,8 +175,7 @@ def _gateway(
         catalog=stores.catalog,
         verifications=stores.verifications,
         blobs=stores.blobs,
-        systems=checkers,
-        preprocess=request_tensors,
+        tools=tools,
         key=key,
         settings=terms,
         clock=clock,

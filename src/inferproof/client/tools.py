@@ -11,14 +11,14 @@ from inferproof.verify.proof import ProofChecker
 from inferproof.verify.receipt import Tools
 
 if TYPE_CHECKING:
-    from inferproof.proving.pool import WorkerPool
+    from inferproof.proving.isolated import IsolatedCheckers
 
 LIBRARIES = {"ezkl": "ezkl"}
 """The Python package without which a proof system cannot check."""
 
 
 def installed_tools() -> Tools:
-    """Tools that know the proof systems of this release.
+    """Tools that know the proof systems of this release, and check in processes with limits.
 
     Asked for one that this release does not know, they raise NotFound SYSTEM_UNKNOWN; for one
     whose library is missing, MissingPart MISSING_LIBRARY or MISSING_NATIVE. Nothing is imported
@@ -37,20 +37,19 @@ def _checker(system: str) -> ProofChecker:
             package=package,
             command=f"pip install 'inferproof[{system}]'",
         )
-    from inferproof.proving.isolated import IsolatedChecker
     from inferproof.proving.registry import get_system, require_native
 
     require_native(system)
-    # A library that was not written for strangers' keys checks in a process of its own.
-    return IsolatedChecker(system, _pool()) if system in LIBRARIES else get_system(system)
+    # A release that knows a system by name alone has no limits for it; it says who it knows.
+    isolated = _isolated()
+    return isolated.find(system) if system in isolated else get_system(system)
 
 
 @cache
-def _pool() -> "WorkerPool":
-    from inferproof.proving.isolated import MEMORY_BYTES
-    from inferproof.proving.pool import WorkerPool
+def _isolated() -> "IsolatedCheckers":
+    from inferproof.proving.isolated import IsolatedCheckers
 
-    return WorkerPool(1, memory_bytes=MEMORY_BYTES)
+    return IsolatedCheckers()
 
 
 def _preprocess(canonical: dict[str, Json], body: bytes) -> Tensors:

@@ -18,7 +18,6 @@ from inferproof.protocol.verifier_bundle import (
 )
 from inferproof.proving.base import ProveRequest
 from inferproof.proving.sumcheck.check import check_interface
-from inferproof.proving.sumcheck.graph_bytes import decode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.quantisation import decode_settings
 from inferproof.testing.rejections import rejects
@@ -220,8 +219,8 @@ def test_bundles_that_do_not_fit_together_are_refused(file, bundle, sumcheck_sys
 
 def test_settings_of_another_output_shape_are_refused(bundle):
     settings = decode_settings(bundle.settings)
-    graph = decode_graph(library().VerifyingKey(bundle.verifying_key).graph())
-    check_interface(settings, graph)
+    key = library().VerifyingKey(bundle.verifying_key)
+    check_interface(settings, key)
     item = settings.outputs[0]
     other = replace(settings, outputs=(replace(item, shape=(*item.shape, 1)),))
     message = (
@@ -229,4 +228,4 @@ def test_settings_of_another_output_shape_are_refused(bundle):
         "they give other outputs than the graph"
     )
     with rejects(Reason.ARTIFACT_SETTINGS, message):
-        check_interface(other, graph)
+        check_interface(other, key)

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -49,8 +49,8 @@ from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.types.proof import Assurance
 from inferproof.types.receipt import ReceiptFile, Request
 from inferproof.verify.policy import Policy
-from inferproof.verify.proof import ProofChecker, verify_proof
-from inferproof.verify.receipt import Preprocess, Step, Tools, verify_receipt
+from inferproof.verify.proof import verify_proof
+from inferproof.verify.receipt import Step, Tools, verify_receipt
 
 ANY_RECEIPT = Policy(minimum_assurance=Assurance.COMMITMENT)
 """The gateway verifies for anyone: what to trust is for whoever reads the record."""
@@ -77,8 +77,7 @@ class GatewayService:
         catalog: Catalog,
         verifications: Verifications,
         blobs: BlobStore,
-        systems: Callable[[str], ProofChecker],
-        preprocess: Preprocess,
+        tools: Tools,
         key: SigningKey,
         settings: GatewaySettings,
         clock: Clock,
@@ -91,7 +90,7 @@ class GatewayService:
         self._catalog = catalog
         self._verifications = verifications
         self._blobs = blobs
-        self._tools = Tools(checker=systems, preprocess=preprocess)
+        self._tools = tools
         self._address = key.address
         self._settings = settings
         self._clock = clock
