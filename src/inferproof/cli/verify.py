@@ -122,7 +122,7 @@ def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bo
     assurance = assurance_of(bundle.parts)
     policy.check_model(bundle.commitment, assurance)
     policy.check_setup(bundle.parts)
-    checker = installed_tools().checker(bundle.parts.proof_system)
+    checker = installed_tools(isolated=True).checker(bundle.parts.proof_system)
     began = time.perf_counter()
     verified = verify_proof(read_file(proof_file, MAX_PROOF_FILE), bundle, checker)
     verify_s = time.perf_counter() - began

@@ -73,8 +73,8 @@ def test_a_key_that_is_too_long_is_not_parsed(sumcheck_bundle):
     head = key_of(row(1), "clear")[:49]
     parsed = (
         "the circuit's settings are not those of a sound circuit: the graph of the verifying key "
-        "is not well formed: the integer graph is not in its canonical encoding: it does not begin as "
-        "one"
+        "is not well formed: the integer graph is not in its canonical encoding: "
+        "it does not begin as one"
     )
     with rejects(Reason.ARTIFACT_SETTINGS, parsed, kind=ArtifactRejected):
         read_facts(resealed(sumcheck_bundle, head.ljust(2**24, b"\0")))

@@ -82,6 +82,16 @@ def test_another_statement_is_rejected(file, bundle, sumcheck_system, change):
     assert caught.value.reason in (Reason.PROOF_INVALID, Reason.FIELD_MALFORMED)
 
 
+def test_a_bundle_of_another_version_is_refused(file, bundle, sumcheck_system):
+    """Its proof holds: it is the version that says what that means."""
+    other = replace(bundle, parts=replace(bundle.parts, proof_system_version="2"))
+    statement = replace(file.statement, model_commitment=other.commitment)
+    forged = encode_proof_file(replace(file, statement=statement))
+    message = "the model was compiled for sumcheck 2, what checks its proofs here is 1"
+    with rejects(Reason.PROOF_OTHER_VERSION, message, kind=ProofRejected):
+        verify_proof(forged, other, sumcheck_system)
+
+
 def _with_input(file, tensors, salt=SALT):
     return replace(
         file,
