@@ -29,8 +29,8 @@ from bench.native_models import (
 )
 from bench.native_prove import read, split
 from inferproof.proving.artifact import open_artifact
-from inferproof.proving.sumcheck.check import flat_inputs, read_facts
-from inferproof.proving.sumcheck.loaded import NAME, VERSION, WEIGHTS
+from inferproof.proving.sumcheck.check import VERSION, flat_inputs, read_facts
+from inferproof.proving.sumcheck.loaded import NAME, WEIGHTS
 from inferproof.proving.sumcheck.modes import CLEAR, PROFILES
 
 SAMPLES = 12

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from inferproof.errors import InferproofError
 from inferproof.proving.sumcheck import graph as g
-from inferproof.proving.sumcheck.graph_bytes import decode_graph, encode_graph
+from inferproof.proving.sumcheck.graph_bytes import encode_graph
+from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.reference import execute, split_weights
 from inferproof.testing.graphs import EVERY_OP, everything, small
 
@@ -83,13 +83,15 @@ def _with_op_code(data: bytes, code: int) -> bytes:
 
 
 def _refused(description: str, data: bytes) -> JsonObject:
+    native = library()
     try:
-        decode_graph(data)
-    except InferproofError as error:
+        native.check_graph(data)
+    except native.NativeError as error:
+        reason, message = error.args[:2]
         return {
             "description": description,
             "graph": "0x" + data.hex(),
-            "reason": error.code,
-            "message": error.message,
+            "reason": reason,
+            "message": message,
         }
     raise AssertionError(description)

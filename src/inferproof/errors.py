@@ -180,6 +180,9 @@ class Reason(Enum):
     ARTIFACT_DIGEST_MISMATCH = "the {part} of the compiled model does not have the digest it states"
     PROOF_OTHER_MODEL = "the proof is for model {got}, not for {expected}"
     PROOF_OTHER_SYSTEM = "the proof is of system {got}, the model was compiled for {expected}"
+    PROOF_OTHER_VERSION = (
+        "the model was compiled for {system} {got}, what checks its proofs here is {expected}"
+    )
     PROOF_OUTPUTS_SHAPE = "the outputs in the proof are not those that the model declares"
     PROOF_OUTPUT_COMMITMENT = "the outputs do not have the output commitment of the statement"
     PROOF_INPUTS_SHAPE = "the inputs in the proof are not those that the model declares"
@@ -220,6 +223,13 @@ class Reason(Enum):
     KEY_TOO_COSTLY = (
         "the verifying key {what}, the limit is {limit}: checking a proof under it would take too "
         "much memory or time"
+    )
+    CHECK_TIME_LIMIT = (
+        "checking under this verifier bundle took more than {seconds} seconds of processor time "
+        "and was stopped"
+    )
+    CHECK_MEMORY_LIMIT = (
+        "checking under this verifier bundle took more than {limit} bytes of memory and was stopped"
     )
     ARTIFACT_PARTS = "the compiled model's header and its verifier bundle name different models"
     COSTS_OTHER = (

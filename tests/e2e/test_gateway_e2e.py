@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import hostile_keys as hostile
 import httpx
 import pytest
 from live_parts import ADMIN_TOKEN, MODEL, Installed, settings_for
@@ -25,9 +26,12 @@ from inferproof.protocol.commitments import bound_nonce
 from inferproof.protocol.encoding import canonical_json
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.signature import SigningKey
+from inferproof.proving.sumcheck.graph import Graph
+from inferproof.proving.sumcheck.quantisation import QuantisedInput, QuantisedOutput, Settings
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.live import LiveGateway
 from inferproof.testing.rejections import rejects
+from inferproof.testing.samples import Sample, sample_bundle, sample_receipt
 from inferproof.testing.toy_proofs import ToySystem
 from inferproof.types.digest import Digest
 from inferproof.types.payment import Authorization
@@ -120,6 +124,34 @@ def test_a_proof_file_is_verified_too(http: httpx.Client, devnet: DevnetInfo) ->
     stranger = replace(file.statement, job_id=Digest(bytes(32)))
     unknown = http.post("/v1/verify", content=encode_proof_file(replace(file, statement=stranger)))
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "JOB_UNKNOWN")
+
+
+@pytest.mark.native
+@pytest.mark.parametrize(
+    ("make", "mode", "reason", "why"),
+    [
+        (hostile.values, "clear", "KEY_TOO_COSTLY", "makes its checker keep 83886082 values"),
+        (hostile.view_chains, "committed", "ARTIFACT_SETTINGS", "takes its verifier too much"),
+        (hostile.tables, "committed", "ARTIFACT_SETTINGS", "takes its verifier too much"),
+    ],
+)
+def test_a_strangers_receipt_with_a_hostile_key_is_a_record_like_any_other(
+    http: httpx.Client, make: Callable[[], Graph], mode: str, reason: str, why: str
+) -> None:
+    """Whoever signs as gateway, payer and provider passes all steps up to the proof."""
+    settings = Settings(
+        (QuantisedInput("x", (3,), 1.0, -127, 127, False),), (QuantisedOutput("y", (1, 2), 1.0),)
+    )
+    bundle = sample_bundle(
+        system="sumcheck",
+        version="1",
+        settings=settings.encode(),
+        verifying_key=hostile.key_of(make(), mode),
+    )
+    data = sample_receipt(Sample(bundle=bundle, gateway=SigningKey(bytes([7] * 32))))
+    record = http.post("/v1/verify", content=data).json()
+    assert (record["verified"], record["reason"], len(record["steps"])) == (False, reason, 9)
+    assert why in record["message"]
 
 
 def test_five_sends_of_one_payment_are_one_job(http: httpx.Client, devnet: DevnetInfo) -> None:

@@ -8,7 +8,7 @@ from random_graphs import Maker, random_inputs
 
 from inferproof.errors import InferproofError
 from inferproof.proving.sumcheck import graph as g
-from inferproof.proving.sumcheck.graph_bytes import decode_graph, encode_graph
+from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.reference import execute, split_weights
 
@@ -45,7 +45,6 @@ def test_both_executors_agree_on_random_graphs(part):
     for seed in range(part * GRAPHS // 4, (part + 1) * GRAPHS // 4):
         graph = Maker(seed).graph(nodes=12)
         data = encode_graph(graph)
-        assert decode_graph(data) == graph
         size = sum(weight.rows * weight.cols for weight in graph.weights)
         weights = np.random.default_rng(seed).integers(-128, 128, size).astype(np.int8)
         for run in range(2):

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from graph_shapes import result_shape
 
-from inferproof.errors import ArtifactRejected
 from inferproof.proving.sumcheck import graph as g
-from inferproof.proving.sumcheck.wellformed import check_graph, result_shape
+from inferproof.proving.sumcheck.graph_bytes import encode_graph
+from inferproof.proving.sumcheck.library import library
 
 WHOLE = g.VALUE_LIMIT - 1
 MAX_SIZE = 600
@@ -34,7 +35,7 @@ class Maker:
             tries += 1
             getattr(self, str(self.rng.choice(MAKERS)))()
         made = self.finished()
-        check_graph(made)
+        library().check_graph(encode_graph(made))
         return made
 
     def finished(self) -> g.Graph:
@@ -84,10 +85,7 @@ class Maker:
         if any(operand is None for operand in operands):
             return
         given = tuple(operand for operand in operands if operand is not None)
-        try:
-            found = result_shape(op, self.finished(), given) if shape is None else shape
-        except ArtifactRejected:
-            return
+        found = result_shape(op, self.finished(), given) if shape is None else shape
         if found is None or math.prod(found) > MAX_SIZE:
             return
         bound = int(self.rng.choice([100, 5000, WHOLE]))

@@ -74,6 +74,7 @@ from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.types.proof import Assurance, Statement
 from inferproof.types.receipt import Request
 from inferproof.types.tensor import FixedTensor
+from inferproof.verify.receipt import Tools
 
 PRICE = 250_000
 PROVIDER_KEY = SigningKey(keccak256(b"inferproof test provider"))
@@ -316,9 +317,7 @@ def build(world: World, stores: Stores) -> Services:
         catalog=catalog,
         verifications=stores.verifications,
         blobs=blobs,
-        systems=systems,
-        preprocess=sample_preprocess,
-        payments=PAYMENTS,
+        tools=Tools(systems, sample_preprocess, PAYMENTS),
         key=GATEWAY,
         settings=settings,
         clock=world.clock,

@@ -1,31 +1,41 @@
 //! What checking a proof asks of a verifier beside contractions and openings, told from the key.
 
 use graph::{Graph, Op, elements};
-use reduce::{Plan, Role, Table};
+use reduce::{MAX_TABLE_ENTRIES, Plan, Table, known};
 
 /// Elements that a verifier may be asked to weight, each with an element of the extension field.
 pub const MAX_EFFORT: usize = 1 << 24;
+// No table is made that the sum of all would be too much with.
+const _: () = assert!(MAX_TABLE_ENTRIES == MAX_EFFORT);
 
-/// Elements that are weighted: of tables; of constants that are added; of operand and result where a
-/// claim goes from address to address; and for each claim on an output, an input or on what the
-/// verifier computes itself. Claims on one tensor are compared with one another.
-pub fn effort(graph: &Graph, plan: &Plan) -> usize {
-    let size = |id: usize| graph.tensor(id).map_or(0, |(shape, ..)| elements(shape));
-    let first = graph.inputs.len();
-    let role = |id: usize| plan.roles.get(id.wrapping_sub(first));
-    let mut claims = vec![0_usize; graph.tensors()];
+/// Entries of the function tables of a plan, which are weighted too.
+pub fn entries(plan: &Plan) -> usize {
     let mut sum = Sum(0);
     for table in &plan.tables {
         if let Table::Function { values, .. } = table {
             sum.add(values.len());
         }
     }
+    sum.0
+}
+
+/// Elements that are weighted beside those of tables, counted before anything is planned: of
+/// constants that are added; of operand and result where a claim goes from address to address; and
+/// for each claim on an output, an input or on what the verifier computes itself. Claims on one tensor
+/// are compared with one another.
+pub fn effort(graph: &Graph) -> usize {
+    let size = |id: usize| graph.tensor(id).map_or(0, |(shape, ..)| elements(shape));
+    let first = graph.inputs.len();
+    let known = known(graph);
+    let is_known = |id: usize| known.get(id.wrapping_sub(first)) == Some(&true);
+    let mut claims = vec![0_usize; graph.tensors()];
+    let mut sum = Sum(0);
     for &id in &graph.outputs {
         sum.add(size(id));
     }
     for (number, node) in graph.nodes.iter().enumerate() {
         let id = first + number;
-        if role(id) == Some(&Role::Known) {
+        if is_known(id) {
             sum.add(size(id));
             continue;
         }
@@ -55,7 +65,7 @@ pub fn effort(graph: &Graph, plan: &Plan) -> usize {
     }
     for (id, &count) in claims.iter().enumerate() {
         sum.add(count.saturating_mul(count.saturating_sub(1)));
-        if id < first || role(id) == Some(&Role::Known) {
+        if id < first || is_known(id) {
             sum.add(count.saturating_mul(size(id)));
         }
     }

@@ -1,16 +1,16 @@
 //! The key of the committed mode.
 
-use crate::effort::{MAX_EFFORT, effort};
+use crate::effort::{MAX_EFFORT, effort, entries};
 use commitment::columns::{Columns, ColumnsError};
 use commitment::{
     KeyFault, KeyParts, Mode, Pin, Profile, Root, Scheme, Size, Term, WeightKey, challenge_bits,
     compose,
 };
 use graph::Graph;
-use layers::{Contraction, affordable, contractions};
+use layers::{Contraction, TooCostly, affordable, check_cost, check_key_size, contractions};
 use lookup::Argument;
 use p3_field::PrimeCharacteristicRing;
-use reduce::{Counter, Found, MIN_VARIABLES, Plan, Problem, Table, Unsupported};
+use reduce::{Counter, Found, Limit, MIN_VARIABLES, Plan, Problem, Table, Unsupported};
 use transcript::{Extension, Site, Transcript};
 
 /// Name and version of the protocol, as the transcript begins.
@@ -30,6 +30,9 @@ pub enum KeyError {
     /// The key is of another version, mode or profile.
     #[error("the verifying key is of a version, mode or profile that is not supported")]
     Version,
+    /// Checking a proof under it would cost too much, by what is counted before it is done.
+    #[error(transparent)]
+    Costly(#[from] TooCostly),
     /// The graph in it is not well formed.
     #[error("the graph of the verifying key is not well formed: {0}")]
     Graph(#[from] graph::Fault),
@@ -41,7 +44,7 @@ pub enum KeyError {
     Unread,
     /// The mode does not cover the graph.
     #[error(transparent)]
-    Unsupported(#[from] Unsupported),
+    Unsupported(Unsupported),
     /// Proofs are too costly to check.
     #[error("the graph takes its verifier too much in the committed mode")]
     Work,
@@ -62,6 +65,7 @@ impl KeyError {
         match self {
             Self::Malformed => "KEY_MALFORMED",
             Self::Version => "KEY_VERSION",
+            Self::Costly(_) => "KEY_TOO_COSTLY",
             Self::Graph(_) => "KEY_GRAPH",
             Self::NoWeights => "KEY_NO_WEIGHTS",
             Self::Unread => "KEY_UNREAD",
@@ -70,6 +74,18 @@ impl KeyError {
             Self::Lookups(_) => "KEY_LOOKUPS",
             Self::Columns(_) => "KEY_COLUMNS",
             Self::Commitment(_) => "KEY_COMMITMENT",
+        }
+    }
+}
+
+impl From<Unsupported> for KeyError {
+    fn from(refused: Unsupported) -> Self {
+        match refused.limit {
+            None => Self::Unsupported(refused),
+            Some(Limit::Work) => Self::Work,
+            Some(Limit::Lookups { lookups, tables }) => {
+                Self::Lookups(lookup::Error::Count { lookups, tables })
+            }
         }
     }
 }
@@ -118,8 +134,12 @@ impl Key {
         if !affordable(&contractions) {
             return Err(KeyError::Work);
         }
+        let effort = effort(&graph);
+        if effort > MAX_EFFORT {
+            return Err(KeyError::Work);
+        }
         let plan = Plan::new(&graph)?;
-        if effort(&graph, &plan) > MAX_EFFORT {
+        if effort + entries(&plan) > MAX_EFFORT {
             return Err(KeyError::Work);
         }
         let sizes: Vec<Size> = contractions.iter().map(|c| c.size).collect();
@@ -160,10 +180,13 @@ impl Key {
         self.weights.encode(&self.graph.encode())
     }
 
-    /// The key of these bytes.
+    /// The key of these bytes. What it may cost is counted before anything is made of it.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
+        check_key_size(bytes.len())?;
         let parts = KeyParts::decode(MODE, bytes)?;
-        let key = Self::new(Graph::decode(parts.graph)?, parts.profile)?;
+        let graph = Graph::decode(parts.graph)?;
+        check_cost(&graph)?;
+        let key = Self::new(graph, parts.profile)?;
         if parts.values.len() != key.scheme().pins() {
             return Err(KeyError::Malformed);
         }

@@ -1,6 +1,7 @@
 //! Whose memory a tensor takes: that of one that nothing reads any more, where not all are kept.
 
 use graph::Graph;
+use std::collections::BTreeMap;
 
 /// What is kept of a run, and the memory of what is not.
 #[derive(Clone, Debug, Default)]
@@ -9,7 +10,8 @@ pub(crate) struct Room {
     kept: Option<Vec<usize>>,
     /// For each tensor the number of the last node that needs it; kept ones are always needed.
     last: Vec<usize>,
-    spare: Vec<Vec<i32>>,
+    /// By capacity.
+    spare: BTreeMap<usize, Vec<Vec<i32>>>,
 }
 
 impl Room {
@@ -17,7 +19,7 @@ impl Room {
         Self {
             kept: Some(ids),
             last: Vec::new(),
-            spare: Vec::new(),
+            spare: BTreeMap::new(),
         }
     }
 
@@ -25,9 +27,9 @@ impl Room {
     pub(crate) fn begin(&mut self, graph: &Graph, values: &mut Vec<Vec<i32>>) {
         values.resize_with(graph.tensors(), Vec::new);
         let Some(kept) = &self.kept else { return };
-        let taken = values.iter_mut().map(std::mem::take);
-        self.spare
-            .extend(taken.filter(|value| value.capacity() > 0));
+        for value in values.iter_mut() {
+            put(&mut self.spare, std::mem::take(value));
+        }
         self.last.clear();
         self.last.resize(graph.tensors(), 0);
         for (number, node) in graph.nodes.iter().enumerate() {
@@ -50,14 +52,11 @@ impl Room {
         value.clear();
         if self.kept.is_some() {
             // The least that is large enough; else the largest makes place for a larger one.
-            let rank = |spare: &Vec<i32>| {
-                let capacity = spare.capacity();
-                (capacity < elements, capacity.abs_diff(elements))
-            };
-            let best = self.spare.iter().enumerate();
-            if let Some((at, _)) = best.min_by_key(|(_, spare)| rank(spare)) {
-                let found = self.spare.swap_remove(at);
-                if found.capacity() >= elements {
+            let found = self.spare.range(elements..).next();
+            let found = found.or_else(|| self.spare.last_key_value());
+            if let Some(capacity) = found.map(|(&capacity, _)| capacity) {
+                let found = self.take(capacity);
+                if capacity >= elements {
                     *value = found;
                     value.clear();
                 }
@@ -75,10 +74,28 @@ impl Room {
         for &id in node.operands.iter().chain([&own]) {
             if self.last.get(id) == Some(&number)
                 && let Some(value) = values.get_mut(id)
-                && value.capacity() > 0
             {
-                self.spare.push(std::mem::take(value));
+                put(&mut self.spare, std::mem::take(value));
             }
         }
+    }
+
+    /// One of the spare ones of a capacity.
+    fn take(&mut self, capacity: usize) -> Vec<i32> {
+        let Some(alike) = self.spare.get_mut(&capacity) else {
+            return Vec::new();
+        };
+        let found = alike.pop().unwrap_or_default();
+        if alike.is_empty() {
+            self.spare.remove(&capacity);
+        }
+        found
+    }
+}
+
+/// Keeps the memory of a tensor, if it has any.
+fn put(spare: &mut BTreeMap<usize, Vec<Vec<i32>>>, value: Vec<i32>) {
+    if value.capacity() > 0 {
+        spare.entry(value.capacity()).or_default().push(value);
     }
 }

@@ -148,6 +148,31 @@ impl Parts {
             .fold(0, |sum, weight| sum.saturating_add(weight.size()))
     }
 
+    /// The elementary steps of a node: its elements, its operands' elements, and multiply-adds.
+    pub fn work(&self, node: &Node) -> u64 {
+        let size = elements(&node.shape) as u64;
+        let tensors = node.operands.iter().filter_map(|&id| self.tensor(id));
+        let moved = tensors.fold(size, |sum, (shape, ..)| {
+            sum.saturating_add(elements(shape) as u64)
+        });
+        moved.saturating_add(self.products(node))
+    }
+
+    /// The multiply-adds of a node.
+    pub fn products(&self, node: &Node) -> u64 {
+        let depth = match &node.op {
+            Op::MatMul => node.operands.first().and_then(|&id| {
+                let (shape, ..) = self.tensor(id)?;
+                shape.last().copied()
+            }),
+            op => op
+                .weight()
+                .and_then(|id| self.weights.get(id))
+                .map(|weight| weight.cols),
+        };
+        (elements(&node.shape) as u64).saturating_mul(depth.unwrap_or(0) as u64)
+    }
+
     /// Values that all weighted contractions (Linear, Conv) of one run put out together.
     pub fn accumulators(&self) -> usize {
         self.nodes

@@ -34,12 +34,10 @@ pub(crate) fn check(parts: &Parts) -> Result<(), Fault> {
         parts.weights.iter().map(|weight| weight.size() as u64),
         MAX_WEIGHT_BYTES as u64,
     )?;
-    check_nodes(parts)?;
-    for &tensor in &parts.outputs {
-        if tensor >= parts.tensors() {
-            return Err(Fault::Output(tensor));
-        }
+    for (number, node) in parts.nodes.iter().enumerate() {
+        check_tensor(Which::Node(number), &node.shape, node.lo, node.hi)?;
     }
+    // Before nodes are looked at: what looks at a node's constants takes what its elements count.
     let shapes = parts.inputs.iter().map(|input| &input.shape);
     let shapes = shapes.chain(parts.nodes.iter().map(|node| &node.shape));
     check_sum(
@@ -49,15 +47,21 @@ pub(crate) fn check(parts: &Parts) -> Result<(), Fault> {
     )?;
     check_sum(
         "steps of work",
-        parts.nodes.iter().map(|node| work(parts, node)),
+        parts.nodes.iter().map(|node| parts.work(node)),
         MAX_WORK,
-    )
+    )?;
+    check_nodes(parts)?;
+    for &tensor in &parts.outputs {
+        if tensor >= parts.tensors() {
+            return Err(Fault::Output(tensor));
+        }
+    }
+    Ok(())
 }
 
 fn check_nodes(parts: &Parts) -> Result<(), Fault> {
     let mut used = 0;
     for (number, node) in parts.nodes.iter().enumerate() {
-        check_tensor(Which::Node(number), &node.shape, node.lo, node.hi)?;
         check_node(parts, node, parts.inputs.len() + number).map_err(|why| Fault::Node {
             node: number,
             operator: node.op.name(),
@@ -462,21 +466,4 @@ fn concat(axis: usize, operands: &[Operand]) -> Check<Shape> {
         *along = total;
     }
     Ok(shape)
-}
-
-/// The elementary steps of a node: its elements, its operands' elements, and multiply-adds.
-fn work(parts: &Parts, node: &Node) -> u64 {
-    let size = elements(&node.shape) as u64;
-    let tensors = node.operands.iter().filter_map(|&id| parts.tensor(id));
-    let mut operands = tensors.map(|(shape, ..)| (elements(shape) as u64, shape.last()));
-    let depth = match &node.op {
-        Op::MatMul => operands.clone().next().and_then(|(_, last)| last.copied()),
-        op => op
-            .weight()
-            .and_then(|id| parts.weights.get(id))
-            .map(|weight| weight.cols),
-    };
-    let products = size.saturating_mul(depth.unwrap_or(0) as u64);
-    let moved = operands.try_fold(size, |sum, (count, _)| sum.checked_add(count));
-    moved.unwrap_or(u64::MAX).saturating_add(products)
 }

@@ -8,6 +8,7 @@
 // Formulas in the documentation are not code.
 #![allow(clippy::doc_markdown)]
 
+mod cost;
 mod integers;
 mod linear;
 mod reduce;
@@ -16,6 +17,10 @@ mod sumcheck;
 mod windows;
 
 pub use commitment::{combine_rows, equality};
+pub use cost::{
+    GraphSize, MAX_CHECK_OPERANDS, MAX_CHECK_STEPS, MAX_CHECK_VALUES, MAX_KEY_BYTES, TooCostly,
+    check_cost, check_key_size,
+};
 pub use linear::{dot, lift};
 pub use reduce::{Challenge, Weights, matrix_point, table_of};
 pub use shape::{Axis, Contraction, contractions};

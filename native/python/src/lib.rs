@@ -6,6 +6,7 @@
 // Python hands over what it was given; and `_native.pyi` is the documentation.
 #![allow(clippy::needless_pass_by_value, clippy::wildcard_imports, missing_docs)]
 
+mod facts;
 mod memory;
 mod modes;
 
@@ -13,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use commitment::Profile;
 use executor::Tensors;
+use facts::Facts;
 use graph::Graph;
 use modes::Mode;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
@@ -27,10 +29,11 @@ pyo3::create_exception!(
     "A failure: args are a stable code and a message."
 );
 
-/// A failure on its way to Python.
+/// A failure on its way to Python, with the facts in its message where it has some.
 struct Failure {
     code: String,
     message: String,
+    facts: Facts,
 }
 
 impl Failure {
@@ -38,13 +41,21 @@ impl Failure {
         Self {
             code: code.to_owned(),
             message: message.to_string(),
+            facts: Facts::new(),
         }
+    }
+
+    fn with(self, facts: Facts) -> Self {
+        Self { facts, ..self }
     }
 }
 
 impl From<Failure> for PyErr {
     fn from(failure: Failure) -> Self {
-        NativeError::new_err((failure.code, failure.message))
+        if failure.facts.is_empty() {
+            return NativeError::new_err((failure.code, failure.message));
+        }
+        NativeError::new_err((failure.code, failure.message, failure.facts))
     }
 }
 
@@ -66,12 +77,9 @@ macro_rules! coded {
 }
 
 coded!(
-    graph::Fault,
     prover::ProveError,
-    verifier::KeyError,
     verifier::Rejection,
     committed::ProveError,
-    committed::KeyError,
     committed::Rejection
 );
 
@@ -161,6 +169,12 @@ mod _native {
             Ok(())
         })?;
         Ok(())
+    }
+
+    #[pyfunction]
+    fn graph_size(py: Python<'_>, graph: &[u8]) -> PyResult<(u64, u64, u64)> {
+        let size = move || Ok(modes::size(&Graph::decode(graph)?));
+        Ok(apart(py, size)?)
     }
 
     #[pyfunction]
@@ -254,6 +268,23 @@ mod _native {
 
         fn graph<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
             PyBytes::new(py, &self.0.graph().encode())
+        }
+
+        fn inputs(&self) -> Vec<(Vec<usize>, i32, i32)> {
+            let inputs = self.0.graph().inputs.iter();
+            inputs
+                .map(|input| (input.shape.clone(), input.lo, input.hi))
+                .collect()
+        }
+
+        fn outputs(&self) -> Vec<Vec<usize>> {
+            let graph = self.0.graph();
+            let tensors = graph.outputs.iter().filter_map(|&id| graph.tensor(id));
+            tensors.map(|(shape, ..)| shape.to_vec()).collect()
+        }
+
+        fn size(&self) -> (u64, u64, u64) {
+            modes::size(self.0.graph())
         }
 
         fn mode(&self) -> &'static str {

@@ -3,6 +3,7 @@
 use crate::{Asking, Failure};
 use commitment::{KeyFault, Profile, Security};
 use graph::Graph;
+use layers::GraphSize;
 
 /// A mode of the proof system.
 #[derive(Clone, Copy)]
@@ -68,6 +69,12 @@ impl Mode {
             Self::Committed => report(&committed::Key::new(graph, profile)?),
         })
     }
+}
+
+/// Weights, products and other steps of a graph.
+pub fn size(graph: &Graph) -> (u64, u64, u64) {
+    let size = GraphSize::of(graph);
+    (size.weights, size.products, size.steps)
 }
 
 fn report(key: &committed::Key) -> Security {

@@ -7,27 +7,30 @@
 
 use crate::clamps::MODULUS;
 use crate::digits::{Range, times};
-use crate::plan::{Form, Limb, Plan, Role, Table, Unit};
+use crate::facts::Facts;
+use crate::plan::{Form, Limb, Plan, Role, Unit};
 use crate::shape::coordinates;
-use graph::{Graph, Node, Op};
+use crate::tables::Tables;
+use graph::{Node, Op};
 
 /// The range that a node's result is held to, zero included.
 pub(crate) fn held(
-    graph: &Graph,
-    plan: &Plan,
+    facts: &Facts<'_>,
+    (plan, tables): (&Plan, &Tables),
     known: &[Option<Range>],
     node: &Node,
     (role, unit): (&Role, Option<&Unit>),
 ) -> Option<Range> {
+    let values = |lookup: usize| tables.extent(plan.lookups.get(lookup)?.table);
     let found = match (role, unit) {
         (Role::Known, _) => Some((node.lo.into(), node.hi.into())),
         (Role::Limbs { base, limbs, .. }, _) => {
             Some((i64::from(*base), i64::from(*base) + most(limbs)))
         }
-        (_, Some(Unit::Rescale(rescale))) => rescaled(plan, &rescale.form, rescale.range),
-        (_, Some(Unit::Lookup { lookup, .. })) => values(plan, *lookup),
+        (_, Some(Unit::Rescale(rescale))) => rescaled(values, &rescale.form, rescale.range),
+        (_, Some(Unit::Lookup { lookup, .. })) => values(*lookup),
         (_, Some(Unit::Max { x, .. })) => *known.get(*x)?,
-        (Role::Reduced, None) => reduced(graph, known, node),
+        (Role::Reduced, None) => reduced(facts, known, node),
         _ => None,
     };
     // In the padding stands what its column has there less the column's own padding, which is not
@@ -53,33 +56,27 @@ fn padded(shape: &[usize]) -> usize {
     1 << coordinates(shape)
 }
 
-/// The values of a lookup's table.
-fn values(plan: &Plan, lookup: usize) -> Option<Range> {
-    let table = plan.tables.get(plan.lookups.get(lookup)?.table)?;
-    let Table::Function { values, .. } = table else {
-        return None;
-    };
-    let (low, high) = (values.iter().min()?, values.iter().max()?);
-    Some(((*low).into(), (*high).into()))
-}
-
-fn rescaled(plan: &Plan, form: &Form, (lo, hi): (i32, i32)) -> Option<Range> {
+fn rescaled(
+    values: impl Fn(usize) -> Option<Range>,
+    form: &Form,
+    (lo, hi): (i32, i32),
+) -> Option<Range> {
     let (lo, hi) = (i64::from(lo), i64::from(hi));
     match form {
-        Form::Direct { lookup, .. } => values(plan, *lookup),
+        Form::Direct { lookup, .. } => values(*lookup),
         Form::Clamped { lower, upper, .. } => match (lower, upper) {
             (Some(_), Some(_)) => Some((lo, hi)),
-            (Some(lower), None) => Some((lo, lo + values(plan, *lower)?.1)),
-            (None, Some(upper)) => Some((hi - values(plan, *upper)?.1, hi)),
+            (Some(lower), None) => Some((lo, lo + values(*lower)?.1)),
+            (None, Some(upper)) => Some((hi - values(*upper)?.1, hi)),
             (None, None) => None,
         },
         Form::Wide { above, .. } => Some((lo, lo + most(above))),
     }
 }
 
-fn reduced(graph: &Graph, known: &[Option<Range>], node: &Node) -> Option<Range> {
+fn reduced(facts: &Facts<'_>, known: &[Option<Range>], node: &Node) -> Option<Range> {
     let of = |index: usize| *known.get(*node.operands.get(index)?)?;
-    let sized = |id: usize| graph.tensor(id).map(|(shape, ..)| shape);
+    let sized = |id: usize| facts.graph.tensor(id).map(|(shape, ..)| shape);
     let scaled = |(low, high): Range, count: usize| {
         let count = i64::try_from(count).ok()?;
         Some((low.checked_mul(count)?, high.checked_mul(count)?))
@@ -104,13 +101,10 @@ fn reduced(graph: &Graph, known: &[Option<Range>], node: &Node) -> Option<Range>
             coefficients,
             constant,
         } => {
-            let fixed = constant.and_then(|id| graph.constants.get(id));
-            let fixed = fixed.map_or(&[][..], |constant| constant.values.as_slice());
-            let (low, high) = (fixed.iter().min(), fixed.iter().max());
-            let fixed = (
-                low.map_or(0, |&v| v.min(0).into()),
-                high.map_or(0, |&v| v.max(0).into()),
-            );
+            let fixed = constant.and_then(|id| facts.extent(id));
+            let fixed = fixed.map_or((0, 0), |(low, high)| {
+                (low.min(0).into(), high.max(0).into())
+            });
             coefficients
                 .iter()
                 .enumerate()

@@ -6,7 +6,7 @@ use crate::digits::{
 };
 use crate::maker::{Made, Maker};
 use crate::origin::Origin;
-use crate::plan::{Divisor, Exact, Number, Role, Unit};
+use crate::plan::{Divisor, Exact, Limit, Number, Role, Unit};
 use crate::witness;
 use graph::Node;
 
@@ -18,7 +18,11 @@ impl Maker<'_> {
         let tensor = *node.operands.get(1).ok_or_else(refuse)?;
         let (_, _, most) = graph.tensor(tensor).ok_or_else(refuse)?;
         // Of what is viewed in part only, the rest need not be a divisor.
-        let origin = Origin::of(graph, tensor, |lo, hi| lo >= 0 && hi <= most);
+        let takes = |lo: i32, hi: i32| lo >= 0 && hi <= most;
+        let Some(origin) = Origin::of(graph, tensor, takes, &mut self.views) else {
+            self.beyond = Some(Limit::Work);
+            return Err("more than 2^16 views lead to divisors".to_owned());
+        };
         let (shape, ..) = graph.tensor(origin.tensor).ok_or_else(refuse)?;
         let most = i64::from(most);
         if most < 1 {

@@ -23,6 +23,7 @@ mod clamps;
 mod contraction;
 mod digits;
 mod exact;
+mod facts;
 mod flow;
 mod held;
 mod integers;
@@ -35,19 +36,22 @@ mod product;
 mod products;
 mod shape;
 mod side;
+mod tables;
 mod units;
 mod witness;
 
 pub use contraction::MatrixClaim;
+pub use facts::known;
 pub use flow::{Opened, Problem, reduce};
 pub use linear::Claim;
 pub use origin::Origin;
 pub use plan::{
-    Column, Difference, Divisor, Exact, Form, Limb, Lookup, MAX_TABLE, MIN_VARIABLES, Number, Plan,
-    Rescale, Role, Table, Unit, Unsupported,
+    Column, Difference, Divisor, Exact, Form, Limb, Limit, Lookup, MAX_TABLE, MIN_VARIABLES,
+    Number, Plan, Rescale, Role, Table, Unit, Unsupported,
 };
 #[cfg(feature = "audit")]
 pub use side::Alter;
 pub use side::{Counter, Place, Prover, Rejected, Side, Verifier, Witness};
+pub use tables::MAX_TABLE_ENTRIES;
 pub use units::{ColumnClaim, Found};
 pub use witness::{Columns, Source, columns};

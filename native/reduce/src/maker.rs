@@ -4,99 +4,38 @@ use crate::clamps::{
     Clamp, MODULUS, Shared, apart, column_variables, halving_pays, shared, table_pays,
 };
 use crate::digits::Range;
+use crate::facts::Facts;
 use crate::held::held;
 use crate::plan::{
-    Column, Difference, Form, Limb, Lookup, MAX_TABLE, Plan, Rescale, Role, Table, Unit,
+    Column, Difference, Form, Limb, Limit, Lookup, MAX_TABLE, Plan, Rescale, Role, Unit,
     Unsupported,
 };
+use crate::tables::{Recipe, Tables};
 use graph::{Graph, Node, Op, elements};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tables of a graph, so that a key of strangers takes no more memory than they do.
 const MAX_TABLES: usize = 1 << 10;
+/// Lookups of a graph: as many as the argument about them takes.
+const MAX_LOOKUPS: usize = 1 << 12;
+/// Views that are walked through in search of what divisors are of, all divisors together.
+const MAX_VIEWS: usize = 1 << 16;
 /// Bits of one limb of a range.
 const LIMB_BITS: u32 = 16;
 
 pub(crate) type Made = Result<(Role, Unit), String>;
 
-/// How often each tensor is an operand or an output.
-fn uses(graph: &Graph) -> Vec<usize> {
-    let mut uses = vec![0; graph.tensors()];
-    let operands = graph.nodes.iter().flat_map(|node| &node.operands);
-    for &id in operands.chain(&graph.outputs) {
-        if let Some(count) = uses.get_mut(id) {
-            *count += 1;
-        }
-    }
-    uses
-}
-
-/// The lookup that a rescaling is taken together with.
-fn absorbing<'a>(graph: &'a Graph, uses: &[usize], number: usize) -> Option<&'a Node> {
-    let id = graph.inputs.len() + number;
-    let node = graph.nodes.get(number)?;
-    if !matches!(node.op, Op::Rescale { .. }) || uses.get(id) != Some(&1) {
-        return None;
-    }
-    let (low, high) = quotients(graph, node)?;
-    if high - low >= MAX_TABLE {
-        return None;
-    }
-    let next = graph
-        .nodes
-        .iter()
-        .find(|next| next.operands.contains(&id))?;
-    matches!(next.op, Op::Lookup { .. }).then_some(next)
-}
-
-/// The range of a rescaling's quotients, by the range that its operand declares.
-fn quotients(graph: &Graph, node: &Node) -> Option<(i64, i64)> {
-    let Op::Rescale {
-        multipliers, shift, ..
-    } = &node.op
-    else {
-        return None;
-    };
-    let (_, lo, hi) = graph.tensor(*node.operands.first()?)?;
-    let multipliers = &graph.constants.get(*multipliers)?.values;
-    let half = if *shift == 0 { 0 } else { 1_i64 << (shift - 1) };
-    let ends = multipliers
-        .iter()
-        .flat_map(|&m| [lo, hi].map(|end| (i64::from(m) * i64::from(end) + half) >> shift));
-    // 0 is what the padding has.
-    Some(ends.fold((0, 0), |(low, high), q| (low.min(q), high.max(q))))
-}
-
-/// What a rescaling does apart from its remainder.
-fn clamp(graph: &Graph, node: &Node) -> Option<Clamp> {
-    let Op::Rescale { shift, .. } = node.op else {
-        return None;
-    };
-    Some(Clamp {
-        quotients: quotients(graph, node)?,
-        bounds: (node.lo.into(), node.hi.into()),
-        shift,
-    })
-}
-
-/// Which nodes the verifier computes itself: all that depends on nothing but inputs and constants.
-pub(crate) fn known(graph: &Graph) -> Vec<bool> {
-    let mut known: Vec<bool> = vec![true; graph.inputs.len()];
-    for node in &graph.nodes {
-        let of_known = node.operands.iter().all(|&id| known.get(id) == Some(&true));
-        known.push(of_known && node.op.weight().is_none());
-    }
-    known.split_off(graph.inputs.len())
-}
-
 /// Makes a plan node by node.
 pub(crate) struct Maker<'a> {
     pub(crate) graph: &'a Graph,
+    facts: &'a Facts<'a>,
     plan: Plan,
-    numbers: BTreeMap<Table, usize>,
-    uses: Vec<usize>,
-    known: Vec<bool>,
+    tables: Tables,
     shared: Option<Shared>,
+    /// Views that may still be walked through.
+    pub(crate) views: usize,
+    /// A limit that the node at hand went beyond.
+    pub(crate) beyond: Option<Limit>,
     /// Rows that are looked up in ranges of so many bits.
     demand: BTreeMap<u32, i64>,
     /// Widths of limbs that are halved.
@@ -106,22 +45,21 @@ pub(crate) struct Maker<'a> {
 }
 
 impl<'a> Maker<'a> {
-    /// A maker for a graph of which the verifier computes what is known, with limbs of the given
-    /// widths halved.
-    pub(crate) fn new(graph: &'a Graph, known: Vec<bool>, halved: BTreeSet<u32>) -> Self {
-        let uses = uses(graph);
+    /// A maker for a graph, with limbs of the given widths halved.
+    pub(crate) fn new(facts: &'a Facts<'a>, halved: BTreeSet<u32>) -> Self {
+        let graph = facts.graph;
         let clamp = |number: usize| {
-            let node = graph.nodes.get(number)?;
-            let covered = known[number] || absorbing(graph, &uses, number).is_some();
-            clamp(graph, node).filter(|_| !covered)
+            let covered = facts.known[number] || facts.absorbing(number).is_some();
+            facts.clamp(number).filter(|_| !covered)
         };
         Self {
             graph,
+            facts,
             plan: Plan::default(),
-            numbers: BTreeMap::new(),
+            tables: Tables::default(),
             shared: shared(graph, clamp),
-            uses,
-            known,
+            views: MAX_VIEWS,
+            beyond: None,
             demand: BTreeMap::new(),
             halved,
             held: graph
@@ -140,7 +78,10 @@ impl<'a> Maker<'a> {
     }
 
     pub(crate) fn finish(self) -> Plan {
-        self.plan
+        Plan {
+            tables: self.tables.all,
+            ..self.plan
+        }
     }
 
     /// Adds what is done with the next node.
@@ -149,32 +90,46 @@ impl<'a> Maker<'a> {
         let Some(node) = graph.nodes.get(number) else {
             return Ok(());
         };
-        let refuse = |why: String| Unsupported {
+        let refuse = |why: String, limit: Option<Limit>| Unsupported {
             node: number,
             operator: node.op.name(),
             why,
+            limit,
         };
-        if self.uses.get(graph.inputs.len() + number) == Some(&0) {
-            return Err(refuse("its result is not used".to_owned()));
+        if self.facts.uses.get(graph.inputs.len() + number) == Some(&0) {
+            return Err(refuse("its result is not used".to_owned(), None));
         }
-        let (role, unit) = if self.known.get(number) == Some(&true) {
+        let (role, unit) = if self.facts.known.get(number) == Some(&true) {
             (Role::Known, None)
-        } else if absorbing(graph, &self.uses, number).is_some() {
+        } else if self.facts.absorbing(number).is_some() {
             (Role::Absorbed, None)
         } else {
-            self.node(node).map_err(refuse)?
+            self.node(number, node)
+                .map_err(|why| refuse(why, self.beyond))?
         };
-        let held = held(graph, &self.plan, &self.held, node, (&role, unit.as_ref()));
+        let held = held(
+            self.facts,
+            (&self.plan, &self.tables),
+            &self.held,
+            node,
+            (&role, unit.as_ref()),
+        );
         self.held.push(held);
         self.plan.roles.push(role);
         self.plan.units.push(unit);
-        if self.plan.tables.len() > MAX_TABLES {
-            return Err(refuse("the graph needs more than 2^10 tables".to_owned()));
+        let (tables, lookups) = (self.tables.all.len(), self.plan.lookups.len());
+        if tables > MAX_TABLES {
+            let why = "the graph needs more than 2^10 tables".to_owned();
+            return Err(refuse(why, None));
+        }
+        if lookups > MAX_LOOKUPS {
+            let why = "the graph needs more than 2^12 lookups".to_owned();
+            return Err(refuse(why, Some(Limit::Lookups { lookups, tables })));
         }
         Ok(())
     }
 
-    fn node(&mut self, node: &Node) -> Result<(Role, Option<Unit>), String> {
+    fn node(&mut self, number: usize, node: &Node) -> Result<(Role, Option<Unit>), String> {
         let with = |(role, unit): (Role, Unit)| (role, Some(unit));
         match &node.op {
             Op::Linear { .. }
@@ -187,17 +142,17 @@ impl<'a> Maker<'a> {
             | Op::Concat { .. }
             | Op::Take { .. }
             | Op::Sum { .. } => Ok((Role::Reduced, None)),
-            Op::Rescale { .. } => self.rescale(node, None).map(with),
+            Op::Rescale { .. } => self.rescale((number, node), None).map(with),
             Op::Lookup { table, first } => {
                 let before = node.operands.first().and_then(|id| {
                     let number = id.checked_sub(self.graph.inputs.len())?;
-                    absorbing(self.graph, &self.uses, number).map(|_| &self.graph.nodes[number])
+                    self.facts.absorbing(number)?;
+                    Some((number, self.graph.nodes.get(number)?))
                 });
-                let table = &self.graph.constants[*table].values;
                 if let Some(before) = before {
-                    return self.rescale(before, Some((table, *first))).map(with);
+                    return self.rescale(before, Some((*table, *first))).map(with);
                 }
-                self.lookup(node, table, *first).map(with)
+                self.lookup(node, *table, *first).map(with)
             }
             Op::Max { axes } => self.max(node, *axes).map(with),
             Op::Divide { k } => self.divide(node, *k).map(with),
@@ -208,11 +163,10 @@ impl<'a> Maker<'a> {
         }
     }
 
-    fn table(&mut self, table: Table) -> usize {
-        let next = self.plan.tables.len();
-        *self.numbers.entry(table.clone()).or_insert_with(|| {
-            self.plan.tables.push(table);
-            next
+    fn function(&mut self, recipe: Recipe) -> Result<usize, String> {
+        self.tables.function(self.facts, recipe).map_err(|fault| {
+            self.beyond = fault.limit();
+            fault.words().to_owned()
         })
     }
 
@@ -224,8 +178,7 @@ impl<'a> Maker<'a> {
         self.plan.columns.len() - 1
     }
 
-    fn look(&mut self, table: Table, shape: &[usize]) -> usize {
-        let table = self.table(table);
+    fn look(&mut self, table: usize, shape: &[usize]) -> usize {
         self.plan.lookups.push(Lookup {
             table,
             variables: column_variables(shape),
@@ -261,7 +214,8 @@ impl<'a> Maker<'a> {
                     continue;
                 }
                 let column = self.column(shape, (pad >> shift & ((1 << own) - 1)) as i32);
-                let lookup = self.look(Table::Range(own), shape);
+                let range = self.tables.range(own);
+                let lookup = self.look(range, shape);
                 limbs.push(Limb {
                     column,
                     lookup,
@@ -274,7 +228,8 @@ impl<'a> Maker<'a> {
         limbs
     }
 
-    fn rescale(&mut self, node: &Node, then: Option<(&[i32], i32)>) -> Made {
+    /// `then` is the table of a lookup that follows, as a constant, and the table's first key.
+    fn rescale(&mut self, (number, node): (usize, &Node), then: Option<(usize, i32)>) -> Made {
         let graph = self.graph;
         let Op::Rescale {
             multipliers,
@@ -284,7 +239,7 @@ impl<'a> Maker<'a> {
         else {
             return Err("it is not a rescaling".to_owned());
         };
-        let (Some(&x), Some(bounds)) = (node.operands.first(), clamp(graph, node)) else {
+        let (Some(&x), Some(bounds)) = (node.operands.first(), self.facts.clamp(number)) else {
             return Err("it has no operand".to_owned());
         };
         let (low, high) = bounds.quotients;
@@ -314,7 +269,7 @@ impl<'a> Maker<'a> {
             })
         };
         if let Some(shared) = shared {
-            let form = self.clamped(shape, &bounds, &shared);
+            let form = self.clamped(shape, &bounds, &shared)?;
             let Form::Clamped { column, .. } = form else {
                 return Err("it has no column".to_owned());
             };
@@ -325,20 +280,9 @@ impl<'a> Maker<'a> {
             if !apart(low, high, *shift) {
                 return Err(refuse());
             }
-            let entry = |q: i64| match then {
-                None => Some(clamp(q) as i32),
-                Some((table, first)) => {
-                    let at = usize::try_from(clamp(q) - i64::from(first)).ok()?;
-                    table.get(at).copied()
-                }
-            };
-            let found: Option<Vec<i32>> = (low..=high).map(entry).collect();
-            let values = found.ok_or("its results can be outside of the table that follows")?;
-            let pad = values[-low as usize];
-            let table = Table::Function {
-                first: low as i32,
-                values,
-            };
+            let recipe = Recipe::clamp(self.facts, (low, high), (lo, hi), then);
+            let table = self.function(recipe)?;
+            let pad = self.tables.value(table, 0).unwrap_or(0);
             let column = self.column(shape, pad);
             let lookup = self.look(table, shape);
             return Ok((Role::Column(column), unit(Form::Direct { column, lookup })));
@@ -378,45 +322,32 @@ impl<'a> Maker<'a> {
     }
 
     /// The columns and lookups of a clamp by the shared table.
-    fn clamped(&mut self, shape: &[usize], clamp: &Clamp, shared: &Shared) -> Form {
+    fn clamped(&mut self, shape: &[usize], clamp: &Clamp, shared: &Shared) -> Result<Form, String> {
         let (lo, hi) = clamp.bounds;
         let (bites_below, bites_above) = clamp.bites();
-        let table = || Table::Function {
-            first: -shared.below as i32,
-            values: (-shared.below..=shared.above)
-                .map(|k| k.max(0) as i32)
-                .collect(),
-        };
-        let lower = bites_below.then(|| self.look(table(), shape));
-        let upper = bites_above.then(|| self.look(table(), shape));
+        let table = self.function(Recipe::Positive {
+            below: shared.below,
+            above: shared.above,
+        })?;
+        let lower = bites_below.then(|| self.look(table, shape));
+        let upper = bites_above.then(|| self.look(table, shape));
         let both = bites_below && bites_above;
         let between = both.then(|| self.column(shape, (-lo).max(0) as i32));
-        Form::Clamped {
+        Ok(Form::Clamped {
             column: self.column(shape, 0_i64.clamp(lo, hi) as i32),
             lower,
             upper,
             between,
-        }
+        })
     }
 
-    fn lookup(&mut self, node: &Node, table: &[i32], first: i32) -> Made {
+    fn lookup(&mut self, node: &Node, table: usize, first: i32) -> Made {
         let Some(&x) = node.operands.first() else {
             return Err("it has no operand".to_owned());
         };
-        let end = i64::from(first) + table.len() as i64;
-        let (low, high) = (i64::from(first).min(0), end.max(1));
-        if high - low > MAX_TABLE {
-            return Err("its table has more than 2^16 entries".to_owned());
-        }
-        // The padding looks 0 up.
-        let mut values = vec![0; (i64::from(first) - low) as usize];
-        values.extend_from_slice(table);
-        values.resize((high - low) as usize, 0);
-        let pad = values[-low as usize];
-        let table = Table::Function {
-            first: low as i32,
-            values,
-        };
+        let constant = self.facts.same(table);
+        let table = self.function(Recipe::Constant { constant, first })?;
+        let pad = self.tables.value(table, 0).unwrap_or(0);
         let column = self.column(&node.shape, pad);
         let lookup = self.look(table, &node.shape);
         Ok((Role::Column(column), Unit::Lookup { x, column, lookup }))
@@ -439,16 +370,17 @@ impl<'a> Maker<'a> {
         let column = self.column(&node.shape, 0);
         let zeros = self.column(shape, 0);
         let difference = if most < MAX_TABLE {
-            let mut values = vec![0; most as usize + 1];
-            values[0] = 1;
-            Difference::Direct(self.look(Table::Function { first: 0, values }, shape))
+            let table = self.function(Recipe::Zero { most })?;
+            Difference::Direct(self.look(table, shape))
         } else {
             let limbs = self.limbs(shape, 64 - most.leading_zeros(), 0);
-            let bit = self.look(Table::Range(1), shape);
+            let bit = self.tables.range(1);
+            let bit = self.look(bit, shape);
             Difference::Wide { limbs, bit }
         };
         let bits = (usize::BITS - (size - 1).leading_zeros()).max(1);
-        let count = self.look(Table::Range(bits), &node.shape);
+        let range = self.tables.range(bits);
+        let count = self.look(range, &node.shape);
         let unit = Unit::Max {
             x,
             column,

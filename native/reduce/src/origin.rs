@@ -20,8 +20,14 @@ pub struct Origin {
 
 impl Origin {
     /// The first tensor from which views that permute, fix and repeat coordinates lead to `tensor`,
-    /// through tensors whose declared ranges are taken.
-    pub(crate) fn of(graph: &Graph, tensor: usize, takes: impl Fn(i32, i32) -> bool) -> Self {
+    /// through tensors whose declared ranges are taken; nothing where more than `views` of them do,
+    /// from which those that do are taken away.
+    pub(crate) fn of(
+        graph: &Graph,
+        tensor: usize,
+        takes: impl Fn(i32, i32) -> bool,
+        views: &mut usize,
+    ) -> Option<Self> {
         let own = graph
             .tensor(tensor)
             .map_or(0, |(shape, ..)| coordinates(shape));
@@ -30,13 +36,14 @@ impl Origin {
             sources: (0..own).map(Source::Result).collect(),
             repeated: Vec::new(),
         };
-        while let Some(before) = origin.before(graph, &takes) {
-            origin = before;
+        while origin.step(graph, &takes).is_some() {
+            *views = views.checked_sub(1)?;
         }
-        origin
+        Some(origin)
     }
 
-    fn before(&self, graph: &Graph, takes: &impl Fn(i32, i32) -> bool) -> Option<Self> {
+    /// Goes through one view, where there is one to go through.
+    fn step(&mut self, graph: &Graph, takes: &impl Fn(i32, i32) -> bool) -> Option<()> {
         let node = graph
             .nodes
             .get(self.tensor.checked_sub(graph.inputs.len())?)?;
@@ -51,20 +58,19 @@ impl Origin {
         let Form::Bits(sources) = form(shape, *offset, strides, &node.shape) else {
             return None;
         };
-        let parts = split(&node.shape, &self.sources);
-        let axes = strides.iter().zip(&node.shape).zip(parts);
-        let repeated = axes.filter(|((stride, size), _)| **stride == 0 && **size > 1);
-        let mut all = self.repeated.clone();
-        all.extend(repeated.map(|((_, &size), part)| (size, part.to_vec())));
         let through = |source: &Source| match *source {
             Source::Result(at) => self.sources.get(at).copied(),
             bit @ Source::Bit(_) => Some(bit),
         };
-        Some(Self {
-            tensor,
-            sources: sources.iter().map(through).collect::<Option<_>>()?,
-            repeated: all,
-        })
+        let through: Vec<Source> = sources.iter().map(through).collect::<Option<_>>()?;
+        let parts = split(&node.shape, &self.sources);
+        let axes = strides.iter().zip(&node.shape).zip(parts);
+        let repeated = axes.filter(|((stride, size), _)| **stride == 0 && **size > 1);
+        self.repeated
+            .extend(repeated.map(|((_, &size), part)| (size, part.to_vec())));
+        self.sources = through;
+        self.tensor = tensor;
+        Some(())
     }
 
     /// The factor and the origin's point by which the tensor at `point` is the origin there.

@@ -1,7 +1,8 @@
 //! What the committed mode does with each node of a graph: which columns are committed, which of
 //! them are looked up in which table.
 
-use crate::maker::{Maker, known};
+use crate::facts::{Facts, known};
+use crate::maker::Maker;
 use crate::origin::Origin;
 use crate::shape::coordinates;
 use executor::{Fault, Tensors};
@@ -23,6 +24,22 @@ pub struct Unsupported {
     pub operator: &'static str,
     /// Why.
     pub why: String,
+    /// The limit of all graphs that it is about, if it is about one.
+    pub limit: Option<Limit>,
+}
+
+/// A limit that planning stops at, before it makes what is beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Of what a verifier can be asked to do.
+    Work,
+    /// Of the lookups that can be argued about.
+    Lookups {
+        /// Lookups so far.
+        lookups: usize,
+        /// Tables so far.
+        tables: usize,
+    },
 }
 
 /// A table of the lookup argument.
@@ -269,7 +286,7 @@ pub struct Plan {
 impl Plan {
     /// The plan of a graph, if the committed mode takes it.
     pub fn new(graph: &Graph) -> Result<Self, Unsupported> {
-        Self::with(graph, &known(graph))
+        Self::with(graph, known(graph))
     }
 
     /// The plan in which the verifier computes nothing but constants itself, so that tests reduce
@@ -280,20 +297,21 @@ impl Plan {
         let known: Vec<bool> = nodes
             .map(|node| matches!(node.op, graph::Op::Const { .. }))
             .collect();
-        Self::with(graph, &known)
+        Self::with(graph, known)
     }
 
-    fn with(graph: &Graph, known: &[bool]) -> Result<Self, Unsupported> {
+    fn with(graph: &Graph, known: Vec<bool>) -> Result<Self, Unsupported> {
+        let facts = Facts::new(graph, known);
         let made = |halved| -> Result<Maker<'_>, Unsupported> {
-            let mut maker = Maker::new(graph, known.to_vec(), halved);
+            let mut maker = Maker::new(&facts, halved);
             for number in 0..graph.nodes.len() {
                 maker.add(number)?;
             }
             Ok(maker)
         };
-        // What limbs take is known only when all are there.
-        let whole = made(BTreeSet::new())?;
-        Ok(made(whole.halved())?.finish())
+        // What limbs take is known only when all are there. The first plan goes before the second.
+        let halved = made(BTreeSet::new())?.halved();
+        Ok(made(halved)?.finish())
     }
 
     /// The tensors that the verifier computes itself; the others are empty.

@@ -3,7 +3,7 @@
 use crate::PROTOCOL;
 use commitment::{KeyFault, KeyParts, Mode, Pin, Profile, Root, Scheme, Size, WeightKey};
 use graph::Graph;
-use layers::{Contraction, affordable, contractions};
+use layers::{Contraction, TooCostly, affordable, check_cost, check_key_size, contractions};
 use transcript::Extension;
 
 /// The mode in which the results of contractions travel in the clear.
@@ -23,6 +23,9 @@ pub enum KeyError {
     /// The key is of another version, mode or profile.
     #[error("the verifying key is of a version, mode or profile that is not supported")]
     Version,
+    /// Checking a proof under it would cost too much, by what is counted before it is done.
+    #[error(transparent)]
+    Costly(#[from] TooCostly),
     /// The graph in it is not well formed.
     #[error("the graph of the verifying key is not well formed: {0}")]
     Graph(#[from] graph::Fault),
@@ -46,6 +49,7 @@ impl KeyError {
         match self {
             Self::Malformed => "KEY_MALFORMED",
             Self::Version => "KEY_VERSION",
+            Self::Costly(_) => "KEY_TOO_COSTLY",
             Self::Graph(_) => "KEY_GRAPH",
             Self::NoWeights => "KEY_NO_WEIGHTS",
             Self::Accumulators(_) => "KEY_ACCUMULATORS",
@@ -119,10 +123,13 @@ impl VerifyingKey {
         self.weights.encode(&self.graph.encode())
     }
 
-    /// The key of these bytes.
+    /// The key of these bytes. What it may cost is counted before anything is made of it.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
+        check_key_size(bytes.len())?;
         let parts = KeyParts::decode(MODE, bytes)?;
-        let key = Self::new(Graph::decode(parts.graph)?, parts.profile)?;
+        let graph = Graph::decode(parts.graph)?;
+        check_cost(&graph)?;
+        let key = Self::new(graph, parts.profile)?;
         if parts.values.len() != key.scheme().pins() {
             return Err(KeyError::Malformed);
         }

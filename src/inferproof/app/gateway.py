@@ -2,7 +2,7 @@
 
 import ipaddress
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from inferproof.api.streams import Streams
 from inferproof.app.background import start_background
 from inferproof.app.checks import chain_checks, model_checks, storage_checks, task_checks
 from inferproof.app.core import Core, gateway_terms, open_core
-from inferproof.app.provers import open_checkers
+from inferproof.app.provers import open_checkers, open_preprocess
 from inferproof.app.publishing import open_registry
 from inferproof.app.running import clock
 from inferproof.app.stores import Stores, Watch, unwatched
@@ -25,7 +25,7 @@ from inferproof.chain.accounts import DirectSettlement
 from inferproof.chain.token import TokenChain
 from inferproof.chain.transfers import TransactionReader
 from inferproof.errors import Misconfigured, Reason
-from inferproof.inference.request import check_request, request_tensors
+from inferproof.inference.request import check_request
 from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness, ReadyCheck
 from inferproof.payments.parts import payment_parts
@@ -45,7 +45,7 @@ from inferproof.storage.ports.rate_limits import RateLimiter
 from inferproof.storage.ratelimit.memory import MemoryLimiter
 from inferproof.storage.ratelimit.redis import RedisLimiter
 from inferproof.types.digest import Address
-from inferproof.verify.proof import ProofChecker
+from inferproof.verify.receipt import Tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,10 @@ async def build(
         limiter = await _limiter(settings, stack)
         limits = _limits(settings, core.stores, core.metrics, limiter)
         gateway = _gateway(
-            core, open_checkers(core.systems, stack), gateway_terms(settings, core), limits
+            core,
+            Tools(open_checkers(core.systems, stack), open_preprocess(stack), payment_parts()),
+            gateway_terms(settings, core),
+            limits,
         )
         checks = {
             **storage_checks(core.stores.database, settings.data_dir, settings.disk_reserve_bytes),
@@ -135,7 +138,7 @@ def _own_worker(settings: Settings, core: Core, stack: AsyncExitStack) -> dict[s
 
 def _gateway(
     core: Core,
-    checkers: Callable[[str], ProofChecker],
+    tools: Tools,
     terms: GatewaySettings,
     limits: OrderLimits,
 ) -> GatewayService:
@@ -172,9 +175,7 @@ def _gateway(
         catalog=stores.catalog,
         verifications=stores.verifications,
         blobs=stores.blobs,
-        systems=checkers,
-        preprocess=request_tensors,
-        payments=payment_parts(),
+        tools=tools,
         key=key,
         settings=terms,
         clock=clock,

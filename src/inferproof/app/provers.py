@@ -4,16 +4,18 @@ import shlex
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
+from inferproof.app.isolated import IsolatedPreprocess
 from inferproof.app.stores import Watch, unwatched
 from inferproof.proving.base import ProofSystem
 from inferproof.proving.costs import FILE as COSTS
 from inferproof.proving.external import ExternalSystem
-from inferproof.proving.isolated import MEMORY_BYTES, IsolatedChecker
+from inferproof.proving.isolated import IsolatedCheckers
 from inferproof.proving.pool import WorkerPool
-from inferproof.proving.registry import get_system, known_systems
+from inferproof.proving.registry import get_system
 from inferproof.services.base import Systems
 from inferproof.settings import Settings
 from inferproof.verify.proof import ProofChecker
+from inferproof.verify.receipt import Preprocess
 
 
 def open_systems(
@@ -44,10 +46,17 @@ def open_systems(
 
 def open_checkers(systems: Systems, stack: AsyncExitStack) -> Callable[[str], ProofChecker]:
     """What checks the proofs that strangers bring: never in this process where it is native."""
-    pool = WorkerPool(1, memory_bytes=MEMORY_BYTES)
-    stack.callback(pool.close)
+    isolated = IsolatedCheckers()
+    stack.callback(isolated.close)
 
     def find(name: str) -> ProofChecker:
-        return IsolatedChecker(name, pool) if name in known_systems() else systems(name)
+        return isolated.find(name) if name in isolated else systems(name)
 
     return find
+
+
+def open_preprocess(stack: AsyncExitStack) -> Preprocess:
+    """The pre-processing of what strangers bring, which is not done in this process either."""
+    isolated = IsolatedPreprocess()
+    stack.callback(isolated.close)
+    return isolated

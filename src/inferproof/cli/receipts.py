@@ -44,7 +44,7 @@ def verify(
         verified = verify_receipt(
             read_file(path, MAX_BYTES),
             policy,
-            installed_tools(),
+            installed_tools(isolated=True),
             proof=read_file(proof, MAX_BYTES) if proof else None,
             verifier=read_file(verifier, MAX_BYTES) if verifier else None,
             on_step=show,

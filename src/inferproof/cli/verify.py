@@ -11,6 +11,7 @@ from inferproof.cli import receipts
 from inferproof.cli.console import JsonFlag, err, failures, out, plain, print_json
 from inferproof.cli.files import read_file
 from inferproof.cli.gateway import checked_url
+from inferproof.client.tools import installed_tools
 from inferproof.errors import ArtifactRejected, Reason
 from inferproof.protocol.claims import assurance_of, proven_sentence
 from inferproof.protocol.proof_file import MAX_BYTES as MAX_PROOF_FILE
@@ -117,13 +118,11 @@ def verify(
 
 
 def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bool) -> None:
-    from inferproof.proving.registry import get_system
-
     bundle = read_bundle(target)
     assurance = assurance_of(bundle.parts)
     policy.check_model(bundle.commitment, assurance)
     policy.check_setup(bundle.parts)
-    checker = get_system(bundle.parts.proof_system)
+    checker = installed_tools(isolated=True).checker(bundle.parts.proof_system)
     began = time.perf_counter()
     verified = verify_proof(read_file(proof_file, MAX_PROOF_FILE), bundle, checker)
     verify_s = time.perf_counter() - began

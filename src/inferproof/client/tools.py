@@ -1,7 +1,7 @@
 """The verifier's tools as they are installed here."""
 
 import importlib.util
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from inferproof.errors import MissingPart, Reason
@@ -12,23 +12,25 @@ from inferproof.verify.proof import ProofChecker
 from inferproof.verify.receipt import Tools
 
 if TYPE_CHECKING:
-    from inferproof.proving.pool import WorkerPool
+    from inferproof.proving.isolated import IsolatedCheckers
 
 LIBRARIES = {"ezkl": "ezkl"}
 """The Python package without which a proof system cannot check."""
 
 
-def installed_tools() -> Tools:
+def installed_tools(*, isolated: bool = False) -> Tools:
     """Tools that know the proof systems of this release.
 
+    With `isolated` all of them check in processes with limits of time and memory, as is due where
+    the file comes from anyone; a buyer's own jobs are bounded by what is counted of their keys.
     Asked for one that this release does not know, they raise NotFound SYSTEM_UNKNOWN; for one
     whose library is missing, MissingPart MISSING_LIBRARY or MISSING_NATIVE. Nothing is imported
     before it is asked for.
     """
-    return Tools(_checker, _preprocess, payment_parts())
+    return Tools(partial(_checker, isolated=isolated), _preprocess, payment_parts())
 
 
-def _checker(system: str) -> ProofChecker:
+def _checker(system: str, *, isolated: bool) -> ProofChecker:
     package = LIBRARIES.get(system)
     # Looked for here and not at the first proof: a buyer must hear of it before it pays.
     if package is not None and importlib.util.find_spec(package) is None:
@@ -38,20 +40,21 @@ def _checker(system: str) -> ProofChecker:
             package=package,
             command=f"pip install 'inferproof[{system}]'",
         )
-    from inferproof.proving.isolated import IsolatedChecker
     from inferproof.proving.registry import get_system, require_native
 
     require_native(system)
-    # A library that was not written for strangers' keys checks in a process of its own.
-    return IsolatedChecker(system, _pool()) if system in LIBRARIES else get_system(system)
+    # A library that was not written for strangers' keys always checks in a process of its own.
+    checkers = _checkers()
+    if system in LIBRARIES or (isolated and system in checkers):
+        return checkers.find(system)
+    return get_system(system)
 
 
 @cache
-def _pool() -> "WorkerPool":
-    from inferproof.proving.isolated import MEMORY_BYTES
-    from inferproof.proving.pool import WorkerPool
+def _checkers() -> "IsolatedCheckers":
+    from inferproof.proving.isolated import IsolatedCheckers
 
-    return WorkerPool(1, memory_bytes=MEMORY_BYTES)
+    return IsolatedCheckers()
 
 
 def _preprocess(canonical: dict[str, Json], body: bytes) -> Tensors:

@@ -37,6 +37,7 @@ from inferproof.proving.inputs import check_calibration, check_inputs, check_mod
 from inferproof.proving.program import Limits, Program
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Assurance
+from inferproof.verify.proof import check_version
 
 Reader = Callable[[dict[str, Any]], Any]
 
@@ -172,6 +173,7 @@ class ExternalSystem:
         """See ProofSystem. Raises ProofRejected PROOF_INVALID also for an answer about another
         statement.
         """
+        check_version(bundle, self.version)
         with tempfile.TemporaryDirectory(prefix="inferproof-external-") as name:
             folder = Path(name)
             (folder / "bundle").write_bytes(encode_bundle(bundle))

@@ -1,59 +1,154 @@
-"""Checking with strangers' keys, in a process of its own.
+"""Checking with strangers' bundles, in a process of its own with limits of time and memory.
 
-A verifier bundle from anyone reaches native parsers of keys and reference strings, which were
-not written for hostile files: they may panic, allocate without end or abort. Here that costs a
-worker process and a typed failure, and never the process that asked.
+A verifier bundle from anyone reaches parsers of keys and reference strings. What it may take is
+counted before it is done, where it is ours to count; but libraries that were not written for
+hostile files may panic, allocate without end or abort, and a count may be wrong. Here that costs a
+worker process and a typed rejection, and never the process that asked.
 """
 
+import math
+import resource
+import signal
 import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inferproof.errors import ArtifactRejected, InferproofError, Reason, Unavailable
 from inferproof.protocol.proof_file import ProofFile, decode_proof_file, encode_proof_file
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle, encode_bundle
 from inferproof.proving.base import Progress
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.registry import get_system
+from inferproof.proving.sumcheck.check import forget_keys
 from inferproof.types.digest import Digest
 
 TIME_LIMIT_S = 60.0
-"""The largest circuit that was measured is verified in a quarter of a second."""
-MEMORY_BYTES = 16 * 2**30
-"""Address space, most of which ezkl's thread stacks and maps only reserve."""
-_TASK = "inferproof.proving.isolated:check_task"
+"""By the clock, waiting for a free worker included: beyond it the machine is at fault."""
+THREADS = 4
+"""Each reserves address space; the more a machine has, the less of the limit would be left."""
+_CHECK = "inferproof.proving.isolated:check_task"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one check may take: processor time of all threads, and address space."""
+
+    cpu_s: int
+    memory_bytes: int
+
+
+LIMITS = {
+    # Most of the space is only reserved, for thread stacks and maps. The largest circuit that was
+    # measured is verified in a quarter of a second.
+    "ezkl": Limits(60, 16 * 2**30),
+    # The dearest keys within what is counted took 2 s and 400 MB; an idle worker maps 152 MB.
+    "sumcheck": Limits(20, 2 * 2**30),
+}
+
+
+class IsolatedWorker:
+    """One worker process with limits of its own. Thread-safe; tasks wait for one another."""
+
+    def __init__(self, limits: Limits, *, time_limit_s: float = TIME_LIMIT_S) -> None:
+        self._limits = limits
+        self._time_limit_s = time_limit_s
+        self._pool = WorkerPool(1, threads=THREADS, memory_bytes=limits.memory_bytes)
+
+    def run(self, task: str, args: dict[str, Any]) -> dict[str, Any]:
+        """What the task returns, which calls `bound_time` with `cpu_s` of its arguments.
+
+        Raises: the task's own typed error; ArtifactRejected CHECK_TIME_LIMIT, CHECK_MEMORY_LIMIT;
+        Unavailable PROVER_TIME_LIMIT, PROVER_CRASHED, PROVER_FAILED, PROVER_CLOSED.
+        """
+        try:
+            return self._pool.run(
+                task, {**args, "cpu_s": self._limits.cpu_s}, time_limit_s=self._time_limit_s
+            )
+        except Unavailable as error:
+            raise self._limit_met(error) or error from None
+
+    def close(self) -> None:
+        """Ends the process; tasks in progress fail with PROVER_CRASHED."""
+        self._pool.close()
+
+    def _limit_met(self, error: Unavailable) -> InferproofError | None:
+        how = error.facts.get("how")
+        if how == _ended_by(signal.SIGXCPU):
+            return ArtifactRejected(Reason.CHECK_TIME_LIMIT, seconds=self._limits.cpu_s)
+        # Native code aborts when it is given no memory; the system kills when it has none.
+        short = error.reason is Reason.PROVER_FAILED and "MemoryError" in str(error.facts["why"])
+        if short or how in (_ended_by(signal.SIGABRT), _ended_by(signal.SIGKILL)):
+            return ArtifactRejected(Reason.CHECK_MEMORY_LIMIT, limit=self._limits.memory_bytes)
+        return None
+
+
+def _ended_by(number: signal.Signals) -> str:
+    """How PROVER_CRASHED says it."""
+    return f"signal {number.value}"
 
 
 class IsolatedChecker:
-    """A ProofChecker that lets a worker process check. Give it a pool with a memory limit."""
+    """A ProofChecker that lets a worker process check."""
 
-    def __init__(self, system: str, pool: WorkerPool, *, time_limit_s: float = TIME_LIMIT_S):
+    def __init__(self, system: str, worker: IsolatedWorker) -> None:
         self._system = system
-        self._pool = pool
-        self._time_limit_s = time_limit_s
+        self._worker = worker
 
     def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
         """Returns when the proof holds.
 
-        Raises: as the system's own check; Unavailable PROVER_TIME_LIMIT, PROVER_CRASHED,
-        PROVER_FAILED.
+        Raises: as the system's own check and `IsolatedWorker.run`.
         """
         with tempfile.TemporaryDirectory(prefix="inferproof-check-") as name:
             folder = Path(name)
             (folder / "bundle").write_bytes(encode_bundle(bundle))
             (folder / "proof").write_bytes(encode_proof_file(file))
-            self._pool.run(
-                _TASK,
-                {"system": self._system, "folder": name, "statement": statement.hex},
-                time_limit_s=self._time_limit_s,
-            )
+            args = {"system": self._system, "folder": name, "statement": statement.hex}
+            self._worker.run(_CHECK, args)
+
+
+class IsolatedCheckers:
+    """Checkers of the systems of LIMITS, each with a worker process, started when it is needed."""
+
+    def __init__(self) -> None:
+        self._workers = {name: IsolatedWorker(limits) for name, limits in LIMITS.items()}
+
+    def __contains__(self, system: str) -> bool:
+        return system in self._workers
+
+    def find(self, system: str) -> IsolatedChecker:
+        """The checker of a system of LIMITS."""
+        return IsolatedChecker(system, self._workers[system])
+
+    def close(self) -> None:
+        """Ends all worker processes."""
+        for worker in self._workers.values():
+            worker.close()
+
+
+def bound_time(args: dict[str, Any]) -> None:
+    """Lets the system end this process when the task at hand has had its processor time.
+
+    The limit is of the whole process, so each task moves it on from what those before it took.
+    """
+    taken = time.process_time()
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(taken) + args["cpu_s"], most))
 
 
 def check_task(args: dict[str, Any], _report: Progress) -> dict[str, Any]:
     """Runs in the worker process. Raises: as the system's check."""
+    bound_time(args)
     folder = Path(args["folder"])
-    get_system(args["system"]).check(
-        decode_bundle((folder / "bundle").read_bytes()),
-        decode_proof_file((folder / "proof").read_bytes()),
-        Digest.from_hex(args["statement"]),
-    )
+    try:
+        get_system(args["system"]).check(
+            decode_bundle((folder / "bundle").read_bytes()),
+            decode_proof_file((folder / "proof").read_bytes()),
+            Digest.from_hex(args["statement"]),
+        )
+    finally:
+        # What one stranger's key takes must not count against the next one's.
+        forget_keys()
     return {}

@@ -89,24 +89,26 @@ def sample_bundle(
     visibility: Visibility = Visibility.PUBLIC,
     setup: Setup = Setup.NONE,
     system: str = SYSTEM,
+    version: str = "1.0.0",
+    settings: bytes = b'{"bits":7}',
+    verifying_key: bytes = VERIFYING_KEY,
     srs: bytes = b"",
 ) -> VerifierBundle:
     """The verifier bundle of the sample model."""
     preprocessing: dict[str, Json] = {"kind": "vector", "fields": ["a", "b", "c"]}
-    settings = b'{"bits":7}'
     parts = ModelParts(
         graph=tagged_digest("inferproof/sample/1", b"graph"),
         weights=tagged_digest("inferproof/sample/1", b"weights"),
         preprocessing=preprocessing_digest(dict(preprocessing)),
         quantisation=quantisation_digest(settings, INPUTS, OUTPUTS),
         proof_system=system,
-        proof_system_version="1.0.0",
+        proof_system_version=version,
         visibility=visibility,
-        verifying_key=verifying_key_digest(VERIFYING_KEY),
+        verifying_key=verifying_key_digest(verifying_key),
         srs=srs_digest(srs),
         setup=setup,
     )
-    return VerifierBundle(parts, preprocessing, INPUTS, OUTPUTS, settings, VERIFYING_KEY, srs)
+    return VerifierBundle(parts, preprocessing, INPUTS, OUTPUTS, settings, verifying_key, srs)
 
 
 def sample_preprocess(_canonical: dict[str, Json], body: bytes) -> Tensors:

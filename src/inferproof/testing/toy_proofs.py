@@ -41,7 +41,7 @@ from inferproof.proving.inputs import check_calibration, check_inputs, check_mod
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.proof import Assurance, ModelParts, Setup, Statement, Visibility
 from inferproof.types.tensor import FixedTensor, Tensors
-from inferproof.verify.proof import verify_proof
+from inferproof.verify.proof import check_version, verify_proof
 
 ACKNOWLEDGEMENT = "this proves nothing"
 SCALE = 16
@@ -140,6 +140,7 @@ class ToySystem:
         return self._open(artifact).bundle
 
     def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
+        check_version(bundle, self.version)
         if any(output.scale != 2.0**-SCALE for output in file.outputs):
             raise ProofRejected(Reason.PROOF_OUTPUTS_SCALE)
         if file.proof != _seal(statement, file.outputs) or bundle.settings != _SETTINGS:

@@ -1,11 +1,13 @@
 """Tasks for worker processes that misbehave on purpose, to test what runs them."""
 
+import math
 import os
 import time
 from typing import Any
 
 from inferproof.errors import InputRejected, Reason
 from inferproof.proving.base import Progress
+from inferproof.proving.isolated import bound_time
 
 
 class Panic(BaseException):
@@ -57,3 +59,12 @@ def hold(args: dict[str, Any], _report: Progress) -> dict[str, Any]:
     """Nothing, after holding this much memory."""
     block = bytearray(args["bytes"])
     return {"held": len(block)}
+
+
+def spin(args: dict[str, Any], _report: Progress) -> dict[str, Any]:
+    """Nothing, after so many seconds of processor time, or never; as bounded as a check is."""
+    bound_time(args)
+    end = time.process_time() + args.get("seconds", math.inf)
+    while time.process_time() < end:
+        pass
+    return {}

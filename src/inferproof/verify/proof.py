@@ -4,7 +4,7 @@
 2  the statement names the bundle's model and proof system
 3  the outputs are those the model declares, and have the stated commitment
 4  the input, disclosed or hashed, has the stated commitment
-5  the proof holds for the statement's digest
+5  the proof holds for the statement's digest, under the version of the system that checks it
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,10 @@ from inferproof.types.tensor import FixedTensor
 
 
 class ProofChecker(Protocol):
-    """The part of a proof system that checks; it needs no proving key."""
+    """The part of a proof system that checks; it needs no proving key.
+
+    It refuses bundles of another version of the system, by `check_version`.
+    """
 
     def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None: ...
 
@@ -72,6 +75,22 @@ def verify_proof(data: bytes, bundle: VerifierBundle, checker: ProofChecker) -> 
     # 5
     checker.check(bundle, file, statement_digest(statement))
     return VerifiedProof(statement, proof_digest(data), file.outputs, file)
+
+
+def check_version(bundle: VerifierBundle, version: str) -> None:
+    """Returns when the bundle is of the version of the proof system that checks its proofs.
+
+    The statement names no version: it is bound in the model commitment, and so is the bundle's.
+    Raises: ProofRejected PROOF_OTHER_VERSION.
+    """
+    got = bundle.parts.proof_system_version
+    if got != version:
+        raise ProofRejected(
+            Reason.PROOF_OTHER_VERSION,
+            system=bundle.parts.proof_system,
+            got=got,
+            expected=version,
+        )
 
 
 def _check_input(file: ProofFile, bundle: VerifierBundle) -> None:

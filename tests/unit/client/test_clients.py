@@ -217,6 +217,8 @@ def test_the_installed_tools_know_the_systems_of_this_release() -> None:
     tools = installed_tools()
     assert isinstance(tools.checker("ezkl"), IsolatedChecker)  # its library takes any key
     assert isinstance(tools.checker("sumcheck"), SumcheckSystem)  # ours is bounded by itself
+    for system in ("ezkl", "sumcheck"):  # but not where anyone brings the file
+        assert isinstance(installed_tools(isolated=True).checker(system), IsolatedChecker)
     with pytest.raises(NotFound):
         tools.checker("no-such-system")
     canonical = {"kind": "tensor", "inputs": []}

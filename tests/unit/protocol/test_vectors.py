@@ -40,6 +40,7 @@ def _tagged(tag: str, *parts: bytes) -> str:
     return "0x" + keccak(keccak(tag.encode()) + body).hex()
 
 
+@pytest.mark.native  # it says why bytes are no graph
 def test_the_files_are_what_the_generator_writes() -> None:
     run = subprocess.run(
         [sys.executable, VECTORS / "generate.py", "--check"],

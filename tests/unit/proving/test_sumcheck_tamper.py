@@ -18,7 +18,6 @@ from inferproof.protocol.verifier_bundle import (
 )
 from inferproof.proving.base import ProveRequest
 from inferproof.proving.sumcheck.check import check_interface
-from inferproof.proving.sumcheck.graph_bytes import decode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.quantisation import decode_settings
 from inferproof.testing.rejections import rejects
@@ -81,6 +80,16 @@ def test_another_statement_is_rejected(file, bundle, sumcheck_system, change):
     with pytest.raises(InferproofError) as caught:
         verify_proof(encode_proof_file(forged), bundle, sumcheck_system)
     assert caught.value.reason in (Reason.PROOF_INVALID, Reason.FIELD_MALFORMED)
+
+
+def test_a_bundle_of_another_version_is_refused(file, bundle, sumcheck_system):
+    """Its proof holds: it is the version that says what that means."""
+    other = replace(bundle, parts=replace(bundle.parts, proof_system_version="2"))
+    statement = replace(file.statement, model_commitment=other.commitment)
+    forged = encode_proof_file(replace(file, statement=statement))
+    message = "the model was compiled for sumcheck 2, what checks its proofs here is 1"
+    with rejects(Reason.PROOF_OTHER_VERSION, message, kind=ProofRejected):
+        verify_proof(forged, other, sumcheck_system)
 
 
 def _with_input(file, tensors, salt=SALT):
@@ -220,8 +229,8 @@ def test_bundles_that_do_not_fit_together_are_refused(file, bundle, sumcheck_sys
 
 def test_settings_of_another_output_shape_are_refused(bundle):
     settings = decode_settings(bundle.settings)
-    graph = decode_graph(library().VerifyingKey(bundle.verifying_key).graph())
-    check_interface(settings, graph)
+    key = library().VerifyingKey(bundle.verifying_key)
+    check_interface(settings, key)
     item = settings.outputs[0]
     other = replace(settings, outputs=(replace(item, shape=(*item.shape, 1)),))
     message = (
@@ -229,4 +238,4 @@ def test_settings_of_another_output_shape_are_refused(bundle):
         "they give other outputs than the graph"
     )
     with rejects(Reason.ARTIFACT_SETTINGS, message):
-        check_interface(other, graph)
+        check_interface(other, key)

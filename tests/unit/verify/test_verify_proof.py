@@ -29,7 +29,7 @@ from inferproof.testing.samples import (
 )
 from inferproof.types.proof import Visibility
 from inferproof.types.tensor import FixedTensor
-from inferproof.verify.proof import verify_proof
+from inferproof.verify.proof import check_version, verify_proof
 
 BUNDLE = sample_bundle()
 HIDDEN = sample_bundle(visibility=Visibility.HASHED)
@@ -185,3 +185,13 @@ def test_5_the_proof_is_of_this_statement(field: str) -> None:
         verify_proof(
             encode_proof_file(replace(FILE, statement=changed[field])), BUNDLE, SampleChecker()
         )
+
+
+def test_a_bundle_is_of_the_version_of_what_checks_it() -> None:
+    check_version(BUNDLE, "1.0.0")
+    with rejects(
+        Reason.PROOF_OTHER_VERSION,
+        "the model was compiled for sample 1.0.0, what checks its proofs here is 1.0.1",
+        kind=ProofRejected,
+    ):
+        check_version(BUNDLE, "1.0.1")

@@ -17,13 +17,15 @@ from inferproof.types.proof import Visibility
 def check(bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
     """Returns when the proof holds for the statement and the values in the file.
 
-    1  the settings describe a circuit that shows and binds what it should
+    1  the bundle is of this version, and its settings describe a circuit that shows and binds what
+       it should
     2  the outputs carry the circuit's scales
     3  public values: quantised or hashed input, outputs, statement digest
     4  the Halo2 proof holds for these values under the bundle's key and SRS
 
-    Raises: ArtifactRejected ARTIFACT_SETTINGS; ProofRejected PROOF_OUTPUTS_SCALE,
-    PROOF_INPUT_RANGE, PROOF_INPUT_VISIBILITY, PROOF_INVALID; MissingPart MISSING_LIBRARY.
+    Raises: ArtifactRejected ARTIFACT_SETTINGS; ProofRejected PROOF_OTHER_VERSION,
+    PROOF_OUTPUTS_SCALE, PROOF_INPUT_RANGE, PROOF_INPUT_VISIBILITY, PROOF_INVALID; MissingPart
+    MISSING_LIBRARY.
     Soundness: commitments in the statement are compared by inferproof.verify.proof.
     """
     # 1

@@ -15,6 +15,7 @@ from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.ezkl.layout import public_sizes
 from inferproof.proving.srs import VERIFIER_SRS_SIZE, cut_srs
 from inferproof.types.proof import Setup, Visibility
+from inferproof.verify.proof import check_version
 
 VERSION = "23.0.5"
 MAX_BYTES = 4 * 2**20
@@ -55,7 +56,8 @@ class Facts:
 def read_settings(bundle: VerifierBundle) -> Facts:
     """The facts in the bundle's settings, once they describe the circuit we would have made.
 
-    Raises: ArtifactRejected ARTIFACT_SETTINGS naming what is wrong.
+    Raises: ArtifactRejected ARTIFACT_SETTINGS naming what is wrong; ProofRejected
+    PROOF_OTHER_VERSION.
     Soundness: ezkl's verifier takes scales and visibilities on trust. They are pinned by the
     model commitment; this makes sure that what was pinned shows and binds all it should.
     """
@@ -104,8 +106,7 @@ def _check_parts(bundle: VerifierBundle) -> None:
     # drawn the SRS.
     if bundle.parts.setup is Setup.NONE:
         raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="set-up")
-    if bundle.parts.proof_system_version != VERSION:
-        raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="version")
+    check_version(bundle, VERSION)
     if len(bundle.srs) != VERIFIER_SRS_SIZE or cut_srs(bundle.srs) != bundle.srs:
         raise ArtifactRejected(Reason.ARTIFACT_SETTINGS, what="SRS")
 

@@ -14,13 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 class NativeError(Exception):
-    """A failure. `args` are a stable code and a message."""
+    """A failure. `args` are a stable code and a message, and for a graph that is not well formed or
+    a key that would cost too much the facts in the message, by name."""
 
 def build() -> str:
     """The set of instructions this build uses: portable, avx2 or avx512."""
 
 def check_graph(graph: bytes) -> None:
     """Returns when these bytes are a well-formed graph."""
+
+def graph_size(graph: bytes) -> tuple[int, int, int]:
+    """What proving the graph costs: its weights, the multiply-adds of their contractions, and the
+    other elementary steps of a run."""
 
 def run_graph(
     graph: bytes, weights: npt.NDArray[np.int8], inputs: Sequence[npt.NDArray[np.int32]]
@@ -55,11 +60,23 @@ class ProvingKey:
         """
 
 class VerifyingKey:
-    """A decoded verifying key; threads may share it."""
+    """A decoded verifying key; threads may share it.
+
+    What a proof under it may cost is counted before anything is made of it: KEY_TOO_COSTLY.
+    """
 
     def __init__(self, verifying_key: bytes) -> None: ...
     def graph(self) -> bytes:
         """The graph in it."""
+
+    def inputs(self) -> list[tuple[list[int], int, int]]:
+        """Shape, least and greatest value of each of the graph's inputs."""
+
+    def outputs(self) -> list[list[int]]:
+        """The shape of each of its outputs."""
+
+    def size(self) -> tuple[int, int, int]:
+        """As the function `graph_size`."""
 
     def mode(self) -> str:
         """The mode that it names: clear or committed."""

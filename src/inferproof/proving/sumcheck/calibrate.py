@@ -17,16 +17,16 @@ from inferproof.protocol.verifier_bundle import (
     verifying_key_digest,
 )
 from inferproof.proving.base import Progress, no_progress
-from inferproof.proving.costs import Costs, Point, this_machine
+from inferproof.proving.costs import Costs, Point, Size, this_machine
 from inferproof.proving.sumcheck import graph as g
+from inferproof.proving.sumcheck.check import VERSION
 from inferproof.proving.sumcheck.graph import Graph
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
-from inferproof.proving.sumcheck.loaded import NAME, VERSION, Loaded
+from inferproof.proving.sumcheck.loaded import NAME, Loaded
 from inferproof.proving.sumcheck.modes import MODES
 from inferproof.proving.sumcheck.prove import Job, make
 from inferproof.proving.sumcheck.quantisation import QuantisedInput, QuantisedOutput, Settings
-from inferproof.proving.sumcheck.size import size_of
 from inferproof.types.digest import ZERO_DIGEST, Address
 from inferproof.types.proof import ModelParts, Setup, Visibility
 from inferproof.types.tensor import TensorSpec
@@ -91,6 +91,11 @@ def _point(shape: Shape, mode: str, proofs: int) -> Point:
         verify_us=_median_us(one.verify_s for one in made),
         mode=mode,
     )
+
+
+def size_of(graph: Graph) -> Size:
+    """What the cost of proving a graph depends on. Raises: MissingPart MISSING_NATIVE."""
+    return Size(*library().graph_size(encode_graph(graph)))
 
 
 def _median_us(seconds: Iterator[float]) -> int:

@@ -1,7 +1,8 @@
 """The checking half of sumcheck: every public value is derived here, none is taken from the proof.
 
-What this adds to the native verifier: the interface in the settings is the graph's own, values
-are quantised by it, and outputs carry its scales.
+The native verifier reads the key, finds its graph well formed and counts what a proof may cost.
+What this adds to it: the interface in the settings is the graph's own, values are quantised by it,
+and outputs carry its scales.
 """
 
 from dataclasses import dataclass
@@ -13,18 +14,18 @@ import numpy as np
 from inferproof.errors import ArtifactRejected, InputRejected, ProofRejected, Reason
 from inferproof.protocol.proof_file import ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
-from inferproof.proving.sumcheck.graph import Graph
-from inferproof.proving.sumcheck.graph_bytes import decode_graph
-from inferproof.proving.sumcheck.library import Int32s, library
+from inferproof.proving.sumcheck.library import Int32s, graph_rejection, library
 from inferproof.proving.sumcheck.quantisation import Settings, decode_settings, quantise_inputs
-from inferproof.proving.sumcheck.size import check_effort, check_key_size
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Setup, Visibility
 from inferproof.types.tensor import FixedTensor, Tensors, TensorSpec
+from inferproof.verify.proof import check_version
 
 if TYPE_CHECKING:
     from inferproof.proving.sumcheck import _native
 
+VERSION = "1"
+"""Of the proof system."""
 KEPT_KEYS = 4
 """Decoded verifying keys that are kept for the next proof."""
 
@@ -40,16 +41,18 @@ class Facts:
 def check(bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
     """Returns when the proof holds for the statement and the values in the file.
 
-    1  settings, key and bundle describe one interface
+    1  bundle and key are of this version; settings, key and bundle describe one interface
     2  the outputs carry the settings' scales
     3  public values: quantised input, outputs, statement digest
     4  the native verifier accepts the proof for these values under the bundle's key
 
-    Raises: ArtifactRejected ARTIFACT_SETTINGS, KEY_TOO_COSTLY; ProofRejected PROOF_OUTPUTS_SCALE,
-    PROOF_INPUT_VISIBILITY, PROOF_INPUT_RANGE, PROOF_INVALID; MissingPart MISSING_NATIVE.
+    Raises: ArtifactRejected ARTIFACT_SETTINGS, KEY_TOO_COSTLY; ProofRejected PROOF_OTHER_VERSION,
+    PROOF_OUTPUTS_SCALE, PROOF_INPUT_VISIBILITY, PROOF_INPUT_RANGE, PROOF_INVALID; MissingPart
+    MISSING_NATIVE.
     Soundness: commitments in the statement are compared by inferproof.verify.proof.
     """
     # 1
+    check_version(bundle, VERSION)
     facts = read_facts(bundle)
     if file.disclosed is None:
         raise ProofRejected(Reason.PROOF_INPUT_VISIBILITY, expected="public")
@@ -78,6 +81,11 @@ def read_facts(bundle: VerifierBundle) -> Facts:
     return _facts(bundle.verifying_key, bundle.settings, bundle.inputs, bundle.outputs)
 
 
+def forget_keys() -> None:
+    """Lets go of the decoded keys, for a process in which strangers' keys must not add up."""
+    _facts.cache_clear()
+
+
 @lru_cache(maxsize=KEPT_KEYS)
 def _facts(
     verifying_key: bytes,
@@ -86,29 +94,24 @@ def _facts(
     outputs: tuple[TensorSpec, ...],
 ) -> Facts:
     native = library()
-    check_key_size(verifying_key)
     settings = decode_settings(settings_bytes)
     try:
         key = native.VerifyingKey(verifying_key)
     except native.NativeError as error:
-        raise settings_fault(str(error.args[1])) from error
+        raise graph_rejection(error) or settings_fault(str(error.args[1])) from error
     if [(s.name, s.shape) for s in settings.inputs] != [(s.name, s.shape) for s in inputs]:
         raise settings_fault("they name other inputs than the bundle")
     if [(s.name, s.shape) for s in settings.outputs] != [(s.name, s.shape) for s in outputs]:
         raise settings_fault("they name other outputs than the bundle")
-    graph = decode_graph(key.graph())
-    check_effort(graph)
-    check_interface(settings, graph)
+    check_interface(settings, key)
     return Facts(settings, key)
 
 
-def check_interface(settings: Settings, graph: Graph) -> None:
-    """Returns when the settings are those of the graph. Raises: ArtifactRejected."""
-    declared = [(item.shape, item.lo, item.hi) for item in graph.inputs]
-    if declared != [(item.shape, item.lo, item.hi) for item in settings.inputs]:
+def check_interface(settings: Settings, key: "_native.VerifyingKey") -> None:
+    """Returns when the settings are those of the key's graph. Raises: ArtifactRejected."""
+    if key.inputs() != [(list(item.shape), item.lo, item.hi) for item in settings.inputs]:
         raise settings_fault("they give other inputs than the graph")
-    shapes = [graph.shape(number) for number in graph.outputs]
-    if shapes != [item.shape for item in settings.outputs]:
+    if key.outputs() != [list(item.shape) for item in settings.outputs]:
         raise settings_fault("they give other outputs than the graph")
 
 

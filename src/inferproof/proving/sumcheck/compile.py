@@ -20,12 +20,11 @@ from inferproof.protocol.verifier_bundle import (
 )
 from inferproof.proving.artifact import write_header
 from inferproof.proving.base import Progress
-from inferproof.proving.sumcheck.check import read_facts
+from inferproof.proving.sumcheck.check import VERSION, read_facts
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
-from inferproof.proving.sumcheck.library import library
+from inferproof.proving.sumcheck.library import graph_rejection, library
 from inferproof.proving.sumcheck.loaded import (
     NAME,
-    VERSION,
     WEIGHTS,
     Loaded,
     size_in_memory,
@@ -48,7 +47,8 @@ def compile_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
     """Writes weights, bundle and header into `folder`.
 
     Raises: InputRejected, ModelRejected with the reasons of `lower`, CIRCUIT_INACCURATE,
-    CIRCUIT_REFUSED, MODE_UNSUPPORTED; MissingPart MISSING_NATIVE.
+    CIRCUIT_REFUSED, MODE_UNSUPPORTED; ArtifactRejected GRAPH_ reasons, KEY_TOO_COSTLY;
+    MissingPart MISSING_NATIVE.
     """
     library()
     folder = Path(args["folder"])
@@ -113,9 +113,12 @@ def _commit(args: dict[str, Any], model: LoadedModel, lowering: Lowering) -> Loa
 
 
 def _refusal(error: Exception, mode: str) -> InferproofError:
-    code, message = error.args
+    code, message = error.args[:2]
     if code == "PANIC":
         return Unavailable(Reason.PROVER_FAILED, why=str(message)[:300])
+    refused = graph_rejection(error)
+    if refused is not None:
+        return refused
     if mode == COMMITTED and code in _NOT_COMMITTED:
         return ModelRejected(Reason.MODE_UNSUPPORTED, system=NAME, mode=mode, why=message)
     return ModelRejected(Reason.CIRCUIT_REFUSED, system=NAME, why=message)

@@ -34,18 +34,8 @@ MAX_BYTES = 2**28
 MAX_RANK = 8
 MAX_ELEMENTS = 2**24
 """Of one tensor, one constant, one weight matrix."""
-MAX_TOTAL_ELEMENTS = 2**27
-"""Of all tensors of a graph together."""
-MAX_WEIGHT_BYTES = 2**28
-"""Of all weight matrices of a graph together."""
-MAX_INPUTS = 64
 MAX_OUTPUTS = 64
-MAX_WEIGHTS = 2**12
-MAX_CONSTANTS = 2**16
-MAX_NODES = 2**16
 MAX_OPERANDS = 2**12
-MAX_WORK = 2**36
-"""Elementary steps (multiply-adds, comparisons, copies) of one run."""
 MAX_SHIFT = 40
 
 Shape = tuple[int, ...]
@@ -316,7 +306,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """An integer graph. Well formed only when wellformed.check_graph returns."""
+    """An integer graph. Whether it is well formed is for the native module to say."""
 
     inputs: tuple[Input, ...]
     weights: tuple[Weight, ...]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.errors import MissingPart, Reason
+from inferproof.errors import ArtifactRejected, MissingPart, Reason
 from inferproof.proving.sumcheck.cpu import usable
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Native(Protocol):
 
     def build(self) -> str: ...
     def check_graph(self, graph: bytes) -> None: ...
+    def graph_size(self, graph: bytes) -> tuple[int, int, int]: ...
     def run_graph(self, graph: bytes, weights: Int8s, inputs: Sequence[Int32s]) -> list[Int32s]: ...
     def commit(self, graph: bytes, weights: Int8s, profile: str, mode: str = "clear") -> bytes: ...
     def security(self, graph: bytes, profile: str, mode: str = "clear") -> str: ...
@@ -62,6 +63,15 @@ def library() -> Native:
             loaded = _load()
             sys.modules[NAME] = loaded
     return cast("Native", loaded)
+
+
+def graph_rejection(failure: Exception) -> ArtifactRejected | None:
+    """The reason that the native module refuses a graph or a key for, where it tells the facts.
+
+    They are those of GRAPH_ reasons and of KEY_TOO_COSTLY.
+    """
+    code, _message, *facts = failure.args
+    return ArtifactRejected(Reason[code], **facts[0]) if facts else None
 
 
 def _load() -> "ModuleType":

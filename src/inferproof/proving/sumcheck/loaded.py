@@ -11,7 +11,7 @@ import numpy as np
 from inferproof.errors import ArtifactRejected, Reason
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.artifact import HEADER, open_artifact
-from inferproof.proving.sumcheck.check import read_facts
+from inferproof.proving.sumcheck.check import VERSION, read_facts
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED, mode_of
 from inferproof.proving.sumcheck.quantisation import Settings
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from inferproof.proving.sumcheck import _native
 
 NAME = "sumcheck"
-VERSION = "1"
 WEIGHTS = "weights.bin"
 """The int8 matrices one after another, row by row."""
 BYTES_PER_WEIGHT = {CLEAR: 40, COMMITTED: 80}

@@ -32,16 +32,15 @@ from inferproof.proving.base import (
     SecurityReport,
     no_progress,
 )
-from inferproof.proving.costs import read_costs
+from inferproof.proving.costs import Size, read_costs
 from inferproof.proving.inputs import check_calibration, check_inputs, check_mode, write_arrays
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.sumcheck import check as checker
-from inferproof.proving.sumcheck.graph_bytes import decode_graph
+from inferproof.proving.sumcheck.check import VERSION
 from inferproof.proving.sumcheck.library import library
-from inferproof.proving.sumcheck.loaded import NAME, VERSION, Cache
+from inferproof.proving.sumcheck.loaded import NAME, Cache
 from inferproof.proving.sumcheck.modes import CLEAR, MODES, PROFILES, mode_of
 from inferproof.proving.sumcheck.prove import Job, evaluate, make
-from inferproof.proving.sumcheck.size import size_of
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Assurance, Visibility
@@ -214,8 +213,7 @@ class SumcheckSystem:
         costs = costs.of_mode(self.mode(opened.bundle)) if costs else None
         if costs is None:
             return opened.estimate
-        graph = decode_graph(checker.read_facts(opened.bundle).key.graph())
-        prove_s, verify_s = costs.seconds(size_of(graph))
+        prove_s, verify_s = costs.seconds(Size(*checker.read_facts(opened.bundle).key.size()))
         return replace(opened.estimate, prove_s=prove_s, verify_s=verify_s)
 
     def close(self) -> None:

@@ -3,14 +3,13 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from inferproof.errors import Conflict, InferproofError, NotFound, Reason, Rejection
 from inferproof.protocol.cancellation import check_cancellation
 from inferproof.protocol.claims import assurance_of
 from inferproof.protocol.commitments import proof_digest
-from inferproof.protocol.payment_part import PaymentParts
 from inferproof.protocol.proof_file import FORMAT as PROOF_FORMAT
 from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.receipt import decode_receipt_file, encode_receipt_file
@@ -47,8 +46,8 @@ from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.types.proof import Assurance
 from inferproof.types.receipt import ReceiptFile
 from inferproof.verify.policy import Policy
-from inferproof.verify.proof import ProofChecker, verify_proof
-from inferproof.verify.receipt import Preprocess, Step, Tools, verify_receipt
+from inferproof.verify.proof import verify_proof
+from inferproof.verify.receipt import Step, Tools, verify_receipt
 
 ANY_RECEIPT = Policy(minimum_assurance=Assurance.COMMITMENT)
 """The gateway verifies for anyone: what to trust is for whoever reads the record."""
@@ -75,9 +74,7 @@ class GatewayService:
         catalog: Catalog,
         verifications: Verifications,
         blobs: BlobStore,
-        systems: Callable[[str], ProofChecker],
-        preprocess: Preprocess,
-        payments: PaymentParts,
+        tools: Tools,
         key: SigningKey,
         settings: GatewaySettings,
         clock: Clock,
@@ -90,7 +87,7 @@ class GatewayService:
         self._catalog = catalog
         self._verifications = verifications
         self._blobs = blobs
-        self._tools = Tools(systems, preprocess, payments)
+        self._tools = tools
         self._address = key.address
         self._settings = settings
         self._clock = clock

@@ -1,93 +1,15 @@
-"""What makes an integer graph well formed: sizes, operands, shapes, addresses, ranges.
-
-A well-formed graph can be run in 64-bit integers: no intermediate value overflows, whatever
-weights and inputs are put in. That a node's values stay between its lo and hi is for the
-compiler to guarantee and for each run to check.
-"""
+"""The shape of each operation's result, so that random graphs can be built node by node."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inferproof.errors import ArtifactRejected, Reason
 from inferproof.proving.sumcheck import graph as g
-from inferproof.proving.sumcheck.graph import Graph, Node, Op, Shape
+from inferproof.proving.sumcheck.graph import Graph, Op, Shape
 
 _SUM_LIMIT = 2**62
 """Exact sums of products stay below this."""
-
-
-def check_graph(graph: Graph) -> None:
-    """Returns when the graph is well formed.
-
-    Raises: ArtifactRejected GRAPH_COUNT, GRAPH_TENSOR, GRAPH_NODE, GRAPH_OUTPUT, GRAPH_WEIGHT.
-    """
-    _check_counts(graph)
-    for number, item in enumerate(graph.inputs):
-        _check_tensor(f"input {number}", item.shape, item.lo, item.hi)
-    for number, weight in enumerate(graph.weights):
-        _check_shape(f"weight matrix {number}", (weight.rows, weight.cols))
-    for number, constant in enumerate(graph.constants):
-        _check_shape(f"constant {number}", constant.shape)
-    _check_sum("bytes of weights", (w.rows * w.cols for w in graph.weights), g.MAX_WEIGHT_BYTES)
-    used = 0
-    for number, node in enumerate(graph.nodes):
-        _check_tensor(f"the output of node {number}", node.shape, node.lo, node.hi)
-        why = _fault(graph, node, len(graph.inputs) + number)
-        if why is not None:
-            raise ArtifactRejected(
-                Reason.GRAPH_NODE, node=number, operator=g.op_name(node.op), why=why
-            )
-        if isinstance(node.op, g.Linear | g.Conv):
-            if node.op.weight != used:
-                raise ArtifactRejected(Reason.GRAPH_WEIGHT, got=node.op.weight, expected=used)
-            used += 1
-    if used != len(graph.weights):
-        raise ArtifactRejected(Reason.GRAPH_WEIGHT, got="nothing", expected=used)
-    for tensor in graph.outputs:
-        if not 0 <= tensor < graph.tensors:
-            raise ArtifactRejected(Reason.GRAPH_OUTPUT, tensor=tensor)
-    elements = (math.prod(graph.shape(tensor)) for tensor in range(graph.tensors))
-    _check_sum("elements", elements, g.MAX_TOTAL_ELEMENTS)
-    _check_sum("steps of work", (work(graph, node) for node in graph.nodes), g.MAX_WORK)
-
-
-def _check_counts(graph: Graph) -> None:
-    for what, count, least, most in (
-        ("inputs", len(graph.inputs), 1, g.MAX_INPUTS),
-        ("weight matrices", len(graph.weights), 0, g.MAX_WEIGHTS),
-        ("constants", len(graph.constants), 0, g.MAX_CONSTANTS),
-        ("nodes", len(graph.nodes), 0, g.MAX_NODES),
-        ("outputs", len(graph.outputs), 1, g.MAX_OUTPUTS),
-    ):
-        if not least <= count <= most:
-            raise ArtifactRejected(Reason.GRAPH_COUNT, what=what, got=count, least=least, most=most)
-
-
-def _check_sum(what: str, counts: Any, most: int) -> None:
-    total = sum(counts)
-    if total > most:
-        raise ArtifactRejected(Reason.GRAPH_COUNT, what=what, got=total, least=0, most=most)
-
-
-def _check_shape(name: str, shape: Shape) -> None:
-    if len(shape) > g.MAX_RANK:
-        why = f"it has {len(shape)} dimensions, the limit is {g.MAX_RANK}"
-    elif any(size < 1 for size in shape):
-        why = "a dimension is 0"
-    elif math.prod(shape) > g.MAX_ELEMENTS:
-        why = f"it has more than {g.MAX_ELEMENTS} elements"
-    else:
-        return
-    raise ArtifactRejected(Reason.GRAPH_TENSOR, name=name, why=why)
-
-
-def _check_tensor(name: str, shape: Shape, lo: int, hi: int) -> None:
-    _check_shape(name, shape)
-    if not -g.VALUE_LIMIT < lo <= hi < g.VALUE_LIMIT:
-        why = f"its range {lo} to {hi} is empty or reaches 2^29"
-        raise ArtifactRejected(Reason.GRAPH_TENSOR, name=name, why=why)
 
 
 class _Fault(Exception):
@@ -125,31 +47,15 @@ def _demand(fact: bool, why: str) -> None:
 
 
 def result_shape(op: Op, graph: Graph, operands: Sequence[int]) -> Shape | None:
-    """The shape an operation gives on these tensors; None for View, which declares its own.
+    """The shape that an operation gives on these tensors; None where it fits them not, and for a
+    View, which declares its own.
 
-    `graph` may lack nodes after those named. Raises: ArtifactRejected GRAPH_NODE.
+    `graph` may lack nodes after those named.
     """
     try:
         return _shape(op, graph, operands, tensors=graph.tensors)
-    except _Fault as fault:
-        raise ArtifactRejected(
-            Reason.GRAPH_NODE,
-            node=len(graph.nodes),
-            operator=g.op_name(op),
-            why=str(fault),
-        ) from None
-
-
-def _fault(graph: Graph, node: Node, tensor: int) -> str | None:
-    try:
-        shape = _shape(node.op, graph, node.operands, tensors=tensor)
-        if shape is None:
-            _check_view(node, graph.shape(node.operands[0]))
-        elif shape != node.shape:
-            return f"it gives the shape {list(shape)}, not {list(node.shape)}"
-    except _Fault as fault:
-        return str(fault)
-    return None
+    except _Fault:
+        return None
 
 
 def _shape(op: Op, graph: Graph, operands: Sequence[int], tensors: int) -> Shape | None:
@@ -260,16 +166,6 @@ def _view(op: g.View, _on: _Operands) -> None:
     )
 
 
-def _check_view(node: Node, x: Shape) -> None:
-    op = node.op
-    assert isinstance(op, g.View)  # noqa: S101  (only View has no shape of its own)
-    _demand(len(op.strides) == len(node.shape), "there is not one stride per dimension")
-    reach = [(size - 1) * stride for size, stride in zip(node.shape, op.strides, strict=True)]
-    first = op.offset + sum(step for step in reach if step < 0)
-    last = op.offset + sum(step for step in reach if step > 0)
-    _demand(first >= 0 and last < math.prod(x), "an address is outside of the operand")
-
-
 def _pad(op: g.Pad, on: _Operands) -> Shape:
     (x,) = on.shapes
     _demand(len(op.begin) == len(op.end) == len(x), "there is not one pad per dimension")
@@ -359,18 +255,3 @@ _RULES: dict[type[Op], Callable[[Any, _Operands], Shape | None]] = {
     g.SquareRoot: _square_root,
     g.Const: _const,
 }
-
-
-def work(graph: Graph, node: Node) -> int:
-    """The elementary steps of a node: what bounds the time of a run.
-
-    The larger of operands and output together, and multiply-adds.
-    """
-    op = node.op
-    size = math.prod(node.shape)
-    steps = size + sum(math.prod(graph.shape(operand)) for operand in node.operands)
-    if isinstance(op, g.Linear | g.Conv):
-        return steps + size * graph.weights[op.weight].cols
-    if isinstance(op, g.MatMul):
-        return steps + size * graph.shape(node.operands[0])[-1]
-    return steps
