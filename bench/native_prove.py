@@ -169,7 +169,9 @@ def prove(loaded: Loaded, sample: Tensors) -> Proof:
 
     clock, began = time.perf_counter(), time.thread_time()
     inputs = flat_inputs(loaded.settings, sample)
-    outputs, data = loaded.key.prove(inputs, STATEMENT, begins)
+    begins("execute")
+    run = loaded.key.execute(inputs)
+    outputs, data = run.outputs(), run.prove(STATEMENT, begins)
     ended = time.thread_time()
     took = time.perf_counter() - clock
     starts = [("quantise", began), *marks, ("", ended)]
@@ -261,7 +263,7 @@ def _rate(loaded: Loaded, samples: list[Tensors], threads: int, seconds: float) 
     def work(place: int) -> None:
         while time.perf_counter() - began < seconds:
             inputs = flat_inputs(loaded.settings, samples[made[place] % len(samples)])
-            loaded.key.prove(inputs, STATEMENT)
+            loaded.key.execute(inputs).prove(STATEMENT)
             made[place] += 1
 
     running = [threading.Thread(target=work, args=(place,)) for place in range(threads)]

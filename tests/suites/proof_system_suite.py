@@ -19,7 +19,8 @@ from inferproof.errors import (
 from inferproof.protocol.commitments import input_commitment, output_commitment
 from inferproof.protocol.proof_file import DisclosedInput, decode_proof_file, encode_proof_file
 from inferproof.protocol.verifier_bundle import decode_bundle, encode_bundle
-from inferproof.proving.base import CompileRequest, ProveRequest
+from inferproof.proving.base import CompileRequest
+from inferproof.proving.execution import ProveRequest, prove
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address, Digest
 from inferproof.types.proof import Assurance
@@ -87,7 +88,7 @@ class ProofSystemSuite:
     @pytest.fixture(scope="class")
     @classmethod
     def proved(cls, system, report, request_, inputs):  # noqa: ARG003 - compiled first
-        return system.prove(ProveRequest(request_.out, inputs, JOB, PROVIDER, SALT))
+        return prove(system, ProveRequest(request_.out, inputs, JOB, PROVIDER, SALT))
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -193,7 +194,7 @@ class ProofSystemSuite:
     def test_inputs_must_fit_the_graph(self, system, report, request_, inputs):
         def prove(**changed):
             arrays = {k: v for k, v in {**inputs, **changed}.items() if v is not None}
-            system.prove(ProveRequest(request_.out, arrays, JOB, PROVIDER, SALT))
+            prove(system, ProveRequest(request_.out, arrays, JOB, PROVIDER, SALT))
 
         with rejects(
             Reason.INPUT_NAMES,

@@ -33,6 +33,7 @@ from inferproof.payments.x402.forms import Forms
 from inferproof.proving.base import ProofSystem
 from inferproof.proving.sumcheck.library import library
 from inferproof.services.gateway.base import Gateway, GatewaySettings
+from inferproof.services.gateway.input_range import InputRange
 from inferproof.services.gateway.intake import Intake
 from inferproof.services.gateway.redemption import Redemption
 from inferproof.services.gateway.service import GatewayService
@@ -145,6 +146,7 @@ def _gateway(
         catalog=stores.catalog,
         chain=core.account,
         check=check_request,
+        check_range=InputRange(core.systems, request_tensors),
         key=key,
         settings=terms,
         clock=clock,

@@ -16,7 +16,7 @@ from inferproof.reporting import open_reports, open_tracer, traced
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
 from inferproof.services.heart import Heart
-from inferproof.services.worker.compute import Compute
+from inferproof.services.worker.compute import CompiledModels, Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.services.worker.steps import Steps
 from inferproof.settings import Settings
@@ -73,8 +73,8 @@ def make_worker(
 ) -> Worker:
     """A worker over these stores, not yet running."""
     compute = Compute(
-        systems=systems,
-        artifacts=stores.artifacts,
+        runner=CompiledModels(systems, stores.artifacts),
+        checker=systems,
         blobs=stores.blobs,
         preprocess=request_tensors,
         key=key,

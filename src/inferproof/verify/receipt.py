@@ -11,7 +11,8 @@
      7  the attached request has the request digest
      8  the attached proof has the proof digest
      9  the verifier bundle has the statement's model commitment, and the policy accepts its set-up
-    10  the proof holds, for the receipt's own statement
+    10  the proof holds, for the receipt's own statement, and the policy accepts how sound the
+        model's proofs are
     11  the disclosed input is the request after the committed pre-processing
     12  assurance, sentence and claims are what such a proof and settlement allow
 
@@ -37,7 +38,13 @@ from inferproof.protocol.authorization import (
     check_signature,
     check_terms,
 )
-from inferproof.protocol.claims import assurance_of, derive_claims, proven_sentence
+from inferproof.protocol.claims import (
+    INPUT_RANGE,
+    assurance_of,
+    derive_claims,
+    proven_sentence,
+    unshown_preprocessing,
+)
 from inferproof.protocol.commitments import job_id, proof_digest, request_digest
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.quote import check_quote_signature
@@ -51,10 +58,11 @@ from inferproof.protocol.transfer import (
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.payment import SettlementState, TransferPayment
-from inferproof.types.receipt import Receipt, ReceiptFile
+from inferproof.types.proof import SecurityReport
+from inferproof.types.receipt import Claim, Receipt, ReceiptFile
 from inferproof.types.tensor import Tensors
 from inferproof.verify.policy import Policy
-from inferproof.verify.proof import ProofChecker, VerifiedProof, verify_proof
+from inferproof.verify.proof import ProofChecker, VerifiedProof, security_of, verify_proof
 
 Preprocess = Callable[[dict[str, Json], bytes], Tensors]
 """Turns canonical pre-processing and a request body into the graph's inputs."""
@@ -82,12 +90,19 @@ class Step:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VerifiedReceipt:
-    """A receipt that held. Only `verify_receipt` makes one."""
+    """A receipt that held. Only `verify_receipt` makes one.
+
+    `claims` are the receipt's as far as this verification bears them out: one that could not be
+    derived here, because the request is not attached, is unknown. `security` is what is proven
+    about the soundness of the model's proofs, where something is.
+    """
 
     file: ReceiptFile
     digest: Digest
     proof: VerifiedProof
     bundle: VerifierBundle
+    security: SecurityReport | None
+    claims: tuple[Claim, ...]
     steps: tuple[Step, ...]
 
 
@@ -129,10 +144,18 @@ def verify_receipt(
     run.request(file)
     proof_bytes = run.proof_attached(file, proof)
     bundle = run.bundle(file, verifier)
-    proved = run.proof_holds(file, proof_bytes, bundle)
+    proved, security = run.proof_holds(file, proof_bytes, bundle)
     run.preprocessing(file, proved, bundle)
-    run.claims(file, bundle)
-    return VerifiedReceipt(file, receipt_digest(file.receipt), proved, bundle, tuple(run.steps))
+    claims = run.claims(file, proved, bundle)
+    return VerifiedReceipt(
+        file,
+        receipt_digest(file.receipt),
+        proved,
+        bundle,
+        security,
+        claims,
+        tuple(run.steps),
+    )
 
 
 class _Run:
@@ -260,14 +283,19 @@ class _Run:
         self._done("verifier is the model's", f"model {model}, {bundle.parts.setup.value} set-up")
         return bundle
 
-    def proof_holds(self, file: ReceiptFile, data: bytes, bundle: VerifierBundle) -> VerifiedProof:
+    def proof_holds(
+        self, file: ReceiptFile, data: bytes, bundle: VerifierBundle
+    ) -> tuple[VerifiedProof, SecurityReport | None]:
         # 10
         checker = self._tools.checker(bundle.parts.proof_system)
         proved = verify_proof(data, bundle, checker)
         if proved.statement != file.receipt.statement:
             raise ReceiptRejected(Reason.RECEIPT_STATEMENT)
-        self._done("proof holds", f"{bundle.parts.proof_system}, statement bound")
-        return proved
+        security = security_of(checker, bundle)
+        self._policy.check_security(security)
+        how = "" if security is None else f", {security.summary}"
+        self._done("proof holds", f"{bundle.parts.proof_system}, statement bound{how}")
+        return proved, security
 
     def preprocessing(
         self, file: ReceiptFile, proved: VerifiedProof, bundle: VerifierBundle
@@ -292,9 +320,13 @@ class _Run:
             raise ReceiptRejected(Reason.RECEIPT_PREPROCESSING)
         self._done(name, "pre-processing run again, same tensors")
 
-    def claims(self, file: ReceiptFile, bundle: VerifierBundle) -> None:
+    def claims(
+        self, file: ReceiptFile, proved: VerifiedProof, bundle: VerifierBundle
+    ) -> tuple[Claim, ...]:
         # 12
         receipt = file.receipt
+        # A receipt of before values beyond the range were counted does not name them.
+        counted = any(claim.name == INPUT_RANGE for claim in receipt.claims)
         assurance = assurance_of(bundle.parts)
         if (
             receipt.assurance is not assurance
@@ -305,10 +337,13 @@ class _Run:
                 receipt.settlement,
                 request_bound=is_request_bound(receipt),
                 transfer=isinstance(receipt.payment, TransferPayment),
+                out_of_range=proved.out_of_range if counted else None,
             )
         ):
             raise ReceiptRejected(Reason.RECEIPT_CLAIMS)
-        self._done("claims are no more than proven", f"assurance {assurance.value}")
+        beyond = f", {proved.out_of_range} values out of range" if proved.out_of_range else ""
+        self._done("claims are no more than proven", f"assurance {assurance.value}{beyond}")
+        return receipt.claims if file.request is not None else unshown_preprocessing(receipt.claims)
 
 
 def _check_transfer(receipt: Receipt, payment: TransferPayment) -> None:

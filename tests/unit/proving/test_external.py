@@ -13,7 +13,7 @@ from small_models import JOB, PROVIDER, SALT
 from inferproof.errors import InputRejected, MissingPart, ModelRejected, Reason, Unavailable
 from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.statement import statement_digest
-from inferproof.proving.base import ProveRequest
+from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.external import ExternalSystem
 from inferproof.proving.program import Limits, Program
 from inferproof.testing.rejections import rejects
@@ -246,14 +246,14 @@ def test_a_proof_for_another_job_is_refused(script, ezkl_compiled, ezkl_proved, 
         f"the prover program {NAME} answered prove wrongly: its statement is not the one asked for"
     )
     with rejects(Reason.PROVER_ANSWER, message):
-        liar(script, body).prove(other)
+        prove(liar(script, body), other)
 
 
 def test_a_proof_that_was_not_written_is_refused(script, ezkl_compiled):
     request = ProveRequest(ezkl_compiled, {"x": np.zeros((1, 4), np.float32)}, JOB, PROVIDER, SALT)
     message = f"the prover program {NAME} answered prove wrongly: it wrote no file"
     with rejects(Reason.PROVER_ANSWER, message):
-        liar(script, TIMES).prove(request)
+        prove(liar(script, TIMES), request)
 
 
 def test_a_model_swapped_while_compiling_is_refused(script, ezkl_compiled, mlp_request, tmp_path):

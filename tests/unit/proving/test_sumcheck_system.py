@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from native_module import natively_proven
 from onnx import TensorProto, helper
 from small_models import JOB, PROVIDER, SALT, save
 
@@ -20,7 +21,8 @@ from inferproof.errors import (
     Unavailable,
 )
 from inferproof.proving.artifact import HEADER
-from inferproof.proving.base import ProveRequest, SrsSource
+from inferproof.proving.base import SrsSource
+from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.sumcheck import library as door
 from inferproof.proving.sumcheck import loaded as loading
 from inferproof.proving.sumcheck.check import flat_inputs
@@ -168,9 +170,9 @@ def test_the_conservative_profile_is_another_model_with_longer_proofs(
     assert bundle.commitment != default.commitment
     assert bundle.parts.quantisation == default.parts.quantisation
     inputs = _inputs(sumcheck_request)
-    proved = sumcheck_system.prove(ProveRequest(out, inputs, JOB, PROVIDER, SALT))
+    proved = prove(sumcheck_system, ProveRequest(out, inputs, JOB, PROVIDER, SALT))
     verify_proof(proved.file, bundle, sumcheck_system)
-    other = sumcheck_system.prove(ProveRequest(sumcheck_compiled, inputs, JOB, PROVIDER, SALT))
+    other = prove(sumcheck_system, ProveRequest(sumcheck_compiled, inputs, JOB, PROVIDER, SALT))
     assert len(proved.file) > len(other.file)
     assert proved.outputs == other.outputs
 
@@ -193,9 +195,9 @@ def test_the_small_profile_is_another_model_with_shorter_proofs(
     assert bundle.commitment != default.commitment
     assert bundle.parts.quantisation == default.parts.quantisation
     inputs = _inputs(mlp_request)
-    proved = sumcheck_system.prove(ProveRequest(out, inputs, JOB, PROVIDER, SALT))
+    proved = prove(sumcheck_system, ProveRequest(out, inputs, JOB, PROVIDER, SALT))
     verify_proof(proved.file, bundle, sumcheck_system)
-    other = sumcheck_system.prove(ProveRequest(beside, inputs, JOB, PROVIDER, SALT))
+    other = prove(sumcheck_system, ProveRequest(beside, inputs, JOB, PROVIDER, SALT))
     assert len(proved.file) < 0.7 * len(other.file)
     assert proved.outputs == other.outputs
     for file, own, key in ((proved.file, bundle, default), (other.file, default, bundle)):
@@ -209,15 +211,16 @@ def test_a_proof_ends_when_it_is_cancelled_or_out_of_time(
 ):
     request = ProveRequest(sumcheck_compiled, _inputs(mlp_request), JOB, PROVIDER, SALT)
     with rejects(Reason.PROVER_CANCELLED, "the proof was cancelled", kind=Unavailable):
-        sumcheck_system.prove(request, cancelled=lambda: True)
+        prove(sumcheck_system, request, cancelled=lambda: True)
     message = "the prover did not finish within 0 seconds and was stopped"
     with rejects(Reason.PROVER_TIME_LIMIT, message, kind=Unavailable):
-        sumcheck_system.prove(replace(request, time_limit_s=0))
+        prove(sumcheck_system, replace(request, time_limit_s=0))
 
 
 def test_progress_names_the_phases(sumcheck_system, sumcheck_compiled, mlp_request, sumcheck_mode):
     seen = []
-    sumcheck_system.prove(
+    prove(
+        sumcheck_system,
         ProveRequest(sumcheck_compiled, _inputs(mlp_request), JOB, PROVIDER, SALT),
         lambda stage, share: seen.append((stage, share)),
     )
@@ -241,12 +244,12 @@ def test_progress_names_the_phases(sumcheck_system, sumcheck_compiled, mlp_reque
     assert [share for _, share in seen] == sorted(share for _, share in seen)
 
 
-@pytest.mark.parametrize("phase", range(6))
+@pytest.mark.parametrize("phase", range(5))
 def test_a_proof_ends_at_the_phase_at_which_it_is_cancelled(
     sumcheck_compiled, mlp_request, sumcheck_mode, phase
 ):
     """Each phase asks; the next one does not begin."""
-    count = {CLEAR: 3, COMMITTED: 6}[sumcheck_mode]
+    count = {CLEAR: 2, COMMITTED: 5}[sumcheck_mode]
     loaded = load(sumcheck_compiled)
     inputs = flat_inputs(loaded.settings, _inputs(mlp_request))
     asked = []
@@ -256,11 +259,11 @@ def test_a_proof_ends_at_the_phase_at_which_it_is_cancelled(
         return len(asked) <= phase
 
     if phase >= count:
-        assert loaded.key.prove(inputs, bytes(32), goes_on)[1]
+        assert natively_proven(loaded.key, inputs, bytes(32), goes_on)[1]
         assert len(asked) == count
         return
     with pytest.raises(door.library().NativeError) as caught:
-        loaded.key.prove(inputs, bytes(32), goes_on)
+        natively_proven(loaded.key, inputs, bytes(32), goes_on)
     assert caught.value.args[0] == "CANCELLED"
     assert len(asked) == phase + 1
 
@@ -282,8 +285,9 @@ def test_evaluating_gives_what_proofs_show(sumcheck_system, sumcheck_compiled, m
     samples = {"x": mlp_request.calibration["x"][:3]}
     shown = sumcheck_system.evaluate(sumcheck_compiled, samples)
     for number in range(3):
-        proved = sumcheck_system.prove(
-            ProveRequest(sumcheck_compiled, {"x": samples["x"][number]}, JOB, PROVIDER, SALT)
+        proved = prove(
+            sumcheck_system,
+            ProveRequest(sumcheck_compiled, {"x": samples["x"][number]}, JOB, PROVIDER, SALT),
         )
         assert np.array_equal(proved.outputs[0].to_array(), shown["y"][number])
 
@@ -351,11 +355,11 @@ def test_threads_share_one_key(sumcheck_system, sumcheck_compiled, mlp_request):
     system = SumcheckSystem()
     samples = mlp_request.calibration["x"][:8]
 
-    def prove(sample):
-        return system.prove(ProveRequest(sumcheck_compiled, {"x": sample}, JOB, PROVIDER, SALT))
+    def proven(sample):
+        return prove(system, ProveRequest(sumcheck_compiled, {"x": sample}, JOB, PROVIDER, SALT))
 
     with ThreadPoolExecutor(4) as threads:
-        together = list(threads.map(prove, samples))
+        together = list(threads.map(proven, samples))
     bundle = system.verifier(sumcheck_compiled)
     for sample, proved in zip(samples, together, strict=True):
         verify_proof(proved.file, bundle, system)

@@ -60,6 +60,12 @@ CheckInput = Callable[[dict[str, Json], bytes], None]
 Raises: InputRejected.
 """
 
+CheckRange = Callable[[RegisteredModel, bytes], None]
+"""Returns when the model's card takes the values of a request body (see `input_range`).
+
+Raises: InputRejected INPUT_BEYOND_RANGE.
+"""
+
 SMALL = 4096
 """Bytes of a body that is checked at once: to hand it to a thread would take longer."""
 
@@ -77,6 +83,7 @@ class Intake:
         catalog: Catalog,
         chain: PaymentChain,
         check: CheckInput,
+        check_range: CheckRange,
         key: SigningKey,
         settings: GatewaySettings,
         clock: Clock,
@@ -89,6 +96,7 @@ class Intake:
         self._catalog = catalog
         self._chain = chain
         self._check_body = check
+        self._check_range = check_range
         self._key = key
         self._settings = settings
         self._clock = clock
@@ -275,13 +283,17 @@ class Intake:
         limit = model.submission.card.input.max_bytes
         if len(body) > limit:
             raise _too_large(body, limit)
-        await asyncio.to_thread(self._check_body, model.submission.bundle.preprocessing, body)
+        await asyncio.to_thread(self._check_values, model, body)
 
     def _check_small(self, model: RegisteredModel, body: bytes) -> None:
         limit = model.submission.card.input.max_bytes
         if len(body) > limit:
             raise _too_large(body, limit)
+        self._check_values(model, body)
+
+    def _check_values(self, model: RegisteredModel, body: bytes) -> None:
         self._check_body(model.submission.bundle.preprocessing, body)
+        self._check_range(model, body)
 
     def quoted(
         self, model: RegisteredModel, given: SignedQuote | None, digest: Digest, now: int

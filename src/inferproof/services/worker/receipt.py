@@ -48,6 +48,7 @@ def build_receipt(
         job.settlement,
         request_bound=is_request_bound(bare),
         transfer=isinstance(order.payment, TransferPayment),
+        out_of_range=proof.out_of_range,
     )
     receipt = replace(bare, claims=claims)
     return encode_receipt_file(ReceiptFile(receipt, key.sign(receipt_digest(receipt))))
