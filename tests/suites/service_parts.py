@@ -127,6 +127,7 @@ class BindingSystem(SampleChecker):
         self.bundle = bundle
         self.runs = self.proofs = self.checks = self.closed = 0
         self.faults: list[BaseException] = []
+        self.given_up: Cancelled | None = None
         self.change: Callable[[Statement], Statement] = lambda statement: statement
         self.before: Callable[[], None] = lambda: None
 
@@ -149,6 +150,7 @@ class BindingSystem(SampleChecker):
         progress: Progress = no_progress,
         cancelled: Cancelled = never,
     ) -> "BindingExecution":
+        self.given_up = cancelled
         self.before()
         if self.faults:
             raise self.faults.pop(0)
@@ -165,7 +167,7 @@ class BindingSystem(SampleChecker):
             load_s=0.001,
             run_s=0.002,
         )
-        return BindingExecution(self, ran, cancelled)
+        return BindingExecution(self, ran)
 
     def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
         self.checks += 1
@@ -179,10 +181,9 @@ class BindingSystem(SampleChecker):
 
 
 class BindingExecution:
-    def __init__(self, system: BindingSystem, ran: Ran, cancelled: Cancelled) -> None:
+    def __init__(self, system: BindingSystem, ran: Ran) -> None:
         self.system = system
         self.ran = ran
-        self.cancelled = cancelled
 
     def prove(
         self,

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from inferproof.cli import inspect, offline, verify
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
-from inferproof.proving.base import SecurityReporter
 from inferproof.proving.sumcheck import library as door
 from inferproof.proving.sumcheck.modes import PROFILES
 from inferproof.testing.rejections import rejects
+from inferproof.verify.proof import SecurityReporter
 
 RUNNER = CliRunner()
 APP = typer.Typer(pretty_exceptions_enable=False)

@@ -217,6 +217,37 @@ def test_a_proof_ends_when_it_is_cancelled_or_out_of_time(
         prove(sumcheck_system, replace(request, time_limit_s=0))
 
 
+class Counted:
+    """A native key that counts its runs of the model."""
+
+    def __init__(self, key):
+        self.key, self.runs = key, 0
+
+    def execute(self, inputs):
+        self.runs += 1
+        return self.key.execute(inputs)
+
+
+def test_a_model_runs_once_for_an_answer_and_its_proof(sumcheck_compiled, mlp_request, monkeypatch):
+    """The native proof begins behind the run: it has no other way to the tensors than the run."""
+    system, checks = SumcheckSystem(), []
+    loaded = system._cache.get(sumcheck_compiled)
+    counted = Counted(loaded.key)
+    monkeypatch.setattr(system._cache, "get", lambda _folder: replace(loaded, key=counted))
+    monkeypatch.setattr(system, "check", lambda *_: checks.append(1))
+    phases = []
+    execution = system.execute(sumcheck_compiled, _inputs(mlp_request), SALT)
+    assert counted.runs == 1
+    proof = execution.prove(
+        execution.ran.statement(JOB, PROVIDER), progress=lambda stage, _: phases.append(stage)
+    )
+    assert counted.runs == 1
+    assert "running the quantised model" not in phases
+    assert checks == []
+    monkeypatch.undo()
+    verify_proof(proof.file, system.verifier(sumcheck_compiled), system)
+
+
 def test_progress_names_the_phases(sumcheck_system, sumcheck_compiled, mlp_request, sumcheck_mode):
     seen = []
     prove(
@@ -364,4 +395,4 @@ def test_threads_share_one_key(sumcheck_system, sumcheck_compiled, mlp_request):
     for sample, proved in zip(samples, together, strict=True):
         verify_proof(proved.file, bundle, system)
         # Proofs are deterministic: the same job has the same proof.
-        assert proved.file == prove(sample).file
+        assert proved.file == proven(sample).file
