@@ -8,7 +8,7 @@ import pytest
 from inferproof.errors import Reason
 from inferproof.protocol import commitments
 from inferproof.protocol.authorization import TRANSFER_WITH_AUTHORIZATION
-from inferproof.protocol.claims import PROVES_EXECUTION, derive_claims, proven_sentence
+from inferproof.protocol.claims import INPUT_RANGE, PROVES_EXECUTION, derive_claims, proven_sentence
 from inferproof.protocol.eip712 import Struct
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.proof_file import FORMAT as PROOF_FORMAT
@@ -118,9 +118,17 @@ def test_every_claim_stands_in_the_table_word_by_word(parts: ModelParts) -> None
             name = cells[0].strip("`") or name
             rows.setdefault(name, []).append(cells[2:])
     for settlement in (SETTLED, Settlement(SettlementState.PENDING)):
-        for bound, transfer in ((True, False), (False, False), (True, True)):
-            claims = derive_claims(parts, settlement, request_bound=bound, transfer=transfer)
-            assert [c.name for c in claims] == list(rows)
+        for bound, transfer, beyond in (
+            (True, False, 0),
+            (False, False, 1),
+            (True, True, 77),
+            (True, True, None),
+        ):
+            claims = derive_claims(
+                parts, settlement, request_bound=bound, transfer=transfer, out_of_range=beyond
+            )
+            named = [name for name in rows if beyond is not None or name != INPUT_RANGE]
+            assert [c.name for c in claims] == named
             for claim in claims:
                 reason = (
                     claim.reason.replace(parts.srs.hex, "⟨srs⟩")
@@ -128,6 +136,7 @@ def test_every_claim_stands_in_the_table_word_by_word(parts: ModelParts) -> None
                         SETTLED.transaction.hex if SETTLED.transaction else "-", "⟨transaction⟩"
                     )
                     .replace("is pending", "is ⟨state⟩")
+                    .replace("77", "⟨n⟩")
                 )
                 assert [claim.status.value, claim.source.value, reason] in rows[claim.name]
 

@@ -126,6 +126,7 @@ class BindingSystem(SampleChecker):
     def __init__(self, bundle: VerifierBundle) -> None:
         self.bundle = bundle
         self.runs = self.proofs = self.checks = self.closed = 0
+        self.beyond: int | None = None
         self.faults: list[BaseException] = []
         self.given_up: Cancelled | None = None
         self.change: Callable[[Statement], Statement] = lambda statement: statement
@@ -172,6 +173,9 @@ class BindingSystem(SampleChecker):
     def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
         self.checks += 1
         super().check(bundle, file, statement)
+
+    def out_of_range(self, bundle: VerifierBundle, inputs: Tensors) -> int | None:
+        return self.beyond
 
     def verifier(self, artifact: Path) -> VerifierBundle:
         return self.bundle

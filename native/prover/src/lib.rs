@@ -165,8 +165,14 @@ impl ProvingKey {
         statement: [u8; 32],
         watch: &impl Watch,
     ) -> Result<Vec<u8>, ProveError> {
-        let proved =
-            self.prove_tensors(run.tensors, inputs, statement, watch, Transcript::new(), |_| ())?;
+        let proved = self.prove_tensors(
+            run.tensors,
+            inputs,
+            statement,
+            watch,
+            Transcript::new(),
+            |_| (),
+        )?;
         Ok(proved.proof.encode(&self.key))
     }
 

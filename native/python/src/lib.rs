@@ -259,9 +259,16 @@ mod _native {
             goes_on: Option<Py<PyAny>>,
         ) -> PyResult<Bound<'py, PyBytes>> {
             let mut asking = Asking(goes_on);
-            let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let run = self
+                .run
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
             let run = run.ok_or_else(|| Failure::new("RUN_SPENT", "the run was proven already"))?;
-            let prove = || self.key.prove(run, &views(&self.inputs), statement, &mut asking);
+            let prove = || {
+                self.key
+                    .prove(run, &views(&self.inputs), statement, &mut asking)
+            };
             Ok(PyBytes::new(py, &apart(py, prove)?))
         }
     }

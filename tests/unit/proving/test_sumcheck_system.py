@@ -23,15 +23,17 @@ from inferproof.errors import (
 from inferproof.proving.artifact import HEADER
 from inferproof.proving.base import SrsSource
 from inferproof.proving.execution import ProveRequest, prove
+from inferproof.proving.isolated import IsolatedChecker
+from inferproof.proving.pool import WorkerPool
 from inferproof.proving.sumcheck import library as door
 from inferproof.proving.sumcheck import loaded as loading
-from inferproof.proving.sumcheck.check import flat_inputs
+from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.loaded import BYTES_PER_KEY, WEIGHTS, Cache, load
 from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.testing.rejections import rejects
 from inferproof.types.proof import Visibility
-from inferproof.verify.proof import verify_proof
+from inferproof.verify.proof import out_of_range, security_of, verify_proof
 
 pytestmark = pytest.mark.native
 
@@ -396,3 +398,26 @@ def test_threads_share_one_key(sumcheck_system, sumcheck_compiled, mlp_request):
         verify_proof(proved.file, bundle, system)
         # Proofs are deterministic: the same job has the same proof.
         assert proved.file == proven(sample).file
+
+
+def test_values_beyond_the_calibrated_range_are_counted(
+    sumcheck_system, sumcheck_compiled, mlp_request
+):
+    bundle = sumcheck_system.verifier(sumcheck_compiled)
+    (item,) = read_facts(bundle).settings.inputs
+    x = _inputs(mlp_request)["x"].copy()
+    assert out_of_range(sumcheck_system, bundle, {"x": x}) == 0
+    x[0, 1], x[0, 3] = item.scale * (item.hi + 1), item.scale * (item.lo - 1)
+    proved = prove(sumcheck_system, ProveRequest(sumcheck_compiled, {"x": x}, JOB, PROVIDER, SALT))
+    assert proved.verified.out_of_range == 2
+    pool = WorkerPool()
+    try:
+        isolated = IsolatedChecker("sumcheck", pool)
+        assert verify_proof(proved.file, bundle, isolated).out_of_range == 2
+        assert security_of(isolated, bundle) == security_of(sumcheck_system, bundle)
+        assert security_of(IsolatedChecker("ezkl", pool), bundle) is None
+    finally:
+        pool.close()
+    # The ends of the range are still in it.
+    x[0, 1], x[0, 3] = item.scale * item.hi, item.scale * item.lo
+    assert out_of_range(sumcheck_system, bundle, {"x": x}) == 0

@@ -381,3 +381,18 @@ class TestEarlyStart:
         await services.worker._work()
         assert (await services.stores.orders.job(paid)).state is JobState.DONE
         assert services.world.system.proofs == 1
+
+
+@pytest.mark.parametrize("beyond", [None, 0, 2])
+async def test_values_beyond_the_range_are_kept_and_claimed(
+    services: Services, beyond: int | None
+) -> None:
+    services.world.system.beyond = beyond
+    job = await finished(services, await queued(services))
+    assert job.answer is not None
+    assert job.answer.out_of_range == beyond
+    view = await services.gateway.job(job.order.job_id)
+    assert view.answer is not None
+    assert view.answer.out_of_range == beyond
+    claims = decode_receipt_file(job.answer.receipt).receipt.claims
+    assert any(claim.name == "input-range" for claim in claims) == (beyond is not None)
