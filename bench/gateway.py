@@ -36,7 +36,6 @@ STAGES = (
     "preprocess",
     "load",
     "prove",
-    "self-check",
     "verify",
     "store",
     "fetch",

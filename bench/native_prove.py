@@ -30,11 +30,11 @@ from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import WEIGHTS, Loaded, load
 from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED, PROFILES
-from inferproof.proving.sumcheck.prove import Job, make
+from inferproof.proving.sumcheck.prove import execute as run_model
 from inferproof.proving.sumcheck.quantisation import dequantise
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.proving.worker import peak_bytes, reset_peak
-from inferproof.types.digest import Address, Digest
+from inferproof.types.digest import ZERO_ADDRESS, Digest
 from inferproof.types.tensor import Tensors
 
 PHASES = {
@@ -169,7 +169,9 @@ def prove(loaded: Loaded, sample: Tensors) -> Proof:
 
     clock, began = time.perf_counter(), time.thread_time()
     inputs = flat_inputs(loaded.settings, sample)
-    outputs, data = loaded.key.prove(inputs, STATEMENT, begins)
+    begins("execute")
+    run = loaded.key.execute(inputs)
+    outputs, data = run.outputs(), run.prove(STATEMENT, begins)
     ended = time.thread_time()
     took = time.perf_counter() - clock
     starts = [("quantise", began), *marks, ("", ended)]
@@ -188,9 +190,11 @@ def execute(loaded: Loaded, sample: Tensors) -> float:
 
 def order(loaded: Loaded, sample: Tensors, number: int) -> tuple[float, int]:
     """Seconds that the market's own path takes to a proof, statement included, and its bytes."""
-    job = Job(sample, Digest(number.to_bytes(32, "big")), Address(bytes(20)), bytes(32))
-    made = make(loaded, job)
-    return made.prove_s, len(made.file)
+    began = time.perf_counter()
+    execution = run_model(loaded, sample, bytes(32))
+    statement = execution.ran.statement(Digest(number.to_bytes(32, "big")), ZERO_ADDRESS)
+    file = execution.prove(statement).file
+    return time.perf_counter() - began, len(file)
 
 
 def verify(loaded: Loaded, proof: Proof) -> tuple[float, float]:
@@ -261,7 +265,7 @@ def _rate(loaded: Loaded, samples: list[Tensors], threads: int, seconds: float) 
     def work(place: int) -> None:
         while time.perf_counter() - began < seconds:
             inputs = flat_inputs(loaded.settings, samples[made[place] % len(samples)])
-            loaded.key.prove(inputs, STATEMENT)
+            loaded.key.execute(inputs).prove(STATEMENT)
             made[place] += 1
 
     running = [threading.Thread(target=work, args=(place,)) for place in range(threads)]

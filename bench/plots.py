@@ -18,7 +18,7 @@ GROUPS = {
     "offer": ("offer",),
     "settle and queue": ("settle and queue",),
     "prove": ("load", "preprocess", "prove"),
-    "self-check, verify, store": ("self-check", "verify", "store"),
+    "verify, store": ("verify", "store"),
     "fetch receipt": ("fetch",),
     "buyer signs and verifies": ("buyer",),
 }

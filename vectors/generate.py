@@ -23,6 +23,7 @@ from inferproof.protocol.authorization import (
     authorization_digest,
     authorization_json,
 )
+from inferproof.protocol.claims import derive_claims
 from inferproof.protocol.commitments import (
     bound_nonce,
     hashed_input_commitment,
@@ -451,6 +452,34 @@ def receipts() -> JsonObject:
     }
 
 
+def claims() -> JsonObject:
+    """The claims of one settled receipt by how many values lie beyond the range."""
+    entries = []
+    for description, beyond in (
+        ("no range, or a receipt of before it was claimed", None),
+        ("every value in the range", 0),
+        ("one value beyond it", 1),
+        ("many values beyond it", 1234),
+    ):
+        found = derive_claims(SAMPLE.bundle.parts, SAMPLE.settlement, out_of_range=beyond)
+        entries.append(
+            {
+                "description": description,
+                "outOfRange": beyond,
+                "claims": [
+                    {
+                        "name": claim.name,
+                        "status": claim.status.value,
+                        "source": claim.source.value,
+                        "reason": claim.reason,
+                    }
+                    for claim in found
+                ],
+            }
+        )
+    return {"claims": entries}
+
+
 def transfer_claims() -> JsonObject:
     entries = []
     for description, sample in (
@@ -531,6 +560,7 @@ FILES = {
     "quote.json": quotes,
     "authorization.json": authorizations,
     "receipt.json": receipts,
+    "claims.json": claims,
     "transfer_claim.json": transfer_claims,
     "transfer_receipt.json": transfer_receipts,
     "documents.json": documents,

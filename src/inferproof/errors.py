@@ -208,6 +208,10 @@ class Reason(Enum):
     CALIBRATION_EMPTY = "calibration data must hold at least one sample, of equal number per input"
     INPUT_NAMES = "the input must hold one array for each of: {expected}"
     INPUT_NOT_WHOLE = "input {name} takes whole numbers; it holds a fraction"
+    INPUT_BEYOND_RANGE = (
+        "{count} of the input's values lie beyond the range that the model was calibrated for, and "
+        "its card refuses such inputs"
+    )
     INPUT_BEYOND_CIRCUIT = (
         "the input drives the model out of the range it was calibrated for; "
         "calibrate with samples like it"
@@ -313,13 +317,6 @@ class Reason(Enum):
     LOWERING_ACCUMULATORS = (
         "the model's weighted layers give {got} results, one proof may carry {limit}"
     )
-    EXECUTION_INPUT = "input {number} of the integer graph is not what it declares: {why}"
-    EXECUTION_RANGE = "node {node} ({operator}) gives {value}, outside of its range {lo} to {hi}"
-    EXECUTION_TABLE = "node {node} looks up {value}, which is not in its table"
-    EXECUTION_INDEX = "node {node} picks number {value} of {size}"
-    EXECUTION_DIVISOR = "node {node} divides by {value}; divisors are positive"
-    EXECUTION_ROOT = "node {node} takes the square root of {value}"
-    GRAPH_WEIGHTS_SIZE = "the weights file is {got} bytes, the graph takes {expected}"
 
     # -- quotes, payments, jobs (protocol/) ---------------------------------------------------
     QUOTE_SIGNATURE = "the quote is not signed by gateway {gateway}"
@@ -429,6 +426,7 @@ class Reason(Enum):
     POLICY_TOKEN = "token {token} is not among the accepted ones"
     POLICY_ASSURANCE = "the assurance is {got}, at least {minimum} is asked for"
     POLICY_SETUP = "the {setup} set-up with SRS {srs} is not a trusted ceremony's"
+    POLICY_SECURITY = "the {what} of the proof is {got}, at least {minimum} is asked for"
 
     # -- settings and HTTP (settings.py, app/, api/) ---------------------------------------
     SETTING_WRONG = "the setting {name} is wrong: {problem}"
@@ -535,6 +533,7 @@ class Reason(Enum):
     FENCE_STALE = "claim {fence} of job {job} is over; another claim was made since"
     JOB_ATTEMPTS = "the job was given up after {attempts} attempts; the last one ended so: {why}"
     JOB_DEADLINE = "no worker took the job before its deadline {deadline}"
+    STATEMENT_OTHER_RUN = "the statement is about another run than the one to be proven"
     JOB_STATEMENT = "the proof system answered with a proof for another {what}"
     JOB_FAULT = "the gateway made a mistake; its operator finds it in the log"
     LEASE_EXPIRED = "the worker stopped without a word"

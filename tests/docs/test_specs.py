@@ -8,7 +8,7 @@ import pytest
 from inferproof.errors import Reason
 from inferproof.protocol import commitments
 from inferproof.protocol.authorization import TRANSFER_WITH_AUTHORIZATION
-from inferproof.protocol.claims import PROVES_EXECUTION, derive_claims, proven_sentence
+from inferproof.protocol.claims import INPUT_RANGE, PROVES_EXECUTION, derive_claims, proven_sentence
 from inferproof.protocol.eip712 import Struct
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.proof_file import FORMAT as PROOF_FORMAT
@@ -119,9 +119,15 @@ def test_every_claim_stands_in_the_table_word_by_word(parts: ModelParts) -> None
             name = cells[0].strip("`") or name
             rows.setdefault(name, []).append(cells[2:])
     for settlement in (SETTLED, Settlement(SettlementState.PENDING)):
-        for sample in (Sample(), Sample(nonce_salt=None), TransferSample()):
-            claims = derive_claims(parts, settlement, sample.claims())
-            assert [c.name for c in claims] == list(rows)
+        for sample, beyond in (
+            (Sample(), 0),
+            (Sample(nonce_salt=None), 1),
+            (TransferSample(), 77),
+            (TransferSample(), None),
+        ):
+            claims = derive_claims(parts, settlement, sample.claims(), out_of_range=beyond)
+            named = [name for name in rows if beyond is not None or name != INPUT_RANGE]
+            assert [c.name for c in claims] == named
             for claim in claims:
                 reason = (
                     claim.reason.replace(parts.srs.hex, "⟨srs⟩")
@@ -129,6 +135,7 @@ def test_every_claim_stands_in_the_table_word_by_word(parts: ModelParts) -> None
                         SETTLED.transaction.hex if SETTLED.transaction else "-", "⟨transaction⟩"
                     )
                     .replace("is pending", "is ⟨state⟩")
+                    .replace("77", "⟨n⟩")
                 )
                 assert [claim.status.value, claim.source.value, reason] in rows[claim.name]
 

@@ -13,7 +13,8 @@ from inferproof.chain.verifier import VerifyingKeyArtifact, register_vka, verify
 from inferproof.errors import ProofRejected, Reason
 from inferproof.protocol.proof_file import ProofFile, decode_proof_file
 from inferproof.protocol.verifier_bundle import VerifierBundle
-from inferproof.proving.base import CompileRequest, ProveRequest
+from inferproof.proving.base import CompileRequest
+from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.ezkl.evm import evm_proof, evm_vka
 from inferproof.proving.ezkl.system import EzklSystem
 from inferproof.proving.pool import WorkerPool
@@ -63,14 +64,15 @@ def made(
                 folder / "model.onnx", {"x": samples}, folder / "out", visibility=request.param
             )
         )
-        proved = system.prove(
+        proved = prove(
+            system,
             ProveRequest(
                 folder / "out",
                 {"x": samples[0]},
                 Digest(secrets.token_bytes(32)),
                 devnet.accounts.provider.address,
                 secrets.token_bytes(32),
-            )
+            ),
         )
         bundle = system.verifier(folder / "out")
         vka = VerifyingKeyArtifact.from_ezkl_file(evm_vka(bundle, pool))

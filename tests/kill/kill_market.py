@@ -422,7 +422,7 @@ class KillMarket:
         for passage in self.deployment.trace():
             if passage.boundary == "orders.checkpoint:after" and passage.detail == "KeptProof":
                 kept.add(passage.job)
-            again = passage.boundary == "system.prove:before" and passage.job in kept
+            again = passage.boundary == "execution.prove:before" and passage.job in kept
             _require(not again, f"the kept proof of job {passage.job} was made again")
 
     def check_taking(self, known: frozenset[str]) -> None:
@@ -436,7 +436,7 @@ class KillMarket:
 
     def proofs_of(self, bought: Bought) -> int:
         """How often a proof of this job was begun."""
-        begun = [p for p in self.deployment.trace() if p.boundary == "system.prove:before"]
+        begun = [p for p in self.deployment.trace() if p.boundary == "execution.prove:before"]
         return sum(p.job == bought.job.hex for p in begun)
 
 

@@ -117,7 +117,7 @@ def _random_job(market: KillMarket, mood: float):
 
 def real_proofs(market: KillMarket) -> None:
     """Killed while it proves it is proven again; killed after its proof was kept it is not."""
-    for at, proofs in (("system.prove:before", 2), ("orders.checkpoint:after", 1)):
+    for at, proofs in (("execution.prove:before", 2), ("orders.checkpoint:after", 1)):
         job = market.buy(model="tiny-real")
         market.arm(Boundary.read(at))
         market.send(job)

@@ -233,7 +233,7 @@ CASES: dict[str, Story] = {
     "orders.finish": answered,
     "chain.submit": answered,
     "blobs.put": answered,
-    "system.prove": answered,
+    "execution.prove": answered,
     "system.check": answered,
     "orders.give_up": refunded,
     "orders.send_refund": refunded,
@@ -269,7 +269,7 @@ WORKING = frozenset(
         "orders.finish",
         "orders.give_up",
         "blobs.put",
-        "system.prove",
+        "execution.prove",
         "system.check",
     ]
 )
@@ -286,7 +286,7 @@ BEHIND = tuple(
             "chain.submit:before",
             "orders.included:after",
             "blobs.put:before",
-            "system.prove:after",
+            "execution.prove:after",
             "orders.finish:after",
             "orders.send_refund:after",
             "sender.post:after",

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from random_graphs import Maker, random_inputs
 
-from inferproof.errors import InferproofError
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
-from inferproof.proving.sumcheck.reference import execute, split_weights
+from reference.numpy_executor import Fault, execute, split_weights
 
 GRAPHS = 400
 
@@ -18,8 +17,8 @@ GRAPHS = 400
 def _plain(graph, weights, inputs):
     try:
         outputs = execute(graph, split_weights(graph, weights.tobytes()), inputs)
-    except InferproofError as error:
-        return error.facts["node"]
+    except Fault as error:
+        return error.node
     return [np.asarray(values).reshape(-1).tolist() for values in outputs]
 
 

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from native_module import natively_proven
 
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
-from inferproof.proving.sumcheck.reference import execute_all, split_weights
 from inferproof.testing.graphs import EVERY_OP
 from inferproof.testing.random_graphs import random_graph
 from reference import graph as reference
 from reference.executor import replay
+from reference.numpy_executor import execute_all, split_weights
 from reference.reader import Rejected
 from reference.verifier import VerifyingKey
 
@@ -70,7 +71,7 @@ def test_the_reference_accepts_proofs_of_random_graphs(seed: int) -> None:
     key = native.commit(encoded, weights, profile)
     inputs = [tensor.reshape(-1).astype(np.int32) for tensor in made.inputs]
     statement = bytes([seed] * 32)
-    outputs, proof = native.ProvingKey(key, weights).prove(inputs, statement)
+    outputs, proof = natively_proven(native.ProvingKey(key, weights), inputs, statement)
     given_inputs = [tensor.tolist() for tensor in inputs]
     found = [tensor.tolist() for tensor in outputs]
     verifying = VerifyingKey(key)

@@ -104,9 +104,11 @@ ANSWER = Answer(
     outputs=(FixedTensor("y", (1, 2), (7, -(2**63)), 2.0**-7),),
     proof_digest=digest("proof"),
     proof_blob=digest("proof blob"),
+    proof_size=3_100,
     verifier_blob=digest("verifier blob"),
     receipt=b"receipt",
     timings=(StageTime("prove", 12_345),),
+    out_of_range=2,
 )
 
 

@@ -1,5 +1,6 @@
 """What every proof system must do. A test class per system gives the fixture `system`."""
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from inferproof.errors import (
     ModelRejected,
     ProofRejected,
     Reason,
+    Unavailable,
 )
 from inferproof.protocol.commitments import input_commitment, output_commitment
 from inferproof.protocol.proof_file import DisclosedInput, decode_proof_file, encode_proof_file
 from inferproof.protocol.verifier_bundle import decode_bundle, encode_bundle
-from inferproof.proving.base import CompileRequest, ProveRequest
+from inferproof.proving.base import CompileRequest
+from inferproof.proving.execution import ProveRequest, prove
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address, Digest
 from inferproof.types.proof import Assurance
@@ -87,7 +90,7 @@ class ProofSystemSuite:
     @pytest.fixture(scope="class")
     @classmethod
     def proved(cls, system, report, request_, inputs):  # noqa: ARG003 - compiled first
-        return system.prove(ProveRequest(request_.out, inputs, JOB, PROVIDER, SALT))
+        return prove(system, ProveRequest(request_.out, inputs, JOB, PROVIDER, SALT))
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -105,6 +108,48 @@ class ProofSystemSuite:
         assert statement.proof_system == system.name == bundle.parts.proof_system
         assert [o.name for o in verified.outputs] == ["y", "z"]
         assert np.allclose(verified.outputs[1].to_array(), inputs["a"] + inputs["b"], atol=0.1)
+
+    def test_an_answer_needs_no_proof(self, system, report, request_, inputs, proved):
+        with closing(system.execute(request_.out, inputs, SALT)) as execution:
+            ran = execution.ran
+        statement = ran.statement(JOB, PROVIDER)
+        assert statement == proved.verified.statement
+        assert ran.outputs == proved.outputs
+        spent = "the prover failed: the run was proven or closed before"
+        with rejects(Reason.PROVER_FAILED, spent, kind=Unavailable):
+            execution.prove(statement)
+
+    def test_an_execution_is_proven_once_for_a_statement_about_it(
+        self, system, report, request_, inputs, bundle
+    ):
+        execution = system.execute(request_.out, inputs, SALT)
+        statement = execution.ran.statement(JOB, PROVIDER)
+        message = "the statement is about another run than the one to be proven"
+        for change in (
+            {"model_commitment": OTHER},
+            {"input_commitment": OTHER},
+            {"output_commitment": OTHER},
+            {"proof_system": "other"},
+        ):
+            with rejects(Reason.STATEMENT_OTHER_RUN, message, kind=ProofRejected):
+                execution.prove(replace(statement, **change))
+        proof = execution.prove(statement)
+        assert verify_proof(proof.file, bundle, system).statement == statement
+        with rejects(
+            Reason.PROVER_FAILED, "the prover failed: the run was proven or closed before"
+        ):
+            execution.prove(statement)
+        execution.close()
+        execution.close()
+
+    def test_a_cancelled_run_and_a_cancelled_proof_end(self, system, report, request_, inputs):
+        message = "the proof was cancelled"
+        with rejects(Reason.PROVER_CANCELLED, message, kind=Unavailable):
+            system.execute(request_.out, inputs, SALT, cancelled=lambda: True)
+        with closing(system.execute(request_.out, inputs, SALT)) as execution:
+            statement = execution.ran.statement(JOB, PROVIDER)
+            with rejects(Reason.PROVER_CANCELLED, message, kind=Unavailable):
+                execution.prove(statement, cancelled=lambda: True)
 
     def test_the_report_counts_what_was_compiled(self, report):
         assert report.parameters == 12
@@ -191,20 +236,20 @@ class ProofSystemSuite:
             verify_proof(proved.file, other, system)
 
     def test_inputs_must_fit_the_graph(self, system, report, request_, inputs):
-        def prove(**changed):
+        def prove_with(**changed):
             arrays = {k: v for k, v in {**inputs, **changed}.items() if v is not None}
-            system.prove(ProveRequest(request_.out, arrays, JOB, PROVIDER, SALT))
+            prove(system, ProveRequest(request_.out, arrays, JOB, PROVIDER, SALT))
 
         with rejects(
             Reason.INPUT_NAMES,
             "the input must hold one array for each of: a, b",
             kind=InputRejected,
         ):
-            prove(b=None)
+            prove_with(b=None)
         with rejects(Reason.INPUT_SHAPE_MISMATCH, "input a has shape [4]; this model takes [1, 4]"):
-            prove(a=inputs["a"][0])
+            prove_with(a=inputs["a"][0])
         with rejects(Reason.INPUT_NOT_FINITE, "input b holds a NaN or an infinity"):
-            prove(b=np.full((1, 4), np.nan, np.float32))
+            prove_with(b=np.full((1, 4), np.nan, np.float32))
 
     def test_calibration_must_fit_the_graph(self, system, request_, tmp_path):
         def compile_with(**arrays):

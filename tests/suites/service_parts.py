@@ -13,7 +13,6 @@ from inferproof.protocol.cancellation import cancellation_digest
 from inferproof.protocol.commitments import (
     bound_nonce,
     input_commitment,
-    output_commitment,
     request_digest,
 )
 from inferproof.protocol.encoding import keccak256
@@ -22,13 +21,16 @@ from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.transfer import claim_digest
 from inferproof.protocol.verifier_bundle import VerifierBundle, encode_bundle
 from inferproof.proving.base import (
+    PROVE_LIMIT_S,
+    Cancelled,
     CompileReport,
     CompileRequest,
     Description,
     Estimate,
     Progress,
-    Proved,
-    ProveRequest,
+    Proof,
+    Ran,
+    never,
     no_progress,
 )
 from inferproof.services.bell import Bell
@@ -41,13 +43,14 @@ from inferproof.services.gateway.base import (
     PaidRequest,
     TransferTerms,
 )
+from inferproof.services.gateway.input_range import InputRange
 from inferproof.services.gateway.intake import Intake
 from inferproof.services.gateway.redemption import Redemption
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.service import GatewayService
 from inferproof.services.gateway.submission import build_submission
 from inferproof.services.settler.service import Settler, SettlerSettings
-from inferproof.services.worker.compute import Compute
+from inferproof.services.worker.compute import CompiledModels, Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.services.worker.steps import Steps
 from inferproof.storage.blobs.artifacts import LocalArtifacts
@@ -73,7 +76,7 @@ from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.types.proof import Assurance, Statement
 from inferproof.types.receipt import Request
-from inferproof.types.tensor import FixedTensor
+from inferproof.types.tensor import FixedTensor, Tensors
 from inferproof.verify.receipt import Tools
 
 PRICE = 250_000
@@ -130,8 +133,10 @@ class BindingSystem(SampleChecker):
 
     def __init__(self, bundle: VerifierBundle) -> None:
         self.bundle = bundle
-        self.proofs = 0
+        self.runs = self.proofs = self.checks = self.closed = 0
+        self.beyond: int | None = None
         self.faults: list[BaseException] = []
+        self.given_up: Cancelled | None = None
         self.change: Callable[[Statement], Statement] = lambda statement: statement
         self.before: Callable[[], None] = lambda: None
 
@@ -144,38 +149,69 @@ class BindingSystem(SampleChecker):
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
         raise NotImplementedError
 
-    def prove(self, request: ProveRequest, progress: Progress = no_progress) -> Proved:
+    def execute(
+        self,
+        model: Path,
+        inputs: Tensors,
+        salt: bytes,
+        *,
+        time_limit_s: float = PROVE_LIMIT_S,
+        progress: Progress = no_progress,
+        cancelled: Cancelled = never,
+    ) -> "BindingExecution":
+        self.given_up = cancelled
         self.before()
         if self.faults:
             raise self.faults.pop(0)
-        x = request.inputs["x"]
+        x = inputs["x"]
         outputs = (FixedTensor("y", (1, 2), tuple(int(v * 2) for v in x[:2]), 0.5),)
-        statement = self.change(
-            Statement(
-                job_id=request.job_id,
-                model_commitment=self.bundle.commitment,
-                input_commitment=input_commitment(request.salt, request.inputs),
-                output_commitment=output_commitment(outputs),
-                proof_system=SYSTEM,
-                provider=request.provider,
-            )
+        self.runs += 1
+        ran = Ran(
+            model_commitment=self.bundle.commitment,
+            proof_system=SYSTEM,
+            input_commitment=input_commitment(salt, inputs),
+            outputs=outputs,
+            disclosed=DisclosedInput(salt, inputs),
+            input_hashes=None,
+            load_s=0.001,
+            run_s=0.002,
         )
-        self.proofs += 1
-        file = encode_proof_file(
-            ProofFile(
-                statement,
-                outputs,
-                sample_proof(self.bundle, statement),
-                DisclosedInput(request.salt, request.inputs),
-            )
-        )
-        return Proved(file, outputs, 0.001, 0.002, 0.010, 0.001, 1.0)
+        return BindingExecution(self, ran)
+
+    def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
+        self.checks += 1
+        super().check(bundle, file, statement)
+
+    def out_of_range(self, bundle: VerifierBundle, inputs: Tensors) -> int | None:
+        return self.beyond
 
     def verifier(self, artifact: Path) -> VerifierBundle:
         return self.bundle
 
     def estimate(self, artifact: Path) -> Estimate:
         return Estimate(0.9, 0.005, 120_000_000, 4_000_000, 3_100, 520_000)
+
+
+class BindingExecution:
+    def __init__(self, system: BindingSystem, ran: Ran) -> None:
+        self.system = system
+        self.ran = ran
+
+    def prove(
+        self,
+        statement: Statement,
+        *,
+        time_limit_s: float = PROVE_LIMIT_S,
+        progress: Progress = no_progress,
+        cancelled: Cancelled = never,
+    ) -> Proof:
+        statement = self.system.change(statement)
+        self.system.proofs += 1
+        file = self.ran.file(statement, sample_proof(self.system.bundle, statement))
+        return Proof(encode_proof_file(file), 0.008, 1.0)
+
+    def close(self) -> None:
+        self.system.closed += 1
 
 
 def systems_of(system: BindingSystem) -> Callable[[str], BindingSystem]:
@@ -289,6 +325,7 @@ def build(world: World, stores: Stores) -> Services:
         catalog=catalog,
         chain=chain,
         check=sample_preprocess,
+        check_range=InputRange(systems, sample_preprocess),
         key=GATEWAY,
         settings=settings,
         clock=world.clock,
@@ -333,8 +370,8 @@ def build(world: World, stores: Stores) -> Services:
         turn=stores.database.turn("settler"),
     )
     compute = Compute(
-        systems=systems,
-        artifacts=artifacts,
+        runner=CompiledModels(systems, artifacts),
+        checker=systems,
         blobs=blobs,
         preprocess=sample_preprocess,
         payments=PAYMENTS,

@@ -25,5 +25,5 @@ mod verify;
 pub use effort::MAX_EFFORT;
 pub use key::{Key, KeyError, MODE, PROTOCOL, Public};
 pub use proof::{PROOF_VERSION, Proof};
-pub use prove::{Phase, ProveError, Prover, Watch, Witness};
+pub use prove::{Phase, ProveError, Prover, Run, Watch, Witness};
 pub use verify::Rejection;

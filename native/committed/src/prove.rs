@@ -98,6 +98,11 @@ fn begins(watch: &mut dyn Watch, phase: Phase) -> Result<(), ProveError> {
     }
 }
 
+/// A run of the graph: all its tensors.
+pub struct Run {
+    tensors: Tensors,
+}
+
 /// What a proof is made of; tests corrupt it.
 pub struct Witness {
     /// The graph's outputs.
@@ -165,11 +170,41 @@ impl Prover {
         Ok(tensors.outputs(graph).map(<[i32]>::to_vec).collect())
     }
 
+    /// Runs the graph, and keeps what [`Self::prove_run`] makes a proof of.
+    pub fn run(&self, inputs: &[&[i32]]) -> Result<Run, ProveError> {
+        let mut tensors = Tensors::default();
+        executor::execute(self.key.graph(), &self.weights, inputs, &mut tensors)?;
+        Ok(Run { tensors })
+    }
+
+    /// The outputs of a run.
+    pub fn outputs(&self, run: &Run) -> Vec<Vec<i32>> {
+        let outputs = run.tensors.outputs(self.key.graph());
+        outputs.map(<[i32]>::to_vec).collect()
+    }
+
+    /// Proves a run of this key on these inputs for `statement`, without running the graph again.
+    ///
+    /// A run of other inputs gives a proof that does not verify.
+    pub fn prove_run(
+        &self,
+        run: Run,
+        inputs: &[&[i32]],
+        statement: [u8; 32],
+        watch: &mut dyn Watch,
+    ) -> Result<Vec<u8>, ProveError> {
+        let witness = self.witness_of(run)?;
+        let proof = self.prove_with(inputs, statement, &witness, Transcript::new(), None, watch)?;
+        Ok(proof.encode(&self.key))
+    }
+
     /// Executes the graph and makes the columns.
     pub fn witness(&self, inputs: &[&[i32]]) -> Result<Witness, ProveError> {
-        let key = &self.key;
-        let mut tensors = Tensors::default();
-        executor::execute(key.graph(), &self.weights, inputs, &mut tensors)?;
+        self.witness_of(self.run(inputs)?)
+    }
+
+    fn witness_of(&self, run: Run) -> Result<Witness, ProveError> {
+        let (key, tensors) = (&self.key, run.tensors);
         let columns = columns(key.graph(), key.plan(), &tensors);
         let looked = looked(key, &columns);
         Ok(Witness {

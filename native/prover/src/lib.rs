@@ -138,9 +138,42 @@ impl ProvingKey {
     pub fn execute(&self, inputs: &[&[i32]]) -> Result<Vec<Vec<i32>>, ProveError> {
         let mut tensors = self.take();
         executor::execute(self.key.graph(), &self.weights, inputs, &mut tensors)?;
-        let outputs = self.outputs(&tensors);
+        let outputs = self.outputs_in(&tensors);
         self.give_back(tensors);
         Ok(outputs)
+    }
+
+    /// Runs the graph, and keeps what [`Self::prove_run`] makes a proof of.
+    pub fn run(&self, inputs: &[&[i32]]) -> Result<Run, ProveError> {
+        let mut tensors = self.take();
+        executor::execute(self.key.graph(), &self.weights, inputs, &mut tensors)?;
+        Ok(Run { tensors })
+    }
+
+    /// The outputs of a run.
+    pub fn outputs(&self, run: &Run) -> Vec<Vec<i32>> {
+        self.outputs_in(&run.tensors)
+    }
+
+    /// Proves a run of this key on these inputs for `statement`, without running the graph again.
+    ///
+    /// A run of other inputs gives a proof that does not verify.
+    pub fn prove_run(
+        &self,
+        run: Run,
+        inputs: &[&[i32]],
+        statement: [u8; 32],
+        watch: &impl Watch,
+    ) -> Result<Vec<u8>, ProveError> {
+        let proved = self.prove_tensors(
+            run.tensors,
+            inputs,
+            statement,
+            watch,
+            Transcript::new(),
+            |_| (),
+        )?;
+        Ok(proved.proof.encode(&self.key))
     }
 
     /// Computes the outputs and proves them for `statement`.
@@ -171,15 +204,26 @@ impl ProvingKey {
         inputs: &[&[i32]],
         statement: [u8; 32],
         watch: &impl Watch,
+        transcript: Transcript,
+        corrupt: impl Fn(&mut Witness),
+    ) -> Result<Proved, ProveError> {
+        goes_on(watch, Phase::Execute)?;
+        let run = self.run(inputs)?;
+        self.prove_tensors(run.tensors, inputs, statement, watch, transcript, corrupt)
+    }
+
+    fn prove_tensors(
+        &self,
+        tensors: Tensors,
+        inputs: &[&[i32]],
+        statement: [u8; 32],
+        watch: &impl Watch,
         mut transcript: Transcript,
         corrupt: impl Fn(&mut Witness),
     ) -> Result<Proved, ProveError> {
         let key = &self.key;
-        goes_on(watch, Phase::Execute)?;
-        let mut tensors = self.take();
-        executor::execute(key.graph(), &self.weights, inputs, &mut tensors)?;
         let mut witness = Witness {
-            outputs: self.outputs(&tensors),
+            outputs: self.outputs_in(&tensors),
             accumulators: tensors.contractions(key.graph()),
         };
         corrupt(&mut witness);
@@ -252,7 +296,7 @@ impl ProvingKey {
         (products, claims)
     }
 
-    fn outputs(&self, tensors: &Tensors) -> Vec<Vec<i32>> {
+    fn outputs_in(&self, tensors: &Tensors) -> Vec<Vec<i32>> {
         tensors
             .outputs(self.key.graph())
             .map(<[i32]>::to_vec)
@@ -271,6 +315,11 @@ impl ProvingKey {
         let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         buffers.push(tensors);
     }
+}
+
+/// A run of the graph: the tensors that a proof of it is made of.
+pub struct Run {
+    tensors: Tensors,
 }
 
 /// What an execution yields and a proof is made of; tests corrupt it.

@@ -11,6 +11,7 @@ mod memory;
 mod modes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use commitment::Profile;
 use executor::Tensors;
@@ -219,7 +220,7 @@ mod _native {
     }
 
     #[pyclass(frozen)]
-    struct ProvingKey(modes::ProvingKey);
+    struct ProvingKey(Arc<modes::ProvingKey>);
 
     #[pymethods]
     impl ProvingKey {
@@ -227,31 +228,58 @@ mod _native {
         fn new(py: Python<'_>, verifying_key: &[u8], weights: Array<'_, i8>) -> PyResult<Self> {
             let weights = copied(&weights);
             let load = move || modes::ProvingKey::load(verifying_key, weights);
-            Ok(Self(apart(py, load)?))
+            Ok(Self(Arc::new(apart(py, load)?)))
         }
 
-        fn execute<'py>(
-            &self,
-            py: Python<'py>,
-            inputs: Vec<Array<'_, i32>>,
-        ) -> PyResult<Outputs<'py>> {
+        fn execute(&self, py: Python<'_>, inputs: Vec<Array<'_, i32>>) -> PyResult<Execution> {
             let inputs = all_copied(&inputs);
-            let outputs = apart(py, || self.0.execute(&views(&inputs)))?;
-            Ok(to_python(py, outputs))
+            let (outputs, run) = apart(py, || {
+                let run = self.0.run(&views(&inputs))?;
+                Ok((self.0.outputs(&run)?, run))
+            })?;
+            Ok(Execution {
+                key: Arc::clone(&self.0),
+                inputs,
+                outputs,
+                run: Mutex::new(Some(run)),
+            })
+        }
+    }
+
+    /// A run of a graph, whose tensors are kept until it is proven.
+    #[pyclass(frozen)]
+    struct Execution {
+        key: Arc<modes::ProvingKey>,
+        inputs: Vec<Vec<i32>>,
+        outputs: Vec<Vec<i32>>,
+        run: Mutex<Option<modes::Run>>,
+    }
+
+    #[pymethods]
+    impl Execution {
+        fn outputs<'py>(&self, py: Python<'py>) -> Outputs<'py> {
+            to_python(py, self.outputs.clone())
         }
 
-        #[pyo3(signature = (inputs, statement, goes_on=None))]
+        #[pyo3(signature = (statement, goes_on=None))]
         fn prove<'py>(
             &self,
             py: Python<'py>,
-            inputs: Vec<Array<'_, i32>>,
             statement: [u8; 32],
             goes_on: Option<Py<PyAny>>,
-        ) -> PyResult<(Outputs<'py>, Bound<'py, PyBytes>)> {
-            let (inputs, mut asking) = (all_copied(&inputs), Asking(goes_on));
-            let prove = || self.0.prove(&views(&inputs), statement, &mut asking);
-            let (outputs, proof) = apart(py, prove)?;
-            Ok((to_python(py, outputs), PyBytes::new(py, &proof)))
+        ) -> PyResult<Bound<'py, PyBytes>> {
+            let mut asking = Asking(goes_on);
+            let run = self
+                .run
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            let run = run.ok_or_else(|| Failure::new("RUN_SPENT", "the run was proven already"))?;
+            let prove = || {
+                self.key
+                    .prove(run, &views(&self.inputs), statement, &mut asking)
+            };
+            Ok(PyBytes::new(py, &apart(py, prove)?))
         }
     }
 

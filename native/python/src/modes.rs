@@ -171,26 +171,53 @@ impl ProvingKey {
         })
     }
 
-    /// Computes the outputs.
-    pub fn execute(&self, inputs: &[&[i32]]) -> Result<Vec<Vec<i32>>, Failure> {
+    /// Runs the graph.
+    pub fn run(&self, inputs: &[&[i32]]) -> Result<Run, Failure> {
         Ok(match self {
-            Self::Clear(key) => key.execute(inputs)?,
-            Self::Committed(key) => key.execute(inputs)?,
+            Self::Clear(key) => Run::Clear(key.run(inputs)?),
+            Self::Committed(key) => Run::Committed(key.run(inputs)?),
         })
     }
 
-    /// Computes the outputs and proves them.
+    /// The outputs of a run of this key.
+    pub fn outputs(&self, run: &Run) -> Result<Vec<Vec<i32>>, Failure> {
+        match (self, run) {
+            (Self::Clear(key), Run::Clear(run)) => Ok(key.outputs(run)),
+            (Self::Committed(key), Run::Committed(run)) => Ok(key.outputs(run)),
+            _ => Err(other_mode()),
+        }
+    }
+
+    /// Proves a run of this key on these inputs, without running the graph again.
     pub fn prove(
         &self,
+        run: Run,
         inputs: &[&[i32]],
         statement: [u8; 32],
         asking: &mut Asking,
-    ) -> Result<(Vec<Vec<i32>>, Vec<u8>), Failure> {
-        Ok(match self {
-            Self::Clear(key) => key.prove(inputs, statement, asking)?,
-            Self::Committed(key) => key.prove(inputs, statement, asking)?,
-        })
+    ) -> Result<Vec<u8>, Failure> {
+        match (self, run) {
+            (Self::Clear(key), Run::Clear(run)) => {
+                Ok(key.prove_run(run, inputs, statement, asking)?)
+            }
+            (Self::Committed(key), Run::Committed(run)) => {
+                Ok(key.prove_run(run, inputs, statement, asking)?)
+            }
+            _ => Err(other_mode()),
+        }
     }
+}
+
+/// A run of a graph in either mode.
+pub enum Run {
+    /// Under a clear key.
+    Clear(prover::Run),
+    /// Under a committed one.
+    Committed(committed::Run),
+}
+
+fn other_mode() -> Failure {
+    Failure::new("RUN_OTHER", "the run is of a key of the other mode")
 }
 
 impl prover::Watch for Asking {

@@ -197,6 +197,13 @@ class OutputView(Wire):
         examples=[{"negative": -1.5, "neutral": 0.25, "positive": 2.0}],
     )
     unit: str = Field(examples=["logit"])
+    out_of_range: int | None = Field(
+        None,
+        description="How many values of the input lay beyond the range that the model was "
+        "calibrated for, and were cut to it. Absent where the proof system has no such range, "
+        "and in answers of before it was counted.",
+        examples=[0],
+    )
 
 
 class ProofView(Wire):

@@ -106,10 +106,8 @@ def _quote(signed: SignedQuote, gateway: Address) -> dict[str, object]:
     }
 
 
-def job_info(
-    job: JobView, gateway: Address, *, receipt: bytes | None = None, proof_size: int | None = None
-) -> dict[str, object]:
-    """The job in the form of JobInfo. `receipt` and `proof_size` are given when it is done.
+def job_info(job: JobView, gateway: Address, *, receipt: bytes | None = None) -> dict[str, object]:
+    """The job in the form of JobInfo. `receipt` is given when it is done.
 
     Made without the model, which would check and copy what is known to be right: every accepted
     order is answered with this.
@@ -132,8 +130,7 @@ def job_info(
     }
     if answer is not None:
         info["output"] = _output(answer).model_dump(exclude_none=True)
-        if proof_size is not None:
-            info["proof"] = _proof(answer, proof_size).model_dump(exclude_none=True)
+        info["proof"] = _proof(answer).model_dump(exclude_none=True)
     if receipt is not None:
         info["receipt"] = json.loads(receipt)
     if answer is not None:
@@ -218,6 +215,7 @@ def _output(answer: AnswerView) -> s.OutputView:
         if answer.labels and len(answer.labels) == len(first)
         else None,
         unit=answer.unit,
+        out_of_range=answer.out_of_range,
     )
 
 
@@ -231,11 +229,11 @@ def _tensor(tensor: FixedTensor) -> s.OutputTensor:
     )
 
 
-def _proof(answer: AnswerView, size: int) -> s.ProofView:
+def _proof(answer: AnswerView) -> s.ProofView:
     return s.ProofView(
         digest=answer.proof_digest.hex,
         url=f"/v1/proofs/{answer.proof_digest.hex}",
-        bytes=size,
+        bytes=answer.proof_size,
         assurance=answer.assurance.value,
         proven=answer.proven,
     )

@@ -25,13 +25,14 @@ from inferproof.chain.accounts import DirectSettlement
 from inferproof.chain.token import TokenChain
 from inferproof.chain.transfers import TransactionReader
 from inferproof.errors import Misconfigured, Reason
-from inferproof.inference.request import check_request
+from inferproof.inference.request import check_request, request_tensors
 from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness, ReadyCheck
 from inferproof.payments.parts import payment_parts
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.proving.base import ProofSystem
 from inferproof.services.gateway.base import Gateway, GatewaySettings
+from inferproof.services.gateway.input_range import InputRange
 from inferproof.services.gateway.intake import Intake
 from inferproof.services.gateway.redemption import Redemption
 from inferproof.services.gateway.service import GatewayService
@@ -148,6 +149,7 @@ def _gateway(
         catalog=stores.catalog,
         chain=core.account,
         check=check_request,
+        check_range=InputRange(core.systems, request_tensors),
         key=key,
         settings=terms,
         clock=clock,

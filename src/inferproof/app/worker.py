@@ -20,7 +20,7 @@ from inferproof.proving.base import ProofSystem
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
 from inferproof.services.heart import Heart
-from inferproof.services.worker.compute import Compute
+from inferproof.services.worker.compute import CompiledModels, Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.services.worker.steps import Steps
 from inferproof.settings import Settings
@@ -84,8 +84,8 @@ def start_worker(
 ) -> tuple[Worker, asyncio.Task[None]]:
     """A worker over these stores, and the task that it runs as until the stack closes."""
     compute = Compute(
-        systems=systems,
-        artifacts=stores.artifacts,
+        runner=CompiledModels(systems, stores.artifacts),
+        checker=systems,
         blobs=stores.blobs,
         preprocess=request_tensors,
         payments=payment_parts(),

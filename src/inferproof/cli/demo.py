@@ -24,7 +24,7 @@ from inferproof.protocol.commitments import output_commitment
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.receipt import encode_receipt_file
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
-from inferproof.proving.base import Proved, ProveRequest
+from inferproof.proving.execution import Proved, ProveRequest, prove
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.registry import get_system
 from inferproof.testing.devnet import FUNDS, DevnetInfo
@@ -222,17 +222,17 @@ def _prove_again(
     disclosed, statement = verified.proof.file.disclosed, verified.proof.statement
     if artifact is None or disclosed is None:
         raise Unavailable(Reason.DEMO_BROKEN, what=f"{listing.card.id} is not ready for a contract")
-    made = system.prove(
+    made = prove(
+        system,
         ProveRequest(
             artifact=artifact,
             inputs=disclosed.tensors,
             job_id=statement.job_id,
             provider=statement.provider,
             salt=disclosed.salt,
-        )
+        ),
     )
-    bundle = system.verifier(artifact)
-    proof = verify_proof(made.file, bundle, installed_tools().checker(ON_CHAIN))
+    bundle, proof = system.verifier(artifact), made.verified
     if proof.statement.input_commitment != statement.input_commitment:
         raise Unavailable(Reason.DEMO_BROKEN, what="the second proof is of another input")
     if _largest(proof.outputs) != _largest(verified.proof.outputs):

@@ -10,8 +10,10 @@ from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, p
 from inferproof.cli.verify import read_bundle
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.verifier_bundle import VerifierBundle
-from inferproof.proving.base import ModeReporter, SecurityReport, SecurityReporter
+from inferproof.proving.base import ModeReporter
 from inferproof.proving.registry import get_system, known_systems
+from inferproof.types.proof import SecurityReport
+from inferproof.verify import proof as proofs
 
 
 def register(app: typer.Typer) -> None:
@@ -44,9 +46,10 @@ def inspect(
 def security_of(bundle: VerifierBundle) -> SecurityReport:
     """How sound proofs of the model are. Raises: NotFound SECURITY_NOT_ITEMISED."""
     system = get_system(bundle.parts.proof_system)
-    if not isinstance(system, SecurityReporter):
+    report = proofs.security_of(system, bundle)
+    if report is None:
         raise NotFound(Reason.SECURITY_NOT_ITEMISED, system=system.name)
-    return system.security(bundle)
+    return report
 
 
 def mode_of(bundle: VerifierBundle) -> str | None:

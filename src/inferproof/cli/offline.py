@@ -12,7 +12,9 @@ from inferproof.cli.files import check_writable, write_file
 from inferproof.cli.verify import outputs_json, read_bundle, show_outputs, warn_of_setup
 from inferproof.models.arrays import read_arrays
 from inferproof.models.card import DEFAULT_SYSTEM
-from inferproof.proving.base import CompileReport, CompileRequest, ProveRequest, SrsSource
+from inferproof.proving.base import CompileReport, CompileRequest, SrsSource
+from inferproof.proving.execution import ProveRequest
+from inferproof.proving.execution import prove as prove_run
 from inferproof.proving.registry import get_system
 from inferproof.types.digest import ZERO_ADDRESS, Address, Digest
 from inferproof.types.proof import Visibility
@@ -129,8 +131,8 @@ def prove(
             time_limit_s=time_limit,
         )
         with progress("proving") as report:
-            first = prover.prove(request, report)
-            runs = [prover.prove(request, report) for _ in range(repeat)] or [first]
+            first = prove_run(prover, request, report)
+            runs = [prove_run(prover, request, report) for _ in range(repeat)] or [first]
         last = runs[-1]
         write_file(proof, last.file)
     result: dict[str, Any] = {

@@ -12,6 +12,7 @@ from inferproof.cli.parts import need
 from inferproof.client.tools import installed_tools
 from inferproof.protocol.receipt import MAX_BYTES
 from inferproof.types.digest import Address
+from inferproof.types.proof import SecurityReport
 from inferproof.types.receipt import ClaimStatus
 from inferproof.verify.policy import Policy
 from inferproof.verify.receipt import Step, StepStatus, VerifiedReceipt, verify_receipt
@@ -95,13 +96,28 @@ def print_verified(verified: VerifiedReceipt) -> None:
         more = ", …" if len(tensor.values) > 8 else ""
         out.print(f"[bold]{plain(tensor.name)}[/] {list(tensor.shape)}: {values}{more}")
     out.print(f"[bold]assurance[/] {receipt.assurance.value}: {plain(receipt.proven)}")
-    for claim in receipt.claims:
+    print_security(verified.security)
+    for claim in verified.claims:
         colour = _STATUS_COLOUR[claim.status]
         out.print(
             f"  [{colour}]{claim.status.value:8}[/] {plain(claim.name):18} "
             f"[dim]{claim.source.value}[/]: {plain(claim.reason)}"
         )
     out.print("[bold green]verified[/]")
+
+
+def print_security(report: SecurityReport | None) -> None:
+    """Prints mode, profile and provable bits of a proof, or that nobody has counted them."""
+    known = "unknown: this proof system reports none" if report is None else report.summary
+    out.print(f"[bold]security[/]  {plain(known)}")
+
+
+def security_json(report: SecurityReport | None) -> dict[str, Any] | None:
+    """The same for programs."""
+    if report is None:
+        return None
+    bits = report.provable_bits
+    return {"mode": report.mode, "profile": report.profile, "provable_bits": bits}
 
 
 def _json(verified: VerifiedReceipt, steps: list[Step]) -> dict[str, Any]:
@@ -113,7 +129,9 @@ def _json(verified: VerifiedReceipt, steps: list[Step]) -> dict[str, Any]:
         "model_commitment": receipt.statement.model_commitment.hex,
         "assurance": receipt.assurance.value,
         "proven": receipt.proven,
+        "security": security_json(verified.security),
+        "out_of_range": verified.proof.out_of_range,
         "outputs": {t.name: t.to_array().tolist() for t in verified.proof.outputs},
-        "claims": [asdict(claim) for claim in receipt.claims],
+        "claims": [asdict(claim) for claim in verified.claims],
         "steps": [asdict(step) for step in steps],
     }

@@ -1,6 +1,7 @@
 """`inferproof verify`: a proof against a compiled model, or a receipt with all it claims."""
 
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,8 +21,8 @@ from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
 from inferproof.types.digest import Address, Digest
 from inferproof.types.proof import Assurance, Setup
 from inferproof.types.tensor import FixedTensor
-from inferproof.verify.policy import Policy
-from inferproof.verify.proof import verify_proof
+from inferproof.verify.policy import MODES, PROFILES, Policy
+from inferproof.verify.proof import security_of, verify_proof
 
 BUNDLE = "verifier.json"
 """The verifier bundle in a compiled model's folder (proving.artifact)."""
@@ -30,6 +31,15 @@ BUNDLE = "verifier.json"
 def register(app: typer.Typer) -> None:
     """Adds the command."""
     app.command("verify")(verify)
+
+
+def _known(names: Mapping[str, int]) -> Callable[[str | None], str | None]:
+    def check(value: str | None) -> str | None:
+        if value is not None and value not in names:
+            raise typer.BadParameter(f"it is one of: {', '.join(names)}")
+        return value
+
+    return check
 
 
 def verify(
@@ -79,6 +89,23 @@ def verify(
         list[str] | None,
         typer.Option(help="Digest of an SRS to trust; any other is refused. May be repeated."),
     ] = None,
+    minimum_mode: Annotated[
+        str | None,
+        typer.Option(
+            help="The least that proofs must hide of a run: clear or committed.",
+            callback=_known(MODES),
+        ),
+    ] = None,
+    minimum_profile: Annotated[
+        str | None,
+        typer.Option(
+            help="What soundness must rest on at least: default, small (the same) or conservative.",
+            callback=_known(PROFILES),
+        ),
+    ] = None,
+    minimum_bits: Annotated[
+        float | None, typer.Option(min=0, help="The least provable bits of soundness to accept.")
+    ] = None,
     attached_proof: Annotated[
         Path | None, typer.Option("--proof", help="The proof, where the receipt has none.")
     ] = None,
@@ -96,6 +123,9 @@ def verify(
             minimum_assurance=minimum_assurance,
             require_ceremony=require_ceremony,
             ceremonies=frozenset(map(Digest.from_hex, ceremony or [])),
+            minimum_mode=minimum_mode,
+            minimum_profile=minimum_profile,
+            minimum_bits=minimum_bits,
         )
         if proof_file is not None:
             if on_chain or contract or attached_proof or attached_verifier or gateway or token:
@@ -126,6 +156,8 @@ def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bo
     began = time.perf_counter()
     verified = verify_proof(read_file(proof_file, MAX_PROOF_FILE), bundle, checker)
     verify_s = time.perf_counter() - began
+    security = security_of(checker, bundle)
+    policy.check_security(security)
     proven = proven_sentence(assurance, bundle.parts)
     if as_json:
         print_json(
@@ -134,6 +166,8 @@ def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bo
                 "verify_s": verify_s,
                 "assurance": assurance.value,
                 "proven": proven,
+                "security": receipts.security_json(security),
+                "out_of_range": verified.out_of_range,
                 "outputs": outputs_json(verified.outputs),
                 "model_commitment": bundle.commitment.hex,
                 "job_id": verified.statement.job_id.hex,
@@ -145,6 +179,9 @@ def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bo
     show_outputs(verified.outputs)
     out.print(f"model {bundle.commitment}\njob   {verified.statement.job_id}")
     out.print(f"[bold]assurance[/] {assurance.value}: {plain(proven)}")
+    receipts.print_security(security)
+    if verified.out_of_range:
+        out.print(f"[yellow]{verified.out_of_range} input values[/] were cut to the model's range")
     out.print(f"[bold green]verified[/] in {verify_s * 1e3:.0f} ms")
 
 

@@ -27,6 +27,8 @@ DEFAULT_SYSTEM = "sumcheck"
 """The proof system that is meant where none is named. Where its native module is missing, no other
 takes its place."""
 INPUT_TYPES = ("text", "vector", "image", "tensor")
+CUT, REFUSE = "cut", "refuse"
+"""Values beyond a model's range are cut to it, and counted; or the input is refused unpaid."""
 OUTPUT_TYPES = ("classification", "regression", "embedding")
 
 _SLUG = re.compile(r"[a-z0-9]{1,40}(-[a-z0-9]{1,40}){0,7}")
@@ -47,11 +49,13 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class CardInput:
-    """What goes in. `max_bytes` bounds the raw input as it comes over the wire."""
+    """What goes in. `max_bytes` bounds the raw input as it comes over the wire; `out_of_range`
+    says what becomes of values beyond the range that the model was calibrated for."""
 
     type: str
     max_bytes: int
     examples: tuple[Example, ...]
+    out_of_range: str = CUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +259,9 @@ def _input(table: Table, output: CardOutput) -> CardInput:
             example.fail("label", "it must be one of the output's labels")
         example.done()
         examples.append(Example(title, value, label))
+    beyond = table.choice("out_of_range", (CUT, REFUSE), CUT)
     table.done()
-    return CardInput(kind, max_bytes, tuple(examples))
+    return CardInput(kind, max_bytes, tuple(examples), beyond)
 
 
 def _output(table: Table) -> CardOutput:

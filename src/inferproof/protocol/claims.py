@@ -4,7 +4,7 @@ Both are functions of the model's parts and the settlement, so that a verifier d
 again and compares: a receipt cannot say more than its proof. Source: specs/receipt.md.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inferproof.types.payment import Settlement, SettlementState
 from inferproof.types.proof import Assurance, ModelParts, Setup, Visibility
@@ -70,12 +70,21 @@ class PaymentClaims:
 
 
 def derive_claims(
-    parts: ModelParts, settlement: Settlement, paid: PaymentClaims
+    parts: ModelParts,
+    settlement: Settlement,
+    paid: PaymentClaims,
+    *,
+    out_of_range: int | None = None,
 ) -> tuple[Claim, ...]:
-    """The claims of a receipt for a verified proof of this model, paid in this way."""
+    """The claims of a receipt for a verified proof of this model, paid in this way.
+
+    `out_of_range` counts the values of the disclosed input that were cut to the model's range;
+    None, where it has none or the receipt is of before it was counted, makes no claim.
+    """
     return (
         _execution(parts),
         _preprocessing(parts),
+        *(() if out_of_range is None else (_input_range(out_of_range),)),
         Claim(
             "model-identity",
             ClaimStatus.ASSERTED,
@@ -99,6 +108,9 @@ def derive_claims(
             "measured by the gateway",
         ),
     )
+
+
+PREPROCESSING = "preprocessing"
 
 
 def _execution(parts: ModelParts) -> Claim:
@@ -125,16 +137,56 @@ def _execution(parts: ModelParts) -> Claim:
 def _preprocessing(parts: ModelParts) -> Claim:
     if parts.visibility is Visibility.PUBLIC:
         return Claim(
-            "preprocessing",
+            PREPROCESSING,
             ClaimStatus.ASSERTED,
             ClaimSource.VERIFIER_DERIVED,
             "the disclosed input is the request after the committed pre-processing",
         )
     return Claim(
-        "preprocessing",
+        PREPROCESSING,
         ClaimStatus.ASSERTED,
         ClaimSource.PROVIDER_ASSERTED,
         "the input is not disclosed; who knows it and its salt can open the commitment",
+    )
+
+
+INPUT_RANGE = "input-range"
+
+
+def _input_range(beyond: int) -> Claim:
+    if not beyond:
+        return Claim(
+            INPUT_RANGE,
+            ClaimStatus.ASSERTED,
+            ClaimSource.VERIFIER_DERIVED,
+            "every value of the disclosed input lies in the range that the model was calibrated "
+            "for",
+        )
+    values = "1 value of the disclosed input lies"
+    if beyond > 1:
+        values = f"{beyond} values of the disclosed input lie"
+    return Claim(
+        INPUT_RANGE,
+        ClaimStatus.REFUTED,
+        ClaimSource.VERIFIER_DERIVED,
+        f"{values} beyond the range that the model was calibrated for, and went in as its nearest "
+        "end",
+    )
+
+
+def unshown_preprocessing(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    """The claims as they stand for a verifier who has not got the request: that the disclosed
+    input was made of it is then nothing that anybody derived."""
+    return tuple(
+        replace(
+            claim,
+            status=ClaimStatus.UNKNOWN,
+            source=ClaimSource.OPERATOR_ASSERTED,
+            reason="the request is not attached, so nobody ran its pre-processing again",
+        )
+        if claim.name == PREPROCESSING and claim.source is ClaimSource.VERIFIER_DERIVED
+        else claim
+        for claim in claims
     )
 
 

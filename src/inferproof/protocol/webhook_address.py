@@ -27,6 +27,23 @@ _TUNNELS = tuple(
 """Addresses that stand for another one, which a router on the way would choose: NAT64, 6to4,
 Teredo, IPv4-compatible; and the site-local ones that were given up."""
 
+_METADATA = {
+    ipaddress.ip_address(address): provider
+    for address, provider in (
+        ("169.254.169.254", "AWS, Azure, Google Cloud and others"),
+        ("169.254.170.2", "AWS ECS"),
+        ("169.254.170.23", "AWS EKS"),
+        ("fd00:ec2::254", "AWS"),
+        ("fd00:ec2::23", "AWS EKS"),
+        ("fd20:ce::254", "Google Cloud"),
+        ("168.63.129.16", "Azure"),
+        ("192.0.0.192", "Oracle Cloud"),
+        ("100.100.100.200", "Alibaba Cloud"),
+    )
+}
+"""Where clouds give the credentials of a machine to whoever asks on it. Some are public addresses,
+or in ranges that a library's next edition may call public: they are refused by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -64,6 +81,8 @@ def read_webhook_url(url: str, *, private: bool) -> Target:
             raise _refused("it must begin with https://")
         if port < 1024 and port != 443:
             raise _refused(f"port {port} belongs to another service")
+        if (provider := metadata_provider(host)) is not None:
+            raise _refused(f"{host} is a metadata address of {provider}")
         if _is_literal(host) and not is_public(host):
             raise _refused(f"{host} is not a public address")
     elif ":" in host and not _is_literal(host):
@@ -74,8 +93,8 @@ def read_webhook_url(url: str, *, private: bool) -> Target:
 def is_public(address: str) -> bool:
     """True for an IP address that anybody on the internet can be at.
 
-    False for this machine, private and link-local networks, multicast, what is reserved, what
-    only stands for another address, and what is no address.
+    False for this machine, private and link-local networks, metadata services of clouds,
+    multicast, what is reserved, what only stands for another address, and what is no address.
     """
     try:
         found = ipaddress.ip_address(address)
@@ -88,7 +107,21 @@ def is_public(address: str) -> bool:
             return is_public(str(found.ipv4_mapped))
         if any(found in network for network in _TUNNELS):
             return False
+    if found in _METADATA:
+        return False
     return found.is_global and not (found.is_multicast or found.is_reserved)
+
+
+def metadata_provider(address: str) -> str | None:
+    """The cloud whose metadata service has this address, also as IPv6 writes IPv4; None for any
+    other address, and for what is none."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return _METADATA.get(found)
 
 
 def _is_literal(host: str) -> bool:

@@ -1,29 +1,38 @@
-"""The ProofSystem protocol and the values that pass through it.
+"""The ports of computing, and the values that pass through them.
 
-Calls block; they run the heavy part in processes of their own and hold no event loop. A
-service awaits them in a thread.
+    Executor         runs a model once: model + inputs → Execution
+    Execution        that run: its outputs, which may be released as they are, and its proof
+    ProofSystem      an Executor of models that it compiles, and the checker of their proofs
+    ComputeBackend   where heavy work is done: processes of this machine, or of a cluster
+
+Calls block; they run the heavy part in processes of their own and hold no event loop. A service
+awaits them in a thread.
 
     compile   model + calibration → a directory with keys, and the model commitment
-    prove     directory + input   → a proof file (self-checked before it is returned)
+    execute   directory + input   → an execution; `prove` of it → a proof file, not yet verified
     verifier  directory           → the verifier bundle, all that a verifier needs
     check     bundle + proof file → nothing, or a rejection (this is verify.proof.ProofChecker)
     estimate  directory           → what one proof will cost
     describe                      → what a proof of this system proves
+
+`execution.prove` makes a proof and verifies it, for who has one system and wants one file.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from inferproof.errors import ProofRejected, Reason
+from inferproof.protocol.commitments import output_commitment
 from inferproof.protocol.encoding import Json
-from inferproof.protocol.proof_file import ProofFile
+from inferproof.protocol.proof_file import DisclosedInput, ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.types.digest import Address, Digest
-from inferproof.types.proof import Assurance, ModelParts, Visibility
+from inferproof.types.proof import Assurance, ModelParts, Statement, Visibility
 from inferproof.types.tensor import FixedTensor, Tensors
 
 Progress = Callable[[str, float], None]
@@ -32,6 +41,21 @@ Progress = Callable[[str, float], None]
 
 def no_progress(_stage: str, _share: float) -> None:
     """Reports nothing."""
+
+
+Cancelled = Callable[[], bool]
+"""Asked now and then by work that can be ended: whether nobody wants its result any more."""
+
+
+def never() -> bool:
+    """Nothing is cancelled."""
+    return False
+
+
+PROVE_LIMIT_S = 600.0
+SPENT = "the run was proven or closed before"
+"""Why there is no second proof of one execution."""
+Model = TypeVar("Model", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +107,71 @@ class CompileReport:
     trials: tuple[dict[str, Json | float], ...] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ran:
+    """What one run of a model gave: the public values of a proof of it.
+
+    The input is either `disclosed` or hidden behind `input_hashes`, as in a proof file. Units:
+    seconds; `load_s` is what came before the run, `run_s` the run.
+    """
+
+    model_commitment: Digest
+    proof_system: str
+    input_commitment: Digest
+    outputs: tuple[FixedTensor, ...]
+    disclosed: DisclosedInput | None
+    input_hashes: tuple[bytes, ...] | None
+    load_s: float
+    run_s: float
+
+    def statement(self, job_id: Digest, provider: Address) -> Statement:
+        """The statement that this run is what a provider computed for a job."""
+        return Statement(
+            job_id=job_id,
+            model_commitment=self.model_commitment,
+            input_commitment=self.input_commitment,
+            output_commitment=output_commitment(self.outputs),
+            proof_system=self.proof_system,
+            provider=provider,
+        )
+
+    @classmethod
+    def of(cls, file: ProofFile, *, load_s: float, run_s: float) -> "Ran":
+        """The run that a proof file is about; its job, provider and proof are not looked at."""
+        statement = file.statement
+        return cls(
+            model_commitment=statement.model_commitment,
+            proof_system=statement.proof_system,
+            input_commitment=statement.input_commitment,
+            outputs=file.outputs,
+            disclosed=file.disclosed,
+            input_hashes=file.input_hashes,
+            load_s=load_s,
+            run_s=run_s,
+        )
+
+    def file(self, statement: Statement, proof: bytes) -> ProofFile:
+        """The proof file of this run."""
+        return ProofFile(statement, self.outputs, proof, self.disclosed, self.input_hashes)
+
+    def require(self, statement: Statement) -> None:
+        """Returns when a statement is about this run. Raises: ProofRejected
+        STATEMENT_OTHER_RUN.
+        """
+        own = self.statement(statement.job_id, statement.provider)
+        if statement != own:
+            raise ProofRejected(Reason.STATEMENT_OTHER_RUN)
+
+
 @dataclass(frozen=True, slots=True)
-class ProveRequest:
-    """What to prove. `salt` is 32 random bytes of the caller; `time_limit_s` ends in a kill."""
+class Proof:
+    """A proof file as it was made: nobody has verified it yet. Units: seconds, MB of 10^6 bytes.
 
-    artifact: Path
-    inputs: Tensors
-    job_id: Digest
-    provider: Address
-    salt: bytes
-    time_limit_s: float = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Proved:
-    """A proof file that was verified after it was made. `prove_s` includes the witness."""
+    `prove_s` does not include the run that is proven.
+    """
 
     file: bytes = field(repr=False)
-    outputs: tuple[FixedTensor, ...]
-    load_s: float
-    witness_s: float
     prove_s: float
-    verify_s: float
     peak_mb: float
 
 
@@ -121,20 +188,6 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class SecurityReport:
-    """What is proven about the soundness of a model's proofs.
-
-    Units: bits, -log2 of the probability that a false proof is accepted; `provable_bits` of all
-    `terms` together. No conjecture is counted, and hash and transcript are taken as ideal.
-    """
-
-    provable_bits: float
-    profile: str
-    mode: str
-    terms: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Description:
     """What a proof of this system proves, in words for a receipt, and what it does not."""
 
@@ -145,7 +198,59 @@ class Description:
     not_proven: str
 
 
-class ProofSystem(Protocol):
+class Execution(Protocol):
+    """One run of a model, which its proof does not repeat.
+
+    What the proof is made of is kept until the execution is proven, which is done at most once,
+    or closed.
+    """
+
+    @property
+    def ran(self) -> Ran: ...
+
+    def prove(
+        self,
+        statement: Statement,
+        *,
+        time_limit_s: float = PROVE_LIMIT_S,
+        progress: Progress = no_progress,
+        cancelled: Cancelled = never,
+    ) -> Proof:
+        """The proof of this run for a statement about it (`Ran.statement`).
+
+        Raises: ProofRejected STATEMENT_OTHER_RUN; InputRejected INPUT_BEYOND_CIRCUIT; Unavailable
+        PROVER_ reasons, of which PROVER_CANCELLED and PROVER_TIME_LIMIT end the work.
+        """
+        ...
+
+    def close(self) -> None:
+        """Lets go of what a proof would be made of. May be called again."""
+        ...
+
+
+class Executor(Protocol[Model]):
+    """Runs models. Of what a model is, only the executor knows: a compiled folder, or the name of
+    one that runs elsewhere."""
+
+    def execute(
+        self,
+        model: Model,
+        inputs: Tensors,
+        salt: bytes,
+        *,
+        time_limit_s: float = PROVE_LIMIT_S,
+        progress: Progress = no_progress,
+        cancelled: Cancelled = never,
+    ) -> Execution:
+        """One run of the model. `salt` is 32 random bytes of the caller that enter the input
+        commitment.
+
+        Raises: InputRejected, ArtifactRejected, MissingPart, Unavailable as `Execution.prove`.
+        """
+        ...
+
+
+class ProofSystem(Executor[Path], Protocol):
     """One way to prove inference. Implementations share tests/suites/proof_system_suite.py."""
 
     @property
@@ -165,10 +270,6 @@ class ProofSystem(Protocol):
 
         Raises: ModelRejected, InputRejected (calibration), ArtifactRejected, MissingPart.
         """
-        ...
-
-    def prove(self, request: ProveRequest, progress: Progress = no_progress) -> Proved:
-        """Raises: InputRejected, ArtifactRejected, Unavailable (time limit, worker lost)."""
         ...
 
     def verifier(self, artifact: Path) -> VerifierBundle:
@@ -212,10 +313,35 @@ class ModeReporter(Protocol):
         ...
 
 
-@runtime_checkable
-class SecurityReporter(Protocol):
-    """A proof system that can itemise how sound its proofs are."""
+class ComputeBackend(Protocol):
+    """Where tasks run that are heavy, block or may crash. Implementations share
+    tests/suites/compute_backend_suite.py.
 
-    def security(self, bundle: VerifierBundle) -> SecurityReport:
-        """The error terms of proofs of this model. Raises: ArtifactRejected, MissingPart."""
+    A task is a function of this package, named `module:function`, that takes the arguments and a
+    `Progress` and returns a JSON object; `inferproof.proving.worker` is what serves them. Paths in
+    the arguments must be reachable where the task runs.
+
+    - A task that takes longer than its limit is ended, waiting for its turn included.
+    - A task that is cancelled is ended; `cancelled` is asked several times a second.
+    - A worker that dies, or takes more memory than it may, costs its own task alone.
+    """
+
+    def run(
+        self,
+        task: str,
+        args: dict[str, Any],
+        *,
+        time_limit_s: float,
+        progress: Progress = no_progress,
+        cancelled: Cancelled = never,
+    ) -> dict[str, Any]:
+        """What the task returns, with `peak_bytes` of its worker added.
+
+        Raises: the task's own typed error; Unavailable PROVER_TIME_LIMIT, PROVER_CANCELLED,
+        PROVER_CRASHED, PROVER_FAILED (also where memory ran out), PROVER_CLOSED.
+        """
+        ...
+
+    def close(self) -> None:
+        """Ends all workers; tasks in progress fail with PROVER_CRASHED."""
         ...

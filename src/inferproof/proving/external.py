@@ -15,7 +15,6 @@ from typing import Any
 from inferproof.errors import ArtifactRejected, InferproofError, ProofRejected, Reason, Unavailable
 from inferproof.models.load import load_model
 from inferproof.protocol.proof_file import ProofFile, decode_proof_file, encode_proof_file
-from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import (
     MAX_BYTES,
     VerifierBundle,
@@ -24,28 +23,36 @@ from inferproof.protocol.verifier_bundle import (
 )
 from inferproof.proving.artifact import BUNDLE, new_folder
 from inferproof.proving.base import (
+    PROVE_LIMIT_S,
+    SPENT,
+    Cancelled,
     CompileReport,
     CompileRequest,
     Description,
     Estimate,
     Progress,
-    Proved,
-    ProveRequest,
+    Proof,
+    Ran,
+    never,
     no_progress,
 )
 from inferproof.proving.inputs import check_calibration, check_inputs, check_mode, write_arrays
 from inferproof.proving.program import Limits, Program
 from inferproof.types.digest import Digest
-from inferproof.types.proof import Assurance
+from inferproof.types.proof import Assurance, Statement
+from inferproof.types.tensor import Tensors
 from inferproof.verify.proof import check_version
 
 Reader = Callable[[dict[str, Any]], Any]
+CONTRACT = 2
+"""The version of specs/external-prover.md."""
 
 
 @dataclass(frozen=True, slots=True)
 class _About:
     description: Description
     operators: frozenset[str]
+    contract: int
 
 
 class ExternalSystem:
@@ -72,7 +79,11 @@ class ExternalSystem:
 
     def _described(self) -> _About:
         if self._about is None:
-            self._about = self._ask("describe", {}, _read_about)
+            about = self._ask("describe", {}, _read_about)
+            if about.contract != CONTRACT:
+                why = f"it speaks version {about.contract} of the contract, not {CONTRACT}"
+                raise self._wrong("describe", why)
+            self._about = about
         return self._about
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
@@ -122,48 +133,65 @@ class ExternalSystem:
             **report,
         )
 
-    def prove(
+    def execute(
         self,
-        request: ProveRequest,
+        model: Path,
+        inputs: Tensors,
+        salt: bytes,
+        *,
+        time_limit_s: float = PROVE_LIMIT_S,
         progress: Progress = no_progress,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> Proved:
-        """See ProofSystem."""
-        bundle = self.verifier(request.artifact)
-        tensors = check_inputs(bundle.inputs, request.inputs)
-        with tempfile.TemporaryDirectory(prefix="inferproof-external-") as name:
-            folder = Path(name)
-            write_arrays(folder / "inputs.npz", tensors)
+        cancelled: Cancelled = never,
+    ) -> "ExternalExecution":
+        """See Executor."""
+        bundle = self.verifier(model)
+        tensors = check_inputs(bundle.inputs, inputs)
+        folder = tempfile.TemporaryDirectory(prefix="inferproof-external-")
+        try:
+            path = Path(folder.name)
+            write_arrays(path / "inputs.npz", tensors)
+            (path / "kept").mkdir()
+            request = {
+                "artifact": str(model.absolute()),
+                "inputs": str(path / "inputs.npz"),
+                "salt": "0x" + salt.hex(),
+                "kept": str(path / "kept"),
+            }
             times = self._ask(
-                "prove",
-                {
-                    "artifact": str(request.artifact.absolute()),
-                    "inputs": str(folder / "inputs.npz"),
-                    "job_id": request.job_id.hex,
-                    "provider": request.provider.hex,
-                    "salt": "0x" + request.salt.hex(),
-                    "out": str(folder / "proof"),
-                },
-                _read_times,
+                "execute",
+                {**request, "out": str(path / "run")},
+                _read_run_times,
                 progress,
                 cancelled,
-                request.time_limit_s,
+                time_limit_s,
             )
-            data = self._output(folder / "proof", "prove")
-        file = decode_proof_file(data)
-        statement = file.statement
-        asked = (request.job_id, request.provider, bundle.commitment, self.name)
-        if asked != (
-            statement.job_id,
-            statement.provider,
-            statement.model_commitment,
-            statement.proof_system,
+            run = decode_proof_file(self._output(path / "run", "execute"))
+        except BaseException:
+            folder.cleanup()
+            raise
+        if (run.statement.model_commitment, run.statement.proof_system) != (
+            bundle.commitment,
+            self.name,
         ):
+            folder.cleanup()
+            raise self._wrong("execute", "its run is not of the model asked for")
+        return ExternalExecution(self, folder, request, Ran.of(run, **times))
+
+    def prove_run(
+        self,
+        request: dict[str, Any],
+        statement: Statement,
+        out: Path,
+        time_limit_s: float,
+        progress: Progress,
+        cancelled: Cancelled,
+    ) -> Proof:
+        """The proof that the program makes of a run that it kept. Raises: as Execution.prove."""
+        times = self._ask("prove", request, _read_times, progress, cancelled, time_limit_s)
+        data = self._output(out, "prove")
+        if decode_proof_file(data).statement != statement:
             raise self._wrong("prove", "its statement is not the one asked for")
-        began = time.perf_counter()
-        self.check(bundle, file, statement_digest(statement))
-        verify_s = time.perf_counter() - began
-        return Proved(file=data, outputs=file.outputs, verify_s=verify_s, **times)
+        return Proof(file=data, **times)
 
     def verifier(self, artifact: Path) -> VerifierBundle:
         """See ProofSystem."""
@@ -218,7 +246,7 @@ class ExternalSystem:
         args: dict[str, Any],
         read: Reader,
         progress: Progress = no_progress,
-        cancelled: Callable[[], bool] = lambda: False,
+        cancelled: Cancelled = never,
         time_limit_s: float | None = None,
     ) -> Any:
         answer = self._program.run(command, args, progress, cancelled, time_limit_s)
@@ -231,6 +259,50 @@ class ExternalSystem:
         return Unavailable(
             Reason.PROVER_ANSWER, program=self._program.name, command=command, why=why
         )
+
+
+class ExternalExecution:
+    """Implements proving.base.Execution: the program keeps what it likes in a folder."""
+
+    def __init__(
+        self,
+        system: ExternalSystem,
+        folder: tempfile.TemporaryDirectory[str],
+        request: dict[str, Any],
+        ran: Ran,
+    ) -> None:
+        self.ran = ran
+        self._system = system
+        self._folder = folder
+        self._request = request
+
+    def prove(
+        self,
+        statement: Statement,
+        *,
+        time_limit_s: float = PROVE_LIMIT_S,
+        progress: Progress = no_progress,
+        cancelled: Cancelled = never,
+    ) -> Proof:
+        """See Execution. Raises also: Unavailable PROVER_ANSWER for a proof of something else."""
+        self.ran.require(statement)
+        out = Path(self._folder.name) / "proof"
+        if not out.parent.exists():
+            raise Unavailable(Reason.PROVER_FAILED, why=SPENT)
+        request = {
+            **self._request,
+            "job_id": statement.job_id.hex,
+            "provider": statement.provider.hex,
+            "out": str(out),
+        }
+        with self._folder:
+            return self._system.prove_run(
+                request, statement, out, time_limit_s, progress, cancelled
+            )
+
+    def close(self) -> None:
+        """See Execution."""
+        self._folder.cleanup()
 
 
 def _typed(answer: dict[str, Any], name: str, kind: type) -> Any:
@@ -256,7 +328,9 @@ def _read_about(answer: dict[str, Any]) -> _About:
         **texts,
     )
     operators = _typed(answer, "operators", list)
-    return _About(description, frozenset(str(op) for op in operators))
+    # Version 1 did not name itself.
+    contract = _typed(answer, "contract", int) if "contract" in answer else 1
+    return _About(description, frozenset(str(op) for op in operators), contract)
 
 
 def _read_report(answer: dict[str, Any]) -> dict[str, Any]:
@@ -267,8 +341,12 @@ def _read_report(answer: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _read_run_times(answer: dict[str, Any]) -> dict[str, float]:
+    return {name: _number(answer, name) for name in ("load_s", "run_s")}
+
+
 def _read_times(answer: dict[str, Any]) -> dict[str, float]:
-    return {name: _number(answer, name) for name in ("load_s", "witness_s", "prove_s", "peak_mb")}
+    return {name: _number(answer, name) for name in ("prove_s", "peak_mb")}
 
 
 def _read_estimate(answer: dict[str, Any]) -> Estimate:

@@ -11,7 +11,7 @@ import resource
 import signal
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,16 @@ from inferproof.proving.pool import WorkerPool
 from inferproof.proving.registry import get_system
 from inferproof.proving.sumcheck.check import forget_keys
 from inferproof.types.digest import Digest
+from inferproof.types.proof import SecurityReport
+from inferproof.types.tensor import Tensors
+from inferproof.verify.proof import SecurityReporter, out_of_range, security_of
 
 TIME_LIMIT_S = 60.0
 """By the clock, waiting for a free worker included: beyond it the machine is at fault."""
 THREADS = 4
 """Each reserves address space; the more a machine has, the less of the limit would be left."""
 _CHECK = "inferproof.proving.isolated:check_task"
+_SECURITY = "inferproof.proving.isolated:security_task"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,20 @@ class IsolatedChecker:
             args = {"system": self._system, "folder": name, "statement": statement.hex}
             self._worker.run(_CHECK, args)
 
+    def out_of_range(self, bundle: VerifierBundle, inputs: Tensors) -> int | None:
+        """See RangeReporter; a bundle that was checked is safe to count with in this process."""
+        return out_of_range(get_system(self._system), bundle, inputs)
+
+    def security(self, bundle: VerifierBundle) -> SecurityReport | None:
+        """See SecurityReporter. Raises: as `check`."""
+        if not isinstance(get_system(self._system), SecurityReporter):
+            return None
+        with tempfile.TemporaryDirectory(prefix="inferproof-check-") as name:
+            (Path(name) / "bundle").write_bytes(encode_bundle(bundle))
+            told = self._worker.run(_SECURITY, {"system": self._system, "folder": name})
+        terms = tuple((str(term), float(bits)) for term, bits in told["terms"])
+        return SecurityReport(told["provable_bits"], told["profile"], told["mode"], terms)
+
 
 class IsolatedCheckers:
     """Checkers of the systems of LIMITS, each with a worker process, started when it is needed."""
@@ -136,6 +154,17 @@ def bound_time(args: dict[str, Any]) -> None:
     taken = time.process_time()
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(taken) + args["cpu_s"], most))
+
+
+def security_task(args: dict[str, Any], _report: Progress) -> dict[str, Any]:
+    """Runs in the worker process. Raises: as the system's `security`."""
+    bound_time(args)
+    bundle = decode_bundle((Path(args["folder"]) / "bundle").read_bytes())
+    try:
+        report = security_of(get_system(args["system"]), bundle)
+    finally:
+        forget_keys()
+    return {} if report is None else asdict(report)
 
 
 def check_task(args: dict[str, Any], _report: Progress) -> dict[str, Any]:

@@ -14,12 +14,11 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 from inferproof import errors
 from inferproof.errors import InferproofError, Reason, Unavailable
-from inferproof.proving.base import Progress, no_progress
+from inferproof.proving.base import Cancelled, Progress, never, no_progress
 
 _POLL_S = 0.1
 _MAX_LINE = 16 * 2**20
@@ -81,7 +80,8 @@ class _Worker:
 
 
 class WorkerPool:
-    """At most `size` worker processes of `threads` threads each; thread-safe.
+    """A ComputeBackend: at most `size` worker processes of `threads` threads each on this machine;
+    thread-safe.
 
     `memory_bytes` limits each worker's address space (0: no limit).
     """
@@ -104,13 +104,9 @@ class WorkerPool:
         *,
         time_limit_s: float,
         progress: Progress = no_progress,
-        cancelled: Callable[[], bool] = lambda: False,
+        cancelled: Cancelled = never,
     ) -> dict[str, Any]:
-        """What the task returns, with `peak_bytes` of the worker added.
-
-        Raises: the task's own typed error; Unavailable PROVER_TIME_LIMIT (waiting for a free
-        worker counts), PROVER_CANCELLED, PROVER_CRASHED, PROVER_FAILED, PROVER_CLOSED.
-        """
+        """See ComputeBackend."""
         deadline = time.monotonic() + time_limit_s
         self._wait_for_slot(deadline, time_limit_s, cancelled)
         try:
@@ -136,7 +132,7 @@ class WorkerPool:
             self._slots.release()
 
     def close(self) -> None:
-        """Ends all workers; tasks in progress fail with PROVER_CRASHED."""
+        """See ComputeBackend."""
         with self._lock:
             self._closed = True
             idle, busy = list(self._idle), list(self._busy)
@@ -147,9 +143,7 @@ class WorkerPool:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(worker.process.pid, signal.SIGKILL)
 
-    def _wait_for_slot(
-        self, deadline: float, limit_s: float, cancelled: Callable[[], bool]
-    ) -> None:
+    def _wait_for_slot(self, deadline: float, limit_s: float, cancelled: Cancelled) -> None:
         while not self._slots.acquire(timeout=_POLL_S):
             _check_time(deadline, limit_s, cancelled)
 
@@ -187,8 +181,9 @@ def _converse(
     deadline: float,
     limit_s: float,
     progress: Progress,
-    cancelled: Callable[[], bool],
+    cancelled: Cancelled,
 ) -> dict[str, Any]:
+    _check_time(deadline, limit_s, cancelled)
     try:
         worker.send(request)
         while True:
@@ -197,6 +192,7 @@ def _converse(
                 _check_time(deadline, limit_s, cancelled)
             elif "stage" in answer:
                 progress(answer["stage"], answer["share"])
+                _check_time(deadline, limit_s, cancelled)
             elif "result" in answer:
                 return {**answer["result"], "peak_bytes": answer["peak_bytes"]}
             elif "error" in answer:
@@ -209,7 +205,7 @@ def _converse(
         raise Unavailable(Reason.PROVER_CRASHED, how=how) from None
 
 
-def _check_time(deadline: float, limit_s: float, cancelled: Callable[[], bool]) -> None:
+def _check_time(deadline: float, limit_s: float, cancelled: Cancelled) -> None:
     if cancelled():
         raise Unavailable(Reason.PROVER_CANCELLED)
     if time.monotonic() >= deadline:

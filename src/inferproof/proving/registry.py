@@ -4,16 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from inferproof.errors import NotFound, Reason
-from inferproof.proving.base import ProofSystem
+from inferproof.proving.base import ComputeBackend, ProofSystem
 from inferproof.proving.ezkl.system import EzklSystem
-from inferproof.proving.pool import WorkerPool
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.system import SumcheckSystem
 
-_SYSTEMS: dict[str, Callable[[WorkerPool | None, Path | None], ProofSystem]] = {
+_SYSTEMS: dict[str, Callable[[ComputeBackend | None, Path | None], ProofSystem]] = {
     # What compiling measured is its record: its costs follow from rows, not from the graph.
-    "ezkl": lambda pool, _costs: EzklSystem(pool),
-    "sumcheck": lambda pool, costs: SumcheckSystem(pool, costs=costs),
+    "ezkl": lambda backend, _costs: EzklSystem(backend),
+    "sumcheck": lambda backend, costs: SumcheckSystem(backend, costs=costs),
 }
 
 
@@ -22,9 +21,11 @@ def known_systems() -> tuple[str, ...]:
     return tuple(sorted(_SYSTEMS))
 
 
-def get_system(name: str, pool: WorkerPool | None = None, costs: Path | None = None) -> ProofSystem:
-    """The proof system of that name; with a pool it shares the pool's workers, and with the file
-    of `inferproof calibrate` it estimates by what was measured.
+def get_system(
+    name: str, backend: ComputeBackend | None = None, costs: Path | None = None
+) -> ProofSystem:
+    """The proof system of that name; with a backend it shares the backend's workers, and with the
+    file of `inferproof calibrate` it estimates by what was measured.
 
     Raises: NotFound SYSTEM_UNKNOWN with the names that are known. External provers and toys are
     never found here: whoever wants one builds it and says so.
@@ -32,7 +33,7 @@ def get_system(name: str, pool: WorkerPool | None = None, costs: Path | None = N
     make = _SYSTEMS.get(name)
     if make is None:
         raise NotFound(Reason.SYSTEM_UNKNOWN, name=name, known=", ".join(known_systems()))
-    return make(pool, costs)
+    return make(backend, costs)
 
 
 def require_native(name: str) -> None:

@@ -1,6 +1,6 @@
 """Our own proof systems as an external prover: the contract's other side, and its example.
 
-    python -m inferproof.proving.stdio --system ezkl compile|prove|verify|estimate|describe
+    python -m inferproof.proving.stdio --system ezkl compile|execute|prove|verify|estimate|describe
 
 One JSON request on standard input, one JSON answer on standard output, progress on standard
 error as lines "share stage". Exit status 0 done, 1 refused with kind, reason and facts, 2 wrong
@@ -11,6 +11,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,21 +20,17 @@ import numpy as np
 
 from inferproof.errors import InferproofError, InputRejected, Reason
 from inferproof.models.load import load_model
-from inferproof.protocol.proof_file import decode_proof_file
+from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.verifier_bundle import decode_bundle
-from inferproof.proving.base import (
-    CompileRequest,
-    ProofSystem,
-    ProveRequest,
-    SrsSource,
-)
+from inferproof.proving.base import CompileRequest, Execution, ProofSystem, SrsSource
+from inferproof.proving.external import CONTRACT
 from inferproof.proving.registry import get_system
 from inferproof.proving.worker import error_json
-from inferproof.types.digest import Address, Digest
+from inferproof.types.digest import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest
 from inferproof.types.proof import Visibility
 from inferproof.types.tensor import TensorSpec
 
-USAGE = "usage: --system NAME compile|prove|verify|estimate|describe"
+USAGE = "usage: --system NAME compile|execute|prove|verify|estimate|describe"
 
 
 def main(arguments: list[str]) -> int:
@@ -65,7 +62,7 @@ def _describe(system: ProofSystem, _request: dict[str, Any]) -> dict[str, Any]:
     from inferproof.proving.ezkl.operators import SUPPORTED
 
     operators = sorted(op for op in SUPPORTED if system.supports(op))
-    return {**asdict(system.describe()), "operators": operators}
+    return {"contract": CONTRACT, **asdict(system.describe()), "operators": operators}
 
 
 def _compile(system: ProofSystem, request: dict[str, Any]) -> dict[str, Any]:
@@ -87,20 +84,30 @@ def _compile(system: ProofSystem, request: dict[str, Any]) -> dict[str, Any]:
     return {**{n: getattr(report, n) for n in names}, "trials": list(report.trials)}
 
 
+def _execute(system: ProofSystem, request: dict[str, Any]) -> dict[str, Any]:
+    with _run(system, request) as execution:
+        ran = execution.ran
+        run = ran.file(ran.statement(ZERO_DIGEST, ZERO_ADDRESS), b"")
+        Path(request["out"]).write_bytes(encode_proof_file(run))
+    return {"load_s": ran.load_s, "run_s": ran.run_s}
+
+
 def _prove(system: ProofSystem, request: dict[str, Any]) -> dict[str, Any]:
+    """Our systems keep a run in memory or in a folder of their own, which ended with the process
+    that answered `execute`: the model is run again here."""
+    job_id, provider = Digest.from_hex(request["job_id"]), Address.from_hex(request["provider"])
+    with _run(system, request) as execution:
+        statement = execution.ran.statement(job_id, provider)
+        proof = execution.prove(statement, progress=_progress)
+    Path(request["out"]).write_bytes(proof.file)
+    return {"prove_s": proof.prove_s, "peak_mb": proof.peak_mb}
+
+
+def _run(system: ProofSystem, request: dict[str, Any]) -> "closing[Execution]":
     artifact = Path(request["artifact"])
-    proved = system.prove(
-        ProveRequest(
-            artifact=artifact,
-            inputs=_arrays(Path(request["inputs"]), system.verifier(artifact).inputs),
-            job_id=Digest.from_hex(request["job_id"]),
-            provider=Address.from_hex(request["provider"]),
-            salt=bytes.fromhex(request["salt"].removeprefix("0x")),
-        ),
-        _progress,
-    )
-    Path(request["out"]).write_bytes(proved.file)
-    return {n: getattr(proved, n) for n in ("load_s", "witness_s", "prove_s", "peak_mb")}
+    inputs = _arrays(Path(request["inputs"]), system.verifier(artifact).inputs)
+    salt = bytes.fromhex(request["salt"].removeprefix("0x"))
+    return closing(system.execute(artifact, inputs, salt, progress=_progress))
 
 
 def _verify(system: ProofSystem, request: dict[str, Any]) -> dict[str, Any]:
@@ -126,6 +133,7 @@ def _arrays(path: Path, specs: tuple[TensorSpec, ...]) -> dict[str, Any]:
 _COMMANDS: dict[str, Callable[[ProofSystem, dict[str, Any]], dict[str, Any]]] = {
     "describe": _describe,
     "compile": _compile,
+    "execute": _execute,
     "prove": _prove,
     "verify": _verify,
     "estimate": _estimate,

@@ -7,7 +7,7 @@ whichever process makes them; who is not traced uses the bare order book and pay
     settle      reserved → the settlement is in a block
     queue       settled → claimed
     attempt     claimed → finished, or given back, or given up
-      preprocess, load, witness, prove, self-check, verify, store    as the worker timed them
+      preprocess, load, witness, prove, verify, store    as the worker timed them
       finish    the commit of the answer
     refund      given up → the refund is in a block
 

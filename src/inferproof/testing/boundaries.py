@@ -23,7 +23,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from inferproof.proving.base import ProofSystem
+from inferproof.proving.base import Execution, ProofSystem
 from inferproof.services.gateway.redemption import TransferChain
 from inferproof.services.notifier.base import Sender
 from inferproof.services.settler.base import SettlementChain
@@ -40,6 +40,7 @@ PARTS: dict[str, type] = {
     "chain": SettlementChain,
     "blobs": BlobStore,
     "system": ProofSystem,
+    "execution": Execution,
     "transactions": TransferChain,
     "deliveries": Deliveries,
     "sender": Sender,
@@ -97,13 +98,17 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "settled_by",
         ]
     ),
-    "blobs": frozenset(["get"]),
-    "system": frozenset(["supports", "describe", "compile", "verifier", "estimate"]),
+    "blobs": frozenset(["get", "size"]),
+    "system": frozenset(["supports", "describe", "compile", "execute", "verifier", "estimate"]),
+    "execution": frozenset(["close"]),
     "transactions": frozenset(["transaction"]),
     "deliveries": frozenset(["due", "in_state", "retry"]),
     "sender": frozenset(),
 }
 """What changes nothing outside its own process, or is no step of a job but an operator's."""
+
+MAKES = {("system", "execute"): "execution"}
+"""What a method gives that is a watched part itself."""
 
 BEFORE, AFTER = "before", "after"
 
@@ -238,6 +243,8 @@ class _Watched:
 
     def __getattr__(self, name: str) -> Any:
         member = getattr(self._target, name)
+        if (self._part, name) in MAKES:
+            return self._made(MAKES[self._part, name], member)
         if name not in self._methods:
             return member
         effect, passed = f"{self._part}.{name}", self._passed
@@ -263,6 +270,15 @@ class _Watched:
             return result
 
         return call_now
+
+    def _made(self, part: str, make: Callable[..., Any]) -> Callable[..., Any]:
+        """The same, which gives a watched part."""
+
+        @wraps(make)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return _Watched(make(*args, **kwargs), part, frozenset(effects(part)), self._passed)
+
+        return call
 
 
 def _about(args: tuple[Any, ...]) -> tuple[str, str]:

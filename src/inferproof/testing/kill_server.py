@@ -23,7 +23,6 @@ import selectors
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +30,15 @@ from inferproof.app.background import SettleApp
 from inferproof.app.gateway import App
 from inferproof.app.worker import WorkerApp
 from inferproof.errors import InputRejected, Reason, Unavailable
-from inferproof.proving.base import Progress, Proved, ProveRequest, no_progress
+from inferproof.proving.sumcheck.prove import SumcheckExecution
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.server.processes import run as run_loop
 from inferproof.server.processes import run_gateway, run_settle, run_worker
 from inferproof.services.settler.service import SettlerSettings
 from inferproof.settings import Settings
 from inferproof.testing.boundaries import Watcher
-from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToySystem
+from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToyExecution, ToySystem
+from inferproof.types.tensor import Tensors
 
 WATCH = "INFERPROOF_TEST_WATCH"
 READY = "INFERPROOF_TEST_READY"
@@ -70,12 +70,14 @@ class Moods:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def show(self, request: ProveRequest) -> None:
-        """Returns where the job may be proven. Raises: InputRejected, Unavailable."""
-        mood = float(next(iter(request.inputs.values())).flat[0])
+    def show(self, inputs: Tensors, salt: bytes) -> None:
+        """Returns where the job may be computed; its salt is no other job's. Raises:
+        InputRejected, Unavailable.
+        """
+        mood = float(next(iter(inputs.values())).flat[0])
         if mood == REFUSED:
             raise InputRejected(Reason.INPUT_NOT_FINITE, name="x")
-        if mood == FAULTY and self._is_first(request.job_id.hex):
+        if mood == FAULTY and self._is_first(salt.hex()):
             raise Unavailable(Reason.STORAGE_FULL)
         if mood == SLOW:
             time.sleep(SLOW_S)
@@ -95,9 +97,9 @@ class MoodySystem(ToySystem):
         super().__init__(ACKNOWLEDGEMENT)
         self._moods = Moods(folder)
 
-    def prove(self, request: ProveRequest, progress: Progress = no_progress) -> Proved:  # type: ignore[override]
-        self._moods.show(request)
-        return super().prove(request, progress)
+    def execute(self, model: Path, inputs: Tensors, salt: bytes, **how: Any) -> ToyExecution:
+        self._moods.show(inputs, salt)
+        return super().execute(model, inputs, salt, **how)
 
 
 class MoodySumcheck(SumcheckSystem):
@@ -107,14 +109,9 @@ class MoodySumcheck(SumcheckSystem):
         super().__init__()
         self._moods = Moods(folder)
 
-    def prove(
-        self,
-        request: ProveRequest,
-        progress: Progress = no_progress,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> Proved:
-        self._moods.show(request)
-        return super().prove(request, progress, cancelled)
+    def execute(self, model: Path, inputs: Tensors, salt: bytes, **how: Any) -> SumcheckExecution:
+        self._moods.show(inputs, salt)
+        return super().execute(model, inputs, salt, **how)
 
 
 def run(role: str) -> None:

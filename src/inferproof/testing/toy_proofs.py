@@ -6,7 +6,6 @@ only by someone who says so, never by name from the registry, and its assurance 
 """
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.commitments import (
     hashed_input_commitment,
     input_commitment,
-    output_commitment,
     preprocessing_digest,
 )
 from inferproof.protocol.encoding import encode_fixed_tensor, encode_tensor, tagged_digest
@@ -26,13 +24,17 @@ from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import VerifierBundle, quantisation_digest
 from inferproof.proving.artifact import Artifact, new_folder, open_artifact, write_header
 from inferproof.proving.base import (
+    PROVE_LIMIT_S,
+    SPENT,
+    Cancelled,
     CompileReport,
     CompileRequest,
     Description,
     Estimate,
     Progress,
-    Proved,
-    ProveRequest,
+    Proof,
+    Ran,
+    never,
     no_progress,
 )
 from inferproof.proving.ezkl.field import quantise
@@ -41,7 +43,7 @@ from inferproof.proving.inputs import check_calibration, check_inputs, check_mod
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.proof import Assurance, ModelParts, Setup, Statement, Visibility
 from inferproof.types.tensor import FixedTensor, Tensors
-from inferproof.verify.proof import check_version, verify_proof
+from inferproof.verify.proof import check_version
 
 ACKNOWLEDGEMENT = "this proves nothing"
 SCALE = 16
@@ -96,45 +98,41 @@ class ToySystem:
             agreement=1.0,
         )
 
-    def prove(
+    def execute(
         self,
-        request: ProveRequest,
-        progress: Progress = no_progress,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> Proved:
-        began = time.perf_counter()
+        model: Path,
+        inputs: Tensors,
+        salt: bytes,
+        *,
+        time_limit_s: float = PROVE_LIMIT_S,  # noqa: ARG002 - it takes no time
+        progress: Progress = no_progress,  # noqa: ARG002
+        cancelled: Cancelled = never,
+    ) -> "ToyExecution":
         if cancelled():
             raise Unavailable(Reason.PROVER_CANCELLED)
-        artifact = self._open(request.artifact)
+        began = time.perf_counter()
+        artifact = self._open(model)
         bundle = artifact.bundle
-        tensors = check_inputs(bundle.inputs, request.inputs)
+        tensors = check_inputs(bundle.inputs, inputs)
         outputs = self._run(artifact, tensors)
         public = bundle.parts.visibility is Visibility.PUBLIC
-        hashes = None if public else _hashes(request.salt, tensors)
-        statement = Statement(
-            job_id=request.job_id,
-            model_commitment=bundle.commitment,
-            input_commitment=(
-                input_commitment(request.salt, tensors)
-                if hashes is None
-                else hashed_input_commitment(self.name, hashes)
-            ),
-            output_commitment=output_commitment(outputs),
-            proof_system=self.name,
-            provider=request.provider,
+        hashes = None if public else _hashes(salt, tensors)
+        return ToyExecution(
+            Ran(
+                model_commitment=bundle.commitment,
+                proof_system=self.name,
+                input_commitment=(
+                    input_commitment(salt, tensors)
+                    if hashes is None
+                    else hashed_input_commitment(self.name, hashes)
+                ),
+                outputs=outputs,
+                disclosed=DisclosedInput(salt, tensors) if public else None,
+                input_hashes=hashes,
+                load_s=0.0,
+                run_s=time.perf_counter() - began,
+            )
         )
-        file = ProofFile(
-            statement,
-            outputs,
-            _seal(statement_digest(statement), outputs),
-            DisclosedInput(request.salt, tensors) if public else None,
-            hashes,
-        )
-        data = encode_proof_file(file)
-        verify_proof(data, bundle, self)
-        progress("done", 1.0)
-        elapsed = time.perf_counter() - began
-        return Proved(data, outputs, 0.0, elapsed, elapsed, 0.0, 0.0)
 
     def verifier(self, artifact: Path) -> VerifierBundle:
         return self._open(artifact).bundle
@@ -193,6 +191,37 @@ class ToySystem:
             )
             for spec, answer in zip(bundle.outputs, answers, strict=True)
         )
+
+
+class ToyExecution:
+    """Implements proving.base.Execution."""
+
+    def __init__(self, ran: Ran) -> None:
+        self.ran = ran
+        self._is_open = True
+
+    def prove(
+        self,
+        statement: Statement,
+        *,
+        time_limit_s: float = PROVE_LIMIT_S,  # noqa: ARG002 - it takes no time
+        progress: Progress = no_progress,
+        cancelled: Cancelled = never,
+    ) -> Proof:
+        self.ran.require(statement)
+        if cancelled():
+            raise Unavailable(Reason.PROVER_CANCELLED)
+        if not self._is_open:
+            raise Unavailable(Reason.PROVER_FAILED, why=SPENT)
+        self._is_open = False
+        began = time.perf_counter()
+        seal = _seal(statement_digest(statement), self.ran.outputs)
+        data = encode_proof_file(self.ran.file(statement, seal))
+        progress("proving", 1.0)
+        return Proof(data, time.perf_counter() - began, 0.0)
+
+    def close(self) -> None:
+        self._is_open = False
 
 
 def _seal(statement: Digest, outputs: tuple[FixedTensor, ...]) -> bytes:

@@ -55,6 +55,15 @@ def chatter(_args: dict[str, Any], report: Progress) -> dict[str, Any]:
     return {}
 
 
+def babble(args: dict[str, Any], report: Progress) -> dict[str, Any]:
+    """Nothing, after reporting many times a second for a while."""
+    end = time.monotonic() + args["seconds"]
+    while time.monotonic() < end:
+        report("on and on", 0.5)
+        time.sleep(0.01)
+    return {}
+
+
 def hold(args: dict[str, Any], _report: Progress) -> dict[str, Any]:
     """Nothing, after holding this much memory."""
     block = bytearray(args["bytes"])

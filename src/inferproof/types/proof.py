@@ -75,3 +75,22 @@ class ModelParts:
     verifying_key: Digest
     srs: Digest
     setup: Setup
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityReport:
+    """What is proven about the soundness of a model's proofs.
+
+    Units: bits, -log2 of the probability that a false proof is accepted; `provable_bits` of all
+    `terms` together. No conjecture is counted, and hash and transcript are taken as ideal.
+    """
+
+    provable_bits: float
+    profile: str
+    mode: str
+    terms: tuple[tuple[str, float], ...]
+
+    @property
+    def summary(self) -> str:
+        """Mode, profile and bits in a line: mode clear, profile default, 100.3 provable bits."""
+        return f"mode {self.mode}, profile {self.profile}, {self.provable_bits:.1f} provable bits"

@@ -1,12 +1,21 @@
 """What a verifier trusts, apart from how it verifies."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from inferproof.errors import PolicyRejected, Reason
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Network
-from inferproof.types.proof import Assurance, ModelParts, Setup
+from inferproof.types.proof import Assurance, ModelParts, SecurityReport, Setup
 from inferproof.types.receipt import Receipt
+
+MODES = {"clear": 0, "committed": 1}
+"""By what a proof shows of a run: what every layer puts out, or none of it."""
+PROFILES = {"small": 0, "default": 0, "conservative": 1}
+"""By what soundness rests on: list decoding up to the Johnson bound, or unique decoding."""
+
+T = TypeVar("T")
 
 _STRENGTH = {level: rank for rank, level in enumerate(Assurance)}
 
@@ -16,7 +25,10 @@ class Policy:
     """What the verifying person accepts. None stands for anything.
 
     `ceremonies` are the digests of SRS files whose ceremony the person trusts; where there are
-    any, or with `require_ceremony`, every other set-up is refused.
+    any, or with `require_ceremony`, every other set-up is refused. `minimum_mode`,
+    `minimum_profile` and `minimum_bits` are the least mode, security profile and provable bits of
+    a model's proofs, in the order of MODES and PROFILES; where one is given, proofs of a system
+    that reports none are refused.
     """
 
     gateways: frozenset[Address] | None = None
@@ -26,6 +38,9 @@ class Policy:
     minimum_assurance: Assurance = Assurance.ZK_INTEGRITY
     require_ceremony: bool = False
     ceremonies: frozenset[Digest] = field(default_factory=frozenset)
+    minimum_mode: str | None = None
+    minimum_profile: str | None = None
+    minimum_bits: float | None = None
 
     def check_receipt(self, receipt: Receipt) -> None:
         """Returns when gateway, model, network, token and assurance are accepted.
@@ -63,3 +78,27 @@ class Policy:
             return
         if parts.setup is not Setup.CEREMONY or parts.srs not in self.ceremonies:
             raise PolicyRejected(Reason.POLICY_SETUP, setup=parts.setup.value, srs=parts.srs)
+
+    def check_security(self, report: SecurityReport | None) -> None:
+        """Returns when mode, profile and provable bits are accepted.
+
+        Raises: PolicyRejected POLICY_SECURITY.
+        """
+        mode, profile, bits = None, None, None
+        if report is not None:
+            mode, profile, bits = report.mode, report.profile, report.provable_bits
+        _require("mode", mode, self.minimum_mode, MODES.get)
+        _require("profile", profile, self.minimum_profile, PROFILES.get)
+        _require("provable bits", bits, self.minimum_bits, lambda value: value)
+
+
+def _require(
+    what: str, got: T | None, minimum: T | None, rank: Callable[[T], float | None]
+) -> None:
+    """Returns when a value ranks as high as its minimum; one without a rank does not."""
+    if minimum is None:
+        return
+    reached, wanted = None if got is None else rank(got), rank(minimum)
+    if reached is None or wanted is None or reached < wanted:
+        shown = "unknown" if got is None else f"{got:.1f}" if isinstance(got, float) else got
+        raise PolicyRejected(Reason.POLICY_SECURITY, what=what, got=shown, minimum=minimum)

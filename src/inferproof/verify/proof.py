@@ -8,7 +8,7 @@
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from inferproof.errors import ProofRejected, Reason
 from inferproof.protocol.commitments import (
@@ -21,8 +21,8 @@ from inferproof.protocol.proof_file import ProofFile, decode_proof_file
 from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.types.digest import Digest
-from inferproof.types.proof import Statement, Visibility
-from inferproof.types.tensor import FixedTensor
+from inferproof.types.proof import SecurityReport, Statement, Visibility
+from inferproof.types.tensor import FixedTensor, Tensors
 
 
 class ProofChecker(Protocol):
@@ -34,14 +34,60 @@ class ProofChecker(Protocol):
     def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None: ...
 
 
+@runtime_checkable
+class RangeReporter(Protocol):
+    """A checker that knows the range which a model's inputs are quantised in."""
+
+    def out_of_range(self, bundle: VerifierBundle, inputs: Tensors) -> int | None:
+        """How many values of the graph's inputs lie beyond the range and are cut to it; None
+        where there is no range.
+
+        Raises: ArtifactRejected. Soundness: bundle and inputs are those of a proof that
+        `check` accepted, or the bundle is our own.
+        """
+        ...
+
+
+@runtime_checkable
+class SecurityReporter(Protocol):
+    """A checker that can itemise how sound proofs are."""
+
+    def security(self, bundle: VerifierBundle) -> SecurityReport | None:
+        """The error terms of proofs of this model; None where nobody has counted them.
+
+        Raises: ArtifactRejected, MissingPart.
+        """
+        ...
+
+
+def out_of_range(checker: ProofChecker, bundle: VerifierBundle, inputs: Tensors) -> int | None:
+    """How many values of the graph's inputs are cut to the model's range; None where the proof
+    system has none. Raises: as `RangeReporter.out_of_range`.
+    """
+    return checker.out_of_range(bundle, inputs) if isinstance(checker, RangeReporter) else None
+
+
+def security_of(checker: ProofChecker, bundle: VerifierBundle) -> SecurityReport | None:
+    """What is proven about the soundness of this model's proofs; None where nothing is.
+
+    Raises: as `SecurityReporter.security`.
+    """
+    return checker.security(bundle) if isinstance(checker, SecurityReporter) else None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class VerifiedProof:
-    """A proof that held. Only `verify_proof` makes one."""
+    """A proof that held. Only `verify_proof` makes one.
+
+    `out_of_range` counts the values of the disclosed input that were cut to the model's range;
+    None where the proof system has none, or the input is not disclosed.
+    """
 
     statement: Statement
     digest: Digest
     outputs: tuple[FixedTensor, ...]
     file: ProofFile
+    out_of_range: int | None = None
 
 
 def verify_proof(data: bytes, bundle: VerifierBundle, checker: ProofChecker) -> VerifiedProof:
@@ -74,7 +120,10 @@ def verify_proof(data: bytes, bundle: VerifierBundle, checker: ProofChecker) -> 
     _check_input(file, bundle)
     # 5
     checker.check(bundle, file, statement_digest(statement))
-    return VerifiedProof(statement, proof_digest(data), file.outputs, file)
+    beyond = None
+    if file.disclosed is not None:
+        beyond = out_of_range(checker, bundle, file.disclosed.tensors)
+    return VerifiedProof(statement, proof_digest(data), file.outputs, file, beyond)
 
 
 def check_version(bundle: VerifierBundle, version: str) -> None:

@@ -11,7 +11,8 @@
      7  the attached request has the request digest
      8  the attached proof has the proof digest
      9  the verifier bundle has the statement's model commitment, and the policy accepts its set-up
-    10  the proof holds, for the receipt's own statement
+    10  the proof holds, for the receipt's own statement, and the policy accepts how sound the
+        model's proofs are
     11  the disclosed input is the request after the committed pre-processing
     12  assurance, sentence and claims are what such a proof and settlement allow
 
@@ -33,10 +34,12 @@ from inferproof.errors import (
     Rejection,
 )
 from inferproof.protocol.claims import (
+    INPUT_RANGE,
     PaymentClaims,
     assurance_of,
     derive_claims,
     proven_sentence,
+    unshown_preprocessing,
 )
 from inferproof.protocol.commitments import proof_digest, request_digest
 from inferproof.protocol.encoding import Json
@@ -46,10 +49,11 @@ from inferproof.protocol.receipt import decode_receipt_file, receipt_digest
 from inferproof.protocol.signature import recover
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
 from inferproof.types.digest import ZERO_DIGEST, Digest
-from inferproof.types.receipt import Receipt, ReceiptFile
+from inferproof.types.proof import SecurityReport
+from inferproof.types.receipt import Claim, Receipt, ReceiptFile
 from inferproof.types.tensor import Tensors
 from inferproof.verify.policy import Policy
-from inferproof.verify.proof import ProofChecker, VerifiedProof, verify_proof
+from inferproof.verify.proof import ProofChecker, VerifiedProof, security_of, verify_proof
 
 Preprocess = Callable[[dict[str, Json], bytes], Tensors]
 """Turns canonical pre-processing and a request body into the graph's inputs."""
@@ -77,12 +81,19 @@ class Step:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VerifiedReceipt:
-    """A receipt that held. Only `verify_receipt` makes one."""
+    """A receipt that held. Only `verify_receipt` makes one.
+
+    `claims` are the receipt's as far as this verification bears them out: one that could not be
+    derived here, because the request is not attached, is unknown. `security` is what is proven
+    about the soundness of the model's proofs, where something is.
+    """
 
     file: ReceiptFile
     digest: Digest
     proof: VerifiedProof
     bundle: VerifierBundle
+    security: SecurityReport | None
+    claims: tuple[Claim, ...]
     steps: tuple[Step, ...]
 
 
@@ -126,11 +137,18 @@ def verify_receipt(
     run.request(file)
     proof_bytes = run.proof_attached(file, proof)
     bundle = run.bundle(file, verifier)
-    proved = run.proof_holds(file, proof_bytes, bundle)
+    proved, security = run.proof_holds(file, proof_bytes, bundle)
     run.preprocessing(file, proved, bundle)
-    run.claims(file, bundle)
-    digest = receipt_digest(file.receipt, tools.payments)
-    return VerifiedReceipt(file, digest, proved, bundle, tuple(run.steps))
+    claims = run.claims(file, proved, bundle)
+    return VerifiedReceipt(
+        file,
+        receipt_digest(file.receipt, tools.payments),
+        proved,
+        bundle,
+        security,
+        claims,
+        tuple(run.steps),
+    )
 
 
 class _Run:
@@ -239,14 +257,19 @@ class _Run:
         self._done("verifier is the model's", f"model {model}, {bundle.parts.setup.value} set-up")
         return bundle
 
-    def proof_holds(self, file: ReceiptFile, data: bytes, bundle: VerifierBundle) -> VerifiedProof:
+    def proof_holds(
+        self, file: ReceiptFile, data: bytes, bundle: VerifierBundle
+    ) -> tuple[VerifiedProof, SecurityReport | None]:
         # 10
         checker = self._tools.checker(bundle.parts.proof_system)
         proved = verify_proof(data, bundle, checker)
         if proved.statement != file.receipt.statement:
             raise ReceiptRejected(Reason.RECEIPT_STATEMENT)
-        self._done("proof holds", f"{bundle.parts.proof_system}, statement bound")
-        return proved
+        security = security_of(checker, bundle)
+        self._policy.check_security(security)
+        how = "" if security is None else f", {security.summary}"
+        self._done("proof holds", f"{bundle.parts.proof_system}, statement bound{how}")
+        return proved, security
 
     def preprocessing(
         self, file: ReceiptFile, proved: VerifiedProof, bundle: VerifierBundle
@@ -271,18 +294,29 @@ class _Run:
             raise ReceiptRejected(Reason.RECEIPT_PREPROCESSING)
         self._done(name, "pre-processing run again, same tensors")
 
-    def claims(self, file: ReceiptFile, bundle: VerifierBundle) -> None:
+    def claims(
+        self, file: ReceiptFile, proved: VerifiedProof, bundle: VerifierBundle
+    ) -> tuple[Claim, ...]:
         # 12
         receipt = file.receipt
+        # A receipt of before values beyond the range were counted does not name them.
+        counted = any(claim.name == INPUT_RANGE for claim in receipt.claims)
         assurance = assurance_of(bundle.parts)
         if (
             receipt.assurance is not assurance
             or receipt.proven != proven_sentence(assurance, bundle.parts)
             or receipt.claims
-            != derive_claims(bundle.parts, receipt.settlement, self._paid(receipt))
+            != derive_claims(
+                bundle.parts,
+                receipt.settlement,
+                self._paid(receipt),
+                out_of_range=proved.out_of_range if counted else None,
+            )
         ):
             raise ReceiptRejected(Reason.RECEIPT_CLAIMS)
-        self._done("claims are no more than proven", f"assurance {assurance.value}")
+        beyond = f", {proved.out_of_range} values out of range" if proved.out_of_range else ""
+        self._done("claims are no more than proven", f"assurance {assurance.value}{beyond}")
+        return receipt.claims if file.request is not None else unshown_preprocessing(receipt.claims)
 
     def _part(self, file: ReceiptFile) -> PaymentPart:
         return self._tools.payments[file.receipt.payment.method]

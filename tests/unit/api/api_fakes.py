@@ -275,6 +275,8 @@ class FakeGateway:
                     assurance=Assurance.COMMITMENT,
                     proven="Digests are bound together.",
                     timings=(StageTime("prove", 510_000),),
+                    proof_size=len(PROOF),
+                    out_of_range=2,
                 )
                 return replace(job, state=JobState.DONE, answer=answer)
             case JobState.VOID:

@@ -141,6 +141,7 @@ async def test_a_paid_call_is_answered(http: httpx.AsyncClient) -> None:
     assert job["output"]["scores"] == {"negative": -1.5, "neutral": 0.25, "positive": 2.0}
     assert job["output"]["tensors"][0]["integers"] == [-6, 1, 8]
     assert job["proof"]["bytes"] == 41
+    assert job["output"]["out_of_range"] == 2
     assert job["timings"] == {"prove": 0.51}
     assert job["receipt"] == {"body": {"proof": None}}
     assert job["settlement"]["state"] == "settled"

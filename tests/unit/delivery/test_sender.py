@@ -75,7 +75,14 @@ async def test_it_calls_the_address_that_was_resolved_under_the_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "addresses", [("127.0.0.1",), ("8.8.8.8", "10.0.0.1"), ("::ffff:127.0.0.1",)]
+    "addresses",
+    [
+        ("127.0.0.1",),
+        ("8.8.8.8", "10.0.0.1"),
+        ("::ffff:127.0.0.1",),
+        ("168.63.129.16",),
+        ("8.8.8.8", "192.0.0.192"),
+    ],
 )
 async def test_a_name_that_leads_inside_is_not_called(addresses: tuple[str, ...]) -> None:
     async with serving(OK) as server, sender(*addresses, private=False) as (made, _):
@@ -90,6 +97,15 @@ async def test_the_words_of_an_address_that_is_not_public() -> None:
         with rejects(
             Reason.WEBHOOK_ADDRESS,
             "the webhook's host inside.example is at 10.0.0.1, which is not a public address",
+        ):
+            await made.post("https://inside.example/", {}, b"")
+
+
+async def test_a_name_that_leads_to_a_clouds_metadata_is_not_called() -> None:
+    async with sender("168.63.129.16", private=False) as (made, _):
+        with rejects(
+            Reason.WEBHOOK_ADDRESS,
+            "the webhook's host inside.example is at 168.63.129.16, which is not a public address",
         ):
             await made.post("https://inside.example/", {}, b"")
 

@@ -89,7 +89,7 @@ async def test_one_trace_from_the_request_to_the_answer(world: World) -> None:
     assert request.parent is None
     above = {ids(span)[1]: span.name for span in traces.spans}
     tree = {span.name: above[span.parent.span_id] for span in traces.spans if span.parent}
-    compute = ("preprocess", "load", "witness", "prove", "self-check", "verify", "store", "finish")
+    compute = ("preprocess", "load", "witness", "prove", "verify", "store", "finish")
     assert tree == {
         **dict.fromkeys(("accept", "settle", "queue", "attempt"), request.name),
         **dict.fromkeys(compute, "attempt"),

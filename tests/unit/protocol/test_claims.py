@@ -10,6 +10,7 @@ from inferproof.protocol.claims import (
     assurance_of,
     derive_claims,
     proven_sentence,
+    unshown_preprocessing,
 )
 from inferproof.testing.samples import SETTLED, Sample, sample_bundle
 from inferproof.types.payment import Settlement, SettlementState
@@ -142,3 +143,51 @@ def test_the_sentence_of_each_level() -> None:
     )
     none = replace(public, setup=Setup.NONE)
     assert proven_sentence(Assurance.ZK_INTEGRITY, none).endswith("on the disclosed input.")
+
+
+@pytest.mark.parametrize(
+    ("beyond", "status", "reason"),
+    [
+        (
+            0,
+            ClaimStatus.ASSERTED,
+            "every value of the disclosed input lies in the range that the model was calibrated "
+            "for",
+        ),
+        (
+            1,
+            ClaimStatus.REFUTED,
+            "1 value of the disclosed input lies beyond the range that the model was calibrated "
+            "for, and went in as its nearest end",
+        ),
+        (
+            3,
+            ClaimStatus.REFUTED,
+            "3 values of the disclosed input lie beyond the range that the model was calibrated "
+            "for, and went in as its nearest end",
+        ),
+    ],
+)
+def test_values_that_were_cut_are_said_with_their_number(
+    beyond: int, status: ClaimStatus, reason: str
+) -> None:
+    parts = _parts()
+    claims = derive_claims(parts, SETTLED, out_of_range=beyond)
+    expected = Claim("input-range", status, ClaimSource.VERIFIER_DERIVED, reason)
+    assert claims[2] == expected
+    # All others, and receipts of before, are what they were.
+    assert (*claims[:2], *claims[3:]) == derive_claims(parts, SETTLED)
+
+
+def test_preprocessing_that_nobody_ran_again_is_unknown() -> None:
+    claims = derive_claims(_parts(), SETTLED)
+    shown = unshown_preprocessing(claims)
+    assert shown[1] == Claim(
+        "preprocessing",
+        ClaimStatus.UNKNOWN,
+        ClaimSource.OPERATOR_ASSERTED,
+        "the request is not attached, so nobody ran its pre-processing again",
+    )
+    assert (shown[0], *shown[2:]) == (claims[0], *claims[2:])
+    hashed = derive_claims(_parts(visibility=Visibility.HASHED), SETTLED)
+    assert unshown_preprocessing(hashed) == hashed

@@ -16,8 +16,9 @@ from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak
 
 from inferproof.errors import RequestRejected
+from inferproof.protocol.claims import derive_claims
 from inferproof.protocol.encoding import parse_canonical_json
-from inferproof.testing.samples import sample_tools
+from inferproof.testing.samples import SETTLED, sample_bundle, sample_tools
 from inferproof.types.proof import Assurance
 from inferproof.verify.policy import Policy
 from inferproof.verify.receipt import verify_receipt
@@ -61,7 +62,7 @@ def test_every_entry_says_what_it_is() -> None:
                 if key != "types":
                     yield from entries(item)
 
-    assert len(ALL) == 12
+    assert len(ALL) == 13
     for name in ALL:
         found = list(entries(_load(name)))
         assert found, name
@@ -225,3 +226,10 @@ def test_the_whole_receipt_in_the_vectors_verifies() -> None:
     policy = Policy(minimum_assurance=Assurance.COMMITMENT)
     verified = verify_receipt(text.encode("ascii"), policy, sample_tools())
     assert verified.digest.hex == _load("receipt.json")["receipts"][0]["digest"]
+
+
+def test_claims_follow_from_the_values_beyond_the_range() -> None:
+    for entry in _load("claims.json")["claims"]:
+        found = derive_claims(sample_bundle().parts, SETTLED, out_of_range=entry["outOfRange"])
+        told = [[c.name, c.status.value, c.source.value, c.reason] for c in found]
+        assert told == [list(claim.values()) for claim in entry["claims"]]

@@ -134,6 +134,8 @@ def test_addresses_that_may_be_called(url: str, host: str, port: int, path: str)
         "https://127.0.0.1/",
         "https://10.0.0.1/",
         "https://169.254.169.254/latest/meta-data/",
+        "https://192.0.0.192/opc/v2/instance/",
+        "https://[::ffff:168.63.129.16]/",
         "https://[::1]/",
         "https://[::ffff:127.0.0.1]/",
         "https://[64:ff9b::7f00:1]/",
@@ -165,6 +167,12 @@ def test_an_operator_who_allows_it_calls_this_machine() -> None:
         "172.16.0.1",
         "192.168.1.1",
         "169.254.169.254",
+        "192.0.0.192",
+        "168.63.129.16",
+        "::ffff:168.63.129.16",
+        "100.100.100.200",
+        "fd00:ec2::254",
+        "fd20:ce::254",
         "100.64.0.1",
         "192.0.0.1",
         "198.18.0.1",
@@ -195,3 +203,24 @@ def test_addresses_that_are_not_public(address: str) -> None:
 @pytest.mark.parametrize("address", ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111"])
 def test_addresses_that_are_public(address: str) -> None:
     assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    ("host", "provider"),
+    [
+        ("192.0.0.192", "Oracle Cloud"),
+        ("168.63.129.16", "Azure"),
+        ("100.100.100.200", "Alibaba Cloud"),
+        ("169.254.169.254", "AWS, Azure, Google Cloud and others"),
+        ("[fd00:ec2::254]", "AWS"),
+        ("[fd20:ce::254]", "Google Cloud"),
+        ("[::ffff:c000:c0]", "Oracle Cloud"),
+    ],
+)
+def test_metadata_addresses_are_refused_by_name(host: str, provider: str) -> None:
+    message = (
+        f"the webhook's address cannot be used: {host.strip('[]')} is a metadata address of "
+        f"{provider}"
+    )
+    with rejects(Reason.WEBHOOK_URL, message):
+        read_webhook_url(f"https://{host}/", private=False)

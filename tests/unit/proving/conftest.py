@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from small_models import JOB, PROVIDER, SALT, calibration, mlp
 
-from inferproof.proving.base import CompileRequest, Proved, ProveRequest
+from inferproof.proving.base import CompileRequest
+from inferproof.proving.execution import Proved, ProveRequest, prove
 from inferproof.proving.ezkl.system import EzklSystem
 from inferproof.proving.sumcheck.modes import MODES
 from inferproof.proving.sumcheck.system import SumcheckSystem
@@ -91,4 +92,4 @@ def ezkl_compiled(ezkl_system, mlp_request) -> Path:
 def ezkl_proved(ezkl_system, ezkl_compiled, mlp_request) -> Proved:
     """A proof of the first calibration sample."""
     inputs = {"x": mlp_request.calibration["x"][0]}
-    return ezkl_system.prove(ProveRequest(ezkl_compiled, inputs, JOB, PROVIDER, SALT))
+    return prove(ezkl_system, ProveRequest(ezkl_compiled, inputs, JOB, PROVIDER, SALT))

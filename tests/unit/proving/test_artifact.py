@@ -9,7 +9,7 @@ from small_models import JOB, PROVIDER, SALT
 from inferproof.errors import ArtifactRejected, Reason
 from inferproof.protocol.documents import encode_document
 from inferproof.proving.artifact import HEADER, artifact_system, new_folder, open_artifact
-from inferproof.proving.base import ProveRequest
+from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.ezkl.settings import VERSION
 from inferproof.testing.rejections import rejects
 
@@ -58,7 +58,7 @@ def test_a_flipped_bit_in_a_file_is_found_when_proving(ezkl_system, mlp_request,
     inputs = {"x": mlp_request.calibration["x"][0]}
     message = f"the file {name} of the compiled model does not have the digest it states"
     with rejects(Reason.ARTIFACT_DIGEST_MISMATCH, message):
-        ezkl_system.prove(ProveRequest(copy, inputs, JOB, PROVIDER, SALT))
+        prove(ezkl_system, ProveRequest(copy, inputs, JOB, PROVIDER, SALT))
 
 
 @pytest.mark.parametrize("name", ["pk.key", "verifier.json"])
@@ -67,7 +67,7 @@ def test_a_missing_file_is_named(ezkl_system, mlp_request, copy, name):
     inputs = {"x": mlp_request.calibration["x"][0]}
     message = f"file {name} of the compiled model is missing or cannot be read"
     with rejects(Reason.ARTIFACT_FILE, message, kind=ArtifactRejected):
-        ezkl_system.prove(ProveRequest(copy, inputs, JOB, PROVIDER, SALT))
+        prove(ezkl_system, ProveRequest(copy, inputs, JOB, PROVIDER, SALT))
 
 
 def test_a_flipped_bit_anywhere_in_the_header_is_found(copy):

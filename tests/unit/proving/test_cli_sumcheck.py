@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from inferproof.cli import inspect, offline, verify
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
-from inferproof.proving.base import SecurityReporter
 from inferproof.proving.sumcheck import library as door
 from inferproof.proving.sumcheck.modes import PROFILES
 from inferproof.testing.rejections import rejects
+from inferproof.verify.proof import SecurityReporter
 
 RUNNER = CliRunner()
 APP = typer.Typer(pretty_exceptions_enable=False)
@@ -65,6 +65,29 @@ def test_compile_prove_verify(folder, sumcheck_mode):
     (folder / "forged").write_bytes(encode_proof_file(replace(file, proof=changed)))
     code, refused = run_json("verify", folder / "default", folder / "forged")
     assert (code, refused["reason"]) == (1, "PROOF_INVALID")
+
+
+def test_verify_says_how_sound_a_proof_is_and_asks_for_a_least(folder, sumcheck_mode):
+    given = ("verify", folder / "default", folder / "proof")
+    code, report = run_json(*given)
+    assert code == 0
+    security = report["security"]
+    assert (security["mode"], security["profile"]) == (sumcheck_mode, "default")
+    assert security["provable_bits"] >= 100
+    assert report["out_of_range"] == 0
+    shown = run(*given).stdout
+    assert f"security  mode {sumcheck_mode}, profile default, 10" in shown
+    assert "provable bits" in shown
+    assert run(*given, "--minimum-bits", 100, "--minimum-mode", "clear").exit_code == 0
+    assert run(*given, "--minimum-profile", "small").exit_code == 0
+    code, report = run_json(*given, "--minimum-profile", "conservative")
+    message = "the profile of the proof is default, at least conservative is asked for"
+    assert (code, report["reason"], report["message"]) == (1, "POLICY_SECURITY", message)
+    code, report = run_json(*given, "--minimum-bits", 128)
+    assert (code, report["reason"]) == (1, "POLICY_SECURITY")
+    code = run(*given, "--minimum-mode", "committed").exit_code
+    assert code == (0 if sumcheck_mode == "committed" else 1)
+    assert run(*given, "--minimum-mode", "hidden").exit_code == 2
 
 
 def test_the_security_report_itemises_a_hundred_bits(folder, sumcheck_mode):

@@ -6,6 +6,7 @@ from math import isqrt, prod
 
 import numpy as np
 import pytest
+from native_module import natively_proven
 
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
@@ -60,7 +61,7 @@ def test_both_verifiers_take_the_quotients_and_roots_and_no_others(
         np.resize(divisors, prod(shape)),
     ]
     key = native.commit(encode_graph(graph), weights, "default", "committed")
-    outputs, proof = native.ProvingKey(key, weights).prove(inputs, bytes(32))
+    outputs, proof = natively_proven(native.ProvingKey(key, weights), inputs, bytes(32))
     vector = Vector(
         str(shape),
         key,

@@ -14,7 +14,8 @@ from inferproof.errors import ArtifactRejected, ProofRejected, Reason
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import VerifierBundle, verifying_key_digest
-from inferproof.proving.base import CompileRequest, ProveRequest
+from inferproof.proving.base import CompileRequest
+from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
@@ -98,7 +99,7 @@ def test_models_are_proven_with_a_hundred_bits(name, profile, compiled, sumcheck
     pin = ("pin",) if profile == "default" else ()
     for part in (*PARTS, *pin):
         assert any(part in term for term, _ in told.terms), part
-    proved = sumcheck_system.prove(ProveRequest(model.folder, model.inputs, JOB, PROVIDER, SALT))
+    proved = prove(sumcheck_system, ProveRequest(model.folder, model.inputs, JOB, PROVIDER, SALT))
     verified = verify_proof(proved.file, model.bundle, sumcheck_system)
     assert verified.file.statement.job_id == JOB
     file = decode_proof_file(proved.file)
@@ -117,11 +118,11 @@ def test_a_large_models_proof_is_smaller_than_in_the_clear_mode(
     """What the mode is for. Both give the same answer."""
     model = compiled("cnn", "default")
     request = ProveRequest(model.folder, model.inputs, JOB, PROVIDER, SALT)
-    committed = sumcheck_system.prove(request)
+    committed = prove(sumcheck_system, request)
     files = depthwise_cnn(tmp_path).files
     out = tmp_path / "clear"
     sumcheck_system.compile(CompileRequest(files.model, _all(files.calibration), out))
-    clear = sumcheck_system.prove(replace(request, artifact=out))
+    clear = prove(sumcheck_system, replace(request, artifact=out))
     assert clear.outputs == committed.outputs
     assert len(committed.file) < len(clear.file) / 2
 
@@ -139,7 +140,7 @@ def _changes(draw, data, within, count):
 
 def test_no_changed_byte_of_key_or_proof_makes_the_verifier_panic(compiled, sumcheck_system):
     native, model = library(), compiled("lenet", "default")
-    proved = sumcheck_system.prove(ProveRequest(model.folder, model.inputs, JOB, PROVIDER, SALT))
+    proved = prove(sumcheck_system, ProveRequest(model.folder, model.inputs, JOB, PROVIDER, SALT))
     file = decode_proof_file(proved.file)
     settings = read_facts(model.bundle).settings
     inputs = flat_inputs(settings, file.disclosed.tensors)
@@ -262,7 +263,7 @@ def test_the_security_report_of_a_graph_is_that_of_its_key(compiled):
 
 def test_a_proof_for_another_job_or_provider_is_rejected(compiled, sumcheck_system):
     model = compiled("lenet", "default")
-    proved = sumcheck_system.prove(ProveRequest(model.folder, model.inputs, JOB, PROVIDER, SALT))
+    proved = prove(sumcheck_system, ProveRequest(model.folder, model.inputs, JOB, PROVIDER, SALT))
     file = decode_proof_file(proved.file)
     for change in (
         {"job_id": Digest(b"\x01" * 32)},

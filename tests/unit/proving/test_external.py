@@ -4,6 +4,7 @@ import os
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ import pytest
 from small_models import JOB, PROVIDER, SALT
 
 from inferproof.errors import InputRejected, MissingPart, ModelRejected, Reason, Unavailable
-from inferproof.protocol.proof_file import decode_proof_file
+from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.statement import statement_digest
-from inferproof.proving.base import ProveRequest
+from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.external import ExternalSystem
 from inferproof.proving.program import Limits, Program
 from inferproof.testing.rejections import rejects
+from inferproof.types.digest import ZERO_ADDRESS, ZERO_DIGEST
 
 HONEST = [sys.executable, "-m", "inferproof.proving.stdio", "--system", "ezkl"]
 
@@ -189,16 +191,55 @@ def test_a_description_with_a_missing_field_is_refused(script):
 
 LIAR = """
     if sys.argv[-1] == "describe":
-        print(json.dumps({{"name": "ezkl", "version": "23.0.5", "assurance": "zk-integrity",
-                          "proven": "p", "not_proven": "n", "operators": ["Relu"]}}))
+        print(json.dumps({{"contract": 2, "name": "ezkl", "version": "23.0.5",
+                          "assurance": "zk-integrity", "proven": "p", "not_proven": "n",
+                          "operators": ["Relu"]}}))
         sys.exit()
     request = json.load(sys.stdin)
+    if sys.argv[-1] == "execute":
+        open(request["out"], "wb").write(open({run!r}, "rb").read())
+        print(json.dumps({{"load_s": 0, "run_s": 0}}))
+        sys.exit()
     {body}
 """
 
 
-def liar(script, body):
-    return ExternalSystem(script(LIAR.format(body=body)), Limits(stop_s=0.5))
+def liar(script, body, run="there is none"):
+    """A program that is honest but for one command; `run` is the file that it says it ran."""
+    return ExternalSystem(script(LIAR.format(body=body, run=str(run))), Limits(stop_s=0.5))
+
+
+@pytest.fixture
+def run(ezkl_proved, tmp_path):
+    """What an honest program writes of the run that was proven."""
+    file = decode_proof_file(ezkl_proved.file)
+    statement = replace(file.statement, job_id=ZERO_DIGEST, provider=ZERO_ADDRESS)
+    path = tmp_path / "run"
+    path.write_bytes(encode_proof_file(replace(file, statement=statement, proof=b"")))
+    return path
+
+
+def test_a_program_of_the_first_contract_is_refused(script):
+    about = {"name": "x", "version": "1", "assurance": "commitment", "proven": "p"}
+    body = f"print(json.dumps({ {**about, 'not_proven': 'n', 'operators': []}!r}))"
+    message = (
+        f"the prover program {NAME} answered describe wrongly: "
+        "it speaks version 1 of the contract, not 2"
+    )
+    with rejects(Reason.PROVER_ANSWER, message, kind=Unavailable):
+        ExternalSystem(script(body)).describe()
+
+
+def test_a_run_of_another_model_is_refused(script, ezkl_compiled, run):
+    file = decode_proof_file(run.read_bytes())
+    other = replace(file.statement, model_commitment=ZERO_DIGEST)
+    run.write_bytes(encode_proof_file(replace(file, statement=other)))
+    message = (
+        f"the prover program {NAME} answered execute wrongly: its run is not of the model asked for"
+    )
+    inputs = {"x": np.zeros((1, 4), np.float32)}
+    with rejects(Reason.PROVER_ANSWER, message):
+        liar(script, "pass", run).execute(ezkl_compiled, inputs, SALT)
 
 
 @pytest.mark.parametrize(
@@ -231,10 +272,10 @@ def test_yes_is_a_boolean(script, ezkl_system, ezkl_compiled, ezkl_proved, verif
         )
 
 
-TIMES = "print(json.dumps({'load_s': 0, 'witness_s': 0, 'prove_s': 0, 'peak_mb': 0}))"
+TIMES = "print(json.dumps({'prove_s': 0, 'peak_mb': 0}))"
 
 
-def test_a_proof_for_another_job_is_refused(script, ezkl_compiled, ezkl_proved, tmp_path):
+def test_a_proof_for_another_job_is_refused(script, ezkl_compiled, ezkl_proved, run, tmp_path):
     (tmp_path / "old").write_bytes(ezkl_proved.file)
     body = (
         f"open(request['out'], 'wb').write(open({str(tmp_path / 'old')!r}, 'rb').read()); {TIMES}"
@@ -246,19 +287,17 @@ def test_a_proof_for_another_job_is_refused(script, ezkl_compiled, ezkl_proved, 
         f"the prover program {NAME} answered prove wrongly: its statement is not the one asked for"
     )
     with rejects(Reason.PROVER_ANSWER, message):
-        liar(script, body).prove(other)
+        prove(liar(script, body, run), other)
 
 
-def test_a_proof_that_was_not_written_is_refused(script, ezkl_compiled):
+def test_a_proof_that_was_not_written_is_refused(script, ezkl_compiled, run):
     request = ProveRequest(ezkl_compiled, {"x": np.zeros((1, 4), np.float32)}, JOB, PROVIDER, SALT)
     message = f"the prover program {NAME} answered prove wrongly: it wrote no file"
     with rejects(Reason.PROVER_ANSWER, message):
-        liar(script, TIMES).prove(request)
+        prove(liar(script, TIMES, run), request)
 
 
 def test_a_model_swapped_while_compiling_is_refused(script, ezkl_compiled, mlp_request, tmp_path):
-    from dataclasses import replace
-
     from small_models import mlp
 
     body = (

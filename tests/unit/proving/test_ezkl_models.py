@@ -13,7 +13,8 @@ from inferproof.protocol.commitments import hashed_input_commitment
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import encode_bundle
-from inferproof.proving.base import CompileRequest, ProveRequest, SrsSource
+from inferproof.proving.base import CompileRequest, SrsSource
+from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.ezkl.check import _verify, public_values
 from inferproof.proving.ezkl.field import from_felt, to_felt
 from inferproof.proving.ezkl.prove import hash_inputs
@@ -97,7 +98,7 @@ def test_a_graph_is_proven_and_near_its_float_answers(ezkl_system, tmp_path, mod
     )
     assert report.max_error < 0.2
     inputs = {name: array[3] for name, array in arrays.items()}
-    proved = ezkl_system.prove(ProveRequest(tmp_path / "out", inputs, JOB, PROVIDER, SALT))
+    proved = prove(ezkl_system, ProveRequest(tmp_path / "out", inputs, JOB, PROVIDER, SALT))
     bundle = ezkl_system.verifier(tmp_path / "out")
     verified = verify_proof(proved.file, bundle, ezkl_system)
     for output, expected in zip(verified.outputs, float_answers(path, inputs), strict=True):
@@ -131,7 +132,7 @@ class TestHashed:
     @classmethod
     def proved(cls, ezkl_system, compiled):
         inputs = {"x": calibration(1, 4)[0]}
-        return ezkl_system.prove(ProveRequest(compiled, inputs, JOB, PROVIDER, SALT))
+        return prove(ezkl_system, ProveRequest(compiled, inputs, JOB, PROVIDER, SALT))
 
     def forge(self, system, compiled, proved, **changes):
         file = decode_proof_file(proved.file)
@@ -216,10 +217,10 @@ def test_an_input_far_beyond_calibration_is_refused(ezkl_system, ezkl_compiled):
     )
     inputs = {"x": np.full((1, 4), 1e6, np.float32)}
     with rejects(Reason.INPUT_BEYOND_CIRCUIT, message, kind=InputRejected):
-        ezkl_system.prove(ProveRequest(ezkl_compiled, inputs, JOB, PROVIDER, SALT))
+        prove(ezkl_system, ProveRequest(ezkl_compiled, inputs, JOB, PROVIDER, SALT))
     with rejects(Reason.INPUT_BEYOND_CIRCUIT, message, kind=InputRejected):
         huge = {"x": np.full((1, 4), 3e38, np.float32)}
-        ezkl_system.prove(ProveRequest(ezkl_compiled, huge, JOB, PROVIDER, SALT))
+        prove(ezkl_system, ProveRequest(ezkl_compiled, huge, JOB, PROVIDER, SALT))
 
 
 def test_an_unsupported_operator_is_named(ezkl_system, tmp_path):
@@ -297,4 +298,4 @@ def test_whole_number_inputs_take_no_fractions(ezkl_system, tmp_path):
 def test_arrays_of_text_are_refused(ezkl_system, ezkl_compiled):
     with rejects(Reason.INPUT_TYPE_MISMATCH, "input x must be numbers, got <U1"):
         inputs = {"x": np.array([["a"]])}
-        ezkl_system.prove(ProveRequest(ezkl_compiled, inputs, JOB, PROVIDER, SALT))
+        prove(ezkl_system, ProveRequest(ezkl_compiled, inputs, JOB, PROVIDER, SALT))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from native_module import natively_proven
 from onnx import numpy_helper
 from small_models import JOB, PROVIDER, SALT
 
@@ -20,7 +21,7 @@ from inferproof.protocol.verifier_bundle import (
     quantisation_digest,
     verifying_key_digest,
 )
-from inferproof.proving.base import ProveRequest
+from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import WEIGHTS
@@ -45,7 +46,7 @@ def file(sumcheck_system, sumcheck_compiled, sumcheck_request):
 
 def _prove(system, folder, request):
     inputs = {"x": request.calibration["x"][0]}
-    return decode_proof_file(system.prove(ProveRequest(folder, inputs, JOB, PROVIDER, SALT)).file)
+    return decode_proof_file(prove(system, ProveRequest(folder, inputs, JOB, PROVIDER, SALT)).file)
 
 
 def _refused_by(other, file, bundle, system):
@@ -232,7 +233,7 @@ def test_a_proof_with_weights_changed_by_one_bit_is_refused(
     weights[0] ^= 1
     other = native.ProvingKey(native.commit(graph, weights, "default", sumcheck_mode), weights)
     inputs = flat_inputs(read_facts(bundle).settings, file.disclosed.tensors)
-    _, proof = other.prove(inputs, statement_digest(file.statement).raw)
+    _, proof = natively_proven(other, inputs, statement_digest(file.statement).raw)
     message = "the proof does not hold for its statement"
     with rejects(Reason.PROOF_INVALID, message, kind=ProofRejected):
         verify_proof(encode_proof_file(replace(file, proof=proof)), bundle, sumcheck_system)

@@ -36,7 +36,8 @@ x = rng.integers(-500, 501, 210).astype(np.int32)
 state = hashlib.sha256()
 for profile in ("default", "conservative", "small"):
     key = native.commit(encode_graph(graph), weights, profile)
-    outputs, proof = native.ProvingKey(key, weights).prove([x], bytes(32))
+    run = native.ProvingKey(key, weights).execute([x])
+    outputs, proof = run.outputs(), run.prove(bytes(32))
     native.VerifyingKey(key).verify([x], outputs, bytes(32), proof)
     for part in (key, outputs[0].tobytes(), proof):
         state.update(part)

@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from native_module import natively_proven
 
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
-from inferproof.proving.sumcheck.reference import execute, split_weights
 from inferproof.testing.random_graphs import RandomGraph, random_graph
+from reference.numpy_executor import execute, split_weights
 
 pytestmark = pytest.mark.native
 
@@ -45,7 +46,7 @@ def test_random_graphs_are_proven() -> None:
         weights = np.frombuffer(made.weights, np.int8)
         key = native.commit(encode_graph(made.graph), weights, "default")
         inputs = flat(made.inputs)
-        outputs, proof = native.ProvingKey(key, weights).prove(inputs, STATEMENT)
+        outputs, proof = natively_proven(native.ProvingKey(key, weights), inputs, STATEMENT)
         assert [out.tolist() for out in outputs] == expected(made), f"seed {seed}"
         verifier = native.VerifyingKey(key)
         verifier.verify(inputs, outputs, STATEMENT, proof)

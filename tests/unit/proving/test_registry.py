@@ -8,7 +8,7 @@ from small_models import JOB, PROVIDER, SALT
 
 from inferproof.errors import Misconfigured, MissingPart, NotFound, Reason
 from inferproof.models.card import DEFAULT_SYSTEM
-from inferproof.proving.base import ProveRequest
+from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.registry import get_system, known_systems
 from inferproof.testing.rejections import rejects
 
@@ -37,7 +37,7 @@ def test_a_missing_ezkl_says_how_to_get_it(ezkl_compiled, ezkl_system, mlp_reque
     )
     inputs = {"x": mlp_request.calibration["x"][0]}
     with rejects(Reason.MISSING_LIBRARY, message, kind=MissingPart):
-        ezkl_system.prove(ProveRequest(ezkl_compiled, inputs, JOB, PROVIDER, SALT))
+        prove(ezkl_system, ProveRequest(ezkl_compiled, inputs, JOB, PROVIDER, SALT))
     with rejects(Reason.MISSING_LIBRARY, message, kind=MissingPart):
         ezkl_system.compile(mlp_request)
 

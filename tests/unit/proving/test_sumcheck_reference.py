@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from native_module import natively_proven
 
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
@@ -219,7 +220,7 @@ def test_both_verifiers_cut_many_matrices_alike(count: int) -> None:
     weights = np.arange(49 * count, dtype=np.int64).astype(np.int8)
     key = native.commit(encode_graph(graph), weights, "default")
     inputs = [np.array([1, 0, -1, 1, 1, 0, -1], np.int32)]
-    outputs, proof = native.ProvingKey(key, weights).prove(inputs, bytes(32))
+    outputs, proof = natively_proven(native.ProvingKey(key, weights), inputs, bytes(32))
     found = [output.tolist() for output in outputs]
     VerifyingKey(key).verify([inputs[0].tolist()], found, bytes(32), proof)
     with pytest.raises(native.NativeError, match="KEY_COMMITMENT"):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from native_module import natively_proven
 from onnx import TensorProto, helper
 from small_models import JOB, PROVIDER, SALT, save
 
@@ -20,16 +21,19 @@ from inferproof.errors import (
     Unavailable,
 )
 from inferproof.proving.artifact import HEADER
-from inferproof.proving.base import ProveRequest, SrsSource
+from inferproof.proving.base import SrsSource
+from inferproof.proving.execution import ProveRequest, prove
+from inferproof.proving.isolated import IsolatedChecker
+from inferproof.proving.pool import WorkerPool
 from inferproof.proving.sumcheck import library as door
 from inferproof.proving.sumcheck import loaded as loading
-from inferproof.proving.sumcheck.check import flat_inputs
+from inferproof.proving.sumcheck.check import flat_inputs, read_facts
 from inferproof.proving.sumcheck.loaded import BYTES_PER_KEY, WEIGHTS, Cache, load
 from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.testing.rejections import rejects
 from inferproof.types.proof import Visibility
-from inferproof.verify.proof import verify_proof
+from inferproof.verify.proof import out_of_range, security_of, verify_proof
 
 pytestmark = pytest.mark.native
 
@@ -168,9 +172,9 @@ def test_the_conservative_profile_is_another_model_with_longer_proofs(
     assert bundle.commitment != default.commitment
     assert bundle.parts.quantisation == default.parts.quantisation
     inputs = _inputs(sumcheck_request)
-    proved = sumcheck_system.prove(ProveRequest(out, inputs, JOB, PROVIDER, SALT))
+    proved = prove(sumcheck_system, ProveRequest(out, inputs, JOB, PROVIDER, SALT))
     verify_proof(proved.file, bundle, sumcheck_system)
-    other = sumcheck_system.prove(ProveRequest(sumcheck_compiled, inputs, JOB, PROVIDER, SALT))
+    other = prove(sumcheck_system, ProveRequest(sumcheck_compiled, inputs, JOB, PROVIDER, SALT))
     assert len(proved.file) > len(other.file)
     assert proved.outputs == other.outputs
 
@@ -193,9 +197,9 @@ def test_the_small_profile_is_another_model_with_shorter_proofs(
     assert bundle.commitment != default.commitment
     assert bundle.parts.quantisation == default.parts.quantisation
     inputs = _inputs(mlp_request)
-    proved = sumcheck_system.prove(ProveRequest(out, inputs, JOB, PROVIDER, SALT))
+    proved = prove(sumcheck_system, ProveRequest(out, inputs, JOB, PROVIDER, SALT))
     verify_proof(proved.file, bundle, sumcheck_system)
-    other = sumcheck_system.prove(ProveRequest(beside, inputs, JOB, PROVIDER, SALT))
+    other = prove(sumcheck_system, ProveRequest(beside, inputs, JOB, PROVIDER, SALT))
     assert len(proved.file) < 0.7 * len(other.file)
     assert proved.outputs == other.outputs
     for file, own, key in ((proved.file, bundle, default), (other.file, default, bundle)):
@@ -209,15 +213,47 @@ def test_a_proof_ends_when_it_is_cancelled_or_out_of_time(
 ):
     request = ProveRequest(sumcheck_compiled, _inputs(mlp_request), JOB, PROVIDER, SALT)
     with rejects(Reason.PROVER_CANCELLED, "the proof was cancelled", kind=Unavailable):
-        sumcheck_system.prove(request, cancelled=lambda: True)
+        prove(sumcheck_system, request, cancelled=lambda: True)
     message = "the prover did not finish within 0 seconds and was stopped"
     with rejects(Reason.PROVER_TIME_LIMIT, message, kind=Unavailable):
-        sumcheck_system.prove(replace(request, time_limit_s=0))
+        prove(sumcheck_system, replace(request, time_limit_s=0))
+
+
+class Counted:
+    """A native key that counts its runs of the model."""
+
+    def __init__(self, key):
+        self.key, self.runs = key, 0
+
+    def execute(self, inputs):
+        self.runs += 1
+        return self.key.execute(inputs)
+
+
+def test_a_model_runs_once_for_an_answer_and_its_proof(sumcheck_compiled, mlp_request, monkeypatch):
+    """The native proof begins behind the run: it has no other way to the tensors than the run."""
+    system, checks = SumcheckSystem(), []
+    loaded = system._cache.get(sumcheck_compiled)
+    counted = Counted(loaded.key)
+    monkeypatch.setattr(system._cache, "get", lambda _folder: replace(loaded, key=counted))
+    monkeypatch.setattr(system, "check", lambda *_: checks.append(1))
+    phases = []
+    execution = system.execute(sumcheck_compiled, _inputs(mlp_request), SALT)
+    assert counted.runs == 1
+    proof = execution.prove(
+        execution.ran.statement(JOB, PROVIDER), progress=lambda stage, _: phases.append(stage)
+    )
+    assert counted.runs == 1
+    assert "running the quantised model" not in phases
+    assert checks == []
+    monkeypatch.undo()
+    verify_proof(proof.file, system.verifier(sumcheck_compiled), system)
 
 
 def test_progress_names_the_phases(sumcheck_system, sumcheck_compiled, mlp_request, sumcheck_mode):
     seen = []
-    sumcheck_system.prove(
+    prove(
+        sumcheck_system,
         ProveRequest(sumcheck_compiled, _inputs(mlp_request), JOB, PROVIDER, SALT),
         lambda stage, share: seen.append((stage, share)),
     )
@@ -241,12 +277,12 @@ def test_progress_names_the_phases(sumcheck_system, sumcheck_compiled, mlp_reque
     assert [share for _, share in seen] == sorted(share for _, share in seen)
 
 
-@pytest.mark.parametrize("phase", range(6))
+@pytest.mark.parametrize("phase", range(5))
 def test_a_proof_ends_at_the_phase_at_which_it_is_cancelled(
     sumcheck_compiled, mlp_request, sumcheck_mode, phase
 ):
     """Each phase asks; the next one does not begin."""
-    count = {CLEAR: 3, COMMITTED: 6}[sumcheck_mode]
+    count = {CLEAR: 2, COMMITTED: 5}[sumcheck_mode]
     loaded = load(sumcheck_compiled)
     inputs = flat_inputs(loaded.settings, _inputs(mlp_request))
     asked = []
@@ -256,11 +292,11 @@ def test_a_proof_ends_at_the_phase_at_which_it_is_cancelled(
         return len(asked) <= phase
 
     if phase >= count:
-        assert loaded.key.prove(inputs, bytes(32), goes_on)[1]
+        assert natively_proven(loaded.key, inputs, bytes(32), goes_on)[1]
         assert len(asked) == count
         return
     with pytest.raises(door.library().NativeError) as caught:
-        loaded.key.prove(inputs, bytes(32), goes_on)
+        natively_proven(loaded.key, inputs, bytes(32), goes_on)
     assert caught.value.args[0] == "CANCELLED"
     assert len(asked) == phase + 1
 
@@ -282,8 +318,9 @@ def test_evaluating_gives_what_proofs_show(sumcheck_system, sumcheck_compiled, m
     samples = {"x": mlp_request.calibration["x"][:3]}
     shown = sumcheck_system.evaluate(sumcheck_compiled, samples)
     for number in range(3):
-        proved = sumcheck_system.prove(
-            ProveRequest(sumcheck_compiled, {"x": samples["x"][number]}, JOB, PROVIDER, SALT)
+        proved = prove(
+            sumcheck_system,
+            ProveRequest(sumcheck_compiled, {"x": samples["x"][number]}, JOB, PROVIDER, SALT),
         )
         assert np.array_equal(proved.outputs[0].to_array(), shown["y"][number])
 
@@ -351,13 +388,36 @@ def test_threads_share_one_key(sumcheck_system, sumcheck_compiled, mlp_request):
     system = SumcheckSystem()
     samples = mlp_request.calibration["x"][:8]
 
-    def prove(sample):
-        return system.prove(ProveRequest(sumcheck_compiled, {"x": sample}, JOB, PROVIDER, SALT))
+    def proven(sample):
+        return prove(system, ProveRequest(sumcheck_compiled, {"x": sample}, JOB, PROVIDER, SALT))
 
     with ThreadPoolExecutor(4) as threads:
-        together = list(threads.map(prove, samples))
+        together = list(threads.map(proven, samples))
     bundle = system.verifier(sumcheck_compiled)
     for sample, proved in zip(samples, together, strict=True):
         verify_proof(proved.file, bundle, system)
         # Proofs are deterministic: the same job has the same proof.
-        assert proved.file == prove(sample).file
+        assert proved.file == proven(sample).file
+
+
+def test_values_beyond_the_calibrated_range_are_counted(
+    sumcheck_system, sumcheck_compiled, mlp_request
+):
+    bundle = sumcheck_system.verifier(sumcheck_compiled)
+    (item,) = read_facts(bundle).settings.inputs
+    x = _inputs(mlp_request)["x"].copy()
+    assert out_of_range(sumcheck_system, bundle, {"x": x}) == 0
+    x[0, 1], x[0, 3] = item.scale * (item.hi + 1), item.scale * (item.lo - 1)
+    proved = prove(sumcheck_system, ProveRequest(sumcheck_compiled, {"x": x}, JOB, PROVIDER, SALT))
+    assert proved.verified.out_of_range == 2
+    pool = WorkerPool()
+    try:
+        isolated = IsolatedChecker("sumcheck", pool)
+        assert verify_proof(proved.file, bundle, isolated).out_of_range == 2
+        assert security_of(isolated, bundle) == security_of(sumcheck_system, bundle)
+        assert security_of(IsolatedChecker("ezkl", pool), bundle) is None
+    finally:
+        pool.close()
+    # The ends of the range are still in it.
+    x[0, 1], x[0, 3] = item.scale * item.hi, item.scale * item.lo
+    assert out_of_range(sumcheck_system, bundle, {"x": x}) == 0

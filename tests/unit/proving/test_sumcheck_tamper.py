@@ -16,7 +16,7 @@ from inferproof.protocol.verifier_bundle import (
     srs_digest,
     verifying_key_digest,
 )
-from inferproof.proving.base import ProveRequest
+from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.sumcheck.check import check_interface
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.quantisation import decode_settings
@@ -37,7 +37,7 @@ def bundle(sumcheck_system, sumcheck_compiled):
 @pytest.fixture(scope="module")
 def file(sumcheck_system, sumcheck_compiled, mlp_request):
     inputs = {"x": mlp_request.calibration["x"][0]}
-    proved = sumcheck_system.prove(ProveRequest(sumcheck_compiled, inputs, JOB, PROVIDER, SALT))
+    proved = prove(sumcheck_system, ProveRequest(sumcheck_compiled, inputs, JOB, PROVIDER, SALT))
     return decode_proof_file(proved.file)
 
 

@@ -5,7 +5,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from service_parts import PATH, PRICE, TREASURY, Services, World, nonce, pay, running
+from service_parts import (
+    BODY,
+    CARD,
+    MODEL,
+    PATH,
+    PRICE,
+    TREASURY,
+    Services,
+    World,
+    nonce,
+    pay,
+    running,
+)
 
 from inferproof.errors import (
     Conflict,
@@ -290,3 +302,26 @@ async def test_unknown_things(services: Services) -> None:
         kind=NotFound,
     ):
         await gateway.receipt(job.id)
+
+
+@pytest.mark.parametrize("rule", ["cut", "refuse"])
+async def test_a_card_may_refuse_inputs_beyond_the_range(
+    world: World, monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    monkeypatch.setitem(CARD["input"], "out_of_range", rule)
+    world.system.beyond = 2
+    async with running(world, url=MEMORY) as services:
+        if rule == "cut":
+            await services.gateway.check_input(MODEL, BODY)
+            return
+        message = (
+            "2 of the input's values lie beyond the range that the model was calibrated for, and "
+            "its card refuses such inputs"
+        )
+        with rejects(Reason.INPUT_BEYOND_RANGE, message, kind=InputRejected):
+            await services.gateway.check_input(MODEL, BODY)
+        with rejects(Reason.INPUT_BEYOND_RANGE, message, kind=InputRejected):
+            await services.accept()
+        assert await nothing_reserved(services)
+        world.system.beyond = 0
+        assert (await services.accept()).state is JobState.RESERVED

@@ -36,7 +36,7 @@ async def test_a_paid_request_is_settled_proven_and_answered(services: Services)
     assert done.answer.label == "yes"
     assert done.answer.outputs[0].values == (3, -4)
     assert [t.stage for t in done.answer.timings] == [
-        "preprocess", "load", "witness", "prove", "self-check", "verify", "store",
+        "preprocess", "load", "witness", "prove", "verify", "store",
     ]  # fmt: skip
     receipt = await services.gateway.receipt(job.id, attach=True)
     record = await services.gateway.verify(receipt)

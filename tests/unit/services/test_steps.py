@@ -84,6 +84,68 @@ async def test_a_kept_proof_is_published_and_not_made_again(services: Services) 
     assert stages[-2:] == ["verify", "store"]
 
 
+async def test_a_model_is_run_once_and_its_proof_verified_once(services: Services) -> None:
+    await finished(services, await queued(services))
+    system = services.world.system
+    assert (system.runs, system.proofs, system.checks, system.closed) == (1, 1, 1, 1)
+
+
+async def test_a_proof_that_is_taken_up_is_verified_once(services: Services) -> None:
+    job_id, _ = await kept_proof(services)
+    assert services.world.system.checks == 0
+    await finished(services, job_id)
+    assert (services.world.system.runs, services.world.system.checks) == (1, 1)
+
+
+async def test_an_answer_that_is_taken_up_is_not_verified_again(services: Services) -> None:
+    job_id, _ = await kept_answer(services)
+    assert services.world.system.checks == 1
+    await finished(services, job_id)
+    assert services.world.system.checks == 1
+
+
+async def test_a_proof_that_does_not_hold_is_given_to_nobody(services: Services) -> None:
+    services.world.system.change = lambda statement: replace(statement, job_id=Digest(bytes(32)))
+    job_id = await queued(services)
+    await services.worker.work_once()
+    job = await services.stores.orders.job(job_id)
+    assert (job.state, job.answer) == (JobState.FAILED, None)
+    assert job.failure is not None
+    assert job.failure.code == "JOB_STATEMENT"
+    assert services.world.system.checks == 1
+
+
+async def test_the_size_of_a_proof_is_kept_with_its_answer(services: Services) -> None:
+    job = await finished(services, await queued(services))
+    assert job.answer is not None
+    size = blob_path(services, job.answer.proof_blob).stat().st_size
+    assert job.answer.proof_size == size
+    read = services.gateway._blobs.get
+    services.gateway._blobs.get = None  # type: ignore[method-assign, assignment]
+    view = await services.gateway.job(job.order.job_id)
+    assert view.answer is not None
+    assert view.answer.proof_size == size
+    services.gateway._blobs.get = read  # type: ignore[method-assign]
+
+
+async def test_the_size_of_an_old_proof_is_asked_of_the_store(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await finished(services, await queued(services))
+    assert job.answer is not None
+    old = replace(job, answer=replace(job.answer, proof_size=None))
+    orders = services.stores.orders
+
+    async def found(_job_id: Digest) -> Job:
+        return old
+
+    monkeypatch.setattr(orders, "job", found)
+    monkeypatch.setattr(services.gateway._blobs, "get", None)
+    view = await services.gateway.job(job.order.job_id)
+    assert view.answer is not None
+    assert view.answer.proof_size == job.answer.proof_size
+
+
 @pytest.mark.parametrize("damage", ["changed", "gone"])
 async def test_a_damaged_proof_is_made_again(
     services: Services, damage: str, caplog: pytest.LogCaptureFixture
@@ -195,6 +257,9 @@ async def test_a_proof_that_hangs_is_not_waited_for(
     with rejects(Reason.PROVER_TIME_LIMIT, HANGS):
         await hasty.answer(job)
     hold.set()
+    # Whatever still computes then is told that nobody waits for it.
+    assert services.world.system.given_up is not None
+    assert services.world.system.given_up()
 
 
 class TestStopping:
@@ -317,3 +382,18 @@ class TestEarlyStart:
         await services.worker._work()
         assert (await services.stores.orders.job(paid)).state is JobState.DONE
         assert services.world.system.proofs == 1
+
+
+@pytest.mark.parametrize("beyond", [None, 0, 2])
+async def test_values_beyond_the_range_are_kept_and_claimed(
+    services: Services, beyond: int | None
+) -> None:
+    services.world.system.beyond = beyond
+    job = await finished(services, await queued(services))
+    assert job.answer is not None
+    assert job.answer.out_of_range == beyond
+    view = await services.gateway.job(job.order.job_id)
+    assert view.answer is not None
+    assert view.answer.out_of_range == beyond
+    claims = decode_receipt_file(job.answer.receipt).receipt.claims
+    assert any(claim.name == "input-range" for claim in claims) == (beyond is not None)

@@ -1,6 +1,7 @@
 """What is trusted is said apart from how it is verified."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from inferproof.testing.samples import (
 )
 from inferproof.types.digest import Digest
 from inferproof.types.money import Network
-from inferproof.types.proof import Assurance, Setup
+from inferproof.types.proof import Assurance, SecurityReport, Setup
 from inferproof.verify.policy import Policy
 
 RECEIPT = sample_receipt_file().receipt
@@ -124,3 +125,57 @@ def test_a_setup_that_is_not_trusted(parts) -> None:  # type: ignore[no-untyped-
         kind=PolicyRejected,
     ):
         trusted.check_setup(parts)
+
+
+REPORT = SecurityReport(100.3, "default", "clear", (("all", 100.3),))
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        OPEN,
+        replace(OPEN, minimum_mode="clear", minimum_profile="default", minimum_bits=100.0),
+        replace(OPEN, minimum_profile="small"),
+    ],
+)
+def test_how_sound_proofs_are_at_least(policy: Policy) -> None:
+    policy.check_security(REPORT)
+    better = replace(REPORT, mode="committed", profile="conservative", provable_bits=110.0)
+    policy.check_security(better)
+
+
+@pytest.mark.parametrize(
+    ("least", "report", "message"),
+    [
+        (
+            {"minimum_mode": "committed"},
+            REPORT,
+            "the mode of the proof is clear, at least committed is asked for",
+        ),
+        (
+            {"minimum_profile": "conservative"},
+            REPORT,
+            "the profile of the proof is default, at least conservative is asked for",
+        ),
+        (
+            {"minimum_bits": 100.5},
+            REPORT,
+            "the provable bits of the proof is 100.3, at least 100.5 is asked for",
+        ),
+        (
+            {"minimum_bits": 1.0},
+            None,
+            "the provable bits of the proof is unknown, at least 1.0 is asked for",
+        ),
+        (
+            {"minimum_mode": "clear"},
+            replace(REPORT, mode="new"),
+            "the mode of the proof is new, at least clear is asked for",
+        ),
+    ],
+)
+def test_proofs_that_are_less_sound_than_asked_for(
+    least: dict[str, Any], report: SecurityReport | None, message: str
+) -> None:
+    with rejects(Reason.POLICY_SECURITY, message, kind=PolicyRejected):
+        replace(OPEN, **least).check_security(report)

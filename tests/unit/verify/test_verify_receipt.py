@@ -17,11 +17,12 @@ from inferproof.errors import (
 )
 from inferproof.payments.x402.receipt import authorization_record
 from inferproof.protocol.authorization import authorization_digest
+from inferproof.protocol.claims import derive_claims
 from inferproof.protocol.commitments import job_id, proof_digest
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.quote import quote_digest
-from inferproof.protocol.receipt import encode_receipt_file, receipt_digest
-from inferproof.protocol.verifier_bundle import encode_bundle
+from inferproof.protocol.receipt import encode_receipt_file, is_request_bound, receipt_digest
+from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle, encode_bundle
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import (
     ASSET,
@@ -33,6 +34,7 @@ from inferproof.testing.samples import (
     REQUEST,
     STRANGER,
     Sample,
+    SampleChecker,
     sample_bundle,
     sample_receipt,
     sample_receipt_file,
@@ -42,8 +44,9 @@ from inferproof.testing.samples import (
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.money import Money
 from inferproof.types.payment import Authorization, Quote, Settlement, SettlementState
-from inferproof.types.proof import Assurance, Setup, Visibility
-from inferproof.types.receipt import ClaimStatus, Receipt, ReceiptFile
+from inferproof.types.proof import Assurance, SecurityReport, Setup, Visibility
+from inferproof.types.receipt import Claim, ClaimSource, ClaimStatus, Receipt, ReceiptFile
+from inferproof.types.tensor import Tensors
 from inferproof.verify.policy import Policy
 from inferproof.verify.receipt import Step, StepStatus, Tools, VerifiedReceipt, verify_receipt
 
@@ -107,6 +110,83 @@ def test_without_the_request_steps_7_and_11_are_not_checked() -> None:
     steps = _verify(replace(FILE, request=None)).steps
     assert [s.number for s in steps if s.status is not StepStatus.PASSED] == [7, 11]
     assert {steps[6].status, steps[10].status} == {StepStatus.NOT_CHECKED}
+
+
+def _claim(verified: VerifiedReceipt, name: str) -> Claim:
+    return next(claim for claim in verified.claims if claim.name == name)
+
+
+def test_without_the_request_preprocessing_is_unknown() -> None:
+    whole, cut = _verify(FILE), _verify(replace(FILE, request=None))
+    assert _claim(whole, "preprocessing").source is ClaimSource.VERIFIER_DERIVED
+    found = _claim(cut, "preprocessing")
+    assert (found.status, found.source) == (ClaimStatus.UNKNOWN, ClaimSource.OPERATOR_ASSERTED)
+    assert found.reason == "the request is not attached, so nobody ran its pre-processing again"
+    assert cut.digest == whole.digest
+
+
+class Ranged(SampleChecker):
+    """The sample system with a range: every value beyond 1 is cut."""
+
+    def out_of_range(self, bundle: VerifierBundle, inputs: Tensors) -> int:
+        return sum(int((abs(array) > 1).sum()) for array in inputs.values())
+
+    def security(self, bundle: VerifierBundle) -> SecurityReport:
+        return SecurityReport(100.25, "default", "clear", (("all", 100.25),))
+
+
+def _ranged(file: ReceiptFile, policy: Policy = OPEN) -> VerifiedReceipt:
+    tools = replace(sample_tools(), checker=lambda _: Ranged())
+    return verify_receipt(encode_receipt_file(file), policy, tools)
+
+
+def test_values_beyond_the_range_are_counted_by_the_verifier() -> None:
+    beyond = _ranged(FILE).proof.out_of_range
+    assert beyond
+    claims = derive_claims(
+        decode_bundle(FILE.verifier or b"").parts,
+        RECEIPT.settlement,
+        request_bound=is_request_bound(RECEIPT),
+        out_of_range=beyond,
+    )
+    verified = _ranged(_with(replace(RECEIPT, claims=claims)))
+    assert _claim(verified, "input-range").reason.startswith(f"{beyond} ")
+    assert verified.steps[11].detail.endswith(f", {beyond} values out of range")
+
+
+def test_a_receipt_of_before_values_were_counted_holds_and_says_their_number() -> None:
+    verified = _ranged(FILE)
+    assert not any(claim.name == "input-range" for claim in verified.claims)
+    assert verified.steps[11].detail.endswith(
+        f", {verified.proof.out_of_range} values out of range"
+    )
+
+
+@pytest.mark.parametrize("said", [0, 1, 99])
+def test_12_another_number_of_values_beyond_the_range(said: int) -> None:
+    claims = derive_claims(
+        decode_bundle(FILE.verifier or b"").parts,
+        RECEIPT.settlement,
+        request_bound=is_request_bound(RECEIPT),
+        out_of_range=said,
+    )
+    with pytest.raises(ReceiptRejected) as caught:
+        _ranged(_with(replace(RECEIPT, claims=claims)))
+    assert caught.value.reason is Reason.RECEIPT_CLAIMS
+
+
+def test_10_proofs_are_as_sound_as_the_policy_asks() -> None:
+    verified = _ranged(FILE, replace(OPEN, minimum_bits=100, minimum_profile="small"))
+    assert verified.security is not None
+    assert verified.steps[9].detail == (
+        "sample, statement bound, mode clear, profile default, 100.2 provable bits"
+    )
+    message = "the provable bits of the proof is 100.2, at least 128 is asked for"
+    with rejects(Reason.POLICY_SECURITY, message, kind=PolicyRejected):
+        _ranged(FILE, replace(OPEN, minimum_bits=128))
+    message = "the mode of the proof is unknown, at least clear is asked for"
+    with rejects(Reason.POLICY_SECURITY, message, kind=PolicyRejected):
+        _verify(FILE, policy=replace(OPEN, minimum_mode="clear"))
 
 
 def test_proof_and_verifier_may_be_given_apart() -> None:

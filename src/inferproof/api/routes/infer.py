@@ -313,11 +313,8 @@ async def _respond(call: _Call, job: JobView) -> Response:
 
 async def job_json(served: Services, job: JobView) -> dict[str, object]:
     """The job as JSON, with receipt and proof where it is done."""
-    receipt, size = None, None
-    if job.answer is not None:
-        receipt = await served.gateway.receipt(job.id)
-        size = len(await served.gateway.proof(job.answer.proof_digest))
-    return views.job_info(job, served.gateway.address, receipt=receipt, proof_size=size)
+    receipt = None if job.answer is None else await served.gateway.receipt(job.id)
+    return views.job_info(job, served.gateway.address, receipt=receipt)
 
 
 async def _ask(call: _Call) -> Response:

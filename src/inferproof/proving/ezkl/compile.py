@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 from inferproof.errors import ModelRejected, Reason
 from inferproof.protocol.commitments import preprocessing_digest
 from inferproof.protocol.encoding import Json, tagged_digest
+from inferproof.protocol.proof_file import ProofFile, encode_proof_file
+from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import (
     VerifierBundle,
     quantisation_digest,
@@ -20,12 +23,13 @@ from inferproof.protocol.verifier_bundle import (
 from inferproof.proving.artifact import write_header
 from inferproof.proving.base import Progress, SrsSource
 from inferproof.proving.ezkl.bench import Bench
+from inferproof.proving.ezkl.check import CHECKER, public_values
 from inferproof.proving.ezkl.circuit import bind
 from inferproof.proving.ezkl.layout import public_sizes
 from inferproof.proving.ezkl.library import EzklFailed, ezkl_errors, library
-from inferproof.proving.ezkl.prove import Job, Made, make
+from inferproof.proving.ezkl.prove import execute, prove
 from inferproof.proving.ezkl.reference import float_outputs
-from inferproof.proving.ezkl.settings import VERSION
+from inferproof.proving.ezkl.settings import VERSION, read_settings
 from inferproof.proving.ezkl.tune import (
     TUNING_SAMPLES,
     Outputs,
@@ -38,9 +42,10 @@ from inferproof.proving.ezkl.tune import (
 from inferproof.proving.files import sha256_file
 from inferproof.proving.srs import ceremony_srs, cut_srs, development_srs
 from inferproof.proving.worker import peak_bytes, reset_peak
-from inferproof.types.digest import ZERO_DIGEST, Address, Digest
+from inferproof.types.digest import Digest
 from inferproof.types.proof import ModelParts, Setup, Visibility
 from inferproof.types.tensor import TensorSpec
+from inferproof.verify.proof import verify_proof
 
 NETWORK, PROVING_KEY, SRS, MODEL, SETTINGS = (
     "network.compiled",
@@ -97,8 +102,8 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
             "verify_us": round(made.verify_s * 1e6),
             "peak_bytes": peak,
             "key_bytes": key_bytes,
-            "proof_bytes": len(made.file),
-            "verify_gas": verify_gas(made.instances, len(made.proof)),
+            "proof_bytes": len(encode_proof_file(made.file)),
+            "verify_gas": verify_gas(_instances(bundle, made.file), len(made.file.proof)),
         },
         details=_details(args, tuned, score, folder, setup),
     )
@@ -111,6 +116,10 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
         "agreement": score.agreement,
         "trials": tuned.trials,
     }
+
+
+def _instances(bundle: VerifierBundle, file: ProofFile) -> int:
+    return len(public_values(bundle, read_settings(bundle), file, statement_digest(file.statement)))
 
 
 def verify_gas(instances: int, proof_bytes: int) -> int:
@@ -207,11 +216,26 @@ def _bundle(
     )
 
 
-def _trial_proof(folder: Path, scratch: Path, bundle: VerifierBundle, sample: Sample) -> Made:
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """One verified proof. Units: seconds; `prove_s` includes the run."""
+
+    file: ProofFile
+    prove_s: float
+    verify_s: float
+
+
+def _trial_proof(folder: Path, scratch: Path, bundle: VerifierBundle, sample: Sample) -> _Trial:
     """A proof for job zero: shows that the keys work, and what a proof costs."""
     tensors = {spec.name: array for spec, array in zip(bundle.inputs, sample, strict=True)}
-    job = Job(tensors, ZERO_DIGEST, Address(bytes(20)), bytes(32))
-    return make(bundle, folder / NETWORK, folder / PROVING_KEY, folder / SRS, job, scratch)
+    network, key, srs = (folder / name for name in (NETWORK, PROVING_KEY, SRS))
+    began = time.perf_counter()
+    run = execute(bundle, network, tensors, bytes(32), scratch)
+    file = prove(bundle, (network, key, srs), run, scratch)
+    prove_s = time.perf_counter() - began
+    began = time.perf_counter()
+    verify_proof(encode_proof_file(file), bundle, CHECKER)
+    return _Trial(file, prove_s, time.perf_counter() - began)
 
 
 def _details(

@@ -12,17 +12,16 @@ from typing import Any
 from inferproof.protocol.proof_file import ProofFile
 from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle, encode_bundle
-from inferproof.proving.base import Progress
+from inferproof.proving.base import ComputeBackend, Progress
 from inferproof.proving.ezkl.check import public_values
 from inferproof.proving.ezkl.library import ezkl_errors, library
 from inferproof.proving.ezkl.settings import read_settings
-from inferproof.proving.pool import WorkerPool
 
 DECIMALS = 18
 """ezkl's default for rescaled public values on chain. It is part of the artifact's digest."""
 
 
-def evm_vka(bundle: VerifierBundle, pool: WorkerPool, time_limit_s: float = 120.0) -> bytes:
+def evm_vka(bundle: VerifierBundle, backend: ComputeBackend, time_limit_s: float = 120.0) -> bytes:
     """The verifying-key artifact of the model, as ezkl writes it to a file.
 
     The same for everyone who holds the bundle. Made in a worker: ezkl's asynchronous calls
@@ -33,7 +32,7 @@ def evm_vka(bundle: VerifierBundle, pool: WorkerPool, time_limit_s: float = 120.
     with tempfile.TemporaryDirectory(prefix="inferproof-vka-") as name:
         folder = Path(name)
         (folder / "bundle").write_bytes(encode_bundle(bundle))
-        pool.run(
+        backend.run(
             "inferproof.proving.ezkl.evm:vka_task",
             {"folder": str(folder)},
             time_limit_s=time_limit_s,

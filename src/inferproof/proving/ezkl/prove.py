@@ -1,9 +1,9 @@
-"""Makes one proof in a worker process: witness, statement, binding, proof, and its own check."""
+"""One run in a worker process, and the proof that is made of its witness later."""
 
 import json
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,31 @@ from inferproof.protocol.commitments import (
     input_commitment,
     output_commitment,
 )
-from inferproof.protocol.proof_file import DisclosedInput, ProofFile, encode_proof_file
+from inferproof.protocol.proof_file import (
+    DisclosedInput,
+    ProofFile,
+    decode_proof_file,
+    encode_proof_file,
+)
 from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.artifact import open_artifact
 from inferproof.proving.base import Progress
 from inferproof.proving.ezkl.bench import input_data, output_values
-from inferproof.proving.ezkl.check import check, poseidon
+from inferproof.proving.ezkl.check import poseidon
 from inferproof.proving.ezkl.field import felt_to_bytes, felts, limbs, quantise
 from inferproof.proving.ezkl.layout import grow, salt_limbs
 from inferproof.proving.ezkl.library import EzklFailed, ezkl_errors, library
 from inferproof.proving.ezkl.settings import VERSION, Facts, read_settings
-from inferproof.types.digest import Address, Digest
+from inferproof.types.digest import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest
 from inferproof.types.proof import Statement, Visibility
 from inferproof.types.tensor import FixedTensor, Tensors
-from inferproof.verify.proof import verify_proof
+
+RUN = "run"
+"""The run in its folder: a proof file for job zero, without a proof."""
+_WITNESS = "run.json"
+"""What the proof is made of, the binding still at zero."""
+_FILES = ("network.compiled", "pk.key", "kzg.srs")
 
 _OUT_OF_RANGE = (
     "decomposition",
@@ -43,62 +53,44 @@ _OUT_OF_RANGE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What one proof is for."""
-
-    inputs: Tensors
-    job_id: Digest
-    provider: Address
-    salt: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A checked proof file, and what it took. `prove_s` includes `witness_s`."""
-
-    file: bytes = field(repr=False)
-    proof: bytes = field(repr=False)
-    instances: int
-    witness_s: float
-    prove_s: float
-    verify_s: float
-
-
-class _Checker:
-    def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
-        check(bundle, file, statement)
-
-
-def prove_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
-    """Writes a proof file to `out`.
+def execute_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
+    """Runs the quantised model, and leaves in `folder` what `prove_task` makes a proof of.
 
     Raises: InputRejected INPUT_BEYOND_CIRCUIT; ArtifactRejected; Unavailable PROVER_FAILED.
     """
     report("loading keys", 0.0)
     began = time.perf_counter()
-    artifact = open_artifact(Path(args["artifact"]), "ezkl", VERSION)
-    files = [artifact.file(name) for name in ("network.compiled", "pk.key", "kzg.srs")]
+    artifact, folder = open_artifact(Path(args["artifact"]), "ezkl", VERSION), Path(args["folder"])
+    network, *_ = [artifact.file(name) for name in _FILES]
     load_s = time.perf_counter() - began
     with np.load(args["inputs"], allow_pickle=False) as stored:
         tensors = {spec.name: stored[f"a{i}"] for i, spec in enumerate(artifact.bundle.inputs)}
-    job = Job(
-        tensors,
-        Digest.from_hex(args["job_id"]),
-        Address.from_hex(args["provider"]),
-        bytes.fromhex(args["salt"]),
+    report("computing the witness", 0.05)
+    began = time.perf_counter()
+    run = execute(artifact.bundle, network, tensors, bytes.fromhex(args["salt"]), folder)
+    (folder / RUN).write_bytes(encode_proof_file(run))
+    return {"load_s": load_s, "run_s": time.perf_counter() - began}
+
+
+def prove_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
+    """Writes the proof file of the run in `folder` to `out`.
+
+    Raises: InputRejected INPUT_BEYOND_CIRCUIT; ArtifactRejected; Unavailable PROVER_FAILED.
+    """
+    artifact, folder = open_artifact(Path(args["artifact"]), "ezkl", VERSION), Path(args["folder"])
+    network, key, srs = [artifact.file(name) for name in _FILES]
+    run = decode_proof_file((folder / RUN).read_bytes())
+    statement = replace(
+        run.statement,
+        job_id=Digest.from_hex(args["job_id"]),
+        provider=Address.from_hex(args["provider"]),
     )
-    with tempfile.TemporaryDirectory(prefix="inferproof-prove-") as scratch:
-        network, key, srs = files
-        made = make(artifact.bundle, network, key, srs, job, Path(scratch), report)
-    Path(args["out"]).write_bytes(made.file)
-    report("done", 1.0)
-    return {
-        "load_s": load_s,
-        "witness_s": made.witness_s,
-        "prove_s": made.prove_s,
-        "verify_s": made.verify_s,
-    }
+    report("proving", 0.1)
+    began = time.perf_counter()
+    file = prove(artifact.bundle, (network, key, srs), replace(run, statement=statement), folder)
+    prove_s = time.perf_counter() - began
+    Path(args["out"]).write_bytes(encode_proof_file(file))
+    return {"prove_s": prove_s}
 
 
 def evaluate_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
@@ -126,47 +118,35 @@ def evaluate_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
     return {}
 
 
-def make(
-    bundle: VerifierBundle,
-    network: Path,
-    key: Path,
-    srs: Path,
-    job: Job,
-    scratch: Path,
-    report: Progress = lambda _stage, _share: None,
-) -> Made:
-    """The checked proof of one job.
-
-    The statement needs the outputs, and the witness the statement's digest. The binding passes
-    through the circuit untouched, so it is written into the finished witness rather than
-    computing the witness twice; salts likewise.
-    """
+def execute(
+    bundle: VerifierBundle, network: Path, inputs: Tensors, salt: bytes, folder: Path
+) -> ProofFile:
+    """The run of one input: a proof file for job zero that has no proof, beside its witness."""
     facts = read_settings(bundle)
-    report("computing the witness", 0.05)
-    began = time.perf_counter()
-    witness = _witness(bundle, facts, network, job, scratch)
-    file = _statement_file(bundle, facts, job, witness)
-    _bind(bundle, witness, statement_digest(file.statement))
-    path = scratch / "witness.json"
+    witness = _witness(bundle, facts, network, DisclosedInput(salt, inputs), folder)
+    (folder / _WITNESS).write_text(json.dumps(witness))
+    return _run_file(bundle, facts, DisclosedInput(salt, inputs), witness)
+
+
+def prove(
+    bundle: VerifierBundle, files: tuple[Path, Path, Path], run: ProofFile, folder: Path
+) -> ProofFile:
+    """The proof of a run for its statement. `files` are network, proving key and SRS.
+
+    The binding of the statement passes through the circuit untouched, so it is written into the
+    finished witness; salts likewise. The model is not run again.
+    """
+    network, key, srs = files
+    witness = json.loads((folder / _WITNESS).read_bytes())
+    _bind(bundle, witness, statement_digest(run.statement))
+    path, proof = folder / "bound.json", folder / "proof.json"
     path.write_text(json.dumps(witness))
-    witness_s = time.perf_counter() - began
-    report("proving", 0.1)
-    proof_path = scratch / "proof.json"
     try:
         with ezkl_errors():
-            library().prove(str(path), str(network), str(key), str(proof_path), str(srs))
+            library().prove(str(path), str(network), str(key), str(proof), str(srs))
     except EzklFailed as error:
         raise _typed(error) from None
-    answer = json.loads(proof_path.read_bytes())
-    proof = bytes(answer["proof"])
-    prove_s = time.perf_counter() - began
-    report("verifying", 0.95)
-    file = ProofFile(file.statement, file.outputs, proof, file.disclosed, file.input_hashes)
-    data = encode_proof_file(file)
-    began = time.perf_counter()
-    verify_proof(data, bundle, _Checker())
-    verify_s = time.perf_counter() - began
-    return Made(data, proof, len(answer["instances"][0]), witness_s, prove_s, verify_s)
+    return replace(run, proof=bytes(json.loads(proof.read_bytes())["proof"]))
 
 
 def _typed(error: EzklFailed) -> InputRejected | Unavailable:
@@ -177,15 +157,15 @@ def _typed(error: EzklFailed) -> InputRejected | Unavailable:
 
 
 def _witness(
-    bundle: VerifierBundle, facts: Facts, network: Path, job: Job, scratch: Path
+    bundle: VerifierBundle, facts: Facts, network: Path, given: DisclosedInput, scratch: Path
 ) -> dict[str, Any]:
     """ezkl's witness with our quantised inputs and salts in it, the binding still at zero."""
-    sample = [job.inputs[spec.name] for spec in bundle.inputs]
+    sample = [given.tensors[spec.name] for spec in bundle.inputs]
     witness = _raw_witness(bundle, network, sample, scratch)
     if bundle.parts.visibility is Visibility.HASHED:
         for i, (spec, scale) in enumerate(zip(bundle.inputs, facts.input_scales, strict=True)):
-            values = quantise(job.inputs[spec.name], scale)
-            witness["inputs"][i] = felts(grow(spec).fill(values, salt_limbs(job.salt, i)))
+            values = quantise(given.tensors[spec.name], scale)
+            witness["inputs"][i] = felts(grow(spec).fill(values, salt_limbs(given.salt, i)))
     return witness
 
 
@@ -206,10 +186,10 @@ def _raw_witness(
     return witness
 
 
-def _statement_file(
-    bundle: VerifierBundle, facts: Facts, job: Job, witness: dict[str, Any]
+def _run_file(
+    bundle: VerifierBundle, facts: Facts, given: DisclosedInput, witness: dict[str, Any]
 ) -> ProofFile:
-    """The proof file but for the proof: statement, outputs, and the input as it is shown."""
+    """The proof file but for job and proof: outputs, and the input as it is shown."""
     values = output_values(witness, len(bundle.outputs))
     outputs = tuple(
         FixedTensor(spec.name, spec.shape, tuple(v), 2.0**-scale)
@@ -217,18 +197,18 @@ def _statement_file(
     )
     disclosed, hashes = None, None
     if bundle.parts.visibility is Visibility.PUBLIC:
-        disclosed = DisclosedInput(job.salt, job.inputs)
-        committed = input_commitment(job.salt, job.inputs)
+        disclosed = given
+        committed = input_commitment(given.salt, given.tensors)
     else:
         hashes = tuple(felt_to_bytes(poseidon(t)) for t in witness["inputs"][:-1])
         committed = hashed_input_commitment(bundle.parts.proof_system, hashes)
     statement = Statement(
-        job_id=job.job_id,
+        job_id=ZERO_DIGEST,
         model_commitment=bundle.commitment,
         input_commitment=committed,
         output_commitment=output_commitment(outputs),
         proof_system=bundle.parts.proof_system,
-        provider=job.provider,
+        provider=ZERO_ADDRESS,
     )
     return ProofFile(statement, outputs, b"", disclosed, hashes)
 

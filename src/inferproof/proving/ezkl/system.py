@@ -2,38 +2,43 @@
 
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.errors import ModelRejected, Reason
+from inferproof.errors import ModelRejected, Reason, Unavailable
 from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.proof_file import ProofFile, decode_proof_file
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.artifact import Artifact, new_folder, open_artifact
 from inferproof.proving.base import (
+    PROVE_LIMIT_S,
+    SPENT,
+    Cancelled,
     CompileReport,
     CompileRequest,
+    ComputeBackend,
     Description,
     Estimate,
     Progress,
-    Proved,
-    ProveRequest,
+    Proof,
+    Ran,
+    never,
     no_progress,
 )
 from inferproof.proving.ezkl import check as checker
 from inferproof.proving.ezkl.library import library
 from inferproof.proving.ezkl.operators import SUPPORTED
+from inferproof.proving.ezkl.prove import RUN
 from inferproof.proving.ezkl.settings import VERSION
 from inferproof.proving.inputs import check_calibration, check_inputs, check_mode, write_arrays
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import Digest
-from inferproof.types.proof import Assurance
-from inferproof.types.tensor import TensorSpec
+from inferproof.types.proof import Assurance, Statement
+from inferproof.types.tensor import Tensors, TensorSpec
 
 COMPILE_LIMIT_S = 6 * 3600.0
 EVALUATE_LIMIT_S = 3600.0
@@ -43,13 +48,13 @@ _TASKS = "inferproof.proving.ezkl"
 
 
 class EzklSystem:
-    """Succinct proofs of whole inferences with ezkl. Thread-safe; give it a pool to share."""
+    """Succinct proofs of whole inferences with ezkl. Thread-safe; give it a backend to share."""
 
     name = "ezkl"
     version = VERSION
 
-    def __init__(self, pool: WorkerPool | None = None) -> None:
-        self._pool = pool or WorkerPool()
+    def __init__(self, backend: ComputeBackend | None = None) -> None:
+        self._backend = backend or WorkerPool()
 
     def supports(self, operator: str) -> bool:
         return operator in SUPPORTED
@@ -90,7 +95,7 @@ class EzklSystem:
             (folder / "model.onnx").write_bytes(model.onnx)
             arrays = Path(scratch) / "calibration.npz"
             write_arrays(arrays, calibration)
-            result = self._pool.run(
+            result = self._backend.run(
                 f"{_TASKS}.compile:compile_task",
                 _compile_args(request, model, folder, Path(scratch), arrays),
                 time_limit_s=COMPILE_LIMIT_S,
@@ -110,43 +115,42 @@ class EzklSystem:
             trials=tuple(result["trials"]),
         )
 
-    def prove(
+    def execute(
         self,
-        request: ProveRequest,
+        model: Path,
+        inputs: Tensors,
+        salt: bytes,
+        *,
+        time_limit_s: float = PROVE_LIMIT_S,
         progress: Progress = no_progress,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> Proved:
-        """See ProofSystem; `cancelled` is asked several times a second."""
+        cancelled: Cancelled = never,
+    ) -> "EzklExecution":
+        """See Executor; `cancelled` is asked several times a second."""
         library()
-        artifact = self._open(request.artifact)
-        tensors = check_inputs(artifact.bundle.inputs, request.inputs)
-        with tempfile.TemporaryDirectory(prefix="inferproof-job-") as name:
-            folder = Path(name)
-            write_arrays(folder / "inputs.npz", tensors)
-            result = self._pool.run(
-                f"{_TASKS}.prove:prove_task",
+        artifact = self._open(model)
+        tensors = check_inputs(artifact.bundle.inputs, inputs)
+        folder = tempfile.TemporaryDirectory(prefix="inferproof-run-")
+        try:
+            path = Path(folder.name)
+            write_arrays(path / "inputs.npz", tensors)
+            result = self._backend.run(
+                f"{_TASKS}.prove:execute_task",
                 {
-                    "artifact": str(request.artifact.absolute()),
-                    "inputs": str(folder / "inputs.npz"),
-                    "job_id": request.job_id.hex,
-                    "provider": request.provider.hex,
-                    "salt": request.salt.hex(),
-                    "out": str(folder / "proof"),
+                    "artifact": str(model.absolute()),
+                    "inputs": str(path / "inputs.npz"),
+                    "salt": salt.hex(),
+                    "folder": folder.name,
                 },
-                time_limit_s=request.time_limit_s,
+                time_limit_s=time_limit_s,
                 progress=progress,
                 cancelled=cancelled,
             )
-            data = (folder / "proof").read_bytes()
-        return Proved(
-            file=data,
-            outputs=decode_proof_file(data).outputs,
-            load_s=result["load_s"],
-            witness_s=result["witness_s"],
-            prove_s=result["prove_s"],
-            verify_s=result["verify_s"],
-            peak_mb=(result["peak_bytes"] + peak_bytes()) / 1e6,
-        )
+            run = decode_proof_file((path / RUN).read_bytes())
+        except BaseException:
+            folder.cleanup()
+            raise
+        ran = Ran.of(run, load_s=result["load_s"], run_s=result["run_s"])
+        return EzklExecution(self._backend, model, folder, ran)
 
     def evaluate(
         self, artifact: Path, samples: dict[str, npt.NDArray[np.float32]]
@@ -158,7 +162,7 @@ class EzklSystem:
         with tempfile.TemporaryDirectory(prefix="inferproof-evaluate-") as name:
             folder = Path(name)
             write_arrays(folder / "inputs.npz", checked)
-            self._pool.run(
+            self._backend.run(
                 f"{_TASKS}.prove:evaluate_task",
                 {
                     "artifact": str(artifact.absolute()),
@@ -181,10 +185,60 @@ class EzklSystem:
 
     def close(self) -> None:
         """Ends the worker processes."""
-        self._pool.close()
+        self._backend.close()
 
     def _open(self, folder: Path) -> Artifact:
         return open_artifact(folder, self.name, self.version)
+
+
+class EzklExecution:
+    """Implements proving.base.Execution: the witness lies in a folder until it is proven."""
+
+    def __init__(
+        self,
+        backend: ComputeBackend,
+        artifact: Path,
+        folder: tempfile.TemporaryDirectory[str],
+        ran: Ran,
+    ) -> None:
+        self.ran = ran
+        self._backend = backend
+        self._artifact = artifact
+        self._folder = folder
+
+    def prove(
+        self,
+        statement: Statement,
+        *,
+        time_limit_s: float = PROVE_LIMIT_S,
+        progress: Progress = no_progress,
+        cancelled: Cancelled = never,
+    ) -> Proof:
+        """See Execution; `cancelled` is asked several times a second."""
+        self.ran.require(statement)
+        out = Path(self._folder.name) / "proof"
+        if not out.parent.exists():
+            raise Unavailable(Reason.PROVER_FAILED, why=SPENT)
+        with self._folder:
+            result = self._backend.run(
+                f"{_TASKS}.prove:prove_task",
+                {
+                    "artifact": str(self._artifact.absolute()),
+                    "folder": self._folder.name,
+                    "job_id": statement.job_id.hex,
+                    "provider": statement.provider.hex,
+                    "out": str(out),
+                },
+                time_limit_s=time_limit_s,
+                progress=progress,
+                cancelled=cancelled,
+            )
+            data = out.read_bytes()
+        return Proof(data, result["prove_s"], (result["peak_bytes"] + peak_bytes()) / 1e6)
+
+    def close(self) -> None:
+        """See Execution."""
+        self._folder.cleanup()
 
 
 def _compile_args(

@@ -43,20 +43,21 @@ class ProvingKey:
     """Weights with what their commitment is opened from; threads may share it."""
 
     def __init__(self, verifying_key: bytes, weights: npt.NDArray[np.int8]) -> None: ...
-    def execute(self, inputs: Sequence[npt.NDArray[np.int32]]) -> list[npt.NDArray[np.int32]]:
+    def execute(self, inputs: Sequence[npt.NDArray[np.int32]]) -> Execution:
+        """One run of the graph."""
+
+class Execution:
+    """A run of a graph. What a proof is made of stays in memory until it is proven."""
+
+    def outputs(self) -> list[npt.NDArray[np.int32]]:
         """The graph's outputs."""
 
-    def prove(
-        self,
-        inputs: Sequence[npt.NDArray[np.int32]],
-        statement: bytes,
-        goes_on: Callable[[str], bool] | None = None,
-    ) -> tuple[list[npt.NDArray[np.int32]], bytes]:
-        """The graph's outputs and the proof of them for a statement digest.
+    def prove(self, statement: bytes, goes_on: Callable[[str], bool] | None = None) -> bytes:
+        """The proof of this run for a statement digest. The graph is not run again; a run is
+        proven once.
 
         `goes_on` is called with the name of each phase that begins; False cancels. In mode clear
-        they are execute, reduce, open; in mode committed execute, commit, look up, reduce, open
-        witness, open.
+        they are reduce, open; in mode committed commit, look up, reduce, open witness, open.
         """
 
 class VerifyingKey:

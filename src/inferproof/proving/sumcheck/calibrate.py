@@ -25,9 +25,9 @@ from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, Loaded
 from inferproof.proving.sumcheck.modes import MODES
-from inferproof.proving.sumcheck.prove import Job, make
+from inferproof.proving.sumcheck.prove import trial
 from inferproof.proving.sumcheck.quantisation import QuantisedInput, QuantisedOutput, Settings
-from inferproof.types.digest import ZERO_DIGEST, Address
+from inferproof.types.digest import ZERO_DIGEST
 from inferproof.types.proof import ModelParts, Setup, Visibility
 from inferproof.types.tensor import TensorSpec
 
@@ -84,7 +84,7 @@ def _point(shape: Shape, mode: str, proofs: int) -> Point:
     made = []
     for _ in range(proofs):
         values = rng.uniform(-1, 1, graph.inputs[0].shape).astype(np.float32)
-        made.append(make(loaded, Job({"x": values}, ZERO_DIGEST, Address(bytes(20)), bytes(32))))
+        made.append(trial(loaded, {"x": values}))
     return Point(
         size_of(graph),
         prove_us=_median_us(one.prove_s for one in made),

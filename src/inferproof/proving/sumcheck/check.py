@@ -138,3 +138,14 @@ def _integers(output: FixedTensor) -> Int32s:
     if any(not -(2**31) <= value < 2**31 for value in output.values):
         raise ProofRejected(Reason.PROOF_INVALID)
     return values.astype(np.int32).reshape(-1)
+
+
+class Checker:
+    """`check` as an inferproof.verify.proof.ProofChecker, without a proof system around it."""
+
+    def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
+        """See `check`."""
+        check(bundle, file, statement)
+
+
+CHECKER = Checker()

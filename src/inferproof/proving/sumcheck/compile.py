@@ -31,9 +31,9 @@ from inferproof.proving.sumcheck.loaded import (
 )
 from inferproof.proving.sumcheck.lower.compile import Lowering, lower
 from inferproof.proving.sumcheck.modes import COMMITTED
-from inferproof.proving.sumcheck.prove import Job, Made, make
+from inferproof.proving.sumcheck.prove import Trial, trial
 from inferproof.proving.worker import peak_bytes
-from inferproof.types.digest import ZERO_DIGEST, Address
+from inferproof.types.digest import ZERO_DIGEST
 from inferproof.types.proof import ModelParts, Setup, Visibility
 from inferproof.types.tensor import Tensors
 
@@ -77,7 +77,7 @@ def compile_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
             "verify_us": _median_us([made.verify_s for made in trials]),
             "peak_bytes": peak_bytes(),
             "key_bytes": size,
-            "proof_bytes": len(trials[0].file),
+            "proof_bytes": trials[0].proof_bytes,
             # No contract verifies proofs of this system yet.
             "verify_gas": 0,
         },
@@ -148,7 +148,7 @@ def _bundle(
 
 def _trial_proofs(
     loaded: Loaded, calibration: dict[str, npt.NDArray[Any]], report: Progress
-) -> list[Made]:
+) -> list[Trial]:
     """Proofs for job zero: they show that the keys work, and what a proof costs."""
     samples = len(next(iter(calibration.values())))
     made = []
@@ -156,8 +156,7 @@ def _trial_proofs(
         tensors: Tensors = {
             name: array[number % samples].astype(np.float32) for name, array in calibration.items()
         }
-        job = Job(tensors, ZERO_DIGEST, Address(bytes(20)), bytes(32))
-        made.append(make(loaded, job))
+        made.append(trial(loaded, tensors))
         report("measuring a proof", 0.8 + 0.2 * (number + 1) / TRIALS)
     return made
 

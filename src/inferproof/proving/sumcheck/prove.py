@@ -1,29 +1,40 @@
-"""Makes one proof: integers, outputs, statement, proof, and its own check."""
+"""One run of a compiled model, and the proof that is made of it without another run."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import InferproofError, InputRejected, Reason, Unavailable
-from inferproof.protocol.commitments import input_commitment, output_commitment
-from inferproof.protocol.proof_file import DisclosedInput, ProofFile, encode_proof_file
+from inferproof.protocol.commitments import input_commitment
+from inferproof.protocol.proof_file import DisclosedInput, encode_proof_file
 from inferproof.protocol.statement import statement_digest
-from inferproof.protocol.verifier_bundle import VerifierBundle
-from inferproof.proving.base import Progress, no_progress
-from inferproof.proving.sumcheck.check import check, flat_inputs
-from inferproof.proving.sumcheck.library import library
+from inferproof.proving.base import (
+    PROVE_LIMIT_S,
+    SPENT,
+    Cancelled,
+    Progress,
+    Proof,
+    Ran,
+    never,
+    no_progress,
+)
+from inferproof.proving.sumcheck.check import CHECKER, flat_inputs
+from inferproof.proving.sumcheck.library import Int32s, library
 from inferproof.proving.sumcheck.loaded import Loaded
 from inferproof.proving.sumcheck.quantisation import Settings, dequantise
-from inferproof.types.digest import Address, Digest
+from inferproof.proving.worker import peak_bytes
+from inferproof.types.digest import ZERO_ADDRESS, ZERO_DIGEST
 from inferproof.types.proof import Statement
 from inferproof.types.tensor import FixedTensor, Tensors
 from inferproof.verify.proof import verify_proof
 
+if TYPE_CHECKING:
+    from inferproof.proving.sumcheck import _native
+
 _STAGES = {
-    "execute": (0.1, "running the quantised model"),
     "commit": (0.15, "committing to what it computes"),
     "look up": (0.2, "looking its values up in their tables"),
     "reduce": (0.3, "reducing its layers to its weights"),
@@ -33,80 +44,95 @@ _STAGES = {
 """The share that is done when a phase begins, and what it does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What one proof is for, and when it is no longer wanted."""
+def execute(
+    loaded: Loaded, inputs: Tensors, salt: bytes, load_s: float = 0.0
+) -> "SumcheckExecution":
+    """One run of the quantised model; `load_s` is what loading it took.
 
-    inputs: Tensors
-    job_id: Digest
-    provider: Address
-    salt: bytes = field(repr=False)
-    time_limit_s: float = 600.0
-    cancelled: Callable[[], bool] = lambda: False
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A checked proof file, and what it took. `prove_s` includes `witness_s`."""
-
-    file: bytes = field(repr=False)
-    outputs: tuple[FixedTensor, ...]
-    witness_s: float
-    prove_s: float
-    verify_s: float
-
-
-class _Checker:
-    def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
-        check(bundle, file, statement)
-
-
-def make(loaded: Loaded, job: Job, report: Progress = no_progress) -> Made:
-    """The checked proof of one job.
-
-    The statement needs the outputs, and the proof the statement: the model is run first.
-    Raises: InputRejected INPUT_BEYOND_CIRCUIT; Unavailable PROVER_TIME_LIMIT, PROVER_CANCELLED,
-    PROVER_FAILED; MissingPart MISSING_NATIVE.
+    Raises: InputRejected INPUT_BEYOND_CIRCUIT; Unavailable PROVER_FAILED; MissingPart.
     """
-    watch = _Watch(job, report)
     began = time.perf_counter()
-    inputs = flat_inputs(loaded.settings, job.inputs)
-    outputs = fixed_outputs(loaded.settings, run(loaded, inputs))
-    statement = Statement(
-        job_id=job.job_id,
-        model_commitment=loaded.bundle.commitment,
-        input_commitment=input_commitment(job.salt, job.inputs),
-        output_commitment=output_commitment(outputs),
-        proof_system=loaded.bundle.parts.proof_system,
-        provider=job.provider,
+    native = run(loaded, flat_inputs(loaded.settings, inputs))
+    bundle = loaded.bundle
+    ran = Ran(
+        model_commitment=bundle.commitment,
+        proof_system=bundle.parts.proof_system,
+        input_commitment=input_commitment(salt, inputs),
+        outputs=fixed_outputs(loaded.settings, native.outputs()),
+        disclosed=DisclosedInput(salt, inputs),
+        input_hashes=None,
+        load_s=load_s,
+        run_s=time.perf_counter() - began,
     )
-    witness_s = time.perf_counter() - began
-    native = library()
-    try:
-        proof = loaded.key.prove(inputs, statement_digest(statement).raw, watch.goes_on)[1]
-    except native.NativeError as error:
-        raise watch.reason() or failure(error) from error
-    prove_s = time.perf_counter() - began
-    report("verifying", 0.9)
-    file = ProofFile(statement, outputs, proof, DisclosedInput(job.salt, job.inputs), None)
-    data = encode_proof_file(file)
-    began = time.perf_counter()
-    verify_proof(data, loaded.bundle, _Checker())
-    report("done", 1.0)
-    return Made(data, outputs, witness_s, prove_s, time.perf_counter() - began)
+    return SumcheckExecution(native, ran)
 
 
-def run(loaded: Loaded, inputs: list[npt.NDArray[np.int32]]) -> list[npt.NDArray[np.int32]]:
-    """The integer outputs. Raises: InputRejected INPUT_BEYOND_CIRCUIT; Unavailable."""
+class SumcheckExecution:
+    """Implements proving.base.Execution: the native module keeps the tensors of the run."""
+
+    def __init__(self, native: "_native.Execution", ran: Ran) -> None:
+        self.ran = ran
+        self._native: _native.Execution | None = native
+
+    def prove(
+        self,
+        statement: Statement,
+        *,
+        time_limit_s: float = PROVE_LIMIT_S,
+        progress: Progress = no_progress,
+        cancelled: Cancelled = never,
+    ) -> Proof:
+        """See Execution; limits are looked at between the phases of a proof."""
+        self.ran.require(statement)
+        native, self._native = self._native, None
+        if native is None:
+            raise Unavailable(Reason.PROVER_FAILED, why=SPENT)
+        watch = _Watch(time_limit_s, progress, cancelled)
+        began = time.perf_counter()
+        try:
+            proof = native.prove(statement_digest(statement).raw, watch.goes_on)
+        except library().NativeError as error:
+            raise watch.reason() or failure(error) from error
+        prove_s = time.perf_counter() - began
+        data = encode_proof_file(self.ran.file(statement, proof))
+        return Proof(data, prove_s, peak_bytes() / 1e6)
+
+    def close(self) -> None:
+        """See Execution."""
+        self._native = None
+
+
+def run(loaded: Loaded, inputs: list[Int32s]) -> "_native.Execution":
+    """One native run. Raises: InputRejected INPUT_BEYOND_CIRCUIT; Unavailable."""
     try:
         return loaded.key.execute(inputs)
     except library().NativeError as error:
         raise failure(error) from error
 
 
-def fixed_outputs(
-    settings: Settings, outputs: list[npt.NDArray[np.int32]]
-) -> tuple[FixedTensor, ...]:
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What one verified proof took. Units: seconds, bytes; `prove_s` includes the run."""
+
+    prove_s: float
+    verify_s: float
+    proof_bytes: int
+
+
+def trial(loaded: Loaded, inputs: Tensors) -> Trial:
+    """A proof for job zero, made and verified as a job's: shows that the keys work, and what a
+    proof costs. Raises: as `execute`, `Execution.prove` and `verify_proof`.
+    """
+    began = time.perf_counter()
+    execution = execute(loaded, inputs, bytes(32))
+    file = execution.prove(execution.ran.statement(ZERO_DIGEST, ZERO_ADDRESS)).file
+    prove_s = time.perf_counter() - began
+    began = time.perf_counter()
+    verify_proof(file, loaded.bundle, CHECKER)
+    return Trial(prove_s, time.perf_counter() - began, len(file))
+
+
+def fixed_outputs(settings: Settings, outputs: list[Int32s]) -> tuple[FixedTensor, ...]:
     """Integer outputs under their names and scales."""
     return tuple(
         FixedTensor(item.name, item.shape, tuple(values.tolist()), item.scale)
@@ -119,7 +145,7 @@ def evaluate(loaded: Loaded, samples: Tensors) -> dict[str, npt.NDArray[np.float
     rows: list[dict[str, npt.NDArray[np.float64]]] = []
     for number in range(len(next(iter(samples.values())))):
         sample = {name: array[number] for name, array in samples.items()}
-        outputs = run(loaded, flat_inputs(loaded.settings, sample))
+        outputs = run(loaded, flat_inputs(loaded.settings, sample)).outputs()
         rows.append(dequantise(loaded.settings, [values.astype(np.int64) for values in outputs]))
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
@@ -137,10 +163,11 @@ def failure(error: Exception) -> InferproofError:
 class _Watch:
     """Reports the native prover's phases, and ends it when it is no longer wanted."""
 
-    def __init__(self, job: Job, report: Progress) -> None:
-        self._job = job
+    def __init__(self, limit_s: float, report: Progress, cancelled: Cancelled) -> None:
+        self._limit_s = limit_s
         self._report = report
-        self._deadline = time.monotonic() + job.time_limit_s
+        self._cancelled = cancelled
+        self._deadline = time.monotonic() + limit_s
 
     def goes_on(self, phase: str) -> bool:
         share, words = _STAGES[phase]
@@ -148,9 +175,8 @@ class _Watch:
         return self.reason() is None
 
     def reason(self) -> Unavailable | None:
-        if self._job.cancelled():
+        if self._cancelled():
             return Unavailable(Reason.PROVER_CANCELLED)
         if time.monotonic() >= self._deadline:
-            seconds = f"{self._job.time_limit_s:g}"
-            return Unavailable(Reason.PROVER_TIME_LIMIT, seconds=seconds)
+            return Unavailable(Reason.PROVER_TIME_LIMIT, seconds=f"{self._limit_s:g}")
         return None

@@ -162,9 +162,24 @@ def _quantise(item: QuantisedInput, array: npt.NDArray[Any]) -> Ints:
             raise InputRejected(Reason.INPUT_NOT_WHOLE, name=item.name)
         if float(real.min()) < item.lo or float(real.max()) > item.hi:
             raise InputRejected(Reason.INPUT_BEYOND_CIRCUIT)
+    return np.clip(_units(item, real), item.lo, item.hi).astype(np.int64)
+
+
+def _units(item: QuantisedInput, array: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     with np.errstate(over="ignore"):
-        units = np.floor(real / item.scale + 0.5)
-    return np.clip(units, item.lo, item.hi).astype(np.int64)
+        units: npt.NDArray[np.float64] = np.floor(
+            np.asarray(array, dtype=np.float64) / item.scale + 0.5
+        )
+    return units
+
+
+def count_beyond(settings: Settings, tensors: dict[str, npt.NDArray[Any]]) -> int:
+    """How many values of an input that was quantised lay beyond its range and were cut to it."""
+    beyond = 0
+    for item in settings.inputs:
+        units = _units(item, tensors[item.name])
+        beyond += int(((units < item.lo) | (units > item.hi)).sum())
+    return beyond
 
 
 def dequantise(settings: Settings, outputs: list[Ints]) -> dict[str, npt.NDArray[np.float64]]:

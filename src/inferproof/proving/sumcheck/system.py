@@ -9,27 +9,27 @@ seconds of Python, reads what the sandbox made of a stranger's file, and runs in
 import json
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.errors import ModelRejected, Reason
+from inferproof.errors import ModelRejected, Reason, Unavailable
 from inferproof.models.load import load_model, to_head
 from inferproof.protocol.proof_file import ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.artifact import Artifact, new_folder, open_artifact
 from inferproof.proving.base import (
+    PROVE_LIMIT_S,
+    Cancelled,
     CompileReport,
     CompileRequest,
+    ComputeBackend,
     Description,
     Estimate,
     Progress,
-    Proved,
-    ProveRequest,
-    SecurityReport,
+    never,
     no_progress,
 )
 from inferproof.proving.costs import Size, read_costs
@@ -40,10 +40,12 @@ from inferproof.proving.sumcheck.check import VERSION
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, Cache
 from inferproof.proving.sumcheck.modes import CLEAR, MODES, PROFILES, mode_of
-from inferproof.proving.sumcheck.prove import Job, evaluate, make
+from inferproof.proving.sumcheck.prove import SumcheckExecution, evaluate, execute
+from inferproof.proving.sumcheck.quantisation import count_beyond, decode_settings
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import Digest
-from inferproof.types.proof import Assurance, Visibility
+from inferproof.types.proof import Assurance, SecurityReport, Visibility
+from inferproof.types.tensor import Tensors
 
 COMPILE_LIMIT_S = 3600.0
 _COMPILE = "inferproof.proving.sumcheck.compile:compile_task"
@@ -57,12 +59,12 @@ class SumcheckSystem:
 
     def __init__(
         self,
-        pool: WorkerPool | None = None,
+        backend: ComputeBackend | None = None,
         cache: Cache | None = None,
         costs: Path | None = None,
     ) -> None:
         """`costs` is where `inferproof calibrate` keeps what it measured, if anything."""
-        self._pool = pool or WorkerPool()
+        self._backend = backend or WorkerPool()
         self._cache = cache or Cache()
         self._costs = costs
 
@@ -120,7 +122,7 @@ class SumcheckSystem:
             (folder / "model.onnx").write_bytes(model.onnx)
             arrays = Path(scratch) / "calibration.npz"
             write_arrays(arrays, calibration)
-            result = self._pool.run(
+            result = self._backend.run(
                 _COMPILE,
                 {
                     "folder": str(folder.absolute()),
@@ -148,36 +150,26 @@ class SumcheckSystem:
             trials=tuple(result["trials"]),
         )
 
-    def prove(
+    def execute(
         self,
-        request: ProveRequest,
+        model: Path,
+        inputs: Tensors,
+        salt: bytes,
+        *,
+        time_limit_s: float = PROVE_LIMIT_S,  # noqa: ARG002 - a run takes milliseconds
         progress: Progress = no_progress,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> Proved:
-        """See ProofSystem; `cancelled` is asked between the phases of a proof."""
+        cancelled: Cancelled = never,
+    ) -> SumcheckExecution:
+        """See Executor. A run is not interrupted; its proof is, between its phases."""
+        if cancelled():
+            raise Unavailable(Reason.PROVER_CANCELLED)
         progress("loading keys", 0.0)
         began = time.perf_counter()
-        loaded = self._cache.get(request.artifact)
+        loaded = self._cache.get(model)
         load_s = time.perf_counter() - began
-        tensors = check_inputs(loaded.bundle.inputs, request.inputs)
-        job = Job(
-            tensors,
-            request.job_id,
-            request.provider,
-            request.salt,
-            request.time_limit_s,
-            cancelled,
-        )
-        made = make(loaded, job, progress)
-        return Proved(
-            file=made.file,
-            outputs=made.outputs,
-            load_s=load_s,
-            witness_s=made.witness_s,
-            prove_s=made.prove_s,
-            verify_s=made.verify_s,
-            peak_mb=peak_bytes() / 1e6,
-        )
+        tensors = check_inputs(loaded.bundle.inputs, inputs)
+        progress("running the quantised model", 0.1)
+        return execute(loaded, tensors, salt, load_s)
 
     def evaluate(
         self, artifact: Path, samples: dict[str, npt.NDArray[np.float32]]
@@ -191,6 +183,10 @@ class SumcheckSystem:
 
     def check(self, bundle: VerifierBundle, file: ProofFile, statement: Digest) -> None:
         checker.check(bundle, file, statement)
+
+    def out_of_range(self, bundle: VerifierBundle, inputs: Tensors) -> int:
+        """See RangeReporter."""
+        return count_beyond(decode_settings(bundle.settings), inputs)
 
     def security(self, bundle: VerifierBundle) -> SecurityReport:
         """See SecurityReporter."""
@@ -218,7 +214,7 @@ class SumcheckSystem:
 
     def close(self) -> None:
         """Ends the worker processes."""
-        self._pool.close()
+        self._backend.close()
 
     def _open(self, folder: Path) -> Artifact:
         return open_artifact(folder, self.name, self.version)

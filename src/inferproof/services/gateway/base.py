@@ -201,7 +201,9 @@ class PaidRequest(Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class AnswerView:
-    """The proven answer. `label` is that of the largest output of a classifier, else None."""
+    """The proven answer. `label` is that of the largest output of a classifier, else None;
+    `out_of_range` counts the values of the input that were cut to the model's range, where that
+    is known. Units: `proof_size` bytes."""
 
     outputs: tuple[FixedTensor, ...]
     label: str | None
@@ -211,6 +213,8 @@ class AnswerView:
     assurance: Assurance
     proven: str
     timings: tuple[StageTime, ...]
+    proof_size: int
+    out_of_range: int | None
 
 
 UNDER_WAY = frozenset({JobState.RESERVED, JobState.SETTLING, JobState.QUEUED, JobState.RUNNING})

@@ -63,6 +63,12 @@ CheckInput = Callable[[dict[str, Json], bytes], None]
 Raises: InputRejected.
 """
 
+CheckRange = Callable[[RegisteredModel, bytes], None]
+"""Returns when the model's card takes the values of a request body (see `input_range`).
+
+Raises: InputRejected INPUT_BEYOND_RANGE.
+"""
+
 SMALL = 4096
 """Bytes of a body that is checked at once: to hand it to a thread would take longer."""
 
@@ -80,6 +86,7 @@ class Intake:
         catalog: Catalog,
         chain: PaymentChain,
         check: CheckInput,
+        check_range: CheckRange,
         key: SigningKey,
         settings: GatewaySettings,
         clock: Clock,
@@ -92,6 +99,7 @@ class Intake:
         self._catalog = catalog
         self._chain = chain
         self._check_body = check
+        self._check_range = check_range
         self._key = key
         self._settings = settings
         self._clock = clock
@@ -224,18 +232,19 @@ class Intake:
         return job
 
     async def _check_input(self, model: RegisteredModel, body: bytes) -> None:
-        limit, preprocessing = (
-            model.submission.card.input.max_bytes,
-            model.submission.bundle.preprocessing,
-        )
+        limit = model.submission.card.input.max_bytes
         if len(body) > limit:
             raise InputRejected(
                 Reason.INPUT_TOO_LARGE, name="request body", size=len(body), limit=limit
             )
         if len(body) <= SMALL:
-            self._check_body(preprocessing, body)
+            self._check_values(model, body)
         else:
-            await asyncio.to_thread(self._check_body, preprocessing, body)
+            await asyncio.to_thread(self._check_values, model, body)
+
+    def _check_values(self, model: RegisteredModel, body: bytes) -> None:
+        self._check_body(model.submission.bundle.preprocessing, body)
+        self._check_range(model, body)
 
     def quoted(
         self, model: RegisteredModel, given: SignedQuote | None, digest: Digest, now: int

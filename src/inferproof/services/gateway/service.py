@@ -185,6 +185,10 @@ class GatewayService:
         return await self._view(job)
 
     async def _view(self, job: Job) -> JobView:
+        answer = job.answer
+        if answer is not None and answer.proof_size is None:  # an answer of before sizes were kept
+            size = await asyncio.to_thread(self._blobs.size, answer.proof_blob)
+            job = replace(job, answer=replace(answer, proof_size=size))
         model = await self._catalog.described(job.order.model_id, job.order.model_version)
         return job_view(job, model)
 

@@ -91,6 +91,8 @@ def _answer_view(answer: Answer, model: RegisteredModel) -> AnswerView:
         assurance=assurance,
         proven=proven_sentence(assurance, parts),
         timings=answer.timings,
+        proof_size=answer.proof_size or 0,
+        out_of_range=answer.out_of_range,
     )
 
 

@@ -1,4 +1,5 @@
-"""What one job is computed with: to prove, to verify, to sign. It blocks; the worker uses threads.
+"""What one job is computed with: to run, prove, verify and sign. It blocks; the worker
+uses threads.
 
 `steps` calls this in order, and keeps what each step gave.
 """
@@ -6,27 +7,62 @@
 import hashlib
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from inferproof.errors import ProofRejected, Reason
 from inferproof.protocol.payment_part import PaymentParts
 from inferproof.protocol.signature import SigningKey
-from inferproof.proving.base import Proved, ProveRequest
+from inferproof.proving.base import Cancelled, Execution, Proof, Ran, never
+from inferproof.proving.execution import left
 from inferproof.services.base import Clock, Systems
 from inferproof.services.catalog import RegisteredModel
 from inferproof.services.worker.receipt import build_receipt
 from inferproof.storage.ports.blobs import ArtifactStore, BlobStore
-from inferproof.storage.ports.jobs import Answer, Job, KeptProof
+from inferproof.storage.ports.jobs import Answer, Job, KeptProof, Order
 from inferproof.types.digest import Digest
 from inferproof.types.payment import Payment, PaymentRecord
 from inferproof.types.receipt import StageTime
 from inferproof.types.tensor import Tensors
-from inferproof.verify.proof import VerifiedProof, verify_proof
+from inferproof.verify.proof import ProofChecker, VerifiedProof, verify_proof
 from inferproof.verify.receipt import Preprocess
 
 Timer = Callable[[], float]
 
 STORE = "store"
+
+
+class Runner(Protocol):
+    """Runs the models that are sold. What a model is, a compiled artifact or something that runs
+    elsewhere, only the runner knows."""
+
+    def execute(
+        self, order: Order, inputs: Tensors, *, time_limit_s: float, cancelled: Cancelled
+    ) -> Execution:
+        """One run of the order's model. Raises: as `Executor.execute`; NotFound
+        ARTIFACT_NOT_HERE."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledModels:
+    """A Runner of compiled artifacts, by the proof systems that compiled them."""
+
+    systems: Systems
+    artifacts: ArtifactStore
+
+    def execute(
+        self, order: Order, inputs: Tensors, *, time_limit_s: float, cancelled: Cancelled
+    ) -> Execution:
+        """See Runner."""
+        return self.systems(order.quote.proof_system).execute(
+            self.artifacts.path(order.model_commitment),
+            inputs,
+            order.salt,
+            time_limit_s=time_limit_s,
+            cancelled=cancelled,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +74,21 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """A proof that was verified for its job: the only one that an answer is made of."""
+
+    proof: VerifiedProof
+    blob: Digest
+    size: int
+    timings: tuple[StageTime, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Compute:
     """What a job is computed with."""
 
-    systems: Systems
-    artifacts: ArtifactStore
+    runner: Runner
+    checker: Callable[[str], ProofChecker]
     blobs: BlobStore
     preprocess: Preprocess
     payments: PaymentParts
@@ -52,22 +98,33 @@ class Compute:
     time_limit_s: float
     timer: Timer = time.perf_counter
 
-    def prove(self, job: Job, model: RegisteredModel) -> Made:
-        """The inference of a job, proven, and not verified here yet.
+    def prove(self, job: Job, model: RegisteredModel, cancelled: Cancelled = never) -> Made:
+        """The inference of a job, proven, and not verified yet.
 
         1  pre-processing makes the graph's inputs of the request body
-        2  the proof system proves the inference for this job
+        2  the model is run, once
+        3  that run is proven for this job
 
         Raises: InputRejected, ArtifactRejected, ProofRejected, MissingPart, NotFound
         ARTIFACT_NOT_HERE, Unavailable.
         """
-        stages = _Stages(self.timer)
+        stages, order = _Stages(self.timer), job.order
+        deadline = time.monotonic() + self.time_limit_s
         # 1
-        tensors = self.preprocess(model.submission.bundle.preprocessing, job.order.request.body)
+        tensors = self.preprocess(model.submission.bundle.preprocessing, order.request.body)
         stages.lap("preprocess")
         # 2
-        proved = self._prove(job, model, tensors)
-        return Made(proved.file, (*stages.done, *_proving(proved)))
+        run = self.runner.execute(
+            order, tensors, time_limit_s=self.time_limit_s, cancelled=cancelled
+        )
+        # 3
+        with closing(run) as execution:
+            proof = execution.prove(
+                execution.ran.statement(order.job_id, model.record.provider),
+                time_limit_s=left(deadline),
+                cancelled=cancelled,
+            )
+            return Made(proof.file, (*stages.done, *_proving(execution.ran, proof)))
 
     def keep(self, made: Made) -> KeptProof:
         """The proof file in the blob store, where another attempt finds it.
@@ -79,29 +136,32 @@ class Compute:
         stages.lap(STORE)
         return KeptProof(blob, (*made.timings, *stages.done))
 
-    def conclude(self, job: Job, model: RegisteredModel, made: Made) -> Answer:
-        """The job's answer: its proof verified, its verifier bundle stored, its receipt signed.
+    def check(self, job: Job, model: RegisteredModel, made: Made) -> Checked:
+        """The proof, verified as the buyer will verify it: against the verifier bundle that
+        buyers are given, and found to be about this job, this model and this provider.
 
-        1  the proof is verified against the verifier bundle that buyers are given
-        2  its statement is about this job, this model and this provider
-        3  the bundle is stored; the receipt is built and signed
-
-        Raises: ProofRejected, MissingPart, Unavailable.
+        Raises: ProofRejected, MissingPart.
         """
-        stages, submission = _Stages(self.timer), model.submission
-        # 1
-        system = self.systems(job.order.quote.proof_system)
-        verified = verify_proof(made.file, submission.bundle, system)
+        stages = _Stages(self.timer)
+        checker = self.checker(job.order.quote.proof_system)
+        verified = verify_proof(made.file, model.submission.bundle, checker)
         stages.lap("verify")
-        # 2
         _require_own(job, verified)
-        # 3
+        blob = Digest(hashlib.sha256(made.file).digest())
+        return Checked(verified, blob, len(made.file), (*made.timings, *stages.done))
+
+    def conclude(self, job: Job, model: RegisteredModel, checked: Checked) -> Answer:
+        """The job's answer: its verifier bundle stored, its receipt signed.
+
+        Raises: Unavailable.
+        """
+        stages, submission, proof = _Stages(self.timer), model.submission, checked.proof
         verifier_blob = self.blobs.put(submission.bundle_bytes)
         stages.lap(STORE)
-        timings = _merged((*made.timings, *stages.done))
+        timings = _merged((*checked.timings, *stages.done))
         receipt = build_receipt(
             job,
-            verified,
+            proof,
             submission.bundle.parts,
             timings,
             payment=self.record(job.order.payment),
@@ -110,25 +170,14 @@ class Compute:
             key=self.key,
         )
         return Answer(
-            outputs=verified.outputs,
-            proof_digest=verified.digest,
-            proof_blob=Digest(hashlib.sha256(made.file).digest()),
+            outputs=proof.outputs,
+            proof_digest=proof.digest,
+            proof_blob=checked.blob,
+            proof_size=checked.size,
             verifier_blob=verifier_blob,
             receipt=receipt,
             timings=timings,
-        )
-
-    def _prove(self, job: Job, model: RegisteredModel, tensors: Tensors) -> Proved:
-        order = job.order
-        return self.systems(order.quote.proof_system).prove(
-            ProveRequest(
-                artifact=self.artifacts.path(order.model_commitment),
-                inputs=tensors,
-                job_id=order.job_id,
-                provider=model.record.provider,
-                salt=order.salt,
-                time_limit_s=self.time_limit_s,
-            )
+            out_of_range=proof.out_of_range,
         )
 
 
@@ -144,13 +193,8 @@ def _require_own(job: Job, verified: VerifiedProof) -> None:
             raise ProofRejected(Reason.JOB_STATEMENT, what=what)
 
 
-def _proving(proved: Proved) -> tuple[StageTime, ...]:
-    seconds = {
-        "load": proved.load_s,
-        "witness": proved.witness_s,
-        "prove": proved.prove_s,
-        "self-check": proved.verify_s,
-    }
+def _proving(ran: Ran, proof: Proof) -> tuple[StageTime, ...]:
+    seconds = {"load": ran.load_s, "witness": ran.run_s, "prove": ran.run_s + proof.prove_s}
     return tuple(StageTime(stage, round(s * 1_000_000)) for stage, s in seconds.items())
 
 

@@ -39,7 +39,7 @@ def build_receipt(
         quote_signature=order.quote_signature,
         payment=payment,
         settlement=job.settlement,
-        claims=derive_claims(parts, job.settlement, paid),
+        claims=derive_claims(parts, job.settlement, paid, out_of_range=proof.out_of_range),
         timings=timings,
         issued_at=issued_at,
         gateway=key.address,

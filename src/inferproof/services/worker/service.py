@@ -232,7 +232,8 @@ class Worker:
     async def _hold(self, job: Job, work: Callable[[Job], Coroutine[Any, Any, Job]]) -> Job:
         """What becomes of the job while its lease is renewed.
 
-        The thread that computes is not ended with the wait for it: its result has no way out.
+        The thread that computes is told that it was given up; whatever it still makes has no way
+        out.
         """
         working = asyncio.create_task(work(job))
         renewing = asyncio.create_task(self._renew(job))

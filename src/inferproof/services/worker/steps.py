@@ -7,14 +7,16 @@ later claim, of this worker or another, takes it up instead of doing it again.
 | verify, store, sign | a checkpoint with the whole answer | published as it is |
 | publish | the job is DONE, in the same transaction | |
 
-A checkpoint is never believed more than the disk it lies on: a proof that was taken up is
-verified like one that was just made, and what is missing, damaged, about something else or about
-another settlement is done again, with a line in the log. Settling and telling the buyer have
-their own books: the outbox, and the events of a job.
+Each proof is verified once on its way to the buyer, and the `Checked` of that is all that an
+answer is made of. A checkpoint is never believed more than the disk it lies on: a proof that was
+taken up is verified like one that was just made, and what is missing, damaged, about something
+else or about another settlement is done again, with a line in the log. Settling and telling the
+buyer have their own books: the outbox, and the events of a job.
 """
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -24,7 +26,7 @@ from inferproof.observability.faults import loggable
 from inferproof.protocol.receipt import decode_receipt_file
 from inferproof.services.base import Clock
 from inferproof.services.catalog import Catalog, RegisteredModel
-from inferproof.services.worker.compute import Compute, Made
+from inferproof.services.worker.compute import Checked, Compute, Made
 from inferproof.storage.ports.jobs import Answer, Job, KeptProof
 from inferproof.storage.ports.orders import OrderBook
 from inferproof.types.digest import Digest
@@ -56,14 +58,13 @@ class Steps:
         if kept.answer is not None and await self._is_whole(job, kept.answer):
             return kept.answer
         model = await self._model(job)
-        made = None if kept.proof is None else await self._take_up(kept.proof)
-        if made is not None:
-            try:
-                return await self._conclude(job, model, made)
-            except ProofRejected as error:
-                # The code alone: a message may quote the input.
-                log.warning("the kept proof is rejected: %s", error.code)
-        return await self._conclude(job, model, await self._prove(job, model))
+        checked = None if kept.proof is None else await self._take_up(job, model, kept.proof)
+        if checked is None:
+            made = await self._prove(job, model)
+            checked = await asyncio.to_thread(self.compute.check, job, model, made)
+        answer = await asyncio.to_thread(self.compute.conclude, job, model, checked)
+        await self.orders.checkpoint(job.order.job_id, job.fence, answer, now=self.clock())
+        return answer
 
     async def prove_ahead(self, job: Job) -> None:
         """Makes and keeps the proof of a job whose money may still not come."""
@@ -73,22 +74,27 @@ class Steps:
         return await self.catalog.described(job.order.model_id, job.order.model_version)
 
     async def _prove(self, job: Job, model: RegisteredModel) -> Made:
-        made = await self._limited(lambda: self.compute.prove(job, model))
+        given_up = threading.Event()
+        try:
+            made = await self._limited(lambda: self.compute.prove(job, model, given_up.is_set))
+        finally:
+            given_up.set()  # whatever still computes for a wait that has ended need not go on
         kept = await asyncio.to_thread(self.compute.keep, made)
         await self.orders.checkpoint(job.order.job_id, job.fence, kept, now=self.clock())
         return Made(made.file, kept.timings)
 
-    async def _conclude(self, job: Job, model: RegisteredModel, made: Made) -> Answer:
-        answer = await asyncio.to_thread(self.compute.conclude, job, model, made)
-        await self.orders.checkpoint(job.order.job_id, job.fence, answer, now=self.clock())
-        return answer
-
-    async def _take_up(self, kept: KeptProof) -> Made | None:
+    async def _take_up(self, job: Job, model: RegisteredModel, kept: KeptProof) -> Checked | None:
+        """The kept proof, verified; None where it is lost or does not hold."""
         file = await self._read(kept.blob)
         if file is None:
             return None
         log.info("takes up the proof that was made before")
-        return Made(file, kept.timings)
+        try:
+            return await asyncio.to_thread(self.compute.check, job, model, Made(file, kept.timings))
+        except ProofRejected as error:
+            # The code alone: a message may quote the input.
+            log.warning("the kept proof is rejected: %s", error.code)
+            return None
 
     async def _is_whole(self, job: Job, answer: Answer) -> bool:
         """Whether a kept answer is about this job as it is settled, and its blobs are there."""
@@ -113,8 +119,8 @@ class Steps:
             return None
 
     async def _limited(self, work: Callable[[], T]) -> T:
-        """What the work returns, in a thread. Soundness: a thread cannot be ended; what hangs in
-        it goes on, and has no way out."""
+        """What the work returns, in a thread. Soundness: a thread cannot be ended; what does not
+        ask whether it was given up goes on, and has no way out."""
         limit_s = self.compute.time_limit_s
         try:
             async with asyncio.timeout(limit_s + GRACE_S):

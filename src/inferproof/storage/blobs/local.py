@@ -89,6 +89,14 @@ class LocalBlobs:
             raise _failure(error) from error
         return True
 
+    def size(self, name: Digest) -> int:
+        try:
+            return self._path(name).stat().st_size
+        except FileNotFoundError:
+            raise NotFound(Reason.BLOB_UNKNOWN, digest=name) from None
+        except OSError as error:
+            raise _failure(error) from error
+
     def _path(self, name: Digest) -> Path:
         text = name.raw.hex()
         return self._root / text[:2] / f"{text}.blob"

@@ -20,6 +20,13 @@ class BlobStore(Protocol):
         """
         ...
 
+    def size(self, name: Digest) -> int:
+        """How many bytes are stored under this name, without reading them.
+
+        Raises: NotFound BLOB_UNKNOWN; Unavailable.
+        """
+        ...
+
 
 class ArtifactStore(Protocol):
     """Compiled models, each in a folder under its commitment."""

@@ -90,14 +90,18 @@ class Refund:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a finished job gave. `receipt` is a receipt file without attachments; `proof_blob` and
-    `verifier_blob` name the proof file and the verifier bundle in the blob store."""
+    `verifier_blob` name the proof file and the verifier bundle in the blob store. `proof_size` is
+    the proof file's, in bytes; `out_of_range` counts the values of the input that were cut to the
+    model's range, where that is known. Both are None in what was kept before they were."""
 
     outputs: tuple[FixedTensor, ...]
     proof_digest: Digest
     proof_blob: Digest
+    proof_size: int | None
     verifier_blob: Digest
     receipt: bytes = field(repr=False)
     timings: tuple[StageTime, ...]
+    out_of_range: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -344,6 +344,9 @@ answers = Table(
     Column("receipt", LargeBinary, nullable=False),
     Column("timings", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    # Last, as a migration adds them. Answers of before have neither.
+    Column("proof_size", BigInteger),
+    Column("out_of_range", BigInteger),
 )
 
 verifications = Table(

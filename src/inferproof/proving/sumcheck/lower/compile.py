@@ -11,6 +11,8 @@ from inferproof.models.limits import DEFAULT_LIMITS, Limits
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.measure import Calibration, Measured, measure
 from inferproof.proving.sumcheck import graph as g
+from inferproof.proving.sumcheck.graph_bytes import encode_graph
+from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.lower import operators
 from inferproof.proving.sumcheck.lower.context import Context, Options, lower_step, widened
 from inferproof.proving.sumcheck.lower.passes import finish
@@ -18,13 +20,13 @@ from inferproof.proving.sumcheck.lower.program import read_program
 from inferproof.proving.sumcheck.lower.rewrite import rewrite
 from inferproof.proving.sumcheck.lower.value import Value, power_of_two_above
 from inferproof.proving.sumcheck.quantisation import (
+    Ints,
     QuantisedInput,
     QuantisedOutput,
     Settings,
     dequantise,
     quantise_inputs,
 )
-from inferproof.proving.sumcheck.reference import execute, split_weights
 from inferproof.types.tensor import TensorSpec
 
 MAX_ACCUMULATORS = 2**21
@@ -180,27 +182,42 @@ def _output(context: Context, spec: TensorSpec) -> Value:
 
 
 def run(lowering: Lowering, tensors: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
-    """The quantised model's outputs in real numbers, by the plain executor.
+    """The quantised model's outputs in real numbers.
 
-    Raises: InputRejected as `quantise_inputs`.
+    Raises: InputRejected as `quantise_inputs`, and INPUT_BEYOND_CIRCUIT; MissingPart
+    MISSING_NATIVE.
     """
-    matrices = split_weights(lowering.graph, lowering.weights)
     ints = quantise_inputs(lowering.settings, tensors)
-    return dequantise(lowering.settings, execute(lowering.graph, matrices, ints))
+    return _run(lowering, encode_graph(lowering.graph), ints)
+
+
+def _run(lowering: Lowering, graph: bytes, inputs: list[Ints]) -> dict[str, Any]:
+    native = library()
+    weights = np.frombuffer(lowering.weights, dtype=np.int8)
+    flat = [values.astype(np.int32).reshape(-1) for values in inputs]
+    try:
+        outputs = native.run_graph(graph, weights, flat)
+    except native.NativeError as error:
+        # Graph and weights are our own: what is left are indices and divisors that inputs decide.
+        raise InputRejected(Reason.INPUT_BEYOND_CIRCUIT) from error
+    return dequantise(lowering.settings, [values.astype(np.int64) for values in outputs])
 
 
 def _scored(
     model: LoadedModel, calibration: Calibration, measured: Measured, options: Options
 ) -> Lowering:
     made = lower_once(model, measured, options)
+    graph = encode_graph(made.graph)
     samples = min(measured.samples, SCORED_SAMPLES)
     places = np.linspace(0, measured.samples - 1, samples).astype(int)
     errors, largest, same = 0.0, 0.0, 0
     for place in places:
+        sample = {name: array[place] for name, array in calibration.items()}
         try:
-            got = run(made, {name: array[place] for name, array in calibration.items()})
+            inputs = quantise_inputs(made.settings, sample)
         except InputRejected:
             continue
+        got = _run(made, graph, inputs)
         agrees = True
         for spec in model.outputs:
             exact = measured.outputs[spec.name][place].astype(np.float64)

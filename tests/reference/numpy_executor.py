@@ -1,4 +1,5 @@
-"""Runs an integer graph in plain numpy: the readable form of specs/quantisation.md.
+"""Runs an integer graph in plain numpy: the readable form of specs/quantisation.md, to which the
+native executor of the product is held. It takes the package's graphs, and nothing else of it.
 
 Each function is one operation on int64 arrays, and says what the operation means; where a result
 could pass 2^63 it is computed in Python's integers. Every result is checked against the range
@@ -13,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.errors import ArtifactRejected, InputRejected, Reason
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph import Graph, Node
 
@@ -23,14 +23,24 @@ Matrix = npt.NDArray[np.int8]
 _EXACT = 2**53
 
 
+class Fault(Exception):
+    """Why a graph cannot be run on an input, and at which node where it is one's."""
+
+    def __init__(self, code: str, message: str, node: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.node = node
+
+
 def split_weights(graph: Graph, data: bytes) -> list[Matrix]:
     """The weight matrices in a weights file: all of them, row by row, one byte a number.
 
-    Raises: ArtifactRejected GRAPH_WEIGHTS_SIZE.
+    Raises: Fault WEIGHTS.
     """
     expected = sum(weight.rows * weight.cols for weight in graph.weights)
     if len(data) != expected:
-        raise ArtifactRejected(Reason.GRAPH_WEIGHTS_SIZE, got=len(data), expected=expected)
+        message = f"the weights file is {len(data)} bytes, the graph takes {expected}"
+        raise Fault("WEIGHTS", message)
     found, at = [], 0
     for weight in graph.weights:
         size = weight.rows * weight.cols
@@ -43,8 +53,7 @@ def split_weights(graph: Graph, data: bytes) -> list[Matrix]:
 def execute(graph: Graph, weights: Sequence[Matrix], inputs: Sequence[Any]) -> list[Ints]:
     """The graph's outputs. Shapes: as the graph declares.
 
-    Raises: InputRejected EXECUTION_INPUT; ArtifactRejected EXECUTION_RANGE, EXECUTION_TABLE,
-    EXECUTION_INDEX, EXECUTION_DIVISOR, EXECUTION_ROOT.
+    Raises: Fault INPUT, RANGE, TABLE, INDEX, DIVISOR, ROOT.
     """
     tensors = execute_all(graph, weights, inputs)
     return [tensors[number] for number in graph.outputs]
@@ -54,32 +63,31 @@ def execute_all(graph: Graph, weights: Sequence[Matrix], inputs: Sequence[Any]) 
     """Every tensor of the graph: inputs, then one for each node. Raises: as `execute`."""
     if len(inputs) != len(graph.inputs):
         why = f"the graph takes {len(graph.inputs)}"
-        raise InputRejected(Reason.EXECUTION_INPUT, number=len(inputs), why=why)
+        raise _input(len(inputs), why)
     tensors: list[Ints] = []
     for number, (item, value) in enumerate(zip(graph.inputs, inputs, strict=True)):
         array = np.asarray(value)
         if array.dtype.kind not in "iu" or array.shape != item.shape:
             why = f"it is {array.dtype.name}{list(array.shape)}, not whole {list(item.shape)}"
-            raise InputRejected(Reason.EXECUTION_INPUT, number=number, why=why)
+            raise _input(number, why)
         if int(array.min()) < item.lo or int(array.max()) > item.hi:
             why = f"it leaves the range {item.lo} to {item.hi}"
-            raise InputRejected(Reason.EXECUTION_INPUT, number=number, why=why)
+            raise _input(number, why)
         tensors.append(array.astype(np.int64))
     for number, node in enumerate(graph.nodes):
         run = _Run(graph, weights, node, number)
         result = _OPERATIONS[type(node.op)](run, *(tensors[place] for place in node.operands))
         low, high = int(result.min()), int(result.max())
         if low < node.lo or high > node.hi:
-            raise ArtifactRejected(
-                Reason.EXECUTION_RANGE,
-                node=number,
-                operator=g.op_name(node.op),
-                value=low if low < node.lo else high,
-                lo=node.lo,
-                hi=node.hi,
-            )
+            value = low if low < node.lo else high
+            bounds = f"outside of its range {node.lo} to {node.hi}"
+            raise run.fail("RANGE", f"({g.op_name(node.op)}) gives {value}, {bounds}")
         tensors.append(result)
     return tensors
+
+
+def _input(number: int, why: str) -> Fault:
+    return Fault("INPUT", f"input {number} of the integer graph is not what it declares: {why}")
 
 
 class _Run:
@@ -98,8 +106,8 @@ class _Run:
     def bias(self, rows: int) -> Ints:
         return np.zeros(rows, np.int64) if self.op.bias == g.NONE else self.constant(self.op.bias)
 
-    def fail(self, reason: Reason, **facts: Any) -> ArtifactRejected:
-        return ArtifactRejected(reason, node=self.number, **facts)
+    def fail(self, code: str, what: str) -> Fault:
+        return Fault(code, f"node {self.number} {what}", self.number)
 
 
 def _product(a: Ints, b: Ints) -> Ints:
@@ -177,7 +185,7 @@ def _lookup(run: _Run, x: Ints) -> Ints:
     places = x - run.op.first
     if int(places.min()) < 0 or int(places.max()) >= entries.size:
         value = x.reshape(-1)[int(np.argmax((places < 0) | (places >= entries.size)))]
-        raise run.fail(Reason.EXECUTION_TABLE, value=int(value))
+        raise run.fail("TABLE", f"looks up {value}, which is not in its table")
     found: Ints = entries[places]
     return found
 
@@ -208,7 +216,7 @@ def _take(run: _Run, x: Ints) -> Ints:
 def _pick(run: _Run, x: Ints, index: Ints) -> Ints:
     if int(index.min()) < 0 or int(index.max()) >= len(x):
         wrong = index.reshape(-1)[int(np.argmax((index < 0) | (index >= len(x))))]
-        raise run.fail(Reason.EXECUTION_INDEX, value=int(wrong), size=len(x))
+        raise run.fail("INDEX", f"picks number {wrong} of {len(x)}")
     return x[index]
 
 
@@ -228,14 +236,14 @@ def _argmax(run: _Run, x: Ints) -> Ints:
 
 def _divide(run: _Run, a: Ints, b: Ints) -> Ints:
     if int(b.min()) <= 0:
-        raise run.fail(Reason.EXECUTION_DIVISOR, value=int(b.min()))
+        raise run.fail("DIVISOR", f"divides by {b.min()}; divisors are positive")
     # |2 k a + b| < 2 * 2^31 * 2^29 + 2^29 fits into 64 bits.
     return np.asarray((2 * run.op.k * a + b) // (2 * b))
 
 
 def _square_root(run: _Run, x: Ints) -> Ints:
     if int(x.min()) < 0:
-        raise run.fail(Reason.EXECUTION_ROOT, value=int(x.min()))
+        raise run.fail("ROOT", f"takes the square root of {x.min()}")
     roots = [math.isqrt(run.op.k * int(value)) for value in x.reshape(-1)]
     return np.array(roots, np.int64).reshape(x.shape)
 
