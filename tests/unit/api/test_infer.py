@@ -151,6 +151,19 @@ async def test_a_paid_call_is_answered(http: httpx.AsyncClient) -> None:
     assert settled.transaction == "0x" + "09" * 32
 
 
+async def test_a_poll_loads_no_proof(
+    http: httpx.AsyncClient, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def loaded(_digest: Digest) -> bytes:
+        raise AssertionError("the proof was loaded")
+
+    monkeypatch.setattr(gateway, "proof", loaded)
+    paid = await pay(http)
+    assert paid.status_code == 200
+    polled = await http.get(f"/v1/jobs/{paid.json()['job_id']}")
+    assert polled.json()["proof"]["bytes"] == 41
+
+
 async def test_the_same_payment_again_is_the_same_job(
     http: httpx.AsyncClient, gateway: FakeGateway
 ) -> None:
