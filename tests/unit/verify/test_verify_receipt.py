@@ -21,7 +21,7 @@ from inferproof.protocol.claims import derive_claims
 from inferproof.protocol.commitments import job_id, proof_digest
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.quote import quote_digest
-from inferproof.protocol.receipt import encode_receipt_file, is_request_bound, receipt_digest
+from inferproof.protocol.receipt import encode_receipt_file, receipt_digest
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle, encode_bundle
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import (
@@ -146,7 +146,7 @@ def test_values_beyond_the_range_are_counted_by_the_verifier() -> None:
     claims = derive_claims(
         decode_bundle(FILE.verifier or b"").parts,
         RECEIPT.settlement,
-        request_bound=is_request_bound(RECEIPT),
+        Sample().claims(),
         out_of_range=beyond,
     )
     verified = _ranged(_with(replace(RECEIPT, claims=claims)))
@@ -167,7 +167,7 @@ def test_12_another_number_of_values_beyond_the_range(said: int) -> None:
     claims = derive_claims(
         decode_bundle(FILE.verifier or b"").parts,
         RECEIPT.settlement,
-        request_bound=is_request_bound(RECEIPT),
+        Sample().claims(),
         out_of_range=said,
     )
     with pytest.raises(ReceiptRejected) as caught:
