@@ -461,7 +461,12 @@ def claims() -> JsonObject:
         ("one value beyond it", 1),
         ("many values beyond it", 1234),
     ):
-        found = derive_claims(SAMPLE.bundle.parts, SAMPLE.settlement, out_of_range=beyond)
+        found = derive_claims(
+            SAMPLE.bundle.parts,
+            SAMPLE.settlement,
+            Sample(nonce_salt=None).claims(),
+            out_of_range=beyond,
+        )
         entries.append(
             {
                 "description": description,

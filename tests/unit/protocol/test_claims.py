@@ -172,15 +172,15 @@ def test_values_that_were_cut_are_said_with_their_number(
     beyond: int, status: ClaimStatus, reason: str
 ) -> None:
     parts = _parts()
-    claims = derive_claims(parts, SETTLED, out_of_range=beyond)
+    claims = derive_claims(parts, SETTLED, PAID, out_of_range=beyond)
     expected = Claim("input-range", status, ClaimSource.VERIFIER_DERIVED, reason)
     assert claims[2] == expected
     # All others, and receipts of before, are what they were.
-    assert (*claims[:2], *claims[3:]) == derive_claims(parts, SETTLED)
+    assert (*claims[:2], *claims[3:]) == derive_claims(parts, SETTLED, PAID)
 
 
 def test_preprocessing_that_nobody_ran_again_is_unknown() -> None:
-    claims = derive_claims(_parts(), SETTLED)
+    claims = derive_claims(_parts(), SETTLED, PAID)
     shown = unshown_preprocessing(claims)
     assert shown[1] == Claim(
         "preprocessing",
@@ -189,5 +189,5 @@ def test_preprocessing_that_nobody_ran_again_is_unknown() -> None:
         "the request is not attached, so nobody ran its pre-processing again",
     )
     assert (shown[0], *shown[2:]) == (claims[0], *claims[2:])
-    hashed = derive_claims(_parts(visibility=Visibility.HASHED), SETTLED)
+    hashed = derive_claims(_parts(visibility=Visibility.HASHED), SETTLED, PAID)
     assert unshown_preprocessing(hashed) == hashed

@@ -18,7 +18,7 @@ from eth_utils.crypto import keccak
 from inferproof.errors import RequestRejected
 from inferproof.protocol.claims import derive_claims
 from inferproof.protocol.encoding import parse_canonical_json
-from inferproof.testing.samples import SETTLED, sample_bundle, sample_tools
+from inferproof.testing.samples import SETTLED, Sample, sample_bundle, sample_tools
 from inferproof.types.proof import Assurance
 from inferproof.verify.policy import Policy
 from inferproof.verify.receipt import verify_receipt
@@ -229,7 +229,10 @@ def test_the_whole_receipt_in_the_vectors_verifies() -> None:
 
 
 def test_claims_follow_from_the_values_beyond_the_range() -> None:
+    paid = Sample(nonce_salt=None).claims()
     for entry in _load("claims.json")["claims"]:
-        found = derive_claims(sample_bundle().parts, SETTLED, out_of_range=entry["outOfRange"])
+        found = derive_claims(
+            sample_bundle().parts, SETTLED, paid, out_of_range=entry["outOfRange"]
+        )
         told = [[c.name, c.status.value, c.source.value, c.reason] for c in found]
         assert told == [list(claim.values()) for claim in entry["claims"]]

@@ -395,5 +395,5 @@ async def test_values_beyond_the_range_are_kept_and_claimed(
     view = await services.gateway.job(job.order.job_id)
     assert view.answer is not None
     assert view.answer.out_of_range == beyond
-    claims = decode_receipt_file(job.answer.receipt).receipt.claims
+    claims = decode_receipt_file(job.answer.receipt, PAYMENTS).receipt.claims
     assert any(claim.name == "input-range" for claim in claims) == (beyond is not None)
