@@ -126,6 +126,10 @@ class KillMarket:
         self._number = 0
         self._holding = False
 
+    def close(self) -> None:
+        self.receiver.close()
+        self._http.close()
+
     # -- the buyer ----------------------------------------------------------------------------
 
     def buy(
@@ -468,7 +472,7 @@ def open_market(
             nursery=nursery,
         )
         market = KillMarket(name, devnet, stack.enter_context(deployment))
-        stack.callback(market.receiver.close)
+        stack.callback(market.close)
         yield market
 
 

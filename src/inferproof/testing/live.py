@@ -14,8 +14,8 @@ from inferproof.proving.base import ProofSystem
 from inferproof.server import Server, listen, url_of
 from inferproof.settings import Settings
 
-START_S = 30.0
-STOP_S = 20.0
+START_S = 120.0
+STOP_S = 60.0
 
 
 class LiveGateway:
@@ -43,7 +43,10 @@ class LiveGateway:
 
     def __enter__(self) -> "LiveGateway":
         self._thread.start()
-        self._ready.result(timeout=START_S)
+        try:
+            self._ready.result(timeout=START_S)
+        except TimeoutError:
+            raise TimeoutError(f"the gateway was not ready within {START_S:g} seconds") from None
         return self
 
     def __exit__(
@@ -55,6 +58,8 @@ class LiveGateway:
         if self._server is not None:
             self._server.should_exit = True
         self._thread.join(STOP_S)
+        if self.running and error is None:
+            raise TimeoutError(f"the gateway did not end within {STOP_S:g} seconds")
 
     def _run(self) -> None:
         try:

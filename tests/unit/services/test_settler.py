@@ -561,7 +561,7 @@ async def test_only_the_settler_whose_turn_it_is_settles(world: World) -> None:
         assert (await other.gateway.job(job.id)).state is JobState.RESERVED
         await turn.give_back()
         first.bell.ring(SETTLE)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await other.gateway.job(job.id)).state is JobState.RESERVED:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         assert not await turn.mine()

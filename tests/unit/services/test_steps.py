@@ -187,7 +187,7 @@ async def test_a_proof_that_hangs_is_not_waited_for(
 ) -> None:
     await queued(services)
     job, hold = await claimed(services), threading.Event()
-    services.world.system.before = lambda: hold.wait(10) and None
+    services.world.system.before = lambda: hold.wait(60) and None
     monkeypatch.setattr(steps_module, "GRACE_S", 0.05)
     hasty = steps(services)
     hasty = replace(hasty, compute=replace(hasty.compute, time_limit_s=0.05))
@@ -206,7 +206,7 @@ class TestStopping:
 
             def before() -> None:
                 self.entered.set()
-                self.hold.wait(10)
+                self.hold.wait(60)
 
             world.system.before = before
             self.job_id = await queued(services)

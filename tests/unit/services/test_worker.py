@@ -201,7 +201,7 @@ async def test_worker_that_was_overtaken_publishes_nothing(services: Services) -
         calls[0] += 1
         if calls[0] == 1:
             entered.set()
-            hold.wait(10)
+            hold.wait(60)
 
     services.world.system.before = before
     slow = asyncio.create_task(services.worker.work_once())
@@ -225,7 +225,7 @@ async def test_lease_is_renewed_while_computing_and_its_loss_ends_the_wait(world
     async with running(world, url=MEMORY) as services:
         job_id = await queued(services)
         hold = threading.Event()
-        world.system.before = lambda: hold.wait(10) and None
+        world.system.before = lambda: hold.wait(60) and None
         task = asyncio.create_task(services.worker.work_once())
         await asyncio.sleep(0.1)
         world.clock.now += 5
