@@ -40,7 +40,7 @@ from inferproof.errors import InferproofError
 from inferproof.models.card import ModelCard
 from inferproof.publish import compile_card
 from inferproof.settings import Settings, variable
-from inferproof.storage.db.engine import Database
+from inferproof.storage.sql.engine import Database
 from inferproof.testing.deployment import environment_of
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.limits import WIDE

@@ -50,7 +50,7 @@ from inferproof.protocol.commitments import bound_nonce
 from inferproof.protocol.signature import SigningKey
 from inferproof.publish import compile_card
 from inferproof.settings import Settings
-from inferproof.storage.db.engine import Database
+from inferproof.storage.sql.engine import Database
 from inferproof.testing.deployment import environment_of
 from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.testing.limits import WIDE

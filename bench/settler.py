@@ -28,9 +28,9 @@ from inferproof.chain.rpc import Rpc
 from inferproof.protocol.encoding import keccak256
 from inferproof.services.bell import Bell
 from inferproof.services.settler.service import Settler, SettlerSettings
-from inferproof.storage.base.jobs import Order
-from inferproof.storage.base.orders import OrderBook
-from inferproof.storage.db.engine import sqlite_url
+from inferproof.storage.ports.jobs import Order
+from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.sql.engine import sqlite_url
 from inferproof.testing.devnet import Devnet
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.metrics import MemoryMetrics

@@ -15,8 +15,8 @@ from pathlib import Path
 from bench.measure import scratch
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.quote import quote_digest
-from inferproof.storage.base.jobs import Order
-from inferproof.storage.db.engine import sqlite_url
+from inferproof.storage.ports.jobs import Order
+from inferproof.storage.sql.engine import sqlite_url
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.samples import GATEWAY, Sample
 from inferproof.types.digest import Digest

@@ -20,7 +20,7 @@ from postgres_server import HOW, NAMED, Databases, PostgresServer, available, in
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from inferproof.storage.db.engine import MEMORY, Database, sqlite_url
+from inferproof.storage.sql.engine import MEMORY, Database, sqlite_url
 from inferproof.testing.devnet import FUNDS, Devnet, DevnetInfo
 from inferproof.types.money import Asset
 
@@ -71,7 +71,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 """How many tests were left out, by the marker that is why."""
 
-SUITES = "make test-native (Rust), make kill (real processes that die), make soak (10,000 jobs while things fail)"
+SUITES = "make test-native, make kill (real processes die), make soak (10,000 jobs, and faults)"
 """What is no part of any run of pytest."""
 
 

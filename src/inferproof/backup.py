@@ -25,7 +25,7 @@ from inferproof.errors import ArtifactRejected, Conflict, NotFound, Reason, Unav
 from inferproof.settings import Settings
 from inferproof.storage.archive import Reader, Writer, read_archive, write_archive
 from inferproof.storage.blobs.local import LocalBlobs
-from inferproof.storage.db.dialect import (
+from inferproof.storage.sql.dialect import (
     check_file,
     migrating_engine,
     read_address,
@@ -33,7 +33,7 @@ from inferproof.storage.db.dialect import (
     storage_error,
     writing_engine,
 )
-from inferproof.storage.db.dump import (
+from inferproof.storage.sql.dump import (
     Row,
     begin_restore,
     is_empty,
@@ -42,8 +42,8 @@ from inferproof.storage.db.dump import (
     rows_of,
     tables_of,
 )
-from inferproof.storage.db.engine import Database
-from inferproof.storage.db.migrate import RESTORING, known_revisions
+from inferproof.storage.sql.engine import Database
+from inferproof.storage.sql.migrate import RESTORING, known_revisions
 from inferproof.types.digest import Digest
 
 T = TypeVar("T")

@@ -17,9 +17,9 @@ from inferproof.errors import MissingPart, Reason, Unavailable
 from inferproof.proving.registry import require_native
 from inferproof.services.base import Systems
 from inferproof.services.heart import Heart
-from inferproof.storage.base.blobs import ArtifactStore
-from inferproof.storage.base.models import ModelFilter, ModelStore
-from inferproof.storage.db.engine import Database
+from inferproof.storage.ports.blobs import ArtifactStore
+from inferproof.storage.ports.models import ModelFilter, ModelStore
+from inferproof.storage.sql.engine import Database
 
 log = logging.getLogger("inferproof.app")
 

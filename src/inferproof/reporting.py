@@ -9,7 +9,7 @@ from inferproof import __version__
 from inferproof.errors import MissingPart, Reason
 from inferproof.services.traced import TracedOrders
 from inferproof.settings import Settings, variable
-from inferproof.storage.base.orders import OrderBook
+from inferproof.storage.ports.orders import OrderBook
 from inferproof.telemetry.logs import OURS
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import InferproofError
-from inferproof.storage.base.jobs import Order, QueueRoom, Reservation
-from inferproof.storage.db.codec import job_values, reservation_values
-from inferproof.storage.db.new_rows import FromRow
-from inferproof.storage.db.order_rows import ORDERS, order_row, plain_quote_text, quote_text
-from inferproof.storage.db.orders import SqlOrderBook
-from inferproof.storage.db.room import Room
-from inferproof.storage.db.tables import metadata
-from inferproof.storage.db.writer import InGroups
+from inferproof.storage.ports.jobs import Order, QueueRoom, Reservation
+from inferproof.storage.sql.jobs import SqlOrderBook
+from inferproof.storage.sql.mapping import job_values, reservation_values
+from inferproof.storage.sql.new_rows import FromRow
+from inferproof.storage.sql.order_rows import ORDERS, order_row, plain_quote_text, quote_text
+from inferproof.storage.sql.queue_quota import QueueQuota
+from inferproof.storage.sql.tables import metadata
+from inferproof.storage.sql.writer import InGroups
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.types.digest import ZERO_DIGEST, Address, Digest
 from inferproof.types.money import Money
@@ -138,7 +138,7 @@ async def outcome(stores: Stores, groups: Sequence[Sequence[Order]], *, short: b
     """What each order came to in an empty database, and what is in its tables afterwards."""
     await stores.database.write(_empty)
     book = SqlOrderBook(stores.database)
-    book._room = Room(clock=lambda: 0.0)  # whether it counts again must not be chance
+    book._room = QueueQuota(clock=lambda: 0.0)  # whether it counts again must not be chance
     if not short:
         book._reserving = InGroups(book._reserving.together, _leave_all)
     # The first of all is counted for, which the short way leaves to the general one.

@@ -152,7 +152,7 @@ class Databases:
     def fresh(self) -> str:
         """The URL of a database of this version's schema, without a row in it."""
         if self._template is None:
-            from inferproof.storage.db.engine import Database
+            from inferproof.storage.sql.engine import Database
 
             url = self.empty()
 

@@ -6,7 +6,7 @@ Rates are slow against the time that a test takes: hardly anything comes back me
 import asyncio
 
 from inferproof.protocol.limits import Charge
-from inferproof.storage.limits.base import RateLimiter
+from inferproof.storage.ports.rate_limits import RateLimiter
 from inferproof.types.limits import MICROS, Rate
 
 TEN = Rate(10, 86_400)

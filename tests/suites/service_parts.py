@@ -34,6 +34,7 @@ from inferproof.services.bell import Bell
 from inferproof.services.catalog import Catalog
 from inferproof.services.gateway.base import (
     CancelPolicy,
+    ExposureTerms,
     GatewaySettings,
     JobView,
     TransferTerms,
@@ -47,7 +48,7 @@ from inferproof.services.settler.service import Settler, SettlerSettings
 from inferproof.services.worker.compute import Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.services.worker.steps import Steps
-from inferproof.storage.artifacts import LocalArtifacts
+from inferproof.storage.blobs.artifacts import LocalArtifacts
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.testing.cash import CashChain, CashLedger
 from inferproof.testing.cash_transfers import CashTransfers
@@ -77,6 +78,9 @@ TREASURY = GATEWAY.address
 MODEL = "sample"
 PATH = "/v1/models/sample/infer"
 BODY = b'{"input":[1.5,-2,0.25]}'
+
+WIDE = ExposureTerms(orders=10**6, amount=10**12)
+"""For tests that are not about what a payer may have unsettled."""
 
 CARD: dict[str, Any] = {
     "schema": "inferproof/model-card/1",
@@ -196,6 +200,7 @@ class World:
     longest_payment_s: int = 2**41
     takes_transfers: bool = True
     cancel: CancelPolicy = CancelPolicy.WAITING
+    exposure: ExposureTerms = WIDE
     drawn: int = 0
 
     def __post_init__(self) -> None:
@@ -258,6 +263,7 @@ def build(world: World, stores: Stores) -> Services:
         longest_payment_s=world.longest_payment_s,
         transfers=TransferTerms() if world.takes_transfers else None,
         cancel=world.cancel,
+        exposure=world.exposure,
     )
     systems = systems_of(world.system)
     blobs = LocalBlobs(world.folder / "blobs")

@@ -18,7 +18,7 @@ from starlette.types import Scope
 from inferproof.errors import Reason, Unavailable
 from inferproof.services.limits.keys import PREFIX
 from inferproof.services.limits.service import Action, Limits, Standing
-from inferproof.storage.limits.base import ApiKey
+from inferproof.storage.ports.rate_limits import ApiKey
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

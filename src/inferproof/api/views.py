@@ -7,7 +7,7 @@ from urllib.parse import quote as percent
 from inferproof.api import schemas as s
 from inferproof.protocol.quote import asset_json, quote_json
 from inferproof.services.gateway.base import AnswerView, JobView, ModelView, SignedQuote
-from inferproof.storage.base.verifications import VerificationRecord
+from inferproof.storage.ports.verifications import VerificationRecord
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Money
 from inferproof.types.payment import Payment, Settlement, TransferPayment

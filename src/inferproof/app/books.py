@@ -9,8 +9,8 @@ from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.services.books.service import Bookkeeper
 from inferproof.settings import Settings
-from inferproof.storage.db.books import SqlBookRows
-from inferproof.storage.db.engine import Database
+from inferproof.storage.sql.engine import Database
+from inferproof.storage.sql.ledger import SqlBookRows
 
 
 @asynccontextmanager

@@ -42,9 +42,9 @@ from inferproof.services.limits.keys import ApiKeys
 from inferproof.services.limits.service import Limits, Policy
 from inferproof.services.settler.service import SettlerSettings
 from inferproof.settings import Settings, read_key, variable
-from inferproof.storage.limits.base import RateLimiter
-from inferproof.storage.limits.memory import MemoryLimiter
-from inferproof.storage.limits.redis import RedisLimiter
+from inferproof.storage.ports.rate_limits import RateLimiter
+from inferproof.storage.ratelimit.memory import MemoryLimiter
+from inferproof.storage.ratelimit.redis import RedisLimiter
 from inferproof.types.digest import Address
 from inferproof.types.money import Asset
 from inferproof.verify.proof import ProofChecker

@@ -8,14 +8,14 @@ from typing import Protocol, TypeVar
 from inferproof.errors import Misconfigured, Reason
 from inferproof.services.catalog import Catalog
 from inferproof.settings import Settings, variable
-from inferproof.storage.artifacts import LocalArtifacts
-from inferproof.storage.base.orders import OrderBook
+from inferproof.storage.blobs.artifacts import LocalArtifacts
 from inferproof.storage.blobs.local import LocalBlobs
-from inferproof.storage.db.api_keys import SqlApiKeys
-from inferproof.storage.db.engine import Database
-from inferproof.storage.db.models import SqlModelStore
-from inferproof.storage.db.orders import SqlOrderBook
-from inferproof.storage.db.verifications import SqlVerifications
+from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.sql.api_keys import SqlApiKeys
+from inferproof.storage.sql.engine import Database
+from inferproof.storage.sql.jobs import SqlOrderBook
+from inferproof.storage.sql.models import SqlModelStore
+from inferproof.storage.sql.verifications import SqlVerifications
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from inferproof.cli.console import JsonFlag, err, failures, out, plain, print_js
 from inferproof.cli.parts import need
 
 if TYPE_CHECKING:
-    from inferproof.storage.limits.base import ApiKey, ApiKeyStore
+    from inferproof.storage.ports.rate_limits import ApiKey, ApiKeyStore
 
 T = TypeVar("T")
 MOST_TIMES = 1000

@@ -51,8 +51,8 @@ def dead(
 async def _dead(retry: int | None, data_dir: Path | None) -> list[dict[str, Any]]:
     from inferproof.app.stores import open_stores
     from inferproof.settings import Settings
-    from inferproof.storage.base.deliveries import DeliveryState
-    from inferproof.storage.db.deliveries import SqlDeliveries
+    from inferproof.storage.ports.deliveries import DeliveryState
+    from inferproof.storage.sql.deliveries import SqlDeliveries
 
     settings = Settings.load(**({} if data_dir is None else {"data_dir": data_dir}))
     async with open_stores(settings) as stores:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from inferproof.errors import InferproofError
 from inferproof.proving.base import ProofSystem
-from inferproof.storage.base.jobs import Failure
+from inferproof.storage.ports.jobs import Failure
 
 Clock = Callable[[], int]
 """The time in Unix seconds."""

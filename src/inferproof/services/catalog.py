@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from inferproof.errors import Conflict, NotFound, Reason
 from inferproof.services.gateway.submission import Submission, read_submission
-from inferproof.storage.base.models import ModelRecord, ModelStatus, ModelStore
+from inferproof.storage.ports.models import ModelRecord, ModelStatus, ModelStore
 
 KEPT = 64
 """Submissions held in memory; each is about as large as its verifying key."""

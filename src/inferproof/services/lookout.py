@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from inferproof.errors import InferproofError
 from inferproof.services.bell import Bell
-from inferproof.storage.base.jobs import Progress
-from inferproof.storage.base.orders import OrderBook
+from inferproof.storage.ports.jobs import Progress
+from inferproof.storage.ports.orders import OrderBook
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 

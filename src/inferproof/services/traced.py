@@ -19,9 +19,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from inferproof.storage.base.jobs import Answer, Failure, Job, Order, Outcome, Reservation
-from inferproof.storage.base.orders import OrderBook
-from inferproof.storage.base.outbox import Inclusion, NewTransaction, OutboxItem
+from inferproof.storage.ports.jobs import Answer, Failure, Job, Order, Outcome, Reservation
+from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.outbox import Inclusion, NewTransaction, OutboxItem
 from inferproof.telemetry.base import Fact, Tracer, current
 from inferproof.types.digest import Digest
 

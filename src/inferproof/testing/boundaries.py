@@ -27,10 +27,10 @@ from inferproof.proving.base import ProofSystem
 from inferproof.services.gateway.redemption import TransferChain
 from inferproof.services.notifier.base import Sender
 from inferproof.services.settler.base import SettlementChain
-from inferproof.storage.base.blobs import BlobStore
-from inferproof.storage.base.deliveries import Deliveries
-from inferproof.storage.base.jobs import Answer, KeptProof
-from inferproof.storage.base.orders import OrderBook
+from inferproof.storage.ports.blobs import BlobStore
+from inferproof.storage.ports.deliveries import Deliveries
+from inferproof.storage.ports.jobs import Answer, KeptProof
+from inferproof.storage.ports.orders import OrderBook
 from inferproof.types.digest import Digest
 
 T = TypeVar("T")
@@ -61,6 +61,7 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "refused",
             "payables",
             "due_refunds",
+            "settled_amounts",
             "owed",
             "open_outbox",
             "raw",
@@ -80,7 +81,10 @@ QUESTIONS: dict[str, frozenset[str]] = {
         [
             "head",
             "balance",
-            "purse",
+            "payer_state",
+            "payer_states",
+            "check_settles",
+            "earlier_settlement",
             "authorization_used",
             "look",
             "sign_settlement",
@@ -90,7 +94,6 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "sign_again",
             "included",
             "block_digests",
-            "authorizations_used",
             "settled_by",
         ]
     ),

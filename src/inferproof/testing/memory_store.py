@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from inferproof.storage.db.deliveries import SqlDeliveries
-from inferproof.storage.db.engine import MEMORY, Database
-from inferproof.storage.db.models import SqlModelStore
-from inferproof.storage.db.orders import SqlOrderBook
-from inferproof.storage.db.verifications import SqlVerifications
+from inferproof.storage.sql.deliveries import SqlDeliveries
+from inferproof.storage.sql.engine import MEMORY, Database
+from inferproof.storage.sql.jobs import SqlOrderBook
+from inferproof.storage.sql.models import SqlModelStore
+from inferproof.storage.sql.verifications import SqlVerifications
 
 
 @dataclass(frozen=True, slots=True)

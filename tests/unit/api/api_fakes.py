@@ -36,10 +36,10 @@ from inferproof.services.gateway.base import (
     SignedQuote,
     TransferTerms,
 )
-from inferproof.storage.base.jobs import Failure, JobEvent, Refund, RefundState
-from inferproof.storage.base.models import ModelEstimate, ModelFilter, ModelStatus, Statistics
-from inferproof.storage.base.verifications import VerificationRecord, VerificationStep
-from inferproof.storage.limits.base import ApiKey
+from inferproof.storage.ports.jobs import Failure, JobEvent, Refund, RefundState
+from inferproof.storage.ports.models import ModelEstimate, ModelFilter, ModelStatus, Statistics
+from inferproof.storage.ports.rate_limits import ApiKey
+from inferproof.storage.ports.verifications import VerificationRecord, VerificationStep
 from inferproof.types.digest import ZERO_DIGEST, Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Money, Network

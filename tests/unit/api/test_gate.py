@@ -18,9 +18,9 @@ from inferproof.api.metrics import Metrics
 from inferproof.errors import Reason, RequestRejected, Unavailable
 from inferproof.services.limits.keys import ApiKeys, new_key
 from inferproof.services.limits.service import Limits, Policy
-from inferproof.storage.db.api_keys import SqlApiKeys
-from inferproof.storage.db.engine import MEMORY, Database
-from inferproof.storage.limits.memory import MemoryLimiter
+from inferproof.storage.ratelimit.memory import MemoryLimiter
+from inferproof.storage.sql.api_keys import SqlApiKeys
+from inferproof.storage.sql.engine import MEMORY, Database
 from inferproof.testing.rejections import rejects
 from inferproof.types.limits import Rate
 

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from api_fakes import BODY, INFER, MODEL, FakeGateway, challenged, error_of, sign_payment
 
-from inferproof.storage.base.models import ModelFilter, ModelOrder, ModelStatus
+from inferproof.storage.ports.models import ModelFilter, ModelOrder, ModelStatus
 from inferproof.types.digest import Address
 
 

@@ -11,7 +11,7 @@ from test_jobs import running
 from inferproof.api.context import Services
 from inferproof.api.streams import EventStream, Streams
 from inferproof.errors import Reason, Unavailable
-from inferproof.storage.base.jobs import JobEvent
+from inferproof.storage.ports.jobs import JobEvent
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState

@@ -36,8 +36,8 @@ from inferproof.proving.sumcheck.library import library
 from inferproof.server import Server, listen
 from inferproof.services.limits.keys import ApiKeys
 from inferproof.services.limits.service import Limits, Policy
-from inferproof.storage.db.api_keys import SqlApiKeys
-from inferproof.storage.limits.memory import MemoryLimiter
+from inferproof.storage.ratelimit.memory import MemoryLimiter
+from inferproof.storage.sql.api_keys import SqlApiKeys
 from inferproof.testing.samples import ASSET, PAYER
 from inferproof.types.limits import Rate
 from inferproof.types.payment import Authorization

@@ -15,8 +15,8 @@ from inferproof.api.metrics import Metrics
 from inferproof.errors import Reason, Unavailable
 from inferproof.gauges import Gauges
 from inferproof.protocol.lifecycle import FINAL
-from inferproof.storage.base.orders import Figures
-from inferproof.storage.db.figures import RESTING_S, FiguresReader
+from inferproof.storage.ports.orders import Figures
+from inferproof.storage.sql.figures import RESTING_S, FiguresReader
 from inferproof.testing.memory_store import open_stores
 from inferproof.types.job import JobState
 

@@ -18,7 +18,7 @@ from inferproof.api.metrics import Metrics
 from inferproof.errors import Reason, Unavailable
 from inferproof.readiness import alive, readiness, space
 from inferproof.services.heart import Heart
-from inferproof.storage.artifacts import LocalArtifacts
+from inferproof.storage.blobs.artifacts import LocalArtifacts
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address
 from inferproof.types.money import Network

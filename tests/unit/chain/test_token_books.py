@@ -25,11 +25,11 @@ from inferproof.errors import Reason, Unavailable
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.quote import quote_digest
 from inferproof.services.books.service import Bookkeeper, BooksSettings
-from inferproof.storage.base.jobs import Failure, Order
-from inferproof.storage.base.outbox import NewTransaction
-from inferproof.storage.db.books import SqlBookRows
-from inferproof.storage.db.engine import Database
-from inferproof.storage.db.orders import SqlOrderBook
+from inferproof.storage.ports.jobs import Failure, Order
+from inferproof.storage.ports.outbox import NewTransaction
+from inferproof.storage.sql.engine import Database
+from inferproof.storage.sql.jobs import SqlOrderBook
+from inferproof.storage.sql.ledger import SqlBookRows
 from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.metrics import MemoryMetrics

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from inferproof.cli.main import app
 from inferproof.errors import NotFound, Reason, RequestRejected
 from inferproof.services.limits.keys import ApiKeys, new_key
-from inferproof.storage.db.api_keys import SqlApiKeys
-from inferproof.storage.db.engine import Database
+from inferproof.storage.sql.api_keys import SqlApiKeys
+from inferproof.storage.sql.engine import Database
 from inferproof.testing.rejections import rejects
 
 UNKNOWN = "the API key is not one of this gateway's, or was revoked"

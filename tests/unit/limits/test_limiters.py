@@ -13,9 +13,9 @@ from redis_server import RedisServer
 
 from inferproof.errors import Misconfigured, Reason, RequestRejected, Unavailable
 from inferproof.protocol.limits import Charge, spend
-from inferproof.storage.limits.base import RateLimiter
-from inferproof.storage.limits.memory import MemoryLimiter
-from inferproof.storage.limits.redis import PREFIX, RedisLimiter
+from inferproof.storage.ports.rate_limits import RateLimiter
+from inferproof.storage.ratelimit.memory import MemoryLimiter
+from inferproof.storage.ratelimit.redis import PREFIX, RedisLimiter
 from inferproof.testing.rejections import rejects
 from inferproof.types.limits import MICROS, Rate
 

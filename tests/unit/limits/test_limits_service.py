@@ -8,9 +8,9 @@ import pytest
 from inferproof.errors import Reason, RequestRejected, TooMany
 from inferproof.services.limits.keys import ApiKeys, new_key
 from inferproof.services.limits.service import Action, Limits, Policy, Standing
-from inferproof.storage.db.api_keys import SqlApiKeys
-from inferproof.storage.db.engine import MEMORY, Database
-from inferproof.storage.limits.memory import MemoryLimiter
+from inferproof.storage.ratelimit.memory import MemoryLimiter
+from inferproof.storage.sql.api_keys import SqlApiKeys
+from inferproof.storage.sql.engine import MEMORY, Database
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address
 from inferproof.types.limits import Rate

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from inferproof.errors import InputRejected, Reason, Unavailable
 from inferproof.services.books.service import Bookkeeper, BooksSettings
-from inferproof.storage.db.books import SqlBookRows
+from inferproof.storage.sql.ledger import SqlBookRows
 from inferproof.testing.cash import CashBooks, CashChain
 from inferproof.testing.metrics import MemoryMetrics
 from inferproof.testing.samples import PAYER

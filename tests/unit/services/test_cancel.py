@@ -12,7 +12,7 @@ from inferproof.protocol.lifecycle import FINAL
 from inferproof.services.base import failure_of
 from inferproof.services.gateway.base import CancelPolicy
 from inferproof.services.worker.service import WorkerSettings
-from inferproof.storage.db.engine import MEMORY
+from inferproof.storage.sql.engine import MEMORY
 from inferproof.testing.cash import CashChain
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.rejections import rejects

@@ -14,7 +14,7 @@ from service_parts import PRICE, TREASURY, Services, World, build, nonce, pay
 
 from inferproof.errors import InputRejected, Reason
 from inferproof.protocol.lifecycle import FINAL
-from inferproof.storage.db.engine import MEMORY, sqlite_url
+from inferproof.storage.sql.engine import MEMORY, sqlite_url
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.samples import PAYER
 from inferproof.types.job import JobState

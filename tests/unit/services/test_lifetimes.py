@@ -13,8 +13,9 @@ from inferproof.services.books.service import Bookkeeper
 from inferproof.services.notifier.service import Notifier, NotifierSettings
 from inferproof.services.sweeper import Sweeper
 from inferproof.storage.blobs.local import LocalBlobs
-from inferproof.storage.db.blob_names import SqlBlobNames
-from inferproof.storage.db.books import SqlBookRows
+from inferproof.storage.sql.blob_names import SqlBlobNames
+from inferproof.storage.sql.ledger import SqlBookRows
+from inferproof.storage.sql.retention import SqlUnpaidJobs
 from inferproof.testing.cash import CashBooks
 from inferproof.testing.samples import GATEWAY
 
@@ -51,7 +52,9 @@ def _sweeper(services: Services) -> Run:
     sweeper = Sweeper(
         blobs=LocalBlobs(services.world.folder / "blobs"),
         names=SqlBlobNames(services.stores.database),
-        days=1,
+        jobs=SqlUnpaidJobs(services.stores.database),
+        blobs_days=1,
+        jobs_days=1,
         clock=services.world.clock,
     )
     return sweeper.run(services.stores.database.turn("sweeper"), SOON_S)

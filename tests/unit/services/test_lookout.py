@@ -10,7 +10,7 @@ from inferproof.errors import Reason, Unavailable
 from inferproof.protocol.encoding import keccak256
 from inferproof.services.bell import Bell
 from inferproof.services.lookout import Lookout
-from inferproof.storage.base.jobs import Progress
+from inferproof.storage.ports.jobs import Progress
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 

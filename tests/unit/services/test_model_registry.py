@@ -16,7 +16,7 @@ from inferproof.services.gateway.submission import (
     read_submission,
     submission_digest,
 )
-from inferproof.storage.base.models import ModelFilter, ModelOrder, ModelStatus
+from inferproof.storage.ports.models import ModelFilter, ModelOrder, ModelStatus
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ASSET, STRANGER, sample_bundle
 from inferproof.types.digest import Digest

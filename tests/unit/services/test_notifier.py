@@ -10,8 +10,8 @@ from service_parts import Clock, Services, pay
 from inferproof.client.webhook import verify_webhook
 from inferproof.errors import Conflict, Reason, Unavailable
 from inferproof.services.notifier.service import Notifier, NotifierSettings
-from inferproof.storage.base.deliveries import DeliveryState
-from inferproof.storage.db.engine import MEMORY
+from inferproof.storage.ports.deliveries import DeliveryState
+from inferproof.storage.sql.engine import MEMORY
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.metrics import MemoryMetrics
 from inferproof.testing.rejections import rejects

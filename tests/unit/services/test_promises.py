@@ -10,7 +10,7 @@ from service_parts import PRICE, Services, World, nonce, pay, running
 from inferproof.errors import PaymentRejected, Reason, Unavailable
 from inferproof.services.gateway import promises as promises_module
 from inferproof.services.gateway.promises import Promises
-from inferproof.storage.base.orders import Backlog
+from inferproof.storage.ports.orders import Backlog
 from inferproof.testing.samples import PAYER
 from inferproof.types.job import JobState
 
@@ -39,7 +39,7 @@ class Book:
 
 def promised(promises: Promises, world: World) -> int:
     with promises.taking(pay(world, nonce=nonce(99))) as promise:
-        return promises.to_others(promise)
+        return sum(promises.to_others(promise))
 
 
 async def test_it_is_not_asked_for_each_order(

@@ -16,8 +16,8 @@ from inferproof.services.base import failure_of
 from inferproof.services.worker import steps as steps_module
 from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.services.worker.steps import Steps
-from inferproof.storage.base.jobs import Answer, Job, Kept, KeptProof
-from inferproof.storage.db.engine import MEMORY
+from inferproof.storage.ports.jobs import Answer, Job, Kept, KeptProof
+from inferproof.storage.sql.engine import MEMORY
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState

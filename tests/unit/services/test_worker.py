@@ -19,8 +19,8 @@ from inferproof.errors import (
 )
 from inferproof.services.base import failure_of
 from inferproof.services.worker.service import WorkerSettings
-from inferproof.storage.base.jobs import Job
-from inferproof.storage.db.engine import MEMORY
+from inferproof.storage.ports.jobs import Job
+from inferproof.storage.sql.engine import MEMORY
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from postgres_server import KINDS, Databases
 
-from inferproof.storage.db.engine import sqlite_url
+from inferproof.storage.sql.engine import sqlite_url
 from inferproof.testing.memory_store import Stores, open_stores
 
 

@@ -13,10 +13,10 @@ from order_book_suite import BLOCK, NETWORK, WHY, brought_to, of, order, transac
 from sqlalchemy import event
 
 from inferproof.errors import Unavailable
-from inferproof.storage.base.outbox import Inclusion
-from inferproof.storage.db import backlog as module
-from inferproof.storage.db.backlog import BacklogReader
-from inferproof.storage.db.orders import SqlOrderBook
+from inferproof.storage.ports.outbox import Inclusion
+from inferproof.storage.sql import backlog as module
+from inferproof.storage.sql.backlog import BacklogReader
+from inferproof.storage.sql.jobs import SqlOrderBook
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.types.job import JobState
 

@@ -26,10 +26,10 @@ from inferproof.errors import (
     Unavailable,
 )
 from inferproof.settings import Settings
-from inferproof.storage.base.jobs import Outcome
-from inferproof.storage.base.outbox import OutboxKind
 from inferproof.storage.blobs.local import LocalBlobs
-from inferproof.storage.db.engine import Database
+from inferproof.storage.ports.jobs import Outcome
+from inferproof.storage.ports.outbox import OutboxKind
+from inferproof.storage.sql.engine import Database
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import GATEWAY

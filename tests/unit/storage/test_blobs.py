@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from inferproof.errors import NotFound, Reason, Unavailable
-from inferproof.storage.artifacts import LocalArtifacts
+from inferproof.storage.blobs.artifacts import LocalArtifacts
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Digest

@@ -16,12 +16,12 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, Misconfigured, Reason, Unavailable
-from inferproof.storage.base.jobs import Outcome
-from inferproof.storage.db import writer as writer_module
-from inferproof.storage.db.dialect import storage_error
-from inferproof.storage.db.engine import MEMORY, Database, sqlite_url
-from inferproof.storage.db.new_rows import NewRows
-from inferproof.storage.db.tables import metadata, settlements, verifications
+from inferproof.storage.ports.jobs import Outcome
+from inferproof.storage.sql import writer as writer_module
+from inferproof.storage.sql.dialect import storage_error
+from inferproof.storage.sql.engine import MEMORY, Database, sqlite_url
+from inferproof.storage.sql.new_rows import NewRows
+from inferproof.storage.sql.tables import metadata, settlements, verifications
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Digest

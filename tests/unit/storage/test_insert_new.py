@@ -5,9 +5,9 @@ from order_book_suite import order
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.storage.db.bulk import insert_new
-from inferproof.storage.db.codec import reservation_values
-from inferproof.storage.db.tables import payment_reservations
+from inferproof.storage.sql.bulk import insert_new
+from inferproof.storage.sql.mapping import reservation_values
+from inferproof.storage.sql.tables import payment_reservations
 from inferproof.testing.memory_store import Stores
 
 PAYMENTS = payment_reservations

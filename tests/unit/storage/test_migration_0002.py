@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.protocol.encoding import canonical_json
 from inferproof.protocol.quote import quote_json
-from inferproof.storage.base.outbox import Inclusion, OutboxKind, SettlementStep
-from inferproof.storage.db import migrate
-from inferproof.storage.db.engine import Database
+from inferproof.storage.ports.outbox import Inclusion, OutboxKind, SettlementStep
+from inferproof.storage.sql import migrate
+from inferproof.storage.sql.engine import Database
 from inferproof.testing.memory_store import open_stores
 from inferproof.types.job import JobState
 
-engine = importlib.import_module("inferproof.storage.db.engine")
+engine = importlib.import_module("inferproof.storage.sql.engine")
 
 JOB = (
     "INSERT INTO jobs (job_id, state, model_id, model_version, model_commitment, method, path, "

@@ -12,11 +12,11 @@ import pytest
 from order_book_suite import ANSWER, WHY, digest, order, transaction
 from sqlalchemy import Connection
 
-from inferproof.storage.base.jobs import Outcome, RefundState
-from inferproof.storage.base.outbox import OutboxKind
-from inferproof.storage.db.dialect import read_address, writing_engine
-from inferproof.storage.db.dump import load, revision_of
-from inferproof.storage.db.migrate import known_revisions
+from inferproof.storage.ports.jobs import Outcome, RefundState
+from inferproof.storage.ports.outbox import OutboxKind
+from inferproof.storage.sql.dialect import read_address, writing_engine
+from inferproof.storage.sql.dump import load, revision_of
+from inferproof.storage.sql.migrate import known_revisions
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.samples import GATEWAY
 from inferproof.types.job import JobState

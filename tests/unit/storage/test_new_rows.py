@@ -11,10 +11,10 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import InferproofError, Reason, Unavailable
-from inferproof.storage.base.jobs import Order, Outcome
-from inferproof.storage.db import new_rows
-from inferproof.storage.db.order_rows import ORDERS, order_row
-from inferproof.storage.db.tables import job_events, jobs, payment_reservations, settlements
+from inferproof.storage.ports.jobs import Order, Outcome
+from inferproof.storage.sql import new_rows
+from inferproof.storage.sql.order_rows import ORDERS, order_row
+from inferproof.storage.sql.tables import job_events, jobs, payment_reservations, settlements
 from inferproof.testing.memory_store import Stores
 from inferproof.testing.rejections import rejects
 

@@ -11,8 +11,8 @@ from order_book_suite import ASSET, BLOCK, NETWORK, SENDER, order, transaction
 from postgres_server import Databases
 from sqlalchemy import event
 
-from inferproof.storage.base.outbox import Inclusion, Payable, SettlementStep
-from inferproof.storage.db.engine import sqlite_url
+from inferproof.storage.ports.outbox import Inclusion, Payable, SettlementStep
+from inferproof.storage.sql.engine import sqlite_url
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.types.job import JobState
 

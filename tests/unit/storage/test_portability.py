@@ -6,9 +6,9 @@ from pathlib import Path
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateTable
 
-import inferproof.storage.db
-from inferproof.storage.db.codec import select_jobs
-from inferproof.storage.db.tables import jobs, metadata
+import inferproof.storage.sql
+from inferproof.storage.sql.mapping import select_jobs
+from inferproof.storage.sql.tables import jobs, metadata
 
 
 def test_tables_compile_for_postgresql() -> None:
@@ -27,7 +27,7 @@ def test_queries_compile_for_postgresql() -> None:
 
 
 def test_only_the_dialect_file_names_a_database() -> None:
-    folder = Path(inferproof.storage.db.__file__).parent
+    folder = Path(inferproof.storage.sql.__file__).parent
     named = {
         path.name
         for path in folder.glob("*.py")

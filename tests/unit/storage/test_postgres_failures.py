@@ -12,11 +12,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import InferproofError, Misconfigured, MissingPart, Reason, Unavailable
-from inferproof.storage.base.jobs import Failure, Outcome
-from inferproof.storage.base.models import ModelFilter
-from inferproof.storage.db import dialect
-from inferproof.storage.db.dialect import read_address
-from inferproof.storage.db.engine import Database
+from inferproof.storage.ports.jobs import Failure, Outcome
+from inferproof.storage.ports.models import ModelFilter
+from inferproof.storage.sql import dialect
+from inferproof.storage.sql.dialect import read_address
+from inferproof.storage.sql.engine import Database
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.rejections import rejects
 from inferproof.types.job import JobState

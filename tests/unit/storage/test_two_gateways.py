@@ -12,9 +12,9 @@ import pytest
 from order_book_suite import ANSWER, WHY, brought_to, digest, order, transaction
 
 from inferproof.errors import Conflict, Reason
-from inferproof.storage.base.jobs import Outcome
-from inferproof.storage.base.models import ModelFilter, ModelRecord, ModelStatus
-from inferproof.storage.db.engine import MEMORY, Database
+from inferproof.storage.ports.jobs import Outcome
+from inferproof.storage.ports.models import ModelFilter, ModelRecord, ModelStatus
+from inferproof.storage.sql.engine import MEMORY, Database
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import GATEWAY
@@ -196,7 +196,7 @@ class TestTurns:
     async def test_it_ends_with_its_process(self, shared_url: str, tmp_path: Path) -> None:
         script = (
             "import asyncio, sys\n"
-            "from inferproof.storage.db.engine import Database\n"
+            "from inferproof.storage.sql.engine import Database\n"
             "async def main():\n"
             "    database = await Database.open(sys.argv[1])\n"
             "    turn = database.turn('x')\n"

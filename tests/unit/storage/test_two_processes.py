@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from order_book_suite import ANSWER, brought_to, digest, order, transaction
 
-from inferproof.storage.base.jobs import KeptProof
-from inferproof.storage.base.orders import OrderBook
+from inferproof.storage.ports.jobs import KeptProof
+from inferproof.storage.ports.orders import OrderBook
 from inferproof.testing.memory_store import open_stores
 from inferproof.types.job import JobState
 

@@ -7,9 +7,9 @@ from order_book_suite import digest
 from postgres_server import KINDS
 
 from inferproof.errors import NotFound
-from inferproof.storage.base.verifications import VerificationRecord
-from inferproof.storage.db.engine import Database
-from inferproof.storage.db.verifications import DAY_S, SqlVerifications
+from inferproof.storage.ports.verifications import VerificationRecord
+from inferproof.storage.sql.engine import Database
+from inferproof.storage.sql.verifications import DAY_S, SqlVerifications
 
 
 @pytest.fixture(params=KINDS)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from inferproof.storage.db.engine import Database, sqlite_url
-from inferproof.storage.db.writing import WriteTurn
+from inferproof.storage.sql.engine import Database, sqlite_url
+from inferproof.storage.sql.writing import WriteTurn
 from inferproof.testing.memory_store import open_stores
 
 
@@ -119,7 +119,7 @@ async def test_opening_takes_its_turn(tmp_path: Path) -> None:
 async def test_opening_goes_on_where_a_turn_never_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inferproof.storage.db.turns.BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr("inferproof.storage.sql.leader_lock.BUSY_TIMEOUT_MS", 50)
     path = tmp_path / "orders.db"
     hangs = WriteTurn(path, patience_s=30)
     async with hangs:

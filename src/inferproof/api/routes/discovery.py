@@ -20,7 +20,7 @@ from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.payments.x402.wire import BAZAAR, VERSION
 from inferproof.protocol.encoding import Json
 from inferproof.services.gateway.base import ModelView
-from inferproof.storage.base.models import ModelFilter
+from inferproof.storage.ports.models import ModelFilter
 
 router = APIRouter()
 

@@ -42,7 +42,7 @@ from inferproof.payments.x402 import (
 from inferproof.payments.x402.payment import payment_header
 from inferproof.protocol.commitments import request_digest
 from inferproof.services.gateway.base import JobView, SignedQuote
-from inferproof.storage.limits.base import ApiKey
+from inferproof.storage.ports.rate_limits import ApiKey
 from inferproof.types.job import JobState
 from inferproof.types.payment import SettlementState
 from inferproof.types.receipt import Request

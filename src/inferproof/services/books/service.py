@@ -18,7 +18,7 @@ from inferproof.errors import InferproofError, Reason
 from inferproof.protocol.books import Books
 from inferproof.services.books.base import BookChain, BookRows
 from inferproof.services.metrics import Metrics
-from inferproof.storage.base.turn import Turn
+from inferproof.storage.ports.leader_lock import Turn
 from inferproof.types.books import Account, BooksReport, ChainBooks
 from inferproof.types.digest import Address
 

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.signature import SigningKey
-from inferproof.storage.base.jobs import Failure, JobEvent, QueueRoom, Refund
-from inferproof.storage.base.models import ModelEstimate, ModelFilter, ModelStatus, Statistics
-from inferproof.storage.base.verifications import VerificationRecord
-from inferproof.storage.limits.base import ApiKey
+from inferproof.storage.ports.jobs import Failure, JobEvent, QueueRoom, Refund
+from inferproof.storage.ports.models import ModelEstimate, ModelFilter, ModelStatus, Statistics
+from inferproof.storage.ports.rate_limits import ApiKey
+from inferproof.storage.ports.verifications import VerificationRecord
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Money
@@ -41,6 +41,19 @@ class TransferTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class ExposureTerms:
+    """What a payer without history may have unsettled at a time: `orders` payments of together
+    `amount` atomic units. What it has settled comes on top of both.
+
+    A balance pays for one of many authorizations, and a payer that spends it elsewhere before they
+    settle has the gateway pay for the gas of all others.
+    """
+
+    orders: int = 16
+    amount: int = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaySettings:
     """Terms of this gateway. Units: seconds.
 
@@ -64,6 +77,7 @@ class GatewaySettings:
     cancel: CancelPolicy = CancelPolicy.WAITING
     private_webhooks: bool = False
     queue_share: int | None = None
+    exposure: ExposureTerms = ExposureTerms()
 
     @property
     def room(self) -> QueueRoom:
@@ -307,7 +321,8 @@ class Gateway(Protocol):
         Raises: PaymentRejected (402) PAYMENT_*; Conflict (409) PAYMENT_REPLAYED,
         PAYMENT_ID_REUSED, WEBHOOK_OTHER, MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*,
         PAYMENT_ID_MALFORMED, WEBHOOK_URL (422); NotFound MODEL_UNKNOWN; Unavailable (503)
-        QUEUE_FULL, CHAIN_*, LIMITER_UNAVAILABLE; TooMany (429) RATE_LIMITED, QUEUE_SHARE_FULL.
+        QUEUE_FULL, CHAIN_*, LIMITER_UNAVAILABLE; TooMany (429) RATE_LIMITED, QUEUE_SHARE_FULL,
+        PAYER_EXPOSURE.
         `holder` is the API key that the order came with, whose limits hold instead of the payer's.
         """
         ...

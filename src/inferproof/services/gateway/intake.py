@@ -9,8 +9,10 @@
     6  the quote is ours and holds, or a fresh one is made
     7  the authorization is on the quoted terms and lasts long enough, but not for ever
     8  the queue has room
-    9  the payer has the money for this and for its other unsettled orders, and the chain has not
-       seen the authorization
+    9  the payer has the money for this and for its other unsettled orders, of which there are not
+       too many for what it has settled before, and the chain has not seen the authorization; where
+       the payer's account has code, a trial settles. A payment that somebody else submitted first
+       is told by its own transfer, and pays all the same
     10 payment and job are reserved in one durable transaction, if there is still room then
 
 Everything before 10 reserves nothing. A repeated payment ends at 3: its price may have changed
@@ -28,7 +30,7 @@ in one go. It never refuses. What it does not take is checked from 1 on as if it
 import asyncio
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from inferproof.errors import InferproofError, InputRejected, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.authorization import check_end, check_signature, check_terms, check_time
@@ -40,19 +42,24 @@ from inferproof.services.base import Clock, Entropy
 from inferproof.services.bell import SETTLE, Bell
 from inferproof.services.catalog import Catalog, RegisteredModel
 from inferproof.services.gateway.base import GatewaySettings, SignedQuote
+from inferproof.services.gateway.exposure import Exposure, check_balance
 from inferproof.services.gateway.issued import IssuedQuotes
 from inferproof.services.gateway.offered import Begun, Offered, check_binding
 from inferproof.services.gateway.promises import Promise, Promises
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
 from inferproof.services.settler.base import PaymentChain
-from inferproof.storage.base.jobs import Job, Order, Outcome, Reservation
-from inferproof.storage.base.orders import OrderBook
-from inferproof.storage.reuse import check_same_payment, check_same_payment_id, check_same_webhook
+from inferproof.storage.ports.jobs import Job, Order, Outcome, Reservation
+from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.reuse import (
+    check_same_payment,
+    check_same_payment_id,
+    check_same_webhook,
+)
 from inferproof.telemetry.base import note_job
 from inferproof.types.digest import ZERO_DIGEST, Digest
-from inferproof.types.money import Money, format_units
-from inferproof.types.payment import Quote
+from inferproof.types.money import Money
+from inferproof.types.payment import Authorization, PayerState, Quote
 
 CheckInput = Callable[[dict[str, Json], bytes], None]
 """Returns when pre-processing, in its canonical form, takes a request body.
@@ -96,6 +103,7 @@ class Intake:
         self._metrics = metrics
         self._bell = bell
         self._promises = Promises(orders)
+        self._exposure = Exposure(orders, settings.exposure)
         self._issued = IssuedQuotes()
         self._limits = limits
 
@@ -326,34 +334,35 @@ class Intake:
             raise Unavailable(Reason.QUEUE_FULL, depth=depth, limit=limit)
 
     async def _check_chain(self, promise: Promise) -> int:
-        """The newest block, from before the authorization was found unused."""
+        """The newest block, from before the authorization was found unused; or, where somebody
+        submitted the payment before us, the block that holds it."""
         payment = promise.payment
         # Asked in this order: a payment that settles in between is counted twice, and not missed.
         promised = self._promises.to_others(promise)
-        purse = await self._chain.purse(payment.payer, payment.nonce)
-        if promised and payment.amount <= purse.balance < payment.amount + promised:
+        state = await self._chain.payer_state(payment.payer, payment.nonce)
+        if not state.used and await self._is_too_much(payment, state, promised):
+            # Some may have settled since the last look.
             await self._promises.look()
             promised = self._promises.to_others(promise)
-            purse = await self._chain.purse(payment.payer, payment.nonce)
-        if purse.used:
-            raise PaymentRejected(Reason.PAYMENT_NONCE_USED, nonce=payment.nonce)
-        decimals, symbol = payment.asset.decimals, payment.asset.symbol
-        if purse.balance < payment.amount:
-            raise PaymentRejected(
-                Reason.PAYMENT_BALANCE,
-                balance=format_units(purse.balance, decimals),
-                price=format_units(payment.amount, decimals),
-                symbol=symbol,
-            )
-        if purse.balance < payment.amount + promised:
-            raise PaymentRejected(
-                Reason.PAYMENT_PROMISED,
-                balance=format_units(purse.balance, decimals),
-                promised=format_units(promised, decimals),
-                price=format_units(payment.amount, decimals),
-                symbol=symbol,
-            )
-        return purse.head
+            state = await self._chain.payer_state(payment.payer, payment.nonce)
+        if state.used:
+            block = await self._chain.earlier_settlement(payment)
+            if block is None:
+                raise PaymentRejected(Reason.PAYMENT_NONCE_USED, nonce=payment.nonce)
+            return block
+        check_balance(payment, state.balance, sum(promised))
+        await self._exposure.check(payment, promised)
+        if state.has_code:
+            await self._chain.check_settles(payment)
+        return state.head
+
+    async def _is_too_much(
+        self, payment: Authorization, state: PayerState, promised: Sequence[int]
+    ) -> bool:
+        if not promised or state.balance < payment.amount:
+            return False
+        within = await self._exposure.allows(payment, promised)
+        return not within or state.balance < payment.amount + sum(promised)
 
 
 def _too_large(body: bytes, limit: int) -> InputRejected:

@@ -6,7 +6,7 @@ from inferproof.errors import PaymentRejected, Reason
 from inferproof.protocol.commitments import bound_nonce, job_id, request_digest
 from inferproof.services.catalog import RegisteredModel
 from inferproof.services.gateway.base import SignedQuote
-from inferproof.storage.limits.base import ApiKey
+from inferproof.storage.ports.rate_limits import ApiKey
 from inferproof.types.digest import Digest
 from inferproof.types.payment import Authorization
 from inferproof.types.receipt import Request

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from inferproof.storage.base.orders import Backlog, OrderBook
-from inferproof.together import Together
+from inferproof.concurrency.request_coalescing import RequestCoalescer
+from inferproof.storage.ports.orders import Backlog, OrderBook
 from inferproof.types.payment import Authorization
 
 LOOK_AGAIN_S = 0.25
@@ -53,7 +53,7 @@ class Promises:
         """By the bytes of the nonce."""
         self._waiting = 0
         self._since: list[Authorization] = []
-        self._look = Together(self._ask)
+        self._look = RequestCoalescer(self._ask)
         self._first = asyncio.Lock()
         self._next_look: float | None = None
         self._told: float | None = None
@@ -108,8 +108,8 @@ class Promises:
         self._waiting += 1
         self._since.append(payment)
 
-    def to_others(self, promise: Promise) -> int:
-        """What the payer promised to other orders, in atomic units; more than that where some
+    def to_others(self, promise: Promise) -> Sequence[int]:
+        """What the payer promised to each of its other orders, in atomic units; also to some that
         were settled since the last look.
 
         Soundness: of two payments at once the later one counts the earlier, in one process.
@@ -122,7 +122,7 @@ class Promises:
             if number < promise.number:
                 amounts[other.nonce.raw] = other.amount
         amounts.pop(own.nonce.raw, None)  # the same payment, sent twice
-        return sum(amounts.values())
+        return list(amounts.values())
 
     async def look(self) -> None:
         """Returns when the order book was asked, after this was called.

@@ -41,10 +41,10 @@ from inferproof.services.gateway.base import GatewaySettings, SignedQuote, Trans
 from inferproof.services.gateway.intake import Intake
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
-from inferproof.storage.base.jobs import Job, Order, Outcome
-from inferproof.storage.base.orders import OrderBook
-from inferproof.storage.limits.base import ApiKey
-from inferproof.storage.reuse import check_same_webhook
+from inferproof.storage.ports.jobs import Job, Order, Outcome
+from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.rate_limits import ApiKey
+from inferproof.storage.ports.reuse import check_same_webhook
 from inferproof.telemetry.base import note_job
 from inferproof.types.digest import Digest
 from inferproof.types.event import MinedTransaction

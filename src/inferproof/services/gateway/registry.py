@@ -15,8 +15,8 @@ from inferproof.services.gateway.submission import (
     read_submission,
 )
 from inferproof.services.gateway.views import model_view
-from inferproof.storage.base.blobs import ArtifactStore, BlobStore
-from inferproof.storage.base.models import (
+from inferproof.storage.ports.blobs import ArtifactStore, BlobStore
+from inferproof.storage.ports.models import (
     ModelEstimate,
     ModelFilter,
     ModelRecord,

@@ -34,16 +34,16 @@ from inferproof.services.gateway.redemption import OfferedTransfer, Redemption
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.views import job_view
 from inferproof.services.lookout import Lookout
-from inferproof.storage.base.blobs import BlobStore
-from inferproof.storage.base.jobs import Job, JobEvent
-from inferproof.storage.base.models import ModelFilter
-from inferproof.storage.base.orders import OrderBook
-from inferproof.storage.base.verifications import (
+from inferproof.storage.ports.blobs import BlobStore
+from inferproof.storage.ports.jobs import Job, JobEvent
+from inferproof.storage.ports.models import ModelFilter
+from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.rate_limits import ApiKey
+from inferproof.storage.ports.verifications import (
     VerificationRecord,
     Verifications,
     VerificationStep,
 )
-from inferproof.storage.limits.base import ApiKey
 from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.types.proof import Assurance

@@ -10,7 +10,7 @@ from inferproof.services.gateway.base import (
     ModelView,
     SignedQuote,
 )
-from inferproof.storage.base.jobs import Answer, Job
+from inferproof.storage.ports.jobs import Answer, Job
 from inferproof.types.money import Money
 from inferproof.types.tensor import FixedTensor
 

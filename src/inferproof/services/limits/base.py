@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from inferproof.storage.limits.base import ApiKey
+from inferproof.storage.ports.rate_limits import ApiKey
 from inferproof.types.digest import Address
 
 

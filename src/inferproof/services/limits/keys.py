@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from inferproof.errors import Reason, RequestRejected
 from inferproof.services.base import Entropy
-from inferproof.storage.limits.base import ApiKey, ApiKeyStore
+from inferproof.storage.ports.rate_limits import ApiKey, ApiKeyStore
 from inferproof.types.digest import Digest
 
 PREFIX = "inf_"

@@ -20,7 +20,7 @@ from enum import StrEnum
 from inferproof.errors import InferproofError, Reason, RequestRejected, TooMany, Unavailable
 from inferproof.protocol.limits import Charge, Verdict
 from inferproof.services.limits.keys import ApiKeys
-from inferproof.storage.limits.base import ApiKey, RateLimiter
+from inferproof.storage.ports.rate_limits import ApiKey, RateLimiter
 from inferproof.types.digest import Address
 from inferproof.types.limits import MICROS, Rate
 

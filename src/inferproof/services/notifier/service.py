@@ -32,8 +32,8 @@ from inferproof.protocol.webhook import Notice, encode_notice, webhook_digest
 from inferproof.services.base import Clock
 from inferproof.services.metrics import Metrics
 from inferproof.services.notifier.base import Sender
-from inferproof.storage.base.deliveries import Deliveries, Delivery
-from inferproof.storage.base.turn import Turn
+from inferproof.storage.ports.deliveries import Deliveries, Delivery
+from inferproof.storage.ports.leader_lock import Turn
 from inferproof.types.digest import Digest
 
 log = logging.getLogger("inferproof.notifier")

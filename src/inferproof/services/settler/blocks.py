@@ -5,7 +5,7 @@ before it are: one question for each new block.
 """
 
 from inferproof.services.settler.parts import Parts, about, log
-from inferproof.storage.base.outbox import BlockRef
+from inferproof.storage.ports.outbox import BlockRef
 from inferproof.types.chain import Sight
 from inferproof.types.digest import Digest
 

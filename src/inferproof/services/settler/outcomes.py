@@ -27,7 +27,7 @@ from inferproof.services.base import failure_of
 from inferproof.services.bell import SETTLE, WORK
 from inferproof.services.settler.base import Executed, Included
 from inferproof.services.settler.parts import Faults, Parts, about, in_portions, log, together
-from inferproof.storage.base.outbox import (
+from inferproof.storage.ports.outbox import (
     BlockRef,
     Inclusion,
     OutboxItem,
@@ -243,8 +243,8 @@ class Outcomes:
         if due:
             # After `sight` was taken: asked first whether it is used, it may be used before it
             # is over.
-            used = await parts.chain.authorizations_used([p.payment for p in due])
-            work = [self._reconcile(p, u, sight) for p, u in zip(due, used, strict=True)]
+            states = await parts.chain.payer_states([p.payment for p in due])
+            work = [self._reconcile(p, s.used, sight) for p, s in zip(due, states, strict=True)]
             await together(work, faults)
             for payable in due:
                 self._next_look[payable.job_id] = now + parts.settings.reverted_s

@@ -12,8 +12,8 @@ from inferproof.services.base import Clock
 from inferproof.services.bell import Bell
 from inferproof.services.metrics import Metrics
 from inferproof.services.settler.base import SettlementChain, SignedTransaction
-from inferproof.storage.base.orders import OrderBook
-from inferproof.storage.base.outbox import NewTransaction
+from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.outbox import NewTransaction
 from inferproof.types.chain import Fees
 from inferproof.types.digest import Digest
 

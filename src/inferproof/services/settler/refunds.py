@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from inferproof.protocol.commitments import refund_mark
 from inferproof.services.settler.parts import Parts, about, log
-from inferproof.storage.base.outbox import OutboxItem, Payable
+from inferproof.storage.ports.outbox import OutboxItem, Payable
 from inferproof.types.chain import RefundTerms, Sight
 from inferproof.types.digest import Digest
 

@@ -14,8 +14,8 @@ from inferproof.proving.base import Proved, ProveRequest
 from inferproof.services.base import Clock, Systems
 from inferproof.services.catalog import RegisteredModel
 from inferproof.services.worker.receipt import build_receipt
-from inferproof.storage.base.blobs import ArtifactStore, BlobStore
-from inferproof.storage.base.jobs import Answer, Job, KeptProof
+from inferproof.storage.ports.blobs import ArtifactStore, BlobStore
+from inferproof.storage.ports.jobs import Answer, Job, KeptProof
 from inferproof.types.digest import Digest
 from inferproof.types.receipt import StageTime
 from inferproof.types.tensor import Tensors

@@ -5,7 +5,7 @@ from dataclasses import replace
 from inferproof.protocol.claims import assurance_of, derive_claims, proven_sentence
 from inferproof.protocol.receipt import encode_receipt_file, is_request_bound, receipt_digest
 from inferproof.protocol.signature import SigningKey
-from inferproof.storage.base.jobs import Job
+from inferproof.storage.ports.jobs import Job
 from inferproof.types.payment import TransferPayment
 from inferproof.types.proof import ModelParts
 from inferproof.types.receipt import Receipt, ReceiptFile, StageTime

@@ -20,8 +20,8 @@ from inferproof.services.bell import SETTLE, WORK, Bell
 from inferproof.services.heart import Heart
 from inferproof.services.metrics import Metrics
 from inferproof.services.worker.steps import Steps
-from inferproof.storage.base.jobs import Answer, Job
-from inferproof.storage.base.orders import OrderBook
+from inferproof.storage.ports.jobs import Answer, Job
+from inferproof.storage.ports.orders import OrderBook
 from inferproof.telemetry.base import working_on
 from inferproof.telemetry.faults import told
 from inferproof.types.job import JobState

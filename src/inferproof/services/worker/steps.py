@@ -24,8 +24,8 @@ from inferproof.protocol.receipt import decode_receipt_file
 from inferproof.services.base import Clock
 from inferproof.services.catalog import Catalog, RegisteredModel
 from inferproof.services.worker.compute import Compute, Made
-from inferproof.storage.base.jobs import Answer, Job, KeptProof
-from inferproof.storage.base.orders import OrderBook
+from inferproof.storage.ports.jobs import Answer, Job, KeptProof
+from inferproof.storage.ports.orders import OrderBook
 from inferproof.telemetry.faults import told
 from inferproof.types.digest import Digest
 

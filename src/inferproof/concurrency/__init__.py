@@ -1,0 +1,1 @@
+"""Small tools for coroutines, for every room above the rules."""

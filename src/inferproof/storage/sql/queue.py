@@ -1,0 +1,141 @@
+"""Claims, leases and checkpoints: the steps by which workers share jobs, each in the caller's
+transaction.
+
+Whoever holds a job has its newest fence and a lease that was not given back. Both are asked for
+in the statement that writes, so a worker that was overtaken, or gave the job up, writes nothing.
+"""
+
+from sqlalchemy import ColumnElement, delete, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from inferproof.errors import Conflict, Reason
+from inferproof.protocol.lifecycle import Transition
+from inferproof.storage.ports.jobs import Answer, Job, Kept, KeptProof
+from inferproof.storage.sql.mapping import checkpoint_values, kept_of_rows
+from inferproof.storage.sql.queue_quota import IN_TURN
+from inferproof.storage.sql.tables import checkpoints, jobs
+from inferproof.storage.sql.transitions import move, read_job
+from inferproof.types.digest import Digest
+from inferproof.types.job import JobState
+
+_IS_STARTABLE = jobs.c.state.in_((JobState.RESERVED.value, JobState.SETTLING.value)) & (
+    jobs.c.fence == 0
+)
+
+
+def _is_runnable(now: int) -> ColumnElement[bool]:
+    c = jobs.c
+    return (c.state == JobState.QUEUED.value) & or_(c.lease_until.is_(None), c.lease_until < now)
+
+
+def _is_held(job_id: Digest, fence: int) -> ColumnElement[bool]:
+    c = jobs.c
+    return (c.job_id == job_id) & (c.fence == fence) & c.lease_until.is_not(None)
+
+
+async def runnable(connection: AsyncConnection, now: int) -> bool:
+    """Whether a job waits for a worker."""
+    found = await connection.scalar(select(jobs.c.number).where(_is_runnable(now)).limit(1))
+    return found is not None
+
+
+async def claim(connection: AsyncConnection, now: int, lease_until: int) -> Job | None:
+    """The oldest job that waits, claimed."""
+    job_id = await _next(connection, _is_runnable(now))
+    if job_id is None:
+        return None
+    await move(
+        connection,
+        job_id,
+        Transition.CLAIM,
+        now=now,
+        fence=jobs.c.fence + 1,
+        attempts=jobs.c.attempts + 1,
+        lease_until=lease_until,
+    )
+    return await read_job(connection, job_id)
+
+
+async def startable(connection: AsyncConnection) -> bool:
+    """Whether a job can be started ahead of its settlement."""
+    found = await connection.scalar(select(jobs.c.number).where(_IS_STARTABLE).limit(1))
+    return found is not None
+
+
+async def claim_early(connection: AsyncConnection, lease_until: int) -> Job | None:
+    """The oldest unsettled job that nobody claimed before, with a lease and the next fence.
+
+    Once is enough: where it ended badly, or its worker was lost, the claim after the settlement
+    decides what becomes of the job.
+    """
+    job_id = await _next(connection, _IS_STARTABLE)
+    if job_id is None:
+        return None
+    await connection.execute(
+        update(jobs)
+        .where(jobs.c.job_id == job_id)
+        .values(fence=jobs.c.fence + 1, lease_until=lease_until)
+    )
+    return await read_job(connection, job_id)
+
+
+async def leave_early(connection: AsyncConnection, job_id: Digest, fence: int) -> None:
+    """Ends the lease on a job that is not settled, or was settled meanwhile."""
+    running = jobs.c.state == JobState.RUNNING.value
+    await _held(connection, job_id, fence, ~running, lease_until=None)
+
+
+async def heartbeat(
+    connection: AsyncConnection, job_id: Digest, fence: int, lease_until: int
+) -> None:
+    """A longer lease."""
+    await _held(connection, job_id, fence, lease_until=lease_until)
+
+
+async def checkpoint(
+    connection: AsyncConnection, job_id: Digest, fence: int, done: KeptProof | Answer, now: int
+) -> None:
+    """Keeps what a step gave, for the holder of the job."""
+    held = await connection.scalar(
+        select(jobs.c.number).where(_is_held(job_id, fence)).with_for_update()
+    )
+    if held is None:
+        raise Conflict(Reason.FENCE_STALE, fence=fence, job=job_id)
+    values, c = checkpoint_values(done), checkpoints.c
+    await connection.execute(
+        delete(checkpoints).where(c.job_id == job_id, c.step == values["step"])
+    )
+    await connection.execute(
+        insert(checkpoints).values(job_id=job_id, fence=fence, at=now, **values)
+    )
+
+
+async def kept(connection: AsyncConnection, job_id: Digest) -> Kept:
+    """What is kept of the job."""
+    found = await connection.execute(select(checkpoints).where(checkpoints.c.job_id == job_id))
+    return kept_of_rows(found)
+
+
+async def _next(connection: AsyncConnection, wanted: ColumnElement[bool]) -> Digest | None:
+    found: Digest | None = await connection.scalar(
+        select(jobs.c.job_id)
+        .where(wanted)
+        .order_by(*IN_TURN)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return found
+
+
+async def _held(
+    connection: AsyncConnection,
+    job_id: Digest,
+    fence: int,
+    *conditions: ColumnElement[bool],
+    **values: int | None,
+) -> None:
+    result = await connection.execute(
+        update(jobs).where(_is_held(job_id, fence), *conditions).values(**values)
+    )
+    if result.rowcount != 1:
+        raise Conflict(Reason.FENCE_STALE, fence=fence, job=job_id)
