@@ -104,6 +104,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     left_out = config.stash.get(LEFT_OUT, Counter())
     hows = {marker: server.HOW for marker, server in SERVERS.items() if not server.available()}
     for marker, how in hows.items():
+        if not left_out[marker]:
+            continue
         terminalreporter.write_line(
             f"NOT RUN: {left_out[marker]} tests marked {marker}; to run them, {how}"
         )

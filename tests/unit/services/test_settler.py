@@ -5,6 +5,7 @@ import contextlib
 
 import pytest
 from service_parts import PRICE, TREASURY, Services, World, build, nonce, pay, running
+from waiting import until
 
 from inferproof.errors import InputRejected, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.commitments import refund_mark
@@ -553,10 +554,11 @@ async def test_run_goes_on_when_the_chain_comes_back(services: Services) -> None
     running = asyncio.create_task(services.settler.run())
     await asyncio.sleep(0.3)
     services.world.ledger.down = False
-    for _ in range(100):
-        if (await services.gateway.job(job.id)).state is JobState.QUEUED:
-            break
-        await asyncio.sleep(0.05)
+
+    async def settled() -> bool:
+        return (await services.gateway.job(job.id)).state is JobState.QUEUED
+
+    await until(settled, "the job is settled")
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running

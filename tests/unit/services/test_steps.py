@@ -238,11 +238,11 @@ class TestStopping:
     ) -> None:
         services, _ = busy
         waiting = await queued(services, 1)
-        ending = asyncio.create_task(services.worker.finish_work(10))
+        ending = asyncio.create_task(services.worker.finish_work(120))
         await asyncio.sleep(0.05)
         assert not ending.done()
         self.hold.set()
-        await asyncio.wait_for(ending, 5)
+        await asyncio.wait_for(ending, 60)
         await asyncio.sleep(0.1)
         orders = services.stores.orders
         assert (await orders.job(self.job_id)).state is JobState.DONE
