@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -75,12 +76,52 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    for marker, server in SERVERS.items():
-        if not server.available():
-            terminalreporter.write_line(
-                f"NOT RUN: the tests marked {marker}; to run them, {server.HOW}"
-            )
+LEFT_OUT = pytest.StashKey[Counter[str]]()
+"""How many tests were left out, by the marker that is why."""
+
+SUITES = "make test-native, make kill (real processes die), make soak (10,000 jobs, and faults)"
+"""What is no part of any run of pytest."""
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    for item in items:
+        why = next((m for m in ("slow", *SERVERS) if item.get_closest_marker(m)), None)
+        for marker, server in SERVERS.items():
+            if item.get_closest_marker(marker) and not server.available():
+                why = marker
+        if why is not None:
+            item.config.stash.setdefault(LEFT_OUT, Counter())[why] += 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes passes on what it left out: each has collected all tests."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["left_out"] = dict(session.config.stash.get(LEFT_OUT, Counter()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    told = getattr(node, "workeroutput", {}).get("left_out", {})
+    node.config.stash.setdefault(LEFT_OUT, Counter())
+    node.config.stash[LEFT_OUT] |= Counter(told)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Says what was left out, and how to run it."""
+    left_out = config.stash.get(LEFT_OUT, Counter())
+    hows = {marker: server.HOW for marker, server in SERVERS.items() if not server.available()}
+    for marker, how in hows.items():
+        if not left_out[marker]:
+            continue
+        terminalreporter.write_line(
+            f"NOT RUN: {left_out[marker]} tests marked {marker}; to run them, {how}"
+        )
+    if left_out["slow"]:
+        terminalreporter.write_line(
+            f"NOT RUN: {left_out['slow']} slow tests; to run them: make test-slow"
+        )
+        terminalreporter.write_line(f"NOT RUN: the suites {SUITES}")
 
 
 @pytest.fixture(scope="session")

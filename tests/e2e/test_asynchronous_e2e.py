@@ -50,7 +50,7 @@ def test_a_job_is_followed_and_its_webhook_verifies(
         return job
 
     def order(live: LiveGateway, webhook: str) -> Digest:
-        with httpx.Client(base_url=live.url, timeout=30) as http:
+        with httpx.Client(base_url=live.url, timeout=120) as http:
             sent = {
                 **JSON,
                 "PAYMENT-SIGNATURE": payment_for(http, buyer),

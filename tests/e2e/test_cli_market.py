@@ -320,7 +320,7 @@ def start(*words: object) -> tuple[subprocess.Popen[str], dict[str, Any]]:
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=120)
         pytest.fail(told)
     return process, json.loads(line)
 
@@ -362,7 +362,7 @@ def test_a_local_market_ends_with_a_signal_and_leaves_nothing(
         assert second.exit_code == 1
         assert "DEVNET_FOLDER_BUSY" in second.stderr
         process.send_signal(number)
-        _, told = process.communicate(timeout=40)
+        _, told = process.communicate(timeout=120)
     assert process.returncode == 0, told
     assert "Traceback" not in told
     assert all(map(is_free, addresses))
@@ -374,7 +374,7 @@ def test_a_local_market_ends_when_its_chain_does(folder: Path) -> None:
     with process:
         for pid in children(process.pid):
             os.kill(pid, signal.SIGKILL)
-        stdout, told = process.communicate(timeout=40)
+        stdout, told = process.communicate(timeout=120)
     assert process.returncode == 1
     assert json.loads(stdout)["reason"] == "SERVICE_ENDED", told
 
@@ -403,7 +403,7 @@ def test_an_interrupted_compilation_leaves_nothing(
         assert below
         process.send_signal(number)
         told = process.stderr.read()
-        process.wait(30)
+        process.wait(120)
     assert process.returncode == 128 + number
     assert "Traceback" not in told
     end = time.monotonic() + 10

@@ -43,7 +43,7 @@ JSON = {"content-type": "application/json"}
 
 @pytest.fixture
 def http(gateway: LiveGateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.url, timeout=30) as client:
+    with httpx.Client(base_url=gateway.url, timeout=120) as client:
         yield client
 
 
@@ -341,7 +341,7 @@ def test_the_serve_command_serves_until_it_is_told_to_stop(
             assert httpx.get(f"{told['url']}/ready").status_code == 200
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(120) == 0
 
 
 @pytest.mark.slow
@@ -349,7 +349,9 @@ def test_the_serve_command_refuses_a_mismatch_with_exit_code_1(
     devnet: DevnetInfo, tmp_path: Path
 ) -> None:
     wrong = environment(devnet, tmp_path, INFERPROOF_TOKEN_NAME="Other")
-    done = subprocess.run(SERVE, env=wrong, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        SERVE, env=wrong, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 1
     assert json.loads(done.stdout)["reason"] == "TOKEN_DOMAIN_MISMATCH"
     assert "Traceback" not in done.stderr

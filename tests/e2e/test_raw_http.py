@@ -20,7 +20,7 @@ def send(gateway: LiveGateway, data: bytes) -> tuple[int, bytes]:
     """Status and body of the answer; status 0 where the connection was just closed."""
     address = urlsplit(gateway.url)
     assert address.hostname is not None
-    with socket.create_connection((address.hostname, address.port or 80), timeout=10) as connection:
+    with socket.create_connection((address.hostname, address.port or 80), timeout=60) as connection:
         # Apart, because the server may answer and close before it has read everything.
         sender = threading.Thread(target=_push, args=(connection, data))
         sender.start()

@@ -21,7 +21,7 @@ from inferproof.testing.live import LiveGateway
 
 BODY = b'{"input": [[%f, 2.0, 3.0]]}' % REFUSED
 PRICE = 250_000
-WAIT_S = 30.0
+WAIT_S = 120.0
 
 
 @pytest.mark.parametrize("refunded_since", [True, False])
@@ -62,7 +62,7 @@ def test_a_restored_gateway_refunds_once(
 
 
 def _buy(live: LiveGateway, devnet: DevnetInfo) -> str:
-    with httpx.Client(base_url=live.url, timeout=30) as http:
+    with httpx.Client(base_url=live.url, timeout=120) as http:
         paid = payment_for(http, devnet.accounts.buyer, BODY)
         headers = {**JSON, "PAYMENT-SIGNATURE": paid, "Prefer": "respond-async"}
         response = http.post(INFER, content=BODY, headers=headers)

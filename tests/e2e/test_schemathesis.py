@@ -39,7 +39,7 @@ def check(operation: schemathesis.APIOperation, mode: GenerationMode, how: setti
     def run(case: schemathesis.Case) -> None:
         nonlocal made
         made += 1
-        response = case.call(timeout=20)
+        response = case.call(timeout=60)
         case.validate_response(response, checks=CHECKS)
         if response.status_code >= 400:
             body = response.json()

@@ -13,7 +13,7 @@ def run(vectors: Path) -> subprocess.CompletedProcess[str]:
     node = shutil.which("node")
     assert node is not None, "Node.js is needed; scripts/bootstrap.sh js says how to get it"
     return subprocess.run(
-        [node, str(SCRIPT), str(vectors)], capture_output=True, text=True, timeout=60, check=False
+        [node, str(SCRIPT), str(vectors)], capture_output=True, text=True, timeout=120, check=False
     )
 
 

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,7 +34,7 @@ from inferproof.verify.receipt import Tools
 pytestmark = pytest.mark.slow
 
 PROVE_S = 4.0
-WAIT_S = 30.0
+WAIT_S = 120.0
 WORKER = f"""
 import functools, sys
 from pathlib import Path
@@ -74,7 +74,7 @@ class Shop:
 
     def jobs(self) -> list[tuple[str, int]]:
         """State and attempts of each job, the oldest first."""
-        with sqlite3.connect(self._data / "inferproof.db") as database:
+        with closing(sqlite3.connect(self._data / "inferproof.db")) as database:
             found = database.execute("SELECT state, attempts FROM jobs ORDER BY number")
             return [(state, attempts) for state, attempts in found]
 

@@ -71,7 +71,7 @@ def run_node(script: str, gateway: LiveGateway, devnet: DevnetInfo, body: bytes)
         "CAP": str(PRICE),
     }
     done = subprocess.run(
-        [node, str(JS / script)], env=environment, capture_output=True, text=True, timeout=60
+        [node, str(JS / script)], env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -100,7 +100,7 @@ def run_python(gateway: LiveGateway, devnet: DevnetInfo, body: bytes) -> Paid:
             {"allowed_assets": [{**asset, "max_amount_per_payment": str(PRICE)}]}
         )
         transport = x402_httpx_transport(client, Watched())
-        async with httpx.AsyncClient(transport=transport, timeout=60) as http:
+        async with httpx.AsyncClient(transport=transport, timeout=120) as http:
             response = await http.post(gateway.url + INFER, content=body, headers=JSON)
         header = response.headers.get("PAYMENT-RESPONSE")
         settled = None if header is None else decode_payment_response_header(header)
@@ -126,7 +126,7 @@ def pay(request: pytest.FixtureRequest, gateway: LiveGateway, devnet: DevnetInfo
 
 @pytest.fixture
 def http(gateway: LiveGateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.url, timeout=60) as client:
+    with httpx.Client(base_url=gateway.url, timeout=120) as client:
         yield client
 
 

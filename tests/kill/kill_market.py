@@ -56,11 +56,13 @@ SETTINGS: dict[str, object] = {
     "settle_margin_s": 1,
     "transfer_confirmations": 1,
     "webhook_private": True,
-    "lease_s": 1,
+    "lease_s": 2,
     "shutdown_s": 5,
 }
-END_S = 60.0
+END_S = 180.0
 """How long a job may take to its end, with everything alive again."""
+WAIT_S = 90.0
+"""How long one step of a story may take, on a machine that is slow and full."""
 
 _MIGRATING = threading.Lock()
 """alembic keeps its state for all threads of a process."""
@@ -126,6 +128,10 @@ class KillMarket:
         self._http = httpx.Client(timeout=20)
         self._number = 0
         self._holding = False
+
+    def close(self) -> None:
+        self.receiver.close()
+        self._http.close()
 
     # -- the buyer ----------------------------------------------------------------------------
 
@@ -203,6 +209,10 @@ class KillMarket:
         _require(self.until(offered), f"no offer: {offers}")
         return body, read_challenge(offers[-1])
 
+    def forget(self, bought: Bought) -> None:
+        """The gateway refused the payment, and nothing of it remains."""
+        self.bought.remove(bought)
+
     def _noted(self, bought: Bought) -> Bought:
         self.bought.append(bought)
         return bought
@@ -272,15 +282,26 @@ class KillMarket:
             time.sleep(0.03)
         return False
 
-    def wait_for(self, bought: Bought, *states: str, limit_s: float = 20.0) -> None:
-        """Returns when the job is in one of the states, or a process died."""
-        end = time.monotonic() + limit_s
-        while time.monotonic() < end and self.deployment.whole:
+    def wait_for(self, bought: Bought, *states: str) -> None:
+        """Returns when the job is in one of the states, or a process died.
+
+        Raises: AssertionError when neither comes.
+        """
+        end = time.monotonic() + WAIT_S
+        while self.deployment.whole:
             if self.ask(bought) in states:
                 return
+            problem = f"job {bought.job} is {bought.state or bought.facts}, not {states}"
+            _require(time.monotonic() < end, f"{self.name}: {WAIT_S:g} s later {problem}")
             time.sleep(0.03)
 
-    def wait_for_death(self, limit_s: float = 20.0) -> bool:
+    def reach(self, at: Boundary | None) -> None:
+        """Returns when a process has died at the boundary that was armed; the others run on, and
+        what is dead is revived. Raises: AssertionError when none comes there."""
+        if at is not None and not self.until(lambda: self.deployment.fired):
+            raise AssertionError(f"{self.name}: {END_S:g} s later nobody has come to {at}")
+
+    def wait_for_death(self, limit_s: float = WAIT_S) -> bool:
         """Whether a process came to the armed boundary in this time."""
         end = time.monotonic() + limit_s
         while time.monotonic() < end:
@@ -351,6 +372,13 @@ class KillMarket:
         """The chain puts empty blocks in the place of those from `first` on, or of its newest."""
         head = int(self.chain("eth_blockNumber"), 16)
         self.chain("anvil_reorg", head - (first or head) + 1, [])
+
+    def settled_in(self, bought: Bought) -> int:
+        """The number of the block in which the job's authorization was used."""
+        assert bought.nonce is not None
+        logs = self._logs("AuthorizationUsed(address,bytes32)")
+        (block,) = [log["blockNumber"] for log in logs if log["topics"][2] == bought.nonce.hex]
+        return int(block, 16)
 
     def balance(self, holder: Any) -> int:
         data = "0x70a08231" + holder.raw.rjust(32, b"\0").hex()
@@ -468,7 +496,7 @@ def open_market(
             nursery=nursery,
         )
         market = KillMarket(name, devnet, stack.enter_context(deployment))
-        stack.callback(market.receiver.close)
+        stack.callback(market.close)
         yield market
 
 

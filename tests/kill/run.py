@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from kill_market import KillMarket, open_market
+from kill_market import END_S, KillMarket, open_market
 from postgres_server import HOW, Databases, PostgresServer, available
 from stories import BEHIND, CASES, SECOND, TAKING, WORKING
 
@@ -84,7 +84,7 @@ def every_boundary(market: KillMarket, wanted: list[Boundary], report: Report) -
     """One job, and one death, for each boundary."""
     for at in wanted:
         began = time.monotonic()
-        CASES[at.effect](market, at)
+        CASES[at.effect].story(market, at)
         reached = market.deployment.fired
         market.kills += reached
         (report.covered if reached else report.missed).append(at)
@@ -121,7 +121,7 @@ def real_proofs(market: KillMarket) -> None:
         job = market.buy(model="tiny-real")
         market.arm(Boundary.read(at))
         market.send(job)
-        if not market.wait_for_death(60):
+        if not market.wait_for_death(END_S):
             raise AssertionError(f"nobody died at {at} of a real proof")
         market.kills += 1
         market.bring_to_end(job)
@@ -221,8 +221,11 @@ def _show(reports: list[Report], kinds: int, problems: list[str], took_s: float)
             f"{report.name}: {len(report.covered)} boundaries, {report.kills} kills, "
             f"{sum(report.ends.values())} jobs ({ends}), {report.took_s:.0f} s"
         )
-    covered = sorted({str(b) for report in reports for b in report.covered})
-    print("covered: " + " ".join(covered))
+    covered = sorted({b for report in reports for b in report.covered})
+    print("covered, and how each was brought about:")
+    for boundary in covered:
+        case = CASES[boundary.effect]
+        print(f"  {boundary!s:<34} {case.story.__name__}: {case.how}")
     for problem in problems:
         print(f"FAILED {problem}")
     jobs: Counter[str] = sum((report.ends for report in reports), Counter())

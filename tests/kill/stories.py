@@ -6,17 +6,21 @@ effect without a story, or one that its story never comes to, fails the suite.
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from kill_market import OVER, WEBHOOK, Bought, KillMarket
 
 from inferproof.testing.boundaries import Boundary
-from inferproof.testing.kill_server import FAULTY, REFUSED, SLOW
+from inferproof.testing.kill_server import FAULTY, GATEWAY, REFUSED, SLOW
 
 Story = Callable[[KillMarket, Boundary | None], Bought]
 
 BEFORE_SENDING = Boundary("orders", "send_settlements", "after")
 BEFORE_REFUNDING = Boundary("orders", "send_refund", "after")
 GWEI = 10**9
+VALID_S = (3, 9, 27, 81)
+"""For how long an authorization is valid that is to be over soon: as short as the machine can send
+one in time."""
 RESERVED = Boundary("orders", "reserve", "after")
 
 
@@ -43,9 +47,13 @@ def slow(market: KillMarket, at: Boundary | None) -> Bought:
 
 def void(market: KillMarket, at: Boundary | None) -> Bought:
     """The gateway is down until the authorization is over."""
-    bought = market.buy(ends="void", valid_s=3)
-    market.arm(RESERVED)
-    market.send(bought)
+    for valid_s in VALID_S:
+        bought = market.buy(ends="void", valid_s=valid_s)
+        market.arm(RESERVED)
+        market.send(bought)
+        if "error" not in bought.facts:
+            break
+        market.forget(bought)  # it was too late when it arrived
     _died(market)
     time.sleep(max(0.0, bought.over_at - time.time()) + 1.1)
     market.chain("evm_mine")
@@ -101,7 +109,8 @@ def stuck(market: KillMarket, at: Boundary | None) -> Bought:
             market.chain("evm_mine")
             return market.deployment.fired or market.ask(bought) in OVER
 
-        market.until(passed)
+        if not market.until(passed):
+            raise AssertionError(f"{market.name}: no fees were raised for job {bought.job}")
     bought = _to_its_end(market, bought, at)
     # As it was, or the next one offers enough from the start.
     market.base_fee(GWEI)
@@ -113,12 +122,16 @@ def gap(market: KillMarket, at: Boundary | None) -> Bought:
     """The node forgets another program's transaction, whose number comes before the gateway's."""
     bought = market.buy()
     with market.held():
+        # While the gateway is down: one that had looked at the chain just before would take the
+        # same number, and there would be no gap.
+        market.deployment.kill(GATEWAY)
         other = market.spend_number()
+        market.deployment.revive()
         market.send(bought)
         market.wait_for(bought, "settling")
         market.arm(at)  # before the gap is there: it may be filled at once
         market.chain("anvil_dropTransaction", other)
-        market.until(lambda: market.deployment.fired)
+        market.reach(at)
     return _to_its_end(market, bought, at)
 
 
@@ -140,7 +153,7 @@ def deep(market: KillMarket, at: Boundary | None) -> Bought:
     market.bring_to_end(bought)
     market.arm(at)
     market.chain("anvil_mine", "0xe")
-    market.until(lambda: at is None or market.deployment.fired)
+    market.reach(at)
     return bought
 
 
@@ -151,7 +164,7 @@ def never_paid(market: KillMarket, at: Boundary | None) -> Bought:
     market.arm(Boundary("orders", "give_up", "after"))
     market.send(bought)
     _died(market)
-    market.take_back()
+    market.take_back(market.settled_in(bought))
     market.cancel_on_chain(bought)
     return _revived(market, bought, at)
 
@@ -162,8 +175,7 @@ def uncertain(market: KillMarket, at: Boundary | None) -> Bought:
     with market.held():
         market.arm(at)
         market.send(bought)
-        market.wait_for(bought, "nothing", limit_s=3.0)
-        market.until(lambda: market.ask(bought) != "")
+        market.reach(at)
     return _to_its_end(market, bought, at)
 
 
@@ -174,7 +186,7 @@ def early(market: KillMarket, at: Boundary | None) -> Bought:
     with market.held():
         market.arm(at)
         market.send(bought)
-        market.wait_for(bought, "nothing", limit_s=1.5)
+        market.reach(at)
         _hidden(market, bought)
     market.bring_to_end(bought)
     market.deployment.restart(early_start="false")
@@ -188,7 +200,8 @@ def cancelled(market: KillMarket, at: Boundary | None) -> Bought:
         market.send(bought)
         market.wait_for(bought, "settling")
         market.arm(at)
-        market.until(lambda: market.cancel(bought) == "withdrawn")
+        if not market.until(lambda: market.cancel(bought) == "withdrawn"):
+            raise AssertionError(f"{market.name}: {bought.job} is not cancelled: {bought.facts}")
     return _to_its_end(market, bought, at)
 
 
@@ -206,7 +219,7 @@ def told(market: KillMarket, at: Boundary | None, *, refused: int = 0) -> Bought
     market.receiver.refuse = refused
     market.send(bought)
     market.bring_to_end(bought)
-    market.until(lambda: at is None or market.deployment.fired)
+    market.reach(at)
     return bought
 
 
@@ -215,7 +228,7 @@ def told_late(market: KillMarket, at: Boundary | None) -> Bought:
     return told(market, at, refused=1)
 
 
-CASES: dict[str, Story] = {
+_STORIES: dict[str, Story] = {
     "orders.reserve": answered,
     "orders.send_settlements": answered,
     "orders.note_sent": answered,
@@ -253,7 +266,43 @@ CASES: dict[str, Story] = {
     "deliveries.delivered": told,
     "deliveries.failed": told_late,
 }
-"""The story that comes to each effect."""
+
+HOW: dict[Story, str] = {
+    answered: "every job that is paid and answered passes it",
+    refunded: "the proof system refuses an input that asks for it",
+    tried_again: "the proof system fails once on an input that asks for it",
+    slow: "the proof system takes its time until a process has come there",
+    void: "the process is killed, and the authorization's end is waited for",
+    replaced: "the process is killed, and its number spent, before it is started again",
+    refund_lost: "the process is killed, and its number spent, before it is started again",
+    settled_elsewhere: "the process is killed, and the payment settled, before it starts again",
+    settled_elsewhere_and_replaced: "the same, and its number is spent",
+    cancelled_on_chain: "the process is killed, and the payment used up, before it starts again",
+    stuck: "the chain is held and mined by hand, at a base fee that is set for each block",
+    gap: "the chain is held, and a transaction taken from it that was sent while nobody looked",
+    taken_back: "the chain is told to take the settlement's block back",
+    deep: "blocks are mined by hand",
+    never_paid: "the process is killed, and the chain takes the settlement's block back",
+    uncertain: "the chain is held until a process has come there",
+    early: "the chain is held until a process has come there",
+    cancelled: "the chain is held until the payer's word is taken",
+    by_transfer: "every job that a transfer pays for passes it",
+    told: "every job with a webhook passes it",
+    told_late: "the receiver is told to fail",
+}
+"""How each story brings its boundary about. None leaves it to the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The story that comes to an effect, and how it does."""
+
+    story: Story
+    how: str
+
+
+CASES = {effect: Case(story, HOW[story]) for effect, story in _STORIES.items()}
+"""What comes to each effect."""
 
 SECOND = (Boundary("blobs", "put", "before", 2), Boundary("orders", "checkpoint", "after", 2))
 """Effects that a job passes twice: the bundle after the proof, the answer after the proof."""

@@ -124,10 +124,13 @@ async def no_task_is_left() -> None:
         await asyncio.wait(others, timeout=0.05)
 
 
-def cancelled_everywhere(part: Callable[[], Coroutine[Any, Any, None]], *, every: int = 1) -> int:
+def cancelled_everywhere(
+    part: Callable[[], Coroutine[Any, Any, None]], *, every: int = 1, most: int | None = None
+) -> int:
     """How often the part was run, cancelled each time at another of the moments at which it waits:
     at every `every`th when the wait begins, and then when what was waited for is there and its
-    result is lost. A run that was through before it could be cancelled is the last.
+    result is lost. A run that was through before it could be cancelled is the last; of a part that
+    goes on until it is cancelled, the `most`th.
 
     Raises: AssertionError where one leaves something behind.
     """
@@ -135,7 +138,7 @@ def cancelled_everywhere(part: Callable[[], Coroutine[Any, Any, None]], *, every
     with leaves_nothing():
         before = Held.now()
         for late in (False, True):
-            for at in itertools.count(1, every):
+            for at in itertools.islice(itertools.count(1, every), most):
                 run = _Cancelled(part, at, late)
                 asyncio.run(run.to_its_end())
                 runs += 1

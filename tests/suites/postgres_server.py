@@ -27,7 +27,7 @@ HOW = (
     "install PostgreSQL (Debian/Ubuntu: apt-get install postgresql; macOS: brew install "
     f"postgresql) and the extra postgres, or set {NAMED}"
 )
-START_S = 30
+START_S = 120
 
 
 def find_programs() -> Path | None:
@@ -82,7 +82,11 @@ class PostgresServer:
             cwd=self.folder,
             **self.account,
         )
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

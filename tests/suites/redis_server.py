@@ -15,7 +15,7 @@ HOW = (
     "install Redis (Debian/Ubuntu: apt-get install redis-server; macOS: brew install redis) and "
     f"the extra redis, or set {NAMED}"
 )
-START_S = 20
+START_S = 120
 
 
 def available() -> bool:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientResponseError, ClientSession, ClientTimeout
 from eth_typing import BlockNumber
-from web3 import AsyncHTTPProvider, AsyncWeb3
+from web3 import AsyncBaseProvider, AsyncWeb3
 from web3.exceptions import BadResponseFormat, ContractLogicError, TransactionNotFound, Web3RPCError
 
 from inferproof.chain.abi import revert_reason
@@ -70,6 +70,20 @@ class CallReverted(Rejection):
         self.data = data
 
 
+class _Provider(AsyncBaseProvider):
+    """Sends what web3 asks for with the connections of its owner, which closes them. web3's own
+    sends it through a thread that nobody ends, and may try again: repeats would multiply the time
+    limit and could send a transaction twice."""
+
+    def __init__(self, post: Callable[[bytes], Awaitable[bytes]]) -> None:
+        super().__init__()
+        self._post = post
+
+    async def make_request(self, method: str, params: Any) -> Any:
+        call = {"jsonrpc": "2.0", "id": 0, "method": method, "params": params}
+        return json.loads(await self._post(json.dumps(call, separators=(",", ":")).encode()))
+
+
 class Rpc:
     """One node. Close it, or use it as an asynchronous context manager."""
 
@@ -79,14 +93,9 @@ class Rpc:
         self.shown_url = f"{parts.scheme}://{parts.hostname or ''}"
         if parts.port is not None:
             self.shown_url += f":{parts.port}"
-        self._provider = AsyncHTTPProvider(
-            url,
-            request_kwargs={"timeout": ClientTimeout(total=timeout_s)},
-            # Repeats would multiply the time limit and could send a transaction twice.
-            exception_retry_configuration=None,
-        )
         self._url = url
         self._session: ClientSession | None = None
+        self._provider = _Provider(self._post)
         self._web3: Any = AsyncWeb3(self._provider, middleware=[])
 
     def __repr__(self) -> str:
@@ -106,11 +115,8 @@ class Rpc:
     async def close(self) -> None:
         """Ends the connections; the object can be used again and opens new ones."""
         session, self._session = self._session, None
-        try:
-            await self._provider.disconnect()
-        finally:
-            if session is not None:
-                await session.close()
+        if session is not None:
+            await session.close()
 
     async def chain_id(self) -> int:
         """The id that the node gives to its chain."""

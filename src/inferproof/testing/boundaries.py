@@ -18,7 +18,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -35,17 +35,18 @@ from inferproof.types.digest import Digest
 
 T = TypeVar("T")
 
-PARTS: dict[str, type] = {
-    "orders": OrderBook,
-    "chain": SettlementChain,
-    "blobs": BlobStore,
-    "system": ProofSystem,
-    "execution": Execution,
-    "transactions": TransferChain,
-    "deliveries": Deliveries,
-    "sender": Sender,
+PARTS: dict[str, tuple[type, ...]] = {
+    "orders": (OrderBook,),
+    "chain": (SettlementChain,),
+    "blobs": (BlobStore,),
+    "system": (ProofSystem,),
+    "execution": (Execution,),
+    "transactions": (TransferChain,),
+    "deliveries": (Deliveries,),
+    "sender": (Sender,),
 }
-"""The watched parts by the name under which `app.build` gives them to its watch."""
+"""The watched parts by the name under which `app.build` gives them to its watch, and the protocols
+that say what can be done with each."""
 
 QUESTIONS: dict[str, frozenset[str]] = {
     "orders": frozenset(
@@ -164,10 +165,10 @@ def boundaries() -> tuple[Boundary, ...]:
     )
 
 
-def _methods(protocol: type) -> Iterator[str]:
-    """The methods that a protocol and those it extends declare, in their order."""
+def _methods(protocols: tuple[type, ...]) -> Iterator[str]:
+    """The methods that the protocols and those they extend declare, in their order."""
     seen: set[str] = set()
-    for kind in protocol.__mro__:
+    for kind in (kind for protocol in protocols for kind in protocol.__mro__):
         if getattr(kind, "_is_protocol", False):
             for name, member in vars(kind).items():
                 if inspect.isfunction(member) and not name.startswith("_") and name not in seen:
@@ -185,17 +186,25 @@ class Passage:
     detail: str
 
 
+def armed(folder: Path) -> Boundary | None:
+    """The boundary at which the next process to come there dies."""
+    try:
+        return Boundary.read((folder / Watcher.ARMED).read_text())
+    except FileNotFoundError:
+        return None
+
+
 class Watcher:
     """What `app.build` is given as its watch; see the module. All processes share the folder."""
 
     ARMED, FIRED, TRACE = "armed", "fired", "trace"
 
     def __init__(self, folder: Path) -> None:
-        self._armed = folder / self.ARMED
+        self._folder = folder
         self._fired = folder / self.FIRED
         self._trace = os.open(folder / self.TRACE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._counting = threading.Lock()
-        self._counted: tuple[str, int] = ("", 0)
+        self._counted: tuple[Boundary | None, int] = (None, 0)
 
     def __call__(self, part: str, target: T) -> T:
         """The part with a passage on both sides of each effect."""
@@ -204,23 +213,19 @@ class Watcher:
     def passed(self, boundary: str, job: str, detail: str) -> None:
         """Writes the passage down; never returns where it is the armed one."""
         os.write(self._trace, f"{os.getpid()} {boundary} {job} {detail}\n".encode())
-        try:
-            armed = self._armed.read_text()
-        except FileNotFoundError:
-            return
-        wanted = Boundary.read(armed)
-        if boundary != str(Boundary(wanted.part, wanted.method, wanted.side)):
+        wanted = armed(self._folder)
+        if wanted is None or boundary != str(replace(wanted, count=1)):
             return
         with self._counting:
             known, count = self._counted
-            count = count + 1 if known == armed else 1
-            self._counted = (armed, count)
+            count = count + 1 if known == wanted else 1
+            self._counted = (wanted, count)
         if count == wanted.count and self._take():
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _take(self) -> bool:
         try:
-            self._armed.rename(self._fired)
+            (self._folder / self.ARMED).rename(self._fired)
         except FileNotFoundError:
             return False
         return True

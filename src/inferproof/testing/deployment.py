@@ -25,8 +25,8 @@ from inferproof.settings import variable
 from inferproof.testing.boundaries import Boundary, Passage, Watcher, read_trace
 from inferproof.testing.kill_server import GATEWAY, NURSERY, READY, SETTLE, WATCH, WORKER
 
-START_S = 60.0
-STOP_S = 20.0
+START_S = 180.0
+STOP_S = 60.0
 _MODULE = "inferproof.testing.kill_server"
 
 
@@ -189,7 +189,11 @@ class Deployment:
         folder.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Self:
-        self.revive()
+        try:
+            self.revive()
+        except BaseException:  # also at an interrupt, no process is left behind
+            self.kill(*self.roles)
+            raise
         return self
 
     def __exit__(

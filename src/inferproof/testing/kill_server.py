@@ -36,7 +36,7 @@ from inferproof.server.processes import run as run_loop
 from inferproof.server.processes import run_gateway, run_settle, run_worker
 from inferproof.services.settler.service import SettlerSettings
 from inferproof.settings import Settings
-from inferproof.testing.boundaries import Watcher
+from inferproof.testing.boundaries import Watcher, armed
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToyExecution, ToySystem
 from inferproof.types.tensor import Tensors
 
@@ -47,6 +47,8 @@ GATEWAY, SETTLE, WORKER, NURSERY = "gateway", "settle", "worker", "nursery"
 REFUSED, FAULTY, SLOW = 90.0, 91.0, 92.0
 """First numbers of an input that make both systems refuse it; fail once; take its time."""
 SLOW_S = 2.0
+SLOW_LIMIT_S = 60.0
+"""How long a slow proof takes at most where somebody is to die while it is made."""
 
 SETTLER = SettlerSettings(
     poll_s=0.05,
@@ -80,7 +82,18 @@ class Moods:
         if mood == FAULTY and self._is_first(salt.hex()):
             raise Unavailable(Reason.STORAGE_FULL)
         if mood == SLOW:
-            time.sleep(SLOW_S)
+            self._take_time()
+
+    def _take_time(self) -> None:
+        """Returns after a while, and not before who is to die at a heartbeat has come to one: how
+        often a lease is renewed in two seconds is for the machine to say."""
+        end = time.monotonic() + SLOW_LIMIT_S
+        time.sleep(SLOW_S)
+        while time.monotonic() < end:
+            at = armed(self._folder)
+            if at is None or at.method != "heartbeat":
+                return
+            time.sleep(0.05)
 
     def _is_first(self, job: str) -> bool:
         try:

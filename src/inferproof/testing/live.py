@@ -18,8 +18,8 @@ from inferproof.server.limits import options
 from inferproof.server.listening import listen, url_of
 from inferproof.settings import Settings
 
-START_S = 30.0
-STOP_S = 20.0
+START_S = 120.0
+STOP_S = 60.0
 STOPPING_S = 2
 
 
@@ -49,7 +49,10 @@ class LiveGateway:
 
     def __enter__(self) -> "LiveGateway":
         self._thread.start()
-        self._ready.result(timeout=START_S)
+        try:
+            self._ready.result(timeout=START_S)
+        except TimeoutError:
+            raise TimeoutError(f"the gateway was not ready within {START_S:g} seconds") from None
         return self
 
     def __exit__(
@@ -62,6 +65,8 @@ class LiveGateway:
             self._loop.call_soon_threadsafe(self.app.services.streams.close)
             self._server.should_exit = True
         self._thread.join(STOP_S)
+        if self.running and error is None:
+            raise TimeoutError(f"the gateway did not end within {STOP_S:g} seconds")
 
     def _run(self) -> None:
         try:

@@ -122,6 +122,8 @@ class FakeGateway:
         )
         self.address = GATEWAY.address
         self.history: list[JobEvent] = []
+        self.looks = 0
+        """How often there was nothing to tell of a job."""
         self.wanted: ModelFilter | None = None
 
     def _fail(self) -> None:
@@ -299,6 +301,7 @@ class FakeGateway:
     async def events(self, number: Digest, *, after: int = 0, wait_s: float = 0) -> list[JobEvent]:
         await self.job(number)
         if not self.history[after:]:
+            self.looks += 1
             await asyncio.sleep(min(wait_s, 0.01))
         return self.history[after:]
 

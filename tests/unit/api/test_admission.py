@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from api_fakes import BODY, INFER, MODEL, FakeGateway, challenged, sign_payment
+from waiting import until
 
 from inferproof.api.admission import Admission, client_address
 from inferproof.api.context import Services
@@ -174,16 +175,17 @@ async def test_the_order_carries_its_key(
 async def test_requests_under_way_are_bounded(
     opened: Open, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hold = asyncio.Event()
+    hold, entered = asyncio.Event(), []
 
     async def slow(_: Any) -> list[Any]:
+        entered.append(True)
         await hold.wait()
         return []
 
     monkeypatch.setattr(gateway, "list_models", slow)
     async with opened(Policy(), most=2)() as http:
         calls = [asyncio.create_task(http.get("/v1/models")) for _ in range(2)]
-        await asyncio.sleep(0.05)
+        await until(lambda: len(entered) == 2, "both are under way")
         refused = await http.get("/v1/models")
         assert (refused.status_code, code(refused)) == (503, "OVERLOADED")
         assert refused.headers["Retry-After"] == "5"

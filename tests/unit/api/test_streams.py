@@ -7,6 +7,7 @@ import httpx
 import pytest
 from api_fakes import FakeGateway, error_of
 from test_jobs import running
+from waiting import until
 
 from inferproof.api.context import Services
 from inferproof.api.streams import EventStream, Streams
@@ -67,11 +68,12 @@ async def test_events_come_as_they_are_made_with_heartbeats_between(
     http: httpx.AsyncClient, gateway: FakeGateway, services: Services
 ) -> None:
     job = await running(http, gateway)
-    services.streams.heartbeat_s = 0.05
+    services.streams.heartbeat_s = 0.01
     gateway.history = STEPS[:2]
 
     async def later() -> None:
-        await asyncio.sleep(0.3)
+        # Each heartbeat is behind a look that found nothing new.
+        await until(lambda: gateway.looks > 3, "the stream has looked some times")
         gateway.history = STEPS
 
     moving = asyncio.create_task(later())
@@ -86,15 +88,15 @@ async def test_their_number_is_bounded(
     http: httpx.AsyncClient, gateway: FakeGateway, services: Services
 ) -> None:
     job = await running(http, gateway)
-    services.streams.longest_s = 0.5
     open_ones = [
         asyncio.create_task(http.get(f"/v1/jobs/{job}/events"))
         for _ in range(services.streams.most_of_a_job)
     ]
-    await asyncio.sleep(0.2)
+    await until(lambda: len(services.streams) == len(open_ones), "all are open")
     refused = await http.get(f"/v1/jobs/{job}/events")
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
     assert error_of(refused)["code"] == "STREAMS_FULL"
+    services.streams.close()
     assert {(await one).status_code for one in open_ones} == {200}
     assert len(services.streams) == 0
 
@@ -129,7 +131,7 @@ async def test_a_caller_that_does_not_read_loses_its_place(
         await asyncio.Event().wait()
 
     response = EventStream(streams, gateway, JOB, 0)  # type: ignore[arg-type]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await response({"type": "http", "asgi": {"spec_version": "2.3"}}, receive, send)
     assert len(sent) == 2
     assert len(streams) == 0

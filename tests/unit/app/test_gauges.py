@@ -8,6 +8,7 @@ from order_book_suite import brought_to, transaction
 from paid_calls import caller
 from prometheus_client.parser import text_string_to_metric_families
 from service_parts import World, running
+from waiting import until
 
 from inferproof.api.context import ApiSettings, Services
 from inferproof.api.create import create_app
@@ -146,7 +147,10 @@ async def test_the_account_is_shown() -> None:
     metrics = Metrics()
     gauges = Gauges(metrics, Book().figures, balances, lambda: 1000)
     task = asyncio.create_task(gauges.watch())
-    await asyncio.sleep(0.01)
+    await until(
+        lambda: shown(metrics).get(("inferproof_account_timestamp_seconds", "")) == 1000,
+        "the account is looked at",
+    )
     task.cancel()
     found = shown(metrics)
     assert found["inferproof_account_coin_wei", ""] == 10**18

@@ -217,7 +217,7 @@ def test_a_base_install_can_start_every_command() -> None:
         (["demo"], "MISSING_LIBRARY the demonstration needs"),
     ]:
         done = subprocess.run(
-            [sys.executable, "-c", script, *words], capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", script, *words], capture_output=True, text=True, timeout=120
         )
         assert done.returncode == 1
         assert done.stderr.startswith(missing), done.stderr

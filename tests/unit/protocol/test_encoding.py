@@ -247,7 +247,7 @@ def test_a_deep_text_does_not_crash_a_process_whose_recursion_limit_was_raised()
         "            print(error.code)\n"
     )
     run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == ["INPUT_BODY_MALFORMED"] * 2 + ["JSON_NOT_CANONICAL"] * 6

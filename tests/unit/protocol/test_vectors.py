@@ -47,7 +47,7 @@ def test_the_files_are_what_the_generator_writes() -> None:
         [sys.executable, VECTORS / "generate.py", "--check"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert (run.stdout, run.stderr, run.returncode) == ("", "", 0)

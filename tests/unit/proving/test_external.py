@@ -66,7 +66,7 @@ def test_a_program_that_hangs_is_killed(script):
     message = "the prover did not finish within 0.5 seconds and was stopped"
     with rejects(Reason.PROVER_TIME_LIMIT, message, kind=Unavailable):
         ask(script("time.sleep(60)"), time_limit_s=0.5)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 50  # long before it would have ended
 
 
 def test_a_program_that_ignores_sigterm_is_killed_with_its_children(script, tmp_path):
@@ -83,7 +83,7 @@ def test_a_program_that_ignores_sigterm_is_killed_with_its_children(script, tmp_
     ):
         ask(command, time_limit_s=2)
     child = int(pid_file.read_text())
-    for _ in range(100):
+    for _ in range(1200):
         stat = Path(f"/proc/{child}/stat")
         if not stat.exists() or stat.read_text().split()[2] == "Z":
             return

@@ -61,7 +61,7 @@ def test_two_processes_make_one_development_srs(home):
         subprocess.Popen([sys.executable, "-c", script, name], stdout=subprocess.PIPE, text=True)
         for name in ("a", "b")
     ]
-    said = [process.communicate(timeout=60)[0].split() for process in both]
+    said = [process.communicate(timeout=120)[0].split() for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert sorted(len(words) for words in said) == [1, 2]  # one of them made it
     assert said[0][-1] == said[1][-1] == (home / "srs" / "dev-k6.srs").read_text()[0]

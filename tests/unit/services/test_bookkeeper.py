@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from service_parts import PRICE, TREASURY, Services, nonce, pay
 from sqlalchemy import text
+from waiting import until
 
 from inferproof.errors import InputRejected, Reason, Unavailable
 from inferproof.services.books.service import Bookkeeper, BooksSettings
@@ -306,14 +306,6 @@ async def test_a_fault_is_logged_until_it_is_mended(
     assert shop.metrics.discrepancies == [1, 1]
 
 
-async def _until(holds: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if holds():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not come to pass in five seconds")
-
-
 async def test_it_runs_and_survives_a_chain_that_is_down(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -323,10 +315,10 @@ async def test_it_runs_and_survives_a_chain_that_is_down(
     turn = shop.services.stores.database.turn("books")
     task = asyncio.create_task(shop.books.run(0.01, turn))
     try:
-        await _until(lambda: "cannot check the books" in caplog.text)
+        await until(lambda: "cannot check the books" in caplog.text, "it tells")
         assert shop.metrics.discrepancies == []
         ledger.down = False
-        await _until(lambda: len(shop.metrics.discrepancies) >= 2)
+        await until(lambda: len(shop.metrics.discrepancies) >= 2, "two checks")
         assert set(shop.metrics.discrepancies) == {0}
     finally:
         task.cancel()
@@ -342,7 +334,7 @@ async def test_only_the_one_whose_turn_it_is_checks(shop: Shop) -> None:
         await asyncio.sleep(0.1)
         assert shop.metrics.discrepancies == []
         await first.give_back()
-        await _until(lambda: len(shop.metrics.discrepancies) >= 1)
+        await until(lambda: len(shop.metrics.discrepancies) >= 1, "a check")
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -365,7 +357,7 @@ async def test_where_the_node_has_forgotten_it_starts_from_now(
     monkeypatch.setattr(shop.chain, "balance", forgetful)
     task = asyncio.create_task(shop.books.run(0.01, shop.services.stores.database.turn("books")))
     try:
-        await _until(lambda: len(shop.metrics.discrepancies) >= 1)
+        await until(lambda: len(shop.metrics.discrepancies) >= 1, "a check")
         assert set(shop.metrics.discrepancies) == {0}
     finally:
         task.cancel()

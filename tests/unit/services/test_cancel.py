@@ -228,8 +228,8 @@ async def test_a_job_that_hangs_is_taken_from_its_worker(tmp_path: Path) -> None
         await services.register()
         job = await services.accept()
         await settle(services)
-        world.system.before = lambda: release.wait(20)
-        async with asyncio.timeout(10):
+        world.system.before = lambda: release.wait(60)
+        async with asyncio.timeout(60):
             left = await services.worker.work_once()
         assert left is not None
         assert left.state is JobState.RUNNING

@@ -50,7 +50,7 @@ async def test_a_step_of_another_process_ends_the_wait() -> None:
     with lookout.watch(JOBS[0]) as watch:
         await settled(book)
         watch.mark()
-        waiting = asyncio.create_task(watch.wait(10))
+        waiting = asyncio.create_task(watch.wait(120))
         await settled(book)
         assert not waiting.done()
         book.steps[JOBS[0]] = 2
@@ -98,14 +98,14 @@ async def test_a_step_between_mark_and_wait_is_not_missed() -> None:
         watch.mark()
         book.steps[JOBS[0]] = 2
         await settled(book)  # the ring finds nobody waiting
-        await asyncio.wait_for(watch.wait(10), 5)
+        await asyncio.wait_for(watch.wait(120), 60)
 
 
 async def test_the_bell_of_this_process_ends_the_wait_at_once() -> None:
     _, bell, lookout = made(every_s=60)
     with lookout.watch(JOBS[0]) as watch:
         watch.mark()
-        waiting = asyncio.create_task(watch.wait(10))
+        waiting = asyncio.create_task(watch.wait(120))
         await asyncio.sleep(0)
         bell.ring(JOBS[0])
         await asyncio.wait_for(waiting, 5)
@@ -138,4 +138,4 @@ async def test_what_cannot_be_seen_is_left_to_those_who_wait(away: bool) -> None
     with lookout.watch(JOBS[0]) as watch:
         for _ in range(2):
             watch.mark()
-            await asyncio.wait_for(watch.wait(10), 5)
+            await asyncio.wait_for(watch.wait(120), 60)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pytest
 from order_book_suite import URL, brought_to, order
 from service_parts import Clock, Services, pay
+from waiting import until
 
 from inferproof.client.webhook import verify_webhook
 from inferproof.errors import Conflict, Reason, Unavailable
@@ -149,10 +150,11 @@ async def test_it_runs_in_its_turn_and_ends_when_it_is_told_to() -> None:
         parts, second = Parts(stores), Parts(stores)
         await parts.done()
         running = [asyncio.create_task(one.notifier.run()) for one in (parts, second)]
-        for _ in range(500):
-            if await parts.in_state(DeliveryState.DELIVERED):
-                break
-            await asyncio.sleep(0.01)
+
+        async def told() -> bool:
+            return await parts.in_state(DeliveryState.DELIVERED) > 0
+
+        await until(told, "the end is told")
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)

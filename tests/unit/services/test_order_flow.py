@@ -256,7 +256,7 @@ async def test_payment_ids_race(services: Services) -> None:
 
 async def test_waiting_ends_when_the_job_does(services: Services) -> None:
     job = await services.accept()
-    waiting = asyncio.create_task(services.gateway.wait(job.id, 5))
+    waiting = asyncio.create_task(services.gateway.wait(job.id, 60))
     await asyncio.sleep(0.01)
     assert not waiting.done()
     await services.settler.settle_once()
@@ -273,7 +273,7 @@ async def test_run_loops_bring_a_job_to_its_answer(services: Services) -> None:
     ]
     try:
         job = await services.accept()
-        view = await services.gateway.wait(job.id, 5)
+        view = await services.gateway.wait(job.id, 60)
         assert view.state is JobState.DONE
     finally:
         for task in tasks:

@@ -5,6 +5,7 @@ import contextlib
 
 import pytest
 from service_parts import PRICE, TREASURY, Services, World, build, nonce, pay, running
+from waiting import until
 
 from inferproof.errors import InputRejected, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.commitments import refund_mark
@@ -553,10 +554,11 @@ async def test_run_goes_on_when_the_chain_comes_back(services: Services) -> None
     running = asyncio.create_task(services.settler.run())
     await asyncio.sleep(0.3)
     services.world.ledger.down = False
-    for _ in range(100):
-        if (await services.gateway.job(job.id)).state is JobState.QUEUED:
-            break
-        await asyncio.sleep(0.05)
+
+    async def settled() -> bool:
+        return (await services.gateway.job(job.id)).state is JobState.QUEUED
+
+    await until(settled, "the job is settled")
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
@@ -574,7 +576,7 @@ async def test_only_the_settler_whose_turn_it_is_settles(world: World) -> None:
         assert (await other.gateway.job(job.id)).state is JobState.RESERVED
         await turn.give_back()
         first.bell.ring(SETTLE)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await other.gateway.job(job.id)).state is JobState.RESERVED:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         assert not await turn.mine()

@@ -250,7 +250,7 @@ async def test_a_proof_that_hangs_is_not_waited_for(
 ) -> None:
     await queued(services)
     job, hold = await claimed(services), threading.Event()
-    services.world.system.before = lambda: hold.wait(10) and None
+    services.world.system.before = lambda: hold.wait(60) and None
     monkeypatch.setattr(steps_module, "GRACE_S", 0.05)
     hasty = steps(services)
     hasty = replace(hasty, compute=replace(hasty.compute, time_limit_s=0.05))
@@ -272,7 +272,7 @@ class TestStopping:
 
             def before() -> None:
                 self.entered.set()
-                self.hold.wait(10)
+                self.hold.wait(60)
 
             world.system.before = before
             self.job_id = await queued(services)
@@ -304,11 +304,11 @@ class TestStopping:
     ) -> None:
         services, _ = busy
         waiting = await queued(services, 1)
-        ending = asyncio.create_task(services.worker.finish_work(10))
+        ending = asyncio.create_task(services.worker.finish_work(120))
         await asyncio.sleep(0.05)
         assert not ending.done()
         self.hold.set()
-        await asyncio.wait_for(ending, 5)
+        await asyncio.wait_for(ending, 60)
         await asyncio.sleep(0.1)
         orders = services.stores.orders
         assert (await orders.job(self.job_id)).state is JobState.DONE

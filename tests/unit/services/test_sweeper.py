@@ -11,6 +11,7 @@ import pytest
 from order_book_suite import ANSWER, WHY, brought_to, order
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from waiting import until
 
 from inferproof.errors import NotFound
 from inferproof.services.sweeper import DAY_S, Sweeper
@@ -107,10 +108,7 @@ async def test_it_sweeps_in_its_turn(stores: Stores, tmp_path: Path) -> None:
     name = put(tmp_path, b"nobody's")
     turn = stores.database.turn("sweeper")
     task = asyncio.create_task(sweeper_of(stores, tmp_path).run(turn, every_s=0.01))
-    for _ in range(500):
-        if not LocalBlobs(tmp_path).old(NOW):
-            break
-        await asyncio.sleep(0.01)
+    await until(lambda: not LocalBlobs(tmp_path).old(NOW), "it has swept")
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task

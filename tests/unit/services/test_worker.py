@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from service_parts import Services, World, build, nonce, pay, running
+from waiting import until
 
 from inferproof.errors import (
     Conflict,
@@ -201,11 +202,11 @@ async def test_worker_that_was_overtaken_publishes_nothing(services: Services) -
         calls[0] += 1
         if calls[0] == 1:
             entered.set()
-            hold.wait(10)
+            hold.wait(60)
 
     services.world.system.before = before
     slow = asyncio.create_task(services.worker.work_once())
-    await asyncio.to_thread(entered.wait, 10)
+    await asyncio.to_thread(entered.wait, 60)
     services.world.clock.now += 31
     other = build(services.world, services.stores).worker
     await other.recover()
@@ -225,18 +226,25 @@ async def test_lease_is_renewed_while_computing_and_its_loss_ends_the_wait(world
     async with running(world, url=MEMORY) as services:
         job_id = await queued(services)
         hold = threading.Event()
-        world.system.before = lambda: hold.wait(10) and None
+        world.system.before = lambda: hold.wait(60) and None
         task = asyncio.create_task(services.worker.work_once())
-        await asyncio.sleep(0.1)
+        await until(lambda: _is_running(services, job_id), "a worker has the job")
         world.clock.now += 5
-        await asyncio.sleep(0.5)
+        await until(lambda: _is_held(services, job_id), "the lease is renewed")
         renewed = await read(services, job_id)
-        assert renewed.lease_until == world.clock.now + 1
         await services.stores.orders.release(job_id, renewed.fence, now=world.clock.now)
-        lost = await asyncio.wait_for(task, 5)
+        lost = await asyncio.wait_for(task, 60)
         hold.set()
         assert lost is not None
         assert lost.state is JobState.QUEUED
+
+
+async def _is_running(services: Services, job_id: Digest) -> bool:
+    return (await read(services, job_id)).state is JobState.RUNNING
+
+
+async def _is_held(services: Services, job_id: Digest) -> bool:
+    return (await read(services, job_id)).lease_until == services.world.clock.now + 1
 
 
 async def test_job_that_waits_too_long_is_given_up(services: Services) -> None:

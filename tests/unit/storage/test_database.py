@@ -183,7 +183,7 @@ async def test_a_bug_in_the_writer_is_told_to_who_waits_and_ends_nothing(
 
     writer = stores.database._writer
     monkeypatch.setattr(writer, "_commit", partial(broken, writer))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         told = await asyncio.gather(
             *(stores.orders.reserve(order(n)) for n in range(3)), return_exceptions=True
         )

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Reason, Unavailable
 from inferproof.storage.sql.engine import Database, sqlite_url
-from inferproof.storage.sql.jobs import SqlOrderBook
+from inferproof.testing.memory_store import open_stores
 from inferproof.testing.rejections import rejects
 
 KINDS = [
@@ -24,17 +24,13 @@ KINDS = [
 
 async def one_life(url: str) -> None:
     """Opened, written, read, taken for all processes, closed."""
-    database = await Database.open(url)
-    try:
-        orders = SqlOrderBook(database)
-        await orders.reserve(order(0))
-        await orders.job(order(0).job_id)
-        turn = database.turn("something")
+    async with open_stores(url) as stores:
+        await stores.orders.reserve(order(0))
+        await stores.orders.job(order(0).job_id)
+        turn = stores.database.turn("something")
         assert await turn.mine()
         await turn.give_back()
         assert await turn.mine()  # what is not given back ends with the database
-    finally:
-        await database.close()
 
 
 @pytest.mark.parametrize("kind", KINDS)

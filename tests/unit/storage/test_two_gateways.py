@@ -215,7 +215,7 @@ class TestTurns:
                     assert not await turn.mine()
                     process.kill()
                     process.wait()
-                    async with asyncio.timeout(20):
+                    async with asyncio.timeout(60):
                         while not await turn.mine():  # noqa: ASYNC110 - as the settler does
                             await asyncio.sleep(0.05)
                     await turn.give_back()

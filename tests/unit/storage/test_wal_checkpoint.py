@@ -148,7 +148,7 @@ async def test_one_process_does_it_for_all(stores: Stores, path: Path, tmp_path:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Returns once the condition holds."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - a file tells nobody
             await asyncio.sleep(0.01)
 

@@ -35,7 +35,7 @@ def logits(folder: Path, name: str, arrays: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("model", MODELS)
 def test_training_again_gives_the_same_bytes(model: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", f"zoo.{model}.train", "--out", str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=200)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=500)
     for name in ("model.onnx", "calibration.npz", "test.npz"):
         shipped = (ZOO / model / name).read_bytes()
         again = (tmp_path / name).read_bytes()
@@ -97,7 +97,7 @@ def test_arrays_have_the_shape_of_the_graph(model: str) -> None:
 @pytest.mark.parametrize("model", VECTOR_MODELS)
 def test_generating_again_gives_the_same_data(model: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", f"zoo.{model}.generate", "--out", str(tmp_path / "again")]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=100)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=500)
     shipped = (ZOO / model / "data" / VECTOR_MODELS[model]).read_bytes()
     assert (tmp_path / "again").read_bytes() == shipped
 
