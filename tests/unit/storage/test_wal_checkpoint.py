@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from inferproof.storage.sql.dialect import log_connection
+from inferproof.storage.sql.writing import WriteTurn
 from order_book_suite import order
 
 from inferproof.storage.sql import wal_checkpoint as module
-from inferproof.storage.sql.dialect import log_connection
 from inferproof.storage.sql.engine import MEMORY, Database, sqlite_url
 from inferproof.storage.sql.wal_checkpoint import WalCheckpointer
-from inferproof.storage.sql.writing import WriteTurn
 from inferproof.testing.memory_store import Stores, open_stores
 
 

@@ -111,7 +111,7 @@ class Outcomes:
     def _steps(
         self, included: Executed, payables: Sequence[Payable]
     ) -> Mapping[Digest, SettlementStep | None]:
-        outcomes = included.outcomes([payable.payment for payable in payables])
+        outcomes = included.outcomes([payable.authorization for payable in payables])
         tried = any(outcome.state is not ItemState.NOT_TRIED for outcome in outcomes)
         alone = len(outcomes) == 1
         return {
@@ -243,7 +243,7 @@ class Outcomes:
         if due:
             # After `sight` was taken: asked first whether it is used, it may be used before it
             # is over.
-            used = await parts.chain.authorizations_used([p.payment for p in due])
+            used = await parts.chain.authorizations_used([p.authorization for p in due])
             work = [self._reconcile(p, u, sight) for p, u in zip(due, used, strict=True)]
             await together(work, faults)
             for payable in due:
@@ -251,7 +251,7 @@ class Outcomes:
         return len(refused)
 
     async def _reconcile(self, payable: Payable, used: bool, sight: Sight) -> None:
-        parts, now, payment = self._parts, self._parts.clock(), payable.payment
+        parts, now, payment = self._parts, self._parts.clock(), payable.authorization
         if used:
             try:
                 found = await parts.chain.settled_by(payment, payable.first_block)

@@ -41,7 +41,7 @@ from inferproof.services.settler.parts import (
 )
 from inferproof.services.settler.refunds import RefundsMade
 from inferproof.services.settler.sending import Sending
-from inferproof.storage.ports.leader_lock import Turn
+from inferproof.storage.ports.leader_lock import LeaderLock
 from inferproof.storage.ports.orders import OrderBook
 from inferproof.storage.ports.outbox import NewTransaction, OutboxItem, Payable, SettlementStep
 from inferproof.telemetry.faults import told
@@ -70,12 +70,12 @@ class Settler:
         clock: Clock,
         metrics: Metrics,
         bell: Bell,
-        turn: Turn,
+        leader: LeaderLock,
         heart: Heart | None = None,
     ) -> None:
         self._orders = orders
         self._chain = chain
-        self._turn = turn
+        self._leader = leader
         self._heart = heart or Heart()
         self._settings = settings
         self._clock = clock
@@ -90,11 +90,12 @@ class Settler:
         self._more_waits = False
 
     async def run(self) -> None:
-        """Settles, in its turn, until it is cancelled; what it leaves, the next run takes up."""
+        """While it holds the lock, settles, until it is cancelled. What it leaves, the next run
+        takes up."""
         try:
             await self._settle_forever()
         finally:
-            await self._turn.give_back()
+            await self._leader.release()
 
     async def _settle_forever(self) -> None:
         settings = self._settings
@@ -102,7 +103,7 @@ class Settler:
         while True:
             self._heart.beat("settling")
             try:
-                under_way = await self.settle_once() if await self._turn.mine() else 0
+                under_way = await self.settle_once() if await self._leader.held() else 0
             except InferproofError as error:
                 log.warning("cannot settle: %s", told(error))
                 backoff = await self._back_off(backoff)
@@ -193,7 +194,7 @@ class Settler:
         nonces, fees = await self._free_nonces(sight, len(groups)), self._parts.fees(sight.fees)
         sendings: list[tuple[list[Digest], NewTransaction]] = []
         for group, nonce in zip(groups, nonces, strict=True):
-            payments = [payable.payment for payable in group]
+            payments = [payable.authorization for payable in group]
             signed = await self._chain.sign_settlement(payments, nonce, fees)
             raws[signed.tx] = signed.raw
             job_ids = [payable.job_id for payable in group]
@@ -209,19 +210,19 @@ class Settler:
         """Those that can still move funds. Where only our clock says that one is over, it is sent:
         the chain will decide."""
         now = self._clock()
-        over = {p.job_id for p in waiting if now >= p.payment.valid_before <= sight.time}
+        over = {p.job_id for p in waiting if now >= p.authorization.valid_before <= sight.time}
         doubtful = [p for p in waiting if p.job_id in over or p.step is SettlementStep.AGAIN]
         if not doubtful:
             return waiting
         # After `sight` was taken: asked first whether it is used, it may be used before it ends.
-        used = await self._chain.authorizations_used([p.payment for p in doubtful])
+        used = await self._chain.authorizations_used([p.authorization for p in doubtful])
         ended = set[Digest]()
         for payable, is_used in zip(doubtful, used, strict=True):
             if payable.step is not None and (is_used or payable.job_id in over):
                 await self._orders.refuse([payable.job_id], now=now)
             elif payable.job_id in over and not is_used:
                 why = Reason.SETTLEMENT_EXPIRED
-                ends = payable.payment.valid_before
+                ends = payable.authorization.valid_before
                 await self._outcomes.void(payable, PaymentRejected(why, valid_before=ends))
             else:
                 continue

@@ -7,7 +7,7 @@ from enum import StrEnum
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Network
-from inferproof.types.payment import Authorization, Settlement
+from inferproof.types.payment import Authorization, Payment, Settlement
 
 
 class OutboxKind(StrEnum):
@@ -99,12 +99,18 @@ class Payable:
 
     job_id: Digest
     state: JobState
-    payment: Authorization
+    payment: Payment
     first_block: int
     created_at: int
     settlement: Settlement
     step: SettlementStep | None
     doubted_at: int | None
+
+    @property
+    def authorization(self) -> Authorization:
+        """The payment of a job that is settled; a transfer is only ever refunded."""
+        assert isinstance(self.payment, Authorization)  # noqa: S101 - it has no settlement to make
+        return self.payment
 
 
 @dataclass(frozen=True, slots=True)
