@@ -1,4 +1,4 @@
-"""Two gateways on one database: one job an order, one worker a job, one settler a key."""
+"""Two gateways on one PostgreSQL: one job an order, one worker a job, one settler a key."""
 
 import asyncio
 import subprocess
@@ -47,8 +47,8 @@ def model(number: int, provider: Address = GATEWAY.address) -> ModelRecord:
 
 
 @pytest.fixture
-async def pair(shared_url: str) -> AsyncIterator[Pair]:
-    async with open_stores(shared_url) as one, open_stores(shared_url) as two:
+async def pair(server_url: str) -> AsyncIterator[Pair]:
+    async with open_stores(server_url) as one, open_stores(server_url) as two:
         yield one, two
 
 
@@ -165,7 +165,7 @@ async def test_a_database_is_migrated_once(postgres: Any) -> None:
         assert postgres.sql("SELECT count(*) FROM alembic_version", url) == 1
 
 
-class TestTurns:
+class TestLeaderLocks:
     async def test_one_gateway_has_it(self, pair: Pair) -> None:
         mine, theirs = (stores.database.leader_lock("settler of x") for stores in pair)
         other = pair[1].database.leader_lock("settler of y")
@@ -193,7 +193,7 @@ class TestTurns:
             assert await theirs.held()
 
     @pytest.mark.slow
-    async def test_it_ends_with_its_process(self, shared_url: str, tmp_path: Path) -> None:
+    async def test_it_ends_with_its_process(self, server_url: str, tmp_path: Path) -> None:
         script = (
             "import asyncio, sys\n"
             "from inferproof.storage.sql.engine import Database\n"
@@ -205,12 +205,12 @@ class TestTurns:
             "asyncio.run(main())\n"
         )
         with subprocess.Popen(  # noqa: ASYNC220 - it only starts
-            [sys.executable, "-c", script, shared_url], stdout=subprocess.PIPE, cwd=tmp_path
+            [sys.executable, "-c", script, server_url], stdout=subprocess.PIPE, cwd=tmp_path
         ) as process:
             assert process.stdout is not None
             try:
                 assert await asyncio.to_thread(process.stdout.readline) == b"True\n"
-                async with open_stores(shared_url) as stores:
+                async with open_stores(server_url) as stores:
                     leader = stores.database.leader_lock("x")
                     assert not await leader.held()
                     process.kill()
@@ -224,7 +224,7 @@ class TestTurns:
 
 
 @pytest.mark.slow
-async def test_two_processes_and_one_job_for_each_payment(shared_url: str, tmp_path: Path) -> None:
+async def test_two_processes_and_one_job_for_each_payment(server_url: str, tmp_path: Path) -> None:
     script = (
         "import asyncio, sys\n"
         "from order_book_suite import order\n"
@@ -239,7 +239,7 @@ async def test_two_processes_and_one_job_for_each_payment(shared_url: str, tmp_p
     start = [sys.executable, "-c", f"import sys; sys.path.insert(0, {SUITES!r})\n{script}"]
     processes = [
         await asyncio.create_subprocess_exec(
-            *start, shared_url, stdout=asyncio.subprocess.PIPE, cwd=tmp_path
+            *start, server_url, stdout=asyncio.subprocess.PIPE, cwd=tmp_path
         )
         for _ in range(2)
     ]
