@@ -62,7 +62,7 @@ class Layout:
 
 LAYOUTS = (
     Layout("alone"),
-    Layout("with two workers", workers=2),
+    Layout("with two workers", workers=2, kinds=("postgres",)),
     Layout("in several processes", processes=2, kinds=("postgres",)),
 )
 
@@ -117,7 +117,7 @@ def _random_job(market: KillMarket, mood: float):
 
 def real_proofs(market: KillMarket) -> None:
     """Killed while it proves it is proven again; killed after its proof was kept it is not."""
-    for at, proofs in (("system.prove:before", 2), ("orders.checkpoint:after", 1)):
+    for at, proofs in (("system.prove:before", 2), ("queue.checkpoint:after", 1)):
         job = market.buy(model="tiny-real")
         market.arm(Boundary.read(at))
         market.send(job)

@@ -273,7 +273,8 @@ def build(world: World, stores: Stores) -> Services:
         clock=world.clock,
     )
     intake = Intake(
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
+        ledger=stores.orders.ledger,
         catalog=catalog,
         chain=chain,
         check=sample_preprocess,
@@ -287,7 +288,7 @@ def build(world: World, stores: Stores) -> Services:
     )
     redemption = Redemption(
         intake=intake,
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
         catalog=catalog,
         chain=world.transfers,
         settings=settings,
@@ -301,7 +302,7 @@ def build(world: World, stores: Stores) -> Services:
         registry=registry,
         intake=intake,
         redemption=redemption,
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
         catalog=catalog,
         verifications=stores.verifications,
         blobs=blobs,
@@ -313,7 +314,9 @@ def build(world: World, stores: Stores) -> Services:
         bell=bell,
     )
     settler = Settler(
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
+        settlements=stores.orders.settlements,
+        outbox=stores.orders.outbox,
         chain=world.seen_by_settler(chain),
         settings=world.settler,
         clock=world.clock,
@@ -331,8 +334,9 @@ def build(world: World, stores: Stores) -> Services:
         time_limit_s=60,
     )
     worker = Worker(
-        orders=stores.orders,
-        steps=Steps(stores.orders, catalog, compute, world.clock),
+        jobs=stores.orders.jobs,
+        queue=stores.orders.queue,
+        steps=Steps(stores.orders.queue, catalog, compute, world.clock),
         settings=world.worker,
         clock=world.clock,
         metrics=metrics,

@@ -76,7 +76,9 @@ def start_tasks(
     """What runs beside the requests, started."""
     stores, metrics, asset = core.stores, core.metrics, core.token.asset
     settler = Settler(
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
+        settlements=stores.orders.settlements,
+        outbox=stores.orders.outbox,
         chain=core.account,
         settings=replace(
             settler_settings or SettlerSettings(),

@@ -10,7 +10,7 @@ from inferproof.chain.token import TokenChain
 from inferproof.services.books.service import Bookkeeper
 from inferproof.settings import Settings
 from inferproof.storage.sql.engine import Database
-from inferproof.storage.sql.ledger import SqlBookRows
+from inferproof.storage.sql.ledger import SqlLedger
 
 
 @asynccontextmanager
@@ -33,7 +33,7 @@ def make_bookkeeper(
 ) -> Bookkeeper:
     """What checks this database against the chain."""
     return Bookkeeper(
-        rows=SqlBookRows(database),
+        ledger=SqlLedger(database),
         chain=TokenBooks(token, confirmations=settings.confirmations),
         metrics=metrics,
     )

@@ -47,9 +47,9 @@ async def test_a_kept_proof_goes_when_its_job_failed_and_no_sooner(
 ) -> None:
     proof, sweeper = put(tmp_path, b"a kept proof"), sweeper_of(stores, tmp_path)
     job = await brought_to(stores.orders, JobState.RUNNING)
-    await stores.orders.checkpoint(job.order.job_id, job.fence, KeptProof(proof, ()), now=9)
+    await stores.orders.queue.checkpoint(job.order.job_id, job.fence, KeptProof(proof, ()), now=9)
     assert await sweeper.sweep() == 0
-    await stores.orders.give_up(job.order.job_id, job.fence, WHY, now=10)
+    await stores.orders.queue.give_up(job.order.job_id, job.fence, WHY, now=10)
     assert await sweeper.sweep() == 1
     with pytest.raises(NotFound):
         LocalBlobs(tmp_path).get(proof)
@@ -60,7 +60,7 @@ async def test_an_answers_blobs_stay_however_old(stores: Stores, tmp_path: Path)
     put(tmp_path, b"nobody's", 1)
     job = await brought_to(stores.orders, JobState.RUNNING)
     answer = replace(ANSWER, proof_blob=proof, verifier_blob=bundle)
-    await stores.orders.finish(job.order.job_id, job.fence, answer, now=9)
+    await stores.orders.queue.finish(job.order.job_id, job.fence, answer, now=9)
     assert await sweeper_of(stores, tmp_path).sweep() == 1
     for name in (proof, bundle):
         LocalBlobs(tmp_path).get(name)

@@ -46,8 +46,8 @@ from inferproof.services.gateway.promises import Promise, Promises
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
 from inferproof.services.settler.base import PaymentChain
-from inferproof.storage.ports.jobs import Job, Order, Outcome, Reservation
-from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.jobs import Job, Jobs, Order, Outcome, Reservation
+from inferproof.storage.ports.ledger import Ledger
 from inferproof.storage.ports.reuse import (
     check_same_payment,
     check_same_payment_id,
@@ -77,7 +77,8 @@ class Intake:
     def __init__(
         self,
         *,
-        orders: OrderBook,
+        jobs: Jobs,
+        ledger: Ledger,
         catalog: Catalog,
         chain: PaymentChain,
         check: CheckInput,
@@ -89,7 +90,7 @@ class Intake:
         bell: Bell,
         limits: OrderLimits,
     ) -> None:
-        self._orders = orders
+        self._jobs = jobs
         self._catalog = catalog
         self._chain = chain
         self._check_body = check
@@ -99,7 +100,7 @@ class Intake:
         self._entropy = entropy
         self._metrics = metrics
         self._bell = bell
-        self._promises = Promises(orders)
+        self._promises = Promises(ledger)
         self._issued = IssuedQuotes()
         self._limits = limits
 
@@ -232,7 +233,7 @@ class Intake:
             # 9
             first_block = await self._check_chain(promise)
             # 10
-            reservation = await self._orders.reserve(
+            reservation = await self._jobs.reserve(
                 Order(
                     job_id=offered.job_id(begun.digest),
                     model_id=record.id,
@@ -260,13 +261,13 @@ class Intake:
 
     async def _known(self, offered: Offered, digest: Digest) -> Job | None:
         # By the payment and not by the job id, which another request would change.
-        job = await self._orders.find_payment(offered.payment)
+        job = await self._jobs.find_payment(offered.payment)
         if job is not None:
             check_same_payment(job, digest, offered.payment, offered.nonce_salt)
             check_same_webhook(job, offered.webhook)
             return job
         if offered.payment_id is not None:
-            job = await self._orders.find_payment_id(offered.payment.payer, offered.payment_id)
+            job = await self._jobs.find_payment_id(offered.payment.payer, offered.payment_id)
             if job is not None:
                 check_same_payment_id(job, digest)
                 check_same_webhook(job, offered.webhook)

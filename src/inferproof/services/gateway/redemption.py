@@ -41,8 +41,7 @@ from inferproof.services.gateway.base import GatewaySettings, SignedQuote, Trans
 from inferproof.services.gateway.intake import Intake
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
-from inferproof.storage.ports.jobs import Job, Order, Outcome
-from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.jobs import Job, Jobs, Order, Outcome
 from inferproof.storage.ports.rate_limits import ApiKey
 from inferproof.storage.ports.reuse import check_same_webhook
 from inferproof.telemetry.base import note_job
@@ -82,7 +81,7 @@ class Redemption:
         self,
         *,
         intake: Intake,
-        orders: OrderBook,
+        jobs: Jobs,
         catalog: Catalog,
         chain: TransferChain,
         settings: GatewaySettings,
@@ -93,7 +92,7 @@ class Redemption:
         limits: OrderLimits,
     ) -> None:
         self._intake = intake
-        self._orders = orders
+        self._jobs = jobs
         self._catalog = catalog
         self._chain = chain
         self._settings = settings
@@ -142,7 +141,7 @@ class Redemption:
             return known, Outcome.SAME
 
     async def _known(self, offered: OfferedTransfer) -> Job | None:
-        known = await self._orders.find(claim_job_id(offered.claim))
+        known = await self._jobs.find(claim_job_id(offered.claim))
         if known is not None:
             check_same_webhook(known, offered.webhook)
         return known
@@ -169,7 +168,7 @@ class Redemption:
         for payment in await self._unused(fitting):
             order = self._order(offered, registered, payment, quote, found.block, now)
             try:
-                reservation = await self._orders.redeem(order, room=self._settings.room)
+                reservation = await self._jobs.redeem(order, room=self._settings.room)
             except Conflict as error:
                 if error.reason is not Reason.PAYMENT_ALREADY_USED:
                     raise
@@ -204,7 +203,7 @@ class Redemption:
         return found
 
     async def _unused(self, fitting: tuple[TransferPayment, ...]) -> list[TransferPayment]:
-        jobs = await asyncio.gather(*(self._orders.find_payment(each) for each in fitting))
+        jobs = await asyncio.gather(*(self._jobs.find_payment(each) for each in fitting))
         return [each for each, job in zip(fitting, jobs, strict=True) if job is None]
 
     def _order(

@@ -1,14 +1,18 @@
-"""The order book as entries of the books: read in pages, by statements that change nothing."""
+"""The ledger in SQL: sums, and entries in pages, by statements that change nothing."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from inferproof.storage.ports.jobs import RefundState
+from inferproof.storage.ports.ledger import Backlog, Figures, Owed
 from inferproof.storage.ports.outbox import OutboxKind
+from inferproof.storage.sql.backlog import BacklogReader
 from inferproof.storage.sql.engine import Database
+from inferproof.storage.sql.figures import FiguresReader
 from inferproof.storage.sql.tables import (
     answers,
     jobs,
@@ -29,11 +33,43 @@ ANSWERED = answers.c.job_id.label("answered")
 RESERVED = payment_reservations.c.job_id.label("reserved")
 
 
-class SqlBookRows:
-    """The rows that the books are made of. Implements services.books.base.BookRows."""
+class SqlLedger:
+    """The Ledger over one database."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._figures = FiguresReader()
+        self._backlog = BacklogReader()
+
+    async def depth(self) -> Mapping[JobState, int]:
+        async def ask(connection: AsyncConnection) -> Mapping[JobState, int]:
+            found = await connection.execute(
+                select(jobs.c.state, func.count()).group_by(jobs.c.state)
+            )
+            counted = {JobState(state): int(count) for state, count in found}
+            return {state: counted.get(state, 0) for state in JobState}
+
+        return await self._db.read(ask)
+
+    async def backlog(self) -> Backlog:
+        return await self._db.read(self._backlog)
+
+    async def figures(self) -> Figures:
+        return await self._db.read(self._figures)
+
+    async def owed(self) -> Owed:
+        failing = func.sum(case((refunds.c.attempts > 0, 1), else_=0))
+
+        async def ask(connection: AsyncConnection) -> Owed:
+            found = await connection.execute(
+                select(func.count(), failing)
+                .select_from(refunds)
+                .where(refunds.c.state != RefundState.SETTLED.value)
+            )
+            count, tried = found.one()
+            return Owed(int(count), int(tried or 0))
+
+        return await self._db.read(ask)
 
     async def scope(self, asset: Asset) -> Scope:
         """Where money in this asset can have moved."""
