@@ -1056,14 +1056,14 @@ class TestWebhooks:
             await book.retry(one.number, now=16)
         await book.failed(one.number, "never", now=17, next_at=None)
         assert await book.due(now=10**6, limit=9) == []
-        (dead,) = await book.jobs.in_state(DeliveryState.DEAD, limit=9)
+        (dead,) = await book.in_state(DeliveryState.DEAD, limit=9)
         assert (dead.attempts, dead.problem) == (2, "never")
         revived = await book.retry(one.number, now=20)
         assert (revived.attempts, revived.state) == (0, DeliveryState.PENDING)
         (due,) = await book.due(now=20, limit=9)
         await book.delivered(due.number, now=21)
         await book.failed(due.number, "late", now=22, next_at=None)  # noted once
-        assert len(await book.jobs.in_state(DeliveryState.DELIVERED, limit=9)) == 1
+        assert len(await book.in_state(DeliveryState.DELIVERED, limit=9)) == 1
         with rejects(Reason.DELIVERY_UNKNOWN, "there is no webhook delivery 999", kind=NotFound):
             await book.retry(999, now=23)
 

@@ -121,7 +121,7 @@ async def balances() -> tuple[int, int]:
 
 async def test_the_database_is_asked_once_a_second_however_many_scrape() -> None:
     now, book, metrics = [0.0], Book(), Metrics()
-    gauges = Gauges(metrics, book.ledger.figures, balances, lambda: 1000, lambda: now[0])
+    gauges = Gauges(metrics, book.figures, balances, lambda: 1000, lambda: now[0])
     await asyncio.gather(*(gauges.refresh() for _ in range(50)))
     assert book.asked == 1
     now[0] = 1.0
@@ -131,7 +131,7 @@ async def test_the_database_is_asked_once_a_second_however_many_scrape() -> None
 
 async def test_while_the_database_is_away_the_last_figures_stay_and_tell_their_age() -> None:
     now, clock, book, metrics = [0.0], [1000], Book(), Metrics()
-    gauges = Gauges(metrics, book.ledger.figures, balances, lambda: clock[0], lambda: now[0])
+    gauges = Gauges(metrics, book.figures, balances, lambda: clock[0], lambda: now[0])
     await gauges.refresh()
     book.down, now[0], clock[0] = True, 5.0, 1005
     await gauges.refresh()

@@ -559,7 +559,7 @@ async def test_run_goes_on_when_the_chain_comes_back(services: Services) -> None
 async def test_only_the_settler_whose_turn_it_is_settles(world: World) -> None:
     async with running(world) as first, open_stores(world.url) as stores:
         other = build(world, stores)
-        leader = stores.database.leader_lock("settler")
+        leader = first.stores.database.leader_lock("settler")
         assert await leader.held()
         job = await first.accept()
         task = asyncio.create_task(first.settler.run())
