@@ -36,8 +36,8 @@ from inferproof.errors import (
     Unavailable,
 )
 from inferproof.protocol.lifecycle import FINAL, PAID
-from inferproof.services.books.service import Bookkeeper, BooksSettings
 from inferproof.services.gateway.base import CancelPolicy, TransferTerms
+from inferproof.services.reconciliation.service import Bookkeeper, BooksSettings
 from inferproof.storage.sql.engine import MEMORY
 from inferproof.storage.sql.ledger import SqlLedger
 from inferproof.testing.cash import CashBooks, CashChain

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from inferproof.api.context import ReadyCheck
 from inferproof.api.metrics import Metrics
-from inferproof.app.books import make_bookkeeper
 from inferproof.app.core import Core, open_core
+from inferproof.app.reconciliation import make_bookkeeper
 from inferproof.app.running import clock, started
 from inferproof.app.stores import Stores, Watch, unwatched
 from inferproof.app.worker import make_worker

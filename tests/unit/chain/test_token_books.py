@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from inferproof.chain.abi import calldata
 from inferproof.chain.accounts import SettlementAccount
 from inferproof.chain.batch import build_batch_tx
-from inferproof.chain.books import TokenBooks
 from inferproof.chain.contracts import BATCH_SETTLER, deploy, load_artifact
+from inferproof.chain.reconciliation import TokenBooks
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.chain.transactions import suggest_fees, transact, wait_receipt
@@ -25,7 +25,7 @@ from inferproof.cli.main import app
 from inferproof.errors import Reason, Unavailable
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.quote import quote_digest
-from inferproof.services.books.service import Bookkeeper, BooksSettings
+from inferproof.services.reconciliation.service import Bookkeeper, BooksSettings
 from inferproof.storage.ports.jobs import Failure, Order
 from inferproof.storage.ports.outbox import NewTransaction
 from inferproof.storage.sql.engine import Database
@@ -36,9 +36,9 @@ from inferproof.testing.memory_store import open_stores
 from inferproof.testing.metrics import MemoryMetrics
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import GATEWAY, Sample
-from inferproof.types.books import BooksReport, Fault, Tally, Transfer
 from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Authorization
+from inferproof.types.reconciliation import BooksReport, Fault, Tally, Transfer
 
 PRICE = 250_000
 SAMPLE = Sample()

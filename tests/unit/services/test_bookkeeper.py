@@ -10,14 +10,14 @@ from service_parts import PRICE, TREASURY, Services, nonce, pay
 from sqlalchemy import text
 
 from inferproof.errors import InputRejected, Reason, Unavailable
-from inferproof.services.books.service import Bookkeeper, BooksSettings
+from inferproof.services.reconciliation.service import Bookkeeper, BooksSettings
 from inferproof.storage.sql.ledger import SqlLedger
 from inferproof.testing.cash import CashBooks, CashChain
 from inferproof.testing.metrics import MemoryMetrics
 from inferproof.testing.samples import PAYER
-from inferproof.types.books import BooksReport, Fault, Tally
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
+from inferproof.types.reconciliation import BooksReport, Fault, Tally
 
 
 class Shop:

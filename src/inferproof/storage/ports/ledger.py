@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from inferproof.types.books import Entry, Scope
 from inferproof.types.digest import Address
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset
+from inferproof.types.reconciliation import Entry, Scope
 
 
 @dataclass(frozen=True, slots=True)

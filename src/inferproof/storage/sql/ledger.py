@@ -23,11 +23,11 @@ from inferproof.storage.sql.tables import (
     refunds,
     settlements,
 )
-from inferproof.types.books import Entry, RefundEntry, Reserved, Scope
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset
 from inferproof.types.payment import Settlement, SettlementState
+from inferproof.types.reconciliation import Entry, RefundEntry, Reserved, Scope
 
 ANSWERED = answers.c.job_id.label("answered")
 RESERVED = payment_reservations.c.job_id.label("reserved")

@@ -15,13 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from inferproof.errors import InferproofError, Reason
-from inferproof.protocol.books import Books
-from inferproof.services.books.base import BookChain
+from inferproof.protocol.reconciliation import Books
 from inferproof.services.metrics import Metrics
+from inferproof.services.reconciliation.base import BookChain
 from inferproof.storage.ports.leader_lock import LeaderLock
 from inferproof.storage.ports.ledger import Ledger
-from inferproof.types.books import Account, BooksReport, ChainBooks
 from inferproof.types.digest import Address
+from inferproof.types.reconciliation import Account, BooksReport, ChainBooks
 
 log = logging.getLogger("inferproof.books")
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from inferproof.types.books import Transfer
 from inferproof.types.digest import Address
 from inferproof.types.money import Asset
+from inferproof.types.reconciliation import Transfer
 
 
 class BookChain(Protocol):
