@@ -321,7 +321,8 @@ def build(world: World, stores: Stores) -> Services:
         clock=world.clock,
     )
     intake = Intake(
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
+        ledger=stores.orders.ledger,
         catalog=catalog,
         chain=chain,
         check=sample_preprocess,
@@ -336,7 +337,7 @@ def build(world: World, stores: Stores) -> Services:
     )
     redemption = Redemption(
         intake=intake,
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
         catalog=catalog,
         chain=world.transfers,
         settings=settings,
@@ -350,7 +351,7 @@ def build(world: World, stores: Stores) -> Services:
         registry=registry,
         intake=intake,
         redemption=redemption,
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
         catalog=catalog,
         verifications=stores.verifications,
         blobs=blobs,
@@ -361,13 +362,15 @@ def build(world: World, stores: Stores) -> Services:
         bell=bell,
     )
     settler = Settler(
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
+        settlements=stores.orders.settlements,
+        outbox=stores.orders.outbox,
         chain=world.seen_by_settler(chain),
         settings=world.settler,
         clock=world.clock,
         metrics=metrics,
         bell=bell,
-        turn=stores.database.turn("settler"),
+        leader=stores.database.leader_lock("settler"),
     )
     compute = Compute(
         runner=CompiledModels(systems, artifacts),
@@ -381,8 +384,9 @@ def build(world: World, stores: Stores) -> Services:
         time_limit_s=60,
     )
     worker = Worker(
-        orders=stores.orders,
-        steps=Steps(stores.orders, catalog, compute, world.clock),
+        jobs=stores.orders.jobs,
+        queue=stores.orders.queue,
+        steps=Steps(stores.orders.queue, catalog, compute, world.clock),
         settings=world.worker,
         clock=world.clock,
         metrics=metrics,

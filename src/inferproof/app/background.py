@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from inferproof.app.books import make_bookkeeper
 from inferproof.app.checks import chain_checks, storage_checks, task_checks
 from inferproof.app.core import Core, open_core
 from inferproof.app.gauges import Gauges
+from inferproof.app.reconciliation import make_bookkeeper
 from inferproof.app.running import clock, started
 from inferproof.app.stores import Stores, Watch, unwatched
 from inferproof.delivery.http import WebhookSender
@@ -86,9 +86,11 @@ def start_background(
 ) -> Background:
     """Settling, refunds, webhooks, sweeping, the books and the gauges, started."""
     stores, metrics, asset, heart = core.stores, core.metrics, core.token.asset, Heart()
-    gauges = Gauges(metrics, stores.orders.figures, core.account.holdings, clock)
+    gauges = Gauges(metrics, stores.orders.ledger.figures, core.account.holdings, clock)
     settler = Settler(
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
+        settlements=stores.orders.settlements,
+        outbox=stores.orders.outbox,
         chain=core.account,
         settings=replace(
             settler_settings or SettlerSettings(),
@@ -98,7 +100,7 @@ def start_background(
         clock=clock,
         metrics=metrics,
         bell=core.bell,
-        turn=stores.database.turn(f"settler of {core.account.sender} on {asset.network}"),
+        leader=stores.database.leader_lock(f"settler of {core.account.sender} on {asset.network}"),
         heart=heart,
     )
     notifier = _notifier(settings, stores, core.key, metrics, stack, watch)
@@ -116,12 +118,12 @@ def start_background(
             jobs_days=settings.unpaid_days,
             clock=clock,
         )
-        turn = stores.database.turn(f"sweeper of {settings.data_dir}")
-        tasks["sweeper"] = started(sweeper.run(turn), "sweeper", stack)
+        leader = stores.database.leader_lock(f"sweeper of {settings.data_dir}")
+        tasks["sweeper"] = started(sweeper.run(leader), "sweeper", stack)
     if settings.books_check_s:
         books = make_bookkeeper(settings, stores.database, core.token, metrics)
-        turn = stores.database.turn(f"books of {asset.address} on {asset.network}")
-        tasks["books"] = started(books.run(settings.books_check_s, turn), "books", stack)
+        leader = stores.database.leader_lock(f"books of {asset.address} on {asset.network}")
+        tasks["books"] = started(books.run(settings.books_check_s, leader), "books", stack)
     return Background(tasks, gauges.refresh, heart)
 
 
@@ -143,5 +145,5 @@ def _notifier(
         clock=clock,
         chance=random.random,
         metrics=metrics,
-        turn=stores.database.turn(f"notifier of {key.address}"),
+        leader=stores.database.leader_lock(f"notifier of {key.address}"),
     )

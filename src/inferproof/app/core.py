@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from inferproof.app.provers import open_systems
-from inferproof.app.reporting import open_reports, open_tracer, traced
+from inferproof.app.reporting import open_reports, open_tracer
 from inferproof.app.stores import Stores, Watch, open_stores
 from inferproof.chain.accounts import SettlementAccount
 from inferproof.chain.batch import BatchTerms, check_batch_settler
@@ -25,6 +25,7 @@ from inferproof.services.gateway.base import (
     GatewaySettings,
     TransferTerms,
 )
+from inferproof.services.traced import traced
 from inferproof.settings import Settings
 from inferproof.types.digest import Address
 
@@ -57,7 +58,7 @@ async def open_core(
     rpc = await stack.enter_async_context(Rpc(settings.rpc))
     token = TokenChain(rpc, asset)
     await token.check()
-    stores = await stack.enter_async_context(open_stores(settings, watch))
+    stores = await stack.enter_async_context(open_stores(settings, watch, serving=True))
     systems = open_systems(settings, stack, more_systems or {}, watch)
     stack.callback(report_loop_faults(asyncio.get_running_loop()))
     open_reports(settings, stack)

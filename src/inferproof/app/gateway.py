@@ -145,7 +145,8 @@ def _gateway(
 ) -> GatewayService:
     stores, key, metrics, bell = core.stores, core.key, core.metrics, core.bell
     intake = Intake(
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
+        ledger=stores.orders.ledger,
         catalog=stores.catalog,
         chain=core.account,
         check=check_request,
@@ -163,7 +164,7 @@ def _gateway(
         intake=intake,
         redemption=Redemption(
             intake=intake,
-            orders=stores.orders,
+            jobs=stores.orders.jobs,
             catalog=stores.catalog,
             chain=TransactionReader(core.token),
             settings=terms,
@@ -173,7 +174,7 @@ def _gateway(
             bell=bell,
             limits=limits,
         ),
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
         catalog=stores.catalog,
         verifications=stores.verifications,
         blobs=stores.blobs,

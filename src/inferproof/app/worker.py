@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from inferproof.app.checks import model_checks, storage_checks, task_checks
 from inferproof.app.provers import open_systems
-from inferproof.app.reporting import open_reports, open_tracer, traced
+from inferproof.app.reporting import open_reports, open_tracer
 from inferproof.app.running import clock, started
 from inferproof.app.stores import Stores, Watch, open_stores, unwatched
 from inferproof.inference.request import request_tensors
@@ -20,6 +20,7 @@ from inferproof.proving.base import ProofSystem
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
 from inferproof.services.heart import Heart
+from inferproof.services.traced import traced
 from inferproof.services.worker.compute import CompiledModels, Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.services.worker.steps import Steps
@@ -55,7 +56,7 @@ async def build_worker(
         if settings.workers == 0:  # what a gateway is told that leaves the work to this one
             settings = settings.model_copy(update={"workers": 1})
         key = settings.signing_key()
-        stores = await stack.enter_async_context(open_stores(settings, watch))
+        stores = await stack.enter_async_context(open_stores(settings, watch, serving=True))
         systems = open_systems(settings, stack, more_systems or {}, watch)
         stack.callback(report_loop_faults(asyncio.get_running_loop()))
         open_reports(settings, stack)
@@ -95,8 +96,9 @@ def start_worker(
         time_limit_s=settings.prove_limit_s,
     )
     worker = Worker(
-        orders=stores.orders,
-        steps=Steps(stores.orders, stores.catalog, compute, clock),
+        jobs=stores.orders.jobs,
+        queue=stores.orders.queue,
+        steps=Steps(stores.orders.queue, stores.catalog, compute, clock),
         settings=WorkerSettings(
             concurrency=settings.workers,
             lease_s=settings.lease_s,

@@ -10,14 +10,14 @@ from sqlalchemy import text
 from waiting import until
 
 from inferproof.errors import InputRejected, Reason, Unavailable
-from inferproof.services.books.service import Bookkeeper, BooksSettings
-from inferproof.storage.sql.ledger import SqlBookRows
+from inferproof.services.reconciliation.service import Bookkeeper, BooksSettings
+from inferproof.storage.sql.ledger import SqlLedger
 from inferproof.testing.cash import CashBooks, CashChain
 from inferproof.testing.metrics import MemoryMetrics
 from inferproof.testing.samples import PAYER
-from inferproof.types.books import BooksReport, Fault, Tally
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
+from inferproof.types.reconciliation import BooksReport, Fault, Tally
 
 
 class Shop:
@@ -28,7 +28,7 @@ class Shop:
         self.metrics = MemoryMetrics()
         self.chain = CashBooks(services.world.ledger)
         self.books = Bookkeeper(
-            rows=SqlBookRows(services.stores.database),
+            ledger=SqlLedger(services.stores.database),
             chain=self.chain,
             metrics=self.metrics,
             settings=BooksSettings(page=2, again_s=0),
@@ -312,8 +312,8 @@ async def test_it_runs_and_survives_a_chain_that_is_down(
     await shop.sell(1)
     ledger = shop.services.world.ledger
     ledger.down = True
-    turn = shop.services.stores.database.turn("books")
-    task = asyncio.create_task(shop.books.run(0.01, turn))
+    leader = shop.services.stores.database.leader_lock("books")
+    task = asyncio.create_task(shop.books.run(0.01, leader))
     try:
         await until(lambda: "cannot check the books" in caplog.text, "it tells")
         assert shop.metrics.discrepancies == []
@@ -327,19 +327,19 @@ async def test_it_runs_and_survives_a_chain_that_is_down(
 
 async def test_only_the_one_whose_turn_it_is_checks(shop: Shop) -> None:
     database = shop.services.stores.database
-    first, second = database.turn("books"), database.turn("books")
-    assert await first.mine()
+    first, second = database.leader_lock("books"), database.leader_lock("books")
+    assert await first.held()
     task = asyncio.create_task(shop.books.run(0.01, second))
     try:
         await asyncio.sleep(0.1)
         assert shop.metrics.discrepancies == []
-        await first.give_back()
+        await first.release()
         await until(lambda: len(shop.metrics.discrepancies) >= 1, "a check")
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    assert await first.mine()
-    await first.give_back()
+    assert await first.held()
+    await first.release()
 
 
 async def test_where_the_node_has_forgotten_it_starts_from_now(
@@ -355,7 +355,8 @@ async def test_where_the_node_has_forgotten_it_starts_from_now(
         return await balance(holder, block)
 
     monkeypatch.setattr(shop.chain, "balance", forgetful)
-    task = asyncio.create_task(shop.books.run(0.01, shop.services.stores.database.turn("books")))
+    leader = shop.services.stores.database.leader_lock("books")
+    task = asyncio.create_task(shop.books.run(0.01, leader))
     try:
         await until(lambda: len(shop.metrics.discrepancies) >= 1, "a check")
         assert set(shop.metrics.discrepancies) == {0}

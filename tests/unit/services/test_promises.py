@@ -10,7 +10,7 @@ from service_parts import PRICE, Services, World, nonce, pay, running
 from inferproof.errors import PaymentRejected, Reason, Unavailable
 from inferproof.services.gateway import promises as promises_module
 from inferproof.services.gateway.promises import Promises
-from inferproof.storage.ports.orders import Backlog
+from inferproof.storage.ports.ledger import Backlog
 from inferproof.testing.samples import PAYER
 from inferproof.types.job import JobState
 

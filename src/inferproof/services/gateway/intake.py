@@ -46,8 +46,8 @@ from inferproof.services.gateway.promises import Promise, Promises
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
 from inferproof.services.settler.base import PaymentChain
-from inferproof.storage.ports.jobs import Job, Order, Outcome, Reservation
-from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.jobs import Job, Jobs, Order, Outcome, Reservation
+from inferproof.storage.ports.ledger import Ledger
 from inferproof.storage.ports.reuse import (
     check_same_payment,
     check_same_payment_id,
@@ -82,7 +82,8 @@ class Intake:
     def __init__(
         self,
         *,
-        orders: OrderBook,
+        jobs: Jobs,
+        ledger: Ledger,
         catalog: Catalog,
         chain: PaymentChain,
         check: CheckInput,
@@ -95,7 +96,7 @@ class Intake:
         bell: Bell,
         limits: OrderLimits,
     ) -> None:
-        self._orders = orders
+        self._jobs = jobs
         self._catalog = catalog
         self._chain = chain
         self._check_body = check
@@ -106,8 +107,8 @@ class Intake:
         self._entropy = entropy
         self._metrics = metrics
         self._bell = bell
-        self._promises = Promises(orders)
-        self._exposure = Exposure(orders, settings.exposure)
+        self._promises = Promises(ledger)
+        self._exposure = Exposure(ledger, settings.exposure)
         self._limits = limits
 
     async def quote(self, model: str, request: Digest | None) -> SignedQuote:
@@ -176,7 +177,7 @@ class Intake:
             first_block = await self._check_chain(promise)
             # 10
             order = self._order(paid, registered, quote, first_block, now)
-            reservation = await self._orders.reserve(order, room=self._settings.room)
+            reservation = await self._jobs.reserve(order, room=self._settings.room)
             if reservation.outcome is Outcome.NEW:
                 self._promises.reserved(payment)
         return reservation
@@ -219,13 +220,13 @@ class Intake:
 
     async def _known(self, paid: PaidRequest[Authorization]) -> Job | None:
         # By the payment and not by the job id, which another request would change.
-        job = await self._orders.find_payment(paid.payment)
+        job = await self._jobs.find_payment(paid.payment)
         if job is not None:
             check_same_payment(job, paid.digest, paid.payment, paid.nonce_salt)
             check_same_webhook(job, paid.webhook)
             return job
         if paid.payment_id is not None:
-            job = await self._orders.find_payment_id(paid.payment.payer, paid.payment_id)
+            job = await self._jobs.find_payment_id(paid.payment.payer, paid.payment_id)
             if job is not None:
                 check_same_payment_id(job, paid.digest)
                 check_same_webhook(job, paid.webhook)

@@ -45,8 +45,7 @@ from inferproof.services.gateway.base import (
 from inferproof.services.gateway.intake import Intake
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
-from inferproof.storage.ports.jobs import Job, Order, Outcome
-from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.jobs import Job, Jobs, Order, Outcome
 from inferproof.storage.ports.reuse import check_same_webhook
 from inferproof.types.digest import Digest
 from inferproof.types.event import MinedTransaction
@@ -71,7 +70,7 @@ class Redemption:
         self,
         *,
         intake: Intake,
-        orders: OrderBook,
+        jobs: Jobs,
         catalog: Catalog,
         chain: TransferChain,
         settings: GatewaySettings,
@@ -82,7 +81,7 @@ class Redemption:
         limits: OrderLimits,
     ) -> None:
         self._intake = intake
-        self._orders = orders
+        self._jobs = jobs
         self._catalog = catalog
         self._chain = chain
         self._settings = settings
@@ -129,7 +128,7 @@ class Redemption:
             return known, Outcome.SAME
 
     async def _known(self, paid: PaidRequest[TransferClaim]) -> Job | None:
-        known = await self._orders.find(claim_job_id(paid.payment))
+        known = await self._jobs.find(claim_job_id(paid.payment))
         if known is not None:
             check_same_webhook(known, paid.webhook)
         return known
@@ -156,7 +155,7 @@ class Redemption:
         for payment in await self._unused(fitting):
             order = self._order(paid, registered, payment, quote, found.block, now)
             try:
-                reservation = await self._orders.redeem(order, room=self._settings.room)
+                reservation = await self._jobs.redeem(order, room=self._settings.room)
             except Conflict as error:
                 if error.reason is not Reason.PAYMENT_ALREADY_USED:
                     raise
@@ -191,7 +190,7 @@ class Redemption:
         return found
 
     async def _unused(self, fitting: tuple[TransferPayment, ...]) -> list[TransferPayment]:
-        jobs = await asyncio.gather(*(self._orders.find_payment(each) for each in fitting))
+        jobs = await asyncio.gather(*(self._jobs.find_payment(each) for each in fitting))
         return [each for each, job in zip(fitting, jobs, strict=True) if job is None]
 
     def _order(

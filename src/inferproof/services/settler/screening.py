@@ -47,11 +47,11 @@ class Screening:
     async def screen(self, waiting: Sequence[Payable], sight: Sight) -> Screened:
         """Those of the payments that would settle now. Raises: Unavailable."""
         # After `sight` was taken: asked first whether it is used, it may be used before it ends.
-        states = await self._parts.chain.payer_states([p.payment for p in waiting])
+        states = await self._parts.chain.payer_states([p.authorization for p in waiting])
         left: dict[Address, int] = {}
         shared, alone, refused = list[Payable](), list[Payable](), list[Digest]()
         for payable, state in zip(waiting, states, strict=True):
-            payment = payable.payment
+            payment = payable.authorization
             if self._is_over(payable, sight) and payable.step is None and not state.used:
                 ends = payment.valid_before
                 why = PaymentRejected(Reason.SETTLEMENT_EXPIRED, valid_before=ends)
@@ -65,19 +65,19 @@ class Screening:
             is_alone = state.has_code or payable.step is SettlementStep.ALONE
             (alone if is_alone else shared).append(payable)
         if refused:
-            await self._parts.orders.refuse(refused, now=self._parts.clock())
+            await self._parts.settlements.refuse(refused, now=self._parts.clock())
             for job_id in refused:
                 log.warning("its settlement is not sent: it would fail", extra=about(job_id))
         return Screened(shared, alone)
 
     def _is_over(self, payable: Payable, sight: Sight) -> bool:
         # Where only our clock says that one is over, it is sent: the chain will decide.
-        return self._parts.clock() >= payable.payment.valid_before <= sight.time
+        return self._parts.clock() >= payable.authorization.valid_before <= sight.time
 
     async def _would_settle(
         self, payable: Payable, state: PayerState, funds: int, sight: Sight
     ) -> bool:
-        payment = payable.payment
+        payment = payable.authorization
         if state.used or self._is_over(payable, sight) or funds < payment.amount:
             return False
         if state.has_code:

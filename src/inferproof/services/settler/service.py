@@ -44,9 +44,15 @@ from inferproof.services.settler.parts import (
 from inferproof.services.settler.refunds import RefundsMade
 from inferproof.services.settler.screening import Screened, Screening
 from inferproof.services.settler.sending import Sending
-from inferproof.storage.ports.leader_lock import Turn
-from inferproof.storage.ports.orders import OrderBook
-from inferproof.storage.ports.outbox import NewTransaction, OutboxItem, Payable
+from inferproof.storage.ports.jobs import Jobs
+from inferproof.storage.ports.leader_lock import LeaderLock
+from inferproof.storage.ports.outbox import (
+    NewTransaction,
+    Outbox,
+    OutboxItem,
+    Payable,
+)
+from inferproof.storage.ports.settlements import Settlements
 from inferproof.types.chain import Sight
 from inferproof.types.digest import Digest
 
@@ -61,29 +67,30 @@ STORE_TRIES = 3
 
 
 class Settler:
-    """Settles and refunds the jobs of one order book with one key."""
+    """Settles and refunds the jobs of one database with one key."""
 
     def __init__(
         self,
         *,
-        orders: OrderBook,
+        jobs: Jobs,
+        settlements: Settlements,
+        outbox: Outbox,
         chain: SettlementChain,
         settings: SettlerSettings,
         clock: Clock,
         metrics: Metrics,
         bell: Bell,
-        turn: Turn,
+        leader: LeaderLock,
         heart: Heart | None = None,
     ) -> None:
-        self._orders = orders
         self._chain = chain
-        self._turn = turn
+        self._leader = leader
         self._heart = heart or Heart()
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
         self._bell = bell
-        self._parts = Parts(orders, chain, settings, clock, metrics, bell)
+        self._parts = Parts(jobs, settlements, outbox, chain, settings, clock, metrics, bell)
         self._sending = Sending(self._parts)
         self._outcomes = Outcomes(self._parts)
         self._screening = Screening(self._parts, self._outcomes)
@@ -93,11 +100,12 @@ class Settler:
         self._more_waits = False
 
     async def run(self) -> None:
-        """Settles, in its turn, until it is cancelled; what it leaves, the next run takes up."""
+        """While it holds the lock, settles, until it is cancelled. What it leaves, the next run
+        takes up."""
         try:
             await self._settle_forever()
         finally:
-            await self._turn.give_back()
+            await self._leader.release()
 
     async def _settle_forever(self) -> None:
         settings = self._settings
@@ -105,7 +113,7 @@ class Settler:
         while True:
             self._heart.beat("settling")
             try:
-                under_way = await self.settle_once() if await self._turn.mine() else 0
+                under_way = await self.settle_once() if await self._leader.held() else 0
             except InferproofError as error:
                 log.warning("cannot settle: %s", loggable(error))
                 backoff = await self._back_off(backoff)
@@ -150,7 +158,7 @@ class Settler:
         return len(items)
 
     async def _open(self) -> Sequence[OutboxItem]:
-        return await self._orders.open_outbox(self._chain.asset.network, self._chain.sender)
+        return await self._parts.outbox.open_outbox(self._chain.asset.network, self._chain.sender)
 
     # -- storing what is to be sent ---------------------------------------------------------
 
@@ -168,7 +176,7 @@ class Settler:
         return started + await self._settlements(sight, room, raws) if room > 0 else started
 
     async def _free_nonces(self, sight: Sight, count: int) -> Sequence[int]:
-        return await self._orders.free_nonces(
+        return await self._parts.outbox.free_nonces(
             self._chain.asset.network, self._chain.sender, least=sight.pending, count=count
         )
 
@@ -187,7 +195,7 @@ class Settler:
         size, most = self._chain.batch_size, room
         if size > 1:
             room = min(room, self._settings.max_new)
-        waiting = await self._orders.to_settle(self._chain.asset, limit=room * size)
+        waiting = await self._parts.settlements.to_settle(self._chain.asset, limit=room * size)
         self._more_waits = room < most and len(waiting) == room * size
         if not waiting:
             return []
@@ -197,7 +205,7 @@ class Settler:
         nonces, fees = await self._free_nonces(sight, len(groups)), self._parts.fees(sight.fees)
         sendings: list[tuple[list[Digest], NewTransaction]] = []
         for group, nonce in zip(groups, nonces, strict=True):
-            payments = [payable.payment for payable in group]
+            payments = [payable.authorization for payable in group]
             signed = await self._chain.sign_settlement(payments, nonce, fees)
             raws[signed.tx] = signed.raw
             job_ids = [payable.job_id for payable in group]
@@ -206,13 +214,15 @@ class Settler:
         return await in_portions(
             sendings,
             lambda sending: len(sending[0]),
-            lambda part: self._orders.send_settlements(part, now=self._clock()),
+            lambda part: self._parts.settlements.send_settlements(part, now=self._clock()),
         )
 
     async def _refunds(
         self, items: Sequence[OutboxItem], sight: Sight, room: int, raws: _Raws, faults: Faults
     ) -> list[OutboxItem]:
-        due = await self._orders.due_refunds(self._chain.asset, now=self._clock(), limit=room)
+        due = await self._parts.settlements.due_refunds(
+            self._chain.asset, now=self._clock(), limit=room
+        )
         due = await self._made.left(due, items, sight)
         if not due:
             return []
@@ -231,7 +241,7 @@ class Settler:
             signed = await self._chain.sign_refund(payment.payer, payment.amount, nonce, fees, mark)
             raws[signed.tx] = signed.raw
             tx = self._parts.stored(signed, fees)
-            work.append(self._orders.send_refund(refund.job_id, tx, now=self._clock()))
+            work.append(self._parts.settlements.send_refund(refund.job_id, tx, now=self._clock()))
             self._metrics.refund("sent")
             log.info("refund %s is sent", signed.tx, extra=about(refund.job_id))
         return await together(work, faults)
