@@ -139,7 +139,7 @@ async def test_the_size_of_an_old_proof_is_asked_of_the_store(
     async def found(_job_id: Digest) -> Job:
         return old
 
-    monkeypatch.setattr(orders, "job", found)
+    monkeypatch.setattr(orders.jobs, "job", found)
     monkeypatch.setattr(services.gateway._blobs, "get", None)
     view = await services.gateway.job(job.order.job_id)
     assert view.answer is not None
