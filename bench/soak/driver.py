@@ -16,10 +16,10 @@ from inferproof.client.answer import Answer
 from inferproof.client.ledger import PaidCall
 from inferproof.client.steps import Call, Event, Lost, Pause, Reply
 from inferproof.errors import Reason
+from inferproof.payments.header import decode_header, encode_header
 from inferproof.payments.transfer import TRANSFER_HEADER, transfer_header
 from inferproof.payments.transfer.buyer import SignedClaim
 from inferproof.payments.x402.buyer import SignedAuthorization
-from inferproof.payments.x402.wire import decode_header, encode_header
 from inferproof.protocol.cancellation import cancellation_digest
 from inferproof.protocol.commitments import request_digest
 from inferproof.protocol.signature import Signer

@@ -13,22 +13,16 @@ a request nothing and finds:
 | one connection too many, in all or of one address | 503 |
 
 Bodies that a route waits for have their limit in api.edge.
-
-A paid call that came whole, and that nothing is odd about, is shown to `api.express` before it
-becomes a request of uvicorn's: see `Shortcut`.
 """
 
 import ipaddress
-import re
-from asyncio import AbstractEventLoop, Event, Transport
+from asyncio import AbstractEventLoop, Transport
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any
 
-from starlette.types import Scope
-from uvicorn._types import HTTPScope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from inferproof.api.errors import error_response
 from inferproof.errors import InferproofError, Reason, RequestRejected, Unavailable
@@ -99,53 +93,13 @@ class Watch:
         return any(address in network for network in self.limits.trusted)
 
 
-class Shortcut(Protocol):
-    """Answers some requests before they become requests of uvicorn's. api.express has one."""
-
-    path: re.Pattern[bytes]
-    """What it is asked for: POST to these paths."""
-
-    def take(self, scope: Scope, path: bytes, body: bytes) -> Callable[[], Any] | None:
-        """What `run` is to be given, for a whole request; None leaves it to the app."""
-        ...
-
-    async def run(self, scope: Scope, taken: Any) -> bytes | None:
-        """The answer 202 from its first header on; None leaves it to the app, with this scope."""
-        ...
-
-
-_ACCEPTED = b"HTTP/1.1 202 Accepted\r\n"
-
-
-class _Unawaited:
-    """Nothing waits for a message of a request that is whole."""
-
-    def set(self) -> None:
-        """Wakes nobody."""
-
-
-class _Short:
-    """What stands in for uvicorn's cycle while a request is on the short way."""
-
-    __slots__ = ("disconnected", "keep_alive", "response_complete")
-    message_event = _Unawaited()
-
-    def __init__(self) -> None:
-        self.response_complete = False
-        self.disconnected = False
-        self.keep_alive = True
-
-
 class Connection(HttpToolsProtocol):
     """One connection."""
 
-    def __init__(self, *, watch: Watch, shortcut: Shortcut | None = None, **uvicorns: Any) -> None:
+    def __init__(self, *, watch: Watch, **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
         self.loop: AbstractEventLoop
         self._watch = watch
-        self._shortcut = shortcut
-        self._held: list[bytes] | None = None
-        self._default_headers: tuple[object, bytes] = (None, b"")
         self._host = ""
         self._head_since: float | None = None
         self._head_bytes = 0
@@ -182,8 +136,6 @@ class Connection(HttpToolsProtocol):
             # apart: the same bytes counted twice would halve the limit for a head in many parts.
             self._read_bytes += len(data)
         super().data_received(data)
-        if self._held is not None:  # its body is still on the way
-            self._let_go(whole=False)
         if self._head_since is not None and self._read_bytes > MAX_HEAD_BYTES:
             self._too_large = True
         if self._too_large and not self.transport.is_closing():
@@ -219,127 +171,22 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_since = None
-        if self._too_large:
-            return
-        if self._shortcut is not None and self._may_be_short(self._shortcut):
-            self._held = []
-        else:
+        if not self._too_large:
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        if self._held is not None:
-            self._held.append(body)
-        elif not self._too_large:
+        if not self._too_large:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._in_request = False
         self._read_bytes = 0  # what is left of this read belongs to the next head, uncounted
-        if self._too_large:
-            return
-        if self._held is None or self._shortcut is None:
+        if not self._too_large:
             super().on_message_complete()
-            return
-        body = b"".join(self._held)
-        taken = self._shortcut.take(cast("Scope", self.scope), self.url, body)
-        if taken is None:
-            self._let_go(whole=True)
-        else:
-            self._held = None
-            self._start(self._shortcut, taken, body)
 
     def on_response_complete(self) -> None:
         self._answered_at = self.loop.time()
         super().on_response_complete()
-
-    # the short way
-
-    def _may_be_short(self, shortcut: Shortcut) -> bool:
-        parser = self.parser
-        return (
-            (self.cycle is None or self.cycle.response_complete)
-            and not self.pipeline
-            and not self.expect_100_continue
-            and parser.get_method() == b"POST"
-            and parser.get_http_version() == "1.1"
-            and parser.should_keep_alive()
-            and not parser.should_upgrade()
-            and shortcut.path.fullmatch(self.url) is not None
-        )
-
-    def _let_go(self, *, whole: bool) -> None:
-        """Gives what was held back to uvicorn."""
-        held, self._held = self._held or [], None
-        super().on_headers_complete()
-        for body in held:
-            super().on_body(body)
-        if whole:
-            super().on_message_complete()
-
-    def _start(self, shortcut: Shortcut, taken: Any, body: bytes) -> None:
-        cycle = _Short()
-        self.cycle = cycle  # type: ignore[assignment]
-        scope = cast("Scope", self.scope)
-        serve = self._serve(shortcut, taken, cycle, scope, self.url, body)
-        task = self.loop.create_task(serve)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-
-    async def _serve(
-        self,
-        shortcut: Shortcut,
-        taken: Any,
-        cycle: _Short,
-        scope: Scope,
-        path: bytes,
-        body: bytes,
-    ) -> None:
-        answer = await shortcut.run(scope, taken)
-        if answer is None:
-            await self._serve_by_app(cycle, scope, path, body)
-            return
-        if self.flow.write_paused:
-            await self.flow.drain()
-        cycle.response_complete = True
-        if self.transport.is_closing():
-            return
-        close = b"" if cycle.keep_alive else b"connection: close\r\n"
-        self.transport.write(b"".join((_ACCEPTED, self._defaults(), close, answer)))
-        if not cycle.keep_alive:
-            self.transport.close()
-        self.on_response_complete()
-
-    async def _serve_by_app(self, short: _Short, scope: Scope, path: bytes, body: bytes) -> None:
-        """What uvicorn would do with the request, whose body is here."""
-        scope["method"], scope["path"] = "POST", path.decode()
-        scope["raw_path"], scope["query_string"] = path, b""
-        cycle = RequestResponseCycle(
-            scope=cast("HTTPScope", scope),
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=Event(),
-            expect_100_continue=False,
-            keep_alive=short.keep_alive,
-            on_response=self.on_response_complete,
-        )
-        cycle.disconnected = short.disconnected
-        cycle.body, cycle.more_body = bytearray(body), False
-        cycle.message_event.set()
-        if cast("object", self.cycle) is short:
-            self.cycle = cycle
-        await cycle.run_asgi(self.app)
-
-    def _defaults(self) -> bytes:
-        """The headers that uvicorn puts on every answer, and renews each second."""
-        headers = self.server_state.default_headers
-        if self._default_headers[0] is not headers:
-            text = b"".join([b"%b: %b\r\n" % pair for pair in headers])
-            self._default_headers = headers, text
-        return self._default_headers[1]
 
     # what a look at it finds
 

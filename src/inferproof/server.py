@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from inferproof.app.gateway import App, build
 from inferproof.app.worker import WorkerApp, build_worker
-from inferproof.connections import Connection, ConnectionLimits, Shortcut, Watch
+from inferproof.connections import Connection, ConnectionLimits, Watch
 from inferproof.errors import Misconfigured, Reason
 from inferproof.settings import Settings
 
@@ -37,7 +37,6 @@ class Server(uvicorn.Server):
         on_shutdown: Callable[[], None] = lambda: None,
         keep_alive_s: int = 5,
         watch: Watch | None = None,
-        shortcut: Shortcut | None = None,
     ) -> None:
         """`on_shutdown` is called before open requests are waited for."""
         self._on_shutdown = on_shutdown
@@ -46,7 +45,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="none",
-                http=partial(Connection, watch=self._watch, shortcut=shortcut),  # type: ignore[arg-type]
+                http=partial(Connection, watch=self._watch),  # type: ignore[arg-type]
                 timeout_keep_alive=keep_alive_s,
                 ws="none",
                 lifespan="off",
@@ -76,7 +75,6 @@ class Server(uvicorn.Server):
             on_shutdown=app.services.streams.close,
             keep_alive_s=settings.keep_alive_s,
             watch=watch,
-            shortcut=app.shortcut,
         )
 
     async def on_tick(self, counter: int) -> bool:

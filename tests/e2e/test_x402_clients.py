@@ -23,8 +23,8 @@ from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.client import AsyncClient, Client
 from inferproof.errors import Conflict, NotFound, PaymentRejected, PolicyRejected, Reason
+from inferproof.payments.header import decode_header, encode_header
 from inferproof.payments.parts import payment_parts
-from inferproof.payments.x402.wire import decode_header, encode_header
 from inferproof.protocol.commitments import request_digest
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.live import LiveGateway

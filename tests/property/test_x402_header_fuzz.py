@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from payment_edits import edits
 
 from inferproof.errors import PaymentRejected, RequestRejected
 from inferproof.payments.x402 import IncomingPayment, parse_payment, read_challenge
@@ -112,6 +113,40 @@ def test_a_lost_member_loses_the_payment_or_an_option(path: tuple[str, ...]) -> 
     del at[path[-1]]
     optional = path[0] == "extensions" or path[1:2] in (("extra",), ("maxTimeoutSeconds",))
     assert (parse(encoded(value)) is not None) == (optional and path[-1] != "info")
+
+
+TEXT = json.dumps(GOOD, separators=(",", ":")).encode()
+SALT = b'"salt":"0x' + b"66" * 32 + b'"'
+
+
+@given(edits(TEXT))
+@example(TEXT.replace(b'"amount":"', b'"amount":"1","amount":"'))
+@example(TEXT.replace(SALT, SALT + b"," + SALT))
+def test_what_is_read_of_an_edited_text_is_what_it_says_once(text: bytes) -> None:
+    got = parse(base64.b64encode(text).decode())
+    if got is None:
+        return
+
+    def keep(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in members]
+        assert len(names) == len(set(names)), "a key stands twice"
+        return dict(members)
+
+    value = json.loads(text.decode("utf-8"), object_pairs_hook=keep)
+    signed = value["payload"]["authorization"]
+    assert got.authorization.amount == int(signed["value"])
+    assert got.authorization.nonce.hex == signed["nonce"]
+    assert got.authorization.payer.hex == signed["from"].lower()
+
+
+@given(
+    st.sampled_from(["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"]),
+    st.sampled_from([TEXT.decode(), '["\u0122",' + "[" * 2500 + "]" * 2500 + "]"]),
+)
+def test_json_is_utf8_without_a_mark(encoding: str, text: str) -> None:
+    """In UTF-16 the low byte of U+0122 is a quotation mark, behind which no bracket was counted."""
+    raw = text.encode(encoding)
+    assert parse(base64.b64encode(raw).decode()) is None
 
 
 @given(JSON | st.just(GOOD))

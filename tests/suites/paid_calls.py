@@ -11,8 +11,8 @@ from inferproof.api.context import ApiSettings
 from inferproof.api.context import Services as Served
 from inferproof.api.create import create_app
 from inferproof.api.metrics import Metrics
+from inferproof.payments.header import encode_header
 from inferproof.payments.x402 import Challenge, payment_payload, read_challenge
-from inferproof.payments.x402.wire import encode_header
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.commitments import bound_nonce
 from inferproof.telemetry.base import Tracer

@@ -1,4 +1,4 @@
-"""Edits of a payment's text, for properties that hold two readers to each other."""
+"""Edits of a payment's text, for properties of its reader."""
 
 from hypothesis import strategies as st
 

@@ -37,6 +37,7 @@ from inferproof.services.gateway.base import (
     CancelPolicy,
     GatewaySettings,
     JobView,
+    PaidRequest,
     TransferTerms,
 )
 from inferproof.services.gateway.intake import Intake
@@ -229,11 +230,13 @@ class Services:
     async def accept(self, **changes: Any) -> JobView:
         payment = changes.pop("payment", None) or pay(self.world)
         request = changes.pop("request", Request("POST", PATH, BODY))
-        return await self.gateway.accept(changes.pop("model", MODEL), request, payment, **changes)
+        model = changes.pop("model", MODEL)
+        return await self.gateway.accept(PaidRequest(model, request, payment, **changes))
 
     async def redeem(self, claim: TransferClaim, **changes: Any) -> JobView:
         request = changes.pop("request", Request("POST", PATH, BODY))
-        return await self.gateway.redeem(changes.pop("model", MODEL), request, claim, **changes)
+        model = changes.pop("model", MODEL)
+        return await self.gateway.redeem(PaidRequest(model, request, claim, **changes))
 
     async def cancel(self, job_id: Digest, key: SigningKey = PAYER) -> JobView:
         before = self.world.clock.now + 60

@@ -1,5 +1,4 @@
-//! The Python module `_native`: proving, verifying and running integer graphs, and payments checked
-//! in one go.
+//! The Python module `_native`: proving, verifying and running integer graphs.
 //!
 //! Arguments are copied before the interpreter is let go, so that nobody can change them meanwhile.
 //! Every failure is a `NativeError(code, message)`; a panic of the prover is one too, with the code
@@ -9,7 +8,6 @@
 
 mod memory;
 mod modes;
-mod payments;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -135,8 +133,6 @@ mod _native {
 
     #[pymodule_export]
     use super::NativeError;
-    #[pymodule_export]
-    use super::payments::PaymentForm;
 
     // The macro asks for a result.
     #[allow(clippy::unnecessary_wraps)]

@@ -16,7 +16,7 @@ from inferproof.api.schemas import Readiness
 from inferproof.api.streams import Streams
 from inferproof.errors import Reason, RequestRejected
 from inferproof.payments.x402.facilitator import Facilitator
-from inferproof.services.gateway.base import Gateway, ShortIntake
+from inferproof.services.gateway.base import Gateway
 from inferproof.telemetry.base import Tracer
 
 ReadyCheck = Callable[[], Awaitable[str]]
@@ -69,7 +69,6 @@ class Services:
     gateway: Gateway
     metrics: Metrics
     settings: ApiSettings
-    short: ShortIntake | None = None
     facilitator: Facilitator | None = None
     checks: Mapping[str, ReadyCheck] = field(default_factory=dict)
     refresh: Callable[[], Awaitable[None]] | None = None

@@ -6,10 +6,12 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from inferproof.api.context import Services
-from inferproof.api.doors import Doors
 from inferproof.api.edge import Edge
 from inferproof.api.errors import install_error_handlers
 from inferproof.api.routes import discovery, events, infer, models, operations, results
+from inferproof.api.routes.describe import structures
+from inferproof.payments.transfer.wire import SignedClaim
+from inferproof.payments.x402.wire import PaymentPayload, PaymentRequired
 
 DESCRIPTION = """\
 Machine-learning answers that prove themselves. Call a model; pay with x402; get the output, a \
@@ -44,7 +46,7 @@ def create_api(services: Services) -> FastAPI:
     install_error_handlers(app)
     for subject in (infer, models, results, events, discovery, operations):
         app.include_router(subject.router)
-    _declare_admin(app)
+    _complete_openapi(app)
     return app
 
 
@@ -52,7 +54,7 @@ def create_app(services: Services) -> ASGIApp:
     """The whole app, ready to be served."""
     settings = services.settings
     return Edge(
-        Doors(create_api(services), services),
+        create_api(services),
         body_limit=settings.body_limit,
         limits={
             "/v1/verify": settings.verify_limit,
@@ -68,13 +70,15 @@ def create_app(services: Services) -> ASGIApp:
     )
 
 
-def _declare_admin(app: FastAPI) -> None:
+def _complete_openapi(app: FastAPI) -> None:
     make = app.openapi
 
     def openapi() -> dict[str, Any]:
         schema = make()
-        schemes = schema.setdefault("components", {}).setdefault("securitySchemes", {})
+        components = schema.setdefault("components", {})
+        schemes = components.setdefault("securitySchemes", {})
         schemes["admin"] = {"type": "http", "scheme": "bearer"}
+        components["schemas"] |= structures(PaymentRequired, PaymentPayload, SignedClaim)
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]

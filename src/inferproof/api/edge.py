@@ -7,16 +7,16 @@ logged 500 that tells nothing.
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inferproof.api.errand import ERRAND, Errand, OnRequest
 from inferproof.api.errors import BodyRefused, BodyTooLarge, BodyTooSlow, error_response
 from inferproof.api.gate import Gate, standing_headers
 from inferproof.api.headers import DOCS_POLICY, ON_ALL, PREFLIGHT
+from inferproof.api.request_context import OnRequest, RequestContext
 from inferproof.errors import InferproofError, Reason
 from inferproof.telemetry.base import Tracer, answered, asked
 
@@ -58,20 +58,19 @@ class Edge:
             await self._app(scope, receive, send)
             return
         limit = self._limits.get(scope["path"], self._body_limit)
-        errand = scope.get(ERRAND) or Errand.of(dict(scope["headers"]))
-        call = _Call(scope, receive, send, limit, self._body_timeout_s, errand)
-        token = asked(errand.about)
+        call = _Call(scope, receive, send, limit, self._body_timeout_s)
+        token = asked(call.context.about)
         try:
             await self._serve(call)
         finally:
             answered(token)
             route = getattr(scope.get("route"), "path", "(none)")
             method = scope["method"] if scope["method"] in _METHODS else "(other)"
-            errand.report(self._on_request, self._tracer, method, route, call.status)
+            call.context.report(self._on_request, self._tracer, method, route, call.status)
 
     async def _serve(self, call: "_Call") -> None:
         try:
-            with nullcontext() if self._gate is None else self._counted(call, self._gate):
+            with nullcontext() if self._gate is None else self._gate.under_way(call.scope):
                 await self._admitted(call)
         except BodyRefused as error:
             await call.answer(error.failure)
@@ -83,18 +82,14 @@ class Edge:
                 InferproofError(Reason.INTERNAL_ERROR, request_id=call.request_id), logged=True
             )
 
-    @staticmethod
-    def _counted(call: "_Call", gate: Gate) -> AbstractContextManager[None]:
-        return gate.entered() if call.errand.is_admitted else gate.under_way(call.scope)
-
     async def _admitted(self, call: "_Call") -> None:
         call.check_length()
         if call.is_preflight:
             response = Response(status_code=204, headers=PREFLIGHT)
             await response(call.scope, call.receive, call.send)
             return
-        if self._gate is not None and not call.errand.is_admitted:
-            call.errand.standing = await self._gate.admit(call.scope)
+        if self._gate is not None:
+            call.context.standing = await self._gate.admit(call.scope)
         await self._app(call.scope, call.receive, call.send)
 
 
@@ -108,10 +103,8 @@ class _Call:
         send: Send,
         limit: int,
         timeout_s: float,
-        errand: Errand,
     ) -> None:
         self.scope = scope
-        self.errand = errand
         self.status = 500
         self._receive = receive
         self._send = send
@@ -123,7 +116,8 @@ class _Call:
         self._started = False
         headers = dict(scope["headers"])
         self._length = headers.get(b"content-length", b"")
-        self.request_id = errand.request_id
+        self.context = RequestContext(headers)
+        self.request_id = self.context.request_id
         self.is_preflight = (
             scope["method"] == "OPTIONS" and b"access-control-request-method" in headers
         )
@@ -157,8 +151,8 @@ class _Call:
             given = {name for name, _ in headers}
             headers += [pair for pair in ON_ALL if pair[0] not in given]
             headers.append((b"x-request-id", self.request_id.encode()))
-            if self.errand.standing is not None:
-                headers += standing_headers(self.errand.standing)
+            if self.context.standing is not None:
+                headers += standing_headers(self.context.standing)
             message["headers"] = headers
             if self.scope["path"] == "/docs":
                 MutableHeaders(scope=message)["Content-Security-Policy"] = DOCS_POLICY

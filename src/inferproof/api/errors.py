@@ -109,6 +109,7 @@ def error_response(
     *,
     request_id: str,
     headers: Mapping[str, str] | None = None,
+    more: Mapping[str, object] | None = None,
     logged: bool = False,
 ) -> Response:
     """The response to a failure. Every 5xx is logged; a 500 tells nothing of itself."""
@@ -120,7 +121,7 @@ def error_response(
         log.error("answered %d: %s", status, told(error), exc_info=error)
     if status == 500:
         error = InferproofError(Reason.INTERNAL_ERROR, request_id=request_id)
-    return envelope(status, error.code, error.message, error.facts, headers)
+    return envelope(status, error.code, error.message, error.facts, headers, more)
 
 
 def envelope(
@@ -129,8 +130,9 @@ def envelope(
     message: str,
     facts: Mapping[str, object],
     headers: Mapping[str, str] | None = None,
+    more: Mapping[str, object] | None = None,
 ) -> Response:
-    """The envelope as a response; facts that are not JSON go as text."""
+    """The envelope as a response; facts that are not JSON go as text. `more` stands beside it."""
     body: dict[str, object] = {"code": code, "message": message}
     if facts:
         body["facts"] = _plain(facts)
@@ -139,7 +141,7 @@ def envelope(
         sent["Retry-After"] = str(facts.get("retry_after", RETRY_AFTER_S))
     if status == 401:
         sent["WWW-Authenticate"] = "Bearer"
-    return json_response({"error": body}, status=status, headers=sent)
+    return json_response({"error": body, **(more or {})}, status=status, headers=sent)
 
 
 def request_id(request: Request) -> str:

@@ -72,29 +72,6 @@ class Gate:
         finally:
             self._under_way -= 1
 
-    def admit_now(self, scope: Scope) -> tuple[bool, Standing | None]:
-        """Whether a stranger's paid call was admitted at once, and how the caller stands then. It
-        is counted until `leave`. If not, nothing has happened, and the other two tell."""
-        if self._under_way >= self._most:
-            return False, None
-        address = client_address(scope, self._trusted)
-        admitted, standing = self._limits.read_now(address)
-        if admitted:
-            self._under_way += 1
-        return admitted, standing
-
-    def leave(self) -> None:
-        """Counts no longer what `admit_now` admitted."""
-        self._under_way -= 1
-
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Calls `leave` after the block."""
-        try:
-            yield
-        finally:
-            self.leave()
-
     async def admit(self, scope: Scope) -> Standing | None:
         """How the caller stands after this request, which `scope` knows the API key of then.
 
@@ -108,6 +85,13 @@ class Gate:
         holder, standing = await self._limits.admit(address, _action(scope), _key(headers))
         scope[CALLER] = holder
         return standing
+
+    async def charge_quote(self, scope: Scope) -> None:
+        """Counts a quote that a request drew which was admitted as a paid one.
+
+        Raises: TooMany RATE_LIMITED; Unavailable LIMITER_UNAVAILABLE.
+        """
+        await self._limits.quote(client_address(scope, self._trusted), api_key(scope))
 
 
 def api_key(scope: Scope) -> ApiKey | None:

@@ -21,9 +21,10 @@ OPEN_TO_ALL = {
 PREFLIGHT = {
     **OPEN_TO_ALL,
     "Access-Control-Allow-Methods": "GET, POST",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Inferproof-Signature, "
-    "PAYMENT-SIGNATURE, Idempotency-Key, Inferproof-Webhook, Last-Event-ID, Prefer, "
-    "X-API-Key, X-Request-Id",
+    # Public x402 clients send the first of these, which is a response header by its meaning.
+    "Access-Control-Allow-Headers": "Access-Control-Expose-Headers, Authorization, Content-Type, "
+    "Inferproof-Signature, Inferproof-Transfer, PAYMENT-SIGNATURE, Idempotency-Key, "
+    "Inferproof-Webhook, Last-Event-ID, Prefer, X-API-Key, X-Request-Id",
     "Access-Control-Max-Age": "86400",
 }
 

@@ -8,8 +8,8 @@ from inferproof.protocol.encoding import Json
 from inferproof.services.gateway.base import Example, ModelView
 
 SERVICE_NAME = "inferproof"
-MAX_EXAMPLE_BYTES = 1024
-"""Examples travel in a header; an image does not fit."""
+MAX_EXAMPLE_BYTES = 64 * 1024
+"""Every 402 and every listing carries an example."""
 
 _SCHEMAS: dict[str, dict[str, Json]] = {
     "text": {"type": "string"},

@@ -90,7 +90,8 @@ class InputInfo(Wire):
         examples=[{"text": [1, 128]}],
     )
     examples: list[Object] = Field(
-        examples=[[{"title": "A rise", "value": "Ether rallies", "label": "positive"}]]
+        description="Whole bodies of the paid call, as they must be sent.",
+        examples=[[{"title": "A rise", "body": {"input": "Ether rallies"}, "label": "positive"}]],
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from urllib.parse import quote as percent
 
 from inferproof.api import schemas as s
+from inferproof.api.resources import body_of
 from inferproof.protocol.quote import asset_json, quote_json
 from inferproof.services.gateway.base import AnswerView, JobView, ModelView, SignedQuote
 from inferproof.storage.ports.verifications import VerificationRecord
@@ -44,7 +45,7 @@ def model_info(view: ModelView) -> s.ModelInfo:
             max_bytes=view.max_input_bytes,
             tensors={name: list(shape) for name, shape in view.input_shapes.items()},
             examples=[
-                {"title": example.title, "value": example.value, "label": example.label}
+                {"title": example.title, "body": body_of(example.value), "label": example.label}
                 for example in view.examples
             ],
         ),

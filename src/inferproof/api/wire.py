@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from inferproof.errors import Reason, RequestRejected
-from inferproof.protocol.encoding import is_json_shallow
+from inferproof.protocol.json_text import read_json
 
 JSON = "application/json"
 
@@ -23,27 +23,11 @@ def json_response(
 
 
 def parse_json(body: bytes) -> Any:
-    """The value of a JSON body, as RFC 8259 has it: no NaN, no infinity, each key once.
+    """The value of a JSON body, as protocol.json_text reads it.
 
     Raises: RequestRejected BODY_NOT_JSON.
     """
-    if not is_json_shallow(body):
-        raise RequestRejected(Reason.BODY_NOT_JSON, problem="it is nested too deeply")
     try:
-        return json.loads(body, parse_constant=_no_constant, object_pairs_hook=_once)
-    except UnicodeDecodeError:
-        problem = "it is not UTF-8"
+        return read_json(body)
     except ValueError as error:  # also integers beyond what Python converts
-        problem = str(error)[:200]
-    raise RequestRejected(Reason.BODY_NOT_JSON, problem=problem)
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return value
+        raise RequestRejected(Reason.BODY_NOT_JSON, problem=str(error)[:200]) from None

@@ -13,7 +13,6 @@ from starlette.types import ASGIApp
 from inferproof import __version__
 from inferproof.api.context import ApiSettings, ReadyCheck, Services
 from inferproof.api.create import create_app
-from inferproof.api.express import Express
 from inferproof.api.gate import Gate
 from inferproof.api.metrics import Metrics
 from inferproof.api.streams import Streams
@@ -26,13 +25,11 @@ from inferproof.app.stores import Stores, Watch, unwatched
 from inferproof.chain.accounts import DirectSettlement
 from inferproof.chain.token import TokenChain
 from inferproof.chain.transfers import TransactionReader
-from inferproof.errors import Misconfigured, MissingPart, Reason
+from inferproof.errors import Misconfigured, Reason
 from inferproof.inference.request import check_request, request_tensors
 from inferproof.payments.parts import payment_parts
 from inferproof.payments.x402.facilitator import Facilitator
-from inferproof.payments.x402.forms import Forms
 from inferproof.proving.base import ProofSystem
-from inferproof.proving.sumcheck.library import library
 from inferproof.services.gateway.base import Gateway, GatewaySettings
 from inferproof.services.gateway.intake import Intake
 from inferproof.services.gateway.redemption import Redemption
@@ -47,19 +44,17 @@ from inferproof.storage.ports.rate_limits import RateLimiter
 from inferproof.storage.ratelimit.memory import MemoryLimiter
 from inferproof.storage.ratelimit.redis import RedisLimiter
 from inferproof.types.digest import Address
-from inferproof.types.money import Asset
 from inferproof.verify.proof import ProofChecker
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A running gateway. `asgi` is what a server serves; `shortcut` is what it may ask first."""
+    """A running gateway. `asgi` is what a server serves."""
 
     settings: Settings
     gateway: Gateway
     services: Services
     asgi: ASGIApp
-    shortcut: Express
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +96,6 @@ async def build(
             tasks = start_tasks(settings, core, hearts, settler_settings, gauges, stack, watch)
         services = Services(
             gateway=gateway,
-            short=gateway,
             metrics=core.metrics,
             settings=_api_settings(settings),
             streams=Streams(most=settings.event_streams),
@@ -121,17 +115,7 @@ async def build(
                 on_refused=core.metrics.refused,
             ),
         )
-        express = Express(services, _forms(core.token.asset))
-        yield App(settings, gateway, services, create_app(services), express)
-
-
-def _forms(asset: Asset) -> Forms | None:
-    """What checks usual payments in native code; None where the native module is not installed,
-    and Python checks them all."""
-    try:
-        return Forms([asset], library().PaymentForm)
-    except MissingPart:
-        return None
+        yield App(settings, gateway, services, create_app(services))
 
 
 def _gateway(

@@ -11,7 +11,8 @@ from typing import Any
 
 from inferproof.errors import InputRejected, Reason
 from inferproof.inference.preprocess import Preprocessing, check_raw, preprocess
-from inferproof.protocol.encoding import Json, canonical_json, is_json_shallow
+from inferproof.protocol.encoding import Json, canonical_json
+from inferproof.protocol.json_text import read_json
 from inferproof.types.tensor import Tensors
 
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -23,13 +24,11 @@ def raw_input(body: bytes) -> Any:
     Raises: InputRejected INPUT_BODY_MALFORMED for anything else, a repeated key, NaN, Infinity
     or a lone surrogate among it.
     """
-    if not is_json_shallow(body):
-        raise InputRejected(Reason.INPUT_BODY_MALFORMED)
     try:
-        value = _decode(body.decode("utf-8"))
+        value = read_json(body)
         if _SURROGATE_ESCAPE.search(body):
             json.dumps(value, ensure_ascii=False).encode("utf-8")  # fails for a lone surrogate
-    except (ValueError, RecursionError):
+    except ValueError:
         raise InputRejected(Reason.INPUT_BODY_MALFORMED) from None
     if not isinstance(value, dict) or set(value) != {"input"}:
         raise InputRejected(Reason.INPUT_BODY_MALFORMED)
@@ -68,18 +67,3 @@ _kept: dict[int, tuple[dict[str, Json], Preprocessing]] = {}
 @lru_cache(maxsize=64)
 def _read(canonical: bytes) -> Preprocessing:
     return Preprocessing.from_canonical(json.loads(canonical))
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) != len(pairs):
-        raise ValueError("a key stands twice")
-    return table
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-_decode = json.JSONDecoder(object_pairs_hook=_each_once, parse_constant=_no_constant).decode
-"""What json.loads would build anew for each text."""

@@ -9,13 +9,13 @@ that of the attempt, and bounds how long a copy on the wire is of use.
 """
 
 import hmac
-import json
 from dataclasses import dataclass
 
 from inferproof.errors import InferproofError, Reason, RequestRejected
 from inferproof.protocol.eip712 import INFERPROOF_DOMAIN, Struct, digest, hash_struct
-from inferproof.protocol.encoding import canonical_json, is_json_shallow, tagged_digest
+from inferproof.protocol.encoding import canonical_json, tagged_digest
 from inferproof.protocol.fields import Fields
+from inferproof.protocol.json_text import read_json
 from inferproof.protocol.signature import recover
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
@@ -61,9 +61,9 @@ def encode_notice(notice: Notice) -> bytes:
 def decode_notice(body: bytes) -> Notice:
     """The notice in a webhook's body. Raises: RequestRejected WEBHOOK_MALFORMED."""
     try:
-        if len(body) > MAX_BODY_BYTES or not is_json_shallow(body):
+        if len(body) > MAX_BODY_BYTES:
             raise RequestRejected(Reason.WEBHOOK_MALFORMED, problem="the body is no notice")
-        fields = Fields(json.loads(body), "webhook")
+        fields = Fields(read_json(body), "webhook")
         kind = fields.text("format", most=64)
         given = fields.digest("delivery")
         notice = Notice(

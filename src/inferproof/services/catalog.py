@@ -25,14 +25,12 @@ class RegisteredModel:
 
 @dataclass(slots=True)
 class _Active:
-    """A model that was found active: from `renew` on somebody is to look again (`is_due` once one
-    was told to, `is_looked_at` once one does), and from `until` on it is not known. Units: seconds
-    of the monotonic clock."""
+    """A model that was found active: from `renew` on somebody is to look again (`is_looked_at`
+    once one does), and from `until` on it is not known. Units: seconds of the monotonic clock."""
 
     model: RegisteredModel
     renew: float
     until: float
-    is_due: bool = False
     is_looked_at: bool = False
 
 
@@ -72,16 +70,6 @@ class Catalog:
         now = time.monotonic()
         self._active[name] = _Active(model, now + ACTIVE_S / 2, now + ACTIVE_S)
         return model
-
-    def sold(self, name: str) -> RegisteredModel | None:
-        """The same where it is known; None says nothing, and `active` is to be asked."""
-        known, now = self._active.get(name), time.monotonic()
-        if known is None or now >= known.until:
-            return None
-        if now >= known.renew and not known.is_due:
-            known.is_due = True
-            return None
-        return known.model
 
     def changed(self) -> None:
         """Forgets which models are active: one was approved or suspended here."""

@@ -23,6 +23,3 @@ class Unlimited:
 
     async def order(self, payer: Address, holder: ApiKey | None) -> None:  # noqa: ARG002
         return None
-
-    def order_now(self, payer: Address, holder: ApiKey | None) -> bool:  # noqa: ARG002
-        return True

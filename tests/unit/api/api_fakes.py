@@ -11,12 +11,12 @@ from dataclasses import replace
 import httpx
 
 from inferproof.errors import Conflict, InputRejected, NotFound, PaymentRejected, Reason
+from inferproof.payments.header import encode_header
 from inferproof.payments.transfer import transfer_header
 from inferproof.payments.x402 import Challenge, payment_payload, read_challenge
-from inferproof.payments.x402.wire import encode_header
 from inferproof.protocol.authorization import authorization_digest, check_signature, check_terms
 from inferproof.protocol.cancellation import check_cancellation
-from inferproof.protocol.commitments import bound_nonce, job_id, request_digest
+from inferproof.protocol.commitments import bound_nonce, job_id
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.transfer import (
@@ -33,12 +33,12 @@ from inferproof.services.gateway.base import (
     GatewaySettings,
     JobView,
     ModelView,
+    PaidRequest,
     SignedQuote,
     TransferTerms,
 )
 from inferproof.storage.ports.jobs import Failure, JobEvent, Refund, RefundState
 from inferproof.storage.ports.models import ModelEstimate, ModelFilter, ModelStatus, Statistics
-from inferproof.storage.ports.rate_limits import ApiKey
 from inferproof.storage.ports.verifications import VerificationRecord, VerificationStep
 from inferproof.types.digest import ZERO_DIGEST, Address, Digest
 from inferproof.types.job import JobState
@@ -186,21 +186,16 @@ class FakeGateway:
             )
         return {}
 
-    async def accept(
-        self,
-        model: str,
-        request: Request,
-        payment: Authorization,
-        *,
-        binding_salt: bytes | None = None,
-        quote: SignedQuote | None = None,
-        payment_id: str | None = None,
-        webhook: str | None = None,
-        holder: ApiKey | None = None,
-    ) -> JobView:
-        self.webhook = webhook
+    async def accept(self, paid: PaidRequest[Authorization]) -> JobView:
+        model, request, payment, payment_id = (
+            paid.model,
+            paid.request,
+            paid.payment,
+            paid.payment_id,
+        )
+        self.webhook = paid.webhook
         view = await self.model(model)
-        signed = quote or await self.quote(model)
+        signed = paid.quote or await self.quote(model)
         check_terms(payment, signed.quote)
         check_signature(payment)
         for job, before in self.jobs.values():
@@ -212,8 +207,7 @@ class FakeGateway:
                 if before != request:
                     raise Conflict(Reason.PAYMENT_REPLAYED)
                 return job
-        digest = request_digest(request.method, request.path, request.body)
-        salt = Digest(binding_salt) if binding_salt is not None else None
+        digest, salt = paid.digest, paid.nonce_salt
         number = job_id(USDC.network, USDC.address, payment.payer, payment.nonce, digest, salt)
         job = JobView(
             id=number,
@@ -234,21 +228,13 @@ class FakeGateway:
             self.payment_ids[payment_id] = number
         return job
 
-    async def redeem(
-        self,
-        model: str,
-        request: Request,
-        claim: TransferClaim,
-        *,
-        quote: SignedQuote | None = None,
-        webhook: str | None = None,
-        holder: ApiKey | None = None,
-    ) -> JobView:
+    async def redeem(self, paid: PaidRequest[TransferClaim]) -> JobView:
+        model, request, claim = paid.model, paid.request, paid.payment
         self._fail()
         if self.settings.transfers is None:
             raise PaymentRejected(Reason.TRANSFERS_CLOSED)
         view = await self.model(model)
-        check_claim_request(claim, request_digest(request.method, request.path, request.body))
+        check_claim_request(claim, paid.digest)
         check_claim_signature(claim)
         number = claim_job_id(claim)
         moved = Transfer(2, claim.payer, claim.payee, 300_000)
@@ -260,7 +246,7 @@ class FakeGateway:
             model_commitment=view.commitment,
             request_digest=claim.request,
             payment=spent(claim, moved),
-            quote=quote or await self.quote(model),
+            quote=paid.quote or await self.quote(model),
             settlement=Settlement(SettlementState.SETTLED, claim.transaction, 17),
             created_at=NOW,
             updated_at=NOW,
@@ -407,7 +393,8 @@ def error_of(response: httpx.Response) -> dict[str, object]:
     """The body of the envelope, once its form was checked."""
     assert response.headers["content-type"] == "application/json"
     value = response.json()
-    assert set(value) == {"error"}
+    offers = response.status_code == 402 and "PAYMENT-REQUIRED" in response.headers
+    assert set(value) == ({"error", "payment_required"} if offers else {"error"})
     assert set(value["error"]) <= {"code", "message", "facts"}
     assert isinstance(value["error"]["message"], str)
     return value["error"]

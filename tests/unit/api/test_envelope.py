@@ -152,7 +152,7 @@ ODD_REQUESTS = [
     ("POST", f"/v1/models/{MODEL}/approve", {}, b"", 401, "ADMIN_ONLY"),
     ("POST", "/facilitator/verify", JSON, b"{}", 404, "FACILITATOR_CLOSED"),
     ("POST", INFER, JSON, b"x" * 4097, 413, "BODY_TOO_LARGE"),
-    ("POST", INFER, JSON, b"", 422, "INPUT_TYPE_MISMATCH"),
+    ("POST", INFER, JSON, b"{}{}", 422, "INPUT_TYPE_MISMATCH"),
     ("POST", INFER, JSON, b"\x00", 422, "INPUT_TYPE_MISMATCH"),
     ("POST", "/v1/models/absent/infer", JSON, BODY, 404, "MODEL_UNKNOWN"),
 ]
@@ -272,8 +272,14 @@ async def test_only_the_admin_token_opens_the_admin_routes(
 
 def test_json_bodies_are_read_strictly() -> None:
     assert parse_json(b'{"a": [1, 2.5, null]}') == {"a": [1, 2.5, None]}
-    with rejects(Reason.BODY_NOT_JSON, "the request body is not JSON: NaN is not JSON"):
+    with rejects(
+        Reason.BODY_NOT_JSON, "the request body is not JSON: NaN and infinity are not JSON"
+    ):
         parse_json(b"[NaN]")
+    for other in ("utf-16", "utf-16-le", "utf-32", "utf-8-sig"):
+        with pytest.raises(RequestRejected) as caught:
+            parse_json('{"a": "\u0122"}'.encode(other))
+        assert caught.value.reason is Reason.BODY_NOT_JSON
     with rejects(
         Reason.BODY_NOT_JSON, "the request body is not JSON: a key stands twice in one object"
     ):

@@ -22,6 +22,7 @@ from inferproof.storage.ratelimit.memory import MemoryLimiter
 from inferproof.storage.sql.api_keys import SqlApiKeys
 from inferproof.storage.sql.engine import MEMORY, Database
 from inferproof.testing.rejections import rejects
+from inferproof.types.job import JobState
 from inferproof.types.limits import Rate
 
 PROXIES = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")]
@@ -82,9 +83,37 @@ async def test_an_answer_tells_the_limit_and_a_refusal_when_to_come_back(opened:
 async def test_a_payment_is_no_quote(opened: Open, gateway: FakeGateway) -> None:
     client = opened(Policy(quotes=Rate(1, 3600)))
     async with client() as http:
+        header = sign_payment(await challenged(http))
         for _ in range(3):
-            paid = await http.post(INFER, content=BODY, headers={"PAYMENT-SIGNATURE": "e30="})
-            assert paid.status_code != 429
+            paid = await http.post(INFER, content=BODY, headers={"PAYMENT-SIGNATURE": header})
+            assert paid.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "payment",
+    [{"PAYMENT-SIGNATURE": "e30="}, {"X-PAYMENT": "e30="}, {"Inferproof-Transfer": "e30="}],
+)
+async def test_what_is_refused_with_a_fresh_quote_is_charged_as_one(
+    opened: Open, payment: dict[str, str]
+) -> None:
+    client = opened(Policy(requests=Rate(100, 60), quotes=Rate(2, 3600)))
+    async with client() as http:
+        answers = [await http.post(INFER, content=BODY, headers=payment) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [402, 402, 429, 429]
+        assert answers[2].headers["Retry-After"] == "1800"
+        assert "PAYMENT-REQUIRED" not in answers[2].headers
+        assert (await http.post("/v1/quotes", json={"model": MODEL})).status_code == 429
+
+
+async def test_a_void_job_draws_no_more_quotes_than_others(
+    opened: Open, gateway: FakeGateway
+) -> None:
+    gateway.ending = JobState.VOID
+    gateway.failure = type(gateway.failure)("SETTLEMENT_REVERTED", "no money moved", {})
+    async with opened(Policy(quotes=Rate(2, 3600)))() as http:
+        sent = {"PAYMENT-SIGNATURE": sign_payment(await challenged(http))}
+        answers = [await http.post(INFER, content=BODY, headers=sent) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [402, 429]
 
 
 async def test_health_is_never_counted(opened: Open) -> None:
@@ -130,8 +159,8 @@ async def test_the_order_carries_its_key(
     await store.add(key)
     seen: list[Any] = []
 
-    async def accept(*_: Any, holder: Any = None, **__: Any) -> Any:
-        seen.append(holder)
+    async def accept(paid: Any) -> Any:
+        seen.append(paid.holder)
         raise RequestRejected(Reason.PAYMENT_ID_MALFORMED)
 
     monkeypatch.setattr(gateway, "accept", accept)

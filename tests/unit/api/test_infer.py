@@ -3,8 +3,19 @@
 import asyncio
 
 import httpx
+import jsonschema_rs
 import pytest
-from api_fakes import BODY, INFER, PAYER, FakeGateway, challenged, error_of, sign_payment
+from api_fakes import (
+    BODY,
+    INFER,
+    MODEL,
+    PAYER,
+    FakeGateway,
+    challenged,
+    error_of,
+    model_view,
+    sign_payment,
+)
 from x402.http.utils import (
     decode_payment_required_header,
     decode_payment_response_header,
@@ -12,6 +23,7 @@ from x402.http.utils import (
 
 from inferproof.api.metrics import Metrics
 from inferproof.errors import InputRejected, Reason, Unavailable
+from inferproof.payments.header import decode_header, encode_header
 from inferproof.payments.x402 import read_challenge
 from inferproof.protocol.commitments import job_id, request_digest
 from inferproof.types.digest import Digest
@@ -56,6 +68,67 @@ async def test_a_wrong_input_is_refused_before_any_payment(http: httpx.AsyncClie
     assert response.status_code == 422
     assert error_of(response)["code"] == "INPUT_TYPE_MISMATCH"
     assert "PAYMENT-REQUIRED" not in response.headers
+
+
+async def test_the_header_is_small_and_the_body_has_the_whole_offer(
+    http: httpx.AsyncClient, gateway: FakeGateway
+) -> None:
+    """nginx takes 4 kB for all headers of an answer, unless it is told otherwise."""
+    gateway.models[MODEL] = model_view(title="T" * 60, category="c" * 32)
+    for sent in ({}, {"PAYMENT-SIGNATURE": "e30="}, {"Inferproof-Transfer": "e30="}):
+        response = await http.post(INFER, content=BODY, headers={**JSON, **sent})
+        header = response.headers["PAYMENT-REQUIRED"]
+        assert len(header) < 2500
+        whole, brief = response.json()["payment_required"], decode_header(header)
+        assert (whole["accepts"], whole.get("error")) == (brief["accepts"], brief.get("error"))
+        assert whole["resource"]["serviceName"] == "inferproof"
+        assert read_challenge(encode_header(whole)).quote == read_challenge(header).quote
+        decode_payment_required_header(encode_header(whole))
+        bazaar = whole["extensions"]["bazaar"]
+        assert bazaar["info"]["input"]["body"] == {"input": "Ether rallies"}
+        assert jsonschema_rs.is_valid(bazaar["schema"], bazaar["info"])
+        assert set(brief["extensions"]) == {"inferproof", "payment-identifier"}
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b" {\n} "])
+async def test_who_asks_with_nothing_is_told_price_and_example(
+    http: httpx.AsyncClient, body: bytes
+) -> None:
+    response = await http.post(INFER, content=body, headers=JSON)
+    assert response.status_code == 402
+    assert error_of(response)["facts"] == {"price": "0.25 USDC"}
+    bazaar = response.json()["payment_required"]["extensions"]["bazaar"]
+    example = bazaar["info"]["input"]["body"]
+    again = await http.post(INFER, json=example)
+    assert again.status_code == 402
+    assert read_challenge(again.headers["PAYMENT-REQUIRED"]).quote.price.amount == 250_000
+    described = (await http.get(f"/v1/models/{MODEL}")).json()["input"]["examples"]
+    assert [each["body"] for each in described] == [example]
+
+
+async def test_a_slash_in_the_paid_path_is_not_decoded(http: httpx.AsyncClient) -> None:
+    for path in (INFER.replace("/infer", "%2Finfer"), INFER.replace("/v1/", "/v1%2f")):
+        response = await http.post(path, content=BODY, headers=JSON)
+        assert response.status_code == 404
+        assert error_of(response)["code"] == "ROUTE_UNKNOWN"
+
+
+async def test_browsers_may_send_what_the_public_clients_send(http: httpx.AsyncClient) -> None:
+    asked = {"Origin": "https://page.example", "Access-Control-Request-Method": "POST"}
+    allowed = (await http.options(INFER, headers=asked)).headers["Access-Control-Allow-Headers"]
+    names = {name.strip() for name in allowed.split(",")}
+    assert {"Access-Control-Expose-Headers", "Inferproof-Transfer", "PAYMENT-SIGNATURE"} <= names
+
+
+async def test_the_description_has_the_headers_as_they_are_read(http: httpx.AsyncClient) -> None:
+    described = (await http.get("/openapi.json")).json()
+    route = described["paths"]["/v1/models/{model}/infer"]["post"]
+    header = next(p for p in route["parameters"] if p["name"] == "PAYMENT-SIGNATURE")
+    kind = {**header["schema"]["contentSchema"], "components": described["components"]}
+    payment = decode_header(sign_payment(await challenged(http)))
+    assert jsonschema_rs.is_valid(kind, payment)
+    payment["payload"]["authorization"]["nonce"] = "0x00"
+    assert not jsonschema_rs.is_valid(kind, payment)
 
 
 async def test_a_paid_call_is_answered(http: httpx.AsyncClient) -> None:

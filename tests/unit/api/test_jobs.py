@@ -4,7 +4,7 @@ import httpx
 from api_fakes import BODY, INFER, NOW, PAYER, FakeGateway, challenged, error_of, sign_payment
 
 from inferproof.errors import Conflict, Reason, RequestRejected
-from inferproof.payments.x402.wire import decode_header, encode_header
+from inferproof.payments.header import decode_header, encode_header
 from inferproof.protocol.cancellation import cancellation_digest
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Digest

@@ -1,7 +1,6 @@
 """A real server against callers who are slow, large, many or silent, on raw sockets."""
 
 import asyncio
-import gc
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -18,7 +17,6 @@ from inferproof.connections import (
     Connection,
     ConnectionLimits,
     Watch,
-    _Short,
 )
 from inferproof.errors import Reason, RequestRejected, Unavailable
 from inferproof.server import Server, listen
@@ -330,11 +328,3 @@ def test_what_refusals_say() -> None:
         Reason.CONNECTIONS_FULL, "there are too many connections; close some, or come back"
     ):
         raise Unavailable(Reason.CONNECTIONS_FULL, whose="")
-
-
-def test_a_short_request_leaves_nothing_to_the_garbage_collector() -> None:
-    """An object that refers to itself is found only by a look at all others."""
-    short = _Short()
-    assert not any(short is held for held in gc.get_referents(short))
-    short.message_event.set()  # uvicorn's protocol does where a connection is lost
-    assert not hasattr(short, "__dict__")

@@ -12,7 +12,8 @@ from inferproof.client.flow import infer_flow
 from inferproof.client.ledger import Ledger, PaidCall
 from inferproof.client.steps import Lost
 from inferproof.errors import InferproofError, Misconfigured, Reason, Unavailable
-from inferproof.payments.x402.wire import EXTENSION, decode_header, encode_header
+from inferproof.payments.header import decode_header, encode_header
+from inferproof.payments.x402.wire import EXTENSION
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ASSET
 from inferproof.types.digest import Address, Digest

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from inferproof.errors import PaymentRejected, Reason
+from inferproof.payments.header import MAX_HEADER_BYTES, encode_header
 from inferproof.payments.transfer import (
     IncomingTransfer,
     parse_transfer,
     transfer_header,
     transfer_offer,
 )
-from inferproof.payments.x402.wire import MAX_HEADER_BYTES, encode_header
 from inferproof.protocol.quote import quote_digest
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ASSET, GATEWAY, TransferSample

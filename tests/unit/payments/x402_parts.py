@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from inferproof.payments.header import encode_header
 from inferproof.payments.x402 import Challenge, Resource, challenge, read_challenge
-from inferproof.payments.x402.wire import encode_header
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.commitments import bound_nonce, request_digest
 from inferproof.protocol.quote import quote_digest

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from msgspec import Struct
+from msgspec.json import schema_components
+
 from inferproof.api.schemas import ErrorEnvelope
 
 _TEXT = {
@@ -20,6 +23,8 @@ _TEXT = {
 
 _ANY = (401, 408, 422, 429, 500, 503)
 
+_REF = "#/components/schemas/{name}"
+
 Responses = dict[int | str, dict[str, Any]]
 
 
@@ -34,3 +39,23 @@ def errors(*statuses: int) -> Responses:
 def header(description: str) -> dict[str, Any]:
     """A response header that holds text."""
     return {"description": description, "schema": {"type": "string"}}
+
+
+def encoded(kind: type[Struct]) -> dict[str, Any]:
+    """The schema of a header that holds Base64 of JSON, as `kind` reads it."""
+    return {
+        "type": "string",
+        "contentEncoding": "base64",
+        "contentMediaType": "application/json",
+        "contentSchema": ref(kind),
+    }
+
+
+def ref(kind: type[Struct]) -> dict[str, str]:
+    """A reference to a structure that `structures` describes."""
+    return {"$ref": _REF.format(name=kind.__name__)}
+
+
+def structures(*kinds: type[Struct]) -> dict[str, Any]:
+    """The components of the description that these structures are, and those that they hold."""
+    return schema_components(kinds, ref_template=_REF)[1]

@@ -1,6 +1,6 @@
 """The paid call.
 
-    no payment      input is checked → 402 with the offers
+    no payment      input is checked, unless it is empty → 402 with the offers
     payment         accept (reserved, durable) → wait → 200 with the answer and the receipt
     transfer        redeem (spent, durable) → the same
     still running   202 with Location, at once with `Prefer: respond-async`
@@ -11,7 +11,9 @@ The body is kept byte for byte: the payment is bound to it.
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypedDict, TypeVar
 
 from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
@@ -20,30 +22,32 @@ from starlette.responses import Response
 from inferproof.api import schemas as s
 from inferproof.api import views
 from inferproof.api.context import Served, Services, origin, sent_path
-from inferproof.api.errand import ERRAND
 from inferproof.api.errors import envelope, error_response, request_id
 from inferproof.api.failures import job_failure
 from inferproof.api.gate import api_key
 from inferproof.api.resources import model_resource
-from inferproof.api.routes.describe import errors, header
+from inferproof.api.routes.describe import encoded, errors, header, ref
 from inferproof.api.routes.parameters import ModelName
 from inferproof.api.wire import JSON, json_response
-from inferproof.errors import Conflict, PaymentRejected, Reason, RequestRejected
+from inferproof.errors import Conflict, NotFound, PaymentRejected, Reason, RequestRejected
 from inferproof.payments.transfer import TRANSFER_HEADER, parse_transfer, transfer_offer
+from inferproof.payments.transfer.wire import SignedClaim
 from inferproof.payments.x402 import (
     PAYMENT_REQUIRED,
     PAYMENT_RESPONSE,
     IncomingPayment,
     challenge,
     encode_header,
+    header_part,
     parse_payment,
     settle_response,
 )
 from inferproof.payments.x402.payment import payment_header
+from inferproof.payments.x402.wire import PaymentPayload, PaymentRequired
 from inferproof.protocol.commitments import request_digest
-from inferproof.services.gateway.base import JobView, SignedQuote
-from inferproof.storage.ports.rate_limits import ApiKey
+from inferproof.services.gateway.base import JobView, PaidRequest, SignedQuote
 from inferproof.types.job import JobState
+from inferproof.types.money import Asset
 from inferproof.types.payment import SettlementState
 from inferproof.types.receipt import Request
 
@@ -54,6 +58,17 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 WEBHOOK = "Inferproof-Webhook"
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _WAIT = re.compile(r"wait=([0-9]{1,4})")
+BLANKS = b" \t\r\n"
+"""What may stand around a value of JSON."""
+T = TypeVar("T")
+
+
+class _Offer(TypedDict):
+    """An offer as two parts of a response: its headers, and members of its body."""
+
+    headers: dict[str, str]
+    more: dict[str, object]
+
 
 _RESPONSES = {
     200: {
@@ -69,15 +84,34 @@ _RESPONSES = {
     **errors(402, 404, 409, 413, 415),
 }
 _RESPONSES[402] = {
-    **_RESPONSES[402],
-    "headers": {PAYMENT_REQUIRED: header("The x402 PaymentRequired, Base64 of JSON.")},
+    "description": "Payment is needed, or failed for good. The header has all that a client needs "
+    "to pay; the body has the same, with schemas and an example of a whole request body.",
+    "headers": {
+        PAYMENT_REQUIRED: {
+            "description": "The x402 PaymentRequired.",
+            "schema": encoded(PaymentRequired),
+        }
+    },
+    "content": {
+        JSON: {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "error": {"$ref": "#/components/schemas/ErrorBody"},
+                    "payment_required": ref(PaymentRequired),
+                },
+                "required": ["error", "payment_required"],
+            }
+        }
+    },
 }
 
 _BODY = {
     "x-payment-info": {"protocols": ["x402"], "pricingMode": "quote"},
     "requestBody": {
         "required": True,
-        "description": "The model's input; see `input` of the model.",
+        "description": "The model's input; see `input` of the model. Empty or `{}` without a "
+        "payment asks for the price and an example.",
         "content": {
             JSON: {
                 "schema": {"description": "As the model's pre-processing takes it."},
@@ -95,7 +129,7 @@ _BODY = {
             "required": False,
             "description": "The x402 PaymentPayload, Base64 of JSON. The same header with the "
             "same body again gives the same job and is not paid twice.",
-            "schema": {"type": "string"},
+            "schema": encoded(PaymentPayload),
         },
         {
             "name": TRANSFER_HEADER,
@@ -104,7 +138,7 @@ _BODY = {
             "description": "Instead of PAYMENT-SIGNATURE: the payer's claim to a transfer that it "
             "made before, Base64 of JSON, as specs/transfer.md has it. The same claim with the "
             "same body again gives the same job; an Idempotency-Key is not needed, nor read.",
-            "schema": {"type": "string"},
+            "schema": encoded(SignedClaim),
         },
         {
             "name": IDEMPOTENCY_KEY,
@@ -139,6 +173,17 @@ _BODY = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call of the route: its body byte for byte, its headers by names in lower case."""
+
+    served: Services
+    http: HttpRequest
+    model: str
+    sent: Request
+    headers: Mapping[str, str]
+
+
 @router.post(
     "/models/{model}/infer",
     response_model=s.JobInfo,
@@ -149,40 +194,33 @@ _BODY = {
 )
 async def infer(served: Served, request: HttpRequest, model: ModelName) -> Response:
     """Answers with the model's proven output once the call is paid for."""
-    headers = _plain_headers(request)
+    path, headers = sent_path(request), _plain_headers(request)
+    if "%2f" in path.lower():  # decoded it would be another path than the one that is paid for
+        raise NotFound(Reason.ROUTE_UNKNOWN)
     _check_type(headers)
-    sent = Request("POST", sent_path(request), await request.body())
+    call = _Call(served, request, model, Request("POST", path, await request.body()), headers)
     try:
-        payment = payment_header(headers)
-        transfer = headers.get(TRANSFER_HEADER.lower())
-        webhook, holder = headers.get(WEBHOOK.lower()), api_key(request.scope)
-        errand = request.scope.get(ERRAND)
-        if errand is not None and errand.outcome is not None:
-            job = errand.result()
-        elif transfer is not None:
-            job = await _redeem(served, model, sent, transfer, payment, webhook, holder)
-        elif payment is not None:
-            incoming = _read_payment(served, payment)
-            key = _idempotency_key(headers, incoming)
-            job = await _accept(served, model, sent, incoming, key, webhook, holder)
-        else:
-            await served.gateway.check_input(model, sent.body)
-            return await _ask(served, request, model, sent)
+        job = await _paid(call)
     except PaymentRejected as error:
-        offer = await _offer(served, request, model, sent, error.message)
-        return error_response(error, request_id=request_id(request), headers=offer)
+        offer = await _offer_again(call, error.message)
+        return error_response(error, request_id=request_id(request), **offer)
+    if job is None:
+        return await _ask(call)
     patience = _patience(headers, served.settings.sync_wait_s)
     if patience and not job.over:
         job = await served.gateway.wait(job.id, patience)
-    return await _respond(served, request, model, sent, job)
+    return await _respond(call, job)
 
 
-def _read_payment(served: Services, header: str) -> IncomingPayment:
-    try:
-        return parse_payment(header, [served.gateway.settings.asset])
-    except PaymentRejected as error:
-        served.metrics.payment(error.code)  # what the gateway refuses, it counts itself
-        raise
+async def _paid(call: _Call) -> JobView | None:
+    """The job that the call's payment buys; None for a call without a payment."""
+    payment = payment_header(call.headers)
+    transfer = call.headers.get(TRANSFER_HEADER.lower())
+    if transfer is not None:
+        if payment is not None:
+            raise RequestRejected(Reason.PAYMENT_TWICE)
+        return await _redeem(call, transfer)
+    return None if payment is None else await _accept(call, payment)
 
 
 def _plain_headers(request: HttpRequest) -> dict[str, str]:
@@ -211,70 +249,64 @@ def _idempotency_key(headers: Mapping[str, str], incoming: IncomingPayment) -> s
     return key
 
 
-async def _accept(
-    served: Services,
-    model: str,
-    sent: Request,
-    incoming: IncomingPayment,
-    key: str | None,
-    webhook: str | None,
-    holder: ApiKey | None,
-) -> JobView:
-    quote = None if incoming.quote is None else SignedQuote(*incoming.quote)
+async def _accept(call: _Call, header: str) -> JobView:
+    incoming = _read(call, parse_payment, header)
+    key = _idempotency_key(call.headers, incoming)
+    paid = PaidRequest(
+        call.model,
+        call.sent,
+        incoming.authorization,
+        binding_salt=incoming.binding_salt,
+        quote=None if incoming.quote is None else SignedQuote(*incoming.quote),
+        payment_id=incoming.payment_id if key is None else key,
+        webhook=call.headers.get(WEBHOOK.lower()),
+        holder=api_key(call.http.scope),
+    )
     try:
-        return await served.gateway.accept(
-            model,
-            sent,
-            incoming.authorization,
-            binding_salt=incoming.binding_salt,
-            quote=quote,
-            payment_id=incoming.payment_id if key is None else key,
-            webhook=webhook,
-            holder=holder,
-        )
+        return await call.served.gateway.accept(paid)
     except Conflict as error:
         if key is None or error.reason is not Reason.PAYMENT_ID_REUSED:
             raise
         raise Conflict(Reason.IDEMPOTENCY_KEY_REUSED, key=key) from None
 
 
-async def _redeem(
-    served: Services,
-    model: str,
-    sent: Request,
-    header: str,
-    payment: str | None,
-    webhook: str | None,
-    holder: ApiKey | None,
-) -> JobView:
-    if payment is not None:
-        raise RequestRejected(Reason.PAYMENT_TWICE)
-    try:
-        incoming = parse_transfer(header, [served.gateway.settings.asset])
-    except PaymentRejected as error:
-        served.metrics.payment(error.code)
-        raise
-    quote = None if incoming.quote is None else SignedQuote(*incoming.quote)
-    return await served.gateway.redeem(
-        model, sent, incoming.claim, quote=quote, webhook=webhook, holder=holder
+async def _redeem(call: _Call, header: str) -> JobView:
+    incoming = _read(call, parse_transfer, header)
+    return await call.served.gateway.redeem(
+        PaidRequest(
+            call.model,
+            call.sent,
+            incoming.claim,
+            quote=None if incoming.quote is None else SignedQuote(*incoming.quote),
+            webhook=call.headers.get(WEBHOOK.lower()),
+            holder=api_key(call.http.scope),
+        )
     )
 
 
-async def _respond(
-    served: Services, request: HttpRequest, model: str, sent: Request, job: JobView
-) -> Response:
+def _read(call: _Call, parse: Callable[[str, list[Asset]], T], header: str) -> T:
+    try:
+        return parse(header, [call.served.gateway.settings.asset])
+    except PaymentRejected as error:
+        call.served.metrics.payment(error.code)  # what the gateway refuses, it counts itself
+        raise
+
+
+async def _respond(call: _Call, job: JobView) -> Response:
     headers = _payment_response(job)
     if job.state is JobState.DONE:
-        return json_response(await job_json(served, job), headers=headers)
+        return json_response(await job_json(call.served, job), headers=headers)
     if not job.over:
         headers |= {"Location": f"/v1/jobs/{job.id.hex}", "Retry-After": "1"}
-        return json_response(await job_json(served, job), status=202, headers=headers)
+        return json_response(await job_json(call.served, job), status=202, headers=headers)
     failed = job_failure(job)
+    more: Mapping[str, object] = {}
     if failed.status == 402:
-        headers |= await _offer(served, request, model, sent, failed.message)
+        offer = await _offer_again(call, failed.message)
+        headers, more = headers | offer["headers"], offer["more"]
     elif failed.status == 500:
         log.error("a job failed by our fault: %s", failed.code, extra={"job": job.id})
-    return envelope(failed.status, failed.code, failed.message, failed.facts, headers)
+    return envelope(failed.status, failed.code, failed.message, failed.facts, headers, more)
 
 
 async def job_json(served: Services, job: JobView) -> dict[str, object]:
@@ -286,39 +318,49 @@ async def job_json(served: Services, job: JobView) -> dict[str, object]:
     return views.job_info(job, served.gateway.address, receipt=receipt, proof_size=size)
 
 
-async def _ask(served: Services, request: HttpRequest, model: str, sent: Request) -> Response:
-    """402 with the offer, and nothing gone wrong."""
-    signed, offer = await _quoted(served, request, model, sent, None)
+async def _ask(call: _Call) -> Response:
+    """402 with the offer, and nothing gone wrong.
+
+    A body that is empty is no bad input but the question what a good one is: who asks, a crawler
+    or an agent, finds an example beside the offer. Any other has to be one that could be paid for.
+    """
+    if call.sent.body.translate(None, BLANKS) not in (b"", b"{}"):
+        await call.served.gateway.check_input(call.model, call.sent.body)
+    signed, offer = await _quoted(call, None)
     due = PaymentRejected(Reason.PAYMENT_REQUIRED, price=signed.quote.price)
-    return error_response(due, request_id=request_id(request), headers=offer)
+    return error_response(due, request_id=request_id(call.http), **offer)
 
 
-async def _offer(
-    served: Services, request: HttpRequest, model: str, sent: Request, error: str
-) -> dict[str, str]:
-    """The header that asks for another payment and says what was wrong with the last one."""
-    _, offer = await _quoted(served, request, model, sent, error)
-    return offer
+async def _offer_again(call: _Call, error: str) -> _Offer:
+    """What asks for another payment and says what was wrong with the last one.
+
+    It is charged as the quote that it is: what came instead of a payment may be anything.
+    Raises: TooMany RATE_LIMITED; Unavailable LIMITER_UNAVAILABLE.
+    """
+    if call.served.gate is not None:
+        await call.served.gate.charge_quote(call.http.scope)
+    return (await _quoted(call, error))[1]
 
 
-async def _quoted(
-    served: Services, request: HttpRequest, model: str, sent: Request, error: str | None
-) -> tuple[SignedQuote, dict[str, str]]:
-    """A fresh quote for this request, and the header that offers it."""
-    digest = request_digest(sent.method, sent.path, sent.body)
+async def _quoted(call: _Call, error: str | None) -> tuple[SignedQuote, _Offer]:
+    """A fresh quote for this request, and what offers it: the header, and the body's part with
+    schemas and examples, for which a header has no room."""
+    served, path = call.served, call.sent.path
+    digest = request_digest(call.sent.method, path, call.sent.body)
     terms = served.gateway.settings.transfers
-    signed = await served.gateway.quote(model, digest)
-    view = await served.gateway.model(model)
+    signed = await served.gateway.quote(call.model, digest)
+    view = await served.gateway.model(call.model)
     asked = challenge(
         signed.quote,
         signed.signature,
-        model_resource(view, origin(request, served.settings) + sent.path),
+        model_resource(view, origin(call.http, served.settings) + path),
         request=digest,
         max_timeout_s=served.settings.payment_timeout_s,
         error=error,
         transfer=None if terms is None else transfer_offer(terms.confirmations, terms.max_age_s),
     )
-    return signed, {PAYMENT_REQUIRED: encode_header(asked)}
+    headers = {PAYMENT_REQUIRED: encode_header(header_part(asked))}
+    return signed, {"headers": headers, "more": {"payment_required": asked}}
 
 
 def _payment_response(job: JobView) -> dict[str, str]:

@@ -2,25 +2,55 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import Struct
 
 from inferproof.errors import InferproofError, PaymentRejected, Reason
-from inferproof.payments.x402.wire import (
+from inferproof.payments.header import (
     MAX_HEADER_BYTES,
+    Hash,
+    Natural,
+    Signature,
+    Text,
+    WalletAddress,
+    Word,
     decode_header,
     encode_header,
+    find_asset,
+    read,
     read_signed_quote,
     signed_quote_json,
-    wallet_address,
 )
 from inferproof.protocol.encoding import Json
-from inferproof.protocol.fields import Fields
-from inferproof.protocol.transfer import ANY_LOG
-from inferproof.types.digest import ZERO_DIGEST
-from inferproof.types.money import Asset, Network
+from inferproof.types.digest import ZERO_DIGEST, Address, Digest
+from inferproof.types.money import Asset
 from inferproof.types.payment import Quote, TransferClaim
 
 TRANSFER_HEADER = "Inferproof-Transfer"
 VERSION = 1
+
+
+class Versioned(Struct):
+    """What a claim of any version says of itself."""
+
+    version: Natural
+
+
+class SignedClaim(Versioned):
+    """The Inferproof-Transfer header, decoded. Source: specs/transfer.md."""
+
+    network: Word
+    token: Text
+    payer: WalletAddress
+    payee: WalletAddress
+    transaction: Hash
+    requestDigest: Hash  # noqa: N815 - the names of the wire
+    salt: Hash
+    signature: Signature
+    logIndex: Natural | None = None  # noqa: N815
+    quote: dict[str, Any] | None = None
+    quoteSignature: Signature | None = None  # noqa: N815
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +101,11 @@ def parse_transfer(header: str, assets: Iterable[Asset]) -> IncomingTransfer:
     if len(header) > MAX_HEADER_BYTES:
         raise _malformed(f"it is {len(header)} bytes, the limit is {MAX_HEADER_BYTES}")
     try:
-        fields = Fields(decode_header(header), "claim")
-        version = fields.integer("version")
+        value = decode_header(header)
+        version = read(Versioned, value, "claim").version
         if version != VERSION:
             raise _malformed(f"it is of version {version}, this gateway takes version {VERSION}")
-        return _read(fields, tuple(assets))
+        return _read(read(SignedClaim, value, "claim"), tuple(assets))
     except PaymentRejected:
         raise
     except InferproofError as error:
@@ -84,33 +114,22 @@ def parse_transfer(header: str, assets: Iterable[Asset]) -> IncomingTransfer:
         raise _malformed(str(error)) from None
 
 
-def _read(fields: Fields, assets: tuple[Asset, ...]) -> IncomingTransfer:
+def _read(signed: SignedClaim, assets: tuple[Asset, ...]) -> IncomingTransfer:
     claim = TransferClaim(
-        asset=_asset(fields, assets),
-        payer=wallet_address(fields, "payer"),
-        payee=wallet_address(fields, "payee"),
-        transaction=fields.digest("transaction"),
-        log_index=fields.integer("logIndex", most=ANY_LOG - 1) if fields.has("logIndex") else None,
-        request=fields.digest("requestDigest"),
-        salt=fields.digest("salt"),
-        signature=fields.hex_bytes("signature", length=65),
+        asset=find_asset(signed.network, signed.token, assets, field="token", document="claim"),
+        payer=Address.from_hex(signed.payer),
+        payee=Address.from_hex(signed.payee),
+        transaction=Digest.from_hex(signed.transaction),
+        log_index=signed.logIndex,
+        request=Digest.from_hex(signed.requestDigest),
+        salt=Digest.from_hex(signed.salt),
+        signature=bytes.fromhex(signed.signature[2:]),
     )
     if claim.salt == ZERO_DIGEST:  # in a receipt zero stands for no salt
         raise _malformed("its salt is zero; draw 32 random bytes")
-    return IncomingTransfer(claim, read_signed_quote(fields) if fields.has("quote") else None)
-
-
-def _asset(fields: Fields, assets: tuple[Asset, ...]) -> Asset:
-    network, token = Network(fields.text("network", most=64)), wallet_address(fields, "token")
-    on_network = [asset for asset in assets if asset.network == network]
-    if not on_network:
-        known = ", ".join(sorted({str(asset.network) for asset in assets}))
-        raise PaymentRejected(Reason.PAYMENT_NETWORK, got=network, accepted=known)
-    for asset in on_network:
-        if asset.address == token:
-            return asset
-    expected = " or ".join(f"{asset.network} {asset.address}" for asset in on_network)
-    raise PaymentRejected(Reason.PAYMENT_ASSET, got=f"{network} {token}", expected=expected)
+    if signed.quote is None:
+        return IncomingTransfer(claim)
+    return IncomingTransfer(claim, read_signed_quote(signed.quote, signed.quoteSignature, "claim"))
 
 
 def _malformed(problem: str) -> PaymentRejected:

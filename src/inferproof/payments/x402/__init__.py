@@ -12,14 +12,17 @@
       │◄──────────────────────────────│
 
 The wire is read and written here without the x402 SDK, so that a buyer needs only the base
-install and a hostile header meets no parser but ours; the tests hold it against the SDK.
+install, and gateway and buyer read headers by one reader (payments/header.py); the tests hold it
+against the SDK.
 """
 
+from inferproof.payments.header import encode_header
 from inferproof.payments.x402.challenge import (
     Challenge,
     Discovery,
     Resource,
     challenge,
+    header_part,
     read_challenge,
 )
 from inferproof.payments.x402.payment import (
@@ -33,7 +36,6 @@ from inferproof.payments.x402.wire import (
     PAYMENT_REQUIRED,
     PAYMENT_RESPONSE,
     PAYMENT_SIGNATURE,
-    encode_header,
 )
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "Resource",
     "challenge",
     "encode_header",
+    "header_part",
     "parse_payment",
     "payment_header",
     "payment_payload",

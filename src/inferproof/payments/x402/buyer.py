@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field, replace
 
+from inferproof.payments.header import encode_header
 from inferproof.payments.x402.challenge import Challenge
 from inferproof.payments.x402.payment import parse_payment, payment_payload
 from inferproof.payments.x402.receipt import EXACT_METHOD, authorization_record
-from inferproof.payments.x402.wire import PAYMENT_SIGNATURE, encode_header
+from inferproof.payments.x402.wire import PAYMENT_SIGNATURE
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.commitments import bound_nonce, job_id
 from inferproof.protocol.signature import Signer

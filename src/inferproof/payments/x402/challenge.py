@@ -8,22 +8,28 @@ client adds the salt under which its nonce binds the request.
 from dataclasses import dataclass, field
 
 from inferproof.errors import InferproofError, Reason, RequestRejected
+from inferproof.payments.header import (
+    MAX_HEADER_BYTES,
+    decode_header,
+    read,
+    read_signed_quote,
+    signed_quote_json,
+)
 from inferproof.payments.x402.wire import (
     BAZAAR,
     EXTENSION,
     IDENTIFIER,
     JSON_SCHEMA,
-    MAX_HEADER_BYTES,
+    MAX_TIMEOUT_S,
     NONCE_BINDING,
     VERSION,
-    decode_header,
+    ChallengeInfo,
+    Extension,
+    PaymentRequired,
     matches,
-    read_signed_quote,
     requirements,
-    signed_quote_json,
 )
 from inferproof.protocol.encoding import Json
-from inferproof.protocol.fields import Fields
 from inferproof.types.digest import Digest
 from inferproof.types.payment import Quote
 
@@ -50,8 +56,7 @@ _IDENTIFIER_DECLARATION: dict[str, Json] = {
 class Discovery:
     """What the Bazaar lists about a resource: how to call it, and an example of each side.
 
-    `input_schema` is the JSON schema of the body; examples must be small, since they travel
-    in a header.
+    `input_schema` is the JSON schema of the body; examples are whole bodies.
     """
 
     input_example: Json
@@ -141,6 +146,26 @@ def challenge(
     return value
 
 
+def header_part(asked: dict[str, Json]) -> dict[str, Json]:
+    """What of a PaymentRequired object travels in the header: all that a client needs to pay.
+
+    What describes the resource to catalogues, and the schemas of extensions, are left to the body
+    of the answer: proxies take some 4 kB for all headers of an answer, in Base64.
+    """
+    resource, extensions = asked["resource"], asked["extensions"]
+    assert isinstance(resource, dict)  # noqa: S101 - `challenge` made it
+    assert isinstance(extensions, dict)  # noqa: S101
+    return {
+        **asked,
+        "resource": {name: resource[name] for name in ("url", "description", "mimeType")},
+        "extensions": {
+            name: {"info": entry["info"]}
+            for name, entry in extensions.items()
+            if name != BAZAAR and isinstance(entry, dict)
+        },
+    }
+
+
 def bazaar(discovery: Discovery) -> dict[str, Json]:
     """The Bazaar's discovery extension for a JSON body sent by POST."""
     info: dict[str, Json] = {
@@ -197,34 +222,33 @@ def read_challenge(header: str) -> Challenge:
         raise _malformed(str(error)) from None
     if not isinstance(value, dict) or value.get("x402Version") != VERSION:
         raise _malformed(f"it is not of x402 version {VERSION}")
-    extensions, accepts = value.get("extensions"), value.get("accepts")
-    if not isinstance(extensions, dict) or not isinstance(accepts, list):
-        raise _malformed("it has no extensions or no offers")
     try:
-        info = Fields(extensions.get(EXTENSION), "challenge").take("info", dict)
-        fields = Fields(info, "challenge")
-        quote, signature = read_signed_quote(fields)
-        request = fields.digest("requestDigest")
-        binding = fields.text("nonceBinding", most=64)
+        asked = read(PaymentRequired, value, "challenge")
+    except InferproofError:
+        raise _malformed("it has no extensions or no offers") from None
+    try:
+        ours = read(Extension, asked.extensions.get(EXTENSION), "challenge")
+        info = read(ChallengeInfo, ours.info, "challenge")
+        quote, signature = read_signed_quote(info.quote, info.quoteSignature, "challenge")
     except InferproofError as error:
         raise _malformed(error.message) from None
-    if binding != NONCE_BINDING:
-        raise _malformed(f"it asks for the nonce binding {binding!r}")
-    accepted = next((entry for entry in accepts if matches(entry, quote)), None)
+    if info.nonceBinding != NONCE_BINDING:
+        raise _malformed(f"it asks for the nonce binding {info.nonceBinding!r}")
+    accepted = next((entry for entry in asked.accepts if matches(entry, quote)), None)
     if accepted is None:
         raise RequestRejected(Reason.CHALLENGE_NO_OFFER)
     timeout = accepted.get("maxTimeoutSeconds")
-    if type(timeout) is not int or not 0 < timeout <= 86_400:
-        raise _malformed("its maxTimeoutSeconds is not between 1 and 86400")
+    if type(timeout) is not int or not 0 < timeout <= MAX_TIMEOUT_S:
+        raise _malformed(f"its maxTimeoutSeconds is not between 1 and {MAX_TIMEOUT_S}")
     return Challenge(
         quote,
         signature,
-        request,
+        Digest.from_hex(info.requestDigest),
         timeout,
         accepted,
-        value.get("resource"),
-        extensions,
-        takes_transfers=fields.has("transfer"),
+        asked.resource,
+        asked.extensions,
+        takes_transfers=info.transfer is not None,
     )
 
 

@@ -22,11 +22,11 @@ from inferproof.errors import (
     Reason,
     RequestRejected,
 )
+from inferproof.payments.header import read, uint256, wallet_address
 from inferproof.payments.x402.payment import IncomingPayment, read_payload
-from inferproof.payments.x402.wire import EXACT, IDENTIFIER, VERSION, wallet_address
+from inferproof.payments.x402.wire import EXACT, IDENTIFIER, VERSION, RequiredTerms
 from inferproof.protocol.authorization import check_signature, check_time
 from inferproof.protocol.encoding import Json
-from inferproof.protocol.fields import Fields
 from inferproof.types.digest import Address
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization, Settlement, SettlementState
@@ -146,7 +146,7 @@ class Facilitator:
             "amount": str(authorization.amount),
         }
 
-    def _read(self, body: object) -> tuple[IncomingPayment, Fields]:
+    def _read(self, body: object) -> tuple[IncomingPayment, dict[str, Json]]:
         if not isinstance(body, dict):
             raise RequestRejected(Reason.FACILITATOR_REQUEST, problem="it is not a JSON object")
         for name in ("paymentPayload", "paymentRequirements"):
@@ -155,26 +155,27 @@ class Facilitator:
                     Reason.FACILITATOR_REQUEST, problem=f"{name} is not a JSON object"
                 )
         payment = read_payload(body["paymentPayload"], self.assets)
-        return payment, Fields(body["paymentRequirements"], "paymentRequirements")
+        return payment, body["paymentRequirements"]
 
-    async def _check(self, authorization: Authorization, requirements: Fields) -> None:
+    async def _check(self, authorization: Authorization, requirements: dict[str, Json]) -> None:
         self._check_terms(authorization, requirements)
         await self.chain.precheck(authorization)
 
-    def _check_terms(self, authorization: Authorization, requirements: Fields) -> None:
-        asset = authorization.asset
+    def _check_terms(self, authorization: Authorization, requirements: dict[str, Json]) -> None:
+        asset, document = authorization.asset, "paymentRequirements"
         try:
-            network = requirements.text("network", most=64)
-            token = wallet_address(requirements, "asset")
-            payee = wallet_address(requirements, "payTo")
-            amount = requirements.amount("amount")
+            wanted = read(RequiredTerms, requirements, document)
+            network = wanted.network
+            token = wallet_address(wanted.asset, "asset", document)
+            payee = wallet_address(wanted.payTo, "payTo", document)
+            amount = uint256(wanted.amount, "amount", document)
         except InferproofError as error:
             raise RequestRejected(Reason.FACILITATOR_REQUEST, problem=error.message) from None
         if (network, token) != (asset.network.caip2, asset.address):
             raise PaymentRejected(
                 Reason.PAYMENT_ASSET,
                 got=f"{asset.network} {asset.address}",
-                expected=f"{network[:64]} {token}",
+                expected=f"{network} {token}",
             )
         if payee != authorization.payee:
             raise PaymentRejected(Reason.PAYMENT_PAYEE, got=authorization.payee, expected=payee)

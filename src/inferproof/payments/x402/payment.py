@@ -2,31 +2,41 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
+
+import msgspec
 
 from inferproof.errors import InferproofError, PaymentRejected, Reason
+from inferproof.payments.header import (
+    MAX_HEADER_BYTES,
+    decode_header,
+    find_asset,
+    read,
+    read_signed_quote,
+    uint256,
+    wallet_address,
+)
 from inferproof.payments.x402.challenge import Challenge
 from inferproof.payments.x402.wire import (
     EIP3009,
     EXACT,
     EXTENSION,
     IDENTIFIER,
-    MAX_HEADER_BYTES,
     PAYMENT_SIGNATURE,
     PAYMENT_V1,
     VERSION,
-    decode_header,
-    describe_asset,
-    read_signed_quote,
-    wallet_address,
+    AcceptedTerms,
+    ExactPayload,
+    Extension,
+    IdentifierInfo,
+    PaymentInfo,
 )
 from inferproof.protocol.encoding import Json
-from inferproof.protocol.fields import Fields
-from inferproof.types.digest import Address
+from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset, Network
 from inferproof.types.payment import Authorization, Quote, Settlement, SettlementState
 
-SALT_BYTES = 32
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,71 +91,47 @@ def read_payload(value: object, assets: Iterable[Asset]) -> IncomingPayment:
         raise _malformed("it does not say its x402Version")
     if version != VERSION:
         raise PaymentRejected(Reason.PAYMENT_VERSION, got=str(version)[:20])
+    payload = value.get("payload")
     try:
-        # Members that we do not know belong to the sender's other extensions: left alone.
-        accepted = Fields(value.get("accepted"), "accepted")
-        asset = _asset(accepted, value, tuple(assets))
-        authorization = _authorization(Fields(value.get("payload"), "payload"), asset)
+        accepted = read(AcceptedTerms, value.get("accepted"), "accepted")
+        asset = _asset(accepted, payload, tuple(assets))
+        authorization = _authorization(read(ExactPayload, payload, "payload"), asset)
         _check_accepted(accepted, authorization)
-        salt, quote = _extension(value.get("extensions"))
-        return IncomingPayment(authorization, salt, _identifier(value.get("extensions")), quote)
+        extensions = value.get("extensions")
+        salt, quote = _ours(extensions)
+        return IncomingPayment(authorization, salt, _identifier(extensions), quote)
     except PaymentRejected:
         raise
     except InferproofError as error:
         raise _malformed(error.message) from None
 
 
-def read_terms(accepted: Fields, assets: Iterable[Asset]) -> tuple[Asset, Address, int]:
-    """Asset, payee and amount of accepted terms. Raises: as `parse_payment`, or RequestRejected."""
-    asset = _asset(accepted, {}, tuple(assets))
-    return asset, wallet_address(accepted, "payTo"), accepted.amount("amount")
-
-
-def read_identifier(entry: object) -> str | None:
-    """The payment id in its extension. Raises: RequestRejected FIELD_MALFORMED."""
-    return _identifier({IDENTIFIER: entry})
-
-
-def _asset(accepted: Fields, value: dict[str, Any], assets: tuple[Asset, ...]) -> Asset:
-    scheme = accepted.text("scheme", most=64)
-    extra = accepted.take("extra", dict) if accepted.has("extra") else {}
-    method = extra.get("assetTransferMethod", EIP3009)
-    if scheme != EXACT:
-        raise PaymentRejected(Reason.PAYMENT_SCHEME, got=f"the scheme {scheme!r}")
-    payload = value.get("payload")
+def _asset(accepted: AcceptedTerms, payload: object, assets: tuple[Asset, ...]) -> Asset:
+    method = (accepted.extra or {}).get("assetTransferMethod", EIP3009)
+    if accepted.scheme != EXACT:
+        raise PaymentRejected(Reason.PAYMENT_SCHEME, got=f"the scheme {accepted.scheme!r}")
     if method != EIP3009 or (isinstance(payload, dict) and "permit2Authorization" in payload):
         raise PaymentRejected(Reason.PAYMENT_SCHEME, got="the scheme exact with Permit2")
-    network = Network(accepted.text("network", most=64))
-    on_network = [asset for asset in assets if asset.network == network]
-    if not on_network:
-        known = ", ".join(sorted({str(asset.network) for asset in assets}))
-        raise PaymentRejected(Reason.PAYMENT_NETWORK, got=network, accepted=known)
-    address = wallet_address(accepted, "asset")
-    for asset in on_network:
-        if asset.address == address:
-            return asset
-    expected = " or ".join(describe_asset(asset) for asset in on_network)
-    raise PaymentRejected(Reason.PAYMENT_ASSET, got=f"{network} {address}", expected=expected)
+    return find_asset(accepted.network, accepted.asset, assets, field="asset", document="accepted")
 
 
-def _authorization(payload: Fields, asset: Asset) -> Authorization:
-    def read(fields: Fields) -> Authorization:
-        return Authorization(
-            asset=asset,
-            payer=wallet_address(fields, "from"),
-            payee=wallet_address(fields, "to"),
-            amount=fields.amount("value"),
-            valid_after=fields.amount("validAfter"),
-            valid_before=fields.amount("validBefore"),
-            nonce=fields.digest("nonce"),
-            signature=payload.hex_bytes("signature", length=65),
-        )
-
-    return payload.nested("authorization", read)
+def _authorization(payload: ExactPayload, asset: Asset) -> Authorization:
+    signed, document = payload.authorization, "payload.authorization"
+    return Authorization(
+        asset=asset,
+        payer=Address.from_hex(signed.payer),
+        payee=Address.from_hex(signed.to),
+        amount=uint256(signed.value, "value", document),
+        valid_after=uint256(signed.validAfter, "validAfter", document),
+        valid_before=uint256(signed.validBefore, "validBefore", document),
+        nonce=Digest.from_hex(signed.nonce),
+        signature=bytes.fromhex(payload.signature[2:]),
+    )
 
 
-def _check_accepted(accepted: Fields, authorization: Authorization) -> None:
-    payee, amount = wallet_address(accepted, "payTo"), accepted.amount("amount")
+def _check_accepted(accepted: AcceptedTerms, authorization: Authorization) -> None:
+    payee = wallet_address(accepted.payTo, "payTo", "accepted")
+    amount = uint256(accepted.amount, "amount", "accepted")
     if payee != authorization.payee:
         raise PaymentRejected(
             Reason.PAYMENT_TERMS_DIFFER,
@@ -162,31 +148,28 @@ def _check_accepted(accepted: Fields, authorization: Authorization) -> None:
         )
 
 
-def _info(extensions: object, key: str) -> dict[str, Any] | None:
+def _info(kind: type[S], extensions: object, key: str) -> S | None:
     if extensions is None:
         return None
     if not isinstance(extensions, dict):
         raise _malformed("its extensions are not an object")
     entry = extensions.get(key)
-    return None if entry is None else Fields(entry, key).take("info", dict)
+    return None if entry is None else read(kind, read(Extension, entry, key).info, key)
 
 
-def _extension(extensions: object) -> tuple[bytes | None, tuple[Quote, bytes] | None]:
-    info = _info(extensions, EXTENSION)
+def _ours(extensions: object) -> tuple[bytes | None, tuple[Quote, bytes] | None]:
+    info = _info(PaymentInfo, extensions, EXTENSION)
     if info is None:
         return None, None
-    fields = Fields(info, EXTENSION)
-    salt = fields.hex_bytes("salt", length=SALT_BYTES) if fields.has("salt") else None
-    quote = read_signed_quote(fields) if fields.has("quote") else None
-    return salt, quote
+    salt = None if info.salt is None else bytes.fromhex(info.salt[2:])
+    if info.quote is None:
+        return salt, None
+    return salt, read_signed_quote(info.quote, info.quoteSignature, EXTENSION)
 
 
 def _identifier(extensions: object) -> str | None:
-    info = _info(extensions, IDENTIFIER)
-    if info is None:
-        return None
-    fields = Fields(info, IDENTIFIER)
-    return fields.text("id") if fields.has("id") else None
+    info = _info(IdentifierInfo, extensions, IDENTIFIER)
+    return None if info is None else info.id
 
 
 def payment_payload(

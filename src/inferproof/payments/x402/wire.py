@@ -1,16 +1,16 @@
-"""Header names, the Base64 JSON of x402 headers, and the parts that several of them share."""
+"""Names of x402 version 2, and its messages as typed structures.
 
-import base64
-import binascii
-import json
+The structures hold what we read of each message, member by member as it is written; what a
+member must be besides its form is checked where it is read. The OpenAPI description of the paid
+call is made of the same structures.
+"""
+
 from typing import Any
 
-from inferproof.errors import InferproofError
-from inferproof.protocol.encoding import Json, is_json_shallow
-from inferproof.protocol.fields import Fields
-from inferproof.protocol.quote import quote_json, read_quote
-from inferproof.types.digest import Address
-from inferproof.types.money import Asset
+from msgspec import Struct, field
+
+from inferproof.payments.header import Amount, Hash, Signature, Text, WalletAddress, Word
+from inferproof.protocol.encoding import Json
 from inferproof.types.payment import Quote
 
 PAYMENT_REQUIRED = "PAYMENT-REQUIRED"
@@ -31,59 +31,94 @@ EXTENSION = "inferproof"
 NONCE_BINDING = "inferproof/nonce/1"
 """How the nonce is made of request digest and salt; see protocol.commitments.bound_nonce."""
 
-MAX_HEADER_BYTES = 16 * 1024
-"""What Node.js and nginx take as a header at most; a challenge stays far below."""
-MAX_DEPTH = 16
+MAX_TIMEOUT_S = 86_400
 JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 
 
-def encode_header(value: dict[str, Json]) -> str:
-    """The header value of a JSON object: Base64 of its compact UTF-8 text."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return base64.b64encode(text.encode()).decode()
+class RequiredTerms(Struct):
+    """What a payment has to be. Addresses of other chains than EVM's have other forms: they are
+    read once the network is known to be ours."""
+
+    network: Word
+    asset: Text
+    payTo: Text  # noqa: N815 - the names of the wire, here and below
+    amount: Amount
 
 
-def decode_header(header: str) -> Any:
-    """The JSON value that a header holds.
+class AcceptedTerms(RequiredTerms, kw_only=True):
+    """The offer that a payment answers, echoed."""
 
-    Raises: ValueError whose text says what is wrong, for other than padded Base64 of UTF-8
-    JSON, a key that stands twice, NaN, deep nesting, or an integer beyond what Python reads.
-    """
-    try:
-        raw = base64.b64decode(header.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError):
-        raise ValueError("it is not Base64") from None
-    if not is_json_shallow(raw, MAX_DEPTH):
-        raise ValueError("it is nested too deeply")
-    return decode_json(raw)
+    scheme: Word
+    extra: dict[str, Any] | None = None
 
 
-def decode_json(text: bytes | str) -> Any:
-    """The JSON value of a text that is known to be shallow. Raises: as `decode_header`."""
-    try:
-        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
-    except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8") from None
-    except _Refused:
-        raise
-    except ValueError:
-        raise ValueError("it is not JSON") from None
-    return value
+class SignedTransfer(Struct):
+    """An EIP-3009 authorization, without its signature."""
+
+    payer: WalletAddress = field(name="from")
+    to: WalletAddress
+    value: Amount
+    validAfter: Amount  # noqa: N815
+    validBefore: Amount  # noqa: N815
+    nonce: Hash
 
 
-class _Refused(ValueError):
-    """JSON that a lenient reader would take."""
+class ExactPayload(Struct):
+    """What the scheme `exact` sends with EIP-3009."""
+
+    authorization: SignedTransfer
+    signature: Signature
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise _Refused("a key stands twice in one object")
-    return value
+class PaymentPayload(Struct):
+    """The PAYMENT-SIGNATURE header, decoded."""
+
+    x402Version: int  # noqa: N815
+    accepted: AcceptedTerms
+    payload: ExactPayload
+    resource: Any = None
+    extensions: dict[str, Any] | None = None
 
 
-def _no_constant(_name: str) -> Any:
-    raise _Refused("NaN and infinity are not JSON")
+class Extension(Struct):
+    """One entry of the `extensions` object."""
+
+    info: dict[str, Any]
+
+
+class IdentifierInfo(Struct):
+    """The buyer's own name for its payment."""
+
+    id: Text | None = None
+
+
+class PaymentInfo(Struct):
+    """What our extension says in a payment: the quote that is answered, the salt that binds the
+    nonce to the request."""
+
+    salt: Hash | None = None
+    quote: dict[str, Any] | None = None
+    quoteSignature: Signature | None = None  # noqa: N815
+
+
+class ChallengeInfo(Struct):
+    """What our extension says in a challenge."""
+
+    quote: dict[str, Any]
+    quoteSignature: Signature  # noqa: N815
+    requestDigest: Hash  # noqa: N815
+    nonceBinding: Word  # noqa: N815
+    transfer: dict[str, Any] | None = None
+
+
+class PaymentRequired(Struct):
+    """The PAYMENT-REQUIRED header, decoded."""
+
+    x402Version: int  # noqa: N815
+    accepts: list[Any]
+    extensions: dict[str, Any]
+    resource: Any = None
+    error: Any = None
 
 
 def requirements(quote: Quote, max_timeout_s: int) -> dict[str, Json]:
@@ -103,35 +138,7 @@ def requirements(quote: Quote, max_timeout_s: int) -> dict[str, Json]:
 def matches(entry: object, quote: Quote) -> bool:
     """True when an entry of `accepts` has the quote's terms; addresses in any case."""
     expected = requirements(quote, 0)
-    if not isinstance(entry, dict):
-        return False
-    return all(
+    return isinstance(entry, dict) and all(
         str(entry.get(name)).lower() == str(expected[name]).lower()
         for name in ("scheme", "network", "asset", "amount", "payTo")
     )
-
-
-def signed_quote_json(quote: Quote, signature: bytes) -> dict[str, Json]:
-    """A quote and its signature under the names of our extension."""
-    return {"quote": quote_json(quote), "quoteSignature": "0x" + signature.hex()}
-
-
-def read_signed_quote(fields: Fields) -> tuple[Quote, bytes]:
-    """A quote and its signature. Raises: RequestRejected FIELD_MALFORMED."""
-    return fields.nested("quote", read_quote), fields.hex_bytes("quoteSignature", length=65)
-
-
-def wallet_address(fields: Fields, field: str) -> Address:
-    """An address in any case: wallets write the checksum of EIP-55 into it.
-
-    Raises: RequestRejected FIELD_MALFORMED.
-    """
-    try:
-        return Address.from_hex(fields.take(field, str))
-    except InferproofError:
-        raise fields.malformed(field) from None
-
-
-def describe_asset(asset: Asset) -> str:
-    """An asset as it is named in messages."""
-    return f"{asset.network} {asset.address}"

@@ -74,25 +74,3 @@ class VerifyingKey:
         proof: bytes,
     ) -> None:
         """Returns when the proof holds for these inputs, outputs and statement digest."""
-
-class PaymentForm:
-    """The text of payments that differ in a few values. See inferproof.payments.x402.forms."""
-
-    def __init__(
-        self,
-        pieces: Sequence[bytes],
-        blanks: Sequence[str],
-        domain: bytes,
-        payee: bytes,
-        amount: bytes,
-    ) -> None:
-        """`amount` is a word of 32 bytes, big-endian; `domain` the token's EIP-712 domain."""
-
-    def read(
-        self, header: bytes, method: bytes, path: bytes, body: bytes
-    ) -> (
-        tuple[bytes, int, int, bytes, bytes, bytes | None, tuple[bytes, int, int, bytes], bytes]
-        | None
-    ):
-        """What stands in the blanks of a payment, and the digest of the request; None where the
-        text is another, the payer's key did not sign, or a salt does not bind the nonce."""

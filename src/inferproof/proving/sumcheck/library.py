@@ -31,7 +31,6 @@ class Native(Protocol):
     """The native module, as _native.pyi describes it."""
 
     NativeError: type[Exception]
-    PaymentForm: "type[_native.PaymentForm]"
     ProvingKey: "type[_native.ProvingKey]"
     VerifyingKey: "type[_native.VerifyingKey]"
 

@@ -1,11 +1,12 @@
 """What the gateway offers, and the values it answers with. Entry points depend on this file."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
+from inferproof.protocol.commitments import request_digest
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.signature import SigningKey
 from inferproof.storage.ports.jobs import Failure, JobEvent, QueueRoom, Refund
@@ -19,6 +20,9 @@ from inferproof.types.payment import Authorization, Payment, Quote, Settlement, 
 from inferproof.types.proof import Assurance, Setup, Visibility
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
+
+P = TypeVar("P", Authorization, TransferClaim)
+"""A payment as its method reads it."""
 
 
 class CancelPolicy(StrEnum):
@@ -149,6 +153,38 @@ class SignedQuote:
         return quote_digest(self.quote)
 
 
+@dataclass(frozen=True)
+class PaidRequest(Generic[P]):
+    """An order as it comes in: a request, the payment that came with it as its method read it,
+    and what goes with both. What is left of it once every check held is storage's Order.
+
+    `binding_salt` is announced where an authorization's nonce is bound to the request. `quote` is
+    the signed price that the buyer answers; without one the model's present price and terms hold.
+    `payment_id` is the payer's own name for the order, by which it is found again (an idempotency
+    key). `webhook` is told how the job ends. `holder` is the API key that the request came with,
+    whose limits hold instead of the payer's.
+    """
+
+    model: str
+    request: Request
+    payment: P
+    binding_salt: bytes | None = field(default=None, repr=False)
+    quote: SignedQuote | None = None
+    payment_id: str | None = None
+    webhook: str | None = None
+    holder: ApiKey | None = None
+
+    @cached_property
+    def digest(self) -> Digest:
+        """The request's digest."""
+        return request_digest(self.request.method, self.request.path, self.request.body)
+
+    @property
+    def nonce_salt(self) -> Digest | None:
+        """The binding salt as it is recorded."""
+        return None if self.binding_salt is None else Digest(self.binding_salt)
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerView:
     """The proven answer. `label` is that of the largest output of a classifier, else None."""
@@ -195,33 +231,6 @@ class JobView:
     def over(self) -> bool:
         """True when waiting longer brings no answer: it is here, or will never come."""
         return self.state not in UNDER_WAY
-
-
-Finish = Callable[[], Awaitable[JobView]]
-"""What finishes an order that was begun; to be called once. Raises: as `Gateway.accept`."""
-
-
-class ShortIntake(Protocol):
-    """A shorter way to take usual orders, with the checks of `Gateway.accept`."""
-
-    def begin(
-        self,
-        model: str,
-        request: Request,
-        payment: Authorization,
-        *,
-        binding_salt: bytes | None = None,
-        quote: SignedQuote | None = None,
-        signed_for: Digest | None = None,
-    ) -> Finish | None:
-        """What takes the order, once all holds that can be told without waiting; the order is
-        counted then. None where something does not hold or takes waiting: nothing has happened,
-        and `Gateway.accept` is to be asked.
-
-        `signed_for` is the digest of the request, from a caller who found that the payer's own key
-        signed the payment, and that its nonce is bound to the request where there is a salt.
-        """
-        ...
 
 
 class Gateway(Protocol):
@@ -287,45 +296,24 @@ class Gateway(Protocol):
         """
         ...
 
-    async def accept(
-        self,
-        model: str,
-        request: Request,
-        payment: Authorization,
-        *,
-        binding_salt: bytes | None = None,
-        quote: SignedQuote | None = None,
-        payment_id: str | None = None,
-        webhook: str | None = None,
-        holder: ApiKey | None = None,
-    ) -> JobView:
-        """The job that this payment buys: durable, and not yet settled.
+    async def accept(self, paid: PaidRequest[Authorization]) -> JobView:
+        """The job that this authorization buys: durable, and not yet settled.
 
         The same payment with the same request gives the same job, in whatever state it is.
-        With `binding_salt` the payment's nonce must be the one bound to this request. Without
-        `quote` the model's present price and terms hold. Nothing was reserved when it raises.
+        With a binding salt the payment's nonce must be the one bound to this request. Nothing was
+        reserved when it raises.
         Raises: PaymentRejected (402) PAYMENT_*; Conflict (409) PAYMENT_REPLAYED,
         PAYMENT_ID_REUSED, WEBHOOK_OTHER, MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*,
         PAYMENT_ID_MALFORMED, WEBHOOK_URL (422); NotFound MODEL_UNKNOWN; Unavailable (503)
         QUEUE_FULL, CHAIN_*, LIMITER_UNAVAILABLE; TooMany (429) RATE_LIMITED, QUEUE_SHARE_FULL.
-        `holder` is the API key that the order came with, whose limits hold instead of the payer's.
         """
         ...
 
-    async def redeem(
-        self,
-        model: str,
-        request: Request,
-        claim: TransferClaim,
-        *,
-        quote: SignedQuote | None = None,
-        webhook: str | None = None,
-        holder: ApiKey | None = None,
-    ) -> JobView:
+    async def redeem(self, paid: PaidRequest[TransferClaim]) -> JobView:
         """The job that an earlier transfer buys by this claim: durable, settled and queued.
 
-        The same claim gives the same job, in whatever state it is. Without `quote` the model's
-        present price and terms hold. Nothing was spent when it raises.
+        The same claim gives the same job, in whatever state it is. Nothing was spent when it
+        raises. `binding_salt` and `payment_id` are not read: the claim has its own.
         Raises: PaymentRejected (402) TRANSFERS_CLOSED, CLAIM_*, SIGNATURE_MALFORMED, PAYMENT_ASSET,
         PAYMENT_PAYEE, TX_NOT_FOUND, TX_FAILED, TRANSFER_TOO_OLD, NO_TRANSFER_EVENT,
         WRONG_RECIPIENT, INSUFFICIENT_AMOUNT; Conflict (409) PAYMENT_ALREADY_USED,

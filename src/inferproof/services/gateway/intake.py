@@ -20,9 +20,6 @@ to 9 refuses it; 10 finds the others.
 
 What is asked of the chain and written to the database is asked and written for many orders at a
 time; what is known of other orders is kept in memory (see promises).
-
-A usual order takes a shorter way to 9: where 1 to 8 hold and can be told at once, `begin` says so
-in one go. It never refuses. What it does not take is checked from 1 on as if it had not been asked.
 """
 
 import asyncio
@@ -32,6 +29,7 @@ from collections.abc import Callable
 
 from inferproof.errors import InferproofError, InputRejected, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.authorization import check_end, check_signature, check_terms, check_time
+from inferproof.protocol.commitments import bound_nonce, job_id
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.quote import check_quote_covers, check_quote_signature
 from inferproof.protocol.signature import SigningKey
@@ -39,9 +37,7 @@ from inferproof.protocol.webhook_address import read_webhook_url
 from inferproof.services.base import Clock, Entropy
 from inferproof.services.bell import SETTLE, Bell
 from inferproof.services.catalog import Catalog, RegisteredModel
-from inferproof.services.gateway.base import GatewaySettings, SignedQuote
-from inferproof.services.gateway.issued import IssuedQuotes
-from inferproof.services.gateway.offered import Begun, Offered, check_binding
+from inferproof.services.gateway.base import GatewaySettings, PaidRequest, SignedQuote
 from inferproof.services.gateway.promises import Promise, Promises
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
@@ -56,7 +52,7 @@ from inferproof.storage.ports.reuse import (
 from inferproof.telemetry.base import note_job
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.money import Money, format_units
-from inferproof.types.payment import Quote
+from inferproof.types.payment import Authorization, Quote
 
 CheckInput = Callable[[dict[str, Json], bytes], None]
 """Returns when pre-processing, in its canonical form, takes a request body.
@@ -100,7 +96,6 @@ class Intake:
         self._metrics = metrics
         self._bell = bell
         self._promises = Promises(orders)
-        self._issued = IssuedQuotes()
         self._limits = limits
 
     async def quote(self, model: str, request: Digest | None) -> SignedQuote:
@@ -111,181 +106,132 @@ class Intake:
     async def check_input(self, model: str, body: bytes) -> None:
         await self._check_input(await self._catalog.active(model), body)
 
-    def begin(self, offered: Offered, signed_for: Digest | None = None) -> Begun | None:
-        """The order, once steps 1 to 8 hold; None where they do not, or where to tell takes time.
-
-        Nothing has happened then, and `accept` is to be asked. Otherwise the order is counted, as
-        in step 3, and is to be finished. With `signed_for` the caller has found that 2 and 4 hold,
-        for the request with this digest, which is the offered one.
-        """
-        payment, now = offered.payment, self._clock()
-        model = self._catalog.sold(offered.model)
-        if (
-            model is None
-            or offered.payment_id is not None
-            or offered.webhook is not None
-            or len(offered.request.body) > SMALL
-            or self._promises.holds(payment)
-            or not self._promises.has_room(self._settings.queue_limit)
-        ):
-            return None
-        digest = offered.digest if signed_for is None else signed_for
-        try:
-            if signed_for is None:
-                check_signature(payment)
-                check_binding(offered, digest)
-            self._check_small(model, offered.request.body)
-            quote = self._agreed(model, offered, digest, now)
-        except InferproofError:
-            return None
-        if not self._limits.order_now(payment.payer, offered.holder):
-            return None
-        return Begun(offered, digest, model, quote, now)
-
-    async def accept(self, offered: Offered) -> Job:
+    async def accept(self, paid: PaidRequest[Authorization]) -> Job:
         """The job that the payment buys; see the numbered steps of this module."""
         try:
-            job, outcome = await self._accept(offered)
+            reservation = await self._accept(paid)
         except InferproofError as error:
             self._metrics.payment(error.code)
             raise
-        return self._taken(job, outcome)
-
-    async def finish(self, begun: Begun) -> Job:
-        """The same for an order that was begun. Raises: as `accept`."""
-        try:
-            job, outcome = await self._new_or_known(begun.offered, begun.digest, begun)
-        except InferproofError as error:
-            self._metrics.payment(error.code)
-            raise
-        return self._taken(job, outcome)
-
-    def _taken(self, job: Job, outcome: Outcome) -> Job:
-        note_job(job.order.job_id, new_order=outcome is Outcome.NEW)
-        self._metrics.payment("reserved" if outcome is Outcome.NEW else "repeated")
-        if outcome is Outcome.NEW:
+        job, is_new = reservation.job, reservation.outcome is Outcome.NEW
+        note_job(job.order.job_id, new_order=is_new)
+        self._metrics.payment("reserved" if is_new else "repeated")
+        if is_new:
             self._bell.ring(SETTLE)
         return job
 
-    async def _accept(self, offered: Offered) -> tuple[Job, Outcome]:
-        digest, payment = offered.digest, offered.payment
+    async def _accept(self, paid: PaidRequest[Authorization]) -> Reservation:
         # 1
-        if offered.payment_id is not None and not _PAYMENT_ID.fullmatch(offered.payment_id):
+        if paid.payment_id is not None and not _PAYMENT_ID.fullmatch(paid.payment_id):
             raise PaymentRejected(Reason.PAYMENT_ID_MALFORMED)
-        if offered.webhook is not None:
-            read_webhook_url(offered.webhook, private=self._settings.private_webhooks)
+        if paid.webhook is not None:
+            read_webhook_url(paid.webhook, private=self._settings.private_webhooks)
         # 2
-        check_signature(payment)
+        check_signature(paid.payment)
         # 3
-        if self._promises.holds(payment):
-            known = await self._known(offered, digest)
+        if self._promises.holds(paid.payment):
+            known = await self._known(paid)
             if known is not None:
-                return known, Outcome.SAME
-        return await self._new_or_known(offered, digest, None)
-
-    async def _new_or_known(
-        self, offered: Offered, digest: Digest, begun: Begun | None
-    ) -> tuple[Job, Outcome]:
+                return Reservation(Outcome.SAME, known)
         try:
-            if begun is None:
-                begun = await self._check(offered, digest)
-            reservation = await self._reserve(begun)
+            return await self._new(paid)
         except InferproofError:
-            known = await self._known(offered, digest)
+            known = await self._known(paid)
             if known is not None:
-                return known, Outcome.SAME
+                return Reservation(Outcome.SAME, known)
             raise
-        return reservation.job, reservation.outcome
 
-    async def _check(self, offered: Offered, digest: Digest) -> Begun:
-        """Steps 4 to 8, for a payment that is taken to be new."""
-        await self._limits.order(offered.payment.payer, offered.holder)
+    async def _new(self, paid: PaidRequest[Authorization]) -> Reservation:
+        """Steps 4 to 10, for a payment that is taken to be new."""
+        payment = paid.payment
+        await self._limits.order(payment.payer, paid.holder)
         # 4
-        check_binding(offered, digest)
+        check_binding(paid)
         # 5
-        registered = await self._catalog.active(offered.model)
-        await self._check_input(registered, offered.request.body)
-        # 6, 7
-        now = self._clock()
-        quote = self._agreed(registered, offered, digest, now)
-        # 8
-        await self.require_room()
-        return Begun(offered, digest, registered, quote, now)
-
-    def _agreed(
-        self, model: RegisteredModel, offered: Offered, digest: Digest, now: int
-    ) -> SignedQuote:
-        """The quote that the payment is for."""
+        registered = await self._catalog.active(paid.model)
+        await self._check_input(registered, paid.request.body)
         # 6
-        payment, quote = offered.payment, self.quoted(model, offered.quote, digest, now)
+        now = self._clock()
+        quote = self.quoted(registered, paid.quote, paid.digest, now)
         # 7
         check_terms(payment, quote.quote)
         check_time(payment, now, self._settings.settle_margin_s)
         check_end(payment, now, self._settings.longest_payment_s)
-        return quote
-
-    async def _reserve(self, begun: Begun) -> Reservation:
-        """Steps 9 and 10."""
-        offered, record, now = begun.offered, begun.model.record, begun.now
-        payment = offered.payment
+        # 8
+        await self.require_room()
         with self._promises.taking(payment) as promise:
             # 9
             first_block = await self._check_chain(promise)
             # 10
-            reservation = await self._orders.reserve(
-                Order(
-                    job_id=offered.job_id(begun.digest),
-                    model_id=record.id,
-                    model_version=record.version,
-                    model_commitment=record.commitment,
-                    request=offered.request,
-                    request_digest=begun.digest,
-                    payment=payment,
-                    quote=begun.quote.quote,
-                    quote_signature=begun.quote.signature,
-                    salt=self._entropy(32),
-                    nonce_salt=offered.nonce_salt,
-                    payment_id=offered.payment_id,
-                    first_block=first_block,
-                    created_at=now,
-                    deadline=now + self._settings.deadline_s,
-                    webhook=offered.webhook,
-                    api_key=offered.holder.id if offered.holder else None,
-                ),
-                room=self._settings.room,
-            )
+            order = self._order(paid, registered, quote, first_block, now)
+            reservation = await self._orders.reserve(order, room=self._settings.room)
             if reservation.outcome is Outcome.NEW:
                 self._promises.reserved(payment)
         return reservation
 
-    async def _known(self, offered: Offered, digest: Digest) -> Job | None:
+    def _order(
+        self,
+        paid: PaidRequest[Authorization],
+        model: RegisteredModel,
+        quote: SignedQuote,
+        first_block: int,
+        now: int,
+    ) -> Order:
+        record, payment, asset = model.record, paid.payment, paid.payment.asset
+        return Order(
+            job_id=job_id(
+                asset.network,
+                asset.address,
+                payment.payer,
+                payment.nonce,
+                paid.digest,
+                paid.nonce_salt,
+            ),
+            model_id=record.id,
+            model_version=record.version,
+            model_commitment=record.commitment,
+            request=paid.request,
+            request_digest=paid.digest,
+            payment=payment,
+            quote=quote.quote,
+            quote_signature=quote.signature,
+            salt=self._entropy(32),
+            nonce_salt=paid.nonce_salt,
+            payment_id=paid.payment_id,
+            first_block=first_block,
+            created_at=now,
+            deadline=now + self._settings.deadline_s,
+            webhook=paid.webhook,
+            api_key=None if paid.holder is None else paid.holder.id,
+        )
+
+    async def _known(self, paid: PaidRequest[Authorization]) -> Job | None:
         # By the payment and not by the job id, which another request would change.
-        job = await self._orders.find_payment(offered.payment)
+        job = await self._orders.find_payment(paid.payment)
         if job is not None:
-            check_same_payment(job, digest, offered.payment, offered.nonce_salt)
-            check_same_webhook(job, offered.webhook)
+            check_same_payment(job, paid.digest, paid.payment, paid.nonce_salt)
+            check_same_webhook(job, paid.webhook)
             return job
-        if offered.payment_id is not None:
-            job = await self._orders.find_payment_id(offered.payment.payer, offered.payment_id)
+        if paid.payment_id is not None:
+            job = await self._orders.find_payment_id(paid.payment.payer, paid.payment_id)
             if job is not None:
-                check_same_payment_id(job, digest)
-                check_same_webhook(job, offered.webhook)
+                check_same_payment_id(job, paid.digest)
+                check_same_webhook(job, paid.webhook)
         return job
 
     async def _check_input(self, model: RegisteredModel, body: bytes) -> None:
+        limit, preprocessing = (
+            model.submission.card.input.max_bytes,
+            model.submission.bundle.preprocessing,
+        )
+        if len(body) > limit:
+            raise InputRejected(
+                Reason.INPUT_TOO_LARGE, name="request body", size=len(body), limit=limit
+            )
         if len(body) <= SMALL:
-            self._check_small(model, body)
-            return
-        limit = model.submission.card.input.max_bytes
-        if len(body) > limit:
-            raise _too_large(body, limit)
-        await asyncio.to_thread(self._check_body, model.submission.bundle.preprocessing, body)
-
-    def _check_small(self, model: RegisteredModel, body: bytes) -> None:
-        limit = model.submission.card.input.max_bytes
-        if len(body) > limit:
-            raise _too_large(body, limit)
-        self._check_body(model.submission.bundle.preprocessing, body)
+            self._check_body(preprocessing, body)
+        else:
+            await asyncio.to_thread(self._check_body, preprocessing, body)
 
     def quoted(
         self, model: RegisteredModel, given: SignedQuote | None, digest: Digest, now: int
@@ -293,11 +239,9 @@ class Intake:
         """The given quote, once it is ours, holds and covers this request; a fresh one for none."""
         if given is None:
             return self._sign_quote(model, digest, now)
-        if not self._issued.holds(given):
-            # Signatures are deterministic, and to sign again takes half as long as to recover.
-            ours = self._key.sign(given.id)
-            if not hmac.compare_digest(ours, given.signature):
-                check_quote_signature(given.quote, given.signature, self._key.address)
+        # Signatures are deterministic, and to sign again takes half as long as to recover.
+        if not hmac.compare_digest(self._key.sign(given.id), given.signature):
+            check_quote_signature(given.quote, given.signature, self._key.address)
         check_quote_covers(given.quote, model.record.commitment, digest, now)
         return given
 
@@ -318,9 +262,7 @@ class Intake:
             issued_at=now,
             expires_at=now + self._settings.quote_ttl_s,
         )
-        signed = SignedQuote.by(self._key, quote)
-        self._issued.add(signed)
-        return signed
+        return SignedQuote.by(self._key, quote)
 
     async def require_room(self) -> None:
         """Returns when another order may wait. Raises: Unavailable QUEUE_FULL."""
@@ -360,5 +302,16 @@ class Intake:
         return purse.head
 
 
-def _too_large(body: bytes, limit: int) -> InputRejected:
-    return InputRejected(Reason.INPUT_TOO_LARGE, name="request body", size=len(body), limit=limit)
+def check_binding(paid: PaidRequest[Authorization]) -> None:
+    """Returns when the nonce is bound to the request, where a salt says that it is.
+
+    Raises: PaymentRejected PAYMENT_SALT_ZERO, PAYMENT_NONCE_BINDING.
+    """
+    salt, got = paid.binding_salt, paid.payment.nonce
+    if salt is None:
+        return
+    if not any(salt):  # in a receipt zero stands for no salt
+        raise PaymentRejected(Reason.PAYMENT_SALT_ZERO)
+    expected = bound_nonce(paid.digest, salt)
+    if got != expected:
+        raise PaymentRejected(Reason.PAYMENT_NONCE_BINDING, got=got, expected=expected)

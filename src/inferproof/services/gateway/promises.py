@@ -56,7 +56,6 @@ class Promises:
         self._look = RequestCoalescer(self._ask)
         self._first = asyncio.Lock()
         self._next_look: float | None = None
-        self._told: float | None = None
 
     async def depth(self, limit: int) -> int:
         """How many jobs wait, those that are being taken here counted; fresh from `limit` on.
@@ -67,20 +66,6 @@ class Promises:
         if self._depth() >= limit:
             await self._look(None)
         return self._depth()
-
-    def has_room(self, limit: int) -> bool:
-        """True when what was read lately leaves room for another job; False says nothing, and
-        `depth` is to be asked. Where it is time to look again, one is told so."""
-        due = self._next_look
-        if due is None or self._depth() >= limit:
-            return False
-        late = time.monotonic() - due
-        if late < 0:
-            return True
-        if self._told != due:
-            self._told = due
-            return False
-        return late < LOOK_AGAIN_S
 
     def holds(self, payment: Authorization) -> bool:
         """True when the payment is known to be reserved; False says nothing."""

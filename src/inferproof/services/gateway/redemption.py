@@ -21,12 +21,10 @@ looked for once more, and is given the job that it bought meanwhile.
 """
 
 import asyncio
-from dataclasses import dataclass
 from typing import Protocol
 
 from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.authorization import check_asset_and_payee
-from inferproof.protocol.commitments import request_digest
 from inferproof.protocol.transfer import (
     check_claim_request,
     check_claim_signature,
@@ -37,19 +35,22 @@ from inferproof.protocol.webhook_address import read_webhook_url
 from inferproof.services.base import Clock, Entropy
 from inferproof.services.bell import WORK, Bell
 from inferproof.services.catalog import Catalog, RegisteredModel
-from inferproof.services.gateway.base import GatewaySettings, SignedQuote, TransferTerms
+from inferproof.services.gateway.base import (
+    GatewaySettings,
+    PaidRequest,
+    SignedQuote,
+    TransferTerms,
+)
 from inferproof.services.gateway.intake import Intake
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
 from inferproof.storage.ports.jobs import Job, Order, Outcome
 from inferproof.storage.ports.orders import OrderBook
-from inferproof.storage.ports.rate_limits import ApiKey
 from inferproof.storage.ports.reuse import check_same_webhook
 from inferproof.telemetry.base import note_job
 from inferproof.types.digest import Digest
 from inferproof.types.event import MinedTransaction
 from inferproof.types.payment import TransferClaim, TransferPayment
-from inferproof.types.receipt import Request
 
 
 class TransferChain(Protocol):
@@ -61,18 +62,6 @@ class TransferChain(Protocol):
         Raises: Unavailable when the chain cannot be asked, or changes meanwhile.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class OfferedTransfer:
-    """What a buyer sends: the request, its claim, and the quote where it holds one."""
-
-    model: str
-    request: Request
-    claim: TransferClaim
-    quote: SignedQuote | None = None
-    webhook: str | None = None
-    holder: ApiKey | None = None
 
 
 class Redemption:
@@ -103,10 +92,10 @@ class Redemption:
         self._bell = bell
         self._limits = limits
 
-    async def redeem(self, offered: OfferedTransfer) -> Job:
+    async def redeem(self, paid: PaidRequest[TransferClaim]) -> Job:
         """The job that the transfer buys; see the numbered steps of this module."""
         try:
-            job, outcome = await self._redeem(offered)
+            job, outcome = await self._redeem(paid)
         except InferproofError as error:
             self._metrics.payment(error.code)
             raise
@@ -116,48 +105,46 @@ class Redemption:
             self._bell.ring(WORK)
         return job
 
-    async def _redeem(self, offered: OfferedTransfer) -> tuple[Job, Outcome]:
-        claim, request = offered.claim, offered.request
+    async def _redeem(self, paid: PaidRequest[TransferClaim]) -> tuple[Job, Outcome]:
         # 1
         terms = self._settings.transfers
         if terms is None:
             raise PaymentRejected(Reason.TRANSFERS_CLOSED)
-        if offered.webhook is not None:
-            read_webhook_url(offered.webhook, private=self._settings.private_webhooks)
+        if paid.webhook is not None:
+            read_webhook_url(paid.webhook, private=self._settings.private_webhooks)
         # 2
-        digest = request_digest(request.method, request.path, request.body)
-        check_claim_request(claim, digest)
-        check_claim_signature(claim)
+        check_claim_request(paid.payment, paid.digest)
+        check_claim_signature(paid.payment)
         # 3
-        known = await self._known(offered)
+        known = await self._known(paid)
         if known is not None:
             return known, Outcome.SAME
         try:
-            return await self._new(offered, terms, digest)
+            return await self._new(paid, terms)
         except InferproofError:
             # The same claim may have come a second time meanwhile, and been first.
-            known = await self._known(offered)
+            known = await self._known(paid)
             if known is None:
                 raise
             return known, Outcome.SAME
 
-    async def _known(self, offered: OfferedTransfer) -> Job | None:
-        known = await self._orders.find(claim_job_id(offered.claim))
+    async def _known(self, paid: PaidRequest[TransferClaim]) -> Job | None:
+        known = await self._orders.find(claim_job_id(paid.payment))
         if known is not None:
-            check_same_webhook(known, offered.webhook)
+            check_same_webhook(known, paid.webhook)
         return known
 
     async def _new(
-        self, offered: OfferedTransfer, terms: TransferTerms, digest: Digest
+        self, paid: PaidRequest[TransferClaim], terms: TransferTerms
     ) -> tuple[Job, Outcome]:
-        claim, request = offered.claim, offered.request
-        await self._limits.order(claim.payer, offered.holder)
+        claim = paid.payment
+        await self._limits.order(claim.payer, paid.holder)
         # 4
-        registered = await self._catalog.active(offered.model)
-        await self._intake.check_input(offered.model, request.body)
+        registered = await self._catalog.active(paid.model)
+        await self._intake.check_input(paid.model, paid.request.body)
         # 5
         now = self._clock()
-        quote = self._intake.quoted(registered, offered.quote, digest, now)
+        quote = self._intake.quoted(registered, paid.quote, paid.digest, now)
         check_asset_and_payee(claim.asset, claim.payee, quote.quote)
         # 6
         await self._intake.require_room()
@@ -167,7 +154,7 @@ class Redemption:
         fitting = fitting_transfers(found.logs, claim, quote.quote.price.amount)
         # 9
         for payment in await self._unused(fitting):
-            order = self._order(offered, registered, payment, quote, found.block, now)
+            order = self._order(paid, registered, payment, quote, found.block, now)
             try:
                 reservation = await self._orders.redeem(order, room=self._settings.room)
             except Conflict as error:
@@ -209,20 +196,20 @@ class Redemption:
 
     def _order(
         self,
-        offered: OfferedTransfer,
+        paid: PaidRequest[TransferClaim],
         model: RegisteredModel,
         payment: TransferPayment,
         quote: SignedQuote,
         block: int,
         now: int,
     ) -> Order:
-        claim = offered.claim
+        claim = paid.payment
         return Order(
             job_id=claim_job_id(claim),
             model_id=model.record.id,
             model_version=model.record.version,
             model_commitment=model.record.commitment,
-            request=offered.request,
+            request=paid.request,
             request_digest=claim.request,
             payment=payment,
             quote=quote.quote,
@@ -233,6 +220,6 @@ class Redemption:
             first_block=block,
             created_at=now,
             deadline=now + self._settings.deadline_s,
-            webhook=offered.webhook,
-            api_key=offered.holder.id if offered.holder else None,
+            webhook=paid.webhook,
+            api_key=paid.holder.id if paid.holder else None,
         )

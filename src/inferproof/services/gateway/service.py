@@ -5,7 +5,6 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 
 from inferproof.errors import Conflict, InferproofError, NotFound, Reason, Rejection
 from inferproof.protocol.cancellation import check_cancellation
@@ -23,15 +22,14 @@ from inferproof.services.catalog import Catalog
 from inferproof.services.gateway.base import (
     UNDER_WAY,
     CancelPolicy,
-    Finish,
     GatewaySettings,
     JobView,
     ModelView,
+    PaidRequest,
     SignedQuote,
 )
 from inferproof.services.gateway.intake import Intake
-from inferproof.services.gateway.offered import Begun, Offered
-from inferproof.services.gateway.redemption import OfferedTransfer, Redemption
+from inferproof.services.gateway.redemption import Redemption
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.views import job_view
 from inferproof.services.lookout import Lookout
@@ -39,7 +37,6 @@ from inferproof.storage.ports.blobs import BlobStore
 from inferproof.storage.ports.jobs import Job, JobEvent
 from inferproof.storage.ports.models import ModelFilter
 from inferproof.storage.ports.orders import OrderBook
-from inferproof.storage.ports.rate_limits import ApiKey
 from inferproof.storage.ports.verifications import (
     VerificationRecord,
     Verifications,
@@ -48,7 +45,7 @@ from inferproof.storage.ports.verifications import (
 from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.types.proof import Assurance
-from inferproof.types.receipt import ReceiptFile, Request
+from inferproof.types.receipt import ReceiptFile
 from inferproof.verify.policy import Policy
 from inferproof.verify.proof import ProofChecker, verify_proof
 from inferproof.verify.receipt import Preprocess, Step, Tools, verify_receipt
@@ -136,54 +133,11 @@ class GatewayService:
     async def check_input(self, model: str, body: bytes) -> None:
         await self._intake.check_input(model, body)
 
-    async def accept(
-        self,
-        model: str,
-        request: Request,
-        payment: Authorization,
-        *,
-        binding_salt: bytes | None = None,
-        quote: SignedQuote | None = None,
-        payment_id: str | None = None,
-        webhook: str | None = None,
-        holder: ApiKey | None = None,
-    ) -> JobView:
-        offered = Offered(model, request, payment, binding_salt, quote, payment_id, webhook, holder)
-        return await self._view(await self._intake.accept(offered))
+    async def accept(self, paid: PaidRequest[Authorization]) -> JobView:
+        return await self._view(await self._intake.accept(paid))
 
-    def begin(
-        self,
-        model: str,
-        request: Request,
-        payment: Authorization,
-        *,
-        binding_salt: bytes | None = None,
-        quote: SignedQuote | None = None,
-        signed_for: Digest | None = None,
-    ) -> Finish | None:
-        """See services.gateway.base.ShortIntake."""
-        offered = Offered(model, request, payment, binding_salt, quote)
-        begun = self._intake.begin(offered, signed_for)
-        return None if begun is None else partial(self._finish, begun)
-
-    async def _finish(self, begun: Begun) -> JobView:
-        job = await self._intake.finish(begun)
-        if job.answer is not None:
-            return await self._view(job)
-        return job_view(job, begun.model, begun.quote)
-
-    async def redeem(
-        self,
-        model: str,
-        request: Request,
-        claim: TransferClaim,
-        *,
-        quote: SignedQuote | None = None,
-        webhook: str | None = None,
-        holder: ApiKey | None = None,
-    ) -> JobView:
-        offered = OfferedTransfer(model, request, claim, quote, webhook, holder)
-        return await self._view(await self._redemption.redeem(offered))
+    async def redeem(self, paid: PaidRequest[TransferClaim]) -> JobView:
+        return await self._view(await self._redemption.redeem(paid))
 
     async def wait(self, job_id: Digest, timeout_s: float) -> JobView:
         end = time.monotonic() + timeout_s

@@ -17,8 +17,9 @@ from typing import Any
 
 from inferproof.errors import InferproofError, Reason, RequestRejected
 from inferproof.models.card import ModelCard, parse_card
-from inferproof.protocol.encoding import is_json_shallow, tagged_digest
+from inferproof.protocol.encoding import tagged_digest
 from inferproof.protocol.fields import Fields, to_base64
+from inferproof.protocol.json_text import read_json
 from inferproof.protocol.signature import SigningKey, recover
 from inferproof.protocol.verifier_bundle import MAX_BYTES as MAX_BUNDLE_BYTES
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
@@ -79,10 +80,8 @@ def read_submission(document: bytes) -> Submission:
             Reason.SUBMISSION_MALFORMED, why=f"it is longer than {MAX_BYTES} bytes"
         )
     try:
-        if not is_json_shallow(document):
-            raise ValueError
-        value = json.loads(document)
-    except (ValueError, RecursionError):
+        value = read_json(document)
+    except ValueError:
         raise RequestRejected(Reason.SUBMISSION_MALFORMED, why="it is not JSON") from None
     fields = Fields(value, "submission")
     if fields.text("format", most=64) != FORMAT:

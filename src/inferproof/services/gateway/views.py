@@ -57,11 +57,9 @@ def model_view(model: RegisteredModel, settings: GatewaySettings) -> ModelView:
     )
 
 
-def job_view(job: Job, model: RegisteredModel, quote: SignedQuote | None = None) -> JobView:
-    """The job as its buyer sees it. A `quote` that is the job's keeps what it knows of itself."""
+def job_view(job: Job, model: RegisteredModel) -> JobView:
+    """The job as its buyer sees it."""
     order = job.order
-    if quote is None or quote.quote is not order.quote:
-        quote = SignedQuote(order.quote, order.quote_signature)
     return JobView(
         id=order.job_id,
         state=job.state,
@@ -70,7 +68,7 @@ def job_view(job: Job, model: RegisteredModel, quote: SignedQuote | None = None)
         model_commitment=order.model_commitment,
         request_digest=order.request_digest,
         payment=order.payment,
-        quote=quote,
+        quote=SignedQuote(order.quote, order.quote_signature),
         settlement=job.settlement,
         created_at=order.created_at,
         updated_at=job.updated_at,

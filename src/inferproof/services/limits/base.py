@@ -15,7 +15,3 @@ class OrderLimits(Protocol):
         Raises: TooMany RATE_LIMITED; Unavailable LIMITER_UNAVAILABLE.
         """
         ...
-
-    def order_now(self, payer: Address, holder: ApiKey | None) -> bool:
-        """Whether the order was counted at once; if not nothing is counted, and `order` tells."""
-        ...

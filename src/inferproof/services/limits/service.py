@@ -13,7 +13,7 @@ Orders are counted by payer only after the signature, or a stranger could use up
 and never when the payment has its job already, which who paid may ask for again and again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -85,57 +85,42 @@ class Limits:
         unknown: RequestRejected | None = None
         if key is not None:
             if not self._keys.remembers(key):  # who makes keys up must not keep the database busy
-                await self._charge(address, Action.READ, None)
+                await self._charge(address, (Action.READ,), None)
             try:
                 holder = await self._keys.holder(key)
             except RequestRejected as error:
                 unknown, action = error, Action.UNPAID
-        standing = await self._charge(address, action, holder)
+        actions = (Action.READ,) if action is Action.READ else (Action.READ, action)
+        standing = await self._charge(address, actions, holder)
         if unknown is not None:
             raise unknown
         return holder, standing
 
+    async def quote(self, address: str, holder: ApiKey | None) -> None:
+        """Counts a quote alone, for a request that was admitted before it was known to draw one.
+
+        Raises: TooMany RATE_LIMITED; Unavailable LIMITER_UNAVAILABLE.
+        """
+        await self._charge(address, (Action.UNPAID,), holder)
+
     async def order(self, payer: Address, holder: ApiKey | None) -> None:
         """Counts a new order. Raises: TooMany RATE_LIMITED; Unavailable LIMITER_UNAVAILABLE."""
-        charge = self._order_charge(payer, holder)
-        if charge is None:
-            return
-        verdict = (await self._take([charge]))[0]
-        if not verdict.allowed:
-            raise self._refused(ORDERS, charge.rate, verdict, "API key" if holder else "payer")
-
-    def order_now(self, payer: Address, holder: ApiKey | None) -> bool:
-        """See OrderLimits."""
-        charge = self._order_charge(payer, holder)
-        if charge is None:
-            return True
-        verdict = self._limiter.take_now(charge)
-        return verdict is not None and verdict.allowed
-
-    def read_now(self, address: str) -> tuple[bool, Standing | None]:
-        """Whether a stranger's READ was admitted at once, and how the caller stands then. If not,
-        nothing is charged, and `admit` tells."""
-        rate = self._policy.requests
-        if rate is None:
-            return True, None
-        verdict = self._limiter.take_now(Charge(f"a:{address}:{Action.READ.value}", rate))
-        if verdict is None or not verdict.allowed:
-            return False, None
-        full_s = _seconds(verdict.full_us)
-        return True, Standing(Action.READ.value, rate, verdict.remaining, full_s)
-
-    def _order_charge(self, payer: Address, holder: ApiKey | None) -> Charge | None:
         rate = self._policy.orders
         if rate is None:
-            return None
-        if holder is None:
-            return Charge(f"p:{payer.hex}", rate)
-        return Charge(f"k:{holder.id}:{ORDERS}", rate.times(holder.factor))
+            return
+        charge, whose = Charge(f"p:{payer.hex}", rate), "payer"
+        if holder is not None:
+            charge, whose = Charge(f"k:{holder.id}:{ORDERS}", rate.times(holder.factor)), "API key"
+        verdict = (await self._take([charge]))[0]
+        if not verdict.allowed:
+            raise self._refused(ORDERS, charge.rate, verdict, whose)
 
-    async def _charge(self, address: str, action: Action, holder: ApiKey | None) -> Standing | None:
+    async def _charge(
+        self, address: str, actions: Sequence[Action], holder: ApiKey | None
+    ) -> Standing | None:
         who = f"a:{address}" if holder is None else f"k:{holder.id}"
         names, charges = [], []
-        for name in (Action.READ,) if action is Action.READ else (Action.READ, action):
+        for name in actions:
             rate: Rate | None = getattr(self._policy, name.value)
             if rate is not None:
                 names.append(name.value)

@@ -21,10 +21,6 @@ class RateLimiter(Protocol):
         """
         ...
 
-    def take_now(self, charge: Charge) -> Verdict | None:
-        """The verdict on one charge; None, and no charge, where to tell takes waiting."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:

@@ -31,13 +31,13 @@ class MemoryLimiter:
     async def take(self, charges: Sequence[Charge]) -> Sequence[Verdict]:
         verdicts = []
         for charge in charges:
-            verdict = self.take_now(charge)
+            verdict = self._take(charge)
             verdicts.append(verdict)
             if not verdict.allowed:
                 break
         return verdicts
 
-    def take_now(self, charge: Charge) -> Verdict:
+    def _take(self, charge: Charge) -> Verdict:
         bucket, rate, cost = charge
         now, known = self._clock(), self._full_at.get(bucket)
         full_at, verdict = spend(known or 0, now, rate, cost)

@@ -145,10 +145,6 @@ class RedisLimiter:
             return "does not answer; calls are allowed uncounted"
         return "answers"
 
-    def take_now(self, charge: Charge) -> None:  # noqa: ARG002
-        """None: Redis is always waited for."""
-        return
-
     async def take(self, charges: Sequence[Charge]) -> Sequence[Verdict]:
         if not charges:
             return ()
