@@ -35,9 +35,10 @@ from inferproof.errors import (
     Reason,
     Unavailable,
 )
+from inferproof.payments.transfer.method import TransferTerms
 from inferproof.protocol.lifecycle import FINAL, PAID
 from inferproof.services.books.service import Bookkeeper, BooksSettings
-from inferproof.services.gateway.base import CancelPolicy, TransferTerms
+from inferproof.services.gateway.base import CancelPolicy
 from inferproof.storage.sql.engine import MEMORY
 from inferproof.storage.sql.ledger import SqlBookRows
 from inferproof.testing.cash import CashBooks, CashChain

@@ -16,6 +16,7 @@ from inferproof.errors import (
     TooMany,
     Unavailable,
 )
+from inferproof.payments.x402.receipt import authorization_payment
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.lifecycle import STARTS, TAKEN_BACK, TRANSITIONS, Transition
 from inferproof.protocol.quote import quote_digest
@@ -51,7 +52,7 @@ from inferproof.testing.samples import GATEWAY, Sample, TransferSample
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import MAX_AMOUNT, Money, Network
-from inferproof.types.payment import Settlement, SettlementState, TransferPayment
+from inferproof.types.payment import Settlement, SettlementState
 from inferproof.types.receipt import StageTime
 from inferproof.types.tensor import FixedTensor
 
@@ -60,6 +61,8 @@ URL = "https://buyer.example/hook"
 SAMPLE = Sample()
 NETWORK = SAMPLE.authorization().asset.network
 ASSET = SAMPLE.authorization().asset
+assert SAMPLE.settlement.transaction is not None
+SPENT = SAMPLE.settlement.transaction
 WHY = Failure("INPUT_NOT_FINITE", "input x holds a NaN or an infinity", {"name": "x"})
 
 
@@ -69,7 +72,7 @@ def digest(text: str) -> Digest:
 
 def order(number: int = 0, **changes: Any) -> Order:
     """An order whose payment nonce is made of the number."""
-    payment = replace(SAMPLE.authorization(), nonce=digest(f"nonce {number}"))
+    signed = replace(SAMPLE.authorization(), nonce=digest(f"nonce {number}"))
     quote = SAMPLE.quote()
     made = Order(
         job_id=digest(f"job {number}"),
@@ -78,7 +81,7 @@ def order(number: int = 0, **changes: Any) -> Order:
         model_commitment=quote.model_commitment,
         request=SAMPLE.request,
         request_digest=SAMPLE.request_digest(),
-        payment=payment,
+        payment=authorization_payment(signed),
         quote=quote,
         quote_signature=GATEWAY.sign(quote_digest(quote)),
         salt=bytes(32),
@@ -244,7 +247,8 @@ class TestReserving:
             {"request_digest": digest("another"), "job_id": digest("another job")},
             {"payment": replace(order().payment, amount=1), "job_id": digest("another job")},
             {"payment": replace(order().payment, amount=1)},
-            {"payment": replace(order().payment, valid_before=1)},
+            {"payment": replace(order().payment, terms=b"{}")},
+            {"payment": replace(order().payment, method="transfer")},
             {"payment": replace(order().payment, payee=Address(bytes(20)))},
         ],
     )
@@ -330,9 +334,7 @@ class TestReserving:
     async def test_the_largest_amounts_are_exact(self, orders: OrderBook) -> None:
         quote = SAMPLE.quote()
         largest = order(
-            payment=replace(
-                order().payment, amount=MAX_AMOUNT, valid_before=MAX_AMOUNT, valid_after=0
-            ),
+            payment=replace(order().payment, amount=MAX_AMOUNT),
             quote=replace(quote, price=Money(MAX_AMOUNT, quote.price.asset)),
             nonce_salt=digest("salt"),
         )
@@ -352,12 +354,11 @@ def redeemed(number: int = 0, *, log_index: int = 0, named: bool = False, **chan
     sample = TransferSample(
         nonce_salt=digest(f"salt {number}").raw, log_index=log_index, named=named, amount=300_000
     )
-    payment = sample.transfer()
     made = order(
         number,
-        job_id=claim_job_id(payment.claim),
-        payment=payment,
-        nonce_salt=payment.claim.salt,
+        job_id=claim_job_id(sample.claim()),
+        payment=sample.payment(),
+        nonce_salt=sample.salt(),
         first_block=42,
     )
     return replace(made, **changes)
@@ -367,12 +368,10 @@ class TestRedeeming:
     @pytest.mark.parametrize("named", [True, False])
     async def test_it_is_settled_and_queued(self, orders: OrderBook, named: bool) -> None:
         made = redeemed(log_index=5, named=named)
-        reservation = await orders.redeem(made)
+        reservation = await orders.redeem(made, settled_in=SPENT)
         job = reservation.job
         assert (reservation.outcome, job.state) == (Outcome.NEW, JobState.QUEUED)
-        assert isinstance(made.payment, TransferPayment)
-        tx = made.payment.claim.transaction
-        assert job.settlement == Settlement(SettlementState.SETTLED, tx, 42)
+        assert job.settlement == Settlement(SettlementState.SETTLED, SPENT, 42)
         assert (job.order, await orders.job(made.job_id)) == (made, job)
         assert await orders.find_payment(made.payment) == job
         assert path(await orders.events(made.job_id)) == [("redeem", JobState.QUEUED)]
@@ -381,39 +380,38 @@ class TestRedeeming:
         assert claimed.order == made
 
     async def test_the_same_claim_is_the_same_job(self, orders: OrderBook) -> None:
-        first = await orders.redeem(redeemed())
-        again = await orders.redeem(redeemed(salt=b"\x01" * 32, created_at=9))
+        first = await orders.redeem(redeemed(), settled_in=SPENT)
+        again = await orders.redeem(redeemed(salt=b"\x01" * 32, created_at=9), settled_in=SPENT)
         assert (again.outcome, again.job) == (Outcome.SAME, first.job)
         # A claim that names no log is one job, whichever transfer it came to spend.
-        elsewhere = await orders.redeem(redeemed(log_index=7))
+        elsewhere = await orders.redeem(redeemed(log_index=7), settled_in=SPENT)
         assert (elsewhere.outcome, elsewhere.job) == (Outcome.SAME, first.job)
         assert (await orders.depth())[JobState.QUEUED] == 1
 
     async def test_a_transfer_is_spent_once(self, orders: OrderBook) -> None:
-        await orders.redeem(redeemed(1, log_index=3))
-        tx = SAMPLE.settlement.transaction
-        message = (
-            f"the transfer in log 3 of transaction {tx} already pays for another call; pay for "
-            "this one with another"
-        )
-        with rejects(Reason.PAYMENT_ALREADY_USED, message, kind=Conflict):
-            await orders.redeem(redeemed(2, log_index=3))
+        await orders.redeem(redeemed(1, log_index=3), settled_in=SPENT)
+        with pytest.raises(Conflict) as caught:
+            await orders.redeem(redeemed(2, log_index=3), settled_in=SPENT)
+        assert caught.value.reason is Reason.PAYMENT_REPLAYED
         assert await orders.find(redeemed(2, log_index=3).job_id) is None
-        assert (await orders.redeem(redeemed(2, log_index=4))).outcome is Outcome.NEW
+        assert (
+            await orders.redeem(redeemed(2, log_index=4), settled_in=SPENT)
+        ).outcome is Outcome.NEW
 
     async def test_many_claims_to_one_transfer_at_once(self, orders: OrderBook) -> None:
         results = await asyncio.gather(
-            *(orders.redeem(redeemed(n)) for n in range(20)), return_exceptions=True
+            *(orders.redeem(redeemed(n), settled_in=SPENT) for n in range(20)),
+            return_exceptions=True,
         )
         taken = [r for r in results if not isinstance(r, BaseException)]
         assert [r.outcome for r in taken] == [Outcome.NEW]
         refused = [r.reason for r in results if isinstance(r, Conflict)]
-        assert refused == [Reason.PAYMENT_ALREADY_USED] * 19
+        assert refused == [Reason.PAYMENT_REPLAYED] * 19
         assert (await orders.depth())[JobState.QUEUED] == 1
 
     async def test_an_authorization_cannot_take_its_place(self, orders: OrderBook) -> None:
         made = redeemed()
-        await orders.redeem(made)
+        await orders.redeem(made, settled_in=SPENT)
         same_nonce = replace(order(1).payment, nonce=made.payment.nonce)
         with rejects(
             Reason.PAYMENT_REPLAYED,
@@ -427,17 +425,17 @@ class TestRedeeming:
         same_nonce = replace(order(1).payment, nonce=made.payment.nonce)
         await orders.reserve(order(1, payment=same_nonce))
         with pytest.raises(Conflict) as caught:
-            await orders.redeem(made)
-        assert caught.value.reason is Reason.PAYMENT_ALREADY_USED
+            await orders.redeem(made, settled_in=SPENT)
+        assert caught.value.reason is Reason.PAYMENT_REPLAYED
 
     async def test_it_is_promised_to_nobody(self, orders: OrderBook) -> None:
-        await orders.redeem(redeemed())
+        await orders.redeem(redeemed(), settled_in=SPENT)
         backlog = await orders.backlog()
         assert (backlog.waiting, backlog.unsettled) == (1, {})
 
     async def test_it_is_refunded_as_any_other(self, orders: OrderBook) -> None:
         job_id = redeemed().job_id
-        await orders.redeem(redeemed())
+        await orders.redeem(redeemed(), settled_in=SPENT)
         claimed = await orders.claim(now=4, lease_until=34)
         assert claimed is not None
         await orders.give_up(job_id, claimed.fence, WHY, now=5)

@@ -49,7 +49,7 @@ async def build_behind(
     Raises: as `build`.
     """
     async with AsyncExitStack() as stack:
-        core = await open_core(settings, stack, more_systems, watch)
+        core = await open_core(settings, stack, more_systems, (), watch)
         gauges, hearts = core.gauges, {"settler": Heart(), "worker": Heart()}
         tasks = start_tasks(settings, core, hearts, settler_settings, gauges, stack, watch)
         checks = {n: alive(n, t, hearts.get(n), settings.stall_s) for n, t in tasks.items()}
@@ -78,6 +78,7 @@ def start_tasks(
     settler = Settler(
         orders=stores.orders,
         chain=core.account,
+        methods=core.methods,
         settings=replace(
             settler_settings or SettlerSettings(),
             max_fee=settings.max_gas_fee_wei,
@@ -97,7 +98,14 @@ def start_tasks(
     }
     if settings.workers:
         worker = make_worker(
-            settings, stores, core.systems, core.key, metrics, core.bell, hearts["worker"]
+            settings,
+            stores,
+            core.systems,
+            core.methods,
+            core.key,
+            metrics,
+            core.bell,
+            hearts["worker"],
         )
         tasks["worker"] = started(worker.run(), "worker", stack)
     if settings.blobs_days:

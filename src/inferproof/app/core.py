@@ -1,11 +1,13 @@
 """What every process of a gateway has."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from typing import Any
 
 from inferproof.api.metrics import Metrics
+from inferproof.app.payments import open_methods
 from inferproof.app.provers import open_systems
 from inferproof.app.running import clock
 from inferproof.app.stores import Stores, Watch, open_stores
@@ -14,12 +16,13 @@ from inferproof.chain.batch import BatchTerms, check_batch_settler
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.gauges import Gauges
+from inferproof.payments.method import PaymentMethod, PaymentMethods
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
 from inferproof.reporting import open_reports, open_tracer, traced
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
-from inferproof.services.gateway.base import CancelPolicy, GatewaySettings, TransferTerms
+from inferproof.services.gateway.base import CancelPolicy, GatewaySettings
 from inferproof.settings import Settings
 from inferproof.telemetry.base import Tracer
 from inferproof.telemetry.logs import report_loop_faults
@@ -33,6 +36,7 @@ class Core:
     key: SigningKey
     token: TokenChain
     account: SettlementAccount
+    methods: PaymentMethods
     stores: Stores
     systems: Systems
     metrics: Metrics
@@ -48,6 +52,7 @@ async def open_core(
     settings: Settings,
     stack: AsyncExitStack,
     more_systems: Mapping[str, ProofSystem] | None,
+    more_methods: Sequence[PaymentMethod[Any]],
     watch: Watch,
 ) -> Core:
     """Everything that the processes of a gateway share, checked against the chain.
@@ -68,7 +73,8 @@ async def open_core(
     batch = await _batches(settings, rpc)
     account = SettlementAccount(token, key, confirmations=settings.confirmations, batch=batch)
     account = watch("chain", account)
-    return Core(key, token, account, stores, systems, Metrics(), Bell(), tracer)
+    methods = open_methods(settings, token, account, more_methods)
+    return Core(key, token, account, methods, stores, systems, Metrics(), Bell(), tracer)
 
 
 def gateway_terms(settings: Settings, core: Core) -> GatewaySettings:
@@ -77,12 +83,8 @@ def gateway_terms(settings: Settings, core: Core) -> GatewaySettings:
         asset=core.token.asset,
         payee=core.key.address,
         quote_ttl_s=settings.quote_ttl_s,
-        settle_margin_s=settings.settle_margin_s,
-        # Twice what is asked for: a buyer's clock may be ahead of ours.
-        longest_payment_s=2 * settings.payment_timeout_s,
         queue_limit=settings.queue_limit,
         deadline_s=settings.deadline_s,
-        transfers=_transfer_terms(settings),
         cancel=CancelPolicy(settings.cancel),
         queue_share=settings.queue_share,
         private_webhooks=settings.webhook_private,
@@ -99,9 +101,3 @@ async def _batches(settings: Settings, rpc: Rpc) -> BatchTerms | None:
     contract = Address.from_hex(settings.batch_settler_address)
     await check_batch_settler(rpc, contract)
     return BatchTerms(contract, settings.batch_size, settings.batch_item_gas)
-
-
-def _transfer_terms(settings: Settings) -> TransferTerms | None:
-    if not settings.transfer_payments:
-        return None
-    return TransferTerms(settings.transfer_confirmations, settings.transfer_max_age_s)

@@ -3,10 +3,11 @@
 import asyncio
 import ipaddress
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from starlette.types import ASGIApp
 
@@ -24,15 +25,13 @@ from inferproof.app.running import clock
 from inferproof.app.stores import Stores, Watch, unwatched
 from inferproof.chain.accounts import DirectSettlement
 from inferproof.chain.token import TokenChain
-from inferproof.chain.transfers import TransactionReader
 from inferproof.errors import Misconfigured, Reason
 from inferproof.inference.request import check_request, request_tensors
-from inferproof.payments.parts import payment_parts
+from inferproof.payments.method import PaymentMethod
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.proving.base import ProofSystem
 from inferproof.services.gateway.base import Gateway, GatewaySettings
 from inferproof.services.gateway.intake import Intake
-from inferproof.services.gateway.redemption import Redemption
 from inferproof.services.gateway.service import GatewayService
 from inferproof.services.heart import Heart
 from inferproof.services.limits.base import OrderLimits
@@ -74,17 +73,18 @@ async def build(
     watch: Watch = unwatched,
     settler_settings: SettlerSettings | None = None,
     behind: Behind | None = None,
+    more_methods: Sequence[PaymentMethod[Any]] = (),
 ) -> AsyncIterator[App]:
     """A running gateway, whose parts end with the block.
 
-    `more_systems` are proof systems that no release ships; tests bring theirs, and theirs is
-    `watch`. A gateway whose setting `workers` is zero leaves its jobs to `build_worker`'s; one
-    that has a `behind` leaves it everything but answering requests.
+    `more_systems` and `more_methods` are proof systems and payment methods that no release ships;
+    tests bring theirs, and theirs is `watch`. A gateway whose setting `workers` is zero leaves its
+    jobs to `build_worker`'s; one that has a `behind` leaves it everything but answering requests.
     Raises: Misconfigured for settings that contradict the chain, the token or each other;
     Unavailable when the chain or the database does not answer; MissingPart.
     """
     async with AsyncExitStack() as stack:
-        core = await open_core(settings, stack, more_systems, watch)
+        core = await open_core(settings, stack, more_systems, more_methods, watch)
         limiter = await _limiter(settings, stack)
         limits = _limits(settings, core.stores, core.metrics, limiter)
         gateway = _gateway(
@@ -128,7 +128,7 @@ def _gateway(
     intake = Intake(
         orders=stores.orders,
         catalog=stores.catalog,
-        chain=core.account,
+        methods=core.methods,
         check=check_request,
         key=key,
         settings=terms,
@@ -141,25 +141,13 @@ def _gateway(
     return GatewayService(
         registry=open_registry(stores, core.systems, terms),
         intake=intake,
-        redemption=Redemption(
-            intake=intake,
-            orders=stores.orders,
-            catalog=stores.catalog,
-            chain=TransactionReader(core.token),
-            settings=terms,
-            clock=clock,
-            entropy=os.urandom,
-            metrics=metrics,
-            bell=bell,
-            limits=limits,
-        ),
         orders=stores.orders,
         catalog=stores.catalog,
         verifications=stores.verifications,
         blobs=stores.blobs,
         systems=checkers,
         preprocess=request_tensors,
-        payments=payment_parts(),
+        methods=core.methods,
         key=key,
         settings=terms,
         clock=clock,

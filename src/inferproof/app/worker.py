@@ -10,7 +10,8 @@ from inferproof.app.provers import open_systems
 from inferproof.app.running import clock, started
 from inferproof.app.stores import Stores, Watch, open_stores, unwatched
 from inferproof.inference.request import request_tensors
-from inferproof.payments.parts import payment_parts, record_of
+from inferproof.payments.parts import payment_parts
+from inferproof.protocol.payment_part import PaymentParts
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
 from inferproof.reporting import open_reports, open_tracer, traced
@@ -58,7 +59,9 @@ async def build_worker(
         tracer = open_tracer(settings, stack)
         if tracer is not None:
             stores = replace(stores, orders=traced(stores.orders, tracer))
-        worker = make_worker(settings, stores, systems, key, Metrics(), Bell(), Heart())
+        worker = make_worker(
+            settings, stores, systems, payment_parts(), key, Metrics(), Bell(), Heart()
+        )
         task = started(worker.run(), "worker", stack)
         yield WorkerApp(settings, key.address, worker, task)
 
@@ -67,6 +70,7 @@ def make_worker(
     settings: Settings,
     stores: Stores,
     systems: Systems,
+    payments: PaymentParts,
     key: SigningKey,
     metrics: Metrics,
     bell: Bell,
@@ -78,8 +82,7 @@ def make_worker(
         artifacts=stores.artifacts,
         blobs=stores.blobs,
         preprocess=request_tensors,
-        payments=payment_parts(),
-        record=record_of,
+        payments=payments,
         key=key,
         clock=clock,
         time_limit_s=settings.prove_limit_s,

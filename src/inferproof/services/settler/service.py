@@ -20,7 +20,7 @@ funds once is the guarded change of a job's state, and the authorization itself.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason
 from inferproof.protocol.commitments import refund_mark
@@ -28,7 +28,7 @@ from inferproof.services.base import Clock
 from inferproof.services.bell import SETTLE, Bell
 from inferproof.services.heart import Heart
 from inferproof.services.metrics import Metrics
-from inferproof.services.settler.base import SettlementChain
+from inferproof.services.settler.base import SettlementChain, Settles
 from inferproof.services.settler.blocks import Blocks
 from inferproof.services.settler.outcomes import Outcomes
 from inferproof.services.settler.parts import (
@@ -66,6 +66,7 @@ class Settler:
         *,
         orders: OrderBook,
         chain: SettlementChain,
+        methods: Mapping[str, Settles],
         settings: SettlerSettings,
         clock: Clock,
         metrics: Metrics,
@@ -81,7 +82,7 @@ class Settler:
         self._clock = clock
         self._metrics = metrics
         self._bell = bell
-        self._parts = Parts(orders, chain, settings, clock, metrics, bell)
+        self._parts = Parts(orders, chain, settings, clock, metrics, bell, methods)
         self._sending = Sending(self._parts)
         self._outcomes = Outcomes(self._parts)
         self._blocks = Blocks(self._parts)
@@ -193,8 +194,8 @@ class Settler:
         nonces, fees = await self._free_nonces(sight, len(groups)), self._parts.fees(sight.fees)
         sendings: list[tuple[list[Digest], NewTransaction]] = []
         for group, nonce in zip(groups, nonces, strict=True):
-            payments = [payable.payment for payable in group]
-            signed = await self._chain.sign_settlement(payments, nonce, fees)
+            orders = [self._parts.order(payable.payment) for payable in group]
+            signed = await self._chain.sign_settlement(orders, nonce, fees)
             raws[signed.tx] = signed.raw
             job_ids = [payable.job_id for payable in group]
             sendings.append((job_ids, self._parts.stored(signed, fees)))
@@ -208,21 +209,22 @@ class Settler:
     async def _still_to_settle(self, waiting: Sequence[Payable], sight: Sight) -> Sequence[Payable]:
         """Those that can still move funds. Where only our clock says that one is over, it is sent:
         the chain will decide."""
-        now = self._clock()
-        over = {p.job_id for p in waiting if now >= p.payment.valid_before <= sight.time}
+        now, order = self._clock(), self._parts.order
+        ends = {p.job_id: order(p.payment).valid_before for p in waiting}
+        over = {job_id for job_id, end in ends.items() if now >= end <= sight.time}
         doubtful = [p for p in waiting if p.job_id in over or p.step is SettlementStep.AGAIN]
         if not doubtful:
             return waiting
         # After `sight` was taken: asked first whether it is used, it may be used before it ends.
-        used = await self._chain.authorizations_used([p.payment for p in doubtful])
+        used = await self._chain.authorizations_used([order(p.payment) for p in doubtful])
         ended = set[Digest]()
         for payable, is_used in zip(doubtful, used, strict=True):
             if payable.step is not None and (is_used or payable.job_id in over):
                 await self._orders.refuse([payable.job_id], now=now)
             elif payable.job_id in over and not is_used:
                 why = Reason.SETTLEMENT_EXPIRED
-                ends = payable.payment.valid_before
-                await self._outcomes.void(payable, PaymentRejected(why, valid_before=ends))
+                error = PaymentRejected(why, valid_before=ends[payable.job_id])
+                await self._outcomes.void(payable, error)
             else:
                 continue
             ended.add(payable.job_id)

@@ -18,7 +18,6 @@ from inferproof.services.worker.receipt import build_receipt
 from inferproof.storage.ports.blobs import ArtifactStore, BlobStore
 from inferproof.storage.ports.jobs import Answer, Job, KeptProof
 from inferproof.types.digest import Digest
-from inferproof.types.payment import Payment, PaymentRecord
 from inferproof.types.receipt import StageTime
 from inferproof.types.tensor import Tensors
 from inferproof.verify.proof import VerifiedProof, verify_proof
@@ -46,7 +45,6 @@ class Compute:
     blobs: BlobStore
     preprocess: Preprocess
     payments: PaymentParts
-    record: Callable[[Payment], PaymentRecord]
     key: SigningKey
     clock: Clock
     time_limit_s: float
@@ -104,7 +102,6 @@ class Compute:
             verified,
             submission.bundle.parts,
             timings,
-            payment=self.record(job.order.payment),
             payments=self.payments,
             issued_at=self.clock(),
             key=self.key,

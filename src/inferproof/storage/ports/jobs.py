@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
-from inferproof.types.payment import Authorization, Payment, Quote, Settlement
+from inferproof.types.payment import Payment, Quote, Settlement
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
 
@@ -16,9 +16,9 @@ class Order:
     """A paid request, as it is reserved. Units: times in Unix seconds.
 
     `salt` is drawn by the gateway for the input commitment; `nonce_salt` is the buyer's, where
-    it bound the payment's nonce to the request, or a transfer claim's. `first_block` is the newest
-    block at the pre-check that found the authorization unused: no settlement of it is older; of a
-    transfer it is the block that holds it. `api_key` is the id of the key that the order came with.
+    it bound the payment to the request. `first_block` is the newest block at the pre-check that
+    found the payment unused: no settlement of it is older; of one that was settled before it is the
+    block that holds its transaction. `api_key` is the id of the key that the order came with.
     `webhook` is where its ends are told; a repeated request cannot change it.
     """
 
@@ -39,12 +39,6 @@ class Order:
     deadline: int
     api_key: str | None = None
     webhook: str | None = None
-
-    @property
-    def authorization(self) -> Authorization:
-        """The payment of an order that is reserved and settled; a transfer needs neither."""
-        assert isinstance(self.payment, Authorization)  # noqa: S101 - `redeem` takes the others
-        return self.payment
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,12 +89,15 @@ class OrderBook(Protocol):
         """
         ...
 
-    async def redeem(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
-        """The job of an order that an earlier transfer pays for: a new one, QUEUED, its settlement
-        recorded in the same transaction; or the one that this claim, by its job id, bought before.
+    async def redeem(
+        self, order: Order, *, settled_in: Digest, room: QueueRoom | None = None
+    ) -> Reservation:
+        """The job of an order whose money was moved before, by the transaction `settled_in` in the
+        order's `first_block`: a new one, QUEUED, its settlement recorded in the same transaction;
+        or the one that has the order's job id already, whichever payment it came to have.
 
-        Raises: Conflict PAYMENT_ALREADY_USED when another claim has spent the transfer;
-        Unavailable QUEUE_FULL, TooMany QUEUE_SHARE_FULL as `reserve`.
+        Raises: Conflict PAYMENT_REPLAYED when another order has the payment; Unavailable
+        QUEUE_FULL, TooMany QUEUE_SHARE_FULL as `reserve`.
         """
         ...
 
@@ -107,8 +110,8 @@ class OrderBook(Protocol):
     async def job_of_proof(self, proof_digest: Digest) -> Job | None: ...
 
     async def find_payment(self, payment: Payment) -> Job | None:
-        """The job that reserved this authorization or spent this transfer: the one with its
-        network, token, payer and nonce, whatever its other terms."""
+        """The job that has this payment: the one with its network, token, payer and nonce,
+        whatever its other terms."""
         ...
 
     async def find_payment_id(self, payer: Address, payment_id: str) -> Job | None: ...

@@ -7,7 +7,7 @@ from enum import StrEnum
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Network
-from inferproof.types.payment import Authorization, Settlement
+from inferproof.types.payment import Payment, Settlement
 
 
 class OutboxKind(StrEnum):
@@ -94,12 +94,12 @@ class SettlementStep(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Payable:
-    """A job as the settler needs it. `doubted_at` is when its authorization was first seen to be
-    used although no transfer was found."""
+    """A job as the settler needs it. `doubted_at` is when its payment was first seen to be used
+    although no transfer was found."""
 
     job_id: Digest
     state: JobState
-    payment: Authorization
+    payment: Payment
     first_block: int
     created_at: int
     settlement: Settlement

@@ -85,8 +85,12 @@ class SqlOrderBook(SqlSettlements):
             )
         return await self._db.write_grouped(self._reserving, (order, room))
 
-    async def redeem(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
-        return await self._db.write(lambda connection: redeem(connection, order, room, self._room))
+    async def redeem(
+        self, order: Order, *, settled_in: Digest, room: QueueRoom | None = None
+    ) -> Reservation:
+        return await self._db.write(
+            lambda connection: redeem(connection, order, settled_in, room, self._room)
+        )
 
     # -- questions --------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 import json
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, Select, select
@@ -44,15 +44,7 @@ from inferproof.storage.sql.tables import (
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Network
-from inferproof.types.payment import (
-    Authorization,
-    Payment,
-    Quote,
-    Settlement,
-    SettlementState,
-    TransferClaim,
-    TransferPayment,
-)
+from inferproof.types.payment import Payment, Settlement, SettlementState
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
 
@@ -62,9 +54,10 @@ PROOF, ANSWER = "proof", "answer"
 """Steps that are kept, as checkpoints call them."""
 
 
-def reservation_values(order: Order) -> Values:
-    """The row of payment_reservations that an order makes, in the database's own types."""
-    payment = order.authorization
+def reservation_values(order: Order, settled_in: Digest | None = None) -> Values:
+    """The row of payment_reservations that an order makes, in the database's own types. The
+    transaction is given of a payment whose money was moved before."""
+    payment = order.payment
     return {
         "network": payment.asset.network.caip2,
         "token": payment.asset.address.hex,
@@ -75,34 +68,11 @@ def reservation_values(order: Order) -> Values:
         "payment_id": order.payment_id,
         "payee": payment.payee.hex,
         "amount": str(payment.amount),
-        "valid_after": str(payment.valid_after),
-        "valid_before": str(payment.valid_before),
+        "method": payment.method,
+        "terms": payment.terms.decode("ascii"),
         "signature": payment.signature,
         "created_at": order.created_at,
-    }
-
-
-def transfer_values(order: Order, payment: TransferPayment) -> Values:
-    """The row of payment_reservations for an order that a transfer pays for, in the database's
-    own types."""
-    claim = payment.claim
-    return {
-        "network": payment.asset.network.caip2,
-        "token": payment.asset.address.hex,
-        "payer": payment.payer.hex,
-        "nonce": payment.nonce.hex,
-        "job_id": order.job_id.hex,
-        "request_digest": order.request_digest.hex,
-        "payment_id": order.payment_id,
-        "payee": payment.payee.hex,
-        "amount": str(payment.amount),
-        "valid_after": None,
-        "valid_before": None,
-        "signature": claim.signature,
-        "created_at": order.created_at,
-        "tx": claim.transaction.hex,
-        "log_index": payment.log_index,
-        "log_named": claim.log_index is not None,
+        "tx": None if settled_in is None else settled_in.hex,
     }
 
 
@@ -265,7 +235,8 @@ def _order(m: Mapping[Any, Any]) -> Order:
         model_commitment=m[jobs.c.model_commitment],
         request=Request(m[jobs.c.method], m[jobs.c.path], m[jobs.c.body]),
         request_digest=m[jobs.c.request_digest],
-        payment=_payment(m, quote),
+        # An order is only made once payment and quote were found to be in the same asset.
+        payment=payment_of([m[column] for column in PAYMENT], quote.price.asset),
         quote=quote,
         quote_signature=m[jobs.c.quote_signature],
         salt=m[jobs.c.salt],
@@ -279,36 +250,17 @@ def _order(m: Mapping[Any, Any]) -> Order:
     )
 
 
-def _payment(m: Mapping[Any, Any], quote: Quote) -> Payment:
-    # An order is only made once payment and quote were found to be in the same asset.
-    c = payment_reservations.c
-    if m[c.tx] is not None:
-        return _transfer(m, quote)
-    return Authorization(
-        asset=quote.price.asset,
-        payer=m[c.payer],
-        payee=m[c.payee],
-        amount=m[c.amount],
-        valid_after=m[c.valid_after],
-        valid_before=m[c.valid_before],
-        nonce=m[c.nonce],
-        signature=m[c.signature],
-    )
+PAYMENT = tuple(
+    payment_reservations.c[name]
+    for name in ("method", "payer", "payee", "amount", "nonce", "terms", "signature")
+)
+"""The columns that `payment_of` reads, in its order."""
 
 
-def _transfer(m: Mapping[Any, Any], quote: Quote) -> TransferPayment:
-    c = payment_reservations.c
-    claim = TransferClaim(
-        asset=quote.price.asset,
-        payer=m[c.payer],
-        payee=m[c.payee],
-        transaction=m[c.tx],
-        log_index=m[c.log_index] if m[c.log_named] else None,
-        request=m[jobs.c.request_digest],
-        salt=m[jobs.c.nonce_salt],
-        signature=m[c.signature],
-    )
-    return TransferPayment(claim, m[c.amount], m[c.log_index], m[c.nonce])
+def payment_of(values: Sequence[Any], asset: Asset) -> Payment:
+    """The payment, in this asset, in values of the columns PAYMENT."""
+    method, payer, payee, amount, nonce, terms, signature = values
+    return Payment(method, asset, payer, payee, amount, nonce, terms.encode("ascii"), signature)
 
 
 def _failure(m: Mapping[Any, Any]) -> Failure | None:
@@ -391,7 +343,7 @@ def select_payables() -> Select[Any]:
             jobs.c.state,
             jobs.c.first_block,
             jobs.c.created_at,
-            *(c.payer, c.payee, c.amount, c.valid_after, c.valid_before, c.nonce, c.signature),
+            *PAYMENT,
             settlements.c.state,
             settlements.c.tx,
             settlements.c.block,
@@ -408,15 +360,11 @@ def payable_of_row(row: Row[Any], asset: Asset) -> Payable:
     """The payment, in this asset, in a row of `select_payables`."""
     values = tuple(row)
     job_id, state, first_block, created_at = values[:4]
-    payer, payee, amount, after, before, nonce, signature = values[4:11]
     settlement, tx, block, step, doubted_at = values[11:16]
     return Payable(
         job_id=job_id,
         state=JobState(state),
-        # A transfer, which is refunded and never settled, has no times.
-        payment=Authorization(
-            asset, payer, payee, amount, after or 0, before or 0, nonce, signature
-        ),
+        payment=payment_of(values[4:11], asset),
         first_block=first_block,
         created_at=created_at,
         settlement=Settlement(SettlementState(settlement), tx, block),

@@ -20,7 +20,7 @@ from inferproof.types.payment import Quote, SettlementState
 
 _PAYMENT = (
     *("network", "token", "payer", "nonce", "job_id", "request_digest", "payment_id", "payee"),
-    *("amount", "valid_after", "valid_before", "signature", "created_at"),
+    *("amount", "method", "terms", "signature", "created_at"),
 )
 _JOB = (
     *("model_id", "model_version", "model_commitment", "method", "path", "body", "quote"),
@@ -78,8 +78,8 @@ JOB_ID = ORDERS.names.index("job_id")
 
 
 def order_row(order: Order, turn: int) -> tuple[Any, ...]:
-    """The values of an order that an authorization pays for, in the order of `ORDERS.names`."""
-    payment, request, salt = order.authorization, order.request, order.nonce_salt
+    """The values of an order whose payment is still to be settled, by `ORDERS.names`."""
+    payment, request, salt = order.payment, order.request, order.nonce_salt
     return (
         payment.asset.network.caip2,
         _address(payment.asset.address),
@@ -90,8 +90,8 @@ def order_row(order: Order, turn: int) -> tuple[Any, ...]:
         order.payment_id,
         _address(payment.payee),
         str(payment.amount),
-        str(payment.valid_after),
-        str(payment.valid_before),
+        payment.method,
+        payment.terms.decode("ascii"),
         payment.signature,
         order.created_at,
         order.model_id,

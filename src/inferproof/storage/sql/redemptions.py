@@ -1,4 +1,4 @@
-"""Spending transfers that were made before: job, reservation and settlement in one transaction."""
+"""Orders whose money moved before: job, reservation and settlement in one transaction."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -10,13 +10,14 @@ from inferproof.storage.sql.events import Step, record_steps
 from inferproof.storage.sql.mapping import (
     job_of_row,
     job_values,
+    reservation_values,
     select_jobs,
-    transfer_values,
 )
 from inferproof.storage.sql.queue_quota import QueueQuota
 from inferproof.storage.sql.tables import jobs, models, payment_reservations
 from inferproof.storage.sql.transitions import count_for_model, read_job
-from inferproof.types.payment import SettlementState, TransferPayment
+from inferproof.types.digest import Digest
+from inferproof.types.payment import SettlementState
 
 _SETTLED = Given(
     "INSERT INTO settlements (job, state, tx, block, updated_at) "  # noqa: S608
@@ -27,16 +28,17 @@ _SETTLED = Given(
 
 
 async def redeem(
-    connection: AsyncConnection, order: Order, limits: QueueRoom | None, room: QueueQuota
+    connection: AsyncConnection,
+    order: Order,
+    settled_in: Digest,
+    limits: QueueRoom | None,
+    room: QueueQuota,
 ) -> Reservation:
-    """The job of an order that a transfer pays for; see `OrderBook.redeem`.
+    """The job of an order whose payment was settled before; see `OrderBook.redeem`.
 
-    Soundness: which of two claims to one transfer comes first, and that one claim is one job
-    whichever transfer it came to spend, is decided by the unique keys of payment_reservations,
-    whoever else writes at the time.
+    Soundness: which of two orders with one payment comes first, and that one job has one payment,
+    is decided by the unique keys of payment_reservations, whoever else writes at the time.
     """
-    payment = order.payment
-    assert isinstance(payment, TransferPayment)  # noqa: S101 - `reserve` takes the others
     await room.refresh(connection, [(order, limits)])
     full = room.refuse(order, limits)
     if full is not None:
@@ -45,18 +47,17 @@ async def redeem(
             raise full
         return Reservation(Outcome.SAME, known)
     turn = room.add(order)
-    rows = [transfer_values(order, payment)]
+    rows = [reservation_values(order, settled_in)]
     added = await insert_new(connection, payment_reservations, rows, returning="job_id")
     if not added:
         room.remove(order, turn)
         known = await _job(connection, order)
         if known is None:
-            where = f"log {payment.log_index}"
-            raise Conflict(Reason.PAYMENT_ALREADY_USED, where=where, tx=payment.claim.transaction)
+            raise Conflict(Reason.PAYMENT_REPLAYED)
         return Reservation(Outcome.SAME, known)
     queued = {**job_values(order, turn), "state": STARTS[REDEEM].value}
     await insert_rows(connection, jobs, [queued])
-    await execute_given(connection, _SETTLED, [(order.job_id.hex, payment.claim.transaction.hex)])
+    await execute_given(connection, _SETTLED, [(order.job_id.hex, settled_in.hex)])
     step = Step(order.job_id, REDEEM, STARTS[REDEEM], order.created_at)
     await record_steps(connection, [step])
     job = await read_job(connection, order.job_id)

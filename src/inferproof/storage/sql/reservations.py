@@ -32,7 +32,7 @@ PaymentKey = tuple[Network, Address, Address, Digest]
 
 
 def is_payment(payment: Payment) -> tuple[ColumnElement[bool], ...]:
-    """What holds for the reservation of this authorization alone."""
+    """What holds for the reservation of this payment alone."""
     c = payment_reservations.c
     network, token, payer, nonce = _key(payment)
     return (c.network == network.caip2, c.token == token, c.payer == payer, c.nonce == nonce)
@@ -171,7 +171,7 @@ async def _existing(connection: AsyncConnection, order: Order) -> Reservation | 
 
 def _again(job: Job, order: Order) -> Reservation | InferproofError:
     try:
-        check_same_payment(job, order.request_digest, order.authorization, order.nonce_salt)
+        check_same_payment(job, order.request_digest, order.payment, order.nonce_salt)
         check_same_webhook(job, order.webhook)
     except Conflict as conflict:
         return conflict
