@@ -139,7 +139,7 @@ async def run(count: int, batch: int, url: str) -> Result:
                 clock=lambda: int(time.time()),
                 metrics=MemoryMetrics(),
                 bell=Bell(),
-                turn=stores.database.turn("bench"),
+                leader=stores.database.leader_lock("bench"),
             )
             seconds, used = await settle(settler, stores.orders, count)
             moved = await shop.token.balance(payee) - before

@@ -494,6 +494,10 @@ class Reason(Enum):
         "the database address cannot be used: {problem}; write "
         "postgresql+asyncpg://user:password@host/name or sqlite+aiosqlite:///path"
     )
+    DATABASE_IN_USE = (
+        "another process serves with the database {path}; SQLite is for one gateway process, with "
+        "settler and worker inside it: stop the other one, or use PostgreSQL"
+    )
     DATABASE_RESTORING = (
         "a restore of this database has not ended; run inferproof restore again with its backup"
     )

@@ -328,7 +328,7 @@ def build(world: World, stores: Stores) -> Services:
         clock=world.clock,
         metrics=metrics,
         bell=bell,
-        turn=stores.database.turn("settler"),
+        leader=stores.database.leader_lock("settler"),
     )
     compute = Compute(
         systems=systems,

@@ -87,7 +87,7 @@ def start_tasks(
         clock=clock,
         metrics=metrics,
         bell=core.bell,
-        turn=stores.database.turn(f"settler of {core.account.sender} on {asset.network}"),
+        leader=stores.database.leader_lock(f"settler of {core.account.sender} on {asset.network}"),
         heart=hearts["settler"],
     )
     notifier = _notifier(settings, stores, core.key, metrics, stack, watch)
@@ -115,12 +115,12 @@ def start_tasks(
             days=settings.blobs_days,
             clock=clock,
         )
-        turn = stores.database.turn(f"sweeper of {settings.data_dir}")
-        tasks["sweeper"] = started(sweeper.run(turn), "sweeper", stack)
+        leader = stores.database.leader_lock(f"sweeper of {settings.data_dir}")
+        tasks["sweeper"] = started(sweeper.run(leader), "sweeper", stack)
     if settings.books_check_s:
         books = make_bookkeeper(settings, stores.database, core.token, metrics)
-        turn = stores.database.turn(f"books of {asset.address} on {asset.network}")
-        tasks["books"] = started(books.run(settings.books_check_s, turn), "books", stack)
+        leader = stores.database.leader_lock(f"books of {asset.address} on {asset.network}")
+        tasks["books"] = started(books.run(settings.books_check_s, leader), "books", stack)
     return tasks
 
 
@@ -164,5 +164,5 @@ def _notifier(
         clock=clock,
         chance=random.random,
         metrics=metrics,
-        turn=stores.database.turn(f"notifier of {key.address}"),
+        leader=stores.database.leader_lock(f"notifier of {key.address}"),
     )

@@ -63,7 +63,7 @@ async def open_core(
     rpc = await stack.enter_async_context(Rpc(settings.rpc))
     token = TokenChain(rpc, asset)
     await token.check()
-    stores = await stack.enter_async_context(open_stores(settings, watch))
+    stores = await stack.enter_async_context(open_stores(settings, watch, serving=True))
     systems = open_systems(settings, stack, more_systems or {}, watch)
     stack.callback(report_loop_faults(asyncio.get_running_loop()))
     open_reports(settings, stack)

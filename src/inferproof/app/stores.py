@@ -46,10 +46,14 @@ def unwatched(_part: str, target: T, /) -> T:
 
 
 @asynccontextmanager
-async def open_stores(settings: Settings, watch: Watch = unwatched) -> AsyncIterator[Stores]:
-    """Database and data folder, made where they are absent.
+async def open_stores(
+    settings: Settings, watch: Watch = unwatched, *, serving: bool = False
+) -> AsyncIterator[Stores]:
+    """Database and data folder, made where they are absent. `serving` is for a process that stays;
+    see `Database.open`.
 
-    Raises: Misconfigured SETTING_WRONG (the folder cannot be made), DATABASE_NEWER;
+    Raises: Misconfigured SETTING_WRONG (the folder cannot be made), DATABASE_IN_USE,
+    DATABASE_NEWER;
     Unavailable STORAGE_UNAVAILABLE, STORAGE_FULL.
     """
     try:
@@ -60,7 +64,7 @@ async def open_stores(settings: Settings, watch: Watch = unwatched) -> AsyncIter
             name=variable("data_dir"),
             problem=f"{settings.data_dir} cannot be made: {error.strerror}",
         ) from None
-    database = await Database.open(settings.database)
+    database = await Database.open(settings.database, serving=serving)
     try:
         models = SqlModelStore(database)
         yield Stores(

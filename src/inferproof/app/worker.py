@@ -52,7 +52,7 @@ async def build_worker(
         if settings.workers == 0:  # what a gateway is told that leaves the work to this one
             settings = settings.model_copy(update={"workers": 1})
         key = settings.signing_key()
-        stores = await stack.enter_async_context(open_stores(settings, watch))
+        stores = await stack.enter_async_context(open_stores(settings, watch, serving=True))
         systems = open_systems(settings, stack, more_systems or {}, watch)
         stack.callback(report_loop_faults(asyncio.get_running_loop()))
         open_reports(settings, stack)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from inferproof.errors import InferproofError
 from inferproof.services.base import Clock
-from inferproof.storage.ports.leader_lock import Turn
+from inferproof.storage.ports.leader_lock import LeaderLock
 from inferproof.telemetry.faults import told
 from inferproof.types.digest import Digest
 
@@ -54,18 +54,18 @@ class Sweeper:
         self._days = days
         self._clock = clock
 
-    async def run(self, turn: Turn, every_s: float = EVERY_S) -> None:
-        """Sweeps every so many seconds, in its turn, until it is cancelled."""
+    async def run(self, leader: LeaderLock, every_s: float = EVERY_S) -> None:
+        """Sweeps every so many seconds, while it holds the lock, until it is cancelled."""
         try:
             while True:
                 await asyncio.sleep(every_s)
                 try:
-                    if await turn.mine():
+                    if await leader.held():
                         await self.sweep()
                 except InferproofError as error:
                     log.warning("cannot sweep: %s", told(error))
         finally:
-            await turn.give_back()
+            await leader.release()
 
     async def sweep(self) -> int:
         """How many blobs were removed. Raises: Unavailable STORAGE_UNAVAILABLE."""

@@ -320,8 +320,8 @@ async def test_it_runs_and_survives_a_chain_that_is_down(
     await shop.sell(1)
     ledger = shop.services.world.ledger
     ledger.down = True
-    turn = shop.services.stores.database.turn("books")
-    task = asyncio.create_task(shop.books.run(0.01, turn))
+    leader = shop.services.stores.database.leader_lock("books")
+    task = asyncio.create_task(shop.books.run(0.01, leader))
     try:
         await _until(lambda: "cannot check the books" in caplog.text)
         assert shop.metrics.discrepancies == []
@@ -335,19 +335,19 @@ async def test_it_runs_and_survives_a_chain_that_is_down(
 
 async def test_only_the_one_whose_turn_it_is_checks(shop: Shop) -> None:
     database = shop.services.stores.database
-    first, second = database.turn("books"), database.turn("books")
-    assert await first.mine()
+    first, second = database.leader_lock("books"), database.leader_lock("books")
+    assert await first.held()
     task = asyncio.create_task(shop.books.run(0.01, second))
     try:
         await asyncio.sleep(0.1)
         assert shop.metrics.discrepancies == []
-        await first.give_back()
+        await first.release()
         await _until(lambda: len(shop.metrics.discrepancies) >= 1)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    assert await first.mine()
-    await first.give_back()
+    assert await first.held()
+    await first.release()
 
 
 async def test_where_the_node_has_forgotten_it_starts_from_now(
@@ -363,7 +363,8 @@ async def test_where_the_node_has_forgotten_it_starts_from_now(
         return await balance(holder, block)
 
     monkeypatch.setattr(shop.chain, "balance", forgetful)
-    task = asyncio.create_task(shop.books.run(0.01, shop.services.stores.database.turn("books")))
+    leader = shop.services.stores.database.leader_lock("books")
+    task = asyncio.create_task(shop.books.run(0.01, leader))
     try:
         await _until(lambda: len(shop.metrics.discrepancies) >= 1)
         assert set(shop.metrics.discrepancies) == {0}

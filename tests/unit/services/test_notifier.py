@@ -46,7 +46,7 @@ class Parts:
             clock=self.clock,
             chance=lambda: 0.0,
             metrics=self.metrics,
-            turn=stores.database.turn("notifier"),
+            leader=stores.database.leader_lock("notifier"),
         )
 
     async def done(self, number: int = 0, url: str = URL) -> None:

@@ -553,19 +553,19 @@ async def test_run_goes_on_when_the_chain_comes_back(services: Services) -> None
 async def test_only_the_settler_whose_turn_it_is_settles(world: World) -> None:
     async with running(world) as first, open_stores(world.url) as stores:
         other = build(world, stores)
-        turn = stores.database.turn("settler")
-        assert await turn.mine()
+        leader = stores.database.leader_lock("settler")
+        assert await leader.held()
         job = await first.accept()
         task = asyncio.create_task(first.settler.run())
         await asyncio.sleep(0.3)
         assert (await other.gateway.job(job.id)).state is JobState.RESERVED
-        await turn.give_back()
+        await leader.release()
         first.bell.ring(SETTLE)
         async with asyncio.timeout(10):
             while (await other.gateway.job(job.id)).state is JobState.RESERVED:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-        assert not await turn.mine()
+        assert not await leader.held()
         task.cancel()
         await asyncio.wait([task])
-        assert await turn.mine()
-        await turn.give_back()
+        assert await leader.held()
+        await leader.release()

@@ -95,8 +95,8 @@ def test_what_a_crash_left_goes_and_a_write_under_way_stays(tmp_path: Path) -> N
 
 async def test_it_sweeps_in_its_turn(stores: Stores, tmp_path: Path) -> None:
     name = put(tmp_path, b"nobody's")
-    turn = stores.database.turn("sweeper")
-    task = asyncio.create_task(sweeper_of(stores, tmp_path).run(turn, every_s=0.01))
+    leader = stores.database.leader_lock("sweeper")
+    task = asyncio.create_task(sweeper_of(stores, tmp_path).run(leader, every_s=0.01))
     for _ in range(500):
         if not LocalBlobs(tmp_path).old(NOW):
             break

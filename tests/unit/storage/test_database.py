@@ -18,9 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from inferproof.errors import Conflict, Misconfigured, Reason, Unavailable
 from inferproof.storage.ports.jobs import Outcome
 from inferproof.storage.sql import writer as writer_module
-from inferproof.storage.sql.dialect import storage_error
 from inferproof.storage.sql.engine import MEMORY, Database, sqlite_url
-from inferproof.storage.sql.new_rows import NewRows
+from inferproof.storage.sql.failures import storage_error
 from inferproof.storage.sql.tables import metadata, settlements, verifications
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.rejections import rejects
@@ -123,23 +122,15 @@ async def test_readers_cannot_write(tmp_path: Path) -> None:
 
 async def test_writes_share_commits(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[int] = []
-    execute, commit = writer_module._execute, NewRows.commit
+    execute = writer_module._execute
 
-    def count(connection: AsyncConnection, batch: Sequence[Any]) -> None:
+    async def executed(connection: AsyncConnection, batch: Sequence[Any]) -> Any:
         # A gateway of another test, in a thread of its own, writes through the same function.
         if connection.sync_engine is stores.database._writing.sync_engine:
             batches.append(len(batch))
-
-    async def executed(connection: AsyncConnection, batch: Any) -> Any:
-        count(connection, batch)
         return await execute(connection, batch)
 
-    async def committed(what: NewRows, connection: AsyncConnection, rows: Any) -> Any:
-        count(connection, rows)
-        return await commit(what, connection, rows)
-
     monkeypatch.setattr(writer_module, "_execute", executed)
-    monkeypatch.setattr(NewRows, "commit", committed)
     await asyncio.gather(*(stores.orders.reserve(order(n)) for n in range(600)))
     assert sum(batches) == 600
     assert max(batches) == 256
@@ -151,14 +142,14 @@ async def test_orders_that_follow_a_shared_commit_share_the_next(
 ) -> None:
     monkeypatch.setattr(stores.database._writer, "_gather_s", 0.3)
     asked: list[int] = []
-    at_once = writer_module.Writer._at_once
+    commit = writer_module.Writer._commit
 
-    async def noted(writer: writer_module.Writer, groups: Any, items: Sequence[Any]) -> Any:
+    async def noted(writer: writer_module.Writer, batch: Sequence[Any]) -> None:
         if writer is stores.database._writer:
-            asked.append(len(items))
-        return await at_once(writer, groups, items)
+            asked.append(len(batch))
+        await commit(writer, batch)
 
-    monkeypatch.setattr(writer_module.Writer, "_at_once", noted)
+    monkeypatch.setattr(writer_module.Writer, "_commit", noted)
     await asyncio.gather(*(stores.orders.reserve(order(n)) for n in range(2)))
     third = asyncio.create_task(stores.orders.reserve(order(2)))
     for _ in range(20):

@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 
 from inferproof.storage.ports.jobs import Outcome, RefundState
 from inferproof.storage.ports.outbox import OutboxKind
-from inferproof.storage.sql.dialect import read_address, writing_engine
+from inferproof.storage.sql.address import read_address
 from inferproof.storage.sql.dump import load, revision_of
+from inferproof.storage.sql.engines import writing_engine
 from inferproof.storage.sql.migrate import known_revisions
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.samples import GATEWAY

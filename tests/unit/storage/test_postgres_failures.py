@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from inferproof.errors import InferproofError, Misconfigured, MissingPart, Reason, Unavailable
 from inferproof.storage.ports.jobs import Failure, Outcome
 from inferproof.storage.ports.models import ModelFilter
-from inferproof.storage.sql import dialect
-from inferproof.storage.sql.dialect import read_address
+from inferproof.storage.sql import engines
+from inferproof.storage.sql.address import read_address
 from inferproof.storage.sql.engine import Database
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.rejections import rejects
@@ -98,8 +98,8 @@ async def test_a_server_that_is_down(server: PostgresServer, own: str) -> None:
     async with open_stores(own) as stores:
         await stores.orders.reserve(order(1))
         await stores.orders.depth()
-        turn = stores.database.turn("x")
-        assert await turn.mine()
+        leader = stores.database.leader_lock("x")
+        assert await leader.held()
         await asyncio.to_thread(server.stop)
         try:
             for call in (
@@ -107,16 +107,16 @@ async def test_a_server_that_is_down(server: PostgresServer, own: str) -> None:
                 stores.orders.claim(now=1, lease_until=2),
                 stores.orders.depth(),
                 Database.open(own),
-                turn.mine(),
-                turn.mine(),
+                leader.held(),
+                leader.held(),
             ):
                 with pytest.raises(Unavailable) as caught:
                     await call
                 assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
         finally:
             await asyncio.to_thread(server.start)
-        assert await turn.mine()
-        await turn.give_back()
+        assert await leader.held()
+        await leader.release()
         assert await attempt(stores, 2) is None
 
 
@@ -124,8 +124,8 @@ async def test_a_server_that_is_down(server: PostgresServer, own: str) -> None:
 async def test_a_server_that_hangs_is_not_waited_for(
     server: PostgresServer, own: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dialect, "ANSWER_S", 0.5)
-    monkeypatch.setattr(dialect, "CONNECT_S", 0.5)
+    monkeypatch.setattr(engines, "ANSWER_S", 0.5)
+    monkeypatch.setattr(engines, "CONNECT_S", 0.5)
     async with open_stores(own) as stores:
         await stores.orders.reserve(order(1))
         await stores.orders.depth()
@@ -187,7 +187,7 @@ async def test_a_full_disk(server: PostgresServer, own: str) -> None:
 async def test_a_statement_has_a_time_limit(
     server: PostgresServer, own: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dialect, "STATEMENT_MS", 200)
+    monkeypatch.setattr(engines, "STATEMENT_MS", 200)
     async with open_stores(own) as stores:
 
         async def slow(connection: AsyncConnection) -> None:
@@ -215,8 +215,8 @@ async def test_readers_cannot_write(own: str) -> None:
 
 @postgres_only
 async def test_every_reader_busy(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dialect, "SERVER_READERS", 1)
-    monkeypatch.setattr(dialect, "POOL_WAIT_S", 0.1)
+    monkeypatch.setattr(engines, "SERVER_READERS", 1)
+    monkeypatch.setattr(engines, "POOL_WAIT_S", 0.1)
     async with open_stores(own) as stores:
 
         async def slow(connection: AsyncConnection) -> None:

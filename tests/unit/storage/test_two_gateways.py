@@ -1,4 +1,4 @@
-"""Two gateways on one database: one job an order, one worker a job, one settler a key."""
+"""Two gateways on one PostgreSQL: one job an order, one worker a job, one settler a key."""
 
 import asyncio
 import subprocess
@@ -47,8 +47,8 @@ def model(number: int, provider: Address = GATEWAY.address) -> ModelRecord:
 
 
 @pytest.fixture
-async def pair(shared_url: str) -> AsyncIterator[Pair]:
-    async with open_stores(shared_url) as one, open_stores(shared_url) as two:
+async def pair(server_url: str) -> AsyncIterator[Pair]:
+    async with open_stores(server_url) as one, open_stores(server_url) as two:
         yield one, two
 
 
@@ -165,66 +165,66 @@ async def test_a_database_is_migrated_once(postgres: Any) -> None:
         assert postgres.sql("SELECT count(*) FROM alembic_version", url) == 1
 
 
-class TestTurns:
+class TestLeaderLocks:
     async def test_one_gateway_has_it(self, pair: Pair) -> None:
-        mine, theirs = (stores.database.turn("settler of x") for stores in pair)
-        other = pair[1].database.turn("settler of y")
+        mine, theirs = (stores.database.leader_lock("settler of x") for stores in pair)
+        other = pair[1].database.leader_lock("settler of y")
         try:
-            assert await mine.mine()
-            assert not await theirs.mine()
-            assert await mine.mine()
-            assert await other.mine()
-            await mine.give_back()
-            assert await theirs.mine()
-            assert not await mine.mine()
+            assert await mine.held()
+            assert not await theirs.held()
+            assert await mine.held()
+            assert await other.held()
+            await mine.release()
+            assert await theirs.held()
+            assert not await mine.held()
         finally:
-            for turn in (mine, theirs, other):
-                await turn.give_back()
+            for leader in (mine, theirs, other):
+                await leader.release()
 
     async def test_in_memory(self) -> None:
         async with open_stores(MEMORY) as stores, open_stores(MEMORY) as unrelated:
-            mine, theirs = (stores.database.turn("x") for _ in range(2))
-            assert await mine.mine()
-            assert not await theirs.mine()
-            assert await unrelated.database.turn("x").mine()
-            await theirs.give_back()
-            assert not await theirs.mine()
-            await mine.give_back()
-            assert await theirs.mine()
+            mine, theirs = (stores.database.leader_lock("x") for _ in range(2))
+            assert await mine.held()
+            assert not await theirs.held()
+            assert await unrelated.database.leader_lock("x").held()
+            await theirs.release()
+            assert not await theirs.held()
+            await mine.release()
+            assert await theirs.held()
 
     @pytest.mark.slow
-    async def test_it_ends_with_its_process(self, shared_url: str, tmp_path: Path) -> None:
+    async def test_it_ends_with_its_process(self, server_url: str, tmp_path: Path) -> None:
         script = (
             "import asyncio, sys\n"
             "from inferproof.storage.sql.engine import Database\n"
             "async def main():\n"
             "    database = await Database.open(sys.argv[1])\n"
-            "    turn = database.turn('x')\n"
-            "    print(await turn.mine(), flush=True)\n"
+            "    leader = database.leader_lock('x')\n"
+            "    print(await leader.held(), flush=True)\n"
             "    await asyncio.sleep(600)\n"
             "asyncio.run(main())\n"
         )
         with subprocess.Popen(  # noqa: ASYNC220 - it only starts
-            [sys.executable, "-c", script, shared_url], stdout=subprocess.PIPE, cwd=tmp_path
+            [sys.executable, "-c", script, server_url], stdout=subprocess.PIPE, cwd=tmp_path
         ) as process:
             assert process.stdout is not None
             try:
                 assert await asyncio.to_thread(process.stdout.readline) == b"True\n"
-                async with open_stores(shared_url) as stores:
-                    turn = stores.database.turn("x")
-                    assert not await turn.mine()
+                async with open_stores(server_url) as stores:
+                    leader = stores.database.leader_lock("x")
+                    assert not await leader.held()
                     process.kill()
                     process.wait()
                     async with asyncio.timeout(20):
-                        while not await turn.mine():  # noqa: ASYNC110 - as the settler does
+                        while not await leader.held():  # noqa: ASYNC110 - as the settler does
                             await asyncio.sleep(0.05)
-                    await turn.give_back()
+                    await leader.release()
             finally:
                 process.kill()
 
 
 @pytest.mark.slow
-async def test_two_processes_and_one_job_for_each_payment(shared_url: str, tmp_path: Path) -> None:
+async def test_two_processes_and_one_job_for_each_payment(server_url: str, tmp_path: Path) -> None:
     script = (
         "import asyncio, sys\n"
         "from order_book_suite import order\n"
@@ -239,7 +239,7 @@ async def test_two_processes_and_one_job_for_each_payment(shared_url: str, tmp_p
     start = [sys.executable, "-c", f"import sys; sys.path.insert(0, {SUITES!r})\n{script}"]
     processes = [
         await asyncio.create_subprocess_exec(
-            *start, shared_url, stdout=asyncio.subprocess.PIPE, cwd=tmp_path
+            *start, server_url, stdout=asyncio.subprocess.PIPE, cwd=tmp_path
         )
         for _ in range(2)
     ]

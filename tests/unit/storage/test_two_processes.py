@@ -1,4 +1,4 @@
-"""Two processes that write to one database all the time: no write is refused."""
+"""Two processes that write to one PostgreSQL all the time: no write is refused."""
 
 import asyncio
 import subprocess
@@ -44,12 +44,12 @@ async def work(url: str, first: int) -> None:
 
 
 @pytest.mark.slow
-async def test_two_processes_share_a_database(shared_url: str) -> None:
-    async with open_stores(shared_url) as stores:
+async def test_two_processes_share_a_database(server_url: str) -> None:
+    async with open_stores(server_url) as stores:
         code = (
             f"import sys; sys.path[:0] = [{SUITES!r}, {str(Path(__file__).parent)!r}]\n"
             "import asyncio, test_two_processes as t\n"
-            f"asyncio.run(t.work({shared_url!r}, int(sys.argv[1])))\n"
+            f"asyncio.run(t.work({server_url!r}, int(sys.argv[1])))\n"
         )
         ran = await asyncio.gather(
             *(

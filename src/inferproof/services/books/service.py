@@ -18,7 +18,7 @@ from inferproof.errors import InferproofError, Reason
 from inferproof.protocol.books import Books
 from inferproof.services.books.base import BookChain, BookRows
 from inferproof.services.metrics import Metrics
-from inferproof.storage.ports.leader_lock import Turn
+from inferproof.storage.ports.leader_lock import LeaderLock
 from inferproof.types.books import Account, BooksReport, ChainBooks
 from inferproof.types.digest import Address
 
@@ -81,18 +81,18 @@ class Bookkeeper:
         self._metrics.books(len(report.discrepancies))
         return report
 
-    async def run(self, every_s: float, turn: Turn) -> None:
-        """Checks what is new every so many seconds, in its turn, until it is cancelled."""
+    async def run(self, every_s: float, leader: LeaderLock) -> None:
+        """While it holds the lock, checks what is new every so many seconds, until cancelled."""
         try:
             while True:
                 await asyncio.sleep(every_s)
-                await self._check_in_turn(turn)
+                await self._check_as_leader(leader)
         finally:
-            await turn.give_back()
+            await leader.release()
 
-    async def _check_in_turn(self, turn: Turn) -> None:
+    async def _check_as_leader(self, leader: LeaderLock) -> None:
         try:
-            if await turn.mine():
+            if await leader.held():
                 await self.check_new()
         except InferproofError as error:
             log.warning("cannot check the books: %s", error.message)

@@ -41,7 +41,7 @@ from inferproof.services.settler.parts import (
 )
 from inferproof.services.settler.refunds import RefundsMade
 from inferproof.services.settler.sending import Sending
-from inferproof.storage.ports.leader_lock import Turn
+from inferproof.storage.ports.leader_lock import LeaderLock
 from inferproof.storage.ports.orders import OrderBook
 from inferproof.storage.ports.outbox import NewTransaction, OutboxItem, Payable, SettlementStep
 from inferproof.telemetry.faults import told
@@ -71,12 +71,12 @@ class Settler:
         clock: Clock,
         metrics: Metrics,
         bell: Bell,
-        turn: Turn,
+        leader: LeaderLock,
         heart: Heart | None = None,
     ) -> None:
         self._orders = orders
         self._chain = chain
-        self._turn = turn
+        self._leader = leader
         self._heart = heart or Heart()
         self._settings = settings
         self._clock = clock
@@ -91,11 +91,12 @@ class Settler:
         self._more_waits = False
 
     async def run(self) -> None:
-        """Settles, in its turn, until it is cancelled; what it leaves, the next run takes up."""
+        """While it holds the lock, settles, until it is cancelled. What it leaves, the next run
+        takes up."""
         try:
             await self._settle_forever()
         finally:
-            await self._turn.give_back()
+            await self._leader.release()
 
     async def _settle_forever(self) -> None:
         settings = self._settings
@@ -103,7 +104,7 @@ class Settler:
         while True:
             self._heart.beat("settling")
             try:
-                under_way = await self.settle_once() if await self._turn.mine() else 0
+                under_way = await self.settle_once() if await self._leader.held() else 0
             except InferproofError as error:
                 log.warning("cannot settle: %s", told(error))
                 backoff = await self._back_off(backoff)

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, String, cast, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.storage.ports.orders import Backlog, PurseKey
-from inferproof.storage.sql.bulk import gathered, given_rows
+from inferproof.storage.sql.constructs import gathered, given_rows
 from inferproof.storage.sql.tables import jobs, payment_reservations
 from inferproof.types.digest import Address
 from inferproof.types.job import JobState

@@ -11,25 +11,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from inferproof.errors import InferproofError, Reason, Unavailable
-from inferproof.storage.ports.leader_lock import Turn
-from inferproof.storage.sql.dialect import (
-    check_file,
-    gather_s,
-    is_memory,
-    lock_name,
-    migrating_engine,
-    passes,
-    read_address,
-    reading_engine,
-    storage_error,
-    writing_engine,
-)
-from inferproof.storage.sql.leader_lock import turn, write_turn
+from inferproof.errors import Reason, Unavailable
+from inferproof.storage.ports.leader_lock import LeaderLock
+from inferproof.storage.sql.address import check_file, is_memory, read_address
+from inferproof.storage.sql.constructs import lock_name
+from inferproof.storage.sql.engines import migrating_engine, reading_engine, writing_engine
+from inferproof.storage.sql.failures import passes, storage_error
+from inferproof.storage.sql.leader_lock import leader_lock
 from inferproof.storage.sql.migrate import upgrade
+from inferproof.storage.sql.process_lock import ProcessLock
 from inferproof.storage.sql.wal_checkpoint import WalCheckpointer
-from inferproof.storage.sql.writer import BatchOperation, InGroups, Writer
-from inferproof.storage.sql.writing import WriteTurn
+from inferproof.storage.sql.writer import BatchOperation, Writer
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741 - the item of a batch
@@ -45,59 +37,59 @@ def sqlite_url(path: Path) -> str:
 class Database:
     """One open database. Make it with `Database.open` and close it."""
 
-    def __init__(
-        self, url: URL, writing: AsyncEngine, lock: asyncio.Lock, turn: WriteTurn | None
-    ) -> None:
+    def __init__(self, url: URL, writing: AsyncEngine, serving: ProcessLock | None) -> None:
         self._writing = writing
         self._reading = reading_engine(url, writing)
         self._url = url
-        self._turns: dict[str, object] = {}
+        self._serving = serving
+        self._leaders: dict[str, object] = {}
+        lock = asyncio.Lock()
         # In memory there is one connection; a question in the middle of a transaction would
         # see what is not committed.
         self._reads_alone = lock if is_memory(url) else nullcontext()
-        self._turn = turn
-        self._writer = Writer(writing, lock, self._turn, gather_s=gather_s(url))
-        self._write_back: WalCheckpointer | None = None
-        if turn is not None:  # a file that others may write too
-            mine = self.turn("write back")
-            self._write_back = WalCheckpointer(Path(str(url.database)), mine, lock, turn)
+        self._writer = Writer(writing, lock)
+        self._checkpointer: WalCheckpointer | None = None
+        if url.get_backend_name() == "sqlite" and not is_memory(url):
+            self._checkpointer = WalCheckpointer(Path(str(url.database)), lock)
 
     @classmethod
-    async def open(cls, url: str) -> "Database":
+    async def open(cls, url: str, *, serving: bool = False) -> "Database":
         """The database at the URL, brought to this version's schema.
 
-        Raises: Misconfigured DATABASE_ADDRESS, DATABASE_NEWER; MissingPart MISSING_LIBRARY;
-        Unavailable STORAGE_UNAVAILABLE, STORAGE_FULL.
+        `serving` is for a process that stays: a SQLite file takes one of these at a time.
+        Raises: Misconfigured DATABASE_ADDRESS, DATABASE_IN_USE, DATABASE_NEWER; MissingPart
+        MISSING_LIBRARY; Unavailable STORAGE_UNAVAILABLE, STORAGE_FULL.
         """
         parsed = read_address(url)
         check_file(parsed)
+        lock = ProcessLock.take(parsed) if serving else None
         writing = writing_engine(parsed)
         migrating = migrating_engine(parsed, writing)
-        turn = write_turn(parsed)
         try:
-            # Whoever writes all the time would else be met at every try.
-            async with turn or nullcontext(), migrating.begin() as connection:
+            async with migrating.begin() as connection:
                 await lock_name(connection, "schema")
                 await connection.run_sync(upgrade)
-        except (DBAPIError, OSError, InferproofError) as error:
+        except BaseException as error:  # cancelled too, the lock and the connection are let go
             await writing.dispose()
-            if turn is not None:
-                turn.close()
-            raise storage_error(error) or error from error
+            if lock is not None:
+                lock.close()
+            if isinstance(error, DBAPIError | OSError):
+                raise storage_error(error) or error from error
+            raise
         finally:
             if migrating is not writing:
                 await migrating.dispose()
-        return cls(parsed, writing, asyncio.Lock(), turn)
+        return cls(parsed, writing, lock)
 
     async def close(self) -> None:
         """Returns when every write is committed and the connections are closed."""
         await self._writer.close()
-        if self._write_back is not None:
-            await self._write_back.close()
-        if self._turn is not None:
-            self._turn.close()
+        if self._checkpointer is not None:
+            await self._checkpointer.close()
         await self._reading.dispose()
         await self._writing.dispose()
+        if self._serving is not None:
+            self._serving.close()
 
     async def read(self, question: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """What the question returns of what is committed. Each statement is consistent by itself.
@@ -122,9 +114,9 @@ class Database:
         async with self._reads_alone, self._reading.connect() as connection:
             return await question(connection)
 
-    def turn(self, name: str) -> Turn:
+    def leader_lock(self, name: str) -> LeaderLock:
         """The right to do what the name says for all processes on this database, to be taken."""
-        return turn(self._url, name, self._turns)
+        return leader_lock(self._url, name, self._leaders)
 
     async def write(self, operation: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """See Writer.write."""
@@ -133,7 +125,3 @@ class Database:
     async def write_item(self, operation: BatchOperation[I, T], item: I) -> T:
         """See Writer.write_item."""
         return await self._writer.write_item(operation, item)
-
-    async def write_grouped(self, groups: InGroups[I, T], item: I) -> T:
-        """See Writer.write_grouped."""
-        return await self._writer.write_grouped(groups, item)

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.concurrency.request_coalescing import RequestCoalescer
-from inferproof.errors import NotFound, Reason
+from inferproof.errors import InferproofError, NotFound, Reason
 from inferproof.protocol.lifecycle import Transition
 from inferproof.storage.ports.jobs import (
     Answer,
@@ -26,16 +26,15 @@ from inferproof.storage.sql.backlog import BacklogReader
 from inferproof.storage.sql.engine import Database
 from inferproof.storage.sql.events import histories, progress
 from inferproof.storage.sql.figures import FiguresReader
-from inferproof.storage.sql.intake import PaymentKey, find_payments, payment_key
 from inferproof.storage.sql.mapping import (
     answer_values,
     failure_values,
     job_of_row,
     select_jobs,
 )
+from inferproof.storage.sql.payments import PaymentKey, find_payments, payment_key
 from inferproof.storage.sql.queue_quota import IN_TURN, Asked, QueueQuota, count_waiting
-from inferproof.storage.sql.redemptions import redeem
-from inferproof.storage.sql.reservations import reserve, reserve_at_once
+from inferproof.storage.sql.reservations import redeem, reserve
 from inferproof.storage.sql.settlements import SqlSettlements
 from inferproof.storage.sql.tables import (
     answers,
@@ -50,7 +49,6 @@ from inferproof.storage.sql.transitions import (
     owe_refund,
     read_job,
 )
-from inferproof.storage.sql.writer import InGroups
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.payment import Payment
@@ -69,27 +67,28 @@ class SqlOrderBook(SqlSettlements):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._find_payment = RequestCoalescer(self._payments)
-        self._room = QueueQuota()
+        self._quota = QueueQuota()
         self._figures = FiguresReader()
         self._backlog = BacklogReader()
         self._histories = RequestCoalescer(self._events_of)
-        self._reserving: InGroups[Asked, Reservation] = InGroups(
-            lambda connection, asked: reserve(connection, asked, self._room),
-            lambda connection, asked: reserve_at_once(connection, asked, self._room),
-        )
 
     async def reserve(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
-        if self._room.is_old:
-            await self._room.count_beside(
+        if self._quota.is_old:
+            await self._quota.count_beside(
                 lambda: self._db.write(_nothing), lambda: self._db.read(count_waiting)
             )
-        return await self._db.write_grouped(self._reserving, (order, room))
+        return await self._db.write_item(self._reserve, (order, room))
+
+    async def _reserve(
+        self, connection: AsyncConnection, asked: Sequence[Asked]
+    ) -> Sequence[Reservation | InferproofError]:
+        return await reserve(connection, asked, self._quota)
 
     async def redeem(
         self, order: Order, *, settled_in: Digest, room: QueueRoom | None = None
     ) -> Reservation:
         return await self._db.write(
-            lambda connection: redeem(connection, order, settled_in, room, self._room)
+            lambda connection: redeem(connection, order, settled_in, room, self._quota)
         )
 
     # -- questions --------------------------------------------------------------------------

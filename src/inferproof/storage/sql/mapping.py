@@ -2,7 +2,7 @@
 
 import json
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Row, Select, select
@@ -50,48 +50,72 @@ from inferproof.types.tensor import FixedTensor
 
 Values = dict[str, Any]
 
+_OF_PAYABLE = ("job_id", "state", "first_block", "created_at")
+_OF_PAYMENT = ("payer", "payee", "amount", "nonce", "method", "terms", "signature")
+
 PROOF, ANSWER = "proof", "answer"
 """Steps that are kept, as checkpoints call them."""
 
 
-def reservation_values(order: Order, settled_in: Digest | None = None) -> Values:
-    """The row of payment_reservations that an order makes, in the database's own types. The
-    transaction is given of a payment whose money was moved before."""
-    payment = order.payment
+def payment_values(payment: Payment) -> Values:
+    """The columns of payment_reservations that a payment has, whatever its method."""
     return {
         "network": payment.asset.network.caip2,
-        "token": payment.asset.address.hex,
-        "payer": payment.payer.hex,
-        "nonce": payment.nonce.hex,
-        "job_id": order.job_id.hex,
-        "request_digest": order.request_digest.hex,
-        "payment_id": order.payment_id,
-        "payee": payment.payee.hex,
-        "amount": str(payment.amount),
+        "token": payment.asset.address,
+        "payer": payment.payer,
+        "payee": payment.payee,
+        "amount": payment.amount,
+        "nonce": payment.nonce,
         "method": payment.method,
         "terms": payment.terms.decode("ascii"),
         "signature": payment.signature,
-        "created_at": order.created_at,
-        "tx": None if settled_in is None else settled_in.hex,
     }
 
 
-def job_values(order: Order, turn: int) -> Values:
-    """The row of jobs that an order makes, in the database's own types."""
+def payment_of_row(m: Mapping[Any, Any], asset: Asset) -> Payment:
+    """The inverse of `payment_values`."""
+    c = payment_reservations.c
+    return Payment(
+        method=m[c.method],
+        asset=asset,
+        payer=m[c.payer],
+        payee=m[c.payee],
+        amount=m[c.amount],
+        nonce=m[c.nonce],
+        terms=m[c.terms].encode("ascii"),
+        signature=m[c.signature],
+    )
+
+
+def reservation_values(order: Order, settled_in: Digest | None) -> Values:
+    """The row of payment_reservations that an order makes; the transaction is given of a payment
+    whose money was moved before."""
     return {
-        "job_id": order.job_id.hex,
-        "state": JobState.RESERVED.value,
+        **payment_values(order.payment),
+        "job_id": order.job_id,
+        "request_digest": order.request_digest,
+        "payment_id": order.payment_id,
+        "created_at": order.created_at,
+        "tx": settled_in,
+    }
+
+
+def job_values(order: Order, turn: int, state: JobState) -> Values:
+    """The row of jobs that an order makes."""
+    return {
+        "job_id": order.job_id,
+        "state": state.value,
         "model_id": order.model_id,
         "model_version": order.model_version,
-        "model_commitment": order.model_commitment.hex,
+        "model_commitment": order.model_commitment,
         "method": order.request.method,
         "path": order.request.path,
         "body": order.request.body,
-        "request_digest": order.request_digest.hex,
+        "request_digest": order.request_digest,
         "quote": json.dumps(quote_json(order.quote), sort_keys=True, separators=(",", ":")),
         "quote_signature": order.quote_signature,
         "salt": order.salt,
-        "nonce_salt": None if order.nonce_salt is None else order.nonce_salt.hex,
+        "nonce_salt": order.nonce_salt,
         "first_block": order.first_block,
         "webhook": order.webhook,
         "attempts": 0,
@@ -101,6 +125,17 @@ def job_values(order: Order, turn: int) -> Values:
         "updated_at": order.created_at,
         "turn": turn,
         "api_key": order.api_key,
+    }
+
+
+def settlement_values(number: int, settlement: Settlement, now: int) -> Values:
+    """The row of settlements that a new job has, whose number this is."""
+    return {
+        "job": number,
+        "state": settlement.state.value,
+        "tx": settlement.transaction,
+        "block": settlement.block,
+        "updated_at": now,
     }
 
 
@@ -236,7 +271,7 @@ def _order(m: Mapping[Any, Any]) -> Order:
         request=Request(m[jobs.c.method], m[jobs.c.path], m[jobs.c.body]),
         request_digest=m[jobs.c.request_digest],
         # An order is only made once payment and quote were found to be in the same asset.
-        payment=payment_of([m[column] for column in PAYMENT], quote.price.asset),
+        payment=payment_of_row(m, quote.price.asset),
         quote=quote,
         quote_signature=m[jobs.c.quote_signature],
         salt=m[jobs.c.salt],
@@ -248,19 +283,6 @@ def _order(m: Mapping[Any, Any]) -> Order:
         api_key=m[jobs.c.api_key],
         webhook=m[jobs.c.webhook],
     )
-
-
-PAYMENT = tuple(
-    payment_reservations.c[name]
-    for name in ("method", "payer", "payee", "amount", "nonce", "terms", "signature")
-)
-"""The columns that `payment_of` reads, in its order."""
-
-
-def payment_of(values: Sequence[Any], asset: Asset) -> Payment:
-    """The payment, in this asset, in values of the columns PAYMENT."""
-    method, payer, payee, amount, nonce, terms, signature = values
-    return Payment(method, asset, payer, payee, amount, nonce, terms.encode("ascii"), signature)
 
 
 def _failure(m: Mapping[Any, Any]) -> Failure | None:
@@ -293,11 +315,11 @@ def _answer(m: Mapping[Any, Any]) -> Answer | None:
 
 
 def outbox_values(kind: OutboxKind, tx: NewTransaction, now: int) -> Values:
-    """The row of outbox for a number that was taken, in the database's own types."""
+    """The row of outbox for a number that was taken."""
     return {
         "kind": kind.value,
         "network": tx.network.caip2,
-        "sender": tx.sender.hex,
+        "sender": tx.sender,
         "nonce": tx.nonce,
         "state": OutboxState.OPEN.value,
         "created_at": now,
@@ -305,14 +327,13 @@ def outbox_values(kind: OutboxKind, tx: NewTransaction, now: int) -> Values:
 
 
 def raw_values(number: int, tx: NewTransaction, now: int) -> Values:
-    """The row of outbox_raws for a transaction that was signed and not sent, in the database's own
-    types."""
+    """The row of outbox_raws for a transaction that was signed and not sent."""
     return {
         "outbox": number,
-        "tx": tx.tx.hex,
+        "tx": tx.tx,
         "raw": tx.raw,
-        "fee_cap": str(tx.fee_cap),
-        "fee_tip": str(tx.fee_tip),
+        "fee_cap": tx.fee_cap,
+        "fee_tip": tx.fee_tip,
         "attempts": 0,
         "created_at": now,
     }
@@ -336,40 +357,31 @@ def outbox_of_row(row: Row[Any], raws: tuple[StoredRaw, ...]) -> OutboxItem:
 
 def select_payables() -> Select[Any]:
     """The query that `payable_of_row` reads."""
-    c = payment_reservations.c
     return (
         select(
-            jobs.c.job_id,
-            jobs.c.state,
-            jobs.c.first_block,
-            jobs.c.created_at,
-            *PAYMENT,
-            settlements.c.state,
-            settlements.c.tx,
-            settlements.c.block,
-            settlements.c.step,
-            settlements.c.doubted_at,
+            *(jobs.c[name] for name in _OF_PAYABLE),
+            *(payment_reservations.c[name] for name in _OF_PAYMENT),
+            settlements,
         )
         .select_from(jobs)
-        .join(payment_reservations, c.job_id == jobs.c.job_id)
+        .join(payment_reservations, payment_reservations.c.job_id == jobs.c.job_id)
         .join(settlements, settlements.c.job == jobs.c.number)
     )
 
 
 def payable_of_row(row: Row[Any], asset: Asset) -> Payable:
     """The payment, in this asset, in a row of `select_payables`."""
-    values = tuple(row)
-    job_id, state, first_block, created_at = values[:4]
-    settlement, tx, block, step, doubted_at = values[11:16]
+    m, c = row._mapping, settlements.c
+    step = m[c.step]
     return Payable(
-        job_id=job_id,
-        state=JobState(state),
-        payment=payment_of(values[4:11], asset),
-        first_block=first_block,
-        created_at=created_at,
-        settlement=Settlement(SettlementState(settlement), tx, block),
+        job_id=m[jobs.c.job_id],
+        state=JobState(m[jobs.c.state]),
+        payment=payment_of_row(m, asset),
+        first_block=m[jobs.c.first_block],
+        created_at=m[jobs.c.created_at],
+        settlement=Settlement(SettlementState(m[c.state]), m[c.tx], m[c.block]),
         step=None if step is None else SettlementStep(step),
-        doubted_at=doubted_at,
+        doubted_at=m[c.doubted_at],
     )
 
 

@@ -115,14 +115,6 @@ class QueueQuota:
             began = self._clock()
             self._take(await count_waiting(connection), began)
 
-    def add_all(self, asked: Sequence[Asked]) -> list[int] | None:
-        """The turns of all of these, which wait from now on; None, and none of them waits, where
-        the counts must be looked at again first."""
-        age = self._clock() - self._counted_at
-        if age > LATE * self._lasts_s or not self._fits(asked):
-            return None
-        return [self.add(order) for order, _ in asked]
-
     def refuse(self, order: Order, room: QueueRoom | None) -> InferproofError | None:
         """Why there is no room for this order; None where there is."""
         if room is None:

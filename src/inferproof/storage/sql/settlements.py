@@ -19,8 +19,7 @@ from inferproof.storage.ports.outbox import (
     SettlementStep,
     TakenBack,
 )
-from inferproof.storage.sql.bulk import at_one_go
-from inferproof.storage.sql.dialect import Compared
+from inferproof.storage.sql.constructs import compared
 from inferproof.storage.sql.mapping import failure_values, payable_of_row, select_payables
 from inferproof.storage.sql.outbox import SqlOutbox, add_item, close_items, reopen, watch
 from inferproof.storage.sql.queue_quota import IN_TURN
@@ -119,7 +118,7 @@ class SqlSettlements(SqlOutbox):
     ) -> list[Payable]:
         # Nearly all payments are in one asset.
         c = payment_reservations.c
-        network, token = Compared(c.network), Compared(c.token)
+        network, token = compared(c.network), compared(c.token)
         query = (
             select_payables()
             .where(network == asset.network.caip2, token == asset.address, *conditions)
@@ -264,9 +263,7 @@ class SqlSettlements(SqlOutbox):
         async def change(connection: AsyncConnection) -> OutboxItem:
             await move(connection, job_id, Transition.SEND_REFUND, now=now)
             await set_refund(connection, job_id, now, RefundState.PENDING, tx=tx.tx)
-            return await at_one_go(
-                connection, lambda run: add_item(run, OutboxKind.REFUND, [job_id], tx, now)
-            )
+            return await add_item(connection, OutboxKind.REFUND, [job_id], tx, now)
 
         return await self._db.write(change)
 

@@ -46,7 +46,7 @@ from sqlalchemy import (
     text,
 )
 
-from inferproof.storage.sql.dialect import IN_ITS_INDEX, having
+from inferproof.storage.sql.constructs import IN_ITS_INDEX, having
 from inferproof.types.digest import Address, Digest
 
 metadata = MetaData(

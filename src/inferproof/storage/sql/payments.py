@@ -7,7 +7,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.storage.ports.jobs import Job
-from inferproof.storage.sql.bulk import given_rows
+from inferproof.storage.sql.constructs import given_rows
 from inferproof.storage.sql.mapping import job_of_row, select_jobs
 from inferproof.storage.sql.tables import jobs, payment_reservations
 from inferproof.types.digest import Address, Digest
