@@ -1,12 +1,15 @@
 """Public x402 clients, as they are published, against the real gateway on a real chain."""
 
+import asyncio
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,7 @@ from inferproof.verify.policy import Policy
 from inferproof.verify.receipt import Tools
 
 JS = Path(__file__).parent / "js"
+FIRST_CALL = Path(__file__).parents[2] / "docs" / "guide" / "first-call.md"
 INFER = f"/v1/models/{MODEL}/infer"
 PRICE = 250_000
 JSON = {"content-type": "application/json"}
@@ -77,8 +81,6 @@ def run_node(script: str, gateway: LiveGateway, devnet: DevnetInfo, body: bytes)
 
 def run_python(gateway: LiveGateway, devnet: DevnetInfo, body: bytes) -> Paid:
     """Runs the Python SDK's httpx client."""
-    import asyncio
-
     sent: list[str] = []
 
     class Watched(httpx.AsyncHTTPTransport):
@@ -154,6 +156,33 @@ async def test_a_public_client_pays_once_and_gets_its_answer(pay: Pay, devnet: D
     assert paid.settlement["transaction"] == paid.body["settlement"]["transaction"]
     assert paid.settlement["network"] == devnet.network.caip2
     assert len(paid.headers) == 1
+    assert before - await balance(devnet) == PRICE
+
+
+async def test_the_first_call_of_the_guide(
+    gateway: LiveGateway, devnet: DevnetInfo, tmp_path: Path
+) -> None:
+    """The script in docs/guide/first-call.md is run as it is printed."""
+    (script,) = re.findall(r"```js\n(.*?)```", FIRST_CALL.read_text("utf-8"), re.DOTALL)
+    (tmp_path / "node_modules").symlink_to(JS / "node_modules")
+    (tmp_path / "first-call.mjs").write_text(script, "utf-8")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "NETWORK": devnet.network.caip2,
+        "TOKEN": devnet.token.address.hex,
+        "PAYER_KEY": "0x" + devnet.accounts.buyer.secret().hex(),
+    }
+    before = await balance(devnet)
+    command = [shutil.which("node") or "node", "first-call.mjs", gateway.url + INFER]
+    done = await asyncio.to_thread(
+        partial(subprocess.run, command, cwd=tmp_path, env=environment, text=True, timeout=60),
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    answer, settled = done.stdout.splitlines()
+    assert answer.startswith("200 0x")
+    assert '"label"' in answer
+    assert re.fullmatch("0x[0-9a-f]{64}", settled)
     assert before - await balance(devnet) == PRICE
 
 

@@ -8,7 +8,7 @@ from inferproof.protocol.encoding import Json
 from inferproof.services.gateway.base import Example, ModelView
 
 SERVICE_NAME = "inferproof"
-MAX_EXAMPLE_BYTES = 64 * 1024
+MAX_EXAMPLE_BYTES = 16 * 1024
 """Every 402 and every listing carries an example."""
 
 _SCHEMAS: dict[str, dict[str, Json]] = {

@@ -33,6 +33,9 @@ from inferproof.protocol.encoding import Json
 from inferproof.types.digest import Digest
 from inferproof.types.payment import Quote
 
+MAX_ERROR = 200
+"""Characters of an error that the header has room for; the body has it whole."""
+
 _IDENTIFIER_DECLARATION: dict[str, Json] = {
     "info": {"required": False},
     "schema": {
@@ -154,9 +157,11 @@ def header_part(asked: dict[str, Json]) -> dict[str, Json]:
     resource, extensions = asked["resource"], asked["extensions"]
     assert isinstance(resource, dict)  # noqa: S101 - `challenge` made it
     assert isinstance(extensions, dict)  # noqa: S101
+    error = {"error": str(asked["error"])[:MAX_ERROR]} if "error" in asked else {}
     return {
         **asked,
-        "resource": {name: resource[name] for name in ("url", "description", "mimeType")},
+        **error,
+        "resource": {name: resource[name] for name in ("url", "mimeType")},
         "extensions": {
             name: {"info": entry["info"]}
             for name, entry in extensions.items()
