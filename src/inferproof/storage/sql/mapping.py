@@ -87,7 +87,7 @@ def payment_of_row(m: Mapping[Any, Any], asset: Asset) -> Payment:
     )
 
 
-def reservation_values(order: Order, settled_in: Digest | None) -> Values:
+def reservation_values(order: Order, settled_in: Digest | None = None) -> Values:
     """The row of payment_reservations that an order makes; the transaction is given of a payment
     whose money was moved before."""
     return {
