@@ -26,7 +26,7 @@ from inferproof.chain.contracts import (
     DEVNET_TOKEN,
     EZKL_VERIFIER,
     FORMAT,
-    PURSES,
+    TOKEN_STATE_READER,
 )
 from inferproof.protocol.encoding import keccak256
 
@@ -202,7 +202,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ARTIFACTS)
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    ours = map(our_contract, (DEVNET_TOKEN, BATCH_SETTLER, PURSES))
+    ours = map(our_contract, (DEVNET_TOKEN, BATCH_SETTLER, TOKEN_STATE_READER))
     for document in (*ours, ezkl_verifier()):
         path = out / f"{document['name']}.json"
         path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -479,6 +479,11 @@ class Reason(Enum):
         "{waiting} jobs of this {whose} are waiting, the limit is {limit}; nothing was charged, "
         "come back when some of them are done"
     )
+    PAYER_EXPOSURE = (
+        "{waiting} payments of this payer, {amount} {symbol} with this one, would wait for their "
+        "settlement; the limit for this payer is {orders} of {most} {symbol}, and grows with each "
+        "that settles; nothing was charged, come back when some are settled"
+    )
     LIMITER_UNAVAILABLE = "calls cannot be counted at present; nothing was done, try again"
     REDIS_ADDRESS = "the Redis address cannot be used; write redis://:password@host:6379/0"
 

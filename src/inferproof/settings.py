@@ -14,11 +14,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from inferproof.errors import InferproofError, Misconfigured, Reason
+from inferproof.errors import InferproofError, Misconfigured, Reason, RequestRejected
 from inferproof.protocol.signature import SigningKey
 from inferproof.types.digest import Address
 from inferproof.types.limits import Rate
-from inferproof.types.money import Asset, Network
+from inferproof.types.money import Asset, Network, parse_units
 
 PREFIX = "INFERPROOF_"
 OFF = "off"
@@ -222,6 +222,22 @@ class Settings(BaseSettings):
         le=100,
         description="Part of the waiting jobs that one payer, or one API key, may have.",
     )
+    unsettled_orders: int = Field(
+        16,
+        ge=1,
+        description=(
+            "Payments that a payer may have unsettled at a time before it has settled any; one "
+            "more for each that it has settled."
+        ),
+    )
+    unsettled_amount: str = Field(
+        "10",
+        pattern=r"^[0-9]{1,20}(\.[0-9]{1,36})?$",
+        description=(
+            "What these payments may add up to, in the token's units; more by what the payer has "
+            "settled."
+        ),
+    )
     settle_margin_s: int = Field(
         30,
         ge=1,
@@ -421,6 +437,15 @@ class Settings(BaseSettings):
     verifications_days: int = Field(
         90, ge=1, le=36_500, description="How many days a record of a verification is kept."
     )
+    unpaid_days: int = Field(
+        7,
+        ge=0,
+        le=3650,
+        description=(
+            "Days after which a job is forgotten that ended unpaid and cost nobody anything. 0 "
+            "keeps them."
+        ),
+    )
     blobs_days: int = Field(
         7,
         ge=0,
@@ -491,6 +516,16 @@ class Settings(BaseSettings):
     def queue_share(self) -> int:
         """The most waiting jobs of one payer."""
         return max(1, self.queue_limit * self.queue_share_percent // 100)
+
+    @property
+    def unsettled_units(self) -> int:
+        """`unsettled_amount` in atomic units. Raises: Misconfigured SETTING_WRONG."""
+        try:
+            return parse_units(self.unsettled_amount, self.token_decimals)
+        except RequestRejected as error:
+            raise Misconfigured(
+                Reason.SETTING_WRONG, name=variable("unsettled_amount"), problem=error.message
+            ) from None
 
     @property
     def asset(self) -> Asset:

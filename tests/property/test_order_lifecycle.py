@@ -165,9 +165,10 @@ class Market(RuleBasedStateMachine):
 
     @rule(payment=payments)
     def front_run(self, payment: Authorization) -> None:
-        """A stranger who saw a settlement on its way submits the authorization first."""
+        """A stranger who has seen the authorization submits it first, also before it is sent
+        here."""
         job = self.job_of(payment)
-        if job is None or job.state is not JobState.SETTLING:
+        if job is not None and job.state not in (JobState.RESERVED, JobState.SETTLING):
             return
 
         async def submit() -> None:
@@ -368,6 +369,10 @@ class Market(RuleBasedStateMachine):
             history = path(self.do(self.stores.orders.events(job.order.job_id)))
             assert history[-1][1] is job.state
         kept = sum(PRICE for job in jobs if job.state is JobState.DONE)
+        for payment in self.signed.values():
+            # What a stranger submitted, and nobody ordered for, stays with the payee.
+            taken = ledger.used.get((payment.payer, payment.nonce))
+            kept += PRICE if taken is not None and self.job_of(payment) is None else 0
         for tx, amount in self.transfers.items():
             # What was sent and never claimed stays with the payee.
             job_id = self.redeemed.get(tx)

@@ -654,6 +654,33 @@ class TestBatches:
         (doubted,) = await orders.refused(ASSET, limit=9)
         assert doubted.doubted_at == 7
 
+    async def test_refused_before_it_was_in_a_transaction(self, orders: OrderBook) -> None:
+        for n in range(3):
+            await orders.reserve(order(n))
+        await orders.refuse([order(0).job_id, order(1).job_id], now=4)
+        assert [p.job_id for p in await orders.to_settle(ASSET, limit=9)] == [order(2).job_id]
+        refused = await orders.refused(ASSET, limit=9)
+        assert {(p.job_id, p.state) for p in refused} == {
+            (order(n).job_id, JobState.RESERVED) for n in range(2)
+        }
+        job = await orders.settled(order(0).job_id, digest("theirs"), 9, now=5)
+        assert (job.state, job.settlement.block) == (JobState.QUEUED, 9)
+        assert (await orders.void(order(1).job_id, WHY, now=6)).state is JobState.VOID
+        assert await orders.refused(ASSET, limit=9) == []
+
+    async def test_settled_amounts(self, orders: OrderBook) -> None:
+        payment = order(0).payment
+        payer = (payment.asset.network.caip2, payment.asset.address, payment.payer)
+        for n in range(3):
+            await orders.reserve(order(n))
+        assert await orders.settled_amounts(payer, limit=9) == []
+        for n in range(2):
+            await orders.settled(order(n).job_id, digest(f"tx {n}"), 9, now=5)
+        assert await orders.settled_amounts(payer, limit=9) == [payment.amount] * 2
+        assert await orders.settled_amounts(payer, limit=1) == [payment.amount]
+        other = (payer[0], payer[1], Address(b"\x77" * 20))
+        assert await orders.settled_amounts(other, limit=9) == []
+
     async def test_one_that_may_not_be_sent_holds_back_all(self, orders: OrderBook) -> None:
         await brought_to(orders, JobState.SETTLING, 1)
         await orders.reserve(order(2))

@@ -40,6 +40,7 @@ from inferproof.services.bell import Bell
 from inferproof.services.catalog import Catalog
 from inferproof.services.gateway.base import (
     CancelPolicy,
+    ExposureTerms,
     GatewaySettings,
     JobView,
     PaidRequest,
@@ -82,6 +83,9 @@ TREASURY = GATEWAY.address
 MODEL = "sample"
 PATH = "/v1/models/sample/infer"
 BODY = b'{"input":[1.5,-2,0.25]}'
+
+WIDE = ExposureTerms(orders=10**6, amount=10**12)
+"""For tests that are not about what a payer may have unsettled."""
 
 CARD: dict[str, Any] = {
     "schema": "inferproof/model-card/1",
@@ -202,6 +206,7 @@ class World:
     takes_transfers: bool = True
     cancel: CancelPolicy = CancelPolicy.WAITING
     more_methods: Sequence[PaymentMethod[Any]] = ()
+    exposure: ExposureTerms = WIDE
     drawn: int = 0
 
     def __post_init__(self) -> None:
@@ -277,6 +282,7 @@ def build(world: World, stores: Stores) -> Services:
         TREASURY,
         queue_limit=world.queue_limit,
         cancel=world.cancel,
+        exposure=world.exposure,
     )
     systems = systems_of(world.system)
     blobs = LocalBlobs(world.folder / "blobs")

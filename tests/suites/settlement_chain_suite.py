@@ -195,7 +195,8 @@ async def test_a_batch_settles_each_on_its_own(till: Till) -> None:
     states = [outcome.state for outcome in settled.outcomes(items)]
     assert states == [ItemState.SETTLED, ItemState.REFUSED, ItemState.SETTLED, ItemState.SETTLED]
     assert await chain.balance(PAYEE) == before + 3 * 250
-    assert await chain.authorizations_used(items) == [True, False, True, True]
+    states = await chain.payer_states(items)
+    assert [state.used for state in states] == [True, False, True, True]
     found = await chain.settled_by(items[3], start)
     assert found is not None
     assert (found.tx, found.block, found.block_hash) == (

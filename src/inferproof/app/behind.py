@@ -25,6 +25,7 @@ from inferproof.services.sweeper import Sweeper
 from inferproof.settings import Settings
 from inferproof.storage.sql.blob_names import SqlBlobNames
 from inferproof.storage.sql.deliveries import SqlDeliveries
+from inferproof.storage.sql.retention import SqlUnpaidJobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def behind_names(settings: Settings) -> list[str]:
     """What `build_behind` runs and checks, by name."""
     names = ["settler", "gauges", "notifier"]
     names += ["worker"] if settings.workers else []
-    names += ["sweeper"] if settings.blobs_days else []
+    names += ["sweeper"] if settings.blobs_days or settings.unpaid_days else []
     return names + (["books"] if settings.books_check_s else [])
 
 
@@ -108,11 +109,13 @@ def start_tasks(
             hearts["worker"],
         )
         tasks["worker"] = started(worker.run(), "worker", stack)
-    if settings.blobs_days:
+    if settings.blobs_days or settings.unpaid_days:
         sweeper = Sweeper(
             blobs=stores.blobs,
             names=SqlBlobNames(stores.database),
-            days=settings.blobs_days,
+            jobs=SqlUnpaidJobs(stores.database),
+            blobs_days=settings.blobs_days,
+            jobs_days=settings.unpaid_days,
             clock=clock,
         )
         leader = stores.database.leader_lock(f"sweeper of {settings.data_dir}")

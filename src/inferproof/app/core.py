@@ -22,7 +22,7 @@ from inferproof.proving.base import ProofSystem
 from inferproof.reporting import open_reports, open_tracer, traced
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
-from inferproof.services.gateway.base import CancelPolicy, GatewaySettings
+from inferproof.services.gateway.base import CancelPolicy, ExposureTerms, GatewaySettings
 from inferproof.settings import Settings
 from inferproof.telemetry.base import Tracer
 from inferproof.telemetry.logs import report_loop_faults
@@ -87,8 +87,13 @@ def gateway_terms(settings: Settings, core: Core) -> GatewaySettings:
         deadline_s=settings.deadline_s,
         cancel=CancelPolicy(settings.cancel),
         queue_share=settings.queue_share,
+        exposure=_exposure(settings),
         private_webhooks=settings.webhook_private,
     )
+
+
+def _exposure(settings: Settings) -> ExposureTerms:
+    return ExposureTerms(settings.unsettled_orders, settings.unsettled_units)
 
 
 async def _batches(settings: Settings, rpc: Rpc) -> BatchTerms | None:

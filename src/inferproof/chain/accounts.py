@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from inferproof.chain.answers import ChainReceipt
 from inferproof.chain.batch import BatchTerms, batch_outcomes, build_batch_tx
-from inferproof.chain.purses import PurseKey
 from inferproof.chain.refunds import find_refunds
 from inferproof.chain.token import SETTLE_GAS, TokenChain
+from inferproof.chain.token_state import PayerKey
 from inferproof.chain.transactions import (
     SignedTx,
     sign_again,
@@ -30,10 +30,10 @@ from inferproof.protocol.signature import SigningKey
 from inferproof.types.chain import Fees, ItemOutcome, ItemState, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset, format_units
-from inferproof.types.payment import Authorization, Purse, Settlement, SettlementState
+from inferproof.types.payment import Authorization, PayerState, Settlement, SettlementState
 
 GATHER_S = 0.008
-"""The least time between two questions about the purses of several payers: each costs the node and
+"""The least time between two questions about the states of several payers: each costs the node and
 us more than one payer in it does."""
 AT_ONCE = 8
 """How many such questions may be under way: a node that makes a block answers none of them until it
@@ -42,6 +42,8 @@ HEAD_S = 10.0
 """How old a block number may be that orders are recorded with: older only makes a later search
 for the settlement longer, and nodes limit such searches."""
 
+LOOKBACK = 2_000
+"""How many blocks are searched for a settlement that was not awaited; nodes limit such searches."""
 PLAIN_GAS = 21_000
 """What a transfer of the chain's own coin takes (Yellow Paper, appendix G)."""
 
@@ -103,7 +105,7 @@ class SettlementAccount:
         self._key = key
         self._confirmations = confirmations
         self._batch = batch
-        self._purse = RequestCoalescer(self._purses, gap_s=GATHER_S, at_once=AT_ONCE)
+        self._payer_state = RequestCoalescer(self._ask_states, gap_s=GATHER_S, at_once=AT_ONCE)
         self._seen_head = (0, -HEAD_S)
 
     def __repr__(self) -> str:
@@ -134,22 +136,42 @@ class SettlementAccount:
         """The holder's balance of the asset, in atomic units."""
         return await self._token.balance(holder)
 
-    async def purse(self, payer: Address, nonce: Digest) -> Purse:
-        """Balance and nonce at once; many who ask at a time are answered by one batch."""
-        return await self._purse((payer, nonce))
+    async def payer_state(self, payer: Address, nonce: Digest) -> PayerState:
+        """Balance, nonce and code at once; many who ask at a time are answered by one batch."""
+        return await self._payer_state((payer, nonce))
 
-    async def _purses(self, wanted: Sequence[PurseKey]) -> Mapping[PurseKey, Purse]:
+    async def payer_states(self, authorizations: Sequence[Authorization]) -> list[PayerState]:
+        """The same for many, in one request and at once."""
+        keys = [(item.payer, item.nonce) for item in authorizations]
+        found = await self._ask_states(keys) if keys else {}
+        return [found[key] for key in keys]
+
+    async def check_settles(self, authorization: Authorization) -> None:
+        """Returns when settling would succeed in the newest block.
+
+        Raises: PaymentRejected AUTHORIZATION_REFUSED, AUTHORIZATION_SIGNATURE_FORM; Unavailable.
+        """
+        await self._token.simulate_settlement(authorization, self.sender)
+
+    async def earlier_settlement(self, authorization: Authorization) -> int | None:
+        """The block of a transaction, whoever sent it and however deep it is, that used the
+        authorization and moved exactly its funds; None when the newest blocks hold none."""
+        first = max(0, await self.head() - LOOKBACK)
+        receipt = await self._token.find_settlement(authorization, first_block=first)
+        return None if receipt is None else receipt.block
+
+    async def _ask_states(self, wanted: Sequence[PayerKey]) -> Mapping[PayerKey, PayerState]:
         # A node may answer for the nonces before it answers for the block: the block that counts
         # is from the batch before.
         now = time.monotonic()
         head, asked_at = self._seen_head
         if now > asked_at + HEAD_S:
             head = await self.head()
-        found, newest = await self._token.purses(wanted)
+        found, newest = await self._token.payer_states(wanted)
         self._seen_head = newest, now
         return {
-            key: Purse(balance, used, head)
-            for key, (balance, used) in zip(wanted, found, strict=True)
+            key: PayerState(state.balance, state.used, head, state.has_code)
+            for key, state in zip(wanted, found, strict=True)
         }
 
     async def holdings(self) -> tuple[int, int]:
@@ -164,10 +186,6 @@ class SettlementAccount:
     async def authorization_used(self, payer: Address, nonce: Digest) -> bool:
         """True when the nonce is used up. Soundness: a cancellation uses it up too."""
         return await self._token.authorization_state(payer, nonce)
-
-    async def authorizations_used(self, authorizations: Sequence[Authorization]) -> list[bool]:
-        """The same for many, in one request."""
-        return await self._token.authorization_states(authorizations)
 
     async def look(self) -> Sight:
         """The chain as it is now, in one request, or in two where blocks must be deep."""
@@ -296,7 +314,7 @@ class DirectSettlement:
     """
 
     def __init__(
-        self, token: TokenChain, key: SigningKey, *, wait_s: float = 30, lookback: int = 2_000
+        self, token: TokenChain, key: SigningKey, *, wait_s: float = 30, lookback: int = LOOKBACK
     ) -> None:
         self._token = token
         self._key = key

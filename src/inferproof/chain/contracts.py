@@ -23,7 +23,7 @@ from inferproof.types.digest import Address
 FORMAT = "inferproof/contract/1"
 DEVNET_TOKEN = "DevnetUSD"  # noqa: S105 - the name of a contract
 BATCH_SETTLER = "BatchSettler"
-PURSES = "Purses"
+TOKEN_STATE_READER = "TokenStateReader"  # noqa: S105 - as above
 EZKL_VERIFIER = "Halo2VerifierReusable"
 DEPLOY_GAS = 6_000_000
 """Above what our largest contract takes (2.5 million) and far below every block's limit."""

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from inferproof.chain.abi import calldata, revert_reason
 from inferproof.chain.answers import Block, ChainReceipt
-from inferproof.chain.purses import PurseKey, ask_purses
 from inferproof.chain.rpc import CallReverted, Rpc
+from inferproof.chain.token_state import PayerKey, TokenState, ask_payer_states
 from inferproof.chain.transactions import SignedTx, sign_tx, suggest_fees
 from inferproof.errors import Misconfigured, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.authorization import asset_domain
@@ -174,15 +174,10 @@ class TokenChain:
         """True when the nonce is used up. Soundness: that is not yet paid; see the module."""
         return await authorization_state(self.rpc, self.asset.address, payer, nonce)
 
-    async def authorization_states(self, authorizations: Sequence[Authorization]) -> list[bool]:
-        """The same for many, in one request. Raises: as `ask_purses`."""
-        found, _ = await self.purses([(item.payer, item.nonce) for item in authorizations])
-        return [used for _, used in found]
-
-    async def purses(self, wanted: Sequence[PurseKey]) -> tuple[list[tuple[int, bool]], int]:
-        """For each payer and nonce the balance, and whether the nonce is used up; and a block
-        that was the newest one while this was asked. Raises: as `ask_purses`."""
-        return await ask_purses(self.rpc, self.asset.address, wanted)
+    async def payer_states(self, wanted: Sequence[PayerKey]) -> tuple[list[TokenState], int]:
+        """The state of each payer and nonce, and a block that was the newest one while this was
+        asked. Raises: as `ask_payer_states`."""
+        return await ask_payer_states(self.rpc, self.asset.address, wanted)
 
     async def simulate_settlement(
         self, authorization: Authorization, sender: Address, *, as_bytes: bool = False

@@ -62,15 +62,23 @@ class Reservable:
     settled_in: Digest | None = None
 
 
-class Exposure(Protocol):
-    """What a payer promised to other orders of this gateway that are not settled yet."""
+class PayerExposure(Protocol):
+    """What an order's payer promised to its other orders here that are not settled yet."""
 
-    def promised(self) -> int:
-        """In atomic units of the asset; more than that where some were settled lately."""
+    def promised(self) -> Sequence[int]:
+        """Amounts in atomic units of the asset, also of some that were settled lately."""
         ...
 
     async def look(self) -> None:
         """Returns when `promised` is exact as of now. Raises: Unavailable STORAGE_UNAVAILABLE."""
+        ...
+
+    async def allows(self) -> bool:
+        """Whether the payer may have this order unsettled too, by what it has settled before."""
+        ...
+
+    async def check(self) -> None:
+        """Raises: TooMany PAYER_EXPOSURE where it may not."""
         ...
 
 
@@ -120,7 +128,7 @@ class PaymentMethod(PaymentPart, Protocol[P]):
         ...
 
     async def reserve(
-        self, presented: Presented[P], quote: Quote, now: int, exposure: Exposure
+        self, presented: Presented[P], quote: Quote, now: int, exposure: PayerExposure
     ) -> Sequence[Reservable]:
         """The payments that the order may reserve, one of them, in this order; at least one.
 

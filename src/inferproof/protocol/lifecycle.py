@@ -13,6 +13,9 @@
                           REFUNDING ─────────refund_lost─────────┘
                               └──refunded─► REFUNDED
 
+Whoever has seen an authorization may submit it, also before us: a job whose payment somebody else
+settled goes from RESERVED to QUEUED by `settled`, without a transaction of ours.
+
 A job begins in one of two ways: `reserve` takes an authorization, which is still to be settled;
 `redeem` takes a transfer that the chain holds already, and records it as the settlement.
 
@@ -75,6 +78,7 @@ STARTS = {RESERVE: JobState.RESERVED, REDEEM: JobState.QUEUED}
 TRANSITIONS: dict[tuple[JobState, Transition], JobState] = {
     (JobState.RESERVED, Transition.SEND_SETTLEMENT): JobState.SETTLING,
     (JobState.RESERVED, Transition.VOID): JobState.VOID,
+    (JobState.RESERVED, Transition.SETTLED): JobState.QUEUED,
     (JobState.SETTLING, Transition.VOID): JobState.VOID,
     (JobState.SETTLING, Transition.SETTLED): JobState.QUEUED,
     (JobState.QUEUED, Transition.CLAIM): JobState.RUNNING,

@@ -1,10 +1,13 @@
-"""Takes away blobs that nothing names any more.
+"""Takes away blobs that nothing names any more, and jobs that never cost anything.
 
 A job that fails leaves the proof that its worker had kept, a crash what it was about to name. A
 blob of an answer or of a model is named by its row, and stays as long as that does.
 
 Soundness: a blob is stored before the row that names it is written, so it must be older than any
 step that may still do that; storing it again makes it new.
+
+An order that its payer cancels before it settles is free for the payer. Without an end to such
+jobs, anybody could fill the order book with them.
 """
 
 import asyncio
@@ -45,13 +48,36 @@ class BlobNames(Protocol):
         ...
 
 
-class Sweeper:
-    """Removes what is older than `days` and named by nothing."""
+class UnpaidJobs(Protocol):
+    """Jobs that are void and were in no transaction of ours."""
 
-    def __init__(self, *, blobs: OldBlobs, names: BlobNames, days: int, clock: Clock) -> None:
+    async def forget(self, before: int, *, limit: int) -> int:
+        """How many were removed, of those that came to their end before this moment.
+
+        Raises: Unavailable STORAGE_UNAVAILABLE.
+        """
+        ...
+
+
+class Sweeper:
+    """Removes blobs that are older than `blobs_days` and named by nothing, and unpaid jobs that
+    ended `jobs_days` ago; zero keeps them."""
+
+    def __init__(
+        self,
+        *,
+        blobs: OldBlobs,
+        names: BlobNames,
+        jobs: UnpaidJobs,
+        blobs_days: int,
+        jobs_days: int,
+        clock: Clock,
+    ) -> None:
         self._blobs = blobs
         self._names = names
-        self._days = days
+        self._jobs = jobs
+        self._blobs_days = blobs_days
+        self._jobs_days = jobs_days
         self._clock = clock
 
     async def run(self, leader: LeaderLock, every_s: float = EVERY_S) -> None:
@@ -61,15 +87,29 @@ class Sweeper:
                 await asyncio.sleep(every_s)
                 try:
                     if await leader.held():
-                        await self.sweep()
+                        await self.sweep_jobs()
+                        await self.sweep_blobs()
                 except InferproofError as error:
                     log.warning("cannot sweep: %s", told(error))
         finally:
             await leader.release()
 
-    async def sweep(self) -> int:
+    async def sweep_jobs(self) -> int:
+        """How many jobs were removed. Raises: Unavailable STORAGE_UNAVAILABLE."""
+        removed, more = 0, self._jobs_days > 0
+        while more:
+            before = self._clock() - self._jobs_days * DAY_S
+            count = await self._jobs.forget(before, limit=AT_A_TIME)
+            removed, more = removed + count, count == AT_A_TIME
+        if removed:
+            log.info("%d jobs that never cost anything were removed", removed)
+        return removed
+
+    async def sweep_blobs(self) -> int:
         """How many blobs were removed. Raises: Unavailable STORAGE_UNAVAILABLE."""
-        before, removed = self._clock() - self._days * DAY_S, 0
+        if not self._blobs_days:
+            return 0
+        before, removed = self._clock() - self._blobs_days * DAY_S, 0
         old = await asyncio.to_thread(self._blobs.old, before)
         for at in range(0, len(old), AT_A_TIME):
             part = old[at : at + AT_A_TIME]

@@ -61,6 +61,7 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "refused",
             "payables",
             "due_refunds",
+            "settled_amounts",
             "owed",
             "open_outbox",
             "raw",
@@ -80,7 +81,10 @@ QUESTIONS: dict[str, frozenset[str]] = {
         [
             "head",
             "balance",
-            "purse",
+            "payer_state",
+            "payer_states",
+            "check_settles",
+            "earlier_settlement",
             "authorization_used",
             "look",
             "sign_settlement",
@@ -90,7 +94,6 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "sign_again",
             "included",
             "block_digests",
-            "authorizations_used",
             "settled_by",
         ]
     ),

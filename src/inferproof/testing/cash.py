@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from inferproof.errors import Conflict, InferproofError, Reason, Unavailable
+from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.authorization import (
     authorization_json,
     check_signature,
@@ -27,7 +27,7 @@ from inferproof.types.books import Transfer
 from inferproof.types.chain import Fees, ItemOutcome, ItemState, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
-from inferproof.types.payment import Authorization, Purse
+from inferproof.types.payment import Authorization, PayerState
 
 _MAX_RAW = 1 << 20
 _KEPT_BLOCKS = 64
@@ -69,7 +69,7 @@ class CashLedger:
     keeps transactions waiting until `mine` is called; `down` lets every call fail; `forgetful`
     takes a transaction and loses it; `base_fee` is what a transaction must offer to be included;
     `short_of_gas` names authorizations that lack gas in a batch, and `untried` those that a batch
-    does not reach.
+    does not reach; `codes` has the accounts with code, and whether it says yes to signatures.
     """
 
     def __init__(self, asset: Asset, clock: Callable[[], int]) -> None:
@@ -92,6 +92,7 @@ class CashLedger:
         self.base_fee = 100
         self.short_of_gas: set[Digest] = set()
         self.untried: set[Digest] = set()
+        self.codes: dict[Address, bool] = {}
         self.hashes = {1: self._new_hash(1)}
         self._before: dict[int, Any] = {}
 
@@ -211,7 +212,8 @@ class CashLedger:
             return ItemOutcome(item, ItemState.SETTLED)
         return ItemOutcome(item, ItemState.REFUSED, "refused")
 
-    def _transfer_authorized(self, tx: Digest, authorization: Authorization) -> bool:
+    def would_settle(self, authorization: Authorization) -> bool:
+        """Whether the authorization would move its funds now."""
         try:
             check_signature(authorization)
         except InferproofError:
@@ -219,13 +221,17 @@ class CashLedger:
         return (
             authorization.valid_after < self._clock() < authorization.valid_before
             and (authorization.payer, authorization.nonce) not in self.used
-            and self._transfer(
-                tx,
-                authorization.payer,
-                authorization.payee,
-                authorization.amount,
-                authorization.nonce,
-            )
+            and self.balances.get(authorization.payer, 0) >= authorization.amount
+            and self.codes.get(authorization.payer, True)
+        )
+
+    def _transfer_authorized(self, tx: Digest, authorization: Authorization) -> bool:
+        return self.would_settle(authorization) and self._transfer(
+            tx,
+            authorization.payer,
+            authorization.payee,
+            authorization.amount,
+            authorization.nonce,
         )
 
     def _transfer(
@@ -309,18 +315,27 @@ class CashChain:
         self._ledger.require_up()
         return self._ledger.balances.get(holder, 0)
 
-    async def purse(self, payer: Address, nonce: Digest) -> Purse:
+    async def payer_state(self, payer: Address, nonce: Digest) -> PayerState:
         head = await self.head()
         used = await self.authorization_used(payer, nonce)
-        return Purse(await self.balance(payer), used, head)
+        return PayerState(await self.balance(payer), used, head, payer in self._ledger.codes)
+
+    async def payer_states(self, authorizations: Sequence[Authorization]) -> list[PayerState]:
+        return [await self.payer_state(item.payer, item.nonce) for item in authorizations]
+
+    async def check_settles(self, authorization: Authorization) -> None:
+        self._ledger.require_up()
+        if not self._ledger.would_settle(authorization):
+            raise PaymentRejected(Reason.AUTHORIZATION_REFUSED, why="refused")
+
+    async def earlier_settlement(self, authorization: Authorization) -> int | None:
+        self._ledger.require_up()
+        found = self._ledger.used.get((authorization.payer, authorization.nonce))
+        return None if found is None else found.block
 
     async def authorization_used(self, payer: Address, nonce: Digest) -> bool:
         self._ledger.require_up()
         return (payer, nonce) in self._ledger.used
-
-    async def authorizations_used(self, authorizations: Sequence[Authorization]) -> list[bool]:
-        self._ledger.require_up()
-        return [(item.payer, item.nonce) in self._ledger.used for item in authorizations]
 
     async def look(self) -> Sight:
         self._ledger.require_up()

@@ -11,6 +11,8 @@ WIDE: dict[str, object] = {
     "rate_submissions": _FAST,
     "rate_orders": _FAST,
     "queue_share_percent": 100,
+    "unsettled_orders": 1_000_000,
+    "unsettled_amount": "1000000000",
     "requests_limit": 100_000,
     "connections_limit": 100_000,
     "connections_per_address": 100_000,

@@ -17,7 +17,7 @@ from typing import Any
 
 from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason, ReceiptRejected
 from inferproof.payments.header import decode_header, encode_header
-from inferproof.payments.method import Exposure, Presented, Reservable
+from inferproof.payments.method import PayerExposure, Presented, Reservable
 from inferproof.payments.x402 import Challenge
 from inferproof.protocol.authorization import check_asset_and_payee
 from inferproof.protocol.claims import PaymentClaims
@@ -260,7 +260,7 @@ class VoucherMethod(VoucherPart):
         presented: Presented[Spent],
         quote: Quote,  # noqa: ARG002
         now: int,  # noqa: ARG002
-        exposure: Exposure,  # noqa: ARG002
+        exposure: PayerExposure,  # noqa: ARG002
     ) -> Sequence[Reservable]:
         voucher = presented.signed.voucher
         return [Reservable(presented.signed.payment, voucher.block, voucher.transaction)]

@@ -130,16 +130,19 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True)
-class Purse:
-    """What a chain says of a payer and an authorization, before it is accepted.
+class PayerState:
+    """What a chain says of a payer and an authorization.
 
     Units: `balance` in atomic units. `head` is a block that was the newest one before the
-    authorization was found unused: no settlement of it is in an older one.
+    authorization was found unused: no settlement of it is in an older one. Where the payer's
+    account `has_code`, a token may ask that code whether the signature holds (EIP-1271), so that
+    only a trial tells whether the authorization settles.
     """
 
     balance: int
     used: bool
     head: int
+    has_code: bool = False
 
 
 class SettlementState(StrEnum):

@@ -16,6 +16,7 @@ from inferproof.services.settler.base import SettlementChain
 from inferproof.testing.devnet import Devnet, DevnetInfo, dev_key
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address
+from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization, SettlementState
 
 
@@ -92,7 +93,7 @@ async def test_a_shallow_block_is_not_yet_inclusion(
 
 async def test_nobody_asked_many_things_is_fine(account: SettlementAccount) -> None:
     assert await account.included([]) == {}
-    assert await account.authorizations_used([]) == []
+    assert await account.payer_states([]) == []
     assert await account.block_digests([]) == []
 
 
@@ -189,6 +190,40 @@ async def test_a_forged_signature_sends_nothing(
     ):
         await direct.settle(authorize(signer=devnet.accounts.provider))
     assert await token.nonce(direct.sender) == before
+
+
+REFUSING = "0x60006000fd"
+"""PUSH1 0 PUSH1 0 REVERT: code that says no to whatever it is asked."""
+
+
+async def test_an_account_with_code_that_refuses_is_told_before_anything_is_sent(
+    rpc: Rpc, devnet: DevnetInfo, fiat_token: Asset, authorize: Authorize
+) -> None:
+    """Circle's token asks the code of an account whether its signature holds (EIP-1271)."""
+    account = SettlementAccount(TokenChain(rpc, fiat_token), devnet.accounts.gateway)
+    payment = authorize(fiat_token)
+    await account.check_settles(payment)
+    assert not (await account.payer_states([payment]))[0].has_code
+    await rpc.request("anvil_setCode", payment.payer.hex, REFUSING)
+    try:
+        (state,) = await account.payer_states([payment])
+        assert (state.has_code, state.used) == (True, False)
+        with pytest.raises(PaymentRejected) as caught:
+            await account.check_settles(payment)
+        assert caught.value.reason is Reason.AUTHORIZATION_REFUSED
+    finally:
+        await rpc.request("anvil_setCode", payment.payer.hex, "0x")
+    await account.check_settles(payment)
+
+
+async def test_a_settlement_that_was_not_ours_is_found_by_its_transfer(
+    account: SettlementAccount, direct: DirectSettlement, authorize: Authorize
+) -> None:
+    payment = authorize()
+    assert await account.earlier_settlement(payment) is None
+    settled = await direct.settle(payment)
+    assert await account.earlier_settlement(payment) == settled.block
+    assert await account.earlier_settlement(authorize(nonce=payment.nonce, amount=1)) is None
 
 
 async def test_a_block_that_does_not_come_leaves_it_pending(authorize: Authorize) -> None:

@@ -13,7 +13,7 @@ from inferproof.chain.contracts import (
     BATCH_SETTLER,
     DEVNET_TOKEN,
     EZKL_VERIFIER,
-    PURSES,
+    TOKEN_STATE_READER,
     contract_address,
     deploy,
     load_artifact,
@@ -54,7 +54,7 @@ def test_a_fresh_build_gives_the_shipped_artifacts(tmp_path: Path) -> None:
         [sys.executable, str(script), "--out", str(tmp_path)], check=True, capture_output=True
     )
     built = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    names = (DEVNET_TOKEN, BATCH_SETTLER, PURSES, EZKL_VERIFIER)
+    names = (DEVNET_TOKEN, BATCH_SETTLER, TOKEN_STATE_READER, EZKL_VERIFIER)
     assert set(built) == {f"{name}.json" for name in names}
     for name, text in built.items():
         assert (SHIPPED / name).read_text() == text

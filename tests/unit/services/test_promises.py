@@ -46,7 +46,7 @@ def paid(world: World, **changes: Any) -> Payment:
 
 def promised(promises: Promises, world: World) -> int:
     with promises.taking(paid(world, nonce=nonce(99))) as promise:
-        return promises.to_others(promise)
+        return sum(promises.to_others(promise))
 
 
 async def test_it_is_not_asked_for_each_order(

@@ -160,12 +160,24 @@ async def test_what_the_node_has_is_not_sent_again_soon(
     assert sent == [0]  # after resend_s
 
 
+async def sent_and_then_drained(services: Services) -> int:
+    """What the payer moved away after its settlements were sent, and before they came into a
+    block."""
+    ledger = services.world.ledger
+    ledger.holding = True
+    await services.settler.settle_once()
+    funds = ledger.balances.pop(PAYER.address)
+    ledger.mine()
+    ledger.holding = False
+    return funds
+
+
 async def test_reverted_settlement_is_void_once_the_authorization_is_over(
     services: Services,
 ) -> None:
     payment = pay(services.world)
     job, clock = await services.accept(payment=payment), services.world.clock
-    services.world.ledger.balances[PAYER.address] = 0
+    await sent_and_then_drained(services)
     assert await services.settler.settle_once() == 0  # nothing to look at soon
     (tx,) = services.world.ledger.included
     clock.now = payment.valid_before - 1
@@ -196,7 +208,7 @@ async def test_money_that_comes_after_our_settlement_reverted_buys_the_job(
     """The payer's funds were away for a while; then a stranger settles what it had seen."""
     job, payment = await services.accept(), pay(services.world)
     ledger = services.world.ledger
-    funds = ledger.balances.pop(PAYER.address)
+    funds = await sent_and_then_drained(services)
     await services.settler.settle_once()
     ledger.credit(PAYER.address, funds)
     stranger = CashChain(ledger, STRANGER.address)
@@ -213,7 +225,7 @@ async def test_reverted_settlements_do_not_hold_up_others(services: Services) ->
     ledger = services.world.ledger
     for i in range(64):
         await services.accept(payment=pay(services.world, nonce=nonce(i), valid_before=2**40))
-    funds = ledger.balances.pop(PAYER.address)
+    funds = await sent_and_then_drained(services)
     await services.settler.settle_once()
     assert await states(services) == {JobState.SETTLING: 64}
     ledger.credit(PAYER.address, funds)
@@ -254,7 +266,8 @@ async def test_cancelled_authorization_is_void_only_after_a_while(services: Serv
     services.world.ledger.cancel(payment.payer, payment.nonce)
     await services.settler.settle_once()
     await services.settler.settle_once()
-    assert (await services.gateway.job(job.id)).state is JobState.SETTLING
+    assert (await services.gateway.job(job.id)).state is JobState.RESERVED
+    assert not services.world.ledger.included
     services.world.clock.now += 60
     await services.settler.settle_once()
     view = await services.gateway.job(job.id)

@@ -147,11 +147,15 @@ async def test_each_item_by_what_became_of_it(services: Services) -> None:
     ledger.short_of_gas = {nonce(2)}
     ledger.untried = {nonce(3)}
     await services.settler.settle_once()
-    assert await states(services) == {JobState.QUEUED: 2, JobState.SETTLING: 3}
+    assert await states(services) == {
+        JobState.QUEUED: 2,
+        JobState.SETTLING: 2,
+        JobState.RESERVED: 1,  # seen to be cancelled before it was signed
+    }
     ledger.untried = set()
     await services.settler.settle_once()  # one alone, one again
-    assert await states(services) == {JobState.QUEUED: 4, JobState.SETTLING: 1}
-    assert [len(i.items) for i in ledger.included.values()] == [5, 1, 1]
+    assert await states(services) == {JobState.QUEUED: 4, JobState.RESERVED: 1}
+    assert [len(i.items) for i in ledger.included.values()] == [4, 1, 1]
     services.world.clock.now += 60
     for _ in range(2):
         await services.settler.settle_once()
@@ -166,8 +170,12 @@ async def test_an_uncertain_item_of_a_batch_is_reconciled_and_never_void_too_ear
     services: Services,
 ) -> None:
     ids, ledger, clock = await bought(services, 3), services.world.ledger, services.world.clock
+    ledger.holding = True
+    await services.settler.settle_once()
     funds = ledger.balances.pop(PAYER.address)
     ledger.credit(PAYER.address, 2 * PRICE)
+    ledger.mine()
+    ledger.holding = False
     await services.settler.settle_once()
     assert await states(services) == {JobState.QUEUED: 2, JobState.SETTLING: 1}
     ledger.credit(PAYER.address, funds)

@@ -8,13 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from order_book_suite import ANSWER, WHY, brought_to
+from order_book_suite import ANSWER, WHY, brought_to, order
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import NotFound
 from inferproof.services.sweeper import DAY_S, Sweeper
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.ports.jobs import KeptProof
 from inferproof.storage.sql.blob_names import NAMING, SqlBlobNames
+from inferproof.storage.sql.retention import SqlUnpaidJobs
 from inferproof.storage.sql.tables import metadata
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.types.digest import Digest
@@ -39,7 +42,14 @@ def put(folder: Path, data: bytes, at: int = LONG_AGO) -> Digest:
 
 def sweeper_of(stores: Stores, folder: Path) -> Sweeper:
     names = SqlBlobNames(stores.database)
-    return Sweeper(blobs=LocalBlobs(folder), names=names, days=DAYS, clock=lambda: NOW)
+    return Sweeper(
+        blobs=LocalBlobs(folder),
+        names=names,
+        jobs=SqlUnpaidJobs(stores.database),
+        blobs_days=DAYS,
+        jobs_days=DAYS,
+        clock=lambda: NOW,
+    )
 
 
 async def test_a_kept_proof_goes_when_its_job_failed_and_no_sooner(
@@ -48,9 +58,9 @@ async def test_a_kept_proof_goes_when_its_job_failed_and_no_sooner(
     proof, sweeper = put(tmp_path, b"a kept proof"), sweeper_of(stores, tmp_path)
     job = await brought_to(stores.orders, JobState.RUNNING)
     await stores.orders.checkpoint(job.order.job_id, job.fence, KeptProof(proof, ()), now=9)
-    assert await sweeper.sweep() == 0
+    assert await sweeper.sweep_blobs() == 0
     await stores.orders.give_up(job.order.job_id, job.fence, WHY, now=10)
-    assert await sweeper.sweep() == 1
+    assert await sweeper.sweep_blobs() == 1
     with pytest.raises(NotFound):
         LocalBlobs(tmp_path).get(proof)
 
@@ -61,7 +71,7 @@ async def test_an_answers_blobs_stay_however_old(stores: Stores, tmp_path: Path)
     job = await brought_to(stores.orders, JobState.RUNNING)
     answer = replace(ANSWER, proof_blob=proof, verifier_blob=bundle)
     await stores.orders.finish(job.order.job_id, job.fence, answer, now=9)
-    assert await sweeper_of(stores, tmp_path).sweep() == 1
+    assert await sweeper_of(stores, tmp_path).sweep_blobs() == 1
     for name in (proof, bundle):
         LocalBlobs(tmp_path).get(name)
 
@@ -70,7 +80,7 @@ async def test_what_is_young_or_was_stored_again_stays(stores: Stores, tmp_path:
     put(tmp_path, b"young", LONG_AGO + 1)
     put(tmp_path, b"stored again")
     LocalBlobs(tmp_path).put(b"stored again")
-    assert await sweeper_of(stores, tmp_path).sweep() == 0
+    assert await sweeper_of(stores, tmp_path).sweep_blobs() == 0
 
 
 def test_one_that_is_stored_again_after_it_was_found_old_stays(tmp_path: Path) -> None:
@@ -106,6 +116,62 @@ async def test_it_sweeps_in_its_turn(stores: Stores, tmp_path: Path) -> None:
         await task
     with pytest.raises(NotFound):
         LocalBlobs(tmp_path).get(name)
+
+
+ENDED = 2
+"""When `brought_to` ends a job; its authorization is over some time later."""
+OVER = int(order(0).authorization.valid_before)
+
+
+def forgetful(stores: Stores, folder: Path, now: int, days: int = 1) -> Sweeper:
+    return Sweeper(
+        blobs=LocalBlobs(folder),
+        names=SqlBlobNames(stores.database),
+        jobs=SqlUnpaidJobs(stores.database),
+        blobs_days=0,
+        jobs_days=days,
+        clock=lambda: now,
+    )
+
+
+async def rows(stores: Stores) -> int:
+    async def count(connection: AsyncConnection) -> int:
+        tables = metadata.tables.values()
+        found = [await connection.scalar(select(func.count()).select_from(t)) for t in tables]
+        return sum(map(int, found))
+
+    return await stores.database.read(count)
+
+
+async def test_an_order_that_was_cancelled_leaves_nothing(stores: Stores, tmp_path: Path) -> None:
+    empty = await rows(stores)
+    for number in range(3):
+        await stores.orders.reserve(order(number, webhook="https://example.org/hook"))
+        await stores.orders.cancel(order(number).job_id, WHY, running=False, now=2)
+        await stores.orders.void(order(number).job_id, WHY, now=2)
+    assert await rows(stores) > empty
+    assert await forgetful(stores, tmp_path, OVER + DAY_S).sweep_jobs() == 0
+    assert await forgetful(stores, tmp_path, OVER + DAY_S + 1).sweep_jobs() == 3
+    assert await rows(stores) == empty
+
+
+@pytest.mark.parametrize("state", sorted(set(JobState) - {JobState.VOID}))
+async def test_a_job_that_may_have_cost_something_stays(
+    stores: Stores, tmp_path: Path, state: JobState
+) -> None:
+    long_after, orders = OVER + 10**6, stores.orders
+    job = await brought_to(orders, state)
+    if state is JobState.SETTLING:  # a transaction of ours carried it
+        await orders.void(job.order.job_id, WHY, now=2)
+    before = await rows(stores)
+    assert await forgetful(stores, tmp_path, long_after).sweep_jobs() == 0
+    assert await rows(stores) == before
+
+
+async def test_jobs_are_kept_where_they_are_to_be(stores: Stores, tmp_path: Path) -> None:
+    await brought_to(stores.orders, JobState.VOID)
+    assert await forgetful(stores, tmp_path, OVER + 10**6, days=0).sweep_jobs() == 0
+    assert await forgetful(stores, tmp_path, OVER + 10**6).sweep_jobs() == 1
 
 
 def test_every_column_that_names_a_blob_is_known() -> None:

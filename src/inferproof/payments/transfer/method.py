@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from inferproof.errors import Conflict, PaymentRejected, Reason, Unavailable
-from inferproof.payments.method import Exposure, Presented, Reservable
+from inferproof.payments.method import PayerExposure, Presented, Reservable
 from inferproof.payments.transfer.receipt import TRANSFER_METHOD, TransferPart, transfer_payment
 from inferproof.payments.transfer.wire import (
     TRANSFER_HEADER,
@@ -109,7 +109,7 @@ class TransferMethod(TransferPart):
         check_asset_and_payee(presented.signed.asset, presented.signed.payee, quote)
 
     async def reserve(
-        self, presented: Presented[TransferClaim], quote: Quote, now: int, exposure: Exposure
+        self, presented: Presented[TransferClaim], quote: Quote, now: int, exposure: PayerExposure
     ) -> Sequence[Reservable]:
         """The transfers that fit: of the payer, to the payee, at least the price, in a transaction
         that succeeded, lies deep enough, and is not too old.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from inferproof.errors import Conflict, PaymentRejected, Reason
-from inferproof.payments.method import Exposure, Presented, Reservable
+from inferproof.payments.method import PayerExposure, Presented, Reservable
 from inferproof.payments.x402.payment import IncomingPayment, parse_payment, payment_header
 from inferproof.payments.x402.receipt import (
     EXACT_METHOD,
@@ -19,14 +19,29 @@ from inferproof.protocol.commitments import bound_nonce
 from inferproof.protocol.encoding import Json
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset, format_units
-from inferproof.types.payment import Authorization, Payment, Purse, Quote
+from inferproof.types.payment import Authorization, PayerState, Payment, Quote
 
 
 class PayerChain(Protocol):
-    """What accepting an authorization asks of a chain."""
+    """What accepting an authorization asks of a chain.
 
-    async def purse(self, payer: Address, nonce: Digest) -> Purse:
-        """Balance and nonce at once. Raises: Unavailable when the chain cannot be asked."""
+    Raises: Unavailable when the chain cannot be asked.
+    """
+
+    async def payer_state(self, payer: Address, nonce: Digest) -> PayerState:
+        """Balance, nonce and code at once."""
+        ...
+
+    async def check_settles(self, authorization: Authorization) -> None:
+        """Returns when settling it would succeed now.
+
+        Raises: PaymentRejected AUTHORIZATION_REFUSED.
+        """
+        ...
+
+    async def earlier_settlement(self, authorization: Authorization) -> int | None:
+        """The block of a transaction, whoever sent it, that used the authorization and moved
+        exactly its funds; None when the newest blocks hold none."""
         ...
 
 
@@ -104,40 +119,36 @@ class ExactMethod(ExactPart):
         check_end(presented.signed, now, self._terms.longest_s)
 
     async def reserve(
-        self, presented: Presented[Authorization], quote: Quote, now: int, exposure: Exposure
+        self, presented: Presented[Authorization], quote: Quote, now: int, exposure: PayerExposure
     ) -> Sequence[Reservable]:
         """The one payment, once the payer has the money for it and for its other unsettled orders,
-        and the chain has not seen the authorization.
+        of which there are not too many for what it has settled before, and the chain has not seen
+        the authorization; where the payer's account has code, a trial settles. A payment that
+        somebody else submitted first is told by its own transfer, and pays all the same.
 
-        Raises: PaymentRejected PAYMENT_NONCE_USED, PAYMENT_BALANCE, PAYMENT_PROMISED; Unavailable.
+        Raises: PaymentRejected PAYMENT_NONCE_USED, PAYMENT_BALANCE, PAYMENT_PROMISED,
+        AUTHORIZATION_REFUSED; TooMany PAYER_EXPOSURE; Unavailable.
         """
         signed = presented.signed
+        payment = presented.payment or authorization_payment(signed)
         # Asked in this order: a payment that settles in between is counted twice, and not missed.
         promised = exposure.promised()
-        purse = await self._chain.purse(signed.payer, signed.nonce)
-        if promised and signed.amount <= purse.balance < signed.amount + promised:
+        state = await self._chain.payer_state(signed.payer, signed.nonce)
+        if not state.used and await _is_too_much(signed, state, exposure, promised):
+            # Some may have settled since the last look.
             await exposure.look()
             promised = exposure.promised()
-            purse = await self._chain.purse(signed.payer, signed.nonce)
-        if purse.used:
-            raise PaymentRejected(Reason.PAYMENT_NONCE_USED, nonce=signed.nonce)
-        decimals, symbol = signed.asset.decimals, signed.asset.symbol
-        if purse.balance < signed.amount:
-            raise PaymentRejected(
-                Reason.PAYMENT_BALANCE,
-                balance=format_units(purse.balance, decimals),
-                price=format_units(signed.amount, decimals),
-                symbol=symbol,
-            )
-        if purse.balance < signed.amount + promised:
-            raise PaymentRejected(
-                Reason.PAYMENT_PROMISED,
-                balance=format_units(purse.balance, decimals),
-                promised=format_units(promised, decimals),
-                price=format_units(signed.amount, decimals),
-                symbol=symbol,
-            )
-        return [Reservable(presented.payment or authorization_payment(signed), purse.head)]
+            state = await self._chain.payer_state(signed.payer, signed.nonce)
+        if state.used:
+            block = await self._chain.earlier_settlement(signed)
+            if block is None:
+                raise PaymentRejected(Reason.PAYMENT_NONCE_USED, nonce=signed.nonce)
+            return [Reservable(payment, block)]
+        _check_balance(signed, state.balance, sum(promised))
+        await exposure.check()
+        if state.has_code:
+            await self._chain.check_settles(signed)
+        return [Reservable(payment, state.head)]
 
     def used(self, presented: Presented[Authorization]) -> Conflict:
         return Conflict(Reason.PAYMENT_REPLAYED)
@@ -147,3 +158,30 @@ class ExactMethod(ExactPart):
 
     def view(self, payment: Payment) -> dict[str, Json]:
         return {"kind": "authorization", "nonce": payment.nonce.hex}
+
+
+async def _is_too_much(
+    signed: Authorization, state: PayerState, exposure: PayerExposure, promised: Sequence[int]
+) -> bool:
+    if not promised or state.balance < signed.amount:
+        return False
+    return not await exposure.allows() or state.balance < signed.amount + sum(promised)
+
+
+def _check_balance(signed: Authorization, balance: int, promised: int) -> None:
+    decimals, symbol = signed.asset.decimals, signed.asset.symbol
+    if balance < signed.amount:
+        raise PaymentRejected(
+            Reason.PAYMENT_BALANCE,
+            balance=format_units(balance, decimals),
+            price=format_units(signed.amount, decimals),
+            symbol=symbol,
+        )
+    if balance < signed.amount + promised:
+        raise PaymentRejected(
+            Reason.PAYMENT_PROMISED,
+            balance=format_units(balance, decimals),
+            promised=format_units(promised, decimals),
+            price=format_units(signed.amount, decimals),
+            symbol=symbol,
+        )

@@ -35,6 +35,19 @@ class CancelPolicy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ExposureTerms:
+    """What a payer without history may have unsettled at a time: `orders` payments of together
+    `amount` atomic units. What it has settled comes on top of both.
+
+    A balance pays for one of many authorizations, and a payer that spends it elsewhere before they
+    settle has the gateway pay for the gas of all others.
+    """
+
+    orders: int = 16
+    amount: int = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaySettings:
     """Terms of this gateway. Units: seconds.
 
@@ -53,6 +66,7 @@ class GatewaySettings:
     cancel: CancelPolicy = CancelPolicy.WAITING
     private_webhooks: bool = False
     queue_share: int | None = None
+    exposure: ExposureTerms = ExposureTerms()
 
     @property
     def room(self) -> QueueRoom:
@@ -290,7 +304,7 @@ class Gateway(Protocol):
         payment's method; Conflict (409) PAYMENT_REPLAYED, PAYMENT_ID_REUSED, WEBHOOK_OTHER,
         MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*, PAYMENT_ID_MALFORMED, WEBHOOK_URL
         (422); NotFound MODEL_UNKNOWN; Unavailable (503) QUEUE_FULL, CHAIN_*, LIMITER_UNAVAILABLE;
-        TooMany (429) RATE_LIMITED, QUEUE_SHARE_FULL.
+        TooMany (429) RATE_LIMITED, QUEUE_SHARE_FULL, PAYER_EXPOSURE.
         """
         ...
 

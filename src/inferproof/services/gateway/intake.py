@@ -30,8 +30,8 @@ time; what is known of other orders is kept in memory (see promises).
 import asyncio
 import hmac
 import re
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from inferproof.errors import (
@@ -43,7 +43,7 @@ from inferproof.errors import (
     Unavailable,
 )
 from inferproof.payments.method import (
-    Exposure,
+    PayerExposure,
     PaymentMethod,
     PaymentMethods,
     Presented,
@@ -57,7 +57,8 @@ from inferproof.services.base import Clock, Entropy
 from inferproof.services.bell import SETTLE, WORK, Bell
 from inferproof.services.catalog import Catalog, RegisteredModel
 from inferproof.services.gateway.base import GatewaySettings, PaidRequest, SignedQuote
-from inferproof.services.gateway.promises import NoPromise, Promises
+from inferproof.services.gateway.exposure import ExposureLimits, NoExposure, OrderExposure
+from inferproof.services.gateway.promises import Promises
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
 from inferproof.storage.ports.jobs import Job, Order, Outcome, Reservation
@@ -114,6 +115,7 @@ class Intake:
         self._metrics = metrics
         self._bell = bell
         self._promises = Promises(orders)
+        self._exposure_limits = ExposureLimits(orders, settings.exposure)
         self._limits = limits
 
     async def quote(self, model: str, request: Digest | None) -> SignedQuote:
@@ -191,10 +193,13 @@ class Intake:
                         raise  # else another request took it since; the next one may be free
         raise method.used(presented)
 
-    def _exposure(self, presented: Presented[Any]) -> AbstractContextManager[Exposure]:
+    @contextmanager
+    def _exposure(self, presented: Presented[Any]) -> Iterator[PayerExposure]:
         if presented.payment is None or not presented.draws:
-            return nullcontext(NoPromise())
-        return self._promises.taking(presented.payment)
+            yield NoExposure()
+            return
+        with self._promises.taking(presented.payment) as promise:
+            yield OrderExposure(self._promises, promise, self._exposure_limits)
 
     async def _unused(self, found: Sequence[Reservable]) -> Sequence[Reservable]:
         """Those that nobody reserved yet, as far as that is worth a question."""

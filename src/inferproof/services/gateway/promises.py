@@ -33,31 +33,11 @@ _Purse = tuple[str, bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """A payment that is being taken; those with a lower number came before it. It is the Exposure
-    that its method asks (see payments.method)."""
+    """A payment that is being taken; those with a lower number came before it."""
 
     number: int
     payment: Payment
     purse: _Purse
-    promises: "Promises"
-
-    def promised(self) -> int:
-        """As `Promises.to_others`."""
-        return self.promises.to_others(self)
-
-    async def look(self) -> None:
-        """As `Promises.look`."""
-        await self.promises.look()
-
-
-class NoPromise:
-    """The exposure of who draws nothing from a balance: no other order matters to it."""
-
-    def promised(self) -> int:
-        return 0
-
-    async def look(self) -> None:
-        """There is nothing to look at."""
 
 
 class Promises:
@@ -95,7 +75,7 @@ class Promises:
     def taking(self, payment: Payment) -> Iterator[Promise]:
         """Counts the payment for those that come after it, while the block runs."""
         purse = _purse(payment)
-        promise = Promise(next(self._numbers), payment, purse, self)
+        promise = Promise(next(self._numbers), payment, purse)
         taking = self._taking.setdefault(purse, {})
         taking[promise.number] = payment
         self._under_way += 1
@@ -113,8 +93,8 @@ class Promises:
         self._waiting += 1
         self._since.append(payment)
 
-    def to_others(self, promise: Promise) -> int:
-        """What the payer promised to other orders, in atomic units; more than that where some
+    def to_others(self, promise: Promise) -> Sequence[int]:
+        """What the payer promised to each of its other orders, in atomic units; also to some that
         were settled since the last look.
 
         Soundness: of two payments at once the later one counts the earlier, in one process.
@@ -127,7 +107,7 @@ class Promises:
             if number < promise.number:
                 amounts[other.nonce.raw] = other.amount
         amounts.pop(own.nonce.raw, None)  # the same payment, sent twice
-        return sum(amounts.values())
+        return list(amounts.values())
 
     async def look(self) -> None:
         """Returns when the order book was asked, after this was called.

@@ -6,7 +6,7 @@ from typing import Protocol
 from inferproof.types.chain import Fees, ItemOutcome, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
-from inferproof.types.payment import Authorization, Payment, Purse
+from inferproof.types.payment import Authorization, PayerState, Payment
 
 
 class SignedTransaction(Protocol):
@@ -75,8 +75,20 @@ class PaymentChain(Protocol):
         """The holder's balance of the asset, in atomic units."""
         ...
 
-    async def purse(self, payer: Address, nonce: Digest) -> Purse:
-        """Balance and nonce at once; many who ask at a time are answered by one call."""
+    async def payer_state(self, payer: Address, nonce: Digest) -> PayerState:
+        """Balance, nonce and code at once; many who ask at a time are answered by one call."""
+        ...
+
+    async def check_settles(self, authorization: Authorization) -> None:
+        """Returns when settling it would succeed now.
+
+        Raises: PaymentRejected AUTHORIZATION_REFUSED.
+        """
+        ...
+
+    async def earlier_settlement(self, authorization: Authorization) -> int | None:
+        """The block of a transaction, whoever sent it and however deep it is, that used the
+        authorization and moved exactly its funds; None when the newest blocks hold none."""
         ...
 
     async def authorization_used(self, payer: Address, nonce: Digest) -> bool:
@@ -152,8 +164,8 @@ class SettlementChain(PaymentChain, Protocol):
         """The digests of the blocks with these numbers; None for one that is not there."""
         ...
 
-    async def authorizations_used(self, authorizations: Sequence[Authorization]) -> Sequence[bool]:
-        """As `authorization_used`, for many at once."""
+    async def payer_states(self, authorizations: Sequence[Authorization]) -> Sequence[PayerState]:
+        """As `payer_state`, for many at once."""
         ...
 
     async def settled_by(self, authorization: Authorization, first_block: int) -> Included | None:

@@ -244,8 +244,8 @@ class Outcomes:
         if due:
             # After `sight` was taken: asked first whether it is used, it may be used before it
             # is over.
-            used = await parts.chain.authorizations_used([parts.order(p.payment) for p in due])
-            work = [self._reconcile(p, u, sight) for p, u in zip(due, used, strict=True)]
+            states = await parts.chain.payer_states([parts.order(p.payment) for p in due])
+            work = [self._reconcile(p, s.used, sight) for p, s in zip(due, states, strict=True)]
             await together(work, faults)
             for payable in due:
                 self._next_look[payable.job_id] = now + parts.settings.reverted_s

@@ -4,7 +4,8 @@ A transaction is stored, in the database transaction that moves its jobs, before
 the first time; so whatever is stopped where, the next run finds it and sends the same bytes
 again, which the chain includes at most once.
 
-    RESERVED ─ sign, store: SETTLING ─ send ─ in a block: QUEUED       sending.py, outcomes.py
+    RESERVED ─ would settle now ─ sign, store: SETTLING ─ send         screening.py, sending.py
+    SETTLING ─ in a block: QUEUED                                      outcomes.py
     FAILED ─ sign, store: REFUNDING ─ send ─ in a block: REFUNDED
     WITHDRAWN ─ not sent any more; settled by whoever has seen it: FAILED, or over: VOID
     QUEUED, RUNNING, REFUNDED ─ the chain took their block back: SETTLING, REFUNDING   blocks.py
@@ -22,7 +23,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 
-from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason
+from inferproof.errors import Conflict, InferproofError, Reason
 from inferproof.protocol.commitments import refund_mark
 from inferproof.services.base import Clock
 from inferproof.services.bell import SETTLE, Bell
@@ -40,10 +41,11 @@ from inferproof.services.settler.parts import (
     together,
 )
 from inferproof.services.settler.refunds import RefundsMade
+from inferproof.services.settler.screening import Screened, Screening
 from inferproof.services.settler.sending import Sending
 from inferproof.storage.ports.leader_lock import LeaderLock
 from inferproof.storage.ports.orders import OrderBook
-from inferproof.storage.ports.outbox import NewTransaction, OutboxItem, Payable, SettlementStep
+from inferproof.storage.ports.outbox import NewTransaction, OutboxItem, Payable
 from inferproof.telemetry.faults import told
 from inferproof.types.chain import Sight
 from inferproof.types.digest import Digest
@@ -85,6 +87,7 @@ class Settler:
         self._parts = Parts(orders, chain, settings, clock, metrics, bell, methods)
         self._sending = Sending(self._parts)
         self._outcomes = Outcomes(self._parts)
+        self._screening = Screening(self._parts, self._outcomes)
         self._blocks = Blocks(self._parts)
         self._made = RefundsMade(self._parts)
         self._poor = False
@@ -188,10 +191,11 @@ class Settler:
             room = min(room, self._settings.max_new)
         waiting = await self._orders.to_settle(self._chain.asset, limit=room * size)
         self._more_waits = room < most and len(waiting) == room * size
-        waiting = await self._still_to_settle(waiting, sight)
         if not waiting:
             return []
-        groups = _groups(waiting, size)[:room]
+        groups = _groups(await self._screening.screen(waiting, sight), size)[:room]
+        if not groups:
+            return []
         nonces, fees = await self._free_nonces(sight, len(groups)), self._parts.fees(sight.fees)
         sendings: list[tuple[list[Digest], NewTransaction]] = []
         for group, nonce in zip(groups, nonces, strict=True):
@@ -206,30 +210,6 @@ class Settler:
             lambda sending: len(sending[0]),
             lambda part: self._orders.send_settlements(part, now=self._clock()),
         )
-
-    async def _still_to_settle(self, waiting: Sequence[Payable], sight: Sight) -> Sequence[Payable]:
-        """Those that can still move funds. Where only our clock says that one is over, it is sent:
-        the chain will decide."""
-        now, order = self._clock(), self._parts.order
-        ends = {p.job_id: order(p.payment).valid_before for p in waiting}
-        over = {job_id for job_id, end in ends.items() if now >= end <= sight.time}
-        doubtful = [p for p in waiting if p.job_id in over or p.step is SettlementStep.AGAIN]
-        if not doubtful:
-            return waiting
-        # After `sight` was taken: asked first whether it is used, it may be used before it ends.
-        used = await self._chain.authorizations_used([order(p.payment) for p in doubtful])
-        ended = set[Digest]()
-        for payable, is_used in zip(doubtful, used, strict=True):
-            if payable.step is not None and (is_used or payable.job_id in over):
-                await self._orders.refuse([payable.job_id], now=now)
-            elif payable.job_id in over and not is_used:
-                why = Reason.SETTLEMENT_EXPIRED
-                error = PaymentRejected(why, valid_before=ends[payable.job_id])
-                await self._outcomes.void(payable, error)
-            else:
-                continue
-            ended.add(payable.job_id)
-        return [payable for payable in waiting if payable.job_id not in ended]
 
     async def _refunds(
         self, items: Sequence[OutboxItem], sight: Sight, room: int, raws: _Raws, faults: Faults
@@ -264,8 +244,8 @@ class Settler:
         self._poor = waiting > 0
 
 
-def _groups(waiting: Sequence[Payable], size: int) -> list[list[Payable]]:
+def _groups(screened: Screened, size: int) -> list[list[Payable]]:
     """Payments by transaction: as many together as it holds, but for those that must be alone."""
-    alone = [[p] for p in waiting if p.step is SettlementStep.ALONE]
-    shared = [p for p in waiting if p.step is not SettlementStep.ALONE]
-    return alone + [shared[at : at + size] for at in range(0, len(shared), size)]
+    shared = screened.shared
+    alone = [[payable] for payable in screened.alone]
+    return alone + [list(shared[at : at + size]) for at in range(0, len(shared), size)]

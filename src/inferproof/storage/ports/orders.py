@@ -196,7 +196,12 @@ class OrderBook(Protocol):
         ...
 
     async def refuse(self, job_ids: Sequence[Digest], *, now: int) -> None:
-        """The step REFUSED for payments that waited for a place in a transaction."""
+        """The step REFUSED for payments that waited for a place in a transaction, also for those of
+        RESERVED jobs, which were in none yet."""
+        ...
+
+    async def settled_amounts(self, payer: PurseKey, *, limit: int) -> Sequence[int]:
+        """The amounts of up to `limit` payments of this payer that are settled."""
         ...
 
     async def void(self, job_id: Digest, failure: Failure, *, now: int) -> Job:

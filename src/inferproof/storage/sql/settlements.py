@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.lifecycle import Transition, after
 from inferproof.storage.ports.jobs import Failure, Job, RefundState
-from inferproof.storage.ports.orders import Owed
+from inferproof.storage.ports.orders import Owed, PurseKey
 from inferproof.storage.ports.outbox import (
     BlockRef,
     Inclusion,
@@ -71,7 +71,8 @@ class SqlSettlements(SqlOutbox):
         if room <= 0:
             return again
         reserved = jobs.c.state == JobState.RESERVED.value
-        new = await self._payables(asset, reserved, limit=room, order=IN_TURN)
+        unsent = settlements.c.step.is_(None)
+        new = await self._payables(asset, reserved, unsent, limit=room, order=IN_TURN)
         return [*again, *new]
 
     async def refused(self, asset: Asset, *, limit: int) -> Sequence[Payable]:
@@ -201,12 +202,16 @@ class SqlSettlements(SqlOutbox):
         return await self._db.write(change)
 
     async def refuse(self, job_ids: Sequence[Digest], *, now: int) -> None:
+        c = settlements.c
+        reserved = select(jobs.c.number).where(jobs.c.state == JobState.RESERVED.value)
+        unsent = and_(c.step.is_(None), c.job.in_(reserved))
+
         async def change(connection: AsyncConnection) -> None:
             await connection.execute(
                 update(settlements)
                 .where(
-                    settlements.c.job.in_(numbers_of(connection, job_ids)),
-                    settlements.c.step.in_(WAITING_STEPS),
+                    c.job.in_(numbers_of(connection, job_ids)),
+                    or_(c.step.in_(WAITING_STEPS), unsent),
                 )
                 .values(step=SettlementStep.REFUSED.value, updated_at=now)
             )
@@ -306,6 +311,27 @@ class SqlSettlements(SqlOutbox):
             return await read_job(connection, job_id)
 
         return await self._db.write(change)
+
+    async def settled_amounts(self, payer: PurseKey, *, limit: int) -> Sequence[int]:
+        network, token, holder = payer
+        c = payment_reservations.c
+        query = (
+            select(c.amount)
+            .join(jobs, jobs.c.job_id == c.job_id)
+            .join(settlements, settlements.c.job == jobs.c.number)
+            .where(
+                c.network == network,
+                c.token == token,
+                c.payer == holder,
+                settlements.c.state == SETTLED,
+            )
+            .limit(limit)
+        )
+
+        async def ask(connection: AsyncConnection) -> Sequence[int]:
+            return [int(amount) for amount in await connection.scalars(query)]
+
+        return await self._db.read(ask)
 
     async def owed(self) -> Owed:
         failing = func.sum(case((refunds.c.attempts > 0, 1), else_=0))

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {Authorizations} from "./Authorizations.sol";
 import {DevnetUSD} from "../src/DevnetUSD.sol";
-import {PurseKey, Purses} from "../src/Purses.sol";
+import {PayerKey, TokenStateReader} from "../src/TokenStateReader.sol";
 
 /// @dev Answers every question with so many bytes of ones; above a thousand it reverts.
 contract OddToken {
@@ -26,7 +26,7 @@ contract OddToken {
     }
 }
 
-contract PursesTest is Authorizations {
+contract TokenStateReaderTest is Authorizations {
     uint256 private constant PAYER_KEY = 0xA11CE;
     uint256 private constant NOW = 1_800_000_000;
     bytes32 private constant USED = keccak256("order 1");
@@ -45,24 +45,24 @@ contract PursesTest is Authorizations {
     }
 
     /// @dev The words that an `eth_call` with this creation code answers.
-    function ask(address asked, PurseKey[] memory keys) private returns (uint256[] memory words) {
-        bytes memory answer = address(new Purses(asked, keys)).code;
+    function ask(address asked, PayerKey[] memory keys) private returns (uint256[] memory words) {
+        bytes memory answer = address(new TokenStateReader(asked, keys)).code;
         words = new uint256[](answer.length / 32);
         for (uint256 place = 32; place <= answer.length; place += 32) {
             assembly ("memory-safe") { mstore(add(words, place), mload(add(answer, place))) }
         }
     }
 
-    function one() private view returns (PurseKey[] memory keys) {
-        keys = new PurseKey[](1);
-        keys[0] = PurseKey(payer, USED);
+    function one() private view returns (PayerKey[] memory keys) {
+        keys = new PayerKey[](1);
+        keys[0] = PayerKey(payer, USED);
     }
 
     function test_tellsBalanceAndNonceOfEach() public {
-        PurseKey[] memory keys = new PurseKey[](3);
-        keys[0] = PurseKey(payer, USED);
-        keys[1] = PurseKey(payer, keccak256("another"));
-        keys[2] = PurseKey(address(0xBEEF), USED);
+        PayerKey[] memory keys = new PayerKey[](3);
+        keys[0] = PayerKey(payer, USED);
+        keys[1] = PayerKey(payer, keccak256("another"));
+        keys[2] = PayerKey(address(0xBEEF), USED);
         uint256[] memory words = ask(address(token), keys);
         assertEq(words.length, 7);
         assertEq(words[0], 3);
@@ -74,18 +74,31 @@ contract PursesTest is Authorizations {
         assertEq(words[6], 0);
     }
 
+    function test_tellsWhichAccountsHaveCode() public {
+        address delegated = address(0xDE1E);
+        vm.etch(delegated, abi.encodePacked(hex"ef0100", address(token)));
+        PayerKey[] memory keys = new PayerKey[](3);
+        keys[0] = PayerKey(address(token), keccak256("another"));
+        keys[1] = PayerKey(delegated, keccak256("another"));
+        keys[2] = PayerKey(payer, USED);
+        uint256[] memory words = ask(address(token), keys);
+        assertEq(words[2], 2);
+        assertEq(words[4], 2);
+        assertEq(words[6], 1);
+    }
+
     function test_nobodyIsAskedAbout() public {
-        uint256[] memory words = ask(address(token), new PurseKey[](0));
+        uint256[] memory words = ask(address(token), new PayerKey[](0));
         assertEq(words.length, 1);
         assertEq(words[0], 0);
     }
 
     function test_asManyAsAreEverAskedAboutFit() public {
-        PurseKey[] memory keys = new PurseKey[](256);
+        PayerKey[] memory keys = new PayerKey[](256);
         for (uint256 i = 0; i < 256; ++i) {
-            keys[i] = PurseKey(address(uint160(i + 1)), bytes32(i));
+            keys[i] = PayerKey(address(uint160(i + 1)), bytes32(i));
         }
-        keys[255] = PurseKey(payer, USED);
+        keys[255] = PayerKey(payer, USED);
         uint256 before = gasleft();
         uint256[] memory words = ask(address(token), keys);
         assertTrue(before - gasleft() < 8_000_000, "a node lets a call take more than that");
@@ -101,22 +114,22 @@ contract PursesTest is Authorizations {
     }
 
     function test_anAddressWithoutCodeIsABadAnswer() public {
-        vm.expectRevert(abi.encodeWithSelector(Purses.BadAnswer.selector, 0));
-        new Purses(address(0xBEEF), one());
+        vm.expectRevert(abi.encodeWithSelector(TokenStateReader.BadAnswer.selector, 0));
+        new TokenStateReader(address(0xBEEF), one());
     }
 
     function test_anAnswerOfAnotherLengthIsABadOne() public {
         address short = address(new OddToken(31));
         address long = address(new OddToken(33));
-        vm.expectRevert(abi.encodeWithSelector(Purses.BadAnswer.selector, 31));
-        new Purses(short, one());
-        vm.expectRevert(abi.encodeWithSelector(Purses.BadAnswer.selector, 33));
-        new Purses(long, one());
+        vm.expectRevert(abi.encodeWithSelector(TokenStateReader.BadAnswer.selector, 31));
+        new TokenStateReader(short, one());
+        vm.expectRevert(abi.encodeWithSelector(TokenStateReader.BadAnswer.selector, 33));
+        new TokenStateReader(long, one());
     }
 
     function test_whatTheTokenRevertsWithIsPassedOn() public {
         address refusing = address(new OddToken(1001));
         vm.expectRevert(abi.encodeWithSelector(OddToken.Refuse.selector, 7));
-        new Purses(refusing, one());
+        new TokenStateReader(refusing, one());
     }
 }

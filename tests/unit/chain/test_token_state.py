@@ -1,4 +1,4 @@
-"""Purses are asked for in one call, and its answer is what single questions say."""
+"""Payer states are asked for in one call, and its answer is what single questions say."""
 
 import asyncio
 import json
@@ -9,17 +9,17 @@ import pytest
 from chain_samples import Authorize
 from test_rpc import page, server
 
-from inferproof.chain import purses as purses_module
+from inferproof.chain import token_state
 from inferproof.chain.accounts import SettlementAccount
 from inferproof.chain.contracts import BATCH_SETTLER, deploy, load_artifact
-from inferproof.chain.purses import ask_purses
 from inferproof.chain.rpc import CallReverted, Rpc
 from inferproof.chain.token import TokenChain
+from inferproof.chain.token_state import TokenState, ask_payer_states
 from inferproof.errors import Misconfigured, Reason, Unavailable
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address, Digest
-from inferproof.types.payment import Purse
+from inferproof.types.payment import PayerState
 
 FREE = Digest(b"\x11" * 32)
 NOBODY = Address(b"\x09" * 20)
@@ -31,12 +31,12 @@ async def account(devnet: DevnetInfo) -> AsyncIterator[SettlementAccount]:
         yield SettlementAccount(TokenChain(connection, devnet.token), devnet.accounts.gateway)
 
 
-async def test_a_purse_is_what_the_single_questions_say(
+async def test_a_state_is_what_the_single_questions_say(
     account: SettlementAccount, devnet: DevnetInfo, authorize: Authorize
 ) -> None:
     payer = devnet.accounts.buyer.address
-    fresh = await account.purse(payer, FREE)
-    assert fresh == Purse(await account.balance(payer), False, fresh.head)
+    fresh = await account.payer_state(payer, FREE)
+    assert fresh == PayerState(await account.balance(payer), False, fresh.head)
     paid = authorize()
     sight = await account.look()
     signed = await account.sign_settlement([paid], sight.pending, sight.fees)
@@ -47,7 +47,7 @@ async def test_a_purse_is_what_the_single_questions_say(
             break
         await asyncio.sleep(0.05)
     included = found[signed.tx]
-    spent = await account.purse(payer, paid.nonce)
+    spent = await account.payer_state(payer, paid.nonce)
     assert spent.used
     assert spent.balance == fresh.balance - paid.amount
     # The head is from before the question: a settlement of what was free then is not older.
@@ -59,10 +59,10 @@ async def test_many_who_ask_at_once_are_answered_each(
 ) -> None:
     wallets = [devnet.accounts.buyer.address, Address(b"\x09" * 20)] * 30
     nonces = [Digest(bytes([n]) * 32) for n in range(60)]
-    purses = await asyncio.gather(*map(account.purse, wallets, nonces))
-    assert {p.used for p in purses} == {False}
-    assert {p.balance for p in purses[1::2]} == {0}
-    assert {p.balance for p in purses[::2]} == {await account.balance(wallets[0])}
+    states = await asyncio.gather(*map(account.payer_state, wallets, nonces))
+    assert {p.used for p in states} == {False}
+    assert {p.balance for p in states[1::2]} == {0}
+    assert {p.balance for p in states[::2]} == {await account.balance(wallets[0])}
 
 
 async def test_an_address_that_is_no_token_is_told(rpc: Rpc, devnet: DevnetInfo) -> None:
@@ -73,33 +73,34 @@ async def test_an_address_that_is_no_token_is_told(rpc: Rpc, devnet: DevnetInfo)
         f"the contract at {wallet} answers balanceOf or authorizationState with 0 bytes, not 32",
         kind=Misconfigured,
     ):
-        await token.purses([(wallet, FREE)])
+        await token.payer_states([(wallet, FREE)])
 
 
 async def test_more_than_fit_into_one_question(
     rpc: Rpc, devnet: DevnetInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(purses_module, "MOST", 2)
+    monkeypatch.setattr(token_state, "MOST", 2)
     buyer = devnet.accounts.buyer.address
     balance = await TokenChain(rpc, devnet.token).balance(buyer)
     assert balance
-    found, block = await ask_purses(
+    found, block = await ask_payer_states(
         rpc,
         devnet.token.address,
         [(buyer, FREE), (NOBODY, FREE), (NOBODY, FREE), (buyer, FREE), (NOBODY, FREE)],
     )
-    assert found == [(balance, False), (0, False), (0, False), (balance, False), (0, False)]
+    balances = [balance, 0, 0, balance, 0]
+    assert found == [TokenState(each, used=False, has_code=False) for each in balances]
     assert block >= 0
 
 
 async def test_as_many_as_fit_are_answered_by_a_node(rpc: Rpc, devnet: DevnetInfo) -> None:
-    wanted = [(Address(n.to_bytes(20, "big")), FREE) for n in range(purses_module.MOST)]
-    found, _ = await ask_purses(rpc, devnet.token.address, wanted)
-    assert len(found) == purses_module.MOST
+    wanted = [(Address(n.to_bytes(20, "big")), FREE) for n in range(token_state.MOST)]
+    found, _ = await ask_payer_states(rpc, devnet.token.address, wanted)
+    assert len(found) == token_state.MOST
 
 
 async def test_nobody_is_asked_about(rpc: Rpc, devnet: DevnetInfo) -> None:
-    found, _ = await ask_purses(rpc, devnet.token.address, [])
+    found, _ = await ask_payer_states(rpc, devnet.token.address, [])
     assert found == []
 
 
@@ -110,7 +111,7 @@ async def test_a_contract_that_refuses_is_told(rpc: Rpc, devnet: DevnetInfo) -> 
         f"the contract at {contract} refuses balanceOf or authorizationState: execution reverted",
         kind=CallReverted,
     ):
-        await ask_purses(rpc, contract, [(NOBODY, FREE)])
+        await ask_payer_states(rpc, contract, [(NOBODY, FREE)])
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ async def test_an_answer_to_another_question_is_none(devnet: DevnetInfo, word: s
             "check the address and that the node runs",
             kind=Unavailable,
         ):
-            await ask_purses(rpc, devnet.token.address, [(NOBODY, FREE)])
+            await ask_payer_states(rpc, devnet.token.address, [(NOBODY, FREE)])
 
 
 async def test_a_node_that_refuses_one_of_the_questions_is_told(devnet: DevnetInfo) -> None:
@@ -143,5 +144,5 @@ async def test_a_node_that_refuses_one_of_the_questions_is_told(devnet: DevnetIn
     ):
         async with server(page(json.dumps(answer).encode())) as url, Rpc(url) as rpc:
             with pytest.raises(Unavailable) as caught:
-                await ask_purses(rpc, devnet.token.address, [(NOBODY, FREE)])
+                await ask_payer_states(rpc, devnet.token.address, [(NOBODY, FREE)])
             assert caught.value.reason is Reason.CHAIN_RPC_ERROR
