@@ -108,7 +108,8 @@ class Payment:
 
     `method` names its payment method. `nonce` makes it single-use, beside network, token and payer.
     `terms` is what only the method reads: the canonical JSON of what it says in a receipt beside
-    asset, payer, payee, amount and the payer's signature. Units: `amount` in atomic units.
+    asset, payer, payee, amount and the payer's signature. `ends` is the second from which it can no
+    longer be settled; None where it is settled before it is taken. Units: `amount` in atomic units.
     """
 
     method: str
@@ -119,6 +120,7 @@ class Payment:
     nonce: Digest
     terms: bytes
     signature: bytes = field(repr=False)
+    ends: int | None = None
 
     @property
     def money(self) -> Money:

@@ -49,6 +49,7 @@ def authorization_payment(authorization: Authorization) -> Payment:
         nonce=authorization.nonce,
         terms=canonical_json(terms),
         signature=authorization.signature,
+        ends=authorization.valid_before,
     )
 
 

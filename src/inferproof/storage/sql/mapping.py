@@ -51,7 +51,7 @@ from inferproof.types.tensor import FixedTensor
 Values = dict[str, Any]
 
 _OF_PAYABLE = ("job_id", "state", "first_block", "created_at")
-_OF_PAYMENT = ("payer", "payee", "amount", "nonce", "method", "terms", "signature")
+_OF_PAYMENT = ("payer", "payee", "amount", "nonce", "method", "terms", "signature", "ends")
 
 PROOF, ANSWER = "proof", "answer"
 """Steps that are kept, as checkpoints call them."""
@@ -69,6 +69,7 @@ def payment_values(payment: Payment) -> Values:
         "method": payment.method,
         "terms": payment.terms.decode("ascii"),
         "signature": payment.signature,
+        "ends": payment.ends,
     }
 
 
@@ -84,6 +85,7 @@ def payment_of_row(m: Mapping[Any, Any], asset: Asset) -> Payment:
         nonce=m[c.nonce],
         terms=m[c.terms].encode("ascii"),
         signature=m[c.signature],
+        ends=m[c.ends],
     )
 
 

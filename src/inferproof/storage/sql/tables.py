@@ -19,8 +19,8 @@
 
 A payment is kept alike whatever its method: its key (network, token, payer, nonce), payee, amount
 and signature, the name of its method, and in `terms` the canonical JSON that only the method reads.
-Its settlement is recorded with it where its money was moved before the order, by the transaction
-`tx`.
+It has a second at which it `ends`, unless its money was moved before the order, by the transaction
+`tx`: then its settlement is recorded with it.
 
 Digests and addresses are kept as their text, so that an operator can query them. Amounts of a
 payment are decimal text: no SQL number is exact over all of uint256 everywhere.
@@ -229,6 +229,7 @@ payment_reservations = Table(
     Column("payment_id", String(128)),
     Column("payee", AddressText, nullable=False),
     Column("amount", Uint256Text, nullable=False),
+    Column("ends", Uint256Text),
     Column("signature", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("tx", DigestText),

@@ -32,5 +32,8 @@ def upgrade() -> None:
     with op.batch_alter_table("payment_reservations") as table:
         table.alter_column("method", existing_type=sa.String(length=32), nullable=False)
         table.alter_column("terms", existing_type=sa.Text(), nullable=False)
-        for column in ("valid_after", "valid_before", "log_index", "log_named"):
+        table.alter_column(
+            "valid_before", existing_type=sa.String(length=78), new_column_name="ends"
+        )
+        for column in ("valid_after", "log_index", "log_named"):
             table.drop_column(column)
