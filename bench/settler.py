@@ -25,6 +25,8 @@ from bench.settlement import BLOCK_GAS, BLOCK_S, PRICE, Shop
 from inferproof.chain.accounts import SettlementAccount
 from inferproof.chain.batch import BatchTerms
 from inferproof.chain.rpc import Rpc
+from inferproof.payments.x402.method import ExactMethod, ExactTerms
+from inferproof.payments.x402.receipt import authorization_payment
 from inferproof.protocol.encoding import keccak256
 from inferproof.services.bell import Bell
 from inferproof.services.settler.service import Settler, SettlerSettings
@@ -62,7 +64,7 @@ def order_of(shop: Shop, template: Order, number: int) -> Order:
     return replace(
         template,
         job_id=Digest(keccak256(b"bench job %d" % number)),
-        payment=payment,
+        payment=authorization_payment(payment),
         quote=replace(template.quote, price=Money(PRICE, payment.asset)),
     )
 
@@ -78,7 +80,7 @@ def template() -> Order:
         model_commitment=quote.model_commitment,
         request=sample.request,
         request_digest=sample.request_digest(),
-        payment=sample.authorization(),
+        payment=sample.payment(),
         quote=quote,
         quote_signature=bytes(65),
         salt=bytes(32),
@@ -134,6 +136,7 @@ async def run(count: int, batch: int, url: str) -> Result:
                 settlements=stores.orders.settlements,
                 outbox=stores.orders.outbox,
                 chain=account,
+                methods={"exact": ExactMethod(info.token, account, ExactTerms())},
                 settings=SettlerSettings(),
                 clock=lambda: int(time.time()),
                 metrics=MemoryMetrics(),

@@ -25,7 +25,7 @@ from inferproof.types.digest import Digest
 def orders_of(run: str, count: int) -> list[Order]:
     """Orders that differ in payment and job id."""
     sample = Sample()
-    quote, payment = sample.quote(), sample.authorization()
+    quote, payment = sample.quote(), sample.payment()
     first = Order(
         job_id=Digest(bytes(32)),
         model_id="sample",

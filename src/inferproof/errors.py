@@ -564,7 +564,7 @@ class Reason(Enum):
     SETTLEMENT_CANCELLED = "the payer cancelled the authorization before it settled"
     SETTLEMENT_EXPIRED = "the authorization ended at {valid_before} before it was sent"
 
-    # -- payment by an earlier transfer (protocol/transfer.py, services/gateway/redemption.py) ---
+    # -- payment by an earlier transfer (protocol/transfer.py, payments/transfer/method.py) ---
     TRANSFERS_CLOSED = "this gateway takes no payment by earlier transfer; sign an authorization"
     TRANSFER_HEADER_MALFORMED = "the Inferproof-Transfer header is not a transfer claim: {problem}"
     PAYMENT_TWICE = (

@@ -35,8 +35,9 @@ from inferproof.errors import (
     Reason,
     Unavailable,
 )
+from inferproof.payments.transfer.method import TransferTerms
 from inferproof.protocol.lifecycle import FINAL, PAID
-from inferproof.services.gateway.base import CancelPolicy, TransferTerms
+from inferproof.services.gateway.base import CancelPolicy
 from inferproof.services.reconciliation.service import Bookkeeper, BooksSettings
 from inferproof.storage.sql.engine import MEMORY
 from inferproof.storage.sql.ledger import SqlLedger

@@ -16,6 +16,7 @@ from inferproof.errors import (
     TooMany,
     Unavailable,
 )
+from inferproof.payments.x402.receipt import authorization_payment
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.lifecycle import STARTS, TAKEN_BACK, TRANSITIONS, Transition
 from inferproof.protocol.quote import quote_digest
@@ -52,7 +53,7 @@ from inferproof.testing.samples import GATEWAY, Sample, TransferSample
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import MAX_AMOUNT, Money, Network
-from inferproof.types.payment import Settlement, SettlementState, TransferPayment
+from inferproof.types.payment import Settlement, SettlementState
 from inferproof.types.receipt import StageTime
 from inferproof.types.tensor import FixedTensor
 
@@ -61,6 +62,8 @@ URL = "https://buyer.example/hook"
 SAMPLE = Sample()
 NETWORK = SAMPLE.authorization().asset.network
 ASSET = SAMPLE.authorization().asset
+assert SAMPLE.settlement.transaction is not None
+SPENT = SAMPLE.settlement.transaction
 WHY = Failure("INPUT_NOT_FINITE", "input x holds a NaN or an infinity", {"name": "x"})
 
 
@@ -70,7 +73,7 @@ def digest(text: str) -> Digest:
 
 def order(number: int = 0, **changes: Any) -> Order:
     """An order whose payment nonce is made of the number."""
-    payment = replace(SAMPLE.authorization(), nonce=digest(f"nonce {number}"))
+    signed = replace(SAMPLE.authorization(), nonce=digest(f"nonce {number}"))
     quote = SAMPLE.quote()
     made = Order(
         job_id=digest(f"job {number}"),
@@ -79,7 +82,7 @@ def order(number: int = 0, **changes: Any) -> Order:
         model_commitment=quote.model_commitment,
         request=SAMPLE.request,
         request_digest=SAMPLE.request_digest(),
-        payment=payment,
+        payment=authorization_payment(signed),
         quote=quote,
         quote_signature=GATEWAY.sign(quote_digest(quote)),
         salt=bytes(32),
@@ -257,7 +260,8 @@ class TestReserving:
             {"request_digest": digest("another"), "job_id": digest("another job")},
             {"payment": replace(order().payment, amount=1), "job_id": digest("another job")},
             {"payment": replace(order().payment, amount=1)},
-            {"payment": replace(order().payment, valid_before=1)},
+            {"payment": replace(order().payment, terms=b"{}")},
+            {"payment": replace(order().payment, method="transfer")},
             {"payment": replace(order().payment, payee=Address(bytes(20)))},
         ],
     )
@@ -341,9 +345,7 @@ class TestReserving:
     async def test_the_largest_amounts_are_exact(self, orders: Orders) -> None:
         quote = SAMPLE.quote()
         largest = order(
-            payment=replace(
-                order().payment, amount=MAX_AMOUNT, valid_before=MAX_AMOUNT, valid_after=0
-            ),
+            payment=replace(order().payment, amount=MAX_AMOUNT),
             quote=replace(quote, price=Money(MAX_AMOUNT, quote.price.asset)),
             nonce_salt=digest("salt"),
         )
@@ -363,12 +365,11 @@ def redeemed(number: int = 0, *, log_index: int = 0, named: bool = False, **chan
     sample = TransferSample(
         nonce_salt=digest(f"salt {number}").raw, log_index=log_index, named=named, amount=300_000
     )
-    payment = sample.transfer()
     made = order(
         number,
-        job_id=claim_job_id(payment.claim),
-        payment=payment,
-        nonce_salt=payment.claim.salt,
+        job_id=claim_job_id(sample.claim()),
+        payment=sample.payment(),
+        nonce_salt=sample.salt(),
         first_block=42,
     )
     return replace(made, **changes)
@@ -378,12 +379,10 @@ class TestRedeeming:
     @pytest.mark.parametrize("named", [True, False])
     async def test_it_is_settled_and_queued(self, orders: Orders, named: bool) -> None:
         made = redeemed(log_index=5, named=named)
-        reservation = await orders.jobs.redeem(made)
+        reservation = await orders.jobs.redeem(made, settled_in=SPENT)
         job = reservation.job
         assert (reservation.outcome, job.state) == (Outcome.NEW, JobState.QUEUED)
-        assert isinstance(made.payment, TransferPayment)
-        tx = made.payment.claim.transaction
-        assert job.settlement == Settlement(SettlementState.SETTLED, tx, 42)
+        assert job.settlement == Settlement(SettlementState.SETTLED, SPENT, 42)
         assert (job.order, await orders.jobs.job(made.job_id)) == (made, job)
         assert await orders.jobs.find_payment(made.payment) == job
         assert path(await orders.jobs.events(made.job_id)) == [("redeem", JobState.QUEUED)]
@@ -392,39 +391,40 @@ class TestRedeeming:
         assert claimed.order == made
 
     async def test_the_same_claim_is_the_same_job(self, orders: Orders) -> None:
-        first = await orders.jobs.redeem(redeemed())
-        again = await orders.jobs.redeem(redeemed(salt=b"\x01" * 32, created_at=9))
+        first = await orders.jobs.redeem(redeemed(), settled_in=SPENT)
+        again = await orders.jobs.redeem(
+            redeemed(salt=b"\x01" * 32, created_at=9), settled_in=SPENT
+        )
         assert (again.outcome, again.job) == (Outcome.SAME, first.job)
         # A claim that names no log is one job, whichever transfer it came to spend.
-        elsewhere = await orders.jobs.redeem(redeemed(log_index=7))
+        elsewhere = await orders.jobs.redeem(redeemed(log_index=7), settled_in=SPENT)
         assert (elsewhere.outcome, elsewhere.job) == (Outcome.SAME, first.job)
         assert (await orders.ledger.depth())[JobState.QUEUED] == 1
 
     async def test_a_transfer_is_spent_once(self, orders: Orders) -> None:
-        await orders.jobs.redeem(redeemed(1, log_index=3))
-        tx = SAMPLE.settlement.transaction
-        message = (
-            f"the transfer in log 3 of transaction {tx} already pays for another call; pay for "
-            "this one with another"
-        )
-        with rejects(Reason.PAYMENT_ALREADY_USED, message, kind=Conflict):
-            await orders.jobs.redeem(redeemed(2, log_index=3))
+        await orders.jobs.redeem(redeemed(1, log_index=3), settled_in=SPENT)
+        with pytest.raises(Conflict) as caught:
+            await orders.jobs.redeem(redeemed(2, log_index=3), settled_in=SPENT)
+        assert caught.value.reason is Reason.PAYMENT_REPLAYED
         assert await orders.jobs.find(redeemed(2, log_index=3).job_id) is None
-        assert (await orders.jobs.redeem(redeemed(2, log_index=4))).outcome is Outcome.NEW
+        assert (
+            await orders.jobs.redeem(redeemed(2, log_index=4), settled_in=SPENT)
+        ).outcome is Outcome.NEW
 
     async def test_many_claims_to_one_transfer_at_once(self, orders: Orders) -> None:
         results = await asyncio.gather(
-            *(orders.jobs.redeem(redeemed(n)) for n in range(20)), return_exceptions=True
+            *(orders.jobs.redeem(redeemed(n), settled_in=SPENT) for n in range(20)),
+            return_exceptions=True,
         )
         taken = [r for r in results if not isinstance(r, BaseException)]
         assert [r.outcome for r in taken] == [Outcome.NEW]
         refused = [r.reason for r in results if isinstance(r, Conflict)]
-        assert refused == [Reason.PAYMENT_ALREADY_USED] * 19
+        assert refused == [Reason.PAYMENT_REPLAYED] * 19
         assert (await orders.ledger.depth())[JobState.QUEUED] == 1
 
     async def test_an_authorization_cannot_take_its_place(self, orders: Orders) -> None:
         made = redeemed()
-        await orders.jobs.redeem(made)
+        await orders.jobs.redeem(made, settled_in=SPENT)
         same_nonce = replace(order(1).payment, nonce=made.payment.nonce)
         with rejects(
             Reason.PAYMENT_REPLAYED,
@@ -438,17 +438,17 @@ class TestRedeeming:
         same_nonce = replace(order(1).payment, nonce=made.payment.nonce)
         await orders.jobs.reserve(order(1, payment=same_nonce))
         with pytest.raises(Conflict) as caught:
-            await orders.jobs.redeem(made)
-        assert caught.value.reason is Reason.PAYMENT_ALREADY_USED
+            await orders.jobs.redeem(made, settled_in=SPENT)
+        assert caught.value.reason is Reason.PAYMENT_REPLAYED
 
     async def test_it_is_promised_to_nobody(self, orders: Orders) -> None:
-        await orders.jobs.redeem(redeemed())
+        await orders.jobs.redeem(redeemed(), settled_in=SPENT)
         backlog = await orders.ledger.backlog()
         assert (backlog.waiting, backlog.unsettled) == (1, {})
 
     async def test_it_is_refunded_as_any_other(self, orders: Orders) -> None:
         job_id = redeemed().job_id
-        await orders.jobs.redeem(redeemed())
+        await orders.jobs.redeem(redeemed(), settled_in=SPENT)
         claimed = await orders.queue.claim(now=4, lease_until=34)
         assert claimed is not None
         await orders.queue.give_up(job_id, claimed.fence, WHY, now=5)

@@ -66,7 +66,7 @@ async def build_settle(
     Raises: as `gateway.build`.
     """
     async with AsyncExitStack() as stack:
-        core = await open_core(settings, stack, more_systems, watch)
+        core = await open_core(settings, stack, more_systems, (), watch)
         background = start_background(settings, core, settler_settings, stack, watch)
         checks = {
             **storage_checks(core.stores.database, settings.data_dir, settings.disk_reserve_bytes),
@@ -92,6 +92,7 @@ def start_background(
         settlements=stores.orders.settlements,
         outbox=stores.orders.outbox,
         chain=core.account,
+        methods=core.methods,
         settings=replace(
             settler_settings or SettlerSettings(),
             max_fee=settings.max_gas_fee_wei,

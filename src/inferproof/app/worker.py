@@ -14,7 +14,8 @@ from inferproof.inference.request import request_tensors
 from inferproof.observability.logs import report_loop_faults
 from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness
-from inferproof.payments.parts import payment_parts, record_of
+from inferproof.payments.parts import payment_parts
+from inferproof.protocol.payment_part import PaymentParts
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
 from inferproof.services.base import Systems
@@ -64,7 +65,9 @@ async def build_worker(
         if tracer is not None:
             stores = replace(stores, orders=traced(stores.orders, tracer))
         metrics, heart = Metrics(), Heart()
-        worker, task = start_worker(settings, stores, systems, key, metrics, Bell(), heart, stack)
+        worker, task = start_worker(
+            settings, stores, systems, payment_parts(), key, metrics, Bell(), heart, stack
+        )
         checks = {
             **storage_checks(stores.database, settings.data_dir, settings.disk_reserve_bytes),
             **model_checks(stores.models, stores.artifacts, systems),
@@ -77,6 +80,7 @@ def start_worker(
     settings: Settings,
     stores: Stores,
     systems: Systems,
+    payments: PaymentParts,
     key: SigningKey,
     metrics: Metrics,
     bell: Bell,
@@ -89,8 +93,7 @@ def start_worker(
         checker=systems,
         blobs=stores.blobs,
         preprocess=request_tensors,
-        payments=payment_parts(),
-        record=record_of,
+        payments=payments,
         key=key,
         clock=clock,
         time_limit_s=settings.prove_limit_s,

@@ -23,8 +23,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from inferproof.payments.transfer.method import TransferChain
 from inferproof.proving.base import Execution, ProofSystem
-from inferproof.services.gateway.redemption import TransferChain
 from inferproof.services.notifier.base import Sender
 from inferproof.services.settler.base import SettlementChain
 from inferproof.storage.ports.blobs import BlobStore

@@ -3,16 +3,19 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from service_parts import PRICE, Services, World, nonce, pay, running
 
 from inferproof.errors import PaymentRejected, Reason, Unavailable
+from inferproof.payments.x402.receipt import authorization_payment
 from inferproof.services.gateway import promises as promises_module
 from inferproof.services.gateway.promises import Promises
 from inferproof.storage.ports.ledger import Backlog
 from inferproof.testing.samples import PAYER
 from inferproof.types.job import JobState
+from inferproof.types.payment import Payment
 
 WALLET = PAYER.address
 
@@ -37,8 +40,12 @@ class Book:
         return told
 
 
+def paid(world: World, **changes: Any) -> Payment:
+    return authorization_payment(pay(world, **changes))
+
+
 def promised(promises: Promises, world: World) -> int:
-    with promises.taking(pay(world, nonce=nonce(99))) as promise:
+    with promises.taking(paid(world, nonce=nonce(99))) as promise:
         return sum(promises.to_others(promise))
 
 
@@ -50,7 +57,7 @@ async def test_it_is_not_asked_for_each_order(
     promises = Promises(book)
     assert [await promises.depth(10) for _ in range(5)] == [3] * 5
     assert book.asked == 1
-    promises.reserved(pay(world, nonce=nonce(1)))
+    promises.reserved(paid(world, nonce=nonce(1)))
     assert promised(promises, world) == PRICE
     assert await promises.depth(10) == 4
     assert book.asked == 1
@@ -73,12 +80,12 @@ async def test_what_is_reserved_while_it_looks_is_kept(tmp_path: Path) -> None:
     book.go.clear()
     looking = asyncio.create_task(promises.look())
     await book.begun.wait()
-    promises.reserved(pay(world, nonce=nonce(1)))
+    promises.reserved(paid(world, nonce=nonce(1)))
     book.go.set()
     await looking
     assert promised(promises, world) == PRICE
-    assert promises.holds(pay(world, nonce=nonce(1)))
-    assert not promises.holds(pay(world, nonce=nonce(2)))
+    assert promises.holds(paid(world, nonce=nonce(1)))
+    assert not promises.holds(paid(world, nonce=nonce(2)))
     await promises.look()
     assert promised(promises, world) == 0
 

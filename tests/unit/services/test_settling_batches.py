@@ -10,6 +10,7 @@ from order_book_suite import send_settlement
 from service_parts import PRICE, TREASURY, Services, World, nonce, pay, running
 
 from inferproof.errors import InputRejected, Reason, Unavailable
+from inferproof.payments.x402.receipt import authorization_of
 from inferproof.services.base import failure_of
 from inferproof.services.settler import parts
 from inferproof.services.settler.parts import SettlerSettings
@@ -185,7 +186,7 @@ async def test_an_uncertain_item_of_a_batch_is_reconciled_and_never_void_too_ear
     assert (view.state, view.settlement.state) == (JobState.SETTLING, SettlementState.UNCERTAIN)
     stranger = CashChain(ledger, STRANGER.address)
     job = await services.stores.orders.jobs.job(ids[2])
-    theirs = await stranger.sign_settlement([job.order.authorization], 0)
+    theirs = await stranger.sign_settlement([authorization_of(job.order.payment)], 0)
     await stranger.submit(theirs.raw)
     clock.now += 10
     await services.settler.settle_once()
@@ -301,7 +302,7 @@ async def test_a_number_that_nothing_waits_for_is_filled(services: Services) -> 
     (job_id,) = await bought(services, 1)
     job = await services.stores.orders.jobs.job(job_id)
     ahead = await services.settler._chain.sign_settlement(
-        [job.order.authorization], 2, Fees(10**6, 10)
+        [authorization_of(job.order.payment)], 2, Fees(10**6, 10)
     )
     await send_settlement(
         services.stores.orders,

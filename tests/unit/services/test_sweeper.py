@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from waiting import until
 
 from inferproof.errors import NotFound
+from inferproof.payments.x402.receipt import authorization_of
 from inferproof.services.sweeper import DAY_S, Sweeper
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.ports.jobs import KeptProof
@@ -118,7 +119,7 @@ async def test_it_sweeps_in_its_turn(stores: Stores, tmp_path: Path) -> None:
 
 ENDED = 2
 """When `brought_to` ends a job; its authorization is over some time later."""
-OVER = int(order(0).authorization.valid_before)
+OVER = authorization_of(order(0).payment).valid_before
 
 
 def forgetful(stores: Stores, folder: Path, now: int, days: int = 1) -> Sweeper:

@@ -10,6 +10,7 @@ from order_book_suite import ASSET, BLOCK, NETWORK, SENDER, digest, order, trans
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from inferproof.payments.x402.receipt import authorization_of
 from inferproof.protocol.encoding import canonical_json
 from inferproof.protocol.quote import quote_json
 from inferproof.storage.ports.outbox import Inclusion, OutboxKind, SettlementStep
@@ -52,7 +53,7 @@ def to_first(connection: Connection) -> None:
 
 async def store(connection: AsyncConnection, number: int, state: JobState, **more: Any) -> None:
     made = order(number)
-    payment, sent = made.authorization, transaction(number)
+    payment, sent = authorization_of(made.payment), transaction(number)
     values = {
         "job_id": made.job_id.hex,
         "state": state.value,

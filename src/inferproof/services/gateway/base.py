@@ -1,12 +1,14 @@
 """What the gateway offers, and the values it answers with. Entry points depend on this file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
+from inferproof.payments.method import PaymentMethods, Presented
 from inferproof.protocol.commitments import request_digest
+from inferproof.protocol.encoding import Json
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.signature import SigningKey
 from inferproof.storage.ports.jobs import Failure, JobEvent, QueueRoom, Refund
@@ -16,13 +18,10 @@ from inferproof.storage.ports.verifications import VerificationRecord
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Money
-from inferproof.types.payment import Authorization, Payment, Quote, Settlement, TransferClaim
+from inferproof.types.payment import Payment, Quote, Settlement
 from inferproof.types.proof import Assurance, Setup, Visibility
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
-
-P = TypeVar("P", Authorization, TransferClaim)
-"""A payment as its method reads it."""
 
 
 class CancelPolicy(StrEnum):
@@ -33,15 +32,6 @@ class CancelPolicy(StrEnum):
     """Those that no worker has taken up."""
     RUNNING = "running"
     """Those that are being computed too: the work is lost, and the money goes back."""
-
-
-@dataclass(frozen=True, slots=True)
-class TransferTerms:
-    """What is asked of a transfer that was made before it pays. Units: `max_age_s` seconds since
-    its block; `confirmations` blocks, its own counted."""
-
-    confirmations: int = 3
-    max_age_s: int = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +51,18 @@ class ExposureTerms:
 class GatewaySettings:
     """Terms of this gateway. Units: seconds.
 
-    `settle_margin_s` is how long an authorization must still be valid when it is accepted;
-    `longest_payment_s` is how long it may be valid at most, for so long it may hold a place;
     `queue_limit` bounds the jobs that are reserved, settling, queued or running, and
     `queue_share` those of them that one payer, or one API key, may have;
     `deadline_s` is how long after acceptance a job may wait for a worker before it is refunded;
     `cancel` says which jobs their payers may cancel; with `private_webhooks` a webhook may be
-    plain http, and anywhere. Without `transfers` a transfer that was made before pays for nothing.
+    plain http, and anywhere.
     """
 
     asset: Asset
     payee: Address
     quote_ttl_s: int = 300
-    settle_margin_s: int = 30
-    longest_payment_s: int = 3600
     queue_limit: int = 1000
     deadline_s: int = 3600
-    transfers: TransferTerms | None = None
     cancel: CancelPolicy = CancelPolicy.WAITING
     private_webhooks: bool = False
     queue_share: int | None = None
@@ -168,12 +153,12 @@ class SignedQuote:
 
 
 @dataclass(frozen=True)
-class PaidRequest(Generic[P]):
+class PaidRequest:
     """An order as it comes in: a request, the payment that came with it as its method read it,
     and what goes with both. What is left of it once every check held is storage's Order.
 
-    `binding_salt` is announced where an authorization's nonce is bound to the request. `quote` is
-    the signed price that the buyer answers; without one the model's present price and terms hold.
+    `quote` is the signed price that the buyer answers; without one the model's present price and
+    terms hold.
     `payment_id` is the payer's own name for the order, by which it is found again (an idempotency
     key). `webhook` is told how the job ends. `holder` is the API key that the request came with,
     whose limits hold instead of the payer's.
@@ -181,8 +166,7 @@ class PaidRequest(Generic[P]):
 
     model: str
     request: Request
-    payment: P
-    binding_salt: bytes | None = field(default=None, repr=False)
+    payment: Presented[Any]
     quote: SignedQuote | None = None
     payment_id: str | None = None
     webhook: str | None = None
@@ -192,11 +176,6 @@ class PaidRequest(Generic[P]):
     def digest(self) -> Digest:
         """The request's digest."""
         return request_digest(self.request.method, self.request.path, self.request.body)
-
-    @property
-    def nonce_salt(self) -> Digest | None:
-        """The binding salt as it is recorded."""
-        return None if self.binding_salt is None else Digest(self.binding_salt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +202,7 @@ UNDER_WAY = frozenset({JobState.RESERVED, JobState.SETTLING, JobState.QUEUED, Jo
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job as its buyer sees it.
+    """A job as its buyer sees it. `payment_shown` is what its method shows of the payment.
 
     `answer` is present in DONE; `failure` in FAILED, REFUNDING, REFUNDED, WITHDRAWN and VOID;
     `refund` in FAILED, REFUNDING and REFUNDED.
@@ -236,6 +215,7 @@ class JobView:
     model_commitment: Digest
     request_digest: Digest
     payment: Payment
+    payment_shown: Mapping[str, Json]
     quote: SignedQuote
     settlement: Settlement
     created_at: int
@@ -265,6 +245,11 @@ class Gateway(Protocol):
 
     @property
     def settings(self) -> GatewaySettings: ...
+
+    @property
+    def methods(self) -> PaymentMethods:
+        """The payment methods that it takes, by name."""
+        ...
 
     # models
 
@@ -314,31 +299,16 @@ class Gateway(Protocol):
         """
         ...
 
-    async def accept(self, paid: PaidRequest[Authorization]) -> JobView:
-        """The job that this authorization buys: durable, and not yet settled.
+    async def accept(self, paid: PaidRequest) -> JobView:
+        """The job that this payment buys: durable, and settled or still to be, by its method.
 
-        The same payment with the same request gives the same job, in whatever state it is.
-        With a binding salt the payment's nonce must be the one bound to this request. Nothing was
-        reserved when it raises.
-        Raises: PaymentRejected (402) PAYMENT_*; Conflict (409) PAYMENT_REPLAYED,
-        PAYMENT_ID_REUSED, WEBHOOK_OTHER, MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*,
-        PAYMENT_ID_MALFORMED, WEBHOOK_URL (422); NotFound MODEL_UNKNOWN; Unavailable (503)
-        QUEUE_FULL, CHAIN_*, LIMITER_UNAVAILABLE; TooMany (429) RATE_LIMITED, QUEUE_SHARE_FULL,
-        PAYER_EXPOSURE.
-        """
-        ...
-
-    async def redeem(self, paid: PaidRequest[TransferClaim]) -> JobView:
-        """The job that an earlier transfer buys by this claim: durable, settled and queued.
-
-        The same claim gives the same job, in whatever state it is. Nothing was spent when it
-        raises. `binding_salt` and `payment_id` are not read: the claim has its own.
-        Raises: PaymentRejected (402) TRANSFERS_CLOSED, CLAIM_*, SIGNATURE_MALFORMED, PAYMENT_ASSET,
-        PAYMENT_PAYEE, TX_NOT_FOUND, TX_FAILED, TRANSFER_TOO_OLD, NO_TRANSFER_EVENT,
-        WRONG_RECIPIENT, INSUFFICIENT_AMOUNT; Conflict (409) PAYMENT_ALREADY_USED,
-        MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_* (422); NotFound MODEL_UNKNOWN;
-        Unavailable (503) INSUFFICIENT_CONFIRMATIONS, VERIFICATION_ERROR, QUEUE_FULL;
-        TooMany (429), as `accept` does.
+        The same payment with the same request gives the same job, in whatever state it is. Nothing
+        was reserved when it raises.
+        Raises: PaymentRejected (402) and Conflict (409), Unavailable (503) with the reasons of the
+        payment's method; Conflict (409) PAYMENT_REPLAYED, PAYMENT_ID_REUSED, WEBHOOK_OTHER,
+        MODEL_NOT_ACTIVE; InputRejected, RequestRejected QUOTE_*, PAYMENT_ID_MALFORMED, WEBHOOK_URL
+        (422); NotFound MODEL_UNKNOWN; Unavailable (503) QUEUE_FULL, CHAIN_*, LIMITER_UNAVAILABLE;
+        TooMany (429) RATE_LIMITED, QUEUE_SHARE_FULL, PAYER_EXPOSURE.
         """
         ...
 

@@ -7,42 +7,21 @@ paid for as many.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from inferproof.errors import PaymentRejected, Reason, TooMany
+from inferproof.errors import Reason, TooMany
 from inferproof.services.gateway.base import ExposureTerms
+from inferproof.services.gateway.promises import Promise, Promises
 from inferproof.storage.ports.ledger import Ledger, PurseKey
 from inferproof.types.money import format_units
-from inferproof.types.payment import Authorization
+from inferproof.types.payment import Payment
 
 KEPT = 10_000
 """How many payers' histories are kept in memory; a history only grows, so an old one allows less
 than the whole one, never more, until it is read again."""
 
 
-def check_balance(payment: Authorization, balance: int, promised: int) -> None:
-    """Returns when the balance covers the payment and what was promised to other orders.
-
-    Units: atomic. Raises: PaymentRejected PAYMENT_BALANCE, PAYMENT_PROMISED.
-    """
-    decimals, symbol = payment.asset.decimals, payment.asset.symbol
-    if balance < payment.amount:
-        raise PaymentRejected(
-            Reason.PAYMENT_BALANCE,
-            balance=format_units(balance, decimals),
-            price=format_units(payment.amount, decimals),
-            symbol=symbol,
-        )
-    if balance < payment.amount + promised:
-        raise PaymentRejected(
-            Reason.PAYMENT_PROMISED,
-            balance=format_units(balance, decimals),
-            promised=format_units(promised, decimals),
-            price=format_units(payment.amount, decimals),
-            symbol=symbol,
-        )
-
-
-class Exposure:
+class ExposureLimits:
     """The limit of each payer, by the payments that it has settled."""
 
     def __init__(self, ledger: Ledger, terms: ExposureTerms) -> None:
@@ -51,7 +30,7 @@ class Exposure:
         self._settled: dict[PurseKey, tuple[int, int]] = {}
         """Number and sum of settled payments, as far as they were needed."""
 
-    async def allows(self, payment: Authorization, promised: Sequence[int]) -> bool:
+    async def allows(self, payment: Payment, promised: Sequence[int]) -> bool:
         """Whether the payer may have this payment unsettled beside those `promised`.
 
         Raises: Unavailable STORAGE_UNAVAILABLE.
@@ -64,7 +43,7 @@ class Exposure:
         orders, most = self._limit(_payer(payment))
         return count <= orders and amount <= most
 
-    async def check(self, payment: Authorization, promised: Sequence[int]) -> None:
+    async def check(self, payment: Payment, promised: Sequence[int]) -> None:
         """Raises: TooMany PAYER_EXPOSURE where it may not; Unavailable STORAGE_UNAVAILABLE."""
         if await self.allows(payment, promised):
             return
@@ -93,5 +72,42 @@ class Exposure:
         self._settled[payer] = len(amounts), sum(amounts)
 
 
-def _payer(payment: Authorization) -> PurseKey:
+@dataclass(frozen=True, slots=True)
+class OrderExposure:
+    """What an order's payer has unsettled beside it: a PayerExposure (see payments.method)."""
+
+    promises: Promises
+    promise: Promise
+    limits: ExposureLimits
+
+    def promised(self) -> Sequence[int]:
+        return self.promises.to_others(self.promise)
+
+    async def look(self) -> None:
+        await self.promises.look()
+
+    async def allows(self) -> bool:
+        return await self.limits.allows(self.promise.payment, self.promised())
+
+    async def check(self) -> None:
+        await self.limits.check(self.promise.payment, self.promised())
+
+
+class NoExposure:
+    """The PayerExposure of who draws nothing from a balance: no other order matters to it."""
+
+    def promised(self) -> Sequence[int]:
+        return ()
+
+    async def look(self) -> None:
+        """There is nothing to look at."""
+
+    async def allows(self) -> bool:
+        return True
+
+    async def check(self) -> None:
+        """Nothing is unsettled."""
+
+
+def _payer(payment: Payment) -> PurseKey:
     return (payment.asset.network.caip2, payment.asset.address, payment.payer)

@@ -1,24 +1,27 @@
 """Taking orders: quotes, and the checks between a payment and its reservation.
 
     1  the payment id is well-formed, and the webhook may be called
-    2  the payer's own key signed the authorization
+    2  the payer's own key signed the payment
     3  a payment or payment id that is already reserved gives its job again, or a conflict; any
        other counts as an order of its payer, who may give so many in a time
-    4  where a binding salt is announced, the nonce is bound to this request
+    4  where the payment says so, it is bound to this request
     5  the model is active and its pre-processing takes the input
     6  the quote is ours and holds, or a fresh one is made
-    7  the authorization is on the quoted terms and lasts long enough, but not for ever
+    7  the payment is on the quoted terms, at this time
     8  the queue has room
-    9  the payer has the money for this and for its other unsettled orders, of which there are not
-       too many for what it has settled before, and the chain has not seen the authorization; where
-       the payer's account has code, a trial settles. A payment that somebody else submitted first
-       is told by its own transfer, and pays all the same
+    9  the chain says of the payment what its method asks for
     10 payment and job are reserved in one durable transaction, if there is still room then
+
+Steps 2, 4, 7 and 9 are the payment method's (see payments.method), and so is the choice in 10: it
+may name several payments, of which the first is reserved that nobody reserved before, and says of
+each whether it is still to be settled.
 
 Everything before 10 reserves nothing. A repeated payment ends at 3: its price may have changed
 since, its time may be over, its money may be spent, and it is still owed its answer. Nearly every
-payment is new, so 3 is asked where the payment is known to be unsettled, and else once one of 4
-to 9 refuses it; 10 finds the others.
+payment is new, so 3 is asked where the payment is known to be unsettled, or not known at all
+without the chain, and else once one of 4 to 9 refuses it; 10 finds the others. Where the same
+payment came twice at a time, the second may be refused at 4 to 10 by what the first one did: so a
+refused one is looked for once more.
 
 What is asked of the chain and written to the database is asked and written for many orders at a
 time; what is known of other orders is kept in memory (see promises).
@@ -27,25 +30,38 @@ time; what is known of other orders is kept in memory (see promises).
 import asyncio
 import hmac
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
-from inferproof.errors import InferproofError, InputRejected, PaymentRejected, Reason, Unavailable
+from inferproof.errors import (
+    Conflict,
+    InferproofError,
+    InputRejected,
+    PaymentRejected,
+    Reason,
+    Unavailable,
+)
 from inferproof.observability.base import note_job
-from inferproof.protocol.authorization import check_end, check_signature, check_terms, check_time
-from inferproof.protocol.commitments import bound_nonce, job_id
+from inferproof.payments.method import (
+    PayerExposure,
+    PaymentMethod,
+    PaymentMethods,
+    Presented,
+    Reservable,
+)
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.quote import check_quote_covers, check_quote_signature
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.webhook_address import read_webhook_url
 from inferproof.services.base import Clock, Entropy
-from inferproof.services.bell import SETTLE, Bell
+from inferproof.services.bell import SETTLE, WORK, Bell
 from inferproof.services.catalog import Catalog, RegisteredModel
 from inferproof.services.gateway.base import GatewaySettings, PaidRequest, SignedQuote
-from inferproof.services.gateway.exposure import Exposure, check_balance
-from inferproof.services.gateway.promises import Promise, Promises
+from inferproof.services.gateway.exposure import ExposureLimits, NoExposure, OrderExposure
+from inferproof.services.gateway.promises import Promises
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
-from inferproof.services.settler.base import PaymentChain
 from inferproof.storage.ports.jobs import Job, Jobs, Order, Outcome, Reservation
 from inferproof.storage.ports.ledger import Ledger
 from inferproof.storage.ports.reuse import (
@@ -55,7 +71,7 @@ from inferproof.storage.ports.reuse import (
 )
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.money import Money
-from inferproof.types.payment import Authorization, PayerState, Quote
+from inferproof.types.payment import Quote, SettlementState
 
 CheckInput = Callable[[dict[str, Json], bytes], None]
 """Returns when pre-processing, in its canonical form, takes a request body.
@@ -85,7 +101,7 @@ class Intake:
         jobs: Jobs,
         ledger: Ledger,
         catalog: Catalog,
-        chain: PaymentChain,
+        methods: PaymentMethods,
         check: CheckInput,
         check_range: CheckRange,
         key: SigningKey,
@@ -98,7 +114,7 @@ class Intake:
     ) -> None:
         self._jobs = jobs
         self._catalog = catalog
-        self._chain = chain
+        self._methods = methods
         self._check_body = check
         self._check_range = check_range
         self._key = key
@@ -108,18 +124,18 @@ class Intake:
         self._metrics = metrics
         self._bell = bell
         self._promises = Promises(ledger)
-        self._exposure = Exposure(ledger, settings.exposure)
+        self._exposure_limits = ExposureLimits(ledger, settings.exposure)
         self._limits = limits
 
     async def quote(self, model: str, request: Digest | None) -> SignedQuote:
         registered = await self._catalog.active(model)
-        await self.require_room()
+        await self._require_room()
         return self._sign_quote(registered, request or ZERO_DIGEST, self._clock())
 
     async def check_input(self, model: str, body: bytes) -> None:
         await self._check_input(await self._catalog.active(model), body)
 
-    async def accept(self, paid: PaidRequest[Authorization]) -> Job:
+    async def accept(self, paid: PaidRequest) -> Job:
         """The job that the payment buys; see the numbered steps of this module."""
         try:
             reservation = await self._accept(paid)
@@ -128,78 +144,100 @@ class Intake:
             raise
         job, is_new = reservation.job, reservation.outcome is Outcome.NEW
         note_job(job.order.job_id, new_order=is_new)
-        self._metrics.payment("reserved" if is_new else "repeated")
+        to_settle = job.settlement.state is not SettlementState.SETTLED
+        self._metrics.payment("repeated" if not is_new else "reserved" if to_settle else "redeemed")
         if is_new:
-            self._bell.ring(SETTLE)
+            self._bell.ring(SETTLE if to_settle else WORK)
         return job
 
-    async def _accept(self, paid: PaidRequest[Authorization]) -> Reservation:
+    async def _accept(self, paid: PaidRequest) -> Reservation:
+        presented = paid.payment
+        method = self._methods[presented.method]
         # 1
         if paid.payment_id is not None and not _PAYMENT_ID.fullmatch(paid.payment_id):
             raise PaymentRejected(Reason.PAYMENT_ID_MALFORMED)
         if paid.webhook is not None:
             read_webhook_url(paid.webhook, private=self._settings.private_webhooks)
         # 2
-        check_signature(paid.payment)
+        method.check_signed(presented, paid.digest)
         # 3
-        if self._promises.holds(paid.payment):
+        if presented.payment is None or self._promises.holds(presented.payment):
             known = await self._known(paid)
             if known is not None:
                 return Reservation(Outcome.SAME, known)
         try:
-            return await self._new(paid)
+            return await self._new(paid, method)
         except InferproofError:
             known = await self._known(paid)
             if known is not None:
                 return Reservation(Outcome.SAME, known)
             raise
 
-    async def _new(self, paid: PaidRequest[Authorization]) -> Reservation:
+    async def _new(self, paid: PaidRequest, method: PaymentMethod[Any]) -> Reservation:
         """Steps 4 to 10, for a payment that is taken to be new."""
-        payment = paid.payment
-        await self._limits.order(payment.payer, paid.holder)
+        presented = paid.payment
+        await self._limits.order(presented.payer, paid.holder)
         # 4
-        check_binding(paid)
+        method.check_bound(presented, paid.digest)
         # 5
         registered = await self._catalog.active(paid.model)
         await self._check_input(registered, paid.request.body)
         # 6
         now = self._clock()
-        quote = self.quoted(registered, paid.quote, paid.digest, now)
+        quote = self._quoted(registered, paid.quote, paid.digest, now)
         # 7
-        check_terms(payment, quote.quote)
-        check_time(payment, now, self._settings.settle_margin_s)
-        check_end(payment, now, self._settings.longest_payment_s)
+        method.check(presented, quote.quote, now)
         # 8
-        await self.require_room()
-        with self._promises.taking(payment) as promise:
+        await self._require_room()
+        with self._exposure(presented) as exposure:
             # 9
-            first_block = await self._check_chain(promise)
+            found = await method.reserve(presented, quote.quote, now, exposure)
             # 10
-            order = self._order(paid, registered, quote, first_block, now)
-            reservation = await self._jobs.reserve(order, room=self._settings.room)
-            if reservation.outcome is Outcome.NEW:
-                self._promises.reserved(payment)
+            for reservable in await self._unused(found):
+                order = self._order(paid, method, registered, quote, reservable, now)
+                try:
+                    return await self._reserve(order, reservable)
+                except Conflict as error:
+                    if error.reason is not Reason.PAYMENT_REPLAYED:
+                        raise  # else another request took it since; the next one may be free
+        raise method.used(presented)
+
+    @contextmanager
+    def _exposure(self, presented: Presented[Any]) -> Iterator[PayerExposure]:
+        if presented.payment is None or not presented.draws:
+            yield NoExposure()
+            return
+        with self._promises.taking(presented.payment) as promise:
+            yield OrderExposure(self._promises, promise, self._exposure_limits)
+
+    async def _unused(self, found: Sequence[Reservable]) -> Sequence[Reservable]:
+        """Those that nobody reserved yet, as far as that is worth a question."""
+        if all(each.settled_in is None for each in found):
+            return found  # nearly all are new, and the chain said that they are unused
+        jobs = await asyncio.gather(*(self._jobs.find_payment(each.payment) for each in found))
+        return [each for each, job in zip(found, jobs, strict=True) if job is None]
+
+    async def _reserve(self, order: Order, reservable: Reservable) -> Reservation:
+        room, settled_in = self._settings.room, reservable.settled_in
+        if settled_in is not None:
+            return await self._jobs.redeem(order, settled_in=settled_in, room=room)
+        reservation = await self._jobs.reserve(order, room=room)
+        if reservation.outcome is Outcome.NEW:
+            self._promises.reserved(order.payment)
         return reservation
 
     def _order(
         self,
-        paid: PaidRequest[Authorization],
+        paid: PaidRequest,
+        method: PaymentMethod[Any],
         model: RegisteredModel,
         quote: SignedQuote,
-        first_block: int,
+        reservable: Reservable,
         now: int,
     ) -> Order:
-        record, payment, asset = model.record, paid.payment, paid.payment.asset
+        record, payment, salt = model.record, reservable.payment, paid.payment.salt
         return Order(
-            job_id=job_id(
-                asset.network,
-                asset.address,
-                payment.payer,
-                payment.nonce,
-                paid.digest,
-                paid.nonce_salt,
-            ),
+            job_id=method.job_id(payment, paid.digest, salt),
             model_id=record.id,
             model_version=record.version,
             model_commitment=record.commitment,
@@ -209,27 +247,30 @@ class Intake:
             quote=quote.quote,
             quote_signature=quote.signature,
             salt=self._entropy(32),
-            nonce_salt=paid.nonce_salt,
+            nonce_salt=salt,
             payment_id=paid.payment_id,
-            first_block=first_block,
+            first_block=reservable.first_block,
             created_at=now,
             deadline=now + self._settings.deadline_s,
             webhook=paid.webhook,
             api_key=None if paid.holder is None else paid.holder.id,
         )
 
-    async def _known(self, paid: PaidRequest[Authorization]) -> Job | None:
-        # By the payment and not by the job id, which another request would change.
-        job = await self._jobs.find_payment(paid.payment)
-        if job is not None:
-            check_same_payment(job, paid.digest, paid.payment, paid.nonce_salt)
-            check_same_webhook(job, paid.webhook)
-            return job
-        if paid.payment_id is not None:
-            job = await self._jobs.find_payment_id(paid.payment.payer, paid.payment_id)
+    async def _known(self, paid: PaidRequest) -> Job | None:
+        presented, job = paid.payment, None
+        if presented.payment is not None:
+            # By the payment and not by the job id, which another request would change.
+            job = await self._jobs.find_payment(presented.payment)
+            if job is not None:
+                check_same_payment(job, paid.digest, presented.payment, presented.salt)
+        elif presented.job_id is not None:
+            job = await self._jobs.find(presented.job_id)
+        if job is None and paid.payment_id is not None:
+            job = await self._jobs.find_payment_id(presented.payer, paid.payment_id)
             if job is not None:
                 check_same_payment_id(job, paid.digest)
-                check_same_webhook(job, paid.webhook)
+        if job is not None:
+            check_same_webhook(job, paid.webhook)
         return job
 
     async def _check_input(self, model: RegisteredModel, body: bytes) -> None:
@@ -247,7 +288,7 @@ class Intake:
         self._check_body(model.submission.bundle.preprocessing, body)
         self._check_range(model, body)
 
-    def quoted(
+    def _quoted(
         self, model: RegisteredModel, given: SignedQuote | None, digest: Digest, now: int
     ) -> SignedQuote:
         """The given quote, once it is ours, holds and covers this request; a fresh one for none."""
@@ -278,55 +319,9 @@ class Intake:
         )
         return SignedQuote.by(self._key, quote)
 
-    async def require_room(self) -> None:
+    async def _require_room(self) -> None:
         """Returns when another order may wait. Raises: Unavailable QUEUE_FULL."""
         limit = self._settings.queue_limit
         depth = await self._promises.depth(limit)
         if depth >= limit:
             raise Unavailable(Reason.QUEUE_FULL, depth=depth, limit=limit)
-
-    async def _check_chain(self, promise: Promise) -> int:
-        """The newest block, from before the authorization was found unused; or, where somebody
-        submitted the payment before us, the block that holds it."""
-        payment = promise.payment
-        # Asked in this order: a payment that settles in between is counted twice, and not missed.
-        promised = self._promises.to_others(promise)
-        state = await self._chain.payer_state(payment.payer, payment.nonce)
-        if not state.used and await self._is_too_much(payment, state, promised):
-            # Some may have settled since the last look.
-            await self._promises.look()
-            promised = self._promises.to_others(promise)
-            state = await self._chain.payer_state(payment.payer, payment.nonce)
-        if state.used:
-            block = await self._chain.earlier_settlement(payment)
-            if block is None:
-                raise PaymentRejected(Reason.PAYMENT_NONCE_USED, nonce=payment.nonce)
-            return block
-        check_balance(payment, state.balance, sum(promised))
-        await self._exposure.check(payment, promised)
-        if state.has_code:
-            await self._chain.check_settles(payment)
-        return state.head
-
-    async def _is_too_much(
-        self, payment: Authorization, state: PayerState, promised: Sequence[int]
-    ) -> bool:
-        if not promised or state.balance < payment.amount:
-            return False
-        within = await self._exposure.allows(payment, promised)
-        return not within or state.balance < payment.amount + sum(promised)
-
-
-def check_binding(paid: PaidRequest[Authorization]) -> None:
-    """Returns when the nonce is bound to the request, where a salt says that it is.
-
-    Raises: PaymentRejected PAYMENT_SALT_ZERO, PAYMENT_NONCE_BINDING.
-    """
-    salt, got = paid.binding_salt, paid.payment.nonce
-    if salt is None:
-        return
-    if not any(salt):  # in a receipt zero stands for no salt
-        raise PaymentRejected(Reason.PAYMENT_SALT_ZERO)
-    expected = bound_nonce(paid.digest, salt)
-    if got != expected:
-        raise PaymentRejected(Reason.PAYMENT_NONCE_BINDING, got=got, expected=expected)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from inferproof.concurrency.request_coalescing import RequestCoalescer
 from inferproof.storage.ports.ledger import Backlog, Ledger
-from inferproof.types.payment import Authorization
+from inferproof.types.payment import Payment
 
 LOOK_AGAIN_S = 0.25
 SHARE = 25
@@ -36,7 +36,7 @@ class Promise:
     """A payment that is being taken; those with a lower number came before it."""
 
     number: int
-    payment: Authorization
+    payment: Payment
     purse: _Purse
 
 
@@ -47,12 +47,12 @@ class Promises:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._numbers = itertools.count()
-        self._taking: dict[_Purse, dict[int, Authorization]] = {}
+        self._taking: dict[_Purse, dict[int, Payment]] = {}
         self._under_way = 0
         self._unsettled: dict[_Purse, dict[bytes, int]] = {}
         """By the bytes of the nonce."""
         self._waiting = 0
-        self._since: list[Authorization] = []
+        self._since: list[Payment] = []
         self._look = RequestCoalescer(self._ask)
         self._first = asyncio.Lock()
         self._next_look: float | None = None
@@ -67,12 +67,12 @@ class Promises:
             await self._look(None)
         return self._depth()
 
-    def holds(self, payment: Authorization) -> bool:
+    def holds(self, payment: Payment) -> bool:
         """True when the payment is known to be reserved; False says nothing."""
         return payment.nonce.raw in self._unsettled.get(_purse(payment), ())
 
     @contextmanager
-    def taking(self, payment: Authorization) -> Iterator[Promise]:
+    def taking(self, payment: Payment) -> Iterator[Promise]:
         """Counts the payment for those that come after it, while the block runs."""
         purse = _purse(payment)
         promise = Promise(next(self._numbers), payment, purse)
@@ -87,7 +87,7 @@ class Promises:
             if not taking and self._taking.get(purse) is taking:
                 del self._taking[purse]
 
-    def reserved(self, payment: Authorization) -> None:
+    def reserved(self, payment: Payment) -> None:
         """Counts a payment that was reserved here until a look finds it settled."""
         self._add(payment)
         self._waiting += 1
@@ -148,12 +148,12 @@ class Promises:
                 self._add(payment)
                 self._waiting += 1
 
-    def _add(self, payment: Authorization) -> None:
+    def _add(self, payment: Payment) -> None:
         self._unsettled.setdefault(_purse(payment), {})[payment.nonce.raw] = payment.amount
 
     def _depth(self) -> int:
         return self._waiting + self._under_way
 
 
-def _purse(payment: Authorization) -> _Purse:
+def _purse(payment: Payment) -> _Purse:
     return (payment.asset.network.caip2, payment.asset.address.raw, payment.payer.raw)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from inferproof.errors import Conflict, InferproofError, NotFound, Reason, Rejection
+from inferproof.payments.method import PaymentMethods
 from inferproof.protocol.cancellation import check_cancellation
 from inferproof.protocol.claims import assurance_of
 from inferproof.protocol.commitments import proof_digest
@@ -28,7 +29,6 @@ from inferproof.services.gateway.base import (
     SignedQuote,
 )
 from inferproof.services.gateway.intake import Intake
-from inferproof.services.gateway.redemption import Redemption
 from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.views import job_view
 from inferproof.services.lookout import Lookout
@@ -41,7 +41,6 @@ from inferproof.storage.ports.verifications import (
     VerificationStep,
 )
 from inferproof.types.digest import Address, Digest
-from inferproof.types.payment import Authorization, TransferClaim
 from inferproof.types.proof import Assurance
 from inferproof.types.receipt import ReceiptFile
 from inferproof.verify.policy import Policy
@@ -68,12 +67,12 @@ class GatewayService:
         *,
         registry: Registry,
         intake: Intake,
-        redemption: Redemption,
         jobs: Jobs,
         catalog: Catalog,
         verifications: Verifications,
         blobs: BlobStore,
         tools: Tools,
+        methods: PaymentMethods,
         key: SigningKey,
         settings: GatewaySettings,
         clock: Clock,
@@ -81,12 +80,12 @@ class GatewayService:
     ) -> None:
         self._registry = registry
         self._intake = intake
-        self._redemption = redemption
         self._jobs = jobs
         self._catalog = catalog
         self._verifications = verifications
         self._blobs = blobs
         self._tools = tools
+        self._methods = methods
         self._address = key.address
         self._settings = settings
         self._clock = clock
@@ -100,6 +99,10 @@ class GatewayService:
     @property
     def settings(self) -> GatewaySettings:
         return self._settings
+
+    @property
+    def methods(self) -> PaymentMethods:
+        return self._methods
 
     # -- models -----------------------------------------------------------------------------
 
@@ -129,11 +132,8 @@ class GatewayService:
     async def check_input(self, model: str, body: bytes) -> None:
         await self._intake.check_input(model, body)
 
-    async def accept(self, paid: PaidRequest[Authorization]) -> JobView:
+    async def accept(self, paid: PaidRequest) -> JobView:
         return await self._view(await self._intake.accept(paid))
-
-    async def redeem(self, paid: PaidRequest[TransferClaim]) -> JobView:
-        return await self._view(await self._redemption.redeem(paid))
 
     async def wait(self, job_id: Digest, timeout_s: float) -> JobView:
         end = time.monotonic() + timeout_s
@@ -189,7 +189,7 @@ class GatewayService:
             size = await asyncio.to_thread(self._blobs.size, answer.proof_blob)
             job = replace(job, answer=replace(answer, proof_size=size))
         model = await self._catalog.described(job.order.model_id, job.order.model_version)
-        return job_view(job, model)
+        return job_view(job, model, self._methods)
 
     # -- what was proven ----------------------------------------------------------------------
 

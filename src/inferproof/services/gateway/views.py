@@ -1,5 +1,6 @@
 """From stored rows to what buyers see."""
 
+from inferproof.payments.method import PaymentMethods
 from inferproof.protocol.claims import assurance_of, proven_sentence
 from inferproof.services.catalog import RegisteredModel
 from inferproof.services.gateway.base import (
@@ -57,7 +58,7 @@ def model_view(model: RegisteredModel, settings: GatewaySettings) -> ModelView:
     )
 
 
-def job_view(job: Job, model: RegisteredModel) -> JobView:
+def job_view(job: Job, model: RegisteredModel, methods: PaymentMethods) -> JobView:
     """The job as its buyer sees it."""
     order = job.order
     return JobView(
@@ -68,6 +69,7 @@ def job_view(job: Job, model: RegisteredModel) -> JobView:
         model_commitment=order.model_commitment,
         request_digest=order.request_digest,
         payment=order.payment,
+        payment_shown=methods[order.payment.method].view(order.payment),
         quote=SignedQuote(order.quote, order.quote_signature),
         settlement=job.settlement,
         created_at=order.created_at,

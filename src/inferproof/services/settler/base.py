@@ -6,7 +6,7 @@ from typing import Protocol
 from inferproof.types.chain import Fees, ItemOutcome, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
-from inferproof.types.payment import Authorization, PayerState
+from inferproof.types.payment import Authorization, PayerState, Payment
 
 
 class SignedTransaction(Protocol):
@@ -47,6 +47,14 @@ class Executed(Included, Protocol):
 
     def outcomes(self, authorizations: Sequence[Authorization]) -> Sequence[ItemOutcome]:
         """What it did with the authorizations that it was signed for, in their order."""
+        ...
+
+
+class Settles(Protocol):
+    """What the settler asks a payment's method."""
+
+    def settle(self, payment: Payment) -> Authorization | None:
+        """What the chain is given to take the money; None where it was taken before the order."""
         ...
 
 

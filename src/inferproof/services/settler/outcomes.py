@@ -111,7 +111,8 @@ class Outcomes:
     def _steps(
         self, included: Executed, payables: Sequence[Payable]
     ) -> Mapping[Digest, SettlementStep | None]:
-        outcomes = included.outcomes([payable.authorization for payable in payables])
+        order = self._parts.order
+        outcomes = included.outcomes([order(payable.payment) for payable in payables])
         tried = any(outcome.state is not ItemState.NOT_TRIED for outcome in outcomes)
         alone = len(outcomes) == 1
         return {
@@ -243,7 +244,7 @@ class Outcomes:
         if due:
             # After `sight` was taken: asked first whether it is used, it may be used before it
             # is over.
-            states = await parts.chain.payer_states([p.authorization for p in due])
+            states = await parts.chain.payer_states([parts.order(p.payment) for p in due])
             work = [self._reconcile(p, s.used, sight) for p, s in zip(due, states, strict=True)]
             await together(work, faults)
             for payable in due:
@@ -251,10 +252,11 @@ class Outcomes:
         return len(refused)
 
     async def _reconcile(self, payable: Payable, used: bool, sight: Sight) -> None:
-        parts, now, payment = self._parts, self._parts.clock(), payable.authorization
+        parts, now = self._parts, self._parts.clock()
+        order = parts.order(payable.payment)
         if used:
             try:
-                found = await parts.chain.settled_by(payment, payable.first_block)
+                found = await parts.chain.settled_by(order, payable.first_block)
             except Unavailable as error:
                 if error.reason is Reason.TX_NOT_CONFIRMED:
                     return
@@ -266,11 +268,11 @@ class Outcomes:
             if now >= since + parts.settings.lost_after_s:
                 await self._end(payable, PaymentRejected(Reason.SETTLEMENT_CANCELLED))
                 return
-        elif sight.time >= payment.valid_before:
+        elif sight.time >= order.valid_before:
             tx = payable.settlement.transaction
             await self._end(
                 payable,
-                PaymentRejected(Reason.SETTLEMENT_EXPIRED, valid_before=payment.valid_before)
+                PaymentRejected(Reason.SETTLEMENT_EXPIRED, valid_before=order.valid_before)
                 if tx is None
                 else PaymentRejected(Reason.SETTLEMENT_REVERTED, tx=tx),
             )

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,12 +11,13 @@ from inferproof.errors import Unavailable
 from inferproof.services.base import Clock
 from inferproof.services.bell import Bell
 from inferproof.services.metrics import Metrics
-from inferproof.services.settler.base import SettlementChain, SignedTransaction
+from inferproof.services.settler.base import SettlementChain, Settles, SignedTransaction
 from inferproof.storage.ports.jobs import Jobs
 from inferproof.storage.ports.outbox import NewTransaction, Outbox
 from inferproof.storage.ports.settlements import Settlements
 from inferproof.types.chain import Fees
 from inferproof.types.digest import Digest
+from inferproof.types.payment import Authorization, Payment
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -76,6 +77,13 @@ class Parts:
     clock: Clock
     metrics: Metrics
     bell: Bell
+    methods: Mapping[str, Settles]
+
+    def order(self, payment: Payment) -> Authorization:
+        """What the chain is given to take the money, as the payment's method says."""
+        order = self.methods[payment.method].settle(payment)
+        assert order is not None  # noqa: S101 - only payments that are still to be settled wait
+        return order
 
     def fees(self, suggested: Fees) -> Fees:
         """The fees to offer: those suggested, within the operator's limit."""

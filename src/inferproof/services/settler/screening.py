@@ -47,13 +47,15 @@ class Screening:
     async def screen(self, waiting: Sequence[Payable], sight: Sight) -> Screened:
         """Those of the payments that would settle now. Raises: Unavailable."""
         # After `sight` was taken: asked first whether it is used, it may be used before it ends.
-        states = await self._parts.chain.payer_states([p.authorization for p in waiting])
+        states = await self._parts.chain.payer_states(
+            [self._parts.order(p.payment) for p in waiting]
+        )
         left: dict[Address, int] = {}
         shared, alone, refused = list[Payable](), list[Payable](), list[Digest]()
         for payable, state in zip(waiting, states, strict=True):
-            payment = payable.authorization
+            payment = payable.payment
             if self._is_over(payable, sight) and payable.step is None and not state.used:
-                ends = payment.valid_before
+                ends = self._parts.order(payment).valid_before
                 why = PaymentRejected(Reason.SETTLEMENT_EXPIRED, valid_before=ends)
                 await self._outcomes.void(payable, why)
                 continue
@@ -72,17 +74,17 @@ class Screening:
 
     def _is_over(self, payable: Payable, sight: Sight) -> bool:
         # Where only our clock says that one is over, it is sent: the chain will decide.
-        return self._parts.clock() >= payable.authorization.valid_before <= sight.time
+        return self._parts.clock() >= self._parts.order(payable.payment).valid_before <= sight.time
 
     async def _would_settle(
         self, payable: Payable, state: PayerState, funds: int, sight: Sight
     ) -> bool:
-        payment = payable.authorization
+        payment = payable.payment
         if state.used or self._is_over(payable, sight) or funds < payment.amount:
             return False
         if state.has_code:
             try:
-                await self._parts.chain.check_settles(payment)
+                await self._parts.chain.check_settles(self._parts.order(payment))
             except PaymentRejected:
                 return False
         return True

@@ -21,7 +21,7 @@ funds once is the guarded change of a job's state, and the authorization itself.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from inferproof.errors import Conflict, InferproofError, Reason
 from inferproof.observability.faults import loggable
@@ -30,7 +30,7 @@ from inferproof.services.base import Clock
 from inferproof.services.bell import SETTLE, Bell
 from inferproof.services.heart import Heart
 from inferproof.services.metrics import Metrics
-from inferproof.services.settler.base import SettlementChain
+from inferproof.services.settler.base import SettlementChain, Settles
 from inferproof.services.settler.blocks import Blocks
 from inferproof.services.settler.outcomes import Outcomes
 from inferproof.services.settler.parts import (
@@ -76,6 +76,7 @@ class Settler:
         settlements: Settlements,
         outbox: Outbox,
         chain: SettlementChain,
+        methods: Mapping[str, Settles],
         settings: SettlerSettings,
         clock: Clock,
         metrics: Metrics,
@@ -90,7 +91,9 @@ class Settler:
         self._clock = clock
         self._metrics = metrics
         self._bell = bell
-        self._parts = Parts(jobs, settlements, outbox, chain, settings, clock, metrics, bell)
+        self._parts = Parts(
+            jobs, settlements, outbox, chain, settings, clock, metrics, bell, methods
+        )
         self._sending = Sending(self._parts)
         self._outcomes = Outcomes(self._parts)
         self._screening = Screening(self._parts, self._outcomes)
@@ -205,8 +208,8 @@ class Settler:
         nonces, fees = await self._free_nonces(sight, len(groups)), self._parts.fees(sight.fees)
         sendings: list[tuple[list[Digest], NewTransaction]] = []
         for group, nonce in zip(groups, nonces, strict=True):
-            payments = [payable.authorization for payable in group]
-            signed = await self._chain.sign_settlement(payments, nonce, fees)
+            orders = [self._parts.order(payable.payment) for payable in group]
+            signed = await self._chain.sign_settlement(orders, nonce, fees)
             raws[signed.tx] = signed.raw
             job_ids = [payable.job_id for payable in group]
             sendings.append((job_ids, self._parts.stored(signed, fees)))

@@ -22,7 +22,6 @@ from inferproof.services.worker.receipt import build_receipt
 from inferproof.storage.ports.blobs import ArtifactStore, BlobStore
 from inferproof.storage.ports.jobs import Answer, Job, KeptProof, Order
 from inferproof.types.digest import Digest
-from inferproof.types.payment import Payment, PaymentRecord
 from inferproof.types.receipt import StageTime
 from inferproof.types.tensor import Tensors
 from inferproof.verify.proof import ProofChecker, VerifiedProof, verify_proof
@@ -92,7 +91,6 @@ class Compute:
     blobs: BlobStore
     preprocess: Preprocess
     payments: PaymentParts
-    record: Callable[[Payment], PaymentRecord]
     key: SigningKey
     clock: Clock
     time_limit_s: float
@@ -164,7 +162,6 @@ class Compute:
             proof,
             submission.bundle.parts,
             timings,
-            payment=self.record(job.order.payment),
             payments=self.payments,
             issued_at=self.clock(),
             key=self.key,

@@ -5,7 +5,6 @@ from inferproof.protocol.payment_part import PaymentParts
 from inferproof.protocol.receipt import encode_receipt_file, receipt_digest
 from inferproof.protocol.signature import SigningKey
 from inferproof.storage.ports.jobs import Job
-from inferproof.types.payment import PaymentRecord
 from inferproof.types.proof import ModelParts
 from inferproof.types.receipt import Receipt, ReceiptFile, StageTime
 from inferproof.verify.proof import VerifiedProof
@@ -17,17 +16,16 @@ def build_receipt(
     parts: ModelParts,
     timings: tuple[StageTime, ...],
     *,
-    payment: PaymentRecord,
     payments: PaymentParts,
     issued_at: int,
     key: SigningKey,
 ) -> bytes:
-    """The signed receipt file, without attachments. `payment` is the order's.
+    """The signed receipt file, without attachments.
 
     Soundness: the caller found the proof's statement to be about this job.
     """
-    order, part = job.order, payments[payment.method]
-    paid = part.claims(payment, order.request_digest, order.nonce_salt)
+    order, payment = job.order, job.order.payment
+    paid = payments[payment.method].claims(payment, order.request_digest, order.nonce_salt)
     assurance = assurance_of(parts)
     receipt = Receipt(
         statement=proof.statement,

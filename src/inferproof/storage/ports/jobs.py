@@ -7,7 +7,7 @@ from typing import Protocol
 
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
-from inferproof.types.payment import Authorization, Payment, Quote, Settlement
+from inferproof.types.payment import Payment, Quote, Settlement
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
 
@@ -17,9 +17,9 @@ class Order:
     """A paid request, as it is reserved. Units: times in Unix seconds.
 
     `salt` is drawn by the gateway for the input commitment; `nonce_salt` is the buyer's, where
-    it bound the payment's nonce to the request, or a transfer claim's. `first_block` is the newest
-    block at the pre-check that found the authorization unused: no settlement of it is older; of a
-    transfer it is the block that holds it. `api_key` is the id of the key that the order came with.
+    it bound the payment to the request. `first_block` is the newest block at the pre-check that
+    found the payment unused: no settlement of it is older; of one that was settled before it is the
+    block that holds its transaction. `api_key` is the id of the key that the order came with.
     `webhook` is where its ends are told; a repeated request cannot change it.
     """
 
@@ -40,12 +40,6 @@ class Order:
     deadline: int
     api_key: str | None = None
     webhook: str | None = None
-
-    @property
-    def authorization(self) -> Authorization:
-        """The payment of an order that is reserved and settled; a transfer needs neither."""
-        assert isinstance(self.payment, Authorization)  # noqa: S101 - `redeem` takes the others
-        return self.payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +193,15 @@ class Jobs(Protocol):
         """
         ...
 
-    async def redeem(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
-        """The job of an order that an earlier transfer pays for: a new one, QUEUED, its settlement
-        recorded in the same transaction; or the one that this claim, by its job id, bought before.
+    async def redeem(
+        self, order: Order, *, settled_in: Digest, room: QueueRoom | None = None
+    ) -> Reservation:
+        """The job of an order whose money was moved before, by the transaction `settled_in` in the
+        order's `first_block`: a new one, QUEUED, its settlement recorded in the same transaction;
+        or the one that has the order's job id already, whichever payment it came to have.
 
-        Raises: Conflict PAYMENT_ALREADY_USED when another claim has spent the transfer;
-        Unavailable QUEUE_FULL, TooMany QUEUE_SHARE_FULL as `reserve`.
+        Raises: Conflict PAYMENT_REPLAYED when another order has the payment; Unavailable
+        QUEUE_FULL, TooMany QUEUE_SHARE_FULL as `reserve`.
         """
         ...
 

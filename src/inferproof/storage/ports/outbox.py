@@ -8,7 +8,7 @@ from typing import Protocol
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Network
-from inferproof.types.payment import Authorization, Payment, Settlement
+from inferproof.types.payment import Payment, Settlement
 
 
 class OutboxKind(StrEnum):
@@ -95,8 +95,8 @@ class SettlementStep(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Payable:
-    """A job as the settler needs it. `doubted_at` is when its authorization was first seen to be
-    used although no transfer was found."""
+    """A job as the settler needs it. `doubted_at` is when its payment was first seen to be used
+    although no transfer was found."""
 
     job_id: Digest
     state: JobState
@@ -106,12 +106,6 @@ class Payable:
     settlement: Settlement
     step: SettlementStep | None
     doubted_at: int | None
-
-    @property
-    def authorization(self) -> Authorization:
-        """The payment of a job that is settled; a transfer is only ever refunded."""
-        assert isinstance(self.payment, Authorization)  # noqa: S101 - it has no settlement to make
-        return self.payment
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,8 +60,12 @@ class SqlJobs:
     ) -> Sequence[Reservation | InferproofError]:
         return await reserve(connection, asked, self._quota)
 
-    async def redeem(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
-        return await self._db.write(lambda connection: redeem(connection, order, room, self._quota))
+    async def redeem(
+        self, order: Order, *, settled_in: Digest, room: QueueRoom | None = None
+    ) -> Reservation:
+        return await self._db.write(
+            lambda connection: redeem(connection, order, settled_in, room, self._quota)
+        )
 
     async def find(self, job_id: Digest) -> Job | None:
         return await self._first(jobs.c.job_id == job_id)

@@ -44,94 +44,61 @@ from inferproof.storage.sql.tables import (
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Network
-from inferproof.types.payment import (
-    Authorization,
-    Payment,
-    Settlement,
-    SettlementState,
-    TransferClaim,
-    TransferPayment,
-)
+from inferproof.types.payment import Payment, Settlement, SettlementState
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
 
 Values = dict[str, Any]
 
-_OF_PAYABLE = ("job_id", "state", "first_block", "created_at", "request_digest", "nonce_salt")
-_OF_PAYMENT = (
-    *("payer", "payee", "amount", "nonce", "signature", "valid_after", "valid_before"),
-    *("tx", "log_index", "log_named"),
-)
+_OF_PAYABLE = ("job_id", "state", "first_block", "created_at")
+_OF_PAYMENT = ("payer", "payee", "amount", "nonce", "method", "terms", "signature", "ends")
 
 PROOF, ANSWER = "proof", "answer"
 """Steps that are kept, as checkpoints call them."""
 
 
 def payment_values(payment: Payment) -> Values:
-    """The columns of payment_reservations that a payment has."""
-    values: Values = {
+    """The columns of payment_reservations that a payment has, whatever its method."""
+    return {
         "network": payment.asset.network.caip2,
         "token": payment.asset.address,
         "payer": payment.payer,
         "payee": payment.payee,
         "amount": payment.amount,
         "nonce": payment.nonce,
-    }
-    if isinstance(payment, Authorization):
-        return values | {
-            "signature": payment.signature,
-            "valid_after": payment.valid_after,
-            "valid_before": payment.valid_before,
-            "tx": None,
-            "log_index": None,
-            "log_named": None,
-        }
-    return values | {
-        "signature": payment.claim.signature,
-        "valid_after": None,
-        "valid_before": None,
-        "tx": payment.claim.transaction,
-        "log_index": payment.log_index,
-        "log_named": payment.claim.log_index is not None,
+        "method": payment.method,
+        "terms": payment.terms.decode("ascii"),
+        "signature": payment.signature,
+        "ends": payment.ends,
     }
 
 
 def payment_of_row(m: Mapping[Any, Any], asset: Asset) -> Payment:
-    """The inverse of `payment_values`. `m` also has the request and the salt of the job: a claim
-    names both."""
+    """The inverse of `payment_values`."""
     c = payment_reservations.c
-    if m[c.tx] is None:
-        return Authorization(
-            asset=asset,
-            payer=m[c.payer],
-            payee=m[c.payee],
-            amount=m[c.amount],
-            valid_after=m[c.valid_after],
-            valid_before=m[c.valid_before],
-            nonce=m[c.nonce],
-            signature=m[c.signature],
-        )
-    claim = TransferClaim(
+    return Payment(
+        method=m[c.method],
         asset=asset,
         payer=m[c.payer],
         payee=m[c.payee],
-        transaction=m[c.tx],
-        log_index=m[c.log_index] if m[c.log_named] else None,
-        request=m[jobs.c.request_digest],
-        salt=m[jobs.c.nonce_salt],
+        amount=m[c.amount],
+        nonce=m[c.nonce],
+        terms=m[c.terms].encode("ascii"),
         signature=m[c.signature],
+        ends=m[c.ends],
     )
-    return TransferPayment(claim, m[c.amount], m[c.log_index], m[c.nonce])
 
 
-def reservation_values(order: Order) -> Values:
-    """The row of payment_reservations that an order makes."""
+def reservation_values(order: Order, settled_in: Digest | None = None) -> Values:
+    """The row of payment_reservations that an order makes; the transaction is given of a payment
+    whose money was moved before."""
     return {
         **payment_values(order.payment),
         "job_id": order.job_id,
         "request_digest": order.request_digest,
         "payment_id": order.payment_id,
         "created_at": order.created_at,
+        "tx": settled_in,
     }
 
 

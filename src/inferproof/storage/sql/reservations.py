@@ -1,8 +1,8 @@
 """Orders and all their rows: the reservation that makes a payment single-use, the job, its
 settlement and its first step, many orders in one go.
 
-    reserve    orders that an authorization pays for, which is settled later
-    redeem     an order that a transfer pays for, whose settlement is recorded with it
+    reserve    orders whose payments are settled later
+    redeem     an order whose money was moved before: its settlement is recorded with it
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ from inferproof.storage.sql.tables import (
 )
 from inferproof.storage.sql.transitions import count_for_model, read_job
 from inferproof.types.digest import Digest
-from inferproof.types.payment import Payment, Settlement, SettlementState, TransferPayment
+from inferproof.types.payment import Payment, Settlement, SettlementState
 
 _PENDING = Settlement(SettlementState.PENDING)
 
@@ -71,16 +71,17 @@ async def reserve(
 
 
 async def redeem(
-    connection: AsyncConnection, order: Order, limits: QueueRoom | None, quota: QueueQuota
+    connection: AsyncConnection,
+    order: Order,
+    settled_in: Digest,
+    limits: QueueRoom | None,
+    quota: QueueQuota,
 ) -> Reservation:
-    """The job of an order that a transfer pays for; see `Jobs.redeem`.
+    """The job of an order whose money was moved before; see `Jobs.redeem`.
 
-    Soundness: which of two claims to one transfer comes first, and that one claim is one job
-    whichever transfer it came to spend, is decided by the unique keys of payment_reservations,
-    whoever else writes at the time.
+    Soundness: which of two orders with one payment comes first, and that one job has one payment,
+    is decided by the unique keys of payment_reservations, whoever else writes at the time.
     """
-    payment = order.payment
-    assert isinstance(payment, TransferPayment)  # noqa: S101 - `reserve` takes the others
     await quota.refresh(connection, [(order, limits)])
     full = quota.refuse(order, limits)
     if full is not None:
@@ -89,13 +90,12 @@ async def redeem(
             raise full
         return Reservation(Outcome.SAME, known)
     turn = quota.add(order)
-    paid = Settlement(SettlementState.SETTLED, payment.claim.transaction, order.first_block)
+    paid = Settlement(SettlementState.SETTLED, settled_in, order.first_block)
     if not await _insert(connection, [order], {order.job_id: turn}, REDEEM, paid):
         quota.remove(order, turn)
         known = await _job(connection, order)
         if known is None:
-            where = f"log {payment.log_index}"
-            raise Conflict(Reason.PAYMENT_ALREADY_USED, where=where, tx=payment.claim.transaction)
+            raise Conflict(Reason.PAYMENT_REPLAYED)
         return Reservation(Outcome.SAME, known)
     job = await read_job(connection, order.job_id)
     await count_for_model(connection, job, calls=models.c.calls + 1)
@@ -116,7 +116,7 @@ async def _insert(
     # In one order everywhere: two gateways that insert the same payments would else wait for
     # each other.
     in_order = sorted(orders, key=lambda order: (order.payment.payer, order.payment.nonce))
-    rows = [reservation_values(order) for order in in_order]
+    rows = [reservation_values(order, settlement.transaction) for order in in_order]
     ids = await insert_new(
         connection, payment_reservations, rows, returning=payment_reservations.c.job_id
     )
@@ -208,7 +208,7 @@ def _is_payment(payment: Payment) -> tuple[ColumnElement[bool], ...]:
 
 def _again(job: Job, order: Order) -> Reservation | InferproofError:
     try:
-        check_same_payment(job, order.request_digest, order.authorization, order.nonce_salt)
+        check_same_payment(job, order.request_digest, order.payment, order.nonce_salt)
         check_same_webhook(job, order.webhook)
     except Conflict as conflict:
         return conflict
