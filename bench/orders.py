@@ -422,13 +422,16 @@ def main() -> int:
     parser.add_argument("--rate", type=int, nargs="+", default=[1500])
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument(
-        "--processes", type=int, default=1, help="that take requests; 0: one does all"
+        "--processes", type=int, help="that take requests; 0, all that SQLite takes: one does all"
     )
     parser.add_argument(
         "--no-settler", action="store_true", help="settle nothing: what taking orders alone costs"
     )
     parser.add_argument("--json", action="store_true", help="print figures, not a table")
     given = parser.parse_args()
+    processes = given.processes
+    if processes is None:
+        processes = 0 if given.database == "sqlite" else 1
     results = []
     try:
         for rate in given.rate:
@@ -436,7 +439,7 @@ def main() -> int:
                 given.database,
                 rate,
                 given.seconds,
-                processes=given.processes,
+                processes=processes,
                 settler=not given.no_settler,
             )
             results.append(result)

@@ -67,8 +67,8 @@ async def reserve_all(url: str, count: int, buyers: int, *, ask: bool) -> tuple[
             for order in waiting:
                 begun = time.perf_counter()
                 if ask:
-                    await stores.orders.find_payment(order.payment)
-                await stores.orders.reserve(order)
+                    await stores.orders.jobs.find_payment(order.payment)
+                await stores.orders.jobs.reserve(order)
                 seconds.append(time.perf_counter() - begun)
 
         begun = time.perf_counter()

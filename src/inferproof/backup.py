@@ -23,9 +23,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inferproof.errors import ArtifactRejected, Conflict, NotFound, Reason, Unavailable
 from inferproof.settings import Settings
-from inferproof.storage.archive import Reader, Writer, read_archive, write_archive
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.sql.address import check_file, read_address
+from inferproof.storage.sql.archive import Reader, Writer, read_archive, write_archive
 from inferproof.storage.sql.dump import (
     Row,
     begin_restore,

@@ -596,7 +596,7 @@ class Reason(Enum):
         "log {log} of transaction {tx} does not move {value} from {payer} to {payee}"
     )
 
-    # -- the books (services/books/, chain/books.py) --------------------------------------------
+    # -- the books (services/, chain/reconciliation.py) ----------------------------------------
     BOOKS_NO_STATE = (
         "the node cannot tell what {account} held after block {block}: {why}; name a node that "
         "keeps old states with --rpc, a later block with --from-block, or the balance with "

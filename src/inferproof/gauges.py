@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from inferproof.api.metrics import Metrics
 from inferproof.errors import InferproofError
 from inferproof.services.base import Clock
-from inferproof.storage.ports.orders import Figures
+from inferproof.storage.ports.ledger import Figures
 from inferproof.telemetry.faults import told
 
 log = logging.getLogger("inferproof.app")

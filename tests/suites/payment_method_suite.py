@@ -37,6 +37,7 @@ from inferproof.protocol.receipt import (
     receipt_digest,
     receipt_struct,
 )
+from inferproof.services.gateway.exposure import NoExposure
 from inferproof.testing.cash_transfers import transfer_log
 from inferproof.testing.samples import ASSET, GATEWAY, PAYER, STRANGER, sample_preprocess
 from inferproof.types.digest import Digest
@@ -62,16 +63,6 @@ class Mined:
     logs: tuple[Log, ...]
     succeeded: bool = True
     block: int = 1
-
-
-class NoOthers:
-    """The exposure of a payer without other orders."""
-
-    def promised(self) -> int:
-        return 0
-
-    async def look(self) -> None:
-        return
 
 
 @dataclass
@@ -214,9 +205,9 @@ class PaymentMethodSuite:
 
     async def test_the_order_book_gives_the_payment_back_as_it_was(self, shop: Shop) -> None:
         answer = await shop.buy()
-        stored = await shop.caller.services.stores.orders.job(answer.job_id)
+        stored = await shop.caller.services.stores.orders.jobs.job(answer.job_id)
         assert stored.order.payment == answer.receipt_file.receipt.payment
-        again = await shop.caller.services.stores.orders.find_payment(stored.order.payment)
+        again = await shop.caller.services.stores.orders.jobs.find_payment(stored.order.payment)
         assert again == stored
 
     # -- the 402 and the header ---------------------------------------------------------------
@@ -290,7 +281,7 @@ class PaymentMethodSuite:
         self, shop: Shop
     ) -> None:
         method, presented, quote = await shop.presented()
-        found = await method.reserve(presented, quote, shop.world.clock.now, NoOthers())
+        found = await method.reserve(presented, quote, shop.world.clock.now, NoExposure())
         assert len({each.payment.nonce for each in found}) == len(found) >= 1
         for each in found:
             payment, order = each.payment, method.settle(each.payment)

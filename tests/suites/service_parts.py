@@ -299,7 +299,8 @@ def build(world: World, stores: Stores) -> Services:
     )
     methods = methods_of(world, chain)
     intake = Intake(
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
+        ledger=stores.orders.ledger,
         catalog=catalog,
         methods=methods,
         check=sample_preprocess,
@@ -314,7 +315,7 @@ def build(world: World, stores: Stores) -> Services:
     gateway = GatewayService(
         registry=registry,
         intake=intake,
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
         catalog=catalog,
         verifications=stores.verifications,
         blobs=blobs,
@@ -327,7 +328,9 @@ def build(world: World, stores: Stores) -> Services:
         bell=bell,
     )
     settler = Settler(
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
+        settlements=stores.orders.settlements,
+        outbox=stores.orders.outbox,
         chain=world.seen_by_settler(chain),
         methods=methods,
         settings=world.settler,
@@ -347,8 +350,9 @@ def build(world: World, stores: Stores) -> Services:
         time_limit_s=60,
     )
     worker = Worker(
-        orders=stores.orders,
-        steps=Steps(stores.orders, catalog, compute, world.clock),
+        jobs=stores.orders.jobs,
+        queue=stores.orders.queue,
+        steps=Steps(stores.orders.queue, catalog, compute, world.clock),
         settings=world.worker,
         clock=world.clock,
         metrics=metrics,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from inferproof.api.context import ReadyCheck
 from inferproof.api.metrics import Metrics
-from inferproof.app.books import make_bookkeeper
 from inferproof.app.core import Core, open_core
+from inferproof.app.reconciliation import make_bookkeeper
 from inferproof.app.running import clock, started
 from inferproof.app.stores import Stores, Watch, unwatched
 from inferproof.app.worker import make_worker
@@ -77,7 +77,9 @@ def start_tasks(
     """What runs beside the requests, started."""
     stores, metrics, asset = core.stores, core.metrics, core.token.asset
     settler = Settler(
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
+        settlements=stores.orders.settlements,
+        outbox=stores.orders.outbox,
         chain=core.account,
         methods=core.methods,
         settings=replace(

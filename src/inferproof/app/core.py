@@ -19,10 +19,11 @@ from inferproof.gauges import Gauges
 from inferproof.payments.method import PaymentMethod, PaymentMethods
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
-from inferproof.reporting import open_reports, open_tracer, traced
+from inferproof.reporting import open_reports, open_tracer
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
 from inferproof.services.gateway.base import CancelPolicy, ExposureTerms, GatewaySettings
+from inferproof.services.traced import traced
 from inferproof.settings import Settings
 from inferproof.telemetry.base import Tracer
 from inferproof.telemetry.logs import report_loop_faults
@@ -45,7 +46,7 @@ class Core:
 
     @property
     def gauges(self) -> Gauges:
-        return Gauges(self.metrics, self.stores.orders.figures, self.account.holdings, clock)
+        return Gauges(self.metrics, self.stores.orders.ledger.figures, self.account.holdings, clock)
 
 
 async def open_core(

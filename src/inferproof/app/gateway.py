@@ -126,7 +126,8 @@ def _gateway(
 ) -> GatewayService:
     stores, key, metrics, bell = core.stores, core.key, core.metrics, core.bell
     intake = Intake(
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
+        ledger=stores.orders.ledger,
         catalog=stores.catalog,
         methods=core.methods,
         check=check_request,
@@ -141,7 +142,7 @@ def _gateway(
     return GatewayService(
         registry=open_registry(stores, core.systems, terms),
         intake=intake,
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
         catalog=stores.catalog,
         verifications=stores.verifications,
         blobs=stores.blobs,

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from inferproof.errors import Misconfigured, Reason
@@ -10,11 +10,11 @@ from inferproof.services.catalog import Catalog
 from inferproof.settings import Settings, variable
 from inferproof.storage.blobs.artifacts import LocalArtifacts
 from inferproof.storage.blobs.local import LocalBlobs
-from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.orders import Orders
 from inferproof.storage.sql.api_keys import SqlApiKeys
 from inferproof.storage.sql.engine import Database
-from inferproof.storage.sql.jobs import SqlOrderBook
 from inferproof.storage.sql.models import SqlModelStore
+from inferproof.storage.sql.orders import sql_orders
 from inferproof.storage.sql.verifications import SqlVerifications
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ class Stores:
     """What is kept in the data folder and the database."""
 
     database: Database
-    orders: OrderBook
+    orders: Orders
     models: SqlModelStore
     verifications: SqlVerifications
     api_keys: SqlApiKeys
@@ -69,7 +69,7 @@ async def open_stores(
         models = SqlModelStore(database)
         yield Stores(
             database=database,
-            orders=watch("orders", SqlOrderBook(database)),
+            orders=_watched(sql_orders(database), watch),
             models=models,
             verifications=SqlVerifications(
                 database, kept=settings.verifications_kept, days=settings.verifications_days
@@ -81,3 +81,14 @@ async def open_stores(
         )
     finally:
         await database.close()
+
+
+def _watched(orders: Orders, watch: Watch) -> Orders:
+    """The ports with a watch on each that changes something."""
+    return replace(
+        orders,
+        jobs=watch("jobs", orders.jobs),
+        settlements=watch("settlements", orders.settlements),
+        outbox=watch("outbox", orders.outbox),
+        queue=watch("queue", orders.queue),
+    )

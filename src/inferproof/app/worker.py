@@ -14,10 +14,11 @@ from inferproof.payments.parts import payment_parts
 from inferproof.protocol.payment_part import PaymentParts
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
-from inferproof.reporting import open_reports, open_tracer, traced
+from inferproof.reporting import open_reports, open_tracer
 from inferproof.services.base import Systems
 from inferproof.services.bell import Bell
 from inferproof.services.heart import Heart
+from inferproof.services.traced import traced
 from inferproof.services.worker.compute import Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.services.worker.steps import Steps
@@ -88,8 +89,9 @@ def make_worker(
         time_limit_s=settings.prove_limit_s,
     )
     return Worker(
-        orders=stores.orders,
-        steps=Steps(stores.orders, stores.catalog, compute, clock),
+        jobs=stores.orders.jobs,
+        queue=stores.orders.queue,
+        steps=Steps(stores.orders.queue, stores.catalog, compute, clock),
         settings=WorkerSettings(
             concurrency=settings.workers,
             lease_s=settings.lease_s,

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 
 from inferproof.errors import InferproofError
 from inferproof.services.bell import Bell
-from inferproof.storage.ports.jobs import Progress
-from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.jobs import Jobs, Progress
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 
@@ -61,8 +60,8 @@ class Watch:
 class Lookout:
     """Looks at the jobs of one order book for those who wait in this process."""
 
-    def __init__(self, orders: OrderBook, bell: Bell, every_s: float = LOOK_AGAIN_S) -> None:
-        self._orders = orders
+    def __init__(self, jobs: Jobs, bell: Bell, every_s: float = LOOK_AGAIN_S) -> None:
+        self._jobs = jobs
         self._bell = bell
         self._every_s = every_s
         self._watched: dict[Digest, _Watched] = {}
@@ -88,7 +87,7 @@ class Lookout:
         while True:
             await asyncio.sleep(self._every_s)
             try:
-                made = await self._orders.progress(list(self._watched))
+                made = await self._jobs.progress(list(self._watched))
             except InferproofError:
                 # Whoever waits asks for the job itself then, and is told what is wrong.
                 made = {}

@@ -5,8 +5,8 @@ effect is comes from the protocols themselves: each method is one unless it stan
 so a method that is added later is a boundary by itself, and the kill suite fails until it has a
 case.
 
-    orders.settled:before     the store was not asked yet
-    orders.settled:after      it is durable, and whoever asked does not know it yet
+    settlements.settled:before     the store was not asked yet
+    settlements.settled:after      it is durable, and whoever asked does not know it yet
 
 A watcher writes every passage down, in a file that survives the process, and ends its own process
 with SIGKILL at the passage that the file `armed` names. The first of several processes to come
@@ -29,14 +29,19 @@ from inferproof.services.notifier.base import Sender
 from inferproof.services.settler.base import SettlementChain
 from inferproof.storage.ports.blobs import BlobStore
 from inferproof.storage.ports.deliveries import Deliveries
-from inferproof.storage.ports.jobs import Answer, KeptProof
-from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.jobs import Answer, Jobs, KeptProof
+from inferproof.storage.ports.outbox import Outbox
+from inferproof.storage.ports.queue import Queue
+from inferproof.storage.ports.settlements import Settlements
 from inferproof.types.digest import Digest
 
 T = TypeVar("T")
 
 PARTS: dict[str, type] = {
-    "orders": OrderBook,
+    "jobs": Jobs,
+    "settlements": Settlements,
+    "outbox": Outbox,
+    "queue": Queue,
     "chain": SettlementChain,
     "blobs": BlobStore,
     "system": ProofSystem,
@@ -47,7 +52,7 @@ PARTS: dict[str, type] = {
 """The watched parts by the name under which `app.build` gives them to its watch."""
 
 QUESTIONS: dict[str, frozenset[str]] = {
-    "orders": frozenset(
+    "jobs": frozenset(
         [
             "find",
             "job",
@@ -55,26 +60,33 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "find_payment",
             "find_payment_id",
             "in_state",
-            "depth",
-            "backlog",
+            "events",
+            "progress",
+        ]
+    ),
+    "settlements": frozenset(
+        [
             "to_settle",
             "refused",
             "payables",
             "due_refunds",
-            "settled_amounts",
-            "owed",
+        ]
+    ),
+    "outbox": frozenset(
+        [
             "open_outbox",
             "raw",
             "free_nonces",
             "watched",
+        ]
+    ),
+    "queue": frozenset(
+        [
             "runnable",
             "startable",
             "kept",
             "expired_leases",
             "overdue",
-            "events",
-            "progress",
-            "figures",
         ]
     ),
     "chain": frozenset(
@@ -119,7 +131,7 @@ class Boundary:
 
     @property
     def effect(self) -> str:
-        """Part and method: orders.settled."""
+        """Part and method: settlements.settled."""
         return f"{self.part}.{self.method}"
 
     def __str__(self) -> str:

@@ -10,14 +10,14 @@ from service_parts import PRICE, TREASURY, Services, nonce, pay
 from sqlalchemy import text
 
 from inferproof.errors import InputRejected, Reason, Unavailable
-from inferproof.services.books.service import Bookkeeper, BooksSettings
-from inferproof.storage.sql.ledger import SqlBookRows
+from inferproof.services.reconciliation.service import Bookkeeper, BooksSettings
+from inferproof.storage.sql.ledger import SqlLedger
 from inferproof.testing.cash import CashBooks, CashChain
 from inferproof.testing.metrics import MemoryMetrics
 from inferproof.testing.samples import PAYER
-from inferproof.types.books import BooksReport, Fault, Tally
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
+from inferproof.types.reconciliation import BooksReport, Fault, Tally
 
 
 class Shop:
@@ -28,7 +28,7 @@ class Shop:
         self.metrics = MemoryMetrics()
         self.chain = CashBooks(services.world.ledger)
         self.books = Bookkeeper(
-            rows=SqlBookRows(services.stores.database),
+            ledger=SqlLedger(services.stores.database),
             chain=self.chain,
             metrics=self.metrics,
             settings=BooksSettings(page=2, again_s=0),

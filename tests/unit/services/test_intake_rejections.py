@@ -30,7 +30,7 @@ SALT = bytes([7]) * 32
 
 
 async def nothing_reserved(services: Services) -> bool:
-    return not any((await services.stores.orders.depth()).values())
+    return not any((await services.stores.orders.ledger.depth()).values())
 
 
 async def test_payment_id_must_be_well_formed(services: Services) -> None:

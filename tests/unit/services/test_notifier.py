@@ -50,7 +50,7 @@ class Parts:
         )
 
     async def done(self, number: int = 0, url: str = URL) -> None:
-        await self.stores.orders.reserve(order(number, webhook=url))
+        await self.stores.orders.jobs.reserve(order(number, webhook=url))
         await brought_to(self.stores.orders, JobState.DONE, number)
 
     async def in_state(self, state: DeliveryState) -> int:

@@ -12,7 +12,7 @@ from inferproof.errors import PaymentRejected, Reason, Unavailable
 from inferproof.payments.x402.receipt import authorization_payment
 from inferproof.services.gateway import promises as promises_module
 from inferproof.services.gateway.promises import Promises
-from inferproof.storage.ports.orders import Backlog
+from inferproof.storage.ports.ledger import Backlog
 from inferproof.testing.samples import PAYER
 from inferproof.types.job import JobState
 from inferproof.types.payment import Payment

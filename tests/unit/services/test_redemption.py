@@ -76,7 +76,7 @@ async def test_a_transfer_pays_at_once(world: World, services: Services) -> None
     receipt = decode_receipt_file(await services.gateway.receipt(job.id), PAYMENTS).receipt
     assert receipt.payment == job.payment
     assert services.metrics.payments["redeemed"] == 1
-    history = [step.transition for step in await services.stores.orders.events(job.id)]
+    history = [step.transition for step in await services.stores.orders.jobs.events(job.id)]
     assert history[:2] == ["redeem", "claim"]
 
 
@@ -168,7 +168,7 @@ async def test_claims_at_once_to_several_transfers_take_one_each(
     results = await asyncio.gather(*map(services.redeem, claims * 2), return_exceptions=True)
     jobs = {r.id: r for r in results if not isinstance(r, BaseException)}
     assert sorted(job.payment_shown["log_index"] for job in jobs.values()) == [0, 1, 2]
-    depth = await services.stores.orders.depth()
+    depth = await services.stores.orders.ledger.depth()
     assert depth[JobState.QUEUED] == 3
 
 
@@ -176,7 +176,7 @@ async def test_one_claim_at_once_is_one_job(world: World, services: Services) ->
     claim = claim_to(paid(world, PRICE, PRICE))
     jobs = await asyncio.gather(*(services.redeem(claim) for _ in range(8)))
     assert len({job.id for job in jobs}) == 1
-    assert (await services.stores.orders.depth())[JobState.QUEUED] == 1
+    assert (await services.stores.orders.ledger.depth())[JobState.QUEUED] == 1
 
 
 async def test_a_claim_that_was_first_meanwhile_is_the_same_job(
@@ -184,14 +184,14 @@ async def test_a_claim_that_was_first_meanwhile_is_the_same_job(
 ) -> None:
     claim = claim_to(paid(world))
     first = await services.redeem(claim)
-    orders = services.gateway._intake._orders
-    find, looked = orders.find, []
+    jobs = services.gateway._intake._jobs
+    find, looked = jobs.find, []
 
     async def too_early(job_id: Digest) -> Any:
         looked.append(job_id)
         return None if len(looked) == 1 else await find(job_id)
 
-    monkeypatch.setattr(orders, "find", too_early)
+    monkeypatch.setattr(jobs, "find", too_early)
     assert (await services.redeem(claim)).id == first.id
     assert looked == [first.id, first.id]
     # Another claim to the transfer comes to nothing, however often it looks.

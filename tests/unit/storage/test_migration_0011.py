@@ -84,13 +84,13 @@ def before(empty_url: str) -> str:
 async def test_each_payment_is_read_as_it_was(before: str) -> None:
     async with open_stores(before) as stores:
         for number, sample in ((0, NAMED), (1, CHOSEN)):
-            job = await stores.orders.job(order(number).job_id)
+            job = await stores.orders.jobs.job(order(number).job_id)
             assert job.order.payment == payment_of(number, sample)
-            assert await stores.orders.find_payment(job.order.payment) == job
+            assert await stores.orders.jobs.find_payment(job.order.payment) == job
         authorized = [
             n for n in range(2, 20) if order(n).job_id.hex in {r["job_id"] for r in OLD["jobs"]}
         ]
         assert authorized
         for number in authorized:
-            job = await stores.orders.job(order(number).job_id)
+            job = await stores.orders.jobs.job(order(number).job_id)
             assert job.order.payment == order(number).payment

@@ -117,7 +117,7 @@ async def test_a_short_command_writes_beside_a_server_that_commits_all_the_time(
         async def busy() -> int:
             number = 0
             while not ends.is_set():
-                reserved = (server.orders.reserve(order(number + n)) for n in range(8))
+                reserved = (server.orders.jobs.reserve(order(number + n)) for n in range(8))
                 await asyncio.gather(*reserved)
                 number += 8
             return number

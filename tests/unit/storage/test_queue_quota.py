@@ -139,7 +139,10 @@ async def test_no_limit_is_passed_while_others_count(
     taken = 0
     for first in range(0, 60, 15):
         results = await asyncio.gather(
-            *(orders.reserve(of("abc"[n % 3], n), room=limits) for n in range(first, first + 15)),
+            *(
+                orders.jobs.reserve(of("abc"[n % 3], n), room=limits)
+                for n in range(first, first + 15)
+            ),
             return_exceptions=True,
         )
         taken += sum(not isinstance(result, BaseException) for result in results)
@@ -148,9 +151,9 @@ async def test_no_limit_is_passed_while_others_count(
             for result in results
             if isinstance(result, BaseException)
         )
-        assert (await orders.backlog()).waiting == taken <= 20
+        assert (await orders.ledger.backlog()).waiting == taken <= 20
     assert taken == 20
     with rejects(
         Reason.QUEUE_FULL, "20 jobs are waiting, the limit is 20; nothing was charged, come back"
     ):
-        await orders.reserve(of("d", 99), room=limits)
+        await orders.jobs.reserve(of("d", 99), room=limits)

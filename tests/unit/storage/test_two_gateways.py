@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from order_book_suite import ANSWER, WHY, brought_to, digest, order, transaction
+from order_book_suite import ANSWER, WHY, brought_to, digest, order, send_settlement, transaction
 
 from inferproof.errors import Conflict, Reason
 from inferproof.storage.ports.jobs import Outcome
@@ -56,27 +56,29 @@ async def test_one_payment_is_one_job(pair: Pair) -> None:
     # Opposite orders: each batch waits for rows of the other.
     numbers = range(60)
     results = await asyncio.gather(
-        *(pair[0].orders.reserve(order(n)) for n in numbers),
-        *(pair[1].orders.reserve(order(n)) for n in reversed(numbers)),
+        *(pair[0].orders.jobs.reserve(order(n)) for n in numbers),
+        *(pair[1].orders.jobs.reserve(order(n)) for n in reversed(numbers)),
     )
     new = [r.job.order.job_id for r in results if r.outcome is Outcome.NEW]
     assert sorted(new) == sorted(order(n).job_id for n in numbers)
-    assert (await pair[0].orders.depth())[JobState.RESERVED] == 60
+    assert (await pair[0].orders.ledger.depth())[JobState.RESERVED] == 60
 
 
 async def test_one_payment_for_two_requests_is_refused_to_one(pair: Pair) -> None:
     other = order(1, job_id=digest("other"), request_digest=digest("another request"))
     results = await asyncio.gather(
-        pair[0].orders.reserve(order(1)), pair[1].orders.reserve(other), return_exceptions=True
+        pair[0].orders.jobs.reserve(order(1)),
+        pair[1].orders.jobs.reserve(other),
+        return_exceptions=True,
     )
     (conflict,) = [r for r in results if isinstance(r, Conflict)]
     assert conflict.reason is Reason.PAYMENT_REPLAYED
-    assert (await pair[0].orders.depth())[JobState.RESERVED] == 1
+    assert (await pair[0].orders.ledger.depth())[JobState.RESERVED] == 1
 
 
 async def test_one_payment_id_is_one_job(pair: Pair) -> None:
     results = await asyncio.gather(
-        *(pair[n % 2].orders.reserve(order(n, payment_id="same")) for n in range(10))
+        *(pair[n % 2].orders.jobs.reserve(order(n, payment_id="same")) for n in range(10))
     )
     assert [r.outcome for r in results].count(Outcome.NEW) == 1
     assert len({r.job.order.job_id for r in results}) == 1
@@ -86,7 +88,7 @@ async def test_one_job_is_claimed_once(pair: Pair) -> None:
     for number in range(20):
         await brought_to(pair[0].orders, JobState.QUEUED, number)
     claims = await asyncio.gather(
-        *(pair[n % 2].orders.claim(now=9, lease_until=39) for n in range(30))
+        *(pair[n % 2].orders.queue.claim(now=9, lease_until=39) for n in range(30))
     )
     jobs = [job.order.job_id for job in claims if job is not None]
     assert sorted(jobs) == sorted(order(n).job_id for n in range(20))
@@ -114,10 +116,10 @@ async def test_the_other_gateways_claim_makes_a_fence_stale(pair: Pair) -> None:
 
 
 async def test_one_of_two_settlements_is_stored(pair: Pair) -> None:
-    await pair[0].orders.reserve(order())
+    await pair[0].orders.jobs.reserve(order())
     results: list[Any] = await asyncio.gather(
         *(
-            stores.orders.send_settlement(order().job_id, transaction(n), now=2)
+            send_settlement(stores.orders, order().job_id, transaction(n), now=2)
             for n, stores in enumerate(pair)
         ),
         return_exceptions=True,
@@ -125,7 +127,7 @@ async def test_one_of_two_settlements_is_stored(pair: Pair) -> None:
     (conflict,) = [r for r in results if isinstance(r, Conflict)]
     assert conflict.reason is Reason.JOB_TRANSITION_ILLEGAL
     (item,) = [r for r in results if not isinstance(r, Conflict)]
-    assert await pair[1].orders.open_outbox(item.network, item.sender) == [item]
+    assert await pair[1].orders.outbox.open_outbox(item.network, item.sender) == [item]
 
 
 async def test_batches_that_wait_for_each_other_both_end(pair: Pair) -> None:
@@ -133,8 +135,11 @@ async def test_batches_that_wait_for_each_other_both_end(pair: Pair) -> None:
     for number in numbers:
         await brought_to(pair[0].orders, JobState.SETTLING, number)
     results = await asyncio.gather(
-        *(pair[0].orders.uncertain([order(n).job_id], now=9) for n in numbers),
-        *(pair[1].orders.uncertain([order(n).job_id], now=9) for n in reversed(numbers)),
+        *(pair[0].orders.settlements.uncertain([order(n).job_id], now=9) for n in numbers),
+        *(
+            pair[1].orders.settlements.uncertain([order(n).job_id], now=9)
+            for n in reversed(numbers)
+        ),
     )
     assert len(results) == 60
 
@@ -231,7 +236,7 @@ async def test_two_processes_and_one_job_for_each_payment(server_url: str, tmp_p
         "from inferproof.testing.memory_store import open_stores\n"
         "async def main():\n"
         "    async with open_stores(sys.argv[1]) as stores:\n"
-        "        found = await asyncio.gather(*(stores.orders.reserve(order(n)) "
+        "        found = await asyncio.gather(*(stores.orders.jobs.reserve(order(n)) "
         "for n in range(100)))\n"
         "        print(sum(r.outcome == 'new' for r in found), flush=True)\n"
         "asyncio.run(main())\n"

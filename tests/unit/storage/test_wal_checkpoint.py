@@ -61,7 +61,7 @@ async def test_what_is_in_the_log_comes_into_the_file(
     stores: Stores, path: Path, tmp_path: Path
 ) -> None:
     for number in range(3):
-        await stores.orders.reserve(order(number))
+        await stores.orders.jobs.reserve(order(number))
     assert jobs_in_the_file_alone(path, tmp_path) == 0
     await of(stores.database).once()
     assert jobs_in_the_file_alone(path, tmp_path) == 3
@@ -112,12 +112,12 @@ async def test_a_long_log_is_begun_again_though_commits_never_pause(
 
 
 async def test_a_reader_in_the_log_is_not_disturbed(stores: Stores, path: Path) -> None:
-    await stores.orders.reserve(order(0))
+    await stores.orders.jobs.reserve(order(0))
     reader = sqlite3.connect(path, isolation_level=None)
     reader.execute("BEGIN")
     count = "SELECT count(*) FROM jobs"
     assert reader.execute(count).fetchone() == (1,)
-    await stores.orders.reserve(order(1))
+    await stores.orders.jobs.reserve(order(1))
     await of(stores.database).once()
     assert reader.execute(count).fetchone() == (1,)
     reader.execute("COMMIT")
@@ -129,7 +129,7 @@ async def test_a_reader_in_the_log_is_not_disturbed(stores: Stores, path: Path) 
 async def test_it_is_done_beside_all_the_time(stores: Stores, path: Path, tmp_path: Path) -> None:
     checkpointer = eager(path)
     for number in range(2):
-        await stores.orders.reserve(order(number))
+        await stores.orders.jobs.reserve(order(number))
         await until(lambda wanted=number + 1: jobs_in_the_file_alone(path, tmp_path) == wanted)
     await checkpointer.close()
 
@@ -155,7 +155,7 @@ async def test_what_fails_is_tried_again(
         return pages_written_back()
 
     monkeypatch.setattr(checkpointer, "_pages_written_back", full)
-    await stores.orders.reserve(order(0))
+    await stores.orders.jobs.reserve(order(0))
     await until(lambda: jobs_in_the_file_alone(path, tmp_path) == 1)
     assert failures >= 5
     await checkpointer.close()

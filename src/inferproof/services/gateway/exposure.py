@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from inferproof.errors import Reason, TooMany
 from inferproof.services.gateway.base import ExposureTerms
 from inferproof.services.gateway.promises import Promise, Promises
-from inferproof.storage.ports.orders import OrderBook, PurseKey
+from inferproof.storage.ports.ledger import Ledger, PurseKey
 from inferproof.types.money import format_units
 from inferproof.types.payment import Payment
 
@@ -24,8 +24,8 @@ than the whole one, never more, until it is read again."""
 class ExposureLimits:
     """The limit of each payer, by the payments that it has settled."""
 
-    def __init__(self, orders: OrderBook, terms: ExposureTerms) -> None:
-        self._orders = orders
+    def __init__(self, ledger: Ledger, terms: ExposureTerms) -> None:
+        self._ledger = ledger
         self._terms = terms
         self._settled: dict[PurseKey, tuple[int, int]] = {}
         """Number and sum of settled payments, as far as they were needed."""
@@ -66,7 +66,7 @@ class ExposureLimits:
         # As many as may be needed: each settled payment allows one more.
         price = max(1, amount // count)
         limit = max(count, (amount - self._terms.amount) // price + 1)
-        amounts = await self._orders.settled_amounts(payer, limit=limit)
+        amounts = await self._ledger.settled_amounts(payer, limit=limit)
         if payer not in self._settled and len(self._settled) >= KEPT:
             del self._settled[next(iter(self._settled))]
         self._settled[payer] = len(amounts), sum(amounts)

@@ -61,8 +61,8 @@ from inferproof.services.gateway.exposure import ExposureLimits, NoExposure, Ord
 from inferproof.services.gateway.promises import Promises
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
-from inferproof.storage.ports.jobs import Job, Order, Outcome, Reservation
-from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.jobs import Job, Jobs, Order, Outcome, Reservation
+from inferproof.storage.ports.ledger import Ledger
 from inferproof.storage.ports.reuse import (
     check_same_payment,
     check_same_payment_id,
@@ -92,7 +92,8 @@ class Intake:
     def __init__(
         self,
         *,
-        orders: OrderBook,
+        jobs: Jobs,
+        ledger: Ledger,
         catalog: Catalog,
         methods: PaymentMethods,
         check: CheckInput,
@@ -104,7 +105,7 @@ class Intake:
         bell: Bell,
         limits: OrderLimits,
     ) -> None:
-        self._orders = orders
+        self._jobs = jobs
         self._catalog = catalog
         self._methods = methods
         self._check_body = check
@@ -114,8 +115,8 @@ class Intake:
         self._entropy = entropy
         self._metrics = metrics
         self._bell = bell
-        self._promises = Promises(orders)
-        self._exposure_limits = ExposureLimits(orders, settings.exposure)
+        self._promises = Promises(ledger)
+        self._exposure_limits = ExposureLimits(ledger, settings.exposure)
         self._limits = limits
 
     async def quote(self, model: str, request: Digest | None) -> SignedQuote:
@@ -205,14 +206,14 @@ class Intake:
         """Those that nobody reserved yet, as far as that is worth a question."""
         if all(each.settled_in is None for each in found):
             return found  # nearly all are new, and the chain said that they are unused
-        jobs = await asyncio.gather(*(self._orders.find_payment(each.payment) for each in found))
+        jobs = await asyncio.gather(*(self._jobs.find_payment(each.payment) for each in found))
         return [each for each, job in zip(found, jobs, strict=True) if job is None]
 
     async def _reserve(self, order: Order, reservable: Reservable) -> Reservation:
         room, settled_in = self._settings.room, reservable.settled_in
         if settled_in is not None:
-            return await self._orders.redeem(order, settled_in=settled_in, room=room)
-        reservation = await self._orders.reserve(order, room=room)
+            return await self._jobs.redeem(order, settled_in=settled_in, room=room)
+        reservation = await self._jobs.reserve(order, room=room)
         if reservation.outcome is Outcome.NEW:
             self._promises.reserved(order.payment)
         return reservation
@@ -251,13 +252,13 @@ class Intake:
         presented, job = paid.payment, None
         if presented.payment is not None:
             # By the payment and not by the job id, which another request would change.
-            job = await self._orders.find_payment(presented.payment)
+            job = await self._jobs.find_payment(presented.payment)
             if job is not None:
                 check_same_payment(job, paid.digest, presented.payment, presented.salt)
         elif presented.job_id is not None:
-            job = await self._orders.find(presented.job_id)
+            job = await self._jobs.find(presented.job_id)
         if job is None and paid.payment_id is not None:
-            job = await self._orders.find_payment_id(presented.payer, paid.payment_id)
+            job = await self._jobs.find_payment_id(presented.payer, paid.payment_id)
             if job is not None:
                 check_same_payment_id(job, paid.digest)
         if job is not None:

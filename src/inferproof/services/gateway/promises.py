@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from inferproof.concurrency.request_coalescing import RequestCoalescer
-from inferproof.storage.ports.orders import Backlog, OrderBook
+from inferproof.storage.ports.ledger import Backlog, Ledger
 from inferproof.types.payment import Payment
 
 LOOK_AGAIN_S = 0.25
@@ -44,8 +44,8 @@ class Promises:
     """The payments of this process that are between their check and their reservation, and by
     the order book those that are reserved and not settled."""
 
-    def __init__(self, orders: OrderBook) -> None:
-        self._orders = orders
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
         self._numbers = itertools.count()
         self._taking: dict[_Purse, dict[int, Payment]] = {}
         self._under_way = 0
@@ -128,7 +128,7 @@ class Promises:
     async def _ask(self, keys: Sequence[None]) -> dict[None, None]:
         begun, self._since = time.monotonic(), []
         try:
-            backlog = await self._orders.backlog()
+            backlog = await self._ledger.backlog()
         except BaseException:  # also when it is cancelled, the next call looks
             self._next_look = None
             raise

@@ -33,9 +33,8 @@ from inferproof.services.gateway.registry import Registry
 from inferproof.services.gateway.views import job_view
 from inferproof.services.lookout import Lookout
 from inferproof.storage.ports.blobs import BlobStore
-from inferproof.storage.ports.jobs import Job, JobEvent
+from inferproof.storage.ports.jobs import Job, JobEvent, Jobs
 from inferproof.storage.ports.models import ModelFilter
-from inferproof.storage.ports.orders import OrderBook
 from inferproof.storage.ports.verifications import (
     VerificationRecord,
     Verifications,
@@ -68,7 +67,7 @@ class GatewayService:
         *,
         registry: Registry,
         intake: Intake,
-        orders: OrderBook,
+        jobs: Jobs,
         catalog: Catalog,
         verifications: Verifications,
         blobs: BlobStore,
@@ -82,7 +81,7 @@ class GatewayService:
     ) -> None:
         self._registry = registry
         self._intake = intake
-        self._orders = orders
+        self._jobs = jobs
         self._catalog = catalog
         self._verifications = verifications
         self._blobs = blobs
@@ -92,7 +91,7 @@ class GatewayService:
         self._settings = settings
         self._clock = clock
         self._bell = bell
-        self._lookout = Lookout(orders, bell)
+        self._lookout = Lookout(jobs, bell)
 
     @property
     def address(self) -> Address:
@@ -149,7 +148,7 @@ class GatewayService:
                 await watch.wait(left, passing=UNDER_WAY)
 
     async def job(self, job_id: Digest) -> JobView:
-        return await self._view(await self._orders.job(job_id))
+        return await self._view(await self._jobs.job(job_id))
 
     async def events(
         self, job_id: Digest, *, after: int = 0, wait_s: float = 0
@@ -158,7 +157,7 @@ class GatewayService:
         with self._lookout.watch(job_id) as watch:
             while True:
                 watch.mark()
-                history = await self._orders.events(job_id)
+                history = await self._jobs.events(job_id)
                 if not history:
                     raise NotFound(Reason.JOB_UNKNOWN, job=job_id)
                 new = [event for event in history if event.seq > after]
@@ -168,7 +167,7 @@ class GatewayService:
                 await watch.wait(left)
 
     async def cancel(self, job_id: Digest, before: int, signature: bytes) -> JobView:
-        job, now = await self._orders.job(job_id), self._clock()
+        job, now = await self._jobs.job(job_id), self._clock()
         check_cancellation(job_id, before, signature, payer=job.order.payment.payer, now=now)
         policy = self._settings.cancel
         if policy is CancelPolicy.NEVER:
@@ -176,9 +175,9 @@ class GatewayService:
         why = failure_of(Conflict(Reason.JOB_CANCELLED))
         running = policy is CancelPolicy.RUNNING
         try:
-            job = await self._orders.cancel(job_id, why, running=running, now=now)
+            job = await self._jobs.cancel(job_id, why, running=running, now=now)
         except Conflict:
-            job = await self._orders.job(job_id)
+            job = await self._jobs.job(job_id)
             if job.failure is None or job.failure.code != Reason.JOB_CANCELLED.code:
                 raise
         self._bell.ring(job_id)
@@ -192,7 +191,7 @@ class GatewayService:
     # -- what was proven ----------------------------------------------------------------------
 
     async def receipt(self, job_id: Digest, *, attach: bool = False) -> bytes:
-        job = await self._orders.job(job_id)
+        job = await self._jobs.job(job_id)
         if job.answer is None:
             raise NotFound(Reason.RECEIPT_NOT_READY, job=job_id, state=job.state.value)
         if not attach:
@@ -208,7 +207,7 @@ class GatewayService:
         return await asyncio.to_thread(encode_receipt_file, file)
 
     async def proof(self, digest: Digest) -> bytes:
-        job = await self._orders.job_of_proof(digest)
+        job = await self._jobs.job_of_proof(digest)
         if job is None or job.answer is None:
             raise NotFound(Reason.PROOF_UNKNOWN, digest=digest)
         return await asyncio.to_thread(self._blobs.get, job.answer.proof_blob)
@@ -221,7 +220,7 @@ class GatewayService:
         job_id, assurance, failed = None, None, None
         try:
             file = await asyncio.to_thread(decode_proof_file, data)
-            answer = (await self._orders.job(file.statement.job_id)).answer
+            answer = (await self._jobs.job(file.statement.job_id)).answer
             if answer is None:
                 raise NotFound(Reason.PROOF_UNKNOWN, digest=proof_digest(data))
             bundle = decode_bundle(await asyncio.to_thread(self._blobs.get, answer.verifier_blob))
@@ -291,7 +290,7 @@ class GatewayService:
         """
         if file.proof is not None and file.verifier is not None:
             return None, None
-        job = await self._orders.job_of_proof(file.receipt.proof_digest)
+        job = await self._jobs.job_of_proof(file.receipt.proof_digest)
         if job is None or job.answer is None:
             return None, None
         return (

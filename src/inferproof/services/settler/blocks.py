@@ -22,7 +22,7 @@ class Blocks:
         """Looks, when there is a new block. Raises: Unavailable."""
         if sight.digest == self._seen and self._behind_since is None:
             return
-        watched = await self._parts.orders.watched(self._parts.chain.asset.network)
+        watched = await self._parts.outbox.watched(self._parts.chain.asset.network)
         # A node that lags does not know the newest of them yet: that takes nothing back.
         there = [block for block in watched if block.number <= sight.head]
         first = await self._first_taken_back(there)
@@ -32,7 +32,7 @@ class Blocks:
             await self._take_back(first)
         elif watched and watched[-1].number <= sight.head - self._parts.settings.reorg_depth:
             below = sight.head - self._parts.settings.reorg_depth + 1
-            await self._parts.orders.unwatch(self._parts.chain.asset.network, below=below)
+            await self._parts.outbox.unwatch(self._parts.chain.asset.network, below=below)
         self._seen = sight.digest
 
     async def _first_taken_back(self, watched: list[BlockRef]) -> int | None:
@@ -60,7 +60,7 @@ class Blocks:
 
     async def _take_back(self, first: int) -> None:
         parts = self._parts
-        taken = await parts.orders.take_back(
+        taken = await parts.settlements.take_back(
             parts.chain.asset.network, first=first, now=parts.clock()
         )
         self._behind_since = None

@@ -86,7 +86,7 @@ class Outcomes:
         if not ready:
             return
         parts = self._parts
-        carried = await parts.orders.payables(parts.chain.asset, [item for item, _ in ready])
+        carried = await parts.settlements.payables(parts.chain.asset, [item for item, _ in ready])
         inclusions = [
             Inclusion(
                 item,
@@ -100,7 +100,7 @@ class Outcomes:
             await in_portions(
                 inclusions,
                 lambda inclusion: len(inclusion.outcomes),
-                lambda part: parts.orders.included(part, now=parts.clock()),
+                lambda part: parts.settlements.included(part, now=parts.clock()),
             )
         )
         for inclusion in inclusions:
@@ -158,7 +158,7 @@ class Outcomes:
         if not included.succeeded:
             await self._refund_failed(job_id, item.newest.tx)
             return
-        await parts.orders.refunded(
+        await parts.settlements.refunded(
             job_id, included.tx, included.block, now=now, block_hash=included.block_hash
         )
         log.info("refunded in %s", included.tx, extra=about(job_id))
@@ -167,13 +167,13 @@ class Outcomes:
 
     async def _refund_failed(self, job_id: Digest, tx: Digest) -> None:
         parts, now = self._parts, self._parts.clock()
-        refund = (await parts.orders.job(job_id)).refund
+        refund = (await parts.jobs.job(job_id)).refund
         failed = 0 if refund is None else refund.attempts
         settings = parts.settings
         # Not 2**failed before the bound: a refund may fail for years.
         pause = settings.refund_pause_s * 2 ** min(failed, 30)
         retry_at = now + min(pause, settings.refund_longest_s)
-        await parts.orders.refund_lost(job_id, now=now, retry_at=retry_at)
+        await parts.settlements.refund_lost(job_id, now=now, retry_at=retry_at)
         log.error(
             "the refund %s failed, for the %d. time; it stays owed and is tried again in %d s",
             tx,
@@ -184,7 +184,7 @@ class Outcomes:
         parts.metrics.refund("lost")
 
     async def _job_of(self, item: OutboxItem) -> Digest:
-        carried = await self._parts.orders.payables(self._parts.chain.asset, [item])
+        carried = await self._parts.settlements.payables(self._parts.chain.asset, [item])
         (payable,) = carried[item.id]
         return payable.job_id
 
@@ -193,7 +193,7 @@ class Outcomes:
     async def _missing(self, item: OutboxItem, sight: Sight) -> bool:
         """Whether to look for it again: not once another transaction has its number for good."""
         parts, now = self._parts, self._parts.clock()
-        since = await parts.orders.note_nonce_spent(item, now=now)
+        since = await parts.outbox.note_nonce_spent(item, now=now)
         head, at = self._missing_at.setdefault(item.id, (sight.head, now))
         wait_s = parts.settings.lost_after_s
         # A node that catches up knows numbers before receipts. So the chain must have gone on all
@@ -203,11 +203,11 @@ class Outcomes:
         if early or sight.syncing or not believed:
             return True
         if item.kind is OutboxKind.REFUND:
-            await parts.orders.refund_lost(await self._job_of(item), now=now)
+            await parts.settlements.refund_lost(await self._job_of(item), now=now)
             parts.metrics.refund("lost")
             parts.bell.ring(SETTLE)
         else:
-            await parts.orders.drop(item, now=now)
+            await parts.outbox.drop(item, now=now)
         log.warning("number %d was spent by a transaction that is not ours", item.nonce)
         return False
 
@@ -222,14 +222,14 @@ class Outcomes:
         self._told_late &= {item.id for item in late}
         late = [item for item in late if item.id not in self._told_late]
         if late:
-            carried = await parts.orders.payables(parts.chain.asset, late)
+            carried = await parts.settlements.payables(parts.chain.asset, late)
             await self._uncertain([p for found in carried.values() for p in found])
             self._told_late |= {item.id for item in late}
 
     async def _uncertain(self, payables: Sequence[Payable]) -> None:
         if payables:
             ids = [payable.job_id for payable in payables]
-            await self._parts.orders.uncertain(ids, now=self._parts.clock())
+            await self._parts.settlements.uncertain(ids, now=self._parts.clock())
             log.warning("%d settlements are uncertain", len(ids))
 
     # -- refused ----------------------------------------------------------------------------
@@ -237,7 +237,7 @@ class Outcomes:
     async def reconcile(self, sight: Sight, faults: Faults) -> int:
         """How many refused payments there are. Looks at those that are due."""
         parts, now = self._parts, self._parts.clock()
-        refused = await parts.orders.refused(parts.chain.asset, limit=MANY)
+        refused = await parts.settlements.refused(parts.chain.asset, limit=MANY)
         known = {payable.job_id for payable in refused}
         self._next_look = {key: at for key, at in self._next_look.items() if key in known}
         due = [p for p in refused if now >= self._next_look.get(p.job_id, now)][:AT_A_TIME]
@@ -264,7 +264,7 @@ class Outcomes:
             if found is not None:
                 await self._settled_by(payable, found)
                 return
-            since = await parts.orders.doubt(payable.job_id, now=now)
+            since = await parts.settlements.doubt(payable.job_id, now=now)
             if now >= since + parts.settings.lost_after_s:
                 await self._end(payable, PaymentRejected(Reason.SETTLEMENT_CANCELLED))
                 return
@@ -278,11 +278,11 @@ class Outcomes:
             )
             return
         if now >= payable.created_at + parts.settings.uncertain_after_s:
-            await parts.orders.uncertain([payable.job_id], now=now)
+            await parts.settlements.uncertain([payable.job_id], now=now)
 
     async def _settled_by(self, payable: Payable, found: Included) -> None:
         parts = self._parts
-        await parts.orders.settled(
+        await parts.settlements.settled(
             payable.job_id,
             found.tx,
             found.block,
@@ -301,7 +301,7 @@ class Outcomes:
             await self.void(payable, why)
             return
         parts, job_id = self._parts, payable.job_id
-        await parts.orders.lost(job_id, failure_of(why), now=parts.clock())
+        await parts.settlements.lost(job_id, failure_of(why), now=parts.clock())
         log.critical(
             "the chain took back a settlement of %d atomic units for good; the job is %s",
             payable.payment.amount,
@@ -316,7 +316,7 @@ class Outcomes:
         if payable.state is JobState.WITHDRAWN:
             why = Conflict(Reason.JOB_CANCELLED)
         job_id = payable.job_id
-        await self._parts.orders.void(job_id, failure_of(why), now=self._parts.clock())
+        await self._parts.settlements.void(job_id, failure_of(why), now=self._parts.clock())
         log.warning("void: %s", why.code, extra=about(job_id))
         self._parts.metrics.payment("void")
         self._parts.bell.ring(job_id)

@@ -12,8 +12,9 @@ from inferproof.services.base import Clock
 from inferproof.services.bell import Bell
 from inferproof.services.metrics import Metrics
 from inferproof.services.settler.base import SettlementChain, Settles, SignedTransaction
-from inferproof.storage.ports.orders import OrderBook
-from inferproof.storage.ports.outbox import NewTransaction
+from inferproof.storage.ports.jobs import Jobs
+from inferproof.storage.ports.outbox import NewTransaction, Outbox
+from inferproof.storage.ports.settlements import Settlements
 from inferproof.types.chain import Fees
 from inferproof.types.digest import Digest
 from inferproof.types.payment import Authorization, Payment
@@ -68,7 +69,9 @@ class SettlerSettings:
 class Parts:
     """Everything outside of the settler."""
 
-    orders: OrderBook
+    jobs: Jobs
+    settlements: Settlements
+    outbox: Outbox
     chain: SettlementChain
     settings: SettlerSettings
     clock: Clock

@@ -55,7 +55,7 @@ class RefundsMade:
                 self._looked[refund.job_id] = sight.head
                 left.append(refund)
             elif sight.head - found.block + 1 >= parts.chain.confirmations:
-                await parts.orders.refunded(
+                await parts.settlements.refunded(
                     refund.job_id,
                     found.tx,
                     found.block,

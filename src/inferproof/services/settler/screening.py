@@ -67,7 +67,7 @@ class Screening:
             is_alone = state.has_code or payable.step is SettlementStep.ALONE
             (alone if is_alone else shared).append(payable)
         if refused:
-            await self._parts.orders.refuse(refused, now=self._parts.clock())
+            await self._parts.settlements.refuse(refused, now=self._parts.clock())
             for job_id in refused:
                 log.warning("its settlement is not sent: it would fail", extra=about(job_id))
         return Screened(shared, alone)

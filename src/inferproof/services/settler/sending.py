@@ -64,7 +64,7 @@ class Sending:
         taken = await together([self._submit(item, raws) for item in due], faults)
         sent = [tx for tx in taken if tx is not None]
         if sent:
-            await self._parts.orders.note_sent(sent, now=now)
+            await self._parts.outbox.note_sent(sent, now=now)
         return bool(due)
 
     def _due(self, items: Sequence[OutboxItem], sight: Sight, now: int) -> list[OutboxItem]:
@@ -85,7 +85,7 @@ class Sending:
 
     async def _submit(self, item: OutboxItem, raws: Mapping[Digest, bytes]) -> Digest | None:
         tx = item.newest.tx
-        raw = raws.get(tx) or await self._parts.orders.raw(tx)
+        raw = raws.get(tx) or await self._parts.outbox.raw(tx)
         try:
             await self._parts.chain.submit(raw)
         except Conflict as error:
@@ -141,8 +141,8 @@ class Sending:
                 )
             self._at_limit.add(item.id)
             return
-        signed = await parts.chain.sign_again(await parts.orders.raw(item.newest.tx), fees)
-        item = await parts.orders.replace(item, parts.stored(signed, fees), now=now)
+        signed = await parts.chain.sign_again(await parts.outbox.raw(item.newest.tx), fees)
+        item = await parts.outbox.replace(item, parts.stored(signed, fees), now=now)
         log.warning("number %d is stuck; its fees are raised to %d wei", item.nonce, fees.cap)
         await self.send([item], {signed.tx: signed.raw}, sight, faults)
 
@@ -158,7 +158,7 @@ class Sending:
             return
         fees = parts.fees(sight.fees)
         signed = await parts.chain.sign_filler(sight.spent, fees)
-        item = await parts.orders.fill(parts.stored(signed, fees), now=now)
+        item = await parts.outbox.fill(parts.stored(signed, fees), now=now)
         log.warning("number %d is missing and later ones wait for it: filled", item.nonce)
         self._gap = None
         await self.send([item], {signed.tx: signed.raw}, sight, faults)

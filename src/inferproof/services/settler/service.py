@@ -43,9 +43,10 @@ from inferproof.services.settler.parts import (
 from inferproof.services.settler.refunds import RefundsMade
 from inferproof.services.settler.screening import Screened, Screening
 from inferproof.services.settler.sending import Sending
+from inferproof.storage.ports.jobs import Jobs
 from inferproof.storage.ports.leader_lock import LeaderLock
-from inferproof.storage.ports.orders import OrderBook
-from inferproof.storage.ports.outbox import NewTransaction, OutboxItem, Payable
+from inferproof.storage.ports.outbox import NewTransaction, Outbox, OutboxItem, Payable
+from inferproof.storage.ports.settlements import Settlements
 from inferproof.telemetry.faults import told
 from inferproof.types.chain import Sight
 from inferproof.types.digest import Digest
@@ -61,12 +62,14 @@ STORE_TRIES = 3
 
 
 class Settler:
-    """Settles and refunds the jobs of one order book with one key."""
+    """Settles and refunds the jobs of one database with one key."""
 
     def __init__(
         self,
         *,
-        orders: OrderBook,
+        jobs: Jobs,
+        settlements: Settlements,
+        outbox: Outbox,
         chain: SettlementChain,
         methods: Mapping[str, Settles],
         settings: SettlerSettings,
@@ -76,7 +79,6 @@ class Settler:
         leader: LeaderLock,
         heart: Heart | None = None,
     ) -> None:
-        self._orders = orders
         self._chain = chain
         self._leader = leader
         self._heart = heart or Heart()
@@ -84,7 +86,9 @@ class Settler:
         self._clock = clock
         self._metrics = metrics
         self._bell = bell
-        self._parts = Parts(orders, chain, settings, clock, metrics, bell, methods)
+        self._parts = Parts(
+            jobs, settlements, outbox, chain, settings, clock, metrics, bell, methods
+        )
         self._sending = Sending(self._parts)
         self._outcomes = Outcomes(self._parts)
         self._screening = Screening(self._parts, self._outcomes)
@@ -152,7 +156,7 @@ class Settler:
         return len(items)
 
     async def _open(self) -> Sequence[OutboxItem]:
-        return await self._orders.open_outbox(self._chain.asset.network, self._chain.sender)
+        return await self._parts.outbox.open_outbox(self._chain.asset.network, self._chain.sender)
 
     # -- storing what is to be sent ---------------------------------------------------------
 
@@ -170,7 +174,7 @@ class Settler:
         return started + await self._settlements(sight, room, raws) if room > 0 else started
 
     async def _free_nonces(self, sight: Sight, count: int) -> Sequence[int]:
-        return await self._orders.free_nonces(
+        return await self._parts.outbox.free_nonces(
             self._chain.asset.network, self._chain.sender, least=sight.pending, count=count
         )
 
@@ -189,7 +193,7 @@ class Settler:
         size, most = self._chain.batch_size, room
         if size > 1:
             room = min(room, self._settings.max_new)
-        waiting = await self._orders.to_settle(self._chain.asset, limit=room * size)
+        waiting = await self._parts.settlements.to_settle(self._chain.asset, limit=room * size)
         self._more_waits = room < most and len(waiting) == room * size
         if not waiting:
             return []
@@ -208,13 +212,15 @@ class Settler:
         return await in_portions(
             sendings,
             lambda sending: len(sending[0]),
-            lambda part: self._orders.send_settlements(part, now=self._clock()),
+            lambda part: self._parts.settlements.send_settlements(part, now=self._clock()),
         )
 
     async def _refunds(
         self, items: Sequence[OutboxItem], sight: Sight, room: int, raws: _Raws, faults: Faults
     ) -> list[OutboxItem]:
-        due = await self._orders.due_refunds(self._chain.asset, now=self._clock(), limit=room)
+        due = await self._parts.settlements.due_refunds(
+            self._chain.asset, now=self._clock(), limit=room
+        )
         due = await self._made.left(due, items, sight)
         if not due:
             return []
@@ -233,7 +239,7 @@ class Settler:
             signed = await self._chain.sign_refund(payment.payer, payment.amount, nonce, fees, mark)
             raws[signed.tx] = signed.raw
             tx = self._parts.stored(signed, fees)
-            work.append(self._orders.send_refund(refund.job_id, tx, now=self._clock()))
+            work.append(self._parts.settlements.send_refund(refund.job_id, tx, now=self._clock()))
             self._metrics.refund("sent")
             log.info("refund %s is sent", signed.tx, extra=about(refund.job_id))
         return await together(work, faults)

@@ -20,8 +20,8 @@ from inferproof.services.bell import SETTLE, WORK, Bell
 from inferproof.services.heart import Heart
 from inferproof.services.metrics import Metrics
 from inferproof.services.worker.steps import Steps
-from inferproof.storage.ports.jobs import Answer, Job
-from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.jobs import Answer, Job, Jobs
+from inferproof.storage.ports.queue import Queue
 from inferproof.telemetry.base import working_on
 from inferproof.telemetry.faults import told
 from inferproof.types.job import JobState
@@ -57,7 +57,8 @@ class Worker:
     def __init__(
         self,
         *,
-        orders: OrderBook,
+        jobs: Jobs,
+        queue: Queue,
         steps: Steps,
         settings: WorkerSettings,
         clock: Clock,
@@ -65,7 +66,8 @@ class Worker:
         bell: Bell,
         heart: Heart | None = None,
     ) -> None:
-        self._orders = orders
+        self._jobs = jobs
+        self._queue = queue
         self._steps = steps
         self._settings = settings
         self._clock = clock
@@ -94,9 +96,9 @@ class Worker:
     async def work_once(self) -> Job | None:
         """The job that was claimed and brought as far as it goes now; None when none waits."""
         now = self._clock()
-        if not await self._orders.runnable(now=now):
+        if not await self._queue.runnable(now=now):
             return None
-        job = await self._orders.claim(now=now, lease_until=now + self._settings.lease_s)
+        job = await self._queue.claim(now=now, lease_until=now + self._settings.lease_s)
         if job is None:
             return None
         with _on(job):
@@ -106,10 +108,10 @@ class Worker:
 
     async def start_early_once(self) -> Job | None:
         """The job whose proof was begun ahead of its settlement; None when there is none."""
-        if not await self._orders.startable():
+        if not await self._queue.startable():
             return None
         until = self._clock() + self._settings.lease_s
-        job = await self._orders.claim_early(lease_until=until)
+        job = await self._queue.claim_early(lease_until=until)
         if job is None:
             return None
         with _on(job):
@@ -119,11 +121,11 @@ class Worker:
     async def recover(self) -> int:
         """How many jobs were freed of a lost lease, or given up at their deadline."""
         now, moved = self._clock(), 0
-        for job in await self._orders.expired_leases(now=now):
+        for job in await self._queue.expired_leases(now=now):
             with contextlib.suppress(Conflict), _on(job):  # it moved on by itself meanwhile
                 await self._again(job, Unavailable(Reason.LEASE_EXPIRED))
                 moved += 1
-        for job in await self._orders.overdue(now=now):
+        for job in await self._queue.overdue(now=now):
             late = Unavailable(Reason.JOB_DEADLINE, deadline=job.order.deadline)
             with contextlib.suppress(Conflict), _on(job):
                 await self._give_up(job, late)
@@ -197,7 +199,7 @@ class Worker:
 
     async def _publish(self, job: Job, answer: Answer) -> Job:
         order = job.order
-        done = await self._orders.finish(order.job_id, job.fence, answer, now=self._clock())
+        done = await self._queue.finish(order.job_id, job.fence, answer, now=self._clock())
         self._metrics.proof(order.quote.proof_system, order.model_id)
         for timing in answer.timings:
             self._metrics.stage(timing.stage, timing.microseconds / 1_000_000)
@@ -212,12 +214,12 @@ class Worker:
             return await self._give_up(job, tired)
         log.warning("to be tried again: %s", told(why))
         self._metrics.retry(why.code)
-        freed = await self._orders.release(job.order.job_id, job.fence, now=self._clock())
+        freed = await self._queue.release(job.order.job_id, job.fence, now=self._clock())
         self._bell.ring(WORK)
         return freed
 
     async def _give_up(self, job: Job, why: InferproofError) -> Job:
-        failed = await self._orders.give_up(
+        failed = await self._queue.give_up(
             job.order.job_id, job.fence, failure_of(why), now=self._clock()
         )
         log.warning("given up: %s", told(why))
@@ -246,7 +248,7 @@ class Worker:
         except _LeaseLost:
             log.warning("lost its lease")
             self._metrics.lease_lost()
-            return await self._orders.job(job.order.job_id)
+            return await self._jobs.job(job.order.job_id)
         except asyncio.CancelledError:
             await _ended(working, renewing)
             await self._hand_back(job)
@@ -261,7 +263,7 @@ class Worker:
         """The job is free for others at once; its attempt is not counted against it."""
         try:
             if job.state is JobState.RUNNING:
-                await self._orders.release(
+                await self._queue.release(
                     job.order.job_id, job.fence, now=self._clock(), counts=False
                 )
             else:
@@ -274,7 +276,7 @@ class Worker:
 
     async def _leave(self, job: Job) -> None:
         with contextlib.suppress(Conflict):  # the lease had ended already
-            await self._orders.leave_early(job.order.job_id, job.fence)
+            await self._queue.leave_early(job.order.job_id, job.fence)
 
     async def _renew(self, job: Job) -> None:
         """Returns when the lease is lost, or was held for as long as one attempt may take."""
@@ -284,7 +286,7 @@ class Worker:
             self._heart.beat("work")
             until = self._clock() + self._settings.lease_s
             try:
-                await self._orders.heartbeat(job.order.job_id, job.fence, lease_until=until)
+                await self._queue.heartbeat(job.order.job_id, job.fence, lease_until=until)
             except Conflict:
                 return
             except Unavailable as error:  # two more tries before the lease ends

@@ -25,7 +25,7 @@ from inferproof.services.base import Clock
 from inferproof.services.catalog import Catalog, RegisteredModel
 from inferproof.services.worker.compute import Compute, Made
 from inferproof.storage.ports.jobs import Answer, Job, KeptProof
-from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.queue import Queue
 from inferproof.telemetry.faults import told
 from inferproof.types.digest import Digest
 
@@ -42,7 +42,7 @@ log = logging.getLogger("inferproof.worker")
 class Steps:
     """Brings jobs that the caller holds from their request to their answer."""
 
-    orders: OrderBook
+    queue: Queue
     catalog: Catalog
     compute: Compute
     clock: Clock
@@ -52,7 +52,7 @@ class Steps:
 
         Raises: Conflict FENCE_STALE; what `Compute` raises.
         """
-        kept = await self.orders.kept(job.order.job_id)
+        kept = await self.queue.kept(job.order.job_id)
         if kept.answer is not None and await self._is_whole(job, kept.answer):
             return kept.answer
         model = await self._model(job)
@@ -75,12 +75,12 @@ class Steps:
     async def _prove(self, job: Job, model: RegisteredModel) -> Made:
         made = await self._limited(lambda: self.compute.prove(job, model))
         kept = await asyncio.to_thread(self.compute.keep, made)
-        await self.orders.checkpoint(job.order.job_id, job.fence, kept, now=self.clock())
+        await self.queue.checkpoint(job.order.job_id, job.fence, kept, now=self.clock())
         return Made(made.file, kept.timings)
 
     async def _conclude(self, job: Job, model: RegisteredModel, made: Made) -> Answer:
         answer = await asyncio.to_thread(self.compute.conclude, job, model, made)
-        await self.orders.checkpoint(job.order.job_id, job.fence, answer, now=self.clock())
+        await self.queue.checkpoint(job.order.job_id, job.fence, answer, now=self.clock())
         return answer
 
     async def _take_up(self, kept: KeptProof) -> Made | None:

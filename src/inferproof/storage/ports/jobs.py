@@ -1,10 +1,11 @@
 """Orders, the jobs made of them, and what a job holds and goes through."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
-from inferproof.types.digest import Digest
+from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.payment import Payment, Quote, Settlement
 from inferproof.types.receipt import Request, StageTime
@@ -166,3 +167,73 @@ class Reservation:
 
     outcome: Outcome
     job: Job
+
+
+class Jobs(Protocol):
+    """Payment reservations and the jobs that they bought.
+
+    Raises: Conflict JOB_TRANSITION_ILLEGAL where the state does not allow the transition,
+    NotFound JOB_UNKNOWN.
+    """
+
+    async def reserve(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
+        """The job of this order: a new one, RESERVED, or the one this payment already bought,
+        which may have another job id where request or salt were other ones.
+
+        With `room` a new job is only made while it has room, which is decided as it is made: in
+        one process the limits are exact. Several on one database may pass them by what the others
+        made in the last second.
+        Raises: Conflict PAYMENT_REPLAYED when the payment is reserved for another request or on
+        other terms; Conflict PAYMENT_ID_REUSED when the payer's payment id is; Unavailable
+        QUEUE_FULL; TooMany QUEUE_SHARE_FULL.
+        """
+        ...
+
+    async def redeem(
+        self, order: Order, *, settled_in: Digest, room: QueueRoom | None = None
+    ) -> Reservation:
+        """The job of an order whose money was moved before, by the transaction `settled_in` in the
+        order's `first_block`: a new one, QUEUED, its settlement recorded in the same transaction;
+        or the one that has the order's job id already, whichever payment it came to have.
+
+        Raises: Conflict PAYMENT_REPLAYED when another order has the payment; Unavailable
+        QUEUE_FULL, TooMany QUEUE_SHARE_FULL as `reserve`.
+        """
+        ...
+
+    async def find(self, job_id: Digest) -> Job | None: ...
+
+    async def job(self, job_id: Digest) -> Job:
+        """Raises: NotFound JOB_UNKNOWN."""
+        ...
+
+    async def job_of_proof(self, proof_digest: Digest) -> Job | None: ...
+
+    async def find_payment(self, payment: Payment) -> Job | None:
+        """The job that reserved this authorization or spent this transfer: the one with its
+        network, token, payer and nonce, whatever its other terms."""
+        ...
+
+    async def find_payment_id(self, payer: Address, payment_id: str) -> Job | None: ...
+
+    async def in_state(self, state: JobState, *, limit: int) -> Sequence[Job]:
+        """The first jobs in this state, in the order of `claim`."""
+        ...
+
+    async def events(self, job_id: Digest) -> Sequence[JobEvent]:
+        """The job's history from its reservation on, each step written with its transition;
+        empty for an unknown job."""
+        ...
+
+    async def progress(self, ids: Sequence[Digest]) -> Mapping[Digest, Progress]:
+        """How far each of these jobs has come; an unknown job is left out."""
+        ...
+
+    async def cancel(self, job_id: Digest, failure: Failure, *, running: bool, now: int) -> Job:
+        """RESERVED or SETTLING → WITHDRAWN; QUEUED, and with `running` also RUNNING, → FAILED
+        with a refund that is due. The fence rises, so that a worker that has the job cannot
+        publish.
+
+        Raises: Conflict CANCEL_RUNNING for a RUNNING job without `running`.
+        """
+        ...

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import BigInteger, String, cast, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.storage.ports.orders import Backlog, PurseKey
+from inferproof.storage.ports.ledger import Backlog, PurseKey
 from inferproof.storage.sql.constructs import gathered, given_rows
 from inferproof.storage.sql.tables import jobs, payment_reservations
 from inferproof.types.digest import Address
@@ -41,7 +41,7 @@ class BacklogReader:
         self._alone = asyncio.Lock()
 
     async def __call__(self, connection: AsyncConnection) -> Backlog:
-        """See OrderBook.backlog. Both of its parts are of one moment."""
+        """See Ledger.backlog. Both of its parts are of one moment."""
         # A second look in between would take away what this one has found.
         async with self._alone:
             numbers, waiting = await _numbers(connection)

@@ -37,7 +37,7 @@ _OPEN = OutboxState.OPEN.value
 
 
 class SqlOutbox:
-    """The part of the OrderBook that knows transactions and blocks, and no jobs."""
+    """The Outbox over one database."""
 
     def __init__(self, database: Database) -> None:
         self._db = database

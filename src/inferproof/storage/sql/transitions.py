@@ -24,6 +24,7 @@ from inferproof.storage.ports.outbox import SettlementStep
 from inferproof.storage.sql.constructs import listed
 from inferproof.storage.sql.events import record
 from inferproof.storage.sql.mapping import failure_values, job_of_row, select_jobs
+from inferproof.storage.sql.queue_quota import IN_TURN
 from inferproof.storage.sql.tables import checkpoints, jobs, models, refunds, settlements
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
@@ -68,7 +69,7 @@ async def move(
 async def cancel(
     connection: AsyncConnection, job_id: Digest, failure: Failure, *, running: bool, now: int
 ) -> Job:
-    """The job, cancelled; see OrderBook.cancel."""
+    """The job, cancelled; see Jobs.cancel."""
     before, state = await move(
         connection,
         job_id,
@@ -161,6 +162,14 @@ async def numbered(connection: AsyncConnection, job_ids: Sequence[Digest]) -> Ma
         select(jobs.c.job_id, jobs.c.number).where(jobs.c.job_id.in_(listed(connection, job_ids)))
     )
     return {row.job_id: row.number for row in found}
+
+
+async def some_jobs(
+    connection: AsyncConnection, *conditions: ColumnElement[bool], limit: int
+) -> Sequence[Job]:
+    """The first jobs for which all of this holds, in turn."""
+    query = select_jobs().where(*conditions).order_by(*IN_TURN).limit(limit)
+    return [job_of_row(row) for row in await connection.execute(query)]
 
 
 async def read_job(connection: AsyncConnection, job_id: Digest) -> Job:

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from inferproof.api.metrics import Metrics
-from inferproof.chain.books import TokenBooks
+from inferproof.chain.reconciliation import TokenBooks
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
-from inferproof.services.books.service import Bookkeeper
+from inferproof.services.reconciliation.service import Bookkeeper
 from inferproof.settings import Settings
 from inferproof.storage.sql.engine import Database
-from inferproof.storage.sql.ledger import SqlBookRows
+from inferproof.storage.sql.ledger import SqlLedger
 
 
 @asynccontextmanager
@@ -33,7 +33,7 @@ def make_bookkeeper(
 ) -> Bookkeeper:
     """What checks this database against the chain."""
     return Bookkeeper(
-        rows=SqlBookRows(database),
+        ledger=SqlLedger(database),
         chain=TokenBooks(token, confirmations=settings.confirmations),
         metrics=metrics,
     )

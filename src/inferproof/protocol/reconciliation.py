@@ -29,7 +29,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from inferproof.protocol.lifecycle import PAID
-from inferproof.types.books import (
+from inferproof.types.digest import Address, Digest
+from inferproof.types.job import JobState
+from inferproof.types.payment import Settlement, SettlementState
+from inferproof.types.reconciliation import (
     BooksReport,
     ChainBooks,
     Discrepancy,
@@ -40,9 +43,6 @@ from inferproof.types.books import (
     Tally,
     Transfer,
 )
-from inferproof.types.digest import Address, Digest
-from inferproof.types.job import JobState
-from inferproof.types.payment import Settlement, SettlementState
 
 OWED = frozenset({JobState.FAILED, JobState.REFUNDING, JobState.REFUNDED})
 """States of a job that has a refund."""

@@ -11,9 +11,9 @@ from inferproof.chain.rpc import CallReverted
 from inferproof.chain.token import TokenChain
 from inferproof.errors import Misconfigured, Reason, Unavailable
 from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT, TRANSFER_EVENT
-from inferproof.types.books import Transfer
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
+from inferproof.types.reconciliation import Transfer
 
 MANY_TOPICS = 100
 """How many payers one question names; nodes limit their number."""

@@ -15,12 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from inferproof.errors import InferproofError, Reason
-from inferproof.protocol.books import Books
-from inferproof.services.books.base import BookChain, BookRows
+from inferproof.protocol.reconciliation import Books
 from inferproof.services.metrics import Metrics
+from inferproof.services.reconciliation.base import BookChain
 from inferproof.storage.ports.leader_lock import LeaderLock
-from inferproof.types.books import Account, BooksReport, ChainBooks
+from inferproof.storage.ports.ledger import Ledger
 from inferproof.types.digest import Address
+from inferproof.types.reconciliation import Account, BooksReport, ChainBooks
 
 log = logging.getLogger("inferproof.books")
 
@@ -49,12 +50,12 @@ class Bookkeeper:
     def __init__(
         self,
         *,
-        rows: BookRows,
+        ledger: Ledger,
         chain: BookChain,
         metrics: Metrics,
         settings: BooksSettings | None = None,
     ) -> None:
-        self._rows = rows
+        self._ledger = ledger
         self._chain = chain
         self._metrics = metrics
         self._settings = settings or BooksSettings()
@@ -104,7 +105,7 @@ class Bookkeeper:
     async def _start_here(self) -> None:
         """From now on, where the node has forgotten how it began."""
         try:
-            scope = await self._rows.scope(self._chain.asset)
+            scope = await self._ledger.scope(self._chain.asset)
             block = await self._chain.last_block()
             held = {a: await self._chain.balance(a, block) for a in scope.accounts}
         except InferproofError as error:
@@ -132,7 +133,7 @@ class Bookkeeper:
     async def _look(self, first_block: int | None, openings: Mapping[Address, int]) -> BooksReport:
         asset = self._chain.asset
         # 1
-        scope = await self._rows.scope(asset)
+        scope = await self._ledger.scope(asset)
         # 2
         last = await self._chain.last_block()
         first = first_block
@@ -147,11 +148,11 @@ class Bookkeeper:
         books = Books(ChainBooks(first, last, tuple(accounts), tuple(transfers)))
         # 4
         after = 0
-        while page := await self._rows.page(asset, after=after, limit=self._settings.page):
+        while page := await self._ledger.page(asset, after=after, limit=self._settings.page):
             for entry in page:
                 books.enter(entry)
             after = page[-1].number
-        for entry in await self._rows.orphans(asset, limit=self._settings.orphans):
+        for entry in await self._ledger.orphans(asset, limit=self._settings.orphans):
             books.enter(entry)
         return books.close(left_out=scope.left_out)
 

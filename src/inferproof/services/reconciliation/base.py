@@ -1,27 +1,11 @@
-"""What keeping the books asks of the order book and of the chain."""
+"""What keeping the books asks of the chain."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from inferproof.types.books import Entry, Scope, Transfer
 from inferproof.types.digest import Address
 from inferproof.types.money import Asset
-
-
-class BookRows(Protocol):
-    """The order book, read only. Raises: Unavailable STORAGE_UNAVAILABLE."""
-
-    async def scope(self, asset: Asset) -> Scope:
-        """Where money in this asset can have moved."""
-        ...
-
-    async def page(self, asset: Asset, *, after: int, limit: int) -> Sequence[Entry]:
-        """The next entries of jobs paid in this asset, in the order of their numbers."""
-        ...
-
-    async def orphans(self, asset: Asset, *, limit: int) -> Sequence[Entry]:
-        """Entries of reservations whose job is not there."""
-        ...
+from inferproof.types.reconciliation import Transfer
 
 
 class BookChain(Protocol):
