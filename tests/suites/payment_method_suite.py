@@ -37,6 +37,7 @@ from inferproof.protocol.receipt import (
     receipt_digest,
     receipt_struct,
 )
+from inferproof.services.gateway.exposure import NoExposure
 from inferproof.testing.cash_transfers import transfer_log
 from inferproof.testing.samples import ASSET, GATEWAY, PAYER, STRANGER, sample_preprocess
 from inferproof.types.digest import Digest
@@ -62,16 +63,6 @@ class Mined:
     logs: tuple[Log, ...]
     succeeded: bool = True
     block: int = 1
-
-
-class NoOthers:
-    """The exposure of a payer without other orders."""
-
-    def promised(self) -> int:
-        return 0
-
-    async def look(self) -> None:
-        return
 
 
 @dataclass
@@ -290,7 +281,7 @@ class PaymentMethodSuite:
         self, shop: Shop
     ) -> None:
         method, presented, quote = await shop.presented()
-        found = await method.reserve(presented, quote, shop.world.clock.now, NoOthers())
+        found = await method.reserve(presented, quote, shop.world.clock.now, NoExposure())
         assert len({each.payment.nonce for each in found}) == len(found) >= 1
         for each in found:
             payment, order = each.payment, method.settle(each.payment)
