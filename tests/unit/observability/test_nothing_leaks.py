@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-from inferproof.reporting import open_reports
 from log_lines import log_lines
 from order_book_suite import order
 from paid_calls import ADMIN_TOKEN, Caller, caller

@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-from inferproof.reporting import open_tracer
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
