@@ -46,7 +46,7 @@ from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Money, Network
 from inferproof.types.payment import (
     Authorization,
-    Purse,
+    PayerState,
     Quote,
     Settlement,
     SettlementState,
@@ -109,7 +109,13 @@ def model_view(**changes: object) -> ModelView:
 class NoChain:
     """A chain that nothing is asked of here."""
 
-    async def purse(self, payer: Address, nonce: Digest) -> Purse:
+    async def payer_state(self, payer: Address, nonce: Digest) -> PayerState:
+        raise AssertionError("not asked")
+
+    async def check_settles(self, authorization: Authorization) -> None:
+        raise AssertionError("not asked")
+
+    async def earlier_settlement(self, authorization: Authorization) -> int | None:
         raise AssertionError("not asked")
 
     async def transaction(self, tx: Digest) -> MinedTransaction | None:

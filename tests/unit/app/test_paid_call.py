@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inferproof.storage.db.api_keys import SqlApiKeys
-from inferproof.storage.limits.memory import MemoryLimiter
 from service_parts import BODY, PATH, Services, World, running
 
 from inferproof.api.context import ApiSettings
@@ -29,6 +27,8 @@ from inferproof.protocol.commitments import bound_nonce
 from inferproof.server import Server, listen
 from inferproof.services.limits.keys import ApiKeys
 from inferproof.services.limits.service import Limits, Policy
+from inferproof.storage.ratelimit.memory import MemoryLimiter
+from inferproof.storage.sql.api_keys import SqlApiKeys
 from inferproof.testing.samples import PAYER
 from inferproof.types.limits import Rate
 from inferproof.types.payment import Authorization
