@@ -110,8 +110,8 @@ FULL = Plan(
     ),
     offers=(
         Offer("sqlite", processes=0, rate=500),
-        Offer("sqlite", processes=1, rate=1000),
-        Offer("sqlite", processes=1, rate=1500, runs=3),
+        Offer("sqlite", processes=0, rate=1000),
+        Offer("sqlite", processes=0, rate=1500, runs=3),
         Offer("postgres", processes=1, rate=2500, runs=3),
         Offer("postgres", processes=2, rate=1500),
         Offer("postgres", processes=2, rate=2500, runs=3),
@@ -131,7 +131,7 @@ QUICK = Plan(
         Scenario(proving=True, concurrency=4, calls=4, warm_up=0, limit_s=30),
     ),
     bursts=(Burst("sqlite", proving=False, orders=4),),
-    offers=(Offer("sqlite", processes=1, rate=50, seconds=2.0),),
+    offers=(Offer("sqlite", processes=0, rate=50, seconds=2.0),),
     settled=2400,
 )
 

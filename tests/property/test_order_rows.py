@@ -104,7 +104,7 @@ def orders(draw: st.DrawFn) -> Order:
 async def written_and_read(stores: Stores, made: Order) -> None:
     await stores.database.write(_empty)
     transfer = isinstance(made.payment, TransferPayment)
-    jobs = stores.orders
+    jobs = stores.orders.jobs
     new = await (jobs.redeem(made) if transfer else jobs.reserve(made))
     assert new.outcome is Outcome.NEW
     assert new.job.order == made

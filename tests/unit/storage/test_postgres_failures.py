@@ -156,7 +156,7 @@ async def test_a_server_that_only_reads(server: PostgresServer, own: str) -> Non
         await stores.database.write(only_read)
         with rejects(
             Reason.STORAGE_UNAVAILABLE,
-            "the storage does not answer: cannot execute SELECT in a read-only transaction",
+            "the storage does not answer: cannot execute INSERT in a read-only transaction",
             kind=Unavailable,
         ):
             await stores.orders.jobs.reserve(order(2))

@@ -98,21 +98,21 @@ async def test_the_other_gateways_claim_makes_a_fence_stale(pair: Pair) -> None:
     one, two = (stores.orders for stores in pair)
     first = await brought_to(one, JobState.RUNNING)
     job_id = first.order.job_id
-    await two.release(job_id, first.fence, now=40)
-    second = await two.claim(now=41, lease_until=71)
+    await two.queue.release(job_id, first.fence, now=40)
+    second = await two.queue.claim(now=41, lease_until=71)
     assert second is not None
     assert second.fence == first.fence + 1
     message = f"claim {first.fence} of job {job_id} is over; another claim was made since"
     for stale in (
-        one.finish(job_id, first.fence, ANSWER, now=42),
-        one.give_up(job_id, first.fence, WHY, now=42),
-        one.release(job_id, first.fence, now=42),
-        one.heartbeat(job_id, first.fence, lease_until=99),
+        one.queue.finish(job_id, first.fence, ANSWER, now=42),
+        one.queue.give_up(job_id, first.fence, WHY, now=42),
+        one.queue.release(job_id, first.fence, now=42),
+        one.queue.heartbeat(job_id, first.fence, lease_until=99),
     ):
         with rejects(Reason.FENCE_STALE, message, kind=Conflict):
             await stale
-    done = await two.finish(job_id, second.fence, ANSWER, now=43)
-    assert await one.job(job_id) == done
+    done = await two.queue.finish(job_id, second.fence, ANSWER, now=43)
+    assert await one.jobs.job(job_id) == done
 
 
 async def test_one_of_two_settlements_is_stored(pair: Pair) -> None:

@@ -19,7 +19,8 @@ from test_reports import Project
 from test_traces import Traces
 
 from inferproof.errors import InputRejected, Reason, Unavailable
-from inferproof.reporting import open_reports, traced
+from inferproof.reporting import open_reports
+from inferproof.services.traced import traced
 from inferproof.settings import Settings
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.samples import GATEWAY, PAYER

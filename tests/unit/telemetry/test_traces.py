@@ -14,7 +14,8 @@ from paid_calls import caller
 from service_parts import World, build
 
 from inferproof.errors import InputRejected, MissingPart, Reason
-from inferproof.reporting import open_tracer, traced
+from inferproof.reporting import open_tracer
+from inferproof.services.traced import traced
 from inferproof.settings import Settings
 from inferproof.telemetry.base import read_traceparent
 from inferproof.telemetry.ids import trace_ids
