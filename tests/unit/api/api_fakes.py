@@ -112,6 +112,12 @@ class NoChain:
     async def payer_state(self, payer: Address, nonce: Digest) -> PayerState:
         raise AssertionError("not asked")
 
+    async def check_settles(self, authorization: Authorization) -> None:
+        raise AssertionError("not asked")
+
+    async def earlier_settlement(self, authorization: Authorization) -> int | None:
+        raise AssertionError("not asked")
+
     async def transaction(self, tx: Digest) -> MinedTransaction | None:
         raise AssertionError("not asked")
 
