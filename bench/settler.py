@@ -28,9 +28,9 @@ from inferproof.chain.rpc import Rpc
 from inferproof.payments.x402.method import ExactMethod, ExactTerms
 from inferproof.payments.x402.receipt import authorization_payment
 from inferproof.protocol.encoding import keccak256
-from inferproof.services.bell import Bell
-from inferproof.services.settler.service import Settler, SettlerSettings
-from inferproof.storage.ports.jobs import Order
+from inferproof.services.event_bus import EventBus
+from inferproof.services.settlement.service import Settler, SettlerSettings
+from inferproof.storage.ports.jobs import ValidatedOrder
 from inferproof.storage.ports.orders import Orders
 from inferproof.storage.sql.engine import sqlite_url
 from inferproof.testing.devnet import Devnet
@@ -58,7 +58,7 @@ class Result:
     processor_ms_each: float
 
 
-def order_of(shop: Shop, template: Order, number: int) -> Order:
+def order_of(shop: Shop, template: ValidatedOrder, number: int) -> ValidatedOrder:
     """A reserved order with a payment of its own."""
     (payment,) = shop.authorizations(1)
     return replace(
@@ -69,11 +69,11 @@ def order_of(shop: Shop, template: Order, number: int) -> Order:
     )
 
 
-def template() -> Order:
+def template() -> ValidatedOrder:
     """What the orders have in common."""
     sample = Sample()
     quote = sample.quote()
-    return Order(
+    return ValidatedOrder(
         job_id=Digest(bytes(32)),
         model_id="sample",
         model_version="1.0.0",
@@ -92,7 +92,7 @@ def template() -> Order:
     )
 
 
-async def reserve(orders: Orders, made: list[Order]) -> None:
+async def reserve(orders: Orders, made: list[ValidatedOrder]) -> None:
     for at in range(0, len(made), TOGETHER):
         await asyncio.gather(*map(orders.jobs.reserve, made[at : at + TOGETHER]))
 
@@ -140,7 +140,7 @@ async def run(count: int, batch: int, url: str) -> Result:
                 settings=SettlerSettings(),
                 clock=lambda: int(time.time()),
                 metrics=MemoryMetrics(),
-                bell=Bell(),
+                event_bus=EventBus(),
                 leader=stores.database.leader_lock("bench"),
             )
             seconds, used = await settle(settler, stores.orders, count)

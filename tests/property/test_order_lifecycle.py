@@ -37,8 +37,8 @@ from inferproof.errors import (
 )
 from inferproof.payments.transfer.method import TransferTerms
 from inferproof.protocol.lifecycle import FINAL, PAID
-from inferproof.services.gateway.base import CancelPolicy
-from inferproof.services.reconciliation.service import Bookkeeper, BooksSettings
+from inferproof.services.orders.base import CancelPolicy
+from inferproof.services.reconciliation.service import Reconciler, ReconcilerSettings
 from inferproof.storage.sql.engine import MEMORY
 from inferproof.storage.sql.ledger import SqlLedger
 from inferproof.testing.cash import CashBooks, CashChain
@@ -76,11 +76,11 @@ class Market(RuleBasedStateMachine):
         self.abandoned: list[tuple[Digest, int]] = []
         self.bought: dict[Digest, Digest] = {}
         self.ended: dict[Digest, JobState] = {}
-        self.books = Bookkeeper(
+        self.books = Reconciler(
             ledger=SqlLedger(self.stores.database),
             chain=CashBooks(self.world.ledger),
             metrics=MemoryMetrics(),
-            settings=BooksSettings(page=2, again_s=0),
+            settings=ReconcilerSettings(page=2, again_s=0),
         )
         self.transfers: dict[Digest, int] = {}
         self.sent_at: dict[Digest, int] = {}

@@ -9,7 +9,7 @@ from order_book_suite import order
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.storage.ports.jobs import Order, Outcome
+from inferproof.storage.ports.jobs import Outcome, ValidatedOrder
 from inferproof.storage.sql.tables import metadata
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.types.digest import ZERO_DIGEST, Address, Digest
@@ -77,10 +77,10 @@ def payments(draw: st.DrawFn, quote: Quote, request: Digest, salt: Digest | None
 
 
 @st.composite
-def orders(draw: st.DrawFn) -> Order:
+def orders(draw: st.DrawFn) -> ValidatedOrder:
     """Any order."""
     quote, request, salt = draw(quotes()), draw(DIGESTS), draw(st.none() | DIGESTS)
-    return Order(
+    return ValidatedOrder(
         job_id=draw(DIGESTS),
         model_id=draw(TEXTS),
         model_version=draw(TEXTS),
@@ -101,7 +101,7 @@ def orders(draw: st.DrawFn) -> Order:
     )
 
 
-async def written_and_read(stores: Stores, made: Order) -> None:
+async def written_and_read(stores: Stores, made: ValidatedOrder) -> None:
     await stores.database.write(_empty)
     transfer = isinstance(made.payment, TransferPayment)
     jobs = stores.orders.jobs
@@ -123,7 +123,7 @@ def test_an_order_is_read_as_it_was_written() -> None:
         stores = runner.run(context.__aenter__())
 
         @given(orders())
-        def check(made: Order) -> None:
+        def check(made: ValidatedOrder) -> None:
             runner.run(written_and_read(stores, made))
 
         try:

@@ -29,12 +29,12 @@ from inferproof.storage.ports.jobs import (
     JobEvent,
     Kept,
     KeptProof,
-    Order,
     Outcome,
     Progress,
-    QueueRoom,
+    QueueLimits,
     RefundState,
     Reservation,
+    ValidatedOrder,
 )
 from inferproof.storage.ports.ledger import Owed
 from inferproof.storage.ports.orders import Orders
@@ -71,11 +71,11 @@ def digest(text: str) -> Digest:
     return Digest(keccak256(text.encode()))
 
 
-def order(number: int = 0, **changes: Any) -> Order:
+def order(number: int = 0, **changes: Any) -> ValidatedOrder:
     """An order whose payment nonce is made of the number."""
     signed = replace(SAMPLE.authorization(), nonce=digest(f"nonce {number}"))
     quote = SAMPLE.quote()
-    made = Order(
+    made = ValidatedOrder(
         job_id=digest(f"job {number}"),
         model_id="sample",
         model_version="1.0.0",
@@ -334,12 +334,12 @@ class TestReserving:
             if state in (JobState.RESERVED, JobState.SETTLING, JobState.WITHDRAWN)
         }
         assert len(expected) == 3
-        purse = (payment.asset.network.caip2, payment.asset.address, payment.payer)
+        payer_key = (payment.asset.network.caip2, payment.asset.address, payment.payer)
         other = replace(payment, payer=Address(bytes(20)), amount=7)
         await orders.jobs.reserve(order(99, payment=other))
         theirs = (payment.asset.network.caip2, payment.asset.address, other.payer)
         backlog = await orders.ledger.backlog()
-        assert backlog.unsettled == {purse: expected, theirs: {other.nonce.raw: 7}}
+        assert backlog.unsettled == {payer_key: expected, theirs: {other.nonce.raw: 7}}
         assert backlog.waiting == 5
 
     async def test_the_largest_amounts_are_exact(self, orders: Orders) -> None:
@@ -360,7 +360,9 @@ class TestReserving:
             await orders.settlements.void(digest("x"), WHY, now=1)
 
 
-def redeemed(number: int = 0, *, log_index: int = 0, named: bool = False, **changes: Any) -> Order:
+def redeemed(
+    number: int = 0, *, log_index: int = 0, named: bool = False, **changes: Any
+) -> ValidatedOrder:
     """An order that a transfer pays for; the number makes its claim another."""
     sample = TransferSample(
         nonce_salt=digest(f"salt {number}").raw, log_index=log_index, named=named, amount=300_000
@@ -1197,7 +1199,7 @@ class TestCancelling:
                 assert refund.state is RefundState.DUE
 
 
-def of(payer: str, number: int, **changes: Any) -> Order:
+def of(payer: str, number: int, **changes: Any) -> ValidatedOrder:
     """An order of the payer with this name."""
     payment = replace(order(number).payment, payer=Address(keccak256(payer.encode())[:20]))
     return order(number, payment=payment, **changes)
@@ -1205,23 +1207,23 @@ def of(payer: str, number: int, **changes: Any) -> Order:
 
 class TestRoom:
     async def test_one_payer_gets_its_share(self, orders: Orders) -> None:
-        room = QueueRoom(total=10, each=2)
-        await orders.jobs.reserve(of("a", 0), room=room)
-        await orders.jobs.reserve(of("a", 1), room=room)
+        quota = QueueLimits(total=10, each=2)
+        await orders.jobs.reserve(of("a", 0), quota=quota)
+        await orders.jobs.reserve(of("a", 1), quota=quota)
         with rejects(
             Reason.QUEUE_SHARE_FULL,
             "2 jobs of this payer are waiting, the limit is 2; nothing was charged, come back when "
             "some of them are done",
             kind=TooMany,
         ):
-            await orders.jobs.reserve(of("a", 2), room=room)
+            await orders.jobs.reserve(of("a", 2), quota=quota)
         assert await orders.jobs.find_payment(of("a", 2).payment) is None
-        assert (await orders.jobs.reserve(of("b", 3), room=room)).outcome is Outcome.NEW
+        assert (await orders.jobs.reserve(of("b", 3), quota=quota)).outcome is Outcome.NEW
 
     async def test_one_api_key_gets_its_share_whoever_pays(self, orders: Orders) -> None:
-        room = QueueRoom(total=10, each=2)
-        await orders.jobs.reserve(of("a", 0, api_key="k"), room=room)
-        kept = await orders.jobs.reserve(of("b", 1, api_key="k"), room=room)
+        quota = QueueLimits(total=10, each=2)
+        await orders.jobs.reserve(of("a", 0, api_key="k"), quota=quota)
+        kept = await orders.jobs.reserve(of("b", 1, api_key="k"), quota=quota)
         assert (await orders.jobs.job(kept.job.order.job_id)).order.api_key == "k"
         with rejects(
             Reason.QUEUE_SHARE_FULL,
@@ -1229,42 +1231,42 @@ class TestRoom:
             "when some of them are done",
             kind=TooMany,
         ):
-            await orders.jobs.reserve(of("c", 2, api_key="k"), room=room)
-        assert (await orders.jobs.reserve(of("c", 2), room=room)).outcome is Outcome.NEW
+            await orders.jobs.reserve(of("c", 2, api_key="k"), quota=quota)
+        assert (await orders.jobs.reserve(of("c", 2), quota=quota)).outcome is Outcome.NEW
 
     async def test_the_whole_is_bounded(self, orders: Orders) -> None:
-        room = QueueRoom(total=2, each=2)
-        await orders.jobs.reserve(of("a", 0), room=room)
-        await orders.jobs.reserve(of("b", 1), room=room)
+        quota = QueueLimits(total=2, each=2)
+        await orders.jobs.reserve(of("a", 0), quota=quota)
+        await orders.jobs.reserve(of("b", 1), quota=quota)
         with rejects(
             Reason.QUEUE_FULL,
             "2 jobs are waiting, the limit is 2; nothing was charged, come back",
             kind=Unavailable,
         ):
-            await orders.jobs.reserve(of("c", 2), room=room)
+            await orders.jobs.reserve(of("c", 2), quota=quota)
 
     async def test_a_payment_that_has_its_job_needs_no_room(self, orders: Orders) -> None:
-        full = QueueRoom(total=1, each=1)
-        first = await orders.jobs.reserve(order(0), room=full)
-        again = await asyncio.gather(*(orders.jobs.reserve(order(0), room=full) for _ in range(5)))
+        full = QueueLimits(total=1, each=1)
+        first = await orders.jobs.reserve(order(0), quota=full)
+        again = await asyncio.gather(*(orders.jobs.reserve(order(0), quota=full) for _ in range(5)))
         assert [r.outcome for r in again] == [Outcome.SAME] * 5
         assert {r.job.order.job_id for r in again} == {first.job.order.job_id}
 
     @pytest.mark.parametrize("state", [JobState.DONE, JobState.VOID, JobState.FAILED])
     async def test_room_comes_back(self, orders: Orders, state: JobState) -> None:
-        room = QueueRoom(total=1, each=1)
+        quota = QueueLimits(total=1, each=1)
         await brought_to(orders, state, 0)
-        assert (await orders.jobs.reserve(order(1), room=room)).outcome is Outcome.NEW
+        assert (await orders.jobs.reserve(order(1), quota=quota)).outcome is Outcome.NEW
         with rejects(
             Reason.QUEUE_FULL, "1 jobs are waiting, the limit is 1; nothing was charged, come back"
         ):
-            await orders.jobs.reserve(order(2), room=room)
+            await orders.jobs.reserve(order(2), quota=quota)
 
     async def test_many_at_once_pass_no_limit(self, orders: Orders) -> None:
-        room = QueueRoom(total=12, each=5)
+        quota = QueueLimits(total=12, each=5)
         asked = [of(payer, n) for n, payer in enumerate("abcd" * 20)]
         results = await asyncio.gather(
-            *(orders.jobs.reserve(one, room=room) for one in asked), return_exceptions=True
+            *(orders.jobs.reserve(one, quota=quota) for one in asked), return_exceptions=True
         )
         taken = [r.job.order.payment.payer for r in results if isinstance(r, Reservation)]
         assert len(taken) == 12
@@ -1276,10 +1278,12 @@ class TestRoom:
         }
 
     async def test_the_same_one_many_times_takes_one_place(self, orders: Orders) -> None:
-        room = QueueRoom(total=3, each=3)
+        quota = QueueLimits(total=3, each=3)
         for _ in range(4):
-            await asyncio.gather(*(orders.jobs.reserve(order(n), room=room) for n in (0, 1, 0, 1)))
-        assert (await orders.jobs.reserve(order(2), room=room)).outcome is Outcome.NEW
+            await asyncio.gather(
+                *(orders.jobs.reserve(order(n), quota=quota) for n in (0, 1, 0, 1))
+            )
+        assert (await orders.jobs.reserve(order(2), quota=quota)).outcome is Outcome.NEW
         assert (await orders.ledger.backlog()).waiting == 3
 
 

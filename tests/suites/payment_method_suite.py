@@ -37,7 +37,7 @@ from inferproof.protocol.receipt import (
     receipt_digest,
     receipt_struct,
 )
-from inferproof.services.gateway.exposure import NoExposure
+from inferproof.services.orders.exposure_limits import NoExposure
 from inferproof.testing.cash_transfers import transfer_log
 from inferproof.testing.samples import ASSET, GATEWAY, PAYER, STRANGER, sample_preprocess
 from inferproof.types.digest import Digest

@@ -38,21 +38,22 @@ from inferproof.proving.base import (
     never,
     no_progress,
 )
-from inferproof.services.bell import Bell
-from inferproof.services.catalog import Catalog
-from inferproof.services.gateway.base import (
+from inferproof.services.event_bus import EventBus
+from inferproof.services.models.catalog import Catalog
+from inferproof.services.models.registry import Registry
+from inferproof.services.models.submission import build_submission
+from inferproof.services.orders.base import (
     CancelPolicy,
     ExposureTerms,
     GatewaySettings,
     JobView,
     PaidRequest,
 )
-from inferproof.services.gateway.input_range import InputRange
-from inferproof.services.gateway.intake import Intake
-from inferproof.services.gateway.registry import Registry
-from inferproof.services.gateway.service import GatewayService
-from inferproof.services.gateway.submission import build_submission
-from inferproof.services.settler.service import Settler, SettlerSettings
+from inferproof.services.orders.input_range import InputRange
+from inferproof.services.orders.intake import Intake
+from inferproof.services.orders.service import GatewayService
+from inferproof.services.receipts.service import Receipts
+from inferproof.services.settlement.service import Settler, SettlerSettings
 from inferproof.services.worker.compute import CompiledModels, Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.services.worker.steps import Steps
@@ -270,7 +271,7 @@ class Services:
     settler: Settler
     worker: Worker
     metrics: MemoryMetrics
-    bell: Bell
+    event_bus: EventBus
 
     async def accept(self, **changes: Any) -> JobView:
         payment = changes.pop("payment", None) or pay(self.world)
@@ -313,7 +314,7 @@ def methods_of(world: World, chain: CashChain) -> PaymentMethods:
 
 
 def build(world: World, stores: Stores) -> Services:
-    bell, metrics, catalog = Bell(), MemoryMetrics(), Catalog(stores.models)
+    event_bus, metrics, catalog = EventBus(), MemoryMetrics(), Catalog(stores.models)
     settings = GatewaySettings(
         ASSET,
         TREASURY,
@@ -347,7 +348,7 @@ def build(world: World, stores: Stores) -> Services:
         clock=world.clock,
         entropy=world.entropy,
         metrics=metrics,
-        bell=bell,
+        event_bus=event_bus,
         limits=Unlimited(),
     )
     gateway = GatewayService(
@@ -355,14 +356,18 @@ def build(world: World, stores: Stores) -> Services:
         intake=intake,
         jobs=stores.orders.jobs,
         catalog=catalog,
-        verifications=stores.verifications,
-        blobs=blobs,
-        tools=Tools(systems, sample_preprocess, methods),
+        receipts=Receipts(
+            jobs=stores.orders.jobs,
+            verifications=stores.verifications,
+            blobs=blobs,
+            tools=Tools(systems, sample_preprocess, methods),
+            clock=world.clock,
+        ),
         methods=methods,
         key=GATEWAY,
         settings=settings,
         clock=world.clock,
-        bell=bell,
+        event_bus=event_bus,
     )
     settler = Settler(
         jobs=stores.orders.jobs,
@@ -373,7 +378,7 @@ def build(world: World, stores: Stores) -> Services:
         settings=world.settler,
         clock=world.clock,
         metrics=metrics,
-        bell=bell,
+        event_bus=event_bus,
         leader=stores.database.leader_lock("settler"),
     )
     compute = Compute(
@@ -393,9 +398,9 @@ def build(world: World, stores: Stores) -> Services:
         settings=world.worker,
         clock=world.clock,
         metrics=metrics,
-        bell=bell,
+        event_bus=event_bus,
     )
-    return Services(world, stores, gateway, settler, worker, metrics, bell)
+    return Services(world, stores, gateway, settler, worker, metrics, event_bus)
 
 
 @asynccontextmanager

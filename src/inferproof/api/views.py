@@ -8,7 +8,7 @@ from inferproof.api import schemas as s
 from inferproof.api.resources import body_of
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.quote import asset_json, quote_json
-from inferproof.services.gateway.base import AnswerView, JobView, ModelView, SignedQuote
+from inferproof.services.orders.base import AnswerView, JobView, ModelView, SignedQuote
 from inferproof.storage.ports.verifications import VerificationRecord
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Money

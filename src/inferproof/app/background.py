@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from inferproof.app.checks import chain_checks, storage_checks, task_checks
 from inferproof.app.core import Core, open_core
 from inferproof.app.gauges import Gauges
-from inferproof.app.reconciliation import make_bookkeeper
+from inferproof.app.reconciliation import make_reconciler
 from inferproof.app.running import clock, started
 from inferproof.app.stores import Stores, Watch, unwatched
 from inferproof.delivery.http import WebhookSender
@@ -18,9 +18,9 @@ from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness, ReadyCheck
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
-from inferproof.services.heart import Heart
+from inferproof.services.heartbeat import Heartbeat
 from inferproof.services.notifier.service import Notifier, NotifierSettings
-from inferproof.services.settler.service import Settler, SettlerSettings
+from inferproof.services.settlement.service import Settler, SettlerSettings
 from inferproof.services.sweeper import Sweeper
 from inferproof.settings import Settings
 from inferproof.storage.sql.blob_names import SqlBlobNames
@@ -35,11 +35,11 @@ class Background:
 
     tasks: Mapping[str, asyncio.Task[None]]
     refresh: Callable[[], Awaitable[None]]
-    heart: Heart
+    heartbeat: Heartbeat
 
     def checks(self, stall_s: float) -> dict[str, ReadyCheck]:
         """What /ready asks of it. Units: seconds."""
-        return task_checks(self.tasks, {"settler": self.heart}, stall_s)
+        return task_checks(self.tasks, {"settler": self.heartbeat}, stall_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def start_background(
     watch: Watch,
 ) -> Background:
     """Settling, refunds, webhooks, sweeping, the books and the gauges, started."""
-    stores, metrics, asset, heart = core.stores, core.metrics, core.token.asset, Heart()
+    stores, metrics, asset, heartbeat = core.stores, core.metrics, core.token.asset, Heartbeat()
     gauges = Gauges(metrics, stores.orders.ledger.figures, core.account.holdings, clock)
     settler = Settler(
         jobs=stores.orders.jobs,
@@ -100,9 +100,9 @@ def start_background(
         ),
         clock=clock,
         metrics=metrics,
-        bell=core.bell,
+        event_bus=core.event_bus,
         leader=stores.database.leader_lock(f"settler of {core.account.sender} on {asset.network}"),
-        heart=heart,
+        heartbeat=heartbeat,
     )
     notifier = _notifier(settings, stores, core.key, metrics, stack, watch)
     tasks = {
@@ -122,10 +122,10 @@ def start_background(
         leader = stores.database.leader_lock(f"sweeper of {settings.data_dir}")
         tasks["sweeper"] = started(sweeper.run(leader), "sweeper", stack)
     if settings.books_check_s:
-        books = make_bookkeeper(settings, stores.database, core.token, metrics)
+        books = make_reconciler(settings, stores.database, core.token, metrics)
         leader = stores.database.leader_lock(f"books of {asset.address} on {asset.network}")
         tasks["books"] = started(books.run(settings.books_check_s, leader), "books", stack)
-    return Background(tasks, gauges.refresh, heart)
+    return Background(tasks, gauges.refresh, heartbeat)
 
 
 def _notifier(

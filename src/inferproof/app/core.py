@@ -21,8 +21,8 @@ from inferproof.payments.method import PaymentMethod, PaymentMethods
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
 from inferproof.services.base import Systems
-from inferproof.services.bell import Bell
-from inferproof.services.gateway.base import CancelPolicy, ExposureTerms, GatewaySettings
+from inferproof.services.event_bus import EventBus
+from inferproof.services.orders.base import CancelPolicy, ExposureTerms, GatewaySettings
 from inferproof.services.traced import traced
 from inferproof.settings import Settings
 from inferproof.types.digest import Address
@@ -39,7 +39,7 @@ class Core:
     stores: Stores
     systems: Systems
     metrics: Metrics
-    bell: Bell
+    event_bus: EventBus
     tracer: Tracer | None
 
 
@@ -69,7 +69,7 @@ async def open_core(
     account = SettlementAccount(token, key, confirmations=settings.confirmations, batch=batch)
     account = watch("chain", account)
     methods = open_methods(settings, token, account, more_methods)
-    return Core(key, token, account, methods, stores, systems, Metrics(), Bell(), tracer)
+    return Core(key, token, account, methods, stores, systems, Metrics(), EventBus(), tracer)
 
 
 def gateway_terms(settings: Settings, core: Core) -> GatewaySettings:

@@ -32,15 +32,16 @@ from inferproof.payments.method import PaymentMethod
 from inferproof.payments.parts import payment_parts
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.proving.base import ProofSystem
-from inferproof.services.gateway.base import Gateway, GatewaySettings
-from inferproof.services.gateway.input_range import InputRange
-from inferproof.services.gateway.intake import Intake
-from inferproof.services.gateway.service import GatewayService
-from inferproof.services.heart import Heart
+from inferproof.services.heartbeat import Heartbeat
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.limits.keys import ApiKeys
 from inferproof.services.limits.service import Limits, Policy
-from inferproof.services.settler.service import SettlerSettings
+from inferproof.services.orders.base import Gateway, GatewaySettings
+from inferproof.services.orders.input_range import InputRange
+from inferproof.services.orders.intake import Intake
+from inferproof.services.orders.service import GatewayService
+from inferproof.services.receipts.service import Receipts
+from inferproof.services.settlement.service import SettlerSettings
 from inferproof.settings import Settings, read_key, variable
 from inferproof.storage.ports.rate_limits import RateLimiter
 from inferproof.storage.ratelimit.memory import MemoryLimiter
@@ -131,7 +132,7 @@ def _own_worker(settings: Settings, core: Core, stack: AsyncExitStack) -> dict[s
     `workers` is zero."""
     if not settings.workers:
         return {}
-    heart = Heart()
+    heartbeat = Heartbeat()
     _, task = start_worker(
         settings,
         core.stores,
@@ -139,11 +140,11 @@ def _own_worker(settings: Settings, core: Core, stack: AsyncExitStack) -> dict[s
         core.methods,
         core.key,
         core.metrics,
-        core.bell,
-        heart,
+        core.event_bus,
+        heartbeat,
         stack,
     )
-    return task_checks({"worker": task}, {"worker": heart}, settings.stall_s)
+    return task_checks({"worker": task}, {"worker": heartbeat}, settings.stall_s)
 
 
 def _gateway(
@@ -152,7 +153,7 @@ def _gateway(
     terms: GatewaySettings,
     limits: OrderLimits,
 ) -> GatewayService:
-    stores, key, metrics, bell = core.stores, core.key, core.metrics, core.bell
+    stores, key, metrics, event_bus = core.stores, core.key, core.metrics, core.event_bus
     intake = Intake(
         jobs=stores.orders.jobs,
         ledger=stores.orders.ledger,
@@ -165,7 +166,7 @@ def _gateway(
         clock=clock,
         entropy=os.urandom,
         metrics=metrics,
-        bell=bell,
+        event_bus=event_bus,
         limits=limits,
     )
     return GatewayService(
@@ -173,14 +174,18 @@ def _gateway(
         intake=intake,
         jobs=stores.orders.jobs,
         catalog=stores.catalog,
-        verifications=stores.verifications,
-        blobs=stores.blobs,
-        tools=tools,
+        receipts=Receipts(
+            jobs=stores.orders.jobs,
+            verifications=stores.verifications,
+            blobs=stores.blobs,
+            tools=tools,
+            clock=clock,
+        ),
         methods=core.methods,
         key=key,
         settings=terms,
         clock=clock,
-        bell=bell,
+        event_bus=event_bus,
     )
 
 

@@ -7,14 +7,14 @@ from inferproof.chain.reconciliation import TokenBooks
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.observability.metrics import Metrics
-from inferproof.services.reconciliation.service import Bookkeeper
+from inferproof.services.reconciliation.service import Reconciler
 from inferproof.settings import Settings
 from inferproof.storage.sql.engine import Database
 from inferproof.storage.sql.ledger import SqlLedger
 
 
 @asynccontextmanager
-async def open_books(settings: Settings) -> AsyncIterator[Bookkeeper]:
+async def open_books(settings: Settings) -> AsyncIterator[Reconciler]:
     """What checks the books of these settings' database and chain; it needs no key.
 
     Raises: Misconfigured for settings that contradict the chain or the token; Unavailable.
@@ -25,14 +25,14 @@ async def open_books(settings: Settings) -> AsyncIterator[Bookkeeper]:
         await token.check()
         database = await Database.open(settings.database)
         stack.push_async_callback(database.close)
-        yield make_bookkeeper(settings, database, token, Metrics())
+        yield make_reconciler(settings, database, token, Metrics())
 
 
-def make_bookkeeper(
+def make_reconciler(
     settings: Settings, database: Database, token: TokenChain, metrics: Metrics
-) -> Bookkeeper:
+) -> Reconciler:
     """What checks this database against the chain."""
-    return Bookkeeper(
+    return Reconciler(
         ledger=SqlLedger(database),
         chain=TokenBooks(token, confirmations=settings.confirmations),
         metrics=metrics,

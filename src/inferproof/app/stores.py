@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from inferproof.errors import Misconfigured, Reason
-from inferproof.services.catalog import Catalog
+from inferproof.services.models.catalog import Catalog
 from inferproof.settings import Settings, variable
 from inferproof.storage.blobs.artifacts import LocalArtifacts
 from inferproof.storage.blobs.local import LocalBlobs

@@ -19,8 +19,8 @@ from inferproof.protocol.payment_part import PaymentParts
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
 from inferproof.services.base import Systems
-from inferproof.services.bell import Bell
-from inferproof.services.heart import Heart
+from inferproof.services.event_bus import EventBus
+from inferproof.services.heartbeat import Heartbeat
 from inferproof.services.traced import traced
 from inferproof.services.worker.compute import CompiledModels, Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
@@ -64,14 +64,14 @@ async def build_worker(
         tracer = open_tracer(settings, stack)
         if tracer is not None:
             stores = replace(stores, orders=traced(stores.orders, tracer))
-        metrics, heart = Metrics(), Heart()
+        metrics, heartbeat = Metrics(), Heartbeat()
         worker, task = start_worker(
-            settings, stores, systems, payment_parts(), key, metrics, Bell(), heart, stack
+            settings, stores, systems, payment_parts(), key, metrics, EventBus(), heartbeat, stack
         )
         checks = {
             **storage_checks(stores.database, settings.data_dir, settings.disk_reserve_bytes),
             **model_checks(stores.models, stores.artifacts, systems),
-            **task_checks({"worker": task}, {"worker": heart}, settings.stall_s),
+            **task_checks({"worker": task}, {"worker": heartbeat}, settings.stall_s),
         }
         yield WorkerApp(settings, key.address, worker, task, metrics, Readiness(checks))
 
@@ -83,8 +83,8 @@ def start_worker(
     payments: PaymentParts,
     key: SigningKey,
     metrics: Metrics,
-    bell: Bell,
-    heart: Heart,
+    event_bus: EventBus,
+    heartbeat: Heartbeat,
     stack: AsyncExitStack,
 ) -> tuple[Worker, asyncio.Task[None]]:
     """A worker over these stores, and the task that it runs as until the stack closes."""
@@ -111,7 +111,7 @@ def start_worker(
         ),
         clock=clock,
         metrics=metrics,
-        bell=bell,
-        heart=heart,
+        event_bus=event_bus,
+        heartbeat=heartbeat,
     )
     return worker, started(worker.run(), "worker", stack)

@@ -5,7 +5,7 @@
 - `PaymentMethod` adds to it what a gateway asks: from its entry in the 402 to what settles it.
 - `BuyerMethod` (payments.buyer) signs for a request, and gives a `SignedPayment`: clients ask it.
 
-An order goes through a PaymentMethod in this order; `services.gateway.intake` has all its steps:
+An order goes through a PaymentMethod in this order; `services.orders.intake` has all its steps:
 
     challenge ─ the buyer pays ─ read ─ check_signed, check_bound, check ─ reserve ─ settle
                                  pure                                      asks a chain

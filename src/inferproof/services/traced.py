@@ -21,7 +21,15 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
 from inferproof.observability.base import Fact, Tracer, current
-from inferproof.storage.ports.jobs import Answer, Failure, Job, Jobs, Order, Outcome, Reservation
+from inferproof.storage.ports.jobs import (
+    Answer,
+    Failure,
+    Job,
+    Jobs,
+    Outcome,
+    Reservation,
+    ValidatedOrder,
+)
 from inferproof.storage.ports.orders import Orders
 from inferproof.storage.ports.outbox import Inclusion, NewTransaction, OutboxItem
 from inferproof.storage.ports.queue import Queue
@@ -79,7 +87,7 @@ class _Traced(Generic[P]):
 
 
 class _TracedJobs(_Traced[Jobs]):
-    async def reserve(self, order: Order, **terms: Any) -> Reservation:
+    async def reserve(self, order: ValidatedOrder, **terms: Any) -> Reservation:
         reservation = await self._port.reserve(order, **terms)
         if reservation.outcome is Outcome.NEW:
             about, end = current(), self._steps.now_ns()

@@ -26,7 +26,7 @@ from typing import Any, TypeVar, cast
 from inferproof.payments.transfer.method import TransferChain
 from inferproof.proving.base import Execution, ProofSystem
 from inferproof.services.notifier.base import Sender
-from inferproof.services.settler.base import SettlementChain
+from inferproof.services.settlement.base import SettlementChain
 from inferproof.storage.ports.blobs import BlobStore
 from inferproof.storage.ports.deliveries import Deliveries
 from inferproof.storage.ports.jobs import Answer, Jobs, KeptProof

@@ -284,7 +284,7 @@ class CashBooks:
 
 
 class CashChain:
-    """One sender's door to a ledger. Implements services.settler.base.SettlementChain."""
+    """One sender's door to a ledger. Implements services.settlement.base.SettlementChain."""
 
     def __init__(self, ledger: CashLedger, sender: Address, *, batch_size: int = 1) -> None:
         self._ledger = ledger

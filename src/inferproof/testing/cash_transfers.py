@@ -30,7 +30,7 @@ def _word(address: Address) -> Digest:
 class CashTransfers:
     """Transactions in blocks of a ledger, and the reader of them.
 
-    Implements services.gateway.redemption.TransferChain. `replaced` are transactions whose block
+    Implements payments.transfer.method.TransferChain. `replaced` are transactions whose block
     is another one whenever it is looked at twice.
     """
 

@@ -28,7 +28,7 @@ from inferproof.protocol.transfer import (
     claim_digest,
     spent,
 )
-from inferproof.services.gateway.base import (
+from inferproof.services.orders.base import (
     AnswerView,
     Example,
     GatewaySettings,

@@ -25,8 +25,8 @@ from inferproof.cli.main import app
 from inferproof.errors import Reason, Unavailable
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.quote import quote_digest
-from inferproof.services.reconciliation.service import Bookkeeper, BooksSettings
-from inferproof.storage.ports.jobs import Failure, Order
+from inferproof.services.reconciliation.service import Reconciler, ReconcilerSettings
+from inferproof.storage.ports.jobs import Failure, ValidatedOrder
 from inferproof.storage.ports.outbox import NewTransaction
 from inferproof.storage.sql.engine import Database
 from inferproof.storage.sql.ledger import SqlLedger
@@ -200,16 +200,16 @@ class Books:
         self.database = database
         self.orders = sql_orders(database)
         self.account = SettlementAccount(token, devnet.accounts.gateway)
-        self.keeper = Bookkeeper(
+        self.keeper = Reconciler(
             ledger=SqlLedger(database),
             chain=TokenBooks(token),
             metrics=MemoryMetrics(),
-            settings=BooksSettings(page=2, again_s=0),
+            settings=ReconcilerSettings(page=2, again_s=0),
         )
 
     async def reserve(self, payment: Authorization) -> Digest:
         quote = replace(SAMPLE.quote(), price=payment.money, payee=payment.payee)
-        order = Order(
+        order = ValidatedOrder(
             job_id=Digest(keccak256(payment.nonce.raw)),
             model_id="sample",
             model_version="1.0.0",

@@ -10,7 +10,7 @@ from service_parts import PRICE, TREASURY, Services, World, build, nonce, pay
 from inferproof.errors import Conflict, Reason
 from inferproof.protocol.lifecycle import FINAL
 from inferproof.services.base import failure_of
-from inferproof.services.gateway.base import CancelPolicy
+from inferproof.services.orders.base import CancelPolicy
 from inferproof.services.worker.service import WorkerSettings
 from inferproof.storage.sql.engine import MEMORY
 from inferproof.testing.cash import CashChain

@@ -6,7 +6,7 @@ import pytest
 from service_parts import PRICE, Services, World, nonce, pay, running
 
 from inferproof.errors import PaymentRejected, Reason, TooMany
-from inferproof.services.gateway.base import ExposureTerms
+from inferproof.services.orders.base import ExposureTerms
 from inferproof.storage.sql.engine import MEMORY
 from inferproof.testing.cash import CashChain
 from inferproof.testing.rejections import rejects

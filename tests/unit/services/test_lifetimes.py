@@ -10,7 +10,7 @@ from lifetimes import cancelled_everywhere, leaves_nothing, lifetime
 from service_parts import Services, World, nonce, pay, running
 
 from inferproof.services.notifier.service import Notifier, NotifierSettings
-from inferproof.services.reconciliation.service import Bookkeeper
+from inferproof.services.reconciliation.service import Reconciler
 from inferproof.services.sweeper import Sweeper
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.sql.blob_names import SqlBlobNames
@@ -60,7 +60,7 @@ def _sweeper(services: Services) -> Run:
 
 
 def _books(services: Services) -> Run:
-    books = Bookkeeper(
+    books = Reconciler(
         ledger=services.stores.orders.ledger,
         chain=CashBooks(services.world.ledger),
         metrics=services.metrics,

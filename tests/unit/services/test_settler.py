@@ -11,7 +11,7 @@ from waiting import until
 from inferproof.errors import InputRejected, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.commitments import refund_mark
 from inferproof.services.base import failure_of
-from inferproof.services.bell import SETTLE
+from inferproof.services.event_bus import SETTLE
 from inferproof.storage.ports.outbox import NewTransaction
 from inferproof.testing.cash import CashChain, CashTransaction
 from inferproof.testing.memory_store import open_stores
@@ -581,7 +581,7 @@ async def test_only_the_settler_whose_turn_it_is_settles(world: World) -> None:
         await asyncio.sleep(0.3)
         assert (await other.gateway.job(job.id)).state is JobState.RESERVED
         await leader.release()
-        first.bell.ring(SETTLE)
+        first.event_bus.publish(SETTLE)
         async with asyncio.timeout(60):
             while (await other.gateway.job(job.id)).state is JobState.RESERVED:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)

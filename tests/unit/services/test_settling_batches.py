@@ -12,9 +12,9 @@ from service_parts import PRICE, TREASURY, Services, World, nonce, pay, running
 from inferproof.errors import InputRejected, Reason, Unavailable
 from inferproof.payments.x402.receipt import authorization_of
 from inferproof.services.base import failure_of
-from inferproof.services.settler import parts
-from inferproof.services.settler.parts import SettlerSettings
-from inferproof.services.settler.sending import raised
+from inferproof.services.settlement import parts
+from inferproof.services.settlement.parts import SettlerSettings
+from inferproof.services.settlement.sending import raised
 from inferproof.storage.ports.outbox import NewTransaction, OutboxKind, StoredRaw
 from inferproof.storage.sql.engine import MEMORY
 from inferproof.testing.cash import CashChain

@@ -77,8 +77,10 @@ async def test_the_garbage_collector_looks_at_no_payment(stores: Stores) -> None
         await orders.jobs.reserve(of(f"payer {number % 2}", number))
     reader = BacklogReader()
     await stores.database.read(reader)
-    assert len(reader._nonce_of) == len(reader._purse_of) == 3
-    assert len({id(purse) for purse in reader._purse_of.values()}) == 2  # one for each payer
+    assert len(reader._nonce_of) == len(reader._payer_key_of) == 3
+    assert (
+        len({id(payer_key) for payer_key in reader._payer_key_of.values()}) == 2
+    )  # one for each payer
     assert not any(map(gc.is_tracked, reader._nonce_of.values()))
 
 
@@ -103,7 +105,7 @@ async def test_what_it_told_does_not_change(stores: Stores) -> None:
     orders = stores.orders
     await orders.jobs.reserve(order(0))
     told = await orders.ledger.backlog()
-    before = {purse: dict(amounts) for purse, amounts in told.unsettled.items()}
+    before = {payer_key: dict(amounts) for payer_key, amounts in told.unsettled.items()}
     await orders.settlements.void(order(0).job_id, WHY, now=2)
     await orders.jobs.reserve(order(1))
     await orders.ledger.backlog()

@@ -19,7 +19,7 @@ from inferproof.payments.x402.challenge import bazaar
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.payments.x402.wire import BAZAAR, VERSION
 from inferproof.protocol.encoding import Json
-from inferproof.services.gateway.base import ModelView
+from inferproof.services.orders.base import ModelView
 from inferproof.storage.ports.models import ModelFilter
 
 router = APIRouter()

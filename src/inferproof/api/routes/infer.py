@@ -43,7 +43,7 @@ from inferproof.payments.x402 import (
 )
 from inferproof.payments.x402.wire import PaymentPayload, PaymentRequired
 from inferproof.protocol.commitments import request_digest
-from inferproof.services.gateway.base import JobView, PaidRequest, SignedQuote
+from inferproof.services.orders.base import JobView, PaidRequest, SignedQuote
 from inferproof.types.job import JobState
 from inferproof.types.payment import SettlementState
 from inferproof.types.receipt import Request

@@ -27,7 +27,7 @@ log = logging.getLogger("inferproof.books")
 
 
 @dataclass(frozen=True, slots=True)
-class BooksSettings:
+class ReconcilerSettings:
     """Units: seconds. `again_s` is how long after the first look the second one is taken; a
     chain that reorganised and a settler under way are through by then."""
 
@@ -44,7 +44,7 @@ class _Anchor:
     balances: Mapping[Address, int]
 
 
-class Bookkeeper:
+class Reconciler:
     """Compares one order book with one token."""
 
     def __init__(
@@ -53,12 +53,12 @@ class Bookkeeper:
         ledger: Ledger,
         chain: BookChain,
         metrics: Metrics,
-        settings: BooksSettings | None = None,
+        settings: ReconcilerSettings | None = None,
     ) -> None:
         self._ledger = ledger
         self._chain = chain
         self._metrics = metrics
-        self._settings = settings or BooksSettings()
+        self._settings = settings or ReconcilerSettings()
         self._anchor: _Anchor | None = None
 
     async def check(

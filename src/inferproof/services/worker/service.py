@@ -18,8 +18,8 @@ from inferproof.errors import Conflict, InferproofError, Reason, Unavailable
 from inferproof.observability.base import working_on
 from inferproof.observability.faults import loggable
 from inferproof.services.base import Clock, failure_of
-from inferproof.services.bell import SETTLE, WORK, Bell
-from inferproof.services.heart import Heart
+from inferproof.services.event_bus import SETTLE, WORK, EventBus
+from inferproof.services.heartbeat import Heartbeat
 from inferproof.services.metrics import Metrics
 from inferproof.services.worker.steps import Steps
 from inferproof.storage.ports.jobs import Answer, Job, Jobs
@@ -63,8 +63,8 @@ class Worker:
         settings: WorkerSettings,
         clock: Clock,
         metrics: Metrics,
-        bell: Bell,
-        heart: Heart | None = None,
+        event_bus: EventBus,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         self._jobs = jobs
         self._queue = queue
@@ -72,8 +72,8 @@ class Worker:
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
-        self._bell = bell
-        self._heart = heart or Heart()
+        self._event_bus = event_bus
+        self._heartbeat = heartbeat or Heartbeat()
         self._held = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -103,7 +103,7 @@ class Worker:
             return None
         with _on(job):
             log.info("claimed")
-            self._bell.ring(job.order.job_id)
+            self._event_bus.publish(job.order.job_id)
             return await self._hold(job, self._bring_on)
 
     async def start_early_once(self) -> Job | None:
@@ -134,7 +134,7 @@ class Worker:
 
     async def _work_forever(self) -> None:
         while True:
-            self._heart.beat("work")
+            self._heartbeat.beat("work")
             try:
                 if not self._stopping and await self._work():
                     continue
@@ -142,7 +142,7 @@ class Worker:
                 log.warning("cannot work: %s", loggable(error))
             except Exception:  # the edge of the worker: its state is stored, so it goes on
                 log.exception("a fault of ours")
-            await self._bell.wait(WORK, self._settings.look_again_s)
+            await self._event_bus.wait(WORK, self._settings.look_again_s)
 
     async def _work(self) -> bool:
         """Whether there was something to do."""
@@ -152,10 +152,10 @@ class Worker:
 
     async def _recover_forever(self) -> None:
         while True:
-            self._heart.beat("recovery")
+            self._heartbeat.beat("recovery")
             try:
                 if await self.recover():
-                    self._bell.ring(WORK)
+                    self._event_bus.publish(WORK)
             except InferproofError as error:
                 log.warning("cannot recover: %s", loggable(error))
             except Exception:  # as above
@@ -194,7 +194,7 @@ class Worker:
         except Exception:  # as above
             log.exception("a fault of ours")
         await self._leave(job)
-        self._bell.ring(WORK)
+        self._event_bus.publish(WORK)
         return job
 
     async def _publish(self, job: Job, answer: Answer) -> Job:
@@ -204,7 +204,7 @@ class Worker:
         for timing in answer.timings:
             self._metrics.stage(timing.stage, timing.microseconds / 1_000_000)
         log.info("done")
-        self._bell.ring(order.job_id)
+        self._event_bus.publish(order.job_id)
         return done
 
     async def _again(self, job: Job, why: InferproofError) -> Job:
@@ -215,7 +215,7 @@ class Worker:
         log.warning("to be tried again: %s", loggable(why))
         self._metrics.retry(why.code)
         freed = await self._queue.release(job.order.job_id, job.fence, now=self._clock())
-        self._bell.ring(WORK)
+        self._event_bus.publish(WORK)
         return freed
 
     async def _give_up(self, job: Job, why: InferproofError) -> Job:
@@ -225,8 +225,8 @@ class Worker:
         log.warning("given up: %s", loggable(why))
         self._metrics.failure(why.code)
         self._metrics.refund("due")
-        self._bell.ring(job.order.job_id)
-        self._bell.ring(SETTLE)
+        self._event_bus.publish(job.order.job_id)
+        self._event_bus.publish(SETTLE)
         return failed
 
     # -- the lease --------------------------------------------------------------------------
@@ -284,7 +284,7 @@ class Worker:
         end = time.monotonic() + self._settings.longest_s
         while time.monotonic() < end:
             await asyncio.sleep(self._settings.lease_s / 3)
-            self._heart.beat("work")
+            self._heartbeat.beat("work")
             until = self._clock() + self._settings.lease_s
             try:
                 await self._queue.heartbeat(job.order.job_id, job.fence, lease_until=until)

@@ -25,7 +25,7 @@ from inferproof.errors import NotFound, ProofRejected, Reason, Unavailable
 from inferproof.observability.faults import loggable
 from inferproof.protocol.receipt import decode_receipt_file
 from inferproof.services.base import Clock
-from inferproof.services.catalog import Catalog, RegisteredModel
+from inferproof.services.models.catalog import Catalog, RegisteredModel
 from inferproof.services.worker.compute import Checked, Compute, Made
 from inferproof.storage.ports.jobs import Answer, Job, KeptProof
 from inferproof.storage.ports.queue import Queue

@@ -13,7 +13,7 @@ from inferproof.types.tensor import FixedTensor
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ValidatedOrder:
     """A paid request, as it is reserved. Units: times in Unix seconds.
 
     `salt` is drawn by the gateway for the input commitment; `nonce_salt` is the buyer's, where
@@ -43,7 +43,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueRoom:
+class QueueLimits:
     """How many jobs may wait (reserved, settling, queued or running): in all, and of one payer or
     one API key."""
 
@@ -127,7 +127,7 @@ class Job:
     present while a worker holds the job, also one that computes ahead of the settlement.
     """
 
-    order: Order
+    order: ValidatedOrder
     state: JobState
     attempts: int
     fence: int
@@ -180,7 +180,9 @@ class Jobs(Protocol):
     NotFound JOB_UNKNOWN.
     """
 
-    async def reserve(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
+    async def reserve(
+        self, order: ValidatedOrder, *, quota: QueueLimits | None = None
+    ) -> Reservation:
         """The job of this order: a new one, RESERVED, or the one this payment already bought,
         which may have another job id where request or salt were other ones.
 
@@ -194,7 +196,7 @@ class Jobs(Protocol):
         ...
 
     async def redeem(
-        self, order: Order, *, settled_in: Digest, room: QueueRoom | None = None
+        self, order: ValidatedOrder, *, settled_in: Digest, quota: QueueLimits | None = None
     ) -> Reservation:
         """The job of an order whose money was moved before, by the transaction `settled_in` in the
         order's `first_block`: a new one, QUEUED, its settlement recorded in the same transaction;

@@ -18,7 +18,7 @@ class Owed:
     failing: int
 
 
-PurseKey = tuple[str, Address, Address]
+PayerKey = tuple[str, Address, Address]
 """Network (CAIP-2), token, payer: what a balance belongs to."""
 
 
@@ -31,7 +31,7 @@ class Backlog:
     """
 
     waiting: int
-    unsettled: Mapping[PurseKey, Mapping[bytes, int]]
+    unsettled: Mapping[PayerKey, Mapping[bytes, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Ledger(Protocol):
         """The numbers of /metrics. Counts of jobs that have ended may be a minute old."""
         ...
 
-    async def settled_amounts(self, payer: PurseKey, *, limit: int) -> Sequence[int]:
+    async def settled_amounts(self, payer: PayerKey, *, limit: int) -> Sequence[int]:
         """The amounts of up to `limit` payments of this payer that are settled."""
         ...
 

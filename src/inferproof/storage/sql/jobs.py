@@ -11,10 +11,10 @@ from inferproof.storage.ports.jobs import (
     Failure,
     Job,
     JobEvent,
-    Order,
     Progress,
-    QueueRoom,
+    QueueLimits,
     Reservation,
+    ValidatedOrder,
 )
 from inferproof.storage.sql.engine import Database
 from inferproof.storage.sql.events import histories, progress
@@ -48,12 +48,14 @@ class SqlJobs:
         self._quota = QueueQuota()
         self._histories = RequestCoalescer(self._events_of)
 
-    async def reserve(self, order: Order, *, room: QueueRoom | None = None) -> Reservation:
+    async def reserve(
+        self, order: ValidatedOrder, *, quota: QueueLimits | None = None
+    ) -> Reservation:
         if self._quota.is_old:
             await self._quota.count_beside(
                 lambda: self._db.write(_nothing), lambda: self._db.read(count_waiting)
             )
-        return await self._db.write_item(self._reserve, (order, room))
+        return await self._db.write_item(self._reserve, (order, quota))
 
     async def _reserve(
         self, connection: AsyncConnection, asked: Sequence[Asked]
@@ -61,10 +63,10 @@ class SqlJobs:
         return await reserve(connection, asked, self._quota)
 
     async def redeem(
-        self, order: Order, *, settled_in: Digest, room: QueueRoom | None = None
+        self, order: ValidatedOrder, *, settled_in: Digest, quota: QueueLimits | None = None
     ) -> Reservation:
         return await self._db.write(
-            lambda connection: redeem(connection, order, settled_in, room, self._quota)
+            lambda connection: redeem(connection, order, settled_in, quota, self._quota)
         )
 
     async def find(self, job_id: Digest) -> Job | None:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.storage.ports.jobs import RefundState
-from inferproof.storage.ports.ledger import Backlog, Figures, Owed, PurseKey
+from inferproof.storage.ports.ledger import Backlog, Figures, Owed, PayerKey
 from inferproof.storage.ports.outbox import OutboxKind
 from inferproof.storage.sql.backlog import BacklogReader
 from inferproof.storage.sql.engine import Database
@@ -57,7 +57,7 @@ class SqlLedger:
     async def figures(self) -> Figures:
         return await self._db.read(self._figures)
 
-    async def settled_amounts(self, payer: PurseKey, *, limit: int) -> Sequence[int]:
+    async def settled_amounts(self, payer: PayerKey, *, limit: int) -> Sequence[int]:
         network, token, holder = payer
         c = payment_reservations.c
         query = (

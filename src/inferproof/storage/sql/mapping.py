@@ -15,9 +15,9 @@ from inferproof.storage.ports.jobs import (
     Job,
     Kept,
     KeptProof,
-    Order,
     Refund,
     RefundState,
+    ValidatedOrder,
 )
 from inferproof.storage.ports.models import ModelEstimate, ModelRecord, ModelStatus, Statistics
 from inferproof.storage.ports.outbox import (
@@ -89,7 +89,7 @@ def payment_of_row(m: Mapping[Any, Any], asset: Asset) -> Payment:
     )
 
 
-def reservation_values(order: Order, settled_in: Digest | None = None) -> Values:
+def reservation_values(order: ValidatedOrder, settled_in: Digest | None = None) -> Values:
     """The row of payment_reservations that an order makes; the transaction is given of a payment
     whose money was moved before."""
     return {
@@ -102,7 +102,7 @@ def reservation_values(order: Order, settled_in: Digest | None = None) -> Values
     }
 
 
-def job_values(order: Order, turn: int, state: JobState) -> Values:
+def job_values(order: ValidatedOrder, turn: int, state: JobState) -> Values:
     """The row of jobs that an order makes."""
     return {
         "job_id": order.job_id,
@@ -267,9 +267,9 @@ def job_of_row(row: Row[Any]) -> Job:
     )
 
 
-def _order(m: Mapping[Any, Any]) -> Order:
+def _order(m: Mapping[Any, Any]) -> ValidatedOrder:
     quote = read_quote(Fields(json.loads(m[jobs.c.quote]), "quote"))
-    return Order(
+    return ValidatedOrder(
         job_id=m[jobs.c.job_id],
         model_id=m[jobs.c.model_id],
         model_version=m[jobs.c.model_version],

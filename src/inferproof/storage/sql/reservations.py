@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, InferproofError, Reason
 from inferproof.protocol.lifecycle import REDEEM, RESERVE, STARTS
-from inferproof.storage.ports.jobs import Job, Order, Outcome, QueueRoom, Reservation
+from inferproof.storage.ports.jobs import Job, Outcome, QueueLimits, Reservation, ValidatedOrder
 from inferproof.storage.ports.reuse import (
     check_same_payment,
     check_same_payment_id,
@@ -72,9 +72,9 @@ async def reserve(
 
 async def redeem(
     connection: AsyncConnection,
-    order: Order,
+    order: ValidatedOrder,
     settled_in: Digest,
-    limits: QueueRoom | None,
+    limits: QueueLimits | None,
     quota: QueueQuota,
 ) -> Reservation:
     """The job of an order whose money was moved before; see `Jobs.redeem`.
@@ -104,11 +104,11 @@ async def redeem(
 
 async def _insert(
     connection: AsyncConnection,
-    orders: Sequence[Order],
+    orders: Sequence[ValidatedOrder],
     turns: Mapping[Digest, int],
     start: str,
     settlement: Settlement,
-) -> dict[Digest, Order]:
+) -> dict[Digest, ValidatedOrder]:
     """Those of the orders that are new, by job, with all their rows; `start` is their first step.
     No two of them have one payment."""
     if not orders:
@@ -149,7 +149,7 @@ async def _places(
     A payment that has its job already needs no room.
     """
     turns: dict[Digest, int] = {}
-    without: list[tuple[Order, InferproofError]] = []
+    without: list[tuple[ValidatedOrder, InferproofError]] = []
     for order, limits in asked:
         error = quota.refuse(order, limits)
         if error is None:
@@ -167,7 +167,7 @@ async def _places(
     return turns, refused
 
 
-def _fresh(order: Order) -> Job:
+def _fresh(order: ValidatedOrder) -> Job:
     return Job(
         order=order,
         state=STARTS[RESERVE],
@@ -179,7 +179,9 @@ def _fresh(order: Order) -> Job:
     )
 
 
-async def _existing(connection: AsyncConnection, order: Order) -> Reservation | InferproofError:
+async def _existing(
+    connection: AsyncConnection, order: ValidatedOrder
+) -> Reservation | InferproofError:
     c = payment_reservations.c
     asked = select_jobs().where(*_is_payment(order.payment))
     found = (await connection.execute(asked)).one_or_none()
@@ -206,7 +208,7 @@ def _is_payment(payment: Payment) -> tuple[ColumnElement[bool], ...]:
     return (c.network == network, c.token == token, c.payer == payer, c.nonce == nonce)
 
 
-def _again(job: Job, order: Order) -> Reservation | InferproofError:
+def _again(job: Job, order: ValidatedOrder) -> Reservation | InferproofError:
     try:
         check_same_payment(job, order.request_digest, order.payment, order.nonce_salt)
         check_same_webhook(job, order.webhook)
@@ -215,7 +217,7 @@ def _again(job: Job, order: Order) -> Reservation | InferproofError:
     return Reservation(Outcome.SAME, job)
 
 
-async def _job(connection: AsyncConnection, order: Order) -> Job | None:
+async def _job(connection: AsyncConnection, order: ValidatedOrder) -> Job | None:
     found = await connection.execute(select_jobs().where(jobs.c.job_id == order.job_id))
     there = found.one_or_none()
     return None if there is None else job_of_row(there)

@@ -70,12 +70,12 @@ class SqlSettlements:
     async def to_settle(self, asset: Asset, *, limit: int) -> Sequence[Payable]:
         waiting, withdrawn = settlements.c.step.in_(WAITING_STEPS), JobState.WITHDRAWN.value
         again = await self._payables(asset, waiting, jobs.c.state != withdrawn, limit=limit)
-        room = limit - len(again)
-        if room <= 0:
+        quota = limit - len(again)
+        if quota <= 0:
             return again
         reserved = jobs.c.state == JobState.RESERVED.value
         unsent = settlements.c.step.is_(None)
-        new = await self._payables(asset, reserved, unsent, limit=room, order=IN_TURN)
+        new = await self._payables(asset, reserved, unsent, limit=quota, order=IN_TURN)
         return [*again, *new]
 
     async def refused(self, asset: Asset, *, limit: int) -> Sequence[Payable]:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inferproof.errors import Reason, TooMany
-from inferproof.services.gateway.base import ExposureTerms
-from inferproof.services.gateway.promises import Promise, Promises
-from inferproof.storage.ports.ledger import Ledger, PurseKey
+from inferproof.services.orders.base import ExposureTerms
+from inferproof.services.orders.pending_exposure import PendingExposure, PendingPayment
+from inferproof.storage.ports.ledger import Ledger, PayerKey
 from inferproof.types.money import format_units
 from inferproof.types.payment import Payment
 
@@ -27,7 +27,7 @@ class ExposureLimits:
     def __init__(self, ledger: Ledger, terms: ExposureTerms) -> None:
         self._ledger = ledger
         self._terms = terms
-        self._settled: dict[PurseKey, tuple[int, int]] = {}
+        self._settled: dict[PayerKey, tuple[int, int]] = {}
         """Number and sum of settled payments, as far as they were needed."""
 
     async def allows(self, payment: Payment, promised: Sequence[int]) -> bool:
@@ -58,11 +58,11 @@ class ExposureLimits:
             symbol=payment.asset.symbol,
         )
 
-    def _limit(self, payer: PurseKey) -> tuple[int, int]:
+    def _limit(self, payer: PayerKey) -> tuple[int, int]:
         count, amount = self._settled.get(payer, (0, 0))
         return self._terms.orders + count, self._terms.amount + amount
 
-    async def _read(self, payer: PurseKey, count: int, amount: int) -> None:
+    async def _read(self, payer: PayerKey, count: int, amount: int) -> None:
         # As many as may be needed: each settled payment allows one more.
         price = max(1, amount // count)
         limit = max(count, (amount - self._terms.amount) // price + 1)
@@ -76,21 +76,21 @@ class ExposureLimits:
 class OrderExposure:
     """What an order's payer has unsettled beside it: a PayerExposure (see payments.method)."""
 
-    promises: Promises
-    promise: Promise
+    pending: PendingExposure
+    pending_payment: PendingPayment
     limits: ExposureLimits
 
     def promised(self) -> Sequence[int]:
-        return self.promises.to_others(self.promise)
+        return self.pending.to_others(self.pending_payment)
 
     async def look(self) -> None:
-        await self.promises.look()
+        await self.pending.look()
 
     async def allows(self) -> bool:
-        return await self.limits.allows(self.promise.payment, self.promised())
+        return await self.limits.allows(self.pending_payment.payment, self.promised())
 
     async def check(self) -> None:
-        await self.limits.check(self.promise.payment, self.promised())
+        await self.limits.check(self.pending_payment.payment, self.promised())
 
 
 class NoExposure:
@@ -109,5 +109,5 @@ class NoExposure:
         """Nothing is unsettled."""
 
 
-def _payer(payment: Payment) -> PurseKey:
+def _payer(payment: Payment) -> PayerKey:
     return (payment.asset.network.caip2, payment.asset.address, payment.payer)

@@ -7,14 +7,14 @@ from inferproof.errors import ArtifactRejected, Conflict, Reason, RequestRejecte
 from inferproof.models.card import CURRENCY_DECIMALS
 from inferproof.proving.base import Estimate
 from inferproof.services.base import Clock, Systems
-from inferproof.services.catalog import Catalog
-from inferproof.services.gateway.base import GatewaySettings, ModelView
-from inferproof.services.gateway.submission import (
+from inferproof.services.models.catalog import Catalog
+from inferproof.services.models.submission import (
     Submission,
     check_submission_signature,
     read_submission,
 )
-from inferproof.services.gateway.views import model_view
+from inferproof.services.orders.base import GatewaySettings, ModelView
+from inferproof.services.orders.views import model_view
 from inferproof.storage.ports.blobs import ArtifactStore, BlobStore
 from inferproof.storage.ports.models import (
     ModelEstimate,

@@ -24,7 +24,7 @@ payment came twice at a time, the second may be refused at 4 to 10 by what the f
 refused one is looked for once more.
 
 What is asked of the chain and written to the database is asked and written for many orders at a
-time; what is known of other orders is kept in memory (see promises).
+time; what is known of other orders is kept in memory (see pending_exposure).
 """
 
 import asyncio
@@ -55,14 +55,14 @@ from inferproof.protocol.quote import check_quote_covers, check_quote_signature
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.webhook_address import read_webhook_url
 from inferproof.services.base import Clock, Entropy
-from inferproof.services.bell import SETTLE, WORK, Bell
-from inferproof.services.catalog import Catalog, RegisteredModel
-from inferproof.services.gateway.base import GatewaySettings, PaidRequest, SignedQuote
-from inferproof.services.gateway.exposure import ExposureLimits, NoExposure, OrderExposure
-from inferproof.services.gateway.promises import Promises
+from inferproof.services.event_bus import SETTLE, WORK, EventBus
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.metrics import Metrics
-from inferproof.storage.ports.jobs import Job, Jobs, Order, Outcome, Reservation
+from inferproof.services.models.catalog import Catalog, RegisteredModel
+from inferproof.services.orders.base import GatewaySettings, PaidRequest, SignedQuote
+from inferproof.services.orders.exposure_limits import ExposureLimits, NoExposure, OrderExposure
+from inferproof.services.orders.pending_exposure import PendingExposure
+from inferproof.storage.ports.jobs import Job, Jobs, Outcome, Reservation, ValidatedOrder
 from inferproof.storage.ports.ledger import Ledger
 from inferproof.storage.ports.reuse import (
     check_same_payment,
@@ -109,7 +109,7 @@ class Intake:
         clock: Clock,
         entropy: Entropy,
         metrics: Metrics,
-        bell: Bell,
+        event_bus: EventBus,
         limits: OrderLimits,
     ) -> None:
         self._jobs = jobs
@@ -122,8 +122,8 @@ class Intake:
         self._clock = clock
         self._entropy = entropy
         self._metrics = metrics
-        self._bell = bell
-        self._promises = Promises(ledger)
+        self._event_bus = event_bus
+        self._pending = PendingExposure(ledger)
         self._exposure_limits = ExposureLimits(ledger, settings.exposure)
         self._limits = limits
 
@@ -147,7 +147,7 @@ class Intake:
         to_settle = job.settlement.state is not SettlementState.SETTLED
         self._metrics.payment("repeated" if not is_new else "reserved" if to_settle else "redeemed")
         if is_new:
-            self._bell.ring(SETTLE if to_settle else WORK)
+            self._event_bus.publish(SETTLE if to_settle else WORK)
         return job
 
     async def _accept(self, paid: PaidRequest) -> Reservation:
@@ -161,7 +161,7 @@ class Intake:
         # 2
         method.check_signed(presented, paid.digest)
         # 3
-        if presented.payment is None or self._promises.holds(presented.payment):
+        if presented.payment is None or self._pending.holds(presented.payment):
             known = await self._known(paid)
             if known is not None:
                 return Reservation(Outcome.SAME, known)
@@ -207,8 +207,8 @@ class Intake:
         if presented.payment is None or not presented.draws:
             yield NoExposure()
             return
-        with self._promises.taking(presented.payment) as promise:
-            yield OrderExposure(self._promises, promise, self._exposure_limits)
+        with self._pending.taking(presented.payment) as pending_payment:
+            yield OrderExposure(self._pending, pending_payment, self._exposure_limits)
 
     async def _unused(self, found: Sequence[Reservable]) -> Sequence[Reservable]:
         """Those that nobody reserved yet, as far as that is worth a question."""
@@ -217,13 +217,13 @@ class Intake:
         jobs = await asyncio.gather(*(self._jobs.find_payment(each.payment) for each in found))
         return [each for each, job in zip(found, jobs, strict=True) if job is None]
 
-    async def _reserve(self, order: Order, reservable: Reservable) -> Reservation:
-        room, settled_in = self._settings.room, reservable.settled_in
+    async def _reserve(self, order: ValidatedOrder, reservable: Reservable) -> Reservation:
+        quota, settled_in = self._settings.quota, reservable.settled_in
         if settled_in is not None:
-            return await self._jobs.redeem(order, settled_in=settled_in, room=room)
-        reservation = await self._jobs.reserve(order, room=room)
+            return await self._jobs.redeem(order, settled_in=settled_in, quota=quota)
+        reservation = await self._jobs.reserve(order, quota=quota)
         if reservation.outcome is Outcome.NEW:
-            self._promises.reserved(order.payment)
+            self._pending.reserved(order.payment)
         return reservation
 
     def _order(
@@ -234,9 +234,9 @@ class Intake:
         quote: SignedQuote,
         reservable: Reservable,
         now: int,
-    ) -> Order:
+    ) -> ValidatedOrder:
         record, payment, salt = model.record, reservable.payment, paid.payment.salt
-        return Order(
+        return ValidatedOrder(
             job_id=method.job_id(payment, paid.digest, salt),
             model_id=record.id,
             model_version=record.version,
@@ -322,6 +322,6 @@ class Intake:
     async def _require_room(self) -> None:
         """Returns when another order may wait. Raises: Unavailable QUEUE_FULL."""
         limit = self._settings.queue_limit
-        depth = await self._promises.depth(limit)
+        depth = await self._pending.depth(limit)
         if depth >= limit:
             raise Unavailable(Reason.QUEUE_FULL, depth=depth, limit=limit)

@@ -10,8 +10,8 @@ from service_parts import PRICE, Services, World, nonce, pay, running
 
 from inferproof.errors import PaymentRejected, Reason, Unavailable
 from inferproof.payments.x402.receipt import authorization_payment
-from inferproof.services.gateway import promises as promises_module
-from inferproof.services.gateway.promises import Promises
+from inferproof.services.orders import pending_exposure
+from inferproof.services.orders.pending_exposure import PendingExposure
 from inferproof.storage.ports.ledger import Backlog
 from inferproof.testing.samples import PAYER
 from inferproof.types.job import JobState
@@ -44,61 +44,61 @@ def paid(world: World, **changes: Any) -> Payment:
     return authorization_payment(pay(world, **changes))
 
 
-def promised(promises: Promises, world: World) -> int:
-    with promises.taking(paid(world, nonce=nonce(99))) as promise:
-        return sum(promises.to_others(promise))
+def promised(pending: PendingExposure, world: World) -> int:
+    with pending.taking(paid(world, nonce=nonce(99))) as pending_payment:
+        return sum(pending.to_others(pending_payment))
 
 
 async def test_it_is_not_asked_for_each_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(promises_module, "LOOK_AGAIN_S", 3600.0)
+    monkeypatch.setattr(pending_exposure, "LOOK_AGAIN_S", 3600.0)
     book, world = Book(Backlog(3, {})), World(tmp_path)
-    promises = Promises(book)
-    assert [await promises.depth(10) for _ in range(5)] == [3] * 5
+    pending = PendingExposure(book)
+    assert [await pending.depth(10) for _ in range(5)] == [3] * 5
     assert book.asked == 1
-    promises.reserved(paid(world, nonce=nonce(1)))
-    assert promised(promises, world) == PRICE
-    assert await promises.depth(10) == 4
+    pending.reserved(paid(world, nonce=nonce(1)))
+    assert promised(pending, world) == PRICE
+    assert await pending.depth(10) == 4
     assert book.asked == 1
 
 
 async def test_who_would_be_refused_is_looked_at_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(promises_module, "LOOK_AGAIN_S", 3600.0)
+    monkeypatch.setattr(pending_exposure, "LOOK_AGAIN_S", 3600.0)
     book = Book(Backlog(10, {}))
-    promises = Promises(book)
-    assert await promises.depth(11) == 10
+    pending = PendingExposure(book)
+    assert await pending.depth(11) == 10
     book.backlog_now = Backlog(2, {})
-    assert await promises.depth(10) == 2
+    assert await pending.depth(10) == 2
 
 
 async def test_what_is_reserved_while_it_looks_is_kept(tmp_path: Path) -> None:
     book, world = Book(Backlog(0, {})), World(tmp_path)
-    promises = Promises(book)
+    pending = PendingExposure(book)
     book.go.clear()
-    looking = asyncio.create_task(promises.look())
+    looking = asyncio.create_task(pending.look())
     await book.begun.wait()
-    promises.reserved(paid(world, nonce=nonce(1)))
+    pending.reserved(paid(world, nonce=nonce(1)))
     book.go.set()
     await looking
-    assert promised(promises, world) == PRICE
-    assert promises.holds(paid(world, nonce=nonce(1)))
-    assert not promises.holds(paid(world, nonce=nonce(2)))
-    await promises.look()
-    assert promised(promises, world) == 0
+    assert promised(pending, world) == PRICE
+    assert pending.holds(paid(world, nonce=nonce(1)))
+    assert not pending.holds(paid(world, nonce=nonce(2)))
+    await pending.look()
+    assert promised(pending, world) == 0
 
 
 async def test_a_book_that_is_down_is_asked_again_and_not_guessed(tmp_path: Path) -> None:
     book = Book(Backlog(1, {}))
-    promises = Promises(book)
+    pending = PendingExposure(book)
     book.down = True
     for _ in range(2):
         with pytest.raises(Unavailable):
-            await promises.depth(10)
+            await pending.depth(10)
     book.down = False
-    assert await promises.depth(10) == 1
+    assert await pending.depth(10) == 1
 
 
 async def test_a_restart_knows_what_was_promised_before(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""A bell between services of one process: it shortens waiting and carries no information.
+"""An event bus between services of one process: it shortens waiting and carries no information.
 
-Whoever waits also looks again after a time, so that a lost ring, or one in another process,
-only costs that time.
+Whoever waits also looks again after a time, so that a lost event, or one of another process, only
+costs that time.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ Topic = str | Digest
 """A service, by its name, or whoever waits for the job with this id."""
 
 
-class Bell:
-    """Wakes those who wait for a topic. A ring for a service that is busy is kept for it."""
+class EventBus:
+    """Wakes those who wait for a topic. An event for a service that is busy is kept for it."""
 
     def __init__(self) -> None:
         self._waiting: defaultdict[Topic, set[asyncio.Future[None]]] = defaultdict(set)
         self._kept: set[Topic] = set()
 
-    def ring(self, topic: Topic) -> None:
+    def publish(self, topic: Topic) -> None:
         """Wakes all who wait for the topic now."""
         waiting = self._waiting.pop(topic, set())
         for waiter in waiting:
@@ -35,7 +35,8 @@ class Bell:
             self._kept.add(topic)
 
     async def wait(self, topic: Topic, timeout_s: float) -> None:
-        """Returns when the topic is rung, was rung while nobody waited, or the time is over."""
+        """Returns when something is published on the topic, was while nobody waited, or the time is
+        over."""
         if topic in self._kept:
             self._kept.discard(topic)
             return

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 
-class Heart:
+class Heartbeat:
     """The beats of one service, by its parts; it is as alive as the part that is silent longest.
 
     Units: seconds of a clock that never goes back.

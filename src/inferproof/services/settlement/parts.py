@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from inferproof.errors import Unavailable
 from inferproof.services.base import Clock
-from inferproof.services.bell import Bell
+from inferproof.services.event_bus import EventBus
 from inferproof.services.metrics import Metrics
-from inferproof.services.settler.base import SettlementChain, Settles, SignedTransaction
+from inferproof.services.settlement.base import SettlementChain, Settles, SignedTransaction
 from inferproof.storage.ports.jobs import Jobs
 from inferproof.storage.ports.outbox import NewTransaction, Outbox
 from inferproof.storage.ports.settlements import Settlements
@@ -76,7 +76,7 @@ class Parts:
     settings: SettlerSettings
     clock: Clock
     metrics: Metrics
-    bell: Bell
+    event_bus: EventBus
     methods: Mapping[str, Settles]
 
     def order(self, payment: Payment) -> Authorization:

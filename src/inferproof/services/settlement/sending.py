@@ -18,7 +18,7 @@ tenth; we raise by an eighth.
 from collections.abc import Mapping, Sequence
 
 from inferproof.errors import Conflict, Reason, Unavailable
-from inferproof.services.settler.parts import Faults, Parts, log, together
+from inferproof.services.settlement.parts import Faults, Parts, log, together
 from inferproof.storage.ports.outbox import OutboxItem, StoredRaw
 from inferproof.types.chain import Fees, Sight
 from inferproof.types.digest import Digest

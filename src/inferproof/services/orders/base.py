@@ -11,7 +11,7 @@ from inferproof.protocol.commitments import request_digest
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.signature import SigningKey
-from inferproof.storage.ports.jobs import Failure, JobEvent, QueueRoom, Refund
+from inferproof.storage.ports.jobs import Failure, JobEvent, QueueLimits, Refund
 from inferproof.storage.ports.models import ModelEstimate, ModelFilter, ModelStatus, Statistics
 from inferproof.storage.ports.rate_limits import ApiKey
 from inferproof.storage.ports.verifications import VerificationRecord
@@ -69,9 +69,9 @@ class GatewaySettings:
     exposure: ExposureTerms = ExposureTerms()
 
     @property
-    def room(self) -> QueueRoom:
+    def quota(self) -> QueueLimits:
         """How many jobs may wait; without a share, one payer may fill the queue."""
-        return QueueRoom(self.queue_limit, self.queue_share or self.queue_limit)
+        return QueueLimits(self.queue_limit, self.queue_share or self.queue_limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +264,7 @@ class Gateway(Protocol):
         ...
 
     async def submit_model(self, document: bytes, signature: bytes) -> ModelView:
-        """The pending model of a submission (see services.gateway.submission) that its provider
+        """The pending model of a submission (see services.models.submission) that its provider
         signed; the same submission again gives the same model.
 
         Raises: RequestRejected SUBMISSION_MALFORMED, SUBMISSION_SIGNATURE, SUBMISSION_MISMATCH;

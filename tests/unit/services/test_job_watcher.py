@@ -8,8 +8,8 @@ import pytest
 
 from inferproof.errors import Reason, Unavailable
 from inferproof.protocol.encoding import keccak256
-from inferproof.services.bell import Bell
-from inferproof.services.lookout import Lookout
+from inferproof.services.event_bus import EventBus
+from inferproof.services.job_watcher import JobWatcher
 from inferproof.storage.ports.jobs import Progress
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
@@ -33,9 +33,9 @@ class Book:
         return {job: Progress(self.steps[job], self.state) for job in ids if job in self.steps}
 
 
-def made(every_s: float = 0.005) -> tuple[Any, Bell, Lookout]:
-    book, bell = Book(), Bell()
-    return book, bell, Lookout(book, bell, every_s)  # type: ignore[arg-type]
+def made(every_s: float = 0.005) -> tuple[Any, EventBus, JobWatcher]:
+    book, event_bus = Book(), EventBus()
+    return book, event_bus, JobWatcher(book, event_bus, every_s)  # type: ignore[arg-type]
 
 
 async def settled(book: Book) -> None:
@@ -46,8 +46,8 @@ async def settled(book: Book) -> None:
 
 
 async def test_a_step_of_another_process_ends_the_wait() -> None:
-    book, _, lookout = made()
-    with lookout.watch(JOBS[0]) as watch:
+    book, _, job_watcher = made()
+    with job_watcher.watch(JOBS[0]) as watch:
         await settled(book)
         watch.mark()
         waiting = asyncio.create_task(watch.wait(120))
@@ -58,8 +58,8 @@ async def test_a_step_of_another_process_ends_the_wait() -> None:
 
 
 async def test_a_step_of_another_job_does_not() -> None:
-    book, _, lookout = made()
-    with lookout.watch(JOBS[0]) as watch, lookout.watch(JOBS[1]):
+    book, _, job_watcher = made()
+    with job_watcher.watch(JOBS[0]) as watch, job_watcher.watch(JOBS[1]):
         await settled(book)
         watch.mark()
         waiting = asyncio.create_task(watch.wait(0.2))
@@ -70,9 +70,9 @@ async def test_a_step_of_another_job_does_not() -> None:
 
 
 async def test_a_step_into_a_state_that_passes_does_not() -> None:
-    book, _, lookout = made()
+    book, _, job_watcher = made()
     passing = frozenset({JobState.QUEUED, JobState.RUNNING})
-    with lookout.watch(JOBS[0]) as watch:
+    with job_watcher.watch(JOBS[0]) as watch:
         watch.mark()
         waiting = asyncio.create_task(watch.wait(10, passing))
         await settled(book)
@@ -84,16 +84,16 @@ async def test_a_step_into_a_state_that_passes_does_not() -> None:
 
 
 async def test_the_time_is_over_in_a_state_that_passes() -> None:
-    book, _, lookout = made()
-    with lookout.watch(JOBS[0]) as watch:
+    book, _, job_watcher = made()
+    with job_watcher.watch(JOBS[0]) as watch:
         watch.mark()
         await asyncio.wait_for(watch.wait(0.05, frozenset({JobState.QUEUED})), 5)
         assert book.asked
 
 
 async def test_a_step_between_mark_and_wait_is_not_missed() -> None:
-    book, _, lookout = made()
-    with lookout.watch(JOBS[0]) as watch:
+    book, _, job_watcher = made()
+    with job_watcher.watch(JOBS[0]) as watch:
         await settled(book)
         watch.mark()
         book.steps[JOBS[0]] = 2
@@ -102,40 +102,40 @@ async def test_a_step_between_mark_and_wait_is_not_missed() -> None:
 
 
 async def test_the_bell_of_this_process_ends_the_wait_at_once() -> None:
-    _, bell, lookout = made(every_s=60)
-    with lookout.watch(JOBS[0]) as watch:
+    _, event_bus, job_watcher = made(every_s=60)
+    with job_watcher.watch(JOBS[0]) as watch:
         watch.mark()
         waiting = asyncio.create_task(watch.wait(120))
         await asyncio.sleep(0)
-        bell.ring(JOBS[0])
+        event_bus.publish(JOBS[0])
         await asyncio.wait_for(waiting, 5)
 
 
 async def test_many_who_wait_are_one_question() -> None:
-    book, _, lookout = made()
-    with lookout.watch(JOBS[0]), lookout.watch(JOBS[0]), lookout.watch(JOBS[1]):
+    book, _, job_watcher = made()
+    with job_watcher.watch(JOBS[0]), job_watcher.watch(JOBS[0]), job_watcher.watch(JOBS[1]):
         await settled(book)
     assert book.asked[-1] == {JOBS[0], JOBS[1]}
 
 
 async def test_nobody_waits_and_nothing_is_asked() -> None:
-    book, _, lookout = made()
-    with lookout.watch(JOBS[0]):
+    book, _, job_watcher = made()
+    with job_watcher.watch(JOBS[0]):
         await settled(book)
     before = len(book.asked)
     await asyncio.sleep(0.05)
     assert len(book.asked) == before
-    with lookout.watch(JOBS[1]):  # and it looks again for the next one
+    with job_watcher.watch(JOBS[1]):  # and it looks again for the next one
         await settled(book)
     assert book.asked[-1] == {JOBS[1]}
 
 
 @pytest.mark.parametrize("away", [True, False], ids=["storage away", "unknown job"])
 async def test_what_cannot_be_seen_is_left_to_those_who_wait(away: bool) -> None:
-    book, _, lookout = made()
+    book, _, job_watcher = made()
     book.away = away
     del book.steps[JOBS[0]]
-    with lookout.watch(JOBS[0]) as watch:
+    with job_watcher.watch(JOBS[0]) as watch:
         for _ in range(2):
             watch.mark()
             await asyncio.wait_for(watch.wait(120), 60)

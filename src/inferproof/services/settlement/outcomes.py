@@ -24,9 +24,9 @@ from collections.abc import Mapping, Sequence
 
 from inferproof.errors import Conflict, InferproofError, PaymentRejected, Reason, Unavailable
 from inferproof.services.base import failure_of
-from inferproof.services.bell import SETTLE, WORK
-from inferproof.services.settler.base import Executed, Included
-from inferproof.services.settler.parts import Faults, Parts, about, in_portions, log, together
+from inferproof.services.event_bus import SETTLE, WORK
+from inferproof.services.settlement.base import Executed, Included
+from inferproof.services.settlement.parts import Faults, Parts, about, in_portions, log, together
 from inferproof.storage.ports.outbox import (
     BlockRef,
     Inclusion,
@@ -106,7 +106,7 @@ class Outcomes:
         for inclusion in inclusions:
             self._tell(inclusion, carried[inclusion.item.id], settled)
         if settled:
-            parts.bell.ring(WORK)
+            parts.event_bus.publish(WORK)
 
     def _steps(
         self, included: Executed, payables: Sequence[Payable]
@@ -149,8 +149,8 @@ class Outcomes:
     def _settled_late(self, payable: Payable) -> None:
         if payable.state is JobState.WITHDRAWN:
             self._parts.metrics.refund("due")
-            self._parts.bell.ring(payable.job_id)
-            self._parts.bell.ring(SETTLE)
+            self._parts.event_bus.publish(payable.job_id)
+            self._parts.event_bus.publish(SETTLE)
 
     async def _refund(self, item: OutboxItem, included: Included) -> None:
         parts, now = self._parts, self._parts.clock()
@@ -163,7 +163,7 @@ class Outcomes:
         )
         log.info("refunded in %s", included.tx, extra=about(job_id))
         parts.metrics.refund("settled")
-        parts.bell.ring(job_id)
+        parts.event_bus.publish(job_id)
 
     async def _refund_failed(self, job_id: Digest, tx: Digest) -> None:
         parts, now = self._parts, self._parts.clock()
@@ -205,7 +205,7 @@ class Outcomes:
         if item.kind is OutboxKind.REFUND:
             await parts.settlements.refund_lost(await self._job_of(item), now=now)
             parts.metrics.refund("lost")
-            parts.bell.ring(SETTLE)
+            parts.event_bus.publish(SETTLE)
         else:
             await parts.outbox.drop(item, now=now)
         log.warning("number %d was spent by a transaction that is not ours", item.nonce)
@@ -293,7 +293,7 @@ class Outcomes:
         parts.metrics.payment("settled")
         parts.metrics.stage("settle", max(0, parts.clock() - payable.created_at))
         self._settled_late(payable)
-        parts.bell.ring(WORK)
+        parts.event_bus.publish(WORK)
 
     async def _end(self, payable: Payable, why: InferproofError) -> None:
         """The money will never come."""
@@ -309,7 +309,7 @@ class Outcomes:
             extra=about(job_id),
         )
         parts.metrics.payment("lost")
-        parts.bell.ring(job_id)
+        parts.event_bus.publish(job_id)
 
     async def void(self, payable: Payable, why: InferproofError) -> None:
         """RESERVED, SETTLING or WITHDRAWN → VOID."""
@@ -319,7 +319,7 @@ class Outcomes:
         await self._parts.settlements.void(job_id, failure_of(why), now=self._parts.clock())
         log.warning("void: %s", why.code, extra=about(job_id))
         self._parts.metrics.payment("void")
-        self._parts.bell.ring(job_id)
+        self._parts.event_bus.publish(job_id)
 
 
 def _step(outcome: ItemOutcome, *, tried: bool, alone: bool) -> SettlementStep | None:

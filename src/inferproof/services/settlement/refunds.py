@@ -12,7 +12,7 @@ number beyond the next, could still refund a second time once it turns up.
 from collections.abc import Sequence
 
 from inferproof.protocol.commitments import refund_mark
-from inferproof.services.settler.parts import Parts, about, log
+from inferproof.services.settlement.parts import Parts, about, log
 from inferproof.storage.ports.outbox import OutboxItem, Payable
 from inferproof.types.chain import RefundTerms, Sight
 from inferproof.types.digest import Digest
@@ -65,7 +65,7 @@ class RefundsMade:
                 )
                 log.warning("was refunded in %s before", found.tx, extra=about(refund.job_id))
                 parts.metrics.refund("found")
-                parts.bell.ring(refund.job_id)
+                parts.event_bus.publish(refund.job_id)
         return left
 
     def _must_wait(self, items: Sequence[OutboxItem], sight: Sight) -> bool:

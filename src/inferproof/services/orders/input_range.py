@@ -3,7 +3,7 @@
 from inferproof.errors import InputRejected, Reason
 from inferproof.models.card import REFUSE
 from inferproof.services.base import Systems
-from inferproof.services.catalog import RegisteredModel
+from inferproof.services.models.catalog import RegisteredModel
 from inferproof.verify.proof import out_of_range
 from inferproof.verify.receipt import Preprocess
 

@@ -27,29 +27,29 @@ SHARE = 25
 rarely, and what is known of it is at most this old."""
 
 
-_Purse = tuple[str, bytes, bytes]
-"""Network, token and payer: of plain values, since each order looks a purse up several times."""
+_Payer = tuple[str, bytes, bytes]
+"""Network, token and payer: of plain values, since each order looks a payer up several times."""
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class PendingPayment:
     """A payment that is being taken; those with a lower number came before it."""
 
     number: int
     payment: Payment
-    purse: _Purse
+    payer_key: _Payer
 
 
-class Promises:
+class PendingExposure:
     """The payments of this process that are between their check and their reservation, and by
     the order book those that are reserved and not settled."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._numbers = itertools.count()
-        self._taking: dict[_Purse, dict[int, Payment]] = {}
+        self._taking: dict[_Payer, dict[int, Payment]] = {}
         self._under_way = 0
-        self._unsettled: dict[_Purse, dict[bytes, int]] = {}
+        self._unsettled: dict[_Payer, dict[bytes, int]] = {}
         """By the bytes of the nonce."""
         self._waiting = 0
         self._since: list[Payment] = []
@@ -69,23 +69,23 @@ class Promises:
 
     def holds(self, payment: Payment) -> bool:
         """True when the payment is known to be reserved; False says nothing."""
-        return payment.nonce.raw in self._unsettled.get(_purse(payment), ())
+        return payment.nonce.raw in self._unsettled.get(_payer_of(payment), ())
 
     @contextmanager
-    def taking(self, payment: Payment) -> Iterator[Promise]:
+    def taking(self, payment: Payment) -> Iterator[PendingPayment]:
         """Counts the payment for those that come after it, while the block runs."""
-        purse = _purse(payment)
-        promise = Promise(next(self._numbers), payment, purse)
-        taking = self._taking.setdefault(purse, {})
-        taking[promise.number] = payment
+        payer_key = _payer_of(payment)
+        pending_payment = PendingPayment(next(self._numbers), payment, payer_key)
+        taking = self._taking.setdefault(payer_key, {})
+        taking[pending_payment.number] = payment
         self._under_way += 1
         try:
-            yield promise
+            yield pending_payment
         finally:
             self._under_way -= 1
-            del taking[promise.number]
-            if not taking and self._taking.get(purse) is taking:
-                del self._taking[purse]
+            del taking[pending_payment.number]
+            if not taking and self._taking.get(payer_key) is taking:
+                del self._taking[payer_key]
 
     def reserved(self, payment: Payment) -> None:
         """Counts a payment that was reserved here until a look finds it settled."""
@@ -93,7 +93,7 @@ class Promises:
         self._waiting += 1
         self._since.append(payment)
 
-    def to_others(self, promise: Promise) -> Sequence[int]:
+    def to_others(self, pending_payment: PendingPayment) -> Sequence[int]:
         """What the payer promised to each of its other orders, in atomic units; also to some that
         were settled since the last look.
 
@@ -101,10 +101,10 @@ class Promises:
         Several processes on one database may each let one through that the others have not seen
         yet.
         """
-        own, purse = promise.payment, promise.purse
-        amounts = dict(self._unsettled.get(purse, ()))
-        for number, other in self._taking[purse].items():
-            if number < promise.number:
+        own, payer_key = pending_payment.payment, pending_payment.payer_key
+        amounts = dict(self._unsettled.get(payer_key, ()))
+        for number, other in self._taking[payer_key].items():
+            if number < pending_payment.number:
                 amounts[other.nonce.raw] = other.amount
         amounts.pop(own.nonce.raw, None)  # the same payment, sent twice
         return list(amounts.values())
@@ -149,11 +149,11 @@ class Promises:
                 self._waiting += 1
 
     def _add(self, payment: Payment) -> None:
-        self._unsettled.setdefault(_purse(payment), {})[payment.nonce.raw] = payment.amount
+        self._unsettled.setdefault(_payer_of(payment), {})[payment.nonce.raw] = payment.amount
 
     def _depth(self) -> int:
         return self._waiting + self._under_way
 
 
-def _purse(payment: Payment) -> _Purse:
+def _payer_of(payment: Payment) -> _Payer:
     return (payment.asset.network.caip2, payment.asset.address.raw, payment.payer.raw)

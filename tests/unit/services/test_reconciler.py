@@ -10,7 +10,7 @@ from sqlalchemy import text
 from waiting import until
 
 from inferproof.errors import InputRejected, Reason, Unavailable
-from inferproof.services.reconciliation.service import Bookkeeper, BooksSettings
+from inferproof.services.reconciliation.service import Reconciler, ReconcilerSettings
 from inferproof.storage.sql.ledger import SqlLedger
 from inferproof.testing.cash import CashBooks, CashChain
 from inferproof.testing.metrics import MemoryMetrics
@@ -27,11 +27,11 @@ class Shop:
         self.services = services
         self.metrics = MemoryMetrics()
         self.chain = CashBooks(services.world.ledger)
-        self.books = Bookkeeper(
+        self.books = Reconciler(
             ledger=SqlLedger(services.stores.database),
             chain=self.chain,
             metrics=self.metrics,
-            settings=BooksSettings(page=2, again_s=0),
+            settings=ReconcilerSettings(page=2, again_s=0),
         )
 
     async def sell(self, number: int, *, fails: bool = False) -> Digest:

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from inferproof.errors import Conflict, NotFound, Reason
-from inferproof.services.gateway.submission import Submission, read_submission
+from inferproof.services.models.submission import Submission, read_submission
 from inferproof.storage.ports.models import ModelRecord, ModelStatus, ModelStore
 
 KEPT = 64

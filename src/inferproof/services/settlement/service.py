@@ -27,13 +27,13 @@ from inferproof.errors import Conflict, InferproofError, Reason
 from inferproof.observability.faults import loggable
 from inferproof.protocol.commitments import refund_mark
 from inferproof.services.base import Clock
-from inferproof.services.bell import SETTLE, Bell
-from inferproof.services.heart import Heart
+from inferproof.services.event_bus import SETTLE, EventBus
+from inferproof.services.heartbeat import Heartbeat
 from inferproof.services.metrics import Metrics
-from inferproof.services.settler.base import SettlementChain, Settles
-from inferproof.services.settler.blocks import Blocks
-from inferproof.services.settler.outcomes import Outcomes
-from inferproof.services.settler.parts import (
+from inferproof.services.settlement.base import SettlementChain, Settles
+from inferproof.services.settlement.blocks import Blocks
+from inferproof.services.settlement.outcomes import Outcomes
+from inferproof.services.settlement.parts import (
     Faults,
     Parts,
     SettlerSettings,
@@ -41,9 +41,9 @@ from inferproof.services.settler.parts import (
     in_portions,
     together,
 )
-from inferproof.services.settler.refunds import RefundsMade
-from inferproof.services.settler.screening import Screened, Screening
-from inferproof.services.settler.sending import Sending
+from inferproof.services.settlement.refunds import RefundsMade
+from inferproof.services.settlement.screening import Screened, Screening
+from inferproof.services.settlement.sending import Sending
 from inferproof.storage.ports.jobs import Jobs
 from inferproof.storage.ports.leader_lock import LeaderLock
 from inferproof.storage.ports.outbox import (
@@ -80,19 +80,19 @@ class Settler:
         settings: SettlerSettings,
         clock: Clock,
         metrics: Metrics,
-        bell: Bell,
+        event_bus: EventBus,
         leader: LeaderLock,
-        heart: Heart | None = None,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         self._chain = chain
         self._leader = leader
-        self._heart = heart or Heart()
+        self._heartbeat = heartbeat or Heartbeat()
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
-        self._bell = bell
+        self._event_bus = event_bus
         self._parts = Parts(
-            jobs, settlements, outbox, chain, settings, clock, metrics, bell, methods
+            jobs, settlements, outbox, chain, settings, clock, metrics, event_bus, methods
         )
         self._sending = Sending(self._parts)
         self._outcomes = Outcomes(self._parts)
@@ -114,7 +114,7 @@ class Settler:
         settings = self._settings
         backoff = settings.poll_s
         while True:
-            self._heart.beat("settling")
+            self._heartbeat.beat("settling")
             try:
                 under_way = await self.settle_once() if await self._leader.held() else 0
             except InferproofError as error:
@@ -129,11 +129,11 @@ class Settler:
             if self._more_waits:
                 await asyncio.sleep(0)
             elif under_way:
-                # Whoever comes now shares a transaction; the bell then ends the waiting.
+                # Whoever comes now shares a transaction; the event bus then ends the waiting.
                 await asyncio.sleep(settings.group_s)
-                await self._bell.wait(SETTLE, max(0.0, settings.poll_s - settings.group_s))
+                await self._event_bus.wait(SETTLE, max(0.0, settings.poll_s - settings.group_s))
             else:
-                await self._bell.wait(SETTLE, settings.idle_s)
+                await self._event_bus.wait(SETTLE, settings.idle_s)
 
     async def _back_off(self, seconds: float) -> float:
         await asyncio.sleep(seconds)

@@ -4,7 +4,7 @@ Each block names the one before it, so while the newest watched block is still t
 before it are: one question for each new block.
 """
 
-from inferproof.services.settler.parts import Parts, about, log
+from inferproof.services.settlement.parts import Parts, about, log
 from inferproof.storage.ports.outbox import BlockRef
 from inferproof.types.chain import Sight
 from inferproof.types.digest import Digest

@@ -2,8 +2,8 @@
 
 from inferproof.payments.method import PaymentMethods
 from inferproof.protocol.claims import assurance_of, proven_sentence
-from inferproof.services.catalog import RegisteredModel
-from inferproof.services.gateway.base import (
+from inferproof.services.models.catalog import RegisteredModel
+from inferproof.services.orders.base import (
     AnswerView,
     Example,
     GatewaySettings,

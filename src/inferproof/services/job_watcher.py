@@ -1,7 +1,7 @@
-"""Rings the bell for jobs that other processes move on, while somebody here waits for them.
+"""Tells the event bus of jobs that other processes move on, while somebody here waits for them.
 
-The bell rings in one process only. So all jobs that are waited for are looked at together, in one
-question each time, however many callers wait.
+The event bus reaches one process only. So all jobs that are waited for are looked at together, in
+one question each time, however many callers wait.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from inferproof.errors import InferproofError
-from inferproof.services.bell import Bell
+from inferproof.services.event_bus import EventBus
 from inferproof.storage.ports.jobs import Jobs, Progress
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
@@ -35,7 +35,7 @@ class Watch:
 
     _job: Digest
     _watched: _Watched
-    _bell: Bell
+    _event_bus: EventBus
     _mark: int = field(default=-1)
 
     def mark(self) -> None:
@@ -48,7 +48,7 @@ class Watch:
         end = time.monotonic() + timeout_s
         while True:
             if self._watched.changes == self._mark:
-                await self._bell.wait(self._job, max(0.0, end - time.monotonic()))
+                await self._event_bus.wait(self._job, max(0.0, end - time.monotonic()))
                 if self._watched.changes == self._mark:
                     return  # rung in this process, or the time is over
             progress = self._watched.progress
@@ -57,12 +57,12 @@ class Watch:
             self._mark = self._watched.changes
 
 
-class Lookout:
+class JobWatcher:
     """Looks at the jobs of one order book for those who wait in this process."""
 
-    def __init__(self, jobs: Jobs, bell: Bell, every_s: float = LOOK_AGAIN_S) -> None:
+    def __init__(self, jobs: Jobs, event_bus: EventBus, every_s: float = LOOK_AGAIN_S) -> None:
         self._jobs = jobs
-        self._bell = bell
+        self._event_bus = event_bus
         self._every_s = every_s
         self._watched: dict[Digest, _Watched] = {}
         self._looking: asyncio.Task[None] | None = None
@@ -73,9 +73,9 @@ class Lookout:
         watched = self._watched.setdefault(job_id, _Watched())
         watched.watches += 1
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look_forever(), name="lookout")
+            self._looking = asyncio.create_task(self._look_forever(), name="job watcher")
         try:
-            yield Watch(job_id, watched, self._bell)
+            yield Watch(job_id, watched, self._event_bus)
         finally:
             watched.watches -= 1
             if not watched.watches:
@@ -96,4 +96,4 @@ class Lookout:
                 if progress is None or progress != watched.progress:
                     watched.progress = progress
                     watched.changes += 1
-                    self._bell.ring(job_id)
+                    self._event_bus.publish(job_id)

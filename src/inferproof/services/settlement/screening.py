@@ -21,8 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inferproof.errors import PaymentRejected, Reason
-from inferproof.services.settler.outcomes import Outcomes
-from inferproof.services.settler.parts import Parts, about, log
+from inferproof.services.settlement.outcomes import Outcomes
+from inferproof.services.settlement.parts import Parts, about, log
 from inferproof.storage.ports.outbox import Payable, SettlementStep
 from inferproof.types.chain import Sight
 from inferproof.types.digest import Address, Digest
