@@ -5,7 +5,6 @@ from typing import Protocol
 from inferproof.payments.x402.challenge import Challenge
 from inferproof.protocol.signature import Signer
 from inferproof.types.digest import Address, Digest
-from inferproof.types.money import Asset
 from inferproof.types.payment import Payment
 
 
@@ -60,12 +59,4 @@ class BuyerMethod(Protocol):
 
     def sign(self, challenge: Challenge, signer: Signer, salt: Digest, now: int) -> SignedPayment:
         """The payment for the challenge's request. Units: `now` in Unix seconds."""
-        ...
-
-
-class ReadSigned(Protocol):
-    """Reads the header of a method's payment again."""
-
-    def __call__(self, header: str, asset: Asset) -> SignedPayment:
-        """Raises: PaymentRejected for what this method did not write."""
         ...

@@ -89,5 +89,5 @@ class MadeTransfer:
 
 
 def read_signed_claim(header: str, asset: Asset) -> SignedClaim:
-    """A ReadSigned (see payments.method). Raises: as `parse_transfer`."""
+    """The claim in a header that was signed before. Raises: as `parse_transfer`."""
     return SignedClaim(header, parse_transfer(header, [asset]).claim)

@@ -80,7 +80,7 @@ class ExactBuyer:
 
 
 def read_signed_authorization(header: str, asset: Asset) -> SignedAuthorization:
-    """A ReadSigned (see payments.method). Raises: as `parse_payment`."""
+    """The payment in a header that was signed before. Raises: as `parse_payment`."""
     payment = parse_payment(header, [asset])
     salt = None if payment.binding_salt is None else Digest(payment.binding_salt)
     return SignedAuthorization(header, payment.authorization, salt)
