@@ -120,12 +120,12 @@ async def test_the_size_of_a_proof_is_kept_with_its_answer(services: Services) -
     assert job.answer is not None
     size = blob_path(services, job.answer.proof_blob).stat().st_size
     assert job.answer.proof_size == size
-    read = services.gateway._blobs.get
-    services.gateway._blobs.get = None  # type: ignore[method-assign, assignment]
+    read = services.gateway._receipts._blobs.get
+    services.gateway._receipts._blobs.get = None  # type: ignore[method-assign, assignment]
     view = await services.gateway.job(job.order.job_id)
     assert view.answer is not None
     assert view.answer.proof_size == size
-    services.gateway._blobs.get = read  # type: ignore[method-assign]
+    services.gateway._receipts._blobs.get = read  # type: ignore[method-assign]
 
 
 async def test_the_size_of_an_old_proof_is_asked_of_the_store(
@@ -140,7 +140,7 @@ async def test_the_size_of_an_old_proof_is_asked_of_the_store(
         return old
 
     monkeypatch.setattr(orders.jobs, "job", found)
-    monkeypatch.setattr(services.gateway._blobs, "get", None)
+    monkeypatch.setattr(services.gateway._receipts._blobs, "get", None)
     view = await services.gateway.job(job.order.job_id)
     assert view.answer is not None
     assert view.answer.proof_size == job.answer.proof_size
