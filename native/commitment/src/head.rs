@@ -7,7 +7,7 @@
 //! as a test holds against the library's layout.
 
 use crate::first::{Claim, first_rounds, folded_weights, product};
-use crate::linear::{combine_rows, equality};
+use crate::linear::combine_rows;
 use crate::stack::Stack;
 use p3_challenger::{FieldChallenger, GrindingChallenger};
 use p3_field::{PrimeCharacteristicRing, PrimeField32};
@@ -16,6 +16,7 @@ use p3_sumcheck::layout::{Layout, LayoutStrategy, PrefixProver, StackedClaims, T
 use p3_sumcheck::strategy::SumcheckProver;
 use p3_sumcheck::{OpeningEvals, OpeningRequest, SumcheckData, TableShape};
 use std::sync::Arc;
+use sumcheck::equality;
 use transcript::{Base, Extension};
 
 type Library = PrefixProver<Base, Extension>;

@@ -18,11 +18,10 @@ mod schedule;
 mod security;
 mod stack;
 mod tree;
-pub mod wide;
 
 pub use codec::{Malformed, Reader, Writer};
 pub use key::{KeyFault, KeyParts, Mode, WeightKey, mode_of};
-pub use linear::{combine_rows, equality};
+pub use linear::combine_rows;
 pub use plan::{
     Block, MAX_BLOCKS, MAX_MATRICES, MAX_SIDE, MAX_VARIABLES, MIN_VARIABLES, Part, Plan, Size,
     parts, variables,

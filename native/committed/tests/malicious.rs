@@ -323,7 +323,7 @@ fn outputs_forged_for_a_frozen_point_pass_frozen_and_fail_live() {
     let argument = case.key().argument();
     argument.verify(&proof.lookups, &mut transcript).unwrap();
     let point = transcript.point(3);
-    let forged = small(&kernel(&commitment::equality(&point, 8)), &outputs[0]);
+    let forged = small(&kernel(&sumcheck::equality(&point, 8)), &outputs[0]);
     assert_ne!(forged, outputs[0]);
     let forge = |transcript| {
         let corrupt = |witness: &mut Witness| witness.outputs[0].clone_from(&forged);

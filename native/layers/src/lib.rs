@@ -13,18 +13,15 @@ mod integers;
 mod linear;
 mod reduce;
 mod shape;
-mod sumcheck;
 mod windows;
 
-pub use commitment::{combine_rows, equality};
 pub use cost::{
     GraphSize, MAX_CHECK_OPERANDS, MAX_CHECK_STEPS, MAX_CHECK_VALUES, MAX_KEY_BYTES, TooCostly,
     check_cost, check_key_size,
 };
-pub use linear::{dot, lift};
+pub use linear::lift;
 pub use reduce::{Challenge, Weights, matrix_point, table_of};
 pub use shape::{Axis, Contraction, contractions};
-pub use sumcheck::{Product, Round, Sent, powers, prove, replay, step};
 
 use commitment::{Term, challenge_bits};
 

@@ -4,8 +4,8 @@ use crate::proof::Proof;
 use crate::prover::{Column, Engine, ProveError, Tree, leaves_of_entries, leaves_of_rows};
 use crate::shape::{Argument, Fingerprint};
 use crate::verify::{Children, Claims, Fraction};
-use commitment::equality;
 use p3_field::PrimeCharacteristicRing;
+use sumcheck::{Sum, equality};
 use transcript::{Base, Extension, Transcript};
 
 /// The reference that the other prover is tested against.
@@ -53,18 +53,20 @@ impl Levels {
     }
 }
 
-impl Tree for Levels {
-    fn begin(&mut self, point: &[Extension], lambda: Extension) {
-        let children = self.levels.pop().unwrap_or_default();
-        self.layer = ScalarLayer::new(&children, point, lambda);
-    }
-
-    fn round(&mut self) -> [Extension; 2] {
+impl Sum for Levels {
+    fn round(&mut self) -> Vec<Extension> {
         self.layer.round()
     }
 
     fn fold(&mut self, x: Extension) {
         self.layer.fold(x);
+    }
+}
+
+impl Tree for Levels {
+    fn begin(&mut self, point: &[Extension], lambda: Extension) {
+        let children = self.levels.pop().unwrap_or_default();
+        self.layer = ScalarLayer::new(&children, point, lambda);
     }
 
     fn children(&mut self) -> Children {
@@ -97,7 +99,13 @@ impl ScalarLayer {
         }
     }
 
-    pub(crate) fn round(&mut self) -> [Extension; 2] {
+    pub(crate) fn children(&self) -> Children {
+        self.nodes[0]
+    }
+}
+
+impl Sum for ScalarLayer {
+    fn round(&mut self) -> Vec<Extension> {
         // The factor of the variable to be bound leaves the weights.
         self.weights = self
             .weights
@@ -113,19 +121,15 @@ impl ScalarLayer {
             sums[0] += weight * gate(pair[0]);
             sums[1] += weight * gate(difference(pair[0], pair[1]));
         }
-        sums
+        sums.to_vec()
     }
 
-    pub(crate) fn fold(&mut self, x: Extension) {
+    fn fold(&mut self, x: Extension) {
         self.nodes = self
             .nodes
             .chunks_exact(2)
             .map(|pair| line(pair[0], pair[1], x))
             .collect();
-    }
-
-    pub(crate) fn children(&self) -> Children {
-        self.nodes[0]
     }
 }
 

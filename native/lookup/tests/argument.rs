@@ -1,10 +1,11 @@
 //! Completeness on random shapes, and one rejection for each way to cheat.
 
-use commitment::{Malformed, Reader, Writer, equality};
+use commitment::{Malformed, Reader, Writer};
 use lookup::{
     Argument, Claims, Column, Engine, Lookup, Packed, Plain, Proof, ProveError, Rejection, Table,
 };
 use p3_field::{Field, PrimeCharacteristicRing};
+use sumcheck::equality;
 use transcript::{Base, Extension, Site, Transcript};
 
 /// Tables, columns and what a commitment would have bound of them.

@@ -1,15 +1,14 @@
 //! Prover of proof system `sumcheck`, in the clear mode.
 #![forbid(unsafe_code)]
 
-use commitment::{Committed, Profile, Size};
+use commitment::{Committed, Profile, Size, combine_rows};
 use executor::Tensors;
 use graph::Graph;
-use layers::{
-    Challenge, Contraction, Product, Weights, combine_rows, lift, powers, prove as sumcheck,
-};
+use layers::{Challenge, Contraction, Weights, lift};
 use p3_field::PrimeCharacteristicRing;
 use std::sync::{Mutex, PoisonError};
-use transcript::{Extension, Transcript};
+use sumcheck::{Batch, Simd, Statement, pass, powers};
+use transcript::{Extension, Site, Transcript};
 use verifier::{KeyError, Proof, Public, VerifyingKey, begin, draw};
 
 /// Why there is no proof.
@@ -243,10 +242,16 @@ impl ProvingKey {
         let (challenges, batching) = draw(key, &mut transcript);
         let (products, claims) = self.products(&tensors, &accumulators, &challenges, batching);
         self.give_back(tensors);
-        let sent = sumcheck(products, &claims, &mut transcript);
+        let claims = key.own_rounds().iter().copied().zip(claims);
+        let mut rounds = Vec::with_capacity(key.rounds());
+        let mut products = Batch::<Simd>::new(products);
+        let ended = Statement::batch(claims).prove(&mut products, |round| {
+            rounds.push([round[0], round[1]]);
+            pass(&mut transcript, Site::Round, round)
+        });
 
         goes_on(watch, Phase::Open)?;
-        let points = key.matrix_points(&challenges, &sent.point);
+        let points = key.matrix_points(&challenges, &ended.point);
         let opening = key
             .scheme()
             .open(&self.committed, &points, &mut transcript)?;
@@ -254,14 +259,14 @@ impl ProvingKey {
             outputs,
             proof: Proof {
                 accumulators,
-                rounds: sent.rounds,
+                rounds,
                 opening,
             },
             transcript,
         })
     }
 
-    /// The products under the sumcheck, and what each of them sums up to.
+    /// The tables of each product under the sumcheck, and what it sums up to.
     fn products(
         &self,
         tensors: &Tensors,
@@ -340,6 +345,9 @@ pub struct Proved {
     pub transcript: Transcript,
 }
 
+/// The tables of a product: of what is committed, and of what both sides know.
+type Product = Vec<Vec<Extension>>;
+
 fn goes_on(watch: &impl Watch, phase: Phase) -> Result<(), ProveError> {
     if watch.goes_on(phase) {
         Ok(())
@@ -359,10 +367,7 @@ fn dense(
     let mut committed = combine_rows(&weights.row, matrix, contraction.size.columns);
     committed.resize(length, Extension::ZERO);
     operand.resize(length, Extension::ZERO);
-    Product {
-        committed,
-        known: operand,
-    }
+    vec![committed, operand]
 }
 
 /// Over rows and columns: the matrix itself, against the operand of each row's group.
@@ -375,17 +380,15 @@ fn grouped(
     let Size { rows, columns } = contraction.size;
     let stride = 1 << contraction.column_variables();
     let length = stride << contraction.row_variables();
-    let mut product = Product {
-        committed: vec![Extension::ZERO; length],
-        known: vec![Extension::ZERO; length],
-    };
+    let mut committed = vec![Extension::ZERO; length];
+    let mut known = committed.clone();
     for (row, values) in matrix.chunks_exact(columns).enumerate() {
         let group = row / (rows / contraction.groups);
         let start = row * stride;
         for (column, &value) in values.iter().enumerate() {
-            product.committed[start + column] = lift(i32::from(value)).into();
-            product.known[start + column] = weights.row[row] * operand[group * columns + column];
+            committed[start + column] = lift(i32::from(value)).into();
+            known[start + column] = weights.row[row] * operand[group * columns + column];
         }
     }
-    product
+    vec![committed, known]
 }

@@ -233,7 +233,7 @@ fn results_forged_for_frozen_challenges_pass_frozen_and_fail_live() {
     let mut frozen = Transcript::without(Site::Accumulators);
     verifier::begin(verifying_key, &public, &[], &mut frozen);
     let (challenges, _) = verifier::draw(verifying_key, &mut frozen);
-    let kernel = kernel(&layers::equality(&challenges[0].row, 8));
+    let kernel = kernel(&sumcheck::equality(&challenges[0].row, 8));
     let forged = small(&kernel, &honest.proof.accumulators);
     assert_ne!(forged, honest.proof.accumulators);
 

@@ -6,8 +6,8 @@ use crate::plan::Column;
 use crate::shape::{coordinates, indicator_of};
 use crate::side::{Rejected, Side};
 use crate::units::{Node, front, inverse, padding, power};
-use commitment::equality;
 use p3_field::PrimeCharacteristicRing;
+use sumcheck::equality;
 use transcript::Extension;
 
 impl Node<'_> {

@@ -8,10 +8,10 @@
 use crate::linear::{About, Claim, functional};
 use crate::shape::{coordinates, evaluate, indicator_of, split};
 use crate::side::{Place, Rejected, Side, Witness};
-use commitment::wide::add_scaled;
-use commitment::{MatrixPoint, combine_rows, equality, variables};
-use layers::{Contraction, dot, lift};
+use commitment::{MatrixPoint, combine_rows, variables};
+use layers::{Contraction, lift};
 use p3_field::PrimeCharacteristicRing;
+use sumcheck::{add_scaled, dot, equality};
 use transcript::Extension;
 
 /// That a weight matrix, as a polynomial, has a value at a point.

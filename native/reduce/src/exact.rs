@@ -10,8 +10,8 @@ use crate::plan::{Column, Divisor, Exact, Limb, Number};
 use crate::shape::{coordinates, equal, evaluate, indicator_of};
 use crate::side::{Rejected, Side, Witness};
 use crate::units::{Node, front, inverse, padding, power};
-use commitment::equality;
 use p3_field::PrimeCharacteristicRing;
+use sumcheck::equality;
 use transcript::{Base, Extension};
 
 /// An identity where the lookup argument ended.

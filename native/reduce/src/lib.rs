@@ -32,7 +32,6 @@ mod maker;
 mod maps;
 mod origin;
 mod plan;
-mod product;
 mod products;
 mod shape;
 mod side;

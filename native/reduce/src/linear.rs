@@ -2,10 +2,9 @@
 
 use crate::shape::{bits, coordinates, equal, restrict, split};
 use crate::side::{Place, Rejected, Side};
-use commitment::wide::add_scaled;
-use commitment::{equality, variables};
-use layers::{dot, powers};
+use commitment::variables;
 use p3_field::PrimeCharacteristicRing;
+use sumcheck::{add_scaled, dot, equality, powers};
 use transcript::Extension;
 
 /// That a tensor, as a polynomial, has a value at a point.

@@ -5,9 +5,9 @@ use crate::linear::{
 };
 use crate::shape::{coordinates, indicator, indicator_of, split};
 use crate::side::{Place, Rejected, Side};
-use commitment::{equality, variables};
-use layers::dot;
+use commitment::variables;
 use p3_field::PrimeCharacteristicRing;
+use sumcheck::{dot, equality};
 use transcript::Extension;
 
 /// How a coordinate of the operand is found.

@@ -3,8 +3,9 @@
 use crate::linear::{Axis, Claim, fill};
 use crate::shape::{coordinates, equal, restrict, split};
 use crate::side::{Place, Rejected, Side};
-use commitment::{equality, variables};
+use commitment::variables;
 use p3_field::PrimeCharacteristicRing;
+use sumcheck::equality;
 use transcript::Extension;
 
 /// A known table, and its polynomial.

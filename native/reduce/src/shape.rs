@@ -1,9 +1,9 @@
 //! Tensors as multilinear polynomials: every axis is padded with zeros to a power of two, and a
 //! point has the coordinates of one axis after another, most significant bit first.
 
-use commitment::wide::{Lanes, Wide};
-use commitment::{equality, variables};
+use commitment::variables;
 use p3_field::{PackedValue, PrimeCharacteristicRing};
+use sumcheck::{Lanes, Wide, equality};
 use transcript::{Base, Extension};
 
 /// Coordinates of a point of a tensor of this shape.
@@ -183,8 +183,8 @@ impl Weights {
 #[cfg(test)]
 mod tests {
     use super::{bits, coordinates, equal, evaluate, indicator, indicator_of, restrict, split};
-    use commitment::equality;
     use p3_field::PrimeCharacteristicRing;
+    use sumcheck::equality;
     use transcript::{Extension, Transcript};
 
     #[test]

@@ -5,10 +5,10 @@
 //! what is sent; only a [`Prover`] calls them, because only it has a [`Witness`]. Checks are made by
 //! a [`Verifier`] only. A [`Counter`] has neither and counts what a proof will hold.
 
-use crate::product::{Tables, step};
 use executor::Tensors;
 use graph::Graph;
 use p3_field::PrimeCharacteristicRing;
+use sumcheck::{Engine, Simd, Statement};
 use transcript::{Base, Extension, Site, Transcript};
 
 /// Why a reduction is not accepted.
@@ -159,16 +159,15 @@ impl<'a> Prover<'a> {
         self.sent
     }
 
-    #[cfg_attr(not(feature = "audit"), allow(unused_mut))]
-    fn send(&mut self, site: Site, mut values: Vec<Extension>) -> Vec<Extension> {
+    #[cfg_attr(not(feature = "audit"), allow(clippy::needless_pass_by_ref_mut))]
+    fn send(&mut self, site: Site, values: &mut [Extension]) {
         #[cfg(feature = "audit")]
         if let Some(alter) = &mut self.alter {
-            alter(self.messages, &mut values);
+            alter(self.messages, values);
         }
         self.messages += 1;
-        self.transcript.absorb_elements(site, &values);
-        self.sent.extend_from_slice(&values);
-        values
+        self.transcript.absorb_elements(site, values);
+        self.sent.extend_from_slice(values);
     }
 }
 
@@ -178,30 +177,27 @@ impl Side for Prover<'_> {
         _count: usize,
         make: impl FnOnce(&Witness<'_>) -> Vec<Extension>,
     ) -> Result<Vec<Extension>, Rejected> {
-        let values = make(&self.witness);
-        Ok(self.send(Site::Claims, values))
+        let mut values = make(&self.witness);
+        self.send(Site::Claims, &mut values);
+        Ok(values)
     }
 
     fn sumcheck(
         &mut self,
         variables: usize,
         _degree: usize,
-        mut claim: Extension,
+        claim: Extension,
         tables: impl FnOnce(&Witness<'_>) -> Vec<Vec<Extension>>,
     ) -> Result<Ended, Rejected> {
-        let mut tables = Tables::new(tables(&self.witness));
-        let mut point = Vec::with_capacity(variables);
-        for _ in 0..variables {
-            let coefficients = self.send(Site::Round, tables.round());
-            let x = self.transcript.challenge();
-            claim = step(claim, &coefficients, x);
-            tables.fold(x);
-            point.push(x);
-        }
+        let mut product = Simd::new(tables(&self.witness));
+        let ended = Statement::sum(variables, claim).prove(&mut product, |message| {
+            self.send(Site::Round, message);
+            self.transcript.challenge()
+        });
         Ok(Ended {
-            point,
-            left: claim,
-            values: tables.values(),
+            point: ended.point,
+            left: ended.left,
+            values: product.values(),
         })
     }
 
@@ -261,19 +257,16 @@ impl Side for Verifier<'_> {
         &mut self,
         variables: usize,
         degree: usize,
-        mut claim: Extension,
+        claim: Extension,
         _tables: impl FnOnce(&Witness<'_>) -> Vec<Vec<Extension>>,
     ) -> Result<Ended, Rejected> {
-        let mut point = Vec::with_capacity(variables);
-        for _ in 0..variables {
-            let coefficients = self.receive(Site::Round, degree)?;
-            let x = self.transcript.challenge();
-            claim = step(claim, &coefficients, x);
-            point.push(x);
-        }
+        let ended = Statement::sum(variables, claim).verify(|| {
+            let message = self.receive(Site::Round, degree)?;
+            Ok((message, self.transcript.challenge()))
+        })?;
         Ok(Ended {
-            point,
-            left: claim,
+            point: ended.point,
+            left: ended.left,
             values: Vec::new(),
         })
     }

@@ -11,9 +11,9 @@ use crate::products::scaled_axis;
 use crate::shape::{coordinates, equal, indicator, indicator_of};
 use crate::side::{Place, Rejected, Side, Witness};
 use commitment::columns::evaluate;
-use commitment::equality;
 use graph::Graph;
 use p3_field::{Field, PrimeCharacteristicRing};
+use sumcheck::equality;
 use transcript::Extension;
 
 /// What the lookup argument leaves of one lookup.

@@ -397,7 +397,7 @@ fn claims_forged_for_a_frozen_merge_pass_frozen_and_fail_live() {
     let mut known = Transcript::without(Site::Claims);
     let (point, merge) = (known.point(4), known.challenge());
     // The claims on y are those of `back`, and then merge times those of `turned`, which is sent.
-    let lie = commitment::equality(&point, 16)[5];
+    let lie = sumcheck::equality(&point, 16)[5];
     let first = lie * (Extension::ONE - merge).inverse();
     let result = frozen_and_live(&case, &outputs, Site::Claims, &mut |message, values| {
         if message == 0 {
@@ -420,7 +420,7 @@ fn rounds_forged_for_a_frozen_point_pass_frozen_and_fail_live() {
     outputs[0][5] += 1;
     let mut known = Transcript::without(Site::Round);
     let (point, x) = (known.point(4), known.challenge());
-    let lie = commitment::equality(&point, 16)[5];
+    let lie = sumcheck::equality(&point, 16)[5];
     // h(x) = h(0)·(1 − 2x) + x·claim + …
     let change = -x * lie * (Extension::ONE - x.double()).inverse();
     let result = frozen_and_live(&case, &outputs, Site::Round, &mut |message, values| {

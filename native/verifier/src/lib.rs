@@ -24,14 +24,15 @@ mod security;
 
 pub use key::{KeyError, MAX_ACCUMULATORS, MODE, VerifyingKey};
 pub use layers::{MAX_OPERAND_ELEMENTS, MAX_OPERAND_PRODUCTS};
-pub use proof::{PROOF_VERSION, Proof};
+pub use proof::{PROOF_VERSION, Proof, Round};
 pub use protocol::{PROTOCOL, Public, begin, draw};
 pub use rejection::Rejection;
 
 use executor::Tensors;
-use layers::{Weights, matrix_point, powers, replay, table_of};
+use layers::{Weights, matrix_point, table_of};
 use p3_field::PrimeCharacteristicRing;
-use transcript::{Extension, Transcript};
+use sumcheck::{Statement, pass, powers};
+use transcript::{Extension, Site, Transcript};
 
 impl VerifyingKey {
     /// Checks that `proof` shows the graph to map `public.inputs` to `public.outputs`, for
@@ -87,9 +88,15 @@ impl VerifyingKey {
             claims.push(power * weights.claim(result, self.bias(contraction)));
             all_weights.push(weights);
         }
-        let (left, point) = replay(&proof.rounds, self.own_rounds(), &claims, &mut transcript);
+        let claims = self.own_rounds().iter().copied().zip(claims);
+        let mut rounds = proof.rounds.iter();
+        let ended = Statement::batch(claims).verify(|| {
+            let round = rounds.next().ok_or(Rejection::ContractionMismatch)?;
+            let x = pass(&mut transcript, Site::Round, round);
+            Ok::<_, Rejection>((round.to_vec(), x))
+        })?;
 
-        let points = self.matrix_points(&challenges, &point);
+        let points = self.matrix_points(&challenges, &ended.point);
         let values = proof.opening.claims(self.scheme(), &points);
         let mut expected = Extension::ZERO;
         for (((contraction, weights), &power), &value) in self
@@ -99,11 +106,11 @@ impl VerifyingKey {
             .zip(&powers)
             .zip(&values)
         {
-            let own = suffix(&point, contraction.rounds());
+            let own = suffix(&ended.point, contraction.rounds());
             let operand = tensors.get(contraction.operand);
             expected += power * value * table_of(contraction, weights, operand, own);
         }
-        if left != expected {
+        if ended.left != expected {
             return Err(Rejection::ContractionMismatch);
         }
         self.scheme()

@@ -2,10 +2,13 @@
 
 use crate::{Rejection, VerifyingKey, packed};
 use commitment::{Opening, Reader, Writer};
-use layers::Round;
+use transcript::Extension;
 
 /// First byte of a proof.
 pub const PROOF_VERSION: u8 = 1;
+
+/// A round's polynomial as the proof carries it: h(0) and the coefficient of X².
+pub type Round = [Extension; 2];
 
 /// A proof: the results of all contractions, the sumcheck's rounds, the opening of the weights.
 #[derive(Clone)]

@@ -1,11 +1,10 @@
 //! One layer while its variables are bound.
 
-use super::product::{Factor, times};
-use super::{GROUP, LANE_BITS, PARTS, Wide, lane_of};
+use super::{GROUP, LANE_BITS, PARTS, lane_of};
 use crate::plain::ScalarLayer;
 use crate::verify::{Children, Fraction};
-use commitment::equality;
 use p3_field::{Field, PrimeCharacteristicRing};
+use sumcheck::{Factor, Wide, equality, times};
 use transcript::Extension;
 
 /// One layer while the variables of its groups are bound.
@@ -83,7 +82,7 @@ impl<const N: usize> Folding<N> {
     }
 
     /// h(0) and the coefficient of X² of the round.
-    pub(super) fn sums(&self) -> [Extension; 2] {
+    pub(super) fn sums(&self) -> Vec<Extension> {
         let total = |sums: &[Wide; PARTS]| -> Extension {
             let lanes = self.lanes.iter().enumerate();
             lanes
@@ -101,9 +100,9 @@ impl<const N: usize> Folding<N> {
         let constant = constant + beyond * lane_of(|_| gate(&self.padding), 0);
         if N == 2 {
             let inverse = self.lambda.try_inverse().unwrap_or(Extension::ZERO);
-            [self.lambda * constant - inverse, self.lambda * leading]
+            vec![self.lambda * constant - inverse, self.lambda * leading]
         } else {
-            [constant, leading]
+            vec![constant, leading]
         }
     }
 

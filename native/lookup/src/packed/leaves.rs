@@ -5,14 +5,14 @@
 //! few elements of the extension field, each of which counts as often as base field sums of the columns
 //! say: the first round and the level above the leaves need no product of two packed elements.
 
+use super::PARTS;
 use super::folding::{Folding, Sums};
 use super::level::{Level, with_lambda};
-use super::product::{Combination, Factor};
-use super::{Lanes, PARTS, Wide};
 use crate::plain::ScalarLayer;
 use crate::verify::{Children, Fraction};
 use p3_field::{Field, PrimeCharacteristicRing};
 use std::array::from_fn;
+use sumcheck::{Combination, Factor, Lanes, Wide};
 use transcript::Extension;
 
 /// The leaves of one column or table.
@@ -163,11 +163,6 @@ impl Default for Weighted {
     }
 }
 
-/// Adds an element of the base field to packed ones of the extension field.
-fn plus(element: &Wide, lanes: Lanes) -> Wide {
-    *element + lanes
-}
-
 impl Leaves<'_> {
     fn groups(&self) -> usize {
         self.blocks.iter().map(LeafBlock::groups).sum()
@@ -194,7 +189,7 @@ impl Leaves<'_> {
             let node = |group: usize, part: usize| {
                 let pair = block.pair(group, part);
                 let sums = pair.sums();
-                let denominator = plus(&square, pair.keys())
+                let denominator = square.plus(pair.keys())
                     + if block.values.is_empty() {
                         of_keys.of(&[sums[0]])
                     } else {
@@ -202,11 +197,11 @@ impl Leaves<'_> {
                     };
                 let numerator = if !block.counts.is_empty() {
                     let [total, by_value, by_key] = pair.counted();
-                    plus(&of_counts.of(&[total, by_value]), by_key)
+                    of_counts.of(&[total, by_value]).plus(by_key)
                 } else if block.values.is_empty() {
-                    plus(&twice, sums[0])
+                    twice.plus(sums[0])
                 } else {
-                    plus(&twice, sums[0]) + of_value.of(&[sums[1]])
+                    twice.plus(sums[0]) + of_value.of(&[sums[1]])
                 };
                 [numerator, denominator]
             };
@@ -266,7 +261,7 @@ impl Leaves<'_> {
             } else {
                 of_all.of(&[next - key, value, next_value - value])
             };
-            plus(&(sum + (block.constant + shift)), key)
+            (sum + Wide::from(block.constant + shift)).plus(key)
         }
     }
 }
@@ -306,7 +301,7 @@ impl Folding<4> {
         self.fold_leaves(leaves, |block, at| {
             let count = |at: usize| {
                 let (count, next) = (block.counts[at], block.counts[at + 2 * PARTS]);
-                plus(&of_counts.of(&[next - count]), count)
+                of_counts.of(&[next - count]).plus(count)
             };
             let (d0, d1) = (leaf(block, at), leaf(block, at + PARTS));
             [count(at) + of_lambda.times(&d0), d0, count(at + PARTS), d1]

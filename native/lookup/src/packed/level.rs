@@ -1,10 +1,9 @@
 //! The levels of a tree that are kept.
 
 use super::folding::Folding;
-use super::product::{Factor, times};
-use super::{LANE_BITS, PARTS, Wide, lane_of};
+use super::{LANE_BITS, PARTS, lane_of};
 use crate::verify::{Children, Fraction};
-use p3_field::PrimeCharacteristicRing;
+use sumcheck::{Factor, Wide, times};
 use transcript::Extension;
 
 /// Elements of two nodes.

@@ -9,7 +9,6 @@
 mod folding;
 mod leaves;
 mod level;
-mod product;
 
 use crate::plain::{Levels, ScalarLayer};
 use crate::proof::Proof;
@@ -20,11 +19,9 @@ use crate::verify::{Children, Claims, Fraction};
 use folding::Folding;
 use leaves::{LeafBlock, Leaves};
 use level::Level;
-use p3_field::{ExtensionField, Field, PackedFieldExtension, PackedValue, PrimeCharacteristicRing};
+use p3_field::{PackedValue, PrimeCharacteristicRing};
+use sumcheck::{Lanes, Sum, Wide};
 use transcript::{Base, Extension, Transcript};
-
-type Lanes = <Base as Field>::Packing;
-type Wide = <Extension as ExtensionField<Base>>::ExtensionPacking;
 
 /// Leaves of a group.
 const GROUP: usize = 1 << LANE_BITS;
@@ -59,7 +56,7 @@ fn lane_of(part: impl Fn(usize) -> Wide, lane: usize) -> Extension {
     // Without vector instructions a packed element is one element.
     #[allow(clippy::modulo_one)]
     let within = lane % Lanes::WIDTH;
-    PackedFieldExtension::<Base, Extension>::extract(&part(lane / Lanes::WIDTH), within)
+    part(lane / Lanes::WIDTH).lane(within)
 }
 
 /// The columns of a block, packed.
@@ -169,23 +166,8 @@ impl<'a> PackedTree<'a> {
     }
 }
 
-impl Tree for PackedTree<'_> {
-    fn begin(&mut self, point: &[Extension], lambda: Extension) {
-        if point.len() < TOP {
-            self.top.begin(point, lambda);
-            self.state = State::Top;
-            return;
-        }
-        self.state = match self.levels.pop() {
-            Some(level) => State::Pairs(Folding::inner(level, point, lambda)),
-            None if self.leaves.counted() => {
-                State::Pairs(Folding::counted(&self.leaves, point, lambda))
-            }
-            None => State::Ones(Folding::ones(&self.leaves, point, lambda)),
-        };
-    }
-
-    fn round(&mut self) -> [Extension; 2] {
+impl Sum for PackedTree<'_> {
+    fn round(&mut self) -> Vec<Extension> {
         match &mut self.state {
             State::Top => self.top.round(),
             State::Scalar(layer) => layer.round(),
@@ -214,6 +196,23 @@ impl Tree for PackedTree<'_> {
         if let Some(layer) = end {
             self.state = State::Scalar(layer);
         }
+    }
+}
+
+impl Tree for PackedTree<'_> {
+    fn begin(&mut self, point: &[Extension], lambda: Extension) {
+        if point.len() < TOP {
+            self.top.begin(point, lambda);
+            self.state = State::Top;
+            return;
+        }
+        self.state = match self.levels.pop() {
+            Some(level) => State::Pairs(Folding::inner(level, point, lambda)),
+            None if self.leaves.counted() => {
+                State::Pairs(Folding::counted(&self.leaves, point, lambda))
+            }
+            None => State::Ones(Folding::ones(&self.leaves, point, lambda)),
+        };
     }
 
     fn children(&mut self) -> Children {

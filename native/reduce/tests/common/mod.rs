@@ -257,11 +257,11 @@ impl Case {
         for (number, claim) in opened.matrices.iter().enumerate() {
             assert_eq!(claim.matrix, number);
             let contraction = &self.contractions[number];
-            let rows = commitment::equality(&claim.point.row, contraction.size.rows);
-            let columns = commitment::equality(&claim.point.column, contraction.size.columns);
+            let rows = sumcheck::equality(&claim.point.row, contraction.size.rows);
+            let columns = sumcheck::equality(&claim.point.column, contraction.size.columns);
             let matrix = self.witness().matrix(number);
             let combined = commitment::combine_rows(&rows, matrix, columns.len());
-            if layers::dot(&combined, &columns) != claim.value {
+            if sumcheck::dot(&combined, &columns) != claim.value {
                 return Err(format!("matrix {number}"));
             }
         }
@@ -271,6 +271,6 @@ impl Case {
 
 /// The value of a column at a point.
 pub fn at(column: &[Base], point: &[Extension]) -> Extension {
-    let weights = commitment::equality(point, 1 << point.len());
+    let weights = sumcheck::equality(point, 1 << point.len());
     weights.iter().zip(column).map(|(&w, &v)| w * v).sum()
 }

@@ -31,6 +31,18 @@ impl Wide {
         }))
     }
 
+    /// The elements with these coefficients.
+    #[inline(always)]
+    pub(crate) const fn from_coefficients(coefficients: [Lanes; DEGREE]) -> Self {
+        Self(coefficients)
+    }
+
+    /// The coefficients, each one packed.
+    #[inline(always)]
+    pub(crate) const fn coefficients(&self) -> &[Lanes; DEGREE] {
+        &self.0
+    }
+
     /// The element of one lane.
     #[inline]
     pub fn lane(&self, lane: usize) -> Extension {
@@ -55,6 +67,14 @@ impl Wide {
     #[must_use]
     pub fn scaled(self, lanes: Lanes) -> Self {
         Self(from_fn(|limb| self.0[limb] * lanes))
+    }
+
+    /// These elements and those of the base field.
+    #[inline(always)]
+    #[must_use]
+    pub fn plus(mut self, lanes: Lanes) -> Self {
+        self.0[0] += lanes;
+        self
     }
 
     /// What each coefficient of a product is with the coefficients of the other factor. The field's
@@ -181,6 +201,7 @@ mod tests {
                 check(x * y, a * b);
                 check(x.scaled(base), a * base.as_slice()[lane]);
                 check(Wide::from(a), a);
+                check(x.plus(base), a + base.as_slice()[lane]);
             }
         }
     }
