@@ -51,7 +51,7 @@ impl Tensors {
     /// The results of all weighted contractions, one after another in the order of their nodes:
     /// what [`replay`] takes.
     pub fn contractions(&self, graph: &Graph) -> Vec<i32> {
-        let mut all = Vec::with_capacity(graph.accumulators());
+        let mut all = Vec::with_capacity(graph.contraction_outputs());
         for (number, node) in graph.nodes.iter().enumerate() {
             if node.op.weight().is_some() {
                 all.extend_from_slice(self.get(graph.inputs.len() + number));
@@ -97,7 +97,7 @@ pub fn replay(
     contractions: &[i32],
     tensors: &mut Tensors,
 ) -> Result<(), Fault> {
-    let expected = graph.accumulators();
+    let expected = graph.contraction_outputs();
     if contractions.len() != expected {
         return Err(Fault::Contractions {
             got: contractions.len(),

@@ -174,7 +174,7 @@ impl Parts {
     }
 
     /// Values that all weighted contractions (Linear, Conv) of one run put out together.
-    pub fn accumulators(&self) -> usize {
+    pub fn contraction_outputs(&self) -> usize {
         self.nodes
             .iter()
             .filter(|node| node.op.weight().is_some())

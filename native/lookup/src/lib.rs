@@ -13,18 +13,18 @@
 // Formulas in the documentation are not code.
 #![allow(clippy::doc_markdown)]
 
-mod packed;
-mod plain;
 mod proof;
 mod prover;
+mod reference;
 mod shape;
+mod simd;
 mod table;
 mod verify;
 
-pub use packed::Packed;
-pub use plain::Plain;
 pub use proof::{Layer, Proof, Round};
 pub use prover::{Column, Engine, ProveError};
+pub use reference::Reference;
 pub use shape::{Argument, Error, Lookup, MAX_HEIGHT, MAX_LOOKUPS, MAX_TABLES, MIN_VARIABLES};
+pub use simd::Simd;
 pub use table::{MAX_ENTRIES, Table};
 pub use verify::{Claims, ColumnClaim, MultiplicityClaim, Rejection};

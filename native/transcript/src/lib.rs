@@ -67,10 +67,10 @@ pub const EXTENSION_BYTES: usize = DEGREE * BASE_BYTES;
 pub enum Site {
     /// Name and version of the protocol.
     Protocol,
-    /// Graph, parameters and weight commitment, from which the point of the pin is drawn. This site
+    /// Graph, parameters and weight commitment, from which the point of the binding evaluation is drawn. This site
     /// and the one before make the transcript of a key; those of proofs go on with the ones below.
     Commitment,
-    /// The verifying key: graph, weight commitment, pin, parameters.
+    /// The verifying key: graph, weight commitment, binding evaluation, parameters.
     Key,
     /// The statement that the proof is about.
     Statement,
@@ -79,7 +79,7 @@ pub enum Site {
     /// All of the graph's outputs.
     Outputs,
     /// The result of every contraction.
-    Accumulators,
+    ContractionOutputs,
     /// One round polynomial of the sumcheck.
     Round,
     /// The root of the witness, in the committed mode.
@@ -103,7 +103,7 @@ impl Site {
         Self::Statement,
         Self::Inputs,
         Self::Outputs,
-        Self::Accumulators,
+        Self::ContractionOutputs,
         Self::Round,
     ];
 
@@ -125,7 +125,7 @@ impl Site {
             Self::Statement => "inferproof/sumcheck/1/statement",
             Self::Inputs => "inferproof/sumcheck/1/inputs",
             Self::Outputs => "inferproof/sumcheck/1/outputs",
-            Self::Accumulators => "inferproof/sumcheck/1/accumulators",
+            Self::ContractionOutputs => "inferproof/sumcheck/1/accumulators",
             Self::Round => "inferproof/sumcheck/1/round",
             Self::Witness => "inferproof/sumcheck/1/witness",
             Self::LookupChildren => "inferproof/sumcheck/1/lookup/children",

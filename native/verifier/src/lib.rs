@@ -22,7 +22,7 @@ mod protocol;
 mod rejection;
 mod security;
 
-pub use key::{KeyError, MAX_ACCUMULATORS, MODE, VerifyingKey};
+pub use key::{KeyError, MAX_CONTRACTION_OUTPUTS, MODE, VerifyingKey};
 pub use layers::{MAX_OPERAND_ELEMENTS, MAX_OPERAND_PRODUCTS};
 pub use proof::{PROOF_VERSION, Proof};
 pub use protocol::{PROTOCOL, Public, begin, draw};
@@ -63,19 +63,19 @@ impl VerifyingKey {
         executor::replay(
             self.graph(),
             public.inputs,
-            &proof.accumulators,
+            &proof.contraction_outputs,
             &mut tensors,
         )?;
         if !self.outputs_are(public.outputs, &tensors) {
             return Err(Rejection::OutputMismatch);
         }
-        begin(self, public, &proof.accumulators, &mut transcript);
+        begin(self, public, &proof.contraction_outputs, &mut transcript);
         let (challenges, batching) = draw(self, &mut transcript);
         let powers = powers(batching, self.contractions().len());
 
         let mut claims = Vec::with_capacity(powers.len());
         let mut all_weights = Vec::with_capacity(powers.len());
-        let mut results = proof.accumulators.as_slice();
+        let mut results = proof.contraction_outputs.as_slice();
         for ((contraction, challenge), &power) in
             self.contractions().iter().zip(&challenges).zip(&powers)
         {
@@ -109,7 +109,7 @@ impl VerifyingKey {
         self.scheme()
             .verify(
                 &self.root(),
-                self.pin(),
+                self.binding_evaluation(),
                 &proof.opening,
                 &points,
                 &mut transcript,
