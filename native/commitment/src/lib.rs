@@ -1,9 +1,39 @@
 //! Commitment to int8 weight matrices, opened at prescribed points.
 //!
+//! ```text
+//! root = commit(W_1, …, W_n),    values of the blocks of W_i at z = binding evaluation, z drawn from root
+//! verify(root, binding evaluation, opening, points) ⇒ the claimed values are W_i(point_i)
+//! ```
+//!
 //! The polynomial commitment is WHIR from `p3-whir`. Nothing of that library shows through this
 //! crate's interface: matrices go in, and a root, an opening and the values at the points come out.
 //! What a proof may decide is decided here and not by the library: every length is derived from the
 //! sizes of the matrices, field elements are canonical, and no byte of an opening goes unread.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `code` | the code of the stack and the tree over its rows, of which a part is kept |
+//! | `codec` | the bytes of an opening |
+//! | `columns` | the commitment to witness columns of the base field, which is made anew for each proof |
+//! | `first` | the first folds of an opening, whatever the tables are made of |
+//! | `head` | the same folds computed from int8 weights |
+//! | `key` | what the verifying keys of all modes have in common |
+//! | `linear` | multilinear algebra over int8 matrices |
+//! | `plan` | how matrices are cut into blocks whose sides are powers of two |
+//! | `schedule` | protocol parameters by size, never read from a proof |
+//! | `security` | provable bits, term by term |
+//! | `stack` | the stacked tables as bytes, and what is computed from them |
+//! | `tree` | the hash tree over matrices, and over a code that is kept in part |
+//! | `wide` | extension field elements, one in each lane of the machine's vectors |
+//!
+//! # Soundness
+//!
+//! The caller MUST have absorbed root and binding evaluation, and MUST have drawn the points from the
+//! same transcript after them. What an opening shows is the value of *some* matrices of field elements:
+//! not that these have eight bits, nor that they are the ones that the root's maker published. Who loads
+//! weights to prove MUST compare root and binding evaluation with those of the key. The caller compares
+//! the opened values with what its own argument needs them to be, and the bits of [`Security`] with those
+//! that it asks for.
 #![forbid(unsafe_code)]
 
 mod code;

@@ -1,4 +1,16 @@
 //! Prover of proof system `sumcheck`, in the clear mode.
+//!
+//! ```text
+//! run = execute(graph, inputs, weights)
+//! prove(run, inputs, statement) = (contraction_outputs, rounds, opening of the weights)
+//! ```
+//!
+//! # Soundness
+//!
+//! [`ProvingKey::load`] checks that the weights are those of the key: root and binding evaluation are
+//! computed anew. A run is proven as it is, for the inputs that it is given with: that they are the ones that
+//! it was run on is the caller's part, and a proof that mixes runs does not verify. Nobody needs to trust a
+//! prover; who hands a proof on checks it with the `verifier` before.
 #![forbid(unsafe_code)]
 
 use commitment::{Committed, Profile, Size};

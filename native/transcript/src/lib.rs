@@ -1,9 +1,21 @@
 //! The Fiat-Shamir transcript of proof system `sumcheck`, and the fields that it draws from.
 //!
+//! ```text
+//! state ← absorb(state, BLAKE3(le(length of site) ‖ site ‖ le(length) ‖ bytes))   for each message
+//! challenge ∈ E = F_p[X] / (X^5 + X^2 − 1),   p = 2^31 − 2^24 + 1
+//! ```
+//!
 //! One transcript runs through a whole proof. Whatever is absorbed goes through
 //! [`Transcript::absorb`] under one of the [`Site`]s below, which are the inventory that
 //! `specs/transcript.md` lists. The polynomial commitment continues on the same sponge, so that an
 //! opening is bound to all that came before it.
+//!
+//! # Soundness
+//!
+//! A challenge binds what was absorbed before it was drawn and nothing else. The caller MUST absorb
+//! everything that a challenge must depend on, first: key, public values and statement, every message of
+//! the prover, each under the [`Site`] of its kind. Lengths that a verifier absorbs must be its own and not
+//! the proof's.
 #![forbid(unsafe_code)]
 
 use p3_blake3::Blake3;

@@ -1,8 +1,30 @@
 //! Verifier of proof system `sumcheck`, in the clear mode.
 //!
+//! ```text
+//! accept  ⇔  outputs = replay(graph, inputs, contraction_outputs)
+//!            and Σ_l α^l · (W_l · x_l − y_l)(r_l) = 0 by one sumcheck and one opening of the weights
+//! ```
+//!
 //! The caller chooses key, inputs, outputs and statement; the proof decides nothing but itself.
 //! There is no unsafe code here and no panic: every rejection is a [`Rejection`] with a stable
 //! code. `specs/sumcheck-proof.md` is the normative text.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `key` | the verifying key: graph, weight commitment, parameters |
+//! | `packed` | results in about as many bits as their sizes ask for, in the profile `small` |
+//! | `proof` | a proof and its bytes |
+//! | `protocol` | what prover and verifier do alike: absorb the public part, draw the points |
+//! | `rejection` | why a proof is rejected |
+//! | `security` | the security report |
+//!
+//! # Soundness
+//!
+//! An accepted proof says that the outputs are those of the key's graph with the weights under the
+//! key's root. The caller MUST check that the key is the one of the model that it means (its digest), that
+//! inputs and outputs are those of its request and answer, that the statement binds what it wants bound, and
+//! that [`VerifyingKey::security`] has the bits that it asks for. Inputs and outputs are public; the results
+//! of contractions are in the proof, so nothing here is secret but the weights.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
