@@ -15,7 +15,7 @@ PY := .venv/bin/python
 BIN := .venv/bin
 
 # Crates whose code is another one where the machine has wider vectors.
-IN_LANES := int8 commitment lookup reduce
+IN_LANES := int8 sumcheck commitment lookup claim-reduction
 
 .DEFAULT_GOAL := help
 .PHONY: help bootstrap demo native wheel test test-slow test-native versions kill soak serve check fix bench zoo clean

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-ROW = re.compile(r"^\| ([a-z0-9, ]+) \| ([a-z0-9, ]+|–) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| ([a-z0-9_, ]+) \| ([a-z0-9_, ]+|–) \|$", re.MULTILINE)
 
 
 def imports_as_told(text: str) -> dict[str, set[str]]:

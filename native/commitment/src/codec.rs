@@ -1,6 +1,6 @@
 //! The bytes of an opening: one form each, every length derived from the scheme.
 
-use crate::{Config, Inner, Opening, Pin, Scheme, Tree, interleaved};
+use crate::{BindingEvaluation, Config, Inner, Opening, Scheme, Tree, interleaved};
 use p3_commit::Mmcs;
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing, PrimeField32};
 use p3_multilinear_util::poly::Poly;
@@ -259,15 +259,19 @@ impl Opening {
         encode_run(&self.inner.whir, scheme.config(), out);
     }
 
-    /// Reads an opening of `scheme`. The values of the pin are the verifier's and not in the bytes.
-    pub fn decode(scheme: &Scheme, pin: &Pin, reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+    /// Reads an opening of `scheme`. The values of the binding evaluation are the verifier's and not in the bytes.
+    pub fn decode(
+        scheme: &Scheme,
+        binding_evaluation: &BindingEvaluation,
+        reader: &mut Reader<'_>,
+    ) -> Result<Self, Malformed> {
         let own = reader.extensions(scheme.plan().blocks().len())?;
-        let evals = interleaved(own, pin.values.clone())
+        let evals = interleaved(own, binding_evaluation.values.clone())
             .into_iter()
             .map(|value| OpeningBatch::new(vec![value], vec![]))
             .collect();
         Ok(Self {
-            pinned: scheme.profile().pins(),
+            binds: scheme.profile().binds(),
             inner: Inner {
                 whir: decode_run(scheme.config(), reader)?,
                 evals,

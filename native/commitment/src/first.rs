@@ -3,7 +3,6 @@
 //! Before the first fold, which takes k variables, a claim needs only the 2^k sums of its table over
 //! the other variables; the k rounds run on these, and one pass folds the tables afterwards.
 
-use crate::linear::equality;
 use p3_challenger::{FieldChallenger, GrindingChallenger};
 use p3_field::{Field, PackedValue, PrimeCharacteristicRing};
 use p3_multilinear_util::poly::Poly;
@@ -11,6 +10,7 @@ use p3_sumcheck::SumcheckData;
 use p3_sumcheck::product_polynomial::ProductPolynomial;
 use p3_sumcheck::strategy::{Basis, VariableOrder};
 use p3_sumcheck::transcript::{ProverTranscript, SumcheckShape};
+use sumcheck::{Batch, Simd, Statement, dot, equality, equality_at, powers};
 use transcript::{Base, Extension};
 
 /// Where a table lies in the stack: its element i is at the index whose first bits are i and whose
@@ -83,26 +83,6 @@ impl Claim {
     }
 }
 
-fn dot(a: &[Extension], b: &[Extension]) -> Extension {
-    a.iter().zip(b).map(|(&a, &b)| a * b).sum()
-}
-
-/// eq of a point and the bits of an index.
-fn equality_at(point: &[Extension], index: usize) -> Extension {
-    point
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(bit, &x)| {
-            if (index >> bit) & 1 == 1 {
-                x
-            } else {
-                Extension::ONE - x
-            }
-        })
-        .product()
-}
-
 /// What is left to be summed after the first fold, as the library takes it over.
 pub(crate) fn product(
     values: Vec<Extension>,
@@ -131,14 +111,11 @@ pub(crate) fn first_rounds<Ch>(
 where
     Ch: FieldChallenger<Base> + GrindingChallenger<Witness = Base>,
 {
-    let powers: Vec<Extension> =
-        std::iter::successors(Some(Extension::ONE), |&power| Some(power * batching))
-            .take(claims.len())
-            .collect();
+    let powers = powers(batching, claims.len());
     let mut sum = Extension::ZERO;
     // Claims with the same first coordinates share their weights.
     let mut firsts: Vec<&[Extension]> = Vec::new();
-    let mut products: Vec<(Vec<Extension>, Vec<Extension>)> = Vec::new();
+    let mut products: Vec<Vec<Vec<Extension>>> = Vec::new();
     let mut product_of = Vec::with_capacity(claims.len());
     for (&claim, &power) in claims.iter().zip(&powers) {
         sum += power * claim.value;
@@ -147,10 +124,10 @@ where
         let index = known.unwrap_or_else(|| {
             firsts.push(first);
             let nothing = vec![Extension::ZERO; 1 << folding];
-            products.push((nothing, equality(first, 1 << folding)));
+            products.push(vec![nothing, equality(first, 1 << folding)]);
             products.len() - 1
         });
-        for (total, &value) in products[index].0.iter_mut().zip(&claim.sums) {
+        for (total, &value) in products[index][0].iter_mut().zip(&claim.sums) {
             *total += power * value;
         }
         product_of.push(index);
@@ -158,24 +135,18 @@ where
 
     let shape = SumcheckShape::new(folding, pow_bits, Basis::Evaluation);
     let mut transcript = ProverTranscript::<Ch, Base, Extension>::new(challenger, shape);
-    let mut point = Vec::with_capacity(folding);
-    for _ in 0..folding {
-        let [constant, leading] = round(&products);
-        let x = sumcheck_data.observe_and_sample(&mut transcript, constant, leading);
-        sum = constant + x * (sum - constant.double() - leading + x * leading);
-        for (sums, weights) in &mut products {
-            fold(sums, x);
-            fold(weights, x);
-        }
-        point.push(x);
-    }
+    let mut products = Batch::<Simd>::new(products);
+    let ended = Statement::sum(folding, sum).prove(&mut products, |round| {
+        sumcheck_data.observe_and_sample(&mut transcript, round[0], round[1])
+    });
     transcript.finish();
+    let values = products.values();
     let scales = product_of
         .into_iter()
         .zip(powers)
-        .map(|(index, power)| products[index].1[0] * power)
+        .map(|(index, power)| values[index][1] * power)
         .collect();
-    (sum, point, scales)
+    (ended.left, ended.point, scales)
 }
 
 /// The weights of all claims over a stack of `whole` variables after its first fold. A claim
@@ -195,27 +166,4 @@ pub(crate) fn folded_weights<'a>(
         place.scatter(whole, scale, &equality(low, 1 << low.len()), &mut weights);
     }
     weights
-}
-
-fn round(products: &[(Vec<Extension>, Vec<Extension>)]) -> [Extension; 2] {
-    let mut round = [Extension::ZERO; 2];
-    for (sums, weights) in products {
-        let half = sums.len() / 2;
-        let (f0, f1) = sums.split_at(half);
-        let (t0, t1) = weights.split_at(half);
-        for ((&f0, &f1), (&t0, &t1)) in f0.iter().zip(f1).zip(t0.iter().zip(t1)) {
-            round[0] += f0 * t0;
-            round[1] += (f1 - f0) * (t1 - t0);
-        }
-    }
-    round
-}
-
-fn fold(table: &mut Vec<Extension>, x: Extension) {
-    let half = table.len() / 2;
-    let (low, high) = table.split_at_mut(half);
-    for (low, &high) in low.iter_mut().zip(high.iter()) {
-        *low += x * (high - *low);
-    }
-    table.truncate(half);
 }

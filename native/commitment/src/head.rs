@@ -7,7 +7,7 @@
 //! as a test holds against the library's layout.
 
 use crate::first::{Claim, first_rounds, folded_weights, product};
-use crate::linear::{combine_rows, equality};
+use crate::linear::combine_rows;
 use crate::stack::Stack;
 use p3_challenger::{FieldChallenger, GrindingChallenger};
 use p3_field::{PrimeCharacteristicRing, PrimeField32};
@@ -16,6 +16,7 @@ use p3_sumcheck::layout::{Layout, LayoutStrategy, PrefixProver, StackedClaims, T
 use p3_sumcheck::strategy::SumcheckProver;
 use p3_sumcheck::{OpeningEvals, OpeningRequest, SumcheckData, TableShape};
 use std::sync::Arc;
+use sumcheck::equality;
 use transcript::{Base, Extension};
 
 type Library = PrefixProver<Base, Extension>;
@@ -25,7 +26,7 @@ type Library = PrefixProver<Base, Extension>;
 pub struct Head {
     stack: Arc<Stack>,
     /// The claim of each table that every opening makes anew.
-    pins: Arc<[Claim]>,
+    bindings: Arc<[Claim]>,
     claims: Vec<Vec<Claim>>,
     virtuals: Vec<Claim>,
 }
@@ -95,8 +96,8 @@ impl Layout<Base, Extension> for Head {
         point: &Point<Extension>,
     ) -> OpeningEvals<Extension> {
         let point = point.as_slice();
-        let claim = match self.pins.get(table) {
-            Some(pin) if pin.point == point => pin.clone(),
+        let claim = match self.bindings.get(table) {
+            Some(binding) if binding.point == point => binding.clone(),
             _ => self.stack.claim(table, point),
         };
         let value = claim.value;
@@ -172,19 +173,19 @@ impl Head {
         Self {
             claims: vec![Vec::new(); stack.tables.len()],
             virtuals: Vec::new(),
-            pins: Arc::default(),
+            bindings: Arc::default(),
             stack,
         }
     }
 
     /// Computes the first tables at points that every opening will ask for, and keeps the sums:
     /// an opening then reads no weight for them.
-    pub fn pin(&mut self, points: &[Point<Extension>]) -> Vec<Extension> {
+    pub fn bind(&mut self, points: &[Point<Extension>]) -> Vec<Extension> {
         let points = points.iter().enumerate();
-        self.pins = points
+        self.bindings = points
             .map(|(table, point)| self.stack.claim(table, point.as_slice()))
             .collect();
-        self.pins.iter().map(|pin| pin.value).collect()
+        self.bindings.iter().map(|binding| binding.value).collect()
     }
 }
 

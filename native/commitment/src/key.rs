@@ -1,7 +1,7 @@
-//! What the verifying keys of all modes have in common: the commitment to the weights, its pin, and
+//! What the verifying keys of all modes have in common: the commitment to the weights, its binding evaluation, and
 //! the bytes around a graph.
 
-use crate::{Malformed, Pin, Profile, Reader, Root, Scheme};
+use crate::{BindingEvaluation, Malformed, Profile, Reader, Root, Scheme};
 use p3_field::PrimeCharacteristicRing;
 use transcript::{EXTENSION_BYTES, Extension, Site, Transcript, write_extension};
 
@@ -68,7 +68,7 @@ pub struct KeyParts<'a> {
     pub profile: Profile,
     /// The weight commitment.
     pub root: Root,
-    /// Values of the pin.
+    /// Values of the binding evaluation.
     pub values: Vec<Extension>,
     /// The bytes of the graph.
     pub graph: &'a [u8],
@@ -99,61 +99,63 @@ pub struct WeightKey {
     mode: Mode,
     scheme: Scheme,
     root: Root,
-    pin: Pin,
+    binding_evaluation: BindingEvaluation,
     digest: [u8; 32],
 }
 
 impl WeightKey {
-    /// That of a key with these bytes of a graph, without a commitment: root and pin are zeros, for
+    /// That of a key with these bytes of a graph, without a commitment: root and binding evaluation are zeros, for
     /// which nobody knows weights.
     pub fn new(mode: Mode, scheme: Scheme, graph: &[u8]) -> Self {
-        let values = vec![Extension::ZERO; scheme.pins()];
+        let values = vec![Extension::ZERO; scheme.binding_evaluations()];
         let mut key = Self {
             mode,
             scheme,
             root: [0; 32],
-            pin: Pin::default(),
+            binding_evaluation: BindingEvaluation::default(),
             digest: [0; 32],
         };
         key.commit([0; 32], values, graph);
         key
     }
 
-    /// Puts in the root under which the weights are committed to, with the values of its pin.
+    /// Puts in the root under which the weights are committed to, with the values of its binding evaluation.
     pub fn commit(&mut self, root: Root, values: Vec<Extension>, graph: &[u8]) {
-        let point = self.pin_point(&root, graph);
+        let point = self.binding_point(&root, graph);
         self.root = root;
-        self.pin = Pin { point, values };
+        self.binding_evaluation = BindingEvaluation { point, values };
         self.digest = blake3::hash(&self.encode(graph)).into();
     }
 
-    /// The point at which the weights under `root` are pinned.
-    pub fn pin_point(&self, root: &Root, graph: &[u8]) -> Vec<Extension> {
+    /// The point at which the weights under `root` are bound.
+    pub fn binding_point(&self, root: &Root, graph: &[u8]) -> Vec<Extension> {
         let bare: [u8; 32] = blake3::hash(&self.bytes(root, &[], graph)).into();
         let mut transcript = Transcript::new();
         transcript.absorb(Site::Protocol, self.mode.protocol);
         transcript.absorb(Site::Commitment, &bare);
-        transcript.point(self.scheme.pin_variables())
+        transcript.point(self.scheme.binding_variables())
     }
 
     /// The canonical bytes of the key.
     pub fn encode(&self, graph: &[u8]) -> Vec<u8> {
-        let mut pin = Vec::with_capacity(4 + EXTENSION_BYTES * self.pin.values.len());
-        pin.extend_from_slice(&(self.pin.values.len() as u32).to_le_bytes());
-        for &value in &self.pin.values {
-            write_extension(&mut pin, value);
+        let mut binding_evaluation =
+            Vec::with_capacity(4 + EXTENSION_BYTES * self.binding_evaluation.values.len());
+        binding_evaluation
+            .extend_from_slice(&(self.binding_evaluation.values.len() as u32).to_le_bytes());
+        for &value in &self.binding_evaluation.values {
+            write_extension(&mut binding_evaluation, value);
         }
-        self.bytes(&self.root, &pin, graph)
+        self.bytes(&self.root, &binding_evaluation, graph)
     }
 
-    fn bytes(&self, root: &Root, pin: &[u8], graph: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(64 + pin.len() + graph.len());
+    fn bytes(&self, root: &Root, binding_evaluation: &[u8], graph: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64 + binding_evaluation.len() + graph.len());
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
         out.push(self.mode.code);
         out.push(self.scheme.profile().code());
         out.extend_from_slice(root);
-        out.extend_from_slice(pin);
+        out.extend_from_slice(binding_evaluation);
         out.extend_from_slice(graph);
         out
     }
@@ -168,9 +170,9 @@ impl WeightKey {
         self.root
     }
 
-    /// The values that pin the weights under the root.
-    pub const fn pin(&self) -> &Pin {
-        &self.pin
+    /// The values that bind the weights under the root.
+    pub const fn binding_evaluation(&self) -> &BindingEvaluation {
+        &self.binding_evaluation
     }
 
     /// The digest of the key's bytes.

@@ -1,9 +1,39 @@
 //! Commitment to int8 weight matrices, opened at prescribed points.
 //!
+//! ```text
+//! root = commit(W_1, …, W_n),    values of the blocks of W_i at z = binding evaluation, z drawn from root
+//! verify(root, binding evaluation, opening, points) ⇒ the claimed values are W_i(point_i)
+//! ```
+//!
 //! The polynomial commitment is WHIR from `p3-whir`. Nothing of that library shows through this
 //! crate's interface: matrices go in, and a root, an opening and the values at the points come out.
 //! What a proof may decide is decided here and not by the library: every length is derived from the
 //! sizes of the matrices, field elements are canonical, and no byte of an opening goes unread.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `code` | the code of the stack and the tree over its rows, of which a part is kept |
+//! | `codec` | the bytes of an opening |
+//! | `columns` | the commitment to witness columns of the base field, which is made anew for each proof |
+//! | `first` | the first folds of an opening, whatever the tables are made of |
+//! | `head` | the same folds computed from int8 weights |
+//! | `key` | what the verifying keys of all modes have in common |
+//! | `linear` | multilinear algebra over int8 matrices |
+//! | `plan` | how matrices are cut into blocks whose sides are powers of two |
+//! | `schedule` | protocol parameters by size, never read from a proof |
+//! | `security` | provable bits, term by term |
+//! | `stack` | the stacked tables as bytes, and what is computed from them |
+//! | `tree` | the hash tree over matrices, and over a code that is kept in part |
+//! | `wide` | extension field elements, one in each lane of the machine's vectors |
+//!
+//! # Soundness
+//!
+//! The caller MUST have absorbed root and binding evaluation, and MUST have drawn the points from the
+//! same transcript after them. What an opening shows is the value of *some* matrices of field elements:
+//! not that these have eight bits, nor that they are the ones that the root's maker published. Who loads
+//! weights to prove MUST compare root and binding evaluation with those of the key. The caller compares
+//! the opened values with what its own argument needs them to be, and the bits of [`Security`] with those
+//! that it asks for.
 #![forbid(unsafe_code)]
 
 mod code;
@@ -18,11 +48,10 @@ mod schedule;
 mod security;
 mod stack;
 mod tree;
-pub mod wide;
 
 pub use codec::{Malformed, Reader, Writer};
 pub use key::{KeyFault, KeyParts, Mode, WeightKey, mode_of};
-pub use linear::{combine_rows, equality};
+pub use linear::combine_rows;
 pub use plan::{
     Block, MAX_BLOCKS, MAX_MATRICES, MAX_SIDE, MAX_VARIABLES, MIN_VARIABLES, Part, Plan, Size,
     parts, variables,
@@ -111,19 +140,19 @@ pub struct Scheme {
 /// The value of every block at a point that was drawn from the root.
 ///
 /// Where a root may be close to several codewords, at most one of them has these values, but for the
-/// term of [`Scheme::pin_security`]. Every opening claims them beside the values of its proof.
+/// term of [`Scheme::binding_security`]. Every opening claims them beside the values of its proof.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pin {
-    /// [`Scheme::pin_variables`] coordinates. A block takes as many of the last ones as it needs.
+pub struct BindingEvaluation {
+    /// [`Scheme::binding_variables`] coordinates. A block takes as many of the last ones as it needs.
     pub point: Vec<Extension>,
-    /// [`Scheme::pins`] values.
+    /// [`Scheme::binding_evaluations`] values.
     pub values: Vec<Extension>,
 }
 
 /// Committed weights, as the prover keeps them.
 pub struct Committed {
     root: Root,
-    pin: Pin,
+    binding_evaluation: BindingEvaluation,
     head: Head,
     code: Arc<Code>,
 }
@@ -135,8 +164,8 @@ impl Committed {
     }
 
     /// The values at the point that was drawn from the root.
-    pub const fn pin(&self) -> &Pin {
-        &self.pin
+    pub const fn binding_evaluation(&self) -> &BindingEvaluation {
+        &self.binding_evaluation
     }
 }
 
@@ -144,8 +173,8 @@ impl Committed {
 #[derive(Clone)]
 pub struct Opening {
     inner: Inner,
-    /// Whether the value of each block is followed by that of its pin.
-    pinned: bool,
+    /// Whether the value of each block is followed by that of its binding evaluation.
+    binds: bool,
 }
 
 impl Scheme {
@@ -166,7 +195,7 @@ impl Scheme {
     ) -> Result<Self, Error> {
         let plan = Plan::new(sizes)?;
         let parameters = parameters(plan.variables(), profile);
-        let of_block = 1 + usize::from(profile.pins());
+        let of_block = 1 + usize::from(profile.binds());
         let claims = of_block * plan.blocks().len();
         let config = Config::new_with_initial_claims(plan.variables(), parameters, claims)
             .map_err(|error| Error::Parameters(error.to_string()))?;
@@ -214,24 +243,24 @@ impl Scheme {
         &self.prover
     }
 
-    /// Coordinates of the point at which the blocks are pinned.
-    pub fn pin_variables(&self) -> usize {
+    /// Coordinates of the point at which the blocks are bound.
+    pub fn binding_variables(&self) -> usize {
         let blocks = self.plan.blocks().iter().map(Block::variables);
-        blocks.max().filter(|_| self.profile.pins()).unwrap_or(0)
+        blocks.max().filter(|_| self.profile.binds()).unwrap_or(0)
     }
 
-    /// Values that a pin has: one for each block, or none where it is not needed.
-    pub fn pins(&self) -> usize {
-        if self.profile.pins() {
+    /// Values that a binding evaluation has: one for each block, or none where it is not needed.
+    pub fn binding_evaluations(&self) -> usize {
+        if self.profile.binds() {
             self.plan.blocks().len()
         } else {
             0
         }
     }
 
-    /// The points of the pinned blocks.
-    fn pin_points(&self, point: &[Extension]) -> Vec<Point<Extension>> {
-        let blocks = self.plan.blocks().iter().take(self.pins());
+    /// The points of the bound blocks.
+    fn binding_points(&self, point: &[Extension]) -> Vec<Point<Extension>> {
+        let blocks = self.plan.blocks().iter().take(self.binding_evaluations());
         blocks
             .map(|block| {
                 let others = point.len().saturating_sub(block.variables());
@@ -241,7 +270,7 @@ impl Scheme {
     }
 
     /// Commits to `weights`: the matrices one after another, each row by row. `draw` draws the
-    /// point of the pin from the root.
+    /// point of the binding evaluation from the root.
     pub fn commit(
         &self,
         weights: &[i8],
@@ -293,10 +322,10 @@ impl Scheme {
         let root = code.root();
         let mut head = Head::new(stack);
         let point = draw(&root);
-        let values = head.pin(&self.pin_points(&point));
+        let values = head.bind(&self.binding_points(&point));
         Ok(Committed {
             root,
-            pin: Pin { point, values },
+            binding_evaluation: BindingEvaluation { point, values },
             head,
             code: Arc::new(code),
         })
@@ -323,9 +352,13 @@ impl Scheme {
         values
     }
 
-    /// Points in the order of the opening: that of each block, followed by that of its pin.
-    fn with_pins(&self, points: Vec<Point<Extension>>, pin: &[Extension]) -> Vec<Point<Extension>> {
-        interleaved(points, self.pin_points(pin))
+    /// Points in the order of the opening: that of each block, followed by that of its binding evaluation.
+    fn with_binding_points(
+        &self,
+        points: Vec<Point<Extension>>,
+        binding_evaluation: &[Extension],
+    ) -> Vec<Point<Extension>> {
+        interleaved(points, self.binding_points(binding_evaluation))
     }
 
     /// Opens every matrix at its point. The transcript must have absorbed the root, and the points
@@ -337,7 +370,7 @@ impl Scheme {
         transcript: &mut Transcript,
     ) -> Result<Opening, Error> {
         let (points, _) = self.points(points);
-        let points = self.with_pins(points, &committed.pin.point);
+        let points = self.with_binding_points(points, &committed.binding_evaluation.point);
         let sponge = transcript.sponge();
         let mut head = committed.head.clone();
         let samples = 0..self.config().commitment_ood_samples();
@@ -355,25 +388,25 @@ impl Scheme {
         let inner = Inner { whir, evals };
         Ok(Opening {
             inner,
-            pinned: self.profile.pins(),
+            binds: self.profile.binds(),
         })
     }
 
     /// Checks an opening and returns the value of every matrix at its point. The transcript must
-    /// have absorbed the root and the pin, and the points must have been drawn from it.
+    /// have absorbed the root and the binding evaluation, and the points must have been drawn from it.
     pub fn verify(
         &self,
         root: &Root,
-        pin: &Pin,
+        binding_evaluation: &BindingEvaluation,
         opening: &Opening,
         points: &[MatrixPoint],
         transcript: &mut Transcript,
     ) -> Result<Vec<Extension>, Rejected> {
-        if opening.pins() != pin.values {
+        if opening.binding_evaluations() != binding_evaluation.values {
             return Err(Rejected("it claims other values of the pin".to_owned()));
         }
         let (points, weights) = self.points(points);
-        let points = self.with_pins(points, &pin.point);
+        let points = self.with_binding_points(points, &binding_evaluation.point);
         let commitment = MerkleCap::new(vec![*root]);
         self.prover
             .verify_at(
@@ -394,18 +427,18 @@ impl Scheme {
 
     /// The error terms of one opening; `compose` adds them up.
     pub fn security(&self) -> Vec<Term> {
-        let claims = self.plan.blocks().len() + self.pins();
+        let claims = self.plan.blocks().len() + self.binding_evaluations();
         security::opening(self.config(), self.profile, claims)
     }
 
-    /// The error term of the pin: that a root is close to two codewords whose blocks differ and
-    /// have the same values at the point drawn from it. Nothing where there is no pin.
-    pub fn pin_security(&self) -> Option<Term> {
+    /// The error term of the binding evaluation: that a root is close to two codewords whose blocks differ and
+    /// have the same values at the point drawn from it. Nothing where there is no binding evaluation.
+    pub fn binding_security(&self) -> Option<Term> {
         let pairs = 2.0 * self.candidate_bits() - 1.0;
-        let degree = (self.pin_variables() as f64).log2();
+        let degree = (self.binding_variables() as f64).log2();
         let bits = challenge_bits() as f64 - degree - pairs;
         let term = || Term::new("key: pin of the weights", bits);
-        self.profile.pins().then(term)
+        self.profile.binds().then(term)
     }
 
     /// The bits of one opening as the library itself adds them up.
@@ -448,14 +481,14 @@ fn padding(plan: &Plan) -> Vec<usize> {
 impl Opening {
     /// The values of the blocks, as the opening claims them.
     pub fn evaluations(&self) -> Vec<Extension> {
-        let every = 1 + usize::from(self.pinned);
+        let every = 1 + usize::from(self.binds);
         self.all_evaluations().step_by(every).collect()
     }
 
-    /// The values of the pin, as the opening claims them.
-    fn pins(&self) -> Vec<Extension> {
+    /// The values of the binding evaluation, as the opening claims them.
+    fn binding_evaluations(&self) -> Vec<Extension> {
         let claimed = self.all_evaluations().skip(1).step_by(2);
-        claimed.filter(|_| self.pinned).collect()
+        claimed.filter(|_| self.binds).collect()
     }
 
     fn all_evaluations(&self) -> impl Iterator<Item = Extension> {

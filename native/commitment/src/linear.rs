@@ -1,53 +1,8 @@
 //! Multilinear algebra over int8 matrices.
 
-use crate::wide::{Wide, unpack};
 use int8::{LIMBS, Sum, Weight};
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing, PrimeField32};
 use transcript::{Base, Extension};
-
-/// The weights eq(`point`, i) for i below `count`, the first coordinate being the highest bit.
-pub fn equality(point: &[Extension], count: usize) -> Vec<Extension> {
-    let lanes = Wide::WIDTH.ilog2() as usize;
-    let mut table = if point.len() > lanes {
-        unpack(&wide_equality(point))
-    } else {
-        plain_equality(point)
-    };
-    table.truncate(count);
-    table
-}
-
-/// All weights packed, of a point with a coordinate for each bit of a lane at least.
-pub fn wide_equality(point: &[Extension]) -> Vec<Wide> {
-    let lanes = Wide::WIDTH.ilog2() as usize;
-    let (of_vectors, of_lanes) = point.split_at(point.len() - lanes);
-    let mut table = Vec::with_capacity(1 << of_vectors.len());
-    table.push(Wide::pack(&plain_equality(of_lanes)));
-    for &x in of_vectors.iter().rev() {
-        let x = Wide::from(x);
-        for index in 0..table.len() {
-            let whole = table[index];
-            let high = whole * x;
-            table[index] = whole - high;
-            table.push(high);
-        }
-    }
-    table
-}
-
-fn plain_equality(point: &[Extension]) -> Vec<Extension> {
-    let mut table = vec![Extension::ONE];
-    for &x in point {
-        let mut next = Vec::with_capacity(2 * table.len());
-        for &weight in &table {
-            let high = weight * x;
-            next.push(weight - high);
-            next.push(high);
-        }
-        table = next;
-    }
-    table
-}
 
 /// Σ over rows of weights[row] · matrix[row][column], for each column.
 pub fn combine_rows(weights: &[Extension], matrix: &[i8], columns: usize) -> Vec<Extension> {
@@ -88,7 +43,7 @@ pub(crate) fn reduced(sum: i64) -> Base {
 
 #[cfg(test)]
 mod tests {
-    use super::{combine_columns, combine_rows, equality, plain_equality};
+    use super::{combine_columns, combine_rows};
     use p3_field::PrimeCharacteristicRing;
     use transcript::{Base, Extension, Transcript};
 
@@ -98,16 +53,6 @@ mod tests {
             .zip(values)
             .map(|(&weight, &value)| weight * Base::from_i8(value))
             .sum()
-    }
-
-    #[test]
-    fn packed_weights_are_those_of_one_coordinate_after_another() {
-        for variables in 0..=9 {
-            let point = Transcript::new().point(variables);
-            let expected = plain_equality(&point);
-            assert_eq!(equality(&point, 1 << variables), expected);
-            assert_eq!(equality(&point, 3), expected[..expected.len().min(3)]);
-        }
     }
 
     #[test]

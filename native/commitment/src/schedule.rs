@@ -51,8 +51,8 @@ impl Profile {
         Self::ALL.into_iter().find(|profile| profile.code() == code)
     }
 
-    /// Whether keys pin the weights: where a root may be close to several codewords.
-    pub const fn pins(self) -> bool {
+    /// Whether keys bind the weights: where a root may be close to several codewords.
+    pub const fn binds(self) -> bool {
         matches!(self, Self::Default | Self::Small)
     }
 

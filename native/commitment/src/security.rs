@@ -93,14 +93,14 @@ pub(crate) fn opening(config: &Config, profile: Profile, claims: usize) -> Vec<T
         config.initial_claims_error(claims + config.commitment_ood_samples()),
     )];
     let out_of_domain = |terms: &mut Vec<Term>, name: &str, variables, rate, samples| {
-        if profile.pins() {
+        if profile.binds() {
             let bits = assumption.ood_error(variables, rate, field, samples);
             terms.push(Term::new(format!("{name}: out-of-domain samples"), bits));
         }
     };
     let folds = |terms: &mut Vec<Term>, name: &str, variables, rate, folds: usize, work: usize| {
         // The Johnson bound keeps one bit in reserve, as the library's own composition does.
-        let reserve = f64::from(u8::from(profile.pins()));
+        let reserve = f64::from(u8::from(profile.binds()));
         let gap = assumption.prox_gaps_error(variables, rate, field, 2) - reserve + work as f64;
         let sum = assumption.fold_sumcheck_error(field, variables, rate) + work as f64;
         let union = (folds as f64).log2();

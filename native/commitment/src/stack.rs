@@ -1,11 +1,12 @@
 //! The stacked tables as bytes, and what is computed from them: claims, cosets and rows of the code.
 
 use crate::first::{Claim, Place};
-use crate::linear::{combine_columns, equality, reduced};
+use crate::linear::{combine_columns, reduced};
 use int8::{LIMBS, Weight};
 use p3_field::{Field, PackedValue, PrimeCharacteristicRing, PrimeField32};
 use p3_sumcheck::TableShape;
 use p3_sumcheck::layout::{TablePlacement, plan_stacked_layout};
+use sumcheck::equality;
 use transcript::{Base, Extension};
 
 type Lanes = <Base as Field>::Packing;

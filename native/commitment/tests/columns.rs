@@ -3,8 +3,9 @@
 use commitment::columns::{
     ColumnValue, Columns, ColumnsError, ColumnsOpening, CommittedColumns, MAX_CLAIMS, MIN_COLUMN,
 };
-use commitment::{MAX_VARIABLES, Profile, Reader, Root, Writer, compose, equality};
+use commitment::{MAX_VARIABLES, Profile, Reader, Root, Writer, compose};
 use p3_field::PrimeCharacteristicRing;
+use sumcheck::equality;
 use transcript::{Base, Extension, Site, Transcript};
 
 /// What prover and verifier share before an opening.

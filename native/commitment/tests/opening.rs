@@ -1,6 +1,7 @@
 //! Commit, open, verify; and what must not verify.
 use commitment::{
-    Committed, MatrixPoint, Opening, Pin, Profile, Reader, Scheme, Size, Writer, compose, variables,
+    BindingEvaluation, Committed, MatrixPoint, Opening, Profile, Reader, Scheme, Size, Writer,
+    compose, variables,
 };
 use p3_field::PrimeCharacteristicRing;
 use transcript::{Base, Extension, Site, Transcript};
@@ -69,15 +70,15 @@ fn value(size: Size, weights: &[i8], point: &MatrixPoint) -> Extension {
     sum
 }
 
-fn pin_point(scheme: &Scheme, root: &[u8; 32]) -> Vec<Extension> {
+fn binding_point(scheme: &Scheme, root: &[u8; 32]) -> Vec<Extension> {
     let mut transcript = Transcript::new();
     transcript.absorb(Site::Commitment, root);
-    transcript.point(scheme.pin_variables())
+    transcript.point(scheme.binding_variables())
 }
 
 fn commit(scheme: &Scheme, weights: &[i8]) -> Committed {
     scheme
-        .commit(weights, |root| pin_point(scheme, root))
+        .commit(weights, |root| binding_point(scheme, root))
         .unwrap()
 }
 
@@ -101,13 +102,14 @@ fn an_opening_yields_the_values_of_the_matrices() {
         let bytes = out.bytes;
 
         let mut reader = Reader::new(&bytes);
-        let decoded = Opening::decode(&scheme, committed.pin(), &mut reader).unwrap();
+        let decoded =
+            Opening::decode(&scheme, committed.binding_evaluation(), &mut reader).unwrap();
         reader.finish().unwrap();
         let (mut transcript, points) = begin(&committed.root());
         let values = scheme
             .verify(
                 &committed.root(),
-                committed.pin(),
+                committed.binding_evaluation(),
                 &decoded,
                 &points,
                 &mut transcript,
@@ -136,27 +138,39 @@ fn another_root_is_rejected() {
     let (mut transcript, points) = begin(&committed.root());
     assert!(
         scheme
-            .verify(&other, committed.pin(), &opening, &points, &mut transcript)
+            .verify(
+                &other,
+                committed.binding_evaluation(),
+                &opening,
+                &points,
+                &mut transcript
+            )
             .is_err()
     );
 }
 
 #[test]
-fn a_pin_of_other_weights_is_rejected() {
+fn a_binding_evaluation_of_other_weights_is_rejected() {
     let scheme = Scheme::new(&SIZES, Profile::Default).unwrap();
     let own = weights(&SIZES, 7);
     let committed = commit(&scheme, &own);
-    let honest = committed.pin();
+    let honest = committed.binding_evaluation();
     assert_eq!(honest.values.len(), scheme.plan().blocks().len());
     let (mut transcript, points) = begin(&committed.root());
     let opening = scheme.open(&committed, &points, &mut transcript).unwrap();
     let mut out = Writer::default();
     opening.encode(&scheme, &mut out);
-    let verify = |claimed: &Pin, pin: &Pin| {
+    let verify = |claimed: &BindingEvaluation, binding_evaluation: &BindingEvaluation| {
         let opening = Opening::decode(&scheme, claimed, &mut Reader::new(&out.bytes)).unwrap();
         let (mut transcript, points) = begin(&committed.root());
         let root = committed.root();
-        scheme.verify(&root, pin, &opening, &points, &mut transcript)
+        scheme.verify(
+            &root,
+            binding_evaluation,
+            &opening,
+            &points,
+            &mut transcript,
+        )
     };
     assert!(verify(honest, honest).is_ok());
     for block in 0..honest.values.len() {
@@ -173,30 +187,33 @@ fn a_pin_of_other_weights_is_rejected() {
 }
 
 #[test]
-fn any_changed_weight_changes_the_pin() {
+fn any_changed_weight_changes_the_binding_evaluation() {
     let scheme = Scheme::new(&SIZES, Profile::Default).unwrap();
     let own = weights(&SIZES, 7);
-    let point = pin_point(&scheme, &[0; 32]);
-    let pin = |weights: &[i8]| {
+    let point = binding_point(&scheme, &[0; 32]);
+    let binding_evaluation = |weights: &[i8]| {
         let committed = scheme.commit(weights, |_| point.clone()).unwrap();
-        committed.pin().values.clone()
+        committed.binding_evaluation().values.clone()
     };
-    let honest = pin(&own);
+    let honest = binding_evaluation(&own);
     for index in [0, 1, 184, 185, 760, 761, own.len() - 1] {
         let mut other = own.clone();
         other[index] = other[index].wrapping_add(1);
-        let changed = pin(&other);
+        let changed = binding_evaluation(&other);
         let differ = honest.iter().zip(&changed).filter(|(a, b)| a != b);
         assert_eq!(differ.count(), 1, "{index}");
     }
 }
 
 #[test]
-fn unique_decoding_needs_no_pin() {
+fn unique_decoding_needs_no_binding_evaluation() {
     let scheme = Scheme::new(&SIZES, Profile::Conservative).unwrap();
     let committed = commit(&scheme, &weights(&SIZES, 7));
-    assert_eq!(committed.pin(), &Pin::default());
-    assert_eq!(scheme.pin_security(), None);
+    assert_eq!(
+        committed.binding_evaluation(),
+        &BindingEvaluation::default()
+    );
+    assert_eq!(scheme.binding_security(), None);
 }
 
 #[test]
@@ -214,9 +231,13 @@ fn every_size_has_a_hundred_bits_in_each_profile() {
             assert!(bits >= 100.3, "{profile:?} 2^{log}: {bits}");
             // The itemised terms are the library's own, taken apart.
             assert!((bits - scheme.opening_bits()).abs() < 1e-6, "{bits}");
-            match scheme.pin_security() {
+            match scheme.binding_security() {
                 // Far from what the sum is made of.
-                Some(pin) => assert!(pin.bits > 130.0, "{}", pin.bits),
+                Some(binding_evaluation) => assert!(
+                    binding_evaluation.bits > 130.0,
+                    "{}",
+                    binding_evaluation.bits
+                ),
                 None => assert!(scheme.candidate_bits() == 0.0),
             }
         }

@@ -166,7 +166,7 @@ fn shape(key: &Key) {
     println!(
         "  {} columns of {} elements, {} lookups of {} rows in {} tables of {} entries; {} cells",
         plan.columns.len(),
-        cells(&mut plan.columns.iter().map(reduce::Column::variables)),
+        cells(&mut plan.columns.iter().map(claim_reduction::Column::variables)),
         plan.lookups.len(),
         cells(&mut plan.lookups.iter().map(|lookup| lookup.variables)),
         plan.tables.len(),

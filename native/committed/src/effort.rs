@@ -1,7 +1,7 @@
 //! What checking a proof asks of a verifier beside contractions and openings, told from the key.
 
+use claim_reduction::{MAX_TABLE_ENTRIES, Plan, Table, known};
 use graph::{Graph, Op, elements};
-use reduce::{MAX_TABLE_ENTRIES, Plan, Table, known};
 
 /// Elements that a verifier may be asked to weight, each with an element of the extension field.
 pub const MAX_EFFORT: usize = 1 << 24;

@@ -1,16 +1,18 @@
 //! The key of the committed mode.
 
 use crate::effort::{MAX_EFFORT, effort, entries};
+use claim_reduction::{
+    Counter, Limit, LookupClaim, MIN_VARIABLES, Plan, Problem, Table, Unsupported,
+};
 use commitment::columns::{Columns, ColumnsError};
 use commitment::{
-    KeyFault, KeyParts, Mode, Pin, Profile, Root, Scheme, Size, Term, WeightKey, challenge_bits,
-    compose,
+    BindingEvaluation, KeyFault, KeyParts, Mode, Profile, Root, Scheme, Size, Term, WeightKey,
+    challenge_bits, compose,
 };
 use graph::Graph;
 use layers::{Contraction, TooCostly, affordable, check_cost, check_key_size, contractions};
 use lookup::Argument;
 use p3_field::PrimeCharacteristicRing;
-use reduce::{Counter, Found, Limit, MIN_VARIABLES, Plan, Problem, Table, Unsupported};
 use transcript::{Extension, Site, Transcript};
 
 /// Name and version of the protocol, as the transcript begins.
@@ -146,8 +148,11 @@ impl Key {
         let scheme = Scheme::committed(&sizes, profile)?;
         let argument = argument(&plan)?;
         let (claims, degrees) = count(&graph, &plan, &contractions)?;
-        let mut variables: Vec<usize> =
-            plan.columns.iter().map(reduce::Column::variables).collect();
+        let mut variables: Vec<usize> = plan
+            .columns
+            .iter()
+            .map(claim_reduction::Column::variables)
+            .collect();
         let tables = argument.tables().iter();
         variables.extend(tables.map(|table| table.variables().max(MIN_VARIABLES)));
         let columns = Columns::new(&variables, claims + argument.tables().len(), profile)?;
@@ -163,16 +168,16 @@ impl Key {
         })
     }
 
-    /// The key of a graph whose weights are committed to by `root`, with the values of its pin.
+    /// The key of a graph whose weights are committed to by `root`, with the values of its binding evaluation.
     #[must_use]
     pub fn with_commitment(mut self, root: Root, values: Vec<Extension>) -> Self {
         self.weights.commit(root, values, &self.graph.encode());
         self
     }
 
-    /// The point at which the weights under `root` are pinned.
-    pub fn pin_point(&self, root: &Root) -> Vec<Extension> {
-        self.weights.pin_point(root, &self.graph.encode())
+    /// The point at which the weights under `root` are bound.
+    pub fn binding_point(&self, root: &Root) -> Vec<Extension> {
+        self.weights.binding_point(root, &self.graph.encode())
     }
 
     /// The canonical bytes.
@@ -187,7 +192,7 @@ impl Key {
         let graph = Graph::decode(parts.graph)?;
         check_cost(&graph)?;
         let key = Self::new(graph, parts.profile)?;
-        if parts.values.len() != key.scheme().pins() {
+        if parts.values.len() != key.scheme().binding_evaluations() {
             return Err(KeyError::Malformed);
         }
         Ok(key.with_commitment(parts.root, parts.values))
@@ -228,9 +233,9 @@ impl Key {
         self.weights.root()
     }
 
-    /// The values that pin the weights under the root.
-    pub const fn pin(&self) -> &Pin {
-        self.weights.pin()
+    /// The values that bind the weights under the root.
+    pub const fn binding_evaluation(&self) -> &BindingEvaluation {
+        self.weights.binding_evaluation()
     }
 
     /// Absorbs everything that is fixed before the first challenge.
@@ -252,7 +257,7 @@ impl Key {
         terms.push(Term::new("reduction: points, sumchecks and batching", flow));
         let mut terms: Vec<Term> = terms.into_iter().map(outer).collect();
         terms.extend(self.columns.security());
-        terms.extend(self.scheme().pin_security());
+        terms.extend(self.scheme().binding_security());
         terms.extend(self.scheme().security());
         terms
     }
@@ -290,16 +295,16 @@ fn count(
     let point: Vec<Extension> = (0..widest.unwrap_or(0))
         .map(|index| Extension::from_usize((1 << 20) + index))
         .collect();
-    let found: Vec<Found> = plan
+    let lookup_claims: Vec<LookupClaim> = plan
         .lookups
         .iter()
-        .map(|lookup| Found {
+        .map(|lookup| LookupClaim {
             point: point
                 .iter()
                 .skip(point.len() - lookup.variables)
                 .copied()
                 .collect(),
-            ..Found::default()
+            ..LookupClaim::default()
         })
         .collect();
     let problem = Problem {
@@ -308,10 +313,10 @@ fn count(
         contractions,
         inputs: &[],
         outputs: &vec![&[][..]; graph.outputs.len()],
-        found: &found,
+        lookup_claims: &lookup_claims,
     };
     let mut counter = Counter::default();
-    let opened = reduce::reduce(&mut counter, &problem).unwrap_or_default();
+    let opened = claim_reduction::reduce(&mut counter, &problem).unwrap_or_default();
     if opened.matrices.len() != contractions.len() {
         return Err(KeyError::Unread);
     }

@@ -63,7 +63,7 @@ impl Proof {
         reader.fits(count, EXTENSION_BYTES)?;
         let reduction = reader.extensions(count)?;
         let columns = ColumnsOpening::decode(key.columns(), &mut reader)?;
-        let weights = Opening::decode(key.scheme(), key.pin(), &mut reader)?;
+        let weights = Opening::decode(key.scheme(), key.binding_evaluation(), &mut reader)?;
         reader.finish()?;
         Ok(Self {
             witness,

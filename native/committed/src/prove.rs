@@ -1,14 +1,14 @@
 //! The prover.
 
-use crate::verify::found;
+use crate::verify::lookup_claims;
 use crate::{Key, KeyError, Proof, Public};
+use claim_reduction::{Columns, MIN_VARIABLES, columns, reduce};
 use commitment::columns::ColumnsError;
 use commitment::{Committed, Profile};
 use executor::Tensors;
 use graph::Graph;
-use lookup::{Column, Engine, Packed};
+use lookup::{Column, Engine, Simd};
 use p3_field::PrimeCharacteristicRing;
-use reduce::{Columns, MIN_VARIABLES, columns, reduce};
 use transcript::{Base, Extension, Transcript};
 
 /// Alters what the reduction sends: the number of the message, and the message.
@@ -34,7 +34,7 @@ pub enum ProveError {
     Commitment(#[from] commitment::Error),
     /// The reduction failed, which it does for no execution but by chance.
     #[error("{0}")]
-    Reduction(#[from] reduce::Rejected),
+    Reduction(#[from] claim_reduction::Rejected),
     /// The weights are not those that the key commits to.
     #[error("the weights are not those of the verifying key")]
     OtherWeights,
@@ -126,8 +126,13 @@ impl Prover {
     /// Commits to the weights of a graph.
     pub fn new(graph: Graph, weights: &[i8], profile: Profile) -> Result<Self, ProveError> {
         let key = Key::new(graph, profile)?;
-        let committed = key.scheme().commit(weights, |root| key.pin_point(root))?;
-        let key = key.with_commitment(committed.root(), committed.pin().values.clone());
+        let committed = key
+            .scheme()
+            .commit(weights, |root| key.binding_point(root))?;
+        let key = key.with_commitment(
+            committed.root(),
+            committed.binding_evaluation().values.clone(),
+        );
         Ok(Self {
             key,
             weights: weights.to_vec(),
@@ -138,8 +143,12 @@ impl Prover {
     /// Reads a key and checks that these are its weights.
     pub fn load(key: &[u8], weights: Vec<i8>) -> Result<Self, ProveError> {
         let key = Key::decode(key)?;
-        let committed = key.scheme().commit(&weights, |root| key.pin_point(root))?;
-        if committed.root() != key.root() || committed.pin() != key.pin() {
+        let committed = key
+            .scheme()
+            .commit(&weights, |root| key.binding_point(root))?;
+        if committed.root() != key.root()
+            || committed.binding_evaluation() != key.binding_evaluation()
+        {
             return Err(ProveError::OtherWeights);
         }
         Ok(Self {
@@ -281,7 +290,7 @@ impl Prover {
             statement,
         };
         key.begin(&public, &committed.root(), &mut transcript);
-        let (lookups, claims) = Packed::prove(
+        let (lookups, claims) = Simd::prove(
             key.argument(),
             &looked(key, &witness.columns),
             &witness.multiplicities,
@@ -289,9 +298,9 @@ impl Prover {
         )?;
 
         begins(watch, Phase::Reduce)?;
-        let found = found(&claims);
-        let mut side = reduce::Prover::new(
-            reduce::Witness {
+        let lookup_claims = lookup_claims(&claims);
+        let mut side = claim_reduction::Prover::new(
+            claim_reduction::Witness {
                 graph: key.graph(),
                 tensors: &witness.tensors,
                 weights: &self.weights,
@@ -305,7 +314,7 @@ impl Prover {
         }
         #[cfg(not(feature = "audit"))]
         let _ = alter;
-        let opened = reduce(&mut side, &key.problem(&public, &found))?;
+        let opened = reduce(&mut side, &key.problem(&public, &lookup_claims))?;
         let reduction = side.finish();
 
         begins(watch, Phase::OpenWitness)?;

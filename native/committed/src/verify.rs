@@ -1,12 +1,12 @@
 //! The verifier.
 
 use crate::{Key, Proof, Public};
+use claim_reduction::{LookupClaim, MIN_VARIABLES, Opened, Problem, Verifier, reduce};
 use commitment::Malformed;
 use commitment::columns::ColumnValue;
 use graph::elements;
 use lookup::Claims;
 use p3_field::PrimeCharacteristicRing;
-use reduce::{Found, MIN_VARIABLES, Opened, Problem, Verifier, reduce};
 use transcript::{Extension, Transcript};
 
 /// Why a proof is rejected; [`Rejection::code`] is stable.
@@ -29,7 +29,7 @@ pub enum Rejection {
     Lookups(#[from] lookup::Rejection),
     /// A claim does not follow.
     #[error("{0}")]
-    Reduction(#[from] reduce::Rejected),
+    Reduction(#[from] claim_reduction::Rejected),
     /// The columns are not the committed ones.
     #[error("the opening of the witness is not valid: {0}")]
     WitnessOpening(String),
@@ -82,8 +82,8 @@ impl Key {
         let proof = Proof::decode(self, proof)?;
         self.begin(public, &proof.witness, transcript);
         let looked = self.argument().verify(&proof.lookups, transcript)?;
-        let found = found(&looked);
-        let problem = self.problem(public, &found);
+        let lookup_claims = lookup_claims(&looked);
+        let problem = self.problem(public, &lookup_claims);
         let mut side = Verifier::new(&proof.reduction, transcript);
         let opened = reduce(&mut side, &problem)?;
         side.finish()?;
@@ -105,7 +105,7 @@ impl Key {
             .scheme()
             .verify(
                 &self.root(),
-                self.pin(),
+                self.binding_evaluation(),
                 &proof.weights,
                 &points,
                 transcript,
@@ -140,14 +140,18 @@ impl Key {
         Ok(())
     }
 
-    pub(crate) fn problem<'a>(&'a self, public: &Public<'a>, found: &'a [Found]) -> Problem<'a> {
+    pub(crate) fn problem<'a>(
+        &'a self,
+        public: &Public<'a>,
+        lookup_claims: &'a [LookupClaim],
+    ) -> Problem<'a> {
         Problem {
             graph: self.graph(),
             plan: self.plan(),
             contractions: self.contractions(),
             inputs: public.inputs,
             outputs: public.outputs,
-            found,
+            lookup_claims,
         }
     }
 
@@ -175,10 +179,10 @@ impl Key {
 }
 
 /// What the reduction needs of the lookup argument's claims.
-pub(crate) fn found(looked: &Claims) -> Vec<Found> {
+pub(crate) fn lookup_claims(looked: &Claims) -> Vec<LookupClaim> {
     let claims = looked.columns.iter();
     claims
-        .map(|claim| Found {
+        .map(|claim| LookupClaim {
             point: claim.point.clone(),
             key: claim.key,
             value: claim.value.unwrap_or(Extension::ZERO),

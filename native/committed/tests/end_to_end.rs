@@ -2,13 +2,13 @@
 mod liar;
 mod models;
 
+use claim_reduction::{Constraint, Form};
 use commitment::Profile;
 use committed::{Key, Public};
 use liar::{honest, lie, rejected};
 use models::graphs::{Builder, random_graph};
 use models::{STATEMENT, case, integers, views, vision};
 use p3_field::PrimeCharacteristicRing;
-use reduce::{Form, Unit};
 use transcript::{Base, Transcript};
 
 #[test]
@@ -63,10 +63,14 @@ fn another_statement_input_or_output_is_rejected() {
 fn a_quotient_one_less_with_a_remainder_beyond_its_range_is_rejected_by_the_lookups() {
     let case = case(vision(), Profile::Default);
     let plan = case.key().plan();
-    let rescale = plan.units.iter().flatten().find_map(|unit| match unit {
-        Unit::Rescale(rescale) => Some(rescale.clone()),
-        _ => None,
-    });
+    let rescale = plan
+        .constraints
+        .iter()
+        .flatten()
+        .find_map(|constraint| match constraint {
+            Constraint::Rescale(rescale) => Some(rescale.clone()),
+            _ => None,
+        });
     let rescale = rescale.unwrap();
     let Form::Direct { column, lookup } = rescale.form else {
         panic!("not direct");
@@ -74,7 +78,8 @@ fn a_quotient_one_less_with_a_remainder_beyond_its_range_is_rejected_by_the_look
     let code = rejected(&case, |witness| {
         let remainder = &mut witness.columns.committed[rescale.remainder[0].column][0];
         *remainder += Base::from_u64(1 << rescale.shift);
-        let [Some(reduce::Source::Own(keys)), _] = &mut witness.columns.looked[lookup] else {
+        let [Some(claim_reduction::Source::Own(keys)), _] = &mut witness.columns.looked[lookup]
+        else {
             panic!("committed");
         };
         keys[0] -= Base::ONE;

@@ -4,6 +4,7 @@ mod forge;
 mod liar;
 mod models;
 
+use claim_reduction::Source;
 use commitment::Profile;
 use committed::{Key, Proof, Public, Witness};
 use forge::{kernel, small};
@@ -13,7 +14,6 @@ use lookup::Table;
 use models::graphs::Builder;
 use models::{Case, STATEMENT, case, everything, integers, views, vision, wide};
 use p3_field::{BasedVectorSpace, Field, PrimeCharacteristicRing, PrimeField32};
-use reduce::Source;
 use transcript::{Base, Extension, Site, Transcript};
 
 /// What a proof of the mode absorbs.
@@ -242,7 +242,7 @@ fn the_transcript_absorbs_exactly_its_inventory() {
     let seen = |site: &Site| log.iter().any(|(own, _)| own == site);
     assert!(INVENTORY.iter().all(seen));
     let all = Site::ALL.into_iter().chain(Site::COMMITTED);
-    let others = [Site::Commitment, Site::Accumulators];
+    let others = [Site::Commitment, Site::ContractionOutputs];
     let mut inventory: Vec<Site> = all.filter(|site| !others.contains(site)).collect();
     let mut listed = INVENTORY.to_vec();
     inventory.sort();
@@ -323,7 +323,7 @@ fn outputs_forged_for_a_frozen_point_pass_frozen_and_fail_live() {
     let argument = case.key().argument();
     argument.verify(&proof.lookups, &mut transcript).unwrap();
     let point = transcript.point(3);
-    let forged = small(&kernel(&commitment::equality(&point, 8)), &outputs[0]);
+    let forged = small(&kernel(&sumcheck::equality(&point, 8)), &outputs[0]);
     assert_ne!(forged, outputs[0]);
     let forge = |transcript| {
         let corrupt = |witness: &mut Witness| witness.outputs[0].clone_from(&forged);
@@ -371,17 +371,17 @@ fn remainders_forged_for_frozen_fingerprints_pass_frozen_and_fail_live() {
     let y = b.rescale(y, &[1], 0, 10, -300, 300);
     let case = case(b.finish(&[y]), Profile::Default);
     let plan = case.key().plan();
-    let Some(reduce::Unit::Rescale(rescale)) = &plan.units[1] else {
+    let Some(claim_reduction::Constraint::Rescale(rescale)) = &plan.constraints[1] else {
         panic!("not a rescaling");
     };
     // No bound bites: the result is `lo` and what is above it.
-    let reduce::Form::Wide { above, .. } = &rescale.form else {
+    let claim_reduction::Form::Wide { above, .. } = &rescale.form else {
         panic!("not wide: {:?}", rescale.form);
     };
     let ([above], [remainder]) = (&above[..], &rescale.remainder[..]) else {
         panic!("limbs");
     };
-    let of = |limb: &reduce::Limb| plan.lookups[limb.lookup].table;
+    let of = |limb: &claim_reduction::Limb| plan.lookups[limb.lookup].table;
     let (results, range) = (of(above), of(remainder));
     assert_ne!(results, range);
     let site = Site::Witness;

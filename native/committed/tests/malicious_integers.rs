@@ -4,9 +4,10 @@
 //! and the lookups are counted anew where all of them are in their tables.
 mod liar;
 mod models;
-#[path = "../../reduce/tests/common/pieces.rs"]
+#[path = "../../claim_reduction/tests/common/pieces.rs"]
 mod pieces;
 
+use claim_reduction::{Constraint, Exact, Number};
 use commitment::Profile;
 use committed::{Prover, Witness};
 use graph::{Graph, Op};
@@ -15,7 +16,6 @@ use models::Case;
 use models::graphs::Builder;
 use p3_field::PrimeCharacteristicRing;
 use pieces::{BITS, MODULUS, carry, coefficients, number, of_division, of_root, slack, store};
-use reduce::{Exact, Number, Unit};
 use transcript::Base;
 
 const LOOKUPS: &str = "LOOKUP_MISMATCH";
@@ -74,8 +74,8 @@ fn case(graph: Graph, inputs: Vec<Vec<i32>>) -> Case {
 
 /// The identity of the last node.
 fn exact(case: &Case) -> Exact {
-    match case.key().plan().units.iter().rev().flatten().next() {
-        Some(Unit::Divide { exact, .. } | Unit::SquareRoot(exact)) => exact.clone(),
+    match case.key().plan().constraints.iter().rev().flatten().next() {
+        Some(Constraint::Divide { exact, .. } | Constraint::SquareRoot(exact)) => exact.clone(),
         other => panic!("neither a division nor a root: {other:?}"),
     }
 }
@@ -97,7 +97,7 @@ fn rooted(case: &Case, lie: impl Fn([i64; 3]) -> [i64; 3]) -> &'static str {
 fn told(
     case: &Case,
     lie: impl Fn([i64; 3]) -> [i64; 3],
-    identity: impl Fn(&reduce::Columns, &Exact) -> Vec<i64>,
+    identity: impl Fn(&claim_reduction::Columns, &Exact) -> Vec<i64>,
 ) -> &'static str {
     let exact = exact(case);
     rejected(case, |witness| {
@@ -218,7 +218,8 @@ fn a_digit_out_of_its_range_is_found_by_the_lookups_alone() {
 fn another_digit_in_its_range_is_another_number() {
     let case = division(false);
     let own = exact(&case);
-    let Some(Unit::Divide { divisor, .. }) = case.key().plan().units.last().unwrap() else {
+    let Some(Constraint::Divide { divisor, .. }) = case.key().plan().constraints.last().unwrap()
+    else {
         panic!("not a division");
     };
     let pieces = own.pieces.as_ref().unwrap();

@@ -1,12 +1,32 @@
 //! Runs integer graphs exactly, as `specs/quantisation.md` fixes each operation.
 //!
+//! ```text
+//! execute(graph, inputs, weights)             = all tensors, or a fault
+//! replay(graph, inputs, contraction_outputs)  = all tensors, or a fault
+//! ```
+//!
 //! [`execute`] computes every tensor from inputs and weights: the prover's use. [`replay`] takes
 //! the results of weighted contractions (Linear, Conv) from outside and needs no weights: the
-//! verifier's use, which proves apart from this that those results are right.
+//! verifier's use.
 //!
 //! Every value is checked against the range that its tensor declares. A well-formed graph cannot
 //! overflow 64-bit intermediates, so arithmetic wraps nowhere and nothing panics. Memory is what
 //! the graph's tensors take, or fewer of them where not all are kept.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `contract` | weighted contractions: int8 matrices times integer vectors |
+//! | `exact` | division and roots of integers, many at a time |
+//! | `fault` | why a run ends early |
+//! | `movement` | operations that only move elements |
+//! | `ops` | all other operations |
+//! | `room` | which tensor's memory another one takes when nothing reads it any more |
+//!
+//! # Soundness
+//!
+//! [`execute`] is computed from weights and needs no further check. What [`replay`] returns is right
+//! only if the results of contractions that it was given are: the caller MUST prove these apart from it.
+//! That they lie in the ranges that their tensors declare is checked in both.
 #![forbid(unsafe_code)]
 
 mod contract;
@@ -51,7 +71,7 @@ impl Tensors {
     /// The results of all weighted contractions, one after another in the order of their nodes:
     /// what [`replay`] takes.
     pub fn contractions(&self, graph: &Graph) -> Vec<i32> {
-        let mut all = Vec::with_capacity(graph.accumulators());
+        let mut all = Vec::with_capacity(graph.contraction_outputs());
         for (number, node) in graph.nodes.iter().enumerate() {
             if node.op.weight().is_some() {
                 all.extend_from_slice(self.get(graph.inputs.len() + number));
@@ -97,7 +117,7 @@ pub fn replay(
     contractions: &[i32],
     tensors: &mut Tensors,
 ) -> Result<(), Fault> {
-    let expected = graph.accumulators();
+    let expected = graph.contraction_outputs();
     if contractions.len() != expected {
         return Err(Fault::Contractions {
             got: contractions.len(),

@@ -1,13 +1,30 @@
 //! The integer graph: what is proven, as values with one encoding.
 //!
-//! A graph maps integer tensors to integer tensors. Tensor ids count the inputs first, then one
-//! tensor per node in order. Every tensor holds integers `v` with `lo <= v <= hi` and `|v| < 2^29`.
-//! Weight matrices are int8 and committed: a graph names their sizes, never their values. What each
-//! operation computes is fixed in `specs/quantisation.md`.
+//! ```text
+//! tensor[inputs + n] = op_n(tensor[operands of n], weights, constants),   lo <= v <= hi,   |v| < 2^29
+//! encode(decode(bytes)) = bytes
+//! ```
 //!
-//! A [`Graph`] is well formed by construction: it comes from [`Graph::decode`] or [`Graph::new`],
-//! and its parts cannot be changed. Nothing here panics, and nothing is allocated that the bytes
-//! at hand do not pay for.
+//! A graph maps integer tensors to integer tensors. Tensor ids count the inputs first, then one
+//! tensor per node in order. Weight matrices are int8 and committed. What each operation computes is
+//! fixed in `specs/quantisation.md`.
+//!
+//! A [`Graph`] comes from [`Graph::decode`] or [`Graph::new`], and its parts cannot be changed.
+//! Nothing here panics, and nothing is allocated that the bytes at hand do not pay for.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `bytes` | the encoding, little-endian, one form for one graph |
+//! | `fault` | why bytes or parts are not a graph |
+//! | `ops` | the operations and their attributes |
+//! | `wellformed` | sizes, operands, shapes, addresses and ranges of a graph |
+//!
+//! # Soundness
+//!
+//! A [`Graph`] is well formed and nothing more: that it is the graph of the model in question is for
+//! the caller to check, by its digest or by the key that it stands in. The graph names the sizes of its
+//! weights, never their values. Bytes that no key vouches for may be large: the caller bounds what it
+//! decodes, and what it computes, by counting (`layers::GraphSize`) before it starts.
 
 mod bytes;
 mod fault;
@@ -174,7 +191,7 @@ impl Parts {
     }
 
     /// Values that all weighted contractions (Linear, Conv) of one run put out together.
-    pub fn accumulators(&self) -> usize {
+    pub fn contraction_outputs(&self) -> usize {
         self.nodes
             .iter()
             .filter(|node| node.op.weight().is_some())

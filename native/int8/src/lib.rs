@@ -1,10 +1,26 @@
 //! Sums of int8 matrices with weights of five limbs, exactly.
 //!
+//! ```text
+//! combine_rows(w, M)[c]    = Σ_r w[r] · M[r, c]
+//! combine_columns(w, M)[r] = Σ_c w[c] · M[r, c]      each over the integers, limb by limb
+//! ```
+//!
 //! A weight is five whole numbers below 2^31, as the coefficients of an extension field element
 //! are. Nothing is reduced here: a sum is of at most 2^24 products below 2^31 · 2^7, so that 64 bits
 //! hold it. Where the processor multiplies bytes (AVX-512 VNNI, chosen when this is compiled), limbs
 //! are cut into bytes and four products are added in one step; elsewhere limbs are multiplied as
 //! they are. Both give the same numbers.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `portable` | the sums in Rust that any processor runs |
+//! | `vnni` | the same sums with AVX-512 VNNI |
+//!
+//! # Soundness
+//!
+//! Sums are exact for weights whose limbs are below 2^31 and for at most 2^24 products; nothing here
+//! checks either, so the caller MUST hold both. Reducing a sum modulo the field's prime is the caller's
+//! part too.
 
 mod portable;
 #[cfg(all(

@@ -1,9 +1,29 @@
 //! Reduction of weighted contractions to evaluations of their weights, for prover and verifier.
 //!
+//! ```text
+//! y_l = W_l · x_l    ⇒    y_l(r_l) = Σ_{n,k} T_l[n,k] · W_l[n,k],    T_l[n,k] = eq(r_l, n) · v_l(k)
+//! Σ_l α^l · Σ_x T_l(x) · W_l(x)   is reduced to   Σ_l α^l · T_l(z_l) · W_l(z_l),   z_l a suffix of one point
+//! ```
+//!
 //! In the clear mode the verifier knows operand and result of every contraction; only the weights
-//! are committed. Each contraction becomes one linear claim about its weight matrix at a random
-//! point, one sumcheck reduces all of them, and what is left is the value of every matrix at a
-//! point. `specs/sumcheck-proof.md` is the normative text.
+//! are committed. `specs/sumcheck-proof.md` is the normative text.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `cost` | what checking proofs under a key may cost, counted before any of it is done |
+//! | `integers` | sums of integers with challenges as weights, reduced once at their end |
+//! | `linear` | multilinear algebra over integers and challenges |
+//! | `reduce` | from the result of a contraction to a claim about its weights |
+//! | `shape` | Linear and Conv alike, as one kind of contraction |
+//! | `windows` | the operand of a convolution, weighted over its positions |
+//!
+//! # Soundness
+//!
+//! The caller MUST absorb operands and results before it draws the [`Challenge`]s, and MUST compute the
+//! claims from the operands and results that it knows itself. [`replay`] checks no claim: it returns what
+//! is left of all of them, which the caller MUST compare with Σ α^l · T_l(z_l) · W_l(z_l), where T_l is its
+//! own ([`table_of`]) and W_l(z_l) is opened from the commitment at [`matrix_point`]. There must be as many
+//! rounds as the largest claim has variables.
 #![forbid(unsafe_code)]
 // Formulas in the documentation are not code.
 #![allow(clippy::doc_markdown)]
@@ -13,18 +33,15 @@ mod integers;
 mod linear;
 mod reduce;
 mod shape;
-mod sumcheck;
 mod windows;
 
-pub use commitment::{combine_rows, equality};
 pub use cost::{
     GraphSize, MAX_CHECK_OPERANDS, MAX_CHECK_STEPS, MAX_CHECK_VALUES, MAX_KEY_BYTES, TooCostly,
     check_cost, check_key_size,
 };
-pub use linear::{dot, lift};
+pub use linear::lift;
 pub use reduce::{Challenge, Weights, matrix_point, table_of};
 pub use shape::{Axis, Contraction, contractions};
-pub use sumcheck::{Product, Round, Sent, powers, prove, replay, step};
 
 use commitment::{Term, challenge_bits};
 

@@ -8,11 +8,6 @@ pub fn lift(value: i32) -> Base {
     Base::from_i32(value)
 }
 
-/// Σ weights[i] · values[i].
-pub fn dot(weights: &[Extension], values: &[Extension]) -> Extension {
-    weights.iter().zip(values).map(|(&w, &v)| w * v).sum()
-}
-
 /// Σ weights[i] · values[i] over integers.
 pub fn dot_integers(weights: &[Extension], values: impl Iterator<Item = i32>) -> Extension {
     weights

@@ -5,11 +5,11 @@
 //! positions, of the group g of row n.
 
 use crate::integers::{Row, combine_rows, fits};
-use crate::linear::{dot, dot_integers};
+use crate::linear::dot_integers;
 use crate::shape::Contraction;
 use crate::windows::{depthwise_at, is_depthwise, windows};
-use commitment::equality;
 use p3_field::PrimeCharacteristicRing;
+use sumcheck::{dot, equality};
 use transcript::{Extension, Transcript};
 
 /// With fewer rows than this, sums over them are too short to be taken side by side.

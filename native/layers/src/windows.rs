@@ -193,9 +193,9 @@ fn slide(
 #[cfg(test)]
 mod tests {
     use super::{at_once, axis_by_axis, depthwise_at, windows};
-    use crate::linear::dot;
     use crate::shape::{Axis, Contraction};
     use commitment::Size;
+    use sumcheck::dot;
     use transcript::{Extension, Transcript};
 
     fn axis(input: usize, kernel: usize, stride: usize, dilation: usize, pad: usize) -> Axis {

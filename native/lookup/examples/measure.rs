@@ -8,7 +8,7 @@
 #[path = "../../commitment/examples/timing/mod.rs"]
 mod timing;
 
-use lookup::{Argument, Column, Engine, Lookup, Packed, Plain, Table};
+use lookup::{Argument, Column, Engine, Lookup, Reference, Simd, Table};
 use p3_field::PrimeCharacteristicRing;
 use p3_multi_stark::fractional_gkr::{Fraction, LeafNumerator, prove_fractional_gkr};
 use p3_multilinear_util::poly::{Poly, PolyMaybePacked};
@@ -62,7 +62,7 @@ fn measure(runs: usize, log: usize) {
             transcript
         };
         let (proof, claims) = timed(&mut times[1], repeats, || {
-            Packed::prove(&argument, &columns, &multiplicities, &mut begin()).unwrap()
+            Simd::prove(&argument, &columns, &multiplicities, &mut begin()).unwrap()
         });
         timed(&mut times[2], 50, || {
             assert_eq!(argument.verify(&proof, &mut begin()).as_ref(), Ok(&claims));
@@ -70,19 +70,19 @@ fn measure(runs: usize, log: usize) {
         if log <= 18 {
             timed(&mut times[3], 1, || {
                 let (other, _) =
-                    Plain::prove(&argument, &columns, &multiplicities, &mut begin()).unwrap();
+                    Reference::prove(&argument, &columns, &multiplicities, &mut begin()).unwrap();
                 assert!(other == proof);
             });
         }
         library(&mut times[4], repeats, &columns, run);
     }
     let leaves = (1_usize << log) as f64;
-    let [count, packed, verify, plain, library] = times.each_mut().map(|times| median(times));
+    let [count, simd, verify, reference, library] = times.each_mut().map(|times| median(times));
     println!(
         "2^{log} leaves: own {:.1} ns a leaf, library {:.1}, plain {:.1}, counting {:.1}; verify {:.2} ms",
-        packed / leaves,
+        simd / leaves,
         library / leaves,
-        plain / leaves,
+        reference / leaves,
         count / leaves,
         verify / 1e6
     );

@@ -2,9 +2,10 @@
 
 use crate::proof::{Layer, Proof};
 use crate::shape::{Argument, Fingerprint, Side};
-use crate::verify::{Children, Claims, Fraction, combine, step};
+use crate::verify::{Children, Claims, Fraction, combine};
 use commitment::columns::evaluate;
-use p3_field::{Field, PrimeCharacteristicRing, PrimeField32};
+use p3_field::{PrimeCharacteristicRing, PrimeField32};
+use sumcheck::{Statement, Sum, pass};
 use transcript::{Base, Extension, Site, Transcript};
 
 /// One looked-up column, as the prover knows it.
@@ -51,14 +52,10 @@ pub trait Engine {
 }
 
 /// One tree of fractions, as a prover keeps it.
-pub(crate) trait Tree {
+pub(crate) trait Tree: Sum {
     /// Begins the layer that has as many variables as `point` has coordinates, the first of which
     /// belongs to the least significant bit. The gate is numerator + `lambda` · denominator.
     fn begin(&mut self, point: &[Extension], lambda: Extension);
-    /// h(0) and the coefficient of X² of the round, without the factor of the bound variable.
-    fn round(&mut self) -> [Extension; 2];
-    /// Binds the least significant variable.
-    fn fold(&mut self, x: Extension);
     /// The children at the point where all variables are bound.
     fn children(&mut self) -> Children;
 }
@@ -160,7 +157,13 @@ impl Argument {
                 tree.begin(&point, lambda);
             }
             let claim = combine(trees.iter().map(|&(_, index)| claims[index]), lambda);
-            let (mut layer, mut next) = rounds(&mut trees, claim, &point, lambda, transcript);
+            let mut layer = Layer::default();
+            let mut sum = Trees { trees, lambda };
+            let ended = Statement::weighted(&point, claim).prove(&mut sum, |round| {
+                layer.rounds.push([round[0], round[1]]);
+                pass(transcript, Site::LookupRound, round)
+            });
+            let mut trees = sum.trees;
             let mut children = Vec::with_capacity(trees.len());
             for (tree, index) in &mut trees {
                 let of_tree = tree.children();
@@ -175,8 +178,7 @@ impl Argument {
             }
             transcript.absorb_elements(Site::LookupChildren, &layer.children);
             let branch = transcript.challenge();
-            next[0] = branch;
-            point = next;
+            point = [&[branch], &ended.point[..]].concat();
             for (children, index) in children {
                 claims[index] = children.at(branch);
                 if heights[index] == depth + 1 {
@@ -218,38 +220,30 @@ impl Argument {
     }
 }
 
-/// The rounds of one layer, and its point with a place for the branch in front.
-fn rounds(
-    trees: &mut [(&mut dyn Tree, usize)],
-    mut claim: Extension,
-    point: &[Extension],
+/// The trees that have a layer, each with its number, added up with powers of a challenge.
+struct Trees<'a> {
+    trees: Vec<(&'a mut dyn Tree, usize)>,
     lambda: Extension,
-    transcript: &mut Transcript,
-) -> (Layer, Vec<Extension>) {
-    let mut layer = Layer::default();
-    let mut next = Vec::with_capacity(point.len() + 1);
-    next.push(Extension::ZERO);
-    for &own in point {
-        let mut sums = [Extension::ZERO; 2];
+}
+
+impl Sum for Trees<'_> {
+    fn round(&mut self) -> Vec<Extension> {
+        let mut sums = vec![Extension::ZERO; 2];
         let mut power = Extension::ONE;
-        for (tree, _) in &mut *trees {
-            let [constant, leading] = tree.round();
-            sums[0] += power * constant;
-            sums[1] += power * leading;
-            power *= lambda * lambda;
+        for (tree, _) in &mut self.trees {
+            for (sum, coefficient) in sums.iter_mut().zip(tree.round()) {
+                *sum += power * coefficient;
+            }
+            power *= self.lambda * self.lambda;
         }
-        // A coordinate that is 0 has probability 1 / |E|; the proof is then not accepted.
-        let inverse = own.try_inverse().unwrap_or(Extension::ZERO);
-        let round = [(claim - sums[0]) * inverse, sums[1]];
-        let (at, x) = step(claim, own, round, transcript);
-        claim = at;
-        for (tree, _) in &mut *trees {
+        sums
+    }
+
+    fn fold(&mut self, x: Extension) {
+        for (tree, _) in &mut self.trees {
             tree.fold(x);
         }
-        layer.rounds.push(round);
-        next.push(x);
     }
-    (layer, next)
 }
 
 /// The integer of least absolute value that an element stands for.

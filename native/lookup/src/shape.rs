@@ -3,6 +3,7 @@
 use crate::table::{MAX_ENTRIES, Table};
 use commitment::{Term, challenge_bits};
 use p3_field::PrimeCharacteristicRing;
+use sumcheck::equality_at;
 use transcript::{Base, Extension, Transcript};
 
 /// Variables of a column or table at least. A block of this size fills eight groups of leaves, which
@@ -126,19 +127,7 @@ impl Side {
         for block in &self.blocks {
             let (selector, own) = point.split_at(point.len().saturating_sub(block.variables));
             let slot = block.offset >> block.variables;
-            let weight = selector
-                .iter()
-                .rev()
-                .enumerate()
-                .map(|(bit, &x)| {
-                    if (slot >> bit) & 1 == 1 {
-                        x
-                    } else {
-                        Extension::ONE - x
-                    }
-                })
-                .product();
-            parts[block.index] = (weight, own);
+            parts[block.index] = (equality_at(selector, slot), own);
         }
         parts
     }

@@ -133,7 +133,7 @@ fn beyond(point: &[Extension], last: usize) -> Extension {
 #[cfg(test)]
 mod tests {
     use super::Table;
-    use commitment::equality;
+    use sumcheck::equality;
     use transcript::{Extension, Transcript};
 
     #[test]

@@ -1,8 +1,9 @@
 //! The verifier's side.
 
-use crate::proof::{Proof, Round};
+use crate::proof::Proof;
 use crate::shape::{Argument, Fingerprint, Side};
 use p3_field::PrimeCharacteristicRing;
+use sumcheck::{Statement, pass};
 use transcript::{Extension, Site, Transcript};
 
 /// Why a proof is not accepted.
@@ -106,22 +107,6 @@ fn take(elements: &mut &[Extension], leaves_of_rows: bool) -> Option<Children> {
     }
 }
 
-/// Absorbs a round and returns the claim at the challenge drawn, and the challenge. `own` is the
-/// coordinate of the layer's point that this round belongs to.
-pub(crate) fn step(
-    claim: Extension,
-    own: Extension,
-    [slope, leading]: Round,
-    transcript: &mut Transcript,
-) -> (Extension, Extension) {
-    transcript.absorb_elements(Site::LookupRound, &[slope, leading]);
-    let x = transcript.challenge();
-    // (1 - own)·h(0) + own·h(1) is the claim.
-    let constant = claim - own * slope;
-    let next = constant + x * (slope + leading * (x - Extension::ONE));
-    (next, x)
-}
-
 /// Fractions of all trees with powers of `lambda`: numerator, then denominator of each.
 pub(crate) fn combine(fractions: impl Iterator<Item = Fraction>, lambda: Extension) -> Extension {
     let mut power = Extension::ONE;
@@ -196,14 +181,12 @@ impl Argument {
             } else {
                 transcript.challenge()
             };
-            let mut claim = combine(active().map(|tree| tree.claim), lambda);
-            let mut next = Vec::with_capacity(depth + 1);
-            next.push(Extension::ZERO);
-            for (&round, &own) in layer.rounds.iter().zip(&point) {
-                let (at, x) = step(claim, own, round, transcript);
-                claim = at;
-                next.push(x);
-            }
+            let claim = combine(active().map(|tree| tree.claim), lambda);
+            let mut rounds = layer.rounds.iter();
+            let ended = Statement::weighted(&point, claim).verify(|| {
+                let round = rounds.next().ok_or(Rejection::Shape)?;
+                Ok((round.to_vec(), pass(transcript, Site::LookupRound, round)))
+            })?;
             let mut elements = &layer.children[..];
             let children = active()
                 .map(|tree| take(&mut elements, tree.rows && tree.side.height == depth + 1))
@@ -211,13 +194,12 @@ impl Argument {
                 .ok_or(Rejection::Shape)?;
             if depth == 0 {
                 same_sum(&children)?;
-            } else if claim != combine(children.iter().map(Children::sum), lambda) {
+            } else if ended.left != combine(children.iter().map(Children::sum), lambda) {
                 return Err(Rejection::Layer(depth));
             }
             transcript.absorb_elements(Site::LookupChildren, &layer.children);
             let branch = transcript.challenge();
-            next[0] = branch;
-            point = next;
+            point = [&[branch], &ended.point[..]].concat();
             let active = trees.iter_mut().filter(|tree| tree.reaches(depth));
             for (tree, children) in active.zip(children) {
                 tree.claim = children.at(branch);

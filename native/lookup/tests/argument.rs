@@ -1,10 +1,11 @@
 //! Completeness on random shapes, and one rejection for each way to cheat.
 
-use commitment::{Malformed, Reader, Writer, equality};
+use commitment::{Malformed, Reader, Writer};
 use lookup::{
-    Argument, Claims, Column, Engine, Lookup, Packed, Plain, Proof, ProveError, Rejection, Table,
+    Argument, Claims, Column, Engine, Lookup, Proof, ProveError, Reference, Rejection, Simd, Table,
 };
 use p3_field::{Field, PrimeCharacteristicRing};
+use sumcheck::equality;
 use transcript::{Base, Extension, Site, Transcript};
 
 /// Tables, columns and what a commitment would have bound of them.
@@ -117,7 +118,7 @@ impl Case {
     }
 
     fn prove(&self) -> (Proof, Claims) {
-        self.prove_with::<Plain>(&mut self.transcript())
+        self.prove_with::<Reference>(&mut self.transcript())
     }
 
     /// What a verifier with an ideal commitment says.
@@ -173,13 +174,13 @@ fn random_shapes_are_proven_and_both_provers_agree() {
             .collect();
         let variables: Vec<usize> = (0..=random.below(9)).map(|_| 7 + random.below(5)).collect();
         let case = Case::new(seed, tables, &variables);
-        let mut plain = case.transcript();
-        let (proof, claims) = case.prove_with::<Plain>(&mut plain);
+        let mut reference = case.transcript();
+        let (proof, claims) = case.prove_with::<Reference>(&mut reference);
         assert_eq!(case.verdict(&proof), Ok(claims.clone()), "{variables:?}");
-        let mut packed = case.transcript();
-        let (other, others) = case.prove_with::<Packed>(&mut packed);
+        let mut simd = case.transcript();
+        let (other, others) = case.prove_with::<Simd>(&mut simd);
         assert!(other == proof && others == claims, "{variables:?}");
-        assert_eq!(plain.challenge(), packed.challenge());
+        assert_eq!(reference.challenge(), simd.challenge());
 
         let mut out = Writer::default();
         proof.encode(&mut out);
@@ -300,10 +301,10 @@ fn changed(change: impl Fn(&mut Case)) -> Result<(), Option<Rejection>> {
     let mut case = Case::small(6);
     change(&mut case);
     let (proof, _) = case.prove();
-    let plain = case.verdict(&proof).map(|_| ());
-    let (proof, _) = case.prove_with::<Packed>(&mut case.transcript());
-    assert_eq!(case.verdict(&proof).map(|_| ()), plain);
-    plain
+    let reference = case.verdict(&proof).map(|_| ());
+    let (proof, _) = case.prove_with::<Simd>(&mut case.transcript());
+    assert_eq!(case.verdict(&proof).map(|_| ()), reference);
+    reference
 }
 
 #[test]
@@ -500,7 +501,7 @@ fn lookups_made_for_known_challenges_pass_only_where_they_are_known() {
     }
     let columns = columns(&case.keys, &case.values);
     let proof = |mut transcript: Transcript| {
-        Plain::prove(
+        Reference::prove(
             &case.argument,
             &columns,
             &case.multiplicities,
@@ -562,7 +563,7 @@ fn solve(vectors: [Extension; 5], target: Extension) -> [Base; 5] {
 fn every_site_is_needed_and_the_inventory_is_complete() {
     let case = Case::small(13);
     let mut transcript = case.transcript();
-    let (proof, _) = case.prove_with::<Plain>(&mut transcript);
+    let (proof, _) = case.prove_with::<Reference>(&mut transcript);
     let layers = &proof.layers;
     let mut expected = vec![(Site::Witness, transcript.log()[0].1)];
     for layer in layers {

@@ -1,15 +1,26 @@
 //! Prover of proof system `sumcheck`, in the clear mode.
+//!
+//! ```text
+//! run = execute(graph, inputs, weights)
+//! prove(run, inputs, statement) = (contraction_outputs, rounds, opening of the weights)
+//! ```
+//!
+//! # Soundness
+//!
+//! [`ProvingKey::load`] checks that the weights are those of the key: root and binding evaluation are
+//! computed anew. A run is proven as it is, for the inputs that it is given with: that they are the ones that
+//! it was run on is the caller's part, and a proof that mixes runs does not verify. Nobody needs to trust a
+//! prover; who hands a proof on checks it with the `verifier` before.
 #![forbid(unsafe_code)]
 
-use commitment::{Committed, Profile, Size};
+use commitment::{Committed, Profile, Size, combine_rows};
 use executor::Tensors;
 use graph::Graph;
-use layers::{
-    Challenge, Contraction, Product, Weights, combine_rows, lift, powers, prove as sumcheck,
-};
+use layers::{Challenge, Contraction, Weights, lift};
 use p3_field::PrimeCharacteristicRing;
 use std::sync::{Mutex, PoisonError};
-use transcript::{Extension, Transcript};
+use sumcheck::{Batch, Simd, Statement, pass, powers};
+use transcript::{Extension, Site, Transcript};
 use verifier::{KeyError, Proof, Public, VerifyingKey, begin, draw};
 
 /// Why there is no proof.
@@ -85,11 +96,16 @@ pub struct ProvingKey {
 impl ProvingKey {
     /// Commits to the weights of a graph: its matrices one after another, each row by row.
     pub fn new(graph: Graph, weights: &[i8], profile: Profile) -> Result<Self, ProveError> {
-        // Root and pin are known only after the commitment; the key is made with them at once after.
+        // Root and binding evaluation are known only after the commitment; the key is made with them at once after.
         let key = VerifyingKey::new(graph, profile)?;
-        let committed = key.scheme().commit(weights, |root| key.pin_point(root))?;
+        let committed = key
+            .scheme()
+            .commit(weights, |root| key.binding_point(root))?;
         Ok(Self {
-            key: key.with_commitment(committed.root(), committed.pin().values.clone()),
+            key: key.with_commitment(
+                committed.root(),
+                committed.binding_evaluation().values.clone(),
+            ),
             weights: weights.to_vec(),
             committed,
             buffers: Mutex::default(),
@@ -99,8 +115,12 @@ impl ProvingKey {
     /// Reads a verifying key and checks that these are its weights.
     pub fn load(verifying_key: &[u8], weights: Vec<i8>) -> Result<Self, ProveError> {
         let key = VerifyingKey::decode(verifying_key)?;
-        let committed = key.scheme().commit(&weights, |root| key.pin_point(root))?;
-        if committed.root() != key.root() || committed.pin() != key.pin() {
+        let committed = key
+            .scheme()
+            .commit(&weights, |root| key.binding_point(root))?;
+        if committed.root() != key.root()
+            || committed.binding_evaluation() != key.binding_evaluation()
+        {
             return Err(ProveError::OtherWeights);
         }
         Ok(Self {
@@ -123,7 +143,7 @@ impl ProvingKey {
     #[cfg(feature = "audit")]
     pub fn cheat(mut self, weights: &[i8]) -> Result<Self, ProveError> {
         let key = &self.key;
-        let point = |_: &_| key.pin().point.clone();
+        let point = |_: &_| key.binding_evaluation().point.clone();
         self.committed = key.scheme().commit(weights, point)?;
         self.weights = weights.to_vec();
         Ok(self)
@@ -224,12 +244,12 @@ impl ProvingKey {
         let key = &self.key;
         let mut witness = Witness {
             outputs: self.outputs_in(&tensors),
-            accumulators: tensors.contractions(key.graph()),
+            contraction_outputs: tensors.contractions(key.graph()),
         };
         corrupt(&mut witness);
         let Witness {
             outputs,
-            accumulators,
+            contraction_outputs,
         } = witness;
 
         goes_on(watch, Phase::Reduce)?;
@@ -239,40 +259,47 @@ impl ProvingKey {
             outputs: &views,
             statement,
         };
-        begin(key, &public, &accumulators, &mut transcript);
+        begin(key, &public, &contraction_outputs, &mut transcript);
         let (challenges, batching) = draw(key, &mut transcript);
-        let (products, claims) = self.products(&tensors, &accumulators, &challenges, batching);
+        let (products, claims) =
+            self.products(&tensors, &contraction_outputs, &challenges, batching);
         self.give_back(tensors);
-        let sent = sumcheck(products, &claims, &mut transcript);
+        let claims = key.own_rounds().iter().copied().zip(claims);
+        let mut rounds = Vec::with_capacity(key.rounds());
+        let mut products = Batch::<Simd>::new(products);
+        let ended = Statement::batch(claims).prove(&mut products, |round| {
+            rounds.push([round[0], round[1]]);
+            pass(&mut transcript, Site::Round, round)
+        });
 
         goes_on(watch, Phase::Open)?;
-        let points = key.matrix_points(&challenges, &sent.point);
+        let points = key.matrix_points(&challenges, &ended.point);
         let opening = key
             .scheme()
             .open(&self.committed, &points, &mut transcript)?;
         Ok(Proved {
             outputs,
             proof: Proof {
-                accumulators,
-                rounds: sent.rounds,
+                contraction_outputs,
+                rounds,
                 opening,
             },
             transcript,
         })
     }
 
-    /// The products under the sumcheck, and what each of them sums up to.
+    /// The tables of each product under the sumcheck, and what it sums up to.
     fn products(
         &self,
         tensors: &Tensors,
-        accumulators: &[i32],
+        contraction_outputs: &[i32],
         challenges: &[Challenge],
         batching: Extension,
     ) -> (Vec<Product>, Vec<Extension>) {
         let contractions = self.key.contractions();
         let powers = powers(batching, contractions.len());
         let mut matrices = self.weights.as_slice();
-        let mut results = accumulators;
+        let mut results = contraction_outputs;
         let mut products = Vec::with_capacity(powers.len());
         let mut claims = Vec::with_capacity(powers.len());
         for ((contraction, challenge), &power) in contractions.iter().zip(challenges).zip(&powers) {
@@ -327,7 +354,7 @@ pub struct Witness {
     /// The graph's outputs.
     pub outputs: Vec<Vec<i32>>,
     /// Results of all contractions, one after another.
-    pub accumulators: Vec<i32>,
+    pub contraction_outputs: Vec<i32>,
 }
 
 /// A proof with its outputs and the transcript that made it.
@@ -339,6 +366,9 @@ pub struct Proved {
     /// The transcript at its end.
     pub transcript: Transcript,
 }
+
+/// The tables of a product: of what is committed, and of what both sides know.
+type Product = Vec<Vec<Extension>>;
 
 fn goes_on(watch: &impl Watch, phase: Phase) -> Result<(), ProveError> {
     if watch.goes_on(phase) {
@@ -359,10 +389,7 @@ fn dense(
     let mut committed = combine_rows(&weights.row, matrix, contraction.size.columns);
     committed.resize(length, Extension::ZERO);
     operand.resize(length, Extension::ZERO);
-    Product {
-        committed,
-        known: operand,
-    }
+    vec![committed, operand]
 }
 
 /// Over rows and columns: the matrix itself, against the operand of each row's group.
@@ -375,17 +402,15 @@ fn grouped(
     let Size { rows, columns } = contraction.size;
     let stride = 1 << contraction.column_variables();
     let length = stride << contraction.row_variables();
-    let mut product = Product {
-        committed: vec![Extension::ZERO; length],
-        known: vec![Extension::ZERO; length],
-    };
+    let mut committed = vec![Extension::ZERO; length];
+    let mut known = committed.clone();
     for (row, values) in matrix.chunks_exact(columns).enumerate() {
         let group = row / (rows / contraction.groups);
         let start = row * stride;
         for (column, &value) in values.iter().enumerate() {
-            product.committed[start + column] = lift(i32::from(value)).into();
-            product.known[start + column] = weights.row[row] * operand[group * columns + column];
+            committed[start + column] = lift(i32::from(value)).into();
+            known[start + column] = weights.row[row] * operand[group * columns + column];
         }
     }
-    product
+    vec![committed, known]
 }

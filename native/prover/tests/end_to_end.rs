@@ -126,12 +126,15 @@ fn a_graph_that_differs_only_in_a_bias_is_another_key() {
     graph = graph::Graph::new(parts).unwrap();
     let other = commit(graph, &weights, Profile::Default).unwrap();
     assert_eq!(other.root(), key.verifying_key().root());
-    assert_ne!(other.pin(), key.verifying_key().pin());
+    assert_ne!(
+        other.binding_evaluation(),
+        key.verifying_key().binding_evaluation()
+    );
     let result = check(&other, &given, &outputs, STATEMENT, &proof);
     assert_eq!(result.unwrap_err().code(), "CONTRACTION_MISMATCH");
 }
 
-fn tiny_pins() -> usize {
+fn tiny_binding_evaluations() -> usize {
     let key = key(tiny(), Profile::Default);
     key.verifying_key().scheme().plan().blocks().len()
 }
@@ -154,9 +157,9 @@ fn keys_are_read_strictly() {
         wrong[byte] ^= 8;
         assert_eq!(code(&wrong), expected);
     }
-    let pins = tiny_pins();
-    assert_eq!(bytes[46..50], (pins as u32).to_le_bytes());
-    for count in [pins - 1, pins + 1, 1 << 20, u32::MAX as usize] {
+    let values = tiny_binding_evaluations();
+    assert_eq!(bytes[46..50], (values as u32).to_le_bytes());
+    for count in [values - 1, values + 1, 1 << 20, u32::MAX as usize] {
         let mut wrong = bytes.clone();
         wrong[46..50].copy_from_slice(&(count as u32).to_le_bytes());
         // One too many or too few moves the beginning of the graph; many are not there.
@@ -164,11 +167,11 @@ fn keys_are_read_strictly() {
     }
     // A whole value too many or too few.
     let mut wrong = bytes.clone();
-    wrong.splice(46..50, (pins as u32 + 1).to_le_bytes());
+    wrong.splice(46..50, (values as u32 + 1).to_le_bytes());
     wrong.splice(50..50, [0; 20]);
     assert_eq!(code(&wrong), "KEY_MALFORMED");
     let mut wrong = bytes.clone();
-    wrong.splice(46..70, (pins as u32 - 1).to_le_bytes());
+    wrong.splice(46..70, (values as u32 - 1).to_le_bytes());
     assert_eq!(code(&wrong), "KEY_MALFORMED");
     // Not below the modulus.
     let mut wrong = bytes.clone();

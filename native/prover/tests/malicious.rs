@@ -39,10 +39,12 @@ fn a_wrong_result_of_any_contraction_is_rejected() {
     let key = key(graph, Profile::Default);
     let honest = lie(&key, &inputs, |_| ());
     assert_eq!(code(verify(&key, &inputs, &honest)), "");
-    let count = honest.proof.accumulators.len();
+    let count = honest.proof.contraction_outputs.len();
     for index in (0..count).step_by(7).chain([count - 1]) {
         // The prover adapts all that follows to its lie, as far as the outputs show it.
-        let proved = lie(&key, &inputs, |witness| witness.accumulators[index] += 1);
+        let proved = lie(&key, &inputs, |witness| {
+            witness.contraction_outputs[index] += 1;
+        });
         let code = code(verify(&key, &inputs, &proved));
         assert!(
             ["CONTRACTION_MISMATCH", "OUTPUT_MISMATCH"].contains(&code),
@@ -58,7 +60,7 @@ fn a_wrong_result_with_the_output_that_follows_from_it_is_rejected() {
     let key = key(graph, Profile::Default);
     for index in 0..7 {
         let proved = lie(&key, &inputs, |witness| {
-            witness.accumulators[33 + index] -= 5;
+            witness.contraction_outputs[33 + index] -= 5;
             witness.outputs[0][index] -= 5;
         });
         assert_eq!(code(verify(&key, &inputs, &proved)), "CONTRACTION_MISMATCH");
@@ -90,20 +92,23 @@ fn other_weights_under_the_honest_root_are_rejected() {
 }
 
 /// In the default profile a root may be close to the codewords of several sets of weights. A key
-/// stands for the one whose values it pins: whoever opens the root to another set fails.
+/// stands for the one whose values it binds: whoever opens the root to another set fails.
 #[test]
-fn a_root_is_not_opened_to_weights_that_its_key_does_not_pin() {
+fn a_root_is_not_opened_to_weights_that_its_key_does_not_bind() {
     let graph = cnn();
     let inputs = inputs(&graph, 3);
     let honest = key(graph.clone(), Profile::Default);
     let verifying_key = honest.verifying_key();
-    let (root, pin) = (verifying_key.root(), verifying_key.pin().clone());
+    let (root, binding_evaluation) = (
+        verifying_key.root(),
+        verifying_key.binding_evaluation().clone(),
+    );
     let bare = || verifier::VerifyingKey::new(graph.clone(), Profile::Default).unwrap();
-    for block in 0..pin.values.len() {
-        let mut values = pin.values.clone();
+    for block in 0..binding_evaluation.values.len() {
+        let mut values = binding_evaluation.values.clone();
         values[block] += Extension::ONE;
         let other = bare().with_commitment(root, values);
-        assert_eq!(other.pin().point, pin.point);
+        assert_eq!(other.binding_evaluation().point, binding_evaluation.point);
         assert_ne!(other.digest(), verifying_key.digest());
         // The prover knows the key and makes its proof for it.
         let cheat = key(graph.clone(), Profile::Default).with_key(other);
@@ -113,11 +118,11 @@ fn a_root_is_not_opened_to_weights_that_its_key_does_not_pin() {
 }
 
 #[test]
-fn the_point_of_the_pin_depends_on_all_that_the_key_has_before_it() {
+fn the_point_of_the_binding_evaluation_depends_on_all_that_the_key_has_before_it() {
     let graph = mlp(&[40, 33, 7]);
     let point = |graph: &graph::Graph, root: [u8; 32]| {
         let key = verifier::VerifyingKey::new(graph.clone(), Profile::Default).unwrap();
-        key.pin_point(&root)
+        key.binding_point(&root)
     };
     let first = point(&graph, [0; 32]);
     assert_eq!(first.len(), 10);
@@ -168,7 +173,7 @@ fn the_transcript_absorbs_exactly_its_inventory() {
         (Site::Statement, 32),
         (Site::Inputs, 4 * 40),
         (Site::Outputs, 4 * 7),
-        (Site::Accumulators, 4 * (33 + 7)),
+        (Site::ContractionOutputs, 4 * (33 + 7)),
     ];
     expected.extend([(Site::Round, 40); 6]);
     assert_eq!(honest.transcript.log(), expected);
@@ -230,20 +235,20 @@ fn results_forged_for_frozen_challenges_pass_frozen_and_fail_live() {
         outputs: &views(&honest.outputs),
         statement: STATEMENT,
     };
-    let mut frozen = Transcript::without(Site::Accumulators);
+    let mut frozen = Transcript::without(Site::ContractionOutputs);
     verifier::begin(verifying_key, &public, &[], &mut frozen);
     let (challenges, _) = verifier::draw(verifying_key, &mut frozen);
-    let kernel = kernel(&layers::equality(&challenges[0].row, 8));
-    let forged = small(&kernel, &honest.proof.accumulators);
-    assert_ne!(forged, honest.proof.accumulators);
+    let kernel = kernel(&sumcheck::equality(&challenges[0].row, 8));
+    let forged = small(&kernel, &honest.proof.contraction_outputs);
+    assert_ne!(forged, honest.proof.contraction_outputs);
 
     let forge = |transcript| {
         key.prove_audited(&views(&inputs), STATEMENT, transcript, |witness| {
-            witness.accumulators.clone_from(&forged);
+            witness.contraction_outputs.clone_from(&forged);
         })
         .unwrap()
     };
-    let without = || Transcript::without(Site::Accumulators);
+    let without = || Transcript::without(Site::ContractionOutputs);
     let bytes = forge(without()).proof.encode(verifying_key);
     let result = verifying_key.verify_audited(&public, &bytes, without());
     assert_eq!(result, Ok(()));

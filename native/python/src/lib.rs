@@ -1,8 +1,22 @@
 //! The Python module `_native`: proving, verifying and running integer graphs.
 //!
+//! ```text
+//! _native.f(arguments) = f(copies of the arguments), or NativeError(code, message, facts)
+//! ```
+//!
 //! Arguments are copied before the interpreter is let go, so that nobody can change them meanwhile.
 //! Every failure is a `NativeError(code, message)`; a panic of the prover is one too, with the code
 //! `PANIC`. What the functions do is described in `_native.pyi`.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `facts` | the facts of a refusal, as Python's messages name them |
+//! | `memory` | what the C library does with memory that is given back |
+//!
+//! # Soundness
+//!
+//! Nothing is decided here: what the callers of the crates behind it must check, callers in Python must
+//! check (`inferproof.proving.sumcheck` does). A panic is an error with the code `PANIC` and never a verdict.
 // Python hands over what it was given; and `_native.pyi` is the documentation.
 #![allow(clippy::needless_pass_by_value, clippy::wildcard_imports, missing_docs)]
 

@@ -1,9 +1,21 @@
 //! The Fiat-Shamir transcript of proof system `sumcheck`, and the fields that it draws from.
 //!
+//! ```text
+//! state ← absorb(state, BLAKE3(le(length of site) ‖ site ‖ le(length) ‖ bytes))   for each message
+//! challenge ∈ E = F_p[X] / (X^5 + X^2 − 1),   p = 2^31 − 2^24 + 1
+//! ```
+//!
 //! One transcript runs through a whole proof. Whatever is absorbed goes through
 //! [`Transcript::absorb`] under one of the [`Site`]s below, which are the inventory that
 //! `specs/transcript.md` lists. The polynomial commitment continues on the same sponge, so that an
 //! opening is bound to all that came before it.
+//!
+//! # Soundness
+//!
+//! A challenge binds what was absorbed before it was drawn and nothing else. The caller MUST absorb
+//! everything that a challenge must depend on, first: key, public values and statement, every message of
+//! the prover, each under the [`Site`] of its kind. Lengths that a verifier absorbs must be its own and not
+//! the proof's.
 #![forbid(unsafe_code)]
 
 use p3_blake3::Blake3;
@@ -67,10 +79,10 @@ pub const EXTENSION_BYTES: usize = DEGREE * BASE_BYTES;
 pub enum Site {
     /// Name and version of the protocol.
     Protocol,
-    /// Graph, parameters and weight commitment, from which the point of the pin is drawn. This site
+    /// Graph, parameters and weight commitment, from which the point of the binding evaluation is drawn. This site
     /// and the one before make the transcript of a key; those of proofs go on with the ones below.
     Commitment,
-    /// The verifying key: graph, weight commitment, pin, parameters.
+    /// The verifying key: graph, weight commitment, binding evaluation, parameters.
     Key,
     /// The statement that the proof is about.
     Statement,
@@ -79,7 +91,7 @@ pub enum Site {
     /// All of the graph's outputs.
     Outputs,
     /// The result of every contraction.
-    Accumulators,
+    ContractionOutputs,
     /// One round polynomial of the sumcheck.
     Round,
     /// The root of the witness, in the committed mode.
@@ -103,7 +115,7 @@ impl Site {
         Self::Statement,
         Self::Inputs,
         Self::Outputs,
-        Self::Accumulators,
+        Self::ContractionOutputs,
         Self::Round,
     ];
 
@@ -125,7 +137,7 @@ impl Site {
             Self::Statement => "inferproof/sumcheck/1/statement",
             Self::Inputs => "inferproof/sumcheck/1/inputs",
             Self::Outputs => "inferproof/sumcheck/1/outputs",
-            Self::Accumulators => "inferproof/sumcheck/1/accumulators",
+            Self::ContractionOutputs => "inferproof/sumcheck/1/accumulators",
             Self::Round => "inferproof/sumcheck/1/round",
             Self::Witness => "inferproof/sumcheck/1/witness",
             Self::LookupChildren => "inferproof/sumcheck/1/lookup/children",

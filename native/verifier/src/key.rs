@@ -1,7 +1,9 @@
 //! The verifying key: graph, weight commitment, parameters.
 
 use crate::PROTOCOL;
-use commitment::{KeyFault, KeyParts, Mode, Pin, Profile, Root, Scheme, Size, WeightKey};
+use commitment::{
+    BindingEvaluation, KeyFault, KeyParts, Mode, Profile, Root, Scheme, Size, WeightKey,
+};
 use graph::Graph;
 use layers::{Contraction, TooCostly, affordable, check_cost, check_key_size, contractions};
 use transcript::Extension;
@@ -12,7 +14,7 @@ pub const MODE: Mode = Mode {
     protocol: PROTOCOL,
 };
 /// Results of all contractions together.
-pub const MAX_ACCUMULATORS: usize = 1 << 21;
+pub const MAX_CONTRACTION_OUTPUTS: usize = 1 << 21;
 
 /// A key that cannot be made or read; [`KeyError::code`] is stable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +36,7 @@ pub enum KeyError {
     NoWeights,
     /// Too many results of contractions for the clear mode.
     #[error("the graph has {0} results of contractions; the clear mode takes at most 2^21")]
-    Accumulators(usize),
+    ContractionOutputs(usize),
     /// The contractions are too costly to check.
     #[error("the operands of the graph's contractions take too much to be weighted")]
     Work,
@@ -52,7 +54,7 @@ impl KeyError {
             Self::Costly(_) => "KEY_TOO_COSTLY",
             Self::Graph(_) => "KEY_GRAPH",
             Self::NoWeights => "KEY_NO_WEIGHTS",
-            Self::Accumulators(_) => "KEY_ACCUMULATORS",
+            Self::ContractionOutputs(_) => "KEY_ACCUMULATORS",
             Self::Work => "KEY_WORK",
             Self::Commitment(_) => "KEY_COMMITMENT",
         }
@@ -77,12 +79,12 @@ pub struct VerifyingKey {
 }
 
 impl VerifyingKey {
-    /// A key without a commitment: root and pin are zeros, for which nobody knows weights. It tells
+    /// A key without a commitment: root and binding evaluation are zeros, for which nobody knows weights. It tells
     /// what proofs will be like, and [`Self::with_commitment`] makes a key of it.
     pub fn new(graph: Graph, profile: Profile) -> Result<Self, KeyError> {
-        let accumulators = graph.accumulators();
-        if accumulators > MAX_ACCUMULATORS {
-            return Err(KeyError::Accumulators(accumulators));
+        let contraction_outputs = graph.contraction_outputs();
+        if contraction_outputs > MAX_CONTRACTION_OUTPUTS {
+            return Err(KeyError::ContractionOutputs(contraction_outputs));
         }
         let contractions = contractions(&graph);
         if contractions.is_empty() {
@@ -106,16 +108,16 @@ impl VerifyingKey {
         })
     }
 
-    /// The key of a graph whose weights are committed to by `root`, with the values of its pin.
+    /// The key of a graph whose weights are committed to by `root`, with the values of its binding evaluation.
     #[must_use]
     pub fn with_commitment(mut self, root: Root, values: Vec<Extension>) -> Self {
         self.weights.commit(root, values, &self.graph.encode());
         self
     }
 
-    /// The point at which the weights under `root` are pinned.
-    pub fn pin_point(&self, root: &Root) -> Vec<Extension> {
-        self.weights.pin_point(root, &self.graph.encode())
+    /// The point at which the weights under `root` are bound.
+    pub fn binding_point(&self, root: &Root) -> Vec<Extension> {
+        self.weights.binding_point(root, &self.graph.encode())
     }
 
     /// The canonical bytes.
@@ -130,7 +132,7 @@ impl VerifyingKey {
         let graph = Graph::decode(parts.graph)?;
         check_cost(&graph)?;
         let key = Self::new(graph, parts.profile)?;
-        if parts.values.len() != key.scheme().pins() {
+        if parts.values.len() != key.scheme().binding_evaluations() {
             return Err(KeyError::Malformed);
         }
         Ok(key.with_commitment(parts.root, parts.values))
@@ -166,9 +168,9 @@ impl VerifyingKey {
         self.weights.root()
     }
 
-    /// The values that pin the weights under the root.
-    pub const fn pin(&self) -> &Pin {
-        self.weights.pin()
+    /// The values that bind the weights under the root.
+    pub const fn binding_evaluation(&self) -> &BindingEvaluation {
+        self.weights.binding_evaluation()
     }
 
     /// BLAKE3 of the key's bytes.

@@ -2,16 +2,19 @@
 
 use crate::{Rejection, VerifyingKey, packed};
 use commitment::{Opening, Reader, Writer};
-use layers::Round;
+use transcript::Extension;
 
 /// First byte of a proof.
 pub const PROOF_VERSION: u8 = 1;
+
+/// A round's polynomial as the proof carries it: h(0) and the coefficient of X².
+pub type Round = [Extension; 2];
 
 /// A proof: the results of all contractions, the sumcheck's rounds, the opening of the weights.
 #[derive(Clone)]
 pub struct Proof {
     /// Results with bias, one contraction after another.
-    pub accumulators: Vec<i32>,
+    pub contraction_outputs: Vec<i32>,
     /// Round polynomials.
     pub rounds: Vec<Round>,
     /// Opening of every weight matrix.
@@ -35,7 +38,7 @@ impl Proof {
         let mut out = Writer::default();
         out.field("version");
         out.bytes.push(PROOF_VERSION);
-        let mut left = self.accumulators.as_slice();
+        let mut left = self.contraction_outputs.as_slice();
         for contraction in key.contractions() {
             let (values, rest) = left
                 .split_at_checked(contraction.results())
@@ -72,14 +75,14 @@ impl Proof {
         if version != PROOF_VERSION {
             return Err(Rejection::Version(version));
         }
-        let accumulators = accumulators(key, &mut reader)?;
+        let contraction_outputs = contraction_outputs(key, &mut reader)?;
         let rounds = (0..key.rounds())
             .map(|_| Ok([reader.extension()?, reader.extension()?]))
             .collect::<Result<_, Rejection>>()?;
-        let opening = Opening::decode(key.scheme(), key.pin(), &mut reader)?;
+        let opening = Opening::decode(key.scheme(), key.binding_evaluation(), &mut reader)?;
         reader.finish()?;
         Ok(Self {
-            accumulators,
+            contraction_outputs,
             rounds,
             opening,
         })
@@ -96,7 +99,7 @@ fn write_offsets<const WIDTH: usize>(lo: i32, values: &[i32], out: &mut Vec<u8>)
     }
 }
 
-fn accumulators(key: &VerifyingKey, reader: &mut Reader<'_>) -> Result<Vec<i32>, Rejection> {
+fn contraction_outputs(key: &VerifyingKey, reader: &mut Reader<'_>) -> Result<Vec<i32>, Rejection> {
     let mut values = Vec::new();
     for (number, contraction) in key.contractions().iter().enumerate() {
         let Some((_, lo, hi)) = key.graph().tensor(contraction.result) else {
@@ -111,7 +114,7 @@ fn accumulators(key: &VerifyingKey, reader: &mut Reader<'_>) -> Result<Vec<i32>,
             let bytes = reader.take(count * width)?;
             if values.is_empty() {
                 // Once for all, where the bytes of the first do not lack.
-                values.reserve_exact(key.graph().accumulators());
+                values.reserve_exact(key.graph().contraction_outputs());
             }
             match width {
                 0 => {
@@ -125,7 +128,7 @@ fn accumulators(key: &VerifyingKey, reader: &mut Reader<'_>) -> Result<Vec<i32>,
             }
         };
         if let Some(index) = outside {
-            return Err(Rejection::AccumulatorRange {
+            return Err(Rejection::ContractionOutputRange {
                 contraction: number,
                 index,
             });

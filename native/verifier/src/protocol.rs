@@ -22,7 +22,7 @@ pub struct Public<'a> {
 pub fn begin(
     key: &VerifyingKey,
     public: &Public<'_>,
-    accumulators: &[i32],
+    contraction_outputs: &[i32],
     transcript: &mut Transcript,
 ) {
     transcript.absorb(Site::Protocol, PROTOCOL);
@@ -30,7 +30,7 @@ pub fn begin(
     transcript.absorb(Site::Statement, &public.statement);
     transcript.absorb_integers(Site::Inputs, public.inputs);
     transcript.absorb_integers(Site::Outputs, public.outputs);
-    transcript.absorb_integers(Site::Accumulators, &[accumulators]);
+    transcript.absorb_integers(Site::ContractionOutputs, &[contraction_outputs]);
 }
 
 /// Draws the point of every contraction, and the challenge that batches them.

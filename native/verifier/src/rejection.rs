@@ -13,7 +13,7 @@ pub enum Rejection {
     Version(u8),
     /// A contraction's result is outside of the range that its node declares.
     #[error("result {index} of contraction {contraction} is out of range")]
-    AccumulatorRange {
+    ContractionOutputRange {
         /// Which contraction.
         contraction: usize,
         /// Which of its results.
@@ -39,7 +39,7 @@ impl Rejection {
         match self {
             Self::Malformed(_) => "PROOF_MALFORMED",
             Self::Version(_) => "PROOF_VERSION",
-            Self::AccumulatorRange { .. } => "ACCUMULATOR_RANGE",
+            Self::ContractionOutputRange { .. } => "ACCUMULATOR_RANGE",
             Self::Execution(_) => "EXECUTION",
             Self::OutputMismatch => "OUTPUT_MISMATCH",
             Self::ContractionMismatch => "CONTRACTION_MISMATCH",

@@ -7,7 +7,7 @@ impl VerifyingKey {
     /// What is proven about the soundness of proofs for this key, hash and transcript being ideal.
     pub fn security(&self) -> Security {
         let mut terms = layers::security(self.contractions());
-        terms.extend(self.scheme().pin_security());
+        terms.extend(self.scheme().binding_security());
         terms.extend(self.scheme().security());
         Security::new(self.scheme().profile(), terms)
     }

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from reference import graph as g
 from reference.committed.claims import Claim, State, demand, merged
+from reference.committed.constraints import Relations
 from reference.committed.lookups import Found
 from reference.committed.maps import concat, moved
 from reference.committed.parts import Plan
 from reference.committed.products import Contraction, multiplied
 from reference.committed.tensors import HALF, coordinates, evaluate, ones_of
-from reference.committed.units import Relations
 from reference.executor import Values, execute_some
 from reference.field import ZERO, Element, P, mul, powers, scale, sub
 from reference.graph import Graph, Node
@@ -47,16 +47,16 @@ class Flow:
                 demand(value == claim.value, f"a claim about input {number} does not hold")
 
     def _node(self, place: int, claims: list[Claim]) -> None:
-        graph, node, unit = self.graph, self.graph.nodes[place], self.plan.units[place]
+        graph, node, constraint = self.graph, self.graph.nodes[place], self.plan.constraints[place]
         if self.plan.known[place]:
             for claim in claims:
                 own = self._value(place, claim)
                 demand(own == claim.value, f"a claim about node {place} does not hold")
-        elif unit is not None:
+        elif constraint is not None:
             relations = Relations(graph, self.plan, node, self.found, self.state)
             for claim in claims:
-                relations.settle(unit, claim)
-            relations.relate(unit)
+                relations.settle(constraint, claim)
+            relations.relate(constraint)
         elif not self.plan.taken[place]:
             one = merged(self.state.messages, claims)
             if one is not None:

@@ -31,31 +31,31 @@ class _Found:
 class Identities(Relation):
     """The relations of Divide and SquareRoot."""
 
-    def root(self, unit: Root) -> None:
+    def root(self, constraint: Root) -> None:
         """Checks that g + h = 2y and y² + g = k·a."""
-        at = self._exact(unit.exact)
+        at = self._exact(constraint.exact)
         twice = scale(at.result, 2)
         demand(add(at.rest, at.slack) == twice, "rest and slack are not twice the root")
         left, ends = self.state.messages.sumcheck(len(at.point), 3, at.product)
-        root = self._sent(unit.exact.result, ends, at.x)
+        root = self._sent(constraint.exact.result, ends, at.x)
         expected = mul(equality_at(at.point, ends), mul(root, root))
         demand(left == expected, "a root does not follow")
 
-    def division(self, unit: Division) -> None:
+    def division(self, constraint: Division) -> None:
         """Checks that g + h + 1 = 2b and b·(2y - 1) + g = 2k·a."""
-        at, shape = self._exact(unit.exact), self.node.out.shape
+        at, shape = self._exact(constraint.exact), self.node.out.shape
         factor, own = behind(at.point, coordinates(shape))
         outside = sub(ONE, mul(factor, ones_of(shape, own)))
         divisor = sub(mul(add(add(at.rest, at.slack), ONE), HALF), outside)
-        self.state.claim(unit.divisor, Claim(own, mul(divisor, inverse(factor))))
-        self._origin(unit)
+        self.state.claim(constraint.divisor, Claim(own, mul(divisor, inverse(factor))))
+        self._origin(constraint)
 
         left, ends = self.state.messages.sumcheck(len(at.point), 3, at.product)
         factor, own = behind(ends, coordinates(shape))
         outside = sub(ONE, mul(factor, ones_of(shape, own)))
-        repeated, inner = unit.origin.at(own)
-        divisor = self._sent(unit.origin_pieces, inner, at.x)
-        quotient = self._sent(unit.exact.result, ends, at.x)
+        repeated, inner = constraint.origin.at(own)
+        divisor = self._sent(constraint.origin_pieces, inner, at.x)
+        quotient = self._sent(constraint.exact.result, ends, at.x)
         divisor = add(mul(mul(factor, repeated), divisor), outside)
         doubled = sub(scale(quotient, 2), ONE)
         expected = mul(equality_at(at.point, ends), mul(divisor, doubled))
@@ -93,15 +93,15 @@ class Identities(Relation):
             product,
         )
 
-    def _origin(self, unit: Division) -> None:
+    def _origin(self, constraint: Division) -> None:
         """Claims the tensor that the divisor is made of, by its pieces."""
-        limbs = unit.origin_pieces.limbs
+        limbs = constraint.origin_pieces.limbs
         point = self.found[limbs[0].lookup].point
-        shape = self.graph.tensor(unit.origin.tensor).shape
+        shape = self.graph.tensor(constraint.origin.tensor).shape
         factor, own = behind(point, coordinates(shape))
         values = self.keys(limbs, point)
-        value = mul(_value(unit.origin_pieces, values, AT_BASE), inverse(factor))
-        self.state.claim(unit.origin.tensor, Claim(own, value))
+        value = mul(_value(constraint.origin_pieces, values, AT_BASE), inverse(factor))
+        self.state.claim(constraint.origin.tensor, Claim(own, value))
 
     def _sent(self, number: Number, point: Point, x: Element) -> Element:
         """A number as a polynomial at x; the values of its limbs are a message, and claimed."""

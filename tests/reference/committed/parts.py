@@ -143,17 +143,17 @@ class Division:
     origin_pieces: Number
 
 
-Unit = Rescale | Looked | Max | Root | Division
+Constraint = Rescale | Looked | Max | Root | Division
 
 
 @dataclass
 class Plan:
-    """For each node its unit, if it has one; then all tables, lookups and columns in order."""
+    """For each node its constraint, if any; then all tables, lookups and columns in order."""
 
     known: list[bool]
     taken: list[bool]
     """Nodes that the Lookup after them takes together with itself."""
-    units: list[Unit | None] = field(default_factory=list)
+    constraints: list[Constraint | None] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     lookups: list[Lookup] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from reference import graph as g
-from reference.committed import held, integers
-from reference.committed.clamps import MAX_TABLE, Clamp, shared_table
+from reference.committed import integers, range_analysis
 from reference.committed.integers import Ranges, Span, added, digits, fixed, multiplied, scaled
 from reference.committed.origin import origin
 from reference.committed.parts import (
     Clamped,
     Column,
+    Constraint,
     Direct,
     Division,
     Exact,
@@ -25,11 +25,11 @@ from reference.committed.parts import (
     Plan,
     Rescale,
     Root,
-    Unit,
     Wide,
     column_variables,
     most,
 )
+from reference.committed.saturation_tables import MAX_TABLE, Clamp, shared_table
 from reference.committed.tables import Table, function, range_of
 from reference.field import P
 from reference.graph import Graph, Node, Shape
@@ -93,13 +93,13 @@ class _Maker:
             if node.op == g.RESCALE and not known[number] and not taken[number]
         ]
         self._shared = shared_table(clamps)
-        self._held = held.of_inputs(graph)
+        self._ranges = range_analysis.of_inputs(graph)
         for number, node in enumerate(graph.nodes):
             if not self._uses[len(graph.inputs) + number]:
                 raise self._refuse(node, "its result is not used")
             none = known[number] or taken[number]
-            self.plan.units.append(None if none else self._unit(node))
-            self._held.append(held.of_node(graph, self.plan, self._held, number))
+            self.plan.constraints.append(None if none else self._constraint(node))
+            self._ranges.append(range_analysis.of_node(graph, self.plan, self._ranges, number))
             if len(self.plan.tables) > _MAX_TABLES:
                 raise self._refuse(node, "the graph needs too many tables")
 
@@ -161,7 +161,7 @@ class _Maker:
                 shift += part
         return found
 
-    def _unit(self, node: Node) -> Unit | None:
+    def _constraint(self, node: Node) -> Constraint | None:
         if node.op in _REDUCED:
             return None
         if node.op == g.RESCALE:
@@ -319,7 +319,7 @@ class _Maker:
             right = multiplied(fixed(digits(factor)), a)
             return integers.carries(added(added(product, rest.ranges), scaled(right, -1)))
 
-        own = self._held[operand]
+        own = self._ranges[operand]
         spans = None if own is None else carried([own])
         span = None
         if spans is None:

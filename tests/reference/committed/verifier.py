@@ -51,7 +51,7 @@ class CommittedKey(Key[Proof]):
         self.plan = plan(self.graph)
         self.stack = Stack(self.graph.weights)
         self.argument = Argument(self.plan.tables, self.plan.lookups)
-        _all_read(self.graph, [unit is not None for unit in self.plan.units])
+        _all_read(self.graph, [constraint is not None for constraint in self.plan.constraints])
         columns = [column.variables for column in self.plan.columns]
         columns += [max(table.variables, MIN_COLUMN) for table in self.plan.tables]
         self.columns = ColumnStack(columns)

@@ -20,12 +20,12 @@ from reference.field import P
 from reference.graph import Graph, Node, Tensor
 from reference.reader import Rejected
 
-Unit = Division | Root
+Constraint = Division | Root
 _MOST_RESULTS = 2**18
 
 
-def planned(node: Node, operand: tuple[int, int], most_b: int, held: bool) -> Unit:
-    """The unit of a node whose operand a contraction yields, clamped if it is to be held."""
+def planned(node: Node, operand: tuple[int, int], most_b: int, held: bool) -> Constraint:
+    """The constraint of a node whose operand a contraction yields, clamped if it is to be held."""
     linear = Node(g.LINEAR, Tensor((3,), *operand), (0,), {"weight": 0, "bias": g.NONE})
     clamp = {"multipliers": 0, "axis": 0, "shift": 0}
     nodes = [linear]
@@ -39,10 +39,10 @@ def planned(node: Node, operand: tuple[int, int], most_b: int, held: bool) -> Un
         [*nodes, own],
         [2 + len(nodes)],
     )
-    unit = plan(graph).units[-1]
-    assert isinstance(unit, Division | Root)
-    assert (unit.exact.pieces is None) <= held
-    return unit
+    constraint = plan(graph).constraints[-1]
+    assert isinstance(constraint, Division | Root)
+    assert (constraint.exact.pieces is None) <= held
+    return constraint
 
 
 def division(k: int, lo: int, hi: int) -> Node:
@@ -90,13 +90,13 @@ def carried(exact: Exact, n: list[int]) -> bool:
     return (n[len(exact.carries)] + before) % P == 0
 
 
-def results(unit: Unit, a: int, b: int) -> list[int]:
+def results(constraint: Constraint, a: int, b: int) -> list[int]:
     """All results that are stored and accepted."""
-    exact = unit.exact
+    exact = constraint.exact
     base, size = exact.result.base, most(exact.result.limbs) + 1
     y = np.arange(base, base + size, dtype=np.int64)
     product, whole = b * (2 * y - 1), 2 * b - 1 + 0 * y
-    if isinstance(unit, Root):
+    if isinstance(constraint, Root):
         product, whole = y * y, 2 * y
     g_ = (exact.factor * a - product) % P
     fits = (g_ <= most(exact.rest.limbs)) & ((whole - g_) % P <= most(exact.slack))
@@ -105,8 +105,8 @@ def results(unit: Unit, a: int, b: int) -> list[int]:
     found = []
     for value, rest in zip(y[fits].tolist(), g_[fits].tolist(), strict=True):
         own = coefficients(exact.result, value)
-        if isinstance(unit, Division):
-            pieces = coefficients(unit.origin_pieces, b)
+        if isinstance(constraint, Division):
+            pieces = coefficients(constraint.origin_pieces, b)
             left = times(pieces, plus(plus(own, own), [-1]))
         else:
             left = times(own, own)
@@ -130,9 +130,9 @@ def cases(seed: int) -> tuple[Node, tuple[int, int], int]:
     return division(k, lo, most_y), (chance.choice([-most_a, 0, -7]), most_a), most_b
 
 
-def expected(unit: Unit, a: int, b: int) -> int:
-    exact = unit.exact
-    if isinstance(unit, Root):
+def expected(constraint: Constraint, a: int, b: int) -> int:
+    exact = constraint.exact
+    if isinstance(constraint, Root):
         return isqrt(exact.factor * a)
     return (exact.factor * a + b) // (2 * b)
 
@@ -141,38 +141,38 @@ def expected(unit: Unit, a: int, b: int) -> int:
 @pytest.mark.parametrize("seed", range(60))
 def test_one_result_has_columns_in_their_ranges(seed: int, held: bool) -> None:
     node, operand, most_b = cases(seed)
-    unit = planned(node, operand, most_b, held)
-    exact = unit.exact
+    constraint = planned(node, operand, most_b, held)
+    exact = constraint.exact
     size = most(exact.result.limbs) + 1
     assert size <= _MOST_RESULTS
     chance = random.Random(-seed)  # noqa: S311
     divisors = {1, 2, most_b - 1, most_b, chance.randrange(1, most_b + 1)} - {0}
     operands = {operand[1], operand[1] - 1, 0, 1, chance.randrange(0, operand[1] + 1)}
-    if isinstance(unit, Division):
+    if isinstance(constraint, Division):
         operands |= {operand[0], chance.randrange(operand[0], operand[1] + 1)}
     for a in operands:
-        for b in divisors if isinstance(unit, Division) else {1}:
-            y = expected(unit, a, b)
+        for b in divisors if isinstance(constraint, Division) else {1}:
+            y = expected(constraint, a, b)
             own = [y] if 0 <= y - exact.result.base < size else []
-            assert results(unit, a, b) == own, (a, b)
+            assert results(constraint, a, b) == own, (a, b)
 
 
 @pytest.mark.parametrize(("a", "b"), [(3, 2), (-3, 2), (9, 6), (-9, 6), (1, 2), (-1, 2)])
 def test_ties_go_up_and_nowhere_else(a: int, b: int) -> None:
-    unit = planned(division(1, -9, 9), (-9, 9), 6, held=True)
-    assert results(unit, a, b) == [(2 * a + b) // (2 * b)]
+    constraint = planned(division(1, -9, 9), (-9, 9), 6, held=True)
+    assert results(constraint, a, b) == [(2 * a + b) // (2 * b)]
 
 
 def test_a_divisor_that_is_zero_has_no_quotient() -> None:
     """Twice the divisor less 1 is -1, which rest and slack do not make; 0 / 0 neither."""
-    unit = planned(division(7, -9, 9), (-9, 9), 6, held=True)
-    assert results(unit, 0, 0) == results(unit, 5, 0) == []
+    constraint = planned(division(7, -9, 9), (-9, 9), 6, held=True)
+    assert results(constraint, 0, 0) == results(constraint, 5, 0) == []
 
 
 def test_a_root_of_what_is_negative_is_none() -> None:
-    unit = planned(root(3, 40), (-9, 9), 9, held=False)
-    assert results(unit, 3, 1) == [3]
-    assert results(unit, -1, 1) == results(unit, -9, 1) == []
+    constraint = planned(root(3, 40), (-9, 9), 9, held=False)
+    assert results(constraint, 3, 1) == [3]
+    assert results(constraint, -1, 1) == results(constraint, -9, 1) == []
 
 
 def wider(limbs: list[Limb], bits: int) -> list[Limb]:
@@ -182,18 +182,18 @@ def wider(limbs: list[Limb], bits: int) -> list[Limb]:
 def test_each_range_is_needed() -> None:
     """Without the ranges of carries or of rest and slack others are accepted."""
     node = division(379_625_062, -65_536, 65_535)
-    unit = planned(node, (-5032, 5032), 29_148_467, held=True)
-    assert isinstance(unit, Division)
-    exact = unit.exact
+    constraint = planned(node, (-5032, 5032), 29_148_467, held=True)
+    assert isinstance(constraint, Division)
+    exact = constraint.exact
     free = [Number(carry.base, wider(carry.limbs, 31)) for carry in exact.carries]
-    of_field = replace(unit, exact=replace(exact, carries=free))
-    assert len(results(unit, 11, 29_148_467)) == 1
+    of_field = replace(constraint, exact=replace(exact, carries=free))
+    assert len(results(constraint, 11, 29_148_467)) == 1
     assert len(results(of_field, 11, 29_148_467)) > 1
     a, b = 3, 23_530
-    (y,) = results(unit, a, b)
-    any_slack = replace(unit, exact=replace(exact, slack=wider(exact.slack, 31)))
+    (y,) = results(constraint, a, b)
+    any_slack = replace(constraint, exact=replace(exact, slack=wider(exact.slack, 31)))
     rest = Number(0, wider(exact.rest.limbs, 31))
-    any_rest = replace(unit, exact=replace(exact, rest=rest, carries=free))
+    any_rest = replace(constraint, exact=replace(exact, rest=rest, carries=free))
     assert y - 1 in results(any_slack, a, b)
     assert y + 1 in results(any_rest, a, b)
 

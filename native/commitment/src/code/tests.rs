@@ -122,12 +122,12 @@ fn sizes() -> Vec<Size> {
 }
 
 fn opening(scheme: &Scheme, weights: &[i8]) -> Vec<u8> {
-    let pin = |root: &[u8; 32]| {
+    let binding_evaluation = |root: &[u8; 32]| {
         let mut transcript = Transcript::new();
         transcript.absorb(Site::Commitment, root);
-        transcript.point(scheme.pin_variables())
+        transcript.point(scheme.binding_variables())
     };
-    let committed = scheme.commit(weights, pin).unwrap();
+    let committed = scheme.commit(weights, binding_evaluation).unwrap();
     let begin = || {
         let mut transcript = Transcript::new();
         transcript.absorb(Site::Key, &committed.root());
@@ -145,12 +145,17 @@ fn opening(scheme: &Scheme, weights: &[i8]) -> Vec<u8> {
     let mut out = Writer::default();
     opening.encode(scheme, &mut out);
 
-    let decoded = Opening::decode(scheme, committed.pin(), &mut Reader::new(&out.bytes)).unwrap();
+    let decoded = Opening::decode(
+        scheme,
+        committed.binding_evaluation(),
+        &mut Reader::new(&out.bytes),
+    )
+    .unwrap();
     let (mut transcript, points) = begin();
     scheme
         .verify(
             &committed.root(),
-            committed.pin(),
+            committed.binding_evaluation(),
             &decoded,
             &points,
             &mut transcript,

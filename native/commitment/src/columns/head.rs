@@ -1,7 +1,6 @@
 //! The first folds of a witness opening, column by column.
 
 use crate::first::{Claim, Place, first_rounds, folded_weights, product};
-use crate::linear::equality;
 use p3_challenger::{FieldChallenger, GrindingChallenger};
 use p3_field::{BasedVectorSpace, Field, PackedValue, PrimeCharacteristicRing};
 use p3_multilinear_util::point::Point;
@@ -9,6 +8,7 @@ use p3_sumcheck::layout::{Layout, LayoutStrategy, PrefixProver, StackedClaims, T
 use p3_sumcheck::strategy::SumcheckProver;
 use p3_sumcheck::{OpeningEvals, OpeningRequest, SumcheckData, TableShape};
 use std::sync::Arc;
+use sumcheck::equality;
 use transcript::{Base, DEGREE, Extension};
 
 type Library = PrefixProver<Base, Extension>;
@@ -336,8 +336,8 @@ fn combine_rows(weights: &[Extension], matrix: &[Base]) -> Vec<Extension> {
 #[cfg(test)]
 mod tests {
     use super::{combine_columns, combine_rows, evaluate};
-    use crate::equality;
     use p3_field::PrimeCharacteristicRing;
+    use sumcheck::equality;
     use transcript::{Base, Extension, Transcript};
 
     #[test]

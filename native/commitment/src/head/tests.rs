@@ -10,7 +10,7 @@ use transcript::{Base, Site, Transcript};
 fn run<L: Layout<Base, Extension>>(
     sizes: &[usize],
     folding: usize,
-    pin: impl Fn(&mut L, &[Point<Extension>]),
+    bind: impl Fn(&mut L, &[Point<Extension>]),
 ) -> Vec<Extension> {
     let tables = sizes
         .iter()
@@ -24,18 +24,18 @@ fn run<L: Layout<Base, Extension>>(
     let mut layout = L::from_witness(L::new_witness(tables, folding));
     let mut transcript = Transcript::new();
     transcript.absorb(Site::Key, b"head");
-    let pinned: Vec<Point<Extension>> = sizes
+    let bound: Vec<Point<Extension>> = sizes
         .iter()
         .take(sizes.len() - 1)
         .map(|&variables| Point::new(transcript.point(variables)))
         .collect();
-    pin(&mut layout, &pinned);
+    bind(&mut layout, &bound);
     let mut sent = vec![layout.add_virtual_eval(transcript.sponge())];
     // The last table is not opened.
     for (table, &variables) in sizes.iter().enumerate().take(sizes.len() - 1) {
         let point = Point::new(transcript.point(variables));
         let batch = OpeningBatch::new(vec![0], vec![]);
-        for point in [&point, &pinned[table]] {
+        for point in [&point, &bound[table]] {
             let values = layout.eval_at(table, &batch, point, transcript.sponge());
             sent.extend(values.current());
         }
@@ -60,10 +60,10 @@ fn the_head_sends_and_leaves_what_the_library_does() {
     ] {
         let expected = run::<Library>(sizes, folding, |_, _| ());
         assert_eq!(run::<Head>(sizes, folding, |_, _| ()), expected);
-        let pin = |head: &mut Head, points: &[Point<Extension>]| {
-            head.pin(points);
+        let bind = |head: &mut Head, points: &[Point<Extension>]| {
+            head.bind(points);
         };
-        assert_eq!(run::<Head>(sizes, folding, pin), expected);
+        assert_eq!(run::<Head>(sizes, folding, bind), expected);
     }
 }
 

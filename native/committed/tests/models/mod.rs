@@ -1,7 +1,7 @@
 //! Models whose proofs other verifiers are held to.
 #![allow(dead_code)]
 
-#[path = "../../../reduce/tests/common/graphs.rs"]
+#[path = "../../../claim_reduction/tests/common/graphs.rs"]
 pub mod graphs;
 
 use commitment::Profile;

@@ -1,0 +1,283 @@
+//! Claims from the outputs of a graph to its inputs, its constants, its weights and what is
+//! committed.
+
+use crate::constraints::{ColumnClaim, LookupClaim, Node};
+use crate::contraction::{MatrixClaim, Shaped, constant, known};
+use crate::linear::{About, Claim, merge};
+use crate::maps::{concat, gather, pad, view};
+use crate::plan::{Plan, Role};
+use crate::products::{elementwise, matrices};
+use crate::protocol_role::{Place, ProtocolRole, Rejected};
+use crate::shape::{coordinates, evaluate};
+use executor::Tensors;
+use graph::{Graph, Op};
+use layers::Contraction;
+use p3_field::{Field, PrimeCharacteristicRing};
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use transcript::Extension;
+
+/// All that is to be reduced.
+#[derive(Clone, Copy)]
+pub struct Problem<'a> {
+    /// The graph.
+    pub graph: &'a Graph,
+    /// Its plan.
+    pub plan: &'a Plan,
+    /// Its contractions, in the order of their matrices.
+    pub contractions: &'a [Contraction],
+    /// The inputs.
+    pub inputs: &'a [&'a [i32]],
+    /// The outputs.
+    pub outputs: &'a [&'a [i32]],
+    /// What the lookup argument has left, for each lookup.
+    pub lookup_claims: &'a [LookupClaim],
+}
+
+/// What everything was reduced to, to be opened.
+#[derive(Clone, Debug, Default)]
+pub struct Opened {
+    /// On the committed columns.
+    pub columns: Vec<ColumnClaim>,
+    /// On the weight matrices, in their order.
+    pub matrices: Vec<MatrixClaim>,
+}
+
+/// Claims that are still to be reduced, and those that are to be opened.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    claims: BTreeMap<usize, Vec<Claim>>,
+    opened: Opened,
+}
+
+impl State {
+    pub(crate) fn claim(&mut self, tensor: usize, claim: Claim) {
+        self.claims.entry(tensor).or_default().push(claim);
+    }
+
+    pub(crate) fn column(&mut self, column: usize, point: Vec<Extension>, value: Extension) {
+        self.opened.columns.push(ColumnClaim {
+            column,
+            point,
+            value,
+        });
+    }
+}
+
+/// Reduces the claim that the graph maps inputs to outputs.
+pub fn reduce<P: ProtocolRole>(
+    protocol: &mut P,
+    problem: &Problem<'_>,
+) -> Result<Opened, Rejected> {
+    let graph = problem.graph;
+    let mut state = State::default();
+    for (number, &id) in graph.outputs.iter().enumerate() {
+        let (Some((shape, ..)), values) = (graph.tensor(id), problem.outputs.get(number)) else {
+            return Err(Rejected::Mismatch(Place::Output(number)));
+        };
+        let point = protocol.point(coordinates(shape));
+        let value = evaluate(values.copied().unwrap_or(&[]), shape, &point);
+        state.claim(id, Claim { point, value });
+    }
+    let inputs = graph.inputs.len();
+    let known_tensors = OnceCell::new();
+    for (number, node) in graph.nodes.iter().enumerate().rev() {
+        let claims = state.claims.remove(&(inputs + number)).unwrap_or_default();
+        let role = problem.plan.roles.get(number).unwrap_or(&Role::Absorbed);
+        if *role == Role::Known {
+            let place = Place::Node(number);
+            for claim in &claims {
+                protocol.demand(place, || {
+                    let known = || problem.plan.known(graph, problem.inputs).ok();
+                    let tensors: &Option<Tensors> = known_tensors.get_or_init(known);
+                    tensors.as_ref().is_some_and(|tensors| {
+                        let values = tensors.get(inputs + number);
+                        evaluate(values, &node.shape, &claim.point) == claim.value
+                    })
+                })?;
+            }
+            continue;
+        }
+        let due = Node {
+            graph,
+            plan: problem.plan,
+            lookup_claims: problem.lookup_claims,
+            place: Place::Node(number),
+            shape: &node.shape,
+        };
+        if let Some(Some(constraint)) = problem.plan.constraints.get(number) {
+            for claim in &claims {
+                due.settle(protocol, role, claim, &mut state)?;
+            }
+            due.relate(protocol, constraint, &mut state)?;
+        } else {
+            linear_node(protocol, problem, number, claims, &mut state)?;
+        }
+    }
+    for (number, (input, values)) in graph.inputs.iter().zip(problem.inputs).enumerate() {
+        for claim in state.claims.remove(&number).unwrap_or_default() {
+            known(protocol, Place::Input(number), &input.shape, values, &claim)?;
+        }
+    }
+    state.opened.matrices.sort_by_key(|claim| claim.matrix);
+    Ok(state.opened)
+}
+
+/// Reduces the claims on the result of a node without columns.
+fn linear_node<P: ProtocolRole>(
+    protocol: &mut P,
+    problem: &Problem<'_>,
+    number: usize,
+    claims: Vec<Claim>,
+    state: &mut State,
+) -> Result<(), Rejected> {
+    let graph = problem.graph;
+    let place = Place::Node(number);
+    let Some(node) = graph.nodes.get(number) else {
+        return Err(Rejected::Mismatch(place));
+    };
+    let about = About {
+        tensor: graph.inputs.len() + number,
+        place,
+    };
+    let Some(claim) = merge(protocol, about, claims)? else {
+        return Ok(());
+    };
+    let x = node.operands.first().copied().unwrap_or(usize::MAX);
+    let shape = graph.tensor(x).map_or(&[][..], |(shape, ..)| shape);
+    let about = About { tensor: x, place };
+    match &node.op {
+        Op::Linear { weight, .. } | Op::Conv(graph::Conv { weight, .. }) => {
+            let Some(contraction) = problem.contractions.get(*weight) else {
+                return Err(Rejected::Mismatch(place));
+            };
+            let bias = node.op.bias().and_then(|id| graph.constants.get(id));
+            let shaped = Shaped {
+                contraction,
+                matrix: *weight,
+                x: shape,
+                y: &node.shape,
+                bias: bias.map(|constant| constant.values.as_slice()),
+                place,
+            };
+            let (matrix, operand) = shaped.reduce(protocol, &claim)?;
+            state.opened.matrices.push(matrix);
+            state.claim(x, operand);
+        }
+        Op::MatMul => {
+            let operands = pair(node, place)?;
+            for (tensor, claim) in matrices(protocol, place, operands, shape, &claim)? {
+                state.claim(tensor, claim);
+            }
+        }
+        Op::Mul => {
+            for (tensor, claim) in elementwise(protocol, place, pair(node, place)?, &claim)? {
+                state.claim(tensor, claim);
+            }
+        }
+        Op::Add {
+            coefficients,
+            constant: id,
+        } => {
+            let known = id.and_then(|id| graph.constants.get(id));
+            let mut left = claim.value;
+            if let Some(known) = known {
+                left -= constant(&known.values, &node.shape, &claim.point);
+            }
+            add(protocol, place, node, coefficients, &claim, left, state)?;
+        }
+        Op::View { offset, strides } => {
+            let claim = view(
+                protocol,
+                about,
+                shape,
+                (*offset, strides),
+                &node.shape,
+                &claim,
+            )?;
+            state.claim(x, claim);
+        }
+        Op::Pad { begin, fill, .. } => {
+            let claim = pad(protocol, about, shape, (begin, *fill), &node.shape, &claim)?;
+            state.claim(x, claim);
+        }
+        Op::Take { map } => {
+            let map = graph.constants.get(*map).map_or(&[][..], |c| &c.values);
+            let sources: Vec<i64> = map.iter().copied().map(i64::from).collect();
+            let claim = gather(protocol, about, shape, &node.shape, &sources, &claim)?;
+            state.claim(x, claim);
+        }
+        Op::Concat { axis } => {
+            let operands: Vec<(usize, &[usize])> = node
+                .operands
+                .iter()
+                .map(|&id| (id, graph.tensor(id).map_or(&[][..], |(shape, ..)| shape)))
+                .collect();
+            let along = (*axis, node.shape.as_slice());
+            for (tensor, claim) in concat(protocol, place, &operands, along, &claim)? {
+                state.claim(tensor, claim);
+            }
+        }
+        Op::Sum { .. } => {
+            // The padding is zero, so that a sum over an axis is the mean of all its positions, of
+            // which there are 2^coordinates.
+            let summed = coordinates(shape) - claim.point.len();
+            let mut point = claim.point;
+            point.resize(coordinates(shape), Extension::ONE.halve());
+            let mean = Extension::ONE.halve().exp_u64(summed as u64);
+            let value = claim.value * mean;
+            state.claim(x, Claim { point, value });
+        }
+        _ => return Err(Rejected::Mismatch(place)),
+    }
+    Ok(())
+}
+
+fn pair(node: &graph::Node, place: Place) -> Result<[usize; 2], Rejected> {
+    let pair = node.operands.as_slice().try_into();
+    pair.map_err(|_| Rejected::Mismatch(place))
+}
+
+/// Reduces a weighted sum: the prover says what all operands but the last are.
+fn add<P: ProtocolRole>(
+    protocol: &mut P,
+    place: Place,
+    node: &graph::Node,
+    coefficients: &[i32],
+    claim: &Claim,
+    mut left: Extension,
+    state: &mut State,
+) -> Result<(), Rejected> {
+    let weigh = |(&tensor, &c): (&usize, &i32)| (tensor, Extension::from_i32(c));
+    let terms: Vec<(usize, Extension)> = node
+        .operands
+        .iter()
+        .zip(coefficients)
+        .map(weigh)
+        .filter(|&(_, c)| c != Extension::ZERO)
+        .collect();
+    let Some((&(last, coefficient), others)) = terms.split_last() else {
+        return protocol.demand(place, || left == Extension::ZERO);
+    };
+    if !others.is_empty() {
+        let values = protocol.values(others.len(), |witness| {
+            let at = |&(tensor, _): &(usize, Extension)| {
+                let (shape, values) = witness.tensor(tensor);
+                evaluate(values, shape, &claim.point)
+            };
+            others.iter().map(at).collect()
+        })?;
+        for (&(tensor, coefficient), value) in others.iter().zip(values) {
+            left -= coefficient * value;
+            let point = claim.point.clone();
+            state.claim(tensor, Claim { point, value });
+        }
+    }
+    let inverse = coefficient.try_inverse().ok_or(Rejected::Challenge)?;
+    let claim = Claim {
+        point: claim.point.clone(),
+        value: left * inverse,
+    };
+    state.claim(last, claim);
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Claims about tensors, from the outputs of a graph to what is public or committed.
+//!
+//! ```text
+//! y~(r) = v   and   y = op(x_1, …, x_k)    ⇒    x_i~(r_i) = v_i   for each operand,
+//!                and c~(s) = u   for each column c that the plan commits to for what is not linear
+//! ```
+//!
+//! For the committed mode of proof system `sumcheck`. A tensor is a
+//! multilinear polynomial over its axes, each padded with zeros to a power of two. A claim is that
+//! it has a value at a point. Every operation turns claims on its result into claims on its
+//! operands; what is not linear commits to columns, which are looked up in tables, and is checked
+//! where the lookup argument ends. `specs/committed-mode.md` is the normative text.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `constraints` | what non-linear nodes add to the claims |
+//! | `contraction` | weighted contractions: Linear and Conv |
+//! | `exact` | divisions and square roots, checked as polynomials at a random X |
+//! | `facts` | what planning needs to know of a graph, found in one pass |
+//! | `flow` | claims from outputs to inputs, constants, weights and columns |
+//! | `integers` | what divisions and square roots take: identities of integers that exceed the field |
+//! | `linear` | linear functionals of a tensor, and several claims about one |
+//! | `maps` | operations that move elements: View, Pad, Concat, Take |
+//! | `max_membership` | that a maximum is one of the elements that it is taken of |
+//! | `origin` | tensors that views have repeated: what they are of, with fewer elements |
+//! | `plan` | which columns are committed and looked up for each node |
+//! | `planner` | makes the plan of a graph |
+//! | `products` | products of two tensors, element by element and of matrices |
+//! | `protocol_role` | prover, verifier and counter of one reduction |
+//! | `range_analysis` | the ranges that the relations hold tensors to |
+//! | `range_decomposition` | integers too large for the field, as polynomials in a base |
+//! | `saturation_tables` | which rescalings are clamped by one shared table |
+//! | `shape` | tensors as multilinear polynomials |
+//! | `tables` | function tables, counted before they are made |
+//! | `witness` | the columns of an execution |
+//!
+//! # Soundness
+//!
+//! [`reduce`] for a [`Verifier`] shows that outputs follow from inputs *if* what it leaves is true. The
+//! caller MUST have absorbed key, inputs, outputs and the commitment to the columns before; it MUST have
+//! checked the lookup argument that the [`LookupClaim`]s come from, for the tables and lookups of the same
+//! [`Plan`]; it MUST open every claim of [`Opened`] about columns and weights against their commitments; and
+//! it MUST call [`Verifier::finish`], so that no value is left over. The plan is the verifier's own, computed
+//! from the graph of the key, and what planning costs is to be bounded before ([`Limit`]).
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable
+    )
+)]
+// Formulas in the documentation are not code.
+#![allow(clippy::doc_markdown)]
+
+mod constraints;
+mod contraction;
+mod exact;
+mod facts;
+mod flow;
+mod integers;
+mod linear;
+mod maps;
+mod max_membership;
+mod origin;
+mod plan;
+mod planner;
+mod products;
+mod protocol_role;
+mod range_analysis;
+mod range_decomposition;
+mod saturation_tables;
+mod shape;
+mod tables;
+mod witness;
+
+pub use constraints::{ColumnClaim, LookupClaim};
+pub use contraction::MatrixClaim;
+pub use facts::known;
+pub use flow::{Opened, Problem, reduce};
+pub use linear::Claim;
+pub use origin::Origin;
+pub use plan::{
+    Column, Constraint, Difference, Divisor, Exact, Form, Limb, Limit, Lookup, MAX_TABLE,
+    MIN_VARIABLES, Number, Plan, Rescale, Role, Table, Unsupported,
+};
+#[cfg(feature = "audit")]
+pub use protocol_role::Alter;
+pub use protocol_role::{Counter, Place, ProtocolRole, Prover, Rejected, Verifier, Witness};
+pub use tables::MAX_TABLE_ENTRIES;
+pub use witness::{Columns, Source, columns};

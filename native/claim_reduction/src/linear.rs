@@ -1,0 +1,200 @@
+//! Linear functionals of a tensor, and several claims about one.
+
+use crate::protocol_role::{Place, ProtocolRole, Rejected};
+use crate::shape::{bits, coordinates, equal, restrict, split};
+use commitment::variables;
+use p3_field::PrimeCharacteristicRing;
+use sumcheck::{add_scaled, dot, equality, powers};
+use transcript::Extension;
+
+/// That a tensor, as a polynomial, has a value at a point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Coordinates of all axes.
+    pub point: Vec<Extension>,
+    /// The value there.
+    pub value: Extension,
+}
+
+/// A tensor that a reduction is about, and what is wrong where it fails.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Tensor id.
+    pub tensor: usize,
+    /// What the claim that is reduced is about.
+    pub place: Place,
+}
+
+/// What one axis of a tensor is multiplied with.
+#[derive(Clone, Debug)]
+pub enum Axis {
+    /// eq of a point: the axis is fixed there.
+    At(Vec<Extension>),
+    /// Any weights, one for each position.
+    Weighted(Vec<Extension>),
+}
+
+/// The coordinates of a point with those that are open filled in.
+pub fn fill(point: &[Option<Extension>], open: &[Extension]) -> Vec<Extension> {
+    let mut open = open.iter().copied();
+    let mut next = || open.next().unwrap_or(Extension::ZERO);
+    point.iter().map(|x| x.unwrap_or_else(&mut next)).collect()
+}
+
+/// Reduces Σ `table`[o] · (the tensor at `point`, o in its open coordinates) = `value`.
+///
+/// `at` is the polynomial of the table.
+pub fn functional<P: ProtocolRole>(
+    protocol: &mut P,
+    about: About,
+    point: &[Option<Extension>],
+    value: Extension,
+    table: impl FnOnce() -> Vec<Extension>,
+    at: impl FnOnce(&[Extension]) -> Extension,
+) -> Result<Claim, Rejected> {
+    let open = point.iter().filter(|x| x.is_none()).count();
+    let ended = protocol.sumcheck(open, 2, value, |witness| {
+        let (shape, values) = witness.tensor(about.tensor);
+        vec![restrict(values, shape, point), table()]
+    })?;
+    let sent = protocol.values(1, |_| vec![first(&ended.values)])?;
+    let value = first(&sent);
+    protocol.demand(about.place, || ended.left == at(&ended.point) * value)?;
+    let point = fill(point, &ended.point);
+    Ok(Claim { point, value })
+}
+
+/// The first value of a message that has one.
+pub fn first(values: &[Extension]) -> Extension {
+    values.first().copied().unwrap_or(Extension::ZERO)
+}
+
+/// Reduces Σ Π_axes weight · tensor = `value`: the axes that are not at a point are summed over.
+pub fn separable<P: ProtocolRole>(
+    protocol: &mut P,
+    about: About,
+    shape: &[usize],
+    axes: &[Axis],
+    value: Extension,
+) -> Result<Claim, Rejected> {
+    let mut point = Vec::with_capacity(coordinates(shape));
+    let mut weights = Vec::new();
+    for (&size, axis) in shape.iter().zip(axes) {
+        match axis {
+            Axis::At(part) => point.extend(part.iter().copied().map(Some)),
+            Axis::Weighted(values) => {
+                point.extend(vec![None; variables(size)]);
+                weights.push((variables(size), values.as_slice()));
+            }
+        }
+    }
+    if weights.is_empty() {
+        let point = point.into_iter().flatten().collect();
+        return Ok(Claim { point, value });
+    }
+    let table = || {
+        let mut table = vec![Extension::ONE];
+        for &(variables, values) in &weights {
+            let mut next = Vec::with_capacity(table.len() << variables);
+            for &outer in &table {
+                next.extend(values.iter().map(|&inner| outer * inner));
+                next.resize(
+                    next.len() + (1 << variables) - values.len(),
+                    Extension::ZERO,
+                );
+            }
+            table = next;
+        }
+        table
+    };
+    let at = |ends: &[Extension]| {
+        let mut rest = ends;
+        let mut product = Extension::ONE;
+        for &(variables, values) in &weights {
+            let (part, tail) = rest.split_at(variables);
+            rest = tail;
+            product *= dot(&equality(part, values.len()), values);
+        }
+        product
+    };
+    functional(protocol, about, &point, value, table, at)
+}
+
+/// Reduces several claims about one tensor to one. Only the coordinates in which their points differ
+/// take rounds.
+pub fn merge<P: ProtocolRole>(
+    protocol: &mut P,
+    about: About,
+    mut claims: Vec<Claim>,
+) -> Result<Option<Claim>, Rejected> {
+    let mut distinct: Vec<Claim> = Vec::with_capacity(claims.len());
+    for claim in claims.drain(..) {
+        match distinct.iter().find(|known| known.point == claim.point) {
+            Some(known) => protocol.demand(about.place, || known.value == claim.value)?,
+            None => distinct.push(claim),
+        }
+    }
+    let Some(first) = distinct.first() else {
+        return Ok(None);
+    };
+    if distinct.len() == 1 {
+        return Ok(distinct.pop());
+    }
+    let point: Vec<Option<Extension>> = first
+        .point
+        .iter()
+        .enumerate()
+        .map(|(index, &x)| {
+            let same = distinct.iter().all(|claim| claim.point[index] == x);
+            same.then_some(x)
+        })
+        .collect();
+    let parts: Vec<Vec<Extension>> = distinct
+        .iter()
+        .map(|claim| {
+            let differing = claim.point.iter().zip(&point);
+            differing
+                .filter(|(_, common)| common.is_none())
+                .map(|(&x, _)| x)
+                .collect()
+        })
+        .collect();
+    let powers = powers(protocol.challenge(), distinct.len());
+    let values: Vec<Extension> = distinct.iter().map(|claim| claim.value).collect();
+    let table = || {
+        let mut sums = Vec::new();
+        for (part, &power) in parts.iter().zip(&powers) {
+            let weights = equality(part, 1 << part.len());
+            sums.resize(weights.len(), Extension::ZERO);
+            add_scaled(&mut sums, power, &weights);
+        }
+        sums
+    };
+    let at = |ends: &[Extension]| {
+        let terms = parts.iter().zip(&powers);
+        terms.map(|(part, &power)| power * equal(part, ends)).sum()
+    };
+    let value = dot(&powers, &values);
+    functional(protocol, about, &point, value, table, at).map(Some)
+}
+
+/// The point of one index on an axis.
+pub fn index_point(index: usize, size: usize) -> Vec<Extension> {
+    bits(index, variables(size)).collect()
+}
+
+/// The weight of each element, from a point of the tensor's own: real elements only.
+pub fn element_weights(shape: &[usize], point: &[Extension]) -> Vec<Extension> {
+    let mut weights = vec![Extension::ONE];
+    for (&size, part) in shape.iter().zip(split(shape, point)) {
+        if size == 1 {
+            continue;
+        }
+        let axis = equality(part, size);
+        weights = weights
+            .iter()
+            .flat_map(|&outer| axis.iter().map(move |&inner| outer * inner))
+            .collect();
+    }
+    weights
+}

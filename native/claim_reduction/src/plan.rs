@@ -1,0 +1,324 @@
+//! What the committed mode does with each node of a graph: which columns are committed, which of
+//! them are looked up in which table.
+
+use crate::facts::{Facts, known};
+use crate::origin::Origin;
+use crate::planner::Planner;
+use crate::shape::coordinates;
+use executor::{Fault, Tensors};
+use graph::Graph;
+use std::collections::BTreeSet;
+
+/// Least variables of a column.
+pub const MIN_VARIABLES: usize = 8;
+/// Entries of a table.
+pub const MAX_TABLE: i64 = 1 << 16;
+
+/// A graph that the committed mode does not take.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("node {node} ({operator}) cannot be proven in the committed mode: {why}")]
+pub struct Unsupported {
+    /// Number of the node.
+    pub node: usize,
+    /// Its operation.
+    pub operator: &'static str,
+    /// Why.
+    pub why: String,
+    /// The limit of all graphs that it is about, if it is about one.
+    pub limit: Option<Limit>,
+}
+
+/// A limit that planning stops at, before it makes what is beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Of what a verifier can be asked to do.
+    Work,
+    /// Of the lookups that can be argued about.
+    Lookups {
+        /// Lookups so far.
+        lookups: usize,
+        /// Tables so far.
+        tables: usize,
+    },
+}
+
+/// A table of the lookup argument.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Table {
+    /// 0 to 2^bits − 1, without values.
+    Range(u32),
+    /// `first` + j has the value `values[j]`.
+    Function {
+        /// The first key.
+        first: i32,
+        /// The values.
+        values: Vec<i32>,
+    },
+}
+
+/// A pair of columns, keys and values, that is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// Where.
+    pub table: usize,
+    /// The columns have 2^variables elements.
+    pub variables: usize,
+}
+
+/// A committed column: a tensor, axes padded, and then padded to [`MIN_VARIABLES`] in front.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Shape of the tensor.
+    pub shape: Vec<usize>,
+    /// What stands in the padding.
+    pub pad: i32,
+}
+
+impl Column {
+    /// Variables of the column.
+    pub fn variables(&self) -> usize {
+        coordinates(&self.shape).max(MIN_VARIABLES)
+    }
+}
+
+/// A part of a number: a committed column that is looked up as a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limb {
+    /// The column.
+    pub column: usize,
+    /// Its lookup.
+    pub lookup: usize,
+    /// It counts 2^shift.
+    pub shift: u32,
+    /// Its bits.
+    pub bits: u32,
+}
+
+/// How the result of a rescaling follows from its quotient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The result is a column, looked up at the quotient.
+    Direct {
+        /// The result.
+        column: usize,
+        /// The lookup, whose keys are not committed.
+        lookup: usize,
+    },
+    /// The result is a column y, made by lookups of k with max(k, 0), whose keys are not committed.
+    Clamped {
+        /// The result.
+        column: usize,
+        /// Where the lower bound bites: quotient − lo with f, the result above `lo` as far as no
+        /// upper bound bites.
+        lower: Option<usize>,
+        /// Where the upper bound bites: hi − quotient, or hi − lo − f where the lower one bites too,
+        /// with hi − y.
+        upper: Option<usize>,
+        /// The column of f, where both bite.
+        between: Option<usize>,
+    },
+    /// The result is `lo` + a; quotient = result + up − down; where a bound bites, a + b = hi − lo,
+    /// up · b = 0 and down · a = 0.
+    Wide {
+        /// a.
+        above: Vec<Limb>,
+        /// b; empty where the upper bound does not bite.
+        below: Vec<Limb>,
+        /// What the quotient exceeds the upper bound by.
+        up: Vec<Limb>,
+        /// What it is below the lower one.
+        down: Vec<Limb>,
+    },
+}
+
+/// A rescaling, with the lookup that follows it where they are taken together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rescale {
+    /// The operand.
+    pub x: usize,
+    /// Constant of the multipliers.
+    pub multipliers: usize,
+    /// Their axis.
+    pub axis: usize,
+    /// The shift.
+    pub shift: u32,
+    /// The remainder counts 2^-raise, so that remainders of several shifts share a table.
+    pub raise: u32,
+    /// Range of the rescaled value.
+    pub range: (i32, i32),
+    /// The remainder.
+    pub remainder: Vec<Limb>,
+    /// Quotient and result.
+    pub form: Form,
+}
+
+/// How the differences of a maximum are looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// With whether they are zero, in one lookup; they are not committed.
+    Direct(usize),
+    /// As limbs. Where one is said to be zero, it is by a product that vanishes.
+    Wide {
+        /// The limbs.
+        limbs: Vec<Limb>,
+        /// The lookup that makes what is said 0 or 1.
+        bit: usize,
+    },
+}
+
+/// A number that is stored as what it exceeds a base by, in limbs none of which lies in two pieces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Number {
+    /// The base.
+    pub base: i64,
+    /// The limbs.
+    pub limbs: Vec<Limb>,
+}
+
+/// An identity of integers that may not fit the field: `product` + rest = factor · operand, as
+/// polynomials in the base of the pieces, up to a multiple of the base less X.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exact {
+    /// Digits of what the operand is multiplied by.
+    pub factor: Vec<i64>,
+    /// The operand.
+    pub operand: usize,
+    /// Its pieces, where it is not one coefficient.
+    pub pieces: Option<Number>,
+    /// The result.
+    pub result: Number,
+    /// What is left of the operand, at least 0.
+    pub rest: Number,
+    /// What is left to the least rest that is too much, less 1.
+    pub slack: Vec<Limb>,
+    /// The carries.
+    pub carries: Vec<Number>,
+}
+
+/// A divisor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Divisor {
+    /// Its tensor.
+    pub tensor: usize,
+    /// The tensor that views have made it of.
+    pub origin: Origin,
+    /// The pieces of that one.
+    pub pieces: Number,
+}
+
+/// What a node adds to the claims, whoever uses its result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Constraint {
+    /// A rescaling.
+    Rescale(Rescale),
+    /// A division to the nearest: divisor · (2·result − 1) + rest = 2k · operand, and slack =
+    /// 2·divisor − 1 − rest.
+    Divide {
+        /// The identity.
+        exact: Exact,
+        /// The divisor.
+        divisor: Divisor,
+    },
+    /// A square root: result² + rest = k · operand, and slack = 2·result − rest.
+    SquareRoot(Exact),
+    /// The result is a column, looked up at the operand.
+    Lookup {
+        /// The operand.
+        x: usize,
+        /// The result.
+        column: usize,
+        /// The lookup, whose keys are not committed.
+        lookup: usize,
+    },
+    /// The result is a column y; differences y − x are looked up with whether they are zero, and the
+    /// number of zeros is looked up too.
+    Max {
+        /// The operand.
+        x: usize,
+        /// The result.
+        column: usize,
+        /// Where the difference is zero.
+        zeros: usize,
+        /// The lookup of differences.
+        difference: Difference,
+        /// The lookup of the number of zeros less one, which is not committed.
+        count: usize,
+    },
+}
+
+/// What is done about the claims on a node's result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// They are reduced to claims on the operands.
+    Reduced,
+    /// They are claims on a column.
+    Column(usize),
+    /// They are claims on limbs: the result is `base` plus them, with `pad` in the padding.
+    Limbs {
+        /// What is added.
+        base: i32,
+        /// What stands in the padding.
+        pad: i32,
+        /// The limbs.
+        limbs: Vec<Limb>,
+    },
+    /// There are none: the next node takes this one with it.
+    Absorbed,
+    /// The verifier computes the result itself.
+    Known,
+}
+
+/// The plan of a graph.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// For each node.
+    pub roles: Vec<Role>,
+    /// For each node.
+    pub constraints: Vec<Option<Constraint>>,
+    /// The tables.
+    pub tables: Vec<Table>,
+    /// The lookups.
+    pub lookups: Vec<Lookup>,
+    /// The committed columns.
+    pub columns: Vec<Column>,
+}
+
+impl Plan {
+    /// The plan of a graph, if the committed mode takes it.
+    pub fn new(graph: &Graph) -> Result<Self, Unsupported> {
+        Self::with(graph, known(graph))
+    }
+
+    /// The plan in which the verifier computes nothing but constants itself, so that tests reduce
+    /// every operation.
+    #[cfg(feature = "audit")]
+    pub fn of_all(graph: &Graph) -> Result<Self, Unsupported> {
+        let nodes = graph.nodes.iter();
+        let known: Vec<bool> = nodes
+            .map(|node| matches!(node.op, graph::Op::Const { .. }))
+            .collect();
+        Self::with(graph, known)
+    }
+
+    fn with(graph: &Graph, known: Vec<bool>) -> Result<Self, Unsupported> {
+        let facts = Facts::new(graph, known);
+        let made = |halved| -> Result<Planner<'_>, Unsupported> {
+            let mut planner = Planner::new(&facts, halved);
+            for number in 0..graph.nodes.len() {
+                planner.add(number)?;
+            }
+            Ok(planner)
+        };
+        // What limbs take is known only when all are there. The first plan goes before the second.
+        let halved = made(BTreeSet::new())?.halved();
+        Ok(made(halved)?.finish())
+    }
+
+    /// The tensors that the verifier computes itself; the others are empty.
+    pub fn known(&self, graph: &Graph, inputs: &[&[i32]]) -> Result<Tensors, Fault> {
+        let mut tensors = Tensors::default();
+        let known: Vec<bool> = self.roles.iter().map(|role| *role == Role::Known).collect();
+        executor::execute_some(graph, &known, inputs, &mut tensors)?;
+        Ok(tensors)
+    }
+}

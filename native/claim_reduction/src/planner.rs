@@ -1,0 +1,399 @@
+//! Makes the plan of a graph.
+
+use crate::facts::Facts;
+use crate::plan::{
+    Column, Constraint, Difference, Form, Limb, Limit, Lookup, MAX_TABLE, Plan, Rescale, Role,
+    Unsupported,
+};
+use crate::range_analysis::result_range;
+use crate::range_decomposition::Range;
+use crate::saturation_tables::{
+    Clamp, MODULUS, Shared, apart, column_variables, halving_pays, shared, table_pays,
+};
+use crate::tables::{Recipe, Tables};
+use graph::{Graph, Node, Op, elements};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Tables of a graph, so that a key of strangers takes no more memory than they do.
+const MAX_TABLES: usize = 1 << 10;
+/// Lookups of a graph: as many as the argument about them takes.
+const MAX_LOOKUPS: usize = 1 << 12;
+/// Views that are walked through in search of what divisors are of, all divisors together.
+const MAX_VIEWS: usize = 1 << 16;
+/// Bits of one limb of a range.
+const LIMB_BITS: u32 = 16;
+
+pub(crate) type Planned = Result<(Role, Constraint), String>;
+
+/// Makes a plan node by node.
+pub(crate) struct Planner<'a> {
+    pub(crate) graph: &'a Graph,
+    facts: &'a Facts<'a>,
+    plan: Plan,
+    tables: Tables,
+    shared: Option<Shared>,
+    /// Views that may still be walked through.
+    pub(crate) views: usize,
+    /// A limit that the node at hand went beyond.
+    pub(crate) beyond: Option<Limit>,
+    /// Rows that are looked up in ranges of so many bits.
+    demand: BTreeMap<u32, i64>,
+    /// Widths of limbs that are halved.
+    halved: BTreeSet<u32>,
+    /// What each tensor is held to.
+    pub(crate) ranges: Vec<Option<Range>>,
+}
+
+impl<'a> Planner<'a> {
+    /// A planner for a graph, with limbs of the given widths halved.
+    pub(crate) fn new(facts: &'a Facts<'a>, halved: BTreeSet<u32>) -> Self {
+        let graph = facts.graph;
+        let clamp = |number: usize| {
+            let covered = facts.known[number] || facts.absorbing(number).is_some();
+            facts.clamp(number).filter(|_| !covered)
+        };
+        Self {
+            graph,
+            facts,
+            plan: Plan::default(),
+            tables: Tables::default(),
+            shared: shared(graph, clamp),
+            views: MAX_VIEWS,
+            beyond: None,
+            demand: BTreeMap::new(),
+            halved,
+            ranges: graph
+                .inputs
+                .iter()
+                .map(|input| Some((input.lo.min(0).into(), input.hi.max(0).into())))
+                .collect(),
+        }
+    }
+
+    /// The widths of limbs whose range takes more than a second limb for each of their rows.
+    pub(crate) fn halved(&self) -> BTreeSet<u32> {
+        let demand = self.demand.iter();
+        let halved = demand.filter(|&(&bits, &rows)| halving_pays(bits, rows));
+        halved.map(|(&bits, _)| bits).collect()
+    }
+
+    pub(crate) fn finish(self) -> Plan {
+        Plan {
+            tables: self.tables.all,
+            ..self.plan
+        }
+    }
+
+    /// Adds what is done with the next node.
+    pub(crate) fn add(&mut self, number: usize) -> Result<(), Unsupported> {
+        let graph = self.graph;
+        let Some(node) = graph.nodes.get(number) else {
+            return Ok(());
+        };
+        let refuse = |why: String, limit: Option<Limit>| Unsupported {
+            node: number,
+            operator: node.op.name(),
+            why,
+            limit,
+        };
+        if self.facts.uses.get(graph.inputs.len() + number) == Some(&0) {
+            return Err(refuse("its result is not used".to_owned(), None));
+        }
+        let (role, constraint) = if self.facts.known.get(number) == Some(&true) {
+            (Role::Known, None)
+        } else if self.facts.absorbing(number).is_some() {
+            (Role::Absorbed, None)
+        } else {
+            self.node(number, node)
+                .map_err(|why| refuse(why, self.beyond))?
+        };
+        let range = result_range(
+            self.facts,
+            (&self.plan, &self.tables),
+            &self.ranges,
+            node,
+            (&role, constraint.as_ref()),
+        );
+        self.ranges.push(range);
+        self.plan.roles.push(role);
+        self.plan.constraints.push(constraint);
+        let (tables, lookups) = (self.tables.all.len(), self.plan.lookups.len());
+        if tables > MAX_TABLES {
+            let why = "the graph needs more than 2^10 tables".to_owned();
+            return Err(refuse(why, None));
+        }
+        if lookups > MAX_LOOKUPS {
+            let why = "the graph needs more than 2^12 lookups".to_owned();
+            return Err(refuse(why, Some(Limit::Lookups { lookups, tables })));
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, number: usize, node: &Node) -> Result<(Role, Option<Constraint>), String> {
+        let with = |(role, constraint): (Role, Constraint)| (role, Some(constraint));
+        match &node.op {
+            Op::Linear { .. }
+            | Op::Conv(_)
+            | Op::MatMul
+            | Op::Add { .. }
+            | Op::Mul
+            | Op::View { .. }
+            | Op::Pad { .. }
+            | Op::Concat { .. }
+            | Op::Take { .. }
+            | Op::Sum { .. } => Ok((Role::Reduced, None)),
+            Op::Rescale { .. } => self.rescale((number, node), None).map(with),
+            Op::Lookup { table, first } => {
+                let before = node.operands.first().and_then(|id| {
+                    let number = id.checked_sub(self.graph.inputs.len())?;
+                    self.facts.absorbing(number)?;
+                    Some((number, self.graph.nodes.get(number)?))
+                });
+                if let Some(before) = before {
+                    return self.rescale(before, Some((*table, *first))).map(with);
+                }
+                self.lookup(node, *table, *first).map(with)
+            }
+            Op::Max { axes } => self.max(node, *axes).map(with),
+            Op::Divide { k } => self.divide(node, *k).map(with),
+            Op::SquareRoot { k } => self.square_root(node, *k).map(with),
+            Op::Const { .. } | Op::Pick | Op::ArgMax { .. } => {
+                Err("this operation is not covered yet".to_owned())
+            }
+        }
+    }
+
+    fn function(&mut self, recipe: Recipe) -> Result<usize, String> {
+        self.tables.function(self.facts, recipe).map_err(|fault| {
+            self.beyond = fault.limit();
+            fault.words().to_owned()
+        })
+    }
+
+    fn column(&mut self, shape: &[usize], pad: i32) -> usize {
+        self.plan.columns.push(Column {
+            shape: shape.to_vec(),
+            pad,
+        });
+        self.plan.columns.len() - 1
+    }
+
+    fn look(&mut self, table: usize, shape: &[usize]) -> usize {
+        self.plan.lookups.push(Lookup {
+            table,
+            variables: column_variables(shape),
+        });
+        self.plan.lookups.len() - 1
+    }
+
+    /// Columns for numbers of so many bits whose value in the padding is `pad`.
+    pub(crate) fn limbs(&mut self, shape: &[usize], bits: u32, pad: i64) -> Vec<Limb> {
+        let count = bits.div_ceil(LIMB_BITS);
+        let mut left = bits;
+        let whole = (0..count).map(|index| {
+            let whole = left.div_ceil(count - index);
+            left -= whole;
+            whole
+        });
+        self.cut(shape, whole.collect(), pad)
+    }
+
+    /// Columns for a number of so many bits each, one after another, or halves of them.
+    pub(crate) fn cut(&mut self, shape: &[usize], widths: Vec<u32>, pad: i64) -> Vec<Limb> {
+        let mut limbs = Vec::new();
+        let mut shift = 0;
+        for whole in widths {
+            let lower = if self.halved.contains(&whole) {
+                whole.div_ceil(2)
+            } else {
+                whole
+            };
+            *self.demand.entry(whole).or_default() += 1 << column_variables(shape);
+            for own in [lower, whole - lower] {
+                if own == 0 {
+                    continue;
+                }
+                let column = self.column(shape, (pad >> shift & ((1 << own) - 1)) as i32);
+                let range = self.tables.range(own);
+                let lookup = self.look(range, shape);
+                limbs.push(Limb {
+                    column,
+                    lookup,
+                    shift,
+                    bits: own,
+                });
+                shift += own;
+            }
+        }
+        limbs
+    }
+
+    /// `then` is the table of a lookup that follows, as a constant, and the table's first key.
+    fn rescale(&mut self, (number, node): (usize, &Node), then: Option<(usize, i32)>) -> Planned {
+        let graph = self.graph;
+        let Op::Rescale {
+            multipliers,
+            axis,
+            shift,
+        } = &node.op
+        else {
+            return Err("it is not a rescaling".to_owned());
+        };
+        let (Some(&x), Some(bounds)) = (node.operands.first(), self.facts.clamp(number)) else {
+            return Err("it has no operand".to_owned());
+        };
+        let (low, high) = bounds.quotients;
+        let values = &graph.constants[*multipliers].values;
+        if values.len() == 1 && i128::from(values[0]).rem_euclid(MODULUS) == 0 {
+            return Err("its multiplier is zero".to_owned());
+        }
+        let (lo, hi) = bounds.bounds;
+        let clamp = |q: i64| q.clamp(lo, hi);
+        let shape = node.shape.as_slice();
+        let variables = column_variables(shape);
+        let shared = self
+            .shared
+            .filter(|shared| then.is_none() && shared.pays(&bounds, variables));
+        let raise = shared.map_or(0, |shared| shared.shift - shift);
+        let remainder = self.limbs(shape, shift + raise, 0);
+        let constraint = |form| {
+            Constraint::Rescale(Rescale {
+                x,
+                multipliers: *multipliers,
+                axis: *axis,
+                shift: *shift,
+                raise,
+                range: (node.lo, node.hi),
+                remainder,
+                form,
+            })
+        };
+        if let Some(shared) = shared {
+            let form = self.clamped(shape, &bounds, &shared)?;
+            let Form::Clamped { column, .. } = form else {
+                return Err("it has no column".to_owned());
+            };
+            return Ok((Role::Column(column), constraint(form)));
+        }
+        let refuse = || "its products are too large to be apart in the field".to_owned();
+        if then.is_some() || (table_pays(&bounds, variables) && apart(low, high, *shift)) {
+            if !apart(low, high, *shift) {
+                return Err(refuse());
+            }
+            let recipe = Recipe::clamp(self.facts, (low, high), (lo, hi), then);
+            let table = self.function(recipe)?;
+            let pad = self.tables.value(table, 0).unwrap_or(0);
+            let column = self.column(shape, pad);
+            let lookup = self.look(table, shape);
+            return Ok((
+                Role::Column(column),
+                constraint(Form::Direct { column, lookup }),
+            ));
+        }
+        let pad = clamp(0);
+        let bits = |most: i64| 64 - most.max(0).leading_zeros();
+        let (bites_above, bites_below) = (high > hi, low < lo);
+        let above = self.limbs(shape, bits(hi.min(high) - lo).max(1), pad - lo);
+        let (mut below, mut up, mut down) = (vec![], vec![], vec![]);
+        if bites_above {
+            below = self.limbs(shape, bits(hi - lo), hi - pad);
+            up = self.limbs(shape, bits(high - hi), (-hi).max(0));
+        }
+        if bites_below {
+            down = self.limbs(shape, bits(lo - low), lo.max(0));
+        }
+        let most = |limbs: &[Limb]| {
+            limbs
+                .iter()
+                .fold(0_i64, |sum, l| sum + (((1 << l.bits) - 1) << l.shift))
+        };
+        if !apart(lo - most(&down), lo + most(&above) + most(&up), *shift) {
+            return Err(refuse());
+        }
+        let role = Role::Limbs {
+            base: node.lo,
+            pad: pad as i32,
+            limbs: above.clone(),
+        };
+        let form = Form::Wide {
+            above,
+            below,
+            up,
+            down,
+        };
+        Ok((role, constraint(form)))
+    }
+
+    /// The columns and lookups of a clamp by the shared table.
+    fn clamped(&mut self, shape: &[usize], clamp: &Clamp, shared: &Shared) -> Result<Form, String> {
+        let (lo, hi) = clamp.bounds;
+        let (bites_below, bites_above) = clamp.bites();
+        let table = self.function(Recipe::Positive {
+            below: shared.below,
+            above: shared.above,
+        })?;
+        let lower = bites_below.then(|| self.look(table, shape));
+        let upper = bites_above.then(|| self.look(table, shape));
+        let both = bites_below && bites_above;
+        let between = both.then(|| self.column(shape, (-lo).max(0) as i32));
+        Ok(Form::Clamped {
+            column: self.column(shape, 0_i64.clamp(lo, hi) as i32),
+            lower,
+            upper,
+            between,
+        })
+    }
+
+    fn lookup(&mut self, node: &Node, table: usize, first: i32) -> Planned {
+        let Some(&x) = node.operands.first() else {
+            return Err("it has no operand".to_owned());
+        };
+        let constant = self.facts.same(table);
+        let table = self.function(Recipe::Constant { constant, first })?;
+        let pad = self.tables.value(table, 0).unwrap_or(0);
+        let column = self.column(&node.shape, pad);
+        let lookup = self.look(table, &node.shape);
+        Ok((
+            Role::Column(column),
+            Constraint::Lookup { x, column, lookup },
+        ))
+    }
+
+    fn max(&mut self, node: &Node, axes: usize) -> Planned {
+        let Some(&x) = node.operands.first() else {
+            return Err("it has no operand".to_owned());
+        };
+        let Some((shape, lo, hi)) = self.graph.tensor(x) else {
+            return Err("it has no operand".to_owned());
+        };
+        // 0 and 1 are what the padding has.
+        let most = (i64::from(hi) - i64::from(lo)).max(1);
+        // Of two elements that each exceed the other by so much in the field, both are equal.
+        if most >= 1 << 29 {
+            return Err("its operands differ by 2^29 or more".to_owned());
+        }
+        let size = elements(shape.get(shape.len() - axes..).unwrap_or(&[]));
+        let column = self.column(&node.shape, 0);
+        let zeros = self.column(shape, 0);
+        let difference = if most < MAX_TABLE {
+            let table = self.function(Recipe::Zero { most })?;
+            Difference::Direct(self.look(table, shape))
+        } else {
+            let limbs = self.limbs(shape, 64 - most.leading_zeros(), 0);
+            let bit = self.tables.range(1);
+            let bit = self.look(bit, shape);
+            Difference::Wide { limbs, bit }
+        };
+        let bits = (usize::BITS - (size - 1).leading_zeros()).max(1);
+        let range = self.tables.range(bits);
+        let count = self.look(range, &node.shape);
+        let constraint = Constraint::Max {
+            x,
+            column,
+            zeros,
+            difference,
+            count,
+        };
+        Ok((Role::Column(column), constraint))
+    }
+}

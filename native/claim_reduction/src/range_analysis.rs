@@ -1,0 +1,122 @@
+//! Ranges that the relations hold tensors to, whatever a prover commits to.
+//!
+//! What looks up a result in a range or a table bounds it, as a residue; sums and products of what is
+//! bounded are bounded, as long as they stay apart in the field. It holds in the padding too, which a
+//! sum or a product of matrices reads and which need not be zero behind weights. Contractions with weights are not:
+//! nothing shows a committed weight to have eight bits.
+
+use crate::facts::Facts;
+use crate::plan::{Constraint, Form, Limb, Plan, Role};
+use crate::range_decomposition::{Range, times};
+use crate::saturation_tables::MODULUS;
+use crate::shape::coordinates;
+use crate::tables::Tables;
+use graph::{Node, Op};
+
+/// The range that a node's result is held to, zero included.
+pub(crate) fn result_range(
+    facts: &Facts<'_>,
+    (plan, tables): (&Plan, &Tables),
+    known: &[Option<Range>],
+    node: &Node,
+    (role, constraint): (&Role, Option<&Constraint>),
+) -> Option<Range> {
+    let values = |lookup: usize| tables.extent(plan.lookups.get(lookup)?.table);
+    let found = match (role, constraint) {
+        (Role::Known, _) => Some((node.lo.into(), node.hi.into())),
+        (Role::Limbs { base, limbs, .. }, _) => {
+            Some((i64::from(*base), i64::from(*base) + most(limbs)))
+        }
+        (_, Some(Constraint::Rescale(rescale))) => rescaled(values, &rescale.form, rescale.range),
+        (_, Some(Constraint::Lookup { lookup, .. })) => values(*lookup),
+        (_, Some(Constraint::Max { x, .. })) => *known.get(*x)?,
+        (Role::Reduced, None) => reduced(facts, known, node),
+        _ => None,
+    };
+    // In the padding stands what its column has there less the column's own padding, which is not
+    // zero where the padding of weights is not.
+    let pad = match role {
+        Role::Column(column) => plan.columns.get(*column)?.pad,
+        Role::Limbs { pad, .. } => *pad,
+        _ => 0,
+    };
+    let ((low, high), pad) = (found?, i64::from(pad));
+    let (low, high) = (low.min(low - pad).min(0), high.max(high - pad).max(0));
+    let within = |end: i64| 2 * i128::from(end).abs() < MODULUS;
+    (within(low) && within(high)).then_some((low, high))
+}
+
+fn most(limbs: &[Limb]) -> i64 {
+    let ends = limbs.iter().map(|l| ((1_i64 << l.bits) - 1) << l.shift);
+    ends.sum()
+}
+
+/// The elements of axes, padding included.
+fn padded(shape: &[usize]) -> usize {
+    1 << coordinates(shape)
+}
+
+fn rescaled(
+    values: impl Fn(usize) -> Option<Range>,
+    form: &Form,
+    (lo, hi): (i32, i32),
+) -> Option<Range> {
+    let (lo, hi) = (i64::from(lo), i64::from(hi));
+    match form {
+        Form::Direct { lookup, .. } => values(*lookup),
+        Form::Clamped { lower, upper, .. } => match (lower, upper) {
+            (Some(_), Some(_)) => Some((lo, hi)),
+            (Some(lower), None) => Some((lo, lo + values(*lower)?.1)),
+            (None, Some(upper)) => Some((hi - values(*upper)?.1, hi)),
+            (None, None) => None,
+        },
+        Form::Wide { above, .. } => Some((lo, lo + most(above))),
+    }
+}
+
+fn reduced(facts: &Facts<'_>, known: &[Option<Range>], node: &Node) -> Option<Range> {
+    let of = |index: usize| *known.get(*node.operands.get(index)?)?;
+    let sized = |id: usize| facts.graph.tensor(id).map(|(shape, ..)| shape);
+    let scaled = |(low, high): Range, count: usize| {
+        let count = i64::try_from(count).ok()?;
+        Some((low.checked_mul(count)?, high.checked_mul(count)?))
+    };
+    match &node.op {
+        Op::View { .. } | Op::Take { .. } => of(0),
+        Op::Pad { fill, .. } => of(0).map(|(l, h)| (l.min((*fill).into()), h.max((*fill).into()))),
+        Op::Concat { .. } => (0..node.operands.len()).try_fold((0, 0), |(low, high), index| {
+            let own = of(index)?;
+            Some((low.min(own.0), high.max(own.1)))
+        }),
+        Op::Sum { axes } => {
+            let shape = sized(*node.operands.first()?)?;
+            scaled(of(0)?, padded(shape.get(shape.len() - axes..)?))
+        }
+        Op::Mul => Some(times(of(0)?, of(1)?)),
+        Op::MatMul => scaled(
+            times(of(0)?, of(1)?),
+            padded(sized(*node.operands.first()?)?.last_chunk::<1>()?),
+        ),
+        Op::Add {
+            coefficients,
+            constant,
+        } => {
+            let fixed = constant.and_then(|id| facts.extent(id));
+            let fixed = fixed.map_or((0, 0), |(low, high)| {
+                (low.min(0).into(), high.max(0).into())
+            });
+            coefficients
+                .iter()
+                .enumerate()
+                .try_fold(fixed, |sum: Range, (index, &c)| {
+                    let own = if c == 0 {
+                        (0, 0)
+                    } else {
+                        times((c.into(), c.into()), of(index)?)
+                    };
+                    Some((sum.0.checked_add(own.0)?, sum.1.checked_add(own.1)?))
+                })
+        }
+        _ => None,
+    }
+}
