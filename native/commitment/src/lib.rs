@@ -24,7 +24,6 @@
 //! | `security` | provable bits, term by term |
 //! | `stack` | the stacked tables as bytes, and what is computed from them |
 //! | `tree` | the hash tree over matrices, and over a code that is kept in part |
-//! | `wide` | extension field elements, one in each lane of the machine's vectors |
 //!
 //! # Soundness
 //!
