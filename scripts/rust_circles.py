@@ -4,8 +4,8 @@ A module is a file below `src`, a folder with its `mod.rs`, or the crate's root 
 module uses is read from paths that begin with `crate::` or `super::`, comments, strings and test
 modules aside. Only the first step into the crate counts: `crate::simd::leaves` is a use of `simd`,
 whose own parts are one room. The root re-exports what is below it, so `crate::Name` is followed to
-the module that `lib.rs` takes the name from. What `lib.rs` defines itself is below its modules, as any
-parent is in Rust, and takes no part in a circle.
+the module that `lib.rs` takes the name from. What `lib.rs` defines itself is below its modules, as
+any Rust parent is, and takes no part in a circle.
 """
 
 import re
