@@ -20,6 +20,8 @@
 //! | `key` | what the verifying keys of all modes have in common |
 //! | `linear` | multilinear algebra over int8 matrices |
 //! | `plan` | how matrices are cut into blocks whose sides are powers of two |
+//! | `profile` | the theorem and the kind of parameters that proofs of a key rest on |
+//! | `protocol` | what provers and verifiers of all modes speak of: public part, phases |
 //! | `schedule` | protocol parameters by size, never read from a proof |
 //! | `security` | provable bits, term by term |
 //! | `stack` | the stacked tables as bytes, and what is computed from them |
@@ -43,6 +45,8 @@ mod head;
 mod key;
 mod linear;
 mod plan;
+mod profile;
+mod protocol;
 mod schedule;
 mod security;
 mod stack;
@@ -55,7 +59,9 @@ pub use plan::{
     Block, MAX_BLOCKS, MAX_MATRICES, MAX_SIDE, MAX_VARIABLES, MIN_VARIABLES, Part, Plan, Size,
     parts, variables,
 };
-pub use schedule::{Profile, TERM_BITS, WORK_BITS};
+pub use profile::Profile;
+pub use protocol::{Phase, Public, Watch};
+pub use schedule::{TERM_BITS, WORK_BITS};
 pub use security::{Security, Term, challenge_bits, compose};
 
 use code::{Code, cosets_to_keep};

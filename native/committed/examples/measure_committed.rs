@@ -81,7 +81,9 @@ fn measure(graph: &Graph, weights: &[i8], samples: &[Inputs<'_>], profile: Profi
     for (number, inputs) in samples.iter().enumerate() {
         let counts = number >= WARM_UP;
         let mut times = [const { Vec::new() }; 2];
-        let proved = timed(&mut times[0], 1, || clear.prove(inputs, STATEMENT, &()));
+        let proved = timed(&mut times[0], 1, || {
+            clear.prove(inputs, STATEMENT, &mut |_| ())
+        });
         let (outputs, proof) = proved.unwrap();
         let outputs: Vec<&[i32]> = outputs.iter().map(Vec::as_slice).collect();
         let public = verifier::Public {

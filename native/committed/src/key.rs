@@ -6,8 +6,8 @@ use claim_reduction::{
 };
 use commitment::columns::{Columns, ColumnsError};
 use commitment::{
-    BindingEvaluation, KeyFault, KeyParts, Mode, Profile, Root, Scheme, Size, Term, WeightKey,
-    challenge_bits, compose,
+    BindingEvaluation, KeyFault, KeyParts, Mode, Profile, Public, Root, Scheme, Size, Term,
+    WeightKey, challenge_bits, compose,
 };
 use graph::Graph;
 use layers::{Contraction, TooCostly, affordable, check_cost, check_key_size, contractions};
@@ -99,17 +99,6 @@ impl From<KeyFault> for KeyError {
             KeyFault::Version => Self::Version,
         }
     }
-}
-
-/// What a proof is about, apart from the key.
-#[derive(Clone, Copy, Debug)]
-pub struct Public<'a> {
-    /// The graph's inputs.
-    pub inputs: &'a [&'a [i32]],
-    /// The graph's outputs, all of them.
-    pub outputs: &'a [&'a [i32]],
-    /// The digest that ties the proof to its purpose.
-    pub statement: [u8; 32],
 }
 
 /// All that a verifier needs to know about a model.

@@ -16,6 +16,7 @@
 //! | `key` | the key of the mode |
 //! | `proof` | a proof and its bytes |
 //! | `prove` | the prover |
+//! | `rejection` | why a proof is rejected |
 //! | `verify` | the verifier |
 //!
 //! # Soundness
@@ -40,10 +41,12 @@ mod effort;
 mod key;
 mod proof;
 mod prove;
+mod rejection;
 mod verify;
 
+pub use commitment::{Phase, Public, Watch};
 pub use effort::MAX_EFFORT;
-pub use key::{Key, KeyError, MODE, PROTOCOL, Public};
+pub use key::{Key, KeyError, MODE, PROTOCOL};
 pub use proof::{PROOF_VERSION, Proof};
-pub use prove::{Phase, ProveError, Prover, Run, Watch, Witness};
-pub use verify::Rejection;
+pub use prove::{ProveError, Prover, Run, Witness};
+pub use rejection::Rejection;

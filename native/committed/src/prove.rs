@@ -1,7 +1,7 @@
 //! The prover.
 
 use crate::verify::lookup_claims;
-use crate::{Key, KeyError, Proof, Public};
+use crate::{Key, KeyError, Phase, Proof, Public, Watch};
 use claim_reduction::{Columns, MIN_VARIABLES, columns, reduce};
 use commitment::columns::ColumnsError;
 use commitment::{Committed, Profile};
@@ -56,37 +56,6 @@ impl ProveError {
             Self::OtherWeights => "WEIGHTS_OTHER",
             Self::Cancelled => "CANCELLED",
         }
-    }
-}
-
-/// A phase of proving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// The graph is executed, and columns are made of it.
-    Witness,
-    /// The columns are committed to.
-    Commit,
-    /// The columns are looked up.
-    Lookups,
-    /// Claims are reduced.
-    Reduce,
-    /// The columns are opened.
-    OpenWitness,
-    /// The weights are opened.
-    OpenWeights,
-}
-
-/// Follows a proof being made, and may stop it.
-pub trait Watch {
-    /// Called when a phase begins; `false` cancels.
-    fn goes_on(&mut self, phase: Phase) -> bool;
-}
-
-/// Who only looks on lets everything go on.
-impl<F: FnMut(Phase)> Watch for F {
-    fn goes_on(&mut self, phase: Phase) -> bool {
-        self(phase);
-        true
     }
 }
 
@@ -231,7 +200,7 @@ impl Prover {
         statement: [u8; 32],
         watch: &mut dyn Watch,
     ) -> Result<(Vec<Vec<i32>>, Vec<u8>), ProveError> {
-        begins(watch, Phase::Witness)?;
+        begins(watch, Phase::Execute)?;
         let witness = self.witness(inputs)?;
         let proof = self.prove_with(inputs, statement, &witness, Transcript::new(), None, watch)?;
         Ok((witness.outputs, proof.encode(&self.key)))

@@ -28,7 +28,7 @@ fn measure(name: &str, graph: &Graph, profile: Profile, runs: u64) {
     let start = milliseconds();
     let proofs: Vec<_> = inputs
         .iter()
-        .map(|inputs| key.prove(&views(inputs), STATEMENT, &()).unwrap())
+        .map(|inputs| key.prove(&views(inputs), STATEMENT, &mut |_| ()).unwrap())
         .collect();
     let prove = (milliseconds() - start) / runs as f64;
     let start = milliseconds();

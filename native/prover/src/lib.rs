@@ -5,6 +5,10 @@
 //! prove(run, inputs, statement) = (contraction_outputs, rounds, opening of the weights)
 //! ```
 //!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `modes` | keys, runs and proofs of both modes behind one face: a key's bytes name its mode |
+//!
 //! # Soundness
 //!
 //! [`ProvingKey::load`] checks that the weights are those of the key: root and binding evaluation are
@@ -13,7 +17,10 @@
 //! prover; who hands a proof on checks it with the `verifier` before.
 #![forbid(unsafe_code)]
 
+pub mod modes;
+
 use commitment::{Committed, Profile, Size, combine_rows};
+pub use commitment::{Phase, Watch};
 use executor::Tensors;
 use graph::Graph;
 use layers::{Challenge, Contraction, Weights, lift};
@@ -53,30 +60,6 @@ impl ProveError {
             Self::Commitment(_) => "COMMITMENT",
             Self::Cancelled => "CANCELLED",
         }
-    }
-}
-
-/// A phase of proving that has begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// The graph is executed.
-    Execute,
-    /// The contractions are reduced to evaluations of their weights.
-    Reduce,
-    /// The weight commitment is opened.
-    Open,
-}
-
-/// Follows a proof being made, and may stop it.
-pub trait Watch {
-    /// Called when a phase begins; `false` cancels.
-    fn goes_on(&self, phase: Phase) -> bool;
-}
-
-/// Lets everything go on.
-impl Watch for () {
-    fn goes_on(&self, _phase: Phase) -> bool {
-        true
     }
 }
 
@@ -183,7 +166,7 @@ impl ProvingKey {
         run: Run,
         inputs: &[&[i32]],
         statement: [u8; 32],
-        watch: &impl Watch,
+        watch: &mut dyn Watch,
     ) -> Result<Vec<u8>, ProveError> {
         let proved = self.prove_tensors(
             run.tensors,
@@ -201,7 +184,7 @@ impl ProvingKey {
         &self,
         inputs: &[&[i32]],
         statement: [u8; 32],
-        watch: &impl Watch,
+        watch: &mut dyn Watch,
     ) -> Result<(Vec<Vec<i32>>, Vec<u8>), ProveError> {
         let proved = self.prove_with(inputs, statement, watch, Transcript::new(), |_| ())?;
         Ok((proved.outputs, proved.proof.encode(&self.key)))
@@ -216,14 +199,14 @@ impl ProvingKey {
         transcript: Transcript,
         corrupt: impl Fn(&mut Witness),
     ) -> Result<Proved, ProveError> {
-        self.prove_with(inputs, statement, &(), transcript, corrupt)
+        self.prove_with(inputs, statement, &mut |_| (), transcript, corrupt)
     }
 
     fn prove_with(
         &self,
         inputs: &[&[i32]],
         statement: [u8; 32],
-        watch: &impl Watch,
+        watch: &mut dyn Watch,
         transcript: Transcript,
         corrupt: impl Fn(&mut Witness),
     ) -> Result<Proved, ProveError> {
@@ -237,7 +220,7 @@ impl ProvingKey {
         tensors: Tensors,
         inputs: &[&[i32]],
         statement: [u8; 32],
-        watch: &impl Watch,
+        watch: &mut dyn Watch,
         mut transcript: Transcript,
         corrupt: impl Fn(&mut Witness),
     ) -> Result<Proved, ProveError> {
@@ -272,7 +255,7 @@ impl ProvingKey {
             pass(&mut transcript, Site::Round, round)
         });
 
-        goes_on(watch, Phase::Open)?;
+        goes_on(watch, Phase::OpenWeights)?;
         let points = key.matrix_points(&challenges, &ended.point);
         let opening = key
             .scheme()
@@ -370,7 +353,7 @@ pub struct Proved {
 /// The tables of a product: of what is committed, and of what both sides know.
 type Product = Vec<Vec<Extension>>;
 
-fn goes_on(watch: &impl Watch, phase: Phase) -> Result<(), ProveError> {
+fn goes_on(watch: &mut dyn Watch, phase: Phase) -> Result<(), ProveError> {
     if watch.goes_on(phase) {
         Ok(())
     } else {

@@ -27,7 +27,7 @@ fn honest_proofs_verify_in_each_profile() {
         for profile in Profile::ALL {
             let inputs = inputs(&graph, 3);
             let key = key(graph.clone(), profile);
-            let (outputs, proof) = key.prove(&views(&inputs), STATEMENT, &()).unwrap();
+            let (outputs, proof) = key.prove(&views(&inputs), STATEMENT, &mut |_| ()).unwrap();
             assert_eq!(outputs, key.execute(&views(&inputs)).unwrap());
             let bytes = key.verifying_key().encode();
             let verifier = VerifyingKey::decode(&bytes).unwrap();
@@ -35,7 +35,7 @@ fn honest_proofs_verify_in_each_profile() {
             check(&verifier, &inputs, &outputs, STATEMENT, &proof).unwrap();
             // The same proof comes out again, also from a key that was read.
             let read = ProvingKey::load(&bytes, weights(&graph, 1)).unwrap();
-            let again = read.prove(&views(&inputs), STATEMENT, &()).unwrap();
+            let again = read.prove(&views(&inputs), STATEMENT, &mut |_| ()).unwrap();
             assert_eq!(again, (outputs, proof));
         }
     }
@@ -46,7 +46,9 @@ fn another_statement_input_output_or_key_is_rejected() {
     let graph = cnn();
     let given = inputs(&graph, 3);
     let honest = key(graph.clone(), Profile::Default);
-    let (outputs, proof) = honest.prove(&views(&given), STATEMENT, &()).unwrap();
+    let (outputs, proof) = honest
+        .prove(&views(&given), STATEMENT, &mut |_| ())
+        .unwrap();
     let verifier = honest.verifying_key();
     let code = |result: Result<(), Rejection>| result.unwrap_err().code();
 
@@ -96,7 +98,7 @@ fn a_proof_of_one_profile_verifies_under_no_key_of_another() {
         let given = inputs(&graph, 3);
         let keys = Profile::ALL.map(|profile| key(graph.clone(), profile));
         for (index, own) in keys.iter().enumerate() {
-            let (outputs, proof) = own.prove(&views(&given), STATEMENT, &()).unwrap();
+            let (outputs, proof) = own.prove(&views(&given), STATEMENT, &mut |_| ()).unwrap();
             for (place, other) in keys.iter().enumerate() {
                 let result = check(other.verifying_key(), &given, &outputs, STATEMENT, &proof);
                 if place == index {
@@ -120,7 +122,7 @@ fn a_graph_that_differs_only_in_a_bias_is_another_key() {
     let weights = weights(&graph, 1);
     let given = inputs(&graph, 3);
     let key = ProvingKey::new(graph.clone(), &weights, Profile::Default).unwrap();
-    let (outputs, proof) = key.prove(&views(&given), STATEMENT, &()).unwrap();
+    let (outputs, proof) = key.prove(&views(&given), STATEMENT, &mut |_| ()).unwrap();
     let mut parts = (*graph).clone();
     parts.constants[0].values[0] += 1;
     graph = graph::Graph::new(parts).unwrap();
@@ -209,18 +211,18 @@ fn a_graph_without_weights_or_with_too_many_results_has_no_key() {
 fn proving_can_be_cancelled_at_each_phase() {
     struct Until(Phase);
     impl Watch for Until {
-        fn goes_on(&self, phase: Phase) -> bool {
+        fn goes_on(&mut self, phase: Phase) -> bool {
             phase != self.0
         }
     }
     let graph = tiny();
     let given = inputs(&graph, 3);
     let key = key(graph, Profile::Default);
-    for phase in [Phase::Execute, Phase::Reduce, Phase::Open] {
-        let result = key.prove(&views(&given), STATEMENT, &Until(phase));
+    for phase in [Phase::Execute, Phase::Reduce, Phase::OpenWeights] {
+        let result = key.prove(&views(&given), STATEMENT, &mut Until(phase));
         assert_eq!(result.unwrap_err(), ProveError::Cancelled);
     }
-    let result = key.prove(&[&[0; 3]], STATEMENT, &());
+    let result = key.prove(&[&[0; 3]], STATEMENT, &mut |_| ());
     assert_eq!(result.unwrap_err().code(), "EXECUTION");
 }
 

@@ -42,7 +42,7 @@ fn graphs_of_the_vectors_are_proven_and_verified() {
             continue;
         }
         let key = ProvingKey::new(graph, &weights, Profile::Default).unwrap();
-        let (found, proof) = key.prove(&views(&inputs), STATEMENT, &()).unwrap();
+        let (found, proof) = key.prove(&views(&inputs), STATEMENT, &mut |_| ()).unwrap();
         assert_eq!(found, outputs, "{name}");
         let public = Public {
             inputs: &views(&inputs),

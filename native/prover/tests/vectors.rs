@@ -50,7 +50,7 @@ fn proofs_are_the_vectors() {
     for (name, graph, profile) in cases {
         let given = inputs(&graph, 3);
         let key = key(graph, profile);
-        let (outputs, proof) = key.prove(&views(&given), STATEMENT, &()).unwrap();
+        let (outputs, proof) = key.prove(&views(&given), STATEMENT, &mut |_| ()).unwrap();
         let key = key.verifying_key().encode();
         let text = format!(
             "{{\n\"key\": \"{}\",\n\"statement\": \"{}\",\n\"inputs\": {given:?},\n\

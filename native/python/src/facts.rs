@@ -3,6 +3,7 @@
 use crate::Failure;
 use graph::Fault;
 use layers::TooCostly;
+use prover::modes;
 use pyo3::IntoPyObject;
 use std::collections::BTreeMap;
 
@@ -79,22 +80,15 @@ fn costly(refused: &TooCostly) -> Facts {
     ])
 }
 
-impl From<verifier::KeyError> for Failure {
-    fn from(error: verifier::KeyError) -> Self {
-        let failure = Self::new(error.code(), &error);
-        match &error {
-            verifier::KeyError::Costly(refused) => failure.with(costly(refused)),
-            _ => failure,
-        }
-    }
-}
-
-impl From<committed::KeyError> for Failure {
-    fn from(error: committed::KeyError) -> Self {
-        let failure = Self::new(error.code(), &error);
-        match &error {
-            committed::KeyError::Costly(refused) => failure.with(costly(refused)),
-            _ => failure,
+impl From<modes::Failure> for Failure {
+    fn from(failure: modes::Failure) -> Self {
+        let own = Self::new(failure.code(), &failure);
+        match &failure {
+            modes::Failure::Key(verifier::KeyError::Costly(refused))
+            | modes::Failure::CommittedKey(committed::KeyError::Costly(refused)) => {
+                own.with(costly(refused))
+            }
+            _ => own,
         }
     }
 }

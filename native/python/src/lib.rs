@@ -23,17 +23,17 @@
 
 mod facts;
 mod memory;
-mod modes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use commitment::Profile;
+use commitment::{Phase, Profile, Watch};
 use executor::Tensors;
 use facts::Facts;
 use graph::Graph;
-use modes::Mode;
+use layers::GraphSize;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use prover::modes::{self, Mode};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -81,24 +81,6 @@ impl From<executor::Fault> for Failure {
     }
 }
 
-/// Failures that say their code themselves.
-macro_rules! coded {
-    ($($error:ty),*) => {
-        $(impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                Self::new(error.code(), &error)
-            }
-        })*
-    };
-}
-
-coded!(
-    prover::ProveError,
-    verifier::Rejection,
-    committed::ProveError,
-    committed::Rejection
-);
-
 /// Does the work without the interpreter's lock, and turns a panic into a failure.
 fn apart<T: Send>(
     py: Python<'_>,
@@ -132,6 +114,16 @@ fn to_python(py: Python<'_>, outputs: Vec<Vec<i32>>) -> Outputs<'_> {
     arrays.map(|values| values.into_pyarray(py)).collect()
 }
 
+fn mode_of(name: &str) -> Result<Mode, Failure> {
+    Ok(Mode::from_name(name)?)
+}
+
+/// Weights, products and other steps of a graph.
+fn size_of(graph: &Graph) -> (u64, u64, u64) {
+    let size = GraphSize::of(graph);
+    (size.weights, size.products, size.steps)
+}
+
 fn profile_of(name: &str) -> Result<Profile, Failure> {
     let unknown = || Failure::new("PROFILE", format!("there is no security profile {name}"));
     Profile::from_name(name).ok_or_else(unknown)
@@ -147,6 +139,12 @@ impl Asking {
         };
         // A callable that fails says no: the caller then learns that it was cancelled.
         Python::attach(|py| callable.call1(py, (phase,))?.extract(py)).unwrap_or(false)
+    }
+}
+
+impl Watch for Asking {
+    fn goes_on(&mut self, phase: Phase) -> bool {
+        self.ask(phase.name())
     }
 }
 
@@ -189,7 +187,7 @@ mod _native {
 
     #[pyfunction]
     fn graph_size(py: Python<'_>, graph: &[u8]) -> PyResult<(u64, u64, u64)> {
-        let size = move || Ok(modes::size(&Graph::decode(graph)?));
+        let size = move || Ok(size_of(&Graph::decode(graph)?));
         Ok(apart(py, size)?)
     }
 
@@ -220,15 +218,15 @@ mod _native {
         mode: &str,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let (weights, profile) = (copied(&weights), profile_of(profile)?);
-        let mode = Mode::from_name(mode)?;
-        let commit = move || mode.commit(Graph::decode(graph)?, &weights, profile);
+        let mode = mode_of(mode)?;
+        let commit = move || Ok(mode.commit(Graph::decode(graph)?, &weights, profile)?);
         Ok(PyBytes::new(py, &apart(py, commit)?))
     }
 
     #[pyfunction]
     #[pyo3(signature = (graph, profile, mode="clear"))]
     fn security(py: Python<'_>, graph: &[u8], profile: &str, mode: &str) -> PyResult<String> {
-        let (profile, mode) = (profile_of(profile)?, Mode::from_name(mode)?);
+        let (profile, mode) = (profile_of(profile)?, mode_of(mode)?);
         // The report does not depend on the weights.
         let report = move || Ok(mode.security(Graph::decode(graph)?, profile)?.to_json());
         Ok(apart(py, report)?)
@@ -242,7 +240,7 @@ mod _native {
         #[new]
         fn new(py: Python<'_>, verifying_key: &[u8], weights: Array<'_, i8>) -> PyResult<Self> {
             let weights = copied(&weights);
-            let load = move || modes::ProvingKey::load(verifying_key, weights);
+            let load = move || Ok(modes::ProvingKey::load(verifying_key, weights)?);
             Ok(Self(Arc::new(apart(py, load)?)))
         }
 
@@ -291,8 +289,8 @@ mod _native {
                 .take();
             let run = run.ok_or_else(|| Failure::new("RUN_SPENT", "the run was proven already"))?;
             let prove = || {
-                self.key
-                    .prove(run, &views(&self.inputs), statement, &mut asking)
+                let inputs = views(&self.inputs);
+                Ok(self.key.prove(run, &inputs, statement, &mut asking)?)
             };
             Ok(PyBytes::new(py, &apart(py, prove)?))
         }
@@ -305,7 +303,7 @@ mod _native {
     impl VerifyingKey {
         #[new]
         fn new(py: Python<'_>, verifying_key: &[u8]) -> PyResult<Self> {
-            let decode = move || modes::VerifyingKey::decode(verifying_key);
+            let decode = move || Ok(modes::VerifyingKey::decode(verifying_key)?);
             Ok(Self(apart(py, decode)?))
         }
 
@@ -327,7 +325,7 @@ mod _native {
         }
 
         fn size(&self) -> (u64, u64, u64) {
-            modes::size(self.0.graph())
+            size_of(self.0.graph())
         }
 
         fn mode(&self) -> &'static str {
@@ -349,7 +347,7 @@ mod _native {
             let (inputs, outputs) = (all_copied(&inputs), all_copied(&outputs));
             let verify = || {
                 let (inputs, outputs) = (views(&inputs), views(&outputs));
-                self.0.verify(&inputs, &outputs, statement, proof)
+                Ok(self.0.verify(&inputs, &outputs, statement, proof)?)
             };
             Ok(apart(py, verify)?)
         }

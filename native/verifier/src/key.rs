@@ -1,6 +1,5 @@
 //! The verifying key: graph, weight commitment, parameters.
 
-use crate::PROTOCOL;
 use commitment::{
     BindingEvaluation, KeyFault, KeyParts, Mode, Profile, Root, Scheme, Size, WeightKey,
 };
@@ -8,6 +7,8 @@ use graph::Graph;
 use layers::{Contraction, TooCostly, affordable, check_cost, check_key_size, contractions};
 use transcript::Extension;
 
+/// Name and version of the protocol, as the transcript begins.
+pub const PROTOCOL: &[u8] = b"inferproof sumcheck 1 clear";
 /// The mode in which the results of contractions travel in the clear.
 pub const MODE: Mode = Mode {
     code: 1,

@@ -44,10 +44,11 @@ mod protocol;
 mod rejection;
 mod security;
 
-pub use key::{KeyError, MAX_CONTRACTION_OUTPUTS, MODE, VerifyingKey};
+pub use commitment::Public;
+pub use key::{KeyError, MAX_CONTRACTION_OUTPUTS, MODE, PROTOCOL, VerifyingKey};
 pub use layers::{MAX_OPERAND_ELEMENTS, MAX_OPERAND_PRODUCTS};
 pub use proof::{PROOF_VERSION, Proof, Round};
-pub use protocol::{PROTOCOL, Public, begin, draw};
+pub use protocol::{begin, draw};
 pub use rejection::Rejection;
 
 use executor::Tensors;

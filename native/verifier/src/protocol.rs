@@ -1,22 +1,9 @@
 //! What prover and verifier do alike: absorb the public part, draw the points.
 
-use crate::VerifyingKey;
+use crate::key::{PROTOCOL, VerifyingKey};
+use commitment::Public;
 use layers::Challenge;
 use transcript::{Extension, Site, Transcript};
-
-/// Name and version of the protocol, as the transcript begins.
-pub const PROTOCOL: &[u8] = b"inferproof sumcheck 1 clear";
-
-/// What a proof is about, apart from the key.
-#[derive(Clone, Copy, Debug)]
-pub struct Public<'a> {
-    /// The graph's inputs.
-    pub inputs: &'a [&'a [i32]],
-    /// The graph's outputs, all of them.
-    pub outputs: &'a [&'a [i32]],
-    /// The digest that ties the proof to its purpose.
-    pub statement: [u8; 32],
-}
 
 /// Absorbs everything that is fixed before the first challenge.
 pub fn begin(

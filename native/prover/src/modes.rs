@@ -1,9 +1,53 @@
 //! The keys of both modes behind one face: a key's bytes name its mode.
 
-use crate::{Asking, Failure};
-use commitment::{KeyFault, Profile, Security};
+use crate::ProveError;
+use commitment::{KeyFault, Profile, Public, Security, Watch};
 use graph::Graph;
-use layers::GraphSize;
+
+/// Why something that a mode was asked for has failed; [`Failure::code`] is stable.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// No mode has this name.
+    #[error("there is no mode {0}")]
+    Mode(String),
+    /// A run under a key of another mode.
+    #[error("the run is of a key of the other mode")]
+    OtherRun,
+    /// A key of the clear mode, or of none.
+    #[error(transparent)]
+    Key(#[from] verifier::KeyError),
+    /// A key of the committed mode.
+    #[error(transparent)]
+    CommittedKey(#[from] committed::KeyError),
+    /// The clear mode cannot prove.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+    /// The committed mode cannot prove.
+    #[error(transparent)]
+    CommittedProve(#[from] committed::ProveError),
+    /// The clear mode rejects a proof.
+    #[error(transparent)]
+    Rejected(#[from] verifier::Rejection),
+    /// The committed mode rejects one.
+    #[error(transparent)]
+    CommittedRejected(#[from] committed::Rejection),
+}
+
+impl Failure {
+    /// The reason's name, which does not change.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Mode(_) => "MODE",
+            Self::OtherRun => "RUN_OTHER",
+            Self::Key(error) => error.code(),
+            Self::CommittedKey(error) => error.code(),
+            Self::Prove(error) => error.code(),
+            Self::CommittedProve(error) => error.code(),
+            Self::Rejected(error) => error.code(),
+            Self::CommittedRejected(error) => error.code(),
+        }
+    }
+}
 
 /// A mode of the proof system.
 #[derive(Clone, Copy)]
@@ -19,7 +63,7 @@ impl Mode {
 
     /// The mode of a name.
     pub fn from_name(name: &str) -> Result<Self, Failure> {
-        let unknown = || Failure::new("MODE", format!("there is no mode {name}"));
+        let unknown = || Failure::Mode(name.to_owned());
         let mut all = Self::ALL.into_iter();
         all.find(|mode| mode.name() == name).ok_or_else(unknown)
     }
@@ -55,7 +99,7 @@ impl Mode {
         profile: Profile,
     ) -> Result<Vec<u8>, Failure> {
         Ok(match self {
-            Self::Clear => prover::commit(graph, weights, profile)?.encode(),
+            Self::Clear => crate::commit(graph, weights, profile)?.encode(),
             Self::Committed => committed::Prover::new(graph, weights, profile)?
                 .key()
                 .encode(),
@@ -69,12 +113,6 @@ impl Mode {
             Self::Committed => report(&committed::Key::new(graph, profile)?),
         })
     }
-}
-
-/// Weights, products and other steps of a graph.
-pub fn size(graph: &Graph) -> (u64, u64, u64) {
-    let size = GraphSize::of(graph);
-    (size.weights, size.products, size.steps)
 }
 
 fn report(key: &committed::Key) -> Security {
@@ -130,23 +168,14 @@ impl VerifyingKey {
         statement: [u8; 32],
         proof: &[u8],
     ) -> Result<(), Failure> {
+        let public = Public {
+            inputs,
+            outputs,
+            statement,
+        };
         match self {
-            Self::Clear(key) => {
-                let public = verifier::Public {
-                    inputs,
-                    outputs,
-                    statement,
-                };
-                key.verify(&public, proof)?;
-            }
-            Self::Committed(key) => {
-                let public = committed::Public {
-                    inputs,
-                    outputs,
-                    statement,
-                };
-                key.verify(&public, proof)?;
-            }
+            Self::Clear(key) => key.verify(&public, proof)?,
+            Self::Committed(key) => key.verify(&public, proof)?,
         }
         Ok(())
     }
@@ -155,7 +184,7 @@ impl VerifyingKey {
 /// A verifying key of either mode with its weights.
 pub enum ProvingKey {
     /// Of the clear one.
-    Clear(Box<prover::ProvingKey>),
+    Clear(Box<crate::ProvingKey>),
     /// Of the committed one.
     Committed(Box<committed::Prover>),
 }
@@ -164,7 +193,7 @@ impl ProvingKey {
     /// Reads a verifying key and checks that these are its weights.
     pub fn load(verifying_key: &[u8], weights: Vec<i8>) -> Result<Self, Failure> {
         Ok(match Mode::of_key(verifying_key)? {
-            Mode::Clear => Self::Clear(Box::new(prover::ProvingKey::load(verifying_key, weights)?)),
+            Mode::Clear => Self::Clear(Box::new(crate::ProvingKey::load(verifying_key, weights)?)),
             Mode::Committed => {
                 Self::Committed(Box::new(committed::Prover::load(verifying_key, weights)?))
             }
@@ -184,7 +213,7 @@ impl ProvingKey {
         match (self, run) {
             (Self::Clear(key), Run::Clear(run)) => Ok(key.outputs(run)),
             (Self::Committed(key), Run::Committed(run)) => Ok(key.outputs(run)),
-            _ => Err(other_mode()),
+            _ => Err(Failure::OtherRun),
         }
     }
 
@@ -194,16 +223,16 @@ impl ProvingKey {
         run: Run,
         inputs: &[&[i32]],
         statement: [u8; 32],
-        asking: &mut Asking,
+        watch: &mut dyn Watch,
     ) -> Result<Vec<u8>, Failure> {
         match (self, run) {
             (Self::Clear(key), Run::Clear(run)) => {
-                Ok(key.prove_run(run, inputs, statement, asking)?)
+                Ok(key.prove_run(run, inputs, statement, watch)?)
             }
             (Self::Committed(key), Run::Committed(run)) => {
-                Ok(key.prove_run(run, inputs, statement, asking)?)
+                Ok(key.prove_run(run, inputs, statement, watch)?)
             }
-            _ => Err(other_mode()),
+            _ => Err(Failure::OtherRun),
         }
     }
 }
@@ -211,34 +240,7 @@ impl ProvingKey {
 /// A run of a graph in either mode.
 pub enum Run {
     /// Under a clear key.
-    Clear(prover::Run),
+    Clear(crate::Run),
     /// Under a committed one.
     Committed(committed::Run),
-}
-
-fn other_mode() -> Failure {
-    Failure::new("RUN_OTHER", "the run is of a key of the other mode")
-}
-
-impl prover::Watch for Asking {
-    fn goes_on(&self, phase: prover::Phase) -> bool {
-        self.ask(match phase {
-            prover::Phase::Execute => "execute",
-            prover::Phase::Reduce => "reduce",
-            prover::Phase::Open => "open",
-        })
-    }
-}
-
-impl committed::Watch for Asking {
-    fn goes_on(&mut self, phase: committed::Phase) -> bool {
-        self.ask(match phase {
-            committed::Phase::Witness => "execute",
-            committed::Phase::Commit => "commit",
-            committed::Phase::Lookups => "look up",
-            committed::Phase::Reduce => "reduce",
-            committed::Phase::OpenWitness => "open witness",
-            committed::Phase::OpenWeights => "open",
-        })
-    }
 }
