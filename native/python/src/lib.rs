@@ -12,7 +12,6 @@
 //! | --- | --- |
 //! | `facts` | the facts of a refusal, as Python's messages name them |
 //! | `memory` | what the C library does with memory that is given back |
-//! | `modes` | what the functions of Python do in each mode of the prover |
 //!
 //! # Soundness
 //!
