@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -141,6 +142,8 @@ async def test_orders_that_follow_a_shared_commit_share_the_next(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stores.database._writer, "_gather_s", 0.3)
+    # A commit takes no time, however slow the machine is.
+    monkeypatch.setattr(writer_module, "time", SimpleNamespace(monotonic=lambda: 100.0))
     asked: list[int] = []
     commit = writer_module.Writer._commit
 
