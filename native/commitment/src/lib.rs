@@ -17,14 +17,12 @@
 //! | `columns` | the commitment to witness columns of the base field, which is made anew for each proof |
 //! | `first` | the first folds of an opening, whatever the tables are made of |
 //! | `head` | the same folds computed from int8 weights |
-//! | `key` | what the verifying keys of all modes have in common |
 //! | `linear` | multilinear algebra over int8 matrices |
 //! | `plan` | how matrices are cut into blocks whose sides are powers of two |
 //! | `schedule` | protocol parameters by size, never read from a proof |
 //! | `security` | provable bits, term by term |
 //! | `stack` | the stacked tables as bytes, and what is computed from them |
 //! | `tree` | the hash tree over matrices, and over a code that is kept in part |
-//! | `wide` | extension field elements, one in each lane of the machine's vectors |
 //!
 //! # Soundness
 //!
@@ -41,7 +39,6 @@ mod codec;
 pub mod columns;
 mod first;
 mod head;
-mod key;
 mod linear;
 mod plan;
 mod schedule;
@@ -50,7 +47,6 @@ mod stack;
 mod tree;
 
 pub use codec::{Malformed, Reader, Writer};
-pub use key::{KeyFault, KeyParts, Mode, WeightKey, mode_of};
 pub use linear::combine_rows;
 pub use plan::{
     Block, MAX_BLOCKS, MAX_MATRICES, MAX_SIDE, MAX_VARIABLES, MIN_VARIABLES, Part, Plan, Size,

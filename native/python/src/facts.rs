@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use graph::Fault;
-use layers::TooCostly;
+use key::KeyError;
 use pyo3::IntoPyObject;
 use std::collections::BTreeMap;
 
@@ -72,28 +72,14 @@ impl From<Fault> for Failure {
     }
 }
 
-fn costly(refused: &TooCostly) -> Facts {
-    Facts::from([
-        ("what", refused.what.as_str().into()),
-        ("limit", refused.limit.into()),
-    ])
-}
-
-impl From<verifier::KeyError> for Failure {
-    fn from(error: verifier::KeyError) -> Self {
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
         let failure = Self::new(error.code(), &error);
         match &error {
-            verifier::KeyError::Costly(refused) => failure.with(costly(refused)),
-            _ => failure,
-        }
-    }
-}
-
-impl From<committed::KeyError> for Failure {
-    fn from(error: committed::KeyError) -> Self {
-        let failure = Self::new(error.code(), &error);
-        match &error {
-            committed::KeyError::Costly(refused) => failure.with(costly(refused)),
+            KeyError::Costly(refused) => failure.with(Facts::from([
+                ("what", refused.what.as_str().into()),
+                ("limit", refused.limit.into()),
+            ])),
             _ => failure,
         }
     }

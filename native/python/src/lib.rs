@@ -22,7 +22,6 @@
 
 mod facts;
 mod memory;
-mod modes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +30,8 @@ use commitment::Profile;
 use executor::Tensors;
 use facts::Facts;
 use graph::Graph;
-use modes::Mode;
+use key::{Mode, Public};
+use layers::GraphSize;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -91,12 +91,7 @@ macro_rules! coded {
     };
 }
 
-coded!(
-    prover::ProveError,
-    verifier::Rejection,
-    committed::ProveError,
-    committed::Rejection
-);
+coded!(prover::ProveError, verifier::Rejection);
 
 /// Does the work without the interpreter's lock, and turns a panic into a failure.
 fn apart<T: Send>(
@@ -136,16 +131,26 @@ fn profile_of(name: &str) -> Result<Profile, Failure> {
     Profile::from_name(name).ok_or_else(unknown)
 }
 
+fn mode_of(name: &str) -> Result<Mode, Failure> {
+    let unknown = || Failure::new("MODE", format!("there is no mode {name}"));
+    Mode::from_name(name).ok_or_else(unknown)
+}
+
+fn size_of(graph: &Graph) -> (u64, u64, u64) {
+    let size = GraphSize::of(graph);
+    (size.weights, size.products, size.steps)
+}
+
 /// Asks a Python callable whether to go on.
 struct Asking(Option<Py<PyAny>>);
 
 impl Asking {
-    fn ask(&self, phase: &str) -> bool {
+    fn goes_on(&self, phase: prover::Phase) -> bool {
         let Some(callable) = &self.0 else {
             return true;
         };
         // A callable that fails says no: the caller then learns that it was cancelled.
-        Python::attach(|py| callable.call1(py, (phase,))?.extract(py)).unwrap_or(false)
+        Python::attach(|py| callable.call1(py, (phase.name(),))?.extract(py)).unwrap_or(false)
     }
 }
 
@@ -188,7 +193,7 @@ mod _native {
 
     #[pyfunction]
     fn graph_size(py: Python<'_>, graph: &[u8]) -> PyResult<(u64, u64, u64)> {
-        let size = move || Ok(modes::size(&Graph::decode(graph)?));
+        let size = move || Ok(size_of(&Graph::decode(graph)?));
         Ok(apart(py, size)?)
     }
 
@@ -219,29 +224,35 @@ mod _native {
         mode: &str,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let (weights, profile) = (copied(&weights), profile_of(profile)?);
-        let mode = Mode::from_name(mode)?;
-        let commit = move || mode.commit(Graph::decode(graph)?, &weights, profile);
+        let mode = mode_of(mode)?;
+        let commit = move || {
+            let key = prover::ProvingKey::new(mode, Graph::decode(graph)?, &weights, profile)?;
+            Ok(key.verifying_key().encode())
+        };
         Ok(PyBytes::new(py, &apart(py, commit)?))
     }
 
     #[pyfunction]
     #[pyo3(signature = (graph, profile, mode="clear"))]
     fn security(py: Python<'_>, graph: &[u8], profile: &str, mode: &str) -> PyResult<String> {
-        let (profile, mode) = (profile_of(profile)?, Mode::from_name(mode)?);
+        let (profile, mode) = (profile_of(profile)?, mode_of(mode)?);
         // The report does not depend on the weights.
-        let report = move || Ok(mode.security(Graph::decode(graph)?, profile)?.to_json());
+        let report = move || {
+            let key = key::VerifyingKey::new(mode, Graph::decode(graph)?, profile)?;
+            Ok(key.security().to_json())
+        };
         Ok(apart(py, report)?)
     }
 
     #[pyclass(frozen)]
-    struct ProvingKey(Arc<modes::ProvingKey>);
+    struct ProvingKey(Arc<prover::ProvingKey>);
 
     #[pymethods]
     impl ProvingKey {
         #[new]
         fn new(py: Python<'_>, verifying_key: &[u8], weights: Array<'_, i8>) -> PyResult<Self> {
             let weights = copied(&weights);
-            let load = move || modes::ProvingKey::load(verifying_key, weights);
+            let load = move || Ok(prover::ProvingKey::load(verifying_key, weights)?);
             Ok(Self(Arc::new(apart(py, load)?)))
         }
 
@@ -249,7 +260,7 @@ mod _native {
             let inputs = all_copied(&inputs);
             let (outputs, run) = apart(py, || {
                 let run = self.0.run(&views(&inputs))?;
-                Ok((self.0.outputs(&run)?, run))
+                Ok((self.0.outputs(&run), run))
             })?;
             Ok(Execution {
                 key: Arc::clone(&self.0),
@@ -263,10 +274,10 @@ mod _native {
     /// A run of a graph, whose tensors are kept until it is proven.
     #[pyclass(frozen)]
     struct Execution {
-        key: Arc<modes::ProvingKey>,
+        key: Arc<prover::ProvingKey>,
         inputs: Vec<Vec<i32>>,
         outputs: Vec<Vec<i32>>,
-        run: Mutex<Option<modes::Run>>,
+        run: Mutex<Option<prover::Run>>,
     }
 
     #[pymethods]
@@ -282,7 +293,7 @@ mod _native {
             statement: [u8; 32],
             goes_on: Option<Py<PyAny>>,
         ) -> PyResult<Bound<'py, PyBytes>> {
-            let mut asking = Asking(goes_on);
+            let asking = Asking(goes_on);
             let run = self
                 .run
                 .lock()
@@ -290,21 +301,22 @@ mod _native {
                 .take();
             let run = run.ok_or_else(|| Failure::new("RUN_SPENT", "the run was proven already"))?;
             let prove = || {
-                self.key
-                    .prove(run, &views(&self.inputs), statement, &mut asking)
+                let mut goes_on = |phase| asking.goes_on(phase);
+                let inputs = views(&self.inputs);
+                Ok(self.key.prove_run(run, &inputs, statement, &mut goes_on)?)
             };
             Ok(PyBytes::new(py, &apart(py, prove)?))
         }
     }
 
     #[pyclass(frozen)]
-    struct VerifyingKey(modes::VerifyingKey);
+    struct VerifyingKey(key::VerifyingKey);
 
     #[pymethods]
     impl VerifyingKey {
         #[new]
         fn new(py: Python<'_>, verifying_key: &[u8]) -> PyResult<Self> {
-            let decode = move || modes::VerifyingKey::decode(verifying_key);
+            let decode = move || Ok(key::VerifyingKey::decode(verifying_key)?);
             Ok(Self(apart(py, decode)?))
         }
 
@@ -326,7 +338,7 @@ mod _native {
         }
 
         fn size(&self) -> (u64, u64, u64) {
-            modes::size(self.0.graph())
+            size_of(self.0.graph())
         }
 
         fn mode(&self) -> &'static str {
@@ -347,8 +359,12 @@ mod _native {
         ) -> PyResult<()> {
             let (inputs, outputs) = (all_copied(&inputs), all_copied(&outputs));
             let verify = || {
-                let (inputs, outputs) = (views(&inputs), views(&outputs));
-                self.0.verify(&inputs, &outputs, statement, proof)
+                let public = Public {
+                    inputs: &views(&inputs),
+                    outputs: &views(&outputs),
+                    statement,
+                };
+                Ok(verifier::verify(&self.0, &public, proof)?)
             };
             Ok(apart(py, verify)?)
         }
