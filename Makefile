@@ -63,6 +63,7 @@ check: bootstrap
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(PY) scripts/rust_circles.py
 	@scripts/rust.sh fmt --check
 	@scripts/rust.sh clippy --locked --workspace --all-targets -- -D warnings
 	$(MAKE) -C contracts test

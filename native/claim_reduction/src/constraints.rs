@@ -4,7 +4,7 @@
 //! node: it was drawn after all columns were committed to. There a linear relation between columns
 //! and operand gives the value of the operand, which is the claim that goes on.
 
-use crate::flow::State;
+use crate::claims::{LookupClaim, State};
 use crate::linear::{About, Claim, separable};
 use crate::plan::{Column, Constraint, Difference, Form, Limb, Plan, Rescale, Role};
 use crate::products::scaled_axis;
@@ -15,28 +15,6 @@ use graph::Graph;
 use p3_field::{Field, PrimeCharacteristicRing};
 use sumcheck::equality;
 use transcript::Extension;
-
-/// What the lookup argument leaves of one lookup.
-#[derive(Clone, Debug, Default)]
-pub struct LookupClaim {
-    /// The point.
-    pub point: Vec<Extension>,
-    /// The value of the keys there.
-    pub key: Extension,
-    /// The value of the values there; zero where the table has none.
-    pub value: Extension,
-}
-
-/// That a column has a value at a point.
-#[derive(Clone, Debug)]
-pub struct ColumnClaim {
-    /// The column.
-    pub column: usize,
-    /// The point.
-    pub point: Vec<Extension>,
-    /// The value.
-    pub value: Extension,
-}
 
 /// What all relations of a node are made of.
 pub(crate) struct Node<'a> {

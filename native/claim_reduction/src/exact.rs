@@ -3,8 +3,8 @@
 //! Where the lookup argument ends, every piece of a number has a value, so that the number has one as
 //! a polynomial in X. What is left is the product, which a sumcheck takes to a point of its own.
 
+use crate::claims::State;
 use crate::constraints::{Node, front, inverse, padding, power};
-use crate::flow::State;
 use crate::linear::Claim;
 use crate::plan::{Column, Divisor, Exact, Limb, Number};
 use crate::protocol_role::{ProtocolRole, Rejected, Witness};

@@ -1,8 +1,9 @@
 //! Claims from the outputs of a graph to its inputs, its constants, its weights and what is
 //! committed.
 
-use crate::constraints::{ColumnClaim, LookupClaim, Node};
-use crate::contraction::{MatrixClaim, Shaped, constant, known};
+use crate::claims::{LookupClaim, Opened, State};
+use crate::constraints::Node;
+use crate::contraction::{Shaped, constant, known};
 use crate::linear::{About, Claim, merge};
 use crate::maps::{concat, gather, pad, view};
 use crate::plan::{Plan, Role};
@@ -14,7 +15,6 @@ use graph::{Graph, Op};
 use layers::Contraction;
 use p3_field::{Field, PrimeCharacteristicRing};
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 use transcript::Extension;
 
 /// All that is to be reduced.
@@ -32,36 +32,6 @@ pub struct Problem<'a> {
     pub outputs: &'a [&'a [i32]],
     /// What the lookup argument has left, for each lookup.
     pub lookup_claims: &'a [LookupClaim],
-}
-
-/// What everything was reduced to, to be opened.
-#[derive(Clone, Debug, Default)]
-pub struct Opened {
-    /// On the committed columns.
-    pub columns: Vec<ColumnClaim>,
-    /// On the weight matrices, in their order.
-    pub matrices: Vec<MatrixClaim>,
-}
-
-/// Claims that are still to be reduced, and those that are to be opened.
-#[derive(Debug, Default)]
-pub(crate) struct State {
-    claims: BTreeMap<usize, Vec<Claim>>,
-    opened: Opened,
-}
-
-impl State {
-    pub(crate) fn claim(&mut self, tensor: usize, claim: Claim) {
-        self.claims.entry(tensor).or_default().push(claim);
-    }
-
-    pub(crate) fn column(&mut self, column: usize, point: Vec<Extension>, value: Extension) {
-        self.opened.columns.push(ColumnClaim {
-            column,
-            point,
-            value,
-        });
-    }
 }
 
 /// Reduces the claim that the graph maps inputs to outputs.

@@ -13,6 +13,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | `claims` | claims of lookups and columns, those to be reduced, those to be opened |
 //! | `constraints` | what non-linear nodes add to the claims |
 //! | `contraction` | weighted contractions: Linear and Conv |
 //! | `exact` | divisions and square roots, checked as polynomials at a random X |
@@ -55,6 +56,7 @@
 // Formulas in the documentation are not code.
 #![allow(clippy::doc_markdown)]
 
+mod claims;
 mod constraints;
 mod contraction;
 mod exact;
@@ -76,10 +78,10 @@ mod shape;
 mod tables;
 mod witness;
 
-pub use constraints::{ColumnClaim, LookupClaim};
+pub use claims::{ColumnClaim, LookupClaim, Opened};
 pub use contraction::MatrixClaim;
 pub use facts::known;
-pub use flow::{Opened, Problem, reduce};
+pub use flow::{Problem, reduce};
 pub use linear::Claim;
 pub use origin::Origin;
 pub use plan::{

@@ -1,7 +1,7 @@
 //! That a maximum is one of the elements that it is taken of.
 
+use crate::claims::State;
 use crate::constraints::{Node, front, inverse, padding, power};
-use crate::flow::State;
 use crate::linear::first;
 use crate::plan::Column;
 use crate::protocol_role::{ProtocolRole, Rejected};

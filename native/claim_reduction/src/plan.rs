@@ -1,13 +1,10 @@
 //! What the committed mode does with each node of a graph: which columns are committed, which of
 //! them are looked up in which table.
 
-use crate::facts::{Facts, known};
 use crate::origin::Origin;
-use crate::planner::Planner;
 use crate::shape::coordinates;
 use executor::{Fault, Tensors};
 use graph::Graph;
-use std::collections::BTreeSet;
 
 /// Least variables of a column.
 pub const MIN_VARIABLES: usize = 8;
@@ -284,36 +281,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan of a graph, if the committed mode takes it.
-    pub fn new(graph: &Graph) -> Result<Self, Unsupported> {
-        Self::with(graph, known(graph))
-    }
-
-    /// The plan in which the verifier computes nothing but constants itself, so that tests reduce
-    /// every operation.
-    #[cfg(feature = "audit")]
-    pub fn of_all(graph: &Graph) -> Result<Self, Unsupported> {
-        let nodes = graph.nodes.iter();
-        let known: Vec<bool> = nodes
-            .map(|node| matches!(node.op, graph::Op::Const { .. }))
-            .collect();
-        Self::with(graph, known)
-    }
-
-    fn with(graph: &Graph, known: Vec<bool>) -> Result<Self, Unsupported> {
-        let facts = Facts::new(graph, known);
-        let made = |halved| -> Result<Planner<'_>, Unsupported> {
-            let mut planner = Planner::new(&facts, halved);
-            for number in 0..graph.nodes.len() {
-                planner.add(number)?;
-            }
-            Ok(planner)
-        };
-        // What limbs take is known only when all are there. The first plan goes before the second.
-        let halved = made(BTreeSet::new())?.halved();
-        Ok(made(halved)?.finish())
-    }
-
     /// The tensors that the verifier computes itself; the others are empty.
     pub fn known(&self, graph: &Graph, inputs: &[&[i32]]) -> Result<Tensors, Fault> {
         let mut tensors = Tensors::default();

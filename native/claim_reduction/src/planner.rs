@@ -1,6 +1,6 @@
 //! Makes the plan of a graph.
 
-use crate::facts::Facts;
+use crate::facts::{Facts, known};
 use crate::plan::{
     Column, Constraint, Difference, Form, Limb, Limit, Lookup, MAX_TABLE, Plan, Rescale, Role,
     Unsupported,
@@ -395,5 +395,37 @@ impl<'a> Planner<'a> {
             count,
         };
         Ok((Role::Column(column), constraint))
+    }
+}
+
+impl Plan {
+    /// The plan of a graph, if the committed mode takes it.
+    pub fn new(graph: &Graph) -> Result<Self, Unsupported> {
+        Self::with(graph, known(graph))
+    }
+
+    /// The plan in which the verifier computes nothing but constants itself, so that tests reduce
+    /// every operation.
+    #[cfg(feature = "audit")]
+    pub fn of_all(graph: &Graph) -> Result<Self, Unsupported> {
+        let nodes = graph.nodes.iter();
+        let known: Vec<bool> = nodes
+            .map(|node| matches!(node.op, graph::Op::Const { .. }))
+            .collect();
+        Self::with(graph, known)
+    }
+
+    fn with(graph: &Graph, known: Vec<bool>) -> Result<Self, Unsupported> {
+        let facts = Facts::new(graph, known);
+        let made = |halved| -> Result<Planner<'_>, Unsupported> {
+            let mut planner = Planner::new(&facts, halved);
+            for number in 0..graph.nodes.len() {
+                planner.add(number)?;
+            }
+            Ok(planner)
+        };
+        // What limbs take is known only when all are there. The first plan goes before the second.
+        let halved = made(BTreeSet::new())?.halved();
+        Ok(made(halved)?.finish())
     }
 }

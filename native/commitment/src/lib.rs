@@ -19,6 +19,7 @@
 //! | `head` | the same folds computed from int8 weights |
 //! | `linear` | multilinear algebra over int8 matrices |
 //! | `plan` | how matrices are cut into blocks whose sides are powers of two |
+//! | `profile` | the theorem and the kind of parameters that proofs of a key rest on |
 //! | `schedule` | protocol parameters by size, never read from a proof |
 //! | `security` | provable bits, term by term |
 //! | `stack` | the stacked tables as bytes, and what is computed from them |
@@ -41,6 +42,7 @@ mod first;
 mod head;
 mod linear;
 mod plan;
+mod profile;
 mod schedule;
 mod security;
 mod stack;
@@ -52,7 +54,8 @@ pub use plan::{
     Block, MAX_BLOCKS, MAX_MATRICES, MAX_SIDE, MAX_VARIABLES, MIN_VARIABLES, Part, Plan, Size,
     parts, variables,
 };
-pub use schedule::{Profile, TERM_BITS, WORK_BITS};
+pub use profile::Profile;
+pub use schedule::{TERM_BITS, WORK_BITS};
 pub use security::{Security, Term, challenge_bits, compose};
 
 use code::{Code, cosets_to_keep};

@@ -1,14 +1,11 @@
 //! What is looked up where, and at which leaves of the trees it lies.
 
-use crate::table::{MAX_ENTRIES, Table};
+use crate::table::{MAX_ENTRIES, MIN_VARIABLES, Table};
 use commitment::{Term, challenge_bits};
 use p3_field::PrimeCharacteristicRing;
 use sumcheck::equality_at;
 use transcript::{Base, Extension, Transcript};
 
-/// Variables of a column or table at least. A block of this size fills eight groups of leaves, which
-/// is what one step of the prover takes.
-pub const MIN_VARIABLES: usize = 7;
 /// Variables of a tree at most: fewer leaves than the characteristic of the field.
 pub const MAX_HEIGHT: usize = 27;
 /// Looked-up columns at most.
@@ -268,8 +265,8 @@ impl Argument {
 
 #[cfg(test)]
 mod tests {
-    use super::{Argument, Error, Lookup, MAX_HEIGHT, MAX_LOOKUPS, MIN_VARIABLES};
-    use crate::table::{MAX_ENTRIES, Table};
+    use super::{Argument, Error, Lookup, MAX_HEIGHT, MAX_LOOKUPS};
+    use crate::table::{MAX_ENTRIES, MIN_VARIABLES, Table};
 
     #[test]
     fn shapes_beyond_the_limits_are_refused() {

@@ -1,10 +1,12 @@
 //! Tables: what they hold, and what they are at a point.
 
-use crate::shape::MIN_VARIABLES;
 use commitment::columns::evaluate;
 use p3_field::PrimeCharacteristicRing;
 use transcript::{Base, Extension};
 
+/// Variables of a column or table at least. A block of this size fills eight groups of leaves, which
+/// is what one step of the prover takes.
+pub const MIN_VARIABLES: usize = 7;
 /// Entries of a table at most.
 pub const MAX_ENTRIES: usize = 1 << 20;
 

@@ -1,8 +1,7 @@
 //! The parameters of the profile `small`, one row for each size: what a search over folds and rates
 //! found, which the test beside this makes anew.
 
-use super::Profile;
-use crate::MIN_VARIABLES;
+use crate::{MIN_VARIABLES, Profile};
 use p3_whir::{FoldingFactor, ProtocolParameters};
 
 /// Bits of proof of work before each set of queries.

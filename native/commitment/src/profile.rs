@@ -1,0 +1,67 @@
+//! The theorem and the kind of parameters that the proofs of a key rest on.
+
+use p3_security::SecurityAssumption;
+
+/// Which theorem the proximity argument rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// List decoding up to the Johnson bound.
+    Default,
+    /// Unique decoding.
+    Conservative,
+    /// That of the default, with openings that are as small as a bounded effort makes them.
+    Small,
+}
+
+impl Profile {
+    /// All profiles.
+    pub const ALL: [Self; 3] = [Self::Default, Self::Conservative, Self::Small];
+    /// Those of the committed mode, whose openings have parameters of their own.
+    pub const COMMITTED: [Self; 2] = [Self::Default, Self::Conservative];
+
+    /// The profile's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Conservative => "conservative",
+            Self::Small => "small",
+        }
+    }
+
+    /// The profile of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|profile| profile.name() == name)
+    }
+
+    /// The profile's byte in a verifying key.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Default => 1,
+            Self::Conservative => 2,
+            Self::Small => 3,
+        }
+    }
+
+    /// The profile of a byte.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|profile| profile.code() == code)
+    }
+
+    /// Whether keys bind the weights: where a root may be close to several codewords.
+    pub const fn binds(self) -> bool {
+        matches!(self, Self::Default | Self::Small)
+    }
+
+    /// Whether proofs hold results in as few bits as these need, rather than as soon as may be.
+    pub const fn packs(self) -> bool {
+        matches!(self, Self::Small)
+    }
+
+    /// The regime in which the errors are computed.
+    pub const fn assumption(self) -> SecurityAssumption {
+        match self {
+            Self::Default | Self::Small => SecurityAssumption::JohnsonBound,
+            Self::Conservative => SecurityAssumption::UniqueDecoding,
+        }
+    }
+}
