@@ -444,14 +444,16 @@ def main() -> int:
     parser.add_argument(
         "--processes",
         type=int,
-        default=0,
-        help="that take requests, beside one that settles; 0: one does all",
+        help="that take requests, beside one that settles; 0, all that SQLite takes: one does all",
     )
     parser.add_argument(
         "--no-settler", action="store_true", help="settle nothing: what taking orders alone costs"
     )
     parser.add_argument("--json", action="store_true", help="print figures, not a table")
     given = parser.parse_args()
+    processes = given.processes
+    if processes is None:
+        processes = 0 if given.database == "sqlite" else 1
     results = []
     try:
         for rate in given.rate:
@@ -459,7 +461,7 @@ def main() -> int:
                 given.database,
                 rate,
                 given.seconds,
-                processes=given.processes,
+                processes=processes,
                 settler=not given.no_settler,
             )
             results.append(result)

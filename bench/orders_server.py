@@ -9,7 +9,7 @@ import os
 import sys
 
 from inferproof.cli.main import run
-from inferproof.services.settler.service import Settler
+from inferproof.services.settlement.service import Settler
 
 NICENESS = 5
 """Of what settles: where processors are short, what takes requests goes first."""

@@ -25,11 +25,13 @@ from bench.settlement import BLOCK_GAS, BLOCK_S, PRICE, Shop
 from inferproof.chain.accounts import SettlementAccount
 from inferproof.chain.batch import BatchTerms
 from inferproof.chain.rpc import Rpc
+from inferproof.payments.x402.method import ExactMethod, ExactTerms
+from inferproof.payments.x402.receipt import authorization_payment
 from inferproof.protocol.encoding import keccak256
-from inferproof.services.bell import Bell
-from inferproof.services.settler.service import Settler, SettlerSettings
-from inferproof.storage.ports.jobs import Order
-from inferproof.storage.ports.orders import OrderBook
+from inferproof.services.event_bus import EventBus
+from inferproof.services.settlement.service import Settler, SettlerSettings
+from inferproof.storage.ports.jobs import ValidatedOrder
+from inferproof.storage.ports.orders import Orders
 from inferproof.storage.sql.engine import sqlite_url
 from inferproof.testing.devnet import Devnet
 from inferproof.testing.memory_store import open_stores
@@ -56,29 +58,29 @@ class Result:
     processor_ms_each: float
 
 
-def order_of(shop: Shop, template: Order, number: int) -> Order:
+def order_of(shop: Shop, template: ValidatedOrder, number: int) -> ValidatedOrder:
     """A reserved order with a payment of its own."""
     (payment,) = shop.authorizations(1)
     return replace(
         template,
         job_id=Digest(keccak256(b"bench job %d" % number)),
-        payment=payment,
+        payment=authorization_payment(payment),
         quote=replace(template.quote, price=Money(PRICE, payment.asset)),
     )
 
 
-def template() -> Order:
+def template() -> ValidatedOrder:
     """What the orders have in common."""
     sample = Sample()
     quote = sample.quote()
-    return Order(
+    return ValidatedOrder(
         job_id=Digest(bytes(32)),
         model_id="sample",
         model_version="1.0.0",
         model_commitment=quote.model_commitment,
         request=sample.request,
         request_digest=sample.request_digest(),
-        payment=sample.authorization(),
+        payment=sample.payment(),
         quote=quote,
         quote_signature=bytes(65),
         salt=bytes(32),
@@ -90,21 +92,21 @@ def template() -> Order:
     )
 
 
-async def reserve(orders: OrderBook, made: list[Order]) -> None:
+async def reserve(orders: Orders, made: list[ValidatedOrder]) -> None:
     for at in range(0, len(made), TOGETHER):
-        await asyncio.gather(*map(orders.reserve, made[at : at + TOGETHER]))
+        await asyncio.gather(*map(orders.jobs.reserve, made[at : at + TOGETHER]))
 
 
-async def settle(settler: Settler, orders: OrderBook, count: int) -> tuple[float, float]:
+async def settle(settler: Settler, orders: Orders, count: int) -> tuple[float, float]:
     """Seconds and processor seconds until all are queued. Raises: BenchFailed."""
     started, used = time.monotonic(), time.process_time()
     task = asyncio.create_task(settler.run())
     try:
-        while (await orders.depth())[JobState.QUEUED] < count:
+        while (await orders.ledger.depth())[JobState.QUEUED] < count:
             if task.done():
                 task.result()
             if time.monotonic() > started + WAIT_S:
-                raise BenchFailed(f"after {WAIT_S:g} s: {await orders.depth()}")
+                raise BenchFailed(f"after {WAIT_S:g} s: {await orders.ledger.depth()}")
             await asyncio.sleep(0.25)
         return time.monotonic() - started, time.process_time() - used
     finally:
@@ -130,19 +132,22 @@ async def run(count: int, batch: int, url: str) -> Result:
             terms = BatchTerms(info.batch_settler, batch) if batch > 1 else None
             account = SettlementAccount(shop.token, info.accounts.gateway, batch=terms)
             settler = Settler(
-                orders=stores.orders,
+                jobs=stores.orders.jobs,
+                settlements=stores.orders.settlements,
+                outbox=stores.orders.outbox,
                 chain=account,
+                methods={"exact": ExactMethod(info.token, account, ExactTerms())},
                 settings=SettlerSettings(),
                 clock=lambda: int(time.time()),
                 metrics=MemoryMetrics(),
-                bell=Bell(),
-                turn=stores.database.turn("bench"),
+                event_bus=EventBus(),
+                leader=stores.database.leader_lock("bench"),
             )
             seconds, used = await settle(settler, stores.orders, count)
             moved = await shop.token.balance(payee) - before
             if moved != count * PRICE:
                 raise BenchFailed(f"{count} payments were settled, {moved} units arrived")
-            settled = [await stores.orders.job(order.job_id) for order in made]
+            settled = [await stores.orders.jobs.job(order.job_id) for order in made]
             blocks = Counter(job.settlement.block or 0 for job in settled)
     by_block = [blocks[number] for number in sorted(blocks)]
     full = by_block[1:-1]

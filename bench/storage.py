@@ -15,18 +15,18 @@ from pathlib import Path
 from bench.measure import scratch
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.quote import quote_digest
-from inferproof.storage.ports.jobs import Order
+from inferproof.storage.ports.jobs import ValidatedOrder
 from inferproof.storage.sql.engine import sqlite_url
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.samples import GATEWAY, Sample
 from inferproof.types.digest import Digest
 
 
-def orders_of(run: str, count: int) -> list[Order]:
+def orders_of(run: str, count: int) -> list[ValidatedOrder]:
     """Orders that differ in payment and job id."""
     sample = Sample()
-    quote, payment = sample.quote(), sample.authorization()
-    first = Order(
+    quote, payment = sample.quote(), sample.payment()
+    first = ValidatedOrder(
         job_id=Digest(bytes(32)),
         model_id="sample",
         model_version="1.0.0",
@@ -67,8 +67,8 @@ async def reserve_all(url: str, count: int, buyers: int, *, ask: bool) -> tuple[
             for order in waiting:
                 begun = time.perf_counter()
                 if ask:
-                    await stores.orders.find_payment(order.payment)
-                await stores.orders.reserve(order)
+                    await stores.orders.jobs.find_payment(order.payment)
+                await stores.orders.jobs.reserve(order)
                 seconds.append(time.perf_counter() - begun)
 
         begun = time.perf_counter()

@@ -1,10 +1,12 @@
 """Fixtures for every test: PostgreSQL, Redis, a local chain, the token of the main networks."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
 import signal
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -173,26 +175,29 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def ready_memory(migrated_file: Path) -> Iterator[None]:
+def ready_memory(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Databases in memory begin with this version's schema: to make it takes seventy
     milliseconds, and many hundred tests have one. Migrations are tested in files and on
     PostgreSQL, which begin without a table."""
-    schema = bytearray(migrated_file.read_bytes())
-    schema[18:20] = b"\x01\x01"  # a database in memory has no write-ahead log
+    plain = tmp_path_factory.mktemp("memory") / "orders.db"
+    shutil.copyfile(migrated_file, plain)
+    with contextlib.closing(sqlite3.connect(plain)) as file:
+        file.execute("PRAGMA journal_mode = DELETE")  # a database in memory has no log
+
+    async def copy_to(own: aiosqlite.Connection) -> None:
+        async with own.execute("PRAGMA database_list") as rows:
+            named = (await rows.fetchone())[2]
+        if not named:
+            async with aiosqlite.connect(plain) as file:
+                await file.backup(own)
 
     def fill(connection: Any, _record: object) -> None:
-        driver = connection.driver_connection
-        if isinstance(driver, aiosqlite.Connection) and not connection.run_async(_file_of):
-            connection.run_async(lambda own: own._execute(own._conn.deserialize, bytes(schema)))
+        if isinstance(connection.driver_connection, aiosqlite.Connection):
+            connection.run_async(copy_to)
 
     event.listen(Pool, "connect", fill)
     yield
     event.remove(Pool, "connect", fill)
-
-
-async def _file_of(connection: aiosqlite.Connection) -> str:
-    async with connection.execute("PRAGMA database_list") as rows:
-        return str((await rows.fetchone())[2])
 
 
 @pytest.fixture

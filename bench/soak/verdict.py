@@ -22,11 +22,11 @@ from bench.measure import percentile
 from bench.soak.journal import Bought, End, Paid
 from bench.soak.plan import Disaster, Kind, Plan
 from bench.soak.world import World
-from inferproof.chain.books import TokenBooks
+from inferproof.chain.reconciliation import TokenBooks
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
-from inferproof.types.books import Transfer
 from inferproof.types.digest import Address, Digest
+from inferproof.types.reconciliation import Transfer
 
 PERCENTILES = (50, 95, 99)
 BOOKS_S = 300

@@ -10,6 +10,7 @@ interface Vm {
         returns (uint8 v, bytes32 r, bytes32 s);
     function warp(uint256 timestamp) external;
     function prank(address sender) external;
+    function etch(address target, bytes calldata code) external;
     function expectRevert(bytes calldata data) external;
     function expectRevert() external;
     function expectEmit(address emitter) external;

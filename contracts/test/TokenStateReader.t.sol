@@ -110,7 +110,7 @@ contract TokenStateReaderTest is Authorizations {
     function test_codeMayBeginWithAnyBalance() public {
         uint256[] memory words = ask(address(new OddToken(32)), one());
         assertEq(words[1], type(uint256).max);
-        assertEq(words[2], type(uint256).max);
+        assertEq(words[2], 1);
     }
 
     function test_anAddressWithoutCodeIsABadAnswer() public {

@@ -505,6 +505,10 @@ class Reason(Enum):
         "the database address cannot be used: {problem}; write "
         "postgresql+asyncpg://user:password@host/name or sqlite+aiosqlite:///path"
     )
+    DATABASE_IN_USE = (
+        "another process serves with the database {path}; SQLite is for one gateway process, with "
+        "settler and worker inside it: stop the other one, or use PostgreSQL"
+    )
     DATABASE_RESTORING = (
         "a restore of this database has not ended; run inferproof restore again with its backup"
     )
@@ -560,7 +564,7 @@ class Reason(Enum):
     SETTLEMENT_CANCELLED = "the payer cancelled the authorization before it settled"
     SETTLEMENT_EXPIRED = "the authorization ended at {valid_before} before it was sent"
 
-    # -- payment by an earlier transfer (protocol/transfer.py, services/gateway/redemption.py) ---
+    # -- payment by an earlier transfer (protocol/transfer.py, payments/transfer/method.py) ---
     TRANSFERS_CLOSED = "this gateway takes no payment by earlier transfer; sign an authorization"
     TRANSFER_HEADER_MALFORMED = "the Inferproof-Transfer header is not a transfer claim: {problem}"
     PAYMENT_TWICE = (
@@ -599,7 +603,7 @@ class Reason(Enum):
         "log {log} of transaction {tx} does not move {value} from {payer} to {payee}"
     )
 
-    # -- the books (services/books/, chain/books.py) --------------------------------------------
+    # -- the books (services/, chain/reconciliation.py) ----------------------------------------
     BOOKS_NO_STATE = (
         "the node cannot tell what {account} held after block {block}: {why}; name a node that "
         "keeps old states with --rpc, a later block with --from-block, or the balance with "

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from inferproof.types.books import Fault
+from inferproof.types.reconciliation import Fault
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs/guide/books.md").read_text("utf-8")
 

@@ -1,4 +1,4 @@
-"""Each crate of native/ opens with its formula, its modules, and what its caller must check."""
+"""Each crate opens with what it computes, where things are and what is left to its caller."""
 
 import re
 from pathlib import Path

@@ -180,7 +180,7 @@ def test_a_receipt_verifies_offline_and_for_people(
     assert code == 0
     assert set(found) == {
         *("verified", "receipt", "job_id", "model_commitment", "assurance", "proven"),
-        *("outputs", "claims", "steps"),
+        *("security", "out_of_range", "outputs", "claims", "steps"),
     }
     assert found["outputs"] == told["outputs"]
     assert found["job_id"] == told["job_id"]
@@ -188,6 +188,7 @@ def test_a_receipt_verifies_offline_and_for_people(
     shown = RUNNER.invoke(app, ["verify", str(receipt)], env={"COLUMNS": "40"})
     assert shown.exit_code == 0
     assert shown.stdout.endswith("verified\n")
+    assert "\nsecurity  " in shown.stdout
     assert f"job {told['job_id']}\n" in shown.stderr  # whole, though the terminal is narrow
 
 

@@ -10,9 +10,9 @@ import pytest
 from lifetimes import cancelled_everywhere, leaves_nothing, lifetime
 from live_parts import MODEL, Installed, settings_for
 
-from inferproof.app.books import open_books
 from inferproof.app.gateway import build
 from inferproof.app.publishing import install_model
+from inferproof.app.reconciliation import open_books
 from inferproof.app.worker import build_worker
 from inferproof.chain.rpc import Rpc
 from inferproof.client import AsyncClient, Client

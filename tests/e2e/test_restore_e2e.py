@@ -10,8 +10,8 @@ from live_parts import Installed, settings_for
 from test_gateway_e2e import INFER, JSON, payment_for
 
 from inferproof.app.backup import backup, restore
-from inferproof.app.books import open_books
 from inferproof.app.publishing import install_model
+from inferproof.app.reconciliation import open_books
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.settings import Settings

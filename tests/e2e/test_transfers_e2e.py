@@ -18,13 +18,14 @@ from inferproof.chain.transactions import sign_tx, suggest_fees, transact, wait_
 from inferproof.cli.main import app
 from inferproof.client import Client, MadeTransfer
 from inferproof.payments.transfer import transfer_header
+from inferproof.payments.transfer.receipt import claim_of
 from inferproof.payments.x402 import read_challenge
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.transfer import claim_digest
 from inferproof.testing.devnet import DevnetInfo, dev_key
 from inferproof.testing.live import LiveGateway
 from inferproof.types.digest import Address, Digest
-from inferproof.types.payment import TransferClaim, TransferPayment
+from inferproof.types.payment import TransferClaim
 
 T = TypeVar("T")
 INFER = f"/v1/models/{MODEL}/infer"
@@ -198,9 +199,9 @@ def test_the_client_pays_with_it(gateway: LiveGateway, devnet: DevnetInfo) -> No
     tx = send(devnet, amount=PRICE + 50_000)
     with Client(gateway.url, key=devnet.accounts.buyer, verify=False) as client:
         answer = client.infer(MODEL, [[1.0, 2.0, 3.0]], max_price="0.25", transfer=MadeTransfer(tx))
-    payment = answer.receipt_file.receipt.payment
-    assert isinstance(payment, TransferPayment)
-    assert (payment.claim.transaction, payment.amount) == (tx, PRICE + 50_000)
+    receipt = answer.receipt_file.receipt
+    claim = claim_of(receipt.payment, receipt.request_digest, receipt.nonce_salt)
+    assert (claim.transaction, receipt.payment.amount) == (tx, PRICE + 50_000)
     assert answer.label == "yes"
 
 

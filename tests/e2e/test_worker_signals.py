@@ -4,17 +4,18 @@ import asyncio
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from live_parts import MODEL, Installed, settings_for
+from postgres_server import Databases
 
 from inferproof.app.publishing import install_model
 from inferproof.client import Client
@@ -31,7 +32,7 @@ from inferproof.types.proof import Assurance
 from inferproof.verify.policy import Policy
 from inferproof.verify.receipt import Tools
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 
 PROVE_S = 4.0
 WAIT_S = 120.0
@@ -39,6 +40,8 @@ WORKER = f"""
 import functools, sys
 from pathlib import Path
 import inferproof.server.processes as server
+from typing import Any
+import inferproof.server as server
 from inferproof.testing import kill_server
 kill_server.SLOW_S = {PROVE_S}
 system = kill_server.MoodySystem(Path(sys.argv.pop()))
@@ -53,12 +56,16 @@ class Shop:
     """A gateway that leaves its jobs to worker processes, and its buyer."""
 
     def __init__(
-        self, live: LiveGateway, devnet: DevnetInfo, toy: dict[str, ToySystem], data: Path
+        self,
+        live: LiveGateway,
+        devnet: DevnetInfo,
+        toy: dict[str, ToySystem],
+        sql: Callable[[str], Any],
     ) -> None:
         self._live = live
         self._devnet = devnet
         self._toy = toy
-        self._data = data
+        self._sql = sql
 
     def buy(self, number: int) -> Answer:
         """The answer to a request whose proof takes PROVE_S."""
@@ -74,9 +81,11 @@ class Shop:
 
     def jobs(self) -> list[tuple[str, int]]:
         """State and attempts of each job, the oldest first."""
-        with closing(sqlite3.connect(self._data / "inferproof.db")) as database:
-            found = database.execute("SELECT state, attempts FROM jobs ORDER BY number")
-            return [(state, attempts) for state, attempts in found]
+        found = self._sql(
+            "SELECT coalesce(json_agg(json_build_array(state, attempts) ORDER BY "
+            "number), '[]')::text FROM jobs"
+        )
+        return [(state, attempts) for state, attempts in json.loads(found)]
 
     def until(self, holds: Callable[[list[tuple[str, int]]], bool]) -> None:
         end = time.monotonic() + WAIT_S
@@ -91,20 +100,33 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def url(postgres: Databases) -> str:
+    """The address of the database that gateway and workers share."""
+    return postgres.fresh()
+
+
+@pytest.fixture
 def shop(
-    devnet: DevnetInfo, tiny: Installed, toy: dict[str, ToySystem], data: Path
+    devnet: DevnetInfo,
+    tiny: Installed,
+    toy: dict[str, ToySystem],
+    data: Path,
+    postgres: Databases,
+    url: str,
 ) -> Iterator[Shop]:
-    settings = settings_for(devnet, data, workers=0, **WIDE)
+    settings = settings_for(devnet, data, workers=0, database_url=url, **WIDE)
     provider = devnet.accounts.provider
     asyncio.run(install_model(settings, tiny.card, tiny.compiled, key=provider, more_systems=toy))
     with LiveGateway(settings, more_systems=toy) as live:
-        yield Shop(live, devnet, toy, data)
+        yield Shop(live, devnet, toy, lambda statement: postgres.sql(statement, url))
 
 
 @contextmanager
-def worker(devnet: DevnetInfo, data: Path, **more: object) -> Iterator[subprocess.Popen[str]]:
+def worker(
+    devnet: DevnetInfo, data: Path, url: str, **more: object
+) -> Iterator[subprocess.Popen[str]]:
     """A worker process that is ready."""
-    environment = environment_of(devnet.settings(data) | more)
+    environment = environment_of(devnet.settings(data) | {"database_url": url} | more)
     with subprocess.Popen(
         [sys.executable, "-c", WORKER, "worker", "--json", str(data)],
         env={**os.environ, **environment},
@@ -128,10 +150,10 @@ def ended(process: subprocess.Popen[str]) -> None:
 
 
 def test_it_ends_what_it_works_on_and_takes_no_more(
-    shop: Shop, devnet: DevnetInfo, data: Path
+    shop: Shop, devnet: DevnetInfo, data: Path, url: str
 ) -> None:
     with ThreadPoolExecutor(2) as buyers:
-        with worker(devnet, data) as process:
+        with worker(devnet, data, url) as process:
             first = buyers.submit(shop.buy, 1)
             shop.until(lambda jobs: [state for state, _ in jobs] == ["running"])
             second = buyers.submit(shop.buy, 2)
@@ -140,7 +162,7 @@ def test_it_ends_what_it_works_on_and_takes_no_more(
             ended(process)
         assert shop.jobs() == [("done", 1), ("queued", 0)]
         assert first.result(WAIT_S).verified
-        with worker(devnet, data) as process:
+        with worker(devnet, data, url) as process:
             assert second.result(WAIT_S).verified
             process.send_signal(signal.SIGTERM)
             ended(process)
@@ -151,11 +173,11 @@ def test_it_ends_what_it_works_on_and_takes_no_more(
     ("shutdown_s", "signals"), [(0, 1), (60, 2)], ids=["no time to end", "told twice"]
 )
 def test_it_gives_back_what_it_cannot_end(
-    shutdown_s: int, signals: int, shop: Shop, devnet: DevnetInfo, data: Path
+    shutdown_s: int, signals: int, shop: Shop, devnet: DevnetInfo, data: Path, url: str
 ) -> None:
     with ThreadPoolExecutor(1) as buyers:
         # A lease that outlives the test: it is given back, and does not just run out.
-        with worker(devnet, data, shutdown_s=shutdown_s, lease_s=600) as process:
+        with worker(devnet, data, url, shutdown_s=shutdown_s, lease_s=600) as process:
             bought = buyers.submit(shop.buy, 3)
             shop.until(lambda jobs: [state for state, _ in jobs] == ["running"])
             for _ in range(signals):
@@ -163,7 +185,7 @@ def test_it_gives_back_what_it_cannot_end(
                 time.sleep(0.2)
             shop.until(lambda jobs: jobs == [("queued", 0)])
             ended(process)
-        with worker(devnet, data) as process:
+        with worker(devnet, data, url) as process:
             assert bought.result(WAIT_S).verified
             process.send_signal(signal.SIGTERM)
             ended(process)

@@ -448,7 +448,7 @@ class KillMarket:
     def _check_proofs(self) -> None:
         kept: set[str] = set()
         for passage in self.deployment.trace():
-            if passage.boundary == "orders.checkpoint:after" and passage.detail == "KeptProof":
+            if passage.boundary == "queue.checkpoint:after" and passage.detail == "KeptProof":
                 kept.add(passage.job)
             again = passage.boundary == "execution.prove:before" and passage.job in kept
             _require(not again, f"the kept proof of job {passage.job} was made again")

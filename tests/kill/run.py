@@ -1,8 +1,8 @@
 """The kill suite: `make kill`. Real processes die by SIGKILL at every step boundary and at random.
 
-    every boundary    SQLite and PostgreSQL, one process that does all, and a gateway with two
-                      workers; after each death the dead are started again, or the other worker
-                      takes over, and the job is brought to its end
+    every boundary    SQLite and PostgreSQL, one process that does all; on PostgreSQL also a gateway
+                      with two workers; after each death the dead are started again, or the other
+                      worker takes over, and the job is brought to its end
     several processes PostgreSQL, two processes that take requests, one that settles and a worker:
                       every boundary of the first two, and some of the others
     random times      many jobs at once, and now and then a process dies
@@ -62,7 +62,7 @@ class Layout:
 
 LAYOUTS = (
     Layout("alone"),
-    Layout("with two workers", workers=2),
+    Layout("with two workers", workers=2, kinds=("postgres",)),
     Layout("in several processes", processes=2, kinds=("postgres",)),
 )
 
@@ -117,7 +117,7 @@ def _random_job(market: KillMarket, mood: float):
 
 def real_proofs(market: KillMarket) -> None:
     """Killed while it proves it is proven again; killed after its proof was kept it is not."""
-    for at, proofs in (("execution.prove:before", 2), ("orders.checkpoint:after", 1)):
+    for at, proofs in (("execution.prove:before", 2), ("queue.checkpoint:after", 1)):
         job = market.buy(model="tiny-real")
         market.arm(Boundary.read(at))
         market.send(job)
@@ -138,7 +138,7 @@ def run_market(
 ) -> Report:
     """One market from its first job to its books."""
     name, began = f"{kind} {layout.name}", time.monotonic()
-    report, real = Report(name), bool(layout.workers) and database_url is None
+    report, real = Report(name), bool(layout.workers)
     folder = Path(options.folder) / name.replace(" ", "-")
     try:
         with open_market(

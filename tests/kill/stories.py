@@ -15,13 +15,13 @@ from inferproof.testing.kill_server import FAULTY, GATEWAY, REFUSED, SLOW
 
 Story = Callable[[KillMarket, Boundary | None], Bought]
 
-BEFORE_SENDING = Boundary("orders", "send_settlements", "after")
-BEFORE_REFUNDING = Boundary("orders", "send_refund", "after")
+BEFORE_SENDING = Boundary("settlements", "send_settlements", "after")
+BEFORE_REFUNDING = Boundary("settlements", "send_refund", "after")
 GWEI = 10**9
 VALID_S = (3, 9, 27, 81)
 """For how long an authorization is valid that is to be over soon: as short as the machine can send
 one in time."""
-RESERVED = Boundary("orders", "reserve", "after")
+RESERVED = Boundary("jobs", "reserve", "after")
 
 
 def answered(market: KillMarket, at: Boundary | None) -> Bought:
@@ -161,7 +161,7 @@ def never_paid(market: KillMarket, at: Boundary | None) -> Bought:
     """The job failed, the chain took its settlement back, and its payer cancelled: nothing is
     owed, and nothing is refunded."""
     bought = market.buy(REFUSED, ends="void")
-    market.arm(Boundary("orders", "give_up", "after"))
+    market.arm(Boundary("queue", "give_up", "after"))
     market.send(bought)
     _died(market)
     market.take_back(market.settled_in(bought))
@@ -229,39 +229,39 @@ def told_late(market: KillMarket, at: Boundary | None) -> Bought:
 
 
 _STORIES: dict[str, Story] = {
-    "orders.reserve": answered,
-    "orders.send_settlements": answered,
-    "orders.note_sent": answered,
-    "orders.included": answered,
-    "orders.settled": settled_elsewhere,
-    "orders.refuse": settled_elsewhere_and_replaced,
-    "orders.doubt": cancelled_on_chain,
-    "orders.drop": replaced,
-    "orders.fill": gap,
-    "orders.take_back": taken_back,
-    "orders.unwatch": deep,
-    "orders.lost": never_paid,
-    "orders.claim": answered,
-    "orders.checkpoint": answered,
-    "orders.finish": answered,
+    "jobs.reserve": answered,
+    "settlements.send_settlements": answered,
+    "outbox.note_sent": answered,
+    "settlements.included": answered,
+    "settlements.settled": settled_elsewhere,
+    "settlements.refuse": settled_elsewhere_and_replaced,
+    "settlements.doubt": cancelled_on_chain,
+    "outbox.drop": replaced,
+    "outbox.fill": gap,
+    "settlements.take_back": taken_back,
+    "outbox.unwatch": deep,
+    "settlements.lost": never_paid,
+    "queue.claim": answered,
+    "queue.checkpoint": answered,
+    "queue.finish": answered,
     "chain.submit": answered,
     "blobs.put": answered,
     "execution.prove": answered,
     "system.check": answered,
-    "orders.give_up": refunded,
-    "orders.send_refund": refunded,
-    "orders.refunded": refunded,
-    "orders.release": tried_again,
-    "orders.heartbeat": slow,
-    "orders.void": void,
-    "orders.replace": stuck,
-    "orders.note_nonce_spent": replaced,
-    "orders.refund_lost": refund_lost,
-    "orders.uncertain": uncertain,
-    "orders.claim_early": early,
-    "orders.leave_early": early,
-    "orders.cancel": cancelled,
-    "orders.redeem": by_transfer,
+    "queue.give_up": refunded,
+    "settlements.send_refund": refunded,
+    "settlements.refunded": refunded,
+    "queue.release": tried_again,
+    "queue.heartbeat": slow,
+    "settlements.void": void,
+    "outbox.replace": stuck,
+    "outbox.note_nonce_spent": replaced,
+    "settlements.refund_lost": refund_lost,
+    "settlements.uncertain": uncertain,
+    "queue.claim_early": early,
+    "queue.leave_early": early,
+    "jobs.cancel": cancelled,
+    "jobs.redeem": by_transfer,
     "sender.post": told,
     "deliveries.delivered": told,
     "deliveries.failed": told_late,
@@ -304,19 +304,19 @@ class Case:
 CASES = {effect: Case(story, HOW[story]) for effect, story in _STORIES.items()}
 """What comes to each effect."""
 
-SECOND = (Boundary("blobs", "put", "before", 2), Boundary("orders", "checkpoint", "after", 2))
+SECOND = (Boundary("blobs", "put", "before", 2), Boundary("queue", "checkpoint", "after", 2))
 """Effects that a job passes twice: the bundle after the proof, the answer after the proof."""
 
 WORKING = frozenset(
     [
-        "orders.claim",
-        "orders.claim_early",
-        "orders.leave_early",
-        "orders.heartbeat",
-        "orders.checkpoint",
-        "orders.release",
-        "orders.finish",
-        "orders.give_up",
+        "queue.claim",
+        "queue.claim_early",
+        "queue.leave_early",
+        "queue.heartbeat",
+        "queue.checkpoint",
+        "queue.release",
+        "queue.finish",
+        "queue.give_up",
         "blobs.put",
         "execution.prove",
         "system.check",
@@ -324,20 +324,20 @@ WORKING = frozenset(
 )
 """Effects of a worker. Where workers are processes of their own, the other one takes over."""
 
-TAKING = frozenset(["orders.reserve", "orders.redeem", "orders.cancel"])
+TAKING = frozenset(["jobs.reserve", "jobs.redeem", "jobs.cancel"])
 """Effects of a process that takes requests, where a gateway is several."""
 
 BEHIND = tuple(
     map(
         Boundary.read,
         (
-            "orders.send_settlements:after",
+            "settlements.send_settlements:after",
             "chain.submit:before",
-            "orders.included:after",
+            "settlements.included:after",
             "blobs.put:before",
             "execution.prove:after",
-            "orders.finish:after",
-            "orders.send_refund:after",
+            "queue.finish:after",
+            "settlements.send_refund:after",
             "sender.post:after",
         ),
     )

@@ -35,11 +35,12 @@ from inferproof.errors import (
     Reason,
     Unavailable,
 )
+from inferproof.payments.transfer.method import TransferTerms
 from inferproof.protocol.lifecycle import FINAL, PAID
-from inferproof.services.books.service import Bookkeeper, BooksSettings
-from inferproof.services.gateway.base import CancelPolicy, TransferTerms
+from inferproof.services.orders.base import CancelPolicy
+from inferproof.services.reconciliation.service import Reconciler, ReconcilerSettings
 from inferproof.storage.sql.engine import MEMORY
-from inferproof.storage.sql.ledger import SqlBookRows
+from inferproof.storage.sql.ledger import SqlLedger
 from inferproof.testing.cash import CashBooks, CashChain
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.metrics import MemoryMetrics
@@ -75,11 +76,11 @@ class Market(RuleBasedStateMachine):
         self.abandoned: list[tuple[Digest, int]] = []
         self.bought: dict[Digest, Digest] = {}
         self.ended: dict[Digest, JobState] = {}
-        self.books = Bookkeeper(
-            rows=SqlBookRows(self.stores.database),
+        self.books = Reconciler(
+            ledger=SqlLedger(self.stores.database),
             chain=CashBooks(self.world.ledger),
             metrics=MemoryMetrics(),
-            settings=BooksSettings(page=2, again_s=0),
+            settings=ReconcilerSettings(page=2, again_s=0),
         )
         self.transfers: dict[Digest, int] = {}
         self.sent_at: dict[Digest, int] = {}
@@ -239,7 +240,7 @@ class Market(RuleBasedStateMachine):
     def abandon(self) -> None:
         """A worker takes a job and is never heard of again."""
         now = self.world.clock.now
-        job = self.do(self.stores.orders.claim(now=now, lease_until=now + 30))
+        job = self.do(self.stores.orders.queue.claim(now=now, lease_until=now + 30))
         if job is not None:
             self.abandoned.append((job.order.job_id, job.fence))
 
@@ -249,18 +250,18 @@ class Market(RuleBasedStateMachine):
         """A worker that was given up wants to go on; only while its claim is the newest it may."""
         job_id, fence = self.abandoned[which % len(self.abandoned)]
         orders, now = self.stores.orders, self.world.clock.now
-        before = self.do(orders.job(job_id))
+        before = self.do(orders.jobs.job(job_id))
         if before.fence == fence and before.state is JobState.RUNNING:
             return
         tries: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
-            "finish": lambda: orders.finish(job_id, fence, ANSWER, now=now),
-            "give up": lambda: orders.give_up(job_id, fence, WHY, now=now),
-            "release": lambda: orders.release(job_id, fence, now=now),
-            "beat": lambda: orders.heartbeat(job_id, fence, lease_until=now + 30),
+            "finish": lambda: orders.queue.finish(job_id, fence, ANSWER, now=now),
+            "give up": lambda: orders.queue.give_up(job_id, fence, WHY, now=now),
+            "release": lambda: orders.queue.release(job_id, fence, now=now),
+            "beat": lambda: orders.queue.heartbeat(job_id, fence, lease_until=now + 30),
         }
         with pytest.raises(Conflict):
             self.do(tries[what]())
-        assert self.do(orders.job(job_id)) == before
+        assert self.do(orders.jobs.job(job_id)) == before
 
     @rule()
     def crash(self) -> None:
@@ -309,7 +310,7 @@ class Market(RuleBasedStateMachine):
     # -- what always holds --------------------------------------------------------------------
 
     def job_of(self, payment: Authorization) -> Any:
-        return self.do(self.stores.orders.find_payment(payment))
+        return self.do(self.stores.orders.jobs.find_payment(payment))
 
     @invariant()
     def nothing_unpaid_is_worked_on_and_an_outcome_is_the_last(self) -> None:
@@ -365,7 +366,7 @@ class Market(RuleBasedStateMachine):
         jobs = [job for job in map(self.job_of, self.signed.values()) if job is not None]
         assert all(job.state in FINAL for job in jobs), [job.state for job in jobs]
         for job in jobs:
-            history = path(self.do(self.stores.orders.events(job.order.job_id)))
+            history = path(self.do(self.stores.orders.jobs.events(job.order.job_id)))
             assert history[-1][1] is job.state
         kept = sum(PRICE for job in jobs if job.state is JobState.DONE)
         for payment in self.signed.values():
@@ -375,7 +376,7 @@ class Market(RuleBasedStateMachine):
         for tx, amount in self.transfers.items():
             # What was sent and never claimed stays with the payee.
             job_id = self.redeemed.get(tx)
-            job = None if job_id is None else self.do(self.stores.orders.job(job_id))
+            job = None if job_id is None else self.do(self.stores.orders.jobs.job(job_id))
             assert job is None or job.state in FINAL, job
             kept += amount if job is None or job.state is JobState.DONE else 0
         assert ledger.balances[PAYER.address] == FUNDS - kept

@@ -1,13 +1,18 @@
 """A whole gateway on the cash chain and a proof system that only binds, stepped by hand."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from inferproof.errors import MissingPart, Reason
-from inferproof.payments.parts import record_of
+from inferproof.payments.method import PaymentMethod, PaymentMethods, Presented
+from inferproof.payments.transfer import IncomingTransfer
+from inferproof.payments.transfer import method as transfer
+from inferproof.payments.transfer.method import TransferTerms
+from inferproof.payments.x402 import IncomingPayment
+from inferproof.payments.x402 import method as exact
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.cancellation import cancellation_digest
 from inferproof.protocol.commitments import (
@@ -33,23 +38,22 @@ from inferproof.proving.base import (
     never,
     no_progress,
 )
-from inferproof.services.bell import Bell
-from inferproof.services.catalog import Catalog
-from inferproof.services.gateway.base import (
+from inferproof.services.event_bus import EventBus
+from inferproof.services.models.catalog import Catalog
+from inferproof.services.models.registry import Registry
+from inferproof.services.models.submission import build_submission
+from inferproof.services.orders.base import (
     CancelPolicy,
     ExposureTerms,
     GatewaySettings,
     JobView,
     PaidRequest,
-    TransferTerms,
 )
-from inferproof.services.gateway.input_range import InputRange
-from inferproof.services.gateway.intake import Intake
-from inferproof.services.gateway.redemption import Redemption
-from inferproof.services.gateway.registry import Registry
-from inferproof.services.gateway.service import GatewayService
-from inferproof.services.gateway.submission import build_submission
-from inferproof.services.settler.service import Settler, SettlerSettings
+from inferproof.services.orders.input_range import InputRange
+from inferproof.services.orders.intake import Intake
+from inferproof.services.orders.service import GatewayService
+from inferproof.services.receipts.service import Receipts
+from inferproof.services.settlement.service import Settler, SettlerSettings
 from inferproof.services.worker.compute import CompiledModels, Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.services.worker.steps import Steps
@@ -65,7 +69,6 @@ from inferproof.testing.samples import (
     GATEWAY,
     ORDERED_AT,
     PAYER,
-    PAYMENTS,
     SYSTEM,
     SampleChecker,
     sample_bundle,
@@ -240,6 +243,7 @@ class World:
     longest_payment_s: int = 2**41
     takes_transfers: bool = True
     cancel: CancelPolicy = CancelPolicy.WAITING
+    more_methods: Sequence[PaymentMethod[Any]] = ()
     exposure: ExposureTerms = WIDE
     drawn: int = 0
 
@@ -267,18 +271,20 @@ class Services:
     settler: Settler
     worker: Worker
     metrics: MemoryMetrics
-    bell: Bell
+    event_bus: EventBus
 
     async def accept(self, **changes: Any) -> JobView:
         payment = changes.pop("payment", None) or pay(self.world)
-        request = changes.pop("request", Request("POST", PATH, BODY))
-        model = changes.pop("model", MODEL)
-        return await self.gateway.accept(PaidRequest(model, request, payment, **changes))
+        salt = changes.pop("binding_salt", None)
+        return await self._accept(exact.present(IncomingPayment(payment, salt)), **changes)
 
     async def redeem(self, claim: TransferClaim, **changes: Any) -> JobView:
+        return await self._accept(transfer.present(IncomingTransfer(claim)), **changes)
+
+    async def _accept(self, presented: Presented[Any], **changes: Any) -> JobView:
         request = changes.pop("request", Request("POST", PATH, BODY))
         model = changes.pop("model", MODEL)
-        return await self.gateway.redeem(PaidRequest(model, request, claim, **changes))
+        return await self.gateway.accept(PaidRequest(model, request, presented, **changes))
 
     async def cancel(self, job_id: Digest, key: SigningKey = PAYER) -> JobView:
         before = self.world.clock.now + 60
@@ -296,14 +302,23 @@ class Services:
         await self.gateway.approve(view.name)
 
 
+def methods_of(world: World, chain: CashChain) -> PaymentMethods:
+    """The payment methods of a gateway in this world."""
+    terms = TransferTerms() if world.takes_transfers else None
+    known: list[PaymentMethod[Any]] = [
+        exact.ExactMethod(ASSET, chain, exact.ExactTerms(longest_s=world.longest_payment_s)),
+        transfer.TransferMethod(ASSET, world.transfers, terms),
+        *world.more_methods,
+    ]
+    return {method.method: method for method in known}
+
+
 def build(world: World, stores: Stores) -> Services:
-    bell, metrics, catalog = Bell(), MemoryMetrics(), Catalog(stores.models)
+    event_bus, metrics, catalog = EventBus(), MemoryMetrics(), Catalog(stores.models)
     settings = GatewaySettings(
         ASSET,
         TREASURY,
         queue_limit=world.queue_limit,
-        longest_payment_s=world.longest_payment_s,
-        transfers=TransferTerms() if world.takes_transfers else None,
         cancel=world.cancel,
         exposure=world.exposure,
     )
@@ -320,10 +335,12 @@ def build(world: World, stores: Stores) -> Services:
         settings=settings,
         clock=world.clock,
     )
+    methods = methods_of(world, chain)
     intake = Intake(
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
+        ledger=stores.orders.ledger,
         catalog=catalog,
-        chain=chain,
+        methods=methods,
         check=sample_preprocess,
         check_range=InputRange(systems, sample_preprocess),
         key=GATEWAY,
@@ -331,64 +348,59 @@ def build(world: World, stores: Stores) -> Services:
         clock=world.clock,
         entropy=world.entropy,
         metrics=metrics,
-        bell=bell,
-        limits=Unlimited(),
-    )
-    redemption = Redemption(
-        intake=intake,
-        orders=stores.orders,
-        catalog=catalog,
-        chain=world.transfers,
-        settings=settings,
-        clock=world.clock,
-        entropy=world.entropy,
-        metrics=metrics,
-        bell=bell,
+        event_bus=event_bus,
         limits=Unlimited(),
     )
     gateway = GatewayService(
         registry=registry,
         intake=intake,
-        redemption=redemption,
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
         catalog=catalog,
-        verifications=stores.verifications,
-        blobs=blobs,
-        tools=Tools(systems, sample_preprocess, PAYMENTS),
+        receipts=Receipts(
+            jobs=stores.orders.jobs,
+            verifications=stores.verifications,
+            blobs=blobs,
+            tools=Tools(systems, sample_preprocess, methods),
+            clock=world.clock,
+        ),
+        methods=methods,
         key=GATEWAY,
         settings=settings,
         clock=world.clock,
-        bell=bell,
+        event_bus=event_bus,
     )
     settler = Settler(
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
+        settlements=stores.orders.settlements,
+        outbox=stores.orders.outbox,
         chain=world.seen_by_settler(chain),
+        methods=methods,
         settings=world.settler,
         clock=world.clock,
         metrics=metrics,
-        bell=bell,
-        turn=stores.database.turn("settler"),
+        event_bus=event_bus,
+        leader=stores.database.leader_lock("settler"),
     )
     compute = Compute(
         runner=CompiledModels(systems, artifacts),
         checker=systems,
         blobs=blobs,
         preprocess=sample_preprocess,
-        payments=PAYMENTS,
-        record=record_of,
+        payments=methods,
         key=GATEWAY,
         clock=world.clock,
         time_limit_s=60,
     )
     worker = Worker(
-        orders=stores.orders,
-        steps=Steps(stores.orders, catalog, compute, world.clock),
+        jobs=stores.orders.jobs,
+        queue=stores.orders.queue,
+        steps=Steps(stores.orders.queue, catalog, compute, world.clock),
         settings=world.worker,
         clock=world.clock,
         metrics=metrics,
-        bell=bell,
+        event_bus=event_bus,
     )
-    return Services(world, stores, gateway, settler, worker, metrics, bell)
+    return Services(world, stores, gateway, settler, worker, metrics, event_bus)
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from inferproof.errors import Reason
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.signature import SigningKey
-from inferproof.services.settler.base import Executed, SettlementChain, SignedTransaction
+from inferproof.services.settlement.base import Executed, SettlementChain, SignedTransaction
 from inferproof.testing.rejections import rejects
 from inferproof.types.chain import Fees, ItemState, RefundTerms
 from inferproof.types.digest import Address, Digest

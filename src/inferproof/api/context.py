@@ -16,7 +16,7 @@ from inferproof.observability.base import Tracer
 from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness
 from inferproof.payments.x402.facilitator import Facilitator
-from inferproof.services.gateway.base import Gateway
+from inferproof.services.orders.base import Gateway
 
 AT_A_TIME = 4
 """Verifications for callers that run at once; others wait their turn."""

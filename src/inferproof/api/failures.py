@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from inferproof.errors import Reason
-from inferproof.services.gateway.base import JobView
+from inferproof.services.orders.base import JobView
 from inferproof.types.job import JobState
 
 INPUT_AT_FAULT = ("INPUT_", "OUTPUT_NOT_FINITE")

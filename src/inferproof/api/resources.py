@@ -5,7 +5,7 @@ from typing import Any
 
 from inferproof.payments.x402 import Discovery, Resource
 from inferproof.protocol.encoding import Json
-from inferproof.services.gateway.base import Example, ModelView
+from inferproof.services.orders.base import Example, ModelView
 
 SERVICE_NAME = "inferproof"
 MAX_EXAMPLE_BYTES = 16 * 1024

@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 
 from inferproof.errors import Reason, Unavailable
 from inferproof.protocol.lifecycle import FINAL
-from inferproof.services.gateway.base import Gateway
+from inferproof.services.orders.base import Gateway
 from inferproof.storage.ports.jobs import JobEvent
 from inferproof.types.digest import Digest
 

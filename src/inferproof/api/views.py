@@ -1,17 +1,18 @@
 """From the services' values to the shapes of schemas.py."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote as percent
 
 from inferproof.api import schemas as s
 from inferproof.api.resources import body_of
+from inferproof.protocol.encoding import Json
 from inferproof.protocol.quote import asset_json, quote_json
-from inferproof.services.gateway.base import AnswerView, JobView, ModelView, SignedQuote
+from inferproof.services.orders.base import AnswerView, JobView, ModelView, SignedQuote
 from inferproof.storage.ports.verifications import VerificationRecord
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Money
-from inferproof.types.payment import Payment, Settlement, TransferPayment
+from inferproof.types.payment import Payment, Settlement
 from inferproof.types.tensor import FixedTensor
 
 
@@ -121,7 +122,7 @@ def job_info(job: JobView, gateway: Address, *, receipt: bytes | None = None) ->
         "model": name,
         "model_commitment": job.model_commitment.hex,
         "request_digest": job.request_digest.hex,
-        "payment": _payment(payment),
+        "payment": _payment(payment, job.payment_shown),
         "settlement": _settlement(job.settlement, payment.asset.network.caip2),
         "quote": _quote(job.quote, gateway),
         "created_at": job.created_at,
@@ -148,21 +149,14 @@ def job_info(job: JobView, gateway: Address, *, receipt: bytes | None = None) ->
     return info
 
 
-def _payment(payment: Payment) -> dict[str, object]:
+def _payment(payment: Payment, shown: Mapping[str, Json]) -> dict[str, object]:
     asset = asset_json(payment.asset)
-    value: dict[str, object] = {
-        "kind": "authorization",
+    return {
+        **shown,
         "payer": payment.payer.hex,
         "payee": payment.payee.hex,
         "amount": {"amount": str(payment.amount), "text": str(payment.money), "asset": asset},
-        "nonce": payment.nonce.hex,
     }
-    if isinstance(payment, TransferPayment):
-        value["kind"] = "transfer"
-        value["transaction"] = payment.claim.transaction.hex
-        if payment.log_index is not None:
-            value["log_index"] = payment.log_index
-    return value
 
 
 def _settlement(settlement: Settlement, network: str) -> dict[str, object]:

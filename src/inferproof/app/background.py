@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from inferproof.app.books import make_bookkeeper
 from inferproof.app.checks import chain_checks, storage_checks, task_checks
 from inferproof.app.core import Core, open_core
 from inferproof.app.gauges import Gauges
+from inferproof.app.reconciliation import make_reconciler
 from inferproof.app.running import clock, started
 from inferproof.app.stores import Stores, Watch, unwatched
 from inferproof.delivery.http import WebhookSender
@@ -18,9 +18,9 @@ from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness, ReadyCheck
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
-from inferproof.services.heart import Heart
+from inferproof.services.heartbeat import Heartbeat
 from inferproof.services.notifier.service import Notifier, NotifierSettings
-from inferproof.services.settler.service import Settler, SettlerSettings
+from inferproof.services.settlement.service import Settler, SettlerSettings
 from inferproof.services.sweeper import Sweeper
 from inferproof.settings import Settings
 from inferproof.storage.sql.blob_names import SqlBlobNames
@@ -35,11 +35,11 @@ class Background:
 
     tasks: Mapping[str, asyncio.Task[None]]
     refresh: Callable[[], Awaitable[None]]
-    heart: Heart
+    heartbeat: Heartbeat
 
     def checks(self, stall_s: float) -> dict[str, ReadyCheck]:
         """What /ready asks of it. Units: seconds."""
-        return task_checks(self.tasks, {"settler": self.heart}, stall_s)
+        return task_checks(self.tasks, {"settler": self.heartbeat}, stall_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ async def build_settle(
     Raises: as `gateway.build`.
     """
     async with AsyncExitStack() as stack:
-        core = await open_core(settings, stack, more_systems, watch)
+        core = await open_core(settings, stack, more_systems, (), watch)
         background = start_background(settings, core, settler_settings, stack, watch)
         checks = {
             **storage_checks(core.stores.database, settings.data_dir, settings.disk_reserve_bytes),
@@ -85,11 +85,14 @@ def start_background(
     watch: Watch,
 ) -> Background:
     """Settling, refunds, webhooks, sweeping, the books and the gauges, started."""
-    stores, metrics, asset, heart = core.stores, core.metrics, core.token.asset, Heart()
-    gauges = Gauges(metrics, stores.orders.figures, core.account.holdings, clock)
+    stores, metrics, asset, heartbeat = core.stores, core.metrics, core.token.asset, Heartbeat()
+    gauges = Gauges(metrics, stores.orders.ledger.figures, core.account.holdings, clock)
     settler = Settler(
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
+        settlements=stores.orders.settlements,
+        outbox=stores.orders.outbox,
         chain=core.account,
+        methods=core.methods,
         settings=replace(
             settler_settings or SettlerSettings(),
             max_fee=settings.max_gas_fee_wei,
@@ -97,9 +100,9 @@ def start_background(
         ),
         clock=clock,
         metrics=metrics,
-        bell=core.bell,
-        turn=stores.database.turn(f"settler of {core.account.sender} on {asset.network}"),
-        heart=heart,
+        event_bus=core.event_bus,
+        leader=stores.database.leader_lock(f"settler of {core.account.sender} on {asset.network}"),
+        heartbeat=heartbeat,
     )
     notifier = _notifier(settings, stores, core.key, metrics, stack, watch)
     tasks = {
@@ -116,13 +119,13 @@ def start_background(
             jobs_days=settings.unpaid_days,
             clock=clock,
         )
-        turn = stores.database.turn(f"sweeper of {settings.data_dir}")
-        tasks["sweeper"] = started(sweeper.run(turn), "sweeper", stack)
+        leader = stores.database.leader_lock(f"sweeper of {settings.data_dir}")
+        tasks["sweeper"] = started(sweeper.run(leader), "sweeper", stack)
     if settings.books_check_s:
-        books = make_bookkeeper(settings, stores.database, core.token, metrics)
-        turn = stores.database.turn(f"books of {asset.address} on {asset.network}")
-        tasks["books"] = started(books.run(settings.books_check_s, turn), "books", stack)
-    return Background(tasks, gauges.refresh, heart)
+        books = make_reconciler(settings, stores.database, core.token, metrics)
+        leader = stores.database.leader_lock(f"books of {asset.address} on {asset.network}")
+        tasks["books"] = started(books.run(settings.books_check_s, leader), "books", stack)
+    return Background(tasks, gauges.refresh, heartbeat)
 
 
 def _notifier(
@@ -143,5 +146,5 @@ def _notifier(
         clock=clock,
         chance=random.random,
         metrics=metrics,
-        turn=stores.database.turn(f"notifier of {key.address}"),
+        leader=stores.database.leader_lock(f"notifier of {key.address}"),
     )

@@ -23,16 +23,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from inferproof.errors import ArtifactRejected, Conflict, NotFound, Reason, Unavailable
 from inferproof.settings import Settings
-from inferproof.storage.archive import Reader, Writer, read_archive, write_archive
 from inferproof.storage.blobs.local import LocalBlobs
-from inferproof.storage.sql.dialect import (
-    check_file,
-    migrating_engine,
-    read_address,
-    snapshot_engine,
-    storage_error,
-    writing_engine,
-)
+from inferproof.storage.sql.address import check_file, read_address
+from inferproof.storage.sql.archive import Reader, Writer, read_archive, write_archive
 from inferproof.storage.sql.dump import (
     Row,
     begin_restore,
@@ -43,6 +36,8 @@ from inferproof.storage.sql.dump import (
     tables_of,
 )
 from inferproof.storage.sql.engine import Database
+from inferproof.storage.sql.engines import migrating_engine, snapshot_engine, writing_engine
+from inferproof.storage.sql.failures import storage_error
 from inferproof.storage.sql.migrate import RESTORING, known_revisions
 from inferproof.types.digest import Digest
 

@@ -14,7 +14,7 @@ from inferproof.errors import MissingPart, Reason, Unavailable
 from inferproof.observability.readiness import ReadyCheck, alive, space
 from inferproof.proving.registry import require_native
 from inferproof.services.base import Systems
-from inferproof.services.heart import Heart
+from inferproof.services.heartbeat import Heartbeat
 from inferproof.storage.ports.blobs import ArtifactStore
 from inferproof.storage.ports.models import ModelFilter, ModelStore
 from inferproof.storage.sql.engine import Database
@@ -72,10 +72,10 @@ def model_checks(
 
 
 def task_checks(
-    tasks: Mapping[str, asyncio.Task[None]], hearts: Mapping[str, Heart], stall_s: float
+    tasks: Mapping[str, asyncio.Task[None]], heartbeats: Mapping[str, Heartbeat], stall_s: float
 ) -> dict[str, ReadyCheck]:
     """What runs beside the requests, or instead of them. Units: seconds."""
-    return {name: alive(name, task, hearts.get(name), stall_s) for name, task in tasks.items()}
+    return {name: alive(name, task, heartbeats.get(name), stall_s) for name, task in tasks.items()}
 
 
 async def _touch(connection: AsyncConnection) -> None:

@@ -1,12 +1,14 @@
 """What every process of a gateway has."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from typing import Any
 
+from inferproof.app.payments import open_methods
 from inferproof.app.provers import open_systems
-from inferproof.app.reporting import open_reports, open_tracer, traced
+from inferproof.app.reporting import open_reports, open_tracer
 from inferproof.app.stores import Stores, Watch, open_stores
 from inferproof.chain.accounts import SettlementAccount
 from inferproof.chain.batch import BatchTerms, check_batch_settler
@@ -15,16 +17,13 @@ from inferproof.chain.token import TokenChain
 from inferproof.observability.base import Tracer
 from inferproof.observability.logs import report_loop_faults
 from inferproof.observability.metrics import Metrics
+from inferproof.payments.method import PaymentMethod, PaymentMethods
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
 from inferproof.services.base import Systems
-from inferproof.services.bell import Bell
-from inferproof.services.gateway.base import (
-    CancelPolicy,
-    ExposureTerms,
-    GatewaySettings,
-    TransferTerms,
-)
+from inferproof.services.event_bus import EventBus
+from inferproof.services.orders.base import CancelPolicy, ExposureTerms, GatewaySettings
+from inferproof.services.traced import traced
 from inferproof.settings import Settings
 from inferproof.types.digest import Address
 
@@ -36,10 +35,11 @@ class Core:
     key: SigningKey
     token: TokenChain
     account: SettlementAccount
+    methods: PaymentMethods
     stores: Stores
     systems: Systems
     metrics: Metrics
-    bell: Bell
+    event_bus: EventBus
     tracer: Tracer | None
 
 
@@ -47,6 +47,7 @@ async def open_core(
     settings: Settings,
     stack: AsyncExitStack,
     more_systems: Mapping[str, ProofSystem] | None,
+    more_methods: Sequence[PaymentMethod[Any]],
     watch: Watch,
 ) -> Core:
     """Everything that the processes of a gateway share, checked against the chain.
@@ -57,7 +58,7 @@ async def open_core(
     rpc = await stack.enter_async_context(Rpc(settings.rpc))
     token = TokenChain(rpc, asset)
     await token.check()
-    stores = await stack.enter_async_context(open_stores(settings, watch))
+    stores = await stack.enter_async_context(open_stores(settings, watch, serving=True))
     systems = open_systems(settings, stack, more_systems or {}, watch)
     stack.callback(report_loop_faults(asyncio.get_running_loop()))
     open_reports(settings, stack)
@@ -67,7 +68,8 @@ async def open_core(
     batch = await _batches(settings, rpc)
     account = SettlementAccount(token, key, confirmations=settings.confirmations, batch=batch)
     account = watch("chain", account)
-    return Core(key, token, account, stores, systems, Metrics(), Bell(), tracer)
+    methods = open_methods(settings, token, account, more_methods)
+    return Core(key, token, account, methods, stores, systems, Metrics(), EventBus(), tracer)
 
 
 def gateway_terms(settings: Settings, core: Core) -> GatewaySettings:
@@ -76,12 +78,8 @@ def gateway_terms(settings: Settings, core: Core) -> GatewaySettings:
         asset=core.token.asset,
         payee=core.key.address,
         quote_ttl_s=settings.quote_ttl_s,
-        settle_margin_s=settings.settle_margin_s,
-        # Twice what is asked for: a buyer's clock may be ahead of ours.
-        longest_payment_s=2 * settings.payment_timeout_s,
         queue_limit=settings.queue_limit,
         deadline_s=settings.deadline_s,
-        transfers=_transfer_terms(settings),
         cancel=CancelPolicy(settings.cancel),
         queue_share=settings.queue_share,
         exposure=_exposure(settings),
@@ -103,9 +101,3 @@ async def _batches(settings: Settings, rpc: Rpc) -> BatchTerms | None:
     contract = Address.from_hex(settings.batch_settler_address)
     await check_batch_settler(rpc, contract)
     return BatchTerms(contract, settings.batch_size, settings.batch_item_gas)
-
-
-def _transfer_terms(settings: Settings) -> TransferTerms | None:
-    if not settings.transfer_payments:
-        return None
-    return TransferTerms(settings.transfer_confirmations, settings.transfer_max_age_s)

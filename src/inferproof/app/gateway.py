@@ -2,9 +2,10 @@
 
 import ipaddress
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.types import ASGIApp
 
@@ -23,24 +24,24 @@ from inferproof.app.stores import Stores, Watch, unwatched
 from inferproof.app.worker import start_worker
 from inferproof.chain.accounts import DirectSettlement
 from inferproof.chain.token import TokenChain
-from inferproof.chain.transfers import TransactionReader
 from inferproof.errors import Misconfigured, Reason
 from inferproof.inference.request import check_request, request_tensors
 from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness, ReadyCheck
+from inferproof.payments.method import PaymentMethod
 from inferproof.payments.parts import payment_parts
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.proving.base import ProofSystem
-from inferproof.services.gateway.base import Gateway, GatewaySettings
-from inferproof.services.gateway.input_range import InputRange
-from inferproof.services.gateway.intake import Intake
-from inferproof.services.gateway.redemption import Redemption
-from inferproof.services.gateway.service import GatewayService
-from inferproof.services.heart import Heart
+from inferproof.services.heartbeat import Heartbeat
 from inferproof.services.limits.base import OrderLimits
 from inferproof.services.limits.keys import ApiKeys
 from inferproof.services.limits.service import Limits, Policy
-from inferproof.services.settler.service import SettlerSettings
+from inferproof.services.orders.base import Gateway, GatewaySettings
+from inferproof.services.orders.input_range import InputRange
+from inferproof.services.orders.intake import Intake
+from inferproof.services.orders.service import GatewayService
+from inferproof.services.receipts.service import Receipts
+from inferproof.services.settlement.service import SettlerSettings
 from inferproof.settings import Settings, read_key, variable
 from inferproof.storage.ports.rate_limits import RateLimiter
 from inferproof.storage.ratelimit.memory import MemoryLimiter
@@ -66,18 +67,19 @@ async def build(
     more_systems: Mapping[str, ProofSystem] | None = None,
     watch: Watch = unwatched,
     settler_settings: SettlerSettings | None = None,
+    more_methods: Sequence[PaymentMethod[Any]] = (),
 ) -> AsyncIterator[App]:
     """A running gateway, whose parts end with the block.
 
-    `more_systems` are proof systems that no release ships; tests bring theirs, and theirs is
-    `watch`. A gateway whose setting `workers` is zero leaves its jobs to `build_worker`'s; one
-    whose background is apart leaves them to these too, and to `build_settle`'s everything else
-    but answering requests.
+    `more_systems` and `more_methods` are proof systems and payment methods that no release ships;
+    tests bring theirs, and theirs is `watch`. A gateway whose setting `workers` is zero leaves its
+    jobs to `build_worker`'s; one whose background is apart leaves them to these too, and to
+    `build_settle`'s everything else but answering requests.
     Raises: Misconfigured for settings that contradict the chain, the token or each other;
     Unavailable when the chain or the database does not answer; MissingPart.
     """
     async with AsyncExitStack() as stack:
-        core = await open_core(settings, stack, more_systems, watch)
+        core = await open_core(settings, stack, more_systems, more_methods, watch)
         limiter = await _limiter(settings, stack)
         limits = _limits(settings, core.stores, core.metrics, limiter)
         gateway = _gateway(
@@ -120,7 +122,7 @@ async def check(settings: Settings) -> None:
     """Returns when processes of these settings could start: chain, token, key and Redis are as they
     should be, and the database has this version's schema. Raises: as `build`."""
     async with AsyncExitStack() as stack:
-        core = await open_core(settings, stack, None, unwatched)
+        core = await open_core(settings, stack, None, (), unwatched)
         await _limiter(settings, stack)
         _facilitator(settings, core.token, core.key.address)
 
@@ -130,11 +132,19 @@ def _own_worker(settings: Settings, core: Core, stack: AsyncExitStack) -> dict[s
     `workers` is zero."""
     if not settings.workers:
         return {}
-    heart = Heart()
+    heartbeat = Heartbeat()
     _, task = start_worker(
-        settings, core.stores, core.systems, core.key, core.metrics, core.bell, heart, stack
+        settings,
+        core.stores,
+        core.systems,
+        core.methods,
+        core.key,
+        core.metrics,
+        core.event_bus,
+        heartbeat,
+        stack,
     )
-    return task_checks({"worker": task}, {"worker": heart}, settings.stall_s)
+    return task_checks({"worker": task}, {"worker": heartbeat}, settings.stall_s)
 
 
 def _gateway(
@@ -143,11 +153,12 @@ def _gateway(
     terms: GatewaySettings,
     limits: OrderLimits,
 ) -> GatewayService:
-    stores, key, metrics, bell = core.stores, core.key, core.metrics, core.bell
+    stores, key, metrics, event_bus = core.stores, core.key, core.metrics, core.event_bus
     intake = Intake(
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
+        ledger=stores.orders.ledger,
         catalog=stores.catalog,
-        chain=core.account,
+        methods=core.methods,
         check=check_request,
         check_range=InputRange(core.systems, request_tensors),
         key=key,
@@ -155,33 +166,26 @@ def _gateway(
         clock=clock,
         entropy=os.urandom,
         metrics=metrics,
-        bell=bell,
+        event_bus=event_bus,
         limits=limits,
     )
     return GatewayService(
         registry=open_registry(stores, core.systems, terms),
         intake=intake,
-        redemption=Redemption(
-            intake=intake,
-            orders=stores.orders,
-            catalog=stores.catalog,
-            chain=TransactionReader(core.token),
-            settings=terms,
-            clock=clock,
-            entropy=os.urandom,
-            metrics=metrics,
-            bell=bell,
-            limits=limits,
-        ),
-        orders=stores.orders,
+        jobs=stores.orders.jobs,
         catalog=stores.catalog,
-        verifications=stores.verifications,
-        blobs=stores.blobs,
-        tools=tools,
+        receipts=Receipts(
+            jobs=stores.orders.jobs,
+            verifications=stores.verifications,
+            blobs=stores.blobs,
+            tools=tools,
+            clock=clock,
+        ),
+        methods=core.methods,
         key=key,
         settings=terms,
         clock=clock,
-        bell=bell,
+        event_bus=event_bus,
     )
 
 

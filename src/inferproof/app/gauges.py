@@ -10,7 +10,7 @@ from inferproof.errors import InferproofError
 from inferproof.observability.faults import loggable
 from inferproof.observability.metrics import Metrics
 from inferproof.services.base import Clock
-from inferproof.storage.ports.orders import Figures
+from inferproof.storage.ports.ledger import Figures
 
 log = logging.getLogger("inferproof.app")
 

@@ -19,9 +19,9 @@ from inferproof.protocol.verifier_bundle import decode_bundle
 from inferproof.proving.artifact import BUNDLE
 from inferproof.proving.base import ProofSystem
 from inferproof.services.base import Systems
-from inferproof.services.gateway.base import GatewaySettings, ModelView
-from inferproof.services.gateway.registry import Registry
-from inferproof.services.gateway.submission import build_submission
+from inferproof.services.models.registry import Registry
+from inferproof.services.models.submission import build_submission
+from inferproof.services.orders.base import GatewaySettings, ModelView
 from inferproof.settings import Settings
 from inferproof.types.digest import Digest
 

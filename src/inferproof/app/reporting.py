@@ -3,14 +3,12 @@
 import importlib.util
 import logging
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from inferproof import __version__
 from inferproof.errors import MissingPart, Reason
 from inferproof.observability.logs import OURS
-from inferproof.services.traced import TracedOrders
 from inferproof.settings import Settings, variable
-from inferproof.storage.ports.orders import OrderBook
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -33,11 +31,6 @@ def open_tracer(settings: Settings, stack: "AsyncExitStack | ExitStack") -> "Tra
     )
     stack.callback(tracer.close)
     return tracer
-
-
-def traced(orders: OrderBook, tracer: "Tracer") -> OrderBook:
-    """The order book with a tracer on it."""
-    return cast("OrderBook", TracedOrders(orders, tracer))
 
 
 def open_reports(settings: Settings, stack: "AsyncExitStack | ExitStack") -> None:

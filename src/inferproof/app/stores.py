@@ -2,19 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from inferproof.errors import Misconfigured, Reason
-from inferproof.services.catalog import Catalog
+from inferproof.services.models.catalog import Catalog
 from inferproof.settings import Settings, variable
 from inferproof.storage.blobs.artifacts import LocalArtifacts
 from inferproof.storage.blobs.local import LocalBlobs
-from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.orders import Orders
 from inferproof.storage.sql.api_keys import SqlApiKeys
 from inferproof.storage.sql.engine import Database
-from inferproof.storage.sql.jobs import SqlOrderBook
 from inferproof.storage.sql.models import SqlModelStore
+from inferproof.storage.sql.orders import sql_orders
 from inferproof.storage.sql.verifications import SqlVerifications
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ class Stores:
     """What is kept in the data folder and the database."""
 
     database: Database
-    orders: OrderBook
+    orders: Orders
     models: SqlModelStore
     verifications: SqlVerifications
     api_keys: SqlApiKeys
@@ -46,10 +46,14 @@ def unwatched(_part: str, target: T, /) -> T:
 
 
 @asynccontextmanager
-async def open_stores(settings: Settings, watch: Watch = unwatched) -> AsyncIterator[Stores]:
-    """Database and data folder, made where they are absent.
+async def open_stores(
+    settings: Settings, watch: Watch = unwatched, *, serving: bool = False
+) -> AsyncIterator[Stores]:
+    """Database and data folder, made where they are absent. `serving` is for a process that stays;
+    see `Database.open`.
 
-    Raises: Misconfigured SETTING_WRONG (the folder cannot be made), DATABASE_NEWER;
+    Raises: Misconfigured SETTING_WRONG (the folder cannot be made), DATABASE_IN_USE,
+    DATABASE_NEWER;
     Unavailable STORAGE_UNAVAILABLE, STORAGE_FULL.
     """
     try:
@@ -60,12 +64,12 @@ async def open_stores(settings: Settings, watch: Watch = unwatched) -> AsyncIter
             name=variable("data_dir"),
             problem=f"{settings.data_dir} cannot be made: {error.strerror}",
         ) from None
-    database = await Database.open(settings.database)
+    database = await Database.open(settings.database, serving=serving)
     try:
         models = SqlModelStore(database)
         yield Stores(
             database=database,
-            orders=watch("orders", SqlOrderBook(database)),
+            orders=_watched(sql_orders(database), watch),
             models=models,
             verifications=SqlVerifications(
                 database, kept=settings.verifications_kept, days=settings.verifications_days
@@ -77,3 +81,14 @@ async def open_stores(settings: Settings, watch: Watch = unwatched) -> AsyncIter
         )
     finally:
         await database.close()
+
+
+def _watched(orders: Orders, watch: Watch) -> Orders:
+    """The ports with a watch on each that changes something."""
+    return replace(
+        orders,
+        jobs=watch("jobs", orders.jobs),
+        settlements=watch("settlements", orders.settlements),
+        outbox=watch("outbox", orders.outbox),
+        queue=watch("queue", orders.queue),
+    )

@@ -7,19 +7,21 @@ from dataclasses import dataclass, replace
 
 from inferproof.app.checks import model_checks, storage_checks, task_checks
 from inferproof.app.provers import open_systems
-from inferproof.app.reporting import open_reports, open_tracer, traced
+from inferproof.app.reporting import open_reports, open_tracer
 from inferproof.app.running import clock, started
 from inferproof.app.stores import Stores, Watch, open_stores, unwatched
 from inferproof.inference.request import request_tensors
 from inferproof.observability.logs import report_loop_faults
 from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness
-from inferproof.payments.parts import payment_parts, record_of
+from inferproof.payments.parts import payment_parts
+from inferproof.protocol.payment_part import PaymentParts
 from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import ProofSystem
 from inferproof.services.base import Systems
-from inferproof.services.bell import Bell
-from inferproof.services.heart import Heart
+from inferproof.services.event_bus import EventBus
+from inferproof.services.heartbeat import Heartbeat
+from inferproof.services.traced import traced
 from inferproof.services.worker.compute import CompiledModels, Compute
 from inferproof.services.worker.service import Worker, WorkerSettings
 from inferproof.services.worker.steps import Steps
@@ -55,19 +57,21 @@ async def build_worker(
         if settings.workers == 0:  # what a gateway is told that leaves the work to this one
             settings = settings.model_copy(update={"workers": 1})
         key = settings.signing_key()
-        stores = await stack.enter_async_context(open_stores(settings, watch))
+        stores = await stack.enter_async_context(open_stores(settings, watch, serving=True))
         systems = open_systems(settings, stack, more_systems or {}, watch)
         stack.callback(report_loop_faults(asyncio.get_running_loop()))
         open_reports(settings, stack)
         tracer = open_tracer(settings, stack)
         if tracer is not None:
             stores = replace(stores, orders=traced(stores.orders, tracer))
-        metrics, heart = Metrics(), Heart()
-        worker, task = start_worker(settings, stores, systems, key, metrics, Bell(), heart, stack)
+        metrics, heartbeat = Metrics(), Heartbeat()
+        worker, task = start_worker(
+            settings, stores, systems, payment_parts(), key, metrics, EventBus(), heartbeat, stack
+        )
         checks = {
             **storage_checks(stores.database, settings.data_dir, settings.disk_reserve_bytes),
             **model_checks(stores.models, stores.artifacts, systems),
-            **task_checks({"worker": task}, {"worker": heart}, settings.stall_s),
+            **task_checks({"worker": task}, {"worker": heartbeat}, settings.stall_s),
         }
         yield WorkerApp(settings, key.address, worker, task, metrics, Readiness(checks))
 
@@ -76,10 +80,11 @@ def start_worker(
     settings: Settings,
     stores: Stores,
     systems: Systems,
+    payments: PaymentParts,
     key: SigningKey,
     metrics: Metrics,
-    bell: Bell,
-    heart: Heart,
+    event_bus: EventBus,
+    heartbeat: Heartbeat,
     stack: AsyncExitStack,
 ) -> tuple[Worker, asyncio.Task[None]]:
     """A worker over these stores, and the task that it runs as until the stack closes."""
@@ -88,15 +93,15 @@ def start_worker(
         checker=systems,
         blobs=stores.blobs,
         preprocess=request_tensors,
-        payments=payment_parts(),
-        record=record_of,
+        payments=payments,
         key=key,
         clock=clock,
         time_limit_s=settings.prove_limit_s,
     )
     worker = Worker(
-        orders=stores.orders,
-        steps=Steps(stores.orders, stores.catalog, compute, clock),
+        jobs=stores.orders.jobs,
+        queue=stores.orders.queue,
+        steps=Steps(stores.orders.queue, stores.catalog, compute, clock),
         settings=WorkerSettings(
             concurrency=settings.workers,
             lease_s=settings.lease_s,
@@ -106,7 +111,7 @@ def start_worker(
         ),
         clock=clock,
         metrics=metrics,
-        bell=bell,
-        heart=heart,
+        event_bus=event_bus,
+        heartbeat=heartbeat,
     )
     return worker, started(worker.run(), "worker", stack)

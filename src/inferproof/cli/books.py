@@ -9,9 +9,9 @@ import typer
 from inferproof.cli.console import JsonFlag, err, failures, out, plain, print_json
 from inferproof.cli.parts import need
 from inferproof.errors import InferproofError
-from inferproof.types.books import BooksReport, Tally, Transfer
 from inferproof.types.digest import Address
 from inferproof.types.money import Asset, format_units
+from inferproof.types.reconciliation import BooksReport, Tally, Transfer
 
 if TYPE_CHECKING:
     from inferproof.settings import Settings
@@ -58,7 +58,7 @@ def check(
     openings = dict(_opening(text) for text in opening or [])
     given = {"data_dir": data_dir, "rpc_url": rpc}
     with failures(as_json=as_json):
-        need("checking the books", "inferproof.app.books", extra="server")
+        need("checking the books", "inferproof.app.reconciliation", extra="server")
         from inferproof.settings import Settings
 
         settings = Settings.load(**{k: v for k, v in given.items() if v is not None})
@@ -74,7 +74,7 @@ def check(
 async def _check(
     settings: "Settings", from_block: int | None, openings: dict[Address, int]
 ) -> BooksReport:
-    from inferproof.app.books import open_books
+    from inferproof.app.reconciliation import open_books
 
     async with open_books(settings) as books:
         return await books.check(first_block=from_block, openings=openings)

@@ -43,7 +43,7 @@ from inferproof.errors import (
     RequestRejected,
     Unavailable,
 )
-from inferproof.payments.method import BuyerMethod
+from inferproof.payments.buyer import BuyerMethod
 from inferproof.payments.x402 import PAYMENT_REQUIRED, Challenge, read_challenge
 from inferproof.payments.x402.buyer import ExactBuyer
 from inferproof.protocol.commitments import request_digest

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inferproof.errors import InferproofError, Misconfigured, NotFound, Reason
-from inferproof.payments.method import SignedPayment
+from inferproof.payments.buyer import SignedPayment
 from inferproof.payments.parts import read_signed
 from inferproof.protocol.commitments import request_digest
 from inferproof.protocol.encoding import Json, canonical_json, parse_canonical_json

@@ -44,7 +44,7 @@ from prometheus_client import (
 from inferproof import __version__
 from inferproof.errors import Reason
 from inferproof.protocol.lifecycle import FINAL
-from inferproof.storage.ports.orders import Figures
+from inferproof.storage.ports.ledger import Figures
 from inferproof.types.job import JobState
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

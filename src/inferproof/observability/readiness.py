@@ -67,7 +67,7 @@ async def _run(check: ReadyCheck) -> Finding:
 
 
 class Pulse(Protocol):
-    """What a service beats while it makes steps. services.heart has one."""
+    """What a service beats while it makes steps. services.heartbeat has one."""
 
     def silence(self) -> tuple[str, float]:
         """The part that is silent longest, and for how many seconds."""
@@ -75,14 +75,14 @@ class Pulse(Protocol):
 
 
 def alive(
-    name: str, task: asyncio.Task[None], heart: Pulse | None = None, stall_s: float = 0
+    name: str, task: asyncio.Task[None], heartbeat: Pulse | None = None, stall_s: float = 0
 ) -> ReadyCheck:
-    """Holds while the task runs and, where it has a heart, that beats."""
+    """Holds while the task runs and, where it has a heartbeat, that it beats."""
 
     async def check() -> str:
         if task.done():
             raise Unavailable(Reason.SERVICE_ENDED, service=name)
-        part, silent = heart.silence() if heart is not None else ("", 0.0)
+        part, silent = heartbeat.silence() if heartbeat is not None else ("", 0.0)
         if silent > stall_s:
             raise Unavailable(
                 Reason.SERVICE_STALLED, service=f"{name} ({part})", seconds=round(silent)

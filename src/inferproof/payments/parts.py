@@ -1,27 +1,19 @@
 """The payment methods of this release: all that a verifier and a buyer need of them."""
 
 from inferproof.errors import Reason, RequestRejected
-from inferproof.payments.method import SignedPayment
+from inferproof.payments.buyer import SignedPayment
 from inferproof.payments.transfer.buyer import read_signed_claim
-from inferproof.payments.transfer.receipt import TRANSFER_METHOD, TransferPart, transfer_record
+from inferproof.payments.transfer.receipt import TRANSFER_METHOD, TransferPart
 from inferproof.payments.x402.buyer import read_signed_authorization
-from inferproof.payments.x402.receipt import EXACT_METHOD, ExactPart, authorization_record
+from inferproof.payments.x402.receipt import EXACT_METHOD, ExactPart
 from inferproof.protocol.payment_part import PaymentPart, PaymentParts
 from inferproof.types.money import Asset
-from inferproof.types.payment import Payment, PaymentRecord, TransferPayment
 
 
 def payment_parts(*more: PaymentPart) -> PaymentParts:
     """The receipt's side of each method of this release, and of `more`, by name."""
     known: tuple[PaymentPart, ...] = (ExactPart(), TransferPart(), *more)
     return {part.method: part for part in known}
-
-
-def record_of(payment: Payment) -> PaymentRecord:
-    """The payment as receipts state it."""
-    if isinstance(payment, TransferPayment):
-        return transfer_record(payment)
-    return authorization_record(payment)
 
 
 def read_signed(method: str, header: str, asset: Asset) -> SignedPayment:

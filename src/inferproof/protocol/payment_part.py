@@ -1,7 +1,7 @@
 """How payments stand in receipts, and are checked there, whatever their method.
 
-A receipt states of every payment its asset, payer, payee and amount, and beside them what its
-method adds. What a method adds, and what it takes for that to hold, is the method's own: a
+A receipt states of every payment its asset, payer, payee, amount and signature, and beside them
+what its method adds. What a method adds, and what it takes for that to hold, is the method's own: a
 `PaymentPart` says it, and is handed to whoever reads, signs or verifies a receipt.
 """
 
@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from inferproof.protocol.claims import PaymentClaims
-from inferproof.protocol.encoding import Json, canonical_json
 from inferproof.protocol.fields import Fields
-from inferproof.types.digest import Address, Digest
+from inferproof.types.digest import Digest
 from inferproof.types.event import Log
-from inferproof.types.money import Money
-from inferproof.types.payment import PaymentRecord
+from inferproof.types.payment import Payment
 from inferproof.types.receipt import Receipt
 
 
 @dataclass(frozen=True, slots=True)
 class PartForm:
-    """The signed form of a method's part: names and EIP-712 types of its own fields, in order.
+    """The signed form of a method's part: names and EIP-712 types of its own fields, in order. The
+    common ones stand before them, and the payer's signature behind.
 
     `prefix` names the structs: `⟨prefix⟩Receipt` with a `⟨prefix⟩Payment` in it.
     """
@@ -68,13 +67,13 @@ class PaymentPart(Protocol):
 
     @property
     def method(self) -> str:
-        """The method's name, as `PaymentRecord.method` has it."""
+        """The method's name, as `Payment.method` has it."""
         ...
 
     @property
     def form(self) -> PartForm: ...
 
-    def receipt_part(self, payment: PaymentRecord) -> Mapping[str, object]:
+    def receipt_part(self, payment: Payment) -> Mapping[str, object]:
         """The method's own fields of a payment under the names of its form, as they are signed."""
         ...
 
@@ -85,20 +84,18 @@ class PaymentPart(Protocol):
         """
         ...
 
-    def read_receipt_part(
-        self, fields: Fields, request: Digest, salt: Digest | None
-    ) -> PaymentRecord:
+    def read_receipt_part(self, fields: Fields, request: Digest, salt: Digest | None) -> Payment:
         """The payment in decoded JSON that this method recognises.
 
         Raises: RequestRejected FIELD_MALFORMED.
         """
         ...
 
-    def job_id(self, payment: PaymentRecord, request: Digest, salt: Digest | None) -> Digest:
+    def job_id(self, payment: Payment, request: Digest, salt: Digest | None) -> Digest:
         """The job that the payment buys. Hidden from who sees the payment alone."""
         ...
 
-    def claims(self, payment: PaymentRecord, request: Digest, salt: Digest | None) -> PaymentClaims:
+    def claims(self, payment: Payment, request: Digest, salt: Digest | None) -> PaymentClaims:
         """What can be claimed of the payment. Nothing is checked but whether it covers the
         request."""
         ...
@@ -123,10 +120,3 @@ class PaymentPart(Protocol):
 
 PaymentParts = Mapping[str, PaymentPart]
 """Payment methods by their names."""
-
-
-def payment_record(
-    method: str, money: Money, payer: Address, payee: Address, key: Digest, part: dict[str, Json]
-) -> PaymentRecord:
-    """The record of a payment; `part` is its method's own JSON."""
-    return PaymentRecord(method, money.asset, payer, payee, money.amount, key, canonical_json(part))

@@ -24,7 +24,7 @@ from inferproof.protocol.quote import (
 from inferproof.protocol.statement import STATEMENT, statement_value
 from inferproof.protocol.verifier_bundle import MAX_BYTES as MAX_BUNDLE_BYTES
 from inferproof.types.digest import ZERO_DIGEST, Digest
-from inferproof.types.payment import PaymentRecord, Settlement, SettlementState
+from inferproof.types.payment import Payment, Settlement, SettlementState
 from inferproof.types.proof import Assurance
 from inferproof.types.receipt import (
     RECEIPT_VERSION,
@@ -58,11 +58,13 @@ STAGE_TIME = Struct("StageTime", {"stage": "string", "microseconds": "uint64"})
 def receipt_struct(form: PartForm) -> Struct:
     """What a gateway signs for a payment of this form: a type of its own for each method, so that
     no receipt passes for one of another method."""
-    common: dict[str, str | Struct | tuple[Struct]] = {
+    payment: dict[str, str | Struct | tuple[Struct]] = {
         "asset": ASSET,
         "payer": "address",
         "payee": "address",
         "amount": "uint256",
+        **dict(form.fields),
+        "signature": "bytes",
     }
     return Struct(
         f"{form.prefix}Receipt",
@@ -75,7 +77,7 @@ def receipt_struct(form: PartForm) -> Struct:
             "nonceSalt": "bytes32",
             "quote": QUOTE,
             "quoteSignature": "bytes",
-            "payment": Struct(f"{form.prefix}Payment", {**common, **dict(form.fields)}),
+            "payment": Struct(f"{form.prefix}Payment", payment),
             "settlement": SETTLEMENT,
             "claims": (CLAIM,),
             "timings": (STAGE_TIME,),
@@ -104,6 +106,7 @@ def receipt_value(receipt: Receipt, part: PaymentPart) -> dict[str, object]:
             "payee": payment.payee,
             "amount": payment.amount,
             **part.receipt_part(payment),
+            "signature": payment.signature,
         },
         "settlement": {
             "state": settlement.state.value,
@@ -227,21 +230,22 @@ def decode_receipt_file(data: bytes, parts: PaymentParts) -> ReceiptFile:
     return decode_document(data, FORMAT, read, max_bytes=MAX_BYTES, kind=ReceiptRejected)
 
 
-def payment_json(payment: PaymentRecord) -> dict[str, Json]:
+def payment_json(payment: Payment) -> dict[str, Json]:
     """A payment as JSON: what all have in common, and the method's own part."""
-    own: dict[str, Json] = json.loads(payment.part)
+    own: dict[str, Json] = json.loads(payment.terms)
     return {
         "asset": asset_json(payment.asset),
         "payer": payment.payer.hex,
         "payee": payment.payee.hex,
         "amount": str(payment.amount),
         **own,
+        "signature": "0x" + payment.signature.hex(),
     }
 
 
 def _read_payment(
     fields: Fields, parts: PaymentParts, request: Digest, salt: Digest | None
-) -> PaymentRecord:
+) -> Payment:
     for part in parts.values():
         if part.recognises(fields):
             return part.read_receipt_part(fields, request, salt)

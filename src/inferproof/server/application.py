@@ -1,9 +1,8 @@
 """The gateway as an ASGI application: its parts begin and end with the server's lifespan.
 
 One process or several, the server gets the same application. `create` is the factory for
-uvicorn's own multi-process runner, which makes one in each process:
-
-    uvicorn --factory inferproof.server.application:create --workers 4
+uvicorn's own multi-process runner, which makes one in each process; it is to be run with the
+options of server.limits, since uvicorn's defaults choose another parser and believe proxies.
 """
 
 import asyncio

@@ -18,7 +18,7 @@ from typing import Protocol
 from inferproof.errors import InferproofError
 from inferproof.observability.faults import loggable
 from inferproof.services.base import Clock
-from inferproof.storage.ports.leader_lock import Turn
+from inferproof.storage.ports.leader_lock import LeaderLock
 from inferproof.types.digest import Digest
 
 log = logging.getLogger("inferproof.sweeper")
@@ -80,19 +80,19 @@ class Sweeper:
         self._jobs_days = jobs_days
         self._clock = clock
 
-    async def run(self, turn: Turn, every_s: float = EVERY_S) -> None:
-        """Sweeps every so many seconds, in its turn, until it is cancelled."""
+    async def run(self, leader: LeaderLock, every_s: float = EVERY_S) -> None:
+        """Sweeps every so many seconds, while it holds the lock, until it is cancelled."""
         try:
             while True:
                 await asyncio.sleep(every_s)
                 try:
-                    if await turn.mine():
+                    if await leader.held():
                         await self.sweep_jobs()
                         await self.sweep_blobs()
                 except InferproofError as error:
                     log.warning("cannot sweep: %s", loggable(error))
         finally:
-            await turn.give_back()
+            await leader.release()
 
     async def sweep_jobs(self) -> int:
         """How many jobs were removed. Raises: Unavailable STORAGE_UNAVAILABLE."""

@@ -5,8 +5,8 @@ effect is comes from the protocols themselves: each method is one unless it stan
 so a method that is added later is a boundary by itself, and the kill suite fails until it has a
 case.
 
-    orders.settled:before     the store was not asked yet
-    orders.settled:after      it is durable, and whoever asked does not know it yet
+    settlements.settled:before     the store was not asked yet
+    settlements.settled:after      it is durable, and whoever asked does not know it yet
 
 A watcher writes every passage down, in a file that survives the process, and ends its own process
 with SIGKILL at the passage that the file `armed` names. The first of several processes to come
@@ -23,20 +23,25 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from inferproof.payments.transfer.method import TransferChain
 from inferproof.proving.base import Execution, ProofSystem
-from inferproof.services.gateway.redemption import TransferChain
 from inferproof.services.notifier.base import Sender
-from inferproof.services.settler.base import SettlementChain
+from inferproof.services.settlement.base import SettlementChain
 from inferproof.storage.ports.blobs import BlobStore
 from inferproof.storage.ports.deliveries import Deliveries
-from inferproof.storage.ports.jobs import Answer, KeptProof
-from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.jobs import Answer, Jobs, KeptProof
+from inferproof.storage.ports.outbox import Outbox
+from inferproof.storage.ports.queue import Queue
+from inferproof.storage.ports.settlements import Settlements
 from inferproof.types.digest import Digest
 
 T = TypeVar("T")
 
 PARTS: dict[str, tuple[type, ...]] = {
-    "orders": (OrderBook,),
+    "jobs": (Jobs,),
+    "settlements": (Settlements,),
+    "outbox": (Outbox,),
+    "queue": (Queue,),
     "chain": (SettlementChain,),
     "blobs": (BlobStore,),
     "system": (ProofSystem,),
@@ -49,7 +54,7 @@ PARTS: dict[str, tuple[type, ...]] = {
 that say what can be done with each."""
 
 QUESTIONS: dict[str, frozenset[str]] = {
-    "orders": frozenset(
+    "jobs": frozenset(
         [
             "find",
             "job",
@@ -57,26 +62,33 @@ QUESTIONS: dict[str, frozenset[str]] = {
             "find_payment",
             "find_payment_id",
             "in_state",
-            "depth",
-            "backlog",
+            "events",
+            "progress",
+        ]
+    ),
+    "settlements": frozenset(
+        [
             "to_settle",
             "refused",
             "payables",
             "due_refunds",
-            "settled_amounts",
-            "owed",
+        ]
+    ),
+    "outbox": frozenset(
+        [
             "open_outbox",
             "raw",
             "free_nonces",
             "watched",
+        ]
+    ),
+    "queue": frozenset(
+        [
             "runnable",
             "startable",
             "kept",
             "expired_leases",
             "overdue",
-            "events",
-            "progress",
-            "figures",
         ]
     ),
     "chain": frozenset(
@@ -125,7 +137,7 @@ class Boundary:
 
     @property
     def effect(self) -> str:
-        """Part and method: orders.settled."""
+        """Part and method: settlements.settled."""
         return f"{self.part}.{self.method}"
 
     def __str__(self) -> str:

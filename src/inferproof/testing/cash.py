@@ -23,11 +23,11 @@ from inferproof.protocol.authorization import (
 )
 from inferproof.protocol.encoding import Json, canonical_json, keccak256, parse_canonical_json
 from inferproof.protocol.fields import Fields
-from inferproof.types.books import Transfer
 from inferproof.types.chain import Fees, ItemOutcome, ItemState, RefundTerms, Sight
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
 from inferproof.types.payment import Authorization, PayerState
+from inferproof.types.reconciliation import Transfer
 
 _MAX_RAW = 1 << 20
 _KEPT_BLOCKS = 64
@@ -284,7 +284,7 @@ class CashBooks:
 
 
 class CashChain:
-    """One sender's door to a ledger. Implements services.settler.base.SettlementChain."""
+    """One sender's door to a ledger. Implements services.settlement.base.SettlementChain."""
 
     def __init__(self, ledger: CashLedger, sender: Address, *, batch_size: int = 1) -> None:
         self._ledger = ledger

@@ -6,9 +6,9 @@ from inferproof.errors import Reason, Unavailable
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.transfer import AUTHORIZATION_USED_EVENT, TRANSFER_EVENT
 from inferproof.testing.cash import CashLedger
-from inferproof.types.books import Transfer
 from inferproof.types.digest import Address, Digest
 from inferproof.types.event import Log, MinedTransaction
+from inferproof.types.reconciliation import Transfer
 
 
 def transfer_log(token: Address, payer: Address, payee: Address, amount: int) -> Log:
@@ -30,7 +30,7 @@ def _word(address: Address) -> Digest:
 class CashTransfers:
     """Transactions in blocks of a ledger, and the reader of them.
 
-    Implements services.gateway.redemption.TransferChain. `replaced` are transactions whose block
+    Implements payments.transfer.method.TransferChain. `replaced` are transactions whose block
     is another one whenever it is looked at twice.
     """
 

@@ -34,7 +34,7 @@ from inferproof.proving.sumcheck.prove import SumcheckExecution
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.server.processes import run as run_loop
 from inferproof.server.processes import run_gateway, run_settle, run_worker
-from inferproof.services.settler.service import SettlerSettings
+from inferproof.services.settlement.service import SettlerSettings
 from inferproof.settings import Settings
 from inferproof.testing.boundaries import Watcher, armed
 from inferproof.testing.toy_proofs import ACKNOWLEDGEMENT, ToyExecution, ToySystem

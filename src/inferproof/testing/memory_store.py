@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from inferproof.storage.ports.orders import Orders
 from inferproof.storage.sql.deliveries import SqlDeliveries
 from inferproof.storage.sql.engine import MEMORY, Database
-from inferproof.storage.sql.jobs import SqlOrderBook
 from inferproof.storage.sql.models import SqlModelStore
+from inferproof.storage.sql.orders import sql_orders
 from inferproof.storage.sql.verifications import SqlVerifications
 
 
@@ -16,7 +17,7 @@ class Stores:
     """The stores of one database."""
 
     database: Database
-    orders: SqlOrderBook
+    orders: Orders
     models: SqlModelStore
     verifications: SqlVerifications
 
@@ -31,7 +32,7 @@ async def open_stores(url: str = MEMORY) -> AsyncIterator[Stores]:
     database = await Database.open(url)
     try:
         yield Stores(
-            database, SqlOrderBook(database), SqlModelStore(database), SqlVerifications(database)
+            database, sql_orders(database), SqlModelStore(database), SqlVerifications(database)
         )
     finally:
         await database.close()

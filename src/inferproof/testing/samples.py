@@ -11,8 +11,8 @@ import numpy as np
 
 from inferproof.errors import MissingPart, ProofRejected, Reason
 from inferproof.payments.parts import payment_parts
-from inferproof.payments.transfer.receipt import transfer_record
-from inferproof.payments.x402.receipt import authorization_record
+from inferproof.payments.transfer.receipt import transfer_payment
+from inferproof.payments.x402.receipt import authorization_payment
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.claims import PaymentClaims, assurance_of, derive_claims, proven_sentence
 from inferproof.protocol.commitments import (
@@ -47,7 +47,7 @@ from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset, Money, Network
 from inferproof.types.payment import (
     Authorization,
-    PaymentRecord,
+    Payment,
     Quote,
     Settlement,
     SettlementState,
@@ -186,9 +186,9 @@ class Sample:
         """The digest of the paid request."""
         return request_digest(self.request.method, self.request.path, self.request.body)
 
-    def payment(self) -> PaymentRecord:
+    def payment(self) -> Payment:
         """What pays for the sample's call."""
-        return authorization_record(self.authorization())
+        return authorization_payment(self.authorization())
 
     def authorization(self) -> Authorization:
         """The payer's signed authorization; with a salt its nonce is bound to the request."""
@@ -303,8 +303,8 @@ class TransferSample(Sample):
         moved = Transfer(self.log_index, self.payer.address, PAYEE, self.amount)
         return spent(self.claim(), moved)
 
-    def payment(self) -> PaymentRecord:
-        return transfer_record(self.transfer())
+    def payment(self) -> Payment:
+        return transfer_payment(self.transfer())
 
 
 def sample_receipt_file(sample: Sample | None = None) -> ReceiptFile:

@@ -1,6 +1,6 @@
 """Quotes, authorizations to move funds, and settlements."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from inferproof.types.digest import Address, Digest
@@ -102,17 +102,14 @@ class TransferPayment:
         return Money(self.amount, self.asset)
 
 
-Payment = Authorization | TransferPayment
-"""What pays for a request: an authorization still to be settled, or a transfer made before."""
-
-
 @dataclass(frozen=True, slots=True)
-class PaymentRecord:
+class Payment:
     """A payment as it is kept and as receipts state it, whatever its method.
 
-    `method` names its payment method. `key` makes it single-use, beside network, token and payer.
-    `part` is what only the method reads: the canonical JSON of what it says in a receipt beside
-    asset, payer, payee and amount, its signature among it. Units: `amount` in atomic units.
+    `method` names its payment method. `nonce` makes it single-use, beside network, token and payer.
+    `terms` is what only the method reads: the canonical JSON of what it says in a receipt beside
+    asset, payer, payee, amount and the payer's signature. `ends` is the second from which it can no
+    longer be settled; None where it is settled before it is taken. Units: `amount` in atomic units.
     """
 
     method: str
@@ -120,12 +117,18 @@ class PaymentRecord:
     payer: Address
     payee: Address
     amount: int
-    key: Digest
-    part: bytes = field(repr=False)
+    nonce: Digest
+    terms: bytes
+    signature: bytes = field(repr=False)
+    ends: int | None = None
 
     @property
     def money(self) -> Money:
         return Money(self.amount, self.asset)
+
+    def is_same(self, other: "Payment") -> bool:
+        """Whether both are one payment: a wallet may sign the same terms twice."""
+        return replace(self, signature=other.signature) == other
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from inferproof.types.digest import Address, Digest
-from inferproof.types.payment import PaymentRecord, Quote, Settlement
+from inferproof.types.payment import Payment, Quote, Settlement
 from inferproof.types.proof import Assurance, Statement
 
 RECEIPT_VERSION = 1
@@ -66,7 +66,7 @@ class Receipt:
     request_digest: Digest
     quote: Quote
     quote_signature: bytes = field(repr=False)
-    payment: PaymentRecord
+    payment: Payment
     settlement: Settlement
     claims: tuple[Claim, ...]
     timings: tuple[StageTime, ...]

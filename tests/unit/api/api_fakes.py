@@ -10,24 +10,25 @@ from dataclasses import replace
 
 import httpx
 
-from inferproof.errors import Conflict, InputRejected, NotFound, PaymentRejected, Reason
+from inferproof.errors import Conflict, InputRejected, NotFound, Reason
 from inferproof.payments.header import encode_header
+from inferproof.payments.method import PaymentMethods
 from inferproof.payments.transfer import transfer_header
+from inferproof.payments.transfer.method import TransferMethod, TransferTerms
+from inferproof.payments.transfer.receipt import transfer_payment
 from inferproof.payments.x402 import Challenge, payment_payload, read_challenge
-from inferproof.protocol.authorization import authorization_digest, check_signature, check_terms
+from inferproof.payments.x402.method import ExactMethod, ExactTerms
+from inferproof.protocol.authorization import authorization_digest, check_terms
 from inferproof.protocol.cancellation import check_cancellation
-from inferproof.protocol.commitments import bound_nonce, job_id
+from inferproof.protocol.commitments import bound_nonce
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.transfer import (
     Transfer,
-    check_claim_request,
-    check_claim_signature,
     claim_digest,
-    claim_job_id,
     spent,
 )
-from inferproof.services.gateway.base import (
+from inferproof.services.orders.base import (
     AnswerView,
     Example,
     GatewaySettings,
@@ -35,16 +36,17 @@ from inferproof.services.gateway.base import (
     ModelView,
     PaidRequest,
     SignedQuote,
-    TransferTerms,
 )
 from inferproof.storage.ports.jobs import Failure, JobEvent, Refund, RefundState
 from inferproof.storage.ports.models import ModelEstimate, ModelFilter, ModelStatus, Statistics
 from inferproof.storage.ports.verifications import VerificationRecord, VerificationStep
 from inferproof.types.digest import ZERO_DIGEST, Address, Digest
+from inferproof.types.event import MinedTransaction
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Money, Network
 from inferproof.types.payment import (
     Authorization,
+    PayerState,
     Quote,
     Settlement,
     SettlementState,
@@ -104,6 +106,31 @@ def model_view(**changes: object) -> ModelView:
     return replace(view, **changes)  # type: ignore[arg-type]
 
 
+class NoChain:
+    """A chain that nothing is asked of here."""
+
+    async def payer_state(self, payer: Address, nonce: Digest) -> PayerState:
+        raise AssertionError("not asked")
+
+    async def check_settles(self, authorization: Authorization) -> None:
+        raise AssertionError("not asked")
+
+    async def earlier_settlement(self, authorization: Authorization) -> int | None:
+        raise AssertionError("not asked")
+
+    async def transaction(self, tx: Digest) -> MinedTransaction | None:
+        raise AssertionError("not asked")
+
+
+def methods(transfers: TransferTerms | None) -> PaymentMethods:
+    """The payment methods of the fake gateway."""
+    known = (
+        ExactMethod(USDC, NoChain(), ExactTerms()),
+        TransferMethod(USDC, NoChain(), transfers),
+    )
+    return {method.method: method for method in known}
+
+
 class FakeGateway:
     """Settles every payment at once; `ending` is how jobs end, None leaves them running."""
 
@@ -117,9 +144,8 @@ class FakeGateway:
         self.raises: BaseException | None = None
         self.waited: list[float] = []
         self.submitted: list[tuple[bytes, bytes]] = []
-        self.settings = GatewaySettings(
-            asset=USDC, payee=GATEWAY.address, transfers=TransferTerms()
-        )
+        self.settings = GatewaySettings(asset=USDC, payee=GATEWAY.address)
+        self.methods = methods(TransferTerms())
         self.address = GATEWAY.address
         self.history: list[JobEvent] = []
         self.looks = 0
@@ -188,18 +214,22 @@ class FakeGateway:
             )
         return {}
 
-    async def accept(self, paid: PaidRequest[Authorization]) -> JobView:
-        model, request, payment, payment_id = (
-            paid.model,
-            paid.request,
-            paid.payment,
-            paid.payment_id,
-        )
+    async def accept(self, paid: PaidRequest) -> JobView:
+        presented, request, payment_id = paid.payment, paid.request, paid.payment_id
+        self._fail()
         self.webhook = paid.webhook
-        view = await self.model(model)
-        signed = paid.quote or await self.quote(model)
-        check_terms(payment, signed.quote)
-        check_signature(payment)
+        method = self.methods[presented.method]
+        view = await self.model(paid.model)
+        signed = paid.quote or await self.quote(paid.model)
+        # Times and chain are not looked at here; a transfer is found where it was claimed.
+        settled_in, payment = Digest(b"\x09" * 32), presented.payment
+        if payment is None:
+            claim = presented.signed
+            moved = spent(claim, Transfer(2, claim.payer, claim.payee, 300_000))
+            settled_in, payment = claim.transaction, transfer_payment(moved)
+        else:
+            check_terms(presented.signed, signed.quote)
+        method.check_signed(presented, paid.digest)
         for job, before in self.jobs.values():
             if payment_id is not None and self.payment_ids.get(payment_id) == job.id:
                 if before != request:
@@ -209,18 +239,18 @@ class FakeGateway:
                 if before != request:
                     raise Conflict(Reason.PAYMENT_REPLAYED)
                 return job
-        digest, salt = paid.digest, paid.nonce_salt
-        number = job_id(USDC.network, USDC.address, payment.payer, payment.nonce, digest, salt)
+        number = method.job_id(payment, paid.digest, presented.salt)
         job = JobView(
             id=number,
-            state=JobState.RUNNING,
+            state=JobState.RUNNING if presented.draws else JobState.QUEUED,
             model_id=view.id,
             model_version=view.version,
             model_commitment=view.commitment,
-            request_digest=digest,
+            request_digest=paid.digest,
             payment=payment,
+            payment_shown=method.view(payment),
             quote=signed,
-            settlement=Settlement(SettlementState.SETTLED, Digest(b"\x09" * 32), 17),
+            settlement=Settlement(SettlementState.SETTLED, settled_in, 17),
             created_at=NOW,
             updated_at=NOW,
             deadline=NOW + 3600,
@@ -228,33 +258,6 @@ class FakeGateway:
         self.jobs[number] = (job, request)
         if payment_id is not None:
             self.payment_ids[payment_id] = number
-        return job
-
-    async def redeem(self, paid: PaidRequest[TransferClaim]) -> JobView:
-        model, request, claim = paid.model, paid.request, paid.payment
-        self._fail()
-        if self.settings.transfers is None:
-            raise PaymentRejected(Reason.TRANSFERS_CLOSED)
-        view = await self.model(model)
-        check_claim_request(claim, paid.digest)
-        check_claim_signature(claim)
-        number = claim_job_id(claim)
-        moved = Transfer(2, claim.payer, claim.payee, 300_000)
-        job = JobView(
-            id=number,
-            state=JobState.QUEUED,
-            model_id=view.id,
-            model_version=view.version,
-            model_commitment=view.commitment,
-            request_digest=claim.request,
-            payment=spent(claim, moved),
-            quote=paid.quote or await self.quote(model),
-            settlement=Settlement(SettlementState.SETTLED, claim.transaction, 17),
-            created_at=NOW,
-            updated_at=NOW,
-            deadline=NOW + 3600,
-        )
-        self.jobs.setdefault(number, (job, request))
         return job
 
     async def wait(self, number: Digest, timeout_s: float) -> JobView:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,9 +13,9 @@ from fastapi import APIRouter
 from service_parts import World, running
 
 from inferproof.api.body import AT_ONCE, NO_BODY, BodyLimits, body_limit, undeclared
-from inferproof.api.context import ApiSettings
-from inferproof.api.create import all_routes
-from inferproof.services.gateway import registry, service
+from inferproof.api.context import ApiSettings, Services
+from inferproof.api.create import all_routes, create_app
+from inferproof.services.orders import registry, service
 
 LARGE = 8 * 2**20
 JOB = "0x" + "01" * 32
@@ -73,7 +74,7 @@ def test_what_each_route_takes(path: str, expected: int) -> None:
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "streamed"])
 async def test_a_cancellation_of_megabytes_is_refused_unread(
-    http: httpx.AsyncClient, told: bool
+    services: Services, told: bool
 ) -> None:
     """8 MiB of JSON took 2.5 s of the event loop, for a job that nobody knew."""
     sent = 0
@@ -85,7 +86,10 @@ async def test_a_cancellation_of_megabytes_is_refused_unread(
             yield b"[" * 1024
 
     content: Any = b"[" * LARGE if told else stream()
-    response = await http.post(f"/v1/jobs/{JOB}/cancel", content=content)
+    given = replace(services, settings=replace(services.settings, body_limit=2 * LARGE))
+    transport = httpx.ASGITransport(create_app(given))
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as http:
+        response = await http.post(f"/v1/jobs/{JOB}/cancel", content=content)
     assert response.status_code == 413
     assert error_of(response)["facts"] == {"limit": 4096}
     assert sent <= 8192

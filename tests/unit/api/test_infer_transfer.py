@@ -2,7 +2,6 @@
 
 import base64
 import json
-from dataclasses import replace
 
 import httpx
 import pytest
@@ -13,6 +12,7 @@ from api_fakes import (
     FakeGateway,
     challenged,
     error_of,
+    methods,
     sign_claim,
     sign_payment,
 )
@@ -77,7 +77,7 @@ async def test_the_challenge_says_how(http: httpx.AsyncClient) -> None:
 async def test_a_gateway_that_takes_none_does_not_offer_it(
     http: httpx.AsyncClient, gateway: FakeGateway
 ) -> None:
-    gateway.settings = replace(gateway.settings, transfers=None)
+    gateway.methods = methods(None)
     assert not (await challenged(http)).takes_transfers
     response = await redeem(http)
     assert response.status_code == 402
@@ -136,7 +136,7 @@ async def test_the_status_of_a_refusal(
     async def refuse(*_: object, **__: object) -> None:
         raise failure
 
-    gateway.redeem = refuse  # type: ignore[method-assign, assignment]
+    gateway.accept = refuse  # type: ignore[method-assign, assignment]
     sent = {**JSON, "Inferproof-Transfer": claim}
     response = await http.post(INFER, content=BODY, headers=sent)
     assert response.status_code == status

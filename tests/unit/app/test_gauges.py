@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import httpx
-from order_book_suite import brought_to, transaction
+from order_book_suite import brought_to, send_settlement, transaction
 from paid_calls import caller
 from prometheus_client.parser import text_string_to_metric_families
 from service_parts import World, running
@@ -16,7 +16,7 @@ from inferproof.app.gauges import Gauges
 from inferproof.errors import Reason, Unavailable
 from inferproof.observability.metrics import Metrics
 from inferproof.protocol.lifecycle import FINAL
-from inferproof.storage.ports.orders import Figures
+from inferproof.storage.ports.ledger import Figures
 from inferproof.storage.sql.figures import RESTING_S, FiguresReader
 from inferproof.testing.memory_store import open_stores
 from inferproof.types.job import JobState
@@ -38,7 +38,7 @@ async def test_every_state_is_counted_and_its_oldest_job_is_as_old_as_it_is() ->
         numbers = {state: number for number, state in enumerate(JobState)}
         for state in sorted(JobState, key=lambda state: state is JobState.QUEUED):
             await brought_to(stores.orders, state, numbers[state])
-        figures = await stores.orders.figures()
+        figures = await stores.orders.ledger.figures()
         assert set(figures.jobs) == set(JobState)
         for state, number in numbers.items():
             assert figures.jobs[state] == 1
@@ -57,16 +57,17 @@ async def test_every_state_is_counted_and_its_oldest_job_is_as_old_as_it_is() ->
 
 async def test_the_oldest_is_the_first_of_its_state() -> None:
     async with open_stores() as stores:
-        empty = await stores.orders.figures()
+        empty = await stores.orders.ledger.figures()
         assert (empty.oldest, empty.open_transactions, empty.open_since) == ({}, 0, None)
         for number in (5, 3, 9):
             await brought_to(stores.orders, JobState.RESERVED, number)
-        await stores.orders.send_settlement(
-            (await stores.orders.in_state(JobState.RESERVED, limit=1))[0].order.job_id,
+        await send_settlement(
+            stores.orders,
+            (await stores.orders.jobs.in_state(JobState.RESERVED, limit=1))[0].order.job_id,
             transaction(1),
             now=50,
         )
-        figures = await stores.orders.figures()
+        figures = await stores.orders.ledger.figures()
     assert figures.oldest == {JobState.RESERVED: 1003, JobState.SETTLING: 1005}
     assert figures.open_since == 50
 
@@ -163,7 +164,7 @@ async def test_the_route_brings_them_up_to_date(tmp_path: Path) -> None:
     async with running(world) as services, caller(services) as buyer:
         await buyer.send(await buyer.header())
         metrics = Metrics()
-        gauges = Gauges(metrics, services.stores.orders.figures, balances, world.clock)
+        gauges = Gauges(metrics, services.stores.orders.ledger.figures, balances, world.clock)
         served = Services(
             gateway=services.gateway,
             metrics=metrics,

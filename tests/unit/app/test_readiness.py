@@ -19,7 +19,7 @@ from inferproof.app.checks import chain_checks, model_checks, storage_checks, ta
 from inferproof.errors import Reason, Unavailable
 from inferproof.observability.metrics import Metrics
 from inferproof.observability.readiness import Readiness, alive, space
-from inferproof.services.heart import Heart
+from inferproof.services.heartbeat import Heartbeat
 from inferproof.storage.blobs.artifacts import LocalArtifacts
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address
@@ -65,8 +65,8 @@ class Probe:
 
     def __init__(self, services: Any, world: World, kept_s: float = 0.0) -> None:
         self.chain, self.beats = Chain(), [0.0]
-        self.hearts = {name: Heart(lambda: self.beats[0]) for name in ("settler", "worker")}
-        self.hearts["settler"].beat("settling")
+        self.heartbeats = {name: Heartbeat(lambda: self.beats[0]) for name in ("settler", "worker")}
+        self.heartbeats["settler"].beat("settling")
         self.tasks = {
             name: asyncio.create_task(asyncio.sleep(600)) for name in ("settler", "worker")
         }
@@ -76,7 +76,7 @@ class Probe:
             **storage_checks(stores.database, world.folder, 0),
             **chain_checks(self.chain, self.chain),
             **model_checks(stores.models, artifacts, lambda _name: world.system),
-            **task_checks(self.tasks, self.hearts, 30.0),
+            **task_checks(self.tasks, self.heartbeats, 30.0),
         }
         served = Services(
             gateway=services.gateway,
@@ -204,7 +204,7 @@ async def test_a_task_that_ended_and_one_that_stalls(probe: Any) -> None:
         "settler": "SERVICE_STALLED: the settler (settling) has made no step for 31 seconds; see "
         "the log and start the gateway again"
     }
-    ready.hearts["settler"].beat("settling")
+    ready.heartbeats["settler"].beat("settling")
     assert await ready.failing() == {}
     ready.tasks["worker"].cancel()
     await asyncio.sleep(0)
@@ -214,12 +214,12 @@ async def test_a_task_that_ended_and_one_that_stalls(probe: Any) -> None:
 
 async def test_a_stalled_part_is_not_hidden_by_a_busy_one() -> None:
     now = [0.0]
-    heart = Heart(lambda: now[0])
-    assert heart.silence() == ("", 0.0)
-    heart.beat("recovery")
+    heartbeat = Heartbeat(lambda: now[0])
+    assert heartbeat.silence() == ("", 0.0)
+    heartbeat.beat("recovery")
     now[0] = 50.0
-    heart.beat("work")
-    assert heart.silence() == ("recovery", 50.0)
+    heartbeat.beat("work")
+    assert heartbeat.silence() == ("recovery", 50.0)
     task = asyncio.create_task(asyncio.sleep(60))
     with rejects(
         Reason.SERVICE_STALLED,
@@ -227,16 +227,16 @@ async def test_a_stalled_part_is_not_hidden_by_a_busy_one() -> None:
         "gateway again",
         kind=Unavailable,
     ):
-        await alive("worker", task, heart, 49)()
+        await alive("worker", task, heartbeat, 49)()
     task.cancel()
 
 
 async def test_a_worker_that_rests_beats(tmp_path: Path) -> None:
     async with running(World(tmp_path)) as services:
-        heart = services.worker._heart
+        heartbeat = services.worker._heartbeat
         resting = asyncio.create_task(services.worker.run())
-        await until(lambda: heart.silence()[0] in ("work", "recovery"), "it beats")
-        assert heart.silence()[1] < 60
+        await until(lambda: heartbeat.silence()[0] in ("work", "recovery"), "it beats")
+        assert heartbeat.silence()[1] < 60
         resting.cancel()
         await asyncio.gather(resting, return_exceptions=True)
 

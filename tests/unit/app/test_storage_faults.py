@@ -41,7 +41,7 @@ async def answered(buyer: Caller, header: str) -> None:
     await buyer.finish()
     job = (await buyer.http.get(again.headers["Location"])).json()
     assert job["state"] == "done"
-    depth = await buyer.services.stores.orders.depth()
+    depth = await buyer.services.stores.orders.ledger.depth()
     assert depth[JobState.DONE] == sum(depth.values())
 
 

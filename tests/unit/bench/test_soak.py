@@ -14,8 +14,8 @@ from bench.soak.plan import LAST_CANCELLED, Disaster, Kind, make_plan
 from bench.soak.verdict import Verdict, weigh
 
 from inferproof.protocol.encoding import keccak256
-from inferproof.types.books import Transfer
 from inferproof.types.digest import Address, Digest
+from inferproof.types.reconciliation import Transfer
 
 TILL, PAYER = Address(b"\x01" * 20), Address(b"\x02" * 20)
 BALANCED = {"balanced": True}

@@ -12,7 +12,7 @@ from inferproof.chain.token import TokenChain
 from inferproof.chain.transactions import wait_receipt
 from inferproof.errors import Conflict, PaymentRejected, Reason, Unavailable
 from inferproof.payments.x402.facilitator import Chain
-from inferproof.services.settler.base import SettlementChain
+from inferproof.services.settlement.base import SettlementChain
 from inferproof.testing.devnet import Devnet, DevnetInfo, dev_key
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address

@@ -21,7 +21,7 @@ from inferproof.errors import (
     ReceiptRejected,
     Unavailable,
 )
-from inferproof.payments.x402.receipt import authorization_record
+from inferproof.payments.x402.receipt import authorization_payment
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import PAYMENTS, sample_bundle, sample_receipt_file
@@ -42,7 +42,7 @@ async def paid(token: TokenChain, devnet: DevnetInfo, authorize: Authorize) -> R
     found = await wait_receipt(token.rpc, sent.tx)
     settled = Settlement(SettlementState.SETTLED, sent.tx, found.block)
     return replace(
-        sample_receipt_file().receipt, payment=authorization_record(payment), settlement=settled
+        sample_receipt_file().receipt, payment=authorization_payment(payment), settlement=settled
     )
 
 
@@ -124,7 +124,7 @@ async def test_a_settled_transaction_of_another_payment(
         f"under nonce {payment.nonce}",
         kind=PaymentRejected,
     ):
-        await steps(devnet.rpc_url, replace(paid, payment=authorization_record(payment)))
+        await steps(devnet.rpc_url, replace(paid, payment=authorization_payment(payment)))
 
 
 async def test_another_chain(devnet: DevnetInfo, paid: Receipt) -> None:

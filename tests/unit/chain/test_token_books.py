@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 from chain_samples import Authorize
+from order_book_suite import send_settlement
 from sqlalchemy import text
 from typer.testing import CliRunner
 
 from inferproof.chain.abi import calldata
 from inferproof.chain.accounts import SettlementAccount
 from inferproof.chain.batch import build_batch_tx
-from inferproof.chain.books import TokenBooks
 from inferproof.chain.contracts import BATCH_SETTLER, deploy, load_artifact
+from inferproof.chain.reconciliation import TokenBooks
 from inferproof.chain.rpc import Rpc
 from inferproof.chain.token import TokenChain
 from inferproof.chain.transactions import suggest_fees, transact, wait_receipt
@@ -24,20 +25,20 @@ from inferproof.cli.main import app
 from inferproof.errors import Reason, Unavailable
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.quote import quote_digest
-from inferproof.services.books.service import Bookkeeper, BooksSettings
-from inferproof.storage.ports.jobs import Failure, Order
+from inferproof.services.reconciliation.service import Reconciler, ReconcilerSettings
+from inferproof.storage.ports.jobs import Failure, ValidatedOrder
 from inferproof.storage.ports.outbox import NewTransaction
 from inferproof.storage.sql.engine import Database
-from inferproof.storage.sql.jobs import SqlOrderBook
-from inferproof.storage.sql.ledger import SqlBookRows
+from inferproof.storage.sql.ledger import SqlLedger
+from inferproof.storage.sql.orders import sql_orders
 from inferproof.testing.devnet import Devnet, DevnetInfo
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.metrics import MemoryMetrics
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import GATEWAY, Sample
-from inferproof.types.books import BooksReport, Fault, Tally, Transfer
 from inferproof.types.digest import Address, Digest
 from inferproof.types.payment import Authorization
+from inferproof.types.reconciliation import BooksReport, Fault, Tally, Transfer
 
 PRICE = 250_000
 SAMPLE = Sample()
@@ -197,18 +198,18 @@ class Books:
         self.devnet = devnet
         self.token = token
         self.database = database
-        self.orders = SqlOrderBook(database)
+        self.orders = sql_orders(database)
         self.account = SettlementAccount(token, devnet.accounts.gateway)
-        self.keeper = Bookkeeper(
-            rows=SqlBookRows(database),
+        self.keeper = Reconciler(
+            ledger=SqlLedger(database),
             chain=TokenBooks(token),
             metrics=MemoryMetrics(),
-            settings=BooksSettings(page=2, again_s=0),
+            settings=ReconcilerSettings(page=2, again_s=0),
         )
 
     async def reserve(self, payment: Authorization) -> Digest:
         quote = replace(SAMPLE.quote(), price=payment.money, payee=payment.payee)
-        order = Order(
+        order = ValidatedOrder(
             job_id=Digest(keccak256(payment.nonce.raw)),
             model_id="sample",
             model_version="1.0.0",
@@ -225,31 +226,31 @@ class Books:
             created_at=1,
             deadline=2,
         )
-        return (await self.orders.reserve(order)).job.order.job_id
+        return (await self.orders.jobs.reserve(order)).job.order.job_id
 
     async def sell(self, payment: Authorization) -> Digest:
         job_id = await self.reserve(payment)
         sight = await self.account.look()
         signed = await self.account.sign_settlement([payment], sight.pending, sight.fees)
-        await self.orders.send_settlement(job_id, self._stored(signed), now=1)
+        await send_settlement(self.orders, job_id, self._stored(signed), now=1)
         await self.account.submit(signed.raw)
         receipt = await wait_receipt(self.token.rpc, signed.tx)
-        await self.orders.settled(job_id, receipt.tx, receipt.block, now=2)
+        await self.orders.settlements.settled(job_id, receipt.tx, receipt.block, now=2)
         return job_id
 
     async def refund(self, payment: Authorization) -> Digest:
         job_id = await self.sell(payment)
-        claimed = await self.orders.claim(now=3, lease_until=9)
+        claimed = await self.orders.queue.claim(now=3, lease_until=9)
         assert claimed is not None
-        await self.orders.give_up(job_id, claimed.fence, Failure("X", "x", {}), now=4)
+        await self.orders.queue.give_up(job_id, claimed.fence, Failure("X", "x", {}), now=4)
         sight = await self.account.look()
         signed = await self.account.sign_refund(
             payment.payer, payment.amount, sight.pending, sight.fees
         )
-        await self.orders.send_refund(job_id, self._stored(signed), now=5)
+        await self.orders.settlements.send_refund(job_id, self._stored(signed), now=5)
         await self.account.submit(signed.raw)
         receipt = await wait_receipt(self.token.rpc, signed.tx)
-        await self.orders.refunded(job_id, receipt.tx, receipt.block, now=6)
+        await self.orders.settlements.refunded(job_id, receipt.tx, receipt.block, now=6)
         return job_id
 
     def _stored(self, signed: Any) -> NewTransaction:

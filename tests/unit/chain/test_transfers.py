@@ -21,7 +21,7 @@ from inferproof.chain.token import TokenChain, check_token
 from inferproof.chain.transactions import sign_tx, suggest_fees, transact, wait_receipt
 from inferproof.chain.transfers import TransactionReader
 from inferproof.errors import PaymentRejected, Reason, Unavailable
-from inferproof.payments.transfer.receipt import transfer_of, transfer_record
+from inferproof.payments.transfer.receipt import transfer_of, transfer_payment
 from inferproof.protocol.transfer import Transfer, fitting_transfers, spent, transfers_in
 from inferproof.testing.devnet import Devnet, DevnetInfo, dev_key
 from inferproof.testing.rejections import rejects
@@ -297,7 +297,7 @@ async def receipt(token: TokenChain, chain: DevnetInfo) -> Receipt:
     moved = Transfer(0, accounts.buyer.address, accounts.gateway.address, 250_000)
     return replace(
         sample_receipt_file().receipt,
-        payment=transfer_record(spent(claim_to(chain, sent.tx), moved)),
+        payment=transfer_payment(spent(claim_to(chain, sent.tx), moved)),
         settlement=Settlement(SettlementState.SETTLED, sent.tx, sent.block),
     )
 
@@ -333,4 +333,4 @@ async def test_a_receipt_that_says_more_than_the_chain(
         f"{wrong.payer} to {wrong.payee}",
         kind=PaymentRejected,
     ):
-        await steps(chain.rpc_url, replace(receipt, payment=transfer_record(wrong)))
+        await steps(chain.rpc_url, replace(receipt, payment=transfer_payment(wrong)))

@@ -24,6 +24,7 @@ from inferproof.payments.x402 import (
     encode_header,
     parse_payment,
 )
+from inferproof.payments.x402.wire import requirements
 from inferproof.protocol.commitments import job_id, request_digest
 from inferproof.protocol.quote import quote_digest
 from inferproof.protocol.receipt import encode_receipt_file
@@ -157,8 +158,8 @@ class GatewayDouble:
             GATEWAY.sign(quote_digest(quote)),
             Resource("http://gateway" + call.path, "sample"),
             request=request_digest(call.method, call.path, call.body),
-            max_timeout_s=600,
-            transfer=transfer_offer(3, 86_400) if self.takes_transfers else None,
+            accepts=[requirements(quote, 600)],
+            offers={"transfer": transfer_offer(3, 86_400)} if self.takes_transfers else {},
         )
         header = {"payment-required": encode_header(asked | self.challenge_changes)}
         due = {"error": {"code": "PAYMENT_REQUIRED", "message": "pay"}}

@@ -338,7 +338,8 @@ def test_an_offer_for_another_request() -> None:
         honest.quote_signature,
         Resource("http://gateway", "x"),
         request=other,
-        max_timeout_s=600,
+        accepts=[],
+        offers={},
     )
     with rejects(
         Reason.CHALLENGE_OTHER_REQUEST,

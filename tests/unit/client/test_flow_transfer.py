@@ -22,7 +22,7 @@ from inferproof.errors import (
     Unavailable,
 )
 from inferproof.payments.transfer import parse_transfer
-from inferproof.payments.transfer.receipt import claim_of, transfer_of, transfer_record
+from inferproof.payments.transfer.receipt import claim_of, transfer_of, transfer_payment
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ANSWER, ASSET, PAYER, seal
 from inferproof.types.digest import Digest
@@ -130,7 +130,7 @@ def test_a_receipt_for_another_claim() -> None:
         receipt = file.receipt
         payment = transfer_of(receipt.payment, receipt.request_digest, receipt.nonce_salt)
         claim = replace(payment.claim, transaction=Digest(b"\x0f" * 32))
-        other = transfer_record(replace(payment, claim=claim))
+        other = transfer_payment(replace(payment, claim=claim))
         return seal(replace(receipt, payment=other), file)
 
     with pytest.raises(ReceiptRejected) as caught:

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from gateway_double import BODY, GatewayDouble, buyer, drive
 
+from inferproof.client import MadeTransfer
 from inferproof.client.flow import infer_flow
 from inferproof.client.ledger import Ledger, PaidCall
 from inferproof.client.steps import Lost
 from inferproof.errors import InferproofError, Misconfigured, Reason, Unavailable
 from inferproof.payments.header import decode_header, encode_header
 from inferproof.payments.x402.wire import EXTENSION
+from inferproof.protocol.encoding import canonical_json
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ASSET
 from inferproof.types.digest import Address, Digest
@@ -130,3 +132,24 @@ def test_a_damaged_call_is_named(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured) as caught:
         Ledger(tmp_path).call(call.job_id)
     assert caught.value.facts["path"] == path
+
+
+@pytest.mark.parametrize("by_transfer", [False, True])
+def test_a_call_that_the_first_release_kept_is_read(by_transfer: bool) -> None:
+    """It named no method, and marked those that were paid by a transfer."""
+    way = MadeTransfer(Digest(b"\x0e" * 32)) if by_transfer else None
+    who = buyer(attempts=1)
+    flow = infer_flow(who, "sample", BODY, "0.25", None, way)
+    with pytest.raises(Unavailable):
+        drive(flow, GatewayDouble(faults=[Lost("gone")]))
+    (job,) = who.ledger.open_jobs()
+    kept = json.loads(who.ledger.call(job).to_bytes())
+    assert kept.pop("method") == ("transfer" if by_transfer else "exact")
+    old = canonical_json(kept | ({"transfer": True} if by_transfer else {}))
+    assert PaidCall.from_bytes(old) == who.ledger.call(job)
+
+
+def test_a_call_of_a_method_that_is_not_known() -> None:
+    kept = json.loads(signed_call().to_bytes()) | {"method": "gold"}
+    with pytest.raises(InferproofError):
+        PaidCall.from_bytes(canonical_json(kept))

@@ -18,8 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from test_reports import Project
 from test_traces import Traces
 
-from inferproof.app.reporting import open_reports, traced
+from inferproof.app.reporting import open_reports
 from inferproof.errors import InputRejected, Reason, Unavailable
+from inferproof.services.traced import traced
 from inferproof.settings import Settings
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.samples import GATEWAY, PAYER

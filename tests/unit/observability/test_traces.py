@@ -13,11 +13,12 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from paid_calls import caller
 from service_parts import World, build
 
-from inferproof.app.reporting import open_tracer, traced
+from inferproof.app.reporting import open_tracer
 from inferproof.errors import InputRejected, MissingPart, Reason
 from inferproof.observability.base import read_traceparent
 from inferproof.observability.ids import trace_ids
 from inferproof.observability.otel import OtelTracer
+from inferproof.services.traced import traced
 from inferproof.settings import Settings
 from inferproof.testing.memory_store import open_stores
 from inferproof.testing.rejections import rejects

@@ -44,6 +44,7 @@ from inferproof.payments.x402 import (
     read_challenge,
     settle_response,
 )
+from inferproof.payments.x402.wire import requirements
 from inferproof.protocol.authorization import check_signature, check_terms
 from inferproof.protocol.quote import check_quote_signature
 from inferproof.testing.rejections import rejects
@@ -90,7 +91,14 @@ def test_the_sdk_reads_our_challenge() -> None:
 @pytest.mark.parametrize("key", ["bazaar", "payment-identifier"])
 def test_what_extensions_say_fits_their_schema(key: str) -> None:
     with_discovery = replace(RESOURCE, discovery=DISCOVERY, service_name="inferproof", tags=("ml",))
-    value = challenge(QUOTE, QUOTE_SIGNATURE, with_discovery, request=REQUEST, max_timeout_s=300)
+    value = challenge(
+        QUOTE,
+        QUOTE_SIGNATURE,
+        with_discovery,
+        request=REQUEST,
+        accepts=[requirements(QUOTE, 300)],
+        offers={},
+    )
     extension: Any = value["extensions"]
     assert jsonschema_rs.is_valid(extension[key]["schema"], extension[key]["info"])
     required = decode_payment_required_header(encode_header(value))

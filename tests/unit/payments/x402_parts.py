@@ -5,6 +5,7 @@ from typing import Any
 
 from inferproof.payments.header import encode_header
 from inferproof.payments.x402 import Challenge, Resource, challenge, read_challenge
+from inferproof.payments.x402.wire import requirements
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.commitments import bound_nonce, request_digest
 from inferproof.protocol.quote import quote_digest
@@ -44,7 +45,17 @@ QUOTE_SIGNATURE = GATEWAY.sign(quote_digest(QUOTE))
 
 def the_challenge(**changes: Any) -> dict[str, Any]:
     """A PaymentRequired object."""
-    return challenge(QUOTE, QUOTE_SIGNATURE, RESOURCE, request=REQUEST, max_timeout_s=300) | changes
+    return (
+        challenge(
+            QUOTE,
+            QUOTE_SIGNATURE,
+            RESOURCE,
+            request=REQUEST,
+            accepts=[requirements(QUOTE, 300)],
+            offers={},
+        )
+        | changes
+    )
 
 
 def read(value: Any) -> Challenge:

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
-from inferproof.protocol.books import LISTED, Books
 from inferproof.protocol.encoding import keccak256
-from inferproof.types.books import (
+from inferproof.protocol.reconciliation import LISTED, Books
+from inferproof.types.digest import Address, Digest
+from inferproof.types.job import JobState
+from inferproof.types.payment import Settlement, SettlementState
+from inferproof.types.reconciliation import (
     Account,
     BooksReport,
     ChainBooks,
@@ -18,9 +21,6 @@ from inferproof.types.books import (
     Tally,
     Transfer,
 )
-from inferproof.types.digest import Address, Digest
-from inferproof.types.job import JobState
-from inferproof.types.payment import Settlement, SettlementState
 
 TILL, PAYER, OTHER = (Address(bytes([n]) * 20) for n in (1, 2, 3))
 PRICE = 250_000

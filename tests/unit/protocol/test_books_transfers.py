@@ -4,11 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from inferproof.protocol.books import Books
-from inferproof.types.books import Account, ChainBooks, Entry, Fault, Reserved, Tally, Transfer
+from inferproof.protocol.reconciliation import Books
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.payment import Settlement, SettlementState
+from inferproof.types.reconciliation import (
+    Account,
+    ChainBooks,
+    Entry,
+    Fault,
+    Reserved,
+    Tally,
+    Transfer,
+)
 
 PAYER, PAYEE = Address(b"\x01" * 20), Address(b"\x02" * 20)
 TX = Digest(b"\x0a" * 32)

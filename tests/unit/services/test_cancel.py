@@ -10,7 +10,7 @@ from service_parts import PRICE, TREASURY, Services, World, build, nonce, pay
 from inferproof.errors import Conflict, Reason
 from inferproof.protocol.lifecycle import FINAL
 from inferproof.services.base import failure_of
-from inferproof.services.gateway.base import CancelPolicy
+from inferproof.services.orders.base import CancelPolicy
 from inferproof.services.worker.service import WorkerSettings
 from inferproof.storage.sql.engine import MEMORY
 from inferproof.testing.cash import CashChain
@@ -146,7 +146,7 @@ async def test_what_failed_by_itself_was_not_cancelled(services: Services) -> No
     job = await services.accept()
     await settle(services)
     why = failure_of(Conflict(Reason.PAYMENT_REPLAYED))
-    await services.stores.orders.give_up(job.id, 0, why, now=1)
+    await services.stores.orders.queue.give_up(job.id, 0, why, now=1)
     with pytest.raises(Conflict):
         await services.cancel(job.id)
 
@@ -169,7 +169,9 @@ async def test_the_operator_says_which_jobs(policy: CancelPolicy, tmp_path: Path
         await services.register()
         job = await services.accept()
         await settle(services)
-        claimed = await stores.orders.claim(now=world.clock.now, lease_until=world.clock.now + 30)
+        claimed = await stores.orders.queue.claim(
+            now=world.clock.now, lease_until=world.clock.now + 30
+        )
         assert claimed is not None
         if policy is CancelPolicy.NEVER:
             with rejects(Reason.CANCEL_CLOSED, "this gateway lets no payer cancel a job"):

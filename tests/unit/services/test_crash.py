@@ -6,6 +6,7 @@ The steps are counted by running the whole story once, so a new step is a new ca
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,11 @@ class Watched:
 
 
 def watched(world: World, stores: Stores, boundary: Boundary) -> Services:
-    orders: Any = Watched(stores.orders, boundary, WRITES)
+    parts = ("jobs", "settlements", "outbox", "queue")
+    ports: dict[str, Any] = {
+        name: Watched(getattr(stores.orders, name), boundary, WRITES) for name in parts
+    }
+    orders = replace(stores.orders, **ports)
     world.seen_by_settler = lambda chain: Watched(chain, boundary, frozenset({"submit"}))
     services = build(world, Stores(stores.database, orders, stores.models, stores.verifications))
     world.seen_by_settler = lambda chain: chain

@@ -6,7 +6,7 @@ import pytest
 from service_parts import PRICE, Services, World, nonce, pay, running
 
 from inferproof.errors import PaymentRejected, Reason, TooMany
-from inferproof.services.gateway.base import ExposureTerms
+from inferproof.services.orders.base import ExposureTerms
 from inferproof.storage.sql.engine import MEMORY
 from inferproof.testing.cash import CashChain
 from inferproof.testing.rejections import rejects
@@ -26,7 +26,7 @@ async def bought(services: Services, count: int, first: int = 0) -> list[Digest]
 
 
 async def states(services: Services) -> dict[JobState, int]:
-    return {s: n for s, n in (await services.stores.orders.depth()).items() if n}
+    return {s: n for s, n in (await services.stores.orders.ledger.depth()).items() if n}
 
 
 async def test_a_drain_ahead_of_settlement_costs_nothing(services: Services) -> None:
@@ -212,10 +212,10 @@ async def test_settled_amounts_are_told_up_to_a_limit(services: Services) -> Non
     payer = (ASSET.network.caip2, ASSET.address, PAYER.address)
     await bought(services, 3)
     await services.accept(payment=pay(world, nonce=nonce(9), key=STRANGER))
-    assert await services.stores.orders.settled_amounts(payer, limit=10) == []
+    assert await services.stores.orders.ledger.settled_amounts(payer, limit=10) == []
     await services.settler.settle_once()
-    assert await services.stores.orders.settled_amounts(payer, limit=10) == [PRICE] * 3
-    assert await services.stores.orders.settled_amounts(payer, limit=2) == [PRICE] * 2
+    assert await services.stores.orders.ledger.settled_amounts(payer, limit=10) == [PRICE] * 3
+    assert await services.stores.orders.ledger.settled_amounts(payer, limit=2) == [PRICE] * 2
 
 
 # -- submitted by somebody else before it came here --------------------------------------------

@@ -30,7 +30,7 @@ from inferproof.errors import (
 )
 from inferproof.protocol.commitments import bound_nonce, request_digest
 from inferproof.protocol.quote import quote_digest
-from inferproof.services.gateway.base import SignedQuote
+from inferproof.services.orders.base import SignedQuote
 from inferproof.storage.sql.engine import MEMORY
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ASSET, PAYER, STRANGER
@@ -42,7 +42,7 @@ SALT = bytes([7]) * 32
 
 
 async def nothing_reserved(services: Services) -> bool:
-    return not any((await services.stores.orders.depth()).values())
+    return not any((await services.stores.orders.ledger.depth()).values())
 
 
 async def test_payment_id_must_be_well_formed(services: Services) -> None:

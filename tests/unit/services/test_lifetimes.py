@@ -9,12 +9,11 @@ import pytest
 from lifetimes import cancelled_everywhere, leaves_nothing, lifetime
 from service_parts import Services, World, nonce, pay, running
 
-from inferproof.services.books.service import Bookkeeper
 from inferproof.services.notifier.service import Notifier, NotifierSettings
+from inferproof.services.reconciliation.service import Reconciler
 from inferproof.services.sweeper import Sweeper
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.sql.blob_names import SqlBlobNames
-from inferproof.storage.sql.ledger import SqlBookRows
 from inferproof.storage.sql.retention import SqlUnpaidJobs
 from inferproof.testing.cash import CashBooks
 from inferproof.testing.samples import GATEWAY
@@ -44,7 +43,7 @@ def _notifier(services: Services) -> Run:
         clock=services.world.clock,
         chance=lambda: 0.0,
         metrics=services.metrics,
-        turn=services.stores.database.turn("notifier"),
+        leader=services.stores.database.leader_lock("notifier"),
     ).run()
 
 
@@ -57,16 +56,16 @@ def _sweeper(services: Services) -> Run:
         jobs_days=1,
         clock=services.world.clock,
     )
-    return sweeper.run(services.stores.database.turn("sweeper"), SOON_S)
+    return sweeper.run(services.stores.database.leader_lock("sweeper"), SOON_S)
 
 
 def _books(services: Services) -> Run:
-    books = Bookkeeper(
-        rows=SqlBookRows(services.stores.database),
+    books = Reconciler(
+        ledger=services.stores.orders.ledger,
         chain=CashBooks(services.world.ledger),
         metrics=services.metrics,
     )
-    return books.run(SOON_S, services.stores.database.turn("books"))
+    return books.run(SOON_S, services.stores.database.leader_lock("books"))
 
 
 SERVICES: dict[str, Callable[[Services], Run]] = {
@@ -94,17 +93,17 @@ def test_a_life(name: str, tmp_path: Path, migrated_file: Path) -> None:
                 (await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError
             )
             if name != "worker":
-                assert await services.stores.database.turn(name).mine()
+                assert await services.stores.database.leader_lock(name).held()
 
     with leaves_nothing():
         lifetime(life)
 
 
 async def _has_its_turn(services: Services, name: str) -> None:
-    other = services.stores.database.turn(name)
+    other = services.stores.database.leader_lock(name)
     async with asyncio.timeout(60):
-        while await other.mine():
-            await other.give_back()
+        while await other.held():
+            await other.release()
             await asyncio.sleep(SOON_S)
 
 

@@ -11,7 +11,7 @@ from service_parts import CARD, PRICE, PROVIDER_KEY, Services
 from inferproof.errors import ArtifactRejected, Conflict, NotFound, Reason, RequestRejected
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.verifier_bundle import encode_bundle
-from inferproof.services.gateway.submission import (
+from inferproof.services.models.submission import (
     build_submission,
     read_submission,
     submission_digest,

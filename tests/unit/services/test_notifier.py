@@ -47,11 +47,11 @@ class Parts:
             clock=self.clock,
             chance=lambda: 0.0,
             metrics=self.metrics,
-            turn=stores.database.turn("notifier"),
+            leader=stores.database.leader_lock("notifier"),
         )
 
     async def done(self, number: int = 0, url: str = URL) -> None:
-        await self.stores.orders.reserve(order(number, webhook=url))
+        await self.stores.orders.jobs.reserve(order(number, webhook=url))
         await brought_to(self.stores.orders, JobState.DONE, number)
 
     async def in_state(self, state: DeliveryState) -> int:

@@ -134,7 +134,7 @@ async def test_requests_that_race_with_one_payment_are_one_job(services: Service
     for error in refused:
         assert isinstance(error, Conflict)
         assert error.reason is Reason.PAYMENT_REPLAYED
-    depth = await services.stores.orders.depth()
+    depth = await services.stores.orders.ledger.depth()
     assert sum(depth.values()) == 1
 
 

@@ -20,7 +20,6 @@ from service_parts import (
 )
 
 from inferproof.errors import Conflict, InputRejected, PaymentRejected, Reason, Unavailable
-from inferproof.payments.parts import record_of
 from inferproof.protocol.commitments import request_digest
 from inferproof.protocol.receipt import decode_receipt_file
 from inferproof.testing.cash_transfers import authorization_log, transfer_log
@@ -28,7 +27,7 @@ from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ASSET, PAYER, PAYMENTS, STRANGER
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
-from inferproof.types.payment import SettlementState, TransferPayment
+from inferproof.types.payment import SettlementState
 from inferproof.types.receipt import Request
 
 OTHER = Address(b"\x77" * 20)
@@ -69,16 +68,15 @@ async def test_a_transfer_pays_at_once(world: World, services: Services) -> None
         tx,
         world.transfers.made[tx].block,
     )
-    assert isinstance(job.payment, TransferPayment)
-    assert (job.payment.amount, job.payment.log_index) == (PRICE, 0)
+    assert (job.payment.amount, job.payment_shown["log_index"]) == (PRICE, 0)
     await services.worker.work_once()
     done = await services.gateway.job(job.id)
     assert done.state is JobState.DONE
     assert await services.gateway.verify(await services.gateway.receipt(job.id, attach=True))
     receipt = decode_receipt_file(await services.gateway.receipt(job.id), PAYMENTS).receipt
-    assert receipt.payment == record_of(job.payment)
+    assert receipt.payment == job.payment
     assert services.metrics.payments["redeemed"] == 1
-    history = [step.transition for step in await services.stores.orders.events(job.id)]
+    history = [step.transition for step in await services.stores.orders.jobs.events(job.id)]
     assert history[:2] == ["redeem", "claim"]
 
 
@@ -106,7 +104,7 @@ async def test_transfers_of_one_transaction_pay_in_their_order(
     tx = paid(world, PRICE, PRICE - 1, PRICE + 5)
     first = await services.redeem(claim_to(tx, salt=b"\x01" * 32))
     second = await services.redeem(claim_to(tx, salt=b"\x02" * 32))
-    indexes = [job.payment.log_index for job in (first, second)]
+    indexes = [job.payment_shown["log_index"] for job in (first, second)]
     assert indexes == [0, 2]
     with rejects(
         Reason.PAYMENT_ALREADY_USED,
@@ -120,7 +118,7 @@ async def test_transfers_of_one_transaction_pay_in_their_order(
 async def test_a_named_log_is_the_one_that_pays(world: World, services: Services) -> None:
     tx = paid(world, PRICE, PRICE, PRICE)
     named = await services.redeem(claim_to(tx, log_index=1, salt=b"\x01" * 32))
-    assert named.payment.log_index == 1
+    assert named.payment_shown["log_index"] == 1
     with rejects(
         Reason.PAYMENT_ALREADY_USED,
         f"the transfer in log 1 of transaction {tx} already pays for another call; pay for this "
@@ -129,7 +127,7 @@ async def test_a_named_log_is_the_one_that_pays(world: World, services: Services
     ):
         await services.redeem(claim_to(tx, log_index=1, salt=b"\x02" * 32))
     others = [await services.redeem(claim_to(tx, salt=bytes([n]) * 32)) for n in (3, 4)]
-    assert [job.payment.log_index for job in others] == [0, 2]
+    assert [job.payment_shown["log_index"] for job in others] == [0, 2]
 
 
 async def test_it_is_found_among_other_events(world: World, services: Services) -> None:
@@ -145,7 +143,7 @@ async def test_it_is_found_among_other_events(world: World, services: Services) 
         moved(amount=PRICE + 7),
     )
     job = await services.redeem(claim_to(tx))
-    assert (job.payment.log_index, job.payment.amount) == (6, PRICE + 7)
+    assert (job.payment_shown["log_index"], job.payment.amount) == (6, PRICE + 7)
 
 
 # -- races --------------------------------------------------------------------------------------
@@ -169,8 +167,8 @@ async def test_claims_at_once_to_several_transfers_take_one_each(
     # Each twice: a repeat must not take a second transfer.
     results = await asyncio.gather(*map(services.redeem, claims * 2), return_exceptions=True)
     jobs = {r.id: r for r in results if not isinstance(r, BaseException)}
-    assert sorted(job.payment.log_index for job in jobs.values()) == [0, 1, 2]
-    depth = await services.stores.orders.depth()
+    assert sorted(job.payment_shown["log_index"] for job in jobs.values()) == [0, 1, 2]
+    depth = await services.stores.orders.ledger.depth()
     assert depth[JobState.QUEUED] == 3
 
 
@@ -178,7 +176,7 @@ async def test_one_claim_at_once_is_one_job(world: World, services: Services) ->
     claim = claim_to(paid(world, PRICE, PRICE))
     jobs = await asyncio.gather(*(services.redeem(claim) for _ in range(8)))
     assert len({job.id for job in jobs}) == 1
-    assert (await services.stores.orders.depth())[JobState.QUEUED] == 1
+    assert (await services.stores.orders.ledger.depth())[JobState.QUEUED] == 1
 
 
 async def test_a_claim_that_was_first_meanwhile_is_the_same_job(
@@ -186,14 +184,14 @@ async def test_a_claim_that_was_first_meanwhile_is_the_same_job(
 ) -> None:
     claim = claim_to(paid(world))
     first = await services.redeem(claim)
-    orders = services.gateway._redemption._orders
-    find, looked = orders.find, []
+    jobs = services.gateway._intake._jobs
+    find, looked = jobs.find, []
 
     async def too_early(job_id: Digest) -> Any:
         looked.append(job_id)
         return None if len(looked) == 1 else await find(job_id)
 
-    monkeypatch.setattr(orders, "find", too_early)
+    monkeypatch.setattr(jobs, "find", too_early)
     assert (await services.redeem(claim)).id == first.id
     assert looked == [first.id, first.id]
     # Another claim to the transfer comes to nothing, however often it looks.
@@ -447,7 +445,8 @@ async def test_a_quoted_price_holds(world: World, services: Services) -> None:
 
 async def test_a_job_that_fails_gives_all_of_it_back(world: World, services: Services) -> None:
     before = world.ledger.balances[PAYER.address]
-    job = await services.redeem(claim_to(paid(world, PRICE + 12_345)))
+    tx = paid(world, PRICE + 12_345)
+    job = await services.redeem(claim_to(tx))
     assert world.ledger.balances[PAYER.address] == before - PRICE - 12_345
     world.system.faults = [InputRejected(Reason.INPUT_NOT_FINITE, name="x")]
     await services.worker.work_once()
@@ -458,7 +457,7 @@ async def test_a_job_that_fails_gives_all_of_it_back(world: World, services: Ser
     assert refunded.state is JobState.REFUNDED
     assert world.ledger.balances[PAYER.address] == before
     # And it stays spent: what was given back pays for nothing more.
-    assert (await services.redeem(claim_to(job.payment.claim.transaction))).id == job.id
+    assert (await services.redeem(claim_to(tx))).id == job.id
     with pytest.raises(Conflict) as caught:
-        await services.redeem(claim_to(job.payment.claim.transaction, salt=b"\x01" * 32))
+        await services.redeem(claim_to(tx, salt=b"\x01" * 32))
     assert caught.value.reason is Reason.PAYMENT_ALREADY_USED

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 
 import pytest
+from order_book_suite import send_settlement
 from service_parts import PRICE, TREASURY, Services, World, build, nonce, pay, running
 from waiting import until
 
 from inferproof.errors import InputRejected, PaymentRejected, Reason, Unavailable
 from inferproof.protocol.commitments import refund_mark
 from inferproof.services.base import failure_of
-from inferproof.services.bell import SETTLE
+from inferproof.services.event_bus import SETTLE
 from inferproof.storage.ports.outbox import NewTransaction
 from inferproof.testing.cash import CashChain, CashTransaction
 from inferproof.testing.memory_store import open_stores
@@ -24,7 +25,7 @@ LOST = InputRejected(Reason.INPUT_NOT_FINITE, name="x")
 
 
 async def states(services: Services) -> dict[JobState, int]:
-    return {s: n for s, n in (await services.stores.orders.depth()).items() if n}
+    return {s: n for s, n in (await services.stores.orders.ledger.depth()).items() if n}
 
 
 async def test_stored_before_it_is_sent(services: Services) -> None:
@@ -34,9 +35,9 @@ async def test_stored_before_it_is_sent(services: Services) -> None:
     original = CashChain.submit
 
     async def submit(self: CashChain, raw: bytes) -> None:
-        items = await services.stores.orders.open_outbox(ASSET.network, TREASURY)
+        items = await services.stores.orders.outbox.open_outbox(ASSET.network, TREASURY)
         stored.append(
-            len([i for i in items if await services.stores.orders.raw(i.newest.tx) == raw])
+            len([i for i in items if await services.stores.orders.outbox.raw(i.newest.tx) == raw])
         )
         await original(self, raw)
 
@@ -102,7 +103,7 @@ async def test_dropped_transaction_is_sent_again_with_the_same_bytes(services: S
     ledger = services.world.ledger
     ledger.forgetful = True
     await services.settler.settle_once()
-    (item,) = await services.stores.orders.open_outbox(ASSET.network, TREASURY)
+    (item,) = await services.stores.orders.outbox.open_outbox(ASSET.network, TREASURY)
     ledger.forgetful = False
     services.world.clock.now += 1
     await services.settler.settle_once()
@@ -123,7 +124,7 @@ async def test_those_after_a_dropped_transaction_are_sent_again_with_it(
     for number in range(5):
         await services.accept(payment=pay(services.world, nonce=nonce(number)))
         await services.settler.settle_once()
-    items = await services.stores.orders.open_outbox(ASSET.network, TREASURY)
+    items = await services.stores.orders.outbox.open_outbox(ASSET.network, TREASURY)
     assert [item.nonce for item in items] == [0, 1, 2, 3, 4]
     for number in (1, 2, 3):
         del ledger.waiting[TREASURY, number]
@@ -322,8 +323,11 @@ async def test_number_that_was_left_out_is_taken_next(services: Services) -> Non
     first = await services.accept(payment=pay(services.world, nonce=nonce(1)))
     chain = services.settler._chain
     ahead = await chain.sign_settlement([pay(services.world, nonce=nonce(1))], 1)
-    await services.stores.orders.send_settlement(
-        first.id, NewTransaction(ASSET.network, TREASURY, 1, ahead.tx, ahead.raw), now=1
+    await send_settlement(
+        services.stores.orders,
+        first.id,
+        NewTransaction(ASSET.network, TREASURY, 1, ahead.tx, ahead.raw),
+        now=1,
     )
     await services.settler.settle_once()
     assert await states(services) == {JobState.SETTLING: 1}
@@ -353,9 +357,9 @@ async def test_several_spent_numbers_at_once(services: Services) -> None:
 async def test_failed_job_is_refunded_once(services: Services) -> None:
     job = await services.accept()
     await services.settler.settle_once()
-    claimed = await services.stores.orders.claim(now=1, lease_until=2)
+    claimed = await services.stores.orders.queue.claim(now=1, lease_until=2)
     assert claimed is not None
-    await services.stores.orders.give_up(job.id, claimed.fence, failure_of(LOST), now=3)
+    await services.stores.orders.queue.give_up(job.id, claimed.fence, failure_of(LOST), now=3)
     for _ in range(3):
         await services.settler.settle_once()
     view = await services.gateway.job(job.id)
@@ -372,9 +376,9 @@ async def _failed(services: Services) -> Digest:
     """A job that is owed its refund."""
     job = await services.accept()
     await services.settler.settle_once()
-    claimed = await services.stores.orders.claim(now=1, lease_until=2)
+    claimed = await services.stores.orders.queue.claim(now=1, lease_until=2)
     assert claimed is not None
-    await services.stores.orders.give_up(job.id, claimed.fence, failure_of(LOST), now=3)
+    await services.stores.orders.queue.give_up(job.id, claimed.fence, failure_of(LOST), now=3)
     return job.id
 
 
@@ -448,9 +452,9 @@ async def test_no_refund_is_sent_while_others_of_its_key_may_still_be_made(
 async def test_refund_waits_for_tokens(services: Services) -> None:
     job = await services.accept()
     await services.settler.settle_once()
-    claimed = await services.stores.orders.claim(now=1, lease_until=2)
+    claimed = await services.stores.orders.queue.claim(now=1, lease_until=2)
     assert claimed is not None
-    await services.stores.orders.give_up(job.id, claimed.fence, failure_of(LOST), now=3)
+    await services.stores.orders.queue.give_up(job.id, claimed.fence, failure_of(LOST), now=3)
     services.world.ledger.balances[TREASURY] = 0
     await services.settler.settle_once()
     assert (await services.gateway.job(job.id)).state is JobState.FAILED
@@ -462,9 +466,9 @@ async def test_refund_waits_for_tokens(services: Services) -> None:
 async def test_reverted_refund_is_due_again(services: Services) -> None:
     job = await services.accept()
     await services.settler.settle_once()
-    claimed = await services.stores.orders.claim(now=1, lease_until=2)
+    claimed = await services.stores.orders.queue.claim(now=1, lease_until=2)
     assert claimed is not None
-    await services.stores.orders.give_up(job.id, claimed.fence, failure_of(LOST), now=3)
+    await services.stores.orders.queue.give_up(job.id, claimed.fence, failure_of(LOST), now=3)
     ledger = services.world.ledger
     ledger.holding = True
     await services.settler.settle_once()
@@ -488,9 +492,9 @@ async def test_refund_whose_number_was_spent_is_sent_again_only_after_a_while(
 ) -> None:
     job = await services.accept()
     await services.settler.settle_once()
-    claimed = await services.stores.orders.claim(now=1, lease_until=2)
+    claimed = await services.stores.orders.queue.claim(now=1, lease_until=2)
     assert claimed is not None
-    await services.stores.orders.give_up(job.id, claimed.fence, failure_of(LOST), now=3)
+    await services.stores.orders.queue.give_up(job.id, claimed.fence, failure_of(LOST), now=3)
     ledger, clock = services.world.ledger, services.world.clock
     ledger.forgetful = True
     await services.settler.settle_once()
@@ -522,9 +526,11 @@ async def test_shallow_blocks_are_waited_for_however_long(services: Services) ->
         ledger.mine()
         await services.settler.settle_once()
         if state is JobState.SETTLING:
-            claimed = await services.stores.orders.claim(now=1, lease_until=2)
+            claimed = await services.stores.orders.queue.claim(now=1, lease_until=2)
             assert claimed is not None
-            await services.stores.orders.give_up(job.id, claimed.fence, failure_of(LOST), now=3)
+            await services.stores.orders.queue.give_up(
+                job.id, claimed.fence, failure_of(LOST), now=3
+            )
     assert (await services.gateway.job(job.id)).state is JobState.REFUNDED
     assert ledger.balances == {PAYER.address: 100 * PRICE, TREASURY: 0}
     assert len(ledger.included) == 2
@@ -568,19 +574,19 @@ async def test_run_goes_on_when_the_chain_comes_back(services: Services) -> None
 async def test_only_the_settler_whose_turn_it_is_settles(world: World) -> None:
     async with running(world) as first, open_stores(world.url) as stores:
         other = build(world, stores)
-        turn = stores.database.turn("settler")
-        assert await turn.mine()
+        leader = first.stores.database.leader_lock("settler")
+        assert await leader.held()
         job = await first.accept()
         task = asyncio.create_task(first.settler.run())
         await asyncio.sleep(0.3)
         assert (await other.gateway.job(job.id)).state is JobState.RESERVED
-        await turn.give_back()
-        first.bell.ring(SETTLE)
+        await leader.release()
+        first.event_bus.publish(SETTLE)
         async with asyncio.timeout(60):
             while (await other.gateway.job(job.id)).state is JobState.RESERVED:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-        assert not await turn.mine()
+        assert not await leader.held()
         task.cancel()
         await asyncio.wait([task])
-        assert await turn.mine()
-        await turn.give_back()
+        assert await leader.held()
+        await leader.release()

@@ -6,13 +6,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from order_book_suite import send_settlement
 from service_parts import PRICE, TREASURY, Services, World, nonce, pay, running
 
 from inferproof.errors import InputRejected, Reason, Unavailable
+from inferproof.payments.x402.receipt import authorization_of
 from inferproof.services.base import failure_of
-from inferproof.services.settler import parts
-from inferproof.services.settler.parts import SettlerSettings
-from inferproof.services.settler.sending import raised
+from inferproof.services.settlement import parts
+from inferproof.services.settlement.parts import SettlerSettings
+from inferproof.services.settlement.sending import raised
 from inferproof.storage.ports.outbox import NewTransaction, OutboxKind, StoredRaw
 from inferproof.storage.sql.engine import MEMORY
 from inferproof.testing.cash import CashChain
@@ -40,19 +42,19 @@ async def bought(services: Services, count: int) -> list[Digest]:
 
 
 async def states(services: Services) -> dict[JobState, int]:
-    return {s: n for s, n in (await services.stores.orders.depth()).items() if n}
+    return {s: n for s, n in (await services.stores.orders.ledger.depth()).items() if n}
 
 
 async def outbox(services: Services) -> list[tuple[OutboxKind, int]]:
-    items = await services.stores.orders.open_outbox(ASSET.network, TREASURY)
+    items = await services.stores.orders.outbox.open_outbox(ASSET.network, TREASURY)
     return [(item.kind, item.nonce) for item in items]
 
 
 async def fail(services: Services) -> Digest:
-    claimed = await services.stores.orders.claim(now=1, lease_until=2)
+    claimed = await services.stores.orders.queue.claim(now=1, lease_until=2)
     assert claimed is not None
     job_id = claimed.order.job_id
-    await services.stores.orders.give_up(job_id, claimed.fence, failure_of(LOST), now=3)
+    await services.stores.orders.queue.give_up(job_id, claimed.fence, failure_of(LOST), now=3)
     return job_id
 
 
@@ -183,8 +185,8 @@ async def test_an_uncertain_item_of_a_batch_is_reconciled_and_never_void_too_ear
     view = await services.gateway.job(ids[2])
     assert (view.state, view.settlement.state) == (JobState.SETTLING, SettlementState.UNCERTAIN)
     stranger = CashChain(ledger, STRANGER.address)
-    job = await services.stores.orders.job(ids[2])
-    theirs = await stranger.sign_settlement([job.order.authorization], 0)
+    job = await services.stores.orders.jobs.job(ids[2])
+    theirs = await stranger.sign_settlement([authorization_of(job.order.payment)], 0)
     await stranger.submit(theirs.raw)
     clock.now += 10
     await services.settler.settle_once()
@@ -212,11 +214,11 @@ async def test_fees_are_raised_when_nothing_moves_and_blocks_pass(services: Serv
     await services.settler.settle_once()
     clock.now += 29
     await services.settler.settle_once()
-    (item,) = await services.stores.orders.open_outbox(ASSET.network, TREASURY)
+    (item,) = await services.stores.orders.outbox.open_outbox(ASSET.network, TREASURY)
     assert len(item.raws) == 1
     clock.now += 1
     await services.settler.settle_once()
-    (item,) = await services.stores.orders.open_outbox(ASSET.network, TREASURY)
+    (item,) = await services.stores.orders.outbox.open_outbox(ASSET.network, TREASURY)
     assert [raw.fee_cap for raw in item.raws] == [210, 2010]
     ledger.mine()
     await services.settler.settle_once()
@@ -229,8 +231,8 @@ async def test_the_first_of_two_may_be_the_one_that_enters(services: Services) -
     ledger, clock = services.world.ledger, services.world.clock
     ledger.forgetful = ledger.holding = True
     await services.settler.settle_once()
-    (item,) = await services.stores.orders.open_outbox(ASSET.network, TREASURY)
-    first = await services.stores.orders.raw(item.newest.tx)
+    (item,) = await services.stores.orders.outbox.open_outbox(ASSET.network, TREASURY)
+    first = await services.stores.orders.outbox.raw(item.newest.tx)
     for _ in range(3):
         ledger.mine()
     await services.settler.settle_once()
@@ -238,7 +240,7 @@ async def test_the_first_of_two_may_be_the_one_that_enters(services: Services) -
         ledger.mine()
     clock.now += 31
     await services.settler.settle_once()
-    (item,) = await services.stores.orders.open_outbox(ASSET.network, TREASURY)
+    (item,) = await services.stores.orders.outbox.open_outbox(ASSET.network, TREASURY)
     assert len(item.raws) == 2
     ledger.forgetful = ledger.holding = False
     await services.settler._chain.submit(first)
@@ -253,7 +255,7 @@ async def test_no_blocks_no_higher_fees(services: Services) -> None:
     await services.settler.settle_once()
     services.world.clock.now += 500
     await services.settler.settle_once()
-    (item,) = await services.stores.orders.open_outbox(ASSET.network, TREASURY)
+    (item,) = await services.stores.orders.outbox.open_outbox(ASSET.network, TREASURY)
     assert len(item.raws) == 1
 
 
@@ -268,7 +270,7 @@ async def test_fees_stop_at_the_operators_limit(tmp_path: Path) -> None:
             world.ledger.mine()
             await services.settler.settle_once()
             world.clock.now += 40
-        (item,) = await services.stores.orders.open_outbox(ASSET.network, TREASURY)
+        (item,) = await services.stores.orders.outbox.open_outbox(ASSET.network, TREASURY)
         assert [raw.fee_cap for raw in item.raws] == [210]
         world.ledger.base_fee = 200
         world.ledger.mine()
@@ -298,12 +300,15 @@ def test_raised_fees(
 
 async def test_a_number_that_nothing_waits_for_is_filled(services: Services) -> None:
     (job_id,) = await bought(services, 1)
-    job = await services.stores.orders.job(job_id)
+    job = await services.stores.orders.jobs.job(job_id)
     ahead = await services.settler._chain.sign_settlement(
-        [job.order.authorization], 2, Fees(10**6, 10)
+        [authorization_of(job.order.payment)], 2, Fees(10**6, 10)
     )
-    await services.stores.orders.send_settlement(
-        job_id, NewTransaction(ASSET.network, TREASURY, 2, ahead.tx, ahead.raw), now=1
+    await send_settlement(
+        services.stores.orders,
+        job_id,
+        NewTransaction(ASSET.network, TREASURY, 2, ahead.tx, ahead.raw),
+        now=1,
     )
     clock = services.world.clock
     await services.settler.settle_once()
@@ -323,7 +328,7 @@ async def test_a_number_that_nothing_waits_for_is_filled(services: Services) -> 
 async def test_a_settlement_that_is_taken_back_is_sent_again(services: Services) -> None:
     ids, ledger = await bought(services, 2), services.world.ledger
     await services.settler.settle_once()
-    running_job = await services.stores.orders.claim(now=1, lease_until=9)
+    running_job = await services.stores.orders.queue.claim(now=1, lease_until=9)
     assert running_job is not None
     first = (await services.gateway.job(ids[0])).settlement
     ledger.holding = True
@@ -411,11 +416,11 @@ async def test_deep_blocks_are_not_watched_any_more(services: Services) -> None:
     ledger = services.world.ledger
     await bought(services, 1)
     await services.settler.settle_once()
-    assert len(await services.stores.orders.watched(ASSET.network)) == 1
+    assert len(await services.stores.orders.outbox.watched(ASSET.network)) == 1
     for _ in range(12):
         ledger.mine()
     await services.settler.settle_once()
-    assert await services.stores.orders.watched(ASSET.network) == []
+    assert await services.stores.orders.outbox.watched(ASSET.network) == []
 
 
 async def test_a_node_that_lags_takes_nothing_back(services: Services) -> None:
@@ -458,10 +463,10 @@ async def test_a_refund_that_always_fails_pauses_longer_each_time_and_stays_owed
         clock.now += 5
     pauses = [b - a for a, b in itertools.pairwise(sent)]
     assert pauses == [15, 30, 60, 120, 240]
-    refund = (await services.stores.orders.job(job_id)).refund
+    refund = (await services.stores.orders.jobs.job(job_id)).refund
     assert refund is not None
     assert refund.attempts == 6
-    assert (await services.stores.orders.owed()).failing == 1
+    assert (await services.stores.orders.ledger.owed()).failing == 1
     assert services.metrics.refunds["lost"] == 6
     ledger._transfer = original  # type: ignore[method-assign]
     clock.now = refund.retry_at
@@ -480,7 +485,9 @@ async def test_a_refund_is_not_believed_lost_by_a_node_that_catches_up(
     job_id = await fail(services)
     await services.settler.settle_once()
     (tx,) = [tx for tx, found in ledger.included.items() if not found.items]
-    await services.stores.orders.take_back(ASSET.network, first=ledger.block, now=clock.now)
+    await services.stores.orders.settlements.take_back(
+        ASSET.network, first=ledger.block, now=clock.now
+    )
     missing = ledger.included.pop(tx)  # the receipt alone
     # It says so of itself; or it has blocks now that are from before.
     ledger.holding, ledger.syncing = True, not moving

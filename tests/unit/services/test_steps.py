@@ -38,7 +38,7 @@ async def queued(services: Services, number: int = 0) -> Digest:
 
 async def claimed(services: Services) -> Job:
     now = services.world.clock.now
-    job = await services.stores.orders.claim(now=now, lease_until=now + 30)
+    job = await services.stores.orders.queue.claim(now=now, lease_until=now + 30)
     assert job is not None
     return job
 
@@ -56,9 +56,9 @@ def blob_path(services: Services, blob: Digest) -> Path:
 
 async def finished(services: Services, job_id: Digest) -> Job:
     await services.worker.work_once()
-    job = await services.stores.orders.job(job_id)
+    job = await services.stores.orders.jobs.job(job_id)
     assert job.state is JobState.DONE
-    assert await services.stores.orders.kept(job_id) == Kept()
+    assert await services.stores.orders.queue.kept(job_id) == Kept()
     return job
 
 
@@ -68,7 +68,7 @@ async def kept_proof(services: Services) -> tuple[Digest, KeptProof]:
     job = await claimed(services)
     await steps(services).prove_ahead(job)
     await given_up(services, job)
-    kept = (await services.stores.orders.kept(job_id)).proof
+    kept = (await services.stores.orders.queue.kept(job_id)).proof
     assert kept is not None
     return job_id, kept
 
@@ -108,7 +108,7 @@ async def test_a_proof_that_does_not_hold_is_given_to_nobody(services: Services)
     services.world.system.change = lambda statement: replace(statement, job_id=Digest(bytes(32)))
     job_id = await queued(services)
     await services.worker.work_once()
-    job = await services.stores.orders.job(job_id)
+    job = await services.stores.orders.jobs.job(job_id)
     assert (job.state, job.answer) == (JobState.FAILED, None)
     assert job.failure is not None
     assert job.failure.code == "JOB_STATEMENT"
@@ -120,12 +120,12 @@ async def test_the_size_of_a_proof_is_kept_with_its_answer(services: Services) -
     assert job.answer is not None
     size = blob_path(services, job.answer.proof_blob).stat().st_size
     assert job.answer.proof_size == size
-    read = services.gateway._blobs.get
-    services.gateway._blobs.get = None  # type: ignore[method-assign, assignment]
+    read = services.gateway._receipts._blobs.get
+    services.gateway._receipts._blobs.get = None  # type: ignore[method-assign, assignment]
     view = await services.gateway.job(job.order.job_id)
     assert view.answer is not None
     assert view.answer.proof_size == size
-    services.gateway._blobs.get = read  # type: ignore[method-assign]
+    services.gateway._receipts._blobs.get = read  # type: ignore[method-assign]
 
 
 async def test_the_size_of_an_old_proof_is_asked_of_the_store(
@@ -139,8 +139,8 @@ async def test_the_size_of_an_old_proof_is_asked_of_the_store(
     async def found(_job_id: Digest) -> Job:
         return old
 
-    monkeypatch.setattr(orders, "job", found)
-    monkeypatch.setattr(services.gateway._blobs, "get", None)
+    monkeypatch.setattr(orders.jobs, "job", found)
+    monkeypatch.setattr(services.gateway._receipts._blobs, "get", None)
     view = await services.gateway.job(job.order.job_id)
     assert view.answer is not None
     assert view.answer.proof_size == job.answer.proof_size
@@ -173,7 +173,7 @@ async def test_a_disk_that_does_not_answer_is_waited_for(
     with monkeypatch.context() as patch:
         patch.setattr(blobs, "get", away)
         await services.worker.work_once()
-    assert (await services.stores.orders.job(job_id)).state is JobState.QUEUED
+    assert (await services.stores.orders.jobs.job(job_id)).state is JobState.QUEUED
     await finished(services, job_id)
     assert services.world.system.proofs == 1
 
@@ -187,7 +187,7 @@ async def test_a_proof_of_another_job_is_not_believed(
     job_id = await queued(services, 2)
     job = await claimed(services)
     foreign = KeptProof(other.proof_blob, other.timings)
-    await services.stores.orders.checkpoint(job_id, job.fence, foreign, now=1)
+    await services.stores.orders.queue.checkpoint(job_id, job.fence, foreign, now=1)
     await given_up(services, job)
     done = await finished(services, job_id)
     assert done.answer is not None
@@ -197,7 +197,7 @@ async def test_a_proof_of_another_job_is_not_believed(
 
 async def claimed_and_left(services: Services) -> Job:
     job = await claimed(services)
-    await services.stores.orders.release(job.order.job_id, job.fence, now=1, counts=False)
+    await services.stores.orders.queue.release(job.order.job_id, job.fence, now=1, counts=False)
     return job
 
 
@@ -291,7 +291,7 @@ class TestStopping:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        job = await services.stores.orders.job(self.job_id)
+        job = await services.stores.orders.jobs.job(self.job_id)
         assert (job.state, job.attempts, job.lease_until) == (JobState.QUEUED, 0, None)
         self.hold.set()
         other = build(services.world, services.stores)
@@ -311,15 +311,15 @@ class TestStopping:
         await asyncio.wait_for(ending, 60)
         await asyncio.sleep(0.1)
         orders = services.stores.orders
-        assert (await orders.job(self.job_id)).state is JobState.DONE
-        assert (await orders.job(waiting)).state is JobState.QUEUED
+        assert (await orders.jobs.job(self.job_id)).state is JobState.DONE
+        assert (await orders.jobs.job(waiting)).state is JobState.QUEUED
 
     async def test_it_is_waited_for_no_longer_than_allowed(
         self, busy: tuple[Services, asyncio.Task[None]]
     ) -> None:
         services, _ = busy
         await asyncio.wait_for(services.worker.finish_work(0.05), 5)
-        assert (await services.stores.orders.job(self.job_id)).state is JobState.RUNNING
+        assert (await services.stores.orders.jobs.job(self.job_id)).state is JobState.RUNNING
 
 
 class TestEarlyStart:
@@ -333,11 +333,11 @@ class TestEarlyStart:
         message = f"job {accepted.id} is reserved; only a job that is done has a receipt"
         with rejects(Reason.RECEIPT_NOT_READY, message, kind=NotFound):
             await services.gateway.receipt(accepted.id)
-        kept = (await services.stores.orders.kept(accepted.id)).proof
+        kept = (await services.stores.orders.queue.kept(accepted.id)).proof
         assert kept is not None
         with pytest.raises(NotFound):
             await services.gateway.proof(kept.blob)
-        history = await services.stores.orders.events(accepted.id)
+        history = await services.stores.orders.jobs.events(accepted.id)
         assert [event.state for event in history] == [JobState.RESERVED]
         assert await services.worker.work_once() is None
         await services.settler.settle_once()
@@ -350,19 +350,21 @@ class TestEarlyStart:
         accepted = await services.accept()
         services.world.system.faults = [InputRejected(Reason.INPUT_NOT_FINITE, name="x")] * 2
         await services.worker.start_early_once()
-        job = await services.stores.orders.job(accepted.id)
+        job = await services.stores.orders.jobs.job(accepted.id)
         assert (job.state, job.failure, job.lease_until) == (JobState.RESERVED, None, None)
         assert await services.worker.start_early_once() is None
         await services.settler.settle_once()
         await services.worker.work_once()
-        assert (await services.stores.orders.job(accepted.id)).state is JobState.FAILED
+        assert (await services.stores.orders.jobs.job(accepted.id)).state is JobState.FAILED
 
     async def test_work_for_a_payment_that_failed_is_lost(self, services: Services) -> None:
         accepted = await services.accept()
         await services.worker.start_early_once()
         why = failure_of(PaymentRejected(Reason.SETTLEMENT_CANCELLED))
-        await services.stores.orders.void(accepted.id, why, now=services.world.clock.now)
-        assert await services.stores.orders.kept(accepted.id) == Kept()
+        await services.stores.orders.settlements.void(
+            accepted.id, why, now=services.world.clock.now
+        )
+        assert await services.stores.orders.queue.kept(accepted.id) == Kept()
         assert await services.worker.work_once() is None
 
     async def test_it_is_off_unless_it_is_asked_for(self, services: Services) -> None:
@@ -380,7 +382,7 @@ class TestEarlyStart:
         paid = await queued(services, 1)
         await services.accept(payment=pay(services.world, nonce=nonce(2)))
         await services.worker._work()
-        assert (await services.stores.orders.job(paid)).state is JobState.DONE
+        assert (await services.stores.orders.jobs.job(paid)).state is JobState.DONE
         assert services.world.system.proofs == 1
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from waiting import until
 
 from inferproof.errors import NotFound
+from inferproof.payments.x402.receipt import authorization_of
 from inferproof.services.sweeper import DAY_S, Sweeper
 from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.ports.jobs import KeptProof
@@ -58,9 +59,9 @@ async def test_a_kept_proof_goes_when_its_job_failed_and_no_sooner(
 ) -> None:
     proof, sweeper = put(tmp_path, b"a kept proof"), sweeper_of(stores, tmp_path)
     job = await brought_to(stores.orders, JobState.RUNNING)
-    await stores.orders.checkpoint(job.order.job_id, job.fence, KeptProof(proof, ()), now=9)
+    await stores.orders.queue.checkpoint(job.order.job_id, job.fence, KeptProof(proof, ()), now=9)
     assert await sweeper.sweep_blobs() == 0
-    await stores.orders.give_up(job.order.job_id, job.fence, WHY, now=10)
+    await stores.orders.queue.give_up(job.order.job_id, job.fence, WHY, now=10)
     assert await sweeper.sweep_blobs() == 1
     with pytest.raises(NotFound):
         LocalBlobs(tmp_path).get(proof)
@@ -71,7 +72,7 @@ async def test_an_answers_blobs_stay_however_old(stores: Stores, tmp_path: Path)
     put(tmp_path, b"nobody's", 1)
     job = await brought_to(stores.orders, JobState.RUNNING)
     answer = replace(ANSWER, proof_blob=proof, verifier_blob=bundle)
-    await stores.orders.finish(job.order.job_id, job.fence, answer, now=9)
+    await stores.orders.queue.finish(job.order.job_id, job.fence, answer, now=9)
     assert await sweeper_of(stores, tmp_path).sweep_blobs() == 1
     for name in (proof, bundle):
         LocalBlobs(tmp_path).get(name)
@@ -106,8 +107,8 @@ def test_what_a_crash_left_goes_and_a_write_under_way_stays(tmp_path: Path) -> N
 
 async def test_it_sweeps_in_its_turn(stores: Stores, tmp_path: Path) -> None:
     name = put(tmp_path, b"nobody's")
-    turn = stores.database.turn("sweeper")
-    task = asyncio.create_task(sweeper_of(stores, tmp_path).run(turn, every_s=0.01))
+    leader = stores.database.leader_lock("sweeper")
+    task = asyncio.create_task(sweeper_of(stores, tmp_path).run(leader, every_s=0.01))
     await until(lambda: not LocalBlobs(tmp_path).old(NOW), "it has swept")
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -118,7 +119,7 @@ async def test_it_sweeps_in_its_turn(stores: Stores, tmp_path: Path) -> None:
 
 ENDED = 2
 """When `brought_to` ends a job; its authorization is over some time later."""
-OVER = int(order(0).authorization.valid_before)
+OVER = authorization_of(order(0).payment).valid_before
 
 
 def forgetful(stores: Stores, folder: Path, now: int, days: int = 1) -> Sweeper:
@@ -144,9 +145,9 @@ async def rows(stores: Stores) -> int:
 async def test_an_order_that_was_cancelled_leaves_nothing(stores: Stores, tmp_path: Path) -> None:
     empty = await rows(stores)
     for number in range(3):
-        await stores.orders.reserve(order(number, webhook="https://example.org/hook"))
-        await stores.orders.cancel(order(number).job_id, WHY, running=False, now=2)
-        await stores.orders.void(order(number).job_id, WHY, now=2)
+        await stores.orders.jobs.reserve(order(number, webhook="https://example.org/hook"))
+        await stores.orders.jobs.cancel(order(number).job_id, WHY, running=False, now=2)
+        await stores.orders.settlements.void(order(number).job_id, WHY, now=2)
     assert await rows(stores) > empty
     assert await forgetful(stores, tmp_path, OVER + DAY_S).sweep_jobs() == 0
     assert await forgetful(stores, tmp_path, OVER + DAY_S + 1).sweep_jobs() == 3
@@ -160,7 +161,7 @@ async def test_a_job_that_may_have_cost_something_stays(
     long_after, orders = OVER + 10**6, stores.orders
     job = await brought_to(orders, state)
     if state is JobState.SETTLING:  # a transaction of ours carried it
-        await orders.void(job.order.job_id, WHY, now=2)
+        await orders.settlements.void(job.order.job_id, WHY, now=2)
     before = await rows(stores)
     assert await forgetful(stores, tmp_path, long_after).sweep_jobs() == 0
     assert await rows(stores) == before

@@ -35,7 +35,7 @@ async def queued(services: Services, number: int = 0) -> Digest:
 
 
 async def read(services: Services, job_id: Digest) -> Job:
-    return await services.stores.orders.job(job_id)
+    return await services.stores.orders.jobs.job(job_id)
 
 
 async def test_jobs_are_taken_in_their_order(services: Services) -> None:
@@ -149,7 +149,7 @@ async def test_model_that_is_not_on_the_machine(services: Services) -> None:
 async def test_lost_lease_is_recovered(services: Services) -> None:
     job_id = await queued(services)
     now = services.world.clock.now
-    claimed = await services.stores.orders.claim(now=now, lease_until=now + 30)
+    claimed = await services.stores.orders.queue.claim(now=now, lease_until=now + 30)
     assert claimed is not None
     assert await services.worker.recover() == 0
     services.world.clock.now += 31
@@ -163,7 +163,7 @@ async def test_job_whose_workers_all_die_is_refunded(services: Services) -> None
     job_id = await queued(services)
     for _ in range(3):
         now = services.world.clock.now
-        assert await services.stores.orders.claim(now=now, lease_until=now + 30) is not None
+        assert await services.stores.orders.queue.claim(now=now, lease_until=now + 30) is not None
         services.world.clock.now += 31
         await services.worker.recover()
     job = await read(services, job_id)
@@ -177,20 +177,20 @@ async def test_job_whose_workers_all_die_is_refunded(services: Services) -> None
 async def test_stale_fence_can_neither_publish_nor_give_up(services: Services) -> None:
     job_id = await queued(services)
     orders = services.stores.orders
-    first = await orders.claim(now=1, lease_until=2)
+    first = await orders.queue.claim(now=1, lease_until=2)
     assert first is not None
-    await orders.release(job_id, first.fence, now=3)
-    second = await orders.claim(now=4, lease_until=5)
+    await orders.queue.release(job_id, first.fence, now=3)
+    second = await orders.queue.claim(now=4, lease_until=5)
     assert second is not None
     message = f"claim 1 of job {job_id} is over; another claim was made since"
     why = failure_of(Unavailable(Reason.STORAGE_FULL))
     await services.worker.recover()
     with rejects(Reason.FENCE_STALE, message, kind=Conflict):
-        await orders.heartbeat(job_id, first.fence, lease_until=99)
+        await orders.queue.heartbeat(job_id, first.fence, lease_until=99)
     with rejects(Reason.FENCE_STALE, message, kind=Conflict):
-        await orders.give_up(job_id, first.fence, why, now=6)
+        await orders.queue.give_up(job_id, first.fence, why, now=6)
     with rejects(Reason.FENCE_STALE, message, kind=Conflict):
-        await orders.release(job_id, first.fence, now=6)
+        await orders.queue.release(job_id, first.fence, now=6)
 
 
 async def test_worker_that_was_overtaken_publishes_nothing(services: Services) -> None:
@@ -232,7 +232,7 @@ async def test_lease_is_renewed_while_computing_and_its_loss_ends_the_wait(world
         world.clock.now += 5
         await until(lambda: _is_held(services, job_id), "the lease is renewed")
         renewed = await read(services, job_id)
-        await services.stores.orders.release(job_id, renewed.fence, now=world.clock.now)
+        await services.stores.orders.queue.release(job_id, renewed.fence, now=world.clock.now)
         lost = await asyncio.wait_for(task, 60)
         hold.set()
         assert lost is not None

@@ -22,6 +22,12 @@ def shared_url(request: pytest.FixtureRequest, url_of_kind: Callable[[str], str]
     return url_of_kind(request.param)
 
 
+@pytest.fixture(params=KINDS[2:])
+def server_url(request: pytest.FixtureRequest, url_of_kind: Callable[[str], str]) -> str:
+    """The address of a fresh database that several gateways may serve with at a time."""
+    return url_of_kind(request.param)
+
+
 @pytest.fixture(params=KINDS[1:])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a database without a table."""

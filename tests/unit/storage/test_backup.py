@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from order_book_suite import brought_to, digest, order, transaction
+from order_book_suite import brought_to, digest, order, send_settlement, transaction
 from postgres_server import KINDS
 
 from inferproof.app.backup import Summary, backup, restore
@@ -68,7 +68,7 @@ async def fill(settings: Settings) -> None:
 
 
 async def all_jobs(stores: Stores) -> list[Any]:
-    return [await stores.orders.job(order(n).job_id) for n in range(len(STATES))]
+    return [await stores.orders.jobs.job(order(n).job_id) for n in range(len(STATES))]
 
 
 def test_everything_is_there_again(source: Settings, target: Settings, tmp_path: Path) -> None:
@@ -78,14 +78,16 @@ def test_everything_is_there_again(source: Settings, target: Settings, tmp_path:
         async with open_stores(source.database) as before, open_stores(target.database) as after:
             assert await all_jobs(after) == await all_jobs(before)
             network, sender = transaction(1).network, GATEWAY.address
-            outbox = await after.orders.open_outbox(network, sender)
-            assert outbox == await before.orders.open_outbox(network, sender)
+            outbox = await after.orders.outbox.open_outbox(network, sender)
+            assert outbox == await before.orders.outbox.open_outbox(network, sender)
             assert {item.kind for item in outbox} == {OutboxKind.SETTLEMENT, OutboxKind.REFUND}
             # A payment that was taken is taken; a new order gets a number of its own.
-            assert (await after.orders.reserve(order(1))).outcome is Outcome.SAME
-            assert (await after.orders.reserve(order(90))).outcome is Outcome.NEW
-            await after.orders.send_settlement(order(90).job_id, transaction(90), now=9)
-            assert (await after.orders.settled(order(90).job_id, digest("t"), 1, now=9)).state
+            assert (await after.orders.jobs.reserve(order(1))).outcome is Outcome.SAME
+            assert (await after.orders.jobs.reserve(order(90))).outcome is Outcome.NEW
+            await send_settlement(after.orders, order(90).job_id, transaction(90), now=9)
+            assert (
+                await after.orders.settlements.settled(order(90).job_id, digest("t"), 1, now=9)
+            ).state
         return made, filled
 
     made, filled = asyncio.run(run())
@@ -107,7 +109,7 @@ def test_a_backup_is_of_one_moment(source: Settings, target: Settings, tmp_path:
             async def buyers() -> None:
                 number = 1000
                 while not done.is_set():
-                    await stores.orders.reserve(order(number))
+                    await stores.orders.jobs.reserve(order(number))
                     number += 1
 
             task = asyncio.create_task(buyers())

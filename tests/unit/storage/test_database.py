@@ -18,9 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from inferproof.errors import Conflict, Misconfigured, Reason, Unavailable
 from inferproof.storage.ports.jobs import Outcome
 from inferproof.storage.sql import writer as writer_module
-from inferproof.storage.sql.dialect import storage_error
 from inferproof.storage.sql.engine import MEMORY, Database, sqlite_url
-from inferproof.storage.sql.new_rows import NewRows
+from inferproof.storage.sql.failures import storage_error
 from inferproof.storage.sql.tables import metadata, settlements, verifications
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.rejections import rejects
@@ -68,9 +67,9 @@ async def test_indexes_without_empty_rows_find_what_is_asked_for(
 
 async def test_reopening_keeps_what_is_there(shared_url: str) -> None:
     async with open_stores(shared_url) as stores:
-        await stores.orders.reserve(order())
+        await stores.orders.jobs.reserve(order())
     async with open_stores(shared_url) as stores:
-        assert (await stores.orders.job(order().job_id)).order == order()
+        assert (await stores.orders.jobs.job(order().job_id)).order == order()
 
 
 async def test_a_newer_database_is_left_alone(shared_url: str) -> None:
@@ -106,7 +105,7 @@ async def test_file_database_is_durable_and_readable_while_written(tmp_path: Pat
 
         writing = asyncio.create_task(stores.database.write(slow))
         await entered.wait()
-        assert (await stores.orders.depth())[JobState.RESERVED] == 0
+        assert (await stores.orders.ledger.depth())[JobState.RESERVED] == 0
         leave.set()
         await writing
 
@@ -123,24 +122,16 @@ async def test_readers_cannot_write(tmp_path: Path) -> None:
 
 async def test_writes_share_commits(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[int] = []
-    execute, commit = writer_module._execute, NewRows.commit
+    execute = writer_module._execute
 
-    def count(connection: AsyncConnection, batch: Sequence[Any]) -> None:
+    async def executed(connection: AsyncConnection, batch: Sequence[Any]) -> Any:
         # A gateway of another test, in a thread of its own, writes through the same function.
         if connection.sync_engine is stores.database._writing.sync_engine:
             batches.append(len(batch))
-
-    async def executed(connection: AsyncConnection, batch: Any) -> Any:
-        count(connection, batch)
         return await execute(connection, batch)
 
-    async def committed(what: NewRows, connection: AsyncConnection, rows: Any) -> Any:
-        count(connection, rows)
-        return await commit(what, connection, rows)
-
     monkeypatch.setattr(writer_module, "_execute", executed)
-    monkeypatch.setattr(NewRows, "commit", committed)
-    await asyncio.gather(*(stores.orders.reserve(order(n)) for n in range(600)))
+    await asyncio.gather(*(stores.orders.jobs.reserve(order(n)) for n in range(600)))
     assert sum(batches) == 600
     assert max(batches) == 256
     assert len(batches) <= 4
@@ -151,19 +142,19 @@ async def test_orders_that_follow_a_shared_commit_share_the_next(
 ) -> None:
     monkeypatch.setattr(stores.database._writer, "_gather_s", 0.3)
     asked: list[int] = []
-    at_once = writer_module.Writer._at_once
+    commit = writer_module.Writer._commit
 
-    async def noted(writer: writer_module.Writer, groups: Any, items: Sequence[Any]) -> Any:
+    async def noted(writer: writer_module.Writer, batch: Sequence[Any]) -> None:
         if writer is stores.database._writer:
-            asked.append(len(items))
-        return await at_once(writer, groups, items)
+            asked.append(len(batch))
+        await commit(writer, batch)
 
-    monkeypatch.setattr(writer_module.Writer, "_at_once", noted)
-    await asyncio.gather(*(stores.orders.reserve(order(n)) for n in range(2)))
-    third = asyncio.create_task(stores.orders.reserve(order(2)))
+    monkeypatch.setattr(writer_module.Writer, "_commit", noted)
+    await asyncio.gather(*(stores.orders.jobs.reserve(order(n)) for n in range(2)))
+    third = asyncio.create_task(stores.orders.jobs.reserve(order(2)))
     for _ in range(20):
         await asyncio.sleep(0)
-    await asyncio.gather(third, stores.orders.reserve(order(3)))
+    await asyncio.gather(third, stores.orders.jobs.reserve(order(3)))
     assert asked == [2, 2]
 
 
@@ -172,7 +163,7 @@ async def test_an_order_that_comes_alone_waits_for_no_other(
 ) -> None:
     monkeypatch.setattr(stores.database._writer, "_gather_s", 3600.0)
     for number in range(3):
-        await stores.orders.reserve(order(number))
+        await stores.orders.jobs.reserve(order(number))
 
 
 async def test_a_bug_in_the_writer_is_told_to_who_waits_and_ends_nothing(
@@ -185,12 +176,12 @@ async def test_a_bug_in_the_writer_is_told_to_who_waits_and_ends_nothing(
     monkeypatch.setattr(writer, "_commit", partial(broken, writer))
     async with asyncio.timeout(60):
         told = await asyncio.gather(
-            *(stores.orders.reserve(order(n)) for n in range(3)), return_exceptions=True
+            *(stores.orders.jobs.reserve(order(n)) for n in range(3)), return_exceptions=True
         )
     assert list(map(type, told)) == [ZeroDivisionError] * 3
     monkeypatch.undo()
-    assert (await stores.orders.depth())[JobState.RESERVED] == 0
-    assert (await stores.orders.reserve(order(0))).outcome is Outcome.NEW
+    assert (await stores.orders.ledger.depth())[JobState.RESERVED] == 0
+    assert (await stores.orders.jobs.reserve(order(0))).outcome is Outcome.NEW
 
 
 async def test_one_bad_write_fails_alone(stores: Stores) -> None:
@@ -212,7 +203,7 @@ async def test_one_bad_write_fails_alone(stores: Stores) -> None:
         stores.database.write(good),
         stores.database.write(half_done),
         stores.database.write(broken_rule),
-        stores.orders.reserve(order()),
+        stores.orders.jobs.reserve(order()),
         return_exceptions=True,
     )
     assert results[0] == "good"
@@ -232,7 +223,7 @@ async def test_a_bug_reaches_its_caller_and_the_writer_lives(stores: Stores) -> 
 
     with pytest.raises(ZeroDivisionError):
         await stores.database.write(bug)
-    await stores.orders.reserve(order())
+    await stores.orders.jobs.reserve(order())
 
 
 async def test_nothing_is_acknowledged_before_the_commit(
@@ -244,20 +235,20 @@ async def test_nothing_is_acknowledged_before_the_commit(
     monkeypatch.setattr(stores.database._writing.sync_engine.dialect, "do_commit", fail)
     message = "the disk is full; nothing was lost, try again once the operator made room"
     results = await asyncio.gather(
-        *(stores.orders.reserve(order(n)) for n in range(3)), return_exceptions=True
+        *(stores.orders.jobs.reserve(order(n)) for n in range(3)), return_exceptions=True
     )
     for result in results:
         with rejects(Reason.STORAGE_FULL, message, kind=Unavailable):
             assert isinstance(result, BaseException)
             raise result
     monkeypatch.undo()
-    assert (await stores.orders.depth())[JobState.RESERVED] == 0
-    await stores.orders.reserve(order())
+    assert (await stores.orders.ledger.depth())[JobState.RESERVED] == 0
+    await stores.orders.jobs.reserve(order())
 
 
 async def attempt(stores: Stores, number: int) -> Reason | None:
     try:
-        await stores.orders.reserve(order(number))
+        await stores.orders.jobs.reserve(order(number))
     except Unavailable as error:
         return error.reason
     return None
@@ -275,7 +266,7 @@ async def test_full_database(tmp_path: Path) -> None:
         reserved = results.count(None)
         assert 0 < reserved < 200
         assert set(results) == {None, Reason.STORAGE_FULL}
-        assert (await stores.orders.depth())[JobState.RESERVED] == reserved
+        assert (await stores.orders.ledger.depth())[JobState.RESERVED] == reserved
 
 
 async def test_unreachable_database(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from order_book_suite import ASSET, BLOCK, NETWORK, SENDER, digest, order, trans
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from inferproof.payments.x402.receipt import authorization_of
 from inferproof.protocol.encoding import canonical_json
 from inferproof.protocol.quote import quote_json
 from inferproof.storage.ports.outbox import Inclusion, OutboxKind, SettlementStep
@@ -52,7 +53,7 @@ def to_first(connection: Connection) -> None:
 
 async def store(connection: AsyncConnection, number: int, state: JobState, **more: Any) -> None:
     made = order(number)
-    payment, sent = made.authorization, transaction(number)
+    payment, sent = authorization_of(made.payment), transaction(number)
     values = {
         "job_id": made.job_id.hex,
         "state": state.value,
@@ -109,22 +110,24 @@ async def test_what_was_under_way_goes_on(empty_url: str, monkeypatch: pytest.Mo
 
     async with open_stores(empty_url) as stores:
         orders = stores.orders
-        settling, refunding = await orders.open_outbox(NETWORK, SENDER)
+        settling, refunding = await orders.outbox.open_outbox(NETWORK, SENDER)
         assert (settling.nonce, settling.kind) == (2, OutboxKind.SETTLEMENT)
         assert (settling.newest.attempts, settling.newest.sent_at) == (2, 1001)
         assert (settling.newest.fee_cap, settling.newest.fee_tip) == (0, 0)
-        assert await orders.raw(settling.newest.tx) == transaction(2).raw
-        carried = await orders.payables(ASSET, [settling, refunding])
+        assert await orders.outbox.raw(settling.newest.tx) == transaction(2).raw
+        carried = await orders.settlements.payables(ASSET, [settling, refunding])
         ((two,), (four,)) = carried[settling.id], carried[refunding.id]
         assert (two.job_id, two.step) == (order(2).job_id, SettlementStep.SENT)
         assert two.payment == order(2).payment
         assert (four.job_id, refunding.kind) == (order(4).job_id, OutboxKind.REFUND)
-        assert [p.job_id for p in await orders.to_settle(ASSET, limit=9)] == [order(1).job_id]
-        assert await orders.free_nonces(NETWORK, SENDER, least=0, count=3) == [0, 1, 5]
+        assert [p.job_id for p in await orders.settlements.to_settle(ASSET, limit=9)] == [
+            order(1).job_id
+        ]
+        assert await orders.outbox.free_nonces(NETWORK, SENDER, least=0, count=3) == [0, 1, 5]
         done = Inclusion(settling, settling.newest.tx, BLOCK, {two.job_id: None})
-        assert await orders.included([done], now=9) == [two.job_id]
-        refund = (await orders.refunded(four.job_id, digest("x"), 43, now=9)).refund
+        assert await orders.settlements.included([done], now=9) == [two.job_id]
+        refund = (await orders.settlements.refunded(four.job_id, digest("x"), 43, now=9)).refund
         assert refund is not None
         assert (refund.attempts, refund.retry_at) == (0, 0)
-        assert (await orders.job(order(3).job_id)).settlement.block == 42
-        assert await orders.open_outbox(NETWORK, SENDER) == []
+        assert (await orders.jobs.job(order(3).job_id)).settlement.block == 42
+        assert await orders.outbox.open_outbox(NETWORK, SENDER) == []

@@ -9,8 +9,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from test_migrations import OLD
 
-from inferproof.storage.sql.dialect import read_address, writing_engine
+from inferproof.storage.sql.address import read_address
 from inferproof.storage.sql.dump import load, revision_of
+from inferproof.storage.sql.engines import writing_engine
 from inferproof.storage.sql.migrate import upgrade
 from inferproof.testing.memory_store import open_stores
 

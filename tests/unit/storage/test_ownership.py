@@ -25,12 +25,12 @@ KINDS = [
 async def one_life(url: str) -> None:
     """Opened, written, read, taken for all processes, closed."""
     async with open_stores(url) as stores:
-        await stores.orders.reserve(order(0))
-        await stores.orders.job(order(0).job_id)
-        turn = stores.database.turn("something")
-        assert await turn.mine()
-        await turn.give_back()
-        assert await turn.mine()  # what is not given back ends with the database
+        await stores.orders.jobs.reserve(order(0))
+        await stores.orders.jobs.job(order(0).job_id)
+        lock = stores.database.leader_lock("something")
+        assert await lock.held()
+        await lock.release()
+        assert await lock.held()  # what is not given back ends with the database
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -50,11 +50,11 @@ def test_a_life_that_is_cancelled_wherever_it_waits(
         database = await Database.open(url)
         try:
             await database.read(_question)
-            turn = database.turn("something")
+            lock = database.leader_lock("something")
             try:
-                assert await turn.mine()
+                assert await lock.held()
             finally:
-                await turn.give_back()
+                await lock.release()
         finally:
             await database.close()
 

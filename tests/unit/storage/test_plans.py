@@ -48,12 +48,12 @@ async def asked(tmp_path: Path) -> AsyncIterator[Asked]:
     path = tmp_path / "plans.db"
     async with open_stores(sqlite_url(path)) as stores:
         for number in range(4):
-            await stores.orders.reserve(order(number))
+            await stores.orders.jobs.reserve(order(number))
         yield Asked(stores, path)
 
 
 async def test_what_waits_is_looked_for_by_its_step_and_in_turn(asked: Asked) -> None:
-    await asked.stores.orders.to_settle(ASSET, limit=3)
+    await asked.stores.orders.settlements.to_settle(ASSET, limit=3)
     again, new = asked.plans("payment_reservations")
     assert again.startswith("SEARCH settlements USING INDEX ix_settlements_step")
     assert new.startswith("SEARCH jobs USING INDEX ix_jobs_state_turn_number (state=?)")
@@ -62,8 +62,8 @@ async def test_what_waits_is_looked_for_by_its_step_and_in_turn(asked: Asked) ->
 
 async def test_few_are_looked_for_among_few(asked: Asked) -> None:
     orders = asked.stores.orders
-    await orders.refused(ASSET, limit=3)
-    await orders.due_refunds(ASSET, now=9, limit=3)
+    await orders.settlements.refused(ASSET, limit=3)
+    await orders.settlements.due_refunds(ASSET, now=9, limit=3)
     plans = asked.plans("payment_reservations")
     assert len(plans) == 2
     assert not [plan for plan in plans if ALL_PAYMENTS in plan]
@@ -72,18 +72,18 @@ async def test_few_are_looked_for_among_few(asked: Asked) -> None:
 async def test_jobs_are_moved_by_their_ids(asked: Asked) -> None:
     orders = asked.stores.orders
     ids = [order(number).job_id for number in range(3)]
-    (item,) = await orders.send_settlements([(ids, transaction(1))], now=2)
+    (item,) = await orders.settlements.send_settlements([(ids, transaction(1))], now=2)
     outcomes: dict[Any, SettlementStep | None] = dict.fromkeys(ids)
-    await orders.included([Inclusion(item, item.newest.tx, BLOCK, outcomes)], now=3)
-    assert (await orders.job(ids[0])).state is JobState.QUEUED
+    await orders.settlements.included([Inclusion(item, item.newest.tx, BLOCK, outcomes)], now=3)
+    assert (await orders.jobs.job(ids[0])).state is JobState.QUEUED
     plans = asked.plans("jobs")
     assert plans
     assert not [plan for plan in plans if "SEARCH jobs USING INDEX ix_jobs_state" in plan]
-    assert await orders.open_outbox(NETWORK, SENDER) == []
+    assert await orders.outbox.open_outbox(NETWORK, SENDER) == []
 
 
 async def test_a_payment_is_still_looked_for_by_all_that_is_its_own(asked: Asked) -> None:
-    await asked.stores.orders.find_payment(order().payment)
+    await asked.stores.orders.jobs.find_payment(order().payment)
     plan, *_ = asked.plans("payment_reservations")
     assert f"{ALL_PAYMENTS} (network=? AND token=? AND payer=? AND nonce=?)" in plan
 
@@ -103,10 +103,10 @@ async def test_a_server_reads_no_more_than_what_waits(postgres: Databases, known
     async with open_stores(url) as stores:
         for _ in range(8):  # after a few times a plan is kept, where it may be
             await ask_as_the_settler(stores)
-        await asyncio.gather(*(stores.orders.reserve(order(n)) for n in range(OVER)))
+        await asyncio.gather(*(stores.orders.jobs.reserve(order(n)) for n in range(OVER)))
         await asyncio.to_thread(postgres.sql, "UPDATE jobs SET state = 'done'", url)
         for number in range(OVER, OVER + WAITING):
-            await stores.orders.reserve(order(number))
+            await stores.orders.jobs.reserve(order(number))
         assert len(await ask_as_the_settler(stores)) == WAITING
         # The first look of this process at the payments that wait is one of the two.
         assert await read_of_payments(postgres, url, stores) == 2 * WAITING
@@ -117,24 +117,24 @@ async def test_a_server_ends_with_the_last_that_is_wanted(postgres: Databases) -
     """Also where it believes that all that wait are fewer."""
     url, wanted = postgres.fresh(), 250
     async with open_stores(url) as stores:
-        await asyncio.gather(*(stores.orders.reserve(order(n)) for n in range(OVER)))
+        await asyncio.gather(*(stores.orders.jobs.reserve(order(n)) for n in range(OVER)))
         for statement in (
             "UPDATE jobs SET state = 'done' WHERE number > 200",
             "ANALYZE",
             "UPDATE jobs SET state = 'reserved'",
         ):
             await asyncio.to_thread(postgres.sql, statement, url)
-        assert len(await stores.orders.to_settle(ASSET, limit=wanted)) == wanted
+        assert len(await stores.orders.settlements.to_settle(ASSET, limit=wanted)) == wanted
         # To look at how far an index reaches counts too.
         assert await read_of_payments(postgres, url, stores) < wanted + 50
 
 
 async def ask_as_the_settler(stores: Stores) -> Sequence[Payable]:
     orders = stores.orders
-    await orders.refused(ASSET, limit=1280)
-    await orders.due_refunds(ASSET, now=9, limit=64)
-    await orders.backlog()
-    return await orders.to_settle(ASSET, limit=1280)
+    await orders.settlements.refused(ASSET, limit=1280)
+    await orders.settlements.due_refunds(ASSET, now=9, limit=64)
+    await orders.ledger.backlog()
+    return await orders.settlements.to_settle(ASSET, limit=1280)
 
 
 async def read_of_payments(postgres: Databases, url: str, stores: Stores) -> int:

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from inferproof.errors import InferproofError, Misconfigured, MissingPart, Reason, Unavailable
 from inferproof.storage.ports.jobs import Failure, Outcome
 from inferproof.storage.ports.models import ModelFilter
-from inferproof.storage.sql import dialect
-from inferproof.storage.sql.dialect import read_address
+from inferproof.storage.sql import engines
+from inferproof.storage.sql.address import read_address
 from inferproof.storage.sql.engine import Database
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.rejections import rejects
@@ -39,7 +39,7 @@ def own(server: PostgresServer) -> str:
 
 async def attempt(stores: Stores, number: int) -> Reason | None:
     try:
-        await stores.orders.reserve(order(number))
+        await stores.orders.jobs.reserve(order(number))
     except Unavailable as error:
         return error.reason
     return None
@@ -51,12 +51,12 @@ async def test_restart_between_calls_is_not_noticed(
     server: PostgresServer, own: str, how: signal.Signals
 ) -> None:
     async with open_stores(own) as stores:
-        await stores.orders.reserve(order(1))
-        await stores.orders.depth()
+        await stores.orders.jobs.reserve(order(1))
+        await stores.orders.ledger.depth()
         await asyncio.to_thread(server.stop, how)
         await asyncio.to_thread(server.start)
         assert await attempt(stores, 2) is None
-        assert (await stores.orders.depth())[JobState.RESERVED] == 2
+        assert (await stores.orders.ledger.depth())[JobState.RESERVED] == 2
 
 
 @pytest.mark.slow
@@ -86,37 +86,37 @@ async def test_what_was_acknowledged_outlives_the_server(server: PostgresServer,
         assert refused == {Reason.STORAGE_UNAVAILABLE}
         assert len(acknowledged) < 1000
         for number in acknowledged:
-            assert (await stores.orders.reserve(order(number))).outcome is Outcome.SAME
+            assert (await stores.orders.jobs.reserve(order(number))).outcome is Outcome.SAME
         # A repeated call finds the order done, or does it now.
         for number in set(range(1000)) - acknowledged:
-            await stores.orders.reserve(order(number))
-        assert (await stores.orders.depth())[JobState.RESERVED] == 1000
+            await stores.orders.jobs.reserve(order(number))
+        assert (await stores.orders.ledger.depth())[JobState.RESERVED] == 1000
 
 
 @postgres_only
 async def test_a_server_that_is_down(server: PostgresServer, own: str) -> None:
     async with open_stores(own) as stores:
-        await stores.orders.reserve(order(1))
-        await stores.orders.depth()
-        turn = stores.database.turn("x")
-        assert await turn.mine()
+        await stores.orders.jobs.reserve(order(1))
+        await stores.orders.ledger.depth()
+        leader = stores.database.leader_lock("x")
+        assert await leader.held()
         await asyncio.to_thread(server.stop)
         try:
             for call in (
-                stores.orders.reserve(order(2)),
-                stores.orders.claim(now=1, lease_until=2),
-                stores.orders.depth(),
+                stores.orders.jobs.reserve(order(2)),
+                stores.orders.queue.claim(now=1, lease_until=2),
+                stores.orders.ledger.depth(),
                 Database.open(own),
-                turn.mine(),
-                turn.mine(),
+                leader.held(),
+                leader.held(),
             ):
                 with pytest.raises(Unavailable) as caught:
                     await call
                 assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
         finally:
             await asyncio.to_thread(server.start)
-        assert await turn.mine()
-        await turn.give_back()
+        assert await leader.held()
+        await leader.release()
         assert await attempt(stores, 2) is None
 
 
@@ -124,14 +124,14 @@ async def test_a_server_that_is_down(server: PostgresServer, own: str) -> None:
 async def test_a_server_that_hangs_is_not_waited_for(
     server: PostgresServer, own: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dialect, "ANSWER_S", 0.5)
-    monkeypatch.setattr(dialect, "CONNECT_S", 0.5)
+    monkeypatch.setattr(engines, "ANSWER_S", 0.5)
+    monkeypatch.setattr(engines, "CONNECT_S", 0.5)
     async with open_stores(own) as stores:
-        await stores.orders.reserve(order(1))
-        await stores.orders.depth()
+        await stores.orders.jobs.reserve(order(1))
+        await stores.orders.ledger.depth()
         with server.hanging():
             async with asyncio.timeout(60):
-                for call in (stores.orders.reserve(order(2)), stores.orders.depth()):
+                for call in (stores.orders.jobs.reserve(order(2)), stores.orders.ledger.depth()):
                     with rejects(
                         Reason.STORAGE_UNAVAILABLE,
                         "the storage does not answer: it did not answer in time",
@@ -139,13 +139,13 @@ async def test_a_server_that_hangs_is_not_waited_for(
                     ):
                         await call
         assert await attempt(stores, 2) is None
-        assert (await stores.orders.depth())[JobState.RESERVED] == 2
+        assert (await stores.orders.ledger.depth())[JobState.RESERVED] == 2
 
 
 @postgres_only
 async def test_a_server_that_only_reads(server: PostgresServer, own: str) -> None:
     async with open_stores(own) as stores:
-        await stores.orders.reserve(order(1))
+        await stores.orders.jobs.reserve(order(1))
 
         async def only_read(connection: AsyncConnection) -> None:
             await connection.execute(text("SET default_transaction_read_only = on"))
@@ -156,11 +156,11 @@ async def test_a_server_that_only_reads(server: PostgresServer, own: str) -> Non
         await stores.database.write(only_read)
         with rejects(
             Reason.STORAGE_UNAVAILABLE,
-            "the storage does not answer: cannot execute SELECT in a read-only transaction",
+            "the storage does not answer: cannot execute INSERT in a read-only transaction",
             kind=Unavailable,
         ):
-            await stores.orders.reserve(order(2))
-        assert (await stores.orders.depth())[JobState.RESERVED] == 1
+            await stores.orders.jobs.reserve(order(2))
+        assert (await stores.orders.ledger.depth())[JobState.RESERVED] == 1
         await stores.database.write(write_again)
         assert await attempt(stores, 2) is None
 
@@ -187,7 +187,7 @@ async def test_a_full_disk(server: PostgresServer, own: str) -> None:
 async def test_a_statement_has_a_time_limit(
     server: PostgresServer, own: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dialect, "STATEMENT_MS", 200)
+    monkeypatch.setattr(engines, "STATEMENT_MS", 200)
     async with open_stores(own) as stores:
 
         async def slow(connection: AsyncConnection) -> None:
@@ -215,8 +215,8 @@ async def test_readers_cannot_write(own: str) -> None:
 
 @postgres_only
 async def test_every_reader_busy(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dialect, "SERVER_READERS", 1)
-    monkeypatch.setattr(dialect, "POOL_WAIT_S", 0.1)
+    monkeypatch.setattr(engines, "SERVER_READERS", 1)
+    monkeypatch.setattr(engines, "POOL_WAIT_S", 0.1)
     async with open_stores(own) as stores:
 
         async def slow(connection: AsyncConnection) -> None:
@@ -227,7 +227,7 @@ async def test_every_reader_busy(own: str, monkeypatch: pytest.MonkeyPatch) -> N
         with rejects(
             Reason.STORAGE_UNAVAILABLE, "the storage does not answer: every connection is in use"
         ):
-            await stores.orders.depth()
+            await stores.orders.ledger.depth()
         await first
 
 
@@ -236,7 +236,7 @@ async def test_a_migration_under_prepared_statements(own: str) -> None:
     async with open_stores(own) as stores, open_stores(own) as other:
         job = await brought_to(stores.orders, JobState.QUEUED)
         job_id = job.order.job_id
-        await stores.orders.job(job_id)
+        await stores.orders.jobs.job(job_id)
 
         async def migrate(connection: AsyncConnection) -> None:
             for statement in (
@@ -246,8 +246,8 @@ async def test_a_migration_under_prepared_statements(own: str) -> None:
                 await connection.execute(text(statement))
 
         await other.database.write(migrate)
-        assert (await stores.orders.job(job_id)) == job
-        assert await stores.orders.claim(now=1, lease_until=2) is not None
+        assert (await stores.orders.jobs.job(job_id)) == job
+        assert await stores.orders.queue.claim(now=1, lease_until=2) is not None
 
 
 async def test_names_that_no_text_can_be(stores: Stores) -> None:
@@ -257,10 +257,10 @@ async def test_names_that_no_text_can_be(stores: Stores) -> None:
 
 
 async def test_a_message_with_a_character_that_no_text_has(stores: Stores) -> None:
-    await stores.orders.reserve(order())
+    await stores.orders.jobs.reserve(order())
     why = Failure("INPUT_NOT_FINITE", "input a\0b holds a NaN", {"name": "a\0b"})
-    await stores.orders.void(order().job_id, why, now=2)
-    failure = (await stores.orders.job(order().job_id)).failure
+    await stores.orders.settlements.void(order().job_id, why, now=2)
+    failure = (await stores.orders.jobs.job(order().job_id)).failure
     assert failure == Failure(why.code, "input a\u2400b holds a NaN", why.facts)
 
 
@@ -271,7 +271,7 @@ async def test_a_bad_write_fails_alone_whatever_it_meets(stores: Stores) -> None
 
     results: list[Any] = await asyncio.gather(
         stores.database.write(wrong),
-        *(stores.orders.reserve(order(n)) for n in range(5)),
+        *(stores.orders.jobs.reserve(order(n)) for n in range(5)),
         return_exceptions=True,
     )
     assert isinstance(results[0], ZeroDivisionError)

@@ -155,8 +155,10 @@ async def test_one_who_no_longer_waits_is_no_trouble() -> None:
 
 async def test_each_payment_finds_its_own_job(stores: Stores) -> None:
     for number in range(0, 40, 2):
-        assert (await stores.orders.reserve(order(number))).outcome is Outcome.NEW
-    found = await asyncio.gather(*(stores.orders.find_payment(order(n).payment) for n in range(40)))
+        assert (await stores.orders.jobs.reserve(order(number))).outcome is Outcome.NEW
+    found = await asyncio.gather(
+        *(stores.orders.jobs.find_payment(order(n).payment) for n in range(40))
+    )
     for number, job in enumerate(found):
         if number % 2:
             assert job is None

@@ -1,4 +1,4 @@
-"""Two gateways on one database: one job an order, one worker a job, one settler a key."""
+"""Two gateways on one PostgreSQL: one job an order, one worker a job, one settler a key."""
 
 import asyncio
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from order_book_suite import ANSWER, WHY, brought_to, digest, order, transaction
+from order_book_suite import ANSWER, WHY, brought_to, digest, order, send_settlement, transaction
 
 from inferproof.errors import Conflict, Reason
 from inferproof.storage.ports.jobs import Outcome
@@ -47,8 +47,8 @@ def model(number: int, provider: Address = GATEWAY.address) -> ModelRecord:
 
 
 @pytest.fixture
-async def pair(shared_url: str) -> AsyncIterator[Pair]:
-    async with open_stores(shared_url) as one, open_stores(shared_url) as two:
+async def pair(server_url: str) -> AsyncIterator[Pair]:
+    async with open_stores(server_url) as one, open_stores(server_url) as two:
         yield one, two
 
 
@@ -56,27 +56,29 @@ async def test_one_payment_is_one_job(pair: Pair) -> None:
     # Opposite orders: each batch waits for rows of the other.
     numbers = range(60)
     results = await asyncio.gather(
-        *(pair[0].orders.reserve(order(n)) for n in numbers),
-        *(pair[1].orders.reserve(order(n)) for n in reversed(numbers)),
+        *(pair[0].orders.jobs.reserve(order(n)) for n in numbers),
+        *(pair[1].orders.jobs.reserve(order(n)) for n in reversed(numbers)),
     )
     new = [r.job.order.job_id for r in results if r.outcome is Outcome.NEW]
     assert sorted(new) == sorted(order(n).job_id for n in numbers)
-    assert (await pair[0].orders.depth())[JobState.RESERVED] == 60
+    assert (await pair[0].orders.ledger.depth())[JobState.RESERVED] == 60
 
 
 async def test_one_payment_for_two_requests_is_refused_to_one(pair: Pair) -> None:
     other = order(1, job_id=digest("other"), request_digest=digest("another request"))
     results = await asyncio.gather(
-        pair[0].orders.reserve(order(1)), pair[1].orders.reserve(other), return_exceptions=True
+        pair[0].orders.jobs.reserve(order(1)),
+        pair[1].orders.jobs.reserve(other),
+        return_exceptions=True,
     )
     (conflict,) = [r for r in results if isinstance(r, Conflict)]
     assert conflict.reason is Reason.PAYMENT_REPLAYED
-    assert (await pair[0].orders.depth())[JobState.RESERVED] == 1
+    assert (await pair[0].orders.ledger.depth())[JobState.RESERVED] == 1
 
 
 async def test_one_payment_id_is_one_job(pair: Pair) -> None:
     results = await asyncio.gather(
-        *(pair[n % 2].orders.reserve(order(n, payment_id="same")) for n in range(10))
+        *(pair[n % 2].orders.jobs.reserve(order(n, payment_id="same")) for n in range(10))
     )
     assert [r.outcome for r in results].count(Outcome.NEW) == 1
     assert len({r.job.order.job_id for r in results}) == 1
@@ -86,7 +88,7 @@ async def test_one_job_is_claimed_once(pair: Pair) -> None:
     for number in range(20):
         await brought_to(pair[0].orders, JobState.QUEUED, number)
     claims = await asyncio.gather(
-        *(pair[n % 2].orders.claim(now=9, lease_until=39) for n in range(30))
+        *(pair[n % 2].orders.queue.claim(now=9, lease_until=39) for n in range(30))
     )
     jobs = [job.order.job_id for job in claims if job is not None]
     assert sorted(jobs) == sorted(order(n).job_id for n in range(20))
@@ -96,28 +98,28 @@ async def test_the_other_gateways_claim_makes_a_fence_stale(pair: Pair) -> None:
     one, two = (stores.orders for stores in pair)
     first = await brought_to(one, JobState.RUNNING)
     job_id = first.order.job_id
-    await two.release(job_id, first.fence, now=40)
-    second = await two.claim(now=41, lease_until=71)
+    await two.queue.release(job_id, first.fence, now=40)
+    second = await two.queue.claim(now=41, lease_until=71)
     assert second is not None
     assert second.fence == first.fence + 1
     message = f"claim {first.fence} of job {job_id} is over; another claim was made since"
     for stale in (
-        one.finish(job_id, first.fence, ANSWER, now=42),
-        one.give_up(job_id, first.fence, WHY, now=42),
-        one.release(job_id, first.fence, now=42),
-        one.heartbeat(job_id, first.fence, lease_until=99),
+        one.queue.finish(job_id, first.fence, ANSWER, now=42),
+        one.queue.give_up(job_id, first.fence, WHY, now=42),
+        one.queue.release(job_id, first.fence, now=42),
+        one.queue.heartbeat(job_id, first.fence, lease_until=99),
     ):
         with rejects(Reason.FENCE_STALE, message, kind=Conflict):
             await stale
-    done = await two.finish(job_id, second.fence, ANSWER, now=43)
-    assert await one.job(job_id) == done
+    done = await two.queue.finish(job_id, second.fence, ANSWER, now=43)
+    assert await one.jobs.job(job_id) == done
 
 
 async def test_one_of_two_settlements_is_stored(pair: Pair) -> None:
-    await pair[0].orders.reserve(order())
+    await pair[0].orders.jobs.reserve(order())
     results: list[Any] = await asyncio.gather(
         *(
-            stores.orders.send_settlement(order().job_id, transaction(n), now=2)
+            send_settlement(stores.orders, order().job_id, transaction(n), now=2)
             for n, stores in enumerate(pair)
         ),
         return_exceptions=True,
@@ -125,7 +127,7 @@ async def test_one_of_two_settlements_is_stored(pair: Pair) -> None:
     (conflict,) = [r for r in results if isinstance(r, Conflict)]
     assert conflict.reason is Reason.JOB_TRANSITION_ILLEGAL
     (item,) = [r for r in results if not isinstance(r, Conflict)]
-    assert await pair[1].orders.open_outbox(item.network, item.sender) == [item]
+    assert await pair[1].orders.outbox.open_outbox(item.network, item.sender) == [item]
 
 
 async def test_batches_that_wait_for_each_other_both_end(pair: Pair) -> None:
@@ -133,8 +135,11 @@ async def test_batches_that_wait_for_each_other_both_end(pair: Pair) -> None:
     for number in numbers:
         await brought_to(pair[0].orders, JobState.SETTLING, number)
     results = await asyncio.gather(
-        *(pair[0].orders.uncertain([order(n).job_id], now=9) for n in numbers),
-        *(pair[1].orders.uncertain([order(n).job_id], now=9) for n in reversed(numbers)),
+        *(pair[0].orders.settlements.uncertain([order(n).job_id], now=9) for n in numbers),
+        *(
+            pair[1].orders.settlements.uncertain([order(n).job_id], now=9)
+            for n in reversed(numbers)
+        ),
     )
     assert len(results) == 60
 
@@ -165,73 +170,73 @@ async def test_a_database_is_migrated_once(postgres: Any) -> None:
         assert postgres.sql("SELECT count(*) FROM alembic_version", url) == 1
 
 
-class TestTurns:
+class TestLeaderLocks:
     async def test_one_gateway_has_it(self, pair: Pair) -> None:
-        mine, theirs = (stores.database.turn("settler of x") for stores in pair)
-        other = pair[1].database.turn("settler of y")
+        mine, theirs = (stores.database.leader_lock("settler of x") for stores in pair)
+        other = pair[1].database.leader_lock("settler of y")
         try:
-            assert await mine.mine()
-            assert not await theirs.mine()
-            assert await mine.mine()
-            assert await other.mine()
-            await mine.give_back()
-            assert await theirs.mine()
-            assert not await mine.mine()
+            assert await mine.held()
+            assert not await theirs.held()
+            assert await mine.held()
+            assert await other.held()
+            await mine.release()
+            assert await theirs.held()
+            assert not await mine.held()
         finally:
-            for turn in (mine, theirs, other):
-                await turn.give_back()
+            for leader in (mine, theirs, other):
+                await leader.release()
 
     async def test_in_memory(self) -> None:
         async with open_stores(MEMORY) as stores, open_stores(MEMORY) as unrelated:
-            mine, theirs = (stores.database.turn("x") for _ in range(2))
-            assert await mine.mine()
-            assert not await theirs.mine()
-            assert await unrelated.database.turn("x").mine()
-            await theirs.give_back()
-            assert not await theirs.mine()
-            await mine.give_back()
-            assert await theirs.mine()
+            mine, theirs = (stores.database.leader_lock("x") for _ in range(2))
+            assert await mine.held()
+            assert not await theirs.held()
+            assert await unrelated.database.leader_lock("x").held()
+            await theirs.release()
+            assert not await theirs.held()
+            await mine.release()
+            assert await theirs.held()
 
     @pytest.mark.slow
-    async def test_it_ends_with_its_process(self, shared_url: str, tmp_path: Path) -> None:
+    async def test_it_ends_with_its_process(self, server_url: str, tmp_path: Path) -> None:
         script = (
             "import asyncio, sys\n"
             "from inferproof.storage.sql.engine import Database\n"
             "async def main():\n"
             "    database = await Database.open(sys.argv[1])\n"
-            "    turn = database.turn('x')\n"
-            "    print(await turn.mine(), flush=True)\n"
+            "    leader = database.leader_lock('x')\n"
+            "    print(await leader.held(), flush=True)\n"
             "    await asyncio.sleep(600)\n"
             "asyncio.run(main())\n"
         )
         with subprocess.Popen(  # noqa: ASYNC220 - it only starts
-            [sys.executable, "-c", script, shared_url], stdout=subprocess.PIPE, cwd=tmp_path
+            [sys.executable, "-c", script, server_url], stdout=subprocess.PIPE, cwd=tmp_path
         ) as process:
             assert process.stdout is not None
             try:
                 assert await asyncio.to_thread(process.stdout.readline) == b"True\n"
-                async with open_stores(shared_url) as stores:
-                    turn = stores.database.turn("x")
-                    assert not await turn.mine()
+                async with open_stores(server_url) as stores:
+                    leader = stores.database.leader_lock("x")
+                    assert not await leader.held()
                     process.kill()
                     process.wait()
                     async with asyncio.timeout(60):
-                        while not await turn.mine():  # noqa: ASYNC110 - as the settler does
+                        while not await leader.held():  # noqa: ASYNC110 - as the settler does
                             await asyncio.sleep(0.05)
-                    await turn.give_back()
+                    await leader.release()
             finally:
                 process.kill()
 
 
 @pytest.mark.slow
-async def test_two_processes_and_one_job_for_each_payment(shared_url: str, tmp_path: Path) -> None:
+async def test_two_processes_and_one_job_for_each_payment(server_url: str, tmp_path: Path) -> None:
     script = (
         "import asyncio, sys\n"
         "from order_book_suite import order\n"
         "from inferproof.testing.memory_store import open_stores\n"
         "async def main():\n"
         "    async with open_stores(sys.argv[1]) as stores:\n"
-        "        found = await asyncio.gather(*(stores.orders.reserve(order(n)) "
+        "        found = await asyncio.gather(*(stores.orders.jobs.reserve(order(n)) "
         "for n in range(100)))\n"
         "        print(sum(r.outcome == 'new' for r in found), flush=True)\n"
         "asyncio.run(main())\n"
@@ -239,7 +244,7 @@ async def test_two_processes_and_one_job_for_each_payment(shared_url: str, tmp_p
     start = [sys.executable, "-c", f"import sys; sys.path.insert(0, {SUITES!r})\n{script}"]
     processes = [
         await asyncio.create_subprocess_exec(
-            *start, shared_url, stdout=asyncio.subprocess.PIPE, cwd=tmp_path
+            *start, server_url, stdout=asyncio.subprocess.PIPE, cwd=tmp_path
         )
         for _ in range(2)
     ]

@@ -11,10 +11,8 @@ import pytest
 from order_book_suite import order
 
 from inferproof.storage.sql import wal_checkpoint as module
-from inferproof.storage.sql.dialect import log_connection
 from inferproof.storage.sql.engine import MEMORY, Database, sqlite_url
-from inferproof.storage.sql.wal_checkpoint import WalCheckpointer
-from inferproof.storage.sql.writing import WriteTurn
+from inferproof.storage.sql.wal_checkpoint import WalCheckpointer, log_connection
 from inferproof.testing.memory_store import Stores, open_stores
 
 
@@ -32,16 +30,14 @@ async def stores(path: Path) -> AsyncIterator[Stores]:
 
 
 def of(database: Database) -> WalCheckpointer:
-    found = database._write_back
+    found = database._checkpointer
     assert found is not None
     return found
 
 
-def another(database: Database, path: Path) -> WalCheckpointer:
+def eager(path: Path) -> WalCheckpointer:
     """One that does it all the time."""
-    turn = WriteTurn(path, patience_s=30)
-    mine = database.turn("write back")
-    return WalCheckpointer(path, mine, asyncio.Lock(), turn, period_s=0.001)
+    return WalCheckpointer(path, asyncio.Lock(), period_s=0.001)
 
 
 def jobs_in_the_file_alone(path: Path, tmp_path: Path) -> int:
@@ -65,7 +61,7 @@ async def test_what_is_in_the_log_comes_into_the_file(
     stores: Stores, path: Path, tmp_path: Path
 ) -> None:
     for number in range(3):
-        await stores.orders.reserve(order(number))
+        await stores.orders.jobs.reserve(order(number))
     assert jobs_in_the_file_alone(path, tmp_path) == 0
     await of(stores.database).once()
     assert jobs_in_the_file_alone(path, tmp_path) == 3
@@ -75,10 +71,10 @@ class BusyWriter:
     """Commits something while the log is written back, unless somebody has the turn. What came
     after the beginning is not written back; a reader who began before it has the same effect."""
 
-    def __init__(self, path: Path, write_back: WalCheckpointer) -> None:
+    def __init__(self, path: Path, checkpointer: WalCheckpointer) -> None:
         self._path = path
-        self._lock = write_back._lock
-        self._pages_written_back = write_back._pages_written_back
+        self._lock = checkpointer._lock
+        self._pages_written_back = checkpointer._pages_written_back
         self.commits = 0
 
     def __call__(self) -> int:
@@ -116,12 +112,12 @@ async def test_a_long_log_is_begun_again_though_commits_never_pause(
 
 
 async def test_a_reader_in_the_log_is_not_disturbed(stores: Stores, path: Path) -> None:
-    await stores.orders.reserve(order(0))
+    await stores.orders.jobs.reserve(order(0))
     reader = sqlite3.connect(path, isolation_level=None)
     reader.execute("BEGIN")
     count = "SELECT count(*) FROM jobs"
     assert reader.execute(count).fetchone() == (1,)
-    await stores.orders.reserve(order(1))
+    await stores.orders.jobs.reserve(order(1))
     await of(stores.database).once()
     assert reader.execute(count).fetchone() == (1,)
     reader.execute("COMMIT")
@@ -130,20 +126,12 @@ async def test_a_reader_in_the_log_is_not_disturbed(stores: Stores, path: Path) 
     reader.close()
 
 
-async def test_one_process_does_it_for_all(stores: Stores, path: Path, tmp_path: Path) -> None:
-    database = stores.database
-    first, second = another(database, path), another(database, path)
-    await until(lambda: first._connection is not None or second._connection is not None)
-    await stores.orders.reserve(order(0))
-    await until(lambda: jobs_in_the_file_alone(path, tmp_path) == 1)
-    assert [first._connection, second._connection].count(None) == 1
-    if first._connection is None:
-        first, second = second, first
-    await first.close()
-    await stores.orders.reserve(order(1))
-    await until(lambda: jobs_in_the_file_alone(path, tmp_path) == 2)
-    assert second._connection is not None
-    await second.close()
+async def test_it_is_done_beside_all_the_time(stores: Stores, path: Path, tmp_path: Path) -> None:
+    checkpointer = eager(path)
+    for number in range(2):
+        await stores.orders.jobs.reserve(order(number))
+        await until(lambda wanted=number + 1: jobs_in_the_file_alone(path, tmp_path) == wanted)
+    await checkpointer.close()
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -156,8 +144,8 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_what_fails_is_tried_again(
     stores: Stores, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_back = another(stores.database, path)
-    pages_written_back, failures = write_back._pages_written_back, 0
+    checkpointer = eager(path)
+    pages_written_back, failures = checkpointer._pages_written_back, 0
 
     def full() -> int:
         nonlocal failures
@@ -166,24 +154,24 @@ async def test_what_fails_is_tried_again(
             raise sqlite3.OperationalError("database or disk is full")
         return pages_written_back()
 
-    monkeypatch.setattr(write_back, "_pages_written_back", full)
-    await stores.orders.reserve(order(0))
+    monkeypatch.setattr(checkpointer, "_pages_written_back", full)
+    await stores.orders.jobs.reserve(order(0))
     await until(lambda: jobs_in_the_file_alone(path, tmp_path) == 1)
     assert failures >= 5
-    await write_back.close()
+    await checkpointer.close()
 
 
 async def test_closing_waits_for_what_is_being_written(stores: Stores) -> None:
     ended: list[bool] = []
-    write_back = of(stores.database)
+    checkpointer = of(stores.database)
 
     def slow() -> int:
         time.sleep(0.2)
         ended.append(True)
         return 0
 
-    write_back._pages_written_back = slow  # type: ignore[method-assign]
-    task = asyncio.create_task(write_back.once())
+    checkpointer._pages_written_back = slow  # type: ignore[method-assign]
+    task = asyncio.create_task(checkpointer.once())
     await asyncio.sleep(0.05)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -204,4 +192,4 @@ def test_a_file_that_is_gone_is_not_made_anew(tmp_path: Path, name: str) -> None
 
 async def test_in_memory_there_is_no_log() -> None:
     async with open_stores(MEMORY) as stores:
-        assert stores.database._write_back is None
+        assert stores.database._checkpointer is None

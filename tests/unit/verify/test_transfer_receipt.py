@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from inferproof.errors import Reason, ReceiptRejected
-from inferproof.payments.transfer.receipt import transfer_record
+from inferproof.payments.transfer.receipt import transfer_payment
 from inferproof.protocol.documents import encode_document
 from inferproof.protocol.receipt import (
     decode_receipt_file,
@@ -44,7 +44,7 @@ def payment() -> TransferPayment:
 
 def paid(payment: TransferPayment, receipt: Receipt = RECEIPT) -> Receipt:
     """The receipt with another payment."""
-    return replace(receipt, payment=transfer_record(payment))
+    return replace(receipt, payment=transfer_payment(payment))
 
 
 def _verify(receipt: Receipt) -> VerifiedReceipt:
@@ -109,7 +109,7 @@ def test_5_the_payer_signed_the_claim() -> None:
         changed = replace(
             changed,
             quote=replace(changed.quote, request_digest=changed.request_digest),
-            payment=transfer_record(replace(payment(), claim=claim)),
+            payment=transfer_payment(replace(payment(), claim=claim)),
         )
         with pytest.raises(ReceiptRejected) as caught:
             _verify(changed)

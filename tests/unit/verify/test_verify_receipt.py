@@ -15,7 +15,7 @@ from inferproof.errors import (
     Reason,
     ReceiptRejected,
 )
-from inferproof.payments.x402.receipt import authorization_record
+from inferproof.payments.x402.receipt import authorization_payment
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.claims import derive_claims
 from inferproof.protocol.commitments import job_id, proof_digest
@@ -72,7 +72,7 @@ def _with_quote(quote: Quote, receipt: Receipt = RECEIPT) -> ReceiptFile:
 def _paid(payment: Authorization, receipt: Receipt = RECEIPT) -> Receipt:
     signature = PAYER.sign(authorization_digest(payment))
     signed = replace(payment, signature=signature)
-    return replace(receipt, payment=authorization_record(signed))
+    return replace(receipt, payment=authorization_payment(signed))
 
 
 def test_a_whole_receipt_passes_every_step() -> None:
@@ -269,7 +269,7 @@ def test_4_a_quote_for_any_request_will_do() -> None:
 
 def test_5_the_payer_signed() -> None:
     forged = replace(PAID, signature=STRANGER.sign(authorization_digest(PAID)))
-    payment = authorization_record(forged)
+    payment = authorization_payment(forged)
     with rejects(
         Reason.PAYMENT_SIGNATURE,
         f"the authorization is not signed by its payer {PAYER.address}",
@@ -383,7 +383,7 @@ def test_6_the_job_is_made_of_the_salt_too() -> None:
         payment.asset.network,
         payment.asset.address,
         payment.payer,
-        payment.key,
+        payment.nonce,
         unsalted.request_digest(),
         None,
     )

@@ -15,12 +15,11 @@ from inferproof.api.resources import SERVICE_NAME, model_resource
 from inferproof.api.routes.describe import errors
 from inferproof.api.wire import json_response, parse_json
 from inferproof.errors import NotFound, Reason
-from inferproof.payments.transfer import transfer_offer
 from inferproof.payments.x402.challenge import bazaar
 from inferproof.payments.x402.facilitator import Facilitator
 from inferproof.payments.x402.wire import BAZAAR, VERSION
 from inferproof.protocol.encoding import Json
-from inferproof.services.gateway.base import ModelView
+from inferproof.services.orders.base import ModelView
 from inferproof.storage.ports.models import ModelFilter
 
 router = APIRouter()
@@ -72,15 +71,11 @@ async def ai_service(served: Served, request: Request) -> Response:
                 "network": settings.asset.network.caip2,
                 "asset": settings.asset.address.hex,
                 "payTo": settings.payee.hex,
-                **(
-                    {}
-                    if settings.transfers is None
-                    else {
-                        "transfer": transfer_offer(
-                            settings.transfers.confirmations, settings.transfers.max_age_s
-                        )
-                    }
-                ),
+                **{
+                    name: offer
+                    for method in served.gateway.methods.values()
+                    for name, offer in method.offer().items()
+                },
             },
             "models": [
                 {

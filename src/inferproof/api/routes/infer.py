@@ -2,7 +2,6 @@
 
     no payment      input is checked, unless it is empty → 402 with the offers
     payment         accept (reserved, durable) → wait → 200 with the answer and the receipt
-    transfer        redeem (spent, durable) → the same
     still running   202 with Location, at once with `Prefer: respond-async`
     it failed       the failure's status, with job id and refund in `facts`
 
@@ -11,9 +10,9 @@ The body is kept byte for byte: the payment is bound to it.
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypedDict, TypeVar
+from typing import Any, TypedDict
 
 from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
@@ -31,24 +30,21 @@ from inferproof.api.routes.describe import encoded, errors, header, ref
 from inferproof.api.routes.parameters import ModelName
 from inferproof.api.wire import JSON, json_response
 from inferproof.errors import Conflict, NotFound, PaymentRejected, Reason, RequestRejected
-from inferproof.payments.transfer import TRANSFER_HEADER, parse_transfer, transfer_offer
+from inferproof.payments.method import Presented
+from inferproof.payments.transfer import TRANSFER_HEADER
 from inferproof.payments.transfer.wire import SignedClaim
 from inferproof.payments.x402 import (
     PAYMENT_REQUIRED,
     PAYMENT_RESPONSE,
-    IncomingPayment,
     challenge,
     encode_header,
     header_part,
-    parse_payment,
     settle_response,
 )
-from inferproof.payments.x402.payment import payment_header
 from inferproof.payments.x402.wire import PaymentPayload, PaymentRequired
 from inferproof.protocol.commitments import request_digest
-from inferproof.services.gateway.base import JobView, PaidRequest, SignedQuote
+from inferproof.services.orders.base import JobView, PaidRequest, SignedQuote
 from inferproof.types.job import JobState
-from inferproof.types.money import Asset
 from inferproof.types.payment import SettlementState
 from inferproof.types.receipt import Request
 
@@ -61,7 +57,6 @@ _KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _WAIT = re.compile(r"wait=([0-9]{1,4})")
 BLANKS = b" \t\r\n"
 """What may stand around a value of JSON."""
-T = TypeVar("T")
 
 
 class _Offer(TypedDict):
@@ -216,51 +211,16 @@ async def infer(served: Served, request: HttpRequest, model: ModelName) -> Respo
 
 async def _paid(call: _Call) -> JobView | None:
     """The job that the call's payment buys; None for a call without a payment."""
-    payment = payment_header(call.headers)
-    transfer = call.headers.get(TRANSFER_HEADER.lower())
-    if transfer is not None:
-        if payment is not None:
-            raise RequestRejected(Reason.PAYMENT_TWICE)
-        return await _redeem(call, transfer)
-    return None if payment is None else await _accept(call, payment)
-
-
-def _plain_headers(request: HttpRequest) -> dict[str, str]:
-    """The headers by their names in lower case; of several with one name the first."""
-    # Starlette goes through all of them for each that is asked for.
-    pairs = reversed(request.scope["headers"])
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
-
-
-def _idempotency_key(headers: Mapping[str, str], incoming: IncomingPayment) -> str | None:
-    """The key in the header, as the draft of the HTTP working group writes it or bare.
-
-    It is the payment's identifier by another door: one payer's keys and identifiers are one set.
-    Raises: RequestRejected IDEMPOTENCY_KEY_MALFORMED, IDEMPOTENCY_KEYS_DIFFER.
-    """
-    given = headers.get(IDEMPOTENCY_KEY.lower())
-    if given is None:
+    presented = _presented(call)
+    if presented is None:
         return None
-    key = given[1:-1] if len(given) > 1 and given[0] == given[-1] == '"' else given
-    if not _KEY.fullmatch(key):
-        raise RequestRejected(Reason.IDEMPOTENCY_KEY_MALFORMED)
-    if incoming.payment_id not in (None, key):
-        raise RequestRejected(
-            Reason.IDEMPOTENCY_KEYS_DIFFER, key=key, payment_id=incoming.payment_id
-        )
-    return key
-
-
-async def _accept(call: _Call, header: str) -> JobView:
-    incoming = _read(call, parse_payment, header)
-    key = _idempotency_key(call.headers, incoming)
+    key = _idempotency_key(call, presented)
     paid = PaidRequest(
         call.model,
         call.sent,
-        incoming.authorization,
-        binding_salt=incoming.binding_salt,
-        quote=None if incoming.quote is None else SignedQuote(*incoming.quote),
-        payment_id=incoming.payment_id if key is None else key,
+        presented,
+        quote=None if presented.quote is None else SignedQuote(*presented.quote),
+        payment_id=presented.payment_id if key is None else key,
         webhook=call.headers.get(WEBHOOK.lower()),
         holder=api_key(call.http.scope),
     )
@@ -272,26 +232,43 @@ async def _accept(call: _Call, header: str) -> JobView:
         raise Conflict(Reason.IDEMPOTENCY_KEY_REUSED, key=key) from None
 
 
-async def _redeem(call: _Call, header: str) -> JobView:
-    incoming = _read(call, parse_transfer, header)
-    return await call.served.gateway.redeem(
-        PaidRequest(
-            call.model,
-            call.sent,
-            incoming.claim,
-            quote=None if incoming.quote is None else SignedQuote(*incoming.quote),
-            webhook=call.headers.get(WEBHOOK.lower()),
-            holder=api_key(call.http.scope),
-        )
-    )
-
-
-def _read(call: _Call, parse: Callable[[str, list[Asset]], T], header: str) -> T:
+def _presented(call: _Call) -> Presented[Any] | None:
+    """The payment in the call's headers, as the one method reads it whose header came."""
+    methods = call.served.gateway.methods.values()
+    if sum(method.header.lower() in call.headers for method in methods) > 1:
+        raise RequestRejected(Reason.PAYMENT_TWICE)
     try:
-        return parse(header, [call.served.gateway.settings.asset])
+        found = [presented for m in methods if (presented := m.read(call.headers)) is not None]
     except PaymentRejected as error:
         call.served.metrics.payment(error.code)  # what the gateway refuses, it counts itself
         raise
+    return found[0] if found else None
+
+
+def _plain_headers(request: HttpRequest) -> dict[str, str]:
+    """The headers by their names in lower case; of several with one name the first."""
+    # Starlette goes through all of them for each that is asked for.
+    pairs = reversed(request.scope["headers"])
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+
+
+def _idempotency_key(call: _Call, presented: Presented[Any]) -> str | None:
+    """The key in the header, as the draft of the HTTP working group writes it or bare.
+
+    It is the payment's identifier by another door: one payer's keys and identifiers are one set.
+    Raises: RequestRejected IDEMPOTENCY_KEY_MALFORMED, IDEMPOTENCY_KEYS_DIFFER.
+    """
+    given = call.headers.get(IDEMPOTENCY_KEY.lower())
+    if given is None or not call.served.gateway.methods[presented.method].takes_key:
+        return None
+    key = given[1:-1] if len(given) > 1 and given[0] == given[-1] == '"' else given
+    if not _KEY.fullmatch(key):
+        raise RequestRejected(Reason.IDEMPOTENCY_KEY_MALFORMED)
+    if presented.payment_id not in (None, key):
+        raise RequestRejected(
+            Reason.IDEMPOTENCY_KEYS_DIFFER, key=key, payment_id=presented.payment_id
+        )
+    return key
 
 
 async def _respond(call: _Call, job: JobView) -> Response:
@@ -346,7 +323,7 @@ async def _quoted(call: _Call, error: str | None) -> tuple[SignedQuote, _Offer]:
     schemas and examples, for which a header has no room."""
     served, path = call.served, call.sent.path
     digest = request_digest(call.sent.method, path, call.sent.body)
-    terms = served.gateway.settings.transfers
+    methods = served.gateway.methods.values()
     signed = await served.gateway.quote(call.model, digest)
     view = await served.gateway.model(call.model)
     asked = challenge(
@@ -354,9 +331,9 @@ async def _quoted(call: _Call, error: str | None) -> tuple[SignedQuote, _Offer]:
         signed.signature,
         model_resource(view, origin(call.http, served.settings) + path),
         request=digest,
-        max_timeout_s=served.settings.payment_timeout_s,
+        accepts=[entry for m in methods if (entry := m.challenge(signed.quote)) is not None],
+        offers={name: offer for m in methods for name, offer in m.offer().items()},
         error=error,
-        transfer=None if terms is None else transfer_offer(terms.confirmations, terms.max_age_s),
     )
     headers = {PAYMENT_REQUIRED: encode_header(header_part(asked))}
     return signed, {"headers": headers, "more": {"payment_required": asked}}

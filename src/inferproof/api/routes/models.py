@@ -14,7 +14,7 @@ from inferproof.api.context import Served, require_admin
 from inferproof.api.routes.describe import errors
 from inferproof.api.routes.parameters import ModelName, hex_bytes, read_body
 from inferproof.api.wire import json_response
-from inferproof.services.gateway.base import ModelView
+from inferproof.services.orders.base import ModelView
 from inferproof.storage.ports.models import ModelFilter, ModelOrder, ModelStatus
 from inferproof.types.digest import Digest
 from inferproof.types.money import parse_units

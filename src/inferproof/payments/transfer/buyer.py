@@ -10,7 +10,7 @@ from inferproof.protocol.signature import Signer
 from inferproof.protocol.transfer import claim_digest, claim_job_id
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
-from inferproof.types.payment import PaymentRecord, TransferClaim
+from inferproof.types.payment import Payment, TransferClaim
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class SignedClaim:
     def job_id(self, request: Digest) -> Digest:
         return claim_job_id(self.claim)
 
-    def is_stated_by(self, payment: PaymentRecord) -> bool:
+    def is_stated_by(self, payment: Payment) -> bool:
         # Which of several transfers it took, and of what amount, the gateway says and the chain
         # confirms, unless the payer named the log.
         claim = self.claim
@@ -89,5 +89,5 @@ class MadeTransfer:
 
 
 def read_signed_claim(header: str, asset: Asset) -> SignedClaim:
-    """A ReadSigned (see payments.method). Raises: as `parse_transfer`."""
+    """The claim in a header that was signed before. Raises: as `parse_transfer`."""
     return SignedClaim(header, parse_transfer(header, [asset]).claim)

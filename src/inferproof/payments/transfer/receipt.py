@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from inferproof.errors import PaymentRejected, Reason, ReceiptRejected
 from inferproof.protocol.authorization import check_asset_and_payee
 from inferproof.protocol.claims import PaymentClaims
-from inferproof.protocol.encoding import Json
+from inferproof.protocol.encoding import Json, canonical_json
 from inferproof.protocol.fields import Fields
-from inferproof.protocol.payment_part import Authorized, Included, PartForm, payment_record
+from inferproof.protocol.payment_part import Authorized, Included, PartForm
 from inferproof.protocol.quote import read_asset
 from inferproof.protocol.transfer import (
     ANY_LOG,
@@ -20,7 +20,7 @@ from inferproof.protocol.transfer import (
 )
 from inferproof.types.digest import Digest
 from inferproof.types.payment import (
-    PaymentRecord,
+    Payment,
     SettlementState,
     TransferClaim,
     TransferPayment,
@@ -34,54 +34,59 @@ _FORM = PartForm(
         ("transaction", "bytes32"),
         ("logIndex", "uint64"),
         ("logNamed", "bool"),
-        ("signature", "bytes"),
     ),
 )
 """`logNamed` says whether the payer named the log, or left the choice to the gateway."""
 
 
-def transfer_record(payment: TransferPayment) -> PaymentRecord:
+def transfer_payment(payment: TransferPayment) -> Payment:
     """The transfer and its claim as they are kept and stated.
 
     What the claim shares with its order, request digest and salt, stands there.
     """
     claim = payment.claim
-    part: dict[str, Json] = {
+    terms: dict[str, Json] = {
         "transaction": claim.transaction.hex,
         "logIndex": payment.log_index,
         "logNamed": claim.log_index is not None,
-        "signature": "0x" + claim.signature.hex(),
     }
-    return payment_record(
-        TRANSFER_METHOD, payment.money, claim.payer, claim.payee, payment.nonce, part
+    return Payment(
+        method=TRANSFER_METHOD,
+        asset=claim.asset,
+        payer=claim.payer,
+        payee=claim.payee,
+        amount=payment.amount,
+        nonce=payment.nonce,
+        terms=canonical_json(terms),
+        signature=claim.signature,
     )
 
 
-def transfer_of(payment: PaymentRecord, request: Digest, salt: Digest | None) -> TransferPayment:
+def transfer_of(payment: Payment, request: Digest, salt: Digest | None) -> TransferPayment:
     """The transfer and its claim that a record of this method keeps.
 
     Raises: RequestRejected FIELD_MALFORMED for what this method did not write, or without a salt:
     every claim has one.
     """
-    part = Fields(json.loads(payment.part), TRANSFER_METHOD)
+    terms = Fields(json.loads(payment.terms), TRANSFER_METHOD)
     if salt is None:
-        raise part.malformed("transaction")
-    log_index = part.integer("logIndex", most=ANY_LOG - 1)
+        raise terms.malformed("transaction")
+    log_index = terms.integer("logIndex", most=ANY_LOG - 1)
     claim = TransferClaim(
         asset=payment.asset,
         payer=payment.payer,
         payee=payment.payee,
-        transaction=part.digest("transaction"),
-        log_index=log_index if part.take("logNamed", bool) else None,
+        transaction=terms.digest("transaction"),
+        log_index=log_index if terms.take("logNamed", bool) else None,
         request=request,
         salt=salt,
-        signature=part.hex_bytes("signature", length=65),
+        signature=payment.signature,
     )
-    part.end()
-    return TransferPayment(claim, payment.amount, log_index, payment.key)
+    terms.end()
+    return TransferPayment(claim, payment.amount, log_index, payment.nonce)
 
 
-def claim_of(payment: PaymentRecord, request: Digest, salt: Digest | None) -> TransferClaim:
+def claim_of(payment: Payment, request: Digest, salt: Digest | None) -> TransferClaim:
     """The claim in a record of this method. Raises: as `transfer_of`."""
     return transfer_of(payment, request, salt).claim
 
@@ -92,21 +97,18 @@ class TransferPart:
     method = TRANSFER_METHOD
     form = _FORM
 
-    def receipt_part(self, payment: PaymentRecord) -> Mapping[str, object]:
-        part = json.loads(payment.part)
+    def receipt_part(self, payment: Payment) -> Mapping[str, object]:
+        terms = json.loads(payment.terms)
         return {
-            "transaction": Digest.from_hex(part["transaction"]),
-            "logIndex": part["logIndex"],
-            "logNamed": part["logNamed"],
-            "signature": bytes.fromhex(part["signature"][2:]),
+            "transaction": Digest.from_hex(terms["transaction"]),
+            "logIndex": terms["logIndex"],
+            "logNamed": terms["logNamed"],
         }
 
     def recognises(self, fields: Fields) -> bool:
         return fields.has("transaction") and not fields.has("method")
 
-    def read_receipt_part(
-        self, fields: Fields, request: Digest, salt: Digest | None
-    ) -> PaymentRecord:
+    def read_receipt_part(self, fields: Fields, request: Digest, salt: Digest | None) -> Payment:
         if salt is None:  # every claim has one
             raise fields.malformed("transaction")
         log_index = fields.integer("logIndex", most=ANY_LOG - 1)
@@ -123,12 +125,12 @@ class TransferPart:
         amount = fields.amount("amount")
         fields.end()
         nonce = transfer_nonce(claim.transaction, log_index)
-        return transfer_record(TransferPayment(claim, amount, log_index, nonce))
+        return transfer_payment(TransferPayment(claim, amount, log_index, nonce))
 
-    def job_id(self, payment: PaymentRecord, request: Digest, salt: Digest | None) -> Digest:
+    def job_id(self, payment: Payment, request: Digest, salt: Digest | None) -> Digest:
         return claim_job_id(claim_of(payment, request, salt))
 
-    def claims(self, payment: PaymentRecord, request: Digest, salt: Digest | None) -> PaymentClaims:
+    def claims(self, payment: Payment, request: Digest, salt: Digest | None) -> PaymentClaims:
         return PaymentClaims(
             authorized="the payer's signature over an earlier transfer and this request is in the "
             "receipt",

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from inferproof.payments.header import encode_header
 from inferproof.payments.x402.challenge import Challenge
 from inferproof.payments.x402.payment import parse_payment, payment_payload
-from inferproof.payments.x402.receipt import EXACT_METHOD, authorization_record
+from inferproof.payments.x402.receipt import EXACT_METHOD, authorization_payment
 from inferproof.payments.x402.wire import PAYMENT_SIGNATURE
 from inferproof.protocol.authorization import authorization_digest
 from inferproof.protocol.commitments import bound_nonce, job_id
 from inferproof.protocol.signature import Signer
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Asset
-from inferproof.types.payment import Authorization, PaymentRecord
+from inferproof.types.payment import Authorization, Payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class SignedAuthorization:
         paid, asset = self.authorization, self.authorization.asset
         return job_id(asset.network, asset.address, paid.payer, paid.nonce, request, self.salt)
 
-    def is_stated_by(self, payment: PaymentRecord) -> bool:
-        return payment == authorization_record(self.authorization)
+    def is_stated_by(self, payment: Payment) -> bool:
+        return payment == authorization_payment(self.authorization)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class ExactBuyer:
 
 
 def read_signed_authorization(header: str, asset: Asset) -> SignedAuthorization:
-    """A ReadSigned (see payments.method). Raises: as `parse_payment`."""
+    """The payment in a header that was signed before. Raises: as `parse_payment`."""
     payment = parse_payment(header, [asset])
     salt = None if payment.binding_salt is None else Digest(payment.binding_salt)
     return SignedAuthorization(header, payment.authorization, salt)

@@ -5,6 +5,7 @@ that the gateway saw, and the name of the nonce binding. Public clients echo it 
 client adds the salt under which its nonce binds the request.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from inferproof.errors import InferproofError, Reason, RequestRejected
@@ -27,7 +28,6 @@ from inferproof.payments.x402.wire import (
     Extension,
     PaymentRequired,
     matches,
-    requirements,
 )
 from inferproof.protocol.encoding import Json
 from inferproof.types.digest import Digest
@@ -116,27 +116,26 @@ def challenge(
     resource: Resource,
     *,
     request: Digest,
-    max_timeout_s: int,
+    accepts: Sequence[dict[str, Json]],
+    offers: Mapping[str, Json],
     error: str | None = None,
-    transfer: dict[str, Json] | None = None,
 ) -> dict[str, Json]:
     """The PaymentRequired object that asks for the quoted payment of one request.
 
-    Units: `max_timeout_s` is how long clients make their authorization valid. `error` says
-    why an earlier payment was refused; `transfer` says how an earlier transfer pays instead,
-    where one does. That is no entry of `accepts`: public clients pay those, and know no such one.
+    `accepts` and `offers` are what the payment methods put into it (see payments.method); `error`
+    says why an earlier payment was refused.
     """
     value: dict[str, Json] = {
         "x402Version": VERSION,
         "resource": resource.json(),
-        "accepts": [requirements(quote, max_timeout_s)],
+        "accepts": list(accepts),
         "extensions": {
             EXTENSION: {
                 "info": {
                     **signed_quote_json(quote, signature),
                     "requestDigest": request.hex,
                     "nonceBinding": NONCE_BINDING,
-                    **({"transfer": transfer} if transfer is not None else {}),
+                    **offers,
                 },
                 "schema": {"type": "object"},
             },

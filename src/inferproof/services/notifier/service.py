@@ -33,7 +33,7 @@ from inferproof.services.base import Clock
 from inferproof.services.metrics import Metrics
 from inferproof.services.notifier.base import Sender
 from inferproof.storage.ports.deliveries import Deliveries, Delivery
-from inferproof.storage.ports.leader_lock import Turn
+from inferproof.storage.ports.leader_lock import LeaderLock
 from inferproof.types.digest import Digest
 
 log = logging.getLogger("inferproof.notifier")
@@ -75,7 +75,7 @@ class Notifier:
         clock: Clock,
         chance: Callable[[], float],
         metrics: Metrics,
-        turn: Turn,
+        leader: LeaderLock,
     ) -> None:
         """`chance` gives a random number from 0 up to 1."""
         self._deliveries = deliveries
@@ -85,14 +85,15 @@ class Notifier:
         self._clock = clock
         self._chance = chance
         self._metrics = metrics
-        self._turn = turn
+        self._leader = leader
 
     async def run(self) -> None:
-        """Notifies, in its turn, until it is cancelled; what it leaves, the next run takes up."""
+        """While it holds the lock, notifies, until it is cancelled. What it leaves, the next run
+        takes up."""
         try:
             while True:
                 try:
-                    sent = await self.notify_once() if await self._turn.mine() else 0
+                    sent = await self.notify_once() if await self._leader.held() else 0
                 except InferproofError as error:
                     log.warning("cannot notify: %s", error.message)
                     sent = 0
@@ -102,7 +103,7 @@ class Notifier:
                 if not sent:
                     await asyncio.sleep(self._settings.look_again_s)
         finally:
-            await self._turn.give_back()
+            await self._leader.release()
 
     async def notify_once(self) -> int:
         """Attempts what is due now; returns how many calls were made.

@@ -17,12 +17,11 @@ from inferproof.protocol.signature import SigningKey
 from inferproof.proving.base import Cancelled, Execution, Proof, Ran, never
 from inferproof.proving.execution import left
 from inferproof.services.base import Clock, Systems
-from inferproof.services.catalog import RegisteredModel
-from inferproof.services.worker.receipt import build_receipt
+from inferproof.services.models.catalog import RegisteredModel
+from inferproof.services.receipts.build import build_receipt
 from inferproof.storage.ports.blobs import ArtifactStore, BlobStore
-from inferproof.storage.ports.jobs import Answer, Job, KeptProof, Order
+from inferproof.storage.ports.jobs import Answer, Job, KeptProof, ValidatedOrder
 from inferproof.types.digest import Digest
-from inferproof.types.payment import Payment, PaymentRecord
 from inferproof.types.receipt import StageTime
 from inferproof.types.tensor import Tensors
 from inferproof.verify.proof import ProofChecker, VerifiedProof, verify_proof
@@ -38,7 +37,7 @@ class Runner(Protocol):
     elsewhere, only the runner knows."""
 
     def execute(
-        self, order: Order, inputs: Tensors, *, time_limit_s: float, cancelled: Cancelled
+        self, order: ValidatedOrder, inputs: Tensors, *, time_limit_s: float, cancelled: Cancelled
     ) -> Execution:
         """One run of the order's model. Raises: as `Executor.execute`; NotFound
         ARTIFACT_NOT_HERE."""
@@ -53,7 +52,7 @@ class CompiledModels:
     artifacts: ArtifactStore
 
     def execute(
-        self, order: Order, inputs: Tensors, *, time_limit_s: float, cancelled: Cancelled
+        self, order: ValidatedOrder, inputs: Tensors, *, time_limit_s: float, cancelled: Cancelled
     ) -> Execution:
         """See Runner."""
         return self.systems(order.quote.proof_system).execute(
@@ -92,7 +91,6 @@ class Compute:
     blobs: BlobStore
     preprocess: Preprocess
     payments: PaymentParts
-    record: Callable[[Payment], PaymentRecord]
     key: SigningKey
     clock: Clock
     time_limit_s: float
@@ -164,7 +162,6 @@ class Compute:
             proof,
             submission.bundle.parts,
             timings,
-            payment=self.record(job.order.payment),
             payments=self.payments,
             issued_at=self.clock(),
             key=self.key,

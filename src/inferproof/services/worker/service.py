@@ -18,12 +18,12 @@ from inferproof.errors import Conflict, InferproofError, Reason, Unavailable
 from inferproof.observability.base import working_on
 from inferproof.observability.faults import loggable
 from inferproof.services.base import Clock, failure_of
-from inferproof.services.bell import SETTLE, WORK, Bell
-from inferproof.services.heart import Heart
+from inferproof.services.event_bus import SETTLE, WORK, EventBus
+from inferproof.services.heartbeat import Heartbeat
 from inferproof.services.metrics import Metrics
 from inferproof.services.worker.steps import Steps
-from inferproof.storage.ports.jobs import Answer, Job
-from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.jobs import Answer, Job, Jobs
+from inferproof.storage.ports.queue import Queue
 from inferproof.types.job import JobState
 
 log = logging.getLogger("inferproof.worker")
@@ -57,21 +57,23 @@ class Worker:
     def __init__(
         self,
         *,
-        orders: OrderBook,
+        jobs: Jobs,
+        queue: Queue,
         steps: Steps,
         settings: WorkerSettings,
         clock: Clock,
         metrics: Metrics,
-        bell: Bell,
-        heart: Heart | None = None,
+        event_bus: EventBus,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
-        self._orders = orders
+        self._jobs = jobs
+        self._queue = queue
         self._steps = steps
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
-        self._bell = bell
-        self._heart = heart or Heart()
+        self._event_bus = event_bus
+        self._heartbeat = heartbeat or Heartbeat()
         self._held = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -94,22 +96,22 @@ class Worker:
     async def work_once(self) -> Job | None:
         """The job that was claimed and brought as far as it goes now; None when none waits."""
         now = self._clock()
-        if not await self._orders.runnable(now=now):
+        if not await self._queue.runnable(now=now):
             return None
-        job = await self._orders.claim(now=now, lease_until=now + self._settings.lease_s)
+        job = await self._queue.claim(now=now, lease_until=now + self._settings.lease_s)
         if job is None:
             return None
         with _on(job):
             log.info("claimed")
-            self._bell.ring(job.order.job_id)
+            self._event_bus.publish(job.order.job_id)
             return await self._hold(job, self._bring_on)
 
     async def start_early_once(self) -> Job | None:
         """The job whose proof was begun ahead of its settlement; None when there is none."""
-        if not await self._orders.startable():
+        if not await self._queue.startable():
             return None
         until = self._clock() + self._settings.lease_s
-        job = await self._orders.claim_early(lease_until=until)
+        job = await self._queue.claim_early(lease_until=until)
         if job is None:
             return None
         with _on(job):
@@ -119,11 +121,11 @@ class Worker:
     async def recover(self) -> int:
         """How many jobs were freed of a lost lease, or given up at their deadline."""
         now, moved = self._clock(), 0
-        for job in await self._orders.expired_leases(now=now):
+        for job in await self._queue.expired_leases(now=now):
             with contextlib.suppress(Conflict), _on(job):  # it moved on by itself meanwhile
                 await self._again(job, Unavailable(Reason.LEASE_EXPIRED))
                 moved += 1
-        for job in await self._orders.overdue(now=now):
+        for job in await self._queue.overdue(now=now):
             late = Unavailable(Reason.JOB_DEADLINE, deadline=job.order.deadline)
             with contextlib.suppress(Conflict), _on(job):
                 await self._give_up(job, late)
@@ -132,7 +134,7 @@ class Worker:
 
     async def _work_forever(self) -> None:
         while True:
-            self._heart.beat("work")
+            self._heartbeat.beat("work")
             try:
                 if not self._stopping and await self._work():
                     continue
@@ -140,7 +142,7 @@ class Worker:
                 log.warning("cannot work: %s", loggable(error))
             except Exception:  # the edge of the worker: its state is stored, so it goes on
                 log.exception("a fault of ours")
-            await self._bell.wait(WORK, self._settings.look_again_s)
+            await self._event_bus.wait(WORK, self._settings.look_again_s)
 
     async def _work(self) -> bool:
         """Whether there was something to do."""
@@ -150,10 +152,10 @@ class Worker:
 
     async def _recover_forever(self) -> None:
         while True:
-            self._heart.beat("recovery")
+            self._heartbeat.beat("recovery")
             try:
                 if await self.recover():
-                    self._bell.ring(WORK)
+                    self._event_bus.publish(WORK)
             except InferproofError as error:
                 log.warning("cannot recover: %s", loggable(error))
             except Exception:  # as above
@@ -192,17 +194,17 @@ class Worker:
         except Exception:  # as above
             log.exception("a fault of ours")
         await self._leave(job)
-        self._bell.ring(WORK)
+        self._event_bus.publish(WORK)
         return job
 
     async def _publish(self, job: Job, answer: Answer) -> Job:
         order = job.order
-        done = await self._orders.finish(order.job_id, job.fence, answer, now=self._clock())
+        done = await self._queue.finish(order.job_id, job.fence, answer, now=self._clock())
         self._metrics.proof(order.quote.proof_system, order.model_id)
         for timing in answer.timings:
             self._metrics.stage(timing.stage, timing.microseconds / 1_000_000)
         log.info("done")
-        self._bell.ring(order.job_id)
+        self._event_bus.publish(order.job_id)
         return done
 
     async def _again(self, job: Job, why: InferproofError) -> Job:
@@ -212,19 +214,19 @@ class Worker:
             return await self._give_up(job, tired)
         log.warning("to be tried again: %s", loggable(why))
         self._metrics.retry(why.code)
-        freed = await self._orders.release(job.order.job_id, job.fence, now=self._clock())
-        self._bell.ring(WORK)
+        freed = await self._queue.release(job.order.job_id, job.fence, now=self._clock())
+        self._event_bus.publish(WORK)
         return freed
 
     async def _give_up(self, job: Job, why: InferproofError) -> Job:
-        failed = await self._orders.give_up(
+        failed = await self._queue.give_up(
             job.order.job_id, job.fence, failure_of(why), now=self._clock()
         )
         log.warning("given up: %s", loggable(why))
         self._metrics.failure(why.code)
         self._metrics.refund("due")
-        self._bell.ring(job.order.job_id)
-        self._bell.ring(SETTLE)
+        self._event_bus.publish(job.order.job_id)
+        self._event_bus.publish(SETTLE)
         return failed
 
     # -- the lease --------------------------------------------------------------------------
@@ -247,7 +249,7 @@ class Worker:
         except _LeaseLost:
             log.warning("lost its lease")
             self._metrics.lease_lost()
-            return await self._orders.job(job.order.job_id)
+            return await self._jobs.job(job.order.job_id)
         except asyncio.CancelledError:
             await _ended(working, renewing)
             await self._hand_back(job)
@@ -262,7 +264,7 @@ class Worker:
         """The job is free for others at once; its attempt is not counted against it."""
         try:
             if job.state is JobState.RUNNING:
-                await self._orders.release(
+                await self._queue.release(
                     job.order.job_id, job.fence, now=self._clock(), counts=False
                 )
             else:
@@ -275,17 +277,17 @@ class Worker:
 
     async def _leave(self, job: Job) -> None:
         with contextlib.suppress(Conflict):  # the lease had ended already
-            await self._orders.leave_early(job.order.job_id, job.fence)
+            await self._queue.leave_early(job.order.job_id, job.fence)
 
     async def _renew(self, job: Job) -> None:
         """Returns when the lease is lost, or was held for as long as one attempt may take."""
         end = time.monotonic() + self._settings.longest_s
         while time.monotonic() < end:
             await asyncio.sleep(self._settings.lease_s / 3)
-            self._heart.beat("work")
+            self._heartbeat.beat("work")
             until = self._clock() + self._settings.lease_s
             try:
-                await self._orders.heartbeat(job.order.job_id, job.fence, lease_until=until)
+                await self._queue.heartbeat(job.order.job_id, job.fence, lease_until=until)
             except Conflict:
                 return
             except Unavailable as error:  # two more tries before the lease ends

@@ -25,10 +25,10 @@ from inferproof.errors import NotFound, ProofRejected, Reason, Unavailable
 from inferproof.observability.faults import loggable
 from inferproof.protocol.receipt import decode_receipt_file
 from inferproof.services.base import Clock
-from inferproof.services.catalog import Catalog, RegisteredModel
+from inferproof.services.models.catalog import Catalog, RegisteredModel
 from inferproof.services.worker.compute import Checked, Compute, Made
 from inferproof.storage.ports.jobs import Answer, Job, KeptProof
-from inferproof.storage.ports.orders import OrderBook
+from inferproof.storage.ports.queue import Queue
 from inferproof.types.digest import Digest
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ log = logging.getLogger("inferproof.worker")
 class Steps:
     """Brings jobs that the caller holds from their request to their answer."""
 
-    orders: OrderBook
+    queue: Queue
     catalog: Catalog
     compute: Compute
     clock: Clock
@@ -54,7 +54,7 @@ class Steps:
 
         Raises: Conflict FENCE_STALE; what `Compute` raises.
         """
-        kept = await self.orders.kept(job.order.job_id)
+        kept = await self.queue.kept(job.order.job_id)
         if kept.answer is not None and await self._is_whole(job, kept.answer):
             return kept.answer
         model = await self._model(job)
@@ -63,7 +63,7 @@ class Steps:
             made = await self._prove(job, model)
             checked = await asyncio.to_thread(self.compute.check, job, model, made)
         answer = await asyncio.to_thread(self.compute.conclude, job, model, checked)
-        await self.orders.checkpoint(job.order.job_id, job.fence, answer, now=self.clock())
+        await self.queue.checkpoint(job.order.job_id, job.fence, answer, now=self.clock())
         return answer
 
     async def prove_ahead(self, job: Job) -> None:
@@ -80,7 +80,7 @@ class Steps:
         finally:
             given_up.set()  # whatever still computes for a wait that has ended need not go on
         kept = await asyncio.to_thread(self.compute.keep, made)
-        await self.orders.checkpoint(job.order.job_id, job.fence, kept, now=self.clock())
+        await self.queue.checkpoint(job.order.job_id, job.fence, kept, now=self.clock())
         return Made(made.file, kept.timings)
 
     async def _take_up(self, job: Job, model: RegisteredModel, kept: KeptProof) -> Checked | None:

@@ -1,24 +1,25 @@
 """Orders, the jobs made of them, and what a job holds and goes through."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
-from inferproof.types.digest import Digest
+from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
-from inferproof.types.payment import Authorization, Payment, Quote, Settlement
+from inferproof.types.payment import Payment, Quote, Settlement
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ValidatedOrder:
     """A paid request, as it is reserved. Units: times in Unix seconds.
 
     `salt` is drawn by the gateway for the input commitment; `nonce_salt` is the buyer's, where
-    it bound the payment's nonce to the request, or a transfer claim's. `first_block` is the newest
-    block at the pre-check that found the authorization unused: no settlement of it is older; of a
-    transfer it is the block that holds it. `api_key` is the id of the key that the order came with.
+    it bound the payment to the request. `first_block` is the newest block at the pre-check that
+    found the payment unused: no settlement of it is older; of one that was settled before it is the
+    block that holds its transaction. `api_key` is the id of the key that the order came with.
     `webhook` is where its ends are told; a repeated request cannot change it.
     """
 
@@ -40,15 +41,9 @@ class Order:
     api_key: str | None = None
     webhook: str | None = None
 
-    @property
-    def authorization(self) -> Authorization:
-        """The payment of an order that is reserved and settled; a transfer needs neither."""
-        assert isinstance(self.payment, Authorization)  # noqa: S101 - `redeem` takes the others
-        return self.payment
-
 
 @dataclass(frozen=True, slots=True)
-class QueueRoom:
+class QueueLimits:
     """How many jobs may wait (reserved, settling, queued or running): in all, and of one payer or
     one API key."""
 
@@ -132,7 +127,7 @@ class Job:
     present while a worker holds the job, also one that computes ahead of the settlement.
     """
 
-    order: Order
+    order: ValidatedOrder
     state: JobState
     attempts: int
     fence: int
@@ -176,3 +171,75 @@ class Reservation:
 
     outcome: Outcome
     job: Job
+
+
+class Jobs(Protocol):
+    """Payment reservations and the jobs that they bought.
+
+    Raises: Conflict JOB_TRANSITION_ILLEGAL where the state does not allow the transition,
+    NotFound JOB_UNKNOWN.
+    """
+
+    async def reserve(
+        self, order: ValidatedOrder, *, quota: QueueLimits | None = None
+    ) -> Reservation:
+        """The job of this order: a new one, RESERVED, or the one this payment already bought,
+        which may have another job id where request or salt were other ones.
+
+        With `room` a new job is only made while it has room, which is decided as it is made: in
+        one process the limits are exact. Several on one database may pass them by what the others
+        made in the last second.
+        Raises: Conflict PAYMENT_REPLAYED when the payment is reserved for another request or on
+        other terms; Conflict PAYMENT_ID_REUSED when the payer's payment id is; Unavailable
+        QUEUE_FULL; TooMany QUEUE_SHARE_FULL.
+        """
+        ...
+
+    async def redeem(
+        self, order: ValidatedOrder, *, settled_in: Digest, quota: QueueLimits | None = None
+    ) -> Reservation:
+        """The job of an order whose money was moved before, by the transaction `settled_in` in the
+        order's `first_block`: a new one, QUEUED, its settlement recorded in the same transaction;
+        or the one that has the order's job id already, whichever payment it came to have.
+
+        Raises: Conflict PAYMENT_REPLAYED when another order has the payment; Unavailable
+        QUEUE_FULL, TooMany QUEUE_SHARE_FULL as `reserve`.
+        """
+        ...
+
+    async def find(self, job_id: Digest) -> Job | None: ...
+
+    async def job(self, job_id: Digest) -> Job:
+        """Raises: NotFound JOB_UNKNOWN."""
+        ...
+
+    async def job_of_proof(self, proof_digest: Digest) -> Job | None: ...
+
+    async def find_payment(self, payment: Payment) -> Job | None:
+        """The job that reserved this authorization or spent this transfer: the one with its
+        network, token, payer and nonce, whatever its other terms."""
+        ...
+
+    async def find_payment_id(self, payer: Address, payment_id: str) -> Job | None: ...
+
+    async def in_state(self, state: JobState, *, limit: int) -> Sequence[Job]:
+        """The first jobs in this state, in the order of `claim`."""
+        ...
+
+    async def events(self, job_id: Digest) -> Sequence[JobEvent]:
+        """The job's history from its reservation on, each step written with its transition;
+        empty for an unknown job."""
+        ...
+
+    async def progress(self, ids: Sequence[Digest]) -> Mapping[Digest, Progress]:
+        """How far each of these jobs has come; an unknown job is left out."""
+        ...
+
+    async def cancel(self, job_id: Digest, failure: Failure, *, running: bool, now: int) -> Job:
+        """RESERVED or SETTLING → WITHDRAWN; QUEUED, and with `running` also RUNNING, → FAILED
+        with a refund that is due. The fence rises, so that a worker that has the job cannot
+        publish.
+
+        Raises: Conflict CANCEL_RUNNING for a RUNNING job without `running`.
+        """
+        ...

@@ -1,13 +1,14 @@
 """Transactions of the chain as they are stored, and what became of the payments in them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from inferproof.types.digest import Address, Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Network
-from inferproof.types.payment import Authorization, Settlement
+from inferproof.types.payment import Payment, Settlement
 
 
 class OutboxKind(StrEnum):
@@ -94,12 +95,12 @@ class SettlementStep(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Payable:
-    """A job as the settler needs it. `doubted_at` is when its authorization was first seen to be
-    used although no transfer was found."""
+    """A job as the settler needs it. `doubted_at` is when its payment was first seen to be used
+    although no transfer was found."""
 
     job_id: Digest
     state: JobState
-    payment: Authorization
+    payment: Payment
     first_block: int
     created_at: int
     settlement: Settlement
@@ -133,3 +134,51 @@ class TakenBack:
 
     settlements: tuple[Digest, ...]
     refunds: tuple[Digest, ...]
+
+
+class Outbox(Protocol):
+    """The numbers of a sender, the transactions signed for them, and the blocks that they came
+    into, which may be taken back."""
+
+    async def open_outbox(self, network: Network, sender: Address) -> Sequence[OutboxItem]:
+        """The sender's OPEN transactions in the order of their numbers."""
+        ...
+
+    async def raw(self, tx: Digest) -> bytes:
+        """The bytes of a stored transaction. Raises: NotFound TX_NOT_STORED."""
+        ...
+
+    async def free_nonces(
+        self, network: Network, sender: Address, *, least: int, count: int
+    ) -> Sequence[int]:
+        """The lowest `count` numbers from `least` on that no transaction of the sender in the
+        outbox ever had. A number that was left out is found again, since all above wait for it.
+        """
+        ...
+
+    async def replace(self, item: OutboxItem, tx: NewTransaction, *, now: int) -> OutboxItem:
+        """Another transaction with the same number and higher fees, beside the earlier ones."""
+        ...
+
+    async def fill(self, tx: NewTransaction, *, now: int) -> OutboxItem:
+        """A FILLER in the outbox."""
+        ...
+
+    async def note_sent(self, txs: Sequence[Digest], *, now: int) -> None: ...
+
+    async def note_nonce_spent(self, item: OutboxItem, *, now: int) -> int:
+        """When the number was first seen to be spent; `now` where this is the first time."""
+        ...
+
+    async def drop(self, item: OutboxItem, *, now: int) -> None:
+        """OPEN → DROPPED; payments that it carried wait for another place. For a refund, see
+        `refund_lost`."""
+        ...
+
+    async def watched(self, network: Network) -> Sequence[BlockRef]:
+        """The blocks that money was believed to be in, newest first."""
+        ...
+
+    async def unwatch(self, network: Network, *, below: int) -> None:
+        """Watches blocks below this number no more: they are too deep to be taken back."""
+        ...

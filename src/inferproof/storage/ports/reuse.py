@@ -3,28 +3,22 @@
 from inferproof.errors import Conflict, Reason
 from inferproof.storage.ports.jobs import Job
 from inferproof.types.digest import Digest
-from inferproof.types.payment import Authorization
-
-_TERMS = ("asset", "payer", "payee", "amount", "valid_after", "valid_before", "nonce")
+from inferproof.types.payment import Payment
 
 
-def check_same_payment(
-    job: Job, request: Digest, payment: Authorization, salt: Digest | None
-) -> None:
+def check_same_payment(job: Job, request: Digest, payment: Payment, salt: Digest | None) -> None:
     """Returns when the payment, for this request, is the one that bought the job.
 
     Two signatures over the same terms are the same payment: a wallet may sign twice. A salt
-    that was announced must be announced again: the authorization itself is on the chain, so
-    without it anybody who guesses the request would be handed the job.
+    that was announced must be announced again: the payment itself is on the chain, so without it
+    anybody who guesses the request would be handed the job.
     Raises: Conflict PAYMENT_REPLAYED.
     """
-    there = job.order.payment
     known = job.order.nonce_salt
     if (
         job.order.request_digest != request
         or (known is not None and salt != known)
-        or not isinstance(there, Authorization)  # whose nonce a payer may choose to be its own
-        or any(getattr(there, name) != getattr(payment, name) for name in _TERMS)
+        or not job.order.payment.is_same(payment)
     ):
         raise Conflict(Reason.PAYMENT_REPLAYED)
 

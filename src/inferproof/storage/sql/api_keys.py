@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import NotFound, Reason
 from inferproof.storage.ports.rate_limits import ApiKey
-from inferproof.storage.sql.dialect import is_text
+from inferproof.storage.sql.constructs import is_text
 from inferproof.storage.sql.engine import Database
 from inferproof.storage.sql.tables import api_keys
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from sqlalchemy import BigInteger, String, cast, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from inferproof.storage.ports.orders import Backlog, PurseKey
-from inferproof.storage.sql.bulk import gathered, given_rows
+from inferproof.storage.ports.ledger import Backlog, PayerKey
+from inferproof.storage.sql.constructs import gathered, given_rows
 from inferproof.storage.sql.tables import jobs, payment_reservations
 from inferproof.types.digest import Address
 from inferproof.types.job import JobState
@@ -34,14 +34,14 @@ class BacklogReader:
     def __init__(self) -> None:
         # By number, and of plain values: an object for each of thousands of payments is one that
         # the garbage collector looks at, in a pause of everything.
-        self._purse_of: dict[int, PurseKey] = {}
+        self._payer_key_of: dict[int, PayerKey] = {}
         self._nonce_of: dict[int, bytes] = {}
-        self._unsettled: dict[PurseKey, dict[bytes, int]] = {}
-        self._purses: dict[tuple[str, str, str], PurseKey] = {}
+        self._unsettled: dict[PayerKey, dict[bytes, int]] = {}
+        self._payer_keys: dict[tuple[str, str, str], PayerKey] = {}
         self._alone = asyncio.Lock()
 
     async def __call__(self, connection: AsyncConnection) -> Backlog:
-        """See OrderBook.backlog. Both of its parts are of one moment."""
+        """See Ledger.backlog. Both of its parts are of one moment."""
         # A second look in between would take away what this one has found.
         async with self._alone:
             numbers, waiting = await _numbers(connection)
@@ -50,7 +50,7 @@ class BacklogReader:
             new = list(numbers - self._nonce_of.keys())
             for at in range(0, len(new), _AT_A_TIME):
                 await self._learn(connection, new[at : at + _AT_A_TIME])
-            unsettled = {purse: dict(amounts) for purse, amounts in self._unsettled.items()}
+            unsettled = {payer_key: dict(amounts) for payer_key, amounts in self._unsettled.items()}
             return Backlog(waiting, unsettled)
 
     async def _learn(self, connection: AsyncConnection, numbers: Sequence[int]) -> None:
@@ -63,22 +63,22 @@ class BacklogReader:
             .join(payment_reservations, jobs.c.job_id == c.job_id)
         )
         for job, network, token, payer, nonce, amount in found:
-            purse = self._purses.get((network, token, payer))
-            if purse is None:
-                purse = (network, Address.from_hex(token), Address.from_hex(payer))
-                self._purses[network, token, payer] = purse
-            self._purse_of[job] = purse
+            payer_key = self._payer_keys.get((network, token, payer))
+            if payer_key is None:
+                payer_key = (network, Address.from_hex(token), Address.from_hex(payer))
+                self._payer_keys[network, token, payer] = payer_key
+            self._payer_key_of[job] = payer_key
             self._nonce_of[job] = paid = bytes.fromhex(nonce[2:])
-            self._unsettled.setdefault(purse, {})[paid] = int(amount)
+            self._unsettled.setdefault(payer_key, {})[paid] = int(amount)
 
     def _forget(self, number: int) -> None:
-        purse = self._purse_of.pop(number)
-        amounts = self._unsettled[purse]
+        payer_key = self._payer_key_of.pop(number)
+        amounts = self._unsettled[payer_key]
         del amounts[self._nonce_of.pop(number)]
         if not amounts:
-            del self._unsettled[purse]
-            network, token, payer = purse
-            del self._purses[network, token.hex, payer.hex]
+            del self._unsettled[payer_key]
+            network, token, payer = payer_key
+            del self._payer_keys[network, token.hex, payer.hex]
 
 
 async def _numbers(connection: AsyncConnection) -> tuple[set[int], int]:

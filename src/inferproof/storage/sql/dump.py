@@ -12,7 +12,7 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, LargeBinary, MetaData, Table, func, inspect, select, text
 
-from inferproof.storage.sql.dialect import continue_numbers
+from inferproof.storage.sql.constructs import continue_numbers
 from inferproof.storage.sql.migrate import RESTORING, upgrade
 
 Row = dict[str, Any]

@@ -11,26 +11,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from inferproof.errors import InferproofError, Reason, Unavailable
-from inferproof.storage.ports.leader_lock import Turn
+from inferproof.errors import Reason, Unavailable
+from inferproof.storage.ports.leader_lock import LeaderLock
+from inferproof.storage.sql.address import check_file, is_memory, read_address
 from inferproof.storage.sql.closing import to_the_end
-from inferproof.storage.sql.dialect import (
-    check_file,
-    gather_s,
-    is_memory,
-    lock_name,
-    migrating_engine,
-    passes,
-    read_address,
-    reading_engine,
-    storage_error,
-    writing_engine,
-)
-from inferproof.storage.sql.leader_lock import turn, write_turn
+from inferproof.storage.sql.constructs import lock_name
+from inferproof.storage.sql.engines import migrating_engine, reading_engine, writing_engine
+from inferproof.storage.sql.failures import passes, storage_error
+from inferproof.storage.sql.leader_lock import leader_lock
 from inferproof.storage.sql.migrate import upgrade
+from inferproof.storage.sql.process_lock import ProcessLock
 from inferproof.storage.sql.wal_checkpoint import WalCheckpointer
-from inferproof.storage.sql.writer import BatchOperation, InGroups, Writer
-from inferproof.storage.sql.writing import WriteTurn
+from inferproof.storage.sql.writer import BatchOperation, Writer
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741 - the item of a batch
@@ -46,46 +38,45 @@ def sqlite_url(path: Path) -> str:
 class Database:
     """One open database. Make it with `Database.open` and close it."""
 
-    def __init__(
-        self, url: URL, writing: AsyncEngine, lock: asyncio.Lock, turn: WriteTurn | None
-    ) -> None:
+    def __init__(self, url: URL, writing: AsyncEngine, serving: ProcessLock | None) -> None:
         self._writing = writing
         self._reading = reading_engine(url, writing)
         self._url = url
-        self._turns: dict[str, object] = {}
-        self._given: list[Turn] = []
+        self._serving = serving
+        self._leaders: dict[str, object] = {}
+        self._given: list[LeaderLock] = []
         self._asked: set[asyncio.Task[Any]] = set()
         self._closing = False
+        lock = asyncio.Lock()
         # In memory there is one connection; a question in the middle of a transaction would
         # see what is not committed.
         self._reads_alone = lock if is_memory(url) else nullcontext()
-        self._turn = turn
-        self._writer = Writer(writing, lock, self._turn, gather_s=gather_s(url))
-        self._write_back: WalCheckpointer | None = None
-        if turn is not None:  # a file that others may write too
-            mine = self.turn("write back")
-            self._write_back = WalCheckpointer(Path(str(url.database)), mine, lock, turn)
+        self._writer = Writer(writing, lock)
+        self._checkpointer: WalCheckpointer | None = None
+        if url.get_backend_name() == "sqlite" and not is_memory(url):
+            self._checkpointer = WalCheckpointer(Path(str(url.database)), lock)
 
     @classmethod
-    async def open(cls, url: str) -> "Database":
+    async def open(cls, url: str, *, serving: bool = False) -> "Database":
         """The database at the URL, brought to this version's schema.
 
-        Raises: Misconfigured DATABASE_ADDRESS, DATABASE_NEWER; MissingPart MISSING_LIBRARY;
-        Unavailable STORAGE_UNAVAILABLE, STORAGE_FULL.
+        `serving` is for a process that stays: a SQLite file takes one of these at a time.
+        Raises: Misconfigured DATABASE_ADDRESS, DATABASE_IN_USE, DATABASE_NEWER; MissingPart
+        MISSING_LIBRARY; Unavailable STORAGE_UNAVAILABLE, STORAGE_FULL.
         """
         parsed = read_address(url)
         check_file(parsed)
         async with AsyncExitStack() as stack:  # what was opened is closed, also when cancelled
+            lock = ProcessLock.take(parsed) if serving else None
+            if lock is not None:
+                stack.callback(lock.close)
             writing = writing_engine(parsed)
             stack.push_async_callback(_dispose, writing)
-            turn = write_turn(parsed)
-            if turn is not None:
-                stack.callback(turn.close)
             try:
-                await _migrate(migrating_engine(parsed, writing), writing, turn)
-            except (DBAPIError, OSError, InferproofError) as error:
+                await _migrate(migrating_engine(parsed, writing), writing)
+            except (DBAPIError, OSError) as error:
                 raise storage_error(error) or error from error
-            database = cls(parsed, writing, asyncio.Lock(), turn)
+            database = cls(parsed, writing, lock)
             stack.pop_all()
         return database
 
@@ -97,16 +88,16 @@ class Database:
 
     async def _close(self) -> None:
         async with AsyncExitStack() as stack:  # each is closed, also where another fails
+            if self._serving is not None:
+                stack.callback(self._serving.close)
             stack.push_async_callback(self._writing.dispose)
             stack.push_async_callback(self._reading.dispose)
             # A connection that is in use is not closed with its engine.
             stack.push_async_callback(self._all_answered)
-            if self._turn is not None:
-                stack.callback(self._turn.close)
-            for turn in self._given:
-                stack.push_async_callback(turn.give_back)
-            if self._write_back is not None:
-                stack.push_async_callback(self._write_back.close)
+            for lock in self._given:
+                stack.push_async_callback(lock.release)
+            if self._checkpointer is not None:
+                stack.push_async_callback(self._checkpointer.close)
             await self._writer.close()
 
     async def read(self, question: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -146,10 +137,10 @@ class Database:
         if self._asked:
             await asyncio.wait(self._asked)
 
-    def turn(self, name: str) -> Turn:
+    def leader_lock(self, name: str) -> LeaderLock:
         """The right to do what the name says for all processes on this database, to be taken. What
-        is not given back by then ends with the database."""
-        given = turn(self._url, name, self._turns)
+        is not released by then ends with the database."""
+        given = leader_lock(self._url, name, self._leaders)
         self._given.append(given)
         return given
 
@@ -161,16 +152,11 @@ class Database:
         """See Writer.write_item."""
         return await self._writer.write_item(operation, item)
 
-    async def write_grouped(self, groups: InGroups[I, T], item: I) -> T:
-        """See Writer.write_grouped."""
-        return await self._writer.write_grouped(groups, item)
 
-
-async def _migrate(migrating: AsyncEngine, writing: AsyncEngine, turn: WriteTurn | None) -> None:
+async def _migrate(migrating: AsyncEngine, writing: AsyncEngine) -> None:
     try:
         await to_the_end(_connected(migrating))
-        # Whoever writes all the time would else be met at every try.
-        async with turn or nullcontext(), migrating.begin() as connection:
+        async with migrating.begin() as connection:
             await lock_name(connection, "schema")
             await connection.run_sync(upgrade)
     finally:

@@ -1,66 +1,83 @@
 """The history of jobs: one row for each step, in the transaction that makes the step.
 
-Each function takes any number of steps and sends one statement for all of them: orders come by
-the thousand a second.
+Each function takes any number of jobs and sends one statement for all of them: orders come by
+the hundred a second.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, String, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.protocol.webhook import TOLD
 from inferproof.storage.ports.deliveries import DeliveryState
 from inferproof.storage.ports.jobs import JobEvent, Progress
-from inferproof.storage.sql.bulk import Given, Run, at_one_go, given_rows
-from inferproof.storage.sql.tables import job_events, jobs
+from inferproof.storage.sql.constructs import given_rows, listed
+from inferproof.storage.sql.tables import job_events, jobs, webhook_deliveries
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 
 _COLUMNS = job_events.c
-_NEXT = Given(
-    "INSERT INTO job_events (job, seq, transition, state, at) SELECT number, coalesce((SELECT "
-    "max(seq) FROM job_events AS made WHERE made.job = number), 0) + 1, step, led, happened "
-    "FROM given JOIN jobs ON jobs.job_id = wanted",
-    {"wanted": "text", "step": "text", "led": "text", "happened": "bigint"},
-)
-_TELL = Given(
-    "INSERT INTO webhook_deliveries (job_id, seq, job_state, at, url, state, attempts, next_at) "  # noqa: S608
-    f"SELECT wanted, seq, told.state, at, webhook, '{DeliveryState.PENDING.value}', 0, at "
-    "FROM given JOIN jobs ON jobs.job_id = wanted JOIN job_events AS told ON told.job = number "
-    "AND seq = (SELECT max(seq) FROM job_events AS made WHERE made.job = number) "
-    "WHERE webhook IS NOT NULL",
-    {"wanted": "text"},
-)
+_TOLD = [state.value for state in TOLD]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A transition that is being made. `state` is where it leads."""
-
-    job_id: Digest
-    transition: str
-    state: JobState
-    at: int
-
-
-async def record_steps(connection: AsyncConnection, steps: Sequence[Step]) -> None:
-    """As `record`, for one that does nothing else at that go."""
-    await at_one_go(connection, lambda run: record(run, steps))
-
-
-def record(run: Run, steps: Sequence[Step]) -> None:
-    """Writes the next step of each of these jobs, and the webhooks that tell it; no job may be
-    there twice.
+async def record(
+    connection: AsyncConnection,
+    job_ids: Sequence[Digest],
+    transition: str,
+    states: Collection[JobState],
+    now: int,
+) -> None:
+    """Writes the next step of each of these jobs, which are in one of these states by it, and the
+    webhooks that tell it; no job may be there twice.
 
     Soundness: the caller's transaction holds the rows of the jobs, so that nobody else counts
     on from the same step.
     """
-    run(_NEXT, [(s.job_id.hex, s.transition, s.state.value, s.at) for s in steps])
-    told = [(step.job_id.hex,) for step in steps if step.state in TOLD]
-    if told:
-        run(_TELL, told)
+    made = job_events.alias("made")
+    last = select(func.coalesce(func.max(made.c.seq), 0)).where(made.c.job == jobs.c.number)
+    await _copy(
+        connection,
+        job_events,
+        select(
+            jobs.c.number.label("job"),
+            (last.scalar_subquery() + 1).label("seq"),
+            literal(transition, String).label("transition"),
+            jobs.c.state.label("state"),
+            literal(now, BigInteger).label("at"),
+        ).where(jobs.c.job_id.in_(listed(connection, job_ids))),
+    )
+    if TOLD.isdisjoint(states):
+        return
+    newest = last.scalar_subquery()
+    await _copy(
+        connection,
+        webhook_deliveries,
+        select(
+            jobs.c.job_id.label("job_id"),
+            _COLUMNS.seq.label("seq"),
+            _COLUMNS.state.label("job_state"),
+            _COLUMNS.at.label("at"),
+            jobs.c.webhook.label("url"),
+            literal(DeliveryState.PENDING.value, String).label("state"),
+            literal(0).label("attempts"),
+            _COLUMNS.at.label("next_at"),
+        )
+        .select_from(jobs)
+        .join(job_events, (_COLUMNS.job == jobs.c.number) & (_COLUMNS.seq == newest))
+        .where(
+            jobs.c.job_id.in_(listed(connection, job_ids)),
+            jobs.c.webhook.is_not(None),
+            _COLUMNS.state.in_(_TOLD),
+        ),
+    )
+
+
+async def _copy(connection: AsyncConnection, table: Any, rows: Any) -> None:
+    """Inserts the rows of a question, whose columns are called as the table's."""
+    names = [column.name for column in rows.selected_columns]
+    await connection.execute(insert(table).from_select(names, rows))
 
 
 async def progress(connection: AsyncConnection, ids: Sequence[Digest]) -> Mapping[Digest, Progress]:

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.protocol.lifecycle import FINAL
-from inferproof.storage.ports.orders import Figures
+from inferproof.storage.ports.ledger import Figures
 from inferproof.storage.ports.outbox import OutboxState
 from inferproof.storage.sql.tables import jobs, outbox
 from inferproof.types.job import JobState

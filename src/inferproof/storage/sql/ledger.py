@@ -1,14 +1,18 @@
-"""The order book as entries of the books: read in pages, by statements that change nothing."""
+"""The ledger in SQL: sums, and entries in pages, by statements that change nothing."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from inferproof.storage.ports.jobs import RefundState
+from inferproof.storage.ports.ledger import Backlog, Figures, Owed, PayerKey
 from inferproof.storage.ports.outbox import OutboxKind
+from inferproof.storage.sql.backlog import BacklogReader
 from inferproof.storage.sql.engine import Database
+from inferproof.storage.sql.figures import FiguresReader
 from inferproof.storage.sql.tables import (
     answers,
     jobs,
@@ -19,21 +23,74 @@ from inferproof.storage.sql.tables import (
     refunds,
     settlements,
 )
-from inferproof.types.books import Entry, RefundEntry, Reserved, Scope
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset
 from inferproof.types.payment import Settlement, SettlementState
+from inferproof.types.reconciliation import Entry, RefundEntry, Reserved, Scope
 
 ANSWERED = answers.c.job_id.label("answered")
 RESERVED = payment_reservations.c.job_id.label("reserved")
 
 
-class SqlBookRows:
-    """The rows that the books are made of. Implements services.books.base.BookRows."""
+class SqlLedger:
+    """The Ledger over one database."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._figures = FiguresReader()
+        self._backlog = BacklogReader()
+
+    async def depth(self) -> Mapping[JobState, int]:
+        async def ask(connection: AsyncConnection) -> Mapping[JobState, int]:
+            found = await connection.execute(
+                select(jobs.c.state, func.count()).group_by(jobs.c.state)
+            )
+            counted = {JobState(state): int(count) for state, count in found}
+            return {state: counted.get(state, 0) for state in JobState}
+
+        return await self._db.read(ask)
+
+    async def backlog(self) -> Backlog:
+        return await self._db.read(self._backlog)
+
+    async def figures(self) -> Figures:
+        return await self._db.read(self._figures)
+
+    async def settled_amounts(self, payer: PayerKey, *, limit: int) -> Sequence[int]:
+        network, token, holder = payer
+        c = payment_reservations.c
+        query = (
+            select(c.amount)
+            .join(jobs, jobs.c.job_id == c.job_id)
+            .join(settlements, settlements.c.job == jobs.c.number)
+            .where(
+                c.network == network,
+                c.token == token,
+                c.payer == holder,
+                settlements.c.state == SettlementState.SETTLED.value,
+            )
+            .limit(limit)
+        )
+
+        async def ask(connection: AsyncConnection) -> Sequence[int]:
+            return [int(amount) for amount in await connection.scalars(query)]
+
+        return await self._db.read(ask)
+
+    async def owed(self) -> Owed:
+        failing = func.sum(case((refunds.c.attempts > 0, 1), else_=0))
+
+        async def ask(connection: AsyncConnection) -> Owed:
+            found = await connection.execute(
+                select(func.count(), failing)
+                .select_from(refunds)
+                .where(refunds.c.state != RefundState.SETTLED.value)
+            )
+            count, tried = found.one()
+            return Owed(int(count), int(tried or 0))
+
+        return await self._db.read(ask)
 
     async def scope(self, asset: Asset) -> Scope:
         """Where money in this asset can have moved."""

@@ -15,9 +15,9 @@ from inferproof.storage.ports.jobs import (
     Job,
     Kept,
     KeptProof,
-    Order,
     Refund,
     RefundState,
+    ValidatedOrder,
 )
 from inferproof.storage.ports.models import ModelEstimate, ModelRecord, ModelStatus, Statistics
 from inferproof.storage.ports.outbox import (
@@ -44,84 +44,80 @@ from inferproof.storage.sql.tables import (
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 from inferproof.types.money import Asset, Network
-from inferproof.types.payment import (
-    Authorization,
-    Payment,
-    Quote,
-    Settlement,
-    SettlementState,
-    TransferClaim,
-    TransferPayment,
-)
+from inferproof.types.payment import Payment, Settlement, SettlementState
 from inferproof.types.receipt import Request, StageTime
 from inferproof.types.tensor import FixedTensor
 
 Values = dict[str, Any]
 
+_OF_PAYABLE = ("job_id", "state", "first_block", "created_at")
+_OF_PAYMENT = ("payer", "payee", "amount", "nonce", "method", "terms", "signature", "ends")
+
 PROOF, ANSWER = "proof", "answer"
 """Steps that are kept, as checkpoints call them."""
 
 
-def reservation_values(order: Order) -> Values:
-    """The row of payment_reservations that an order makes, in the database's own types."""
-    payment = order.authorization
+def payment_values(payment: Payment) -> Values:
+    """The columns of payment_reservations that a payment has, whatever its method."""
     return {
         "network": payment.asset.network.caip2,
-        "token": payment.asset.address.hex,
-        "payer": payment.payer.hex,
-        "nonce": payment.nonce.hex,
-        "job_id": order.job_id.hex,
-        "request_digest": order.request_digest.hex,
-        "payment_id": order.payment_id,
-        "payee": payment.payee.hex,
-        "amount": str(payment.amount),
-        "valid_after": str(payment.valid_after),
-        "valid_before": str(payment.valid_before),
+        "token": payment.asset.address,
+        "payer": payment.payer,
+        "payee": payment.payee,
+        "amount": payment.amount,
+        "nonce": payment.nonce,
+        "method": payment.method,
+        "terms": payment.terms.decode("ascii"),
         "signature": payment.signature,
-        "created_at": order.created_at,
+        "ends": payment.ends,
     }
 
 
-def transfer_values(order: Order, payment: TransferPayment) -> Values:
-    """The row of payment_reservations for an order that a transfer pays for, in the database's
-    own types."""
-    claim = payment.claim
+def payment_of_row(m: Mapping[Any, Any], asset: Asset) -> Payment:
+    """The inverse of `payment_values`."""
+    c = payment_reservations.c
+    return Payment(
+        method=m[c.method],
+        asset=asset,
+        payer=m[c.payer],
+        payee=m[c.payee],
+        amount=m[c.amount],
+        nonce=m[c.nonce],
+        terms=m[c.terms].encode("ascii"),
+        signature=m[c.signature],
+        ends=m[c.ends],
+    )
+
+
+def reservation_values(order: ValidatedOrder, settled_in: Digest | None = None) -> Values:
+    """The row of payment_reservations that an order makes; the transaction is given of a payment
+    whose money was moved before."""
     return {
-        "network": payment.asset.network.caip2,
-        "token": payment.asset.address.hex,
-        "payer": payment.payer.hex,
-        "nonce": payment.nonce.hex,
-        "job_id": order.job_id.hex,
-        "request_digest": order.request_digest.hex,
+        **payment_values(order.payment),
+        "job_id": order.job_id,
+        "request_digest": order.request_digest,
         "payment_id": order.payment_id,
-        "payee": payment.payee.hex,
-        "amount": str(payment.amount),
-        "valid_after": None,
-        "valid_before": None,
-        "signature": claim.signature,
         "created_at": order.created_at,
-        "tx": claim.transaction.hex,
-        "log_index": payment.log_index,
-        "log_named": claim.log_index is not None,
+        "tx": settled_in,
     }
 
 
-def job_values(order: Order, turn: int) -> Values:
-    """The row of jobs that an order makes, in the database's own types."""
+def job_values(order: ValidatedOrder, turn: int, state: JobState) -> Values:
+    """The row of jobs that an order makes."""
     return {
-        "job_id": order.job_id.hex,
-        "state": JobState.RESERVED.value,
+        "job_id": order.job_id,
+        "state": state.value,
         "model_id": order.model_id,
         "model_version": order.model_version,
-        "model_commitment": order.model_commitment.hex,
+        "model_commitment": order.model_commitment,
         "method": order.request.method,
         "path": order.request.path,
         "body": order.request.body,
-        "request_digest": order.request_digest.hex,
+        "request_digest": order.request_digest,
         "quote": json.dumps(quote_json(order.quote), sort_keys=True, separators=(",", ":")),
         "quote_signature": order.quote_signature,
         "salt": order.salt,
-        "nonce_salt": None if order.nonce_salt is None else order.nonce_salt.hex,
+        "nonce_salt": order.nonce_salt,
         "first_block": order.first_block,
         "webhook": order.webhook,
         "attempts": 0,
@@ -131,6 +127,17 @@ def job_values(order: Order, turn: int) -> Values:
         "updated_at": order.created_at,
         "turn": turn,
         "api_key": order.api_key,
+    }
+
+
+def settlement_values(number: int, settlement: Settlement, now: int) -> Values:
+    """The row of settlements that a new job has, whose number this is."""
+    return {
+        "job": number,
+        "state": settlement.state.value,
+        "tx": settlement.transaction,
+        "block": settlement.block,
+        "updated_at": now,
     }
 
 
@@ -260,16 +267,17 @@ def job_of_row(row: Row[Any]) -> Job:
     )
 
 
-def _order(m: Mapping[Any, Any]) -> Order:
+def _order(m: Mapping[Any, Any]) -> ValidatedOrder:
     quote = read_quote(Fields(json.loads(m[jobs.c.quote]), "quote"))
-    return Order(
+    return ValidatedOrder(
         job_id=m[jobs.c.job_id],
         model_id=m[jobs.c.model_id],
         model_version=m[jobs.c.model_version],
         model_commitment=m[jobs.c.model_commitment],
         request=Request(m[jobs.c.method], m[jobs.c.path], m[jobs.c.body]),
         request_digest=m[jobs.c.request_digest],
-        payment=_payment(m, quote),
+        # An order is only made once payment and quote were found to be in the same asset.
+        payment=payment_of_row(m, quote.price.asset),
         quote=quote,
         quote_signature=m[jobs.c.quote_signature],
         salt=m[jobs.c.salt],
@@ -281,38 +289,6 @@ def _order(m: Mapping[Any, Any]) -> Order:
         api_key=m[jobs.c.api_key],
         webhook=m[jobs.c.webhook],
     )
-
-
-def _payment(m: Mapping[Any, Any], quote: Quote) -> Payment:
-    # An order is only made once payment and quote were found to be in the same asset.
-    c = payment_reservations.c
-    if m[c.tx] is not None:
-        return _transfer(m, quote)
-    return Authorization(
-        asset=quote.price.asset,
-        payer=m[c.payer],
-        payee=m[c.payee],
-        amount=m[c.amount],
-        valid_after=m[c.valid_after],
-        valid_before=m[c.valid_before],
-        nonce=m[c.nonce],
-        signature=m[c.signature],
-    )
-
-
-def _transfer(m: Mapping[Any, Any], quote: Quote) -> TransferPayment:
-    c = payment_reservations.c
-    claim = TransferClaim(
-        asset=quote.price.asset,
-        payer=m[c.payer],
-        payee=m[c.payee],
-        transaction=m[c.tx],
-        log_index=m[c.log_index] if m[c.log_named] else None,
-        request=m[jobs.c.request_digest],
-        salt=m[jobs.c.nonce_salt],
-        signature=m[c.signature],
-    )
-    return TransferPayment(claim, m[c.amount], m[c.log_index], m[c.nonce])
 
 
 def _failure(m: Mapping[Any, Any]) -> Failure | None:
@@ -347,11 +323,11 @@ def _answer(m: Mapping[Any, Any]) -> Answer | None:
 
 
 def outbox_values(kind: OutboxKind, tx: NewTransaction, now: int) -> Values:
-    """The row of outbox for a number that was taken, in the database's own types."""
+    """The row of outbox for a number that was taken."""
     return {
         "kind": kind.value,
         "network": tx.network.caip2,
-        "sender": tx.sender.hex,
+        "sender": tx.sender,
         "nonce": tx.nonce,
         "state": OutboxState.OPEN.value,
         "created_at": now,
@@ -359,14 +335,13 @@ def outbox_values(kind: OutboxKind, tx: NewTransaction, now: int) -> Values:
 
 
 def raw_values(number: int, tx: NewTransaction, now: int) -> Values:
-    """The row of outbox_raws for a transaction that was signed and not sent, in the database's own
-    types."""
+    """The row of outbox_raws for a transaction that was signed and not sent."""
     return {
         "outbox": number,
-        "tx": tx.tx.hex,
+        "tx": tx.tx,
         "raw": tx.raw,
-        "fee_cap": str(tx.fee_cap),
-        "fee_tip": str(tx.fee_tip),
+        "fee_cap": tx.fee_cap,
+        "fee_tip": tx.fee_tip,
         "attempts": 0,
         "created_at": now,
     }
@@ -390,44 +365,31 @@ def outbox_of_row(row: Row[Any], raws: tuple[StoredRaw, ...]) -> OutboxItem:
 
 def select_payables() -> Select[Any]:
     """The query that `payable_of_row` reads."""
-    c = payment_reservations.c
     return (
         select(
-            jobs.c.job_id,
-            jobs.c.state,
-            jobs.c.first_block,
-            jobs.c.created_at,
-            *(c.payer, c.payee, c.amount, c.valid_after, c.valid_before, c.nonce, c.signature),
-            settlements.c.state,
-            settlements.c.tx,
-            settlements.c.block,
-            settlements.c.step,
-            settlements.c.doubted_at,
+            *(jobs.c[name] for name in _OF_PAYABLE),
+            *(payment_reservations.c[name] for name in _OF_PAYMENT),
+            settlements,
         )
         .select_from(jobs)
-        .join(payment_reservations, c.job_id == jobs.c.job_id)
+        .join(payment_reservations, payment_reservations.c.job_id == jobs.c.job_id)
         .join(settlements, settlements.c.job == jobs.c.number)
     )
 
 
 def payable_of_row(row: Row[Any], asset: Asset) -> Payable:
     """The payment, in this asset, in a row of `select_payables`."""
-    values = tuple(row)
-    job_id, state, first_block, created_at = values[:4]
-    payer, payee, amount, after, before, nonce, signature = values[4:11]
-    settlement, tx, block, step, doubted_at = values[11:16]
+    m, c = row._mapping, settlements.c
+    step = m[c.step]
     return Payable(
-        job_id=job_id,
-        state=JobState(state),
-        # A transfer, which is refunded and never settled, has no times.
-        payment=Authorization(
-            asset, payer, payee, amount, after or 0, before or 0, nonce, signature
-        ),
-        first_block=first_block,
-        created_at=created_at,
-        settlement=Settlement(SettlementState(settlement), tx, block),
+        job_id=m[jobs.c.job_id],
+        state=JobState(m[jobs.c.state]),
+        payment=payment_of_row(m, asset),
+        first_block=m[jobs.c.first_block],
+        created_at=m[jobs.c.created_at],
+        settlement=Settlement(SettlementState(m[c.state]), m[c.tx], m[c.block]),
         step=None if step is None else SettlementStep(step),
-        doubted_at=doubted_at,
+        doubted_at=m[c.doubted_at],
     )
 
 

@@ -15,7 +15,7 @@ from inferproof.storage.ports.models import (
     ModelRecord,
     ModelStatus,
 )
-from inferproof.storage.sql.dialect import ByBytes, is_text, lock_name
+from inferproof.storage.sql.constructs import by_bytes, is_text, lock_name
 from inferproof.storage.sql.engine import Database
 from inferproof.storage.sql.mapping import encode_estimate, model_of_row, model_values
 from inferproof.storage.sql.tables import models
@@ -24,7 +24,7 @@ from inferproof.types.digest import Address, Digest
 _ORDER: dict[ModelOrder, tuple[ColumnElement[Any], ...]] = {
     ModelOrder.USE: (models.c.calls.desc(), models.c.number),
     ModelOrder.PRICE: (models.c.price, models.c.number),
-    ModelOrder.TITLE: (ByBytes(models.c.title), models.c.number),
+    ModelOrder.TITLE: (by_bytes(models.c.title), models.c.number),
     ModelOrder.NEWEST: (models.c.number.desc(),),
 }
 

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import NotFound, Reason
@@ -17,7 +17,7 @@ from inferproof.storage.ports.outbox import (
     SettlementStep,
     StoredRaw,
 )
-from inferproof.storage.sql.bulk import Given, Run, at_one_go, insert_new, insert_rows
+from inferproof.storage.sql.constructs import insert_new
 from inferproof.storage.sql.engine import Database
 from inferproof.storage.sql.mapping import outbox_of_row, outbox_values, raw_values
 from inferproof.storage.sql.tables import (
@@ -29,19 +29,15 @@ from inferproof.storage.sql.tables import (
     settlements,
     watched_blocks,
 )
+from inferproof.storage.sql.transitions import numbered
 from inferproof.types.digest import Address, Digest
 from inferproof.types.money import Network
 
 _OPEN = OutboxState.OPEN.value
-_CARRY = Given(
-    "INSERT INTO outbox_jobs (outbox, position, job) SELECT item, place, number "
-    "FROM given JOIN jobs ON job_id = wanted",
-    {"item": "bigint", "place": "integer", "wanted": "text"},
-)
 
 
 class SqlOutbox:
-    """The part of the OrderBook that knows transactions and blocks, and no jobs."""
+    """The Outbox over one database."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -98,7 +94,7 @@ class SqlOutbox:
 
     async def replace(self, item: OutboxItem, tx: NewTransaction, *, now: int) -> OutboxItem:
         async def change(connection: AsyncConnection) -> OutboxItem:
-            await insert_rows(connection, outbox_raws, [raw_values(item.id, tx, now)])
+            await connection.execute(insert(outbox_raws).values(raw_values(item.id, tx, now)))
             before = [raw.tx for raw in item.raws]
             carried = _carried_by(item)
             ids = select(jobs.c.job_id).where(jobs.c.number.in_(carried))
@@ -118,9 +114,7 @@ class SqlOutbox:
 
     async def fill(self, tx: NewTransaction, *, now: int) -> OutboxItem:
         async def change(connection: AsyncConnection) -> OutboxItem:
-            return await at_one_go(
-                connection, lambda run: add_item(run, OutboxKind.FILLER, [], tx, now)
-            )
+            return await add_item(connection, OutboxKind.FILLER, [], tx, now)
 
         return await self._db.write(change)
 
@@ -195,18 +189,26 @@ def _carried_by(item: OutboxItem) -> Select[Any]:
     return select(outbox_jobs.c.job).where(outbox_jobs.c.outbox == item.id)
 
 
-def add_item(
-    run: Run,
+async def add_item(
+    connection: AsyncConnection,
     kind: OutboxKind,
     job_ids: Sequence[Digest],
     tx: NewTransaction,
     now: int,
 ) -> OutboxItem:
     """A number that was taken, with its first transaction and the jobs that this carries."""
-    number = run.insert(outbox, outbox_values(kind, tx, now))
-    run.insert(outbox_raws, raw_values(number, tx, now))
+    taken = insert(outbox).values(outbox_values(kind, tx, now)).returning(outbox.c.number)
+    number: int = (await connection.execute(taken)).scalar_one()
+    await connection.execute(insert(outbox_raws).values(raw_values(number, tx, now)))
     if job_ids:
-        run(_CARRY, [(number, place, job_id.hex) for place, job_id in enumerate(job_ids)])
+        numbers = await numbered(connection, job_ids)
+        await connection.execute(
+            insert(outbox_jobs),
+            [
+                {"outbox": number, "position": place, "job": numbers[job_id]}
+                for place, job_id in enumerate(job_ids)
+            ],
+        )
     return OutboxItem(
         number,
         kind,
@@ -274,8 +276,8 @@ async def watch(connection: AsyncConnection, network: Network, block: BlockRef) 
 
     Soundness: if the older one was taken back, all that is known to be in either is undone.
     """
-    row = {"network": network.caip2, "block": block.number, "hash": block.digest.hex}
-    await insert_new(connection, watched_blocks, [row], returning="block")
+    row = {"network": network.caip2, "block": block.number, "hash": block.digest}
+    await insert_new(connection, watched_blocks, [row], returning=watched_blocks.c.block)
 
 
 async def _read(connection: AsyncConnection, number: int) -> OutboxItem:

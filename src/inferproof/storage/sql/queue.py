@@ -5,22 +5,140 @@ Whoever holds a job has its newest fence and a lease that was not given back. Bo
 in the statement that writes, so a worker that was overtaken, or gave the job up, writes nothing.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import ColumnElement, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, Reason
 from inferproof.protocol.lifecycle import Transition
-from inferproof.storage.ports.jobs import Answer, Job, Kept, KeptProof
-from inferproof.storage.sql.mapping import checkpoint_values, kept_of_rows
+from inferproof.storage.ports.jobs import Answer, Failure, Job, Kept, KeptProof
+from inferproof.storage.sql.engine import Database
+from inferproof.storage.sql.mapping import (
+    answer_values,
+    checkpoint_values,
+    failure_values,
+    kept_of_rows,
+)
 from inferproof.storage.sql.queue_quota import IN_TURN
-from inferproof.storage.sql.tables import checkpoints, jobs
-from inferproof.storage.sql.transitions import move, read_job
+from inferproof.storage.sql.tables import answers, checkpoints, jobs, models
+from inferproof.storage.sql.transitions import (
+    count_for_model,
+    move,
+    owe_refund,
+    read_job,
+    some_jobs,
+)
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
 
 _IS_STARTABLE = jobs.c.state.in_((JobState.RESERVED.value, JobState.SETTLING.value)) & (
     jobs.c.fence == 0
 )
+
+
+RECOVERY_LIMIT = 256
+"""How many jobs one look for lost leases or passed deadlines takes; the next look takes more."""
+
+
+class SqlQueue:
+    """The Queue over one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def runnable(self, *, now: int) -> bool:
+        return await self._db.read(lambda connection: _runnable(connection, now))
+
+    async def claim(self, *, now: int, lease_until: int) -> Job | None:
+        return await self._db.write(lambda c: _claim(c, now, lease_until))
+
+    async def startable(self) -> bool:
+        return await self._db.read(_startable)
+
+    async def claim_early(self, *, lease_until: int) -> Job | None:
+        return await self._db.write(lambda c: _claim_early(c, lease_until))
+
+    async def leave_early(self, job_id: Digest, fence: int) -> None:
+        await self._db.write(lambda c: _leave_early(c, job_id, fence))
+
+    async def heartbeat(self, job_id: Digest, fence: int, *, lease_until: int) -> None:
+        await self._db.write(lambda c: _heartbeat(c, job_id, fence, lease_until))
+
+    async def checkpoint(
+        self, job_id: Digest, fence: int, done: KeptProof | Answer, *, now: int
+    ) -> None:
+        await self._db.write(lambda c: _checkpoint(c, job_id, fence, done, now))
+
+    async def kept(self, job_id: Digest) -> Kept:
+        return await self._db.read(lambda connection: _kept(connection, job_id))
+
+    async def release(self, job_id: Digest, fence: int, *, now: int, counts: bool = True) -> Job:
+        async def change(connection: AsyncConnection) -> Job:
+            await move(
+                connection,
+                job_id,
+                Transition.RELEASE,
+                now=now,
+                held=fence,
+                lease_until=None,
+                **({} if counts else {"attempts": jobs.c.attempts - 1}),
+            )
+            return await read_job(connection, job_id)
+
+        return await self._db.write(change)
+
+    async def finish(self, job_id: Digest, fence: int, answer: Answer, *, now: int) -> Job:
+        async def change(connection: AsyncConnection) -> Job:
+            await move(connection, job_id, Transition.FINISH, now=now, held=fence)
+            values = answer_values(answer)
+            await connection.execute(
+                insert(answers).values(job_id=job_id, created_at=now, **values)
+            )
+            job = await read_job(connection, job_id)
+            prove_ms = sum(t.microseconds for t in answer.timings if t.stage == "prove") // 1000
+            await count_for_model(
+                connection,
+                job,
+                done=models.c.done + 1,
+                prove_ms_total=models.c.prove_ms_total + prove_ms,
+            )
+            return job
+
+        return await self._db.write(change)
+
+    async def give_up(self, job_id: Digest, fence: int, failure: Failure, *, now: int) -> Job:
+        async def change(connection: AsyncConnection) -> Job:
+            await move(
+                connection,
+                job_id,
+                Transition.GIVE_UP,
+                now=now,
+                held=fence,
+                **failure_values(failure),
+            )
+            await owe_refund(connection, job_id, now)
+            job = await read_job(connection, job_id)
+            await count_for_model(connection, job, failed=models.c.failed + 1)
+            return job
+
+        return await self._db.write(change)
+
+    async def expired_leases(self, *, now: int) -> Sequence[Job]:
+        c = jobs.c
+        return await self._lost(c.state == JobState.RUNNING.value, c.lease_until < now)
+
+    async def overdue(self, *, now: int) -> Sequence[Job]:
+        c = jobs.c
+        return await self._lost(c.state == JobState.QUEUED.value, c.deadline < now)
+
+    async def _lost(self, *conditions: ColumnElement[bool]) -> Sequence[Job]:
+        return await self._db.read(
+            lambda connection: some_jobs(connection, *conditions, limit=RECOVERY_LIMIT)
+        )
+
+
+# -- steps, inside the caller's transaction --------------------------------------------------
 
 
 def _is_runnable(now: int) -> ColumnElement[bool]:
@@ -33,13 +151,13 @@ def _is_held(job_id: Digest, fence: int) -> ColumnElement[bool]:
     return (c.job_id == job_id) & (c.fence == fence) & c.lease_until.is_not(None)
 
 
-async def runnable(connection: AsyncConnection, now: int) -> bool:
+async def _runnable(connection: AsyncConnection, now: int) -> bool:
     """Whether a job waits for a worker."""
     found = await connection.scalar(select(jobs.c.number).where(_is_runnable(now)).limit(1))
     return found is not None
 
 
-async def claim(connection: AsyncConnection, now: int, lease_until: int) -> Job | None:
+async def _claim(connection: AsyncConnection, now: int, lease_until: int) -> Job | None:
     """The oldest job that waits, claimed."""
     job_id = await _next(connection, _is_runnable(now))
     if job_id is None:
@@ -56,13 +174,13 @@ async def claim(connection: AsyncConnection, now: int, lease_until: int) -> Job 
     return await read_job(connection, job_id)
 
 
-async def startable(connection: AsyncConnection) -> bool:
+async def _startable(connection: AsyncConnection) -> bool:
     """Whether a job can be started ahead of its settlement."""
     found = await connection.scalar(select(jobs.c.number).where(_IS_STARTABLE).limit(1))
     return found is not None
 
 
-async def claim_early(connection: AsyncConnection, lease_until: int) -> Job | None:
+async def _claim_early(connection: AsyncConnection, lease_until: int) -> Job | None:
     """The oldest unsettled job that nobody claimed before, with a lease and the next fence.
 
     Once is enough: where it ended badly, or its worker was lost, the claim after the settlement
@@ -79,20 +197,20 @@ async def claim_early(connection: AsyncConnection, lease_until: int) -> Job | No
     return await read_job(connection, job_id)
 
 
-async def leave_early(connection: AsyncConnection, job_id: Digest, fence: int) -> None:
+async def _leave_early(connection: AsyncConnection, job_id: Digest, fence: int) -> None:
     """Ends the lease on a job that is not settled, or was settled meanwhile."""
     running = jobs.c.state == JobState.RUNNING.value
     await _held(connection, job_id, fence, ~running, lease_until=None)
 
 
-async def heartbeat(
+async def _heartbeat(
     connection: AsyncConnection, job_id: Digest, fence: int, lease_until: int
 ) -> None:
     """A longer lease."""
     await _held(connection, job_id, fence, lease_until=lease_until)
 
 
-async def checkpoint(
+async def _checkpoint(
     connection: AsyncConnection, job_id: Digest, fence: int, done: KeptProof | Answer, now: int
 ) -> None:
     """Keeps what a step gave, for the holder of the job."""
@@ -110,7 +228,7 @@ async def checkpoint(
     )
 
 
-async def kept(connection: AsyncConnection, job_id: Digest) -> Kept:
+async def _kept(connection: AsyncConnection, job_id: Digest) -> Kept:
     """What is kept of the job."""
     found = await connection.execute(select(checkpoints).where(checkpoints.c.job_id == job_id))
     return kept_of_rows(found)

@@ -22,7 +22,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import InferproofError, Reason, TooMany, Unavailable
-from inferproof.storage.ports.jobs import Order, QueueRoom
+from inferproof.storage.ports.jobs import QueueLimits, ValidatedOrder
 from inferproof.storage.sql.backlog import WAITING
 from inferproof.storage.sql.tables import jobs, payment_reservations
 from inferproof.types.digest import Address
@@ -42,7 +42,7 @@ TENTH = 10
 """Counting more than FEW jobs takes no more than a tenth of the time: whoever is refused over and
 over must not keep the database counting. What was counted that recently decides."""
 
-Asked = tuple[Order, QueueRoom | None]
+Asked = tuple[ValidatedOrder, QueueLimits | None]
 Counts = Sequence[tuple[Address, str | None, int, int | None, int]]
 """For each payer and API key: how many jobs wait, the smallest turn of those that have not begun,
 and the largest."""
@@ -80,7 +80,7 @@ class QueueQuota:
         self._keys: Counter[str] = Counter()
         self._first_turn = 0
         self._last_turn: dict[Address, int] = {}
-        self._since: list[tuple[Order, int]] | None = None
+        self._since: list[tuple[ValidatedOrder, int]] | None = None
         """What was added since somebody began to count beside; None where nobody does."""
 
     @property
@@ -115,33 +115,25 @@ class QueueQuota:
             began = self._clock()
             self._take(await count_waiting(connection), began)
 
-    def add_all(self, asked: Sequence[Asked]) -> list[int] | None:
-        """The turns of all of these, which wait from now on; None, and none of them waits, where
-        the counts must be looked at again first."""
-        age = self._clock() - self._counted_at
-        if age > LATE * self._lasts_s or not self._fits(asked):
-            return None
-        return [self.add(order) for order, _ in asked]
-
-    def refuse(self, order: Order, room: QueueRoom | None) -> InferproofError | None:
+    def refuse(self, order: ValidatedOrder, quota: QueueLimits | None) -> InferproofError | None:
         """Why there is no room for this order; None where there is."""
-        if room is None:
+        if quota is None:
             return None
-        if self._total >= room.total:
-            return Unavailable(Reason.QUEUE_FULL, depth=self._total, limit=room.total)
+        if self._total >= quota.total:
+            return Unavailable(Reason.QUEUE_FULL, depth=self._total, limit=quota.total)
         of_payer = self._payers[order.payment.payer]
-        if of_payer >= room.each:
+        if of_payer >= quota.each:
             return TooMany(
-                Reason.QUEUE_SHARE_FULL, waiting=of_payer, whose="payer", limit=room.each
+                Reason.QUEUE_SHARE_FULL, waiting=of_payer, whose="payer", limit=quota.each
             )
         of_key = 0 if order.api_key is None else self._keys[order.api_key]
-        if of_key >= room.each:
+        if of_key >= quota.each:
             return TooMany(
-                Reason.QUEUE_SHARE_FULL, waiting=of_key, whose="API key", limit=room.each
+                Reason.QUEUE_SHARE_FULL, waiting=of_key, whose="API key", limit=quota.each
             )
         return None
 
-    def add(self, order: Order) -> int:
+    def add(self, order: ValidatedOrder) -> int:
         """The turn of this order, which waits from now on."""
         turn = max(self._first_turn, self._last_turn.get(order.payment.payer, 0)) + 1
         self._put(order, turn)
@@ -149,7 +141,7 @@ class QueueQuota:
             self._since.append((order, turn))
         return turn
 
-    def _put(self, order: Order, turn: int) -> None:
+    def _put(self, order: ValidatedOrder, turn: int) -> None:
         payer = order.payment.payer
         self._total += 1
         self._payers[payer] += 1
@@ -157,7 +149,7 @@ class QueueQuota:
             self._keys[order.api_key] += 1
         self._last_turn[payer] = max(turn, self._last_turn.get(payer, 0))
 
-    def remove(self, order: Order, turn: int) -> None:
+    def remove(self, order: ValidatedOrder, turn: int) -> None:
         """The order was not new, or another process was first. The next of its payer gets its turn,
         where none had a later one."""
         payer = order.payment.payer
@@ -174,16 +166,16 @@ class QueueQuota:
         payers = Counter(order.payment.payer for order, _ in asked)
         keys = Counter(order.api_key for order, _ in asked if order.api_key is not None)
         return all(
-            room is None
+            quota is None
             or (
-                self._total + len(asked) <= room.total
-                and self._payers[order.payment.payer] + payers[order.payment.payer] <= room.each
+                self._total + len(asked) <= quota.total
+                and self._payers[order.payment.payer] + payers[order.payment.payer] <= quota.each
                 and (
                     order.api_key is None
-                    or self._keys[order.api_key] + keys[order.api_key] <= room.each
+                    or self._keys[order.api_key] + keys[order.api_key] <= quota.each
                 )
             )
-            for order, room in asked
+            for order, quota in asked
         )
 
     def _take(self, counts: Counts, began: float) -> None:

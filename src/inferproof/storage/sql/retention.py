@@ -32,7 +32,7 @@ class SqlUnpaidJobs:
     async def forget(self, before: int, *, limit: int) -> int:
         c = payment_reservations.c
         query = (
-            select(jobs.c.number, jobs.c.job_id, c.valid_before)
+            select(jobs.c.number, jobs.c.job_id, c.ends)
             .join(payment_reservations, c.job_id == jobs.c.job_id)
             .where(
                 jobs.c.state == JobState.VOID.value,

@@ -1,14 +1,13 @@
-"""The order book's money: settlements and refunds of jobs, and what the chain takes back."""
+"""The settlements in SQL: those of jobs, their refunds, and what the chain takes back."""
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.lifecycle import Transition, after
 from inferproof.storage.ports.jobs import Failure, Job, RefundState
-from inferproof.storage.ports.orders import Owed, PurseKey
 from inferproof.storage.ports.outbox import (
     BlockRef,
     Inclusion,
@@ -19,10 +18,10 @@ from inferproof.storage.ports.outbox import (
     SettlementStep,
     TakenBack,
 )
-from inferproof.storage.sql.bulk import at_one_go
-from inferproof.storage.sql.dialect import Compared
+from inferproof.storage.sql.constructs import compared
+from inferproof.storage.sql.engine import Database
 from inferproof.storage.sql.mapping import failure_values, payable_of_row, select_payables
-from inferproof.storage.sql.outbox import SqlOutbox, add_item, close_items, reopen, watch
+from inferproof.storage.sql.outbox import add_item, close_items, reopen, watch
 from inferproof.storage.sql.queue_quota import IN_TURN
 from inferproof.storage.sql.settling import (
     SETTLED,
@@ -60,20 +59,23 @@ _OF_FEW = (jobs.c.number + 0,)
 that a database begins with the conditions and sorts what it found."""
 
 
-class SqlSettlements(SqlOutbox):
-    """The part of the OrderBook that the settler drives."""
+class SqlSettlements:
+    """The Settlements over one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
 
     # -- what is to be settled --------------------------------------------------------------
 
     async def to_settle(self, asset: Asset, *, limit: int) -> Sequence[Payable]:
         waiting, withdrawn = settlements.c.step.in_(WAITING_STEPS), JobState.WITHDRAWN.value
         again = await self._payables(asset, waiting, jobs.c.state != withdrawn, limit=limit)
-        room = limit - len(again)
-        if room <= 0:
+        quota = limit - len(again)
+        if quota <= 0:
             return again
         reserved = jobs.c.state == JobState.RESERVED.value
         unsent = settlements.c.step.is_(None)
-        new = await self._payables(asset, reserved, unsent, limit=room, order=IN_TURN)
+        new = await self._payables(asset, reserved, unsent, limit=quota, order=IN_TURN)
         return [*again, *new]
 
     async def refused(self, asset: Asset, *, limit: int) -> Sequence[Payable]:
@@ -120,7 +122,7 @@ class SqlSettlements(SqlOutbox):
     ) -> list[Payable]:
         # Nearly all payments are in one asset.
         c = payment_reservations.c
-        network, token = Compared(c.network), Compared(c.token)
+        network, token = compared(c.network), compared(c.token)
         query = (
             select_payables()
             .where(network == asset.network.caip2, token == asset.address, *conditions)
@@ -134,11 +136,6 @@ class SqlSettlements(SqlOutbox):
         return await self._db.read(ask)
 
     # -- settlements ------------------------------------------------------------------------
-
-    async def send_settlement(self, job_id: Digest, tx: NewTransaction, *, now: int) -> OutboxItem:
-        """As `send_settlements`, for one job."""
-        (item,) = await self.send_settlements([([job_id], tx)], now=now)
-        return item
 
     async def send_settlements(
         self, sendings: Sequence[tuple[Sequence[Digest], NewTransaction]], *, now: int
@@ -269,9 +266,7 @@ class SqlSettlements(SqlOutbox):
         async def change(connection: AsyncConnection) -> OutboxItem:
             await move(connection, job_id, Transition.SEND_REFUND, now=now)
             await set_refund(connection, job_id, now, RefundState.PENDING, tx=tx.tx)
-            return await at_one_go(
-                connection, lambda run: add_item(run, OutboxKind.REFUND, [job_id], tx, now)
-            )
+            return await add_item(connection, OutboxKind.REFUND, [job_id], tx, now)
 
         return await self._db.write(change)
 
@@ -314,38 +309,3 @@ class SqlSettlements(SqlOutbox):
             return await read_job(connection, job_id)
 
         return await self._db.write(change)
-
-    async def settled_amounts(self, payer: PurseKey, *, limit: int) -> Sequence[int]:
-        network, token, holder = payer
-        c = payment_reservations.c
-        query = (
-            select(c.amount)
-            .join(jobs, jobs.c.job_id == c.job_id)
-            .join(settlements, settlements.c.job == jobs.c.number)
-            .where(
-                c.network == network,
-                c.token == token,
-                c.payer == holder,
-                settlements.c.state == SETTLED,
-            )
-            .limit(limit)
-        )
-
-        async def ask(connection: AsyncConnection) -> Sequence[int]:
-            return [int(amount) for amount in await connection.scalars(query)]
-
-        return await self._db.read(ask)
-
-    async def owed(self) -> Owed:
-        failing = func.sum(case((refunds.c.attempts > 0, 1), else_=0))
-
-        async def ask(connection: AsyncConnection) -> Owed:
-            found = await connection.execute(
-                select(func.count(), failing)
-                .select_from(refunds)
-                .where(refunds.c.state != RefundState.SETTLED.value)
-            )
-            count, tried = found.one()
-            return Owed(int(count), int(tried or 0))
-
-        return await self._db.read(ask)

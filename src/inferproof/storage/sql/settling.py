@@ -1,9 +1,9 @@
 """The steps of settling and of undoing it, each inside the caller's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, case, select, update
+from sqlalchemy import ColumnElement, Select, Table, case, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import NotFound, Reason
@@ -17,7 +17,7 @@ from inferproof.storage.ports.outbox import (
     OutboxState,
     SettlementStep,
 )
-from inferproof.storage.sql.bulk import Given, Run, Value, at_one_go
+from inferproof.storage.sql.constructs import listed
 from inferproof.storage.sql.outbox import add_item, close_items, watch
 from inferproof.storage.sql.tables import (
     jobs,
@@ -28,12 +28,11 @@ from inferproof.storage.sql.tables import (
     settlements,
 )
 from inferproof.storage.sql.transitions import (
-    Moved,
     count_calls,
     move_many,
+    numbered,
     numbers_of,
     set_settlement,
-    these,
 )
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
@@ -44,73 +43,40 @@ WAITING_STEPS = (SettlementStep.AGAIN.value, SettlementStep.ALONE.value)
 """The steps of payments that wait for a place in a transaction."""
 SETTLED = SettlementState.SETTLED.value
 
-_IDS = {"wanted": "text"}
-_SENT = (
-    f"UPDATE settlements SET tx = hash, step = '{SettlementStep.SENT.value}', "  # noqa: S608
-    "updated_at = happened FROM given"
-)
-_SEND = Given(
-    f"{_SENT} WHERE job = wanted", {"wanted": "bigint", "hash": "text", "happened": "bigint"}
-)
-_SEND_AGAIN = Given(
-    f"{_SENT} JOIN jobs ON job_id = wanted WHERE job = number AND step IN {WAITING_STEPS} "
-    "RETURNING job",
-    {"wanted": "text", "hash": "text", "happened": "bigint"},
-)
-_SETTLE = Given(
-    f"UPDATE settlements SET state = '{SETTLED}', tx = hash, block = height, step = NULL, "  # noqa: S608
-    "doubted_at = NULL, updated_at = happened FROM given WHERE job = wanted",
-    {"wanted": "bigint", "hash": "text", "height": "bigint", "happened": "bigint"},
-)
-_TAKEN_BACK = Given(
-    "SELECT number, job_id FROM given JOIN jobs ON job_id = wanted "  # noqa: S608
-    "JOIN settlements ON job = number "
-    f"WHERE settlements.state <> '{SETTLED}' AND step IS NOT NULL",
-    _IDS,
-)
-_OWE = Given(
-    "INSERT INTO refunds (job_id, state, updated_at) "  # noqa: S608
-    f"SELECT wanted, '{RefundState.DUE.value}', happened FROM given",
-    {"wanted": "text", "happened": "bigint"},
-)
-_NUMBERS = Given("SELECT number, job_id FROM given JOIN jobs ON job_id = wanted", _IDS)
-
 
 async def send_settlement(
     connection: AsyncConnection, job_ids: Sequence[Digest], tx: NewTransaction, now: int
 ) -> OutboxItem:
-    def send(run: Run) -> OutboxItem | list[Digest]:
-        refused = _sent(run, job_ids, tx.tx, now)
-        return refused or add_item(run, OutboxKind.SETTLEMENT, job_ids, tx, now)
+    """The transaction in the outbox, with the jobs that it settles.
 
-    sent = await at_one_go(connection, send)
-    if isinstance(sent, OutboxItem):
-        return sent
-    for job_id in sent:
-        await require(connection, job_id, Transition.SEND_SETTLEMENT)
-    raise AssertionError("what may not be sent is not required")
-
-
-def _sent(run: Run, job_ids: Sequence[Digest], tx: Digest, now: int) -> list[Digest]:
-    """Those that may not be sent."""
-    moved = move_many(run, job_ids, Transition.SEND_SETTLEMENT, now=now)
-    if moved:
-        run(_SEND, [(job.number, tx.hex, now) for job in moved])
-    rest = _without(job_ids, moved)
-    if not rest:
-        return []
-    again = {number for (number,) in run(_SEND_AGAIN, [(i.hex, tx.hex, now) for i in rest])}
-    known = {job_id: number for number, job_id in run(_NUMBERS, _hexes(rest))}
-    return [job_id for job_id in rest if known.get(job_id.hex) not in again]
-
-
-def _without(job_ids: Sequence[Digest], moved: Sequence[Moved]) -> list[Digest]:
-    done = {job.job_id for job in moved}
-    return [job_id for job_id in job_ids if job_id not in done]
+    Raises: as `require`, where one of them may not be sent.
+    """
+    moved = await move_many(connection, job_ids, Transition.SEND_SETTLEMENT, now=now)
+    sent = {"tx": tx.tx, "step": SettlementStep.SENT.value, "updated_at": now}
+    c, new = settlements.c, [job.job_id for job in moved]
+    if new:
+        await connection.execute(
+            update(settlements).where(c.job.in_(numbers_of(connection, new))).values(**sent)
+        )
+    rest = _without(job_ids, new)
+    if rest:
+        known = await numbered(connection, rest)
+        found = await connection.scalars(
+            update(settlements)
+            .where(c.job.in_(numbers_of(connection, rest)), c.step.in_(WAITING_STEPS))
+            .values(**sent)
+            .returning(c.job)
+        )
+        again = set(found)
+        for job_id in rest:
+            if known.get(job_id) not in again:
+                await require(connection, job_id, Transition.SEND_SETTLEMENT)
+    return await add_item(connection, OutboxKind.SETTLEMENT, job_ids, tx, now)
 
 
-def _hexes(job_ids: Sequence[Digest]) -> list[tuple[Value]]:
-    return [(job_id.hex,) for job_id in job_ids]
+def _without(job_ids: Sequence[Digest], done: Collection[Digest]) -> list[Digest]:
+    known = set(done)
+    return [job_id for job_id in job_ids if job_id not in known]
 
 
 async def include(connection: AsyncConnection, inclusion: Inclusion, now: int) -> list[Digest]:
@@ -143,22 +109,39 @@ async def settle(
     to be refunded because the payer cancelled, or are further on and were settled again."""
     if not job_ids:
         return []
-    return await at_one_go(connection, lambda run: _settled(run, job_ids, tx, block, now))
-
-
-def _settled(run: Run, job_ids: Sequence[Digest], tx: Digest, block: int, now: int) -> list[Digest]:
-    moved = move_many(run, job_ids, Transition.SETTLED, now=now)
-    count_calls(run, [job for job in moved if job.state is JobState.QUEUED], 1)
-    owed = [(job.job_id.hex, now) for job in moved if job.state is not JobState.QUEUED]
+    moved = await move_many(connection, job_ids, Transition.SETTLED, now=now)
+    queued = [job.job_id for job in moved if job.state is JobState.QUEUED]
+    await count_calls(connection, queued, 1)
+    settled = [job.job_id for job in moved]
+    due = {"state": RefundState.DUE.value, "updated_at": now}
+    owed = [{"job_id": job_id, **due} for job_id in _without(settled, queued)]
     if owed:
-        run(_OWE, owed)
-    settled = {job.job_id: job.number for job in moved}
-    rest = _without(job_ids, moved)
-    for number, job_id in run(_TAKEN_BACK, _hexes(rest)) if rest else ():
-        settled[Digest.from_hex(job_id)] = number
+        await connection.execute(insert(refunds), owed)
+    rest = _without(job_ids, settled)
+    if rest:
+        settled += await _taken_back(connection, rest)
     if settled:
-        run(_SETTLE, [(number, tx.hex, block, now) for number in settled.values()])
-    return list(settled)
+        await connection.execute(
+            update(settlements)
+            .where(settlements.c.job.in_(numbers_of(connection, settled)))
+            .values(state=SETTLED, tx=tx, block=block, step=None, doubted_at=None, updated_at=now)
+        )
+    return settled
+
+
+async def _taken_back(connection: AsyncConnection, job_ids: Sequence[Digest]) -> list[Digest]:
+    """Those of the jobs whose settlement the chain took back, and which are sent again."""
+    c = settlements.c
+    found = await connection.scalars(
+        select(jobs.c.job_id)
+        .join(settlements, c.job == jobs.c.number)
+        .where(
+            jobs.c.job_id.in_(listed(connection, job_ids)),
+            c.state != SETTLED,
+            c.step.is_not(None),
+        )
+    )
+    return list(found)
 
 
 async def unsettle(
@@ -190,11 +173,9 @@ async def unsettle(
         )
     )
 
-    def move(run: Run) -> None:
-        again = ", fence = fence + 1, lease_until = NULL"
-        count_calls(run, move_many(run, job_ids, Transition.UNSETTLED, now=now, more=again), -1)
-
-    await at_one_go(connection, move)
+    again = {"fence": jobs.c.fence + 1, "lease_until": None}
+    moved = await move_many(connection, job_ids, Transition.UNSETTLED, now=now, **again)
+    await count_calls(connection, [job.job_id for job in moved], -1)
     return job_ids
 
 
@@ -209,12 +190,10 @@ async def unrefund(
     )
     job_ids = list(found)
     if job_ids:
-        await at_one_go(
-            connection, lambda run: move_many(run, job_ids, Transition.UNREFUNDED, now=now)
-        )
+        await move_many(connection, job_ids, Transition.UNREFUNDED, now=now)
         await connection.execute(
             update(refunds)
-            .where(c.job_id.in_(these(connection, job_ids)))
+            .where(c.job_id.in_(listed(connection, job_ids)))
             .values(state=RefundState.PENDING.value, block=None, updated_at=now)
         )
         await _owe_again(connection, job_ids, now)
@@ -227,12 +206,12 @@ async def _owe_again(connection: AsyncConnection, job_ids: Sequence[Digest], now
     c = refunds.c
     found = await connection.scalars(
         update(refunds)
-        .where(c.job_id.in_(these(connection, job_ids)), c.job_id.not_in(carried))
+        .where(c.job_id.in_(listed(connection, job_ids)), c.job_id.not_in(carried))
         .values(state=RefundState.DUE.value, tx=None, updated_at=now)
         .returning(c.job_id)
     )
     lost = list(found)
-    await at_one_go(connection, lambda run: move_many(run, lost, Transition.REFUND_LOST, now=now))
+    await move_many(connection, lost, Transition.REFUND_LOST, now=now)
 
 
 def _carried(kind: OutboxKind) -> Select[Any]:

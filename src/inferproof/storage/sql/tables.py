@@ -3,7 +3,7 @@
 | table | one row for |
 |---|---|
 | models | a version of a model |
-| payment_reservations | an authorization or a transfer, which is thereby single-use |
+| payment_reservations | a payment, which is thereby single-use |
 | jobs | a paid request, in the same transaction as its reservation |
 | webhook_deliveries | a webhook, stored with the step that it tells, before it is sent |
 | job_events | a step in a job's life, in the same transaction as the step |
@@ -17,9 +17,10 @@
 | verifications | a verification made here |
 | api_keys | a key that a caller is known and limited by |
 
-An authorization has its span of time in `valid_after` and `valid_before`. A transfer that was made
-before has `tx`, `log_index` and `log_named` instead (whether its payer named the log), and its
-settlement is recorded with it.
+A payment is kept alike whatever its method: its key (network, token, payer, nonce), payee, amount
+and signature, the name of its method, and in `terms` the canonical JSON that only the method reads.
+It has a second at which it `ends`, unless its money was moved before the order, by the transaction
+`tx`: then its settlement is recorded with it.
 
 Digests and addresses are kept as their text, so that an operator can query them. Amounts of a
 payment are decimal text: no SQL number is exact over all of uint256 everywhere.
@@ -45,7 +46,7 @@ from sqlalchemy import (
     text,
 )
 
-from inferproof.storage.sql.dialect import IN_ITS_INDEX, having
+from inferproof.storage.sql.constructs import IN_ITS_INDEX, having
 from inferproof.types.digest import Address, Digest
 
 metadata = MetaData(
@@ -228,13 +229,12 @@ payment_reservations = Table(
     Column("payment_id", String(128)),
     Column("payee", AddressText, nullable=False),
     Column("amount", Uint256Text, nullable=False),
-    Column("valid_after", Uint256Text),
-    Column("valid_before", Uint256Text),
+    Column("ends", Uint256Text),
     Column("signature", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("tx", DigestText),
-    Column("log_index", BigInteger),
-    Column("log_named", Boolean),
+    Column("method", String(32), nullable=False),
+    Column("terms", Text, nullable=False),
     Index(
         "uq_payment_reservations_payer_payment_id",
         *("payer", "payment_id"),

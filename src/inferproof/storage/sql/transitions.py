@@ -1,20 +1,30 @@
 """The steps that changes of the order book are made of, each inside the caller's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, NotFound, Reason
 from inferproof.protocol.lifecycle import WORKABLE, Transition, after, sources
 from inferproof.storage.ports.jobs import Failure, Job, RefundState
 from inferproof.storage.ports.outbox import SettlementStep
-from inferproof.storage.sql.bulk import Given, Run, given_rows
-from inferproof.storage.sql.events import Step, record, record_steps
+from inferproof.storage.sql.constructs import listed
+from inferproof.storage.sql.events import record
 from inferproof.storage.sql.mapping import failure_values, job_of_row, select_jobs
+from inferproof.storage.sql.queue_quota import IN_TURN
 from inferproof.storage.sql.tables import checkpoints, jobs, models, refunds, settlements
 from inferproof.types.digest import Digest
 from inferproof.types.job import JobState
@@ -52,14 +62,14 @@ async def move(
     )
     if result.rowcount != 1:  # the row was locked above; a driver that ignores locks ends here
         raise Conflict(Reason.FENCE_STALE, fence=fence, job=job_id)
-    await record_steps(connection, [Step(job_id, transition.value, following, now)])
+    await record(connection, [job_id], transition.value, {following}, now)
     return JobState(state), following
 
 
 async def cancel(
     connection: AsyncConnection, job_id: Digest, failure: Failure, *, running: bool, now: int
 ) -> Job:
-    """The job, cancelled; see OrderBook.cancel."""
+    """The job, cancelled; see Jobs.cancel."""
     before, state = await move(
         connection,
         job_id,
@@ -94,56 +104,46 @@ async def owe_refund(connection: AsyncConnection, job_id: Digest, now: int) -> N
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A job that made a transition: its number, and where it led."""
+    """A job that made a transition, and where it led."""
 
-    number: int
     job_id: Digest
     state: JobState
 
 
-def move_many(
-    run: Run, job_ids: Sequence[Digest], transition: Transition, *, now: int, more: str = ""
+async def move_many(
+    connection: AsyncConnection,
+    job_ids: Sequence[Digest],
+    transition: Transition,
+    *,
+    now: int,
+    **values: Any,
 ) -> list[Moved]:
     """The jobs that made the transition, recorded: those of the given whose state allows it.
-    `more` is SQL that sets other columns of theirs."""
+    `values` are set in their rows."""
     if not job_ids:
         return []
-    rows = [(job_id.hex, now) for job_id in job_ids]
-    moved = [
-        Moved(number, Digest.from_hex(job_id), JobState(state))
-        for number, job_id, state in run(_moving(transition, more), rows)
-    ]
-    over = [(job.job_id.hex,) for job in moved if job.state not in WORKABLE]
-    if over:
-        run(_NO_LEASE, over)
-        run(_NO_CHECKPOINTS, over)
-    if moved:
-        record(run, [Step(job.job_id, transition.value, job.state, now) for job in moved])
-    return moved
-
-
-@lru_cache(maxsize=32)
-def _moving(transition: Transition, more: str) -> Given:
     allowed = {state.value: after(state, transition).value for state in sources(transition)}
-    cases = " ".join(f"WHEN '{state}' THEN '{led}'" for state, led in allowed.items())
-    leads_to = f"CASE state {cases} END"
-    # Not by a list of states: SQLite would look for the jobs in its index, among all that wait.
-    return Given(
-        f"UPDATE jobs SET state = {leads_to}, updated_at = happened{more} FROM given "  # noqa: S608
-        f"WHERE job_id = wanted AND {leads_to} IS NOT NULL RETURNING number, job_id, state",
-        {"wanted": "text", "happened": "bigint"},
+    leads_to = case(allowed, value=jobs.c.state)
+    found = await connection.execute(
+        update(jobs)
+        # Not by a list of states: SQLite would look for the jobs in its index, among all that wait.
+        .where(jobs.c.job_id.in_(listed(connection, job_ids)), leads_to.is_not(None))
+        .values(state=leads_to, updated_at=now, **values)
+        .returning(jobs.c.job_id, jobs.c.state)
     )
-
-
-_ONE = {"wanted": "text"}
-_NO_LEASE = Given("UPDATE jobs SET lease_until = NULL FROM given WHERE job_id = wanted", _ONE)
-_NO_CHECKPOINTS = Given("DELETE FROM checkpoints WHERE job_id IN (SELECT wanted FROM given)", _ONE)
-
-
-def these(connection: AsyncConnection, job_ids: Sequence[Digest]) -> Select[Any]:
-    """The ids as a question to compare with: one parameter for any number of them."""
-    given, (column,) = given_rows(connection, [(job_id.hex,) for job_id in job_ids], 1)
-    return select(column).select_from(given)
+    moved = [Moved(job_id, JobState(state)) for job_id, state in found]
+    over = [job.job_id for job in moved if job.state not in WORKABLE]
+    if over:
+        await connection.execute(
+            update(jobs).where(jobs.c.job_id.in_(listed(connection, over))).values(lease_until=None)
+        )
+        await connection.execute(
+            delete(checkpoints).where(checkpoints.c.job_id.in_(listed(connection, over)))
+        )
+    if moved:
+        ids, states = [job.job_id for job in moved], {job.state for job in moved}
+        await record(connection, ids, transition.value, states, now)
+    return moved
 
 
 def number_of(job_id: Digest) -> ScalarSelect[int]:
@@ -153,7 +153,23 @@ def number_of(job_id: Digest) -> ScalarSelect[int]:
 
 def numbers_of(connection: AsyncConnection, job_ids: Sequence[Digest]) -> Select[Any]:
     """The numbers of jobs, to compare with."""
-    return select(jobs.c.number).where(jobs.c.job_id.in_(these(connection, job_ids)))
+    return select(jobs.c.number).where(jobs.c.job_id.in_(listed(connection, job_ids)))
+
+
+async def numbered(connection: AsyncConnection, job_ids: Sequence[Digest]) -> Mapping[Digest, int]:
+    """The number of each of these jobs, without those that are not there."""
+    found = await connection.execute(
+        select(jobs.c.job_id, jobs.c.number).where(jobs.c.job_id.in_(listed(connection, job_ids)))
+    )
+    return {row.job_id: row.number for row in found}
+
+
+async def some_jobs(
+    connection: AsyncConnection, *conditions: ColumnElement[bool], limit: int
+) -> Sequence[Job]:
+    """The first jobs for which all of this holds, in turn."""
+    query = select_jobs().where(*conditions).order_by(*IN_TURN).limit(limit)
+    return [job_of_row(row) for row in await connection.execute(query)]
 
 
 async def read_job(connection: AsyncConnection, job_id: Digest) -> Job:
@@ -192,15 +208,18 @@ async def count_for_model(
     )
 
 
-_COUNT = (
-    "UPDATE models SET calls = calls + {by} * made FROM (SELECT model_id, model_version, count(*) "
-    "AS made FROM given JOIN jobs ON number = wanted GROUP BY model_id, model_version) AS counted "
-    "WHERE id = model_id AND version = model_version"
-)
-
-
-def count_calls(run: Run, moved: Sequence[Moved], by: int) -> None:
+async def count_calls(connection: AsyncConnection, job_ids: Sequence[Digest], by: int) -> None:
     """Adds to the calls of each of the jobs' models."""
-    if moved:
-        counting = Given(_COUNT.format(by=by), {"wanted": "bigint"})
-        run(counting, [(job.number,) for job in moved])
+    if not job_ids:
+        return
+    made = (
+        select(jobs.c.model_id, jobs.c.model_version, func.count().label("made"))
+        .where(jobs.c.job_id.in_(listed(connection, job_ids)))
+        .group_by(jobs.c.model_id, jobs.c.model_version)
+        .subquery()
+    )
+    await connection.execute(
+        update(models)
+        .where(models.c.id == made.c.model_id, models.c.version == made.c.model_version)
+        .values(calls=models.c.calls + by * made.c.made)
+    )

@@ -5,7 +5,7 @@ commit is under way finds itself in the next one, so the cost is shared under lo
 contradicts the rules, or meets a bug, fails alone; the rest is committed. An operation may be run
 more than once, each time in a new transaction.
 
-Where items come together, a commit begins `gather_s` after the one before at the earliest: each
+After a commit of several writes the next one begins GATHER_S after it began at the earliest: each
 costs more than what it holds, and on a machine that is full the more commits the later all are
 answered. Where each comes alone, none waits for another.
 
@@ -17,17 +17,15 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from inferproof.errors import InferproofError, Reason, Unavailable
-from inferproof.storage.sql.dialect import passes, storage_error
-from inferproof.storage.sql.writing import WriteTurn
+from inferproof.storage.sql.failures import passes, storage_error
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741 - the item of a batch
@@ -36,20 +34,12 @@ Operation = Callable[[AsyncConnection], Awaitable[T]]
 BatchOperation = Callable[[AsyncConnection, Sequence[I]], Awaitable[Sequence[T | InferproofError]]]
 
 
-@dataclass(frozen=True, eq=False)
-class InGroups(Generic[I, T]):
-    """A write that has a short way for many items at a time.
-
-    `at_once` makes a transaction of its own and answers with a value for each item that is
-    durable then, and None for each of which nothing was written: `together` decides on those.
-    """
-
-    together: BatchOperation[I, T]
-    at_once: Callable[[AsyncConnection, Sequence[I]], Awaitable[Sequence[T | None]]]
-
-
 MAX_BATCH = 256
 """Bounds the time that the first of a batch waits for the last."""
+
+GATHER_S = 0.005
+"""The least time between the beginnings of two commits where writes come together. What trickles
+in behind a group goes with the next; a commit takes as long by itself on a usual disk."""
 
 MAX_ATTEMPTS = 5
 """For a write that waited for another gateway's, which waited for it: the server ended one."""
@@ -66,7 +56,6 @@ class _Item:
     operation: BatchOperation[Any, Any]
     item: object
     answer: asyncio.Future[Any]
-    groups: InGroups[Any, Any] | None = None
 
 
 _Outcome = tuple[asyncio.Future[Any], object]
@@ -76,16 +65,11 @@ class Writer:
     """The only writer of one database in this process."""
 
     def __init__(
-        self,
-        engine: AsyncEngine,
-        lock: asyncio.Lock,
-        turn: WriteTurn | None = None,
-        *,
-        gather_s: float,
+        self, engine: AsyncEngine, lock: asyncio.Lock, *, gather_s: float = GATHER_S
     ) -> None:
+        """`lock` is held for each transaction."""
         self._engine = engine
         self._lock = lock
-        self._turn = turn or nullcontext()
         self._gather_s = gather_s
         self._queue: deque[_Single | _Item] = deque()
         self._wake = asyncio.Event()
@@ -111,12 +95,6 @@ class Writer:
         """
         answer = self._answer()
         self._put(_Item(operation, item, answer))
-        return cast("T", await answer)
-
-    async def write_grouped(self, groups: InGroups[I, T], item: I) -> T:
-        """The same, by the short way where there is one."""
-        answer = self._answer()
-        self._put(_Item(groups.together, item, answer, groups))
         return cast("T", await answer)
 
     async def close(self) -> None:
@@ -157,33 +135,9 @@ class Writer:
             _answer_all([(entry.answer, error) for entry in batch])
 
     async def _commit(self, batch: Sequence[_Single | _Item]) -> None:
-        grouped: dict[InGroups[Any, Any], list[_Item]] = {}
-        left: list[_Single | _Item] = []
-        for entry in batch:
-            if isinstance(entry, _Item) and entry.groups is not None:
-                grouped.setdefault(entry.groups, []).append(entry)
-            else:
-                left.append(entry)
-        for groups, items in grouped.items():
-            outcomes = await self._at_once(groups, items)
-            _answer_all([outcome for outcome in outcomes if outcome[1] is not None])
-            left += [e for e, (_, given) in zip(items, outcomes, strict=True) if given is None]
-        _answer_all(await self._outcomes(left))
-
-    async def _at_once(self, groups: InGroups[Any, Any], items: Sequence[_Item]) -> list[_Outcome]:
-        """What each came to by the short way, None where it came to nothing."""
-        values, begun = [entry.item for entry in items], time.monotonic()
-        given: Sequence[object]
-        try:
-            async with self._lock, self._turn, self._engine.connect() as connection:
-                given = await groups.at_once(connection, values)
-        except (DBAPIError, OSError) as error:
-            failure = None if passes(error) else storage_error(error)
-            given = [failure] * len(items)
-        except Exception:  # noqa: BLE001 - a bug in one is found where each is tried alone
-            given = [None] * len(items)
-        self._not_before = begun + self._gather_s if len(items) > 1 else 0.0
-        return [(entry.answer, value) for entry, value in zip(items, given, strict=True)]
+        begun = time.monotonic()
+        _answer_all(await self._outcomes(batch))
+        self._not_before = begun + self._gather_s if len(batch) > 1 else 0.0
 
     async def _outcomes(self, batch: Sequence[_Single | _Item]) -> list[_Outcome]:
         """What each write came to. Nothing of a batch is written when its commit fails, so where
@@ -211,7 +165,7 @@ class Writer:
             attempts -= 1
             try:
                 try:
-                    async with self._lock, self._turn, self._engine.begin() as connection:
+                    async with self._lock, self._engine.begin() as connection:
                         return await _execute(connection, batch)
                 except (InferproofError, IntegrityError) as error:
                     if len(batch) > 1:

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from inferproof.storage.sql.dialect import having
+from inferproof.storage.sql.constructs import having
 
 revision = "0007"
 down_revision = "0006"

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from inferproof.storage.sql.dialect import having
+from inferproof.storage.sql.constructs import having
 
 revision = "0008"
 down_revision = "0007"

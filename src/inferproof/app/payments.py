@@ -1,0 +1,42 @@
+"""The payment methods of a gateway."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from inferproof.chain.accounts import SettlementAccount
+from inferproof.chain.token import TokenChain
+from inferproof.chain.transfers import TransactionReader
+from inferproof.payments.method import PaymentMethod, PaymentMethods
+from inferproof.payments.transfer.method import TransferMethod, TransferTerms
+from inferproof.payments.x402.method import ExactMethod, ExactTerms
+from inferproof.settings import Settings
+
+
+def open_methods(
+    settings: Settings,
+    token: TokenChain,
+    account: SettlementAccount,
+    more: Sequence[PaymentMethod[Any]],
+) -> PaymentMethods:
+    """The methods of this release as they are set, and `more`, by name."""
+    known: list[PaymentMethod[Any]] = [
+        ExactMethod(
+            token.asset,
+            account,
+            ExactTerms(
+                timeout_s=settings.payment_timeout_s,
+                # Twice what is asked for: a buyer's clock may be ahead of ours.
+                longest_s=2 * settings.payment_timeout_s,
+                margin_s=settings.settle_margin_s,
+            ),
+        ),
+        TransferMethod(token.asset, TransactionReader(token), _transfer_terms(settings)),
+        *more,
+    ]
+    return {method.method: method for method in known}
+
+
+def _transfer_terms(settings: Settings) -> TransferTerms | None:
+    if not settings.transfer_payments:
+        return None
+    return TransferTerms(settings.transfer_confirmations, settings.transfer_max_age_s)

@@ -1,1 +1,0 @@
-"""The gateway: models, quotes, paid orders, receipts."""

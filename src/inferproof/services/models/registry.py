@@ -1,0 +1,152 @@
+"""Submitting, approving, suspending and listing models."""
+
+import asyncio
+from collections.abc import Sequence
+
+from inferproof.errors import ArtifactRejected, Conflict, Reason, RequestRejected
+from inferproof.models.card import CURRENCY_DECIMALS
+from inferproof.proving.base import Estimate
+from inferproof.services.base import Clock, Systems
+from inferproof.services.models.catalog import Catalog
+from inferproof.services.models.submission import (
+    Submission,
+    check_submission_signature,
+    read_submission,
+)
+from inferproof.services.orders.base import GatewaySettings, ModelView
+from inferproof.services.orders.views import model_view
+from inferproof.storage.ports.blobs import ArtifactStore, BlobStore
+from inferproof.storage.ports.models import (
+    ModelEstimate,
+    ModelFilter,
+    ModelRecord,
+    ModelStatus,
+    ModelStore,
+)
+
+
+class Registry:
+    """The part of the gateway that knows models."""
+
+    def __init__(
+        self,
+        *,
+        models: ModelStore,
+        catalog: Catalog,
+        blobs: BlobStore,
+        artifacts: ArtifactStore,
+        systems: Systems,
+        settings: GatewaySettings,
+        clock: Clock,
+    ) -> None:
+        self._models = models
+        self._catalog = catalog
+        self._blobs = blobs
+        self._artifacts = artifacts
+        self._systems = systems
+        self._settings = settings
+        self._clock = clock
+
+    async def list(self, wanted: ModelFilter) -> Sequence[ModelView]:
+        found = await self._models.list(wanted)
+        return [model_view(self._catalog.read(record), self._settings) for record in found]
+
+    async def model(self, name: str) -> ModelView:
+        return model_view(await self._catalog.find(name), self._settings)
+
+    async def bundle(self, name: str) -> bytes:
+        return (await self._catalog.find(name)).submission.bundle_bytes
+
+    async def submit(self, document: bytes, signature: bytes) -> ModelView:
+        submission = await asyncio.to_thread(read_submission, document)
+        check_submission_signature(document, signature, submission.provider)
+        self._check_currency(submission)
+        card, now = submission.card, self._clock()
+        known = await self._models.check_add(
+            f"{card.id}@{card.version}", submission.provider, document
+        )
+        if known is not None:
+            return model_view(self._catalog.read(known), self._settings)
+        record = ModelRecord(
+            id=card.id,
+            version=card.version,
+            commitment=submission.bundle.commitment,
+            provider=submission.provider,
+            proof_system=submission.bundle.parts.proof_system,
+            title=card.title,
+            category=card.category,
+            input_type=card.input.type,
+            output_type=card.output.type,
+            price=card.price.atomic,
+            status=ModelStatus.PENDING,
+            document=document,
+            signature=signature,
+            bundle_blob=await asyncio.to_thread(self._blobs.put, submission.bundle_bytes),
+            created_at=now,
+            updated_at=now,
+        )
+        return model_view(self._catalog.read(await self._models.add(record)), self._settings)
+
+    async def approve(self, name: str) -> ModelView:
+        """The active model, once the compiled model on this machine is the submitted one.
+
+        The currency is looked at again: the gateway's token may be another one by now.
+        """
+        registered = await self._catalog.find(name)
+        self._check_currency(registered.submission)
+        record = registered.record
+        await self._check_commitment(record)
+        system = self._systems(record.proof_system)
+        path = self._artifacts.path(record.commitment)
+        bundle = await asyncio.to_thread(system.verifier, path)
+        if bundle.commitment != record.commitment:
+            raise ArtifactRejected(Reason.ARTIFACT_DIGEST_MISMATCH, part="commitment")
+        estimate = await asyncio.to_thread(system.estimate, path)
+        changed = await self._models.set_status(
+            record.name, ModelStatus.ACTIVE, estimate=_estimate(estimate), now=self._clock()
+        )
+        self._catalog.changed()
+        return model_view(self._catalog.read(changed), self._settings)
+
+    async def _check_commitment(self, record: ModelRecord) -> None:
+        """Whoever was approved first with a compiled model is whom its answers pay."""
+        for other in await self._models.of_commitment(record.commitment):
+            if other.provider != record.provider and other.status is not ModelStatus.PENDING:
+                raise Conflict(
+                    Reason.MODEL_COMMITMENT_OWNED,
+                    commitment=record.commitment,
+                    owner=other.provider,
+                    model=other.name,
+                )
+
+    def _check_currency(self, submission: Submission) -> None:
+        # Prices are kept in atomic units: in a token of 18 decimals a quarter would be dust.
+        currency, asset = submission.card.price.currency, self._settings.asset
+        decimals = CURRENCY_DECIMALS[currency]
+        if decimals != asset.decimals:
+            raise RequestRejected(
+                Reason.SUBMISSION_CURRENCY,
+                currency=currency,
+                decimals=decimals,
+                symbol=asset.symbol,
+                got=asset.decimals,
+            )
+
+    async def suspend(self, name: str) -> ModelView:
+        record = (await self._catalog.find(name)).record
+        changed = await self._models.set_status(
+            record.name, ModelStatus.SUSPENDED, now=self._clock()
+        )
+        self._catalog.changed()
+        return model_view(self._catalog.read(changed), self._settings)
+
+
+def _estimate(estimate: Estimate) -> ModelEstimate:
+    return ModelEstimate(
+        prove_ms=round(estimate.prove_s * 1000),
+        verify_ms=round(estimate.verify_s * 1000),
+        peak_bytes=estimate.peak_bytes,
+        key_bytes=estimate.key_bytes,
+        proof_bytes=estimate.proof_bytes,
+        verify_gas=estimate.verify_gas,
+    )

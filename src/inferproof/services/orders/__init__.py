@@ -1,0 +1,1 @@
+"""Orders: quotes, and all between a request and its job."""

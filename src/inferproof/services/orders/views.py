@@ -1,0 +1,106 @@
+"""From stored rows to what buyers see."""
+
+from inferproof.payments.method import PaymentMethods
+from inferproof.protocol.claims import assurance_of, proven_sentence
+from inferproof.services.models.catalog import RegisteredModel
+from inferproof.services.orders.base import (
+    AnswerView,
+    Example,
+    GatewaySettings,
+    JobView,
+    ModelView,
+    SignedQuote,
+)
+from inferproof.storage.ports.jobs import Answer, Job
+from inferproof.types.money import Money
+from inferproof.types.tensor import FixedTensor
+
+
+def model_view(model: RegisteredModel, settings: GatewaySettings) -> ModelView:
+    """The model as buyers see it on this gateway's terms."""
+    record, card, bundle = model.record, model.submission.card, model.submission.bundle
+    parts = bundle.parts
+    assurance = assurance_of(parts)
+    return ModelView(
+        id=record.id,
+        version=record.version,
+        status=record.status,
+        title=card.title,
+        description=card.description,
+        category=card.category,
+        developer=card.developer,
+        license=card.license,
+        provider=record.provider,
+        commitment=record.commitment,
+        proof_system=parts.proof_system,
+        proof_system_version=parts.proof_system_version,
+        setup=parts.setup,
+        visibility=parts.visibility,
+        assurance=assurance,
+        proven=proven_sentence(assurance, parts),
+        input_type=card.input.type,
+        max_input_bytes=card.input.max_bytes,
+        input_shapes={spec.name: spec.shape for spec in bundle.inputs},
+        examples=tuple(Example(e.title, e.value, e.label) for e in card.input.examples),
+        output_type=card.output.type,
+        labels=card.output.labels,
+        unit=card.output.unit,
+        price=Money(record.price, settings.asset),
+        payee=settings.payee,
+        developer_bps=card.revenue.developer_bps,
+        platform_bps=card.revenue.platform_bps,
+        file_sha256=model.submission.file_sha256,
+        file_size=model.submission.file_size,
+        estimate=record.estimate,
+        statistics=record.statistics,
+        created_at=record.created_at,
+        updated_at=record.updated_at,
+    )
+
+
+def job_view(job: Job, model: RegisteredModel, methods: PaymentMethods) -> JobView:
+    """The job as its buyer sees it."""
+    order = job.order
+    return JobView(
+        id=order.job_id,
+        state=job.state,
+        model_id=order.model_id,
+        model_version=order.model_version,
+        model_commitment=order.model_commitment,
+        request_digest=order.request_digest,
+        payment=order.payment,
+        payment_shown=methods[order.payment.method].view(order.payment),
+        quote=SignedQuote(order.quote, order.quote_signature),
+        settlement=job.settlement,
+        created_at=order.created_at,
+        updated_at=job.updated_at,
+        deadline=order.deadline,
+        failure=job.failure,
+        refund=job.refund,
+        answer=None if job.answer is None else _answer_view(job.answer, model),
+    )
+
+
+def _answer_view(answer: Answer, model: RegisteredModel) -> AnswerView:
+    parts, output = model.submission.bundle.parts, model.submission.card.output
+    assurance = assurance_of(parts)
+    return AnswerView(
+        outputs=answer.outputs,
+        label=_label(output.type, output.labels, answer.outputs),
+        labels=output.labels,
+        unit=output.unit,
+        proof_digest=answer.proof_digest,
+        assurance=assurance,
+        proven=proven_sentence(assurance, parts),
+        timings=answer.timings,
+        proof_size=answer.proof_size or 0,
+        out_of_range=answer.out_of_range,
+    )
+
+
+def _label(kind: str, labels: tuple[str, ...], outputs: tuple[FixedTensor, ...]) -> str | None:
+    """The label of the largest value of the first output, the first one where several are."""
+    if kind != "classification" or not outputs or len(outputs[0].values) != len(labels):
+        return None
+    values = outputs[0].values
+    return labels[values.index(max(values))]

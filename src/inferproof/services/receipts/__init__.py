@@ -1,0 +1,1 @@
+"""Receipts: built, attached, and verified for who asks."""

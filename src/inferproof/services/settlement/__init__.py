@@ -1,0 +1,1 @@
+"""Settlement: payments and refunds brought to the chain, and what became of them."""

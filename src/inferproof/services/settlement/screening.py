@@ -1,0 +1,90 @@
+"""What can still move funds, asked of the chain right before a settlement is signed.
+
+Between the acceptance of a payment and its settlement its payer may have spent the money, so that
+each of its authorizations would fail on chain at the gateway's cost. So balance, nonce and code of
+all payers that wait are read in one request, in the round that signs.
+
+| what the chain says | then |
+|---|---|
+| the nonce is used up | REFUSED: if a transfer of exactly these funds is found, it is settled |
+| the balance does not cover it, after the payer's payments before it | REFUSED |
+| the payer's account has code | tried first; REFUSED when it fails, else sent alone |
+| the authorization is over on the chain's own clock, and was never sent | void |
+| it is over, and was sent before | REFUSED |
+| otherwise | sent, together with others |
+
+A REFUSED payment is not sent any more, and is looked at until it is over: whoever has seen it may
+still settle it, and then it pays for its job.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from inferproof.errors import PaymentRejected, Reason
+from inferproof.services.settlement.outcomes import Outcomes
+from inferproof.services.settlement.parts import Parts, about, log
+from inferproof.storage.ports.outbox import Payable, SettlementStep
+from inferproof.types.chain import Sight
+from inferproof.types.digest import Address, Digest
+from inferproof.types.payment import PayerState
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """Payments that would settle now, by whether they may share a transaction."""
+
+    shared: Sequence[Payable]
+    alone: Sequence[Payable]
+
+
+class Screening:
+    """Sorts the payments that wait for a place in a transaction."""
+
+    def __init__(self, parts: Parts, outcomes: Outcomes) -> None:
+        self._parts = parts
+        self._outcomes = outcomes
+
+    async def screen(self, waiting: Sequence[Payable], sight: Sight) -> Screened:
+        """Those of the payments that would settle now. Raises: Unavailable."""
+        # After `sight` was taken: asked first whether it is used, it may be used before it ends.
+        states = await self._parts.chain.payer_states(
+            [self._parts.order(p.payment) for p in waiting]
+        )
+        left: dict[Address, int] = {}
+        shared, alone, refused = list[Payable](), list[Payable](), list[Digest]()
+        for payable, state in zip(waiting, states, strict=True):
+            payment = payable.payment
+            if self._is_over(payable, sight) and payable.step is None and not state.used:
+                ends = self._parts.order(payment).valid_before
+                why = PaymentRejected(Reason.SETTLEMENT_EXPIRED, valid_before=ends)
+                await self._outcomes.void(payable, why)
+                continue
+            funds = left.setdefault(payment.payer, state.balance)
+            if not await self._would_settle(payable, state, funds, sight):
+                refused.append(payable.job_id)
+                continue
+            left[payment.payer] = funds - payment.amount
+            is_alone = state.has_code or payable.step is SettlementStep.ALONE
+            (alone if is_alone else shared).append(payable)
+        if refused:
+            await self._parts.settlements.refuse(refused, now=self._parts.clock())
+            for job_id in refused:
+                log.warning("its settlement is not sent: it would fail", extra=about(job_id))
+        return Screened(shared, alone)
+
+    def _is_over(self, payable: Payable, sight: Sight) -> bool:
+        # Where only our clock says that one is over, it is sent: the chain will decide.
+        return self._parts.clock() >= self._parts.order(payable.payment).valid_before <= sight.time
+
+    async def _would_settle(
+        self, payable: Payable, state: PayerState, funds: int, sight: Sight
+    ) -> bool:
+        payment = payable.payment
+        if state.used or self._is_over(payable, sight) or funds < payment.amount:
+            return False
+        if state.has_code:
+            try:
+                await self._parts.chain.check_settles(self._parts.order(payment))
+            except PaymentRejected:
+                return False
+        return True

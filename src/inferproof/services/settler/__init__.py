@@ -1,1 +1,0 @@
-"""The settler: takes the money of reserved jobs, and gives back that of failed ones."""
