@@ -90,7 +90,7 @@ def test_rejects_each_field_changed() -> None:
 
 @pytest.mark.slow
 def test_the_verdicts_are_those_that_are_kept() -> None:
-    """The native verifier is held to the same file in `native/prover/tests/committed_verdicts.rs`."""
+    """The native verifier is held to the same file: `native/prover/tests/committed_verdicts.rs`."""
     found = {name: judged(vector) for name, vector in VECTORS.items()}
     assert rendered(found) == VERDICTS.read_text()
 
