@@ -9,6 +9,8 @@ from order_book_suite import order
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from inferproof.payments.transfer.receipt import TRANSFER_METHOD, transfer_payment
+from inferproof.payments.x402.receipt import authorization_of, authorization_payment
 from inferproof.storage.ports.jobs import Outcome, ValidatedOrder
 from inferproof.storage.sql.tables import metadata
 from inferproof.testing.memory_store import Stores, open_stores
@@ -51,8 +53,8 @@ def quotes(draw: st.DrawFn) -> Quote:
 def payments(draw: st.DrawFn, quote: Quote, request: Digest, salt: Digest | None) -> Payment:
     """Any payment in the quote's asset: a transfer only with the salt that its claim names."""
     if salt is None or draw(st.booleans()):
-        return replace(
-            BASE.authorization,
+        authorization = replace(
+            authorization_of(BASE.payment),
             asset=quote.price.asset,
             payer=draw(ADDRESSES),
             payee=draw(ADDRESSES),
@@ -62,6 +64,7 @@ def payments(draw: st.DrawFn, quote: Quote, request: Digest, salt: Digest | None
             nonce=draw(DIGESTS),
             signature=draw(BYTES),
         )
+        return authorization_payment(authorization)
     place = draw(UINT64)
     claim = TransferClaim(
         asset=quote.price.asset,
@@ -73,7 +76,7 @@ def payments(draw: st.DrawFn, quote: Quote, request: Digest, salt: Digest | None
         salt=salt,
         signature=draw(BYTES),
     )
-    return TransferPayment(claim, draw(UINT256), place, draw(DIGESTS))
+    return transfer_payment(TransferPayment(claim, draw(UINT256), place, draw(DIGESTS)))
 
 
 @st.composite
@@ -103,9 +106,9 @@ def orders(draw: st.DrawFn) -> ValidatedOrder:
 
 async def written_and_read(stores: Stores, made: ValidatedOrder) -> None:
     await stores.database.write(_empty)
-    transfer = isinstance(made.payment, TransferPayment)
+    transfer = made.payment.method == TRANSFER_METHOD
     jobs = stores.orders.jobs
-    new = await (jobs.redeem(made) if transfer else jobs.reserve(made))
+    new = await (jobs.redeem(made, settled_in=ZERO_DIGEST) if transfer else jobs.reserve(made))
     assert new.outcome is Outcome.NEW
     assert new.job.order == made
     assert await jobs.job(made.job_id) == new.job

@@ -15,7 +15,8 @@ from service_parts import World, running
 from inferproof.api.body import AT_ONCE, NO_BODY, BodyLimits, body_limit, undeclared
 from inferproof.api.context import ApiSettings, Services
 from inferproof.api.create import all_routes, create_app
-from inferproof.services.orders import registry, service
+from inferproof.services.models import registry
+from inferproof.services.receipts import service
 
 LARGE = 8 * 2**20
 JOB = "0x" + "01" * 32

@@ -48,7 +48,7 @@ async def paid(token: TokenChain, devnet: DevnetInfo, authorize: Authorize) -> R
 
 async def steps(url: str, receipt: Receipt, contract: Address | None = None) -> list[Any]:
     file = replace(sample_receipt_file(), receipt=receipt)
-    verified = VerifiedReceipt(file, Digest(bytes(32)), None, None, ())  # type: ignore[arg-type]
+    verified = VerifiedReceipt(file, Digest(bytes(32)), None, None, None, (), ())  # type: ignore[arg-type]
     made: AsyncIterator[tuple[str, str]] = chain_steps(url, verified, contract, _no_call, PAYMENTS)
     return [step async for step in made]
 
@@ -71,7 +71,7 @@ async def test_a_settled_payment(devnet: DevnetInfo, paid: Receipt) -> None:
 async def test_a_contract_is_not_passed_over_in_silence(devnet: DevnetInfo, paid: Receipt) -> None:
     file = replace(sample_receipt_file(), receipt=paid)
     proof: Any = SimpleNamespace(file=None)
-    verified = VerifiedReceipt(file, Digest(bytes(32)), proof, sample_bundle(), ())
+    verified = VerifiedReceipt(file, Digest(bytes(32)), proof, sample_bundle(), None, (), ())
     done = []
     with rejects(
         Reason.NO_CONTRACT_FOR_SYSTEM,

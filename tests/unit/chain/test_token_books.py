@@ -23,6 +23,7 @@ from inferproof.chain.token import TokenChain
 from inferproof.chain.transactions import suggest_fees, transact, wait_receipt
 from inferproof.cli.main import app
 from inferproof.errors import Reason, Unavailable
+from inferproof.payments.x402.receipt import authorization_payment
 from inferproof.protocol.encoding import keccak256
 from inferproof.protocol.quote import quote_digest
 from inferproof.services.reconciliation.service import Reconciler, ReconcilerSettings
@@ -216,7 +217,7 @@ class Books:
             model_commitment=quote.model_commitment,
             request=SAMPLE.request,
             request_digest=SAMPLE.request_digest(),
-            payment=payment,
+            payment=authorization_payment(payment),
             quote=quote,
             quote_signature=GATEWAY.sign(quote_digest(quote)),
             salt=bytes(32),

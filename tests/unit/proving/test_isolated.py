@@ -10,7 +10,7 @@ from inferproof.errors import ArtifactRejected, InferproofError, ProofRejected, 
 from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import srs_digest, verifying_key_digest
-from inferproof.proving.execution import ProveRequest
+from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.isolated import LIMITS, IsolatedChecker, IsolatedWorker, Limits
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Digest
@@ -76,7 +76,7 @@ def tight():
 def proved(sumcheck_system, sumcheck_compiled, mlp_request):
     """Bundle, proof file and statement of an honest proof, in each mode."""
     inputs = {"x": mlp_request.calibration["x"][0]}
-    made = sumcheck_system.prove(ProveRequest(sumcheck_compiled, inputs, JOB, PROVIDER, SALT))
+    made = prove(sumcheck_system, ProveRequest(sumcheck_compiled, inputs, JOB, PROVIDER, SALT))
     file = decode_proof_file(made.file)
     return sumcheck_system.verifier(sumcheck_compiled), file, statement_digest(file.statement)
 

@@ -23,8 +23,7 @@ from inferproof.errors import (
 from inferproof.proving.artifact import HEADER
 from inferproof.proving.base import SrsSource
 from inferproof.proving.execution import ProveRequest, prove
-from inferproof.proving.isolated import IsolatedChecker
-from inferproof.proving.pool import WorkerPool
+from inferproof.proving.isolated import LIMITS, IsolatedChecker, IsolatedWorker
 from inferproof.proving.sumcheck import library as door
 from inferproof.proving.sumcheck import loaded as loading
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
@@ -410,14 +409,14 @@ def test_values_beyond_the_calibrated_range_are_counted(
     x[0, 1], x[0, 3] = item.scale * (item.hi + 1), item.scale * (item.lo - 1)
     proved = prove(sumcheck_system, ProveRequest(sumcheck_compiled, {"x": x}, JOB, PROVIDER, SALT))
     assert proved.verified.out_of_range == 2
-    pool = WorkerPool()
+    worker = IsolatedWorker(LIMITS["sumcheck"])
     try:
-        isolated = IsolatedChecker("sumcheck", pool)
+        isolated = IsolatedChecker("sumcheck", worker)
         assert verify_proof(proved.file, bundle, isolated).out_of_range == 2
         assert security_of(isolated, bundle) == security_of(sumcheck_system, bundle)
-        assert security_of(IsolatedChecker("ezkl", pool), bundle) is None
+        assert security_of(IsolatedChecker("ezkl", worker), bundle) is None
     finally:
-        pool.close()
+        worker.close()
     # The ends of the range are still in it.
     x[0, 1], x[0, 3] = item.scale * item.hi, item.scale * item.lo
     assert out_of_range(sumcheck_system, bundle, {"x": x}) == 0
