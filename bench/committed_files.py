@@ -7,7 +7,7 @@ integer graph as encoded), NAME.weights (the matrices one after another, one byt
 NAME.inputs (fresh inputs, each one's tensors one after another, little-endian words) into FOLDER.
 Then, in native/:
 
-    cargo run --release -p inferproof-committed --example measure_committed -- FOLDER/NAME
+    cargo run --release -p inferproof-prover --example measure_committed -- FOLDER/NAME
 """
 
 import sys

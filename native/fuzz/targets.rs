@@ -1,11 +1,11 @@
 //! What is done with bytes of strangers, and what must hold of it whatever they are.
 //!
-//! libFuzzer runs these, and so does `committed/tests/fuzz.rs` on the kept corpora and on random
+//! libFuzzer runs these, and so does `prover/tests/fuzz.rs` on the kept corpora and on random
 //! changes of them. A target panics where something does not hold, or lets a panic through.
 
 use graph::Graph;
+use key::{Public, VerifyingKey};
 use std::sync::OnceLock;
-use verifier::{Public, VerifyingKey};
 
 /// Bits that every key must promise.
 const LEAST_BITS: f64 = 100.0;
@@ -26,18 +26,12 @@ pub fn key(data: &[u8]) {
     }
 }
 
-/// The same of a key of the committed mode.
-pub fn committed_key(data: &[u8]) {
-    if let Ok(key) = committed::Key::decode(data) {
-        assert!(key.encode() == data, "the key has two forms");
-        let bits = key.provable_bits();
-        assert!(bits >= LEAST_BITS, "the key promises {bits} bits");
-    }
-}
-
 /// The first byte chooses a case, the rest is a proof for it: accepted is the case's own alone.
 pub fn proof(data: &[u8]) {
-    let Some((case, given)) = chosen(data, cases()) else {
+    let Some((&number, given)) = data.split_first() else {
+        return;
+    };
+    let Some(case) = cases().get(usize::from(number)) else {
         return;
     };
     let public = Public {
@@ -45,31 +39,7 @@ pub fn proof(data: &[u8]) {
         outputs: &views(&case.outputs),
         statement: case.statement,
     };
-    judge(case, given, case.key.verify(&public, given).is_ok());
-}
-
-/// The same of a proof of the committed mode.
-pub fn committed_proof(data: &[u8]) {
-    let Some((case, given)) = chosen(data, committed_cases()) else {
-        return;
-    };
-    let public = committed::Public {
-        inputs: &views(&case.inputs),
-        outputs: &views(&case.outputs),
-        statement: case.statement,
-    };
-    judge(case, given, case.key.verify(&public, given).is_ok());
-}
-
-fn chosen<'a, K>(
-    data: &'a [u8],
-    cases: &'static [Case<K>],
-) -> Option<(&'static Case<K>, &'a [u8])> {
-    let (&number, given) = data.split_first()?;
-    Some((cases.get(usize::from(number))?, given))
-}
-
-fn judge<K>(case: &Case<K>, given: &[u8], accepted: bool) {
+    let accepted = verifier::verify(&case.key, &public, given).is_ok();
     assert!(
         accepted == (given == case.proof),
         "another proof is accepted, or its own refused"
@@ -81,12 +51,12 @@ fn views(arrays: &[Vec<i32>]) -> Vec<&[i32]> {
 }
 
 /// A statement with its proof, from the repository's vectors.
-pub struct Case<K> {
+pub struct Case {
     /// Its name among the vectors.
     pub name: &'static str,
     /// The key's bytes.
     pub key_bytes: Vec<u8>,
-    key: K,
+    key: VerifyingKey,
     statement: [u8; 32],
     inputs: Vec<Vec<i32>>,
     outputs: Vec<Vec<i32>>,
@@ -94,51 +64,38 @@ pub struct Case<K> {
     pub proof: Vec<u8>,
 }
 
-/// Name and text of a vector.
+/// Name and text of a vector, and the name of its kept inputs.
 macro_rules! vector {
     ($folder:literal, $name:literal) => {
         (
-            $name,
+            concat!($folder, "-", $name),
             include_str!(concat!("../../vectors/", $folder, "/", $name, ".json")),
         )
     };
 }
 
-/// The cases of [`proof`]; their order does not change, since kept inputs count on it.
-pub fn cases() -> &'static [Case<VerifyingKey>] {
-    static CASES: OnceLock<Vec<Case<VerifyingKey>>> = OnceLock::new();
+/// The cases of [`proof`], of both modes; their order does not change, since kept inputs count on it.
+pub fn cases() -> &'static [Case] {
+    static CASES: OnceLock<Vec<Case>> = OnceLock::new();
     CASES.get_or_init(|| {
-        let read = |bytes: &[u8]| VerifyingKey::decode(bytes).unwrap();
         [
             vector!("sumcheck", "tiny-conservative"),
             vector!("sumcheck", "everything-default"),
             vector!("sumcheck", "cnn-default"),
             vector!("sumcheck", "linear-default"),
             vector!("sumcheck", "linear-small"),
-        ]
-        .map(|(name, text)| case(name, text, read))
-        .into()
-    })
-}
-
-/// Those of [`committed_proof`], likewise.
-pub fn committed_cases() -> &'static [Case<committed::Key>] {
-    static CASES: OnceLock<Vec<Case<committed::Key>>> = OnceLock::new();
-    CASES.get_or_init(|| {
-        let read = |bytes: &[u8]| committed::Key::decode(bytes).unwrap();
-        [
             vector!("committed", "wide-default"),
             vector!("committed", "everything-default"),
             vector!("committed", "vision-default"),
             vector!("committed", "clamps-conservative"),
             vector!("committed", "integers-default"),
         ]
-        .map(|(name, text)| case(name, text, read))
+        .map(|(name, text)| case(name, text))
         .into()
     })
 }
 
-fn case<K>(name: &'static str, text: &str, read: impl Fn(&[u8]) -> K) -> Case<K> {
+fn case(name: &'static str, text: &str) -> Case {
     let told: serde_json::Value = serde_json::from_str(text).unwrap();
     let bytes = |field: &str| from_hex(told[field].as_str().unwrap());
     let arrays = |field: &str| -> Vec<Vec<i32>> {
@@ -154,7 +111,7 @@ fn case<K>(name: &'static str, text: &str, read: impl Fn(&[u8]) -> K) -> Case<K>
     let key_bytes = bytes("key");
     Case {
         name,
-        key: read(&key_bytes),
+        key: VerifyingKey::decode(&key_bytes).unwrap(),
         key_bytes,
         statement: bytes("statement").try_into().unwrap(),
         inputs: arrays("inputs"),

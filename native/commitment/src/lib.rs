@@ -17,11 +17,9 @@
 //! | `columns` | the commitment to witness columns of the base field, which is made anew for each proof |
 //! | `first` | the first folds of an opening, whatever the tables are made of |
 //! | `head` | the same folds computed from int8 weights |
-//! | `key` | what the verifying keys of all modes have in common |
 //! | `linear` | multilinear algebra over int8 matrices |
 //! | `plan` | how matrices are cut into blocks whose sides are powers of two |
 //! | `profile` | the theorem and the kind of parameters that proofs of a key rest on |
-//! | `protocol` | what provers and verifiers of all modes speak of: public part, phases |
 //! | `schedule` | protocol parameters by size, never read from a proof |
 //! | `security` | provable bits, term by term |
 //! | `stack` | the stacked tables as bytes, and what is computed from them |
@@ -42,25 +40,21 @@ mod codec;
 pub mod columns;
 mod first;
 mod head;
-mod key;
 mod linear;
 mod plan;
 mod profile;
-mod protocol;
 mod schedule;
 mod security;
 mod stack;
 mod tree;
 
 pub use codec::{Malformed, Reader, Writer};
-pub use key::{KeyFault, KeyParts, Mode, WeightKey, mode_of};
 pub use linear::combine_rows;
 pub use plan::{
     Block, MAX_BLOCKS, MAX_MATRICES, MAX_SIDE, MAX_VARIABLES, MIN_VARIABLES, Part, Plan, Size,
     parts, variables,
 };
 pub use profile::Profile;
-pub use protocol::{Phase, Public, Watch};
 pub use schedule::{TERM_BITS, WORK_BITS};
 pub use security::{Security, Term, challenge_bits, compose};
 

@@ -20,8 +20,8 @@
 //! # Soundness
 //!
 //! The caller MUST absorb operands and results before it draws the [`Challenge`]s, and MUST compute the
-//! claims from the operands and results that it knows itself. [`replay`] checks no claim: it returns what
-//! is left of all of them, which the caller MUST compare with Σ α^l · T_l(z_l) · W_l(z_l), where T_l is its
+//! claims from the operands and results that it knows itself. The sumcheck over all of them leaves a value
+//! at a point, which the caller MUST compare with Σ α^l · T_l(z_l) · W_l(z_l), where T_l is its
 //! own ([`table_of`]) and W_l(z_l) is opened from the commitment at [`matrix_point`]. There must be as many
 //! rounds as the largest claim has variables.
 #![forbid(unsafe_code)]

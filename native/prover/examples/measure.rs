@@ -10,8 +10,8 @@ mod common;
 use commitment::Profile;
 use common::{STATEMENT, inputs, lenet, mlp, views, weights};
 use graph::Graph;
+use key::{Mode, Public};
 use prover::ProvingKey;
-use verifier::Public;
 
 /// Milliseconds that this thread has run so far.
 fn milliseconds() -> f64 {
@@ -22,13 +22,13 @@ fn milliseconds() -> f64 {
 fn measure(name: &str, graph: &Graph, profile: Profile, runs: u64) {
     let weights = weights(graph, 1);
     let start = milliseconds();
-    let key = ProvingKey::new(graph.clone(), &weights, profile).unwrap();
+    let key = ProvingKey::new(Mode::Clear, graph.clone(), &weights, profile).unwrap();
     let commit = milliseconds() - start;
     let inputs: Vec<_> = (0..runs).map(|run| inputs(graph, 100 + run)).collect();
     let start = milliseconds();
     let proofs: Vec<_> = inputs
         .iter()
-        .map(|inputs| key.prove(&views(inputs), STATEMENT, &mut |_| ()).unwrap())
+        .map(|inputs| key.prove(&views(inputs), STATEMENT, &mut |_| true).unwrap())
         .collect();
     let prove = (milliseconds() - start) / runs as f64;
     let start = milliseconds();
@@ -38,7 +38,7 @@ fn measure(name: &str, graph: &Graph, profile: Profile, runs: u64) {
             outputs: &views(outputs),
             statement: STATEMENT,
         };
-        key.verifying_key().verify(&public, proof).unwrap();
+        verifier::verify(key.verifying_key(), &public, proof).unwrap();
     }
     let verify = (milliseconds() - start) / runs as f64;
     let mut sizes: Vec<_> = proofs.iter().map(|(_, proof)| proof.len()).collect();

@@ -2,9 +2,11 @@
 mod common;
 
 use commitment::Profile;
-use common::{STATEMENT, cnn, conv1d, inputs, key, mlp, tiny, views, weights};
-use prover::{Phase, ProveError, ProvingKey, Watch, commit};
-use verifier::{KeyError, Public, Rejection, VerifyingKey};
+use common::{STATEMENT, bare_key, cnn, conv1d, inputs, key, mlp, tiny, views, weights};
+use graph::Graph;
+use key::{KeyError, Mode, Public, VerifyingKey};
+use prover::{Phase, ProveError, ProvingKey};
+use verifier::Rejection;
 
 fn check(
     key: &VerifyingKey,
@@ -18,7 +20,13 @@ fn check(
         outputs: &views(outputs),
         statement,
     };
-    key.verify(&public, proof)
+    verifier::verify(key, &public, proof)
+}
+
+/// The key of these weights.
+fn other_key(graph: &Graph, weights: &[i8], profile: Profile) -> VerifyingKey {
+    let key = ProvingKey::new(Mode::Clear, graph.clone(), weights, profile).unwrap();
+    VerifyingKey::decode(&key.verifying_key().encode()).unwrap()
 }
 
 #[test]
@@ -27,15 +35,20 @@ fn honest_proofs_verify_in_each_profile() {
         for profile in Profile::ALL {
             let inputs = inputs(&graph, 3);
             let key = key(graph.clone(), profile);
-            let (outputs, proof) = key.prove(&views(&inputs), STATEMENT, &mut |_| ()).unwrap();
-            assert_eq!(outputs, key.execute(&views(&inputs)).unwrap());
+            let (outputs, proof) = key
+                .prove(&views(&inputs), STATEMENT, &mut |_| true)
+                .unwrap();
+            let run = key.run(&views(&inputs)).unwrap();
+            assert_eq!(outputs, key.outputs(&run));
             let bytes = key.verifying_key().encode();
             let verifier = VerifyingKey::decode(&bytes).unwrap();
             assert_eq!(verifier.encode(), bytes);
             check(&verifier, &inputs, &outputs, STATEMENT, &proof).unwrap();
             // The same proof comes out again, also from a key that was read.
             let read = ProvingKey::load(&bytes, weights(&graph, 1)).unwrap();
-            let again = read.prove(&views(&inputs), STATEMENT, &mut |_| ()).unwrap();
+            let again = read
+                .prove(&views(&inputs), STATEMENT, &mut |_| true)
+                .unwrap();
             assert_eq!(again, (outputs, proof));
         }
     }
@@ -47,7 +60,7 @@ fn another_statement_input_output_or_key_is_rejected() {
     let given = inputs(&graph, 3);
     let honest = key(graph.clone(), Profile::Default);
     let (outputs, proof) = honest
-        .prove(&views(&given), STATEMENT, &mut |_| ())
+        .prove(&views(&given), STATEMENT, &mut |_| true)
         .unwrap();
     let verifier = honest.verifying_key();
     let code = |result: Result<(), Rejection>| result.unwrap_err().code();
@@ -77,11 +90,11 @@ fn another_statement_input_output_or_key_is_rejected() {
     let result = check(verifier, &given, &outputs[..1], STATEMENT, &proof);
     assert_eq!(code(result), "OUTPUT_MISMATCH");
 
-    let other = commit(graph.clone(), &weights(&graph, 2), Profile::Default).unwrap();
+    let other = other_key(&graph, &weights(&graph, 2), Profile::Default);
     let result = check(&other, &given, &outputs, STATEMENT, &proof);
     assert_eq!(code(result), "CONTRACTION_MISMATCH");
     for profile in [Profile::Conservative, Profile::Small] {
-        let other = commit(graph.clone(), &weights(&graph, 1), profile).unwrap();
+        let other = other_key(&graph, &weights(&graph, 1), profile);
         let result = check(&other, &given, &outputs, STATEMENT, &proof);
         assert_eq!(code(result), "PROOF_MALFORMED");
     }
@@ -98,7 +111,7 @@ fn a_proof_of_one_profile_verifies_under_no_key_of_another() {
         let given = inputs(&graph, 3);
         let keys = Profile::ALL.map(|profile| key(graph.clone(), profile));
         for (index, own) in keys.iter().enumerate() {
-            let (outputs, proof) = own.prove(&views(&given), STATEMENT, &mut |_| ()).unwrap();
+            let (outputs, proof) = own.prove(&views(&given), STATEMENT, &mut |_| true).unwrap();
             for (place, other) in keys.iter().enumerate() {
                 let result = check(other.verifying_key(), &given, &outputs, STATEMENT, &proof);
                 if place == index {
@@ -121,12 +134,12 @@ fn a_graph_that_differs_only_in_a_bias_is_another_key() {
     let mut graph = mlp(&[40, 33, 7]);
     let weights = weights(&graph, 1);
     let given = inputs(&graph, 3);
-    let key = ProvingKey::new(graph.clone(), &weights, Profile::Default).unwrap();
-    let (outputs, proof) = key.prove(&views(&given), STATEMENT, &mut |_| ()).unwrap();
+    let key = ProvingKey::new(Mode::Clear, graph.clone(), &weights, Profile::Default).unwrap();
+    let (outputs, proof) = key.prove(&views(&given), STATEMENT, &mut |_| true).unwrap();
     let mut parts = (*graph).clone();
     parts.constants[0].values[0] += 1;
     graph = graph::Graph::new(parts).unwrap();
-    let other = commit(graph, &weights, Profile::Default).unwrap();
+    let other = other_key(&graph, &weights, Profile::Default);
     assert_eq!(other.root(), key.verifying_key().root());
     assert_ne!(
         other.binding_evaluation(),
@@ -198,31 +211,25 @@ fn keys_are_read_strictly() {
 #[test]
 fn a_graph_without_weights_or_with_too_many_results_has_no_key() {
     let graph = common::Builder::new(&[4], 9).finish(&[0]);
-    let error = VerifyingKey::new(graph, Profile::Default).err();
+    let error = bare_key(graph, Profile::Default).err();
     assert_eq!(error.unwrap(), KeyError::NoWeights);
     let mut graph = common::Builder::new(&[1 << 11, 2], 9);
     let y = graph.linear(0, (1 << 10) + 1, false);
     let graph = graph.finish(&[y]);
-    let error = VerifyingKey::new(graph, Profile::Default).err();
+    let error = bare_key(graph, Profile::Default).err();
     assert_eq!(error.unwrap().code(), "KEY_ACCUMULATORS");
 }
 
 #[test]
 fn proving_can_be_cancelled_at_each_phase() {
-    struct Until(Phase);
-    impl Watch for Until {
-        fn goes_on(&mut self, phase: Phase) -> bool {
-            phase != self.0
-        }
-    }
     let graph = tiny();
     let given = inputs(&graph, 3);
     let key = key(graph, Profile::Default);
-    for phase in [Phase::Execute, Phase::Reduce, Phase::OpenWeights] {
-        let result = key.prove(&views(&given), STATEMENT, &mut Until(phase));
+    for phase in [Phase::Execute, Phase::Reduce, Phase::Open] {
+        let result = key.prove(&views(&given), STATEMENT, &mut |begun| begun != phase);
         assert_eq!(result.unwrap_err(), ProveError::Cancelled);
     }
-    let result = key.prove(&[&[0; 3]], STATEMENT, &mut |_| ());
+    let result = key.prove(&[&[0; 3]], STATEMENT, &mut |_| true);
     assert_eq!(result.unwrap_err().code(), "EXECUTION");
 }
 
@@ -230,7 +237,7 @@ fn proving_can_be_cancelled_at_each_phase() {
 fn the_report_adds_up_to_a_hundred_bits() {
     for profile in Profile::ALL {
         for graph in [tiny(), cnn(), mlp(&[784, 128, 10])] {
-            let key = VerifyingKey::new(graph, profile).unwrap();
+            let key = bare_key(graph, profile).unwrap();
             let security = key.security();
             assert!(security.provable_bits >= 100.0);
             assert!(

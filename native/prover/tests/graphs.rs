@@ -4,9 +4,9 @@ mod common;
 use commitment::Profile;
 use common::{STATEMENT, views};
 use graph::Graph;
+use key::{KeyError, Mode, Public};
 use prover::ProvingKey;
 use serde_json::Value;
-use verifier::{KeyError, Public};
 
 const VECTORS: &str = include_str!("../../../vectors/integer_graphs.json");
 
@@ -37,19 +37,21 @@ fn graphs_of_the_vectors_are_proven_and_verified() {
             tensors(&case["output_values"]),
         );
         if graph.weights.is_empty() {
-            let error = ProvingKey::new(graph, &weights, Profile::Default).err();
+            let error = ProvingKey::new(Mode::Clear, graph, &weights, Profile::Default).err();
             assert_eq!(error.unwrap(), KeyError::NoWeights.into(), "{name}");
             continue;
         }
-        let key = ProvingKey::new(graph, &weights, Profile::Default).unwrap();
-        let (found, proof) = key.prove(&views(&inputs), STATEMENT, &mut |_| ()).unwrap();
+        let key = ProvingKey::new(Mode::Clear, graph, &weights, Profile::Default).unwrap();
+        let (found, proof) = key
+            .prove(&views(&inputs), STATEMENT, &mut |_| true)
+            .unwrap();
         assert_eq!(found, outputs, "{name}");
         let public = Public {
             inputs: &views(&inputs),
             outputs: &views(&outputs),
             statement: STATEMENT,
         };
-        let result = key.verifying_key().verify(&public, &proof);
+        let result = verifier::verify(key.verifying_key(), &public, &proof);
         assert_eq!(result, Ok(()), "{name}");
         proven += 1;
     }

@@ -6,12 +6,15 @@ mod common;
 mod forge;
 
 use commitment::Profile;
-use common::{STATEMENT, cnn, inputs, key, mlp, tiny, views, weights};
+use common::{STATEMENT, bare_key, cnn, inputs, key, mlp, tiny, views, weights};
 use forge::{kernel, small};
+use key::{Mode, Public};
 use p3_field::PrimeCharacteristicRing;
-use prover::{Proved, ProvingKey, Witness};
+use prover::ProvingKey;
+use prover::clear::{Proved, Witness};
 use transcript::{Extension, Site, Transcript};
-use verifier::{Proof, Public, Rejection};
+use verifier::Rejection;
+use verifier::clear::Proof;
 
 fn verify(key: &ProvingKey, inputs: &[Vec<i32>], proved: &Proved) -> Result<(), Rejection> {
     let key = key.verifying_key();
@@ -20,7 +23,7 @@ fn verify(key: &ProvingKey, inputs: &[Vec<i32>], proved: &Proved) -> Result<(), 
         outputs: &views(&proved.outputs),
         statement: STATEMENT,
     };
-    key.verify(&public, &proved.proof.encode(key))
+    verifier::verify(key, &public, &proved.proof.encode(key))
 }
 
 fn code(result: Result<(), Rejection>) -> &'static str {
@@ -28,7 +31,7 @@ fn code(result: Result<(), Rejection>) -> &'static str {
 }
 
 fn lie(key: &ProvingKey, inputs: &[Vec<i32>], corrupt: impl Fn(&mut Witness)) -> Proved {
-    key.prove_audited(&views(inputs), STATEMENT, Transcript::new(), corrupt)
+    key.prove_audited(&views(inputs), STATEMENT, &mut Transcript::new(), corrupt)
         .unwrap()
 }
 
@@ -103,7 +106,7 @@ fn a_root_is_not_opened_to_weights_that_its_key_does_not_bind() {
         verifying_key.root(),
         verifying_key.binding_evaluation().clone(),
     );
-    let bare = || verifier::VerifyingKey::new(graph.clone(), Profile::Default).unwrap();
+    let bare = || bare_key(graph.clone(), Profile::Default).unwrap();
     for block in 0..binding_evaluation.values.len() {
         let mut values = binding_evaluation.values.clone();
         values[block] += Extension::ONE;
@@ -121,7 +124,7 @@ fn a_root_is_not_opened_to_weights_that_its_key_does_not_bind() {
 fn the_point_of_the_binding_evaluation_depends_on_all_that_the_key_has_before_it() {
     let graph = mlp(&[40, 33, 7]);
     let point = |graph: &graph::Graph, root: [u8; 32]| {
-        let key = verifier::VerifyingKey::new(graph.clone(), Profile::Default).unwrap();
+        let key = bare_key(graph.clone(), Profile::Default).unwrap();
         key.binding_point(&root)
     };
     let first = point(&graph, [0; 32]);
@@ -157,7 +160,6 @@ fn with(proved: &Proved, proof: Proof) -> Proved {
     Proved {
         outputs: proved.outputs.clone(),
         proof,
-        transcript: proved.transcript.clone(),
     }
 }
 
@@ -166,9 +168,11 @@ fn the_transcript_absorbs_exactly_its_inventory() {
     let graph = mlp(&[40, 33, 7]);
     let inputs = inputs(&graph, 3);
     let key = key(graph, Profile::Default);
-    let honest = lie(&key, &inputs, |_| ());
+    let mut transcript = Transcript::new();
+    key.prove_audited(&views(&inputs), STATEMENT, &mut transcript, |_| ())
+        .unwrap();
     let mut expected = vec![
-        (Site::Protocol, verifier::PROTOCOL.len()),
+        (Site::Protocol, Mode::Clear.protocol().len()),
         (Site::Key, 32),
         (Site::Statement, 32),
         (Site::Inputs, 4 * 40),
@@ -176,7 +180,7 @@ fn the_transcript_absorbs_exactly_its_inventory() {
         (Site::ContractionOutputs, 4 * (33 + 7)),
     ];
     expected.extend([(Site::Round, 40); 6]);
-    assert_eq!(honest.transcript.log(), expected);
+    assert_eq!(transcript.log(), expected);
     let mut sites: Vec<Site> = expected.into_iter().map(|(site, _)| site).collect();
     sites.dedup();
     // The commitment is absorbed where the key is made; the key's digest stands for it here.
@@ -196,9 +200,9 @@ fn an_absorb_left_out_on_either_side_is_noticed() {
         if site == Site::Commitment {
             continue;
         }
-        let without = Transcript::without(site);
+        let mut without = Transcript::without(site);
         let proved = key
-            .prove_audited(&views(&inputs), STATEMENT, without.clone(), |_| ())
+            .prove_audited(&views(&inputs), STATEMENT, &mut without.clone(), |_| ())
             .unwrap();
         assert_eq!(
             code(verify(&key, &inputs, &proved)),
@@ -212,7 +216,7 @@ fn an_absorb_left_out_on_either_side_is_noticed() {
         };
         let verifying_key = key.verifying_key();
         let bytes = honest.proof.encode(verifying_key);
-        let result = verifying_key.verify_audited(&public, &bytes, without);
+        let result = verifier::verify_audited(verifying_key, &public, &bytes, &mut without);
         assert_eq!(code(result), "CONTRACTION_MISMATCH", "{site:?}");
     }
 }
@@ -236,24 +240,24 @@ fn results_forged_for_frozen_challenges_pass_frozen_and_fail_live() {
         statement: STATEMENT,
     };
     let mut frozen = Transcript::without(Site::ContractionOutputs);
-    verifier::begin(verifying_key, &public, &[], &mut frozen);
-    let (challenges, _) = verifier::draw(verifying_key, &mut frozen);
+    verifier::clear::begin(verifying_key, &public, &[], &mut frozen);
+    let (challenges, _) = verifier::clear::draw(verifying_key, &mut frozen);
     let kernel = kernel(&sumcheck::equality(&challenges[0].row, 8));
     let forged = small(&kernel, &honest.proof.contraction_outputs);
     assert_ne!(forged, honest.proof.contraction_outputs);
 
-    let forge = |transcript| {
-        key.prove_audited(&views(&inputs), STATEMENT, transcript, |witness| {
+    let forge = |mut transcript| {
+        key.prove_audited(&views(&inputs), STATEMENT, &mut transcript, |witness| {
             witness.contraction_outputs.clone_from(&forged);
         })
         .unwrap()
     };
     let without = || Transcript::without(Site::ContractionOutputs);
     let bytes = forge(without()).proof.encode(verifying_key);
-    let result = verifying_key.verify_audited(&public, &bytes, without());
+    let result = verifier::verify_audited(verifying_key, &public, &bytes, &mut without());
     assert_eq!(result, Ok(()));
     assert_eq!(
-        code(verifying_key.verify(&public, &bytes)),
+        code(verifier::verify(verifying_key, &public, &bytes)),
         "CONTRACTION_MISMATCH"
     );
     let live = forge(Transcript::new());

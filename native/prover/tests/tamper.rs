@@ -5,10 +5,10 @@ mod fields;
 use commitment::Profile;
 use common::{STATEMENT, inputs, key, mlp, tiny, views};
 use fields::{Part, Row, Told, Verdict, all_seen, each_part};
+use key::{Public, VerifyingKey};
 use prover::ProvingKey;
 use std::collections::BTreeSet;
 use transcript::Transcript;
-use verifier::{Public, VerifyingKey};
 
 /// Field, and the rejections that a changed byte in it may meet. A field element above the modulus
 /// is malformed wherever it stands.
@@ -67,7 +67,7 @@ impl Case {
         let inputs = inputs(&graph, 3);
         let key = key(graph, profile);
         let proved = key
-            .prove_audited(&views(&inputs), STATEMENT, Transcript::new(), |_| ())
+            .prove_audited(&views(&inputs), STATEMENT, &mut Transcript::new(), |_| ())
             .unwrap();
         let written = proved.proof.write(key.verifying_key());
         Self {
@@ -85,8 +85,7 @@ impl Case {
             outputs: &views(&self.outputs),
             statement: STATEMENT,
         };
-        key.verify(&public, proof)
-            .map_err(|rejection| rejection.code())
+        verifier::verify(key, &public, proof).map_err(|rejection| rejection.code())
     }
 
     fn told(&self) -> Told<'_> {
@@ -157,7 +156,7 @@ fn random_bytes_are_rejected() {
             .into_iter()
             .map(|value| value as u8)
             .collect();
-        proof[0] = verifier::PROOF_VERSION;
+        proof[0] = verifier::clear::PROOF_VERSION;
         assert!(told.code(&proof).is_err());
     }
 }

@@ -2,8 +2,7 @@
 
 use crate::Failure;
 use graph::Fault;
-use layers::TooCostly;
-use prover::modes;
+use key::KeyError;
 use pyo3::IntoPyObject;
 use std::collections::BTreeMap;
 
@@ -73,22 +72,15 @@ impl From<Fault> for Failure {
     }
 }
 
-fn costly(refused: &TooCostly) -> Facts {
-    Facts::from([
-        ("what", refused.what.as_str().into()),
-        ("limit", refused.limit.into()),
-    ])
-}
-
-impl From<modes::Failure> for Failure {
-    fn from(failure: modes::Failure) -> Self {
-        let own = Self::new(failure.code(), &failure);
-        match &failure {
-            modes::Failure::Key(verifier::KeyError::Costly(refused))
-            | modes::Failure::CommittedKey(committed::KeyError::Costly(refused)) => {
-                own.with(costly(refused))
-            }
-            _ => own,
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        let failure = Self::new(error.code(), &error);
+        match &error {
+            KeyError::Costly(refused) => failure.with(Facts::from([
+                ("what", refused.what.as_str().into()),
+                ("limit", refused.limit.into()),
+            ])),
+            _ => failure,
         }
     }
 }

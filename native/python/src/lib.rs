@@ -26,13 +26,13 @@ mod memory;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use commitment::{Phase, Profile, Watch};
+use commitment::Profile;
 use executor::Tensors;
 use facts::Facts;
 use graph::Graph;
+use key::{Mode, Public};
 use layers::GraphSize;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
-use prover::modes::{self, Mode};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -80,6 +80,19 @@ impl From<executor::Fault> for Failure {
     }
 }
 
+/// Failures that say their code themselves.
+macro_rules! coded {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::new(error.code(), &error)
+            }
+        })*
+    };
+}
+
+coded!(prover::ProveError, verifier::Rejection);
+
 /// Does the work without the interpreter's lock, and turns a panic into a failure.
 fn apart<T: Send>(
     py: Python<'_>,
@@ -113,37 +126,31 @@ fn to_python(py: Python<'_>, outputs: Vec<Vec<i32>>) -> Outputs<'_> {
     arrays.map(|values| values.into_pyarray(py)).collect()
 }
 
-fn mode_of(name: &str) -> Result<Mode, Failure> {
-    Ok(Mode::from_name(name)?)
-}
-
-/// Weights, products and other steps of a graph.
-fn size_of(graph: &Graph) -> (u64, u64, u64) {
-    let size = GraphSize::of(graph);
-    (size.weights, size.products, size.steps)
-}
-
 fn profile_of(name: &str) -> Result<Profile, Failure> {
     let unknown = || Failure::new("PROFILE", format!("there is no security profile {name}"));
     Profile::from_name(name).ok_or_else(unknown)
+}
+
+fn mode_of(name: &str) -> Result<Mode, Failure> {
+    let unknown = || Failure::new("MODE", format!("there is no mode {name}"));
+    Mode::from_name(name).ok_or_else(unknown)
+}
+
+fn size_of(graph: &Graph) -> (u64, u64, u64) {
+    let size = GraphSize::of(graph);
+    (size.weights, size.products, size.steps)
 }
 
 /// Asks a Python callable whether to go on.
 struct Asking(Option<Py<PyAny>>);
 
 impl Asking {
-    fn ask(&self, phase: &str) -> bool {
+    fn goes_on(&self, phase: prover::Phase) -> bool {
         let Some(callable) = &self.0 else {
             return true;
         };
         // A callable that fails says no: the caller then learns that it was cancelled.
-        Python::attach(|py| callable.call1(py, (phase,))?.extract(py)).unwrap_or(false)
-    }
-}
-
-impl Watch for Asking {
-    fn goes_on(&mut self, phase: Phase) -> bool {
-        self.ask(phase.name())
+        Python::attach(|py| callable.call1(py, (phase.name(),))?.extract(py)).unwrap_or(false)
     }
 }
 
@@ -218,7 +225,10 @@ mod _native {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let (weights, profile) = (copied(&weights), profile_of(profile)?);
         let mode = mode_of(mode)?;
-        let commit = move || Ok(mode.commit(Graph::decode(graph)?, &weights, profile)?);
+        let commit = move || {
+            let key = prover::ProvingKey::new(mode, Graph::decode(graph)?, &weights, profile)?;
+            Ok(key.verifying_key().encode())
+        };
         Ok(PyBytes::new(py, &apart(py, commit)?))
     }
 
@@ -227,19 +237,22 @@ mod _native {
     fn security(py: Python<'_>, graph: &[u8], profile: &str, mode: &str) -> PyResult<String> {
         let (profile, mode) = (profile_of(profile)?, mode_of(mode)?);
         // The report does not depend on the weights.
-        let report = move || Ok(mode.security(Graph::decode(graph)?, profile)?.to_json());
+        let report = move || {
+            let key = key::VerifyingKey::new(mode, Graph::decode(graph)?, profile)?;
+            Ok(key.security().to_json())
+        };
         Ok(apart(py, report)?)
     }
 
     #[pyclass(frozen)]
-    struct ProvingKey(Arc<modes::ProvingKey>);
+    struct ProvingKey(Arc<prover::ProvingKey>);
 
     #[pymethods]
     impl ProvingKey {
         #[new]
         fn new(py: Python<'_>, verifying_key: &[u8], weights: Array<'_, i8>) -> PyResult<Self> {
             let weights = copied(&weights);
-            let load = move || Ok(modes::ProvingKey::load(verifying_key, weights)?);
+            let load = move || Ok(prover::ProvingKey::load(verifying_key, weights)?);
             Ok(Self(Arc::new(apart(py, load)?)))
         }
 
@@ -247,7 +260,7 @@ mod _native {
             let inputs = all_copied(&inputs);
             let (outputs, run) = apart(py, || {
                 let run = self.0.run(&views(&inputs))?;
-                Ok((self.0.outputs(&run)?, run))
+                Ok((self.0.outputs(&run), run))
             })?;
             Ok(Execution {
                 key: Arc::clone(&self.0),
@@ -261,10 +274,10 @@ mod _native {
     /// A run of a graph, whose tensors are kept until it is proven.
     #[pyclass(frozen)]
     struct Execution {
-        key: Arc<modes::ProvingKey>,
+        key: Arc<prover::ProvingKey>,
         inputs: Vec<Vec<i32>>,
         outputs: Vec<Vec<i32>>,
-        run: Mutex<Option<modes::Run>>,
+        run: Mutex<Option<prover::Run>>,
     }
 
     #[pymethods]
@@ -280,7 +293,7 @@ mod _native {
             statement: [u8; 32],
             goes_on: Option<Py<PyAny>>,
         ) -> PyResult<Bound<'py, PyBytes>> {
-            let mut asking = Asking(goes_on);
+            let asking = Asking(goes_on);
             let run = self
                 .run
                 .lock()
@@ -288,21 +301,22 @@ mod _native {
                 .take();
             let run = run.ok_or_else(|| Failure::new("RUN_SPENT", "the run was proven already"))?;
             let prove = || {
+                let mut goes_on = |phase| asking.goes_on(phase);
                 let inputs = views(&self.inputs);
-                Ok(self.key.prove(run, &inputs, statement, &mut asking)?)
+                Ok(self.key.prove_run(run, &inputs, statement, &mut goes_on)?)
             };
             Ok(PyBytes::new(py, &apart(py, prove)?))
         }
     }
 
     #[pyclass(frozen)]
-    struct VerifyingKey(modes::VerifyingKey);
+    struct VerifyingKey(key::VerifyingKey);
 
     #[pymethods]
     impl VerifyingKey {
         #[new]
         fn new(py: Python<'_>, verifying_key: &[u8]) -> PyResult<Self> {
-            let decode = move || Ok(modes::VerifyingKey::decode(verifying_key)?);
+            let decode = move || Ok(key::VerifyingKey::decode(verifying_key)?);
             Ok(Self(apart(py, decode)?))
         }
 
@@ -345,8 +359,12 @@ mod _native {
         ) -> PyResult<()> {
             let (inputs, outputs) = (all_copied(&inputs), all_copied(&outputs));
             let verify = || {
-                let (inputs, outputs) = (views(&inputs), views(&outputs));
-                Ok(self.0.verify(&inputs, &outputs, statement, proof)?)
+                let public = Public {
+                    inputs: &views(&inputs),
+                    outputs: &views(&outputs),
+                    statement,
+                };
+                Ok(verifier::verify(&self.0, &public, proof)?)
             };
             Ok(apart(py, verify)?)
         }

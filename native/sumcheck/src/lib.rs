@@ -9,7 +9,7 @@
 //! sent and checked here: contractions, the reduction of claims, the layers of the lookup trees and
 //! the first folds of an opening differ only in what they sum, which is a [`Sum`].
 //!
-//! | module | what is in it |
+//! | module | what it holds |
 //! | --- | --- |
 //! | `statement` | [`Statement`]: what is claimed, and the rounds on both sides; [`Sum`]: what is summed |
 //! | `product` | [`Engine`]: products of tables; [`Reference`] one element at a time, [`Simd`] vectors; [`Batch`] |

@@ -77,19 +77,20 @@ impl Wide {
         self
     }
 
-    /// What each coefficient of a product is with the coefficients of the other factor. The field's
-    /// X^5 is 1 - X^2.
+    /// The field's X^5 is 1 - X^2, so that each coefficient is a sum of five products with sums of
+    /// coefficients of the second factor, which are made once; the library's own product reduces nine
+    /// sums.
     #[inline(always)]
-    fn rows(&self) -> [[Lanes; DEGREE]; DEGREE] {
-        let [b0, b1, b2, b3, b4] = self.0;
+    pub(crate) fn product(&self, other: &Self) -> Self {
+        let (a, &[b0, b1, b2, b3, b4]) = (&self.0, &other.0);
         let (c0, c1, c4) = (b0 - b3, b1 - b4, b4 - b2);
-        [
-            [b0, b4, b3, b2, c1],
-            [b1, b0, b4, b3, b2],
-            [b2, c1, c0, c4, b3 - c1],
-            [b3, b2, c1, c0, c4],
-            [b4, b3, b2, c1, c0],
-        ]
+        Self([
+            Lanes::dot_product(a, &[b0, b4, b3, b2, c1]),
+            Lanes::dot_product(a, &[b1, b0, b4, b3, b2]),
+            Lanes::dot_product(a, &[b2, c1, c0, c4, b3 - c1]),
+            Lanes::dot_product(a, &[b3, b2, c1, c0, c4]),
+            Lanes::dot_product(a, &[b4, b3, b2, c1, c0]),
+        ])
     }
 }
 
@@ -165,12 +166,9 @@ impl AddAssign for Wide {
 
 impl Mul for Wide {
     type Output = Self;
-    /// Each coefficient is a sum of five products with sums of coefficients of the second factor,
-    /// which are made once; the library's own product reduces nine sums.
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
-        let rows = other.rows();
-        Self(from_fn(|limb| Lanes::dot_product(&self.0, &rows[limb])))
+        self.product(&other)
     }
 }
 

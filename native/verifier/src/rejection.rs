@@ -28,9 +28,27 @@ pub enum Rejection {
     /// The results of the contractions are not those of the claimed weights.
     #[error("the results of the contractions do not follow from the weights")]
     ContractionMismatch,
-    /// The claimed weights are not the committed ones.
+    /// The claimed weights are not the committed ones, in the clear mode.
     #[error("the opening of the weights is not valid: {0}")]
     Opening(String),
+    /// Inputs of another number, size or range than the graph's.
+    #[error("input {0} is missing, or has another size or range than the graph says")]
+    Input(usize),
+    /// Outputs of another number, size or range than the graph's.
+    #[error("output {0} is missing, or has another size or range than the graph says")]
+    Output(usize),
+    /// A column is not in its table.
+    #[error("the lookup argument is not valid: {0}")]
+    Lookups(#[from] lookup::Rejection),
+    /// A claim does not follow.
+    #[error("{0}")]
+    Reduction(#[from] claim_reduction::Rejected),
+    /// The columns are not the committed ones.
+    #[error("the opening of the witness is not valid: {0}")]
+    WitnessOpening(String),
+    /// The claimed weights are not the committed ones, in the committed mode.
+    #[error("the opening of the weights is not valid: {0}")]
+    WeightOpening(String),
 }
 
 impl Rejection {
@@ -41,9 +59,14 @@ impl Rejection {
             Self::Version(_) => "PROOF_VERSION",
             Self::ContractionOutputRange { .. } => "ACCUMULATOR_RANGE",
             Self::Execution(_) => "EXECUTION",
-            Self::OutputMismatch => "OUTPUT_MISMATCH",
+            Self::OutputMismatch | Self::Output(_) => "OUTPUT_MISMATCH",
             Self::ContractionMismatch => "CONTRACTION_MISMATCH",
             Self::Opening(_) => "OPENING_INVALID",
+            Self::Input(_) => "INPUT_MISMATCH",
+            Self::Lookups(_) => "LOOKUP_MISMATCH",
+            Self::Reduction(_) => "REDUCTION_MISMATCH",
+            Self::WitnessOpening(_) => "WITNESS_OPENING_INVALID",
+            Self::WeightOpening(_) => "WEIGHT_OPENING_INVALID",
         }
     }
 }

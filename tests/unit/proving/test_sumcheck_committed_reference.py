@@ -1,6 +1,6 @@
 """The second verifier of the committed mode, against the vectors that the native prover made.
 
-`native/committed/tests` gives the same vectors and changes to the native verifier; the codes with
+`native/prover/tests` gives the same vectors and changes to the native verifier; the codes with
 which both reject are those of one manifest.
 """
 
@@ -90,7 +90,7 @@ def test_rejects_each_field_changed() -> None:
 
 @pytest.mark.slow
 def test_the_verdicts_are_those_that_are_kept() -> None:
-    """The native verifier is held to the same file in `native/committed/tests/verdicts.rs`."""
+    """The native verifier is held to the same file: `native/prover/tests/committed_verdicts.rs`."""
     found = {name: judged(vector) for name, vector in VECTORS.items()}
     assert rendered(found) == VERDICTS.read_text()
 

@@ -1,0 +1,139 @@
+//! What the committed mode derives of a graph.
+
+use crate::effort::{MAX_EFFORT, effort, entries};
+use crate::error::KeyError;
+use claim_reduction::{Counter, LookupClaim, MIN_VARIABLES, Plan, Problem, Table};
+use commitment::columns::Columns;
+use commitment::{Profile, Term, challenge_bits};
+use graph::Graph;
+use layers::Contraction;
+use lookup::Argument;
+use p3_field::PrimeCharacteristicRing;
+use transcript::Extension;
+
+/// What is committed to and looked up, derived from a graph by both sides alike.
+pub struct Committed {
+    plan: Plan,
+    argument: Argument,
+    columns: Columns,
+    degrees: usize,
+}
+
+impl Committed {
+    pub(crate) fn new(
+        graph: &Graph,
+        contractions: &[Contraction],
+        profile: Profile,
+    ) -> Result<Self, KeyError> {
+        if !Profile::COMMITTED.contains(&profile) {
+            return Err(KeyError::Version);
+        }
+        let effort = effort(graph);
+        if effort > MAX_EFFORT {
+            return Err(KeyError::Work);
+        }
+        let plan = Plan::new(graph)?;
+        if effort + entries(&plan) > MAX_EFFORT {
+            return Err(KeyError::Work);
+        }
+        let argument = argument(&plan)?;
+        let (claims, degrees) = count(graph, &plan, contractions)?;
+        let mut variables: Vec<usize> = plan
+            .columns
+            .iter()
+            .map(claim_reduction::Column::variables)
+            .collect();
+        let tables = argument.tables().iter();
+        variables.extend(tables.map(|table| table.variables().max(MIN_VARIABLES)));
+        let columns = Columns::new(&variables, claims + argument.tables().len(), profile)?;
+        Ok(Self {
+            plan,
+            argument,
+            columns,
+            degrees,
+        })
+    }
+
+    /// What is committed and looked up.
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The lookup argument.
+    pub const fn argument(&self) -> &Argument {
+        &self.argument
+    }
+
+    /// The scheme of the witness: columns of the plan, then the multiplicities of its tables.
+    pub const fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// The error terms of a proof but for those of the weights. What lies between the witness commitment
+    /// and its opening counts as many times as the commitment may have candidates.
+    pub(crate) fn security(&self) -> Vec<Term> {
+        let outer = |term: Term| Term::new(term.name, term.bits - self.columns.candidate_bits());
+        let flow = challenge_bits() as f64 - (self.degrees.max(1) as f64).log2();
+        let mut terms = self.argument.security();
+        terms.push(Term::new("reduction: points, sumchecks and batching", flow));
+        let mut terms: Vec<Term> = terms.into_iter().map(outer).collect();
+        terms.extend(self.columns.security());
+        terms
+    }
+}
+
+fn argument(plan: &Plan) -> Result<Argument, KeyError> {
+    let tables = plan.tables.iter().map(|table| match table {
+        Table::Range(bits) => lookup::Table::Range {
+            bits: *bits as usize,
+        },
+        Table::Function { first, values } => lookup::Table::Function {
+            first: *first,
+            values: values.clone(),
+        },
+    });
+    let lookups = plan.lookups.iter().map(|lookup| lookup::Lookup {
+        table: lookup.table,
+        variables: lookup.variables,
+    });
+    Ok(Argument::new(tables.collect(), lookups.collect())?)
+}
+
+/// Claims on columns that a reduction ends in, and the degrees that its error is made of.
+fn count(
+    graph: &Graph,
+    plan: &Plan,
+    contractions: &[Contraction],
+) -> Result<(usize, usize), KeyError> {
+    let widest = plan.lookups.iter().map(|lookup| lookup.variables).max();
+    let point: Vec<Extension> = (0..widest.unwrap_or(0))
+        .map(|index| Extension::from_usize((1 << 20) + index))
+        .collect();
+    let lookup_claims: Vec<LookupClaim> = plan
+        .lookups
+        .iter()
+        .map(|lookup| LookupClaim {
+            point: point
+                .iter()
+                .skip(point.len() - lookup.variables)
+                .copied()
+                .collect(),
+            ..LookupClaim::default()
+        })
+        .collect();
+    let problem = Problem {
+        graph,
+        plan,
+        contractions,
+        inputs: &[],
+        outputs: &vec![&[][..]; graph.outputs.len()],
+        lookup_claims: &lookup_claims,
+    };
+    let mut counter = Counter::default();
+    let opened = claim_reduction::reduce(&mut counter, &problem).unwrap_or_default();
+    if opened.matrices.len() != contractions.len() {
+        return Err(KeyError::Unread);
+    }
+    let claims = opened.columns.len();
+    Ok((claims, counter.errors(graph.tensors(), claims)))
+}

@@ -1,0 +1,88 @@
+//! Why a key cannot be made or read.
+
+use claim_reduction::{Limit, Unsupported};
+use commitment::Malformed;
+use commitment::columns::ColumnsError;
+use layers::TooCostly;
+
+/// A key that cannot be made or read; [`KeyError::code`] is stable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The bytes are not those of a verifying key.
+    #[error("the verifying key is malformed")]
+    Malformed,
+    /// The key is of another version, mode or profile.
+    #[error("the verifying key is of a version, mode or profile that is not supported")]
+    Version,
+    /// Checking a proof under it would cost too much, by what is counted before it is done.
+    #[error(transparent)]
+    Costly(#[from] TooCostly),
+    /// The graph in it is not well formed.
+    #[error("the graph of the verifying key is not well formed: {0}")]
+    Graph(#[from] graph::Fault),
+    /// The graph has no weights, so that there is nothing to commit to.
+    #[error("the graph has no weighted contraction")]
+    NoWeights,
+    /// Too many results of contractions for the clear mode.
+    #[error("the graph has {0} results of contractions; the clear mode takes at most 2^21")]
+    ContractionOutputs(usize),
+    /// The contractions are too costly to check.
+    #[error("the operands of the graph's contractions take too much to be weighted")]
+    Operands,
+    /// A matrix that no output depends on has nothing to be opened for.
+    #[error("a weight matrix has no part in any output")]
+    Unread,
+    /// The committed mode does not cover the graph.
+    #[error(transparent)]
+    Unsupported(Unsupported),
+    /// Proofs of the committed mode are too costly to check.
+    #[error("the graph takes its verifier too much in the committed mode")]
+    Work,
+    /// The lookups cannot be argued about.
+    #[error("{0}")]
+    Lookups(#[from] lookup::Error),
+    /// The columns cannot be committed to.
+    #[error("{0}")]
+    Columns(#[from] ColumnsError),
+    /// The weights cannot be committed to.
+    #[error("{0}")]
+    Commitment(#[from] commitment::Error),
+}
+
+impl KeyError {
+    /// The reason's name, which does not change.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed => "KEY_MALFORMED",
+            Self::Version => "KEY_VERSION",
+            Self::Costly(_) => "KEY_TOO_COSTLY",
+            Self::Graph(_) => "KEY_GRAPH",
+            Self::NoWeights => "KEY_NO_WEIGHTS",
+            Self::ContractionOutputs(_) => "KEY_ACCUMULATORS",
+            Self::Unread => "KEY_UNREAD",
+            Self::Unsupported(_) => "KEY_UNSUPPORTED",
+            Self::Operands | Self::Work => "KEY_WORK",
+            Self::Lookups(_) => "KEY_LOOKUPS",
+            Self::Columns(_) => "KEY_COLUMNS",
+            Self::Commitment(_) => "KEY_COMMITMENT",
+        }
+    }
+}
+
+impl From<Unsupported> for KeyError {
+    fn from(refused: Unsupported) -> Self {
+        match refused.limit {
+            None => Self::Unsupported(refused),
+            Some(Limit::Work) => Self::Work,
+            Some(Limit::Lookups { lookups, tables }) => {
+                Self::Lookups(lookup::Error::Count { lookups, tables })
+            }
+        }
+    }
+}
+
+impl From<Malformed> for KeyError {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}

@@ -1,0 +1,53 @@
+//! Verifying keys of proof system `sumcheck`: what is fixed before a proof is made.
+//!
+//! ```text
+//! key = magic ‖ version ‖ mode ‖ profile ‖ root ‖ binding evaluation ‖ graph,   root = commit(weights)
+//! ```
+//!
+//! A key names one of two modes. In the clear one, the results of contractions travel in the clear; in the
+//! committed one, which is experimental, columns of the non-linear operations are committed to. The
+//! normative texts are `specs/sumcheck-proof.md` and `specs/committed-mode.md`.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `committed` | what the committed mode derives of a graph: columns, lookups, claims |
+//! | `effort` | what checking a proof of the committed mode asks of a verifier, told from the graph |
+//! | `error` | why a key cannot be made or read |
+//! | `mode` | the modes, with their names and protocols |
+//! | `parts` | a key's bytes taken apart |
+//! | `public` | what a proof is about, apart from the key |
+//! | `verifying_key` | the key |
+//!
+//! # Soundness
+//!
+//! Whoever has a key knows nothing of its weights: the caller MUST check that the key is the one of the
+//! model that it means (its digest enters the model commitment), and that
+//! [`VerifyingKey::security`] promises the bits that it asks for. A key that is read is bounded in what it
+//! costs, as one that is made of a graph here is not.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::unreachable
+    )
+)]
+
+mod committed;
+mod effort;
+mod error;
+mod mode;
+mod parts;
+mod public;
+mod verifying_key;
+
+pub use committed::Committed;
+pub use effort::MAX_EFFORT;
+pub use error::KeyError;
+pub use layers::{MAX_OPERAND_ELEMENTS, MAX_OPERAND_PRODUCTS};
+pub use mode::Mode;
+pub use public::Public;
+pub use verifying_key::{MAX_CONTRACTION_OUTPUTS, VerifyingKey};

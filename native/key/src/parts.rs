@@ -1,0 +1,76 @@
+//! A key's bytes taken apart, and put together.
+
+use crate::error::KeyError;
+use crate::mode::Mode;
+use commitment::{Profile, Reader, Root};
+use transcript::{Extension, write_extension};
+
+/// First bytes of a verifying key.
+const MAGIC: &[u8; 8] = b"INFSUMVK";
+/// Version of protocol and key.
+const VERSION: u32 = 1;
+
+/// The parts of a key; of the values nothing is known but that they are elements.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) mode: Mode,
+    pub(crate) profile: Profile,
+    /// The weight commitment.
+    pub(crate) root: Root,
+    /// Values of the binding evaluation.
+    pub(crate) values: Vec<Extension>,
+    /// The bytes of the graph.
+    pub(crate) graph: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, KeyError> {
+        let mut reader = Reader::new(bytes);
+        let magic: [u8; 8] = reader.array()?;
+        let version = reader.word()?;
+        let [mode, profile] = reader.array()?;
+        if &magic != MAGIC {
+            return Err(KeyError::Malformed);
+        }
+        if version != VERSION {
+            return Err(KeyError::Version);
+        }
+        let mode = Mode::from_code(mode).ok_or(KeyError::Version)?;
+        let profile = Profile::from_code(profile).ok_or(KeyError::Version)?;
+        let root = reader.array()?;
+        let count = reader.word()? as usize;
+        Ok(Self {
+            mode,
+            profile,
+            root,
+            values: reader.extensions(count)?,
+            graph: reader.take(reader.remaining())?,
+        })
+    }
+
+    /// The canonical bytes.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut values = (self.values.len() as u32).to_le_bytes().to_vec();
+        for &value in &self.values {
+            write_extension(&mut values, value);
+        }
+        self.bytes(&values)
+    }
+
+    /// The bytes from which the point of the binding evaluation is drawn: all but its values.
+    pub(crate) fn without_values(&self) -> Vec<u8> {
+        self.bytes(&[])
+    }
+
+    fn bytes(&self, values: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64 + values.len() + self.graph.len());
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.push(self.mode.code());
+        out.push(self.profile.code());
+        out.extend_from_slice(&self.root);
+        out.extend_from_slice(values);
+        out.extend_from_slice(self.graph);
+        out
+    }
+}

@@ -1,0 +1,186 @@
+//! The verifying key: graph, weight commitment, parameters.
+
+use crate::committed::Committed;
+use crate::error::KeyError;
+use crate::mode::Mode;
+use crate::parts::Parts;
+use crate::public::Public;
+use commitment::{BindingEvaluation, Profile, Root, Scheme, Security, Size};
+use graph::Graph;
+use layers::{Contraction, affordable, check_cost, check_key_size, contractions};
+use p3_field::PrimeCharacteristicRing;
+use transcript::{Extension, Site, Transcript};
+
+/// Results of all contractions together, in the clear mode.
+pub const MAX_CONTRACTION_OUTPUTS: usize = 1 << 21;
+
+/// All that a verifier needs to know about a model.
+pub struct VerifyingKey {
+    graph: Graph,
+    contractions: Vec<Contraction>,
+    /// What the committed mode derives; nothing in the clear one.
+    committed: Option<Committed>,
+    scheme: Scheme,
+    root: Root,
+    binding_evaluation: BindingEvaluation,
+    digest: [u8; 32],
+}
+
+impl VerifyingKey {
+    /// A key without a commitment: root and binding evaluation are zeros, for which nobody knows weights.
+    /// It tells what proofs will be like, and [`Self::with_commitment`] makes a key of it.
+    pub fn new(mode: Mode, graph: Graph, profile: Profile) -> Result<Self, KeyError> {
+        let outputs = graph.contraction_outputs();
+        if mode == Mode::Clear && outputs > MAX_CONTRACTION_OUTPUTS {
+            return Err(KeyError::ContractionOutputs(outputs));
+        }
+        let contractions = contractions(&graph);
+        if contractions.is_empty() {
+            return Err(KeyError::NoWeights);
+        }
+        if !affordable(&contractions) {
+            return Err(KeyError::Operands);
+        }
+        let committed = match mode {
+            Mode::Clear => None,
+            Mode::Committed => Some(Committed::new(&graph, &contractions, profile)?),
+        };
+        let sizes: Vec<Size> = contractions.iter().map(|each| each.size).collect();
+        let scheme = match mode {
+            Mode::Clear => Scheme::new(&sizes, profile),
+            Mode::Committed => Scheme::committed(&sizes, profile),
+        }?;
+        let values = vec![Extension::ZERO; scheme.binding_evaluations()];
+        let key = Self {
+            graph,
+            contractions,
+            committed,
+            scheme,
+            root: [0; 32],
+            binding_evaluation: BindingEvaluation::default(),
+            digest: [0; 32],
+        };
+        Ok(key.with_commitment([0; 32], values))
+    }
+
+    /// The key of a graph whose weights are committed to by `root`, with the values of its binding
+    /// evaluation.
+    #[must_use]
+    pub fn with_commitment(mut self, root: Root, values: Vec<Extension>) -> Self {
+        let point = self.binding_point(&root);
+        self.root = root;
+        self.binding_evaluation = BindingEvaluation { point, values };
+        self.digest = blake3::hash(&self.encode()).into();
+        self
+    }
+
+    /// The point at which the weights under `root` are bound.
+    pub fn binding_point(&self, root: &Root) -> Vec<Extension> {
+        let graph = self.graph.encode();
+        let bare = self.parts(*root, Vec::new(), &graph).without_values();
+        let bare: [u8; 32] = blake3::hash(&bare).into();
+        let mut transcript = Transcript::new();
+        transcript.absorb(Site::Protocol, self.mode().protocol());
+        transcript.absorb(Site::Commitment, &bare);
+        transcript.point(self.scheme.binding_variables())
+    }
+
+    fn parts<'a>(&self, root: Root, values: Vec<Extension>, graph: &'a [u8]) -> Parts<'a> {
+        Parts {
+            mode: self.mode(),
+            profile: self.scheme.profile(),
+            root,
+            values,
+            graph,
+        }
+    }
+
+    /// The canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let values = self.binding_evaluation.values.clone();
+        self.parts(self.root, values, &self.graph.encode()).encode()
+    }
+
+    /// The key of these bytes. What it may cost is counted before anything is made of it.
+    pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
+        check_key_size(bytes.len())?;
+        let parts = Parts::decode(bytes)?;
+        let graph = Graph::decode(parts.graph)?;
+        check_cost(&graph)?;
+        let key = Self::new(parts.mode, graph, parts.profile)?;
+        if parts.values.len() != key.scheme.binding_evaluations() {
+            return Err(KeyError::Malformed);
+        }
+        Ok(key.with_commitment(parts.root, parts.values))
+    }
+
+    /// The mode.
+    pub const fn mode(&self) -> Mode {
+        if self.committed.is_some() {
+            Mode::Committed
+        } else {
+            Mode::Clear
+        }
+    }
+
+    /// The graph.
+    pub const fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Its weighted contractions, in the order of its nodes and of its weight matrices.
+    pub fn contractions(&self) -> &[Contraction] {
+        &self.contractions
+    }
+
+    /// What the committed mode derives of the graph, where the key is of that mode.
+    pub const fn committed(&self) -> Option<&Committed> {
+        self.committed.as_ref()
+    }
+
+    /// The scheme of the weight commitment.
+    pub const fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    /// The weight commitment.
+    pub const fn root(&self) -> Root {
+        self.root
+    }
+
+    /// The values that bind the weights under the root.
+    pub const fn binding_evaluation(&self) -> &BindingEvaluation {
+        &self.binding_evaluation
+    }
+
+    /// BLAKE3 of the key's bytes.
+    pub const fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// The bias of a contraction.
+    pub fn bias(&self, contraction: &Contraction) -> Option<&[i32]> {
+        let constant = self.graph.constants.get(contraction.bias?)?;
+        Some(&constant.values)
+    }
+
+    /// Absorbs what proofs of both modes begin with.
+    pub fn begin(&self, public: &Public<'_>, transcript: &mut Transcript) {
+        transcript.absorb(Site::Protocol, self.mode().protocol());
+        transcript.absorb(Site::Key, &self.digest);
+        transcript.absorb(Site::Statement, &public.statement);
+        transcript.absorb_integers(Site::Inputs, public.inputs);
+        transcript.absorb_integers(Site::Outputs, public.outputs);
+    }
+
+    /// What is proven about the soundness of proofs for this key, hash and transcript being ideal.
+    pub fn security(&self) -> Security {
+        let mut terms = match &self.committed {
+            None => layers::security(&self.contractions),
+            Some(committed) => committed.security(),
+        };
+        terms.extend(self.scheme.binding_security());
+        terms.extend(self.scheme.security());
+        Security::new(self.scheme.profile(), terms)
+    }
+}

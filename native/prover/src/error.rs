@@ -1,0 +1,49 @@
+//! Why there is no proof.
+
+use commitment::columns::ColumnsError;
+use key::KeyError;
+
+/// Why there is no proof; [`ProveError::code`] is stable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProveError {
+    /// The key cannot be made or read.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The weights are not those that the key commits to.
+    #[error("the weights are not those of the verifying key")]
+    OtherWeights,
+    /// The graph cannot be executed.
+    #[error("the graph cannot be executed: {0}")]
+    Execution(#[from] executor::Fault),
+    /// A column is outside of its table.
+    #[error("{0}")]
+    Lookups(#[from] lookup::ProveError),
+    /// The columns cannot be committed to or opened.
+    #[error("{0}")]
+    Columns(#[from] ColumnsError),
+    /// The commitment to the weights cannot be made or opened.
+    #[error("{0}")]
+    Commitment(#[from] commitment::Error),
+    /// The reduction failed, which it does for no execution but by chance.
+    #[error("{0}")]
+    Reduction(#[from] claim_reduction::Rejected),
+    /// The caller has cancelled.
+    #[error("proving was cancelled")]
+    Cancelled,
+}
+
+impl ProveError {
+    /// The reason's name, which does not change.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Key(error) => error.code(),
+            Self::OtherWeights => "WEIGHTS_OTHER",
+            Self::Execution(_) => "EXECUTION",
+            Self::Lookups(_) => "LOOKUPS",
+            Self::Columns(_) => "COLUMNS",
+            Self::Commitment(_) => "COMMITMENT",
+            Self::Reduction(_) => "REDUCTION",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+}
