@@ -11,11 +11,11 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | `statement` | [`Statement`]: what is claimed, and the rounds on both sides; [`Sum`]: what is summed |
-//! | `product` | [`Engine`]: products of tables; [`Reference`] one element at a time, [`Simd`] vectors; [`Batch`] |
-//! | `equality` | eq tables, powers, scalar products |
-//! | `wide` | elements of the extension field in the lanes of vectors |
 //! | `combination` | sums of products with elements prepared once |
+//! | `equality` | eq tables, powers, scalar products |
+//! | `product` | [`Engine`]: products of tables; [`Reference`] one element at a time, [`Simd`] vectors; [`Batch`] |
+//! | `statement` | [`Statement`]: what is claimed, and the rounds on both sides; [`Sum`]: what is summed |
+//! | `wide` | elements of the extension field in the lanes of vectors |
 //!
 //! # Soundness
 //!
