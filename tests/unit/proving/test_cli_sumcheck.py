@@ -50,25 +50,32 @@ def folder(tmp_path_factory, sumcheck_mode):
     return folder
 
 
-def test_compile_prove_verify(folder, sumcheck_mode):
+@pytest.fixture(scope="module")
+def proof(folder):
+    """A proof by the model in the profile default."""
+    out = folder / "proof"
     code, report = run_json(
-        *("prove", folder / "default", "--input", folder / "I.npz", "--out", folder / "proof"),
+        *("prove", folder / "default", "--input", folder / "I.npz", "--out", out),
         *("--repeat", 3, "--job-id", JOB, "--provider", PROVIDER),
     )
-    assert code == 0
+    assert code == 0, report
     assert 0 < report["witness_s"] < report["prove_s"]
-    assert run("verify", folder / "default", folder / "proof").exit_code == 0
+    return out
+
+
+def test_compile_prove_verify(folder, proof, sumcheck_mode):
+    assert run("verify", folder / "default", proof).exit_code == 0
     for other in set(PROFILES[sumcheck_mode]) - {"default"}:
-        assert run("verify", folder / other, folder / "proof").exit_code == 1
-    file = decode_proof_file((folder / "proof").read_bytes())
+        assert run("verify", folder / other, proof).exit_code == 1
+    file = decode_proof_file(proof.read_bytes())
     changed = file.proof[:-1] + bytes([file.proof[-1] ^ 1])
     (folder / "forged").write_bytes(encode_proof_file(replace(file, proof=changed)))
     code, refused = run_json("verify", folder / "default", folder / "forged")
     assert (code, refused["reason"]) == (1, "PROOF_INVALID")
 
 
-def test_verify_says_how_sound_a_proof_is_and_asks_for_a_least(folder, sumcheck_mode):
-    given = ("verify", folder / "default", folder / "proof")
+def test_verify_says_how_sound_a_proof_is_and_asks_for_a_least(folder, proof, sumcheck_mode):
+    given = ("verify", folder / "default", proof)
     code, report = run_json(*given)
     assert code == 0
     security = report["security"]
