@@ -27,7 +27,7 @@ proof and a signed receipt that anyone can check again, offline.
 
 Every error is `{"error": {"code", "message", "facts"}}`. Codes never change once released.
 """
-SUBJECTS = (infer, models, results, events, discovery, operations)
+SUBJECTS = (models, results, events, discovery, operations)
 TAGS = [
     {"name": "models", "description": "The registry, and signed prices."},
     {"name": "inference", "description": "The paid call."},
@@ -48,6 +48,7 @@ def create_api(services: Services) -> FastAPI:
         license_info={"name": "MIT"},
         redoc_url=None,
         redirect_slashes=False,  # a payment is bound to the path as it was sent
+        routes=[infer.ROUTE],
     )
     app.state.services = services
     install_error_handlers(app)
@@ -59,7 +60,7 @@ def create_api(services: Services) -> FastAPI:
 
 def all_routes() -> list[BaseRoute]:
     """Every route that is ours: FastAPI's own pages take no bodies."""
-    return [route for subject in SUBJECTS for route in subject.router.routes]
+    return [infer.ROUTE, *(route for subject in SUBJECTS for route in subject.router.routes)]
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -106,6 +107,7 @@ def _complete_openapi(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         schema = make()
+        schema["paths"][infer.ROUTE.path] = {"post": infer.OPERATION}
         components = schema.setdefault("components", {})
         schemes = components.setdefault("securitySchemes", {})
         schemes["admin"] = {"type": "http", "scheme": "bearer"}

@@ -113,6 +113,15 @@ async def test_a_slash_in_the_paid_path_is_not_decoded(http: httpx.AsyncClient) 
         assert error_of(response)["code"] == "ROUTE_UNKNOWN"
 
 
+async def test_a_name_that_no_model_has_is_refused_as_other_routes_refuse_it(
+    http: httpx.AsyncClient,
+) -> None:
+    paid = await http.post("/v1/models/UPPER/infer", content=BODY, headers=JSON)
+    read = await http.get("/v1/models/UPPER")
+    assert paid.status_code == read.status_code == 422
+    assert error_of(paid) == error_of(read)
+
+
 async def test_browsers_may_send_what_the_public_clients_send(http: httpx.AsyncClient) -> None:
     asked = {"Origin": "https://page.example", "Access-Control-Request-Method": "POST"}
     allowed = (await http.options(INFER, headers=asked)).headers["Access-Control-Allow-Headers"]

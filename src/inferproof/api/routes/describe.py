@@ -1,11 +1,14 @@
 """What the OpenAPI description says of every route."""
 
+from collections.abc import Callable
+from inspect import getdoc
 from typing import Any
 
 from msgspec import Struct
 from msgspec.json import schema_components
 
 from inferproof.api.schemas import ErrorEnvelope
+from inferproof.api.wire import JSON
 
 _TEXT = {
     401: "The admin token, or the API key that was sent, is missing or wrong.",
@@ -46,9 +49,25 @@ def encoded(kind: type[Struct]) -> dict[str, Any]:
     return {
         "type": "string",
         "contentEncoding": "base64",
-        "contentMediaType": "application/json",
+        "contentMediaType": JSON,
         "contentSchema": ref(kind),
     }
+
+
+def operation(
+    endpoint: Callable[..., object], responses: Responses, **more: object
+) -> dict[str, Any]:
+    """The operation of a plain Starlette route, as FastAPI makes those of its own routes: its text
+    is the docstring, and a response's `model` is a component that another route has too."""
+    described = {str(status): _response(**each) for status, each in responses.items()}
+    return {"description": getdoc(endpoint), "responses": described, **more}
+
+
+def _response(model: type | None = None, **more: object) -> dict[str, object]:
+    if model is None:
+        return more
+    schema = {"$ref": _REF.format(name=model.__name__)}
+    return {**more, "content": {JSON: {"schema": schema}}}
 
 
 def ref(kind: type[Struct]) -> dict[str, str]:

@@ -6,6 +6,10 @@
     it failed       the failure's status, with job id and refund in `facts`
 
 The body is kept byte for byte: the payment is bound to it.
+
+A plain Starlette route: a call comes twice and costs its caller latency, and FastAPI's own way of
+one, which finds out what to call with what, would take a sixth of the gateway's processor time for
+it. `OPERATION` describes it in OpenAPI, from the structures that read and write it.
 """
 
 import logging
@@ -14,20 +18,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
+from starlette.routing import Route
 
 from inferproof.api import schemas as s
 from inferproof.api import views
 from inferproof.api.admission import api_key
 from inferproof.api.body import body_limit
-from inferproof.api.context import Served, Services, origin, sent_path
+from inferproof.api.context import Services, origin, sent_path, services
 from inferproof.api.errors import envelope, error_response, request_id
 from inferproof.api.failures import job_failure
 from inferproof.api.resources import model_resource
-from inferproof.api.routes.describe import encoded, errors, header, ref
-from inferproof.api.routes.parameters import ModelName
+from inferproof.api.routes.describe import Responses, encoded, errors, header, operation, ref
+from inferproof.api.routes.parameters import MODEL_NAME, check_model_name
 from inferproof.api.wire import JSON, json_response
 from inferproof.errors import Conflict, NotFound, PaymentRejected, Reason, RequestRejected
 from inferproof.payments.method import Presented
@@ -48,7 +52,6 @@ from inferproof.types.job import JobState
 from inferproof.types.payment import SettlementState
 from inferproof.types.receipt import Request
 
-router = APIRouter(prefix="/v1", tags=["inference"])
 log = logging.getLogger("inferproof.api")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -66,109 +69,6 @@ class _Offer(TypedDict):
     more: dict[str, object]
 
 
-_RESPONSES = {
-    200: {
-        "model": s.JobInfo,
-        "description": "The proven answer, its receipt, and where its proof is.",
-        "headers": {PAYMENT_RESPONSE: header("The x402 SettleResponse, Base64 of JSON.")},
-    },
-    202: {
-        "model": s.JobInfo,
-        "description": "Paid or being paid, and not finished; poll Location, which is free.",
-        "headers": {"Location": header("The job.")},
-    },
-    **errors(402, 404, 409, 413, 415),
-}
-_RESPONSES[402] = {
-    "description": "Payment is needed, or failed for good. The header has all that a client needs "
-    "to pay; the body has the same, with schemas and an example of a whole request body.",
-    "headers": {
-        PAYMENT_REQUIRED: {
-            "description": "The x402 PaymentRequired.",
-            "schema": encoded(PaymentRequired),
-        }
-    },
-    "content": {
-        JSON: {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "error": {"$ref": "#/components/schemas/ErrorBody"},
-                    "payment_required": ref(PaymentRequired),
-                },
-                "required": ["error", "payment_required"],
-            }
-        }
-    },
-}
-
-_BODY = {
-    "x-payment-info": {"protocols": ["x402"], "pricingMode": "quote"},
-    "requestBody": {
-        "required": True,
-        "description": "The model's input; see `input` of the model. Empty or `{}` without a "
-        "payment asks for the price and an example.",
-        "content": {
-            JSON: {
-                "schema": {"description": "As the model's pre-processing takes it."},
-                "examples": {
-                    "text": {"value": {"input": "Ether rallies to a record high"}},
-                    "vector": {"value": {"input": {"amount": 12.5, "hour": 3}}},
-                },
-            }
-        },
-    },
-    "parameters": [
-        {
-            "name": "PAYMENT-SIGNATURE",
-            "in": "header",
-            "required": False,
-            "description": "The x402 PaymentPayload, Base64 of JSON. The same header with the "
-            "same body again gives the same job and is not paid twice.",
-            "schema": encoded(PaymentPayload),
-        },
-        {
-            "name": TRANSFER_HEADER,
-            "in": "header",
-            "required": False,
-            "description": "Instead of PAYMENT-SIGNATURE: the payer's claim to a transfer that it "
-            "made before, Base64 of JSON, as specs/transfer.md has it. The same claim with the "
-            "same body again gives the same job; an Idempotency-Key is not needed, nor read.",
-            "schema": encoded(SignedClaim),
-        },
-        {
-            "name": IDEMPOTENCY_KEY,
-            "in": "header",
-            "required": False,
-            "description": "16 to 128 letters, digits, - and _. The same key of the same payer "
-            "with the same request is the same job, also with another payment, which is then "
-            "not taken; with another request it is a conflict.",
-            "schema": {"type": "string"},
-            "example": "3f6c2a52-7c1e-4c0e-9d0b-5a3f2f1f7d11",
-        },
-        {
-            "name": WEBHOOK,
-            "in": "header",
-            "required": False,
-            "description": "An https URL that is told, signed, when the job is done, failed, "
-            "refunded or void. The first request with a payment decides; another URL later is "
-            "a conflict.",
-            "schema": {"type": "string", "format": "uri", "maxLength": 2048},
-            "example": "https://buyer.example/inferproof",
-        },
-        {
-            "name": "Prefer",
-            "in": "header",
-            "required": False,
-            "description": "`respond-async` answers at once with 202; `wait=N` waits at most N "
-            "seconds.",
-            "schema": {"type": "string"},
-            "example": "respond-async",
-        },
-    ],
-}
-
-
 @dataclass(frozen=True, slots=True)
 class _Call:
     """One call of the route: its body byte for byte, its headers by names in lower case."""
@@ -180,17 +80,11 @@ class _Call:
     headers: Mapping[str, str]
 
 
-@router.post(
-    "/models/{model}/infer",
-    response_model=s.JobInfo,
-    responses=_RESPONSES,
-    operation_id="infer",
-    summary="Infer, with a proof, for money",
-    openapi_extra=_BODY,
-)
 @body_limit(lambda settings: settings.body_limit)
-async def infer(served: Served, request: HttpRequest, model: ModelName) -> Response:
+async def infer(request: HttpRequest) -> Response:
     """Answers with the model's proven output once the call is paid for."""
+    served, model = services(request), request.path_params["model"]
+    check_model_name(model)
     path, headers = sent_path(request), _plain_headers(request)
     if "%2f" in path.lower():  # decoded it would be another path than the one that is paid for
         raise NotFound(Reason.ROUTE_UNKNOWN)
@@ -361,3 +255,125 @@ def _check_type(headers: Mapping[str, str]) -> None:
     kind = headers.get("content-type", JSON).partition(";")[0].strip().lower()
     if kind != JSON:
         raise RequestRejected(Reason.CONTENT_TYPE, expected=JSON, got=kind[:80])
+
+
+ROUTE = Route("/v1/models/{model}/infer", infer, methods=["POST"])
+
+_RESPONSES: Responses = {
+    200: {
+        "model": s.JobInfo,
+        "description": "The proven answer, its receipt, and where its proof is.",
+        "headers": {PAYMENT_RESPONSE: header("The x402 SettleResponse, Base64 of JSON.")},
+    },
+    202: {
+        "model": s.JobInfo,
+        "description": "Paid or being paid, and not finished; poll Location, which is free.",
+        "headers": {"Location": header("The job.")},
+    },
+    **errors(402, 404, 409, 413, 415),
+}
+_RESPONSES[402] = {
+    "description": "Payment is needed, or failed for good. The header has all that a client needs "
+    "to pay; the body has the same, with schemas and an example of a whole request body.",
+    "headers": {
+        PAYMENT_REQUIRED: {
+            "description": "The x402 PaymentRequired.",
+            "schema": encoded(PaymentRequired),
+        }
+    },
+    "content": {
+        JSON: {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "error": {"$ref": "#/components/schemas/ErrorBody"},
+                    "payment_required": ref(PaymentRequired),
+                },
+                "required": ["error", "payment_required"],
+            }
+        }
+    },
+}
+
+OPERATION = operation(
+    infer,
+    _RESPONSES,
+    operationId="infer",
+    tags=["inference"],
+    summary="Infer, with a proof, for money",
+    **{"x-payment-info": {"protocols": ["x402"], "pricingMode": "quote"}},
+    requestBody={
+        "required": True,
+        "description": "The model's input; see `input` of the model. Empty or `{}` without a "
+        "payment asks for the price and an example.",
+        "content": {
+            JSON: {
+                "schema": {"description": "As the model's pre-processing takes it."},
+                "examples": {
+                    "text": {"value": {"input": "Ether rallies to a record high"}},
+                    "vector": {"value": {"input": {"amount": 12.5, "hour": 3}}},
+                },
+            }
+        },
+    },
+    parameters=[
+        {
+            "name": "model",
+            "in": "path",
+            "required": True,
+            "description": "`id` or `id@version`.",
+            "schema": {
+                "type": "string",
+                "pattern": MODEL_NAME,
+                "examples": ["crypto-news-sentiment"],
+            },
+        },
+        {
+            "name": "PAYMENT-SIGNATURE",
+            "in": "header",
+            "required": False,
+            "description": "The x402 PaymentPayload, Base64 of JSON. The same header with the "
+            "same body again gives the same job and is not paid twice.",
+            "schema": encoded(PaymentPayload),
+        },
+        {
+            "name": TRANSFER_HEADER,
+            "in": "header",
+            "required": False,
+            "description": "Instead of PAYMENT-SIGNATURE: the payer's claim to a transfer that it "
+            "made before, Base64 of JSON, as specs/transfer.md has it. The same claim with the "
+            "same body again gives the same job; an Idempotency-Key is not needed, nor read.",
+            "schema": encoded(SignedClaim),
+        },
+        {
+            "name": IDEMPOTENCY_KEY,
+            "in": "header",
+            "required": False,
+            "description": "16 to 128 letters, digits, - and _. The same key of the same payer "
+            "with the same request is the same job, also with another payment, which is then "
+            "not taken; with another request it is a conflict.",
+            "schema": {"type": "string"},
+            "example": "3f6c2a52-7c1e-4c0e-9d0b-5a3f2f1f7d11",
+        },
+        {
+            "name": WEBHOOK,
+            "in": "header",
+            "required": False,
+            "description": "An https URL that is told, signed, when the job is done, failed, "
+            "refunded or void. The first request with a payment decides; another URL later is "
+            "a conflict.",
+            "schema": {"type": "string", "format": "uri", "maxLength": 2048},
+            "example": "https://buyer.example/inferproof",
+        },
+        {
+            "name": "Prefer",
+            "in": "header",
+            "required": False,
+            "description": "`respond-async` answers at once with 202; `wait=N` waits at most N "
+            "seconds.",
+            "schema": {"type": "string"},
+            "example": "respond-async",
+        },
+    ],
+)
+"""The route in OpenAPI."""

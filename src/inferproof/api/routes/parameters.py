@@ -1,5 +1,6 @@
 """Path and header parameters, read strictly."""
 
+import re
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Path
@@ -21,6 +22,16 @@ ModelName = Annotated[
         examples=["crypto-news-sentiment"],
     ),
 ]
+
+
+def check_model_name(name: str) -> None:
+    """Returns for what FastAPI takes as a `ModelName`, where it is not asked.
+
+    Raises: RequestRejected REQUEST_INVALID.
+    """
+    if not re.fullmatch(MODEL_NAME, name):
+        problem = f"String should match pattern '{MODEL_NAME}'"
+        raise RequestRejected(Reason.REQUEST_INVALID, where="path.model", problem=problem)
 
 
 async def _digest(
