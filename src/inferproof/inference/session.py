@@ -1,8 +1,5 @@
 """Runs canonical models: one thread, no rewriting of the graph, the same answer every time."""
 
-import threading
-from collections import OrderedDict
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +9,6 @@ from inferproof.errors import InputRejected, Reason
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.runtime import open_session, run_session
 from inferproof.models.show import printable
-from inferproof.types.digest import Digest
 from inferproof.types.tensor import TensorSpec
 
 Array = npt.NDArray[Any]
@@ -81,32 +77,3 @@ class Session:
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise InputRejected(Reason.OUTPUT_NOT_FINITE, name=printable(name))
         return outputs
-
-
-@dataclass(slots=True)
-class SessionCache:
-    """Keeps the sessions that were used last, by the model's digests. Safe among threads.
-
-    `capacity` counts sessions: each holds its weights once, so it bounds memory together
-    with the intake limits.
-    """
-
-    capacity: int = 16
-    _sessions: OrderedDict[tuple[Digest, Digest], Session] = field(default_factory=OrderedDict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def get(self, model: LoadedModel) -> Session:
-        """The model's session, made when it is not here. Raises: as `Session`."""
-        key = (model.graph_digest, model.weights_digest)
-        with self._lock:
-            session = self._sessions.get(key)
-            if session is None:
-                session = Session(model)
-                self._sessions[key] = session
-            self._sessions.move_to_end(key)
-            while len(self._sessions) > self.capacity:
-                self._sessions.popitem(last=False)
-            return session
-
-    def __len__(self) -> int:
-        return len(self._sessions)

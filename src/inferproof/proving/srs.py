@@ -5,7 +5,6 @@ points in G1 (64 bytes each), G2 and τ·G2 (128 bytes each).
 """
 
 import fcntl
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -87,7 +86,3 @@ def ceremony_srs(source: SrsSource, k: int) -> Path:
         got = head if head < 64 and size == srs_size(head) else "?"
         raise ArtifactRejected(Reason.SRS_WRONG_SIZE, got=got, expected=k)
     return source.path
-
-
-def sha256_bytes(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from inferproof.errors import Reason
-from inferproof.inference.session import Session, SessionCache
+from inferproof.inference.session import Session
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.parse import parse_untrusted
 from inferproof.testing.rejections import rejects
@@ -133,14 +133,3 @@ def test_runtime_that_reads_the_standard_otherwise():
         "tensor 'y' comes out as float32[1, 1, 1], the standard says float32[1, 1, 2]",
     ):
         session.run({"x": np.ones((1, 1, 3), "f4")})
-
-
-def test_cache_keeps_the_last_used():
-    cache = SessionCache(capacity=2)
-    first = cache.get(dense(1))
-    assert cache.get(dense(1)) is first
-    cache.get(dense(2))
-    assert cache.get(dense(1)) is first
-    cache.get(dense(3))
-    assert len(cache) == 2
-    assert cache.get(dense(1)) is first
