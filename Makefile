@@ -17,6 +17,9 @@ BIN := .venv/bin
 # Crates whose code is another one where the machine has wider vectors.
 IN_LANES := int8 sumcheck commitment lookup claim-reduction
 
+# Hundreds of processes start in a test run: what Python compiled, it keeps for the next.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help bootstrap demo native wheel test test-slow test-native versions kill soak serve check fix bench zoo clean
 

@@ -2,11 +2,11 @@
 
     python -m bench.burst [--database sqlite|postgres] [--orders N] [--proving none|sumcheck]
 
-A gateway and a worker process on SQLite and on PostgreSQL, with durable commits; a local chain
-that makes a block each second; as many payers as orders, in another process. All payments are
-signed before the first is sent, and all are sent at once. Both models are token-risk, once proven
-by `sumcheck` and once by the toy proof system of the tests, which proves nothing: what is left then
-is the cost of everything else.
+A gateway with durable commits, which computes as many jobs as there are cores: on SQLite in its one
+process, on PostgreSQL in a worker process beside it; a local chain that makes a block each second;
+as many payers as orders, in another process. All payments are signed before the first is sent, and
+all are sent at once. Both models are token-risk, once proven by `sumcheck` and once by the toy
+proof system of the tests, which proves nothing: what is left then is the cost of everything else.
 
 Afterwards the orders are counted in the database and the money on the token, payer by payer.
 """
@@ -39,7 +39,7 @@ from inferproof.chain.token import TokenChain
 from inferproof.chain.transactions import Fees, require_success, sign_tx, wait_receipt
 from inferproof.errors import InferproofError
 from inferproof.models.card import ModelCard
-from inferproof.settings import Settings, variable
+from inferproof.settings import Settings
 from inferproof.storage.sql.engine import Database
 from inferproof.testing.deployment import environment_of
 from inferproof.testing.devnet import DevnetInfo
@@ -78,7 +78,7 @@ class Burst:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A running gateway with its worker. `pids` are the processes whose time is counted."""
+    """A running gateway with its workers. `pids` are the processes whose time is counted."""
 
     url: str
     info: DevnetInfo
@@ -126,17 +126,20 @@ def _open_place(database: str, work: Path, payers: int) -> Iterator[Place]:
                 )
             )
         asyncio.run(_fund(info, payers + WARM_UP))
-        told, gateway = stack.enter_context(_process("gateway", environment))
-        _, worker = stack.enter_context(_process("worker", environment))
-        pids = {"gateway": gateway, "worker": worker}
-        if database_pid is not None:
-            pids["database"] = database_pid
+        working = environment | environment_of({"workers": os.cpu_count() or 1})
+        if database_pid is None:
+            told, gateway = stack.enter_context(_process("gateway", working))
+            pids = {"gateway": gateway}
+        else:
+            told, gateway = stack.enter_context(_process("gateway", environment))
+            _, worker = stack.enter_context(_process("worker", working))
+            pids = {"gateway": gateway, "worker": worker, "database": database_pid}
         models = {True: listing.card, False: unproven}
         yield Place(told["url"], info, settings.database, models, pids)
 
 
 def _settings(info: DevnetInfo, folder: Path, database: str | None) -> dict[str, object]:
-    """Of gateway and worker."""
+    """Of a gateway that computes nothing itself."""
     given = info.settings(folder) | {"log_level": "warning", "workers": 0, **WIDE}
     return given if database is None else given | {"database_url": database}
 
@@ -144,12 +147,11 @@ def _settings(info: DevnetInfo, folder: Path, database: str | None) -> dict[str,
 @contextmanager
 def _process(role: str, environment: dict[str, str]) -> Iterator[tuple[dict[str, Any], int]]:
     """What a process of this role says once it is ready, and its id; it ends with the block."""
-    own = {variable("workers"): str(os.cpu_count() or 1)} if role == "worker" else {}
     paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     process = subprocess.Popen(
         [*SERVER, role],
         stdout=subprocess.PIPE,
-        env={**os.environ, **environment, **own, "PYTHONPATH": paths},
+        env={**os.environ, **environment, "PYTHONPATH": paths},
         text=True,
         cwd=ROOT,
     )

@@ -205,6 +205,12 @@ def _stages(scenarios: list[dict[str, Any]]) -> str:
     )
 
 
+def _cpu_of(run: dict[str, Any], process: str) -> str:
+    """Processor time for each order, of a process that not every run has."""
+    spent = run["cpu_ms"].get(process)
+    return "–" if spent is None else f"{spent:.0f} ms"
+
+
 def _burst(burst: dict[str, Any] | None) -> str:
     """Orders that come all at once; nothing where they were not measured."""
     if burst is None:
@@ -216,7 +222,7 @@ def _burst(burst: dict[str, Any] | None) -> str:
             str(run["orders"]),
             *(human(run["answered_s"][name]) for name in ("p50", "p95", "p99", "slowest")),
             f"{run['per_s']:.1f}",
-            *(f"{run['cpu_ms'].get(name, 0):.0f} ms" for name in ("gateway", "worker")),
+            *(_cpu_of(run, name) for name in ("gateway", "worker")),
             f"{run['lost']} / {run['doubled']} / {run['unpaid']}",
         ]
         for run in burst["runs"]
@@ -235,8 +241,9 @@ def _burst(burst: dict[str, Any] | None) -> str:
             "",
             table(head, rows, left=2),
             "",
-            "A gateway and one worker process, which computes as many jobs as there are cores; "
-            "durable commits; a block each second and one confirmation, which is a second of each "
+            "As many jobs as there are cores are computed at a time: on SQLite in the gateway's "
+            "one process, on PostgreSQL in a worker process beside it; durable commits; a block "
+            "each second and one confirmation, which is a second of each "
             "latency. CPU is processor time for each order. The rows without a proof are what our "
             "own machinery takes: offers, signatures, the order book, settling, pre-processing, "
             "inference, storing, receipts. Afterwards every order is counted in the database, and "

@@ -13,6 +13,7 @@ from nginx_server import NginxServer
 
 from inferproof.client import Client
 from inferproof.client.tools import installed_tools
+from inferproof.payments.parts import payment_parts
 from inferproof.payments.x402 import PAYMENT_REQUIRED
 from inferproof.testing.devnet import DevnetInfo
 from inferproof.testing.live import LiveGateway
@@ -72,7 +73,7 @@ def test_a_paid_call_passes(
         nginx.url,
         key=devnet.accounts.buyer,
         policy=Policy(minimum_assurance=Assurance.COMMITMENT),
-        tools=Tools(lambda name: toy[name], installed_tools().preprocess),
+        tools=Tools(lambda name: toy[name], installed_tools().preprocess, payment_parts()),
     ) as client:
         assert client.infer(MODEL, [[1.0, 2.0, 3.0]], max_price="0.25").verified
 

@@ -40,8 +40,6 @@ WORKER = f"""
 import functools, sys
 from pathlib import Path
 import inferproof.server.processes as server
-from typing import Any
-import inferproof.server as server
 from inferproof.testing import kill_server
 kill_server.SLOW_S = {PROVE_S}
 system = kill_server.MoodySystem(Path(sys.argv.pop()))
