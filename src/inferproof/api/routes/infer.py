@@ -83,7 +83,7 @@ class _Call:
 @body_limit(lambda settings: settings.body_limit)
 async def infer(request: HttpRequest) -> Response:
     """Answers with the model's proven output once the call is paid for."""
-    request.scope["route"] = ROUTE  # what metrics are counted by; Starlette below 1.0 leaves it out
+    request.scope["route"] = ROUTE  # metrics count by it; early Starlettes leave it out
     served, model = services(request), request.path_params["model"]
     check_model_name(model)
     path, headers = sent_path(request), _plain_headers(request)
