@@ -2,12 +2,12 @@
 
     JOBS=10000 SEED=1 DATABASE=sqlite SETTLE=batch PROCESSES=0 EZKL=0 make soak
 
-Real processes: a gateway, which may be several, and its workers, started again whenever they are
-killed; anvil with a block each second and three confirmations; PostgreSQL or SQLite with durable
-commits. The buyers use our own client, and every answer is proven by sumcheck, but for EZKL of
-them. At the end the buyers, the chain and the gateway's books must agree on every payment. Exits
-with 0 when the last line is `jobs N lost 0 doubled 0 unpaid 0 refunded K` and nothing else was
-wrong.
+Real processes, started again whenever they are killed: on SQLite the one that does everything, on
+PostgreSQL a gateway, which may be several, and its workers; anvil with a block each second and
+three confirmations; both databases with durable commits. The buyers use our own client, and every
+answer is proven by sumcheck, but for EZKL of them. At the end the buyers, the chain and the
+gateway's books must agree on every payment. Exits with 0 when the last line is
+`jobs N lost 0 doubled 0 unpaid 0 refunded K` and nothing else was wrong.
 """
 
 import argparse
@@ -39,7 +39,9 @@ START_S = 240.0
 
 async def run(given: argparse.Namespace, chain: LocalChain, folder: Path) -> int:
     """The exit status."""
-    plan = make_plan(given.jobs, given.seed, given.ezkl, processes=given.processes)
+    plan = make_plan(
+        *(given.jobs, given.seed, given.ezkl), processes=given.processes, alone=not given.workers
+    )
     async with open_world(
         chain,
         folder,
@@ -138,7 +140,9 @@ def main() -> int:
         default=int(environment.get("PROCESSES") or 0),
         help="processes that take requests, beside one that settles; 0: one for all",
     )
-    parser.add_argument("--workers", type=int, default=2, help="worker processes")
+    parser.add_argument(
+        "--workers", type=int, help="worker processes; none on SQLite, whose gateway works itself"
+    )
     parser.add_argument("--concurrency", type=int, default=4, help="jobs of each at a time")
     parser.add_argument(
         "--single",
@@ -148,6 +152,11 @@ def main() -> int:
     )
     parser.add_argument("--keep", action="store_true", help="keep logs and database, and say where")
     given = parser.parse_args()
+    on_sqlite = given.database == "sqlite"
+    if on_sqlite and (given.workers or given.processes):
+        parser.error("SQLite is for one process; several need DATABASE=postgres")
+    if given.workers is None:
+        given.workers = 0 if on_sqlite else 2
     given.buyers = given.buyers or max(64, min(400, given.jobs // 25))
     require_native("sumcheck")
     folder = Path(tempfile.mkdtemp(prefix="inferproof-soak-"))

@@ -90,10 +90,12 @@ class Plan:
         return len(self.kinds)
 
 
-def make_plan(jobs: int, seed: int, by_ezkl: int = 0, *, processes: int = 0) -> Plan:
+def make_plan(
+    jobs: int, seed: int, by_ezkl: int = 0, *, processes: int = 0, alone: bool = False
+) -> Plan:
     """The plan of a seed: the same each time. `by_ezkl` orders of those of the zoo are proven by
     ezkl, spread over the run. Where several `processes` take requests and one settles for them,
-    each of them dies."""
+    each of them dies. A gateway that is `alone` has no worker process: it dies in its stead."""
     draw = random.Random(seed)  # noqa: S311 - it is to be repeatable
     weights = [*SHARES.values(), 1 - sum(SHARES.values())]
     kinds = draw.choices([*SHARES, Kind.PLAIN], weights, k=jobs)
@@ -112,6 +114,9 @@ def make_plan(jobs: int, seed: int, by_ezkl: int = 0, *, processes: int = 0) -> 
     disasters += draw.choices(more, k=min(20, jobs // 500))
     if processes:
         disasters += [Disaster.KILL_GATEWAY] * (processes + 1)
+    if alone:
+        of_worker, own = Disaster.KILL_WORKER, Disaster.KILL_GATEWAY
+        disasters = [own if each is of_worker else each for each in disasters]
     draw.shuffle(disasters)
     step = 0.9 * jobs / len(disasters)
     places = [round(step * (i + draw.uniform(0.1, 0.9))) for i in range(len(disasters))]

@@ -103,6 +103,8 @@ async def open_world(
         proxy = Proxy(info.rpc_url)
         await proxy.open()
         given = _settings(info, proxy, folder, url, jobs, batches=batches)
+        if not workers:
+            given["workers"] = concurrency
         environment = environment_of(given)
         goods = await _install(Settings.load(**given), chain.models[0], folder, info)
         keys = [SigningKey(keccak256(b"soak payer %d" % n)) for n in range(payers)]

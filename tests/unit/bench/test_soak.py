@@ -156,6 +156,16 @@ def test_a_seed_is_a_plan() -> None:
     assert len(make_plan(10_000, 1).events) == len(Disaster) + 20
 
 
+def test_a_gateway_that_works_itself_dies_as_often_as_its_workers_would() -> None:
+    apart = [event.disaster for event in make_plan(10_000, 1).events]
+    alone = [event.disaster for event in make_plan(10_000, 1, alone=True).events]
+    assert len(alone) == len(apart)
+    assert Disaster.KILL_WORKER in apart
+    killed = (Disaster.KILL_GATEWAY, Disaster.KILL_WORKER)
+    assert alone.count(Disaster.KILL_GATEWAY) == sum(map(apart.count, killed))
+    assert Disaster.KILL_WORKER not in alone
+
+
 @pytest.mark.parametrize(("asked", "got"), [(1, 1), (7, 7), (30, 30), (31, 30)])
 def test_orders_by_ezkl_are_as_many_as_asked_for_and_spread(asked: int, got: int) -> None:
     plain, plan = make_plan(300, 7), make_plan(300, 7, asked)
