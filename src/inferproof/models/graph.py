@@ -7,8 +7,8 @@ import numpy as np
 from onnx import AttributeProto, ModelProto, NodeProto, ValueInfoProto, numpy_helper
 
 from inferproof.errors import ModelRejected, Reason
-from inferproof.models.limits import NEWEST_OPSET, OLDEST_OPSET, Limits
-from inferproof.models.operators import operator_schema
+from inferproof.models.limits import NEWEST_OPSET, OLDEST_OPSET, UNNAMED_OPSET, Limits
+from inferproof.models.operators import TREE_DOMAIN, operator_schema
 from inferproof.models.show import shown
 from inferproof.models.tensors import Array, TensorReader, check_shape, dtype_of, finished
 
@@ -91,7 +91,10 @@ def opset_of(model: ModelProto) -> int:
 
     Raises: ModelRejected MODEL_MALFORMED, MODEL_OPSET_UNSUPPORTED.
     """
-    versions = [item.version for item in model.opset_import if item.domain in ("", "ai.onnx")]
+    # Exporters name it once for each part of a model, all the same; those of trees not at all.
+    named = {item.version for item in model.opset_import if item.domain in ("", "ai.onnx")}
+    others = {item.domain for item in model.opset_import}
+    versions = list(named) or [UNNAMED_OPSET] * (others == {TREE_DOMAIN})
     if len(versions) != 1:
         raise ModelRejected(
             Reason.MODEL_MALFORMED, why="it does not name one version of the ONNX operators"

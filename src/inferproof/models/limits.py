@@ -13,6 +13,9 @@ to `CONVERTED_TO` before anything else looks at it."""
 CONVERTED_TO = 13
 """Far enough for every later rule, and near enough that the converter changes little."""
 
+UNNAMED_OPSET = CONVERTED_TO
+"""What is taken for a model that imports the operators of classical machine learning alone."""
+
 NEWEST_OPSET = 26
 """The newest opset that the locked ONNX Runtime (1.31) runs without calling it experimental."""
 

@@ -194,9 +194,25 @@ def test_what_the_converter_itself_refuses():
     assert "Attribute is_test must not have value 0" in refused.value.message
 
 
-def test_opset_named_twice():
+def test_an_opset_named_twice_alike():
+    made = h.model([h.relu()])
+    made.opset_import.extend([helper.make_opsetid(domain, 17) for domain in ("", "ai.onnx")])
+    assert parse(made).opset == 17
+
+
+def test_two_opsets():
     made = h.model([h.relu()])
     made.opset_import.append(helper.make_opsetid("ai.onnx", 13))
+    with rejects(
+        Reason.MODEL_MALFORMED,
+        "the file is not a whole ONNX model: it does not name one version of the ONNX operators",
+    ):
+        parse(made)
+
+
+def test_no_opset():
+    made = h.model([h.relu()])
+    made.opset_import[0].domain = "com.example"
     with rejects(
         Reason.MODEL_MALFORMED,
         "the file is not a whole ONNX model: it does not name one version of the ONNX operators",

@@ -36,6 +36,13 @@ def test_a_regressor_of_every_kind_of_branch(mode: str) -> None:
     close(forest("TreeEnsembleRegressor", mode=mode))
 
 
+def test_exporters_that_name_the_operators_of_trees_alone() -> None:
+    model = forest("TreeEnsembleRegressor")
+    (unnamed,) = [item for item in model.opset_import if not item.domain]
+    model.opset_import.remove(unnamed)
+    close(model)
+
+
 def test_averages_base_values_and_logistic_scores() -> None:
     close(forest("TreeEnsembleRegressor", aggregate_function="AVERAGE", columns=1))
     close(forest("TreeEnsembleRegressor", base_values=[1.0, -2.0, 0.5]))

@@ -15,6 +15,7 @@ from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.lower import operators
 from inferproof.proving.sumcheck.lower.context import Context, Options, lower_step, widened
+from inferproof.proving.sumcheck.lower.dense import through_a_weight
 from inferproof.proving.sumcheck.lower.passes import finish
 from inferproof.proving.sumcheck.lower.program import read_program
 from inferproof.proving.sumcheck.lower.rewrite import rewrite
@@ -143,6 +144,9 @@ def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowe
         for spec, value in zip(model.outputs, results, strict=True)
     )
     graph, weights = finish(context.builder, tuple(value.tensor for value in results))
+    if not graph.weights:
+        results[0] = through_a_weight(context.builder, results[0])
+        graph, weights = finish(context.builder, tuple(value.tensor for value in results))
     accumulators = count_accumulators(graph)
     if accumulators > MAX_ACCUMULATORS:
         raise ModelRejected(Reason.LOWERING_ACCUMULATORS, got=accumulators, limit=MAX_ACCUMULATORS)

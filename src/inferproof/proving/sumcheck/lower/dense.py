@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.lower.arithmetic import add_constant, add_values, scaled_by
+from inferproof.proving.sumcheck.lower.builder import Builder
 from inferproof.proving.sumcheck.lower.context import Array, Context, lowers
 from inferproof.proving.sumcheck.lower.contraction import contract
 from inferproof.proving.sumcheck.lower.movement import (
@@ -56,6 +57,21 @@ def linear(
 
     span = c.span(step.outputs[0]) if final else None
     return contract(c, step, x, weights, bias, len(shape) - 1, emit, recombine, span=span)
+
+
+def through_a_weight(b: Builder, x: Value) -> Value:
+    """The value, its first element multiplied by a committed weight of 1.
+
+    For a graph that has no other: a proof starts from an opening of the committed weights.
+    """
+    flat = reshape(b, x, (1, math.prod(x.shape)))
+    first = sliced(b, flat, 1, 0, 1)
+    op = b.weighted(g.Linear, np.ones((1, 1), np.int8), bias=g.NONE)
+    parts = [b.emit(op, [first], first.shape, first.interval)]
+    if flat.shape[1] > 1:
+        parts.append(sliced(b, flat, 1, 1, flat.shape[1] - 1))
+    made = b.concat(parts, 1).with_(scale=x.scale, span=x.span)
+    return reshape(b, made, x.shape)
 
 
 def product(c: Context, a: Value, b: Value) -> Value:
