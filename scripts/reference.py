@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from inferproof.cli.main import app
 from inferproof.errors import Reason
+from inferproof.models.classical import FORMS as CLASSICAL
 from inferproof.observability.metrics import Metrics
 from inferproof.proving.sumcheck.lower.forms import FORMS
 
@@ -98,6 +99,17 @@ def operators() -> str:
         tests = ["cases"] if operator.lower() in cases else []
         tests += [f"`{stem}`" for stem, text in texts.items() if f'"{operator}"' in text]
         lines.append(f"| {operator} | {form} | {limits} | {', '.join(tests)} |")
+    lines += [
+        "",
+        "Operators of classical machine learning (`ai.onnx.ml`) are written with those above when "
+        "a model is read, so that every proof system has them; ensembles of trees, above, stay "
+        "what they are. Scores have the post-transforms NONE, LOGISTIC and SOFTMAX, classes are "
+        "whole numbers. Tested against ONNX Runtime by `tests/unit/models/test_classical.py`.",
+        "",
+        "| operator | becomes |",
+        "|---|---|",
+        *(f"| {operator} | {form} |" for operator, form in sorted(CLASSICAL.items())),
+    ]
     return "\n".join(lines).replace("|  |", "| |") + "\n"
 
 

@@ -40,7 +40,7 @@ class Reason(Enum):
     MODEL_TOO_MANY = "the model holds more than {limit} {what}"
     MODEL_NAME_TOO_LONG = "a name in the model is {size} bytes long, the limit is {limit}"
     MODEL_ATTRIBUTE_TOO_LONG = (
-        "attribute {attribute} of operator {op} holds {size} values, the limit is {limit}"
+        "attribute {attribute} of operator {op} holds {size} bytes, the limit is {limit}"
     )
     MODEL_INVALID = "the ONNX checker refuses operator {op}: {why}"
     MODEL_OPSET_UNSUPPORTED = (

@@ -13,7 +13,7 @@ from onnx import AttributeProto, ModelProto, NodeProto, ValueInfoProto, helper
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.loaded import LoadedModel
-from inferproof.models.operators import TREE_DOMAIN, TREE_OPSET
+from inferproof.models.operators import ML_DOMAIN, ML_OPSET
 from inferproof.models.shapes import Shaped
 from inferproof.models.show import shown
 from inferproof.models.tensors import Array
@@ -93,7 +93,7 @@ def _model(
     model = ModelProto(ir_version=CANONICAL_IR_VERSION)
     model.opset_import.append(helper.make_opsetid("", opset))
     if any(node.domain for node in nodes):
-        model.opset_import.append(helper.make_opsetid(TREE_DOMAIN, TREE_OPSET))
+        model.opset_import.append(helper.make_opsetid(ML_DOMAIN, ML_OPSET))
     graph = model.graph
     graph.name = "g"
     graph.node.extend(nodes)
@@ -143,8 +143,8 @@ def _renamed(
         if name and name not in names.given:
             names.given[name] = f"{names.prefix}t_{len(names.given)}"
     kept = NodeProto(op_type=node.op_type)
-    if node.domain == TREE_DOMAIN:
-        kept.domain = TREE_DOMAIN
+    if node.domain == ML_DOMAIN:
+        kept.domain = ML_DOMAIN
     kept.input.extend(names.given[name] if name else "" for name in node.input)
     kept.output.extend(names.given[name] if name else "" for name in node.output)
     while kept.output and not kept.output[-1]:

@@ -7,12 +7,11 @@ import numpy as np
 from onnx import AttributeProto, ModelProto, NodeProto, ValueInfoProto, numpy_helper
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.classical import EXPANDED, expanded, zipped_outputs
 from inferproof.models.limits import NEWEST_OPSET, OLDEST_OPSET, UNNAMED_OPSET, Limits
-from inferproof.models.operators import TREE_DOMAIN, operator_schema
+from inferproof.models.operators import ML_DOMAIN, operator_schema
 from inferproof.models.show import shown
 from inferproof.models.tensors import Array, TensorReader, check_shape, dtype_of, finished
-
-_LISTS = ("floats", "ints", "strings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,13 @@ def read_graph(model: ModelProto, reader: TensorReader) -> Graph:
     declared = [_declared(info, limits) for info in graph.input if info.name not in constants]
     fixed_batch: list[str] = []
     inputs = [_fixed(item, fixed_batch, limits) for item in declared]
-    outputs = [_declared(info, limits) for info in graph.output]
+    zipped = zipped_outputs(graph.node)
+    outputs = [
+        Declared(info.name, np.dtype("<f4"), None)
+        if info.name in zipped
+        else _declared(info, limits)
+        for info in graph.output
+    ]
     if not inputs:
         raise ModelRejected(Reason.MODEL_NO_INPUT)
     if not outputs:
@@ -79,6 +84,12 @@ def read_graph(model: ModelProto, reader: TensorReader) -> Graph:
                 name = shown(node.output[0] if node.output else "")
                 raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=name)
             constants[node.output[0]] = constant
+        elif node.domain == ML_DOMAIN and node.op_type in EXPANDED:
+            made = expanded(node)
+            if not constants.keys().isdisjoint(made.constants):
+                raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(node.output[0]))
+            constants |= made.constants
+            nodes += made.nodes
         else:
             nodes.append(node)
     _check_names(inputs, outputs, nodes, constants)
@@ -94,7 +105,7 @@ def opset_of(model: ModelProto) -> int:
     # Exporters name it once for each part of a model, all the same; those of trees not at all.
     named = {item.version for item in model.opset_import if item.domain in ("", "ai.onnx")}
     others = {item.domain for item in model.opset_import}
-    versions = list(named) or [UNNAMED_OPSET] * (others == {TREE_DOMAIN})
+    versions = list(named) or [UNNAMED_OPSET] * (others == {ML_DOMAIN})
     if len(versions) != 1:
         raise ModelRejected(
             Reason.MODEL_MALFORMED, why="it does not name one version of the ONNX operators"
@@ -157,13 +168,14 @@ def _check_node(node: NodeProto, opset: int, reader: TensorReader) -> None:
     if repeated:
         raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(repeated[0]))
     for attribute in node.attribute:
-        _check_attribute(node.op_type, attribute, limits)
+        _check_attribute(node, attribute, limits)
         if attribute.HasField("t") and node.op_type != "Constant":
             value = reader.read(attribute.name, attribute.t)
             attribute.t.CopyFrom(numpy_helper.from_array(value))
 
 
-def _check_attribute(op: str, attribute: AttributeProto, limits: Limits) -> None:
+def _check_attribute(node: NodeProto, attribute: AttributeProto, limits: Limits) -> None:
+    op = node.op_type
     if attribute.HasField("g") or attribute.graphs:
         raise ModelRejected(Reason.MODEL_HAS_SUBGRAPH, op=shown(op))
     if attribute.HasField("sparse_tensor") or attribute.sparse_tensors:
@@ -172,17 +184,18 @@ def _check_attribute(op: str, attribute: AttributeProto, limits: Limits) -> None
         raise ModelRejected(
             Reason.MODEL_INVALID, op=shown(op), why="an attribute is of a kind that it cannot have"
         )
-    size = max(len(getattr(attribute, part)) for part in _LISTS)
-    size = max(size, len(attribute.s), *(len(text) for text in attribute.strings), 0)
-    if size > limits.attribute_values:
+    texts = (attribute.s, *attribute.strings)
+    size = 4 * len(attribute.floats) + 8 * len(attribute.ints) + sum(map(len, texts))
+    limit = limits.ensemble_bytes if node.domain == ML_DOMAIN else limits.attribute_bytes
+    if size > limit:
         raise ModelRejected(
             Reason.MODEL_ATTRIBUTE_TOO_LONG,
             attribute=shown(attribute.name),
             op=shown(op),
             size=size,
-            limit=limits.attribute_values,
+            limit=limit,
         )
-    if not all(text.isascii() for text in (attribute.s, *attribute.strings)):
+    if not all(text.isascii() for text in texts):
         # Runtimes put it into messages as if it were UTF-8. Every standard value is ASCII.
         raise ModelRejected(
             Reason.MODEL_INVALID, op=shown(op), why="a text attribute is not plain ASCII"

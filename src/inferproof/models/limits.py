@@ -51,8 +51,12 @@ class Limits:
     name_bytes: int = 1024
     """One name. Exporters write module paths of up to about 200 bytes."""
 
-    attribute_values: int = 65_536
-    """Values in one attribute's list. Real lists hold a handful; weights belong in tensors."""
+    attribute_bytes: int = 512 * 2**10
+    """Of one attribute. Real lists hold a handful of values; weights belong in tensors."""
+
+    ensemble_bytes: int = 32 * 2**20
+    """The same of an operator of classical machine learning, which keeps lists of all nodes of its
+    trees: a thousand of depth 10 have 2 million, 16 MiB of whole numbers."""
 
     node_attributes: int = 64
     """Attributes of one node. The standard operator with the most has 15."""

@@ -7,6 +7,7 @@ one that nobody looked at.
 from onnx import defs
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.classical import EXPANDED
 from inferproof.models.show import shown
 
 _ACCEPTED_NAMES = (
@@ -29,10 +30,10 @@ _ACCEPTED_NAMES = (
 )
 ACCEPTED = frozenset(_ACCEPTED_NAMES.split())
 
-TREE_DOMAIN = "ai.onnx.ml"
+ML_DOMAIN = "ai.onnx.ml"
 TREES = frozenset({"TreeEnsembleClassifier", "TreeEnsembleRegressor"})
 """Accepted of the domain of classical machine learning: ensembles of decision trees."""
-TREE_OPSET = 3
+ML_OPSET = 3
 """Their last form under these names; those of versions 1 and 2 mean the same in it."""
 
 _WHY_REFUSED = {
@@ -63,8 +64,8 @@ def operator_schema(op: str, domain: str, opset: int) -> defs.OpSchema:
     Raises: ModelRejected with MODEL_UNKNOWN_DOMAIN, MODEL_UNKNOWN_OPERATOR or
     MODEL_OPERATOR_REFUSED.
     """
-    if domain == TREE_DOMAIN and op in TREES:
-        return defs.get_schema(op, TREE_OPSET, TREE_DOMAIN)
+    if domain == ML_DOMAIN and op in TREES | EXPANDED:
+        return defs.get_schema(op, ML_OPSET, ML_DOMAIN)
     if domain not in ("", "ai.onnx"):
         raise ModelRejected(Reason.MODEL_UNKNOWN_DOMAIN, op=shown(op), domain=shown(domain))
     try:

@@ -24,7 +24,7 @@ from inferproof.models.cost import multiply_adds, scratch_elements
 from inferproof.models.folding import LARGEST, fold
 from inferproof.models.graph import Graph
 from inferproof.models.limits import Limits
-from inferproof.models.operators import TREE_DOMAIN, TREE_OPSET, operator_schema
+from inferproof.models.operators import ML_DOMAIN, ML_OPSET, operator_schema
 from inferproof.models.show import first_line, shown
 from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of
 
@@ -118,11 +118,11 @@ class _Walk:
         self._used |= {item.name for item in graph.outputs}
         self._opsets = [
             helper.make_opsetid("", graph.opset),
-            helper.make_opsetid(TREE_DOMAIN, TREE_OPSET),
+            helper.make_opsetid(ML_DOMAIN, ML_OPSET),
         ]
         self._context = checker.C.CheckerContext()
         self._context.ir_version = 8
-        self._context.opset_imports = {"": graph.opset, TREE_DOMAIN: TREE_OPSET}
+        self._context.opset_imports = {"": graph.opset, ML_DOMAIN: ML_OPSET}
         for name, array in graph.constants.items():
             self._set(name, array.dtype, array.shape)
         for item in graph.inputs:
@@ -146,7 +146,7 @@ class _Walk:
         inferred = self._infer(node, schema, values)
         if node.op_type in _LIKE_FIRST_INPUT:
             inferred = {node.output[0]: self._protos[node.input[0]]}
-        if node.domain == TREE_DOMAIN:
+        if node.domain == ML_DOMAIN:
             inferred = self._tree_outputs(node)
         folded = self._fold(node, values)
         if folded is not None and _elem_type(inferred, node.output[0]) == folded.dtype:

@@ -473,9 +473,23 @@ def test_attribute_too_long():
     made = h.model([h.node("Transpose", ["x"], ["y"], perm=list(range(70_000)))])
     with rejects(
         Reason.MODEL_ATTRIBUTE_TOO_LONG,
-        "attribute 'perm' of operator 'Transpose' holds 70000 values, the limit is 65536",
+        "attribute 'perm' of operator 'Transpose' holds 560000 bytes, the limit is 524288",
     ):
         parse(made)
+
+
+def test_ensembles_of_trees_have_long_attributes_and_not_endless_ones():
+    made = h.model([h.node("Scaler", ["x"], ["y"], domain="ai.onnx.ml", scale=[1.0] * 200_000)])
+    with rejects(
+        Reason.MODEL_INVALID,
+        "the ONNX checker refuses operator 'Scaler': it needs offset and scale",
+    ):
+        parse(made)
+    with rejects(
+        Reason.MODEL_ATTRIBUTE_TOO_LONG,
+        "attribute 'scale' of operator 'Scaler' holds 800000 bytes, the limit is 799999",
+    ):
+        parse(made, limits=Limits(ensemble_bytes=799_999))
 
 
 def test_claimed_terabytes():

@@ -37,7 +37,7 @@ QUICK = 3
 
 REFUSED = re.compile(
     "test_(batchnorm_.*_training_mode|convtranspose_3d|div_u?int.*|dropout_default_mask.*|"
-    "einsum_batch_diagonal|lstm_with_peepholes|l1normalization_.*|maxpool_with_argmax_.*|pow|pow_example|"
+    "einsum_batch_diagonal|lstm_with_peepholes|maxpool_with_argmax_.*|pow|pow_example|"
     "pow_bcast_array|pow_types_.*|reduce_prod_default_axes_.*|resize_.*(linear|cubic).*|"
     "resize_.*nearest_not_.*|resize_tf_crop_and_resize.*)"
 )

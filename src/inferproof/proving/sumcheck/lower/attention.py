@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from inferproof.proving.sumcheck.lower.arithmetic import (
+    absolute,
     add_constant,
     add_values,
     multiply,
@@ -209,16 +210,28 @@ def _mean_variance_normalization(c: Context, step: Step) -> Value:
     return transpose(c.builder, made, [order.index(axis) for axis in range(len(order))])
 
 
+def _over_absolute_sum(c: Context, x: Value) -> Value:
+    """x over the sum of its absolute values along the last axis; 0 where that is 0."""
+    b = c.builder
+    x = fit(b, x, min(2**20, SUM_LIMIT // (2 * x.shape[-1])))
+    sums = b.sum(absolute(b, x), 1)
+    sums = b.rescale(sums, clamp=(1, sums.hi))
+    k = 2**_SHARE_BITS
+    made = b.divide(x, spread(c, sums, x.shape), k, within=(-k, k))
+    return made.with_(scale=1 / k)
+
+
 @lowers("LpNormalization")
 def _lp_normalization(c: Context, step: Step) -> Value:
     x = c.value(step, 0)
-    if int(step.attributes.get("p", 2)) != 2:
-        raise unsupported(step, "its norm is not the Euclidean one", "p = 2")
     rank = len(x.shape)
     axis = int(step.attributes.get("axis", -1)) % rank
     moved = axes_last(c, x, [axis])
-    made = normalised(c, moved, 1e-12, centred=False)
-    made = made.with_(scale=made.scale / math.sqrt(x.shape[axis]))
+    if int(step.attributes.get("p", 2)) == 1:
+        made = _over_absolute_sum(c, moved)
+    else:
+        made = normalised(c, moved, 1e-12, centred=False)
+        made = made.with_(scale=made.scale / math.sqrt(x.shape[axis]))
     return transpose(c.builder, made, [*range(axis), rank - 1, *range(axis, rank - 1)])
 
 
