@@ -38,7 +38,8 @@ def inspect(
         Path | None,
         typer.Option(
             help="An .npz with one array per graph input, samples stacked along a new first "
-            "axis; an array named labels adds accuracy. Without it: no ranges, no agreement."
+            "axis, or along the batch axis; an array named labels adds accuracy. Without it: no "
+            "ranges, no agreement."
         ),
     ] = None,
     data_dir: DataDir = DATA_DIR,

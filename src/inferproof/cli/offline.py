@@ -44,7 +44,8 @@ def compile_model(
     calibration: Annotated[
         Path,
         typer.Option(
-            help="An .npz with one array per graph input, samples stacked along a new first axis."
+            help="An .npz with one array per graph input, samples stacked along a new first axis, "
+            "or along the batch axis."
         ),
     ],
     folder: Out,

@@ -32,6 +32,14 @@ def read_arrays(path: Path) -> dict[str, Any]:
         raise InputRejected(Reason.NPZ_MALFORMED, path=path, why=why[:200]) from None
 
 
+def stacked(array: Any, shape: tuple[int, ...]) -> Any:
+    """Samples of an input of this shape as [samples, *shape]: what lacks the batch axis of size 1,
+    as people keep their tables, is given it. What fits neither way is left as it is."""
+    if array.ndim == len(shape) and shape[:1] == (1,) and array.shape[1:] == shape[1:]:
+        return array.reshape(len(array), *shape)
+    return array
+
+
 def _members(archive: zipfile.ZipFile) -> dict[str, Any]:
     items = archive.infolist()
     size = sum(item.file_size for item in items)

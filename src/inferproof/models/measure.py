@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import InputRejected, ModelRejected, Reason
+from inferproof.models.arrays import stacked
 from inferproof.models.isolation import Head, run_isolated
 from inferproof.models.limits import DEFAULT_LIMITS, Limits
 from inferproof.models.load import from_head, to_head
@@ -86,6 +87,11 @@ def measure(
     ModelRejected MODEL_NOT_RUNNABLE, MODEL_PARSE_TIMEOUT, MODEL_PARSE_MEMORY or
     MODEL_PARSER_CRASHED; MissingPart MISSING_LIBRARY.
     """
+    calibration = calibration | {
+        spec.name: stacked(calibration[spec.name], spec.shape)
+        for spec in model.inputs
+        if spec.name in calibration
+    }
     samples = check_calibration(model, calibration)
     arrays = tuple(np.ascontiguousarray(calibration[spec.name]).tobytes() for spec in model.inputs)
     head, blobs = run_isolated(

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import InputRejected, ModelRejected, Reason
+from inferproof.models.arrays import stacked
 from inferproof.types.tensor import Tensors, TensorSpec, require_finite
 
 
@@ -36,7 +37,8 @@ def check_inputs(specs: tuple[TensorSpec, ...], arrays: dict[str, Any]) -> Tenso
 
 
 def check_calibration(specs: tuple[TensorSpec, ...], arrays: dict[str, Any]) -> Tensors:
-    """One finite float32 array [samples, *shape] for each graph input, all of equal length.
+    """One finite float32 array [samples, *shape] for each graph input, all of equal length; they
+    may lack a batch axis of size 1.
 
     Raises: InputRejected CALIBRATION_INPUTS, CALIBRATION_SHAPE, CALIBRATION_EMPTY,
     INPUT_NOT_FINITE, INPUT_NOT_WHOLE, INPUT_TYPE_MISMATCH.
@@ -46,7 +48,7 @@ def check_calibration(specs: tuple[TensorSpec, ...], arrays: dict[str, Any]) -> 
         raise InputRejected(Reason.CALIBRATION_INPUTS, expected=", ".join(names))
     tensors: Tensors = {}
     for spec in specs:
-        array = _float32(spec, arrays[spec.name])
+        array = stacked(_float32(spec, arrays[spec.name]), spec.shape)
         if array.ndim == 0 or array.shape[1:] != spec.shape:
             raise InputRejected(
                 Reason.CALIBRATION_SHAPE,

@@ -11,7 +11,7 @@ import pytest
 
 from inferproof.errors import InferproofError, InputRejected, Reason
 from inferproof.models import arrays
-from inferproof.models.arrays import read_arrays
+from inferproof.models.arrays import read_arrays, stacked
 from inferproof.testing.rejections import rejects
 
 
@@ -143,3 +143,23 @@ def test_damaged_files_are_read_or_rejected_and_nothing_else(tmp_path: Path) -> 
             refused[error.reason] += 1
     assert set(refused) == {Reason.NPZ_MALFORMED}
     assert refused[Reason.NPZ_MALFORMED] > 1000
+
+
+@pytest.mark.parametrize(
+    ("got", "shape", "expected"),
+    [
+        ((6, 4), (1, 4), (6, 1, 4)),
+        ((6,), (1,), (6, 1)),
+        ((6, 1, 4), (1, 4), (6, 1, 4)),
+        ((6, 4), (2, 4), (6, 4)),
+        ((6, 3), (1, 4), (6, 3)),
+        ((6, 1, 4), (1, 1, 4), (6, 1, 1, 4)),
+        ((6,), (), (6,)),
+        ((), (1,), ()),
+    ],
+)
+def test_samples_may_lack_the_batch_axis(got, shape, expected):
+    array = np.arange(np.prod(got)).reshape(got)
+    made = stacked(array, shape)
+    assert made.shape == expected
+    assert made.reshape(-1).tolist() == array.reshape(-1).tolist()

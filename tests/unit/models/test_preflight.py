@@ -147,9 +147,9 @@ def test_agreement(model: LoadedModel):
             "the input has the unknown field z; the fields are: x",
         ),
         (
-            {"x": SAMPLES["x"][:, 0]},
+            {"x": SAMPLES["x"][:, :, :1]},
             Reason.INPUT_SHAPE_MISMATCH,
-            "input x has shape [3, 2]; this model takes [3, 1, 2]",
+            "input x has shape [3, 1, 1]; this model takes [3, 1, 2]",
         ),
         (
             {"x": SAMPLES["x"][:0]},
@@ -171,3 +171,7 @@ def test_agreement(model: LoadedModel):
 def test_calibration_is_checked(model: LoadedModel, arrays, reason: Reason, message: str):
     with rejects(reason, message):
         measure(model, arrays)
+
+
+def test_calibration_may_be_stacked_along_the_batch_axis(model: LoadedModel):
+    assert measure(model, {"x": SAMPLES["x"][:, 0]}).ranges == measure(model, SAMPLES).ranges
