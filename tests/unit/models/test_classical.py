@@ -108,6 +108,33 @@ def test_features(node: NodeProto) -> None:
     same(model([node], {"y": FLOAT}))
 
 
+@pytest.mark.parametrize("one_class", [0, 1])
+@pytest.mark.parametrize("kernel", ["LINEAR", "POLY", "RBF", "SIGMOID"])
+def test_support_vectors(kernel: str, one_class: int) -> None:
+    machine = ml(
+        *("SVMRegressor", ["y"]),
+        kernel_type=kernel,
+        kernel_params=[0.25, 0.5, 3.0],
+        coefficients=OFFSETS,
+        support_vectors=NUMBERS,
+        n_supports=CLASSES,
+        rho=[0.125],
+        one_class=one_class,
+    )
+    same(model([machine], {"y": FLOAT}))
+
+
+def test_a_linear_machine_without_support_vectors() -> None:
+    machine = ml(
+        *("SVMRegressor", ["y"]),
+        kernel_type="LINEAR",
+        kernel_params=[0.25, 0.5, 3.0],
+        coefficients=NUMBERS[:FEATURES],
+        rho=[0.125],
+    )
+    same(model([machine], {"y": FLOAT}))
+
+
 def test_columns_by_their_numbers() -> None:
     places = helper.make_node("Constant", [], ["places"], value_ints=[4, 0, 4])
     chosen = helper.make_node("ArrayFeatureExtractor", ["x", "places"], ["y"], domain=ML)
@@ -191,6 +218,35 @@ REFUSED = [
         Reason.MODEL_INVALID,
         "the ONNX checker refuses operator 'LinearClassifier': its classlabels_ints are no whole "
         "numbers",
+    ),
+    (
+        ml("SVMRegressor", ["y"], coefficients=OFFSETS),
+        Reason.MODEL_INVALID,
+        "the ONNX checker refuses operator 'SVMRegressor': it needs coefficients and one rho",
+    ),
+    (
+        ml(
+            *("SVMRegressor", ["y"]),
+            coefficients=OFFSETS,
+            support_vectors=NUMBERS[:7],
+            n_supports=CLASSES,
+            rho=[0.5],
+        ),
+        Reason.MODEL_INVALID,
+        "the ONNX checker refuses operator 'SVMRegressor': its support vectors and coefficients do "
+        "not fit each other",
+    ),
+    (
+        ml(
+            *("SVMRegressor", ["y"]),
+            coefficients=OFFSETS,
+            support_vectors=NUMBERS,
+            n_supports=CLASSES,
+            rho=[0.5],
+            kernel_type="CUBIC",
+        ),
+        Reason.MODEL_INVALID,
+        "the ONNX checker refuses operator 'SVMRegressor': there is no kernel 'CUBIC'",
     ),
     (
         ml("Scaler", ["y"], scale=[1.0]),

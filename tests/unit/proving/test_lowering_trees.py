@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from forests import FEATURES, forest, rows
 from lowering import lowered
+from onnx import TensorProto, helper
 
 from inferproof.errors import Reason
 from inferproof.proving.sumcheck import graph as g
@@ -167,3 +168,42 @@ def test_malformed_trees_are_refused(changes: dict[str, Any], why: str) -> None:
 
 
 ANY_STRING = "tensor 'label' holds strings; turn text into numbers before the model"
+
+
+MODES = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GT", "BRANCH_GTE"]
+
+
+def thresholds_of(model: Any) -> Any:
+    (node,) = [item for item in model.graph.node if item.domain]
+    (values,) = [item for item in node.attribute if item.name == "nodes_values"]
+    return values.floats
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_equals_a_threshold_stays_on_its_side(mode: str) -> None:
+    """Libraries take thresholds from the data that they are fitted to."""
+    model = forest("TreeEnsembleRegressor", mode=mode)
+    known = np.array([value for value in thresholds_of(model) if value], np.float32)
+    samples = {"x": np.random.default_rng(3).choice(known, size=(40, 2, FEATURES))}
+    made, measured = lowered(model, samples, FINE)
+    for place in range(measured.samples):
+        got = run(made, {"x": samples["x"][place]})
+        assert np.abs(got["y"] - measured.outputs["y"][place]).max() <= 0.002
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("part", [0.25, 0.5, 0.75])
+def test_whole_numbers_are_compared_with_fractions(mode: str, part: float) -> None:
+    model = forest("TreeEnsembleRegressor", mode=mode)
+    found = thresholds_of(model)
+    found[:] = [round(4 * value) + part if value else 0.0 for value in found]
+    (node,) = model.graph.node
+    node.input[0] = "real"
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    cast = helper.make_node("Cast", ["x"], ["real"], to=TensorProto.FLOAT)
+    model.graph.node.insert(0, cast)
+    samples = {"x": np.random.default_rng(4).integers(-9, 10, size=(40, 2, FEATURES))}
+    made, measured = lowered(model, samples, FINE)
+    for place in range(measured.samples):
+        got = run(made, {"x": samples["x"][place]})
+        assert np.abs(got["y"] - measured.outputs["y"][place]).max() <= 0.002

@@ -119,9 +119,14 @@ def _reached(c: Context, step: Step, x: Value, forest: _Forest) -> Value:
         raise _malformed(step, "a tree has no branch")
     addresses = addresses_of(x.shape)[:, forest.features]
     chosen = b.take(x, addresses)
-    # x <= t is x - floor(t) <= 0 in whole numbers, and x < t is x - ceil(t) < 0.
     units = forest.thresholds / x.scale
-    last = np.where(forest.ties, np.floor(units), np.ceil(units) - 1)
+    if x.scale == 1.0:
+        # Whole numbers as they are: x <= t is x <= floor(t), and x < t is x < ceil(t).
+        last = np.where(forest.ties, np.floor(units), np.ceil(units) - 1)
+    else:
+        # Thresholds are rounded as inputs are: libraries take them from the data, and what equals
+        # one must stay on its side.
+        last = np.floor(units + 0.5) - np.where(forest.ties, 0, 1)
     last = np.clip(last, x.lo - 1, x.hi).astype(np.int64)
     distance = b.add([chosen], [-1], np.broadcast_to(last + 1, addresses.shape))
     below = b.rescale(distance, clamp=(0, 1))
