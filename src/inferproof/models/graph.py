@@ -90,6 +90,8 @@ def read_graph(model: ModelProto, reader: TensorReader) -> Graph:
                 raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(node.output[0]))
             constants |= made.constants
             nodes += made.nodes
+            if len(nodes) > limits.nodes:  # the file was counted before it was parsed
+                raise ModelRejected(Reason.MODEL_TOO_MANY, what="nodes", limit=limits.nodes)
         else:
             nodes.append(node)
     _check_names(inputs, outputs, nodes, constants)

@@ -10,6 +10,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper
 from inferproof.errors import ModelRejected, Reason
 from inferproof.inference.session import Session
 from inferproof.models.classical import EXPANDED, FORMS
+from inferproof.models.limits import Limits
 from inferproof.models.parse import parse_untrusted
 from inferproof.testing.rejections import rejects
 
@@ -280,6 +281,17 @@ REFUSED = [
 def test_what_is_refused(node: NodeProto, reason: Reason, message: str) -> None:
     with rejects(reason, message, kind=ModelRejected):
         parse_untrusted(model([node], {"y": FLOAT}).SerializeToString())
+
+
+def test_a_node_that_is_written_with_many_counts_as_many() -> None:
+    scalers = [
+        helper.make_node("Scaler", ["x"], [f"y{n}"], domain=ML, offset=[0.5], scale=[2.0])
+        for n in range(4)
+    ]
+    made = model(scalers, {"y0": FLOAT}).SerializeToString()
+    parse_untrusted(made, Limits(nodes=12))
+    with rejects(Reason.MODEL_TOO_MANY, "the model holds more than 11 nodes"):
+        parse_untrusted(made, Limits(nodes=11))
 
 
 def test_every_operator_that_is_written_with_others_has_its_line() -> None:
