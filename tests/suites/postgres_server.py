@@ -48,15 +48,20 @@ def available() -> bool:
     return bool(os.environ.get(NAMED)) or find_programs() is not None
 
 
+FOR_TESTS = ("fsync=off", "full_page_writes=off", "autovacuum=off")
+"""The disk is not waited for: a test's machine does not fail. And what a server knows of its rows
+changes when a test says so, not once a minute: plans hang on it."""
+
+
 class PostgresServer:
-    """A server on a Unix socket. Its disk is not waited for: a test's machine does not fail."""
+    """A server on a Unix socket, set FOR_TESTS or, with `fsync`, as it is by default."""
 
     def __init__(self, *options: str, fsync: bool = False) -> None:
         programs = find_programs()
         assert programs is not None, HOW
         self.programs = programs
         self.folder = Path(tempfile.mkdtemp(prefix="inferproof-pg-"))
-        self.options = options if fsync else (*options, "fsync=off", "full_page_writes=off")
+        self.options = options if fsync else (*options, *FOR_TESTS)
         self.process: subprocess.Popen[bytes] | None = None
         # The server refuses to run as root.
         self.account: dict[str, Any] = {}
