@@ -5,7 +5,7 @@ of trees stay what they are. Source: the operators' texts in onnx/docs/Operators
 ONNX Runtime makes of them, which tests hold each to.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -263,7 +263,7 @@ def _zip_map(made: Expansion, node: NodeProto, _: Attributes) -> None:
     made.node("Identity", [node.input[0]], node.output[0])
 
 
-def zipped_outputs(nodes: Iterator[NodeProto]) -> set[str]:
+def zipped_outputs(nodes: Iterable[NodeProto]) -> set[str]:
     """The names that are dictionaries in the file, and tensors here."""
     return {name for node in nodes if node.op_type == "ZipMap" for name in node.output}
 
