@@ -11,6 +11,7 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 from inferproof.errors import ModelRejected, Reason
 from inferproof.inference.session import Session
 from inferproof.models.contrib import FOREIGN, QUANTISED
+from inferproof.models.contrib.forms import FORMS
 from inferproof.models.parse import parse_untrusted
 from inferproof.testing.rejections import rejects
 
@@ -477,6 +478,10 @@ def test_names_of_its_own_are_not_taken_over() -> None:
     c.hold(1.0)
     c.constants[f"{y}/QuickGelu/0"] = c.constants.pop("c0")
     refused(c, [y], Reason.MODEL_DUPLICATE_NAME, f"the name '{y}/QuickGelu/0' is defined twice")
+
+
+def test_every_operator_is_described() -> None:
+    assert FORMS.keys() == FOREIGN | QUANTISED
 
 
 OPERATORS = sorted(FOREIGN) + sorted(QUANTISED)

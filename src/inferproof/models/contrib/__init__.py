@@ -1,4 +1,4 @@
-"""Operators of other tools written with those of ONNX, when the model is read: FORMS.
+"""Operators of other tools written with those of ONNX, when the model is read: `forms`.
 
 What ONNX Runtime's optimiser fuses and its quantiser emits (domain com.microsoft), and the
 standard's own operators on quantised tensors. So everything behind the intake sees floats,
