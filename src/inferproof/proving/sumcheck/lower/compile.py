@@ -1,5 +1,6 @@
 """From a model and calibration data to an integer graph, its weights, and how near it comes."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from inferproof.proving.sumcheck.lower.context import Context, Options, lower_st
 from inferproof.proving.sumcheck.lower.dense import through_a_weight
 from inferproof.proving.sumcheck.lower.passes import finish
 from inferproof.proving.sumcheck.lower.program import read_program
+from inferproof.proving.sumcheck.lower.quantised import wanted_steps
 from inferproof.proving.sumcheck.lower.rewrite import rewrite
 from inferproof.proving.sumcheck.lower.value import Value, power_of_two_above
 from inferproof.proving.sumcheck.quantisation import (
@@ -134,7 +136,7 @@ def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowe
         if not program.ranges[spec.name].finite:
             raise ModelRejected(Reason.LOWERING_NOT_FINITE, name=spec.name)
     rewrite(program)
-    context = Context(program, options)
+    context = Context(program, options, wanted=wanted_steps(program))
     inputs = tuple(_input(context, spec) for spec in model.inputs)
     for step in program.steps:
         lower_step(context, step)
@@ -172,9 +174,16 @@ def _input(context: Context, spec: TensorSpec) -> QuantisedInput:
         span = None
     else:
         largest = max(abs(found.low), abs(found.high)) or 1.0
+        steps = context.wanted.get(spec.name)
         bits = operators.input_bits(context.program, spec.name, context.options.input_bits)
         hi = 2 ** (bits - 1) - 1
-        scale, lo = power_of_two_above(largest * INPUT_MARGIN) / (hi + 1), -hi
+        scale = power_of_two_above(largest * INPUT_MARGIN) / (hi + 1)
+        if steps is not None:
+            # Rounding to the file's own steps is then that of inputs.
+            scale = steps.size
+            reach = max(largest * INPUT_MARGIN, steps.size * (steps.count + 1))
+            hi = min(math.ceil(reach / scale), _LARGEST_WHOLE - 1)
+        lo = -hi
         span = widened(found.low, found.high, INPUT_MARGIN)
     tensor = context.builder.input(spec.shape, lo, hi)
     context.values[spec.name] = Value(tensor, spec.shape, scale, lo, hi, span)

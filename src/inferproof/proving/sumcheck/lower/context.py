@@ -36,6 +36,14 @@ class Options:
     input_bits: int = 16
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What a file quantises to: the size of a step, and how many there are beside each other."""
+
+    size: float
+    count: int
+
+
 @dataclass(slots=True)
 class Context:
     """The program, the graph so far, and the lowered values by name."""
@@ -44,6 +52,11 @@ class Context:
     options: Options
     builder: Builder = field(default_factory=Builder)
     values: dict[str, Value] = field(default_factory=dict)
+    wanted: dict[str, Steps] = field(default_factory=dict)
+    """The steps to which alone a value is rounded next, by name, where it is: it may be rounded
+    to them at once, since only operators that keep the order are between."""
+    steps: dict[int, tuple[Value, float]] = field(default_factory=dict)
+    """For a tensor of quantised steps those less their zero point, and that."""
 
     def constant(self, name: str) -> Array | None:
         """The constant of this name, if it is one."""

@@ -17,6 +17,7 @@ from inferproof.proving.sumcheck.lower import intervals
 from inferproof.proving.sumcheck.lower.context import Context
 from inferproof.proving.sumcheck.lower.program import Step
 from inferproof.proving.sumcheck.lower.scaling import PRODUCT_LIMIT, narrow
+from inferproof.proving.sumcheck.lower.units import units_of
 from inferproof.proving.sumcheck.lower.value import Value, power_of_two_above
 
 Points = npt.NDArray[np.float64]
@@ -31,6 +32,10 @@ LIMBS = 127 * 256 + 127
 _MULTIPLIERS = (15, 7, 3, 1)
 _FEWEST_BITS = 6
 _LARGEST_BIAS = 2.0**27
+_FIRST_BITS = 16
+_LONG_MULTIPLIER = 2**13
+"""Results are cut and lose bits down to these where multipliers would be shorter than this."""
+_MORE_BITS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,10 @@ class Rows:
     scale: float
     low: Ints
     high: Ints
+    first: int = 0
+    """Bits that results lose before the multipliers, which then can be longer."""
+    cut: int | None = None
+    """Where results are cut at before that: beyond it the next steps end."""
 
     @property
     def interval(self) -> tuple[int, int]:
@@ -97,6 +106,64 @@ def quantise_rows(
     return Rows(whole, offsets, multipliers, shift, scale, low, high)
 
 
+def exact_rows(
+    weights: Points,
+    units: Points,
+    bias: Points,
+    x: Value,
+    scale: float | None,
+    end: float | None,
+) -> Rows | TooLarge:
+    """The rows as the whole multiples that they are, for a result of about the scale given.
+
+    Shapes: weights [rows, columns]; units, bias [rows]. Without a scale and with one unit nothing
+    is rescaled. Beyond `end` results do not matter.
+    """
+    whole = np.rint(weights / units[:, None]).astype(np.int64)
+    offsets = np.floor(bias / (units * x.scale) + 0.5)
+    worst = int(np.abs(offsets).argmax())
+    if abs(offsets[worst]) >= VALUE_LIMIT:
+        return TooLarge(worst, int(abs(offsets[worst])))
+    offsets = offsets.astype(np.int64)
+    low, high = intervals.weighted(whole, x.interval, x.most, offsets)
+    bounds = np.maximum(np.abs(low), np.abs(high))
+    worst = int(bounds.argmax())
+    if bounds[worst] >= VALUE_LIMIT:
+        return TooLarge(worst, int(bounds[worst]))
+    ones = np.ones(len(whole), np.int64)
+    if scale is None and (units == units[0]).all():
+        return Rows(whole, offsets, ones, 0, float(units[0]) * x.scale, low, high)
+    if scale is None:
+        scale = float(units.max()) * x.scale
+    own = units * x.scale
+    found = _multipliers(own, bounds, scale)
+    if found[0].max() >= _LONG_MULTIPLIER:
+        return Rows(whole, offsets, *found, low, high)
+    most = int(bounds.max())
+    cut = most if end is None else min(most, int(end / own.min()) + 1)
+    first = max(0, cut.bit_length() - _FIRST_BITS)
+    reach = np.minimum((bounds + ((1 << first) >> 1)) >> first, cut >> first)
+    found = _multipliers(own * 2.0**first, reach, scale)
+    return Rows(whole, offsets, *found, low, high, first, cut >> first)
+
+
+def _multipliers(units: Points, reach: Ints, scale: float) -> tuple[Ints, int, float]:
+    """Multipliers and shift, as long as they may be, that bring integers to about one scale.
+
+    Shapes: `units`, what one stands for, and `reach`, how large they are, are [rows].
+    """
+    while True:
+        factors = units / scale
+        shift = MAX_SHIFT
+        while shift >= 0:
+            products = np.maximum(1.0, np.rint(factors * 2.0**shift)) * reach + 2**shift // 2
+            if products.max() < PRODUCT_LIMIT and products.max() / 2**shift < VALUE_LIMIT:
+                multipliers = np.maximum(1, np.rint(factors * 2.0**shift)).astype(np.int64)
+                return multipliers, shift, scale
+            shift -= 1
+        scale *= 2
+
+
 def contract(
     c: Context,
     step: Step,
@@ -121,7 +188,9 @@ def contract(
         made = emit(operand, rows.weights.astype(np.int8), rows.bias, rows.interval)
     else:
         made = _in_limbs(operand, rows, groups, emit, recombine)
-    if rows.shift == 0 and (rows.multipliers == 1).all():
+    if rows.cut is not None:
+        made = c.builder.rescale(made, 1, rows.first, clamp=(-rows.cut, rows.cut))
+    elif rows.shift == 0 and (rows.multipliers == 1).all():
         return made.with_(scale=rows.scale)
     multipliers = rows.multipliers
     single = bool((multipliers == multipliers[0]).all())
@@ -133,8 +202,12 @@ def contract(
 
 def _shifted(rows: Rows) -> tuple[int, int]:
     half = (1 << rows.shift) >> 1
-    low = (rows.low * rows.multipliers + half) >> rows.shift
-    high = (rows.high * rows.multipliers + half) >> rows.shift
+    low, high = rows.low, rows.high
+    if rows.cut is not None:
+        before = (1 << rows.first) >> 1
+        low, high = (np.clip((n + before) >> rows.first, -rows.cut, rows.cut) for n in (low, high))
+    low = (low * rows.multipliers + half) >> rows.shift
+    high = (high * rows.multipliers + half) >> rows.shift
     return int(low.min()), int(high.max())
 
 
@@ -162,13 +235,13 @@ def _chosen(
     padded: bool,
 ) -> tuple[Value, Rows]:
     """The operand as it will be used and its rows: the pair with the least expected error."""
+    kept = _kept(c, step, x, weights, bias, span, padded)
+    if kept is not None:
+        return kept
     problem: TooLarge | None = None
     best: tuple[float, Value, Rows] | None = None
-    for operand in _operands(c, x):
-        seen = operand
-        if padded:
-            # Padding reads 0, which then is one of the values.
-            seen = operand.with_(lo=min(operand.lo, 0), hi=max(operand.hi, 0))
+    for operand in _operands(c, x, c.options.activation_bits):
+        seen = _seen(operand, padded)
         scale = _result_scale(c, seen, weights, bias, span)
         coarseness = operand.scale / (x.largest or 1.0)
         for largest, multiplier in _weight_sizes(c):
@@ -195,9 +268,44 @@ def _chosen(
     )
 
 
-def _operands(c: Context, x: Value) -> Iterator[Value]:
+def _kept(
+    c: Context,
+    step: Step,
+    x: Value,
+    weights: Points,
+    bias: Points,
+    span: tuple[float, float] | None,
+    padded: bool,
+) -> tuple[Value, Rows] | None:
+    """Operand and rows with the weights as they are, if they are whole multiples of units."""
+    units = units_of(weights)
+    if units is None:
+        return None
+    most = LIMBS if c.options.weight_bits == 16 else INT8
+    # What weights do not need of a product the operand may have.
+    for operand in _operands(c, x, c.options.activation_bits + _MORE_BITS):
+        seen = _seen(operand, padded)
+        steps = c.wanted.get(step.outputs[0]) if span is not None else None
+        scale = None if steps is None else steps.size
+        end = None if steps is None else steps.size * (steps.count + 1)
+        if scale is None and (units != units[0]).any():
+            scale = _result_scale(c, seen, weights, bias, span)
+        rows = exact_rows(weights, units, bias, seen, scale, end)
+        if isinstance(rows, Rows):
+            fits = int(np.abs(rows.weights).max(initial=0)) <= most
+            return (operand, rows) if fits else None
+    return None
+
+
+def _seen(operand: Value, padded: bool) -> Value:
+    """The operand as a contraction reads it: padding reads 0, which then is one of the values."""
+    if not padded:
+        return operand
+    return operand.with_(lo=min(operand.lo, 0), hi=max(operand.hi, 0))
+
+
+def _operands(c: Context, x: Value, most: int) -> Iterator[Value]:
     """The operand in fewer and fewer bits. What is disclosed anyway is taken as it is first."""
-    most = c.options.activation_bits
     if x.tensor < len(c.builder.inputs):
         yield x
         most = c.options.input_bits - 1

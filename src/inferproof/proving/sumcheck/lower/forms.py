@@ -40,7 +40,7 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
     ("Constant ConstantOfShape Range Shape Size", "a constant", "constant operands"),
     (
         "QuantizeLinear",
-        "Rescale or Lookup: rounding and cutting are part of the table",
+        "Rescale, that of the contraction before it where there is one",
         "one constant scale and zero point",
     ),
     ("DequantizeLinear", "another scale, Add of the zero point", "one constant scale"),
@@ -67,11 +67,12 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
     ("Relu Clip", "Rescale with a clamp, joined with the one before it", "constant ends"),
     (
         "Acos Acosh Asin Asinh Atan Atanh Ceil Celu Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid "
-        "HardSwish LeakyRelu Log Mish Reciprocal Round Selu Shrink Sigmoid Sin Sinh Softplus "
+        "HardSwish LeakyRelu Log Mish Reciprocal Selu Shrink Sigmoid Sin Sinh Softplus "
         "Softsign Swish Tan Tanh ThresholdedRelu",
         "Lookup; a chain of functions of one value is one Lookup",
         "at most 2^16 entries",
     ),
+    ("Round", "Rescale; a Lookup behind another function", ""),
     ("PRelu", "a Lookup for one slope, else two clamps, Rescale per channel and Add", ""),
     ("Abs", "Concat with the negative, Max", ""),
     ("Neg", "Add", ""),

@@ -1,5 +1,6 @@
 """Operators that work element by element."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -24,13 +25,13 @@ from inferproof.proving.sumcheck.lower.context import Array, Context, lowers
 from inferproof.proving.sumcheck.lower.evaluate import evaluate
 from inferproof.proving.sumcheck.lower.movement import broadcast
 from inferproof.proving.sumcheck.lower.program import Step, numbers, unsupported
-from inferproof.proving.sumcheck.lower.scaling import clamped
+from inferproof.proving.sumcheck.lower.scaling import clamped, in_steps
 from inferproof.proving.sumcheck.lower.tables import table
 from inferproof.proving.sumcheck.lower.value import Points, Value
 
 _BY_TABLE = (
     "Acos Acosh Asin Asinh Atan Atanh Ceil Celu Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid "
-    "HardSwish LeakyRelu Log Mish Reciprocal Round Selu Shrink Sigmoid Sin Sinh Softplus "
+    "HardSwish LeakyRelu Log Mish Reciprocal Selu Shrink Sigmoid Sin Sinh Softplus "
     "Softsign Swish Tan Tanh ThresholdedRelu"
 )
 
@@ -54,9 +55,21 @@ def _function(c: Context, step: Step, place: int = 0) -> Callable[[Points], Poin
 @lowers(*_BY_TABLE.split())
 def _by_table(c: Context, step: Step) -> Value:
     x = c.value(step, 0)
-    if c.whole(step.input(0)) and step.op in ("Floor", "Ceil", "Round"):
+    if c.whole(step.input(0)) and step.op in ("Floor", "Ceil"):
         return x
     return table(c, step, x, _function(c, step), c.span(step.outputs[0]))
+
+
+@lowers("Round")
+def _round(c: Context, step: Step) -> Value:
+    x = c.value(step, 0)
+    if c.whole(step.input(0)):
+        return x
+    ends = (math.floor(x.real[0]), math.ceil(x.real[1]))
+    if x.source is not None or ends[1] - ends[0] < _FINE_RANGE:
+        # As the standard rounds what lies half-way.
+        return table(c, step, x, _function(c, step), c.span(step.outputs[0]))
+    return in_steps(c.builder, x, 1.0, ends)
 
 
 @lowers("Relu")
@@ -334,6 +347,9 @@ def _xor(c: Context, step: Step) -> Value:
     both = c.builder.mul(one, other)
     return c.builder.add([one, other, both], [1, 1, -2], within=(0, 1))
 
+
+_FINE_RANGE = 16
+"""Within so many whole numbers a table tells apart enough points between two of them."""
 
 MASK = -1e4
 """Constants below this stand for minus infinity when they mask."""

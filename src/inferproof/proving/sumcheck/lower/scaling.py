@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from inferproof.proving.sumcheck.graph import MAX_SHIFT
 from inferproof.proving.sumcheck.lower import intervals
 from inferproof.proving.sumcheck.lower.builder import Builder
 from inferproof.proving.sumcheck.lower.value import Function, Points, Value, is_power_of_two
@@ -15,6 +16,9 @@ rounding cannot wrap around in the field."""
 SUM_LIMIT = 2**28
 """What sums are kept below: half of what a tensor may hold."""
 _RATIO_BITS = 14
+_FRACTION_BITS = 7
+"""Of a step, before it is rounded with a multiplier that has all other bits."""
+_LONG_MULTIPLIER = 2**13
 
 
 def fit(b: Builder, v: Value, limit: int) -> Value:
@@ -81,8 +85,10 @@ def binary(b: Builder, v: Value) -> Value:
     fraction, exponent = np.frexp(v.scale)
     # scale = fraction * 2^exponent with fraction in [1/2, 1): x * fraction loses no range.
     multiplier = max(1, round(float(fraction) * 2**_RATIO_BITS))
-    made = b.rescale(v, multiplier, _RATIO_BITS)
-    scale = float(np.ldexp(1.0, int(exponent)))
+    # Few bits would be fewer in a unit that is another: it is so much finer then.
+    finer = max(0, min(_RATIO_BITS, _RATIO_BITS + 1 - v.bound.bit_length()))
+    made = b.rescale(v, multiplier, _RATIO_BITS - finer)
+    scale = float(np.ldexp(1.0, int(exponent) - finer))
     return made.with_(scale=scale, span=v.span, source=v.source)
 
 
@@ -126,3 +132,27 @@ def aligned(b: Builder, values: Sequence[Value]) -> list[Value]:
         v if c == 1 else b.add([v], [c]).with_(scale=scale, span=v.span, source=v.source)
         for v, c in zip(found, coefficients, strict=True)
     ]
+
+
+def in_steps(b: Builder, v: Value, size: float, ends: tuple[int, int]) -> Value:
+    """The nearest whole numbers of steps of this size, cut at the ends, of scale 1."""
+    factor = v.scale / size
+    fraction, exponent = math.frexp(factor)
+    if fraction == 0.5 and -MAX_SHIFT < exponent <= 1:
+        return b.rescale(v, 1, 1 - exponent, clamp=ends)
+    multiplier, shift = _multiplier(factor, v.bound)
+    if multiplier < _LONG_MULTIPLIER:
+        # Fewer bits first: those beyond the ends, and those that are a small part of a step.
+        less = max(0, -exponent - _FRACTION_BITS)
+        low, high = (math.floor(end / factor / 2**less) for end in (ends[0] - 1, ends[1] + 2))
+        v = b.rescale(v, 1, less, clamp=(min(low, 0), max(high, 0)))
+        multiplier, shift = _multiplier(factor * 2.0**less, v.bound)
+    return b.rescale(v, multiplier, shift, clamp=ends)
+
+
+def _multiplier(factor: float, bound: int) -> tuple[int, int]:
+    """The longest whole number, and shift, for a factor of integers up to the bound."""
+    shift = MAX_SHIFT
+    while shift and round(factor * 2.0**shift) * bound + 2**shift // 2 >= PRODUCT_LIMIT:
+        shift -= 1
+    return max(1, round(factor * 2.0**shift)), shift

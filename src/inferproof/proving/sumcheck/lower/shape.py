@@ -47,6 +47,8 @@ def _cast(c: Context, step: Step) -> Value:
         return c.builder.add([zero], [-1], 1, within=(0, 1))
     if target.startswith("float") or c.whole(step.input(0)):
         return x
+    if x.scale >= 1.0 and x.scale == int(x.scale):
+        return x
     # To whole numbers: towards 0.
     return table(c, step, x, np.trunc)
 

@@ -19,6 +19,8 @@ from inferproof.proving.sumcheck.lower.value import (
 MOST_BITS = 16
 """A table has at most 2^16 entries."""
 _RESULT_BITS = 16
+_FEW = 2**9
+"""So few entries that a shorter table would not pay for cutting the value."""
 _BEYOND = 2.0
 _COARSE = 2.0**-8
 """A table whose neighbouring entries differ by more of its range gets more entries."""
@@ -63,6 +65,8 @@ def table(
 
 def _domain(c: Context, v: Value, bits: int) -> Value:
     """The value cut to its span and in at most 2^bits different integers."""
+    if v.hi - v.lo < _FEW:
+        return v
     low, high = v.real
     first = max(v.lo, min(v.hi, math.floor(low / v.scale)))
     last = min(v.hi, max(v.lo, math.ceil(high / v.scale)))
