@@ -397,6 +397,13 @@ def test_channels_last_conv_is_a_conv_between_transposes() -> None:
     np.testing.assert_allclose(*answers, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_channels_last_max_pool(dtype: str) -> None:
+    c = Case()
+    x = c.give(numbers(dtype, 1, 5, 6, 3))
+    c.check(c.add("NhwcMaxPool", [x], kernel_shape=[2, 3], strides=[2, 1], pads=[0, 1, 1, 1]))
+
+
 def test_dynamic_lstm() -> None:
     """Its own states are rounded to 8 bits at each step, ours are not."""
     c = Case()

@@ -29,5 +29,6 @@ def test_a_zoo_model_keeps_its_answers(name: str) -> None:
         got = run(made, {spec.name: row})
         for output, values in got.items():
             expected = exact[output][place]
-            assert values.argmax() == expected.argmax()
+            # The float model may be undecided itself.
+            assert expected.reshape(-1)[values.argmax()] > expected.max() - 0.0005
             assert np.abs(values - expected).max() < 0.006

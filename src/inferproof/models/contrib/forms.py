@@ -24,6 +24,7 @@ FORMS = {
     "MatMulNBits": "MatMul with the unpacked weights of 2, 4 or 8 bits",
     "MultiHeadAttention": "as Attention",
     "NhwcConv": "Transpose, Conv, Transpose",
+    "NhwcMaxPool": "Transpose, MaxPool, Transpose",
     "QAttention": "DequantizeLinear, then as Attention",
     "QEmbedLayerNormalization": "DequantizeLinear, then as EmbedLayerNormalization",
     "QGemm": _AROUND.format("Gemm"),

@@ -98,6 +98,18 @@ def _nhwc_conv(made: Rewriting) -> None:
     made.node("Transpose", [y], made.output(), perm=[0, *range(2, rank), 1])
 
 
+@rewrites("NhwcMaxPool")
+def _nhwc_max_pool(made: Rewriting) -> None:
+    """Input and result have their channels last."""
+    rank = len(made.shape(made.input(0)))
+    if rank < 3:
+        raise made.invalid("its input has no spatial dimensions")
+    x = made.node("Transpose", [made.input(0)], perm=[0, rank - 1, *range(1, rank - 1)])
+    given = made.passed_on("auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "strides")
+    y = made.node("MaxPool", [x], **given)
+    made.node("Transpose", [y], made.output(), perm=[0, *range(2, rank), 1])
+
+
 @rewrites("BiasSplitGelu")
 def _bias_split_gelu(made: Rewriting) -> None:
     """One half of the last axis times gelu of the other."""
