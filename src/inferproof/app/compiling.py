@@ -28,6 +28,9 @@ def compile_card(
     report: Progress = no_progress,
     srs: SrsSource | None = None,
     mode: str | None = None,
+    *,
+    bits: int | None = None,
+    margin: float | None = None,
 ) -> CompileReport:
     """The compiled model of a card, in `out`; its pre-processing is in the commitment.
 
@@ -45,5 +48,7 @@ def compile_card(
         preprocessing=preprocessing.canonical(),
         srs=srs,
         mode=mode,
+        bits=bits,
+        margin=margin,
     )
     return system.compile(request, report)

@@ -29,8 +29,9 @@ from inferproof.proving.sumcheck.loaded import (
     Loaded,
     size_in_memory,
 )
-from inferproof.proving.sumcheck.lower.compile import Lowering, lower
+from inferproof.proving.sumcheck.lower.compile import Lowering, choices, lower
 from inferproof.proving.sumcheck.modes import COMMITTED
+from inferproof.proving.sumcheck.notes import notes
 from inferproof.proving.sumcheck.prove import Trial, trial
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import ZERO_DIGEST
@@ -55,7 +56,7 @@ def compile_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
     model = from_head(args["model"], (folder / "model.onnx").read_bytes())
     calibration = _calibration(model, Path(args["calibration"]))
     report("quantising", 0.1)
-    lowering = lower(model, calibration)
+    lowering = lower(model, calibration, choices(args["bits"], args["margin"]))
     told = lowering.report
     if told.relative_error > args["max_error"]:
         raise ModelRejected(
@@ -88,6 +89,9 @@ def compile_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
         "key_bytes": size,
         "max_error": told.max_error,
         "agreement": told.agreement,
+        "samples": told.ranged,
+        "held_out": told.samples - told.ranged,
+        "notes": notes(told),
         "trials": [],
     }
 
@@ -174,7 +178,9 @@ def _details(args: dict[str, Any], lowering: Lowering) -> dict[str, Json]:
         "nodes": len(lowering.graph.nodes),
         "accumulators": told.accumulators,
         "accuracy": {
-            "samples": told.samples,
+            "samples": told.told.samples,
+            "ranged": told.ranged,
+            "held_out": told.samples - told.ranged,
             "max_error": repr(told.max_error),
             "relative_error": repr(told.relative_error),
             "agreement": repr(told.agreement),

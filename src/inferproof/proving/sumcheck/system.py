@@ -40,6 +40,7 @@ from inferproof.proving.sumcheck.check import VERSION
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, Cache
 from inferproof.proving.sumcheck.modes import CLEAR, MODES, PROFILES, mode_of
+from inferproof.proving.sumcheck.precision import INPUT_MARGIN, check_precision
 from inferproof.proving.sumcheck.prove import SumcheckExecution, evaluate, execute
 from inferproof.proving.sumcheck.quantisation import count_beyond, decode_settings
 from inferproof.proving.worker import peak_bytes
@@ -96,7 +97,8 @@ class SumcheckSystem:
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
         """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected
-        VISIBILITY_UNSUPPORTED, SRS_UNUSED, PROFILE_UNKNOWN, MODE_UNKNOWN, MODE_UNSUPPORTED.
+        VISIBILITY_UNSUPPORTED, SRS_UNUSED, PROFILE_UNKNOWN, MODE_UNKNOWN, MODE_UNSUPPORTED,
+        OPTION_OUT_OF_RANGE.
         """
         library()
         if request.visibility is not Visibility.PUBLIC:
@@ -111,6 +113,7 @@ class SumcheckSystem:
             raise ModelRejected(
                 Reason.PROFILE_UNKNOWN, name=request.profile, known=", ".join(profiles)
             )
+        check_precision(request)
         began = time.perf_counter()
         progress("reading the model", 0.0)
         model = load_model(request.model)
@@ -133,6 +136,8 @@ class SumcheckSystem:
                     "profile": request.profile,
                     "mode": request.mode or CLEAR,
                     "max_error": request.max_error,
+                    "bits": request.bits,
+                    "margin": request.margin or INPUT_MARGIN,
                 },
                 time_limit_s=COMPILE_LIMIT_S,
                 progress=progress,
@@ -148,6 +153,9 @@ class SumcheckSystem:
             max_error=result["max_error"],
             agreement=result["agreement"],
             trials=tuple(result["trials"]),
+            samples=result["samples"],
+            held_out=result["held_out"],
+            notes=tuple(result["notes"]),
         )
 
     def execute(
