@@ -12,8 +12,10 @@ from inferproof.cli.files import read_key
 from inferproof.cli.gateway import ask, checked_url
 from inferproof.cli.offline import Bits, Margin, Mode, show_notes
 from inferproof.cli.parts import need
+from inferproof.cli.samples import RangeOption
 from inferproof.cli.verify import warn_of_setup
 from inferproof.models.card import load_card
+from inferproof.models.drawing import parse_ranges
 from inferproof.proving.base import SrsSource
 from inferproof.proving.registry import get_system
 
@@ -46,6 +48,7 @@ def compile_model(
     mode: Mode = None,
     bits: Bits = None,
     margin: Margin = None,
+    ranges: RangeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Compile the model of a card, its pre-processing included in the commitment."""
@@ -55,8 +58,9 @@ def compile_model(
     with failures(as_json=as_json), progress("compiling") as report:
         described = load_card(card)
         system = get_system(described.proof.system)
+        declared = parse_ranges(ranges or ())
         done = compile_card(
-            described, folder, system, report, source, mode, bits=bits, margin=margin
+            described, folder, system, report, source, mode, declared, bits=bits, margin=margin
         )
     warn_of_setup(done.parts.setup)
     result = {
