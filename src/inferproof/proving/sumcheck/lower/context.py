@@ -15,7 +15,7 @@ from inferproof.proving.sumcheck.precision import INPUT_MARGIN
 Array = npt.NDArray[Any]
 
 _INNER = 1.125
-"""How far beyond their calibrated range computed values are kept, where inputs have INPUT_MARGIN."""
+"""How far beyond its calibrated range a computed value is kept, where inputs have INPUT_MARGIN."""
 
 
 def widened(low: float, high: float, factor: float) -> tuple[float, float]:
