@@ -62,7 +62,13 @@ def _measure(request: Head, blobs: list[bytes], _limits: Limits) -> Answer:
     return measure_here(request, blobs)
 
 
-TASKS: dict[str, Task] = {"parse": _parse, "measure": _measure}
+def _trace(request: Head, blobs: list[bytes], _limits: Limits) -> Answer:
+    from inferproof.models.trace import trace_here
+
+    return trace_here(request, blobs)
+
+
+TASKS: dict[str, Task] = {"parse": _parse, "measure": _measure, "trace": _trace}
 
 
 def main() -> None:
