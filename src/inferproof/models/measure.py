@@ -135,7 +135,7 @@ def measure_here(request: Head, blobs: list[bytes]) -> tuple[Head, tuple[bytes, 
         spec.name: np.frombuffer(blob, spec.dtype).reshape(samples, *spec.shape)
         for spec, blob in zip(model.inputs, blobs[1:], strict=True)
     }
-    session = open_session(_with_all_values(model))
+    session = open_session(with_all_values(model))
     shown = {spec.name for spec in model.outputs}
     # The outputs first, then the values that are not outputs too.
     specs = (*model.outputs, *(spec for spec in model.values if spec.name not in shown))
@@ -155,7 +155,7 @@ def measure_here(request: Head, blobs: list[bytes]) -> tuple[Head, tuple[bytes, 
     return {"ranges": told}, tuple(b"".join(kept) for kept in outputs)
 
 
-def _with_all_values(model: LoadedModel) -> bytes:
+def with_all_values(model: LoadedModel) -> bytes:
     from onnx import ModelProto, helper
 
     proto = ModelProto.FromString(model.onnx)

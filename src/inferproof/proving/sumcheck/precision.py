@@ -5,8 +5,8 @@ from inferproof.proving.base import CompileRequest
 
 LEAST_BITS, MOST_BITS = 8, 16
 """Of the values that a layer or a table takes."""
-INPUT_MARGIN = 2.0
-"""How many times as far as on the calibration data an input may go before it is cut."""
+MARGIN = 2.0
+"""How many times as far as on the calibration data a value may go before it is cut."""
 MOST_MARGIN = 1024
 
 

@@ -40,11 +40,12 @@ from inferproof.proving.sumcheck.check import VERSION
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, Cache
 from inferproof.proving.sumcheck.modes import CLEAR, MODES, PROFILES, mode_of
-from inferproof.proving.sumcheck.precision import INPUT_MARGIN, check_precision
+from inferproof.proving.sumcheck.precision import MARGIN, check_precision
 from inferproof.proving.sumcheck.prove import SumcheckExecution, evaluate, execute
 from inferproof.proving.sumcheck.quantisation import count_beyond, decode_settings
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import Digest
+from inferproof.types.layer import QuantisedLayer
 from inferproof.types.proof import Assurance, SecurityReport, Visibility
 from inferproof.types.tensor import Tensors
 
@@ -137,7 +138,9 @@ class SumcheckSystem:
                     "mode": request.mode or CLEAR,
                     "max_error": request.max_error,
                     "bits": request.bits,
-                    "margin": request.margin or INPUT_MARGIN,
+                    "margin": request.margin or MARGIN,
+                    "explain": request.explain,
+                    "costs": None if self._costs is None else str(self._costs.absolute()),
                 },
                 time_limit_s=COMPILE_LIMIT_S,
                 progress=progress,
@@ -156,6 +159,7 @@ class SumcheckSystem:
             samples=result["samples"],
             held_out=result["held_out"],
             notes=tuple(result["notes"]),
+            layers=tuple(QuantisedLayer(**item) for item in result["layers"]),
         )
 
     def execute(

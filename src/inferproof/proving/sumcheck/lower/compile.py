@@ -1,6 +1,6 @@
 """From a model and calibration data to an integer graph, its weights, and how near it comes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -47,12 +47,15 @@ _LARGEST_WHOLE = 2**28
 
 @dataclass(frozen=True, slots=True)
 class Lowering:
-    """A model in whole numbers. `weights` is the weights file that belongs to the graph."""
+    """A model in whole numbers. `weights` is the weights file that belongs to the graph; `measured`
+    is what the float model did, which gave the ranges.
+    """
 
     graph: g.Graph
     weights: bytes
     settings: Settings
     report: Report
+    measured: Measured = field(repr=False)
 
 
 _CHOICES = (
@@ -122,8 +125,10 @@ def _rank(made: Lowering) -> tuple[float, float]:
     return -made.report.agreement, made.report.fitted.relative_error
 
 
-def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowering:
-    """The model lowered with these options, not yet compared. Raises: as `lower`."""
+def build(
+    model: LoadedModel, measured: Measured, options: Options
+) -> tuple[Context, tuple[QuantisedInput, ...]]:
+    """Every step of the model lowered with these options, and its inputs. Raises: as `lower`."""
     program = read_program(model, measured.ranges)
     for spec in model.outputs:
         if not program.ranges[spec.name].finite:
@@ -133,6 +138,12 @@ def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowe
     inputs = tuple(_input(context, spec) for spec in model.inputs)
     for step in program.steps:
         lower_step(context, step)
+    return context, inputs
+
+
+def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowering:
+    """The model lowered with these options, not yet compared. Raises: as `lower`."""
+    context, inputs = build(model, measured, options)
     results = [_output(context, spec) for spec in model.outputs]
     outputs = tuple(
         QuantisedOutput(spec.name, spec.shape, value.scale)
@@ -147,7 +158,7 @@ def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowe
         raise ModelRejected(Reason.LOWERING_ACCUMULATORS, got=accumulators, limit=MAX_ACCUMULATORS)
     ranged = measured.samples - len(measured.held_out)
     report = unscored(options, accumulators, measured.samples, ranged)
-    return Lowering(graph, weights, Settings(inputs, outputs), report)
+    return Lowering(graph, weights, Settings(inputs, outputs), report, measured)
 
 
 def count_accumulators(graph: g.Graph) -> int:
@@ -192,15 +203,21 @@ def run(lowering: Lowering, tensors: dict[str, npt.NDArray[Any]]) -> dict[str, A
 
 
 def _run(lowering: Lowering, graph: bytes, inputs: list[Ints]) -> dict[str, Any]:
+    outputs = run_integers(graph, lowering.weights, inputs)
+    return dequantise(lowering.settings, outputs)
+
+
+def run_integers(graph: bytes, weights: bytes, inputs: list[Ints]) -> list[Ints]:
+    """The outputs of an encoded graph. Raises: InputRejected INPUT_BEYOND_CIRCUIT; MissingPart."""
     native = library()
-    weights = np.frombuffer(lowering.weights, dtype=np.int8)
+    matrices = np.frombuffer(weights, dtype=np.int8)
     flat = [values.astype(np.int32).reshape(-1) for values in inputs]
     try:
-        outputs = native.run_graph(graph, weights, flat)
+        outputs = native.run_graph(graph, matrices, flat)
     except native.NativeError as error:
         # Graph and weights are our own: what is left are indices and divisors that inputs decide.
         raise InputRejected(Reason.INPUT_BEYOND_CIRCUIT) from error
-    return dequantise(lowering.settings, [values.astype(np.int64) for values in outputs])
+    return [values.astype(np.int64) for values in outputs]
 
 
 def _scored(

@@ -26,12 +26,14 @@ class Score:
     """The error on so many samples.
 
     `max_error` is the largest absolute difference of an output, `relative_error` that over the
-    largest float output.
+    largest float output; `worst` are the places of the sample with it, and of the first whose
+    argmax differs, if one does.
     """
 
     samples: int
     max_error: float
     relative_error: float
+    worst: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,12 @@ class _Tally:
     samples: int = 0
     error: float = 0.0
     same: int = 0
+    worst: int | None = None
+    other: int | None = None
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        return tuple(place for place in (self.worst, self.other) if place is not None)
 
 
 def scored(
@@ -104,7 +112,7 @@ def scored(
         if places
     ]
     scores = [
-        Score(one.samples, one.error, one.error / largest if largest else one.error)
+        Score(one.samples, one.error, one.error / largest if largest else one.error, one.places)
         for one in tallies
     ]
     return replace(
@@ -133,9 +141,13 @@ def _tally(
         agrees = True
         for spec in model.outputs:
             exact = measured.outputs[spec.name][place].astype(np.float64)
-            made.error = max(made.error, float(np.abs(exact - got[spec.name]).max()))
+            error = float(np.abs(exact - got[spec.name]).max())
+            if made.worst is None or error > made.error:
+                made.error, made.worst = error, place
             agrees = agrees and _choice(exact) == _choice(got[spec.name])
         made.same += agrees
+        if not agrees and made.other is None:
+            made.other = place
     return made
 
 
