@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import ModelProto, helper
 
+from inferproof.errors import Reason
 from inferproof.proving.sumcheck.lower.compile import run
 from inferproof.proving.sumcheck.lower.units import units_of
+from inferproof.testing.rejections import rejects
 from suites.lowering import lowered, model_of
 
 SAMPLES = 24
@@ -165,3 +167,32 @@ def test_whole_multiples_have_a_unit(counts: list[int], scale: float) -> None:
 @given(st.integers(0, 2**32 - 1))
 def test_other_numbers_have_none(seed: int) -> None:
     assert units_of(np.random.default_rng(seed).normal(size=(3, 24))) is None
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-6, 1e6, 1e30])
+@pytest.mark.parametrize("weight", [1e-20, 1.0, 1e20])
+def test_steps_of_any_size(size: float, weight: float) -> None:
+    """What saturates, or is nothing beside a step, does so here as well."""
+    constants = {"w": np.array([[weight], [-weight]], "f4")}
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["h"]),
+        *steps_between("h", size, 7, constants),
+        helper.make_node("Identity", ["h'"], ["y"]),
+    ]
+    x = np.random.default_rng(8).normal(size=(SAMPLES, 1, 2)).astype("f4")
+    assert exact_share(model_of(nodes, {"x": x}, ["y"], constants), {"x": x}, size) > 0.9
+
+
+def test_steps_without_a_size_are_refused() -> None:
+    constants: dict[str, np.ndarray] = {}
+    nodes = [
+        *steps_between("x", 0.0, 7, constants),
+        helper.make_node("Identity", ["x'"], ["y"]),
+    ]
+    x = np.ones((SAMPLES, 1, 2), "f4")
+    with rejects(
+        Reason.LOWERING_UNSUPPORTED,
+        "node 0 (QuantizeLinear) has no form in whole numbers: its scale is not above 0; "
+        "supported is a scale above 0",
+    ):
+        lowered(model_of(nodes, {"x": x}, ["y"], constants), {"x": x})

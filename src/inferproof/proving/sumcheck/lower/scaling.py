@@ -144,8 +144,9 @@ def in_steps(b: Builder, v: Value, size: float, ends: tuple[int, int]) -> Value:
     if multiplier < _LONG_MULTIPLIER:
         # Fewer bits first: those beyond the ends, and those that are a small part of a step.
         less = max(0, -exponent - _FRACTION_BITS)
-        low, high = (math.floor(end / factor / 2**less) for end in (ends[0] - 1, ends[1] + 2))
-        v = b.rescale(v, 1, less, clamp=(min(low, 0), max(high, 0)))
+        low = math.floor((ends[0] - 1) / factor / 2**less)
+        high = math.ceil((ends[1] + 1) / factor / 2**less)
+        v = b.rescale(v, 1, less, clamp=(min(low, -1), max(high, 1)))
         multiplier, shift = _multiplier(factor * 2.0**less, v.bound)
     return b.rescale(v, multiplier, shift, clamp=ends)
 
@@ -155,4 +156,6 @@ def _multiplier(factor: float, bound: int) -> tuple[int, int]:
     shift = MAX_SHIFT
     while shift and round(factor * 2.0**shift) * bound + 2**shift // 2 >= PRODUCT_LIMIT:
         shift -= 1
-    return max(1, round(factor * 2.0**shift)), shift
+    # Where one unit is beyond all steps, any multiplier that is beyond them too.
+    most = (PRODUCT_LIMIT - 1 - 2**shift // 2) // max(1, bound)
+    return min(max(1, round(factor * 2.0**shift)), most), shift
