@@ -179,7 +179,8 @@ class _Walk:
         if not is_unnamed(node, self.graph.opset):
             self._check(node)
         types, constants = self.shaped.types, self.shaped.constants
-        made = rewritten(node, self.graph.opset, types, constants, self._used)
+        most = self.limits.tensor_elements
+        made = rewritten(node, self.graph.opset, types, constants, self._used, most)
         new = [name for item in made.nodes for name in item.output if name not in node.output]
         for name in (*made.constants, *new):
             if name in self._names:

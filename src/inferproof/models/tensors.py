@@ -161,11 +161,12 @@ class TensorReader:
         elements: int,
     ) -> Array:
         expected = _TYPED_FIELDS.get(int(tensor.data_type), "int32_data")
+        per_byte = 2 if tensor.data_type in NIBBLES else 1
         used = [part for part in _ALL_FIELDS if len(getattr(tensor, part)) > 0]
         if used == ["raw_data"]:
             raw: bytes = tensor.raw_data
             if len(raw) != elements * dtype.itemsize:
-                raise self._mismatch(name, shape, len(raw) / dtype.itemsize)
+                raise self._mismatch(name, shape, per_byte * len(raw) / dtype.itemsize)
             if dtype == np.dtype("?") and not set(raw) <= {0, 1}:
                 # Any byte but 0 and 1 makes booleans that differ from machine to machine.
                 truth: Array = np.frombuffer(raw, np.uint8) != 0
@@ -175,7 +176,7 @@ class TensorReader:
             raise self._mismatch(name, shape, "other or several types of")
         values = getattr(tensor, expected)
         if len(values) != elements:
-            raise self._mismatch(name, shape, len(values))
+            raise self._mismatch(name, shape, per_byte * len(values))
         if tensor.data_type in (TensorProto.FLOAT16, TensorProto.BFLOAT16):
             wide = np.array(values, dtype=np.int64)
             return (wide & 0xFFFF).astype("<u2").view(dtype)

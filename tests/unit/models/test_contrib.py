@@ -541,3 +541,14 @@ def test_nonsense_is_refused_with_a_reason(op: str) -> None:
             parse_untrusted(c.typed(made[:1], [np.zeros(1, "f4")]))
         except ModelRejected:
             continue
+
+
+def test_constants_are_bounded_before_they_are_made() -> None:
+    c = Case()
+    x, w = c.give(np.zeros((1, 20_000, 4), "f4")), c.hold(floats(4, 12))
+    refused(
+        c,
+        c.add("Attention", [x, w], num_heads=2, unidirectional=1),
+        Reason.MODEL_TENSOR_TOO_LARGE,
+        "tensor 'of Attention' would hold 400000000 elements, the limit is 67108864",
+    )

@@ -60,12 +60,14 @@ def rewritten(
     types: Types,
     constants: Mapping[str, Array],
     used: Iterable[str],
+    most: int,
 ) -> Rewriting:
     """What stands for a node that `is_rewritten`, given the types of all its inputs.
 
-    Raises: ModelRejected MODEL_INVALID, MODEL_OPERATOR_REFUSED.
+    `most` elements may a constant of it have.
+    Raises: ModelRejected MODEL_INVALID, MODEL_OPERATOR_REFUSED, MODEL_TENSOR_TOO_LARGE.
     """
-    made = Rewriting(node, opset, types, constants, used)
+    made = Rewriting(node, opset, types, constants, used, most)
     if not any(made.output(place) for place in range(len(node.output))):
         return made
     if opset < _OLDER.get(node.op_type, 0) and node.domain in (STANDARD, "ai.onnx"):

@@ -60,6 +60,7 @@ def attend(made: Rewriting, h: Heads, masks: list[str], added: str) -> str:
     if added:
         scores = made.node("Add", [scores, added])
     if made.whole("unidirectional", 0):
+        made.bounded(h.rows * h.columns)
         before = np.tril(np.ones((h.rows, h.columns), bool), h.columns - h.rows)
         masks = [*masks, made.constant(before.reshape(1, 1, *before.shape), "?")]
     for mask in masks:

@@ -307,6 +307,7 @@ def _matmul_n_bits(made: Rewriting) -> None:
     scales = made.known(made.input(2), "scales").reshape(-1)
     if packed.dtype != np.uint8 or packed.size * 8 != rows * blocks * block * bits:
         raise made.invalid("its weights have another size than K, N, bits and block_size say")
+    made.bounded(rows * blocks * block)
     if scales.size != rows * blocks:
         raise made.invalid("it has another number of scales than of blocks")
     whole = _unpacked(packed.reshape(rows * blocks, -1), bits).astype(np.float32)

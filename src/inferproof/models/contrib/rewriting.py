@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from onnx import AttributeProto, NodeProto, helper
 
+from inferproof.errors import ModelRejected, Reason
 from inferproof.models.expansion import Expansion
+from inferproof.models.show import shown
 from inferproof.models.tensors import Array
 
 Shape = tuple[int, ...]
@@ -37,7 +39,8 @@ def rewrites(*names: str, domain: str = MICROSOFT) -> Callable[[Rewrite], Rewrit
 class Rewriting(Expansion):
     """The nodes and constants that stand for one node, and what is known of its inputs.
 
-    `used` are the names that anything reads: another output need not be made.
+    `used` are the names that anything reads: another output need not be made. `most` is how many
+    elements a constant may have.
     """
 
     def __init__(
@@ -47,8 +50,10 @@ class Rewriting(Expansion):
         types: Types,
         constants: Mapping[str, Array],
         used: Iterable[str],
+        most: int,
     ) -> None:
         super().__init__(node)
+        self._most = most
         self.op = node.op_type
         self.opset = opset
         self._types = types
@@ -86,6 +91,16 @@ class Rewriting(Expansion):
 
     def size(self, name: str) -> int:
         return int(np.prod(self.shape(name), dtype=object))
+
+    def bounded(self, elements: int) -> None:
+        """Returns when a constant may be so large. Raises: ModelRejected MODEL_TENSOR_TOO_LARGE."""
+        if elements > self._most:
+            raise ModelRejected(
+                Reason.MODEL_TENSOR_TOO_LARGE,
+                name=shown(f"of {self.op}"),
+                elements=elements,
+                limit=self._most,
+            )
 
     def known(self, name: str, what: str) -> Array:
         """An input's value. Raises: ModelRejected MODEL_OPERATOR_REFUSED if it is computed."""
