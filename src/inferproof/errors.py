@@ -61,6 +61,14 @@ class Reason(Enum):
     )
     MODEL_HAS_TRAINING_INFO = "the model carries training steps; export it for inference only"
     MODEL_HAS_SUBGRAPH = "operator {op} carries a graph of its own; only flat graphs are accepted"
+    MODEL_NOT_UNROLLED = (
+        "operator {op}, which makes {name}, cannot be written out: its {what} depends on the "
+        "model's input; {way}"
+    )
+    MODEL_UNROLLED_TOO_LONG = (
+        "operator {op}, which makes {name}, takes the model beyond {limit} nodes when its steps "
+        "are written out; export it for fewer steps"
+    )
     MODEL_SPARSE_TENSOR = "tensor {name} is stored sparse; store it dense"
     MODEL_STRING_TENSOR = "tensor {name} holds strings; turn text into numbers before the model"
     MODEL_DTYPE_UNSUPPORTED = (

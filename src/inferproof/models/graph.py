@@ -1,15 +1,16 @@
 """The graph of an untrusted model as plain parts, after everything in it was looked at."""
 
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from onnx import AttributeProto, ModelProto, NodeProto, ValueInfoProto, numpy_helper
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, ValueInfoProto, numpy_helper
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.classical import EXPANDED, expanded, zipped_outputs
 from inferproof.models.limits import NEWEST_OPSET, OLDEST_OPSET, UNNAMED_OPSET, Limits
-from inferproof.models.operators import ML_DOMAIN, operator_schema
+from inferproof.models.operators import BODIES, ML_DOMAIN, operator_schema
 from inferproof.models.show import shown
 from inferproof.models.tensors import Array, TensorReader, check_shape, dtype_of, finished
 
@@ -25,14 +26,29 @@ class Declared:
 
 @dataclass(slots=True)
 class Graph:
-    """Inputs with fixed shapes, nodes in an order in which they can run, and constants."""
+    """Inputs with fixed shapes, nodes in an order in which they can run, and constants.
+
+    Operators of control flow still carry their graphs, which `reader` is to read: one that never
+    runs is never looked at.
+    """
 
     opset: int
     inputs: list[Declared]
     outputs: list[Declared]
     nodes: list[NodeProto]
     constants: dict[str, Array]
+    reader: TensorReader
     fixed_batch: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Body:
+    """A graph within an operator of control flow: formal inputs, and the same as a Graph."""
+
+    inputs: list[str]
+    outputs: list[str]
+    nodes: list[NodeProto]
+    constants: dict[str, Array]
 
 
 def read_graph(model: ModelProto, reader: TensorReader) -> Graph:
@@ -51,13 +67,7 @@ def read_graph(model: ModelProto, reader: TensorReader) -> Graph:
         raise ModelRejected(Reason.MODEL_HAS_TRAINING_INFO)
     graph = model.graph
     opset = opset_of(model)
-    for sparse in graph.sparse_initializer:
-        raise ModelRejected(Reason.MODEL_SPARSE_TENSOR, name=shown(sparse.values.name))
-    constants: dict[str, Array] = {}
-    for tensor in graph.initializer:
-        if tensor.name in constants or not tensor.name:
-            raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(tensor.name))
-        constants[tensor.name] = reader.read(tensor.name, tensor)
+    constants = _initializers(graph, reader)
     declared = [_declared(info, limits) for info in graph.input if info.name not in constants]
     fixed_batch: list[str] = []
     inputs = [_fixed(item, fixed_batch, limits) for item in declared]
@@ -72,6 +82,59 @@ def read_graph(model: ModelProto, reader: TensorReader) -> Graph:
         raise ModelRejected(Reason.MODEL_NO_INPUT)
     if not outputs:
         raise ModelRejected(Reason.MODEL_NO_OUTPUT)
+    nodes = _nodes(graph, opset, reader, constants)
+    defined = _defined([item.name for item in inputs], nodes, constants)
+    _once(Counter(item.name for item in outputs))
+    for name in [name for node in nodes for name in reads(node)] + [item.name for item in outputs]:
+        if name not in defined:
+            raise ModelRejected(Reason.MODEL_UNDEFINED_NAME, name=shown(name))
+    return Graph(opset, inputs, outputs, ordered(nodes), constants, reader, fixed_batch)
+
+
+def read_body(graph: GraphProto, opset: int, reader: TensorReader) -> Body:
+    """The graph within an operator. Names that it does not define are those of what is around it.
+
+    Raises: ModelRejected as `read_graph`.
+    """
+    constants = _initializers(graph, reader)
+    nodes = _nodes(graph, opset, reader, constants)
+    inputs = [info.name for info in graph.input if info.name not in constants]
+    _defined(inputs, nodes, constants)
+    return Body(inputs, [info.name for info in graph.output], ordered(nodes), constants)
+
+
+def reads(node: NodeProto) -> Iterable[str]:
+    """The names that a node takes, those which its graphs read from around them among them."""
+    yield from (name for name in node.input if name)
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield from _outer(attribute.g)
+
+
+def _outer(graph: GraphProto) -> set[str]:
+    """The names that a graph reads and does not define."""
+    own = {info.name for info in graph.input} | {tensor.name for tensor in graph.initializer}
+    own.update(name for node in graph.node for name in node.output)
+    used = {name for node in graph.node for name in reads(node)}
+    used.update(info.name for info in graph.output)
+    return used - own
+
+
+def _initializers(graph: GraphProto, reader: TensorReader) -> dict[str, Array]:
+    for sparse in graph.sparse_initializer:
+        raise ModelRejected(Reason.MODEL_SPARSE_TENSOR, name=shown(sparse.values.name))
+    constants: dict[str, Array] = {}
+    for tensor in graph.initializer:
+        if tensor.name in constants or not tensor.name:
+            raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(tensor.name))
+        constants[tensor.name] = reader.read(tensor.name, tensor)
+    return constants
+
+
+def _nodes(
+    graph: GraphProto, opset: int, reader: TensorReader, constants: dict[str, Array]
+) -> list[NodeProto]:
+    """The nodes but those of constants, which join the constants."""
     nodes: list[NodeProto] = []
     for original in graph.node:
         # A copy: it may be changed, and the parsed file's memory can go.
@@ -90,13 +153,11 @@ def read_graph(model: ModelProto, reader: TensorReader) -> Graph:
                 raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(node.output[0]))
             constants |= made.constants
             nodes += made.nodes
-            if len(nodes) > limits.nodes:  # the file was counted before it was parsed
-                raise ModelRejected(Reason.MODEL_TOO_MANY, what="nodes", limit=limits.nodes)
+            if len(nodes) > reader.limits.nodes:  # the file was counted before it was parsed
+                raise ModelRejected(Reason.MODEL_TOO_MANY, what="nodes", limit=reader.limits.nodes)
         else:
             nodes.append(node)
-    _check_names(inputs, outputs, nodes, constants)
-    ordered = _ordered(nodes)
-    return Graph(opset, inputs, outputs, ordered, constants, fixed_batch)
+    return nodes
 
 
 def opset_of(model: ModelProto) -> int:
@@ -178,7 +239,7 @@ def _check_node(node: NodeProto, opset: int, reader: TensorReader) -> None:
 
 def _check_attribute(node: NodeProto, attribute: AttributeProto, limits: Limits) -> None:
     op = node.op_type
-    if attribute.HasField("g") or attribute.graphs:
+    if attribute.graphs or (attribute.HasField("g") and attribute.name not in BODIES.get(op, ())):
         raise ModelRejected(Reason.MODEL_HAS_SUBGRAPH, op=shown(op))
     if attribute.HasField("sparse_tensor") or attribute.sparse_tensors:
         raise ModelRejected(Reason.MODEL_SPARSE_TENSOR, name=shown(attribute.name))
@@ -244,30 +305,27 @@ def _constant(node: NodeProto, reader: TensorReader) -> Array:
             )
 
 
-def _check_names(
-    inputs: list[Declared],
-    outputs: list[Declared],
-    nodes: list[NodeProto],
-    constants: dict[str, Array],
-) -> None:
-    """Every name is defined once and every used name is defined."""
-    defined = Counter(item.name for item in inputs)
+def _defined(
+    inputs: list[str], nodes: list[NodeProto], constants: dict[str, Array]
+) -> Counter[str]:
+    """The names of one scope. Raises: ModelRejected MODEL_DUPLICATE_NAME."""
+    defined = Counter(inputs)
     defined.update(list(constants))
     defined.update(name for node in nodes for name in node.output if name)
-    twice = [name for name, count in defined.items() if count > 1]
-    twice += [name for name, n in Counter(item.name for item in outputs).items() if n > 1]
-    if twice:
-        raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(twice[0]))
-    used = [name for node in nodes for name in node.input if name]
-    for name in used + [item.name for item in outputs]:
-        if name not in defined:
-            raise ModelRejected(Reason.MODEL_UNDEFINED_NAME, name=shown(name))
+    _once(defined)
+    return defined
 
 
-def _ordered(nodes: list[NodeProto]) -> list[NodeProto]:
+def _once(names: Counter[str]) -> None:
+    for name, count in names.items():
+        if count > 1:
+            raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(name))
+
+
+def ordered(nodes: list[NodeProto]) -> list[NodeProto]:
     """The nodes in an order in which they can run. Raises: ModelRejected MODEL_CYCLE."""
     maker = {name: index for index, node in enumerate(nodes) for name in node.output if name}
-    waits = [{maker[name] for name in node.input if name in maker} for node in nodes]
+    waits = [{maker[name] for name in reads(node) if name in maker} for node in nodes]
     users: list[list[int]] = [[] for _ in nodes]
     for index, needed in enumerate(waits):
         for other in needed:

@@ -12,6 +12,7 @@ from inferproof.models.canonical import canonical_model
 from inferproof.models.graph import opset_of, read_graph
 from inferproof.models.limits import CONVERTED_BELOW, CONVERTED_TO, DEFAULT_LIMITS, Limits
 from inferproof.models.loaded import LoadedModel
+from inferproof.models.operators import BODIES
 from inferproof.models.shapes import infer_shapes
 from inferproof.models.show import first_line
 from inferproof.models.tensors import TensorReader
@@ -51,6 +52,9 @@ def parse_untrusted(
     # 3. Structure: operators, names, order, tensors and attributes.
     graph = read_graph(model, TensorReader(limits, folder))
     if graph.opset < CONVERTED_BELOW:
+        if any(node.op_type in BODIES for node in graph.nodes):
+            # The converter leaves graphs within operators as they are.
+            model = ModelProto.FromString(canonical_model(infer_shapes(graph, limits)).onnx)
         graph = read_graph(_modern(model, folder), TensorReader(limits, folder))
     del model
     # 4. Every shape, each bounded before the next.

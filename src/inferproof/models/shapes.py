@@ -22,11 +22,12 @@ from onnx import (
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.cost import multiply_adds, scratch_elements
 from inferproof.models.folding import LARGEST, fold
-from inferproof.models.graph import Graph
+from inferproof.models.graph import Graph, reads
 from inferproof.models.limits import Limits
 from inferproof.models.operators import ML_DOMAIN, ML_OPSET, operator_schema
 from inferproof.models.show import first_line, shown
 from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of
+from inferproof.models.unroll import RECURRENT, Unroller
 
 # Inputs that size the output, by position. (Resize and Upsample also have factors.)
 _SIZING_INPUTS = {
@@ -75,11 +76,16 @@ def infer_shapes(graph: Graph, limits: Limits) -> Shaped:
     Raises: ModelRejected with MODEL_INVALID, MODEL_SIZE_OPERAND, MODEL_SHAPES_DISAGREE,
     MODEL_SHAPE_UNKNOWN, MODEL_RANK_TOO_HIGH, MODEL_BAD_SHAPE, MODEL_TENSOR_TOO_LARGE,
     MODEL_ACTIVATIONS_TOO_LARGE, MODEL_SCRATCH_TOO_LARGE, MODEL_TOO_MUCH_WORK,
-    MODEL_OPERATOR_REFUSED (a Dropout in training) or MODEL_OUTPUT_MISDECLARED.
+    MODEL_OPERATOR_REFUSED (a Dropout in training), MODEL_OUTPUT_MISDECLARED, or as
+    `Unroller.nodes`.
     """
     walk = _Walk(graph, limits)
-    for node in graph.nodes:
+    unroller = Unroller(graph, walk)
+    for node in unroller.nodes():
         walk.visit(node)
+        if node.op_type in RECURRENT:
+            steps, directions = walk.shape(node.input[0])[0], walk.shape(node.input[1])[0]
+            unroller.spend(node, steps * directions * RECURRENT[node.op_type])
     shaped = walk.shaped
     for output in graph.outputs:
         dtype, shape = shaped.types[output.name]
@@ -114,7 +120,7 @@ class _Walk:
         self.limits = limits
         self.shaped = Shaped(graph, {}, [], dict(graph.constants))
         self._protos: dict[str, TypeProto] = {}
-        self._used = {name for node in graph.nodes for name in node.input}
+        self._used = {name for node in graph.nodes for name in reads(node)}
         self._used |= {item.name for item in graph.outputs}
         self._opsets = [
             helper.make_opsetid("", graph.opset),
@@ -133,6 +139,23 @@ class _Walk:
         code = helper.np_dtype_to_tensor_dtype(dtype)
         self._protos[name] = helper.make_tensor_type_proto(code, shape)
 
+    def constant(self, name: str) -> Array | None:
+        """The value of this name, if it is a constant."""
+        return self.shaped.constants.get(name)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a value that was made before."""
+        return self.shaped.types[name][1]
+
+    def define(self, name: str, value: Array) -> None:
+        """Adds a constant."""
+        self.shaped.constants[name] = value
+        self._set(name, value.dtype, value.shape)
+
+    def use(self, name: str) -> None:
+        """Keeps an output of this name, which a later node reads."""
+        self._used.add(name)
+
     def visit(self, node: NodeProto) -> None:
         schema = operator_schema(node.op_type, node.domain, self.graph.opset)
         op = shown(node.op_type)
@@ -150,8 +173,7 @@ class _Walk:
             inferred = self._tree_outputs(node)
         folded = self._fold(node, values)
         if folded is not None and _elem_type(inferred, node.output[0]) == folded.dtype:
-            self.shaped.constants[node.output[0]] = folded
-            self._set(node.output[0], folded.dtype, folded.shape)
+            self.define(node.output[0], folded)
             return
         for name in node.output:
             if name:

@@ -249,7 +249,7 @@ def test_operator_of_a_later_opset():
 @pytest.mark.parametrize(
     ("op", "why"),
     [
-        ("Loop", "how often its body runs would depend on the input"),
+        ("SequenceMap", "it works on sequences; export it as a Loop or Scan over a tensor"),
         ("RandomNormalLike", "its result is random"),
         ("NonZero", "the size of its result would depend on the input"),
         ("SequenceConstruct", "it makes or takes sequences or optional values"),
@@ -304,14 +304,6 @@ def test_subgraph_in_a_plain_operator():
         "operator 'Relu' carries a graph of its own; only flat graphs are accepted",
     ):
         parse(made)
-
-
-def test_control_flow():
-    with rejects(
-        Reason.MODEL_OPERATOR_REFUSED,
-        "operator 'If' is not accepted: how often its body runs would depend on the input",
-    ):
-        parse(h.with_attribute_graphs(1))
 
 
 def test_sparse_initializer():
