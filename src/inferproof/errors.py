@@ -55,9 +55,8 @@ class Reason(Enum):
     )
     MODEL_UNKNOWN_OPERATOR = "ONNX opset {opset} has no operator {op}"
     MODEL_OPERATOR_REFUSED = "operator {op} is not accepted: {why}"
-    MODEL_HAS_FUNCTIONS = (
-        "the model defines functions of its own; "
-        "inline them with onnx.inliner.inline_local_functions"
+    MODEL_FUNCTION_REFUSED = (
+        "function {function} of the model cannot be written out where it is called: {why}"
     )
     MODEL_HAS_TRAINING_INFO = "the model carries training steps; export it for inference only"
     MODEL_HAS_SUBGRAPH = "operator {op} carries a graph of its own; only flat graphs are accepted"
@@ -76,10 +75,8 @@ class Reason(Enum):
         "whole numbers of 8 to 64 bits and booleans"
     )
     MODEL_NOT_A_TENSOR = "{name} is not declared as a tensor with a shape"
-    MODEL_DYNAMIC_DIM = (
-        "dimension {axis} of input {name} has no fixed size; only the first dimension may be "
-        "left open (it is set to 1), so export the model with fixed sizes"
-    )
+    MODEL_DYNAMIC_DIM = "the model leaves axes open: {axes}; give each a size: {options}"
+    MODEL_AXIS_UNKNOWN = "the model leaves no axis {name} open; its open axes are: {known}"
     MODEL_BAD_SHAPE = "tensor {name} has the shape {shape}; sizes must be positive"
     MODEL_RANK_TOO_HIGH = "tensor {name} has {rank} dimensions, the limit is {limit}"
     MODEL_TENSOR_TOO_LARGE = "tensor {name} would hold {elements} elements, the limit is {limit}"

@@ -75,7 +75,8 @@ def canonical_model(shaped: Shaped) -> LoadedModel:
         weight_bytes=sum(array.nbytes for array in weights.values()),
         activations=shaped.activations,
         multiply_adds=shaped.multiply_adds,
-        fixed_batch=tuple(shaped.graph.fixed_batch),
+        open_axes=shaped.graph.open_axes,
+        reshaped=tuple(shaped.reshaped),
         graph_digest=_graph_digest(opset, inputs, outputs, kept, weights),
         weights_digest=_weights_digest(weights),
     )

@@ -2,14 +2,21 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, ValueInfoProto, numpy_helper
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.axes import Axes, OpenAxis, fixed
 from inferproof.models.classical import EXPANDED, expanded, zipped_outputs
-from inferproof.models.limits import NEWEST_OPSET, OLDEST_OPSET, UNNAMED_OPSET, Limits
+from inferproof.models.limits import (
+    NEWEST_OPSET,
+    NEWEST_READ,
+    OLDEST_OPSET,
+    UNNAMED_OPSET,
+    Limits,
+)
 from inferproof.models.operators import BODIES, ML_DOMAIN, operator_schema
 from inferproof.models.show import shown
 from inferproof.models.tensors import Array, TensorReader, check_shape, dtype_of, finished
@@ -17,11 +24,12 @@ from inferproof.models.tensors import Array, TensorReader, check_shape, dtype_of
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A graph input or output as the file declares it. None stands for an open dimension."""
+    """A graph input or output as the file declares it. A text stands for an open dimension: its
+    name, or nothing."""
 
     name: str
     dtype: np.dtype[np.generic]
-    shape: tuple[int | None, ...] | None
+    shape: tuple[int | str, ...] | None
 
 
 @dataclass(slots=True)
@@ -38,7 +46,7 @@ class Graph:
     nodes: list[NodeProto]
     constants: dict[str, Array]
     reader: TensorReader
-    fixed_batch: list[str] = field(default_factory=list)
+    open_axes: tuple[OpenAxis, ...] = ()
 
 
 @dataclass(slots=True)
@@ -51,26 +59,23 @@ class Body:
     constants: dict[str, Array]
 
 
-def read_graph(model: ModelProto, reader: TensorReader) -> Graph:
-    """The model's graph, flat, named once, without a cycle, its tensors decoded and finite.
+def read_graph(model: ModelProto, reader: TensorReader, axes: Axes) -> Graph:
+    """The graph of a model without functions: flat, named once, without a cycle, its tensors
+    decoded and finite.
 
-    Raises: ModelRejected with any reason that can be found without shapes: opset, functions,
-    training steps, subgraphs, sparse or string tensors, element types, open dimensions,
+    Raises: ModelRejected with any reason that can be found without shapes: opset, training
+    steps, subgraphs, sparse or string tensors, element types, open dimensions,
     names, cycles, attributes, and all of `TensorReader.read`.
     """
     limits = reader.limits
     if not model.HasField("graph"):
         raise ModelRejected(Reason.MODEL_MALFORMED, why="it holds no graph")
-    if model.functions:
-        raise ModelRejected(Reason.MODEL_HAS_FUNCTIONS)
     if model.training_info:
         raise ModelRejected(Reason.MODEL_HAS_TRAINING_INFO)
     graph = model.graph
     opset = opset_of(model)
     constants = _initializers(graph, reader)
-    declared = [_declared(info, limits) for info in graph.input if info.name not in constants]
-    fixed_batch: list[str] = []
-    inputs = [_fixed(item, fixed_batch, limits) for item in declared]
+    inputs, open_axes = _inputs(graph, axes, limits)
     zipped = zipped_outputs(graph.node)
     outputs = [
         Declared(info.name, np.dtype("<f4"), None)
@@ -88,7 +93,7 @@ def read_graph(model: ModelProto, reader: TensorReader) -> Graph:
     for name in [name for node in nodes for name in reads(node)] + [item.name for item in outputs]:
         if name not in defined:
             raise ModelRejected(Reason.MODEL_UNDEFINED_NAME, name=shown(name))
-    return Graph(opset, inputs, outputs, ordered(nodes), constants, reader, fixed_batch)
+    return Graph(opset, inputs, outputs, ordered(nodes), constants, reader, open_axes)
 
 
 def read_body(graph: GraphProto, opset: int, reader: TensorReader) -> Body:
@@ -98,7 +103,7 @@ def read_body(graph: GraphProto, opset: int, reader: TensorReader) -> Body:
     """
     constants = _initializers(graph, reader)
     nodes = _nodes(graph, opset, reader, constants)
-    inputs = [info.name for info in graph.input if info.name not in constants]
+    inputs = [info.name for info in _formal(graph)]
     _defined(inputs, nodes, constants)
     return Body(inputs, [info.name for info in graph.output], ordered(nodes), constants)
 
@@ -120,15 +125,40 @@ def _outer(graph: GraphProto) -> set[str]:
     return used - own
 
 
+def _formal(graph: GraphProto) -> list[ValueInfoProto]:
+    """The inputs that have no value. Old files list constants among them."""
+    stored = {tensor.name for tensor in graph.initializer}
+    return [info for info in graph.input if info.name not in stored]
+
+
+def _inputs(
+    graph: GraphProto, axes: Axes, limits: Limits
+) -> tuple[list[Declared], tuple[OpenAxis, ...]]:
+    """The inputs with fixed shapes, and what of them was open."""
+    declared = [_declared(info, limits) for info in _formal(graph)]
+    for item in declared:
+        if item.shape is None:
+            raise ModelRejected(Reason.MODEL_NOT_A_TENSOR, name=shown(item.name))
+    shapes, opened = fixed([(item.name, item.shape or ()) for item in declared], axes)
+    for item, shape in zip(declared, shapes, strict=True):
+        check_shape(item.name, shape, limits)
+    return [
+        replace(item, shape=shape) for item, shape in zip(declared, shapes, strict=True)
+    ], opened
+
+
 def _initializers(graph: GraphProto, reader: TensorReader) -> dict[str, Array]:
+    """The stored tensors that something uses; others are not looked at."""
+    _once(Counter(tensor.name for tensor in graph.initializer))
+    used = {name for node in graph.node for name in reads(node)}
+    used.update(info.name for info in graph.output)
     for sparse in graph.sparse_initializer:
         raise ModelRejected(Reason.MODEL_SPARSE_TENSOR, name=shown(sparse.values.name))
-    constants: dict[str, Array] = {}
-    for tensor in graph.initializer:
-        if tensor.name in constants or not tensor.name:
-            raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(tensor.name))
-        constants[tensor.name] = reader.read(tensor.name, tensor)
-    return constants
+    return {
+        tensor.name: reader.read(tensor.name, tensor)
+        for tensor in graph.initializer
+        if tensor.name in used
+    }
 
 
 def _nodes(
@@ -161,7 +191,7 @@ def _nodes(
 
 
 def opset_of(model: ModelProto) -> int:
-    """The version of the ONNX operators that the model is written for.
+    """The version of the ONNX operators that the model is read as: its own, or NEWEST_OPSET.
 
     Raises: ModelRejected MODEL_MALFORMED, MODEL_OPSET_UNSUPPORTED.
     """
@@ -174,11 +204,11 @@ def opset_of(model: ModelProto) -> int:
             Reason.MODEL_MALFORMED, why="it does not name one version of the ONNX operators"
         )
     opset = int(versions[0])
-    if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
+    if not OLDEST_OPSET <= opset <= NEWEST_READ:
         raise ModelRejected(
-            Reason.MODEL_OPSET_UNSUPPORTED, opset=opset, oldest=OLDEST_OPSET, newest=NEWEST_OPSET
+            Reason.MODEL_OPSET_UNSUPPORTED, opset=opset, oldest=OLDEST_OPSET, newest=NEWEST_READ
         )
-    return opset
+    return min(opset, NEWEST_OPSET)
 
 
 def _declared(info: ValueInfoProto, limits: Limits) -> Declared:
@@ -196,24 +226,8 @@ def _declared(info: ValueInfoProto, limits: Limits) -> Declared:
             Reason.MODEL_RANK_TOO_HIGH, name=shown(info.name), rank=len(dims), limit=limits.rank
         )
     # Some exporters write an open dimension as 0 or -1 with no name.
-    shape = tuple(
-        dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None for dim in dims
-    )
+    shape = tuple(dim.dim_value if dim.dim_value > 0 else dim.dim_param for dim in dims)
     return Declared(info.name, dtype, shape)
-
-
-def _fixed(item: Declared, fixed_batch: list[str], limits: Limits) -> Declared:
-    """The input with its open first dimension set to 1, noted in `fixed_batch`."""
-    if item.shape is None:
-        raise ModelRejected(Reason.MODEL_NOT_A_TENSOR, name=shown(item.name))
-    for axis, size in enumerate(item.shape):
-        if size is None and axis > 0:
-            raise ModelRejected(Reason.MODEL_DYNAMIC_DIM, name=shown(item.name), axis=axis)
-    shape = tuple(size or 1 for size in item.shape)
-    if None in item.shape:
-        fixed_batch.append(item.name)
-    check_shape(item.name, shape, limits)
-    return Declared(item.name, item.dtype, shape)
 
 
 def _check_node(node: NodeProto, opset: int, reader: TensorReader) -> None:

@@ -1,6 +1,7 @@
 """Parses an untrusted ONNX file in this process. Outside tests, call `load.load_model`."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -8,7 +9,9 @@ from onnx import ModelProto, version_converter
 from onnx.external_data_helper import load_external_data_for_model
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.axes import Axes
 from inferproof.models.canonical import canonical_model
+from inferproof.models.functions import inlined
 from inferproof.models.graph import opset_of, read_graph
 from inferproof.models.limits import CONVERTED_BELOW, CONVERTED_TO, DEFAULT_LIMITS, Limits
 from inferproof.models.loaded import LoadedModel
@@ -26,7 +29,10 @@ _ALIGNED_BEFORE = 7
 
 
 def parse_untrusted(
-    data: bytes, limits: Limits = DEFAULT_LIMITS, folder: Path | None = None
+    data: bytes,
+    limits: Limits = DEFAULT_LIMITS,
+    folder: Path | None = None,
+    axes: Axes = Axes(),
 ) -> LoadedModel:
     """The canonical model in the bytes of an ONNX file.
 
@@ -49,17 +55,21 @@ def parse_untrusted(
         if "alloc" in str(error):
             raise MemoryError from None
         raise ModelRejected(Reason.MODEL_MALFORMED, why="it does not parse as protobuf") from None
-    # 3. Structure: operators, names, order, tensors and attributes.
-    graph = read_graph(model, TensorReader(limits, folder))
+    # 3. The functions that the model defines, where it calls them.
+    model = inlined(model, limits)
+    # 4. Structure: operators, names, order, tensors and attributes.
+    graph = read_graph(model, TensorReader(limits, folder), axes)
     if graph.opset < CONVERTED_BELOW:
         if any(node.op_type in BODIES for node in graph.nodes):
             # The converter leaves graphs within operators as they are.
             model = ModelProto.FromString(canonical_model(infer_shapes(graph, limits)).onnx)
-        graph = read_graph(_modern(model, folder), TensorReader(limits, folder))
+            axes = Axes()
+        reader, opened = TensorReader(limits, folder), graph.open_axes
+        graph = replace(read_graph(_modern(model, folder), reader, axes), open_axes=opened)
     del model
-    # 4. Every shape, each bounded before the next.
+    # 5. Every shape, each bounded before the next.
     shaped = infer_shapes(graph, limits)
-    # 5. The one form, and its digests.
+    # 6. The one form, and its digests.
     return canonical_model(shaped)
 
 

@@ -42,6 +42,7 @@ def _lower(what: int, soft: int, hard: int | None = None) -> None:
 
 
 def _parse(request: Head, _blobs: list[bytes], limits: Limits) -> Answer:
+    from inferproof.models.axes import Axes
     from inferproof.models.load import to_head
     from inferproof.models.parse import parse_untrusted
 
@@ -52,7 +53,7 @@ def _parse(request: Head, _blobs: list[bytes], limits: Limits) -> Answer:
     except OSError as error:
         why = (error.strerror or "unknown error").lower()
         raise ModelRejected(Reason.MODEL_UNREADABLE, why=why) from None
-    model = parse_untrusted(data, limits, path.parent)
+    model = parse_untrusted(data, limits, path.parent, Axes.from_json(request["axes"]))
     return to_head(model), (model.onnx,)
 
 

@@ -5,6 +5,7 @@ been multiplied through all of it. Here numbers that size tensors are bounded be
 is looked at, so that products stay within int64, and its outputs before they are used.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,12 +21,13 @@ from onnx import (
 )
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.axes import OpenAxis
 from inferproof.models.cost import multiply_adds, scratch_elements
 from inferproof.models.folding import LARGEST, fold
 from inferproof.models.graph import Graph, reads
 from inferproof.models.limits import Limits
 from inferproof.models.operators import ML_DOMAIN, ML_OPSET, operator_schema
-from inferproof.models.show import first_line, shown
+from inferproof.models.show import first_line, printable, shown
 from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of
 from inferproof.models.unroll import RECURRENT, Unroller
 
@@ -68,6 +70,8 @@ class Shaped:
     """The graph's constants and those that were folded."""
     activations: int = 0
     multiply_adds: int = 0
+    reshaped: list[str] = field(default_factory=list)
+    """Outputs that the file declares with more or fewer axes of size 1 than the graph computes."""
 
 
 def infer_shapes(graph: Graph, limits: Limits) -> Shaped:
@@ -86,27 +90,54 @@ def infer_shapes(graph: Graph, limits: Limits) -> Shaped:
         if node.op_type in RECURRENT:
             steps, directions = walk.shape(node.input[0])[0], walk.shape(node.input[1])[0]
             unroller.spend(node, steps * directions * RECURRENT[node.op_type])
-    shaped = walk.shaped
     for output in graph.outputs:
-        dtype, shape = shaped.types[output.name]
-        declared = output.shape
-        agrees = declared is None or (
-            len(declared) == len(shape)
-            and all(told in (None, size) for told, size in zip(declared, shape, strict=True))
+        dtype, shape = walk.shaped.types[output.name]
+        wanted = (
+            shape if output.shape is None else declared_as(output.shape, shape, graph.open_axes)
         )
-        if dtype != output.dtype or not agrees:
+        if dtype != output.dtype or wanted is None:
             raise ModelRejected(
                 Reason.MODEL_OUTPUT_MISDECLARED,
                 name=shown(output.name),
-                declared=_label(output.dtype, declared),
+                declared=_label(output.dtype, output.shape),
                 computed=_label(dtype, shape),
             )
-    return shaped
+        if wanted != shape:
+            walk.reshape(output.name, wanted)
+    return walk.shaped
 
 
-def _label(dtype: np.dtype[np.generic], shape: tuple[int | None, ...] | None) -> str:
-    sizes = "" if shape is None else str(["?" if size is None else size for size in shape])
-    return f"{dtype.name}{sizes}".replace("'", "")
+def declared_as(
+    declared: tuple[int | str, ...], computed: tuple[int, ...], open_axes: Sequence[OpenAxis] = ()
+) -> tuple[int, ...] | None:
+    """The computed shape as the file declares it, where they differ by axes of size 1 alone.
+
+    A name stands for what that axis of the inputs was set to, or else for any size.
+    """
+    sizes: dict[str, int | str] = {item.name: item.size for item in open_axes}
+    told = [sizes.get(size, size) if isinstance(size, str) else size for size in declared]
+    if len(told) == len(computed):
+        fits = all(isinstance(t, str) or t == c for t, c in zip(told, computed, strict=True))
+        if fits:
+            return computed
+    rest = [size for size in computed if size != 1]
+    # What the numbers do not account for is left to the names, from the first on.
+    left = len(rest) - sum(isinstance(size, int) and size != 1 for size in told)
+    shape: list[int] = []
+    for size in told:
+        if size == 1 or (isinstance(size, str) and left <= 0):
+            shape.append(1)
+        elif rest and (isinstance(size, str) or size == rest[0]):
+            left -= isinstance(size, str)
+            shape.append(rest.pop(0))
+        else:
+            return None
+    return None if rest else tuple(shape)
+
+
+def _label(dtype: np.dtype[np.generic], shape: tuple[int | str, ...] | None) -> str:
+    sizes = (printable(str(size)) or "?" for size in shape or ())
+    return dtype.name + ("" if shape is None else f"[{', '.join(sizes)}]")
 
 
 def _elem_type(inferred: dict[str, TypeProto], name: str) -> np.dtype[np.generic] | None:
@@ -132,7 +163,7 @@ class _Walk:
         for name, array in graph.constants.items():
             self._set(name, array.dtype, array.shape)
         for item in graph.inputs:
-            self._set(item.name, item.dtype, tuple(size or 1 for size in item.shape or ()))
+            self._set(item.name, item.dtype, tuple(int(size) for size in item.shape or ()))
 
     def _set(self, name: str, dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> None:
         self.shaped.types[name] = (dtype, shape)
@@ -155,6 +186,19 @@ class _Walk:
     def use(self, name: str) -> None:
         """Keeps an output of this name, which a later node reads."""
         self._used.add(name)
+
+    def reshape(self, name: str, shape: tuple[int, ...]) -> None:
+        """Gives an output that a node makes this shape."""
+        within = f"{name}/computed"
+        while within in self.shaped.types:
+            within += "/"
+        for node in self.shaped.nodes:
+            for names in (node.input, node.output):
+                names[:] = [within if other == name else other for other in names]
+        self._set(within, *self.shaped.types[name])
+        self.define(f"{within}/shape", np.array(shape, dtype="<i8"))
+        self.visit(helper.make_node("Reshape", [within, f"{within}/shape"], [name]))
+        self.shaped.reshaped.append(name)
 
     def visit(self, node: NodeProto) -> None:
         schema = operator_schema(node.op_type, node.domain, self.graph.opset)
