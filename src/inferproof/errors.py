@@ -209,7 +209,7 @@ class Reason(Enum):
     )
     CIRCUIT_TOO_LARGE = "the circuit needs 2^{need} rows; at most 2^{limit} are supported"
     CALIBRATION_INPUTS = "calibration data must hold one array for each of: {expected}"
-    CALIBRATION_SHAPE = "calibration array {name} has shape {got}, expected [samples, {expected}]"
+    CALIBRATION_SHAPE = "calibration array {name} has shape {got}, expected {expected}"
     CALIBRATION_EMPTY = "calibration data must hold at least one sample, of equal number per input"
     CALIBRATION_WANTED = (
         "compiling needs inputs like those that will be sent: give --calibration with an .npz of "

@@ -57,6 +57,7 @@ def compile_card(
         preprocessing=preprocessing.canonical(),
         srs=srs,
         mode=mode,
+        axes=card.input.axes,
     )
     return system.compile(request, report)
 
@@ -69,7 +70,7 @@ def _calibration(
     known = ranges or _declared(preprocessing)
     if not known:
         raise ModelRejected(Reason.CARD_NO_CALIBRATION, model=card.name)
-    return drawn(load_model(card.model_path), known)
+    return drawn(load_model(card.model_path, axes=card.input.axes), known)
 
 
 def _declared(preprocessing: Preprocessing) -> Ranges:

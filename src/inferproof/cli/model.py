@@ -1,6 +1,7 @@
 """`inferproof model inspect`: what a model file is, and what proving it would cost and lose."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,11 +10,13 @@ import numpy.typing as npt
 import typer
 from rich.table import Table
 
+from inferproof.cli.axes import BatchOption, ShapeOption, axes_of
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table, progress
 from inferproof.cli.files import DATA_DIR, DataDir
 from inferproof.cli.samples import RangeOption, check_samples, samples_of
 from inferproof.errors import InputRejected, ModelRejected, Reason
 from inferproof.models.arrays import read_arrays
+from inferproof.models.axes import Axes
 from inferproof.models.drawing import wanted
 from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
@@ -45,20 +48,23 @@ def inspect(
         ),
     ] = None,
     ranges: RangeOption = None,
+    batch: BatchOption = 1,
+    shape: ShapeOption = None,
     data_dir: DataDir = DATA_DIR,
     as_json: JsonFlag = False,
 ) -> None:
     """Report operators, shapes, ranges, accuracy, and what each proof system says to a model."""
     check_samples(calibration, ranges)
+    axes = axes_of(batch, shape)
     with failures(as_json=as_json):
         with progress("reading the model") as report:
-            model = load_model(file)
+            model = load_model(file, axes=axes)
             arrays = read_arrays(calibration) if calibration is not None else None
             if ranges:
                 arrays = samples_of(model, ranges)
             labels = _labels(arrays)
             probes = {
-                name: _probe(get_system(name, costs=data_dir / COSTS), file, report)
+                name: _probe(get_system(name, costs=data_dir / COSTS), file, axes, report)
                 for name in known_systems()
             }
             found = preflight(model, probes, _first(arrays), labels)
@@ -83,17 +89,18 @@ def _first(arrays: dict[str, Any] | None) -> dict[str, Any] | None:
     return None if arrays is None else {name: a[:MAX_SAMPLES] for name, a in arrays.items()}
 
 
-def _probe(system: ProofSystem, file: Path, report: Any) -> SystemProbe:
+def _probe(system: ProofSystem, file: Path, axes: Axes, report: Any) -> SystemProbe:
     def quantise(_model: LoadedModel, calibration: dict[str, Any]) -> Quantised:
         with tempfile.TemporaryDirectory(prefix="inferproof-inspect-") as scratch:
             folder = Path(scratch) / "compiled"
+            request = CompileRequest(file, calibration, folder, axes=axes)
             try:
-                system.compile(CompileRequest(file, calibration, folder), report)
+                system.compile(request, report)
             except ModelRejected as error:
                 if error.reason is not Reason.CIRCUIT_INACCURATE:
                     raise
                 # The report is to say how far off it is, not to refuse: a bound that always holds.
-                system.compile(CompileRequest(file, calibration, folder, max_error=1.0), report)
+                system.compile(replace(request, max_error=1.0), report)
             return Quantised(evaluator.evaluate(folder, calibration), system.estimate(folder))
 
     if not isinstance(system, Evaluator):
@@ -107,6 +114,11 @@ def _show(found: PreflightReport) -> None:
     facts = {
         "inputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in model.inputs),
         "outputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in model.outputs),
+        "open axes": ", ".join(
+            f"{item.name} = {item.size} (dimension {item.axis} of {item.input})"
+            for item in model.open_axes
+        ),
+        "reshaped": ", ".join(model.reshaped),
         "opset": str(model.opset),
         "parameters": f"{model.parameters:,}",
         "multiply-adds": f"{model.multiply_adds:,}",
@@ -114,6 +126,8 @@ def _show(found: PreflightReport) -> None:
         "weights digest": model.weights_digest.hex,
     }
     for name, text in facts.items():
+        if not text:
+            continue
         out.print(f"[bold]{name:15}[/] {plain(text)}")
     operators = Table("operator", "nodes", *(s.system for s in found.systems), box=None)
     for name, count in model.operators:

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import ProofRejected, Reason
+from inferproof.models.axes import Axes
 from inferproof.protocol.commitments import output_commitment
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.proof_file import DisclosedInput, ProofFile
@@ -74,7 +75,7 @@ class CompileRequest:
     `max_error` bounds |quantised - float| on the calibration data relative to the largest
     float output; `preprocessing` is canonical and only enters the commitment. `profile` names
     what the soundness rests on, and `mode` what of the run a proof shows, for systems that have a
-    choice; None is the system's default mode.
+    choice; None is the system's default mode. `axes` are sizes for what the model leaves open.
     """
 
     model: Path
@@ -86,6 +87,7 @@ class CompileRequest:
     max_error: float = 0.05
     profile: str = "default"
     mode: str | None = None
+    axes: Axes = field(default_factory=Axes)
 
 
 @dataclass(frozen=True, slots=True)

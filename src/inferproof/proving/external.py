@@ -90,7 +90,7 @@ class ExternalSystem:
         """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected MODE_UNKNOWN."""
         check_mode(self.name, request.mode)
         began = time.perf_counter()
-        model = load_model(request.model)
+        model = load_model(request.model, axes=request.axes)
         calibration = check_calibration(model.inputs, request.calibration)
         with (
             new_folder(request.out) as folder,

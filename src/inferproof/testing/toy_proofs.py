@@ -77,7 +77,7 @@ class ToySystem:
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
         check_mode(self.name, request.mode)
         began = time.perf_counter()
-        model = load_model(request.model)
+        model = load_model(request.model, axes=request.axes)
         self._check_operators(model)
         check_calibration(model.inputs, request.calibration)
         with new_folder(request.out) as folder:

@@ -113,7 +113,7 @@ class SumcheckSystem:
             )
         began = time.perf_counter()
         progress("reading the model", 0.0)
-        model = load_model(request.model)
+        model = load_model(request.model, axes=request.axes)
         calibration = check_calibration(model.inputs, request.calibration)
         with (
             new_folder(request.out) as folder,
