@@ -25,7 +25,7 @@ def load_model(path: Path, limits: Limits = DEFAULT_LIMITS, axes: Axes = Axes())
     MISSING_LIBRARY without the onnx package.
     Soundness: see `LoadedModel` and `run_isolated`.
     """
-    _check_file(path, limits)
+    check_file(path, limits)
     request = {"path": str(path.absolute()), "axes": axes.to_json()}
     head, blobs = run_isolated("parse", request, (), limits, ("onnx",))
     try:
@@ -35,7 +35,8 @@ def load_model(path: Path, limits: Limits = DEFAULT_LIMITS, axes: Axes = Axes())
         raise ModelRejected(Reason.MODEL_PARSER_CRASHED, how="its answer cannot be read") from None
 
 
-def _check_file(path: Path, limits: Limits) -> None:
+def check_file(path: Path, limits: Limits) -> None:
+    """Returns when a process may be started to read the file. Raises: ModelRejected MODEL_*."""
     try:
         status = path.stat()
     except FileNotFoundError:

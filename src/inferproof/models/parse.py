@@ -42,19 +42,7 @@ def parse_untrusted(
     Soundness: memory and time are bounded by `load.load_model`, not here; a fault in the
     native parts of the onnx package ends this process.
     """
-    if len(data) > limits.file_bytes:
-        raise ModelRejected(Reason.MODEL_TOO_LARGE, size=len(data), limit=limits.file_bytes)
-    # 1. Lengths, nesting and counts, before anything is built from the bytes.
-    prescan(data, limits)
-    # 2. The parse.
-    model = ModelProto()
-    try:
-        model.ParseFromString(data)
-    except DecodeError as error:
-        # The parser reports exhausted memory as if the file were at fault.
-        if "alloc" in str(error):
-            raise MemoryError from None
-        raise ModelRejected(Reason.MODEL_MALFORMED, why="it does not parse as protobuf") from None
+    model = read_proto(data, limits)
     # 3. The functions that the model defines, where it calls them.
     model = inlined(model, limits)
     # 4. Structure: operators, names, order, tensors and attributes.
@@ -71,6 +59,37 @@ def parse_untrusted(
     shaped = infer_shapes(graph, limits)
     # 6. The one form, and its digests.
     return canonical_model(shaped)
+
+
+def read_untrusted(path: Path, limits: Limits) -> bytes:
+    """The bytes of a file, no more than one byte beyond the limit. Raises: ModelRejected."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limits.file_bytes + 1)
+    except OSError as error:
+        why = (error.strerror or "unknown error").lower()
+        raise ModelRejected(Reason.MODEL_UNREADABLE, why=why) from None
+
+
+def read_proto(data: bytes, limits: Limits) -> ModelProto:
+    """The parsed file, of which nothing but sizes and counts was looked at.
+
+    Raises: ModelRejected MODEL_TOO_LARGE, and as `prescan`; MemoryError.
+    """
+    if len(data) > limits.file_bytes:
+        raise ModelRejected(Reason.MODEL_TOO_LARGE, size=len(data), limit=limits.file_bytes)
+    # 1. Lengths, nesting and counts, before anything is built from the bytes.
+    prescan(data, limits)
+    # 2. The parse.
+    model = ModelProto()
+    try:
+        model.ParseFromString(data)
+    except DecodeError as error:
+        # The parser reports exhausted memory as if the file were at fault.
+        if "alloc" in str(error):
+            raise MemoryError from None
+        raise ModelRejected(Reason.MODEL_MALFORMED, why="it does not parse as protobuf") from None
+    return model
 
 
 def _modern(model: ModelProto, folder: Path | None) -> ModelProto:

@@ -63,7 +63,7 @@ def test_sizes_for_axes_that_the_model_leaves_open(tmp_path: Path) -> None:
     assert load(tmp_path, CARD).input.axes == Axes()
     with rejects(
         Reason.CARD_BAD_VALUE,
-        "input.shape.tokens of the model card: it must be an integer from 1 to 2147483647",
+        "the model card's input.shape.tokens is wrong: it must be an integer from 1 to 2147483647",
     ):
         load(tmp_path, sized.replace("64", "0"))
 
