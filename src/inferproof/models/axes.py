@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from shlex import quote
 from typing import Any
 
 from inferproof.errors import ModelRejected, Reason
@@ -62,7 +63,7 @@ def fixed(
         raise ModelRejected(
             Reason.MODEL_DYNAMIC_DIM,
             axes=", ".join(f"{shown(name)} ({_places(missing, name)})" for name in names),
-            options=" ".join(f"--shape {printable(name)}=SIZE" for name in names),
+            options=" ".join(f"--shape {quote(f'{printable(name)}=SIZE')}" for name in names),
         )
     opened = tuple(replace(item, size=axes.named.get(item.name, axes.batch)) for item in found)
     sizes = {(item.input, item.axis): item.size for item in opened}

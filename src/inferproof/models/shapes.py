@@ -88,7 +88,9 @@ def infer_shapes(graph: Graph, limits: Limits) -> Shaped:
     for node in unroller.nodes():
         walk.visit(node)
         if node.op_type in RECURRENT:
-            steps, directions = walk.shape(node.input[0])[0], walk.shape(node.input[1])[0]
+            rows_first = any(item.name == "layout" and item.i for item in node.attribute)
+            steps = walk.shape(node.input[0])[1 if rows_first else 0]
+            directions = walk.shape(node.input[1])[0]
             unroller.spend(node, steps * directions * RECURRENT[node.op_type])
     for output in graph.outputs:
         dtype, shape = walk.shaped.types[output.name]

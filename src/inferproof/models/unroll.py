@@ -139,7 +139,11 @@ class Unroller:
         count = self._trips(node, inputs[0])
         going = self._truth(node, inputs[1]) if inputs[1] else True
         outputs = loaded.body.outputs
-        if len(outputs) <= len(states) or len(loaded.body.inputs) != len(states) + 2:
+        if (
+            not all(states)
+            or len(outputs) <= len(states)
+            or len(loaded.body.inputs) != len(states) + 2
+        ):
             raise _invalid(node, "its graph has not the inputs and outputs of its states")
         each = len(outputs) - 1 - len(states)
         if going and count is not None and outputs[0] == loaded.body.inputs[1]:
@@ -162,7 +166,7 @@ class Unroller:
     def _scan(self, node: NodeProto, scope: Scope) -> Made:
         inputs = _inputs(node, scope)
         numbers = _numbers(node)
-        (count,) = numbers.get("num_scan_inputs", [0])
+        count = numbers.get("num_scan_inputs", [0])[0]
         by_sample = self._graph.opset < _SCAN_WITHOUT_SAMPLES
         lengths = inputs.pop(0) if by_sample and inputs else ""
         first = len(inputs) - count
@@ -262,6 +266,8 @@ class Unroller:
             if not graphs:
                 raise _invalid(node, f"it has no graph {name}")
             body = read_body(graphs[0], self._graph.opset, self._graph.reader)
+            if not all(body.inputs) or not all(body.outputs):
+                raise _invalid(node, "its graph has inputs or outputs without names")
             constants = {own: self._fresh(own) for own in body.constants}
             for own, flat in constants.items():
                 self._facts.define(flat, body.constants[own])

@@ -1,6 +1,8 @@
 """Control flow that depends on the input, never ends, or is not what it says."""
 
+from collections import Counter
 from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 import hostile as h
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
-from inferproof.errors import Reason
+from inferproof.errors import ModelRejected, Reason
 from inferproof.models.limits import Limits
 from inferproof.models.parse import parse_untrusted
 from inferproof.testing.rejections import rejects
@@ -189,3 +191,52 @@ def test_a_graph_that_runs_in_a_circle_with_itself():
     made = looped(turn([h.node("Add", ["s", "y"], ["n"])]), 5)
     with rejects(Reason.MODEL_CYCLE, "the graph runs in a circle through operator 'Loop'"):
         parse(made)
+
+
+def _nodes(graph: GraphProto) -> list[NodeProto]:
+    """All nodes, those of graphs within nodes among them."""
+    found = list(graph.node)
+    for item in (item for made in graph.node for item in made.attribute if item.HasField("g")):
+        found += _nodes(item.g)
+    return found
+
+
+def _damage(made: ModelProto, random: Random) -> None:
+    nodes = _nodes(made.graph)
+    names = ["", "nowhere", *(name for item in nodes for name in (*item.input, *item.output))]
+    item = random.choice(nodes)
+    lists: list[Any] = [item.input, item.output]
+    graphs = [told.g for told in item.attribute if told.HasField("g")]
+    lists += [part for graph in graphs for part in (graph.input, graph.output)]
+    chosen = random.choice(lists)
+    match random.randrange(5):
+        case 0 if chosen:
+            del chosen[random.randrange(len(chosen))]
+        case 1 if chosen and isinstance(chosen[0], str):
+            chosen[random.randrange(len(chosen))] = random.choice(names)
+        case 2 if chosen and not isinstance(chosen[0], str):
+            chosen[random.randrange(len(chosen))].name = random.choice(names)
+        case 3:
+            numbers = [told for told in item.attribute if told.type == told.INT]
+            for told in numbers:
+                told.i = random.choice([-(2**63), -1, 0, 1, 2, 3, 2**31])
+        case _:
+            item.op_type = random.choice(["Loop", "Scan", "If", "Add"])
+
+
+def test_damaged_control_flow_is_taken_or_rejected_and_nothing_else():
+    random, told = Random(9), Counter[str]()  # noqa: S311 - it guards nothing
+    sound = [looped(turn([ADD]), 3), scanned(3, num_scan_inputs=1), looped(turn([ADD]), 9)]
+    for _ in range(600):
+        made = ModelProto()
+        made.CopyFrom(random.choice(sound))
+        for _ in range(random.choice([1, 1, 2, 3])):
+            _damage(made, random)
+        try:
+            parse(made, Limits(nodes=100))
+        except ModelRejected as refused:
+            told[refused.code] += 1
+        else:
+            told["taken"] += 1
+    assert told["taken"] > 10
+    assert len(told) > 6

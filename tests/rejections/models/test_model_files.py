@@ -368,19 +368,19 @@ def test_input_that_is_a_sequence():
 def test_open_axes_need_a_size():
     made = h.model(
         [h.node("Concat", ["x", "z"], ["y"], axis=3)],
-        inputs=[h.info("x", ["N", 3, "height", None]), h.info("z", ["N", 3, "height", "N"])],
+        inputs=[h.info("x", ["N", 3, "a + 1", None]), h.info("z", ["N", 3, "a + 1", "N"])],
     )
     with rejects(
         Reason.MODEL_DYNAMIC_DIM,
         "the model leaves axes open: 'N' (dimension 0 of 'x', dimension 0 of 'z', dimension 3 of "
-        "'z'), 'height' (dimension 2 of 'x', dimension 2 of 'z'), 'x.3' (dimension 3 of 'x'); give "
-        "each a size: --shape N=SIZE --shape height=SIZE --shape x.3=SIZE",
+        "'z'), 'a + 1' (dimension 2 of 'x', dimension 2 of 'z'), 'x.3' (dimension 3 of 'x'); give "
+        "each a size: --shape N=SIZE --shape 'a + 1=SIZE' --shape x.3=SIZE",
     ):
         parse(made)
-    loaded = parse(made, axes=Axes(named={"N": 2, "height": 5, "x.3": 4}))
+    loaded = parse(made, axes=Axes(named={"N": 2, "a + 1": 5, "x.3": 4}))
     assert [spec.shape for spec in loaded.inputs] == [(2, 3, 5, 4), (2, 3, 5, 2)]
     assert loaded.outputs[0].shape == (2, 3, 5, 6)
-    assert loaded.open_axes[:2] == (OpenAxis("x", 0, "N", 2), OpenAxis("x", 2, "height", 5))
+    assert loaded.open_axes[:2] == (OpenAxis("x", 0, "N", 2), OpenAxis("x", 2, "a + 1", 5))
 
 
 def test_batch():
