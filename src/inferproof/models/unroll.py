@@ -83,6 +83,8 @@ class Unroller:
         self._taken = {item.name for item in (*graph.inputs, *graph.outputs)} | set(graph.constants)
         self._taken.update(name for node in graph.nodes for name in node.output)
         self._loaded: dict[tuple[int, str], _Loaded] = {}
+        self._numbers: dict[tuple[str, int, int], str] = {}
+        self._parts: dict[tuple[str, int, int], str] = {}
         self._next = 0
 
     def nodes(self) -> Iterator[NodeProto]:
@@ -103,8 +105,7 @@ class Unroller:
                 yield helper.make_node("Identity", [top[output.name]], [output.name])
 
     def spend(self, node: NodeProto, count: int) -> None:
-        """Counts nodes that will stand for this one. Raises: ModelRejected
-        MODEL_UNROLLED_TOO_LONG."""
+        """Counts nodes that will stand for this one. Raises: MODEL_UNROLLED_TOO_LONG."""
         self._check(node, count)
         self._left -= count
 
@@ -277,20 +278,26 @@ class Unroller:
     def _number(self, loaded: _Loaded, place: int, value: int) -> str:
         """The step's number or condition, as a list of one where the graph declares it so."""
         told = loaded.proto.input[place].type.tensor_type.shape.dim
-        number = np.array(value, dtype="?" if place else "<i8")
-        return self._constant("step", number.reshape((1,) * min(1, len(told))))
+        return self._constant("?" if place else "<i8", value, min(1, len(told)))
 
-    def _constant(self, stem: str, value: Array) -> str:
-        name = self._fresh(stem)
-        self._facts.define(name, value)
-        return name
+    def _constant(self, dtype: str, value: int, rank: int) -> str:
+        """A constant of one element; equal ones are one."""
+        key = (dtype, value, rank)
+        if key not in self._numbers:
+            self._numbers[key] = self._fresh("number")
+            self._facts.define(self._numbers[key], np.full((1,) * rank, value, dtype=dtype))
+        return self._numbers[key]
 
     def _slice(self, name: str, axis: int, place: int) -> Generator[NodeProto, None, str]:
         """A value at one place of an axis, without that axis."""
         value = self._facts.constant(name)
         if value is not None:
-            return self._constant(name, value[(slice(None),) * axis + (place,)])
-        index = self._constant("place", np.array(place, dtype="<i8"))
+            key = (name, axis, place)
+            if key not in self._parts:
+                self._parts[key] = self._fresh(name)
+                self._facts.define(self._parts[key], value[(slice(None),) * axis + (place,)])
+            return self._parts[key]
+        index = self._constant("<i8", place, 0)
         made = self._fresh(name)
         yield helper.make_node("Gather", [name, index], [made], axis=axis)
         return made
@@ -311,7 +318,7 @@ class Unroller:
             if self._graph.opset < _AXES_AS_INPUT:
                 yield helper.make_node("Unsqueeze", [name], [part], axes=[axis])
             else:
-                axes = self._constant("axes", np.array([axis], dtype="<i8"))
+                axes = self._constant("<i8", axis, 1)
                 yield helper.make_node("Unsqueeze", [name, axes], [part])
             parts.append(part)
         whole = self._fresh(told)

@@ -227,3 +227,19 @@ def test_graphs_within_graphs_read_names_around_them():
         node("Scan", ["start", "x"], ["last", "y"], body=turn, num_scan_inputs=1),
     ]
     same(model(nodes, [info("last", [4]), info("y", [3, 4])]), 15)
+
+
+def test_what_is_taken_of_a_constant_again_and_again_is_kept_once():
+    inner = body([node("Add", ["u", "k"], ["v"])], [info("u"), info("k")], [info("v")])
+    turn = body(
+        [node("Scan", ["s", "table"], ["n"], body=inner, num_scan_inputs=1)],
+        [info("i", [], INT64), info("c", [], BOOL), info("s", [3, 4])],
+        [info("c", [], BOOL), info("n", [3, 4])],
+    )
+    nodes = [
+        constant("table", np.arange(60).reshape(5, 3, 4)),
+        constant("m", 7, "i8"),
+        node("Loop", ["m", "", "x"], ["y"], body=turn),
+    ]
+    inner.output[0].CopyFrom(info("v", [3, 4]))
+    assert same(model(nodes, [info("y", [3, 4])]), 35).parameters == 60
