@@ -5,11 +5,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, ValueInfoProto, numpy_helper
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    numpy_helper,
+)
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.axes import Axes, OpenAxis, fixed
 from inferproof.models.classical import EXPANDED, expanded, zipped_outputs
+from inferproof.models.contrib import is_rewritten, is_unnamed
 from inferproof.models.limits import (
     NEWEST_OPSET,
     NEWEST_READ,
@@ -19,17 +28,36 @@ from inferproof.models.limits import (
 )
 from inferproof.models.operators import BODIES, ML_DOMAIN, operator_schema
 from inferproof.models.show import shown
-from inferproof.models.tensors import Array, TensorReader, check_shape, dtype_of, finished
+from inferproof.models.tensors import (
+    NIBBLES,
+    OTHER_FLOATS,
+    Array,
+    TensorReader,
+    check_shape,
+    dtype_of,
+    finished,
+    unknown_dtype,
+)
+
+_NAMES_A_TYPE = frozenset(
+    {"dtype", "output_datatype", "output_dtype", "precision", "softmax_precision", "to"}
+    | {"stash_type"}
+)
+"""Attributes that name an element type, which may be a float of another width."""
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
     """A graph input or output as the file declares it. A text stands for an open dimension: its
-    name, or nothing."""
+    name, or nothing.
+
+    `other_float`: the file declares floats of another width than the 32 bits that are computed.
+    """
 
     name: str
     dtype: np.dtype[np.generic]
     shape: tuple[int | str, ...] | None
+    other_float: bool = False
 
 
 @dataclass(slots=True)
@@ -47,6 +75,7 @@ class Graph:
     constants: dict[str, Array]
     reader: TensorReader
     open_axes: tuple[OpenAxis, ...] = ()
+    as_float32: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -93,7 +122,8 @@ def read_graph(model: ModelProto, reader: TensorReader, axes: Axes) -> Graph:
     for name in [name for node in nodes for name in reads(node)] + [item.name for item in outputs]:
         if name not in defined:
             raise ModelRejected(Reason.MODEL_UNDEFINED_NAME, name=shown(name))
-    return Graph(opset, inputs, outputs, ordered(nodes), constants, reader, open_axes)
+    as_float32 = tuple(item.name for item in (*inputs, *outputs) if item.other_float)
+    return Graph(opset, inputs, outputs, ordered(nodes), constants, reader, open_axes, as_float32)
 
 
 def read_body(graph: GraphProto, opset: int, reader: TensorReader) -> Body:
@@ -187,6 +217,8 @@ def _nodes(
                 raise ModelRejected(Reason.MODEL_TOO_MANY, what="nodes", limit=reader.limits.nodes)
         else:
             nodes.append(node)
+    for node in nodes:
+        _check_nibbles(node, reader)
     return nodes
 
 
@@ -218,8 +250,9 @@ def _declared(info: ValueInfoProto, limits: Limits) -> Declared:
         raise ModelRejected(Reason.MODEL_NOT_A_TENSOR, name=shown(info.name))
     tensor = info.type.tensor_type
     dtype = dtype_of(info.name, tensor.elem_type)
+    other = tensor.elem_type in OTHER_FLOATS
     if not tensor.HasField("shape"):
-        return Declared(info.name, dtype, None)
+        return Declared(info.name, dtype, None, other)
     dims = tensor.shape.dim
     if len(dims) > limits.rank:
         raise ModelRejected(
@@ -227,12 +260,13 @@ def _declared(info: ValueInfoProto, limits: Limits) -> Declared:
         )
     # Some exporters write an open dimension as 0 or -1 with no name.
     shape = tuple(dim.dim_value if dim.dim_value > 0 else dim.dim_param for dim in dims)
-    return Declared(info.name, dtype, shape)
+    return Declared(info.name, dtype, shape, other)
 
 
 def _check_node(node: NodeProto, opset: int, reader: TensorReader) -> None:
     limits = reader.limits
-    operator_schema(node.op_type, node.domain, opset)
+    if not (is_rewritten(node, opset) and is_unnamed(node, opset)):
+        operator_schema(node.op_type, node.domain, opset)
     if max(len(node.input), len(node.output)) > limits.node_arguments:
         raise ModelRejected(
             Reason.MODEL_TOO_MANY, what="inputs of one node", limit=limits.node_arguments
@@ -247,8 +281,22 @@ def _check_node(node: NodeProto, opset: int, reader: TensorReader) -> None:
     for attribute in node.attribute:
         _check_attribute(node, attribute, limits)
         if attribute.HasField("t") and node.op_type != "Constant":
+            if attribute.t.data_type in NIBBLES:
+                raise unknown_dtype(attribute.name, attribute.t.data_type)
             value = reader.read(attribute.name, attribute.t)
             attribute.t.CopyFrom(numpy_helper.from_array(value))
+        if attribute.name in _NAMES_A_TYPE and attribute.i in OTHER_FLOATS:
+            attribute.i = TensorProto.FLOAT
+
+
+def _check_nibbles(node: NodeProto, reader: TensorReader) -> None:
+    """Returns when the node reads no whole numbers of 4 bits but to dequantise them.
+
+    They are kept in bytes: what is rounded to 4 bits elsewhere would go further here.
+    """
+    for place, name in enumerate(node.input):
+        if name in reader.nibbles and (node.op_type != "DequantizeLinear" or place == 1):
+            raise unknown_dtype(name, TensorProto.INT4)
 
 
 def _check_attribute(node: NodeProto, attribute: AttributeProto, limits: Limits) -> None:

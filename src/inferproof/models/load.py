@@ -59,6 +59,7 @@ def to_head(model: LoadedModel) -> Head:
         "operators": [list(item) for item in model.operators],
         "open_axes": [[item.input, item.axis, item.name, item.size] for item in model.open_axes],
         "reshaped": list(model.reshaped),
+        "as_float32": list(model.as_float32),
         "graph_digest": model.graph_digest.hex,
         "weights_digest": model.weights_digest.hex,
         **{name: getattr(model, name) for name in _COUNTS},
@@ -78,6 +79,7 @@ def from_head(head: Head, onnx: bytes) -> LoadedModel:
             for given, axis, name, size in head["open_axes"]
         ),
         reshaped=tuple(_text(name) for name in head["reshaped"]),
+        as_float32=tuple(_text(name) for name in head["as_float32"]),
         graph_digest=_digest(head["graph_digest"]),
         weights_digest=_digest(head["weights_digest"]),
         **{name: _count(head[name]) for name in _COUNTS},

@@ -36,6 +36,8 @@ class LoadedModel:
     reshaped: tuple[str, ...]
     """Outputs that the file declares with more or fewer axes of size 1 than it computes: they are
     reshaped to what it declares."""
+    as_float32: tuple[str, ...]
+    """Inputs and outputs that the file declares as floats of another width."""
     graph_digest: Digest
     """Binds operators, attributes, wiring, interface, and types and shapes of the weights."""
     weights_digest: Digest

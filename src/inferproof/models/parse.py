@@ -52,8 +52,8 @@ def parse_untrusted(
             # The converter leaves graphs within operators as they are.
             model = ModelProto.FromString(canonical_model(infer_shapes(graph, limits)).onnx)
             axes = Axes()
-        reader, opened = TensorReader(limits, folder), graph.open_axes
-        graph = replace(read_graph(_modern(model, folder), reader, axes), open_axes=opened)
+        newer = read_graph(_modern(model, folder), TensorReader(limits, folder), axes)
+        graph = replace(newer, open_axes=graph.open_axes, as_float32=graph.as_float32)
     del model
     # 5. Every shape, each bounded before the next.
     shaped = infer_shapes(graph, limits)

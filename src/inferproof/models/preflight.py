@@ -112,6 +112,7 @@ class PreflightReport:
             "outputs": [_spec(spec) for spec in model.outputs],
             "open_axes": [asdict(item) for item in model.open_axes],
             "reshaped": list(model.reshaped),
+            "as_float32": list(model.as_float32),
             "nodes": model.nodes,
             "parameters": model.parameters,
             "weight_bytes": model.weight_bytes,

@@ -42,6 +42,10 @@ Made = Generator[NodeProto, None, list[str]]
 class Facts(Protocol):
     """What is known of values that the nodes given out so far make."""
 
+    @property
+    def names(self) -> set[str]:
+        """All names of the graph; what is made adds to them."""
+
     def constant(self, name: str) -> Array | None:
         """The value, if it is a constant."""
 
@@ -80,8 +84,7 @@ class Unroller:
         self._facts = facts
         self._limit = graph.reader.limits.nodes
         self._left = self._limit - len(graph.nodes)
-        self._taken = {item.name for item in (*graph.inputs, *graph.outputs)} | set(graph.constants)
-        self._taken.update(name for node in graph.nodes for name in node.output)
+        self._taken = facts.names
         self._loaded: dict[tuple[int, str], _Loaded] = {}
         self._numbers: dict[tuple[str, int, int], str] = {}
         self._parts: dict[tuple[str, int, int], str] = {}

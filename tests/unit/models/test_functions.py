@@ -240,6 +240,7 @@ def test_a_name_that_a_function_takes_and_makes():
 def test_an_operator_of_a_domain_that_has_no_such_function():
     with rejects(
         Reason.MODEL_UNKNOWN_DOMAIN,
-        "operator 'g' is of the domain 'mine'; only standard ONNX operators are accepted",
+        "operator 'g' is of the domain 'mine', which is not accepted; replace it by standard "
+        "operators when exporting",
     ):
         parse(model([RELU], [call("g", ["x"], ["y"])]))
