@@ -41,6 +41,9 @@ def compile_card(
     srs: SrsSource | None = None,
     mode: str | None = None,
     ranges: Ranges | None = None,
+    *,
+    bits: int | None = None,
+    margin: float | None = None,
 ) -> CompileReport:
     """The compiled model of a card, in `out`; its pre-processing is in the commitment.
 
@@ -58,6 +61,8 @@ def compile_card(
         srs=srs,
         mode=mode,
         axes=card.input.axes,
+        bits=bits,
+        margin=margin,
     )
     return system.compile(request, report)
 

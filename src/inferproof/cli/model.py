@@ -12,8 +12,10 @@ from rich.table import Table
 
 from inferproof.cli.axes import BatchOption, ShapeOption, axes_of
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table, progress
-from inferproof.cli.files import DATA_DIR, DataDir
+from inferproof.cli.files import DATA_DIR, DataDir, check_writable, write_file
 from inferproof.cli.fix import fix
+from inferproof.cli.layers import show_layers
+from inferproof.cli.picture import drawn_graph
 from inferproof.cli.samples import RangeOption, check_samples, samples_of
 from inferproof.errors import InputRejected, ModelRejected, Reason
 from inferproof.models.arrays import read_arrays
@@ -52,6 +54,9 @@ def inspect(
     ranges: RangeOption = None,
     batch: BatchOption = 1,
     shape: ShapeOption = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", help="Draw the graph into this file too, as a picture.")
+    ] = None,
     data_dir: DataDir = DATA_DIR,
     as_json: JsonFlag = False,
 ) -> None:
@@ -59,6 +64,8 @@ def inspect(
     check_samples(calibration, ranges)
     axes = axes_of(batch, shape)
     with failures(as_json=as_json):
+        if svg is not None:
+            check_writable(svg)
         with progress("reading the model") as report:
             model = load_model(file, axes=axes)
             arrays = read_arrays(calibration) if calibration is not None else None
@@ -70,6 +77,8 @@ def inspect(
                 for name in known_systems()
             }
             found = preflight(model, probes, _first(arrays), labels)
+            if svg is not None:
+                write_file(svg, drawn_graph(found).encode())
         if as_json:
             print_json(found.to_json())
         else:
@@ -95,15 +104,16 @@ def _probe(system: ProofSystem, file: Path, axes: Axes, report: Any) -> SystemPr
     def quantise(_model: LoadedModel, calibration: dict[str, Any]) -> Quantised:
         with tempfile.TemporaryDirectory(prefix="inferproof-inspect-") as scratch:
             folder = Path(scratch) / "compiled"
-            request = CompileRequest(file, calibration, folder, axes=axes)
+            request = CompileRequest(file, calibration, folder, explain=True, axes=axes)
             try:
-                system.compile(request, report)
+                made = system.compile(request, report)
             except ModelRejected as error:
                 if error.reason is not Reason.CIRCUIT_INACCURATE:
                     raise
                 # The report is to say how far off it is, not to refuse: a bound that always holds.
-                system.compile(replace(request, max_error=1.0), report)
-            return Quantised(evaluator.evaluate(folder, calibration), system.estimate(folder))
+                made = system.compile(replace(request, max_error=1.0), report)
+            outputs = evaluator.evaluate(folder, calibration)
+            return Quantised(outputs, system.estimate(folder), made.layers)
 
     if not isinstance(system, Evaluator):
         return SystemProbe(supports=system.supports)
@@ -136,7 +146,10 @@ def _show(found: PreflightReport) -> None:
         marks = ["[red]no[/]" if name in s.unsupported else "yes" for s in found.systems]
         operators.add_row(plain(name), str(count), *marks)
     print_table(operators)
-    if found.ranges:
+    layered = [system for system in found.systems if system.layers]
+    for system in layered:
+        show_layers(found, system)
+    if found.ranges and not layered:
         ranges = Table("value", "least", "most", box=None)
         for seen in found.ranges:
             ranges.add_row(plain(seen.name), f"{seen.low:.4g}", f"{seen.high:.4g}")
