@@ -39,6 +39,8 @@ def run_session(
     except _runtime_errors(onnx_runtime()) as error:
         raise InputRejected(Reason.INPUT_RUN_FAILED, why=_what_it_says(error)) from None
     for spec, array in zip(specs, results, strict=True):
+        if array is not None and array.dtype == spec.dtype and array.shape == spec.shape:
+            continue
         got = "nothing" if array is None else f"{array.dtype.name}{list(array.shape)}"
         wanted = f"{spec.dtype}{list(spec.shape)}"
         if got != wanted:
