@@ -23,7 +23,7 @@ def load_model(path: Path, limits: Limits = DEFAULT_LIMITS) -> LoadedModel:
     MISSING_LIBRARY without the onnx package.
     Soundness: see `LoadedModel` and `run_isolated`.
     """
-    _check_file(path, limits)
+    check_file(path, limits)
     head, blobs = run_isolated("parse", {"path": str(path.absolute())}, (), limits, ("onnx",))
     try:
         (onnx,) = blobs
@@ -32,7 +32,8 @@ def load_model(path: Path, limits: Limits = DEFAULT_LIMITS) -> LoadedModel:
         raise ModelRejected(Reason.MODEL_PARSER_CRASHED, how="its answer cannot be read") from None
 
 
-def _check_file(path: Path, limits: Limits) -> None:
+def check_file(path: Path, limits: Limits) -> None:
+    """Returns when a process may be started to read the file. Raises: ModelRejected MODEL_*."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -54,6 +55,7 @@ def to_head(model: LoadedModel) -> Head:
         "values": [_spec_out(spec) for spec in model.values],
         "operators": [list(item) for item in model.operators],
         "fixed_batch": list(model.fixed_batch),
+        "as_float32": list(model.as_float32),
         "graph_digest": model.graph_digest.hex,
         "weights_digest": model.weights_digest.hex,
         **{name: getattr(model, name) for name in _COUNTS},
@@ -69,6 +71,7 @@ def from_head(head: Head, onnx: bytes) -> LoadedModel:
         values=_specs_in(head["values"]),
         operators=tuple((_text(name), _count(n)) for name, n in head["operators"]),
         fixed_batch=tuple(_text(name) for name in head["fixed_batch"]),
+        as_float32=tuple(_text(name) for name in head["as_float32"]),
         graph_digest=_digest(head["graph_digest"]),
         weights_digest=_digest(head["weights_digest"]),
         **{name: _count(head[name]) for name in _COUNTS},
