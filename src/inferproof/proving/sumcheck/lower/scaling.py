@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from inferproof.proving.sumcheck.graph import MAX_SHIFT
 from inferproof.proving.sumcheck.lower import intervals
 from inferproof.proving.sumcheck.lower.builder import Builder
 from inferproof.proving.sumcheck.lower.value import Function, Points, Value, is_power_of_two
@@ -111,23 +112,29 @@ def _bound_in(v: Value, scale: float) -> int:
     """The largest absolute integer of the value in units of `scale`, or of its own if coarser."""
     if v.scale >= scale:
         return round(v.scale / scale) * v.bound
-    shift = round(math.log2(scale / v.scale))
+    shift = _shift(v, scale)
     return max(abs(intervals.rounded_shift(end, shift)) for end in ends(v))
 
 
 def _in_units(b: Builder, v: Value, scale: float) -> Value:
     if not v.bound:
         return v.with_(scale=scale)
-    return coarser(b, v, round(math.log2(scale / v.scale))) if v.scale < scale else v
+    return coarser(b, v, _shift(v, scale)) if v.scale < scale else v
+
+
+def _shift(v: Value, scale: float) -> int:
+    """How many bits are between two powers of two, however far they are from one another."""
+    return round(math.log2(scale) - math.log2(v.scale))
 
 
 def coarser(b: Builder, v: Value, shift: int) -> Value:
     """The value in units 2^shift times as large."""
     low, high = ends(v)
     clamp = (intervals.rounded_shift(low, shift), intervals.rounded_shift(high, shift))
-    made = b.rescale(v, 1, shift, clamp=clamp)
+    # Beyond that nothing is left of any integer either way.
+    made = b.rescale(v, 1, min(shift, MAX_SHIFT), clamp=clamp)
     most = None if v.most is None else (v.most >> shift) + v.shape[-1]
-    return made.with_(scale=v.scale * 2.0**shift, span=v.span, most=most, source=v.source)
+    return made.with_(scale=math.ldexp(v.scale, shift), span=v.span, most=most, source=v.source)
 
 
 def aligned(b: Builder, values: Sequence[Value]) -> list[Value]:
