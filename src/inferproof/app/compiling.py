@@ -10,6 +10,8 @@ from inferproof.errors import ModelRejected, Reason
 from inferproof.inference.preprocess import load_preprocessing
 from inferproof.models.arrays import read_arrays
 from inferproof.models.card import ModelCard
+from inferproof.models.labels import named
+from inferproof.models.load import load_model
 from inferproof.proving.base import (
     CompileReport,
     CompileRequest,
@@ -29,16 +31,16 @@ def compile_card(
     srs: SrsSource | None = None,
     mode: str | None = None,
 ) -> CompileReport:
-    """The compiled model of a card, in `out`; its pre-processing is in the commitment.
+    """The compiled model of a card, in `out`; its pre-processing and labels are in the commitment.
 
-    Raises: ModelRejected CARD_NO_CALIBRATION; as `load_preprocessing`, `read_arrays` and
+    Raises: ModelRejected CARD_NO_CALIBRATION, CARD_LABELS; as `load_model`, `load_preprocessing`, `read_arrays` and
     ProofSystem.compile.
     """
     if card.calibration_path is None:
         raise ModelRejected(Reason.CARD_NO_CALIBRATION, model=card.name)
     preprocessing = load_preprocessing(card.preprocessing, card.folder)
     request = CompileRequest(
-        model=card.model_path,
+        model=named(load_model(card.model_path), card),
         calibration=read_arrays(card.calibration_path),
         out=out,
         visibility=Visibility(card.proof.input_visibility),

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from inferproof.errors import ArtifactRejected, InferproofError, ProofRejected, Reason, Unavailable
-from inferproof.models.load import load_model
 from inferproof.protocol.proof_file import ProofFile, decode_proof_file, encode_proof_file
 from inferproof.protocol.verifier_bundle import (
     MAX_BYTES,
@@ -90,7 +89,7 @@ class ExternalSystem:
         """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected MODE_UNKNOWN."""
         check_mode(self.name, request.mode)
         began = time.perf_counter()
-        model = load_model(request.model)
+        model = request.loaded()
         calibration = check_calibration(model.inputs, request.calibration)
         with (
             new_folder(request.out) as folder,
@@ -109,6 +108,7 @@ class ExternalSystem:
                     "out": str((folder / "artifact").absolute()),
                     "visibility": request.visibility.value,
                     "preprocessing": request.preprocessing,
+                    "labels": {spec.name: list(spec.labels) for spec in model.outputs if spec.labels},
                     "max_error": request.max_error,
                     "srs": {"path": str(srs.path.absolute()), "sha256": srs.sha256}
                     if srs
