@@ -9,7 +9,13 @@ import typer
 
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, progress
 from inferproof.cli.files import check_writable, write_file
-from inferproof.cli.verify import labels_json, outputs_json, read_bundle, show_outputs, warn_of_setup
+from inferproof.cli.verify import (
+    labels_json,
+    outputs_json,
+    read_bundle,
+    show_outputs,
+    warn_of_setup,
+)
 from inferproof.models.arrays import read_arrays
 from inferproof.models.card import DEFAULT_SYSTEM
 from inferproof.protocol.labels import label_of

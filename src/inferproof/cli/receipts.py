@@ -10,6 +10,7 @@ from inferproof.cli.console import err, failures, out, plain, print_json
 from inferproof.cli.files import read_file
 from inferproof.cli.parts import need
 from inferproof.client.tools import installed_tools
+from inferproof.protocol.labels import label_of
 from inferproof.protocol.receipt import MAX_BYTES
 from inferproof.types.digest import Address
 from inferproof.types.proof import SecurityReport

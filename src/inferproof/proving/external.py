@@ -108,7 +108,9 @@ class ExternalSystem:
                     "out": str((folder / "artifact").absolute()),
                     "visibility": request.visibility.value,
                     "preprocessing": request.preprocessing,
-                    "labels": {spec.name: list(spec.labels) for spec in model.outputs if spec.labels},
+                    "labels": {
+                        spec.name: list(spec.labels) for spec in model.outputs if spec.labels
+                    },
                     "max_error": request.max_error,
                     "srs": {"path": str(srs.path.absolute()), "sha256": srs.sha256}
                     if srs
