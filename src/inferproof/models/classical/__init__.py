@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from onnx import NodeProto, helper
 
 from inferproof.models.classical import features, linear, svm  # noqa: F401  (they register)
-from inferproof.models.classical.expansion import REGISTRY, Expansion
+from inferproof.models.classical.expansion import REGISTRY
+from inferproof.models.expansion import Expansion
 
 
 def expanded(node: NodeProto) -> Expansion:

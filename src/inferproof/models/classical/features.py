@@ -2,7 +2,8 @@
 
 from onnx import NodeProto, TensorProto
 
-from inferproof.models.classical.expansion import Attributes, Expansion, expands, floats, text
+from inferproof.models.classical.expansion import Attributes, expands, floats, text
+from inferproof.models.expansion import Expansion
 from inferproof.models.show import shown
 
 _NORMS = {"L1": 1, "L2": 2}

@@ -2,8 +2,9 @@
 
 from onnx import NodeProto, TensorProto
 
-from inferproof.models.classical.expansion import Attributes, Expansion, expands, floats, ints, text
+from inferproof.models.classical.expansion import Attributes, expands, floats, ints, text
 from inferproof.models.classical.scores import activated
+from inferproof.models.expansion import Expansion
 from inferproof.models.show import shown
 from inferproof.models.tensors import Array
 

@@ -1,6 +1,7 @@
 """What is applied to scores: the post-transforms of classical machine learning."""
 
-from inferproof.models.classical.expansion import Attributes, Expansion, text
+from inferproof.models.classical.expansion import Attributes, text
+from inferproof.models.expansion import Expansion
 from inferproof.models.show import shown
 
 _PLAIN = {"NONE": None, "LOGISTIC": "Sigmoid", "SOFTMAX": "Softmax"}

@@ -3,8 +3,9 @@
 import numpy as np
 from onnx import NodeProto
 
-from inferproof.models.classical.expansion import Attributes, Expansion, expands, floats, text
+from inferproof.models.classical.expansion import Attributes, expands, floats, text
 from inferproof.models.classical.scores import activated
+from inferproof.models.expansion import Expansion
 from inferproof.models.show import shown
 from inferproof.models.tensors import Array
 
