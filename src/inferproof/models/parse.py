@@ -13,12 +13,14 @@ from inferproof.models.axes import Axes
 from inferproof.models.canonical import canonical_model
 from inferproof.models.functions import inlined
 from inferproof.models.graph import opset_of, read_graph
+from inferproof.models.labels import with_labels
 from inferproof.models.limits import CONVERTED_BELOW, CONVERTED_TO, DEFAULT_LIMITS, Limits
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.operators import BODIES
 from inferproof.models.shapes import infer_shapes
 from inferproof.models.show import first_line
 from inferproof.models.tensors import TensorReader
+from inferproof.models.texts import take_texts
 from inferproof.models.wire import prescan
 
 _ALIGNED = frozenset(
@@ -45,7 +47,9 @@ def parse_untrusted(
     model = read_proto(data, limits)
     # 3. The functions that the model defines, where it calls them.
     model = inlined(model, limits)
-    # 4. Structure: operators, names, order, tensors and attributes.
+    # 4. Texts at its edges, which a graph of numbers has no place for.
+    edges = take_texts(model)
+    # 5. Structure: operators, names, order, tensors and attributes.
     graph = read_graph(model, TensorReader(limits, folder), axes)
     if graph.opset < CONVERTED_BELOW:
         if any(node.op_type in BODIES for node in graph.nodes):
@@ -55,10 +59,10 @@ def parse_untrusted(
         newer = read_graph(_modern(model, folder), TensorReader(limits, folder), axes)
         graph = replace(newer, open_axes=graph.open_axes, as_float32=graph.as_float32)
     del model
-    # 5. Every shape, each bounded before the next.
+    # 6. Every shape, each bounded before the next.
     shaped = infer_shapes(graph, limits)
-    # 6. The one form, and its digests.
-    return canonical_model(shaped)
+    # 7. The one form, and its digests.
+    return with_labels(canonical_model(shaped), edges.labels)
 
 
 def read_untrusted(path: Path, limits: Limits) -> bytes:
