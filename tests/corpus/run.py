@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 RESULTS = HERE / "results.json"
 PAGE = ROOT / "docs/reference/corpus.md"
+PICTURE = ROOT / "docs/reference/corpus.png"
 LIMIT_S = 300
 Results = dict[str, dict[str, Any]]
 
@@ -47,6 +48,7 @@ def main() -> int:
         kept = before | found if given.begin else found
         RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
         PAGE.write_text(page(kept))
+        _draw(kept)
     return 1 if worse and not given.accept else 0
 
 
@@ -77,6 +79,16 @@ def _told(one: dict[str, Any]) -> str:
     return f"proven in {one['prove_ms']:g} ms, agreement {one['agreement']:.1%}"
 
 
+def _draw(results: Results) -> None:
+    from plot import draw
+
+    overheads: dict[str, list[float]] = {}
+    for name, one in sorted(results.items()):
+        if one["outcome"] == "proven":
+            overheads.setdefault(name.split(".", 1)[0], []).append(_overhead(one))
+    draw(overheads, PICTURE)
+
+
 def page(results: Results) -> str:
     """The results as a page: a table of families, and one of models for each."""
     families: dict[str, Results] = {}
@@ -97,6 +109,7 @@ def page(results: Results) -> str:
     for family, models in families.items():
         lines.append(_summary(f"[{family}](#{family})", models))
     lines.append(_summary("all", results))
+    lines += ["", "![What a proof costs over a plain run, by family](corpus.png)"]
     for family, models in families.items():
         lines += ["", f"## {family}", ""]
         lines += ["| model | prove ms | verify ms | proof kB | overhead | agreement | error |"]
