@@ -133,7 +133,7 @@ def _open_loop(what: str) -> ModelProto:
 
 _add("loop-trips-by-input", partial(_open_loop, "trips"))
 _add("loop-condition-by-input", partial(_open_loop, "condition"))
-for _depth in (3, 20, 60):
+for _depth in (3, 10, 25):
     _add(f"if-{_depth}-deep", partial(with_attribute_graphs, _depth))
 
 
@@ -261,7 +261,6 @@ _TREES: dict[str, dict[str, Any]] = {
     "uneven": {"nodes_values": [0.5]},
     "leaf-of-another": {"target_nodeids": [0, 9]},
     "twice": {"nodes_nodeids": [0, 1, 1]},
-    "empty": {name: [] for name in _chain(1)},
     "deep-20000": _chain(20_000),
     "deep-200000": _chain(200_000),
     "deep-600000": _chain(600_000),
@@ -426,7 +425,6 @@ for _depth in (26, 40, 1_000):
     _add(f"growth-Concat-{_depth}", partial(_growing, "Concat", _depth, axis=0))
 for _depth in (25_000, 65_000):
     _add(f"growth-Add-{_depth}", partial(_growing, "Add", _depth))
-_add("growth-squares", partial(_growing, "Mul", 12))
 _add("growth-Sum", partial(_spreading, 5_000))
 _add(
     "growth-MatMul",
