@@ -16,8 +16,9 @@ from inferproof.proving.sumcheck.graph import MAX_SHIFT, VALUE_LIMIT
 from inferproof.proving.sumcheck.lower import intervals
 from inferproof.proving.sumcheck.lower.context import Context
 from inferproof.proving.sumcheck.lower.program import Step
+from inferproof.proving.sumcheck.lower.rows import Rows, Shorts, TooLarge
 from inferproof.proving.sumcheck.lower.scaling import PRODUCT_LIMIT, narrow
-from inferproof.proving.sumcheck.lower.units import units_of
+from inferproof.proving.sumcheck.lower.units import exact_rows, units_of
 from inferproof.proving.sumcheck.lower.value import Value, power_of_two_above
 
 Points = npt.NDArray[np.float64]
@@ -32,54 +33,39 @@ LIMBS = 127 * 256 + 127
 _MULTIPLIERS = (15, 7, 3, 1)
 _FEWEST_BITS = 6
 _LARGEST_BIAS = 2.0**27
-_FIRST_BITS = 16
-_LONG_MULTIPLIER = 2**13
-"""Results are cut and lose bits down to these where multipliers would be shorter than this."""
 _MORE_BITS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """Weights and bias in whole numbers, the rescaling that follows, and where results are."""
+class Matrix:
+    """Weights in real numbers, and for each row its largest, and the sums of those above 0 and of
+    those below, as every number of bits asks for them."""
 
-    weights: Ints
-    bias: Ints
-    multipliers: Ints
-    shift: int
-    scale: float
-    low: Ints
-    high: Ints
-    first: int = 0
-    """Bits that results lose before the multipliers, which then can be longer."""
-    cut: int | None = None
-    """Where results are cut at before that: beyond it the next steps end."""
+    weights: Points
+    reach: Points
+    positive: Points
+    negative: Points
 
-    @property
-    def interval(self) -> tuple[int, int]:
-        return int(self.low.min()), int(self.high.max())
-
-
-@dataclass(frozen=True, slots=True)
-class TooLarge:
-    """The row that can become largest, and how large."""
-
-    row: int
-    reach: int
+    @classmethod
+    def of(cls, weights: Points) -> "Matrix":
+        """Shapes: [rows, columns]."""
+        sizes = np.abs(weights)
+        reach, size, total = sizes.max(axis=1, initial=0.0), sizes.sum(axis=1), weights.sum(axis=1)
+        return cls(weights, reach, (size + total) / 2, (total - size) / 2)
 
 
 def quantise_rows(
-    weights: Points, bias: Points, x: Value, scale: float, largest: int, multiplier: int
+    matrix: Matrix, bias: Points, x: Value, scale: float, largest: int, multiplier: int
 ) -> Rows | TooLarge:
     """The rows in whole numbers up to `largest`, for a result of about the scale given.
 
-    Shapes: weights [rows, columns], bias [rows]. The scale is doubled until multipliers fit.
+    Shapes: bias [rows]. The scale is doubled until multipliers fit.
     """
-    reach = np.abs(weights).max(axis=1, initial=0.0)
-    ideal = reach * x.scale / largest
+    ideal = matrix.reach * x.scale / largest
     # A bias far beyond its row's weights makes the row's unit coarser.
     ideal = np.maximum(ideal, np.abs(bias) / _LARGEST_BIAS)
     if not ideal.any():
-        ideal = np.full(len(weights), scale)
+        ideal = np.full(len(bias), scale)
     while float(ideal.max()) / scale > multiplier:
         scale *= 2
     shift = 0
@@ -87,14 +73,19 @@ def quantise_rows(
         shift += 1
     multipliers = np.maximum(1, np.ceil(ideal / scale * 2.0**shift - 1e-9)).astype(np.int64)
     unit = scale * multipliers / 2.0**shift / x.scale
-    whole = np.floor(weights / unit[:, None] + 0.5)
-    whole = np.clip(whole, -largest, largest).astype(np.int64)
     offsets = np.floor(bias / (unit * x.scale) + 0.5)
     worst = int(np.abs(offsets).argmax())
     if abs(offsets[worst]) >= VALUE_LIMIT:
         return TooLarge(worst, int(abs(offsets[worst])))
     offsets = offsets.astype(np.int64)
-    low, high = intervals.weighted(whole, x.interval, x.most, offsets)
+    far = _surely_too_large(matrix, offsets, x, np.asarray(unit, dtype=np.float64))
+    if far is not None:
+        return far
+    whole = matrix.weights / unit[:, None]
+    whole += 0.5
+    np.clip(np.floor(whole, out=whole), -largest, largest, out=whole)
+    shorts = whole.astype(np.int16)
+    low, high = intervals.weighted(shorts, x.interval, x.most, offsets)
     bounds = np.maximum(np.abs(low), np.abs(high))
     worst = int(bounds.argmax())
     if bounds[worst] >= VALUE_LIMIT:
@@ -103,65 +94,21 @@ def quantise_rows(
     worst = int(products.argmax())
     if products[worst] >= PRODUCT_LIMIT or products[worst] >> shift >= VALUE_LIMIT:
         return TooLarge(worst, int(products[worst]))
-    return Rows(whole, offsets, multipliers, shift, scale, low, high)
+    return Rows(shorts, offsets, multipliers, shift, scale, low, high)
 
 
-def exact_rows(
-    weights: Points,
-    units: Points,
-    bias: Points,
-    x: Value,
-    scale: float | None,
-    end: float | None,
-) -> Rows | TooLarge:
-    """The rows as the whole multiples that they are, for a result of about the scale given.
-
-    Shapes: weights [rows, columns]; units, bias [rows]. Without a scale and with one unit nothing
-    is rescaled. Beyond `end` results do not matter.
-    """
-    whole = np.rint(weights / units[:, None]).astype(np.int64)
-    offsets = np.floor(bias / (units * x.scale) + 0.5)
-    worst = int(np.abs(offsets).argmax())
-    if abs(offsets[worst]) >= VALUE_LIMIT:
-        return TooLarge(worst, int(abs(offsets[worst])))
-    offsets = offsets.astype(np.int64)
-    low, high = intervals.weighted(whole, x.interval, x.most, offsets)
-    bounds = np.maximum(np.abs(low), np.abs(high))
+def _surely_too_large(matrix: Matrix, bias: Ints, x: Value, unit: Points) -> TooLarge | None:
+    """What is beyond the bound however weights are rounded, seen without rounding them."""
+    if x.most is not None:
+        return None
+    rounding = 0.5 * x.bound * matrix.weights.shape[1] + 1
+    low = (matrix.positive * x.lo + matrix.negative * x.hi) / unit + bias
+    high = (matrix.positive * x.hi + matrix.negative * x.lo) / unit + bias
+    bounds = np.maximum(-low, high)
     worst = int(bounds.argmax())
-    if bounds[worst] >= VALUE_LIMIT:
-        return TooLarge(worst, int(bounds[worst]))
-    ones = np.ones(len(whole), np.int64)
-    if scale is None and (units == units[0]).all():
-        return Rows(whole, offsets, ones, 0, float(units[0]) * x.scale, low, high)
-    if scale is None:
-        scale = float(units.max()) * x.scale
-    own = units * x.scale
-    found = _multipliers(own, bounds, scale)
-    if found[0].max() >= _LONG_MULTIPLIER:
-        return Rows(whole, offsets, *found, low, high)
-    most = int(bounds.max())
-    cut = most if end is None else min(most, int(end / own.min()) + 1)
-    first = max(0, cut.bit_length() - _FIRST_BITS)
-    reach = np.minimum((bounds + ((1 << first) >> 1)) >> first, cut >> first)
-    found = _multipliers(own * 2.0**first, reach, scale)
-    return Rows(whole, offsets, *found, low, high, first, cut >> first)
-
-
-def _multipliers(units: Points, reach: Ints, scale: float) -> tuple[Ints, int, float]:
-    """Multipliers and shift, as long as they may be, that bring integers to about one scale.
-
-    Shapes: `units`, what one stands for, and `reach`, how large they are, are [rows].
-    """
-    while True:
-        factors = units / scale
-        shift = MAX_SHIFT
-        while shift >= 0:
-            products = np.maximum(1.0, np.rint(factors * 2.0**shift)) * reach + 2**shift // 2
-            if products.max() < PRODUCT_LIMIT and products.max() / 2**shift < VALUE_LIMIT:
-                multipliers = np.maximum(1, np.rint(factors * 2.0**shift)).astype(np.int64)
-                return multipliers, shift, scale
-            shift -= 1
-        scale *= 2
+    if bounds[worst] * (1 - 1e-9) - rounding < VALUE_LIMIT:
+        return None
+    return TooLarge(worst, int(bounds[worst]))
 
 
 def contract(
@@ -213,6 +160,7 @@ def _shifted(rows: Rows) -> tuple[int, int]:
 
 def _in_limbs(operand: Value, rows: Rows, groups: int, emit: Emit, recombine: Recombine) -> Value:
     """Weights of 16 bits as 256 * high + low, each of 8 bits, in one matrix."""
+    # The largest is 2^15 - 129: rounding does not wrap around.
     high = (rows.weights + 128) >> 8
     low = rows.weights - (high << 8)
     shape = (groups, -1, rows.weights.shape[1])
@@ -235,25 +183,27 @@ def _chosen(
     padded: bool,
 ) -> tuple[Value, Rows]:
     """The operand as it will be used and its rows: the pair with the least expected error."""
-    kept = _kept(c, step, x, weights, bias, span, padded)
-    if kept is not None:
-        return kept
     problem: TooLarge | None = None
     best: tuple[float, Value, Rows] | None = None
+    matrix, sizes = Matrix.of(weights), _weight_sizes(c)
+    kept = _kept(c, step, x, matrix, bias, span, padded)
+    if kept is not None:
+        return kept
+    least = 1 / max(largest for largest, _ in sizes)
     for operand in _operands(c, x, c.options.activation_bits):
         seen = _seen(operand, padded)
-        scale = _result_scale(c, seen, weights, bias, span)
+        scale = _result_scale(c, seen, matrix, bias, span)
         coarseness = operand.scale / (x.largest or 1.0)
-        for largest, multiplier in _weight_sizes(c):
+        for largest, multiplier in sizes:
             error = coarseness + 1 / largest
             if best is not None and error >= best[0]:
                 break
-            rows = quantise_rows(weights, bias, seen, scale, largest, multiplier)
+            rows = quantise_rows(matrix, bias, seen, scale, largest, multiplier)
             if isinstance(rows, Rows):
                 best = (error, operand, rows)
                 break
             problem = rows
-        if best is not None and coarseness > best[0]:
+        if best is not None and coarseness + least >= best[0]:
             break
     if best is not None:
         return best[1], best[2]
@@ -272,13 +222,13 @@ def _kept(
     c: Context,
     step: Step,
     x: Value,
-    weights: Points,
+    matrix: Matrix,
     bias: Points,
     span: tuple[float, float] | None,
     padded: bool,
 ) -> tuple[Value, Rows] | None:
     """Operand and rows with the weights as they are, if they are whole multiples of units."""
-    units = units_of(weights)
+    units = units_of(matrix.weights)
     if units is None:
         return None
     most = LIMBS if c.options.weight_bits == 16 else INT8
@@ -289,8 +239,8 @@ def _kept(
         scale = None if steps is None else steps.size
         end = None if steps is None else steps.size * (steps.count + 1)
         if scale is None and (units != units[0]).any():
-            scale = _result_scale(c, seen, weights, bias, span)
-        rows = exact_rows(weights, units, bias, seen, scale, end)
+            scale = _result_scale(c, seen, matrix, bias, span)
+        rows = exact_rows(matrix.weights, units, bias, seen, scale, end)
         if isinstance(rows, Rows):
             fits = int(np.abs(rows.weights).max(initial=0)) <= most
             return (operand, rows) if fits else None
@@ -322,13 +272,14 @@ def _weight_sizes(c: Context) -> list[tuple[int, int]]:
 
 
 def _result_scale(
-    c: Context, x: Value, weights: Points, bias: Points, span: tuple[float, float] | None
+    c: Context, x: Value, matrix: Matrix, bias: Points, span: tuple[float, float] | None
 ) -> float:
     """A scale that gives results about `wide_bits` bits."""
     if span is not None:
         largest = max(abs(span[0]), abs(span[1]))
     else:
-        largest = float((np.abs(weights).sum(axis=1) * x.largest + np.abs(bias)).max(initial=0.0))
+        sizes = matrix.positive - matrix.negative
+        largest = float((sizes * x.largest + np.abs(bias)).max(initial=0.0))
     if largest == 0.0:
         largest = 1.0
     return power_of_two_above(largest) / 2.0 ** (c.options.wide_bits - 1)

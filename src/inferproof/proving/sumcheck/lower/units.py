@@ -3,6 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
+from inferproof.proving.sumcheck.graph import MAX_SHIFT, VALUE_LIMIT
+from inferproof.proving.sumcheck.lower import intervals
+from inferproof.proving.sumcheck.lower.rows import Rows, TooLarge
+from inferproof.proving.sumcheck.lower.scaling import PRODUCT_LIMIT
+from inferproof.proving.sumcheck.lower.value import Value
+
 Points = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -13,6 +19,11 @@ _FEWEST_COLUMNS = 8
 """A row of fewer weights can be of multiples by chance."""
 _NEAR = 2e-4
 """How far from a whole number a multiple may be: weights in float32 are off by 255 / 2^23."""
+
+
+_FIRST_BITS = 16
+_LONG_MULTIPLIER = 2**13
+"""Results are cut and lose bits down to these where multipliers would be shorter than this."""
 
 
 def unit_of(values: Points) -> float | None:
@@ -53,3 +64,61 @@ def units_of(weights: Points) -> Points | None:
     units = np.array(found)
     # A row of zeros has any.
     return np.where(units == 0.0, units.max(), units)
+
+
+def exact_rows(
+    weights: Points,
+    units: Points,
+    bias: Points,
+    x: Value,
+    scale: float | None,
+    end: float | None,
+) -> Rows | TooLarge:
+    """The rows as the whole multiples that they are, for a result of about the scale given.
+
+    Shapes: weights [rows, columns]; units, bias [rows]. Without a scale and with one unit nothing
+    is rescaled. Beyond `end` results do not matter.
+    """
+    whole = np.rint(weights / units[:, None]).astype(np.int16)
+    offsets = np.floor(bias / (units * x.scale) + 0.5)
+    worst = int(np.abs(offsets).argmax())
+    if abs(offsets[worst]) >= VALUE_LIMIT:
+        return TooLarge(worst, int(abs(offsets[worst])))
+    offsets = offsets.astype(np.int64)
+    low, high = intervals.weighted(whole, x.interval, x.most, offsets)
+    bounds = np.maximum(np.abs(low), np.abs(high))
+    worst = int(bounds.argmax())
+    if bounds[worst] >= VALUE_LIMIT:
+        return TooLarge(worst, int(bounds[worst]))
+    ones = np.ones(len(whole), np.int64)
+    if scale is None and (units == units[0]).all():
+        return Rows(whole, offsets, ones, 0, float(units[0]) * x.scale, low, high)
+    if scale is None:
+        scale = float(units.max()) * x.scale
+    own = units * x.scale
+    found = _multipliers(own, bounds, scale)
+    if found[0].max() >= _LONG_MULTIPLIER:
+        return Rows(whole, offsets, *found, low, high)
+    most = int(bounds.max())
+    cut = most if end is None else min(most, int(end / own.min()) + 1)
+    first = max(0, cut.bit_length() - _FIRST_BITS)
+    reach = np.minimum((bounds + ((1 << first) >> 1)) >> first, cut >> first)
+    found = _multipliers(own * 2.0**first, reach, scale)
+    return Rows(whole, offsets, *found, low, high, first, cut >> first)
+
+
+def _multipliers(units: Points, reach: Ints, scale: float) -> tuple[Ints, int, float]:
+    """Multipliers and shift, as long as they may be, that bring integers to about one scale.
+
+    Shapes: `units`, what one stands for, and `reach`, how large they are, are [rows].
+    """
+    while True:
+        factors = units / scale
+        shift = MAX_SHIFT
+        while shift >= 0:
+            products = np.maximum(1.0, np.rint(factors * 2.0**shift)) * reach + 2**shift // 2
+            if products.max() < PRODUCT_LIMIT and products.max() / 2**shift < VALUE_LIMIT:
+                multipliers = np.maximum(1, np.rint(factors * 2.0**shift)).astype(np.int64)
+                return multipliers, shift, scale
+            shift -= 1
+        scale *= 2
