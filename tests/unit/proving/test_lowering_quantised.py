@@ -196,3 +196,54 @@ def test_steps_without_a_size_are_refused() -> None:
         "supported is a scale above 0",
     ):
         lowered(model_of(nodes, {"x": x}, ["y"], constants), {"x": x})
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_an_input_in_steps_may_have_any(dtype: str) -> None:
+    """Whatever part of its range the calibration data shows."""
+    limits = np.iinfo(dtype)
+    constants = {
+        "s": np.array(0.02, "f4"),
+        "z": np.array(3, dtype),
+        "w": np.array([[0.5], [-0.25]], "f4"),
+    }
+    nodes = [
+        helper.make_node("DequantizeLinear", ["x", "s", "z"], ["f"]),
+        helper.make_node("MatMul", ["f", "w"], ["y"]),
+    ]
+    seen = np.full((3, 1, 2), 5, dtype)
+    made, _ = lowered(model_of(nodes, {"x": seen}, ["y"], constants), {"x": seen})
+    (item,) = made.settings.inputs
+    assert (item.lo, item.hi) == (limits.min, limits.max)
+    ends = np.array([[limits.min, limits.max]], dtype)
+    real = (ends.astype("f4") - 3) * 0.02
+    np.testing.assert_allclose(run(made, {"x": ends})["y"], real @ constants["w"], atol=1e-4)
+
+
+def test_a_place_in_a_table_may_not() -> None:
+    table = np.random.default_rng(9).normal(size=(6, 2)).astype("f4")
+    nodes = [
+        helper.make_node("Cast", ["x"], ["i"], to=7),
+        helper.make_node("Gather", ["t", "i"], ["y"]),
+    ]
+    seen = np.array([[1, 2]] * 3, "u1")
+    made, _ = lowered(model_of(nodes, {"x": seen}, ["y"], {"t": table}), {"x": seen})
+    (item,) = made.settings.inputs
+    assert (item.lo, item.hi) == (0, 5)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_what_is_added_behind_a_product_is_added_before_rounding(side: int) -> None:
+    rng = np.random.default_rng(10)
+    constants = {
+        "w": rng.integers(-127, 128, (4, 4)).astype("f4") * np.float32(0.01),
+        "c": rng.normal(size=(4, 4)).astype("f4") * 40,
+    }
+    operands = ["x", "w"] if side else ["w", "x"]
+    nodes = [
+        helper.make_node("Gemm", [*operands, "c"], ["h"]),
+        *steps_between("h", 0.5, 128, constants),
+        helper.make_node("Identity", ["h'"], ["y"]),
+    ]
+    x = rng.normal(size=(SAMPLES, 4, 4)).astype("f4")
+    assert exact_share(model_of(nodes, {"x": x}, ["y"], constants), {"x": x}, 0.5) > 0.97

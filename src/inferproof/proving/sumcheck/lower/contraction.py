@@ -16,7 +16,7 @@ from inferproof.proving.sumcheck.graph import MAX_SHIFT, VALUE_LIMIT
 from inferproof.proving.sumcheck.lower import intervals
 from inferproof.proving.sumcheck.lower.context import Context
 from inferproof.proving.sumcheck.lower.program import Step
-from inferproof.proving.sumcheck.lower.rows import Rows, Shorts, TooLarge
+from inferproof.proving.sumcheck.lower.rows import Rows, TooLarge
 from inferproof.proving.sumcheck.lower.scaling import PRODUCT_LIMIT, narrow
 from inferproof.proving.sumcheck.lower.units import exact_rows, units_of
 from inferproof.proving.sumcheck.lower.value import Value, power_of_two_above

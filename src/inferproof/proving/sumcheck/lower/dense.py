@@ -163,6 +163,7 @@ def _gemm(c: Context, step: Step) -> Value:
     left, right = (c.constant(step.input(place)) for place in (0, 1))
     flips = [bool(step.attributes.get(name, 0)) for name in ("transA", "transB")]
     bias = c.constant(step.input(2)) if step.input(2) else None
+    final = not step.input(2)
     if right is not None and left is None:
         x = c.value(step, 0)
         x = _swapped(c, x) if flips[0] else x
@@ -172,12 +173,12 @@ def _gemm(c: Context, step: Step) -> Value:
         if bias is not None and row:
             flat = np.broadcast_to(numbers(bias).reshape(-1) * beta, (len(weights),))
             return linear(c, step, x, weights, flat)
-        made = linear(c, step, x, weights, None)
+        made = linear(c, step, x, weights, None, final)
     elif left is not None:
         matrix = numbers(left).T if flips[0] else numbers(left)
         x = c.value(step, 1)
         x = x if flips[1] else _swapped(c, x)
-        made = _swapped(c, linear(c, step, x, matrix * alpha, None))
+        made = _swapped(c, linear(c, step, x, matrix * alpha, None, final))
     else:
         a, b = c.value(step, 0), c.value(step, 1)
         a = _swapped(c, a) if flips[0] else a

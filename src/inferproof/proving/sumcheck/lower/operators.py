@@ -1,5 +1,7 @@
 """Every lowering, and what of it depends on several subjects."""
 
+import numpy as np
+
 from inferproof.models.operators import TREES
 from inferproof.proving.sumcheck.lower import (  # noqa: F401  (they register themselves)
     attention,
@@ -34,10 +36,11 @@ def input_bits(program: Program, name: str, usual: int) -> int:
 
 
 def whole_range(program: Program, name: str) -> tuple[int, int]:
-    """The whole numbers that an input may hold: rows of a table that it selects, or those seen."""
+    """The whole numbers that an input may hold: rows of a table that it selects, all of 8 bits, or
+    those seen."""
     found = program.ranges[name]
     low, high = min(0, int(found.low)), int(found.high)
-    names = {name}
+    names, selects = {name}, False
     for step in program.steps:
         if step.op in _ALONE and step.input(0) in names:
             names.add(step.outputs[0])
@@ -46,4 +49,10 @@ def whole_range(program: Program, name: str) -> tuple[int, int]:
             shape = program.specs[step.input(0)].shape if array is None else array.shape
             axis = int(step.attributes.get("axis", 0))
             high = max(high, shape[axis] - 1)
+            selects = True
+    dtype = program.specs[name].dtype
+    if dtype in ("int8", "uint8") and not selects:
+        # As of a quantised model: the file's own range, of which samples show a part.
+        limits = np.iinfo(dtype)
+        return limits.min, limits.max
     return low, high
