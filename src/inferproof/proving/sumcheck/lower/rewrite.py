@@ -182,7 +182,7 @@ def _recognise_softmax(program: Program) -> None:
     x - ReduceLogSumExp(x) is LogSoftmax(x), Exp(LogSoftmax(x)) is Softmax(x), and so is
     Exp(x) / ReduceSum(Exp(x)). The whole keeps its bounds, and needs no table of wide range.
     """
-    makers = _maker(program)
+    makers = {name: step for step in program.steps for name in step.outputs if name}
     for place, step in enumerate(tuple(program.steps)):
         before = makers.get(step.input(0))
         made: Step | None = None
