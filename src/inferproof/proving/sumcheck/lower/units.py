@@ -47,12 +47,17 @@ def units_of(weights: Points) -> Points | None:
 
     One for all rows where that is possible. Shapes: weights [rows, columns].
     """
-    # Almost always a few weights tell that there is none.
-    if unit_of(weights[:1, :_SAMPLE]) is None:
+    # Almost always a few weights tell that there is none, of a row or of all.
+    rows = np.flatnonzero(weights.any(axis=1))
+    if not rows.size:
+        return np.ones(len(weights))
+    if unit_of(weights[rows[0], :_SAMPLE]) is None:
         return None
-    one = unit_of(weights.reshape(-1))
-    if one is not None:
-        return np.full(len(weights), one or 1.0)
+    flat = weights.reshape(-1)
+    if unit_of(flat[:: max(1, flat.size // _SAMPLE)]) is not None:
+        one = unit_of(flat)
+        if one is not None:
+            return np.full(len(weights), one)
     if weights.shape[1] < _FEWEST_COLUMNS:
         return None
     found = []
