@@ -14,9 +14,9 @@ LIBRARIES=(scikit-learn==1.9.1 xgboost-cpu==3.2.0 lightgbm==4.7.0 catboost==1.2.
 if [ -n "${TORCH:-}" ]; then
     LIBRARIES+=(torch==2.15.0)
 fi
-TESTS=(tests/unit/models/test_importing.py)
+TESTS=(tests/unit/models/test_importing.py tests/docs/test_quickstart.py)
 
 "$UV" venv --quiet --clear --python .venv/bin/python "$ENVIRONMENT"
 "$UV" pip install --quiet --python "$ENVIRONMENT/bin/python" \
-    --group test --editable '.[import]' "${LIBRARIES[@]}"
+    --group test --editable '.[import,server]' "${LIBRARIES[@]}"
 "$ENVIRONMENT/bin/python" -m pytest -q -p no:cacheprovider "${TESTS[@]}"
