@@ -63,6 +63,11 @@ class Reason(Enum):
     MODEL_HAS_SUBGRAPH = "operator {op} carries a graph of its own; only flat graphs are accepted"
     MODEL_SPARSE_TENSOR = "tensor {name} is stored sparse; store it dense"
     MODEL_STRING_TENSOR = "tensor {name} holds strings; turn text into numbers before the model"
+    MODEL_TEXT_REFUSED = "operator {op}, which makes {name}, {why}; {instead}"
+    MODEL_TEXT_TOO_MANY = (
+        "operator {op}, which makes {name}, has a table of {count} entries; the limit is {limit}"
+    )
+    MODEL_LABELS = "output {name} of shape {shape} has {count} labels for its columns"
     MODEL_DTYPE_UNSUPPORTED = (
         "tensor {name} has the element type {dtype}; accepted are floats of 16, 32 and 64 bits, "
         "whole numbers of 8 to 64 bits and booleans, and such of 4 bits where DequantizeLinear "
@@ -173,6 +178,10 @@ class Reason(Enum):
     CARD_UNKNOWN_KEY = "the model card has the unknown key {key}; the keys here are: {known}"
     CARD_MISSING_KEY = "the model card lacks the key {key}"
     CARD_BAD_VALUE = "the model card's {key} is wrong: {problem}"
+    CARD_LABELS = (
+        "the model itself names what is in output {name}: {labels}; write these as the card's "
+        "output.labels"
+    )
     CARD_PATH_ESCAPES = (
         "the model card's {key} leads out of its folder; name a file that lies beside the card"
     )

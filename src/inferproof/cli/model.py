@@ -121,6 +121,7 @@ def _show(found: PreflightReport) -> None:
     facts = {
         "inputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in model.inputs),
         "outputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in model.outputs),
+        **{f"names in {s.name}": ", ".join(s.labels[:32]) for s in model.outputs if s.labels},
         "opset": str(model.opset),
         "parameters": f"{model.parameters:,}",
         "multiply-adds": f"{model.multiply_adds:,}",

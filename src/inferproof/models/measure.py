@@ -1,5 +1,6 @@
 """Runs a model on calibration data, with every intermediate value kept, in its own process."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -175,12 +176,18 @@ class _Range:
         self.finite = True
 
     def take(self, array: Array, widen: bool) -> None:
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if not array.size:
+            return
+        low, high = float(array.min()), float(array.max())
+        # NaN is passed on by either, and what is infinite is at an end.
+        if not (math.isfinite(low) and math.isfinite(high)):
             self.finite = False
             array = array[np.isfinite(array)]
-        if widen and array.size:
-            self.low = min(self.low, float(array.min()))
-            self.high = max(self.high, float(array.max()))
+            if not array.size:
+                return
+            low, high = float(array.min()), float(array.max())
+        if widen:
+            self.low, self.high = min(self.low, low), max(self.high, high)
 
     def value(self, name: str) -> ValueRange:
         # A tensor that was never finite, or holds nothing, has the range 0 to 0.

@@ -113,7 +113,7 @@ class PreflightReport:
             "graph_digest": model.graph_digest.hex,
             "weights_digest": model.weights_digest.hex,
             "inputs": [_spec(spec) for spec in model.inputs],
-            "outputs": [_spec(spec) for spec in model.outputs],
+            "outputs": [_spec(spec) | _labels(spec) for spec in model.outputs],
             "fixed_batch": list(model.fixed_batch),
             "as_float32": list(model.as_float32),
             "nodes": model.nodes,
@@ -151,6 +151,10 @@ class PreflightReport:
 
 def _spec(spec: Any) -> dict[str, Any]:
     return {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+
+
+def _labels(spec: Any) -> dict[str, Any]:
+    return {"labels": list(spec.labels)} if spec.labels else {}
 
 
 def preflight(

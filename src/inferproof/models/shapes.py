@@ -237,9 +237,6 @@ class _Walk:
                 (TensorProto.FLOAT, (shape[0], max(1, targets)))
             ]
         else:
-            names = attributes.get("classlabels_strings")
-            if names is not None and names.strings:
-                raise ModelRejected(Reason.MODEL_STRING_TENSOR, name=shown(node.output[0]))
             labels = attributes.get("classlabels_int64s")
             count = len(labels.ints) if labels is not None else 0
             sizes = [

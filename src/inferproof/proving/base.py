@@ -27,6 +27,8 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import ProofRejected, Reason
+from inferproof.models.load import load_model
+from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.commitments import output_commitment
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.proof_file import DisclosedInput, ProofFile
@@ -69,7 +71,7 @@ class SrsSource:
 
 @dataclass(frozen=True, slots=True)
 class CompileRequest:
-    """What to compile.
+    """What to compile: an ONNX file, or what intake made of one.
 
     Shapes: each calibration array is [samples, *shape of that graph input], float32.
     `max_error` bounds |quantised - float| on the calibration data relative to the largest
@@ -81,7 +83,7 @@ class CompileRequest:
     report's `layers`.
     """
 
-    model: Path
+    model: Path | LoadedModel
     calibration: dict[str, npt.NDArray[np.float32]]
     out: Path
     visibility: Visibility = Visibility.PUBLIC
@@ -93,6 +95,10 @@ class CompileRequest:
     bits: int | None = None
     margin: float | None = None
     explain: bool = False
+
+    def loaded(self) -> LoadedModel:
+        """The model as intake made it. Raises: as `load_model`."""
+        return self.model if isinstance(self.model, LoadedModel) else load_model(self.model)
 
 
 @dataclass(frozen=True, slots=True)
