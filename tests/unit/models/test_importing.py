@@ -225,6 +225,9 @@ def test_estimators_are_imported() -> None:
         assert (name, made.alike, made.difference < 1e-3) == (name, 1.0, True)
         assert [(s.name, s.shape) for s in made.model.inputs] == [("rows", (1, 5))]
         assert len(made.compared) == len(made.model.outputs)
+        if name == "texts":
+            labels = [spec.labels for spec in made.model.outputs]
+            assert labels == [("high", "low", "middle")] * 2
 
 
 @needs("sklearn", "skl2onnx")

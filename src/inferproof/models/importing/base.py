@@ -150,24 +150,6 @@ _OWN_FAULTS = (
 )
 
 
-def without_dictionaries(made: Any) -> Any:
-    """The model of an exporter with tensors of scores where it makes dictionaries of them."""
-    from onnx import TensorProto, helper
-
-    graph = made.graph
-    zipped = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "ZipMap"}
-    renamed = {old: new for new, old in zipped.items()}
-    for node in list(graph.node):
-        if node.op_type == "ZipMap":
-            graph.node.remove(node)
-        for names in (node.input, node.output):
-            names[:] = [renamed.get(name, name) for name in names]
-    for info in graph.output:
-        if info.name in zipped:
-            info.CopyFrom(helper.make_tensor_value_info(info.name, TensorProto.FLOAT, None))
-    return made
-
-
 def imported(exported: Exported) -> Imported:
     """The model as intake takes it, after it was run beside the library's own answers.
 

@@ -15,7 +15,6 @@ from inferproof.models.importing.base import (
     imported,
     need_libraries,
     one_table,
-    without_dictionaries,
 )
 
 XGBOOST, LIGHTGBM, CATBOOST = "XGBoost", "LightGBM", "CatBoost"
@@ -87,8 +86,7 @@ def export_lightgbm(model: Any, sample: Any) -> Exported:
 
 
 def export_catboost(model: Any, sample: Any) -> Exported:
-    """What CatBoost writes, with a tensor in place of its dictionaries. Raises: as
-    `from_catboost`."""
+    """What CatBoost writes, with the sample's name for its input. Raises: as `from_catboost`."""
     need_libraries(CATBOOST, own="catboost")
     name, rows = one_table(sample)
     with exporting(CATBOOST), tempfile.TemporaryDirectory(prefix="inferproof-import-") as folder:
@@ -115,26 +113,18 @@ def _exported(library: str, made: Any, name: str, rows: Array, said: Array) -> E
         answers = (said.argmax(axis=1), said)
     return Exported(
         library,
-        without_dictionaries(made).SerializeToString(),
+        made.SerializeToString(),
         {name: rows[:, np.newaxis]},
         answers,
     )
 
 
 def _named(made: Any, name: str) -> Any:
-    """The model with this name for its one input, one row at a time, and numbers for classes."""
-    from onnx import TensorProto, helper
-
+    """The model with this name for its one input, and one row at a time."""
     graph = made.graph
     (given,) = graph.input
     for node in graph.node:
         node.input[:] = [name if each == given.name else each for each in node.input]
-        for attribute in node.attribute:
-            if attribute.name == "classlabels_strings":
-                numbers = list(range(len(attribute.strings)))
-                attribute.CopyFrom(helper.make_attribute("classlabels_int64s", numbers))
-                label = next(info for info in graph.output if info.name == node.output[0])
-                label.type.tensor_type.elem_type = TensorProto.INT64
     given.name = name
     given.type.tensor_type.shape.dim[0].dim_value = 1
     for info in graph.output:

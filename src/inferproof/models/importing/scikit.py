@@ -12,7 +12,6 @@ from inferproof.models.importing.base import (
     imported,
     need_libraries,
     one_table,
-    without_dictionaries,
 )
 
 LIBRARY = "scikit-learn"
@@ -24,7 +23,7 @@ def from_sklearn(estimator: Any, sample: Any) -> Imported:
     """The model of a fitted estimator or pipeline, for one row of the sample's columns.
 
     Shapes: the sample is [rows, features]: an array, or a mapping of one array, whose name the
-    input gets. Classes that are texts become their places among the sorted classes.
+    input gets. Classes that are texts are numbered in order, and are the labels of the outputs.
     Raises: MissingPart MISSING_LIBRARY; InputRejected IMPORT_SAMPLE; ModelRejected EXPORT_REFUSED,
     IMPORT_DIFFERS, and whatever intake says to the exported model.
     """
@@ -32,25 +31,20 @@ def from_sklearn(estimator: Any, sample: Any) -> Imported:
 
 
 def export(estimator: Any, sample: Any) -> Exported:
-    """What skl2onnx writes, with tensors for dictionaries and one row at a time. Raises: see
-    `from_sklearn`."""
+    """What skl2onnx writes for one row at a time. Raises: as `from_sklearn`."""
     need_libraries(LIBRARY, own="sklearn", exporter="skl2onnx")
     name, rows = one_table(sample)
     with exporting(LIBRARY):
         from skl2onnx import to_onnx
         from skl2onnx.common.data_types import FloatTensorType
-        from sklearn.base import is_classifier
 
-        texts = is_classifier(estimator) and np.asarray(estimator.classes_).dtype.kind in "OUS"
         model = to_onnx(
             estimator,
             initial_types=[(name, FloatTensorType([1, rows.shape[1]]))],
-            options={id(estimator): {"nocl": True}} if texts else None,
             target_opset=OPSETS,
         )
         answers = _answers(estimator, rows)
-        made = without_dictionaries(model).SerializeToString()
-    return Exported(LIBRARY, made, {name: rows[:, np.newaxis]}, answers)
+    return Exported(LIBRARY, model.SerializeToString(), {name: rows[:, np.newaxis]}, answers)
 
 
 def _answers(estimator: Any, rows: Array) -> tuple[Array | None, ...]:
