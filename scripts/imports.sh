@@ -9,11 +9,13 @@ scripts/bootstrap.sh tools
 
 UV=$(command -v uv || echo .tools/bin/uv)
 ENVIRONMENT=.tools/imports
-# The builds of xgboost-cpu carry nothing for graphics cards.
-LIBRARIES=(scikit-learn==1.9.1 xgboost-cpu==3.2.0 lightgbm==4.7.0 catboost==1.2.10)
+# At the versions of the corpus. The builds of xgboost-cpu carry nothing for graphics cards.
+NAMES='catboost|lightgbm|onnxmltools|onnxscript|scikit-learn|skl2onnx|xgboost'
 if [ -n "${TORCH:-}" ]; then
-    LIBRARIES+=(torch==2.15.0)
+    NAMES="$NAMES|torch"
 fi
+mapfile -t LIBRARIES < <(grep -E "^($NAMES)==" tests/corpus/requirements.txt |
+    sed 's/^xgboost==/xgboost-cpu==/')
 TESTS=(tests/unit/models/test_importing.py tests/docs/test_quickstart.py)
 
 "$UV" venv --quiet --clear --python .venv/bin/python "$ENVIRONMENT"
