@@ -14,7 +14,7 @@ import numpy.typing as npt
 from inferproof.errors import ModelRejected, Reason
 from inferproof.proving.sumcheck.graph import MAX_SHIFT, VALUE_LIMIT
 from inferproof.proving.sumcheck.lower import intervals
-from inferproof.proving.sumcheck.lower.context import Context
+from inferproof.proving.sumcheck.lower.context import Context, Steps
 from inferproof.proving.sumcheck.lower.program import Step
 from inferproof.proving.sumcheck.lower.rows import Rows, TooLarge
 from inferproof.proving.sumcheck.lower.scaling import PRODUCT_LIMIT, narrow
@@ -135,7 +135,8 @@ def contract(
     Raises: ModelRejected LOWERING_ROW when no number of bits keeps a row within bounds.
     """
     offsets = np.zeros(len(weights)) if bias is None else bias
-    chosen = _chosen(c, x, weights, offsets, span, padded)
+    steps = None if span is None else c.wanted.get(step.outputs[0])
+    chosen = _chosen(c, x, weights, offsets, span, steps, padded)
     if halves is not None and (isinstance(chosen, TooLarge) or _too_coarse(c, x, chosen[0])):
         return halves()
     if isinstance(chosen, TooLarge):
@@ -196,13 +197,14 @@ def _chosen(
     weights: Points,
     bias: Points,
     span: tuple[float, float] | None,
+    steps: Steps | None,
     padded: bool,
 ) -> tuple[Value, Rows] | TooLarge:
     """The operand as it will be used and its rows: the pair with the least expected error."""
     problem: TooLarge | None = None
     best: tuple[float, Value, Rows] | None = None
     matrix, sizes = Matrix.of(weights), _weight_sizes(c)
-    kept = _kept(c, step, x, matrix, bias, span, padded)
+    kept = _kept(c, x, matrix, bias, span, steps, padded)
     if kept is not None:
         return kept
     least = 1 / max(largest for largest, _ in sizes)
@@ -234,11 +236,11 @@ def _too_coarse(c: Context, x: Value, operand: Value) -> bool:
 
 def _kept(
     c: Context,
-    step: Step,
     x: Value,
     matrix: Matrix,
     bias: Points,
     span: tuple[float, float] | None,
+    steps: Steps | None,
     padded: bool,
 ) -> tuple[Value, Rows] | None:
     """Operand and rows with the weights as they are, if they are whole multiples of units."""
@@ -249,7 +251,6 @@ def _kept(
     # What weights do not need of a product the operand may have.
     for operand in _operands(c, x, c.options.activation_bits + _MORE_BITS):
         seen = _seen(operand, padded)
-        steps = c.wanted.get(step.outputs[0]) if span is not None else None
         scale = None if steps is None else steps.size
         end = None if steps is None else steps.size * (steps.count + 1)
         if scale is None and (units != units[0]).any():
