@@ -143,9 +143,11 @@ class Rewriting(Expansion):
         """Those of these attributes that the node has, for a node that takes the same."""
         found = {name: self.attributes[name] for name in names if name in self.attributes}
         try:
-            return {name: helper.get_attribute_value(item) for name, item in found.items()}
+            given = {name: helper.get_attribute_value(item) for name, item in found.items()}
         except ValueError:
             raise self.invalid("an attribute is of a kind that it cannot have") from None
+        # An empty list is as good as none.
+        return {name: value for name, value in given.items() if value != []}
 
     def _given(self, name: str, kind: type, default: Any) -> Any:
         item = self.attributes.get(name)

@@ -130,6 +130,17 @@ def lowers(*operators: str) -> Callable[[Lowering], Lowering]:
     return register
 
 
+_FARTHEST = 2.0**300
+"""Scales within this can be multiplied and divided in binary64 by any float32, and one another."""
+
+
+def _too_far(step: Step) -> ModelRejected:
+    """The rejection of a step whose numbers binary64 does not hold beside the others'."""
+    return unsupported(
+        step, "its numbers are far too large or too small", "weights and scales of usual sizes"
+    )
+
+
 def lower_step(c: Context, step: Step) -> None:
     """Adds the step to the graph and its outputs to the values.
 
@@ -142,7 +153,10 @@ def lower_step(c: Context, step: Step) -> None:
             Reason.MODEL_OPERATOR_UNSUPPORTED, node=step.index, operator=step.op, system="sumcheck"
         )
     c.builder.at = (step.index, step.op)
-    made = function(c, step)
+    try:
+        made = function(c, step)
+    except OverflowError:
+        raise _too_far(step) from None
     results = made if isinstance(made, tuple) else (made,)
     c.bounds.take(step)
     for name, value in zip(step.outputs, results, strict=False):
@@ -154,5 +168,7 @@ def lower_step(c: Context, step: Step) -> None:
                 f"it comes out as {list(value.shape)}, the standard says {list(c.shape(name))}",
                 "report this model",
             )
+        if not 1 / _FARTHEST < value.scale < _FARTHEST:
+            raise _too_far(step)
         held = kept_within(c.builder, value, c.bounds.of(name))
         c.values[name] = held.with_(span=c.span(name) or held.span)

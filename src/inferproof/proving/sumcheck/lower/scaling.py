@@ -16,6 +16,8 @@ rounding cannot wrap around in the field."""
 SUM_LIMIT = 2**28
 """What sums are kept below: half of what a tensor may hold."""
 _RATIO_BITS = 14
+_NEARLY_NOTHING = 0.25
+"""What is below this part of a step everywhere is none."""
 _FRACTION_BITS = 7
 """Of a step, before it is rounded with a multiplier that has all other bits."""
 _LONG_MULTIPLIER = 2**13
@@ -159,6 +161,8 @@ def aligned(b: Builder, values: Sequence[Value]) -> list[Value]:
 def in_steps(b: Builder, v: Value, size: float, ends: tuple[int, int]) -> Value:
     """The nearest whole numbers of steps of this size, cut at the ends, of scale 1."""
     factor = v.scale / size
+    if v.bound * factor < _NEARLY_NOTHING:
+        return b.const(np.zeros(v.shape, dtype=np.int64))
     fraction, exponent = math.frexp(factor)
     if fraction == 0.5 and -MAX_SHIFT < exponent <= 1:
         return b.rescale(v, 1, 1 - exponent, clamp=ends)
