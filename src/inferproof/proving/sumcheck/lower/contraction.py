@@ -15,7 +15,7 @@ from inferproof.errors import ModelRejected, Reason
 from inferproof.proving.sumcheck.graph import MAX_SHIFT, VALUE_LIMIT
 from inferproof.proving.sumcheck.lower import intervals
 from inferproof.proving.sumcheck.lower.context import Context, Steps
-from inferproof.proving.sumcheck.lower.program import Step
+from inferproof.proving.sumcheck.lower.program import Step, unsupported
 from inferproof.proving.sumcheck.lower.rows import Rows, TooLarge
 from inferproof.proving.sumcheck.lower.scaling import PRODUCT_LIMIT, narrow
 from inferproof.proving.sumcheck.lower.units import exact_rows, units_of
@@ -135,6 +135,8 @@ def contract(
     Raises: ModelRejected LOWERING_ROW when no number of bits keeps a row within bounds.
     """
     offsets = np.zeros(len(weights)) if bias is None else bias
+    if not (np.isfinite(weights).all() and np.isfinite(offsets).all()):
+        raise unsupported(step, "its weights or bias are not finite", "finite ones")
     steps = None if span is None else c.wanted.get(step.outputs[0])
     chosen = _chosen(c, x, weights, offsets, span, steps, padded)
     if halves is not None and (isinstance(chosen, TooLarge) or _too_coarse(c, x, chosen[0])):
