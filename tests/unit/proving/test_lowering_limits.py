@@ -108,3 +108,11 @@ def test_more_accumulators_than_a_proof_carries_are_refused(
         "the model's weighted layers give 3 results, one proof may carry 2",
     ):
         lowered(model, {"x": X})
+
+
+def test_an_output_of_constants_alone_is_refused() -> None:
+    nodes = [helper.make_node("Tanh", ["c"], ["y"]), helper.make_node("Tanh", ["x"], ["z"])]
+    x = np.ones((1, 1, 2), np.float32)
+    model = model_of(nodes, {"x": x}, ["z", "y"], {"c": np.ones((1, 2), np.float32)})
+    with rejects(Reason.MODEL_OUTPUT_NOT_COMPUTED, "output 'y' does not depend on any input"):
+        lowered(model, {"x": x})

@@ -11,6 +11,7 @@ from inferproof.errors import ModelRejected, Reason
 from inferproof.models.limits import DEFAULT_LIMITS, Limits
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.measure import Calibration, Measured, measure
+from inferproof.models.show import shown
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import graph_rejection, library
@@ -202,6 +203,9 @@ def _input(context: Context, spec: TensorSpec) -> QuantisedInput:
 
 
 def _output(context: Context, spec: TensorSpec) -> Value:
+    if spec.name not in context.values:
+        # Its steps were all of constants.
+        raise ModelRejected(Reason.MODEL_OUTPUT_NOT_COMPUTED, name=shown(spec.name))
     return context.values[spec.name]
 
 
