@@ -26,7 +26,8 @@ def from_sklearn(estimator: Any, sample: Any) -> Imported:
 
     Shapes: the sample is [rows, features]: an array, or a mapping of one array, whose name the
     input gets; or a data frame of numbers, each column of which becomes an input of its own,
-    as pipelines need that choose columns by name. Classes that are texts are numbered in order, and are the labels of the outputs.
+    as pipelines need that choose columns by name. Classes that are texts are numbered in order,
+    and are the labels of the outputs.
     Raises: MissingPart MISSING_LIBRARY; InputRejected IMPORT_SAMPLE; ModelRejected EXPORT_REFUSED,
     IMPORT_DIFFERS, and whatever intake says to the exported model.
     """
