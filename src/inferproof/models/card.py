@@ -26,7 +26,7 @@ CURRENCY_DECIMALS = {"USDC": 6}
 DEFAULT_SYSTEM = "sumcheck"
 """The proof system that is meant where none is named. Where its native module is missing, no other
 takes its place."""
-INPUT_TYPES = ("text", "vector", "image", "tensor")
+INPUT_TYPES = ("text", "vector", "image", "tensor", "features")
 CUT, REFUSE = "cut", "refuse"
 """Values beyond a model's range are cut to it, and counted; or the input is refused unpaid."""
 CLASSIFICATION = "classification"

@@ -117,4 +117,6 @@ def fix_here(path: Path, keep: list[str], limits: Limits) -> tuple[Head, LoadedM
             graph.output.remove(info)
     changed = model.SerializeToString() if left_out else data
     loaded = parse_untrusted(changed, limits, path.parent)
+    if loaded.preprocessing is not None or any(spec.labels for spec in loaded.outputs):
+        raise ModelRejected(Reason.MODEL_TEXTS_KEPT)
     return {"before": before, "left_out": left_out}, loaded

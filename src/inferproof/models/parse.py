@@ -1,6 +1,7 @@
 """Parses an untrusted ONNX file in this process. Outside tests, call `load.load_model`."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -48,7 +49,8 @@ def parse_untrusted(
     # 5. Every shape, each bounded before the next.
     shaped = infer_shapes(graph, limits)
     # 6. The one form, and its digests.
-    return with_labels(canonical_model(shaped), edges.labels)
+    loaded = replace(canonical_model(shaped), preprocessing=edges.preprocessing)
+    return with_labels(loaded, edges.labels)
 
 
 def read_untrusted(path: Path, limits: Limits) -> bytes:
