@@ -180,7 +180,8 @@ class _Walk:
             self._check(node)
         types, constants = self.shaped.types, self.shaped.constants
         made = rewritten(node, self.graph.opset, types, constants, self._used)
-        new = [name for item in made.nodes for name in item.output if name not in node.output]
+        own = {"", *node.output}
+        new = [name for item in made.nodes for name in item.output if name not in own]
         for name in (*made.constants, *new):
             if name in self._names:
                 raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(name))
