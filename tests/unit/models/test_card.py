@@ -87,7 +87,7 @@ def test_example_label_may_be_left_out(tmp_path: Path) -> None:
          "it must be an integer from 1 to 67108864"),
         ("max_bytes = 100", "max_bytes = true", "input.max_bytes",
          "it must be an integer from 1 to 67108864"),
-        ('"vector"', '"audio"', "input.type", "it must be text or vector or image or tensor"),
+        ('"vector"', '"audio"', "input.type", "it must be text or vector or image or tensor or features"),
         ("{ a = 1 }", '"a"', "input.examples[0].value", "it must be a table of fields"),
         ('label = "yes"', 'label = "may"', "input.examples[0].label",
          "it must be one of the output's labels"),
