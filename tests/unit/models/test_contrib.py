@@ -479,7 +479,8 @@ def test_names_of_its_own_are_not_taken_over() -> None:
     (y,) = c.add("QuickGelu", [c.give(floats(2, 4))])
     c.hold(1.0)
     c.constants[f"{y}/QuickGelu/0"] = c.constants.pop("c0")
-    refused(c, [y], Reason.MODEL_DUPLICATE_NAME, f"the name '{y}/QuickGelu/0' is defined twice")
+    (z,) = c.add("Add", [y, f"{y}/QuickGelu/0"], domain="")
+    refused(c, [z], Reason.MODEL_DUPLICATE_NAME, f"the name '{y}/QuickGelu/0' is defined twice")
 
 
 def test_every_operator_is_described() -> None:

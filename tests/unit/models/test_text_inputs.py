@@ -9,9 +9,10 @@ import onnxruntime
 import pytest
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from inferproof.errors import InferproofError, InputRejected, ModelRejected, Reason
+from inferproof.errors import InputRejected, ModelRejected, Reason
 from inferproof.inference.preprocess import Preprocessing, preprocess
 from inferproof.inference.session import Session
+from inferproof.models.axes import Axes
 from inferproof.models.load import from_head, load_model, to_head
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.parse import parse_untrusted
@@ -380,8 +381,7 @@ def test_shapes_that_no_texts_have() -> None:
 
 def test_inputs_that_cannot_be_sent() -> None:
     encoder = ml("OneHotEncoder", ["a"], ["e"], cats_strings=["x"])
-    with pytest.raises(InferproofError):
-        parse_untrusted(model([encoder, DOUBLE], {"a": [None, None]}).SerializeToString())
+    assert "leaves axis 1 open" in refused(encoder, DOUBLE, shape=[None, None])
     refused(encoder, DOUBLE, shape=[300, 300])
     named = model([ml("OneHotEncoder", ["a\n"], ["e"], cats_strings=["x"]), DOUBLE], {"a\n": [1]})
     with pytest.raises(ModelRejected, match="has a name that cannot be shown"):
@@ -416,3 +416,18 @@ def test_steps_are_counted_and_named_anew() -> None:
     assert one.preprocessing == other.preprocessing
     with rejects(Reason.MODEL_TOO_MANY, "the model holds more than 4096 steps on texts"):
         parse_untrusted(chain(4096, "t").SerializeToString())
+
+
+def test_open_axes_of_numbers_have_the_sizes_that_were_asked_for() -> None:
+    nodes = [
+        ml("OneHotEncoder", ["a"], ["e"], cats_strings=LANDS),
+        node("ReduceMean", ["n"], ["m"], axes=[1]),
+        node("Add", ["e", "m"], ["y"]),
+    ]
+    data = model(nodes, {"a": [None, 1], "n": [None, "wide", 3]}).SerializeToString()
+    loaded = parse_untrusted(data, axes=Axes(named={"wide": 5}))
+    assert loaded.preprocessing is not None
+    for field in ("inputs", "outputs"):
+        shapes = {item["name"]: item["shape"] for item in loaded.preprocessing[field]}
+        assert shapes["n"] == [1, 5, 3]
+    assert Preprocessing.from_canonical(loaded.preprocessing).shapes["n"] == (1, 5, 3)

@@ -15,7 +15,10 @@ from inferproof.app.compiling import compile_card
 from inferproof.cli import inspect, model, offline, verify
 from inferproof.errors import InferproofError, ModelRejected, Reason
 from inferproof.inference.request import request_tensors
+from inferproof.models.axes import Axes
 from inferproof.models.card import load_card
+from inferproof.models.fixing import fix_here
+from inferproof.models.limits import DEFAULT_LIMITS
 from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.verifier_bundle import decode_bundle
 from inferproof.proving.base import CompileRequest
@@ -191,15 +194,12 @@ def test_raw_arrays_that_do_not_fit(folder: Path, compiled: Path) -> None:
 
 
 def test_a_fixed_file_would_lose_the_texts(folder: Path) -> None:
-    from inferproof.models.fixing import fix_here
-    from inferproof.models.limits import DEFAULT_LIMITS
-
     with rejects(
         Reason.MODEL_TEXTS_KEPT,
         "the model has texts at its edges, which are kept beside the graph and which a file of "
         "the graph alone would lack; compile the file as it is",
     ):
-        fix_here(folder / "m.onnx", [], DEFAULT_LIMITS)
+        fix_here(folder / "m.onnx", [], DEFAULT_LIMITS, Axes())
 
 
 def card(folder: Path, kind: str, more: str, labels: str = '["fine", "fraud"]') -> Any:

@@ -7,14 +7,14 @@ where the graph is read.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from onnx import ModelProto, TensorProto
 
 from inferproof.models.texts import arranging, encoding  # noqa: F401  (they register)
 from inferproof.models.texts.classes import name_classes
-from inferproof.models.texts.front import REGISTRY, move_texts
+from inferproof.models.texts.front import REGISTRY, Json, move_texts
 from inferproof.models.texts.reading import Texts
+from inferproof.types.tensor import TensorSpec
 
 Labels = dict[str, tuple[str, ...]]
 MOVED = tuple(sorted(op for _, op in REGISTRY))
@@ -27,7 +27,7 @@ class Edges:
     the graph's inputs of texts, as a pre-processing in canonical form, where something does."""
 
     labels: Labels = field(default_factory=dict)
-    preprocessing: dict[str, Any] | None = None
+    preprocessing: Json | None = None
 
 
 def take_texts(model: ModelProto) -> Edges:
@@ -48,3 +48,17 @@ def take_texts(model: ModelProto) -> Edges:
             info.type.tensor_type.elem_type = TensorProto.INT64
     named = {info.name: labels[info.name] for info in model.graph.output if info.name in labels}
     return Edges(named, preprocessing)
+
+
+def settled(preprocessing: Json | None, inputs: tuple[TensorSpec, ...]) -> Json | None:
+    """The pre-processing with the shapes that the graph's inputs were given."""
+    if preprocessing is None:
+        return None
+    shapes = {spec.name: list(spec.shape) for spec in inputs}
+    return preprocessing | {
+        field: [
+            item | ({"shape": shapes[item["name"]]} if item["name"] in shapes else {})
+            for item in preprocessing[field]
+        ]
+        for field in ("inputs", "outputs")
+    }

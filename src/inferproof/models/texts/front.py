@@ -40,8 +40,6 @@ MAX_BYTES = 4 * 2**20
 """Of all texts together."""
 MAX_INPUTS = 1024
 MAX_STEPS = 4096
-MAX_NUMBERS = 2**20
-"""Elements of an input beside texts."""
 MAX_NAME = 200
 _WHOLE = frozenset(
     {TensorProto.INT64, TensorProto.INT32, TensorProto.INT16, TensorProto.INT8}
@@ -59,8 +57,9 @@ def move_texts(model: ModelProto, texts: Texts) -> Json | None:
     """The pre-processing that takes the place of all nodes that read texts, in canonical form;
     None for a model that takes none. The graph is changed in place.
 
+    Shapes: those of numbers are not known yet; `settled` fills them in.
     Raises: ModelRejected MODEL_TEXT_REFUSED, MODEL_TEXT_TOO_MANY, MODEL_INVALID,
-    MODEL_DYNAMIC_DIM.
+    MODEL_DUPLICATE_NAME, MODEL_TOO_MANY, MODEL_ATTRIBUTE_TOO_LONG.
     """
     if not any(_is_text(info) for info in model.graph.input):
         return None
@@ -138,13 +137,13 @@ class Front:
             dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else 1
             for dim in tensor.shape.dim
         )
-        for axis, dim in enumerate(tensor.shape.dim):
-            if axis > 0 and not dim.dim_value > 0:
-                raise ModelRejected(Reason.MODEL_DYNAMIC_DIM, name=shown(info.name), axis=axis)
+        open_axes = [axis for axis, dim in enumerate(tensor.shape.dim) if not dim.dim_value > 0]
+        if _is_text(info) and any(axis > 0 for axis in open_axes):
+            why = f"leaves axis {open_axes[-1]} open"
+            raise _refused_input(info, why, "declare how many texts there are")
         if not 1 <= len(info.name) <= MAX_NAME or not info.name.isprintable():
             raise _refused_input(info, "has a name that cannot be shown", "name it otherwise")
-        most = MAX_TEXTS if _is_text(info) else MAX_NUMBERS
-        if len(shape) > 8 or math.prod(shape) > most:
+        if _is_text(info) and (len(shape) > 8 or math.prod(shape) > MAX_TEXTS):
             raise _refused_input(info, f"holds {math.prod(shape)} values", "give it fewer")
         if not tensor.HasField("shape"):
             raise _refused_input(info, "has no shape", "declare one, such as [None, 1]")
