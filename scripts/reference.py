@@ -15,6 +15,7 @@ from inferproof.cli.main import app
 from inferproof.errors import Reason
 from inferproof.models.classical import FORMS as CLASSICAL
 from inferproof.models.contrib.forms import FORMS as CONTRIB
+from inferproof.models.texts import MOVED
 from inferproof.observability.metrics import Metrics
 from inferproof.proving.sumcheck.lower.forms import FORMS
 
@@ -119,6 +120,11 @@ def operators() -> str:
         "| operator | becomes |",
         "|---|---|",
         *(f"| {operator} | {form} |" for operator, form in sorted(CONTRIB.items())),
+        "",
+        "Where they read texts of inputs, these are moved out of the graph, into the committed "
+        f"pre-processing ([features](../../specs/features.md)): {', '.join(MOVED)}. Labels in "
+        "texts behind a model leave it too, as names of class numbers. Tested against ONNX "
+        "Runtime by `tests/unit/models/test_text_inputs.py` and `test_class_labels.py`.",
     ]
     return "\n".join(lines).replace("|  |", "| |") + "\n"
 

@@ -74,6 +74,15 @@ class Reason(Enum):
     MODEL_TEXT_TOO_MANY = (
         "operator {op}, which makes {name}, has a table of {count} entries; the limit is {limit}"
     )
+    MODEL_TEXTS_UNDECLARED = (
+        "the model turns texts into numbers itself, and the card declares the pre-processing "
+        "{kind}; declare kind features with the model's file: "
+        '{{ kind = "features", model = "model.onnx" }}'
+    )
+    MODEL_TEXTS_KEPT = (
+        "the model has texts at its edges, which are kept beside the graph and which a file of "
+        "the graph alone would lack; compile the file as it is"
+    )
     MODEL_LABELS = "output {name} of shape {shape} has {count} labels for its columns"
     MODEL_DTYPE_UNSUPPORTED = (
         "tensor {name} has the element type {dtype}; accepted are floats of 16, 32 and 64 bits, "
@@ -198,6 +207,7 @@ class Reason(Enum):
     INPUT_OUT_OF_RANGE = (
         "input {name} is {value}; this model accepts {minimum} to {maximum}, {unit}"
     )
+    INPUT_UNKNOWN_CATEGORY = "{value!r} is none of the categories that the model takes: {known}"
     INPUT_TOO_LARGE = "input {name} is {size} bytes, the limit is {limit}"
     INPUT_SHAPE_MISMATCH = "input {name} has shape {got}; this model takes {expected}"
     INPUT_EMPTY_TEXT = "the text holds no word; words are runs of letters a-z and digits"

@@ -9,7 +9,12 @@ from collections.abc import Iterable
 
 from onnx import NodeProto, helper
 
-from inferproof.models.classical import features, linear, svm  # noqa: F401  (they register)
+from inferproof.models.classical import (  # noqa: F401  (they register)
+    categories,
+    features,
+    linear,
+    svm,
+)
 from inferproof.models.classical.expansion import REGISTRY
 from inferproof.models.expansion import Expansion
 
@@ -42,9 +47,11 @@ FORMS = {
     "ArrayFeatureExtractor": "Gather",
     "Binarizer": "Greater",
     "FeatureVectorizer": "Concat",
+    "LabelEncoder": "of numbers: Less, Greater or Equal, Where, Gather",
     "LinearClassifier": "scores by MatMul, Add and the activation; the class by ArgMax and Gather",
     "LinearRegressor": "MatMul, Add, the activation",
     "Normalizer": "LpNormalization (norms L1 and L2)",
+    "OneHotEncoder": "of numbers: as LabelEncoder, OneHot; an unknown number has zeros",
     "SVMRegressor": "MatMul with the support vectors, the kernel, MatMul, Add; Where of one class",
     "Scaler": "Sub, Mul",
     "ZipMap": "the tensor whose columns it would name",
