@@ -53,7 +53,9 @@ def test_classes_and_scores(classes: int, probabilities: bool) -> None:
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     rows = np.random.default_rng(9).standard_normal((60, 1, FEATURES)).astype("f4")
-    made, _ = lowered(model, {"x": rows}, Options(weight_bits=16, activation_bits=14, table_bits=14))
+    made, _ = lowered(
+        model, {"x": rows}, Options(weight_bits=16, activation_bits=14, table_bits=14)
+    )
     # Where two decisions are as near as rounding, either class is right.
     near = 0.002
     for row in rows:
