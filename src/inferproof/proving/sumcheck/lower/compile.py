@@ -11,14 +11,20 @@ from inferproof.models.limits import DEFAULT_LIMITS, Limits
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.measure import Calibration, Measured, measure
 from inferproof.proving.sumcheck import graph as g
+from inferproof.proving.sumcheck.float_order import REACH, places
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.lower import operators
 from inferproof.proving.sumcheck.lower.context import Context, Options, lower_step, widened
-from inferproof.proving.sumcheck.lower.dense import through_a_weight
+from inferproof.proving.sumcheck.lower.dense import (
+    rounds,
+    through_a_rounding,
+    through_a_weight,
+)
 from inferproof.proving.sumcheck.lower.passes import finish
 from inferproof.proving.sumcheck.lower.program import read_program
 from inferproof.proving.sumcheck.lower.rewrite import rewrite
+from inferproof.proving.sumcheck.lower.sources import ordered_inputs
 from inferproof.proving.sumcheck.lower.value import Value, power_of_two_above
 from inferproof.proving.sumcheck.quantisation import (
     Ints,
@@ -135,7 +141,7 @@ def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowe
             raise ModelRejected(Reason.LOWERING_NOT_FINITE, name=spec.name)
     rewrite(program)
     context = Context(program, options)
-    inputs = tuple(_input(context, spec) for spec in model.inputs)
+    inputs = tuple(item for spec in model.inputs for item in _inputs(context, spec))
     for step in program.steps:
         lower_step(context, step)
     results = [_output(context, spec) for spec in model.outputs]
@@ -146,6 +152,9 @@ def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowe
     graph, weights = finish(context.builder, tuple(value.tensor for value in results))
     if not graph.weights:
         results[0] = through_a_weight(context.builder, results[0])
+        graph, weights = finish(context.builder, tuple(value.tensor for value in results))
+    if not rounds(graph):
+        results[-1] = through_a_rounding(context.builder, results[-1])
         graph, weights = finish(context.builder, tuple(value.tensor for value in results))
     accumulators = count_accumulators(graph)
     if accumulators > MAX_ACCUMULATORS:
@@ -163,6 +172,28 @@ def count_accumulators(graph: g.Graph) -> int:
     )
 
 
+def _inputs(context: Context, spec: TensorSpec) -> list[QuantisedInput]:
+    """The input in its units, and in the order of its numbers where it is compared with thresholds;
+    in one of both where nothing needs the other."""
+    program = context.program
+    compared = spec.name in ordered_inputs(program) and not context.whole(spec.name)
+    used = program.uses()[spec.name] or not compared
+    return [
+        *([_input(context, spec)] if used else []),
+        *([_ordered_input(context, spec)] if compared else []),
+    ]
+
+
+def _ordered_input(context: Context, spec: TensorSpec) -> QuantisedInput:
+    found = context.program.ranges[spec.name]
+    largest = max(abs(found.low), abs(found.high)) or 1.0
+    scale = power_of_two_above(largest * INPUT_MARGIN) * 2.0 / REACH
+    hi = int(places(np.array(largest * INPUT_MARGIN), scale))
+    tensor = context.builder.input(spec.shape, -hi, hi)
+    context.ordered[spec.name] = Value(tensor, spec.shape, scale, -hi, hi)
+    return QuantisedInput(spec.name, spec.shape, scale, -hi, hi, False, ordered=True)
+
+
 def _input(context: Context, spec: TensorSpec) -> QuantisedInput:
     found = context.program.ranges[spec.name]
     whole = context.whole(spec.name)
@@ -172,8 +203,7 @@ def _input(context: Context, spec: TensorSpec) -> QuantisedInput:
         span = None
     else:
         largest = max(abs(found.low), abs(found.high)) or 1.0
-        bits = operators.input_bits(context.program, spec.name, context.options.input_bits)
-        hi = 2 ** (bits - 1) - 1
+        hi = 2 ** (context.options.input_bits - 1) - 1
         scale, lo = power_of_two_above(largest * INPUT_MARGIN) / (hi + 1), -hi
         span = widened(found.low, found.high, INPUT_MARGIN)
     tensor = context.builder.input(spec.shape, lo, hi)

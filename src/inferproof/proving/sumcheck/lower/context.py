@@ -44,6 +44,8 @@ class Context:
     options: Options
     builder: Builder = field(default_factory=Builder)
     values: dict[str, Value] = field(default_factory=dict)
+    ordered: dict[str, Value] = field(default_factory=dict)
+    """Inputs of the model in the order of their numbers, for comparisons."""
 
     def constant(self, name: str) -> Array | None:
         """The constant of this name, if it is one."""

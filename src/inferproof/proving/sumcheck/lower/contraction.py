@@ -59,13 +59,23 @@ class TooLarge:
 
 
 def quantise_rows(
-    weights: Points, bias: Points, x: Value, scale: float, largest: int, multiplier: int
+    weights: Points,
+    bias: Points,
+    x: Value,
+    scale: float,
+    largest: int,
+    multiplier: int,
+    alike: bool = False,
 ) -> Rows | TooLarge:
     """The rows in whole numbers up to `largest`, for a result of about the scale given.
 
     Shapes: weights [rows, columns], bias [rows]. The scale is doubled until multipliers fit.
+    `alike`: all rows have the unit that makes the largest weight whole, and so has the result.
     """
     reach = np.abs(weights).max(axis=1, initial=0.0)
+    if alike and reach.any():
+        reach = np.full(len(weights), reach.max())
+        scale = float(reach[0]) * x.scale / largest
     ideal = reach * x.scale / largest
     # A bias far beyond its row's weights makes the row's unit coarser.
     ideal = np.maximum(ideal, np.abs(bias) / _LARGEST_BIAS)
@@ -109,6 +119,7 @@ def contract(
     groups: int = 1,
     span: tuple[float, float] | None = None,
     padded: bool = False,
+    alike: bool = False,
 ) -> Value:
     """weights times x plus bias in real numbers, rescaled to one scale.
 
@@ -116,7 +127,7 @@ def contract(
     Raises: ModelRejected LOWERING_ROW when no number of bits keeps a row within bounds.
     """
     offsets = np.zeros(len(weights)) if bias is None else bias
-    operand, rows = _chosen(c, step, x, weights, offsets, span, padded)
+    operand, rows = _chosen(c, step, x, weights, offsets, span, padded, alike)
     if int(np.abs(rows.weights).max(initial=0)) <= INT8:
         made = emit(operand, rows.weights.astype(np.int8), rows.bias, rows.interval)
     else:
@@ -160,6 +171,7 @@ def _chosen(
     bias: Points,
     span: tuple[float, float] | None,
     padded: bool,
+    alike: bool,
 ) -> tuple[Value, Rows]:
     """The operand as it will be used and its rows: the pair with the least expected error."""
     problem: TooLarge | None = None
@@ -171,11 +183,11 @@ def _chosen(
             seen = operand.with_(lo=min(operand.lo, 0), hi=max(operand.hi, 0))
         scale = _result_scale(c, seen, weights, bias, span)
         coarseness = operand.scale / (x.largest or 1.0)
-        for largest, multiplier in _weight_sizes(c):
+        for largest, multiplier in _weight_sizes(c, alike):
             error = coarseness + 1 / largest
             if best is not None and error >= best[0]:
                 break
-            rows = quantise_rows(weights, bias, seen, scale, largest, multiplier)
+            rows = quantise_rows(weights, bias, seen, scale, largest, multiplier, alike)
             if isinstance(rows, Rows):
                 best = (error, operand, rows)
                 break
@@ -205,10 +217,10 @@ def _operands(c: Context, x: Value) -> Iterator[Value]:
         yield narrow(c.builder, x, bits)
 
 
-def _weight_sizes(c: Context) -> list[tuple[int, int]]:
+def _weight_sizes(c: Context, alike: bool) -> list[tuple[int, int]]:
     """Largest weights with largest multipliers, the finest first."""
     sizes = [(INT8, multiplier) for multiplier in _MULTIPLIERS]
-    if c.options.weight_bits == 8:
+    if c.options.weight_bits == 8 and not alike:
         return sizes
     return [(LIMBS >> shift, 1) for shift in range(8)] + sizes
 
@@ -220,7 +232,11 @@ def _result_scale(
     if span is not None:
         largest = max(abs(span[0]), abs(span[1]))
     else:
-        largest = float((np.abs(weights).sum(axis=1) * x.largest + np.abs(bias)).max(initial=0.0))
+        sizes = np.abs(weights)
+        reach = sizes.sum(axis=1) * x.largest
+        if x.most is not None:
+            reach = np.minimum(reach, sizes.max(axis=1, initial=0.0) * x.most * x.scale)
+        largest = float((reach + np.abs(bias)).max(initial=0.0))
     if largest == 0.0:
         largest = 1.0
     return power_of_two_above(largest) / 2.0 ** (c.options.wide_bits - 1)
