@@ -14,6 +14,7 @@ from typer.main import get_command
 from inferproof.cli.main import app
 from inferproof.errors import Reason
 from inferproof.models.classical import FORMS as CLASSICAL
+from inferproof.models.contrib.forms import FORMS as CONTRIB
 from inferproof.observability.metrics import Metrics
 from inferproof.proving.sumcheck.lower.forms import FORMS
 
@@ -109,6 +110,15 @@ def operators() -> str:
         "| operator | becomes |",
         "|---|---|",
         *(f"| {operator} | {form} |" for operator, form in sorted(CLASSICAL.items())),
+        "",
+        "Operators that ONNX Runtime's optimiser and quantiser emit (`com.microsoft`), and those "
+        "of ONNX on quantised tensors, are written with those above as well. Floats of 16 and 64 "
+        "bits are computed in 32. Tested against ONNX Runtime by "
+        "`tests/unit/models/test_contrib.py`.",
+        "",
+        "| operator | becomes |",
+        "|---|---|",
+        *(f"| {operator} | {form} |" for operator, form in sorted(CONTRIB.items())),
     ]
     return "\n".join(lines).replace("|  |", "| |") + "\n"
 

@@ -8,6 +8,7 @@ from onnx import defs
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.classical import EXPANDED
+from inferproof.models.contrib import way_out
 from inferproof.models.show import shown
 
 _ACCEPTED_NAMES = (
@@ -67,7 +68,9 @@ def operator_schema(op: str, domain: str, opset: int) -> defs.OpSchema:
     if domain == ML_DOMAIN and op in TREES | EXPANDED:
         return defs.get_schema(op, ML_OPSET, ML_DOMAIN)
     if domain not in ("", "ai.onnx"):
-        raise ModelRejected(Reason.MODEL_UNKNOWN_DOMAIN, op=shown(op), domain=shown(domain))
+        raise ModelRejected(
+            Reason.MODEL_UNKNOWN_DOMAIN, op=shown(op), domain=shown(domain), instead=way_out(domain)
+        )
     try:
         schema = defs.get_schema(op, opset, "")
     except defs.SchemaError:

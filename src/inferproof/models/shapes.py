@@ -20,13 +20,14 @@ from onnx import (
 )
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.contrib import is_rewritten, is_unnamed, rewritten
 from inferproof.models.cost import multiply_adds, scratch_elements
 from inferproof.models.folding import LARGEST, fold
 from inferproof.models.graph import Graph
 from inferproof.models.limits import Limits
 from inferproof.models.operators import ML_DOMAIN, ML_OPSET, operator_schema
 from inferproof.models.show import first_line, shown
-from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of
+from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of, finished
 
 # Inputs that size the output, by position. (Resize and Upsample also have factors.)
 _SIZING_INPUTS = {
@@ -116,6 +117,10 @@ class _Walk:
         self._protos: dict[str, TypeProto] = {}
         self._used = {name for node in graph.nodes for name in node.input}
         self._used |= {item.name for item in graph.outputs}
+        self._names = {name for node in graph.nodes for name in node.output}
+        self._names |= {*graph.constants, *(item.name for item in graph.inputs)}
+        self._visited = 0
+        self._made_bytes = 0
         self._opsets = [
             helper.make_opsetid("", graph.opset),
             helper.make_opsetid(ML_DOMAIN, ML_OPSET),
@@ -134,12 +139,14 @@ class _Walk:
         self._protos[name] = helper.make_tensor_type_proto(code, shape)
 
     def visit(self, node: NodeProto) -> None:
+        self._visited += 1
+        if self._visited > self.limits.nodes:  # the file was counted, what stands for it was not
+            raise ModelRejected(Reason.MODEL_TOO_MANY, what="nodes", limit=self.limits.nodes)
+        if is_rewritten(node, self.graph.opset):
+            self._rewrite(node)
+            return
         schema = operator_schema(node.op_type, node.domain, self.graph.opset)
-        op = shown(node.op_type)
-        try:
-            checker.check_node(node, self._context)
-        except checker.ValidationError as error:
-            raise ModelRejected(Reason.MODEL_INVALID, op=op, why=first_line(str(error))) from None
+        self._check(node)
         self._drop_unused_outputs(node, schema)
         values = [self.shaped.constants.get(name) if name else None for name in node.input]
         self._check_operands(node, values)
@@ -158,6 +165,40 @@ class _Walk:
                 self._take(node, name, inferred.get(name))
         self._add_work(node)
         self.shaped.nodes.append(node)
+
+    def _check(self, node: NodeProto) -> None:
+        try:
+            checker.check_node(node, self._context)
+        except checker.ValidationError as error:
+            raise ModelRejected(
+                Reason.MODEL_INVALID, op=shown(node.op_type), why=first_line(str(error))
+            ) from None
+
+    def _rewrite(self, node: NodeProto) -> None:
+        """Takes the nodes and constants that stand for the node."""
+        if not is_unnamed(node, self.graph.opset):
+            self._check(node)
+        types, constants = self.shaped.types, self.shaped.constants
+        made = rewritten(node, self.graph.opset, types, constants, self._used)
+        new = [name for item in made.nodes for name in item.output if name not in node.output]
+        for name in (*made.constants, *new):
+            if name in self._names:
+                raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(name))
+            self._names.add(name)
+        for name, array in made.constants.items():
+            check_shape(name, array.shape, self.limits)
+            self._made_bytes += array.nbytes
+            if self._made_bytes > self.limits.weight_bytes:
+                raise ModelRejected(
+                    Reason.MODEL_WEIGHTS_TOO_LARGE,
+                    size=self._made_bytes,
+                    limit=self.limits.weight_bytes,
+                )
+            constants[name] = finished(f"constant {shown(name)}", array)
+            self._set(name, array.dtype, array.shape)
+        self._used.update(name for item in made.nodes for name in item.input)
+        for item in made.nodes:
+            self.visit(item)
 
     def _infer(
         self, node: NodeProto, schema: defs.OpSchema, values: list[Array | None]
