@@ -17,7 +17,7 @@ class Expansion:
     def __init__(self, node: NodeProto, opset: int) -> None:
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, Array] = {}
-        self._opset = opset
+        self.opset = opset
         self._op = node.op_type
         self._stem = next(filter(None, node.output), "")
 
@@ -43,13 +43,13 @@ class Expansion:
 
     def clipped(self, name: str, low: float, high: float) -> str:
         """The tensor cut to numbers from low to high."""
-        if self._opset >= 11:
+        if self.opset >= 11:
             return self.node("Clip", [name, self.constant(low), self.constant(high)])
         return self.node("Clip", [name], min=low, max=high)
 
     def reduced(self, op: str, name: str, axis: int) -> str:
         """The tensor reduced over one axis, which is kept with size 1."""
-        if self._opset >= (13 if op == "ReduceSum" else 18):
+        if self.opset >= (13 if op == "ReduceSum" else 18):
             return self.node(op, [name, self.constant([axis], "<i8")], keepdims=1)
         return self.node(op, [name], axes=[axis], keepdims=1)
 
