@@ -1,6 +1,6 @@
 """Runs a model on calibration data, with every intermediate value kept, in its own process."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,16 +33,31 @@ class ValueRange:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnRanges:
+    """The smallest and largest number in each place of an input's last axis. Shapes: [places]."""
+
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+
+def column_ranges(samples: Array) -> ColumnRanges:
+    """Those of a stack of samples. Shapes: [..., places]."""
+    flat = samples.reshape(-1, samples.shape[-1]).astype(np.float64)
+    return ColumnRanges(flat.min(axis=0), flat.max(axis=0))
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """What the float model did on the calibration data.
 
     Shapes: each output is [samples, *shape of that output]. `ranges` holds inputs first, then
-    values in the order in which the nodes run.
+    values in the order in which the nodes run; `columns` those of inputs that are tables, by name.
     """
 
     samples: int
     ranges: tuple[ValueRange, ...]
     outputs: dict[str, Array]
+    columns: dict[str, ColumnRanges] = field(default_factory=dict)
 
 
 def check_calibration(model: LoadedModel, calibration: Calibration) -> int:
@@ -109,7 +124,12 @@ def measure(
         ranges = tuple(_range_in(item) for item in head["ranges"])
     except (ValueError, TypeError, KeyError):
         raise ModelRejected(Reason.MODEL_PARSER_CRASHED, how="its answer cannot be read") from None
-    return Measured(samples, ranges, outputs)
+    return Measured(samples, ranges, outputs, _columns(model, calibration))
+
+
+def _columns(model: LoadedModel, calibration: Calibration) -> dict[str, ColumnRanges]:
+    tables = [spec for spec in model.inputs if len(spec.shape) == 2]
+    return {spec.name: column_ranges(calibration[spec.name]) for spec in tables}
 
 
 def _range_in(item: Any) -> ValueRange:

@@ -1,5 +1,6 @@
 """From a model and calibration data to an integer graph, its weights, and how near it comes."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from inferproof.proving.sumcheck.float_order import REACH, places
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.lower import operators
+from inferproof.proving.sumcheck.lower.columns import Columns, split_columns
 from inferproof.proving.sumcheck.lower.context import Context, Options, lower_step, widened
 from inferproof.proving.sumcheck.lower.dense import (
     rounds,
@@ -140,8 +142,11 @@ def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowe
         if not program.ranges[spec.name].finite:
             raise ModelRejected(Reason.LOWERING_NOT_FINITE, name=spec.name)
     rewrite(program)
+    columns = split_columns(program, measured.columns)
     context = Context(program, options)
-    inputs = tuple(item for spec in model.inputs for item in _inputs(context, spec))
+    inputs = tuple(
+        item for spec in model.inputs for item in _inputs(context, spec, columns.get(spec.name))
+    )
     for step in program.steps:
         lower_step(context, step)
     results = [_output(context, spec) for spec in model.outputs]
@@ -172,16 +177,31 @@ def count_accumulators(graph: g.Graph) -> int:
     )
 
 
-def _inputs(context: Context, spec: TensorSpec) -> list[QuantisedInput]:
+def _inputs(context: Context, spec: TensorSpec, columns: Columns | None) -> list[QuantisedInput]:
     """The input in its units, and in the order of its numbers where it is compared with thresholds;
     in one of both where nothing needs the other."""
     program = context.program
     compared = spec.name in ordered_inputs(program) and not context.whole(spec.name)
-    used = program.uses()[spec.name] or not compared
+    used = program.uses()[spec.name] or not (compared or columns)
     return [
         *([_input(context, spec)] if used else []),
+        *([_split_input(context, spec, columns)] if columns else []),
         *([_ordered_input(context, spec)] if compared else []),
     ]
+
+
+def _split_input(context: Context, spec: TensorSpec, columns: Columns) -> QuantisedInput:
+    found = context.program.ranges[columns.name]
+    # Columns are about as wide as the largest unit, which is 1; their numbers may be larger.
+    largest = max(abs(found.low), abs(found.high))
+    scale = 2.0 * INPUT_MARGIN * columns.width / 2 ** (context.options.input_bits - 1)
+    hi = math.ceil(largest * INPUT_MARGIN / scale)
+    tensor = context.builder.input(spec.shape, -hi, hi)
+    span = widened(found.low, found.high, INPUT_MARGIN)
+    context.values[columns.name] = Value(tensor, spec.shape, scale, -hi, hi, span)
+    least = float(columns.units.min())
+    powers = tuple(round(math.log2(unit / least)) for unit in columns.units)
+    return QuantisedInput(spec.name, spec.shape, scale * least, -hi, hi, False, powers)
 
 
 def _ordered_input(context: Context, spec: TensorSpec) -> QuantisedInput:
