@@ -290,6 +290,11 @@ class Reason(Enum):
     SECURITY_NOT_ITEMISED = (
         "proof system {system} has no itemised account of its soundness; sumcheck has one"
     )
+    OPTION_UNUSED = (
+        "proof system {system} finds {option} itself; leave the option away, or name the proof "
+        "system that it is for: sumcheck"
+    )
+    OPTION_OUT_OF_RANGE = "{option} is {got}; it is a number from {least} to {most}"
     PROFILE_UNKNOWN = "there is no security profile {name}; known are: {known}"
     MODE_UNKNOWN = "proof system {system} has no mode {name}; known are: {known}"
     MODE_UNSUPPORTED = (

@@ -41,6 +41,9 @@ def compile_card(
     srs: SrsSource | None = None,
     mode: str | None = None,
     ranges: Ranges | None = None,
+    *,
+    bits: int | None = None,
+    margin: float | None = None,
 ) -> CompileReport:
     """The compiled model of a card, in `out`; its pre-processing is in the commitment.
 
@@ -57,6 +60,8 @@ def compile_card(
         preprocessing=preprocessing.canonical(),
         srs=srs,
         mode=mode,
+        bits=bits,
+        margin=margin,
     )
     return system.compile(request, report)
 

@@ -21,7 +21,7 @@ from inferproof.types.digest import Address, Digest
 from inferproof.types.proof import Assurance, SecurityReport, Setup
 from inferproof.types.tensor import FixedTensor
 from inferproof.verify.policy import MODES, PROFILES, Policy
-from inferproof.verify.proof import security_of, verify_proof
+from inferproof.verify.proof import VerifiedProof, security_of, verify_proof
 
 BUNDLE = "verifier.json"
 """The verifier bundle in a compiled model's folder (proving.artifact)."""
@@ -181,8 +181,7 @@ def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bo
     out.print(f"model {bundle.commitment}\njob   {verified.statement.job_id}")
     out.print(f"[bold]assurance[/] {assurance.value}: {plain(proven)}")
     print_security(security)
-    if verified.out_of_range:
-        out.print(f"[yellow]{verified.out_of_range} input values[/] were cut to the model's range")
+    show_out_of_range(verified)
     out.print(f"[bold green]verified[/] in {verify_s * 1e3:.0f} ms")
 
 
@@ -200,6 +199,14 @@ def read_bundle(target: Path) -> VerifierBundle:
 def outputs_json(outputs: tuple[FixedTensor, ...]) -> dict[str, Any]:
     """Proven outputs as nested lists of numbers, by name."""
     return {o.name: o.to_array().tolist() for o in outputs}
+
+
+def show_out_of_range(verified: VerifiedProof) -> None:
+    """Says how many values of the input were cut to the model's range, if any."""
+    count = verified.out_of_range
+    if count:
+        values = "1 input value was" if count == 1 else f"{count} input values were"
+        out.print(f"[yellow]{values} cut[/] to the model's range")
 
 
 def show_outputs(outputs: tuple[FixedTensor, ...]) -> None:

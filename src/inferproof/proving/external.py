@@ -36,7 +36,13 @@ from inferproof.proving.base import (
     never,
     no_progress,
 )
-from inferproof.proving.inputs import check_calibration, check_inputs, check_mode, write_arrays
+from inferproof.proving.inputs import (
+    check_calibration,
+    check_found_precision,
+    check_inputs,
+    check_mode,
+    write_arrays,
+)
 from inferproof.proving.program import Limits, Program
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Assurance, Statement
@@ -87,8 +93,11 @@ class ExternalSystem:
         return self._about
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
-        """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected MODE_UNKNOWN."""
+        """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected MODE_UNKNOWN,
+        OPTION_UNUSED.
+        """
         check_mode(self.name, request.mode)
+        check_found_precision(self.name, request)
         began = time.perf_counter()
         model = load_model(request.model)
         calibration = check_calibration(model.inputs, request.calibration)

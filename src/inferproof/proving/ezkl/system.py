@@ -33,7 +33,13 @@ from inferproof.proving.ezkl.library import library
 from inferproof.proving.ezkl.operators import SUPPORTED
 from inferproof.proving.ezkl.prove import RUN
 from inferproof.proving.ezkl.settings import VERSION
-from inferproof.proving.inputs import check_calibration, check_inputs, check_mode, write_arrays
+from inferproof.proving.inputs import (
+    check_calibration,
+    check_found_precision,
+    check_inputs,
+    check_mode,
+    write_arrays,
+)
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import Digest
@@ -78,12 +84,13 @@ class EzklSystem:
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
         """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected
-        PROFILE_UNKNOWN, MODE_UNKNOWN.
+        PROFILE_UNKNOWN, MODE_UNKNOWN, OPTION_UNUSED.
         """
         library()
         if request.profile != PROFILE:
             raise ModelRejected(Reason.PROFILE_UNKNOWN, name=request.profile, known=PROFILE)
         check_mode(self.name, request.mode)
+        check_found_precision(self.name, request)
         began = time.perf_counter()
         progress("reading the model", 0.0)
         model = load_model(request.model)

@@ -71,7 +71,7 @@ class Builder:
         key = (op, tuple(item.tensor for item in operands), shape, interval)
         number = self.made.get(key)
         if number is None:
-            self.nodes.append(g.Node(op, key[1], shape, *interval))
+            self.nodes.append(g.Node(op, key[1], shape, *interval, self.at[0]))
             number = self.made[key] = len(self.inputs) + len(self.nodes) - 1
         return Value(number, shape, 1.0, *interval)
 

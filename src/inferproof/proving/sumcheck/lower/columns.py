@@ -16,7 +16,7 @@ from inferproof.types.tensor import TensorSpec
 
 Reals = npt.NDArray[np.float64]
 
-_ALIKE = 4.0
+_ALIKE = 16.0
 """Columns that go no further apart than this have one unit."""
 _FARTHEST = 2.0**10
 """How much larger than its range a column's numbers may be, for its unit to be by the range."""
@@ -65,7 +65,7 @@ def _units(seen: ColumnRanges) -> tuple[Reals, float] | None:
     does for all."""
     low, high = seen.low, seen.high
     largest = np.maximum(np.abs(low), np.abs(high))
-    size = np.maximum(high - low, largest / _FARTHEST)
+    size = np.maximum((high - low) / 2, largest / _FARTHEST)
     if not largest.any():
         return None
     size = np.maximum(size, size.max() / _WIDEST)
