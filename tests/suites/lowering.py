@@ -71,7 +71,9 @@ def measured_of(model: LoadedModel, samples: dict[str, Array]) -> Measured:
         for spec in model.inputs
         if len(spec.shape) == 2
     }
-    return Measured(count, tuple(ValueRange(**item) for item in head["ranges"]), outputs, columns)
+    return Measured(
+        count, tuple(ValueRange(**item) for item in head["ranges"]), outputs, columns=columns
+    )
 
 
 def lowered(

@@ -20,6 +20,11 @@ Calibration = dict[str, Array]
 """One array per graph input. Shapes: [samples, *shape of that input], of its type."""
 
 
+_FEW_ROWS = 32
+_SPARE = 3.0
+"""By how many times its range a place is widened whose range is not sure."""
+
+
 @dataclass(frozen=True, slots=True)
 class ValueRange:
     """The smallest and largest finite value that a tensor took. `finite` is False when it
@@ -34,16 +39,24 @@ class ValueRange:
 
 @dataclass(frozen=True, slots=True)
 class ColumnRanges:
-    """The smallest and largest number in each place of an input's last axis. Shapes: [places]."""
+    """Between which numbers each place of an input's last axis is. Shapes: [places]."""
 
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
 
 
 def column_ranges(samples: Array) -> ColumnRanges:
-    """Those of a stack of samples. Shapes: [..., places]."""
+    """Those of a stack of samples, widened where few of them show what a place can hold: where more
+    than half say the same, as words that are mostly absent do. Shapes: [..., places]."""
     flat = samples.reshape(-1, samples.shape[-1]).astype(np.float64)
-    return ColumnRanges(flat.min(axis=0), flat.max(axis=0))
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    shown = (flat != np.median(flat, axis=0)).sum(axis=0)
+    rare = (shown < len(flat) / 2) | (len(flat) < _FEW_ROWS)
+    spare = np.where(rare, _SPARE * (high - low), 0.0)
+    unseen = low == high
+    least, most = low.min(), high.max()
+    low, high = low - np.where(low < 0, spare, 0.0), high + np.where(high > 0, spare, 0.0)
+    return ColumnRanges(np.where(unseen, least, low), np.where(unseen, most, high))
 
 
 @dataclass(frozen=True, slots=True)
