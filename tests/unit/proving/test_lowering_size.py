@@ -107,7 +107,7 @@ def test_a_common_scale_keeps_sums_below_the_limit(
         assert v.scale * v.bound == 0 or v.scale == c * scale
         # Nothing is lost but the last unit.
         assert abs(v.bound * v.scale - bound * 2.0**exponent) <= max(v.scale, scale)
-    if scale > min(v.scale for v in values if v.bound or not any(w.bound for w in values)):
+    if any(bound and scale > 2.0**exponent for exponent, bound in parts):
         half = [v.bound * max(1.0, 2 * v.scale / scale) for v in found]
         assert 2 * sum(half) + 2 * len(half) >= limit
 

@@ -98,11 +98,12 @@ def common(
     if len({v.scale for v in found}) > 1:
         found = [binary(b, v) for v in found]
     # Zeros are zeros in any scale.
-    scale = min((v.scale for v in found if v.bound), default=found[0].scale)
-    if sum(max(1, round(v.scale / scale)) * v.bound for v in found) >= limit:
+    some = [v for v in found if v.bound]
+    scale = min((v.scale for v in some), default=found[0].scale)
+    if sum(max(1, round(v.scale / scale)) * v.bound for v in some) >= limit:
         # The finest of them give up bits, and what they have beyond their spans.
         scale *= 2
-        while sum(_bound_in(v, scale) for v in found) >= limit:
+        while sum(_bound_in(v, scale) for v in some) >= limit:
             scale *= 2
     kept = [_in_units(b, v, scale) for v in found]
     return kept, [max(1, round(v.scale / scale)) for v in kept], scale
