@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from inferproof.cli.axes import BatchOption, ShapeOption, axes_of
 from inferproof.cli.console import JsonFlag, err, failures, out, plain, print_json, progress
 from inferproof.cli.files import check_writable, write_file
 from inferproof.cli.samples import Calibration, RangeOption, check_samples, read_or_draw
 from inferproof.cli.verify import (
+    labels_json,
     outputs_json,
     read_bundle,
     show_out_of_range,
@@ -19,6 +21,7 @@ from inferproof.cli.verify import (
 )
 from inferproof.models.arrays import read_arrays
 from inferproof.models.card import DEFAULT_SYSTEM
+from inferproof.protocol.labels import label_of
 from inferproof.proving.base import CompileReport, CompileRequest, SrsSource
 from inferproof.proving.execution import ProveRequest
 from inferproof.proving.execution import prove as prove_run
@@ -69,6 +72,8 @@ def compile_model(
     folder: Out,
     calibration: Calibration = None,
     ranges: RangeOption = None,
+    batch: BatchOption = 1,
+    shape: ShapeOption = None,
     system: Annotated[
         str, typer.Option(help="The proof system: sumcheck, or ezkl.")
     ] = DEFAULT_SYSTEM,
@@ -101,19 +106,21 @@ def compile_model(
     Without a calibration file or ranges, it says which arrays the file has to hold.
     """
     check_samples(calibration, ranges)
+    axes = axes_of(batch, shape)
     if (srs is None) != (srs_sha256 is None):
         raise typer.BadParameter("--srs and --srs-sha256 go together")
     with failures(as_json=as_json):
         prover = get_system(system)
         request = CompileRequest(
             model=model,
-            calibration=read_or_draw(model, calibration, ranges),
+            calibration=read_or_draw(model, calibration, ranges, axes),
             out=folder,
             visibility=visibility,
             srs=SrsSource(srs, srs_sha256) if srs and srs_sha256 else None,
             max_error=max_error,
             profile=profile,
             mode=mode,
+            axes=axes,
             bits=bits,
             margin=margin,
         )
@@ -149,7 +156,8 @@ def prove(
 ) -> None:
     """Run a compiled model on an input and prove the answer."""
     with failures(as_json=as_json):
-        prover = _prover_of(artifact)
+        bundle = read_bundle(artifact)
+        prover, specs = get_system(bundle.parts.proof_system), bundle.outputs
         check_writable(proof)
         request = ProveRequest(
             artifact=artifact,
@@ -166,6 +174,8 @@ def prove(
         write_file(proof, last.file)
     result: dict[str, Any] = {
         "outputs": outputs_json(last.outputs),
+        "label": label_of(specs, last.outputs),
+        "labels": labels_json(specs),
         "load_s": first.load_s,
         "witness_s": statistics.median(r.witness_s for r in runs),
         "prove_s": statistics.median(r.prove_s for r in runs),
@@ -178,7 +188,7 @@ def prove(
     if as_json:
         print_json(result)
     else:
-        show_outputs(last.outputs)
+        show_outputs(last.outputs, specs)
         show_out_of_range(last.verified)
         out.print(
             f"proved in {result['prove_s']:.2f} s, {result['proof_bytes']:,} bytes, "
@@ -194,10 +204,6 @@ def prover_stdio(
     from inferproof.proving.stdio import main
 
     raise typer.Exit(main(["--system", system, command]))
-
-
-def _prover_of(artifact: Path) -> Any:
-    return get_system(read_bundle(artifact).parts.proof_system)
 
 
 def _compile_json(done: CompileReport) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Runs a model on calibration data, with every intermediate value kept, in its own process."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import InputRejected, ModelRejected, Reason
-from inferproof.models.arrays import stacked
+from inferproof.models.arrays import stacked, stacked_shapes
 from inferproof.models.isolation import Head, run_isolated
 from inferproof.models.limits import DEFAULT_LIMITS, Limits
 from inferproof.models.load import from_head, to_head
@@ -98,10 +99,12 @@ def check_calibration(model: LoadedModel, calibration: Calibration) -> int:
                 Reason.INPUT_TYPE_MISMATCH, name=name, expected=spec.dtype, got=array.dtype.name
             )
         samples = samples or (len(array) if array.ndim else 0)
-        expected = [samples or "samples", *spec.shape]
-        if list(array.shape) != expected:
+        if not samples or array.shape != (samples, *spec.shape):
             raise InputRejected(
-                Reason.INPUT_SHAPE_MISMATCH, name=name, got=list(array.shape), expected=expected
+                Reason.INPUT_SHAPE_MISMATCH,
+                name=name,
+                got=list(array.shape),
+                expected=stacked_shapes(spec.shape, samples),
             )
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputRejected(Reason.INPUT_NOT_FINITE, name=name)
@@ -215,12 +218,18 @@ class _Range:
         self.finite = True
 
     def take(self, array: Array, widen: bool) -> None:
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if not array.size:
+            return
+        low, high = float(array.min()), float(array.max())
+        # NaN is passed on by either, and what is infinite is at an end.
+        if not (math.isfinite(low) and math.isfinite(high)):
             self.finite = False
             array = array[np.isfinite(array)]
-        if widen and array.size:
-            self.low = min(self.low, float(array.min()))
-            self.high = max(self.high, float(array.max()))
+            if not array.size:
+                return
+            low, high = float(array.min()), float(array.max())
+        if widen:
+            self.low, self.high = min(self.low, low), max(self.high, high)
 
     def value(self, name: str) -> ValueRange:
         # A tensor that was never finite, or holds nothing, has the range 0 to 0.

@@ -37,8 +37,11 @@ TREES = frozenset({"TreeEnsembleClassifier", "TreeEnsembleRegressor"})
 ML_OPSET = 3
 """Their last form under these names; those of versions 1 and 2 mean the same in it."""
 
+BODIES = {"If": ("then_branch", "else_branch"), "Loop": ("body",), "Scan": ("body",)}
+"""Operators of control flow, which `unroll` writes out, and where each keeps its graphs."""
+
 _WHY_REFUSED = {
-    "how often its body runs would depend on the input": "If Loop Scan SequenceMap",
+    "it works on sequences; export it as a Loop or Scan over a tensor": "SequenceMap",
     "its result is random": (
         "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike"
     ),
@@ -75,7 +78,7 @@ def operator_schema(op: str, domain: str, opset: int) -> defs.OpSchema:
         schema = defs.get_schema(op, opset, "")
     except defs.SchemaError:
         raise ModelRejected(Reason.MODEL_UNKNOWN_OPERATOR, op=shown(op), opset=opset) from None
-    if op not in ACCEPTED:
+    if op not in ACCEPTED and op not in BODIES:
         raise ModelRejected(
             Reason.MODEL_OPERATOR_REFUSED, op=shown(op), why=REFUSED.get(op, _NOT_LISTED)
         )

@@ -113,8 +113,9 @@ class PreflightReport:
             "graph_digest": model.graph_digest.hex,
             "weights_digest": model.weights_digest.hex,
             "inputs": [_spec(spec) for spec in model.inputs],
-            "outputs": [_spec(spec) for spec in model.outputs],
-            "fixed_batch": list(model.fixed_batch),
+            "outputs": [_spec(spec) | _labels(spec) for spec in model.outputs],
+            "open_axes": [asdict(item) for item in model.open_axes],
+            "reshaped": list(model.reshaped),
             "as_float32": list(model.as_float32),
             "nodes": model.nodes,
             "parameters": model.parameters,
@@ -151,6 +152,10 @@ class PreflightReport:
 
 def _spec(spec: Any) -> dict[str, Any]:
     return {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+
+
+def _labels(spec: Any) -> dict[str, Any]:
+    return {"labels": list(spec.labels)} if spec.labels else {}
 
 
 def preflight(

@@ -44,8 +44,6 @@ def _svm_regressor(made: Expansion, node: NodeProto, given: Attributes) -> None:
 
 @expands("SVMClassifier")
 def _svm_classifier(made: Expansion, node: NodeProto, given: Attributes) -> None:
-    if given.get("classlabels_strings"):
-        raise made.refused("its classes are texts; export it with whole numbers as classes")
     labels = ints(made, given, "classlabels_ints")
     rho = floats(made, given, "rho")
     if labels.size < 2 or not rho.size:

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import ModelRejected, Reason, Unavailable
-from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.proof_file import ProofFile, decode_proof_file
 from inferproof.protocol.verifier_bundle import VerifierBundle
@@ -93,7 +92,7 @@ class EzklSystem:
         check_found_precision(self.name, request)
         began = time.perf_counter()
         progress("reading the model", 0.0)
-        model = load_model(request.model)
+        model = request.loaded()
         calibration = check_calibration(model.inputs, request.calibration)
         with (
             new_folder(request.out) as folder,
@@ -269,4 +268,4 @@ def _compile_args(
 
 
 def _spec(spec: TensorSpec) -> list[object]:
-    return [spec.name, spec.dtype, list(spec.shape)]
+    return [spec.name, spec.dtype, list(spec.shape), list(spec.labels)]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import ModelRejected, Reason, Unavailable
-from inferproof.models.load import load_model, to_head
+from inferproof.models.load import to_head
 from inferproof.protocol.proof_file import ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.artifact import Artifact, new_folder, open_artifact
@@ -117,7 +117,7 @@ class SumcheckSystem:
         check_precision(request)
         began = time.perf_counter()
         progress("reading the model", 0.0)
-        model = load_model(request.model)
+        model = request.loaded()
         calibration = check_calibration(model.inputs, request.calibration)
         with (
             new_folder(request.out) as folder,
