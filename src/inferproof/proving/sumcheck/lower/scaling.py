@@ -16,8 +16,6 @@ rounding cannot wrap around in the field."""
 SUM_LIMIT = 2**28
 """What sums are kept below: half of what a tensor may hold."""
 _RATIO_BITS = 14
-_FARTHEST = 2.0**62
-"""A ratio of scales beyond every limit; the ratio itself may be beyond binary64."""
 
 
 def fit(b: Builder, v: Value, limit: int) -> Value:
@@ -100,21 +98,25 @@ def common(
     if len({v.scale for v in found}) > 1:
         found = [binary(b, v) for v in found]
     # Zeros are zeros in any scale.
-    some = [v for v in found if v.bound]
-    scale = min((v.scale for v in some), default=found[0].scale)
-    if sum(max(1, round(min(v.scale / scale, _FARTHEST))) * v.bound for v in some) >= limit:
+    scale = min((v.scale for v in found if v.bound), default=found[0].scale)
+    if sum(_coefficient(v, scale) * v.bound for v in found) >= limit:
         # The finest of them give up bits, and what they have beyond their spans.
         scale *= 2
-        while sum(_bound_in(v, scale) for v in some) >= limit:
+        while sum(_bound_in(v, scale) for v in found) >= limit:
             scale *= 2
     kept = [_in_units(b, v, scale) for v in found]
-    return kept, [max(1, round(min(v.scale / scale, _FARTHEST))) for v in kept], scale
+    return kept, [_coefficient(v, scale) for v in kept], scale
+
+
+def _coefficient(v: Value, scale: float) -> int:
+    """How many units of `scale` one of the value's is, at least 1; beyond any limit at most."""
+    return max(1, round(min(v.scale / scale, 2.0**62)))
 
 
 def _bound_in(v: Value, scale: float) -> int:
     """The largest absolute integer of the value in units of `scale`, or of its own if coarser."""
     if v.scale >= scale:
-        return round(min(v.scale / scale, _FARTHEST)) * v.bound
+        return _coefficient(v, scale) * v.bound
     shift = _shift(v, scale)
     return max(abs(intervals.rounded_shift(end, shift)) for end in ends(v))
 
