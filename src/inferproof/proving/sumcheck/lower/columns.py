@@ -85,10 +85,15 @@ class _Moving:
 
     def possible(self, name: str) -> bool:
         """Whether all that reads a value can read it in other units."""
-        if any(spec.name == name for spec in self._program.outputs):
-            return False
-        readers = [step for step in self._program.steps if name in step.inputs]
-        return bool(readers) and all(self._takes(step, name) for step in readers)
+        shown = {spec.name for spec in self._program.outputs}
+        waiting = [name]
+        while waiting:
+            at = waiting.pop()
+            readers = [step for step in self._program.steps if at in step.inputs]
+            if at in shown or not readers or not all(self._takes(step, at) for step in readers):
+                return False
+            waiting += [step.outputs[0] for step in readers if step.op in _KEPT]
+        return True
 
     def _takes(self, step: Step, name: str) -> bool:
         program = self._program
@@ -159,8 +164,8 @@ class _Moving:
         if step.op == "Sub" and place == 0:
             moved = _hull(seen.low - by, seen.high - by)
         elif step.op == "Sub":
+            # by - name = (name / factor - by / factor) · -factor
             moved, sign = _hull(by - seen.high, by - seen.low), -1.0
-            by = -by
         else:
             moved = _hull(seen.low + by, seen.high + by)
             by = -by
