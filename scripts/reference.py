@@ -105,8 +105,8 @@ def operators() -> str:
         "",
         "Operators of classical machine learning (`ai.onnx.ml`) are written with those above when "
         "a model is read, so that every proof system has them; ensembles of trees, above, stay "
-        "what they are. Scores have the post-transforms NONE, LOGISTIC and SOFTMAX, classes are "
-        "whole numbers. Tested against ONNX Runtime by `tests/unit/models/test_classical.py`.",
+        "what they are. Scores have every post-transform, classes are whole numbers. Tested "
+        "against ONNX Runtime by `tests/unit/models/test_classical.py`.",
         "",
         "| operator | becomes |",
         "|---|---|",

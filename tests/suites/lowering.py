@@ -10,7 +10,7 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 from inferproof.models.limits import DEFAULT_LIMITS
 from inferproof.models.load import to_head
 from inferproof.models.loaded import LoadedModel
-from inferproof.models.measure import Measured, ValueRange, measure_here
+from inferproof.models.measure import Measured, ValueRange, column_ranges, measure_here
 from inferproof.models.parse import parse_untrusted
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.lower.compile import Lowering, lower_once, run
@@ -66,7 +66,14 @@ def measured_of(model: LoadedModel, samples: dict[str, Array]) -> Measured:
         spec.name: np.frombuffer(part, spec.dtype).reshape(count, *spec.shape)
         for spec, part in zip(model.outputs, parts, strict=True)
     }
-    return Measured(count, tuple(ValueRange(**item) for item in head["ranges"]), outputs)
+    columns = {
+        spec.name: column_ranges(samples[spec.name])
+        for spec in model.inputs
+        if len(spec.shape) == 2
+    }
+    return Measured(
+        count, tuple(ValueRange(**item) for item in head["ranges"]), outputs, columns=columns
+    )
 
 
 def lowered(

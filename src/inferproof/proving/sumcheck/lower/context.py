@@ -47,6 +47,8 @@ class Context:
     options: Options
     builder: Builder = field(default_factory=Builder)
     values: dict[str, Value] = field(default_factory=dict)
+    ordered: dict[str, Value] = field(default_factory=dict)
+    """Inputs of the model in the order of their numbers, for comparisons."""
     bounds: Bounds = field(init=False)
 
     def __post_init__(self) -> None:

@@ -116,10 +116,10 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "TreeEnsembleClassifier TreeEnsembleRegressor",
-        "Take of features, Add and Rescale (every comparison), Take and Sum along each path, "
-        "Rescale, Linear of committed leaf values",
-        "domain ai.onnx.ml; labels are whole numbers; LEQ, LT, GT, GTE; sum or average; NONE, "
-        "LOGISTIC or SOFTMAX",
+        "Take of features, Add and Rescale (every comparison once), then for each level Take, Mul, "
+        "Add, Concat; Linear of committed leaf values",
+        "domain ai.onnx.ml; labels are whole numbers; at most 256 levels; MIN and MAX where every "
+        "leaf has every target; missing values are not taken as inputs",
     ),
     ("Einsum", "Sum, View, then as MatMul", "one or two operands, no diagonal, no ellipsis"),
 )

@@ -1,6 +1,5 @@
 """Every lowering, and what of it depends on several subjects."""
 
-from inferproof.models.operators import TREES
 from inferproof.proving.sumcheck.lower import (  # noqa: F401  (they register themselves)
     attention,
     dense,
@@ -22,15 +21,6 @@ FOLDED = frozenset({"Constant", "ConstantOfShape", "Range", "Shape", "Size"})
 
 SUPPORTED = frozenset(REGISTRY) | FOLDED
 """Operators that a graph may hold; some only in part (specs/quantisation.md)."""
-
-
-_COMPARED_BITS = 26
-
-
-def input_bits(program: Program, name: str, usual: int) -> int:
-    """How many bits an input takes: more where it is only compared with thresholds."""
-    readers = {step.op for step in program.steps if name in step.inputs}
-    return _COMPARED_BITS if readers and readers <= TREES else usual
 
 
 def whole_range(program: Program, name: str) -> tuple[int, int]:

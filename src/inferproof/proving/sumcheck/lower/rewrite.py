@@ -6,6 +6,7 @@ import numpy as np
 
 from inferproof.proving.sumcheck.lower.evaluate import evaluate
 from inferproof.proving.sumcheck.lower.program import Array, Program, Step, numbers, renamed
+from inferproof.proving.sumcheck.lower.sources import trace_ensembles
 
 _NO_CONSTANT = frozenset({"Dropout"})
 
@@ -13,7 +14,7 @@ _NO_CONSTANT = frozenset({"Dropout"})
 def rewrite(program: Program) -> None:
     """Applies every rewriting to the program, in place."""
     evaluate_constants(program)
-    for rule in (_fold_batch_norm, _fold_bias, _recognise_softmax):
+    for rule in (_fold_batch_norm, _fold_bias, _recognise_softmax, trace_ensembles):
         rule(program)
     program.drop_unused()
 
