@@ -157,7 +157,7 @@ def _fixed(item: Declared, fixed_batch: list[str], limits: Limits) -> Declared:
 
 def _check_node(node: NodeProto, opset: int, reader: TensorReader) -> None:
     limits = reader.limits
-    operator_schema(node.op_type, node.domain, opset)
+    operator_schema(node, opset)
     if max(len(node.input), len(node.output)) > limits.node_arguments:
         raise ModelRejected(
             Reason.MODEL_TOO_MANY, what="inputs of one node", limit=limits.node_arguments

@@ -1,6 +1,6 @@
 """A model that passed intake: canonical bytes, interface, and the digests that name it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from inferproof.types.digest import Digest
 from inferproof.types.tensor import TensorSpec
@@ -36,6 +36,8 @@ class LoadedModel:
     """Binds operators, attributes, wiring, interface, and types and shapes of the weights."""
     weights_digest: Digest
     """Binds every constant's type, shape and bytes."""
+    names: tuple[str, ...] = field(default=(), compare=False)
+    """What the file calls each node, in the order in which they run: for messages alone."""
 
     @property
     def nodes(self) -> int:

@@ -4,10 +4,11 @@ An operator that is not on the list is refused, so that a new ONNX release canno
 one that nobody looked at.
 """
 
-from onnx import defs
+from onnx import NodeProto, defs
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.classical import EXPANDED
+from inferproof.models.naming import located
 from inferproof.models.show import shown
 
 _ACCEPTED_NAMES = (
@@ -36,34 +37,59 @@ TREES = frozenset({"TreeEnsembleClassifier", "TreeEnsembleRegressor"})
 ML_OPSET = 3
 """Their last form under these names; those of versions 1 and 2 mean the same in it."""
 
-_WHY_REFUSED = {
-    "how often its body runs would depend on the input": "If Loop Scan SequenceMap",
-    "its result is random": (
+_RANDOM = "its result is random", "export the model for inference, or make the numbers an input"
+_SIZE = (
+    "the size of its result would depend on the input",
+    "do this step outside of the model, or keep the size and mask with Where",
+)
+_TEXT = "it works on text or files", "do this step outside of the model"
+_SEQUENCE = (
+    "it makes or takes sequences or optional values",
+    "use tensors: Split, Concat, Gather and Slice do the same",
+)
+_TRAINING = "it is for training", "export the model for inference"
+_BODY = (
+    "how often its body runs would depend on the input",
+    "export with a constant number of steps, unrolled",
+)
+_REGIONS = (
+    "which elements it reads would depend on the input",
+    "cut the regions outside of the model and prove the part behind them",
+)
+_WHY_REFUSED: dict[tuple[str, str], str] = {
+    _BODY: "If Loop Scan SequenceMap",
+    _RANDOM: (
         "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike"
     ),
-    "the size of its result would depend on the input": (
-        "Compress NonMaxSuppression NonZero Unique"
-    ),
-    "it works on text or files": (
-        "ImageDecoder RegexFullMatch StringConcat StringNormalizer StringSplit TfIdfVectorizer"
-    ),
-    "it makes or takes sequences or optional values": (
+    _SIZE: "Compress NonZero Unique",
+    (
+        "the size of its result would depend on the input",
+        "end the model in the boxes and their scores, and suppress outside of it",
+    ): "NonMaxSuppression",
+    _TEXT: "ImageDecoder RegexFullMatch StringConcat StringNormalizer StringSplit TfIdfVectorizer",
+    _SEQUENCE: (
         "ConcatFromSequence Optional OptionalGetElement OptionalHasElement SequenceAt "
         "SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength "
         "SplitToSequence"
     ),
-    "it is for training": "NegativeLogLikelihoodLoss SoftmaxCrossEntropyLoss",
+    _TRAINING: "NegativeLogLikelihoodLoss SoftmaxCrossEntropyLoss",
+    _REGIONS: "DeformConv MaxRoiPool RoiAlign",
 }
 REFUSED = {name: why for why, names in _WHY_REFUSED.items() for name in names.split()}
-_NOT_LISTED = "it is not on the list of operators with fixed shapes and bounded work"
+"""Operators that no model may hold: why, and the nearest way out."""
+_NOT_LISTED = (
+    "it is not on the list of operators with fixed shapes and bounded work",
+    "write it with operators of docs/reference/operators.md",
+)
 
 
-def operator_schema(op: str, domain: str, opset: int) -> defs.OpSchema:
-    """The schema of an accepted operator at the opset.
+def operator_schema(node: NodeProto, opset: int) -> defs.OpSchema:
+    """The schema of an accepted node's operator at the opset.
 
     Raises: ModelRejected with MODEL_UNKNOWN_DOMAIN, MODEL_UNKNOWN_OPERATOR or
     MODEL_OPERATOR_REFUSED.
     """
+    op, domain = node.op_type, node.domain
     if domain == ML_DOMAIN and op in TREES | EXPANDED:
         return defs.get_schema(op, ML_OPSET, ML_DOMAIN)
     if domain not in ("", "ai.onnx"):
@@ -73,8 +99,9 @@ def operator_schema(op: str, domain: str, opset: int) -> defs.OpSchema:
     except defs.SchemaError:
         raise ModelRejected(Reason.MODEL_UNKNOWN_OPERATOR, op=shown(op), opset=opset) from None
     if op not in ACCEPTED:
+        why, instead = REFUSED.get(op, _NOT_LISTED)
         raise ModelRejected(
-            Reason.MODEL_OPERATOR_REFUSED, op=shown(op), why=REFUSED.get(op, _NOT_LISTED)
+            Reason.MODEL_OPERATOR_REFUSED, op=located(node), why=f"{why}; {instead}"
         )
     if schema.deprecated:
         raise ModelRejected(Reason.MODEL_UNKNOWN_OPERATOR, op=shown(op), opset=opset)

@@ -24,6 +24,7 @@ from inferproof.models.cost import multiply_adds, scratch_elements
 from inferproof.models.folding import LARGEST, fold
 from inferproof.models.graph import Graph
 from inferproof.models.limits import Limits
+from inferproof.models.naming import located
 from inferproof.models.operators import ML_DOMAIN, ML_OPSET, operator_schema
 from inferproof.models.show import first_line, shown
 from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of
@@ -134,7 +135,7 @@ class _Walk:
         self._protos[name] = helper.make_tensor_type_proto(code, shape)
 
     def visit(self, node: NodeProto) -> None:
-        schema = operator_schema(node.op_type, node.domain, self.graph.opset)
+        schema = operator_schema(node, self.graph.opset)
         op = shown(node.op_type)
         try:
             checker.check_node(node, self._context)
@@ -245,8 +246,8 @@ class _Walk:
             if training is None or training.any():
                 raise ModelRejected(
                     Reason.MODEL_OPERATOR_REFUSED,
-                    op=shown(node.op_type),
-                    why="in training its result is random",
+                    op=located(node),
+                    why="in training its result is random; export the model for inference",
                 )
         for place in _SIZING_INPUTS.get(node.op_type, ()):
             value = values[place] if place < len(values) else None

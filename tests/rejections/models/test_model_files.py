@@ -249,18 +249,40 @@ def test_operator_of_a_later_opset():
 @pytest.mark.parametrize(
     ("op", "why"),
     [
-        ("Loop", "how often its body runs would depend on the input"),
-        ("RandomNormalLike", "its result is random"),
-        ("NonZero", "the size of its result would depend on the input"),
-        ("SequenceConstruct", "it makes or takes sequences or optional values"),
-        ("StringNormalizer", "it works on text or files"),
-        ("SoftmaxCrossEntropyLoss", "it is for training"),
-        ("DFT", "it is not on the list of operators with fixed shapes and bounded work"),
+        (
+            "Loop",
+            "how often its body runs would depend on the input; export with a constant number of "
+            "steps, unrolled",
+        ),
+        (
+            "RandomNormalLike",
+            "its result is random; export the model for inference, or make the numbers an input",
+        ),
+        (
+            "NonMaxSuppression",
+            "the size of its result would depend on the input; end the model in the boxes and "
+            "their scores, and suppress outside of it",
+        ),
+        (
+            "SequenceConstruct",
+            "it makes or takes sequences or optional values; use tensors: Split, Concat, Gather "
+            "and Slice do the same",
+        ),
+        ("StringNormalizer", "it works on text or files; do this step outside of the model"),
+        ("SoftmaxCrossEntropyLoss", "it is for training; export the model for inference"),
+        (
+            "RoiAlign",
+            "which elements it reads would depend on the input; cut the regions outside of the "
+            "model and prove the part behind them",
+        ),
     ],
 )
 def test_operator_refused(op: str, why: str):
-    with rejects(Reason.MODEL_OPERATOR_REFUSED, f"operator '{op}' is not accepted: {why}"):
+    message = f"operator '{op}' of node 'y' is not accepted: {why}"
+    with rejects(Reason.MODEL_OPERATOR_REFUSED, message):
         parse(h.model([h.node(op, ["x"], ["y"])]))
+    with rejects(Reason.MODEL_OPERATOR_REFUSED, message.replace("'y'", "'block/1'")):
+        parse(h.model([h.node(op, ["x"], ["y"], name="block/1")]))
 
 
 def test_dropout_in_training():
@@ -268,7 +290,8 @@ def test_dropout_in_training():
     made = h.model([h.node("Dropout", ["x", "", "yes"], ["y"])], [true])
     with rejects(
         Reason.MODEL_OPERATOR_REFUSED,
-        "operator 'Dropout' is not accepted: in training its result is random",
+        "operator 'Dropout' of node 'y' is not accepted: in training its result is random; "
+        "export the model for inference",
     ):
         parse(made)
     made.graph.initializer[0].raw_data = b"\0"
@@ -309,7 +332,8 @@ def test_subgraph_in_a_plain_operator():
 def test_control_flow():
     with rejects(
         Reason.MODEL_OPERATOR_REFUSED,
-        "operator 'If' is not accepted: how often its body runs would depend on the input",
+        "operator 'If' of node 'y' is not accepted: how often its body runs would depend on the "
+        "input; export with a constant number of steps, unrolled",
     ):
         parse(h.with_attribute_graphs(1))
 

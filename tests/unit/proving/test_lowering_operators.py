@@ -117,7 +117,7 @@ def test_transposed_convolution(attributes: dict[str, Any]) -> None:
 def test_convolution_over_three_dimensions_is_refused() -> None:
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 0 (Conv) has no form in whole numbers: it has 3 spatial dimensions; supported is "
+        "node 'y' (Conv) has no form in whole numbers: it has 3 spatial dimensions; supported is "
         "a convolution over 1 or 2 dimensions",
     ):
         close("Conv", {"x": normal(1, 1, 3, 3, 3)}, {"w": constant(1, 1, 2, 2, 2)})
@@ -175,7 +175,7 @@ def test_division_by_zero_and_of_whole_numbers_is_refused() -> None:
         close("Div", {"x": normal(2)}, {"c": np.array([1, 0], np.float32)})
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 0 (Div) has no form in whole numbers: it divides whole numbers; supported is "
+        "node 'y' (Div) has no form in whole numbers: it divides whole numbers; supported is "
         "Cast to float before dividing",
     ):
         close("Div", {"x": np.ones((2, 3), np.int64)}, {"c": np.array([2])})
@@ -263,7 +263,7 @@ def test_attention_by_index_notation() -> None:
     close("Einsum", {"q": q}, equation="hid->dh")
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 0 (Einsum) has no form in whole numbers: its equation ii->i has an ellipsis, a "
+        "node 'y' (Einsum) has no form in whole numbers: its equation ii->i has an ellipsis, a "
         "repeated letter or many operands; supported is one or two operands without a diagonal",
     ):
         close("Einsum", {"q": normal(3, 3)}, equation="ii->i")
@@ -336,7 +336,7 @@ def test_a_model_that_was_quantised_before(dtype: type) -> None:
 def test_a_scale_by_channel_of_a_computed_value_is_refused() -> None:
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 0 (QuantizeLinear) has no form in whole numbers: its scale differs by channel; "
+        "node 'y' (QuantizeLinear) has no form in whole numbers: its scale differs by channel; "
         "supported is one scale for all",
     ):
         close("QuantizeLinear", {"x": normal(1, 2)}, {"s": np.ones(2, np.float32)}, axis=1)

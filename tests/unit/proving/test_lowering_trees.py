@@ -110,13 +110,13 @@ def test_a_number_at_a_threshold_goes_where_it_belongs() -> None:
 def test_what_is_not_supported_is_refused() -> None:
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 0 (TreeEnsembleRegressor) has no form in whole numbers: it branches by BRANCH_EQ; "
+        "node 'y' (TreeEnsembleRegressor) has no form in whole numbers: it branches by BRANCH_EQ; "
         "supported is BRANCH_LEQ, LT, GT and GTE",
     ):
         close(forest("TreeEnsembleRegressor", mode="BRANCH_EQ"))
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 0 (TreeEnsembleRegressor) has no form in whole numbers: it takes the MAX over "
+        "node 'y' (TreeEnsembleRegressor) has no form in whole numbers: it takes the MAX over "
         "trees; supported is SUM and AVERAGE",
     ):
         close(forest("TreeEnsembleRegressor", aggregate_function="MAX"))
@@ -135,7 +135,7 @@ def single(**changes: Any) -> Any:
         "nodes_truenodeids": [1, 0, 0],
         "nodes_falsenodeids": [2, 0, 0],
     }
-    step = Step(0, "TreeEnsembleRegressor", ("x",), ("y",), {**attributes, **changes})
+    step = Step("y", "TreeEnsembleRegressor", ("x",), ("y",), {**attributes, **changes})
     return read_forest(step, FEATURES)
 
 
@@ -161,7 +161,7 @@ def test_malformed_trees_are_refused(changes: dict[str, Any], why: str) -> None:
     assert single().lengths.tolist() == [1, 1]
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        f"node 0 (TreeEnsembleRegressor) has no form in whole numbers: {why}; supported is "
+        f"node 'y' (TreeEnsembleRegressor) has no form in whole numbers: {why}; supported is "
         "an ensemble of whole trees",
     ):
         single(**changes)

@@ -27,7 +27,7 @@ class Builder:
     weights: list[npt.NDArray[np.int8]] = field(default_factory=list)
     constants: dict[g.Constant, int] = field(default_factory=dict)
     listed: list[g.Constant] = field(default_factory=list)
-    at: tuple[int, str] = (0, "")
+    at: tuple[str, str] = ("", "")
     made: dict[tuple[g.Op, tuple[int, ...], Shape, Interval], int] = field(default_factory=dict)
 
     def constant(self, values: Any) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy.typing as npt
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.show import shown
 from inferproof.proving.sumcheck.lower.builder import Builder
 from inferproof.proving.sumcheck.lower.program import Program, Step, numbers, unsupported
 from inferproof.proving.sumcheck.lower.value import Value
@@ -119,9 +120,12 @@ def lower_step(c: Context, step: Step) -> None:
     function = REGISTRY.get(step.op)
     if function is None:
         raise ModelRejected(
-            Reason.MODEL_OPERATOR_UNSUPPORTED, node=step.index, operator=step.op, system="sumcheck"
+            Reason.MODEL_OPERATOR_UNSUPPORTED,
+            node=shown(step.node),
+            operator=step.op,
+            system="sumcheck",
         )
-    c.builder.at = (step.index, step.op)
+    c.builder.at = (shown(step.node), step.op)
     made = function(c, step)
     results = made if isinstance(made, tuple) else (made,)
     for name, value in zip(step.outputs, results, strict=False):

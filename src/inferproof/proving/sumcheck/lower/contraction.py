@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.show import shown
 from inferproof.proving.sumcheck.graph import MAX_SHIFT, VALUE_LIMIT
 from inferproof.proving.sumcheck.lower import intervals
 from inferproof.proving.sumcheck.lower.context import Context
@@ -187,7 +188,7 @@ def _chosen(
     assert problem is not None  # noqa: S101  (there is at least one number of bits)
     raise ModelRejected(
         Reason.LOWERING_ROW,
-        node=step.index,
+        node=shown(step.node),
         operator=step.op,
         row=problem.row,
         reach=problem.reach,
