@@ -147,7 +147,7 @@ class Reason(Enum):
     # -- model cards (models/card.py, inference/preprocess/) ---------------------------------
     CARD_NO_CALIBRATION = (
         "the card of {model} names no calibration file; compiling needs samples: "
-        "add calibration to its [files]"
+        "add calibration to its [files], or say from where to draw them with --range low:high"
     )
     LABELS_MALFORMED = "labels are whole numbers, one a sample; here they are {dtype} {shape}"
     CARD_UNREADABLE = "the model card file {file} cannot be read: {problem}"
@@ -206,6 +206,14 @@ class Reason(Enum):
     CALIBRATION_INPUTS = "calibration data must hold one array for each of: {expected}"
     CALIBRATION_SHAPE = "calibration array {name} has shape {got}, expected [samples, {expected}]"
     CALIBRATION_EMPTY = "calibration data must hold at least one sample, of equal number per input"
+    CALIBRATION_WANTED = (
+        "compiling needs inputs like those that will be sent: give --calibration with an .npz of "
+        "{arrays}, made for example by {example}, or say from where to draw them with "
+        "--range low:high"
+    )
+    RANGE_MALFORMED = (
+        "the range {range} is not one of an input: {why}; write low:high or name=low:high"
+    )
     INPUT_NAMES = "the input must hold one array for each of: {expected}"
     INPUT_NOT_WHOLE = "input {name} takes whole numbers; it holds a fraction"
     INPUT_BEYOND_RANGE = (

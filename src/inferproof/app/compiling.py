@@ -5,11 +5,23 @@ neither server nor chain.
 """
 
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from inferproof.errors import ModelRejected, Reason
-from inferproof.inference.preprocess import load_preprocessing
+from inferproof.inference.preprocess import (
+    ImageSpec,
+    Preprocessing,
+    VectorSpec,
+    load_preprocessing,
+    preprocess,
+)
+from inferproof.inference.preprocess.image import MAX_PIXEL
 from inferproof.models.arrays import read_arrays
 from inferproof.models.card import ModelCard
+from inferproof.models.drawing import Ranges, drawn
+from inferproof.models.load import load_model
 from inferproof.proving.base import (
     CompileReport,
     CompileRequest,
@@ -28,18 +40,18 @@ def compile_card(
     report: Progress = no_progress,
     srs: SrsSource | None = None,
     mode: str | None = None,
+    ranges: Ranges | None = None,
 ) -> CompileReport:
     """The compiled model of a card, in `out`; its pre-processing is in the commitment.
 
-    Raises: ModelRejected CARD_NO_CALIBRATION; as `load_preprocessing`, `read_arrays` and
-    ProofSystem.compile.
+    Without a calibration file, samples are drawn from `ranges`, or from those that the
+    pre-processing declares. Raises: ModelRejected CARD_NO_CALIBRATION; as `load_preprocessing`,
+    `read_arrays`, `drawn` and ProofSystem.compile.
     """
-    if card.calibration_path is None:
-        raise ModelRejected(Reason.CARD_NO_CALIBRATION, model=card.name)
     preprocessing = load_preprocessing(card.preprocessing, card.folder)
     request = CompileRequest(
         model=card.model_path,
-        calibration=read_arrays(card.calibration_path),
+        calibration=_calibration(card, preprocessing, ranges),
         out=out,
         visibility=Visibility(card.proof.input_visibility),
         preprocessing=preprocessing.canonical(),
@@ -47,3 +59,29 @@ def compile_card(
         mode=mode,
     )
     return system.compile(request, report)
+
+
+def _calibration(
+    card: ModelCard, preprocessing: Preprocessing, ranges: Ranges | None
+) -> dict[str, Any]:
+    if card.calibration_path is not None and not ranges:
+        return read_arrays(card.calibration_path)
+    known = ranges or _declared(preprocessing)
+    if not known:
+        raise ModelRejected(Reason.CARD_NO_CALIBRATION, model=card.name)
+    return drawn(load_model(card.model_path), known)
+
+
+def _declared(preprocessing: Preprocessing) -> Ranges:
+    """The ends of what pre-processing of bounded numbers gives. It never falls as they rise."""
+    raws: tuple[object, object]
+    match preprocessing.spec:
+        case VectorSpec(fields=fields):
+            raws = {field.name: field.min for field in fields}, {f.name: f.max for f in fields}
+        case ImageSpec() as spec:
+            shape = (spec.height, spec.width, spec.channels)
+            raws = np.zeros(shape), np.full(shape, MAX_PIXEL)
+        case _:
+            return {}
+    low, high = (preprocess(preprocessing, raw) for raw in raws)
+    return {name: (low[name], high[name]) for name in low}

@@ -11,8 +11,10 @@ from rich.table import Table
 
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table, progress
 from inferproof.cli.files import DATA_DIR, DataDir
+from inferproof.cli.samples import RangeOption, check_samples, samples_of
 from inferproof.errors import InputRejected, ModelRejected, Reason
 from inferproof.models.arrays import read_arrays
+from inferproof.models.drawing import wanted
 from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.preflight import PreflightReport, Quantised, SystemProbe, preflight
@@ -42,14 +44,18 @@ def inspect(
             "ranges, no agreement."
         ),
     ] = None,
+    ranges: RangeOption = None,
     data_dir: DataDir = DATA_DIR,
     as_json: JsonFlag = False,
 ) -> None:
     """Report operators, shapes, ranges, accuracy, and what each proof system says to a model."""
+    check_samples(calibration, ranges)
     with failures(as_json=as_json):
         with progress("reading the model") as report:
             model = load_model(file)
             arrays = read_arrays(calibration) if calibration is not None else None
+            if ranges:
+                arrays = samples_of(model, ranges)
             labels = _labels(arrays)
             probes = {
                 name: _probe(get_system(name, costs=data_dir / COSTS), file, report)
@@ -60,6 +66,8 @@ def inspect(
             print_json(found.to_json())
         else:
             _show(found)
+            if arrays is None:
+                out.print(plain(wanted(model.inputs).message))
 
 
 def _labels(arrays: dict[str, Any] | None) -> npt.NDArray[np.int64] | None:

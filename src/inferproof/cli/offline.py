@@ -9,6 +9,7 @@ import typer
 
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, progress
 from inferproof.cli.files import check_writable, write_file
+from inferproof.cli.samples import Calibration, RangeOption, check_samples, read_or_draw
 from inferproof.cli.verify import outputs_json, read_bundle, show_outputs, warn_of_setup
 from inferproof.models.arrays import read_arrays
 from inferproof.models.card import DEFAULT_SYSTEM
@@ -41,14 +42,9 @@ def register(app: typer.Typer) -> None:
 
 def compile_model(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An ONNX file.")],
-    calibration: Annotated[
-        Path,
-        typer.Option(
-            help="An .npz with one array per graph input, samples stacked along a new first axis, "
-            "or along the batch axis."
-        ),
-    ],
     folder: Out,
+    calibration: Calibration = None,
+    ranges: RangeOption = None,
     system: Annotated[
         str, typer.Option(help="The proof system: sumcheck, or ezkl.")
     ] = DEFAULT_SYSTEM,
@@ -74,14 +70,18 @@ def compile_model(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compile an ONNX model: quantise, tune, make keys, commit."""
+    """Compile an ONNX model: quantise, tune, make keys, commit.
+
+    Without a calibration file or ranges, it says which arrays the file has to hold.
+    """
+    check_samples(calibration, ranges)
     if (srs is None) != (srs_sha256 is None):
         raise typer.BadParameter("--srs and --srs-sha256 go together")
     with failures(as_json=as_json):
         prover = get_system(system)
         request = CompileRequest(
             model=model,
-            calibration=read_arrays(calibration),
+            calibration=read_or_draw(model, calibration, ranges),
             out=folder,
             visibility=visibility,
             srs=SrsSource(srs, srs_sha256) if srs and srs_sha256 else None,

@@ -12,8 +12,10 @@ from inferproof.cli.files import read_key
 from inferproof.cli.gateway import ask, checked_url
 from inferproof.cli.offline import Mode
 from inferproof.cli.parts import need
+from inferproof.cli.samples import RangeOption
 from inferproof.cli.verify import warn_of_setup
 from inferproof.models.card import load_card
+from inferproof.models.drawing import parse_ranges
 from inferproof.proving.base import SrsSource
 from inferproof.proving.registry import get_system
 
@@ -44,6 +46,7 @@ def compile_model(
         str | None, typer.Option("--srs-sha256", help="The SHA-256 that pins the SRS file.")
     ] = None,
     mode: Mode = None,
+    ranges: RangeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Compile the model of a card, its pre-processing included in the commitment."""
@@ -53,7 +56,8 @@ def compile_model(
     with failures(as_json=as_json), progress("compiling") as report:
         described = load_card(card)
         system = get_system(described.proof.system)
-        done = compile_card(described, folder, system, report, source, mode)
+        declared = parse_ranges(ranges or ())
+        done = compile_card(described, folder, system, report, source, mode, declared)
     warn_of_setup(done.parts.setup)
     result = {
         "model_commitment": done.commitment.hex,

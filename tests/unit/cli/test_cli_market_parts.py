@@ -56,12 +56,12 @@ def test_inputs_are_shown_short(value: object, shown: str) -> None:
 
 
 def test_a_card_without_calibration_is_not_compiled(tmp_path: Path) -> None:
-    card = load_card(find_zoo() / "fraud")
+    card = load_card(find_zoo() / "sentiment")
     card = replace(card, files=replace(card.files, calibration=None))
     with rejects(
         Reason.CARD_NO_CALIBRATION,
         f"the card of {card.name} names no calibration file; compiling needs samples: "
-        "add calibration to its [files]",
+        "add calibration to its [files], or say from where to draw them with --range low:high",
         kind=ModelRejected,
     ):
         compile_card(card, tmp_path / "out", get_system("ezkl"))

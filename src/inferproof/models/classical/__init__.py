@@ -1,0 +1,52 @@
+"""Operators of classical machine learning (ai.onnx.ml) written with those of ONNX: FORMS.
+
+So everything behind the intake sees ONNX alone: shapes, ONNX Runtime, every proof system. Ensembles
+of trees stay what they are. Source: the operators' texts in onnx/docs/Operators-ml.md, and what
+ONNX Runtime makes of them, which tests hold each to.
+"""
+
+from collections.abc import Iterable
+
+from onnx import NodeProto, helper
+
+from inferproof.models.classical import features, linear, svm  # noqa: F401  (they register)
+from inferproof.models.classical.expansion import REGISTRY
+from inferproof.models.expansion import Expansion
+
+
+def expanded(node: NodeProto) -> Expansion:
+    """What stands for a node of an operator in EXPANDED, whose attributes were looked at.
+
+    Raises: ModelRejected MODEL_INVALID, MODEL_OPERATOR_REFUSED.
+    """
+    made = Expansion(node)
+    try:
+        given = {item.name: helper.get_attribute_value(item) for item in node.attribute}
+    except ValueError:
+        raise made.invalid("an attribute is of a kind that it cannot have") from None
+    if not node.input or not all(node.input) or not any(node.output):
+        raise made.invalid("it lacks an input or an output")
+    REGISTRY[node.op_type](made, node, given)
+    return made
+
+
+def zipped_outputs(nodes: Iterable[NodeProto]) -> set[str]:
+    """The names that are dictionaries in the file, and tensors here."""
+    return {name for node in nodes if node.op_type == "ZipMap" for name in node.output}
+
+
+EXPANDED = frozenset(REGISTRY)
+"""The operators that are written with others."""
+
+FORMS = {
+    "ArrayFeatureExtractor": "Gather",
+    "Binarizer": "Greater",
+    "FeatureVectorizer": "Concat",
+    "LinearClassifier": "scores by MatMul, Add and the activation; the class by ArgMax and Gather",
+    "LinearRegressor": "MatMul, Add, the activation",
+    "Normalizer": "LpNormalization (norms L1 and L2)",
+    "SVMRegressor": "MatMul with the support vectors, the kernel, MatMul, Add; Where of one class",
+    "Scaler": "Sub, Mul",
+    "ZipMap": "the tensor whose columns it would name",
+}
+"""What each becomes, in words."""

@@ -1,0 +1,46 @@
+"""Writing one node with others: the nodes and constants that stand for it, and its rejections."""
+
+from typing import Any
+
+import numpy as np
+from onnx import NodeProto, TensorProto, helper
+
+from inferproof.errors import ModelRejected, Reason
+from inferproof.models.show import shown
+from inferproof.models.tensors import Array
+
+
+class Expansion:
+    """The nodes and constants that stand for one node. Names of its own begin with that of the
+    node's first output."""
+
+    def __init__(self, node: NodeProto) -> None:
+        self.nodes: list[NodeProto] = []
+        self.constants: dict[str, Array] = {}
+        self._op = node.op_type
+        self._stem = next(iter(node.output), "")
+
+    def constant(self, values: Any, dtype: str = "<f4") -> str:
+        """The name of a constant tensor."""
+        name = self._name()
+        self.constants[name] = np.asarray(values, dtype=dtype)
+        return name
+
+    def node(self, op: str, inputs: list[str], output: str | None = None, **more: Any) -> str:
+        """The name of what the node makes, which is `output` where that is given."""
+        name = output or self._name()
+        self.nodes.append(helper.make_node(op, inputs, [name], **more))
+        return name
+
+    def floats(self, name: str) -> str:
+        """The tensor as real numbers of 32 bits, as these operators take any."""
+        return self.node("Cast", [name], to=TensorProto.FLOAT)
+
+    def invalid(self, why: str) -> ModelRejected:
+        return ModelRejected(Reason.MODEL_INVALID, op=shown(self._op), why=why)
+
+    def refused(self, why: str) -> ModelRejected:
+        return ModelRejected(Reason.MODEL_OPERATOR_REFUSED, op=shown(self._op), why=why)
+
+    def _name(self) -> str:
+        return f"{self._stem}/{self._op}/{len(self.nodes) + len(self.constants)}"
