@@ -18,12 +18,14 @@ X = RNG.standard_normal((4, 1, 6)).astype(np.float32)
 
 
 def test_an_operator_without_a_lowering_is_refused() -> None:
-    model = model_of([helper.make_node("IsNaN", ["x"], ["y"])], {"x": X}, ["y"])
+    image = RNG.standard_normal((2, 1, 1, 4, 4)).astype(np.float32)
+    node = helper.make_node("GridSample", ["x", "grid"], ["y"])
+    model = model_of([node], {"x": image}, ["y"], {"grid": np.zeros((1, 2, 2, 2), np.float32)})
     with rejects(
         Reason.MODEL_OPERATOR_UNSUPPORTED,
-        "node 'y' uses the operator IsNaN, which proof system sumcheck cannot prove",
+        "node 'y' uses the operator GridSample, which proof system sumcheck cannot prove",
     ):
-        lowered(model, {"x": X})
+        lowered(model, {"x": image})
 
 
 def test_a_divisor_that_may_be_zero_is_refused() -> None:

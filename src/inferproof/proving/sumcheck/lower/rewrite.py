@@ -8,6 +8,8 @@ from inferproof.proving.sumcheck.lower.evaluate import evaluate
 from inferproof.proving.sumcheck.lower.program import Array, Program, Step, numbers, renamed
 
 _NO_CONSTANT = frozenset({"Dropout"})
+NEVER = frozenset({"IsNaN", "IsInf"})
+"""False for every whole number; an input that is not finite is refused."""
 
 
 def rewrite(program: Program) -> None:
@@ -23,6 +25,10 @@ def evaluate_constants(program: Program) -> None:
     kept = []
     for step in program.steps:
         names = [name for name in step.inputs if name]
+        if step.op in NEVER:
+            name = step.outputs[0]
+            program.constants[name] = np.zeros(program.specs[name].shape, bool)
+            continue
         if step.op in _NO_CONSTANT or any(name not in program.constants for name in names):
             kept.append(step)
             continue
