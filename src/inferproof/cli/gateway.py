@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import httpx
 import typer
 
 from inferproof.cli.console import MAX_PORT
@@ -14,6 +13,8 @@ def checked_url(url: str | None) -> str | None:
     """The URL, if it is one that HTTP goes to. Raises: typer.BadParameter."""
     if url is None:
         return None
+    import httpx
+
     try:
         parsed = httpx.URL(url)
         whole = parsed.scheme in ("http", "https") and bool(parsed.host)
@@ -39,6 +40,8 @@ def ask(
 
     Raises: Unavailable GATEWAY_LOST, GATEWAY_ANSWER; what the gateway refuses it with.
     """
+    import httpx
+
     call = Call(method, path, body, headers or {})
     try:
         answer = httpx.request(

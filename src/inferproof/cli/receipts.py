@@ -9,10 +9,10 @@ from typing import Any
 from inferproof.cli.console import err, failures, out, plain, print_json
 from inferproof.cli.files import read_file
 from inferproof.cli.parts import need
+from inferproof.cli.verify import print_security, security_json
 from inferproof.client.tools import installed_tools
 from inferproof.protocol.receipt import MAX_BYTES
 from inferproof.types.digest import Address
-from inferproof.types.proof import SecurityReport
 from inferproof.types.receipt import ClaimStatus
 from inferproof.verify.policy import Policy
 from inferproof.verify.receipt import Step, StepStatus, VerifiedReceipt, verify_receipt
@@ -104,20 +104,6 @@ def print_verified(verified: VerifiedReceipt) -> None:
             f"[dim]{claim.source.value}[/]: {plain(claim.reason)}"
         )
     out.print("[bold green]verified[/]")
-
-
-def print_security(report: SecurityReport | None) -> None:
-    """Prints mode, profile and provable bits of a proof, or that nobody has counted them."""
-    known = "unknown: this proof system reports none" if report is None else report.summary
-    out.print(f"[bold]security[/]  {plain(known)}")
-
-
-def security_json(report: SecurityReport | None) -> dict[str, Any] | None:
-    """The same for programs."""
-    if report is None:
-        return None
-    bits = report.provable_bits
-    return {"mode": report.mode, "profile": report.profile, "provable_bits": bits}
 
 
 def _json(verified: VerifiedReceipt, steps: list[Step]) -> dict[str, Any]:

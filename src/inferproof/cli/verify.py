@@ -8,18 +8,17 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from inferproof.cli import receipts
 from inferproof.cli.console import JsonFlag, err, failures, out, plain, print_json
 from inferproof.cli.files import read_file
 from inferproof.cli.gateway import checked_url
-from inferproof.client.tools import installed_tools
+from inferproof.client.tools import installed_checker
 from inferproof.errors import ArtifactRejected, Reason
 from inferproof.protocol.claims import assurance_of, proven_sentence
 from inferproof.protocol.proof_file import MAX_BYTES as MAX_PROOF_FILE
 from inferproof.protocol.verifier_bundle import MAX_BYTES as MAX_BUNDLE
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
 from inferproof.types.digest import Address, Digest
-from inferproof.types.proof import Assurance, Setup
+from inferproof.types.proof import Assurance, SecurityReport, Setup
 from inferproof.types.tensor import FixedTensor
 from inferproof.verify.policy import MODES, PROFILES, Policy
 from inferproof.verify.proof import security_of, verify_proof
@@ -136,6 +135,8 @@ def verify(
             raise typer.BadParameter("a compiled model is verified with a proof: verify DIR PROOF")
         if contract is not None and on_chain is None:
             raise typer.BadParameter("--verifier-contract needs --on-chain")
+        from inferproof.cli import receipts
+
         receipts.verify(
             target,
             policy=policy,
@@ -152,7 +153,7 @@ def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bo
     assurance = assurance_of(bundle.parts)
     policy.check_model(bundle.commitment, assurance)
     policy.check_setup(bundle.parts)
-    checker = installed_tools(isolated=True).checker(bundle.parts.proof_system)
+    checker = installed_checker(bundle.parts.proof_system, isolated=True)
     began = time.perf_counter()
     verified = verify_proof(read_file(proof_file, MAX_PROOF_FILE), bundle, checker)
     verify_s = time.perf_counter() - began
@@ -166,7 +167,7 @@ def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bo
                 "verify_s": verify_s,
                 "assurance": assurance.value,
                 "proven": proven,
-                "security": receipts.security_json(security),
+                "security": security_json(security),
                 "out_of_range": verified.out_of_range,
                 "outputs": outputs_json(verified.outputs),
                 "model_commitment": bundle.commitment.hex,
@@ -179,7 +180,7 @@ def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bo
     show_outputs(verified.outputs)
     out.print(f"model {bundle.commitment}\njob   {verified.statement.job_id}")
     out.print(f"[bold]assurance[/] {assurance.value}: {plain(proven)}")
-    receipts.print_security(security)
+    print_security(security)
     if verified.out_of_range:
         out.print(f"[yellow]{verified.out_of_range} input values[/] were cut to the model's range")
     out.print(f"[bold green]verified[/] in {verify_s * 1e3:.0f} ms")
@@ -206,6 +207,20 @@ def show_outputs(outputs: tuple[FixedTensor, ...]) -> None:
     for output in outputs:
         with np.printoptions(threshold=32, precision=6, suppress=True):
             out.print(f"{output.name} = {output.to_array()}", markup=False)
+
+
+def print_security(report: SecurityReport | None) -> None:
+    """Prints mode, profile and provable bits of a proof, or that nobody has counted them."""
+    known = "unknown: this proof system reports none" if report is None else report.summary
+    out.print(f"[bold]security[/]  {plain(known)}")
+
+
+def security_json(report: SecurityReport | None) -> dict[str, Any] | None:
+    """The same for programs."""
+    if report is None:
+        return None
+    bits = report.provable_bits
+    return {"mode": report.mode, "profile": report.profile, "provable_bits": bits}
 
 
 def warn_of_setup(setup: Setup) -> None:

@@ -15,13 +15,17 @@ What was signed is written down before it is sent, so that losing the connection
 process, never means paying twice: `resume` sends the very same header again.
 """
 
-from inferproof.client.answer import Answer, Offer
-from inferproof.client.client import AsyncClient, Client
-from inferproof.client.ledger import PaidCall
-from inferproof.client.limits import DEVNET, USDC, Limits
-from inferproof.client.webhook import verify_webhook
-from inferproof.payments.transfer.buyer import MadeTransfer
-from inferproof.protocol.signature import Signer
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inferproof.client.answer import Answer, Offer
+    from inferproof.client.client import AsyncClient, Client
+    from inferproof.client.ledger import PaidCall
+    from inferproof.client.limits import DEVNET, USDC, Limits
+    from inferproof.client.webhook import verify_webhook
+    from inferproof.payments.transfer.buyer import MadeTransfer
+    from inferproof.protocol.signature import Signer
 
 __all__ = [
     "DEVNET",
@@ -36,3 +40,24 @@ __all__ = [
     "Signer",
     "verify_webhook",
 ]
+_HOMES = {
+    "Answer": "inferproof.client.answer",
+    "Offer": "inferproof.client.answer",
+    "AsyncClient": "inferproof.client.client",
+    "Client": "inferproof.client.client",
+    "PaidCall": "inferproof.client.ledger",
+    "DEVNET": "inferproof.client.limits",
+    "USDC": "inferproof.client.limits",
+    "Limits": "inferproof.client.limits",
+    "verify_webhook": "inferproof.client.webhook",
+    "MadeTransfer": "inferproof.payments.transfer.buyer",
+    "Signer": "inferproof.protocol.signature",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A name of the SDK, its module imported when it is asked for: whoever only verifies with
+    `client.tools` needs neither HTTP nor payments."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -5,32 +5,35 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from inferproof.errors import MissingPart, Reason
-from inferproof.payments.parts import payment_parts
 from inferproof.protocol.encoding import Json
 from inferproof.types.tensor import Tensors
 from inferproof.verify.proof import ProofChecker
-from inferproof.verify.receipt import Tools
 
 if TYPE_CHECKING:
     from inferproof.proving.isolated import IsolatedCheckers
+    from inferproof.verify.receipt import Tools
 
 LIBRARIES = {"ezkl": "ezkl"}
 """The Python package without which a proof system cannot check."""
 
 
-def installed_tools(*, isolated: bool = False) -> Tools:
-    """Tools that know the proof systems of this release.
-
-    With `isolated` all of them check in processes with limits of time and memory, as is due where
-    the file comes from anyone; a buyer's own jobs are bounded by what is counted of their keys.
-    Asked for one that this release does not know, they raise NotFound SYSTEM_UNKNOWN; for one
-    whose library is missing, MissingPart MISSING_LIBRARY or MISSING_NATIVE. Nothing is imported
-    before it is asked for.
+def installed_tools(*, isolated: bool = False) -> "Tools":
+    """Tools that know the proof systems of this release, by `installed_checker`, and the methods
+    of payment. Nothing is imported before it is asked for.
     """
-    return Tools(partial(_checker, isolated=isolated), _preprocess, payment_parts())
+    from inferproof.payments.parts import payment_parts
+    from inferproof.verify.receipt import Tools
+
+    return Tools(partial(installed_checker, isolated=isolated), _preprocess, payment_parts())
 
 
-def _checker(system: str, *, isolated: bool) -> ProofChecker:
+def installed_checker(system: str, *, isolated: bool) -> ProofChecker:
+    """What checks proofs of a proof system of this release.
+
+    With `isolated` it checks in a process with limits of time and memory, as is due where the
+    file comes from anyone; a buyer's own jobs are bounded by what is counted of their keys.
+    Raises: NotFound SYSTEM_UNKNOWN; MissingPart MISSING_LIBRARY, MISSING_NATIVE.
+    """
     package = LIBRARIES.get(system)
     # Looked for here and not at the first proof: a buyer must hear of it before it pays.
     if package is not None and importlib.util.find_spec(package) is None:

@@ -5,15 +5,26 @@ from pathlib import Path
 
 from inferproof.errors import NotFound, Reason
 from inferproof.proving.base import ComputeBackend, ProofSystem
-from inferproof.proving.ezkl.system import EzklSystem
-from inferproof.proving.sumcheck.library import library
-from inferproof.proving.sumcheck.system import SumcheckSystem
+
+
+def _ezkl(backend: ComputeBackend | None, _costs: Path | None) -> ProofSystem:
+    from inferproof.proving.ezkl.system import EzklSystem
+
+    # What compiling measured is its record: its costs follow from rows, not from the graph.
+    return EzklSystem(backend)
+
+
+def _sumcheck(backend: ComputeBackend | None, costs: Path | None) -> ProofSystem:
+    from inferproof.proving.sumcheck.system import SumcheckSystem
+
+    return SumcheckSystem(backend, costs=costs)
+
 
 _SYSTEMS: dict[str, Callable[[ComputeBackend | None, Path | None], ProofSystem]] = {
-    # What compiling measured is its record: its costs follow from rows, not from the graph.
-    "ezkl": lambda backend, _costs: EzklSystem(backend),
-    "sumcheck": lambda backend, costs: SumcheckSystem(backend, costs=costs),
+    "ezkl": _ezkl,
+    "sumcheck": _sumcheck,
 }
+"""What makes each; a system is imported when it is asked for."""
 
 
 def known_systems() -> tuple[str, ...]:
@@ -41,5 +52,7 @@ def require_native(name: str) -> None:
 
     Raises: MissingPart MISSING_NATIVE.
     """
-    if name == SumcheckSystem.name:
+    if name == "sumcheck":
+        from inferproof.proving.sumcheck.library import library
+
         library()
