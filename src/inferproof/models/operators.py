@@ -8,6 +8,7 @@ from onnx import NodeProto, defs
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.classical import EXPANDED
+from inferproof.models.definitions import DEFINED
 from inferproof.models.naming import located
 from inferproof.models.show import shown
 
@@ -15,7 +16,7 @@ _ACCEPTED_NAMES = (
     "Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool "
     "BatchNormalization BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast CastLike "
     "Ceil Celu Clip Col2Im Concat Constant ConstantOfShape Conv ConvInteger ConvTranspose Cos "
-    "Cosh CumSum DepthToSpace DequantizeLinear Div Dropout DynamicQuantizeLinear Einsum Elu "
+    "Cosh CumSum DepthToSpace DequantizeLinear Det Div Dropout DynamicQuantizeLinear Einsum Elu "
     "Equal Erf Exp Expand EyeLike Flatten Floor GRU Gather GatherElements GatherND Gelu Gemm "
     "GlobalAveragePool GlobalLpPool GlobalMaxPool Greater GreaterOrEqual GridSample "
     "GroupNormalization HardSigmoid HardSwish Hardmax Identity InstanceNormalization IsInf "
@@ -98,7 +99,7 @@ def operator_schema(node: NodeProto, opset: int) -> defs.OpSchema:
         schema = defs.get_schema(op, opset, "")
     except defs.SchemaError:
         raise ModelRejected(Reason.MODEL_UNKNOWN_OPERATOR, op=shown(op), opset=opset) from None
-    if op not in ACCEPTED:
+    if op not in ACCEPTED | DEFINED:
         why, instead = REFUSED.get(op, _NOT_LISTED)
         raise ModelRejected(
             Reason.MODEL_OPERATOR_REFUSED, op=located(node), why=f"{why}; {instead}"

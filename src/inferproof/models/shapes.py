@@ -21,6 +21,7 @@ from onnx import (
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.cost import multiply_adds, scratch_elements
+from inferproof.models.definitions import DEFINED, definition
 from inferproof.models.folding import LARGEST, fold
 from inferproof.models.graph import Graph
 from inferproof.models.limits import Limits
@@ -104,6 +105,20 @@ def _label(dtype: np.dtype[np.generic], shape: tuple[int | None, ...] | None) ->
     return f"{dtype.name}{sizes}".replace("'", "")
 
 
+def _without_empty(
+    node: NodeProto, kept: list[str], empty: dict[str, tuple[int, ...]]
+) -> NodeProto:
+    """A Split of which one part has everything. Raises: ModelRejected MODEL_BAD_SHAPE."""
+    if node.op_type != "Split" or len(kept) != 1:
+        name = next(name for name in node.output if name in empty)
+        raise _bad_shape(name, empty[name])
+    return helper.make_node("Identity", node.input[:1], kept, name=node.name)
+
+
+def _bad_shape(name: str, shape: tuple[int, ...]) -> ModelRejected:
+    return ModelRejected(Reason.MODEL_BAD_SHAPE, name=shown(name), shape=list(shape))
+
+
 def _elem_type(inferred: dict[str, TypeProto], name: str) -> np.dtype[np.generic] | None:
     found = inferred.get(name)
     return DTYPES.get(found.tensor_type.elem_type) if found is not None else None
@@ -115,6 +130,8 @@ class _Walk:
         self.limits = limits
         self.shaped = Shaped(graph, {}, [], dict(graph.constants))
         self._protos: dict[str, TypeProto] = {}
+        self._defined = 0
+        self._empty: dict[str, tuple[int, ...]] = {}
         self._used = {name for node in graph.nodes for name in node.input}
         self._used |= {item.name for item in graph.outputs}
         self._opsets = [
@@ -137,11 +154,15 @@ class _Walk:
     def visit(self, node: NodeProto) -> None:
         schema = operator_schema(node, self.graph.opset)
         op = shown(node.op_type)
+        self._check_empty(node)
         try:
             checker.check_node(node, self._context)
         except checker.ValidationError as error:
             raise ModelRejected(Reason.MODEL_INVALID, op=op, why=first_line(str(error))) from None
         self._drop_unused_outputs(node, schema)
+        if node.op_type in DEFINED and not node.domain:
+            self._visit_definition(node, schema)
+            return
         values = [self.shaped.constants.get(name) if name else None for name in node.input]
         self._check_operands(node, values)
         inferred = self._infer(node, schema, values)
@@ -157,8 +178,35 @@ class _Walk:
         for name in node.output:
             if name:
                 self._take(node, name, inferred.get(name))
+        kept = [name for name in node.output if name not in self._empty]
+        if not kept:
+            return
+        if len(kept) < len(node.output):
+            node = _without_empty(node, kept, self._empty)
         self._add_work(node)
         self.shaped.nodes.append(node)
+
+    def _check_empty(self, node: NodeProto) -> None:
+        """Leaves what has no elements out of a Concat; nothing else may read it."""
+        if node.op_type == "Concat" and not self._empty.keys() >= set(node.input):
+            kept = [name for name in node.input if name not in self._empty]
+            del node.input[:]
+            node.input.extend(kept)
+        for name in node.input:
+            if name in self._empty:
+                raise _bad_shape(name, self._empty[name])
+
+    def _visit_definition(self, node: NodeProto, schema: defs.OpSchema) -> None:
+        types = [self._protos[name] if name else TypeProto() for name in node.input]
+        nodes, constants = definition(node, schema, types)
+        self._defined += len(nodes)
+        if len(self.graph.nodes) + self._defined > self.limits.nodes:
+            raise ModelRejected(Reason.MODEL_TOO_MANY, what="nodes", limit=self.limits.nodes)
+        for name, array in constants.items():
+            self.shaped.constants[name] = array
+            self._set(name, array.dtype, array.shape)
+        for part in nodes:
+            self.visit(part)
 
     def _infer(
         self, node: NodeProto, schema: defs.OpSchema, values: list[Array | None]
@@ -276,8 +324,11 @@ class _Walk:
         shape = tuple(dim.dim_value for dim in tensor.shape.dim)
         elements = check_shape(name, shape, self.limits)
         if elements == 0:
-            # No model needs an empty value, and runtimes abort on some of them.
-            raise ModelRejected(Reason.MODEL_BAD_SHAPE, name=shown(name), shape=list(shape))
+            # Runtimes abort on some of them; what reads it may do without (`_check_empty`).
+            if any(item.name == name for item in self.graph.outputs):
+                raise _bad_shape(name, shape)
+            self._empty[name] = shape
+            return
         self.shaped.activations += elements
         self._set(name, dtype_of(name, tensor.elem_type), shape)
         if self.shaped.activations > self.limits.activation_elements:

@@ -93,7 +93,7 @@ class TensorReader:
     external_bytes: int = 0
 
     def read(self, name: str, tensor: TensorProto) -> Array:
-        """The tensor's values, finite, little-endian, in its shape.
+        """The tensor's values, numbers or infinite, little-endian, in its shape.
 
         Raises: ModelRejected with MODEL_STRING_TENSOR, MODEL_DTYPE_UNSUPPORTED,
         MODEL_RANK_TOO_HIGH, MODEL_BAD_SHAPE, MODEL_TENSOR_TOO_LARGE, MODEL_WEIGHTS_TOO_LARGE,
@@ -118,7 +118,9 @@ class TensorReader:
             flat = np.frombuffer(self._external(name, tensor, elements * dtype.itemsize), dtype)
         else:
             flat = self._inline(name, tensor, dtype, shape, elements)
-        return finished(f"tensor {shown(name)}", flat.reshape(shape))
+        if dtype.kind == "f" and np.isnan(flat).any():
+            raise ModelRejected(Reason.MODEL_NOT_FINITE, where=f"tensor {shown(name)}", what="NaN")
+        return flat.reshape(shape)
 
     def _inline(
         self,
@@ -183,7 +185,7 @@ class TensorReader:
 def finished(where: str, array: Array) -> Array:
     """The array, when all its values are finite. Raises: ModelRejected MODEL_NOT_FINITE."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ModelRejected(Reason.MODEL_NOT_FINITE, where=where)
+        raise ModelRejected(Reason.MODEL_NOT_FINITE, where=where, what="NaN or an infinity")
     return array
 
 

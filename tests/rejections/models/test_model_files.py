@@ -468,28 +468,31 @@ def test_unprintable_names_are_escaped():
 # -- stored values -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_weight_not_finite(bad: float):
-    made = h.model([h.node("Add", ["x", "w"], ["y"])], [h.weight("w", [0, bad, 0, 0])])
-    with rejects(Reason.MODEL_NOT_FINITE, "tensor 'w' holds NaN or infinity"):
+def test_weight_not_a_number():
+    made = h.model([h.node("Add", ["x", "w"], ["y"])], [h.weight("w", [0, np.nan, 0, 0])])
+    with rejects(Reason.MODEL_NOT_FINITE, "tensor 'w' holds NaN"):
         parse(made)
+    # Masks are infinite.
+    for bound in (np.inf, -np.inf):
+        parse(h.model([h.node("Add", ["x", "w"], ["y"])], [h.weight("w", [0, bound, 0, 0])]))
 
 
 def test_attribute_not_finite():
     made = h.model([h.node("LeakyRelu", ["x"], ["y"], alpha=float("nan"))])
     with rejects(
-        Reason.MODEL_NOT_FINITE, "attribute 'alpha' of operator 'LeakyRelu' holds NaN or infinity"
+        Reason.MODEL_NOT_FINITE,
+        "attribute 'alpha' of operator 'LeakyRelu' holds NaN or an infinity",
     ):
         parse(made)
 
 
 def test_fill_value_not_finite():
-    fill = helper.make_tensor("value", h.FLOAT, [1], [float("inf")])
+    fill = helper.make_tensor("value", h.FLOAT, [1], [float("nan")])
     made = h.model(
         [h.node("ConstantOfShape", ["s"], ["c"], value=fill), h.node("Add", ["x", "c"], ["y"])],
         [h.weight("s", [4], "i8")],
     )
-    with rejects(Reason.MODEL_NOT_FINITE, "tensor 'value' holds NaN or infinity"):
+    with rejects(Reason.MODEL_NOT_FINITE, "tensor 'value' holds NaN"):
         parse(made)
 
 

@@ -25,6 +25,7 @@ from inferproof.proving.sumcheck.lower.context import Array, Context, lowers
 from inferproof.proving.sumcheck.lower.evaluate import evaluate
 from inferproof.proving.sumcheck.lower.movement import broadcast, concat, reshape, taken
 from inferproof.proving.sumcheck.lower.program import Step, numbers, unsupported
+from inferproof.proving.sumcheck.lower.rewrite import BEYOND
 from inferproof.proving.sumcheck.lower.scaling import clamped
 from inferproof.proving.sumcheck.lower.tables import table
 from inferproof.proving.sumcheck.lower.value import Points, Value
@@ -159,7 +160,8 @@ def _add(c: Context, step: Step) -> Value:
     values, constants = _operands(c, step)
     made = values[0] if len(values) == 1 else add_values(c.builder, values)
     for constant in constants:
-        if float(constant.min()) < MASK and made.largest < -MASK / 16:
+        lowest = float(constant.min())
+        if lowest <= -BEYOND or (lowest < MASK and made.largest < -MASK / 16):
             constant = np.maximum(constant, mask_floor(made))
         made = add_constant(c.builder, made, constant)
     return scaled_by(c.builder, made, 1 / len(step.inputs)) if step.op == "Mean" else made
@@ -358,6 +360,13 @@ def _less_or_equal(c: Context, step: Step) -> Value:
 
 @lowers("Equal")
 def _equal(c: Context, step: Step) -> Value:
+    for place in (0, 1):
+        array = c.constant(step.input(place))
+        if array is not None and (np.asarray(array) == -BEYOND).all():
+            # What was infinite stands at _FLOOR or below (mask_floor).
+            x = broadcast(c.builder, c.value(step, 1 - place), c.shape(step.outputs[0]))
+            last = math.floor((_FLOOR + 1) / x.scale)
+            return c.builder.rescale(c.builder.add([x], [-1], last + 1), clamp=(0, 1))
     return equals_zero(c, difference(c, step))
 
 
@@ -400,6 +409,8 @@ _MOST_POWERS = 16
 """Different constant exponents: each is a table over all elements."""
 _BELOW = 2.0
 """How far below what was seen a base may be before it is cut."""
+_FLOOR = -64.0
+"""What is so far below 0 has an exponential of 0 beside that of 0."""
 MASK = -1e4
 """Constants below this stand for minus infinity when they mask."""
 
@@ -426,4 +437,4 @@ def _where(c: Context, step: Step) -> Value:
 def mask_floor(other: Value) -> float:
     """A number so far below a value that its exponential beside the value's is 0."""
     low, high = other.real
-    return min(low, 0.0) - max(high, 0.0) - 64.0
+    return min(low, 0.0) - max(high, 0.0) + _FLOOR

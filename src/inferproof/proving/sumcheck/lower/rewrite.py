@@ -3,11 +3,14 @@
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from inferproof.proving.sumcheck.lower.evaluate import evaluate
 from inferproof.proving.sumcheck.lower.program import Array, Program, Step, numbers, renamed
 
 _NO_CONSTANT = frozenset({"Dropout"})
+BEYOND = 1e30
+"""What an infinite constant counts as: further than any value, and still a number. It masks."""
 NEVER = frozenset({"IsNaN", "IsInf"})
 """False for every whole number; an input that is not finite is refused."""
 
@@ -24,10 +27,10 @@ def evaluate_constants(program: Program) -> None:
     """Replaces steps on constants by their results. Raises: ModelRejected LOWERING_UNSUPPORTED."""
     kept = []
     for step in program.steps:
+        known = _known(program, step)
         names = [name for name in step.inputs if name]
-        if step.op in NEVER:
-            name = step.outputs[0]
-            program.constants[name] = np.zeros(program.specs[name].shape, bool)
+        if known is not None:
+            program.constants[step.outputs[0]] = known
             continue
         if step.op in _NO_CONSTANT or any(name not in program.constants for name in names):
             kept.append(step)
@@ -37,6 +40,30 @@ def evaluate_constants(program: Program) -> None:
             if name:
                 program.constants[name] = array.astype(program.specs[name].dtype)
     program.steps = kept
+    for name, array in program.constants.items():
+        if _infinite(array).any():
+            program.constants[name] = np.clip(array, -BEYOND, BEYOND)
+
+
+def _known(program: Program, step: Step) -> Array | None:
+    """The result of a step that does not depend on the operands that are computed, or None."""
+    constants = [program.constants.get(name) for name in step.inputs]
+    spec = program.specs[step.outputs[0]] if step.outputs[0] else None
+    if spec is None:
+        return None
+    if step.op in NEVER:
+        return np.zeros(spec.shape, bool)
+    if step.op == "Equal" and any(a is not None and _infinite(a).all() for a in constants):
+        computed = [name for name, a in zip(step.inputs, constants, strict=True) if a is None]
+        if computed and all(program.ranges[name].finite for name in computed):
+            return np.zeros(spec.shape, bool)
+    if step.op == "CastLike" and constants[0] is not None:
+        return constants[0].astype(spec.dtype)
+    return None
+
+
+def _infinite(array: Array) -> npt.NDArray[np.bool_]:
+    return np.isinf(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool)
 
 
 def _maker(program: Program) -> dict[str, Step]:

@@ -20,8 +20,9 @@ from inferproof.proving.sumcheck.lower.movement import (
     taken,
     transpose,
 )
-from inferproof.proving.sumcheck.lower.pointwise import equals_zero
+from inferproof.proving.sumcheck.lower.pointwise import equals_zero, mask_floor
 from inferproof.proving.sumcheck.lower.program import Step, numbers, unsupported
+from inferproof.proving.sumcheck.lower.rewrite import BEYOND
 from inferproof.proving.sumcheck.lower.scaling import binary, clamped, coarser
 from inferproof.proving.sumcheck.lower.tables import table
 from inferproof.proving.sumcheck.lower.value import Value
@@ -192,6 +193,8 @@ def _pad(c: Context, step: Step) -> Value:
         if array is None
         else float(array.reshape(-1)[0] if array.size else 0)
     )
+    if value <= -BEYOND:
+        value = mask_floor(x)
     x = binary(c.builder, x) if value else x
     fill = math.floor(value / x.scale + 0.5)
     made = padded(c.builder, x, [max(0, n) for n in begin], [max(0, n) for n in end], fill)
