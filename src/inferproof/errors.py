@@ -101,6 +101,7 @@ class Reason(Enum):
     MODEL_NO_INPUT = "the graph has no input"
     MODEL_NO_OUTPUT = "the graph has no output"
     MODEL_OUTPUT_NOT_COMPUTED = "output {name} does not depend on any input"
+    MODEL_OUTPUT_UNKNOWN = "the model has no output {name}; its outputs are: {known}"
     MODEL_EXTERNAL_DATA_ESCAPES = (
         "tensor {name} keeps its data at {location}; external data must be a plain file "
         "below the model's own folder"

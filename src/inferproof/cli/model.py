@@ -11,6 +11,7 @@ from rich.table import Table
 
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table, progress
 from inferproof.cli.files import DATA_DIR, DataDir
+from inferproof.cli.fix import fix
 from inferproof.cli.samples import RangeOption, check_samples, samples_of
 from inferproof.errors import InputRejected, ModelRejected, Reason
 from inferproof.models.arrays import read_arrays
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands of this room."""
     group = typer.Typer(help="Look at model files.", no_args_is_help=True)
     group.command("inspect")(inspect)
+    group.command("fix")(fix)
     app.add_typer(group, name="model")
 
 

@@ -30,7 +30,7 @@ Array = npt.NDArray[Any]
 Range = tuple[float | Array, float | Array]
 """The low and the high end: numbers, or one for each element of the input."""
 Ranges = Mapping[str, Range]
-"""By the name of an input; under "" that of every other input."""
+"""By the name of an input; under "" that of every other input that needs one."""
 _TRUTH: Range = (0.0, 1.0)
 
 
@@ -66,12 +66,8 @@ def drawn(model: LoadedModel, ranges: Ranges, samples: int = DRAWN_SAMPLES) -> d
         if name and name not in known:
             told = ", ".join(printable(spec.name) for spec in model.inputs)
             raise _malformed(f"{name}=…", f"the model's inputs are: {told}")
-    found = [_range_of(spec, ranges) for spec in model.inputs]
-    if None in found:
-        tables = _places(model)
-        found = [
-            given or tables.get(spec.name) for spec, given in zip(model.inputs, found, strict=True)
-        ]
+    declared = {**_places(model), **ranges}
+    found = [_range_of(spec, declared) for spec in model.inputs]
     size = sum(spec.size * np.dtype(spec.dtype).itemsize for spec in model.inputs)
     samples = max(_FEWEST, min(samples, MAX_ARRAY_BYTES // 16 // max(size, 1)))
     generator = np.random.default_rng(_SEED)
@@ -102,7 +98,7 @@ def _range_of(spec: TensorSpec, ranges: Ranges) -> Range | None:
     return ranges.get(spec.name, ranges.get(""))
 
 
-def _places(model: LoadedModel) -> dict[str, Range]:
+def _places(model: LoadedModel) -> Ranges:
     """The places that inputs may name in constant tables, by input. The smallest table counts."""
     from onnx import ModelProto
 

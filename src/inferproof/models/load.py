@@ -23,7 +23,7 @@ def load_model(path: Path, limits: Limits = DEFAULT_LIMITS) -> LoadedModel:
     MISSING_LIBRARY without the onnx package.
     Soundness: see `LoadedModel` and `run_isolated`.
     """
-    _check_file(path, limits)
+    check_file(path, limits)
     head, blobs = run_isolated("parse", {"path": str(path.absolute())}, (), limits, ("onnx",))
     try:
         (onnx,) = blobs
@@ -32,7 +32,8 @@ def load_model(path: Path, limits: Limits = DEFAULT_LIMITS) -> LoadedModel:
         raise ModelRejected(Reason.MODEL_PARSER_CRASHED, how="its answer cannot be read") from None
 
 
-def _check_file(path: Path, limits: Limits) -> None:
+def check_file(path: Path, limits: Limits) -> None:
+    """Returns when a process may be started to read the file. Raises: ModelRejected MODEL_*."""
     try:
         status = path.stat()
     except FileNotFoundError:

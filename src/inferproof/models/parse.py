@@ -35,6 +35,33 @@ def parse_untrusted(
     Soundness: memory and time are bounded by `load.load_model`, not here; a fault in the
     native parts of the onnx package ends this process.
     """
+    model = read_proto(data, limits)
+    # 3. Structure: operators, names, order, tensors and attributes.
+    graph = read_graph(model, TensorReader(limits, folder))
+    if graph.opset < CONVERTED_BELOW:
+        graph = read_graph(_modern(model, folder), TensorReader(limits, folder))
+    del model
+    # 4. Every shape, each bounded before the next.
+    shaped = infer_shapes(graph, limits)
+    # 5. The one form, and its digests.
+    return canonical_model(shaped)
+
+
+def read_untrusted(path: Path, limits: Limits) -> bytes:
+    """The bytes of a file, no more than one byte beyond the limit. Raises: ModelRejected."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limits.file_bytes + 1)
+    except OSError as error:
+        why = (error.strerror or "unknown error").lower()
+        raise ModelRejected(Reason.MODEL_UNREADABLE, why=why) from None
+
+
+def read_proto(data: bytes, limits: Limits) -> ModelProto:
+    """The parsed file, of which nothing but sizes and counts was looked at.
+
+    Raises: ModelRejected MODEL_TOO_LARGE, and as `prescan`; MemoryError.
+    """
     if len(data) > limits.file_bytes:
         raise ModelRejected(Reason.MODEL_TOO_LARGE, size=len(data), limit=limits.file_bytes)
     # 1. Lengths, nesting and counts, before anything is built from the bytes.
@@ -48,15 +75,7 @@ def parse_untrusted(
         if "alloc" in str(error):
             raise MemoryError from None
         raise ModelRejected(Reason.MODEL_MALFORMED, why="it does not parse as protobuf") from None
-    # 3. Structure: operators, names, order, tensors and attributes.
-    graph = read_graph(model, TensorReader(limits, folder))
-    if graph.opset < CONVERTED_BELOW:
-        graph = read_graph(_modern(model, folder), TensorReader(limits, folder))
-    del model
-    # 4. Every shape, each bounded before the next.
-    shaped = infer_shapes(graph, limits)
-    # 5. The one form, and its digests.
-    return canonical_model(shaped)
+    return model
 
 
 def _modern(model: ModelProto, folder: Path | None) -> ModelProto:

@@ -11,8 +11,11 @@ from inferproof.types.tensor import TensorSpec
 Array = npt.NDArray[Any]
 
 
-def open_session(onnx: bytes) -> Any:
-    """An ONNX Runtime session on the CPU. Raises: ModelRejected MODEL_NOT_RUNNABLE."""
+def open_session(onnx: bytes | str) -> Any:
+    """An ONNX Runtime session on the CPU, of a model's bytes or of the file of that path.
+
+    Raises: ModelRejected MODEL_NOT_RUNNABLE.
+    """
     runtime = onnx_runtime()
     try:
         return runtime.InferenceSession(
@@ -34,10 +37,7 @@ def run_session(
     Raises: InputRejected INPUT_RUN_FAILED; ModelRejected MODEL_NOT_RUNNABLE when the runtime
     understands an operator in another way than the standard's shape rules do.
     """
-    try:
-        results: list[Array] = session.run([spec.name for spec in specs], inputs)
-    except _runtime_errors(onnx_runtime()) as error:
-        raise InputRejected(Reason.INPUT_RUN_FAILED, why=_what_it_says(error)) from None
+    results: list[Array] = run_any(session, inputs, [spec.name for spec in specs])
     for spec, array in zip(specs, results, strict=True):
         got = "nothing" if array is None else f"{array.dtype.name}{list(array.shape)}"
         wanted = f"{spec.dtype}{list(spec.shape)}"
@@ -46,6 +46,16 @@ def run_session(
                 Reason.MODEL_NOT_RUNNABLE,
                 why=f"tensor {shown(spec.name)} comes out as {got}, the standard says {wanted}",
             )
+    return results
+
+
+def run_any(session: Any, inputs: dict[str, Array], names: list[str]) -> list[Any]:
+    """What the session gives for these outputs, whatever it is. Raises: InputRejected
+    INPUT_RUN_FAILED."""
+    try:
+        results: list[Any] = session.run(names, inputs)
+    except _runtime_errors(onnx_runtime()) as error:
+        raise InputRejected(Reason.INPUT_RUN_FAILED, why=_what_it_says(error)) from None
     return results
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from inferproof.errors import InferproofError, ModelRejected, Reason
+from inferproof.errors import InferproofError
 from inferproof.models.isolation import MEMORY_EXIT, Head, read_frame, write_frame
 from inferproof.models.limits import Limits
 
@@ -43,17 +43,19 @@ def _lower(what: int, soft: int, hard: int | None = None) -> None:
 
 def _parse(request: Head, _blobs: list[bytes], limits: Limits) -> Answer:
     from inferproof.models.load import to_head
-    from inferproof.models.parse import parse_untrusted
+    from inferproof.models.parse import parse_untrusted, read_untrusted
 
     path = Path(request["path"])
-    try:
-        with path.open("rb") as file:
-            data = file.read(limits.file_bytes + 1)
-    except OSError as error:
-        why = (error.strerror or "unknown error").lower()
-        raise ModelRejected(Reason.MODEL_UNREADABLE, why=why) from None
-    model = parse_untrusted(data, limits, path.parent)
+    model = parse_untrusted(read_untrusted(path, limits), limits, path.parent)
     return to_head(model), (model.onnx,)
+
+
+def _fix(request: Head, _blobs: list[bytes], limits: Limits) -> Answer:
+    from inferproof.models.fixing import fix_here
+    from inferproof.models.load import to_head
+
+    told, model = fix_here(Path(request["path"]), request["keep"], limits)
+    return told | {"model": to_head(model)}, (model.onnx,)
 
 
 def _measure(request: Head, blobs: list[bytes], _limits: Limits) -> Answer:
@@ -62,7 +64,18 @@ def _measure(request: Head, blobs: list[bytes], _limits: Limits) -> Answer:
     return measure_here(request, blobs)
 
 
-TASKS: dict[str, Task] = {"parse": _parse, "measure": _measure}
+def _compare(request: Head, blobs: list[bytes], _limits: Limits) -> Answer:
+    from inferproof.models.comparing import compare_here
+
+    return compare_here(request, blobs), ()
+
+
+TASKS: dict[str, Task] = {
+    "parse": _parse,
+    "measure": _measure,
+    "fix": _fix,
+    "compare": _compare,
+}
 
 
 def main() -> None:

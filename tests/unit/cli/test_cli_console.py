@@ -80,6 +80,7 @@ WITH_A_FILE = [
     ["verify", "{}"],
     ["verify", "{}", "{}"],
     ["model", "inspect", "{}"],
+    ["model", "fix", "{}", "--out", "{}.out"],
     ["prove", "{}", "--input", "{}", "--out", "{}.out"],
     ["compile", "{}", "--calibration", "{}", "--out", "{}.out"],
     ["provider", "compile", "{}", "--out", "{}.out"],
