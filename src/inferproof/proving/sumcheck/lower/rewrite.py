@@ -42,7 +42,7 @@ def evaluate_constants(program: Program) -> None:
     program.steps = kept
     for name, array in program.constants.items():
         if _infinite(array).any():
-            program.constants[name] = np.clip(array, -BEYOND, BEYOND)
+            program.constants[name] = np.clip(array.astype(np.float64), -BEYOND, BEYOND)
 
 
 def _known(program: Program, step: Step) -> Array | None:
