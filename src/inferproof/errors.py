@@ -193,7 +193,8 @@ class Reason(Enum):
 
     # -- proof systems and compiled models (proving/) ------------------------------------------
     MODEL_OPERATOR_UNSUPPORTED = (
-        "node {node} uses the operator {operator}, which proof system {system} cannot prove"
+        "node {node} uses the operator {operator}, which proof system {system} cannot prove; "
+        "{instead}"
     )
     CIRCUIT_REFUSED = "proof system {system} cannot build a circuit of this model: {why}"
     CIRCUIT_SCALAR_INPUT = (

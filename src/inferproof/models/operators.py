@@ -14,21 +14,22 @@ from inferproof.models.show import shown
 
 _ACCEPTED_NAMES = (
     "Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool "
-    "BatchNormalization BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast CastLike "
-    "Ceil Celu Clip Col2Im Concat Constant ConstantOfShape Conv ConvInteger ConvTranspose Cos "
-    "Cosh CumSum DepthToSpace DequantizeLinear Det Div Dropout DynamicQuantizeLinear Einsum Elu "
-    "Equal Erf Exp Expand EyeLike Flatten Floor GRU Gather GatherElements GatherND Gelu Gemm "
-    "GlobalAveragePool GlobalLpPool GlobalMaxPool Greater GreaterOrEqual GridSample "
-    "GroupNormalization HardSigmoid HardSwish Hardmax Identity InstanceNormalization IsInf "
-    "IsNaN LRN LSTM LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax "
-    "LpNormalization LpPool MatMul MatMulInteger Max MaxPool MaxUnpool Mean "
-    "MeanVarianceNormalization Min Mish Mod Mul Neg Not OneHot Or PRelu Pad Pow QLinearConv "
-    "QLinearMatMul QuantizeLinear RMSNormalization RNN Range Reciprocal ReduceL1 ReduceL2 "
-    "ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum "
-    "ReduceSumSquare Relu Reshape Resize ReverseSequence Round Scatter ScatterElements "
-    "ScatterND Selu Shape Shrink Sigmoid Sign Sin Sinh Size Slice Softmax Softplus Softsign "
-    "SpaceToDepth Split Sqrt Squeeze Sub Sum Swish Tan Tanh ThresholdedRelu Tile TopK "
-    "Transpose Trilu Unsqueeze Upsample Where Xor "
+    "BatchNormalization BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor BlackmanWindow "
+    "Cast CastLike Ceil Celu Clip Col2Im Concat Constant ConstantOfShape Conv ConvInteger "
+    "ConvTranspose Cos Cosh CumSum DFT DepthToSpace DequantizeLinear Det Div Dropout "
+    "DynamicQuantizeLinear Einsum Elu Equal Erf Exp Expand EyeLike Flatten Floor GRU Gather "
+    "GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalLpPool GlobalMaxPool Greater "
+    "GreaterOrEqual GridSample GroupNormalization HammingWindow HannWindow HardSigmoid "
+    "HardSwish Hardmax Identity InstanceNormalization IsInf IsNaN LRN LSTM LayerNormalization "
+    "LeakyRelu Less LessOrEqual Log LogSoftmax LpNormalization LpPool MatMul MatMulInteger "
+    "Max MaxPool MaxUnpool Mean MeanVarianceNormalization MelWeightMatrix Min Mish Mod Mul "
+    "Neg Not OneHot Or PRelu Pad Pow QLinearConv QLinearMatMul QuantizeLinear "
+    "RMSNormalization RNN Range Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp "
+    "ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize "
+    "ReverseSequence Round STFT Scatter ScatterElements ScatterND Selu Shape Shrink Sigmoid "
+    "Sign Sin Sinh Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub "
+    "Sum Swish Tan Tanh TensorScatter ThresholdedRelu Tile TopK Transpose Trilu Unsqueeze "
+    "Upsample Where Xor "
 )
 ACCEPTED = frozenset(_ACCEPTED_NAMES.split())
 
@@ -75,9 +76,36 @@ _WHY_REFUSED: dict[tuple[str, str], str] = {
     ),
     _TRAINING: "NegativeLogLikelihoodLoss SoftmaxCrossEntropyLoss",
     _REGIONS: "DeformConv MaxRoiPool RoiAlign",
+    (
+        "the grid would depend on the input",
+        "compute it outside of the model, and give it to GridSample as a constant",
+    ): "AffineGrid",
+    (
+        "it reads the bits of one element type as another's",
+        "use Cast, or hold the numbers in the type that is read",
+    ): "BitCast",
+    (
+        "its range grows with each factor",
+        "add up logarithms with CumSum and take Exp",
+    ): "CumProd",
 }
 REFUSED = {name: why for why, names in _WHY_REFUSED.items() for name in names.split()}
 """Operators that no model may hold: why, and the nearest way out."""
+
+_MAPS = "its operand is a map, not a tensor", "give the model the features as a tensor"
+_LATER = "it has no form here yet", "fit the model on features that are transformed before"
+REFUSED_ML: dict[str, tuple[str, str]] = {
+    "CastMap": _MAPS,
+    "DictVectorizer": _MAPS,
+    **dict.fromkeys(
+        ("CategoryMapper", "Imputer", "LabelEncoder", "OneHotEncoder", "SVMClassifier"), _LATER
+    ),
+    "TreeEnsemble": (
+        "it has no form here yet",
+        "export the ensemble as TreeEnsembleRegressor or TreeEnsembleClassifier (ai.onnx.ml 3)",
+    ),
+}
+"""The same of the domain of classical machine learning, where nothing else takes them."""
 _NOT_LISTED = (
     "it is not on the list of operators with fixed shapes and bounded work",
     "write it with operators of docs/reference/operators.md",
@@ -93,6 +121,8 @@ def operator_schema(node: NodeProto, opset: int) -> defs.OpSchema:
     op, domain = node.op_type, node.domain
     if domain == ML_DOMAIN and op in TREES | EXPANDED:
         return defs.get_schema(op, ML_OPSET, ML_DOMAIN)
+    if domain == ML_DOMAIN and op in REFUSED_ML:
+        raise _refused(node, *REFUSED_ML[op])
     if domain not in ("", "ai.onnx"):
         raise ModelRejected(Reason.MODEL_UNKNOWN_DOMAIN, op=shown(op), domain=shown(domain))
     try:
@@ -100,10 +130,11 @@ def operator_schema(node: NodeProto, opset: int) -> defs.OpSchema:
     except defs.SchemaError:
         raise ModelRejected(Reason.MODEL_UNKNOWN_OPERATOR, op=shown(op), opset=opset) from None
     if op not in ACCEPTED | DEFINED:
-        why, instead = REFUSED.get(op, _NOT_LISTED)
-        raise ModelRejected(
-            Reason.MODEL_OPERATOR_REFUSED, op=located(node), why=f"{why}; {instead}"
-        )
+        raise _refused(node, *REFUSED.get(op, _NOT_LISTED))
     if schema.deprecated:
         raise ModelRejected(Reason.MODEL_UNKNOWN_OPERATOR, op=shown(op), opset=opset)
     return schema
+
+
+def _refused(node: NodeProto, why: str, instead: str) -> ModelRejected:
+    return ModelRejected(Reason.MODEL_OPERATOR_REFUSED, op=located(node), why=f"{why}; {instead}")

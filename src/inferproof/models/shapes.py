@@ -32,8 +32,12 @@ from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of
 
 # Inputs that size the output, by position. (Resize and Upsample also have factors.)
 _SIZING_INPUTS = {
+    "BlackmanWindow": (0,),
     "ConstantOfShape": (0,),
     "Expand": (1,),
+    "HammingWindow": (0,),
+    "HannWindow": (0,),
+    "MelWeightMatrix": (0, 1),
     "OneHot": (1,),
     "Pad": (1,),
     "Range": (0, 1, 2),

@@ -158,6 +158,7 @@ class ToySystem:
                     system=self.name,
                     operator=operator,
                     node="of that kind",
+                    instead="compile it for sumcheck",
                 )
 
     def _bundle(self, model: LoadedModel, request: CompileRequest) -> VerifierBundle:

@@ -233,7 +233,10 @@ def test_an_unsupported_operator_is_named(ezkl_system, tmp_path):
         [("y", FLOAT, [1, 8])],
         [("n", np.array([1, 2]))],
     )
-    message = "node 0 (makes y) uses the operator Tile, which proof system ezkl cannot prove"
+    message = (
+        "node 0 (makes y) uses the operator Tile, which proof system ezkl cannot prove; compile it "
+        "for sumcheck"
+    )
     with rejects(Reason.MODEL_OPERATOR_UNSUPPORTED, message, kind=ModelRejected):
         ezkl_system.compile(CompileRequest(model, {"x": calibration(1, 4)}, tmp_path / "out"))
     assert not (tmp_path / "out").exists()

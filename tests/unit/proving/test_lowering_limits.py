@@ -22,7 +22,8 @@ def test_an_operator_without_a_lowering_is_refused() -> None:
     model = model_of([helper.make_node("Det", ["x"], ["y"])], {"x": square}, ["y"])
     with rejects(
         Reason.MODEL_OPERATOR_UNSUPPORTED,
-        "node 'y' uses the operator Det, which proof system sumcheck cannot prove",
+        "node 'y' uses the operator Det, which proof system sumcheck cannot prove; write out the "
+        "products of a small matrix with Mul and Add",
     ):
         lowered(model, {"x": square})
 

@@ -175,3 +175,26 @@ def test_norms_of_windows_and_of_channels() -> None:
         "node 'y' (LpPool) has no form in whole numbers: its p is 3; supported is p = 1 or 2",
     ):
         close("LpPool", x, kernel_shape=[2, 2], p=3)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_transforms_of_waves(parts: int) -> None:
+    x = {"x": normal(2, 6, 3, parts)}
+    close("DFT", x, axis=1)
+    close("DFT", x, axis=2, inverse=1, within=0.005)
+    axis = {"n": np.array(8), "a": np.array(1)}
+    close("DFT", x, axis, opset=20, **({"onesided": 1} if parts == 1 else {}))
+
+
+def test_transforms_of_frames() -> None:
+    constants = {"hop": np.array(3), "w": constant(8), "n": np.array(8)}
+    close("STFT", {"x": normal(2, 20, 1)}, constants, onesided=1)
+    whole_ = {"hop": np.array(5), "n": np.array(10)}
+    close("STFT", {"x": normal(1, 30, 1)}, whole_, names=["x", "hop", "", "n"], onesided=0)
+
+
+@pytest.mark.parametrize("mode", ["linear", "circular"])
+def test_slices_put_into_a_cache(mode: str) -> None:
+    x = {"x": normal(2, 1, 5, 3), "u": normal(2, 1, 2, 3)}
+    first = np.array([1, 4 if mode == "circular" else 3])
+    close("TensorScatter", x, {"i": first}, opset=24, mode=mode)

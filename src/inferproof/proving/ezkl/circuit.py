@@ -43,6 +43,7 @@ def _check_operators(graph: onnx.GraphProto) -> None:
                 system="ezkl",
                 operator=node.op_type,
                 node=f"{index} (makes {printable(node.output[0])})",
+                instead="compile it for sumcheck",
             )
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.show import shown
 from inferproof.proving.sumcheck.lower.builder import Builder
+from inferproof.proving.sumcheck.lower.forms import UNPROVEN
 from inferproof.proving.sumcheck.lower.program import Program, Step, numbers, unsupported
 from inferproof.proving.sumcheck.lower.value import Value
 
@@ -124,6 +125,7 @@ def lower_step(c: Context, step: Step) -> None:
             node=shown(step.node),
             operator=step.op,
             system="sumcheck",
+            instead=UNPROVEN[step.op],
         )
     c.builder.at = (shown(step.node), step.op)
     made = function(c, step)

@@ -44,7 +44,12 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
         "nothing, or a View",
         "Dropout for inference: its mask is true",
     ),
-    ("Constant ConstantOfShape Range Shape Size", "a constant", "constant operands"),
+    (
+        "Constant ConstantOfShape Range Shape Size BlackmanWindow HammingWindow HannWindow "
+        "MelWeightMatrix",
+        "a constant",
+        "constant operands",
+    ),
     ("IsNaN IsInf", "a constant: no whole number is either", ""),
     (
         "QuantizeLinear",
@@ -82,6 +87,8 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
         "ones: Add, Rescale (comparison with each place), MatMul, Mul, Add",
         "computed indices replace or add; at most 64 factors in one place",
     ),
+    ("TensorScatter", "Concat, Take", "constant indices"),
+    ("DFT STFT", "View of frames, Linear with the committed matrix of sines", "constant lengths"),
     ("Col2Im", "Take, Sum", "constant shapes"),
     (
         "TopK",
@@ -166,3 +173,14 @@ FORMS: dict[str, tuple[str, str]] = {
     operator: (form, limits) for names, form, limits in _FORMS for operator in names.split()
 }
 """For each operator what it becomes, and what of it is not supported or required."""
+
+_QUANTISED = "export the model in QDQ form: QuantizeLinear, DequantizeLinear and float operators"
+UNPROVEN: dict[str, str] = {
+    "Det": "write out the products of a small matrix with Mul and Add",
+    "GridSample": "use Resize, or Gather with constant indices, where the grid is a constant",
+    **dict.fromkeys(
+        ("ConvInteger", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul"),
+        _QUANTISED,
+    ),
+}
+"""Operators that a model may hold and that have no form, with the nearest way out."""

@@ -5,6 +5,7 @@ from inferproof.proving.sumcheck.lower import (  # noqa: F401  (they register th
     attention,
     dense,
     einsum,
+    fourier,
     pointwise,
     pooling,
     quantised,
@@ -24,7 +25,8 @@ from inferproof.proving.sumcheck.lower.rewrite import NEVER
 
 _ALONE = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten"})
 
-FOLDED = frozenset({"Constant", "ConstantOfShape", "Range", "Shape", "Size"}) | NEVER
+_MADE = "BlackmanWindow Constant ConstantOfShape HammingWindow HannWindow MelWeightMatrix Range"
+FOLDED = frozenset({*_MADE.split(), "Shape", "Size"}) | NEVER
 """Operators whose results are constants once every shape is known."""
 
 SUPPORTED = frozenset(REGISTRY) | FOLDED

@@ -82,6 +82,24 @@ def _scatter_nd(c: Context, step: Step) -> Value:
     return reshape(b, put_computed(c, flat, values, spots, how), x.shape)
 
 
+@lowers("TensorScatter")
+def _tensor_scatter(c: Context, step: Step) -> Value:
+    """Slices put into a cache, from an index of each sample on."""
+    x, updates = c.value(step, 0), c.value(step, 1)
+    axis = int(step.attributes.get("axis", -2)) % len(x.shape)
+    told = c.optional(step, 2, "index")
+    first = np.zeros(x.shape[0], np.int64) if told is None else told.astype(np.int64)
+    places = np.indices(updates.shape)
+    places[axis] += first.reshape(-1, *(1 for _ in x.shape[1:]))
+    circular = step.attributes.get("mode", "linear") == "circular"
+    if circular:
+        places[axis] %= x.shape[axis]
+    elif places[axis].min() < 0 or places[axis].max() >= x.shape[axis]:
+        raise unsupported(step, "it writes beyond the cache", "mode circular, or a longer cache")
+    addresses: Ints = np.asarray(np.ravel_multi_index(tuple(places), x.shape))
+    return _put(c, step, x, updates, addresses.reshape(-1), "none")
+
+
 def _only_sums(step: Step, how: str) -> None:
     if how not in ("none", "add"):
         raise unsupported(
