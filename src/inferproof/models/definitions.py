@@ -18,6 +18,7 @@ from onnx import (
 )
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.expansion import Expansion
 from inferproof.models.naming import located
 from inferproof.models.show import first_line
 from inferproof.models.tensors import Array
@@ -57,6 +58,21 @@ def definition(
         made.attribute.extend(attributes)
         nodes.append(made)
     return nodes, constants
+
+
+def expanded_selection(node: NodeProto, values: Sequence[Array | None]) -> Expansion | None:
+    """A Compress as the Gather of the places that its constant condition names, if it names any."""
+    condition = values[1] if len(values) > 1 else None
+    if condition is None or not condition.any():
+        return None
+    made = Expansion(node)
+    axis = next((item.i for item in node.attribute if item.name == "axis"), None)
+    x = node.input[0]
+    if axis is None:
+        x = made.node("Reshape", [x, made.constant([-1], "<i8")])
+    places = made.constant(np.flatnonzero(condition), "<i8")
+    made.node("Gather", [x, places], node.output[0], axis=axis or 0)
+    return made
 
 
 def _attributes(node: NodeProto, part: NodeProto) -> list[AttributeProto]:

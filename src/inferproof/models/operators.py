@@ -92,6 +92,9 @@ _WHY_REFUSED: dict[tuple[str, str], str] = {
 REFUSED = {name: why for why, names in _WHY_REFUSED.items() for name in names.split()}
 """Operators that no model may hold: why, and the nearest way out."""
 
+SELECTING = frozenset({"Compress", "NonZero"})
+"""Those of them that are taken where what they select by is a constant."""
+
 _MAPS = "its operand is a map, not a tensor", "give the model the features as a tensor"
 _LATER = "it has no form here yet", "fit the model on features that are transformed before"
 REFUSED_ML: dict[str, tuple[str, str]] = {
@@ -129,11 +132,16 @@ def operator_schema(node: NodeProto, opset: int) -> defs.OpSchema:
         schema = defs.get_schema(op, opset, "")
     except defs.SchemaError:
         raise ModelRejected(Reason.MODEL_UNKNOWN_OPERATOR, op=shown(op), opset=opset) from None
-    if op not in ACCEPTED | DEFINED:
+    if op not in ACCEPTED | DEFINED | SELECTING:
         raise _refused(node, *REFUSED.get(op, _NOT_LISTED))
     if schema.deprecated:
         raise ModelRejected(Reason.MODEL_UNKNOWN_OPERATOR, op=shown(op), opset=opset)
     return schema
+
+
+def refused(node: NodeProto) -> ModelRejected:
+    """The rejection of a node of an operator in REFUSED."""
+    return _refused(node, *REFUSED[node.op_type])
 
 
 def _refused(node: NodeProto, why: str, instead: str) -> ModelRejected:

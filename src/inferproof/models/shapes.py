@@ -21,12 +21,12 @@ from onnx import (
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.cost import multiply_adds, scratch_elements
-from inferproof.models.definitions import DEFINED, definition
+from inferproof.models.definitions import DEFINED, definition, expanded_selection
 from inferproof.models.folding import LARGEST, fold
 from inferproof.models.graph import Graph
 from inferproof.models.limits import Limits
 from inferproof.models.naming import located
-from inferproof.models.operators import ML_DOMAIN, ML_OPSET, operator_schema
+from inferproof.models.operators import ML_DOMAIN, ML_OPSET, SELECTING, operator_schema, refused
 from inferproof.models.show import first_line, shown
 from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of
 
@@ -169,6 +169,9 @@ class _Walk:
             return
         values = [self.shaped.constants.get(name) if name else None for name in node.input]
         self._check_operands(node, values)
+        if node.op_type in SELECTING:
+            self._select(node, values)
+            return
         inferred = self._infer(node, schema, values)
         if node.op_type in _LIKE_FIRST_INPUT:
             inferred = {node.output[0]: self._protos[node.input[0]]}
@@ -200,9 +203,24 @@ class _Walk:
             if name in self._empty:
                 raise _bad_shape(name, self._empty[name])
 
+    def _select(self, node: NodeProto, values: list[Array | None]) -> None:
+        """An operator whose result has as many elements as a constant says."""
+        made = expanded_selection(node, values) if node.op_type == "Compress" else None
+        if made is not None:
+            self._visit_parts(made.nodes, made.constants)
+            return
+        folded = self._fold(node, values)
+        if folded is None:
+            raise refused(node)
+        self.shaped.constants[node.output[0]] = folded
+        self._set(node.output[0], folded.dtype, folded.shape)
+
     def _visit_definition(self, node: NodeProto, schema: defs.OpSchema) -> None:
         types = [self._protos[name] if name else TypeProto() for name in node.input]
-        nodes, constants = definition(node, schema, types)
+        self._visit_parts(*definition(node, schema, types))
+
+    def _visit_parts(self, nodes: list[NodeProto], constants: dict[str, Array]) -> None:
+        """What stands for a node: its constants, and its nodes in an order in which they run."""
         self._defined += len(nodes)
         if len(self.graph.nodes) + self._defined > self.limits.nodes:
             raise ModelRejected(Reason.MODEL_TOO_MANY, what="nodes", limit=self.limits.nodes)

@@ -255,6 +255,11 @@ def test_operator_of_a_later_opset():
             "steps, unrolled",
         ),
         (
+            "NonZero",
+            "the size of its result would depend on the input; do this step outside of the model, "
+            "or keep the size and mask with Where",
+        ),
+        (
             "RandomNormalLike",
             "its result is random; export the model for inference, or make the numbers an input",
         ),

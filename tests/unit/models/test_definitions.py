@@ -98,3 +98,36 @@ def test_masks_of_minus_infinity() -> None:
         "output s is not finite on the calibration data; calibrate where it is",
     ):
         assert_close(model_of(nodes[:1], plain, ["s"], causal), plain, 1, FINE)
+
+
+@pytest.mark.parametrize("axis", [None, 0, -1])
+def test_elements_selected_by_a_constant(axis: int | None) -> None:
+    x = {"x": normal(4, 4)}
+    more = {} if axis is None else {"axis": axis}
+    node = helper.make_node("Compress", ["x", "c"], ["y"], **more)
+    wanted = {"c": np.array([True, False, True])}
+    model = model_of([node], x, ["y"], wanted)
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    for size in [2] if axis is None else [2, 4] if axis == 0 else [4, 2]:
+        model.graph.output[0].type.tensor_type.shape.dim.add(dim_value=size)
+    assert_close(model, x, 0.001, FINE)
+    computed = {**x, "c": np.array([[True, False, True]] * 3)}
+    with rejects(
+        Reason.MODEL_OPERATOR_REFUSED,
+        "operator 'Compress' of node 'y' is not accepted: the size of its result would depend on "
+        "the input; do this step outside of the model, or keep the size and mask with Where",
+    ):
+        parse_untrusted(model_of([node], computed, ["y"]).SerializeToString())
+
+
+def test_places_that_are_not_zero_in_a_constant() -> None:
+    x = {"x": normal(5)}
+    nodes = [
+        helper.make_node("NonZero", ["c"], ["n"]),
+        helper.make_node("Squeeze", ["n", "first"], ["i"]),
+        helper.make_node("Gather", ["x", "i"], ["y"]),
+    ]
+    constants = {"c": np.array([0, 1, 1, 0, 1]), "first": np.array([0])}
+    model = model_of(nodes, x, ["y"], constants)
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = 3
+    assert_close(model, x, 0.001, FINE)
