@@ -15,6 +15,8 @@ from typer.main import get_command
 from inferproof.cli.main import app
 from inferproof.errors import Reason
 from inferproof.models.classical import FORMS as CLASSICAL
+from inferproof.models.contrib import FOREIGN, QUANTISED
+from inferproof.models.contrib.forms import FORMS as CONTRIB
 from inferproof.models.definitions import DEFINED
 from inferproof.models.limits import NEWEST_OPSET
 from inferproof.models.operators import ML_DOMAIN, REFUSED, REFUSED_ML
@@ -122,6 +124,7 @@ def operators() -> str:
         "|---|---|",
     ]
     written = dict(CLASSICAL) | dict.fromkeys(DEFINED, "the standard's own definition")
+    written |= {name: CONTRIB[name] for name in QUANTISED & first_versions().keys() - FORMS.keys()}
     lines += [f"| {operator} | {form} |" for operator, form in sorted(written.items())]
     lines += [
         "",
@@ -130,6 +133,19 @@ def operators() -> str:
         "| operator | why | what to do instead |",
         "|---|---|---|",
         *(f"| {name} | {why} | {instead} |" for name, (why, instead) in sorted(refused().items())),
+        "",
+        "## ONNX Runtime's own",
+        "",
+        "Operators that ONNX Runtime's optimiser and quantiser emit (`com.microsoft`) are written "
+        "with those above as well. Floats of 16 and 64 bits are computed in 32. Tested against "
+        "ONNX Runtime by `tests/unit/models/test_contrib.py`.",
+        "",
+        "| operator | becomes |",
+        "|---|---|",
+        *(
+            f"| com.microsoft {name} | {CONTRIB[name]} |"
+            for name in sorted(FOREIGN | QUANTISED - first_versions().keys())
+        ),
     ]
     return "\n".join(lines).replace("|  |", "| |") + "\n"
 

@@ -51,7 +51,7 @@ class Reason(Enum):
         "the model is written for ONNX opset {opset} and cannot be brought to opset {target}: {why}"
     )
     MODEL_UNKNOWN_DOMAIN = (
-        "operator {op} is of the domain {domain}; only standard ONNX operators are accepted"
+        "operator {op} is of the domain {domain}, which is not accepted; {instead}"
     )
     MODEL_UNKNOWN_OPERATOR = "ONNX opset {opset} has no operator {op}"
     MODEL_OPERATOR_REFUSED = "operator {op} is not accepted: {why}"
@@ -65,7 +65,8 @@ class Reason(Enum):
     MODEL_STRING_TENSOR = "tensor {name} holds strings; turn text into numbers before the model"
     MODEL_DTYPE_UNSUPPORTED = (
         "tensor {name} has the element type {dtype}; accepted are floats of 16, 32 and 64 bits, "
-        "whole numbers of 8 to 64 bits and booleans"
+        "whole numbers of 8 to 64 bits and booleans, and such of 4 bits where DequantizeLinear "
+        "reads them"
     )
     MODEL_NOT_A_TENSOR = "{name} is not declared as a tensor with a shape"
     MODEL_DYNAMIC_DIM = (

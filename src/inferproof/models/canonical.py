@@ -77,6 +77,7 @@ def canonical_model(shaped: Shaped) -> LoadedModel:
         activations=shaped.activations,
         multiply_adds=shaped.multiply_adds,
         fixed_batch=tuple(shaped.graph.fixed_batch),
+        as_float32=tuple(shaped.graph.as_float32),
         graph_digest=_graph_digest(opset, inputs, outputs, kept, weights),
         weights_digest=_weights_digest(weights),
         names=tuple(named(node) for node in nodes),

@@ -18,15 +18,13 @@ def multiply_adds(node: NodeProto, shapes: dict[str, Shape]) -> int:
     inputs = [shapes[name] if name else () for name in node.input]
     out = math.prod(shapes[node.output[0]]) if node.output and node.output[0] else 0
     op = node.op_type
-    if op in ("MatMul", "MatMulInteger", "QLinearMatMul"):
+    if op == "MatMul":
         return max(out * (inputs[0][-1] if inputs[0] else 1), largest)
     if op == "Gemm":
         transposed = any(item.name == "transA" and item.i for item in node.attribute)
         return max(out * inputs[0][0 if transposed else 1], largest)
-    if op in ("Conv", "ConvInteger"):
+    if op == "Conv":
         return max(out * math.prod(inputs[1][1:]), largest)
-    if op == "QLinearConv":
-        return max(out * math.prod(inputs[3][1:]), largest)
     if op == "ConvTranspose":
         return max(math.prod(inputs[0]) * math.prod(inputs[1][1:]), largest)
     if op == "Einsum":
@@ -52,9 +50,6 @@ def scratch_elements(node: NodeProto, shapes: dict[str, Shape]) -> int:
     if op == "ConvTranspose":
         # One column per input place and kernel place, for one sample.
         return math.prod(inputs[0][2:]) * math.prod(inputs[1][1:])
-    if op in ("ConvInteger", "QLinearConv"):
-        weight = inputs[1] if op == "ConvInteger" else inputs[3]
-        return math.prod(shapes[node.output[0]][2:]) * math.prod(weight[1:])
     if op == "LRN":
         channels, *places = inputs[0][1:]
         return (channels + _numbers(node, "size")[0]) * math.prod(places)

@@ -18,7 +18,7 @@ class Expansion:
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, Array] = {}
         self._op = node.op_type
-        self._stem = next(iter(node.output), "")
+        self._stem = next(filter(None, node.output), "")
 
     def constant(self, values: Any, dtype: str = "<f4") -> str:
         """The name of a constant tensor."""
@@ -31,6 +31,10 @@ class Expansion:
         name = output or self._name()
         self.nodes.append(helper.make_node(op, inputs, [name], **more))
         return name
+
+    def several(self, op: str, inputs: list[str], outputs: list[str], **more: Any) -> None:
+        """A node of several outputs, each given or, by an empty name, left out."""
+        self.nodes.append(helper.make_node(op, inputs, outputs, **more))
 
     def floats(self, name: str) -> str:
         """The tensor as real numbers of 32 bits, as these operators take any."""

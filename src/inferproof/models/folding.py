@@ -264,7 +264,5 @@ _RULES: dict[str, _Fold] = {
     "Where": _where,
     "Xor": _elementwise(np.logical_xor),
 }
-_EXACT_NAMES = (
-    "Cast Concat ConstantOfShape Expand Gather Identity Reshape Slice Squeeze Transpose Unsqueeze"
-)
+_EXACT_NAMES = "Cast Concat ConstantOfShape Expand Gather Identity Reshape Slice Squeeze Unsqueeze"
 _EXACT_ON_FLOATS = frozenset(_EXACT_NAMES.split())

@@ -4,23 +4,43 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 import numpy as np
-from onnx import AttributeProto, ModelProto, NodeProto, ValueInfoProto, numpy_helper
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.classical import EXPANDED, expanded, zipped_outputs
+from inferproof.models.contrib import is_rewritten, is_unnamed
 from inferproof.models.limits import NEWEST_OPSET, OLDEST_OPSET, UNNAMED_OPSET, Limits
 from inferproof.models.operators import ML_DOMAIN, operator_schema
 from inferproof.models.show import shown
-from inferproof.models.tensors import Array, TensorReader, check_shape, dtype_of, finished
+from inferproof.models.tensors import (
+    NIBBLES,
+    OTHER_FLOATS,
+    Array,
+    TensorReader,
+    check_shape,
+    dtype_of,
+    finished,
+    unknown_dtype,
+)
+
+_NAMES_A_TYPE = frozenset(
+    {"dtype", "output_datatype", "output_dtype", "precision", "softmax_precision", "to"}
+    | {"stash_type"}
+)
+"""Attributes that name an element type, which may be a float of another width."""
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A graph input or output as the file declares it. None stands for an open dimension."""
+    """A graph input or output as the file declares it. None stands for an open dimension.
+
+    `other_float`: the file declares floats of another width than the 32 bits that are computed.
+    """
 
     name: str
     dtype: np.dtype[np.generic]
     shape: tuple[int | None, ...] | None
+    other_float: bool = False
 
 
 @dataclass(slots=True)
@@ -33,6 +53,7 @@ class Graph:
     nodes: list[NodeProto]
     constants: dict[str, Array]
     fixed_batch: list[str] = field(default_factory=list)
+    as_float32: list[str] = field(default_factory=list)
 
 
 def read_graph(model: ModelProto, reader: TensorReader) -> Graph:
@@ -95,8 +116,11 @@ def read_graph(model: ModelProto, reader: TensorReader) -> Graph:
         else:
             nodes.append(node)
     _check_names(inputs, outputs, nodes, constants)
+    for node in nodes:
+        _check_nibbles(node, reader)
     ordered = _ordered(nodes)
-    return Graph(opset, inputs, outputs, ordered, constants, fixed_batch)
+    as_float32 = [item.name for item in (*declared, *outputs) if item.other_float]
+    return Graph(opset, inputs, outputs, ordered, constants, fixed_batch, as_float32)
 
 
 def opset_of(model: ModelProto) -> int:
@@ -127,8 +151,9 @@ def _declared(info: ValueInfoProto, limits: Limits) -> Declared:
         raise ModelRejected(Reason.MODEL_NOT_A_TENSOR, name=shown(info.name))
     tensor = info.type.tensor_type
     dtype = dtype_of(info.name, tensor.elem_type)
+    other = tensor.elem_type in OTHER_FLOATS
     if not tensor.HasField("shape"):
-        return Declared(info.name, dtype, None)
+        return Declared(info.name, dtype, None, other)
     dims = tensor.shape.dim
     if len(dims) > limits.rank:
         raise ModelRejected(
@@ -138,7 +163,7 @@ def _declared(info: ValueInfoProto, limits: Limits) -> Declared:
     shape = tuple(
         dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None for dim in dims
     )
-    return Declared(info.name, dtype, shape)
+    return Declared(info.name, dtype, shape, other)
 
 
 def _fixed(item: Declared, fixed_batch: list[str], limits: Limits) -> Declared:
@@ -157,7 +182,8 @@ def _fixed(item: Declared, fixed_batch: list[str], limits: Limits) -> Declared:
 
 def _check_node(node: NodeProto, opset: int, reader: TensorReader) -> None:
     limits = reader.limits
-    operator_schema(node, opset)
+    if not (is_rewritten(node, opset) and is_unnamed(node, opset)):
+        operator_schema(node, opset)
     if max(len(node.input), len(node.output)) > limits.node_arguments:
         raise ModelRejected(
             Reason.MODEL_TOO_MANY, what="inputs of one node", limit=limits.node_arguments
@@ -172,8 +198,22 @@ def _check_node(node: NodeProto, opset: int, reader: TensorReader) -> None:
     for attribute in node.attribute:
         _check_attribute(node, attribute, limits)
         if attribute.HasField("t") and node.op_type != "Constant":
+            if attribute.t.data_type in NIBBLES:
+                raise unknown_dtype(attribute.name, attribute.t.data_type)
             value = reader.read(attribute.name, attribute.t)
             attribute.t.CopyFrom(numpy_helper.from_array(value))
+        if attribute.name in _NAMES_A_TYPE and attribute.i in OTHER_FLOATS:
+            attribute.i = TensorProto.FLOAT
+
+
+def _check_nibbles(node: NodeProto, reader: TensorReader) -> None:
+    """Returns when the node reads no whole numbers of 4 bits but to dequantise them.
+
+    They are kept in bytes: what is rounded to 4 bits elsewhere would go further here.
+    """
+    for place, name in enumerate(node.input):
+        if name in reader.nibbles and (node.op_type != "DequantizeLinear" or place == 1):
+            raise unknown_dtype(name, TensorProto.INT4)
 
 
 def _check_attribute(node: NodeProto, attribute: AttributeProto, limits: Limits) -> None:

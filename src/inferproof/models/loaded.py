@@ -32,6 +32,8 @@ class LoadedModel:
     multiply_adds: int
     fixed_batch: tuple[str, ...]
     """Inputs whose open first dimension was set to 1."""
+    as_float32: tuple[str, ...]
+    """Inputs and outputs that the file declares as floats of another width."""
     graph_digest: Digest
     """Binds operators, attributes, wiring, interface, and types and shapes of the weights."""
     weights_digest: Digest

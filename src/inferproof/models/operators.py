@@ -8,6 +8,7 @@ from onnx import NodeProto, defs
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.classical import EXPANDED
+from inferproof.models.contrib import way_out
 from inferproof.models.definitions import DEFINED
 from inferproof.models.naming import located
 from inferproof.models.show import shown
@@ -127,7 +128,9 @@ def operator_schema(node: NodeProto, opset: int) -> defs.OpSchema:
     if domain == ML_DOMAIN and op in REFUSED_ML:
         raise _refused(node, *REFUSED_ML[op])
     if domain not in ("", "ai.onnx"):
-        raise ModelRejected(Reason.MODEL_UNKNOWN_DOMAIN, op=shown(op), domain=shown(domain))
+        raise ModelRejected(
+            Reason.MODEL_UNKNOWN_DOMAIN, op=shown(op), domain=shown(domain), instead=way_out(domain)
+        )
     try:
         schema = defs.get_schema(op, opset, "")
     except defs.SchemaError:

@@ -111,6 +111,7 @@ class PreflightReport:
             "inputs": [_spec(spec) for spec in model.inputs],
             "outputs": [_spec(spec) for spec in model.outputs],
             "fixed_batch": list(model.fixed_batch),
+            "as_float32": list(model.as_float32),
             "nodes": model.nodes,
             "parameters": model.parameters,
             "weight_bytes": model.weight_bytes,

@@ -20,6 +20,7 @@ from onnx import (
 )
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.contrib import is_rewritten, is_unnamed, rewritten
 from inferproof.models.cost import multiply_adds, scratch_elements
 from inferproof.models.definitions import DEFINED, definition, expanded_selection
 from inferproof.models.folding import LARGEST, fold
@@ -28,7 +29,7 @@ from inferproof.models.limits import Limits
 from inferproof.models.naming import located
 from inferproof.models.operators import ML_DOMAIN, ML_OPSET, SELECTING, operator_schema, refused
 from inferproof.models.show import first_line, shown
-from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of
+from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of, numbered
 
 # Inputs that size the output, by position. (Resize and Upsample also have factors.)
 _SIZING_INPUTS = {
@@ -134,10 +135,13 @@ class _Walk:
         self.limits = limits
         self.shaped = Shaped(graph, {}, [], dict(graph.constants))
         self._protos: dict[str, TypeProto] = {}
-        self._defined = 0
         self._empty: dict[str, tuple[int, ...]] = {}
         self._used = {name for node in graph.nodes for name in node.input}
         self._used |= {item.name for item in graph.outputs}
+        self._names = {name for node in graph.nodes for name in node.output}
+        self._names |= {*graph.constants, *(item.name for item in graph.inputs)}
+        self._visited = 0
+        self._made_bytes = 0
         self._opsets = [
             helper.make_opsetid("", graph.opset),
             helper.make_opsetid(ML_DOMAIN, ML_OPSET),
@@ -156,13 +160,15 @@ class _Walk:
         self._protos[name] = helper.make_tensor_type_proto(code, shape)
 
     def visit(self, node: NodeProto) -> None:
-        schema = operator_schema(node, self.graph.opset)
-        op = shown(node.op_type)
+        self._visited += 1
+        if self._visited > self.limits.nodes:  # the file was counted, what stands for it was not
+            raise ModelRejected(Reason.MODEL_TOO_MANY, what="nodes", limit=self.limits.nodes)
         self._check_empty(node)
-        try:
-            checker.check_node(node, self._context)
-        except checker.ValidationError as error:
-            raise ModelRejected(Reason.MODEL_INVALID, op=op, why=first_line(str(error))) from None
+        if is_rewritten(node, self.graph.opset):
+            self._rewrite(node)
+            return
+        schema = operator_schema(node, self.graph.opset)
+        self._check(node)
         self._drop_unused_outputs(node, schema)
         if node.op_type in DEFINED and not node.domain:
             self._visit_definition(node, schema)
@@ -193,6 +199,14 @@ class _Walk:
         self._add_work(node)
         self.shaped.nodes.append(node)
 
+    def _check(self, node: NodeProto) -> None:
+        try:
+            checker.check_node(node, self._context)
+        except checker.ValidationError as error:
+            raise ModelRejected(
+                Reason.MODEL_INVALID, op=shown(node.op_type), why=first_line(str(error))
+            ) from None
+
     def _check_empty(self, node: NodeProto) -> None:
         """Leaves what has no elements out of a Concat; nothing else may read it."""
         if node.op_type == "Concat" and not self._empty.keys() >= set(node.input):
@@ -207,7 +221,7 @@ class _Walk:
         """An operator whose result has as many elements as a constant says."""
         made = expanded_selection(node, values) if node.op_type == "Compress" else None
         if made is not None:
-            self._visit_parts(made.nodes, made.constants)
+            self._visit_parts(node, made.nodes, made.constants)
             return
         folded = self._fold(node, values)
         if folded is None:
@@ -215,20 +229,42 @@ class _Walk:
         self.shaped.constants[node.output[0]] = folded
         self._set(node.output[0], folded.dtype, folded.shape)
 
+    def _rewrite(self, node: NodeProto) -> None:
+        """Takes the nodes and constants that stand for the node."""
+        if not is_unnamed(node, self.graph.opset):
+            self._check(node)
+        types, constants = self.shaped.types, self.shaped.constants
+        made = rewritten(node, self.graph.opset, types, constants, self._used)
+        self._visit_parts(node, made.nodes, made.constants)
+
     def _visit_definition(self, node: NodeProto, schema: defs.OpSchema) -> None:
         types = [self._protos[name] if name else TypeProto() for name in node.input]
-        self._visit_parts(*definition(node, schema, types))
+        self._visit_parts(node, *definition(node, schema, types))
 
-    def _visit_parts(self, nodes: list[NodeProto], constants: dict[str, Array]) -> None:
-        """What stands for a node: its constants, and its nodes in an order in which they run."""
-        self._defined += len(nodes)
-        if len(self.graph.nodes) + self._defined > self.limits.nodes:
-            raise ModelRejected(Reason.MODEL_TOO_MANY, what="nodes", limit=self.limits.nodes)
+    def _visit_parts(
+        self, node: NodeProto, nodes: list[NodeProto], constants: dict[str, Array]
+    ) -> None:
+        """What stands for the node: constants, and nodes in an order in which they run."""
+        new = [name for item in nodes for name in item.output if name and name not in node.output]
+        for name in (*constants, *new):
+            if name in self._names:
+                raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(name))
+            self._names.add(name)
         for name, array in constants.items():
-            self.shaped.constants[name] = array
+            check_shape(name, array.shape, self.limits)
+            self._made_bytes += array.nbytes
+            if self._made_bytes > self.limits.weight_bytes:
+                raise ModelRejected(
+                    Reason.MODEL_WEIGHTS_TOO_LARGE,
+                    size=self._made_bytes,
+                    limit=self.limits.weight_bytes,
+                )
+            self.shaped.constants[name] = numbered(f"constant {shown(name)}", array)
             self._set(name, array.dtype, array.shape)
-        for part in nodes:
-            self.visit(part)
+        self._used.update(name for item in nodes for name in item.input)
+        for item in nodes:
+            item.name = item.name or node.name
+            self.visit(item)
 
     def _infer(
         self, node: NodeProto, schema: defs.OpSchema, values: list[Array | None]

@@ -5,7 +5,7 @@ import math
 import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,8 +21,9 @@ Array = npt.NDArray[Any]
 
 DTYPES: dict[int, np.dtype[np.generic]] = {
     TensorProto.FLOAT: np.dtype("<f4"),
-    TensorProto.DOUBLE: np.dtype("<f8"),
-    TensorProto.FLOAT16: np.dtype("<f2"),
+    TensorProto.DOUBLE: np.dtype("<f4"),
+    TensorProto.FLOAT16: np.dtype("<f4"),
+    TensorProto.BFLOAT16: np.dtype("<f4"),
     TensorProto.INT8: np.dtype("i1"),
     TensorProto.INT16: np.dtype("<i2"),
     TensorProto.INT32: np.dtype("<i4"),
@@ -33,6 +34,22 @@ DTYPES: dict[int, np.dtype[np.generic]] = {
     TensorProto.UINT64: np.dtype("<u8"),
     TensorProto.BOOL: np.dtype("?"),
 }
+"""What each element type is computed in: floats of any width in float32."""
+OTHER_FLOATS = frozenset({TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16})
+NIBBLES: dict[int, np.dtype[np.generic]] = {
+    TensorProto.INT4: np.dtype("i1"),
+    TensorProto.UINT4: np.dtype("u1"),
+}
+"""Whole numbers of 4 bits, two in a byte. Only weights may have them."""
+_STORED: dict[int, np.dtype[np.generic]] = {
+    TensorProto.DOUBLE: np.dtype("<f8"),
+    TensorProto.FLOAT16: np.dtype("<f2"),
+    TensorProto.BFLOAT16: np.dtype("<u2"),
+    TensorProto.INT4: np.dtype("u1"),
+    TensorProto.UINT4: np.dtype("u1"),
+}
+"""What the bytes in the file hold, where it is not what is computed with."""
+_LARGEST = float(np.finfo(np.float32).max)
 _TYPED_FIELDS: dict[int, str] = {
     TensorProto.FLOAT: "float_data",
     TensorProto.DOUBLE: "double_data",
@@ -45,17 +62,22 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,19}")
 
 
 def dtype_of(name: str, code: int) -> np.dtype[np.generic]:
-    """The numpy type of an ONNX element type.
+    """The numpy type that an ONNX element type is computed in.
 
     Raises: ModelRejected with MODEL_STRING_TENSOR or MODEL_DTYPE_UNSUPPORTED.
     """
     if code == TensorProto.STRING:
         raise ModelRejected(Reason.MODEL_STRING_TENSOR, name=shown(name))
     if code not in DTYPES:
-        known = TensorProto.DataType.keys()
-        label = TensorProto.DataType.Name(code) if 0 <= code < len(known) else str(code)
-        raise ModelRejected(Reason.MODEL_DTYPE_UNSUPPORTED, name=shown(name), dtype=label)
+        raise unknown_dtype(name, code)
     return DTYPES[code]
+
+
+def unknown_dtype(name: str, code: int) -> ModelRejected:
+    """The rejection of a tensor for its element type."""
+    known = TensorProto.DataType.keys()
+    label = TensorProto.DataType.Name(code) if 0 <= code < len(known) else str(code)
+    return ModelRejected(Reason.MODEL_DTYPE_UNSUPPORTED, name=shown(name), dtype=label)
 
 
 def check_shape(name: str, shape: tuple[int, ...], limits: Limits) -> int:
@@ -91,15 +113,20 @@ class TensorReader:
     folder: Path | None
     weight_bytes: int = 0
     external_bytes: int = 0
+    nibbles: set[str] = field(default_factory=set)
+    """Names of the tensors that hold whole numbers of 4 bits."""
 
     def read(self, name: str, tensor: TensorProto) -> Array:
-        """The tensor's values, numbers or infinite, little-endian, in its shape.
+        """The tensor's values, numbers or infinite, little-endian, in its shape; floats as float32.
 
+        A float64 becomes the nearest float32, at most the largest. Whole numbers of 4 bits become
+        such of 8 bits.
         Raises: ModelRejected with MODEL_STRING_TENSOR, MODEL_DTYPE_UNSUPPORTED,
         MODEL_RANK_TOO_HIGH, MODEL_BAD_SHAPE, MODEL_TENSOR_TOO_LARGE, MODEL_WEIGHTS_TOO_LARGE,
         MODEL_TENSOR_DATA_MISMATCH, MODEL_NOT_FINITE or a MODEL_EXTERNAL_DATA reason.
         """
-        dtype = dtype_of(name, tensor.data_type)
+        code = int(tensor.data_type)
+        dtype = NIBBLES[code] if code in NIBBLES else dtype_of(name, code)
         shape = tuple(tensor.dims)
         elements = check_shape(name, shape, self.limits)
         if elements == 0 and len(shape) != 1:
@@ -114,13 +141,16 @@ class TensorReader:
             )
         if tensor.HasField("segment"):
             raise self._mismatch(name, shape, "part of its")
+        stored = _STORED.get(code, dtype)
+        count = -(-elements // 2) if code in NIBBLES else elements
         if tensor.data_location == TensorProto.EXTERNAL:
-            flat = np.frombuffer(self._external(name, tensor, elements * dtype.itemsize), dtype)
+            flat = np.frombuffer(self._external(name, tensor, count * stored.itemsize), stored)
         else:
-            flat = self._inline(name, tensor, dtype, shape, elements)
-        if dtype.kind == "f" and np.isnan(flat).any():
-            raise ModelRejected(Reason.MODEL_NOT_FINITE, where=f"tensor {shown(name)}", what="NaN")
-        return flat.reshape(shape)
+            flat = self._inline(name, tensor, stored, shape, count)
+        if code in NIBBLES:
+            self.nibbles.add(name)
+        where = f"tensor {shown(name)}"
+        return numbered(where, _computed(code, numbered(where, flat), elements).reshape(shape))
 
     def _inline(
         self,
@@ -146,9 +176,11 @@ class TensorReader:
         values = getattr(tensor, expected)
         if len(values) != elements:
             raise self._mismatch(name, shape, len(values))
-        if tensor.data_type == TensorProto.FLOAT16:
+        if tensor.data_type in (TensorProto.FLOAT16, TensorProto.BFLOAT16):
             wide = np.array(values, dtype=np.int64)
-            return (wide & 0xFFFF).astype("<u2").view("<f2")
+            return (wide & 0xFFFF).astype("<u2").view(dtype)
+        if tensor.data_type in NIBBLES:
+            return (np.array(values, dtype=np.int64) & 0xFF).astype("u1")
         wide = np.array(values, dtype=_wide(dtype))
         narrow = wide.astype(dtype)
         if dtype.kind in "iu" and not np.array_equal(narrow.astype(wide.dtype), wide):
@@ -180,6 +212,28 @@ class TensorReader:
                 limit=self.limits.external_bytes,
             )
         return read_below(self.folder, name, location, offset, size)
+
+
+def _computed(code: int, flat: Array, elements: int) -> Array:
+    """The values in the type that is computed with, from those in the file."""
+    if code == TensorProto.BFLOAT16:
+        # The upper half of a float32.
+        return (flat.astype("<u4") << 16).view("<f4")
+    if code == TensorProto.DOUBLE:
+        return np.clip(flat, -_LARGEST, _LARGEST).astype("<f4")
+    if code == TensorProto.FLOAT16:
+        return flat.astype("<f4")
+    if code in NIBBLES:
+        pairs = np.stack([flat & 15, flat >> 4], axis=1).reshape(-1)[:elements]
+        return (pairs ^ 8).astype("i1") - np.int8(8) if code == TensorProto.INT4 else pairs
+    return flat
+
+
+def numbered(where: str, array: Array) -> Array:
+    """The array, when none of its values is NaN. Raises: ModelRejected MODEL_NOT_FINITE."""
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        raise ModelRejected(Reason.MODEL_NOT_FINITE, where=where, what="NaN")
+    return array
 
 
 def finished(where: str, array: Array) -> Array:

@@ -178,20 +178,8 @@ def test_too_much_work():
             "ConvTranspose",
             2**28,
         ),
-        (
-            h.model(
-                [
-                    h.node("ConvInteger", ["x", "w"], ["i"]),
-                    h.node("Cast", ["i"], ["y"], to=h.FLOAT),
-                ],
-                [h.weight("w", np.ones((1, 1, 128, 128)), "u1")],
-                inputs=[h.info("x", [1, 1, 255, 255], TensorProto.UINT8)],
-            ),
-            "ConvInteger",
-            2**28,
-        ),
     ],
-    ids=["Einsum", "LRN", "ConvTranspose", "ConvInteger"],
+    ids=["Einsum", "LRN", "ConvTranspose"],
 )
 def test_hidden_buffer(made: ModelProto, op: str, elements: int):
     with rejects(

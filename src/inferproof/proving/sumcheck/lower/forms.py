@@ -174,13 +174,8 @@ FORMS: dict[str, tuple[str, str]] = {
 }
 """For each operator what it becomes, and what of it is not supported or required."""
 
-_QUANTISED = "export the model in QDQ form: QuantizeLinear, DequantizeLinear and float operators"
 UNPROVEN: dict[str, str] = {
     "Det": "write out the products of a small matrix with Mul and Add",
     "GridSample": "use Resize, or Gather with constant indices, where the grid is a constant",
-    **dict.fromkeys(
-        ("ConvInteger", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul"),
-        _QUANTISED,
-    ),
 }
 """Operators that a model may hold and that have no form, with the nearest way out."""
