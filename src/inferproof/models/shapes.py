@@ -34,7 +34,9 @@ from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of, numb
 # Inputs that size the output, by position. (Resize and Upsample also have factors.)
 _SIZING_INPUTS = {
     "BlackmanWindow": (0,),
+    "Col2Im": (1, 2),
     "ConstantOfShape": (0,),
+    "DFT": (1,),
     "Expand": (1,),
     "HammingWindow": (0,),
     "HannWindow": (0,),
@@ -44,6 +46,7 @@ _SIZING_INPUTS = {
     "Range": (0, 1, 2),
     "Reshape": (1,),
     "Resize": (1, 2, 3),
+    "STFT": (1, 3),
     "Tile": (1,),
     "TopK": (1,),
     "Upsample": (1,),

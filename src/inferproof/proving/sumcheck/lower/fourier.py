@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from inferproof.proving.sumcheck.graph import MAX_ELEMENTS
 from inferproof.proving.sumcheck.lower.builder import row_major
 from inferproof.proving.sumcheck.lower.context import Context, lowers
 from inferproof.proving.sumcheck.lower.dense import linear
@@ -13,15 +14,20 @@ from inferproof.proving.sumcheck.lower.value import Value
 Points = npt.NDArray[np.float64]
 
 
-def _matrix(size: int, results: int, parts: int, sign: int) -> Points:
-    """Real and imaginary part of each result from those of each element: [2 results, parts size].
+def _matrix(step: Step, size: int, results: int, elements: int, parts: int, sign: int) -> Points:
+    """Real and imaginary part of each result from those of each element of a transform of `size`.
 
-    `parts` is 1 for real elements, else 2; the transform's exponent has the sign.
+    Shapes: [2 results, parts * elements]; `parts` is 1 for real elements, else 2, and the
+    transform's exponent has the sign. Raises: ModelRejected LOWERING_UNSUPPORTED.
     """
-    angles = sign * 2 * np.pi * np.outer(np.arange(results), np.arange(size)) / size
+    if 2 * results * elements * parts > MAX_ELEMENTS:
+        raise unsupported(
+            step, f"it makes {results} results of {elements} elements", "a shorter transform"
+        )
+    angles = sign * 2 * np.pi * np.outer(np.arange(results), np.arange(elements)) / size
     real, imaginary = np.cos(angles), np.sin(angles)
     rows = np.stack([np.stack([real, -imaginary], -1), np.stack([imaginary, real], -1)], 1)
-    return rows[..., :parts].reshape(2 * results, size * parts)
+    return rows[..., :parts].reshape(2 * results, elements * parts)
 
 
 @lowers("DFT")
@@ -44,9 +50,10 @@ def _dft(c: Context, step: Step) -> Value:
     order = [place for place in range(rank - 1) if place != axis] + [axis, rank - 1]
     lines = transpose(c.builder, x, order)
     shape = c.shape(step.outputs[0])
-    matrix = _matrix(size, shape[axis], x.shape[-1], 1 if inverse else -1)
     # A longer transform than the operand has zeros behind it.
-    matrix = matrix[:, : x.shape[axis] * x.shape[-1]] / (size if inverse else 1)
+    sign = 1 if inverse else -1
+    matrix = _matrix(step, size, shape[axis], x.shape[axis], x.shape[-1], sign)
+    matrix = matrix / size if inverse else matrix
     flat = reshape(c.builder, lines, (*lines.shape[:-2], matrix.shape[1]))
     made = linear(c, step, flat, matrix, None)
     made = reshape(c.builder, made, (*lines.shape[:-2], shape[axis], 2))
@@ -71,6 +78,6 @@ def _stft(c: Context, step: Step) -> Value:
     frames = c.builder.view(
         x, (batch, count, size, parts), 0, (strides[0], hop * parts, parts, 1)
     ).with_(scale=x.scale, span=x.span)
-    matrix = _matrix(size, results, parts, -1) * np.repeat(weights, parts)
+    matrix = _matrix(step, size, results, size, parts, -1) * np.repeat(weights, parts)
     made = linear(c, step, reshape(c.builder, frames, (batch, count, size * parts)), matrix, None)
     return reshape(c.builder, made, (batch, count, results, 2))

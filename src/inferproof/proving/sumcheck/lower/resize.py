@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from inferproof.proving.sumcheck.graph import MAX_ELEMENTS
 from inferproof.proving.sumcheck.lower.arithmetic import (
     add_constant,
     add_values,
@@ -176,6 +177,8 @@ def _origins(
                 found = np.full(after, half * (start + end) * last)
         case _:
             raise unsupported(step, f"its coordinates are {way}", "half_pixel or asymmetric")
+    if not np.isfinite(found).all():
+        raise unsupported(step, "its places are not finite", "a finite region and scale")
     return np.asarray(found, np.float64)
 
 
@@ -206,6 +209,8 @@ def _blended(
     reach = (1 if mode == "linear" else 2) / scale
     if mode == "linear" and not antialias:
         spots = np.clip(spots, 0, before - 1)
+    if 2 * reach * len(spots) > MAX_ELEMENTS:
+        raise unsupported(step, "it takes too many elements into one", "a larger result")
     first = np.floor(spots - reach).astype(np.int64) + 1
     count = math.ceil(2 * reach) + (1 if antialias else 0)
     places = first[:, None] + np.arange(count)

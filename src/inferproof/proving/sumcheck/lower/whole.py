@@ -8,6 +8,7 @@ from inferproof.proving.sumcheck.lower.builder import Builder
 from inferproof.proving.sumcheck.lower.context import Context, lowers
 from inferproof.proving.sumcheck.lower.movement import broadcast
 from inferproof.proving.sumcheck.lower.program import Step, numbers, unsupported
+from inferproof.proving.sumcheck.lower.scaling import SUM_LIMIT
 from inferproof.proving.sumcheck.lower.tables import MOST_BITS
 from inferproof.proving.sumcheck.lower.value import Value
 
@@ -21,9 +22,13 @@ def _operands(c: Context, step: Step) -> tuple[Value, Value, Value | None]:
     """
     b = c.builder
     shape = c.shape(step.outputs[0])
-    found = [broadcast(b, c.value(step, place), shape) for place in (0, 1)]
-    above, below = found if c.whole(step.outputs[0]) else aligned_pair(b, *found)
     array = c.constant(step.input(1))
+    if c.whole(step.outputs[0]):
+        above, below = (broadcast(b, _whole(c, step, place), shape) for place in (0, 1))
+    else:
+        above, below = aligned_pair(
+            b, *(broadcast(b, c.value(step, place), shape) for place in (0, 1))
+        )
     seen = c.program.ranges.get(step.input(1))
     if array is not None:
         signs = np.sign(numbers(array)).astype(np.int64)
@@ -41,6 +46,16 @@ def _operands(c: Context, step: Step) -> tuple[Value, Value, Value | None]:
         above, below = b.mul(above, sign), b.mul(below, sign)
     below = b.rescale(below, clamp=(1, max(1, below.hi))).with_(scale=scale)
     return above.with_(scale=scale, source=None), below, sign
+
+
+def _whole(c: Context, step: Step, place: int) -> Value:
+    """An operand in units of 1."""
+    array = c.constant(step.input(place))
+    if array is None:
+        return c.value(step, place)
+    if int(np.abs(numbers(array)).max()) >= SUM_LIMIT:
+        raise unsupported(step, "a constant has more than 28 bits", "smaller numbers")
+    return c.builder.const(array)
 
 
 def _sign(low: float, high: float) -> int:
