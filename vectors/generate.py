@@ -86,6 +86,7 @@ from inferproof.types.tensor import FixedTensor, TensorSpec
 
 HERE = Path(__file__).resolve().parent
 SAMPLE = Sample()
+NAMED = sample_bundle(labels=("yes", "n\u00e9ant"))
 FILE = sample_receipt_file(SAMPLE)
 JsonObject = dict[str, Any]
 
@@ -256,6 +257,14 @@ def commitments() -> list[JsonObject]:
             "commitment": quantisation_digest(bundle.settings, INPUTS, OUTPUTS).hex,
         },
         {
+            "kind": "quantisation",
+            "description": "the same with labels of the output's places",
+            "settings": _hex(bundle.settings),
+            "inputs": _specs(INPUTS),
+            "outputs": _specs(NAMED.outputs),
+            "commitment": NAMED.parts.quantisation.hex,
+        },
+        {
             "kind": "verifying-key",
             "description": "a verifying key",
             "data": _hex(b"key"),
@@ -352,7 +361,11 @@ def _job(description: str, sample: Sample, salt: Digest | None) -> JsonObject:
 
 
 def _specs(specs: tuple[TensorSpec, ...]) -> list[JsonObject]:
-    return [{"name": s.name, "dtype": s.dtype, "shape": list(s.shape)} for s in specs]
+    return [
+        {"name": s.name, "dtype": s.dtype, "shape": list(s.shape)}
+        | ({"labels": list(s.labels)} if s.labels else {})
+        for s in specs
+    ]
 
 
 def _key(name: str, key: SigningKey) -> JsonObject:
@@ -551,6 +564,7 @@ def documents() -> list[JsonObject]:
                 Sample(bundle=sample_bundle(visibility=Visibility.HASHED)).proof(),
             ),
             ("the sample verifier bundle", encode_bundle(SAMPLE.bundle)),
+            ("the sample verifier bundle with labels", encode_bundle(NAMED)),
             ("the sample receipt file, everything attached", encode_receipt_file(FILE)),
         )
     ]

@@ -63,6 +63,11 @@ class Reason(Enum):
     MODEL_HAS_SUBGRAPH = "operator {op} carries a graph of its own; only flat graphs are accepted"
     MODEL_SPARSE_TENSOR = "tensor {name} is stored sparse; store it dense"
     MODEL_STRING_TENSOR = "tensor {name} holds strings; turn text into numbers before the model"
+    MODEL_TEXT_REFUSED = "operator {op}, which makes {name}, {why}; {instead}"
+    MODEL_TEXT_TOO_MANY = (
+        "operator {op}, which makes {name}, has a table of {count} entries; the limit is {limit}"
+    )
+    MODEL_LABELS = "output {name} of shape {shape} has {count} labels for its columns"
     MODEL_DTYPE_UNSUPPORTED = (
         "tensor {name} has the element type {dtype}; accepted are floats of 16, 32 and 64 bits, "
         "whole numbers of 8 to 64 bits and booleans, and such of 4 bits where DequantizeLinear "
@@ -157,6 +162,10 @@ class Reason(Enum):
     CARD_UNKNOWN_KEY = "the model card has the unknown key {key}; the keys here are: {known}"
     CARD_MISSING_KEY = "the model card lacks the key {key}"
     CARD_BAD_VALUE = "the model card's {key} is wrong: {problem}"
+    CARD_LABELS = (
+        "the model itself names what is in output {name}: {labels}; write these as the card's "
+        "output.labels"
+    )
     CARD_PATH_ESCAPES = (
         "the model card's {key} leads out of its folder; name a file that lies beside the card"
     )
@@ -291,6 +300,11 @@ class Reason(Enum):
     SECURITY_NOT_ITEMISED = (
         "proof system {system} has no itemised account of its soundness; sumcheck has one"
     )
+    OPTION_UNUSED = (
+        "proof system {system} finds {option} itself; leave the option away, or name the proof "
+        "system that it is for: sumcheck"
+    )
+    OPTION_OUT_OF_RANGE = "{option} is {got}; it is a number from {least} to {most}"
     PROFILE_UNKNOWN = "there is no security profile {name}; known are: {known}"
     MODE_UNKNOWN = "proof system {system} has no mode {name}; known are: {known}"
     MODE_UNSUPPORTED = (

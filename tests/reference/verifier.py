@@ -11,7 +11,7 @@ from reference.reader import Reader, Rejected
 from reference.schedule import PROFILES, schedule
 from reference.weights import Stack
 
-MAX_ACCUMULATORS = 2**21
+MAX_ACCUMULATORS = 2**23
 
 
 @dataclass

@@ -59,7 +59,9 @@ def measured_of(model: LoadedModel, samples: dict[str, Array]) -> Measured:
     """What ONNX Runtime does on these samples."""
     count = len(next(iter(samples.values())))
     blobs = [np.ascontiguousarray(samples[s.name], s.dtype).tobytes() for s in model.inputs]
-    head, parts = measure_here({"model": to_head(model), "samples": count}, [model.onnx, *blobs])
+    head, parts = measure_here(
+        {"model": to_head(model), "samples": count, "held_out": []}, [model.onnx, *blobs]
+    )
     outputs = {
         spec.name: np.frombuffer(part, spec.dtype).reshape(count, *spec.shape)
         for spec, part in zip(model.outputs, parts, strict=True)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,10 @@ CARD: dict[str, Any] = {
     "revenue": {"developer_bps": 7000, "platform_bps": 3000},
     "preprocessing": {"kind": "vector"},
 }
+
+
+named_bundle = partial(sample_bundle, labels=("yes", "no"))
+"""The verifier bundle that fits the card."""
 
 
 class Clock:
@@ -234,7 +239,7 @@ class World:
 
     folder: Path
     clock: Clock = field(default_factory=Clock)
-    system: BindingSystem = field(default_factory=lambda: BindingSystem(sample_bundle()))
+    system: BindingSystem = field(default_factory=lambda: BindingSystem(named_bundle()))
     settler: SettlerSettings = field(default_factory=SettlerSettings)
     worker: WorkerSettings = field(default_factory=lambda: WorkerSettings(retry_s=0))
     queue_limit: int = 1000

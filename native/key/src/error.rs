@@ -24,7 +24,7 @@ pub enum KeyError {
     #[error("the graph has no weighted contraction")]
     NoWeights,
     /// Too many results of contractions for the clear mode.
-    #[error("the graph has {0} results of contractions; the clear mode takes at most 2^21")]
+    #[error("the graph has {0} results of contractions; the clear mode takes at most 2^23")]
     ContractionOutputs(usize),
     /// The contractions are too costly to check.
     #[error("the operands of the graph's contractions take too much to be weighted")]

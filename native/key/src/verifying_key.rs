@@ -12,7 +12,7 @@ use p3_field::PrimeCharacteristicRing;
 use transcript::{Extension, Site, Transcript};
 
 /// Results of all contractions together, in the clear mode.
-pub const MAX_CONTRACTION_OUTPUTS: usize = 1 << 21;
+pub const MAX_CONTRACTION_OUTPUTS: usize = 1 << 23;
 
 /// All that a verifier needs to know about a model.
 pub struct VerifyingKey {

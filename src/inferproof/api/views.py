@@ -200,14 +200,10 @@ def public_verification(record: VerificationRecord) -> s.VerificationInfo:
 
 
 def _output(answer: AnswerView) -> s.OutputView:
-    tensors = [_tensor(tensor) for tensor in answer.outputs]
-    first = tensors[0].values if tensors else []
     return s.OutputView(
-        tensors=tensors,
+        tensors=[_tensor(tensor) for tensor in answer.outputs],
         label=answer.label,
-        scores=dict(zip(answer.labels, first, strict=True))
-        if answer.labels and len(answer.labels) == len(first)
-        else None,
+        scores=answer.scores,
         unit=answer.unit,
         out_of_range=answer.out_of_range,
     )

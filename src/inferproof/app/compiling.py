@@ -4,6 +4,7 @@ Beside `app` this is the only place that joins pre-processing and proof systems;
 neither server nor chain.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from inferproof.inference.preprocess.image import MAX_PIXEL
 from inferproof.models.arrays import read_arrays
 from inferproof.models.card import ModelCard
 from inferproof.models.drawing import Ranges, drawn
+from inferproof.models.labels import labelled
 from inferproof.models.load import load_model
+from inferproof.models.loaded import LoadedModel
 from inferproof.proving.base import (
     CompileReport,
     CompileRequest,
@@ -41,35 +44,41 @@ def compile_card(
     srs: SrsSource | None = None,
     mode: str | None = None,
     ranges: Ranges | None = None,
+    *,
+    bits: int | None = None,
+    margin: float | None = None,
 ) -> CompileReport:
-    """The compiled model of a card, in `out`; its pre-processing is in the commitment.
+    """The compiled model of a card, in `out`; its pre-processing and labels are in the commitment.
 
     Without a calibration file, samples are drawn from `ranges`, or from those that the
-    pre-processing declares. Raises: ModelRejected CARD_NO_CALIBRATION; as `load_preprocessing`,
-    `read_arrays`, `drawn` and ProofSystem.compile.
+    pre-processing declares. Raises: ModelRejected CARD_NO_CALIBRATION, CARD_LABELS; as
+    `load_model`, `load_preprocessing`, `read_arrays`, `drawn` and ProofSystem.compile.
     """
     preprocessing = load_preprocessing(card.preprocessing, card.folder)
+    model = load_model(card.model_path)
     request = CompileRequest(
-        model=card.model_path,
-        calibration=_calibration(card, preprocessing, ranges),
+        model=replace(model, outputs=labelled(model.outputs, card.output)),
+        calibration=_calibration(card, model, preprocessing, ranges),
         out=out,
         visibility=Visibility(card.proof.input_visibility),
         preprocessing=preprocessing.canonical(),
         srs=srs,
         mode=mode,
+        bits=bits,
+        margin=margin,
     )
     return system.compile(request, report)
 
 
 def _calibration(
-    card: ModelCard, preprocessing: Preprocessing, ranges: Ranges | None
+    card: ModelCard, model: LoadedModel, preprocessing: Preprocessing, ranges: Ranges | None
 ) -> dict[str, Any]:
     if card.calibration_path is not None and not ranges:
         return read_arrays(card.calibration_path)
     known = ranges or _declared(preprocessing)
     if not known:
         raise ModelRejected(Reason.CARD_NO_CALIBRATION, model=card.name)
-    return drawn(load_model(card.model_path), known)
+    return drawn(model, known)
 
 
 def _declared(preprocessing: Preprocessing) -> Ranges:

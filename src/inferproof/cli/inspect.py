@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table
-from inferproof.cli.verify import read_bundle
+from inferproof.cli.verify import labels_json, read_bundle
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.base import ModeReporter
@@ -93,6 +93,7 @@ def _bundle_json(bundle: VerifierBundle, mode: str | None) -> dict[str, Any]:
         "setup": parts.setup.value,
         "inputs": [[s.name, s.dtype, list(s.shape)] for s in bundle.inputs],
         "outputs": [[s.name, s.dtype, list(s.shape)] for s in bundle.outputs],
+        "labels": labels_json(bundle.outputs),
         "verifying_key_bytes": len(bundle.verifying_key),
     }
 
@@ -107,6 +108,7 @@ def _show(bundle: VerifierBundle, mode: str | None) -> None:
         "set-up": parts.setup.value,
         "inputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in bundle.inputs),
         "outputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in bundle.outputs),
+        **{f"names in {s.name}": ", ".join(s.labels[:32]) for s in bundle.outputs if s.labels},
         "verifying key": f"{len(bundle.verifying_key):,} bytes",
     }
     for name, value in rows.items():

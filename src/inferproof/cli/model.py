@@ -1,6 +1,7 @@
 """`inferproof model inspect`: what a model file is, and what proving it would cost and lose."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,8 +11,10 @@ import typer
 from rich.table import Table
 
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table, progress
-from inferproof.cli.files import DATA_DIR, DataDir
+from inferproof.cli.files import DATA_DIR, DataDir, check_writable, write_file
 from inferproof.cli.fix import fix
+from inferproof.cli.layers import show_layers
+from inferproof.cli.picture import drawn_graph
 from inferproof.cli.samples import RangeOption, check_samples, samples_of
 from inferproof.errors import InputRejected, ModelRejected, Reason
 from inferproof.models.arrays import read_arrays
@@ -47,12 +50,17 @@ def inspect(
         ),
     ] = None,
     ranges: RangeOption = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", help="Draw the graph into this file too, as a picture.")
+    ] = None,
     data_dir: DataDir = DATA_DIR,
     as_json: JsonFlag = False,
 ) -> None:
     """Report operators, shapes, ranges, accuracy, and what each proof system says to a model."""
     check_samples(calibration, ranges)
     with failures(as_json=as_json):
+        if svg is not None:
+            check_writable(svg)
         with progress("reading the model") as report:
             model = load_model(file)
             arrays = read_arrays(calibration) if calibration is not None else None
@@ -64,6 +72,8 @@ def inspect(
                 for name in known_systems()
             }
             found = preflight(model, probes, _first(arrays), labels)
+            if svg is not None:
+                write_file(svg, drawn_graph(found).encode())
         if as_json:
             print_json(found.to_json())
         else:
@@ -89,14 +99,16 @@ def _probe(system: ProofSystem, file: Path, report: Any) -> SystemProbe:
     def quantise(_model: LoadedModel, calibration: dict[str, Any]) -> Quantised:
         with tempfile.TemporaryDirectory(prefix="inferproof-inspect-") as scratch:
             folder = Path(scratch) / "compiled"
+            request = CompileRequest(file, calibration, folder, explain=True)
             try:
-                system.compile(CompileRequest(file, calibration, folder), report)
+                made = system.compile(request, report)
             except ModelRejected as error:
                 if error.reason is not Reason.CIRCUIT_INACCURATE:
                     raise
                 # The report is to say how far off it is, not to refuse: a bound that always holds.
-                system.compile(CompileRequest(file, calibration, folder, max_error=1.0), report)
-            return Quantised(evaluator.evaluate(folder, calibration), system.estimate(folder))
+                made = system.compile(replace(request, max_error=1.0), report)
+            outputs = evaluator.evaluate(folder, calibration)
+            return Quantised(outputs, system.estimate(folder), made.layers)
 
     if not isinstance(system, Evaluator):
         return SystemProbe(supports=system.supports)
@@ -109,6 +121,7 @@ def _show(found: PreflightReport) -> None:
     facts = {
         "inputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in model.inputs),
         "outputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in model.outputs),
+        **{f"names in {s.name}": ", ".join(s.labels[:32]) for s in model.outputs if s.labels},
         "opset": str(model.opset),
         "parameters": f"{model.parameters:,}",
         "multiply-adds": f"{model.multiply_adds:,}",
@@ -122,7 +135,10 @@ def _show(found: PreflightReport) -> None:
         marks = ["[red]no[/]" if name in s.unsupported else "yes" for s in found.systems]
         operators.add_row(plain(name), str(count), *marks)
     print_table(operators)
-    if found.ranges:
+    layered = [system for system in found.systems if system.layers]
+    for system in layered:
+        show_layers(found, system)
+    if found.ranges and not layered:
         ranges = Table("value", "least", "most", box=None)
         for seen in found.ranges:
             ranges.add_row(plain(seen.name), f"{seen.low:.4g}", f"{seen.high:.4g}")

@@ -7,12 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, progress
+from inferproof.cli.console import JsonFlag, err, failures, out, plain, print_json, progress
 from inferproof.cli.files import check_writable, write_file
 from inferproof.cli.samples import Calibration, RangeOption, check_samples, read_or_draw
-from inferproof.cli.verify import outputs_json, read_bundle, show_outputs, warn_of_setup
+from inferproof.cli.verify import (
+    labels_json,
+    outputs_json,
+    read_bundle,
+    show_out_of_range,
+    show_outputs,
+    warn_of_setup,
+)
 from inferproof.models.arrays import read_arrays
 from inferproof.models.card import DEFAULT_SYSTEM
+from inferproof.protocol.labels import label_of
 from inferproof.proving.base import CompileReport, CompileRequest, SrsSource
 from inferproof.proving.execution import ProveRequest
 from inferproof.proving.execution import prove as prove_run
@@ -26,6 +34,24 @@ Mode = Annotated[
         help="What a proof shows of the run between input and output (sumcheck): clear, the "
         "default, shows the results of layers with weights; committed shows commitments to what "
         "is computed, for smaller proofs of large models, and is experimental."
+    ),
+]
+Bits = Annotated[
+    int | None,
+    typer.Option(
+        min=8,
+        max=16,
+        help="Bits of the values that a layer takes (sumcheck): more are more exact and cost more. "
+        "Without it, as few as suffice.",
+    ),
+]
+Margin = Annotated[
+    float | None,
+    typer.Option(
+        min=1,
+        max=1024,
+        help="How many times as far as in the calibration data an input may go before it is cut "
+        "(sumcheck): 2 without it. A wider range is a coarser one.",
     ),
 ]
 Out = Annotated[Path, typer.Option("--out", help="Where the result is written.")]
@@ -61,6 +87,8 @@ def compile_model(
         typer.Option(help="Soundness and size (sumcheck): default, conservative or small."),
     ] = "default",
     mode: Mode = None,
+    bits: Bits = None,
+    margin: Margin = None,
     srs: Annotated[
         Path | None,
         typer.Option(help="A ceremony's SRS file (ezkl); without it, a development SRS."),
@@ -88,6 +116,8 @@ def compile_model(
             max_error=max_error,
             profile=profile,
             mode=mode,
+            bits=bits,
+            margin=margin,
         )
         with progress("compiling") as report:
             done = prover.compile(request, report)
@@ -121,7 +151,8 @@ def prove(
 ) -> None:
     """Run a compiled model on an input and prove the answer."""
     with failures(as_json=as_json):
-        prover = _prover_of(artifact)
+        bundle = read_bundle(artifact)
+        prover, specs = get_system(bundle.parts.proof_system), bundle.outputs
         check_writable(proof)
         request = ProveRequest(
             artifact=artifact,
@@ -138,9 +169,12 @@ def prove(
         write_file(proof, last.file)
     result: dict[str, Any] = {
         "outputs": outputs_json(last.outputs),
+        "label": label_of(specs, last.outputs),
+        "labels": labels_json(specs),
         "load_s": first.load_s,
         "witness_s": statistics.median(r.witness_s for r in runs),
         "prove_s": statistics.median(r.prove_s for r in runs),
+        "out_of_range": last.verified.out_of_range,
         "proof_bytes": len(last.file),
         "peak_mb": max(r.peak_mb for r in runs),
         "job_id": request.job_id.hex,
@@ -149,7 +183,8 @@ def prove(
     if as_json:
         print_json(result)
     else:
-        show_outputs(last.outputs)
+        show_outputs(last.outputs, specs)
+        show_out_of_range(last.verified)
         out.print(
             f"proved in {result['prove_s']:.2f} s, {result['proof_bytes']:,} bytes, "
             f"{result['peak_mb']:.0f} MB; written to {plain(proof)}"
@@ -166,10 +201,6 @@ def prover_stdio(
     raise typer.Exit(main(["--system", system, command]))
 
 
-def _prover_of(artifact: Path) -> Any:
-    return get_system(read_bundle(artifact).parts.proof_system)
-
-
 def _compile_json(done: CompileReport) -> dict[str, Any]:
     return {
         "model_commitment": done.commitment.hex,
@@ -179,6 +210,9 @@ def _compile_json(done: CompileReport) -> dict[str, Any]:
         "peak_mb": done.peak_mb,
         "max_error": done.max_error,
         "agreement": done.agreement,
+        "samples": done.samples,
+        "held_out": done.held_out,
+        "notes": list(done.notes),
         "setup": done.parts.setup.value,
         "trials": list(done.trials),
     }
@@ -190,9 +224,22 @@ def _show_compiled(done: CompileReport, folder: Path) -> None:
         "parameters": f"{done.parameters:,}",
         "compiled in": f"{done.compile_s:.1f} s, {done.peak_mb:.0f} MB",
         "keys": f"{done.key_bytes / 1e6:.1f} MB",
-        "largest error": f"{done.max_error:.3g}",
+        "largest error": f"{done.max_error:.3g}{_measured_on(done)}",
         "agreement": f"{done.agreement:.1%} of the calibration samples",
         "written to": str(folder),
     }
     for name, value in rows.items():
         out.print(f"[bold]{name:17}[/] {plain(value)}")
+    show_notes(done)
+
+
+def _measured_on(done: CompileReport) -> str:
+    if not done.held_out:
+        return ""
+    return f" on {done.held_out} samples held out; {done.samples} gave the ranges"
+
+
+def show_notes(done: CompileReport) -> None:
+    """Says on standard error what the provider should know of the model's accuracy."""
+    for note in done.notes:
+        err.print(f"[yellow]note[/]: {plain(note)}")

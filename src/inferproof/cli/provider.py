@@ -10,7 +10,7 @@ from inferproof.app.compiling import compile_card
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, progress
 from inferproof.cli.files import read_key
 from inferproof.cli.gateway import ask, checked_url
-from inferproof.cli.offline import Mode
+from inferproof.cli.offline import Bits, Margin, Mode, show_notes
 from inferproof.cli.parts import need
 from inferproof.cli.samples import RangeOption
 from inferproof.cli.verify import warn_of_setup
@@ -46,6 +46,8 @@ def compile_model(
         str | None, typer.Option("--srs-sha256", help="The SHA-256 that pins the SRS file.")
     ] = None,
     mode: Mode = None,
+    bits: Bits = None,
+    margin: Margin = None,
     ranges: RangeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -57,7 +59,9 @@ def compile_model(
         described = load_card(card)
         system = get_system(described.proof.system)
         declared = parse_ranges(ranges or ())
-        done = compile_card(described, folder, system, report, source, mode, declared)
+        done = compile_card(
+            described, folder, system, report, source, mode, declared, bits=bits, margin=margin
+        )
     warn_of_setup(done.parts.setup)
     result = {
         "model_commitment": done.commitment.hex,
@@ -66,6 +70,9 @@ def compile_model(
         "key_bytes": done.key_bytes,
         "max_error": done.max_error,
         "agreement": done.agreement,
+        "samples": done.samples,
+        "held_out": done.held_out,
+        "notes": list(done.notes),
         "setup": done.parts.setup.value,
         "out": str(folder),
     }
@@ -73,7 +80,9 @@ def compile_model(
         print_json(result)
         return
     for name, value in result.items():
-        out.print(f"[bold]{name:18}[/] {plain(value)}")
+        if name != "notes":
+            out.print(f"[bold]{name:18}[/] {plain(value)}")
+    show_notes(done)
 
 
 def publish(

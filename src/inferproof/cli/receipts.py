@@ -11,6 +11,7 @@ from inferproof.cli.files import read_file
 from inferproof.cli.parts import need
 from inferproof.cli.verify import print_security, security_json
 from inferproof.client.tools import installed_tools
+from inferproof.protocol.labels import label_of
 from inferproof.protocol.receipt import MAX_BYTES
 from inferproof.types.digest import Address
 from inferproof.types.receipt import ClaimStatus
@@ -91,6 +92,9 @@ async def _ask_chain(
 def print_verified(verified: VerifiedReceipt) -> None:
     """Prints what a verified receipt says: the answer, the sentence, the claims."""
     receipt = verified.file.receipt
+    label = label_of(verified.bundle.outputs, verified.proof.outputs)
+    if label is not None:
+        out.print(f"[bold]label[/] {plain(label)}")
     for tensor in verified.proof.outputs:
         values = ", ".join(f"{v:.4g}" for v in tensor.to_array().reshape(-1)[:8])
         more = ", …" if len(tensor.values) > 8 else ""
@@ -118,6 +122,7 @@ def _json(verified: VerifiedReceipt, steps: list[Step]) -> dict[str, Any]:
         "security": security_json(verified.security),
         "out_of_range": verified.proof.out_of_range,
         "outputs": {t.name: t.to_array().tolist() for t in verified.proof.outputs},
+        "label": label_of(verified.bundle.outputs, verified.proof.outputs),
         "claims": [asdict(claim) for claim in verified.claims],
         "steps": [asdict(step) for step in steps],
     }

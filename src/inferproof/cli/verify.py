@@ -14,14 +14,15 @@ from inferproof.cli.gateway import checked_url
 from inferproof.client.tools import installed_checker
 from inferproof.errors import ArtifactRejected, Reason
 from inferproof.protocol.claims import assurance_of, proven_sentence
+from inferproof.protocol.labels import label_of, names_of
 from inferproof.protocol.proof_file import MAX_BYTES as MAX_PROOF_FILE
 from inferproof.protocol.verifier_bundle import MAX_BYTES as MAX_BUNDLE
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
 from inferproof.types.digest import Address, Digest
 from inferproof.types.proof import Assurance, SecurityReport, Setup
-from inferproof.types.tensor import FixedTensor
+from inferproof.types.tensor import FixedTensor, TensorSpec
 from inferproof.verify.policy import MODES, PROFILES, Policy
-from inferproof.verify.proof import security_of, verify_proof
+from inferproof.verify.proof import VerifiedProof, security_of, verify_proof
 
 BUNDLE = "verifier.json"
 """The verifier bundle in a compiled model's folder (proving.artifact)."""
@@ -170,6 +171,8 @@ def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bo
                 "security": security_json(security),
                 "out_of_range": verified.out_of_range,
                 "outputs": outputs_json(verified.outputs),
+                "label": label_of(bundle.outputs, verified.outputs),
+                "labels": labels_json(bundle.outputs),
                 "model_commitment": bundle.commitment.hex,
                 "job_id": verified.statement.job_id.hex,
                 "provider": verified.statement.provider.hex,
@@ -177,12 +180,11 @@ def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bo
             }
         )
         return
-    show_outputs(verified.outputs)
+    show_outputs(verified.outputs, bundle.outputs)
     out.print(f"model {bundle.commitment}\njob   {verified.statement.job_id}")
     out.print(f"[bold]assurance[/] {assurance.value}: {plain(proven)}")
     print_security(security)
-    if verified.out_of_range:
-        out.print(f"[yellow]{verified.out_of_range} input values[/] were cut to the model's range")
+    show_out_of_range(verified)
     out.print(f"[bold green]verified[/] in {verify_s * 1e3:.0f} ms")
 
 
@@ -202,11 +204,41 @@ def outputs_json(outputs: tuple[FixedTensor, ...]) -> dict[str, Any]:
     return {o.name: o.to_array().tolist() for o in outputs}
 
 
-def show_outputs(outputs: tuple[FixedTensor, ...]) -> None:
-    """Prints proven outputs, long ones shortened."""
-    for output in outputs:
+def show_out_of_range(verified: VerifiedProof) -> None:
+    """Says how many values of the input were cut to the model's range, if any."""
+    count = verified.out_of_range
+    if count:
+        values = "1 input value was" if count == 1 else f"{count} input values were"
+        out.print(f"[yellow]{values} cut[/] to the model's range")
+
+
+def labels_json(specs: tuple[TensorSpec, ...]) -> dict[str, list[str]]:
+    """The labels of the outputs that have some, by the output's name."""
+    return {spec.name: list(spec.labels) for spec in specs if spec.labels}
+
+
+def show_outputs(outputs: tuple[FixedTensor, ...], specs: tuple[TensorSpec, ...]) -> None:
+    """Prints proven outputs, long ones shortened, names beside the numbers that have some."""
+    for spec, output in zip(specs, outputs, strict=True):
         with np.printoptions(threshold=32, precision=6, suppress=True):
             out.print(f"{output.name} = {output.to_array()}", markup=False)
+        if named := shown_names(spec, output):
+            out.print(f"  {named}", markup=False)
+
+
+MOST_NAMES = 12
+
+
+def shown_names(spec: TensorSpec, output: FixedTensor) -> str:
+    """The names in an output: of its class numbers, or each with its score, the largest first."""
+    if not spec.labels:
+        return ""
+    if spec.names_values:
+        return ", ".join(name or "no name" for name in names_of(spec, output)[:MOST_NAMES])
+    rows = output.to_array().reshape(-1, len(spec.labels))
+    scores = sorted(zip(rows[0], spec.labels, strict=True), key=lambda pair: -pair[0])
+    more = ", …" if len(scores) > MOST_NAMES or len(rows) > 1 else ""
+    return ", ".join(f"{name} {score:.4g}" for score, name in scores[:MOST_NAMES]) + more
 
 
 def print_security(report: SecurityReport | None) -> None:

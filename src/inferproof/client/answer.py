@@ -25,7 +25,8 @@ class Answer:
     """A paid answer.
 
     `outputs` are the proven integers and their scale, from the proof itself. `label` is the name
-    of the largest output; names of labels are the provider's word. `verified` is true when the
+    of the class or of the largest output, and `labels` those of each output: the model's
+    commitment binds them. `verified` is true when the
     receipt with its proof was verified here, `steps` are what was checked. Units: `timings` in
     seconds, by stage, as the gateway states them.
     """
@@ -37,6 +38,7 @@ class Answer:
     receipt_file: ReceiptFile = field(repr=False)
     steps: tuple[Step, ...] = field(default=(), repr=False)
     timings: dict[str, float] = field(default_factory=dict)
+    labels: tuple[tuple[str, ...], ...] = ()
 
     def save_receipt(self, path: Path | str) -> Path:
         """The path of the written receipt file, which holds all that its verification needs."""

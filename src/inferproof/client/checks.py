@@ -1,16 +1,14 @@
 """Whether an offer can lead to an acceptable receipt, and whether the receipt is this call's."""
 
-from typing import Any
-
-import numpy as np
-
 from inferproof.client.answer import Answer, Offer
 from inferproof.client.ledger import PaidCall
 from inferproof.errors import PolicyRejected, Reason, ReceiptRejected
 from inferproof.payments.parts import payment_parts
 from inferproof.protocol.claims import PROVES_EXECUTION
+from inferproof.protocol.labels import label_of
 from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.receipt import decode_receipt_file
+from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
 from inferproof.types.digest import Address
 from inferproof.types.proof import Assurance
 from inferproof.types.receipt import Receipt, ReceiptFile
@@ -51,11 +49,9 @@ def check_answer(
     gateway: Address,
     policy: Policy,
     tools: Tools | None,
-    job: dict[str, Any],
 ) -> Answer:
     """The answer in a receipt file, once it is known to be about this very call.
 
-    `job` is the gateway's JSON of the job; only the names of labels are taken from it.
     With `tools` the receipt is verified first, without them the answer says so.
     Raises: what `verify_receipt` raises; ReceiptRejected RECEIPT_OTHER_CALL,
     RECEIPT_PROOF_MISSING.
@@ -64,32 +60,30 @@ def check_answer(
     if tools is not None:
         verified = verify_receipt(data, policy, tools)
         file, outputs = verified.file, verified.proof.outputs
+        bundle: VerifierBundle | None = verified.bundle
     else:
         file = decode_receipt_file(data, payment_parts())
-        outputs = _claimed_outputs(file)
+        outputs, bundle = _claimed_outputs(file), _claimed_bundle(file)
     receipt = file.receipt
     _check_call(receipt, paid, gateway)
     return Answer(
         job_id=paid.answering_job,
         outputs=outputs,
-        label=label_of(job, outputs),
+        label=label_of(bundle.outputs, outputs) if bundle else None,
         verified=verified is not None,
         receipt_file=file,
         steps=verified.steps if verified is not None else (),
         timings={time.stage: time.microseconds / 1e6 for time in receipt.timings},
+        labels=tuple(spec.labels for spec in bundle.outputs) if bundle else (),
     )
 
 
-def label_of(job: dict[str, Any], outputs: tuple[FixedTensor, ...]) -> str | None:
-    """The name of the largest value of the first output; None where the model names none.
-
-    The gateway lists its scores in the order of the outputs; which is largest is computed here.
-    """
-    output = job.get("output")
-    scores = output.get("scores") if isinstance(output, dict) else None
-    if not isinstance(scores, dict) or not outputs or len(scores) != len(outputs[0].values):
+def _claimed_bundle(file: ReceiptFile) -> VerifierBundle | None:
+    """The attached verifier bundle, where it is that of the receipt's model."""
+    if file.verifier is None:
         return None
-    return str(list(scores)[int(np.argmax(outputs[0].values))])
+    bundle = decode_bundle(file.verifier)
+    return bundle if bundle.commitment == file.receipt.statement.model_commitment else None
 
 
 def _claimed_outputs(file: ReceiptFile) -> tuple[FixedTensor, ...]:

@@ -183,7 +183,7 @@ def paid_flow(buyer: Buyer, paid: PaidCall, gateway: Address) -> Generator[Step,
     receipt = yield from _fetch(buyer, paid, call)
     if receipt.status >= 400:
         raise refusal(receipt, call).error()
-    answer = check_answer(receipt.body, paid, gateway, buyer.policy, buyer.tools, job)
+    answer = check_answer(receipt.body, paid, gateway, buyer.policy, buyer.tools)
     buyer.ledger.finish(paid.job_id)
     return answer
 

@@ -29,7 +29,8 @@ takes its place."""
 INPUT_TYPES = ("text", "vector", "image", "tensor")
 CUT, REFUSE = "cut", "refuse"
 """Values beyond a model's range are cut to it, and counted; or the input is refused unpaid."""
-OUTPUT_TYPES = ("classification", "regression", "embedding")
+CLASSIFICATION = "classification"
+OUTPUT_TYPES = (CLASSIFICATION, "regression", "embedding")
 
 _SLUG = re.compile(r"[a-z0-9]{1,40}(-[a-z0-9]{1,40}){0,7}")
 _NUMBER = r"(0|[1-9][0-9]{0,8})"
@@ -268,7 +269,7 @@ def _output(table: Table) -> CardOutput:
     kind = table.choice("type", OUTPUT_TYPES)
     labels = table.texts("labels", 10_000, longest=100)
     unit = table.text("unit", longest=100)
-    if kind == "classification" and len(labels) < 2:
+    if kind == CLASSIFICATION and len(labels) < 2:
         table.fail("labels", "a classification has at least 2 labels")
     table.done()
     return CardOutput(kind, labels, unit)

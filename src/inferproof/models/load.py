@@ -81,13 +81,18 @@ def from_head(head: Head, onnx: bytes) -> LoadedModel:
 
 
 def _spec_out(spec: TensorSpec) -> list[Any]:
-    return [spec.name, spec.dtype, list(spec.shape)]
+    return [spec.name, spec.dtype, list(spec.shape), list(spec.labels)]
 
 
 def _specs_in(items: Any) -> tuple[TensorSpec, ...]:
     return tuple(
-        TensorSpec(_text(name), _text(dtype), tuple(_count(size) for size in shape))
-        for name, dtype, shape in items
+        TensorSpec(
+            _text(name),
+            _text(dtype),
+            tuple(_count(size) for size in shape),
+            tuple(_text(label) for label in labels),
+        )
+        for name, dtype, shape, labels in items
     )
 
 

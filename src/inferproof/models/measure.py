@@ -1,5 +1,6 @@
 """Runs a model on calibration data, with every intermediate value kept, in its own process."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -37,12 +38,14 @@ class Measured:
     """What the float model did on the calibration data.
 
     Shapes: each output is [samples, *shape of that output]. `ranges` holds inputs first, then
-    values in the order in which the nodes run.
+    values in the order in which the nodes run. Samples in `held_out` widened none but the ranges
+    of inputs that hold whole numbers.
     """
 
     samples: int
     ranges: tuple[ValueRange, ...]
     outputs: dict[str, Array]
+    held_out: frozenset[int] = frozenset()
 
 
 def check_calibration(model: LoadedModel, calibration: Calibration) -> int:
@@ -79,9 +82,15 @@ def check_calibration(model: LoadedModel, calibration: Calibration) -> int:
 
 
 def measure(
-    model: LoadedModel, calibration: Calibration, limits: Limits = DEFAULT_LIMITS
+    model: LoadedModel,
+    calibration: Calibration,
+    limits: Limits = DEFAULT_LIMITS,
+    held_out: frozenset[int] = frozenset(),
 ) -> Measured:
     """The float model's outputs and the range of every value on the calibration data.
+
+    Samples that are held out give outputs but widen no range, except of inputs that hold whole
+    numbers: those are refused beyond their range, which no calibration sample is to be.
 
     Raises: InputRejected with the reasons of `check_calibration` or INPUT_RUN_FAILED;
     ModelRejected MODEL_NOT_RUNNABLE, MODEL_PARSE_TIMEOUT, MODEL_PARSE_MEMORY or
@@ -96,7 +105,7 @@ def measure(
     arrays = tuple(np.ascontiguousarray(calibration[spec.name]).tobytes() for spec in model.inputs)
     head, blobs = run_isolated(
         "measure",
-        {"model": to_head(model), "samples": samples},
+        {"model": to_head(model), "samples": samples, "held_out": sorted(held_out)},
         (model.onnx, *arrays),
         limits,
         ("onnx", "onnxruntime"),
@@ -109,7 +118,7 @@ def measure(
         ranges = tuple(_range_in(item) for item in head["ranges"])
     except (ValueError, TypeError, KeyError):
         raise ModelRejected(Reason.MODEL_PARSER_CRASHED, how="its answer cannot be read") from None
-    return Measured(samples, ranges, outputs)
+    return Measured(samples, ranges, outputs, held_out)
 
 
 def _range_in(item: Any) -> ValueRange:
@@ -122,12 +131,12 @@ def _range_in(item: Any) -> ValueRange:
 def measure_here(request: Head, blobs: list[bytes]) -> tuple[Head, tuple[bytes, ...]]:
     """The sandbox's side of `measure`. Raises: as `measure`."""
     model = from_head(request["model"], blobs[0])
-    samples = request["samples"]
+    samples, held_out = request["samples"], frozenset(request["held_out"])
     inputs = {
         spec.name: np.frombuffer(blob, spec.dtype).reshape(samples, *spec.shape)
         for spec, blob in zip(model.inputs, blobs[1:], strict=True)
     }
-    session = open_session(_with_all_values(model))
+    session = open_session(with_all_values(model))
     shown = {spec.name for spec in model.outputs}
     # The outputs first, then the values that are not outputs too.
     specs = (*model.outputs, *(spec for spec in model.values if spec.name not in shown))
@@ -136,17 +145,18 @@ def measure_here(request: Head, blobs: list[bytes]) -> tuple[Head, tuple[bytes, 
     for sample in range(samples):
         given = {name: np.asarray(array[sample]) for name, array in inputs.items()}
         results = run_session(session, given, specs)
+        widen = sample not in held_out
         for name, array in given.items():
-            ranges[name].take(array)
+            ranges[name].take(array, widen or array.dtype.kind != "f")
         for spec, array in zip(specs, results, strict=True):
-            ranges[spec.name].take(array)
+            ranges[spec.name].take(array, widen)
         for kept, array in zip(outputs, results, strict=False):
             kept.append(np.ascontiguousarray(array).tobytes())
     told = [asdict(seen.value(name)) for name, seen in ranges.items()]
     return {"ranges": told}, tuple(b"".join(kept) for kept in outputs)
 
 
-def _with_all_values(model: LoadedModel) -> bytes:
+def with_all_values(model: LoadedModel) -> bytes:
     from onnx import ModelProto, helper
 
     proto = ModelProto.FromString(model.onnx)
@@ -165,13 +175,19 @@ class _Range:
         self.high = -np.inf
         self.finite = True
 
-    def take(self, array: Array) -> None:
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+    def take(self, array: Array, widen: bool) -> None:
+        if not array.size:
+            return
+        low, high = float(array.min()), float(array.max())
+        # NaN is passed on by either, and what is infinite is at an end.
+        if not (math.isfinite(low) and math.isfinite(high)):
             self.finite = False
             array = array[np.isfinite(array)]
-        if array.size:
-            self.low = min(self.low, float(array.min()))
-            self.high = max(self.high, float(array.max()))
+            if not array.size:
+                return
+            low, high = float(array.min()), float(array.max())
+        if widen:
+            self.low, self.high = min(self.low, low), max(self.high, high)
 
     def value(self, name: str) -> ValueRange:
         # A tensor that was never finite, or holds nothing, has the range 0 to 0.

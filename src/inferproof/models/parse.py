@@ -10,11 +10,13 @@ from onnx.external_data_helper import load_external_data_for_model
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.canonical import canonical_model
 from inferproof.models.graph import opset_of, read_graph
+from inferproof.models.labels import with_labels
 from inferproof.models.limits import CONVERTED_BELOW, CONVERTED_TO, DEFAULT_LIMITS, Limits
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.shapes import infer_shapes
 from inferproof.models.show import first_line
 from inferproof.models.tensors import TensorReader
+from inferproof.models.texts import take_texts
 from inferproof.models.wire import prescan
 
 _ALIGNED = frozenset(
@@ -36,15 +38,17 @@ def parse_untrusted(
     native parts of the onnx package ends this process.
     """
     model = read_proto(data, limits)
-    # 3. Structure: operators, names, order, tensors and attributes.
+    # 3. Texts at its edges, which a graph of numbers has no place for.
+    edges = take_texts(model)
+    # 4. Structure: operators, names, order, tensors and attributes.
     graph = read_graph(model, TensorReader(limits, folder))
     if graph.opset < CONVERTED_BELOW:
         graph = read_graph(_modern(model, folder), TensorReader(limits, folder))
     del model
-    # 4. Every shape, each bounded before the next.
+    # 5. Every shape, each bounded before the next.
     shaped = infer_shapes(graph, limits)
-    # 5. The one form, and its digests.
-    return canonical_model(shaped)
+    # 6. The one form, and its digests.
+    return with_labels(canonical_model(shaped), edges.labels)
 
 
 def read_untrusted(path: Path, limits: Limits) -> bytes:

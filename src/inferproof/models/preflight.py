@@ -11,6 +11,7 @@ from inferproof.errors import MissingPart, ModelRejected
 from inferproof.models.limits import DEFAULT_LIMITS, Limits
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.measure import Calibration, Measured, ValueRange, measure
+from inferproof.types.layer import QuantisedLayer
 
 Array = npt.NDArray[Any]
 
@@ -36,11 +37,13 @@ class CostEstimate(Protocol):
 class Quantised:
     """What a proof system's arithmetic gives on the calibration data, and what it would cost.
 
-    Shapes: each output is [samples, *shape of that output], as real numbers.
+    Shapes: each output is [samples, *shape of that output], as real numbers. `layers` are what each
+    node loses and costs, where the system can say.
     """
 
     outputs: dict[str, Array]
     estimate: CostEstimate | None = None
+    layers: tuple[QuantisedLayer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class SystemReport:
     agreement: Agreement | None
     estimate: dict[str, float | int] | None
     refused: dict[str, str] | None = None
+    layers: tuple[QuantisedLayer, ...] = ()
 
     @property
     def supported(self) -> bool:
@@ -109,7 +113,7 @@ class PreflightReport:
             "graph_digest": model.graph_digest.hex,
             "weights_digest": model.weights_digest.hex,
             "inputs": [_spec(spec) for spec in model.inputs],
-            "outputs": [_spec(spec) for spec in model.outputs],
+            "outputs": [_spec(spec) | _labels(spec) for spec in model.outputs],
             "fixed_batch": list(model.fixed_batch),
             "as_float32": list(model.as_float32),
             "nodes": model.nodes,
@@ -138,6 +142,7 @@ class PreflightReport:
                     "refused": report.refused,
                     "agreement": asdict(report.agreement) if report.agreement else None,
                     "estimate": report.estimate,
+                    "layers": [asdict(layer) for layer in report.layers],
                 }
                 for report in self.systems
             ],
@@ -146,6 +151,10 @@ class PreflightReport:
 
 def _spec(spec: Any) -> dict[str, Any]:
     return {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+
+
+def _labels(spec: Any) -> dict[str, Any]:
+    return {"labels": list(spec.labels)} if spec.labels else {}
 
 
 def preflight(
@@ -184,6 +193,7 @@ def _ask(
         return SystemReport(name, unsupported, None, None)
     agreement: Agreement | None = None
     estimate: CostEstimate | None = None
+    layers: tuple[QuantisedLayer, ...] = ()
     if probe.quantise is not None and calibration is not None and measured is not None:
         try:
             quantised = probe.quantise(model, calibration)
@@ -192,10 +202,11 @@ def _ask(
             told = {"reason": error.code, "message": error.message}
             return SystemReport(name, (), None, None, told)
         agreement = compare(model, measured.outputs, quantised.outputs, labels)
-        estimate = quantised.estimate
+        estimate, layers = quantised.estimate, quantised.layers
     if estimate is None and probe.estimate is not None:
         estimate = probe.estimate(model)
-    return SystemReport(name, (), agreement, None if estimate is None else _costs(estimate))
+    costs = None if estimate is None else _costs(estimate)
+    return SystemReport(name, (), agreement, costs, layers=layers)
 
 
 def _costs(estimate: CostEstimate) -> dict[str, float | int]:

@@ -39,6 +39,8 @@ def run_session(
     """
     results: list[Array] = run_any(session, inputs, [spec.name for spec in specs])
     for spec, array in zip(specs, results, strict=True):
+        if array is not None and array.dtype == spec.dtype and array.shape == spec.shape:
+            continue
         got = "nothing" if array is None else f"{array.dtype.name}{list(array.shape)}"
         wanted = f"{spec.dtype}{list(spec.shape)}"
         if got != wanted:

@@ -70,11 +70,18 @@ def _compare(request: Head, blobs: list[bytes], _limits: Limits) -> Answer:
     return compare_here(request, blobs), ()
 
 
+def _trace(request: Head, blobs: list[bytes], _limits: Limits) -> Answer:
+    from inferproof.models.trace import trace_here
+
+    return trace_here(request, blobs)
+
+
 TASKS: dict[str, Task] = {
     "parse": _parse,
     "measure": _measure,
     "fix": _fix,
     "compare": _compare,
+    "trace": _trace,
 }
 
 

@@ -5,6 +5,7 @@ been multiplied through all of it. Here numbers that size tensors are bounded be
 is looked at, so that products stay within int64, and its outputs before they are used.
 """
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -111,6 +112,22 @@ def infer_shapes(graph: Graph, limits: Limits) -> Shaped:
 def _label(dtype: np.dtype[np.generic], shape: tuple[int | None, ...] | None) -> str:
     sizes = "" if shape is None else str(["?" if size is None else size for size in shape])
     return f"{dtype.name}{sizes}".replace("'", "")
+
+
+_TERM = re.compile(r"[A-Za-z]*(\.\.\.)?[A-Za-z]*")
+
+
+def _check_equation(node: NodeProto) -> None:
+    """Raises: ModelRejected MODEL_INVALID. The library can run for ever over another text."""
+    text = next((item.s for item in node.attribute if item.name == "equation"), b"").decode("ascii")
+    left, _, right = text.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != len(node.input) or not all(_TERM.fullmatch(t) for t in (*terms, right)):
+        raise ModelRejected(
+            Reason.MODEL_INVALID,
+            op=shown(node.op_type),
+            why="its equation is not one term of letters for each input, with at most one ellipsis",
+        )
 
 
 def _without_empty(
@@ -306,9 +323,6 @@ class _Walk:
                 (TensorProto.FLOAT, (shape[0], max(1, targets)))
             ]
         else:
-            names = attributes.get("classlabels_strings")
-            if names is not None and names.strings:
-                raise ModelRejected(Reason.MODEL_STRING_TENSOR, name=shown(node.output[0]))
             labels = attributes.get("classlabels_int64s")
             count = len(labels.ints) if labels is not None else 0
             sizes = [
@@ -350,6 +364,8 @@ class _Walk:
                     op=shown(node.op_type),
                     why=f"it has {len(node.output)} outputs, but says that it has {told}",
                 )
+        if node.op_type == "Einsum":
+            _check_equation(node)
         if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2]:
             training = values[2]
             if training is None or training.any():

@@ -65,6 +65,16 @@ class Fields:
             raise self.malformed(field)
         return value
 
+    def texts(self, field: str, items: int, *, most: int) -> tuple[str, ...]:
+        """At most `items` texts, each as `text` has them and not empty."""
+        values = self.take(field, list)
+        if len(values) > items:
+            raise self.malformed(field)
+        for value in values:
+            if type(value) is not str or not 0 < len(value) <= most or _CONTROLS.search(value):
+                raise self.malformed(field)
+        return tuple(values)
+
     def integer(self, field: str, *, least: int = 0, most: int = 2**64 - 1) -> int:
         value = self.take(field, int)
         if not least <= value <= most:

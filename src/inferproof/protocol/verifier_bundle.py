@@ -5,13 +5,14 @@ one from the provider: it either has the commitment that was asked for or it doe
 Source: specs/statement.md, section "Verifier bundle".
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from inferproof.errors import ArtifactRejected, Reason
 from inferproof.protocol.commitments import model_commitment, preprocessing_digest
 from inferproof.protocol.documents import decode_document, encode_document
 from inferproof.protocol.encoding import Json, canonical_json, tagged_digest
 from inferproof.protocol.fields import Fields, to_base64
+from inferproof.protocol.labels import MAX_LABEL, MAX_LABELS, fits
 from inferproof.protocol.proof_file import read_shape
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.proof import ModelParts, Setup, Visibility
@@ -46,10 +47,11 @@ class VerifierBundle:
 def quantisation_digest(
     settings: bytes, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]
 ) -> Digest:
-    """The digest of everything that fixes scales, rounding and the order of inputs and outputs.
+    """The digest of everything that fixes scales, rounding, order and names of inputs and outputs.
 
     Encoding: the parts are the settings and one canonical JSON of all specs,
-    {"inputs": [{"dtype", "name", "shape"}, …], "outputs": […]}.
+    {"inputs": [{"dtype", "name", "shape"}, …], "outputs": […]}, with "labels" beside "name" where
+    a tensor has some.
     """
     specs = canonical_json(
         {"inputs": [_spec_json(s) for s in inputs], "outputs": [_spec_json(s) for s in outputs]}
@@ -149,13 +151,20 @@ def read_parts(fields: Fields) -> ModelParts:
 
 
 def _spec_json(spec: TensorSpec) -> dict[str, Json]:
-    return {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+    form: dict[str, Json] = {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+    # Left out where there are none, so that what was compiled before keeps its commitment.
+    return {**form, "labels": list(spec.labels)} if spec.labels else form
 
 
 def _read_spec(fields: Fields) -> TensorSpec:
     spec = TensorSpec(
         fields.text("name", most=512), fields.text("dtype", most=16), read_shape(fields)
     )
+    if "labels" in fields.rest():
+        labels = fields.texts("labels", MAX_LABELS, most=MAX_LABEL)
+        if not fits(spec, labels):
+            raise fields.malformed("labels")
+        spec = replace(spec, labels=labels)
     fields.end()
     return spec
 
@@ -174,4 +183,6 @@ def _read(fields: Fields) -> VerifierBundle:
     for field_name, specs in (("inputs", bundle.inputs), ("outputs", bundle.outputs)):
         if not specs or len({s.name for s in specs}) != len(specs):
             raise fields.malformed(field_name)
+    if any(spec.labels for spec in bundle.inputs):
+        raise fields.malformed("inputs")
     return bundle

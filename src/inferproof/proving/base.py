@@ -27,11 +27,14 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import ProofRejected, Reason
+from inferproof.models.load import load_model
+from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.commitments import output_commitment
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.proof_file import DisclosedInput, ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.types.digest import Address, Digest
+from inferproof.types.layer import QuantisedLayer
 from inferproof.types.proof import Assurance, ModelParts, Statement, Visibility
 from inferproof.types.tensor import FixedTensor, Tensors
 
@@ -68,16 +71,19 @@ class SrsSource:
 
 @dataclass(frozen=True, slots=True)
 class CompileRequest:
-    """What to compile.
+    """What to compile: an ONNX file, or what intake made of one.
 
     Shapes: each calibration array is [samples, *shape of that graph input], float32.
     `max_error` bounds |quantised - float| on the calibration data relative to the largest
     float output; `preprocessing` is canonical and only enters the commitment. `profile` names
     what the soundness rests on, and `mode` what of the run a proof shows, for systems that have a
-    choice; None is the system's default mode.
+    choice; None is the system's default mode. `bits` and `margin` are how finely values are
+    quantised, and how many times as far as on the calibration data an input may go before it is
+    cut, for systems that can be told; None is what the system finds. `explain` asks for the
+    report's `layers`.
     """
 
-    model: Path
+    model: Path | LoadedModel
     calibration: dict[str, npt.NDArray[np.float32]]
     out: Path
     visibility: Visibility = Visibility.PUBLIC
@@ -86,6 +92,13 @@ class CompileRequest:
     max_error: float = 0.05
     profile: str = "default"
     mode: str | None = None
+    bits: int | None = None
+    margin: float | None = None
+    explain: bool = False
+
+    def loaded(self) -> LoadedModel:
+        """The model as intake made it. Raises: as `load_model`."""
+        return self.model if isinstance(self.model, LoadedModel) else load_model(self.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +106,10 @@ class CompileReport:
     """What compiling gave. Units: seconds, bytes, MB of 10^6 bytes.
 
     `agreement` is the share of calibration samples with the same argmax; `max_error` the
-    largest |quantised - float| on them.
+    largest |quantised - float| on those that were held out of calibration, or on all where none
+    were. `samples` gave the ranges and `held_out` did not; 0 where the system does not tell.
+    `notes` are what the model's provider should know, each a sentence or two; `layers` what each
+    node loses and costs, where the request asked and the system can say.
     """
 
     commitment: Digest
@@ -105,6 +121,10 @@ class CompileReport:
     max_error: float
     agreement: float
     trials: tuple[dict[str, Json | float], ...] = ()
+    samples: int = 0
+    held_out: int = 0
+    notes: tuple[str, ...] = ()
+    layers: tuple[QuantisedLayer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

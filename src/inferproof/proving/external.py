@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from inferproof.errors import ArtifactRejected, InferproofError, ProofRejected, Reason, Unavailable
-from inferproof.models.load import load_model
 from inferproof.protocol.proof_file import ProofFile, decode_proof_file, encode_proof_file
 from inferproof.protocol.verifier_bundle import (
     MAX_BYTES,
@@ -36,7 +35,13 @@ from inferproof.proving.base import (
     never,
     no_progress,
 )
-from inferproof.proving.inputs import check_calibration, check_inputs, check_mode, write_arrays
+from inferproof.proving.inputs import (
+    check_calibration,
+    check_found_precision,
+    check_inputs,
+    check_mode,
+    write_arrays,
+)
 from inferproof.proving.program import Limits, Program
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Assurance, Statement
@@ -87,10 +92,13 @@ class ExternalSystem:
         return self._about
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
-        """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected MODE_UNKNOWN."""
+        """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected MODE_UNKNOWN,
+        OPTION_UNUSED.
+        """
         check_mode(self.name, request.mode)
+        check_found_precision(self.name, request)
         began = time.perf_counter()
-        model = load_model(request.model)
+        model = request.loaded()
         calibration = check_calibration(model.inputs, request.calibration)
         with (
             new_folder(request.out) as folder,
@@ -109,6 +117,9 @@ class ExternalSystem:
                     "out": str((folder / "artifact").absolute()),
                     "visibility": request.visibility.value,
                     "preprocessing": request.preprocessing,
+                    "labels": {
+                        spec.name: list(spec.labels) for spec in model.outputs if spec.labels
+                    },
                     "max_error": request.max_error,
                     "srs": {"path": str(srs.path.absolute()), "sha256": srs.sha256}
                     if srs

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from inferproof.errors import InputRejected, ModelRejected, Reason
 from inferproof.models.arrays import stacked
+from inferproof.proving.base import CompileRequest
 from inferproof.types.tensor import Tensors, TensorSpec, require_finite
 
 
@@ -90,6 +91,16 @@ def _require_whole(specs: tuple[TensorSpec, ...], tensors: Tensors) -> None:
 
 def _shown(shape: tuple[int, ...]) -> str:
     return "[" + ", ".join(map(str, shape)) + "]"
+
+
+def check_found_precision(system: str, request: CompileRequest) -> None:
+    """Returns when the proof system is not told how to quantise, because it finds that itself.
+
+    Raises: ModelRejected OPTION_UNUSED.
+    """
+    for option in ("bits", "margin"):
+        if getattr(request, option) is not None:
+            raise ModelRejected(Reason.OPTION_UNUSED, system=system, option=option)
 
 
 def check_mode(system: str, mode: str | None, known: tuple[str, ...] = ()) -> None:

@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +67,12 @@ def _describe(system: ProofSystem, _request: dict[str, Any]) -> dict[str, Any]:
 
 def _compile(system: ProofSystem, request: dict[str, Any]) -> dict[str, Any]:
     model = load_model(Path(request["model"]))
+    labels = request.get("labels", {})
+    named = tuple(replace(spec, labels=tuple(labels.get(spec.name, ()))) for spec in model.outputs)
     srs = request["srs"]
     report = system.compile(
         CompileRequest(
-            model=Path(request["model"]),
+            model=replace(model, outputs=named),
             calibration=_arrays(Path(request["calibration"]), model.inputs),
             out=Path(request["out"]),
             visibility=Visibility(request["visibility"]),

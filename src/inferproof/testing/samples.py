@@ -93,14 +93,16 @@ def sample_bundle(
     settings: bytes = b'{"bits":7}',
     verifying_key: bytes = VERIFYING_KEY,
     srs: bytes = b"",
+    labels: tuple[str, ...] = (),
 ) -> VerifierBundle:
-    """The verifier bundle of the sample model."""
+    """The verifier bundle of the sample model, whose two outputs may have labels."""
+    outputs = tuple(replace(spec, labels=labels) for spec in OUTPUTS)
     preprocessing: dict[str, Json] = {"kind": "vector", "fields": ["a", "b", "c"]}
     parts = ModelParts(
         graph=tagged_digest("inferproof/sample/1", b"graph"),
         weights=tagged_digest("inferproof/sample/1", b"weights"),
         preprocessing=preprocessing_digest(dict(preprocessing)),
-        quantisation=quantisation_digest(settings, INPUTS, OUTPUTS),
+        quantisation=quantisation_digest(settings, INPUTS, outputs),
         proof_system=system,
         proof_system_version=version,
         visibility=visibility,
@@ -108,7 +110,7 @@ def sample_bundle(
         srs=srs_digest(srs),
         setup=setup,
     )
-    return VerifierBundle(parts, preprocessing, INPUTS, OUTPUTS, settings, verifying_key, srs)
+    return VerifierBundle(parts, preprocessing, INPUTS, outputs, settings, verifying_key, srs)
 
 
 def sample_preprocess(_canonical: dict[str, Json], body: bytes) -> Tensors:

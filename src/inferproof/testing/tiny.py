@@ -1,5 +1,6 @@
 """A linear model of six weights with its card, for markets of tests and measurements."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from inferproof.inference.preprocess import load_preprocessing
 from inferproof.models.card import load_card
+from inferproof.models.labels import labelled
+from inferproof.models.load import load_model
 from inferproof.proving.base import CompileReport, CompileRequest, ProofSystem
 
 WEIGHTS = ((-1.0, 2.0), (0.5, 0.25), (0.0, 1.0))
@@ -87,9 +90,10 @@ def compile_tiny(
     if samples is None:
         drawn = np.random.default_rng(1).uniform(-LARGEST, LARGEST, (64, 1, 3))
         samples = drawn.astype(np.float32)
+    loaded = load_model(card.model_path)
     return system.compile(
         CompileRequest(
-            model=card.model_path,
+            model=replace(loaded, outputs=labelled(loaded.outputs, card.output)),
             calibration={"x": samples},
             out=folder / "compiled",
             preprocessing=load_preprocessing(card.preprocessing, card.folder).canonical(),

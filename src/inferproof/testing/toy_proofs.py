@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from inferproof.errors import ModelRejected, ProofRejected, Reason, Unavailable
-from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.commitments import (
     hashed_input_commitment,
@@ -77,7 +76,7 @@ class ToySystem:
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
         check_mode(self.name, request.mode)
         began = time.perf_counter()
-        model = load_model(request.model)
+        model = request.loaded()
         self._check_operators(model)
         check_calibration(model.inputs, request.calibration)
         with new_folder(request.out) as folder:

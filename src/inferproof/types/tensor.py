@@ -14,11 +14,21 @@ MAX_SCALE = 2.0**900
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """Name, element type and fixed shape of a graph input or output."""
+    """Name, element type and fixed shape of a graph input or output, and what is called by words.
+
+    `labels` name the whole numbers 0, 1, … that an output of whole numbers holds, or the elements
+    along the last axis of any other; empty where nothing is named.
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
+    labels: tuple[str, ...] = ()
+
+    @property
+    def names_values(self) -> bool:
+        """Whether labels would name numbers of this tensor, and not places in it."""
+        return not self.dtype.startswith("float")
 
     @property
     def size(self) -> int:

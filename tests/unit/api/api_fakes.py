@@ -274,7 +274,7 @@ class FakeGateway:
                 answer = AnswerView(
                     outputs=(FixedTensor("logits", (1, 3), (-6, 1, 8), 0.25),),
                     label="positive",
-                    labels=("negative", "neutral", "positive"),
+                    scores={"negative": -1.5, "neutral": 0.25, "positive": 2.0},
                     unit="logit",
                     proof_digest=Digest(b"\x0a" * 32),
                     assurance=Assurance.COMMITMENT,

@@ -59,7 +59,7 @@ BODY = b'{"input":[1.5,-2,0.25]}'
 PRICE = Money(250_000, ASSET)
 SYSTEM = "ezkl"
 """Only a system that is known to prove reaches the assurance that buyers ask for."""
-BUNDLE = sample_bundle(system=SYSTEM)
+BUNDLE = sample_bundle(system=SYSTEM, labels=("up", "down"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,6 @@ class GatewayDouble:
     takes_transfers: bool = True
     keys_kept: bool = False
     """Whether its first job is the answer to every later payment, as for one idempotency key."""
-    scores: Any = field(default_factory=lambda: {"up": 7, "down": -3})
     calls: list[Call] = field(default_factory=list)
     jobs: dict[str, tuple[Call, IncomingPayment]] = field(default_factory=dict)
     claims: dict[str, tuple[Call, IncomingTransfer]] = field(default_factory=dict)
@@ -183,7 +182,7 @@ class GatewayDouble:
         return job
 
     def _job(self, job: str, state: str) -> dict[str, Any]:
-        output = {"scores": self.scores} if state == "done" else None
+        output = {"scores": {"down": 7, "up": -3}} if state == "done" else None  # a lie
         call = (self.jobs.get(job) or self.claims[job])[0]
         request = request_digest(call.method, call.path, call.body).hex
         return {"job_id": job, "state": state, "output": output, "request_digest": request}

@@ -38,6 +38,7 @@ from inferproof.errors import (
     RequestRejected,
     Unavailable,
 )
+from inferproof.protocol.verifier_bundle import encode_bundle
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import (
     ANSWER,
@@ -47,6 +48,7 @@ from inferproof.testing.samples import (
     PAYEE,
     STRANGER,
     Sample,
+    sample_bundle,
     sample_receipt_file,
     sample_tools,
     seal,
@@ -682,6 +684,11 @@ def test_without_verification_the_answer_says_so() -> None:
         )
 
 
-@pytest.mark.parametrize("scores", [None, {}, {"up": 1}, [1, 2]])
-def test_labels_that_do_not_fit_are_left_out(scores: Any) -> None:
-    assert drive(infer(buyer()), GatewayDouble(scores=scores)).label is None
+def test_labels_are_those_of_the_attached_verifier_bundle() -> None:
+    unverified = drive(infer(buyer(tools=None)), GatewayDouble())
+    assert (unverified.label, unverified.labels) == ("up", (("up", "down"),))
+    other = encode_bundle(sample_bundle(system=SYSTEM, labels=("down", "up")))
+    for attached in (None, other):
+        gateway = GatewayDouble(change_file=lambda file: replace(file, verifier=attached))  # noqa: B023
+        unnamed = drive(infer(buyer(tools=None)), gateway)
+        assert (unnamed.label, unnamed.labels) == (None, ())

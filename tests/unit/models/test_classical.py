@@ -165,12 +165,6 @@ def test_a_list_of_dictionaries_is_the_tensor_of_its_values() -> None:
 FITS = {"coefficients": NUMBERS, "intercepts": OFFSETS}
 REFUSED = [
     (
-        ml("LinearClassifier", ["y"], classlabels_strings=["a", "b", "c"], **FITS),
-        Reason.MODEL_OPERATOR_REFUSED,
-        "operator 'LinearClassifier' is not accepted: its classes are texts; export it with whole "
-        "numbers as classes",
-    ),
-    (
         ml("LinearClassifier", ["y"], classlabels_ints=[1, 2], **FITS),
         Reason.MODEL_INVALID,
         "the ONNX checker refuses operator 'LinearClassifier': it has another number of classes "

@@ -131,3 +131,16 @@ def test_places_that_are_not_zero_in_a_constant() -> None:
     model = model_of(nodes, x, ["y"], constants)
     model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = 3
     assert_close(model, x, 0.001, FINE)
+
+
+@pytest.mark.parametrize("equation", ["...ii...->i", "ij,jk->ik", "i1->i", "ij->i,j"])
+def test_an_equation_that_is_none_is_refused(equation: str) -> None:
+    x = {"x": normal(3, 3)}
+    model = model_of([helper.make_node("Einsum", ["x"], ["y"], equation="ij->ji")], x, ["y"])
+    model.graph.node[0].attribute[0].s = equation.encode()
+    with rejects(
+        Reason.MODEL_INVALID,
+        "the ONNX checker refuses operator 'Einsum': its equation is not one term of letters for "
+        "each input, with at most one ellipsis",
+    ):
+        parse_untrusted(model.SerializeToString())

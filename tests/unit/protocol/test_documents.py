@@ -297,6 +297,34 @@ def test_two_lists_of_tensors_never_share_a_digest() -> None:
     assert len(digests) == 5
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [[], ["a"], ["a", "a"], ["a", ""], ["a", "b" * 101], ["a", 1], ["a", "b\n"], "ab", None],
+)
+def test_labels_that_a_bundle_cannot_have(labels: object) -> None:
+    body = _body(encode_bundle(sample_bundle(labels=("a", "b"))))
+    body["outputs"][0]["labels"] = labels
+    with pytest.raises(ArtifactRejected, match="is malformed") as told:
+        decode_bundle(_seal(BUNDLE, body))
+    assert told.value.reason is Reason.FIELD_MALFORMED
+
+
+def test_labels_are_bound_and_are_of_outputs_alone() -> None:
+    named = sample_bundle(labels=("a", "b"))
+    assert decode_bundle(encode_bundle(named)) == named
+    others = {sample_bundle().commitment, sample_bundle(labels=("b", "a")).commitment}
+    assert len({named.commitment, *others}) == 3
+    body = _body(encode_bundle(named))
+    body["outputs"][0]["labels"] = ["b", "a"]
+    with pytest.raises(ArtifactRejected) as told:
+        decode_bundle(_seal(BUNDLE, body))
+    assert told.value.reason is Reason.ARTIFACT_DIGEST_MISMATCH
+    body = _body(BUNDLE)
+    body["inputs"][0]["labels"] = ["a", "b", "c"]
+    with rejects(Reason.FIELD_MALFORMED, "field inputs of the inferproof/verifier/1 is malformed"):
+        decode_bundle(_seal(BUNDLE, body))
+
+
 SETTLEMENT = ("receipt", "settlement")
 ONE = "0x" + "00" * 31 + "01"
 BAD_RECEIPTS: list[tuple[Change, str]] = [

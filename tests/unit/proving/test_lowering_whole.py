@@ -119,3 +119,9 @@ def test_softmax_of_a_row_that_is_longer_than_one_sum_holds() -> None:
     x["x"][0, 0, 5] = 9
     close("Softmax", x, within=0.01)
     close("LogSoftmax", x, within=0.003)
+
+
+def test_an_infinite_end_changes_nothing() -> None:
+    x = {"x": RNG.standard_normal((3, 4)).astype(np.float32)}
+    close("Min", x, {"c": np.array([0, np.inf, 0.5, np.inf], np.float32)})
+    close("Max", x, {"c": np.array([0, -np.inf, 0.5, -1e30], np.float32)})

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from service_parts import CARD, PRICE, PROVIDER_KEY, Services
+from service_parts import CARD, PRICE, PROVIDER_KEY, Services, named_bundle
 
 from inferproof.errors import ArtifactRejected, Conflict, NotFound, Reason, RequestRejected
 from inferproof.protocol.signature import SigningKey
@@ -18,7 +18,7 @@ from inferproof.services.models.submission import (
 )
 from inferproof.storage.ports.models import ModelFilter, ModelOrder, ModelStatus
 from inferproof.testing.rejections import rejects
-from inferproof.testing.samples import ASSET, STRANGER, sample_bundle
+from inferproof.testing.samples import ASSET, STRANGER
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Visibility
 
@@ -32,7 +32,7 @@ def submission(
     for name, value in changes.items():
         card[name] = {**card[name], **value} if isinstance(value, dict) else value
     return build_submission(
-        card, bundle or encode_bundle(sample_bundle()), Digest(bytes(32)), 1234, key
+        card, bundle or encode_bundle(named_bundle()), Digest(bytes(32)), 1234, key
     )
 
 
@@ -49,7 +49,7 @@ async def test_a_submission_waits_for_approval(services: Services) -> None:
     assert approved.estimate.prove_ms == 900
     assert [m.version for m in await gateway.list_models(NEWEST)] == ["1.1.0", "1.0.0"]
     assert (await gateway.model("sample")).version == "1.1.0"
-    assert await gateway.bundle("sample") == encode_bundle(sample_bundle())
+    assert await gateway.bundle("sample") == encode_bundle(named_bundle())
 
 
 async def test_the_same_submission_again_is_the_same_model(services: Services) -> None:
@@ -110,7 +110,7 @@ def test_card_and_bundle_must_agree() -> None:
         "the card says proof system ezkl, the verifier bundle says sample",
     ):
         read_submission(document)
-    hashed = encode_bundle(sample_bundle(visibility=Visibility.HASHED))
+    hashed = encode_bundle(named_bundle(visibility=Visibility.HASHED))
     document, _ = submission(bundle=hashed)
     with rejects(
         Reason.SUBMISSION_MISMATCH,
@@ -129,7 +129,7 @@ def test_unknown_field_of_a_submission() -> None:
 
 async def test_approving_another_compiled_model_is_refused(services: Services) -> None:
     await services.gateway.submit_model(*submission(version="1.1.0"))
-    services.world.system.bundle = sample_bundle(srs=b"another")
+    services.world.system.bundle = named_bundle(srs=b"another")
     with pytest.raises(ArtifactRejected):
         await services.gateway.approve("sample@1.1.0")
     assert (await services.gateway.model("sample@1.1.0")).status is ModelStatus.PENDING
@@ -179,7 +179,7 @@ async def test_a_submission_that_is_refused_stores_nothing(services: Services) -
 
     await services.gateway.submit_model(*submission(version="1.1.0"))
     before = stored()
-    other = sample_bundle(srs=b"another file")
+    other = named_bundle(srs=b"another file")
     for refused in (
         submission(SigningKey(b"\x0b" * 32), version="2.0.0", bundle=encode_bundle(other)),
         submission(version="1.1.0", title="Another", bundle=encode_bundle(other)),

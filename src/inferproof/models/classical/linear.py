@@ -30,8 +30,6 @@ def _linear_regressor(made: Expansion, node: NodeProto, given: Attributes) -> No
 
 @expands("LinearClassifier")
 def _linear_classifier(made: Expansion, node: NodeProto, given: Attributes) -> None:
-    if given.get("classlabels_strings"):
-        raise made.refused("its classes are texts; export it with whole numbers as classes")
     labels = ints(made, given, "classlabels_ints")
     rows = floats(made, given, "intercepts").size or labels.size
     scores = _scores(made, node.input[0], given, rows)

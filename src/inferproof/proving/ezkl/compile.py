@@ -133,7 +133,9 @@ def verify_gas(instances: int, proof_bytes: int) -> int:
 
 def specs_from(items: list[Any]) -> tuple[TensorSpec, ...]:
     """Tensor specs as they cross to a worker."""
-    return tuple(TensorSpec(name, dtype, tuple(shape)) for name, dtype, shape in items)
+    return tuple(
+        TensorSpec(name, dtype, tuple(shape), tuple(labels)) for name, dtype, shape, labels in items
+    )
 
 
 def _calibration(

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import ModelRejected, Reason, Unavailable
-from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.proof_file import ProofFile, decode_proof_file
 from inferproof.protocol.verifier_bundle import VerifierBundle
@@ -33,7 +32,13 @@ from inferproof.proving.ezkl.library import library
 from inferproof.proving.ezkl.operators import SUPPORTED
 from inferproof.proving.ezkl.prove import RUN
 from inferproof.proving.ezkl.settings import VERSION
-from inferproof.proving.inputs import check_calibration, check_inputs, check_mode, write_arrays
+from inferproof.proving.inputs import (
+    check_calibration,
+    check_found_precision,
+    check_inputs,
+    check_mode,
+    write_arrays,
+)
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import Digest
@@ -78,15 +83,16 @@ class EzklSystem:
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
         """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected
-        PROFILE_UNKNOWN, MODE_UNKNOWN.
+        PROFILE_UNKNOWN, MODE_UNKNOWN, OPTION_UNUSED.
         """
         library()
         if request.profile != PROFILE:
             raise ModelRejected(Reason.PROFILE_UNKNOWN, name=request.profile, known=PROFILE)
         check_mode(self.name, request.mode)
+        check_found_precision(self.name, request)
         began = time.perf_counter()
         progress("reading the model", 0.0)
-        model = load_model(request.model)
+        model = request.loaded()
         calibration = check_calibration(model.inputs, request.calibration)
         with (
             new_folder(request.out) as folder,
@@ -262,4 +268,4 @@ def _compile_args(
 
 
 def _spec(spec: TensorSpec) -> list[object]:
-    return [spec.name, spec.dtype, list(spec.shape)]
+    return [spec.name, spec.dtype, list(spec.shape), list(spec.labels)]

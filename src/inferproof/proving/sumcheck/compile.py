@@ -1,6 +1,7 @@
 """Compiles one model in a worker process: integer graph, weights, commitment, trial proofs."""
 
 import statistics
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from inferproof.protocol.verifier_bundle import (
 )
 from inferproof.proving.artifact import write_header
 from inferproof.proving.base import Progress
+from inferproof.proving.costs import Costs, read_costs
 from inferproof.proving.sumcheck.check import VERSION, read_facts
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import graph_rejection, library
@@ -29,11 +31,14 @@ from inferproof.proving.sumcheck.loaded import (
     Loaded,
     size_in_memory,
 )
-from inferproof.proving.sumcheck.lower.compile import Lowering, lower
+from inferproof.proving.sumcheck.lower.compile import Lowering, choices, lower
+from inferproof.proving.sumcheck.lower.layers import layers_of
 from inferproof.proving.sumcheck.modes import COMMITTED
+from inferproof.proving.sumcheck.notes import falls_short, notes, where
 from inferproof.proving.sumcheck.prove import Trial, trial
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import ZERO_DIGEST
+from inferproof.types.layer import QuantisedLayer, weakest
 from inferproof.types.proof import ModelParts, Setup, Visibility
 from inferproof.types.tensor import Tensors
 
@@ -55,13 +60,17 @@ def compile_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
     model = from_head(args["model"], (folder / "model.onnx").read_bytes())
     calibration = _calibration(model, Path(args["calibration"]))
     report("quantising", 0.1)
-    lowering = lower(model, calibration)
+    lowering = lower(model, calibration, choices(args["bits"], args["margin"]))
     told = lowering.report
+    layers: tuple[QuantisedLayer, ...] = ()
+    if args["explain"] or falls_short(told):
+        report("comparing its layers", 0.5)
+        layers = layers_of(model, calibration, lowering, _costs(args))
     if told.relative_error > args["max_error"]:
         raise ModelRejected(
             Reason.CIRCUIT_INACCURATE,
             bound=f"{args['max_error']:g}",
-            best=f"{told.relative_error:.3g}",
+            best=f"{told.relative_error:.3g}{where(weakest(layers))}",
         )
     report("committing to the weights", 0.6)
     loaded = _commit(args, model, lowering)
@@ -88,8 +97,18 @@ def compile_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
         "key_bytes": size,
         "max_error": told.max_error,
         "agreement": told.agreement,
+        "samples": told.ranged,
+        "held_out": told.samples - told.ranged,
+        "notes": notes(told, layers),
+        "layers": [asdict(layer) for layer in layers],
         "trials": [],
     }
+
+
+def _costs(args: dict[str, Any]) -> Costs | None:
+    """What was measured for proofs in the model's mode, if anything."""
+    costs = read_costs(Path(args["costs"]), NAME, VERSION) if args["costs"] else None
+    return costs.of_mode(args["mode"]) if costs else None
 
 
 def _calibration(model: LoadedModel, path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -174,7 +193,9 @@ def _details(args: dict[str, Any], lowering: Lowering) -> dict[str, Json]:
         "nodes": len(lowering.graph.nodes),
         "accumulators": told.accumulators,
         "accuracy": {
-            "samples": told.samples,
+            "samples": told.told.samples,
+            "ranged": told.ranged,
+            "held_out": told.samples - told.ranged,
             "max_error": repr(told.max_error),
             "relative_error": repr(told.relative_error),
             "agreement": repr(told.agreement),

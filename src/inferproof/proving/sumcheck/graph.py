@@ -18,7 +18,7 @@ Encoding, little-endian, one form for one graph:
 Attributes stand in the order of the fields of the operation's class.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -295,13 +295,17 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operation, its operands' tensor ids, and shape and range of what it computes."""
+    """One operation, its operands' tensor ids, and shape and range of what it computes.
+
+    `step` is the model's node that it was made for, -1 where none is known; it is not encoded.
+    """
 
     op: Op
     operands: tuple[int, ...]
     shape: Shape
     lo: int
     hi: int
+    step: int = field(default=-1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 Whether the graph is well formed is for the native module to say, which reads these bytes.
 """
 
+import struct
+
 import numpy as np
 
 from inferproof.errors import ArtifactRejected, Reason
@@ -10,6 +12,11 @@ from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph import Graph, Shape
 
 _U32, _I32 = "<u4", "<i4"
+_FORMS = {
+    form: (int(np.iinfo(form).min), int(np.iinfo(form).max), code)
+    for form, code in ((_U32, "I"), (_I32, "i"), ("<i8", "q"))
+}
+"""Least and largest number of each form, and how `struct` names it."""
 
 
 def encode_graph(graph: Graph) -> bytes:
@@ -58,11 +65,11 @@ class _Writer:
         self.parts.append(data)
 
     def numbers(self, form: str, *values: int) -> None:
-        limits = np.iinfo(form)
+        low, high, code = _FORMS[form]
         for value in values:
-            if not limits.min <= value <= limits.max:
+            if not low <= value <= high:
                 raise _encoding(f"the number {value} does not fit its field")
-        self.parts.append(np.array(values, dtype=form).tobytes())
+        self.parts.append(struct.pack(f"<{len(values)}{code}", *values))
 
     def dims(self, shape: Shape) -> None:
         self.raw(bytes([len(shape)]))

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import ModelRejected, Reason, Unavailable
-from inferproof.models.load import load_model, to_head
+from inferproof.models.load import to_head
 from inferproof.protocol.proof_file import ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.artifact import Artifact, new_folder, open_artifact
@@ -40,10 +40,12 @@ from inferproof.proving.sumcheck.check import VERSION
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, Cache
 from inferproof.proving.sumcheck.modes import CLEAR, MODES, PROFILES, mode_of
+from inferproof.proving.sumcheck.precision import MARGIN, check_precision
 from inferproof.proving.sumcheck.prove import SumcheckExecution, evaluate, execute
 from inferproof.proving.sumcheck.quantisation import count_beyond, decode_settings
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import Digest
+from inferproof.types.layer import QuantisedLayer
 from inferproof.types.proof import Assurance, SecurityReport, Visibility
 from inferproof.types.tensor import Tensors
 
@@ -96,7 +98,8 @@ class SumcheckSystem:
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
         """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected
-        VISIBILITY_UNSUPPORTED, SRS_UNUSED, PROFILE_UNKNOWN, MODE_UNKNOWN, MODE_UNSUPPORTED.
+        VISIBILITY_UNSUPPORTED, SRS_UNUSED, PROFILE_UNKNOWN, MODE_UNKNOWN, MODE_UNSUPPORTED,
+        OPTION_OUT_OF_RANGE.
         """
         library()
         if request.visibility is not Visibility.PUBLIC:
@@ -111,9 +114,10 @@ class SumcheckSystem:
             raise ModelRejected(
                 Reason.PROFILE_UNKNOWN, name=request.profile, known=", ".join(profiles)
             )
+        check_precision(request)
         began = time.perf_counter()
         progress("reading the model", 0.0)
-        model = load_model(request.model)
+        model = request.loaded()
         calibration = check_calibration(model.inputs, request.calibration)
         with (
             new_folder(request.out) as folder,
@@ -133,6 +137,10 @@ class SumcheckSystem:
                     "profile": request.profile,
                     "mode": request.mode or CLEAR,
                     "max_error": request.max_error,
+                    "bits": request.bits,
+                    "margin": request.margin or MARGIN,
+                    "explain": request.explain,
+                    "costs": None if self._costs is None else str(self._costs.absolute()),
                 },
                 time_limit_s=COMPILE_LIMIT_S,
                 progress=progress,
@@ -148,6 +156,10 @@ class SumcheckSystem:
             max_error=result["max_error"],
             agreement=result["agreement"],
             trials=tuple(result["trials"]),
+            samples=result["samples"],
+            held_out=result["held_out"],
+            notes=tuple(result["notes"]),
+            layers=tuple(QuantisedLayer(**item) for item in result["layers"]),
         )
 
     def execute(

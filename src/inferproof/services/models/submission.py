@@ -17,6 +17,8 @@ from typing import Any
 
 from inferproof.errors import InferproofError, Reason, RequestRejected
 from inferproof.models.card import ModelCard, parse_card
+from inferproof.models.labels import labelled
+from inferproof.models.show import shown
 from inferproof.protocol.encoding import tagged_digest
 from inferproof.protocol.fields import Fields, to_base64
 from inferproof.protocol.json_text import read_json
@@ -117,6 +119,7 @@ def check_submission_signature(document: bytes, signature: bytes, provider: Addr
 
 def _check_agreement(submission: Submission) -> None:
     card, parts = submission.card, submission.bundle.parts
+    outputs = submission.bundle.outputs
     said = {
         "proof system": (card.proof.system, parts.proof_system),
         "input visibility": (card.proof.input_visibility, parts.visibility.value),
@@ -126,4 +129,12 @@ def _check_agreement(submission: Submission) -> None:
         if in_card != in_bundle:
             raise RequestRejected(
                 Reason.SUBMISSION_MISMATCH, what=what, card=in_card, bundle=in_bundle
+            )
+    for bound, wanted in zip(outputs, labelled(outputs, card.output), strict=True):
+        if bound != wanted:
+            raise RequestRejected(
+                Reason.SUBMISSION_MISMATCH,
+                what=f"labels of output {shown(bound.name)}",
+                card=", ".join(wanted.labels),
+                bundle="none",
             )

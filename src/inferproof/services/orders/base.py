@@ -180,13 +180,14 @@ class PaidRequest:
 
 @dataclass(frozen=True, slots=True)
 class AnswerView:
-    """The proven answer. `label` is that of the largest output of a classifier, else None;
+    """The proven answer. `label` is the class that a classifier answers, else None; `scores` are
+    the numbers that have names. Both are called what the model's commitment says they are.
     `out_of_range` counts the values of the input that were cut to the model's range, where that
     is known. Units: `proof_size` bytes."""
 
     outputs: tuple[FixedTensor, ...]
     label: str | None
-    labels: tuple[str, ...]
+    scores: dict[str, float] | None
     unit: str
     proof_digest: Digest
     assurance: Assurance

@@ -1,7 +1,9 @@
 """From stored rows to what buyers see."""
 
+from inferproof.models.card import CLASSIFICATION
 from inferproof.payments.method import PaymentMethods
 from inferproof.protocol.claims import assurance_of, proven_sentence
+from inferproof.protocol.labels import label_of, scores_of
 from inferproof.services.models.catalog import RegisteredModel
 from inferproof.services.orders.base import (
     AnswerView,
@@ -13,7 +15,6 @@ from inferproof.services.orders.base import (
 )
 from inferproof.storage.ports.jobs import Answer, Job
 from inferproof.types.money import Money
-from inferproof.types.tensor import FixedTensor
 
 
 def model_view(model: RegisteredModel, settings: GatewaySettings) -> ModelView:
@@ -82,12 +83,13 @@ def job_view(job: Job, model: RegisteredModel, methods: PaymentMethods) -> JobVi
 
 
 def _answer_view(answer: Answer, model: RegisteredModel) -> AnswerView:
-    parts, output = model.submission.bundle.parts, model.submission.card.output
+    bundle, output = model.submission.bundle, model.submission.card.output
+    parts, specs = bundle.parts, bundle.outputs
     assurance = assurance_of(parts)
     return AnswerView(
         outputs=answer.outputs,
-        label=_label(output.type, output.labels, answer.outputs),
-        labels=output.labels,
+        label=label_of(specs, answer.outputs) if output.type == CLASSIFICATION else None,
+        scores=scores_of(specs, answer.outputs),
         unit=output.unit,
         proof_digest=answer.proof_digest,
         assurance=assurance,
@@ -96,11 +98,3 @@ def _answer_view(answer: Answer, model: RegisteredModel) -> AnswerView:
         proof_size=answer.proof_size or 0,
         out_of_range=answer.out_of_range,
     )
-
-
-def _label(kind: str, labels: tuple[str, ...], outputs: tuple[FixedTensor, ...]) -> str | None:
-    """The label of the largest value of the first output, the first one where several are."""
-    if kind != "classification" or not outputs or len(outputs[0].values) != len(labels):
-        return None
-    values = outputs[0].values
-    return labels[values.index(max(values))]

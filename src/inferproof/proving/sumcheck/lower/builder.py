@@ -20,7 +20,8 @@ Shape = tuple[int, ...]
 
 @dataclass(slots=True)
 class Builder:
-    """The graph so far. `at` names the step that is being lowered, for messages."""
+    """The graph so far. `at` names the step that is being lowered, for messages; `step`
+    is its place in the program."""
 
     inputs: list[g.Input] = field(default_factory=list)
     nodes: list[g.Node] = field(default_factory=list)
@@ -28,6 +29,7 @@ class Builder:
     constants: dict[g.Constant, int] = field(default_factory=dict)
     listed: list[g.Constant] = field(default_factory=list)
     at: tuple[str, str] = ("", "")
+    step: int = -1
     made: dict[tuple[g.Op, tuple[int, ...], Shape, Interval], int] = field(default_factory=dict)
 
     def constant(self, values: Any) -> int:
@@ -71,7 +73,7 @@ class Builder:
         key = (op, tuple(item.tensor for item in operands), shape, interval)
         number = self.made.get(key)
         if number is None:
-            self.nodes.append(g.Node(op, key[1], shape, *interval))
+            self.nodes.append(g.Node(op, key[1], shape, *interval, self.step))
             number = self.made[key] = len(self.inputs) + len(self.nodes) - 1
         return Value(number, shape, 1.0, *interval)
 

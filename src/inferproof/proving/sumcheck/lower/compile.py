@@ -1,6 +1,6 @@
 """From a model and calibration data to an integer graph, its weights, and how near it comes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,9 @@ from inferproof.proving.sumcheck.lower.dense import through_a_weight
 from inferproof.proving.sumcheck.lower.passes import finish
 from inferproof.proving.sumcheck.lower.program import read_program
 from inferproof.proving.sumcheck.lower.rewrite import rewrite
+from inferproof.proving.sumcheck.lower.score import Report, held_out_of, scored, unscored
 from inferproof.proving.sumcheck.lower.value import Value, power_of_two_above
+from inferproof.proving.sumcheck.precision import LEAST_BITS
 from inferproof.proving.sumcheck.quantisation import (
     Ints,
     QuantisedInput,
@@ -30,8 +32,9 @@ from inferproof.proving.sumcheck.quantisation import (
 )
 from inferproof.types.tensor import TensorSpec
 
-MAX_ACCUMULATORS = 2**21
-"""Results of weighted contractions that one proof may carry."""
+MAX_ACCUMULATORS = 2**23
+"""Results of weighted contractions that one proof may carry: at most 32 MB, half of what a proof
+file holds. ResNet-18 on 224 × 224 has 2.5 million."""
 CHEAP_ACCUMULATORS = 2**14
 CHEAP_WEIGHTS = 2**19
 """So many cost next to nothing; within them weights of 16 bits are taken where they help."""
@@ -40,36 +43,20 @@ FAIR_ERROR = 0.02
 """Relative to the largest output. Finer weights are tried until the first is reached where they
 are cheap, and the second where they are not.
 """
-SCORED_SAMPLES = 64
-INPUT_MARGIN = 2.0
-"""How far beyond the calibration data an input may go before it is cut."""
 _LARGEST_WHOLE = 2**28
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """How a lowered model compares with the float model on calibration samples.
-
-    `max_error` is the largest absolute difference of an output, `relative_error` that over the
-    largest float output; `agreement` the share of samples with the same argmax of every output.
-    """
-
-    options: Options
-    samples: int
-    max_error: float
-    relative_error: float
-    agreement: float
-    accumulators: int
-
-
-@dataclass(frozen=True, slots=True)
 class Lowering:
-    """A model in whole numbers. `weights` is the weights file that belongs to the graph."""
+    """A model in whole numbers. `weights` is the weights file that belongs to the graph; `measured`
+    is what the float model did, which gave the ranges.
+    """
 
     graph: g.Graph
     weights: bytes
     settings: Settings
     report: Report
+    measured: Measured = field(repr=False)
 
 
 _CHOICES = (
@@ -79,26 +66,38 @@ _CHOICES = (
 )
 
 
+def choices(bits: int | None, margin: float) -> tuple[Options, ...]:
+    """The ways to quantise that are tried in turn: one where the bits are told.
+
+    `bits` are those of the values that a layer or a table takes; weights have 8 with LEAST_BITS,
+    else 16. `margin` is that of `Options`.
+    """
+    if bits is None:
+        return tuple(replace(choice, margin=margin) for choice in _CHOICES)
+    weights = 8 if bits == LEAST_BITS else 16
+    return (Options(bits, weights, bits, margin=margin),)
+
+
 def lower(
     model: LoadedModel,
     calibration: Calibration,
-    options: Options | None = None,
+    options: tuple[Options, ...] = _CHOICES,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Lowering:
     """The model as an integer graph.
 
-    With `options` as told; without them, the cheapest of a few choices that keeps every answer
-    and the error on the calibration data below GOOD_ERROR, or below FAIR_ERROR for a model whose
-    weights and accumulators are many; the most exact one if none does.
+    The first of the options that keeps every answer, and the error on the samples that gave
+    ranges below GOOD_ERROR, or below FAIR_ERROR for a model whose weights and accumulators are
+    many; the most exact one if none does. Of enough samples some are held out, and give no ranges
+    (`score.held_out_of`).
     Raises: InputRejected as `models.measure.measure`; ModelRejected
     MODEL_OPERATOR_UNSUPPORTED, LOWERING_UNSUPPORTED, LOWERING_ROW, LOWERING_OVERFLOW,
     LOWERING_TENSOR, LOWERING_NOT_FINITE, LOWERING_ACCUMULATORS.
     """
-    measured = measure(model, calibration, limits)
-    if options is not None:
-        return _scored(model, calibration, measured, options)
+    samples = max((len(array) for array in calibration.values() if array.ndim), default=0)
+    measured = measure(model, calibration, limits, held_out_of(samples))
     best: Lowering | None = None
-    for choice in _CHOICES:
+    for choice in options:
         if best is not None and _good_enough(best):
             break
         try:
@@ -120,15 +119,17 @@ def _good_enough(made: Lowering) -> bool:
         and 2 * len(made.weights) <= CHEAP_WEIGHTS
     )
     error = GOOD_ERROR if cheap else FAIR_ERROR
-    return made.report.relative_error <= error and made.report.agreement == 1.0
+    return made.report.fitted.relative_error <= error and made.report.agreement == 1.0
 
 
 def _rank(made: Lowering) -> tuple[float, float]:
-    return -made.report.agreement, made.report.relative_error
+    return -made.report.agreement, made.report.fitted.relative_error
 
 
-def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowering:
-    """The model lowered with these options, not yet compared. Raises: as `lower`."""
+def build(
+    model: LoadedModel, measured: Measured, options: Options
+) -> tuple[Context, tuple[QuantisedInput, ...]]:
+    """Every step of the model lowered with these options, and its inputs. Raises: as `lower`."""
     program = read_program(model, measured.ranges)
     for spec in model.outputs:
         if not program.ranges[spec.name].finite:
@@ -138,6 +139,12 @@ def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowe
     inputs = tuple(_input(context, spec) for spec in model.inputs)
     for step in program.steps:
         lower_step(context, step)
+    return context, inputs
+
+
+def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowering:
+    """The model lowered with these options, not yet compared. Raises: as `lower`."""
+    context, inputs = build(model, measured, options)
     results = [_output(context, spec) for spec in model.outputs]
     outputs = tuple(
         QuantisedOutput(spec.name, spec.shape, value.scale)
@@ -150,8 +157,9 @@ def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowe
     accumulators = count_accumulators(graph)
     if accumulators > MAX_ACCUMULATORS:
         raise ModelRejected(Reason.LOWERING_ACCUMULATORS, got=accumulators, limit=MAX_ACCUMULATORS)
-    report = Report(options, 0, 0.0, 0.0, 1.0, accumulators)
-    return Lowering(graph, weights, Settings(inputs, outputs), report)
+    ranged = measured.samples - len(measured.held_out)
+    report = unscored(options, accumulators, measured.samples, ranged)
+    return Lowering(graph, weights, Settings(inputs, outputs), report, measured)
 
 
 def count_accumulators(graph: g.Graph) -> int:
@@ -171,11 +179,11 @@ def _input(context: Context, spec: TensorSpec) -> QuantisedInput:
         scale, lo, hi = 1.0, max(low, 1 - _LARGEST_WHOLE), min(high, _LARGEST_WHOLE - 1)
         span = None
     else:
-        largest = max(abs(found.low), abs(found.high)) or 1.0
+        largest, margin = max(abs(found.low), abs(found.high)) or 1.0, context.options.margin
         bits = operators.input_bits(context.program, spec.name, context.options.input_bits)
         hi = 2 ** (bits - 1) - 1
-        scale, lo = power_of_two_above(largest * INPUT_MARGIN) / (hi + 1), -hi
-        span = widened(found.low, found.high, INPUT_MARGIN)
+        scale, lo = power_of_two_above(largest * margin) / (hi + 1), -hi
+        span = widened(found.low, found.high, margin)
     tensor = context.builder.input(spec.shape, lo, hi)
     context.values[spec.name] = Value(tensor, spec.shape, scale, lo, hi, span)
     return QuantisedInput(spec.name, spec.shape, scale, lo, hi, whole)
@@ -197,15 +205,21 @@ def run(lowering: Lowering, tensors: dict[str, npt.NDArray[Any]]) -> dict[str, A
 
 
 def _run(lowering: Lowering, graph: bytes, inputs: list[Ints]) -> dict[str, Any]:
+    outputs = run_integers(graph, lowering.weights, inputs)
+    return dequantise(lowering.settings, outputs)
+
+
+def run_integers(graph: bytes, weights: bytes, inputs: list[Ints]) -> list[Ints]:
+    """The outputs of an encoded graph. Raises: InputRejected INPUT_BEYOND_CIRCUIT; MissingPart."""
     native = library()
-    weights = np.frombuffer(lowering.weights, dtype=np.int8)
+    matrices = np.frombuffer(weights, dtype=np.int8)
     flat = [values.astype(np.int32).reshape(-1) for values in inputs]
     try:
-        outputs = native.run_graph(graph, weights, flat)
+        outputs = native.run_graph(graph, matrices, flat)
     except native.NativeError as error:
         # Graph and weights are our own: what is left are indices and divisors that inputs decide.
         raise InputRejected(Reason.INPUT_BEYOND_CIRCUIT) from error
-    return dequantise(lowering.settings, [values.astype(np.int64) for values in outputs])
+    return [values.astype(np.int64) for values in outputs]
 
 
 def _scored(
@@ -213,33 +227,9 @@ def _scored(
 ) -> Lowering:
     made = lower_once(model, measured, options)
     graph = encode_graph(made.graph)
-    samples = min(measured.samples, SCORED_SAMPLES)
-    places = np.linspace(0, measured.samples - 1, samples).astype(int)
-    errors, largest, same = 0.0, 0.0, 0
-    for place in places:
-        sample = {name: array[place] for name, array in calibration.items()}
-        try:
-            inputs = quantise_inputs(made.settings, sample)
-        except InputRejected:
-            continue
-        got = _run(made, graph, inputs)
-        agrees = True
-        for spec in model.outputs:
-            exact = measured.outputs[spec.name][place].astype(np.float64)
-            errors = max(errors, float(np.abs(exact - got[spec.name]).max()))
-            agrees = agrees and _choice(exact) == _choice(got[spec.name])
-        same += agrees
-    for spec in model.outputs:
-        largest = max(largest, float(np.abs(measured.outputs[spec.name]).max(initial=0.0)))
-    report = replace(
-        made.report,
-        samples=samples,
-        max_error=errors,
-        relative_error=errors / largest if largest else errors,
-        agreement=same / samples,
-    )
+
+    def run_one(sample: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+        return _run(made, graph, quantise_inputs(made.settings, sample))
+
+    report = scored(made.report, model, calibration, measured, run_one)
     return replace(made, report=report)
-
-
-def _choice(output: npt.NDArray[np.float64]) -> int:
-    return int(output.argmax()) if output.size > 1 else 0

@@ -12,11 +12,9 @@ from inferproof.proving.sumcheck.lower.builder import Builder
 from inferproof.proving.sumcheck.lower.forms import UNPROVEN
 from inferproof.proving.sumcheck.lower.program import Program, Step, numbers, unsupported
 from inferproof.proving.sumcheck.lower.value import Value
+from inferproof.proving.sumcheck.precision import MARGIN
 
 Array = npt.NDArray[Any]
-
-MARGIN = 1.125
-"""How far beyond the calibration data's range a value is still represented."""
 
 
 def widened(low: float, high: float, factor: float) -> tuple[float, float]:
@@ -29,13 +27,17 @@ def widened(low: float, high: float, factor: float) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How finely to quantise. `weight_bits` is 8, or 16 as two committed int8 matrices."""
+    """How finely to quantise. `weight_bits` is 8, or 16 as two committed int8 matrices; `margin`
+    is how many times as far as on the calibration data a value may go before it is cut: inputs and
+    what is computed from them alike, or an input within its range would saturate a later value.
+    """
 
     activation_bits: int = 12
     weight_bits: int = 8
     table_bits: int = 12
     wide_bits: int = 20
     input_bits: int = 16
+    margin: float = MARGIN
 
 
 @dataclass(slots=True)
@@ -87,7 +89,7 @@ class Context:
         found = self.program.ranges.get(name)
         if found is None or not found.finite or self.whole(name):
             return None
-        return widened(found.low, found.high, MARGIN)
+        return widened(found.low, found.high, self.options.margin)
 
     def embed(self, array: Array, bits: int = 16) -> Value:
         """A constant as a value: exact where it holds whole numbers, else rounded to bits."""
@@ -127,7 +129,7 @@ def lower_step(c: Context, step: Step) -> None:
             system="sumcheck",
             instead=UNPROVEN[step.op],
         )
-    c.builder.at = (shown(step.node), step.op)
+    c.builder.at, c.builder.step = (shown(step.node), step.op), step.index
     made = function(c, step)
     results = made if isinstance(made, tuple) else (made,)
     for name, value in zip(step.outputs, results, strict=False):

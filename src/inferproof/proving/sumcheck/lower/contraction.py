@@ -22,6 +22,7 @@ from inferproof.proving.sumcheck.lower.value import Value, power_of_two_above
 
 Points = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Shorts = npt.NDArray[np.int16]
 Emit = Callable[[Value, npt.NDArray[np.int8], Ints, tuple[int, int]], Value]
 """Given operand, matrix, bias and range, the node that contracts them."""
 Recombine = Callable[[Value, tuple[int, int]], Value]
@@ -35,10 +36,28 @@ _LARGEST_BIAS = 2.0**27
 
 
 @dataclass(frozen=True, slots=True)
+class Matrix:
+    """Weights in real numbers, and for each row its largest, and the sums of those above 0 and of
+    those below, as every number of bits asks for them."""
+
+    weights: Points
+    reach: Points
+    positive: Points
+    negative: Points
+
+    @classmethod
+    def of(cls, weights: Points) -> "Matrix":
+        """Shapes: [rows, columns]."""
+        sizes = np.abs(weights)
+        reach, size, total = sizes.max(axis=1, initial=0.0), sizes.sum(axis=1), weights.sum(axis=1)
+        return cls(weights, reach, (size + total) / 2, (total - size) / 2)
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """Weights and bias in whole numbers, the rescaling that follows, and where results are."""
 
-    weights: Ints
+    weights: Shorts
     bias: Ints
     multipliers: Ints
     shift: int
@@ -60,18 +79,17 @@ class TooLarge:
 
 
 def quantise_rows(
-    weights: Points, bias: Points, x: Value, scale: float, largest: int, multiplier: int
+    matrix: Matrix, bias: Points, x: Value, scale: float, largest: int, multiplier: int
 ) -> Rows | TooLarge:
     """The rows in whole numbers up to `largest`, for a result of about the scale given.
 
-    Shapes: weights [rows, columns], bias [rows]. The scale is doubled until multipliers fit.
+    Shapes: bias [rows]. The scale is doubled until multipliers fit.
     """
-    reach = np.abs(weights).max(axis=1, initial=0.0)
-    ideal = reach * x.scale / largest
+    ideal = matrix.reach * x.scale / largest
     # A bias far beyond its row's weights makes the row's unit coarser.
     ideal = np.maximum(ideal, np.abs(bias) / _LARGEST_BIAS)
     if not ideal.any():
-        ideal = np.full(len(weights), scale)
+        ideal = np.full(len(bias), scale)
     while float(ideal.max()) / scale > multiplier:
         scale *= 2
     shift = 0
@@ -79,14 +97,19 @@ def quantise_rows(
         shift += 1
     multipliers = np.maximum(1, np.ceil(ideal / scale * 2.0**shift - 1e-9)).astype(np.int64)
     unit = scale * multipliers / 2.0**shift / x.scale
-    whole = np.floor(weights / unit[:, None] + 0.5)
-    whole = np.clip(whole, -largest, largest).astype(np.int64)
     offsets = np.floor(bias / (unit * x.scale) + 0.5)
     worst = int(np.abs(offsets).argmax())
     if abs(offsets[worst]) >= VALUE_LIMIT:
         return TooLarge(worst, int(abs(offsets[worst])))
     offsets = offsets.astype(np.int64)
-    low, high = intervals.weighted(whole, x.interval, x.most, offsets)
+    far = _surely_too_large(matrix, offsets, x, np.asarray(unit, dtype=np.float64))
+    if far is not None:
+        return far
+    whole = matrix.weights / unit[:, None]
+    whole += 0.5
+    np.clip(np.floor(whole, out=whole), -largest, largest, out=whole)
+    shorts = whole.astype(np.int16)
+    low, high = intervals.weighted(shorts, x.interval, x.most, offsets)
     bounds = np.maximum(np.abs(low), np.abs(high))
     worst = int(bounds.argmax())
     if bounds[worst] >= VALUE_LIMIT:
@@ -95,7 +118,21 @@ def quantise_rows(
     worst = int(products.argmax())
     if products[worst] >= PRODUCT_LIMIT or products[worst] >> shift >= VALUE_LIMIT:
         return TooLarge(worst, int(products[worst]))
-    return Rows(whole, offsets, multipliers, shift, scale, low, high)
+    return Rows(shorts, offsets, multipliers, shift, scale, low, high)
+
+
+def _surely_too_large(matrix: Matrix, bias: Ints, x: Value, unit: Points) -> TooLarge | None:
+    """What is beyond the bound however weights are rounded, seen without rounding them."""
+    if x.most is not None:
+        return None
+    rounding = 0.5 * x.bound * matrix.weights.shape[1] + 1
+    low = (matrix.positive * x.lo + matrix.negative * x.hi) / unit + bias
+    high = (matrix.positive * x.hi + matrix.negative * x.lo) / unit + bias
+    bounds = np.maximum(-low, high)
+    worst = int(bounds.argmax())
+    if bounds[worst] * (1 - 1e-9) - rounding < VALUE_LIMIT:
+        return None
+    return TooLarge(worst, int(bounds[worst]))
 
 
 def contract(
@@ -141,6 +178,7 @@ def _shifted(rows: Rows) -> tuple[int, int]:
 
 def _in_limbs(operand: Value, rows: Rows, groups: int, emit: Emit, recombine: Recombine) -> Value:
     """Weights of 16 bits as 256 * high + low, each of 8 bits, in one matrix."""
+    # The largest is 2^15 - 129: rounding does not wrap around.
     high = (rows.weights + 128) >> 8
     low = rows.weights - (high << 8)
     shape = (groups, -1, rows.weights.shape[1])
@@ -165,23 +203,25 @@ def _chosen(
     """The operand as it will be used and its rows: the pair with the least expected error."""
     problem: TooLarge | None = None
     best: tuple[float, Value, Rows] | None = None
+    matrix, sizes = Matrix.of(weights), _weight_sizes(c)
+    least = 1 / max(largest for largest, _ in sizes)
     for operand in _operands(c, x):
         seen = operand
         if padded:
             # Padding reads 0, which then is one of the values.
             seen = operand.with_(lo=min(operand.lo, 0), hi=max(operand.hi, 0))
-        scale = _result_scale(c, seen, weights, bias, span)
+        scale = _result_scale(c, seen, matrix, bias, span)
         coarseness = operand.scale / (x.largest or 1.0)
-        for largest, multiplier in _weight_sizes(c):
+        for largest, multiplier in sizes:
             error = coarseness + 1 / largest
             if best is not None and error >= best[0]:
                 break
-            rows = quantise_rows(weights, bias, seen, scale, largest, multiplier)
+            rows = quantise_rows(matrix, bias, seen, scale, largest, multiplier)
             if isinstance(rows, Rows):
                 best = (error, operand, rows)
                 break
             problem = rows
-        if best is not None and coarseness > best[0]:
+        if best is not None and coarseness + least >= best[0]:
             break
     if best is not None:
         return best[1], best[2]
@@ -215,13 +255,14 @@ def _weight_sizes(c: Context) -> list[tuple[int, int]]:
 
 
 def _result_scale(
-    c: Context, x: Value, weights: Points, bias: Points, span: tuple[float, float] | None
+    c: Context, x: Value, matrix: Matrix, bias: Points, span: tuple[float, float] | None
 ) -> float:
     """A scale that gives results about `wide_bits` bits."""
     if span is not None:
         largest = max(abs(span[0]), abs(span[1]))
     else:
-        largest = float((np.abs(weights).sum(axis=1) * x.largest + np.abs(bias)).max(initial=0.0))
+        sizes = matrix.positive - matrix.negative
+        largest = float((sizes * x.largest + np.abs(bias)).max(initial=0.0))
     if largest == 0.0:
         largest = 1.0
     return power_of_two_above(largest) / 2.0 ** (c.options.wide_bits - 1)

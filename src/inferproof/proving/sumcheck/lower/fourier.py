@@ -20,7 +20,7 @@ def _matrix(step: Step, size: int, results: int, elements: int, parts: int, sign
     Shapes: [2 results, parts * elements]; `parts` is 1 for real elements, else 2, and the
     transform's exponent has the sign. Raises: ModelRejected LOWERING_UNSUPPORTED.
     """
-    if 2 * results * elements * parts > MAX_ELEMENTS:
+    if 2 * results * elements * parts > MAX_ELEMENTS // 4:
         raise unsupported(
             step, f"it makes {results} results of {elements} elements", "a shorter transform"
         )

@@ -5,12 +5,14 @@ operand they are the tightest ones.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Interval = tuple[int, int]
 Ints = npt.NDArray[np.int64]
+Whole = npt.NDArray[np.signedinteger[Any]]
 
 
 def scaled(interval: Interval, coefficient: int) -> Interval:
@@ -59,16 +61,16 @@ def rooted(x: Interval, k: int) -> Interval:
     return math.isqrt(k * x[0]), math.isqrt(k * x[1])
 
 
-def weighted(weights: Ints, x: Interval, most: int | None, bias: Ints | None) -> tuple[Ints, Ints]:
+def weighted(weights: Whole, x: Interval, most: int | None, bias: Ints | None) -> tuple[Ints, Ints]:
     """For each row of weights the range of its sum with x, bias included.
 
     `most` bounds the sum of |x| over the columns, where that is known.
     """
-    positive = np.maximum(weights, 0).sum(axis=1)
-    negative = np.minimum(weights, 0).sum(axis=1)
+    positive = np.maximum(weights, 0).sum(axis=1, dtype=np.int64)
+    negative = weights.sum(axis=1, dtype=np.int64) - positive
     low = positive * x[0] + negative * x[1]
     high = positive * x[1] + negative * x[0]
     if most is not None:
-        reach = np.abs(weights).max(axis=1) * most
+        reach = np.abs(weights).max(axis=1).astype(np.int64) * most
         low, high = np.maximum(low, -reach), np.minimum(high, reach)
     return (low, high) if bias is None else (low + bias, high + bias)

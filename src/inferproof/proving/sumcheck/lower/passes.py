@@ -19,24 +19,30 @@ def finish(b: Builder, outputs: tuple[int, ...]) -> tuple[g.Graph, bytes]:
     """
     base = len(b.inputs)
     nodes: list[g.Node | None] = list(b.nodes)
-    changed = True
-    while changed:
-        changed = False
-        uses = Counter(n for node in _needed(nodes, base, outputs) for n in node.operands)
-        uses.update(outputs)
-        for number, node in enumerate(nodes):
-            if node is None or not isinstance(node.op, g.Rescale):
-                continue
-            place = node.operands[0] - base
-            before = nodes[place] if place >= 0 else None
-            if before is None or uses[node.operands[0]] != 1 or uses[base + number] == 0:
-                continue
-            joined = _joined(b, nodes, before, node)
-            if joined is not None:
-                nodes[number] = joined
-                nodes[place] = None
-                changed = True
+    uses = Counter(n for node in _needed(nodes, base, outputs) for n in node.operands)
+    uses.update(outputs)
+    for number in range(len(nodes)):
+        # Joining two nodes changes how often no other is used.
+        while uses[base + number] and (joined := _with_the_one_before(b, nodes, uses, number)):
+            nodes[number] = joined
     return _renumbered(b, nodes, outputs)
+
+
+def _with_the_one_before(
+    b: Builder, nodes: list[g.Node | None], uses: Counter[int], number: int
+) -> g.Node | None:
+    """A Rescale and the node that it alone reads as one node; the other is gone then."""
+    node = nodes[number]
+    if node is None or not isinstance(node.op, g.Rescale):
+        return None
+    place = node.operands[0] - len(b.inputs)
+    before = nodes[place] if place >= 0 else None
+    if before is None or uses[node.operands[0]] != 1:
+        return None
+    joined = _joined(b, nodes, before, node)
+    if joined is not None:
+        nodes[place] = None
+    return joined
 
 
 def _needed(nodes: list[g.Node | None], base: int, outputs: tuple[int, ...]) -> list[g.Node]:
@@ -145,5 +151,7 @@ def _with_constants(op: g.Op, numbers: dict[int, int]) -> g.Op:
     if name is None or getattr(op, name) == g.NONE:
         return op
     number = numbers.setdefault(getattr(op, name), len(numbers))
+    if getattr(op, name) == number:
+        return op
     made: g.Op = replace(op, **{name: number})  # type: ignore[arg-type]
     return made

@@ -324,7 +324,10 @@ def _extreme(c: Context, step: Step, combine: Callable[..., Value]) -> Value:
         if first <= x.hi and last >= x.lo:
             return _cut(c, x, first, last)
     shape = c.shape(step.outputs[0])
-    values += [broadcast(b, c.embed(item), shape) for item in constants]
+    # Beyond all computed values a constant is as good as at their end.
+    ends = [v.real for v in values]
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    values += [broadcast(b, c.embed(np.clip(item, low, high)), shape) for item in constants]
     return combine(b, values)
 
 

@@ -19,13 +19,15 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One operator. `node` is what the file calls it, for messages."""
+    """One operator. `node` is what the file calls it, for messages; `index` is its place in the
+    canonical graph."""
 
     node: str
     op: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: dict[str, Any] = field(default_factory=dict)
+    index: int = -1
 
     def input(self, place: int) -> str:
         """The name of an input, empty where it is left out."""
@@ -72,16 +74,19 @@ def read_program(model: LoadedModel, ranges: tuple[ValueRange, ...]) -> Program:
         opset=model.opset,
         inputs=model.inputs,
         outputs=model.outputs,
-        steps=[_step(name, node) for name, node in zip(model.names, proto.graph.node, strict=True)],
+        steps=[
+            _step(place, name, node)
+            for place, (name, node) in enumerate(zip(model.names, proto.graph.node, strict=True))
+        ],
         constants={item.name: numpy_helper.to_array(item) for item in proto.graph.initializer},
         specs=specs,
         ranges={item.name: item for item in ranges},
     )
 
 
-def _step(name: str, node: NodeProto) -> Step:
+def _step(index: int, name: str, node: NodeProto) -> Step:
     attributes = {item.name: _plain(item) for item in node.attribute}
-    return Step(name, node.op_type, tuple(node.input), tuple(node.output), attributes)
+    return Step(name, node.op_type, tuple(node.input), tuple(node.output), attributes, index)
 
 
 def _plain(attribute: AttributeProto) -> Any:

@@ -66,13 +66,30 @@ def _infinite(array: Array) -> npt.NDArray[np.bool_]:
     return np.isinf(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool)
 
 
-def _maker(program: Program) -> dict[str, Step]:
-    return {name: step for step in program.steps for name in step.outputs if name}
+Alone = Callable[[str], Step | None]
+"""The step that makes a value which nobody else reads."""
+Joined = Callable[[Program, Step, Alone], tuple[Step, Step] | None]
+"""For a step the one before it, and what both together become."""
 
 
-def _replace(program: Program, old: Step, new: Step) -> None:
-    place = next(i for i, step in enumerate(program.steps) if step is old)
-    program.steps[place] = new
+def _join(program: Program, joined: Joined) -> None:
+    """Applies a rule to every step in turn; what two steps become stands where the first stood."""
+    uses = program.uses()
+    steps: list[Step | None] = list(program.steps)
+    places = {name: place for place, step in enumerate(program.steps) for name in step.outputs}
+
+    def alone(name: str) -> Step | None:
+        place = places.get(name) if uses[name] == 1 else None
+        return None if place is None else steps[place]
+
+    for place, step in enumerate(program.steps):
+        found = joined(program, step, alone)
+        if found is not None:
+            before, made = found
+            first = places[before.outputs[0]]
+            steps[first], steps[place] = made, None
+            places.update(dict.fromkeys(made.outputs, first))
+    program.steps = [step for step in steps if step is not None]
 
 
 def _new(program: Program, stem: str, array: Array) -> str:
@@ -92,34 +109,30 @@ def batch_norm(program: Program, step: Step) -> tuple[Array, Array] | None:
 
 
 def _fold_batch_norm(program: Program) -> None:
+    _join(program, _with_batch_norm)
+
+
+def _with_batch_norm(program: Program, step: Step, alone: Alone) -> tuple[Step, Step] | None:
     """Moves a BatchNormalization into the weights of the contraction before it."""
-    uses, makers = program.uses(), _maker(program)
-    for step in list(program.steps):
-        if step.op != "BatchNormalization":
-            continue
-        before = makers.get(step.input(0))
-        folded = batch_norm(program, step)
-        if before is None or folded is None or uses[step.input(0)] != 1:
-            continue
-        weights = program.constants.get(before.input(1))
-        if weights is None or before.op not in _FACTORED:
-            continue
-        bias = program.constants.get(before.input(2))
-        if before.input(2) and bias is None:
-            continue
-        changed = _FACTORED[before.op](before, numbers(weights), *folded, bias)
-        if changed is None:
-            continue
-        names = [_new(program, step.outputs[0], array) for array in changed]
-        made = renamed(
-            before,
-            inputs=(before.inputs[0], *names),
-            outputs=(step.outputs[0],),
-            attributes=_plain_gemm(before),
-        )
-        _replace(program, before, made)
-        program.steps.remove(step)
-        uses, makers = program.uses(), _maker(program)
+    if step.op != "BatchNormalization":
+        return None
+    before, folded = alone(step.input(0)), batch_norm(program, step)
+    if before is None or folded is None or before.op not in _FACTORED:
+        return None
+    weights, bias = (program.constants.get(before.input(place)) for place in (1, 2))
+    if weights is None or (before.input(2) and bias is None):
+        return None
+    changed = _FACTORED[before.op](before, numbers(weights), *folded, bias)
+    if changed is None:
+        return None
+    names = [_new(program, step.outputs[0], array) for array in changed]
+    made = renamed(
+        before,
+        inputs=(before.inputs[0], *names),
+        outputs=(step.outputs[0],),
+        attributes=_plain_gemm(before),
+    )
+    return before, made
 
 
 def _plain_gemm(step: Step) -> dict[str, object]:
@@ -169,27 +182,23 @@ _FACTORED: dict[str, Callable[..., _Folded]] = {
 
 
 def _fold_bias(program: Program) -> None:
+    _join(program, _with_bias)
+
+
+def _with_bias(program: Program, step: Step, alone: Alone) -> tuple[Step, Step] | None:
     """Moves the addition of a constant row behind a MatMul with constant weights into it."""
-    uses, makers = program.uses(), _maker(program)
-    for step in list(program.steps):
-        if step.op != "Add":
+    if step.op != "Add":
+        return None
+    for place in (0, 1):
+        before, bias = alone(step.input(place)), program.constants.get(step.input(1 - place))
+        if before is None or bias is None or before.op != "MatMul" or before.input(2):
             continue
-        for place in (0, 1):
-            before = makers.get(step.input(place))
-            bias = program.constants.get(step.input(1 - place))
-            if before is None or bias is None or before.op != "MatMul" or before.input(2):
-                continue
-            weights = program.constants.get(before.input(1))
-            rows = weights.shape[-1] if weights is not None and weights.ndim == 2 else 0
-            if bias.size != rows or bias.shape[-1] != rows or uses[step.input(place)] != 1:
-                continue
-            if program.specs[step.outputs[0]].shape != program.specs[before.outputs[0]].shape:
-                continue
-            made = renamed(
-                before,
-                inputs=(*before.inputs, step.input(1 - place)),
-                outputs=step.outputs,
-            )
-            _replace(program, before, made)
-            program.steps.remove(step)
-            break
+        weights = program.constants.get(before.input(1))
+        rows = weights.shape[-1] if weights is not None and weights.ndim == 2 else 0
+        if bias.size != rows or bias.shape[-1] != rows:
+            continue
+        if program.specs[step.outputs[0]].shape != program.specs[before.outputs[0]].shape:
+            continue
+        inputs = (*before.inputs, step.input(1 - place))
+        return before, renamed(before, inputs=inputs, outputs=step.outputs)
+    return None

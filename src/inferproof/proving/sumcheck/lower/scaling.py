@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from inferproof.proving.sumcheck.graph import MAX_SHIFT
 from inferproof.proving.sumcheck.lower import intervals
 from inferproof.proving.sumcheck.lower.builder import Builder
 from inferproof.proving.sumcheck.lower.value import Function, Points, Value, is_power_of_two
@@ -98,25 +99,42 @@ def common(
         found = [binary(b, v) for v in found]
     # Zeros are zeros in any scale.
     scale = min((v.scale for v in found if v.bound), default=found[0].scale)
-    while True:
-        kept = [v if v.bound else v.with_(scale=scale) for v in found]
-        coefficients = [max(1, round(v.scale / scale)) for v in kept]
-        if sum(c * v.bound for c, v in zip(coefficients, kept, strict=True)) < limit:
-            return kept, coefficients, scale
-        # The finest of them gives up a bit, and what it has beyond its span.
+    if sum(max(1, round(v.scale / scale)) * v.bound for v in found) >= limit:
+        # The finest of them give up bits, and what they have beyond their spans.
         scale *= 2
-        found = [
-            coarser(b, v, round(math.log2(scale / v.scale))) if v.scale < scale else v for v in kept
-        ]
+        while sum(_bound_in(v, scale) for v in found) >= limit:
+            scale *= 2
+    kept = [_in_units(b, v, scale) for v in found]
+    return kept, [max(1, round(v.scale / scale)) for v in kept], scale
+
+
+def _bound_in(v: Value, scale: float) -> int:
+    """The largest absolute integer of the value in units of `scale`, or of its own if coarser."""
+    if v.scale >= scale:
+        return round(v.scale / scale) * v.bound
+    shift = _shift(v, scale)
+    return max(abs(intervals.rounded_shift(end, shift)) for end in ends(v))
+
+
+def _in_units(b: Builder, v: Value, scale: float) -> Value:
+    if not v.bound:
+        return v.with_(scale=scale)
+    return coarser(b, v, _shift(v, scale)) if v.scale < scale else v
+
+
+def _shift(v: Value, scale: float) -> int:
+    """How many bits are between two powers of two, however far they are from one another."""
+    return round(math.log2(scale) - math.log2(v.scale))
 
 
 def coarser(b: Builder, v: Value, shift: int) -> Value:
     """The value in units 2^shift times as large."""
     low, high = ends(v)
     clamp = (intervals.rounded_shift(low, shift), intervals.rounded_shift(high, shift))
-    made = b.rescale(v, 1, shift, clamp=clamp)
+    # Beyond that nothing is left of any integer either way.
+    made = b.rescale(v, 1, min(shift, MAX_SHIFT), clamp=clamp)
     most = None if v.most is None else (v.most >> shift) + v.shape[-1]
-    return made.with_(scale=v.scale * 2.0**shift, span=v.span, most=most, source=v.source)
+    return made.with_(scale=math.ldexp(v.scale, shift), span=v.span, most=most, source=v.source)
 
 
 def aligned(b: Builder, values: Sequence[Value]) -> list[Value]:
