@@ -45,6 +45,15 @@ def test_top_k_of_equal_elements_takes_the_first(size: int, k: int, largest: int
     close("TopK", {"x": x}, {"k": np.array([k])}, outputs=2, largest=largest, within=0)
 
 
+def test_more_elements_to_find_than_a_proof_holds_are_refused() -> None:
+    with rejects(
+        Reason.LOWERING_UNSUPPORTED,
+        "node 'y' (TopK) has no form in whole numbers: it finds 300 of 65536 elements; supported "
+        "is a smaller k, or fewer elements",
+    ):
+        close("TopK", {"x": normal(65536)}, {"k": np.array([300])}, outputs=2)
+
+
 @pytest.mark.parametrize("how", ["none", "add", "mul", "max", "min"])
 def test_elements_put_at_constant_places(how: str) -> None:
     x, u = {"x": normal(4, 5)}, normal(3, 5)

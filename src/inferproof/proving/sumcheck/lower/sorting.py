@@ -1,12 +1,14 @@
 """TopK: the greatest or least elements along an axis, in order, and where they are."""
 
+import math
+
 import numpy as np
 
 from inferproof.proving.sumcheck.lower.arithmetic import negated
 from inferproof.proving.sumcheck.lower.context import Context, lowers
 from inferproof.proving.sumcheck.lower.movement import broadcast, concat, reshape, transpose
 from inferproof.proving.sumcheck.lower.pointwise import equals_zero
-from inferproof.proving.sumcheck.lower.program import Step
+from inferproof.proving.sumcheck.lower.program import Step, unsupported
 from inferproof.proving.sumcheck.lower.reduce import axes_last, spread
 from inferproof.proving.sumcheck.lower.scaling import fit
 from inferproof.proving.sumcheck.lower.shape import one_hot
@@ -16,6 +18,10 @@ _ROUND = 6
 """What a round of searching costs for each element, where comparing it with one other costs 1."""
 _LARGEST = 2**26
 """Differences of two elements, and an element that is put below all others, stay in range."""
+
+
+_MOST = 2**24
+"""Elements that are looked at together: beyond, no proof would hold them."""
 
 
 @lowers("TopK")
@@ -30,6 +36,10 @@ def _top_k(c: Context, step: Step) -> tuple[Value, Value]:
     moved = fit(b, axes_last(c, x, [axis]), _LARGEST)
     if smallest:
         moved = negated(b, moved)
+    if k * math.prod(moved.shape) > _MOST:
+        raise unsupported(
+            step, f"it finds {k} of {moved.shape[-1]} elements", "a smaller k, or fewer elements"
+        )
     find = _by_rounds if _ROUND * k < moved.shape[-1] else _by_ranks
     values, places = find(c, moved, k)
     if smallest:
