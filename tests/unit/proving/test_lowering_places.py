@@ -207,3 +207,18 @@ def test_slices_put_into_a_cache(mode: str) -> None:
     x = {"x": normal(2, 1, 5, 3), "u": normal(2, 1, 2, 3)}
     first = np.array([1, 4 if mode == "circular" else 3])
     close("TensorScatter", x, {"i": first}, opset=24, mode=mode)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize("beyond", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("aligned", [0, 1])
+def test_samples_at_constant_places(mode: str, beyond: str, aligned: int) -> None:
+    grid = (RNG.random((2, 3, 4, 2)) * 2.8 - 1.4).astype(np.float32)
+    more = {"mode": mode, "padding_mode": beyond, "align_corners": aligned}
+    close("GridSample", {"x": normal(2, 2, 5, 6)}, {"g": grid}, opset=20, **more)
+    with rejects(
+        Reason.LOWERING_UNSUPPORTED,
+        "node 'y' (GridSample) has no form in whole numbers: its grid depends on the model's "
+        "input; supported is a grid that is a constant of the model",
+    ):
+        close("GridSample", {"x": normal(2, 2, 5, 6), "g": np.stack([grid] * 3)}, opset=20)

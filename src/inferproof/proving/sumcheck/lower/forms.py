@@ -89,6 +89,7 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
     ),
     ("TensorScatter", "Concat, Take", "constant indices"),
     ("DFT STFT", "View of frames, Linear with the committed matrix of sines", "constant lengths"),
+    ("GridSample", "Take, Mul with the weights, Add", "constant grid"),
     ("Col2Im", "Take, Sum", "constant shapes"),
     (
         "TopK",
@@ -176,6 +177,5 @@ FORMS: dict[str, tuple[str, str]] = {
 
 UNPROVEN: dict[str, str] = {
     "Det": "write out the products of a small matrix with Mul and Add",
-    "GridSample": "use Resize, or Gather with constant indices, where the grid is a constant",
 }
 """Operators that a model may hold and that have no form, with the nearest way out."""

@@ -6,6 +6,7 @@ from inferproof.proving.sumcheck.lower import (  # noqa: F401  (they register th
     dense,
     einsum,
     fourier,
+    gridsample,
     pointwise,
     pooling,
     quantised,

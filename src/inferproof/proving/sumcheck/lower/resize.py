@@ -215,7 +215,7 @@ def _blended(
     count = math.ceil(2 * reach) + (1 if antialias else 0)
     places = first[:, None] + np.arange(count)
     distance = np.abs(places - spots[:, None]) * scale
-    weights = np.maximum(0.0, 1 - distance) if mode == "linear" else _cubic(distance, a)
+    weights = np.maximum(0.0, 1 - distance) if mode == "linear" else cubic(distance, a)
     # What is outside of the operand counts for its edge, or not at all.
     alone = bool(step.attributes.get("exclude_outside", 0)) and mode == "cubic"
     if alone:
@@ -225,7 +225,8 @@ def _blended(
     return Taps(np.clip(places, 0, before - 1), weights, np.zeros(len(places)))
 
 
-def _cubic(distance: Points, a: float) -> Points:
+def cubic(distance: Points, a: float) -> Points:
+    """The weight of an element at a distance below 2, by the cubic with parameter a."""
     near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
     far = ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
     return np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))
