@@ -11,6 +11,7 @@ from inferproof.models.classical import EXPANDED
 from inferproof.models.contrib import way_out
 from inferproof.models.definitions import DEFINED
 from inferproof.models.naming import located
+from inferproof.models.sequences import SEQUENCES
 from inferproof.models.show import shown
 
 _ACCEPTED_NAMES = (
@@ -46,9 +47,9 @@ _SIZE = (
     "do this step outside of the model, or keep the size and mask with Where",
 )
 _TEXT = "it works on text or files", "do this step outside of the model"
-_SEQUENCE = (
-    "it makes or takes sequences or optional values",
-    "use tensors: Split, Concat, Gather and Slice do the same",
+_OPTIONAL = (
+    "it makes or takes optional values",
+    "export the model with the value there, or without it",
 )
 _TRAINING = "it is for training", "export the model for inference"
 _BODY = (
@@ -70,11 +71,7 @@ _WHY_REFUSED: dict[tuple[str, str], str] = {
         "end the model in the boxes and their scores, and suppress outside of it",
     ): "NonMaxSuppression",
     _TEXT: "ImageDecoder RegexFullMatch StringConcat StringNormalizer StringSplit TfIdfVectorizer",
-    _SEQUENCE: (
-        "ConcatFromSequence Optional OptionalGetElement OptionalHasElement SequenceAt "
-        "SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength "
-        "SplitToSequence"
-    ),
+    _OPTIONAL: ("Optional OptionalGetElement OptionalHasElement"),
     _TRAINING: "NegativeLogLikelihoodLoss SoftmaxCrossEntropyLoss",
     _REGIONS: "DeformConv MaxRoiPool RoiAlign",
     (
@@ -135,7 +132,7 @@ def operator_schema(node: NodeProto, opset: int) -> defs.OpSchema:
         schema = defs.get_schema(op, opset, "")
     except defs.SchemaError:
         raise ModelRejected(Reason.MODEL_UNKNOWN_OPERATOR, op=shown(op), opset=opset) from None
-    if op not in ACCEPTED | DEFINED | SELECTING:
+    if op not in ACCEPTED | DEFINED | SELECTING | SEQUENCES:
         raise _refused(node, *REFUSED.get(op, _NOT_LISTED))
     if schema.deprecated:
         raise ModelRejected(Reason.MODEL_UNKNOWN_OPERATOR, op=shown(op), opset=opset)

@@ -29,6 +29,7 @@ from inferproof.models.graph import Graph
 from inferproof.models.limits import Limits
 from inferproof.models.naming import located
 from inferproof.models.operators import ML_DOMAIN, ML_OPSET, SELECTING, operator_schema, refused
+from inferproof.models.sequences import SEQUENCES, Held
 from inferproof.models.show import first_line, shown
 from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of, numbered
 
@@ -156,6 +157,7 @@ class _Walk:
         self.shaped = Shaped(graph, {}, [], dict(graph.constants))
         self._protos: dict[str, TypeProto] = {}
         self._empty: dict[str, tuple[int, ...]] = {}
+        self._sequences = Held(limits.nodes)
         self._used = {name for node in graph.nodes for name in node.input}
         self._used |= {item.name for item in graph.outputs}
         self._names = {name for node in graph.nodes for name in node.output}
@@ -194,6 +196,11 @@ class _Walk:
             self._visit_definition(node, schema)
             return
         values = [self.shaped.constants.get(name) if name else None for name in node.input]
+        if node.op_type in SEQUENCES and not node.domain:
+            made = self._sequences.read(node, values, self.shaped.types)
+            self._visit_parts(node, made.nodes, made.constants)
+            return
+        self._sequences.check(node)
         self._check_operands(node, values)
         if node.op_type in SELECTING:
             self._select(node, values)
@@ -266,7 +273,8 @@ class _Walk:
     ) -> None:
         """What stands for the node: constants, and nodes in an order in which they run."""
         new = [name for item in nodes for name in item.output if name and name not in node.output]
-        for name in (*constants, *new):
+        own = set(node.output)
+        for name in (*(name for name in constants if name not in own), *new):
             if name in self._names:
                 raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(name))
             self._names.add(name)

@@ -270,9 +270,9 @@ def test_operator_of_a_later_opset():
             "their scores, and suppress outside of it",
         ),
         (
-            "SequenceConstruct",
-            "it makes or takes sequences or optional values; use tensors: Split, Concat, Gather "
-            "and Slice do the same",
+            "Optional",
+            "it makes or takes optional values; export the model with the value there, or without "
+            "it",
         ),
         ("StringNormalizer", "it works on text or files; do this step outside of the model"),
         ("SoftmaxCrossEntropyLoss", "it is for training; export the model for inference"),
