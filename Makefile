@@ -9,6 +9,7 @@
 # make kill     kill real processes at every step boundary and at random; about 8 minutes
 # make soak     JOBS=10000 paid and proven jobs while processes are killed and the chain fails
 # make bench    measure, and write bench/RESULTS.md and its plots; PEERS=all: ezkl on every model
+# make corpus   try every model of tests/corpus, as common tools export them; FAMILIES=sklearn
 # make zoo      train the three models again
 
 PY := .venv/bin/python
@@ -21,7 +22,7 @@ IN_LANES := int8 sumcheck commitment lookup claim-reduction
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo native wheel test test-slow test-native versions kill soak serve check fix bench zoo clean
+.PHONY: help bootstrap demo native wheel test test-slow test-native versions kill soak serve check fix bench corpus zoo clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -81,6 +82,11 @@ soak: bootstrap
 bench: bootstrap
 	@$(PY) bench/run.py $(if $(PEERS),--peers '$(PEERS)') \
 	  $(if $(PEER_SECONDS),--peer-seconds $(PEER_SECONDS)) $(if $(PEER_GB),--peer-gb $(PEER_GB))
+
+corpus: bootstrap
+	@scripts/bootstrap.sh corpus
+	@.tools/corpus/bin/python tests/corpus/make.py .tools/corpus/models $(FAMILIES)
+	@$(PY) tests/corpus/run.py .tools/corpus/models $(FAMILIES)
 
 zoo: bootstrap
 	@$(PY) -m zoo.train_all

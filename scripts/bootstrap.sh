@@ -6,6 +6,7 @@
 #   scripts/bootstrap.sh native      the Python environment and the native prover
 #   scripts/bootstrap.sh tools       these and the npm tools
 #   scripts/bootstrap.sh js          the JavaScript clients of the end-to-end tests as well
+#   scripts/bootstrap.sh corpus      the tools whose exports tests/corpus is made of (some 7 GB)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -74,6 +75,19 @@ native_prover() { # built by make native, or here if need be; all else works wit
     say "going on without proof system sumcheck, whose commands will say that it is missing"
 }
 
+corpus_tools() { # in an environment of their own: nothing of ours needs them
+    local stamp=.tools/corpus/.synced uv
+    if [ -f "$stamp" ] && [ "$stamp" -nt tests/corpus/requirements.txt ]; then
+        return
+    fi
+    uv=$(command -v uv || echo .tools/bin/uv)
+    say "installing the tools of tests/corpus into .tools/corpus; this takes minutes and some 7 GB"
+    "$uv" venv --quiet --clear --python .venv/bin/python .tools/corpus
+    "$uv" pip install --quiet --python .tools/corpus/bin/python -r tests/corpus/requirements.txt ||
+        fail "uv could not install them; the lines above say which package"
+    touch "$stamp"
+}
+
 case "${1:-tools}" in
     python) bootstrap_python ;;
     native)
@@ -91,5 +105,9 @@ case "${1:-tools}" in
         npm_packages contracts "the local chain (anvil)"
         npm_packages tests/e2e/js "the public x402 clients"
         ;;
-    *) fail "usage: scripts/bootstrap.sh [python|native|tools|js]" ;;
+    corpus)
+        bootstrap_python
+        corpus_tools
+        ;;
+    *) fail "usage: scripts/bootstrap.sh [python|native|tools|js|corpus]" ;;
 esac

@@ -19,7 +19,7 @@ from inferproof.models.contrib import FOREIGN, QUANTISED
 from inferproof.models.contrib.forms import FORMS as CONTRIB
 from inferproof.models.definitions import DEFINED
 from inferproof.models.limits import NEWEST_OPSET
-from inferproof.models.operators import ML_DOMAIN, REFUSED, REFUSED_ML
+from inferproof.models.operators import BODIES, ML_DOMAIN, REFUSED, REFUSED_ML
 from inferproof.models.sequences import SEQUENCES
 from inferproof.observability.metrics import Metrics
 from inferproof.proving.sumcheck.lower.forms import FORMS, UNPROVEN
@@ -125,6 +125,7 @@ def operators() -> str:
         "|---|---|",
     ]
     written = dict(CLASSICAL) | dict.fromkeys(DEFINED, "the standard's own definition")
+    written |= dict.fromkeys(BODIES, "its body, unrolled or chosen by constants")
     written |= dict.fromkeys(SEQUENCES, "the tensors that the sequence holds")
     written |= {name: CONTRIB[name] for name in QUANTISED & first_versions().keys() - FORMS.keys()}
     lines += [f"| {operator} | {form} |" for operator, form in sorted(written.items())]

@@ -55,12 +55,19 @@ class Reason(Enum):
     )
     MODEL_UNKNOWN_OPERATOR = "ONNX opset {opset} has no operator {op}"
     MODEL_OPERATOR_REFUSED = "operator {op} is not accepted: {why}"
-    MODEL_HAS_FUNCTIONS = (
-        "the model defines functions of its own; "
-        "inline them with onnx.inliner.inline_local_functions"
+    MODEL_FUNCTION_REFUSED = (
+        "function {function} of the model cannot be written out where it is called: {why}"
     )
     MODEL_HAS_TRAINING_INFO = "the model carries training steps; export it for inference only"
     MODEL_HAS_SUBGRAPH = "operator {op} carries a graph of its own; only flat graphs are accepted"
+    MODEL_NOT_UNROLLED = (
+        "operator {op}, which makes {name}, cannot be written out: its {what} depends on the "
+        "model's input; {way}"
+    )
+    MODEL_UNROLLED_TOO_LONG = (
+        "operator {op}, which makes {name}, takes the model beyond {limit} nodes when its steps "
+        "are written out; export it for fewer steps"
+    )
     MODEL_SPARSE_TENSOR = "tensor {name} is stored sparse; store it dense"
     MODEL_STRING_TENSOR = "tensor {name} holds strings; turn text into numbers before the model"
     MODEL_TEXT_REFUSED = "operator {op}, which makes {name}, {why}; {instead}"
@@ -74,10 +81,8 @@ class Reason(Enum):
         "reads them"
     )
     MODEL_NOT_A_TENSOR = "{name} is not declared as a tensor with a shape"
-    MODEL_DYNAMIC_DIM = (
-        "dimension {axis} of input {name} has no fixed size; only the first dimension may be "
-        "left open (it is set to 1), so export the model with fixed sizes"
-    )
+    MODEL_DYNAMIC_DIM = "the model leaves axes open: {axes}; give each a size: {options}"
+    MODEL_AXIS_UNKNOWN = "the model leaves no axis {name} open; its open axes are: {known}"
     MODEL_BAD_SHAPE = "tensor {name} has the shape {shape}; sizes must be positive"
     MODEL_RANK_TOO_HIGH = "tensor {name} has {rank} dimensions, the limit is {limit}"
     MODEL_TENSOR_TOO_LARGE = "tensor {name} would hold {elements} elements, the limit is {limit}"
@@ -216,7 +221,7 @@ class Reason(Enum):
     )
     CIRCUIT_TOO_LARGE = "the circuit needs 2^{need} rows; at most 2^{limit} are supported"
     CALIBRATION_INPUTS = "calibration data must hold one array for each of: {expected}"
-    CALIBRATION_SHAPE = "calibration array {name} has shape {got}, expected [samples, {expected}]"
+    CALIBRATION_SHAPE = "calibration array {name} has shape {got}, expected {expected}"
     CALIBRATION_EMPTY = "calibration data must hold at least one sample, of equal number per input"
     CALIBRATION_WANTED = (
         "compiling needs inputs like those that will be sent: give --calibration with an .npz of "

@@ -261,7 +261,9 @@ class ProofSystemSuite:
         message = "calibration data must hold one array for each of: a, b"
         with rejects(Reason.CALIBRATION_INPUTS, message, kind=InputRejected):
             compile_with(a=good)
-        message = "calibration array b has shape [6, 1, 2], expected [samples, 1, 4]"
+        message = (
+            "calibration array b has shape [6, 1, 2], expected [samples, 1, 4] or [samples, 4]"
+        )
         with rejects(Reason.CALIBRATION_SHAPE, message):
             compile_with(a=good, b=good[:, :, :2])
         message = "calibration data must hold at least one sample, of equal number per input"

@@ -55,7 +55,7 @@ def compile_card(
     `load_model`, `load_preprocessing`, `read_arrays`, `drawn` and ProofSystem.compile.
     """
     preprocessing = load_preprocessing(card.preprocessing, card.folder)
-    model = load_model(card.model_path)
+    model = load_model(card.model_path, axes=card.input.axes)
     request = CompileRequest(
         model=replace(model, outputs=labelled(model.outputs, card.output)),
         calibration=_calibration(card, model, preprocessing, ranges),

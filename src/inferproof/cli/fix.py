@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from inferproof.cli.axes import BatchOption, ShapeOption, axes_of
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, progress
 from inferproof.cli.files import check_writable, write_file
 from inferproof.cli.samples import Calibration, RangeOption, check_samples
@@ -25,23 +26,26 @@ def fix(
     ] = None,
     calibration: Calibration = None,
     ranges: RangeOption = None,
+    batch: BatchOption = 1,
+    shape: ShapeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Write a model as it is compiled, say what changed, and by how much the outputs differ.
 
-    Its batch axis is fixed, constants are computed, classical operators written with those of
-    ONNX, dictionaries are tensors, and what no output needs is gone. Without samples or ranges,
-    both models are compared on random inputs.
+    Its open axes are fixed, functions and control flow written out, constants are computed,
+    classical operators written with those of ONNX, dictionaries are tensors, and what no output
+    needs is gone. Without samples or ranges, both models are compared on random inputs.
     """
     from inferproof.models.comparing import compare_with_file
     from inferproof.models.fixing import fix_model
 
     check_samples(calibration, ranges)
+    axes = axes_of(batch, shape)
     with failures(as_json=as_json):
         check_writable(fixed)
         with progress("fixing") as report:
             report("reading the model", 0.1)
-            done = fix_model(file, keep or ())
+            done = fix_model(file, keep or (), axes=axes)
             report("comparing outputs", 0.5)
             samples = _samples(done.model, calibration, ranges)
             differences = compare_with_file(file, done.model, samples)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import typer
 from rich.table import Table
 
+from inferproof.cli.axes import BatchOption, ShapeOption, axes_of
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table, progress
 from inferproof.cli.files import DATA_DIR, DataDir, check_writable, write_file
 from inferproof.cli.fix import fix
@@ -18,6 +19,7 @@ from inferproof.cli.picture import drawn_graph
 from inferproof.cli.samples import RangeOption, check_samples, samples_of
 from inferproof.errors import InputRejected, ModelRejected, Reason
 from inferproof.models.arrays import read_arrays
+from inferproof.models.axes import Axes
 from inferproof.models.drawing import wanted
 from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
@@ -50,6 +52,8 @@ def inspect(
         ),
     ] = None,
     ranges: RangeOption = None,
+    batch: BatchOption = 1,
+    shape: ShapeOption = None,
     svg: Annotated[
         Path | None, typer.Option("--svg", help="Draw the graph into this file too, as a picture.")
     ] = None,
@@ -58,17 +62,18 @@ def inspect(
 ) -> None:
     """Report operators, shapes, ranges, accuracy, and what each proof system says to a model."""
     check_samples(calibration, ranges)
+    axes = axes_of(batch, shape)
     with failures(as_json=as_json):
         if svg is not None:
             check_writable(svg)
         with progress("reading the model") as report:
-            model = load_model(file)
+            model = load_model(file, axes=axes)
             arrays = read_arrays(calibration) if calibration is not None else None
             if ranges:
                 arrays = samples_of(model, ranges)
             labels = _labels(arrays)
             probes = {
-                name: _probe(get_system(name, costs=data_dir / COSTS), file, report)
+                name: _probe(get_system(name, costs=data_dir / COSTS), file, axes, report)
                 for name in known_systems()
             }
             found = preflight(model, probes, _first(arrays), labels)
@@ -95,11 +100,11 @@ def _first(arrays: dict[str, Any] | None) -> dict[str, Any] | None:
     return None if arrays is None else {name: a[:MAX_SAMPLES] for name, a in arrays.items()}
 
 
-def _probe(system: ProofSystem, file: Path, report: Any) -> SystemProbe:
+def _probe(system: ProofSystem, file: Path, axes: Axes, report: Any) -> SystemProbe:
     def quantise(_model: LoadedModel, calibration: dict[str, Any]) -> Quantised:
         with tempfile.TemporaryDirectory(prefix="inferproof-inspect-") as scratch:
             folder = Path(scratch) / "compiled"
-            request = CompileRequest(file, calibration, folder, explain=True)
+            request = CompileRequest(file, calibration, folder, explain=True, axes=axes)
             try:
                 made = system.compile(request, report)
             except ModelRejected as error:
@@ -121,6 +126,11 @@ def _show(found: PreflightReport) -> None:
     facts = {
         "inputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in model.inputs),
         "outputs": ", ".join(f"{s.name} {list(s.shape)} {s.dtype}" for s in model.outputs),
+        "open axes": ", ".join(
+            f"{item.name} = {item.size} (dimension {item.axis} of {item.input})"
+            for item in model.open_axes
+        ),
+        "reshaped": ", ".join(model.reshaped),
         **{f"names in {s.name}": ", ".join(s.labels[:32]) for s in model.outputs if s.labels},
         "opset": str(model.opset),
         "parameters": f"{model.parameters:,}",
@@ -129,6 +139,8 @@ def _show(found: PreflightReport) -> None:
         "weights digest": model.weights_digest.hex,
     }
     for name, text in facts.items():
+        if not text:
+            continue
         out.print(f"[bold]{name:15}[/] {plain(text)}")
     operators = Table("operator", "nodes", *(s.system for s in found.systems), box=None)
     for name, count in model.operators:

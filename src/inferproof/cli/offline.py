@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from inferproof.cli.axes import BatchOption, ShapeOption, axes_of
 from inferproof.cli.console import JsonFlag, err, failures, out, plain, print_json, progress
 from inferproof.cli.files import check_writable, write_file
 from inferproof.cli.samples import Calibration, RangeOption, check_samples, read_or_draw
@@ -71,6 +72,8 @@ def compile_model(
     folder: Out,
     calibration: Calibration = None,
     ranges: RangeOption = None,
+    batch: BatchOption = 1,
+    shape: ShapeOption = None,
     system: Annotated[
         str, typer.Option(help="The proof system: sumcheck, or ezkl.")
     ] = DEFAULT_SYSTEM,
@@ -103,19 +106,21 @@ def compile_model(
     Without a calibration file or ranges, it says which arrays the file has to hold.
     """
     check_samples(calibration, ranges)
+    axes = axes_of(batch, shape)
     if (srs is None) != (srs_sha256 is None):
         raise typer.BadParameter("--srs and --srs-sha256 go together")
     with failures(as_json=as_json):
         prover = get_system(system)
         request = CompileRequest(
             model=model,
-            calibration=read_or_draw(model, calibration, ranges),
+            calibration=read_or_draw(model, calibration, ranges, axes),
             out=folder,
             visibility=visibility,
             srs=SrsSource(srs, srs_sha256) if srs and srs_sha256 else None,
             max_error=max_error,
             profile=profile,
             mode=mode,
+            axes=axes,
             bits=bits,
             margin=margin,
         )

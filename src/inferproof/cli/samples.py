@@ -7,6 +7,7 @@ import typer
 
 from inferproof.cli.console import err
 from inferproof.models.arrays import read_arrays
+from inferproof.models.axes import Axes
 from inferproof.models.loaded import LoadedModel
 
 Calibration = Annotated[
@@ -44,7 +45,9 @@ def samples_of(model: LoadedModel, ranges: list[str] | None) -> dict[str, Any]:
     return drawn(model, parse_ranges(ranges or ()))
 
 
-def read_or_draw(model: Path, calibration: Path | None, ranges: list[str] | None) -> dict[str, Any]:
+def read_or_draw(
+    model: Path, calibration: Path | None, ranges: list[str] | None, axes: Axes
+) -> dict[str, Any]:
     """The samples of the file, or such as are drawn for the model.
 
     Raises: as `read_arrays`, `load_model` and `samples_of`.
@@ -53,6 +56,6 @@ def read_or_draw(model: Path, calibration: Path | None, ranges: list[str] | None
         return read_arrays(calibration)
     from inferproof.models.load import load_model
 
-    drawn = samples_of(load_model(model), ranges)
+    drawn = samples_of(load_model(model, axes=axes), ranges)
     err.print(f"[yellow]note[/] {DRAWN_NOTE}")
     return drawn

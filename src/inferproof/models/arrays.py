@@ -40,6 +40,13 @@ def stacked(array: Any, shape: tuple[int, ...]) -> Any:
     return array
 
 
+def stacked_shapes(shape: tuple[int, ...], samples: int | None = None) -> str:
+    """The shapes that samples of an input may be stacked in, for messages."""
+    shapes = [shape, shape[1:]] if shape[:1] == (1,) else [shape]
+    count = str(samples or "samples")
+    return " or ".join(f"[{', '.join([count, *map(str, sizes)])}]" for sizes in shapes)
+
+
 def _members(archive: zipfile.ZipFile) -> dict[str, Any]:
     items = archive.infolist()
     size = sum(item.file_size for item in items)

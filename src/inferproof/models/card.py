@@ -9,11 +9,12 @@ reads it, together with its sidecar files, into the form that is committed to.
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.axes import Axes
 from inferproof.models.card_table import Table
 from inferproof.types.money import format_units, parse_units
 
@@ -26,6 +27,9 @@ CURRENCY_DECIMALS = {"USDC": 6}
 DEFAULT_SYSTEM = "sumcheck"
 """The proof system that is meant where none is named. Where its native module is missing, no other
 takes its place."""
+MAX_AXES = 64
+MAX_AXIS = 2**31 - 1
+"""The largest size that intake takes for anything; a model with more open axes is unheard of."""
 INPUT_TYPES = ("text", "vector", "image", "tensor")
 CUT, REFUSE = "cut", "refuse"
 """Values beyond a model's range are cut to it, and counted; or the input is refused unpaid."""
@@ -51,12 +55,14 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class CardInput:
     """What goes in. `max_bytes` bounds the raw input as it comes over the wire; `out_of_range`
-    says what becomes of values beyond the range that the model was calibrated for."""
+    says what becomes of values beyond the range that the model was calibrated for; `axes` sizes
+    what the model leaves open."""
 
     type: str
     max_bytes: int
     examples: tuple[Example, ...]
     out_of_range: str = CUT
+    axes: Axes = field(default_factory=Axes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +267,19 @@ def _input(table: Table, output: CardOutput) -> CardInput:
         example.done()
         examples.append(Example(title, value, label))
     beyond = table.choice("out_of_range", (CUT, REFUSE), CUT)
+    axes = Axes(table.integer("batch", 1, MAX_AXIS, 1), _sizes(table))
     table.done()
-    return CardInput(kind, max_bytes, tuple(examples), beyond)
+    return CardInput(kind, max_bytes, tuple(examples), beyond, axes)
+
+
+def _sizes(table: Table) -> dict[str, int]:
+    """Sizes by the names of open axes: the table input.shape."""
+    if table.take("shape", None) is None:
+        return {}
+    sizes = table.table("shape")
+    named = {name: sizes.integer(name, 1, MAX_AXIS) for name in sizes.keys()[:MAX_AXES]}
+    sizes.done()
+    return named
 
 
 def _output(table: Table) -> CardOutput:

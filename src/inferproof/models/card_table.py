@@ -41,6 +41,10 @@ class Table:
         """Raises: ModelRejected CARD_BAD_VALUE."""
         raise ModelRejected(Reason.CARD_BAD_VALUE, key=self.key(key), problem=problem)
 
+    def keys(self) -> tuple[str, ...]:
+        """The keys of a table whose keys are names of something."""
+        return tuple(self._value)
+
     def take(self, key: str, default: object = _ABSENT) -> Any:
         """The raw value of a key, or the default.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.axes import Axes
 from inferproof.models.isolation import Head, run_isolated
 from inferproof.models.limits import DEFAULT_LIMITS, Limits
 from inferproof.models.load import check_file, from_head
@@ -25,14 +26,19 @@ class Fixed:
     changes: tuple[str, ...]
 
 
-def fix_model(path: Path, keep: Sequence[str] = (), limits: Limits = DEFAULT_LIMITS) -> Fixed:
+def fix_model(
+    path: Path,
+    keep: Sequence[str] = (),
+    limits: Limits = DEFAULT_LIMITS,
+    axes: Axes = Axes(),
+) -> Fixed:
     """The file's model, with only the outputs of `keep` where that names any.
 
     Training steps and outputs that depend on no input are left out. Raises: as `load_model`;
     MODEL_OUTPUT_UNKNOWN.
     """
     check_file(path, limits)
-    request = {"path": str(path.absolute()), "keep": list(keep)}
+    request = {"path": str(path.absolute()), "keep": list(keep), "axes": axes.to_json()}
     head, blobs = run_isolated("fix", request, (), limits, ("onnx",))
     try:
         (onnx,) = blobs
@@ -68,8 +74,12 @@ def _changes(before: Head, model: LoadedModel) -> list[str]:
 
 
 def _why(name: str, old: int, new: int) -> str:
+    from inferproof.models.operators import BODIES
+
     if new > old:
         return ""
+    if name in BODIES:
+        return ", written out"
     return ", kept as stored tensors" if name == "Constant" else ", computed beforehand or unused"
 
 
@@ -89,7 +99,7 @@ def _text(value: object) -> str:
     return value
 
 
-def fix_here(path: Path, keep: list[str], limits: Limits) -> tuple[Head, LoadedModel]:
+def fix_here(path: Path, keep: list[str], limits: Limits, axes: Axes) -> tuple[Head, LoadedModel]:
     """The sandbox's side of `fix_model`. Raises: as it."""
     from onnx import ModelProto
 
@@ -116,5 +126,5 @@ def fix_here(path: Path, keep: list[str], limits: Limits) -> tuple[Head, LoadedM
             left_out.append(f"output {shown(info.name)}: left out, {why}")
             graph.output.remove(info)
     changed = model.SerializeToString() if left_out else data
-    loaded = parse_untrusted(changed, limits, path.parent)
+    loaded = parse_untrusted(changed, limits, path.parent, axes)
     return {"before": before, "left_out": left_out}, loaded

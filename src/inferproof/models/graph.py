@@ -1,16 +1,32 @@
 """The graph of an untrusted model as plain parts, after everything in it was looked at."""
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
-from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    numpy_helper,
+)
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.axes import Axes, OpenAxis, fixed
 from inferproof.models.classical import EXPANDED, expanded, zipped_outputs
 from inferproof.models.contrib import is_rewritten, is_unnamed
-from inferproof.models.limits import NEWEST_OPSET, OLDEST_OPSET, UNNAMED_OPSET, Limits
-from inferproof.models.operators import ML_DOMAIN, operator_schema
+from inferproof.models.limits import (
+    NEWEST_OPSET,
+    NEWEST_READ,
+    OLDEST_OPSET,
+    UNNAMED_OPSET,
+    Limits,
+)
+from inferproof.models.operators import BODIES, ML_DOMAIN, operator_schema
 from inferproof.models.show import shown
 from inferproof.models.tensors import (
     NIBBLES,
@@ -32,56 +48,63 @@ _NAMES_A_TYPE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A graph input or output as the file declares it. None stands for an open dimension.
+    """A graph input or output as the file declares it. A text stands for an open dimension: its
+    name, or nothing.
 
     `other_float`: the file declares floats of another width than the 32 bits that are computed.
     """
 
     name: str
     dtype: np.dtype[np.generic]
-    shape: tuple[int | None, ...] | None
+    shape: tuple[int | str, ...] | None
     other_float: bool = False
 
 
 @dataclass(slots=True)
 class Graph:
-    """Inputs with fixed shapes, nodes in an order in which they can run, and constants."""
+    """Inputs with fixed shapes, nodes in an order in which they can run, and constants.
+
+    Operators of control flow still carry their graphs, which `reader` is to read: one that never
+    runs is never looked at.
+    """
 
     opset: int
     inputs: list[Declared]
     outputs: list[Declared]
     nodes: list[NodeProto]
     constants: dict[str, Array]
-    fixed_batch: list[str] = field(default_factory=list)
-    as_float32: list[str] = field(default_factory=list)
+    reader: TensorReader
+    open_axes: tuple[OpenAxis, ...] = ()
+    as_float32: tuple[str, ...] = ()
 
 
-def read_graph(model: ModelProto, reader: TensorReader) -> Graph:
-    """The model's graph, flat, named once, without a cycle, its tensors decoded and finite.
+@dataclass(slots=True)
+class Body:
+    """A graph within an operator of control flow: formal inputs, and the same as a Graph."""
 
-    Raises: ModelRejected with any reason that can be found without shapes: opset, functions,
-    training steps, subgraphs, sparse or string tensors, element types, open dimensions,
+    inputs: list[str]
+    outputs: list[str]
+    nodes: list[NodeProto]
+    constants: dict[str, Array]
+
+
+def read_graph(model: ModelProto, reader: TensorReader, axes: Axes) -> Graph:
+    """The graph of a model without functions: flat, named once, without a cycle, its tensors
+    decoded and finite.
+
+    Raises: ModelRejected with any reason that can be found without shapes: opset, training
+    steps, subgraphs, sparse or string tensors, element types, open dimensions,
     names, cycles, attributes, and all of `TensorReader.read`.
     """
     limits = reader.limits
     if not model.HasField("graph"):
         raise ModelRejected(Reason.MODEL_MALFORMED, why="it holds no graph")
-    if model.functions:
-        raise ModelRejected(Reason.MODEL_HAS_FUNCTIONS)
     if model.training_info:
         raise ModelRejected(Reason.MODEL_HAS_TRAINING_INFO)
     graph = model.graph
     opset = opset_of(model)
-    for sparse in graph.sparse_initializer:
-        raise ModelRejected(Reason.MODEL_SPARSE_TENSOR, name=shown(sparse.values.name))
-    constants: dict[str, Array] = {}
-    for tensor in graph.initializer:
-        if tensor.name in constants or not tensor.name:
-            raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(tensor.name))
-        constants[tensor.name] = reader.read(tensor.name, tensor)
-    declared = [_declared(info, limits) for info in graph.input if info.name not in constants]
-    fixed_batch: list[str] = []
-    inputs = [_fixed(item, fixed_batch, limits) for item in declared]
+    constants = _initializers(graph, reader)
+    inputs, open_axes = _inputs(graph, axes, limits)
     zipped = zipped_outputs(graph.node)
     outputs = [
         Declared(info.name, np.dtype("<f4"), None)
@@ -93,6 +116,85 @@ def read_graph(model: ModelProto, reader: TensorReader) -> Graph:
         raise ModelRejected(Reason.MODEL_NO_INPUT)
     if not outputs:
         raise ModelRejected(Reason.MODEL_NO_OUTPUT)
+    nodes = _nodes(graph, opset, reader, constants)
+    defined = _defined([item.name for item in inputs], nodes, constants)
+    _once(Counter(item.name for item in outputs))
+    for name in [name for node in nodes for name in reads(node)] + [item.name for item in outputs]:
+        if name not in defined:
+            raise ModelRejected(Reason.MODEL_UNDEFINED_NAME, name=shown(name))
+    as_float32 = tuple(item.name for item in (*inputs, *outputs) if item.other_float)
+    return Graph(opset, inputs, outputs, ordered(nodes), constants, reader, open_axes, as_float32)
+
+
+def read_body(graph: GraphProto, opset: int, reader: TensorReader) -> Body:
+    """The graph within an operator. Names that it does not define are those of what is around it.
+
+    Raises: ModelRejected as `read_graph`.
+    """
+    constants = _initializers(graph, reader)
+    nodes = _nodes(graph, opset, reader, constants)
+    inputs = [info.name for info in _formal(graph)]
+    _defined(inputs, nodes, constants)
+    return Body(inputs, [info.name for info in graph.output], ordered(nodes), constants)
+
+
+def reads(node: NodeProto) -> Iterable[str]:
+    """The names that a node takes, those which its graphs read from around them among them."""
+    yield from (name for name in node.input if name)
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield from _outer(attribute.g)
+
+
+def _outer(graph: GraphProto) -> set[str]:
+    """The names that a graph reads and does not define."""
+    own = {info.name for info in graph.input} | {tensor.name for tensor in graph.initializer}
+    own.update(name for node in graph.node for name in node.output)
+    used = {name for node in graph.node for name in reads(node)}
+    used.update(info.name for info in graph.output)
+    return used - own
+
+
+def _formal(graph: GraphProto) -> list[ValueInfoProto]:
+    """The inputs that have no value. Old files list constants among them."""
+    stored = {tensor.name for tensor in graph.initializer}
+    return [info for info in graph.input if info.name not in stored]
+
+
+def _inputs(
+    graph: GraphProto, axes: Axes, limits: Limits
+) -> tuple[list[Declared], tuple[OpenAxis, ...]]:
+    """The inputs with fixed shapes, and what of them was open."""
+    declared = [_declared(info, limits) for info in _formal(graph)]
+    for item in declared:
+        if item.shape is None:
+            raise ModelRejected(Reason.MODEL_NOT_A_TENSOR, name=shown(item.name))
+    shapes, opened = fixed([(item.name, item.shape or ()) for item in declared], axes)
+    for item, shape in zip(declared, shapes, strict=True):
+        check_shape(item.name, shape, limits)
+    return [
+        replace(item, shape=shape) for item, shape in zip(declared, shapes, strict=True)
+    ], opened
+
+
+def _initializers(graph: GraphProto, reader: TensorReader) -> dict[str, Array]:
+    """The stored tensors that something uses; others are not looked at."""
+    _once(Counter(tensor.name for tensor in graph.initializer))
+    used = {name for node in graph.node for name in reads(node)}
+    used.update(info.name for info in graph.output)
+    for sparse in graph.sparse_initializer:
+        raise ModelRejected(Reason.MODEL_SPARSE_TENSOR, name=shown(sparse.values.name))
+    return {
+        tensor.name: reader.read(tensor.name, tensor)
+        for tensor in graph.initializer
+        if tensor.name in used
+    }
+
+
+def _nodes(
+    graph: GraphProto, opset: int, reader: TensorReader, constants: dict[str, Array]
+) -> list[NodeProto]:
+    """The nodes but those of constants, which join the constants."""
     nodes: list[NodeProto] = []
     for original in graph.node:
         # A copy: it may be changed, and the parsed file's memory can go.
@@ -111,20 +213,17 @@ def read_graph(model: ModelProto, reader: TensorReader) -> Graph:
                 raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(node.output[0]))
             constants |= made.constants
             nodes += made.nodes
-            if len(nodes) > limits.nodes:  # the file was counted before it was parsed
-                raise ModelRejected(Reason.MODEL_TOO_MANY, what="nodes", limit=limits.nodes)
+            if len(nodes) > reader.limits.nodes:  # the file was counted before it was parsed
+                raise ModelRejected(Reason.MODEL_TOO_MANY, what="nodes", limit=reader.limits.nodes)
         else:
             nodes.append(node)
-    _check_names(inputs, outputs, nodes, constants)
     for node in nodes:
         _check_nibbles(node, reader)
-    ordered = _ordered(nodes)
-    as_float32 = [item.name for item in (*declared, *outputs) if item.other_float]
-    return Graph(opset, inputs, outputs, ordered, constants, fixed_batch, as_float32)
+    return nodes
 
 
 def opset_of(model: ModelProto) -> int:
-    """The version of the ONNX operators that the model is written for.
+    """The version of the ONNX operators that the model is read as: its own, or NEWEST_OPSET.
 
     Raises: ModelRejected MODEL_MALFORMED, MODEL_OPSET_UNSUPPORTED.
     """
@@ -137,11 +236,11 @@ def opset_of(model: ModelProto) -> int:
             Reason.MODEL_MALFORMED, why="it does not name one version of the ONNX operators"
         )
     opset = int(versions[0])
-    if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
+    if not OLDEST_OPSET <= opset <= NEWEST_READ:
         raise ModelRejected(
-            Reason.MODEL_OPSET_UNSUPPORTED, opset=opset, oldest=OLDEST_OPSET, newest=NEWEST_OPSET
+            Reason.MODEL_OPSET_UNSUPPORTED, opset=opset, oldest=OLDEST_OPSET, newest=NEWEST_READ
         )
-    return opset
+    return min(opset, NEWEST_OPSET)
 
 
 def _declared(info: ValueInfoProto, limits: Limits) -> Declared:
@@ -160,24 +259,8 @@ def _declared(info: ValueInfoProto, limits: Limits) -> Declared:
             Reason.MODEL_RANK_TOO_HIGH, name=shown(info.name), rank=len(dims), limit=limits.rank
         )
     # Some exporters write an open dimension as 0 or -1 with no name.
-    shape = tuple(
-        dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None for dim in dims
-    )
+    shape = tuple(dim.dim_value if dim.dim_value > 0 else dim.dim_param for dim in dims)
     return Declared(info.name, dtype, shape, other)
-
-
-def _fixed(item: Declared, fixed_batch: list[str], limits: Limits) -> Declared:
-    """The input with its open first dimension set to 1, noted in `fixed_batch`."""
-    if item.shape is None:
-        raise ModelRejected(Reason.MODEL_NOT_A_TENSOR, name=shown(item.name))
-    for axis, size in enumerate(item.shape):
-        if size is None and axis > 0:
-            raise ModelRejected(Reason.MODEL_DYNAMIC_DIM, name=shown(item.name), axis=axis)
-    shape = tuple(size or 1 for size in item.shape)
-    if None in item.shape:
-        fixed_batch.append(item.name)
-    check_shape(item.name, shape, limits)
-    return Declared(item.name, item.dtype, shape)
 
 
 def _check_node(node: NodeProto, opset: int, reader: TensorReader) -> None:
@@ -218,7 +301,7 @@ def _check_nibbles(node: NodeProto, reader: TensorReader) -> None:
 
 def _check_attribute(node: NodeProto, attribute: AttributeProto, limits: Limits) -> None:
     op = node.op_type
-    if attribute.HasField("g") or attribute.graphs:
+    if attribute.graphs or (attribute.HasField("g") and attribute.name not in BODIES.get(op, ())):
         raise ModelRejected(Reason.MODEL_HAS_SUBGRAPH, op=shown(op))
     if attribute.HasField("sparse_tensor") or attribute.sparse_tensors:
         raise ModelRejected(Reason.MODEL_SPARSE_TENSOR, name=shown(attribute.name))
@@ -284,30 +367,27 @@ def _constant(node: NodeProto, reader: TensorReader) -> Array:
             )
 
 
-def _check_names(
-    inputs: list[Declared],
-    outputs: list[Declared],
-    nodes: list[NodeProto],
-    constants: dict[str, Array],
-) -> None:
-    """Every name is defined once and every used name is defined."""
-    defined = Counter(item.name for item in inputs)
+def _defined(
+    inputs: list[str], nodes: list[NodeProto], constants: dict[str, Array]
+) -> Counter[str]:
+    """The names of one scope. Raises: ModelRejected MODEL_DUPLICATE_NAME."""
+    defined = Counter(inputs)
     defined.update(list(constants))
     defined.update(name for node in nodes for name in node.output if name)
-    twice = [name for name, count in defined.items() if count > 1]
-    twice += [name for name, n in Counter(item.name for item in outputs).items() if n > 1]
-    if twice:
-        raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(twice[0]))
-    used = [name for node in nodes for name in node.input if name]
-    for name in used + [item.name for item in outputs]:
-        if name not in defined:
-            raise ModelRejected(Reason.MODEL_UNDEFINED_NAME, name=shown(name))
+    _once(defined)
+    return defined
 
 
-def _ordered(nodes: list[NodeProto]) -> list[NodeProto]:
+def _once(names: Counter[str]) -> None:
+    for name, count in names.items():
+        if count > 1:
+            raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(name))
+
+
+def ordered(nodes: list[NodeProto]) -> list[NodeProto]:
     """The nodes in an order in which they can run. Raises: ModelRejected MODEL_CYCLE."""
     maker = {name: index for index, node in enumerate(nodes) for name in node.output if name}
-    waits = [{maker[name] for name in node.input if name in maker} for node in nodes]
+    waits = [{maker[name] for name in reads(node) if name in maker} for node in nodes]
     users: list[list[int]] = [[] for _ in nodes]
     for index, needed in enumerate(waits):
         for other in needed:

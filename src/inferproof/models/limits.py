@@ -19,6 +19,10 @@ UNNAMED_OPSET = CONVERTED_TO
 NEWEST_OPSET = 26
 """The newest opset that the locked ONNX Runtime (1.31) runs without calling it experimental."""
 
+NEWEST_READ = 28
+"""The newest of the onnx package. What is newer than NEWEST_OPSET is read as that: operators only
+gained types and attributes since, which are refused where a model uses them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

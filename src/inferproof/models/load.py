@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.axes import Axes, OpenAxis
 from inferproof.models.isolation import Head, run_isolated
 from inferproof.models.limits import DEFAULT_LIMITS, Limits
 from inferproof.models.loaded import LoadedModel
@@ -15,8 +16,9 @@ from inferproof.types.tensor import TensorSpec
 _COUNTS = ("opset", "parameters", "weight_bytes", "activations", "multiply_adds")
 
 
-def load_model(path: Path, limits: Limits = DEFAULT_LIMITS) -> LoadedModel:
-    """The canonical, checked form of an ONNX file, read in a process of its own.
+def load_model(path: Path, limits: Limits = DEFAULT_LIMITS, axes: Axes = Axes()) -> LoadedModel:
+    """The canonical, checked form of an ONNX file, read in a process of its own; `axes` are sizes
+    for what the file leaves open.
 
     External data is read from plain files below the model's folder and built in.
     Raises: ModelRejected with a MODEL_ reason, whatever the file holds; MissingPart
@@ -24,7 +26,8 @@ def load_model(path: Path, limits: Limits = DEFAULT_LIMITS) -> LoadedModel:
     Soundness: see `LoadedModel` and `run_isolated`.
     """
     check_file(path, limits)
-    head, blobs = run_isolated("parse", {"path": str(path.absolute())}, (), limits, ("onnx",))
+    request = {"path": str(path.absolute()), "axes": axes.to_json()}
+    head, blobs = run_isolated("parse", request, (), limits, ("onnx",))
     try:
         (onnx,) = blobs
         return from_head(head, onnx)
@@ -54,7 +57,8 @@ def to_head(model: LoadedModel) -> Head:
         "outputs": [_spec_out(spec) for spec in model.outputs],
         "values": [_spec_out(spec) for spec in model.values],
         "operators": [list(item) for item in model.operators],
-        "fixed_batch": list(model.fixed_batch),
+        "open_axes": [[item.input, item.axis, item.name, item.size] for item in model.open_axes],
+        "reshaped": list(model.reshaped),
         "names": list(model.names),
         "as_float32": list(model.as_float32),
         "graph_digest": model.graph_digest.hex,
@@ -71,7 +75,11 @@ def from_head(head: Head, onnx: bytes) -> LoadedModel:
         outputs=_specs_in(head["outputs"]),
         values=_specs_in(head["values"]),
         operators=tuple((_text(name), _count(n)) for name, n in head["operators"]),
-        fixed_batch=tuple(_text(name) for name in head["fixed_batch"]),
+        open_axes=tuple(
+            OpenAxis(_text(given), _count(axis), _text(name), _count(size))
+            for given, axis, name, size in head["open_axes"]
+        ),
+        reshaped=tuple(_text(name) for name in head["reshaped"]),
         names=tuple(_text(name) for name in head["names"]),
         as_float32=tuple(_text(name) for name in head["as_float32"]),
         graph_digest=_digest(head["graph_digest"]),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from inferproof.models.axes import OpenAxis
 from inferproof.types.digest import Digest
 from inferproof.types.tensor import TensorSpec
 
@@ -30,8 +31,11 @@ class LoadedModel:
     weight_bytes: int
     activations: int
     multiply_adds: int
-    fixed_batch: tuple[str, ...]
-    """Inputs whose open first dimension was set to 1."""
+    open_axes: tuple[OpenAxis, ...]
+    """Axes of the inputs that the file leaves open, and what they were set to."""
+    reshaped: tuple[str, ...]
+    """Outputs that the file declares with more or fewer axes of size 1 than it computes: they are
+    reshaped to what it declares."""
     as_float32: tuple[str, ...]
     """Inputs and outputs that the file declares as floats of another width."""
     graph_digest: Digest

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import InputRejected, ModelRejected, Reason
-from inferproof.models.arrays import stacked
+from inferproof.models.arrays import stacked, stacked_shapes
 from inferproof.models.isolation import Head, run_isolated
 from inferproof.models.limits import DEFAULT_LIMITS, Limits
 from inferproof.models.load import from_head, to_head
@@ -71,10 +71,12 @@ def check_calibration(model: LoadedModel, calibration: Calibration) -> int:
                 Reason.INPUT_TYPE_MISMATCH, name=name, expected=spec.dtype, got=array.dtype.name
             )
         samples = samples or (len(array) if array.ndim else 0)
-        expected = [samples or "samples", *spec.shape]
-        if list(array.shape) != expected:
+        if not samples or array.shape != (samples, *spec.shape):
             raise InputRejected(
-                Reason.INPUT_SHAPE_MISMATCH, name=name, got=list(array.shape), expected=expected
+                Reason.INPUT_SHAPE_MISMATCH,
+                name=name,
+                got=list(array.shape),
+                expected=stacked_shapes(spec.shape, samples),
             )
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputRejected(Reason.INPUT_NOT_FINITE, name=name)

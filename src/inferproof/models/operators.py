@@ -52,16 +52,15 @@ _OPTIONAL = (
     "export the model with the value there, or without it",
 )
 _TRAINING = "it is for training", "export the model for inference"
-_BODY = (
-    "how often its body runs would depend on the input",
-    "export with a constant number of steps, unrolled",
-)
 _REGIONS = (
     "which elements it reads would depend on the input",
     "cut the regions outside of the model and prove the part behind them",
 )
+BODIES = {"If": ("then_branch", "else_branch"), "Loop": ("body",), "Scan": ("body",)}
+"""Operators of control flow, which `unroll` writes out, and where each keeps its graphs."""
+
 _WHY_REFUSED: dict[tuple[str, str], str] = {
-    _BODY: "If Loop Scan SequenceMap",
+    ("it works on sequences", "export it as a Loop or Scan over a tensor"): "SequenceMap",
     _RANDOM: (
         "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike"
     ),
@@ -132,7 +131,7 @@ def operator_schema(node: NodeProto, opset: int) -> defs.OpSchema:
         schema = defs.get_schema(op, opset, "")
     except defs.SchemaError:
         raise ModelRejected(Reason.MODEL_UNKNOWN_OPERATOR, op=shown(op), opset=opset) from None
-    if op not in ACCEPTED | DEFINED | SELECTING | SEQUENCES:
+    if op not in ACCEPTED | DEFINED | SELECTING | SEQUENCES | BODIES.keys():
         raise _refused(node, *REFUSED.get(op, _NOT_LISTED))
     if schema.deprecated:
         raise ModelRejected(Reason.MODEL_UNKNOWN_OPERATOR, op=shown(op), opset=opset)

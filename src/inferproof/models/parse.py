@@ -1,6 +1,7 @@
 """Parses an untrusted ONNX file in this process. Outside tests, call `load.load_model`."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -8,11 +9,14 @@ from onnx import ModelProto, version_converter
 from onnx.external_data_helper import load_external_data_for_model
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.axes import Axes
 from inferproof.models.canonical import canonical_model
+from inferproof.models.functions import inlined
 from inferproof.models.graph import opset_of, read_graph
 from inferproof.models.labels import with_labels
 from inferproof.models.limits import CONVERTED_BELOW, CONVERTED_TO, DEFAULT_LIMITS, Limits
 from inferproof.models.loaded import LoadedModel
+from inferproof.models.operators import BODIES
 from inferproof.models.shapes import infer_shapes
 from inferproof.models.show import first_line
 from inferproof.models.tensors import TensorReader
@@ -27,7 +31,10 @@ _ALIGNED_BEFORE = 7
 
 
 def parse_untrusted(
-    data: bytes, limits: Limits = DEFAULT_LIMITS, folder: Path | None = None
+    data: bytes,
+    limits: Limits = DEFAULT_LIMITS,
+    folder: Path | None = None,
+    axes: Axes = Axes(),
 ) -> LoadedModel:
     """The canonical model in the bytes of an ONNX file.
 
@@ -38,16 +45,23 @@ def parse_untrusted(
     native parts of the onnx package ends this process.
     """
     model = read_proto(data, limits)
-    # 3. Texts at its edges, which a graph of numbers has no place for.
+    # 3. The functions that the model defines, where it calls them.
+    model = inlined(model, limits)
+    # 4. Texts at its edges, which a graph of numbers has no place for.
     edges = take_texts(model)
-    # 4. Structure: operators, names, order, tensors and attributes.
-    graph = read_graph(model, TensorReader(limits, folder))
+    # 5. Structure: operators, names, order, tensors and attributes.
+    graph = read_graph(model, TensorReader(limits, folder), axes)
     if graph.opset < CONVERTED_BELOW:
-        graph = read_graph(_modern(model, folder), TensorReader(limits, folder))
+        if any(node.op_type in BODIES for node in graph.nodes):
+            # The converter leaves graphs within operators as they are.
+            model = ModelProto.FromString(canonical_model(infer_shapes(graph, limits)).onnx)
+            axes = Axes()
+        newer = read_graph(_modern(model, folder), TensorReader(limits, folder), axes)
+        graph = replace(newer, open_axes=graph.open_axes, as_float32=graph.as_float32)
     del model
-    # 5. Every shape, each bounded before the next.
+    # 6. Every shape, each bounded before the next.
     shaped = infer_shapes(graph, limits)
-    # 6. The one form, and its digests.
+    # 7. The one form, and its digests.
     return with_labels(canonical_model(shaped), edges.labels)
 
 

@@ -42,19 +42,23 @@ def _lower(what: int, soft: int, hard: int | None = None) -> None:
 
 
 def _parse(request: Head, _blobs: list[bytes], limits: Limits) -> Answer:
+    from inferproof.models.axes import Axes
     from inferproof.models.load import to_head
     from inferproof.models.parse import parse_untrusted, read_untrusted
 
     path = Path(request["path"])
-    model = parse_untrusted(read_untrusted(path, limits), limits, path.parent)
+    axes = Axes.from_json(request["axes"])
+    model = parse_untrusted(read_untrusted(path, limits), limits, path.parent, axes)
     return to_head(model), (model.onnx,)
 
 
 def _fix(request: Head, _blobs: list[bytes], limits: Limits) -> Answer:
+    from inferproof.models.axes import Axes
     from inferproof.models.fixing import fix_here
     from inferproof.models.load import to_head
 
-    told, model = fix_here(Path(request["path"]), request["keep"], limits)
+    axes = Axes.from_json(request["axes"])
+    told, model = fix_here(Path(request["path"]), request["keep"], limits, axes)
     return told | {"model": to_head(model)}, (model.onnx,)
 
 

@@ -6,6 +6,7 @@ is looked at, so that products stay within int64, and its outputs before they ar
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,17 +22,19 @@ from onnx import (
 )
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.axes import OpenAxis
 from inferproof.models.contrib import is_rewritten, is_unnamed, rewritten
 from inferproof.models.cost import multiply_adds, scratch_elements
 from inferproof.models.definitions import DEFINED, definition, expanded_selection
 from inferproof.models.folding import LARGEST, fold
-from inferproof.models.graph import Graph
+from inferproof.models.graph import Graph, reads
 from inferproof.models.limits import Limits
 from inferproof.models.naming import located
 from inferproof.models.operators import ML_DOMAIN, ML_OPSET, SELECTING, operator_schema, refused
 from inferproof.models.sequences import SEQUENCES, Held
-from inferproof.models.show import first_line, shown
+from inferproof.models.show import first_line, printable, shown
 from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of, numbered
+from inferproof.models.unroll import RECURRENT, Unroller
 
 # Inputs that size the output, by position. (Resize and Upsample also have factors.)
 _SIZING_INPUTS = {
@@ -79,6 +82,8 @@ class Shaped:
     """The graph's constants and those that were folded."""
     activations: int = 0
     multiply_adds: int = 0
+    reshaped: list[str] = field(default_factory=list)
+    """Outputs that the file declares with more or fewer axes of size 1 than the graph computes."""
 
 
 def infer_shapes(graph: Graph, limits: Limits) -> Shaped:
@@ -87,32 +92,66 @@ def infer_shapes(graph: Graph, limits: Limits) -> Shaped:
     Raises: ModelRejected with MODEL_INVALID, MODEL_SIZE_OPERAND, MODEL_SHAPES_DISAGREE,
     MODEL_SHAPE_UNKNOWN, MODEL_RANK_TOO_HIGH, MODEL_BAD_SHAPE, MODEL_TENSOR_TOO_LARGE,
     MODEL_ACTIVATIONS_TOO_LARGE, MODEL_SCRATCH_TOO_LARGE, MODEL_TOO_MUCH_WORK,
-    MODEL_OPERATOR_REFUSED (a Dropout in training) or MODEL_OUTPUT_MISDECLARED.
+    MODEL_OPERATOR_REFUSED (a Dropout in training), MODEL_OUTPUT_MISDECLARED, or as
+    `Unroller.nodes`.
     """
     walk = _Walk(graph, limits)
-    for node in graph.nodes:
+    unroller = Unroller(graph, walk)
+    for node in unroller.nodes():
         walk.visit(node)
-    shaped = walk.shaped
+        if node.op_type in RECURRENT:
+            rows_first = any(item.name == "layout" and item.i for item in node.attribute)
+            steps = walk.shape(node.input[0])[1 if rows_first else 0]
+            directions = walk.shape(node.input[1])[0]
+            unroller.spend(node, steps * directions * RECURRENT[node.op_type])
     for output in graph.outputs:
-        dtype, shape = shaped.types[output.name]
-        declared = output.shape
-        agrees = declared is None or (
-            len(declared) == len(shape)
-            and all(told in (None, size) for told, size in zip(declared, shape, strict=True))
+        dtype, shape = walk.shaped.types[output.name]
+        wanted = (
+            shape if output.shape is None else declared_as(output.shape, shape, graph.open_axes)
         )
-        if dtype != output.dtype or not agrees:
+        if dtype != output.dtype or wanted is None:
             raise ModelRejected(
                 Reason.MODEL_OUTPUT_MISDECLARED,
                 name=shown(output.name),
-                declared=_label(output.dtype, declared),
+                declared=_label(output.dtype, output.shape),
                 computed=_label(dtype, shape),
             )
-    return shaped
+        if wanted != shape:
+            walk.reshape(output.name, wanted)
+    return walk.shaped
 
 
-def _label(dtype: np.dtype[np.generic], shape: tuple[int | None, ...] | None) -> str:
-    sizes = "" if shape is None else str(["?" if size is None else size for size in shape])
-    return f"{dtype.name}{sizes}".replace("'", "")
+def declared_as(
+    declared: tuple[int | str, ...], computed: tuple[int, ...], open_axes: Sequence[OpenAxis] = ()
+) -> tuple[int, ...] | None:
+    """The computed shape as the file declares it, where they differ by axes of size 1 alone.
+
+    A name stands for what that axis of the inputs was set to, or else for any size.
+    """
+    sizes: dict[str, int | str] = {item.name: item.size for item in open_axes}
+    told = [sizes.get(size, size) if isinstance(size, str) else size for size in declared]
+    if len(told) == len(computed):
+        fits = all(isinstance(t, str) or t == c for t, c in zip(told, computed, strict=True))
+        if fits:
+            return computed
+    rest = [size for size in computed if size != 1]
+    # What the numbers do not account for is left to the names, from the first on.
+    left = len(rest) - sum(isinstance(size, int) and size != 1 for size in told)
+    shape: list[int] = []
+    for size in told:
+        if size == 1 or (isinstance(size, str) and left <= 0):
+            shape.append(1)
+        elif rest and (isinstance(size, str) or size == rest[0]):
+            left -= isinstance(size, str)
+            shape.append(rest.pop(0))
+        else:
+            return None
+    return None if rest else tuple(shape)
+
+
+def _label(dtype: np.dtype[np.generic], shape: tuple[int | str, ...] | None) -> str:
+    sizes = (printable(str(size)) or "?" for size in shape or ())
+    return dtype.name + ("" if shape is None else f"[{', '.join(sizes)}]")
 
 
 _TERM = re.compile(r"[A-Za-z]*(\.\.\.)?[A-Za-z]*")
@@ -158,10 +197,10 @@ class _Walk:
         self._protos: dict[str, TypeProto] = {}
         self._empty: dict[str, tuple[int, ...]] = {}
         self._sequences = Held(limits.nodes)
-        self._used = {name for node in graph.nodes for name in node.input}
+        self._used = {name for node in graph.nodes for name in reads(node)}
         self._used |= {item.name for item in graph.outputs}
-        self._names = {name for node in graph.nodes for name in node.output}
-        self._names |= {*graph.constants, *(item.name for item in graph.inputs)}
+        self.names = {name for node in graph.nodes for name in node.output}
+        self.names |= {*graph.constants, *(item.name for item in graph.inputs)}
         self._visited = 0
         self._made_bytes = 0
         self._opsets = [
@@ -174,18 +213,50 @@ class _Walk:
         for name, array in graph.constants.items():
             self._set(name, array.dtype, array.shape)
         for item in graph.inputs:
-            self._set(item.name, item.dtype, tuple(size or 1 for size in item.shape or ()))
+            self._set(item.name, item.dtype, tuple(int(size) for size in item.shape or ()))
 
     def _set(self, name: str, dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> None:
         self.shaped.types[name] = (dtype, shape)
         code = helper.np_dtype_to_tensor_dtype(dtype)
         self._protos[name] = helper.make_tensor_type_proto(code, shape)
 
+    def constant(self, name: str) -> Array | None:
+        """The value of this name, if it is a constant."""
+        return self.shaped.constants.get(name)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a value that was made before."""
+        return self.shaped.types[name][1]
+
+    def define(self, name: str, value: Array) -> None:
+        """Adds a constant."""
+        self.shaped.constants[name] = value
+        self._set(name, value.dtype, value.shape)
+
+    def use(self, name: str) -> None:
+        """Keeps an output of this name, which a later node reads."""
+        self._used.add(name)
+
+    def reshape(self, name: str, shape: tuple[int, ...]) -> None:
+        """Gives an output that a node makes this shape."""
+        within = f"{name}/computed"
+        while within in self.shaped.types:
+            within += "/"
+        for node in self.shaped.nodes:
+            for names in (node.input, node.output):
+                names[:] = [within if other == name else other for other in names]
+        self._set(within, *self.shaped.types[name])
+        self.define(f"{within}/shape", np.array(shape, dtype="<i8"))
+        self.visit(helper.make_node("Reshape", [within, f"{within}/shape"], [name]))
+        self.shaped.reshaped.append(name)
+
     def visit(self, node: NodeProto) -> None:
         self._visited += 1
         if self._visited > self.limits.nodes:  # the file was counted, what stands for it was not
             raise ModelRejected(Reason.MODEL_TOO_MANY, what="nodes", limit=self.limits.nodes)
         self._check_empty(node)
+        if node.op_type not in SEQUENCES:
+            self._sequences.check(node)
         if is_rewritten(node, self.graph.opset):
             self._rewrite(node)
             return
@@ -200,7 +271,6 @@ class _Walk:
             made = self._sequences.read(node, values, self.shaped.types)
             self._visit_parts(node, made.nodes, made.constants)
             return
-        self._sequences.check(node)
         self._check_operands(node, values)
         if node.op_type in SELECTING:
             self._select(node, values)
@@ -212,8 +282,7 @@ class _Walk:
             inferred = self._tree_outputs(node)
         folded = self._fold(node, values)
         if folded is not None and _elem_type(inferred, node.output[0]) == folded.dtype:
-            self.shaped.constants[node.output[0]] = folded
-            self._set(node.output[0], folded.dtype, folded.shape)
+            self.define(node.output[0], folded)
             return
         for name in node.output:
             if name:
@@ -253,8 +322,7 @@ class _Walk:
         folded = self._fold(node, values)
         if folded is None:
             raise refused(node)
-        self.shaped.constants[node.output[0]] = folded
-        self._set(node.output[0], folded.dtype, folded.shape)
+        self.define(node.output[0], folded)
 
     def _rewrite(self, node: NodeProto) -> None:
         """Takes the nodes and constants that stand for the node."""
@@ -272,12 +340,14 @@ class _Walk:
         self, node: NodeProto, nodes: list[NodeProto], constants: dict[str, Array]
     ) -> None:
         """What stands for the node: constants, and nodes in an order in which they run."""
-        new = [name for item in nodes for name in item.output if name and name not in node.output]
-        own = set(node.output)
-        for name in (*(name for name in constants if name not in own), *new):
-            if name in self._names:
+        own = {"", *node.output}
+        new = [name for item in nodes for name in item.output]
+        for name in (*constants, *new):
+            if name in own:
+                continue
+            if name in self.names:
                 raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(name))
-            self._names.add(name)
+            self.names.add(name)
         for name, array in constants.items():
             check_shape(name, array.shape, self.limits)
             self._made_bytes += array.nbytes

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import ProofRejected, Reason
+from inferproof.models.axes import Axes
 from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.commitments import output_commitment
@@ -80,7 +81,7 @@ class CompileRequest:
     choice; None is the system's default mode. `bits` and `margin` are how finely values are
     quantised, and how many times as far as on the calibration data an input may go before it is
     cut, for systems that can be told; None is what the system finds. `explain` asks for the
-    report's `layers`.
+    report's `layers`. `axes` are sizes for what the model leaves open.
     """
 
     model: Path | LoadedModel
@@ -92,13 +93,16 @@ class CompileRequest:
     max_error: float = 0.05
     profile: str = "default"
     mode: str | None = None
+    axes: Axes = field(default_factory=Axes)
     bits: int | None = None
     margin: float | None = None
     explain: bool = False
 
     def loaded(self) -> LoadedModel:
         """The model as intake made it. Raises: as `load_model`."""
-        return self.model if isinstance(self.model, LoadedModel) else load_model(self.model)
+        if isinstance(self.model, LoadedModel):
+            return self.model
+        return load_model(self.model, axes=self.axes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import InputRejected, ModelRejected, Reason
-from inferproof.models.arrays import stacked
+from inferproof.models.arrays import stacked, stacked_shapes
 from inferproof.proving.base import CompileRequest
 from inferproof.types.tensor import Tensors, TensorSpec, require_finite
 
@@ -55,7 +55,7 @@ def check_calibration(specs: tuple[TensorSpec, ...], arrays: dict[str, Any]) -> 
                 Reason.CALIBRATION_SHAPE,
                 name=spec.name,
                 got=_shown(array.shape),
-                expected=", ".join(map(str, spec.shape)),
+                expected=stacked_shapes(spec.shape),
             )
         tensors[spec.name] = array
     lengths = {len(array) for array in tensors.values()}

@@ -270,8 +270,10 @@ def test_attribute_of_a_kind_that_no_operator_has():
     ("output", "declared"),
     [
         (h.info("y", [1, 5]), "float32[1, 5]"),
-        (h.info("y", [4]), "float32[4]"),
-        (h.info("y", ["N", 5]), "float32[?, 5]"),
+        (h.info("y", [5]), "float32[5]"),
+        (h.info("y", [1, 2, 2]), "float32[1, 2, 2]"),
+        (h.info("y", []), "float32[]"),
+        (h.info("y", ["N", 5]), "float32[N, 5]"),
         (h.info("y", [1, 4], h.INT64), "int64[1, 4]"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 
 from inferproof.errors import InferproofError, InputRejected, Reason
 from inferproof.models import arrays
-from inferproof.models.arrays import read_arrays, stacked
+from inferproof.models.arrays import read_arrays, stacked, stacked_shapes
 from inferproof.testing.rejections import rejects
 
 
@@ -163,3 +163,10 @@ def test_samples_may_lack_the_batch_axis(got, shape, expected):
     made = stacked(array, shape)
     assert made.shape == expected
     assert made.reshape(-1).tolist() == array.reshape(-1).tolist()
+
+
+def test_shapes_in_which_samples_may_be_stacked():
+    assert stacked_shapes((1, 4)) == "[samples, 1, 4] or [samples, 4]"
+    assert stacked_shapes((1,), 6) == "[6, 1] or [6]"
+    assert stacked_shapes((2, 4)) == "[samples, 2, 4]"
+    assert stacked_shapes(()) == "[samples]"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.axes import Axes
 from inferproof.models.card import MAX_CARD_BYTES, ModelCard, load_card
 from inferproof.testing.rejections import rejects
 
@@ -54,6 +55,17 @@ platform_bps = 3000
 def load(folder: Path, text: str) -> ModelCard:
     (folder / "card.toml").write_text(text, encoding="utf-8")
     return load_card(folder)
+
+
+def test_sizes_for_axes_that_the_model_leaves_open(tmp_path: Path) -> None:
+    sized = CARD.replace("max_bytes = 100", "max_bytes = 100\nbatch = 4\nshape = { tokens = 64 }")
+    assert load(tmp_path, sized).input.axes == Axes(4, {"tokens": 64})
+    assert load(tmp_path, CARD).input.axes == Axes()
+    with rejects(
+        Reason.CARD_BAD_VALUE,
+        "the model card's input.shape.tokens is wrong: it must be an integer from 1 to 2147483647",
+    ):
+        load(tmp_path, sized.replace("64", "0"))
 
 
 def test_card_is_read_from_its_folder(tmp_path: Path) -> None:

@@ -397,7 +397,8 @@ def test_channels_last_conv_is_a_conv_between_transposes() -> None:
     np.testing.assert_allclose(*answers, atol=1e-5)
 
 
-def test_dynamic_lstm() -> None:
+@pytest.mark.parametrize("read", [1, 2, 3])
+def test_dynamic_lstm(read: int) -> None:
     """Its own states are rounded to 8 bits at each step, ours are not."""
     c = Case()
     x = c.give(floats(5, 1, 6))
@@ -405,7 +406,8 @@ def test_dynamic_lstm() -> None:
     bias = c.hold(floats(1, 32))
     units = [c.hold([0.004]), c.hold([0], "i1"), c.hold([0.005]), c.hold([0], "i1")]
     operands = [x, w, r, bias, "", "", "", "", *units]
-    c.check(c.add("DynamicQuantizeLSTM", operands, 3, hidden_size=4), atol=0.05)
+    outputs = c.add("DynamicQuantizeLSTM", operands, 3, hidden_size=4)
+    c.check(outputs[:read], atol=0.05)
 
 
 def refused(case: Case, outputs: list[str], reason: Reason, message: str) -> None:
@@ -477,7 +479,8 @@ def test_names_of_its_own_are_not_taken_over() -> None:
     (y,) = c.add("QuickGelu", [c.give(floats(2, 4))])
     c.hold(1.0)
     c.constants[f"{y}/QuickGelu/0"] = c.constants.pop("c0")
-    refused(c, [y], Reason.MODEL_DUPLICATE_NAME, f"the name '{y}/QuickGelu/0' is defined twice")
+    (z,) = c.add("Add", [y, f"{y}/QuickGelu/0"], domain="")
+    refused(c, [z], Reason.MODEL_DUPLICATE_NAME, f"the name '{y}/QuickGelu/0' is defined twice")
 
 
 def test_every_operator_is_described() -> None:

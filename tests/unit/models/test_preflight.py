@@ -149,12 +149,12 @@ def test_agreement(model: LoadedModel):
         (
             {"x": SAMPLES["x"][:, :, :1]},
             Reason.INPUT_SHAPE_MISMATCH,
-            "input x has shape [3, 1, 1]; this model takes [3, 1, 2]",
+            "input x has shape [3, 1, 1]; this model takes [3, 1, 2] or [3, 2]",
         ),
         (
             {"x": SAMPLES["x"][:0]},
             Reason.INPUT_SHAPE_MISMATCH,
-            "input x has shape [0, 1, 2]; this model takes ['samples', 1, 2]",
+            "input x has shape [0, 1, 2]; this model takes [samples, 1, 2] or [samples, 2]",
         ),
         (
             {"x": SAMPLES["x"].astype("f8")},

@@ -16,6 +16,8 @@ def _parameters(c: Context, step: Step) -> tuple[float, float]:
     offset = np.zeros(1) if zero is None else numbers(zero).reshape(-1)
     if scale.size != 1 or offset.size != 1:
         raise unsupported(step, "its scale differs by channel", "one scale for all")
+    if not scale[0] > 0:
+        raise unsupported(step, "its scale is not above 0", "a scale above 0")
     return float(scale[0]), float(offset[0])
 
 

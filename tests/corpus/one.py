@@ -1,0 +1,151 @@
+"""One model of the corpus: compile it, prove rows, verify, compare. A process for each.
+
+python tests/corpus/one.py MODEL.onnx ROWS.npz      prints one JSON object
+"""
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from inferproof.errors import InferproofError
+from inferproof.proving.base import CompileRequest, Evaluator
+from inferproof.proving.execution import ProveRequest, prove
+from inferproof.proving.registry import get_system
+from inferproof.types.digest import ZERO_ADDRESS, Digest
+
+SYSTEM = "sumcheck"
+CALIBRATED, JUDGED, PROVEN = 128, 64, 3
+"""Rows at most: to calibrate on, to be judged by, to prove."""
+COMPILE_S = 600.0
+
+Array = npt.NDArray[Any]
+Rows = dict[str, Array]
+
+
+def main(model: Path, rows: Path) -> None:
+    with np.load(rows, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    try:
+        found = _tried(model, arrays)
+    except InferproofError as error:
+        found = {"outcome": "refused", "reason": error.code, "why": error.message}
+    print(json.dumps(found))
+
+
+def _tried(model: Path, arrays: Rows) -> dict[str, Any]:
+    count = len(next(iter(arrays.values())))
+    judged = min(count // 2, JUDGED)
+    calibration = {name: array[: count - judged][:CALIBRATED] for name, array in arrays.items()}
+    rows = {name: array[count - judged :] for name, array in arrays.items()}
+    system = get_system(SYSTEM)
+    with tempfile.TemporaryDirectory(prefix="inferproof-corpus-") as scratch:
+        folder = Path(scratch) / "compiled"
+        done = system.compile(CompileRequest(model, calibration, folder))
+        assert isinstance(system, Evaluator)
+        shapes = {spec.name: spec.shape for spec in system.verifier(folder).inputs}
+        proofs = []
+        for place in range(min(PROVEN, judged)):
+            sample = {name: rows[name][place].reshape(shapes[name]) for name in shapes}
+            job = Digest(bytes([place + 1]) * 32)
+            request = ProveRequest(folder, sample, job, ZERO_ADDRESS, bytes(32))
+            # It verifies the proof too, and raises where it does not.
+            proofs.append(prove(system, request))
+        agreement, error = _compared(model, rows, system.evaluate(folder, rows))
+        return {
+            "outcome": "proven",
+            "parameters": done.parameters,
+            "compile_s": round(done.compile_s, 2),
+            "prove_ms": round(1e3 * statistics.median(p.prove_s for p in proofs), 2),
+            "verify_ms": round(1e3 * statistics.median(p.verify_s for p in proofs), 2),
+            "proof_bytes": len(proofs[-1].file),
+            "plain_ms": round(_plain_ms(model, rows), 4),
+            "agreement": agreement,
+            "error": error,
+        }
+
+
+def _session(model: Path) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+def _feeds(session: Any, rows: Rows) -> list[Rows]:
+    """The rows one at a time, as the file's own inputs want them."""
+    kinds = {"tensor(float16)": "f2", "tensor(double)": "f8", "tensor(float)": "f4"}
+    feeds = []
+    for place in range(len(next(iter(rows.values())))):
+        feed = {}
+        for item in session.get_inputs():
+            value = rows[item.name][place]
+            shape = [size if isinstance(size, int) and size > 0 else None for size in item.shape]
+            if len(shape) == value.ndim + 1:
+                value = value[None]
+            feed[item.name] = value.astype(kinds.get(item.type, value.dtype))
+        feeds.append(feed)
+    return feeds
+
+
+def _compared(model: Path, rows: Rows, quantised: dict[str, Array]) -> tuple[float, float | None]:
+    """The share of rows whose every answer is the float model's, and the largest error relative
+    to the largest output. An answer is a class where an output has whole numbers or several."""
+    session = _session(model)
+    names = [item.name for item in session.get_outputs()]
+    same, errors, largest = [], 0.0, 0.0
+    for place, feed in enumerate(_feeds(session, rows)):
+        answers = []
+        for name, exact in zip(names, session.run(names, feed), strict=True):
+            if name not in quantised:
+                continue
+            got = quantised[name][place].reshape(-1)
+            wanted = _numbers(exact)
+            if wanted is None or wanted.size != got.size:
+                continue
+            if wanted.dtype.kind in "iub":
+                answers.append(bool(np.array_equal(wanted, got)))
+            else:
+                errors = max(errors, float(np.abs(wanted - got).max()))
+                largest = max(largest, float(np.abs(wanted).max()))
+                if wanted.size > 1:
+                    answers.append(_class(wanted) == _class(got))
+        same.append(all(answers))
+    return round(float(np.mean(same)), 4), (round(errors / largest, 6) if largest else None)
+
+
+def _class(values: Array) -> int:
+    return int(np.argmax(values))
+
+
+def _numbers(value: Any) -> Array | None:
+    """What a runtime returned as a flat array of numbers; None where it is text."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        value = np.array([list(item.values()) for item in value])
+    array = np.asarray(value)
+    if array.dtype.kind in "OUS":
+        return None
+    return array.reshape(-1) if array.dtype.kind in "iub" else array.astype(np.float64).reshape(-1)
+
+
+def _plain_ms(model: Path, rows: Rows) -> float:
+    session = _session(model)
+    feed = _feeds(session, {name: array[:1] for name, array in rows.items()})[0]
+    session.run(None, feed)
+    times = []
+    for _ in range(20):
+        began = time.perf_counter()
+        session.run(None, feed)
+        times.append(time.perf_counter() - began)
+    return 1e3 * statistics.median(times)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,57 @@
+"""Every file of `bombs` ends in a typed rejection, within the time and memory that we promise."""
+
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from bombs import BOMBS
+
+from inferproof.errors import InferproofError
+from inferproof.proving.base import CompileRequest
+from inferproof.proving.registry import get_system
+
+WITHIN_S = 40.0
+WITHIN_BYTES = 2 * 2**30
+SAMPLES = 4
+_LARGEST = 2**22
+
+
+def _samples(path: Path) -> dict[str, np.ndarray]:
+    """What a provider would calibrate with, where the file can be read and is of some size."""
+    try:
+        graph = onnx.load(path, load_external_data=False).graph
+    except Exception:  # noqa: BLE001  (whatever the library says of bytes that are none)
+        return {"x": np.ones((SAMPLES, 1, 4), np.float32)}
+    draw, made = np.random.default_rng(0), {}
+    for item in graph.input:
+        shape = [size.dim_value or 1 for size in item.type.tensor_type.shape.dim]
+        if np.prod(shape, dtype=object) > _LARGEST:
+            shape = [1, 4]
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(item.type.tensor_type.elem_type)
+        made[item.name] = draw.random((SAMPLES, *shape)).astype(dtype)
+    return made
+
+
+def test_there_are_two_hundred() -> None:
+    assert len(BOMBS) >= 200
+
+
+@pytest.mark.slow
+@pytest.mark.native
+@pytest.mark.parametrize("name", BOMBS)
+def test_it_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    BOMBS[name](path)
+    system = get_system("sumcheck")
+    request = CompileRequest(path, _samples(path), tmp_path / "compiled")
+    began = time.monotonic()
+    with pytest.raises(InferproofError) as refused:
+        system.compile(request)
+    assert time.monotonic() - began < WITHIN_S
+    assert refused.value.reason.name != "MODEL_PARSER_CRASHED"
+    # The largest process that this one waited for.
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < WITHIN_BYTES
+    assert not (tmp_path / "compiled").exists()
