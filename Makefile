@@ -4,6 +4,7 @@
 # make wheel    build a wheel that holds the native prover for every machine of this kind
 # make serve    run a gateway on a local chain, with the three models
 # make versions  install the lowest and the newest allowed dependencies, and try each
+# make imports  install scikit-learn, XGBoost, LightGBM and CatBoost apart, and try importing
 # make check    format, lint, types, layers, contract tests
 # make test-native  run the tests of the Rust crates
 # make kill     kill real processes at every step boundary and at random; about 8 minutes
@@ -22,7 +23,7 @@ IN_LANES := int8 sumcheck commitment lookup claim-reduction
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo native wheel test test-slow test-native versions kill soak serve check fix bench corpus zoo clean
+.PHONY: help bootstrap demo native wheel test test-slow test-native versions imports kill soak serve check fix bench corpus zoo clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -58,6 +59,9 @@ test-native:
 
 versions:
 	@scripts/versions.sh
+
+imports:
+	@scripts/imports.sh
 
 kill: bootstrap
 	@PYTHONPATH=tests/suites $(PY) tests/kill/run.py $(KILL)

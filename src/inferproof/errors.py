@@ -131,6 +131,22 @@ class Reason(Enum):
     MODEL_PARSER_CRASHED = "the process that reads or runs the model stopped unexpectedly ({how})"
     MODEL_NOT_RUNNABLE = "ONNX Runtime cannot run the model: {why}"
 
+    EXPORT_REFUSED = "{library} or its exporter to ONNX refuses the model: {why}"
+    IMPORT_RUNS_CODE = (
+        "{path} is a file of {library} that runs whatever code it holds as soon as it is opened; "
+        "give --trust-pickle if you or somebody you trust made it, or export the model to ONNX "
+        "where it was made"
+    )
+    IMPORT_SAMPLE = (
+        "the sample must be rows of numbers, one array of [rows, features], or for PyTorch one "
+        "array for each argument with the samples first; {why}"
+    )
+    IMPORT_DIFFERS = (
+        "the exported model is another function than the one of {library}: {share} of the "
+        "sample's rows have other outputs, by up to {difference}; update library and exporter, or "
+        "report it to the exporter"
+    )
+
     # -- values and encodings (types/, protocol/) -------------------------------------------
     DIGEST_MALFORMED = "{got} is not a digest; a digest is 0x and 64 lower-case hex digits"
     ADDRESS_MALFORMED = "{got} is not an address; an address is 0x and 40 hex digits"

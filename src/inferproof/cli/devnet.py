@@ -89,16 +89,26 @@ def serve(
     port: Port = DEFAULT_PORT,
     rpc_port: RpcPort = 0,
     folder: Folder = DEFAULT_FOLDER,
+    card: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A model card, or the folder it lies in, to sell in place of the three models. "
+            "May be repeated."
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Start a local chain and a gateway on it that sells the three models. Runs until Ctrl-C."""
+    """Start a local chain and a gateway on it that sells the three models, or those of other cards.
+
+    Runs until Ctrl-C.
+    """
     with failures(as_json=as_json), ExitStack() as stack:
         need("a local market", "inferproof.testing.market", extra="all")
         from inferproof.testing.market import Market
 
         with progress("starting") as report:
             market = stack.enter_context(
-                Market(folder, port=port, rpc_port=rpc_port, report=report)
+                Market(folder, port=port, rpc_port=rpc_port, cards=tuple(card or ()), report=report)
             )
         info = market.devnet
         buyer = write_key(folder, "buyer", info.accounts.buyer.secret())
@@ -112,7 +122,7 @@ def serve(
             "models": {m.card.id: str(m.compiled) for m in market.models},
         }
         _announce(facts, as_json=as_json)
-        if not as_json:
+        if not as_json and not card:
             out.print(
                 f"\ntry: inferproof call {market.url} crypto-news-sentiment "
                 f"--input 'Regulator approves the first spot fund' --max-price 0.25 "

@@ -20,6 +20,7 @@ ROOMS = {
     "verify": ("verify",),
     "inspect": ("inspect",),
     "model": ("model",),
+    "importing": ("import",),
     "calibrate": ("calibrate",),
     "buyer": ("models", "quote", "call", "resume"),
     "provider": ("provider",),

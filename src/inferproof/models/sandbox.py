@@ -74,6 +74,12 @@ def _compare(request: Head, blobs: list[bytes], _limits: Limits) -> Answer:
     return compare_here(request, blobs), ()
 
 
+def _export(request: Head, blobs: list[bytes], _limits: Limits) -> Answer:
+    from inferproof.models.importing.files import export_here
+
+    return export_here(request, blobs)
+
+
 def _trace(request: Head, blobs: list[bytes], _limits: Limits) -> Answer:
     from inferproof.models.trace import trace_here
 
@@ -85,6 +91,7 @@ TASKS: dict[str, Task] = {
     "measure": _measure,
     "fix": _fix,
     "compare": _compare,
+    "export": _export,
     "trace": _trace,
 }
 

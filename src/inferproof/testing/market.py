@@ -74,7 +74,8 @@ class Listing:
 class LocalChain:
     """A chain with the zoo's models compiled and their keys registered; a context manager.
 
-    `folder` keeps compiled models; ports of zero take free ones. `system` is the proof system in
+    `folder` keeps compiled models; ports of zero take free ones. `cards` are sold in place of the
+    zoo's models, each a card or the folder it lies in. `system` is the proof system in
     place of that of each card. With `for_contracts` every model is also compiled with ON_CHAIN,
     so that what it answers can be proven to a contract. `report` is told of each stage with the
     share of the whole that is done. Raises, on entering: Unavailable DEVNET_FOLDER_BUSY,
@@ -87,6 +88,7 @@ class LocalChain:
         *,
         rpc_port: int = 0,
         zoo: tuple[str, ...] = ZOO,
+        cards: tuple[Path, ...] = (),
         system: str | None = None,
         for_contracts: bool = False,
         report: Progress = no_progress,
@@ -96,6 +98,7 @@ class LocalChain:
         self.notes: list[str] = []
         """What is not as the cards say, for the person at the terminal."""
         self._zoo = zoo
+        self._cards = cards
         self._system = system
         self._for_contracts = for_contracts
         self._report = report
@@ -142,12 +145,13 @@ class LocalChain:
         with ExitStack() as work:
             pool = WorkerPool(1)
             work.callback(pool.close)
-            self.models = tuple(self._listing(name, i, pool) for i, name in enumerate(self._zoo))
+            self._cards = self._cards or tuple(find_zoo() / name for name in self._zoo)
+            self.models = tuple(self._listing(path, i, pool) for i, path in enumerate(self._cards))
             self._report("registering the models' keys on chain", 0.85)
             asyncio.run(self._register(pool))
 
-    def _listing(self, name: str, index: int, pool: WorkerPool) -> Listing:
-        card = self._card(name)
+    def _listing(self, path: Path, index: int, pool: WorkerPool) -> Listing:
+        card = self._card(path)
         if card.proof.system == ON_CHAIN or not self._for_contracts:
             compiled = self._compiled(card, index, 1.0, pool)
             return Listing(card, compiled, compiled if card.proof.system == ON_CHAIN else None)
@@ -160,7 +164,7 @@ class LocalChain:
         will be."""
 
         def report(stage: str, share: float) -> None:
-            of_all = (done + more * share) / len(self._zoo)
+            of_all = (done + more * share) / len(self._cards)
             self._report(f"{card.id}, {card.proof.system}: {stage}", 0.05 + 0.8 * of_all)
 
         compiled = self.folder / "compiled" / f"{card.id}-{_fingerprint(card)}"
@@ -169,10 +173,10 @@ class LocalChain:
             compile_card(card, compiled, get_system(card.proof.system, pool), report)
         return compiled
 
-    def _card(self, name: str) -> ModelCard:
+    def _card(self, path: Path) -> ModelCard:
         """The model's card, or a copy of it that names another proof system: the one that was
         asked for, or ON_CHAIN where the native prover is not built."""
-        card = load_card(find_zoo() / name)
+        card = load_card(path)
         if self._system is not None:
             return self._with_system(card, self._system)
         try:
@@ -222,6 +226,7 @@ class Market(LocalChain):
         port: int = 0,
         rpc_port: int = 0,
         zoo: tuple[str, ...] = ZOO,
+        cards: tuple[Path, ...] = (),
         system: str | None = None,
         for_contracts: bool = False,
         settings: Mapping[str, object] | None = None,
@@ -231,6 +236,7 @@ class Market(LocalChain):
             folder,
             rpc_port=rpc_port,
             zoo=zoo,
+            cards=cards,
             system=system,
             for_contracts=for_contracts,
             report=report,

@@ -79,13 +79,13 @@ def test_without_the_native_prover_the_market_proves_with_ezkl_and_says_so(
     chain = market.LocalChain(tmp_path)
     own = load_card(find_zoo() / "fraud")
     assert own.proof.system == "sumcheck"
-    card = chain._card("fraud")
+    card = chain._card(find_zoo() / "fraud")
     assert card.proof.system == "ezkl"
     assert replace(card.proof, system="sumcheck") == own.proof
     assert card.folder == tmp_path / "cards" / "ezkl" / "fraud"
     assert chain.notes[0].startswith("transfer-fraud is proven with ezkl: proof system sumcheck")
     assert len(chain.notes) == 1
-    assert load_card(chain._card("fraud").folder).proof.system == "ezkl"
+    assert load_card(chain._card(find_zoo() / "fraud").folder).proof.system == "ezkl"
 
 
 @pytest.mark.parametrize("name", market.ZOO)
@@ -95,7 +95,7 @@ def test_the_zoo_is_proven_by_the_native_prover(name: str) -> None:
 
 def test_a_market_can_be_told_its_proof_system(tmp_path: Path) -> None:
     chain = market.LocalChain(tmp_path, system="ezkl")
-    own, card = load_card(find_zoo() / "token_risk"), chain._card("token_risk")
+    own, card = load_card(find_zoo() / "token_risk"), chain._card(find_zoo() / "token_risk")
     assert card.proof == replace(own.proof, system="ezkl")
     assert chain._with_system(card, "ezkl") is card
     assert not chain.notes

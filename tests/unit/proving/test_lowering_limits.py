@@ -7,6 +7,7 @@ from onnx import helper
 
 from inferproof.errors import Reason
 from inferproof.models.measure import Measured, ValueRange
+from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.lower import compile as compiling
 from inferproof.proving.sumcheck.lower.builder import Builder
 from inferproof.proving.sumcheck.lower.compile import lower_once
@@ -40,15 +41,26 @@ def test_a_divisor_that_may_be_zero_is_refused() -> None:
 
 
 def test_a_row_that_no_number_of_bits_can_hold_is_refused() -> None:
-    wide = np.ones((2**19, 1), np.float32)
-    x = np.ones((1, 1, 2**19), np.float32)
-    model = model_of([helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": x}, ["y"], {"w": wide})
+    wide = np.ones((1, 1, 2**19), np.float32)
+    x = np.ones((1, 1, 1, 2**19), np.float32)
+    model = model_of([helper.make_node("Conv", ["x", "w"], ["y"])], {"x": x}, ["y"], {"w": wide})
     with rejects(
         Reason.LOWERING_ROW,
-        "row 0 of the weights of node 'y' (MatMul) can reach 1073741824 whatever the number of "
+        "row 0 of the weights of node 'y' (Conv) can reach 1073741824 whatever the number of "
         "bits, the limit is 536870912; scale the row down, or split it in two",
     ):
         lowered(model, {"x": x})
+
+
+def test_a_matrix_beyond_the_limits_is_refused() -> None:
+    builder = Builder(at=("'c'", "Conv"))
+    with rejects(
+        Reason.LOWERING_TENSOR,
+        "node 'c' (Conv) needs a tensor of the shape [4097, 4096]; at most 16777216 elements and 8 "
+        "dimensions are supported",
+    ):
+        builder.weighted(g.Conv, np.zeros((2**12 + 1, 2**12), np.int8), bias=g.NONE)
+    builder.weighted(g.Linear, np.zeros((2**12, 2**12), np.int8), bias=g.NONE)
 
 
 def test_integers_beyond_29_bits_are_refused() -> None:

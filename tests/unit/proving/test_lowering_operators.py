@@ -338,7 +338,7 @@ def test_a_scale_by_channel_of_a_computed_value_is_refused() -> None:
 def test_a_scale_that_is_not_above_0_is_refused(scale: float) -> None:
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 0 (QuantizeLinear) has no form in whole numbers: its scale is not above 0; "
+        "node 'y' (QuantizeLinear) has no form in whole numbers: its scale is not above 0; "
         "supported is a scale above 0",
     ):
         close("QuantizeLinear", {"x": normal(1, 2)}, {"s": np.array(scale, np.float32)})

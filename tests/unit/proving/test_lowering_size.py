@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from lowering import assert_close, loaded, measured_of, model_of
 from onnx import helper
 
+from inferproof.errors import ArtifactRejected, Reason
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.lower.builder import Builder
+from inferproof.proving.sumcheck.lower.compile import run_integers
 from inferproof.proving.sumcheck.lower.contraction import Matrix, TooLarge, _surely_too_large
 from inferproof.proving.sumcheck.lower.intervals import weighted
 from inferproof.proving.sumcheck.lower.passes import finish
@@ -107,9 +109,12 @@ def test_a_common_scale_keeps_sums_below_the_limit(
         assert v.scale * v.bound == 0 or v.scale == c * scale
         # Nothing is lost but the last unit.
         assert abs(v.bound * v.scale - bound * 2.0**exponent) <= max(v.scale, scale)
-    if scale > min(v.scale for v in values if v.bound or not any(w.bound for w in values)):
-        half = [v.bound * max(1.0, 2 * v.scale / scale) for v in found]
-        assert 2 * sum(half) + 2 * len(half) >= limit
+    if all(v.bound for v in values) and scale > min(v.scale for v in values):
+        # With half the scale the sum could be beyond the limit.
+        assert (
+            2 * sum(c * v.bound for c, v in zip(coefficients, found, strict=True)) + len(found)
+            >= limit
+        )
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 2**20))
@@ -129,3 +134,51 @@ def test_what_is_refused_unrounded_is_too_large_rounded(seed: int, columns: int,
         assert exact >= g.VALUE_LIMIT
     elif exact >= 2 * g.VALUE_LIMIT + columns * hi:
         pytest.fail("a row far beyond the bound was rounded")
+
+
+@pytest.mark.parametrize(("columns", "parts"), [(2**13, 1), (2**19, 4)])
+def test_a_row_too_long_for_its_operand_is_the_sum_of_parts(columns: int, parts: int) -> None:
+    rng = np.random.default_rng(3)
+    w = rng.uniform(0.5, 1, (columns, 2)).astype(np.float32)
+    x = {"x": rng.uniform(0, 1, (2, 1, columns)).astype(np.float32)}
+    model = model_of([make("MatMul", ["x", "w"], ["y"])], x, ["y"], {"w": w})
+    made = assert_close(model, x, 0.01)
+    assert len(made.graph.weights) == parts
+
+
+@pytest.mark.parametrize(("channels", "parts"), [(4, 1), (2**11, 4)])
+def test_a_convolution_over_too_many_channels_is_the_sum_of_parts(
+    channels: int, parts: int
+) -> None:
+    rng = np.random.default_rng(4)
+    w = rng.uniform(0.5, 1, (1, channels, 16, 16)).astype(np.float32)
+    x = {"x": rng.uniform(0, 1, (1, 1, channels, 16, 17)).astype(np.float32)}
+    model = model_of(
+        [make("Conv", ["x", "w", "b"], ["y"], pads=[0, 1, 0, 0])],
+        x,
+        ["y"],
+        {"w": w, "b": np.array([3.0], np.float32)},
+    )
+    made = assert_close(model, x, 0.01)
+    assert len(made.graph.weights) == parts
+
+
+@pytest.mark.parametrize(("most", "parts"), [(2**24, 1), (2**10, 2), (100, 32)])
+def test_a_matrix_of_too_many_weights_is_several(
+    most: int, parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(g, "MAX_ELEMENTS", most)
+    rng = np.random.default_rng(5)
+    constants = {"w": rng.normal(size=(64, 32)), "b": rng.normal(size=32)}
+    constants = {name: array.astype(np.float32) for name, array in constants.items()}
+    x = {"x": rng.uniform(-1, 1, (3, 1, 64)).astype(np.float32)}
+    made = assert_close(
+        model_of([make("Gemm", ["x", "w", "b"], ["y"])], x, ["y"], constants), x, 0.02
+    )
+    assert len(made.graph.weights) == parts
+
+
+def test_a_graph_that_the_native_module_refuses_is_no_fault_of_the_input() -> None:
+    with pytest.raises(ArtifactRejected) as refused:
+        run_integers(b"INFGRAPH", b"", [])
+    assert refused.value.reason is Reason.GRAPH_ENCODING

@@ -62,20 +62,24 @@ class Builder:
             raise self.overflow(max(interval, key=abs))
         size = math.prod(shape)
         if size > g.MAX_ELEMENTS or len(shape) > g.MAX_RANK:
-            raise ModelRejected(
-                Reason.LOWERING_TENSOR,
-                node=self.at[0],
-                operator=self.at[1],
-                shape=list(shape),
-                elements=g.MAX_ELEMENTS,
-                rank=g.MAX_RANK,
-            )
+            raise self.too_large(shape)
         key = (op, tuple(item.tensor for item in operands), shape, interval)
         number = self.made.get(key)
         if number is None:
             self.nodes.append(g.Node(op, key[1], shape, *interval, self.step))
             number = self.made[key] = len(self.inputs) + len(self.nodes) - 1
         return Value(number, shape, 1.0, *interval)
+
+    def too_large(self, shape: Shape) -> ModelRejected:
+        """The rejection of a step that needs a tensor or matrix beyond the graph's limits."""
+        return ModelRejected(
+            Reason.LOWERING_TENSOR,
+            node=self.at[0],
+            operator=self.at[1],
+            shape=list(shape),
+            elements=g.MAX_ELEMENTS,
+            rank=g.MAX_RANK,
+        )
 
     def overflow(self, reach: int) -> ModelRejected:
         """The rejection of a step whose integers can become too large."""
@@ -84,7 +88,9 @@ class Builder:
         )
 
     def weighted(self, op: type[Any], rows: npt.NDArray[np.int8], **attributes: Any) -> g.Op:
-        """A Linear or Conv on a new committed matrix."""
+        """A Linear or Conv on a new committed matrix. Raises: ModelRejected LOWERING_TENSOR."""
+        if rows.size > g.MAX_ELEMENTS:
+            raise self.too_large(rows.shape)
         self.weights.append(np.ascontiguousarray(rows))
         made: g.Op = op(weight=len(self.weights) - 1, **attributes)
         return made

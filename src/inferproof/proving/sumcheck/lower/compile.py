@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.errors import InputRejected, ModelRejected, Reason
+from inferproof.errors import ModelRejected, Reason
 from inferproof.models.limits import DEFAULT_LIMITS, Limits
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.measure import Calibration, Measured, measure
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
-from inferproof.proving.sumcheck.library import library
+from inferproof.proving.sumcheck.library import graph_rejection, library
 from inferproof.proving.sumcheck.lower import operators
 from inferproof.proving.sumcheck.lower.context import Context, Options, lower_step, widened
 from inferproof.proving.sumcheck.lower.dense import through_a_weight
@@ -22,6 +22,7 @@ from inferproof.proving.sumcheck.lower.rewrite import rewrite
 from inferproof.proving.sumcheck.lower.score import Report, held_out_of, scored, unscored
 from inferproof.proving.sumcheck.lower.value import Value, power_of_two_above
 from inferproof.proving.sumcheck.precision import LEAST_BITS
+from inferproof.proving.sumcheck.prove import failure
 from inferproof.proving.sumcheck.quantisation import (
     Ints,
     QuantisedInput,
@@ -44,6 +45,8 @@ FAIR_ERROR = 0.02
 are cheap, and the second where they are not.
 """
 _LARGEST_WHOLE = 2**28
+_TOO_MANY = (Reason.LOWERING_ACCUMULATORS, Reason.LOWERING_TENSOR)
+"""What finer weights may be refused for where coarser ones were not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def lower(
         try:
             made = _scored(model, calibration, measured, choice)
         except ModelRejected as refused:
-            if best is None or refused.reason is not Reason.LOWERING_ACCUMULATORS:
+            if best is None or refused.reason not in _TOO_MANY:
                 raise
             break
         if best is None or _rank(made) < _rank(best):
@@ -210,15 +213,18 @@ def _run(lowering: Lowering, graph: bytes, inputs: list[Ints]) -> dict[str, Any]
 
 
 def run_integers(graph: bytes, weights: bytes, inputs: list[Ints]) -> list[Ints]:
-    """The outputs of an encoded graph. Raises: InputRejected INPUT_BEYOND_CIRCUIT; MissingPart."""
+    """The outputs of an encoded graph.
+
+    Raises: InputRejected INPUT_BEYOND_CIRCUIT for indices and divisors that inputs decide;
+    ArtifactRejected GRAPH_ reasons; Unavailable PROVER_FAILED; MissingPart.
+    """
     native = library()
     matrices = np.frombuffer(weights, dtype=np.int8)
     flat = [values.astype(np.int32).reshape(-1) for values in inputs]
     try:
         outputs = native.run_graph(graph, matrices, flat)
     except native.NativeError as error:
-        # Graph and weights are our own: what is left are indices and divisors that inputs decide.
-        raise InputRejected(Reason.INPUT_BEYOND_CIRCUIT) from error
+        raise graph_rejection(error) or failure(error) from error
     return [values.astype(np.int64) for values in outputs]
 
 

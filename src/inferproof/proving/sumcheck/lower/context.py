@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.show import shown
+from inferproof.proving.sumcheck.lower.bounds import Bounds, kept_within
 from inferproof.proving.sumcheck.lower.builder import Builder
 from inferproof.proving.sumcheck.lower.forms import UNPROVEN
 from inferproof.proving.sumcheck.lower.program import Program, Step, numbers, unsupported
@@ -48,6 +49,10 @@ class Context:
     options: Options
     builder: Builder = field(default_factory=Builder)
     values: dict[str, Value] = field(default_factory=dict)
+    bounds: Bounds = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bounds = Bounds(self.program)
 
     def constant(self, name: str) -> Array | None:
         """The constant of this name, if it is one."""
@@ -132,6 +137,7 @@ def lower_step(c: Context, step: Step) -> None:
     c.builder.at, c.builder.step = (shown(step.node), step.op), step.index
     made = function(c, step)
     results = made if isinstance(made, tuple) else (made,)
+    c.bounds.take(step)
     for name, value in zip(step.outputs, results, strict=False):
         if not name:
             continue
@@ -141,4 +147,5 @@ def lower_step(c: Context, step: Step) -> None:
                 f"it comes out as {list(value.shape)}, the standard says {list(c.shape(name))}",
                 "report this model",
             )
-        c.values[name] = value.with_(span=c.span(name) or value.span)
+        held = kept_within(c.builder, value, c.bounds.of(name))
+        c.values[name] = held.with_(span=c.span(name) or held.span)

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import ModelRejected, Reason
-from inferproof.models.show import shown
 from inferproof.proving.sumcheck.graph import MAX_SHIFT, VALUE_LIMIT
 from inferproof.proving.sumcheck.lower import intervals
 from inferproof.proving.sumcheck.lower.context import Context
@@ -32,6 +31,8 @@ INT8 = 127
 LIMBS = 127 * 256 + 127
 _MULTIPLIERS = (15, 7, 3, 1)
 _FEWEST_BITS = 6
+_LOST = 6
+"""An operand loses at most so many of its bits, its sign included, before its row is split."""
 _LARGEST_BIAS = 2.0**27
 
 
@@ -147,14 +148,29 @@ def contract(
     groups: int = 1,
     span: tuple[float, float] | None = None,
     padded: bool = False,
+    halves: Callable[[], Value] | None = None,
 ) -> Value:
     """weights times x plus bias in real numbers, rescaled to one scale.
 
     Shapes: weights [rows, columns], bias [rows]; `axis` is where the rows are in the result.
+    `halves` makes it as the sum of two contractions of half the columns each, which is done where
+    a row is too long for as many bits as an operand needs.
     Raises: ModelRejected LOWERING_ROW when no number of bits keeps a row within bounds.
     """
     offsets = np.zeros(len(weights)) if bias is None else bias
-    operand, rows = _chosen(c, step, x, weights, offsets, span, padded)
+    chosen = _chosen(c, x, weights, offsets, span, padded)
+    if halves is not None and (isinstance(chosen, TooLarge) or _too_coarse(c, x, chosen[0])):
+        return halves()
+    if isinstance(chosen, TooLarge):
+        raise ModelRejected(
+            Reason.LOWERING_ROW,
+            node=step.index,
+            operator=step.op,
+            row=chosen.row,
+            reach=chosen.reach,
+            limit=VALUE_LIMIT,
+        )
+    operand, rows = chosen
     if int(np.abs(rows.weights).max(initial=0)) <= INT8:
         made = emit(operand, rows.weights.astype(np.int8), rows.bias, rows.interval)
     else:
@@ -193,13 +209,12 @@ def _in_limbs(operand: Value, rows: Rows, groups: int, emit: Emit, recombine: Re
 
 def _chosen(
     c: Context,
-    step: Step,
     x: Value,
     weights: Points,
     bias: Points,
     span: tuple[float, float] | None,
     padded: bool,
-) -> tuple[Value, Rows]:
+) -> tuple[Value, Rows] | TooLarge:
     """The operand as it will be used and its rows: the pair with the least expected error."""
     problem: TooLarge | None = None
     best: tuple[float, Value, Rows] | None = None
@@ -226,14 +241,12 @@ def _chosen(
     if best is not None:
         return best[1], best[2]
     assert problem is not None  # noqa: S101  (there is at least one number of bits)
-    raise ModelRejected(
-        Reason.LOWERING_ROW,
-        node=shown(step.node),
-        operator=step.op,
-        row=problem.row,
-        reach=problem.reach,
-        limit=VALUE_LIMIT,
-    )
+    return problem
+
+
+def _too_coarse(c: Context, x: Value, operand: Value) -> bool:
+    """Whether the operand lost more bits than a split would cost."""
+    return operand.tensor != x.tensor and operand.bound < 2 ** (c.options.activation_bits - _LOST)
 
 
 def _operands(c: Context, x: Value) -> Iterator[Value]:

@@ -46,6 +46,20 @@ def linear(
         offsets: npt.NDArray[np.int64],
         interval: tuple[int, int],
     ) -> Value:
+        # A matrix has at most MAX_ELEMENTS; the rows of a longer one are those of several.
+        most = max(1, g.MAX_ELEMENTS // matrix.shape[1])
+        parts = [
+            some(operand, matrix[start : start + most], offsets[start : start + most], interval)
+            for start in range(0, len(matrix), most)
+        ]
+        return parts[0] if len(parts) == 1 else b.concat(parts, len(shape) - 1)
+
+    def some(
+        operand: Value,
+        matrix: npt.NDArray[np.int8],
+        offsets: npt.NDArray[np.int64],
+        interval: tuple[int, int],
+    ) -> Value:
         number = b.constant(offsets) if offsets.any() else g.NONE
         op = b.weighted(g.Linear, matrix, bias=number)
         return b.emit(op, [operand], (*x.shape[:-1], len(matrix)), interval)
@@ -55,8 +69,34 @@ def linear(
         halves = [sliced(b, made, last, start, rows) for start in (0, rows)]
         return b.add(halves, [256, 1], within=interval)
 
+    def halves() -> Value:
+        last, columns = len(shape) - 1, weights.shape[1]
+        parts = [
+            linear(
+                c,
+                step,
+                sliced(b, x, last, start, stop - start),
+                weights[:, start:stop],
+                None if start else bias,
+                final=False,
+            )
+            for start, stop in ((0, columns // 2), (columns // 2, columns))
+        ]
+        return add_values(b, parts)
+
     span = c.span(step.outputs[0]) if final else None
-    return contract(c, step, x, weights, bias, len(shape) - 1, emit, recombine, span=span)
+    return contract(
+        c,
+        step,
+        x,
+        weights,
+        bias,
+        len(shape) - 1,
+        emit,
+        recombine,
+        span=span,
+        halves=halves if weights.shape[1] > 1 else None,
+    )
 
 
 def through_a_weight(b: Builder, x: Value) -> Value:

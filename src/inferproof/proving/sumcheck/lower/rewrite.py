@@ -18,7 +18,7 @@ NEVER = frozenset({"IsNaN", "IsInf"})
 def rewrite(program: Program) -> None:
     """Applies every rewriting to the program, in place."""
     evaluate_constants(program)
-    for rule in (_fold_batch_norm, _fold_bias):
+    for rule in (_fold_batch_norm, _fold_bias, _recognise_softmax):
         rule(program)
     program.drop_unused()
 
@@ -202,3 +202,57 @@ def _with_bias(program: Program, step: Step, alone: Alone) -> tuple[Step, Step] 
         inputs = (*before.inputs, step.input(1 - place))
         return before, renamed(before, inputs=inputs, outputs=step.outputs)
     return None
+
+
+_VIEWS = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze"})
+_MOST_VIEWS = 4
+"""In a row; of a longer one nothing is recognised."""
+
+
+def _recognise_softmax(program: Program) -> None:
+    """Writes softmax and its logarithm as such where exporters spell them out.
+
+    x - ReduceLogSumExp(x) is LogSoftmax(x), Exp(LogSoftmax(x)) is Softmax(x), and so is
+    Exp(x) / ReduceSum(Exp(x)). The whole keeps its bounds, and needs no table of wide range.
+    """
+    makers = {name: step for step in program.steps for name in step.outputs if name}
+    for place, step in enumerate(tuple(program.steps)):
+        before = makers.get(step.input(0))
+        made: Step | None = None
+        if step.op == "Sub":
+            axis = _reduced_axis(program, makers, step, "ReduceLogSumExp")
+            made = _over_axis(program, step, "LogSoftmax", step.input(0), axis)
+        elif step.op == "Div" and before is not None and before.op == "Exp":
+            axis = _reduced_axis(program, makers, step, "ReduceSum")
+            made = _over_axis(program, step, "Softmax", before.input(0), axis)
+        elif step.op == "Exp" and before is not None and before.op == "LogSoftmax":
+            made = renamed(before, index=step.index, op="Softmax", outputs=step.outputs)
+        if made is not None:
+            program.steps[place] = made
+            makers |= dict.fromkeys(made.outputs, made)
+
+
+def _over_axis(program: Program, step: Step, op: str, x: str, axis: int | None) -> Step | None:
+    rank = len(program.specs[x].shape) if x in program.specs else 0
+    # Before operator set 13 everything from the axis on was one.
+    if axis is None or (program.opset < 13 and axis != rank - 1):
+        return None
+    return renamed(step, op=op, inputs=(x,), attributes={"axis": axis})
+
+
+def _reduced_axis(program: Program, makers: dict[str, Step], step: Step, op: str) -> int | None:
+    """The one axis over which the second operand is a reduction of the first, if it is one."""
+    x, found = step.input(0), makers.get(step.input(1))
+    for _ in range(_MOST_VIEWS):
+        if found is not None and found.op in _VIEWS:
+            found = makers.get(found.input(0))
+    if found is None or found.op != op or found.input(0) != x or x not in program.specs:
+        return None
+    shape = program.specs[x].shape
+    told = program.constants.get(found.input(1))
+    axes = found.attributes.get("axes", []) if told is None else told.reshape(-1).tolist()
+    if len(axes) != 1:
+        return None
+    axis = int(axes[0]) % len(shape)
+    kept = (*shape[:axis], 1, *shape[axis + 1 :])
+    return axis if program.specs[step.input(1)].shape == kept else None

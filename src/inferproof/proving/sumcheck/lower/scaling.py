@@ -99,19 +99,24 @@ def common(
         found = [binary(b, v) for v in found]
     # Zeros are zeros in any scale.
     scale = min((v.scale for v in found if v.bound), default=found[0].scale)
-    if sum(max(1, round(v.scale / scale)) * v.bound for v in found) >= limit:
+    if sum(_coefficient(v, scale) * v.bound for v in found) >= limit:
         # The finest of them give up bits, and what they have beyond their spans.
         scale *= 2
         while sum(_bound_in(v, scale) for v in found) >= limit:
             scale *= 2
     kept = [_in_units(b, v, scale) for v in found]
-    return kept, [max(1, round(v.scale / scale)) for v in kept], scale
+    return kept, [_coefficient(v, scale) for v in kept], scale
+
+
+def _coefficient(v: Value, scale: float) -> int:
+    """How many units of `scale` one of the value's is, at least 1; beyond any limit at most."""
+    return max(1, round(min(v.scale / scale, 2.0**62)))
 
 
 def _bound_in(v: Value, scale: float) -> int:
     """The largest absolute integer of the value in units of `scale`, or of its own if coarser."""
     if v.scale >= scale:
-        return round(v.scale / scale) * v.bound
+        return _coefficient(v, scale) * v.bound
     shift = _shift(v, scale)
     return max(abs(intervals.rounded_shift(end, shift)) for end in ends(v))
 

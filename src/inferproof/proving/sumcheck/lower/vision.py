@@ -8,6 +8,7 @@ import numpy.typing as npt
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.lower.arithmetic import (
     add_constant,
+    add_values,
     multiply_constant,
 )
 from inferproof.proving.sumcheck.lower.context import Context, lowers
@@ -62,8 +63,12 @@ def convolution(
     dilation: Shape,
     begin: Shape,
     end: Shape,
+    final: bool = True,
 ) -> Value:
-    """Cross-correlation with committed weights [M, C / groups, k...]."""
+    """Cross-correlation with committed weights [M, C / groups, k...].
+
+    `final`: the result is the step's, so that its range is known from the calibration data.
+    """
     rank = weights.ndim - 2
     if rank == 3:
         return _in_three(c, step, x, weights, bias, groups, stride, dilation, begin, end)
@@ -106,6 +111,26 @@ def convolution(
         whole = b.add(halves, [256, 1], within=interval)
         return reshape(b, whole, (x.shape[0], rows, *sizes))
 
+    def halves() -> Value:
+        channels = x.shape[1]
+        parts = [
+            convolution(
+                c,
+                step,
+                sliced(b, x, 1, start, stop - start),
+                weights[:, start:stop],
+                None if start else bias,
+                groups,
+                stride,
+                dilation,
+                begin,
+                end,
+                final=False,
+            )
+            for start, stop in ((0, channels // 2), (channels // 2, channels))
+        ]
+        return add_values(b, parts)
+
     return contract(
         c,
         step,
@@ -116,8 +141,9 @@ def convolution(
         emit,
         recombine,
         groups=groups,
-        span=c.span(step.outputs[0]),
+        span=c.span(step.outputs[0]) if final else None,
         padded=any(begin) or any(end),
+        halves=halves if groups == 1 and x.shape[1] > 1 else None,
     )
 
 
@@ -196,7 +222,7 @@ def _conv_transpose(c: Context, step: Step) -> Value:
     offsets = None if bias is None else numbers(bias)
     ones = (1,) * rank
     pads = [tuple(max(0, n) for n in side) for side in (before, after)]
-    return convolution(c, step, spread, turned, offsets, groups, ones, dilation, *pads)
+    return convolution(c, step, spread, turned, offsets, groups, ones, dilation, pads[0], pads[1])
 
 
 def _transposed_begin(
