@@ -164,7 +164,7 @@ def contract(
     if isinstance(chosen, TooLarge):
         raise ModelRejected(
             Reason.LOWERING_ROW,
-            node=step.index,
+            node=shown(step.node),
             operator=step.op,
             row=chosen.row,
             reach=chosen.reach,

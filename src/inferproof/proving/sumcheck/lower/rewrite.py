@@ -226,7 +226,9 @@ def _recognise_softmax(program: Program) -> None:
             axis = _reduced_axis(program, makers, step, "ReduceSum")
             made = _over_axis(program, step, "Softmax", before.input(0), axis)
         elif step.op == "Exp" and before is not None and before.op == "LogSoftmax":
-            made = renamed(before, index=step.index, op="Softmax", outputs=step.outputs)
+            made = renamed(
+                before, index=step.index, node=step.node, op="Softmax", outputs=step.outputs
+            )
         if made is not None:
             program.steps[place] = made
             makers |= dict.fromkeys(made.outputs, made)
