@@ -126,14 +126,15 @@ def declared_as(
 ) -> tuple[int, ...] | None:
     """The computed shape as the file declares it, where they differ by axes of size 1 alone.
 
-    A name stands for what that axis of the inputs was set to, or else for any size.
+    A name stands for any size, since exporters give an output that of an input whose size it has
+    not; where the numbers of axes differ, for what that axis of the inputs was set to if it is one.
     """
+    if len(declared) == len(computed) and all(
+        isinstance(told, str) or told == size for told, size in zip(declared, computed, strict=True)
+    ):
+        return computed
     sizes: dict[str, int | str] = {item.name: item.size for item in open_axes}
     told = [sizes.get(size, size) if isinstance(size, str) else size for size in declared]
-    if len(told) == len(computed):
-        fits = all(isinstance(t, str) or t == c for t, c in zip(told, computed, strict=True))
-        if fits:
-            return computed
     rest = [size for size in computed if size != 1]
     # What the numbers do not account for is left to the names, from the first on.
     left = len(rest) - sum(isinstance(size, int) and size != 1 for size in told)

@@ -24,6 +24,7 @@ from inferproof.models.shapes import declared_as
         (("batch", 4), (4,), (1, 4)),
         (("any",), (1, 4), (4,)),
         (("any", "more"), (3, 4), (3, 4)),
+        (("batch", 4), (3, 4), (3, 4)),
         (("batch", "more"), (4,), (1, 4)),
         ((4, 3), (3, 4), None),
         ((2, 2), (4,), None),
