@@ -5,7 +5,6 @@ been multiplied through all of it. Here numbers that size tensors are bounded be
 is looked at, so that products stay within int64, and its outputs before they are used.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -29,33 +28,12 @@ from inferproof.models.definitions import DEFINED, definition, expanded_selectio
 from inferproof.models.folding import LARGEST, fold
 from inferproof.models.graph import Graph, reads
 from inferproof.models.limits import Limits
-from inferproof.models.naming import located
+from inferproof.models.operands import check_operands
 from inferproof.models.operators import ML_DOMAIN, ML_OPSET, SELECTING, operator_schema, refused
 from inferproof.models.sequences import SEQUENCES, Held
 from inferproof.models.show import first_line, printable, shown
 from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of, numbered
 from inferproof.models.unroll import RECURRENT, Unroller
-
-# Inputs that size the output, by position. (Resize and Upsample also have factors.)
-_SIZING_INPUTS = {
-    "BlackmanWindow": (0,),
-    "Col2Im": (1, 2),
-    "ConstantOfShape": (0,),
-    "DFT": (1,),
-    "Expand": (1,),
-    "HammingWindow": (0,),
-    "HannWindow": (0,),
-    "MelWeightMatrix": (0, 1),
-    "OneHot": (1,),
-    "Pad": (1,),
-    "Range": (0, 1, 2),
-    "Reshape": (1,),
-    "Resize": (1, 2, 3),
-    "STFT": (1, 3),
-    "Tile": (1,),
-    "TopK": (1,),
-    "Upsample": (1,),
-}
 
 _INFERENCE_ERRORS = (
     shape_inference.InferenceError,
@@ -153,22 +131,6 @@ def declared_as(
 def _label(dtype: np.dtype[np.generic], shape: tuple[int | str, ...] | None) -> str:
     sizes = (printable(str(size)) or "?" for size in shape or ())
     return dtype.name + ("" if shape is None else f"[{', '.join(sizes)}]")
-
-
-_TERM = re.compile(r"[A-Za-z]*(\.\.\.)?[A-Za-z]*")
-
-
-def _check_equation(node: NodeProto) -> None:
-    """Raises: ModelRejected MODEL_INVALID. The library can run for ever over another text."""
-    text = next((item.s for item in node.attribute if item.name == "equation"), b"").decode("ascii")
-    left, _, right = text.replace(" ", "").partition("->")
-    terms = left.split(",")
-    if len(terms) != len(node.input) or not all(_TERM.fullmatch(t) for t in (*terms, right)):
-        raise ModelRejected(
-            Reason.MODEL_INVALID,
-            op=shown(node.op_type),
-            why="its equation is not one term of letters for each input, with at most one ellipsis",
-        )
 
 
 def _without_empty(
@@ -272,7 +234,7 @@ class _Walk:
             made = self._sequences.read(node, values, self.shaped.types)
             self._visit_parts(node, made.nodes, made.constants)
             return
-        self._check_operands(node, values)
+        check_operands(node, values, self.limits)
         if node.op_type in SELECTING:
             self._select(node, values)
             return
@@ -432,39 +394,6 @@ class _Walk:
         if any(value is None for value, name in zip(values, node.input, strict=True) if name):
             return None
         return fold(node, self.graph.opset, values)
-
-    def _check_operands(self, node: NodeProto, values: list[Array | None]) -> None:
-        if node.op_type == "Split":
-            told = next((a.i for a in node.attribute if a.name == "num_outputs"), None)
-            if told not in (None, len(node.output)):
-                # The library believes the number and writes beyond its lists.
-                raise ModelRejected(
-                    Reason.MODEL_SHAPES_DISAGREE,
-                    op=shown(node.op_type),
-                    why=f"it has {len(node.output)} outputs, but says that it has {told}",
-                )
-        if node.op_type == "Einsum":
-            _check_equation(node)
-        if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2]:
-            training = values[2]
-            if training is None or training.any():
-                raise ModelRejected(
-                    Reason.MODEL_OPERATOR_REFUSED,
-                    op=located(node),
-                    why="in training its result is random; export the model for inference",
-                )
-        for place in _SIZING_INPUTS.get(node.op_type, ()):
-            value = values[place] if place < len(values) else None
-            if value is None or value.size == 0:
-                continue
-            worst = max(value.reshape(-1).tolist(), key=abs)
-            if abs(worst) > self.limits.size_operand:
-                raise ModelRejected(
-                    Reason.MODEL_SIZE_OPERAND,
-                    op=shown(node.op_type),
-                    value=str(worst),
-                    limit=self.limits.size_operand,
-                )
 
     def _take(self, node: NodeProto, name: str, inferred: TypeProto | None) -> None:
         unknown = ModelRejected(
