@@ -60,12 +60,14 @@ def definition(
     return nodes, constants
 
 
-def expanded_selection(node: NodeProto, values: Sequence[Array | None]) -> Expansion | None:
+def expanded_selection(
+    node: NodeProto, values: Sequence[Array | None], opset: int
+) -> Expansion | None:
     """A Compress as the Gather of the places that its constant condition names, if it names any."""
     condition = values[1] if len(values) > 1 else None
     if condition is None or not condition.any():
         return None
-    made = Expansion(node)
+    made = Expansion(node, opset)
     axis = next((item.i for item in node.attribute if item.name == "axis"), None)
     x = node.input[0]
     if axis is None:

@@ -27,8 +27,9 @@ SEQUENCES = frozenset(_NAMES.split())
 class Held:
     """The sequences that a graph holds so far, by name."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, opset: int) -> None:
         """`limit` is how many tensors all sequences together may hold."""
+        self._opset = opset
         self._lists: dict[str, list[str]] = {}
         self._left = limit
 
@@ -50,7 +51,7 @@ class Held:
         `values` are the constants among its inputs. Raises: ModelRejected MODEL_INVALID,
         MODEL_OPERATOR_REFUSED, MODEL_TOO_MANY.
         """
-        made = Expansion(node)
+        made = Expansion(node, self._opset)
         op, output = node.op_type, node.output[0]
         attributes = {item.name: item.i for item in node.attribute}
         match op:

@@ -159,7 +159,7 @@ class _Walk:
         self.shaped = Shaped(graph, {}, [], dict(graph.constants))
         self._protos: dict[str, TypeProto] = {}
         self._empty: dict[str, tuple[int, ...]] = {}
-        self._sequences = Held(limits.nodes)
+        self._sequences = Held(limits.nodes, graph.opset)
         self._used = {name for node in graph.nodes for name in reads(node)}
         self._used |= {item.name for item in graph.outputs}
         self.names = {name for node in graph.nodes for name in node.output}
@@ -278,7 +278,11 @@ class _Walk:
 
     def _select(self, node: NodeProto, values: list[Array | None]) -> None:
         """An operator whose result has as many elements as a constant says."""
-        made = expanded_selection(node, values) if node.op_type == "Compress" else None
+        made = (
+            expanded_selection(node, values, self.graph.opset)
+            if node.op_type == "Compress"
+            else None
+        )
         if made is not None:
             self._visit_parts(node, made.nodes, made.constants)
             return

@@ -273,8 +273,8 @@ def test_what_is_not_supported_is_refused() -> None:
         close(forest("TreeEnsembleRegressor", ids=[0, 2], aggregate_function="MAX"))
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 'y' (TreeEnsembleClassifier) has no form in whole numbers: it ends in PROBIT with one "
-        "score; supported is NONE or LOGISTIC",
+        "node 'y' (TreeEnsembleClassifier) has no form in whole numbers: it ends in PROBIT with "
+        "one score; supported is NONE or LOGISTIC",
     ):
         lowered_here(forest("TreeEnsembleClassifier", columns=2, ids=[0], post_transform="PROBIT"))
 
