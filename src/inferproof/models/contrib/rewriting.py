@@ -52,10 +52,9 @@ class Rewriting(Expansion):
         used: Iterable[str],
         most: int,
     ) -> None:
-        super().__init__(node)
+        super().__init__(node, opset)
         self._most = most
         self.op = node.op_type
-        self.opset = opset
         self._types = types
         self._values = constants
         self._inputs = list(node.input)

@@ -7,8 +7,10 @@ from typing import Any
 import numpy.typing as npt
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.show import shown
 from inferproof.proving.sumcheck.lower.bounds import Bounds, kept_within
 from inferproof.proving.sumcheck.lower.builder import Builder
+from inferproof.proving.sumcheck.lower.forms import UNPROVEN
 from inferproof.proving.sumcheck.lower.program import Program, Step, numbers, unsupported
 from inferproof.proving.sumcheck.lower.value import Value
 from inferproof.proving.sumcheck.precision import MARGIN
@@ -60,6 +62,8 @@ class Context:
     to them at once, since only operators that keep the order are between."""
     steps: dict[int, tuple[Value, float]] = field(default_factory=dict)
     """For a tensor of quantised steps those less their zero point, and that."""
+    ordered: dict[str, Value] = field(default_factory=dict)
+    """Inputs of the model in the order of their numbers, for comparisons."""
     bounds: Bounds = field(init=False)
 
     def __post_init__(self) -> None:
@@ -150,9 +154,13 @@ def lower_step(c: Context, step: Step) -> None:
     function = REGISTRY.get(step.op)
     if function is None:
         raise ModelRejected(
-            Reason.MODEL_OPERATOR_UNSUPPORTED, node=step.index, operator=step.op, system="sumcheck"
+            Reason.MODEL_OPERATOR_UNSUPPORTED,
+            node=shown(step.node),
+            operator=step.op,
+            system="sumcheck",
+            instead=UNPROVEN[step.op],
         )
-    c.builder.at = (step.index, step.op)
+    c.builder.at, c.builder.step = (shown(step.node), step.op), step.index
     try:
         made = function(c, step)
     except OverflowError:

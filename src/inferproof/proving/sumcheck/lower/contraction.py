@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.show import shown
 from inferproof.proving.sumcheck.graph import MAX_SHIFT, VALUE_LIMIT
 from inferproof.proving.sumcheck.lower import intervals
 from inferproof.proving.sumcheck.lower.context import Context, Steps
@@ -41,19 +42,23 @@ _MORE_BITS = 2
 @dataclass(frozen=True, slots=True)
 class Matrix:
     """Weights in real numbers, and for each row its largest, and the sums of those above 0 and of
-    those below, as every number of bits asks for them."""
+    those below, as every number of bits asks for them. `alike`: rows have the unit that makes the
+    largest weight of all whole, and so has the result."""
 
     weights: Points
     reach: Points
     positive: Points
     negative: Points
+    alike: bool
 
     @classmethod
-    def of(cls, weights: Points) -> "Matrix":
+    def of(cls, weights: Points, alike: bool = False) -> "Matrix":
         """Shapes: [rows, columns]."""
         sizes = np.abs(weights)
         reach, size, total = sizes.max(axis=1, initial=0.0), sizes.sum(axis=1), weights.sum(axis=1)
-        return cls(weights, reach, (size + total) / 2, (total - size) / 2)
+        if alike:
+            reach = np.full(len(weights), reach.max(initial=0.0))
+        return cls(weights, reach, (size + total) / 2, (total - size) / 2, alike)
 
 
 def quantise_rows(
@@ -63,6 +68,8 @@ def quantise_rows(
 
     Shapes: bias [rows]. The scale is doubled until multipliers fit.
     """
+    if matrix.alike and matrix.reach.any():
+        scale = float(matrix.reach[0]) * x.scale / largest
     ideal = matrix.reach * x.scale / largest
     # A bias far beyond its row's weights makes the row's unit coarser.
     ideal = np.maximum(ideal, np.abs(bias) / _LARGEST_BIAS)
@@ -125,6 +132,7 @@ def contract(
     groups: int = 1,
     span: tuple[float, float] | None = None,
     padded: bool = False,
+    alike: bool = False,
     halves: Callable[[], Value] | None = None,
 ) -> Value:
     """weights times x plus bias in real numbers, rescaled to one scale.
@@ -138,13 +146,13 @@ def contract(
     if not (np.isfinite(weights).all() and np.isfinite(offsets).all()):
         raise unsupported(step, "its weights or bias are not finite", "finite ones")
     steps = None if span is None else c.wanted.get(step.outputs[0])
-    chosen = _chosen(c, x, weights, offsets, span, steps, padded)
+    chosen = _chosen(c, x, weights, offsets, span, steps, padded, alike)
     if halves is not None and (isinstance(chosen, TooLarge) or _too_coarse(c, x, chosen[0])):
         return halves()
     if isinstance(chosen, TooLarge):
         raise ModelRejected(
             Reason.LOWERING_ROW,
-            node=step.index,
+            node=shown(step.node),
             operator=step.op,
             row=chosen.row,
             reach=chosen.reach,
@@ -201,12 +209,13 @@ def _chosen(
     span: tuple[float, float] | None,
     steps: Steps | None,
     padded: bool,
+    alike: bool,
 ) -> tuple[Value, Rows] | TooLarge:
     """The operand as it will be used and its rows: the pair with the least expected error."""
     problem: TooLarge | None = None
     best: tuple[float, Value, Rows] | None = None
-    matrix, sizes = Matrix.of(weights), _weight_sizes(c)
-    kept = _kept(c, x, matrix, bias, span, steps, padded)
+    matrix, sizes = Matrix.of(weights, alike), _weight_sizes(c, alike)
+    kept = None if alike else _kept(c, x, matrix, bias, span, steps, padded)
     if kept is not None:
         return kept
     least = 1 / max(largest for largest, _ in sizes)
@@ -280,10 +289,10 @@ def _operands(c: Context, x: Value, most: int) -> Iterator[Value]:
         yield narrow(c.builder, x, bits)
 
 
-def _weight_sizes(c: Context) -> list[tuple[int, int]]:
+def _weight_sizes(c: Context, alike: bool) -> list[tuple[int, int]]:
     """Largest weights with largest multipliers, the finest first."""
     sizes = [(INT8, multiplier) for multiplier in _MULTIPLIERS]
-    if c.options.weight_bits == 8:
+    if c.options.weight_bits == 8 and not alike:
         return sizes
     return [(LIMBS >> shift, 1) for shift in range(8)] + sizes
 
@@ -295,8 +304,10 @@ def _result_scale(
     if span is not None:
         largest = max(abs(span[0]), abs(span[1]))
     else:
-        sizes = matrix.positive - matrix.negative
-        largest = float((sizes * x.largest + np.abs(bias)).max(initial=0.0))
+        reach = (matrix.positive - matrix.negative) * x.largest
+        if x.most is not None:
+            reach = np.minimum(reach, matrix.reach * x.most * x.scale)
+        largest = float((reach + np.abs(bias)).max(initial=0.0))
     if largest == 0.0:
         largest = 1.0
     return power_of_two_above(largest) / 2.0 ** (c.options.wide_bits - 1)
