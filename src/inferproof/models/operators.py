@@ -34,6 +34,7 @@ ACCEPTED = frozenset(_ACCEPTED_NAMES.split())
 ML_DOMAIN = "ai.onnx.ml"
 TREES = frozenset({"TreeEnsembleClassifier", "TreeEnsembleRegressor"})
 """Accepted of the domain of classical machine learning: ensembles of decision trees."""
+_SINCE = {"TreeEnsemble": 5}
 ML_OPSET = 3
 """Their last form under these names; those of versions 1 and 2 mean the same in it."""
 
@@ -69,7 +70,7 @@ def operator_schema(op: str, domain: str, opset: int) -> defs.OpSchema:
     MODEL_OPERATOR_REFUSED.
     """
     if domain == ML_DOMAIN and op in TREES | EXPANDED:
-        return defs.get_schema(op, ML_OPSET, ML_DOMAIN)
+        return defs.get_schema(op, max(ML_OPSET, _SINCE.get(op, 0)), ML_DOMAIN)
     if domain not in ("", "ai.onnx"):
         raise ModelRejected(
             Reason.MODEL_UNKNOWN_DOMAIN, op=shown(op), domain=shown(domain), instead=way_out(domain)

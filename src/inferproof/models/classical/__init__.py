@@ -9,7 +9,12 @@ from collections.abc import Iterable
 
 from onnx import NodeProto, helper
 
-from inferproof.models.classical import features, linear, svm  # noqa: F401  (they register)
+from inferproof.models.classical import (  # noqa: F401  (they register)
+    ensembles,
+    features,
+    linear,
+    svm,
+)
 from inferproof.models.classical.expansion import REGISTRY
 from inferproof.models.expansion import Expansion
 
@@ -50,6 +55,7 @@ FORMS = {
     "ArgMax; probabilities by Sigmoid and the solution of the coupling's equations",
     "SVMRegressor": "MatMul with the support vectors, the kernel, MatMul, Add; Where of one class",
     "Scaler": "Sub, Mul",
+    "TreeEnsemble": "TreeEnsembleRegressor; a branch by membership is one for each member",
     "ZipMap": "the tensor whose columns it would name",
 }
 """What each becomes, in words."""
