@@ -115,3 +115,25 @@ def assert_close(
     for name, error in errors(made, measured, samples).items():
         assert error <= within, f"output {name} is off by {error:.5f}"
     return made
+
+
+FINE = Options(weight_bits=16, activation_bits=14, table_bits=14)
+
+
+def close(
+    operator: str,
+    inputs: dict[str, Array],
+    constants: dict[str, Array] | None = None,
+    *,
+    names: list[str] | None = None,
+    outputs: int = 1,
+    within: float = 0.003,
+    opset: int = 17,
+    **attributes: Any,
+) -> Lowering:
+    """The lowering of one operator, once it comes near ONNX Runtime."""
+    order = names or [*inputs, *(constants or {})]
+    results = ["y", *(f"y{number}" for number in range(1, outputs))]
+    node = helper.make_node(operator, order, results, **attributes)
+    model = model_of([node], inputs, results, constants, opset)
+    return assert_close(model, inputs, within, FINE)

@@ -266,7 +266,7 @@ def _declared(info: ValueInfoProto, limits: Limits) -> Declared:
 def _check_node(node: NodeProto, opset: int, reader: TensorReader) -> None:
     limits = reader.limits
     if not (is_rewritten(node, opset) and is_unnamed(node, opset)):
-        operator_schema(node.op_type, node.domain, opset)
+        operator_schema(node, opset)
     if max(len(node.input), len(node.output)) > limits.node_arguments:
         raise ModelRejected(
             Reason.MODEL_TOO_MANY, what="inputs of one node", limit=limits.node_arguments

@@ -60,7 +60,8 @@ def test_a_tree_may_be_as_deep_as_it_says_and_no_deeper() -> None:
     assert len(chain(DEEPEST).levels) == DEEPEST
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 0 (TreeEnsembleRegressor) has no form in whole numbers: a branch leads nowhere, in a "
+        "node 'y' (TreeEnsembleRegressor) has no form in whole numbers: a branch leads nowhere, "
+        "in a "
         "circle, or too deep; supported is an ensemble of whole trees",
     ):
         chain(DEEPEST + 1)
@@ -261,20 +262,21 @@ def test_a_number_at_a_threshold_goes_where_it_belongs() -> None:
 def test_what_is_not_supported_is_refused() -> None:
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 0 (TreeEnsembleRegressor) has no form in whole numbers: it branches by LESS; "
+        "node 'y' (TreeEnsembleRegressor) has no form in whole numbers: it branches by LESS; "
         "supported is BRANCH_LEQ, BRANCH_LT, BRANCH_GTE, BRANCH_GT, BRANCH_EQ, BRANCH_NEQ",
     ):
         single(nodes_modes=["LESS", "LEAF", "LEAF"])
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 0 (TreeEnsembleRegressor) has no form in whole numbers: it takes the MAX of leaves "
+        "node 'y' (TreeEnsembleRegressor) has no form in whole numbers: it takes the MAX of leaves "
         "that lack a target; supported is a value for every target",
     ):
         close(forest("TreeEnsembleRegressor", ids=[0, 2], aggregate_function="MAX"))
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 0 (TreeEnsembleClassifier) has no form in whole numbers: it ends in PROBIT with one "
-        "score; supported is NONE or LOGISTIC",
+        "node 'label' (TreeEnsembleClassifier) has no form in whole numbers: it ends in PROBIT "
+        "with "
+        "one score; supported is NONE or LOGISTIC",
     ):
         lowered_here(forest("TreeEnsembleClassifier", columns=2, ids=[0], post_transform="PROBIT"))
 
@@ -297,7 +299,7 @@ def single(**changes: Any) -> Any:
         "nodes_truenodeids": [1, 0, 0],
         "nodes_falsenodeids": [2, 0, 0],
     }
-    step = Step(0, "TreeEnsembleRegressor", ("x",), ("y",), {**attributes, **changes})
+    step = Step("y", "TreeEnsembleRegressor", ("x",), ("y",), {**attributes, **changes})
     return read_forest(step, FEATURES)
 
 
@@ -337,7 +339,7 @@ def test_malformed_trees_are_refused(changes: dict[str, Any], why: str) -> None:
     assert single().leaves.tolist() == [1, 2]
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        f"node 0 (TreeEnsembleRegressor) has no form in whole numbers: {why}; supported is "
+        f"node 'y' (TreeEnsembleRegressor) has no form in whole numbers: {why}; supported is "
         "an ensemble of whole trees",
     ):
         single(**changes)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from onnx import NodeProto, helper
 
 from inferproof.models.classical import (  # noqa: F401  (they register)
+    categories,
     ensembles,
     features,
     linear,
@@ -47,10 +48,12 @@ FORMS = {
     "ArrayFeatureExtractor": "Gather",
     "Binarizer": "Greater",
     "FeatureVectorizer": "Concat",
+    "LabelEncoder": "of numbers: Less, Greater or Equal, Where, Gather",
     "LinearClassifier": "scores by MatMul, Add and the activation; the class by ArgMax and Gather",
     "LinearRegressor": "MatMul, Add, the activation",
     "Imputer": "Equal or IsNaN and Where",
     "Normalizer": "LpNormalization, or ReduceMax and Div",
+    "OneHotEncoder": "of numbers: as LabelEncoder, OneHot; an unknown number has zeros",
     "SVMClassifier": "as SVMRegressor for all pairs of classes; votes by Greater, MatMul and "
     "ArgMax; probabilities by Sigmoid and the solution of the coupling's equations",
     "SVMRegressor": "MatMul with the support vectors, the kernel, MatMul, Add; Where of one class",

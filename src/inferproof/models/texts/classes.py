@@ -6,7 +6,7 @@ Source: the operators' texts in onnx/docs/Operators-ml.md.
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from inferproof.models.operators import ML_DOMAIN
 from inferproof.models.texts.reading import (
@@ -124,12 +124,18 @@ class _Classes:
         drop(node, "axis")
 
     def _label_encoder(self, node: NodeProto) -> None:
+        if strings(node, "keys_strings"):
+            raise refused(node, "reads texts that no input holds", "encode texts of inputs alone")
         names = strings(node, "values_strings")
-        if strings(node, "keys_strings") or not names:
+        old = strings(node, "classes_strings")  # its first version
+        if old:
+            names = old
+            set_numbers(node, "keys_int64s", range(len(old)))
+        if not names:
             return
         keys = numbers(node, "keys_int64s")
         unknown = string(node, "default_string", _UNKNOWN)
-        drop(node, "values_strings", "default_string")
+        drop(node, "values_strings", "classes_strings", "default_string")
         if keys:
             distinct(node, "keys_int64s", keys)
             if len(keys) != len(names):
@@ -137,6 +143,16 @@ class _Classes:
         set_numbers(node, "values_int64s", range(len(names)))
         set_number(node, "default_int64", len(names))
         self._name(node, node.output[:1], self.numbers, (*names, unknown))
+
+    def _category_mapper(self, node: NodeProto) -> None:
+        """As a LabelEncoder of the same numbers and texts."""
+        keys, names = numbers(node, "cats_int64s"), strings(node, "cats_strings")
+        drop(node, "cats_int64s", "cats_strings", "default_int64")
+        node.op_type = "LabelEncoder"
+        set_numbers(node, "keys_int64s", keys)
+        values = [name.encode() for name in names]
+        node.attribute.append(helper.make_attribute("values_strings", values))
+        self._label_encoder(node)
 
     def _name(
         self, node: NodeProto, made: Sequence[str], where: dict[str, Names], names: Names
@@ -152,6 +168,7 @@ _PICKS: dict[str, Callable[[_Classes, NodeProto], None]] = {
     "Gather": _Classes._gather,
 }
 _ENCODERS: dict[str, Callable[[_Classes, NodeProto], None]] = {
+    "CategoryMapper": _Classes._category_mapper,
     "LabelEncoder": _Classes._label_encoder,
 }
 

@@ -140,7 +140,9 @@ class _Moving:
                     waiting.append((out, *made))
                 else:
                     inputs = (made[0], self._constant(out, made[1][None, :]))
-                    program.steps[place] = Step(step.index, "Mul", inputs, step.outputs)
+                    program.steps[place] = Step(
+                        step.node, "Mul", inputs, step.outputs, index=step.index
+                    )
             self._order()
 
     def _scaled(
@@ -180,7 +182,7 @@ class _Moving:
         program.specs[made] = TensorSpec(made, "float32", program.specs[raw].shape)
         constant = self._constant(made, (by / factor)[None, :])
         self._range(made, moved.low / (factor * sign), moved.high / (factor * sign))
-        program.steps.append(Step(step.index, "Sub", (raw, constant), (made,)))
+        program.steps.append(Step(step.node, "Sub", (raw, constant), (made,), index=step.index))
         return made
 
     def _multiplied(self, step: Step, raw: str, factor: Reals, seen: ColumnRanges) -> Step:

@@ -244,7 +244,8 @@ def _input(context: Context, spec: TensorSpec) -> QuantisedInput:
 
 
 def _output(context: Context, spec: TensorSpec) -> Value:
-    return context.values[spec.name]
+    array = context.constant(spec.name)
+    return context.values[spec.name] if array is None else context.embed(array)
 
 
 def run(lowering: Lowering, tensors: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.show import shown
 from inferproof.proving.sumcheck.graph import MAX_SHIFT, VALUE_LIMIT
 from inferproof.proving.sumcheck.lower import intervals
 from inferproof.proving.sumcheck.lower.context import Context
@@ -171,7 +172,7 @@ def contract(
     if isinstance(chosen, TooLarge):
         raise ModelRejected(
             Reason.LOWERING_ROW,
-            node=step.index,
+            node=shown(step.node),
             operator=step.op,
             row=chosen.row,
             reach=chosen.reach,

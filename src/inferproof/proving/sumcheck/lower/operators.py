@@ -3,20 +3,30 @@
 from inferproof.proving.sumcheck.lower import (  # noqa: F401  (they register themselves)
     attention,
     dense,
+    einsum,
+    fourier,
+    gridsample,
     pointwise,
+    pooling,
     quantised,
     recurrent,
     reduce,
+    resize,
+    scatter,
     shape,
+    sorting,
     trees,
     vision,
+    whole,
 )
 from inferproof.proving.sumcheck.lower.context import REGISTRY
 from inferproof.proving.sumcheck.lower.program import Program
+from inferproof.proving.sumcheck.lower.rewrite import NEVER
 
 _ALONE = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten"})
 
-FOLDED = frozenset({"Constant", "ConstantOfShape", "Range", "Shape", "Size"})
+_MADE = "BlackmanWindow Constant ConstantOfShape HammingWindow HannWindow MelWeightMatrix Range"
+FOLDED = frozenset({*_MADE.split(), "Shape", "Size"}) | NEVER
 """Operators whose results are constants once every shape is known."""
 
 SUPPORTED = frozenset(REGISTRY) | FOLDED
