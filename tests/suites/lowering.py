@@ -72,7 +72,10 @@ def measured_of(model: LoadedModel, samples: dict[str, Array]) -> Measured:
         if len(spec.shape) == 2
     }
     return Measured(
-        count, tuple(ValueRange(**item) for item in head["ranges"]), outputs, columns=columns
+        count,
+        tuple(ValueRange(**item) for item in head["ranges"]),
+        outputs,
+        columns={name: item for name, item in columns.items() if item is not None},
     )
 
 

@@ -283,6 +283,9 @@ def _check_node(node: NodeProto, opset: int, reader: TensorReader) -> None:
         if attribute.HasField("t") and node.op_type != "Constant":
             if attribute.t.data_type in NIBBLES:
                 raise unknown_dtype(attribute.name, attribute.t.data_type)
+            if (node.op_type, attribute.name) == ("TreeEnsemble", "membership_values"):
+                _check_sets(attribute, limits)
+                continue
             value = reader.read(attribute.name, attribute.t)
             attribute.t.CopyFrom(numpy_helper.from_array(value))
         if attribute.name in _NAMES_A_TYPE and attribute.i in OTHER_FLOATS:
@@ -339,6 +342,29 @@ def _check_attribute(node: NodeProto, attribute: AttributeProto, limits: Limits)
                     value=number,
                     limit=limits.size_operand,
                 )
+
+
+def _check_sets(attribute: AttributeProto, limits: Limits) -> None:
+    """Returns when a tensor of sets, in which NaN ends each, is plain floats and not too long."""
+    size, plain = attribute.t.ByteSize(), not attribute.t.external_data
+    if attribute.t.data_type not in (TensorProto.FLOAT, TensorProto.DOUBLE) or not plain:
+        raise ModelRejected(
+            Reason.MODEL_INVALID, op=shown("TreeEnsemble"), why="its sets are no floats in the file"
+        )
+    if size > limits.attribute_bytes:
+        raise ModelRejected(
+            Reason.MODEL_ATTRIBUTE_TOO_LONG,
+            attribute=shown(attribute.name),
+            op=shown("TreeEnsemble"),
+            size=size,
+            limit=limits.attribute_bytes,
+        )
+    try:
+        numpy_helper.to_array(attribute.t)
+    except (ValueError, TypeError):
+        raise ModelRejected(
+            Reason.MODEL_INVALID, op=shown("TreeEnsemble"), why="its sets do not fit their shape"
+        ) from None
 
 
 def _constant(node: NodeProto, reader: TensorReader) -> Array:

@@ -46,14 +46,16 @@ class ColumnRanges:
     high: npt.NDArray[np.float64]
 
 
-def column_ranges(samples: Array) -> ColumnRanges:
+def column_ranges(samples: Array) -> ColumnRanges | None:
     """Those of a stack of samples, widened where few of them show what a place can hold: where more
-    than half say the same, as words that are mostly absent do. Shapes: [..., places]."""
+    than half say the same, as words that are mostly absent do. None for a few samples, which show
+    nothing. Shapes: [..., places]."""
     flat = samples.reshape(-1, samples.shape[-1]).astype(np.float64)
+    if len(flat) < _FEW_ROWS:
+        return None
     low, high = flat.min(axis=0), flat.max(axis=0)
     shown = (flat != np.median(flat, axis=0)).sum(axis=0)
-    rare = (shown < len(flat) / 2) | (len(flat) < _FEW_ROWS)
-    spare = np.where(rare, _SPARE * (high - low), 0.0)
+    spare = np.where(shown < len(flat) / 2, _SPARE * (high - low), 0.0)
     unseen = low == high
     least, most = low.min(), high.max()
     low, high = low - np.where(low < 0, spare, 0.0), high + np.where(high > 0, spare, 0.0)
@@ -160,7 +162,7 @@ def _columns(
             samples = calibration[spec.name]
             kept = [place for place in range(len(samples)) if place not in held_out]
             found[spec.name] = column_ranges(samples[kept])
-    return found
+    return {name: ranges for name, ranges in found.items() if ranges is not None}
 
 
 def _range_in(item: Any) -> ValueRange:

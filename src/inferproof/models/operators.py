@@ -38,6 +38,7 @@ ACCEPTED = frozenset(_ACCEPTED_NAMES.split())
 ML_DOMAIN = "ai.onnx.ml"
 TREES = frozenset({"TreeEnsembleClassifier", "TreeEnsembleRegressor"})
 """Accepted of the domain of classical machine learning: ensembles of decision trees."""
+_SINCE = {"TreeEnsemble": 5}
 ML_OPSET = 3
 """Their last form under these names; those of versions 1 and 2 mean the same in it."""
 
@@ -97,13 +98,7 @@ _LATER = "it has no form here yet", "fit the model on features that are transfor
 REFUSED_ML: dict[str, tuple[str, str]] = {
     "CastMap": _MAPS,
     "DictVectorizer": _MAPS,
-    **dict.fromkeys(
-        ("CategoryMapper", "Imputer", "LabelEncoder", "OneHotEncoder", "SVMClassifier"), _LATER
-    ),
-    "TreeEnsemble": (
-        "it has no form here yet",
-        "export the ensemble as TreeEnsembleRegressor or TreeEnsembleClassifier (ai.onnx.ml 3)",
-    ),
+    **dict.fromkeys(("CategoryMapper", "LabelEncoder", "OneHotEncoder"), _LATER),
 }
 """The same of the domain of classical machine learning, where nothing else takes them."""
 _NOT_LISTED = (
@@ -120,7 +115,7 @@ def operator_schema(node: NodeProto, opset: int) -> defs.OpSchema:
     """
     op, domain = node.op_type, node.domain
     if domain == ML_DOMAIN and op in TREES | EXPANDED:
-        return defs.get_schema(op, ML_OPSET, ML_DOMAIN)
+        return defs.get_schema(op, max(ML_OPSET, _SINCE.get(op, 0)), ML_DOMAIN)
     if domain == ML_DOMAIN and op in REFUSED_ML:
         raise _refused(node, *REFUSED_ML[op])
     if domain not in ("", "ai.onnx"):

@@ -11,6 +11,7 @@ from onnx import NodeProto, helper
 
 from inferproof.models.classical import (  # noqa: F401  (they register)
     categories,
+    ensembles,
     features,
     linear,
     svm,
@@ -57,6 +58,7 @@ FORMS = {
     "ArgMax; probabilities by Sigmoid and the solution of the coupling's equations",
     "SVMRegressor": "MatMul with the support vectors, the kernel, MatMul, Add; Where of one class",
     "Scaler": "Sub, Mul",
+    "TreeEnsemble": "TreeEnsembleRegressor; a branch by membership is one for each member",
     "ZipMap": "the tensor whose columns it would name",
 }
 """What each becomes, in words."""
