@@ -6,7 +6,8 @@
 #   scripts/bootstrap.sh native      the Python environment and the native prover
 #   scripts/bootstrap.sh tools       these and the npm tools
 #   scripts/bootstrap.sh js          the JavaScript clients of the end-to-end tests as well
-#   scripts/bootstrap.sh corpus      the tools whose exports tests/corpus is made of (some 7 GB)
+#   scripts/bootstrap.sh corpus      the tools whose exports tests/corpus is made of; "sklearn
+#                                    boosting" after it: of these families alone
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -75,15 +76,17 @@ native_prover() { # built by make native, or here if need be; all else works wit
     say "going on without proof system sumcheck, whose commands will say that it is missing"
 }
 
-corpus_tools() { # in an environment of their own: nothing of ours needs them
-    local stamp=.tools/corpus/.synced uv
-    if [ -f "$stamp" ] && [ "$stamp" -nt tests/corpus/requirements.txt ]; then
+corpus_tools() { # for families; in an environment of their own: nothing of ours needs them
+    local list=tests/corpus/requirements.txt uv stamp
+    case "${1:-torch}" in *torch* | *quantisers*) list=tests/corpus/requirements-torch.txt ;; esac
+    stamp=.tools/corpus/.$(basename "$list")
+    if [ -f "$stamp" ] && [ "$stamp" -nt "$list" ] && [ "$stamp" -nt tests/corpus/requirements.txt ]; then
         return
     fi
     uv=$(command -v uv || echo .tools/bin/uv)
-    say "installing the tools of tests/corpus into .tools/corpus; this takes minutes and some 7 GB"
-    "$uv" venv --quiet --clear --python .venv/bin/python .tools/corpus
-    "$uv" pip install --quiet --python .tools/corpus/bin/python -r tests/corpus/requirements.txt ||
+    say "installing the tools of $list into .tools/corpus, which takes minutes"
+    [ -d .tools/corpus ] || "$uv" venv --quiet --python .venv/bin/python .tools/corpus
+    "$uv" pip install --quiet --python .tools/corpus/bin/python -r "$list" ||
         fail "uv could not install them; the lines above say which package"
     touch "$stamp"
 }
@@ -107,7 +110,7 @@ case "${1:-tools}" in
         ;;
     corpus)
         bootstrap_python
-        corpus_tools
+        corpus_tools "${2:-}"
         ;;
     *) fail "usage: scripts/bootstrap.sh [python|native|tools|js|corpus]" ;;
 esac

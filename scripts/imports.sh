@@ -14,7 +14,7 @@ NAMES='catboost|lightgbm|onnxmltools|onnxscript|scikit-learn|skl2onnx|xgboost'
 if [ -n "${TORCH:-}" ]; then
     NAMES="$NAMES|torch"
 fi
-mapfile -t LIBRARIES < <(grep -E "^($NAMES)==" tests/corpus/requirements.txt |
+mapfile -t LIBRARIES < <(grep -hE "^($NAMES)==" tests/corpus/requirements*.txt |
     sed 's/^xgboost==/xgboost-cpu==/')
 TESTS=(tests/unit/models/test_importing.py tests/docs/test_quickstart.py)
 

@@ -99,11 +99,27 @@ for objective, target in {
     regressor = lightgbm.LGBMRegressor(n_estimators=TREES, objective=objective, verbose=-1)
     _lgb(objective.replace("_", "-"), regressor, target)
 
-_cat("two-classes", catboost.CatBoostClassifier(iterations=TREES), cancer())
-_cat("classes", catboost.CatBoostClassifier(iterations=TREES), wine())
-_cat("defaults", catboost.CatBoostClassifier(), cancer())
-_cat("regressor", catboost.CatBoostRegressor(iterations=TREES), diabetes())
-_cat("depth-10", catboost.CatBoostRegressor(iterations=20, depth=10), diabetes())
-_cat("poisson", catboost.CatBoostRegressor(iterations=TREES, loss_function="Poisson"), _POSITIVE)
+_cat(
+    "two-classes",
+    catboost.CatBoostClassifier(allow_writing_files=False, iterations=TREES),
+    cancer(),
+)
+_cat("classes", catboost.CatBoostClassifier(allow_writing_files=False, iterations=TREES), wine())
+_cat("defaults", catboost.CatBoostClassifier(allow_writing_files=False), cancer())
+_cat(
+    "regressor", catboost.CatBoostRegressor(allow_writing_files=False, iterations=TREES), diabetes()
+)
+_cat(
+    "depth-10",
+    catboost.CatBoostRegressor(allow_writing_files=False, iterations=20, depth=10),
+    diabetes(),
+)
+_cat(
+    "poisson",
+    catboost.CatBoostRegressor(
+        allow_writing_files=False, iterations=TREES, loss_function="Poisson"
+    ),
+    _POSITIVE,
+)
 
 ENTRIES: list[Entry] = [*BOOSTING]

@@ -1,6 +1,6 @@
 """Tries every model of the corpus and writes docs/reference/corpus.md; fails on a regression.
 
-    python tests/corpus/run.py FOLDER [BEGIN ...] [--accept]
+    python tests/corpus/run.py FOLDER [BEGIN ...] [--jobs N] [--accept]
 
 FOLDER is what make.py wrote; with BEGIN only models whose names begin so. A model that was proven
 before (tests/corpus/results.json) and is not now, a crash, and a model that outlives its time are
@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,17 @@ def main() -> int:
     asked.add_argument("folder", type=Path)
     asked.add_argument("begin", nargs="*", help="only models whose names begin so")
     asked.add_argument("--accept", action="store_true", help="write the results down")
+    asked.add_argument("--jobs", type=int, default=1, help="so many at a time; times are worse")
     given = asked.parse_args()
     before: Results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     wanted = tuple(given.begin) or ("",)
     files = sorted(p for p in given.folder.glob("*.onnx") if p.name.startswith(wanted))
     found: Results = {}
-    for place, file in enumerate(files, 1):
-        name = file.name.removesuffix(".onnx")
-        found[name] = tried(file)
-        print(f"[{place}/{len(files)}] {name}: {_told(found[name])}", flush=True)
+    with ThreadPoolExecutor(given.jobs) as pool:
+        for place, (file, one) in enumerate(zip(files, pool.map(tried, files), strict=True), 1):
+            name = file.name.removesuffix(".onnx")
+            found[name] = one
+            print(f"[{place}/{len(files)}] {name}: {_told(one)}", flush=True)
     worse = list(regressions(before, found))
     for line in worse:
         print(f"regression: {line}")
@@ -75,7 +78,8 @@ def regressions(before: Results, found: Results) -> Iterable[str]:
 
 def _told(one: dict[str, Any]) -> str:
     if one["outcome"] != "proven":
-        return f"{one['outcome']}: {one.get('reason', '')} {one['why']}"
+        reason = " ".join(filter(None, (one.get("reason"), one["why"])))
+        return f"{one['outcome']}: {reason}"
     return f"proven in {one['prove_ms']:g} ms, agreement {one['agreement']:.1%}"
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import InputRejected, Reason
-from inferproof.models.arrays import MAX_ARRAY_BYTES
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.show import printable, shown
 from inferproof.types.tensor import TensorSpec
@@ -20,7 +19,9 @@ from inferproof.types.tensor import TensorSpec
 DRAWN_SAMPLES = 256
 """Enough that the far ends of a range are met in wide inputs, few enough to wait for."""
 _FEWEST = 2
-"""Both ends of a range are drawn, however large an input is."""
+"""Both ends of a range are drawn, or nothing is."""
+_DRAWN_BYTES = 2**29
+"""All samples together: a model that nobody looked at may declare inputs of any size."""
 _SEED = 1
 
 _LARGEST = 2.0**60
@@ -59,7 +60,7 @@ def drawn(model: LoadedModel, ranges: Ranges, samples: int = DRAWN_SAMPLES) -> d
 
     Shapes: [samples, *shape of that input], of its type; fewer samples where they are very large.
     Raises: InputRejected RANGE_MALFORMED for a range of an unknown input or one that holds no
-    value of its type; CALIBRATION_WANTED where an input has no range.
+    value of its type; CALIBRATION_WANTED where an input has no range, or inputs are too large.
     """
     known = {spec.name for spec in model.inputs}
     for name in ranges:
@@ -69,7 +70,9 @@ def drawn(model: LoadedModel, ranges: Ranges, samples: int = DRAWN_SAMPLES) -> d
     declared = {**_places(model), **ranges}
     found = [_range_of(spec, declared) for spec in model.inputs]
     size = sum(spec.size * np.dtype(spec.dtype).itemsize for spec in model.inputs)
-    samples = max(_FEWEST, min(samples, MAX_ARRAY_BYTES // 16 // max(size, 1)))
+    samples = min(samples, _DRAWN_BYTES // max(size, 1))
+    if samples < _FEWEST:
+        raise wanted(model.inputs)
     generator = np.random.default_rng(_SEED)
     arrays = {}
     for spec, range_ in zip(model.inputs, found, strict=True):

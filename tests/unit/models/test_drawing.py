@@ -24,6 +24,7 @@ from inferproof.models.loaded import LoadedModel
 from inferproof.proving.registry import get_system
 from inferproof.testing.market import find_zoo
 from inferproof.testing.rejections import rejects
+from inferproof.types.tensor import TensorSpec
 
 RUNNER = CliRunner()
 HOW = "; write low:high or name=low:high"
@@ -63,6 +64,16 @@ def test_inputs_are_drawn_within_their_ranges_and_meet_both_ends(embedded: Loade
 def test_drawing_again_gives_the_same(embedded: LoadedModel) -> None:
     first, second = (drawn(embedded, {"": (0.0, 1.0)}) for _ in range(2))
     assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_what_is_drawn_is_bounded(embedded: LoadedModel) -> None:
+    def of_size(elements: int) -> LoadedModel:
+        return replace(embedded, inputs=(TensorSpec("x", "float32", (elements,)),))
+
+    assert len(drawn(of_size(2**20), {"": (0.0, 1.0)}, samples=256)["x"]) == 128
+    with pytest.raises(InputRejected) as refused:
+        drawn(of_size(2**27), {"": (0.0, 1.0)})
+    assert refused.value.reason is Reason.CALIBRATION_WANTED
 
 
 def test_a_range_for_all_goes_behind_one_for_a_name(embedded: LoadedModel) -> None:

@@ -230,6 +230,30 @@ def test_estimators_are_imported() -> None:
             assert labels == [("high", "low", "middle")] * 2
 
 
+@needs("sklearn", "skl2onnx", "pandas")
+def test_columns_that_are_chosen_by_name_are_inputs_of_their_own() -> None:
+    import pandas as pd
+    from sklearn.compose import ColumnTransformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+    frame = pd.DataFrame({"size": X[:, 0].astype(float), "age": X[:, 1], "visits": CLASSES + 3})
+    parts = [("a", StandardScaler(), ["age", "size"]), ("b", MinMaxScaler(), ["visits"])]
+    pipeline = make_pipeline(ColumnTransformer(parts), LogisticRegression()).fit(frame, CLASSES)
+    made = models.from_sklearn(pipeline, frame)
+    assert (made.alike, made.difference < 1e-3) == (1.0, True)
+    assert [(s.name, s.dtype, s.shape) for s in made.model.inputs] == [
+        ("size", "float32", (1, 1)),
+        ("age", "float32", (1, 1)),
+        ("visits", "int64", (1, 1)),
+    ]
+    for column in (pd.Series(["a"] * len(X)), pd.Series([None] * len(X))):
+        with pytest.raises(InputRejected) as refused:
+            models.from_sklearn(pipeline, frame.assign(age=column))
+        assert refused.value.reason is Reason.IMPORT_SAMPLE
+
+
 @needs("sklearn", "skl2onnx")
 def test_what_is_not_fitted_is_refused() -> None:
     from sklearn.linear_model import LogisticRegression
