@@ -106,7 +106,7 @@ class Reason(Enum):
     MODEL_TENSOR_DATA_MISMATCH = (
         "tensor {name} has the shape {shape}, but its data is for {got} elements"
     )
-    MODEL_NOT_FINITE = "{where} holds NaN or infinity"
+    MODEL_NOT_FINITE = "{where} holds {what}"
     MODEL_SIZE_OPERAND = "operator {op} is given the size {value}, the limit is {limit}"
     MODEL_SHAPE_UNKNOWN = (
         "the shape of tensor {name}, made by operator {op}, is not known before the model runs"
@@ -234,7 +234,8 @@ class Reason(Enum):
 
     # -- proof systems and compiled models (proving/) ------------------------------------------
     MODEL_OPERATOR_UNSUPPORTED = (
-        "node {node} uses the operator {operator}, which proof system {system} cannot prove"
+        "node {node} uses the operator {operator}, which proof system {system} cannot prove; "
+        "{instead}"
     )
     CIRCUIT_REFUSED = "proof system {system} cannot build a circuit of this model: {why}"
     CIRCUIT_SCALAR_INPUT = (

@@ -59,6 +59,7 @@ def to_head(model: LoadedModel) -> Head:
         "operators": [list(item) for item in model.operators],
         "open_axes": [[item.input, item.axis, item.name, item.size] for item in model.open_axes],
         "reshaped": list(model.reshaped),
+        "names": list(model.names),
         "as_float32": list(model.as_float32),
         "preprocessing": model.preprocessing,
         "graph_digest": model.graph_digest.hex,
@@ -80,6 +81,7 @@ def from_head(head: Head, onnx: bytes) -> LoadedModel:
             for given, axis, name, size in head["open_axes"]
         ),
         reshaped=tuple(_text(name) for name in head["reshaped"]),
+        names=tuple(_text(name) for name in head["names"]),
         as_float32=tuple(_text(name) for name in head["as_float32"]),
         graph_digest=_digest(head["graph_digest"]),
         weights_digest=_digest(head["weights_digest"]),

@@ -1,6 +1,6 @@
 """A model that passed intake: canonical bytes, interface, and the digests that name it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from inferproof.models.axes import OpenAxis
@@ -45,6 +45,8 @@ class LoadedModel:
     """Binds every constant's type, shape and bytes."""
     preprocessing: dict[str, Any] | None = None
     """What makes the inputs of texts, in canonical form: nodes that stood before the graph."""
+    names: tuple[str, ...] = field(default=(), compare=False)
+    """What the file calls each node, in the order in which they run: for messages alone."""
 
     @property
     def nodes(self) -> int:

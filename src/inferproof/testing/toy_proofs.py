@@ -157,6 +157,7 @@ class ToySystem:
                     system=self.name,
                     operator=operator,
                     node="of that kind",
+                    instead="compile it for sumcheck",
                 )
 
     def _bundle(self, model: LoadedModel, request: CompileRequest) -> VerifierBundle:

@@ -37,6 +37,13 @@ _UNKNOWN = "_Unused"
 """What LabelEncoder and CategoryMapper answer, by default, for what they do not know."""
 
 
+def _by_pairs(node: NodeProto, classes: int) -> bool:
+    """Whether a classifier's columns are decisions between pairs of classes, not classes."""
+    pairs = node.op_type == "SVMClassifier" and classes > 2
+    given = {item.name for item in node.attribute if item.ints or item.floats}
+    return pairs and "vectors_per_class" in given and "prob_a" not in given
+
+
 class _Classes:
     """Which tensors hold class numbers in place of labels, and whose columns have names."""
 
@@ -85,7 +92,7 @@ class _Classes:
             self._name(node, node.output[:1], self.numbers, names)
         else:
             names = _own_names(numbers(node, kept))
-        if names:
+        if names and not _by_pairs(node, len(names)):
             self._name(node, node.output[1:2], self.columns, names)
 
     def _zip_map(self, node: NodeProto) -> None:
