@@ -10,6 +10,7 @@ import functools
 import numpy as np
 import pandas
 from entry import Entry, Family, Made, floats
+from onnx import helper
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn import datasets
@@ -290,6 +291,10 @@ def _mail(vectorizer: BaseEstimator) -> Made:
     answer = np.array([int("free" in text or "prize" in text or "money" in text) for text in texts])
     pipeline = make_pipeline(vectorizer, _LOGISTIC).fit(texts, answer)
     model = to_onnx(pipeline, initial_types=[("text", StringTensorType([None, 1]))])
+    for node in model.graph.node:
+        if node.op_type == "StringNormalizer":
+            # The default, en_US, is on few machines, and ONNX Runtime takes no other in its place.
+            node.attribute.append(helper.make_attribute("locale", "C.UTF-8"))
     return Made(model.SerializeToString(), {"text": np.array(texts)[:, None]})
 
 

@@ -16,6 +16,10 @@ import numpy.typing as npt
 import onnxruntime
 
 from inferproof.errors import InferproofError
+from inferproof.inference.preprocess import Features, Preprocessing
+from inferproof.inference.preprocess.features import sample_tensors
+from inferproof.models.load import load_model
+from inferproof.models.loaded import LoadedModel
 from inferproof.proving.base import CompileRequest, Evaluator
 from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.registry import get_system
@@ -45,20 +49,21 @@ def _tried(model: Path, arrays: Rows) -> dict[str, Any]:
     judged = min(count // 2, JUDGED)
     calibration = {name: array[: count - judged][:CALIBRATED] for name, array in arrays.items()}
     rows = {name: array[count - judged :] for name, array in arrays.items()}
-    system = get_system(SYSTEM)
+    system, loaded = get_system(SYSTEM), load_model(model)
+    tensors = {name: array[:judged] for name, array in _tensors(loaded, rows).items()}
     with tempfile.TemporaryDirectory(prefix="inferproof-corpus-") as scratch:
         folder = Path(scratch) / "compiled"
-        done = system.compile(CompileRequest(model, calibration, folder))
+        done = system.compile(CompileRequest(loaded, _tensors(loaded, calibration), folder))
         assert isinstance(system, Evaluator)
         shapes = {spec.name: spec.shape for spec in system.verifier(folder).inputs}
         proofs = []
         for place in range(min(PROVEN, judged)):
-            sample = {name: rows[name][place].reshape(shapes[name]) for name in shapes}
+            sample = {name: tensors[name][place].reshape(shapes[name]) for name in shapes}
             job = Digest(bytes([place + 1]) * 32)
             request = ProveRequest(folder, sample, job, ZERO_ADDRESS, bytes(32))
             # It verifies the proof too, and raises where it does not.
             proofs.append(prove(system, request))
-        agreement, error = _compared(model, rows, system.evaluate(folder, rows))
+        agreement, error = _compared(model, rows, system.evaluate(folder, tensors))
         return {
             "outcome": "proven",
             "parameters": done.parameters,
@@ -70,6 +75,15 @@ def _tried(model: Path, arrays: Rows) -> dict[str, Any]:
             "agreement": agreement,
             "error": error,
         }
+
+
+def _tensors(loaded: LoadedModel, rows: Rows) -> Rows:
+    """The graph's inputs: the rows, or what the model's own steps make of texts."""
+    if loaded.preprocessing is None:
+        return rows
+    spec = Preprocessing.from_canonical(loaded.preprocessing).spec
+    assert isinstance(spec, Features)
+    return dict(sample_tensors(spec, rows))
 
 
 def _session(model: Path) -> Any:

@@ -47,6 +47,9 @@ KINDS: dict[str, Any] = {
 }
 MAX_INPUTS = 1024
 MAX_STEPS = 4096
+MAX_ROUNDS = 512
+"""Over the characters or words of a text, by all steps: some seconds for the longest texts. Twenty
+columns of sentences take 160."""
 MAX_TEXT_BYTES = 65_536
 """Of one text of a request, in UTF-8."""
 CATEGORIES = 64
@@ -269,6 +272,8 @@ def _read(table: Table) -> Features:
         if step.do not in ("number", "one_hot", "count"):
             text.add(step.made)
         steps.append(step)
+    if sum(step.rounds for step in steps) > MAX_ROUNDS:
+        table.fail("steps", f"they go over texts more than {MAX_ROUNDS} times")
     outputs = tuple(_output(one, names - text) for one in table.tables("outputs", MAX_INPUTS))
     if len({name for name, _ in outputs}) != len(outputs):
         table.fail("outputs", "it names something twice")

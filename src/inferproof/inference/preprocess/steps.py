@@ -45,10 +45,18 @@ class Step(Protocol):
     def canonical(self) -> dict[str, Any]: ...
     def apply(self, values: Values) -> Array: ...
     def spread(self, most: int) -> tuple[float, ...]: ...
+    @property
+    def rounds(self) -> int: ...
 
 
-class Spread:
-    """A step whose numbers every calibration meets, or that makes none."""
+class Plain:
+    """A step whose numbers every calibration meets, or that makes none, and which looks at texts
+    as wholes."""
+
+    @property
+    def rounds(self) -> int:
+        """How often it goes over the characters or words of a text."""
+        return 0
 
     def spread(self, most: int) -> tuple[float, ...]:  # noqa: ARG002
         """Numbers that the step may make and that samples may lack, at most so many."""
@@ -56,7 +64,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Join(Spread):
+class Join(Plain):
     """Values one behind the other along an axis (Concat)."""
 
     do: ClassVar[str] = "join"
@@ -78,7 +86,7 @@ class Join(Spread):
 
 
 @dataclass(frozen=True)
-class Take(Spread):
+class Take(Plain):
     """What stands at some places of an axis (Gather, ArrayFeatureExtractor)."""
 
     do: ClassVar[str] = "take"
@@ -101,7 +109,7 @@ class Take(Spread):
 
 
 @dataclass(frozen=True)
-class Shape(Spread):
+class Shape(Plain):
     """The same texts in another shape, in which one size may be open: -1 (Reshape and its kin)."""
 
     do: ClassVar[str] = "shape"
@@ -124,7 +132,7 @@ class Shape(Spread):
 
 
 @dataclass(frozen=True)
-class Normal(Spread):
+class Normal(Plain):
     """Texts without stop words, in lower or upper case (StringNormalizer).
 
     Stop words are compared before the case is changed: as they are, or both in lower case. Where
@@ -151,6 +159,10 @@ class Normal(Spread):
     def canonical(self) -> dict[str, Any]:
         return {"case": self.case, "stop": list(self.stop), "stop_as_is": self.stop_as_is}
 
+    @property
+    def rounds(self) -> int:
+        return 1
+
     @cached_property
     def _stop(self) -> frozenset[str]:
         return frozenset(self.stop if self.stop_as_is else map(lowered, self.stop))
@@ -169,7 +181,7 @@ class Normal(Spread):
 
 
 @dataclass(frozen=True)
-class Rename(Spread):
+class Rename(Plain):
     """Each text's other name (LabelEncoder from texts to texts)."""
 
     do: ClassVar[str] = "rename"
@@ -200,7 +212,7 @@ class Rename(Spread):
 
 
 @dataclass(frozen=True)
-class Number(Spread):
+class Number(Plain):
     """Each text's whole number, and one for all others (LabelEncoder, CategoryMapper)."""
 
     do: ClassVar[str] = "number"
@@ -240,7 +252,7 @@ class Number(Spread):
 
 
 @dataclass(frozen=True)
-class OneHot(Spread):
+class OneHot(Plain):
     """A 1 in the place of each text's category (OneHotEncoder). An unknown text has zeros alone,
     or is refused."""
 

@@ -1,5 +1,6 @@
 """The steps that split a text into words and count them. Source: as `steps`."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ from inferproof.inference.preprocess.steps import (
     MAX_TABLE,
     MAX_TEXT,
     Array,
-    Spread,
+    Plain,
     Texts,
     Values,
     objects,
@@ -24,7 +25,7 @@ from inferproof.models.card_table import Table
 
 
 @dataclass(frozen=True)
-class Words(Spread):
+class Words(Plain):
     """The words of one text, in order: runs of some characters, or each of them (Tokenizer).
 
     `characters` are ranges of code points, both ends included, rising. With `runs`, a word is as
@@ -70,13 +71,22 @@ class Words(Spread):
             words.append(text[start:])
         return [word for word in words if len(word) >= self.least]
 
+    @property
+    def rounds(self) -> int:
+        return 4
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [low for low, _ in self.characters]
+
     def _among(self, character: str) -> bool:
         code = ord(character)
-        return any(low <= code <= high for low, high in self.characters)
+        place = bisect_right(self._starts, code)
+        return place > 0 and code <= self.characters[place - 1][1]
 
 
 @dataclass(frozen=True)
-class Count(Spread):
+class Count(Plain):
     """How often each term of a pool occurs among words (TfIdfVectorizer, its counting part).
 
     A term is `n` words with `skip` words left out between each two, for `n` from `shortest` to
@@ -138,6 +148,10 @@ class Count(Spread):
             "skip": self.skip,
             "once": self.once,
         }
+
+    @property
+    def rounds(self) -> int:
+        return self.longest * (self.skip + 1)
 
     @property
     def width(self) -> int:
