@@ -177,3 +177,27 @@ def test_the_command_line_counts_samples_and_what_was_cut(tmp_path):
     run_cli(*model, tmp_path / "few.npz", "--out", tmp_path / "d", "--margin", 1000, "--bits", 16)
     prove = ("prove", tmp_path / "d", "--out", tmp_path / "proof", "--input")
     assert run_cli(*prove, tmp_path / "far.npz", "--json")[1]["out_of_range"] == 0
+
+
+def argmax_model(samples, outputs):
+    weights = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["y"]),
+        helper.make_node("ArgMax", ["y"], ["label"], axis=1),
+    ]
+    return loaded(model_of(nodes, {"x": samples}, outputs, {"w": weights}))
+
+
+def test_a_class_that_differs_counts_against_agreement_and_is_no_error():
+    samples = RNG.uniform(-1, 1, (16, 1, 4)).astype(np.float32)
+    # Where nothing is left of the differences between classes, all samples have the first one.
+    samples[1:] *= 1e-6
+    both = lower(argmax_model(samples, ["label", "y"]), {"x": samples}, choices(8, 1.0)).report
+    assert both.relative_error < 0.02
+    assert both.agreement < 0.9
+    alone = lower(argmax_model(samples, ["label"]), {"x": samples}, choices(8, 1.0)).report
+    assert alone.relative_error == alone.max_error == 1 - alone.agreement > 0.1
+    spread = samples.copy()
+    spread[1:] *= 1e6
+    kept = lower(argmax_model(spread, ["label"]), {"x": spread}, choices(16, 1.0)).report
+    assert (kept.relative_error, kept.agreement) == (0.0, 1.0)

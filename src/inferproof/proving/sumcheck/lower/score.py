@@ -25,8 +25,9 @@ _HELD_OUT_EVERY = 5
 class Score:
     """The error on so many samples.
 
-    `max_error` is the largest absolute difference of an output, `relative_error` that over the
-    largest float output; `worst` are the places of the sample with it, and of the first whose
+    `max_error` is the largest absolute difference of a float output, `relative_error` that over the
+    largest float output; of a model that puts out whole numbers alone both are the share of samples
+    with another answer. `worst` are the places of the sample with it, and of the first whose
     argmax differs, if one does.
     """
 
@@ -42,7 +43,7 @@ class Report:
 
     Of `samples` calibration samples `ranged` gave the ranges of values. `fitted` is the score on
     such, `held_out` that on the others, None where there are too few. `agreement` is the share of
-    both with the same argmax of every output.
+    both with the same argmax of every float output, and the same whole numbers in the others.
     """
 
     options: Options
@@ -102,8 +103,9 @@ def scored(
     """The report with what a comparison of up to SCORED_SAMPLES samples gives."""
     held_out = sorted(measured.held_out)
     fitted = [place for place in range(measured.samples) if place not in measured.held_out]
+    real = [spec.name for spec in model.outputs if spec.dtype.startswith("float")]
     largest = max(
-        float(np.abs(measured.outputs[spec.name]).max(initial=0.0)) for spec in model.outputs
+        (float(np.abs(measured.outputs[name]).max(initial=0.0)) for name in real), default=1.0
     )
     room = SCORED_SAMPLES // 2 if held_out else SCORED_SAMPLES
     tallies = [
@@ -141,6 +143,9 @@ def _tally(
         agrees = True
         for spec in model.outputs:
             exact = measured.outputs[spec.name][place].astype(np.float64)
+            if not spec.dtype.startswith("float"):
+                agrees = agrees and bool((exact == got[spec.name]).all())
+                continue
             error = float(np.abs(exact - got[spec.name]).max())
             if made.worst is None or error > made.error:
                 made.error, made.worst = error, place
@@ -148,6 +153,8 @@ def _tally(
         made.same += agrees
         if not agrees and made.other is None:
             made.other = place
+    if not any(spec.dtype.startswith("float") for spec in model.outputs):
+        made.error = 1 - made.same / made.samples
     return made
 
 
