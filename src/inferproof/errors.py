@@ -330,6 +330,14 @@ class Reason(Enum):
     MODE_UNSUPPORTED = (
         "proof system {system} cannot prove this model in mode {mode}: {why}; try mode clear"
     )
+    COMPILE_TIME_LIMIT = (
+        "compiling the model took more than {seconds} seconds of processor time, which is the "
+        "limit for one of its size; it was stopped; compile a part of it, or one with fewer nodes"
+    )
+    COMPILE_MEMORY_LIMIT = (
+        "compiling the model took more than {limit} bytes of memory, which is the limit for one of "
+        "its size; it was stopped; compile a part of it, or one with smaller tensors"
+    )
     GRAPH_ENCODING = "the integer graph is not in its canonical encoding: {why}"
     GRAPH_COUNT = "the integer graph has {got} {what}; {least} to {most} are allowed"
     GRAPH_TENSOR = "{name} of the integer graph is malformed: {why}"

@@ -13,8 +13,9 @@ from inferproof.inference.preprocess import Preprocessing, preprocess
 from inferproof.inference.request import raw_input
 from inferproof.protocol.encoding import Json, canonical_json, parse_canonical_json
 from inferproof.proving.base import Progress
+from inferproof.proving.bounds import Limits, bound_time
 from inferproof.proving.inputs import write_arrays
-from inferproof.proving.isolated import IsolatedWorker, Limits, bound_time
+from inferproof.proving.isolated import IsolatedWorker
 from inferproof.types.tensor import Tensors
 
 LIMITS = Limits(20, 2 * 2**30)

@@ -100,7 +100,7 @@ def _run(asked: IO[bytes], answered: IO[bytes], limits: Limits) -> None:
     if status == 0:
         return
     if status == -signal.SIGXCPU:
-        raise ModelRejected(Reason.MODEL_PARSE_TIMEOUT, seconds=f"{limits.wall_seconds:g}")
+        raise ModelRejected(Reason.MODEL_PARSE_TIMEOUT, seconds=f"{limits.cpu_seconds:g}")
     # SIGKILL that we did not send comes from the system when memory runs out.
     if status in (MEMORY_EXIT, -signal.SIGKILL):
         raise ModelRejected(Reason.MODEL_PARSE_MEMORY, limit=limits.memory_bytes)

@@ -24,13 +24,12 @@ _ANSWER_ROOM = 256 * 2**20
 
 def bound_this_process(limits: Limits) -> None:
     """Lowers the hard limits of this process; they cannot be raised again."""
-    seconds = max(1, int(limits.wall_seconds))
     answer = limits.weight_bytes + _ANSWER_ROOM
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_AS, limits.memory_bytes)
     _lower(resource.RLIMIT_FSIZE, answer)
     _lower(resource.RLIMIT_NOFILE, 64)
-    _lower(resource.RLIMIT_CPU, seconds, seconds + 1)
+    _lower(resource.RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + 1)
 
 
 def _lower(what: int, soft: int, hard: int | None = None) -> None:

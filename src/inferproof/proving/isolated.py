@@ -6,12 +6,8 @@ hostile files may panic, allocate without end or abort, and a count may be wrong
 worker process and a typed rejection, and never the process that asked.
 """
 
-import math
-import resource
-import signal
 import tempfile
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +15,7 @@ from inferproof.errors import ArtifactRejected, InferproofError, Reason, Unavail
 from inferproof.protocol.proof_file import ProofFile, decode_proof_file, encode_proof_file
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle, encode_bundle
 from inferproof.proving.base import Progress
+from inferproof.proving.bounds import Limits, Met, bound_time, limit_met
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.registry import get_system
 from inferproof.proving.sumcheck.check import forget_keys
@@ -33,14 +30,6 @@ THREADS = 4
 """Each reserves address space; the more a machine has, the less of the limit would be left."""
 _CHECK = "inferproof.proving.isolated:check_task"
 _SECURITY = "inferproof.proving.isolated:security_task"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one check may take: processor time of all threads, and address space."""
-
-    cpu_s: int
-    memory_bytes: int
 
 
 LIMITS = {
@@ -78,19 +67,13 @@ class IsolatedWorker:
         self._pool.close()
 
     def _limit_met(self, error: Unavailable) -> InferproofError | None:
-        how = error.facts.get("how")
-        if how == _ended_by(signal.SIGXCPU):
-            return ArtifactRejected(Reason.CHECK_TIME_LIMIT, seconds=self._limits.cpu_s)
-        # Native code aborts when it is given no memory; the system kills when it has none.
-        short = error.reason is Reason.PROVER_FAILED and "MemoryError" in str(error.facts["why"])
-        if short or how in (_ended_by(signal.SIGABRT), _ended_by(signal.SIGKILL)):
-            return ArtifactRejected(Reason.CHECK_MEMORY_LIMIT, limit=self._limits.memory_bytes)
+        match limit_met(error):
+            case Met.TIME:
+                return ArtifactRejected(Reason.CHECK_TIME_LIMIT, seconds=self._limits.cpu_s)
+            case Met.MEMORY:
+                limit = self._limits.memory_bytes
+                return ArtifactRejected(Reason.CHECK_MEMORY_LIMIT, limit=limit)
         return None
-
-
-def _ended_by(number: signal.Signals) -> str:
-    """How PROVER_CRASHED says it."""
-    return f"signal {number.value}"
 
 
 class IsolatedChecker:
@@ -144,16 +127,6 @@ class IsolatedCheckers:
         """Ends all worker processes."""
         for worker in self._workers.values():
             worker.close()
-
-
-def bound_time(args: dict[str, Any]) -> None:
-    """Lets the system end this process when the task at hand has had its processor time.
-
-    The limit is of the whole process, so each task moves it on from what those before it took.
-    """
-    taken = time.process_time()
-    _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(taken) + args["cpu_s"], most))
 
 
 def security_task(args: dict[str, Any], _report: Progress) -> dict[str, Any]:

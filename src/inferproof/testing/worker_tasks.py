@@ -7,7 +7,7 @@ from typing import Any
 
 from inferproof.errors import InputRejected, Reason
 from inferproof.proving.base import Progress
-from inferproof.proving.isolated import bound_time
+from inferproof.proving.bounds import bound_time
 
 
 class Panic(BaseException):

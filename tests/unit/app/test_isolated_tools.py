@@ -9,7 +9,8 @@ from inferproof.app.isolated import IsolatedPreprocess
 from inferproof.app.provers import open_checkers, open_preprocess
 from inferproof.errors import ArtifactRejected, InferproofError, Reason
 from inferproof.inference.request import request_tensors
-from inferproof.proving.isolated import IsolatedChecker, Limits
+from inferproof.proving.bounds import Limits
+from inferproof.proving.isolated import IsolatedChecker
 from inferproof.proving.registry import known_systems
 from inferproof.testing.rejections import rejects
 

@@ -10,8 +10,9 @@ from inferproof.errors import ArtifactRejected, InferproofError, ProofRejected, 
 from inferproof.protocol.proof_file import decode_proof_file
 from inferproof.protocol.statement import statement_digest
 from inferproof.protocol.verifier_bundle import srs_digest, verifying_key_digest
+from inferproof.proving.bounds import Limits
 from inferproof.proving.execution import ProveRequest, prove
-from inferproof.proving.isolated import LIMITS, IsolatedChecker, IsolatedWorker, Limits
+from inferproof.proving.isolated import LIMITS, IsolatedChecker, IsolatedWorker
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Digest
 

@@ -21,6 +21,7 @@ from inferproof.protocol.verifier_bundle import (
 )
 from inferproof.proving.artifact import write_header
 from inferproof.proving.base import Progress
+from inferproof.proving.bounds import bounded
 from inferproof.proving.costs import Costs, read_costs
 from inferproof.proving.sumcheck.check import VERSION, read_facts
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
@@ -55,6 +56,11 @@ def compile_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
     CIRCUIT_REFUSED, MODE_UNSUPPORTED; ArtifactRejected GRAPH_ reasons, KEY_TOO_COSTLY;
     MissingPart MISSING_NATIVE.
     """
+    with bounded(args):
+        return _compile(args, report)
+
+
+def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
     library()
     folder = Path(args["folder"])
     model = from_head(args["model"], (folder / "model.onnx").read_bytes())

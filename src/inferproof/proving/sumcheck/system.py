@@ -9,8 +9,9 @@ seconds of Python, reads what the sandbox made of a stranger's file, and runs in
 import json
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,11 +33,13 @@ from inferproof.proving.base import (
     never,
     no_progress,
 )
+from inferproof.proving.bounds import Limits
 from inferproof.proving.costs import Size, read_costs
 from inferproof.proving.inputs import check_calibration, check_inputs, check_mode, write_arrays
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.sumcheck import check as checker
 from inferproof.proving.sumcheck.check import VERSION
+from inferproof.proving.sumcheck.compile_limits import beyond, compile_limits
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, Cache
 from inferproof.proving.sumcheck.modes import CLEAR, MODES, PROFILES, mode_of
@@ -99,7 +102,7 @@ class SumcheckSystem:
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
         """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected
         VISIBILITY_UNSUPPORTED, SRS_UNUSED, PROFILE_UNKNOWN, MODE_UNKNOWN, MODE_UNSUPPORTED,
-        OPTION_OUT_OF_RANGE.
+        OPTION_OUT_OF_RANGE, COMPILE_TIME_LIMIT, COMPILE_MEMORY_LIMIT.
         """
         library()
         if request.visibility is not Visibility.PUBLIC:
@@ -126,9 +129,11 @@ class SumcheckSystem:
             (folder / "model.onnx").write_bytes(model.onnx)
             arrays = Path(scratch) / "calibration.npz"
             write_arrays(arrays, calibration)
-            result = self._backend.run(
-                _COMPILE,
+            limits = compile_limits(model)
+            result = self._compiled(
+                limits,
                 {
+                    **asdict(limits),
                     "folder": str(folder.absolute()),
                     "calibration": str(arrays),
                     "model": to_head(model),
@@ -142,8 +147,7 @@ class SumcheckSystem:
                     "explain": request.explain,
                     "costs": None if self._costs is None else str(self._costs.absolute()),
                 },
-                time_limit_s=COMPILE_LIMIT_S,
-                progress=progress,
+                progress,
             )
         artifact = self._open(request.out)
         return CompileReport(
@@ -161,6 +165,14 @@ class SumcheckSystem:
             notes=tuple(result["notes"]),
             layers=tuple(QuantisedLayer(**item) for item in result["layers"]),
         )
+
+    def _compiled(self, limits: Limits, args: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        try:
+            return self._backend.run(
+                _COMPILE, args, time_limit_s=COMPILE_LIMIT_S, progress=progress
+            )
+        except Unavailable as error:
+            raise beyond(error, limits) or error from None
 
     def execute(
         self,

@@ -1,0 +1,37 @@
+"""What compiling a model may take, told from its size before anything of it is compiled.
+
+A stranger's file must not keep a machine busy: beyond these the worker is stopped. They are some
+five times what the largest models that were measured take (ResNet-18 on 224 × 224, 11.7M weights:
+6 s of processor time and 0.5 GB; a graph of 20,000 nodes: 16 s and 0.2 GB).
+"""
+
+import math
+
+from inferproof.errors import ModelRejected, Reason, Unavailable
+from inferproof.models.loaded import LoadedModel
+from inferproof.proving.bounds import Limits, Met, limit_met
+
+SECONDS = 30
+SECONDS_PER_MIB = 1
+"""Of processor time, and as much more for each MiB of constants as they stand in the file."""
+MEMORY = 3 * 2**29
+MEMORY_PER_BYTE = 24
+"""Bytes, and more for each byte of constants, which stand beside one another in several forms."""
+
+
+def compile_limits(model: LoadedModel) -> Limits:
+    """What compiling this model may take."""
+    return Limits(
+        SECONDS + SECONDS_PER_MIB * math.ceil(model.weight_bytes / 2**20),
+        MEMORY + MEMORY_PER_BYTE * model.weight_bytes,
+    )
+
+
+def beyond(error: Unavailable, limits: Limits) -> ModelRejected | None:
+    """The rejection of a model that met a limit, if that is what the worker failed of."""
+    match limit_met(error):
+        case Met.TIME:
+            return ModelRejected(Reason.COMPILE_TIME_LIMIT, seconds=limits.cpu_s)
+        case Met.MEMORY:
+            return ModelRejected(Reason.COMPILE_MEMORY_LIMIT, limit=limits.memory_bytes)
+    return None
