@@ -60,7 +60,8 @@ def test_a_tree_may_be_as_deep_as_it_says_and_no_deeper() -> None:
     assert len(chain(DEEPEST).levels) == DEEPEST
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 'y' (TreeEnsembleRegressor) has no form in whole numbers: a branch leads nowhere, in a "
+        "node 'y' (TreeEnsembleRegressor) has no form in whole numbers: a branch leads nowhere, "
+        "in a "
         "circle, or too deep; supported is an ensemble of whole trees",
     ):
         chain(DEEPEST + 1)
@@ -273,7 +274,8 @@ def test_what_is_not_supported_is_refused() -> None:
         close(forest("TreeEnsembleRegressor", ids=[0, 2], aggregate_function="MAX"))
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 'label' (TreeEnsembleClassifier) has no form in whole numbers: it ends in PROBIT with "
+        "node 'label' (TreeEnsembleClassifier) has no form in whole numbers: it ends in PROBIT "
+        "with "
         "one score; supported is NONE or LOGISTIC",
     ):
         lowered_here(forest("TreeEnsembleClassifier", columns=2, ids=[0], post_transform="PROBIT"))
