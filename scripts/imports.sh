@@ -10,7 +10,7 @@ scripts/bootstrap.sh tools
 UV=$(command -v uv || echo .tools/bin/uv)
 ENVIRONMENT=.tools/imports
 # At the versions of the corpus. The builds of xgboost-cpu carry nothing for graphics cards.
-NAMES='catboost|lightgbm|onnxmltools|onnxscript|scikit-learn|skl2onnx|xgboost'
+NAMES='catboost|lightgbm|onnxmltools|onnxscript|pandas|scikit-learn|skl2onnx|xgboost'
 if [ -n "${TORCH:-}" ]; then
     NAMES="$NAMES|torch"
 fi

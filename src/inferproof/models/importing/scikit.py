@@ -1,5 +1,6 @@
 """scikit-learn, by skl2onnx."""
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,9 @@ def export(estimator: Any, sample: Any) -> Exported:
         from skl2onnx import to_onnx
         from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
 
+        if getattr(estimator, "flatten_transform", False):
+            # Of votes it only says how `transform` lays them out, and the converter has one way.
+            estimator = copy(estimator).set_params(flatten_transform=False)
         types = {"f": FloatTensorType, "i": Int64TensorType}
         model = to_onnx(
             estimator,
