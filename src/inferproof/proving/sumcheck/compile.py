@@ -177,7 +177,7 @@ def _trial_proofs(
 ) -> list[Trial]:
     """Proofs for job zero: they show that the keys work, and what a proof costs."""
     samples = len(next(iter(calibration.values())))
-    made = []
+    made: list[Trial] = []
     began = time.perf_counter()
     for number in range(TRIALS):
         if made and time.perf_counter() - began > TRIAL_SECONDS:
