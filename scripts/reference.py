@@ -9,14 +9,21 @@ import sys
 from pathlib import Path
 
 import typer
+from onnx import defs
 from typer.main import get_command
 
 from inferproof.cli.main import app
 from inferproof.errors import Reason
 from inferproof.models.classical import FORMS as CLASSICAL
+from inferproof.models.contrib import FOREIGN, QUANTISED
 from inferproof.models.contrib.forms import FORMS as CONTRIB
+from inferproof.models.definitions import DEFINED
+from inferproof.models.limits import NEWEST_OPSET
+from inferproof.models.operators import BODIES, ML_DOMAIN, REFUSED, REFUSED_ML
+from inferproof.models.sequences import SEQUENCES
+from inferproof.models.texts import MOVED
 from inferproof.observability.metrics import Metrics
-from inferproof.proving.sumcheck.lower.forms import FORMS
+from inferproof.proving.sumcheck.lower.forms import FORMS, UNPROVEN
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
@@ -74,14 +81,19 @@ def metrics() -> str:
 
 
 def operators() -> str:
-    """Every ONNX operator that proof system sumcheck proves, and the tests behind it."""
+    """Every operator of the pinned onnx package: what becomes of it, or why it is refused."""
     lines = [
         "# Operators",
         "",
-        "What proof system `sumcheck` proves, and what each ONNX operator becomes in the integer "
-        "graph (`specs/quantisation.md`). *Cases* are the onnx package's own, by "
-        "`tests/unit/proving/test_lowering_cases.py`; the other tests name the operator. "
-        "Another operator is refused with its node. Made by `scripts/reference.py`.",
+        "Every operator of `ai.onnx` and `ai.onnx.ml` in the onnx package that is pinned: what it "
+        "becomes in the integer graph (`specs/quantisation.md`) of proof system `sumcheck`, what "
+        "it is written with when a model is read, or why it is refused and what to do instead. "
+        "Made by `scripts/reference.py`; a test holds it to the package's schemas.",
+        "",
+        "## Proven",
+        "",
+        "*Cases* are the onnx package's own, by `tests/unit/proving/test_lowering_cases.py`; the "
+        "other tests name the operator.",
         "",
         "| operator | becomes | limits | tests |",
         "|---|---|---|---|",
@@ -102,25 +114,69 @@ def operators() -> str:
         lines.append(f"| {operator} | {form} | {limits} | {', '.join(tests)} |")
     lines += [
         "",
-        "Operators of classical machine learning (`ai.onnx.ml`) are written with those above when "
-        "a model is read, so that every proof system has them; ensembles of trees, above, stay "
-        "what they are. Scores have the post-transforms NONE, LOGISTIC and SOFTMAX, classes are "
-        "whole numbers. Tested against ONNX Runtime by `tests/unit/models/test_classical.py`.",
+        "## Written with others",
+        "",
+        "When a model is read, so that every proof system has them. Those of classical machine "
+        "learning (`ai.onnx.ml`) have scores with every post-transform and whole numbers "
+        "as classes; ensembles of trees, above, stay what they are "
+        "(`tests/unit/models/test_classical.py`). Those that the standard itself defines are "
+        "written by that definition (`tests/unit/models/test_definitions.py`).",
         "",
         "| operator | becomes |",
         "|---|---|",
-        *(f"| {operator} | {form} |" for operator, form in sorted(CLASSICAL.items())),
+    ]
+    written = dict(CLASSICAL) | dict.fromkeys(DEFINED, "the standard's own definition")
+    written |= dict.fromkeys(BODIES, "its body, unrolled or chosen by constants")
+    written |= dict.fromkeys(SEQUENCES, "the tensors that the sequence holds")
+    written |= {name: CONTRIB[name] for name in QUANTISED & first_versions().keys() - FORMS.keys()}
+    lines += [f"| {operator} | {form} |" for operator, form in sorted(written.items())]
+    lines += [
         "",
-        "Operators that ONNX Runtime's optimiser and quantiser emit (`com.microsoft`), and those "
-        "of ONNX on quantised tensors, are written with those above as well. Floats of 16 and 64 "
-        "bits are computed in 32. Tested against ONNX Runtime by "
-        "`tests/unit/models/test_contrib.py`.",
+        "## Refused",
+        "",
+        "| operator | why | what to do instead |",
+        "|---|---|---|",
+        *(f"| {name} | {why} | {instead} |" for name, (why, instead) in sorted(refused().items())),
+        "",
+        "## ONNX Runtime's own",
+        "",
+        "Operators that ONNX Runtime's optimiser and quantiser emit (`com.microsoft`) are written "
+        "with those above as well. Floats of 16 and 64 bits are computed in 32. Tested against "
+        "ONNX Runtime by `tests/unit/models/test_contrib.py`.",
         "",
         "| operator | becomes |",
         "|---|---|",
-        *(f"| {operator} | {form} |" for operator, form in sorted(CONTRIB.items())),
+        *(
+            f"| com.microsoft {name} | {CONTRIB[name]} |"
+            for name in sorted(FOREIGN | QUANTISED - first_versions().keys())
+        ),
+        "",
+        "Where they read texts of inputs, these are moved out of the graph, into the committed "
+        f"pre-processing ([features](../../specs/features.md)): {', '.join(MOVED)}. Labels in "
+        "texts behind a model leave it too, as names of class numbers. Tested against ONNX "
+        "Runtime by `tests/unit/models/test_text_inputs.py` and `test_class_labels.py`.",
     ]
     return "\n".join(lines).replace("|  |", "| |") + "\n"
+
+
+def refused() -> dict[str, tuple[str, str]]:
+    """For each other operator of the package why it is refused, and what to do instead."""
+    found = {name: ("it has no form in whole numbers", way) for name, way in UNPROVEN.items()}
+    found |= REFUSED | {n: words for n, words in REFUSED_ML.items() if n not in CLASSICAL}
+    for name, first in first_versions().items():
+        if first > NEWEST_OPSET:
+            newest = f"it is of opset {first}, ONNX Runtime runs {NEWEST_OPSET}"
+            found.setdefault(name, (newest, f"export with opset {NEWEST_OPSET}"))
+    return found
+
+
+def first_versions() -> dict[str, int]:
+    """The opset that first had each operator of both domains."""
+    found: dict[str, int] = {}
+    for schema in defs.get_all_schemas_with_history():
+        if schema.domain in ("", ML_DOMAIN):
+            found[schema.name] = min(schema.since_version, found.get(schema.name, 2**31))
+    return found
 
 
 def _describe(command: object, path: list[str], lines: list[str]) -> None:

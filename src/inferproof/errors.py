@@ -74,6 +74,15 @@ class Reason(Enum):
     MODEL_TEXT_TOO_MANY = (
         "operator {op}, which makes {name}, has a table of {count} entries; the limit is {limit}"
     )
+    MODEL_TEXTS_UNDECLARED = (
+        "the model turns texts into numbers itself, and the card declares the pre-processing "
+        "{kind}; declare kind features with the model's file: "
+        '{{ kind = "features", model = "model.onnx" }}'
+    )
+    MODEL_TEXTS_KEPT = (
+        "the model has texts at its edges, which are kept beside the graph and which a file of "
+        "the graph alone would lack; compile the file as it is"
+    )
     MODEL_LABELS = "output {name} of shape {shape} has {count} labels for its columns"
     MODEL_DTYPE_UNSUPPORTED = (
         "tensor {name} has the element type {dtype}; accepted are floats of 16, 32 and 64 bits, "
@@ -97,7 +106,7 @@ class Reason(Enum):
     MODEL_TENSOR_DATA_MISMATCH = (
         "tensor {name} has the shape {shape}, but its data is for {got} elements"
     )
-    MODEL_NOT_FINITE = "{where} holds NaN or infinity"
+    MODEL_NOT_FINITE = "{where} holds {what}"
     MODEL_SIZE_OPERAND = "operator {op} is given the size {value}, the limit is {limit}"
     MODEL_SHAPE_UNKNOWN = (
         "the shape of tensor {name}, made by operator {op}, is not known before the model runs"
@@ -198,6 +207,7 @@ class Reason(Enum):
     INPUT_OUT_OF_RANGE = (
         "input {name} is {value}; this model accepts {minimum} to {maximum}, {unit}"
     )
+    INPUT_UNKNOWN_CATEGORY = "{value!r} is none of the categories that the model takes: {known}"
     INPUT_TOO_LARGE = "input {name} is {size} bytes, the limit is {limit}"
     INPUT_SHAPE_MISMATCH = "input {name} has shape {got}; this model takes {expected}"
     INPUT_EMPTY_TEXT = "the text holds no word; words are runs of letters a-z and digits"
@@ -224,7 +234,8 @@ class Reason(Enum):
 
     # -- proof systems and compiled models (proving/) ------------------------------------------
     MODEL_OPERATOR_UNSUPPORTED = (
-        "node {node} uses the operator {operator}, which proof system {system} cannot prove"
+        "node {node} uses the operator {operator}, which proof system {system} cannot prove; "
+        "{instead}"
     )
     CIRCUIT_REFUSED = "proof system {system} cannot build a circuit of this model: {why}"
     CIRCUIT_SCALAR_INPUT = (

@@ -15,7 +15,7 @@ def forest(
     trees: int = 4,
     depth: int = 4,
     columns: int = 3,
-    mode: str = "BRANCH_LEQ",
+    mode: str | tuple[str, ...] = "BRANCH_LEQ",
     labels: list[int] | None = None,
     ids: list[int] | None = None,
     positive: bool = False,
@@ -38,7 +38,8 @@ def forest(
         row = (tree, number, int(rng.integers(FEATURES)), float(np.float32(rng.normal())))
         for name, value in zip(("treeids", "nodeids", "featureids", "values"), row, strict=True):
             nodes[name].append(0.0 if leaf and name == "values" else value)
-        nodes["modes"].append("LEAF" if leaf else mode)
+        drawn = mode if isinstance(mode, str) else mode[int(rng.integers(len(mode)))]
+        nodes["modes"].append("LEAF" if leaf else drawn)
         nodes["truenodeids"].append(0)
         nodes["falsenodeids"].append(0)
         if leaf:

@@ -10,7 +10,7 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 from inferproof.models.limits import DEFAULT_LIMITS
 from inferproof.models.load import to_head
 from inferproof.models.loaded import LoadedModel
-from inferproof.models.measure import Measured, ValueRange, measure_here
+from inferproof.models.measure import Measured, ValueRange, column_ranges, measure_here
 from inferproof.models.parse import parse_untrusted
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.lower.compile import Lowering, lower_once, run
@@ -66,7 +66,14 @@ def measured_of(model: LoadedModel, samples: dict[str, Array]) -> Measured:
         spec.name: np.frombuffer(part, spec.dtype).reshape(count, *spec.shape)
         for spec, part in zip(model.outputs, parts, strict=True)
     }
-    return Measured(count, tuple(ValueRange(**item) for item in head["ranges"]), outputs)
+    columns = {
+        spec.name: column_ranges(samples[spec.name])
+        for spec in model.inputs
+        if len(spec.shape) == 2
+    }
+    return Measured(
+        count, tuple(ValueRange(**item) for item in head["ranges"]), outputs, columns=columns
+    )
 
 
 def lowered(
@@ -105,3 +112,25 @@ def assert_close(
     for name, error in errors(made, measured, samples).items():
         assert error <= within, f"output {name} is off by {error:.5f}"
     return made
+
+
+FINE = Options(weight_bits=16, activation_bits=14, table_bits=14)
+
+
+def close(
+    operator: str,
+    inputs: dict[str, Array],
+    constants: dict[str, Array] | None = None,
+    *,
+    names: list[str] | None = None,
+    outputs: int = 1,
+    within: float = 0.003,
+    opset: int = 17,
+    **attributes: Any,
+) -> Lowering:
+    """The lowering of one operator, once it comes near ONNX Runtime."""
+    order = names or [*inputs, *(constants or {})]
+    results = ["y", *(f"y{number}" for number in range(1, outputs))]
+    node = helper.make_node(operator, order, results, **attributes)
+    model = model_of([node], inputs, results, constants, opset)
+    return assert_close(model, inputs, within, FINE)

@@ -17,7 +17,7 @@ from inferproof.models.limits import NEWEST_OPSET
 
 _TWO_SIDED_NAMES = (
     "Add Sub Mul Div Max Min Sum Mean MatMul Gemm Greater Less GreaterOrEqual LessOrEqual Equal "
-    "And Or Xor Where Concat PRelu Einsum"
+    "And Or Xor Where Concat PRelu Einsum Attention RotaryEmbedding"
 )
 _TWO_SIDED = frozenset(_TWO_SIDED_NAMES.split())
 

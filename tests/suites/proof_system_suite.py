@@ -39,7 +39,9 @@ def _model(path: Path, operator: str = "Relu") -> Path:
     """Two inputs, two outputs: y = operator(a · w) and z = a + b."""
     weights = np.random.default_rng(3).standard_normal((4, 3)).astype(np.float32)
     extra = ["twice"] if operator == "Tile" else []
-    kind = TensorProto.BOOL if operator == "IsNaN" else TensorProto.FLOAT
+    # A determinant is of a square: of one element here.
+    square = operator == "Det"
+    weights = weights[:, :1] if square else weights
     graph = helper.make_graph(
         [
             helper.make_node("MatMul", ["a", "w"], ["h"], name="times"),
@@ -49,7 +51,7 @@ def _model(path: Path, operator: str = "Relu") -> Path:
         "two",
         [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 4]) for n in ("a", "b")],
         [
-            helper.make_tensor_value_info("y", kind, [1, 3]),
+            helper.make_tensor_value_info("y", TensorProto.FLOAT, [] if square else [1, 3]),
             helper.make_tensor_value_info("z", TensorProto.FLOAT, [1, 4]),
         ],
         [numpy_helper.from_array(weights, "w")]

@@ -12,12 +12,14 @@ import numpy as np
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.inference.preprocess import (
+    Features,
     ImageSpec,
     Preprocessing,
     VectorSpec,
     load_preprocessing,
     preprocess,
 )
+from inferproof.inference.preprocess.features import sample_tensors
 from inferproof.inference.preprocess.image import MAX_PIXEL
 from inferproof.models.arrays import read_arrays
 from inferproof.models.card import ModelCard
@@ -74,7 +76,10 @@ def _calibration(
     card: ModelCard, model: LoadedModel, preprocessing: Preprocessing, ranges: Ranges | None
 ) -> dict[str, Any]:
     if card.calibration_path is not None and not ranges:
-        return read_arrays(card.calibration_path)
+        arrays = read_arrays(card.calibration_path)
+        if isinstance(preprocessing.spec, Features):
+            return dict(sample_tensors(preprocessing.spec, arrays))
+        return arrays
     known = ranges or _declared(preprocessing)
     if not known:
         raise ModelRejected(Reason.CARD_NO_CALIBRATION, model=card.name)

@@ -16,7 +16,14 @@ from inferproof.cli.files import DATA_DIR, DataDir, check_writable, write_file
 from inferproof.cli.fix import fix
 from inferproof.cli.layers import show_layers
 from inferproof.cli.picture import drawn_graph
-from inferproof.cli.samples import RangeOption, check_samples, samples_of
+from inferproof.cli.samples import (
+    RangeOption,
+    check_samples,
+    graph_samples,
+    public_steps,
+    raw_inputs,
+    samples_of,
+)
 from inferproof.errors import InputRejected, ModelRejected, Reason
 from inferproof.models.arrays import read_arrays
 from inferproof.models.axes import Axes
@@ -69,9 +76,14 @@ def inspect(
         with progress("reading the model") as report:
             model = load_model(file, axes=axes)
             arrays = read_arrays(calibration) if calibration is not None else None
+            labels = _labels(arrays)
             if ranges:
                 arrays = samples_of(model, ranges)
-            labels = _labels(arrays)
+            elif arrays is not None:
+                arrays = graph_samples(model, arrays)
+            if arrays is not None and labels is not None:
+                # What calibration adds to samples of texts has no label.
+                arrays = {name: array[: len(labels)] for name, array in arrays.items()}
             probes = {
                 name: _probe(get_system(name, costs=data_dir / COSTS), file, axes, report)
                 for name in known_systems()
@@ -84,7 +96,7 @@ def inspect(
         else:
             _show(found)
             if arrays is None:
-                out.print(plain(wanted(model.inputs).message))
+                out.print(plain(wanted(raw_inputs(model)).message))
 
 
 def _labels(arrays: dict[str, Any] | None) -> npt.NDArray[np.int64] | None:
@@ -142,6 +154,8 @@ def _show(found: PreflightReport) -> None:
         if not text:
             continue
         out.print(f"[bold]{name:15}[/] {plain(text)}")
+    for line in public_steps(model):
+        out.print(f"[bold]public[/]          {plain(line)}")
     operators = Table("operator", "nodes", *(s.system for s in found.systems), box=None)
     for name, count in model.operators:
         marks = ["[red]no[/]" if name in s.unsupported else "yes" for s in found.systems]

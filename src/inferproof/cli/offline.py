@@ -10,7 +10,13 @@ import typer
 from inferproof.cli.axes import BatchOption, ShapeOption, axes_of
 from inferproof.cli.console import JsonFlag, err, failures, out, plain, print_json, progress
 from inferproof.cli.files import check_writable, write_file
-from inferproof.cli.samples import Calibration, RangeOption, check_samples, read_or_draw
+from inferproof.cli.samples import (
+    Calibration,
+    RangeOption,
+    check_samples,
+    features_of,
+    read_or_draw,
+)
 from inferproof.cli.verify import (
     labels_json,
     outputs_json,
@@ -21,7 +27,9 @@ from inferproof.cli.verify import (
 )
 from inferproof.models.arrays import read_arrays
 from inferproof.models.card import DEFAULT_SYSTEM
+from inferproof.models.load import load_model
 from inferproof.protocol.labels import label_of
+from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.base import CompileReport, CompileRequest, SrsSource
 from inferproof.proving.execution import ProveRequest
 from inferproof.proving.execution import prove as prove_run
@@ -111,9 +119,10 @@ def compile_model(
         raise typer.BadParameter("--srs and --srs-sha256 go together")
     with failures(as_json=as_json):
         prover = get_system(system)
+        loaded = load_model(model, axes=axes)
         request = CompileRequest(
-            model=model,
-            calibration=read_or_draw(model, calibration, ranges, axes),
+            model=loaded,
+            calibration=read_or_draw(loaded, calibration, ranges),
             out=folder,
             visibility=visibility,
             srs=SrsSource(srs, srs_sha256) if srs and srs_sha256 else None,
@@ -161,7 +170,7 @@ def prove(
         check_writable(proof)
         request = ProveRequest(
             artifact=artifact,
-            inputs=read_arrays(inputs),
+            inputs=_inputs(inputs, bundle),
             job_id=Digest.from_hex(job_id) if job_id else Digest(os.urandom(32)),
             provider=Address.from_hex(provider),
             salt=Digest.from_hex(salt).raw if salt else os.urandom(32),
@@ -194,6 +203,16 @@ def prove(
             f"proved in {result['prove_s']:.2f} s, {result['proof_bytes']:,} bytes, "
             f"{result['peak_mb']:.0f} MB; written to {plain(proof)}"
         )
+
+
+def _inputs(path: Path, bundle: VerifierBundle) -> dict[str, Any]:
+    """The arrays of a file; for a model of texts what its steps make of them."""
+    arrays = read_arrays(path)
+    if bundle.preprocessing.get("kind") != "features":
+        return arrays
+    from inferproof.inference.preprocess.features import preprocess_features
+
+    return dict(preprocess_features(features_of(bundle.preprocessing), arrays))
 
 
 def prover_stdio(

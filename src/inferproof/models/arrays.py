@@ -1,4 +1,4 @@
-"""Reading .npz files: named arrays of numbers, without pickles and within a limit."""
+"""Reading .npz files: named arrays of numbers or texts, without pickles and within a limit."""
 
 import zipfile
 import zlib
@@ -67,8 +67,8 @@ def _array(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> Any:
         shape, dtype = _header(file)
     if dtype.hasobject:
         raise ValueError(f"{name} holds Python objects, which are never loaded")
-    if dtype.kind not in "biuf":
-        raise ValueError(f"{name} holds {dtype}, not numbers")
+    if dtype.kind not in "biufU":
+        raise ValueError(f"{name} holds {dtype}, not numbers or texts")
     # numpy makes room for what the header promises; what the member holds is known here.
     if _count(shape) * dtype.itemsize > item.file_size:
         raise ValueError(f"{name} promises more numbers than it holds")

@@ -13,6 +13,7 @@ from onnx import AttributeProto, ModelProto, NodeProto, ValueInfoProto, helper
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.loaded import LoadedModel
+from inferproof.models.naming import named
 from inferproof.models.operators import ML_DOMAIN, ML_OPSET
 from inferproof.models.shapes import Shaped
 from inferproof.models.show import shown
@@ -80,6 +81,7 @@ def canonical_model(shaped: Shaped) -> LoadedModel:
         as_float32=tuple(shaped.graph.as_float32),
         graph_digest=_graph_digest(opset, inputs, outputs, kept, weights),
         weights_digest=_weights_digest(weights),
+        names=tuple(named(node) for node in nodes),
     )
 
 

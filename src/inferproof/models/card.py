@@ -30,7 +30,7 @@ takes its place."""
 MAX_AXES = 64
 MAX_AXIS = 2**31 - 1
 """The largest size that intake takes for anything; a model with more open axes is unheard of."""
-INPUT_TYPES = ("text", "vector", "image", "tensor")
+INPUT_TYPES = ("text", "vector", "image", "tensor", "features")
 CUT, REFUSE = "cut", "refuse"
 """Values beyond a model's range are cut to it, and counted; or the input is refused unpaid."""
 CLASSIFICATION = "classification"

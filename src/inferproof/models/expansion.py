@@ -14,9 +14,10 @@ class Expansion:
     """The nodes and constants that stand for one node. Names of its own begin with that of the
     node's first output."""
 
-    def __init__(self, node: NodeProto) -> None:
+    def __init__(self, node: NodeProto, opset: int) -> None:
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, Array] = {}
+        self.opset = opset
         self._op = node.op_type
         self._stem = next(filter(None, node.output), "")
 
@@ -39,6 +40,18 @@ class Expansion:
     def floats(self, name: str) -> str:
         """The tensor as real numbers of 32 bits, as these operators take any."""
         return self.node("Cast", [name], to=TensorProto.FLOAT)
+
+    def clipped(self, name: str, low: float, high: float) -> str:
+        """The tensor cut to numbers from low to high."""
+        if self.opset >= 11:
+            return self.node("Clip", [name, self.constant(low), self.constant(high)])
+        return self.node("Clip", [name], min=low, max=high)
+
+    def reduced(self, op: str, name: str, axis: int) -> str:
+        """The tensor reduced over one axis, which is kept with size 1."""
+        if self.opset >= (13 if op == "ReduceSum" else 18):
+            return self.node(op, [name, self.constant([axis], "<i8")], keepdims=1)
+        return self.node(op, [name], axes=[axis], keepdims=1)
 
     def invalid(self, why: str) -> ModelRejected:
         return ModelRejected(Reason.MODEL_INVALID, op=shown(self._op), why=why)

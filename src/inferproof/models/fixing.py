@@ -127,4 +127,6 @@ def fix_here(path: Path, keep: list[str], limits: Limits, axes: Axes) -> tuple[H
             graph.output.remove(info)
     changed = model.SerializeToString() if left_out else data
     loaded = parse_untrusted(changed, limits, path.parent, axes)
+    if loaded.preprocessing is not None or any(spec.labels for spec in loaded.outputs):
+        raise ModelRejected(Reason.MODEL_TEXTS_KEPT)
     return {"before": before, "left_out": left_out}, loaded

@@ -7,6 +7,7 @@ system never meets them. Only exact arithmetic is done: the results are those of
 
 import math
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,8 @@ def _plain(attribute: Any) -> Any:
         return numpy_helper.to_array(attribute.t)
     if attribute.ints:
         return list(attribute.ints)
+    if attribute.HasField("s"):
+        return attribute.s
     return attribute.i if attribute.HasField("i") else None
 
 
@@ -164,7 +167,62 @@ def _where(inputs: list[Array], _attributes: Attributes) -> Array:
     return np.where(inputs[0], inputs[1], inputs[2])
 
 
+def _remainder(inputs: list[Array], attributes: Attributes) -> Array:
+    if (inputs[1] == 0).any():
+        raise ValueError("division by zero")
+    return np.asarray((np.fmod if attributes.get("fmod") else np.mod)(*inputs))
+
+
+def _many(function: Callable[..., Any]) -> _Fold:
+    def rule(inputs: list[Array], _attributes: Attributes) -> Array:
+        return np.asarray(reduce(function, inputs))
+
+    return rule
+
+
+def _reduced(function: Callable[..., Any]) -> _Fold:
+    def rule(inputs: list[Array], attributes: Attributes) -> Array:
+        axes = _axes(inputs, attributes)
+        if not axes and attributes.get("noop_with_empty_axes"):
+            raise ValueError("left to inference")
+        keep = attributes.get("keepdims", 1) != 0
+        found = function(inputs[0], axis=tuple(axes) if axes else None, keepdims=keep)
+        return np.asarray(found, inputs[0].dtype)
+
+    return rule
+
+
+def _transpose(inputs: list[Array], attributes: Attributes) -> Array:
+    return np.transpose(inputs[0], attributes.get("perm"))
+
+
+def _tile(inputs: list[Array], _attributes: Attributes) -> Array:
+    repeats = [int(n) for n in inputs[1]]
+    if inputs[0].size * math.prod(repeats) > LARGEST or min(repeats, default=1) < 1:
+        raise ValueError("too large to fold")
+    return np.tile(inputs[0], repeats)
+
+
+def _non_zero(inputs: list[Array], _attributes: Attributes) -> Array:
+    return np.asarray(np.nonzero(np.atleast_1d(inputs[0])), np.int64)
+
+
+def _gather_elements(inputs: list[Array], attributes: Attributes) -> Array:
+    axis = attributes.get("axis") or 0
+    where = np.where(inputs[1] < 0, inputs[1] + inputs[0].shape[axis], inputs[1])
+    return np.take_along_axis(inputs[0], where, axis)
+
+
+def _scatter_nd(inputs: list[Array], attributes: Attributes) -> Array:
+    if attributes.get("reduction", b"none") != b"none":
+        raise ValueError("left to inference")
+    made = inputs[0].copy()
+    made[tuple(np.moveaxis(inputs[1], -1, 0))] = inputs[2]
+    return made
+
+
 _RULES: dict[str, _Fold] = {
+    "Abs": _elementwise(np.abs),
     "Add": _elementwise(np.add),
     "And": _elementwise(np.logical_and),
     "Cast": _cast,
@@ -174,21 +232,37 @@ _RULES: dict[str, _Fold] = {
     "Equal": _elementwise(np.equal),
     "Expand": _expand,
     "Gather": _gather,
+    "GatherElements": _gather_elements,
     "Greater": _elementwise(np.greater),
+    "GreaterOrEqual": _elementwise(np.greater_equal),
     "Identity": _elementwise(np.copy),
     "Less": _elementwise(np.less),
+    "LessOrEqual": _elementwise(np.less_equal),
+    "Max": _many(np.maximum),
+    "Min": _many(np.minimum),
+    "Mod": _remainder,
     "Mul": _elementwise(np.multiply),
     "Neg": _elementwise(np.negative),
+    "NonZero": _non_zero,
     "Not": _elementwise(np.logical_not),
     "Or": _elementwise(np.logical_or),
     "Range": _range,
+    "ReduceMax": _reduced(np.max),
+    "ReduceMin": _reduced(np.min),
     "ReduceProd": _product,
+    "ReduceSum": _reduced(np.sum),
     "Reshape": _reshape,
+    "ScatterND": _scatter_nd,
+    "Sign": _elementwise(np.sign),
     "Slice": _slice,
     "Squeeze": _squeeze,
     "Sub": _elementwise(np.subtract),
+    "Sum": _many(np.add),
+    "Tile": _tile,
+    "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
     "Where": _where,
+    "Xor": _elementwise(np.logical_xor),
 }
 _EXACT_NAMES = "Cast Concat ConstantOfShape Expand Gather Identity Reshape Slice Squeeze Unsqueeze"
 _EXACT_ON_FLOATS = frozenset(_EXACT_NAMES.split())

@@ -208,7 +208,7 @@ def _nodes(
                 raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=name)
             constants[node.output[0]] = constant
         elif node.domain == ML_DOMAIN and node.op_type in EXPANDED:
-            made = expanded(node)
+            made = expanded(node, opset)
             if not constants.keys().isdisjoint(made.constants):
                 raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(node.output[0]))
             constants |= made.constants
@@ -266,7 +266,7 @@ def _declared(info: ValueInfoProto, limits: Limits) -> Declared:
 def _check_node(node: NodeProto, opset: int, reader: TensorReader) -> None:
     limits = reader.limits
     if not (is_rewritten(node, opset) and is_unnamed(node, opset)):
-        operator_schema(node.op_type, node.domain, opset)
+        operator_schema(node, opset)
     if max(len(node.input), len(node.output)) > limits.node_arguments:
         raise ModelRejected(
             Reason.MODEL_TOO_MANY, what="inputs of one node", limit=limits.node_arguments
@@ -325,7 +325,9 @@ def _check_attribute(node: NodeProto, attribute: AttributeProto, limits: Limits)
         raise ModelRejected(
             Reason.MODEL_INVALID, op=shown(op), why="a text attribute is not plain ASCII"
         )
-    floats = np.array([attribute.f, *attribute.floats])
+    # What an imputer replaces may be what is no number.
+    missing = op == "Imputer" and attribute.name == "replaced_value_float"
+    floats = np.array([*([] if missing else [attribute.f]), *attribute.floats])
     finished(f"attribute {shown(attribute.name)} of operator {shown(op)}", floats)
     # Slice alone means "to the end" by the largest number.
     if op != "Slice" and op != "Constant":

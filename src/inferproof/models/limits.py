@@ -39,9 +39,10 @@ class Limits:
     weight_bytes: int = 512 * 2**20
     """All constants together. Protobuf itself cannot hold 2 GiB, and the canonical file must."""
 
-    fields: int = 2_000_000
+    fields: int = 6_000_000
     """Protobuf fields. An empty message is 2 bytes in the file and about 100 in memory, so a
-    file within `file_bytes` could otherwise fill 12 GiB."""
+    file within `file_bytes` could otherwise fill 12 GiB. A default forest on 20,000 rows has
+    2.5 million; so many are counted in some seconds."""
 
     message_depth: int = 32
     """Protobuf nesting. A flat graph needs 8 levels; the parser's own limit is 100."""
@@ -61,7 +62,7 @@ class Limits:
     ensemble_bytes: int = 32 * 2**20
     """The same of an operator of classical machine learning, which keeps lists of all nodes of its
     trees: XGBoost's thousand trees of depth 6 have 127,000, 1 MiB of whole numbers. How many nodes
-    there may be, some 285,000, `fields` says: in a file each value of a list is one."""
+    there may be, some 850,000, `fields` says: in a file each value of a list is one."""
 
     node_attributes: int = 64
     """Attributes of one node. The standard operator with the most has 15."""

@@ -59,7 +59,9 @@ def to_head(model: LoadedModel) -> Head:
         "operators": [list(item) for item in model.operators],
         "open_axes": [[item.input, item.axis, item.name, item.size] for item in model.open_axes],
         "reshaped": list(model.reshaped),
+        "names": list(model.names),
         "as_float32": list(model.as_float32),
+        "preprocessing": model.preprocessing,
         "graph_digest": model.graph_digest.hex,
         "weights_digest": model.weights_digest.hex,
         **{name: getattr(model, name) for name in _COUNTS},
@@ -79,9 +81,11 @@ def from_head(head: Head, onnx: bytes) -> LoadedModel:
             for given, axis, name, size in head["open_axes"]
         ),
         reshaped=tuple(_text(name) for name in head["reshaped"]),
+        names=tuple(_text(name) for name in head["names"]),
         as_float32=tuple(_text(name) for name in head["as_float32"]),
         graph_digest=_digest(head["graph_digest"]),
         weights_digest=_digest(head["weights_digest"]),
+        preprocessing=_steps(head["preprocessing"]),
         **{name: _count(head[name]) for name in _COUNTS},
     )
 
@@ -100,6 +104,12 @@ def _specs_in(items: Any) -> tuple[TensorSpec, ...]:
         )
         for name, dtype, shape, labels in items
     )
+
+
+def _steps(value: Any) -> dict[str, Any] | None:
+    if value is not None and type(value) is not dict:
+        raise ValueError("a pre-processing is an object")
+    return value
 
 
 def _text(value: Any) -> str:

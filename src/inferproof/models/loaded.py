@@ -1,6 +1,7 @@
 """A model that passed intake: canonical bytes, interface, and the digests that name it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from inferproof.models.axes import OpenAxis
 from inferproof.types.digest import Digest
@@ -42,6 +43,10 @@ class LoadedModel:
     """Binds operators, attributes, wiring, interface, and types and shapes of the weights."""
     weights_digest: Digest
     """Binds every constant's type, shape and bytes."""
+    preprocessing: dict[str, Any] | None = None
+    """What makes the inputs of texts, in canonical form: nodes that stood before the graph."""
+    names: tuple[str, ...] = field(default=(), compare=False)
+    """What the file calls each node, in the order in which they run: for messages alone."""
 
     @property
     def nodes(self) -> int:

@@ -1,7 +1,7 @@
 """Runs a model on calibration data, with every intermediate value kept, in its own process."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,11 @@ Calibration = dict[str, Array]
 """One array per graph input. Shapes: [samples, *shape of that input], of its type."""
 
 
+_FEW_ROWS = 32
+_SPARE = 3.0
+"""By how many times its range a place is widened whose range is not sure."""
+
+
 @dataclass(frozen=True, slots=True)
 class ValueRange:
     """The smallest and largest finite value that a tensor took. `finite` is False when it
@@ -34,18 +39,41 @@ class ValueRange:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnRanges:
+    """Between which numbers each place of an input's last axis is. Shapes: [places]."""
+
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+
+def column_ranges(samples: Array) -> ColumnRanges:
+    """Those of a stack of samples, widened where few of them show what a place can hold: where more
+    than half say the same, as words that are mostly absent do. Shapes: [..., places]."""
+    flat = samples.reshape(-1, samples.shape[-1]).astype(np.float64)
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    shown = (flat != np.median(flat, axis=0)).sum(axis=0)
+    rare = (shown < len(flat) / 2) | (len(flat) < _FEW_ROWS)
+    spare = np.where(rare, _SPARE * (high - low), 0.0)
+    unseen = low == high
+    least, most = low.min(), high.max()
+    low, high = low - np.where(low < 0, spare, 0.0), high + np.where(high > 0, spare, 0.0)
+    return ColumnRanges(np.where(unseen, least, low), np.where(unseen, most, high))
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """What the float model did on the calibration data.
 
     Shapes: each output is [samples, *shape of that output]. `ranges` holds inputs first, then
-    values in the order in which the nodes run. Samples in `held_out` widened none but the ranges
-    of inputs that hold whole numbers.
+    values in the order in which the nodes run; `columns` those of inputs that are tables, by name.
+    Samples in `held_out` widened none but the ranges of inputs that hold whole numbers.
     """
 
     samples: int
     ranges: tuple[ValueRange, ...]
     outputs: dict[str, Array]
     held_out: frozenset[int] = frozenset()
+    columns: dict[str, ColumnRanges] = field(default_factory=dict)
 
 
 def check_calibration(model: LoadedModel, calibration: Calibration) -> int:
@@ -120,7 +148,19 @@ def measure(
         ranges = tuple(_range_in(item) for item in head["ranges"])
     except (ValueError, TypeError, KeyError):
         raise ModelRejected(Reason.MODEL_PARSER_CRASHED, how="its answer cannot be read") from None
-    return Measured(samples, ranges, outputs, held_out)
+    return Measured(samples, ranges, outputs, held_out, _columns(model, calibration, held_out))
+
+
+def _columns(
+    model: LoadedModel, calibration: Calibration, held_out: frozenset[int]
+) -> dict[str, ColumnRanges]:
+    found = {}
+    for spec in model.inputs:
+        if len(spec.shape) == 2:
+            samples = calibration[spec.name]
+            kept = [place for place in range(len(samples)) if place not in held_out]
+            found[spec.name] = column_ranges(samples[kept])
+    return found
 
 
 def _range_in(item: Any) -> ValueRange:

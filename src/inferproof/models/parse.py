@@ -20,7 +20,7 @@ from inferproof.models.operators import BODIES
 from inferproof.models.shapes import infer_shapes
 from inferproof.models.show import first_line
 from inferproof.models.tensors import TensorReader
-from inferproof.models.texts import take_texts
+from inferproof.models.texts import settled, take_texts
 from inferproof.models.wire import prescan
 
 _ALIGNED = frozenset(
@@ -62,7 +62,8 @@ def parse_untrusted(
     # 6. Every shape, each bounded before the next.
     shaped = infer_shapes(graph, limits)
     # 7. The one form, and its digests.
-    return with_labels(canonical_model(shaped), edges.labels)
+    loaded = with_labels(canonical_model(shaped), edges.labels)
+    return replace(loaded, preprocessing=settled(edges.preprocessing, loaded.inputs))
 
 
 def read_untrusted(path: Path, limits: Limits) -> bytes:

@@ -114,6 +114,7 @@ class PreflightReport:
             "weights_digest": model.weights_digest.hex,
             "inputs": [_spec(spec) for spec in model.inputs],
             "outputs": [_spec(spec) | _labels(spec) for spec in model.outputs],
+            "preprocessing": model.preprocessing,
             "open_axes": [asdict(item) for item in model.open_axes],
             "reshaped": list(model.reshaped),
             "as_float32": list(model.as_float32),

@@ -24,27 +24,16 @@ from inferproof.errors import ModelRejected, Reason
 from inferproof.models.axes import OpenAxis
 from inferproof.models.contrib import is_rewritten, is_unnamed, rewritten
 from inferproof.models.cost import multiply_adds, scratch_elements
+from inferproof.models.definitions import DEFINED, definition, expanded_selection
 from inferproof.models.folding import LARGEST, fold
 from inferproof.models.graph import Graph, reads
 from inferproof.models.limits import Limits
-from inferproof.models.operators import ML_DOMAIN, ML_OPSET, operator_schema
+from inferproof.models.operands import check_operands
+from inferproof.models.operators import ML_DOMAIN, ML_OPSET, SELECTING, operator_schema, refused
+from inferproof.models.sequences import SEQUENCES, Held
 from inferproof.models.show import first_line, printable, shown
-from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of, finished
+from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of, numbered
 from inferproof.models.unroll import RECURRENT, Unroller
-
-# Inputs that size the output, by position. (Resize and Upsample also have factors.)
-_SIZING_INPUTS = {
-    "ConstantOfShape": (0,),
-    "Expand": (1,),
-    "OneHot": (1,),
-    "Pad": (1,),
-    "Range": (0, 1, 2),
-    "Reshape": (1,),
-    "Resize": (1, 2, 3),
-    "Tile": (1,),
-    "TopK": (1,),
-    "Upsample": (1,),
-}
 
 _INFERENCE_ERRORS = (
     shape_inference.InferenceError,
@@ -144,6 +133,20 @@ def _label(dtype: np.dtype[np.generic], shape: tuple[int | str, ...] | None) -> 
     return dtype.name + ("" if shape is None else f"[{', '.join(sizes)}]")
 
 
+def _without_empty(
+    node: NodeProto, kept: list[str], empty: dict[str, tuple[int, ...]]
+) -> NodeProto:
+    """A Split of which one part has everything. Raises: ModelRejected MODEL_BAD_SHAPE."""
+    if node.op_type != "Split" or len(kept) != 1:
+        name = next(name for name in node.output if name in empty)
+        raise _bad_shape(name, empty[name])
+    return helper.make_node("Identity", node.input[:1], kept, name=node.name)
+
+
+def _bad_shape(name: str, shape: tuple[int, ...]) -> ModelRejected:
+    return ModelRejected(Reason.MODEL_BAD_SHAPE, name=shown(name), shape=list(shape))
+
+
 def _elem_type(inferred: dict[str, TypeProto], name: str) -> np.dtype[np.generic] | None:
     found = inferred.get(name)
     return DTYPES.get(found.tensor_type.elem_type) if found is not None else None
@@ -155,6 +158,8 @@ class _Walk:
         self.limits = limits
         self.shaped = Shaped(graph, {}, [], dict(graph.constants))
         self._protos: dict[str, TypeProto] = {}
+        self._empty: dict[str, tuple[int, ...]] = {}
+        self._sequences = Held(limits.nodes, graph.opset)
         self._used = {name for node in graph.nodes for name in reads(node)}
         self._used |= {item.name for item in graph.outputs}
         self.names = {name for node in graph.nodes for name in node.output}
@@ -212,14 +217,27 @@ class _Walk:
         self._visited += 1
         if self._visited > self.limits.nodes:  # the file was counted, what stands for it was not
             raise ModelRejected(Reason.MODEL_TOO_MANY, what="nodes", limit=self.limits.nodes)
+        self._check_empty(node)
+        if node.op_type not in SEQUENCES:
+            self._sequences.check(node)
         if is_rewritten(node, self.graph.opset):
             self._rewrite(node)
             return
-        schema = operator_schema(node.op_type, node.domain, self.graph.opset)
+        schema = operator_schema(node, self.graph.opset)
         self._check(node)
         self._drop_unused_outputs(node, schema)
+        if node.op_type in DEFINED and not node.domain:
+            self._visit_definition(node, schema)
+            return
         values = [self.shaped.constants.get(name) if name else None for name in node.input]
-        self._check_operands(node, values)
+        if node.op_type in SEQUENCES and not node.domain:
+            made = self._sequences.read(node, values, self.shaped.types)
+            self._visit_parts(node, made.nodes, made.constants)
+            return
+        check_operands(node, values, self.limits)
+        if node.op_type in SELECTING:
+            self._select(node, values)
+            return
         inferred = self._infer(node, schema, values)
         if node.op_type in _LIKE_FIRST_INPUT:
             inferred = {node.output[0]: self._protos[node.input[0]]}
@@ -232,6 +250,11 @@ class _Walk:
         for name in node.output:
             if name:
                 self._take(node, name, inferred.get(name))
+        kept = [name for name in node.output if name not in self._empty]
+        if not kept:
+            return
+        if len(kept) < len(node.output):
+            node = _without_empty(node, kept, self._empty)
         self._add_work(node)
         self.shaped.nodes.append(node)
 
@@ -243,19 +266,56 @@ class _Walk:
                 Reason.MODEL_INVALID, op=shown(node.op_type), why=first_line(str(error))
             ) from None
 
+    def _check_empty(self, node: NodeProto) -> None:
+        """Leaves what has no elements out of a Concat; nothing else may read it."""
+        if node.op_type == "Concat" and not self._empty.keys() >= set(node.input):
+            kept = [name for name in node.input if name not in self._empty]
+            del node.input[:]
+            node.input.extend(kept)
+        for name in node.input:
+            if name in self._empty:
+                raise _bad_shape(name, self._empty[name])
+
+    def _select(self, node: NodeProto, values: list[Array | None]) -> None:
+        """An operator whose result has as many elements as a constant says."""
+        made = (
+            expanded_selection(node, values, self.graph.opset)
+            if node.op_type == "Compress"
+            else None
+        )
+        if made is not None:
+            self._visit_parts(node, made.nodes, made.constants)
+            return
+        folded = self._fold(node, values)
+        if folded is None:
+            raise refused(node)
+        self.define(node.output[0], folded)
+
     def _rewrite(self, node: NodeProto) -> None:
         """Takes the nodes and constants that stand for the node."""
         if not is_unnamed(node, self.graph.opset):
             self._check(node)
         types, constants = self.shaped.types, self.shaped.constants
         made = rewritten(node, self.graph.opset, types, constants, self._used)
+        self._visit_parts(node, made.nodes, made.constants)
+
+    def _visit_definition(self, node: NodeProto, schema: defs.OpSchema) -> None:
+        types = [self._protos[name] if name else TypeProto() for name in node.input]
+        self._visit_parts(node, *definition(node, schema, types))
+
+    def _visit_parts(
+        self, node: NodeProto, nodes: list[NodeProto], constants: dict[str, Array]
+    ) -> None:
+        """What stands for the node: constants, and nodes in an order in which they run."""
         own = {"", *node.output}
-        new = [name for item in made.nodes for name in item.output if name not in own]
-        for name in (*made.constants, *new):
+        new = [name for item in nodes for name in item.output]
+        for name in (*constants, *new):
+            if name in own:
+                continue
             if name in self.names:
                 raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(name))
             self.names.add(name)
-        for name, array in made.constants.items():
+        for name, array in constants.items():
             check_shape(name, array.shape, self.limits)
             self._made_bytes += array.nbytes
             if self._made_bytes > self.limits.weight_bytes:
@@ -264,10 +324,11 @@ class _Walk:
                     size=self._made_bytes,
                     limit=self.limits.weight_bytes,
                 )
-            constants[name] = finished(f"constant {shown(name)}", array)
+            self.shaped.constants[name] = numbered(f"constant {shown(name)}", array)
             self._set(name, array.dtype, array.shape)
-        self._used.update(name for item in made.nodes for name in item.input)
-        for item in made.nodes:
+        self._used.update(name for item in nodes for name in item.input)
+        for item in nodes:
+            item.name = item.name or node.name
             self.visit(item)
 
     def _infer(
@@ -338,37 +399,6 @@ class _Walk:
             return None
         return fold(node, self.graph.opset, values)
 
-    def _check_operands(self, node: NodeProto, values: list[Array | None]) -> None:
-        if node.op_type == "Split":
-            told = next((a.i for a in node.attribute if a.name == "num_outputs"), None)
-            if told not in (None, len(node.output)):
-                # The library believes the number and writes beyond its lists.
-                raise ModelRejected(
-                    Reason.MODEL_SHAPES_DISAGREE,
-                    op=shown(node.op_type),
-                    why=f"it has {len(node.output)} outputs, but says that it has {told}",
-                )
-        if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2]:
-            training = values[2]
-            if training is None or training.any():
-                raise ModelRejected(
-                    Reason.MODEL_OPERATOR_REFUSED,
-                    op=shown(node.op_type),
-                    why="in training its result is random",
-                )
-        for place in _SIZING_INPUTS.get(node.op_type, ()):
-            value = values[place] if place < len(values) else None
-            if value is None or value.size == 0:
-                continue
-            worst = max(value.reshape(-1).tolist(), key=abs)
-            if abs(worst) > self.limits.size_operand:
-                raise ModelRejected(
-                    Reason.MODEL_SIZE_OPERAND,
-                    op=shown(node.op_type),
-                    value=str(worst),
-                    limit=self.limits.size_operand,
-                )
-
     def _take(self, node: NodeProto, name: str, inferred: TypeProto | None) -> None:
         unknown = ModelRejected(
             Reason.MODEL_SHAPE_UNKNOWN, name=shown(name), op=shown(node.op_type)
@@ -383,8 +413,11 @@ class _Walk:
         shape = tuple(dim.dim_value for dim in tensor.shape.dim)
         elements = check_shape(name, shape, self.limits)
         if elements == 0:
-            # No model needs an empty value, and runtimes abort on some of them.
-            raise ModelRejected(Reason.MODEL_BAD_SHAPE, name=shown(name), shape=list(shape))
+            # Runtimes abort on some of them; what reads it may do without (`_check_empty`).
+            if any(item.name == name for item in self.graph.outputs):
+                raise _bad_shape(name, shape)
+            self._empty[name] = shape
+            return
         self.shaped.activations += elements
         self._set(name, dtype_of(name, tensor.elem_type), shape)
         if self.shaped.activations > self.limits.activation_elements:

@@ -117,7 +117,7 @@ class TensorReader:
     """Names of the tensors that hold whole numbers of 4 bits."""
 
     def read(self, name: str, tensor: TensorProto) -> Array:
-        """The tensor's values, finite, little-endian, in its shape; floats as float32.
+        """The tensor's values, numbers or infinite, little-endian, in its shape; floats as float32.
 
         A float64 becomes the nearest float32, at most the largest. Whole numbers of 4 bits become
         such of 8 bits.
@@ -150,7 +150,7 @@ class TensorReader:
         if code in NIBBLES:
             self.nibbles.add(name)
         where = f"tensor {shown(name)}"
-        return finished(where, _computed(code, finished(where, flat), elements).reshape(shape))
+        return numbered(where, _computed(code, numbered(where, flat), elements).reshape(shape))
 
     def _inline(
         self,
@@ -229,10 +229,17 @@ def _computed(code: int, flat: Array, elements: int) -> Array:
     return flat
 
 
+def numbered(where: str, array: Array) -> Array:
+    """The array, when none of its values is NaN. Raises: ModelRejected MODEL_NOT_FINITE."""
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        raise ModelRejected(Reason.MODEL_NOT_FINITE, where=where, what="NaN")
+    return array
+
+
 def finished(where: str, array: Array) -> Array:
     """The array, when all its values are finite. Raises: ModelRejected MODEL_NOT_FINITE."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ModelRejected(Reason.MODEL_NOT_FINITE, where=where)
+        raise ModelRejected(Reason.MODEL_NOT_FINITE, where=where, what="NaN or an infinity")
     return array
 
 

@@ -26,7 +26,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.errors import ProofRejected, Reason
+from inferproof.errors import ModelRejected, ProofRejected, Reason
 from inferproof.models.axes import Axes
 from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
@@ -70,6 +70,10 @@ class SrsSource:
     sha256: str
 
 
+UNDECLARED: dict[str, Json] = {"kind": "tensor"}
+"""The pre-processing of a model without a card: tensors as they are."""
+
+
 @dataclass(frozen=True, slots=True)
 class CompileRequest:
     """What to compile: an ONNX file, or what intake made of one.
@@ -88,7 +92,7 @@ class CompileRequest:
     calibration: dict[str, npt.NDArray[np.float32]]
     out: Path
     visibility: Visibility = Visibility.PUBLIC
-    preprocessing: dict[str, Json] = field(default_factory=lambda: {"kind": "tensor"})
+    preprocessing: dict[str, Json] = field(default_factory=lambda: dict(UNDECLARED))
     srs: SrsSource | None = None
     max_error: float = 0.05
     profile: str = "default"
@@ -103,6 +107,17 @@ class CompileRequest:
         if isinstance(self.model, LoadedModel):
             return self.model
         return load_model(self.model, axes=self.axes)
+
+    def committed(self, model: LoadedModel) -> dict[str, Json]:
+        """The pre-processing that is committed to: that of the model's own texts goes before what
+        nobody declared. Raises: ModelRejected MODEL_TEXTS_UNDECLARED.
+        """
+        own = model.preprocessing
+        if own is None or own == self.preprocessing:
+            return self.preprocessing
+        if self.preprocessing != UNDECLARED:
+            raise ModelRejected(Reason.MODEL_TEXTS_UNDECLARED, kind=self.preprocessing.get("kind"))
+        return own
 
 
 @dataclass(frozen=True, slots=True)

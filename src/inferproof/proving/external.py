@@ -116,7 +116,7 @@ class ExternalSystem:
                     "calibration": str(arrays),
                     "out": str((folder / "artifact").absolute()),
                     "visibility": request.visibility.value,
-                    "preprocessing": request.preprocessing,
+                    "preprocessing": request.committed(model),
                     "labels": {
                         spec.name: list(spec.labels) for spec in model.outputs if spec.labels
                     },

@@ -157,13 +157,14 @@ class ToySystem:
                     system=self.name,
                     operator=operator,
                     node="of that kind",
+                    instead="compile it for sumcheck",
                 )
 
     def _bundle(self, model: LoadedModel, request: CompileRequest) -> VerifierBundle:
         parts = ModelParts(
             graph=model.graph_digest,
             weights=model.weights_digest,
-            preprocessing=preprocessing_digest(request.preprocessing),  # type: ignore[arg-type]
+            preprocessing=preprocessing_digest(request.committed(model)),  # type: ignore[arg-type]
             quantisation=quantisation_digest(_SETTINGS, model.inputs, model.outputs),
             proof_system=self.name,
             proof_system_version=self.version,
@@ -173,7 +174,7 @@ class ToySystem:
             setup=Setup.NONE,
         )
         return VerifierBundle(
-            parts, request.preprocessing, model.inputs, model.outputs, _SETTINGS, b"", b""
+            parts, request.committed(model), model.inputs, model.outputs, _SETTINGS, b"", b""
         )
 
     def _run(self, artifact: Artifact, tensors: Tensors) -> tuple[FixedTensor, ...]:

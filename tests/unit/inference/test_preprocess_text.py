@@ -190,6 +190,6 @@ def test_unknown_key_and_unknown_kind(tmp_path: Path) -> None:
     with rejects(
         Reason.CARD_BAD_VALUE,
         "the model card's preprocessing.kind is wrong: it must be text or vector or image "
-        "or tensor",
+        "or tensor or features",
     ):
         loaded(tmp_path, kind="audio")

@@ -50,11 +50,11 @@ BAD = {
         {"x.npy": npy(np.array([{}], dtype=object), allow_pickle=True)},
         "x.npy holds Python objects, which are never loaded",
     ),
-    "text": ({"x.npy": npy(np.array(["a"]))}, "x.npy holds <U1, not numbers"),
-    "complex": ({"x.npy": npy(np.array([1j]))}, "x.npy holds complex128, not numbers"),
+    "bytes": ({"x.npy": npy(np.array([b"a"]))}, "x.npy holds |S1, not numbers or texts"),
+    "complex": ({"x.npy": npy(np.array([1j]))}, "x.npy holds complex128, not numbers or texts"),
     "record": (
         {"x.npy": npy(np.zeros(1, dtype=[("a", "f4")]))},
-        "x.npy holds [('a', '<f4')], not numbers",
+        "x.npy holds [('a', '<f4')], not numbers or texts",
     ),
     "promise": (
         {"x.npy": header("<f8", "(1000000000000,)")},

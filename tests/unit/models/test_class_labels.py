@@ -138,6 +138,19 @@ def test_labels_are_picked_from_texts() -> None:
     assert loaded.outputs[0].shape == (1,)
 
 
+@pytest.mark.parametrize("keys", [[0, 1, 2, 3, 4], [4, 0, 2], [7, 1]])
+def test_a_label_encoder_names_numbers(keys: list[int]) -> None:
+    values = [f"class {key}" for key in keys]
+    encoder = ml(
+        *("LabelEncoder", ["best"], ["label"]),
+        keys_int64s=keys,
+        values_strings=values,
+        default_string="none of them",
+    )
+    loaded = same(model([ARG_MAX, encoder], {"label": TEXT}))
+    assert loaded.outputs[0].labels == (*values, "none of them")
+
+
 def test_whole_numbers_name_columns_that_they_do_not_number() -> None:
     for classes, names in (([3, 5, 9], ("3", "5", "9")), ([0, 1, 2], ())):
         nodes = [

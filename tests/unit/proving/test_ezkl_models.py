@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from small_models import JOB, PROVIDER, SALT, calibration, mlp, save
 
 from inferproof.errors import InputRejected, ModelRejected, ProofRejected, Reason
@@ -16,6 +16,7 @@ from inferproof.protocol.verifier_bundle import encode_bundle
 from inferproof.proving.base import CompileRequest, SrsSource
 from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.ezkl.check import _verify, public_values
+from inferproof.proving.ezkl.circuit import bind
 from inferproof.proving.ezkl.field import from_felt, to_felt
 from inferproof.proving.ezkl.prove import hash_inputs
 from inferproof.proving.ezkl.settings import read_settings
@@ -232,7 +233,10 @@ def test_an_unsupported_operator_is_named(ezkl_system, tmp_path):
         [("y", FLOAT, [1, 8])],
         [("n", np.array([1, 2]))],
     )
-    message = "node 0 (makes y) uses the operator Tile, which proof system ezkl cannot prove"
+    message = (
+        "node 0 (makes y) uses the operator Tile, which proof system ezkl cannot prove; compile it "
+        "for sumcheck"
+    )
     with rejects(Reason.MODEL_OPERATOR_UNSUPPORTED, message, kind=ModelRejected):
         ezkl_system.compile(CompileRequest(model, {"x": calibration(1, 4)}, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
@@ -299,3 +303,20 @@ def test_arrays_of_text_are_refused(ezkl_system, ezkl_compiled):
     with rejects(Reason.INPUT_TYPE_MISMATCH, "input x must be numbers, got <U1"):
         inputs = {"x": np.array([["a"]])}
         prove(ezkl_system, ProveRequest(ezkl_compiled, inputs, JOB, PROVIDER, SALT))
+
+
+def test_an_infinite_constant_is_refused():
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "w_0"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2])],
+        [numpy_helper.from_array(np.array([[0, -np.inf]], np.float32), "w_0")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    message = (
+        "proof system ezkl cannot build a circuit of this model: constant w_0 is infinite; mask "
+        "with a finite number"
+    )
+    with rejects(Reason.CIRCUIT_REFUSED, message, kind=ModelRejected):
+        bind(model.SerializeToString(), (), Visibility.PUBLIC)

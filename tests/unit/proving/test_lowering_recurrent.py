@@ -69,13 +69,13 @@ def test_reset_after_the_product() -> None:
 def test_other_activations_and_clips_are_refused() -> None:
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 0 (RNN) has no form in whole numbers: its activations are Relu; supported is "
+        "node 'y' (RNN) has no form in whole numbers: its activations are Relu; supported is "
         "the default ones",
     ):
         layer("RNN", activations=["Relu"])
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 0 (LSTM) has no form in whole numbers: it has clip, input_forget or layout; "
+        "node 'y' (LSTM) has no form in whole numbers: it has clip, input_forget or layout; "
         "supported is none of them",
     ):
         layer("LSTM", clip=3.0)

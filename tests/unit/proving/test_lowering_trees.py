@@ -1,19 +1,20 @@
 """Ensembles of decision trees: the leaves, labels and scores of ONNX Runtime."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from forests import FEATURES, forest, rows
-from lowering import lowered
+from lowering import loaded, lowered, measured_of
 from onnx import TensorProto, helper
 
 from inferproof.errors import Reason
 from inferproof.proving.sumcheck import graph as g
-from inferproof.proving.sumcheck.lower.compile import run
+from inferproof.proving.sumcheck.lower.compile import lower_once, run
 from inferproof.proving.sumcheck.lower.context import Options
+from inferproof.proving.sumcheck.lower.forest import DEEPEST, read_forest
 from inferproof.proving.sumcheck.lower.program import Step
-from inferproof.proving.sumcheck.lower.trees import read_forest
 from inferproof.testing.rejections import rejects
 
 FINE = Options(weight_bits=16)
@@ -44,10 +45,161 @@ def test_exporters_that_name_the_operators_of_trees_alone() -> None:
     close(model)
 
 
+def test_a_tree_may_be_as_deep_as_it_says_and_no_deeper() -> None:
+    def chain(levels: int) -> Any:
+        return single(
+            nodes_treeids=[0] * (2 * levels + 1),
+            nodes_nodeids=[*range(2 * levels + 1)],
+            nodes_featureids=[0] * (2 * levels + 1),
+            nodes_values=[0.5] * (2 * levels + 1),
+            nodes_modes=["BRANCH_LEQ", "LEAF"] * levels + ["LEAF"],
+            nodes_truenodeids=[n + 1 for n in range(2 * levels + 1)],
+            nodes_falsenodeids=[n + 2 for n in range(2 * levels + 1)],
+        )
+
+    assert len(chain(DEEPEST).levels) == DEEPEST
+    with rejects(
+        Reason.LOWERING_UNSUPPORTED,
+        "node 'y' (TreeEnsembleRegressor) has no form in whole numbers: a branch leads nowhere, "
+        "in a "
+        "circle, or too deep; supported is an ensemble of whole trees",
+    ):
+        chain(DEEPEST + 1)
+
+
+ALL_MODES = tuple(f"BRANCH_{name}" for name in ("LEQ", "LT", "GT", "GTE", "EQ", "NEQ"))
+
+
+@pytest.mark.parametrize("changed", ["no", "scaled", "falling"])
+def test_branches_of_all_kinds_in_one_ensemble(changed: str) -> None:
+    """Also of features that are scaled before, some with the other sign."""
+    model = forest("TreeEnsembleRegressor", trees=12, mode=ALL_MODES)
+    found = thresholds_of(model)
+    found[:] = [round(2 * value) / 2 for value in found]
+    if changed != "no":
+        (node,) = model.graph.node
+        node.input[0] = "scaled"
+        signs = [1, 1, 1, 1, 1] if changed == "scaled" else [-1, 2, -0.5, 1, -1]
+        scaler = helper.make_node(
+            "Scaler",
+            ["x"],
+            ["scaled"],
+            domain="ai.onnx.ml",
+            offset=[0.5, 0.0, -1.0, 0.5, 0.5],
+            scale=[float(sign) for sign in signs],
+        )
+        model.graph.node.insert(0, scaler)
+    values = np.arange(-8, 9, dtype=np.float32) / 4
+    samples = {"x": np.random.default_rng(3).choice(values, size=(60, 2, FEATURES))}
+    made, measured = lowered(model, samples, FINE)
+    for place in range(measured.samples):
+        got = run(made, {"x": samples["x"][place]})
+        assert np.abs(got["y"] - measured.outputs["y"][place]).max() <= 0.002
+    assert [item.ordered for item in made.settings.inputs] == [True]
+
+
+@pytest.mark.parametrize("mode", ALL_MODES)
+def test_features_that_are_computed_are_compared_too(mode: str) -> None:
+    """Beside those that are the input's: columns of a Concat."""
+    model = forest("TreeEnsembleRegressor", mode=mode)
+    (node,) = model.graph.node
+    node.input[0] = "both"
+    found = thresholds_of(model)
+    found[:] = [round(2 * value) / 2 for value in found]
+    columns = [
+        helper.make_tensor("near", TensorProto.INT64, [3], [0, 1, 2]),
+        helper.make_tensor("far", TensorProto.INT64, [2], [3, 4]),
+    ]
+    model.graph.initializer.extend(columns)
+    before = [
+        helper.make_node("Gather", ["x", "near"], ["kept"], axis=1),
+        helper.make_node("Gather", ["x", "far"], ["rest"], axis=1),
+        helper.make_node("Abs", ["rest"], ["sizes"]),
+        helper.make_node("Concat", ["kept", "sizes"], ["both"], axis=1),
+    ]
+    for place, item in enumerate(before):
+        model.graph.node.insert(place, item)
+    values = np.arange(-8, 9, dtype=np.float32) / 4
+    samples = {"x": np.random.default_rng(3).choice(values, size=(60, 2, FEATURES))}
+    made, measured = lowered(model, samples, FINE)
+    for place in range(measured.samples):
+        got = run(made, {"x": samples["x"][place]})
+        assert np.abs(got["y"] - measured.outputs["y"][place]).max() <= 0.002
+    assert [item.ordered for item in made.settings.inputs] == [False, True]
+
+
+@pytest.mark.parametrize("span", [1e-30, 1.0, 1e30])
+def test_numbers_next_to_a_threshold_stay_on_their_side(span: float) -> None:
+    """However far apart the sizes of the numbers are: those of binary32 that follow each other."""
+    model = forest("TreeEnsembleRegressor", trees=8)
+    found = thresholds_of(model)
+    rng = np.random.default_rng(6)
+    drawn = (rng.normal(size=len(found)) * span * 10.0 ** rng.uniform(-5, 0, len(found))).astype(
+        "f4"
+    )
+    found[:] = drawn.tolist()
+    near = np.concatenate([np.nextafter(drawn, np.float32(side)) for side in (-np.inf, np.inf)])
+    samples = {"x": rng.choice(np.concatenate([drawn, near]), size=(60, 2, FEATURES))}
+    made, measured = lowered(model, samples, FINE)
+    for place in range(measured.samples):
+        got = run(made, {"x": samples["x"][place]})
+        assert np.abs(got["y"] - measured.outputs["y"][place]).max() <= 0.002
+
+
+def test_equal_votes_are_a_tie() -> None:
+    """Half of the trees say the one class and half the other: the first is the answer."""
+    model = forest(
+        "TreeEnsembleClassifier",
+        trees=10,
+        columns=2,
+        nodes_treeids=[tree for tree in range(10) for _ in range(3)],
+        nodes_nodeids=[0, 1, 2] * 10,
+        nodes_featureids=[0] * 30,
+        nodes_values=[float(tree) for tree in range(10) for _ in range(3)],
+        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"] * 10,
+        nodes_truenodeids=[1, 0, 0] * 10,
+        nodes_falsenodeids=[2, 0, 0] * 10,
+        class_treeids=[tree for tree in range(10) for _ in range(4)],
+        class_nodeids=[1, 1, 2, 2] * 10,
+        class_ids=[0, 1, 0, 1] * 10,
+        class_weights=[0.1, 0.0, 0.0, 0.1] * 10,
+    )
+    rows = np.linspace(-1, 10, 24, dtype=np.float32).reshape(12, 2, 1).repeat(FEATURES, axis=2)
+    made, _ = lowered(model, {"x": rows}, Options())
+    for row in rows:
+        got = run(made, {"x": row})
+        second = np.ceil(row[:, 0]).clip(0, 10) / 10
+        assert np.abs(got["y"][:, 1] - second).max() < 1e-6
+        assert got["label"].tolist() == (second > 0.5001).astype(float).tolist()
+    assert sum(weight.rows * weight.cols for weight in made.graph.weights) == 2 * 20
+
+
 def test_averages_base_values_and_logistic_scores() -> None:
     close(forest("TreeEnsembleRegressor", aggregate_function="AVERAGE", columns=1))
     close(forest("TreeEnsembleRegressor", base_values=[1.0, -2.0, 0.5]))
     close(forest("TreeEnsembleClassifier", post_transform="LOGISTIC"))
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+@pytest.mark.parametrize("how", ["MIN", "MAX"])
+def test_the_least_and_the_greatest_of_the_trees(how: str, columns: int) -> None:
+    close(forest("TreeEnsembleRegressor", columns=columns, aggregate_function=how))
+
+
+@pytest.mark.parametrize("post", ["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"])
+def test_post_transforms_of_a_regressor(post: str) -> None:
+    """Of a single score they change nothing, as in ONNX Runtime."""
+    close(forest("TreeEnsembleRegressor", columns=1, post_transform=post))
+    close(forest("TreeEnsembleRegressor", columns=3, post_transform=post))
+
+
+def test_a_class_without_a_vote_has_no_share() -> None:
+    close(forest("TreeEnsembleClassifier", ids=[0, 2], post_transform="SOFTMAX_ZERO"))
+
+
+def test_probabilities_become_quantiles() -> None:
+    model = forest("TreeEnsembleRegressor", columns=1, positive=True, post_transform="PROBIT")
+    close(model, within=0.01)
 
 
 def test_a_classifier_with_labels_of_its_own() -> None:
@@ -56,7 +208,7 @@ def test_a_classifier_with_labels_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("positive", [True, False])
-@pytest.mark.parametrize("post", ["NONE", "LOGISTIC"])
+@pytest.mark.parametrize("post", ["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"])
 @pytest.mark.parametrize("column", [0, 1])
 def test_two_classes_with_one_score(positive: bool, post: str, column: int) -> None:
     model = forest(
@@ -110,16 +262,30 @@ def test_a_number_at_a_threshold_goes_where_it_belongs() -> None:
 def test_what_is_not_supported_is_refused() -> None:
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 0 (TreeEnsembleRegressor) has no form in whole numbers: it branches by BRANCH_EQ; "
-        "supported is BRANCH_LEQ, LT, GT and GTE",
+        "node 'y' (TreeEnsembleRegressor) has no form in whole numbers: it branches by LESS; "
+        "supported is BRANCH_LEQ, BRANCH_LT, BRANCH_GTE, BRANCH_GT, BRANCH_EQ, BRANCH_NEQ",
     ):
-        close(forest("TreeEnsembleRegressor", mode="BRANCH_EQ"))
+        single(nodes_modes=["LESS", "LEAF", "LEAF"])
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        "node 0 (TreeEnsembleRegressor) has no form in whole numbers: it takes the MAX over "
-        "trees; supported is SUM and AVERAGE",
+        "node 'y' (TreeEnsembleRegressor) has no form in whole numbers: it takes the MAX of leaves "
+        "that lack a target; supported is a value for every target",
     ):
-        close(forest("TreeEnsembleRegressor", aggregate_function="MAX"))
+        close(forest("TreeEnsembleRegressor", ids=[0, 2], aggregate_function="MAX"))
+    with rejects(
+        Reason.LOWERING_UNSUPPORTED,
+        "node 'label' (TreeEnsembleClassifier) has no form in whole numbers: it ends in PROBIT "
+        "with "
+        "one score; supported is NONE or LOGISTIC",
+    ):
+        lowered_here(forest("TreeEnsembleClassifier", columns=2, ids=[0], post_transform="PROBIT"))
+
+
+def lowered_here(model: Any) -> None:
+    """Lowers a model whose outputs are no numbers in ONNX Runtime, as if they were."""
+    measured = measured_of(loaded(model), rows())
+    finite = tuple(replace(found, finite=True) for found in measured.ranges)
+    lower_once(loaded(model), replace(measured, ranges=finite), FINE)
 
 
 def single(**changes: Any) -> Any:
@@ -133,7 +299,7 @@ def single(**changes: Any) -> Any:
         "nodes_truenodeids": [1, 0, 0],
         "nodes_falsenodeids": [2, 0, 0],
     }
-    step = Step(0, "TreeEnsembleRegressor", ("x",), ("y",), {**attributes, **changes})
+    step = Step("y", "TreeEnsembleRegressor", ("x",), ("y",), {**attributes, **changes})
     return read_forest(step, FEATURES)
 
 
@@ -152,14 +318,28 @@ def single(**changes: Any) -> Any:
             },
             "a branch leads nowhere, in a circle, or too deep",
         ),
+        ({"nodes_falsenodeids": [1, 0, 0]}, "a branch leads nowhere, in a circle, or too deep"),
+        (
+            {
+                "nodes_treeids": [0] * 5,
+                "nodes_nodeids": [0, 1, 2, 3, 4],
+                "nodes_featureids": [0] * 5,
+                "nodes_values": [0.5] * 5,
+                "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF", "BRANCH_LEQ", "BRANCH_LEQ"],
+                "nodes_truenodeids": [1, 0, 0, 4, 3],
+                "nodes_falsenodeids": [2, 0, 0, 4, 3],
+            },
+            "a branch leads nowhere, in a circle, or too deep",
+        ),
+        ({"nodes_modes": ["LEAF"] * 3}, "a tree has no branch"),
         ({"nodes_values": [float("nan"), 0, 0]}, "its nodes_values are not finite"),
     ],
 )
 def test_malformed_trees_are_refused(changes: dict[str, Any], why: str) -> None:
-    assert single().lengths.tolist() == [1, 1]
+    assert single().leaves.tolist() == [1, 2]
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
-        f"node 0 (TreeEnsembleRegressor) has no form in whole numbers: {why}; supported is "
+        f"node 'y' (TreeEnsembleRegressor) has no form in whole numbers: {why}; supported is "
         "an ensemble of whole trees",
     ):
         single(**changes)

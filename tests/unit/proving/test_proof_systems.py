@@ -18,7 +18,7 @@ class TestEzkl(ProofSystemSuite):
 
 @pytest.mark.native
 class TestSumcheck(ProofSystemSuite):
-    unsupported = "IsNaN"
+    unsupported = "Det"
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -8,6 +8,7 @@ from inferproof.proving.sumcheck.quantisation import (
     QuantisedInput,
     QuantisedOutput,
     Settings,
+    count_beyond,
     decode_settings,
     dequantise,
     quantise_inputs,
@@ -60,6 +61,65 @@ def test_names_and_shapes_are_those_of_the_model() -> None:
 
 def test_outputs_are_integers_times_scale() -> None:
     assert dequantise(SETTINGS, [np.array([3, -10])])["y"].tolist() == [3 * 0.1, -1.0]
+
+
+READ_TWICE = Settings(
+    (
+        QuantisedInput("x", (2, 2), 0.25, -7, 7, False, columns=(0, 3)),
+        QuantisedInput("x", (2, 2), 0.25, -(3 << 23), 3 << 23, False, ordered=True),
+    ),
+    SETTINGS.outputs,
+)
+
+
+def test_columns_have_units_of_their_own_and_an_order_has_places() -> None:
+    array = np.array([[0.25, 6.0], [-3.0, -0.5]], np.float32)
+    plain, ordered = quantise_inputs(READ_TWICE, {"x": array})
+    assert plain.tolist() == [[1, 3], [-7, 0]]
+    # 6 is 24 units, 2^4 of them and a half: beyond three powers of two.
+    assert ordered.tolist() == [[1 << 23, 3 << 23], [-(3 << 23), -(2 << 23)]]
+    # One value is cut in both readings, another in one: two values.
+    assert count_beyond(READ_TWICE, {"x": array}) == 2
+    with rejects(Reason.INPUT_NAMES, "the input must hold one array for each of: x"):
+        quantise_inputs(READ_TWICE, {})
+
+
+def test_columns_and_order_are_written_where_they_are() -> None:
+    data = READ_TWICE.encode()
+    assert decode_settings(data) == READ_TWICE
+    assert data.count(b'"columns":[0,3]') == data.count(b'"ordered":true') == 1
+    assert b"columns" not in SETTINGS.encode()
+    assert b"ordered" not in SETTINGS.encode()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        (b'"columns":[0,3]', b'"columns":[0]', "columns are as many as the last axis has places"),
+        (b'"columns":[0,3]', b'"columns":[0,129]', "a column's power is from 0 to 128"),
+        (b'"columns":[0,3]', b'"columns":[0,-1]', "a column's power is from 0 to 128"),
+        (b'"columns":[0,3]', b'"columns":[0,3.0]', "a size or bound is a whole number"),
+        (b'"columns":[0,3]', b'"columns":[]', "they are not in their canonical form"),
+        (b'"ordered":true', b'"ordered":false', "they are not in their canonical form"),
+        (b'"ordered":true', b'"ordered":1', "whole is true or false"),
+        (
+            b'"columns":[0,3],',
+            b'"columns":[0,3],"ordered":true,',
+            "an input is whole, has columns, or is in order",
+        ),
+        (
+            b'"ordered":true,"scale":"0x1.0000000000000p-2"',
+            b'"ordered":true,"scale":"0x1.8000000000000p-2"',
+            "the scale of an input in order is a power of two",
+        ),
+    ],
+)
+def test_columns_and_order_that_do_not_fit_are_refused(old: bytes, new: bytes, what: str) -> None:
+    data = READ_TWICE.encode()
+    assert old in data
+    message = f"the circuit's settings are not those of a sound circuit: {what}"
+    with rejects(Reason.ARTIFACT_SETTINGS, message):
+        decode_settings(data.replace(old, new, 1))
 
 
 def test_settings_have_one_form() -> None:

@@ -13,6 +13,7 @@ rounding to float32, so that every machine computes the same bits.
 | vector | a table of named numbers | `[1, fields]`: standardised and clipped |
 | image | rows of pixels 0 to 255 | `[1, C, H, W]` or `[1, H, W, C]`: standardised |
 | tensor | nested lists or arrays | as they are, in the declared shapes |
+| features | named texts and numbers | categories, places and counts, by steps of the model's own |
 """
 
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inferproof.inference.preprocess.features import Features, preprocess_features
 from inferproof.inference.preprocess.image import ImageSpec, preprocess_image
 from inferproof.inference.preprocess.tensor import TensorInputs, preprocess_tensors
 from inferproof.inference.preprocess.text import TextSpec, preprocess_text
@@ -33,6 +35,7 @@ from inferproof.models.card_table import Table
 from inferproof.types.tensor import Tensors
 
 __all__ = [
+    "Features",
     "Field",
     "ImageSpec",
     "Preprocessing",
@@ -44,19 +47,20 @@ __all__ = [
     "preprocess",
 ]
 
-Spec = TextSpec | VectorSpec | ImageSpec | TensorInputs
+Spec = TextSpec | VectorSpec | ImageSpec | TensorInputs | Features
 
 _KINDS: dict[str, Callable[[Table, Path | None], Spec]] = {
     "text": TextSpec.read,
     "vector": VectorSpec.read,
     "image": ImageSpec.read,
     "tensor": TensorInputs.read,
+    "features": Features.read,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """A checked pre-processing step of one of the four kinds."""
+    """A checked pre-processing step of one of the five kinds."""
 
     spec: Spec
 
@@ -111,6 +115,8 @@ def preprocess(preprocessing: Preprocessing, raw: object) -> Tensors:
             return preprocess_image(spec, raw)
         case TensorInputs() as spec:
             return preprocess_tensors(spec, raw)
+        case Features() as spec:
+            return preprocess_features(spec, raw)
 
 
 def check_raw(preprocessing: Preprocessing, raw: object) -> None:

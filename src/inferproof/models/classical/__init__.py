@@ -9,17 +9,22 @@ from collections.abc import Iterable
 
 from onnx import NodeProto, helper
 
-from inferproof.models.classical import features, linear, svm  # noqa: F401  (they register)
+from inferproof.models.classical import (  # noqa: F401  (they register)
+    categories,
+    features,
+    linear,
+    svm,
+)
 from inferproof.models.classical.expansion import REGISTRY
 from inferproof.models.expansion import Expansion
 
 
-def expanded(node: NodeProto) -> Expansion:
+def expanded(node: NodeProto, opset: int) -> Expansion:
     """What stands for a node of an operator in EXPANDED, whose attributes were looked at.
 
     Raises: ModelRejected MODEL_INVALID, MODEL_OPERATOR_REFUSED.
     """
-    made = Expansion(node)
+    made = Expansion(node, opset)
     try:
         given = {item.name: helper.get_attribute_value(item) for item in node.attribute}
     except ValueError:
@@ -42,9 +47,14 @@ FORMS = {
     "ArrayFeatureExtractor": "Gather",
     "Binarizer": "Greater",
     "FeatureVectorizer": "Concat",
+    "LabelEncoder": "of numbers: Less, Greater or Equal, Where, Gather",
     "LinearClassifier": "scores by MatMul, Add and the activation; the class by ArgMax and Gather",
     "LinearRegressor": "MatMul, Add, the activation",
-    "Normalizer": "LpNormalization (norms L1 and L2)",
+    "Imputer": "Equal or IsNaN and Where",
+    "Normalizer": "LpNormalization, or ReduceMax and Div",
+    "OneHotEncoder": "of numbers: as LabelEncoder, OneHot; an unknown number has zeros",
+    "SVMClassifier": "as SVMRegressor for all pairs of classes; votes by Greater, MatMul and "
+    "ArgMax; probabilities by Sigmoid and the solution of the coupling's equations",
     "SVMRegressor": "MatMul with the support vectors, the kernel, MatMul, Add; Where of one class",
     "Scaler": "Sub, Mul",
     "ZipMap": "the tensor whose columns it would name",

@@ -1,8 +1,9 @@
 """What is done to features before a model, and to a model's scores after it."""
 
+import numpy as np
 from onnx import NodeProto, TensorProto
 
-from inferproof.models.classical.expansion import Attributes, expands, floats, text
+from inferproof.models.classical.expansion import Attributes, expands, floats, ints, text
 from inferproof.models.expansion import Expansion
 from inferproof.models.show import shown
 
@@ -21,9 +22,13 @@ def _scaler(made: Expansion, node: NodeProto, given: Attributes) -> None:
 @expands("Normalizer")
 def _normalizer(made: Expansion, node: NodeProto, given: Attributes) -> None:
     norm = text(made, given, "norm", "MAX")
-    if norm not in _NORMS:
-        raise made.refused(f"its norm {shown(norm)} is not one of {', '.join(_NORMS)}")
     x = made.floats(node.input[0])
+    if norm == "MAX":
+        # Of the numbers, not of their sizes: as ONNX Runtime has it.
+        made.node("Div", [x, made.reduced("ReduceMax", x, 1)], node.output[0])
+        return
+    if norm not in _NORMS:
+        raise made.invalid(f"there is no norm {shown(norm)}")
     made.node("LpNormalization", [x], node.output[0], axis=-1, p=_NORMS[norm])
 
 
@@ -34,6 +39,28 @@ def _binarizer(made: Expansion, node: NodeProto, given: Attributes) -> None:
         raise made.invalid("its threshold is no number")
     above = made.node("Greater", [made.floats(node.input[0]), made.constant(threshold)])
     made.node("Cast", [above], node.output[0], to=TensorProto.FLOAT)
+
+
+@expands("Imputer")
+def _imputer(made: Expansion, node: NodeProto, given: Attributes) -> None:
+    """What a missing value is, `finished` of an attribute lets pass here alone: NaN or infinite."""
+    whole = bool(given.get("imputed_value_int64s"))
+    kind = "int64" if whole else "float"
+    values = (ints if whole else floats)(made, given, f"imputed_value_{kind}s")
+    missing = given.get(f"replaced_value_{kind}", 0)
+    if not values.size or not isinstance(missing, int | float) or not np.isfinite(values).all():
+        raise made.invalid("it needs finite imputed values and one replaced value")
+    dtype = "<i8" if whole else "<f4"
+    x = node.input[0] if whole else made.floats(node.input[0])
+    if np.isnan(missing):
+        found = made.node("IsNaN", [x])
+    elif np.isinf(missing):
+        found = made.node(
+            "IsInf", [x], None, detect_positive=int(missing > 0), detect_negative=int(missing < 0)
+        )
+    else:
+        found = made.node("Equal", [x, made.constant(missing, dtype)])
+    made.node("Where", [found, made.constant(values, dtype), x], node.output[0])
 
 
 @expands("ArrayFeatureExtractor")

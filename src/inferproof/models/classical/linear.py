@@ -1,11 +1,11 @@
 """Linear models."""
 
+import numpy as np
 from onnx import NodeProto, TensorProto
 
-from inferproof.models.classical.expansion import Attributes, expands, floats, ints, text
-from inferproof.models.classical.scores import activated
+from inferproof.models.classical.expansion import Attributes, expands, floats, ints
+from inferproof.models.classical.scores import activated, paired
 from inferproof.models.expansion import Expansion
-from inferproof.models.show import shown
 from inferproof.models.tensors import Array
 
 
@@ -25,39 +25,41 @@ def _linear_regressor(made: Expansion, node: NodeProto, given: Attributes) -> No
     if not isinstance(targets, int):
         raise made.invalid("its targets are no whole number")
     scores = _scores(made, node.input[0], given, targets)
-    activated(made, scores, given, node.output[0])
+    activated(made, scores, targets, given, node.output[0])
 
 
 @expands("LinearClassifier")
 def _linear_classifier(made: Expansion, node: NodeProto, given: Attributes) -> None:
+    """`multi_class` changes nothing: runtimes read scores and post-transform alone."""
     labels = ints(made, given, "classlabels_ints")
     rows = floats(made, given, "intercepts").size or labels.size
     scores = _scores(made, node.input[0], given, rows)
-    if rows == 1 and labels.size == 2:
-        _two_classes(made, node, given, scores, labels)
+    wanted = node.output[1] if len(node.output) > 1 else ""
+    if rows == 1 and labels.size in (0, 2):
+        # Without labels they are 0 and 1, and only the second has its score shown.
+        told = labels if labels.size else np.arange(2)
+        if node.output[0]:
+            above_zero(made, scores, told, node.output[0])
+        if wanted and labels.size:
+            paired(made, scores, given, wanted, signed=False)
+        elif wanted:
+            activated(made, scores, 1, given, wanted)
         return
     if labels.size != rows:
         raise made.invalid("it has another number of classes than of scores")
     if node.output[0]:
-        best = made.node("ArgMax", [scores], axis=1, keepdims=0)
-        made.node("Gather", [made.constant(labels, "<i8"), best], node.output[0], axis=0)
-    if len(node.output) > 1 and node.output[1]:
-        activated(made, scores, given, node.output[1])
+        named(made, made.node("ArgMax", [scores], axis=1, keepdims=0), labels, node.output[0])
+    if wanted:
+        activated(made, scores, rows, given, wanted)
 
 
-def _two_classes(
-    made: Expansion, node: NodeProto, given: Attributes, score: str, labels: Array
-) -> None:
-    """One score for two classes: that of the second, which is the answer above 0."""
-    if node.output[0]:
-        flat = made.node("Reshape", [score, made.constant([-1], "<i8")])
-        above = made.node("Greater", [flat, made.constant(0.0)])
-        place = made.node("Cast", [above], to=TensorProto.INT64)
-        made.node("Gather", [made.constant(labels, "<i8"), place], node.output[0], axis=0)
-    if len(node.output) > 1 and node.output[1]:
-        transform = text(made, given, "post_transform", "NONE")
-        if transform not in ("NONE", "LOGISTIC"):
-            raise made.refused(f"its post_transform {shown(transform)} has one score")
-        own = made.node("Sigmoid", [score]) if transform == "LOGISTIC" else score
-        other = made.node("Sub", [made.constant(1.0), own])
-        made.node("Concat", [other, own], node.output[1], axis=1)
+def above_zero(made: Expansion, score: str, labels: Array, output: str) -> None:
+    """The second label where the score is above 0, else the first. Shapes: score [rows, 1]."""
+    flat = made.node("Reshape", [score, made.constant([-1], "<i8")])
+    above = made.node("Greater", [flat, made.constant(0.0)])
+    named(made, made.node("Cast", [above], to=TensorProto.INT64), labels, output)
+
+
+def named(made: Expansion, place: str, labels: Array, output: str) -> None:
+    """The label of each number of a class."""
+    made.node("Gather", [made.constant(labels, "<i8"), place], output, axis=0)

@@ -48,9 +48,8 @@ class Rewriting(Expansion):
         constants: Mapping[str, Array],
         used: Iterable[str],
     ) -> None:
-        super().__init__(node)
+        super().__init__(node, opset)
         self.op = node.op_type
-        self.opset = opset
         self._types = types
         self._values = constants
         self._inputs = list(node.input)

@@ -6,7 +6,7 @@ Source: the operators' texts in onnx/docs/Operators-ml.md.
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from inferproof.models.operators import ML_DOMAIN
 from inferproof.models.texts.reading import (
@@ -35,6 +35,13 @@ _SAME_NUMBERS = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatt
 _SAME_COLUMNS = frozenset({"Identity", "Cast", "Normalizer", "Softmax", "Sigmoid"})
 _UNKNOWN = "_Unused"
 """What LabelEncoder and CategoryMapper answer, by default, for what they do not know."""
+
+
+def _by_pairs(node: NodeProto, classes: int) -> bool:
+    """Whether a classifier's columns are decisions between pairs of classes, not classes."""
+    pairs = node.op_type == "SVMClassifier" and classes > 2
+    given = {item.name for item in node.attribute if item.ints or item.floats}
+    return pairs and "vectors_per_class" in given and "prob_a" not in given
 
 
 class _Classes:
@@ -85,7 +92,7 @@ class _Classes:
             self._name(node, node.output[:1], self.numbers, names)
         else:
             names = _own_names(numbers(node, kept))
-        if names:
+        if names and not _by_pairs(node, len(names)):
             self._name(node, node.output[1:2], self.columns, names)
 
     def _zip_map(self, node: NodeProto) -> None:
@@ -117,12 +124,18 @@ class _Classes:
         drop(node, "axis")
 
     def _label_encoder(self, node: NodeProto) -> None:
+        if strings(node, "keys_strings"):
+            raise refused(node, "reads texts that no input holds", "encode texts of inputs alone")
         names = strings(node, "values_strings")
-        if strings(node, "keys_strings") or not names:
+        old = strings(node, "classes_strings")  # its first version
+        if old:
+            names = old
+            set_numbers(node, "keys_int64s", range(len(old)))
+        if not names:
             return
         keys = numbers(node, "keys_int64s")
         unknown = string(node, "default_string", _UNKNOWN)
-        drop(node, "values_strings", "default_string")
+        drop(node, "values_strings", "classes_strings", "default_string")
         if keys:
             distinct(node, "keys_int64s", keys)
             if len(keys) != len(names):
@@ -130,6 +143,16 @@ class _Classes:
         set_numbers(node, "values_int64s", range(len(names)))
         set_number(node, "default_int64", len(names))
         self._name(node, node.output[:1], self.numbers, (*names, unknown))
+
+    def _category_mapper(self, node: NodeProto) -> None:
+        """As a LabelEncoder of the same numbers and texts."""
+        keys, names = numbers(node, "cats_int64s"), strings(node, "cats_strings")
+        drop(node, "cats_int64s", "cats_strings", "default_int64")
+        node.op_type = "LabelEncoder"
+        set_numbers(node, "keys_int64s", keys)
+        values = [name.encode() for name in names]
+        node.attribute.append(helper.make_attribute("values_strings", values))
+        self._label_encoder(node)
 
     def _name(
         self, node: NodeProto, made: Sequence[str], where: dict[str, Names], names: Names
@@ -145,6 +168,7 @@ _PICKS: dict[str, Callable[[_Classes, NodeProto], None]] = {
     "Gather": _Classes._gather,
 }
 _ENCODERS: dict[str, Callable[[_Classes, NodeProto], None]] = {
+    "CategoryMapper": _Classes._category_mapper,
     "LabelEncoder": _Classes._label_encoder,
 }
 

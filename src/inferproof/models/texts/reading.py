@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from onnx import AttributeProto, ModelProto, NodeProto, TensorProto
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.show import shown
@@ -22,10 +22,17 @@ class Texts:
             for tensor in model.graph.initializer
             if tensor.data_type == TensorProto.STRING
         }
-        self._made: dict[str, NodeProto] = {}
-        for node in model.graph.node:
-            if node.op_type == "Constant" and len(node.output) == 1 and _holds_texts(node):
-                self._made[node.output[0]] = node
+        self._others = {
+            tensor.name: tensor
+            for tensor in model.graph.initializer
+            if tensor.data_type != TensorProto.STRING
+        }
+        self._nodes = {
+            node.output[0]: node
+            for node in model.graph.node
+            if node.op_type == "Constant" and len(node.output) == len(node.attribute) == 1
+        }
+        self._made = {name: node for name, node in self._nodes.items() if _holds_texts(node)}
 
     def __contains__(self, name: str) -> bool:
         return name in self._tensors or name in self._made
@@ -37,8 +44,8 @@ class Texts:
         """
         if name in self._made:
             (attribute,) = self._made[name].attribute
-            if attribute.type == AttributeProto.STRINGS:
-                return decoded(node, attribute.strings)
+            if attribute.type != AttributeProto.TENSOR:
+                return decoded(node, attribute.strings or [attribute.s])
             tensor = attribute.t
         else:
             tensor = self._tensors[name]
@@ -48,6 +55,42 @@ class Texts:
         if len(shape) != 1 and shape[:-1] != (1,):
             raise refused(node, f"takes texts of shape {list(shape)}", "give it one row of texts")
         return decoded(node, tensor.string_data)
+
+    def whole_numbers(self, name: str) -> tuple[int, ...] | None:
+        """The values of a constant of whole numbers; None where that is none, or too large."""
+        tensor = self._constant(name)
+        if tensor is None or math.prod(tensor.dims) > MAX_TEXTS or any(d < 0 for d in tensor.dims):
+            return None
+        if tensor.data_type not in (TensorProto.INT64, TensorProto.INT32) or tensor.external_data:
+            return None
+        try:
+            return tuple(numpy_helper.to_array(tensor).ravel().tolist())
+        except (ValueError, TypeError):
+            return None
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a constant; that of a scalar where there is none."""
+        tensor = self._constant(name)
+        return () if tensor is None else tuple(tensor.dims)
+
+    def _constant(self, name: str) -> TensorProto | None:
+        tensor: TensorProto
+        node = self._nodes.get(name)
+        if node is None:
+            return self._others.get(name)
+        attribute = node.attribute[0]
+        match attribute.name:
+            case "value":
+                tensor = attribute.t
+                return tensor
+            case "value_int":
+                return TensorProto(data_type=TensorProto.INT64, int64_data=[attribute.i])
+            case "value_ints":
+                values = attribute.ints
+                return TensorProto(
+                    data_type=TensorProto.INT64, dims=[len(values)], int64_data=values
+                )
+        return None
 
     def drop_unused(self) -> None:
         """Removes the constants that no node reads any more: the graph is to hold no text."""
@@ -68,10 +111,9 @@ class Texts:
 
 
 def _holds_texts(node: NodeProto) -> bool:
-    return len(node.attribute) == 1 and (
-        node.attribute[0].type == AttributeProto.STRINGS
-        or node.attribute[0].t.data_type == TensorProto.STRING
-    )
+    (attribute,) = node.attribute
+    kinds = (AttributeProto.STRINGS, AttributeProto.STRING)
+    return attribute.type in kinds or attribute.t.data_type == TensorProto.STRING
 
 
 def strings(node: NodeProto, name: str) -> tuple[str, ...]:
@@ -96,6 +138,25 @@ def numbers(node: NodeProto, name: str) -> tuple[int, ...]:
             _bounded(node, attribute.ints)
             return tuple(attribute.ints)
     return ()
+
+
+def floats(node: NodeProto, name: str) -> tuple[float, ...]:
+    """The real numbers of an attribute; none where it is absent. Raises: as `strings`."""
+    for attribute in node.attribute:
+        if attribute.name == name:
+            if attribute.type != AttributeProto.FLOATS:
+                raise invalid(node, f"its {name} are no numbers")
+            _bounded(node, attribute.floats)
+            return tuple(attribute.floats)
+    return ()
+
+
+def real(node: NodeProto, name: str, default: float) -> float:
+    """A real number of an attribute."""
+    found = [item for item in node.attribute if item.name == name]
+    if found and found[0].type != AttributeProto.FLOAT:
+        raise invalid(node, f"its {name} is no number")
+    return float(found[0].f) if found else default
 
 
 def number(node: NodeProto, name: str, default: int) -> int:

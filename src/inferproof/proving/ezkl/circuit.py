@@ -19,11 +19,12 @@ def bind(model: bytes, inputs: tuple[TensorSpec, ...], visibility: Visibility) -
     """The model with a binding input, and in hashed visibility with salted inputs.
 
     `model` is canonical and came through models.load. The result is for ezkl alone.
-    Raises: ModelRejected MODEL_OPERATOR_UNSUPPORTED naming node and operator.
+    Raises: ModelRejected MODEL_OPERATOR_UNSUPPORTED naming node and operator; CIRCUIT_REFUSED.
     """
     proto = onnx.load_from_string(model)
     graph = proto.graph
     _check_operators(graph)
+    _check_constants(graph)
     _spell_out_defaults(graph)
     if visibility is Visibility.HASHED:
         _salt(graph, inputs)
@@ -42,6 +43,19 @@ def _check_operators(graph: onnx.GraphProto) -> None:
                 system="ezkl",
                 operator=node.op_type,
                 node=f"{index} (makes {printable(node.output[0])})",
+                instead="compile it for sumcheck",
+            )
+
+
+def _check_constants(graph: onnx.GraphProto) -> None:
+    """ezkl would take an infinity for some large number."""
+    for tensor in graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype.kind == "f" and np.isinf(values).any():
+            raise ModelRejected(
+                Reason.CIRCUIT_REFUSED,
+                system="ezkl",
+                why=f"constant {printable(tensor.name)} is infinite; mask with a finite number",
             )
 
 

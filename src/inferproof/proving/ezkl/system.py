@@ -260,7 +260,7 @@ def _compile_args(
         "graph_digest": model.graph_digest.hex,
         "weights_digest": model.weights_digest.hex,
         "parameters": model.parameters,
-        "preprocessing": request.preprocessing,
+        "preprocessing": request.committed(model),
         "visibility": request.visibility.value,
         "max_error": request.max_error,
         "srs": {"path": str(srs.path.absolute()), "sha256": srs.sha256} if srs else None,

@@ -7,6 +7,7 @@ and outputs carry its scales.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,7 +100,9 @@ def _facts(
         key = native.VerifyingKey(verifying_key)
     except native.NativeError as error:
         raise graph_rejection(error) or settings_fault(str(error.args[1])) from error
-    if [(s.name, s.shape) for s in settings.inputs] != [(s.name, s.shape) for s in inputs]:
+    # An input may be read in two ways, one after the other.
+    read = [name for name, _ in groupby((s.name, s.shape) for s in settings.inputs)]
+    if read != [(s.name, s.shape) for s in inputs]:
         raise settings_fault("they name other inputs than the bundle")
     if [(s.name, s.shape) for s in settings.outputs] != [(s.name, s.shape) for s in outputs]:
         raise settings_fault("they name other outputs than the bundle")

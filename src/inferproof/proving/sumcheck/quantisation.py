@@ -1,11 +1,12 @@
 """The numbers of a quantised model's interface, and inputs and outputs in them.
 
 Encoding of the settings: canonical JSON, {"version": 1, "inputs": [...], "outputs": [...]}. An
-input has name, shape, scale, lo and hi; an output name, shape and scale. A scale is a binary64
-number, written as `float.hex` does.
+input has name, shape, scale, lo, hi and whole, and where they are needed columns or order; an
+output name, shape and scale. A scale is a binary64 number, written as `float.hex` does.
 """
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from inferproof.errors import ArtifactRejected, InputRejected, Reason
 from inferproof.protocol.encoding import Json, canonical_json
+from inferproof.proving.sumcheck.float_order import places
 from inferproof.types.tensor import MAX_SCALE
 
 Ints = npt.NDArray[np.int64]
@@ -21,6 +23,8 @@ Shape = tuple[int, ...]
 
 VERSION = 1
 _MAX_BYTES = 2**20
+MOST_POWERS = 128
+"""How far the units of an input's columns may be apart: binary32 has no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,9 @@ class QuantisedInput:
     """An input tensor: what one unit stands for, and the integers that it may hold.
 
     `whole` inputs hold whole numbers, such as the numbers of tokens: they are refused outside of
-    their range instead of being cut to it.
+    their range instead of being cut to it. `columns` has for each place of the last axis the
+    power of two by which its unit is larger than `scale`; empty, all have that. An `ordered` input
+    holds the places of its numbers in `float_order`. The inputs of one name follow each other.
     """
 
     name: str
@@ -37,6 +43,18 @@ class QuantisedInput:
     lo: int
     hi: int
     whole: bool
+    columns: tuple[int, ...] = ()
+    ordered: bool = False
+
+    def __post_init__(self) -> None:
+        if self.columns and (not self.shape or len(self.columns) != self.shape[-1]):
+            raise ValueError("columns are as many as the last axis has places")
+        if any(not 0 <= power <= MOST_POWERS for power in self.columns):
+            raise ValueError("a column's power is from 0 to 128")
+        if (self.whole and (self.columns or self.ordered)) or (self.columns and self.ordered):
+            raise ValueError("an input is whole, has columns, or is in order")
+        if self.ordered and math.frexp(self.scale)[0] != 0.5:
+            raise ValueError("the scale of an input in order is a power of two")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +75,28 @@ class Settings:
 
     def encode(self) -> bytes:
         """The settings as canonical JSON."""
-        inputs: list[Json] = [
-            {
-                "name": item.name,
-                "shape": list(item.shape),
-                "scale": item.scale.hex(),
-                "lo": item.lo,
-                "hi": item.hi,
-                "whole": item.whole,
-            }
-            for item in self.inputs
-        ]
+        inputs: list[Json] = [_written(item) for item in self.inputs]
         outputs: list[Json] = [
             {"name": item.name, "shape": list(item.shape), "scale": item.scale.hex()}
             for item in self.outputs
         ]
         return canonical_json({"version": VERSION, "inputs": inputs, "outputs": outputs})
+
+
+def _written(item: QuantisedInput) -> Json:
+    told: dict[str, Json] = {
+        "name": item.name,
+        "shape": list(item.shape),
+        "scale": item.scale.hex(),
+        "lo": item.lo,
+        "hi": item.hi,
+        "whole": item.whole,
+    }
+    if item.columns:
+        told["columns"] = list(item.columns)
+    if item.ordered:
+        told["ordered"] = True
+    return told
 
 
 def decode_settings(data: bytes) -> Settings:
@@ -93,6 +117,8 @@ def decode_settings(data: bytes) -> Settings:
                     _integer(item["lo"]),
                     _integer(item["hi"]),
                     _truth(item["whole"]),
+                    tuple(_integer(power) for power in item.get("columns", ())),
+                    _truth(item.get("ordered", False)),
                 )
                 for item in told["inputs"]
             ),
@@ -134,7 +160,8 @@ def _truth(value: Any) -> bool:
 
 
 def quantise_inputs(settings: Settings, tensors: dict[str, npt.NDArray[Any]]) -> list[Ints]:
-    """The integers of each input: clamp(floor(x / scale + 0.5), lo, hi) in binary64.
+    """The integers of each input: clamp(floor(x / unit + 0.5), lo, hi) in binary64, the unit being
+    the scale times the column's power of two; or the clamped places in the order of numbers.
 
     Values beyond the range are cut to it; whole numbers are refused there.
     Raises: InputRejected INPUT_NAMES, INPUT_SHAPE_MISMATCH, INPUT_NOT_FINITE, INPUT_NOT_WHOLE,
@@ -142,7 +169,7 @@ def quantise_inputs(settings: Settings, tensors: dict[str, npt.NDArray[Any]]) ->
     """
     names = [item.name for item in settings.inputs]
     if set(tensors) != set(names):
-        raise InputRejected(Reason.INPUT_NAMES, expected=", ".join(names))
+        raise InputRejected(Reason.INPUT_NAMES, expected=", ".join(dict.fromkeys(names)))
     return [_quantise(item, tensors[item.name]) for item in settings.inputs]
 
 
@@ -166,20 +193,23 @@ def _quantise(item: QuantisedInput, array: npt.NDArray[Any]) -> Ints:
 
 
 def _units(item: QuantisedInput, array: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    if item.ordered:
+        return places(array, item.scale).astype(np.float64)
+    scale: npt.NDArray[np.float64] | float = item.scale
+    if item.columns:
+        scale = np.ldexp(item.scale, np.array(item.columns))
     with np.errstate(over="ignore"):
-        units: npt.NDArray[np.float64] = np.floor(
-            np.asarray(array, dtype=np.float64) / item.scale + 0.5
-        )
+        units: npt.NDArray[np.float64] = np.floor(np.asarray(array, dtype=np.float64) / scale + 0.5)
     return units
 
 
 def count_beyond(settings: Settings, tensors: dict[str, npt.NDArray[Any]]) -> int:
     """How many values of an input that was quantised lay beyond its range and were cut to it."""
-    beyond = 0
+    beyond = {item.name: np.zeros(tensors[item.name].shape, np.bool_) for item in settings.inputs}
     for item in settings.inputs:
         units = _units(item, tensors[item.name])
-        beyond += int(((units < item.lo) | (units > item.hi)).sum())
-    return beyond
+        beyond[item.name] |= (units < item.lo) | (units > item.hi)
+    return sum(int(cut.sum()) for cut in beyond.values())
 
 
 def dequantise(settings: Settings, outputs: list[Ints]) -> dict[str, npt.NDArray[np.float64]]:

@@ -138,7 +138,7 @@ class SumcheckSystem:
                     "calibration": str(arrays),
                     "model": to_head(model),
                     "parameters": model.parameters,
-                    "preprocessing": request.preprocessing,
+                    "preprocessing": request.committed(model),
                     "profile": request.profile,
                     "mode": request.mode or CLEAR,
                     "max_error": request.max_error,

@@ -1,4 +1,4 @@
-"""Softmax, normalisation over features, and products by index notation."""
+"""Softmax, and normalisation over features."""
 
 import math
 from collections.abc import Callable
@@ -43,14 +43,31 @@ def exponentials(c: Context, step: Step, x: Value) -> tuple[Value, Value, Value]
     narrow = coarser(b, below, shift) if shift else below
     points = np.arange(narrow.lo, 1) * narrow.scale
     entries = np.floor(np.exp(points) * 2.0**_POWER_BITS + 0.5).astype(np.int64)
+    powers = b.lookup(narrow, entries).with_(scale=2.0**-_POWER_BITS)
+    return peak, powers, _sum_of_powers(c, step, powers)
+
+
+def _sum_of_powers(c: Context, step: Step, powers: Value) -> Value:
+    """The sum over the last axis, at least what it is; of a long axis in coarser units."""
+    b = c.builder
     one = 2**_POWER_BITS
-    count = x.shape[-1]
-    powers = b.lookup(narrow, entries).with_(scale=1 / one)
-    if count * one >= SUM_LIMIT:
-        raise unsupported(step, f"it runs over {count} elements", f"at most {SUM_LIMIT // one}")
-    # The largest element has exp(0): the sum is at least that.
-    sums = b.sum(powers, 1, within=(one, count * one)).with_(scale=1 / one)
-    return peak, powers, sums
+    count = powers.shape[-1]
+    if count * one < SUM_LIMIT:
+        # The largest element has exp(0): the sum is at least that.
+        return b.sum(powers, 1, within=(one, count * one)).with_(scale=1 / one)
+    part = SUM_LIMIT // one // 2
+    parts = math.ceil(count / part)
+    shift = math.ceil(math.log2(parts)) + 1
+    if shift > _POWER_BITS // 2:
+        raise unsupported(step, f"it runs over {count} elements", f"at most {part << 7}")
+    end = [*(0 for _ in powers.shape[1:]), parts * part - count]
+    wide = b.pad(powers, [0] * len(end), end, 0)
+    halves = b.sum(reshape(b, wide, (*powers.shape[:-1], parts, part)), 1)
+    coarse = b.sum(b.rescale(halves, 1, shift), 1)
+    # What rounding may have taken off is put back, so that no share is above 1.
+    least = one >> shift
+    made = b.add([coarse], [1], (parts + 1) // 2, within=(least, coarse.hi + parts))
+    return made.with_(scale=2.0**shift / one)
 
 
 @lowers("Softmax")
@@ -62,7 +79,8 @@ def shares(c: Context, step: Step, x: Value) -> Value:
     """exp(x) over the sum of it, along the last axis."""
     _peak, powers, sums = exponentials(c, step, x)
     k = 2**_SHARE_BITS
-    made = c.builder.divide(powers, spread(c, sums, x.shape), k, within=(0, k))
+    factor = round(k * powers.scale / sums.scale)
+    made = c.builder.divide(powers, spread(c, sums, x.shape), factor, within=(0, k))
     # Each share is rounded by at most half a unit.
     return made.with_(scale=1 / k, most=k + (x.shape[-1] + 1) // 2)
 
@@ -233,10 +251,3 @@ def _lp_normalization(c: Context, step: Step) -> Value:
         made = normalised(c, moved, 1e-12, centred=False)
         made = made.with_(scale=made.scale / math.sqrt(x.shape[axis]))
     return transpose(c.builder, made, [*range(axis), rank - 1, *range(axis, rank - 1)])
-
-
-@lowers("Einsum")
-def _einsum(c: Context, step: Step) -> Value:
-    from inferproof.proving.sumcheck.lower.einsum import einsum
-
-    return einsum(c, step)

@@ -141,7 +141,9 @@ def _listed(step: Step, name: str) -> list[Any]:
 def _scores(step: Step) -> Bound:
     """What the leaves of an ensemble add up to at the least and at the most."""
     transform = step.attributes.get("post_transform", "NONE")
-    if transform in ("LOGISTIC", "SOFTMAX"):
+    told = set(_listed(step, "class_ids"))
+    # The one score of two classes is given no softmax.
+    if transform == "LOGISTIC" or (transform == "SOFTMAX" and told != {0}):
         return 0.0, 1.0
     if transform != "NONE":
         return FREE
@@ -156,7 +158,7 @@ def _scores(step: Step) -> Bound:
         return FREE
     low = min(sum(part[0] for part in trees.values()) for trees in parts.values())
     high = max(sum(part[1] for part in trees.values()) for trees in parts.values())
-    if len(parts) > 1:
+    if told != {0}:
         return min(low, 0.0), max(high, 0.0)
     # Of two classes one has weights, and the other what is left of 1.
     return (min(low, 1 - high), max(high, 1 - low)) if low >= 0 else FREE

@@ -20,14 +20,16 @@ Shape = tuple[int, ...]
 
 @dataclass(slots=True)
 class Builder:
-    """The graph so far. `at` names the step that is being lowered, for messages."""
+    """The graph so far. `at` names the step that is being lowered, for messages; `step`
+    is its place in the program."""
 
     inputs: list[g.Input] = field(default_factory=list)
     nodes: list[g.Node] = field(default_factory=list)
     weights: list[npt.NDArray[np.int8]] = field(default_factory=list)
     constants: dict[g.Constant, int] = field(default_factory=dict)
     listed: list[g.Constant] = field(default_factory=list)
-    at: tuple[int, str] = (0, "")
+    at: tuple[str, str] = ("", "")
+    step: int = -1
     made: dict[tuple[g.Op, tuple[int, ...], Shape, Interval], int] = field(default_factory=dict)
 
     def constant(self, values: Any) -> int:
@@ -64,7 +66,7 @@ class Builder:
         key = (op, tuple(item.tensor for item in operands), shape, interval)
         number = self.made.get(key)
         if number is None:
-            self.nodes.append(g.Node(op, key[1], shape, *interval, self.at[0]))
+            self.nodes.append(g.Node(op, key[1], shape, *interval, self.step))
             number = self.made[key] = len(self.inputs) + len(self.nodes) - 1
         return Value(number, shape, 1.0, *interval)
 

@@ -1,5 +1,6 @@
 """From a model and calibration data to an integer graph, its weights, and how near it comes."""
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,15 +13,22 @@ from inferproof.models.loaded import LoadedModel
 from inferproof.models.measure import Calibration, Measured, measure
 from inferproof.proving.base import Progress, no_progress
 from inferproof.proving.sumcheck import graph as g
+from inferproof.proving.sumcheck.float_order import REACH, places
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import graph_rejection, library
 from inferproof.proving.sumcheck.lower import operators
+from inferproof.proving.sumcheck.lower.columns import Columns, split_columns
 from inferproof.proving.sumcheck.lower.context import Context, Options, lower_step, widened
-from inferproof.proving.sumcheck.lower.dense import through_a_weight
+from inferproof.proving.sumcheck.lower.dense import (
+    rounds,
+    through_a_rounding,
+    through_a_weight,
+)
 from inferproof.proving.sumcheck.lower.passes import finish
 from inferproof.proving.sumcheck.lower.program import read_program
 from inferproof.proving.sumcheck.lower.rewrite import rewrite
 from inferproof.proving.sumcheck.lower.score import Report, held_out_of, scored, unscored
+from inferproof.proving.sumcheck.lower.sources import ordered_inputs
 from inferproof.proving.sumcheck.lower.value import Value, power_of_two_above
 from inferproof.proving.sumcheck.precision import LEAST_BITS
 from inferproof.proving.sumcheck.prove import failure
@@ -145,8 +153,11 @@ def build(
         if not program.ranges[spec.name].finite:
             raise ModelRejected(Reason.LOWERING_NOT_FINITE, name=spec.name)
     rewrite(program)
+    columns = split_columns(program, measured.columns)
     context = Context(program, options)
-    inputs = tuple(_input(context, spec) for spec in model.inputs)
+    inputs = tuple(
+        item for spec in model.inputs for item in _inputs(context, spec, columns.get(spec.name))
+    )
     for step in program.steps:
         lower_step(context, step)
     return context, inputs
@@ -163,6 +174,9 @@ def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowe
     graph, weights = finish(context.builder, tuple(value.tensor for value in results))
     if not graph.weights:
         results[0] = through_a_weight(context.builder, results[0])
+        graph, weights = finish(context.builder, tuple(value.tensor for value in results))
+    if not rounds(graph):
+        results[-1] = through_a_rounding(context.builder, results[-1])
         graph, weights = finish(context.builder, tuple(value.tensor for value in results))
     accumulators = count_accumulators(graph)
     if accumulators > MAX_ACCUMULATORS:
@@ -181,6 +195,44 @@ def count_accumulators(graph: g.Graph) -> int:
     )
 
 
+def _inputs(context: Context, spec: TensorSpec, columns: Columns | None) -> list[QuantisedInput]:
+    """The input in its units, and in the order of its numbers where it is compared with thresholds;
+    in one of both where nothing needs the other."""
+    program = context.program
+    compared = spec.name in ordered_inputs(program) and not context.whole(spec.name)
+    used = program.uses()[spec.name] or not (compared or columns)
+    return [
+        *([_input(context, spec)] if used else []),
+        *([_split_input(context, spec, columns)] if columns else []),
+        *([_ordered_input(context, spec)] if compared else []),
+    ]
+
+
+def _split_input(context: Context, spec: TensorSpec, columns: Columns) -> QuantisedInput:
+    found = context.program.ranges[columns.name]
+    # Columns are about as wide as the largest unit, which is 1; their numbers may be larger.
+    largest, margin = max(abs(found.low), abs(found.high)), context.options.margin
+    scale = power_of_two_above(margin) * columns.width / 2 ** (context.options.input_bits - 1)
+    hi = math.ceil(largest * margin / scale)
+    tensor = context.builder.input(spec.shape, -hi, hi)
+    span = widened(found.low, found.high, margin)
+    context.values[columns.name] = Value(tensor, spec.shape, scale, -hi, hi, span)
+    least = float(columns.units.min())
+    powers = tuple(round(math.log2(unit / least)) for unit in columns.units)
+    return QuantisedInput(spec.name, spec.shape, scale * least, -hi, hi, False, powers)
+
+
+def _ordered_input(context: Context, spec: TensorSpec) -> QuantisedInput:
+    found = context.program.ranges[spec.name]
+    largest = max(abs(found.low), abs(found.high)) or 1.0
+    largest *= context.options.margin
+    scale = power_of_two_above(largest) * 2.0 / REACH
+    hi = int(places(np.array(largest), scale))
+    tensor = context.builder.input(spec.shape, -hi, hi)
+    context.ordered[spec.name] = Value(tensor, spec.shape, scale, -hi, hi)
+    return QuantisedInput(spec.name, spec.shape, scale, -hi, hi, False, ordered=True)
+
+
 def _input(context: Context, spec: TensorSpec) -> QuantisedInput:
     found = context.program.ranges[spec.name]
     whole = context.whole(spec.name)
@@ -190,8 +242,7 @@ def _input(context: Context, spec: TensorSpec) -> QuantisedInput:
         span = None
     else:
         largest, margin = max(abs(found.low), abs(found.high)) or 1.0, context.options.margin
-        bits = operators.input_bits(context.program, spec.name, context.options.input_bits)
-        hi = 2 ** (bits - 1) - 1
+        hi = 2 ** (context.options.input_bits - 1) - 1
         scale, lo = power_of_two_above(largest * margin) / (hi + 1), -hi
         span = widened(found.low, found.high, margin)
     tensor = context.builder.input(spec.shape, lo, hi)
@@ -200,7 +251,8 @@ def _input(context: Context, spec: TensorSpec) -> QuantisedInput:
 
 
 def _output(context: Context, spec: TensorSpec) -> Value:
-    return context.values[spec.name]
+    array = context.constant(spec.name)
+    return context.values[spec.name] if array is None else context.embed(array)
 
 
 def run(lowering: Lowering, tensors: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from typing import Any
 import numpy.typing as npt
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.show import shown
 from inferproof.proving.sumcheck.lower.bounds import Bounds, kept_within
 from inferproof.proving.sumcheck.lower.builder import Builder
+from inferproof.proving.sumcheck.lower.forms import UNPROVEN
 from inferproof.proving.sumcheck.lower.program import Program, Step, numbers, unsupported
 from inferproof.proving.sumcheck.lower.value import Value
 from inferproof.proving.sumcheck.precision import MARGIN
@@ -47,6 +49,8 @@ class Context:
     options: Options
     builder: Builder = field(default_factory=Builder)
     values: dict[str, Value] = field(default_factory=dict)
+    ordered: dict[str, Value] = field(default_factory=dict)
+    """Inputs of the model in the order of their numbers, for comparisons."""
     bounds: Bounds = field(init=False)
 
     def __post_init__(self) -> None:
@@ -126,9 +130,13 @@ def lower_step(c: Context, step: Step) -> None:
     function = REGISTRY.get(step.op)
     if function is None:
         raise ModelRejected(
-            Reason.MODEL_OPERATOR_UNSUPPORTED, node=step.index, operator=step.op, system="sumcheck"
+            Reason.MODEL_OPERATOR_UNSUPPORTED,
+            node=shown(step.node),
+            operator=step.op,
+            system="sumcheck",
+            instead=UNPROVEN[step.op],
         )
-    c.builder.at = (step.index, step.op)
+    c.builder.at, c.builder.step = (shown(step.node), step.op), step.index
     made = function(c, step)
     results = made if isinstance(made, tuple) else (made,)
     c.bounds.take(step)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.show import shown
 from inferproof.proving.sumcheck.graph import MAX_SHIFT, VALUE_LIMIT
 from inferproof.proving.sumcheck.lower import intervals
 from inferproof.proving.sumcheck.lower.context import Context
@@ -39,19 +40,23 @@ _LARGEST_BIAS = 2.0**27
 @dataclass(frozen=True, slots=True)
 class Matrix:
     """Weights in real numbers, and for each row its largest, and the sums of those above 0 and of
-    those below, as every number of bits asks for them."""
+    those below, as every number of bits asks for them. `alike`: rows have the unit that makes the
+    largest weight of all whole, and so has the result."""
 
     weights: Points
     reach: Points
     positive: Points
     negative: Points
+    alike: bool
 
     @classmethod
-    def of(cls, weights: Points) -> "Matrix":
+    def of(cls, weights: Points, alike: bool = False) -> "Matrix":
         """Shapes: [rows, columns]."""
         sizes = np.abs(weights)
         reach, size, total = sizes.max(axis=1, initial=0.0), sizes.sum(axis=1), weights.sum(axis=1)
-        return cls(weights, reach, (size + total) / 2, (total - size) / 2)
+        if alike:
+            reach = np.full(len(weights), reach.max(initial=0.0))
+        return cls(weights, reach, (size + total) / 2, (total - size) / 2, alike)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ def quantise_rows(
 
     Shapes: bias [rows]. The scale is doubled until multipliers fit.
     """
+    if matrix.alike and matrix.reach.any():
+        scale = float(matrix.reach[0]) * x.scale / largest
     ideal = matrix.reach * x.scale / largest
     # A bias far beyond its row's weights makes the row's unit coarser.
     ideal = np.maximum(ideal, np.abs(bias) / _LARGEST_BIAS)
@@ -148,6 +155,7 @@ def contract(
     groups: int = 1,
     span: tuple[float, float] | None = None,
     padded: bool = False,
+    alike: bool = False,
     halves: Callable[[], Value] | None = None,
 ) -> Value:
     """weights times x plus bias in real numbers, rescaled to one scale.
@@ -158,13 +166,13 @@ def contract(
     Raises: ModelRejected LOWERING_ROW when no number of bits keeps a row within bounds.
     """
     offsets = np.zeros(len(weights)) if bias is None else bias
-    chosen = _chosen(c, x, weights, offsets, span, padded)
+    chosen = _chosen(c, x, weights, offsets, span, padded, alike)
     if halves is not None and (isinstance(chosen, TooLarge) or _too_coarse(c, x, chosen[0])):
         return halves()
     if isinstance(chosen, TooLarge):
         raise ModelRejected(
             Reason.LOWERING_ROW,
-            node=step.index,
+            node=shown(step.node),
             operator=step.op,
             row=chosen.row,
             reach=chosen.reach,
@@ -214,11 +222,12 @@ def _chosen(
     bias: Points,
     span: tuple[float, float] | None,
     padded: bool,
+    alike: bool,
 ) -> tuple[Value, Rows] | TooLarge:
     """The operand as it will be used and its rows: the pair with the least expected error."""
     problem: TooLarge | None = None
     best: tuple[float, Value, Rows] | None = None
-    matrix, sizes = Matrix.of(weights), _weight_sizes(c)
+    matrix, sizes = Matrix.of(weights, alike), _weight_sizes(c, alike)
     least = 1 / max(largest for largest, _ in sizes)
     for operand in _operands(c, x):
         seen = operand
@@ -259,10 +268,10 @@ def _operands(c: Context, x: Value) -> Iterator[Value]:
         yield narrow(c.builder, x, bits)
 
 
-def _weight_sizes(c: Context) -> list[tuple[int, int]]:
+def _weight_sizes(c: Context, alike: bool) -> list[tuple[int, int]]:
     """Largest weights with largest multipliers, the finest first."""
     sizes = [(INT8, multiplier) for multiplier in _MULTIPLIERS]
-    if c.options.weight_bits == 8:
+    if c.options.weight_bits == 8 and not alike:
         return sizes
     return [(LIMBS >> shift, 1) for shift in range(8)] + sizes
 
@@ -274,8 +283,10 @@ def _result_scale(
     if span is not None:
         largest = max(abs(span[0]), abs(span[1]))
     else:
-        sizes = matrix.positive - matrix.negative
-        largest = float((sizes * x.largest + np.abs(bias)).max(initial=0.0))
+        reach = (matrix.positive - matrix.negative) * x.largest
+        if x.most is not None:
+            reach = np.minimum(reach, matrix.reach * x.most * x.scale)
+        largest = float((reach + np.abs(bias)).max(initial=0.0))
     if largest == 0.0:
         largest = 1.0
     return power_of_two_above(largest) / 2.0 ** (c.options.wide_bits - 1)

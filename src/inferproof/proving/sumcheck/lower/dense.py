@@ -18,7 +18,7 @@ from inferproof.proving.sumcheck.lower.movement import (
     transpose,
 )
 from inferproof.proving.sumcheck.lower.program import Step, numbers, unsupported
-from inferproof.proving.sumcheck.lower.scaling import SUM_LIMIT, fit
+from inferproof.proving.sumcheck.lower.scaling import PRODUCT_LIMIT, SUM_LIMIT, fit
 from inferproof.proving.sumcheck.lower.value import Value
 
 Points = npt.NDArray[np.float64]
@@ -31,10 +31,13 @@ def linear(
     weights: Points,
     bias: Points | None,
     final: bool = True,
+    alike: bool = False,
 ) -> Value:
     """weights times x over the last axis of x, plus bias. Shapes: weights [N, K], bias [N].
 
     `final`: the result is the step's, so that its range is known from the calibration data.
+    `alike`: all rows and the result have one unit, of which the largest weight is a whole number,
+    so that what is equal in two rows stays equal; weights have 16 bits whatever the options say.
     """
     b = c.builder
     rows = len(weights)
@@ -95,7 +98,8 @@ def linear(
         emit,
         recombine,
         span=span,
-        halves=halves if weights.shape[1] > 1 else None,
+        halves=halves if weights.shape[1] > 1 and not alike else None,
+        alike=alike,
     )
 
 
@@ -112,6 +116,29 @@ def through_a_weight(b: Builder, x: Value) -> Value:
         parts.append(sliced(b, flat, 1, 1, flat.shape[1] - 1))
     made = b.concat(parts, 1).with_(scale=x.scale, span=x.span)
     return reshape(b, made, x.shape)
+
+
+def through_a_rounding(b: Builder, x: Value) -> Value:
+    """The value, doubled and halved with rounding.
+
+    For a graph that rounds nothing after its weights: the committed mode's proof has an argument of
+    lookups, which cannot be empty.
+    """
+    if 2 * x.bound >= PRODUCT_LIMIT:
+        return x
+    return b.rescale(x, 2, 1).with_(scale=x.scale, span=x.span)
+
+
+def rounds(graph: g.Graph) -> bool:
+    """Whether anything that depends on a committed weight is rounded or looked up."""
+    weighted: set[int] = set()
+    for number, node in enumerate(graph.nodes, start=len(graph.inputs)):
+        after = not weighted.isdisjoint(node.operands)
+        if after and isinstance(node.op, g.Rescale | g.Lookup | g.Divide | g.SquareRoot | g.Max):
+            return True
+        if after or isinstance(node.op, g.Linear | g.Conv):
+            weighted.add(number)
+    return False
 
 
 def product(c: Context, a: Value, b: Value) -> Value:

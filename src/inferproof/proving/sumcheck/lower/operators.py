@@ -1,36 +1,36 @@
 """Every lowering, and what of it depends on several subjects."""
 
-from inferproof.models.operators import TREES
 from inferproof.proving.sumcheck.lower import (  # noqa: F401  (they register themselves)
     attention,
     dense,
+    einsum,
+    fourier,
+    gridsample,
     pointwise,
+    pooling,
     quantised,
     recurrent,
     reduce,
+    resize,
+    scatter,
     shape,
+    sorting,
     trees,
     vision,
+    whole,
 )
 from inferproof.proving.sumcheck.lower.context import REGISTRY
 from inferproof.proving.sumcheck.lower.program import Program
+from inferproof.proving.sumcheck.lower.rewrite import NEVER
 
 _ALONE = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten"})
 
-FOLDED = frozenset({"Constant", "ConstantOfShape", "Range", "Shape", "Size"})
+_MADE = "BlackmanWindow Constant ConstantOfShape HammingWindow HannWindow MelWeightMatrix Range"
+FOLDED = frozenset({*_MADE.split(), "Shape", "Size"}) | NEVER
 """Operators whose results are constants once every shape is known."""
 
 SUPPORTED = frozenset(REGISTRY) | FOLDED
 """Operators that a graph may hold; some only in part (specs/quantisation.md)."""
-
-
-_COMPARED_BITS = 26
-
-
-def input_bits(program: Program, name: str, usual: int) -> int:
-    """How many bits an input takes: more where it is only compared with thresholds."""
-    readers = {step.op for step in program.steps if name in step.inputs}
-    return _COMPARED_BITS if readers and readers <= TREES else usual
 
 
 def whole_range(program: Program, name: str) -> tuple[int, int]:

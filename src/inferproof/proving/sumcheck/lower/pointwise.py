@@ -1,5 +1,6 @@
 """Operators that work element by element."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -22,11 +23,13 @@ from inferproof.proving.sumcheck.lower.arithmetic import (
 )
 from inferproof.proving.sumcheck.lower.context import Array, Context, lowers
 from inferproof.proving.sumcheck.lower.evaluate import evaluate
-from inferproof.proving.sumcheck.lower.movement import broadcast
+from inferproof.proving.sumcheck.lower.movement import broadcast, concat, reshape, taken
 from inferproof.proving.sumcheck.lower.program import Step, numbers, unsupported
+from inferproof.proving.sumcheck.lower.rewrite import BEYOND
 from inferproof.proving.sumcheck.lower.scaling import clamped
 from inferproof.proving.sumcheck.lower.tables import table
 from inferproof.proving.sumcheck.lower.value import Points, Value
+from inferproof.proving.sumcheck.lower.whole import divide_whole
 
 _BY_TABLE = (
     "Acos Acosh Asin Asinh Atan Atanh Ceil Celu Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid "
@@ -70,7 +73,9 @@ def _clip(c: Context, step: Step) -> Value:
     x = c.value(step, 0)
     ends = []
     for place, name in ((1, "min"), (2, "max")):
-        array = c.optional(step, place, name)
+        array = c.constant(step.input(place))
+        if array is None and step.input(place):
+            return _clip_computed(c, step, x)
         told = step.attributes.get(name) if array is None else float(array.reshape(-1)[0])
         ends.append(told)
     low, high = ends
@@ -80,6 +85,15 @@ def _clip(c: Context, step: Step) -> Value:
     first = x.lo if low is None else round(max(float(low), x.lo * x.scale) / x.scale)
     last = x.hi if high is None else round(min(float(high), x.hi * x.scale) / x.scale)
     return _cut(c, x, first, last)
+
+
+def _clip_computed(c: Context, step: Step, x: Value) -> Value:
+    """An end that is computed is one number for all."""
+    for place, combine in ((1, maximum), (2, minimum)):
+        if step.input(place):
+            end = broadcast(c.builder, reshape(c.builder, c.value(step, place), ()), x.shape)
+            x = combine(c.builder, [x, end])
+    return x
 
 
 def _cut(c: Context, x: Value, first: int, last: int) -> Value:
@@ -146,7 +160,8 @@ def _add(c: Context, step: Step) -> Value:
     values, constants = _operands(c, step)
     made = values[0] if len(values) == 1 else add_values(c.builder, values)
     for constant in constants:
-        if float(constant.min()) < MASK and made.largest < -MASK / 16:
+        lowest = float(constant.min())
+        if lowest <= -BEYOND or (lowest < MASK and made.largest < -MASK / 16):
             constant = np.maximum(constant, mask_floor(made))
         made = add_constant(c.builder, made, constant)
     return scaled_by(c.builder, made, 1 / len(step.inputs)) if step.op == "Mean" else made
@@ -190,7 +205,7 @@ def _div(c: Context, step: Step) -> Value:
     values, constants = _operands(c, step)
     b = c.builder
     if c.whole(step.outputs[0]):
-        raise unsupported(step, "it divides whole numbers", "Cast to float before dividing")
+        return divide_whole(c, step)
     if len(values) == 1 and c.constant(step.input(1)) is not None:
         with np.errstate(divide="ignore"):
             inverse = 1 / constants[0]
@@ -220,12 +235,27 @@ def _quotient(c: Context, step: Step, above: Value, below: Value) -> Value:
 
 @lowers("Pow")
 def _pow(c: Context, step: Step) -> Value:
-    exponent = c.needed(step, 1, "exponent")
-    values, _ = _operands(c, step)
-    x = values[0]
-    if exponent.size != 1:
-        raise unsupported(step, "its exponent differs by element", "one exponent for all")
-    power = float(exponent.reshape(-1)[0])
+    exponent = c.constant(step.input(1))
+    shape = c.shape(step.outputs[0])
+    if exponent is None:
+        return _pow_computed(c, step)
+    powers = np.unique(numbers(exponent))
+    if powers.size > _MOST_POWERS:
+        raise unsupported(
+            step, f"it has {powers.size} different exponents", f"at most {_MOST_POWERS}"
+        )
+    x = broadcast(c.builder, c.value(step, 0), shape)
+    found = [_power(c, step, x, float(power)) for power in powers]
+    if len(found) == 1:
+        return found[0]
+    # Each element from the results of its exponent.
+    size = math.prod(shape)
+    every = concat(c.builder, [reshape(c.builder, v, (size,)) for v in found], 0)
+    which = np.broadcast_to(np.searchsorted(powers, numbers(exponent)), shape)
+    return taken(c.builder, every, which * size + np.arange(size).reshape(shape))
+
+
+def _power(c: Context, step: Step, x: Value, power: float) -> Value:
     if power == 1.0:
         return x
     if power == 2.0:
@@ -234,6 +264,39 @@ def _pow(c: Context, step: Step) -> Value:
     if power == 0.5:
         return square_root(c.builder, x)
     return table(c, step, x, lambda p: np.power(p, power), c.span(step.outputs[0]))
+
+
+def _pow_computed(c: Context, step: Step) -> Value:
+    """exp(y log x) for x above 0; of a constant x a function of y alone."""
+    b = c.builder
+    shape = c.shape(step.outputs[0])
+    base, span = c.constant(step.input(0)), c.span(step.outputs[0])
+    y = broadcast(b, c.value(step, 1), shape)
+    if base is None:
+        x = c.value(step, 0)
+        # Whole numbers have no span: what the calibration data held bounds them.
+        lowest = c.program.ranges[step.input(0)].low
+        if lowest <= 0:
+            raise unsupported(
+                step,
+                "its base is 0 or below on the calibration data and its exponent is computed",
+                "a base above 0, or a constant exponent",
+            )
+        least = max(lowest / _BELOW, x.scale)
+        logarithm = table(c, step, x, lambda p: np.log(np.maximum(p, least)))
+        exponent = multiply(b, broadcast(b, logarithm, shape), y)
+    elif (numbers(base) <= 0).any():
+        raise unsupported(step, "its base is 0 or below", "a base above 0")
+    else:
+        exponent = multiply_constant(b, y, np.log(numbers(base)))
+    if span is not None and span[1] > 0:
+        # Above this the result is beyond what was seen.
+        top = math.log(span[1]) + 1
+        exponent = exponent.with_(span=(min(exponent.real[0], top - 1), min(exponent.real[1], top)))
+    made = table(c, step, exponent.with_(source=None), np.exp, span)
+    if c.whole(step.outputs[0]):
+        return table(c, step, made, np.rint)
+    return made
 
 
 @lowers("Max")
@@ -261,7 +324,10 @@ def _extreme(c: Context, step: Step, combine: Callable[..., Value]) -> Value:
         if first <= x.hi and last >= x.lo:
             return _cut(c, x, first, last)
     shape = c.shape(step.outputs[0])
-    values += [broadcast(b, c.embed(item), shape) for item in constants]
+    # Beyond all computed values a constant is as good as at their end.
+    ends = [v.real for v in values]
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    values += [broadcast(b, c.embed(np.clip(item, low, high)), shape) for item in constants]
     return combine(b, values)
 
 
@@ -297,6 +363,13 @@ def _less_or_equal(c: Context, step: Step) -> Value:
 
 @lowers("Equal")
 def _equal(c: Context, step: Step) -> Value:
+    for place in (0, 1):
+        array = c.constant(step.input(place))
+        if array is not None and (np.asarray(array) == -BEYOND).all():
+            # What was infinite stands at _FLOOR or below (mask_floor).
+            x = broadcast(c.builder, c.value(step, 1 - place), c.shape(step.outputs[0]))
+            last = math.floor((_FLOOR + 1) / x.scale)
+            return c.builder.rescale(c.builder.add([x], [-1], last + 1), clamp=(0, 1))
     return equals_zero(c, difference(c, step))
 
 
@@ -335,6 +408,12 @@ def _xor(c: Context, step: Step) -> Value:
     return c.builder.add([one, other, both], [1, 1, -2], within=(0, 1))
 
 
+_MOST_POWERS = 16
+"""Different constant exponents: each is a table over all elements."""
+_BELOW = 2.0
+"""How far below what was seen a base may be before it is cut."""
+_FLOOR = -64.0
+"""What is so far below 0 has an exponential of 0 beside that of 0."""
 MASK = -1e4
 """Constants below this stand for minus infinity when they mask."""
 
@@ -344,6 +423,8 @@ def _where(c: Context, step: Step) -> Value:
     shape = c.shape(step.outputs[0])
     condition = c.constant(step.input(0))
     b = c.builder
+    if condition is not None and condition.all() == condition.any():
+        return broadcast(b, c.value(step, 1 if condition.any() else 2), shape)
     found = []
     for place in (1, 2):
         array = c.constant(step.input(place))
@@ -359,4 +440,4 @@ def _where(c: Context, step: Step) -> Value:
 def mask_floor(other: Value) -> float:
     """A number so far below a value that its exponential beside the value's is 0."""
     low, high = other.real
-    return min(low, 0.0) - max(high, 0.0) - 64.0
+    return min(low, 0.0) - max(high, 0.0) + _FLOOR

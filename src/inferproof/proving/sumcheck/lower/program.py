@@ -11,6 +11,7 @@ from onnx import AttributeProto, ModelProto, NodeProto, helper, numpy_helper
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.measure import ValueRange
+from inferproof.models.show import shown
 from inferproof.types.tensor import TensorSpec
 
 Array = npt.NDArray[Any]
@@ -18,13 +19,15 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One operator. `index` is the node's place in the canonical graph, for messages."""
+    """One operator. `node` is what the file calls it, for messages; `index` is its place in the
+    canonical graph."""
 
-    index: int
+    node: str
     op: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: dict[str, Any] = field(default_factory=dict)
+    index: int = -1
 
     def input(self, place: int) -> str:
         """The name of an input, empty where it is left out."""
@@ -71,16 +74,19 @@ def read_program(model: LoadedModel, ranges: tuple[ValueRange, ...]) -> Program:
         opset=model.opset,
         inputs=model.inputs,
         outputs=model.outputs,
-        steps=[_step(index, node) for index, node in enumerate(proto.graph.node)],
+        steps=[
+            _step(place, name, node)
+            for place, (name, node) in enumerate(zip(model.names, proto.graph.node, strict=True))
+        ],
         constants={item.name: numpy_helper.to_array(item) for item in proto.graph.initializer},
         specs=specs,
         ranges={item.name: item for item in ranges},
     )
 
 
-def _step(index: int, node: NodeProto) -> Step:
+def _step(index: int, name: str, node: NodeProto) -> Step:
     attributes = {item.name: _plain(item) for item in node.attribute}
-    return Step(index, node.op_type, tuple(node.input), tuple(node.output), attributes)
+    return Step(name, node.op_type, tuple(node.input), tuple(node.output), attributes, index)
 
 
 def _plain(attribute: AttributeProto) -> Any:
@@ -97,7 +103,11 @@ def _plain(attribute: AttributeProto) -> Any:
 def unsupported(step: Step, why: str, instead: str) -> ModelRejected:
     """The rejection of a step that has no integer form. `instead` names the nearest one."""
     return ModelRejected(
-        Reason.LOWERING_UNSUPPORTED, node=step.index, operator=step.op, why=why, instead=instead
+        Reason.LOWERING_UNSUPPORTED,
+        node=shown(step.node),
+        operator=step.op,
+        why=why,
+        instead=instead,
     )
 
 

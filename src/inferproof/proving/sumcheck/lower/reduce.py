@@ -27,6 +27,9 @@ from inferproof.proving.sumcheck.lower.scaling import SUM_LIMIT, fit
 from inferproof.proving.sumcheck.lower.tables import table
 from inferproof.proving.sumcheck.lower.value import Value
 
+_MOST_FACTORS = 8
+"""Of a product over axes: the range of a longer one is far wider than what it is."""
+
 
 def reduced_axes(c: Context, step: Step, rank: int) -> list[int]:
     """The axes that a reduction runs over; empty when it leaves its input as it is."""
@@ -114,21 +117,32 @@ def _log_sum_exp(c: Context, step: Step) -> Value:
     return _reducing(function, step, c)
 
 
+def _times(c: Context, a: Value, b: Value) -> Value:
+    """The product, with the range that both ranges give it."""
+    corners = [x * y for x in a.real for y in b.real]
+    return multiply(c.builder, a, b).with_(span=(min(corners), max(corners)))
+
+
 @lowers("ReduceProd")
 def _product(c: Context, step: Step) -> Value:
     def function(c: Context, step: Step, x: Value, axes: int, count: int) -> Value:
-        if count > 4:
-            raise unsupported(step, f"it multiplies {count} values", "a product of at most 4")
-        flat = reshape(c.builder, x, (*x.shape[: len(x.shape) - axes], count))
-        last = len(flat.shape) - 1
-        parts = [
-            reshape(c.builder, sliced(c.builder, flat, last, place, 1), flat.shape[:-1])
-            for place in range(count)
-        ]
-        made = parts[0]
-        for part in parts[1:]:
-            made = multiply(c.builder, made, part)
-        return made
+        if count > _MOST_FACTORS:
+            raise unsupported(
+                step, f"it multiplies {count} values", f"a product of at most {_MOST_FACTORS}"
+            )
+        made = reshape(c.builder, x, (*x.shape[: len(x.shape) - axes], count)).with_(source=None)
+        last = len(made.shape) - 1
+        odd: list[Value] = []
+        while (count := made.shape[last]) > 1:
+            # Halves have one size; what is left of an odd number is of another, and comes last.
+            half = count // 2
+            if count % 2:
+                odd.append(sliced(c.builder, made, last, count - 1, 1))
+            first, second = (sliced(c.builder, made, last, at, half) for at in (0, half))
+            made = _times(c, first, second)
+        for part in odd:
+            made = _times(c, made, part)
+        return reshape(c.builder, made, made.shape[:-1])
 
     return _reducing(function, step, c)
 

@@ -3,17 +3,23 @@
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from inferproof.proving.sumcheck.lower.evaluate import evaluate
 from inferproof.proving.sumcheck.lower.program import Array, Program, Step, numbers, renamed
+from inferproof.proving.sumcheck.lower.sources import trace_ensembles
 
 _NO_CONSTANT = frozenset({"Dropout"})
+BEYOND = 1e30
+"""What an infinite constant counts as: further than any value, and still a number. It masks."""
+NEVER = frozenset({"IsNaN", "IsInf"})
+"""False for every whole number; an input that is not finite is refused."""
 
 
 def rewrite(program: Program) -> None:
     """Applies every rewriting to the program, in place."""
     evaluate_constants(program)
-    for rule in (_fold_batch_norm, _fold_bias, _recognise_softmax):
+    for rule in (_fold_batch_norm, _fold_bias, _recognise_softmax, trace_ensembles):
         rule(program)
     program.drop_unused()
 
@@ -22,7 +28,11 @@ def evaluate_constants(program: Program) -> None:
     """Replaces steps on constants by their results. Raises: ModelRejected LOWERING_UNSUPPORTED."""
     kept = []
     for step in program.steps:
+        known = _known(program, step)
         names = [name for name in step.inputs if name]
+        if known is not None:
+            program.constants[step.outputs[0]] = known
+            continue
         if step.op in _NO_CONSTANT or any(name not in program.constants for name in names):
             kept.append(step)
             continue
@@ -31,6 +41,30 @@ def evaluate_constants(program: Program) -> None:
             if name:
                 program.constants[name] = array.astype(program.specs[name].dtype)
     program.steps = kept
+    for name, array in program.constants.items():
+        if _infinite(array).any():
+            program.constants[name] = np.clip(array.astype(np.float64), -BEYOND, BEYOND)
+
+
+def _known(program: Program, step: Step) -> Array | None:
+    """The result of a step that does not depend on the operands that are computed, or None."""
+    constants = [program.constants.get(name) for name in step.inputs]
+    spec = program.specs[step.outputs[0]] if step.outputs[0] else None
+    if spec is None:
+        return None
+    if step.op in NEVER:
+        return np.zeros(spec.shape, bool)
+    if step.op == "Equal" and any(a is not None and _infinite(a).all() for a in constants):
+        computed = [name for name, a in zip(step.inputs, constants, strict=True) if a is None]
+        if computed and all(program.ranges[name].finite for name in computed):
+            return np.zeros(spec.shape, bool)
+    if step.op == "CastLike" and constants[0] is not None:
+        return constants[0].astype(spec.dtype)
+    return None
+
+
+def _infinite(array: Array) -> npt.NDArray[np.bool_]:
+    return np.isinf(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool)
 
 
 Alone = Callable[[str], Step | None]
@@ -193,7 +227,9 @@ def _recognise_softmax(program: Program) -> None:
             axis = _reduced_axis(program, makers, step, "ReduceSum")
             made = _over_axis(program, step, "Softmax", before.input(0), axis)
         elif step.op == "Exp" and before is not None and before.op == "LogSoftmax":
-            made = renamed(before, index=step.index, op="Softmax", outputs=step.outputs)
+            made = renamed(
+                before, index=step.index, node=step.node, op="Softmax", outputs=step.outputs
+            )
         if made is not None:
             program.steps[place] = made
             makers |= dict.fromkeys(made.outputs, made)

@@ -20,8 +20,9 @@ from inferproof.proving.sumcheck.lower.movement import (
     taken,
     transpose,
 )
-from inferproof.proving.sumcheck.lower.pointwise import equals_zero
-from inferproof.proving.sumcheck.lower.program import Step, numbers, renamed, unsupported
+from inferproof.proving.sumcheck.lower.pointwise import equals_zero, mask_floor
+from inferproof.proving.sumcheck.lower.program import Step, numbers, unsupported
+from inferproof.proving.sumcheck.lower.rewrite import BEYOND
 from inferproof.proving.sumcheck.lower.scaling import binary, clamped, coarser
 from inferproof.proving.sumcheck.lower.tables import table
 from inferproof.proving.sumcheck.lower.value import Value
@@ -30,10 +31,12 @@ Ints = npt.NDArray[np.int64]
 
 
 @lowers("Identity", "Dropout")
-def _identity(c: Context, step: Step) -> Value:
+def _identity(c: Context, step: Step) -> Value | tuple[Value, Value]:
+    x = c.value(step, 0)
     if len(step.outputs) > 1 and step.outputs[1]:
-        raise unsupported(step, "its mask is used", "Dropout with one output")
-    return c.value(step, 0)
+        # For inference nothing is dropped.
+        return x, c.builder.const(np.ones(x.shape, np.int64))
+    return x
 
 
 @lowers("Cast", "CastLike")
@@ -91,10 +94,10 @@ def moved(c: Context, step: Step, places: Sequence[int] = ()) -> Value:
     addresses = addresses_of(x.shape)
     others = [c.needed(step, p, "layout") if step.input(p) else None for p in places]
     (found,) = evaluate(step, [addresses, *others], c.program.opset)
-    return _gathered(c, x, np.asarray(found, np.int64).reshape(c.shape(step.outputs[0])))
+    return gathered(c, x, np.asarray(found, np.int64).reshape(c.shape(step.outputs[0])))
 
 
-def _gathered(c: Context, x: Value, addresses: Ints) -> Value:
+def gathered(c: Context, x: Value, addresses: Ints) -> Value:
     """Elements at addresses: a view where they lie regularly, else one by one."""
     shape = addresses.shape
     offset = int(addresses.reshape(-1)[0])
@@ -151,7 +154,7 @@ def _trilu(c: Context, step: Step) -> Value:
     upper = bool(step.attributes.get("upper", 1))
     rows, columns = np.indices(x.shape[-2:])
     kept = columns - rows >= k if upper else columns - rows <= k
-    return _gathered(c, x, np.where(kept, addresses, -1))
+    return gathered(c, x, np.where(kept, addresses, -1))
 
 
 @lowers("EyeLike")
@@ -177,19 +180,21 @@ def _pad(c: Context, step: Step) -> Value:
         begin[axis], end[axis] = int(pads[place]), int(pads[place + count])
     mode = step.attributes.get("mode", "constant")
     if mode != "constant":
-        return _gathered(c, x, _padded_addresses(step, x, begin, end, mode))
+        return gathered(c, x, _padded_addresses(step, x, begin, end, mode))
     # Negative pads cut.
     addresses = [
         slice(max(0, -b), n - max(0, -e)) for b, n, e in zip(begin, x.shape, end, strict=True)
     ]
     if any(n < 0 for n in (*begin, *end)):
-        x = _gathered(c, x, addresses_of(x.shape)[tuple(addresses)])
+        x = gathered(c, x, addresses_of(x.shape)[tuple(addresses)])
     array = c.optional(step, 2, "value")
     value = (
         float(step.attributes.get("value", 0.0))
         if array is None
         else float(array.reshape(-1)[0] if array.size else 0)
     )
+    if value <= -BEYOND:
+        value = mask_floor(x)
     x = binary(c.builder, x) if value else x
     fill = math.floor(value / x.scale + 0.5)
     made = padded(c.builder, x, [max(0, n) for n in begin], [max(0, n) for n in end], fill)
@@ -218,8 +223,8 @@ def _gather(c: Context, step: Step) -> Value:
     if index is not None:
         x = c.value(step, 0)
         where = np.where(index < 0, index + shape[axis], index).astype(np.int64)
-        return _gathered(c, x, np.take(addresses_of(x.shape), where, axis=axis))
-    where_ = _positions(c, c.value(step, 1), shape[axis])
+        return gathered(c, x, np.take(addresses_of(x.shape), where, axis=axis))
+    where_ = positions(c, c.value(step, 1), shape[axis])
     if array is not None and array.dtype.kind == "f" and array.ndim > 1:
         return _embedding(c, step, numbers(array), where_, axis)
     x = c.value(step, 0)
@@ -243,7 +248,7 @@ def _counted(c: Context, index: Value) -> Value:
     return index
 
 
-def _positions(c: Context, index: Value, size: int) -> Value:
+def positions(c: Context, index: Value, size: int) -> Value:
     """The index with negative ones counted from the end, cut to the axis."""
     b = c.builder
     index = _counted(c, index)
@@ -292,18 +297,39 @@ def _gather_elements(c: Context, step: Step) -> Value:
             base += places[place] * math.prod(x.shape[place + 1 :])
     if index is not None:
         where = np.where(index < 0, index + size, index).astype(np.int64)
-        return _gathered(c, x, base + where * stride)
+        return gathered(c, x, base + where * stride)
     b = c.builder
     last = math.prod(x.shape) - 1
-    moved_ = b.add([_positions(c, c.value(step, 1), size)], [stride], base, within=(0, last))
+    moved_ = b.add([positions(c, c.value(step, 1), size)], [stride], base, within=(0, last))
     flat = reshape(b, x, (last + 1,))
     return b.pick(flat, moved_).with_(scale=x.scale, span=x.span)
 
 
+def flat_index(c: Context, index: Value, sizes: tuple[int, ...]) -> Value:
+    """The row-major number of the place that the last axis of an index names, cut to the sizes."""
+    b = c.builder
+    last = len(index.shape) - 1
+    parts = [
+        reshape(b, positions(c, sliced(b, index, last, place, 1), size), index.shape[:-1])
+        for place, size in enumerate(sizes)
+    ]
+    steps = [math.prod(sizes[place + 1 :]) for place in range(len(sizes))]
+    return b.add(parts, steps)
+
+
 @lowers("GatherND")
 def _gather_nd(c: Context, step: Step) -> Value:
-    c.needed(step, 1, "index")
-    return moved(c, step, (1,))
+    if c.constant(step.input(1)) is not None:
+        return moved(c, step, (1,))
+    b, x, index = c.builder, c.value(step, 0), c.value(step, 1)
+    batch = int(step.attributes.get("batch_dims", 0))
+    depth = batch + index.shape[-1]
+    where = flat_index(c, index, x.shape[batch:depth])
+    places, rows = math.prod(x.shape[batch:depth]), math.prod(x.shape[:batch])
+    base = np.arange(rows).reshape(*x.shape[:batch], *(1,) * (len(where.shape) - batch)) * places
+    where = b.add([where], [1], np.broadcast_to(base, where.shape))
+    flat = reshape(b, x, (rows * places, *x.shape[depth:]))
+    return b.pick(flat, where).with_(scale=x.scale, span=x.span)
 
 
 @lowers("OneHot")
@@ -330,52 +356,3 @@ def _positions_or_none(c: Context, index: Value, size: int) -> Value:
         return index
     below = b.rescale(b.add([index], [-1]), clamp=(0, 1))
     return b.add([index, below], [1, size])
-
-
-@lowers("Resize", "Upsample")
-def _resize(c: Context, step: Step) -> Value:
-    mode = step.attributes.get("mode", "nearest")
-    if mode != "nearest":
-        raise unsupported(step, f"it interpolates in mode {mode}", "mode nearest")
-    x = c.value(step, 0)
-    # Addresses beyond 2^24 would not survive single precision.
-    axes = [_one_axis(c, step, place) for place in range(len(x.shape))]
-    addresses = addresses_of(x.shape)[np.ix_(*axes)]
-    return _gathered(c, x, addresses)
-
-
-def _one_axis(c: Context, step: Step, axis: int) -> Ints:
-    """Which slices along an axis the result takes: the operator on that axis's numbers."""
-    shape, target = c.shape(step.input(0)), c.shape(step.outputs[0])
-    if shape[axis] == target[axis] and not step.input(1):
-        return np.arange(shape[axis])
-    around = (1,) * axis, (1,) * (len(shape) - axis - 1)
-    line = np.arange(shape[axis], dtype=np.float64).reshape(*around[0], -1, *around[1])
-    given = [None if c.constant(name) is None else c.constant(name) for name in step.inputs[1:]]
-    if step.op == "Upsample":
-        factor = target[axis] / shape[axis]
-        return np.floor(np.arange(target[axis]) / factor).astype(np.int64)
-    changed = []
-    names = step.inputs[1:]
-    told = step.attributes.get("axes")
-    for place, array in enumerate(given):
-        if array is None or array.size == 0:
-            changed.append(array)
-        elif place == 1:
-            kept = numbers(array).copy()
-            full = np.ones(len(shape))
-            full[list(told) if told else slice(None)] = kept
-            full[[other for other in range(len(shape)) if other != axis]] = 1.0
-            changed.append(full.astype(np.float32))
-        elif place == 2:
-            full_sizes = np.ones(len(shape), np.int64)
-            full_sizes[axis] = target[axis]
-            changed.append(full_sizes)
-        else:
-            changed.append(array)
-    alone = {name: v for name, v in step.attributes.items() if name != "axes"}
-    if step.attributes.get("keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise unsupported(step, "it keeps the aspect ratio", "explicit sizes")
-    single = renamed(step, inputs=("x", *names), attributes=alone)
-    (found,) = evaluate(single, [line, *changed], c.program.opset)
-    return np.asarray(found).reshape(-1).astype(np.int64)

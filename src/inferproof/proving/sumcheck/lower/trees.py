@@ -1,179 +1,340 @@
-"""Ensembles of decision trees: every comparison at once, then the leaf that each tree reaches."""
+"""Ensembles of decision trees: every comparison once, then level by level what is reached."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.errors import ModelRejected
-from inferproof.proving.sumcheck.lower.arithmetic import add_constant, negated, scaled_by
-from inferproof.proving.sumcheck.lower.attention import shares
+from inferproof.models.classical.scores import ERF_FACTOR, TRANSFORMS
+from inferproof.proving.sumcheck.float_order import MOST, numbers_at
+from inferproof.proving.sumcheck.lower.arithmetic import (
+    absolute,
+    add_constant,
+    negated,
+    scaled_by,
+)
+from inferproof.proving.sumcheck.lower.attention import exponentials, shares
 from inferproof.proving.sumcheck.lower.context import Context, lowers
 from inferproof.proving.sumcheck.lower.dense import linear
-from inferproof.proving.sumcheck.lower.movement import addresses_of, concat, reshape, sliced
+from inferproof.proving.sumcheck.lower.forest import (
+    EQ,
+    GT,
+    GTE,
+    LT,
+    NEQ,
+    Forest,
+    Level,
+    malformed,
+    read_forest,
+    reals,
+    wholes,
+)
+from inferproof.proving.sumcheck.lower.movement import concat, reshape, sliced
 from inferproof.proving.sumcheck.lower.program import Step, unsupported
+from inferproof.proving.sumcheck.lower.reduce import spread
+from inferproof.proving.sumcheck.lower.scaling import SUM_LIMIT, clamped, fit
+from inferproof.proving.sumcheck.lower.sources import SOURCES, Features, last_where
 from inferproof.proving.sumcheck.lower.tables import table
 from inferproof.proving.sumcheck.lower.value import Value
 
 Points = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_LEAF = "LEAF"
-_BELOW = {"BRANCH_LEQ": True, "BRANCH_GT": True, "BRANCH_LT": False, "BRANCH_GTE": False}
-"""Whether a number equal to the threshold counts as below it."""
-_TRUE_BELOW = {"BRANCH_LEQ": True, "BRANCH_LT": True, "BRANCH_GT": False, "BRANCH_GTE": False}
-"""Whether the branch is taken as true below the threshold."""
-_DEEPEST = 64
+_NEARLY_ONE = 1e-6
+"""How far sums of leaves may be apart for equal ones: they are of numbers of 24 bits."""
+_MOST_APART = 2**24
+"""Weights of a matrix with a row for each tree."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Forest:
-    """All trees. Shapes: features, thresholds and ties [branches]; paths [leaves, depth].
+class _Comparisons:
+    """Whether features are at most, or below, thresholds: each pair once.
 
-    A path names comparisons: number b for below at branch b, branches + b for not below, and
-    twice the branches for none. `lengths` count those of each leaf.
+    Shapes: all [comparisons], but `upper` and `lower` [branches], which name the comparison of each
+    branch and, for one by equality, that which is taken from it.
     """
 
     features: Ints
     thresholds: Points
-    ties: npt.NDArray[np.bool_]
-    paths: Ints
-    lengths: Ints
-    leaves: dict[tuple[int, int], int]
-    trees: int
+    strict: npt.NDArray[np.bool_]
+    upper: Ints
+    lower: Ints
 
 
-def _list(step: Step, name: str) -> list[float]:
-    told = step.attributes.get(f"{name}_as_tensor")
-    found = np.asarray(step.attributes.get(name, []) if told is None else told, np.float64)
-    if not np.isfinite(found).all():
-        raise _malformed(step, f"its {name} are not finite")
-    return [float(value) for value in found.reshape(-1)]
-
-
-def _ints(step: Step, name: str) -> list[int]:
-    return [int(value) for value in step.attributes.get(name, [])]
-
-
-def _malformed(step: Step, why: str) -> ModelRejected:
-    return unsupported(step, why, "an ensemble of whole trees")
-
-
-def read_forest(step: Step, features: int) -> _Forest:
-    """The trees of the step's attributes. Raises: ModelRejected LOWERING_UNSUPPORTED."""
-    keys = list(zip(_ints(step, "nodes_treeids"), _ints(step, "nodes_nodeids"), strict=False))
-    modes = [str(mode) for mode in step.attributes.get("nodes_modes", [])]
-    columns = [
-        _ints(step, f"nodes_{name}") for name in ("featureids", "truenodeids", "falsenodeids")
+def _comparisons(forest: Forest) -> _Comparisons:
+    equal = np.isin(forest.modes, (EQ, NEQ))
+    strict = np.isin(forest.modes, (LT, GTE))
+    listed = [
+        np.concatenate([array, array[equal]]) for array in (forest.features, forest.thresholds)
     ]
-    values = _list(step, "nodes_values")
-    sizes = {len(modes), len(values), *(len(item) for item in columns)}
-    if len(set(keys)) != len(keys) or sizes != {len(keys)}:
-        raise _malformed(step, "its lists of nodes differ in length or name a node twice")
-    for mode in set(modes) - {_LEAF}:
-        if mode not in _BELOW:
-            raise unsupported(step, f"it branches by {mode}", "BRANCH_LEQ, LT, GT and GTE")
-    place = {key: number for number, key in enumerate(keys)}
-    branches = [number for number, mode in enumerate(modes) if mode != _LEAF]
-    order = {number: rank for rank, number in enumerate(branches)}
-    wanted, yes, no = columns
-    if any(not 0 <= wanted[number] < features for number in branches):
-        raise _malformed(step, "a branch names a feature that the input does not have")
-    targets = {(keys[n][0], child) for n in branches for child in (yes[n], no[n])}
-    roots = [key for key in keys if key not in targets]
-    found: list[tuple[tuple[int, int], list[int]]] = []
-    stack: list[tuple[tuple[int, int], list[int]]] = [(root, []) for root in reversed(roots)]
-    while stack:
-        key, path = stack.pop()
-        number = place.get(key)
-        if number is None or len(path) > _DEEPEST or len(found) > len(keys):
-            raise _malformed(step, "a branch leads nowhere, in a circle, or too deep")
-        if modes[number] == _LEAF:
-            found.append((key, path))
-            continue
-        rank, below = order[number], _TRUE_BELOW[modes[number]]
-        down, up = rank, len(branches) + rank
-        stack.append(((key[0], no[number]), [*path, up if below else down]))
-        stack.append(((key[0], yes[number]), [*path, down if below else up]))
-    depth = max((len(path) for _, path in found), default=0)
-    none = 2 * len(branches)
-    paths = np.array([[*path, *[none] * (depth - len(path))] for _, path in found], np.int64)
-    return _Forest(
-        features=np.array([wanted[n] for n in branches], np.int64),
-        thresholds=np.array([values[n] for n in branches]),
-        ties=np.array([_BELOW[modes[n]] for n in branches], bool),
-        paths=paths.reshape(len(found), depth),
-        lengths=np.array([len(path) for _, path in found], np.int64),
-        leaves={key: number for number, (key, _) in enumerate(found)},
-        trees=len(roots),
-    )
+    below = np.concatenate([strict, np.ones(int(equal.sum()), bool)])
+    order = np.lexsort((below, listed[1], listed[0]))
+    rows = [array[order] for array in (*listed, below)]
+    new = np.ones(len(order), bool)
+    new[1:] = np.logical_or.reduce([array[1:] != array[:-1] for array in rows])
+    number = np.empty(len(order), np.int64)
+    number[order] = np.cumsum(new) - 1
+    lower = np.full(len(forest.modes), -1)
+    lower[equal] = number[len(forest.modes) :]
+    features, thresholds, told = (array[new] for array in rows)
+    return _Comparisons(features, thresholds, told, number[: len(forest.modes)], lower)
 
 
-def _reached(c: Context, step: Step, x: Value, forest: _Forest) -> Value:
-    """1 for the leaf that each tree reaches, else 0: [rows, leaves]."""
+def _compared(
+    c: Context, step: Step, rows: int, asked: _Comparisons
+) -> tuple[Value, npt.NDArray[np.bool_]]:
+    """1 where a comparison holds, else 0: [rows, comparisons]; and which say the contrary."""
     b = c.builder
-    rows = x.shape[0]
-    if forest.features.size == 0 or forest.paths.shape[1] == 0:
-        raise _malformed(step, "a tree has no branch")
-    if (forest.lengths == 0).any():
-        raise _malformed(step, "a tree has no branch")
-    addresses = addresses_of(x.shape)[:, forest.features]
-    chosen = b.take(x, addresses)
-    units = forest.thresholds / x.scale
+    sources: Features = step.attributes[SOURCES]
+    came = sources.inputs[0, asked.features]
+    contrary = (came >= 0) & sources.falling[0, asked.features]
+    addresses = np.zeros((rows, len(came)), np.int64)
+    last = np.zeros((rows, len(came)), np.int64)
+    parts: list[Value] = []
+    start = 0
+    for number in np.unique(came):
+        where = np.flatnonzero(came == number)
+        wide = np.arange(rows)[:, None] * sources.inputs.shape[1] + asked.features[where]
+        if number < 0:
+            value = fit(b, c.value(step, 0), MOST)
+            addresses[:, where] = wide + start
+            last[:, where] = _last_units(value, asked.thresholds[where], asked.strict[where])
+        else:
+            name = c.program.inputs[number].name
+            value = c.ordered[name] if name in c.ordered else c.values[name]
+            chosen = sources.at(wide)
+            addresses[:, where] = chosen.elements + start
+            last[:, where] = _last_places(
+                value, name in c.ordered, chosen, asked.thresholds[where], asked.strict[where]
+            )
+        size = math.prod(value.shape)
+        parts.append(b.view(value, (size,), 0, (1,)))
+        start += size
+    joined = b.concat(parts, 0) if len(parts) > 1 else parts[0]
+    distance = b.add([b.take(joined, addresses)], [-1], last + 1)
+    return b.rescale(distance, clamp=(0, 1)), contrary
+
+
+def _last_units(x: Value, thresholds: Points, strict: npt.NDArray[np.bool_]) -> Ints:
+    """The last integer of a computed value that is at most the threshold, or below it."""
+    units = thresholds / x.scale
     if x.scale == 1.0:
         # Whole numbers as they are: x <= t is x <= floor(t), and x < t is x < ceil(t).
-        last = np.where(forest.ties, np.floor(units), np.ceil(units) - 1)
+        last = np.where(strict, np.ceil(units) - 1, np.floor(units))
     else:
-        # Thresholds are rounded as inputs are: libraries take them from the data, and what equals
+        # Thresholds are rounded as values are: libraries take them from the data, and what equals
         # one must stay on its side.
-        last = np.floor(units + 0.5) - np.where(forest.ties, 0, 1)
-    last = np.clip(last, x.lo - 1, x.hi).astype(np.int64)
-    distance = b.add([chosen], [-1], np.broadcast_to(last + 1, addresses.shape))
-    below = b.rescale(distance, clamp=(0, 1))
-    above = b.add([below], [-1], 1, within=(0, 1))
-    nothing = b.const(np.zeros((rows, 1), np.int64))
-    sides = concat(b, [below, above, nothing], 1)
-    places = addresses_of(sides.shape)[:, forest.paths]
-    steps = b.sum(b.take(sides, places), 1)
-    short = np.broadcast_to(1 - forest.lengths, steps.shape)
-    made = b.rescale(b.add([steps], [1], short), clamp=(0, 1))
+        last = np.floor(units + 0.5) - strict
+    return np.clip(last, x.lo - 1, x.hi).astype(np.int64)
+
+
+def _last_places(
+    value: Value,
+    ordered: bool,
+    features: Features,
+    thresholds: Points,
+    strict: npt.NDArray[np.bool_],
+) -> Ints:
+    """The last integer of an input that makes a feature of at most the threshold, or below it;
+    above it where the feature falls."""
+    falls = features.falling
+
+    def numbers(places: Ints) -> Points:
+        return numbers_at(places, value.scale) if ordered else np.asarray(places * value.scale)
+
+    def holds(found: Points) -> npt.NDArray[np.bool_]:
+        below = np.where(strict, found < thresholds, found <= thresholds)
+        return np.asarray(below ^ falls)
+
+    return last_where(features, value.lo, value.hi, numbers, holds)
+
+
+def _answers(c: Context, step: Step, rows: int, forest: Forest) -> tuple[Value, Ints]:
+    """For each branch 1 for one of its sides, else 0: [rows, branches]; and 0 where that side is
+    its true one, 1 where its false one."""
+    b = c.builder
+    asked = _comparisons(forest)
+    compared, contrary = _compared(c, step, rows, asked)
+    count = len(asked.features)
+    equal = asked.lower >= 0
+    flipped = np.isin(forest.modes, (GT, GTE, NEQ)) ^ (contrary[asked.upper] & ~equal)
+    upper, lower = asked.upper, asked.lower
+    if equal.any():
+        # x = t is x <= t without x < t, or the other way round where both say the contrary.
+        swapped = equal & contrary[upper]
+        upper, lower = np.where(swapped, lower, upper), np.where(swapped, upper, lower)
+    places = np.arange(rows)[:, None] * count
+    answers = b.take(compared, places + upper)
+    if equal.any():
+        taken = np.where(equal, places + lower, -1)
+        answers = b.add([answers, b.take(compared, taken)], [1, -1], within=(0, 1))
+    return answers, flipped.astype(np.int64)
+
+
+def _reached(c: Context, step: Step, rows: int, forest: Forest) -> Value:
+    """1 for the leaf that each tree reaches, else 0: [rows, leaves]."""
+    b = c.builder
+    answers, flipped = _answers(c, step, rows, forest)
+    count = len(forest.modes)
+    here: Value | None = None
+    ends: list[Value] = []
+    for level in forest.levels:
+        width = len(level.branches)
+        side = b.take(answers, np.arange(rows)[:, None] * count + level.branches)
+        if here is None:
+            first, second = side, b.add([side], [-1], 1, within=(0, 1))
+        else:
+            first = b.mul(here, side, within=(0, 1))
+            second = b.add([here, first], [1, -1], within=(0, 1))
+        children = b.concat([first, second], 1)
+        starts = np.arange(rows)[:, None] * 2 * width
+
+        def placed(numbers: Ints, level: Level = level, width: int = width) -> Ints:
+            # A child by its side, where the branch has its answer the other way round.
+            branch, side = numbers % width, numbers // width
+            return branch + width * (side ^ flipped[level.branches[branch]])
+
+        if len(level.ends):
+            ends.append(b.take(children, starts + placed(level.ends)))
+        if len(level.further):
+            here = b.take(children, starts + placed(level.further))
+    made = b.concat(ends, 1) if len(ends) > 1 else ends[0]
     return made.with_(most=forest.trees)
 
 
 def _sums(c: Context, step: Step, stem: str, columns: int) -> tuple[Value, Points]:
-    """The sum of the reached leaves' values for each target or class, and all leaves' values."""
-    x = c.value(step, 0)
-    forest = read_forest(step, x.shape[1])
+    """What the trees say together for each target or class, and all leaves' values."""
+    shape: tuple[int, ...] = step.attributes[SOURCES].inputs.shape
+    forest = read_forest(step, shape[1])
+    weights, targets = reals(step, f"{stem}_weights"), wholes(step, f"{stem}_ids")
+    trees, nodes = wholes(step, f"{stem}_treeids"), wholes(step, f"{stem}_nodeids")
+    if len({len(item) for item in (weights, targets, trees, nodes)}) != 1:
+        raise malformed(step, "its lists of leaves differ in length")
+    number = np.full(forest.keys.count, -1)
+    number[forest.leaves] = np.arange(len(forest.leaves))
+    places = forest.keys.places(trees, nodes)
+    leaves = np.where(places >= 0, number[places], -1)
+    if (leaves < 0).any() or ((targets < 0) | (targets >= columns)).any():
+        raise malformed(step, "a value belongs to no leaf or no target")
     values = np.zeros((columns, len(forest.leaves)))
-    keys = zip(_ints(step, f"{stem}_treeids"), _ints(step, f"{stem}_nodeids"), strict=False)
-    weights, ids = _list(step, f"{stem}_weights"), _ints(step, f"{stem}_ids")
-    for key, target, weight in zip(keys, ids, weights, strict=False):
-        if key not in forest.leaves or not 0 <= target < columns:
-            raise _malformed(step, "a value belongs to no leaf or no target")
-        values[target, forest.leaves[key]] += weight
-    made = linear(c, step, _reached(c, step, x, forest), values, None, final=False)
-    how = step.attributes.get("aggregate_function", "SUM")
+    np.add.at(values, (targets, leaves), weights)
+    reached = _reached(c, step, shape[0], forest)
+    how = str(step.attributes.get("aggregate_function", "SUM"))
+    if how in ("MIN", "MAX"):
+        given = np.zeros(values.shape, bool)
+        given[targets, leaves] = True
+        return _extreme(c, step, reached, forest, values, given, how), weights
+    made = _complements(c, step, reached, values, forest.trees)
     if how == "AVERAGE":
         made = scaled_by(c.builder, made, 1 / forest.trees)
     elif how != "SUM":
-        raise unsupported(step, f"it takes the {how} over trees", "SUM and AVERAGE")
-    return made, np.array(weights)
+        raise unsupported(step, f"it takes the {how} over trees", "SUM, AVERAGE, MIN and MAX")
+    return made, weights
+
+
+def _complements(c: Context, step: Step, reached: Value, values: Points, trees: int) -> Value:
+    """The sum of the reached leaves' values in each row: [rows, columns].
+
+    Of two columns whose values have one sum in every leaf, as the shares of two classes have, only
+    the second is computed: half of the weights, and both stay within their bounds.
+    """
+    totals = values.sum(axis=0)
+    total = float(totals.mean())
+    apart = len(values) != 2 or (values < 0).any() or np.ptp(totals) > _NEARLY_ONE * total
+    if apart or total == 0.0:
+        return linear(c, step, reached, values, None, final=False, alike=True)
+    b = c.builder
+    second = linear(c, step, reached, values[1:], None, final=False, alike=True)
+    whole = trees * round(total / second.scale)
+    second = clamped(b, second, 0, whole)
+    first = b.add([second], [-1], whole, within=(0, whole)).with_(scale=second.scale)
+    return concat(b, [first, second], 1)
+
+
+def _extreme(
+    c: Context,
+    step: Step,
+    reached: Value,
+    forest: Forest,
+    values: Points,
+    given: npt.NDArray[np.bool_],
+    how: str,
+) -> Value:
+    """The least or the greatest of the trees' values for each target."""
+    if not given.all():
+        raise unsupported(
+            step, f"it takes the {how} of leaves that lack a target", "a value for every target"
+        )
+    columns, leaves = values.shape
+    if forest.trees * columns * leaves > _MOST_APART:
+        raise unsupported(
+            step,
+            f"it takes the {how} over {forest.trees} trees with {leaves} leaves",
+            f"at most {_MOST_APART} trees times leaves times targets, or SUM",
+        )
+    sign = -1 if how == "MIN" else 1
+    apart = np.zeros((columns, forest.trees, leaves))
+    apart[:, forest.tree_of, np.arange(leaves)] = sign * values
+    matrix = apart.reshape(columns * forest.trees, leaves)
+    made = linear(c, step, reached, matrix, None, final=False, alike=True)
+    each = reshape(c.builder, made, (*reached.shape[:-1], columns, forest.trees))
+    most = c.builder.max(each, 1).with_(scale=each.scale)
+    return negated(c.builder, most) if sign < 0 else most
 
 
 def _with_base(c: Context, step: Step, made: Value) -> Value:
-    base = np.array(_list(step, "base_values"))
-    return made if base.size == 0 else add_constant(c.builder, made, base)
+    base = reals(step, "base_values")
+    if base.size not in (0, 1, made.shape[-1]):
+        raise malformed(step, "its base values are not as many as its targets")
+    return made if base.size == 0 else _plus(c, made, base)
+
+
+def _plus(c: Context, x: Value, numbers: Points) -> Value:
+    """The value plus a number for each column, rounded to its unit: x keeps that, as its whole
+    numbers stand for weights exactly."""
+    offsets = np.floor(numbers / x.scale + 0.5)
+    if float(np.abs(offsets).max()) + x.bound >= SUM_LIMIT:
+        return add_constant(c.builder, x, numbers)
+    wide = np.broadcast_to(offsets.astype(np.int64), x.shape)
+    return c.builder.add([x], [1], wide).with_(scale=x.scale)
 
 
 def _transformed(c: Context, step: Step, made: Value) -> Value:
+    """The scores after the post-transform; a single one is only ever given PROBIT."""
     how = step.attributes.get("post_transform", "NONE")
-    if how == "NONE":
+    if how == "PROBIT":
+        return table(c, step, made, _probit)
+    if how == "NONE" or made.shape[-1] == 1:
         return made
     if how == "LOGISTIC":
         return table(c, step, made, lambda points: 1 / (1 + np.exp(-points)))
     if how == "SOFTMAX":
         return shares(c, step, made)
-    raise unsupported(step, f"it ends in {how}", "NONE, LOGISTIC and SOFTMAX")
+    if how == "SOFTMAX_ZERO":
+        return _shares_of_given(c, step, made)
+    raise unsupported(step, f"it ends in {how}", ", ".join(TRANSFORMS))
+
+
+def _probit(points: Points) -> Points:
+    """Source: models/classical/scores.py."""
+    x = 2 * points - 1
+    logarithm = np.log((1 - x) * (1 + x))
+    v = 2 / (math.pi * ERF_FACTOR) + logarithm / 2
+    size = np.sqrt(np.sqrt(v * v - logarithm / ERF_FACTOR) - v)
+    return np.asarray(math.sqrt(2) * np.sign(x) * size)
+
+
+def _shares_of_given(c: Context, step: Step, x: Value) -> Value:
+    """exp(x) over the sum of it where x is not 0, and 0 where it is."""
+    b = c.builder
+    _peak, powers, _sums = exponentials(c, step, x)
+    given = clamped(b, absolute(b, x).with_(source=None), 0, 1)
+    kept = b.mul(powers, given, within=(0, powers.hi))
+    sums = b.rescale(b.sum(kept, 1), clamp=(1, powers.hi * x.shape[-1]))
+    k = 2**16
+    made = b.divide(kept, spread(c, sums, x.shape), k, within=(0, k))
+    return made.with_(scale=1 / k)
 
 
 @lowers("TreeEnsembleRegressor")
@@ -186,8 +347,8 @@ def _regressor(c: Context, step: Step) -> Value:
 @lowers("TreeEnsembleClassifier")
 def _classifier(c: Context, step: Step) -> tuple[Value, Value]:
     b = c.builder
-    labels = _ints(step, "classlabels_int64s")
-    told = set(_ints(step, "class_ids"))
+    labels = wholes(step, "classlabels_int64s").tolist()
+    told = set(wholes(step, "class_ids").tolist())
     if len(labels) == 2 and told == {0}:
         return _binary(c, step, labels)
     made, weights = _sums(c, step, "class", len(labels))
@@ -195,34 +356,40 @@ def _classifier(c: Context, step: Step) -> tuple[Value, Value]:
     if len(labels) == 2 and told == {1}:
         score = sliced(b, made, 1, 1, 1)
         return _labelled(c, _above(c, score, weights), labels), _transformed(c, step, made)
-    return _labelled(c, b.argmax(made, False), labels), _transformed(c, step, made)
+    seen, names = made, labels
+    if len(told) < len(labels) and reals(step, "base_values").size == 0:
+        # A class that no leaf has a value for is never the answer.
+        places = np.arange(made.shape[0])[:, None] * len(labels) + np.array(sorted(told))
+        seen, names = b.take(made, places), [labels[number] for number in sorted(told)]
+    return _labelled(c, b.argmax(seen, False), names), _transformed(c, step, made)
 
 
 def _binary(c: Context, step: Step, labels: list[int]) -> tuple[Value, Value]:
     """Two classes of which only the first has values: a probability, or a score against 0."""
     b = c.builder
     score, weights = _sums(c, step, "class", 1)
-    base = _list(step, "base_values")
+    base = reals(step, "base_values")
     if len(base) > 1:
         raise unsupported(step, "it has several base values for one score", "one of them")
     score = _with_base(c, step, score)
     how = step.attributes.get("post_transform", "NONE")
-    probability = how == "NONE" and bool((weights >= 0).all())
+    if how == "PROBIT":
+        raise unsupported(step, "it ends in PROBIT with one score", "NONE or LOGISTIC")
+    probability = how != "LOGISTIC" and bool((weights >= 0).all())
     best = _above(c, score, weights)
     other = negated(b, score)
     if probability:
-        other = add_constant(b, other, np.array(1.0))
+        other = _plus(c, other, np.ones(1))
     both = concat(b, [other, score], 1)
-    if how not in ("NONE", "LOGISTIC"):
-        raise unsupported(step, f"it ends in {how} with one score", "NONE and LOGISTIC")
-    return _labelled(c, best, labels), _transformed(c, step, both)
+    # As in ONNX Runtime, one score is given no softmax.
+    return _labelled(c, best, labels), _transformed(c, step, both) if how == "LOGISTIC" else both
 
 
 def _above(c: Context, score: Value, weights: Points) -> Value:
     """1 where the score [rows, 1] names the second class: above 0, or a probability above 1/2."""
     b = c.builder
     if (weights >= 0).all():
-        score = add_constant(b, score, np.array(-0.5))
+        score = _plus(c, score, np.full(1, -0.5))
     return reshape(b, b.rescale(score, clamp=(0, 1)), score.shape[:1])
 
 

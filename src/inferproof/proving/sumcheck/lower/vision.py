@@ -1,7 +1,6 @@
-"""Convolution, pooling and normalisation over spatial axes."""
+"""Convolution and batch normalisation."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -11,28 +10,21 @@ from inferproof.proving.sumcheck.lower.arithmetic import (
     add_constant,
     add_values,
     multiply_constant,
-    scaled_by,
 )
 from inferproof.proving.sumcheck.lower.context import Context, lowers
 from inferproof.proving.sumcheck.lower.contraction import contract
 from inferproof.proving.sumcheck.lower.movement import (
-    broadcast,
     padded,
     reshape,
     sliced,
     transpose,
-    windows,
 )
 from inferproof.proving.sumcheck.lower.program import Step, numbers, unsupported
 from inferproof.proving.sumcheck.lower.rewrite import batch_norm
-from inferproof.proving.sumcheck.lower.scaling import SUM_LIMIT, fit
 from inferproof.proving.sumcheck.lower.value import Value
 
 Points = npt.NDArray[np.float64]
 Shape = tuple[int, ...]
-
-MOST_IN_WINDOWS = 2**22
-"""Elements of all windows of a pooling together; beyond, axis after axis takes fewer."""
 
 
 def spatial_pads(
@@ -55,7 +47,8 @@ def spatial_pads(
     return tuple(begin), tuple(end)
 
 
-def _numbers(step: Step, name: str, rank: int) -> Shape:
+def numbers_of(step: Step, name: str, rank: int) -> Shape:
+    """The attribute for each spatial axis; 1 where it is left out."""
     return tuple(step.attributes.get(name) or [1] * rank)
 
 
@@ -77,9 +70,11 @@ def convolution(
     `final`: the result is the step's, so that its range is known from the calibration data.
     """
     rank = weights.ndim - 2
+    if rank == 3:
+        return _in_three(c, step, x, weights, bias, groups, stride, dilation, begin, end)
     if rank not in (1, 2):
         raise unsupported(
-            step, f"it has {rank} spatial dimensions", "a convolution over 1 or 2 dimensions"
+            step, f"it has {rank} spatial dimensions", "a convolution over 1 to 3 dimensions"
         )
     b = c.builder
     kernel = weights.shape[2:]
@@ -152,13 +147,44 @@ def convolution(
     )
 
 
+def _in_three(
+    c: Context,
+    step: Step,
+    x: Value,
+    weights: Points,
+    bias: Points | None,
+    groups: int,
+    stride: Shape,
+    dilation: Shape,
+    begin: Shape,
+    end: Shape,
+) -> Value:
+    """A convolution over 3 dimensions as one over 2: slices along the first become channels."""
+    b = c.builder
+    depth = weights.shape[2]
+    x = padded(b, x, (0, 0, begin[0], 0, 0), (0, 0, end[0], 0, 0), 0)
+    count = (x.shape[2] - dilation[0] * (depth - 1) - 1) // stride[0] + 1
+    batch, channels, _, *plane = x.shape
+    strides = [math.prod(x.shape[axis + 1 :]) for axis in range(5)]
+    shape = (batch, count, channels, depth, *plane)
+    moves = (strides[0], strides[2] * stride[0], strides[1], strides[2] * dilation[0], *strides[3:])
+    slices = b.view(x, shape, 0, moves).with_(scale=x.scale, span=x.span)
+    flat = reshape(b, slices, (batch * count, channels * depth, *plane))
+    rows = len(weights)
+    kernel = weights.reshape(rows, -1, *weights.shape[3:])
+    rest = (stride[1:], dilation[1:], begin[1:], end[1:])
+    made = convolution(c, step, flat, kernel, bias, groups, *rest)
+    whole = reshape(b, made, (batch, count, *made.shape[1:]))
+    return transpose(b, whole, (0, 2, 1, 3, 4))
+
+
 @lowers("Conv")
 def _conv(c: Context, step: Step) -> Value:
     x = c.value(step, 0)
     weights = numbers(c.needed(step, 1, "kernel"))
     bias = c.optional(step, 2, "bias")
     rank = weights.ndim - 2
-    stride, dilation = (_numbers(step, name, rank) for name in ("strides", "dilations"))
+    stride, dilation = (numbers_of(step, name, rank) for name in ("strides", "dilations"))
     begin, end = spatial_pads(step, x.shape[2:], weights.shape[2:], stride, dilation)
     groups = int(step.attributes.get("group", 1))
     if min(*begin, *end) < 0:
@@ -174,12 +200,8 @@ def _conv_transpose(c: Context, step: Step) -> Value:
     weights = numbers(c.needed(step, 1, "kernel"))
     bias = c.optional(step, 2, "bias")
     rank = weights.ndim - 2
-    if rank not in (1, 2):
-        raise unsupported(
-            step, f"it has {rank} spatial dimensions", "a convolution over 1 or 2 dimensions"
-        )
     groups = int(step.attributes.get("group", 1))
-    stride, dilation = (_numbers(step, name, rank) for name in ("strides", "dilations"))
+    stride, dilation = (numbers_of(step, name, rank) for name in ("strides", "dilations"))
     sizes = c.shape(step.outputs[0])[2:]
     kernel = weights.shape[2:]
     begin = _transposed_begin(step, x.shape[2:], kernel, stride, dilation, sizes)
@@ -237,116 +259,6 @@ def _spread(c: Context, x: Value, stride: Shape) -> Value:
         x = reshape(b, x, (*shape[:axis], shape[axis] * step, *shape[axis + 1 :]))
         x = sliced(b, x, axis, 0, (shape[axis] - 1) * step + 1)
     return x
-
-
-class _Pool:
-    """The windows of a pooling operator."""
-
-    def __init__(self, c: Context, step: Step, x: Value):
-        self.kernel: Shape = tuple(step.attributes["kernel_shape"])
-        rank = len(self.kernel)
-        self.stride, self.dilation = (
-            _numbers(step, name, rank) for name in ("strides", "dilations")
-        )
-        self.size = x.shape[2:]
-        self.begin, told = spatial_pads(step, self.size, self.kernel, self.stride, self.dilation)
-        self.counts = c.shape(step.outputs[0])[2:]
-        # As far as the windows reach; with ceil_mode that can be more than was told.
-        reach = [
-            (n - 1) * s + d * (k - 1) + 1
-            for n, s, d, k in zip(self.counts, self.stride, self.dilation, self.kernel, strict=True)
-        ]
-        self.end = tuple(
-            max(0, r - n - p) for r, n, p in zip(reach, self.size, self.begin, strict=True)
-        )
-        self.told_end = told
-
-    def reduced(
-        self, c: Context, x: Value, fill: int, reduce: Callable[[Value, int], Value]
-    ) -> Value:
-        """A maximum or sum over each window: of all windows at once, or axis after axis where
-        those would be too many elements.
-        """
-        b = c.builder
-        wide = padded(b, x, (0, 0, *self.begin), (0, 0, *self.end), fill)
-        parts = (self.kernel, self.stride, self.dilation, self.counts)
-        if math.prod((*x.shape[:2], *self.counts, *self.kernel)) <= MOST_IN_WINDOWS:
-            return reduce(windows(b, wide, *parts), len(self.kernel)).with_(scale=x.scale)
-        for place, (kernel, stride, dilation, count) in enumerate(zip(*parts, strict=True)):
-            axis = place + 2
-            lines = (math.prod(wide.shape[:axis]), 1, *wide.shape[axis:])
-            after = math.prod(lines[3:])
-            flat = reshape(b, wide, (lines[0], lines[2], after))
-            turned = reshape(b, transpose(b, flat, (0, 2, 1)), (lines[0], after, lines[2]))
-            seen = windows(b, turned, (kernel,), (stride,), (dilation,), (count,))
-            made = reduce(seen, 1).with_(scale=x.scale)
-            back = transpose(b, made, (0, 2, 1))
-            wide = reshape(b, back, (*wide.shape[:axis], count, *wide.shape[axis + 1 :]))
-        return wide
-
-    def shares(self, with_pads: bool) -> npt.NDArray[np.int64]:
-        """How many elements of each window count."""
-        total = np.ones((), np.int64)
-        for n, k, s, d, p, q, count in zip(
-            self.size,
-            self.kernel,
-            self.stride,
-            self.dilation,
-            self.begin,
-            self.told_end,
-            self.counts,
-            strict=True,
-        ):
-            low, high = (-p, n + q) if with_pads else (0, n)
-            spots = (np.arange(count) * s - p)[:, None] + np.arange(k) * d
-            total = np.multiply.outer(total, ((spots >= low) & (spots < high)).sum(axis=1))
-        return total
-
-
-@lowers("MaxPool")
-def _max_pool(c: Context, step: Step) -> Value:
-    if len(step.outputs) > 1 and step.outputs[1]:
-        raise unsupported(step, "its indices are used", "MaxPool with one output")
-    x = fit(c.builder, c.value(step, 0), 2**c.options.activation_bits - 1)
-    pool = _Pool(c, step, x)
-    return pool.reduced(c, x, x.lo, c.builder.max)
-
-
-@lowers("AveragePool")
-def _average_pool(c: Context, step: Step) -> Value:
-    x = c.value(step, 0)
-    pool = _Pool(c, step, x)
-    x = fit(c.builder, x, SUM_LIMIT // math.prod(pool.kernel))
-    total = pool.reduced(c, x, 0, c.builder.sum)
-    shares = pool.shares(bool(step.attributes.get("count_include_pad", 0)))
-    return share_out(c, total, shares)
-
-
-def share_out(c: Context, total: Value, shares: npt.NDArray[np.int64]) -> Value:
-    """A sum over the number of its parts, which can differ along the last axes."""
-    if (shares == shares.reshape(-1)[0]).all():
-        return scaled_by(c.builder, total, 1 / int(shares.reshape(-1)[0]))
-    below = broadcast(c.builder, c.builder.const(shares), total.shape)
-    k = 1
-    while k < 2**12 and 2 * k * total.bound < SUM_LIMIT:
-        k *= 2
-    return c.builder.divide(total, below, k).with_(scale=total.scale / k)
-
-
-@lowers("GlobalAveragePool")
-def _global_average_pool(c: Context, step: Step) -> Value:
-    x = c.value(step, 0)
-    count = math.prod(x.shape[2:])
-    x = fit(c.builder, x, SUM_LIMIT // count)
-    made = c.builder.sum(x, len(x.shape) - 2).with_(scale=x.scale)
-    return reshape(c.builder, scaled_by(c.builder, made, 1 / count), c.shape(step.outputs[0]))
-
-
-@lowers("GlobalMaxPool")
-def _global_max_pool(c: Context, step: Step) -> Value:
-    x = c.value(step, 0)
-    made = c.builder.max(x, len(x.shape) - 2).with_(scale=x.scale)
-    return reshape(c.builder, made, c.shape(step.outputs[0]))
 
 
 @lowers("BatchNormalization")
