@@ -12,7 +12,7 @@ from onnx import helper
 from inferproof.errors import ArtifactRejected, Reason
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.lower.builder import Builder
-from inferproof.proving.sumcheck.lower.compile import run_integers
+from inferproof.proving.sumcheck.lower.compile import lower, run_integers
 from inferproof.proving.sumcheck.lower.contraction import Matrix, TooLarge, _surely_too_large
 from inferproof.proving.sumcheck.lower.intervals import weighted
 from inferproof.proving.sumcheck.lower.passes import finish
@@ -182,3 +182,14 @@ def test_a_graph_that_the_native_module_refuses_is_no_fault_of_the_input() -> No
     with pytest.raises(ArtifactRejected) as refused:
         run_integers(b"INFGRAPH", b"", [])
     assert refused.value.reason is Reason.GRAPH_ENCODING
+
+
+def test_each_try_is_reported() -> None:
+    model, x = convolutions(2)
+    told: list[tuple[str, float]] = []
+    lower(loaded(model), x, report=lambda stage, share: told.append((stage, share)))
+    assert told[0] == ("running the model on 4 samples", 0.05)
+    assert told[1][0] == "quantising, weights of 8 bits, try 1"
+    shares = [share for _, share in told]
+    assert shares == sorted(shares)
+    assert shares[-1] < 0.5

@@ -1,6 +1,7 @@
 """Compiles one model in a worker process: integer graph, weights, commitment, trial proofs."""
 
 import statistics
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ from inferproof.types.proof import ModelParts, Setup, Visibility
 from inferproof.types.tensor import Tensors
 
 TRIALS = 5
-"""Proofs that are made to measure what one costs."""
+TRIAL_SECONDS = 1.0
+"""Proofs that are made to measure what one costs, at most, and after how long no further one."""
 _NOT_COMMITTED = ("KEY_UNSUPPORTED", "KEY_UNREAD", "KEY_WORK", "KEY_LOOKUPS", "KEY_COLUMNS")
 """Why the committed mode refuses a graph that is none of the weights' fault."""
 
@@ -65,8 +67,7 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
     folder = Path(args["folder"])
     model = from_head(args["model"], (folder / "model.onnx").read_bytes())
     calibration = _calibration(model, Path(args["calibration"]))
-    report("quantising", 0.1)
-    lowering = lower(model, calibration, choices(args["bits"], args["margin"]))
+    lowering = lower(model, calibration, choices(args["bits"], args["margin"]), report=report)
     told = lowering.report
     layers: tuple[QuantisedLayer, ...] = ()
     if args["explain"] or falls_short(told):
@@ -176,8 +177,11 @@ def _trial_proofs(
 ) -> list[Trial]:
     """Proofs for job zero: they show that the keys work, and what a proof costs."""
     samples = len(next(iter(calibration.values())))
-    made = []
+    made: list[Trial] = []
+    began = time.perf_counter()
     for number in range(TRIALS):
+        if made and time.perf_counter() - began > TRIAL_SECONDS:
+            break
         tensors: Tensors = {
             name: array[number % samples].astype(np.float32) for name, array in calibration.items()
         }

@@ -11,6 +11,7 @@ from inferproof.errors import ModelRejected, Reason
 from inferproof.models.limits import DEFAULT_LIMITS, Limits
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.measure import Calibration, Measured, measure
+from inferproof.proving.base import Progress, no_progress
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.float_order import REACH, places
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
@@ -53,6 +54,8 @@ FAIR_ERROR = 0.02
 """Relative to the largest output. Finer weights are tried until the first is reached where they
 are cheap, and the second where they are not.
 """
+_BEGUN, _LOWERED = 0.05, 0.5
+"""The shares of compiling that are done before and after."""
 _LARGEST_WHOLE = 2**28
 _TOO_MANY = (Reason.LOWERING_ACCUMULATORS, Reason.LOWERING_TENSOR)
 """What finer weights may be refused for where coarser ones were not."""
@@ -95,6 +98,7 @@ def lower(
     calibration: Calibration,
     options: tuple[Options, ...] = _CHOICES,
     limits: Limits = DEFAULT_LIMITS,
+    report: Progress = no_progress,
 ) -> Lowering:
     """The model as an integer graph.
 
@@ -107,11 +111,14 @@ def lower(
     LOWERING_TENSOR, LOWERING_NOT_FINITE, LOWERING_ACCUMULATORS.
     """
     samples = max((len(array) for array in calibration.values() if array.ndim), default=0)
+    report(f"running the model on {samples} samples", _BEGUN)
     measured = measure(model, calibration, limits, held_out_of(samples))
     best: Lowering | None = None
-    for choice in options:
+    for number, choice in enumerate(options, 1):
         if best is not None and _good_enough(best):
             break
+        share = _BEGUN + (_LOWERED - _BEGUN) * number / (len(options) + 1)
+        report(f"quantising, weights of {choice.weight_bits} bits, try {number}", share)
         try:
             made = _scored(model, calibration, measured, choice)
         except ModelRejected as refused:
