@@ -395,7 +395,7 @@ REFUSED = [
     (
         ml("Imputer", ["y"], imputed_value_floats=[math.nan]),
         Reason.MODEL_NOT_FINITE,
-        "attribute 'imputed_value_floats' of operator 'Imputer' holds NaN or infinity",
+        "attribute 'imputed_value_floats' of operator 'Imputer' holds NaN or an infinity",
     ),
     (
         ml("LinearRegressor", ["y"], coefficients="text"),
