@@ -27,7 +27,7 @@ for room in (offline, verify):
 
 def tanh_model(samples):
     """tanh(x · W), with these samples; their first axis counts them."""
-    weights = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
+    weights = np.random.default_rng(2).uniform(-1, 1, (4, 3)).astype(np.float32)
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["h"]),
         helper.make_node("Tanh", ["h"], ["y"]),
@@ -85,7 +85,7 @@ def test_the_error_told_is_that_of_the_samples_held_out():
 
 
 def linear_model(samples):
-    weights = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
+    weights = np.random.default_rng(2).uniform(-1, 1, (4, 3)).astype(np.float32)
     nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
     return loaded(model_of(nodes, {"x": samples}, ["y"], {"w": weights}))
 
@@ -180,7 +180,7 @@ def test_the_command_line_counts_samples_and_what_was_cut(tmp_path):
 
 
 def argmax_model(samples, outputs):
-    weights = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
+    weights = np.random.default_rng(2).uniform(-1, 1, (4, 3)).astype(np.float32)
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["y"]),
         helper.make_node("ArgMax", ["y"], ["label"], axis=1),

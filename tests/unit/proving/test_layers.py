@@ -36,7 +36,7 @@ NAME = "<b>&'\u202e\"</text>"
 
 def network(name="h", factor=1.0, samples=SAMPLES):
     """exp(factor · relu(x · W)) · V; exp loses most where its operand is far apart."""
-    weights = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3) * factor
+    weights = np.random.default_rng(2).uniform(-1, 1, (4, 3)).astype(np.float32) * factor
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["m"]),
         helper.make_node("Relu", ["m"], [name]),
