@@ -38,6 +38,35 @@ def test_a_regressor_of_every_kind_of_branch(mode: str) -> None:
     close(forest("TreeEnsembleRegressor", mode=mode))
 
 
+def test_trees_that_are_one_leaf_add_what_it_holds() -> None:
+    """As XGBoost writes a round that found nothing to split."""
+    model = forest("TreeEnsembleRegressor", trees=3)
+    before = close(model)
+    (node,) = model.graph.node
+    alone = {
+        "nodes_treeids": 7,
+        "nodes_nodeids": 0,
+        "nodes_featureids": 0,
+        "nodes_values": 0.0,
+        "nodes_modes": b"LEAF",
+        "nodes_truenodeids": 0,
+        "nodes_falsenodeids": 0,
+        "target_treeids": 7,
+        "target_nodeids": 0,
+        "target_ids": 0,
+        "target_weights": 0.75,
+    }
+    for item in node.attribute:
+        if item.name in alone:
+            value = alone[item.name]
+            held = {int: item.ints, float: item.floats, bytes: item.strings}[type(value)]
+            held.append(value)  # type: ignore[arg-type]
+    after = close(model)
+    sample = {"x": rows()["x"][0]}
+    moved = run(after, sample)["y"] - run(before, sample)["y"]
+    assert np.abs(moved[..., 0] - 0.75).max() < 0.01
+
+
 def test_exporters_that_name_the_operators_of_trees_alone() -> None:
     model = forest("TreeEnsembleRegressor")
     (unnamed,) = [item for item in model.opset_import if not item.domain]
@@ -61,8 +90,7 @@ def test_a_tree_may_be_as_deep_as_it_says_and_no_deeper() -> None:
     with rejects(
         Reason.LOWERING_UNSUPPORTED,
         "node 'y' (TreeEnsembleRegressor) has no form in whole numbers: a branch leads nowhere, "
-        "in a "
-        "circle, or too deep; supported is an ensemble of whole trees",
+        "in a circle, or too deep; supported is an ensemble of whole trees",
     ):
         chain(DEEPEST + 1)
 
@@ -331,7 +359,11 @@ def single(**changes: Any) -> Any:
             },
             "a branch leads nowhere, in a circle, or too deep",
         ),
-        ({"nodes_modes": ["LEAF"] * 3}, "a tree has no branch"),
+        ({"nodes_modes": ["LEAF"] * 3}, "a tree has two roots"),
+        (
+            {"nodes_modes": ["LEAF"] * 3, "nodes_treeids": [0, 1, 2], "target_treeids": [1, 2]},
+            "no tree has a branch",
+        ),
         ({"nodes_values": [float("nan"), 0, 0]}, "its nodes_values are not finite"),
     ],
 )

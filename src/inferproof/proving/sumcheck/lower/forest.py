@@ -35,7 +35,8 @@ class Level:
 @dataclass(frozen=True, slots=True)
 class Forest:
     """All trees. Shapes: modes, features and thresholds [branches]; leaves hold their keys' places
-    in the lists of the step, in the order in which the levels end in them."""
+    in the lists of the step, in the order in which the levels end in them, and at last the `alone`
+    ones, which are whole trees."""
 
     modes: Ints
     features: Ints
@@ -43,6 +44,7 @@ class Forest:
     levels: tuple[Level, ...]
     keys: "Keys"
     leaves: Ints
+    alone: int
     trees: int
     tree_of: Ints
     """Which tree each leaf belongs to, counted from 0."""
@@ -119,7 +121,7 @@ def read_forest(step: Step, features: int) -> Forest:
     if ((wanted[inner] < 0) | (wanted[inner] >= features)).any():
         raise malformed(step, "a branch names a feature that the input does not have")
     children = np.stack([keys.places(trees[inner], side[inner]) for side in (yes, no)])
-    found = _levels(step, modes, inner, children)
+    found = _levels(step, modes, trees, inner, children)
     return Forest(
         modes=modes[inner],
         features=wanted[inner],
@@ -127,27 +129,32 @@ def read_forest(step: Step, features: int) -> Forest:
         levels=found[0],
         keys=keys,
         leaves=found[1],
-        trees=found[2],
+        alone=found[2],
+        trees=found[3],
         tree_of=np.unique(trees[found[1]], return_inverse=True)[1].reshape(-1),
     )
 
 
 def _levels(
-    step: Step, modes: Ints, inner: Ints, children: Ints
-) -> tuple[tuple[Level, ...], Ints, int]:
-    """The levels from the roots on, the leaves, and the number of trees."""
+    step: Step, modes: Ints, trees: Ints, inner: Ints, children: Ints
+) -> tuple[tuple[Level, ...], Ints, int, int]:
+    """The levels from the roots on, the leaves, how many of them are whole trees, and the number
+    of trees."""
     below = np.bincount(children[children >= 0], minlength=len(modes))
     roots = np.flatnonzero(below == 0)
     lost = "a branch leads nowhere, in a circle, or too deep"
     if (children < 0).any() or (below > 1).any():
         raise malformed(step, lost)
-    if not len(roots) or (modes[roots] == LEAF).any():
-        raise malformed(step, "a tree has no branch")
+    if len(np.unique(trees[roots])) != len(roots):
+        raise malformed(step, "a tree has two roots")
+    alone = roots[modes[roots] == LEAF]
+    if len(alone) == len(roots):
+        raise malformed(step, "no tree has a branch")
     number = np.full(len(modes), -1)
     number[inner] = np.arange(len(inner))
     levels: list[Level] = []
     leaves: list[Ints] = []
-    at, seen = roots, len(roots)
+    at, seen = roots[modes[roots] != LEAF], len(roots)
     while len(at):
         if len(levels) == DEEPEST:
             raise malformed(step, lost)
@@ -159,4 +166,4 @@ def _levels(
         at, seen = found[~ends], seen + len(found)
     if seen != len(modes):  # the others lead only to each other
         raise malformed(step, lost)
-    return tuple(levels), np.concatenate(leaves), len(roots)
+    return tuple(levels), np.concatenate([*leaves, alone]), len(alone), len(roots)

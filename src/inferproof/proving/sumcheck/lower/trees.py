@@ -199,6 +199,8 @@ def _reached(c: Context, step: Step, rows: int, forest: Forest) -> Value:
             ends.append(b.take(children, starts + placed(level.ends)))
         if len(level.further):
             here = b.take(children, starts + placed(level.further))
+    if forest.alone:
+        ends.append(b.const(np.ones((rows, forest.alone), np.int64)))
     made = b.concat(ends, 1) if len(ends) > 1 else ends[0]
     return made.with_(most=forest.trees)
 
