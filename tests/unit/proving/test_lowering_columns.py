@@ -75,6 +75,14 @@ FORMS: dict[str, tuple[list[Any], dict[str, Array]]] = {
             "v": weights(seed=4) * SIZES[:, None].astype(np.float32),
         },
     ),
+    "imputed": (
+        [
+            NODE("IsNaN", ["x"], ["missing"]),
+            NODE("Where", ["missing", "m", "x"], ["filled"]),
+            NODE("MatMul", ["filled", "w"], ["y"]),
+        ],
+        {"m": (ROW * SIZES).astype(np.float32), "w": weights()},
+    ),
     "an output too": (
         [
             NODE("Mul", ["x", "s"], ["z"]),

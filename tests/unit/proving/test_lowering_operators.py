@@ -342,3 +342,17 @@ def test_a_scale_that_is_not_above_0_is_refused(scale: float) -> None:
         "supported is a scale above 0",
     ):
         close("QuantizeLinear", {"x": normal(1, 2)}, {"s": np.array(scale, np.float32)})
+
+
+@pytest.mark.parametrize("held", [[True] * 4, [False] * 4, [True, False, True, False]])
+def test_a_choice_that_is_known_beforehand(held: list[bool]) -> None:
+    """One that is the same everywhere takes no node."""
+    nodes = [
+        helper.make_node("Where", ["c", "x", "z"], ["chosen"]),
+        helper.make_node("Tanh", ["chosen"], ["y"]),
+    ]
+    given = {"x": normal(1, 4), "z": normal(1, 4)}
+    model = model_of(nodes, given, ["y"], {"c": np.array([held])})
+    made = assert_close(model, given, 0.002, FINE)
+    multiplied = any(isinstance(node.op, g.Mul) for node in made.graph.nodes)
+    assert multiplied == (len(set(held)) > 1)

@@ -34,7 +34,7 @@ def evaluate_constants(program: Program) -> None:
             program.constants[step.outputs[0]] = known
             continue
         if step.op in _NO_CONSTANT or any(name not in program.constants for name in names):
-            kept.append(step)
+            kept.append(_settled(program, step))
             continue
         given = [program.constants[name] if name else None for name in step.inputs]
         for name, array in zip(step.outputs, evaluate(step, given, program.opset), strict=False):
@@ -44,6 +44,19 @@ def evaluate_constants(program: Program) -> None:
     for name, array in program.constants.items():
         if _infinite(array).any():
             program.constants[name] = np.clip(array.astype(np.float64), -BEYOND, BEYOND)
+
+
+def _settled(program: Program, step: Step) -> Step:
+    """A Where that always takes the same operand, as an imputer of NaN does, as that operand."""
+    condition = program.constants.get(step.input(0))
+    if step.op != "Where" or condition is None or condition.any() != condition.all():
+        return step
+    taken = step.inputs[1 if condition.all() else 2]
+    if taken in program.constants or (
+        program.specs[taken].shape != program.specs[step.outputs[0]].shape
+    ):
+        return step
+    return renamed(step, op="Identity", inputs=(taken,))
 
 
 def _known(program: Program, step: Step) -> Array | None:
