@@ -257,12 +257,12 @@ def results(rows: int) -> bytes:
 @pytest.mark.native
 def test_both_verifiers_take_keys_with_as_many_results_as_a_proof_carries() -> None:
     native = library()
-    assert decoded(results(2**11))
-    assert native.VerifyingKey(results(2**11))
+    assert decoded(results(2**13))
+    assert native.VerifyingKey(results(2**13))
     with pytest.raises(Rejected, match="KEY_ACCUMULATORS"):
-        decoded(results(2**11 + 1))
+        decoded(results(2**13 + 1))
     with pytest.raises(native.NativeError, match="KEY_ACCUMULATORS"):
-        native.VerifyingKey(results(2**11 + 1))
+        native.VerifyingKey(results(2**13 + 1))
 
 
 @pytest.mark.native
