@@ -63,6 +63,8 @@ SETTINGS = {
     "SelectKBest": {"k": 4},
     "KBinsDiscretizer": {"encode": "ordinal"},
     "SplineTransformer": {"sparse_output": False},
+    "RadiusNeighborsClassifier": {"radius": 400.0},
+    "RadiusNeighborsRegressor": {"radius": 120.0},
 }
 """Of estimators that cannot be fitted on these data as they are."""
 
