@@ -180,7 +180,7 @@ def test_a_receipt_verifies_offline_and_for_people(
     assert code == 0
     assert set(found) == {
         *("verified", "receipt", "job_id", "model_commitment", "assurance", "proven"),
-        *("security", "out_of_range", "outputs", "claims", "steps"),
+        *("security", "out_of_range", "outputs", "label", "claims", "steps"),
     }
     assert found["outputs"] == told["outputs"]
     assert found["job_id"] == told["job_id"]

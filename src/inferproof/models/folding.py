@@ -96,10 +96,7 @@ def _slice(inputs: list[Array], attributes: Attributes) -> Array:
         steps = inputs[4].tolist() if len(inputs) > 4 else None
     index = [slice(None)] * inputs[0].ndim
     for place, axis in enumerate(axes if axes is not None else range(len(starts))):
-        step = steps[place] if steps else 1
-        if step < 1:
-            raise ValueError("only forward steps are folded")
-        index[axis] = slice(starts[place], ends[place], step)
+        index[axis] = slice(starts[place], ends[place], steps[place] if steps else 1)
     return inputs[0][tuple(index)]
 
 
