@@ -356,3 +356,22 @@ def test_a_choice_that_is_known_beforehand(held: list[bool]) -> None:
     made = assert_close(model, given, 0.002, FINE)
     multiplied = any(isinstance(node.op, g.Mul) for node in made.graph.nodes)
     assert multiplied == (len(set(held)) > 1)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_cut_beyond_all_values_is_its_end(sign: int) -> None:
+    """What comes after relu of negative numbers is computed of 0, whatever they are."""
+    nodes = [
+        helper.make_node("Mul", ["x", "k"], ["m"]),
+        helper.make_node("Relu", ["m"], ["r"]),
+        helper.make_node("Sigmoid", ["r"], ["y"]),
+        helper.make_node("Clip", ["m", "low", "high"], ["c"]),
+    ]
+    given = {"x": RNG.uniform(0.3, 0.4, (8, 1, 4)).astype(np.float32)}
+    constants = {
+        name: np.array(v, np.float32) for name, v in (("k", sign), ("low", 2), ("high", 3))
+    }
+    made = assert_close(model_of(nodes, given, ["y", "c"], constants), given, 0.001, FINE)
+    answers = run(made, {"x": given["x"][0]})
+    assert (answers["y"] >= 0.5).all()
+    assert np.allclose(answers["c"], 2, atol=0.001)

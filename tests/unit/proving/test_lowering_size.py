@@ -193,3 +193,23 @@ def test_each_try_is_reported() -> None:
     shares = [share for _, share in told]
     assert shares == sorted(shares)
     assert shares[-1] < 0.5
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e-20, 1e-38])
+def test_a_layer_that_reads_zeros_alone_is_its_bias(size: float) -> None:
+    """As in a trained network's dead branch: its weights have vanished, or what it reads has."""
+    rng = np.random.default_rng(4)
+    nodes = [
+        make("MatMul", ["x", "w"], ["m"]),
+        make("Relu", ["m"], ["dead"]),
+        make("Gemm", ["dead", "v", "b"], ["p"]),
+        make("Tanh", ["p"], ["y"]),
+    ]
+    constants = {
+        "w": -rng.uniform(0.1, 1, (4, 3)) * size,
+        "v": rng.normal(size=(3, 6)) * size,
+        "b": rng.normal(size=6) * 0.05,
+    }
+    constants = {name: array.astype(np.float32) for name, array in constants.items()}
+    x = {"x": rng.uniform(0.1, 1, (8, 1, 4)).astype(np.float32)}
+    assert_close(model_of(nodes, x, ["y"], constants), x, 0.001)

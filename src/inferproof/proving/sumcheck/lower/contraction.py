@@ -33,6 +33,8 @@ INT8 = 127
 LIMBS = 127 * 256 + 127
 _MULTIPLIERS = (15, 7, 3, 1)
 _FEWEST_BITS = 6
+_MOST_SHIFT = min(MAX_SHIFT, PRODUCT_LIMIT.bit_length() - 1)
+"""The half that is added before a shift stays within the limit of products."""
 _LOST = 6
 """An operand loses at most so many of its bits, its sign included, before its row is split."""
 _LARGEST_BIAS = 2.0**27
@@ -78,7 +80,7 @@ def quantise_rows(
     while float(ideal.max()) / scale > multiplier:
         scale *= 2
     shift = 0
-    while shift < MAX_SHIFT and float(ideal.max()) / scale * 2 ** (shift + 1) <= multiplier:
+    while shift < _MOST_SHIFT and float(ideal.max()) / scale * 2 ** (shift + 1) <= multiplier:
         shift += 1
     multipliers = np.maximum(1, np.ceil(ideal / scale * 2.0**shift - 1e-9)).astype(np.int64)
     unit = scale * multipliers / 2.0**shift / x.scale
@@ -242,6 +244,8 @@ def _chosen(
 
 def _too_coarse(c: Context, x: Value, operand: Value) -> bool:
     """Whether the operand lost more bits than a split would cost."""
+    if x.largest == 0.0:  # it was 0 in every sample, and is cut to that
+        return False
     return operand.tensor != x.tensor and operand.bound < 2 ** (c.options.activation_bits - _LOST)
 
 

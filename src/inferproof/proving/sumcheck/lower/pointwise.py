@@ -94,6 +94,10 @@ def _clip(c: Context, step: Step) -> Value:
     if low is not None and high is not None and low > high:
         # The standard lets the upper end win.
         low = high
+    if low is not None and x.hi * x.scale < low:
+        return c.embed(np.full(x.shape, float(low)))
+    if high is not None and high < x.lo * x.scale:
+        return c.embed(np.full(x.shape, float(high)))
     first = x.lo if low is None else round(max(float(low), x.lo * x.scale) / x.scale)
     last = x.hi if high is None else round(min(float(high), x.hi * x.scale) / x.scale)
     return _cut(c, x, first, last)

@@ -61,7 +61,10 @@ def clamped(b: Builder, v: Value, low: int, high: int) -> Value:
     """The value cut to integers from low to high."""
     if low <= v.lo and v.hi <= high:
         return v
-    low, high = min(max(low, v.lo), v.hi), max(min(high, v.hi), v.lo)
+    if v.hi < low or high < v.lo:
+        low = high = low if v.hi < low else high
+    else:
+        low, high = max(low, v.lo), min(high, v.hi)
     span = None if v.span is None else _cut_span(v.span, low * v.scale, high * v.scale)
     return b.rescale(v, clamp=(low, high)).with_(
         scale=v.scale, span=span, source=v.origin.then(_clip(low * v.scale, high * v.scale))
