@@ -100,7 +100,7 @@ def _clip(c: Context, step: Step) -> Value:
         return c.embed(np.full(x.shape, float(high)))
     first = x.lo if low is None else round(max(float(low), x.lo * x.scale) / x.scale)
     last = x.hi if high is None else round(min(float(high), x.hi * x.scale) / x.scale)
-    return _cut(c, x, first, last)
+    return clamped(c.builder, x, first, last)
 
 
 def _clip_computed(c: Context, step: Step, x: Value) -> Value:
@@ -110,13 +110,6 @@ def _clip_computed(c: Context, step: Step, x: Value) -> Value:
             end = broadcast(c.builder, reshape(c.builder, c.value(step, place), ()), x.shape)
             x = combine(c.builder, [x, end])
     return x
-
-
-def _cut(c: Context, x: Value, first: int, last: int) -> Value:
-    if first > x.hi or last < x.lo or first > last:
-        number = min(max(x.lo, first), last) if first <= last else last
-        return c.builder.const(np.full(x.shape, number)).with_(scale=x.scale)
-    return clamped(c.builder, x, first, last)
 
 
 @lowers("Abs")
@@ -338,7 +331,7 @@ def _extreme(c: Context, step: Step, combine: Callable[..., Value]) -> Value:
             else:
                 last = min(last, end)
         if first <= x.hi and last >= x.lo:
-            return _cut(c, x, first, last)
+            return clamped(c.builder, x, first, last)
     shape = c.shape(step.outputs[0])
     # Beyond all computed values a constant is as good as at their end.
     ends = [v.real for v in values]
