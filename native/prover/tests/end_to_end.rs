@@ -214,7 +214,7 @@ fn a_graph_without_weights_or_with_too_many_results_has_no_key() {
     let error = bare_key(graph, Profile::Default).err();
     assert_eq!(error.unwrap(), KeyError::NoWeights);
     let mut graph = common::Builder::new(&[1 << 11, 2], 9);
-    let y = graph.linear(0, (1 << 10) + 1, false);
+    let y = graph.linear(0, (1 << 12) + 1, false);
     let graph = graph.finish(&[y]);
     let error = bare_key(graph, Profile::Default).err();
     assert_eq!(error.unwrap().code(), "KEY_ACCUMULATORS");
