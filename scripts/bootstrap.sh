@@ -77,16 +77,17 @@ native_prover() { # built by make native, or here if need be; all else works wit
 }
 
 corpus_tools() { # for families; in an environment of their own: nothing of ours needs them
-    local list=tests/corpus/requirements.txt uv stamp
-    case "${1:-torch}" in *torch* | *quantisers*) list=tests/corpus/requirements-torch.txt ;; esac
-    stamp=.tools/corpus/.$(basename "$list")
-    if [ -f "$stamp" ] && [ "$stamp" -nt "$list" ] && [ "$stamp" -nt tests/corpus/requirements.txt ]; then
-        return
-    fi
+    local folder=tests/corpus lists=("") list stamp uv
+    case "${1:-torch}" in *torch* | *quantisers*) lists+=(-torch) ;; esac
+    case "${1:-keras}" in *keras*) lists+=(-keras) ;; esac
+    lists=("${lists[@]/#/$folder/requirements}")
+    lists=("${lists[@]/%/.txt}")
+    stamp=.tools/corpus/.installed-$(cat "${lists[@]}" | sha256sum | cut -c1-16)
+    [ -f "$stamp" ] && return
     uv=$(command -v uv || echo .tools/bin/uv)
-    say "installing the tools of $list into .tools/corpus, which takes minutes"
+    say "installing the tools of ${lists[*]} into .tools/corpus, which takes minutes"
     [ -d .tools/corpus ] || "$uv" venv --quiet --python .venv/bin/python .tools/corpus
-    "$uv" pip install --quiet --python .tools/corpus/bin/python -r "$list" ||
+    "$uv" pip install --quiet --python .tools/corpus/bin/python "${lists[@]/#/--requirement=}" ||
         fail "uv could not install them; the lines above say which package"
     touch "$stamp"
 }

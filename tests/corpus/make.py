@@ -52,7 +52,7 @@ def main(folder: Path, families: list[str]) -> int:
 
 def _entries(families: list[str]) -> Iterator[Entry]:
     """Those whose family begins as one of `families` does. Some tools take seconds to import."""
-    for module in ("of_sklearn", "of_boosting", "of_torch", "of_quantisers"):
+    for module in ("of_sklearn", "of_boosting", "of_keras", "of_torch", "of_quantisers"):
         start = module.removeprefix("of_")
         if families and not any(family.startswith(start) for family in families):
             continue

@@ -91,14 +91,14 @@ def _tensors(loaded: LoadedModel, rows: Rows) -> Rows:
     return dict(sample_tensors(spec, rows))
 
 
-def _session(model: Path) -> Any:
+def session_of(model: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
-def _feeds(session: Any, rows: Rows) -> list[Rows]:
+def feeds_of(session: Any, rows: Rows) -> list[Rows]:
     """The rows one at a time, as the file's own inputs want them."""
     kinds = {"tensor(float16)": "f2", "tensor(double)": "f8", "tensor(float)": "f4"}
     feeds = []
@@ -117,16 +117,16 @@ def _feeds(session: Any, rows: Rows) -> list[Rows]:
 def _compared(model: Path, rows: Rows, quantised: dict[str, Array]) -> tuple[float, float | None]:
     """The share of rows whose every answer is the float model's, and the largest error relative
     to the largest output. An answer is a class where an output has whole numbers or several."""
-    session = _session(model)
+    session = session_of(model)
     names = [item.name for item in session.get_outputs()]
     same, errors, largest = [], 0.0, 0.0
-    for place, feed in enumerate(_feeds(session, rows)):
+    for place, feed in enumerate(feeds_of(session, rows)):
         answers = []
         for name, exact in zip(names, session.run(names, feed), strict=True):
             if name not in quantised:
                 continue
             got = quantised[name][place].reshape(-1)
-            wanted = _numbers(exact)
+            wanted = numbers(exact)
             if wanted is None or wanted.size != got.size:
                 continue
             if wanted.dtype.kind in "iub":
@@ -144,7 +144,7 @@ def _class(values: Array) -> int:
     return int(np.argmax(values))
 
 
-def _numbers(value: Any) -> Array | None:
+def numbers(value: Any) -> Array | None:
     """What a runtime returned as a flat array of numbers; None where it is text."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
         value = np.array([list(item.values()) for item in value])
@@ -156,14 +156,14 @@ def _numbers(value: Any) -> Array | None:
 
 def _run(model: Path, rows: Rows) -> None:
     """Runs the file's own rows, as whoever wrote it would."""
-    session = _session(model)
-    for feed in _feeds(session, rows):
+    session = session_of(model)
+    for feed in feeds_of(session, rows):
         session.run(None, feed)
 
 
 def _plain_ms(model: Path, rows: Rows) -> float:
-    session = _session(model)
-    feed = _feeds(session, {name: array[:1] for name, array in rows.items()})[0]
+    session = session_of(model)
+    feed = feeds_of(session, {name: array[:1] for name, array in rows.items()})[0]
     session.run(None, feed)
     times = []
     for _ in range(20):

@@ -261,5 +261,9 @@ _RULES: dict[str, _Fold] = {
     "Where": _where,
     "Xor": _elementwise(np.logical_xor),
 }
-_EXACT_NAMES = "Cast Concat ConstantOfShape Expand Gather Identity Reshape Slice Squeeze Unsqueeze"
+_EXACT_NAMES = (
+    "Cast Concat ConstantOfShape Equal Expand Gather Greater GreaterOrEqual Identity Less "
+    "LessOrEqual Reshape Slice Squeeze Unsqueeze"
+)
 _EXACT_ON_FLOATS = frozenset(_EXACT_NAMES.split())
+"""Moving and comparing floats rounds nothing. tf2onnx counts the steps of a Loop in floats."""

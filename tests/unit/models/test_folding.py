@@ -42,3 +42,23 @@ def test_a_step_of_0_is_left_to_the_library() -> None:
     node = helper.make_node("Slice", ["x", "starts", "ends", "axes", "steps"], ["y"])
     given = [whole(1, 2, 3), whole(0), whole(3), whole(0), whole(0)]
     assert fold(node, OPSET, list(given)) is None
+
+
+@pytest.mark.parametrize("name", ["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"])
+def test_comparing_floats_is_exact(name: str) -> None:
+    node = helper.make_node(name, ["x", "y"], ["z"])
+    x, y = np.float32([0, 7, 8, 9]), np.float32([8])
+    kinds = [helper.make_tensor_value_info(given, 1, None) for given in node.input]
+    graph = helper.make_graph([node], "g", kinds, [helper.make_tensor_value_info("z", 9, None)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+    (wanted,) = ReferenceEvaluator(model).run(None, {"x": x, "y": y})
+    found = fold(node, OPSET, [x, y])
+    assert found is not None
+    assert found.dtype == bool
+    assert np.array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("name", ["Add", "Mul", "Div"])
+def test_floats_are_not_computed(name: str) -> None:
+    node = helper.make_node(name, ["x", "y"], ["z"])
+    assert fold(node, OPSET, [np.float32([0.1]), np.float32([0.2])]) is None
