@@ -7,6 +7,12 @@ from bench.native_report import render_native
 from bench.tables import QUIET, human, image, ratio, table
 
 PEERS = {"inferproof": "inferproof", "ezkl": "plain ezkl"}
+_OVERHEAD = """\
+## Overhead over plain inference
+
+What a proof of the native prover costs over a run of the same model by ONNX Runtime on one thread, by family of models as common tools export them. `make corpus` measures it, since it needs those tools, and writes [the figures of each model](../docs/reference/corpus.md).
+
+![What a proof costs over a plain run, by family](../docs/reference/corpus.png)"""  # noqa: E501
 
 
 def render(results: dict[str, Any]) -> str:
@@ -14,6 +20,7 @@ def render(results: dict[str, Any]) -> str:
     parts = (
         _head(results),
         render_native(results.get("native"), results.get("peers")),
+        _OVERHEAD,
         _proving(results["models"]),
         _tuning(results["models"]),
         _gateway(results["gateway"]),
