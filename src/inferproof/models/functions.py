@@ -11,6 +11,7 @@ from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProt
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.limits import Limits
+from inferproof.models.naming import FreshNames
 from inferproof.models.show import shown
 
 STANDARD = ("", "ai.onnx")
@@ -57,17 +58,18 @@ class _Writer:
         self._limits = limits
         self._version = _version(model)
         self._functions: dict[_Key, FunctionProto] = {}
-        self._taken = set(_names(model.graph.node))
-        self._taken.update(item.name for item in (*model.graph.input, *model.graph.initializer))
+        taken = set(_names(model.graph.node))
+        taken.update(item.name for item in (*model.graph.input, *model.graph.initializer))
         for function in model.functions:
             kept = FunctionProto()
             kept.CopyFrom(function)
             if _key(kept) in self._functions:
                 raise _refused(kept, "it is defined twice")
             self._functions[_key(kept)] = kept
-            self._taken.update(_names(kept.node))
+            taken.update(_names(kept.node))
+        self._fresh = FreshNames(taken)
         self._running: list[_Key] = []
-        self._made = self._bytes = self._next = 0
+        self._made = self._bytes = 0
 
     def expanded(
         self,
@@ -108,7 +110,7 @@ class _Writer:
             if name in function.input:
                 raise ModelRejected(Reason.MODEL_DUPLICATE_NAME, name=shown(name))
             if name not in names:
-                names[name] = self._fresh(name)
+                names[name] = self._fresh.like(name)
         given = {item.name: item for item in function.attribute_proto}
         given |= {item.name: item for item in node.attribute}
         self._running.append(_key(function))
@@ -149,7 +151,7 @@ class _Writer:
         if names is not None:
             own = [item.name for item in (*graph.input, *graph.initializer)]
             own += [name for node in graph.node for name in node.output if name]
-            names = {**names, **{name: self._fresh(name) for name in own}}
+            names = {**names, **{name: self._fresh.like(name) for name in own}}
             for item in (*graph.input, *graph.initializer, *graph.output):
                 item.name = names.get(item.name, item.name)
         nodes = list(self.expanded(list(graph.node), names, attributes))
@@ -165,14 +167,6 @@ class _Writer:
             raise ModelRejected(
                 Reason.MODEL_TOO_LARGE, size=self._bytes, limit=self._limits.file_bytes
             )
-
-    def _fresh(self, stem: str) -> str:
-        name = stem
-        while name in self._taken:
-            self._next += 1
-            name = f"{stem}/{self._next}"
-        self._taken.add(name)
-        return name
 
 
 def _bind(node: NodeProto, attributes: _Attributes) -> None:

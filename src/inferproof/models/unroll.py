@@ -16,6 +16,7 @@ from onnx import GraphProto, NodeProto, helper
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.graph import Body, Graph, read_body, reads
+from inferproof.models.naming import FreshNames
 from inferproof.models.operators import BODIES
 from inferproof.models.show import shown
 from inferproof.models.tensors import Array
@@ -84,11 +85,10 @@ class Unroller:
         self._facts = facts
         self._limit = graph.reader.limits.nodes
         self._left = self._limit - len(graph.nodes)
-        self._taken = facts.names
+        self._fresh = FreshNames(facts.names)
         self._loaded: dict[tuple[int, str], _Loaded] = {}
         self._numbers: dict[tuple[str, int, int], str] = {}
         self._parts: dict[tuple[str, int, int], str] = {}
-        self._next = 0
 
     def nodes(self) -> Iterator[NodeProto]:
         """The nodes in an order in which they run; the caller visits each before the next.
@@ -245,7 +245,7 @@ class Unroller:
         self.spend(node, max(1, len(body.nodes)))
         names = dict(zip(body.inputs, given, strict=True))
         plain = [inner for inner in body.nodes if inner.op_type not in BODIES]
-        names.update((own, self._fresh(own)) for inner in plain for own in inner.output if own)
+        names.update((own, self._fresh.like(own)) for inner in plain for own in inner.output if own)
         scope: Scope = around.new_child(loaded.constants).new_child(names)
         for taken in (name for inner in body.nodes for name in reads(inner)):
             self._facts.use(scope.get(taken, taken))
@@ -272,7 +272,7 @@ class Unroller:
             body = read_body(graphs[0], self._graph.opset, self._graph.reader)
             if not all(body.inputs) or not all(body.outputs):
                 raise _invalid(node, "its graph has inputs or outputs without names")
-            constants = {own: self._fresh(own) for own in body.constants}
+            constants = {own: self._fresh.like(own) for own in body.constants}
             for own, flat in constants.items():
                 self._facts.define(flat, body.constants[own])
             self._loaded[key] = _Loaded(graphs[0], body, constants)
@@ -287,7 +287,7 @@ class Unroller:
         """A constant of one element; equal ones are one."""
         key = (dtype, value, rank)
         if key not in self._numbers:
-            self._numbers[key] = self._fresh("number")
+            self._numbers[key] = self._fresh.like("number")
             self._facts.define(self._numbers[key], np.full((1,) * rank, value, dtype=dtype))
         return self._numbers[key]
 
@@ -297,11 +297,11 @@ class Unroller:
         if value is not None:
             key = (name, axis, place)
             if key not in self._parts:
-                self._parts[key] = self._fresh(name)
+                self._parts[key] = self._fresh.like(name)
                 self._facts.define(self._parts[key], value[(slice(None),) * axis + (place,)])
             return self._parts[key]
         index = self._constant("<i8", place, 0)
-        made = self._fresh(name)
+        made = self._fresh.like(name)
         yield helper.make_node("Gather", [name, index], [made], axis=axis)
         return made
 
@@ -317,14 +317,14 @@ class Unroller:
         axis = _axis(node, walk.axis, len(self._facts.shape(names[0])) + 1)
         parts = []
         for name in names:
-            part = self._fresh(name)
+            part = self._fresh.like(name)
             if self._graph.opset < _AXES_AS_INPUT:
                 yield helper.make_node("Unsqueeze", [name], [part], axes=[axis])
             else:
                 axes = self._constant("<i8", axis, 1)
                 yield helper.make_node("Unsqueeze", [name, axes], [part])
             parts.append(part)
-        whole = self._fresh(told)
+        whole = self._fresh.like(told)
         yield helper.make_node("Concat", parts[:: -1 if walk.backwards else 1], [whole], axis=axis)
         return whole
 
@@ -352,14 +352,6 @@ class Unroller:
             raise _depends(node, "sequence lengths")
         if (lengths != self._facts.shape(scanned)[1:2]).any():
             raise _invalid(node, "its sequences are shorter than what it scans")
-
-    def _fresh(self, stem: str) -> str:
-        name = stem
-        while name in self._taken:
-            self._next += 1
-            name = f"{stem}/{self._next}"
-        self._taken.add(name)
-        return name
 
 
 def _inputs(node: NodeProto, scope: Scope) -> list[str]:
