@@ -64,6 +64,8 @@ class Context:
     """For a tensor of quantised steps those less their zero point, and that."""
     ordered: dict[str, Value] = field(default_factory=dict)
     """Inputs of the model in the order of their numbers, for comparisons."""
+    answers: dict[str, tuple[Value, int]] = field(default_factory=dict)
+    """For the result of a step that compares inputs the tensor that has it, and from where on."""
     bounds: Bounds = field(init=False)
 
     def __post_init__(self) -> None:
