@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.proving.sumcheck.float_order import numbers_at
-from inferproof.proving.sumcheck.lower.builder import row_major
+from inferproof.proving.sumcheck.lower.builder import Builder, row_major
 from inferproof.proving.sumcheck.lower.context import Context
 from inferproof.proving.sumcheck.lower.program import Step, numbers
 from inferproof.proving.sumcheck.lower.sources import (
@@ -85,11 +85,11 @@ def _ask(c: Context) -> None:
     starts = np.cumsum([0, *counts])
     middle, half = int(starts[len(others)]), sum(counts[len(others) :]) // 2
     if middle:
-        alone = b.take(bits, which[:middle])
+        alone = _part(b, bits, which[:middle])
         for step, start in zip(others, starts, strict=False):
             c.answers[step.outputs[0]] = (alone, int(start))
     if half:
-        most, below = (b.take(bits, which[n : n + half]) for n in (middle, middle + half))
+        most, below = (_part(b, bits, which[n : n + half]) for n in (middle, middle + half))
         same = b.add([most, below], [1, -1], within=(0, 1))
         for step, start in zip(equal, starts[len(others) :] - middle, strict=False):
             c.answers[step.outputs[0]] = (same, int(start))
@@ -159,10 +159,18 @@ def _compared(c: Context, asked: _Asked) -> tuple[Value, Ints]:
     ):
         if len(part):
             # p <= last is last + 1 - p > 0, and the contrary p - last > 0.
-            taken = b.take(elements, part[:, 1])
+            taken = _part(b, elements, part[:, 1])
             distances.append(b.add([taken], [coefficient], offset - coefficient * part[:, 2]))
     distance = b.concat(distances, 0) if len(distances) > 1 else distances[0]
     return b.rescale(distance, clamp=(0, 1)), which.reshape(-1)
+
+
+def _part(b: Builder, x: Value, addresses: Ints) -> Value:
+    """The elements of a flat tensor at addresses, without a list of them where they follow each
+    other."""
+    if (np.diff(addresses) == 1).all():
+        return b.view(x, addresses.shape, int(addresses[0]), (1,))
+    return b.take(x, addresses)
 
 
 def last_place(
