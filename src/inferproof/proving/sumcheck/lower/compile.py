@@ -154,7 +154,7 @@ def build(
     for spec in model.outputs:
         if not program.ranges[spec.name].finite:
             raise ModelRejected(Reason.LOWERING_NOT_FINITE, name=spec.name)
-    rewrite(program, options.margin)
+    rewrite(program, options.margin, measured.columns)
     columns = split_columns(program, measured.columns)
     context = Context(program, options, wanted=wanted_steps(program))
     inputs = tuple(

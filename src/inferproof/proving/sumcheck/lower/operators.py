@@ -7,6 +7,7 @@ from inferproof.proving.sumcheck.lower import (  # noqa: F401  (they register th
     fourier,
     gridsample,
     logic,
+    piecewise,
     pointwise,
     pooling,
     quantised,

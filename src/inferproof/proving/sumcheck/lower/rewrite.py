@@ -5,7 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from inferproof.models.measure import ColumnRanges
+from inferproof.proving.sumcheck.lower.columns import unsplit_columns
 from inferproof.proving.sumcheck.lower.evaluate import evaluate
+from inferproof.proving.sumcheck.lower.pieces import FUNCTION, feature_functions
 from inferproof.proving.sumcheck.lower.program import Array, Program, Step, numbers, renamed
 from inferproof.proving.sumcheck.lower.traced import (
     trace_comparisons,
@@ -14,18 +17,23 @@ from inferproof.proving.sumcheck.lower.traced import (
 )
 from inferproof.proving.sumcheck.precision import MARGIN
 
-_NO_CONSTANT = frozenset({"Dropout"})
+_NO_CONSTANT = frozenset({"Dropout", FUNCTION})
 BEYOND = 1e30
 """What an infinite constant counts as: further than any value, and still a number. It masks."""
 NEVER = frozenset({"IsNaN", "IsInf"})
 """False for every whole number; an input that is not finite is refused."""
 
 
-def rewrite(program: Program, margin: float = MARGIN) -> None:
+def rewrite(
+    program: Program, margin: float = MARGIN, columns: dict[str, ColumnRanges] | None = None
+) -> None:
     """Applies every rewriting to the program, in place.
 
-    Values matter up to `margin` times as far as they went on the calibration data.
+    Values matter up to `margin` times as far as they went on the calibration data; `columns` are
+    the ranges of inputs that are tables.
     """
+    # Before what is not finite is taken for whole numbers, which always are.
+    feature_functions(program, unsplit_columns(program, columns or {}))
     evaluate_constants(program)
     for rule in (_fold_batch_norm, _fold_bias, _recognise_softmax):
         rule(program)

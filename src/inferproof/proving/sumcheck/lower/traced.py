@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from inferproof.models.operators import TREES
+from inferproof.proving.sumcheck.lower.pieces import FUNCTION, OF
 from inferproof.proving.sumcheck.lower.program import Program, Step, renamed
 from inferproof.proving.sumcheck.lower.ranges import part_range
 from inferproof.proving.sumcheck.lower.sources import ELSEWHERE, SOURCES, Features, Tracer
@@ -124,4 +125,6 @@ def ordered_inputs(program: Program) -> set[str]:
             if step.op in TREES:
                 told = told[0, _asked(step, traced)]
             found |= {program.inputs[number].name for number in np.unique(told) if number >= 0}
+        if step.op == FUNCTION:
+            found.add(step.attributes[OF].source)
     return found
