@@ -48,6 +48,19 @@ def test_columns_that_are_alike_have_one_unit() -> None:
     assert ordered(assert_close(model, alike, 0.005)) == [False]
 
 
+def test_a_function_of_very_many_constants_is_computed_step_by_step() -> None:
+    """Each element would be tried beside all of them."""
+    nodes = [
+        node("Cast", ["x"], ["a"], to=TensorProto.INT64),
+        node("Gather", ["levels", "a"], ["y"], axis=0),
+    ]
+    for size, places_only in ((2000, True), (90000, False)):
+        given = {"levels": np.arange(size, dtype=np.float32) / size}
+        made, _ = lowered(model_of(nodes, table(), ["y"], given), table())
+        names = {node.op.__class__.__name__ for node in made.graph.nodes}
+        assert ("Divide" in names) is places_only
+
+
 def test_few_samples_show_no_columns() -> None:
     few = table(rows=20)
     made, _ = lowered(model_of(POWERS, few, ["y"], constants()), few)

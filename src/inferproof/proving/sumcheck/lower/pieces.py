@@ -42,8 +42,10 @@ _FINEST = 2.0**-17
 """And of the largest value of all: results have no more bits."""
 _ROUNDS = 24
 _MOST_PROBES = 2**14
-_MOST_ELEMENTS = 2**9
-"""Of a wider table each would have dozens of comparisons."""
+_AT_ONCE = 2**18
+"""Numbers, for which all steps' results are in memory."""
+_MOST_TURNS = 2**19
+"""Constants near which a function may turn, for each element of a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,11 @@ class Function:
 
     def at(self, numbers: Reals) -> Reals:
         """The function at numbers. Shapes: [probes, elements]."""
+        rows = max(1, _AT_ONCE // numbers.shape[1])
+        parts = [self._at(numbers[n : n + rows]) for n in range(0, len(numbers), rows)]
+        return np.concatenate(parts)
+
+    def _at(self, numbers: Reals) -> Reals:
         count = len(numbers)
         known: dict[str, Array] = {
             self.source: numbers.astype(np.float32).reshape(count, *self.shape)
@@ -71,7 +78,11 @@ class Function:
                 known[name] = known[step.input(0)].reshape(shape)
                 continue
             given = [known[n] if n in known else constants[n] if n else None for n in step.inputs]
-            (found,) = evaluate(step, given, self.program.opset)
+            found = (
+                _selected(*given)
+                if step.op == "Gather"
+                else evaluate(step, given, self.program.opset)[0]
+            )
             with np.errstate(all="ignore"):
                 known[name] = np.broadcast_to(found.astype(specs[name].dtype), shape)
         return known[self.made].astype(np.float64).reshape(count, -1)
@@ -89,6 +100,14 @@ class Function:
         return np.unique(np.concatenate([every, -every]))
 
 
+def _selected(table: Array | None, index: Array | None) -> Array:
+    """Elements of a flat table; beyond its ends, where no sample was, that at the end."""
+    assert table is not None  # noqa: S101  (the pass that chose the steps looked)
+    assert index is not None  # noqa: S101
+    places = np.where(index < 0, index + table.size, index)
+    return np.asarray(table[np.clip(places, 0, table.size - 1)])
+
+
 def feature_functions(program: Program, ranges: dict[str, ColumnRanges]) -> None:
     """Makes one step of all that is computed of single elements of these inputs, where nothing else
     reads them. An input is a table. Shapes: [1, columns]."""
@@ -100,20 +119,18 @@ def feature_functions(program: Program, ranges: dict[str, ColumnRanges]) -> None
         steps = [step for step in program.steps if step.outputs[0] in inside]
         ends = [step for step in steps if step.outputs[0] in read]
         real = all(program.specs[step.outputs[0]].dtype == "float32" for step in ends)
+        curved = any(step.op in _CURVED for step in steps)
+        if name in read or not ends or not real or not curved:
+            continue
         shape = program.specs[name].shape
-        worth = any(step.op in _CURVED for step in steps) and np.prod(shape) <= _MOST_ELEMENTS
-        if name in read or not ends or not real or not worth:
+        functions = [
+            Function(name, shape, tuple(steps), step.outputs[0], program, seen) for step in ends
+        ]
+        if functions[0].constants().size * np.prod(shape) > _MOST_TURNS:
             continue
         made = {
-            step.outputs[0]: Step(
-                step.node,
-                FUNCTION,
-                (),
-                step.outputs,
-                {OF: Function(name, shape, tuple(steps), step.outputs[0], program, seen)},
-                step.index,
-            )
-            for step in ends
+            step.outputs[0]: Step(step.node, FUNCTION, (), step.outputs, {OF: of}, step.index)
+            for step, of in zip(ends, functions, strict=True)
         }
         program.steps = [
             made.get(step.outputs[0], step)
