@@ -60,6 +60,21 @@ def split_columns(program: Program, ranges: dict[str, ColumnRanges]) -> dict[str
     return found
 
 
+def unsplit_columns(program: Program, ranges: dict[str, ColumnRanges]) -> dict[str, ColumnRanges]:
+    """The inputs that are tables of columns of different sizes, which are read in ways that units
+    of columns cannot be moved through."""
+    return {
+        spec.name: ranges[spec.name]
+        for spec in program.inputs
+        if spec.name in ranges
+        and len(spec.shape) == 2
+        and spec.shape[0] == 1
+        and spec.dtype == "float32"
+        and _units(ranges[spec.name]) is not None
+        and not _Moving(program, ranges[spec.name]).possible(spec.name)
+    }
+
+
 def _units(seen: ColumnRanges) -> tuple[Reals, float] | None:
     """A power of two for each column, about its range, over the largest, and that; None where one
     does for all."""

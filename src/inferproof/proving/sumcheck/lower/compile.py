@@ -16,7 +16,7 @@ from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.float_order import REACH, places
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import graph_rejection, library
-from inferproof.proving.sumcheck.lower import operators
+from inferproof.proving.sumcheck.lower import operators  # noqa: F401  (they register themselves)
 from inferproof.proving.sumcheck.lower.columns import Columns, split_columns
 from inferproof.proving.sumcheck.lower.context import Context, Options, lower_step, widened
 from inferproof.proving.sumcheck.lower.dense import (
@@ -27,9 +27,10 @@ from inferproof.proving.sumcheck.lower.dense import (
 from inferproof.proving.sumcheck.lower.passes import finish
 from inferproof.proving.sumcheck.lower.program import read_program
 from inferproof.proving.sumcheck.lower.quantised import wanted_steps
+from inferproof.proving.sumcheck.lower.ranges import whole_range
 from inferproof.proving.sumcheck.lower.rewrite import rewrite
 from inferproof.proving.sumcheck.lower.score import Report, held_out_of, scored, unscored
-from inferproof.proving.sumcheck.lower.sources import ordered_inputs
+from inferproof.proving.sumcheck.lower.traced import ordered_inputs
 from inferproof.proving.sumcheck.lower.value import Value, power_of_two_above
 from inferproof.proving.sumcheck.precision import LEAST_BITS
 from inferproof.proving.sumcheck.prove import failure
@@ -153,7 +154,7 @@ def build(
     for spec in model.outputs:
         if not program.ranges[spec.name].finite:
             raise ModelRejected(Reason.LOWERING_NOT_FINITE, name=spec.name)
-    rewrite(program)
+    rewrite(program, options.margin, measured.columns)
     columns = split_columns(program, measured.columns)
     context = Context(program, options, wanted=wanted_steps(program))
     inputs = tuple(
@@ -238,7 +239,7 @@ def _input(context: Context, spec: TensorSpec) -> QuantisedInput:
     found = context.program.ranges[spec.name]
     whole = context.whole(spec.name)
     if whole:
-        low, high = operators.whole_range(context.program, spec.name)
+        low, high = whole_range(context.program, spec.name)
         scale, lo, hi = 1.0, max(low, 1 - _LARGEST_WHOLE), min(high, _LARGEST_WHOLE - 1)
         span = None
     else:

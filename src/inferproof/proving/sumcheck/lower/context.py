@@ -64,6 +64,8 @@ class Context:
     """For a tensor of quantised steps those less their zero point, and that."""
     ordered: dict[str, Value] = field(default_factory=dict)
     """Inputs of the model in the order of their numbers, for comparisons."""
+    answers: dict[str, tuple[Value, int]] = field(default_factory=dict)
+    """For the result of a step that compares inputs the tensor that has it, and from where on."""
     bounds: Bounds = field(init=False)
 
     def __post_init__(self) -> None:
@@ -134,6 +136,20 @@ def lowers(*operators: str) -> Callable[[Lowering], Lowering]:
     return register
 
 
+MADE: dict[str, Lowering] = {}
+"""Of operators that no file holds: passes make them."""
+
+
+def lowers_made(operator: str) -> Callable[[Lowering], Lowering]:
+    """Registers a function as the lowering of an operator that a pass makes."""
+
+    def register(function: Lowering) -> Lowering:
+        MADE[operator] = function
+        return function
+
+    return register
+
+
 _FARTHEST = 2.0**300
 """Scales within this can be multiplied and divided in binary64 by any float32, and one another."""
 
@@ -151,7 +167,7 @@ def lower_step(c: Context, step: Step) -> None:
     Raises: ModelRejected MODEL_OPERATOR_UNSUPPORTED, LOWERING_UNSUPPORTED, LOWERING_OVERFLOW,
     LOWERING_TENSOR.
     """
-    function = REGISTRY.get(step.op)
+    function = REGISTRY.get(step.op) or MADE.get(step.op)
     if function is None:
         raise ModelRejected(
             Reason.MODEL_OPERATOR_UNSUPPORTED,

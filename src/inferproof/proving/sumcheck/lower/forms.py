@@ -57,7 +57,13 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
         "one constant scale and zero point",
     ),
     ("DequantizeLinear", "another scale, Add of the zero point", "one constant scale"),
-    ("Cast CastLike", "nothing; to truth values Rescale; to whole numbers a Lookup", ""),
+    (
+        "Cast",
+        "nothing; to truth values Rescale; to whole numbers a Lookup, or of an input a Sum of "
+        "comparisons, exactly",
+        "",
+    ),
+    ("CastLike", "nothing; to truth values Rescale; to whole numbers a Lookup", ""),
     ("Transpose Expand Split", "View", ""),
     (
         "Slice Tile DepthToSpace SpaceToDepth ReverseSequence",
@@ -100,13 +106,18 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
     ("OneHot", "Add, Rescale (comparison with each number), Add", "constant depth and values"),
     ("Relu Clip", "Rescale with a clamp, joined with the one before it; computed ends as Max", ""),
     (
-        "Acos Acosh Asin Asinh Atan Atanh Ceil Celu Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid "
+        "Acos Acosh Asin Asinh Atan Atanh Celu Cos Cosh Elu Erf Exp Gelu HardSigmoid "
         "HardSwish LeakyRelu Log Mish Reciprocal Selu Shrink Sigmoid Sin Sinh Softplus "
         "Softsign Swish Tan Tanh ThresholdedRelu",
         "Lookup; a chain of functions of one value is one Lookup",
         "at most 2^16 entries",
     ),
-    ("Round", "Rescale; a Lookup behind another function", ""),
+    ("Ceil Floor", "Lookup; of an input a Sum of comparisons, exactly", "at most 2^16 entries"),
+    (
+        "Round",
+        "Rescale; a Lookup behind another function; of an input a Sum of comparisons, exactly",
+        "",
+    ),
     ("PRelu", "a Lookup for one slope, else two clamps, Rescale per channel and Add", ""),
     ("Abs", "Concat with the negative, Max", ""),
     ("Neg", "Add", ""),
@@ -137,7 +148,12 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
         "at most 16 constant exponents; a base above 0 for computed ones",
     ),
     ("Max Min", "Rescale with a clamp for one number, else Concat, Max", ""),
-    ("Greater Less GreaterOrEqual LessOrEqual Equal", "Add of the difference, Rescale", ""),
+    (
+        "Greater Less GreaterOrEqual LessOrEqual Equal",
+        "of an input and a constant as trees compare: Take, Add, Rescale, exactly; else Add of the "
+        "difference, Rescale",
+        "",
+    ),
     ("And", "Mul", ""),
     ("Or", "Add, Rescale", ""),
     ("Xor Not", "Add", ""),

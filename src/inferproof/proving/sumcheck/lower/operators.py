@@ -1,13 +1,13 @@
 """Every lowering, and what of it depends on several subjects."""
 
-import numpy as np
-
 from inferproof.proving.sumcheck.lower import (  # noqa: F401  (they register themselves)
     attention,
     dense,
     einsum,
     fourier,
     gridsample,
+    logic,
+    piecewise,
     pointwise,
     pooling,
     quantised,
@@ -22,10 +22,7 @@ from inferproof.proving.sumcheck.lower import (  # noqa: F401  (they register th
     whole,
 )
 from inferproof.proving.sumcheck.lower.context import REGISTRY
-from inferproof.proving.sumcheck.lower.program import Program
 from inferproof.proving.sumcheck.lower.rewrite import NEVER
-
-_ALONE = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten"})
 
 _MADE = "BlackmanWindow Constant ConstantOfShape HammingWindow HannWindow MelWeightMatrix Range"
 FOLDED = frozenset({*_MADE.split(), "Shape", "Size"}) | NEVER
@@ -33,26 +30,3 @@ FOLDED = frozenset({*_MADE.split(), "Shape", "Size"}) | NEVER
 
 SUPPORTED = frozenset(REGISTRY) | FOLDED
 """Operators that a graph may hold; some only in part (specs/quantisation.md)."""
-
-
-def whole_range(program: Program, name: str) -> tuple[int, int]:
-    """The whole numbers that an input may hold: rows of a table that it selects, all of 8 bits, or
-    those seen."""
-    found = program.ranges[name]
-    low, high = min(0, int(found.low)), int(found.high)
-    names, selects = {name}, False
-    for step in program.steps:
-        if step.op in _ALONE and step.input(0) in names:
-            names.add(step.outputs[0])
-        if step.op == "Gather" and step.input(1) in names and step.input(0) not in names:
-            array = program.constants.get(step.input(0))
-            shape = program.specs[step.input(0)].shape if array is None else array.shape
-            axis = int(step.attributes.get("axis", 0))
-            high = max(high, shape[axis] - 1)
-            selects = True
-    dtype = program.specs[name].dtype
-    if dtype in ("int8", "uint8") and not selects:
-        # As of a quantised model: the file's own range, of which samples show a part.
-        limits = np.iinfo(dtype)
-        return limits.min, limits.max
-    return low, high

@@ -9,8 +9,6 @@ from inferproof.proving.sumcheck.lower.arithmetic import (
     absolute,
     add_constant,
     add_values,
-    aligned_pair,
-    choose,
     divide,
     joint_source,
     maximum,
@@ -23,11 +21,13 @@ from inferproof.proving.sumcheck.lower.arithmetic import (
 )
 from inferproof.proving.sumcheck.lower.context import Array, Context, lowers
 from inferproof.proving.sumcheck.lower.evaluate import evaluate
+from inferproof.proving.sumcheck.lower.logic import MASK, mask_floor
 from inferproof.proving.sumcheck.lower.movement import broadcast, concat, reshape, taken
 from inferproof.proving.sumcheck.lower.program import Step, numbers, unsupported
 from inferproof.proving.sumcheck.lower.rewrite import BEYOND
 from inferproof.proving.sumcheck.lower.scaling import clamped, in_steps
 from inferproof.proving.sumcheck.lower.tables import table
+from inferproof.proving.sumcheck.lower.thresholds import answer, traced
 from inferproof.proving.sumcheck.lower.value import Points, Value
 from inferproof.proving.sumcheck.lower.whole import divide_whole
 
@@ -56,6 +56,8 @@ def _function(c: Context, step: Step, place: int = 0) -> Callable[[Points], Poin
 
 @lowers(*_BY_TABLE.split())
 def _by_table(c: Context, step: Step) -> Value:
+    if traced(step):
+        return answer(c, step)
     x = c.value(step, 0)
     if c.whole(step.input(0)) and step.op in ("Floor", "Ceil"):
         return x
@@ -64,6 +66,8 @@ def _by_table(c: Context, step: Step) -> Value:
 
 @lowers("Round")
 def _round(c: Context, step: Step) -> Value:
+    if traced(step):
+        return answer(c, step)
     x = c.value(step, 0)
     if c.whole(step.input(0)):
         return x
@@ -340,115 +344,9 @@ def _extreme(c: Context, step: Step, combine: Callable[..., Value]) -> Value:
     return combine(b, values)
 
 
-def difference(c: Context, step: Step) -> Value:
-    """The first operand less the second, in whole numbers of one scale."""
-    shape = c.shape(step.outputs[0])
-    found = [broadcast(c.builder, c.value(step, place), shape) for place in (0, 1)]
-    first, second = aligned_pair(c.builder, *found)
-    return c.builder.add([first, second], [1, -1])
-
-
-@lowers("Greater")
-def _greater(c: Context, step: Step) -> Value:
-    return c.builder.rescale(difference(c, step), clamp=(0, 1))
-
-
-@lowers("Less")
-def _less(c: Context, step: Step) -> Value:
-    return c.builder.rescale(c.builder.add([difference(c, step)], [-1]), clamp=(0, 1))
-
-
-@lowers("GreaterOrEqual")
-def _greater_or_equal(c: Context, step: Step) -> Value:
-    b = c.builder
-    return b.rescale(b.add([difference(c, step)], [1], 1), clamp=(0, 1))
-
-
-@lowers("LessOrEqual")
-def _less_or_equal(c: Context, step: Step) -> Value:
-    b = c.builder
-    return b.rescale(b.add([difference(c, step)], [-1], 1), clamp=(0, 1))
-
-
-@lowers("Equal")
-def _equal(c: Context, step: Step) -> Value:
-    for place in (0, 1):
-        array = c.constant(step.input(place))
-        if array is not None and (np.asarray(array) == -BEYOND).all():
-            # What was infinite stands at _FLOOR or below (mask_floor).
-            x = broadcast(c.builder, c.value(step, 1 - place), c.shape(step.outputs[0]))
-            last = math.floor((_FLOOR + 1) / x.scale)
-            return c.builder.rescale(c.builder.add([x], [-1], last + 1), clamp=(0, 1))
-    return equals_zero(c, difference(c, step))
-
-
-def equals_zero(c: Context, v: Value) -> Value:
-    """1 where the integer is 0, else 0."""
-    b = c.builder
-    sides = [b.rescale(v, clamp=(0, 1)), b.rescale(b.add([v], [-1]), clamp=(0, 1))]
-    return b.add(sides, [-1, -1], 1, within=(0, 1))
-
-
-@lowers("Not")
-def _not(c: Context, step: Step) -> Value:
-    return c.builder.add([c.value(step, 0)], [-1], 1, within=(0, 1))
-
-
-def _truths(c: Context, step: Step) -> list[Value]:
-    shape = c.shape(step.outputs[0])
-    return [broadcast(c.builder, c.value(step, place), shape) for place in (0, 1)]
-
-
-@lowers("And")
-def _and(c: Context, step: Step) -> Value:
-    one, other = _truths(c, step)
-    return c.builder.mul(one, other)
-
-
-@lowers("Or")
-def _or(c: Context, step: Step) -> Value:
-    return c.builder.rescale(c.builder.add(_truths(c, step), [1, 1]), clamp=(0, 1))
-
-
-@lowers("Xor")
-def _xor(c: Context, step: Step) -> Value:
-    one, other = _truths(c, step)
-    both = c.builder.mul(one, other)
-    return c.builder.add([one, other, both], [1, 1, -2], within=(0, 1))
-
-
 _FINE_RANGE = 16
 """Within so many whole numbers a table tells apart enough points between two of them."""
 _MOST_POWERS = 16
 """Different constant exponents: each is a table over all elements."""
 _BELOW = 2.0
 """How far below what was seen a base may be before it is cut."""
-_FLOOR = -64.0
-"""What is so far below 0 has an exponential of 0 beside that of 0."""
-MASK = -1e4
-"""Constants below this stand for minus infinity when they mask."""
-
-
-@lowers("Where")
-def _where(c: Context, step: Step) -> Value:
-    shape = c.shape(step.outputs[0])
-    condition = c.constant(step.input(0))
-    b = c.builder
-    if condition is not None and condition.all() == condition.any():
-        return broadcast(b, c.value(step, 1 if condition.any() else 2), shape)
-    found = []
-    for place in (1, 2):
-        array = c.constant(step.input(place))
-        if array is not None and float(array.min(initial=0)) < MASK and array.dtype.kind == "f":
-            other = c.value(step, 3 - place)
-            array = np.maximum(numbers(array), mask_floor(other))
-        value = c.value(step, place) if array is None else c.embed(array)
-        found.append(broadcast(b, value, shape))
-    mask = c.value(step, 0) if condition is None else b.const(condition.astype(np.int64))
-    return choose(b, broadcast(b, mask, shape), *found)
-
-
-def mask_floor(other: Value) -> float:
-    """A number so far below a value that its exponential beside the value's is 0."""
-    low, high = other.real
-    return min(low, 0.0) - max(high, 0.0) + _FLOOR

@@ -5,22 +5,42 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from inferproof.models.measure import ColumnRanges
+from inferproof.proving.sumcheck.lower.columns import unsplit_columns
 from inferproof.proving.sumcheck.lower.evaluate import evaluate
+from inferproof.proving.sumcheck.lower.pieces import FUNCTION, feature_functions
 from inferproof.proving.sumcheck.lower.program import Array, Program, Step, numbers, renamed
-from inferproof.proving.sumcheck.lower.sources import trace_ensembles
+from inferproof.proving.sumcheck.lower.traced import (
+    trace_comparisons,
+    trace_ensembles,
+    trace_whole_parts,
+)
+from inferproof.proving.sumcheck.precision import MARGIN
 
-_NO_CONSTANT = frozenset({"Dropout"})
+_NO_CONSTANT = frozenset({"Dropout", FUNCTION})
 BEYOND = 1e30
 """What an infinite constant counts as: further than any value, and still a number. It masks."""
 NEVER = frozenset({"IsNaN", "IsInf"})
 """False for every whole number; an input that is not finite is refused."""
 
 
-def rewrite(program: Program) -> None:
-    """Applies every rewriting to the program, in place."""
+def rewrite(
+    program: Program, margin: float = MARGIN, columns: dict[str, ColumnRanges] | None = None
+) -> None:
+    """Applies every rewriting to the program, in place.
+
+    Values matter up to `margin` times as far as they went on the calibration data; `columns` are
+    the ranges of inputs that are tables.
+    """
+    # Before what is not finite is taken for whole numbers, which always are.
+    feature_functions(program, unsplit_columns(program, columns or {}))
     evaluate_constants(program)
-    for rule in (_fold_batch_norm, _fold_bias, _recognise_softmax, trace_ensembles):
+    for rule in (_fold_batch_norm, _fold_bias, _recognise_softmax):
         rule(program)
+    trace_ensembles(program)
+    trace_comparisons(program)
+    program.drop_unused()
+    trace_whole_parts(program, margin)
     program.drop_unused()
 
 
@@ -71,6 +91,11 @@ def _known(program: Program, step: Step) -> Array | None:
         computed = [name for name, a in zip(step.inputs, constants, strict=True) if a is None]
         if computed and all(program.ranges[name].finite for name in computed):
             return np.zeros(spec.shape, bool)
+    if step.op == "Mul" and any(a is not None and not a.any() for a in constants):
+        # 0 times a finite number; runtimes may make it -0.
+        computed = [name for name, a in zip(step.inputs, constants, strict=True) if a is None]
+        if computed and all(program.ranges[name].finite for name in computed):
+            return np.zeros(spec.shape, spec.dtype)
     if step.op == "CastLike" and constants[0] is not None:
         return constants[0].astype(spec.dtype)
     return None

@@ -10,6 +10,7 @@ from inferproof.proving.sumcheck.lower.builder import row_major
 from inferproof.proving.sumcheck.lower.constants import quantised
 from inferproof.proving.sumcheck.lower.context import Context, lowers
 from inferproof.proving.sumcheck.lower.evaluate import evaluate
+from inferproof.proving.sumcheck.lower.logic import equals_zero, mask_floor
 from inferproof.proving.sumcheck.lower.movement import (
     addresses_of,
     broadcast,
@@ -20,11 +21,11 @@ from inferproof.proving.sumcheck.lower.movement import (
     taken,
     transpose,
 )
-from inferproof.proving.sumcheck.lower.pointwise import equals_zero, mask_floor
 from inferproof.proving.sumcheck.lower.program import Step, numbers, unsupported
 from inferproof.proving.sumcheck.lower.rewrite import BEYOND
 from inferproof.proving.sumcheck.lower.scaling import binary, clamped, coarser
 from inferproof.proving.sumcheck.lower.tables import table
+from inferproof.proving.sumcheck.lower.thresholds import answer, traced
 from inferproof.proving.sumcheck.lower.value import Value
 
 Ints = npt.NDArray[np.int64]
@@ -41,6 +42,8 @@ def _identity(c: Context, step: Step) -> Value | tuple[Value, Value]:
 
 @lowers("Cast", "CastLike")
 def _cast(c: Context, step: Step) -> Value:
+    if traced(step):
+        return answer(c, step)
     x = c.value(step, 0)
     target = c.program.specs[step.outputs[0]].dtype
     if target == "bool":

@@ -6,8 +6,8 @@ import numpy as np
 
 from inferproof.proving.sumcheck.lower.arithmetic import negated
 from inferproof.proving.sumcheck.lower.context import Context, lowers
+from inferproof.proving.sumcheck.lower.logic import equals_zero
 from inferproof.proving.sumcheck.lower.movement import broadcast, concat, reshape, transpose
-from inferproof.proving.sumcheck.lower.pointwise import equals_zero
 from inferproof.proving.sumcheck.lower.program import Step, unsupported
 from inferproof.proving.sumcheck.lower.reduce import axes_last, spread
 from inferproof.proving.sumcheck.lower.scaling import fit

@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.models.operators import TREES
 from inferproof.proving.sumcheck.lower.evaluate import evaluate
-from inferproof.proving.sumcheck.lower.program import Array, Program, Step, renamed
+from inferproof.proving.sumcheck.lower.program import Array, Program, Step
 
 Ints = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]
@@ -23,10 +22,15 @@ _MOVED = frozenset(
     | {"Unsqueeze"}
 )
 """Operators whose results are elements of their first operands, or of all of Concat's."""
-_KEPT, _PLUS, _MINUS, _FROM, _TIMES, _OVER = range(6)
+_KEPT, _PLUS, _MINUS, _FROM, _TIMES, _OVER, _FLOOR, _CEIL, _NEAREST, _CUT = range(10)
 _CODES = {"Add": (_PLUS, _PLUS), "Sub": (_MINUS, _FROM), "Mul": (_TIMES, _TIMES)}
 """What an operator with a constant is, by the place of what is not constant."""
-_ELSEWHERE = -1
+_ALONE = {"Floor": _FLOOR, "Ceil": _CEIL, "Round": _NEAREST, "Neg": _FROM}
+"""Operators of one operand; the negative is what is taken from 0."""
+ELSEWHERE = -1
+"""The number of no input."""
+_WHOLE = ("int32", "int64")
+"""Types of whole numbers that hold all that is seen."""
 SOURCES = "sources"
 """The attribute of a step that says where its features come from."""
 
@@ -46,7 +50,8 @@ class Layer:
         by = self.constants.astype(np.float32)
         with np.errstate(all="ignore"):
             results = [numbers, numbers + by, numbers - by, by - numbers, numbers * by]
-            results.append(numbers / by)
+            results += [numbers / by, np.floor(numbers), np.ceil(numbers)]
+            results += [np.rint(numbers), np.trunc(numbers)]
         return np.choose(self.codes, results)
 
 
@@ -69,6 +74,11 @@ class Features:
             tuple(layer.at(places) for layer in self.layers),
         )
 
+    def broadcast(self, shape: tuple[int, ...]) -> "Features":
+        """The features repeated along dimensions that they lack or have of size 1."""
+        places = np.arange(self.inputs.size).reshape(self.inputs.shape)
+        return self.at(np.broadcast_to(places, shape))
+
     def values(self, numbers: Reals) -> Reals:
         """The features' numbers where their elements hold these."""
         found = numbers.astype(np.float32)
@@ -86,108 +96,99 @@ class Features:
         return np.asarray(flips % 2 == 1)
 
 
-def trace_ensembles(program: Program) -> None:
-    """Notes of each ensemble of trees where its features come from, and lets go of its input where
-    that is all that it needs."""
-    for place, step in enumerate(program.steps):
-        if step.op not in TREES:
-            continue
-        traced = _by_columns(trace(program, step.input(0)))
-        asked = np.unique(np.asarray(step.attributes.get("nodes_featureids", []), np.int64))
-        width = traced.inputs.shape[1]
-        told = asked[(asked >= 0) & (asked < width)]
-        free = bool((traced.inputs[0, told] != _ELSEWHERE).all())
-        program.steps[place] = renamed(
-            step,
-            inputs=() if free else step.inputs,
-            attributes={**step.attributes, SOURCES: traced},
-        )
+def joined(parts: list[Features]) -> Features:
+    """The flat features one after another."""
+    depth = max(len(part.layers) for part in parts)
+    padded = [_deepened(part, depth) for part in parts]
+    return Features(
+        np.concatenate([part.inputs for part in padded]),
+        np.concatenate([part.elements for part in padded]),
+        tuple(
+            Layer(
+                np.concatenate([part.layers[n].codes for part in padded]),
+                np.concatenate([part.layers[n].constants for part in padded]),
+            )
+            for n in range(depth)
+        ),
+    )
 
 
-def ordered_inputs(program: Program) -> set[str]:
-    """The inputs whose numbers ensembles of trees compare."""
-    found: set[str] = set()
-    for step in program.steps:
-        traced = step.attributes.get(SOURCES)
-        if traced is not None:
-            asked = np.unique(np.asarray(step.attributes.get("nodes_featureids", []), np.int64))
-            told = traced.inputs[0, asked[(asked >= 0) & (asked < traced.inputs.shape[1])]]
-            found |= {program.inputs[number].name for number in np.unique(told) if number >= 0}
-    return found
+class Tracer:
+    """Finds where the elements of a program's values come from; each value once."""
 
-
-def _by_columns(features: Features) -> Features:
-    """The features, of no input where the rows of a batch differ. Shapes: [rows, features]."""
-    same = (features.inputs == features.inputs[:1]).all(axis=0)
-    same &= (features.falling == features.falling[:1]).all(axis=0)
-    return replace(features, inputs=np.where(same, features.inputs, _ELSEWHERE))
-
-
-def trace(program: Program, name: str) -> Features:
-    """Where the elements of a value come from."""
-    makers = {made: step for step in program.steps for made in step.outputs if made}
-    return _Tracer(program, makers).trace(name)
-
-
-@dataclass(slots=True)
-class _Tracer:
-    program: Program
-    makers: dict[str, Step]
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._rank = {made: n for n, step in enumerate(program.steps) for made in step.outputs}
+        self._makers = {made: step for step in program.steps for made in step.outputs if made}
+        self._known: dict[str, Features] = {}
 
     def trace(self, name: str) -> Features:
+        """Where the elements of a value come from. Shapes: those of the value."""
         # From the inputs on, so that a long chain needs no deep recursion.
         order: list[str] = []
-        waiting, seen = [name], set[str]()
+        waiting, seen = [name], set(self._known)
         while waiting:
             at = waiting.pop()
-            step = self.makers.get(at)
+            step = self._makers.get(at)
             if at in seen:
                 continue
             seen.add(at)
             order.append(at)
             if step is not None and self._follows(step):
                 waiting += [n for n in step.inputs if n and n not in self.program.constants]
-        known: dict[str, Features] = {}
-        for at in self._sorted(order):
-            known[at] = self._of(at, known)
-        return known[name]
-
-    def _sorted(self, names: list[str]) -> list[str]:
-        rank = {made: n for n, step in enumerate(self.program.steps) for made in step.outputs}
-        return sorted(names, key=lambda name: rank.get(name, -1))
+        for at in sorted(order, key=lambda made: self._rank.get(made, -1)):
+            self._known[at] = self._of(at)
+        return self._known[name]
 
     def _follows(self, step: Step) -> bool:
-        return step.op in _MOVED or step.op in _CODES or step.op in ("Cast", "Div")
+        followed = step.op in _MOVED or step.op in _CODES or step.op in _ALONE
+        return followed or step.op in ("Cast", "Div")
 
-    def _of(self, name: str, known: dict[str, Features]) -> Features:
+    def _of(self, name: str) -> Features:
         shape = self.program.specs[name].shape
         names = [spec.name for spec in self.program.inputs]
         if name in names:
             places = np.arange(int(np.prod(shape)), dtype=np.int64).reshape(shape)
             return Features(np.full(shape, names.index(name)), places, ())
-        step = self.makers[name]
-        nothing = Features(np.full(shape, _ELSEWHERE), np.zeros(shape, np.int64), ())
+        step = self._makers[name]
+        found: Features | None = None
         if step.op in _MOVED:
-            return self._moved(step, name, known) or nothing
-        if step.op == "Cast":
-            return known.get(step.input(0), nothing) if self._real(name) else nothing
-        if step.op in _CODES or step.op == "Div":
-            return self._changed(step, shape, known) or nothing
-        return nothing
+            found = self._moved(step, name)
+        elif step.op == "Cast":
+            found = self._cast(step)
+        elif step.op in _ALONE:
+            found = self._alone(step)
+        elif step.op in _CODES or step.op == "Div":
+            found = self._changed(step, shape)
+        return found or Features(np.full(shape, ELSEWHERE), np.zeros(shape, np.int64), ())
 
     def _real(self, name: str) -> bool:
         return self.program.specs[name].dtype == "float32"
 
-    def _moved(self, step: Step, name: str, known: dict[str, Features]) -> Features | None:
+    def _cast(self, step: Step) -> Features | None:
+        before = self._known.get(step.input(0))
+        if before is None or self._real(step.outputs[0]):
+            return before
+        if self.program.specs[step.outputs[0]].dtype not in _WHOLE:
+            return None
+        return _with_layer(before, _CUT) if self._real(step.input(0)) else before
+
+    def _alone(self, step: Step) -> Features | None:
+        before = self._known.get(step.input(0))
+        if before is None or not self._real(step.outputs[0]):
+            return None
+        return _with_layer(before, _ALONE[step.op])
+
+    def _moved(self, step: Step, name: str) -> Features | None:
         """The features of an operator that moves elements: it is run on their addresses."""
         several = step.op == "Concat"
         sources = step.inputs if several else step.inputs[:1]
         rest = [] if several else [self.program.constants.get(n) for n in step.inputs[1:]]
-        if any(n not in known for n in sources):
+        if any(n not in self._known for n in sources):
             return None
         if any(array is None and n for array, n in zip(rest, step.inputs[1:], strict=False)):
             return None
-        parts = [known[n] for n in sources]
+        parts = [self._known[n] for n in sources]
         depth = max(len(part.layers) for part in parts)
         padded = [_deepened(part, depth) for part in parts]
         place = list(step.outputs).index(name)
@@ -206,9 +207,7 @@ class _Tracer:
             move([part.inputs for part in parts]), move([part.elements for part in parts]), layers
         )
 
-    def _changed(
-        self, step: Step, shape: tuple[int, ...], known: dict[str, Features]
-    ) -> Features | None:
+    def _changed(self, step: Step, shape: tuple[int, ...]) -> Features | None:
         """The features of an operator with a constant that broadcasts to them."""
         constants = [self.program.constants.get(step.input(place)) for place in (0, 1)]
         place = next((n for n in (0, 1) if constants[n] is None), None)
@@ -217,16 +216,17 @@ class _Tracer:
             return None
         if step.op == "Div" and place == 1:
             return None
-        before = known.get(step.input(place))
+        before = self._known.get(step.input(place))
         if before is None or before.inputs.shape != shape:
             return None
         code = _OVER if step.op == "Div" else _CODES[step.op][place]
-        by = np.broadcast_to(other.astype(np.float64), shape)
-        return Features(
-            before.inputs,
-            before.elements,
-            (*before.layers, Layer(np.full(shape, code, np.int64), by)),
-        )
+        return _with_layer(before, code, other.astype(np.float64))
+
+
+def _with_layer(before: Features, code: int, by: Array | float = 0.0) -> Features:
+    shape = before.inputs.shape
+    layer = Layer(np.full(shape, code, np.int64), np.broadcast_to(by, shape))
+    return replace(before, layers=(*before.layers, layer))
 
 
 def _deepened(part: Features, depth: int) -> Features:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.models.classical.scores import ERF_FACTOR, TRANSFORMS
-from inferproof.proving.sumcheck.float_order import MOST, numbers_at
+from inferproof.proving.sumcheck.float_order import MOST
 from inferproof.proving.sumcheck.lower.arithmetic import (
     absolute,
     add_constant,
@@ -34,8 +34,9 @@ from inferproof.proving.sumcheck.lower.movement import concat, reshape, sliced
 from inferproof.proving.sumcheck.lower.program import Step, unsupported
 from inferproof.proving.sumcheck.lower.reduce import spread
 from inferproof.proving.sumcheck.lower.scaling import SUM_LIMIT, clamped, fit
-from inferproof.proving.sumcheck.lower.sources import SOURCES, Features, last_where
+from inferproof.proving.sumcheck.lower.sources import SOURCES, Features
 from inferproof.proving.sumcheck.lower.tables import table
+from inferproof.proving.sumcheck.lower.thresholds import last_place
 from inferproof.proving.sumcheck.lower.value import Value
 
 Points = npt.NDArray[np.float64]
@@ -102,11 +103,11 @@ def _compared(
             last[:, where] = _last_units(value, asked.thresholds[where], asked.strict[where])
         else:
             name = c.program.inputs[number].name
-            value = c.ordered[name] if name in c.ordered else c.values[name]
+            value = c.ordered.get(name) or c.values[name]
             chosen = sources.at(wide)
             addresses[:, where] = chosen.elements + start
-            last[:, where] = _last_places(
-                value, name in c.ordered, chosen, asked.thresholds[where], asked.strict[where]
+            last[:, where] = last_place(
+                c, name, chosen, asked.thresholds[where], asked.strict[where]
             )
         size = math.prod(value.shape)
         parts.append(b.view(value, (size,), 0, (1,)))
@@ -127,27 +128,6 @@ def _last_units(x: Value, thresholds: Points, strict: npt.NDArray[np.bool_]) -> 
         # one must stay on its side.
         last = np.floor(units + 0.5) - strict
     return np.clip(last, x.lo - 1, x.hi).astype(np.int64)
-
-
-def _last_places(
-    value: Value,
-    ordered: bool,
-    features: Features,
-    thresholds: Points,
-    strict: npt.NDArray[np.bool_],
-) -> Ints:
-    """The last integer of an input that makes a feature of at most the threshold, or below it;
-    above it where the feature falls."""
-    falls = features.falling
-
-    def numbers(places: Ints) -> Points:
-        return numbers_at(places, value.scale) if ordered else np.asarray(places * value.scale)
-
-    def holds(found: Points) -> npt.NDArray[np.bool_]:
-        below = np.where(strict, found < thresholds, found <= thresholds)
-        return np.asarray(below ^ falls)
-
-    return last_where(features, value.lo, value.hi, numbers, holds)
 
 
 def _answers(c: Context, step: Step, rows: int, forest: Forest) -> tuple[Value, Ints]:
