@@ -18,6 +18,7 @@ from inferproof.proving.sumcheck.lower.program import Step
 from inferproof.testing.rejections import rejects
 
 FINE = Options(weight_bits=16)
+COLUMNS = ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids")
 
 
 def close(model: Any, within: float = 0.002) -> Any:
@@ -65,6 +66,26 @@ def test_trees_that_are_one_leaf_add_what_it_holds() -> None:
     sample = {"x": rows()["x"][0]}
     moved = run(after, sample)["y"] - run(before, sample)["y"]
     assert np.abs(moved[..., 0] - 0.75).max() < 0.01
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        forest("TreeEnsembleRegressor", depth=0, base_values=[0.5, -2.0, 7.0]),
+        forest("TreeEnsembleRegressor", depth=0, aggregate_function="MIN"),
+        forest("TreeEnsembleClassifier", depth=0, labels=[7, -2, 30], post_transform="SOFTMAX"),
+        forest("TreeEnsembleClassifier", depth=0, columns=2, ids=[0], post_transform="LOGISTIC"),
+    ],
+    ids=["sum", "least", "shares", "score"],
+)
+def test_an_ensemble_of_leaves_alone_is_a_constant(model: Any) -> None:
+    """As XGBoost writes an objective under which nothing is worth a split."""
+    made = close(model)
+    found = [run(made, {"x": rows()["x"][place]}) for place in (0, 1)]
+    assert all(np.array_equal(found[0][name], found[1][name]) for name in found[0])
+    changing = close(forest("TreeEnsembleRegressor", depth=1))
+    first, second = (run(changing, {"x": rows()["x"][place]})["y"] for place in (0, 1))
+    assert not np.array_equal(first, second)
 
 
 def test_exporters_that_name_the_operators_of_trees_alone() -> None:
@@ -361,8 +382,12 @@ def single(**changes: Any) -> Any:
         ),
         ({"nodes_modes": ["LEAF"] * 3}, "a tree has two roots"),
         (
-            {"nodes_modes": ["LEAF"] * 3, "nodes_treeids": [0, 1, 2], "target_treeids": [1, 2]},
-            "no tree has a branch",
+            {f"nodes_{name}": [] for name in COLUMNS},
+            "it has no tree",
+        ),
+        (
+            {"nodes_modes": ["BRANCH_LEQ"] * 3, "nodes_truenodeids": [1, 2, 0]},
+            "a branch leads nowhere, in a circle, or too deep",
         ),
         ({"nodes_values": [float("nan"), 0, 0]}, "its nodes_values are not finite"),
     ],

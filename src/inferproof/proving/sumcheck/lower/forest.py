@@ -147,9 +147,9 @@ def _levels(
         raise malformed(step, lost)
     if len(np.unique(trees[roots])) != len(roots):
         raise malformed(step, "a tree has two roots")
+    if not len(roots):
+        raise malformed(step, "it has no tree" if not len(modes) else lost)
     alone = roots[modes[roots] == LEAF]
-    if len(alone) == len(roots):
-        raise malformed(step, "no tree has a branch")
     number = np.full(len(modes), -1)
     number[inner] = np.arange(len(inner))
     levels: list[Level] = []
