@@ -113,7 +113,8 @@ class Reason(Enum):
     )
     MODEL_SHAPES_DISAGREE = "the inputs of operator {op} do not fit together: {why}"
     MODEL_OUTPUT_MISDECLARED = (
-        "output {name} is declared as {declared}, but the graph computes {computed}"
+        "output {name} is declared as {declared}, but the graph computes {computed}, and runtimes "
+        "refuse another type; declare the computed one, or cast to the declared one"
     )
     MODEL_DUPLICATE_NAME = "the name {name} is defined twice"
     MODEL_UNDEFINED_NAME = "the graph uses {name}, which nothing defines"

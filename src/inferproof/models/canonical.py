@@ -78,6 +78,7 @@ def canonical_model(shaped: Shaped) -> LoadedModel:
         multiply_adds=shaped.multiply_adds,
         open_axes=shaped.graph.open_axes,
         reshaped=tuple(shaped.reshaped),
+        misdeclared=tuple(shaped.misdeclared),
         as_float32=tuple(shaped.graph.as_float32),
         graph_digest=_graph_digest(opset, inputs, outputs, kept, weights),
         weights_digest=_weights_digest(weights),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inferproof.models.axes import OpenAxis
+from inferproof.models.declared import Misdeclared
 from inferproof.types.digest import Digest
 from inferproof.types.tensor import TensorSpec
 
@@ -37,6 +38,8 @@ class LoadedModel:
     reshaped: tuple[str, ...]
     """Outputs that the file declares with more or fewer axes of size 1 than it computes: they are
     reshaped to what it declares."""
+    misdeclared: tuple[Misdeclared, ...]
+    """Outputs that the file declares with other sizes than it computes: those are computed."""
     as_float32: tuple[str, ...]
     """Inputs and outputs that the file declares as floats of another width."""
     graph_digest: Digest

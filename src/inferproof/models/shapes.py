@@ -5,7 +5,6 @@ been multiplied through all of it. Here numbers that size tensors are bounded be
 is looked at, so that products stay within int64, and its outputs before they are used.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,17 +20,17 @@ from onnx import (
 )
 
 from inferproof.errors import ModelRejected, Reason
-from inferproof.models.axes import OpenAxis
 from inferproof.models.contrib import is_rewritten, is_unnamed, rewritten
 from inferproof.models.cost import multiply_adds, scratch_elements
+from inferproof.models.declared import Misdeclared, declared_as, in_words
 from inferproof.models.definitions import DEFINED, definition, expanded_selection
 from inferproof.models.folding import LARGEST, fold
-from inferproof.models.graph import Graph, reads
+from inferproof.models.graph import Declared, Graph, reads
 from inferproof.models.limits import Limits
 from inferproof.models.operands import check_operands
 from inferproof.models.operators import ML_DOMAIN, ML_OPSET, SELECTING, operator_schema, refused
 from inferproof.models.sequences import SEQUENCES, Held
-from inferproof.models.show import first_line, printable, shown
+from inferproof.models.show import first_line, shown
 from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of, numbered
 from inferproof.models.unroll import RECURRENT, Unroller
 
@@ -62,6 +61,7 @@ class Shaped:
     multiply_adds: int = 0
     reshaped: list[str] = field(default_factory=list)
     """Outputs that the file declares with more or fewer axes of size 1 than the graph computes."""
+    misdeclared: list[Misdeclared] = field(default_factory=list)
 
 
 def infer_shapes(graph: Graph, limits: Limits) -> Shaped:
@@ -83,54 +83,8 @@ def infer_shapes(graph: Graph, limits: Limits) -> Shaped:
             directions = walk.shape(node.input[1])[0]
             unroller.spend(node, steps * directions * RECURRENT[node.op_type])
     for output in graph.outputs:
-        dtype, shape = walk.shaped.types[output.name]
-        wanted = (
-            shape if output.shape is None else declared_as(output.shape, shape, graph.open_axes)
-        )
-        if dtype != output.dtype or wanted is None:
-            raise ModelRejected(
-                Reason.MODEL_OUTPUT_MISDECLARED,
-                name=shown(output.name),
-                declared=_label(output.dtype, output.shape),
-                computed=_label(dtype, shape),
-            )
-        if wanted != shape:
-            walk.reshape(output.name, wanted)
+        walk.settle(output)
     return walk.shaped
-
-
-def declared_as(
-    declared: tuple[int | str, ...], computed: tuple[int, ...], open_axes: Sequence[OpenAxis] = ()
-) -> tuple[int, ...] | None:
-    """The computed shape as the file declares it, where they differ by axes of size 1 alone.
-
-    A name stands for any size, since exporters give an output that of an input whose size it has
-    not; where the numbers of axes differ, for what that axis of the inputs was set to if it is one.
-    """
-    if len(declared) == len(computed) and all(
-        isinstance(told, str) or told == size for told, size in zip(declared, computed, strict=True)
-    ):
-        return computed
-    sizes: dict[str, int | str] = {item.name: item.size for item in open_axes}
-    told = [sizes.get(size, size) if isinstance(size, str) else size for size in declared]
-    rest = [size for size in computed if size != 1]
-    # What the numbers do not account for is left to the names, from the first on.
-    left = len(rest) - sum(isinstance(size, int) and size != 1 for size in told)
-    shape: list[int] = []
-    for size in told:
-        if size == 1 or (isinstance(size, str) and left <= 0):
-            shape.append(1)
-        elif rest and (isinstance(size, str) or size == rest[0]):
-            left -= isinstance(size, str)
-            shape.append(rest.pop(0))
-        else:
-            return None
-    return None if rest else tuple(shape)
-
-
-def _label(dtype: np.dtype[np.generic], shape: tuple[int | str, ...] | None) -> str:
-    sizes = (printable(str(size)) or "?" for size in shape or ())
-    return dtype.name + ("" if shape is None else f"[{', '.join(sizes)}]")
 
 
 def _without_empty(
@@ -199,6 +153,32 @@ class _Walk:
     def use(self, name: str) -> None:
         """Keeps an output of this name, which a later node reads."""
         self._used.add(name)
+
+    def settle(self, output: Declared) -> None:
+        """Gives an output its shape: as declared, where only axes of size 1 differ, or as computed.
+
+        Runtimes take either. Another type than the declared one they refuse.
+        Raises: ModelRejected MODEL_OUTPUT_MISDECLARED.
+        """
+        dtype, shape = self.shaped.types[output.name]
+        declared = in_words(output.dtype.name, output.shape)
+        computed = in_words(dtype.name, shape)
+        if dtype != output.dtype:
+            raise ModelRejected(
+                Reason.MODEL_OUTPUT_MISDECLARED,
+                name=shown(output.name),
+                declared=declared,
+                computed=computed,
+            )
+        wanted = (
+            shape
+            if output.shape is None
+            else declared_as(output.shape, shape, self.graph.open_axes)
+        )
+        if wanted is None:
+            self.shaped.misdeclared.append(Misdeclared(output.name, declared, computed))
+        elif wanted != shape:
+            self.reshape(output.name, wanted)
 
     def reshape(self, name: str, shape: tuple[int, ...]) -> None:
         """Gives an output that a node makes this shape."""
