@@ -116,6 +116,10 @@ class Reason(Enum):
         "output {name} is declared as {declared}, but the graph computes {computed}, and runtimes "
         "refuse another type; declare the computed one, or cast to the declared one"
     )
+    MODEL_TREE_TOO_DEEP = (
+        "a tree of operator {op} has more than {limit} levels or leads in a circle; train it with "
+        "a bound on its depth"
+    )
     MODEL_DUPLICATE_NAME = "the name {name} is defined twice"
     MODEL_UNDEFINED_NAME = "the graph uses {name}, which nothing defines"
     MODEL_CYCLE = "the graph runs in a circle through operator {op}"

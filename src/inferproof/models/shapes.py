@@ -20,6 +20,7 @@ from onnx import (
 )
 
 from inferproof.errors import ModelRejected, Reason
+from inferproof.models.classical.trees import check_depth
 from inferproof.models.contrib import is_rewritten, is_unnamed, rewritten
 from inferproof.models.cost import multiply_adds, scratch_elements
 from inferproof.models.declared import Misdeclared, declared_as, in_words
@@ -70,8 +71,8 @@ def infer_shapes(graph: Graph, limits: Limits) -> Shaped:
     Raises: ModelRejected with MODEL_INVALID, MODEL_SIZE_OPERAND, MODEL_SHAPES_DISAGREE,
     MODEL_SHAPE_UNKNOWN, MODEL_RANK_TOO_HIGH, MODEL_BAD_SHAPE, MODEL_TENSOR_TOO_LARGE,
     MODEL_ACTIVATIONS_TOO_LARGE, MODEL_SCRATCH_TOO_LARGE, MODEL_TOO_MUCH_WORK,
-    MODEL_OPERATOR_REFUSED (a Dropout in training), MODEL_OUTPUT_MISDECLARED, or as
-    `Unroller.nodes`.
+    MODEL_OPERATOR_REFUSED (a Dropout in training), MODEL_TREE_TOO_DEEP,
+    MODEL_OUTPUT_MISDECLARED, or as `Unroller.nodes`.
     """
     walk = _Walk(graph, limits)
     unroller = Unroller(graph, walk)
@@ -335,6 +336,7 @@ class _Walk:
 
     def _tree_outputs(self, node: NodeProto) -> dict[str, TypeProto]:
         """The library knows no shapes of these: a row for each row of the one input."""
+        check_depth(node)
         shape = self.shaped.types[node.input[0]][1]
         attributes = {item.name: item for item in node.attribute}
         if len(shape) != 2:

@@ -10,10 +10,11 @@ from lowering import loaded, lowered, measured_of
 from onnx import TensorProto, helper
 
 from inferproof.errors import Reason
+from inferproof.models.classical.trees import DEEPEST
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.lower.compile import lower_once, run
 from inferproof.proving.sumcheck.lower.context import Options
-from inferproof.proving.sumcheck.lower.forest import DEEPEST, read_forest
+from inferproof.proving.sumcheck.lower.forest import read_forest
 from inferproof.proving.sumcheck.lower.program import Step
 from inferproof.testing.rejections import rejects
 
