@@ -271,6 +271,21 @@ def test_two_classes_with_one_score(positive: bool, post: str, column: int) -> N
     close(model)
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_whole_values_of_leaves_stay_whole(whole: bool) -> None:
+    """An isolation forest's trees answer with the number of a leaf, which a table is read at."""
+    model = forest("TreeEnsembleRegressor", trees=1, depth=5, columns=1)
+    (node,) = model.graph.node
+    (weights,) = [item for item in node.attribute if item.name == "target_weights"]
+    count = len(weights.floats)
+    weights.floats[:] = [3 * place + (0 if whole else 0.3) for place in range(count)]
+    made, measured = lowered(model, rows(), FINE)
+    for place in range(measured.samples):
+        got = run(made, {"x": rows()["x"][place]})["y"]
+        assert np.abs(got - measured.outputs["y"][place]).max() <= (0 if whole else 0.01)
+    assert (made.settings.outputs[0].scale == 1.0) == whole
+
+
 def test_leaf_values_are_committed() -> None:
     made = close(forest("TreeEnsembleRegressor", trees=2, depth=3, columns=2))
     (weight,) = made.graph.weights
