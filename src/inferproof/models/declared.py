@@ -1,4 +1,4 @@
-"""Which shape an output has where its file declares another than its graph computes."""
+"""Outputs that are not what their file declares them as."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +23,23 @@ class Misdeclared:
             f"output {printable(self.name)} is declared as {self.declared}, but the graph computes "
             f"{self.computed}: answers have the computed shape"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """An output that is a sequence of so many tensors in the file, and an output for each here:
+    NAME_0, NAME_1 and so on."""
+
+    name: str
+    count: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"{self.name}_{place}" for place in range(self.count))
+
+    def __str__(self) -> str:
+        told = ", ".join(map(printable, self.names))
+        return f"output {printable(self.name)} is a sequence, and its tensors outputs: {told}"
 
 
 def declared_as(

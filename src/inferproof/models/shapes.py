@@ -5,8 +5,6 @@ been multiplied through all of it. Here numbers that size tensors are bounded be
 is looked at, so that products stay within int64, and its outputs before they are used.
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from onnx import (
     NodeProto,
@@ -23,14 +21,15 @@ from inferproof.errors import ModelRejected, Reason
 from inferproof.models.classical.trees import check_depth
 from inferproof.models.contrib import is_rewritten, is_unnamed, rewritten
 from inferproof.models.cost import multiply_adds, scratch_elements
-from inferproof.models.declared import Misdeclared, declared_as, in_words
 from inferproof.models.definitions import DEFINED, definition, expanded_selection
 from inferproof.models.folding import LARGEST, fold
-from inferproof.models.graph import Declared, Graph, reads
+from inferproof.models.graph import Graph, reads
 from inferproof.models.limits import Limits
 from inferproof.models.operands import check_operands
 from inferproof.models.operators import ML_DOMAIN, ML_OPSET, SELECTING, operator_schema, refused
+from inferproof.models.outputs import settle
 from inferproof.models.sequences import SEQUENCES, Held
+from inferproof.models.shaped import Shaped
 from inferproof.models.show import first_line, shown
 from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of, numbered
 from inferproof.models.unroll import RECURRENT, Unroller
@@ -49,22 +48,6 @@ _INFERENCE_ERRORS = (
 _LIKE_FIRST_INPUT = frozenset({"GroupNormalization", "MeanVarianceNormalization"})
 
 
-@dataclass(slots=True)
-class Shaped:
-    """A graph whose every tensor has a known type and shape, and what one run costs."""
-
-    graph: Graph
-    types: dict[str, tuple[np.dtype[np.generic], tuple[int, ...]]]
-    nodes: list[NodeProto] = field(default_factory=list)
-    constants: dict[str, Array] = field(default_factory=dict)
-    """The graph's constants and those that were folded."""
-    activations: int = 0
-    multiply_adds: int = 0
-    reshaped: list[str] = field(default_factory=list)
-    """Outputs that the file declares with more or fewer axes of size 1 than the graph computes."""
-    misdeclared: list[Misdeclared] = field(default_factory=list)
-
-
 def infer_shapes(graph: Graph, limits: Limits) -> Shaped:
     """The graph with all shapes; shape arithmetic is replaced by its result.
 
@@ -72,7 +55,7 @@ def infer_shapes(graph: Graph, limits: Limits) -> Shaped:
     MODEL_SHAPE_UNKNOWN, MODEL_RANK_TOO_HIGH, MODEL_BAD_SHAPE, MODEL_TENSOR_TOO_LARGE,
     MODEL_ACTIVATIONS_TOO_LARGE, MODEL_SCRATCH_TOO_LARGE, MODEL_TOO_MUCH_WORK,
     MODEL_OPERATOR_REFUSED (a Dropout in training), MODEL_TREE_TOO_DEEP,
-    MODEL_OUTPUT_MISDECLARED, or as `Unroller.nodes`.
+    or as `settle` and `Unroller.nodes`.
     """
     walk = _Walk(graph, limits)
     unroller = Unroller(graph, walk)
@@ -84,7 +67,7 @@ def infer_shapes(graph: Graph, limits: Limits) -> Shaped:
             directions = walk.shape(node.input[1])[0]
             unroller.spend(node, steps * directions * RECURRENT[node.op_type])
     for output in graph.outputs:
-        walk.settle(output)
+        settle(walk, output)
     return walk.shaped
 
 
@@ -155,44 +138,16 @@ class _Walk:
         """Keeps an output of this name, which a later node reads."""
         self._used.add(name)
 
-    def settle(self, output: Declared) -> None:
-        """Gives an output its shape: as declared, where only axes of size 1 differ, or as computed.
+    def held(self, name: str) -> list[str] | None:
+        """The tensors of a sequence; None for what is none."""
+        return self._sequences.names_of(name)
 
-        Runtimes take either. Another type than the declared one they refuse.
-        Raises: ModelRejected MODEL_OUTPUT_MISDECLARED.
-        """
-        dtype, shape = self.shaped.types[output.name]
-        declared = in_words(output.dtype.name, output.shape)
-        computed = in_words(dtype.name, shape)
-        if dtype != output.dtype:
-            raise ModelRejected(
-                Reason.MODEL_OUTPUT_MISDECLARED,
-                name=shown(output.name),
-                declared=declared,
-                computed=computed,
-            )
-        wanted = (
-            shape
-            if output.shape is None
-            else declared_as(output.shape, shape, self.graph.open_axes)
-        )
-        if wanted is None:
-            self.shaped.misdeclared.append(Misdeclared(output.name, declared, computed))
-        elif wanted != shape:
-            self.reshape(output.name, wanted)
-
-    def reshape(self, name: str, shape: tuple[int, ...]) -> None:
-        """Gives an output that a node makes this shape."""
-        within = f"{name}/computed"
-        while within in self.shaped.types:
-            within += "/"
+    def rename(self, name: str, new: str) -> None:
+        """Gives a value that nodes make another name."""
         for node in self.shaped.nodes:
             for names in (node.input, node.output):
-                names[:] = [within if other == name else other for other in names]
-        self._set(within, *self.shaped.types[name])
-        self.define(f"{within}/shape", np.array(shape, dtype="<i8"))
-        self.visit(helper.make_node("Reshape", [within, f"{within}/shape"], [name]))
-        self.shaped.reshaped.append(name)
+                names[:] = [new if other == name else other for other in names]
+        self._set(new, *self.shaped.types[name])
 
     def visit(self, node: NodeProto) -> None:
         self._visited += 1
