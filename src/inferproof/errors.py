@@ -106,7 +106,10 @@ class Reason(Enum):
     MODEL_TENSOR_DATA_MISMATCH = (
         "tensor {name} has the shape {shape}, but its data is for {got} elements"
     )
-    MODEL_NOT_FINITE = "{where} holds {what}"
+    MODEL_NOT_FINITE = (
+        "{where} holds {what}; what is proven is finite: store a number instead, and leave out the "
+        "step that fills in missing values, which no input has"
+    )
     MODEL_SIZE_OPERAND = "operator {op} is given the size {value}, the limit is {limit}"
     MODEL_SHAPE_UNKNOWN = (
         "the shape of tensor {name}, made by operator {op}, is not known before the model runs"
