@@ -106,14 +106,22 @@ class Reason(Enum):
     MODEL_TENSOR_DATA_MISMATCH = (
         "tensor {name} has the shape {shape}, but its data is for {got} elements"
     )
-    MODEL_NOT_FINITE = "{where} holds {what}"
+    MODEL_NOT_FINITE = (
+        "{where} holds {what}; what is proven is finite: store a number instead, and leave out the "
+        "step that fills in missing values, which no input has"
+    )
     MODEL_SIZE_OPERAND = "operator {op} is given the size {value}, the limit is {limit}"
     MODEL_SHAPE_UNKNOWN = (
         "the shape of tensor {name}, made by operator {op}, is not known before the model runs"
     )
     MODEL_SHAPES_DISAGREE = "the inputs of operator {op} do not fit together: {why}"
     MODEL_OUTPUT_MISDECLARED = (
-        "output {name} is declared as {declared}, but the graph computes {computed}"
+        "output {name} is declared as {declared}, but the graph computes {computed}, and runtimes "
+        "refuse another type; declare the computed one, or cast to the declared one"
+    )
+    MODEL_TREE_TOO_DEEP = (
+        "a tree of operator {op} has more than {limit} levels or leads in a circle; train it with "
+        "a bound on its depth"
     )
     MODEL_DUPLICATE_NAME = "the name {name} is defined twice"
     MODEL_UNDEFINED_NAME = "the graph uses {name}, which nothing defines"

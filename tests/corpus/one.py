@@ -122,7 +122,7 @@ def _compared(model: Path, rows: Rows, quantised: dict[str, Array]) -> tuple[flo
     same, errors, largest = [], 0.0, 0.0
     for place, feed in enumerate(feeds_of(session, rows)):
         answers = []
-        for name, exact in zip(names, session.run(names, feed), strict=True):
+        for name, exact in _flat(names, session.run(names, feed)):
             if name not in quantised:
                 continue
             got = quantised[name][place].reshape(-1)
@@ -138,6 +138,17 @@ def _compared(model: Path, rows: Rows, quantised: dict[str, Array]) -> tuple[flo
                     answers.append(_class(wanted) == _class(got))
         same.append(all(answers))
     return round(float(np.mean(same)), 4), (round(errors / largest, 6) if largest else None)
+
+
+def _flat(names: list[str], values: list[Any]) -> list[tuple[str, Any]]:
+    """Outputs by name, the tensors of a sequence as intake calls them."""
+    found = []
+    for name, value in zip(names, values, strict=True):
+        if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
+            found += [(f"{name}_{place}", part) for place, part in enumerate(value)]
+        else:
+            found.append((name, value))
+    return found
 
 
 def _class(values: Array) -> int:

@@ -143,6 +143,7 @@ def _show(found: PreflightReport) -> None:
             for item in model.open_axes
         ),
         "reshaped": ", ".join(model.reshaped),
+        "notes": "; ".join(model.notes),
         **{f"names in {s.name}": ", ".join(s.labels[:32]) for s in model.outputs if s.labels},
         "opset": str(model.opset),
         "parameters": f"{model.parameters:,}",

@@ -15,7 +15,7 @@ from inferproof.errors import ModelRejected, Reason
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.naming import named
 from inferproof.models.operators import ML_DOMAIN, ML_OPSET
-from inferproof.models.shapes import Shaped
+from inferproof.models.shaped import Shaped
 from inferproof.models.show import shown
 from inferproof.models.tensors import Array
 from inferproof.protocol.encoding import canonical_json, tagged_digest
@@ -50,12 +50,12 @@ def canonical_model(shaped: Shaped) -> LoadedModel:
     an input.
     """
     nodes = _needed(shaped)
-    names = _Names({item.name: item.name for item in (*shaped.graph.inputs, *shaped.graph.outputs)})
+    names = _Names({item.name: item.name for item in (*shaped.graph.inputs, *shaped.outputs)})
     weights: dict[str, Array] = {}
     kept = [_renamed(node, shaped, names, weights) for node in nodes]
     opset = shaped.graph.opset
     inputs = tuple(_spec(shaped, item.name) for item in shaped.graph.inputs)
-    outputs = tuple(_spec(shaped, item.name) for item in shaped.graph.outputs)
+    outputs = tuple(_spec(shaped, item.name) for item in shaped.outputs)
     model = _model(opset, inputs, outputs, kept, weights)
     values = tuple(
         TensorSpec(names.given[name], spec.dtype, spec.shape)
@@ -78,6 +78,8 @@ def canonical_model(shaped: Shaped) -> LoadedModel:
         multiply_adds=shaped.multiply_adds,
         open_axes=shaped.graph.open_axes,
         reshaped=tuple(shaped.reshaped),
+        misdeclared=tuple(shaped.misdeclared),
+        unpacked=tuple(shaped.unpacked),
         as_float32=tuple(shaped.graph.as_float32),
         graph_digest=_graph_digest(opset, inputs, outputs, kept, weights),
         weights_digest=_weights_digest(weights),
@@ -117,7 +119,7 @@ def _needed(shaped: Shaped) -> list[NodeProto]:
     maker = {name: node for node in shaped.nodes for name in node.output if name}
     listed: set[int] = set()
     order: list[NodeProto] = []
-    for output in shaped.graph.outputs:
+    for output in shaped.outputs:
         if output.name not in maker:
             raise ModelRejected(Reason.MODEL_OUTPUT_NOT_COMPUTED, name=shown(output.name))
         stack = [(maker[output.name], False)]

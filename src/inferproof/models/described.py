@@ -67,6 +67,8 @@ def _type(declared: TypeProto) -> str:
     kind = declared.WhichOneof("value")
     if kind == "sequence_type" and declared.sequence_type.elem_type.HasField("map_type"):
         return "a sequence of dictionaries"
+    if kind == "sequence_type":
+        return "a sequence"
     if kind != "tensor_type":
         return "no tensor"
     tensor = declared.tensor_type

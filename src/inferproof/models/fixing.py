@@ -89,7 +89,8 @@ def _interfaces(what: str, before: list[list[str]], after: tuple[TensorSpec, ...
     for spec in after:
         new = f"{spec.dtype}[{', '.join(map(str, spec.shape))}]"
         if old.get(spec.name) != new:
-            told.append(f"{what} {shown(spec.name)}: {printable(old[spec.name])} → {new}")
+            was = printable(old.get(spec.name, "a part of a sequence"))
+            told.append(f"{what} {shown(spec.name)}: {was} → {new}")
     return told
 
 

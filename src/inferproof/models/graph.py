@@ -52,12 +52,14 @@ class Declared:
     name, or nothing.
 
     `other_float`: the file declares floats of another width than the 32 bits that are computed.
+    `sequence`: it is declared as a sequence of such tensors.
     """
 
     name: str
     dtype: np.dtype[np.generic]
     shape: tuple[int | str, ...] | None
     other_float: bool = False
+    sequence: bool = False
 
 
 @dataclass(slots=True)
@@ -246,13 +248,17 @@ def opset_of(model: ModelProto) -> int:
 def _declared(info: ValueInfoProto, limits: Limits) -> Declared:
     if info.type.WhichOneof("value") == "sparse_tensor_type":
         raise ModelRejected(Reason.MODEL_SPARSE_TENSOR, name=shown(info.name))
-    if not info.name or info.type.WhichOneof("value") != "tensor_type":
+    kind = info.type
+    several = kind.WhichOneof("value") == "sequence_type"
+    if several:
+        kind = kind.sequence_type.elem_type
+    if not info.name or kind.WhichOneof("value") != "tensor_type":
         raise ModelRejected(Reason.MODEL_NOT_A_TENSOR, name=shown(info.name))
-    tensor = info.type.tensor_type
+    tensor = kind.tensor_type
     dtype = dtype_of(info.name, tensor.elem_type)
     other = tensor.elem_type in OTHER_FLOATS
-    if not tensor.HasField("shape"):
-        return Declared(info.name, dtype, None, other)
+    if several or not tensor.HasField("shape"):
+        return Declared(info.name, dtype, None, other, several)
     dims = tensor.shape.dim
     if len(dims) > limits.rank:
         raise ModelRejected(

@@ -6,6 +6,7 @@ from typing import Any
 
 from inferproof.errors import ModelRejected, Reason
 from inferproof.models.axes import Axes, OpenAxis
+from inferproof.models.declared import Misdeclared, Unpacked
 from inferproof.models.isolation import Head, run_isolated
 from inferproof.models.limits import DEFAULT_LIMITS, Limits
 from inferproof.models.loaded import LoadedModel
@@ -59,6 +60,8 @@ def to_head(model: LoadedModel) -> Head:
         "operators": [list(item) for item in model.operators],
         "open_axes": [[item.input, item.axis, item.name, item.size] for item in model.open_axes],
         "reshaped": list(model.reshaped),
+        "misdeclared": [[item.name, item.declared, item.computed] for item in model.misdeclared],
+        "unpacked": [[item.name, item.count] for item in model.unpacked],
         "names": list(model.names),
         "as_float32": list(model.as_float32),
         "preprocessing": model.preprocessing,
@@ -81,6 +84,8 @@ def from_head(head: Head, onnx: bytes) -> LoadedModel:
             for given, axis, name, size in head["open_axes"]
         ),
         reshaped=tuple(_text(name) for name in head["reshaped"]),
+        misdeclared=tuple(Misdeclared(*map(_text, item)) for item in head["misdeclared"]),
+        unpacked=tuple(Unpacked(_text(name), _count(n)) for name, n in head["unpacked"]),
         names=tuple(_text(name) for name in head["names"]),
         as_float32=tuple(_text(name) for name in head["as_float32"]),
         graph_digest=_digest(head["graph_digest"]),

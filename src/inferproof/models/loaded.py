@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inferproof.models.axes import OpenAxis
+from inferproof.models.declared import Misdeclared, Unpacked
 from inferproof.types.digest import Digest
 from inferproof.types.tensor import TensorSpec
 
@@ -37,6 +38,10 @@ class LoadedModel:
     reshaped: tuple[str, ...]
     """Outputs that the file declares with more or fewer axes of size 1 than it computes: they are
     reshaped to what it declares."""
+    misdeclared: tuple[Misdeclared, ...]
+    """Outputs that the file declares with other sizes than it computes: those are computed."""
+    unpacked: tuple[Unpacked, ...]
+    """Outputs that are sequences in the file."""
     as_float32: tuple[str, ...]
     """Inputs and outputs that the file declares as floats of another width."""
     graph_digest: Digest
@@ -47,6 +52,11 @@ class LoadedModel:
     """What makes the inputs of texts, in canonical form: nodes that stood before the graph."""
     names: tuple[str, ...] = field(default=(), compare=False)
     """What the file calls each node, in the order in which they run: for messages alone."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was made of outputs that are not as the file declares them, in words."""
+        return tuple(map(str, (*self.unpacked, *self.misdeclared)))
 
     @property
     def nodes(self) -> int:

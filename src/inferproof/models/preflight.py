@@ -117,6 +117,8 @@ class PreflightReport:
             "preprocessing": model.preprocessing,
             "open_axes": [asdict(item) for item in model.open_axes],
             "reshaped": list(model.reshaped),
+            "misdeclared": [asdict(item) for item in model.misdeclared],
+            "unpacked": [asdict(item) for item in model.unpacked],
             "as_float32": list(model.as_float32),
             "nodes": model.nodes,
             "parameters": model.parameters,

@@ -1,6 +1,7 @@
 """Sequences of tensors whose length is known beforehand: each is the list of its tensors' names.
 
-Exporters write them for `split`, `chunk` and `stack`. Nothing behind the intake sees them.
+Exporters write them for `split`, `chunk` and `stack`, and as an output for models of several
+answers. Nothing behind the intake sees them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,10 @@ class Held:
 
     def __contains__(self, name: str) -> bool:
         return name in self._lists
+
+    def names_of(self, name: str) -> list[str] | None:
+        """The tensors of the sequence of this name; None where there is none."""
+        return self._lists.get(name)
 
     def check(self, node: NodeProto) -> None:
         """Raises: ModelRejected MODEL_OPERATOR_REFUSED when the node reads a sequence otherwise."""

@@ -5,9 +5,6 @@ been multiplied through all of it. Here numbers that size tensors are bounded be
 is looked at, so that products stay within int64, and its outputs before they are used.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-
 import numpy as np
 from onnx import (
     NodeProto,
@@ -21,7 +18,7 @@ from onnx import (
 )
 
 from inferproof.errors import ModelRejected, Reason
-from inferproof.models.axes import OpenAxis
+from inferproof.models.classical.trees import check_depth
 from inferproof.models.contrib import is_rewritten, is_unnamed, rewritten
 from inferproof.models.cost import multiply_adds, scratch_elements
 from inferproof.models.definitions import DEFINED, definition, expanded_selection
@@ -30,8 +27,10 @@ from inferproof.models.graph import Graph, reads
 from inferproof.models.limits import Limits
 from inferproof.models.operands import check_operands
 from inferproof.models.operators import ML_DOMAIN, ML_OPSET, SELECTING, operator_schema, refused
+from inferproof.models.outputs import settle
 from inferproof.models.sequences import SEQUENCES, Held
-from inferproof.models.show import first_line, printable, shown
+from inferproof.models.shaped import Shaped
+from inferproof.models.show import first_line, shown
 from inferproof.models.tensors import DTYPES, Array, check_shape, dtype_of, numbered
 from inferproof.models.unroll import RECURRENT, Unroller
 
@@ -49,29 +48,14 @@ _INFERENCE_ERRORS = (
 _LIKE_FIRST_INPUT = frozenset({"GroupNormalization", "MeanVarianceNormalization"})
 
 
-@dataclass(slots=True)
-class Shaped:
-    """A graph whose every tensor has a known type and shape, and what one run costs."""
-
-    graph: Graph
-    types: dict[str, tuple[np.dtype[np.generic], tuple[int, ...]]]
-    nodes: list[NodeProto] = field(default_factory=list)
-    constants: dict[str, Array] = field(default_factory=dict)
-    """The graph's constants and those that were folded."""
-    activations: int = 0
-    multiply_adds: int = 0
-    reshaped: list[str] = field(default_factory=list)
-    """Outputs that the file declares with more or fewer axes of size 1 than the graph computes."""
-
-
 def infer_shapes(graph: Graph, limits: Limits) -> Shaped:
     """The graph with all shapes; shape arithmetic is replaced by its result.
 
     Raises: ModelRejected with MODEL_INVALID, MODEL_SIZE_OPERAND, MODEL_SHAPES_DISAGREE,
     MODEL_SHAPE_UNKNOWN, MODEL_RANK_TOO_HIGH, MODEL_BAD_SHAPE, MODEL_TENSOR_TOO_LARGE,
     MODEL_ACTIVATIONS_TOO_LARGE, MODEL_SCRATCH_TOO_LARGE, MODEL_TOO_MUCH_WORK,
-    MODEL_OPERATOR_REFUSED (a Dropout in training), MODEL_OUTPUT_MISDECLARED, or as
-    `Unroller.nodes`.
+    MODEL_OPERATOR_REFUSED (a Dropout in training), MODEL_TREE_TOO_DEEP,
+    or as `settle` and `Unroller.nodes`.
     """
     walk = _Walk(graph, limits)
     unroller = Unroller(graph, walk)
@@ -83,54 +67,8 @@ def infer_shapes(graph: Graph, limits: Limits) -> Shaped:
             directions = walk.shape(node.input[1])[0]
             unroller.spend(node, steps * directions * RECURRENT[node.op_type])
     for output in graph.outputs:
-        dtype, shape = walk.shaped.types[output.name]
-        wanted = (
-            shape if output.shape is None else declared_as(output.shape, shape, graph.open_axes)
-        )
-        if dtype != output.dtype or wanted is None:
-            raise ModelRejected(
-                Reason.MODEL_OUTPUT_MISDECLARED,
-                name=shown(output.name),
-                declared=_label(output.dtype, output.shape),
-                computed=_label(dtype, shape),
-            )
-        if wanted != shape:
-            walk.reshape(output.name, wanted)
+        settle(walk, output)
     return walk.shaped
-
-
-def declared_as(
-    declared: tuple[int | str, ...], computed: tuple[int, ...], open_axes: Sequence[OpenAxis] = ()
-) -> tuple[int, ...] | None:
-    """The computed shape as the file declares it, where they differ by axes of size 1 alone.
-
-    A name stands for any size, since exporters give an output that of an input whose size it has
-    not; where the numbers of axes differ, for what that axis of the inputs was set to if it is one.
-    """
-    if len(declared) == len(computed) and all(
-        isinstance(told, str) or told == size for told, size in zip(declared, computed, strict=True)
-    ):
-        return computed
-    sizes: dict[str, int | str] = {item.name: item.size for item in open_axes}
-    told = [sizes.get(size, size) if isinstance(size, str) else size for size in declared]
-    rest = [size for size in computed if size != 1]
-    # What the numbers do not account for is left to the names, from the first on.
-    left = len(rest) - sum(isinstance(size, int) and size != 1 for size in told)
-    shape: list[int] = []
-    for size in told:
-        if size == 1 or (isinstance(size, str) and left <= 0):
-            shape.append(1)
-        elif rest and (isinstance(size, str) or size == rest[0]):
-            left -= isinstance(size, str)
-            shape.append(rest.pop(0))
-        else:
-            return None
-    return None if rest else tuple(shape)
-
-
-def _label(dtype: np.dtype[np.generic], shape: tuple[int | str, ...] | None) -> str:
-    sizes = (printable(str(size)) or "?" for size in shape or ())
-    return dtype.name + ("" if shape is None else f"[{', '.join(sizes)}]")
 
 
 def _without_empty(
@@ -200,18 +138,16 @@ class _Walk:
         """Keeps an output of this name, which a later node reads."""
         self._used.add(name)
 
-    def reshape(self, name: str, shape: tuple[int, ...]) -> None:
-        """Gives an output that a node makes this shape."""
-        within = f"{name}/computed"
-        while within in self.shaped.types:
-            within += "/"
+    def held(self, name: str) -> list[str] | None:
+        """The tensors of a sequence; None for what is none."""
+        return self._sequences.names_of(name)
+
+    def rename(self, name: str, new: str) -> None:
+        """Gives a value that nodes make another name."""
         for node in self.shaped.nodes:
             for names in (node.input, node.output):
-                names[:] = [within if other == name else other for other in names]
-        self._set(within, *self.shaped.types[name])
-        self.define(f"{within}/shape", np.array(shape, dtype="<i8"))
-        self.visit(helper.make_node("Reshape", [within, f"{within}/shape"], [name]))
-        self.shaped.reshaped.append(name)
+                names[:] = [new if other == name else other for other in names]
+        self._set(new, *self.shaped.types[name])
 
     def visit(self, node: NodeProto) -> None:
         self._visited += 1
@@ -355,6 +291,7 @@ class _Walk:
 
     def _tree_outputs(self, node: NodeProto) -> dict[str, TypeProto]:
         """The library knows no shapes of these: a row for each row of the one input."""
+        check_depth(node)
         shape = self.shaped.types[node.input[0]][1]
         attributes = {item.name: item for item in node.attribute}
         if len(shape) != 2:

@@ -44,9 +44,12 @@ def _add(name: str, make: Callable[[], ModelProto | bytes]) -> None:
 def _classical(
     op: str, inputs: Sequence[str] = ("x",), outputs: int = 1, **more: Any
 ) -> ModelProto:
+    """A model of one operator; the first of two outputs is a label."""
     names = ["y", *(f"y{place}" for place in range(1, outputs))]
+    types = [INT64, TensorProto.FLOAT] if outputs == 2 else [TensorProto.FLOAT] * outputs
     made = model(
-        [node(op, inputs, names, domain=ML, **more)], outputs=[undeclared(name) for name in names]
+        [node(op, inputs, names, domain=ML, **more)],
+        outputs=[undeclared(name, dtype) for name, dtype in zip(names, types, strict=True)],
     )
     made.opset_import.append(helper.make_opsetid(ML, 3))
     return made

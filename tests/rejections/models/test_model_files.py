@@ -532,7 +532,11 @@ def test_unprintable_names_are_escaped():
 
 def test_weight_not_a_number():
     made = h.model([h.node("Add", ["x", "w"], ["y"])], [h.weight("w", [0, np.nan, 0, 0])])
-    with rejects(Reason.MODEL_NOT_FINITE, "tensor 'w' holds NaN"):
+    with rejects(
+        Reason.MODEL_NOT_FINITE,
+        "tensor 'w' holds NaN; what is proven is finite: store a number instead, and leave out the "
+        "step that fills in missing values, which no input has",
+    ):
         parse(made)
     # Masks are infinite.
     for bound in (np.inf, -np.inf):
@@ -543,7 +547,9 @@ def test_attribute_not_finite():
     made = h.model([h.node("LeakyRelu", ["x"], ["y"], alpha=float("nan"))])
     with rejects(
         Reason.MODEL_NOT_FINITE,
-        "attribute 'alpha' of operator 'LeakyRelu' holds NaN or an infinity",
+        "attribute 'alpha' of operator 'LeakyRelu' holds NaN or an infinity; what is proven is "
+        "finite: store a number instead, and leave out the step that fills in missing values, "
+        "which no input has",
     ):
         parse(made)
 
@@ -554,7 +560,11 @@ def test_fill_value_not_finite():
         [h.node("ConstantOfShape", ["s"], ["c"], value=fill), h.node("Add", ["x", "c"], ["y"])],
         [h.weight("s", [4], "i8")],
     )
-    with rejects(Reason.MODEL_NOT_FINITE, "tensor 'value' holds NaN"):
+    with rejects(
+        Reason.MODEL_NOT_FINITE,
+        "tensor 'value' holds NaN; what is proven is finite: store a number instead, and leave out "
+        "the step that fills in missing values, which no input has",
+    ):
         parse(made)
 
 

@@ -40,7 +40,9 @@ def same(made: ModelProto, rows: Any) -> None:
 WHOLE = np.array([[[-2, 0, 1]], [[2, 3, 4]], [[7, 40, 2]], [[1, 1, 2**40]]])
 
 
-@pytest.mark.parametrize("keys", [[0, 1, 2, 3], [2, 3, 4], [3, 2, 1], [40, -2, 7]])
+@pytest.mark.parametrize(
+    "keys", [[0, 1, 2, 3], [2, 3, 4], [3, 2, 1], [40, -2, 7], [10**6, 0, 7], [2]]
+)
 def test_numbers_of_numbers(keys: list[int]) -> None:
     values = [9, -4, 0, 5][: len(keys)]
     for more in ({}, {"default_int64": 77}):
@@ -53,13 +55,24 @@ def test_numbers_of_numbers(keys: list[int]) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("keys", "nodes"), [(list(range(3, 403, 2)), 6), ([*range(199), 2**17], 2 * 200 + 1)]
+)
+def test_keys_that_are_close_to_one_another_are_found_at_once(keys: list[int], nodes: int) -> None:
+    """As of the leaves of a tree, of which an isolation forest has a hundred."""
+    values = [place % 9 - 4 for place in range(len(keys))]
+    made = model("LabelEncoder", INT, INT, keys_int64s=keys, values_int64s=values)
+    same(made, WHOLE)
+    assert parse_untrusted(made.SerializeToString()).nodes == nodes
+
+
 def test_numbers_of_real_numbers() -> None:
     given = {"keys_floats": [0.5, -1.25, 3.0], "values_int64s": [4, 5, 6]}
     rows = np.array([[[0.5, -1.25, 3.0]], [[0.0, 3.0, 0.50001]]], "f4")
     same(model("LabelEncoder", FLOAT, INT, **given), rows)
 
 
-@pytest.mark.parametrize("keys", [[0, 1, 2, 3], [3, 7, 1]])
+@pytest.mark.parametrize("keys", [[0, 1, 2, 3], [3, 7, 1], [10**6, 1]])
 @pytest.mark.parametrize("read", [INT, FLOAT])
 def test_numbers_in_their_places(keys: list[int], read: int) -> None:
     dtype = helper.tensor_dtype_to_np_dtype(read)
@@ -76,7 +89,11 @@ def test_numbers_in_their_places(keys: list[int], read: int) -> None:
         ("OneHotEncoder", {}, "or none"),
         ("OneHotEncoder", {"cats_int64s": [1, 1]}, "something twice"),
         ("OneHotEncoder", {"cats_strings": ["a"]}, "texts that no input holds"),
-        ("OneHotEncoder", {"cats_int64s": list(range(0, 1000, 2))}, "number the categories from 0"),
+        (
+            "OneHotEncoder",
+            {"cats_int64s": list(range(0, 500_000, 1000))},
+            "number the categories from 0",
+        ),
     ],
 )
 def test_tables_that_are_refused(op: str, attributes: dict[str, Any], why: str) -> None:

@@ -395,7 +395,9 @@ REFUSED = [
     (
         ml("Imputer", ["y"], imputed_value_floats=[math.nan]),
         Reason.MODEL_NOT_FINITE,
-        "attribute 'imputed_value_floats' of operator 'Imputer' holds NaN or an infinity",
+        "attribute 'imputed_value_floats' of operator 'Imputer' holds NaN or an infinity; what is "
+        "proven is finite: store a number instead, and leave out the step that fills in missing "
+        "values, which no input has",
     ),
     (
         ml("LinearRegressor", ["y"], coefficients="text"),

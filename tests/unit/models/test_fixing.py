@@ -117,6 +117,34 @@ def test_the_largest_difference_is_that_of_the_two_models(tmp_path: Path) -> Non
     assert p.difference > 0.02
 
 
+def test_the_tensors_of_a_sequence_are_compared_one_by_one(tmp_path: Path) -> None:
+    def written(name: str, factor: float) -> Path:
+        nodes = [
+            helper.make_node("Mul", ["x", "factor"], ["a"]),
+            helper.make_node("Neg", ["x"], ["b"]),
+            helper.make_node("SequenceConstruct", ["a", "b"], ["s"]),
+        ]
+        graph = helper.make_graph(
+            nodes,
+            "g",
+            [helper.make_tensor_value_info("x", FLOAT, [1, 3])],
+            [helper.make_tensor_sequence_value_info("s", FLOAT, None)],
+            [numpy_helper.from_array(np.array(factor, np.float32), "factor")],
+        )
+        sets = [helper.make_opsetid("", 17)]
+        onnx.save(helper.make_model(graph, opset_imports=sets, ir_version=8), tmp_path / name)
+        return tmp_path / name
+
+    fixed = fix_model(written("m.onnx", 2.0))
+    assert "output 's_0': a part of a sequence → float32[1, 3]" in fixed.changes
+    samples = drawn(fixed.model, {"": (-1.0, 1.0)}, 8)
+    for item in compare_with_file(tmp_path / "m.onnx", fixed.model, samples):
+        assert (item.difference, item.why_not) == (0.0, "")
+    first, second = compare_with_file(written("o.onnx", 3.0), fixed.model, samples)
+    assert first.difference > 0.1
+    assert second.difference == 0.0
+
+
 def test_what_cannot_be_compared_says_why(tmp_path: Path) -> None:
     path = exported(tmp_path / "m.onnx")
     model = fix_model(path).model

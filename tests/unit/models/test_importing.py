@@ -206,6 +206,7 @@ def estimators() -> dict[str, Any]:
         VotingClassifier,
     )
     from sklearn.linear_model import LinearRegression, LogisticRegression
+    from sklearn.multioutput import MultiOutputClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import LinearSVC
@@ -222,6 +223,10 @@ def estimators() -> dict[str, Any]:
             X, CLASSES
         ),
         "transformer": PCA(3).fit(X),
+        # Classes of unlike number, whose probabilities are a list.
+        "several": MultiOutputClassifier(LogisticRegression()).fit(
+            X, np.stack([CLASSES, CLASSES > 0], axis=1).astype(int)
+        ),
     }
 
 

@@ -3,12 +3,16 @@
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from lowering import Array, assert_close
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from inferproof.errors import Reason
+from inferproof.inference.session import Session
+from inferproof.models.declared import Unpacked
 from inferproof.models.limits import Limits
+from inferproof.models.load import from_head, to_head
 from inferproof.models.parse import parse_untrusted
 from inferproof.testing.rejections import rejects
 
@@ -117,3 +121,76 @@ def test_sequences_hold_no_more_tensors_than_a_graph_has_nodes() -> None:
     ]
     with rejects(Reason.MODEL_TOO_MANY, "the model holds more than 20 tensors in sequences"):
         parse_untrusted(whole(nodes, {}, [60, 6]).SerializeToString(), Limits(nodes=20))
+
+
+def answered(nodes: list[NodeProto], name: str = "s", dtype: int = TensorProto.FLOAT) -> ModelProto:
+    """A model with a sequence as its second output, as exporters write several classes."""
+    made = whole([node("Relu", ["x"], "y"), *nodes], {}, [2, 6])
+    made.graph.output.append(helper.make_tensor_sequence_value_info(name, dtype, None))
+    return made
+
+
+PAIR = [node("Neg", ["x"], "n"), node("ReduceSum", ["n"], "t", keepdims=0)]
+
+
+def test_a_sequence_as_an_output_is_an_output_for_each_of_its_tensors() -> None:
+    raw = answered([*PAIR, node("SequenceConstruct", ["n", "t", "n"], "s")]).SerializeToString()
+    loaded = parse_untrusted(raw)
+    assert [spec.name for spec in loaded.outputs] == ["y", "s_0", "s_1", "s_2"]
+    assert [spec.shape for spec in loaded.outputs] == [(2, 6), (2, 6), (), (2, 6)]
+    assert loaded.unpacked == (Unpacked("s", 3),)
+    assert loaded.notes == ("output s is a sequence, and its tensors outputs: s_0, s_1, s_2",)
+    assert from_head(to_head(loaded), loaded.onnx) == loaded
+    session = onnxruntime.InferenceSession(raw, providers=["CPUExecutionProvider"])
+    (right,) = session.run(["s"], {"x": X["x"][0]})
+    got = Session(loaded).run({"x": X["x"][0]})
+    for place, exact in enumerate(right):
+        np.testing.assert_array_equal(got[f"s_{place}"], exact)
+
+
+def test_a_model_whose_outputs_are_tensors_has_no_note() -> None:
+    assert (
+        parse_untrusted(whole([node("Relu", ["x"], "y")], {}, [2, 6]).SerializeToString()).notes
+        == ()
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "reason", "message"),
+    [
+        (
+            answered(
+                [*PAIR, node("SequenceConstruct", ["n", "t"], "s"), node("Abs", ["n"], "s_1")]
+            ),
+            Reason.MODEL_DUPLICATE_NAME,
+            "the name 's_1' is defined twice",
+        ),
+        (
+            answered([node("SequenceEmpty", [], "s")]),
+            Reason.MODEL_OUTPUT_NOT_COMPUTED,
+            "output 's' does not depend on any input",
+        ),
+        (
+            answered(PAIR, "n"),
+            Reason.MODEL_OUTPUT_MISDECLARED,
+            "output 'n' is declared as a sequence, but the graph computes a tensor, and runtimes "
+            "refuse another type; declare the computed one, or cast to the declared one",
+        ),
+        (
+            answered([*PAIR, node("SequenceConstruct", ["n"], "s")], dtype=TensorProto.INT64),
+            Reason.MODEL_OUTPUT_MISDECLARED,
+            "output 's_0' is declared as int64, but the graph computes float32[2, 6], and runtimes "
+            "refuse another type; declare the computed one, or cast to the declared one",
+        ),
+        (
+            whole([node("SequenceConstruct", ["x"], "y")], {}, [2, 6]),
+            Reason.MODEL_OUTPUT_MISDECLARED,
+            "output 'y' is declared as a tensor, but the graph computes a sequence, and runtimes "
+            "refuse another type; declare the computed one, or cast to the declared one",
+        ),
+    ],
+    ids=["name", "empty", "tensor", "type", "sequence"],
+)
+def test_sequences_that_are_no_outputs(made: ModelProto, reason: Reason, message: str) -> None:
+    with rejects(reason, message):
+        parse_untrusted(made.SerializeToString())

@@ -179,6 +179,21 @@ def test_tables_of_functions_with_a_pole_outside_of_the_range() -> None:
     close("Reciprocal", {"x": x - np.float32(1.5)})
 
 
+@pytest.mark.parametrize("least", [1e-6, -1e-6])
+def test_what_rounds_to_a_pole_everywhere_is_what_it_was(least: float) -> None:
+    """Weights by distance, as scikit-learn's exporter writes them: 1 / max(-distance, 1e-6)."""
+    x = {"x": RNG.uniform(1, 300, (20, 4)).astype(np.float32)}
+    sign = np.float32(1 if least > 0 else -1)
+    nodes = [
+        helper.make_node("Mul", ["x", "flip"], ["away"]),
+        helper.make_node("Max" if least > 0 else "Min", ["away", "least"], ["kept"]),
+        helper.make_node("Reciprocal", ["kept"], ["weight"]),
+        helper.make_node("Mul", ["x", "weight"], ["y"]),
+    ]
+    constants = {"flip": np.array([-sign], "f4"), "least": np.array([least], "f4")}
+    assert_close(model_of(nodes, x, ["y"], constants), x, 0.001, FINE)
+
+
 def test_a_function_that_is_finite_nowhere_is_refused() -> None:
     model = model_of(
         [helper.make_node("Log", ["x"], ["l"]), helper.make_node("Relu", ["l"], ["y"])],

@@ -10,14 +10,16 @@ from lowering import loaded, lowered, measured_of
 from onnx import TensorProto, helper
 
 from inferproof.errors import Reason
+from inferproof.models.classical.trees import DEEPEST
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.lower.compile import lower_once, run
 from inferproof.proving.sumcheck.lower.context import Options
-from inferproof.proving.sumcheck.lower.forest import DEEPEST, read_forest
+from inferproof.proving.sumcheck.lower.forest import read_forest
 from inferproof.proving.sumcheck.lower.program import Step
 from inferproof.testing.rejections import rejects
 
 FINE = Options(weight_bits=16)
+COLUMNS = ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids")
 
 
 def close(model: Any, within: float = 0.002) -> Any:
@@ -65,6 +67,26 @@ def test_trees_that_are_one_leaf_add_what_it_holds() -> None:
     sample = {"x": rows()["x"][0]}
     moved = run(after, sample)["y"] - run(before, sample)["y"]
     assert np.abs(moved[..., 0] - 0.75).max() < 0.01
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        forest("TreeEnsembleRegressor", depth=0, base_values=[0.5, -2.0, 7.0]),
+        forest("TreeEnsembleRegressor", depth=0, aggregate_function="MIN"),
+        forest("TreeEnsembleClassifier", depth=0, labels=[7, -2, 30], post_transform="SOFTMAX"),
+        forest("TreeEnsembleClassifier", depth=0, columns=2, ids=[0], post_transform="LOGISTIC"),
+    ],
+    ids=["sum", "least", "shares", "score"],
+)
+def test_an_ensemble_of_leaves_alone_is_a_constant(model: Any) -> None:
+    """As XGBoost writes an objective under which nothing is worth a split."""
+    made = close(model)
+    found = [run(made, {"x": rows()["x"][place]}) for place in (0, 1)]
+    assert all(np.array_equal(found[0][name], found[1][name]) for name in found[0])
+    changing = close(forest("TreeEnsembleRegressor", depth=1))
+    first, second = (run(changing, {"x": rows()["x"][place]})["y"] for place in (0, 1))
+    assert not np.array_equal(first, second)
 
 
 def test_exporters_that_name_the_operators_of_trees_alone() -> None:
@@ -249,6 +271,21 @@ def test_two_classes_with_one_score(positive: bool, post: str, column: int) -> N
     close(model)
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_whole_values_of_leaves_stay_whole(whole: bool) -> None:
+    """An isolation forest's trees answer with the number of a leaf, which a table is read at."""
+    model = forest("TreeEnsembleRegressor", trees=1, depth=5, columns=1)
+    (node,) = model.graph.node
+    (weights,) = [item for item in node.attribute if item.name == "target_weights"]
+    count = len(weights.floats)
+    weights.floats[:] = [3 * place + (0 if whole else 0.3) for place in range(count)]
+    made, measured = lowered(model, rows(), FINE)
+    for place in range(measured.samples):
+        got = run(made, {"x": rows()["x"][place]})["y"]
+        assert np.abs(got - measured.outputs["y"][place]).max() <= (0 if whole else 0.01)
+    assert (made.settings.outputs[0].scale == 1.0) == whole
+
+
 def test_leaf_values_are_committed() -> None:
     made = close(forest("TreeEnsembleRegressor", trees=2, depth=3, columns=2))
     (weight,) = made.graph.weights
@@ -361,8 +398,12 @@ def single(**changes: Any) -> Any:
         ),
         ({"nodes_modes": ["LEAF"] * 3}, "a tree has two roots"),
         (
-            {"nodes_modes": ["LEAF"] * 3, "nodes_treeids": [0, 1, 2], "target_treeids": [1, 2]},
-            "no tree has a branch",
+            {f"nodes_{name}": [] for name in COLUMNS},
+            "it has no tree",
+        ),
+        (
+            {"nodes_modes": ["BRANCH_LEQ"] * 3, "nodes_truenodeids": [1, 2, 0]},
+            "a branch leads nowhere, in a circle, or too deep",
         ),
         ({"nodes_values": [float("nan"), 0, 0]}, "its nodes_values are not finite"),
     ],

@@ -48,7 +48,7 @@ FORMS = {
     "ArrayFeatureExtractor": "Gather",
     "Binarizer": "Greater",
     "FeatureVectorizer": "Concat",
-    "LabelEncoder": "of numbers: Less, Greater or Equal, Where, Gather",
+    "LabelEncoder": "of numbers: Less, Greater, Sub, Where, Gather; of keys far apart Equal",
     "LinearClassifier": "scores by MatMul, Add and the activation; the class by ArgMax and Gather",
     "LinearRegressor": "MatMul, Add, the activation",
     "Imputer": "Equal or IsNaN and Where",

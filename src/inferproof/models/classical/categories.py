@@ -10,7 +10,9 @@ from inferproof.models.expansion import Expansion
 from inferproof.models.tensors import Array
 
 MOST_COMPARED = 256
-"""Keys that are compared one by one; such as follow one another are found at once."""
+"""Keys that are compared one by one, two nodes for each."""
+MOST_BETWEEN = 2**16
+"""Whole numbers from the least key to the greatest, a table of which finds any key at once."""
 
 
 @expands("LabelEncoder")
@@ -18,9 +20,9 @@ def _label_encoder(made: Expansion, node: NodeProto, given: Attributes) -> None:
     keys, values, default = _table(made, given)
     if keys.size != values.size or not keys.size:
         raise made.invalid("it has another number of keys than of values")
-    place = _place(made, node.input[0], keys)
-    table = made.constant(np.append(values, default), values.dtype.str)
-    made.node("Gather", [table, place], node.output[0], axis=0)
+    index, places = _found(made, node.input[0], keys)
+    table = made.constant(np.append(values, default)[places], values.dtype.str)
+    made.node("Gather", [table, index], node.output[0], axis=0)
 
 
 @expands("OneHotEncoder")
@@ -29,7 +31,9 @@ def _one_hot_encoder(made: Expansion, node: NodeProto, given: Attributes) -> Non
     if not keys.size:
         raise made.refused("its categories are texts that no input holds, or none")
     whole = made.node("Cast", [node.input[0]], to=TensorProto.INT64)
-    place = _place(made, whole, keys)
+    place, places = _found(made, whole, keys)
+    if not np.array_equal(places, np.arange(places.size)):
+        place = made.node("Gather", [made.constant(places, "<i8"), place], axis=0)
     depth, ends = made.constant(keys.size, "<i8"), made.constant([0.0, 1.0])
     made.node("OneHot", [place, depth, ends], node.output[0], axis=-1)
 
@@ -54,26 +58,37 @@ def _one(made: Expansion, given: Attributes, which: str) -> tuple[Array, Array, 
     return keys, values, unknown
 
 
-def _place(made: Expansion, x: str, keys: Array) -> str:
-    """The place of each number among the keys, or how many those are for any other."""
+def _found(made: Expansion, x: str, keys: Array) -> tuple[str, Array]:
+    """An index for each number, and the place among the keys that each index stands for.
+
+    Any other number has the last index, whose place is how many keys there are.
+    """
     if len(np.unique(keys)) != keys.size:
         raise made.invalid("its keys name something twice")
-    count = made.constant(keys.size, "<i8")
-    if keys.dtype.kind == "i" and (np.diff(keys) == 1).all():
-        ends = (made.constant(end, "<i8") for end in (keys[0], keys[-1]))
-        below, above = (
-            made.node(op, [x, end]) for op, end in zip(("Less", "Greater"), ends, strict=True)
-        )
-        outside = made.node("Or", [below, above])
-        from_first = made.node("Sub", [x, made.constant(keys[0], "<i8")])
-        return made.node("Where", [outside, count, from_first])
+    if keys.dtype.kind == "i" and int(keys.max()) - int(keys.min()) < MOST_BETWEEN:
+        return _from_the_least(made, x, keys)
     if keys.size > MOST_COMPARED:
         raise made.refused(
-            f"it has {keys.size} keys that do not follow one another, of which {MOST_COMPARED} "
+            f"it has {keys.size} keys that are not close to one another, of which {MOST_COMPARED} "
             "can be compared; number the categories from 0"
         )
-    found = count
+    found = made.constant(keys.size, "<i8")
     for place, key in enumerate(keys):
         equal = made.node("Equal", [x, made.constant(key, keys.dtype.str)])
         found = made.node("Where", [equal, made.constant(place, "<i8"), found])
-    return found
+    return found, np.arange(keys.size + 1)
+
+
+def _from_the_least(made: Expansion, x: str, keys: Array) -> tuple[str, Array]:
+    """As `_found`: how far each number is from the least key, for whole numbers."""
+    least, greatest = int(keys.min()), int(keys.max())
+    below, above = (
+        made.node(op, [x, made.constant(end, "<i8")])
+        for op, end in (("Less", least), ("Greater", greatest))
+    )
+    outside = made.node("Or", [below, above])
+    away = made.node("Sub", [x, made.constant(least, "<i8")])
+    last = greatest - least + 1
+    places = np.full(last + 1, keys.size)
+    places[keys - least] = np.arange(keys.size)
+    return made.node("Where", [outside, made.constant(last, "<i8"), away]), places

@@ -93,7 +93,9 @@ def _answers(estimator: Any, rows: Array) -> tuple[Array | None, ...]:
         predicted = np.searchsorted(estimator.classes_, predicted)
     for method in ("predict_proba", "decision_function"):
         if hasattr(estimator, method):
-            return (predicted, np.asarray(getattr(estimator, method)(rows)))
+            said = getattr(estimator, method)(rows)
+            # Of several classes it says a list, which the exporter writes as a sequence.
+            return (predicted, *map(np.asarray, said if isinstance(said, list) else [said]))
     return (predicted,)
 
 

@@ -106,7 +106,7 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
         "agreement": told.agreement,
         "samples": told.ranged,
         "held_out": told.samples - told.ranged,
-        "notes": notes(told, layers),
+        "notes": [*model.notes, *notes(told, layers)],
         "layers": [asdict(layer) for layer in layers],
         "trials": [],
     }

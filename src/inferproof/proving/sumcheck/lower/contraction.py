@@ -15,6 +15,7 @@ from inferproof.errors import ModelRejected, Reason
 from inferproof.models.show import shown
 from inferproof.proving.sumcheck.graph import MAX_SHIFT, VALUE_LIMIT
 from inferproof.proving.sumcheck.lower import intervals
+from inferproof.proving.sumcheck.lower.constants import quantised
 from inferproof.proving.sumcheck.lower.context import Context, Steps
 from inferproof.proving.sumcheck.lower.program import Step, unsupported
 from inferproof.proving.sumcheck.lower.rows import Rows, TooLarge
@@ -35,6 +36,8 @@ _MULTIPLIERS = (15, 7, 3, 1)
 _FEWEST_BITS = 6
 _MOST_SHIFT = min(MAX_SHIFT, PRODUCT_LIMIT.bit_length() - 1)
 """The half that is added before a shift stays within the limit of products."""
+_EXACT_BITS = 15
+"""Weights that a common power of two makes whole numbers of so many bits are kept as they are."""
 _LOST = 6
 """An operand loses at most so many of its bits, its sign included, before its row is split."""
 _LARGEST_BIAS = 2.0**27
@@ -45,22 +48,36 @@ _MORE_BITS = 2
 class Matrix:
     """Weights in real numbers, and for each row its largest, and the sums of those above 0 and of
     those below, as every number of bits asks for them. `alike`: rows have the unit that makes the
-    largest weight of all whole, and so has the result."""
+    largest weight of all whole, and so has the result; `exact` is one that makes all of them whole,
+    0 where there is none."""
 
     weights: Points
     reach: Points
     positive: Points
     negative: Points
     alike: bool
+    exact: float = 0.0
 
     @classmethod
     def of(cls, weights: Points, alike: bool = False) -> "Matrix":
         """Shapes: [rows, columns]."""
         sizes = np.abs(weights)
         reach, size, total = sizes.max(axis=1, initial=0.0), sizes.sum(axis=1), weights.sum(axis=1)
+        exact = 0.0
         if alike:
             reach = np.full(len(weights), reach.max(initial=0.0))
-        return cls(weights, reach, (size + total) / 2, (total - size) / 2, alike)
+            counts, unit = quantised(weights, _EXACT_BITS)
+            exact = unit if bool((counts * unit == weights).all()) else 0.0
+        return cls(weights, reach, (size + total) / 2, (total - size) / 2, alike, exact)
+
+    def units(self, largest: int) -> Points:
+        """What one stands for in each row where weights go up to `largest`, of 0 for zeros alone.
+
+        Whole numbers stay such, as the numbers of leaves that a later step looks up.
+        """
+        if self.exact and self.reach.any() and self.reach.max() <= self.exact * largest:
+            return np.full(len(self.weights), self.exact)
+        return self.reach / largest
 
 
 def quantise_rows(
@@ -70,9 +87,9 @@ def quantise_rows(
 
     Shapes: bias [rows]. The scale is doubled until multipliers fit.
     """
+    ideal = matrix.units(largest) * x.scale
     if matrix.alike and matrix.reach.any():
-        scale = float(matrix.reach[0]) * x.scale / largest
-    ideal = matrix.reach * x.scale / largest
+        scale = float(ideal[0])
     # A bias far beyond its row's weights makes the row's unit coarser.
     ideal = np.maximum(ideal, np.abs(bias) / _LARGEST_BIAS)
     if not ideal.any():

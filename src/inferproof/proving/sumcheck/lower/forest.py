@@ -6,14 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from inferproof.errors import ModelRejected
+from inferproof.models.classical.trees import DEEPEST, Keys
 from inferproof.proving.sumcheck.lower.program import Step, unsupported
 
 Ints = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]
 Truths = npt.NDArray[np.bool_]
 
-DEEPEST = 256
-"""Levels of a tree, each some nodes of the graph; a default forest of 20,000 rows has 40."""
 _MODES = ("LEAF", "BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ")
 LEAF, LEQ, LT, GTE, GT, EQ, NEQ = range(7)
 
@@ -42,43 +41,12 @@ class Forest:
     features: Ints
     thresholds: Reals
     levels: tuple[Level, ...]
-    keys: "Keys"
+    keys: Keys
     leaves: Ints
     alone: int
     trees: int
     tree_of: Ints
     """Which tree each leaf belongs to, counted from 0."""
-
-
-class Keys:
-    """Nodes by the numbers of tree and node."""
-
-    def __init__(self, trees: Ints, nodes: Ints) -> None:
-        self._joint = _joint(trees, nodes)
-        self._order = np.argsort(self._joint, kind="stable")
-        self._sorted = self._joint[self._order]
-
-    @property
-    def count(self) -> int:
-        return len(self._joint)
-
-    @property
-    def twice(self) -> bool:
-        """Whether a node is there twice."""
-        return bool((np.diff(self._sorted) == 0).any())
-
-    def places(self, trees: Ints, nodes: Ints) -> Ints:
-        """The place of each node in the lists, -1 for one that is not there."""
-        wanted = _joint(trees, nodes)
-        if not len(self._sorted):
-            return np.full(len(wanted), -1)
-        found = np.minimum(np.searchsorted(self._sorted, wanted), len(self._sorted) - 1)
-        return np.where(self._sorted[found] == wanted, self._order[found], -1)
-
-
-def _joint(trees: Ints, nodes: Ints) -> Ints:
-    # Intake keeps whole numbers of attributes below 2^31 in size.
-    return trees * 2**32 + nodes
 
 
 def reals(step: Step, name: str) -> Reals:
@@ -147,9 +115,9 @@ def _levels(
         raise malformed(step, lost)
     if len(np.unique(trees[roots])) != len(roots):
         raise malformed(step, "a tree has two roots")
+    if not len(roots):
+        raise malformed(step, "it has no tree" if not len(modes) else lost)
     alone = roots[modes[roots] == LEAF]
-    if len(alone) == len(roots):
-        raise malformed(step, "no tree has a branch")
     number = np.full(len(modes), -1)
     number[inner] = np.arange(len(inner))
     levels: list[Level] = []

@@ -35,10 +35,14 @@ def table(
 ) -> Value:
     """function(v), element by element, where v may be a function of an earlier value itself.
 
-    Results are cut at twice the span, where it is given: near a pole they would cost all bits.
+    `span` is that of the step's own result, where it is this. Results are cut at twice the span:
+    near a pole they would cost all bits. Where all that v was is within one unit of it, which
+    rounds to one number, a pole perhaps, they are cut to what they were.
 
     Raises: ModelRejected LOWERING_UNSUPPORTED when the function is finite nowhere on the range.
     """
+    if span is not None and v.span is not None and v.span[1] - v.span[0] < v.scale:
+        function = _as_it_was(c, step, function)
     source = v.origin.then(function)
     root = source.root
     bits = c.options.table_bits
@@ -61,6 +65,12 @@ def table(
     return c.builder.lookup(x, entries).with_(
         scale=scale, span=reached, source=Source(root, source.function)
     )
+
+
+def _as_it_was(c: Context, step: Step, function: Function) -> Function:
+    """The function cut to what the step's result was on the calibration data."""
+    ends = c.program.ranges[step.outputs[0]]
+    return lambda points: np.clip(function(points), ends.low, ends.high)
 
 
 def _domain(c: Context, v: Value, bits: int) -> Value:

@@ -155,6 +155,9 @@ def _answers(c: Context, step: Step, rows: int, forest: Forest) -> tuple[Value, 
 def _reached(c: Context, step: Step, rows: int, forest: Forest) -> Value:
     """1 for the leaf that each tree reaches, else 0: [rows, leaves]."""
     b = c.builder
+    if not forest.levels:  # All trees are one leaf: nothing is compared.
+        made = b.const(np.ones((rows, forest.alone), np.int64))
+        return made.with_(most=forest.trees)
     answers, flipped = _answers(c, step, rows, forest)
     count = len(forest.modes)
     here: Value | None = None
