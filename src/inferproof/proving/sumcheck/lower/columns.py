@@ -183,13 +183,13 @@ class _Moving:
     def _squared(
         self, step: Step, raw: str, factor: Reals, seen: ColumnRanges
     ) -> tuple[str, Reals, ColumnRanges]:
+        """The square, with no range of its own: it is what the value's makes it."""
         program = self._program
         made = f"{step.outputs[0]}~columns"
         program.specs[made] = TensorSpec(made, "float32", program.specs[raw].shape)
         low, high = np.square(seen.low), np.square(seen.high)
         least = np.where((seen.low < 0) & (seen.high > 0), 0.0, np.minimum(low, high))
         moved, units = _hull(least, np.maximum(low, high)), np.square(factor)
-        self._range(made, moved.low / units, moved.high / units)
         program.steps.append(Step(step.node, "Mul", (raw, raw), (made,), index=step.index))
         return made, units, moved
 

@@ -111,8 +111,9 @@ class _Writer:
         if middle.any():
             base = self._added("Sub", (base, self._constant(middle[None])), (1, len(middle)))
             self._range(base, -reach, reach)
+        # No range of its own: cut at twice the largest square a row would lose its square while its
+        # product is kept, which is cut at twice the row.
         own = self._added("Mul", (base, base), (1, len(middle)))
-        self._range(own, 0.0, reach * reach)
         other = self._product(own, squares, np.zeros(len(constant)))
         return self._added("Add", (one, other), (1, len(constant)))
 
