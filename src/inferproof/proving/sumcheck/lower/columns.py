@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from inferproof.models.measure import ColumnRanges, ValueRange
 from inferproof.proving.sumcheck.lower.program import Program, Step, numbers, renamed
-from inferproof.proving.sumcheck.lower.tabulate import TABULATED
 from inferproof.types.tensor import TensorSpec
 
 Reals = npt.NDArray[np.float64]
@@ -119,8 +118,6 @@ class _Moving:
                 and program.specs[step.outputs[0]].shape == shape
                 and (first or step.op != "Div")
             )
-        if step.op == TABULATED:
-            return True
         if step.op in _PRODUCTS:
             plain = not step.attributes.get("transA") and step.inputs[0] == name
             return plain and others[0] is not None and others[0].ndim == 2
@@ -140,12 +137,6 @@ class _Moving:
                     continue
                 if step.op in _PRODUCTS:
                     program.steps[place] = self._multiplied(step, raw, factor, seen)
-                    continue
-                if step.op == TABULATED:
-                    units = step.attributes["units"] * factor
-                    program.steps[place] = renamed(
-                        step, inputs=(raw,), attributes={**step.attributes, "units": units}
-                    )
                     continue
                 made = self._scaled(step, name, raw, factor, seen)
                 out = step.outputs[0]

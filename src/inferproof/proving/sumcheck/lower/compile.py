@@ -31,7 +31,6 @@ from inferproof.proving.sumcheck.lower.quantised import wanted_steps
 from inferproof.proving.sumcheck.lower.rewrite import rewrite
 from inferproof.proving.sumcheck.lower.score import Report, held_out_of, scored, unscored
 from inferproof.proving.sumcheck.lower.sources import ordered_inputs
-from inferproof.proving.sumcheck.lower.tabulate import tabulate
 from inferproof.proving.sumcheck.lower.value import Value, power_of_two_above
 from inferproof.proving.sumcheck.precision import LEAST_BITS
 from inferproof.proving.sumcheck.prove import failure
@@ -160,7 +159,6 @@ def build(
     for spec in model.outputs:
         if not program.ranges[spec.name].finite:
             raise ModelRejected(Reason.LOWERING_NOT_FINITE, name=spec.name)
-    tabulate(program, measured.columns)
     rewrite(program)
     compose(program, measured.columns)
     columns = split_columns(program, measured.columns)

@@ -121,7 +121,6 @@ class Context:
 
 Lowering = Callable[[Context, Step], Value | tuple[Value, ...]]
 REGISTRY: dict[str, Lowering] = {}
-_INNER: dict[str, Lowering] = {}
 
 
 def lowers(*operators: str) -> Callable[[Lowering], Lowering]:
@@ -130,16 +129,6 @@ def lowers(*operators: str) -> Callable[[Lowering], Lowering]:
     def register(function: Lowering) -> Lowering:
         for operator in operators:
             REGISTRY[operator] = function
-        return function
-
-    return register
-
-
-def lowers_inner(operator: str) -> Callable[[Lowering], Lowering]:
-    """Registers the lowering of what a pass writes and no file holds."""
-
-    def register(function: Lowering) -> Lowering:
-        _INNER[operator] = function
         return function
 
     return register
@@ -162,7 +151,7 @@ def lower_step(c: Context, step: Step) -> None:
     Raises: ModelRejected MODEL_OPERATOR_UNSUPPORTED, LOWERING_UNSUPPORTED, LOWERING_OVERFLOW,
     LOWERING_TENSOR.
     """
-    function = REGISTRY.get(step.op) or _INNER.get(step.op)
+    function = REGISTRY.get(step.op)
     if function is None:
         raise ModelRejected(
             Reason.MODEL_OPERATOR_UNSUPPORTED,

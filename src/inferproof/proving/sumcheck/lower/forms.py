@@ -132,8 +132,8 @@ _FORMS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "Pow",
-        "a square: Mul; a root: SquareRoot; else Lookup, one for all columns of a table with an "
-        "exponent for each; with a computed exponent Lookup of log, Mul, Lookup of exp",
+        "a square: Mul; a root: SquareRoot; else Lookup; with a computed exponent Lookup of log, "
+        "Mul, Lookup of exp",
         "at most 16 constant exponents; a base above 0 for computed ones",
     ),
     ("Max Min", "Rescale with a clamp for one number, else Concat, Max", ""),

@@ -46,7 +46,7 @@ def table(
         x = _domain(c, root, bits)
         points = np.arange(x.lo, x.hi + 1, dtype=np.float64) * x.scale
         with np.errstate(all="ignore"):
-            results = finite(step, np.asarray(source.function(points), dtype=np.float64))
+            results = _finite(step, np.asarray(source.function(points), dtype=np.float64))
         if span is not None:
             most = _BEYOND * max(abs(span[0]), abs(span[1]))
             results = np.clip(results, -most, most)
@@ -56,7 +56,7 @@ def table(
         if not finer or steps <= spread * _COARSE:
             break
         bits += 1
-    entries, scale = entries_of(results)
+    entries, scale = _entries(results)
     reached = (float(results.min()), float(results.max()))
     return c.builder.lookup(x, entries).with_(
         scale=scale, span=reached, source=Source(root, source.function)
@@ -81,7 +81,7 @@ def _domain(c: Context, v: Value, bits: int) -> Value:
     )
 
 
-def finite(step: Step, results: Points) -> Points:
+def _finite(step: Step, results: Points) -> Points:
     """The results, with the nearest finite one where one is not finite."""
     good = np.flatnonzero(np.isfinite(results))
     if good.size == 0:
@@ -97,8 +97,7 @@ def finite(step: Step, results: Points) -> Points:
     return results[np.where(nearer, good[after], good[before])]
 
 
-def entries_of(results: Points) -> tuple[npt.NDArray[np.int64], float]:
-    """A table's entries for these results, and what one unit of them stands for."""
+def _entries(results: Points) -> tuple[npt.NDArray[np.int64], float]:
     largest = float(np.abs(results).max())
     whole = bool((results == np.rint(results)).all()) and largest < 2**24
     scale = 1.0 if whole or largest == 0 else power_of_two_above(largest) / 2.0**_RESULT_BITS
