@@ -84,6 +84,26 @@ def test_the_error_told_is_that_of_the_samples_held_out():
     assert few.relative_error == few.fitted.relative_error < 0.001
 
 
+def test_finer_weights_are_tried_for_a_sample_held_out_between_two_answers():
+    """All that gave ranges are far from there, and lose nothing with coarse weights."""
+    weights = np.array([1.013, 1.007, 0.991, 1.003], np.float32) * 40
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["z"]),
+        helper.make_node("Softmax", ["z"], ["y"]),
+    ]
+    rows = np.outer(np.where(np.arange(40) % 2, 1.0, -1.0), np.ones(4))[:, None]
+    found = {}
+    for between in (False, True):
+        samples = {"x": rows.astype(np.float32)}
+        if between:
+            samples["x"][4] = np.array([1, -1, 1, -1])
+        model = model_of(nodes, samples, ["y"], {"w": np.stack([weights, -weights], 1)})
+        found[between] = lower(loaded(model), samples).report
+    assert found[False].options.weight_bits == 8
+    assert found[True].options.weight_bits == 16
+    assert found[True].relative_error < 0.02
+
+
 def linear_model(samples):
     weights = np.random.default_rng(2).uniform(-1, 1, (4, 3)).astype(np.float32)
     nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]

@@ -107,13 +107,17 @@ class _Moving:
             readers = [step for step in self._program.steps if at in step.inputs]
             if at in shown or not readers or not all(self._takes(step, at) for step in readers):
                 return False
-            waiting += [step.outputs[0] for step in readers if step.op in _KEPT]
+            waiting += [
+                step.outputs[0] for step in readers if step.op in _KEPT or _squares(step, at)
+            ]
         return True
 
     def _takes(self, step: Step, name: str) -> bool:
         program = self._program
         shape = program.specs[name].shape
         others = [program.constants.get(other) for other in step.inputs if other and other != name]
+        if _squares(step, name):
+            return True
         if step.inputs.count(name) != 1 or any(other is None for other in others):
             return False
         if program.specs[step.outputs[0]].dtype != program.specs[name].dtype:
@@ -167,6 +171,8 @@ class _Moving:
         program = self._program
         if step.op in _KEPT:
             return raw, factor, seen
+        if _squares(step, name):
+            return self._squared(step, raw, factor, seen)
         place = step.inputs.index(name)
         by = np.broadcast_to(
             numbers(program.constants[step.inputs[1 - place]]).reshape(-1), factor.shape
@@ -188,6 +194,19 @@ class _Moving:
             by = -by
         # name - by = (raw - by / factor) · factor
         return self._without(step, raw, factor, by, moved, sign), factor * sign, moved
+
+    def _squared(
+        self, step: Step, raw: str, factor: Reals, seen: ColumnRanges
+    ) -> tuple[str, Reals, ColumnRanges]:
+        """The square, with no range of its own: it is what the value's makes it."""
+        program = self._program
+        made = f"{step.outputs[0]}~columns"
+        program.specs[made] = TensorSpec(made, "float32", program.specs[raw].shape)
+        low, high = np.square(seen.low), np.square(seen.high)
+        least = np.where((seen.low < 0) & (seen.high > 0), 0.0, np.minimum(low, high))
+        moved, units = _hull(least, np.maximum(low, high)), np.square(factor)
+        program.steps.append(Step(step.node, "Mul", (raw, raw), (made,), index=step.index))
+        return made, units, moved
 
     def _without(
         self, step: Step, raw: str, factor: Reals, by: Reals, moved: ColumnRanges, sign: float
@@ -256,6 +275,12 @@ class _Moving:
                     placed.add(place)
                     done.append(step)
         program.steps = done
+
+
+def _squares(step: Step, name: str) -> bool:
+    """Whether a step multiplies a value by itself. In other units that is a square in theirs, of
+    which the large ones must not be put beside the small: a product with weights is to follow."""
+    return step.op == "Mul" and step.inputs == (name, name)
 
 
 def _hull(a: Reals, b: Reals) -> ColumnRanges:

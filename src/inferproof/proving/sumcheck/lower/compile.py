@@ -18,6 +18,7 @@ from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.library import graph_rejection, library
 from inferproof.proving.sumcheck.lower import operators  # noqa: F401  (they register themselves)
 from inferproof.proving.sumcheck.lower.columns import Columns, split_columns
+from inferproof.proving.sumcheck.lower.compose import compose
 from inferproof.proving.sumcheck.lower.context import Context, Options, lower_step, widened
 from inferproof.proving.sumcheck.lower.dense import (
     rounds,
@@ -103,10 +104,10 @@ def lower(
 ) -> Lowering:
     """The model as an integer graph.
 
-    The first of the options that keeps every answer, and the error on the samples that gave
-    ranges below GOOD_ERROR, or below FAIR_ERROR for a model whose weights and accumulators are
-    many; the most exact one if none does. Of enough samples some are held out, and give no ranges
-    (`score.held_out_of`).
+    The first of the options that keeps every answer, and the error on the samples that gave ranges
+    below GOOD_ERROR, or below FAIR_ERROR for a model whose weights and accumulators are many; the
+    most exact one if none does. Of enough samples some are held out, and give no ranges
+    (`score.held_out_of`): on those the error is to be below FAIR_ERROR where more bits are cheap.
     Raises: InputRejected as `models.measure.measure`; ModelRejected
     MODEL_OPERATOR_UNSUPPORTED, LOWERING_UNSUPPORTED, LOWERING_ROW, LOWERING_OVERFLOW,
     LOWERING_TENSOR, LOWERING_NOT_FINITE, LOWERING_ACCUMULATORS.
@@ -139,11 +140,16 @@ def _good_enough(made: Lowering) -> bool:
         and 2 * len(made.weights) <= CHEAP_WEIGHTS
     )
     error = GOOD_ERROR if cheap else FAIR_ERROR
-    return made.report.fitted.relative_error <= error and made.report.agreement == 1.0
+    if made.report.fitted.relative_error > error or made.report.agreement < 1.0:
+        return False
+    # Where few samples are near a border between answers, others may still be.
+    return not cheap or made.report.relative_error <= FAIR_ERROR
 
 
-def _rank(made: Lowering) -> tuple[float, float]:
-    return -made.report.agreement, made.report.fitted.relative_error
+def _rank(made: Lowering) -> tuple[float, bool, float]:
+    report = made.report
+    # By how much held-out samples err says more of their ranges than of the bits.
+    return -report.agreement, report.relative_error > FAIR_ERROR, report.fitted.relative_error
 
 
 def build(
@@ -155,6 +161,7 @@ def build(
         if not program.ranges[spec.name].finite:
             raise ModelRejected(Reason.LOWERING_NOT_FINITE, name=spec.name)
     rewrite(program, options.margin, measured.columns)
+    compose(program, measured.columns)
     columns = split_columns(program, measured.columns)
     context = Context(program, options, wanted=wanted_steps(program))
     inputs = tuple(
