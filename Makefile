@@ -22,6 +22,9 @@ IN_LANES := int8 sumcheck commitment lookup claim-reduction
 # Hundreds of processes start in a test run: what Python compiled, it keeps for the next.
 unexport PYTHONDONTWRITEBYTECODE
 
+# NumPy starts a thread for each core in every process, and no test needs one.
+test test-slow: export OPENBLAS_NUM_THREADS = 1
+
 .DEFAULT_GOAL := help
 .PHONY: help bootstrap demo native wheel test test-slow test-native versions imports kill soak serve check fix bench corpus zoo clean
 

@@ -52,7 +52,7 @@ def pytest_configure() -> None:
 
 
 STORAGE = Path(__file__).parent / "unit" / "storage"
-"""Where the default run uses PostgreSQL too."""
+"""Where the default run uses files and PostgreSQL too."""
 
 SLOW_STORAGE = {"test_backup.py", "test_postgres_failures.py", "test_two_gateways.py"}
 """What takes seconds there: how a server fails, and two gateways at a time."""
@@ -62,12 +62,15 @@ SLOW_STORAGE = {"test_backup.py", "test_postgres_failures.py", "test_two_gateway
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out what needs a server where there is none; in CI it must be there.
 
-    What runs over every database runs over PostgreSQL in the default run where the order book
-    itself is tested, and in the slow run everywhere else.
+    What runs over every database runs over files and PostgreSQL in the default run where the order
+    book itself is tested, and in the slow run everywhere else: in the default run in memory alone.
     """
     for item in items:
-        here = STORAGE in item.path.parents and item.path.name not in SLOW_STORAGE
-        if item.get_closest_marker("postgres") and not here:
+        stored = STORAGE in item.path.parents
+        quick = stored and item.path.name not in SLOW_STORAGE
+        if (item.get_closest_marker("postgres") and not quick) or (
+            item.get_closest_marker("sqlite_file") and not stored
+        ):
             item.add_marker(pytest.mark.slow)
     if os.environ.get("CI"):
         return

@@ -19,7 +19,11 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import make_url
 
-KINDS = ["memory", "file", pytest.param("postgres", marks=pytest.mark.postgres)]
+KINDS = [
+    "memory",
+    pytest.param("file", marks=pytest.mark.sqlite_file),
+    pytest.param("postgres", marks=pytest.mark.postgres),
+]
 """Parameters for a fixture that runs its tests over every database."""
 
 NAMED = "INFERPROOF_TEST_POSTGRES_URL"

@@ -10,15 +10,16 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from inferproof.errors import InferproofError, Reason, Unavailable, visible
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -41,7 +42,7 @@ def print_json(value: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def print_table(table: Table, console: Console = out) -> None:
+def print_table(table: "Table", console: Console = out) -> None:
     """Prints a table; its cells wrap on a terminal only."""
     if console.is_terminal:
         console.print(table, soft_wrap=False)
@@ -95,6 +96,9 @@ def progress(title: str) -> Iterator[Callable[[str, float], None]]:
     if not err.is_terminal:
         yield _lines(title)
         return
+    # Most commands show none.
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),

@@ -109,6 +109,9 @@ def _options(
 def run() -> None:
     """Runs the command line. A failure that a command let through exits with 1."""
     signal.signal(signal.SIGTERM, _terminated)
+    # NumPy starts a thread for each core when it is imported, for products of large float matrices.
+    # No command computes those, and the threads are busy for a while with waiting for one.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app()
     except InferproofError as error:

@@ -20,7 +20,7 @@ DRAWN_SAMPLES = 256
 """Enough that the far ends of a range are met in wide inputs, few enough to wait for."""
 _FEWEST = 2
 """Both ends of a range are drawn, or nothing is."""
-_DRAWN_BYTES = 2**29
+DRAWN_BYTES = 2**29
 """All samples together: a model that nobody looked at may declare inputs of any size."""
 _SEED = 1
 
@@ -70,7 +70,7 @@ def drawn(model: LoadedModel, ranges: Ranges, samples: int = DRAWN_SAMPLES) -> d
     declared = {**_places(model), **ranges}
     found = [_range_of(spec, declared) for spec in model.inputs]
     size = sum(spec.size * np.dtype(spec.dtype).itemsize for spec in model.inputs)
-    samples = min(samples, _DRAWN_BYTES // max(size, 1))
+    samples = min(samples, DRAWN_BYTES // max(size, 1))
     if samples < _FEWEST:
         raise wanted(model.inputs)
     generator = np.random.default_rng(_SEED)

@@ -249,6 +249,10 @@ def _chain(length: int) -> dict[str, Any]:
     }
 
 
+def _deep_tree(length: int, classifier: bool) -> ModelProto:
+    return _tree(classifier, **_chain(length))
+
+
 _TREES: dict[str, dict[str, Any]] = {
     "itself": {"nodes_truenodeids": [0, 0, 0]},
     "cycle": {"nodes_modes": ["BRANCH_LEQ", "BRANCH_LEQ", "LEAF"], "nodes_truenodeids": [1, 0, 0]},
@@ -264,14 +268,14 @@ _TREES: dict[str, dict[str, Any]] = {
     "uneven": {"nodes_values": [0.5]},
     "leaf-of-another": {"target_nodeids": [0, 9]},
     "twice": {"nodes_nodeids": [0, 1, 1]},
-    "deep-20000": _chain(20_000),
-    "deep-200000": _chain(200_000),
-    "deep-600000": _chain(600_000),
 }
 for _name, _changes in _TREES.items():
     for _classifier in (False, True):
         _kind = "classifier" if _classifier else "regressor"
         _add(f"tree-{_name}-{_kind}", partial(_tree, _classifier, **_changes))
+for _length in (20_000, 200_000, 600_000):
+    _add(f"tree-deep-{_length}-classifier", partial(_deep_tree, _length, True))
+    _add(f"tree-deep-{_length}-regressor", partial(_deep_tree, _length, False))
 _add("tree-targets", lambda: _tree(n_targets=10**9))
 _add("tree-classes", lambda: _tree(True, classlabels_int64s=list(range(10**6))))
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from copy import deepcopy
@@ -224,9 +223,8 @@ def test_a_command_answers_with_its_last_line() -> None:
     ran = run_json([sys.executable, "-c", script], {"a": 1})
     assert ran.answer == {"a": 1}
     assert 0 < ran.wall_s < 60
-    # Linux counts in it what the process that started it held.
-    own_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    assert 1 < ran.peak_mb < 200 + 1.1 * own_mb
+    # Linux counts in it what the process that started it held: this one, with all its tests.
+    assert 1 < ran.peak_mb < 1000
 
 
 def test_memory_of_a_command_is_that_of_its_largest_process() -> None:

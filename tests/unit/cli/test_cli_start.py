@@ -43,6 +43,26 @@ def test_verifying_needs_neither_http_nor_payments() -> None:
     assert not loaded.intersection(("inferproof.proving.ezkl.system", "onnx"))
 
 
+@pytest.mark.parametrize(("given", "held"), [(None, "1"), ("3", "3")])
+def test_numpy_starts_no_threads_unless_it_is_told_to(
+    given: str | None, held: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", given)
+    code = """
+import os, sys
+from inferproof.cli.main import run
+sys.argv = ["inferproof", "--version"]
+try:
+    run()
+except SystemExit:
+    print(os.environ["OPENBLAS_NUM_THREADS"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == held
+
+
 def test_the_package_of_the_sdk_has_the_names_that_it_lists_and_no_others() -> None:
     for name in client.__all__:
         assert getattr(client, name) is not None

@@ -17,6 +17,7 @@ from inferproof.cli import model as inspecting
 from inferproof.cli.main import app
 from inferproof.errors import InputRejected, Reason
 from inferproof.inference.preprocess import load_preprocessing, preprocess
+from inferproof.models import drawing
 from inferproof.models.card import load_card
 from inferproof.models.drawing import drawn, parse_ranges, wanted
 from inferproof.models.load import load_model
@@ -66,13 +67,19 @@ def test_drawing_again_gives_the_same(embedded: LoadedModel) -> None:
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
-def test_what_is_drawn_is_bounded(embedded: LoadedModel) -> None:
+def test_what_is_drawn_is_bounded(embedded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     def of_size(elements: int) -> LoadedModel:
         return replace(embedded, inputs=(TensorSpec("x", "float32", (elements,)),))
 
-    assert len(drawn(of_size(2**20), {"": (0.0, 1.0)}, samples=256)["x"]) == 128
     with pytest.raises(InputRejected) as refused:
-        drawn(of_size(2**27), {"": (0.0, 1.0)})
+        drawn(of_size(drawing.DRAWN_BYTES // 4), {"": (0.0, 1.0)})
+    assert refused.value.reason is Reason.CALIBRATION_WANTED
+    # At the bound itself a test process would keep a gigabyte.
+    monkeypatch.setattr(drawing, "DRAWN_BYTES", 2**19)
+    assert len(drawn(of_size(2**10), {"": (0.0, 1.0)}, samples=256)["x"]) == 128
+    assert len(drawn(of_size(2**16), {"": (0.0, 1.0)})["x"]) == 2
+    with pytest.raises(InputRejected) as refused:
+        drawn(of_size(2**16 + 1), {"": (0.0, 1.0)})
     assert refused.value.reason is Reason.CALIBRATION_WANTED
 
 
