@@ -57,8 +57,7 @@ def installed_checker(system: str, *, isolated: bool) -> ProofChecker:
 def _checkers() -> "IsolatedCheckers":
     from inferproof.proving.isolated import IsolatedCheckers
 
-    # What checks with a library is never a copy: ezkl hangs when it was used before.
-    return IsolatedCheckers(copies=("sumcheck",))
+    return IsolatedCheckers()
 
 
 def _preprocess(canonical: dict[str, Json], body: bytes) -> Tensors:

@@ -67,7 +67,7 @@ def bounded(args: dict[str, Any]) -> Iterator[None]:
     kinds = (resource.RLIMIT_CPU, resource.RLIMIT_AS)
     before = [resource.getrlimit(kind) for kind in kinds]
     bound_time(args)
-    memory = address_space() + int(args["memory_bytes"])
+    memory = _address_space() + int(args["memory_bytes"])
     if before[1][0] == resource.RLIM_INFINITY or memory < before[1][0]:
         resource.setrlimit(resource.RLIMIT_AS, (memory, before[1][1]))
     try:
@@ -77,7 +77,7 @@ def bounded(args: dict[str, Any]) -> Iterator[None]:
             resource.setrlimit(kind, limits)
 
 
-def address_space() -> int:
+def _address_space() -> int:
     """Bytes of this process's address space, of which most is only reserved: for the stacks of as
     many threads as there are cores. 0 where the system does not tell."""
     told = Path("/proc/self/statm")

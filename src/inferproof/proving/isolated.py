@@ -42,17 +42,12 @@ LIMITS = {
 
 
 class IsolatedWorker:
-    """One worker process with limits of its own. Thread-safe; tasks wait for one another.
+    """One worker process with limits of its own. Thread-safe; tasks wait for one another."""
 
-    With `copies` it may begin as a copy of this process, see `copied`: for commands.
-    """
-
-    def __init__(
-        self, limits: Limits, *, time_limit_s: float = TIME_LIMIT_S, copies: bool = False
-    ) -> None:
+    def __init__(self, limits: Limits, *, time_limit_s: float = TIME_LIMIT_S) -> None:
         self._limits = limits
         self._time_limit_s = time_limit_s
-        self._pool = WorkerPool(1, threads=THREADS, memory_bytes=limits.memory_bytes, copies=copies)
+        self._pool = WorkerPool(1, threads=THREADS, memory_bytes=limits.memory_bytes)
 
     def run(self, task: str, args: dict[str, Any]) -> dict[str, Any]:
         """What the task returns, which calls `bound_time` with `cpu_s` of its arguments.
@@ -93,7 +88,6 @@ class IsolatedChecker:
 
         Raises: as the system's own check and `IsolatedWorker.run`.
         """
-        get_system(self._system)  # imported here it is there in a copy
         with tempfile.TemporaryDirectory(prefix="inferproof-check-") as name:
             folder = Path(name)
             (folder / "bundle").write_bytes(encode_bundle(bundle))
@@ -117,15 +111,10 @@ class IsolatedChecker:
 
 
 class IsolatedCheckers:
-    """Checkers of the systems of LIMITS, each with a worker process, started when it is needed.
+    """Checkers of the systems of LIMITS, each with a worker process, started when it is needed."""
 
-    Those of `copies` may begin as copies of this process.
-    """
-
-    def __init__(self, copies: tuple[str, ...] = ()) -> None:
-        self._workers = {
-            name: IsolatedWorker(limits, copies=name in copies) for name, limits in LIMITS.items()
-        }
+    def __init__(self) -> None:
+        self._workers = {name: IsolatedWorker(limits) for name, limits in LIMITS.items()}
 
     def __contains__(self, system: str) -> bool:
         return system in self._workers

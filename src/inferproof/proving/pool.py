@@ -1,8 +1,7 @@
 """Worker processes for heavy, blocking or crash-prone work, with time limits that kill.
 
-Workers are fresh interpreters, or where that is asked for and safe copies of this one. One runs one
-task at a time and is kept for the next; a worker that crashed, was cancelled or ran out of time is
-killed and replaced on demand.
+Workers are fresh interpreters, never forks. One runs one task at a time and is kept for the
+next; a worker that crashed, was cancelled or ran out of time is killed and replaced on demand.
 """
 
 import contextlib
@@ -20,7 +19,6 @@ from typing import Any
 from inferproof import errors
 from inferproof.errors import InferproofError, Reason, Unavailable
 from inferproof.proving.base import Cancelled, Progress, never, no_progress
-from inferproof.proving.copied import CopiedProcess, can_copy
 
 _POLL_S = 0.1
 _MAX_LINE = 16 * 2**20
@@ -29,26 +27,23 @@ _MAX_LINE = 16 * 2**20
 class _Worker:
     """One process, its pipes, and what it has said so far."""
 
-    def __init__(self, threads: int, memory_bytes: int, copies: bool) -> None:
+    def __init__(self, threads: int, memory_bytes: int) -> None:
         environment = {
+            **os.environ,
             "RAYON_NUM_THREADS": str(threads),
             "OMP_NUM_THREADS": str(threads),
             "RUST_BACKTRACE": "0",
             "INFERPROOF_WORKER_MEMORY": str(memory_bytes),
         }
-        self.process: CopiedProcess | subprocess.Popen[bytes]
-        if copies and can_copy(memory_bytes):
-            self.process = CopiedProcess(environment)
-        else:
-            # A session of its own: Ctrl-C reaches the parent alone, and a kill takes all of it.
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "inferproof.proving.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, **environment},
-                start_new_session=True,
-            )
+        # A session of its own: Ctrl-C reaches the parent alone, and a kill takes all of it.
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "inferproof.proving.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        )
         self._buffer = bytearray()
 
     def send(self, request: dict[str, Any]) -> None:
@@ -88,19 +83,10 @@ class WorkerPool:
     """A ComputeBackend: at most `size` worker processes of `threads` threads each on this machine;
     thread-safe.
 
-    `memory_bytes` limits each worker's address space (0: no limit). With `copies` a worker may
-    begin as a copy of this process, with all that is in its memory; see `copied`.
+    `memory_bytes` limits each worker's address space (0: no limit).
     """
 
-    def __init__(
-        self,
-        size: int = 1,
-        threads: int | None = None,
-        memory_bytes: int = 0,
-        *,
-        copies: bool = False,
-    ) -> None:
-        self._copies = copies
+    def __init__(self, size: int = 1, threads: int | None = None, memory_bytes: int = 0) -> None:
         self._threads = threads or max(1, (os.cpu_count() or 1) // size)
         self._memory = memory_bytes
         self._slots = threading.Semaphore(size)
@@ -171,7 +157,7 @@ class WorkerPool:
                     break
                 worker.kill()
             else:
-                worker = _Worker(self._threads, self._memory, self._copies)
+                worker = _Worker(self._threads, self._memory)
             self._busy.add(worker)
             return worker
 
