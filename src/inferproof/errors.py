@@ -389,6 +389,10 @@ class Reason(Enum):
     LOWERING_ACCUMULATORS = (
         "the model's weighted layers give {got} results, one proof may carry {limit}"
     )
+    LOWERING_NODES = (
+        "the model takes {got} steps in whole numbers, one proof may have {limit}; leave out "
+        "layers, or steps of a loop or a recurrent layer"
+    )
 
     # -- quotes, payments, jobs (protocol/) ---------------------------------------------------
     QUOTE_SIGNATURE = "the quote is not signed by gateway {gateway}"

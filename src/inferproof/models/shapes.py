@@ -18,7 +18,7 @@ from onnx import (
 )
 
 from inferproof.errors import ModelRejected, Reason
-from inferproof.models.classical.trees import check_depth
+from inferproof.models.classical.trees import check_trees
 from inferproof.models.contrib import is_rewritten, is_unnamed, rewritten
 from inferproof.models.cost import multiply_adds, scratch_elements
 from inferproof.models.definitions import DEFINED, definition, expanded_selection
@@ -291,7 +291,6 @@ class _Walk:
 
     def _tree_outputs(self, node: NodeProto) -> dict[str, TypeProto]:
         """The library knows no shapes of these: a row for each row of the one input."""
-        check_depth(node)
         shape = self.shaped.types[node.input[0]][1]
         attributes = {item.name: item for item in node.attribute}
         if len(shape) != 2:
@@ -300,6 +299,7 @@ class _Walk:
                 op=shown(node.op_type),
                 why="its input has not two dimensions",
             )
+        check_trees(node, shape[1])
         if node.op_type == "TreeEnsembleRegressor":
             targets = attributes["n_targets"].i if "n_targets" in attributes else 1
             sizes: list[tuple[int, tuple[int, ...]]] = [

@@ -1,4 +1,4 @@
-"""Ensembles whose trees no runtime should follow: too deep, or in a circle."""
+"""Ensembles whose trees no runtime should follow: too deep, in a circle, or beside the input."""
 
 from typing import Any
 
@@ -74,6 +74,27 @@ def test_a_deeper_tree_and_a_circle_are_refused(made: ModelProto) -> None:
         "train it with a bound on its depth",
     ):
         parse(made)
+
+
+@pytest.mark.parametrize("feature", [4, -1, 2**31 - 1])
+def test_a_branch_on_a_feature_that_is_not_there_is_refused(feature: int) -> None:
+    """ONNX Runtime fails with those rows alone that lead there."""
+    made = chain(2)
+    (asked,) = [item for item in made.graph.node[0].attribute if item.name == "nodes_featureids"]
+    asked.ints[2] = feature
+    with rejects(
+        Reason.MODEL_SHAPES_DISAGREE,
+        "the inputs of operator 'TreeEnsembleRegressor' do not fit together: a branch asks for "
+        f"feature {feature} (from 0) of 4",
+    ):
+        parse(made)
+
+
+def test_what_a_leaf_names_is_no_feature() -> None:
+    made = chain(2)
+    (asked,) = [item for item in made.graph.node[0].attribute if item.name == "nodes_featureids"]
+    asked.ints[1] = 9
+    assert parse(made).nodes == 1
 
 
 def test_lists_that_do_not_fit_are_left_to_who_reads_them() -> None:

@@ -110,3 +110,22 @@ def test_more_accumulators_than_a_proof_carries_are_refused(
         "the model's weighted layers give 3 results, one proof may carry 2",
     ):
         lowered(model, {"x": X})
+
+
+def test_more_steps_than_a_proof_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = {f"w{n}": RNG.standard_normal((6, 6)).astype(np.float32) for n in range(2)}
+    nodes = [
+        helper.make_node("MatMul", ["x", "w0"], ["h"]),
+        helper.make_node("MatMul", ["h", "w1"], ["y"]),
+    ]
+    model = model_of(nodes, {"x": X}, ["y"], weights)
+    taken = len(lowered(model, {"x": X})[0].graph.nodes)
+    monkeypatch.setattr(g, "MAX_NODES", taken)
+    assert len(lowered(model, {"x": X})[0].graph.nodes) == taken
+    monkeypatch.setattr(g, "MAX_NODES", taken - 1)
+    with rejects(
+        Reason.LOWERING_NODES,
+        f"the model takes {taken} steps in whole numbers, one proof may have {taken - 1}; leave "
+        "out layers, or steps of a loop or a recurrent layer",
+    ):
+        lowered(model, {"x": X})

@@ -1,6 +1,7 @@
-"""How deep an ensemble's trees are, looked at before a runtime follows them.
+"""What is looked at in an ensemble's trees before a runtime follows them.
 
-ONNX Runtime reads a tree by calling itself for each level: a deep one ends its process.
+ONNX Runtime reads a tree by calling itself for each level: a deep one ends its process. A feature
+that is not there fails only with the rows that lead to its branch.
 """
 
 import numpy as np
@@ -48,11 +49,12 @@ def _joint(trees: Ints, nodes: Ints) -> Ints:
     return trees * 2**32 + nodes
 
 
-def check_depth(node: NodeProto) -> None:
-    """Returns when no way down the trees of an ensemble passes more than DEEPEST branches.
+def check_trees(node: NodeProto, features: int) -> None:
+    """Returns when an ensemble's branches ask for features that its input has, and no way down its
+    trees passes more than DEEPEST of them.
 
     What else may be wrong with its lists is left to whoever reads them.
-    Raises: ModelRejected MODEL_TREE_TOO_DEEP.
+    Raises: ModelRejected MODEL_SHAPES_DISAGREE, MODEL_TREE_TOO_DEEP.
     """
     given = {item.name: item for item in node.attribute}
 
@@ -65,6 +67,15 @@ def check_depth(node: NodeProto) -> None:
     if len({len(trees), len(nodes), len(modes), *map(len, sides)}) != 1:
         return
     branch = np.array([mode != b"LEAF" for mode in modes], bool)
+    asked = numbers("nodes_featureids")
+    if len(asked) == len(branch):
+        beyond = asked[branch & ((asked < 0) | (asked >= features))]
+        if beyond.size:
+            raise ModelRejected(
+                Reason.MODEL_SHAPES_DISAGREE,
+                op=shown(node.op_type),
+                why=f"a branch asks for feature {beyond[0]} (from 0) of {features}",
+            )
     keys = Keys(trees, nodes)
     children = np.stack([keys.places(trees, side) for side in sides])
     # From every branch at a time, so that a circle that no root leads to is found too.

@@ -34,6 +34,7 @@ MAX_BYTES = 2**28
 MAX_RANK = 8
 MAX_ELEMENTS = 2**24
 """Of one tensor, one constant, one weight matrix."""
+MAX_NODES = 2**16
 MAX_OUTPUTS = 64
 MAX_OPERANDS = 2**12
 MAX_SHIFT = 40

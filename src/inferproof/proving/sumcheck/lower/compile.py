@@ -59,7 +59,7 @@ are cheap, and the second where they are not.
 _BEGUN, _LOWERED = 0.05, 0.5
 """The shares of compiling that are done before and after."""
 _LARGEST_WHOLE = 2**28
-_TOO_MANY = (Reason.LOWERING_ACCUMULATORS, Reason.LOWERING_TENSOR)
+_TOO_MANY = (Reason.LOWERING_ACCUMULATORS, Reason.LOWERING_NODES, Reason.LOWERING_TENSOR)
 """What finer weights may be refused for where coarser ones were not."""
 
 
@@ -110,7 +110,7 @@ def lower(
     (`score.held_out_of`): on those the error is to be below FAIR_ERROR where more bits are cheap.
     Raises: InputRejected as `models.measure.measure`; ModelRejected
     MODEL_OPERATOR_UNSUPPORTED, LOWERING_UNSUPPORTED, LOWERING_ROW, LOWERING_OVERFLOW,
-    LOWERING_TENSOR, LOWERING_NOT_FINITE, LOWERING_ACCUMULATORS.
+    LOWERING_TENSOR, LOWERING_NOT_FINITE, LOWERING_ACCUMULATORS, LOWERING_NODES.
     """
     samples = max((len(array) for array in calibration.values() if array.ndim), default=0)
     report(f"running the model on {samples} samples", _BEGUN)
@@ -187,6 +187,8 @@ def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowe
     if not rounds(graph):
         results[-1] = through_a_rounding(context.builder, results[-1])
         graph, weights = finish(context.builder, tuple(value.tensor for value in results))
+    if len(graph.nodes) > g.MAX_NODES:
+        raise ModelRejected(Reason.LOWERING_NODES, got=len(graph.nodes), limit=g.MAX_NODES)
     accumulators = count_accumulators(graph)
     if accumulators > MAX_ACCUMULATORS:
         raise ModelRejected(Reason.LOWERING_ACCUMULATORS, got=accumulators, limit=MAX_ACCUMULATORS)
