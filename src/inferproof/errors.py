@@ -313,6 +313,7 @@ class Reason(Enum):
     FILE_NOT_WRITTEN = "{path} cannot be written: {why}"
     SYSTEM_REFUSED = "the operating system refuses {path}: {why}"
     SYSTEM_UNKNOWN = "there is no proof system {name}; known are: {known}"
+    SYSTEM_NONE = "no proof system takes the model: {why}"
     PROVER_TIME_LIMIT = "the prover did not finish within {seconds} seconds and was stopped"
     PROVER_CANCELLED = "the proof was cancelled"
     PROVER_CRASHED = "the prover process ended unexpectedly ({how}); the next call starts a new one"

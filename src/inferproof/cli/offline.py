@@ -34,6 +34,7 @@ from inferproof.proving.base import CompileReport, CompileRequest, SrsSource
 from inferproof.proving.execution import ProveRequest
 from inferproof.proving.execution import prove as prove_run
 from inferproof.proving.registry import get_system
+from inferproof.proving.selection import compiler_of
 from inferproof.types.digest import ZERO_ADDRESS, Address, Digest
 from inferproof.types.proof import Visibility
 
@@ -83,7 +84,11 @@ def compile_model(
     batch: BatchOption = 1,
     shape: ShapeOption = None,
     system: Annotated[
-        str, typer.Option(help="The proof system: sumcheck, or ezkl.")
+        str,
+        typer.Option(
+            help="The proof system: sumcheck, ezkl, or auto for the fastest that takes the model; "
+            "a note says which and why."
+        ),
     ] = DEFAULT_SYSTEM,
     visibility: Annotated[
         Visibility,
@@ -118,7 +123,7 @@ def compile_model(
     if (srs is None) != (srs_sha256 is None):
         raise typer.BadParameter("--srs and --srs-sha256 go together")
     with failures(as_json=as_json):
-        prover = get_system(system)
+        compiler = compiler_of(system)
         loaded = load_model(model, axes=axes)
         request = CompileRequest(
             model=loaded,
@@ -134,7 +139,7 @@ def compile_model(
             margin=margin,
         )
         with progress("compiling") as report:
-            done = prover.compile(request, report)
+            done = compiler(request, report)
     warn_of_setup(done.parts.setup)
     if as_json:
         print_json(_compile_json(done))
@@ -228,6 +233,7 @@ def prover_stdio(
 def _compile_json(done: CompileReport) -> dict[str, Any]:
     return {
         "model_commitment": done.commitment.hex,
+        "system": done.parts.proof_system,
         "parameters": done.parameters,
         "compile_s": done.compile_s,
         "key_bytes": done.key_bytes,
@@ -245,6 +251,7 @@ def _compile_json(done: CompileReport) -> dict[str, Any]:
 def _show_compiled(done: CompileReport, folder: Path) -> None:
     rows = {
         "model commitment": done.commitment.hex,
+        "proof system": done.parts.proof_system,
         "parameters": f"{done.parameters:,}",
         "compiled in": f"{done.compile_s:.1f} s, {done.peak_mb:.0f} MB",
         "keys": f"{done.key_bytes / 1e6:.1f} MB",
