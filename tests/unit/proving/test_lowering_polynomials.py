@@ -8,6 +8,7 @@ from lowering import assert_close, loaded, lowered, measured_of, model_of
 from onnx import helper
 
 from inferproof.proving.sumcheck.graph import Linear
+from inferproof.proving.sumcheck.lower import polynomials
 from inferproof.proving.sumcheck.lower.compose import compose
 from inferproof.proving.sumcheck.lower.context import Options
 from inferproof.proving.sumcheck.lower.program import Program, read_program
@@ -212,3 +213,13 @@ def test_other_steps_stay_as_they_are(nodes: list[Any]) -> None:
     used = {name for node in nodes for name in node.input}
     program = composed(nodes, {n: a for n, a in constants.items() if n in used}, ["y"])
     assert [step.op for step in program.steps] == [node.op_type for node in nodes]
+
+
+def test_beyond_a_bound_in_all_steps_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chain of thousands of steps on a wide row would else fill the memory."""
+    nodes, constants = linear_kernel()
+    monkeypatch.setattr(polynomials, "MOST_IN_ALL", COLUMNS * COLUMNS + COLUMNS * VECTORS)
+    assert [step.op for step in composed(nodes, constants, ["y"]).steps] == ["MatMul", "MatMul"]
+    room = COLUMNS * (COLUMNS + VECTORS + constants["s"].shape[1])
+    monkeypatch.setattr(polynomials, "MOST_IN_ALL", room)
+    assert [step.op for step in composed(nodes, constants, ["y"]).steps] == ["Gemm"]

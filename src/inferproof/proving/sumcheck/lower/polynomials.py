@@ -18,6 +18,8 @@ _Map = Callable[[Reals], Reals]
 
 MOST_COEFFICIENTS = 2**22
 """Of one value, by degree: beyond it is followed no further."""
+MOST_IN_ALL = 2**25
+"""Of all values, which are in memory together: 270 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +97,13 @@ class Following:
     def __init__(self, program: Program, cut: frozenset[str]) -> None:
         self._program = program
         self._cut = cut
+        self._left = MOST_IN_ALL
         self.found: dict[str, Polynomial] = {}
         for spec in program.inputs:
             if row(program, spec.name) and spec.shape[-1] ** 2 <= MOST_COEFFICIENTS:
                 size = spec.shape[-1]
                 linear = np.eye(size).reshape(size, *spec.shape)
-                self.found[spec.name] = Polynomial(spec.name, np.zeros(spec.shape), linear)
+                self._note(spec.name, Polynomial(spec.name, np.zeros(spec.shape), linear))
 
     def take(self, step: Step) -> None:
         """Finds the polynomial of a step's result, if it is one."""
@@ -120,7 +123,13 @@ class Following:
             size = len(known[0].linear) * int(np.prod(spec.shape, dtype=object))
             found = rule(step, given, spec.shape) if size <= MOST_COEFFICIENTS else None
         if found is not None and found.shape == spec.shape:
-            self.found[out] = found
+            self._note(out, found)
+
+    def _note(self, name: str, found: Polynomial) -> None:
+        size = found.linear.size + (0 if found.squares is None else found.squares.size)
+        if size <= self._left:
+            self._left -= size
+            self.found[name] = found
 
     def _operand(self, name: str) -> Polynomial | Array | None:
         if name in self._program.constants:
