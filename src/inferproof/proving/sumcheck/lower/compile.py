@@ -28,7 +28,7 @@ from inferproof.proving.sumcheck.lower.dense import (
 from inferproof.proving.sumcheck.lower.passes import finish
 from inferproof.proving.sumcheck.lower.program import read_program
 from inferproof.proving.sumcheck.lower.quantised import wanted_steps
-from inferproof.proving.sumcheck.lower.ranges import whole_range
+from inferproof.proving.sumcheck.lower.ranges import only_moved, whole_range
 from inferproof.proving.sumcheck.lower.rewrite import rewrite
 from inferproof.proving.sumcheck.lower.score import Report, held_out_of, scored, unscored
 from inferproof.proving.sumcheck.lower.traced import ordered_inputs
@@ -59,6 +59,9 @@ are cheap, and the second where they are not.
 _BEGUN, _LOWERED = 0.05, 0.5
 """The shares of compiling that are done before and after."""
 _LARGEST_WHOLE = 2**28
+_SHOWN_BITS = 24
+"""Of inputs that are shown as they are: binary32 has as many. Those that something computes with
+have fewer, which layers and tables take as they are."""
 _TOO_MANY = (Reason.LOWERING_ACCUMULATORS, Reason.LOWERING_NODES, Reason.LOWERING_TENSOR)
 """What finer weights may be refused for where coarser ones were not."""
 
@@ -253,7 +256,9 @@ def _input(context: Context, spec: TensorSpec) -> QuantisedInput:
         span = None
     else:
         largest, margin = max(abs(found.low), abs(found.high)) or 1.0, context.options.margin
-        hi = 2 ** (context.options.input_bits - 1) - 1
+        moved = only_moved(context.program, spec.name)
+        bits = _SHOWN_BITS if moved else context.options.input_bits
+        hi = 2 ** (bits - 1) - 1
         scale = power_of_two_above(largest * margin) / (hi + 1)
         steps = context.wanted.get(spec.name)
         if steps is not None:

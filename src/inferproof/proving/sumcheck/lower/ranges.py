@@ -9,6 +9,23 @@ from inferproof.proving.sumcheck.lower.program import Program
 
 _ALONE = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten"})
 
+_MOVED = frozenset(
+    {"Concat", "Expand", "Flatten", "Gather", "Identity", "Neg", "Reshape", "Slice", "Split"}
+    | {"Squeeze", "Transpose", "Unsqueeze"}
+)
+
+
+def only_moved(program: Program, name: str) -> bool:
+    """Whether a value is shown as it is, in some place, and nothing computes with it."""
+    names = {name}
+    for step in program.steps:
+        if names.isdisjoint(step.inputs):
+            continue
+        if step.op not in _MOVED:
+            return False
+        names.update(step.outputs)
+    return True
+
 
 def rows_selected(program: Program, name: str) -> int:
     """How many rows the largest table has from which a value selects; 0 where it selects none."""
