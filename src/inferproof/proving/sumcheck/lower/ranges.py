@@ -6,13 +6,11 @@ import numpy as np
 
 from inferproof.proving.sumcheck.lower.context import widened
 from inferproof.proving.sumcheck.lower.program import Program
+from inferproof.proving.sumcheck.lower.sources import MOVED
 
 _ALONE = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten"})
 
-_MOVED = frozenset(
-    {"Concat", "Expand", "Flatten", "Gather", "Identity", "Neg", "Reshape", "Slice", "Split"}
-    | {"Squeeze", "Transpose", "Unsqueeze"}
-)
+_SHOWN = MOVED | {"Expand", "Neg"}
 
 
 def only_moved(program: Program, name: str) -> bool:
@@ -21,7 +19,7 @@ def only_moved(program: Program, name: str) -> bool:
     for step in program.steps:
         if names.isdisjoint(step.inputs):
             continue
-        if step.op not in _MOVED:
+        if step.op not in _SHOWN:
             return False
         names.update(step.outputs)
     return True

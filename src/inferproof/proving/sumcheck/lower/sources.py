@@ -17,7 +17,7 @@ Ints = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]
 Truths = npt.NDArray[np.bool_]
 
-_MOVED = frozenset(
+MOVED = frozenset(
     {"Concat", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Split", "Transpose"}
     | {"Unsqueeze"}
 )
@@ -141,7 +141,7 @@ class Tracer:
         return self._known[name]
 
     def _follows(self, step: Step) -> bool:
-        followed = step.op in _MOVED or step.op in _CODES or step.op in _ALONE
+        followed = step.op in MOVED or step.op in _CODES or step.op in _ALONE
         return followed or step.op in ("Cast", "Div")
 
     def _of(self, name: str) -> Features:
@@ -152,7 +152,7 @@ class Tracer:
             return Features(np.full(shape, names.index(name)), places, ())
         step = self._makers[name]
         found: Features | None = None
-        if step.op in _MOVED:
+        if step.op in MOVED:
             found = self._moved(step, name)
         elif step.op == "Cast":
             found = self._cast(step)
