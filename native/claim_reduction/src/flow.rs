@@ -84,6 +84,11 @@ pub fn reduce<P: ProtocolRole>(
             linear_node(protocol, problem, number, claims, &mut state)?;
         }
     }
+    if let Some(limb) = problem.plan.idle {
+        let claimed = problem.lookup_claims.get(limb.lookup);
+        let claimed = claimed.ok_or(Rejected::Short)?;
+        state.column(limb.column, claimed.point.clone(), claimed.key);
+    }
     for (number, (input, values)) in graph.inputs.iter().zip(problem.inputs).enumerate() {
         for claim in state.claims.remove(&number).unwrap_or_default() {
             known(protocol, Place::Input(number), &input.shape, values, &claim)?;

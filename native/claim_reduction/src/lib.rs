@@ -13,6 +13,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | `arg_max` | places of maxima: the plan, the columns and the relation |
 //! | `claims` | claims of lookups and columns, those to be reduced, those to be opened |
 //! | `constraints` | what non-linear nodes add to the claims |
 //! | `contraction` | weighted contractions: Linear and Conv |
@@ -20,6 +21,7 @@
 //! | `facts` | what planning needs to know of a graph, found in one pass |
 //! | `flow` | claims from outputs to inputs, constants, weights and columns |
 //! | `integers` | what divisions and square roots take: identities of integers that exceed the field |
+//! | `lines` | sums over the lines of a committed column |
 //! | `linear` | linear functionals of a tensor, and several claims about one |
 //! | `maps` | operations that move elements: View, Pad, Concat, Take |
 //! | `max_membership` | that a maximum is one of the elements that it is taken of |
@@ -31,6 +33,7 @@
 //! | `range_analysis` | the ranges that the relations hold tensors to |
 //! | `range_decomposition` | integers too large for the field, as polynomials in a base |
 //! | `saturation_tables` | which rescalings are clamped by one shared table |
+//! | `rescaling` | the quotient of a rescaling from limbs: which ones, and that they make it |
 //! | `shape` | tensors as multilinear polynomials |
 //! | `tables` | function tables, counted before they are made |
 //! | `witness` | the columns of an execution |
@@ -56,6 +59,7 @@
 // Formulas in the documentation are not code.
 #![allow(clippy::doc_markdown)]
 
+mod arg_max;
 mod claims;
 mod constraints;
 mod contraction;
@@ -64,6 +68,7 @@ mod facts;
 mod flow;
 mod integers;
 mod linear;
+mod lines;
 mod maps;
 mod max_membership;
 mod origin;
@@ -73,6 +78,7 @@ mod products;
 mod protocol_role;
 mod range_analysis;
 mod range_decomposition;
+mod rescaling;
 mod saturation_tables;
 mod shape;
 mod tables;
@@ -85,8 +91,8 @@ pub use flow::{Problem, reduce};
 pub use linear::Claim;
 pub use origin::Origin;
 pub use plan::{
-    Column, Constraint, Difference, Divisor, Exact, Form, Limb, Limit, Lookup, MAX_TABLE,
-    MIN_VARIABLES, Number, Plan, Rescale, Role, Table, Unsupported,
+    ArgMax, Column, Constraint, Difference, Divisor, Exact, Form, Held, Limb, Limit, Lookup,
+    MAX_TABLE, MIN_VARIABLES, Number, Plan, Rescale, Role, Table, Unsupported,
 };
 #[cfg(feature = "audit")]
 pub use protocol_role::Alter;

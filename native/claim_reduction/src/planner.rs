@@ -7,6 +7,7 @@ use crate::plan::{
 };
 use crate::range_analysis::result_range;
 use crate::range_decomposition::Range;
+use crate::rescaling::TOO_LARGE;
 use crate::saturation_tables::{
     Clamp, MODULUS, Shared, apart, column_variables, halving_pays, shared, table_pays,
 };
@@ -77,7 +78,10 @@ impl<'a> Planner<'a> {
         halved.map(|(&bits, _)| bits).collect()
     }
 
-    pub(crate) fn finish(self) -> Plan {
+    pub(crate) fn finish(mut self) -> Plan {
+        if self.plan.lookups.is_empty() {
+            self.plan.idle = self.limbs(&[], 1, 0).first().copied();
+        }
         Plan {
             tables: self.tables.all,
             ..self.plan
@@ -155,22 +159,21 @@ impl<'a> Planner<'a> {
                 self.lookup(node, *table, *first).map(with)
             }
             Op::Max { axes } => self.max(node, *axes).map(with),
+            Op::ArgMax { last } => self.arg_max(node, *last).map(with),
             Op::Divide { k } => self.divide(node, *k).map(with),
             Op::SquareRoot { k } => self.square_root(node, *k).map(with),
-            Op::Const { .. } | Op::Pick | Op::ArgMax { .. } => {
-                Err("this operation is not covered yet".to_owned())
-            }
+            Op::Const { .. } | Op::Pick => Err("this operation is not covered yet".to_owned()),
         }
     }
 
-    fn function(&mut self, recipe: Recipe) -> Result<usize, String> {
+    pub(crate) fn function(&mut self, recipe: Recipe) -> Result<usize, String> {
         self.tables.function(self.facts, recipe).map_err(|fault| {
             self.beyond = fault.limit();
             fault.words().to_owned()
         })
     }
 
-    fn column(&mut self, shape: &[usize], pad: i32) -> usize {
+    pub(crate) fn column(&mut self, shape: &[usize], pad: i32) -> usize {
         self.plan.columns.push(Column {
             shape: shape.to_vec(),
             pad,
@@ -178,12 +181,29 @@ impl<'a> Planner<'a> {
         self.plan.columns.len() - 1
     }
 
-    fn look(&mut self, table: usize, shape: &[usize]) -> usize {
+    pub(crate) fn look(&mut self, table: usize, shape: &[usize]) -> usize {
         self.plan.lookups.push(Lookup {
             table,
             variables: column_variables(shape),
         });
         self.plan.lookups.len() - 1
+    }
+
+    /// Lookups of differences from 0 to `most` with their flags; `recipe` is the table of both.
+    pub(crate) fn difference(
+        &mut self,
+        shape: &[usize],
+        most: i64,
+        recipe: Recipe,
+    ) -> Result<Difference, String> {
+        if recipe.entries(self.facts) <= MAX_TABLE {
+            let table = self.function(recipe)?;
+            return Ok(Difference::Direct(self.look(table, shape)));
+        }
+        let limbs = self.limbs(shape, 64 - most.leading_zeros(), 0);
+        let bit = self.tables.range(1);
+        let bit = self.look(bit, shape);
+        Ok(Difference::Wide { limbs, bit })
     }
 
     /// Columns for numbers of so many bits whose value in the padding is `pad`.
@@ -248,7 +268,6 @@ impl<'a> Planner<'a> {
             return Err("its multiplier is zero".to_owned());
         }
         let (lo, hi) = bounds.bounds;
-        let clamp = |q: i64| q.clamp(lo, hi);
         let shape = node.shape.as_slice();
         let variables = column_variables(shape);
         let shared = self
@@ -275,10 +294,10 @@ impl<'a> Planner<'a> {
             };
             return Ok((Role::Column(column), constraint(form)));
         }
-        let refuse = || "its products are too large to be apart in the field".to_owned();
-        if then.is_some() || (table_pays(&bounds, variables) && apart(low, high, *shift)) {
+        let pays = table_pays(&bounds, variables);
+        if then.is_some() || bounds.takes_table(pays) {
             if !apart(low, high, *shift) {
-                return Err(refuse());
+                return Err(TOO_LARGE.to_owned());
             }
             let recipe = Recipe::clamp(self.facts, (low, high), (lo, hi), then);
             let table = self.function(recipe)?;
@@ -290,37 +309,7 @@ impl<'a> Planner<'a> {
                 constraint(Form::Direct { column, lookup }),
             ));
         }
-        let pad = clamp(0);
-        let bits = |most: i64| 64 - most.max(0).leading_zeros();
-        let (bites_above, bites_below) = (high > hi, low < lo);
-        let above = self.limbs(shape, bits(hi.min(high) - lo).max(1), pad - lo);
-        let (mut below, mut up, mut down) = (vec![], vec![], vec![]);
-        if bites_above {
-            below = self.limbs(shape, bits(hi - lo), hi - pad);
-            up = self.limbs(shape, bits(high - hi), (-hi).max(0));
-        }
-        if bites_below {
-            down = self.limbs(shape, bits(lo - low), lo.max(0));
-        }
-        let most = |limbs: &[Limb]| {
-            limbs
-                .iter()
-                .fold(0_i64, |sum, l| sum + (((1 << l.bits) - 1) << l.shift))
-        };
-        if !apart(lo - most(&down), lo + most(&above) + most(&up), *shift) {
-            return Err(refuse());
-        }
-        let role = Role::Limbs {
-            base: node.lo,
-            pad: pad as i32,
-            limbs: above.clone(),
-        };
-        let form = Form::Wide {
-            above,
-            below,
-            up,
-            down,
-        };
+        let (role, form) = self.wide(shape, &bounds)?;
         Ok((role, constraint(form)))
     }
 
@@ -366,24 +355,11 @@ impl<'a> Planner<'a> {
         let Some((shape, lo, hi)) = self.graph.tensor(x) else {
             return Err("it has no operand".to_owned());
         };
-        // 0 and 1 are what the padding has.
-        let most = (i64::from(hi) - i64::from(lo)).max(1);
-        // Of two elements that each exceed the other by so much in the field, both are equal.
-        if most >= 1 << 29 {
-            return Err("its operands differ by 2^29 or more".to_owned());
-        }
+        let most = differ(lo, hi)?;
         let size = elements(shape.get(shape.len() - axes..).unwrap_or(&[]));
         let column = self.column(&node.shape, 0);
         let zeros = self.column(shape, 0);
-        let difference = if most < MAX_TABLE {
-            let table = self.function(Recipe::Zero { most })?;
-            Difference::Direct(self.look(table, shape))
-        } else {
-            let limbs = self.limbs(shape, 64 - most.leading_zeros(), 0);
-            let bit = self.tables.range(1);
-            let bit = self.look(bit, shape);
-            Difference::Wide { limbs, bit }
-        };
+        let difference = self.difference(shape, most, Recipe::Zero { most })?;
         let bits = (usize::BITS - (size - 1).leading_zeros()).max(1);
         let range = self.tables.range(bits);
         let count = self.look(range, &node.shape);
@@ -396,6 +372,16 @@ impl<'a> Planner<'a> {
         };
         Ok((Role::Column(column), constraint))
     }
+}
+
+/// What elements of a range differ by at most, and 1, which is in the padding.
+pub(crate) fn differ(lo: i32, hi: i32) -> Result<i64, String> {
+    let most = (i64::from(hi) - i64::from(lo)).max(1);
+    // Of two elements that each exceed the other by less than this in the field, both are equal.
+    if most >= 1 << 29 {
+        return Err("its operands differ by 2^29 or more".to_owned());
+    }
+    Ok(most)
 }
 
 impl Plan {

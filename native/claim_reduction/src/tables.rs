@@ -26,6 +26,8 @@ pub(crate) enum Recipe {
     Constant { constant: usize, first: i32 },
     /// Whether 0 to `most` are zero.
     Zero { most: i64 },
+    /// Whether −1 to `most` are −1.
+    Chosen { most: i64 },
 }
 
 impl Recipe {
@@ -58,7 +60,14 @@ impl Recipe {
                 (i64::from(first).min(0), (i64::from(first) + count).max(1))
             }
             Self::Zero { most } => (0, most + 1),
+            Self::Chosen { most } => (-1, most + 1),
         }
+    }
+
+    /// How many keys it has.
+    pub(crate) fn entries(&self, facts: &Facts<'_>) -> i64 {
+        let (first, end) = self.keys(facts);
+        end - first
     }
 
     /// The value of each key; nothing where a quotient is outside of the table that follows.
@@ -83,6 +92,7 @@ impl Recipe {
                 Some(of(constant, key - i64::from(first)).unwrap_or(0))
             }
             Self::Zero { .. } => Some(i32::from(key == 0)),
+            Self::Chosen { .. } => Some(i32::from(key == -1)),
         };
         (low..end).map(value).collect()
     }

@@ -222,15 +222,16 @@ fn other_weights_are_found() {
 fn graphs_that_are_not_covered_are_refused_by_name() {
     let mut b = Builder::new(1);
     let x = b.input(&[4, 3], -5, 5);
-    let y = b.node(Op::ArgMax { last: false }, &[x], &[4], 0, 2);
+    let at = b.arg_max(x, false);
+    let y = b.node(Op::Pick, &[x, at], &[4, 3], -5, 5);
     let graph = b.finish(&[y]);
     // Where the verifier computes it, it is covered.
-    assert_eq!(Plan::new(&graph).unwrap().roles, [Role::Known]);
+    assert_eq!(Plan::new(&graph).unwrap().roles, [Role::Known, Role::Known]);
     let refused = Plan::of_all(&graph).unwrap_err();
-    assert_eq!((refused.node, refused.operator), (0, "ArgMax"));
+    assert_eq!((refused.node, refused.operator), (1, "Pick"));
     assert_eq!(
         refused.to_string(),
-        "node 0 (ArgMax) cannot be proven in the committed mode: this operation is not covered yet"
+        "node 1 (Pick) cannot be proven in the committed mode: this operation is not covered yet"
     );
 
     let mut b = Builder::new(1);

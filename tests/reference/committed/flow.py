@@ -41,6 +41,9 @@ class Flow:
         for place in reversed(range(len(graph.nodes))):
             claims = state.claims.pop(len(graph.inputs) + place, [])
             self._node(place, claims)
+        idle = self.plan.idle
+        if idle is not None:
+            state.column(idle.column, self.found[idle.lookup].point, self.found[idle.lookup].key)
         for number, (declared, values) in enumerate(zip(graph.inputs, self.inputs, strict=True)):
             for claim in state.claims.pop(number, []):
                 value = evaluate(values, declared.shape, claim.point)

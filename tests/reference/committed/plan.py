@@ -11,12 +11,14 @@ from reference.committed import integers, range_analysis
 from reference.committed.integers import Ranges, Span, added, digits, fixed, multiplied, scaled
 from reference.committed.origin import origin
 from reference.committed.parts import (
+    ArgMax,
     Clamped,
     Column,
     Constraint,
     Direct,
     Division,
     Exact,
+    Held,
     Limb,
     Looked,
     Lookup,
@@ -27,7 +29,6 @@ from reference.committed.parts import (
     Root,
     Wide,
     column_variables,
-    most,
 )
 from reference.committed.saturation_tables import MAX_TABLE, Clamp, shared_table
 from reference.committed.tables import Table, function, range_of
@@ -46,6 +47,19 @@ _REDUCED = {g.LINEAR, g.CONV, g.MATMUL, g.ADD, g.MUL, g.VIEW, g.PAD, g.CONCAT, g
 def apart(low: int, high: int, shift: int) -> bool:
     """Whether the integers low … high, each counting 2^shift, are apart modulo p."""
     return (high - low + 1) << shift < P
+
+
+def _reach(clamp: Clamp) -> tuple[int, int]:
+    """The least and the greatest quotient that the limbs of a wide Rescale can make."""
+    lo, hi = clamp.lo, clamp.hi
+
+    def makes(number: int, least: int) -> int:
+        return (1 << max(max(number, 0).bit_length(), least)) - 1
+
+    above = makes(min(hi, clamp.high) - lo, 1)
+    up = makes(clamp.high - hi, 0) if clamp.upper else 0
+    down = makes(lo - clamp.low, 0) if clamp.lower else 0
+    return lo - down, lo + above + up
 
 
 def known_nodes(graph: Graph) -> list[bool]:
@@ -102,6 +116,8 @@ class _Maker:
             self._ranges.append(range_analysis.of_node(graph, self.plan, self._ranges, number))
             if len(self.plan.tables) > _MAX_TABLES:
                 raise self._refuse(node, "the graph needs too many tables")
+        if not self.plan.lookups:
+            (self.plan.idle,) = self._limbs((), 1, 0)
 
     def halved(self) -> frozenset[int]:
         """Widths of limbs whose range takes more than a second limb for each of their rows."""
@@ -173,6 +189,8 @@ class _Maker:
             return self._lookup(node)
         if node.op == g.MAX:
             return self._max(node)
+        if node.op == g.ARGMAX:
+            return self._arg_max(node)
         if node.op == g.DIVIDE:
             return self._divide(node)
         if node.op == g.SQUARE_ROOT:
@@ -194,8 +212,8 @@ class _Maker:
             form = self._clamped(clamp, shape, shared[0])
         elif then is not None or (
             clamp.table is not None
-            and clamp.table <= clamp.alone
             and apart(clamp.low, clamp.high, node.shift)
+            and (clamp.table <= clamp.alone or not apart(*_reach(clamp), node.shift))
         ):
             form = self._direct(node, clamp, then)
         else:
@@ -239,6 +257,16 @@ class _Maker:
     def _wide(self, node: Node, clamp: Clamp) -> Wide:
         shape, lo, hi = node.out.shape, clamp.lo, clamp.hi
         pad = min(max(0, lo), hi)
+        least, greatest = _reach(clamp)
+        holds = not apart(least, greatest, node.shift)
+        span = clamp.high - clamp.low
+        if holds and not (
+            apart(clamp.low, clamp.high, node.shift)
+            and greatest - clamp.low < P
+            and clamp.high - least < P
+            and 2 * ((1 << span.bit_length()) - 1) < P + span
+        ):
+            raise self._refuse(node, "its products are not apart")
         highest = max(min(hi, clamp.high) - lo, 0)
         above = self._limbs(shape, max(highest.bit_length(), 1), pad - lo)
         below: list[Limb] = []
@@ -249,10 +277,12 @@ class _Maker:
             up = self._limbs(shape, (clamp.high - hi).bit_length(), max(-hi, 0))
         if clamp.lower:
             down = self._limbs(shape, (lo - clamp.low).bit_length(), max(lo, 0))
-
-        if not apart(lo - most(down), lo + most(above) + most(up), node.shift):
-            raise self._refuse(node, "its products are not apart")
-        return Wide(above, below, up, down, pad)
+        held = None
+        if holds:
+            over = self._limbs(shape, span.bit_length(), -clamp.low)
+            under = self._limbs(shape, span.bit_length(), clamp.high)
+            held = Held(clamp.low, clamp.high, over, under)
+        return Wide(above, below, up, down, pad, held)
 
     def _lookup(self, node: Node) -> Looked:
         table, first = self.graph.constants[node.table].values, node.first
@@ -281,6 +311,22 @@ class _Maker:
         size = operand.size // node.out.size
         count = self._look(range_of(max(log(size), 1)), node.out.shape)
         return Max(node.operands[0], column, zeros, difference, limbs, count)
+
+    def _arg_max(self, node: Node) -> ArgMax:
+        operand = self.graph.tensor(node.operands[0])
+        width = max(operand.hi - operand.lo, 1)
+        if width >= _MAX_DIFFERENCE:
+            raise self._refuse(node, "its operands differ by 2^29 or more")
+        column = self._column(node.out.shape, operand.shape[-1] - 1 if node.last else 0)
+        maxima = self._column(node.out.shape, 0)
+        chosen = self._column(operand.shape, 0)
+        limbs: list[Limb] = []
+        if width + 2 <= MAX_TABLE:
+            looked = self._look(function(-1, [1] + [0] * (width + 1)), operand.shape)
+        else:
+            limbs = self._limbs(operand.shape, width.bit_length(), 0)
+            looked = self._look(range_of(1), operand.shape)
+        return ArgMax(node.operands[0], column, maxima, chosen, looked, limbs, bool(node.last))
 
     def _divide(self, node: Node) -> Division:
         divisor = node.operands[1]

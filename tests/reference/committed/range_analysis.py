@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from reference import graph as g
 from reference.committed.integers import Range, product_range
 from reference.committed.parts import (
+    ArgMax,
     Clamped,
     Constraint,
     Direct,
@@ -34,7 +35,7 @@ def of_node(graph: Graph, plan: Plan, before: Sequence[Held], place: int) -> Hel
     if plan.known[place]:
         found, pad = (node.out.lo, node.out.hi), 0
     elif constraint is not None:
-        ranged = _of_constraint(plan, before, constraint)
+        ranged = _of_constraint(graph, plan, before, constraint)
         if ranged is None:
             return None
         found, pad = ranged
@@ -50,12 +51,15 @@ def of_node(graph: Graph, plan: Plan, before: Sequence[Held], place: int) -> Hel
 
 
 def _of_constraint(
-    plan: Plan, before: Sequence[Held], constraint: Constraint
+    graph: Graph, plan: Plan, before: Sequence[Held], constraint: Constraint
 ) -> tuple[Range, int] | None:
     """What is stored of the result, and its pad."""
     if isinstance(constraint, Max):
         own = before[constraint.operand]
         return None if own is None else (own, 0)
+    if isinstance(constraint, ArgMax):
+        last = graph.tensor(constraint.operand).shape[-1] - 1
+        return (0, last), plan.columns[constraint.column].pad
     if isinstance(constraint, Root | Division):
         result = constraint.exact.result
         return (result.base, result.base + most(result.limbs)), 0

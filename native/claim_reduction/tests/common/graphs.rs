@@ -168,6 +168,13 @@ impl Builder {
         self.node(Op::Max { axes }, &[x], &kept, lo, hi)
     }
 
+    /// The place of the maximum on the last axis.
+    pub fn arg_max(&mut self, x: usize, last: bool) -> usize {
+        let (mut shape, ..) = self.of(x);
+        let size = shape.pop().unwrap() as i64;
+        self.node(Op::ArgMax { last }, &[x], &shape, 0, size - 1)
+    }
+
     pub fn add(
         &mut self,
         operands: &[usize],
@@ -394,6 +401,33 @@ pub fn random_graph(seed: u64) -> Graph {
     }
     let last = *all.last().unwrap();
     b.finish(&[last])
+}
+
+/// Places of maxima on axes of random sizes, of numbers of which many are equal, and what comes of
+/// such places: behind weights, which have a padding of their own, and of wide and of narrow ranges.
+pub fn choosing(seed: u64) -> Graph {
+    let mut b = Builder::new(seed);
+    let shapes: [&[usize]; 6] = [&[3, 5], &[2, 3, 4], &[8, 8], &[1, 1], &[20], &[5, 33]];
+    let shape = shapes[b.random.below(shapes.len())];
+    let most = [1, 3, 500, 1 << 20][b.random.below(4)];
+    let x = b.input(shape, -most, most);
+    let first = b.arg_max(x, false);
+    let last = b.arg_max(x, true);
+    let behind = b.rescale(x, &[1], 0, if most > 500 { 13 } else { 0 }, -90, 90);
+    let rows = 1 + b.random.below(6);
+    let y = b.linear(behind, rows, true);
+    let place = b.arg_max(y, false);
+    let small = b.tame(y, 2);
+    let of_small = b.arg_max(small, true);
+    let (shape, ..) = b.of(place);
+    // In the padding of the lines the places of the last are not zero.
+    let sum = if shape.is_empty() {
+        b.add(&[place, of_small], &[3, -2], None)
+    } else {
+        let both = b.mul(place, of_small);
+        b.sum(both, 1)
+    };
+    b.finish(&[first, last, sum])
 }
 
 fn row_major(shape: &[usize]) -> Vec<i64> {
