@@ -55,6 +55,7 @@ impl Node<'_> {
                 count,
             } => self.max(protocol, [*x, *column, *zeros], difference, *count, state),
             Constraint::ArgMax(own) => self.arg_max(protocol, own, state),
+            Constraint::Pick(own) => self.pick(protocol, own, state),
         }
     }
 

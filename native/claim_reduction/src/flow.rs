@@ -6,7 +6,7 @@ use crate::constraints::Node;
 use crate::contraction::{Shaped, constant, known};
 use crate::linear::{About, Claim, merge};
 use crate::maps::{concat, gather, pad, view};
-use crate::plan::{Plan, Role};
+use crate::plan::{Constraint, Plan, Role};
 use crate::products::{elementwise, matrices};
 use crate::protocol_role::{Place, ProtocolRole, Rejected};
 use crate::shape::{coordinates, evaluate};
@@ -76,8 +76,14 @@ pub fn reduce<P: ProtocolRole>(
             shape: &node.shape,
         };
         if let Some(Some(constraint)) = problem.plan.constraints.get(number) {
-            for claim in &claims {
-                due.settle(protocol, role, claim, &mut state)?;
+            if let Constraint::Pick(own) = constraint {
+                let (tensor, place) = (inputs + number, Place::Node(number));
+                let merged = merge(protocol, About { tensor, place }, claims)?;
+                due.rows(protocol, own, merged.as_ref(), &mut state)?;
+            } else {
+                for claim in &claims {
+                    due.settle(protocol, role, claim, &mut state)?;
+                }
             }
             due.relate(protocol, constraint, &mut state)?;
         } else {

@@ -26,6 +26,7 @@
 //! | `maps` | operations that move elements: View, Pad, Concat, Take |
 //! | `max_membership` | that a maximum is one of the elements that it is taken of |
 //! | `origin` | tensors that views have repeated: what they are of, with fewer elements |
+//! | `pick` | rows that an index names: the plan, the columns and the relation |
 //! | `plan` | which columns are committed and looked up for each node |
 //! | `planner` | makes the plan of a graph |
 //! | `products` | products of two tensors, element by element and of matrices |
@@ -72,6 +73,7 @@ mod lines;
 mod maps;
 mod max_membership;
 mod origin;
+mod pick;
 mod plan;
 mod planner;
 mod products;
@@ -92,7 +94,7 @@ pub use linear::Claim;
 pub use origin::Origin;
 pub use plan::{
     ArgMax, Column, Constraint, Difference, Divisor, Exact, Form, Held, Limb, Limit, Lookup,
-    MAX_TABLE, MIN_VARIABLES, Number, Plan, Rescale, Role, Table, Unsupported,
+    MAX_TABLE, MIN_VARIABLES, Number, Pick, Plan, Rescale, Role, Table, Unsupported,
 };
 #[cfg(feature = "audit")]
 pub use protocol_role::Alter;

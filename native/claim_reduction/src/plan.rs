@@ -236,6 +236,19 @@ pub struct ArgMax {
     pub last: bool,
 }
 
+/// Rows that an index names, by the flags of the index: one for each row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pick {
+    /// The tensor of rows.
+    pub x: usize,
+    /// The index.
+    pub index: usize,
+    /// The column of flags: the axes of the index, and then one for the rows.
+    pub flags: usize,
+    /// The lookup that makes the flags 0 or 1.
+    pub bit: usize,
+}
+
 /// What a node adds to the claims, whoever uses its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Constraint {
@@ -276,6 +289,8 @@ pub enum Constraint {
     },
     /// The place of a maximum.
     ArgMax(ArgMax),
+    /// Rows that an index names.
+    Pick(Pick),
 }
 
 /// What is done about the claims on a node's result.

@@ -162,7 +162,9 @@ impl<'a> Planner<'a> {
             Op::ArgMax { last } => self.arg_max(node, *last).map(with),
             Op::Divide { k } => self.divide(node, *k).map(with),
             Op::SquareRoot { k } => self.square_root(node, *k).map(with),
-            Op::Const { .. } | Op::Pick => Err("this operation is not covered yet".to_owned()),
+            Op::Pick => self.pick(node).map(with),
+            // What has no operand is known.
+            Op::Const { .. } => Err("it is no constant of the graph".to_owned()),
         }
     }
 
@@ -201,9 +203,14 @@ impl<'a> Planner<'a> {
             return Ok(Difference::Direct(self.look(table, shape)));
         }
         let limbs = self.limbs(shape, 64 - most.leading_zeros(), 0);
-        let bit = self.tables.range(1);
-        let bit = self.look(bit, shape);
+        let bit = self.bit(shape);
         Ok(Difference::Wide { limbs, bit })
+    }
+
+    /// A lookup that makes a column 0 or 1.
+    pub(crate) fn bit(&mut self, shape: &[usize]) -> usize {
+        let range = self.tables.range(1);
+        self.look(range, shape)
     }
 
     /// Columns for numbers of so many bits whose value in the padding is `pad`.

@@ -30,6 +30,7 @@ pub(crate) fn result_range(
         (_, Some(Constraint::Rescale(rescale))) => rescaled(values, &rescale.form, rescale.range),
         (_, Some(Constraint::Lookup { lookup, .. })) => values(*lookup),
         (_, Some(Constraint::Max { x, .. })) => *known.get(*x)?,
+        (_, Some(Constraint::Pick(own))) => *known.get(own.x)?,
         (_, Some(Constraint::ArgMax(own))) => {
             let (shape, ..) = facts.graph.tensor(own.x)?;
             Some((0, i64::try_from(*shape.last()?).ok()? - 1))

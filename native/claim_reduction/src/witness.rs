@@ -75,6 +75,7 @@ pub fn columns(graph: &Graph, plan: &Plan, tensors: &Tensors) -> Columns {
                 count,
             }) => builder.max([*x, *column, *zeros], difference, *count, result),
             Some(Constraint::ArgMax(own)) => builder.arg_max(own, result),
+            Some(Constraint::Pick(own)) => builder.pick(own),
             Some(Constraint::Divide { exact, divisor }) => builder.divide(exact, divisor, result),
             Some(Constraint::SquareRoot(exact)) => builder.square_root(exact, result),
             None => {}

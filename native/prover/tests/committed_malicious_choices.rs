@@ -151,3 +151,57 @@ fn none_or_two_that_are_chosen_are_rejected() {
         assert_eq!(told(&case, 6, 9, &[2, 4]), LOOKUPS, "{most}");
     }
 }
+
+/// Rows of weights: each line of the bias, of 16 numbers, by an index that is an input.
+fn picked() -> Case {
+    let mut b = Builder::new(1);
+    let x = b.input(&[1, 16], -10, 10);
+    let index = b.input(&[16], 0, 15);
+    let y = b.linear(x, SIZE, true);
+    b.parts.constants[0].values = LINE.to_vec();
+    let y = b.view(y, 0, &[1], &[SIZE]);
+    let y = b.pick(y, index);
+    let graph = b.finish(&[y]);
+    let weights = vec![0; graph.weight_bytes()];
+    let prover = ProvingKey::new(Mode::Committed, graph, &weights, Profile::Default).unwrap();
+    let inputs = vec![vec![3; 16], (0..16).rev().collect()];
+    let case = Case { prover, inputs };
+    let (outputs, proof) = case.prove();
+    case.verify(&outputs, &proof).unwrap();
+    // The line of the result names place 8.
+    assert_eq!(outputs[0][PLACE], LINE[15 - PLACE]);
+    case
+}
+
+/// The code for flags of one element of the index, with the output that follows.
+fn flagged(case: &Case, flags: &[(usize, i32)]) -> &'static str {
+    let Some(Some(Constraint::Pick(own))) = case.derived().plan().constraints.last() else {
+        panic!("no rows");
+    };
+    rejected(case, |witness| {
+        let cells = &mut witness.columns.committed[own.flags][PLACE * SIZE..][..SIZE];
+        cells.fill(Base::ZERO);
+        let mut output = 0;
+        for &(row, flag) in flags {
+            cells[row] = Base::from_i32(flag);
+            output += flag * LINE[row];
+        }
+        witness.outputs[0][PLACE] = output;
+        recount(case.derived(), witness);
+    })
+}
+
+#[test]
+fn the_row_that_an_index_names_is_accepted_and_no_other() {
+    let case = picked();
+    let named = 15 - PLACE;
+    assert_eq!(flagged(&case, &[(named, 1)]), "");
+    for row in (0..SIZE).filter(|&row| row != named) {
+        assert_eq!(flagged(&case, &[(row, 1)]), RELATION, "{row}");
+        assert_eq!(flagged(&case, &[(named, 1), (row, 1)]), RELATION, "{row}");
+    }
+    assert_eq!(flagged(&case, &[]), RELATION);
+    // Their sum is 1, and that of their rows the index.
+    let code = flagged(&case, &[(named - 1, 2), (named - 2, -1)]);
+    assert_eq!(code, LOOKUPS);
+}

@@ -18,6 +18,7 @@ from reference.committed.parts import (
     Limb,
     Looked,
     Max,
+    Pick,
     Rescale,
     Root,
     Wide,
@@ -87,6 +88,8 @@ class Relations(Identities, Choices):
             self._max(constraint)
         elif isinstance(constraint, ArgMax):
             self.arg_max(constraint)
+        elif isinstance(constraint, Pick):
+            self.pick(constraint)
         elif isinstance(constraint, Root):
             self.root(constraint)
         else:

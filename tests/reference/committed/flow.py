@@ -10,7 +10,7 @@ from reference.committed.claims import Claim, State, demand, merged
 from reference.committed.constraints import Relations
 from reference.committed.lookups import Found
 from reference.committed.maps import concat, moved
-from reference.committed.parts import Plan
+from reference.committed.parts import Pick, Plan
 from reference.committed.products import Contraction, multiplied
 from reference.committed.tensors import HALF, coordinates, evaluate, ones_of
 from reference.executor import Values, execute_some
@@ -57,8 +57,13 @@ class Flow:
                 demand(own == claim.value, f"a claim about node {place} does not hold")
         elif constraint is not None:
             relations = Relations(graph, self.plan, node, self.found, self.state)
-            for claim in claims:
-                relations.settle(constraint, claim)
+            if isinstance(constraint, Pick):
+                one = merged(self.state.messages, claims)
+                if one is not None:
+                    relations.rows(constraint, one)
+            else:
+                for claim in claims:
+                    relations.settle(constraint, claim)
             relations.relate(constraint)
         elif not self.plan.taken[place]:
             one = merged(self.state.messages, claims)

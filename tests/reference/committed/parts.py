@@ -132,6 +132,16 @@ class ArgMax:
 
 
 @dataclass(frozen=True)
+class Pick:
+    """A Pick node: the tensor of rows, the index, and the flags of each of its elements."""
+
+    rows: int
+    index: int
+    flags: int
+    looked: int
+
+
+@dataclass(frozen=True)
 class Number:
     """An integer in pieces: what it exceeds a base by, in limbs."""
 
@@ -168,7 +178,7 @@ class Division:
     origin_pieces: Number
 
 
-Constraint = Rescale | Looked | Max | ArgMax | Root | Division
+Constraint = Rescale | Looked | Max | ArgMax | Pick | Root | Division
 
 
 @dataclass

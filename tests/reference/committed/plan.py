@@ -24,6 +24,7 @@ from reference.committed.parts import (
     Lookup,
     Max,
     Number,
+    Pick,
     Plan,
     Rescale,
     Root,
@@ -189,6 +190,8 @@ class _Maker:
             return self._lookup(node)
         if node.op == g.MAX:
             return self._max(node)
+        if node.op == g.PICK:
+            return self._pick(node)
         if node.op == g.ARGMAX:
             return self._arg_max(node)
         if node.op == g.DIVIDE:
@@ -327,6 +330,11 @@ class _Maker:
             limbs = self._limbs(operand.shape, width.bit_length(), 0)
             looked = self._look(range_of(1), operand.shape)
         return ArgMax(node.operands[0], column, maxima, chosen, looked, limbs, bool(node.last))
+
+    def _pick(self, node: Node) -> Pick:
+        rows, index = node.operands
+        shape = (*self.graph.tensor(index).shape, self.graph.tensor(rows).shape[0])
+        return Pick(rows, index, self._column(shape, 0), self._look(range_of(1), shape))
 
     def _divide(self, node: Node) -> Division:
         divisor = node.operands[1]

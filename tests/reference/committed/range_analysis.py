@@ -12,6 +12,7 @@ from reference.committed.parts import (
     Division,
     Looked,
     Max,
+    Pick,
     Plan,
     Rescale,
     Root,
@@ -56,6 +57,9 @@ def _of_constraint(
     """What is stored of the result, and its pad."""
     if isinstance(constraint, Max):
         own = before[constraint.operand]
+        return None if own is None else (own, 0)
+    if isinstance(constraint, Pick):
+        own = before[constraint.rows]
         return None if own is None else (own, 0)
     if isinstance(constraint, ArgMax):
         last = graph.tensor(constraint.operand).shape[-1] - 1

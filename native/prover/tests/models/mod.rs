@@ -222,10 +222,11 @@ pub fn held() -> Graph {
 }
 
 /// Places of maxima, of equals the first and the last, in ranges narrow and wide; on an axis that is no
-/// power of two, behind weights, and in lines whose padding a sum reads.
+/// power of two, behind weights, and in lines whose padding a sum reads; and rows that an index names.
 pub fn choices() -> Graph {
     let mut b = Builder::new(3);
     let x = b.input(&[3, 6], -100, 90);
+    let index = b.input(&[3], 0, 2);
     let y = b.linear(x, 5, true);
     let first = b.arg_max(y, false);
     let small = b.rescale(y, &[1], 0, 10, -20, 20);
@@ -234,7 +235,15 @@ pub fn choices() -> Graph {
     let sum = b.sum(both, 1);
     let turned = b.view(small, 0, &[1, 5], &[5, 3]);
     let of_columns = b.arg_max(turned, false);
-    b.finish(&[first, last, sum, of_columns])
+    // Rows of what weights yield, named by an input and by places; and labels.
+    let index = b.view(index, 0, &[0, 1], &[2, 3]);
+    let rows = b.pick(small, index);
+    let (shape, ..) = b.of(rows);
+    let rows_sum = b.sum(rows, shape.len());
+    let labels = b.constant(&[5], vec![7, -3, 90, 2, 2]);
+    let labels = b.node(Op::Const { constant: labels }, &[], &[5], -3, 90);
+    let names = b.pick(labels, last);
+    b.finish(&[first, last, sum, of_columns, rows, rows_sum, names])
 }
 
 /// LeNet-5 with maxima in place of strides.
