@@ -17,8 +17,9 @@
 use crate::claims::State;
 use crate::constraints::{Node, front, inverse, padding};
 use crate::lines::combined;
+use crate::looked_up::differ;
 use crate::plan::{ArgMax, Column, Constraint, Difference, Role};
-use crate::planner::{Planned, Planner, differ};
+use crate::planner::{Planned, Planner};
 use crate::protocol_role::{ProtocolRole, Rejected};
 use crate::shape::{coordinates, indicator};
 use crate::tables::Recipe;

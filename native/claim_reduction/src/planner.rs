@@ -1,9 +1,9 @@
 //! Makes the plan of a graph.
 
+use crate::declared::follows;
 use crate::facts::{Facts, known};
 use crate::plan::{
-    Column, Constraint, Difference, Form, Limb, Limit, Lookup, MAX_TABLE, Plan, Rescale, Role,
-    Unsupported,
+    Column, Constraint, Form, Limb, Limit, Lookup, Plan, Rescale, Role, Unsupported,
 };
 use crate::range_analysis::result_range;
 use crate::range_decomposition::Range;
@@ -12,7 +12,7 @@ use crate::saturation_tables::{
     Clamp, MODULUS, Shared, apart, column_variables, halving_pays, shared, table_pays,
 };
 use crate::tables::{Recipe, Tables};
-use graph::{Graph, Node, Op, elements};
+use graph::{Graph, Node, Op};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tables of a graph, so that a key of strangers takes no more memory than they do.
@@ -29,9 +29,9 @@ pub(crate) type Planned = Result<(Role, Constraint), String>;
 /// Makes a plan node by node.
 pub(crate) struct Planner<'a> {
     pub(crate) graph: &'a Graph,
-    facts: &'a Facts<'a>,
+    pub(crate) facts: &'a Facts<'a>,
     plan: Plan,
-    tables: Tables,
+    pub(crate) tables: Tables,
     shared: Option<Shared>,
     /// Views that may still be walked through.
     pub(crate) views: usize,
@@ -119,6 +119,8 @@ impl<'a> Planner<'a> {
             (&role, constraint.as_ref()),
         );
         self.ranges.push(range);
+        follows(self.facts, &self.ranges, node, &role)
+            .map_err(|why| refuse(why.to_owned(), None))?;
         self.plan.roles.push(role);
         self.plan.constraints.push(constraint);
         let (tables, lookups) = (self.tables.all.len(), self.plan.lookups.len());
@@ -189,28 +191,6 @@ impl<'a> Planner<'a> {
             variables: column_variables(shape),
         });
         self.plan.lookups.len() - 1
-    }
-
-    /// Lookups of differences from 0 to `most` with their flags; `recipe` is the table of both.
-    pub(crate) fn difference(
-        &mut self,
-        shape: &[usize],
-        most: i64,
-        recipe: Recipe,
-    ) -> Result<Difference, String> {
-        if recipe.entries(self.facts) <= MAX_TABLE {
-            let table = self.function(recipe)?;
-            return Ok(Difference::Direct(self.look(table, shape)));
-        }
-        let limbs = self.limbs(shape, 64 - most.leading_zeros(), 0);
-        let bit = self.bit(shape);
-        Ok(Difference::Wide { limbs, bit })
-    }
-
-    /// A lookup that makes a column 0 or 1.
-    pub(crate) fn bit(&mut self, shape: &[usize]) -> usize {
-        let range = self.tables.range(1);
-        self.look(range, shape)
     }
 
     /// Columns for numbers of so many bits whose value in the padding is `pad`.
@@ -339,56 +319,6 @@ impl<'a> Planner<'a> {
             between,
         })
     }
-
-    fn lookup(&mut self, node: &Node, table: usize, first: i32) -> Planned {
-        let Some(&x) = node.operands.first() else {
-            return Err("it has no operand".to_owned());
-        };
-        let constant = self.facts.same(table);
-        let table = self.function(Recipe::Constant { constant, first })?;
-        let pad = self.tables.value(table, 0).unwrap_or(0);
-        let column = self.column(&node.shape, pad);
-        let lookup = self.look(table, &node.shape);
-        Ok((
-            Role::Column(column),
-            Constraint::Lookup { x, column, lookup },
-        ))
-    }
-
-    fn max(&mut self, node: &Node, axes: usize) -> Planned {
-        let Some(&x) = node.operands.first() else {
-            return Err("it has no operand".to_owned());
-        };
-        let Some((shape, lo, hi)) = self.graph.tensor(x) else {
-            return Err("it has no operand".to_owned());
-        };
-        let most = differ(lo, hi)?;
-        let size = elements(shape.get(shape.len() - axes..).unwrap_or(&[]));
-        let column = self.column(&node.shape, 0);
-        let zeros = self.column(shape, 0);
-        let difference = self.difference(shape, most, Recipe::Zero { most })?;
-        let bits = (usize::BITS - (size - 1).leading_zeros()).max(1);
-        let range = self.tables.range(bits);
-        let count = self.look(range, &node.shape);
-        let constraint = Constraint::Max {
-            x,
-            column,
-            zeros,
-            difference,
-            count,
-        };
-        Ok((Role::Column(column), constraint))
-    }
-}
-
-/// What elements of a range differ by at most, and 1, which is in the padding.
-pub(crate) fn differ(lo: i32, hi: i32) -> Result<i64, String> {
-    let most = (i64::from(hi) - i64::from(lo)).max(1);
-    // Of two elements that each exceed the other by less than this in the field, both are equal.
-    if most >= 1 << 29 {
-        return Err("its operands differ by 2^29 or more".to_owned());
-    }
-    Ok(most)
 }
 
 impl Plan {

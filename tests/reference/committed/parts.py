@@ -102,6 +102,8 @@ class Looked:
     operand: int
     column: int
     lookup: int
+    outside: int
+    """What is looked up where there is no element."""
 
 
 @dataclass(frozen=True)
