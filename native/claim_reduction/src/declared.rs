@@ -12,10 +12,11 @@ use crate::range_decomposition::Range;
 use graph::{Node, Op};
 
 /// Refuses a node whose range cannot hold what its operation gives, or whose integers can wrap around.
-/// `held` is what the relations hold each tensor to, that of the node at the end.
+/// `held` is what the relations hold each tensor to, that of the node at the end; `expected` what it is in where
+/// contractions are in their declared ranges.
 pub(crate) fn follows(
     facts: &Facts<'_>,
-    held: &[Option<Range>],
+    (held, expected): (&[Option<Range>], &[Option<Range>]),
     node: &Node,
     role: &Role,
 ) -> Result<(), &'static str> {
@@ -58,7 +59,8 @@ pub(crate) fn follows(
     let wraps = *role == Role::Reduced
         && node.op.weight().is_none()
         && node.operands.iter().all(is_held)
-        && held.last() == Some(&None);
+        && held.last() == Some(&None)
+        && expected.last() == Some(&None);
     if wraps {
         return Err("its integers can wrap around in the field");
     }

@@ -19,6 +19,7 @@
 //! | `contraction` | weighted contractions: Linear and Conv |
 //! | `declared` | whether what a graph declares of a node can follow from its operands |
 //! | `exact` | divisions and square roots, checked as polynomials at a random X |
+//! | `expected` | the ranges of tensors where contractions stay in those that they declare |
 //! | `facts` | what planning needs to know of a graph, found in one pass |
 //! | `flow` | claims from outputs to inputs, constants, weights and columns |
 //! | `integers` | what divisions and square roots take: identities of integers that exceed the field |
@@ -69,6 +70,7 @@ mod constraints;
 mod contraction;
 mod declared;
 mod exact;
+mod expected;
 mod facts;
 mod flow;
 mod integers;

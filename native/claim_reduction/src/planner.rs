@@ -1,6 +1,7 @@
 //! Makes the plan of a graph.
 
 use crate::declared::follows;
+use crate::expected::expected_range;
 use crate::facts::{Facts, known};
 use crate::plan::{
     Column, Constraint, Form, Limb, Limit, Lookup, Plan, Rescale, Role, Unsupported,
@@ -43,12 +44,19 @@ pub(crate) struct Planner<'a> {
     halved: BTreeSet<u32>,
     /// What each tensor is held to.
     pub(crate) ranges: Vec<Option<Range>>,
+    /// The range of each tensor where contractions stay in those that they declare.
+    expected: Vec<Option<Range>>,
 }
 
 impl<'a> Planner<'a> {
     /// A planner for a graph, with limbs of the given widths halved.
     pub(crate) fn new(facts: &'a Facts<'a>, halved: BTreeSet<u32>) -> Self {
         let graph = facts.graph;
+        let inputs: Vec<Option<Range>> = graph
+            .inputs
+            .iter()
+            .map(|input| Some((input.lo.min(0).into(), input.hi.max(0).into())))
+            .collect();
         let clamp = |number: usize| {
             let covered = facts.known[number] || facts.absorbing(number).is_some();
             facts.clamp(number).filter(|_| !covered)
@@ -63,11 +71,8 @@ impl<'a> Planner<'a> {
             beyond: None,
             demand: BTreeMap::new(),
             halved,
-            ranges: graph
-                .inputs
-                .iter()
-                .map(|input| Some((input.lo.min(0).into(), input.hi.max(0).into())))
-                .collect(),
+            expected: inputs.clone(),
+            ranges: inputs,
         }
     }
 
@@ -118,8 +123,10 @@ impl<'a> Planner<'a> {
             node,
             (&role, constraint.as_ref()),
         );
+        let expected = expected_range(self.facts, &self.expected, node, &role, range);
         self.ranges.push(range);
-        follows(self.facts, &self.ranges, node, &role)
+        self.expected.push(expected);
+        follows(self.facts, (&self.ranges, &self.expected), node, &role)
             .map_err(|why| refuse(why.to_owned(), None))?;
         self.plan.roles.push(role);
         self.plan.constraints.push(constraint);

@@ -37,7 +37,11 @@ pub(crate) fn result_range(
         (Role::Reduced, None) => reduced(facts, known, node),
         _ => None,
     };
-    let (low, high) = found?;
+    in_field(found?)
+}
+
+/// A range with zero, if its integers are below p/2 in absolute value.
+pub(crate) fn in_field((low, high): Range) -> Option<Range> {
     let (low, high) = (low.min(0), high.max(0));
     let within = |end: i64| 2 * i128::from(end).abs() < MODULUS;
     (within(low) && within(high)).then_some((low, high))
@@ -66,7 +70,8 @@ fn rescaled(
     }
 }
 
-fn reduced(facts: &Facts<'_>, known: &[Option<Range>], node: &Node) -> Option<Range> {
+/// What an operation that commits to nothing makes of ranges.
+pub(crate) fn reduced(facts: &Facts<'_>, known: &[Option<Range>], node: &Node) -> Option<Range> {
     let of = |index: usize| *known.get(*node.operands.get(index)?)?;
     let sized = |id: usize| facts.graph.tensor(id).map(|(shape, ..)| shape);
     let scaled = |(low, high): Range, count: usize| {

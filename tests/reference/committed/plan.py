@@ -110,12 +110,17 @@ class _Maker:
         ]
         self._shared = shared_table(clamps)
         self._ranges = range_analysis.of_inputs(graph)
+        self._expected = range_analysis.of_inputs(graph)
         for number, node in enumerate(graph.nodes):
             if not self._uses[len(graph.inputs) + number]:
                 raise self._refuse(node, "its result is not used")
             none = known[number] or taken[number]
             self.plan.constraints.append(None if none else self._constraint(node))
-            self._ranges.append(range_analysis.of_node(graph, self.plan, self._ranges, number))
+            held = range_analysis.of_node(graph, self.plan, self._ranges, number)
+            self._ranges.append(held)
+            known_range = (node.out.lo, node.out.hi) if known[number] else None
+            expected = range_analysis.expected(graph, self._expected, node, held, known_range)
+            self._expected.append(expected)
             self._follows(number)
             if len(self.plan.tables) > _MAX_TABLES:
                 raise self._refuse(node, "the graph needs too many tables")
@@ -146,7 +151,7 @@ class _Maker:
             raise self._refuse(node, "no int8 weights leave its bias in its declared range")
         held = all(self._ranges[operand] is not None for operand in node.operands)
         summed = node.op in _REDUCED and node.op not in (g.LINEAR, g.CONV)
-        if summed and held and self._ranges[-1] is None:
+        if summed and held and self._ranges[-1] is None and self._expected[-1] is None:
             raise self._refuse(node, "its integers can wrap around in the field")
 
     def _reachable(self, node: Node) -> bool:
