@@ -48,7 +48,8 @@ def models_in(folder: Path) -> list[Path]:
     """The compiled models in a folder that is none itself, in the order of their names."""
     if not folder.is_dir() or (folder / BUNDLE).exists():
         return []
-    return sorted(path.parent for path in folder.glob(f"*/{BUNDLE}"))
+    # A compilation under way writes into a folder whose name begins with a dot.
+    return sorted(path.parent for path in folder.glob(f"[!.]*/{BUNDLE}"))
 
 
 def model_for_input(target: Path, arrays: Callable[[], dict[str, Any]]) -> Path:
@@ -64,7 +65,8 @@ def model_for_input(target: Path, arrays: Callable[[], dict[str, Any]]) -> Path:
     takes = {path: _shapes(read_bundle(path)) for path in known}
     fitting = [path for path, shapes in takes.items() if shapes == given]
     if not fitting:
-        told = "; ".join(f"{path.name} takes {_shown(shapes)}" for path, shapes in takes.items())
+        by_size = sorted(takes.items(), key=lambda item: sorted(item[1].items()))
+        told = "; ".join(f"{path.name} takes {_shown(shapes)}" for path, shapes in by_size)
         raise InputRejected(Reason.INPUT_NO_VARIANT, path=target, got=_shown(given), known=told)
     if len(fitting) > 1:
         names = ", ".join(path.name for path in fitting)

@@ -182,7 +182,7 @@ def test_a_proof_of_none_of_them(folder: Path, compiled: Path, carded: Path) -> 
 
 
 def test_two_that_take_the_same_input(folder: Path, compiled: Path, tmp_path: Path) -> None:
-    for name in ("one", "other"):
+    for name in ("one", "other", ".under-way"):
         shutil.copytree(compiled / "tokens-4", tmp_path / name)
     given = folder / "4.npz"
     with rejects(
