@@ -266,6 +266,8 @@ class Reason(Enum):
         "the range {range} is not one of an input: {why}; write low:high or name=low:high"
     )
     INPUT_NAMES = "the input must hold one array for each of: {expected}"
+    INPUT_NO_VARIANT = "no model in {path} takes {got}; {known}"
+    INPUT_SEVERAL_VARIANTS = "several models in {path} take this input, name one of them: {known}"
     INPUT_NOT_WHOLE = "input {name} takes whole numbers; it holds a fraction"
     INPUT_BEYOND_RANGE = (
         "{count} of the input's values lie beyond the range that the model was calibrated for, and "
@@ -277,6 +279,9 @@ class Reason(Enum):
     )
     ARTIFACT_NOT_FOUND = "there is no compiled model in {path}"
     ARTIFACT_EXISTS = "{path} exists and is not a compiled model; name another folder"
+    ARTIFACT_HOLDS_MODEL = (
+        "{path} is a compiled model; name another folder for those of several sizes"
+    )
     ARTIFACT_FILE = "file {file} of the compiled model is missing or cannot be read"
     ARTIFACT_OTHER_SYSTEM = "the compiled model is for proof system {got}, not for {expected}"
     ARTIFACT_OTHER_VERSION = (

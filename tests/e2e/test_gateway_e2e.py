@@ -249,7 +249,7 @@ def test_publishing_twice_changes_nothing_and_other_content_is_refused(
     gateway: LiveGateway, devnet: DevnetInfo, tiny: Installed, toy: dict[str, ToySystem]
 ) -> None:
     key = devnet.accounts.provider
-    again = asyncio.run(
+    (again,) = asyncio.run(
         install_model(gateway.settings, tiny.card, tiny.compiled, key=key, more_systems=toy)
     )
     assert again.commitment == tiny.commitment

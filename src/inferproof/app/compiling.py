@@ -22,11 +22,13 @@ from inferproof.inference.preprocess import (
 from inferproof.inference.preprocess.features import sample_tensors
 from inferproof.inference.preprocess.image import MAX_PIXEL
 from inferproof.models.arrays import read_arrays
+from inferproof.models.axes import Choice
 from inferproof.models.card import ModelCard
 from inferproof.models.drawing import Ranges, drawn
 from inferproof.models.labels import labelled
 from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
+from inferproof.models.variants import cut_samples
 from inferproof.proving.base import (
     CompileReport,
     CompileRequest,
@@ -49,18 +51,21 @@ def compile_card(
     *,
     bits: int | None = None,
     margin: float | None = None,
+    choice: Choice | None = None,
 ) -> CompileReport:
     """The compiled model of a card, in `out`; its pre-processing and labels are in the commitment.
 
     Without a calibration file, samples are drawn from `ranges`, or from those that the
-    pre-processing declares. Raises: ModelRejected CARD_NO_CALIBRATION, CARD_LABELS; as
+    pre-processing declares. Those of a file are cut to the sizes of `choice`, where the card that
+    this one was made of gives several. Raises: ModelRejected CARD_NO_CALIBRATION, CARD_LABELS; as
     `load_model`, `load_preprocessing`, `read_arrays`, `drawn` and ProofSystem.compile.
     """
     preprocessing = load_preprocessing(card.preprocessing, card.folder)
     model = load_model(card.model_path, axes=card.input.axes)
+    samples = _calibration(card, model, preprocessing, ranges)
     request = CompileRequest(
         model=replace(model, outputs=labelled(model.outputs, card.output)),
-        calibration=_calibration(card, model, preprocessing, ranges),
+        calibration=cut_samples(model, samples, choice or Choice()),
         out=out,
         visibility=Visibility(card.proof.input_visibility),
         preprocessing=preprocessing.canonical(),

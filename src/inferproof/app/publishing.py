@@ -2,9 +2,9 @@
 
 import asyncio
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from inferproof.app.provers import open_systems
@@ -12,7 +12,7 @@ from inferproof.app.running import clock
 from inferproof.app.stores import Stores, open_stores
 from inferproof.errors import Reason, RequestRejected
 from inferproof.inference.preprocess import load_preprocessing
-from inferproof.models.card import load_card
+from inferproof.models.variants import Variant, read_variants
 from inferproof.protocol.commitments import preprocessing_digest
 from inferproof.protocol.signature import SigningKey
 from inferproof.protocol.verifier_bundle import decode_bundle
@@ -33,8 +33,9 @@ async def install_model(
     *,
     key: SigningKey | None = None,
     more_systems: Mapping[str, ProofSystem] | None = None,
-) -> ModelView:
-    """The model of a card and its compiled folder, published here and active.
+) -> tuple[ModelView, ...]:
+    """The model of a card and its compiled folder, published here and active; of a card of several
+    sizes each, as a version of its own.
 
     `key` is the provider's, by default the gateway's own. A gateway that runs on the same
     data folder offers the model at once. Doing it again changes nothing.
@@ -45,25 +46,38 @@ async def install_model(
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(open_stores(settings))
         systems = open_systems(settings, stack, more_systems or {})
-        document, signature, commitment = await asyncio.to_thread(
-            _submission, card_path, compiled, key
-        )
+        made = await asyncio.to_thread(submissions, card_path, compiled, key)
         terms = GatewaySettings(asset=settings.asset, payee=key.address)
         registry = open_registry(stores, systems, terms)
-        view = await registry.submit(document, signature)
-        await asyncio.to_thread(stores.artifacts.install, commitment, compiled)
-        return await registry.approve(view.name)
+        views = []
+        for each in made:
+            view = await registry.submit(each.document, each.signature)
+            await asyncio.to_thread(stores.artifacts.install, each.commitment, each.compiled)
+            views.append(await registry.approve(view.name))
+    return tuple(views)
 
 
-def submission(card_path: Path, compiled: Path, key: SigningKey) -> tuple[bytes, bytes]:
-    """The signed submission of a card and its compiled folder, for POST /v1/models."""
-    document, signature, _ = _submission(card_path, compiled, key)
-    return document, signature
+@dataclass(frozen=True, slots=True)
+class SignedSubmission:
+    """A submission for POST /v1/models, and the compiled model that it is of."""
+
+    document: bytes = field(repr=False)
+    signature: bytes
+    commitment: Digest
+    compiled: Path
 
 
-def _submission(card_path: Path, compiled: Path, key: SigningKey) -> tuple[bytes, bytes, Digest]:
-    card = load_card(card_path)
-    file = card_path / "card.toml" if card_path.is_dir() else card_path
+def submissions(card_path: Path, compiled: Path, key: SigningKey) -> list[SignedSubmission]:
+    """The signed submission of a card and its compiled folder, or of each of the card's sizes and
+    the folder in it. Raises: ModelRejected CARD_*; RequestRejected FILE_UNREADABLE,
+    SUBMISSION_MISMATCH; as `decode_bundle`.
+    """
+    variants = read_variants(card_path)
+    return [_submission(each, compiled / each.choice.name, key) for each in variants]
+
+
+def _submission(variant: Variant, compiled: Path, key: SigningKey) -> SignedSubmission:
+    card = variant.card
     try:
         bundle_bytes = (compiled / BUNDLE).read_bytes()
         model = card.model_path.read_bytes()
@@ -81,9 +95,8 @@ def _submission(card_path: Path, compiled: Path, key: SigningKey) -> tuple[bytes
             bundle=bundle.parts.preprocessing,
         )
     digest = Digest(hashlib.sha256(model).digest())
-    content = tomllib.loads(file.read_text("utf-8"))
-    document, signature = build_submission(content, bundle_bytes, digest, len(model), key)
-    return document, signature, bundle.commitment
+    document, signature = build_submission(variant.content, bundle_bytes, digest, len(model), key)
+    return SignedSubmission(document, signature, bundle.commitment, compiled)
 
 
 def open_registry(stores: Stores, systems: Systems, terms: GatewaySettings) -> Registry:

@@ -8,7 +8,7 @@ gateway goes through `plain` before it is printed with colours.
 import errno
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -40,6 +40,11 @@ def print_json(value: dict[str, Any]) -> None:
     """Prints one JSON object on standard output."""
     sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
     sys.stdout.flush()
+
+
+def print_each(values: Sequence[dict[str, Any]]) -> None:
+    """Prints one JSON object: the only one, or a list of them as the variants of one model."""
+    print_json(values[0] if len(values) == 1 else {"variants": list(values)})
 
 
 def print_table(table: "Table", console: Console = out) -> None:

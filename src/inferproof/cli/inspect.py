@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from inferproof.cli.compiled import read_bundle
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table
-from inferproof.cli.verify import labels_json, read_bundle
+from inferproof.cli.verify import labels_json
 from inferproof.errors import NotFound, Reason
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.base import ModeReporter

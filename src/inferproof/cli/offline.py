@@ -7,8 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from inferproof.cli.axes import BatchOption, ShapeOption, axes_of
-from inferproof.cli.console import JsonFlag, err, failures, out, plain, print_json, progress
+from inferproof.cli.axes import BatchOption, ShapesOption, choices_of
+from inferproof.cli.compiled import model_for_input, place_of, read_bundle
+from inferproof.cli.console import (
+    JsonFlag,
+    err,
+    failures,
+    out,
+    plain,
+    print_each,
+    print_json,
+    progress,
+)
 from inferproof.cli.files import check_writable, write_file
 from inferproof.cli.samples import (
     Calibration,
@@ -20,7 +30,6 @@ from inferproof.cli.samples import (
 from inferproof.cli.verify import (
     labels_json,
     outputs_json,
-    read_bundle,
     show_out_of_range,
     show_outputs,
     warn_of_setup,
@@ -28,6 +37,7 @@ from inferproof.cli.verify import (
 from inferproof.models.arrays import read_arrays
 from inferproof.models.card import DEFAULT_SYSTEM
 from inferproof.models.load import load_model
+from inferproof.models.variants import cut_samples
 from inferproof.protocol.labels import label_of
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.base import CompileReport, CompileRequest, SrsSource
@@ -82,7 +92,7 @@ def compile_model(
     calibration: Calibration = None,
     ranges: RangeOption = None,
     batch: BatchOption = 1,
-    shape: ShapeOption = None,
+    shape: ShapesOption = None,
     system: Annotated[
         str,
         typer.Option(
@@ -119,36 +129,47 @@ def compile_model(
     Without a calibration file or ranges, it says which arrays the file has to hold.
     """
     check_samples(calibration, ranges)
-    axes = axes_of(batch, shape)
+    choices = choices_of(batch, shape)
     if (srs is None) != (srs_sha256 is None):
         raise typer.BadParameter("--srs and --srs-sha256 go together")
+    told = []
     with failures(as_json=as_json):
         compiler = compiler_of(system)
-        loaded = load_model(model, axes=axes)
-        request = CompileRequest(
-            model=loaded,
-            calibration=read_or_draw(loaded, calibration, ranges),
-            out=folder,
-            visibility=visibility,
-            srs=SrsSource(srs, srs_sha256) if srs and srs_sha256 else None,
-            max_error=max_error,
-            profile=profile,
-            mode=mode,
-            axes=axes,
-            bits=bits,
-            margin=margin,
-        )
-        with progress("compiling") as report:
-            done = compiler(request, report)
-    warn_of_setup(done.parts.setup)
+        for choice in choices:
+            loaded = load_model(model, axes=choice.axes)
+            samples = read_or_draw(loaded, calibration, ranges)
+            request = CompileRequest(
+                model=loaded,
+                calibration=cut_samples(loaded, samples, choice),
+                out=place_of(choice, folder),
+                visibility=visibility,
+                srs=SrsSource(srs, srs_sha256) if srs and srs_sha256 else None,
+                max_error=max_error,
+                profile=profile,
+                mode=mode,
+                axes=choice.axes,
+                bits=bits,
+                margin=margin,
+            )
+            with progress(f"compiling {choice.name}".rstrip()) as report:
+                done = compiler(request, report)
+            warn_of_setup(done.parts.setup)
+            if not as_json:
+                _show_compiled(done, request.out)
+            told.append(_compile_json(done, request.out))
     if as_json:
-        print_json(_compile_json(done))
-    else:
-        _show_compiled(done, folder)
+        print_each(told)
 
 
 def prove(
-    artifact: Annotated[Path, typer.Argument(metavar="DIR", help="A compiled model.")],
+    artifact: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="A compiled model; or a folder of several, of which the one that takes the "
+            "input's shapes is meant.",
+        ),
+    ],
     inputs: Annotated[
         Path, typer.Option("--input", help="An .npz with one array per graph input.")
     ],
@@ -170,11 +191,12 @@ def prove(
 ) -> None:
     """Run a compiled model on an input and prove the answer."""
     with failures(as_json=as_json):
-        bundle = read_bundle(artifact)
+        model = model_for_input(artifact, lambda: read_arrays(inputs))
+        bundle = read_bundle(model)
         prover, specs = get_system(bundle.parts.proof_system), bundle.outputs
         check_writable(proof)
         request = ProveRequest(
-            artifact=artifact,
+            artifact=model,
             inputs=_inputs(inputs, bundle),
             job_id=Digest.from_hex(job_id) if job_id else Digest(os.urandom(32)),
             provider=Address.from_hex(provider),
@@ -230,7 +252,7 @@ def prover_stdio(
     raise typer.Exit(main(["--system", system, command]))
 
 
-def _compile_json(done: CompileReport) -> dict[str, Any]:
+def _compile_json(done: CompileReport, folder: Path) -> dict[str, Any]:
     return {
         "model_commitment": done.commitment.hex,
         "system": done.parts.proof_system,
@@ -245,6 +267,7 @@ def _compile_json(done: CompileReport) -> dict[str, Any]:
         "notes": list(done.notes),
         "setup": done.parts.setup.value,
         "trials": list(done.trials),
+        "out": str(folder),
     }
 
 

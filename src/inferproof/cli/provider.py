@@ -2,24 +2,29 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from inferproof.app.compiling import compile_card
-from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, progress
+from inferproof.cli.compiled import place_of
+from inferproof.cli.console import JsonFlag, failures, out, plain, print_each, progress
 from inferproof.cli.files import read_key
 from inferproof.cli.gateway import ask, checked_url
 from inferproof.cli.offline import Bits, Margin, Mode, show_notes
 from inferproof.cli.parts import need
 from inferproof.cli.samples import RangeOption
 from inferproof.cli.verify import warn_of_setup
-from inferproof.models.card import load_card
 from inferproof.models.drawing import parse_ranges
-from inferproof.proving.base import SrsSource
+from inferproof.models.variants import read_variants
+from inferproof.proving.base import CompileReport, SrsSource
 from inferproof.proving.registry import get_system
 
+if TYPE_CHECKING:
+    from inferproof.app.publishing import SignedSubmission
+
 SUBMIT_TIMEOUT_S = 120.0
+_PUBLISHED = ("model", "status", "model_commitment")
 
 CardPath = Annotated[
     Path, typer.Argument(metavar="CARD", help="A model card, or the folder it lies in.")
@@ -55,15 +60,28 @@ def compile_model(
     if (srs is None) != (srs_sha256 is None):
         raise typer.BadParameter("--srs and --srs-sha256 go together")
     source = SrsSource(srs, srs_sha256) if srs and srs_sha256 else None
-    with failures(as_json=as_json), progress("compiling") as report:
-        described = load_card(card)
-        system = get_system(described.proof.system)
+    told = []
+    with failures(as_json=as_json):
         declared = parse_ranges(ranges or ())
-        done = compile_card(
-            described, folder, system, report, source, mode, declared, bits=bits, margin=margin
-        )
-    warn_of_setup(done.parts.setup)
-    result = {
+        for variant in read_variants(card):
+            described, place = variant.card, place_of(variant.choice, folder)
+            system = get_system(described.proof.system)
+            with progress(f"compiling {variant.choice.name}".rstrip()) as report:
+                done = compile_card(
+                    *(described, place, system, report, source, mode, declared),
+                    bits=bits,
+                    margin=margin,
+                    choice=variant.choice,
+                )
+            warn_of_setup(done.parts.setup)
+            told.append(_compiled(done, place, as_json=as_json))
+    if as_json:
+        print_each(told)
+
+
+def _compiled(done: CompileReport, folder: Path, *, as_json: bool) -> dict[str, Any]:
+    """What is told of a compiled model, once it is printed where a person reads."""
+    result: dict[str, Any] = {
         "model_commitment": done.commitment.hex,
         "parameters": done.parameters,
         "compile_s": done.compile_s,
@@ -76,13 +94,12 @@ def compile_model(
         "setup": done.parts.setup.value,
         "out": str(folder),
     }
-    if as_json:
-        print_json(result)
-        return
-    for name, value in result.items():
-        if name != "notes":
-            out.print(f"[bold]{name:18}[/] {plain(value)}")
-    show_notes(done)
+    if not as_json:
+        for name, value in result.items():
+            if name != "notes":
+                out.print(f"[bold]{name:18}[/] {plain(value)}")
+        show_notes(done)
+    return result
 
 
 def publish(
@@ -100,11 +117,12 @@ def publish(
         from inferproof.settings import Settings
 
         settings = Settings.load(**({} if data_dir is None else {"data_dir": data_dir}))
-        view = asyncio.run(install_model(settings, card, compiled))
+        views = asyncio.run(install_model(settings, card, compiled))
     if as_json:
-        status, commitment = view.status.value, view.commitment.hex
-        print_json({"model": view.name, "status": status, "model_commitment": commitment})
-    else:
+        made = [(view.name, view.status.value, view.commitment.hex) for view in views]
+        print_each([dict(zip(_PUBLISHED, each, strict=True)) for each in made])
+        return
+    for view in views:
         out.print(f"{plain(view.name)} is {view.status.value}, commitment {view.commitment}")
 
 
@@ -118,21 +136,25 @@ def submit(
     """Submit a model, signed, to somebody else's gateway, whose operator approves it."""
     with failures(as_json=as_json):
         need("submitting", "inferproof.app.publishing", extra="server")
-        from inferproof.app.publishing import submission
+        from inferproof.app.publishing import submissions
 
-        document, signature = submission(card, compiled, read_key(key_file))
-        headers = {
-            "Content-Type": "application/json",
-            "Inferproof-Signature": "0x" + signature.hex(),
-        }
-        view = ask(
-            *("POST", url, "/v1/models"),
-            body=document,
-            headers=headers,
-            timeout_s=SUBMIT_TIMEOUT_S,
-        )
+        views = [_sent(url, each) for each in submissions(card, compiled, read_key(key_file))]
     if as_json:
-        print_json(view)
-    else:
+        print_each(views)
+        return
+    for view in views:
         name = f"{view.get('id')}@{view.get('version')}"
         out.print(f"{plain(name)} is {plain(view.get('status'))}")
+
+
+def _sent(url: str, submission: "SignedSubmission") -> dict[str, Any]:
+    headers = {
+        "Content-Type": "application/json",
+        "Inferproof-Signature": "0x" + submission.signature.hex(),
+    }
+    return ask(
+        *("POST", url, "/v1/models"),
+        body=submission.document,
+        headers=headers,
+        timeout_s=SUBMIT_TIMEOUT_S,
+    )

@@ -8,24 +8,19 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from inferproof.cli.compiled import bundle_for_proof
 from inferproof.cli.console import JsonFlag, err, failures, out, plain, print_json
 from inferproof.cli.files import read_file
 from inferproof.cli.gateway import checked_url
 from inferproof.client.tools import installed_checker
-from inferproof.errors import ArtifactRejected, Reason
 from inferproof.protocol.claims import assurance_of, proven_sentence
 from inferproof.protocol.labels import label_of, names_of
 from inferproof.protocol.proof_file import MAX_BYTES as MAX_PROOF_FILE
-from inferproof.protocol.verifier_bundle import MAX_BYTES as MAX_BUNDLE
-from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
 from inferproof.types.digest import Address, Digest
 from inferproof.types.proof import Assurance, SecurityReport, Setup
 from inferproof.types.tensor import FixedTensor, TensorSpec
 from inferproof.verify.policy import MODES, PROFILES, Policy
 from inferproof.verify.proof import VerifiedProof, security_of, verify_proof
-
-BUNDLE = "verifier.json"
-"""The verifier bundle in a compiled model's folder (proving.artifact)."""
 
 
 def register(app: typer.Typer) -> None:
@@ -46,7 +41,9 @@ def verify(
     target: Annotated[
         Path,
         typer.Argument(
-            metavar="RECEIPT|DIR", help="A receipt; or a compiled model, or its verifier.json."
+            metavar="RECEIPT|DIR",
+            help="A receipt; or a compiled model, its verifier.json, or a folder of compiled "
+            "models.",
         ),
     ],
     proof_file: Annotated[
@@ -150,13 +147,14 @@ def verify(
 
 
 def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bool) -> None:
-    bundle = read_bundle(target)
+    data = read_file(proof_file, MAX_PROOF_FILE)
+    bundle = bundle_for_proof(target, data)
     assurance = assurance_of(bundle.parts)
     policy.check_model(bundle.commitment, assurance)
     policy.check_setup(bundle.parts)
     checker = installed_checker(bundle.parts.proof_system, isolated=True)
     began = time.perf_counter()
-    verified = verify_proof(read_file(proof_file, MAX_PROOF_FILE), bundle, checker)
+    verified = verify_proof(data, bundle, checker)
     verify_s = time.perf_counter() - began
     security = security_of(checker, bundle)
     policy.check_security(security)
@@ -186,17 +184,6 @@ def _verify_proof(target: Path, proof_file: Path, policy: Policy, *, as_json: bo
     print_security(security)
     show_out_of_range(verified)
     out.print(f"[bold green]verified[/] in {verify_s * 1e3:.0f} ms")
-
-
-def read_bundle(target: Path) -> VerifierBundle:
-    """The checked verifier bundle in a compiled model's folder, or in a file.
-
-    Raises: ArtifactRejected ARTIFACT_NOT_FOUND and as `decode_bundle`.
-    """
-    path = target / BUNDLE if target.is_dir() else target
-    if not path.is_file():
-        raise ArtifactRejected(Reason.ARTIFACT_NOT_FOUND, path=target)
-    return decode_bundle(read_file(path, MAX_BUNDLE))
 
 
 def outputs_json(outputs: tuple[FixedTensor, ...]) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """Sizes for the axes that a model leaves open."""
 
+import itertools
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from shlex import quote
@@ -9,6 +12,10 @@ from inferproof.errors import ModelRejected, Reason
 from inferproof.models.show import printable, shown
 
 BATCH = "batch"
+MOST_VARIANTS = 16
+"""Models that one list of sizes may become; each is compiled, kept and offered by itself."""
+_LONGEST_WORD = 16
+_UNSAID = re.compile(r"[^0-9A-Za-z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,38 @@ class Axes:
     def from_json(cls, told: Mapping[str, Any]) -> "Axes":
         """Reads what `to_json` wrote."""
         return cls(told["batch"], dict(told["named"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One size for every axis, out of several for those of the names `several`. `name` tells these
+    sizes, tokens-64, in letters, digits and hyphens, and is empty where there are none."""
+
+    axes: Axes = field(default_factory=Axes)
+    several: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return "-".join(f"{_word(name)}-{self.axes.named[name]}" for name in self.several)
+
+
+def choices(batch: int, sizes: Mapping[str, int | Sequence[int]]) -> tuple[Choice, ...]:
+    """Each choice among the sizes.
+
+    Raises: ValueError for an axis without sizes or with one twice, and for too many choices.
+    """
+    several = tuple(name for name, size in sizes.items() if not isinstance(size, int))
+    lists = [[size] if isinstance(size, int) else list(size) for size in sizes.values()]
+    if any(not each or len(set(each)) != len(each) for each in lists):
+        raise ValueError("an axis has no size, or one of them twice")
+    if math.prod(map(len, lists)) > MOST_VARIANTS:
+        raise ValueError(f"these sizes make more than {MOST_VARIANTS} models")
+    named = (dict(zip(sizes, chosen, strict=True)) for chosen in itertools.product(*lists))
+    return tuple(Choice(Axes(batch, each), several) for each in named)
+
+
+def _word(name: str) -> str:
+    return _UNSAID.sub("-", name).strip("-")[:_LONGEST_WORD] or "axis"
 
 
 @dataclass(frozen=True, slots=True)

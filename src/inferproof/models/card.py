@@ -152,18 +152,24 @@ def load_card(path: Path) -> ModelCard:
     Raises: ModelRejected with CARD_UNREADABLE (missing, not UTF-8, not TOML), CARD_TOO_LARGE,
     CARD_UNKNOWN_KEY, CARD_MISSING_KEY, CARD_BAD_VALUE or CARD_PATH_ESCAPES.
     """
+    return parse_card(*read_card(path))
+
+
+def read_card(path: Path) -> tuple[dict[str, Any], Path]:
+    """The TOML document of a card as it stands, and the folder that it lies in.
+
+    Raises: ModelRejected CARD_UNREADABLE, CARD_TOO_LARGE.
+    """
     if path.is_dir():
         path = path / "card.toml"
     text = read_sidecar(path, MAX_CARD_BYTES)
     try:
-        content = tomllib.loads(text)
+        return tomllib.loads(text), path.parent
     except tomllib.TOMLDecodeError as error:
         problem = f"it is not TOML: {error}"
     except (RecursionError, ValueError):
         # Deep nesting, or a number or date that Python will not convert.
         problem = "it is not TOML that can be read: too deep, or a number too long"
-    else:
-        return parse_card(content, path.parent)
     raise ModelRejected(Reason.CARD_UNREADABLE, file=path.name, problem=problem)
 
 

@@ -36,7 +36,7 @@ LIMITS = {
     # Most of the space is only reserved, for thread stacks and maps. The largest circuit that was
     # measured is verified in a quarter of a second.
     "ezkl": Limits(60, 16 * 2**30),
-    # The dearest keys within what is counted took 2 s and 400 MB; an idle worker maps 152 MB.
+    # The dearest keys within what is counted took 7 s and 420 MB; an idle worker maps 152 MB.
     "sumcheck": Limits(20, 2 * 2**30),
 }
 

@@ -3,8 +3,8 @@
 import pytest
 import typer
 
-from inferproof.cli.axes import axes_of
-from inferproof.models.axes import Axes
+from inferproof.cli.axes import axes_of, choices_of
+from inferproof.models.axes import Axes, Choice
 
 
 def test_sizes_by_name():
@@ -34,3 +34,30 @@ def test_what_is_no_size(text: str):
 def test_one_name_twice():
     with pytest.raises(typer.BadParameter, match="--shape gives tokens twice"):
         axes_of(1, ["tokens=4", "tokens=5"])
+
+
+def test_several_sizes_of_one_axis():
+    assert choices_of(2, ["tokens=4,8", "heads=3"]) == (
+        Choice(Axes(2, {"tokens": 4, "heads": 3}), ("tokens",)),
+        Choice(Axes(2, {"tokens": 8, "heads": 3}), ("tokens",)),
+    )
+    assert choices_of(1, None) == (Choice(),)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("tokens=4,4", "--shape: an axis has no size, or one of them twice"),
+        ("tokens=4,", "--shape takes NAME=SIZE, such as tokens=64, not tokens=4,"),
+        ("t=" + ",".join(map(str, range(1, 18))), "--shape: these sizes make more than 16 models"),
+    ],
+)
+def test_sizes_that_are_no_list(text: str, why: str):
+    with pytest.raises(typer.BadParameter) as told:
+        choices_of(1, [text])
+    assert str(told.value) == why
+
+
+def test_several_sizes_where_one_is_wanted():
+    with pytest.raises(typer.BadParameter, match="--shape takes NAME=SIZE"):
+        axes_of(1, ["tokens=4,8"])

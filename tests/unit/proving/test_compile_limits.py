@@ -49,7 +49,7 @@ def test_one_that_takes_too_long_is_stopped(
             "compiling the model took more than 1 seconds of processor time, which is the limit "
             "for one of its size; it was stopped; compile a part of it, or one with fewer nodes",
         ):
-            system.compile(request(*of_many_nodes(8_000), tmp_path))
+            system.compile(request(*of_many_nodes(4_000), tmp_path))
         assert not (tmp_path / "out").exists()
         # The next one has a worker of its own.
         model, x = of_many_nodes(3)

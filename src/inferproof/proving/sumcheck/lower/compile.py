@@ -57,9 +57,10 @@ are cheap, and the second where they are not.
 _BEGUN, _LOWERED = 0.05, 0.5
 """The shares of compiling that are done before and after."""
 _LARGEST_WHOLE = 2**28
-_SHOWN_BITS = 24
-"""Of inputs that are shown as they are: binary32 has as many. Those that something computes with
-have fewer, which layers and tables take as they are."""
+_SHOWN_BITS = 28
+"""Of inputs that are shown as they are: the 24 of binary32, and more for columns that are small
+beside the one that gives the unit. Those that something computes with have fewer, which layers and
+tables take as they are."""
 _TOO_MANY = (Reason.LOWERING_ACCUMULATORS, Reason.LOWERING_NODES, Reason.LOWERING_TENSOR)
 """What finer weights may be refused for where coarser ones were not."""
 

@@ -42,6 +42,9 @@ _LOST = 6
 """An operand loses at most so many of its bits, its sign included, before its row is split."""
 _LARGEST_BIAS = 2.0**27
 _MORE_BITS = 2
+_OPERAND = 2.0
+"""How much more the unit of an operand weighs than that of weights, each as a part of its largest:
+weights as large as the largest there are, values mostly go half as far as they may, or less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +244,7 @@ def _chosen(
     for operand in _operands(c, x, c.options.activation_bits):
         seen = _seen(operand, padded)
         scale = _result_scale(c, seen, matrix, bias, span)
-        coarseness = operand.scale / (x.largest or 1.0)
+        coarseness = _OPERAND * operand.scale / (x.largest or 1.0)
         for largest, multiplier in sizes:
             error = coarseness + 1 / largest
             if best is not None and error >= best[0]:
