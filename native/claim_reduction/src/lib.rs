@@ -23,8 +23,8 @@
 //! | `facts` | what planning needs to know of a graph, found in one pass |
 //! | `flow` | claims from outputs to inputs, constants, weights and columns |
 //! | `integers` | what divisions and square roots take: identities of integers that exceed the field |
-//! | `lines` | sums over the lines of a committed column |
 //! | `linear` | linear functionals of a tensor, and several claims about one |
+//! | `lines` | sums over the lines of a committed column |
 //! | `looked_up` | what lookups and maxima take: columns looked up by their operands |
 //! | `maps` | operations that move elements: View, Pad, Concat, Take |
 //! | `mask` | what keeps an inner sum from reading padding |
@@ -37,8 +37,8 @@
 //! | `protocol_role` | prover, verifier and counter of one reduction |
 //! | `range_analysis` | the ranges that the relations hold tensors to |
 //! | `range_decomposition` | integers too large for the field, as polynomials in a base |
-//! | `saturation_tables` | which rescalings are clamped by one shared table |
 //! | `rescaling` | the quotient of a rescaling from limbs: which ones, and that they make it |
+//! | `saturation_tables` | which rescalings are clamped by one shared table |
 //! | `shape` | tensors as multilinear polynomials |
 //! | `tables` | function tables, counted before they are made |
 //! | `witness` | the columns of an execution |

@@ -8,9 +8,8 @@ use crate::plan::{
 };
 use crate::range_analysis::result_range;
 use crate::range_decomposition::Range;
-use crate::rescaling::TOO_LARGE;
 use crate::saturation_tables::{
-    Clamp, MODULUS, Shared, apart, column_variables, halving_pays, shared, table_pays,
+    Clamp, MODULUS, Shared, TOO_LARGE, apart, column_variables, halving_pays, shared, table_pays,
 };
 use crate::tables::{Recipe, Tables};
 use graph::{Graph, Node, Op};

@@ -17,13 +17,10 @@ use crate::constraints::Node;
 use crate::plan::{Form, Held, Limb, Role};
 use crate::planner::Planner;
 use crate::protocol_role::{ProtocolRole, Rejected};
-use crate::saturation_tables::{Clamp, MODULUS, apart};
+use crate::saturation_tables::{Clamp, MODULUS, TOO_LARGE, apart};
 use crate::witness::ColumnBuilder;
 use p3_field::PrimeCharacteristicRing;
 use transcript::Extension;
-
-/// Why a rescaling is refused.
-pub(crate) const TOO_LARGE: &str = "its products are too large to be apart in the field";
 
 /// Bits of numbers up to this one.
 const fn bits(most: i64) -> u32 {

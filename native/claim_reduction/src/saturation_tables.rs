@@ -171,6 +171,9 @@ pub(crate) fn column_variables(shape: &[usize]) -> usize {
     coordinates(shape).max(MIN_VARIABLES)
 }
 
+/// Why a rescaling is refused whose integers are not apart.
+pub(crate) const TOO_LARGE: &str = "its products are too large to be apart in the field";
+
 /// The integers of a relation, `low` to `high`, are apart when they count 2^shift.
 pub(crate) fn apart(low: i64, high: i64, shift: u32) -> bool {
     (i128::from(high) - i128::from(low) + 1) << shift < MODULUS
