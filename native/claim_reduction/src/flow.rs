@@ -212,6 +212,13 @@ fn linear_node<P: ProtocolRole>(
     Ok(())
 }
 
+/// Whether the padding of a tensor may be anything: it is zero where the verifier evaluates the tensor
+/// itself, as it does inputs and what it computes.
+fn padding_is_free(graph: &Graph, plan: &Plan, tensor: usize) -> bool {
+    let number = tensor.checked_sub(graph.inputs.len());
+    number.is_some_and(|number| plan.roles.get(number) != Some(&Role::Known))
+}
+
 fn pair(node: &graph::Node, place: Place) -> Result<[usize; 2], Rejected> {
     let pair = node.operands.as_slice().try_into();
     pair.map_err(|_| Rejected::Mismatch(place))
@@ -255,11 +262,4 @@ fn add<P: ProtocolRole>(
     };
     state.claim(last, claim);
     Ok(())
-}
-
-/// Whether the padding of a tensor may be anything: it is zero where the verifier evaluates the tensor
-/// itself, as it does inputs and what it computes.
-fn padding_is_free(graph: &Graph, plan: &Plan, tensor: usize) -> bool {
-    let number = tensor.checked_sub(graph.inputs.len());
-    number.is_some_and(|number| plan.roles.get(number) != Some(&Role::Known))
 }
