@@ -4,8 +4,8 @@ mod common;
 use claim_reduction::{ArgMax, Constraint, Difference};
 use common::Case;
 use common::graphs::{Builder, choosing};
-use p3_field::PrimeCharacteristicRing;
-use transcript::Base;
+use p3_field::{Field, PrimeCharacteristicRing};
+use transcript::{Base, Extension};
 
 #[test]
 fn random_graphs_with_places_of_maxima_are_reduced() {
@@ -231,4 +231,60 @@ fn a_place_in_the_padding_is_none() {
     let rejected = Case::verify(&asked, &prover.finish()).err();
     let place = claim_reduction::Place::Node(1);
     assert_eq!(rejected, Some(claim_reduction::Rejected::Mismatch(place)));
+}
+
+#[test]
+fn a_place_that_is_not_the_one_that_is_chosen_is_rejected() {
+    for most in [9, 1 << 20] {
+        for place in [0, 2, 3] {
+            let mut case = case(&LINES, most, false);
+            let own = own(&case);
+            case.columns.committed[own.column][0] = Base::from_i32(place);
+            let mut outputs = case.outputs();
+            outputs[0][0] = place;
+            case.claimed = Some(outputs);
+            let error = case.check(&mut |_, _| ()).unwrap_err();
+            assert!(error.contains("node 0"), "{error}");
+        }
+    }
+}
+
+/// The second of two that are equal, with keys in which those behind it count, not those before; and
+/// the prover says of what is counted what leaves the operand as it is.
+#[test]
+fn keys_that_count_what_is_chosen_otherwise_are_rejected() {
+    let mut case = case(&LINES, 9, false);
+    let own = own(&case);
+    let Difference::Direct(lookup) = own.difference else {
+        panic!("not direct");
+    };
+    let committed = &mut case.columns.committed;
+    committed[own.column][0] = Base::TWO;
+    committed[own.chosen][1] = Base::ZERO;
+    committed[own.chosen][2] = Base::ONE;
+    if let Some(claim_reduction::Source::Own(keys)) = &mut case.columns.looked[lookup][0] {
+        for (at, x) in LINES[0].iter().enumerate() {
+            keys[at] = Base::from_i32(9 - x - i32::from(at >= 2));
+        }
+    }
+    let mut outputs = case.outputs();
+    outputs[0][0] = 2;
+    case.claimed = Some(outputs);
+    assert_eq!(case.looked_up(), Ok(()));
+    let claim = case.lookup_claims().swap_remove(lookup);
+    let (front, at) = claim.point.split_at(claim.point.len() - 4);
+    let factor: Extension = front.iter().map(|&x| Extension::ONE - x).product();
+    let mut x = vec![Base::ZERO; 16];
+    for (cell, &value) in x.iter_mut().zip(&case.inputs[0]) {
+        *cell = Base::from_i32(value);
+    }
+    let x = common::at(&x, at);
+    let error = case
+        .check(&mut |_, values| {
+            if let [most, _, counted] = values {
+                *counted = *most - claim.key * factor.inverse() - x;
+            }
+        })
+        .unwrap_err();
+    assert!(error.contains("node 0"), "{error}");
 }
