@@ -28,6 +28,7 @@
 //! | `planner` | makes the plan of a graph |
 //! | `products` | products of two tensors, element by element and of matrices |
 //! | `protocol_role` | prover, verifier and counter of one reduction |
+//! | `recorder` | the role that turns what was sent under pads into equations |
 //! | `range_analysis` | the ranges that the relations hold tensors to |
 //! | `range_decomposition` | integers too large for the field, as polynomials in a base |
 //! | `saturation_tables` | which rescalings are clamped by one shared table |
@@ -73,6 +74,7 @@ mod products;
 mod protocol_role;
 mod range_analysis;
 mod range_decomposition;
+mod recorder;
 mod saturation_tables;
 mod shape;
 mod tables;
