@@ -80,7 +80,18 @@ def _broken() -> list[tuple[str, bytes]]:
         ("an operation that is not there", _with_op_code(data, 19)),
         ("operation 0", _with_op_code(data, 0)),
         ("an Add in a Linear's place", _with_op_code(data, 4)),
+        *((f"a coefficient of {c}", encode_graph(_weighing(c))) for c in _COEFFICIENTS),
     ]
+
+
+_COEFFICIENTS = (0, 2**29, -(2**29), 2130706433, -2130706433)
+"""No coefficients: 0, the least that are too large, and multiples of the field's modulus."""
+
+
+def _weighing(coefficient: int) -> g.Graph:
+    """A graph that adds an operand with this coefficient, which is always 0."""
+    node = g.Node(g.Add((1, coefficient)), (0, 1), (2,), -5, 5)
+    return g.Graph((g.Input((2,), -5, 5), g.Input((2,), 0, 0)), (), (), (node,), (2,))
 
 
 def _with_op_code(data: bytes, code: int) -> bytes:

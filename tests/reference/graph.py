@@ -287,6 +287,8 @@ class _Shaper:
     def add(self, *xs: Tensor) -> Shape:
         node, shape = self.node, xs[0].shape
         self.demand(len(node.coefficients) == len(xs), "Add's coefficients")
+        within = all(0 < abs(c) < 2**29 for c in node.coefficients)
+        self.demand(within, "a coefficient is 0 or reaches 2^29")
         self.demand(all(x.shape == shape for x in xs), "the operands' shapes differ")
         most = sum(abs(c) * x.bound for c, x in zip(node.coefficients, xs, strict=True))
         self.demand(most < 2**62, "Add's sums")

@@ -38,11 +38,19 @@ impl<V: Value> Node<'_, V> {
             Constraint::Rescale(rescale) => self.rescale(protocol, rescale, state),
             Constraint::Divide { exact, divisor } => self.divide(protocol, exact, divisor, state),
             Constraint::SquareRoot(exact) => self.square_root(protocol, exact, state),
-            Constraint::Lookup { x, column, lookup } => {
+            Constraint::Lookup {
+                x,
+                column,
+                lookup,
+                outside,
+            } => {
                 let claimed = self.lookup_claim(*lookup)?;
                 state.column(*column, claimed.point.clone(), claimed.value.clone());
+                // k = x on elements, x + outside in the padding, outside in front of the tensor.
                 let (factor, own) = padding(&claimed.point, coordinates(self.shape));
-                let value = claimed.key.clone() * inverse(factor)?;
+                let rest = Extension::ONE - factor * indicator_of(self.shape, own);
+                let key = claimed.key.clone() - rest * Extension::from_i32(*outside);
+                let value = key * inverse(factor)?;
                 let point = own.to_vec();
                 state.claim(*x, Claim { point, value });
                 Ok(())

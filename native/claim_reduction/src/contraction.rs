@@ -3,9 +3,11 @@
 //! At a point (ρ of the rows, π of the positions) the result is Σ_{n,k} T[n,k]·W[n,k] as
 //! `layers` has it, but for the operand, which is not known here. One sumcheck ends at a point of W
 //! and at the value of T there; a second one takes that value, which is linear in the operand, to a
-//! point of the operand. A Linear needs no second one.
+//! point of the operand. A Linear needs no second one. Neither reads the padding of the operand: T of
+//! a Conv is made of its elements, and the sum of a Linear is masked where that padding may be anything.
 
 use crate::linear::{About, Claim, functional};
+use crate::mask::Mask;
 use crate::protocol_role::{Place, ProtocolRole, Rejected, Witness};
 use crate::shape::{coordinates, evaluate, indicator_of, split};
 use commitment::{MatrixPoint, combine_rows, variables};
@@ -40,6 +42,8 @@ pub struct Shaped<'a> {
     pub y: &'a [usize],
     /// The bias, where there is one.
     pub bias: Option<&'a [i32]>,
+    /// Whether the padding of the operand may be anything.
+    pub masked: bool,
     /// Of what the result is.
     pub place: Place,
 }
@@ -100,19 +104,27 @@ impl Shaped<'_> {
             .split_at(claim.point.len() - variables(size.rows));
         let mut point: Vec<_> = lead.iter().copied().map(Some).collect();
         point.resize(point.len() + rounds, None);
-        let ended = protocol.sumcheck(rounds, 2, value, |witness| {
+        let inner = self.x.last().copied().unwrap_or(1);
+        let mask = Mask::of(inner, self.masked);
+        let degree = 2 + usize::from(mask.is_some());
+        let ended = protocol.sumcheck(rounds, degree, value, |witness| {
             let (shape, values) = witness.tensor(self.contraction.operand);
             let weights = equality(row, size.rows);
             let mut matrix = combine_rows(&weights, witness.matrix(self.matrix), size.columns);
             matrix.resize(1 << rounds, Extension::ZERO);
-            vec![matrix, crate::shape::restrict(values, shape, &point)]
+            let mut tables = vec![matrix, crate::shape::restrict(values, shape, &point)];
+            tables.extend(mask.map(Mask::table));
+            tables
         })?;
-        let sent = protocol.values(2, |_| ended.values.clone())?;
+        let sent = protocol.values(2, |_| ended.values.iter().take(2).copied().collect())?;
         let [matrix, operand] = sent.as_slice() else {
             return Err(Rejected::Short);
         };
         let (matrix, operand) = (matrix.clone(), operand.clone());
-        protocol.product(self.place, || [matrix.clone(), operand.clone(), ended.left])?;
+        protocol.product(self.place, || {
+            let weighted = matrix.clone() * Mask::at(mask, &ended.point);
+            [weighted, operand.clone(), ended.left]
+        })?;
         Ok((
             MatrixClaim {
                 matrix: self.matrix,

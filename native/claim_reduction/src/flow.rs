@@ -4,8 +4,9 @@
 use crate::claims::{LookupClaim, Opened, State};
 use crate::constraints::Node;
 use crate::contraction::{Shaped, constant, known};
-use crate::linear::{About, Claim, merge};
+use crate::linear::{About, Claim, merge, total};
 use crate::maps::{concat, gather, pad, view};
+use crate::mask::padding_is_free;
 use crate::plan::{Plan, Role};
 use crate::products::{elementwise, matrices};
 use crate::protocol_role::{Place, ProtocolRole, Rejected};
@@ -117,6 +118,7 @@ fn linear_node<P: ProtocolRole>(
     let x = node.operands.first().copied().unwrap_or(usize::MAX);
     let shape = graph.tensor(x).map_or(&[][..], |(shape, ..)| shape);
     let about = About { tensor: x, place };
+    let free = |tensor: usize| padding_is_free(graph, problem.plan, tensor);
     match &node.op {
         Op::Linear { weight, .. } | Op::Conv(graph::Conv { weight, .. }) => {
             let Some(contraction) = problem.contractions.get(*weight) else {
@@ -129,6 +131,7 @@ fn linear_node<P: ProtocolRole>(
                 x: shape,
                 y: &node.shape,
                 bias: bias.map(|constant| constant.values.as_slice()),
+                masked: free(x),
                 place,
             };
             let (matrix, operand) = shaped.reduce(protocol, &claim)?;
@@ -137,7 +140,9 @@ fn linear_node<P: ProtocolRole>(
         }
         Op::MatMul => {
             let operands = pair(node, place)?;
-            for (tensor, claim) in matrices(protocol, place, operands, shape, &claim)? {
+            // Where one of both is zero beyond the inner axis, so are the products.
+            let masked = operands.into_iter().all(free);
+            for (tensor, claim) in matrices(protocol, place, operands, (shape, masked), &claim)? {
                 state.claim(tensor, claim);
             }
         }
@@ -191,14 +196,8 @@ fn linear_node<P: ProtocolRole>(
             }
         }
         Op::Sum { .. } => {
-            // The padding is zero, so that a sum over an axis is the mean of all its positions, of
-            // which there are 2^coordinates.
-            let summed = coordinates(shape) - claim.point.len();
-            let mut point = claim.point;
-            point.resize(coordinates(shape), Extension::ONE.halve());
-            let mean = Extension::ONE.halve().exp_u64(summed as u64);
-            let value = claim.value * mean;
-            state.claim(x, Claim { point, value });
+            let claim = total(protocol, about, (shape, free(x)), &node.shape, &claim)?;
+            state.claim(x, claim);
         }
         _ => return Err(Rejected::Mismatch(place)),
     }
@@ -220,16 +219,12 @@ fn add<P: ProtocolRole>(
     mut left: P::Value,
     state: &mut State<P::Value>,
 ) -> Result<(), Rejected> {
+    // No coefficient of a well-formed graph is a multiple of the modulus.
     let weigh = |(&tensor, &c): (&usize, &i32)| (tensor, Extension::from_i32(c));
-    let terms: Vec<(usize, Extension)> = node
-        .operands
-        .iter()
-        .zip(coefficients)
-        .map(weigh)
-        .filter(|&(_, c)| c != Extension::ZERO)
-        .collect();
+    let terms = node.operands.iter().zip(coefficients).map(weigh);
+    let terms: Vec<(usize, Extension)> = terms.collect();
     let Some((&(last, coefficient), others)) = terms.split_last() else {
-        return protocol.equal(place, || Ok([left, P::Value::default()]));
+        return Err(Rejected::Mismatch(place));
     };
     if !others.is_empty() {
         let values = protocol.values(others.len(), |witness| {

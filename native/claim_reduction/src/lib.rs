@@ -16,21 +16,24 @@
 //! | `claims` | claims of lookups and columns, those to be reduced, those to be opened |
 //! | `constraints` | what non-linear nodes add to the claims |
 //! | `contraction` | weighted contractions: Linear and Conv |
+//! | `declared` | whether what a graph declares of a node can follow from its operands |
 //! | `exact` | divisions and square roots, checked as polynomials at a random X |
 //! | `facts` | what planning needs to know of a graph, found in one pass |
 //! | `flow` | claims from outputs to inputs, constants, weights and columns |
 //! | `integers` | what divisions and square roots take: identities of integers that exceed the field |
 //! | `linear` | linear functionals of a tensor, and several claims about one |
+//! | `looked_up` | what lookups and maxima take: columns looked up by their operands |
 //! | `maps` | operations that move elements: View, Pad, Concat, Take |
+//! | `mask` | what keeps an inner sum from reading padding |
 //! | `max_membership` | that a maximum is one of the elements that it is taken of |
 //! | `origin` | tensors that views have repeated: what they are of, with fewer elements |
 //! | `plan` | which columns are committed and looked up for each node |
 //! | `planner` | makes the plan of a graph |
 //! | `products` | products of two tensors, element by element and of matrices |
 //! | `protocol_role` | prover, verifier and counter of one reduction |
-//! | `recorder` | the role that turns what was sent under pads into equations |
 //! | `range_analysis` | the ranges that the relations hold tensors to |
 //! | `range_decomposition` | integers too large for the field, as polynomials in a base |
+//! | `recorder` | the role that turns what was sent under pads into equations |
 //! | `saturation_tables` | which rescalings are clamped by one shared table |
 //! | `shape` | tensors as multilinear polynomials |
 //! | `tables` | function tables, counted before they are made |
@@ -60,12 +63,15 @@
 mod claims;
 mod constraints;
 mod contraction;
+mod declared;
 mod exact;
 mod facts;
 mod flow;
 mod integers;
 mod linear;
+mod looked_up;
 mod maps;
+mod mask;
 mod max_membership;
 mod origin;
 mod plan;

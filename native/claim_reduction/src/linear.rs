@@ -1,5 +1,6 @@
 //! Linear functionals of a tensor, and several claims about one.
 
+use crate::mask::Mask;
 use crate::protocol_role::{Place, ProtocolRole, Rejected};
 use crate::shape::{bits, coordinates, equal, restrict, split};
 use commitment::variables;
@@ -124,6 +125,33 @@ pub fn separable<P: ProtocolRole>(
         product
     };
     functional(protocol, about, &point, value, table, at)
+}
+
+/// Reduces a claim about the sum over the last axes of a tensor, of which `y` is the shape that is
+/// left. Over an axis whose padding is zero, or that has none, a sum is the mean of all its positions,
+/// of which there are 2^coordinates; any other axis is weighted with 1 for each of its elements.
+pub fn total<P: ProtocolRole>(
+    protocol: &mut P,
+    about: About,
+    (shape, masked): (&[usize], bool),
+    y: &[usize],
+    claim: &Claim<P::Value>,
+) -> Result<Claim<P::Value>, Rejected> {
+    let half = Extension::ONE.halve();
+    let mut scale = Extension::ONE;
+    let mut axes: Vec<Axis> = split(y, &claim.point)
+        .into_iter()
+        .map(|part| Axis::At(part.to_vec()))
+        .collect();
+    for &size in shape.iter().skip(y.len()) {
+        if Mask::of(size, masked).is_some() {
+            axes.push(Axis::Weighted(vec![Extension::ONE; size]));
+        } else {
+            scale *= half.exp_u64(variables(size) as u64);
+            axes.push(Axis::At(vec![half; variables(size)]));
+        }
+    }
+    separable(protocol, about, shape, &axes, claim.value.clone() * scale)
 }
 
 /// Reduces several claims about one tensor to one. Only the coordinates in which their points differ

@@ -352,7 +352,8 @@ pub fn concat<P: ProtocolRole>(
         protocol.values(others, |witness| {
             let operands = operands.iter().zip(&axes).take(others);
             operands
-                .map(|(&(tensor, shape), axes)| {
+                .map(|(&(tensor, _), axes)| {
+                    let (shape, values) = witness.tensor(tensor);
                     let point: Vec<_> = axes
                         .iter()
                         .zip(shape)
@@ -361,7 +362,7 @@ pub fn concat<P: ProtocolRole>(
                             Axis::Weighted(_) => vec![None; variables(size)],
                         })
                         .collect();
-                    let table = crate::shape::restrict(witness.tensor(tensor).1, shape, &point);
+                    let table = crate::shape::restrict(values, shape, &point);
                     match &axes[along] {
                         Axis::Weighted(weights) => dot(weights, &table),
                         Axis::At(_) => first(&table),

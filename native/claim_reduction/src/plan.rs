@@ -226,6 +226,8 @@ pub enum Constraint {
         column: usize,
         /// The lookup, whose keys are not committed.
         lookup: usize,
+        /// What is looked up where there is no element: 0, or the table's first key where it lacks 0.
+        outside: i32,
     },
     /// The result is a column y; differences y − x are looked up with whether they are zero, and the
     /// number of zeros is looked up too.

@@ -1,9 +1,9 @@
 //! Makes the plan of a graph.
 
+use crate::declared::follows;
 use crate::facts::{Facts, known};
 use crate::plan::{
-    Column, Constraint, Difference, Form, Limb, Limit, Lookup, MAX_TABLE, Plan, Rescale, Role,
-    Unsupported,
+    Column, Constraint, Form, Limb, Limit, Lookup, Plan, Rescale, Role, Unsupported,
 };
 use crate::range_analysis::result_range;
 use crate::range_decomposition::Range;
@@ -11,7 +11,7 @@ use crate::saturation_tables::{
     Clamp, MODULUS, Shared, apart, column_variables, halving_pays, shared, table_pays,
 };
 use crate::tables::{Recipe, Tables};
-use graph::{Graph, Node, Op, elements};
+use graph::{Graph, Node, Op};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tables of a graph, so that a key of strangers takes no more memory than they do.
@@ -28,9 +28,9 @@ pub(crate) type Planned = Result<(Role, Constraint), String>;
 /// Makes a plan node by node.
 pub(crate) struct Planner<'a> {
     pub(crate) graph: &'a Graph,
-    facts: &'a Facts<'a>,
+    pub(crate) facts: &'a Facts<'a>,
     plan: Plan,
-    tables: Tables,
+    pub(crate) tables: Tables,
     shared: Option<Shared>,
     /// Views that may still be walked through.
     pub(crate) views: usize,
@@ -115,6 +115,8 @@ impl<'a> Planner<'a> {
             (&role, constraint.as_ref()),
         );
         self.ranges.push(range);
+        follows(self.facts, &self.ranges, node, &role)
+            .map_err(|why| refuse(why.to_owned(), None))?;
         self.plan.roles.push(role);
         self.plan.constraints.push(constraint);
         let (tables, lookups) = (self.tables.all.len(), self.plan.lookups.len());
@@ -163,14 +165,14 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn function(&mut self, recipe: Recipe) -> Result<usize, String> {
+    pub(crate) fn function(&mut self, recipe: Recipe) -> Result<usize, String> {
         self.tables.function(self.facts, recipe).map_err(|fault| {
             self.beyond = fault.limit();
             fault.words().to_owned()
         })
     }
 
-    fn column(&mut self, shape: &[usize], pad: i32) -> usize {
+    pub(crate) fn column(&mut self, shape: &[usize], pad: i32) -> usize {
         self.plan.columns.push(Column {
             shape: shape.to_vec(),
             pad,
@@ -178,7 +180,7 @@ impl<'a> Planner<'a> {
         self.plan.columns.len() - 1
     }
 
-    fn look(&mut self, table: usize, shape: &[usize]) -> usize {
+    pub(crate) fn look(&mut self, table: usize, shape: &[usize]) -> usize {
         self.plan.lookups.push(Lookup {
             table,
             variables: column_variables(shape),
@@ -342,59 +344,6 @@ impl<'a> Planner<'a> {
             upper,
             between,
         })
-    }
-
-    fn lookup(&mut self, node: &Node, table: usize, first: i32) -> Planned {
-        let Some(&x) = node.operands.first() else {
-            return Err("it has no operand".to_owned());
-        };
-        let constant = self.facts.same(table);
-        let table = self.function(Recipe::Constant { constant, first })?;
-        let pad = self.tables.value(table, 0).unwrap_or(0);
-        let column = self.column(&node.shape, pad);
-        let lookup = self.look(table, &node.shape);
-        Ok((
-            Role::Column(column),
-            Constraint::Lookup { x, column, lookup },
-        ))
-    }
-
-    fn max(&mut self, node: &Node, axes: usize) -> Planned {
-        let Some(&x) = node.operands.first() else {
-            return Err("it has no operand".to_owned());
-        };
-        let Some((shape, lo, hi)) = self.graph.tensor(x) else {
-            return Err("it has no operand".to_owned());
-        };
-        // 0 and 1 are what the padding has.
-        let most = (i64::from(hi) - i64::from(lo)).max(1);
-        // Of two elements that each exceed the other by so much in the field, both are equal.
-        if most >= 1 << 29 {
-            return Err("its operands differ by 2^29 or more".to_owned());
-        }
-        let size = elements(shape.get(shape.len() - axes..).unwrap_or(&[]));
-        let column = self.column(&node.shape, 0);
-        let zeros = self.column(shape, 0);
-        let difference = if most < MAX_TABLE {
-            let table = self.function(Recipe::Zero { most })?;
-            Difference::Direct(self.look(table, shape))
-        } else {
-            let limbs = self.limbs(shape, 64 - most.leading_zeros(), 0);
-            let bit = self.tables.range(1);
-            let bit = self.look(bit, shape);
-            Difference::Wide { limbs, bit }
-        };
-        let bits = (usize::BITS - (size - 1).leading_zeros()).max(1);
-        let range = self.tables.range(bits);
-        let count = self.look(range, &node.shape);
-        let constraint = Constraint::Max {
-            x,
-            column,
-            zeros,
-            difference,
-            count,
-        };
-        Ok((Role::Column(column), constraint))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Products of two tensors: element by element, and of matrices.
 
 use crate::linear::{Axis, Claim, Claimed, fill};
+use crate::mask::Mask;
 use crate::protocol_role::{Place, ProtocolRole, Rejected};
 use crate::shape::{coordinates, equal, restrict, split};
 use commitment::variables;
@@ -71,12 +72,13 @@ pub fn elementwise<P: ProtocolRole>(
     )
 }
 
-/// Reduces a claim about a product of matrices of `a`'s shape and `width` columns.
+/// Reduces a claim about a product of matrices, `a`'s being of this shape. It is `masked` where the
+/// padding of both along the inner axis may be anything.
 pub fn matrices<P: ProtocolRole>(
     protocol: &mut P,
     place: Place,
     [a, b]: [usize; 2],
-    shape: &[usize],
+    (shape, masked): (&[usize], bool),
     claim: &Claim<P::Value>,
 ) -> Result<[Claimed<P::Value>; 2], Rejected> {
     let Some((batch, &[rows, depth])) = shape.split_last_chunk() else {
@@ -89,32 +91,27 @@ pub fn matrices<P: ProtocolRole>(
     let known = |part: &[Extension]| part.iter().copied().map(Some).collect::<Vec<_>>();
     let a_point: Vec<_> = open(batches).chain(known(row)).chain(open(inner)).collect();
     let b_point: Vec<_> = open(batches + inner).chain(known(column)).collect();
-    if batches == 0 {
-        return product(
-            protocol,
-            place,
-            (a, &a_point),
-            (b, &b_point),
-            claim.value.clone(),
-            None,
-        );
-    }
+    let mask = Mask::of(depth, masked);
     let table = || {
+        let line = mask.map_or_else(|| vec![Extension::ONE; 1 << inner], Mask::table);
         let weights = equality(outer, 1 << batches);
-        let lines = weights.into_iter();
+        let lines = weights.iter();
         lines
-            .flat_map(|w| std::iter::repeat_n(w, 1 << inner))
+            .flat_map(|&w| line.iter().map(move |&own| w * own))
             .collect()
     };
-    let at = |ends: &[Extension]| equal(outer, &ends[..batches]);
-    let weights: Known<'_> = (&table, &at);
+    let at = |ends: &[Extension]| {
+        let (ends, own) = ends.split_at(batches);
+        equal(outer, ends) * Mask::at(mask, own)
+    };
+    let weights: Option<Known<'_>> = (batches > 0 || mask.is_some()).then_some((&table, &at));
     product(
         protocol,
         place,
         (a, &a_point),
         (b, &b_point),
         claim.value.clone(),
-        Some(weights),
+        weights,
     )
 }
 

@@ -357,6 +357,8 @@ pub struct Counter {
     pub values: usize,
     /// The error of all sumchecks, in units of one over the number of challenges.
     pub degrees: usize,
+    /// Checks of a product.
+    pub products: usize,
     drawn: u64,
 }
 
@@ -407,6 +409,7 @@ impl ProtocolRole for Counter {
         _place: Place,
         _values: impl FnOnce() -> [Extension; 3],
     ) -> Result<(), Rejected> {
+        self.products += 1;
         Ok(())
     }
 }

@@ -1,17 +1,16 @@
 //! Ranges that the relations hold tensors to, whatever a prover commits to.
 //!
 //! What looks up a result in a range or a table bounds it, as a residue; sums and products of what is
-//! bounded are bounded, as long as they stay apart in the field. It holds in the padding too, which a
-//! sum or a product of matrices reads and which need not be zero behind weights. Contractions with weights are not:
-//! nothing shows a committed weight to have eight bits.
+//! bounded are bounded, as long as they stay apart in the field. That is said of elements, not of the
+//! padding, which no element reads (`mask`). Contractions with weights are not bounded: nothing shows a
+//! committed weight to have eight bits.
 
 use crate::facts::Facts;
 use crate::plan::{Constraint, Form, Limb, Plan, Role};
 use crate::range_decomposition::{Range, times};
 use crate::saturation_tables::MODULUS;
-use crate::shape::coordinates;
 use crate::tables::Tables;
-use graph::{Node, Op};
+use graph::{Node, Op, elements};
 
 /// The range that a node's result is held to, zero included.
 pub(crate) fn result_range(
@@ -33,15 +32,8 @@ pub(crate) fn result_range(
         (Role::Reduced, None) => reduced(facts, known, node),
         _ => None,
     };
-    // In the padding stands what its column has there less the column's own padding, which is not
-    // zero where the padding of weights is not.
-    let pad = match role {
-        Role::Column(column) => plan.columns.get(*column)?.pad,
-        Role::Limbs { pad, .. } => *pad,
-        _ => 0,
-    };
-    let ((low, high), pad) = (found?, i64::from(pad));
-    let (low, high) = (low.min(low - pad).min(0), high.max(high - pad).max(0));
+    let (low, high) = found?;
+    let (low, high) = (low.min(0), high.max(0));
     let within = |end: i64| 2 * i128::from(end).abs() < MODULUS;
     (within(low) && within(high)).then_some((low, high))
 }
@@ -49,11 +41,6 @@ pub(crate) fn result_range(
 fn most(limbs: &[Limb]) -> i64 {
     let ends = limbs.iter().map(|l| ((1_i64 << l.bits) - 1) << l.shift);
     ends.sum()
-}
-
-/// The elements of axes, padding included.
-fn padded(shape: &[usize]) -> usize {
-    1 << coordinates(shape)
 }
 
 fn rescaled(
@@ -90,12 +77,12 @@ fn reduced(facts: &Facts<'_>, known: &[Option<Range>], node: &Node) -> Option<Ra
         }),
         Op::Sum { axes } => {
             let shape = sized(*node.operands.first()?)?;
-            scaled(of(0)?, padded(shape.get(shape.len() - axes..)?))
+            scaled(of(0)?, elements(shape.get(shape.len() - axes..)?))
         }
         Op::Mul => Some(times(of(0)?, of(1)?)),
         Op::MatMul => scaled(
             times(of(0)?, of(1)?),
-            padded(sized(*node.operands.first()?)?.last_chunk::<1>()?),
+            elements(sized(*node.operands.first()?)?.last_chunk::<1>()?),
         ),
         Op::Add {
             coefficients,
@@ -109,11 +96,7 @@ fn reduced(facts: &Facts<'_>, known: &[Option<Range>], node: &Node) -> Option<Ra
                 .iter()
                 .enumerate()
                 .try_fold(fixed, |sum: Range, (index, &c)| {
-                    let own = if c == 0 {
-                        (0, 0)
-                    } else {
-                        times((c.into(), c.into()), of(index)?)
-                    };
+                    let own = times((c.into(), c.into()), of(index)?);
                     Some((sum.0.checked_add(own.0)?, sum.1.checked_add(own.1)?))
                 })
         }

@@ -22,7 +22,7 @@ pub(crate) enum Recipe {
     },
     /// max(k, 0) for k from −`below` to `above`.
     Positive { below: i64, above: i64 },
-    /// A constant whose first number has the key `first`; zeros from or to the key 0.
+    /// A constant whose first number has the key `first`.
     Constant { constant: usize, first: i32 },
     /// Whether 0 to `most` are zero.
     Zero { most: i64 },
@@ -55,7 +55,7 @@ impl Recipe {
             Self::Constant { constant, first } => {
                 let values = facts.graph.constants.get(constant);
                 let count = values.map_or(0, |constant| constant.values.len() as i64);
-                (i64::from(first).min(0), (i64::from(first) + count).max(1))
+                (first.into(), i64::from(first) + count)
             }
             Self::Zero { most } => (0, most + 1),
         }
@@ -78,10 +78,7 @@ impl Recipe {
                 }
             }
             Self::Positive { .. } => i32::try_from(key.max(0)).ok(),
-            // The padding looks 0 up.
-            Self::Constant { constant, first } => {
-                Some(of(constant, key - i64::from(first)).unwrap_or(0))
-            }
+            Self::Constant { constant, first } => of(constant, key - i64::from(first)),
             Self::Zero { .. } => Some(i32::from(key == 0)),
         };
         (low..end).map(value).collect()

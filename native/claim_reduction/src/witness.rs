@@ -61,10 +61,15 @@ pub fn columns(graph: &Graph, plan: &Plan, tensors: &Tensors) -> Columns {
         let result = tensors.get(graph.inputs.len() + number);
         match constraint {
             Some(Constraint::Rescale(rescale)) => builder.rescale(rescale, result),
-            Some(Constraint::Lookup { x, column, lookup }) => {
+            Some(Constraint::Lookup {
+                x,
+                column,
+                lookup,
+                outside,
+            }) => {
                 builder.column(*column, result.iter().copied().map(i64::from));
-                let keys =
-                    builder.spread(*column, 0, tensors.get(*x).iter().copied().map(i64::from));
+                let keys = tensors.get(*x).iter().copied().map(i64::from);
+                let keys = builder.spread(*column, (*outside).into(), keys);
                 builder.look(*lookup, Source::Own(keys), Source::Committed(*column));
             }
             Some(Constraint::Max {

@@ -167,7 +167,7 @@ impl Case {
 }
 
 #[test]
-fn a_quotient_in_the_padding_that_a_sum_would_read_is_found_by_the_lookups_alone() {
+fn a_quotient_in_the_padding_is_read_by_no_sum() {
     for by in [-1_i64, 1] {
         let mut b = Builder::new(2);
         let x = b.input(&[3, 5], -500, 500);
@@ -193,7 +193,7 @@ fn a_quotient_in_the_padding_that_a_sum_would_read_is_found_by_the_lookups_alone
         carry(&mut case.columns, &exact, place, &n);
         let output = case.graph.outputs[0];
         case.state(output, 0, by as i32);
-        assert_eq!(case.check_relations(), Ok(()), "{by}");
+        assert!(case.check_relations().is_err(), "{by}");
         assert!(case.looked_up().is_err(), "{by}");
     }
 }

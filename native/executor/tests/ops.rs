@@ -300,7 +300,7 @@ fn add_with_coefficients_and_constants() {
     parts.constants = constant(&[1, 1], &[7]);
     assert_eq!(run(parts, &[&[1, 2]]), [8, 9]);
     // The same with an operand of one element, whose constant is both.
-    let mut parts = single(add(&[1, 0, 2], Some(0)), &[&[], &[], &[]], &[]);
+    let mut parts = single(add(&[1, -1, 2], Some(0)), &[&[], &[], &[]], &[]);
     parts.constants = constant(&[], &[i32::MIN]);
     let found = try_run(parts, &[], &[&[1], &[2], &[3]]);
     assert!(matches!(

@@ -436,6 +436,13 @@ fn add(
         .map(|(c, x)| i128::from(c.unsigned_abs()) * x.bound)
         .sum();
     demand(most < SUM_LIMIT, "its sums can reach 2^62")?;
+    // In a field of 31 bits a greater one can stand for a smaller one, or for none.
+    demand(
+        coefficients
+            .iter()
+            .all(|c| (1..VALUE_LIMIT.unsigned_abs()).contains(&c.unsigned_abs())),
+        "a coefficient is 0 or reaches 2^29",
+    )?;
     if let Some(id) = constant {
         let constant = constant_of(parts, id)?;
         demand(

@@ -18,6 +18,7 @@ pub struct Committed {
     columns: Columns,
     degrees: usize,
     sent: usize,
+    products: usize,
 }
 
 impl Committed {
@@ -42,6 +43,7 @@ impl Committed {
             claims,
             degrees,
             sent,
+            products,
         } = count(graph, &plan, contractions)?;
         let mut variables: Vec<usize> = plan
             .columns
@@ -53,6 +55,7 @@ impl Committed {
         let columns = Columns::new(&variables, claims + argument.tables().len(), profile)?;
         Ok(Self {
             sent: argument.sent() + sent,
+            products: argument.products() + products,
             plan,
             argument,
             columns,
@@ -78,6 +81,11 @@ impl Committed {
     /// Elements that lookups and reduction send where they are sent under pads.
     pub const fn sent(&self) -> usize {
         self.sent
+    }
+
+    /// Products of two hidden values in the equations that these come to.
+    pub const fn products(&self) -> usize {
+        self.products
     }
 
     /// The error terms of a proof but for those of the weights. What lies between the witness commitment
@@ -118,6 +126,8 @@ struct Count {
     degrees: usize,
     /// Elements that it sends.
     sent: usize,
+    /// Products that it checks.
+    products: usize,
 }
 
 /// Counts what a reduction comes to.
@@ -156,5 +166,6 @@ fn count(graph: &Graph, plan: &Plan, contractions: &[Contraction]) -> Result<Cou
         claims,
         degrees: counter.errors(graph.tensors(), claims),
         sent: counter.values,
+        products: counter.products,
     })
 }

@@ -29,7 +29,7 @@ fn graph(constants: &[&[i32]], make: impl Fn(usize, &mut Vec<Node>) -> Vec<usize
     while left.len() > 1 {
         let mut sums = Vec::new();
         for operands in left.chunks(1 << 12) {
-            let coefficients = vec![0; operands.len()];
+            let coefficients = vec![1; operands.len()];
             let add = Op::Add {
                 coefficients,
                 constant: None,
@@ -92,13 +92,11 @@ fn views_that_lead_to_divisors_are_counted() {
     assert_eq!(refusal(views(30_000, 30_000)), Some(KeyError::Work));
 }
 
-/// Lookups in tables of so many entries each, no two alike.
-fn tables(count: usize, entries: i32) -> Parts {
-    let constants: Vec<Vec<i32>> = (0..count as i32).map(|number| vec![number + 1]).collect();
-    let constants: Vec<&[i32]> = constants.iter().map(Vec::as_slice).collect();
-    graph(&constants, |operand, nodes| {
-        let lookups = (0..count).map(|table| {
-            let first = entries - 1;
+/// Lookups in tables of so many entries each, no two alike: the numbers are the same, their keys are not.
+fn tables(count: usize, entries: usize) -> Parts {
+    graph(&[&vec![0; entries]], |operand, nodes| {
+        let lookups = (0..count as i32).map(|number| {
+            let (table, first) = (0, -number);
             nodes.push(node(
                 Op::Lookup { table, first },
                 &[operand],

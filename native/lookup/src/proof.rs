@@ -46,6 +46,13 @@ impl Argument {
         layers.sum::<usize>() + 4 + self.column_values() + self.tables().len()
     }
 
+    /// Products of two hidden values in the equations of a recorder: of the roots one with each inverse
+    /// and the four of their sum; of each further layer of a tree two, but one where leaves of rows are
+    /// reached, whose numerators are known.
+    pub const fn products(&self) -> usize {
+        2 * (self.rows.height + self.entries.height) + 3
+    }
+
     /// Whether the proof has as many of everything as the shape says.
     pub(crate) fn fits(&self, proof: &Proof) -> bool {
         proof.layers.len() == self.layers()

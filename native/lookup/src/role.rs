@@ -15,7 +15,7 @@
 
 use crate::fractions::Children;
 use crate::proof::Proof;
-use crate::verify::Rejection;
+use crate::rejection::Rejection;
 use p3_field::{Field, PrimeCharacteristicRing};
 use relation::{About, Form, Recorder, Unreadable};
 use sumcheck::{Value, dot};

@@ -168,14 +168,4 @@ fn keys_are_read_strictly() {
         .err()
         .unwrap();
     assert_eq!(refused.code(), "KEY_NO_WEIGHTS");
-
-    // What a matrix yields is multiplied with zero.
-    let mut b = Builder::new(1);
-    let x = b.input(&[1, 3], -500, 500);
-    let y = b.linear(x, 2, true);
-    let z = b.add(&[y], &[0], None);
-    let other = b.linear(x, 2, true);
-    let side = b.rescale(other, &[1], 0, 9, -5, 5);
-    let refused = VerifyingKey::new(Mode::Committed, b.finish(&[z, side]), Profile::Default).err();
-    assert_eq!(refused.unwrap().code(), "KEY_UNREAD");
 }

@@ -173,6 +173,7 @@ fn honest_pads_satisfy_as_many_equations_as_there_are_checks() {
             "{name}"
         );
         assert_eq!(equations.len(), checks(&case), "{name}");
+        assert_eq!(equations.factors(), case.derived().products(), "{name}");
         // Other pads do not.
         let mut pads = replayed.pads.clone();
         pads[replayed.sent / 2] += Extension::ONE;

@@ -10,6 +10,10 @@
 //! `specs/transcript.md` lists. The polynomial commitment continues on the same sponge, so that an
 //! opening is bound to all that came before it.
 //!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `pads` | one-time pads under which a prover sends its elements |
+//!
 //! # Soundness
 //!
 //! A challenge binds what was absorbed before it was drawn and nothing else. The caller MUST absorb

@@ -142,7 +142,7 @@ class _Maker:
         x = self.value()
         others = [v for v in self.values if v.shape == x.shape]
         operands = [x, *(self.random.choice(others) for _ in range(self.random.randint(0, 2)))]
-        coefficients = [self.random.randint(-5, 5) for _ in operands]
+        coefficients = [self.random.choice((-5, -3, -2, -1, 1, 2, 4, 5)) for _ in operands]
         constant = self.random.choice(
             (None, self.numbers((1,), -1000, 1000), self.numbers(x.shape, -9, 9))
         )

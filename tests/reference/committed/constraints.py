@@ -81,8 +81,11 @@ class Relations(Identities):
         elif isinstance(constraint, Looked):
             found = self.found[constraint.lookup]
             self.state.column(constraint.column, found.point, found.value)
-            factor, own = behind(found.point, coordinates(self.node.out.shape))
-            self.state.claim(constraint.operand, Claim(own, mul(found.key, inverse(factor))))
+            shape = self.node.out.shape
+            factor, own = behind(found.point, coordinates(shape))
+            rest = sub(ONE, mul(factor, ones_of(shape, own)))
+            key = sub(found.key, scale(rest, constraint.outside))
+            self.state.claim(constraint.operand, Claim(own, mul(key, inverse(factor))))
         elif isinstance(constraint, Max):
             self._max(constraint)
         elif isinstance(constraint, Root):

@@ -6,16 +6,26 @@ Source: specs/committed-mode.md, sections 10 to 13.
 from collections.abc import Sequence
 
 from reference import graph as g
-from reference.committed.claims import Claim, State, demand, merged
+from reference.committed.claims import (
+    At,
+    Axis,
+    Claim,
+    State,
+    Weighted,
+    demand,
+    merged,
+    separable,
+)
 from reference.committed.constraints import Relations
 from reference.committed.lookups import Found
 from reference.committed.maps import concat, moved
 from reference.committed.parts import Plan
-from reference.committed.products import Contraction, multiplied
-from reference.committed.tensors import HALF, coordinates, evaluate, ones_of
+from reference.committed.products import Contraction, masked, multiplied
+from reference.committed.tensors import HALF, coordinates, evaluate, ones_of, split
 from reference.executor import Values, execute_some
-from reference.field import ZERO, Element, P, mul, powers, scale, sub
-from reference.graph import Graph, Node
+from reference.field import ONE, Element, P, mul, powers, scale, sub
+from reference.graph import Graph, Node, Shape
+from reference.layers import log
 from reference.reader import Rejected
 
 Tensors = Sequence[Sequence[int]]
@@ -79,12 +89,13 @@ class Flow:
         if node.op in (g.LINEAR, g.CONV):
             bias = None if node.bias == g.NONE else graph.constants[node.bias].values
             size = graph.weights[node.weight]
-            contraction = Contraction(node, shapes[0], size, bias)
+            contraction = Contraction(node, shapes[0], size, bias, self._free(node.operands[0]))
             matrix, operand = contraction.reduce(state.messages, claim)
             state.matrices[node.weight] = matrix
             state.claim(node.operands[0], operand)
         elif node.op in (g.MUL, g.MATMUL):
-            both = multiplied(state.messages, node, shapes, claim)
+            free = all(map(self._free, node.operands))
+            both = multiplied(state.messages, node, shapes, free, claim)
             for number, one in zip(node.operands, both, strict=True):
                 state.claim(number, one)
         elif node.op == g.ADD:
@@ -94,14 +105,28 @@ class Flow:
             for number, one in zip(node.operands, several, strict=True):
                 state.claim(number, one)
         elif node.op == g.SUM:
-            summed = coordinates(shapes[0]) - len(claim.point)
-            mean = mul(claim.value, powers(HALF, summed + 1)[-1])
-            point = claim.point + [HALF] * summed
-            state.claim(node.operands[0], Claim(point, mean))
+            state.claim(node.operands[0], self._sum(node, shapes[0], claim))
         else:
             addresses = graph.constants[node.map].values if node.op == g.TAKE else ()
             one = moved(state.messages, shapes[0], node, addresses, claim)
             state.claim(node.operands[0], one)
+
+    def _free(self, number: int) -> bool:
+        """Whether the padding of a tensor may be anything: the verifier does not evaluate it."""
+        place = number - len(self.graph.inputs)
+        return place >= 0 and not self.plan.known[place]
+
+    def _sum(self, node: Node, shape: Shape, claim: Claim) -> Claim:
+        """The claim on what is summed up over its last axes."""
+        value, kept = claim.value, node.out.shape
+        axes: list[Axis] = [At(part) for part in split(kept, claim.point)]
+        for size in shape[len(kept) :]:
+            if masked(size, self._free(node.operands[0])):
+                axes.append(Weighted([ONE] * size))
+            else:
+                value = mul(value, powers(HALF, log(size) + 1)[-1])
+                axes.append(At([HALF] * log(size)))
+        return separable(self.state.messages, shape, axes, value)
 
     def _add(self, node: Node, claim: Claim) -> None:
         left, shape = claim.value, node.out.shape
@@ -112,12 +137,7 @@ class Flow:
             else:
                 own = evaluate(constant, shape, claim.point)
             left = sub(left, own)
-        pairs = zip(node.operands, node.coefficients, strict=True)
-        terms = [(number, c) for number, c in pairs if c % P]
-        if not terms:
-            demand(left == ZERO, "a sum without operands is not its constant")
-            return
-        *others, (last, coefficient) = terms
+        *others, (last, coefficient) = zip(node.operands, node.coefficients, strict=True)
         values = self.state.messages.values(len(others)) if others else []
         for (number, c), value in zip(others, values, strict=True):
             left = sub(left, scale(value, c))

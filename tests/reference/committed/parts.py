@@ -91,6 +91,8 @@ class Looked:
     operand: int
     column: int
     lookup: int
+    outside: int
+    """What is looked up where there is no element."""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ _LIMB = 16
 _MAX_TABLES = 2**10
 _HALVED_FROM = 11
 _MAX_DIFFERENCE = 2**29
+_VALUES = 2**29
 _REDUCED = {g.LINEAR, g.CONV, g.MATMUL, g.ADD, g.MUL, g.VIEW, g.PAD, g.CONCAT, g.TAKE, g.SUM}
 
 
@@ -100,8 +101,29 @@ class _Maker:
             none = known[number] or taken[number]
             self.plan.constraints.append(None if none else self._constraint(node))
             self._ranges.append(range_analysis.of_node(graph, self.plan, self._ranges, number))
+            self._follows(number)
             if len(self.plan.tables) > _MAX_TABLES:
                 raise self._refuse(node, "the graph needs too many tables")
+
+    def _follows(self, number: int) -> None:
+        """What is declared of a node can follow from what is declared of its operands."""
+        graph, node = self.graph, self.graph.nodes[number]
+        if self.plan.known[number]:
+            return
+        takes: list[int] = []
+        if node.op == g.LOOKUP:
+            takes = list(graph.constants[node.table].values)
+        elif node.op in (g.VIEW, g.CONCAT, g.PAD, g.TAKE):
+            operands = [graph.tensor(operand) for operand in node.operands]
+            takes = [end for tensor in operands for end in (tensor.lo, tensor.hi)]
+            takes += [node.fill] if node.op == g.PAD else []
+            takes += [0] if node.op == g.TAKE and -1 in graph.constants[node.map].values else []
+        if takes and not node.out.lo <= min(takes) <= max(takes) <= node.out.hi:
+            raise self._refuse(node, "its declared range does not hold what it takes")
+        held = all(self._ranges[operand] is not None for operand in node.operands)
+        summed = node.op in _REDUCED and node.op not in (g.LINEAR, g.CONV)
+        if summed and held and self._ranges[-1] is None:
+            raise self._refuse(node, "its integers can wrap around in the field")
 
     def halved(self) -> frozenset[int]:
         """Widths of limbs whose range takes more than a second limb for each of their rows."""
@@ -256,14 +278,14 @@ class _Maker:
 
     def _lookup(self, node: Node) -> Looked:
         table, first = self.graph.constants[node.table].values, node.first
-        low, high = min(first, 0), max(first + len(table), 1)
-        if high - low > MAX_TABLE:
+        if len(table) > MAX_TABLE:
             raise self._refuse(node, "its table has more than 2^16 entries")
-        known = dict(enumerate(table, first))
-        values = [known.get(key, 0) for key in range(low, high)]
-        column = self._column(node.out.shape, values[-low])
-        lookup = self._look(function(low, values), node.out.shape)
-        return Looked(node.operands[0], column, lookup)
+        if first < -_VALUES or first + len(table) > _VALUES:
+            raise self._refuse(node, "the keys of its table reach 2^29")
+        outside = 0 if first <= 0 < first + len(table) else first
+        column = self._column(node.out.shape, table[outside - first])
+        lookup = self._look(function(first, table), node.out.shape)
+        return Looked(node.operands[0], column, lookup, outside)
 
     def _max(self, node: Node) -> Max:
         operand = self.graph.tensor(node.operands[0])

@@ -27,8 +27,21 @@ from reference.layers import log
 Claims = tuple[Claim, Claim]
 
 
-def multiplied(messages: Messages, node: Node, shapes: Sequence[Shape], claim: Claim) -> Claims:
-    """The claims on both operands of a Mul or a MatMul."""
+def mask(size: int, free: bool, point: Point) -> Element:
+    """1~ of an axis that is summed over, at a point; 1 where none of its padding counts."""
+    return ones(point, size) if masked(size, free) else ONE
+
+
+def masked(size: int, free: bool) -> bool:
+    """Whether an axis has padding, which may be anything."""
+    return free and size.bit_count() != 1
+
+
+def multiplied(
+    messages: Messages, node: Node, shapes: Sequence[Shape], free: bool, claim: Claim
+) -> Claims:
+    """The claims on both operands of a Mul or a MatMul, `free` where the padding of both may be
+    anything."""
     if node.op == g.MUL:
         left, ends = messages.sumcheck(len(claim.point), 3, claim.value)
         a, b = messages.values(2)
@@ -39,9 +52,11 @@ def multiplied(messages: Messages, node: Node, shapes: Sequence[Shape], claim: C
     lead, inner = coordinates(batch), log(depth)
     outer, row = claim.point[:lead], claim.point[lead : lead + log(rows)]
     column = claim.point[lead + log(rows) :]
-    left, ends = messages.sumcheck(lead + inner, 3 if lead else 2, claim.value)
+    degree = 3 if lead or masked(depth, free) else 2
+    left, ends = messages.sumcheck(lead + inner, degree, claim.value)
     a, b = messages.values(2)
     weight = equality_at(outer, ends[:lead])
+    weight = mul(weight, mask(depth, free, ends[lead:]))
     demand(left == mul(weight, mul(a, b)), "a product of matrices does not follow")
     return Claim(ends[:lead] + row + ends[lead:], a), Claim(ends + column, b)
 
@@ -50,9 +65,14 @@ class Contraction:
     """A Linear or Conv node with its matrix of rows × columns."""
 
     def __init__(
-        self, node: Node, x: Shape, size: tuple[int, int], bias: Sequence[int] | None
+        self,
+        node: Node,
+        x: Shape,
+        size: tuple[int, int],
+        bias: Sequence[int] | None,
+        free: bool,
     ) -> None:
-        self.node, self.x, self.bias = node, x, bias
+        self.node, self.x, self.bias, self.free = node, x, bias, free
         self.rows, self.columns = size
 
     def reduce(self, messages: Messages, claim: Claim) -> tuple[MatrixClaim, Claim]:
@@ -79,9 +99,12 @@ class Contraction:
         value = self._unbiased(claim, len(self.node.out.shape) - 1)
         lead = len(claim.point) - log(self.rows)
         rows = claim.point[lead:]
-        left, ends = messages.sumcheck(log(self.columns), 2, value)
+        degree = 3 if masked(self.columns, self.free) else 2
+        left, ends = messages.sumcheck(log(self.columns), degree, value)
         matrix, operand = messages.values(2)
-        demand(left == mul(matrix, operand), "a Linear does not follow")
+        both = mul(matrix, operand)
+        expected = mul(both, mask(self.columns, self.free, ends))
+        demand(left == expected, "a Linear does not follow")
         return MatrixClaim(rows, ends, matrix), Claim(claim.point[:lead] + ends, operand)
 
     def _conv(self, messages: Messages, claim: Claim) -> tuple[MatrixClaim, Claim]:

@@ -1,6 +1,7 @@
 """Ranges that relations hold tensors to. Source: specs/committed-mode.md, section 3, "Held"."""
 
 from collections.abc import Sequence
+from math import prod
 
 from reference import graph as g
 from reference.committed.integers import Range, product_range
@@ -16,7 +17,6 @@ from reference.committed.parts import (
     Root,
     most,
 )
-from reference.committed.tensors import coordinates
 from reference.field import P
 from reference.graph import Graph, Node
 
@@ -28,54 +28,46 @@ def of_inputs(graph: Graph) -> list[Held]:
 
 
 def of_node(graph: Graph, plan: Plan, before: Sequence[Held], place: int) -> Held:
-    """The range of a node's result, its padding and 0 included; `before` has that of all tensors
-    before it."""
+    """The range of the elements of a node's result, with 0; `before` has that of all tensors before
+    it."""
     node, constraint = graph.nodes[place], plan.constraints[place]
+    found: Held
     if plan.known[place]:
-        found, pad = (node.out.lo, node.out.hi), 0
+        found = node.out.lo, node.out.hi
     elif constraint is not None:
-        ranged = _of_constraint(plan, before, constraint)
-        if ranged is None:
-            return None
-        found, pad = ranged
-    elif plan.taken[place]:
-        return None
+        found = _of_constraint(plan, before, constraint)
     else:
-        reduced = _reduced(graph, before, node)
-        if reduced is None:
-            return None
-        found, pad = reduced, 0
-    low, high = min(found[0], found[0] - pad, 0), max(found[1], found[1] - pad, 0)
+        found = None if plan.taken[place] else _reduced(graph, before, node)
+    if found is None:
+        return None
+    low, high = min(found[0], 0), max(found[1], 0)
     return (low, high) if 2 * max(-low, high) < P else None
 
 
-def _of_constraint(
-    plan: Plan, before: Sequence[Held], constraint: Constraint
-) -> tuple[Range, int] | None:
-    """What is stored of the result, and its pad."""
+def _of_constraint(plan: Plan, before: Sequence[Held], constraint: Constraint) -> Held:
+    """What is stored of the result."""
     if isinstance(constraint, Max):
-        own = before[constraint.operand]
-        return None if own is None else (own, 0)
+        return before[constraint.operand]
     if isinstance(constraint, Root | Division):
         result = constraint.exact.result
-        return (result.base, result.base + most(result.limbs)), 0
+        return result.base, result.base + most(result.limbs)
     if isinstance(constraint, Looked):
-        return _entries(plan, constraint.lookup), plan.columns[constraint.column].pad
+        return _entries(plan, constraint.lookup)
     return _rescaled(plan, constraint)
 
 
-def _rescaled(plan: Plan, constraint: Rescale) -> tuple[Range, int]:
+def _rescaled(plan: Plan, constraint: Rescale) -> Range:
     form = constraint.form
     if isinstance(form, Direct):
-        return _entries(plan, form.lookup), plan.columns[form.column].pad
+        return _entries(plan, form.lookup)
     if isinstance(form, Clamped):
         low, high = constraint.lo, constraint.hi
         if form.upper is None and form.lower is not None:
             high = constraint.lo + _entries(plan, form.lower)[1]
         if form.lower is None and form.upper is not None:
             low = constraint.hi - _entries(plan, form.upper)[1]
-        return (low, high), plan.columns[form.column].pad
-    return (constraint.lo, constraint.lo + most(form.above)), form.pad
+        return low, high
+    return constraint.lo, constraint.lo + most(form.above)
 
 
 def _entries(plan: Plan, lookup: int) -> Range:
@@ -103,10 +95,10 @@ def _reduced(graph: Graph, before: Sequence[Held], node: Node) -> Held:
     if node.op == g.CONCAT:
         return min(low for low, _ in ranges), max(high for _, high in ranges)
     if node.op == g.SUM:
-        summed = 1 << coordinates(shape[len(shape) - node.axes :])
+        summed = prod(shape[len(shape) - node.axes :])
         return first[0] * summed, first[1] * summed
     low, high = product_range(first, ranges[1])
-    count = 1 << coordinates(shape[-1:]) if node.op == g.MATMUL else 1
+    count = shape[-1] if node.op == g.MATMUL else 1
     return low * count, high * count
 
 
@@ -117,8 +109,6 @@ def _added(graph: Graph, before: Sequence[Held], node: Node) -> Held:
         low, high = min(*values, 0), max(*values, 0)
     for number, c in zip(node.operands, node.coefficients, strict=True):
         own = before[number]
-        if c == 0:
-            continue
         if own is None:
             return None
         least, greatest = product_range(own, (c, c))

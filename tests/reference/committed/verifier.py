@@ -25,7 +25,7 @@ from reference.weights import Stack
 
 WEIGHTS = FILE.with_name("committed_schedule.json")
 WITNESS = FILE.with_name("witness_schedule.json")
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass
@@ -62,7 +62,7 @@ class CommittedKey(Key[Proof]):
     def _read(self, source: Reader) -> Proof:
         source.field("version")
         if source.unsigned(1) != _VERSION:
-            raise Rejected("PROOF_VERSION", "not version 2")
+            raise Rejected("PROOF_VERSION", "not version 3")
         source.field("witness")
         witness = source.take(32)
         lookups = self.argument.read(source)

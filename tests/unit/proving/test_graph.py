@@ -217,6 +217,8 @@ BAD_NODES: list[tuple[g.Graph, str]] = [
         inputs=(g.Input((1, 64), 0, 2**29 - 1), g.Input((64, 1), 0, 2**29 - 1)),
     ), "its sums can reach 2^62"),
     (with_op(g.Add((1,)), (2,), (2,), out=(2,)), "there is not one coefficient per operand"),
+    *((with_op(g.Add((1, c)), (2,), (2,), out=(2,)), "a coefficient is 0 or reaches 2^29")
+      for c in (0, 2**29, -(2**29), 2130706433, -2130706433)),
     (with_op(g.Add((1, 1)), (2,), (3,), out=(2,)), "the operands' shapes differ"),
     (with_op(g.Add((1,), 0), (2,), out=(2,), constants=THREE),
      "the constant has neither one element nor the operands' shape"),

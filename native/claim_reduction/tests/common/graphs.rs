@@ -1,6 +1,6 @@
 //! Random graphs.
 
-use graph::{Constant, Conv, Graph, Input, Node, Op, Parts, Weight, elements};
+use graph::{Constant, Conv, Fault, Graph, Input, Node, Op, Parts, Weight, elements};
 
 /// Small pseudo-random numbers.
 pub struct Random(pub u64);
@@ -283,7 +283,12 @@ impl Builder {
     }
 
     /// The graph whose outputs are these, and all that nothing else uses.
-    pub fn finish(mut self, outputs: &[usize]) -> Graph {
+    pub fn finish(self, outputs: &[usize]) -> Graph {
+        self.graph(outputs).unwrap()
+    }
+
+    /// The same, if it is one.
+    pub fn graph(mut self, outputs: &[usize]) -> Result<Graph, Fault> {
         let mut outputs = outputs.to_vec();
         for id in self.parts.inputs.len()..self.parts.tensors() {
             let used = self
@@ -296,7 +301,7 @@ impl Builder {
             }
         }
         self.parts.outputs = outputs;
-        Graph::new(self.parts).unwrap()
+        Graph::new(self.parts)
     }
 }
 

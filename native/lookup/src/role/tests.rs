@@ -236,6 +236,7 @@ fn equations_of_an_honest_proof_hold_and_are_as_many_as_checks() {
     // the rows has known numerators, and one product.
     let heights = case.argument.rows.height + case.argument.entries.height;
     assert_eq!(equations.factors(), 8 + 2 * (heights - 2) - 1);
+    assert_eq!(equations.factors(), case.argument.products());
 }
 
 #[test]

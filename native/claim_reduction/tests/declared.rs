@@ -1,0 +1,415 @@
+//! Whatever a cheating owner of a key and a cheating prover get accepted is what the executor computes
+//! for the graph that the key declares.
+//!
+//! A searcher: random keys with what an owner may try (coefficients and tables that are something else
+//! modulo p, tables that begin behind 0, ranges that do not follow), and for each a prover that takes every
+//! freedom (padding of weights, and with it of all that follows from them; sums that take it in). Where its
+//! proof is accepted, the outputs that it states must be the executor's.
+mod common;
+
+use claim_reduction::Plan;
+use common::Case;
+use common::cheat::{Cheat, Choice, P};
+use common::graphs::{Builder, Random};
+use executor::{Tensors, execute};
+use graph::{Graph, Op, elements};
+use layers::contractions;
+use std::collections::BTreeMap;
+
+const LIMIT: i64 = (1 << 29) - 1;
+const SIZES: [usize; 6] = [3, 5, 7, 15, 4, 1];
+
+/// A key, as far as its owner gets with it.
+struct Key {
+    graph: Graph,
+    plan: Plan,
+}
+
+impl Key {
+    fn read(builder: Builder, outputs: &[usize]) -> Result<Self, String> {
+        let graph = builder
+            .graph(outputs)
+            .map_err(|fault| fault.code().to_owned())?;
+        let plan = Plan::new(&graph).map_err(|refused| refused.why)?;
+        Ok(Self { graph, plan })
+    }
+
+    /// What is accepted of a cheat: its outputs.
+    fn accepts(&self, choice: &Choice, inputs: &[Vec<i32>]) -> Option<Vec<Vec<i32>>> {
+        let cheat = Cheat::case(&self.graph, &self.plan, choice, inputs)?;
+        let claimed = cheat.outputs();
+        let ranges = self.graph.outputs.iter().map(|&id| self.graph.tensor(id));
+        let declared = ranges.zip(&claimed).all(|(tensor, values)| {
+            tensor.is_some_and(|(_, lo, hi)| values.iter().all(|v| (lo..=hi).contains(v)))
+        });
+        if !declared || cheat.looked_up().is_err() {
+            return None;
+        }
+        let views: Vec<&[i32]> = inputs.iter().map(Vec::as_slice).collect();
+        let outputs: Vec<&[i32]> = claimed.iter().map(Vec::as_slice).collect();
+        let lookup_claims = cheat.lookup_claims();
+        let contractions = contractions(&self.graph);
+        let mut problem = cheat.problem(&views, &outputs, &lookup_claims);
+        problem.graph = &self.graph;
+        let sent = {
+            let mut transcript = transcript::Transcript::new();
+            let mut prover = claim_reduction::Prover::new(cheat.witness(), &mut transcript);
+            claim_reduction::reduce(&mut prover, &problem).ok()?;
+            prover.finish()
+        };
+        problem.contractions = &contractions;
+        let opened = Case::verify(&problem, &sent).ok()?;
+        cheat.open(&opened).ok()?;
+        Some(claimed)
+    }
+
+    /// The declared part of the weights.
+    fn declared(&self, choice: &Choice) -> Vec<i8> {
+        let mut weights = Vec::new();
+        let mut rest = choice.weights.as_slice();
+        for weight in &self.graph.weights {
+            let wide = weight.cols.next_power_of_two();
+            let (own, tail) = rest.split_at(weight.rows.next_power_of_two() * wide);
+            rest = tail;
+            for line in own.chunks_exact(wide).take(weight.rows) {
+                weights.extend_from_slice(&line[..weight.cols]);
+            }
+        }
+        weights
+    }
+
+    /// What the executor computes with it.
+    fn executed(&self, choice: &Choice, inputs: &[Vec<i32>]) -> Option<Vec<Vec<i32>>> {
+        let weights = self.declared(choice);
+        let views: Vec<&[i32]> = inputs.iter().map(Vec::as_slice).collect();
+        let mut tensors = Tensors::default();
+        execute(&self.graph, &weights, &views, &mut tensors).ok()?;
+        Some(tensors.outputs(&self.graph).map(<[i32]>::to_vec).collect())
+    }
+
+    /// Whether a weight beyond the declared matrices is not zero.
+    fn stands_in_padding(&self, choice: &Choice) -> bool {
+        let count = |weights: &[i8]| weights.iter().filter(|&&w| w != 0).count();
+        count(&self.declared(choice)) < count(&choice.weights)
+    }
+
+    /// Random freedoms of a prover.
+    fn choice(&self, random: &mut Random) -> Choice {
+        let mut weights = Vec::new();
+        for weight in &self.graph.weights {
+            let [rows, columns] = [random.below(3) > 0, random.below(3) > 0];
+            for row in 0..weight.rows.next_power_of_two() {
+                for column in 0..weight.cols.next_power_of_two() {
+                    let chosen = (row < weight.rows || rows) && (column < weight.cols || columns);
+                    weights.push(if chosen {
+                        random.between(-4, 4) as i8
+                    } else {
+                        0
+                    });
+                }
+            }
+        }
+        let mode = random.below(3);
+        let nodes = self.graph.nodes.iter();
+        let reads = nodes.map(|_| mode == 0 || mode == 1 && random.below(2) == 0);
+        Choice {
+            weights,
+            reads: reads.collect(),
+        }
+    }
+}
+
+/// The range of a sum, or one that an owner claims instead.
+fn claimed(lo: i64, hi: i64) -> (i64, i64) {
+    (lo.clamp(-LIMIT, LIMIT), hi.clamp(-LIMIT, LIMIT))
+}
+
+/// An Add with coefficients that may be something else modulo p, in the range of what they then are.
+fn weighed(b: &mut Builder, operands: &[usize]) -> usize {
+    let odd = [0, P, -P, P + 1, 1 - P, 1 << 28, 1 << 29, -(1 << 20)];
+    let (mut lo, mut hi, mut coefficients) = (0, 0, Vec::new());
+    for &id in operands {
+        let c = if b.random.below(3) == 0 {
+            odd[b.random.below(odd.len())]
+        } else {
+            [1, -1, 2, -3][b.random.below(4)]
+        };
+        let (_, from, to) = b.of(id);
+        let small = if 2 * c.abs() > P {
+            c - c.signum() * P
+        } else {
+            c
+        };
+        lo += (small * from).min(small * to);
+        hi += (small * from).max(small * to);
+        coefficients.push(c as i32);
+    }
+    let (shape, ..) = b.of(operands[0]);
+    let (lo, hi) = claimed(lo, hi);
+    let op = Op::Add {
+        coefficients,
+        constant: None,
+    };
+    b.node(op, operands, &shape, lo, hi)
+}
+
+/// A Lookup in a table that may begin behind 0, or far from it, or hold numbers beyond its range.
+fn looked_up(b: &mut Builder, x: usize) -> usize {
+    let x = b.rescale(x, &[1], 0, 3, -2, 13);
+    // The Rescale is taken together with a Lookup that follows at once.
+    let apart = b.random.below(3) > 0;
+    let x = if apart { b.add(&[x], &[1], None) } else { x };
+    let (shape, lo, hi) = b.of(x);
+    let first = [lo, lo, 1, 3, 6, -1, P, P - 1][b.random.below(8)];
+    let from = if first > hi { 0 } else { first };
+    let last = if b.random.below(4) == 0 { hi - 2 } else { hi };
+    let count = (last - from + 1) as usize;
+    let mut values = b.random.numbers(count, -60, 60);
+    if b.random.below(5) == 0 {
+        let at = b.random.below(count);
+        values[at] = [P as i32, (P - 3) as i32, 1 << 30, 77][b.random.below(4)];
+    }
+    let table = b.constant(&[count], values);
+    let first = first as i32;
+    b.node(Op::Lookup { table, first }, &[x], &shape, -60, 60)
+}
+
+/// A random key of small odd sizes.
+fn declared(seed: u64) -> Result<Key, String> {
+    let mut b = Builder::new(seed);
+    let (rows, columns) = (1 + b.random.below(3), SIZES[b.random.below(4)]);
+    let x = b.input(&[rows, columns], -9, 9);
+    let width = SIZES[b.random.below(4)];
+    let mut all = vec![b.linear(x, width, true)];
+    for _ in 0..2 + b.random.below(4) {
+        let x = all[all.len() - 1 - b.random.below(all.len().min(2))];
+        let (shape, lo, hi) = b.of(x);
+        let large = lo.abs().max(hi.abs()) > 4000;
+        let x = if large { b.tame(x, 6) } else { x };
+        let rank = shape.len();
+        let made = match b.random.below(12) {
+            0..3 if rank > 0 => {
+                let width = SIZES[b.random.below(SIZES.len())];
+                b.linear(x, width, true)
+            }
+            3 if rank == 2 => {
+                let turned = b.view(x, 0, &[1, shape[1] as i64], &[shape[1], shape[0]]);
+                b.matmul(x, turned)
+            }
+            4 if rank > 0 => b.sum(x, 1),
+            5 if rank > 0 => b.max(x, 1),
+            6 => looked_up(&mut b, x),
+            7 => weighed(&mut b, &[x]),
+            8 => {
+                let other = looked_up(&mut b, x);
+                weighed(&mut b, &[other, x])
+            }
+            9 if rank == 2 => {
+                let axis = b.random.below(2);
+                b.concat(&[x, x], axis)
+            }
+            10 if rank == 2 => b.pad(x, &[0, 1], &[b.random.0 as usize % 2, 1], 3),
+            _ => b.mul(x, x),
+        };
+        all.push(made);
+    }
+    let last = *all.last().ok_or("no node")?;
+    let (.., lo, hi) = b.of(last);
+    let end = if lo.abs().max(hi.abs()) > 4000 || b.random.below(2) == 0 {
+        b.rescale(last, &[1], 0, 1, -(1 << 12), 1 << 12)
+    } else {
+        last
+    };
+    Key::read(b, &[end])
+}
+
+/// What a searcher finds: kinds of graphs that are refused, how many proofs are accepted, and lies.
+#[derive(Default)]
+struct Findings {
+    refused: BTreeMap<String, usize>,
+    accepted: usize,
+    padded: usize,
+    lies: Vec<String>,
+}
+
+fn search(seeds: std::ops::Range<u64>) -> Findings {
+    let mut found = Findings::default();
+    for seed in seeds {
+        let key = match declared(seed) {
+            Ok(key) => key,
+            Err(why) => {
+                *found.refused.entry(why).or_default() += 1;
+                continue;
+            }
+        };
+        let mut random = Random(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) | 1);
+        for _ in 0..4 {
+            let choice = key.choice(&mut random);
+            let inputs: Vec<Vec<i32>> = key
+                .graph
+                .inputs
+                .iter()
+                .map(|i| random.numbers(elements(&i.shape), i.lo.into(), i.hi.into()))
+                .collect();
+            let Some(outputs) = key.accepts(&choice, &inputs) else {
+                continue;
+            };
+            found.accepted += 1;
+            found.padded += usize::from(key.stands_in_padding(&choice));
+            if key.executed(&choice, &inputs).as_ref() != Some(&outputs) {
+                let nodes = key.graph.nodes.iter();
+                let names: Vec<String> = nodes
+                    .map(|node| format!("{:?} -> {:?}", node.op, node.shape))
+                    .collect();
+                found.lies.push(format!("{seed}: {names:#?}"));
+                break;
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn what_is_accepted_is_what_the_executor_computes() {
+    let found = search(0..4000);
+    assert!(
+        found.lies.is_empty(),
+        "{} {}",
+        found.lies.len(),
+        found.lies.join("\n")
+    );
+    // It does get proofs accepted where padding is not zero, and keys refused for each reason.
+    assert!(found.accepted > 3_000, "{}", found.accepted);
+    assert!(found.padded > 1_000, "{}", found.padded);
+    for why in [
+        "GRAPH_NODE",
+        "its declared range does not hold what it takes",
+        "its integers can wrap around in the field",
+        "the keys of its table reach 2^29",
+    ] {
+        assert!(found.refused.contains_key(why), "{why}");
+    }
+}
+
+/// Two layers, of which the second adds up over the first one's rows, and what ends with them.
+fn two_layers(rows: usize, end: impl Fn(&mut Builder, usize) -> usize) -> Key {
+    let mut b = Builder::new(1);
+    let x = b.input(&[1, 2], -9, 9);
+    let y = b.linear(x, rows, false);
+    let y = b.rescale(y, &[1], 0, 0, -99, 99);
+    let y = end(&mut b, y);
+    let y = b.rescale(y, &[1], 0, 0, -9999, 9999);
+    Key::read(b, &[y]).unwrap()
+}
+
+/// All weights of the matrices are 1, those of the padding of rows of the first too, and of columns.
+fn ones(key: &Key, reads: bool) -> Choice {
+    let mut weights = Vec::new();
+    for (number, weight) in key.graph.weights.iter().enumerate() {
+        for row in 0..weight.rows.next_power_of_two() {
+            let own = number == 0 || row < weight.rows;
+            weights.extend(vec![i8::from(own); weight.cols.next_power_of_two()]);
+        }
+    }
+    Choice {
+        weights,
+        reads: vec![reads; key.graph.nodes.len()],
+    }
+}
+
+type End = fn(&mut Builder, usize) -> usize;
+
+#[test]
+fn fifteen_hidden_units_are_not_sixteen() {
+    let ends: [(&str, End); 3] = [
+        ("Linear", |b, y| b.linear(y, 1, false)),
+        ("Sum", |b, y| b.sum(y, 1)),
+        ("MatMul", |b, y| {
+            let turned = b.view(y, 0, &[1, 15], &[15, 1]);
+            b.matmul(y, turned)
+        }),
+    ];
+    let inputs = [vec![3, 4]];
+    for (name, end) in ends {
+        let key = two_layers(15, end);
+        let [of_fifteen, of_sixteen] = [false, true].map(|reads| ones(&key, reads));
+        assert!(key.stands_in_padding(&of_fifteen), "{name}");
+        let honest = key.executed(&of_fifteen, &inputs);
+        assert_eq!(key.accepts(&of_fifteen, &inputs), honest, "{name}");
+        let cheat = Cheat::case(&key.graph, &key.plan, &of_sixteen, &inputs).unwrap();
+        assert_ne!(Some(cheat.outputs()), honest, "{name}");
+        assert_eq!(key.accepts(&of_sixteen, &inputs), None, "{name}");
+    }
+}
+
+#[test]
+fn no_key_between_0_and_a_table_is_in_it() {
+    let mut b = Builder::new(1);
+    let x = b.input(&[1, 1], 0, 9);
+    let y = b.linear(x, 3, false);
+    let y = b.rescale(y, &[1], 0, 0, 0, 9);
+    let y = b.add(&[y], &[1], None);
+    let table = b.constant(&[7], vec![50, 51, 52, 53, 54, 55, 56]);
+    let y = b.node(Op::Lookup { table, first: 3 }, &[y], &[1, 3], 50, 56);
+    let key = Key::read(b, &[y]).unwrap();
+    let choice = ones(&key, false);
+    for x in 0..10 {
+        let inputs = [vec![x]];
+        let honest = key.executed(&choice, &inputs);
+        assert_eq!(honest.is_some(), x >= 3, "{x}");
+        // In the padding of the result stands what the matrix has there: 0 is shown by itself only.
+        let weights = [1, 1, 1, 0].to_vec();
+        let reads = choice.reads.clone();
+        let choice = Choice { weights, reads };
+        assert_eq!(key.accepts(&choice, &inputs), honest, "{x}");
+    }
+}
+
+#[test]
+fn ranges_that_do_not_follow_are_refused() {
+    let why = |lo: i64, hi: i64, coefficient: i32, values: Vec<i32>| {
+        let mut b = Builder::new(1);
+        let x = b.input(&[3], -9, 9);
+        let y = b.linear(x, 3, false);
+        let y = b.rescale(y, &[1], 0, 4, -3, 3);
+        let scaled = b.add(&[y], &[coefficient], None);
+        let y = b.add(&[y], &[1], None);
+        let table = b.constant(&[7], values);
+        let y = b.node(Op::Lookup { table, first: -3 }, &[y], &[3], -9, 9);
+        let y = b.node(
+            Op::View {
+                offset: 0,
+                strides: vec![1],
+            },
+            &[y],
+            &[2],
+            lo,
+            hi,
+        );
+        Key::read(b, &[y, scaled]).err()
+    };
+    let table = || vec![-9, 9, 0, 0, 0, 1, 2];
+    assert_eq!(why(-9, 9, 100, table()), None);
+    let narrow = Some("its declared range does not hold what it takes".to_owned());
+    assert_eq!(why(-9, 8, 100, table()), narrow);
+    assert_eq!(why(-9, 9, 100, vec![-9, 9, 0, 10, 0, 1, 2]), narrow);
+    assert_eq!(why(-9, 9, 100, vec![-9, 9, 0, P as i32, 0, 1, 2]), narrow);
+    let mut b = Builder::new(1);
+    let x = b.input(&[3], -9, 9);
+    let y = b.linear(x, 3, false);
+    let y = b.rescale(y, &[1], 0, 4, -3, 3);
+    for (coefficient, wraps) in [(1 << 28, false), (1 << 28 | 1 << 27, true)] {
+        let mut b = Builder {
+            parts: b.parts.clone(),
+            random: Random(1),
+        };
+        let op = Op::Add {
+            coefficients: vec![coefficient],
+            constant: None,
+        };
+        let y = b.node(op, &[y], &[3], -LIMIT, LIMIT);
+        let refused = Key::read(b, &[y]).err();
+        let expected = wraps.then(|| "its integers can wrap around in the field".to_owned());
+        assert_eq!(refused, expected, "{coefficient}");
+    }
+}
