@@ -39,7 +39,7 @@ def _graph(nodes: list[g.Node], left: list[int], *constants: object) -> g.Graph:
         sums = []
         for start in range(0, len(left), g.MAX_OPERANDS):
             part = tuple(left[start : start + g.MAX_OPERANDS])
-            nodes.append(g.Node(g.Add((0,) * len(part)), part, (1,), -WIDE, WIDE))
+            nodes.append(g.Node(g.Add((1,) * len(part)), part, (1,), -WIDE, WIDE))
             sums.append(len(nodes))
         left = sums
     return g.Graph(
@@ -81,12 +81,12 @@ def one_operand(count: int = 8_000) -> g.Graph:
 
 
 def tables(count: int = 1_000, entries: int = 2**16) -> g.Graph:
-    """Lookups in tables of one number each, whose place makes them long."""
+    """Lookups in tables of the same numbers, which are others because their keys are."""
     nodes, left = [LINEAR], []
     for number in range(count):
-        nodes.append(g.Node(g.Lookup(number, entries - 1), (1,), (1,), -WIDE, WIDE))
+        nodes.append(g.Node(g.Lookup(0, -number), (1,), (1,), -WIDE, WIDE))
         left.append(len(nodes))
-    return _graph(nodes, left, *([number + 1] for number in range(count)))
+    return _graph(nodes, left, np.zeros(entries))
 
 
 def maps(count: int = 4_000, size: int = 2**16) -> g.Graph:

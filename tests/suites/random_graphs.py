@@ -143,7 +143,7 @@ class Maker:
         assert a is not None
         shape = self.shape_of(a)
         others = [self.any(lambda s: s == shape) for _ in range(self.below(4))]
-        coefficients = tuple(int(n) for n in self.numbers(1 + len(others), 3))
+        coefficients = tuple(int(n) or 4 for n in self.numbers(1 + len(others), 3))
         constant = g.NONE
         if self.below(2):
             constant = self.constant(self.numbers(shape if self.below(2) else (), 500))

@@ -12,6 +12,7 @@ from inferproof.proving.sumcheck.lower import compile as compiling
 from inferproof.proving.sumcheck.lower.builder import Builder
 from inferproof.proving.sumcheck.lower.compile import lower_once
 from inferproof.proving.sumcheck.lower.context import Options
+from inferproof.proving.sumcheck.lower.value import Value
 from inferproof.testing.rejections import rejects
 
 RNG = np.random.default_rng(5)
@@ -73,6 +74,27 @@ def test_integers_beyond_29_bits_are_refused() -> None:
     ):
         builder.add([x], [2])
     assert builder.add([x], [2], -1).hi == 2**29 - 1
+
+
+def test_coefficients_are_those_that_a_graph_may_have() -> None:
+    builder = Builder(at=("'a'", "Add"))
+    zero = Value(builder.input((2,), 0, 0), (2,), 1.0, 0, 0)
+    x = Value(builder.input((2,), -5, 5), (2,), 1.0, -5, 5)
+    with rejects(
+        Reason.LOWERING_OVERFLOW,
+        "node 'a' (Add) can reach 536870912 in whole numbers, the limit is 536870911; "
+        "split its sum, or scale its operands down",
+    ):
+        builder.add([x, zero], [1, -(2**29)])
+    builder.add([x, zero], [1, 1 - 2**29])
+    # What does not count is left out; without anything else there is a constant.
+    kept = builder.add([zero, x], [0, 3], 1)
+    assert builder.nodes[-1].op == g.Add((3,), builder.constant([1]))
+    assert (builder.nodes[-1].operands, kept.interval) == ((x.tensor,), (-14, 16))
+    fixed = builder.add([x], [0], [7])
+    assert (fixed.shape, fixed.interval) == ((2,), (7, 7))
+    assert isinstance(builder.nodes[-1].op, g.Const)
+    assert builder.add([x], [0]).interval == (0, 0)
 
 
 def test_a_tensor_beyond_the_limits_is_refused() -> None:

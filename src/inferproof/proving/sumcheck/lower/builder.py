@@ -102,7 +102,19 @@ class Builder:
         constant: Any = None,
         within: Interval | None = None,
     ) -> Value:
-        """The sum of coefficient times operand, plus a constant. `within` is known to hold it."""
+        """The sum of coefficient times operand, plus a constant. `within` is known to hold it.
+
+        Operands that do not count are left out; a graph has no coefficient of 0.
+        """
+        if 0 in coefficients:
+            counted = [(x, c) for x, c in zip(operands, coefficients, strict=True) if c]
+            if not counted:
+                fixed = 0 if constant is None else constant
+                return self.const(np.broadcast_to(fixed, operands[0].shape))
+            operands, coefficients = [x for x, _ in counted], [c for _, c in counted]
+        most = max(map(abs, coefficients))
+        if most >= g.VALUE_LIMIT:
+            raise self.overflow(int(most))
         interval = intervals.added(
             *(intervals.scaled(x.interval, c) for x, c in zip(operands, coefficients, strict=True))
         )
