@@ -6,7 +6,6 @@ use crate::constraints::Node;
 use crate::contraction::{Shaped, constant, known};
 use crate::linear::{About, Claim, merge, total};
 use crate::maps::{concat, gather, pad, view};
-use crate::mask::padding_is_free;
 use crate::plan::{Plan, Role};
 use crate::products::{elementwise, matrices};
 use crate::protocol_role::{Place, ProtocolRole, Rejected};
@@ -202,6 +201,13 @@ fn linear_node<P: ProtocolRole>(
         _ => return Err(Rejected::Mismatch(place)),
     }
     Ok(())
+}
+
+/// Whether the padding of a tensor may be anything: it is zero where the verifier evaluates the tensor
+/// itself, as it does inputs and what it computes.
+fn padding_is_free(graph: &Graph, plan: &Plan, tensor: usize) -> bool {
+    let number = tensor.checked_sub(graph.inputs.len());
+    number.is_some_and(|number| plan.roles.get(number) != Some(&Role::Known))
 }
 
 fn pair(node: &graph::Node, place: Place) -> Result<[usize; 2], Rejected> {
