@@ -6,7 +6,6 @@ use crate::constraints::Node;
 use crate::contraction::{Shaped, constant, known};
 use crate::linear::{About, Claim, merge, total};
 use crate::maps::{concat, gather, pad, view};
-use crate::mask::padding_is_free;
 use crate::plan::{Plan, Role};
 use crate::products::{elementwise, matrices};
 use crate::protocol_role::{Place, ProtocolRole, Rejected};
@@ -20,7 +19,7 @@ use transcript::Extension;
 
 /// All that is to be reduced.
 #[derive(Clone, Copy)]
-pub struct Problem<'a> {
+pub struct Problem<'a, V = Extension> {
     /// The graph.
     pub graph: &'a Graph,
     /// Its plan.
@@ -32,14 +31,14 @@ pub struct Problem<'a> {
     /// The outputs.
     pub outputs: &'a [&'a [i32]],
     /// What the lookup argument has left, for each lookup.
-    pub lookup_claims: &'a [LookupClaim],
+    pub lookup_claims: &'a [LookupClaim<V>],
 }
 
 /// Reduces the claim that the graph maps inputs to outputs.
 pub fn reduce<P: ProtocolRole>(
     protocol: &mut P,
-    problem: &Problem<'_>,
-) -> Result<Opened, Rejected> {
+    problem: &Problem<'_, P::Value>,
+) -> Result<Opened<P::Value>, Rejected> {
     let graph = problem.graph;
     let mut state = State::default();
     for (number, &id) in graph.outputs.iter().enumerate() {
@@ -48,6 +47,7 @@ pub fn reduce<P: ProtocolRole>(
         };
         let point = protocol.point(coordinates(shape));
         let value = evaluate(values.copied().unwrap_or(&[]), shape, &point);
+        let value = P::Value::from(value);
         state.claim(id, Claim { point, value });
     }
     let inputs = graph.inputs.len();
@@ -58,13 +58,13 @@ pub fn reduce<P: ProtocolRole>(
         if *role == Role::Known {
             let place = Place::Node(number);
             for claim in &claims {
-                protocol.demand(place, || {
+                protocol.equal(place, || {
                     let known = || problem.plan.known(graph, problem.inputs).ok();
                     let tensors: &Option<Tensors> = known_tensors.get_or_init(known);
-                    tensors.as_ref().is_some_and(|tensors| {
-                        let values = tensors.get(inputs + number);
-                        evaluate(values, &node.shape, &claim.point) == claim.value
-                    })
+                    let tensors = tensors.as_ref().ok_or(Rejected::Mismatch(place))?;
+                    let values = tensors.get(inputs + number);
+                    let known = evaluate(values, &node.shape, &claim.point);
+                    Ok([known.into(), claim.value.clone()])
                 })?;
             }
             continue;
@@ -97,10 +97,10 @@ pub fn reduce<P: ProtocolRole>(
 /// Reduces the claims on the result of a node without columns.
 fn linear_node<P: ProtocolRole>(
     protocol: &mut P,
-    problem: &Problem<'_>,
+    problem: &Problem<'_, P::Value>,
     number: usize,
-    claims: Vec<Claim>,
-    state: &mut State,
+    claims: Vec<Claim<P::Value>>,
+    state: &mut State<P::Value>,
 ) -> Result<(), Rejected> {
     let graph = problem.graph;
     let place = Place::Node(number);
@@ -155,9 +155,10 @@ fn linear_node<P: ProtocolRole>(
             constant: id,
         } => {
             let known = id.and_then(|id| graph.constants.get(id));
-            let mut left = claim.value;
+            let mut left = claim.value.clone();
             if let Some(known) = known {
-                left -= constant(&known.values, &node.shape, &claim.point);
+                let known = constant(&known.values, &node.shape, &claim.point);
+                left = left - known;
             }
             add(protocol, place, node, coefficients, &claim, left, state)?;
         }
@@ -202,6 +203,13 @@ fn linear_node<P: ProtocolRole>(
     Ok(())
 }
 
+/// Whether the padding of a tensor may be anything: it is zero where the verifier evaluates the tensor
+/// itself, as it does inputs and what it computes.
+fn padding_is_free(graph: &Graph, plan: &Plan, tensor: usize) -> bool {
+    let number = tensor.checked_sub(graph.inputs.len());
+    number.is_some_and(|number| plan.roles.get(number) != Some(&Role::Known))
+}
+
 fn pair(node: &graph::Node, place: Place) -> Result<[usize; 2], Rejected> {
     let pair = node.operands.as_slice().try_into();
     pair.map_err(|_| Rejected::Mismatch(place))
@@ -213,9 +221,9 @@ fn add<P: ProtocolRole>(
     place: Place,
     node: &graph::Node,
     coefficients: &[i32],
-    claim: &Claim,
-    mut left: Extension,
-    state: &mut State,
+    claim: &Claim<P::Value>,
+    mut left: P::Value,
+    state: &mut State<P::Value>,
 ) -> Result<(), Rejected> {
     // No coefficient of a well-formed graph is a multiple of the modulus.
     let weigh = |(&tensor, &c): (&usize, &i32)| (tensor, Extension::from_i32(c));
@@ -233,7 +241,7 @@ fn add<P: ProtocolRole>(
             others.iter().map(at).collect()
         })?;
         for (&(tensor, coefficient), value) in others.iter().zip(values) {
-            left -= coefficient * value;
+            left -= value.clone() * coefficient;
             let point = claim.point.clone();
             state.claim(tensor, Claim { point, value });
         }

@@ -10,10 +10,8 @@
 //! the padding; Linear, MatMul and Sum add up along whole axes and need the mask, unless the verifier
 //! knows that the padding is zero.
 
-use crate::plan::{Plan, Role};
 use crate::shape::indicator;
 use commitment::variables;
-use graph::Graph;
 use p3_field::PrimeCharacteristicRing;
 use transcript::Extension;
 
@@ -38,13 +36,6 @@ impl Mask {
     pub(crate) fn at(mask: Option<Self>, point: &[Extension]) -> Extension {
         mask.map_or(Extension::ONE, |Self(size)| indicator(point, size))
     }
-}
-
-/// Whether the padding of a tensor may be anything: it is zero where the verifier evaluates the tensor
-/// itself, as it does inputs and what it computes.
-pub(crate) fn padding_is_free(graph: &Graph, plan: &Plan, tensor: usize) -> bool {
-    let number = tensor.checked_sub(graph.inputs.len());
-    number.is_some_and(|number| plan.roles.get(number) != Some(&Role::Known))
 }
 
 #[cfg(test)]
