@@ -104,6 +104,24 @@ pub enum Site {
     LookupColumns,
     /// Claims that others are reduced to, in the committed mode.
     Claims,
+    /// Roots and value that a hiding opening is about.
+    Opening,
+    /// The values of the masking block.
+    OpeningMasks,
+    /// The padded out-of-domain answer about the committed vectors.
+    OpeningSample,
+    /// One round polynomial of a fold.
+    OpeningRound,
+    /// What the claim is for the vector that pads the fold.
+    OpeningPad,
+    /// The tail of the padded fold.
+    OpeningTail,
+    /// The root of a later code.
+    OpeningRoot,
+    /// An out-of-domain answer about a later code.
+    OpeningAnswer,
+    /// The last polynomial.
+    OpeningLast,
 }
 
 impl Site {
@@ -128,6 +146,19 @@ impl Site {
         Self::Claims,
     ];
 
+    /// Those of a hiding opening, in the order of first use.
+    pub const OPENING: [Self; 9] = [
+        Self::Opening,
+        Self::OpeningMasks,
+        Self::OpeningSample,
+        Self::OpeningRound,
+        Self::OpeningPad,
+        Self::OpeningTail,
+        Self::OpeningRoot,
+        Self::OpeningAnswer,
+        Self::OpeningLast,
+    ];
+
     /// The label that separates this site from every other one.
     pub const fn label(self) -> &'static str {
         match self {
@@ -144,6 +175,15 @@ impl Site {
             Self::LookupRound => "inferproof/sumcheck/1/lookup/round",
             Self::LookupColumns => "inferproof/sumcheck/1/lookup/columns",
             Self::Claims => "inferproof/sumcheck/1/claims",
+            Self::Opening => "inferproof/sumcheck/1/opening",
+            Self::OpeningMasks => "inferproof/sumcheck/1/opening/masks",
+            Self::OpeningSample => "inferproof/sumcheck/1/opening/sample",
+            Self::OpeningRound => "inferproof/sumcheck/1/opening/round",
+            Self::OpeningPad => "inferproof/sumcheck/1/opening/pad",
+            Self::OpeningTail => "inferproof/sumcheck/1/opening/tail",
+            Self::OpeningRoot => "inferproof/sumcheck/1/opening/root",
+            Self::OpeningAnswer => "inferproof/sumcheck/1/opening/answer",
+            Self::OpeningLast => "inferproof/sumcheck/1/opening/last",
         }
     }
 }
@@ -288,7 +328,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn sites() -> impl Iterator<Item = Site> {
-        Site::ALL.into_iter().chain(Site::COMMITTED)
+        let more = Site::COMMITTED.into_iter().chain(Site::OPENING);
+        Site::ALL.into_iter().chain(more)
     }
 
     fn after(site: Site, data: &[u8]) -> Extension {

@@ -1,0 +1,392 @@
+//! What is committed to and how it is opened: everything follows from sizes and profile.
+//!
+//! Vectors with different numbers of elements are opened together. Vector i is a matrix of N rows and
+//! 2^kᵢ columns; the columns of all vectors are those of one joint matrix, of N rows and 2^K columns,
+//! which happen to lie in several trees. So there is one fold and one later opening for all of them.
+//! A vector of fewer columns lies among the joint ones as a column of fewer elements does in a stack:
+//! its own bits first, then its slot, so that all vectors take part in the fold from its first round on.
+//!
+//! The fresh vector is the first one. It is committed to anew for each opening, and holds what hides all of
+//! them: the block of masks, the pad of the out-of-domain answer, tails, and the vector R that pads the
+//! fold.
+
+use crate::schedule::{Schedule, first_fold};
+use crate::soundness::{self, Term};
+use commitment::{MAX_VARIABLES, MIN_VARIABLES, Place, Profile};
+use p3_field::TwoAdicField;
+use transcript::{Base, DEGREE, Extension};
+
+/// Uniform elements of a leaf at least, so that its digest tells nothing: 9 elements have 278 bits.
+const LEAF: usize = 9;
+/// Claims about the block of masks. Two are needed: with one, each round of the fold shows one
+/// element more than the block hides, as a test finds.
+pub const MASK_CLAIMS: usize = 3;
+/// Columns of the block of masks, and of R: one for each coefficient of an element.
+pub(crate) const PLANES: usize = DEGREE;
+/// Vectors that are opened together.
+pub const MAX_VECTORS: usize = 8;
+/// Columns of one vector.
+pub const MAX_COLUMNS: usize = 1 << 14;
+/// Openings that the tails of one vector are for.
+pub const MAX_OPENINGS: usize = 1 << 16;
+
+/// Sizes that cannot be committed to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ShapeError {
+    /// No vector, or too many.
+    #[error("{0} vectors; 1 to {MAX_VECTORS} can be opened together")]
+    Vectors(usize),
+    /// No column, or too many.
+    #[error("vector {vector} has {columns} columns; it can have 1 to {MAX_COLUMNS}")]
+    Columns {
+        /// Index of the vector.
+        vector: usize,
+        /// Its columns.
+        columns: usize,
+    },
+    /// A column that the first fold does not leave anything of.
+    #[error("column {column} of vector {vector} has fewer than {least} variables")]
+    Column {
+        /// Index of the vector.
+        vector: usize,
+        /// Index of the column.
+        column: usize,
+        /// Variables that it has to have.
+        least: usize,
+    },
+    /// Too many elements in all.
+    #[error("vector {0} is too large; at most 2^{MAX_VARIABLES} elements can be committed to")]
+    TooLarge(usize),
+    /// Tails for too many openings.
+    #[error("vector {0} is to be opened more often than {MAX_OPENINGS} times with one commitment")]
+    Openings(usize),
+    /// No code is long enough for the tails.
+    #[error("the tails are as long as the code")]
+    Tails,
+}
+
+/// A vector beside the fresh one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vector {
+    /// Variables of each column.
+    pub columns: Vec<usize>,
+    /// Openings that one commitment to it serves, for each of which it gets tails; 0 for a vector that
+    /// holds its own random rows, whose uses its owner counts.
+    pub openings: usize,
+    /// Whether the out-of-domain answer is about it too. It must be, unless the claims themselves
+    /// tell any two candidates apart.
+    pub sampled: bool,
+}
+
+/// Where a vector lies, and what is committed with it.
+#[derive(Clone, Debug)]
+pub(crate) struct VectorShape {
+    /// The caller's columns, and in the fresh vector five of the block of masks and the one of the pad.
+    pub(crate) columns: Vec<Place>,
+    /// Variables of the whole.
+    pub(crate) variables: usize,
+    /// Of these, the ones that are folded first.
+    pub(crate) fold: usize,
+    /// Its place among the joint columns.
+    pub(crate) slot: usize,
+    /// Tail rows.
+    pub(crate) tails: usize,
+    /// Salts of a leaf.
+    pub(crate) salts: usize,
+    /// Whether R and the block of masks are committed with it.
+    pub(crate) fresh: bool,
+    /// Whether the out-of-domain answer is about it.
+    pub(crate) sampled: bool,
+}
+
+impl VectorShape {
+    /// Elements of a row of its message.
+    pub(crate) const fn width(&self) -> usize {
+        1 << self.fold
+    }
+
+    /// Elements of a row of its code: the message's, and R's.
+    pub(crate) const fn coded(&self) -> usize {
+        self.width() + if self.fresh { PLANES } else { 0 }
+    }
+
+    /// Elements of a leaf.
+    pub(crate) const fn leaf(&self) -> usize {
+        self.coded() + self.salts
+    }
+
+    /// The index in this vector of an element of one of its columns.
+    pub(crate) const fn cell(&self, place: Place, element: usize) -> usize {
+        (element << (self.variables - place.variables)) | place.slot
+    }
+}
+
+/// The shape of an opening.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    pub(crate) profile: Profile,
+    pub(crate) vectors: Vec<VectorShape>,
+    /// log N: variables of a row's number.
+    pub(crate) rows: usize,
+    /// K: variables of a joint column's number.
+    pub(crate) fold: usize,
+    /// Tail rows of the longest.
+    pub(crate) tails: usize,
+    pub(crate) schedule: Schedule,
+    /// Claims about the block of masks.
+    pub(crate) mask_claims: usize,
+}
+
+impl Shape {
+    /// The shape of openings of a fresh vector with columns of so many variables each and of `others`.
+    pub fn new(fresh: &[usize], others: &[Vector], profile: Profile) -> Result<Self, ShapeError> {
+        let largest = check(fresh, others)?;
+        // The block of masks grows with the fold, and the fold with the vectors; neither shrinks.
+        let mut variables = largest.max(MIN_VARIABLES);
+        loop {
+            let fold = first_fold(variables);
+            let shape = Self::with_rows(fresh, others, profile, variables - fold)?;
+            let needed = shape.vectors.iter().map(|vector| vector.variables).max();
+            match needed {
+                Some(needed) if needed > variables => variables = needed,
+                _ => return Ok(shape),
+            }
+        }
+    }
+
+    fn with_rows(
+        fresh: &[usize],
+        others: &[Vector],
+        profile: Profile,
+        rows: usize,
+    ) -> Result<Self, ShapeError> {
+        let openings = others.iter().map(|other| other.openings).max();
+        let schedule = Schedule::new(rows, openings.unwrap_or(0).max(1), profile);
+        Self::with_schedule(fresh, others, profile, schedule.ok_or(ShapeError::Tails)?)
+    }
+
+    /// The shape with another schedule than the profile's.
+    pub(crate) fn with_schedule(
+        fresh: &[usize],
+        others: &[Vector],
+        profile: Profile,
+        schedule: Schedule,
+    ) -> Result<Self, ShapeError> {
+        let rows = schedule.rows;
+        let queries = schedule.first_queries();
+        let mut fold = 0;
+        // The block has two variables more than the fold takes, and is one of the columns.
+        loop {
+            let masked = masked_columns(fresh, fold, rows);
+            let mut vectors = vec![placed(&masked, rows, 1, true, queries)];
+            for other in others {
+                let mut vector = placed(&other.columns, rows, other.openings, false, queries);
+                vector.sampled = other.sampled;
+                vectors.push(vector);
+            }
+            let folds: Vec<usize> = vectors.iter().map(|vector| vector.fold).collect();
+            let (slots, columns) = Place::stacked(&folds, 0);
+            let found = Place::whole(columns, 0);
+            if found + rows > MAX_VARIABLES + MAX_VECTORS {
+                return Err(ShapeError::TooLarge(0));
+            }
+            if found > fold {
+                fold = found;
+                continue;
+            }
+            for (index, vector) in vectors.iter_mut().enumerate() {
+                vector.slot = slots[index].slot;
+                let least = vector.fold;
+                let short = |place: &Place| place.variables < least;
+                if let Some(column) = vector.columns.iter().position(short) {
+                    return Err(ShapeError::Column {
+                        vector: index,
+                        column,
+                        least,
+                    });
+                }
+                if vector.variables > MAX_VARIABLES {
+                    return Err(ShapeError::TooLarge(index));
+                }
+            }
+            let tails = vectors.iter().map(|vector| vector.tails).max().unwrap_or(0);
+            if let Some(fresh) = vectors.first_mut() {
+                // R has them, and lies in the same leaves.
+                fresh.tails = tails;
+            }
+            return Ok(Self {
+                profile,
+                vectors,
+                rows,
+                fold,
+                tails,
+                schedule,
+                mask_claims: MASK_CLAIMS,
+            });
+        }
+    }
+
+    /// Vectors, the fresh one included.
+    pub const fn vectors(&self) -> usize {
+        self.vectors.len()
+    }
+
+    /// The profile.
+    pub const fn profile(&self) -> Profile {
+        self.profile
+    }
+
+    /// Variables of a vector, with what is added to it.
+    pub fn variables(&self, vector: usize) -> Option<usize> {
+        self.vectors.get(vector).map(|vector| vector.variables)
+    }
+
+    /// Rows of the first codes that one opening shows at most.
+    pub fn queries(&self) -> usize {
+        self.schedule.first_queries()
+    }
+
+    /// The error terms of one opening. `bits` of all together are [`Self::provable_bits`].
+    pub fn soundness(&self) -> Vec<Term> {
+        soundness::terms(self)
+    }
+
+    /// −log2 of the sum of all terms.
+    pub fn provable_bits(&self) -> f64 {
+        let terms = self.soundness();
+        let error: f64 = terms.iter().map(|term| (-term.bits).exp2()).sum();
+        -error.log2()
+    }
+
+    /// log2 of the number of joint vectors that the roots may stand for.
+    pub fn candidate_bits(&self) -> f64 {
+        soundness::candidate_bits(self)
+    }
+
+    /// log2 of the leaves of the first codes.
+    pub(crate) const fn leaves(&self) -> usize {
+        self.rows + self.schedule.rate
+    }
+
+    /// Variables of the joint vector.
+    pub(crate) const fn joint(&self) -> usize {
+        self.fold + self.rows
+    }
+
+    /// Variables of the block of masks.
+    pub(crate) const fn block(&self) -> usize {
+        self.fold + 2
+    }
+
+    /// The columns of the block of masks, in the fresh vector.
+    pub(crate) fn block_columns(&self) -> std::ops::Range<usize> {
+        let count = self.vectors.first().map_or(0, |fresh| fresh.columns.len());
+        count.saturating_sub(PLANES + 1)..count.saturating_sub(1)
+    }
+
+    /// The column of the pad, in the fresh vector.
+    pub(crate) fn pad_column(&self) -> usize {
+        self.block_columns().end
+    }
+
+    /// Out-of-domain answers about the vectors.
+    pub(crate) const fn samples(&self) -> usize {
+        self.schedule.samples
+    }
+
+    /// The index in the joint vector of a cell of a vector.
+    pub(crate) const fn joint_cell(&self, vector: &VectorShape, cell: usize) -> usize {
+        let column = cell >> self.rows << (self.fold - vector.fold) | vector.slot;
+        column << self.rows | cell & ((1 << self.rows) - 1)
+    }
+
+    /// The part of a joint point that belongs to a vector, and the weight of its slot there.
+    pub(crate) fn part(
+        &self,
+        vector: &VectorShape,
+        point: &[Extension],
+    ) -> (Vec<Extension>, Extension) {
+        let (columns, rows) = point.split_at(self.fold);
+        let (own, slot) = columns.split_at(vector.fold);
+        let weight = sumcheck::equality_at(slot, vector.slot);
+        ([own, rows].concat(), weight)
+    }
+}
+
+/// The columns of the fresh vector for a fold of so many variables: the caller's, the block of masks,
+/// and the pad, which takes five elements.
+fn masked_columns(fresh: &[usize], fold: usize, rows: usize) -> Vec<usize> {
+    let mut columns = fresh.to_vec();
+    columns.extend([fold + 2; PLANES]);
+    // As short as the fold of the vector lets a column be.
+    let of_all = |pad| {
+        let mut all = columns.clone();
+        all.push(pad);
+        let (_, cells) = Place::stacked(&all, rows);
+        Place::whole(cells, rows) - rows
+    };
+    let longest = fold + PLANES;
+    let pad = (3..longest).find(|&pad| of_all(pad) <= pad);
+    columns.push(pad.unwrap_or(longest));
+    columns
+}
+
+fn placed(
+    columns: &[usize],
+    rows: usize,
+    openings: usize,
+    fresh: bool,
+    queries: usize,
+) -> VectorShape {
+    let (places, cells) = Place::stacked(columns, rows);
+    let variables = Place::whole(cells, rows);
+    let fold = variables - rows;
+    VectorShape {
+        columns: places,
+        variables,
+        fold,
+        slot: 0,
+        tails: if openings == 0 {
+            0
+        } else {
+            openings * queries + 1
+        },
+        salts: LEAF.saturating_sub(1 << fold.min(4)),
+        fresh,
+        sampled: fresh,
+    }
+}
+
+/// Bounds of what a caller may ask for; the variables of the largest vector, masks left out.
+fn check(fresh: &[usize], others: &[Vector]) -> Result<usize, ShapeError> {
+    let count = 1 + others.len();
+    if count > MAX_VECTORS {
+        return Err(ShapeError::Vectors(count));
+    }
+    let columns = others.iter().map(|other| &other.columns[..]);
+    let mut largest = 0;
+    for (vector, columns) in std::iter::once(fresh).chain(columns).enumerate() {
+        if columns.is_empty() || columns.len() > MAX_COLUMNS {
+            let columns = columns.len();
+            return Err(ShapeError::Columns { vector, columns });
+        }
+        if columns.iter().any(|&variables| variables > MAX_VARIABLES) {
+            return Err(ShapeError::TooLarge(vector));
+        }
+        let (_, cells) = Place::stacked(columns, 0);
+        if cells > 1 << MAX_VARIABLES {
+            return Err(ShapeError::TooLarge(vector));
+        }
+        largest = largest.max(Place::whole(cells, 0));
+    }
+    let many = |other: &Vector| other.openings > MAX_OPENINGS;
+    match others.iter().position(many) {
+        Some(index) => Err(ShapeError::Openings(index + 1)),
+        None => Ok(largest),
+    }
+}
+
+const _: () = assert!(
+    MAX_VARIABLES < Base::TWO_ADICITY + 8,
+    "the domain of the largest vector is in the field"
+);

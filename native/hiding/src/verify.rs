@@ -1,0 +1,133 @@
+//! The verifier of an opening.
+
+use crate::channel::{Channel, point};
+use crate::code::leaf_point;
+use crate::later::{self, First, follow};
+use crate::opening::{Opening, extensions};
+use crate::prove::combined;
+use crate::shape::Shape;
+use crate::statement::{Claim, ClaimError, Points};
+use commitment::merkle::Digest;
+use p3_field::PrimeCharacteristicRing;
+use transcript::{Base, Extension, Site};
+
+/// An opening that does not verify.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// The claim is not about the vectors.
+    #[error(transparent)]
+    Form(#[from] ClaimError),
+    /// There is not one root for each vector.
+    #[error("there are {0} roots, and not one for each vector")]
+    Roots(usize),
+    /// A part of it has another length than the shape says.
+    #[error("a part of the opening has another length than its shape says")]
+    Lengths,
+    /// Work was not done.
+    #[error("a witness of work is not one")]
+    Work,
+    /// Leaves that are not those of the roots.
+    #[error("opened leaves do not lead to their root")]
+    Leaves,
+    /// The last polynomial is not what the last code says.
+    #[error("the last polynomial is not that of the opened leaves")]
+    LastPolynomial,
+    /// The claim does not hold for what was opened.
+    #[error("the claim does not hold for what was opened")]
+    Claim,
+}
+
+impl Shape {
+    /// Checks that the vectors under these roots have the claimed sum. The transcript MUST have absorbed
+    /// the roots before anything was drawn that the forms depend on.
+    pub fn verify(
+        &self,
+        roots: &[Digest],
+        claim: &Claim,
+        opening: &Opening,
+        channel: &mut impl Channel,
+    ) -> Result<(), Rejected> {
+        claim.check(self)?;
+        if roots.len() != self.vectors.len() {
+            return Err(Rejected::Roots(roots.len()));
+        }
+        if !self.fits(opening) {
+            return Err(Rejected::Lengths);
+        }
+        claim.absorb(roots, channel);
+        let masks = Points::of_masks(self, channel);
+        channel.absorb(Site::OpeningMasks, &opening.masks);
+        let mut samples = Vec::with_capacity(opening.samples.len());
+        for &answer in &opening.samples {
+            samples.push(point(channel, self.joint()));
+            channel.absorb(Site::OpeningSample, &[answer]);
+        }
+        let batching = channel.challenge();
+        let points = Points { masks, samples };
+        let forms = points.joined(self, claim, batching);
+        let answers = opening.masks.iter().chain(&opening.samples);
+        let (mut power, mut total) = (batching, claim.value);
+        for &answer in answers {
+            total += power * answer;
+            power *= batching;
+        }
+
+        let (folded, coordinates) = follow(total, &opening.fold, channel);
+        channel.absorb(Site::OpeningPad, &[opening.pad]);
+        let gamma = channel.challenge();
+        channel.absorb(Site::OpeningTail, &opening.tail);
+        let columns = self.column_weights(&coordinates);
+        let value = |index: usize, leaves: &[&[Base]]| {
+            let x = leaf_point(self.leaves(), index);
+            let horner = |sum: Extension, &element: &Extension| sum * x + element;
+            let tail = opening.tail.iter().rev().fold(Extension::ZERO, horner);
+            let folds = columns.iter().zip(leaves);
+            let fold: Extension = folds.map(|(weights, leaf)| combined(weights, leaf)).sum();
+            self.pad_of(leaves) + gamma * fold - tail * x.exp_power_of_2(self.rows)
+        };
+        let first = First {
+            trees: self.trees(),
+            roots,
+            value,
+        };
+        let weights = |rows: &[Extension]| {
+            let point = [&coordinates[..], rows].concat();
+            let forms = forms.iter().zip(&self.vectors);
+            forms
+                .map(|(form, vector)| {
+                    let (own, slot) = self.part(vector, &point);
+                    slot * form.at(vector, &own)
+                })
+                .sum()
+        };
+        let claim = opening.pad + gamma * folded;
+        later::verify(
+            &self.schedule,
+            claim,
+            &opening.later,
+            &first,
+            weights,
+            channel,
+        )
+    }
+
+    /// R at a leaf: the elements after the fresh vector's own.
+    fn pad_of(&self, leaves: &[&[Base]]) -> Extension {
+        let (Some(fresh), Some(leaf)) = (self.vectors.first(), leaves.first()) else {
+            return Extension::ZERO;
+        };
+        let coefficients = leaf.get(fresh.width()..fresh.coded()).unwrap_or_default();
+        extensions(coefficients)
+            .first()
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Whether all of it that comes before the later codes is there, and nothing else.
+    fn fits(&self, opening: &Opening) -> bool {
+        opening.masks.len() == self.mask_claims
+            && opening.samples.len() == self.samples()
+            && opening.fold.len() == self.fold
+            && opening.tail.len() == self.tails
+    }
+}
