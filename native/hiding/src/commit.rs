@@ -23,7 +23,7 @@ const TILE: usize = 16;
 
 /// All that is uniform in one commitment.
 pub(crate) struct Masks {
-    /// The columns of the block of masks and that of the pad, in the fresh vector.
+    /// The columns that are added to the caller's.
     pub(crate) columns: Vec<Vec<Base>>,
     /// Tail rows.
     pub(crate) tail: Vec<Base>,
@@ -35,13 +35,12 @@ pub(crate) struct Masks {
 
 impl Masks {
     pub(crate) fn draw(shape: &Shape, vector: &VectorShape, randomness: &mut Randomness) -> Self {
-        let own = if vector.fresh { PLANES + 1 } else { 0 };
-        let pad = if vector.fresh {
+        let pad = if vector.fresh() {
             (1 << shape.rows) + shape.tails
         } else {
             0
         };
-        let columns = vector.columns.iter().rev().take(own).rev();
+        let columns = vector.columns.iter().skip(vector.own());
         Self {
             columns: columns
                 .map(|place| randomness.bases(1 << place.variables))
@@ -103,12 +102,18 @@ impl Shape {
                 _ => return Err(CommitError::Column(index)),
             }
         }
-        let (message_pad, tail_pad) = masks.pad.split_at(masks.pad.len().min(1 << self.rows));
+        let mut values = rows(&cells, self.rows);
+        let mut tail = masks.tail.clone();
+        if vector.fresh() {
+            let (pad, tail_pad) = masks.pad.split_at(masks.pad.len().min(1 << self.rows));
+            values = beside(&values, &coefficients(pad), pad.len());
+            tail = beside(&tail, &coefficients(tail_pad), tail_pad.len());
+        }
         let message = Message {
             rows: self.rows,
             width: vector.coded(),
-            values: &self.message(vector, &cells, message_pad),
-            tail: &beside(&masks.tail, vector.width(), tail_pad),
+            values: &values,
+            tail: &tail,
             salts: vector.salts,
             salt: &masks.salt,
         };
@@ -120,34 +125,39 @@ impl Shape {
             pad: masks.pad,
         })
     }
-
-    /// The message matrix of cells, with R beside it.
-    fn message(&self, vector: &VectorShape, cells: &[Base], pad: &[Extension]) -> Vec<Base> {
-        let (height, width) = (1 << self.rows, vector.width());
-        let mut rows = vec![Base::ZERO; cells.len()];
-        for first in (0..height).step_by(TILE) {
-            let last = height.min(first + TILE);
-            for column in 0..width {
-                let source = &cells[column * height..][..height];
-                for row in first..last {
-                    rows[row * width + column] = source[row];
-                }
-            }
-        }
-        beside(&rows, width, pad)
-    }
 }
 
-/// Rows of so many elements, each followed by the coefficients of its element of R if there is R.
-fn beside(rows: &[Base], width: usize, pad: &[Extension]) -> Vec<Base> {
-    if pad.is_empty() {
-        return rows.to_vec();
-    }
-    let mut out = Vec::with_capacity(rows.len() + PLANES * pad.len());
-    for (row, element) in rows.chunks_exact(width).zip(pad) {
-        out.extend_from_slice(row);
-        let coefficients: &[Base] = element.as_basis_coefficients_slice();
-        out.extend_from_slice(coefficients);
+/// The rows of a matrix of 2^`rows` rows that is given column by column.
+fn rows(cells: &[Base], rows: usize) -> Vec<Base> {
+    let (height, width) = (1 << rows, cells.len() >> rows);
+    let mut out = vec![Base::ZERO; cells.len()];
+    for first in (0..height).step_by(TILE) {
+        let last = height.min(first + TILE);
+        for (column, source) in cells.chunks_exact(height).enumerate() {
+            for row in first..last {
+                out[row * width + column] = source[row];
+            }
+        }
     }
     out
+}
+
+/// The rows of two matrices of so many rows, side by side.
+fn beside(left: &[Base], right: &[Base], rows: usize) -> Vec<Base> {
+    let [of_left, of_right] = [left, right].map(|matrix| matrix.len() / rows.max(1));
+    let mut out = Vec::with_capacity(left.len() + right.len());
+    for row in 0..rows {
+        out.extend_from_slice(&left[row * of_left..][..of_left]);
+        out.extend_from_slice(&right[row * of_right..][..of_right]);
+    }
+    out
+}
+
+/// The coefficients of elements, one element after another.
+fn coefficients(elements: &[Extension]) -> Vec<Base> {
+    let of = |element: &Extension| -> [Base; PLANES] {
+        let coefficients: &[Base] = element.as_basis_coefficients_slice();
+        std::array::from_fn(|limb| coefficients[limb])
+    };
+    elements.iter().flat_map(of).collect()
 }

@@ -14,7 +14,7 @@ use crate::shape::{Shape, VectorShape};
 use commitment::Place;
 use p3_field::PrimeCharacteristicRing;
 use sumcheck::{equality, equality_at};
-use transcript::Extension;
+use transcript::{Base, Extension};
 
 /// What a term weighs.
 #[derive(Clone, Debug)]
@@ -134,10 +134,23 @@ impl LinearForm {
 
     /// Adds the weights to the table of the joint vector.
     pub(crate) fn add_to(&self, shape: &Shape, vector: &VectorShape, table: &mut [Extension]) {
+        self.each(vector, |cell, weight| {
+            table[shape.joint_cell(vector, cell)] += weight;
+        });
+    }
+
+    /// The form's value on the cells of a vector.
+    pub(crate) fn of(&self, vector: &VectorShape, cells: &[Base]) -> Extension {
+        let mut sum = Extension::ZERO;
+        self.each(vector, |cell, weight| sum += weight * cells[cell]);
+        sum
+    }
+
+    /// Goes through the weights that are not zero of themselves, each with its cell.
+    fn each(&self, vector: &VectorShape, mut take: impl FnMut(usize, Extension)) {
         let mut add = |place: Place, first: usize, weights: &[Extension], scale: Extension| {
             for (element, &weight) in (first..).zip(weights) {
-                let cell = shape.joint_cell(vector, vector.cell(place, element));
-                table[cell] += scale * weight;
+                take(vector.cell(place, element), scale * weight);
             }
         };
         for term in &self.terms {

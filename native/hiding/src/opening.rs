@@ -45,7 +45,7 @@ pub(crate) struct Later {
 /// An opening.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
-    /// The block of masks at the points that are drawn for it.
+    /// The masks at the points that are drawn for them, one vector after another.
     pub(crate) masks: Vec<Extension>,
     /// The padded out-of-domain answers.
     pub(crate) samples: Vec<Extension>,
@@ -205,7 +205,7 @@ impl Later {
 impl Opening {
     /// Appends the opening's bytes.
     pub fn encode(&self, shape: &Shape, out: &mut Writer) {
-        out.field("opening: values of the mask block");
+        out.field("opening: values of masks");
         out.extensions(&self.masks);
         if !self.samples.is_empty() {
             out.field("opening: padded answer");
@@ -222,7 +222,7 @@ impl Opening {
     /// Reads an opening, whose every length follows from the shape.
     pub fn decode(shape: &Shape, input: &mut Reader<'_>) -> Result<Self, Malformed> {
         Ok(Self {
-            masks: input.extensions(shape.mask_claims)?,
+            masks: input.extensions(shape.mask_values())?,
             samples: input.extensions(shape.samples())?,
             fold: decode_fold(shape.fold, input)?,
             pad: input.extension()?,

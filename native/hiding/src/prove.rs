@@ -5,8 +5,8 @@ use crate::commit::Committed;
 use crate::form::LinearForm;
 use crate::later::{self, Folding};
 use crate::opening::Opening;
-use crate::shape::{PLANES, Shape};
-use crate::statement::{Claim, ClaimError, Points, add_sample, table};
+use crate::shape::{Shape, VectorShape};
+use crate::statement::{Claim, ClaimError, Points, add_mask, add_sample, table};
 use commitment::merkle::Digest;
 use p3_field::PrimeCharacteristicRing;
 use sumcheck::{dot, equality};
@@ -79,11 +79,11 @@ impl Shape {
     }
 
     /// Whether a vector is committed to as the shape says.
-    fn committed(&self, shape: &crate::shape::VectorShape, vector: &Committed) -> bool {
+    fn committed(&self, shape: &VectorShape, vector: &Committed) -> bool {
         let pads = (1 << self.rows) + self.tails;
         vector.cells.len() == 1 << shape.variables
             && vector.tail.len() == shape.tails * shape.width()
-            && vector.pad.len() == if shape.fresh { pads } else { 0 }
+            && vector.pad.len() == if shape.fresh() { pads } else { 0 }
     }
 
     /// Draws the points of the mask block and of the answers, and answers.
@@ -94,7 +94,11 @@ impl Shape {
         channel: &mut impl Channel,
     ) -> (Points, Vec<Extension>, Vec<Extension>) {
         let points = Points::of_masks(self, channel);
-        let masks: Vec<Extension> = points.iter().map(|at| self.mask_at(vectors, at)).collect();
+        let of = |(index, at): (usize, &Vec<Extension>)| {
+            let index = index / self.mask_claims.max(1);
+            self.mask_at(vectors, index, at)
+        };
+        let masks: Vec<Extension> = points.iter().enumerate().map(of).collect();
         channel.absorb(Site::OpeningMasks, &masks);
         let (mut at, mut samples) = (Vec::new(), Vec::new());
         for index in 0..self.samples() {
@@ -113,22 +117,14 @@ impl Shape {
         (points, masks, samples)
     }
 
-    /// The block of masks at a point.
-    fn mask_at(&self, vectors: &[&Committed], point: &[Extension]) -> Extension {
-        let (Some(vector), Some(fresh)) = (vectors.first(), self.vectors.first()) else {
+    /// The mask of a vector at a point.
+    fn mask_at(&self, vectors: &[&Committed], index: usize, point: &[Extension]) -> Extension {
+        let (Some(vector), Some(shape)) = (vectors.get(index), self.vectors.get(index)) else {
             return Extension::ZERO;
         };
-        let weights = equality(point, 1 << point.len());
-        let columns = self.block_columns().enumerate();
-        columns
-            .map(|(l, column)| {
-                let place = fresh.columns[column];
-                let cell = |element: usize| vector.cells[fresh.cell(place, element)];
-                let elements = weights.iter().enumerate();
-                let value: Extension = elements.map(|(at, &weight)| weight * cell(at)).sum();
-                value * crate::statement::basis(l)
-            })
-            .sum()
+        let mut form = LinearForm::new();
+        add_mask(&mut form, shape, point, Extension::ONE);
+        form.of(shape, &vector.cells)
     }
 
     /// The joint vector.
@@ -174,5 +170,3 @@ impl Shape {
 pub(crate) fn combined(weights: &[Extension], row: &[Base]) -> Extension {
     weights.iter().zip(row).map(|(&w, &x)| w * x).sum()
 }
-
-const _: () = assert!(PLANES == transcript::DEGREE);

@@ -11,8 +11,8 @@
 //! repeats itself (a restored snapshot, a fork) gives equal masks only to openings that are equal in
 //! all of that. Fields are uniform because words are: by rejection, not by a remainder.
 
+use p3_field::BasedVectorSpace;
 use p3_field::integers::QuotientMap;
-use p3_field::{BasedVectorSpace, PrimeField32};
 use transcript::{BASE_BYTES, Base, Extension};
 
 /// What the seed is derived for, and for nothing else.
@@ -87,12 +87,7 @@ impl Randomness {
 
     /// One uniform element of the base field.
     pub fn base(&mut self) -> Base {
-        const {
-            assert!(
-                Base::ORDER_U32 > 1 << 30,
-                "more than half of the words count"
-            )
-        };
+        // More than half of all words count.
         loop {
             let word = self.word() & (u32::MAX >> 1);
             if let Some(element) = Base::from_canonical_checked(word) {

@@ -8,7 +8,10 @@
 //!
 //! The fresh vector is the first one. It is committed to anew for each opening, and holds what hides all of
 //! them: the block of masks, the pad of the out-of-domain answer, tails, and the vector R that pads the
-//! fold.
+//! fold. Every other vector has uniform cells of its own, which are claimed at random points as the block
+//! is: half of its rows, or a column that is added to it. Without them the last rounds of the fold, in
+//! which vectors meet each other, would show what the claim is on each: the block's share of what is
+//! left is fixed by its shares of the rounds before.
 
 use crate::schedule::{Schedule, first_fold};
 use crate::soundness::{self, Term};
@@ -27,6 +30,9 @@ pub(crate) const PLANES: usize = DEGREE;
 pub const MAX_VECTORS: usize = 8;
 /// Columns of one vector.
 pub const MAX_COLUMNS: usize = 1 << 14;
+/// Bits of the number of columns of a vector beside the fresh one at least: its own cells mask two elements for
+/// each round in which its columns are folded, and those in which it meets others need some.
+const LEAST_FOLD: usize = 2;
 /// Openings that the tails of one vector are for.
 pub const MAX_OPENINGS: usize = 1 << 16;
 
@@ -70,8 +76,8 @@ pub enum ShapeError {
 pub struct Vector {
     /// Variables of each column.
     pub columns: Vec<usize>,
-    /// Openings that one commitment to it serves, for each of which it gets tails; 0 for a vector that
-    /// holds its own random rows, whose uses its owner counts.
+    /// Openings that one commitment to it serves, for each of which it gets tails; 0 for a vector whose
+    /// second half of rows is uniform, and whose openings its owner counts.
     pub openings: usize,
     /// Whether the out-of-domain answer is about it too. It must be, unless the claims themselves
     /// tell any two candidates apart.
@@ -93,13 +99,56 @@ pub(crate) struct VectorShape {
     pub(crate) tails: usize,
     /// Salts of a leaf.
     pub(crate) salts: usize,
-    /// Whether R and the block of masks are committed with it.
-    pub(crate) fresh: bool,
+    /// Which of its cells mask the rounds of the fold.
+    pub(crate) mask: Mask,
     /// Whether the out-of-domain answer is about it.
     pub(crate) sampled: bool,
 }
 
+/// Uniform cells, of which an opening sends values at random points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mask {
+    /// An element of the extension field for each of so many variables: five columns, with the pad after
+    /// them. R lies beside the vector.
+    Block(usize),
+    /// One column.
+    Column,
+    /// The second half of all rows, which is the owner's.
+    Half,
+}
+
+impl Mask {
+    /// Columns that are added to the owner's.
+    pub(crate) const fn columns(self) -> usize {
+        match self {
+            Self::Block(_) => PLANES + 1,
+            Self::Column => 1,
+            Self::Half => 0,
+        }
+    }
+}
+
 impl VectorShape {
+    /// Whether it is the fresh one.
+    pub(crate) const fn fresh(&self) -> bool {
+        matches!(self.mask, Mask::Block(_))
+    }
+
+    /// The caller's columns.
+    pub(crate) const fn own(&self) -> usize {
+        self.columns.len() - self.mask.columns()
+    }
+
+    /// Coordinates that are drawn for a point of its mask.
+    pub(crate) fn mask_variables(&self) -> usize {
+        match self.mask {
+            Mask::Block(variables) => variables,
+            Mask::Column => self.columns.last().map_or(0, |place| place.variables),
+            // That of the half is 1.
+            Mask::Half => self.variables - 1,
+        }
+    }
+
     /// Elements of a row of its message.
     pub(crate) const fn width(&self) -> usize {
         1 << self.fold
@@ -107,7 +156,7 @@ impl VectorShape {
 
     /// Elements of a row of its code: the message's, and R's.
     pub(crate) const fn coded(&self) -> usize {
-        self.width() + if self.fresh { PLANES } else { 0 }
+        self.width() + if self.fresh() { PLANES } else { 0 }
     }
 
     /// Elements of a leaf.
@@ -178,15 +227,31 @@ impl Shape {
         // The block has two variables more than the fold takes, and is one of the columns.
         loop {
             let masked = masked_columns(fresh, fold, rows);
-            let mut vectors = vec![placed(&masked, rows, 1, true, queries)];
+            let mut vectors = vec![placed(&masked, rows, Mask::Block(fold + 2))];
             for other in others {
-                let mut vector = placed(&other.columns, rows, other.openings, false, queries);
+                let mut columns = other.columns.clone();
+                let mask = if other.openings == 0 {
+                    Mask::Half
+                } else {
+                    columns.push(mask_column(&columns, fold, rows, other.openings));
+                    Mask::Column
+                };
+                let mut vector = placed(&columns, rows + LEAST_FOLD, mask);
+                vector.fold = vector.variables - rows;
                 vector.sampled = other.sampled;
                 vectors.push(vector);
             }
+            let openings = others.iter().map(|other| other.openings);
+            for (vector, openings) in vectors.iter_mut().zip(std::iter::once(1).chain(openings)) {
+                vector.salts = LEAF.saturating_sub(1 << vector.fold.min(LEAF));
+                vector.tails = match openings {
+                    0 => 0,
+                    openings => openings * queries + 1,
+                };
+            }
             let folds: Vec<usize> = vectors.iter().map(|vector| vector.fold).collect();
-            let (slots, columns) = Place::stacked(&folds, 0);
-            let found = Place::whole(columns, 0);
+            let (slots, columns) = Place::stacked(&folds, fold);
+            let found = Place::whole(columns, fold);
             if found + rows > MAX_VARIABLES + MAX_VECTORS {
                 return Err(ShapeError::TooLarge(0));
             }
@@ -273,20 +338,14 @@ impl Shape {
         self.fold + self.rows
     }
 
-    /// Variables of the block of masks.
-    pub(crate) const fn block(&self) -> usize {
-        self.fold + 2
-    }
-
-    /// The columns of the block of masks, in the fresh vector.
-    pub(crate) fn block_columns(&self) -> std::ops::Range<usize> {
-        let count = self.vectors.first().map_or(0, |fresh| fresh.columns.len());
-        count.saturating_sub(PLANES + 1)..count.saturating_sub(1)
+    /// Values of masks that are sent.
+    pub(crate) const fn mask_values(&self) -> usize {
+        self.mask_claims * self.vectors.len()
     }
 
     /// The column of the pad, in the fresh vector.
     pub(crate) fn pad_column(&self) -> usize {
-        self.block_columns().end
+        self.vectors.first().map_or(0, VectorShape::own) + PLANES
     }
 
     /// Out-of-domain answers about the vectors.
@@ -331,29 +390,33 @@ fn masked_columns(fresh: &[usize], fold: usize, rows: usize) -> Vec<usize> {
     columns
 }
 
-fn placed(
-    columns: &[usize],
-    rows: usize,
-    openings: usize,
-    fresh: bool,
-    queries: usize,
-) -> VectorShape {
-    let (places, cells) = Place::stacked(columns, rows);
-    let variables = Place::whole(cells, rows);
-    let fold = variables - rows;
+/// The column of masks of a vector that is opened so often, for a joint fold of so many variables. Each
+/// opening shows three values of it and masks two elements a round with it; it has twice as many cells.
+fn mask_column(columns: &[usize], fold: usize, rows: usize, openings: usize) -> usize {
+    let cells = 2 * PLANES * (2 * fold + MASK_CLAIMS) * openings;
+    let least = Place::whole(cells, 3);
+    let of_all = |mask| {
+        let all = [columns, &[mask]].concat();
+        let (_, cells) = Place::stacked(&all, rows + LEAST_FOLD);
+        Place::whole(cells, rows + LEAST_FOLD) - rows
+    };
+    let mut masks = least..least + MAX_VARIABLES;
+    masks.find(|&mask| of_all(mask) <= mask).unwrap_or(least)
+}
+
+/// The shape of a stack of columns, of so many variables at least.
+fn placed(columns: &[usize], least: usize, mask: Mask) -> VectorShape {
+    let (columns, cells) = Place::stacked(columns, least);
+    let variables = Place::whole(cells, least);
     VectorShape {
-        columns: places,
+        columns,
         variables,
-        fold,
+        fold: variables - least,
         slot: 0,
-        tails: if openings == 0 {
-            0
-        } else {
-            openings * queries + 1
-        },
-        salts: LEAF.saturating_sub(1 << fold.min(4)),
-        fresh,
-        sampled: fresh,
+        tails: 0,
+        salts: 0,
+        mask,
+        sampled: matches!(mask, Mask::Block(_)),
     }
 }
 

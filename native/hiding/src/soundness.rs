@@ -87,7 +87,7 @@ pub(crate) fn terms(shape: &Shape) -> Vec<Term> {
         let bits = regime.sample_bits(code, degree);
         account.add("vectors: out-of-domain answer", bits, pairs);
     }
-    let claims = (shape.mask_claims + shape.samples()) as f64;
+    let claims = (shape.mask_values() + shape.samples()) as f64;
     let batching = regime.check_bits(code, claims);
     account.add("vectors: batching of claims", batching, regime.of_lists());
     account.fold("vectors", code, shape.fold);

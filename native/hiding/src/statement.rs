@@ -2,7 +2,7 @@
 
 use crate::channel::{Channel, point};
 use crate::form::{LinearForm, Unfit};
-use crate::shape::{PLANES, Shape};
+use crate::shape::{Mask, PLANES, Shape, VectorShape};
 use commitment::merkle::Digest;
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
 use transcript::{Base, Extension, Site};
@@ -41,9 +41,7 @@ impl Claim {
         }
         let forms = self.forms.iter().zip(&shape.vectors);
         for (index, (form, vector)) in forms.enumerate() {
-            let own = if vector.fresh { PLANES + 1 } else { 0 };
-            let columns = vector.columns.len() - own;
-            form.check(vector, columns).map_err(|unfit| {
+            form.check(vector, vector.own()).map_err(|unfit| {
                 let vector = index;
                 ClaimError::Unfit { vector, unfit }
             })?;
@@ -57,23 +55,25 @@ impl Claim {
     }
 }
 
-/// Points at which the block of masks and the vectors are asked for.
+/// Points at which masks and vectors are asked for.
 pub(crate) struct Points {
-    /// Of the block of masks.
+    /// Of the masks: as many of each vector, one vector after another.
     pub(crate) masks: Vec<Vec<Extension>>,
     /// Of the joint vector.
     pub(crate) samples: Vec<Vec<Extension>>,
 }
 
 impl Points {
-    /// Draws those of the block of masks.
+    /// Draws those of the masks.
     pub(crate) fn of_masks(shape: &Shape, channel: &mut impl Channel) -> Vec<Vec<Extension>> {
-        (0..shape.mask_claims)
-            .map(|_| point(channel, shape.block()))
+        let vectors = shape.vectors.iter();
+        vectors
+            .flat_map(|vector| std::iter::repeat_n(vector, shape.mask_claims))
+            .map(|vector| point(channel, vector.mask_variables()))
             .collect()
     }
 
-    /// The forms of the claim with those of the block's claims and of the answers, by powers of a
+    /// The forms of the claim with those of the masks' claims and of the answers, by powers of a
     /// challenge.
     pub(crate) fn joined(
         &self,
@@ -83,11 +83,12 @@ impl Points {
     ) -> Vec<LinearForm> {
         let mut forms = claim.forms.clone();
         let mut power = batching;
-        for point in &self.masks {
-            if let Some(form) = forms.first_mut() {
-                add_mask(form, shape, point, power);
+        let mut points = self.masks.iter();
+        for (form, vector) in forms.iter_mut().zip(&shape.vectors) {
+            for point in points.by_ref().take(shape.mask_claims) {
+                add_mask(form, vector, point, power);
+                power *= batching;
             }
-            power *= batching;
         }
         for (index, point) in self.samples.iter().enumerate() {
             add_sample(&mut forms, shape, index, point, power);
@@ -98,14 +99,28 @@ impl Points {
 }
 
 /// X^l.
-pub(crate) fn basis(l: usize) -> Extension {
+fn basis(l: usize) -> Extension {
     Extension::from_basis_coefficients_fn(|limb| if limb == l { Base::ONE } else { Base::ZERO })
 }
 
-/// Adds `scale` times B at a point, B = Σ_l X^l·B_l.
-fn add_mask(form: &mut LinearForm, shape: &Shape, point: &[Extension], scale: Extension) {
-    for (l, column) in shape.block_columns().enumerate() {
-        form.add_point(column, point.to_vec(), scale * basis(l));
+/// Adds `scale` times a vector's mask at a point; that of the fresh one is B = Σ_l X^l·B_l.
+pub(crate) fn add_mask(
+    form: &mut LinearForm,
+    vector: &VectorShape,
+    point: &[Extension],
+    scale: Extension,
+) {
+    match vector.mask {
+        Mask::Block(_) => {
+            for l in 0..PLANES {
+                form.add_point(vector.own() + l, point.to_vec(), scale * basis(l));
+            }
+        }
+        Mask::Column => form.add_point(vector.own(), point.to_vec(), scale),
+        Mask::Half => {
+            let (columns, rows) = point.split_at(vector.fold);
+            form.add_whole([columns, &[Extension::ONE], rows].concat(), scale);
+        }
     }
 }
 

@@ -125,7 +125,7 @@ impl Shape {
 
     /// Whether all of it that comes before the later codes is there, and nothing else.
     fn fits(&self, opening: &Opening) -> bool {
-        opening.masks.len() == self.mask_claims
+        opening.masks.len() == self.mask_values()
             && opening.samples.len() == self.samples()
             && opening.fold.len() == self.fold
             && opening.tail.len() == self.tails

@@ -2,6 +2,7 @@
 
 mod golden;
 mod rank;
+mod simulator;
 
 use crate::channel::Channel;
 use crate::randomness::{Context, Randomness};

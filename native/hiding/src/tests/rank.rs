@@ -30,7 +30,10 @@ enum Kind {
     Witness,
     /// The random half of a vector without tails.
     Half,
+    /// Of the fresh vector.
     Block,
+    /// A column of masks of another vector.
+    Column,
     Pad,
     /// A tail row of this number.
     Tail(usize),
@@ -130,6 +133,8 @@ impl Stack {
                         Kind::Half
                     } else if column < self.columns[vector] {
                         Kind::Witness
+                    } else if !shape.fresh() {
+                        Kind::Column
                     } else if column < self.shape.pad_column() {
                         Kind::Block
                     } else {
@@ -141,7 +146,7 @@ impl Stack {
             for tail in 0..shape.tails * shape.width() {
                 add(Kind::Tail(tail / shape.width()), At::Tail(tail));
             }
-            if shape.fresh {
+            if shape.fresh() {
                 for row in 0..(1 << self.shape.rows) + self.shape.tails {
                     (0..DEGREE).for_each(|limb| add(Kind::R, At::R(row, limb)));
                 }
@@ -152,6 +157,11 @@ impl Stack {
 
     /// The view of an opening in which one cell is 1, or in which these have these values.
     fn view(&self, cells: &[(Cell, Base)]) -> Vec<Base> {
+        self.view_by(11, cells)
+    }
+
+    /// That with the challenges of this number.
+    fn view_by(&self, challenges: u8, cells: &[(Cell, Base)]) -> Vec<Base> {
         let vectors: Vec<Committed> = self
             .shape
             .vectors
@@ -162,7 +172,7 @@ impl Stack {
                 let mut columns: Vec<Vec<Base>> = columns
                     .map(|place| vec![Base::ZERO; 1 << place.variables])
                     .collect();
-                let rows = if shape.fresh {
+                let rows = if shape.fresh() {
                     (1 << self.shape.rows) + self.shape.tails
                 } else {
                     0
@@ -191,7 +201,7 @@ impl Stack {
             })
             .collect();
         let vectors: Vec<&Committed> = vectors.iter().collect();
-        let mut channel = Frozen::new(11);
+        let mut channel = Frozen::new(challenges);
         let opening = self.shape.prove(&vectors, &self.claim, &mut channel);
         self.flat(&opening.unwrap())
     }
@@ -230,23 +240,56 @@ impl Stack {
         view
     }
 
+    /// The views of cells: of all that mask, but of at most so many of a random half, and of as many of
+    /// the witness. Fewer masks can hide less, and not more.
+    fn views_of(&self, most: usize) -> Views {
+        let mut left = [most; 2];
+        let taken = |cell: &Cell| match cell.kind {
+            Kind::Witness | Kind::Half => {
+                let left = &mut left[usize::from(cell.kind == Kind::Half)];
+                *left = left.saturating_sub(1);
+                *left > 0
+            }
+            _ => true,
+        };
+        let cells = self.cells().into_iter().filter(taken);
+        Views(
+            cells
+                .map(|cell| (cell.kind, self.view(&[(cell, Base::ONE)])))
+                .collect(),
+        )
+    }
+}
+
+impl Stack {
+    fn views(&self) -> Views {
+        self.views_of(usize::MAX)
+    }
+}
+
+/// What each cell does to the view: the columns of A and B.
+struct Views(Vec<(Kind, Vec<Base>)>);
+
+impl Views {
     /// Functionals of the witness that the view shows beyond those of the claim, where only the
     /// masks that `kept` names are there.
     fn leak(&self, kept: impl Fn(Kind) -> bool) -> usize {
-        let cells = self.cells();
         let mut space = Space::default();
-        let mut add = |cells: &mut dyn Iterator<Item = &Cell>| {
-            for &cell in cells {
-                space.add(self.view(&[(cell, Base::ONE)]));
-            }
-            space.rank()
-        };
-        let masks = |cell: &&Cell| cell.kind != Kind::Witness && kept(cell.kind);
-        let of_masks = add(&mut cells.iter().filter(masks));
-        let of_all = add(&mut cells.iter().filter(|cell| cell.kind == Kind::Witness));
-        let more = of_all - of_masks;
+        let masks = |kind: Kind| kind != Kind::Witness && kept(kind);
+        for (_, view) in self.0.iter().filter(|(kind, _)| masks(*kind)) {
+            space.add(view.clone());
+        }
+        let of_masks = space.rank();
+        for (_, view) in self.0.iter().filter(|(kind, _)| *kind == Kind::Witness) {
+            space.add(view.clone());
+        }
+        let more = space.rank() - of_masks;
         assert!(more >= DEGREE, "the claim itself is in the view");
         more - DEGREE
+    }
+
+    fn without(&self, kind: Kind) -> usize {
+        self.leak(|other| other != kind)
     }
 }
 
@@ -300,36 +343,152 @@ fn the_view_is_linear_in_masks_and_witness() {
     assert_eq!(stack.view(&values), sum);
 }
 
-#[test]
-fn an_opening_shows_the_claim_and_nothing_else() {
-    for later in [false, true] {
-        assert_eq!(Stack::one(later).leak(|_| true), 0, "{later}");
+/// Cells of witness and half that are looked at where there are many.
+const MOST: usize = 300;
+
+fn other(columns: &[usize], openings: usize) -> Vector {
+    Vector {
+        columns: columns.to_vec(),
+        openings,
+        sampled: openings > 0,
+    }
+}
+
+impl Stack {
+    /// The fresh vector with others.
+    fn several(others: &[Vector], samples: usize) -> Self {
+        Self::new(&[7, 5], others, schedule(6, true, samples))
+    }
+
+    /// One vector that is nearly full, with or without an out-of-domain answer.
+    fn full(samples: usize) -> Self {
+        Self::new(&[8, 6], &[], schedule(6, true, samples))
+    }
+
+    /// The same with so many claims on each mask.
+    fn claimed(mut self, claims: usize) -> Self {
+        self.shape.mask_claims = claims;
+        self
     }
 }
 
 #[test]
-fn control_variants() {
-    for (name, stack) in [
-        ("one, ood", (|samples| Stack::new(&[8, 6], &[], schedule(6, true, samples))) as fn(usize) -> Stack),
-        ("two", |samples| Stack::new(&[7, 4], &[Vector { columns: vec![7], openings: 1, sampled: true }], schedule(6, true, samples))),
-        ("larger half", |samples| Stack::new(&[7, 4], &[Vector { columns: vec![10], openings: 0, sampled: false }], schedule(6, true, samples))),
-        ("three", |samples| Stack::new(&[6, 4], &[Vector { columns: vec![7], openings: 0, sampled: false }, Vector { columns: vec![6], openings: 1, sampled: true }], schedule(6, true, samples))),
-    ] { for samples in [0, 1] {
-        let stack = stack(samples);
-        eprintln!("{name} {samples} K={} k={:?} n={:?} view={} cells {}", stack.shape.fold, stack.shape.vectors.iter().map(|v| v.fold).collect::<Vec<_>>(), stack.shape.vectors.iter().map(|v| v.variables).collect::<Vec<_>>(), stack.view(&[]).len(), stack.cells().len());
-        eprintln!("all {}", stack.leak(|_| true));
-        eprintln!("no R {}", stack.leak(|kind| kind != Kind::R));
-        eprintln!("no tails {}", stack.leak(|kind| !matches!(kind, Kind::Tail(_))));
-        eprintln!("2 tails {}", stack.leak(|kind| !matches!(kind, Kind::Tail(2..))));
-        eprintln!("3 tails {}", stack.leak(|kind| !matches!(kind, Kind::Tail(3..))));
-        eprintln!("no half {}", stack.leak(|kind| kind != Kind::Half));
-        eprintln!("no block {}", stack.leak(|kind| kind != Kind::Block));
-        eprintln!("no pad {}", stack.leak(|kind| kind != Kind::Pad));
-        eprintln!("no block no pad {}", stack.leak(|kind| kind != Kind::Pad && kind != Kind::Block));
-        for claims in 0..3 {
-            let mut stack = Stack { shape: stack.shape.clone(), columns: stack.columns.clone(), claim: stack.claim.clone(), half: stack.half };
-            stack.shape.mask_claims = claims;
-            eprintln!("{claims} claims {}, without pad {}", stack.leak(|_| true), stack.leak(|kind| kind != Kind::Pad));
+fn an_opening_shows_the_claim_and_nothing_else() {
+    for later in [false, true] {
+        assert_eq!(Stack::one(later).views().leak(|_| true), 0, "{later}");
+    }
+    for samples in [0, 1] {
+        let views = Stack::full(samples).views();
+        assert_eq!(views.leak(|_| true), 0);
+    }
+}
+
+#[test]
+fn an_opening_of_several_vectors_shows_the_claim_and_nothing_else() {
+    for samples in [0, 1] {
+        for others in [
+            vec![other(&[6], 1)],
+            vec![other(&[9], 0)],
+            vec![other(&[8], 0), other(&[6], 1)],
+        ] {
+            let views = Stack::several(&others, samples).views_of(MOST);
+            assert_eq!(views.leak(|_| true), 0, "{others:?}, {samples}");
         }
-    } }
+    }
+}
+
+#[test]
+fn an_opening_with_a_vector_of_more_columns_than_the_fresh_one_shows_the_claim_only() {
+    let schedule = schedule(7, true, 0);
+    let stack = Stack::new(&[7, 5], &[other(&[12], 0)], schedule);
+    let folds: Vec<usize> = stack.shape.vectors.iter().map(|shape| shape.fold).collect();
+    assert_eq!(folds, [4, 5]);
+    let views = stack.views_of(MOST);
+    assert_eq!(views.leak(|_| true), 0);
+    assert!(views.without(Kind::Half) > 0);
+}
+
+#[test]
+fn control_without_r_the_folded_vector_shows() {
+    assert_eq!(Stack::full(0).views().without(Kind::R), 55);
+    assert_eq!(Stack::full(1).views().without(Kind::R), 50);
+}
+
+#[test]
+fn control_without_the_block_two_elements_show_for_each_round() {
+    // The design's prototype finds 30 for three rounds, too.
+    assert_eq!(Stack::full(0).views().without(Kind::Block), 30);
+    // With an answer, its own pad column masks a little of what the block did.
+    assert_eq!(Stack::full(1).views().without(Kind::Block), 27);
+}
+
+#[test]
+fn control_with_fewer_than_two_claims_on_the_block_the_rounds_show() {
+    let leak = |claims, samples| {
+        let stack = Stack::full(samples).claimed(claims);
+        stack.views().leak(|_| true)
+    };
+    // One element for each of three rounds and two, as in the design's prototype.
+    assert_eq!(leak(0, 0), 30);
+    assert_eq!(leak(1, 0), 15);
+    assert_eq!(leak(2, 0), 0);
+    // The answer is about the block's five columns with weights that are not those of an element of E. So it
+    // is a claim on the block of another kind, and one more is enough.
+    assert_eq!(leak(0, 1), 7);
+    assert_eq!(leak(1, 1), 0);
+}
+
+#[test]
+fn control_without_the_answers_pad_the_block_masks_it_and_without_both_it_shows() {
+    let views = Stack::full(1).views();
+    assert_eq!(views.without(Kind::Pad), 0);
+    let without_both = views.leak(|kind| kind != Kind::Pad && kind != Kind::Block);
+    assert_eq!(without_both - views.without(Kind::Block), 8);
+}
+
+#[test]
+fn control_without_masks_of_the_others_the_share_of_each_in_the_claim_shows() {
+    // A column of masks: without it, one element.
+    let tailed = Stack::several(&[other(&[6], 1)], 1).views();
+    assert_eq!(tailed.leak(|_| true), 0);
+    assert_eq!(tailed.without(Kind::Column), 5);
+    // The random half masks the opened leaves as well.
+    let half = Stack::several(&[other(&[9], 0)], 1).views_of(MOST);
+    assert_eq!(half.leak(|_| true), 0);
+    assert_eq!(half.without(Kind::Half), 20);
+}
+
+/// An opening with so many leaves of the first codes.
+fn opened(queries: usize) -> Stack {
+    let mut schedule = schedule(6, true, 0);
+    schedule.rounds[0].queries.count = queries;
+    Stack::new(&[7, 5], &[other(&[8], 1)], schedule)
+}
+
+#[test]
+fn control_without_tails_or_with_too_few_the_opened_leaves_show() {
+    let queries = 30;
+    let views = opened(queries).views_of(MOST);
+    assert_eq!(views.leak(|_| true), 0);
+    let with_tails = |count| views.leak(|kind| !matches!(kind, Kind::Tail(row) if row >= count));
+    // One row more than leaves is there so that leaves stay uniform that are not opened.
+    assert_eq!(with_tails(queries), 0);
+    // A column of masks has uniform rows too, 15 by this count; each row beyond shows five equations.
+    assert_eq!([0, 5, 10, 15].map(with_tails), [75, 50, 25, 0]);
+}
+
+#[test]
+fn control_a_fresh_vector_that_is_opened_twice_shows_more() {
+    // Without a later code, all of the folded vector is sent.
+    let stack = Stack::new(&[8, 6], &[], schedule(6, false, 1));
+    let views = |openings: &[u8]| {
+        let view = |cell: Cell| {
+            let one = [(cell, Base::ONE)];
+            let views = openings.iter().map(|&number| stack.view_by(number, &one));
+            (cell.kind, views.collect::<Vec<_>>().concat())
+        };
+        Views(stack.cells().into_iter().map(view).collect())
+    };
+    assert_eq!(views(&[11]).leak(|_| true), 0);
+    assert_eq!(views(&[11, 12]).leak(|_| true), 243);
 }
