@@ -11,7 +11,7 @@
 //! have the N-th power 1, row s of the tail, times w^(N+s), adds to row s mod N. So tails cost no
 //! transform. A leaf is the hash of a row of the code and of its salts.
 
-use crate::opening::TreeOpening;
+use crate::leaves::TreeOpening;
 use commitment::merkle::{Digest, MerkleTree};
 use p3_blake3::Blake3;
 use p3_dft::{Radix2DFTSmallBatch, TwoAdicSubgroupDft};
@@ -158,19 +158,10 @@ impl Message<'_> {
     }
 }
 
-/// The digest of a leaf.
-pub(crate) fn leaf_digest(leaf: &[Base]) -> Digest {
-    SerializingHasher::new(Blake3).hash_slice(leaf)
-}
-
-/// The point of a leaf among 2^`leaves`.
-pub(crate) fn leaf_point(leaves: usize, index: usize) -> Base {
-    Base::two_adic_generator(leaves).exp_u64(index as u64)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Code, Message, leaf_digest, leaf_point};
+    use super::{Code, Message};
+    use crate::leaves::{leaf_digest, leaf_point};
     use crate::randomness::{Context, Randomness};
     use commitment::merkle::root_of;
     use p3_field::PrimeCharacteristicRing;

@@ -4,11 +4,12 @@
 //! `specs/sumcheck-proof.md`, section 7, from step 3 on; what stands for codeword 0 is the caller's.
 
 use crate::channel::{Channel, indices, spread_point};
-use crate::code::{Code, leaf_point};
+use crate::code::Code;
 use crate::form::equal;
-use crate::opening::{Later, LaterRound, Round, TreeOpening, TreeShape, extensions};
+use crate::leaves::{TreeOpening, TreeShape, extensions, leaf_point};
+use crate::opening::{Later, LaterRound, Round};
+use crate::rejection::Rejected;
 use crate::schedule::Schedule;
-use crate::verify::Rejected;
 use commitment::merkle::Digest;
 use p3_field::PrimeCharacteristicRing;
 use sumcheck::{Engine, Simd, Sum, add_scaled, dot, equality, unpack};

@@ -18,10 +18,13 @@
 //! | `commit` | commitments, and the masks in them |
 //! | `form` | linear forms on a committed vector |
 //! | `later` | plain WHIR after the first fold, both sides |
+//! | `layout` | how a shape follows from sizes and profile |
+//! | `leaves` | opened leaves, and what is computed from them |
 //! | `opening` | what an opening consists of, and its bytes |
 //! | `prove` | the prover |
 //! | `randomness` | where masks come from |
 //! | `regime` | the theorems, as bounds |
+//! | `rejection` | why an opening is rejected |
 //! | `schedule` | folds, rates, queries and work by size |
 //! | `shape` | where vectors lie, and what is committed with them |
 //! | `soundness` | error terms, each with its theorem |
@@ -43,10 +46,13 @@ mod code;
 mod commit;
 mod form;
 mod later;
+mod layout;
+mod leaves;
 mod opening;
 mod prove;
 mod randomness;
 mod regime;
+mod rejection;
 mod schedule;
 mod shape;
 mod soundness;
@@ -61,7 +67,7 @@ pub use form::{LinearForm, Unfit};
 pub use opening::Opening;
 pub use prove::ProveError;
 pub use randomness::{Context, NoEntropy, Randomness};
+pub use rejection::Rejected;
 pub use shape::{MASK_CLAIMS, MAX_COLUMNS, MAX_OPENINGS, MAX_VECTORS, Shape, ShapeError, Vector};
 pub use soundness::Term;
 pub use statement::{Claim, ClaimError};
-pub use verify::Rejected;

@@ -3,20 +3,13 @@
 //! Each length follows from the shape but the number of siblings, which is bounded by it. Elements
 //! are canonical, and nothing may be left over: so an opening has one byte form.
 
-use crate::code::leaf_digest;
+use crate::leaves::{TreeOpening, TreeShape};
 use crate::schedule::{Queries, Schedule};
 use crate::shape::Shape;
-use commitment::merkle::{Digest, root_of};
+use commitment::merkle::Digest;
 use commitment::{Malformed, Reader, Writer};
-use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
+use p3_field::PrimeCharacteristicRing;
 use transcript::{BASE_BYTES, Base, DEGREE, Extension};
-
-/// Leaves of one tree in the order in which they were asked for, and the digests that lead to its root.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TreeOpening {
-    pub(crate) rows: Vec<Vec<Base>>,
-    pub(crate) siblings: Vec<Digest>,
-}
 
 /// The two coefficients of a round polynomial that its claim does not fix: of X⁰ and of X².
 pub(crate) type Round = [Extension; 2];
@@ -54,55 +47,6 @@ pub struct Opening {
     pub(crate) pad: Extension,
     pub(crate) tail: Vec<Extension>,
     pub(crate) later: Later,
-}
-
-/// A tree as a verifier knows it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TreeShape {
-    /// log2 of its leaves.
-    pub(crate) leaves: usize,
-    /// Elements of a leaf.
-    pub(crate) width: usize,
-}
-
-impl TreeOpening {
-    /// Whether these leaves, at these indices, are those of the tree with this root. Equal indices have
-    /// equal leaves then.
-    pub(crate) fn leads_to(&self, root: &Digest, leaves: usize, indices: &[usize]) -> bool {
-        let digests = self.rows.iter().map(|row| leaf_digest(row));
-        let opened = indices.iter().copied().zip(digests);
-        self.rows.len() == indices.len()
-            && root_of(leaves, opened, &self.siblings).as_ref() == Some(root)
-    }
-
-    fn encode(&self, out: &mut Writer) {
-        out.field("opening: leaves");
-        for &element in self.rows.iter().flatten() {
-            out.base(element);
-        }
-        out.field("opening: count of siblings");
-        let count = self.siblings.len() as u32;
-        out.bytes.extend_from_slice(&count.to_le_bytes());
-        out.field("opening: siblings");
-        out.bytes.extend_from_slice(self.siblings.as_flattened());
-    }
-
-    fn decode(shape: TreeShape, queries: usize, input: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let count = queries.min(1 << shape.leaves);
-        input.fits(count, shape.width * BASE_BYTES)?;
-        let rows = (0..count)
-            .map(|_| (0..shape.width).map(|_| input.base()).collect())
-            .collect::<Result<_, _>>()?;
-        let siblings = input.word()? as usize;
-        if siblings > count * shape.leaves {
-            return Err(Malformed::Count);
-        }
-        input.fits(siblings, size_of::<Digest>())?;
-        let siblings = (0..siblings)
-            .map(|_| input.array())
-            .collect::<Result<_, _>>()?;
-        Ok(Self { rows, siblings })
-    }
 }
 
 fn encode_fold(name: &'static str, fold: &[Round], out: &mut Writer) {
@@ -243,11 +187,4 @@ impl Shape {
             })
             .collect()
     }
-}
-
-/// The elements of the extension field that a row of a later code is.
-pub(crate) fn extensions(row: &[Base]) -> Vec<Extension> {
-    row.chunks_exact(DEGREE)
-        .map(|coefficients| Extension::from_basis_coefficients_fn(|limb| coefficients[limb]))
-        .collect()
 }

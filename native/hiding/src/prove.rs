@@ -4,13 +4,14 @@ use crate::channel::{Channel, point};
 use crate::commit::Committed;
 use crate::form::LinearForm;
 use crate::later::{self, Folding};
+use crate::leaves::combined;
 use crate::opening::Opening;
 use crate::shape::{Shape, VectorShape};
 use crate::statement::{Claim, ClaimError, Points, add_mask, add_sample, table};
 use commitment::merkle::Digest;
 use p3_field::PrimeCharacteristicRing;
-use sumcheck::{dot, equality};
-use transcript::{Base, Extension, Site};
+use sumcheck::dot;
+use transcript::{Extension, Site};
 
 /// An opening that cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -152,21 +153,4 @@ impl Shape {
         }
         tail
     }
-
-    /// What each column of each vector weighs in the fold.
-    pub(crate) fn column_weights(&self, coordinates: &[Extension]) -> Vec<Vec<Extension>> {
-        let vectors = self.vectors.iter();
-        vectors
-            .map(|vector| {
-                let (own, slot) = self.part(vector, coordinates);
-                let weights = equality(&own, vector.width());
-                weights.into_iter().map(|weight| weight * slot).collect()
-            })
-            .collect()
-    }
-}
-
-/// Σ weights[i] · row[i].
-pub(crate) fn combined(weights: &[Extension], row: &[Base]) -> Extension {
-    weights.iter().zip(row).map(|(&w, &x)| w * x).sum()
 }

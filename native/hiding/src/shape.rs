@@ -13,14 +13,14 @@
 //! which vectors meet each other, would show what the claim is on each: the block's share of what is
 //! left is fixed by its shares of the rounds before.
 
-use crate::schedule::{Schedule, first_fold};
-use crate::soundness::{self, Term};
-use commitment::{MAX_VARIABLES, MIN_VARIABLES, Place, Profile};
+use crate::schedule::Schedule;
+use commitment::{MAX_VARIABLES, Place, Profile};
 use p3_field::TwoAdicField;
+use sumcheck::equality;
 use transcript::{Base, DEGREE, Extension};
 
 /// Uniform elements of a leaf at least, so that its digest tells nothing: 9 elements have 278 bits.
-const LEAF: usize = 9;
+pub(crate) const LEAF: usize = 9;
 /// Claims about the block of masks. Two are needed: with one, each round of the fold shows one
 /// element more than the block hides, as a test finds.
 pub const MASK_CLAIMS: usize = 3;
@@ -32,7 +32,7 @@ pub const MAX_VECTORS: usize = 8;
 pub const MAX_COLUMNS: usize = 1 << 14;
 /// Bits of the number of columns of a vector beside the fresh one at least: its own cells mask two elements for
 /// each round in which its columns are folded, and those in which it meets others need some.
-const LEAST_FOLD: usize = 2;
+pub(crate) const LEAST_FOLD: usize = 2;
 /// Openings that the tails of one vector are for.
 pub const MAX_OPENINGS: usize = 1 << 16;
 
@@ -187,110 +187,6 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The shape of openings of a fresh vector with columns of so many variables each and of `others`.
-    pub fn new(fresh: &[usize], others: &[Vector], profile: Profile) -> Result<Self, ShapeError> {
-        let largest = check(fresh, others)?;
-        // The block of masks grows with the fold, and the fold with the vectors; neither shrinks.
-        let mut variables = largest.max(MIN_VARIABLES);
-        loop {
-            let fold = first_fold(variables);
-            let shape = Self::with_rows(fresh, others, profile, variables - fold)?;
-            let needed = shape.vectors.iter().map(|vector| vector.variables).max();
-            match needed {
-                Some(needed) if needed > variables => variables = needed,
-                _ => return Ok(shape),
-            }
-        }
-    }
-
-    fn with_rows(
-        fresh: &[usize],
-        others: &[Vector],
-        profile: Profile,
-        rows: usize,
-    ) -> Result<Self, ShapeError> {
-        let openings = others.iter().map(|other| other.openings).max();
-        let schedule = Schedule::new(rows, openings.unwrap_or(0).max(1), profile);
-        Self::with_schedule(fresh, others, profile, schedule.ok_or(ShapeError::Tails)?)
-    }
-
-    /// The shape with another schedule than the profile's.
-    pub(crate) fn with_schedule(
-        fresh: &[usize],
-        others: &[Vector],
-        profile: Profile,
-        schedule: Schedule,
-    ) -> Result<Self, ShapeError> {
-        let rows = schedule.rows;
-        let queries = schedule.first_queries();
-        let mut fold = 0;
-        // The block has two variables more than the fold takes, and is one of the columns.
-        loop {
-            let masked = masked_columns(fresh, fold, rows);
-            let mut vectors = vec![placed(&masked, rows, Mask::Block(fold + 2))];
-            for other in others {
-                let mut columns = other.columns.clone();
-                let mask = if other.openings == 0 {
-                    Mask::Half
-                } else {
-                    columns.push(mask_column(&columns, fold, rows, other.openings));
-                    Mask::Column
-                };
-                let mut vector = placed(&columns, rows + LEAST_FOLD, mask);
-                vector.fold = vector.variables - rows;
-                vector.sampled = other.sampled;
-                vectors.push(vector);
-            }
-            let openings = others.iter().map(|other| other.openings);
-            for (vector, openings) in vectors.iter_mut().zip(std::iter::once(1).chain(openings)) {
-                vector.salts = LEAF.saturating_sub(1 << vector.fold.min(LEAF));
-                vector.tails = match openings {
-                    0 => 0,
-                    openings => openings * queries + 1,
-                };
-            }
-            let folds: Vec<usize> = vectors.iter().map(|vector| vector.fold).collect();
-            let (slots, columns) = Place::stacked(&folds, fold);
-            let found = Place::whole(columns, fold);
-            if found + rows > MAX_VARIABLES + MAX_VECTORS {
-                return Err(ShapeError::TooLarge(0));
-            }
-            if found > fold {
-                fold = found;
-                continue;
-            }
-            for (index, vector) in vectors.iter_mut().enumerate() {
-                vector.slot = slots[index].slot;
-                let least = vector.fold;
-                let short = |place: &Place| place.variables < least;
-                if let Some(column) = vector.columns.iter().position(short) {
-                    return Err(ShapeError::Column {
-                        vector: index,
-                        column,
-                        least,
-                    });
-                }
-                if vector.variables > MAX_VARIABLES {
-                    return Err(ShapeError::TooLarge(index));
-                }
-            }
-            let tails = vectors.iter().map(|vector| vector.tails).max().unwrap_or(0);
-            if let Some(fresh) = vectors.first_mut() {
-                // R has them, and lies in the same leaves.
-                fresh.tails = tails;
-            }
-            return Ok(Self {
-                profile,
-                vectors,
-                rows,
-                fold,
-                tails,
-                schedule,
-                mask_claims: MASK_CLAIMS,
-            });
-        }
-    }
-
     /// Vectors, the fresh one included.
     pub const fn vectors(&self) -> usize {
         self.vectors.len()
@@ -309,23 +205,6 @@ impl Shape {
     /// Rows of the first codes that one opening shows at most.
     pub fn queries(&self) -> usize {
         self.schedule.first_queries()
-    }
-
-    /// The error terms of one opening. `bits` of all together are [`Self::provable_bits`].
-    pub fn soundness(&self) -> Vec<Term> {
-        soundness::terms(self)
-    }
-
-    /// −log2 of the sum of all terms.
-    pub fn provable_bits(&self) -> f64 {
-        let terms = self.soundness();
-        let error: f64 = terms.iter().map(|term| (-term.bits).exp2()).sum();
-        -error.log2()
-    }
-
-    /// log2 of the number of joint vectors that the roots may stand for.
-    pub fn candidate_bits(&self) -> f64 {
-        soundness::candidate_bits(self)
     }
 
     /// log2 of the leaves of the first codes.
@@ -359,6 +238,18 @@ impl Shape {
         column << self.rows | cell & ((1 << self.rows) - 1)
     }
 
+    /// What each column of each vector weighs in the fold.
+    pub(crate) fn column_weights(&self, coordinates: &[Extension]) -> Vec<Vec<Extension>> {
+        let vectors = self.vectors.iter();
+        vectors
+            .map(|vector| {
+                let (own, slot) = self.part(vector, coordinates);
+                let weights = equality(&own, vector.width());
+                weights.into_iter().map(|weight| weight * slot).collect()
+            })
+            .collect()
+    }
+
     /// The part of a joint point that belongs to a vector, and the weight of its slot there.
     pub(crate) fn part(
         &self,
@@ -369,83 +260,6 @@ impl Shape {
         let (own, slot) = columns.split_at(vector.fold);
         let weight = sumcheck::equality_at(slot, vector.slot);
         ([own, rows].concat(), weight)
-    }
-}
-
-/// The columns of the fresh vector for a fold of so many variables: the caller's, the block of masks,
-/// and the pad, which takes five elements.
-fn masked_columns(fresh: &[usize], fold: usize, rows: usize) -> Vec<usize> {
-    let mut columns = fresh.to_vec();
-    columns.extend([fold + 2; PLANES]);
-    // As short as the fold of the vector lets a column be.
-    let of_all = |pad| {
-        let mut all = columns.clone();
-        all.push(pad);
-        let (_, cells) = Place::stacked(&all, rows);
-        Place::whole(cells, rows) - rows
-    };
-    let longest = fold + PLANES;
-    let pad = (3..longest).find(|&pad| of_all(pad) <= pad);
-    columns.push(pad.unwrap_or(longest));
-    columns
-}
-
-/// The column of masks of a vector that is opened so often, for a joint fold of so many variables. Each
-/// opening shows three values of it and masks two elements a round with it; it has twice as many cells.
-fn mask_column(columns: &[usize], fold: usize, rows: usize, openings: usize) -> usize {
-    let cells = 2 * PLANES * (2 * fold + MASK_CLAIMS) * openings;
-    let least = Place::whole(cells, 3);
-    let of_all = |mask| {
-        let all = [columns, &[mask]].concat();
-        let (_, cells) = Place::stacked(&all, rows + LEAST_FOLD);
-        Place::whole(cells, rows + LEAST_FOLD) - rows
-    };
-    let mut masks = least..least + MAX_VARIABLES;
-    masks.find(|&mask| of_all(mask) <= mask).unwrap_or(least)
-}
-
-/// The shape of a stack of columns, of so many variables at least.
-fn placed(columns: &[usize], least: usize, mask: Mask) -> VectorShape {
-    let (columns, cells) = Place::stacked(columns, least);
-    let variables = Place::whole(cells, least);
-    VectorShape {
-        columns,
-        variables,
-        fold: variables - least,
-        slot: 0,
-        tails: 0,
-        salts: 0,
-        mask,
-        sampled: matches!(mask, Mask::Block(_)),
-    }
-}
-
-/// Bounds of what a caller may ask for; the variables of the largest vector, masks left out.
-fn check(fresh: &[usize], others: &[Vector]) -> Result<usize, ShapeError> {
-    let count = 1 + others.len();
-    if count > MAX_VECTORS {
-        return Err(ShapeError::Vectors(count));
-    }
-    let columns = others.iter().map(|other| &other.columns[..]);
-    let mut largest = 0;
-    for (vector, columns) in std::iter::once(fresh).chain(columns).enumerate() {
-        if columns.is_empty() || columns.len() > MAX_COLUMNS {
-            let columns = columns.len();
-            return Err(ShapeError::Columns { vector, columns });
-        }
-        if columns.iter().any(|&variables| variables > MAX_VARIABLES) {
-            return Err(ShapeError::TooLarge(vector));
-        }
-        let (_, cells) = Place::stacked(columns, 0);
-        if cells > 1 << MAX_VARIABLES {
-            return Err(ShapeError::TooLarge(vector));
-        }
-        largest = largest.max(Place::whole(cells, 0));
-    }
-    let many = |other: &Vector| other.openings > MAX_OPENINGS;
-    match others.iter().position(many) {
-        Some(index) => Err(ShapeError::Openings(index + 1)),
-        None => Ok(largest),
     }
 }
 

@@ -30,10 +30,24 @@ fn first(shape: &Shape) -> Option<Rate> {
     Rate::new((1 << shape.rows) + shape.tails, 1 << shape.leaves())
 }
 
-/// log2 of the number of joint vectors that roots may be close to.
-pub(crate) fn candidate_bits(shape: &Shape) -> f64 {
-    let regime = Regime::of(shape.profile);
-    first(shape).map_or(f64::INFINITY, |code| regime.candidate_bits(code))
+impl Shape {
+    /// The error terms of one opening.
+    pub fn soundness(&self) -> Vec<Term> {
+        terms(self)
+    }
+
+    /// −log2 of the sum of all terms.
+    pub fn provable_bits(&self) -> f64 {
+        let terms = self.soundness();
+        let error: f64 = terms.iter().map(|term| (-term.bits).exp2()).sum();
+        -error.log2()
+    }
+
+    /// log2 of the number of joint vectors that the roots may stand for.
+    pub fn candidate_bits(&self) -> f64 {
+        let regime = Regime::of(self.profile);
+        first(self).map_or(f64::INFINITY, |code| regime.candidate_bits(code))
+    }
 }
 
 struct Account {
@@ -68,7 +82,7 @@ impl Account {
 }
 
 /// All terms.
-pub(crate) fn terms(shape: &Shape) -> Vec<Term> {
+fn terms(shape: &Shape) -> Vec<Term> {
     let regime = Regime::of(shape.profile);
     let mut account = Account {
         regime,

@@ -6,15 +6,14 @@
 
 use super::{Frozen, stream};
 use crate::channel::{Channel, point};
-use crate::code::{leaf_digest, leaf_point};
 use crate::form::LinearForm;
 use crate::later::{self, follow};
-use crate::opening::{Opening, Round, TreeOpening};
-use crate::prove::combined;
+use crate::leaves::{TreeOpening, combined, leaf_digest, leaf_point};
+use crate::opening::{Opening, Round};
 use crate::randomness::Randomness;
+use crate::rejection::Rejected;
 use crate::shape::{Shape, Vector};
 use crate::statement::{Claim, Points, table};
-use crate::verify::Rejected;
 use commitment::Profile;
 use commitment::merkle::{Digest, MerkleTree};
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing, PrimeField32};
