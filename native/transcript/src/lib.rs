@@ -117,6 +117,24 @@ pub enum Site {
     RelationRound,
     /// The factors at which a relation proof ends.
     RelationFactors,
+    /// Roots and value that a hiding opening is about.
+    Opening,
+    /// The values of the masking block.
+    OpeningMasks,
+    /// The padded out-of-domain answer about the committed vectors.
+    OpeningSample,
+    /// One round polynomial of a fold.
+    OpeningRound,
+    /// What the claim is for the vector that pads the fold.
+    OpeningPad,
+    /// The tail of the padded fold.
+    OpeningTail,
+    /// The root of a later code.
+    OpeningRoot,
+    /// An out-of-domain answer about a later code.
+    OpeningAnswer,
+    /// The last polynomial.
+    OpeningLast,
 }
 
 impl Site {
@@ -148,6 +166,19 @@ impl Site {
         Self::RelationFactors,
     ];
 
+    /// Those of a hiding opening, in the order of first use.
+    pub const OPENING: [Self; 9] = [
+        Self::Opening,
+        Self::OpeningMasks,
+        Self::OpeningSample,
+        Self::OpeningRound,
+        Self::OpeningPad,
+        Self::OpeningTail,
+        Self::OpeningRoot,
+        Self::OpeningAnswer,
+        Self::OpeningLast,
+    ];
+
     /// The label that separates this site from every other one.
     pub const fn label(self) -> &'static str {
         match self {
@@ -167,6 +198,15 @@ impl Site {
             Self::RelationMasks => "inferproof/sumcheck/1/relation/masks",
             Self::RelationRound => "inferproof/sumcheck/1/relation/round",
             Self::RelationFactors => "inferproof/sumcheck/1/relation/factors",
+            Self::Opening => "inferproof/sumcheck/1/opening",
+            Self::OpeningMasks => "inferproof/sumcheck/1/opening/masks",
+            Self::OpeningSample => "inferproof/sumcheck/1/opening/sample",
+            Self::OpeningRound => "inferproof/sumcheck/1/opening/round",
+            Self::OpeningPad => "inferproof/sumcheck/1/opening/pad",
+            Self::OpeningTail => "inferproof/sumcheck/1/opening/tail",
+            Self::OpeningRoot => "inferproof/sumcheck/1/opening/root",
+            Self::OpeningAnswer => "inferproof/sumcheck/1/opening/answer",
+            Self::OpeningLast => "inferproof/sumcheck/1/opening/last",
         }
     }
 }
@@ -332,7 +372,7 @@ mod tests {
 
     fn sites() -> impl Iterator<Item = Site> {
         let committed = Site::ALL.into_iter().chain(Site::COMMITTED);
-        committed.chain(Site::RELATION)
+        committed.chain(Site::RELATION).chain(Site::OPENING)
     }
 
     fn after(site: Site, data: &[u8]) -> Extension {
