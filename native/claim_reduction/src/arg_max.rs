@@ -16,6 +16,7 @@
 
 use crate::claims::State;
 use crate::constraints::{Node, front, inverse, padding};
+use crate::linear::Claim;
 use crate::lines::combined;
 use crate::looked_up::differ;
 use crate::plan::{ArgMax, Column, Constraint, Difference, Role};
@@ -26,7 +27,7 @@ use crate::tables::Recipe;
 use crate::witness::{ColumnBuilder, spread};
 use commitment::variables;
 use p3_field::PrimeCharacteristicRing;
-use sumcheck::{dot, equality};
+use sumcheck::{Value, dot, equality};
 use transcript::{Base, Extension};
 
 impl Planner<'_> {
@@ -100,13 +101,13 @@ impl ColumnBuilder<'_> {
     }
 }
 
-impl Node<'_> {
+impl<V: Value> Node<'_, V> {
     /// Adds the claims of places of maxima.
-    pub(crate) fn arg_max<P: ProtocolRole>(
+    pub(crate) fn arg_max<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         own: &ArgMax,
-        state: &mut State,
+        state: &mut State<V>,
     ) -> Result<(), Rejected> {
         let shape = self.graph.tensor(own.x).map_or(&[][..], |(s, ..)| s);
         let size = shape.last().copied().unwrap_or(1);
@@ -130,22 +131,17 @@ impl Node<'_> {
             let counts = counting(within, size, own.last);
             vec![of(own.most), of(own.column), dot(&counts, &chosen)]
         })?;
-        let &[most, place, counted] = sent.as_slice() else {
+        let [most, place, counted] = sent.as_slice() else {
             return Err(Rejected::Short);
         };
         for (column, value) in [(own.most, most), (own.column, place)] {
             let whole = self.plan.columns.get(column).map_or(0, Column::variables);
-            state.column(column, front(line, whole), value);
+            state.column(column, front(line, whole), value.clone());
         }
-        let value = indicator(within, size) * most - counted - key * inverse(factor)?;
-        let about = at.to_vec();
-        state.claim(
-            own.x,
-            crate::linear::Claim {
-                point: about,
-                value,
-            },
-        );
+        let real = most.clone() * indicator(within, size);
+        let value = real - counted.clone() - key * inverse(factor)?;
+        let point = at.to_vec();
+        state.claim(own.x, Claim { point, value });
 
         // One element is chosen, its place is the result, and the keys count it.
         let batch = protocol.challenge();
@@ -165,7 +161,7 @@ impl Node<'_> {
             table.resize(1 << inner, Extension::ZERO);
             table
         };
-        let value = Extension::ONE + batch * (place + batch * counted);
+        let value = (place.clone() + counted.clone() * batch) * batch + Extension::ONE;
         let at = |ends: &[Extension]| dot(&equality(ends, size), &weights());
         self.along_lines(protocol, own.chosen, line, inner, value, (table, at), state)
     }

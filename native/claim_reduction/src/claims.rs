@@ -7,48 +7,48 @@ use transcript::Extension;
 
 /// What the lookup argument leaves of one lookup.
 #[derive(Clone, Debug, Default)]
-pub struct LookupClaim {
+pub struct LookupClaim<V = Extension> {
     /// The point.
     pub point: Vec<Extension>,
     /// The value of the keys there.
-    pub key: Extension,
+    pub key: V,
     /// The value of the values there; zero where the table has none.
-    pub value: Extension,
+    pub value: V,
 }
 
 /// That a column has a value at a point.
 #[derive(Clone, Debug)]
-pub struct ColumnClaim {
+pub struct ColumnClaim<V = Extension> {
     /// The column.
     pub column: usize,
     /// The point.
     pub point: Vec<Extension>,
     /// The value.
-    pub value: Extension,
+    pub value: V,
 }
 
 /// What everything was reduced to, to be opened.
 #[derive(Clone, Debug, Default)]
-pub struct Opened {
+pub struct Opened<V = Extension> {
     /// On the committed columns.
-    pub columns: Vec<ColumnClaim>,
+    pub columns: Vec<ColumnClaim<V>>,
     /// On the weight matrices, in their order.
-    pub matrices: Vec<MatrixClaim>,
+    pub matrices: Vec<MatrixClaim<V>>,
 }
 
 /// Claims that are still to be reduced, and those that are to be opened.
 #[derive(Debug, Default)]
-pub(crate) struct State {
-    pub(crate) claims: BTreeMap<usize, Vec<Claim>>,
-    pub(crate) opened: Opened,
+pub(crate) struct State<V> {
+    pub(crate) claims: BTreeMap<usize, Vec<Claim<V>>>,
+    pub(crate) opened: Opened<V>,
 }
 
-impl State {
-    pub(crate) fn claim(&mut self, tensor: usize, claim: Claim) {
+impl<V> State<V> {
+    pub(crate) fn claim(&mut self, tensor: usize, claim: Claim<V>) {
         self.claims.entry(tensor).or_default().push(claim);
     }
 
-    pub(crate) fn column(&mut self, column: usize, point: Vec<Extension>, value: Extension) {
+    pub(crate) fn column(&mut self, column: usize, point: Vec<Extension>, value: V) {
         self.opened.columns.push(ColumnClaim {
             column,
             point,

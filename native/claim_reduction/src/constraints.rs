@@ -13,26 +13,26 @@ use crate::shape::{coordinates, equal, indicator, indicator_of};
 use commitment::columns::evaluate;
 use graph::Graph;
 use p3_field::{Field, PrimeCharacteristicRing};
-use sumcheck::equality;
+use sumcheck::{Value, equality};
 use transcript::Extension;
 
 /// What all relations of a node are made of.
-pub(crate) struct Node<'a> {
+pub(crate) struct Node<'a, V> {
     pub(crate) graph: &'a Graph,
     pub(crate) plan: &'a Plan,
-    pub(crate) lookup_claims: &'a [LookupClaim],
+    pub(crate) lookup_claims: &'a [LookupClaim<V>],
     pub(crate) place: Place,
     /// Shape of the result.
     pub(crate) shape: &'a [usize],
 }
 
-impl Node<'_> {
+impl<V: Value> Node<'_, V> {
     /// Adds the claims of a relation.
-    pub(crate) fn relate<P: ProtocolRole>(
+    pub(crate) fn relate<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         constraint: &Constraint,
-        state: &mut State,
+        state: &mut State<V>,
     ) -> Result<(), Rejected> {
         match constraint {
             Constraint::Rescale(rescale) => self.rescale(protocol, rescale, state),
@@ -45,11 +45,11 @@ impl Node<'_> {
                 outside,
             } => {
                 let claimed = self.lookup_claim(*lookup)?;
-                state.column(*column, claimed.point.clone(), claimed.value);
+                state.column(*column, claimed.point.clone(), claimed.value.clone());
                 // k = x on elements, x + outside in the padding, outside in front of the tensor.
                 let (factor, own) = padding(&claimed.point, coordinates(self.shape));
                 let rest = Extension::ONE - factor * indicator_of(self.shape, own);
-                let key = claimed.key - rest * Extension::from_i32(*outside);
+                let key = claimed.key.clone() - rest * Extension::from_i32(*outside);
                 let value = key * inverse(factor)?;
                 let point = own.to_vec();
                 state.claim(*x, Claim { point, value });
@@ -67,7 +67,7 @@ impl Node<'_> {
         }
     }
 
-    pub(crate) fn lookup_claim(&self, lookup: usize) -> Result<&LookupClaim, Rejected> {
+    pub(crate) fn lookup_claim(&self, lookup: usize) -> Result<&LookupClaim<V>, Rejected> {
         self.lookup_claims.get(lookup).ok_or(Rejected::Short)
     }
 
@@ -76,25 +76,25 @@ impl Node<'_> {
         &self,
         limbs: &[Limb],
         point: &[Extension],
-        state: &mut State,
-    ) -> Result<Extension, Rejected> {
-        let mut sum = Extension::ZERO;
+        state: &mut State<V>,
+    ) -> Result<V, Rejected> {
+        let mut sum = V::default();
         for limb in limbs {
             let claimed = self.lookup_claim(limb.lookup)?;
             if claimed.point != point {
                 return Err(Rejected::Mismatch(self.place));
             }
-            state.column(limb.column, claimed.point.clone(), claimed.key);
-            sum += claimed.key * power(limb.shift);
+            state.column(limb.column, claimed.point.clone(), claimed.key.clone());
+            sum += claimed.key.clone() * power(limb.shift);
         }
         Ok(sum)
     }
 
-    fn rescale<P: ProtocolRole>(
+    fn rescale<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         rescale: &Rescale,
-        state: &mut State,
+        state: &mut State<V>,
     ) -> Result<(), Rejected> {
         let lookup = match &rescale.form {
             Form::Direct { lookup, .. } => *lookup,
@@ -105,8 +105,8 @@ impl Node<'_> {
         let quotient = match &rescale.form {
             Form::Direct { column, lookup } => {
                 let claimed = self.lookup_claim(*lookup)?;
-                state.column(*column, point.clone(), claimed.value);
-                claimed.key
+                state.column(*column, point.clone(), claimed.value.clone());
+                claimed.key.clone()
             }
             Form::Clamped {
                 column,
@@ -161,14 +161,14 @@ impl Node<'_> {
     }
 
     /// The quotient of a clamp by the shared table, where its columns are claimed.
-    fn clamped<P: ProtocolRole>(
+    fn clamped<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         [lo, hi]: [Extension; 2],
         [lower, upper]: [Option<usize>; 2],
         [column, between]: [Option<usize>; 2],
-        state: &mut State,
-    ) -> Result<Extension, Rejected> {
+        state: &mut State<V>,
+    ) -> Result<V, Rejected> {
         let claim_of =
             |lookup: Option<usize>| lookup.map(|lookup| self.lookup_claim(lookup)).transpose();
         let (below, above) = (claim_of(lower)?, claim_of(upper)?);
@@ -179,16 +179,20 @@ impl Node<'_> {
             (Some(below), Some(above)) => {
                 // Both are of one size, so that the argument leaves them at one point; and the second
                 // takes what the first has made.
-                protocol.demand(self.place, || {
-                    below.point == above.point && above.key == hi - lo - below.value
+                if below.point != above.point {
+                    return Err(Rejected::Mismatch(self.place));
+                }
+                protocol.equal(self.place, || {
+                    let expected = from(hi - lo, &below.value);
+                    Ok([above.key.clone(), expected])
                 })?;
-                (below.key + lo, hi - above.value)
+                (below.key.clone() + lo, from(hi, &above.value))
             }
-            (Some(below), None) => (below.key + lo, below.value + lo),
-            (None, _) => (hi - any.key, hi - any.value),
+            (Some(below), None) => (below.key.clone() + lo, below.value.clone() + lo),
+            (None, _) => (from(hi, &any.key), from(hi, &any.value)),
         };
         if let (Some(between), Some(below)) = (between, below) {
-            state.column(between, any.point.clone(), below.value);
+            state.column(between, any.point.clone(), below.value.clone());
         }
         if let Some(column) = column {
             state.column(column, any.point.clone(), result);
@@ -197,14 +201,14 @@ impl Node<'_> {
     }
 
     /// Checks that one of two numbers is zero everywhere.
-    pub(crate) fn exclude<P: ProtocolRole>(
+    pub(crate) fn exclude<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         numbers: [&[Limb]; 2],
         at: &[Extension],
-        state: &mut State,
+        state: &mut State<V>,
     ) -> Result<(), Rejected> {
-        let ended = protocol.sumcheck(at.len(), 3, Extension::ZERO, |witness| {
+        let ended = protocol.sumcheck(at.len(), 3, V::default(), |witness| {
             let table = |limbs: &[Limb]| combine(witness, limbs, 1 << at.len());
             let [a, b] = numbers.map(table);
             vec![a, b, equality(at, 1 << at.len())]
@@ -217,11 +221,11 @@ impl Node<'_> {
         let mut sums = values.iter().zip(&limbs);
         let sums = numbers.map(|number| {
             let own = sums.by_ref().take(number.len());
-            own.map(|(&value, limb)| value * power(limb.shift))
-                .sum::<Extension>()
+            V::combination(own.map(|(value, limb)| (power(limb.shift), value)))
         });
-        protocol.demand(self.place, || {
-            ended.left == sums[0] * sums[1] * equal(at, &ended.point)
+        protocol.product(self.place, || {
+            let [a, b] = sums;
+            [a * equal(at, &ended.point), b, ended.left]
         })?;
         for (limb, value) in limbs.iter().zip(values) {
             state.column(limb.column, ended.point.clone(), value);
@@ -229,13 +233,13 @@ impl Node<'_> {
         Ok(())
     }
 
-    fn max<P: ProtocolRole>(
+    fn max<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         [x, column, zeros]: [usize; 3],
         difference: &Difference,
         count: usize,
-        state: &mut State,
+        state: &mut State<V>,
     ) -> Result<(), Rejected> {
         let shape = self.graph.tensor(x).map_or(&[][..], |(s, ..)| s);
         let lead = coordinates(self.shape);
@@ -252,11 +256,11 @@ impl Node<'_> {
             let column = &witness.columns[column];
             vec![weights.iter().zip(column).map(|(&w, &v)| w * v).sum()]
         })?;
-        let &[y] = sent.as_slice() else {
+        let [y] = sent.as_slice() else {
             return Err(Rejected::Short);
         };
-        state.column(column, place, y);
-        let value = real * y + (Extension::ONE - real) - excess * inverse(factor)?;
+        state.column(column, place, y.clone());
+        let value = y.clone() * real + (Extension::ONE - real) - excess * inverse(factor)?;
         let point = own.to_vec();
         state.claim(x, Claim { point, value });
 
@@ -266,18 +270,19 @@ impl Node<'_> {
 
     /// The point of looked-up differences, and there what was looked up and the flag. As limbs they are
     /// differences; in one lookup with the flag they are what its table has for keys.
-    pub(crate) fn difference<P: ProtocolRole>(
+    pub(crate) fn difference<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         flags: usize,
         difference: &Difference,
-        state: &mut State,
-    ) -> Result<(Vec<Extension>, Extension, Extension), Rejected> {
+        state: &mut State<V>,
+    ) -> Result<(Vec<Extension>, V, V), Rejected> {
         match difference {
             Difference::Direct(lookup) => {
                 let claimed = self.lookup_claim(*lookup)?;
-                state.column(flags, claimed.point.clone(), claimed.value);
-                Ok((claimed.point.clone(), claimed.key, claimed.value))
+                state.column(flags, claimed.point.clone(), claimed.value.clone());
+                let (looked, flag) = (claimed.key.clone(), claimed.value.clone());
+                Ok((claimed.point.clone(), looked, flag))
             }
             Difference::Wide { limbs, bit } => {
                 let said = [Limb {
@@ -296,16 +301,16 @@ impl Node<'_> {
     }
 
     /// Turns a claim on the result into claims on what it is committed in.
-    pub(crate) fn settle<P: ProtocolRole>(
+    pub(crate) fn settle<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         role: &Role,
-        claim: &Claim,
-        state: &mut State,
+        claim: &Claim<V>,
+        state: &mut State<V>,
     ) -> Result<(), Rejected> {
         let padded = |pad: i32| {
             let rest = Extension::ONE - indicator_of(self.shape, &claim.point);
-            claim.value + rest * Extension::from_i32(pad)
+            claim.value.clone() + rest * Extension::from_i32(pad)
         };
         match role {
             Role::Column(column) => {
@@ -337,7 +342,7 @@ impl Node<'_> {
                         others.iter().map(at).collect()
                     })?;
                     for (limb, value) in others.iter().zip(values) {
-                        left -= value * power(limb.shift);
+                        left -= value.clone() * power(limb.shift);
                         state.column(limb.column, point.clone(), value);
                     }
                 }
@@ -347,6 +352,11 @@ impl Node<'_> {
             Role::Reduced | Role::Absorbed | Role::Known => Err(Rejected::Mismatch(self.place)),
         }
     }
+}
+
+/// A known value less another one.
+fn from<V: Value>(known: Extension, value: &V) -> V {
+    V::from(known) - value.clone()
 }
 
 /// The sum of limbs, element by element.

@@ -13,19 +13,22 @@ use crate::shape::{coordinates, evaluate, indicator_of, split};
 use commitment::{MatrixPoint, combine_rows, variables};
 use layers::{Contraction, lift};
 use p3_field::PrimeCharacteristicRing;
-use sumcheck::{add_scaled, dot, equality};
+use sumcheck::{Value, add_scaled, dot, equality};
 use transcript::Extension;
 
 /// That a weight matrix, as a polynomial, has a value at a point.
 #[derive(Clone, Debug)]
-pub struct MatrixClaim {
+pub struct MatrixClaim<V = Extension> {
     /// The matrix.
     pub matrix: usize,
     /// The point.
     pub point: MatrixPoint,
     /// The value there.
-    pub value: Extension,
+    pub value: V,
 }
+
+/// A claim on the matrix, and one on the operand.
+type Reduced<V> = (MatrixClaim<V>, Claim<V>);
 
 /// A contraction with the shapes of operand and result.
 pub struct Shaped<'a> {
@@ -50,8 +53,8 @@ impl Shaped<'_> {
     pub fn reduce<P: ProtocolRole>(
         &self,
         protocol: &mut P,
-        claim: &Claim,
-    ) -> Result<(MatrixClaim, Claim), Rejected> {
+        claim: &Claim<P::Value>,
+    ) -> Result<Reduced<P::Value>, Rejected> {
         let value = self.unbiased(claim);
         if self.contraction.axes.is_empty() {
             self.linear(protocol, claim, value)
@@ -69,9 +72,9 @@ impl Shaped<'_> {
         }
     }
 
-    fn unbiased(&self, claim: &Claim) -> Extension {
+    fn unbiased<V: Value>(&self, claim: &Claim<V>) -> V {
         let Some(bias) = self.bias else {
-            return claim.value;
+            return claim.value.clone();
         };
         let parts = split(self.y, &claim.point);
         let row = self.row_axis();
@@ -85,15 +88,15 @@ impl Shaped<'_> {
             .product();
         let weights = equality(parts[row], bias.len());
         let biases = weights.iter().zip(bias).map(|(&w, &b)| w * lift(b));
-        claim.value - positions * biases.sum::<Extension>()
+        claim.value.clone() - positions * biases.sum::<Extension>()
     }
 
     fn linear<P: ProtocolRole>(
         &self,
         protocol: &mut P,
-        claim: &Claim,
-        value: Extension,
-    ) -> Result<(MatrixClaim, Claim), Rejected> {
+        claim: &Claim<P::Value>,
+        value: P::Value,
+    ) -> Result<Reduced<P::Value>, Rejected> {
         let size = self.contraction.size;
         let rounds = variables(size.columns);
         let (lead, row) = claim
@@ -114,11 +117,13 @@ impl Shaped<'_> {
             tables
         })?;
         let sent = protocol.values(2, |_| ended.values.iter().take(2).copied().collect())?;
-        let &[matrix, operand] = sent.as_slice() else {
+        let [matrix, operand] = sent.as_slice() else {
             return Err(Rejected::Short);
         };
-        protocol.demand(self.place, || {
-            ended.left == matrix * operand * Mask::at(mask, &ended.point)
+        let (matrix, operand) = (matrix.clone(), operand.clone());
+        protocol.product(self.place, || {
+            let weighted = matrix.clone() * Mask::at(mask, &ended.point);
+            [weighted, operand.clone(), ended.left]
         })?;
         Ok((
             MatrixClaim {
@@ -139,9 +144,9 @@ impl Shaped<'_> {
     fn convolution<P: ProtocolRole>(
         &self,
         protocol: &mut P,
-        claim: &Claim,
-        value: Extension,
-    ) -> Result<(MatrixClaim, Claim), Rejected> {
+        claim: &Claim<P::Value>,
+        value: P::Value,
+    ) -> Result<Reduced<P::Value>, Rejected> {
         let contraction = self.contraction;
         let size = contraction.size;
         let parts = split(self.y, &claim.point);
@@ -157,10 +162,11 @@ impl Shaped<'_> {
             self.tables(witness, batch, &positions, &rows)
         })?;
         let sent = protocol.values(2, |_| ended.values.clone())?;
-        let &[matrix, table] = sent.as_slice() else {
+        let [matrix, table] = sent.as_slice() else {
             return Err(Rejected::Short);
         };
-        protocol.demand(self.place, || ended.left == matrix * table)?;
+        let (matrix, table) = (matrix.clone(), table.clone());
+        protocol.product(self.place, || [matrix.clone(), table.clone(), ended.left])?;
         let split_at = ended.point.len() - contraction.column_variables();
         let (own, column) = ended.point.split_at(split_at);
         let columns = equality(column, size.columns);
@@ -367,10 +373,11 @@ pub fn known<P: ProtocolRole>(
     place: Place,
     shape: &[usize],
     values: &[i32],
-    claim: &Claim,
+    claim: &Claim<P::Value>,
 ) -> Result<(), Rejected> {
-    protocol.demand(place, || {
-        evaluate(values, shape, &claim.point) == claim.value
+    protocol.equal(place, || {
+        let known = evaluate(values, shape, &claim.point);
+        Ok([known.into(), claim.value.clone()])
     })
 }
 

@@ -11,40 +11,41 @@ use crate::protocol_role::{ProtocolRole, Rejected, Witness};
 use crate::range_decomposition::{BASE, BASE_BITS, digits};
 use crate::shape::{coordinates, equal, evaluate, indicator_of};
 use p3_field::PrimeCharacteristicRing;
-use sumcheck::equality;
+use sumcheck::{Value, equality};
 use transcript::{Base, Extension};
 
 /// An identity where the lookup argument ended.
-struct At {
+struct At<V> {
     /// The point of the columns.
     point: Vec<Extension>,
     /// X.
     x: Extension,
     /// What the product must be.
-    product: Extension,
+    product: V,
     /// The rest.
-    rest: Extension,
+    rest: V,
     /// The slack.
-    slack: Extension,
+    slack: V,
     /// The result.
-    result: Extension,
+    result: V,
 }
 
-impl Node<'_> {
+impl<V: Value> Node<'_, V> {
     /// Adds the claims of a division.
-    pub(crate) fn divide<P: ProtocolRole>(
+    pub(crate) fn divide<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         exact: &Exact,
         divisor: &Divisor,
-        state: &mut State,
+        state: &mut State<V>,
     ) -> Result<(), Rejected> {
         let at = self.exact(protocol, exact, state)?;
         // What rest and slack make together is twice the divisor less 1, to which 1 is added in the
         // padding: there the result is 0 for the same reason as elsewhere.
         let (factor, own) = padding(&at.point, coordinates(self.shape));
         let ones = Extension::ONE - factor * indicator_of(self.shape, own);
-        let divisors = (at.rest + at.slack + Extension::ONE).halve() - ones;
+        let half = Extension::ONE.halve();
+        let divisors = (at.rest + at.slack + Extension::ONE) * half - ones;
         let value = divisors * inverse(factor)?;
         let point = own.to_vec();
         state.claim(divisor.tensor, Claim { point, value });
@@ -69,21 +70,22 @@ impl Node<'_> {
         let pieces = self.sent(protocol, &divisor.pieces, &origin, state)?;
         let results = self.sent(protocol, &exact.result, &ended.point, state)?;
         let ones = Extension::ONE - factor * indicator_of(self.shape, own);
-        let left = factor * repeated * value_at(&divisor.pieces, &pieces, x) + ones;
-        let right = value_at(&exact.result, &results, x).double() - Extension::ONE;
+        let left = value_at(&divisor.pieces, &pieces, x) * (factor * repeated) + ones;
+        let right = value_at(&exact.result, &results, x) * Extension::TWO - Extension::ONE;
         let weight = equal(&at.point, &ended.point);
-        protocol.demand(self.place, || ended.left == left * right * weight)
+        protocol.product(self.place, || [left * weight, right, ended.left])
     }
 
     /// Adds the claims of a square root.
-    pub(crate) fn square_root<P: ProtocolRole>(
+    pub(crate) fn square_root<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         exact: &Exact,
-        state: &mut State,
+        state: &mut State<V>,
     ) -> Result<(), Rejected> {
         let at = self.exact(protocol, exact, state)?;
-        protocol.demand(self.place, || at.rest + at.slack == at.result.double())?;
+        let (sum, result) = (at.rest + at.slack, at.result);
+        protocol.equal(self.place, || Ok([sum, result * Extension::TWO]))?;
         let (x, length) = (at.x, 1 << at.point.len());
         let ended = protocol.sumcheck(at.point.len(), 3, at.product, |witness| {
             let root = polynomial(witness, &exact.result, x, length);
@@ -92,16 +94,16 @@ impl Node<'_> {
         let results = self.sent(protocol, &exact.result, &ended.point, state)?;
         let root = value_at(&exact.result, &results, x);
         let weight = equal(&at.point, &ended.point);
-        protocol.demand(self.place, || ended.left == root * root * weight)
+        protocol.product(self.place, || [root.clone() * weight, root, ended.left])
     }
 
     /// The claims at the point of the node's lookups, X, and what the product must be.
-    fn exact<P: ProtocolRole>(
+    fn exact<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         exact: &Exact,
-        state: &mut State,
-    ) -> Result<At, Rejected> {
+        state: &mut State<V>,
+    ) -> Result<At<V>, Rejected> {
         let first = exact.rest.limbs.first().map_or(usize::MAX, |l| l.lookup);
         let point = self.lookup_claim(first)?.point.clone();
         let (factor, own) = padding(&point, coordinates(self.shape));
@@ -111,7 +113,7 @@ impl Node<'_> {
         let rest = keys(&exact.rest.limbs)?;
         let result = keys(&exact.result.limbs)?;
         let slack = self.number(&exact.slack, &point, state)?;
-        let mut carries = Extension::ZERO;
+        let mut carries = V::default();
         for carry in exact.carries.iter().rev() {
             let own = self.number(&carry.limbs, &point, state)?;
             carries = carries * x + own + Extension::from_i64(carry.base);
@@ -120,8 +122,9 @@ impl Node<'_> {
             None => {
                 let value = operand(protocol, exact.operand, own)?;
                 let point = own.to_vec();
+                let here = value.clone() * factor;
                 state.claim(exact.operand, Claim { point, value });
-                factor * value
+                here
             }
             Some(pieces) => {
                 let keys = self.keys(&pieces.limbs, &point, state)?;
@@ -132,8 +135,8 @@ impl Node<'_> {
             }
         };
         // N(X) = (B − X)·c(X).
-        let product = at_digits(&exact.factor, x) * operand - value_at(&exact.rest, &rest, x)
-            + (base - x) * carries;
+        let product = operand * at_digits(&exact.factor, x) - value_at(&exact.rest, &rest, x)
+            + carries * (base - x);
         Ok(At {
             x,
             product,
@@ -145,7 +148,7 @@ impl Node<'_> {
     }
 
     /// The claim on a divisor's origin, by its pieces where their lookups have ended.
-    fn pieces_of(&self, divisor: &Divisor, state: &mut State) -> Result<Claim, Rejected> {
+    fn pieces_of(&self, divisor: &Divisor, state: &mut State<V>) -> Result<Claim<V>, Rejected> {
         let pieces = &divisor.pieces;
         let first = pieces.limbs.first().map_or(usize::MAX, |l| l.lookup);
         let point = self.lookup_claim(first)?.point.clone();
@@ -163,8 +166,8 @@ impl Node<'_> {
         &self,
         limbs: &[Limb],
         point: &[Extension],
-        state: &mut State,
-    ) -> Result<Vec<Extension>, Rejected> {
+        state: &mut State<V>,
+    ) -> Result<Vec<V>, Rejected> {
         let one = |limb: &Limb| Limb { shift: 0, ..*limb };
         let limbs = limbs.iter();
         limbs
@@ -174,13 +177,13 @@ impl Node<'_> {
 
     /// The values of a number's limbs at a point of their columns, which may lack coordinates in
     /// front. The prover sends them.
-    fn sent<P: ProtocolRole>(
+    fn sent<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         number: &Number,
         point: &[Extension],
-        state: &mut State,
-    ) -> Result<Vec<Extension>, Rejected> {
+        state: &mut State<V>,
+    ) -> Result<Vec<V>, Rejected> {
         let values = protocol.values(number.limbs.len(), |witness| {
             let weights = equality(point, 1 << point.len());
             let at = |limb: &Limb| {
@@ -189,10 +192,10 @@ impl Node<'_> {
             };
             number.limbs.iter().map(at).collect()
         })?;
-        for (limb, &value) in number.limbs.iter().zip(&values) {
+        for (limb, value) in number.limbs.iter().zip(&values) {
             let column = self.plan.columns.get(limb.column);
             let point = front(point, column.map_or(0, Column::variables));
-            state.column(limb.column, point, value);
+            state.column(limb.column, point, value.clone());
         }
         Ok(values)
     }
@@ -203,12 +206,12 @@ fn operand<P: ProtocolRole>(
     protocol: &mut P,
     tensor: usize,
     point: &[Extension],
-) -> Result<Extension, Rejected> {
+) -> Result<P::Value, Rejected> {
     let sent = protocol.values(1, |witness| {
         let (shape, values) = witness.tensor(tensor);
         vec![evaluate(values, shape, point)]
     })?;
-    sent.first().copied().ok_or(Rejected::Short)
+    sent.into_iter().next().ok_or(Rejected::Short)
 }
 
 /// The value at x of the polynomial with these coefficients.
@@ -225,9 +228,9 @@ fn weight(limb: &Limb, x: Extension) -> Extension {
 }
 
 /// The value at x of the polynomial that a number with these limbs is.
-fn value_at(number: &Number, limbs: &[Extension], x: Extension) -> Extension {
+fn value_at<V: Value>(number: &Number, limbs: &[V], x: Extension) -> V {
     let limbs = number.limbs.iter().zip(limbs);
-    let pieces: Extension = limbs.map(|(limb, &value)| value * weight(limb, x)).sum();
+    let pieces = V::combination(limbs.map(|(limb, value)| (weight(limb, x), value)));
     pieces + at_digits(&digits(number.base), x)
 }
 

@@ -19,7 +19,7 @@ use transcript::Extension;
 
 /// All that is to be reduced.
 #[derive(Clone, Copy)]
-pub struct Problem<'a> {
+pub struct Problem<'a, V = Extension> {
     /// The graph.
     pub graph: &'a Graph,
     /// Its plan.
@@ -31,14 +31,14 @@ pub struct Problem<'a> {
     /// The outputs.
     pub outputs: &'a [&'a [i32]],
     /// What the lookup argument has left, for each lookup.
-    pub lookup_claims: &'a [LookupClaim],
+    pub lookup_claims: &'a [LookupClaim<V>],
 }
 
 /// Reduces the claim that the graph maps inputs to outputs.
 pub fn reduce<P: ProtocolRole>(
     protocol: &mut P,
-    problem: &Problem<'_>,
-) -> Result<Opened, Rejected> {
+    problem: &Problem<'_, P::Value>,
+) -> Result<Opened<P::Value>, Rejected> {
     let graph = problem.graph;
     let mut state = State::default();
     for (number, &id) in graph.outputs.iter().enumerate() {
@@ -47,6 +47,7 @@ pub fn reduce<P: ProtocolRole>(
         };
         let point = protocol.point(coordinates(shape));
         let value = evaluate(values.copied().unwrap_or(&[]), shape, &point);
+        let value = P::Value::from(value);
         state.claim(id, Claim { point, value });
     }
     let inputs = graph.inputs.len();
@@ -57,13 +58,13 @@ pub fn reduce<P: ProtocolRole>(
         if *role == Role::Known {
             let place = Place::Node(number);
             for claim in &claims {
-                protocol.demand(place, || {
+                protocol.equal(place, || {
                     let known = || problem.plan.known(graph, problem.inputs).ok();
                     let tensors: &Option<Tensors> = known_tensors.get_or_init(known);
-                    tensors.as_ref().is_some_and(|tensors| {
-                        let values = tensors.get(inputs + number);
-                        evaluate(values, &node.shape, &claim.point) == claim.value
-                    })
+                    let tensors = tensors.as_ref().ok_or(Rejected::Mismatch(place))?;
+                    let values = tensors.get(inputs + number);
+                    let known = evaluate(values, &node.shape, &claim.point);
+                    Ok([known.into(), claim.value.clone()])
                 })?;
             }
             continue;
@@ -93,7 +94,7 @@ pub fn reduce<P: ProtocolRole>(
     if let Some(limb) = problem.plan.idle {
         let claimed = problem.lookup_claims.get(limb.lookup);
         let claimed = claimed.ok_or(Rejected::Short)?;
-        state.column(limb.column, claimed.point.clone(), claimed.key);
+        state.column(limb.column, claimed.point.clone(), claimed.key.clone());
     }
     for (number, (input, values)) in graph.inputs.iter().zip(problem.inputs).enumerate() {
         for claim in state.claims.remove(&number).unwrap_or_default() {
@@ -107,10 +108,10 @@ pub fn reduce<P: ProtocolRole>(
 /// Reduces the claims on the result of a node without columns.
 fn linear_node<P: ProtocolRole>(
     protocol: &mut P,
-    problem: &Problem<'_>,
+    problem: &Problem<'_, P::Value>,
     number: usize,
-    claims: Vec<Claim>,
-    state: &mut State,
+    claims: Vec<Claim<P::Value>>,
+    state: &mut State<P::Value>,
 ) -> Result<(), Rejected> {
     let graph = problem.graph;
     let place = Place::Node(number);
@@ -165,9 +166,10 @@ fn linear_node<P: ProtocolRole>(
             constant: id,
         } => {
             let known = id.and_then(|id| graph.constants.get(id));
-            let mut left = claim.value;
+            let mut left = claim.value.clone();
             if let Some(known) = known {
-                left -= constant(&known.values, &node.shape, &claim.point);
+                let known = constant(&known.values, &node.shape, &claim.point);
+                left = left - known;
             }
             add(protocol, place, node, coefficients, &claim, left, state)?;
         }
@@ -230,9 +232,9 @@ fn add<P: ProtocolRole>(
     place: Place,
     node: &graph::Node,
     coefficients: &[i32],
-    claim: &Claim,
-    mut left: Extension,
-    state: &mut State,
+    claim: &Claim<P::Value>,
+    mut left: P::Value,
+    state: &mut State<P::Value>,
 ) -> Result<(), Rejected> {
     // No coefficient of a well-formed graph is a multiple of the modulus.
     let weigh = |(&tensor, &c): (&usize, &i32)| (tensor, Extension::from_i32(c));
@@ -250,7 +252,7 @@ fn add<P: ProtocolRole>(
             others.iter().map(at).collect()
         })?;
         for (&(tensor, coefficient), value) in others.iter().zip(values) {
-            left -= coefficient * value;
+            left -= value.clone() * coefficient;
             let point = claim.point.clone();
             state.claim(tensor, Claim { point, value });
         }

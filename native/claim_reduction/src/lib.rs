@@ -17,6 +17,7 @@
 //! | `claims` | claims of lookups and columns, those to be reduced, those to be opened |
 //! | `constraints` | what non-linear nodes add to the claims |
 //! | `contraction` | weighted contractions: Linear and Conv |
+//! | `counter` | the role that counts what a proof will hold |
 //! | `declared` | whether what a graph declares of a node can follow from its operands |
 //! | `exact` | divisions and square roots, checked as polynomials at a random X |
 //! | `expected` | the ranges of tensors where contractions stay in those that they declare |
@@ -34,9 +35,10 @@
 //! | `plan` | which columns are committed and looked up for each node |
 //! | `planner` | makes the plan of a graph |
 //! | `products` | products of two tensors, element by element and of matrices |
-//! | `protocol_role` | prover, verifier and counter of one reduction |
+//! | `protocol_role` | prover and verifier of one reduction |
 //! | `range_analysis` | the ranges that the relations hold tensors to |
 //! | `range_decomposition` | integers too large for the field, as polynomials in a base |
+//! | `recorder` | the role that turns what was sent under pads into equations |
 //! | `rescaling` | the quotient of a rescaling from limbs: which ones, and that they make it |
 //! | `saturation_tables` | which rescalings are clamped by one shared table |
 //! | `shape` | tensors as multilinear polynomials |
@@ -68,6 +70,7 @@ mod arg_max;
 mod claims;
 mod constraints;
 mod contraction;
+mod counter;
 mod declared;
 mod exact;
 mod expected;
@@ -88,6 +91,7 @@ mod products;
 mod protocol_role;
 mod range_analysis;
 mod range_decomposition;
+mod recorder;
 mod rescaling;
 mod saturation_tables;
 mod shape;
@@ -96,6 +100,7 @@ mod witness;
 
 pub use claims::{ColumnClaim, LookupClaim, Opened};
 pub use contraction::MatrixClaim;
+pub use counter::Counter;
 pub use facts::known;
 pub use flow::{Problem, reduce};
 pub use linear::Claim;
@@ -106,6 +111,6 @@ pub use plan::{
 };
 #[cfg(feature = "audit")]
 pub use protocol_role::Alter;
-pub use protocol_role::{Counter, Place, ProtocolRole, Prover, Rejected, Verifier, Witness};
+pub use protocol_role::{Place, ProtocolRole, Prover, Rejected, Verifier, Witness};
 pub use tables::MAX_TABLE_ENTRIES;
 pub use witness::{Columns, Source, columns};

@@ -5,17 +5,20 @@ use crate::protocol_role::{Place, ProtocolRole, Rejected};
 use crate::shape::{bits, coordinates, equal, restrict, split};
 use commitment::variables;
 use p3_field::PrimeCharacteristicRing;
-use sumcheck::{add_scaled, dot, equality, powers};
+use sumcheck::{Value, add_scaled, dot, equality, powers};
 use transcript::Extension;
 
 /// That a tensor, as a polynomial, has a value at a point.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
+pub struct Claim<V = Extension> {
     /// Coordinates of all axes.
     pub point: Vec<Extension>,
     /// The value there.
-    pub value: Extension,
+    pub value: V,
 }
+
+/// A claim with the id of its tensor.
+pub type Claimed<V> = (usize, Claim<V>);
 
 /// A tensor that a reduction is about, and what is wrong where it fails.
 #[derive(Clone, Copy, Debug)]
@@ -49,10 +52,10 @@ pub fn functional<P: ProtocolRole>(
     protocol: &mut P,
     about: About,
     point: &[Option<Extension>],
-    value: Extension,
+    value: P::Value,
     table: impl FnOnce() -> Vec<Extension>,
     at: impl FnOnce(&[Extension]) -> Extension,
-) -> Result<Claim, Rejected> {
+) -> Result<Claim<P::Value>, Rejected> {
     let open = point.iter().filter(|x| x.is_none()).count();
     let ended = protocol.sumcheck(open, 2, value, |witness| {
         let (shape, values) = witness.tensor(about.tensor);
@@ -60,14 +63,17 @@ pub fn functional<P: ProtocolRole>(
     })?;
     let sent = protocol.values(1, |_| vec![first(&ended.values)])?;
     let value = first(&sent);
-    protocol.demand(about.place, || ended.left == at(&ended.point) * value)?;
+    protocol.equal(about.place, || {
+        let expected = value.clone() * at(&ended.point);
+        Ok([ended.left, expected])
+    })?;
     let point = fill(point, &ended.point);
     Ok(Claim { point, value })
 }
 
 /// The first value of a message that has one.
-pub fn first(values: &[Extension]) -> Extension {
-    values.first().copied().unwrap_or(Extension::ZERO)
+pub fn first<V: Value>(values: &[V]) -> V {
+    values.first().cloned().unwrap_or_default()
 }
 
 /// Reduces Σ Π_axes weight · tensor = `value`: the axes that are not at a point are summed over.
@@ -76,8 +82,8 @@ pub fn separable<P: ProtocolRole>(
     about: About,
     shape: &[usize],
     axes: &[Axis],
-    value: Extension,
-) -> Result<Claim, Rejected> {
+    value: P::Value,
+) -> Result<Claim<P::Value>, Rejected> {
     let mut point = Vec::with_capacity(coordinates(shape));
     let mut weights = Vec::new();
     for (&size, axis) in shape.iter().zip(axes) {
@@ -129,10 +135,10 @@ pub fn total<P: ProtocolRole>(
     about: About,
     (shape, masked): (&[usize], bool),
     y: &[usize],
-    claim: &Claim,
-) -> Result<Claim, Rejected> {
+    claim: &Claim<P::Value>,
+) -> Result<Claim<P::Value>, Rejected> {
     let half = Extension::ONE.halve();
-    let mut value = claim.value;
+    let mut scale = Extension::ONE;
     let mut axes: Vec<Axis> = split(y, &claim.point)
         .into_iter()
         .map(|part| Axis::At(part.to_vec()))
@@ -141,11 +147,11 @@ pub fn total<P: ProtocolRole>(
         if Mask::of(size, masked).is_some() {
             axes.push(Axis::Weighted(vec![Extension::ONE; size]));
         } else {
-            value *= half.exp_u64(variables(size) as u64);
+            scale *= half.exp_u64(variables(size) as u64);
             axes.push(Axis::At(vec![half; variables(size)]));
         }
     }
-    separable(protocol, about, shape, &axes, value)
+    separable(protocol, about, shape, &axes, claim.value.clone() * scale)
 }
 
 /// Reduces several claims about one tensor to one. Only the coordinates in which their points differ
@@ -153,12 +159,14 @@ pub fn total<P: ProtocolRole>(
 pub fn merge<P: ProtocolRole>(
     protocol: &mut P,
     about: About,
-    mut claims: Vec<Claim>,
-) -> Result<Option<Claim>, Rejected> {
-    let mut distinct: Vec<Claim> = Vec::with_capacity(claims.len());
+    mut claims: Vec<Claim<P::Value>>,
+) -> Result<Option<Claim<P::Value>>, Rejected> {
+    let mut distinct: Vec<Claim<P::Value>> = Vec::with_capacity(claims.len());
     for claim in claims.drain(..) {
         match distinct.iter().find(|known| known.point == claim.point) {
-            Some(known) => protocol.demand(about.place, || known.value == claim.value)?,
+            Some(known) => {
+                protocol.equal(about.place, || Ok([known.value.clone(), claim.value]))?;
+            }
             None => distinct.push(claim),
         }
     }
@@ -188,7 +196,6 @@ pub fn merge<P: ProtocolRole>(
         })
         .collect();
     let powers = powers(protocol.challenge(), distinct.len());
-    let values: Vec<Extension> = distinct.iter().map(|claim| claim.value).collect();
     let table = || {
         let mut sums = Vec::new();
         for (part, &power) in parts.iter().zip(&powers) {
@@ -202,7 +209,8 @@ pub fn merge<P: ProtocolRole>(
         let terms = parts.iter().zip(&powers);
         terms.map(|(part, &power)| power * equal(part, ends)).sum()
     };
-    let value = dot(&powers, &values);
+    let values = distinct.iter().map(|claim| &claim.value);
+    let value = P::Value::combination(powers.iter().copied().zip(values));
     functional(protocol, about, &point, value, table, at).map(Some)
 }
 

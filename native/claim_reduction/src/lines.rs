@@ -14,32 +14,35 @@ use crate::linear::first;
 use crate::plan::Column;
 use crate::protocol_role::{ProtocolRole, Rejected, Witness};
 use p3_field::PrimeCharacteristicRing;
-use sumcheck::equality;
+use sumcheck::{Value, equality};
 use transcript::Extension;
 
-impl Node<'_> {
+impl<V: Value> Node<'_, V> {
     /// Reduces that the lines of a column, weighted with eq of the point `line`, have the sum `value`
     /// when their elements are weighted with a table. `weights` makes the table and its polynomial.
     #[allow(clippy::too_many_arguments)]
-    pub(crate) fn along_lines<P: ProtocolRole>(
+    pub(crate) fn along_lines<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         column: usize,
         line: &[Extension],
         inner: usize,
-        value: Extension,
+        value: V,
         (table, at): (
             impl FnOnce() -> Vec<Extension>,
             impl FnOnce(&[Extension]) -> Extension,
         ),
-        state: &mut State,
+        state: &mut State<V>,
     ) -> Result<(), Rejected> {
         let ended = protocol.sumcheck(inner, 2, value, |witness| {
             vec![combined(witness, column, line, inner), table()]
         })?;
         let sent = protocol.values(1, |_| vec![first(&ended.values)])?;
         let value = first(&sent);
-        protocol.demand(self.place, || ended.left == at(&ended.point) * value)?;
+        protocol.equal(self.place, || {
+            let expected = value.clone() * at(&ended.point);
+            Ok([ended.left, expected])
+        })?;
         let whole = self.plan.columns.get(column).map_or(0, Column::variables);
         let line = front(line, whole.saturating_sub(inner));
         state.column(column, [line, ended.point].concat(), value);

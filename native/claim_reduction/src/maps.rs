@@ -1,13 +1,13 @@
 //! Operations that move elements: View, Pad, Concat, Take.
 
 use crate::linear::{
-    About, Axis, Claim, element_weights, first, functional, index_point, separable,
+    About, Axis, Claim, Claimed, element_weights, first, functional, index_point, separable,
 };
 use crate::protocol_role::{Place, ProtocolRole, Rejected};
 use crate::shape::{coordinates, indicator, indicator_of, split};
 use commitment::variables;
 use p3_field::PrimeCharacteristicRing;
-use sumcheck::{dot, equality};
+use sumcheck::{Value, dot, equality};
 use transcript::Extension;
 
 /// How a coordinate of the operand is found.
@@ -171,8 +171,8 @@ pub fn view<P: ProtocolRole>(
     x: &[usize],
     (offset, strides): (i64, &[i64]),
     y: &[usize],
-    claim: &Claim,
-) -> Result<Claim, Rejected> {
+    claim: &Claim<P::Value>,
+) -> Result<Claim<P::Value>, Rejected> {
     let parts = split(y, &claim.point);
     let repeated: Extension = strides
         .iter()
@@ -188,7 +188,7 @@ pub fn view<P: ProtocolRole>(
                 Source::Bit(bit) => Extension::from_bool(bit),
             };
             let point: Vec<Extension> = sources.iter().map(of).collect();
-            scaled(protocol, about, repeated, point, claim.value)
+            scaled(protocol, about, repeated, point, claim.value.clone())
         }
         Form::Axes(readings) => {
             let axes: Vec<Axis> = readings
@@ -197,19 +197,19 @@ pub fn view<P: ProtocolRole>(
                 .map(|(reading, &size)| axis(reading, size, y, &parts))
                 .collect();
             if repeated == Extension::ONE {
-                return separable(protocol, about, x, &axes, claim.value);
+                return separable(protocol, about, x, &axes, claim.value.clone());
             }
             let mut axes = axes;
             // One of the axes takes the factor; without any there is only the value.
             let Some(first) = axes.first_mut() else {
-                return scaled(protocol, about, repeated, Vec::new(), claim.value);
+                return scaled(protocol, about, repeated, Vec::new(), claim.value.clone());
             };
             let weights = match first {
                 Axis::At(part) => equality(part, x[0]),
                 Axis::Weighted(weights) => std::mem::take(weights),
             };
             *first = Axis::Weighted(weights.into_iter().map(|w| w * repeated).collect());
-            separable(protocol, about, x, &axes, claim.value)
+            separable(protocol, about, x, &axes, claim.value.clone())
         }
         Form::Any => {
             let sources = addresses(offset, strides, y);
@@ -238,8 +238,8 @@ fn scaled<P: ProtocolRole>(
     about: About,
     factor: Extension,
     point: Vec<Extension>,
-    value: Extension,
-) -> Result<Claim, Rejected> {
+    value: P::Value,
+) -> Result<Claim<P::Value>, Rejected> {
     if factor == Extension::ONE {
         return Ok(Claim { point, value });
     }
@@ -255,8 +255,8 @@ pub fn gather<P: ProtocolRole>(
     x: &[usize],
     y: &[usize],
     sources: &[i64],
-    claim: &Claim,
-) -> Result<Claim, Rejected> {
+    claim: &Claim<P::Value>,
+) -> Result<Claim<P::Value>, Rejected> {
     let weights = element_weights(y, &claim.point);
     let strides = row_major(x);
     let open = vec![None; coordinates(x)];
@@ -277,7 +277,7 @@ pub fn gather<P: ProtocolRole>(
             .map(|(&at, &weight)| weight * own[at as usize])
             .sum()
     };
-    functional(protocol, about, &open, claim.value, table, at)
+    functional(protocol, about, &open, claim.value.clone(), table, at)
 }
 
 /// Reduces a claim about an operand with `fill` around it.
@@ -287,8 +287,8 @@ pub fn pad<P: ProtocolRole>(
     x: &[usize],
     (begin, fill): (&[usize], i32),
     y: &[usize],
-    claim: &Claim,
-) -> Result<Claim, Rejected> {
+    claim: &Claim<P::Value>,
+) -> Result<Claim<P::Value>, Rejected> {
     let parts = split(y, &claim.point);
     let windows: Vec<Vec<Extension>> = x
         .iter()
@@ -314,7 +314,7 @@ pub fn pad<P: ProtocolRole>(
             }
         })
         .collect();
-    let value = claim.value - around * Extension::from_i32(fill);
+    let value = claim.value.clone() - around * Extension::from_i32(fill);
     separable(protocol, about, x, &axes, value)
 }
 
@@ -324,8 +324,8 @@ pub fn concat<P: ProtocolRole>(
     place: Place,
     operands: &[(usize, &[usize])],
     (along, y): (usize, &[usize]),
-    claim: &Claim,
-) -> Result<Vec<(usize, Claim)>, Rejected> {
+    claim: &Claim<P::Value>,
+) -> Result<Vec<Claimed<P::Value>>, Rejected> {
     let parts = split(y, &claim.point);
     let weights = equality(parts[along], y[along]);
     let mut offset = 0;
@@ -371,7 +371,8 @@ pub fn concat<P: ProtocolRole>(
                 .collect()
         })?
     };
-    shares.push(claim.value - shares.iter().copied().sum::<Extension>());
+    let sum = P::Value::combination(shares.iter().map(|share| (Extension::ONE, share)));
+    shares.push(claim.value.clone() - sum);
     let mut claims = Vec::with_capacity(operands.len());
     for ((&(tensor, shape), axes), value) in operands.iter().zip(&axes).zip(shares) {
         let about = About { tensor, place };

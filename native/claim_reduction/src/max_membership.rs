@@ -6,24 +6,25 @@ use crate::plan::Column;
 use crate::protocol_role::{ProtocolRole, Rejected};
 use crate::shape::{coordinates, indicator_of};
 use p3_field::PrimeCharacteristicRing;
+use sumcheck::Value;
 use transcript::Extension;
 
-impl Node<'_> {
+impl<V: Value> Node<'_, V> {
     /// Claims the sum of the zeros of each line, padding of the result included, which is at least
     /// one by its lookup. What stands in the padding of the axes that are reduced does not count: it
     /// is that of weights, which whoever commits to them chooses.
-    pub(crate) fn max_membership<P: ProtocolRole>(
+    pub(crate) fn max_membership<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         zeros: usize,
         count: usize,
         reduced: &[usize],
-        state: &mut State,
+        state: &mut State<V>,
     ) -> Result<(), Rejected> {
         let lead = coordinates(self.shape);
         let claimed = self.lookup_claim(count)?;
         let (factor, own) = padding(&claimed.point, lead);
-        let number = claimed.key * inverse(factor)? + Extension::ONE;
+        let number = claimed.key.clone() * inverse(factor)? + Extension::ONE;
         let inner = coordinates(reduced);
         let whole = self.plan.columns.get(zeros).map_or(0, Column::variables);
         let line = front(own, whole.saturating_sub(inner));

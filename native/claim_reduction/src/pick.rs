@@ -19,7 +19,7 @@ use crate::shape::{coordinates, evaluate, indicator, indicator_of, restrict};
 use crate::witness::{ColumnBuilder, Source};
 use commitment::variables;
 use p3_field::PrimeCharacteristicRing;
-use sumcheck::{dot, equality};
+use sumcheck::{Value, dot, equality};
 use transcript::Extension;
 
 impl Planner<'_> {
@@ -59,14 +59,14 @@ impl ColumnBuilder<'_> {
     }
 }
 
-impl Node<'_> {
+impl<V: Value> Node<'_, V> {
     /// Reduces a claim on the result to one on the rows and one on the flags.
-    pub(crate) fn rows<P: ProtocolRole>(
+    pub(crate) fn rows<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         own: &Pick,
-        claim: Option<&Claim>,
-        state: &mut State,
+        claim: Option<&Claim<V>>,
+        state: &mut State<V>,
     ) -> Result<(), Rejected> {
         let Some(claim) = claim else {
             return Ok(());
@@ -76,54 +76,50 @@ impl Node<'_> {
         let (line, rest) = claim.point.split_at(coordinates(index));
         let open = std::iter::repeat_n(None, inner);
         let open: Vec<_> = open.chain(rest.iter().copied().map(Some)).collect();
-        let ended = protocol.sumcheck(inner, 2, claim.value, |witness| {
+        let ended = protocol.sumcheck(inner, 2, claim.value.clone(), |witness| {
             let (shape, values) = witness.tensor(own.x);
             let flags = combined(witness, own.flags, line, inner);
             vec![flags, restrict(values, shape, &open)]
         })?;
         let sent = protocol.values(2, |_| ended.values.clone())?;
-        let &[flag, row] = sent.as_slice() else {
+        let [flag, row] = sent.as_slice() else {
             return Err(Rejected::Short);
         };
-        protocol.demand(self.place, || ended.left == flag * row)?;
+        protocol.product(self.place, || [flag.clone(), row.clone(), ended.left])?;
         let point = [line, &ended.point].concat();
         let whole = self.plan.columns.get(own.flags);
         let point = front(&point, whole.map_or(0, Column::variables));
-        state.column(own.flags, point, flag);
+        state.column(own.flags, point, flag.clone());
         let point = fill(&open, &ended.point);
-        state.claim(own.x, Claim { point, value: row });
+        let value = row.clone();
+        state.claim(own.x, Claim { point, value });
         Ok(())
     }
 
     /// Adds the claims of the flags: they are those of the index.
-    pub(crate) fn pick<P: ProtocolRole>(
+    pub(crate) fn pick<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         own: &Pick,
-        state: &mut State,
+        state: &mut State<V>,
     ) -> Result<(), Rejected> {
         let (rows, index) = (self.shape_of(own.x), self.shape_of(own.index));
         let size = rows.first().copied().unwrap_or(1);
         let inner = variables(size);
         let claimed = self.lookup_claim(own.bit)?;
-        state.column(own.flags, claimed.point.clone(), claimed.key);
+        state.column(own.flags, claimed.point.clone(), claimed.key.clone());
         let (_, at) = padding(&claimed.point, coordinates(index) + inner);
         let (line, _) = at.split_at(coordinates(index));
         let sent = protocol.values(1, |witness| {
             let (shape, values) = witness.tensor(own.index);
             vec![evaluate(values, shape, line)]
         })?;
-        let &[named] = sent.as_slice() else {
+        let [named] = sent.as_slice() else {
             return Err(Rejected::Short);
         };
         let point = line.to_vec();
-        state.claim(
-            own.index,
-            Claim {
-                point,
-                value: named,
-            },
-        );
+        let value = named.clone();
+        state.claim(own.index, Claim { point, value });
 
         // One flag for each element of the index, its row, and none beyond the last row.
         let batch = protocol.challenge();
@@ -141,7 +137,7 @@ impl Node<'_> {
             let beyond = Extension::ONE - indicator(ends, size);
             dot(&equality(ends, size), &weights()) + batch.square() * beyond
         };
-        let value = indicator_of(index, line) + batch * named;
+        let value = named.clone() * batch + indicator_of(index, line);
         self.along_lines(protocol, own.flags, line, inner, value, (table, at), state)
     }
 

@@ -1,6 +1,6 @@
 //! Products of two tensors: element by element, and of matrices.
 
-use crate::linear::{Axis, Claim, fill};
+use crate::linear::{Axis, Claim, Claimed, fill};
 use crate::mask::Mask;
 use crate::protocol_role::{Place, ProtocolRole, Rejected};
 use crate::shape::{coordinates, equal, restrict, split};
@@ -22,9 +22,9 @@ fn product<P: ProtocolRole>(
     place: Place,
     (a, a_point): (usize, &[Option<Extension>]),
     (b, b_point): (usize, &[Option<Extension>]),
-    value: Extension,
+    value: P::Value,
     weights: Option<Known<'_>>,
-) -> Result<[(usize, Claim); 2], Rejected> {
+) -> Result<[Claimed<P::Value>; 2], Rejected> {
     let open = a_point.iter().filter(|x| x.is_none()).count();
     let degree = 2 + usize::from(weights.is_some());
     let ended = protocol.sumcheck(open, degree, value, |witness| {
@@ -37,16 +37,16 @@ fn product<P: ProtocolRole>(
         tables
     })?;
     let sent = protocol.values(2, |_| ended.values.iter().take(2).copied().collect())?;
-    let &[a_value, b_value] = sent.as_slice() else {
+    let [a_value, b_value] = sent.as_slice() else {
         return Err(Rejected::Short);
     };
-    protocol.demand(place, || {
+    protocol.product(place, || {
         let weight = weights.map_or(Extension::ONE, |(_, at)| at(&ended.point));
-        ended.left == weight * a_value * b_value
+        [a_value.clone() * weight, b_value.clone(), ended.left]
     })?;
-    let claim = |point: &[Option<Extension>], value| Claim {
+    let claim = |point: &[Option<Extension>], value: &P::Value| Claim {
         point: fill(point, &ended.point),
-        value,
+        value: value.clone(),
     };
     Ok([(a, claim(a_point, a_value)), (b, claim(b_point, b_value))])
 }
@@ -56,8 +56,8 @@ pub fn elementwise<P: ProtocolRole>(
     protocol: &mut P,
     place: Place,
     [a, b]: [usize; 2],
-    claim: &Claim,
-) -> Result<[(usize, Claim); 2], Rejected> {
+    claim: &Claim<P::Value>,
+) -> Result<[Claimed<P::Value>; 2], Rejected> {
     let open = vec![None; claim.point.len()];
     let table = || equality(&claim.point, 1 << claim.point.len());
     let at = |ends: &[Extension]| equal(&claim.point, ends);
@@ -67,7 +67,7 @@ pub fn elementwise<P: ProtocolRole>(
         place,
         (a, &open),
         (b, &open),
-        claim.value,
+        claim.value.clone(),
         Some(weights),
     )
 }
@@ -79,8 +79,8 @@ pub fn matrices<P: ProtocolRole>(
     place: Place,
     [a, b]: [usize; 2],
     (shape, masked): (&[usize], bool),
-    claim: &Claim,
-) -> Result<[(usize, Claim); 2], Rejected> {
+    claim: &Claim<P::Value>,
+) -> Result<[Claimed<P::Value>; 2], Rejected> {
     let Some((batch, &[rows, depth])) = shape.split_last_chunk() else {
         return Err(Rejected::Mismatch(place));
     };
@@ -110,7 +110,7 @@ pub fn matrices<P: ProtocolRole>(
         place,
         (a, &a_point),
         (b, &b_point),
-        claim.value,
+        claim.value.clone(),
         weights,
     )
 }

@@ -3,12 +3,13 @@
 //! A reduction is written once, for either side: it asks its [`ProtocolRole`] for the values that a prover
 //! sends and for challenges, and what it computes in between is the verifier's part. Closures make
 //! what is sent; only a [`Prover`] calls them, because only it has a [`Witness`]. Checks are made by
-//! a [`Verifier`] only. A [`Counter`] has neither and counts what a proof will hold.
+//! a [`Verifier`], and recorded by a [`relation::Recorder`], which holds values as forms in pads: so each
+//! check is that two values are equal, or that a product of two is a third, and nothing else is ever
+//! asked of a value. A [`Counter`] has neither and counts what a proof will hold.
 
 use executor::Tensors;
 use graph::Graph;
-use p3_field::PrimeCharacteristicRing;
-use sumcheck::{Engine, Simd, Statement};
+use sumcheck::{Engine, Simd, Statement, Value};
 use transcript::{Base, Extension, Site, Transcript};
 
 /// Why a reduction is not accepted.
@@ -80,38 +81,52 @@ impl<'a> Witness<'a> {
 
 /// Where a sumcheck ended.
 #[derive(Clone, Debug, Default)]
-pub struct Ended {
+pub struct Ended<V = Extension> {
     /// The point.
     pub point: Vec<Extension>,
     /// What the product of the tables must be there.
-    pub left: Extension,
+    pub left: V,
     /// What each of the tables is there, where it is known.
     pub values: Vec<Extension>,
 }
 
 /// One side of a reduction.
 pub trait ProtocolRole {
+    /// How values are held that were sent or that follow from such values.
+    type Value: Value;
+
     /// `count` values that the prover makes and sends.
     fn values(
         &mut self,
         count: usize,
         make: impl FnOnce(&Witness<'_>) -> Vec<Extension>,
-    ) -> Result<Vec<Extension>, Rejected>;
+    ) -> Result<Vec<Self::Value>, Rejected>;
 
     /// A sumcheck: that a product of `degree` tables of 2^`variables` elements sums up to `claim`.
     fn sumcheck(
         &mut self,
         variables: usize,
         degree: usize,
-        claim: Extension,
+        claim: Self::Value,
         tables: impl FnOnce(&Witness<'_>) -> Vec<Vec<Extension>>,
-    ) -> Result<Ended, Rejected>;
+    ) -> Result<Ended<Self::Value>, Rejected>;
 
     /// A challenge.
     fn challenge(&mut self) -> Extension;
 
-    /// Demands that something holds, where it is checked.
-    fn demand(&mut self, place: Place, holds: impl FnOnce() -> bool) -> Result<(), Rejected>;
+    /// Demands that two values are equal. They are made where that is checked or recorded.
+    fn equal(
+        &mut self,
+        place: Place,
+        values: impl FnOnce() -> Result<[Self::Value; 2], Rejected>,
+    ) -> Result<(), Rejected>;
+
+    /// Demands that the product of the first two values is the third.
+    fn product(
+        &mut self,
+        place: Place,
+        values: impl FnOnce() -> [Self::Value; 3],
+    ) -> Result<(), Rejected>;
 
     /// Challenges.
     fn point(&mut self, variables: usize) -> Vec<Extension> {
@@ -172,6 +187,8 @@ impl<'a> Prover<'a> {
 }
 
 impl ProtocolRole for Prover<'_> {
+    type Value = Extension;
+
     fn values(
         &mut self,
         _count: usize,
@@ -205,7 +222,19 @@ impl ProtocolRole for Prover<'_> {
         self.transcript.challenge()
     }
 
-    fn demand(&mut self, _place: Place, _holds: impl FnOnce() -> bool) -> Result<(), Rejected> {
+    fn equal(
+        &mut self,
+        _place: Place,
+        _values: impl FnOnce() -> Result<[Extension; 2], Rejected>,
+    ) -> Result<(), Rejected> {
+        Ok(())
+    }
+
+    fn product(
+        &mut self,
+        _place: Place,
+        _values: impl FnOnce() -> [Extension; 3],
+    ) -> Result<(), Rejected> {
         Ok(())
     }
 }
@@ -214,6 +243,7 @@ impl ProtocolRole for Prover<'_> {
 pub struct Verifier<'a> {
     received: std::slice::Iter<'a, Extension>,
     transcript: &'a mut Transcript,
+    checks: usize,
 }
 
 impl<'a> Verifier<'a> {
@@ -222,7 +252,13 @@ impl<'a> Verifier<'a> {
         Self {
             received: received.iter(),
             transcript,
+            checks: 0,
         }
+    }
+
+    /// How many checks were made.
+    pub const fn checks(&self) -> usize {
+        self.checks
     }
 
     /// Checks that nothing is left over.
@@ -245,6 +281,8 @@ impl<'a> Verifier<'a> {
 }
 
 impl ProtocolRole for Verifier<'_> {
+    type Value = Extension;
+
     fn values(
         &mut self,
         count: usize,
@@ -262,7 +300,7 @@ impl ProtocolRole for Verifier<'_> {
     ) -> Result<Ended, Rejected> {
         let ended = Statement::sum(variables, claim).verify(|| {
             let message = self.receive(Site::Round, degree)?;
-            Ok((message, self.transcript.challenge()))
+            Ok::<_, Rejected>((message, self.transcript.challenge()))
         })?;
         Ok(Ended {
             point: ended.point,
@@ -275,70 +313,26 @@ impl ProtocolRole for Verifier<'_> {
         self.transcript.challenge()
     }
 
-    fn demand(&mut self, place: Place, holds: impl FnOnce() -> bool) -> Result<(), Rejected> {
-        if holds() {
+    fn equal(
+        &mut self,
+        place: Place,
+        values: impl FnOnce() -> Result<[Extension; 2], Rejected>,
+    ) -> Result<(), Rejected> {
+        let [a, b] = values()?;
+        self.checks += 1;
+        if a == b {
             Ok(())
         } else {
             Err(Rejected::Mismatch(place))
         }
     }
-}
 
-impl Counter {
-    /// What the error of a reduction is at most, in units of one over the number of challenges: the
-    /// degrees of all sumchecks; for each tensor the coordinates of a point that was drawn and the
-    /// powers of the challenge that merges claims, of which no tensor has more than there are
-    /// claims in all.
-    pub const fn errors(&self, tensors: usize, claims: usize) -> usize {
-        self.degrees
-            .saturating_add(tensors.saturating_mul(64))
-            .saturating_add(tensors.saturating_mul(claims.saturating_add(tensors)))
-    }
-}
-
-/// The side that counts.
-#[derive(Clone, Debug, Default)]
-pub struct Counter {
-    /// Values that a prover sends.
-    pub values: usize,
-    /// The error of all sumchecks, in units of one over the number of challenges.
-    pub degrees: usize,
-    drawn: u64,
-}
-
-impl ProtocolRole for Counter {
-    fn values(
+    fn product(
         &mut self,
-        count: usize,
-        _make: impl FnOnce(&Witness<'_>) -> Vec<Extension>,
-    ) -> Result<Vec<Extension>, Rejected> {
-        self.values += count;
-        Ok(vec![Extension::ZERO; count])
-    }
-
-    fn sumcheck(
-        &mut self,
-        variables: usize,
-        degree: usize,
-        _claim: Extension,
-        _tables: impl FnOnce(&Witness<'_>) -> Vec<Vec<Extension>>,
-    ) -> Result<Ended, Rejected> {
-        self.values += variables * degree;
-        self.degrees += variables * degree;
-        let point = (0..variables).map(|_| self.challenge()).collect();
-        Ok(Ended {
-            point,
-            ..Ended::default()
-        })
-    }
-
-    // All different, and neither 0 nor 1: what depends on points being equal is as in a proof.
-    fn challenge(&mut self) -> Extension {
-        self.drawn += 1;
-        Extension::from_u64(self.drawn + 1)
-    }
-
-    fn demand(&mut self, _place: Place, _holds: impl FnOnce() -> bool) -> Result<(), Rejected> {
-        Ok(())
+        place: Place,
+        values: impl FnOnce() -> [Extension; 3],
+    ) -> Result<(), Rejected> {
+        let [a, b, c] = values();
+        self.equal(place, || Ok([a * b, c]))
     }
 }

@@ -20,6 +20,7 @@ use crate::protocol_role::{ProtocolRole, Rejected};
 use crate::saturation_tables::{Clamp, MODULUS, TOO_LARGE, apart};
 use crate::witness::ColumnBuilder;
 use p3_field::PrimeCharacteristicRing;
+use sumcheck::Value;
 use transcript::Extension;
 
 /// Bits of numbers up to this one.
@@ -120,35 +121,36 @@ impl ColumnBuilder<'_> {
     }
 }
 
-impl Node<'_> {
+impl<V: Value> Node<'_, V> {
     /// The quotient that limbs make at the point of their lookups, where columns are claimed.
-    pub(crate) fn of_limbs<P: ProtocolRole>(
+    pub(crate) fn of_limbs<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         [above, below, up, down]: [&[Limb]; 4],
         held: Option<&Held>,
         (lo, hi): (i32, i32),
         point: &[Extension],
-        state: &mut State,
-    ) -> Result<Extension, Rejected> {
+        state: &mut State<V>,
+    ) -> Result<V, Rejected> {
         let lo = Extension::from_i32(lo);
         let mut number = |limbs: &[Limb]| self.number(limbs, point, state);
         let a = number(above)?;
         let b = number(below)?;
         let (over, under) = (number(up)?, number(down)?);
-        let quotient = lo + a + over - under;
+        let quotient = a.clone() + lo + over - under;
         if let Some(held) = held {
             let (from_low, to_high) = (number(&held.over)?, number(&held.under)?);
             let low = Extension::from_i64(held.low);
-            protocol.demand(self.place, || {
-                from_low + to_high == Extension::from_i64(held.high - held.low)
-            })?;
-            protocol.demand(self.place, || quotient == low + from_low)?;
+            let width = Extension::from_i64(held.high - held.low);
+            let whole = from_low.clone() + to_high;
+            protocol.equal(self.place, || Ok([whole, width.into()]))?;
+            protocol.equal(self.place, || Ok([quotient.clone(), from_low + low]))?;
         }
         // It bites where something can be above it; where the result is constant, `below` has
         // no limbs and is 0.
         if !up.is_empty() {
-            protocol.demand(self.place, || a + b == Extension::from_i32(hi) - lo)?;
+            let width = Extension::from_i32(hi) - lo;
+            protocol.equal(self.place, || Ok([a + b, width.into()]))?;
             if !below.is_empty() {
                 self.exclude(protocol, [up, below], point, state)?;
             }

@@ -8,8 +8,8 @@
 //! opening asks for it. Digests are kept for all rows.
 
 use crate::Transform;
+use crate::merkle::{Digest, MerkleTree};
 use crate::stack::Stack;
-use p3_blake3::Blake3;
 use p3_dft::TwoAdicSubgroupDft;
 use p3_field::{PrimeCharacteristicRing, TwoAdicField};
 use p3_matrix::Matrix;
@@ -17,9 +17,6 @@ use p3_matrix::dense::RowMajorMatrix;
 use p3_symmetric::CryptographicHasher;
 use std::sync::Arc;
 use transcript::Base;
-
-/// The digest of a row or of two digests.
-pub(crate) type Digest = [u8; 32];
 
 /// Bytes of code and digests for each weight, and in any case, that are kept at most. A process that
 /// proves may take 20 and 64 million; the others are for the program, for weights, and for a proof in
@@ -50,8 +47,8 @@ pub(crate) struct Code {
     rate: usize,
     /// The rows of the first cosets, one coset after another.
     kept: Vec<RowMajorMatrix<Base>>,
-    /// Digests of the rows, of pairs of these, and so on up to the root.
-    layers: Vec<Vec<Digest>>,
+    /// The tree over the rows.
+    tree: MerkleTree,
 }
 
 /// A matrix of coefficients that a code is made of.
@@ -102,19 +99,14 @@ impl Code {
         transform: &Transform,
         hash: &impl CryptographicHasher<Base, Digest>,
     ) -> Self {
-        let mut code = Self {
-            stack: None,
-            variables: message.height.ilog2() as usize + rate,
-            rate,
-            kept: Vec::with_capacity(kept),
-            layers: Vec::new(),
-        };
+        let variables = message.height.ilog2() as usize + rate;
+        let mut held = Vec::with_capacity(kept);
         let mut leaves = vec![Digest::default(); message.height << rate];
         let mut digests = vec![Digest::default(); message.height];
         let mut buffer = Vec::new();
         // Those that are not kept come first: their room is there for the others.
         for coset in (0..1 << rate).rev() {
-            (message.write)(code.point(coset), &mut buffer);
+            (message.write)(point(variables, coset), &mut buffer);
             let coefficients = RowMajorMatrix::new(buffer, message.width);
             let rows = transform.dft_batch(coefficients);
             hash.hash_many(&rows.values, &mut digests);
@@ -123,25 +115,25 @@ impl Code {
                 *leaf = digest;
             }
             buffer = if coset < kept {
-                code.kept.push(rows);
+                held.push(rows);
                 Vec::new()
             } else {
                 rows.values
             };
         }
-        code.kept.reverse();
-        code.layers = layers(leaves);
-        code
+        held.reverse();
+        Self {
+            stack: None,
+            variables,
+            rate,
+            kept: held,
+            tree: MerkleTree::new(leaves),
+        }
     }
 
     /// The root of the tree.
     pub(crate) fn root(&self) -> Digest {
-        self.layers[self.layers.len() - 1][0]
-    }
-
-    /// The point of a row.
-    fn point(&self, row: usize) -> Base {
-        Base::two_adic_generator(self.variables).exp_u64(row as u64)
+        self.tree.root()
     }
 
     /// A row that is kept.
@@ -158,7 +150,10 @@ impl Code {
         let mut missing: Vec<usize> = missing.map(|(&index, _)| index).collect();
         missing.sort_unstable();
         missing.dedup();
-        let points: Vec<Base> = missing.iter().map(|&index| self.point(index)).collect();
+        let points: Vec<Base> = missing
+            .iter()
+            .map(|&index| point(self.variables, index))
+            .collect();
         let computed = self.stack.as_ref().map(|stack| stack.rows_at(&points));
         for (row, index) in rows.iter_mut().zip(indices) {
             if let Ok(place) = missing.binary_search(index) {
@@ -171,34 +166,13 @@ impl Code {
     /// The digests that lead from the rows of these indices to the root and do not follow from
     /// them: from the leaves up, from left to right.
     pub(crate) fn siblings(&self, indices: &[usize]) -> Vec<Digest> {
-        let mut siblings = Vec::new();
-        let mut nodes = indices.to_vec();
-        nodes.sort_unstable();
-        nodes.dedup();
-        for layer in &self.layers[..self.layers.len() - 1] {
-            let mut parents = Vec::with_capacity(nodes.len());
-            let mut nodes_left = nodes.iter().peekable();
-            while let Some(&node) = nodes_left.next() {
-                if nodes_left.next_if(|&&next| next == node ^ 1).is_none() {
-                    siblings.push(layer[node ^ 1]);
-                }
-                parents.push(node >> 1);
-            }
-            nodes = parents;
-        }
-        siblings
+        self.tree.siblings(indices)
     }
 }
 
-/// The layers of a tree over a power of two of leaves.
-fn layers(leaves: Vec<Digest>) -> Vec<Vec<Digest>> {
-    let mut layers = vec![leaves];
-    while let Some(below) = layers.last().filter(|layer| layer.len() > 1) {
-        let mut layer = vec![Digest::default(); below.len() / 2];
-        Blake3.hash_many(below.as_flattened(), &mut layer);
-        layers.push(layer);
-    }
-    layers
+/// The point of a row in a domain of 2^`variables`.
+fn point(variables: usize, row: usize) -> Base {
+    Base::two_adic_generator(variables).exp_u64(row as u64)
 }
 
 #[cfg(test)]

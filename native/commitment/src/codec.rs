@@ -138,7 +138,8 @@ impl Writer {
         }
     }
 
-    fn base(&mut self, element: Base) {
+    /// Appends an element of the base field.
+    pub fn base(&mut self, element: Base) {
         self.bytes
             .extend_from_slice(&element.as_canonical_u32().to_le_bytes());
     }

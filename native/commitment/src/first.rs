@@ -3,6 +3,7 @@
 //! Before the first fold, which takes k variables, a claim needs only the 2^k sums of its table over
 //! the other variables; the k rounds run on these, and one pass folds the tables afterwards.
 
+use crate::place::Place;
 use p3_challenger::{FieldChallenger, GrindingChallenger};
 use p3_field::{Field, PackedValue, PrimeCharacteristicRing};
 use p3_multilinear_util::poly::Poly;
@@ -12,31 +13,6 @@ use p3_sumcheck::strategy::{Basis, VariableOrder};
 use p3_sumcheck::transcript::{ProverTranscript, SumcheckShape};
 use sumcheck::{Batch, Simd, Statement, dot, equality, equality_at, powers};
 use transcript::{Base, Extension};
-
-/// Where a table lies in the stack: its element i is at the index whose first bits are i and whose
-/// last bits are the slot.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub(crate) variables: usize,
-    pub(crate) slot: usize,
-}
-
-impl Place {
-    /// Adds `scale` · `values`, which are those of a folded table, where they lie in the folded stack
-    /// of a stack of `whole` variables.
-    pub(crate) fn scatter(
-        self,
-        whole: usize,
-        scale: Extension,
-        values: &[Extension],
-        out: &mut [Extension],
-    ) {
-        let stride = 1 << (whole - self.variables);
-        for (out, &value) in out[self.slot..].iter_mut().step_by(stride).zip(values) {
-            *out += scale * value;
-        }
-    }
-}
 
 /// A claim about a table, or about the stack.
 #[derive(Clone)]

@@ -18,6 +18,8 @@
 //! | `first` | the first folds of an opening, whatever the tables are made of |
 //! | `head` | the same folds computed from int8 weights |
 //! | `linear` | multilinear algebra over int8 matrices |
+//! | `merkle` | the hash tree itself, and the root that opened leaves lead to |
+//! | `place` | where tables of different sizes lie in one stack |
 //! | `plan` | how matrices are cut into blocks whose sides are powers of two |
 //! | `profile` | the theorem and the kind of parameters that proofs of a key rest on |
 //! | `schedule` | protocol parameters by size, never read from a proof |
@@ -41,6 +43,8 @@ pub mod columns;
 mod first;
 mod head;
 mod linear;
+pub mod merkle;
+mod place;
 mod plan;
 mod profile;
 mod schedule;
@@ -50,6 +54,7 @@ mod tree;
 
 pub use codec::{Malformed, Reader, Writer};
 pub use linear::combine_rows;
+pub use place::Place;
 pub use plan::{
     Block, MAX_BLOCKS, MAX_MATRICES, MAX_SIDE, MAX_VARIABLES, MIN_VARIABLES, Part, Plan, Size,
     parts, variables,

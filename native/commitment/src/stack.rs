@@ -1,7 +1,8 @@
 //! The stacked tables as bytes, and what is computed from them: claims, cosets and rows of the code.
 
-use crate::first::{Claim, Place};
+use crate::first::Claim;
 use crate::linear::{combine_columns, reduced};
+use crate::place::Place;
 use int8::{LIMBS, Weight};
 use p3_field::{Field, PackedValue, PrimeCharacteristicRing, PrimeField32};
 use p3_sumcheck::TableShape;

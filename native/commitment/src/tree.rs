@@ -2,7 +2,8 @@
 //!
 //! Both open alike: what a proof holds and how it is verified is the library's.
 
-use crate::code::{Code, Digest};
+use crate::code::Code;
+use crate::merkle::Digest;
 use crate::{LeafHash, NodeHash};
 use p3_blake3::Blake3;
 use p3_commit::{BatchOpening, BatchOpeningRef, Mmcs};

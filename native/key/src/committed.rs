@@ -17,6 +17,8 @@ pub struct Committed {
     argument: Argument,
     columns: Columns,
     degrees: usize,
+    sent: usize,
+    products: usize,
 }
 
 impl Committed {
@@ -37,7 +39,12 @@ impl Committed {
             return Err(KeyError::Work);
         }
         let argument = argument(&plan)?;
-        let (claims, degrees) = count(graph, &plan, contractions)?;
+        let Count {
+            claims,
+            degrees,
+            sent,
+            products,
+        } = count(graph, &plan, contractions)?;
         let mut variables: Vec<usize> = plan
             .columns
             .iter()
@@ -47,6 +54,8 @@ impl Committed {
         variables.extend(tables.map(|table| table.variables().max(MIN_VARIABLES)));
         let columns = Columns::new(&variables, claims + argument.tables().len(), profile)?;
         Ok(Self {
+            sent: argument.sent() + sent,
+            products: argument.products() + products,
             plan,
             argument,
             columns,
@@ -67,6 +76,16 @@ impl Committed {
     /// The scheme of the witness: columns of the plan, then the multiplicities of its tables.
     pub const fn columns(&self) -> &Columns {
         &self.columns
+    }
+
+    /// Elements that lookups and reduction send where they are sent under pads.
+    pub const fn sent(&self) -> usize {
+        self.sent
+    }
+
+    /// Products of two hidden values in the equations that these come to.
+    pub const fn products(&self) -> usize {
+        self.products
     }
 
     /// The error terms of a proof but for those of the weights. What lies between the witness commitment
@@ -99,12 +118,20 @@ fn argument(plan: &Plan) -> Result<Argument, KeyError> {
     Ok(Argument::new(tables.collect(), lookups.collect())?)
 }
 
-/// Claims on columns that a reduction ends in, and the degrees that its error is made of.
-fn count(
-    graph: &Graph,
-    plan: &Plan,
-    contractions: &[Contraction],
-) -> Result<(usize, usize), KeyError> {
+/// What a reduction comes to.
+struct Count {
+    /// Claims on columns that it ends in.
+    claims: usize,
+    /// The degrees that its error is made of.
+    degrees: usize,
+    /// Elements that it sends.
+    sent: usize,
+    /// Products that it checks.
+    products: usize,
+}
+
+/// Counts what a reduction comes to.
+fn count(graph: &Graph, plan: &Plan, contractions: &[Contraction]) -> Result<Count, KeyError> {
     let widest = plan.lookups.iter().map(|lookup| lookup.variables).max();
     let point: Vec<Extension> = (0..widest.unwrap_or(0))
         .map(|index| Extension::from_usize((1 << 20) + index))
@@ -135,5 +162,10 @@ fn count(
         return Err(KeyError::Unread);
     }
     let claims = opened.columns.len();
-    Ok((claims, counter.errors(graph.tensors(), claims)))
+    Ok(Count {
+        claims,
+        degrees: counter.errors(graph.tensors(), claims),
+        sent: counter.values,
+        products: counter.products,
+    })
 }

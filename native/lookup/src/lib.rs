@@ -12,9 +12,12 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | `fractions` | fractions of claimed values, and their sums |
 //! | `proof` | what a proof carries, and its bytes |
 //! | `prover` | what all provers have in common: multiplicities, order of messages, last claims |
 //! | `reference` | the prover as the specification reads, one element at a time |
+//! | `rejection` | why a proof is not accepted |
+//! | `role` | whoever reads a proof: a verifier of elements, a recorder of equations |
 //! | `shape` | what is looked up where, and at which leaves it lies |
 //! | `simd` | the prover in the lanes of vectors, which sends the same bytes |
 //! | `table` | what tables hold, and what they are at a point |
@@ -31,9 +34,12 @@
 // Formulas in the documentation are not code.
 #![allow(clippy::doc_markdown)]
 
+mod fractions;
 mod proof;
 mod prover;
 mod reference;
+mod rejection;
+mod role;
 mod shape;
 mod simd;
 mod table;
@@ -42,7 +48,9 @@ mod verify;
 pub use proof::{Layer, Proof, Round};
 pub use prover::{Column, Engine, ProveError};
 pub use reference::Reference;
+pub use rejection::Rejection;
+pub use role::Role;
 pub use shape::{Argument, Error, Lookup, MAX_HEIGHT, MAX_LOOKUPS, MAX_TABLES};
 pub use simd::Simd;
 pub use table::{MAX_ENTRIES, MIN_VARIABLES, Table};
-pub use verify::{Claims, ColumnClaim, MultiplicityClaim, Rejection};
+pub use verify::{Claims, ColumnClaim, MultiplicityClaim};

@@ -39,6 +39,20 @@ impl Argument {
         of_rows + if layer < self.entries.height { 4 } else { 0 }
     }
 
+    /// Elements that a prover sends under pads, those included that it does not send otherwise: the inverses
+    /// of the denominators of the children of both roots.
+    pub fn sent(&self) -> usize {
+        let layers = (0..self.layers()).map(|depth| 2 * depth + self.children(depth));
+        layers.sum::<usize>() + 4 + self.column_values() + self.tables().len()
+    }
+
+    /// Products of two hidden values in the equations of a recorder: of the roots one with each inverse
+    /// and the four of their sum; of each further layer of a tree two, but one where leaves of rows are
+    /// reached, whose numerators are known.
+    pub const fn products(&self) -> usize {
+        2 * (self.rows.height + self.entries.height) + 3
+    }
+
     /// Whether the proof has as many of everything as the shape says.
     pub(crate) fn fits(&self, proof: &Proof) -> bool {
         proof.layers.len() == self.layers()

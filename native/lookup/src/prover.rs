@@ -1,8 +1,10 @@
 //! What all provers have in common: multiplicities, the order of messages, the claims at the end.
 
+use crate::fractions::{Children, Fraction, combine};
 use crate::proof::{Layer, Proof};
+use crate::role::inverses;
 use crate::shape::{Argument, Fingerprint, Side};
-use crate::verify::{Children, Claims, Fraction, combine};
+use crate::verify::Claims;
 use commitment::columns::evaluate;
 use p3_field::{PrimeCharacteristicRing, PrimeField32};
 use sumcheck::{Statement, Sum, pass};
@@ -156,7 +158,7 @@ impl Argument {
             for (tree, _) in &mut trees {
                 tree.begin(&point, lambda);
             }
-            let claim = combine(trees.iter().map(|&(_, index)| claims[index]), lambda);
+            let claim = combine(trees.iter().map(|&(_, index)| &claims[index]), lambda);
             let mut layer = Layer::default();
             let mut sum = Trees { trees, lambda };
             let ended = Statement::weighted(&point, claim).prove(&mut sum, |round| {
@@ -177,6 +179,10 @@ impl Argument {
                 children.push((of_tree, *index));
             }
             transcript.absorb_elements(Site::LookupChildren, &layer.children);
+            if depth == 0 && transcript.is_padded() {
+                let roots: Vec<Children> = children.iter().map(|&(roots, _)| roots).collect();
+                transcript.absorb_elements(Site::LookupChildren, &inverses(&roots));
+            }
             let branch = transcript.challenge();
             point = [&[branch], &ended.point[..]].concat();
             for (children, index) in children {
@@ -194,7 +200,8 @@ impl Argument {
             Site::LookupColumns,
             &[&proof.columns[..], &proof.multiplicities[..]].concat(),
         );
-        let claims = self.claims(&proof, &rows_at, &entries_at);
+        let sent = [proof.columns.clone(), proof.multiplicities.clone()];
+        let claims = self.claims(sent, &rows_at, &entries_at);
         let claims = claims.unwrap_or_else(|| unreachable!("a value of every column was pushed"));
         (proof, claims)
     }

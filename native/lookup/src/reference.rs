@@ -1,9 +1,10 @@
 //! The prover as the specification reads: every leaf, every layer, one element at a time.
 
+use crate::fractions::{Children, Fraction};
 use crate::proof::Proof;
 use crate::prover::{Column, Engine, ProveError, Tree, leaves_of_entries, leaves_of_rows};
 use crate::shape::{Argument, Fingerprint};
-use crate::verify::{Children, Claims, Fraction};
+use crate::verify::Claims;
 use p3_field::PrimeCharacteristicRing;
 use sumcheck::{Sum, equality};
 use transcript::{Base, Extension, Transcript};
@@ -20,7 +21,7 @@ impl Engine for Reference {
         transcript: &mut Transcript,
     ) -> Result<(Proof, Claims), ProveError> {
         argument.check(columns, multiplicities)?;
-        let fingerprint = Fingerprint::draw(transcript);
+        let fingerprint = Fingerprint::draw(|| transcript.challenge());
         let mut rows = Levels::new(leaves_of_rows(argument, &fingerprint, columns));
         let mut entries = Levels::new(leaves_of_entries(argument, &fingerprint, multiplicities));
         Ok(argument.run(&mut rows, &mut entries, columns, multiplicities, transcript))
@@ -50,6 +51,17 @@ impl Levels {
             levels,
             layer: ScalarLayer::default(),
         }
+    }
+}
+
+#[cfg(test)]
+impl Levels {
+    pub(crate) fn levels(&self) -> &[Vec<Fraction>] {
+        &self.levels
+    }
+
+    pub(crate) fn levels_mut(&mut self) -> &mut [Vec<Fraction>] {
+        &mut self.levels
     }
 }
 
@@ -153,10 +165,10 @@ fn line(a: Children, b: Children, x: Extension) -> Children {
 #[cfg(test)]
 mod tests {
     use crate::Reference;
+    use crate::fractions::Fraction;
     use crate::prover::{Column, Engine, leaves_of_entries, leaves_of_rows};
     use crate::shape::{Argument, Fingerprint, Lookup};
     use crate::table::Table;
-    use crate::verify::Fraction;
     use p3_field::PrimeCharacteristicRing;
     use p3_multi_stark::fractional_gkr::{
         Fraction as LibraryFraction, LeafNumerator, prove_fractional_gkr, verify_fractional_gkr,
@@ -217,7 +229,8 @@ mod tests {
                 pairs[1].1[77] += Base::ONE;
             }
             let columns = columns(&pairs);
-            let fingerprint = Fingerprint::draw(&mut Transcript::new());
+            let mut draws = Transcript::new();
+            let fingerprint = Fingerprint::draw(|| draws.challenge());
             let mut leaves = leaves_of_rows(&argument, &fingerprint, &columns);
             for leaf in leaves_of_entries(&argument, &fingerprint, &multiplicities) {
                 let numerator = -leaf.numerator;

@@ -4,7 +4,7 @@ use crate::table::{MAX_ENTRIES, MIN_VARIABLES, Table};
 use commitment::{Term, challenge_bits};
 use p3_field::PrimeCharacteristicRing;
 use sumcheck::equality_at;
-use transcript::{Base, Extension, Transcript};
+use transcript::{Base, Extension};
 
 /// Variables of a tree at most: fewer leaves than the characteristic of the field.
 pub const MAX_HEIGHT: usize = 27;
@@ -139,11 +139,11 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
-    pub(crate) fn draw(transcript: &mut Transcript) -> Self {
+    pub(crate) fn draw(mut challenge: impl FnMut() -> Extension) -> Self {
         Self {
-            alpha: transcript.challenge(),
-            beta: transcript.challenge(),
-            gamma: transcript.challenge(),
+            alpha: challenge(),
+            beta: challenge(),
+            gamma: challenge(),
         }
     }
 

@@ -1,134 +1,54 @@
-//! The verifier's side.
+//! The relations of a proof, and its verifier.
 
+use crate::fractions::{Children, Fraction, combine, take};
 use crate::proof::Proof;
+use crate::rejection::Rejection;
+use crate::role::{Checker, Role};
 use crate::shape::{Argument, Fingerprint, Side};
 use p3_field::PrimeCharacteristicRing;
-use sumcheck::{Statement, pass};
+use sumcheck::{Statement, Value, powers};
 use transcript::{Extension, Site, Transcript};
-
-/// Why a proof is not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// More or fewer of something than the shape says.
-    #[error("the lookup proof has not the shape of the argument")]
-    Shape,
-    /// A fraction without value.
-    #[error("a tree of the lookup argument has the denominator zero at its root")]
-    ZeroDenominator,
-    /// The roots differ.
-    #[error("the looked-up rows are not those that the multiplicities count")]
-    Sum,
-    /// A layer that does not follow from the one above.
-    #[error("layer {0} of the lookup trees does not follow from the one above")]
-    Layer(usize),
-    /// The leaves are not those of the claimed columns.
-    #[error("the claimed columns are not the leaves of the looked-up rows")]
-    Columns,
-    /// The leaves are not those of the tables with the claimed multiplicities.
-    #[error("tables and claimed multiplicities are not the leaves of the table side")]
-    Tables,
-}
 
 /// What is claimed of one lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ColumnClaim {
+pub struct ColumnClaim<V = Extension> {
     /// Most significant coordinate first.
     pub point: Vec<Extension>,
     /// The column of keys at the point.
-    pub key: Extension,
+    pub key: V,
     /// The column of values at the point, where the table has values.
-    pub value: Option<Extension>,
+    pub value: Option<V>,
 }
 
 /// What is claimed of the multiplicities of one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MultiplicityClaim {
+pub struct MultiplicityClaim<V = Extension> {
     /// Most significant coordinate first.
     pub point: Vec<Extension>,
     /// The multiplicities at the point.
-    pub value: Extension,
+    pub value: V,
 }
 
 /// What is left to be opened: a proof is worth nothing before that.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claims {
+pub struct Claims<V = Extension> {
     /// One for each lookup.
-    pub columns: Vec<ColumnClaim>,
+    pub columns: Vec<ColumnClaim<V>>,
     /// One for each table.
-    pub multiplicities: Vec<MultiplicityClaim>,
-}
-
-/// A fraction of two claimed values.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fraction {
-    pub(crate) numerator: Extension,
-    pub(crate) denominator: Extension,
-}
-
-/// The two halves of a layer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Children(pub(crate) [Fraction; 2]);
-
-impl Children {
-    /// The sum of both as one fraction.
-    pub(crate) fn sum(&self) -> Fraction {
-        let [a, b] = self.0;
-        Fraction {
-            numerator: a.numerator * b.denominator + b.numerator * a.denominator,
-            denominator: a.denominator * b.denominator,
-        }
-    }
-
-    /// The fraction at `branch` of the line through both.
-    pub(crate) fn at(&self, branch: Extension) -> Fraction {
-        let [a, b] = self.0;
-        Fraction {
-            numerator: a.numerator + branch * (b.numerator - a.numerator),
-            denominator: a.denominator + branch * (b.denominator - a.denominator),
-        }
-    }
-}
-
-/// The children of one tree off the front of a layer's elements.
-fn take(elements: &mut &[Extension], leaves_of_rows: bool) -> Option<Children> {
-    let fraction = |numerator, denominator| Fraction {
-        numerator,
-        denominator,
-    };
-    if leaves_of_rows {
-        let (&[a, b], rest) = elements.split_first_chunk()?;
-        *elements = rest;
-        let one = Extension::ONE;
-        Some(Children([fraction(one, a), fraction(one, b)]))
-    } else {
-        let (&[a, b, c, d], rest) = elements.split_first_chunk()?;
-        *elements = rest;
-        Some(Children([fraction(a, b), fraction(c, d)]))
-    }
-}
-
-/// Fractions of all trees with powers of `lambda`: numerator, then denominator of each.
-pub(crate) fn combine(fractions: impl Iterator<Item = Fraction>, lambda: Extension) -> Extension {
-    let mut power = Extension::ONE;
-    let mut sum = Extension::ZERO;
-    for fraction in fractions {
-        sum += power * (fraction.numerator + lambda * fraction.denominator);
-        power *= lambda * lambda;
-    }
-    sum
+    pub multiplicities: Vec<MultiplicityClaim<V>>,
 }
 
 /// One tree while it is reduced.
-struct Tree<'a> {
+struct Tree<'a, V> {
     side: &'a Side,
     /// Whether its leaves are looked-up rows, whose numerators are 1.
     rows: bool,
     /// The claim about the layer reached, and the point that it is about.
-    claim: Fraction,
+    claim: Fraction<V>,
     point: Vec<Extension>,
 }
 
-impl Tree<'_> {
+impl<V> Tree<'_, V> {
     const fn reaches(&self, depth: usize) -> bool {
         depth < self.side.height
     }
@@ -141,64 +61,66 @@ impl Argument {
         if !self.fits(proof) {
             return Err(Rejection::Shape);
         }
-        let fingerprint = Fingerprint::draw(transcript);
-        let [rows, entries] = self.reduce(proof, transcript)?;
+        self.follow(&mut Checker::new(proof, transcript))
+    }
+
+    /// The relations of a proof, for whoever reads it. What it returns MUST be opened.
+    pub fn follow<R: Role>(&self, role: &mut R) -> Result<Claims<R::Value>, Rejection> {
+        let fingerprint = Fingerprint::draw(|| role.challenge());
+        let [rows, entries] = self.reduce(role)?;
         let rows_at = Side::point(&rows.point);
         let entries_at = Side::point(&entries.point);
+        let count = self.column_values();
+        let mut columns = role.receive(Site::LookupColumns, count + self.tables().len())?;
+        let multiplicities = columns.split_off(count);
         let claims = self
-            .claims(proof, &rows_at, &entries_at)
+            .claims([columns, multiplicities], &rows_at, &entries_at)
             .ok_or(Rejection::Shape)?;
-        self.check_rows(&fingerprint, &claims, &rows_at, rows.claim)?;
-        self.check_entries(&fingerprint, &claims, &entries_at, entries.claim)?;
-        transcript.absorb_elements(
-            Site::LookupColumns,
-            &[&proof.columns[..], &proof.multiplicities[..]].concat(),
-        );
+        self.rows_are(role, &fingerprint, &claims, &rows_at, rows.claim)?;
+        self.entries_are(role, &fingerprint, &claims, &entries_at, entries.claim)?;
         Ok(claims)
     }
 
     /// From the roots to the leaves.
-    fn reduce(
-        &self,
-        proof: &Proof,
-        transcript: &mut Transcript,
-    ) -> Result<[Tree<'_>; 2], Rejection> {
+    fn reduce<R: Role>(&self, role: &mut R) -> Result<[Tree<'_, R::Value>; 2], Rejection> {
         let tree = |side, rows| Tree {
             side,
             rows,
             claim: Fraction {
-                numerator: Extension::ZERO,
-                denominator: Extension::ONE,
+                numerator: Extension::ZERO.into(),
+                denominator: Extension::ONE.into(),
             },
             point: Vec::new(),
         };
         let mut trees = [tree(&self.rows, true), tree(&self.entries, false)];
         let mut point: Vec<Extension> = Vec::new();
-        for (depth, layer) in proof.layers.iter().enumerate() {
+        for depth in 0..self.layers() {
             let active = || trees.iter().filter(|tree| tree.reaches(depth));
             let lambda = if depth == 0 {
                 Extension::ZERO
             } else {
-                transcript.challenge()
+                role.challenge()
             };
-            let claim = combine(active().map(|tree| tree.claim), lambda);
-            let mut rounds = layer.rounds.iter();
+            let claim = combine(active().map(|tree| &tree.claim), lambda);
             let ended = Statement::weighted(&point, claim).verify(|| {
-                let round = rounds.next().ok_or(Rejection::Shape)?;
-                Ok((round.to_vec(), pass(transcript, Site::LookupRound, round)))
+                let round = role.receive(Site::LookupRound, 2)?;
+                Ok::<_, Rejection>((round, role.challenge()))
             })?;
-            let mut elements = &layer.children[..];
+            let elements = role.receive(Site::LookupChildren, self.children(depth))?;
+            let mut elements = elements.into_iter();
             let children = active()
                 .map(|tree| take(&mut elements, tree.rows && tree.side.height == depth + 1))
-                .collect::<Option<Vec<Children>>>()
+                .collect::<Option<Vec<Children<R::Value>>>>()
                 .ok_or(Rejection::Shape)?;
             if depth == 0 {
-                same_sum(&children)?;
-            } else if ended.left != combine(children.iter().map(Children::sum), lambda) {
-                return Err(Rejection::Layer(depth));
+                role.roots(&children)?;
+            } else {
+                let weights = powers(lambda.square(), children.len());
+                let products = children.iter().zip(weights);
+                let products = products.flat_map(|(tree, weight)| tree.products(weight, lambda));
+                role.products(Rejection::Layer(depth), products.collect(), ended.left)?;
             }
-            transcript.absorb_elements(Site::LookupChildren, &layer.children);
-            let branch = transcript.challenge();
+            let branch = role.challenge();
             point = [&[branch], &ended.point[..]].concat();
             let active = trees.iter_mut().filter(|tree| tree.reaches(depth));
             for (tree, children) in active.zip(children) {
@@ -209,14 +131,14 @@ impl Argument {
         Ok(trees)
     }
 
-    /// The claims that a proof makes at the points of the leaves.
-    pub(crate) fn claims(
+    /// The claims of columns and multiplicities with these values at the points of the leaves.
+    pub(crate) fn claims<V: Value>(
         &self,
-        proof: &Proof,
+        [columns, multiplicities]: [Vec<V>; 2],
         rows_at: &[Extension],
         entries_at: &[Extension],
-    ) -> Option<Claims> {
-        let mut elements = proof.columns.iter().copied();
+    ) -> Option<Claims<V>> {
+        let mut elements = columns.into_iter();
         let columns = self
             .rows
             .split(rows_at)
@@ -237,8 +159,8 @@ impl Argument {
             .entries
             .split(entries_at)
             .into_iter()
-            .zip(&proof.multiplicities)
-            .map(|((_, point), &value)| MultiplicityClaim {
+            .zip(multiplicities)
+            .map(|((_, point), value)| MultiplicityClaim {
                 point: point.to_vec(),
                 value,
             })
@@ -249,42 +171,46 @@ impl Argument {
         })
     }
 
-    fn check_rows(
+    /// That the leaves of the rows are those of the claimed columns.
+    fn rows_are<R: Role>(
         &self,
+        role: &mut R,
         fingerprint: &Fingerprint,
-        claims: &Claims,
+        claims: &Claims<R::Value>,
         point: &[Extension],
-        claimed: Fraction,
+        claimed: Fraction<R::Value>,
     ) -> Result<(), Rejection> {
         let mut covered = Extension::ZERO;
-        let mut denominator = Extension::ZERO;
+        let mut known = Extension::ZERO;
+        let mut terms = Vec::new();
         let parts = self.rows.split(point);
         for ((lookup, claim), (weight, _)) in self.lookups().iter().zip(&claims.columns).zip(parts)
         {
-            let value = claim.value.unwrap_or(Extension::ZERO);
-            let leaf = fingerprint.of_table(lookup.table) + claim.key + fingerprint.beta * value;
-            denominator += weight * leaf;
+            known += weight * fingerprint.of_table(lookup.table);
+            terms.push((weight, &claim.key));
+            let value = claim.value.as_ref();
+            terms.extend(value.map(|value| (weight * fingerprint.beta, value)));
             covered += weight;
         }
         // The leaves beyond all columns repeat the first entry of the first table.
         let padding = fingerprint.of(0, self.tables()[0].at(0));
-        denominator += (Extension::ONE - covered) * padding;
-        if claimed.numerator == Extension::ONE && claimed.denominator == denominator {
-            Ok(())
-        } else {
-            Err(Rejection::Columns)
-        }
+        known += (Extension::ONE - covered) * padding;
+        let denominator = R::Value::combination(terms) + known;
+        role.equal(Rejection::Columns, claimed.numerator, Extension::ONE.into())?;
+        role.equal(Rejection::Columns, claimed.denominator, denominator)
     }
 
-    fn check_entries(
+    /// That the leaves of the entries are those of the tables with the claimed multiplicities.
+    fn entries_are<R: Role>(
         &self,
+        role: &mut R,
         fingerprint: &Fingerprint,
-        claims: &Claims,
+        claims: &Claims<R::Value>,
         point: &[Extension],
-        claimed: Fraction,
+        claimed: Fraction<R::Value>,
     ) -> Result<(), Rejection> {
         let mut covered = Extension::ZERO;
-        let mut numerator = Extension::ZERO;
+        let mut terms = Vec::new();
         let mut denominator = Extension::ZERO;
         let parts = self.entries.split(point);
         let tables = self.tables().iter().enumerate();
@@ -293,28 +219,14 @@ impl Argument {
         {
             let (key, value) = table.evaluate(&self.lifted[index], own);
             let leaf = fingerprint.of_table(index) + key + fingerprint.beta * value;
-            numerator += weight * claim.value;
+            terms.push((weight, &claim.value));
             denominator += weight * leaf;
             covered += weight;
         }
         // The leaves beyond all tables are 0 / 1.
         denominator += Extension::ONE - covered;
-        if claimed.numerator == numerator && claimed.denominator == denominator {
-            Ok(())
-        } else {
-            Err(Rejection::Tables)
-        }
-    }
-}
-
-/// Checks that the roots are one number.
-fn same_sum(roots: &[Children]) -> Result<(), Rejection> {
-    let sums: Vec<Fraction> = roots.iter().map(Children::sum).collect();
-    if sums.iter().any(|sum| sum.denominator == Extension::ZERO) {
-        return Err(Rejection::ZeroDenominator);
-    }
-    match sums[..] {
-        [a, b] if a.numerator * b.denominator == b.numerator * a.denominator => Ok(()),
-        _ => Err(Rejection::Sum),
+        let numerator = R::Value::combination(terms);
+        role.equal(Rejection::Tables, claimed.numerator, numerator)?;
+        role.equal(Rejection::Tables, claimed.denominator, denominator.into())
     }
 }

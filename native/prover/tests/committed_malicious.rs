@@ -3,13 +3,11 @@ mod forge;
 mod liar;
 mod models;
 
-use claim_reduction::Source;
 use commitment::Profile;
 use forge::{kernel, small};
 use graph::{Graph, Op, Parts};
-use key::{Committed, Mode, Public, VerifyingKey};
-use liar::{code, honest, lie, recount, rejected};
-use lookup::Table;
+use key::{Mode, Public, VerifyingKey};
+use liar::{code, honest, lie, rejected, swap_entry};
 use models::graphs::Builder;
 use models::{Case, STATEMENT, case, choices, everything, held, integers, views, vision, wide};
 use p3_field::{BasedVectorSpace, Field, PrimeCharacteristicRing, PrimeField32};
@@ -101,44 +99,6 @@ fn another_entry_of_the_table_fails_its_relation() {
                 "lookup {number}: {code}"
             );
         }
-    }
-}
-
-/// Replaces the first row of a lookup by the next entry, and counts all anew.
-fn swap_entry(derived: &Committed, witness: &mut Witness, number: usize) {
-    let argument = derived.argument();
-    let table = &argument.tables()[argument.lookups()[number].table];
-    let count = table.entries();
-    let [keys, values] = witness.columns.pair(number);
-    let old = (keys[0], values.first().copied().unwrap_or_default());
-    let at = (0..count).find(|&at| entry(table, at) == old).unwrap();
-    let (new_key, new_value) = entry(table, (at + 1) % count);
-    set(witness, number, 0, new_key);
-    set(witness, number, 1, new_value);
-    // A value that another lookup takes as its key too may be in no entry of that one.
-    recount(derived, witness);
-}
-
-/// Key and value of an entry.
-fn entry(table: &Table, at: usize) -> (Base, Base) {
-    match table {
-        Table::Range { .. } => (Base::from_usize(at), Base::ZERO),
-        Table::Function { first, values } => (
-            Base::from_i32(*first) + Base::from_usize(at),
-            Base::from_i32(values[at]),
-        ),
-    }
-}
-
-/// Sets the first cell of what a lookup looks up.
-fn set(witness: &mut Witness, lookup: usize, which: usize, value: Base) {
-    match &mut witness.columns.looked[lookup][which] {
-        Some(Source::Own(own)) => own[0] = value,
-        Some(Source::Committed(column)) => {
-            let column = *column;
-            witness.columns.committed[column][0] = value;
-        }
-        Some(Source::None) | None => {}
     }
 }
 

@@ -15,6 +15,7 @@
 //! | `equality` | eq tables, powers, scalar products |
 //! | `product` | [`Engine`]: products of tables; [`Reference`] one element at a time, [`Simd`] vectors; [`Batch`] |
 //! | `statement` | [`Statement`]: what is claimed, and the rounds on both sides; [`Sum`]: what is summed |
+//! | `value` | [`Value`]: how the values of a proof are held by whoever checks it |
 //! | `wide` | elements of the extension field in the lanes of vectors |
 //!
 //! # Soundness
@@ -32,10 +33,12 @@ mod combination;
 mod equality;
 mod product;
 mod statement;
+mod value;
 mod wide;
 
 pub use combination::{Combination, Factor, times};
 pub use equality::{dot, equality, equality_at, powers, wide_equality};
 pub use product::{Batch, Engine, Reference, Simd};
 pub use statement::{Ended, Statement, Sum, pass};
+pub use value::Value;
 pub use wide::{Lanes, Wide, add_scaled, pack, unpack};

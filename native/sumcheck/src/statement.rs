@@ -1,5 +1,6 @@
 //! What a sumcheck shows, and its rounds on both sides.
 
+use crate::value::Value;
 use p3_field::{Field, PrimeCharacteristicRing};
 use std::convert::Infallible;
 use transcript::{Extension, Site, Transcript};
@@ -15,19 +16,19 @@ pub trait Sum {
 
 /// Where the rounds ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ended {
+pub struct Ended<V = Extension> {
     /// One coordinate for each round.
     pub point: Vec<Extension>,
     /// What the sum must be there, all variables being bound.
-    pub left: Extension,
+    pub left: V,
 }
 
 /// What sums over the hypercube are claimed to be.
 #[derive(Clone, Debug)]
-pub struct Statement<'a> {
+pub struct Statement<'a, V = Extension> {
     rounds: usize,
     /// Variables and value of each sum.
-    claims: Vec<(usize, Extension)>,
+    claims: Vec<(usize, V)>,
     weights: Option<&'a [Extension]>,
 }
 
@@ -51,33 +52,37 @@ impl Relation {
         coefficients
     }
 
-    /// The value at x of the polynomial that was sent.
-    fn value(self, claim: Extension, message: &[Extension], x: Extension) -> Extension {
-        let Some((&first, higher)) = message.split_first() else {
-            return Extension::ZERO;
+    /// The value at x of the polynomial that was sent, which is linear in claim and message:
+    ///
+    /// ```text
+    /// Sum:       h(x) = x·claim + (1 − 2x)·h₀ + Σ_{j≥2} (x^j − x)·h_j
+    /// Weighted:  h(x) = claim + (x − r)·s + Σ_{j≥2} (x^j − x)·h_j
+    /// ```
+    fn value<V: Value>(self, claim: &V, message: &[V], x: Extension) -> V {
+        let (of_claim, of_first) = match self {
+            Self::Sum => (x, Extension::ONE - x.double()),
+            Self::Weighted(r) => (Extension::ONE, x - r),
         };
-        let all: Extension = higher.iter().copied().sum();
-        let (constant, linear) = match self {
-            Self::Sum => (first, claim - first.double() - all),
-            Self::Weighted(r) => (claim - r * first, first - all),
-        };
-        let horner = |value, &coefficient| (value + coefficient) * x;
-        constant + x * (linear + higher.iter().rev().fold(Extension::ZERO, horner))
+        let powers = std::iter::successors(Some(x.square()), |&power| Some(power * x));
+        let of_higher = powers.map(|power| power - x);
+        let factors = std::iter::once(of_first).chain(of_higher);
+        let terms = factors.zip(message);
+        V::combination(std::iter::once((of_claim, claim)).chain(terms))
     }
 }
 
-impl<'a> Statement<'a> {
+impl<'a, V: Value> Statement<'a, V> {
     /// That a sum over so many variables is `claim`.
-    pub fn sum(variables: usize, claim: Extension) -> Self {
+    pub fn sum(variables: usize, claim: V) -> Self {
         Self::batch([(variables, claim)])
     }
 
     /// That sums over so many variables each are these values, which have to be multiplied with powers
     /// of a challenge already. A sum joins when as many variables are left as it has, so that all of
     /// them end at suffixes of one point.
-    pub fn batch(claims: impl IntoIterator<Item = (usize, Extension)>) -> Self {
-        let claims: Vec<(usize, Extension)> = claims.into_iter().collect();
-        let rounds = claims.iter().map(|&(variables, _)| variables).max();
+    pub fn batch(claims: impl IntoIterator<Item = (usize, V)>) -> Self {
+        let claims: Vec<(usize, V)> = claims.into_iter().collect();
+        let rounds = claims.iter().map(|(variables, _)| *variables).max();
         Self {
             rounds: rounds.unwrap_or(0),
             claims,
@@ -87,13 +92,49 @@ impl<'a> Statement<'a> {
 
     /// That Σ eq(`point`, x)·g(x) is `claim`. The factor eq of the variable of a round stays out of
     /// its polynomial, whose degree is so one less.
-    pub fn weighted(point: &'a [Extension], claim: Extension) -> Self {
+    pub fn weighted(point: &'a [Extension], claim: V) -> Self {
         Self {
             weights: Some(point),
             ..Self::sum(point.len(), claim)
         }
     }
 
+    /// Follows a prover. `receive` takes a message, absorbs it and draws the challenge. What is left
+    /// MUST be compared with the sum at the point.
+    pub fn verify<E>(
+        &self,
+        mut receive: impl FnMut() -> Result<(Vec<V>, Extension), E>,
+    ) -> Result<Ended<V>, E> {
+        self.run(|_, _| receive())
+    }
+
+    fn run<E>(
+        &self,
+        mut exchange: impl FnMut(Relation, &V) -> Result<(Vec<V>, Extension), E>,
+    ) -> Result<Ended<V>, E> {
+        let mut point = Vec::with_capacity(self.rounds);
+        let mut claim = V::default();
+        self.join(&mut claim, self.rounds);
+        for round in 0..self.rounds {
+            let weight = self.weights.and_then(|weights| weights.get(round));
+            let relation = weight.map_or(Relation::Sum, |&r| Relation::Weighted(r));
+            let (message, x) = exchange(relation, &claim)?;
+            claim = relation.value(&claim, &message, x);
+            self.join(&mut claim, self.rounds - round - 1);
+            point.push(x);
+        }
+        Ok(Ended { point, left: claim })
+    }
+
+    /// Adds the claims that join when so many variables are left.
+    fn join(&self, claim: &mut V, left: usize) {
+        for (_, joining) in self.claims.iter().filter(|(own, _)| *own == left) {
+            *claim += joining.clone();
+        }
+    }
+}
+
+impl Statement<'_> {
     /// Proves it. `send` passes each message on, which it may alter, and draws the challenge.
     pub fn prove(
         &self,
@@ -101,43 +142,12 @@ impl<'a> Statement<'a> {
         mut send: impl FnMut(&mut [Extension]) -> Extension,
     ) -> Ended {
         let Ok(ended) = self.run(|relation, claim| {
-            let mut message = relation.message(claim, sum.round());
+            let mut message = relation.message(*claim, sum.round());
             let x = send(&mut message);
             sum.fold(x);
             Ok::<_, Infallible>((message, x))
         });
         ended
-    }
-
-    /// Follows a prover. `receive` takes a message, absorbs it and draws the challenge. What is left
-    /// MUST be compared with the sum at the point.
-    pub fn verify<E>(
-        &self,
-        mut receive: impl FnMut() -> Result<(Vec<Extension>, Extension), E>,
-    ) -> Result<Ended, E> {
-        self.run(|_, _| receive())
-    }
-
-    fn run<E>(
-        &self,
-        mut exchange: impl FnMut(Relation, Extension) -> Result<(Vec<Extension>, Extension), E>,
-    ) -> Result<Ended, E> {
-        let mut point = Vec::with_capacity(self.rounds);
-        let mut claim = self.joining(self.rounds);
-        for round in 0..self.rounds {
-            let weight = self.weights.and_then(|weights| weights.get(round));
-            let relation = weight.map_or(Relation::Sum, |&r| Relation::Weighted(r));
-            let (message, x) = exchange(relation, claim)?;
-            claim = relation.value(claim, &message, x) + self.joining(self.rounds - round - 1);
-            point.push(x);
-        }
-        Ok(Ended { point, left: claim })
-    }
-
-    /// The claims that join when so many variables are left.
-    fn joining(&self, left: usize) -> Extension {
-        let joining = self.claims.iter().filter(|(own, _)| *own == left);
-        joining.map(|&(_, claim)| claim).sum()
     }
 }
 

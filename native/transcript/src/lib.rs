@@ -10,6 +10,10 @@
 //! `specs/transcript.md` lists. The polynomial commitment continues on the same sponge, so that an
 //! opening is bound to all that came before it.
 //!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `pads` | one-time pads under which a prover sends its elements |
+//!
 //! # Soundness
 //!
 //! A challenge binds what was absorbed before it was drawn and nothing else. The caller MUST absorb
@@ -18,12 +22,15 @@
 //! the proof's.
 #![forbid(unsafe_code)]
 
+mod pads;
+
 use p3_blake3::Blake3;
 use p3_challenger::{CanObserve, FieldChallenger, HashChallenger, SerializingChallenger32};
 use p3_field::extension::QuinticTrinomialExtensionField;
 use p3_field::{BasedVectorSpace, PrimeField32};
 use p3_koala_bear::KoalaBear;
 use p3_symmetric::{CryptographicHasher, Hash};
+use pads::Pads;
 
 /// The base field: integers modulo 2^31 - 2^24 + 1.
 pub type Base = KoalaBear;
@@ -104,6 +111,30 @@ pub enum Site {
     LookupColumns,
     /// Claims that others are reduced to, in the committed mode.
     Claims,
+    /// The sum of the masks of a relation proof.
+    RelationMasks,
+    /// One round polynomial of a relation proof.
+    RelationRound,
+    /// The factors at which a relation proof ends.
+    RelationFactors,
+    /// Roots and value that a hiding opening is about.
+    Opening,
+    /// The values of the masking block.
+    OpeningMasks,
+    /// The padded out-of-domain answer about the committed vectors.
+    OpeningSample,
+    /// One round polynomial of a fold.
+    OpeningRound,
+    /// What the claim is for the vector that pads the fold.
+    OpeningPad,
+    /// The tail of the padded fold.
+    OpeningTail,
+    /// The root of a later code.
+    OpeningRoot,
+    /// An out-of-domain answer about a later code.
+    OpeningAnswer,
+    /// The last polynomial.
+    OpeningLast,
 }
 
 impl Site {
@@ -128,6 +159,26 @@ impl Site {
         Self::Claims,
     ];
 
+    /// What a relation proof adds to it.
+    pub const RELATION: [Self; 3] = [
+        Self::RelationMasks,
+        Self::RelationRound,
+        Self::RelationFactors,
+    ];
+
+    /// Those of a hiding opening, in the order of first use.
+    pub const OPENING: [Self; 9] = [
+        Self::Opening,
+        Self::OpeningMasks,
+        Self::OpeningSample,
+        Self::OpeningRound,
+        Self::OpeningPad,
+        Self::OpeningTail,
+        Self::OpeningRoot,
+        Self::OpeningAnswer,
+        Self::OpeningLast,
+    ];
+
     /// The label that separates this site from every other one.
     pub const fn label(self) -> &'static str {
         match self {
@@ -144,6 +195,18 @@ impl Site {
             Self::LookupRound => "inferproof/sumcheck/1/lookup/round",
             Self::LookupColumns => "inferproof/sumcheck/1/lookup/columns",
             Self::Claims => "inferproof/sumcheck/1/claims",
+            Self::RelationMasks => "inferproof/sumcheck/1/relation/masks",
+            Self::RelationRound => "inferproof/sumcheck/1/relation/round",
+            Self::RelationFactors => "inferproof/sumcheck/1/relation/factors",
+            Self::Opening => "inferproof/sumcheck/1/opening",
+            Self::OpeningMasks => "inferproof/sumcheck/1/opening/masks",
+            Self::OpeningSample => "inferproof/sumcheck/1/opening/sample",
+            Self::OpeningRound => "inferproof/sumcheck/1/opening/round",
+            Self::OpeningPad => "inferproof/sumcheck/1/opening/pad",
+            Self::OpeningTail => "inferproof/sumcheck/1/opening/tail",
+            Self::OpeningRoot => "inferproof/sumcheck/1/opening/root",
+            Self::OpeningAnswer => "inferproof/sumcheck/1/opening/answer",
+            Self::OpeningLast => "inferproof/sumcheck/1/opening/last",
         }
     }
 }
@@ -152,6 +215,7 @@ impl Site {
 #[derive(Clone, Debug)]
 pub struct Transcript {
     sponge: Sponge,
+    pads: Option<Pads>,
     #[cfg(feature = "audit")]
     audit: audit::Audit,
 }
@@ -167,6 +231,7 @@ impl Transcript {
     pub fn new() -> Self {
         Self {
             sponge: Sponge::from_hasher(Vec::new(), Blake3AtOnce),
+            pads: None,
             #[cfg(feature = "audit")]
             audit: audit::Audit::default(),
         }
@@ -211,8 +276,26 @@ impl Transcript {
         self.sponge.observe(Hash::<Base, u8, 32>::from(digest));
     }
 
+    /// From here on each element that is absorbed is absorbed under a pad: the sum of both takes its
+    /// place, and is what a prover sends. The pads are used in order, each once.
+    pub fn pad(&mut self, pads: &[Extension]) {
+        self.pads = Some(Pads::new(pads));
+    }
+
+    /// Whether elements are absorbed under pads.
+    pub const fn is_padded(&self) -> bool {
+        self.pads.is_some()
+    }
+
+    /// Ends that, and returns what was absorbed; nothing if there were fewer pads than elements.
+    pub fn padded(&mut self) -> Option<Vec<Extension>> {
+        self.pads.take()?.sent()
+    }
+
     /// Absorbs elements of the extension field, 20 bytes each.
     pub fn absorb_elements(&mut self, site: Site, elements: &[Extension]) {
+        let padded = self.pads.as_mut().map(|pads| pads.apply(elements));
+        let elements = padded.as_deref().unwrap_or(elements);
         let mut bytes = Vec::with_capacity(elements.len() * EXTENSION_BYTES);
         for &element in elements {
             write_extension(&mut bytes, element);
@@ -288,7 +371,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn sites() -> impl Iterator<Item = Site> {
-        Site::ALL.into_iter().chain(Site::COMMITTED)
+        let committed = Site::ALL.into_iter().chain(Site::COMMITTED);
+        committed.chain(Site::RELATION).chain(Site::OPENING)
     }
 
     fn after(site: Site, data: &[u8]) -> Extension {
@@ -357,6 +441,41 @@ mod tests {
             transcript.absorb_integers(Site::Inputs, parts);
             assert_eq!(transcript.challenge(), after(Site::Inputs, &bytes));
         }
+    }
+
+    #[test]
+    fn padded_elements_are_absorbed_and_never_the_elements() {
+        let mut transcript = Transcript::new();
+        let elements = transcript.point(5);
+        let pads = transcript.point(5);
+        let sums: Vec<_> = elements.iter().zip(&pads).map(|(&e, &p)| e + p).collect();
+        let absorb = |elements: &[Extension], pads: Option<&[Extension]>| {
+            let mut transcript = Transcript::new();
+            if let Some(pads) = pads {
+                transcript.pad(pads);
+            }
+            assert_eq!(transcript.is_padded(), pads.is_some());
+            transcript.absorb_elements(Site::Claims, &elements[..2]);
+            transcript.absorb_elements(Site::Round, &elements[2..]);
+            (transcript.challenge(), transcript.padded())
+        };
+        let (challenge, sent) = absorb(&elements, Some(&pads));
+        assert_eq!(sent, Some(sums.clone()));
+        assert_eq!(absorb(&sums, None), (challenge, None));
+        assert_ne!(absorb(&elements, None).0, challenge);
+        // Too few pads: nothing is handed out, and what is absorbed is not the element.
+        let (short, sent) = absorb(&elements, Some(&pads[..4]));
+        assert_eq!(sent, None);
+        assert_ne!(short, challenge);
+    }
+
+    #[test]
+    fn pads_are_not_printed() {
+        let mut transcript = Transcript::new();
+        let pads = transcript.point(1);
+        transcript.pad(&pads);
+        let shown = format!("{transcript:?}");
+        assert!(shown.contains("pads: Some(Pads { .. })"), "{shown}");
     }
 
     #[test]

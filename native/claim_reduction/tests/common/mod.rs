@@ -15,6 +15,7 @@ use executor::{Tensors, execute};
 use graph::{Graph, elements};
 use layers::{Contraction, contractions};
 use p3_field::{PrimeCharacteristicRing, PrimeField64};
+use relation::{Form, Recorder};
 use std::collections::HashMap;
 use transcript::{Base, Extension, Site, Transcript};
 
@@ -242,9 +243,12 @@ impl Case {
     pub fn verify(problem: &Problem<'_>, sent: &[Extension]) -> Result<Opened, Rejected> {
         let mut transcript = Transcript::new();
         let mut verifier = Verifier::new(sent, &mut transcript);
-        let opened = reduce(&mut verifier, problem)?;
-        verifier.finish()?;
-        Ok(opened)
+        let verdict = reduce(&mut verifier, problem).and_then(|opened| {
+            let checks = verifier.checks();
+            verifier.finish().map(|()| (opened, checks))
+        });
+        agree(problem, sent, &verdict);
+        verdict.map(|(opened, _)| opened)
     }
 
     /// Checks claims as openings would.
@@ -267,6 +271,65 @@ impl Case {
             }
         }
         Ok(())
+    }
+}
+
+/// Demands that a recorder's equations say of what was sent what a verifier says. All pads are zero, so
+/// that what is hidden is what was sent, and challenges are the same.
+fn agree(problem: &Problem<'_>, sent: &[Extension], verdict: &Result<(Opened, usize), Rejected>) {
+    let mut index = sent.len() as u32;
+    let mut hidden = |value: Extension| {
+        index += 1;
+        Form::hidden(value, index - 1)
+    };
+    let lookup_claims: Vec<LookupClaim<Form>> = problem
+        .lookup_claims
+        .iter()
+        .map(|claim| LookupClaim {
+            point: claim.point.clone(),
+            key: hidden(claim.key),
+            value: hidden(claim.value),
+        })
+        .collect();
+    let pads = vec![Extension::ZERO; index as usize];
+    let recorded = Problem {
+        graph: problem.graph,
+        plan: problem.plan,
+        contractions: problem.contractions,
+        inputs: problem.inputs,
+        outputs: problem.outputs,
+        lookup_claims: &lookup_claims,
+    };
+    let mut transcript = Transcript::new();
+    let mut recorder = Recorder::new(sent, &mut transcript);
+    let opened = reduce(&mut recorder, &recorded);
+    let recorded = opened.and_then(|opened| Ok((opened, recorder.finish()?)));
+    match (verdict, recorded) {
+        (Ok((opened, checks)), Ok((forms, equations))) => {
+            assert_eq!(equations.violated(&pads), []);
+            assert!(equations.len() <= *checks);
+            let at = |form: &Form| form.at(&pads).unwrap();
+            let columns = opened.columns.iter().zip(&forms.columns);
+            assert!(
+                columns
+                    .clone()
+                    .all(|(a, b)| a.column == b.column && a.point == b.point)
+            );
+            assert!(columns.clone().all(|(a, b)| a.value == at(&b.value)));
+            let matrices = opened.matrices.iter().zip(&forms.matrices);
+            assert!(matrices.clone().all(|(a, b)| a.value == at(&b.value)));
+            assert_eq!(opened.columns.len(), forms.columns.len());
+            assert_eq!(opened.matrices.len(), forms.matrices.len());
+        }
+        (Err(Rejected::Mismatch(place)), Ok((_, equations))) => {
+            let violated = equations.violated(&pads);
+            assert!(violated.contains(&(*place).into()), "{place}: {violated:?}");
+        }
+        (Err(Rejected::Mismatch(_)), Err(error)) => {
+            assert!(matches!(error, Rejected::Mismatch(_)), "{error}");
+        }
+        (Err(expected), Err(error)) => assert_eq!(expected, &error),
+        (verdict, recorded) => panic!("{verdict:?} but {recorded:?}"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The first folds of a witness opening, column by column.
 
-use crate::first::{Claim, Place, first_rounds, folded_weights, product};
+use crate::first::{Claim, first_rounds, folded_weights, product};
+use crate::place::Place;
 use p3_challenger::{FieldChallenger, GrindingChallenger};
 use p3_field::{BasedVectorSpace, Field, PackedValue, PrimeCharacteristicRing};
 use p3_multilinear_util::point::Point;

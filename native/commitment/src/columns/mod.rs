@@ -9,7 +9,7 @@ mod head;
 
 use crate::code::{Code, Message};
 use crate::codec::{Run, decode_run, encode_run};
-use crate::first::Place;
+use crate::place::Place;
 use crate::tree::{Rows, Tree};
 use crate::{
     Config, LeafHash, MAX_VARIABLES, MIN_VARIABLES, Malformed, Profile, Reader, Rejected, Root,
@@ -108,38 +108,13 @@ pub struct ColumnsOpening {
     run: Run,
 }
 
-/// The places of columns, in their order, and the variables of the stack. A column's slot is the
-/// number of its place with the bits reversed, so that columns of different sizes stay apart.
+/// The places of columns, in their order, and the variables of the stack.
 fn places(variables: &[usize]) -> Result<(Vec<Place>, usize), ColumnsError> {
-    let mut order: Vec<usize> = (0..variables.len()).collect();
-    // The sort is stable: equal columns keep their order.
-    order.sort_by_key(|&index| std::cmp::Reverse(variables[index]));
-    let mut offsets = vec![0; variables.len()];
-    let mut cells = 0_usize;
-    for index in order {
-        offsets[index] = cells;
-        cells = cells.saturating_add(1 << variables[index]);
-    }
+    let (places, cells) = Place::stacked(variables, MIN_VARIABLES);
     if cells > 1 << MAX_VARIABLES {
         return Err(ColumnsError::TooLarge(cells));
     }
-    let whole = (cells.next_power_of_two().ilog2() as usize).max(MIN_VARIABLES);
-    let places = variables
-        .iter()
-        .zip(offsets)
-        .map(|(&variables, offset)| Place {
-            variables,
-            slot: reversed(offset >> variables, whole - variables),
-        })
-        .collect();
-    Ok((places, whole))
-}
-
-/// The number whose `bits` bits are those of `value` in reverse.
-fn reversed(value: usize, bits: usize) -> usize {
-    (0..bits)
-        .map(|bit| ((value >> bit) & 1) << (bits - 1 - bit))
-        .sum()
+    Ok((places, Place::whole(cells, MIN_VARIABLES)))
 }
 
 impl Columns {

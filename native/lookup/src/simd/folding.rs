@@ -1,8 +1,8 @@
 //! One layer while its variables are bound.
 
 use super::{GROUP, LANE_BITS, PARTS, lane_of};
+use crate::fractions::{Children, Fraction};
 use crate::reference::ScalarLayer;
-use crate::verify::{Children, Fraction};
 use p3_field::{Field, PrimeCharacteristicRing};
 use sumcheck::{Factor, Wide, equality, times};
 use transcript::Extension;

@@ -8,8 +8,8 @@
 use super::PARTS;
 use super::folding::{Folding, Sums};
 use super::level::{Level, with_lambda};
+use crate::fractions::{Children, Fraction};
 use crate::reference::ScalarLayer;
-use crate::verify::{Children, Fraction};
 use p3_field::{Field, PrimeCharacteristicRing};
 use std::array::from_fn;
 use sumcheck::{Combination, Factor, Lanes, Wide};

@@ -2,7 +2,7 @@
 
 use super::folding::Folding;
 use super::{LANE_BITS, PARTS, lane_of};
-use crate::verify::{Children, Fraction};
+use crate::fractions::{Children, Fraction};
 use sumcheck::{Factor, Wide, times};
 use transcript::Extension;
 

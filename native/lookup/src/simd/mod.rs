@@ -10,12 +10,13 @@ mod folding;
 mod leaves;
 mod level;
 
+use crate::fractions::{Children, Fraction};
 use crate::proof::Proof;
 use crate::prover::{Column, Engine, ProveError, Tree};
 use crate::reference::{Levels, ScalarLayer};
 use crate::shape::{Argument, Fingerprint, LANE_BITS};
 use crate::table::Table;
-use crate::verify::{Children, Claims, Fraction};
+use crate::verify::Claims;
 use folding::Folding;
 use leaves::{LeafBlock, Leaves};
 use level::Level;
@@ -43,7 +44,7 @@ impl Engine for Simd {
         transcript: &mut Transcript,
     ) -> Result<(Proof, Claims), ProveError> {
         argument.check(columns, multiplicities)?;
-        let fingerprint = Fingerprint::draw(transcript);
+        let fingerprint = Fingerprint::draw(|| transcript.challenge());
         let mut rows = rows(argument, &fingerprint, columns);
         let keys = keys(argument);
         let mut entries = entries(argument, &fingerprint, &keys, multiplicities);

@@ -8,17 +8,20 @@
 //! ```
 
 mod proof;
+mod record;
 
 pub use proof::{PROOF_VERSION, Proof};
+pub use record::{Recorded, record};
 
 use crate::rejection::Rejection;
-use claim_reduction::{LookupClaim, MIN_VARIABLES, Opened, Problem, Verifier, reduce};
+use claim_reduction::{ColumnClaim, LookupClaim, MIN_VARIABLES, Opened, Problem, Verifier, reduce};
 use commitment::Root;
 use commitment::columns::ColumnValue;
 use graph::elements;
 use key::{Committed, Public, VerifyingKey};
 use lookup::Claims;
 use p3_field::PrimeCharacteristicRing;
+use sumcheck::Value;
 use transcript::{Extension, Site, Transcript};
 
 /// Absorbs everything that is fixed before the first challenge.
@@ -28,12 +31,12 @@ pub fn begin(key: &VerifyingKey, public: &Public<'_>, witness: &Root, transcript
 }
 
 /// What is to be reduced.
-pub fn problem<'a>(
+pub fn problem<'a, V>(
     key: &'a VerifyingKey,
     derived: &'a Committed,
     public: &Public<'a>,
-    lookup_claims: &'a [LookupClaim],
-) -> Problem<'a> {
+    lookup_claims: &'a [LookupClaim<V>],
+) -> Problem<'a, V> {
     Problem {
         graph: key.graph(),
         plan: derived.plan(),
@@ -46,24 +49,35 @@ pub fn problem<'a>(
 
 /// All claims on columns, in the order of their opening: of the reduction, of multiplicities.
 pub fn column_claims(derived: &Committed, opened: &Opened, looked: &Claims) -> Vec<ColumnValue> {
-    let of_columns = opened.columns.iter().map(|claim| ColumnValue {
-        column: claim.column,
-        point: claim.point.clone(),
-        value: claim.value,
-    });
+    let claims = all_claims(derived, &opened.columns, looked).into_iter();
+    claims
+        .map(|claim| ColumnValue {
+            column: claim.column,
+            point: claim.point,
+            value: claim.value,
+        })
+        .collect()
+}
+
+/// The same for values held in any way.
+fn all_claims<V: Value>(
+    derived: &Committed,
+    opened: &[ColumnClaim<V>],
+    looked: &Claims<V>,
+) -> Vec<ColumnClaim<V>> {
     let first = derived.plan().columns.len();
     let of_tables = looked.multiplicities.iter().enumerate();
     let of_tables = of_tables.map(|(table, claim)| {
         let before = MIN_VARIABLES.saturating_sub(claim.point.len());
         let mut point = vec![Extension::ZERO; before];
         point.extend_from_slice(&claim.point);
-        ColumnValue {
+        ColumnClaim {
             column: first + table,
             point,
-            value: claim.value,
+            value: claim.value.clone(),
         }
     });
-    of_columns.chain(of_tables).collect()
+    opened.iter().cloned().chain(of_tables).collect()
 }
 
 /// Checks a proof.
@@ -136,13 +150,13 @@ fn check_public(key: &VerifyingKey, public: &Public<'_>) -> Result<(), Rejection
 }
 
 /// What the reduction needs of the lookup argument's claims.
-pub fn lookup_claims(looked: &Claims) -> Vec<LookupClaim> {
+pub fn lookup_claims<V: Value>(looked: &Claims<V>) -> Vec<LookupClaim<V>> {
     let claims = looked.columns.iter();
     claims
         .map(|claim| LookupClaim {
             point: claim.point.clone(),
-            key: claim.key,
-            value: claim.value.unwrap_or(Extension::ZERO),
+            key: claim.key.clone(),
+            value: claim.value.clone().unwrap_or_default(),
         })
         .collect()
 }

@@ -1,0 +1,73 @@
+//! Openings of committed vectors that show one linear claim and nothing else.
+//!
+//! ```text
+//! verify(roots, forms, value, opening)  ⇒  Σ_i form_i(P_i) = value
+//! ```
+//!
+//! Vectors of the base field are committed to as rows of Reed-Solomon codes under a hash tree, and one
+//! opening folds all of them together as WHIR does. It hides them: the first code has as many random tail
+//! rows as an opening shows of it; the messages of the first fold are masked by a random block among the
+//! columns, whose values at random points are sent; the folded vector f₁ is padded once, R + γ·f₁, with
+//! a vector R that is committed to in the same leaves. What comes after it is plain WHIR for a uniform
+//! vector. The normative text is `specs/hiding-opening.md`.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `channel` | what prover and verifier take from a transcript |
+//! | `code` | codes with tails, and the trees over their rows |
+//! | `commit` | commitments, and the masks in them |
+//! | `form` | linear forms on a committed vector |
+//! | `later` | plain WHIR after the first fold, both sides |
+//! | `layout` | how a shape follows from sizes and profile |
+//! | `leaves` | opened leaves, and what is computed from them |
+//! | `opening` | what an opening consists of, and its bytes |
+//! | `prove` | the prover |
+//! | `randomness` | where masks come from |
+//! | `regime` | the theorems, as bounds |
+//! | `rejection` | why an opening is rejected |
+//! | `schedule` | folds, rates, queries and work by size |
+//! | `shape` | where vectors lie, and what is committed with them |
+//! | `soundness` | error terms, each with its theorem |
+//! | `statement` | the claim, and what an opening adds to it |
+//! | `verify` | the verifier |
+//!
+//! # Soundness and zero knowledge
+//!
+//! The caller MUST absorb the roots before it draws anything that a form depends on, and MUST fix forms and
+//! value before the opening. It MUST open a fresh vector once only, and any other vector at most as often
+//! as its tails, or its own random rows, are for. Its own argument's errors count once for each candidate,
+//! [`Shape::candidate_bits`], since roots alone name that many.
+#![forbid(unsafe_code)]
+// Formulas in the documentation are not code.
+#![allow(clippy::doc_markdown)]
+
+mod channel;
+mod code;
+mod commit;
+mod form;
+mod later;
+mod layout;
+mod leaves;
+mod opening;
+mod prove;
+mod randomness;
+mod regime;
+mod rejection;
+mod schedule;
+mod shape;
+mod soundness;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use channel::Channel;
+pub use commit::{CommitError, Committed};
+pub use form::{LinearForm, Unfit};
+pub use opening::Opening;
+pub use prove::ProveError;
+pub use randomness::{Context, NoEntropy, Randomness};
+pub use rejection::Rejected;
+pub use shape::{MASK_CLAIMS, MAX_COLUMNS, MAX_OPENINGS, MAX_VECTORS, Shape, ShapeError, Vector};
+pub use soundness::Term;
+pub use statement::{Claim, ClaimError};

@@ -1,0 +1,192 @@
+//! Where masks come from.
+//!
+//! ```text
+//! seed = BLAKE3-derive-key(purpose; 32 bytes of the operating system ‖ statement ‖ witness ‖ key ‖ slot)
+//! masks = the stream that BLAKE3 keyed with the seed gives, four bytes a word, words of 31 bits, those not
+//!         below the modulus left out
+//! ```
+//!
+//! A mask that is used twice hides nothing. So no interface takes a seed: the operating system is asked
+//! each time, and what the opening is about goes into the seed beside its answer, so that a source that
+//! repeats itself (a restored snapshot, a fork) gives equal masks only to openings that are equal in
+//! all of that. Fields are uniform because words are: by rejection, not by a remainder.
+
+use p3_field::BasedVectorSpace;
+use p3_field::integers::QuotientMap;
+use transcript::{BASE_BYTES, Base, Extension};
+
+/// What the seed is derived for, and for nothing else.
+const PURPOSE: &str = "inferproof sumcheck 1 masks of a hiding opening";
+/// Bytes that are taken off the stream at a time.
+const PIECE: usize = 4096;
+
+/// The operating system gave no entropy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system gave no entropy")]
+pub struct NoEntropy;
+
+/// What one opening is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The statement's digest.
+    pub statement: &'a [u8; 32],
+    /// A digest of all that is to be hidden.
+    pub witness: &'a [u8; 32],
+    /// A digest of the key.
+    pub key: &'a [u8; 32],
+    /// The number under which the opening is counted.
+    pub slot: u64,
+}
+
+/// A stream of uniform field elements. It is neither copied nor printed.
+pub struct Randomness {
+    stream: blake3::OutputReader,
+    piece: Box<[u8; PIECE]>,
+    used: usize,
+}
+
+impl Randomness {
+    /// The masks of one opening: 32 bytes of the operating system, and what it is about.
+    pub fn new(context: &Context<'_>) -> Result<Self, NoEntropy> {
+        let mut entropy = [0; 32];
+        getrandom::fill(&mut entropy).map_err(|_| NoEntropy)?;
+        Ok(Self::derived(&entropy, context))
+    }
+
+    fn derived(entropy: &[u8; 32], context: &Context<'_>) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key(PURPOSE);
+        hasher.update(entropy);
+        for part in [context.statement, context.witness, context.key] {
+            hasher.update(part);
+        }
+        hasher.update(&context.slot.to_le_bytes());
+        let seed: [u8; 32] = hasher.finalize().into();
+        Self {
+            stream: blake3::Hasher::new_keyed(&seed).finalize_xof(),
+            piece: Box::new([0; PIECE]),
+            used: PIECE,
+        }
+    }
+
+    /// Masks that follow from `entropy`: for tests, and for vectors that have to be the same each time.
+    #[cfg(any(test, feature = "audit"))]
+    pub fn of_seed(entropy: &[u8; 32], context: &Context<'_>) -> Self {
+        Self::derived(entropy, context)
+    }
+
+    fn word(&mut self) -> u32 {
+        if self.used == PIECE {
+            self.stream.fill(&mut self.piece[..]);
+            self.used = 0;
+        }
+        let mut word = [0; BASE_BYTES];
+        word.copy_from_slice(&self.piece[self.used..self.used + BASE_BYTES]);
+        self.used += BASE_BYTES;
+        u32::from_le_bytes(word)
+    }
+
+    /// One uniform element of the base field.
+    pub fn base(&mut self) -> Base {
+        // More than half of all words count.
+        loop {
+            let word = self.word() & (u32::MAX >> 1);
+            if let Some(element) = Base::from_canonical_checked(word) {
+                return element;
+            }
+        }
+    }
+
+    /// Uniform elements of the base field.
+    pub fn bases(&mut self, count: usize) -> Vec<Base> {
+        (0..count).map(|_| self.base()).collect()
+    }
+
+    /// Uniform elements of the extension field.
+    pub fn extensions(&mut self, count: usize) -> Vec<Extension> {
+        (0..count)
+            .map(|_| Extension::from_basis_coefficients_fn(|_| self.base()))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Context, Randomness};
+    use p3_field::PrimeField32;
+    use std::collections::BTreeSet;
+    use transcript::Base;
+
+    const NOTHING: [u8; 32] = [0; 32];
+
+    fn context(slot: u64) -> Context<'static> {
+        Context {
+            statement: &NOTHING,
+            witness: &NOTHING,
+            key: &NOTHING,
+            slot,
+        }
+    }
+
+    #[test]
+    fn the_same_context_twice_gives_unrelated_masks() {
+        let mut first = Randomness::new(&context(1)).unwrap();
+        let mut second = Randomness::new(&context(1)).unwrap();
+        let (first, second) = (first.bases(4096), second.bases(4096));
+        let equal = first.iter().zip(&second).filter(|(a, b)| a == b);
+        assert!(equal.count() < 3);
+    }
+
+    #[test]
+    fn a_source_that_repeats_itself_repeats_no_mask_of_another_opening() {
+        let other = [1; 32];
+        let contexts = [
+            context(1),
+            context(2),
+            Context {
+                statement: &other,
+                ..context(1)
+            },
+            Context {
+                witness: &other,
+                ..context(1)
+            },
+            Context {
+                key: &other,
+                ..context(1)
+            },
+        ];
+        let firsts: BTreeSet<u32> = contexts
+            .iter()
+            .map(|context| Randomness::of_seed(&[7; 32], context).base())
+            .map(|element| element.as_canonical_u32())
+            .collect();
+        assert_eq!(firsts.len(), contexts.len());
+        // Its negative neighbour: in all equal, the masks are equal too.
+        let again = |_| Randomness::of_seed(&[7; 32], &context(1)).bases(64);
+        assert_eq!(again(0), again(1));
+    }
+
+    #[test]
+    fn elements_are_uniform_in_both_bytes_at_the_ends() {
+        let elements = Randomness::new(&context(0)).unwrap().bases(1 << 18);
+        let mut low = [0_u32; 256];
+        let mut high = [0_u32; 127];
+        for element in elements {
+            let value = element.as_canonical_u32();
+            low[(value & 255) as usize] += 1;
+            // The modulus is 127 · 2^24 + 1: the last value falls to the first byte below it.
+            high[(value >> 24).min(126) as usize] += 1;
+        }
+        assert_eq!(Base::ORDER_U32 >> 24, 127);
+        for counts in [&low[..], &high] {
+            let expected = f64::from(1 << 18) / counts.len() as f64;
+            let statistic: f64 = counts
+                .iter()
+                .map(|&count| (f64::from(count) - expected).powi(2) / expected)
+                .sum();
+            let degrees = counts.len() as f64 - 1.0;
+            // Eight standard deviations of chi-square: never in a sound build.
+            assert!((statistic - degrees).abs() < 8.0 * (2.0 * degrees).sqrt());
+        }
+    }
+}

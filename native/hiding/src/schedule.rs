@@ -1,0 +1,163 @@
+//! Parameters by size: folds, rates, queries and work, never read from a proof.
+
+use crate::regime::{Rate, Regime};
+use commitment::{Profile, WORK_BITS};
+
+/// Bits that each term of the queries has to reach.
+pub(crate) const TERM_BITS: usize = 104;
+/// Variables of the last polynomial at most: as many are sent in the clear.
+const LAST: usize = 6;
+/// Part of a first code at least that is beyond message and tails: with less, queries would bring so
+/// little that a longer code costs less.
+const ROOM: f64 = 0.625;
+/// Halvings of a first code at most.
+const MAX_RATE: usize = 8;
+
+/// Queries to one code, with proof of work before them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Queries {
+    pub(crate) count: usize,
+    pub(crate) work: usize,
+}
+
+/// One later code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Round {
+    /// Queries to the code before it.
+    pub(crate) queries: Queries,
+    /// Out-of-domain answers about it.
+    pub(crate) samples: usize,
+    /// Variables that are folded after it.
+    pub(crate) fold: usize,
+    /// Halvings of it.
+    pub(crate) rate: usize,
+}
+
+/// All of an opening.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Schedule {
+    /// log N.
+    pub(crate) rows: usize,
+    /// Halvings of the first codes, tails left out.
+    pub(crate) rate: usize,
+    /// Out-of-domain answers about what is committed to.
+    pub(crate) samples: usize,
+    /// Later codes.
+    pub(crate) rounds: Vec<Round>,
+    /// Queries to the last of them, or to the first codes where there is none.
+    pub(crate) end: Queries,
+}
+
+/// Variables that the first fold takes of the largest vector.
+pub(crate) const fn first_fold(variables: usize) -> usize {
+    match variables {
+        0..=21 => 6,
+        22..=23 => 7,
+        _ => 8,
+    }
+}
+
+/// Halvings of the first codes. Where there are few rows, the tails make up much of the code.
+const fn first_rate(rows: usize) -> usize {
+    match rows {
+        0..=8 => 4,
+        9..=16 => 2,
+        _ => 1,
+    }
+}
+
+/// Variables that a later fold takes at most.
+const fn later_fold(rows: usize) -> usize {
+    match rows {
+        9..=12 => 3,
+        _ => 4,
+    }
+}
+
+impl Schedule {
+    /// The schedule for N = 2^`rows`, and tails for so many openings. Nothing if the tails do not fit.
+    pub(crate) fn new(rows: usize, openings: usize, profile: Profile) -> Option<Self> {
+        let regime = Regime::of(profile);
+        let mut rates = first_rate(rows)..=MAX_RATE;
+        let (rate, mut queries) = rates.find_map(|rate| {
+            let queries = first_queries(regime, rows, rate, openings)?;
+            Some((rate, queries))
+        })?;
+        let fold = later_fold(rows);
+        let (mut rounds, mut left) = (Vec::new(), rows);
+        while left > LAST {
+            let rate = rate + 2 + (fold - 1) * rounds.len();
+            let fold = fold.min(left);
+            rounds.push(Round {
+                queries,
+                samples: regime.samples(),
+                fold,
+                rate,
+            });
+            let message = 1 << (left - fold);
+            queries = self::queries(regime, Rate::new(message, message << rate)?)?;
+            left -= fold;
+        }
+        Some(Self {
+            rows,
+            rate,
+            samples: regime.samples(),
+            rounds,
+            end: queries,
+        })
+    }
+
+    /// Queries to the first codes.
+    pub(crate) fn first_queries(&self) -> usize {
+        self.rounds
+            .first()
+            .map_or(self.end, |round| round.queries)
+            .count
+    }
+
+    /// Variables of the last polynomial.
+    pub(crate) fn last(&self) -> usize {
+        let folds: usize = self.rounds.iter().map(|round| round.fold).sum();
+        self.rows - folds
+    }
+}
+
+/// Queries to first codes with tails for so many openings. Nothing if less than [`ROOM`] of the code is
+/// neither message nor tail.
+fn first_queries(regime: Regime, rows: usize, rate: usize, openings: usize) -> Option<Queries> {
+    let length = 1_usize << (rows + rate);
+    // More queries need more tails, and these more queries.
+    let mut found = Queries { count: 0, work: 0 };
+    loop {
+        let dimension = (1 << rows) + openings.checked_mul(found.count)? + 1;
+        if dimension as f64 > (1.0 - ROOM) * length as f64 {
+            return None;
+        }
+        let code = Rate::new(dimension, length)?;
+        let needed = queries(regime, code)?;
+        if needed.count <= found.count {
+            let (count, work) = (found.count, work(regime, code, found.count));
+            return Some(Queries { count, work });
+        }
+        found = needed;
+    }
+}
+
+/// The fewest queries that bring their term to its bits with the work that there may be, and the least
+/// work that does with as many. Nothing for a code that is nearly all message: there, a query brings
+/// nothing.
+fn queries(regime: Regime, code: Rate) -> Option<Queries> {
+    let bits = regime.query_bits(code);
+    if bits <= 0.0 {
+        return None;
+    }
+    let count = ((TERM_BITS - WORK_BITS) as f64 / bits).ceil() as usize;
+    let work = work(regime, code, count);
+    Some(Queries { count, work })
+}
+
+/// The least work that brings the term of so many queries to its bits.
+fn work(regime: Regime, code: Rate, count: usize) -> usize {
+    let work = TERM_BITS as f64 - count as f64 * regime.query_bits(code);
+    work.ceil().max(0.0) as usize
+}
