@@ -11,15 +11,41 @@ use crate::plan::Role;
 use crate::range_decomposition::Range;
 use graph::{Node, Op};
 
+/// Why a node is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Its bias is beyond what int8 weights can make up for.
+    Bias,
+    /// Its range does not hold what its operation gives.
+    Narrow,
+    /// Its integers can reach p/2.
+    Wraps,
+}
+
+impl Fault {
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Bias => "no int8 weights leave its bias in its declared range",
+            Self::Narrow => "its declared range does not hold what it takes",
+            Self::Wraps => "its integers can wrap around in the field",
+        }
+    }
+}
+
 /// Refuses a node whose range cannot hold what its operation gives, or whose integers can wrap around.
-/// `held` is what the relations hold each tensor to, that of the node at the end; `expected` what it is in where
-/// contractions are in their declared ranges.
+/// `held` is what the relations hold each tensor to, that of the node at the end.
+///
+/// That no integer of a sum or product of held tensors wraps around is shown from `held` alone, by induction
+/// over the nodes: a range in `held` follows from tables, lookups and identities that a proof must satisfy
+/// whatever weights were committed to and whatever tables, multipliers and ranges the graph has. Nothing
+/// that a graph only declares of a node, and no proof enforces, takes part: the maker of a key could declare
+/// it of a sum that goes beyond, or of a contraction with weights that do.
 pub(crate) fn follows(
     facts: &Facts<'_>,
-    (held, expected): (&[Option<Range>], &[Option<Range>]),
+    held: &[Option<Range>],
     node: &Node,
     role: &Role,
-) -> Result<(), &'static str> {
+) -> Result<(), Fault> {
     if *role == Role::Known {
         // The verifier holds to its range what it computes itself.
         return Ok(());
@@ -29,7 +55,7 @@ pub(crate) fn follows(
     let moved = node.operands.iter().all(|&id| range(id).is_some_and(takes));
     let holds = match &node.op {
         op if op.weight().is_some() && !biases(facts, node) => {
-            return Err("no int8 weights leave its bias in its declared range");
+            return Err(Fault::Bias);
         }
         Op::Lookup { table, .. } => facts.extent(*table).is_some_and(takes),
         Op::View { .. } | Op::Concat { .. } => moved,
@@ -53,16 +79,15 @@ pub(crate) fn follows(
         _ => true,
     };
     if !holds {
-        return Err("its declared range does not hold what it takes");
+        return Err(Fault::Narrow);
     }
     let is_held = |id: &usize| matches!(held.get(*id), Some(Some(_)));
     let wraps = *role == Role::Reduced
         && node.op.weight().is_none()
         && node.operands.iter().all(is_held)
-        && held.last() == Some(&None)
-        && expected.last() == Some(&None);
+        && held.last() == Some(&None);
     if wraps {
-        return Err("its integers can wrap around in the field");
+        return Err(Fault::Wraps);
     }
     Ok(())
 }

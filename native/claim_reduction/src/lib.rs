@@ -20,7 +20,6 @@
 //! | `counter` | the role that counts what a proof will hold |
 //! | `declared` | whether what a graph declares of a node can follow from its operands |
 //! | `exact` | divisions and square roots, checked as polynomials at a random X |
-//! | `expected` | the ranges of tensors where contractions stay in those that they declare |
 //! | `facts` | what planning needs to know of a graph, found in one pass |
 //! | `flow` | claims from outputs to inputs, constants, weights and columns |
 //! | `integers` | what divisions and square roots take: identities of integers that exceed the field |
@@ -73,7 +72,6 @@ mod contraction;
 mod counter;
 mod declared;
 mod exact;
-mod expected;
 mod facts;
 mod flow;
 mod integers;

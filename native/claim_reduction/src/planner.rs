@@ -1,7 +1,6 @@
 //! Makes the plan of a graph.
 
-use crate::declared::follows;
-use crate::expected::expected_range;
+use crate::declared::{Fault, follows};
 use crate::facts::{Facts, known};
 use crate::plan::{
     Column, Constraint, Form, Limb, Limit, Lookup, Plan, Rescale, Role, Unsupported,
@@ -43,13 +42,16 @@ pub(crate) struct Planner<'a> {
     halved: BTreeSet<u32>,
     /// What each tensor is held to.
     pub(crate) ranges: Vec<Option<Range>>,
-    /// The range of each tensor where contractions stay in those that they declare.
-    expected: Vec<Option<Range>>,
+    /// Whether rescalings hold their results to what quotients of their ranges give, and not to what limbs
+    /// or the shared table could store beyond that.
+    pub(crate) exact: bool,
+    /// Whether the integers of a node could wrap around, by what tensors are held to.
+    wraps: bool,
 }
 
 impl<'a> Planner<'a> {
     /// A planner for a graph, with limbs of the given widths halved.
-    pub(crate) fn new(facts: &'a Facts<'a>, halved: BTreeSet<u32>) -> Self {
+    pub(crate) fn new(facts: &'a Facts<'a>, halved: BTreeSet<u32>, exact: bool) -> Self {
         let graph = facts.graph;
         let inputs: Vec<Option<Range>> = graph
             .inputs
@@ -58,7 +60,9 @@ impl<'a> Planner<'a> {
             .collect();
         let clamp = |number: usize| {
             let covered = facts.known[number] || facts.absorbing(number).is_some();
-            facts.clamp(number).filter(|_| !covered)
+            facts
+                .clamp(number)
+                .filter(|clamp| !covered && (!exact || clamp.bites_twice()))
         };
         Self {
             graph,
@@ -70,8 +74,9 @@ impl<'a> Planner<'a> {
             beyond: None,
             demand: BTreeMap::new(),
             halved,
-            expected: inputs.clone(),
             ranges: inputs,
+            exact,
+            wraps: false,
         }
     }
 
@@ -122,11 +127,11 @@ impl<'a> Planner<'a> {
             node,
             (&role, constraint.as_ref()),
         );
-        let expected = expected_range(self.facts, &self.expected, node, &role, range);
         self.ranges.push(range);
-        self.expected.push(expected);
-        follows(self.facts, (&self.ranges, &self.expected), node, &role)
-            .map_err(|why| refuse(why.to_owned(), None))?;
+        follows(self.facts, &self.ranges, node, &role).map_err(|fault| {
+            self.wraps = fault == Fault::Wraps;
+            refuse(fault.words().to_owned(), None)
+        })?;
         self.plan.roles.push(role);
         self.plan.constraints.push(constraint);
         let (tables, lookups) = (self.tables.all.len(), self.plan.lookups.len());
@@ -265,7 +270,8 @@ impl<'a> Planner<'a> {
         let variables = column_variables(shape);
         let shared = self
             .shared
-            .filter(|shared| then.is_none() && shared.pays(&bounds, variables));
+            .filter(|shared| then.is_none() && shared.pays(&bounds, variables))
+            .filter(|_| !self.exact || bounds.bites_twice());
         let raise = shared.map_or(0, |shared| shared.shift - shift);
         let remainder = self.limbs(shape, shift + raise, 0);
         let constraint = |form| {
@@ -346,15 +352,20 @@ impl Plan {
 
     fn with(graph: &Graph, known: Vec<bool>) -> Result<Self, Unsupported> {
         let facts = Facts::new(graph, known);
-        let made = |halved| -> Result<Planner<'_>, Unsupported> {
-            let mut planner = Planner::new(&facts, halved);
-            for number in 0..graph.nodes.len() {
-                planner.add(number)?;
-            }
-            Ok(planner)
+        let made = |halved, exact| {
+            let mut planner = Planner::new(&facts, halved, exact);
+            let done = (0..graph.nodes.len()).try_for_each(|number| planner.add(number));
+            (planner, done)
         };
         // What limbs take is known only when all are there. The first plan goes before the second.
-        let halved = made(BTreeSet::new())?.halved();
-        Ok(made(halved)?.finish())
+        let (mut planner, mut done) = made(BTreeSet::new(), false);
+        let exact = planner.wraps;
+        if exact {
+            (planner, done) = made(BTreeSet::new(), true);
+        }
+        done?;
+        let (planner, done) = made(planner.halved(), exact);
+        done?;
+        Ok(planner.finish())
     }
 }

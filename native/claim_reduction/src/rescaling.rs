@@ -11,6 +11,9 @@
 //! ```text
 //! q = l + t        t + t′ = h − l        0 ≤ t, t′
 //! ```
+//!
+//! The same is done where the result could be stored beyond what quotients from l to h give and the integers
+//! that follow from it could then wrap around (`declared`).
 
 use crate::claims::State;
 use crate::constraints::Node;
@@ -57,6 +60,14 @@ impl Clamp {
         apart(least, greatest, self.shift)
     }
 
+    /// Whether limbs can make a result that no quotient of the range gives: below the least one, or above
+    /// the greatest one where the upper bound does not bite. Where it does, a + b = hi − lo.
+    fn stores_more(&self) -> bool {
+        let ((low, high), (lo, hi)) = (self.quotients, self.bounds);
+        let [above, ..] = self.bits();
+        lo < low.min(hi) || !self.bites().1 && lo + (1_i64 << above) - 1 > high.max(lo)
+    }
+
     /// Whether a table of all quotients is to be taken: where it pays, and where limbs are not apart.
     pub(crate) fn takes_table(&self, pays: bool) -> bool {
         let (low, high) = self.quotients;
@@ -79,7 +90,7 @@ impl Planner<'_> {
     pub(crate) fn wide(&mut self, shape: &[usize], clamp: &Clamp) -> Result<(Role, Form), String> {
         let ((low, high), (lo, hi)) = (clamp.quotients, clamp.bounds);
         let pad = 0_i64.clamp(lo, hi);
-        let holds = !clamp.limbs_are_apart();
+        let holds = !clamp.limbs_are_apart() || self.exact && clamp.stores_more();
         if holds && !clamp.can_be_held() {
             return Err(TOO_LARGE.to_owned());
         }

@@ -38,6 +38,11 @@ impl Clamp {
         )
     }
 
+    /// Whether both bounds bite: then clamps by the shared table hold results to both.
+    pub(crate) const fn bites_twice(&self) -> bool {
+        matches!(self.bites(), (true, true))
+    }
+
     /// Least and greatest key that is looked up in the shared table; nothing where no bound bites.
     fn keys(&self) -> Option<(i64, i64)> {
         let ((low, high), (lo, hi)) = (self.quotients, self.bounds);

@@ -87,13 +87,23 @@ def quotients(graph: Graph, node: Node) -> tuple[int, int]:
 
 def plan(graph: Graph) -> Plan:
     """The plan of a graph. Raises: Rejected KEY_UNSUPPORTED."""
-    first = _Maker(graph, frozenset())
-    return _Maker(graph, first.halved()).plan
+    exact = False
+    try:
+        first = _Maker(graph, frozenset(), exact=exact)
+    except _WrapsAround:
+        exact = True
+        first = _Maker(graph, frozenset(), exact=exact)
+    return _Maker(graph, first.halved(), exact=exact).plan
+
+
+class _WrapsAround(Rejected):
+    """Integers of a node can reach p/2, by what is held."""
 
 
 class _Maker:
-    def __init__(self, graph: Graph, halved: frozenset[int]) -> None:
+    def __init__(self, graph: Graph, halved: frozenset[int], *, exact: bool) -> None:
         self.graph = graph
+        self._exactly = exact
         self._cut = halved
         self._rows: Counter[int] = Counter()
         self._uses = Counter(graph.outputs)
@@ -108,19 +118,14 @@ class _Maker:
             for number, node in enumerate(graph.nodes)
             if node.op == g.RESCALE and not known[number] and not taken[number]
         ]
-        self._shared = shared_table(clamps)
+        self._shared = shared_table([clamp for clamp in clamps if self._shares(clamp)])
         self._ranges = range_analysis.of_inputs(graph)
-        self._expected = range_analysis.of_inputs(graph)
         for number, node in enumerate(graph.nodes):
             if not self._uses[len(graph.inputs) + number]:
                 raise self._refuse(node, "its result is not used")
             none = known[number] or taken[number]
             self.plan.constraints.append(None if none else self._constraint(node))
-            held = range_analysis.of_node(graph, self.plan, self._ranges, number)
-            self._ranges.append(held)
-            known_range = (node.out.lo, node.out.hi) if known[number] else None
-            expected = range_analysis.expected(graph, self._expected, node, held, known_range)
-            self._expected.append(expected)
+            self._ranges.append(range_analysis.of_node(graph, self.plan, self._ranges, number))
             self._follows(number)
             if len(self.plan.tables) > _MAX_TABLES:
                 raise self._refuse(node, "the graph needs too many tables")
@@ -151,8 +156,9 @@ class _Maker:
             raise self._refuse(node, "no int8 weights leave its bias in its declared range")
         held = all(self._ranges[operand] is not None for operand in node.operands)
         summed = node.op in _REDUCED and node.op not in (g.LINEAR, g.CONV)
-        if summed and held and self._ranges[-1] is None and self._expected[-1] is None:
-            raise self._refuse(node, "its integers can wrap around in the field")
+        if summed and held and self._ranges[-1] is None:
+            why = "its integers can wrap around in the field"
+            raise _WrapsAround("KEY_UNSUPPORTED", f"operation {node.op}: {why}")
 
     def _reachable(self, node: Node) -> bool:
         """Whether some int8 weights leave a contraction in its declared range."""
@@ -181,6 +187,10 @@ class _Maker:
         low, high = quotients(self.graph, node)
         users = [other for other in self.graph.nodes if own in other.operands]
         return high - low < MAX_TABLE and bool(users) and users[0].op == g.LOOKUP
+
+    def _shares(self, clamp: Clamp) -> bool:
+        """Whether it may use the shared table: in an exact plan if that holds it to both bounds."""
+        return not self._exactly or (clamp.lower and clamp.upper)
 
     def _clamp(self, node: Node) -> Clamp:
         low, high = quotients(self.graph, node)
@@ -248,7 +258,7 @@ class _Maker:
             raise self._refuse(node, "its multiplier is zero")
         clamp, shape = self._clamp(node), node.out.shape
         shared = None
-        if then is None and self._shared and clamp.uses(self._shared[0]):
+        if then is None and self._shared and clamp.uses(self._shared[0]) and self._shares(clamp):
             shared = self._shared
         raised = shared[1] - node.shift if shared else 0
         remainder = self._limbs(shape, node.shift + raised, 0)
@@ -303,7 +313,12 @@ class _Maker:
         shape, lo, hi = node.out.shape, clamp.lo, clamp.hi
         pad = min(max(0, lo), hi)
         least, greatest = _reach(clamp)
-        holds = not apart(least, greatest, node.shift)
+        highest = max(min(hi, clamp.high) - lo, 0)
+        bits = max(highest.bit_length(), 1)
+        more = lo < min(clamp.low, hi)
+        if not clamp.upper:
+            more = more or lo + (1 << bits) - 1 > max(clamp.high, lo)
+        holds = not apart(least, greatest, node.shift) or (self._exactly and more)
         span = clamp.high - clamp.low
         if holds and not (
             apart(clamp.low, clamp.high, node.shift)
@@ -312,8 +327,7 @@ class _Maker:
             and 2 * ((1 << span.bit_length()) - 1) < P + span
         ):
             raise self._refuse(node, "its products are not apart")
-        highest = max(min(hi, clamp.high) - lo, 0)
-        above = self._limbs(shape, max(highest.bit_length(), 1), pad - lo)
+        above = self._limbs(shape, bits, pad - lo)
         below: list[Limb] = []
         up: list[Limb] = []
         down: list[Limb] = []

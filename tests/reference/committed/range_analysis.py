@@ -46,40 +46,6 @@ def of_node(graph: Graph, plan: Plan, before: Sequence[Held], place: int) -> Hel
     return (low, high) if 2 * max(-low, high) < P else None
 
 
-def expected(graph: Graph, before: Sequence[Held], node: Node, held: Held, known: Held) -> Held:
-    """The range of a node's result where contractions are in their declared ranges (section 2);
-    `before` has that of all tensors before it, `held` is what relations hold it to."""
-    found: Held
-    first = before[node.operands[0]] if node.operands else None
-    if known is not None:
-        found = known
-    elif node.op in (g.LINEAR, g.CONV):
-        found = node.out.lo, node.out.hi
-    elif node.op == g.RESCALE:
-        if first is None:
-            return held
-        m = graph.constants[node.multipliers].values
-        half = 1 << (node.shift - 1) if node.shift else 0
-        ends = [a * end for a in (min(m), max(m)) for end in first]
-        low, high = ((end + half) >> node.shift for end in (min(ends), max(ends)))
-        found = tuple(min(max(q, node.out.lo), node.out.hi) for q in (low, high))
-    elif node.op == g.LOOKUP:
-        values = graph.constants[node.table].values
-        found = min(values), max(values)
-    elif node.op in (g.MAX, g.PICK):
-        found = first
-    elif node.op in (g.ARGMAX, g.DIVIDE, g.SQUARE_ROOT):
-        found = held
-    else:
-        found = _reduced(graph, before, node)
-    if found is None:
-        return held
-    low, high = min(found[0], 0), max(found[1], 0)
-    if 2 * max(-low, high) >= P:
-        return held
-    return (low, high) if held is None else (max(low, held[0]), min(high, held[1]))
-
-
 def _of_constraint(
     graph: Graph, plan: Plan, before: Sequence[Held], constraint: Constraint
 ) -> Held:
@@ -109,7 +75,14 @@ def _rescaled(plan: Plan, constraint: Rescale) -> Range:
         if form.lower is None and form.upper is not None:
             low = constraint.hi - _entries(plan, form.upper)[1]
         return low, high
-    return constraint.lo, constraint.lo + most(form.above)
+    low, high = constraint.lo, constraint.lo + most(form.above)
+    if form.up:
+        high = min(high, constraint.hi)
+    if form.held is not None:
+        top = constraint.hi if form.up else high
+        low = max(low, min(form.held.low, top))
+        high = min(high, max(constraint.lo, min(form.held.high, top)))
+    return low, high
 
 
 def _entries(plan: Plan, lookup: int) -> Range:
