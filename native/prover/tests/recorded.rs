@@ -11,7 +11,7 @@ use graph::Graph;
 use key::Public;
 use liar::{Alter, honest, recount};
 use models::{
-    Case, STATEMENT, case, choices, everything, held, integers, linear, views, vision, wide,
+    Case, STATEMENT, case, choices, everything, exact, held, integers, linear, views, vision, wide,
 };
 use p3_field::PrimeCharacteristicRing;
 use prover::committed::Witness;
@@ -22,13 +22,14 @@ use std::collections::BTreeSet;
 use transcript::{Base, Extension, Transcript};
 use verifier::committed::{begin, lookup_claims, problem};
 
-fn graphs() -> [(&'static str, Graph); 7] {
+fn graphs() -> [(&'static str, Graph); 8] {
     [
         ("vision", vision()),
         ("wide", wide()),
         ("everything", everything()),
         ("integers", integers()),
         ("choices", choices()),
+        ("exact", exact()),
         ("held", held()),
         ("linear", linear()),
     ]

@@ -221,6 +221,24 @@ pub fn held() -> Graph {
     b.finish(&[clamped, whole, few])
 }
 
+/// Products that only wrap around by what limbs could store: an exact plan, in which each rescaling is held to
+/// what its quotients give unless both of its bounds bite.
+pub fn exact() -> Graph {
+    let mut b = Builder::new(10);
+    let x = b.input(&[2, 9], -120, 127);
+    let y = b.linear(x, 7, true);
+    let whole = b.rescale(y, &[1], 0, 3, -20_000, 20_000);
+    let positive = b.rescale(y, &[1, -1, 1, 1, -1, 1, 1], 1, 3, 0, 30_000);
+    let least = b.rescale(y, &[1], 0, 3, -30_000, 11);
+    let clamped = b.rescale(y, &[1], 0, 7, -50, 60);
+    let limit = (1 << 29) - 1;
+    let mut products = Vec::new();
+    for [a, b_] in [[whole, whole], [positive, least], [clamped, positive]] {
+        products.push(b.node(Op::Mul, &[a, b_], &[2, 7], -limit, limit));
+    }
+    b.finish(&products)
+}
+
 /// Places of maxima, of equals the first and the last, in ranges narrow and wide; on an axis that is no
 /// power of two, behind weights, and in lines whose padding a sum reads; and rows that an index names.
 pub fn choices() -> Graph {
@@ -298,6 +316,7 @@ pub fn vectors() -> Vec<(&'static str, Graph, Profile)> {
         ),
         ("choices-default", choices(), Profile::Default),
         ("everything-default", everything(), Profile::Default),
+        ("exact-default", exact(), Profile::Default),
         ("held-default", held(), Profile::Default),
         ("integers-default", integers(), Profile::Default),
         ("linear-default", linear(), Profile::Default),
