@@ -31,12 +31,16 @@
 //! | `statement` | the claim, and what an opening adds to it |
 //! | `verify` | the verifier |
 //!
-//! # Soundness and zero knowledge
+//! # Soundness
 //!
 //! The caller MUST absorb the roots before it draws anything that a form depends on, and MUST fix forms and
-//! value before the opening. It MUST open a fresh vector once only, and any other vector at most as often
-//! as its tails, or its own random rows, are for. Its own argument's errors count once for each candidate,
+//! value before the opening. Its own argument's errors count once for each candidate,
 //! [`Shape::candidate_bits`], since roots alone name that many.
+//!
+//! # Zero knowledge
+//!
+//! The caller MUST open a fresh vector once only, and any other vector at most as often as its tails, or
+//! its own random rows, are for.
 #![forbid(unsafe_code)]
 // Formulas in the documentation are not code.
 #![allow(clippy::doc_markdown)]
