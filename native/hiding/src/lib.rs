@@ -29,6 +29,7 @@
 //! | `shape` | where vectors lie, and what is committed with them |
 //! | `soundness` | error terms, each with its theorem |
 //! | `statement` | the claim, and what an opening adds to it |
+//! | `tests` | what an opening shows by rank, a simulator, and the library as a reference |
 //! | `verify` | the verifier |
 //!
 //! # Soundness
