@@ -132,13 +132,14 @@ def _commit(args: dict[str, Any], model: LoadedModel, lowering: Lowering) -> Loa
         key = native.commit(encode_graph(lowering.graph), weights, args["profile"], args["mode"])
         proving = native.ProvingKey(key, weights)
     except native.NativeError as error:
-        raise _refusal(error, args["mode"]) from error
+        raise refusal(error, args["mode"]) from error
     bundle = _bundle(args, model, lowering, key)
     size = size_in_memory(bundle, weights.size)
     return Loaded(bundle, read_facts(bundle).settings, proving, size)
 
 
-def _refusal(error: Exception, mode: str) -> InferproofError:
+def refusal(error: Exception, mode: str) -> InferproofError:
+    """What is said of a native failure to make a key in a mode."""
     code, message = error.args[:2]
     if code == "PANIC":
         return Unavailable(Reason.PROVER_FAILED, why=str(message)[:300])
