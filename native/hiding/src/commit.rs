@@ -5,6 +5,7 @@ use crate::randomness::Randomness;
 use crate::shape::{PLANES, Shape, VectorShape};
 use commitment::merkle::Digest;
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
+use sumcheck::equality;
 use transcript::{Base, Extension};
 
 /// Columns that are not those of the shape.
@@ -65,6 +66,16 @@ impl Committed {
     /// The root. The caller absorbs it before anything is drawn that a claim depends on.
     pub fn root(&self) -> Digest {
         self.code.root()
+    }
+
+    /// The whole vector at a point, of as many coordinates as it has variables; else nothing.
+    pub fn at(&self, point: &[Extension]) -> Option<Extension> {
+        if self.cells.len().ilog2() as usize != point.len() {
+            return None;
+        }
+        let weights = equality(point, self.cells.len());
+        let products = weights.iter().zip(&self.cells);
+        Some(products.map(|(&weight, &cell)| weight * cell).sum())
     }
 }
 

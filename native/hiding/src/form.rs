@@ -74,8 +74,9 @@ impl LinearForm {
         });
     }
 
-    /// Adds `scale` times the whole vector at a point.
-    pub(crate) fn add_whole(&mut self, point: Vec<Extension>, scale: Extension) {
+    /// Adds `scale` times the whole vector at a point of [`Shape::variables`] coordinates, most significant
+    /// first: with all that is in it, its uniform half included.
+    pub fn add_whole(&mut self, point: Vec<Extension>, scale: Extension) {
         self.terms.push(Weights::Whole { point, scale });
     }
 
