@@ -203,3 +203,123 @@ impl Weights {
 fn own_variables(size: Size) -> usize {
     (variables(size.rows) + variables(size.columns)).max(LEAST)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{LEAST, Pads, Weights, cut};
+    use crate::private::WEIGHTS;
+    use commitment::columns::evaluate;
+    use commitment::{MatrixPoint, Place, Profile, Size};
+    use p3_field::PrimeCharacteristicRing;
+    use sumcheck::{dot, equality};
+    use transcript::{Base, Extension, Transcript};
+
+    fn sizes() -> Vec<Size> {
+        let size = |rows, columns| Size { rows, columns };
+        vec![size(3, 5), size(20, 24), size(1, 700)]
+    }
+
+    fn placed(openings: u32) -> (Weights, hiding::Shape) {
+        Weights::new(sizes(), openings, &[10, 9, 8], Profile::Default).unwrap()
+    }
+
+    #[test]
+    fn cells_are_cut_into_columns_that_hold_them_and_waste_less_than_one() {
+        for cells in [1, 255, 256, 257, 1000, 4096, 5000] {
+            let columns = cut(cells);
+            let held: usize = columns.iter().map(|&own| 1_usize << own).sum();
+            assert!((cells..cells + (1 << LEAST)).contains(&held));
+            assert!(columns.iter().all(|&own| own >= LEAST));
+        }
+        assert!(cut(0).is_empty());
+    }
+
+    #[test]
+    fn a_functional_of_pads_is_that_of_their_cells() {
+        let mut transcript = Transcript::new();
+        let pads = Pads::new(7, 61);
+        let (values, coefficients) = (transcript.point(61), transcript.point(61));
+        let cells = pads.cells(&values);
+        let weights = pads.weights(&coefficients);
+        assert_eq!(weights.len(), cells.len());
+        let mut sum = Extension::ZERO;
+        for (number, ((column, weights), cells)) in weights.iter().zip(&cells).enumerate() {
+            assert_eq!(*column, 7 + number);
+            assert_eq!(cells.len(), 1 << pads.columns()[number]);
+            let products = weights.iter().zip(cells);
+            sum += products
+                .map(|(&weight, &cell)| weight * cell)
+                .sum::<Extension>();
+        }
+        assert_eq!(sum, dot(&coefficients, &values));
+    }
+
+    #[test]
+    fn the_half_of_all_rows_is_uniform_and_nothing_else_is() {
+        for openings in [1, 2, 9] {
+            let (weights, shape) = placed(openings);
+            let whole = shape.variables(WEIGHTS).unwrap();
+            let rows = whole - shape.column_variables(WEIGHTS).unwrap();
+            let (places, taken) = Place::stacked(weights.columns(), whole);
+            assert_eq!(taken, 1 << whole, "no cell is outside of all columns");
+            let nothing = vec![0; 3 * 5 + 20 * 24 + 700];
+            let columns = weights.cells(&nothing, || Base::ONE);
+            for (column, place) in columns.iter().zip(places) {
+                for (element, &cell) in column.iter().enumerate() {
+                    let index = (element << (whole - place.variables)) | place.slot;
+                    let upper = index >> (rows - 1) & 1 == 1;
+                    assert_eq!(cell == Base::ONE, upper);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_matrix_is_claimed_where_its_half_is_not() {
+        let (weights, _) = placed(2);
+        let values: Vec<i8> = (0..3 * 5 + 20 * 24 + 700)
+            .map(|at: i32| (at * 37 % 251) as i8)
+            .collect();
+        let mut state = 1;
+        let columns = weights.cells(&values, || {
+            state = state * 5 % 2_130_706_429;
+            Base::from_u64(state)
+        });
+        let mut transcript = Transcript::new();
+        let mut first = 0;
+        for (number, size) in sizes().into_iter().enumerate() {
+            let point = MatrixPoint {
+                row: transcript.point(commitment::variables(size.rows)),
+                column: transcript.point(commitment::variables(size.columns)),
+            };
+            let matrix = &values[first..first + size.rows * size.columns];
+            first += matrix.len();
+            let rows = equality(&point.row, size.rows);
+            let combined = commitment::combine_rows(&rows, matrix, size.columns);
+            let expected = dot(&combined, &equality(&point.column, size.columns));
+            let (column, at) = weights.point(number, &point).unwrap();
+            assert_eq!(evaluate(&columns[column], &at), expected);
+        }
+        // A point of a larger matrix, and a matrix that there is not.
+        let point = MatrixPoint {
+            row: transcript.point(30),
+            column: transcript.point(2),
+        };
+        assert!(weights.point(0, &point).is_none());
+        assert!(weights.point(1 << 14, &point).is_none());
+    }
+
+    #[test]
+    fn more_openings_take_a_larger_vector() {
+        let mut last = 0;
+        for openings in [1, 4, 16, 64, 256] {
+            let (_, shape) = placed(openings);
+            assert!(shape.served(WEIGHTS).unwrap() >= openings as usize);
+            let variables = shape.variables(WEIGHTS).unwrap();
+            assert!(variables > last);
+            last = variables;
+        }
+        let many = Weights::new(sizes(), 1 << 30, &[10], Profile::Default);
+        assert!(many.is_err());
+    }
+}
