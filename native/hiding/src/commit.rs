@@ -73,9 +73,16 @@ impl Committed {
         if self.cells.len().ilog2() as usize != point.len() {
             return None;
         }
-        let weights = equality(point, self.cells.len());
-        let products = weights.iter().zip(&self.cells);
-        Some(products.map(|(&weight, &cell)| weight * cell).sum())
+        // Rows of a thousand, so that the table of weights stays near the processor.
+        let (outer, inner) = point.split_at(point.len().saturating_sub(10));
+        let inner = equality(inner, 1 << inner.len());
+        let rows = self.cells.chunks_exact(inner.len());
+        let rows = rows.map(|row| -> Extension {
+            let products = inner.iter().zip(row);
+            products.map(|(&weight, &cell)| weight * cell).sum()
+        });
+        let outer = equality(outer, 1 << outer.len()).into_iter();
+        Some(outer.zip(rows).map(|(weight, row)| weight * row).sum())
     }
 }
 

@@ -96,8 +96,9 @@ fn interpolated(rows: &Rows, coefficients: usize) -> Option<Vec<Vec<Base>>> {
     for order in 1..coefficients {
         for at in (order..coefficients).rev() {
             let inverse = (known[at].0 - known[at - order].0).inverse();
-            for column in 0..width {
-                table[at][column] = (table[at][column] - table[at - 1][column]) * inverse;
+            let (before, own) = table.split_at_mut(at);
+            for (value, &other) in own[0].iter_mut().zip(&before[at - 1]) {
+                *value = (*value - other) * inverse;
             }
         }
     }
