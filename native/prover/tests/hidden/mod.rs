@@ -96,6 +96,17 @@ impl Case {
 pub fn lie(
     case: &Case,
     corrupt: impl Fn(&mut Witness),
+    transcript: Transcript,
+    alter: &mut dyn FnMut(usize, &mut [Extension]),
+) -> (Vec<Vec<i32>>, Proof) {
+    lie_with(case, [5; 32], corrupt, transcript, alter)
+}
+
+/// The same, with all that hides drawn from a seed.
+pub fn lie_with(
+    case: &Case,
+    seed: [u8; 32],
+    corrupt: impl Fn(&mut Witness),
     mut transcript: Transcript,
     alter: &mut dyn FnMut(usize, &mut [Extension]),
 ) -> (Vec<Vec<i32>>, Proof) {
@@ -105,14 +116,7 @@ pub fn lie(
     case.prover.recount();
     let proof = case
         .prover
-        .prove_witness(
-            &inputs,
-            STATEMENT,
-            &witness,
-            &[5; 32],
-            &mut transcript,
-            alter,
-        )
+        .prove_witness(&inputs, STATEMENT, &witness, &seed, &mut transcript, alter)
         .unwrap();
     (witness.outputs, proof)
 }
