@@ -3,10 +3,10 @@ mod hidden;
 mod models;
 
 use commitment::Profile;
-use hidden::{OPENINGS, case};
+use hidden::{OPENINGS, case, graphs};
 use key::{KeyError, Mode, PrivateKey, Public, VerifyingKey};
 use models::graphs::{Builder, clamps};
-use models::{STATEMENT, everything, integers, views, vision, wide};
+use models::{STATEMENT, integers, views, vision};
 use p3_field::PrimeCharacteristicRing;
 use prover::{Phase, ProveError};
 use std::collections::BTreeSet;
@@ -16,11 +16,11 @@ use verifier::Rejection;
 #[test]
 fn honest_proofs_verify_in_both_profiles() {
     for profile in Profile::COMMITTED {
-        for graph in [clamps(-40, 90), vision(), wide(), everything(), integers()] {
+        for (name, graph) in graphs() {
             let case = case(graph, profile);
             let (outputs, proof) = case.prove();
             let key = PrivateKey::decode(&case.key().encode()).unwrap();
-            assert_eq!(case.verify_with(&key, &outputs, &proof), Ok(()));
+            assert_eq!(case.verify_with(&key, &outputs, &proof), Ok(()), "{name}");
         }
     }
 }
@@ -162,10 +162,10 @@ fn a_proof_that_is_cancelled_before_it_opens_the_weights_spends_nothing() {
 #[test]
 fn the_account_has_a_hundred_bits_in_both_profiles() {
     for profile in Profile::COMMITTED {
-        for graph in [clamps(-40, 90), vision(), wide(), everything(), integers()] {
+        for (name, graph) in graphs() {
             let key = PrivateKey::new(graph, profile, OPENINGS).unwrap();
             let security = key.security();
-            assert!(security.provable_bits >= 100.0, "{security:?}");
+            assert!(security.provable_bits >= 100.0, "{name}: {security:?}");
             let named = |start: &str| {
                 let terms = security.terms.iter();
                 terms.filter(|term| term.name.starts_with(start)).count()

@@ -9,7 +9,7 @@ use commitment::Profile;
 use hidden::{Case, OPENINGS, case, drawn, lie};
 use key::{Mode, PrivateKey, Public};
 use liar::{code, honest, recount, swap_entry};
-use models::{STATEMENT, everything, integers, views, vision, wide};
+use models::{STATEMENT, choices, everything, exact, held, integers, views, vision, wide};
 use p3_field::PrimeCharacteristicRing;
 use prover::committed::Witness;
 use prover::private::ProvingKey;
@@ -45,7 +45,15 @@ fn audited(
 
 #[test]
 fn every_column_and_every_multiplicity_is_held() {
-    for graph in [vision(), wide(), everything(), integers()] {
+    for graph in [
+        vision(),
+        wide(),
+        everything(),
+        integers(),
+        choices(),
+        exact(),
+        held(),
+    ] {
         let case = case(graph, Profile::Default);
         assert_eq!(rejected(&case, |_| ()), "");
         let plan = case.key().relations().plan();
@@ -75,7 +83,7 @@ fn every_column_and_every_multiplicity_is_held() {
 /// The lookups are right for the lie: another entry of the table, counted as it is looked up.
 #[test]
 fn another_entry_of_the_table_fails_its_relation() {
-    for graph in [vision(), wide(), everything(), integers()] {
+    for graph in [vision(), integers(), choices(), held()] {
         let case = case(graph, Profile::Conservative);
         let relations = case.key().relations();
         for number in (0..relations.plan().lookups.len()).step_by(2) {
@@ -88,7 +96,7 @@ fn another_entry_of_the_table_fails_its_relation() {
 #[test]
 fn a_wrong_output_is_rejected() {
     // Each output has other values in its range.
-    for graph in [vision(), everything(), integers()] {
+    for graph in [vision(), everything(), integers(), choices(), held()] {
         let case = case(graph, Profile::Default);
         for output in 0..case.key().graph().outputs.len() {
             let code = rejected(&case, |witness| {

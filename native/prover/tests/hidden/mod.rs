@@ -2,7 +2,10 @@
 #![allow(dead_code)]
 
 use crate::models::graphs::Random;
-use crate::models::{STATEMENT, views};
+use crate::models::graphs::clamps;
+use crate::models::{
+    STATEMENT, choices, everything, exact, held, integers, linear, views, vision, wide,
+};
 use commitment::Profile;
 use graph::{Graph, elements};
 use key::{PrivateKey, Public};
@@ -14,6 +17,21 @@ use verifier::private::Proof;
 
 /// Openings that keys of tests are made for.
 pub const OPENINGS: u32 = 2;
+
+/// All that the committed mode is tested on: every operation, with and without lookups.
+pub fn graphs() -> [(&'static str, Graph); 9] {
+    [
+        ("clamps", clamps(-40, 90)),
+        ("vision", vision()),
+        ("wide", wide()),
+        ("everything", everything()),
+        ("integers", integers()),
+        ("choices", choices()),
+        ("exact", exact()),
+        ("held", held()),
+        ("linear", linear()),
+    ]
+}
 
 /// A model with weights and inputs.
 pub struct Case {
@@ -78,6 +96,17 @@ impl Case {
 pub fn lie(
     case: &Case,
     corrupt: impl Fn(&mut Witness),
+    transcript: Transcript,
+    alter: &mut dyn FnMut(usize, &mut [Extension]),
+) -> (Vec<Vec<i32>>, Proof) {
+    lie_with(case, [5; 32], corrupt, transcript, alter)
+}
+
+/// The same, with all that hides drawn from a seed.
+pub fn lie_with(
+    case: &Case,
+    seed: [u8; 32],
+    corrupt: impl Fn(&mut Witness),
     mut transcript: Transcript,
     alter: &mut dyn FnMut(usize, &mut [Extension]),
 ) -> (Vec<Vec<i32>>, Proof) {
@@ -87,14 +116,7 @@ pub fn lie(
     case.prover.recount();
     let proof = case
         .prover
-        .prove_witness(
-            &inputs,
-            STATEMENT,
-            &witness,
-            &[5; 32],
-            &mut transcript,
-            alter,
-        )
+        .prove_witness(&inputs, STATEMENT, &witness, &seed, &mut transcript, alter)
         .unwrap();
     (witness.outputs, proof)
 }
