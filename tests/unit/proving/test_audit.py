@@ -14,6 +14,7 @@ from inferproof.models.axes import Axes
 from inferproof.protocol.opening import OPENING, decode_opening, encode_opening
 from inferproof.proving.audit import audit
 from inferproof.proving.opening import axes_in, compiled_alike, read_opening
+from inferproof.proving.sumcheck.modes import MODES
 from inferproof.testing.rejections import rejects
 
 pytestmark = pytest.mark.native
@@ -82,6 +83,17 @@ def test_the_options_are_those_that_the_opening_records(auditors, opening, sumch
     assert (alike.bits, alike.margin, alike.max_error) == (14, 3.0, 0.2)
     assert (alike.mode, alike.profile) == (sumcheck_mode, "default")
     assert axes_in(opening) == Axes()
+
+
+def test_a_mode_that_nobody_named_is_the_one_of_the_bundle(
+    auditors, bundle, opening, sumcheck_system
+):
+    """Not the default of whoever audits: in both modes all parts agree."""
+    unnamed = replace(opening, options={**opening.options, "mode": None})
+    assert audit(auditors, bundle, unnamed, sumcheck_system).differs == ()
+    other = next(mode for mode in MODES if mode != opening.options["mode"])
+    named = replace(opening, options={**opening.options, "mode": other})
+    assert audit(auditors, bundle, named, sumcheck_system).differs == ("verifying key",)
 
 
 def test_other_weights_are_told(auditors, bundle, opening, sumcheck_system, tmp_path):

@@ -3,6 +3,7 @@ verdict, as the commands tell it."""
 
 import json
 import stat
+from hashlib import sha256
 
 import numpy as np
 import onnx
@@ -12,11 +13,14 @@ from onnx import numpy_helper
 from small_models import calibration, mlp
 from typer.testing import CliRunner
 
+from inferproof.app.publishing import submissions
 from inferproof.cli import model, offline, provider
 from inferproof.cli.audit import salts_of
 from inferproof.errors import ArtifactRejected, Reason
 from inferproof.models.load import load_model
 from inferproof.protocol.opening import decode_opening
+from inferproof.protocol.signature import SigningKey
+from inferproof.services.models.submission import read_submission
 from inferproof.testing.rejections import rejects
 
 RUNNER = CliRunner()
@@ -227,6 +231,16 @@ def test_an_opening_is_of_one_size(folder, tmp_path):
     assert "one size at a time" in result.stderr
 
 
+def _check_submission(folder):
+    """What a gateway is sent has neither the file's digest nor those of graph and weights."""
+    (made,) = submissions(folder, folder / "dir", SigningKey(b"\x05" * 32))
+    public = made.document + read_submission(made.document).bundle_bytes
+    loaded, file = load_model(folder / "m.onnx"), (folder / "m.onnx").read_bytes()
+    for raw in (loaded.graph_digest.raw, loaded.weights_digest.raw, sha256(file).digest()):
+        assert raw.hex().encode() not in public
+        assert raw not in public
+
+
 def test_a_model_of_a_card_is_audited_by_its_card(tmp_path):
     (tmp_path / "card.toml").write_text(CARD)
     mlp(tmp_path / "m.onnx", 4, 6, 3)
@@ -240,6 +254,7 @@ def test_a_model_of_a_card_is_audited_by_its_card(tmp_path):
     code, told = run_json(*arguments)
     assert code == 0, told
     assert all(each["agrees"] for each in told["parts"])
+    _check_submission(tmp_path)
     (tmp_path / "card.toml").write_text(CARD.replace("clip = 8.0", "clip = 7.0"))
     code, told = run_json(*arguments)
     assert (code, told["reason"]) == (1, "AUDIT_DIFFERS")
