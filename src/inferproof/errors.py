@@ -300,6 +300,14 @@ class Reason(Enum):
         "checking under this verifier bundle took more than {limit} bytes of memory and was stopped"
     )
     ARTIFACT_PARTS = "the compiled model's header and its verifier bundle name different models"
+    OPENING_MISSING = (
+        "the compiled model in {path} holds no salts of its commitments: they stay where it was "
+        "compiled, and models compiled before there were any have none"
+    )
+    OPENING_OTHER_MODEL = "the opening is of model {got}, not of {expected}"
+    OPENING_WRONG = "the opening does not open the commitment to the model's {part}"
+    OPENING_PARTIAL = "the opening keeps the {part} hidden; this takes one of graph and weights"
+    AUDIT_DIFFERS = "compiled again, the model is not the published one: {differs} differ"
     COSTS_OTHER = (
         "the measured costs in {path} are of {got}, this is {expected}; measure again with: "
         "inferproof calibrate"

@@ -39,7 +39,7 @@ from inferproof.proving.sumcheck.modes import COMMITTED
 from inferproof.proving.sumcheck.notes import falls_short, notes, where
 from inferproof.proving.sumcheck.prove import Trial, trial
 from inferproof.proving.worker import peak_bytes
-from inferproof.types.digest import ZERO_DIGEST
+from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.layer import QuantisedLayer, weakest
 from inferproof.types.proof import ModelParts, Setup, Visibility
 from inferproof.types.tensor import Tensors
@@ -157,8 +157,8 @@ def _bundle(
     settings = lowering.settings.encode()
     preprocessing: dict[str, Json] = args["preprocessing"]
     parts = ModelParts(
-        graph=model.graph_digest,
-        weights=model.weights_digest,
+        graph=Digest.from_hex(args["graph"]),
+        weights=Digest.from_hex(args["weights"]),
         preprocessing=preprocessing_digest(preprocessing),  # type: ignore[arg-type]
         quantisation=quantisation_digest(settings, model.inputs, model.outputs),
         proof_system=NAME,
