@@ -3,11 +3,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 from inferproof.errors import Conflict, Reason, RequestRejected
 from inferproof.protocol.opening_budget import Level, Slice, Use
 from inferproof.storage.ports.opening_budgets import OpeningBudgets
+from inferproof.storage.sql.engine import Database
+from inferproof.storage.sql.opening_budgets import SqlOpeningBudgets
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Digest
 
@@ -15,6 +18,21 @@ KEY = Digest(bytes([7]) * 32)
 OTHER_KEY = Digest(bytes([8]) * 32)
 
 Again = Callable[[], AbstractAsyncContextManager[OpeningBudgets]]
+
+
+@asynccontextmanager
+async def sql_budgets(url: str) -> AsyncIterator[SqlOpeningBudgets]:
+    """The store in the database at the URL, closed when the block ends."""
+    database = await Database.open(url)
+    try:
+        yield SqlOpeningBudgets(database)
+    finally:
+        await database.close()
+
+
+def record_of(root: Path) -> Path:
+    """The file in which a folder of records counts the key."""
+    return root / f"{KEY.raw.hex()}.json"
 
 
 async def slots_of(

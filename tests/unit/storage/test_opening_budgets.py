@@ -1,24 +1,28 @@
 """Every store of opening budgets is one, and none is taken for another that it was copied from."""
 
 import errno
+import json
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from opening_budget_suite import KEY, Again, TestOpeningBudget, slots_of
+from opening_budget_suite import KEY, TestOpeningBudget, record_of, sql_budgets
 from postgres_server import NAMED, Databases, PostgresServer
 from sqlalchemy import update
 from sqlalchemy.engine import make_url
 
 from inferproof.errors import Conflict, Reason, Unavailable
-from inferproof.storage.openings.local import LocalOpeningBudgets
-from inferproof.storage.openings.marks import MarkedOpenings
-from inferproof.storage.ports.opening_budgets import OpeningBudgets
+from inferproof.protocol.documents import encode_document
+from inferproof.storage.openings import identity
+from inferproof.storage.openings.identity import place_of, state_folder
+from inferproof.storage.openings.local import FORMAT, LocalOpeningBudgets
 from inferproof.storage.sql.engine import MEMORY, Database, sqlite_url
 from inferproof.storage.sql.opening_budgets import SqlOpeningBudgets
 from inferproof.storage.sql.tables import opening_ranges
@@ -26,75 +30,10 @@ from inferproof.testing.rejections import rejects
 
 __all__ = ["TestOpeningBudget"]
 
-KINDS = [
-    "records",
-    "memory",
-    "file",
-    pytest.param("postgres", marks=pytest.mark.postgres),
-]
 COPIED = (
     f"the count of the openings of key {KEY} was copied here or brought back from a backup, so "
     "they count as spent; prove where it is counted, or bring a slice from there"
 )
-OLDER = (
-    "{} openings of key " + str(KEY) + " are counted and {} were taken before: the count was "
-    "brought back from a backup, so they count as spent"
-)
-
-
-@asynccontextmanager
-async def sql_budgets(url: str) -> AsyncIterator[SqlOpeningBudgets]:
-    database = await Database.open(url)
-    try:
-        yield SqlOpeningBudgets(database)
-    finally:
-        await database.close()
-
-
-@pytest.fixture(params=KINDS)
-async def stores(
-    request: pytest.FixtureRequest, tmp_path: Path, url_of_kind: Callable[[str], str]
-) -> AsyncIterator[tuple[OpeningBudgets, Again]]:
-    @asynccontextmanager
-    async def records() -> AsyncIterator[OpeningBudgets]:
-        yield LocalOpeningBudgets(tmp_path / "openings")
-
-    if request.param == "records":
-        async with records() as budgets:
-            yield budgets, records
-        return
-    url = url_of_kind(request.param)
-    async with sql_budgets(url) as sql:
-
-        @asynccontextmanager
-        async def the_same() -> AsyncIterator[OpeningBudgets]:
-            yield sql  # in memory there is no second way in
-
-        yield sql, the_same if url == MEMORY else lambda: sql_budgets(url)
-
-
-@pytest.fixture
-def budgets(stores: tuple[OpeningBudgets, Again]) -> OpeningBudgets:
-    return stores[0]
-
-
-@pytest.fixture
-def again(stores: tuple[OpeningBudgets, Again]) -> Again:
-    return stores[1]
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path) -> OpeningBudgets:
-    return LocalOpeningBudgets(tmp_path / "elsewhere")
-
-
-@pytest.fixture
-def records(tmp_path: Path) -> LocalOpeningBudgets:
-    return LocalOpeningBudgets(tmp_path / "openings")
-
-
-def record_of(root: Path) -> Path:
-    return root / f"{KEY.raw.hex()}.json"
 
 
 # -- copies -----------------------------------------------------------------------------------
@@ -181,15 +120,15 @@ async def test_a_server_that_was_a_replica_is_another_store() -> None:
         async with sql_budgets(server.url) as budgets:
             await budgets.register(KEY, 9)
             assert (await budgets.take(KEY)).slot == 0
-        server.stop()
+        server.stop(signal.SIGQUIT)  # it has to recover what was committed
         server.start()
         async with sql_budgets(server.url) as budgets:
             assert (await budgets.take(KEY)).slot == 1
         server.stop()
-        signal = server.folder / "data" / "standby.signal"
-        signal.touch()
+        replica = server.folder / "data" / "standby.signal"
+        replica.touch()
         if server.account:
-            shutil.chown(signal, "postgres", "postgres")
+            shutil.chown(replica, "postgres", "postgres")
         server.start()
         assert Databases(server.url).sql("SELECT pg_promote()")
         async with sql_budgets(server.url) as budgets:
@@ -243,6 +182,35 @@ async def test_a_record_that_was_changed_is_no_count(
         Reason.OPENINGS_DAMAGED,
         f"the count of openings in {path} cannot be read, so they count as spent: the checksum of "
         "the inferproof/opening-count/1 file does not match its content",
+        kind=Conflict,
+    ):
+        await records.take(KEY)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"taken": 10}, "more is taken or reserved than a range holds"),
+        ({"taken": -1}, "field taken of the inferproof/opening-count/1.ranges is malformed"),
+        ({"more": 1}, "field more of the inferproof/opening-count/1.ranges is malformed"),
+        (None, "its ranges overlap"),
+    ],
+)
+async def test_a_record_that_no_store_wrote_is_no_count(
+    records: LocalOpeningBudgets, tmp_path: Path, changes: dict[str, int] | None, why: str
+) -> None:
+    """Its checksum holds."""
+    await records.register(KEY, 9)
+    path = record_of(tmp_path / "openings")
+    body = json.loads(path.read_bytes())["body"]
+    if changes is None:
+        body["ranges"] *= 2
+    else:
+        body["ranges"][0] |= changes
+    path.write_bytes(encode_document(FORMAT, body))
+    with rejects(
+        Reason.OPENINGS_DAMAGED,
+        f"the count of openings in {path} cannot be read, so they count as spent: {why}",
         kind=Conflict,
     ):
         await records.take(KEY)
@@ -325,125 +293,6 @@ async def test_a_name_that_is_not_durable_gives_no_slot(
     assert (await records.take(KEY)).slot == 1
 
 
-# -- the mark that a compiled model keeps -------------------------------------------------------
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "compiled").mkdir()
-    return tmp_path / "compiled"
-
-
-async def test_a_count_that_was_written_over_with_an_older_one_is_spent(
-    budgets: OpeningBudgets, folder: Path, tmp_path: Path
-) -> None:
-    """What a backup tool does that keeps the file: the store's own identity stays."""
-    marked = MarkedOpenings(budgets, folder)
-    await budgets.register(KEY, 9)
-    await marked.take(KEY)
-    before = await _kept(budgets, tmp_path)
-    assert (await marked.take(KEY)).slot == 1
-    await before()
-    with rejects(Reason.OPENINGS_OLDER, OLDER.format(1, 2), kind=Conflict):
-        await marked.take(KEY)
-    with rejects(Reason.OPENINGS_OLDER, OLDER.format(1, 2), kind=Conflict):
-        await marked.delegate(KEY, KEY, 1)
-
-
-async def _kept(budgets: OpeningBudgets, tmp_path: Path) -> Callable[[], Any]:
-    """Brings back the count as it is now."""
-    if isinstance(budgets, SqlOpeningBudgets):
-
-        async def set_back() -> None:
-            await budgets._db.write(lambda c: c.execute(update(opening_ranges).values(taken=1)))
-
-        return set_back
-    path = record_of(tmp_path / "openings")
-    data = path.read_bytes()
-
-    async def write_back() -> None:
-        path.write_bytes(data)
-
-    return write_back
-
-
-async def test_copies_of_a_folder_share_the_count(
-    records: LocalOpeningBudgets, folder: Path, tmp_path: Path
-) -> None:
-    await records.register(KEY, 9)
-    assert (await MarkedOpenings(records, folder).take(KEY)).slot == 0
-    copy = shutil.copytree(folder, tmp_path / "copy")
-    assert (await MarkedOpenings(records, copy).take(KEY)).slot == 1
-    assert (await MarkedOpenings(records, folder).take(KEY)).slot == 2
-
-
-async def test_a_folder_without_its_record_is_spent(
-    records: LocalOpeningBudgets, folder: Path, tmp_path: Path
-) -> None:
-    await records.register(KEY, 9)
-    await MarkedOpenings(records, folder).take(KEY)
-    record_of(tmp_path / "openings").unlink()
-    with rejects(
-        Reason.OPENINGS_UNKNOWN,
-        f"nothing here counts the openings of key {KEY}, so they count as spent; prove where the "
-        "key was made, or bring a slice from there",
-        kind=Conflict,
-    ):
-        await MarkedOpenings(records, folder).take(KEY)
-
-
-async def test_an_older_folder_follows_the_count(
-    records: LocalOpeningBudgets, folder: Path, tmp_path: Path
-) -> None:
-    await records.register(KEY, 9)
-    await MarkedOpenings(records, folder).take(KEY)
-    older = shutil.copytree(folder, tmp_path / "older")
-    await MarkedOpenings(records, folder).take(KEY)
-    assert (await MarkedOpenings(records, older).take(KEY)).slot == 2
-
-
-async def test_a_mark_says_nothing_of_another_store(
-    records: LocalOpeningBudgets, folder: Path, tmp_path: Path
-) -> None:
-    await records.register(KEY, 9)
-    marked = MarkedOpenings(records, folder)
-    await marked.take(KEY)
-    other = LocalOpeningBudgets(tmp_path / "other")
-    await other.accept(await marked.delegate(KEY, await other.store(), 3))
-    assert (await MarkedOpenings(other, folder).take(KEY)).slot == 1
-
-
-async def test_a_mark_that_cannot_be_read_is_no_mark(
-    records: LocalOpeningBudgets, folder: Path
-) -> None:
-    await records.register(KEY, 9)
-    marked = MarkedOpenings(records, folder)
-    await marked.take(KEY)
-    path = folder / "openings.json"
-    path.write_bytes(b"{}")
-    with rejects(
-        Reason.OPENINGS_DAMAGED,
-        f"the count of openings in {path} cannot be read, so they count as spent: field format of "
-        "the inferproof/opening-mark/1 is malformed",
-        kind=Conflict,
-    ):
-        await marked.take(KEY)
-
-
-async def test_a_folder_that_cannot_be_written_costs_no_slot(
-    records: LocalOpeningBudgets, folder: Path
-) -> None:
-    await records.register(KEY, 9)
-    shutil.rmtree(folder)
-    with rejects(
-        Reason.STORAGE_UNAVAILABLE,
-        "the storage does not answer: No such file or directory",
-        kind=Unavailable,
-    ):
-        await MarkedOpenings(records, folder).take(KEY)
-    assert [slot async for slot in slots_of(records)] == list(range(8))
-
-
 # -- where counts are kept ----------------------------------------------------------------------
 
 
@@ -458,10 +307,40 @@ async def test_a_folder_that_cannot_be_written_costs_no_slot(
 def test_where_counts_are_kept(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: str
 ) -> None:
-    from inferproof.storage.openings.identity import state_folder
-
     for name in ("INFERPROOF_HOME", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert state_folder() == Path(expected)
+
+
+def test_a_place_is_what_copies_do_not_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"1")
+    place = place_of(file)
+    file.write_bytes(b"2")
+    file.chmod(0o600)
+    os.utime(file, (1, 1))
+    moved = file.rename(tmp_path / "moved")
+    assert place_of(moved) == place
+    shutil.copy2(moved, file)
+    assert place_of(file) != place
+    for fact in ("machine_id", "_birth"):
+        with monkeypatch.context() as patch:
+            patch.setattr(identity, fact, lambda *_: "another")
+            assert place_of(moved) != place
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the library's own call is used elsewhere")
+def test_the_moment_in_which_a_file_was_made(tmp_path: Path) -> None:
+    told = subprocess.run(
+        ["stat", "--format=%W", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    known = identity._birth(tmp_path).partition(".")[0]
+    assert known == ("" if told == "0" else told)
+    assert identity._birth(tmp_path / "missing") == ""

@@ -6,6 +6,8 @@ is in another place, and so is another store, which has no count of its own.
 A file's place is the machine, the file's number and the moment in which it was made: a number may
 be given again once its file is gone, a moment cannot be set. Device numbers are left out, since
 they may change when a machine starts again; so are other times, which change with a file's owner.
+A file system that gives files other numbers when it is mounted again, as some of networks and
+containers do, spends keys for nothing: counts belong on a disk.
 """
 
 import ctypes

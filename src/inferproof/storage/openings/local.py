@@ -99,7 +99,7 @@ class LocalOpeningBudgets:
         try:
             if not path.exists():
                 _draw_secret(path)
-            with path.open("rb") as file:
+            with path.open("r+b") as file:  # a lock on NFS needs a file that may be written
                 fcntl.flock(file, fcntl.LOCK_EX)
                 secret = file.read(SECRET_BYTES + 1)
                 if len(secret) != SECRET_BYTES:

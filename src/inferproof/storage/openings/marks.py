@@ -5,11 +5,10 @@ counts less than the mark, and is spent. The mark alone gives no right to open a
 written after the count, so a crash leaves it behind the count and never ahead.
 
 <folder>/openings.json   for each key and store the most that was known to be taken
+<folder>/openings.lock   held while the mark is changed; it means nothing by itself
 """
 
 import asyncio
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from inferproof.types.digest import Digest
 
 FORMAT = "inferproof/opening-mark/1"
 NAME = "openings.json"
+LOCK = "openings.lock"
 MAX_BYTES = 2**20
 
 _Marks = dict[tuple[Digest, Digest], int]
@@ -72,12 +72,11 @@ class MarkedOpenings:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+        import fcntl  # not on Windows
+
+        with (self._folder / LOCK).open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             yield
-        finally:
-            os.close(folder)
 
     def _read(self) -> _Marks:
         path = self._folder / NAME
