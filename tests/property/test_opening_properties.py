@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from opening_budget_suite import KEY
+from opening_budget_suite import KEY, record_of
 
 from inferproof.errors import Conflict, InferproofError, Reason, RequestRejected, Unavailable
 from inferproof.protocol.opening_budget import Slice, Use
@@ -121,7 +121,7 @@ class Machines(RuleBasedStateMachine):
     def delegate(self, which: int, taker: int, count: int | None) -> None:
         name = self.chosen(which)
         folder = self.compiled(name)
-        to = self.on(self.chosen(taker), lambda budgets: budgets.store())
+        to = self.on(self.chosen(taker), lambda budgets: budgets.store(KEY))
         assert to is not None
         given = self.on(
             name, lambda budgets: MarkedOpenings(budgets, folder).delegate(KEY, to, count)
@@ -195,16 +195,20 @@ class Records(Machines):
     @rule(which=WHICH)
     def keep(self, which: int) -> None:
         """A backup of the count. From then on the marks of that machine stay as they are."""
-        record = self.place(self.chosen(which)) / f"{KEY.raw.hex()}.json"
+        record = record_of(self.place(self.chosen(which)))
         if record.exists():
             self.kept.append((self.chosen(which), record.read_bytes()))
+
+    @rule(which=WHICH)
+    def lose(self, which: int) -> None:
+        record_of(self.place(self.chosen(which))).unlink(missing_ok=True)
 
     @rule(number=WHICH)
     def write_over(self, number: int) -> None:
         """The backup is brought back into the file that is there."""
         if self.kept:
             name, data = self.kept[number % len(self.kept)]
-            (self.place(name) / f"{KEY.raw.hex()}.json").write_bytes(data)
+            record_of(self.place(name)).write_bytes(data)
 
 
 class Databases(Machines):

@@ -57,7 +57,7 @@ class TestOpeningBudget:
 
     async def test_what_an_opening_says(self, budgets: OpeningBudgets) -> None:
         await budgets.register(KEY, 3, reserved=0)
-        store = await budgets.store()
+        store = await budgets.store(KEY)
         first, second = await budgets.take(KEY), await budgets.take(KEY)
         assert (first.key, first.store, first.slot, first.taken) == (KEY, store, 0, 1)
         assert (second.slot, second.left, second.fell_to) == (1, 1, None)
@@ -80,7 +80,7 @@ class TestOpeningBudget:
         await budgets.register(KEY, 9)
         await budgets.take(KEY)
         async with again() as later:
-            assert await later.store() == await budgets.store()
+            assert await later.store(KEY) == await budgets.store(KEY)
             assert (await later.take(KEY)).slot == 1
         assert (await budgets.take(KEY)).slot == 2
 
@@ -127,7 +127,7 @@ class TestOpeningBudget:
         self, budgets: OpeningBudgets, elsewhere: OpeningBudgets
     ) -> None:
         await budgets.register(KEY, 9)
-        slots = await budgets.delegate(KEY, await elsewhere.store(), 3)
+        slots = await budgets.delegate(KEY, await elsewhere.store(KEY), 3)
         assert [slot async for slot in slots_of(budgets)] == [3, 4, 5, 6, 7]
         await elsewhere.accept(slots)
         assert (await elsewhere.take(KEY)).slot == 0
@@ -148,7 +148,7 @@ class TestOpeningBudget:
         with rejects(
             Reason.SLICE_OTHER_STORE,
             f"the slice of openings is for the store {stranger}, and this is "
-            f"{await elsewhere.store()}",
+            f"{await elsewhere.store(KEY)}",
             kind=RequestRejected,
         ):
             await elsewhere.accept(slots)
@@ -158,12 +158,12 @@ class TestOpeningBudget:
     ) -> None:
         await budgets.register(KEY, 6)
         await budgets.take(KEY)
-        slots = await budgets.delegate(KEY, await elsewhere.store(), None)
-        assert slots == Slice(KEY, await elsewhere.store(), first=1, size=5, reserved=1)
+        slots = await budgets.delegate(KEY, await elsewhere.store(KEY), None)
+        assert slots == Slice(KEY, await elsewhere.store(KEY), first=1, size=5, reserved=1)
         assert [slot async for slot in slots_of(budgets, Use.ROTATION)] == []
         await elsewhere.accept(slots)
         assert (await elsewhere.take(KEY)).slot == 1
-        back = await elsewhere.delegate(KEY, await budgets.store(), None)
+        back = await elsewhere.delegate(KEY, await budgets.store(KEY), None)
         with rejects(
             Reason.SLICE_USED,
             f"openings 2 to 5 of key {KEY} were counted here before",

@@ -14,8 +14,9 @@ Slots are taken in order, so that one number says which are gone. An opening is 
 last `reserved` are for rotation alone, the proof that a new key is of the same weights; rotation
 may take any other too, so that one that was interrupted may be tried again.
 
-A store knows its own ranges by its identity, which a copy of the store does not have. What is not
-known, was copied, or counts less than somebody saw before, counts as spent.
+A store knows its own ranges of a key by an identity, which a copy of the store does not have, nor a
+store that lost its count and begins another: a slice made out to it is used once, or never. What is
+not known, was copied, or counts less than somebody saw before, counts as spent.
 
 The store that keeps a budget applies a `Change` durably, and only then gives what it gives. Where
 it dies in between, the slots are spent.

@@ -18,7 +18,7 @@ from postgres_server import NAMED, Databases, PostgresServer
 from sqlalchemy import update
 from sqlalchemy.engine import make_url
 
-from inferproof.errors import Conflict, Reason, Unavailable
+from inferproof.errors import Conflict, Reason, RequestRejected, Unavailable
 from inferproof.protocol.documents import encode_document
 from inferproof.storage.openings import identity
 from inferproof.storage.openings.identity import place_of, state_folder
@@ -55,7 +55,7 @@ async def test_one_record_among_those_of_another_store_is_spent(
 ) -> None:
     await records.register(KEY, 9)
     other = LocalOpeningBudgets(tmp_path / "other")
-    await other.store()
+    await other.store(KEY)
     shutil.copy(record_of(tmp_path / "openings"), tmp_path / "other")
     with rejects(Reason.OPENINGS_COPIED, COPIED, kind=Conflict):
         await other.take(KEY)
@@ -153,6 +153,35 @@ async def test_an_account_of_a_server_that_is_no_superuser_may_count(postgres: D
         postgres.sql(f"DROP ROLE {name}")
 
 
+async def test_a_store_that_lost_its_count_takes_no_slice_again(
+    records: LocalOpeningBudgets, tmp_path: Path
+) -> None:
+    """Whoever finds that a count is lost may still have the file of the slice."""
+    await records.register(KEY, 9)
+    other = LocalOpeningBudgets(tmp_path / "other")
+    store = await other.store(KEY)
+    slots = await records.delegate(KEY, store, 3)
+    await other.accept(slots)
+    await other.take(KEY)
+    record_of(tmp_path / "other").unlink()
+    begun = await other.store(KEY)
+    with rejects(
+        Reason.SLICE_OTHER_STORE,
+        f"the slice of openings is for the store {store}, and this is {begun}",
+        kind=RequestRejected,
+    ):
+        await other.accept(slots)
+
+
+async def test_records_without_their_lock_are_spent(
+    records: LocalOpeningBudgets, tmp_path: Path
+) -> None:
+    await records.register(KEY, 9)
+    (tmp_path / "openings" / "lock").unlink()
+    with rejects(Reason.OPENINGS_COPIED, COPIED, kind=Conflict):
+        await records.take(KEY)
+
+
 # -- what cannot be read ----------------------------------------------------------------------
 
 
@@ -211,20 +240,6 @@ async def test_a_record_that_no_store_wrote_is_no_count(
     with rejects(
         Reason.OPENINGS_DAMAGED,
         f"the count of openings in {path} cannot be read, so they count as spent: {why}",
-        kind=Conflict,
-    ):
-        await records.take(KEY)
-
-
-async def test_a_store_without_its_secret_is_no_store(
-    records: LocalOpeningBudgets, tmp_path: Path
-) -> None:
-    await records.register(KEY, 9)
-    path = tmp_path / "openings" / "store"
-    path.write_bytes(b"")
-    with rejects(
-        Reason.OPENINGS_DAMAGED,
-        f"the count of openings in {path} cannot be read, so they count as spent: it is not whole",
         kind=Conflict,
     ):
         await records.take(KEY)

@@ -104,7 +104,7 @@ async def test_a_mark_says_nothing_of_another_store(
     marked = MarkedOpenings(records, folder)
     await marked.take(KEY)
     other = LocalOpeningBudgets(tmp_path / "other")
-    await other.accept(await marked.delegate(KEY, await other.store(), 3))
+    await other.accept(await marked.delegate(KEY, await other.store(KEY), 3))
     assert (await MarkedOpenings(other, folder).take(KEY)).slot == 1
 
 

@@ -154,5 +154,5 @@ def test_a_disk_that_fills_gives_no_slot(tmp_path: Path) -> None:
     out, error = process.communicate(timeout=120)
     assert (out, process.returncode) == ("", 1)
     assert "the disk is full; nothing was lost, try again once the operator made room" in error
-    assert sorted(path.name for path in place.iterdir()) == [f"{KEY.raw.hex()}.json", "store"]
+    assert sorted(path.name for path in place.iterdir()) == [f"{KEY.raw.hex()}.json", "lock"]
     assert asyncio.run(taken(str(place))) == 0

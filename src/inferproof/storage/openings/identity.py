@@ -1,7 +1,8 @@
 """What tells a store of counts from its copies.
 
-A store draws a secret once and is known by a digest of it and of the place where it is kept. A copy
-is in another place, and so is another store, which has no count of its own.
+A store draws a secret with each count that it begins, and is known by a digest of the secret and of
+the place where it is kept. A copy is in another place, and so is another store, which has no count
+of its own; and so is a store that lost its count, which draws another secret.
 
 A file's place is the machine, the file's number and the moment in which it was made: a number may
 be given again once its file is gone, a moment cannot be set. Device numbers are left out, since
@@ -12,13 +13,13 @@ containers do, spends keys for nothing: counts belong on a disk.
 
 import ctypes
 import os
+import secrets
 import sys
 from pathlib import Path
 
 from inferproof.protocol.encoding import tagged_digest
 from inferproof.types.digest import Digest
 
-SECRET_BYTES = 32
 _MACHINE = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 
 _AT_FDCWD = -100
@@ -28,9 +29,14 @@ _STATX_BYTES = 256
 _BIRTH_SECONDS, _BIRTH_NANOSECONDS = slice(80, 88), slice(88, 92)
 
 
-def store_identity(secret: bytes, place: str) -> Digest:
+def new_secret() -> Digest:
+    """The secret of a count that begins."""
+    return Digest(secrets.token_bytes(32))
+
+
+def store_identity(secret: Digest, place: str) -> Digest:
     """The identity of a store with this secret at this place."""
-    return tagged_digest("inferproof/opening-store/1", secret, place.encode())
+    return tagged_digest("inferproof/opening-store/1", secret.raw, place.encode())
 
 
 def place_of(path: Path) -> str:

@@ -1,15 +1,12 @@
 """Counts of openings in a folder of this machine's user, outside of every compiled model.
 
-<root>/store          the store's secret: made once, never written again, locked for each change
-<root>/abcdef….json   the ranges of the key abcdef…, replaced whole
+<root>/lock           held for each change; it stays for ever, and says which folder this is
+<root>/abcdef….json   the count of the key abcdef…, replaced whole
 
 A count is on the disk before its slot is given out.
 """
 
 import asyncio
-import os
-import secrets
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -30,9 +27,9 @@ from inferproof.protocol.opening_budget import (
     Use,
     ordered,
 )
-from inferproof.storage.durable import file_error, replace_durably, sync_folder
+from inferproof.storage.durable import file_error, replace_durably
 from inferproof.storage.openings.identity import (
-    SECRET_BYTES,
+    new_secret,
     place_of,
     state_folder,
     store_identity,
@@ -43,7 +40,7 @@ T = TypeVar("T")
 
 FORMAT = "inferproof/opening-count/1"
 MAX_BYTES = 2**20
-_STORE = "store"
+LOCK = "lock"
 
 
 class LocalOpeningBudgets:
@@ -52,8 +49,8 @@ class LocalOpeningBudgets:
     def __init__(self, root: Path | None = None) -> None:
         self._root = state_folder() if root is None else root
 
-    async def store(self) -> Digest:
-        return await asyncio.to_thread(self._identity)
+    async def store(self, key: Digest) -> Digest:
+        return await asyncio.to_thread(self._store, key)
 
     async def register(self, key: Digest, size: int, *, reserved: int = 1) -> None:
         await self._change(key, lambda budget: budget.register(size, reserved))
@@ -76,58 +73,60 @@ class LocalOpeningBudgets:
         return await asyncio.to_thread(self._changed, key, rule)
 
     def _changed(self, key: Digest, rule: Callable[[Budget], Change[T]]) -> T:
-        with self._locked() as store:
-            budget = self._read(key, store)
+        with self._locked() as place:
+            secret, budget = self._read(key, place)
             change = rule(budget)
-            self._write(budget.with_range(change.after))
+            self._write(secret, budget.with_range(change.after))
             return change.gives
 
     def _budget(self, key: Digest) -> Budget:
-        with self._locked() as store:
-            return self._read(key, store)
+        with self._locked() as place:
+            return self._read(key, place)[1]
 
-    def _identity(self) -> Digest:
-        with self._locked() as store:
-            return store
+    def _store(self, key: Digest) -> Digest:
+        with self._locked() as place:
+            secret, budget = self._read(key, place)
+            if not self._path(key).exists():
+                self._write(secret, budget)
+            return budget.store
 
     @contextmanager
-    def _locked(self) -> Iterator[Digest]:
-        """The store's identity, while no other process changes a count."""
+    def _locked(self) -> Iterator[str]:
+        """The store's place, while no other process changes a count."""
         import fcntl  # not on Windows
 
-        path = self._root / _STORE
+        path = self._root / LOCK
         try:
-            if not path.exists():
-                _draw_secret(path)
-            with path.open("r+b") as file:  # a lock on NFS needs a file that may be written
+            self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with path.open("ab") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                secret = file.read(SECRET_BYTES + 1)
-                if len(secret) != SECRET_BYTES:
-                    raise _damaged(path, "it is not whole")
-                yield store_identity(secret, place_of(path))
+                yield place_of(path)
         except OSError as error:
             raise file_error(error) from error
 
-    def _read(self, key: Digest, store: Digest) -> Budget:
+    def _read(self, key: Digest, place: str) -> tuple[Digest, Budget]:
+        """The secret of the key's count, and what is counted; a new one where there is none."""
         path = self._path(key)
         try:
             with path.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
         except FileNotFoundError:
-            return Budget(key, store)
+            secret = new_secret()
+            return secret, Budget(key, store_identity(secret, place))
         try:
-            known, ranges = decode_document(
+            known, secret, ranges = decode_document(
                 data, FORMAT, _count, max_bytes=MAX_BYTES, kind=RequestRejected
             )
         except (InferproofError, ValueError) as error:
             raise _damaged(path, str(error)) from None
         if known != key:
             raise _damaged(path, "it is of another key")
-        return Budget(key, store, ranges)
+        return secret, Budget(key, store_identity(secret, place), ranges)
 
-    def _write(self, budget: Budget) -> None:
+    def _write(self, secret: Digest, budget: Budget) -> None:
         body: dict[str, Json] = {
             "key": budget.key.hex,
+            "secret": secret.hex,
             "ranges": [
                 {
                     "store": each.store.hex,
@@ -146,27 +145,13 @@ class LocalOpeningBudgets:
         return self._root / f"{key.raw.hex()}.json"
 
 
-def _draw_secret(path: Path) -> None:
-    """Makes the file with a new secret, whole from its first moment; one that is there stays."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".store.") as file:
-        file.write(secrets.token_bytes(SECRET_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-        try:
-            os.link(file.name, path)  # unlike a rename it replaces nothing
-        except FileExistsError:
-            return
-    sync_folder(path.parent)
-
-
-def _count(fields: Fields) -> tuple[Digest, tuple[Range, ...]]:
-    key = fields.digest("key")
+def _count(fields: Fields) -> tuple[Digest, Digest, tuple[Range, ...]]:
+    key, secret = fields.digest("key"), fields.digest("secret")
     ranges = ordered(fields.nested_list("ranges", _range, most=4096))
     fields.end()
     if any(each.end > after.first for each, after in pairwise(ranges)):
         raise ValueError("its ranges overlap")
-    return key, ranges
+    return key, secret, ranges
 
 
 def _range(fields: Fields) -> Range:

@@ -56,17 +56,19 @@ class MarkedOpenings:
         return slots
 
     async def _seen(self, key: Digest) -> int:
-        store = await self._budgets.store()
-        return await asyncio.to_thread(self._raise, key, store, 0)
+        known = await self._budgets.budget(key)
+        return await asyncio.to_thread(self._raise, key, known.store, 0)
 
     def _raise(self, key: Digest, store: Digest, taken: int) -> int:
         """Brings the mark up to what was taken; what it is then. It never falls."""
         try:
             with self._locked():
                 marks = self._read()
-                marks[key, store] = max(taken, marks.get((key, store), 0))
+                seen = max(taken, marks.get((key, store), 0))
+                if seen:
+                    marks[key, store] = seen
                 replace_durably(self._folder / NAME, _encode(marks))
-                return marks[key, store]
+                return seen
         except OSError as error:
             raise file_error(error) from error
 

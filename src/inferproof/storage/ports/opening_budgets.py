@@ -20,8 +20,9 @@ class OpeningBudgets(Protocol):
     was taken in between, and nothing here can tell.
     """
 
-    async def store(self) -> Digest:
-        """The store's identity, which slices for it name. A copy of the store has another."""
+    async def store(self, key: Digest) -> Digest:
+        """The identity under which this store counts the key, which slices for it name. A copy of
+        the store has another, and so has a store that lost its count."""
         ...
 
     async def register(self, key: Digest, size: int, *, reserved: int = 1) -> None:

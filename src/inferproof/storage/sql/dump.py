@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 _VERSION = "alembic_version"
 _NOT_COPIED = frozenset({_VERSION, "opening_stores"})
-"""A database that was filled from a backup is another store of openings: it draws a secret of its
+"""A database that was filled from a backup is another store of openings: it draws secrets of its
 own, and what the old one counted is spent in it."""
 BATCH = 500
 

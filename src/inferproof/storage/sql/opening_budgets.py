@@ -1,6 +1,5 @@
 """The budgets of openings in SQL: one store for all gateways and workers on a database."""
 
-import secrets
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -9,16 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from inferproof.errors import Conflict, Reason
 from inferproof.protocol.opening_budget import Budget, Change, Opening, Range, Slice, Use, ordered
-from inferproof.storage.openings.identity import SECRET_BYTES, store_identity
+from inferproof.storage.openings.identity import new_secret, store_identity
 from inferproof.storage.sql.constructs import insert_new, place_of_database
 from inferproof.storage.sql.engine import Database
 from inferproof.storage.sql.tables import opening_ranges, opening_stores
 from inferproof.types.digest import Digest
 
 T = TypeVar("T")
-
-_ONLY = 1
-"""The number of the one row that says which store this is."""
 
 
 class SqlOpeningBudgets:
@@ -27,8 +23,11 @@ class SqlOpeningBudgets:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def store(self) -> Digest:
-        return await self._db.write(_identity)
+    async def store(self, key: Digest) -> Digest:
+        async def change(connection: AsyncConnection) -> Digest:
+            return (await _budget(connection, key, begin=True)).store
+
+        return await self._db.write(change)
 
     async def register(self, key: Digest, size: int, *, reserved: int = 1) -> None:
         await self._change(key, lambda budget: budget.register(size, reserved))
@@ -53,30 +52,37 @@ class SqlOpeningBudgets:
 
         async def change(connection: AsyncConnection) -> T:
             while True:
-                wanted = rule(await _budget(connection, key))
+                wanted = rule(await _budget(connection, key, begin=True))
                 if await _swapped(connection, key, wanted):
                     return wanted.gives
 
         return await self._db.write(change)
 
 
-async def _identity(connection: AsyncConnection) -> Digest:
-    query = select(opening_stores.c.secret).where(opening_stores.c.number == _ONLY)
-    secret = await connection.scalar(query)
-    if secret is None:
-        drawn = {"number": _ONLY, "secret": Digest(secrets.token_bytes(SECRET_BYTES))}
-        await insert_new(connection, opening_stores, [drawn], returning=opening_stores.c.number)
-        secret = (await connection.scalars(query)).one()
-    return store_identity(secret.raw, await place_of_database(connection))
-
-
-async def _budget(connection: AsyncConnection, key: Digest) -> Budget:
-    store = await _identity(connection)
+async def _budget(connection: AsyncConnection, key: Digest, *, begin: bool = False) -> Budget:
+    secret = await _secret(connection, key, begin=begin)
+    store = store_identity(secret, await place_of_database(connection))
     found = await connection.execute(select(opening_ranges).where(opening_ranges.c.key == key))
     try:
         return Budget(key, store, ordered(map(_range, found)))
     except ValueError as error:
         raise Conflict(Reason.OPENINGS_DAMAGED, path="the database", why=error) from None
+
+
+async def _secret(connection: AsyncConnection, key: Digest, *, begin: bool) -> Digest:
+    """The secret of the key's count; a new one where there is none, kept where one begins."""
+    query = select(opening_stores.c.secret).where(opening_stores.c.key == key)
+    secret: Digest | None = await connection.scalar(query)
+    if secret is not None:
+        return secret
+    drawn = new_secret()
+    if not begin:
+        return drawn
+    row = {"key": key, "secret": drawn}
+    if await insert_new(connection, opening_stores, [row], returning=opening_stores.c.key):
+        return drawn
+    first: Digest = (await connection.scalars(query)).one()  # of another process
+    return first
 
 
 async def _swapped(connection: AsyncConnection, key: Digest, wanted: Change[Any]) -> bool:

@@ -16,7 +16,7 @@
 | answers | the result of a finished job |
 | verifications | a verification made here |
 | api_keys | a key that a caller is known and limited by |
-| opening_stores | this database, by a secret that no backup holds |
+| opening_stores | a key whose openings this database counts, with a secret that no backup holds |
 | opening_ranges | a range of a key's openings that some store counts |
 
 A payment is kept alike whatever its method: its key (network, token, payer, nonce), payee, amount
@@ -380,7 +380,7 @@ api_keys = Table(
 opening_stores = Table(
     "opening_stores",
     metadata,
-    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("key", DigestText, primary_key=True),
     Column("secret", DigestText, nullable=False),
 )
 

@@ -1,4 +1,4 @@
-"""How often each key was opened, counted by ranges, and which store this database is."""
+"""How often each key was opened, counted by ranges, and secrets by which copies are told."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,9 +12,9 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "opening_stores",
-        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("key", sa.String(length=66), nullable=False),
         sa.Column("secret", sa.String(length=66), nullable=False),
-        sa.PrimaryKeyConstraint("number", name=op.f("pk_opening_stores")),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_opening_stores")),
     )
     op.create_table(
         "opening_ranges",
