@@ -1,6 +1,8 @@
 """The marks that compiled models keep of their openings."""
 
+import errno
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -123,6 +125,24 @@ async def test_a_mark_that_cannot_be_read_is_no_mark(
         kind=Conflict,
     ):
         await marked.take(KEY)
+
+
+async def test_a_folder_without_room_costs_no_slot(
+    records: LocalOpeningBudgets, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: Any, **_options: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    await records.register(KEY, 9)
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "TemporaryFile", full)
+        with rejects(
+            Reason.STORAGE_FULL,
+            "the disk is full; nothing was lost, try again once the operator made room",
+            kind=Unavailable,
+        ):
+            await MarkedOpenings(records, folder).take(KEY)
+    assert (await MarkedOpenings(records, folder).take(KEY)).slot == 0
 
 
 async def test_a_folder_that_cannot_be_written_costs_no_slot(

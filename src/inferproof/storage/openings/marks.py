@@ -9,6 +9,7 @@ written after the count, so a crash leaves it behind the count and never ahead.
 """
 
 import asyncio
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ FORMAT = "inferproof/opening-mark/1"
 NAME = "openings.json"
 LOCK = "openings.lock"
 MAX_BYTES = 2**20
+_ROOM = 4096
+"""Bytes that a mark may take more than it did: a page of the disk."""
 
 _Marks = dict[tuple[Digest, Digest], int]
 """What was taken, by key and store."""
@@ -39,7 +42,8 @@ class MarkedOpenings:
         self._folder = folder
 
     async def take(self, key: Digest, use: Use = Use.PROOF) -> Opening:
-        """See OpeningBudgets.take. A folder that cannot be written costs no slot.
+        """See OpeningBudgets.take. A folder that cannot be written, or has no room,
+        costs no slot.
 
         Raises: besides Conflict OPENINGS_DAMAGED; Unavailable STORAGE_FULL, STORAGE_UNAVAILABLE.
         """
@@ -57,18 +61,25 @@ class MarkedOpenings:
 
     async def _seen(self, key: Digest) -> int:
         known = await self._budgets.budget(key)
-        return await asyncio.to_thread(self._raise, key, known.store, 0)
+        return await asyncio.to_thread(self._known, key, known.store)
 
-    def _raise(self, key: Digest, store: Digest, taken: int) -> int:
-        """Brings the mark up to what was taken; what it is then. It never falls."""
+    def _known(self, key: Digest, store: Digest) -> int:
+        """What was known to be taken, once it is seen that a mark can be written."""
+        try:
+            with self._locked(), tempfile.TemporaryFile(dir=self._folder) as file:
+                file.write(bytes(_ROOM))
+                file.flush()
+                return self._read().get((key, store), 0)
+        except OSError as error:
+            raise file_error(error) from error
+
+    def _raise(self, key: Digest, store: Digest, taken: int) -> None:
+        """Brings the mark up to what was taken. It never falls."""
         try:
             with self._locked():
                 marks = self._read()
-                seen = max(taken, marks.get((key, store), 0))
-                if seen:
-                    marks[key, store] = seen
+                marks[key, store] = max(taken, marks.get((key, store), 0))
                 replace_durably(self._folder / NAME, _encode(marks))
-                return seen
         except OSError as error:
             raise file_error(error) from error
 
