@@ -611,6 +611,30 @@ class Reason(Enum):
         "the database is of schema {got}, which this version does not know; run a newer version"
     )
 
+    # -- openings of a key (protocol/opening_budget.py, storage/) ---------------------------------
+    OPENINGS_SPENT = (
+        "of the openings of key {key} {left} are left where {wanted} are needed; make a new key of "
+        "the same weights"
+    )
+    OPENINGS_UNKNOWN = (
+        "nothing here counts the openings of key {key}, so they count as spent; prove where the "
+        "key was made, or bring a slice from there"
+    )
+    OPENINGS_COPIED = (
+        "the count of the openings of key {key} was copied here or brought back from a backup, so "
+        "they count as spent; prove where it is counted, or bring a slice from there"
+    )
+    OPENINGS_OLDER = (
+        "{taken} openings of key {key} are counted and {seen} were taken before: the count was "
+        "brought back from a backup, so they count as spent"
+    )
+    OPENINGS_DAMAGED = (
+        "the count of openings in {path} cannot be read, so they count as spent: {why}"
+    )
+    OPENINGS_COUNTED = "the openings of key {key} are counted already"
+    SLICE_OTHER_STORE = "the slice of openings is for the store {taker}, and this is {store}"
+    SLICE_USED = "openings {first} to {last} of key {key} were counted here before"
+
     # -- orders (storage/, services/) ----------------------------------------------------------
     MODEL_UNKNOWN = "there is no model {model}"
     MODEL_NOT_ACTIVE = "model {model} is {status}; it takes no calls"
