@@ -2,6 +2,7 @@
 
 use crate::regime::{Rate, Regime};
 use commitment::{Profile, WORK_BITS};
+use transcript::HashFunction;
 
 /// Bits that each term of the queries has to reach.
 pub(crate) const TERM_BITS: usize = 104;
@@ -36,6 +37,8 @@ pub(crate) struct Round {
 /// All of an opening.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Schedule {
+    /// The hash of the trees.
+    pub(crate) hash: HashFunction,
     /// log N.
     pub(crate) rows: usize,
     /// Halvings of the first codes, tails left out.
@@ -99,6 +102,7 @@ impl Schedule {
             left -= fold;
         }
         Some(Self {
+            hash: profile.hash(),
             rows,
             rate,
             samples: regime.samples(),
