@@ -65,6 +65,20 @@ library Quintic {
         check(x);
     }
 
+    /// @return The 20 canonical bytes of an element.
+    function encode(uint256 x) internal pure returns (bytes20) {
+        x = (x & 0x0000ff00ff00ff00ff00ff00ff00ff00ff00ff00ff) << 8 | (x >> 8)
+            & 0x0000ff00ff00ff00ff00ff00ff00ff00ff00ff00ff;
+        x = (x & 0x000000ffff0000ffff0000ffff0000ffff0000ffff) << 16 | (x >> 16)
+            & 0x000000ffff0000ffff0000ffff0000ffff0000ffff;
+        return bytes20(uint160(x));
+    }
+
+    /// @return X^power for a power below 5.
+    function monomial(uint256 power) internal pure returns (uint256) {
+        return 1 << (128 - 32 * power);
+    }
+
     /// @dev Reverts unless each lane is below p and nothing is above them.
     function check(uint256 x) internal pure {
         // Where no bit 31 is set, a lane of x + EXCESS stays below 2^32.
