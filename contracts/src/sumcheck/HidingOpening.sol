@@ -3,8 +3,9 @@ pragma solidity 0.8.37;
 
 import {KeccakTranscript} from "./KeccakTranscript.sol";
 import {Folds, LaterCodes} from "./LaterCodes.sol";
+import {Lanes, LazySums} from "./LazySums.sol";
 import {LinearForms, Term} from "./LinearForms.sol";
-import {Folded, OpenedLeaves} from "./OpenedLeaves.sol";
+import {Folded} from "./OpenedLeaves.sol";
 import {Mask, OpeningShape, VectorShape} from "./OpeningShape.sol";
 import {ProofReader, Reader} from "./ProofReader.sol";
 import {Quintic} from "./Quintic.sol";
@@ -73,7 +74,7 @@ library HidingOpening {
         Folded memory folded = _folded(shape, claim.roots, columns);
         uint256 pad = reader.absorbed(PAD, 1)[0];
         folded.gamma = reader.challenge();
-        folded.tail = reader.absorbed(TAIL, shape.tails);
+        folded.tail = LazySums.spread(reader.absorbed(TAIL, shape.tails));
         total = Quintic.add(pad, Quintic.mul(folded.gamma, total));
         (Folds memory folds, uint256 last) = LaterCodes.verify(reader, shape, folded, total);
         reader.finish();
@@ -134,8 +135,7 @@ library HidingOpening {
         returns (Folded memory folded)
     {
         folded.roots = roots;
-        folded.high = new uint256[][](roots.length);
-        folded.low = new uint256[][](roots.length);
+        folded.columns = new Lanes[](roots.length);
         for (uint256 i = 0; i < roots.length; ++i) {
             VectorShape memory vector = shape.vectors[i];
             uint256 slot = _slot(vector, columns);
@@ -143,7 +143,7 @@ library HidingOpening {
             for (uint256 c = 0; c < own.length; ++c) {
                 own[c] = Quintic.mul(own[c], slot);
             }
-            (folded.high[i], folded.low[i]) = OpenedLeaves.split(own);
+            folded.columns[i] = LazySums.spread(own);
         }
     }
 

@@ -2,13 +2,15 @@
 pragma solidity 0.8.37;
 
 import {KoalaBear} from "./KoalaBear.sol";
+import {Lanes, LazySums} from "./LazySums.sol";
+import {LinearForms} from "./LinearForms.sol";
 import {Folded, OpenedLeaves} from "./OpenedLeaves.sol";
 import {LaterCode, OpeningShape, Queries} from "./OpeningShape.sol";
 import {ProofReader, Reader} from "./ProofReader.sol";
 import {Quintic} from "./Quintic.sol";
 
 /// @dev A claim that joined: what it weighs, after how many coordinates, and about what: the vector at a
-/// point, or (without one) as coefficients of a polynomial at an element of the base field.
+/// point, or, for an element x of the base field, which is not 0, as coefficients of a polynomial at x.
 struct Joined {
     uint256 weight;
     uint256 from;
@@ -37,6 +39,8 @@ library LaterCodes {
     /// @dev The last polynomial is not that of the opened leaves.
     error LastPolynomialDiffers(uint256 leaf);
 
+    /// @dev Coordinates of a group: tables of 16 elements.
+    uint256 private constant GROUP = 4;
     bytes32 private constant ROUND = keccak256("inferproof/sumcheck/1/opening/round");
     bytes32 private constant ROOT = keccak256("inferproof/sumcheck/1/opening/root");
     bytes32 private constant ANSWER = keccak256("inferproof/sumcheck/1/opening/answer");
@@ -85,31 +89,50 @@ library LaterCodes {
     }
 
     /// @return sum The weights of all that joined, at the coordinates of the folds.
+    /// @dev The polynomial of powers of x, Π (1 + ck * (x^(2^(m-1-k)) - 1)), is Σ eq(c, i) * x^i. That of some
+    /// coordinates has few terms, which are the same for all x that joined at one place.
     function weightOfJoined(Folds memory folds) internal pure returns (uint256 sum) {
+        uint256 from = type(uint256).max;
+        Lanes[] memory tables;
         for (uint256 i = 0; i < folds.joins; ++i) {
             Joined memory joined = folds.joined[i];
-            uint256 product = joined.weight;
-            if (joined.point.length != 0) {
-                for (uint256 k = 0; k < joined.point.length; ++k) {
-                    uint256 own = joined.point[k];
-                    uint256 coordinate = folds.point[joined.from + k];
-                    uint256 both = Quintic.mul(own, coordinate);
-                    uint256 factor = Quintic.sub(
-                        Quintic.add(Quintic.ONE, Quintic.add(both, both)),
-                        Quintic.add(own, coordinate)
-                    );
-                    product = Quintic.mul(product, factor);
-                }
-            } else {
-                uint256 power = joined.x;
-                for (uint256 k = folds.point.length; k > joined.from; --k) {
-                    uint256 less = power == 0 ? KoalaBear.P - 1 : power - 1;
-                    uint256 factor = Quintic.mulBase(folds.point[k - 1], less);
-                    product = Quintic.mul(product, Quintic.add(Quintic.ONE, factor));
-                    power = mulmod(power, power, KoalaBear.P);
-                }
+            if (joined.from != from) {
+                from = joined.from;
+                tables = _tables(folds.point, from);
             }
-            sum = Quintic.add(sum, product);
+            uint256 weight;
+            if (joined.x == 0) {
+                uint256 count = folds.point.length - from;
+                weight = Quintic.equal(joined.point, LinearForms.part(folds.point, from, count));
+            } else {
+                weight = _powers(tables, joined.x);
+            }
+            sum = Quintic.add(sum, Quintic.mul(joined.weight, weight));
+        }
+    }
+
+    /// @return tables eq of the coordinates from one on, in groups of GROUP of them, the last group first.
+    function _tables(uint256[] memory point, uint256 from)
+        private
+        pure
+        returns (Lanes[] memory tables)
+    {
+        uint256 left = point.length - from;
+        tables = new Lanes[]((left + GROUP - 1) / GROUP);
+        for (uint256 i = 0; i < tables.length; ++i) {
+            uint256 count = left < GROUP ? left : GROUP;
+            left -= count;
+            tables[i] =
+                LazySums.spread(Quintic.equality(LinearForms.part(point, from + left, count)));
+        }
+    }
+
+    /// @return product Σ eq(c, i) * x^i, from the tables of eq.
+    function _powers(Lanes[] memory tables, uint256 x) private pure returns (uint256 product) {
+        product = LazySums.evaluate(tables[0], x);
+        for (uint256 i = 1; i < tables.length; ++i) {
+            x = KoalaBear.power(x, 1 << GROUP);
+            product = Quintic.mul(product, LazySums.evaluate(tables[i], x));
         }
     }
 
@@ -157,8 +180,9 @@ library LaterCodes {
         uint256[] memory polynomial = reader.absorbed(LAST, 1 << left);
         (uint256[] memory xs, uint256[] memory values) =
             _opened(reader, shape, folded, folds, shape.end, shape.codes.length == 0);
+        Lanes memory coefficients = LazySums.spread(polynomial);
         for (uint256 i = 0; i < xs.length; ++i) {
-            if (Quintic.evaluateAtBase(polynomial, xs[i]) != values[i]) {
+            if (LazySums.evaluate(coefficients, xs[i]) != values[i]) {
                 revert LastPolynomialDiffers(i);
             }
         }

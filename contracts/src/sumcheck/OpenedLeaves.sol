@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {KOALA_BEAR_MODULUS, KoalaBear} from "./KoalaBear.sol";
+import {KoalaBear} from "./KoalaBear.sol";
+import {Lanes, LazySums} from "./LazySums.sol";
 import {MerklePaths} from "./MerklePaths.sol";
 import {Mask, OpeningShape, VectorShape} from "./OpeningShape.sol";
 import {ProofReader, Reader} from "./ProofReader.sol";
 import {Quintic} from "./Quintic.sol";
 
 /// @dev What the values of leaves of the first codes are made with: the trees' roots, what each column of each
-/// vector weighs in the fold (as words of three lanes and of two lanes of 85 bits), the challenge of the pad and
-/// the tail of what is folded.
+/// vector weighs in the fold, the challenge of the pad and the tail of what is folded.
 struct Folded {
     bytes32[] roots;
-    uint256[][] high;
-    uint256[][] low;
+    Lanes[] columns;
     uint256 gamma;
-    uint256[] tail;
+    Lanes tail;
 }
 
 /// @dev Of each leaf of the first codes: R's value, and the sum over all columns in both kinds of words.
@@ -33,27 +32,8 @@ library OpenedLeaves {
     /// @dev Opened leaves do not lead to the root of their tree.
     error LeavesOfAnotherTree();
 
-    uint256 private constant P = KOALA_BEAR_MODULUS;
-    uint256 private constant LANE_85 = (1 << 85) - 1;
     /// @dev Elements of a leaf of the fresh vector that are coefficients of R.
     uint256 private constant PAD = 5;
-
-    /// @return high The first three coefficients, c0 in the highest of three lanes of 85 bits.
-    /// @return low The others, c4 in the lowest. Words of this form can be multiplied by elements of the base
-    /// field and 2^23 of them summed up before anything is reduced.
-    function split(uint256[] memory xs)
-        internal
-        pure
-        returns (uint256[] memory high, uint256[] memory low)
-    {
-        high = new uint256[](xs.length);
-        low = new uint256[](xs.length);
-        for (uint256 i = 0; i < xs.length; ++i) {
-            uint256 x = xs[i];
-            high[i] = x >> 128 << 170 | (x >> 96 & 0xffffffff) << 85 | x >> 64 & 0xffffffff;
-            low[i] = (x >> 32 & 0xffffffff) << 85 | x & 0xffffffff;
-        }
-    }
 
     /// @return values Those of leaves of the first codes, whose openings are read tree by tree.
     function first(
@@ -73,8 +53,9 @@ library OpenedLeaves {
         uint256 generator = KoalaBear.twoAdicGenerator(shape.rows + shape.rate);
         for (uint256 j = 0; j < indices.length; ++j) {
             uint256 x = KoalaBear.power(generator, indices[j]);
-            uint256 fold = Quintic.mul(folded.gamma, _reduced(sums.highs[j], sums.lows[j]));
-            uint256 tail = Quintic.evaluateAtBase(folded.tail, x);
+            uint256 fold = LazySums.reduced(sums.highs[j], sums.lows[j]);
+            fold = Quintic.mul(folded.gamma, fold);
+            uint256 tail = LazySums.evaluate(folded.tail, x);
             tail = Quintic.mulBase(tail, KoalaBear.power(x, 1 << shape.rows));
             values[j] = Quintic.sub(Quintic.add(values[j], fold), tail);
         }
@@ -91,17 +72,18 @@ library OpenedLeaves {
     ) private pure {
         VectorShape memory vector = shape.vectors[index];
         bool fresh = vector.mask == Mask.Block;
-        uint256[] memory row = new uint256[]((1 << vector.fold) + (fresh ? PAD : 0) + vector.salts);
+        uint256 length = (1 << vector.fold) + (fresh ? PAD : 0) + vector.salts;
         bytes32[] memory digests = new bytes32[](indices.length);
         for (uint256 j = 0; j < indices.length; ++j) {
-            uint256 offset = reader.take(4 * row.length);
-            digests[j] = _digest(offset, 4 * row.length);
-            ProofReader.bases(offset, row);
+            uint256 offset = reader.take(4 * length);
+            digests[j] = _digest(offset, 4 * length);
             // R's coefficients are the bytes of an element.
             if (fresh) {
                 sums.pads[j] = Quintic.decode(ProofReader.word(offset + (4 << vector.fold)));
             }
-            _accumulate(row, folded.high[index], folded.low[index], sums.highs, sums.lows, j);
+            (uint256 high, uint256 low) = LazySums.dot(folded.columns[index], offset, length);
+            sums.highs[j] += high;
+            sums.lows[j] += low;
         }
         _check(reader, shape.rows + shape.rate, folded.roots[index], indices, digests);
     }
@@ -114,18 +96,15 @@ library OpenedLeaves {
         uint256[] memory fold,
         uint256[] memory indices
     ) internal pure returns (uint256[] memory values) {
-        uint256[] memory weights = Quintic.equality(fold);
+        uint256 length = 5 << fold.length;
+        Lanes memory weights = LazySums.byCoefficients(Quintic.equality(fold));
         values = new uint256[](indices.length);
         bytes32[] memory digests = new bytes32[](indices.length);
         for (uint256 j = 0; j < indices.length; ++j) {
-            uint256 offset = reader.take(20 * weights.length);
-            digests[j] = _digest(offset, 20 * weights.length);
-            uint256 value = 0;
-            for (uint256 c = 0; c < weights.length; ++c) {
-                uint256 x = Quintic.decode(ProofReader.word(offset + 20 * c));
-                value = Quintic.add(value, Quintic.mul(weights[c], x));
-            }
-            values[j] = value;
+            uint256 offset = reader.take(4 * length);
+            digests[j] = _digest(offset, 4 * length);
+            (uint256 high, uint256 low) = LazySums.dot(weights, offset, length);
+            values[j] = LazySums.reduced(high, low);
         }
         _check(reader, depth, root, indices, digests);
     }
@@ -159,36 +138,5 @@ library OpenedLeaves {
             calldatacopy(at, offset, length)
             digest := keccak256(at, length)
         }
-    }
-
-    /// @dev Adds the sum of a row's first elements, times the weights, to sum j of both kinds of words.
-    function _accumulate(
-        uint256[] memory row,
-        uint256[] memory high,
-        uint256[] memory low,
-        uint256[] memory highs,
-        uint256[] memory lows,
-        uint256 j
-    ) private pure {
-        assembly ("memory-safe") {
-            let ofHigh := 0
-            let ofLow := 0
-            let end := shl(5, add(mload(high), 1))
-            for { let c := 32 } lt(c, end) { c := add(c, 32) } {
-                let x := mload(add(row, c))
-                ofHigh := add(ofHigh, mul(x, mload(add(high, c))))
-                ofLow := add(ofLow, mul(x, mload(add(low, c))))
-            }
-            j := shl(5, add(j, 1))
-            highs := add(highs, j)
-            lows := add(lows, j)
-            mstore(highs, add(mload(highs), ofHigh))
-            mstore(lows, add(mload(lows), ofLow))
-        }
-    }
-
-    function _reduced(uint256 high, uint256 low) private pure returns (uint256 x) {
-        x = (high >> 170) % P << 128 | (high >> 85 & LANE_85) % P << 96 | (high & LANE_85) % P << 64;
-        return x | (low >> 85) % P << 32 | (low & LANE_85) % P;
     }
 }

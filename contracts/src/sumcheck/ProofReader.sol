@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {KeccakTranscript} from "./KeccakTranscript.sol";
-import {KoalaBear} from "./KoalaBear.sol";
 import {Quintic} from "./Quintic.sol";
 
 /// @dev Where the reading of a proof is, and the transcript's state. Offsets are those of the call's data.
@@ -19,12 +18,6 @@ library ProofReader {
 
     /// @dev The proof goes on where it should end.
     error TooLong(uint256 bytesLeft);
-
-    /// @dev Bit 31 of eight elements of the base field, and 2^31 - p.
-    uint256 private constant HIGH =
-        0x8000000080000000800000008000000080000000800000008000000080000000;
-    uint256 private constant EXCESS =
-        0x00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff;
 
     /// @return reader One at the proof's start, with this state of the transcript.
     function open(bytes calldata proof, uint256 state)
@@ -139,58 +132,5 @@ library ProofReader {
             part.offset := offset
             part.length := length
         }
-    }
-
-    /// @dev Reads elements of the base field into a row, each in a word of its own.
-    function bases(uint256 offset, uint256[] memory row) internal pure {
-        uint256 wrong;
-        assembly ("memory-safe") {
-            let target := add(row, 32)
-            let end := add(target, shl(5, mload(row)))
-            for {} lt(target, end) {} {
-                let eight := calldataload(offset)
-                offset := add(offset, 32)
-                let left := shr(5, sub(end, target))
-                if lt(left, 8) {
-                    // What lies behind the last element is none of them.
-                    let unread := shl(5, sub(8, left))
-                    eight := shl(unread, shr(unread, eight))
-                }
-                eight := or(
-                    shl(
-                        8,
-                        and(
-                            eight,
-                            0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff
-                        )
-                    ),
-                    and(
-                        shr(8, eight),
-                        0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff
-                    )
-                )
-                eight := or(
-                    shl(
-                        16,
-                        and(
-                            eight,
-                            0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff
-                        )
-                    ),
-                    and(
-                        shr(16, eight),
-                        0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff
-                    )
-                )
-                // The sum can only be cut off where the first element is not below p.
-                wrong := or(wrong, and(or(eight, add(eight, EXCESS)), HIGH))
-                for { let shift := 256 } and(gt(shift, 0), lt(target, end)) {} {
-                    shift := sub(shift, 32)
-                    mstore(target, and(shr(shift, eight), 0xffffffff))
-                    target := add(target, 32)
-                }
-            }
-        }
-        if (wrong != 0) revert KoalaBear.NotCanonical();
     }
 }
