@@ -138,11 +138,8 @@ library HidingOpening {
         folded.columns = new Lanes[](roots.length);
         for (uint256 i = 0; i < roots.length; ++i) {
             VectorShape memory vector = shape.vectors[i];
-            uint256 slot = _slot(vector, columns);
-            uint256[] memory own = Quintic.equality(LinearForms.part(columns, 0, vector.fold));
-            for (uint256 c = 0; c < own.length; ++c) {
-                own[c] = Quintic.mul(own[c], slot);
-            }
+            uint256[] memory own = LinearForms.part(columns, 0, vector.fold);
+            own = Quintic.equality(own, _slot(vector, columns));
             folded.columns[i] = LazySums.spread(own);
         }
     }

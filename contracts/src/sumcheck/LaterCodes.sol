@@ -122,8 +122,9 @@ library LaterCodes {
         for (uint256 i = 0; i < tables.length; ++i) {
             uint256 count = left < GROUP ? left : GROUP;
             left -= count;
-            tables[i] =
-                LazySums.spread(Quintic.equality(LinearForms.part(point, from + left, count)));
+            tables[i] = LazySums.spread(
+                Quintic.equality(LinearForms.part(point, from + left, count), Quintic.ONE)
+            );
         }
     }
 
@@ -187,7 +188,7 @@ library LaterCodes {
             }
         }
         _fold(reader, folds, left);
-        uint256[] memory weights = Quintic.equality(folds.last);
+        uint256[] memory weights = Quintic.equality(folds.last, Quintic.ONE);
         uint256 sum = 0;
         for (uint256 i = 0; i < weights.length; ++i) {
             sum = Quintic.add(sum, Quintic.mul(weights[i], polynomial[i]));

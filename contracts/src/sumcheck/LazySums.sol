@@ -139,8 +139,12 @@ library LazySums {
     /// is summed up as one of elements.
     function byCoefficients(uint256[] memory xs) internal pure returns (Lanes memory lanes) {
         uint256[] memory all = new uint256[](5 * xs.length);
-        for (uint256 i = 0; i < all.length; ++i) {
-            all[i] = Quintic.mul(xs[i / 5], Quintic.monomial(i % 5));
+        for (uint256 i = 0; i < xs.length; ++i) {
+            uint256 x = xs[i];
+            for (uint256 l = 0; l < 5; ++l) {
+                all[5 * i + l] = x;
+                x = Quintic.timesX(x);
+            }
         }
         return spread(all);
     }

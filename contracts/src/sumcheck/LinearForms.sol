@@ -75,7 +75,7 @@ library LinearForms {
         uint256 low = 0;
         while (1 << low < weights.length && low < point.length) ++low;
         uint256[] memory high = part(point, 0, point.length - low);
-        uint256[] memory table = Quintic.equality(part(point, point.length - low, low));
+        uint256[] memory table = Quintic.equality(part(point, point.length - low, low), Quintic.ONE);
         uint256 i = 0;
         while (i < weights.length) {
             uint256 prefix = (first + i) >> low;

@@ -97,7 +97,7 @@ library OpenedLeaves {
         uint256[] memory indices
     ) internal pure returns (uint256[] memory values) {
         uint256 length = 5 << fold.length;
-        Lanes memory weights = LazySums.byCoefficients(Quintic.equality(fold));
+        Lanes memory weights = LazySums.byCoefficients(Quintic.equality(fold, Quintic.ONE));
         values = new uint256[](indices.length);
         bytes32[] memory digests = new bytes32[](indices.length);
         for (uint256 j = 0; j < indices.length; ++j) {

@@ -149,6 +149,12 @@ library Quintic {
         }
     }
 
+    /// @return x * X: all coefficients move by one, and c4*X^5 = c4 - c4*X^2.
+    function timesX(uint256 x) internal pure returns (uint256) {
+        uint256 last = x & 0xffffffff;
+        return sub(x >> 32 | last << 128, last << 64);
+    }
+
     /// @return z x^p, which is Σ ci * X^(ip), because ci^p = ci.
     function frobenius(uint256 x) internal pure returns (uint256 z) {
         assembly ("memory-safe") {
@@ -207,10 +213,14 @@ library Quintic {
         }
     }
 
-    /// @return table eq of a point and each corner, in the order of the corners' numbers.
-    function equality(uint256[] memory xs) internal pure returns (uint256[] memory table) {
+    /// @return table eq of a point and each corner, times a scale, in the order of the corners' numbers.
+    function equality(uint256[] memory xs, uint256 scale)
+        internal
+        pure
+        returns (uint256[] memory table)
+    {
         table = new uint256[](1 << xs.length);
-        table[0] = ONE;
+        table[0] = scale;
         for (uint256 i = 0; i < xs.length; ++i) {
             for (uint256 j = 1 << i; j > 0; --j) {
                 uint256 one = mul(table[j - 1], xs[i]);

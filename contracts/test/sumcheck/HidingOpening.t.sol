@@ -60,6 +60,10 @@ contract HidingOpeningTest is Vectors {
         }
     }
 
+    function test_AVerifierIsNoLargerThanAContractMayBe() public view {
+        assertTrue(address(calls).code.length <= 24_576, "EIP-170");
+    }
+
     function test_ChangesOfAnyPartAreRejectedAsByRust() public view {
         string memory json = read("opening-joint");
         Case memory c = _case(json);

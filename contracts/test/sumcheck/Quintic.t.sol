@@ -88,10 +88,12 @@ contract QuinticTest is Vectors {
             first[i] = point[i];
         }
         uint256[] memory expected = elements(json, ".table");
-        uint256[] memory table = Quintic.equality(first);
+        uint256[] memory table = Quintic.equality(first, Quintic.ONE);
+        uint256[] memory scaled = Quintic.equality(first, point[5]);
         assertEq(table.length, expected.length);
         for (uint256 i = 0; i < table.length; ++i) {
             assertIs("table", i, table[i], expected[i]);
+            assertIs("scaled", i, scaled[i], Quintic.mul(point[5], expected[i]));
             assertIs("corner", i, Quintic.equalAt(first, i), expected[i]);
         }
     }
@@ -124,6 +126,8 @@ contract QuinticTest is Vectors {
         assertEq(left, Quintic.add(Quintic.mul(x, y), Quintic.mul(x, z)));
         assertEq(Quintic.mul(Quintic.mul(x, y), z), Quintic.mul(x, Quintic.mul(y, z)));
         if (x != 0) assertEq(Quintic.mul(x, Quintic.inverse(x)), Quintic.ONE);
+        assertEq(Quintic.timesX(x), Quintic.mul(x, Quintic.monomial(1)));
+        assertEq(Quintic.decode(uint256(bytes32(Quintic.encode(x)))), x);
     }
 
     function test_RootsOfUnityHaveTheirOrders() public pure {
