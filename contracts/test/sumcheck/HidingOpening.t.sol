@@ -129,6 +129,15 @@ contract HidingOpeningTest is Vectors {
         c.opening[3] = 0x7f;
         vm.expectRevert(abi.encodeWithSelector(KoalaBear.NotCanonical.selector));
         _verify(c);
+        // And for the first of an opened leaf, the ninth part of the opening.
+        c = _case(read("opening-single"));
+        uint256 leaf = files.parseJsonUintArray(read("opening-single"), ".places")[24];
+        c.opening[leaf] = 0x01;
+        c.opening[leaf + 1] = 0x00;
+        c.opening[leaf + 2] = 0x00;
+        c.opening[leaf + 3] = 0x7f;
+        vm.expectRevert(abi.encodeWithSelector(KoalaBear.NotCanonical.selector));
+        _verify(c);
         c = _case(read("opening-single"));
         c.claim.value |= uint256(KoalaBear.P) << 128 | 1 << 159;
         vm.expectRevert(abi.encodeWithSelector(KoalaBear.NotCanonical.selector));
