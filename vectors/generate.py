@@ -10,6 +10,7 @@ entry has a `description`. The keys are derived from public strings and guard no
 import json
 import struct
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from inferproof.protocol.authorization import (
 from inferproof.protocol.claims import derive_claims
 from inferproof.protocol.commitments import (
     bound_nonce,
+    graph_commitment,
     hashed_input_commitment,
     input_commitment,
     job_id,
@@ -34,6 +36,7 @@ from inferproof.protocol.commitments import (
     preprocessing_digest,
     proof_digest,
     request_digest,
+    weights_commitment,
 )
 from inferproof.protocol.eip712 import INFERPROOF_DOMAIN, Struct
 from inferproof.protocol.encoding import (
@@ -44,6 +47,7 @@ from inferproof.protocol.encoding import (
     parse_canonical_json,
     tagged_digest,
 )
+from inferproof.protocol.opening import ModelOpening, PartOpening, encode_opening
 from inferproof.protocol.proof_file import decode_proof_file, statement_json
 from inferproof.protocol.quote import QUOTE, asset_json, quote_digest, quote_json
 from inferproof.protocol.receipt import (
@@ -88,6 +92,29 @@ HERE = Path(__file__).resolve().parent
 SAMPLE = Sample()
 NAMED = sample_bundle(labels=("yes", "n\u00e9ant"))
 FILE = sample_receipt_file(SAMPLE)
+GRAPH = PartOpening(SAMPLE.bundle.parts.graph, keccak256(b"inferproof sample graph salt"))
+WEIGHTS = PartOpening(SAMPLE.bundle.parts.weights, keccak256(b"inferproof sample weights salt"))
+HIDDEN = replace(
+    SAMPLE.bundle,
+    parts=replace(
+        SAMPLE.bundle.parts,
+        graph=graph_commitment(GRAPH.salt, GRAPH.digest),
+        weights=weights_commitment(WEIGHTS.salt, WEIGHTS.digest),
+    ),
+)
+OPENED = ModelOpening(
+    HIDDEN.commitment,
+    GRAPH,
+    WEIGHTS,
+    {
+        "axes": {"batch": 1, "named": {}},
+        "bits": None,
+        "margin": "2.5",
+        "max_error": "0.05",
+        "mode": None,
+        "profile": "default",
+    },
+)
 JsonObject = dict[str, Any]
 
 
@@ -242,6 +269,20 @@ def commitments() -> list[JsonObject]:
             }
         )
     entries += [
+        {
+            "kind": "model-graph",
+            "description": "a graph, salted",
+            "salt": _hex(GRAPH.salt),
+            "digest": GRAPH.digest.hex,
+            "commitment": HIDDEN.parts.graph.hex,
+        },
+        {
+            "kind": "model-weights",
+            "description": "weights, salted apart",
+            "salt": _hex(WEIGHTS.salt),
+            "digest": WEIGHTS.digest.hex,
+            "commitment": HIDDEN.parts.weights.hex,
+        },
         {
             "kind": "preprocessing",
             "description": "pre-processing in canonical JSON",
@@ -565,6 +606,9 @@ def documents() -> list[JsonObject]:
             ),
             ("the sample verifier bundle", encode_bundle(SAMPLE.bundle)),
             ("the sample verifier bundle with labels", encode_bundle(NAMED)),
+            ("a verifier bundle whose graph and weights can be opened", encode_bundle(HIDDEN)),
+            ("the opening of its graph and weights", encode_opening(OPENED)),
+            ("the opening of its graph alone", encode_opening(replace(OPENED, weights=None))),
             ("the sample receipt file, everything attached", encode_receipt_file(FILE)),
         )
     ]

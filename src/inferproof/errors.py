@@ -300,6 +300,14 @@ class Reason(Enum):
         "checking under this verifier bundle took more than {limit} bytes of memory and was stopped"
     )
     ARTIFACT_PARTS = "the compiled model's header and its verifier bundle name different models"
+    OPENING_MISSING = (
+        "the compiled model in {path} holds no salts of its commitments: they stay where it was "
+        "compiled, and models compiled before there were any have none"
+    )
+    OPENING_OTHER_MODEL = "the opening is of model {got}, not of {expected}"
+    OPENING_WRONG = "the opening does not open the commitment to the model's {part}"
+    OPENING_PARTIAL = "the opening keeps the {part} hidden; this takes one of graph and weights"
+    AUDIT_DIFFERS = "compiled again, the model is not the published one: {differs} differ"
     COSTS_OTHER = (
         "the measured costs in {path} are of {got}, this is {expected}; measure again with: "
         "inferproof calibrate"
@@ -602,6 +610,30 @@ class Reason(Enum):
     DATABASE_NEWER = (
         "the database is of schema {got}, which this version does not know; run a newer version"
     )
+
+    # -- openings of a key (protocol/opening_budget.py, storage/) ---------------------------------
+    OPENINGS_SPENT = (
+        "of the openings of key {key} {left} are left where {wanted} are needed; make a new key of "
+        "the same weights"
+    )
+    OPENINGS_UNKNOWN = (
+        "nothing here counts the openings of key {key}, so they count as spent; prove where the "
+        "key was made, or bring a slice from there"
+    )
+    OPENINGS_COPIED = (
+        "the count of the openings of key {key} was copied here or brought back from a backup, so "
+        "they count as spent; prove where it is counted, or bring a slice from there"
+    )
+    OPENINGS_OLDER = (
+        "{taken} openings of key {key} are counted and {seen} were taken before: the count was "
+        "brought back from a backup, so they count as spent"
+    )
+    OPENINGS_DAMAGED = (
+        "the count of openings in {path} cannot be read, so they count as spent: {why}"
+    )
+    OPENINGS_COUNTED = "the openings of key {key} are counted already"
+    SLICE_OTHER_STORE = "the slice of openings is for the store {taker}, and this is {store}"
+    SLICE_USED = "openings {first} to {last} of key {key} were counted here before"
 
     # -- orders (storage/, services/) ----------------------------------------------------------
     MODEL_UNKNOWN = "there is no model {model}"

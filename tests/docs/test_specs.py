@@ -11,6 +11,7 @@ from inferproof.protocol.authorization import TRANSFER_WITH_AUTHORIZATION
 from inferproof.protocol.claims import INPUT_RANGE, PROVES_EXECUTION, derive_claims, proven_sentence
 from inferproof.protocol.eip712 import Struct
 from inferproof.protocol.encoding import keccak256
+from inferproof.protocol.opening import FORMAT as OPENING_FORMAT
 from inferproof.protocol.proof_file import FORMAT as PROOF_FORMAT
 from inferproof.protocol.quote import QUOTE
 from inferproof.protocol.receipt import FORMAT as RECEIPT_FORMAT
@@ -163,8 +164,8 @@ def test_levels_statuses_and_sources_are_all_named() -> None:
 
 def test_tags_and_formats_are_those_of_the_code() -> None:
     tags = {value for name, value in vars(commitments).items() if name.endswith("_TAG")}
-    assert len(tags) == 9
-    for text in tags | {PROOF_FORMAT, BUNDLE_FORMAT}:
+    assert len(tags) == 11
+    for text in tags | {PROOF_FORMAT, BUNDLE_FORMAT, OPENING_FORMAT}:
         assert f"`{text}`" in STATEMENT_MD or f'"{text}"' in STATEMENT_MD
     assert f"`{RECEIPT_FORMAT}`" in RECEIPT_MD
 

@@ -15,6 +15,12 @@ from hypothesis import strategies as st
 from inferproof.errors import InferproofError, Rejection
 from inferproof.protocol.documents import encode_document
 from inferproof.protocol.encoding import parse_canonical_json
+from inferproof.protocol.opening import (
+    ModelOpening,
+    PartOpening,
+    decode_opening,
+    encode_opening,
+)
 from inferproof.protocol.proof_file import (
     MAX_TENSOR_ELEMENTS,
     decode_proof_file,
@@ -22,6 +28,7 @@ from inferproof.protocol.proof_file import (
 )
 from inferproof.protocol.receipt import decode_receipt_file, encode_receipt_file
 from inferproof.protocol.verifier_bundle import decode_bundle, encode_bundle
+from inferproof.proving.opening import axes_in
 from inferproof.testing.samples import (
     PAYMENTS,
     Sample,
@@ -39,10 +46,35 @@ OPEN = Policy(minimum_assurance=Assurance.COMMITMENT)
 PROOF, BUNDLE, RECEIPT = Sample().proof(), encode_bundle(sample_bundle()), sample_receipt()
 HASHED = Sample(bundle=sample_bundle(visibility=Visibility.HASHED)).proof()
 
+OPENING = encode_opening(
+    ModelOpening(
+        sample_bundle().commitment,
+        PartOpening(sample_bundle().parts.graph, b"\x01" * 32),
+        PartOpening(sample_bundle().parts.weights, b"\x02" * 32),
+        {
+            "axes": {"batch": 2, "named": {"tokens": 4}},
+            "bits": 12,
+            "margin": "2.5",
+            "max_error": "0.05",
+            "mode": "clear",
+            "profile": "default",
+        },
+    )
+)
+
+
+def _opening(data: bytes) -> ModelOpening:
+    """The opening with its options, which are read apart."""
+    opening = decode_opening(data)
+    axes_in(opening)
+    return opening
+
+
 KINDS: dict[str, tuple[bytes, Callable[[bytes], Any], Callable[[Any], bytes]]] = {
     "proof": (PROOF, decode_proof_file, encode_proof_file),
     "hashed proof": (HASHED, decode_proof_file, encode_proof_file),
     "bundle": (BUNDLE, decode_bundle, encode_bundle),
+    "opening": (OPENING, _opening, encode_opening),
     "receipt": (RECEIPT, partial(decode_receipt_file, parts=PAYMENTS), encode_receipt_file),
 }
 kinds = pytest.mark.parametrize("kind", KINDS)

@@ -172,6 +172,10 @@ class Databases:
             self._template = make_url(url).database
         return self._create(str(self._template))
 
+    def copy_of(self, url: str) -> str:
+        """The URL of a copy of the database at the URL, which nobody has open."""
+        return self._create(str(make_url(url).database))
+
     def sql(self, statement: str, url: str | None = None) -> Any:
         """The first value of what the statement returns on the URL's database."""
         import asyncpg

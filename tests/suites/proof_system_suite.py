@@ -18,11 +18,18 @@ from inferproof.errors import (
     Reason,
     Unavailable,
 )
-from inferproof.protocol.commitments import input_commitment, output_commitment
+from inferproof.protocol.commitments import (
+    graph_commitment,
+    input_commitment,
+    output_commitment,
+    weights_commitment,
+)
+from inferproof.protocol.opening import OPENING
 from inferproof.protocol.proof_file import DisclosedInput, decode_proof_file, encode_proof_file
 from inferproof.protocol.verifier_bundle import decode_bundle, encode_bundle
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.execution import ProveRequest, prove
+from inferproof.proving.opening import read_opening
 from inferproof.testing.rejections import rejects
 from inferproof.types.digest import Address, Digest
 from inferproof.types.proof import Assurance
@@ -99,6 +106,26 @@ class ProofSystemSuite:
     def bundle(cls, system, report, request_):  # noqa: ARG003 - compiled first
         # Through bytes, as a buyer gets it.
         return decode_bundle(encode_bundle(system.verifier(request_.out)))
+
+    def test_graph_and_weights_are_hidden_and_can_be_opened(self, report, bundle, request_):
+        model, parts = request_.loaded(), bundle.parts
+        hidden = {model.graph_digest.hex, model.weights_digest.hex}
+        assert not any(text.encode() in encode_bundle(bundle) for text in hidden)
+        opening = read_opening(request_.out, bundle)
+        assert opening.model == report.commitment
+        assert (opening.graph.digest, opening.weights.digest) == (
+            model.graph_digest,
+            model.weights_digest,
+        )
+        assert graph_commitment(opening.graph.salt, model.graph_digest) == parts.graph
+        assert weights_commitment(opening.weights.salt, model.weights_digest) == parts.weights
+        assert opening.graph.salt != opening.weights.salt
+        assert (request_.out / OPENING).stat().st_mode & 0o777 == 0o600
+
+    def test_compiling_again_hides_them_under_new_salts(self, system, report, request_, tmp_path):
+        again = system.compile(replace(request_, out=tmp_path / "again")).parts
+        assert again.graph != report.parts.graph
+        assert again.weights != report.parts.weights
 
     def test_a_proof_holds_and_names_job_provider_and_model(
         self, system, proved, bundle, report, inputs

@@ -298,7 +298,7 @@ class Services:
 
     async def register(self) -> None:
         document, signature = build_submission(
-            CARD, encode_bundle(self.world.system.bundle), Digest(bytes(32)), 1234, PROVIDER_KEY
+            CARD, encode_bundle(self.world.system.bundle), 1234, PROVIDER_KEY
         )
         view = await self.gateway.submit_model(document, signature)
         (self.world.folder / "artifacts" / view.commitment.raw.hex()).mkdir(

@@ -7,11 +7,15 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from inferproof.protocol.opening import Salts
 from inferproof.types.digest import Address, Digest
 
 JOB = Digest(bytes(range(32)))
 PROVIDER = Address(bytes(range(20)))
 SALT = bytes(range(100, 132))
+SALTS = Salts(bytes(range(32)), bytes(range(1, 33)))
+"""With fixed salts compiling is deterministic, byte for byte; without, in all but graph and weights
+of the commitment, which new salts hide."""
 
 
 def save(path: Path, nodes, inputs, outputs, constants=()) -> Path:

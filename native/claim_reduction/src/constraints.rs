@@ -62,6 +62,8 @@ impl<V: Value> Node<'_, V> {
                 difference,
                 count,
             } => self.max(protocol, [*x, *column, *zeros], difference, *count, state),
+            Constraint::ArgMax(own) => self.arg_max(protocol, own, state),
+            Constraint::Pick(own) => self.pick(protocol, own, state),
         }
     }
 
@@ -121,26 +123,11 @@ impl<V: Value> Node<'_, V> {
                 below,
                 up,
                 down,
+                held,
             } => {
-                let (lo, hi) = rescale.range;
-                let lo = Extension::from_i32(lo);
-                let mut number = |limbs: &[Limb]| self.number(limbs, &point, state);
-                let a = number(above)?;
-                let b = number(below)?;
-                let (over, under) = (number(up)?, number(down)?);
-                // It bites where something can be above it; where the result is constant, `below` has
-                // no limbs and is 0.
-                if !up.is_empty() {
-                    let width = Extension::from_i32(hi) - lo;
-                    protocol.equal(self.place, || Ok([a.clone() + b, width.into()]))?;
-                    if !below.is_empty() {
-                        self.exclude(protocol, [up, below], &point, state)?;
-                    }
-                }
-                if !down.is_empty() {
-                    self.exclude(protocol, [down, above], &point, state)?;
-                }
-                a + lo + over - under
+                let limbs = [above, below, up, down].map(Vec::as_slice);
+                let (range, held) = (rescale.range, held.as_ref());
+                self.of_limbs(protocol, limbs, held, range, &point, state)?
             }
         };
         let raised = self.number(&rescale.remainder, &point, state)?;
@@ -214,7 +201,7 @@ impl<V: Value> Node<'_, V> {
     }
 
     /// Checks that one of two numbers is zero everywhere.
-    fn exclude<P: ProtocolRole<Value = V>>(
+    pub(crate) fn exclude<P: ProtocolRole<Value = V>>(
         &self,
         protocol: &mut P,
         numbers: [&[Limb]; 2],
@@ -257,26 +244,7 @@ impl<V: Value> Node<'_, V> {
         let shape = self.graph.tensor(x).map_or(&[][..], |(s, ..)| s);
         let lead = coordinates(self.shape);
         let (kept, reduced) = shape.split_at(self.shape.len());
-        let (point, excess) = match difference {
-            Difference::Direct(lookup) => {
-                let claimed = self.lookup_claim(*lookup)?;
-                state.column(zeros, claimed.point.clone(), claimed.value.clone());
-                (claimed.point.clone(), claimed.key.clone())
-            }
-            Difference::Wide { limbs, bit } => {
-                let said = [Limb {
-                    column: zeros,
-                    lookup: *bit,
-                    shift: 0,
-                    bits: 1,
-                }];
-                let point = self.lookup_claim(*bit)?.point.clone();
-                let _ = self.number(&said, &point, state)?;
-                let excess = self.number(limbs, &point, state)?;
-                self.exclude(protocol, [&said, limbs], &point, state)?;
-                (point, excess)
-            }
-        };
+        let (point, excess, _) = self.difference(protocol, zeros, difference, state)?;
         // d = y − x where there is an element, 1 in the padding of the axes that are reduced.
         let (factor, own) = padding(&point, coordinates(shape));
         let (outer, inner) = own.split_at(lead);
@@ -298,6 +266,38 @@ impl<V: Value> Node<'_, V> {
 
         debug_assert_eq!(kept.len(), self.shape.len());
         self.max_membership(protocol, zeros, count, reduced, state)
+    }
+
+    /// The point of looked-up differences, and there what was looked up and the flag. As limbs they are
+    /// differences; in one lookup with the flag they are what its table has for keys.
+    pub(crate) fn difference<P: ProtocolRole<Value = V>>(
+        &self,
+        protocol: &mut P,
+        flags: usize,
+        difference: &Difference,
+        state: &mut State<V>,
+    ) -> Result<(Vec<Extension>, V, V), Rejected> {
+        match difference {
+            Difference::Direct(lookup) => {
+                let claimed = self.lookup_claim(*lookup)?;
+                state.column(flags, claimed.point.clone(), claimed.value.clone());
+                let (looked, flag) = (claimed.key.clone(), claimed.value.clone());
+                Ok((claimed.point.clone(), looked, flag))
+            }
+            Difference::Wide { limbs, bit } => {
+                let said = [Limb {
+                    column: flags,
+                    lookup: *bit,
+                    shift: 0,
+                    bits: 1,
+                }];
+                let point = self.lookup_claim(*bit)?.point.clone();
+                let flag = self.number(&said, &point, state)?;
+                let excess = self.number(limbs, &point, state)?;
+                self.exclude(protocol, [&said, limbs], &point, state)?;
+                Ok((point, excess, flag))
+            }
+        }
     }
 
     /// Turns a claim on the result into claims on what it is committed in.

@@ -13,6 +13,8 @@ pub struct Counter {
     pub degrees: usize,
     /// Checks of a product.
     pub products: usize,
+    /// All checks, those of products among them.
+    pub checks: usize,
     drawn: u64,
 }
 
@@ -67,6 +69,7 @@ impl ProtocolRole for Counter {
         _place: Place,
         _values: impl FnOnce() -> Result<[Extension; 2], Rejected>,
     ) -> Result<(), Rejected> {
+        self.checks += 1;
         Ok(())
     }
 
@@ -76,6 +79,7 @@ impl ProtocolRole for Counter {
         _values: impl FnOnce() -> [Extension; 3],
     ) -> Result<(), Rejected> {
         self.products += 1;
+        self.checks += 1;
         Ok(())
     }
 }

@@ -3,22 +3,49 @@
 //! A proof shows residues mod p. They are the integers of an execution only while those cannot be
 //! congruent to others: a sum, product or product of matrices whose integers can reach p/2 stands for
 //! another number, and so does an entry of a table that is beyond the range of what is looked up. Whoever
-//! makes a key would choose which. What contractions put out is taken to be in its declared range: it
-//! depends on weights, which nobody sees.
+//! makes a key would choose which. What contractions put out is taken to be in its declared range, where
+//! int8 weights can leave it there: it depends on weights, which nobody sees.
 
 use crate::facts::Facts;
 use crate::plan::Role;
 use crate::range_decomposition::Range;
 use graph::{Node, Op};
 
+/// Why a node is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Its bias is beyond what int8 weights can make up for.
+    Bias,
+    /// Its range does not hold what its operation gives.
+    Narrow,
+    /// Its integers can reach p/2.
+    Wraps,
+}
+
+impl Fault {
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Bias => "no int8 weights leave its bias in its declared range",
+            Self::Narrow => "its declared range does not hold what it takes",
+            Self::Wraps => "its integers can wrap around in the field",
+        }
+    }
+}
+
 /// Refuses a node whose range cannot hold what its operation gives, or whose integers can wrap around.
 /// `held` is what the relations hold each tensor to, that of the node at the end.
+///
+/// That no integer of a sum or product of held tensors wraps around is shown from `held` alone, by induction
+/// over the nodes: a range in `held` follows from tables, lookups and identities that a proof must satisfy
+/// whatever weights were committed to and whatever tables, multipliers and ranges the graph has. Nothing
+/// that a graph only declares of a node, and no proof enforces, takes part: the maker of a key could declare
+/// it of a sum that goes beyond, or of a contraction with weights that do.
 pub(crate) fn follows(
     facts: &Facts<'_>,
     held: &[Option<Range>],
     node: &Node,
     role: &Role,
-) -> Result<(), &'static str> {
+) -> Result<(), Fault> {
     if *role == Role::Known {
         // The verifier holds to its range what it computes itself.
         return Ok(());
@@ -27,8 +54,23 @@ pub(crate) fn follows(
     let range = |id: usize| facts.graph.tensor(id).map(|(_, lo, hi)| (lo, hi));
     let moved = node.operands.iter().all(|&id| range(id).is_some_and(takes));
     let holds = match &node.op {
+        op if op.weight().is_some() && !biases(facts, node) => {
+            return Err(Fault::Bias);
+        }
         Op::Lookup { table, .. } => facts.extent(*table).is_some_and(takes),
         Op::View { .. } | Op::Concat { .. } => moved,
+        Op::Pick => node
+            .operands
+            .first()
+            .is_some_and(|&x| range(x).is_some_and(takes)),
+        Op::ArgMax { .. } => {
+            let axis = node
+                .operands
+                .first()
+                .and_then(|&x| facts.graph.tensor(x)?.0.last());
+            axis.and_then(|&size| i32::try_from(size).ok())
+                .is_some_and(|size| takes((0, size - 1)))
+        }
         Op::Pad { fill, .. } => moved && takes((*fill, *fill)),
         Op::Take { map } => {
             let outside = facts.extent(*map).is_some_and(|(least, _)| least < 0);
@@ -37,7 +79,7 @@ pub(crate) fn follows(
         _ => true,
     };
     if !holds {
-        return Err("its declared range does not hold what it takes");
+        return Err(Fault::Narrow);
     }
     let is_held = |id: &usize| matches!(held.get(*id), Some(Some(_)));
     let wraps = *role == Role::Reduced
@@ -45,7 +87,25 @@ pub(crate) fn follows(
         && node.operands.iter().all(is_held)
         && held.last() == Some(&None);
     if wraps {
-        return Err("its integers can wrap around in the field");
+        return Err(Fault::Wraps);
     }
     Ok(())
+}
+
+/// Whether some int8 weights leave a contraction in its declared range: its bias is public.
+fn biases(facts: &Facts<'_>, node: &Node) -> bool {
+    let graph = facts.graph;
+    let x = node.operands.first().and_then(|&id| graph.tensor(id));
+    let weight = node.op.weight().and_then(|id| graph.weights.get(id));
+    let (Some((_, low, high)), Some(weight)) = (x, weight) else {
+        return false;
+    };
+    let largest = i128::from(low.unsigned_abs().max(high.unsigned_abs()));
+    let reach = weight.cols as i128 * 128 * largest;
+    let (least, most) = node
+        .op
+        .bias()
+        .and_then(|id| facts.extent(id))
+        .unwrap_or_default();
+    i128::from(least) + reach >= node.lo.into() && i128::from(most) - reach <= node.hi.into()
 }

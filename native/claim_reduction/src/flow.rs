@@ -6,7 +6,7 @@ use crate::constraints::Node;
 use crate::contraction::{Shaped, constant, known};
 use crate::linear::{About, Claim, merge, total};
 use crate::maps::{concat, gather, pad, view};
-use crate::plan::{Plan, Role};
+use crate::plan::{Constraint, Plan, Role};
 use crate::products::{elementwise, matrices};
 use crate::protocol_role::{Place, ProtocolRole, Rejected};
 use crate::shape::{coordinates, evaluate};
@@ -77,13 +77,24 @@ pub fn reduce<P: ProtocolRole>(
             shape: &node.shape,
         };
         if let Some(Some(constraint)) = problem.plan.constraints.get(number) {
-            for claim in &claims {
-                due.settle(protocol, role, claim, &mut state)?;
+            if let Constraint::Pick(own) = constraint {
+                let (tensor, place) = (inputs + number, Place::Node(number));
+                let merged = merge(protocol, About { tensor, place }, claims)?;
+                due.rows(protocol, own, merged.as_ref(), &mut state)?;
+            } else {
+                for claim in &claims {
+                    due.settle(protocol, role, claim, &mut state)?;
+                }
             }
             due.relate(protocol, constraint, &mut state)?;
         } else {
             linear_node(protocol, problem, number, claims, &mut state)?;
         }
+    }
+    if let Some(limb) = problem.plan.idle {
+        let claimed = problem.lookup_claims.get(limb.lookup);
+        let claimed = claimed.ok_or(Rejected::Short)?;
+        state.column(limb.column, claimed.point.clone(), claimed.key.clone());
     }
     for (number, (input, values)) in graph.inputs.iter().zip(problem.inputs).enumerate() {
         for claim in state.claims.remove(&number).unwrap_or_default() {

@@ -13,6 +13,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | `arg_max` | places of maxima: the plan, the columns and the relation |
 //! | `claims` | claims of lookups and columns, those to be reduced, those to be opened |
 //! | `constraints` | what non-linear nodes add to the claims |
 //! | `contraction` | weighted contractions: Linear and Conv |
@@ -23,11 +24,13 @@
 //! | `flow` | claims from outputs to inputs, constants, weights and columns |
 //! | `integers` | what divisions and square roots take: identities of integers that exceed the field |
 //! | `linear` | linear functionals of a tensor, and several claims about one |
+//! | `lines` | sums over the lines of a committed column |
 //! | `looked_up` | what lookups and maxima take: columns looked up by their operands |
 //! | `maps` | operations that move elements: View, Pad, Concat, Take |
 //! | `mask` | what keeps an inner sum from reading padding |
 //! | `max_membership` | that a maximum is one of the elements that it is taken of |
 //! | `origin` | tensors that views have repeated: what they are of, with fewer elements |
+//! | `pick` | rows that an index names: the plan, the columns and the relation |
 //! | `plan` | which columns are committed and looked up for each node |
 //! | `planner` | makes the plan of a graph |
 //! | `products` | products of two tensors, element by element and of matrices |
@@ -35,6 +38,7 @@
 //! | `range_analysis` | the ranges that the relations hold tensors to |
 //! | `range_decomposition` | integers too large for the field, as polynomials in a base |
 //! | `recorder` | the role that turns what was sent under pads into equations |
+//! | `rescaling` | the quotient of a rescaling from limbs: which ones, and that they make it |
 //! | `saturation_tables` | which rescalings are clamped by one shared table |
 //! | `shape` | tensors as multilinear polynomials |
 //! | `tables` | function tables, counted before they are made |
@@ -61,6 +65,7 @@
 // Formulas in the documentation are not code.
 #![allow(clippy::doc_markdown)]
 
+mod arg_max;
 mod claims;
 mod constraints;
 mod contraction;
@@ -71,11 +76,13 @@ mod facts;
 mod flow;
 mod integers;
 mod linear;
+mod lines;
 mod looked_up;
 mod maps;
 mod mask;
 mod max_membership;
 mod origin;
+mod pick;
 mod plan;
 mod planner;
 mod products;
@@ -83,6 +90,7 @@ mod protocol_role;
 mod range_analysis;
 mod range_decomposition;
 mod recorder;
+mod rescaling;
 mod saturation_tables;
 mod shape;
 mod tables;
@@ -96,8 +104,8 @@ pub use flow::{Problem, reduce};
 pub use linear::Claim;
 pub use origin::Origin;
 pub use plan::{
-    Column, Constraint, Difference, Divisor, Exact, Form, Limb, Limit, Lookup, MAX_TABLE,
-    MIN_VARIABLES, Number, Plan, Rescale, Role, Table, Unsupported,
+    ArgMax, Column, Constraint, Difference, Divisor, Exact, Form, Held, Limb, Limit, Lookup,
+    MAX_TABLE, MIN_VARIABLES, Number, Pick, Plan, Rescale, Role, Table, Unsupported,
 };
 #[cfg(feature = "audit")]
 pub use protocol_role::Alter;

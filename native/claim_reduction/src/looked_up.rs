@@ -52,24 +52,11 @@ impl Planner<'_> {
         let Some((shape, lo, hi)) = self.graph.tensor(x) else {
             return Err("it has no operand".to_owned());
         };
-        // 0 and 1 are what the padding has.
-        let most = (i64::from(hi) - i64::from(lo)).max(1);
-        // Of two elements that each exceed the other by so much in the field, both are equal.
-        if most >= 1 << 29 {
-            return Err("its operands differ by 2^29 or more".to_owned());
-        }
+        let most = differ(lo, hi)?;
         let size = elements(shape.get(shape.len() - axes..).unwrap_or(&[]));
         let column = self.column(&node.shape, 0);
         let zeros = self.column(shape, 0);
-        let difference = if most < MAX_TABLE {
-            let table = self.function(Recipe::Zero { most })?;
-            Difference::Direct(self.look(table, shape))
-        } else {
-            let limbs = self.limbs(shape, 64 - most.leading_zeros(), 0);
-            let bit = self.tables.range(1);
-            let bit = self.look(bit, shape);
-            Difference::Wide { limbs, bit }
-        };
+        let difference = self.difference(shape, most, Recipe::Zero { most })?;
         let bits = (usize::BITS - (size - 1).leading_zeros()).max(1);
         let range = self.tables.range(bits);
         let count = self.look(range, &node.shape);
@@ -82,4 +69,36 @@ impl Planner<'_> {
         };
         Ok((Role::Column(column), constraint))
     }
+
+    /// Lookups of differences from 0 to `most` with their flags; `recipe` is the table of both.
+    pub(crate) fn difference(
+        &mut self,
+        shape: &[usize],
+        most: i64,
+        recipe: Recipe,
+    ) -> Result<Difference, String> {
+        if recipe.entries(self.facts) <= MAX_TABLE {
+            let table = self.function(recipe)?;
+            return Ok(Difference::Direct(self.look(table, shape)));
+        }
+        let limbs = self.limbs(shape, 64 - most.leading_zeros(), 0);
+        let bit = self.bit(shape);
+        Ok(Difference::Wide { limbs, bit })
+    }
+
+    /// A lookup that makes a column 0 or 1.
+    pub(crate) fn bit(&mut self, shape: &[usize]) -> usize {
+        let range = self.tables.range(1);
+        self.look(range, shape)
+    }
+}
+
+/// What elements of a range differ by at most, and 1, which is in the padding.
+pub(crate) fn differ(lo: i32, hi: i32) -> Result<i64, String> {
+    let most = (i64::from(hi) - i64::from(lo)).max(1);
+    // Of two elements that each exceed the other by less than this in the field, both are equal.
+    if most >= 1 << 29 {
+        return Err("its operands differ by 2^29 or more".to_owned());
+    }
+    Ok(most)
 }

@@ -2,12 +2,11 @@
 
 use crate::claims::State;
 use crate::constraints::{Node, front, inverse, padding, power};
-use crate::linear::first;
 use crate::plan::Column;
 use crate::protocol_role::{ProtocolRole, Rejected};
 use crate::shape::{coordinates, indicator_of};
 use p3_field::PrimeCharacteristicRing;
-use sumcheck::{Value, equality};
+use sumcheck::Value;
 use transcript::Extension;
 
 impl<V: Value> Node<'_, V> {
@@ -35,25 +34,11 @@ impl<V: Value> Node<'_, V> {
             state.column(zeros, [line, halves].concat(), mean);
             return Ok(());
         }
-        let ended = protocol.sumcheck(inner, 2, number, |witness| {
-            let lines = equality(own, 1 << lead);
-            let column = &witness.columns[zeros];
-            let mut sums = vec![Extension::ZERO; 1 << inner];
-            for (&weight, cells) in lines.iter().zip(column.chunks_exact(1 << inner)) {
-                for (sum, &cell) in sums.iter_mut().zip(cells) {
-                    *sum += weight * cell;
-                }
-            }
-            vec![sums, real_positions(reduced)]
-        })?;
-        let sent = protocol.values(1, |_| vec![first(&ended.values)])?;
-        let value = first(&sent);
-        protocol.equal(self.place, || {
-            let expected = value.clone() * indicator_of(reduced, &ended.point);
-            Ok([ended.left, expected])
-        })?;
-        state.column(zeros, [line, ended.point].concat(), value);
-        Ok(())
+        let weights = (
+            || real_positions(reduced),
+            |ends: &[Extension]| indicator_of(reduced, ends),
+        );
+        self.along_lines(protocol, zeros, own, inner, number, weights, state)
     }
 }
 

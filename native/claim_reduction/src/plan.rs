@@ -125,7 +125,23 @@ pub enum Form {
         up: Vec<Limb>,
         /// What it is below the lower one.
         down: Vec<Limb>,
+        /// What holds the quotient to its range, where the limbs above can make numbers that are not
+        /// apart.
+        held: Option<Held>,
     },
+}
+
+/// A quotient that is held to `low` … `high` by how far it is from both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The least quotient.
+    pub low: i64,
+    /// The greatest.
+    pub high: i64,
+    /// What the quotient exceeds `low` by.
+    pub over: Vec<Limb>,
+    /// What is left to `high`.
+    pub under: Vec<Limb>,
 }
 
 /// A rescaling, with the lookup that follows it where they are taken together.
@@ -149,16 +165,16 @@ pub struct Rescale {
     pub form: Form,
 }
 
-/// How the differences of a maximum are looked up.
+/// How the differences of a maximum are looked up, each with a flag that is 1 where it is zero only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Difference {
-    /// With whether they are zero, in one lookup; they are not committed.
+    /// With the flag, in one lookup; they are not committed.
     Direct(usize),
-    /// As limbs. Where one is said to be zero, it is by a product that vanishes.
+    /// As limbs. Where the flag is 1, the difference is zero by a product that vanishes.
     Wide {
         /// The limbs.
         limbs: Vec<Limb>,
-        /// The lookup that makes what is said 0 or 1.
+        /// The lookup that makes the flag 0 or 1.
         bit: usize,
     },
 }
@@ -203,6 +219,36 @@ pub struct Divisor {
     pub pieces: Number,
 }
 
+/// The place of a maximum on the last axis: the place whose flag is 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArgMax {
+    /// The operand.
+    pub x: usize,
+    /// The column of the result.
+    pub column: usize,
+    /// The column of the maxima.
+    pub most: usize,
+    /// The column of flags, of the operand's shape: 1 for the chosen element of each line, else 0.
+    pub chosen: usize,
+    /// How what the maximum exceeds each element by is looked up.
+    pub difference: Difference,
+    /// Of equals the last is chosen instead of the first.
+    pub last: bool,
+}
+
+/// Rows that an index names, by the flags of the index: one for each row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pick {
+    /// The tensor of rows.
+    pub x: usize,
+    /// The index.
+    pub index: usize,
+    /// The column of flags: the axes of the index, and then one for the rows.
+    pub flags: usize,
+    /// The lookup that makes the flags 0 or 1.
+    pub bit: usize,
+}
+
 /// What a node adds to the claims, whoever uses its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Constraint {
@@ -243,6 +289,10 @@ pub enum Constraint {
         /// The lookup of the number of zeros less one, which is not committed.
         count: usize,
     },
+    /// The place of a maximum.
+    ArgMax(ArgMax),
+    /// Rows that an index names.
+    Pick(Pick),
 }
 
 /// What is done about the claims on a node's result.
@@ -280,6 +330,9 @@ pub struct Plan {
     pub lookups: Vec<Lookup>,
     /// The committed columns.
     pub columns: Vec<Column>,
+    /// Where no node looks anything up, a column of zeros that is: the argument is about one lookup at
+    /// least.
+    pub idle: Option<Limb>,
 }
 
 impl Plan {

@@ -1,6 +1,6 @@
 //! Makes the plan of a graph.
 
-use crate::declared::follows;
+use crate::declared::{Fault, follows};
 use crate::facts::{Facts, known};
 use crate::plan::{
     Column, Constraint, Form, Limb, Limit, Lookup, Plan, Rescale, Role, Unsupported,
@@ -8,7 +8,7 @@ use crate::plan::{
 use crate::range_analysis::result_range;
 use crate::range_decomposition::Range;
 use crate::saturation_tables::{
-    Clamp, MODULUS, Shared, apart, column_variables, halving_pays, shared, table_pays,
+    Clamp, MODULUS, Shared, TOO_LARGE, apart, column_variables, halving_pays, shared, table_pays,
 };
 use crate::tables::{Recipe, Tables};
 use graph::{Graph, Node, Op};
@@ -42,15 +42,27 @@ pub(crate) struct Planner<'a> {
     halved: BTreeSet<u32>,
     /// What each tensor is held to.
     pub(crate) ranges: Vec<Option<Range>>,
+    /// Whether rescalings hold their results to what quotients of their ranges give, and not to what limbs
+    /// or the shared table could store beyond that.
+    pub(crate) exact: bool,
+    /// Whether the integers of a node could wrap around, by what tensors are held to.
+    wraps: bool,
 }
 
 impl<'a> Planner<'a> {
     /// A planner for a graph, with limbs of the given widths halved.
-    pub(crate) fn new(facts: &'a Facts<'a>, halved: BTreeSet<u32>) -> Self {
+    pub(crate) fn new(facts: &'a Facts<'a>, halved: BTreeSet<u32>, exact: bool) -> Self {
         let graph = facts.graph;
+        let inputs: Vec<Option<Range>> = graph
+            .inputs
+            .iter()
+            .map(|input| Some((input.lo.min(0).into(), input.hi.max(0).into())))
+            .collect();
         let clamp = |number: usize| {
             let covered = facts.known[number] || facts.absorbing(number).is_some();
-            facts.clamp(number).filter(|_| !covered)
+            facts
+                .clamp(number)
+                .filter(|clamp| !covered && (!exact || clamp.bites_twice()))
         };
         Self {
             graph,
@@ -62,11 +74,9 @@ impl<'a> Planner<'a> {
             beyond: None,
             demand: BTreeMap::new(),
             halved,
-            ranges: graph
-                .inputs
-                .iter()
-                .map(|input| Some((input.lo.min(0).into(), input.hi.max(0).into())))
-                .collect(),
+            ranges: inputs,
+            exact,
+            wraps: false,
         }
     }
 
@@ -77,7 +87,10 @@ impl<'a> Planner<'a> {
         halved.map(|(&bits, _)| bits).collect()
     }
 
-    pub(crate) fn finish(self) -> Plan {
+    pub(crate) fn finish(mut self) -> Plan {
+        if self.plan.lookups.is_empty() {
+            self.plan.idle = self.limbs(&[], 1, 0).first().copied();
+        }
         Plan {
             tables: self.tables.all,
             ..self.plan
@@ -115,8 +128,10 @@ impl<'a> Planner<'a> {
             (&role, constraint.as_ref()),
         );
         self.ranges.push(range);
-        follows(self.facts, &self.ranges, node, &role)
-            .map_err(|why| refuse(why.to_owned(), None))?;
+        follows(self.facts, &self.ranges, node, &role).map_err(|fault| {
+            self.wraps = fault == Fault::Wraps;
+            refuse(fault.words().to_owned(), None)
+        })?;
         self.plan.roles.push(role);
         self.plan.constraints.push(constraint);
         let (tables, lookups) = (self.tables.all.len(), self.plan.lookups.len());
@@ -157,11 +172,12 @@ impl<'a> Planner<'a> {
                 self.lookup(node, *table, *first).map(with)
             }
             Op::Max { axes } => self.max(node, *axes).map(with),
+            Op::ArgMax { last } => self.arg_max(node, *last).map(with),
             Op::Divide { k } => self.divide(node, *k).map(with),
             Op::SquareRoot { k } => self.square_root(node, *k).map(with),
-            Op::Const { .. } | Op::Pick | Op::ArgMax { .. } => {
-                Err("this operation is not covered yet".to_owned())
-            }
+            Op::Pick => self.pick(node).map(with),
+            // What has no operand is known.
+            Op::Const { .. } => Err("it is no constant of the graph".to_owned()),
         }
     }
 
@@ -250,12 +266,12 @@ impl<'a> Planner<'a> {
             return Err("its multiplier is zero".to_owned());
         }
         let (lo, hi) = bounds.bounds;
-        let clamp = |q: i64| q.clamp(lo, hi);
         let shape = node.shape.as_slice();
         let variables = column_variables(shape);
         let shared = self
             .shared
-            .filter(|shared| then.is_none() && shared.pays(&bounds, variables));
+            .filter(|shared| then.is_none() && shared.pays(&bounds, variables))
+            .filter(|_| !self.exact || bounds.bites_twice());
         let raise = shared.map_or(0, |shared| shared.shift - shift);
         let remainder = self.limbs(shape, shift + raise, 0);
         let constraint = |form| {
@@ -277,10 +293,10 @@ impl<'a> Planner<'a> {
             };
             return Ok((Role::Column(column), constraint(form)));
         }
-        let refuse = || "its products are too large to be apart in the field".to_owned();
-        if then.is_some() || (table_pays(&bounds, variables) && apart(low, high, *shift)) {
+        let pays = table_pays(&bounds, variables);
+        if then.is_some() || bounds.takes_table(pays) {
             if !apart(low, high, *shift) {
-                return Err(refuse());
+                return Err(TOO_LARGE.to_owned());
             }
             let recipe = Recipe::clamp(self.facts, (low, high), (lo, hi), then);
             let table = self.function(recipe)?;
@@ -292,37 +308,7 @@ impl<'a> Planner<'a> {
                 constraint(Form::Direct { column, lookup }),
             ));
         }
-        let pad = clamp(0);
-        let bits = |most: i64| 64 - most.max(0).leading_zeros();
-        let (bites_above, bites_below) = (high > hi, low < lo);
-        let above = self.limbs(shape, bits(hi.min(high) - lo).max(1), pad - lo);
-        let (mut below, mut up, mut down) = (vec![], vec![], vec![]);
-        if bites_above {
-            below = self.limbs(shape, bits(hi - lo), hi - pad);
-            up = self.limbs(shape, bits(high - hi), (-hi).max(0));
-        }
-        if bites_below {
-            down = self.limbs(shape, bits(lo - low), lo.max(0));
-        }
-        let most = |limbs: &[Limb]| {
-            limbs
-                .iter()
-                .fold(0_i64, |sum, l| sum + (((1 << l.bits) - 1) << l.shift))
-        };
-        if !apart(lo - most(&down), lo + most(&above) + most(&up), *shift) {
-            return Err(refuse());
-        }
-        let role = Role::Limbs {
-            base: node.lo,
-            pad: pad as i32,
-            limbs: above.clone(),
-        };
-        let form = Form::Wide {
-            above,
-            below,
-            up,
-            down,
-        };
+        let (role, form) = self.wide(shape, &bounds)?;
         Ok((role, constraint(form)))
     }
 
@@ -366,15 +352,20 @@ impl Plan {
 
     fn with(graph: &Graph, known: Vec<bool>) -> Result<Self, Unsupported> {
         let facts = Facts::new(graph, known);
-        let made = |halved| -> Result<Planner<'_>, Unsupported> {
-            let mut planner = Planner::new(&facts, halved);
-            for number in 0..graph.nodes.len() {
-                planner.add(number)?;
-            }
-            Ok(planner)
+        let made = |halved, exact| {
+            let mut planner = Planner::new(&facts, halved, exact);
+            let done = (0..graph.nodes.len()).try_for_each(|number| planner.add(number));
+            (planner, done)
         };
         // What limbs take is known only when all are there. The first plan goes before the second.
-        let halved = made(BTreeSet::new())?.halved();
-        Ok(made(halved)?.finish())
+        let (mut planner, mut done) = made(BTreeSet::new(), false);
+        let exact = planner.wraps;
+        if exact {
+            (planner, done) = made(BTreeSet::new(), true);
+        }
+        done?;
+        let (planner, done) = made(planner.halved(), exact);
+        done?;
+        Ok(planner.finish())
     }
 }

@@ -23,16 +23,25 @@ pub(crate) fn result_range(
     let values = |lookup: usize| tables.extent(plan.lookups.get(lookup)?.table);
     let found = match (role, constraint) {
         (Role::Known, _) => Some((node.lo.into(), node.hi.into())),
+        (_, Some(Constraint::Rescale(rescale))) => rescaled(values, &rescale.form, rescale.range),
         (Role::Limbs { base, limbs, .. }, _) => {
             Some((i64::from(*base), i64::from(*base) + most(limbs)))
         }
-        (_, Some(Constraint::Rescale(rescale))) => rescaled(values, &rescale.form, rescale.range),
         (_, Some(Constraint::Lookup { lookup, .. })) => values(*lookup),
         (_, Some(Constraint::Max { x, .. })) => *known.get(*x)?,
+        (_, Some(Constraint::Pick(own))) => *known.get(own.x)?,
+        (_, Some(Constraint::ArgMax(own))) => {
+            let (shape, ..) = facts.graph.tensor(own.x)?;
+            Some((0, i64::try_from(*shape.last()?).ok()? - 1))
+        }
         (Role::Reduced, None) => reduced(facts, known, node),
         _ => None,
     };
-    let (low, high) = found?;
+    in_field(found?)
+}
+
+/// A range with zero, if its integers are below p/2 in absolute value.
+fn in_field((low, high): Range) -> Option<Range> {
     let (low, high) = (low.min(0), high.max(0));
     let within = |end: i64| 2 * i128::from(end).abs() < MODULUS;
     (within(low) && within(high)).then_some((low, high))
@@ -57,10 +66,23 @@ fn rescaled(
             (None, Some(upper)) => Some((hi - values(*upper)?.1, hi)),
             (None, None) => None,
         },
-        Form::Wide { above, .. } => Some((lo, lo + most(above))),
+        Form::Wide {
+            above, up, held, ..
+        } => {
+            // a + b = hi − lo where the upper bound bites.
+            let bound = if up.is_empty() { i64::MAX } else { hi };
+            // A quotient from l to h gives a result between theirs.
+            let (least, greatest) = match held {
+                Some(held) if up.is_empty() => (held.low.max(lo), held.high.max(lo)),
+                Some(held) => (held.low.clamp(lo, hi), held.high.clamp(lo, hi)),
+                None => (lo, i64::MAX),
+            };
+            Some((least, (lo + most(above)).min(bound).min(greatest)))
+        }
     }
 }
 
+/// What an operation that commits to nothing makes of ranges.
 fn reduced(facts: &Facts<'_>, known: &[Option<Range>], node: &Node) -> Option<Range> {
     let of = |index: usize| *known.get(*node.operands.get(index)?)?;
     let sized = |id: usize| facts.graph.tensor(id).map(|(shape, ..)| shape);

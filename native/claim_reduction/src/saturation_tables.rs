@@ -38,6 +38,11 @@ impl Clamp {
         )
     }
 
+    /// Whether both bounds bite: then clamps by the shared table hold results to both.
+    pub(crate) const fn bites_twice(&self) -> bool {
+        matches!(self.bites(), (true, true))
+    }
+
     /// Least and greatest key that is looked up in the shared table; nothing where no bound bites.
     fn keys(&self) -> Option<(i64, i64)> {
         let ((low, high), (lo, hi)) = (self.quotients, self.bounds);
@@ -170,6 +175,9 @@ pub(crate) fn table_pays(clamp: &Clamp, variables: usize) -> bool {
 pub(crate) fn column_variables(shape: &[usize]) -> usize {
     coordinates(shape).max(MIN_VARIABLES)
 }
+
+/// Why a rescaling is refused whose integers are not apart.
+pub(crate) const TOO_LARGE: &str = "its products are too large to be apart in the field";
 
 /// The integers of a relation, `low` to `high`, are apart when they count 2^shift.
 pub(crate) fn apart(low: i64, high: i64, shift: u32) -> bool {

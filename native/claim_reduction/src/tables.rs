@@ -26,6 +26,8 @@ pub(crate) enum Recipe {
     Constant { constant: usize, first: i32 },
     /// Whether 0 to `most` are zero.
     Zero { most: i64 },
+    /// Whether −1 to `most` are −1.
+    Chosen { most: i64 },
 }
 
 impl Recipe {
@@ -58,7 +60,14 @@ impl Recipe {
                 (first.into(), i64::from(first) + count)
             }
             Self::Zero { most } => (0, most + 1),
+            Self::Chosen { most } => (-1, most + 1),
         }
+    }
+
+    /// How many keys it has.
+    pub(crate) fn entries(&self, facts: &Facts<'_>) -> i64 {
+        let (first, end) = self.keys(facts);
+        end - first
     }
 
     /// The value of each key; nothing where a quotient is outside of the table that follows.
@@ -80,6 +89,7 @@ impl Recipe {
             Self::Positive { .. } => i32::try_from(key.max(0)).ok(),
             Self::Constant { constant, first } => of(constant, key - i64::from(first)),
             Self::Zero { .. } => Some(i32::from(key == 0)),
+            Self::Chosen { .. } => Some(i32::from(key == -1)),
         };
         (low..end).map(value).collect()
     }

@@ -79,11 +79,14 @@ pub fn columns(graph: &Graph, plan: &Plan, tensors: &Tensors) -> Columns {
                 difference,
                 count,
             }) => builder.max([*x, *column, *zeros], difference, *count, result),
+            Some(Constraint::ArgMax(own)) => builder.arg_max(own, result),
+            Some(Constraint::Pick(own)) => builder.pick(own),
             Some(Constraint::Divide { exact, divisor }) => builder.divide(exact, divisor, result),
             Some(Constraint::SquareRoot(exact)) => builder.square_root(exact, result),
             None => {}
         }
     }
+    builder.limbs(plan.idle.as_slice(), &[0]);
     builder.made
 }
 
@@ -91,22 +94,27 @@ pub(crate) struct ColumnBuilder<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) plan: &'a Plan,
     pub(crate) tensors: &'a Tensors,
-    made: Columns,
+    pub(crate) made: Columns,
 }
 
 impl ColumnBuilder<'_> {
     /// A column's padding filled with `pad` and its elements.
-    fn spread(&self, column: usize, pad: i64, values: impl Iterator<Item = i64>) -> Vec<Base> {
+    pub(crate) fn spread(
+        &self,
+        column: usize,
+        pad: i64,
+        values: impl Iterator<Item = i64>,
+    ) -> Vec<Base> {
         let known = &self.plan.columns[column];
         spread(&known.shape, known.variables(), pad, values)
     }
 
-    fn column(&mut self, column: usize, values: impl Iterator<Item = i64>) {
+    pub(crate) fn column(&mut self, column: usize, values: impl Iterator<Item = i64>) {
         let pad = i64::from(self.plan.columns[column].pad);
         self.made.committed[column] = self.spread(column, pad, values);
     }
 
-    fn look(&mut self, lookup: usize, keys: Source, values: Source) {
+    pub(crate) fn look(&mut self, lookup: usize, keys: Source, values: Source) {
         self.made.looked[lookup] = [Some(keys), Some(values)];
     }
 
@@ -187,6 +195,7 @@ impl ColumnBuilder<'_> {
                 below,
                 up,
                 down,
+                held,
             } => {
                 let (lo, hi) = (i64::from(rescale.range.0), i64::from(rescale.range.1));
                 let of = |part: &dyn Fn(i64) -> i64| -> Vec<i64> {
@@ -196,6 +205,9 @@ impl ColumnBuilder<'_> {
                 self.limbs(below, &of(&|q| hi - q.clamp(lo, hi)));
                 self.limbs(up, &of(&|q| (q - hi).max(0)));
                 self.limbs(down, &of(&|q| (lo - q).max(0)));
+                if let Some(held) = held {
+                    self.held(held, &quotients);
+                }
             }
         }
     }
@@ -247,12 +259,26 @@ impl ColumnBuilder<'_> {
             .iter()
             .map(|&d| Base::from_bool(d == Base::ZERO))
             .collect();
+        self.difference(difference, zeros, keys, 0);
+    }
+
+    /// What is looked up of differences, whose keys are them less `less` where the flag is 1.
+    pub(crate) fn difference(
+        &mut self,
+        difference: &Difference,
+        flags: usize,
+        mut keys: Vec<Base>,
+        less: u32,
+    ) {
         match difference {
             Difference::Direct(lookup) => {
-                self.look(*lookup, Source::Own(keys), Source::Committed(zeros));
+                self.look(*lookup, Source::Own(keys), Source::Committed(flags));
             }
             Difference::Wide { limbs, bit } => {
-                self.look(*bit, Source::Committed(zeros), Source::None);
+                self.look(*bit, Source::Committed(flags), Source::None);
+                for (key, &flag) in keys.iter_mut().zip(&self.made.committed[flags]) {
+                    *key += flag * Base::from_u32(less);
+                }
                 for limb in limbs {
                     let part = |key: &Base| {
                         let number = key.as_canonical_u32() >> limb.shift;
@@ -267,7 +293,7 @@ impl ColumnBuilder<'_> {
 }
 
 /// A tensor with its axes padded, in front of which zeros of a column are padded.
-fn spread(
+pub(crate) fn spread(
     shape: &[usize],
     variables_of_column: usize,
     pad: i64,

@@ -83,6 +83,7 @@ fn a_result_that_is_clamped_where_it_need_not_be_is_found() {
         below,
         up,
         down,
+        ..
     } = rescale.form
     else {
         panic!("not wide");

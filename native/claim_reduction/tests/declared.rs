@@ -5,119 +5,24 @@
 //! modulo p, tables that begin behind 0, ranges that do not follow), and for each a prover that takes every
 //! freedom (padding of weights, and with it of all that follows from them; sums that take it in). Where its
 //! proof is accepted, the outputs that it states must be the executor's.
+//!
+//! Of places of maxima it tries all, those that are wrong first; indices may be beyond the rows, and then name
+//! a row of the padding.
+//!
+//! Not searched are Conv, which reads no padding by construction, Divide and `SquareRoot`, which have tests of their
+//! own, Adds of contractions by coefficients with which they wrap around, and declared ranges of
+//! sums and products that are narrower than those of their operands make them: such graphs are taken, and
+//! what they prove is the residue or the integer that the executor stops at (`exact` has tests of both).
 mod common;
 
-use claim_reduction::Plan;
-use common::Case;
 use common::cheat::{Cheat, Choice, P};
 use common::graphs::{Builder, Random};
-use executor::{Tensors, execute};
-use graph::{Graph, Op, elements};
-use layers::contractions;
+use common::keys::Key;
+use graph::{Op, elements};
 use std::collections::BTreeMap;
 
 const LIMIT: i64 = (1 << 29) - 1;
 const SIZES: [usize; 6] = [3, 5, 7, 15, 4, 1];
-
-/// A key, as far as its owner gets with it.
-struct Key {
-    graph: Graph,
-    plan: Plan,
-}
-
-impl Key {
-    fn read(builder: Builder, outputs: &[usize]) -> Result<Self, String> {
-        let graph = builder
-            .graph(outputs)
-            .map_err(|fault| fault.code().to_owned())?;
-        let plan = Plan::new(&graph).map_err(|refused| refused.why)?;
-        Ok(Self { graph, plan })
-    }
-
-    /// What is accepted of a cheat: its outputs.
-    fn accepts(&self, choice: &Choice, inputs: &[Vec<i32>]) -> Option<Vec<Vec<i32>>> {
-        let cheat = Cheat::case(&self.graph, &self.plan, choice, inputs)?;
-        let claimed = cheat.outputs();
-        let ranges = self.graph.outputs.iter().map(|&id| self.graph.tensor(id));
-        let declared = ranges.zip(&claimed).all(|(tensor, values)| {
-            tensor.is_some_and(|(_, lo, hi)| values.iter().all(|v| (lo..=hi).contains(v)))
-        });
-        if !declared || cheat.looked_up().is_err() {
-            return None;
-        }
-        let views: Vec<&[i32]> = inputs.iter().map(Vec::as_slice).collect();
-        let outputs: Vec<&[i32]> = claimed.iter().map(Vec::as_slice).collect();
-        let lookup_claims = cheat.lookup_claims();
-        let contractions = contractions(&self.graph);
-        let mut problem = cheat.problem(&views, &outputs, &lookup_claims);
-        problem.graph = &self.graph;
-        let sent = {
-            let mut transcript = transcript::Transcript::new();
-            let mut prover = claim_reduction::Prover::new(cheat.witness(), &mut transcript);
-            claim_reduction::reduce(&mut prover, &problem).ok()?;
-            prover.finish()
-        };
-        problem.contractions = &contractions;
-        let opened = Case::verify(&problem, &sent).ok()?;
-        cheat.open(&opened).ok()?;
-        Some(claimed)
-    }
-
-    /// The declared part of the weights.
-    fn declared(&self, choice: &Choice) -> Vec<i8> {
-        let mut weights = Vec::new();
-        let mut rest = choice.weights.as_slice();
-        for weight in &self.graph.weights {
-            let wide = weight.cols.next_power_of_two();
-            let (own, tail) = rest.split_at(weight.rows.next_power_of_two() * wide);
-            rest = tail;
-            for line in own.chunks_exact(wide).take(weight.rows) {
-                weights.extend_from_slice(&line[..weight.cols]);
-            }
-        }
-        weights
-    }
-
-    /// What the executor computes with it.
-    fn executed(&self, choice: &Choice, inputs: &[Vec<i32>]) -> Option<Vec<Vec<i32>>> {
-        let weights = self.declared(choice);
-        let views: Vec<&[i32]> = inputs.iter().map(Vec::as_slice).collect();
-        let mut tensors = Tensors::default();
-        execute(&self.graph, &weights, &views, &mut tensors).ok()?;
-        Some(tensors.outputs(&self.graph).map(<[i32]>::to_vec).collect())
-    }
-
-    /// Whether a weight beyond the declared matrices is not zero.
-    fn stands_in_padding(&self, choice: &Choice) -> bool {
-        let count = |weights: &[i8]| weights.iter().filter(|&&w| w != 0).count();
-        count(&self.declared(choice)) < count(&choice.weights)
-    }
-
-    /// Random freedoms of a prover.
-    fn choice(&self, random: &mut Random) -> Choice {
-        let mut weights = Vec::new();
-        for weight in &self.graph.weights {
-            let [rows, columns] = [random.below(3) > 0, random.below(3) > 0];
-            for row in 0..weight.rows.next_power_of_two() {
-                for column in 0..weight.cols.next_power_of_two() {
-                    let chosen = (row < weight.rows || rows) && (column < weight.cols || columns);
-                    weights.push(if chosen {
-                        random.between(-4, 4) as i8
-                    } else {
-                        0
-                    });
-                }
-            }
-        }
-        let mode = random.below(3);
-        let nodes = self.graph.nodes.iter();
-        let reads = nodes.map(|_| mode == 0 || mode == 1 && random.below(2) == 0);
-        Choice {
-            weights,
-            reads: reads.collect(),
-        }
-    }
-}
 
 /// The range of a sum, or one that an owner claims instead.
 fn claimed(lo: i64, hi: i64) -> (i64, i64) {
@@ -174,23 +79,94 @@ fn looked_up(b: &mut Builder, x: usize) -> usize {
     b.node(Op::Lookup { table, first }, &[x], &shape, -60, 60)
 }
 
+/// A Linear whose bias may be something else modulo p.
+fn biased(b: &mut Builder, x: usize, width: usize) -> usize {
+    let y = b.linear(x, width, true);
+    if b.random.below(8) == 0 {
+        let place = b.random.below(width);
+        let bias = b.parts.constants.last_mut().unwrap();
+        bias.values[place] = [P as i32, (P - 5) as i32, -(P as i32), 1 << 30][place % 4];
+    }
+    y
+}
+
+/// A Rescale by a multiplier that may be something else modulo p.
+fn rescaled(b: &mut Builder, x: usize) -> usize {
+    let (shape, ..) = b.of(x);
+    let odd = [0, P, P + 1, 1 - P, -P, 1 << 30, -1, 3].map(|m| m as i32);
+    let count = if b.random.below(2) == 0 { 1 } else { shape[0] };
+    let multipliers: Vec<i32> = (0..count).map(|_| odd[b.random.below(8)]).collect();
+    let shift = [0, 1, 4, 9, 30][b.random.below(5)];
+    let lo = i64::from(b.random.between(-60, 0));
+    b.rescale(x, &multipliers, 0, shift, lo, lo + 70)
+}
+
+/// A part of the last axis, every second element of it, or it backwards.
+fn part(b: &mut Builder, x: usize) -> usize {
+    let (shape, ..) = b.of(x);
+    let (rows, size) = (shape[0], shape[1]);
+    let (offset, step, count) = match b.random.below(4) {
+        0 => (0, 1, size.div_ceil(2)),
+        1 => (size / 2, 1, size - size / 2),
+        2 => (0, 2, size.div_ceil(2)),
+        _ => (size - 1, -1, size),
+    };
+    b.view(x, offset as i64, &[size as i64, step], &[rows, count])
+}
+
+/// Columns of a matrix, or some of them, by the places of maxima in its lines.
+fn named(b: &mut Builder, x: usize) -> usize {
+    let (shape, ..) = b.of(x);
+    let last = b.random.below(2) == 0;
+    let index = b.arg_max(x, last);
+    let count = shape[1] - b.random.below(shape[1].min(3));
+    let rows = b.view(x, 0, &[1, shape[1] as i64], &[count, shape[0]]);
+    b.pick(rows, index)
+}
+
+/// Labels of the places of maxima, of numbers of which many are equal.
+fn labels(b: &mut Builder, x: usize) -> usize {
+    let (shape, ..) = b.of(x);
+    let small = b.rescale(x, &[1], 0, 4, -1, 1);
+    let last = b.random.below(2) == 0;
+    let index = b.arg_max(small, last);
+    let count = shape[1] - b.random.below(shape[1].min(2));
+    let values = b.random.numbers(count, -60, 60);
+    let constant = b.constant(&[count], values);
+    let labels = b.node(Op::Const { constant }, &[], &[count], -60, 60);
+    b.pick(labels, index)
+}
+
+/// A rescaling of products that take most of the field, held to its range.
+fn far(b: &mut Builder, x: usize) -> usize {
+    let (shape, lo, hi) = b.of(x);
+    let most = lo.abs().max(hi.abs()).max(1);
+    let scaled = b.add(&[x], &[(140_000_000 / most) as i32], None);
+    let clamp = [9_000_000, 3_000_000, 20_000][b.random.below(3)];
+    let y = b.rescale(scaled, &[5], 0, 5, -clamp, clamp);
+    // So that what follows is small, and depends on all of it.
+    let end = b.rescale(y, &[1], 0, 11, -4000, 4000);
+    debug_assert_eq!(b.of(end).0, shape);
+    end
+}
+
 /// A random key of small odd sizes.
 fn declared(seed: u64) -> Result<Key, String> {
     let mut b = Builder::new(seed);
     let (rows, columns) = (1 + b.random.below(3), SIZES[b.random.below(4)]);
     let x = b.input(&[rows, columns], -9, 9);
     let width = SIZES[b.random.below(4)];
-    let mut all = vec![b.linear(x, width, true)];
+    let mut all = vec![biased(&mut b, x, width)];
     for _ in 0..2 + b.random.below(4) {
         let x = all[all.len() - 1 - b.random.below(all.len().min(2))];
         let (shape, lo, hi) = b.of(x);
         let large = lo.abs().max(hi.abs()) > 4000;
         let x = if large { b.tame(x, 6) } else { x };
-        let rank = shape.len();
-        let made = match b.random.below(12) {
+        let (rank, last) = (shape.len(), b.random.below(2) == 0);
+        let made = match b.random.below(20) {
             0..3 if rank > 0 => {
                 let width = SIZES[b.random.below(SIZES.len())];
-                b.linear(x, width, true)
+                biased(&mut b, x, width)
             }
             3 if rank == 2 => {
                 let turned = b.view(x, 0, &[1, shape[1] as i64], &[shape[1], shape[0]]);
@@ -208,6 +184,13 @@ fn declared(seed: u64) -> Result<Key, String> {
                 let axis = b.random.below(2);
                 b.concat(&[x, x], axis)
             }
+            11 if rank > 0 => rescaled(&mut b, x),
+            12 if rank == 2 => part(&mut b, x),
+            13 if rank == 2 => b.take(x, &[2, 3]),
+            15 if rank > 0 => b.arg_max(x, last),
+            16 if rank == 2 => named(&mut b, x),
+            17 if rank == 2 => labels(&mut b, x),
+            18 if rank > 0 => far(&mut b, x),
             10 if rank == 2 => b.pad(x, &[0, 1], &[b.random.0 as usize % 2, 1], 3),
             _ => b.mul(x, x),
         };
@@ -229,6 +212,8 @@ struct Findings {
     refused: BTreeMap<String, usize>,
     accepted: usize,
     padded: usize,
+    /// Of accepted proofs, how many have each operation, and quotients that are held.
+    covered: BTreeMap<&'static str, usize>,
     lies: Vec<String>,
 }
 
@@ -256,6 +241,9 @@ fn search(seeds: std::ops::Range<u64>) -> Findings {
             };
             found.accepted += 1;
             found.padded += usize::from(key.stands_in_padding(&choice));
+            for kind in key.kinds() {
+                *found.covered.entry(kind).or_default() += 1;
+            }
             if key.executed(&choice, &inputs).as_ref() != Some(&outputs) {
                 let nodes = key.graph.nodes.iter();
                 let names: Vec<String> = nodes
@@ -281,6 +269,11 @@ fn what_is_accepted_is_what_the_executor_computes() {
     // It does get proofs accepted where padding is not zero, and keys refused for each reason.
     assert!(found.accepted > 3_000, "{}", found.accepted);
     assert!(found.padded > 1_000, "{}", found.padded);
+    println!("{:?}", found.covered);
+    for kind in ["ArgMax", "ArgMax of the last", "Pick", "Held"] {
+        let count = found.covered.get(kind);
+        assert!(count.is_some_and(|&count| count > 100), "{kind} {count:?}");
+    }
     for why in [
         "GRAPH_NODE",
         "its declared range does not hold what it takes",
@@ -362,6 +355,19 @@ fn no_key_between_0_and_a_table_is_in_it() {
         let reads = choice.reads.clone();
         let choice = Choice { weights, reads };
         assert_eq!(key.accepts(&choice, &inputs), honest, "{x}");
+    }
+}
+
+#[test]
+fn a_bias_that_no_int8_weights_leave_in_the_range_is_refused() {
+    // Three weights of up to 128 times 9, in a range of 1000 more.
+    for (bias, fits) in [(1000, true), (7912, true), (7913, false), (P as i32, false)] {
+        let mut b = Builder::new(1);
+        let x = b.input(&[3], -9, 9);
+        let y = b.linear(x, 2, true);
+        b.parts.constants[0].values = vec![0, bias];
+        let y = b.rescale(y, &[1], 0, 0, -9, 9);
+        assert_eq!(Key::read(b, &[y]).is_ok(), fits, "{bias}");
     }
 }
 

@@ -5,6 +5,7 @@ use crate::randomness::Randomness;
 use crate::shape::{PLANES, Shape, VectorShape};
 use commitment::merkle::Digest;
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
+use sumcheck::equality;
 use transcript::{Base, Extension};
 
 /// Columns that are not those of the shape.
@@ -65,6 +66,23 @@ impl Committed {
     /// The root. The caller absorbs it before anything is drawn that a claim depends on.
     pub fn root(&self) -> Digest {
         self.code.root()
+    }
+
+    /// The whole vector at a point, of as many coordinates as it has variables; else nothing.
+    pub fn at(&self, point: &[Extension]) -> Option<Extension> {
+        if self.cells.len().ilog2() as usize != point.len() {
+            return None;
+        }
+        // Rows of a thousand, so that the table of weights stays near the processor.
+        let (outer, inner) = point.split_at(point.len().saturating_sub(10));
+        let inner = equality(inner, 1 << inner.len());
+        let rows = self.cells.chunks_exact(inner.len());
+        let rows = rows.map(|row| -> Extension {
+            let products = inner.iter().zip(row);
+            products.map(|(&weight, &cell)| weight * cell).sum()
+        });
+        let outer = equality(outer, 1 << outer.len()).into_iter();
+        Some(outer.zip(rows).map(|(weight, row)| weight * row).sum())
     }
 }
 

@@ -29,14 +29,19 @@
 //! | `shape` | where vectors lie, and what is committed with them |
 //! | `soundness` | error terms, each with its theorem |
 //! | `statement` | the claim, and what an opening adds to it |
+//! | `tests` | what an opening shows by rank, a simulator, and the library as a reference |
 //! | `verify` | the verifier |
 //!
-//! # Soundness and zero knowledge
+//! # Soundness
 //!
 //! The caller MUST absorb the roots before it draws anything that a form depends on, and MUST fix forms and
-//! value before the opening. It MUST open a fresh vector once only, and any other vector at most as often
-//! as its tails, or its own random rows, are for. Its own argument's errors count once for each candidate,
+//! value before the opening. Its own argument's errors count once for each candidate,
 //! [`Shape::candidate_bits`], since roots alone name that many.
+//!
+//! # Zero knowledge
+//!
+//! The caller MUST open a fresh vector once only, and any other vector at most as often as its tails, or
+//! its own random rows, are for.
 #![forbid(unsafe_code)]
 // Formulas in the documentation are not code.
 #![allow(clippy::doc_markdown)]

@@ -45,7 +45,7 @@ impl Shape {
         claim.absorb(&roots, channel);
 
         let values = self.joint_values(vectors);
-        let (points, masks, samples) = self.answer(vectors, &values, channel);
+        let (points, masks, samples) = self.answer(vectors, channel);
         let forms = points.joined(self, claim, channel.challenge());
         let mut folding = Folding::new(values, table(self, &forms));
         folding.fold(self.fold, channel);
@@ -91,7 +91,6 @@ impl Shape {
     fn answer(
         &self,
         vectors: &[&Committed],
-        values: &[Extension],
         channel: &mut impl Channel,
     ) -> (Points, Vec<Extension>, Vec<Extension>) {
         let points = Points::of_masks(self, channel);
@@ -106,7 +105,9 @@ impl Shape {
             let point = point(channel, self.joint());
             let mut forms = vec![LinearForm::new(); self.vectors.len()];
             add_sample(&mut forms, self, index, &point, Extension::ONE);
-            let answer = dot(&table(self, &forms), values);
+            let parts = forms.iter().zip(&self.vectors).zip(vectors);
+            let answer = parts.map(|((form, shape), vector)| form.of(shape, &vector.cells));
+            let answer: Extension = answer.sum();
             channel.absorb(Site::OpeningSample, &[answer]);
             at.push(point);
             samples.push(answer);

@@ -202,6 +202,26 @@ impl Shape {
         self.vectors.get(vector).map(|vector| vector.variables)
     }
 
+    /// The coordinates of a vector's index that name a column of its matrix: its first ones. The next one tells
+    /// the halves of its rows apart.
+    pub fn column_variables(&self, vector: usize) -> Option<usize> {
+        self.vectors.get(vector).map(|vector| vector.fold)
+    }
+
+    /// Openings that the uniform half of a vector serves, one value of the whole vector that is known beside
+    /// them; nothing for a vector without such a half. Each opening shows its rows in all columns, and
+    /// 5·(2·K + 3) equations more; one row is left.
+    pub fn served(&self, vector: usize) -> Option<usize> {
+        let vector = self.vectors.get(vector)?;
+        if vector.mask != Mask::Half {
+            return None;
+        }
+        let rows = |equations: usize| equations.div_ceil(vector.width());
+        let opening = self.queries() + rows(PLANES * (2 * self.fold + self.mask_claims));
+        let left = (1_usize << (self.rows - 1)).saturating_sub(1 + rows(PLANES));
+        Some(left / opening)
+    }
+
     /// Rows of the first codes that one opening shows at most.
     pub fn queries(&self) -> usize {
         self.schedule.first_queries()

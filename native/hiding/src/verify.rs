@@ -6,6 +6,8 @@ use crate::leaves::{combined, extensions, leaf_point};
 use crate::opening::Opening;
 use crate::rejection::Rejected;
 use crate::shape::Shape;
+#[cfg(any(test, feature = "audit"))]
+use crate::shape::VectorShape;
 use crate::statement::{Claim, Points};
 use commitment::merkle::Digest;
 use p3_field::PrimeCharacteristicRing;
@@ -20,6 +22,40 @@ impl Shape {
         claim: &Claim,
         opening: &Opening,
         channel: &mut impl Channel,
+    ) -> Result<(), Rejected> {
+        self.verify_seeing(roots, claim, opening, channel, |_, _| ())
+    }
+
+    /// The leaves of a vector that an opening shows: the point of each, and its elements but for salts. For
+    /// tests of what can be learnt from them.
+    #[cfg(any(test, feature = "audit"))]
+    pub fn shown(
+        &self,
+        vector: usize,
+        roots: &[Digest],
+        claim: &Claim,
+        opening: &Opening,
+        channel: &mut impl Channel,
+    ) -> Result<Vec<(Base, Vec<Base>)>, Rejected> {
+        let seen = std::cell::RefCell::new(Vec::new());
+        self.verify_seeing(roots, claim, opening, channel, |index, leaves| {
+            let width = self.vectors.get(vector).map_or(0, VectorShape::width);
+            let leaf = leaves.get(vector).and_then(|leaf| leaf.get(..width));
+            let point = leaf_point(self.leaves(), index);
+            seen.borrow_mut()
+                .extend(leaf.map(|leaf| (point, leaf.to_vec())));
+        })?;
+        Ok(seen.into_inner())
+    }
+
+    /// Tells `see` each index that is opened, with the leaves of all trees.
+    fn verify_seeing(
+        &self,
+        roots: &[Digest],
+        claim: &Claim,
+        opening: &Opening,
+        channel: &mut impl Channel,
+        see: impl Fn(usize, &[&[Base]]),
     ) -> Result<(), Rejected> {
         claim.check(self)?;
         if roots.len() != self.vectors.len() {
@@ -52,6 +88,7 @@ impl Shape {
         channel.absorb(Site::OpeningTail, &opening.tail);
         let columns = self.column_weights(&coordinates);
         let value = |index: usize, leaves: &[&[Base]]| {
+            see(index, leaves);
             let x = leaf_point(self.leaves(), index);
             let horner = |sum: Extension, &element: &Extension| sum * x + element;
             let tail = opening.tail.iter().rev().fold(Extension::ZERO, horner);

@@ -1,24 +1,26 @@
 //! What the committed mode derives of a graph.
 
-use crate::effort::{MAX_EFFORT, effort, entries};
 use crate::error::KeyError;
-use claim_reduction::{Counter, LookupClaim, MIN_VARIABLES, Plan, Problem, Table};
+use crate::relations::Relations;
 use commitment::columns::Columns;
-use commitment::{Profile, Term, challenge_bits};
+use commitment::{Profile, Term};
 use graph::Graph;
 use layers::Contraction;
-use lookup::Argument;
-use p3_field::PrimeCharacteristicRing;
-use transcript::Extension;
+use std::ops::Deref;
 
-/// What is committed to and looked up, derived from a graph by both sides alike.
+/// The relations of a graph, and the scheme that its columns are committed and opened with.
 pub struct Committed {
-    plan: Plan,
-    argument: Argument,
+    relations: Relations,
     columns: Columns,
-    degrees: usize,
-    sent: usize,
-    products: usize,
+}
+
+/// What is said of relations is said of them here too.
+impl Deref for Committed {
+    type Target = Relations;
+
+    fn deref(&self) -> &Relations {
+        &self.relations
+    }
 }
 
 impl Committed {
@@ -30,47 +32,9 @@ impl Committed {
         if !Profile::COMMITTED.contains(&profile) {
             return Err(KeyError::Version);
         }
-        let effort = effort(graph);
-        if effort > MAX_EFFORT {
-            return Err(KeyError::Work);
-        }
-        let plan = Plan::new(graph)?;
-        if effort + entries(&plan) > MAX_EFFORT {
-            return Err(KeyError::Work);
-        }
-        let argument = argument(&plan)?;
-        let Count {
-            claims,
-            degrees,
-            sent,
-            products,
-        } = count(graph, &plan, contractions)?;
-        let mut variables: Vec<usize> = plan
-            .columns
-            .iter()
-            .map(claim_reduction::Column::variables)
-            .collect();
-        let tables = argument.tables().iter();
-        variables.extend(tables.map(|table| table.variables().max(MIN_VARIABLES)));
-        let columns = Columns::new(&variables, claims + argument.tables().len(), profile)?;
-        Ok(Self {
-            sent: argument.sent() + sent,
-            products: argument.products() + products,
-            plan,
-            argument,
-            columns,
-            degrees,
-        })
-    }
-
-    /// What is committed and looked up.
-    pub const fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
-    /// The lookup argument.
-    pub const fn argument(&self) -> &Argument {
-        &self.argument
+        let relations = Relations::new(graph, contractions)?;
+        let columns = Columns::new(relations.variables(), relations.claims(), profile)?;
+        Ok(Self { relations, columns })
     }
 
     /// The scheme of the witness: columns of the plan, then the multiplicities of its tables.
@@ -78,94 +42,12 @@ impl Committed {
         &self.columns
     }
 
-    /// Elements that lookups and reduction send where they are sent under pads.
-    pub const fn sent(&self) -> usize {
-        self.sent
-    }
-
-    /// Products of two hidden values in the equations that these come to.
-    pub const fn products(&self) -> usize {
-        self.products
-    }
-
     /// The error terms of a proof but for those of the weights. What lies between the witness commitment
     /// and its opening counts as many times as the commitment may have candidates.
     pub(crate) fn security(&self) -> Vec<Term> {
         let outer = |term: Term| Term::new(term.name, term.bits - self.columns.candidate_bits());
-        let flow = challenge_bits() as f64 - (self.degrees.max(1) as f64).log2();
-        let mut terms = self.argument.security();
-        terms.push(Term::new("reduction: points, sumchecks and batching", flow));
-        let mut terms: Vec<Term> = terms.into_iter().map(outer).collect();
+        let mut terms: Vec<Term> = self.relations.security().into_iter().map(outer).collect();
         terms.extend(self.columns.security());
         terms
     }
-}
-
-fn argument(plan: &Plan) -> Result<Argument, KeyError> {
-    let tables = plan.tables.iter().map(|table| match table {
-        Table::Range(bits) => lookup::Table::Range {
-            bits: *bits as usize,
-        },
-        Table::Function { first, values } => lookup::Table::Function {
-            first: *first,
-            values: values.clone(),
-        },
-    });
-    let lookups = plan.lookups.iter().map(|lookup| lookup::Lookup {
-        table: lookup.table,
-        variables: lookup.variables,
-    });
-    Ok(Argument::new(tables.collect(), lookups.collect())?)
-}
-
-/// What a reduction comes to.
-struct Count {
-    /// Claims on columns that it ends in.
-    claims: usize,
-    /// The degrees that its error is made of.
-    degrees: usize,
-    /// Elements that it sends.
-    sent: usize,
-    /// Products that it checks.
-    products: usize,
-}
-
-/// Counts what a reduction comes to.
-fn count(graph: &Graph, plan: &Plan, contractions: &[Contraction]) -> Result<Count, KeyError> {
-    let widest = plan.lookups.iter().map(|lookup| lookup.variables).max();
-    let point: Vec<Extension> = (0..widest.unwrap_or(0))
-        .map(|index| Extension::from_usize((1 << 20) + index))
-        .collect();
-    let lookup_claims: Vec<LookupClaim> = plan
-        .lookups
-        .iter()
-        .map(|lookup| LookupClaim {
-            point: point
-                .iter()
-                .skip(point.len() - lookup.variables)
-                .copied()
-                .collect(),
-            ..LookupClaim::default()
-        })
-        .collect();
-    let problem = Problem {
-        graph,
-        plan,
-        contractions,
-        inputs: &[],
-        outputs: &vec![&[][..]; graph.outputs.len()],
-        lookup_claims: &lookup_claims,
-    };
-    let mut counter = Counter::default();
-    let opened = claim_reduction::reduce(&mut counter, &problem).unwrap_or_default();
-    if opened.matrices.len() != contractions.len() {
-        return Err(KeyError::Unread);
-    }
-    let claims = opened.columns.len();
-    Ok(Count {
-        claims,
-        degrees: counter.errors(graph.tensors(), claims),
-        sent: counter.values,
-        products: counter.products,
-    })
 }

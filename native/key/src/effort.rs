@@ -20,7 +20,8 @@ pub(crate) fn entries(plan: &Plan) -> usize {
 }
 
 /// Elements that are weighted beside those of tables, counted before anything is planned: of
-/// constants that are added; of operand and result where a claim goes from address to address; and
+/// constants that are added; of operand and result where a claim goes from address to address; twice of
+/// an axis along which one place is chosen; of rows that are picked; and
 /// for each claim on an output, an input or on what the verifier computes itself. Claims on one tensor
 /// are compared with one another.
 pub(crate) fn effort(graph: &Graph) -> usize {
@@ -43,6 +44,17 @@ pub(crate) fn effort(graph: &Graph) -> usize {
             Op::View { .. } | Op::Take { .. } => {
                 sum.add(size(id));
                 sum.add(node.operands.iter().map(|&operand| size(operand)).sum());
+            }
+            Op::Pick => {
+                let rows = node.operands.first().and_then(|&id| graph.tensor(id));
+                let rows = rows.and_then(|(shape, ..)| shape.first());
+                sum.add(rows.copied().unwrap_or(0));
+            }
+            Op::ArgMax { .. } => {
+                let shapes = node.operands.iter().filter_map(|&id| graph.tensor(id));
+                for (shape, ..) in shapes {
+                    sum.add(shape.last().map_or(0, |&axis| axis.saturating_mul(2)));
+                }
             }
             Op::Add {
                 constant: Some(id), ..

@@ -47,6 +47,12 @@ pub enum KeyError {
     /// The weights cannot be committed to.
     #[error("{0}")]
     Commitment(#[from] commitment::Error),
+    /// Columns and weights cannot be committed to so that openings hide them.
+    #[error("{0}")]
+    Hiding(#[from] hiding::ShapeError),
+    /// No commitment to the weights serves as many openings as the key is to have.
+    #[error("no commitment to the weights serves {0} openings")]
+    Openings(u32),
 }
 
 impl KeyError {
@@ -64,7 +70,8 @@ impl KeyError {
             Self::Operands | Self::Work => "KEY_WORK",
             Self::Lookups(_) => "KEY_LOOKUPS",
             Self::Columns(_) => "KEY_COLUMNS",
-            Self::Commitment(_) => "KEY_COMMITMENT",
+            Self::Commitment(_) | Self::Hiding(_) => "KEY_COMMITMENT",
+            Self::Openings(_) => "KEY_OPENINGS",
         }
     }
 }

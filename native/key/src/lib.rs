@@ -5,17 +5,22 @@
 //! ```
 //!
 //! A key names one of two modes. In the clear one, the results of contractions travel in the clear; in the
-//! committed one, which is experimental, columns of the non-linear operations are committed to. The
-//! normative texts are `specs/sumcheck-proof.md` and `specs/committed-mode.md`.
+//! committed one, which is experimental, columns of the non-linear operations are committed to. Keys of
+//! the private mode, [`PrivateKey`], are apart: only tests use it yet. The normative texts are
+//! `specs/sumcheck-proof.md`, `specs/committed-mode.md` and `specs/private-mode.md`.
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | `committed` | what the committed mode derives of a graph: columns, lookups, claims |
+//! | `committed` | what the committed mode derives of a graph |
 //! | `effort` | what checking a proof of the committed mode asks of a verifier, told from the graph |
 //! | `error` | why a key cannot be made or read |
+//! | `layout` | where pads and weights lie among the columns of the private mode |
 //! | `mode` | the modes, with their names and protocols |
 //! | `parts` | a key's bytes taken apart |
+//! | `private` | keys of the private mode |
 //! | `public` | what a proof is about, apart from the key |
+//! | `relations` | what is committed, looked up and reduced for a graph, in both modes that commit to columns |
+//! | `subject` | what lookups and reduction need of a key of any kind |
 //! | `verifying_key` | the key |
 //!
 //! # Soundness
@@ -39,15 +44,23 @@
 mod committed;
 mod effort;
 mod error;
+mod layout;
 mod mode;
 mod parts;
+mod private;
 mod public;
+mod relations;
+mod subject;
 mod verifying_key;
 
 pub use committed::Committed;
 pub use effort::MAX_EFFORT;
 pub use error::KeyError;
 pub use layers::{MAX_OPERAND_ELEMENTS, MAX_OPERAND_PRODUCTS};
+pub use layout::{Pads, Weights};
 pub use mode::Mode;
+pub use private::{PrivateKey, WEIGHTS};
 pub use public::Public;
+pub use relations::Relations;
+pub use subject::Subject;
 pub use verifying_key::{MAX_CONTRACTION_OUTPUTS, VerifyingKey};

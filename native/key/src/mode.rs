@@ -7,15 +7,23 @@ pub enum Mode {
     Clear,
     /// The columns of non-linear operations are committed to.
     Committed,
+    /// They are, and a proof shows nothing of them or of the weights. It has keys of its own,
+    /// [`PrivateKey`], and is not offered by name yet.
+    ///
+    /// [`PrivateKey`]: crate::PrivateKey
+    Private,
 }
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Clear, Self::Committed];
+    pub const ALL: [Self; 3] = [Self::Clear, Self::Committed, Self::Private];
 
-    /// The mode of a name.
+    /// Those that are offered by name.
+    pub const OFFERED: [Self; 2] = [Self::Clear, Self::Committed];
+
+    /// The mode of a name, where it is offered.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mode| mode.name() == name)
+        Self::OFFERED.into_iter().find(|mode| mode.name() == name)
     }
 
     /// The mode of a key's byte.
@@ -28,6 +36,7 @@ impl Mode {
         match self {
             Self::Clear => "clear",
             Self::Committed => "committed",
+            Self::Private => "private",
         }
     }
 
@@ -36,6 +45,7 @@ impl Mode {
         match self {
             Self::Clear => 1,
             Self::Committed => 2,
+            Self::Private => 3,
         }
     }
 
@@ -44,6 +54,7 @@ impl Mode {
         match self {
             Self::Clear => b"inferproof sumcheck 1 clear",
             Self::Committed => b"inferproof sumcheck 1 committed",
+            Self::Private => b"inferproof sumcheck 1 private",
         }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) profile: Profile,
     /// The weight commitment.
     pub(crate) root: Root,
+    /// Openings that the commitment is to serve, in a key of the private mode.
+    pub(crate) openings: Option<u32>,
     /// Values of the binding evaluation.
     pub(crate) values: Vec<Extension>,
     /// The bytes of the graph.
@@ -24,7 +26,8 @@ pub(crate) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, KeyError> {
+    /// The parts of a key of one of these modes.
+    pub(crate) fn decode(bytes: &'a [u8], modes: &[Mode]) -> Result<Self, KeyError> {
         let mut reader = Reader::new(bytes);
         let magic: [u8; 8] = reader.array()?;
         let version = reader.word()?;
@@ -35,14 +38,20 @@ impl<'a> Parts<'a> {
         if version != VERSION {
             return Err(KeyError::Version);
         }
-        let mode = Mode::from_code(mode).ok_or(KeyError::Version)?;
+        let mode = Mode::from_code(mode).filter(|mode| modes.contains(mode));
+        let mode = mode.ok_or(KeyError::Version)?;
         let profile = Profile::from_code(profile).ok_or(KeyError::Version)?;
         let root = reader.array()?;
+        let openings = match mode {
+            Mode::Clear | Mode::Committed => None,
+            Mode::Private => Some(reader.word()?),
+        };
         let count = reader.word()? as usize;
         Ok(Self {
             mode,
             profile,
             root,
+            openings,
             values: reader.extensions(count)?,
             graph: reader.take(reader.remaining())?,
         })
@@ -69,6 +78,9 @@ impl<'a> Parts<'a> {
         out.push(self.mode.code());
         out.push(self.profile.code());
         out.extend_from_slice(&self.root);
+        if let Some(openings) = self.openings {
+            out.extend_from_slice(&openings.to_le_bytes());
+        }
         out.extend_from_slice(values);
         out.extend_from_slice(self.graph);
         out

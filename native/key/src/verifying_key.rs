@@ -5,6 +5,7 @@ use crate::error::KeyError;
 use crate::mode::Mode;
 use crate::parts::Parts;
 use crate::public::Public;
+use crate::subject::{Subject, begin};
 use commitment::{BindingEvaluation, Profile, Root, Scheme, Security, Size};
 use graph::Graph;
 use layers::{Contraction, affordable, check_cost, check_key_size, contractions};
@@ -30,6 +31,9 @@ impl VerifyingKey {
     /// A key without a commitment: root and binding evaluation are zeros, for which nobody knows weights.
     /// It tells what proofs will be like, and [`Self::with_commitment`] makes a key of it.
     pub fn new(mode: Mode, graph: Graph, profile: Profile) -> Result<Self, KeyError> {
+        if mode == Mode::Private {
+            return Err(KeyError::Version);
+        }
         let outputs = graph.contraction_outputs();
         if mode == Mode::Clear && outputs > MAX_CONTRACTION_OUTPUTS {
             return Err(KeyError::ContractionOutputs(outputs));
@@ -43,12 +47,12 @@ impl VerifyingKey {
         }
         let committed = match mode {
             Mode::Clear => None,
-            Mode::Committed => Some(Committed::new(&graph, &contractions, profile)?),
+            _ => Some(Committed::new(&graph, &contractions, profile)?),
         };
         let sizes: Vec<Size> = contractions.iter().map(|each| each.size).collect();
         let scheme = match mode {
             Mode::Clear => Scheme::new(&sizes, profile),
-            Mode::Committed => Scheme::committed(&sizes, profile),
+            _ => Scheme::committed(&sizes, profile),
         }?;
         let values = vec![Extension::ZERO; scheme.binding_evaluations()];
         let key = Self {
@@ -90,6 +94,7 @@ impl VerifyingKey {
             mode: self.mode(),
             profile: self.scheme.profile(),
             root,
+            openings: None,
             values,
             graph,
         }
@@ -104,7 +109,7 @@ impl VerifyingKey {
     /// The key of these bytes. What it may cost is counted before anything is made of it.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
         check_key_size(bytes.len())?;
-        let parts = Parts::decode(bytes)?;
+        let parts = Parts::decode(bytes, &Mode::OFFERED)?;
         let graph = Graph::decode(parts.graph)?;
         check_cost(&graph)?;
         let key = Self::new(parts.mode, graph, parts.profile)?;
@@ -166,11 +171,7 @@ impl VerifyingKey {
 
     /// Absorbs what proofs of both modes begin with.
     pub fn begin(&self, public: &Public<'_>, transcript: &mut Transcript) {
-        transcript.absorb(Site::Protocol, self.mode().protocol());
-        transcript.absorb(Site::Key, &self.digest);
-        transcript.absorb(Site::Statement, &public.statement);
-        transcript.absorb_integers(Site::Inputs, public.inputs);
-        transcript.absorb_integers(Site::Outputs, public.outputs);
+        begin(self.mode(), &self.digest, public, transcript);
     }
 
     /// What is proven about the soundness of proofs for this key, hash and transcript being ideal.
@@ -182,5 +183,19 @@ impl VerifyingKey {
         terms.extend(self.scheme.binding_security());
         terms.extend(self.scheme.security());
         Security::new(self.scheme.profile(), terms)
+    }
+}
+
+impl Subject for VerifyingKey {
+    fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    fn contractions(&self) -> &[Contraction] {
+        &self.contractions
+    }
+
+    fn begin(&self, public: &Public<'_>, transcript: &mut Transcript) {
+        begin(self.mode(), &self.digest, public, transcript);
     }
 }

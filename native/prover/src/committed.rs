@@ -7,12 +7,14 @@
 use crate::error::ProveError;
 use crate::model::Model;
 use crate::session::{Phase, Session};
-use claim_reduction::{Columns, MIN_VARIABLES, columns, reduce};
+use claim_reduction::{Columns, MIN_VARIABLES, Opened, columns, reduce};
+use commitment::Root;
 use executor::Tensors;
-use key::{Committed, Public};
-use lookup::{Column, Engine, Simd};
+use graph::Graph;
+use key::{Committed, Public, Relations, Subject};
+use lookup::{Claims, Column, Engine, Simd};
 use p3_field::PrimeCharacteristicRing;
-use transcript::Base;
+use transcript::{Base, Extension};
 use verifier::committed::{Proof, begin, column_claims, lookup_claims, problem};
 
 /// What a proof is made of; tests corrupt it.
@@ -29,11 +31,10 @@ pub struct Witness {
 
 /// Makes the columns of an execution.
 pub(crate) fn witness(
-    model: &Model,
-    derived: &Committed,
+    graph: &Graph,
+    derived: &Relations,
     tensors: Tensors,
 ) -> Result<Witness, ProveError> {
-    let graph = model.key.graph();
     let columns = columns(graph, derived.plan(), &tensors);
     let looked = looked(derived, &columns);
     Ok(Witness {
@@ -53,51 +54,24 @@ pub(crate) fn prove(
 ) -> Result<Proof, ProveError> {
     let key = &model.key;
     session.begins(Phase::Commit)?;
-    let multiplicities: Vec<Vec<Base>> = witness
-        .multiplicities
-        .iter()
-        .map(|counts| {
-            let mut counts = counts.clone();
-            counts.resize(counts.len().max(1 << MIN_VARIABLES), Base::ZERO);
-            counts
-        })
-        .collect();
+    let multiplicities = padded(&witness.multiplicities);
     let all = witness.columns.committed.iter().chain(&multiplicities);
     let all: Vec<&[Base]> = all.map(Vec::as_slice).collect();
     let committed = derived.columns().commit(&all)?;
-
-    session.begins(Phase::LookUp)?;
-    let outputs: Vec<&[i32]> = witness.outputs.iter().map(Vec::as_slice).collect();
-    let public = Public {
-        inputs: session.inputs,
-        outputs: &outputs,
-        statement: session.statement,
-    };
-    begin(key, &public, &committed.root(), session.transcript);
-    let (lookups, claims) = Simd::prove(
-        derived.argument(),
-        &looked(derived, &witness.columns),
-        &witness.multiplicities,
-        session.transcript,
+    let argued = argue(
+        key,
+        derived,
+        &model.weights,
+        witness,
+        &committed.root(),
+        session,
     )?;
-
-    session.begins(Phase::Reduce)?;
-    let lookup_claims = lookup_claims(&claims);
-    let mut side = claim_reduction::Prover::new(
-        claim_reduction::Witness {
-            graph: key.graph(),
-            tensors: &witness.tensors,
-            weights: &model.weights,
-            columns: &witness.columns.committed,
-        },
-        session.transcript,
-    );
-    #[cfg(feature = "audit")]
-    if let Some(alter) = session.alter.take() {
-        side = side.altered(alter);
-    }
-    let opened = reduce(&mut side, &problem(key, derived, &public, &lookup_claims))?;
-    let reduction = side.finish();
+    let Argued {
+        lookups,
+        claims,
+        reduction,
+        opened,
+    } = argued;
 
     session.begins(Phase::OpenWitness)?;
     let points: Vec<_> = column_claims(derived, &opened, &claims)
@@ -125,8 +99,74 @@ pub(crate) fn prove(
     })
 }
 
+/// Multiplicities as columns.
+pub(crate) fn padded(multiplicities: &[Vec<Base>]) -> Vec<Vec<Base>> {
+    let columns = multiplicities.iter().map(|counts| {
+        let mut counts = counts.clone();
+        counts.resize(counts.len().max(1 << MIN_VARIABLES), Base::ZERO);
+        counts
+    });
+    columns.collect()
+}
+
+/// Lookups and reduction, with what they leave to be opened.
+pub(crate) struct Argued {
+    lookups: lookup::Proof,
+    claims: Claims,
+    reduction: Vec<Extension>,
+    opened: Opened,
+}
+
+/// Argues about a witness that `root` commits to, from the first absorb on.
+pub(crate) fn argue(
+    key: &impl Subject,
+    derived: &Relations,
+    weights: &[i8],
+    witness: &Witness,
+    root: &Root,
+    session: &mut Session<'_>,
+) -> Result<Argued, ProveError> {
+    session.begins(Phase::LookUp)?;
+    let outputs: Vec<&[i32]> = witness.outputs.iter().map(Vec::as_slice).collect();
+    let public = Public {
+        inputs: session.inputs,
+        outputs: &outputs,
+        statement: session.statement,
+    };
+    begin(key, &public, root, session.transcript);
+    let (lookups, claims) = Simd::prove(
+        derived.argument(),
+        &looked(derived, &witness.columns),
+        &witness.multiplicities,
+        session.transcript,
+    )?;
+
+    session.begins(Phase::Reduce)?;
+    let lookup_claims = lookup_claims(&claims);
+    let mut side = claim_reduction::Prover::new(
+        claim_reduction::Witness {
+            graph: key.graph(),
+            tensors: &witness.tensors,
+            weights,
+            columns: &witness.columns.committed,
+        },
+        session.transcript,
+    );
+    #[cfg(feature = "audit")]
+    if let Some(alter) = session.alter.take() {
+        side = side.altered(alter);
+    }
+    let opened = reduce(&mut side, &problem(key, derived, &public, &lookup_claims))?;
+    Ok(Argued {
+        lookups,
+        claims,
+        reduction: side.finish(),
+        opened,
+    })
+}
+
 /// The columns of each lookup.
-fn looked<'a>(derived: &Committed, columns: &'a Columns) -> Vec<Column<'a>> {
+fn looked<'a>(derived: &Relations, columns: &'a Columns) -> Vec<Column<'a>> {
     (0..derived.plan().lookups.len())
         .map(|lookup| {
             let [keys, values] = columns.pair(lookup);

@@ -27,6 +27,24 @@ pub enum ProveError {
     /// The reduction failed, which it does for no execution but by chance.
     #[error("{0}")]
     Reduction(#[from] claim_reduction::Rejected),
+    /// The operating system gives no randomness for what hides.
+    #[error("{0}")]
+    Randomness(#[from] hiding::NoEntropy),
+    /// Columns or weights cannot be committed to so that openings hide them.
+    #[error("{0}")]
+    Hiding(#[from] hiding::CommitError),
+    /// There is no hiding opening.
+    #[error("{0}")]
+    HidingOpening(#[from] hiding::ProveError),
+    /// There is no relation proof.
+    #[error("{0}")]
+    Relation(#[from] relation::Refused),
+    /// What was sent under pads cannot be followed, which happens by chance only.
+    #[error("what was sent cannot be followed: {0}")]
+    Recording(verifier::Rejection),
+    /// The commitment to the weights has been opened as often as it serves.
+    #[error("the commitment to the weights serves {0} openings, and they are made")]
+    Spent(usize),
     /// The caller has cancelled.
     #[error("proving was cancelled")]
     Cancelled,
@@ -43,6 +61,10 @@ impl ProveError {
             Self::Columns(_) => "COLUMNS",
             Self::Commitment(_) => "COMMITMENT",
             Self::Reduction(_) => "REDUCTION",
+            Self::Randomness(_) => "RANDOMNESS",
+            Self::Hiding(_) | Self::HidingOpening(_) => "HIDING",
+            Self::Relation(_) | Self::Recording(_) => "RELATION",
+            Self::Spent(_) => "OPENINGS_SPENT",
             Self::Cancelled => "CANCELLED",
         }
     }

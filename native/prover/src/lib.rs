@@ -1,4 +1,4 @@
-//! Prover of proof system `sumcheck`, in both of its modes.
+//! Prover of proof system `sumcheck`, in all of its modes.
 //!
 //! ```text
 //! run = execute(graph, inputs, weights),    proof = prove(run, inputs, statement)
@@ -10,6 +10,7 @@
 //! | `committed` | proofs of the mode in which columns are committed to; it is experimental |
 //! | `error` | why there is no proof |
 //! | `model` | a key with what its proofs are made from |
+//! | `private` | proofs that show nothing but their statement; only tests use it yet |
 //! | `proving_key` | committing, running, proving |
 //! | `session` | what a proof is asked for with, and its phases, which a caller may follow and stop |
 //!
@@ -25,6 +26,7 @@ pub mod clear;
 pub mod committed;
 mod error;
 mod model;
+pub mod private;
 mod proving_key;
 mod session;
 

@@ -96,7 +96,7 @@ impl ProvingKey {
             self.give_back(tensors);
             return Ok(proved.proof.encode(&model.key));
         };
-        let witness = committed::witness(model, derived, run.tensors)?;
+        let witness = committed::witness(model.key.graph(), derived, run.tensors)?;
         let proof = committed::prove(model, derived, &witness, &mut session)?;
         Ok(proof.encode(&model.key, derived))
     }
@@ -187,7 +187,8 @@ impl ProvingKey {
     pub fn witness(&self, inputs: &[&[i32]]) -> Result<Option<committed::Witness>, ProveError> {
         let tensors = self.run(inputs)?.tensors;
         let derived = self.model.key.committed();
-        let witness = derived.map(|derived| committed::witness(&self.model, derived, tensors));
+        let graph = self.model.key.graph();
+        let witness = derived.map(|derived| committed::witness(graph, derived, tensors));
         witness.transpose()
     }
 

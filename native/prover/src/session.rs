@@ -16,6 +16,8 @@ pub enum Phase {
     LookUp,
     /// Claims are reduced to evaluations of what is committed to.
     Reduce,
+    /// The checks of what was sent under pads are proven.
+    Relate,
     /// The columns are opened.
     OpenWitness,
     /// The weights are opened.
@@ -30,6 +32,7 @@ impl Phase {
             Self::Commit => "commit",
             Self::LookUp => "look up",
             Self::Reduce => "reduce",
+            Self::Relate => "relate",
             Self::OpenWitness => "open witness",
             Self::Open => "open",
         }

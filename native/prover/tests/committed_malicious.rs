@@ -9,7 +9,7 @@ use graph::{Graph, Op, Parts};
 use key::{Mode, Public, VerifyingKey};
 use liar::{code, honest, lie, rejected, swap_entry};
 use models::graphs::Builder;
-use models::{Case, STATEMENT, case, everything, integers, views, vision, wide};
+use models::{Case, STATEMENT, case, choices, everything, held, integers, views, vision, wide};
 use p3_field::{BasedVectorSpace, Field, PrimeCharacteristicRing, PrimeField32};
 use prover::committed::Witness;
 use transcript::{Base, Extension, Site, Transcript};
@@ -55,7 +55,14 @@ fn audited(
 
 #[test]
 fn every_column_is_held_by_its_lookup_or_by_its_relation() {
-    for graph in [vision(), wide(), everything(), integers()] {
+    for graph in [
+        vision(),
+        wide(),
+        everything(),
+        integers(),
+        choices(),
+        held(),
+    ] {
         let case = case(graph, Profile::Default);
         let plan = case.derived().plan();
         for column in 0..plan.columns.len() {
@@ -76,7 +83,14 @@ fn every_column_is_held_by_its_lookup_or_by_its_relation() {
 /// The lookups are right for the lie: another entry of the table, counted as it is looked up.
 #[test]
 fn another_entry_of_the_table_fails_its_relation() {
-    for graph in [vision(), wide(), everything(), integers()] {
+    for graph in [
+        vision(),
+        wide(),
+        everything(),
+        integers(),
+        choices(),
+        held(),
+    ] {
         let case = case(graph, Profile::Default);
         for number in 0..case.derived().plan().lookups.len() {
             let code = rejected(&case, |witness| swap_entry(case.derived(), witness, number));
@@ -90,7 +104,7 @@ fn another_entry_of_the_table_fails_its_relation() {
 
 #[test]
 fn a_wrong_output_is_rejected() {
-    for graph in [vision(), everything(), integers()] {
+    for graph in [vision(), everything(), integers(), choices(), held()] {
         let case = case(graph, Profile::Default);
         for output in 0..case.key().graph().outputs.len() {
             let code = rejected(&case, |witness| {
@@ -128,7 +142,7 @@ fn other_weights_under_the_honest_root_are_rejected() {
 #[test]
 fn each_message_of_the_reduction_is_checked() {
     // Of an identity each, since what it sends is in no other graph.
-    for (graph, step) in [(everything(), 3), (integers(), 1)] {
+    for (graph, step) in [(everything(), 3), (integers(), 1), (choices(), 1)] {
         let case = case(graph, Profile::Default);
         let mut lengths = Vec::new();
         lie(&case, |_| (), Transcript::new(), &mut |_, message| {

@@ -408,11 +408,12 @@ mod audit {
     pub(super) struct Audit {
         log: Vec<(Site, usize)>,
         left_out: Option<Site>,
+        deaf: bool,
     }
 
     impl Audit {
         pub(super) fn admits(&mut self, site: Site, length: usize) -> bool {
-            if self.left_out == Some(site) {
+            if self.deaf || self.left_out == Some(site) {
                 return false;
             }
             self.log.push((site, length));
@@ -431,6 +432,13 @@ mod audit {
         pub fn leaving_out(mut self, site: Site) -> Self {
             self.audit.left_out = Some(site);
             self
+        }
+
+        /// A transcript that absorbs nothing: its challenges are frozen, but for what work adds to them.
+        pub fn deaf() -> Self {
+            let mut transcript = Self::new();
+            transcript.audit.deaf = true;
+            transcript
         }
 
         /// What was absorbed so far: sites and lengths, in order.

@@ -1,4 +1,4 @@
-//! Verifier of proof system `sumcheck`, in both of its modes.
+//! Verifier of proof system `sumcheck`, in all of its modes.
 //!
 //! ```text
 //! verify(key, (inputs, outputs, statement), proof) = accepted, or the reason why not
@@ -12,6 +12,7 @@
 //! | --- | --- |
 //! | `clear` | the mode in which results of contractions travel in the clear, its proof and its bytes |
 //! | `committed` | the mode in which columns are committed to, likewise; it is experimental |
+//! | `private` | the mode in which they are and nothing of them is shown; only tests use it yet |
 //! | `rejection` | why a proof is rejected |
 //!
 //! # Soundness
@@ -38,6 +39,7 @@
 
 pub mod clear;
 pub mod committed;
+pub mod private;
 mod rejection;
 
 pub use rejection::Rejection;

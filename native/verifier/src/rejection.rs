@@ -49,6 +49,12 @@ pub enum Rejection {
     /// The claimed weights are not the committed ones, in the committed mode.
     #[error("the opening of the weights is not valid: {0}")]
     WeightOpening(String),
+    /// The relation proof is not one of the recorded equations, in the private mode.
+    #[error("{0}")]
+    Relation(#[from] relation::Refused),
+    /// An equation or a claim does not hold for what is committed to, in the private mode.
+    #[error("the hiding opening is not valid: {0}")]
+    Hidden(#[from] hiding::Rejected),
 }
 
 impl Rejection {
@@ -61,10 +67,11 @@ impl Rejection {
             Self::Execution(_) => "EXECUTION",
             Self::OutputMismatch | Self::Output(_) => "OUTPUT_MISMATCH",
             Self::ContractionMismatch => "CONTRACTION_MISMATCH",
-            Self::Opening(_) => "OPENING_INVALID",
+            Self::Opening(_) | Self::Hidden(_) => "OPENING_INVALID",
             Self::Input(_) => "INPUT_MISMATCH",
             Self::Lookups(_) => "LOOKUP_MISMATCH",
             Self::Reduction(_) => "REDUCTION_MISMATCH",
+            Self::Relation(_) => "RELATION_MISMATCH",
             Self::WitnessOpening(_) => "WITNESS_OPENING_INVALID",
             Self::WeightOpening(_) => "WEIGHT_OPENING_INVALID",
         }

@@ -129,8 +129,8 @@ class ModelInfo(Wire):
     provider: str = Field(examples=[HEX20])
     commitment: str = Field(examples=[HEX32])
     file: Object = Field(
-        description="Digest and size of the ONNX file.",
-        examples=[{"sha256": HEX32, "bytes": 18234}],
+        description="Size of the ONNX file.",
+        examples=[{"bytes": 18234}],
     )
     input: InputInfo
     output: OutputInfo

@@ -40,7 +40,7 @@ def model_info(view: ModelView) -> s.ModelInfo:
         license=view.license,
         provider=view.provider.hex,
         commitment=view.commitment.hex,
-        file={"sha256": view.file_sha256.hex, "bytes": view.file_size},
+        file={"bytes": view.file_size},
         input=s.InputInfo(
             type=view.input_type,
             max_bytes=view.max_input_bytes,

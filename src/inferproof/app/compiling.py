@@ -29,6 +29,7 @@ from inferproof.models.labels import labelled
 from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
 from inferproof.models.variants import cut_samples
+from inferproof.protocol.opening import Salts
 from inferproof.proving.base import (
     CompileReport,
     CompileRequest,
@@ -52,29 +53,38 @@ def compile_card(
     bits: int | None = None,
     margin: float | None = None,
     choice: Choice | None = None,
+    salts: Salts | None = None,
 ) -> CompileReport:
     """The compiled model of a card, in `out`; its pre-processing and labels are in the commitment.
+
+    Raises: as `card_request` and ProofSystem.compile.
+    """
+    request = card_request(card, out, ranges, choice)
+    request = replace(request, srs=srs, mode=mode, bits=bits, margin=margin, salts=salts)
+    return system.compile(request, report)
+
+
+def card_request(
+    card: ModelCard, out: Path, ranges: Ranges | None = None, choice: Choice | None = None
+) -> CompileRequest:
+    """What is asked of a proof system to compile the model of a card, with its own options.
 
     Without a calibration file, samples are drawn from `ranges`, or from those that the
     pre-processing declares. Those of a file are cut to the sizes of `choice`, where the card that
     this one was made of gives several. Raises: ModelRejected CARD_NO_CALIBRATION, CARD_LABELS; as
-    `load_model`, `load_preprocessing`, `read_arrays`, `drawn` and ProofSystem.compile.
+    `load_model`, `load_preprocessing`, `read_arrays` and `drawn`.
     """
     preprocessing = load_preprocessing(card.preprocessing, card.folder)
     model = load_model(card.model_path, axes=card.input.axes)
     samples = _calibration(card, model, preprocessing, ranges)
-    request = CompileRequest(
+    return CompileRequest(
         model=replace(model, outputs=labelled(model.outputs, card.output)),
         calibration=cut_samples(model, samples, choice or Choice()),
         out=out,
         visibility=Visibility(card.proof.input_visibility),
         preprocessing=preprocessing.canonical(),
-        srs=srs,
-        mode=mode,
-        bits=bits,
-        margin=margin,
+        axes=card.input.axes,
     )
-    return system.compile(request, report)
 
 
 def _calibration(

@@ -1,7 +1,6 @@
 """Models that are published here, and submissions for another gateway."""
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -80,7 +79,7 @@ def _submission(variant: Variant, compiled: Path, key: SigningKey) -> SignedSubm
     card = variant.card
     try:
         bundle_bytes = (compiled / BUNDLE).read_bytes()
-        model = card.model_path.read_bytes()
+        size = card.model_path.stat().st_size
     except OSError as error:
         missing = error.filename or compiled
         why = (error.strerror or type(error).__name__).lower()
@@ -94,8 +93,7 @@ def _submission(variant: Variant, compiled: Path, key: SigningKey) -> SignedSubm
             card=declared,
             bundle=bundle.parts.preprocessing,
         )
-    digest = Digest(hashlib.sha256(model).digest())
-    document, signature = build_submission(variant.content, bundle_bytes, digest, len(model), key)
+    document, signature = build_submission(variant.content, bundle_bytes, size, key)
     return SignedSubmission(document, signature, bundle.commitment, compiled)
 
 

@@ -37,8 +37,9 @@ def read_file(path: Path, max_bytes: int) -> bytes:
     return data
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Writes a file whole: after a failure it is what it was before.
+def write_file(path: Path, data: bytes, *, owner_only: bool = False) -> None:
+    """Writes a file whole: after a failure it is what it was before. With `owner_only` nobody else
+    may read it, whatever was there before.
 
     Devices and pipes are written to, not replaced. Raises: RequestRejected FILE_NOT_WRITTEN.
     """
@@ -46,7 +47,7 @@ def write_file(path: Path, data: bytes) -> None:
         if path.exists() and not path.is_file():
             path.write_bytes(data)
         else:
-            _replace(path.resolve(), data)
+            _replace(path.resolve(), data, owner_only)
     except OSError as error:
         raise RequestRejected(Reason.FILE_NOT_WRITTEN, path=path, why=_why(error)) from None
 
@@ -79,13 +80,14 @@ def read_key(path: Path) -> SigningKey:
     return SigningKey.from_hex(data.decode("ascii", "replace").strip())
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path: Path, data: bytes, owner_only: bool) -> None:
     descriptor, name = tempfile.mkstemp(prefix=".inferproof-", dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-        temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+        if not owner_only:  # as it was made
+            temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
         temporary.replace(path)
     except BaseException:  # also at an interrupt, no half file stays
         with contextlib.suppress(OSError):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import typer
 from rich.table import Table
 
+from inferproof.cli.audit import audit, open_model
 from inferproof.cli.axes import BatchOption, ShapeOption, axes_of
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_json, print_table, progress
 from inferproof.cli.files import DATA_DIR, DataDir, check_writable, write_file
@@ -42,9 +43,13 @@ MAX_SAMPLES = 64
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this room."""
-    group = typer.Typer(help="Look at model files.", no_args_is_help=True)
+    group = typer.Typer(
+        help="Look at model files, and open what was compiled.", no_args_is_help=True
+    )
     group.command("inspect")(inspect)
     group.command("fix")(fix)
+    group.command("open")(open_model)
+    group.command("audit")(audit)
     app.add_typer(group, name="model")
 
 

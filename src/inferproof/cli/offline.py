@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from inferproof.cli.audit import OpeningOption, check_one_size, salts_of
 from inferproof.cli.axes import BatchOption, ShapesOption, choices_of
 from inferproof.cli.compiled import model_for_input, place_of, read_bundle
 from inferproof.cli.console import (
@@ -122,6 +123,7 @@ def compile_model(
     srs_sha256: Annotated[
         str | None, typer.Option("--srs-sha256", help="The SHA-256 that pins the SRS file.")
     ] = None,
+    opening: OpeningOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Compile an ONNX model: quantise, tune, make keys, commit.
@@ -130,6 +132,7 @@ def compile_model(
     """
     check_samples(calibration, ranges)
     choices = choices_of(batch, shape)
+    check_one_size(opening, len(choices))
     if (srs is None) != (srs_sha256 is None):
         raise typer.BadParameter("--srs and --srs-sha256 go together")
     told = []
@@ -150,6 +153,7 @@ def compile_model(
                 axes=choice.axes,
                 bits=bits,
                 margin=margin,
+                salts=salts_of(opening),
             )
             with progress(f"compiling {choice.name}".rstrip()) as report:
                 done = compiler(request, report)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inferproof.app.compiling import compile_card
+from inferproof.cli.audit import OpeningOption, check_one_size, salts_of
 from inferproof.cli.compiled import place_of
 from inferproof.cli.console import JsonFlag, failures, out, plain, print_each, progress
 from inferproof.cli.files import read_key
@@ -54,6 +55,7 @@ def compile_model(
     bits: Bits = None,
     margin: Margin = None,
     ranges: RangeOption = None,
+    opening: OpeningOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Compile the model of a card, its pre-processing included in the commitment."""
@@ -63,7 +65,9 @@ def compile_model(
     told = []
     with failures(as_json=as_json):
         declared = parse_ranges(ranges or ())
-        for variant in read_variants(card):
+        variants = read_variants(card)
+        check_one_size(opening, len(variants))
+        for variant in variants:
             described, place = variant.card, place_of(variant.choice, folder)
             system = get_system(described.proof.system)
             with progress(f"compiling {variant.choice.name}".rstrip()) as report:
@@ -72,6 +76,7 @@ def compile_model(
                     bits=bits,
                     margin=margin,
                     choice=variant.choice,
+                    salts=salts_of(opening),
                 )
             warn_of_setup(done.parts.setup)
             told.append(_compiled(done, place, as_json=as_json))

@@ -1,5 +1,8 @@
 """The one form of a model: needed nodes only, in one order, under short names; its digests.
 
+The digests are not salted: they compare models on the provider's side, and what is published are
+hiding commitments to them (`protocol.commitments`).
+
 Order: nodes are listed as a depth-first walk from the outputs, inputs first, meets them.
 It depends on the wiring alone, not on the file's order or names. Graph inputs and outputs
 keep their names and order, because callers use them; everything else is numbered.

@@ -45,9 +45,10 @@ class LoadedModel:
     as_float32: tuple[str, ...]
     """Inputs and outputs that the file declares as floats of another width."""
     graph_digest: Digest
-    """Binds operators, attributes, wiring, interface, and types and shapes of the weights."""
+    """Binds operators, attributes, wiring, interface, and types and shapes of the weights. Not
+    salted: who guesses the graph could confirm it by this, so it never leaves the provider."""
     weights_digest: Digest
-    """Binds every constant's type, shape and bytes."""
+    """Binds every constant's type, shape and bytes. Not salted either."""
     preprocessing: dict[str, Any] | None = None
     """What makes the inputs of texts, in canonical form: nodes that stood before the graph."""
     names: tuple[str, ...] = field(default=(), compare=False)

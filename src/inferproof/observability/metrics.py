@@ -24,6 +24,7 @@
 | inferproof_verifications_total | kind, outcome | proofs and receipts checked for callers |
 | inferproof_books_discrepancies | | where the last check of the books disagreed |
 | inferproof_books_checked_seconds | | when the books were last checked, in Unix time |
+| inferproof_openings_left | model | openings left of the key of a model that has a budget |
 | inferproof_ready | check | 1 where a readiness check holds, as /ready last found it |
 | inferproof_build_info | version, python | 1 |
 """
@@ -142,6 +143,11 @@ class Metrics:
             "inferproof_books_checked_seconds",
             "Unix time of the last check of the books; 0 before the first.",
         )
+        self._openings = declared.gauge(
+            "inferproof_openings_left",
+            "Openings left of the key of a model; none for keys without a budget.",
+            ("model",),
+        )
         self._retries = declared.counter(
             "inferproof_retries", "Attempts that ended and will be made again.", ("code",)
         )
@@ -210,6 +216,11 @@ class Metrics:
         """Sets what a check of the books found, and when."""
         self._books.set(discrepancies)
         self._books_at.set_to_current_time()
+
+    def openings(self, left: Mapping[str, int]) -> None:
+        """Sets how many openings the keys of these models have left. No mode of today has any."""
+        for model, count in left.items():
+            self._openings.labels(model).set(count)
 
     def retry(self, code: str) -> None:
         """Counts an attempt that ended for this reason and will be made again."""

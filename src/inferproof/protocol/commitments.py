@@ -14,6 +14,8 @@ from inferproof.types.proof import ModelParts
 from inferproof.types.tensor import FixedTensor, Tensors
 
 MODEL_TAG = "inferproof/model/1"
+GRAPH_TAG = "inferproof/model-graph/1"
+WEIGHTS_TAG = "inferproof/model-weights/1"
 INPUT_TAG = "inferproof/input/1"
 HASHED_INPUT_TAG = "inferproof/input-hashed/1"
 OUTPUT_TAG = "inferproof/output/1"
@@ -39,6 +41,23 @@ def model_commitment(parts: ModelParts) -> Digest:
         parts.srs.raw,
         parts.setup.value.encode(),
     )
+
+
+def graph_commitment(salt: bytes, graph: Digest) -> Digest:
+    """The salted commitment to a model's graph, by the digest of its canonical form.
+
+    Soundness: hiding while `salt` (32 random bytes) is unknown, also from who knows the graph.
+    """
+    _require_salt(salt)
+    return tagged_digest(GRAPH_TAG, salt, graph.raw)
+
+
+def weights_commitment(salt: bytes, weights: Digest) -> Digest:
+    """The salted commitment to a model's weights, by their digest. Soundness: as the graph's,
+    under a salt of its own.
+    """
+    _require_salt(salt)
+    return tagged_digest(WEIGHTS_TAG, salt, weights.raw)
 
 
 def preprocessing_digest(canonical: dict[str, object]) -> Digest:

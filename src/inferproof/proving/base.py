@@ -32,6 +32,7 @@ from inferproof.models.load import load_model
 from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.commitments import output_commitment
 from inferproof.protocol.encoding import Json
+from inferproof.protocol.opening import Salts
 from inferproof.protocol.proof_file import DisclosedInput, ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.types.digest import Address, Digest
@@ -85,7 +86,8 @@ class CompileRequest:
     choice; None is the system's default mode. `bits` and `margin` are how finely values are
     quantised, and how many times as far as on the calibration data an input may go before it is
     cut, for systems that can be told; None is what the system finds. `explain` asks for the
-    report's `layers`. `axes` are sizes for what the model leaves open.
+    report's `layers`. `axes` are sizes for what the model leaves open. `salts` hide graph and
+    weights in the commitment; None draws new ones, so that compiling again gives another one.
     """
 
     model: Path | LoadedModel
@@ -101,6 +103,7 @@ class CompileRequest:
     bits: int | None = None
     margin: float | None = None
     explain: bool = False
+    salts: Salts | None = None
 
     def loaded(self) -> LoadedModel:
         """The model as intake made it. Raises: as `load_model`."""

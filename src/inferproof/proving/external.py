@@ -42,6 +42,7 @@ from inferproof.proving.inputs import (
     check_mode,
     write_arrays,
 )
+from inferproof.proving.opening import Hidden
 from inferproof.proving.program import Limits, Program
 from inferproof.types.digest import Digest
 from inferproof.types.proof import Assurance, Statement
@@ -49,7 +50,7 @@ from inferproof.types.tensor import Tensors
 from inferproof.verify.proof import check_version
 
 Reader = Callable[[dict[str, Any]], Any]
-CONTRACT = 2
+CONTRACT = 3
 """The version of specs/external-prover.md."""
 
 
@@ -105,6 +106,7 @@ class ExternalSystem:
             tempfile.TemporaryDirectory(prefix="inferproof-external-") as scratch,
         ):
             source = Path(scratch) / "model.onnx"
+            hidden = Hidden(request, model)
             source.write_bytes(model.onnx)
             arrays = Path(scratch) / "calibration.npz"
             write_arrays(arrays, calibration)
@@ -120,6 +122,10 @@ class ExternalSystem:
                     "labels": {
                         spec.name: list(spec.labels) for spec in model.outputs if spec.labels
                     },
+                    "salts": {
+                        "graph": "0x" + hidden.salts.graph.hex(),
+                        "weights": "0x" + hidden.salts.weights.hex(),
+                    },
                     "max_error": request.max_error,
                     "srs": {"path": str(srs.path.absolute()), "sha256": srs.sha256}
                     if srs
@@ -132,10 +138,11 @@ class ExternalSystem:
                 path.rename(folder / path.name)
             (folder / "artifact").rmdir()
             bundle = self._bundle(folder)
-            wanted = (model.graph_digest, model.weights_digest, request.visibility)
+            wanted = (hidden.graph, hidden.weights, request.visibility)
             got = (bundle.parts.graph, bundle.parts.weights, bundle.parts.visibility)
             if got != wanted or (bundle.inputs, bundle.outputs) != (model.inputs, model.outputs):
                 raise self._wrong("compile", "it compiled another model")
+            hidden.keep(folder, bundle.commitment)
         return CompileReport(
             commitment=bundle.commitment,
             parts=bundle.parts,

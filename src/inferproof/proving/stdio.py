@@ -20,6 +20,7 @@ import numpy as np
 
 from inferproof.errors import InferproofError, InputRejected, Reason
 from inferproof.models.load import load_model
+from inferproof.protocol.opening import Salts
 from inferproof.protocol.proof_file import decode_proof_file, encode_proof_file
 from inferproof.protocol.verifier_bundle import decode_bundle
 from inferproof.proving.base import CompileRequest, Execution, ProofSystem, SrsSource
@@ -69,7 +70,7 @@ def _compile(system: ProofSystem, request: dict[str, Any]) -> dict[str, Any]:
     model = load_model(Path(request["model"]))
     labels = request.get("labels", {})
     named = tuple(replace(spec, labels=tuple(labels.get(spec.name, ()))) for spec in model.outputs)
-    srs = request["srs"]
+    srs, salts = request["srs"], request["salts"]
     report = system.compile(
         CompileRequest(
             model=replace(model, outputs=named),
@@ -79,11 +80,16 @@ def _compile(system: ProofSystem, request: dict[str, Any]) -> dict[str, Any]:
             preprocessing=request["preprocessing"],
             srs=SrsSource(Path(srs["path"]), srs["sha256"]) if srs else None,
             max_error=float(request["max_error"]),
+            salts=Salts(_bytes32(salts["graph"]), _bytes32(salts["weights"])),
         ),
         _progress,
     )
     names = ("key_bytes", "peak_mb", "max_error", "agreement")
     return {**{n: getattr(report, n) for n in names}, "trials": list(report.trials)}
+
+
+def _bytes32(text: str) -> bytes:
+    return Digest.from_hex(text).raw
 
 
 def _execute(system: ProofSystem, request: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from inferproof.errors import MissingPart, Reason, Unavailable
 from inferproof.inference.preprocess import load_preprocessing
 from inferproof.models.card import ModelCard, load_card
 from inferproof.protocol.encoding import canonical_json
+from inferproof.protocol.opening import FORMAT as OPENING_FORMAT
 from inferproof.proving.base import Progress, no_progress
 from inferproof.proving.ezkl.evm import evm_vka
 from inferproof.proving.pool import WorkerPool
@@ -292,7 +293,9 @@ def _fingerprint(card: ModelCard) -> str:
     """Names what a compiled model depends on; another name means compiling anew."""
     preprocessing = load_preprocessing(card.preprocessing, card.folder).canonical()
     state = hashlib.sha256(canonical_json(preprocessing))
-    state.update(f"{card.proof} {get_system(card.proof.system).version}".encode())
+    system = get_system(card.proof.system)
+    # The form of the opening too: what was compiled before there was one names its digests plainly.
+    state.update(f"{card.proof} {system.version} {OPENING_FORMAT}".encode())
     for path in (card.model_path, card.calibration_path):
         if path is not None:
             state.update(hashlib.sha256(path.read_bytes()).digest())

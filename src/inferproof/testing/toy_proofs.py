@@ -39,6 +39,7 @@ from inferproof.proving.base import (
 from inferproof.proving.ezkl.field import quantise
 from inferproof.proving.ezkl.reference import float_outputs
 from inferproof.proving.inputs import check_calibration, check_inputs, check_mode
+from inferproof.proving.opening import Hidden
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.proof import Assurance, ModelParts, Setup, Statement, Visibility
 from inferproof.types.tensor import FixedTensor, Tensors
@@ -81,10 +82,12 @@ class ToySystem:
         check_calibration(model.inputs, request.calibration)
         with new_folder(request.out) as folder:
             (folder / "model.onnx").write_bytes(model.onnx)
-            bundle = self._bundle(model, request)
+            hidden = Hidden(request, model)
+            bundle = self._bundle(model, request, hidden)
             costs = dict.fromkeys(("key_bytes", "verify_gas"), 0)
             measured = {"prove_us": 1000, "verify_us": 100, "peak_bytes": 10**6}
             write_header(folder, bundle, {**costs, **measured, "proof_bytes": 1000}, {})
+            hidden.keep(folder, bundle.commitment)
         progress("done", 1.0)
         return CompileReport(
             commitment=bundle.commitment,
@@ -160,10 +163,12 @@ class ToySystem:
                     instead="compile it for sumcheck",
                 )
 
-    def _bundle(self, model: LoadedModel, request: CompileRequest) -> VerifierBundle:
+    def _bundle(
+        self, model: LoadedModel, request: CompileRequest, hidden: Hidden
+    ) -> VerifierBundle:
         parts = ModelParts(
-            graph=model.graph_digest,
-            weights=model.weights_digest,
+            graph=hidden.graph,
+            weights=hidden.weights,
             preprocessing=preprocessing_digest(request.committed(model)),  # type: ignore[arg-type]
             quantisation=quantisation_digest(_SETTINGS, model.inputs, model.outputs),
             proof_system=self.name,

@@ -61,8 +61,9 @@ class Statement:
 class ModelParts:
     """Everything that defines the function a proof is about; digested to the model commitment.
 
-    `verifying_key` and `srs` are zero for systems that have none; `setup` is the provider's word
-    on where the SRS comes from. Source: specs/statement.md.
+    `graph` and `weights` are hiding commitments, which the provider can open. `verifying_key` and
+    `srs` are zero for systems that have none; `setup` is the provider's word on where the SRS comes
+    from. Source: specs/statement.md.
     """
 
     graph: Digest

@@ -5,10 +5,12 @@ Source: specs/committed-mode.md, section 13.
 
 from collections.abc import Sequence
 
+from reference.committed.choices import Choices
 from reference.committed.claims import Claim, Functional, demand, separable
 from reference.committed.identities import Identities
 from reference.committed.maps import weighted_axis
 from reference.committed.parts import (
+    ArgMax,
     Clamped,
     Constraint,
     Direct,
@@ -16,11 +18,11 @@ from reference.committed.parts import (
     Limb,
     Looked,
     Max,
+    Pick,
     Rescale,
     Root,
     Wide,
 )
-from reference.committed.relation import made_of
 from reference.committed.tensors import (
     HALF,
     Point,
@@ -36,7 +38,6 @@ from reference.field import (
     Element,
     P,
     add,
-    equality_at,
     lift,
     mul,
     powers,
@@ -45,7 +46,7 @@ from reference.field import (
 )
 
 
-class Relations(Identities):
+class Relations(Identities, Choices):
     """The relations of all operations that commit to something."""
 
     def settle(self, constraint: Constraint, claim: Claim) -> None:
@@ -88,6 +89,10 @@ class Relations(Identities):
             self.state.claim(constraint.operand, Claim(own, mul(key, inverse(factor))))
         elif isinstance(constraint, Max):
             self._max(constraint)
+        elif isinstance(constraint, ArgMax):
+            self.arg_max(constraint)
+        elif isinstance(constraint, Pick):
+            self.pick(constraint)
         elif isinstance(constraint, Root):
             self.root(constraint)
         else:
@@ -144,27 +149,20 @@ class Relations(Identities):
         above = self.number(form.above, point)
         below = self.number(form.below, point)
         up, down = self.number(form.up, point), self.number(form.down, point)
+        quotient = sub(add(add(lift(constraint.lo), above), up), down)
+        if form.held:
+            low, high = form.held.low, form.held.high
+            over, under = (self.number(part, point) for part in (form.held.over, form.held.under))
+            demand(add(over, under) == lift(high - low), "a quotient is not within its range")
+            demand(quotient == add(lift(low), over), "a quotient is not what it is held to")
         if form.up:
             span = lift(constraint.hi - constraint.lo)
             demand(add(above, below) == span, "the distances to the bounds do not add up")
             if form.below:
-                self._exclude(form.up, form.below, point)
+                self.exclude(form.up, form.below, point)
         if form.down:
-            self._exclude(form.down, form.above, point)
-        return point, sub(add(add(lift(constraint.lo), above), up), down)
-
-    def _exclude(self, first: Sequence[Limb], second: Sequence[Limb], at: Point) -> None:
-        """Checks that everywhere one of two numbers is zero."""
-        messages = self.state.messages
-        left, ends = messages.sumcheck(len(at), 3, ZERO)
-        limbs = [*first, *second]
-        values = messages.values(len(limbs))
-        cut = len(first)
-        numbers = (made_of(first, values[:cut]), made_of(second, values[cut:]))
-        expected = mul(mul(*numbers), equality_at(at, ends))
-        demand(left == expected, "neither of two numbers is zero")
-        for limb, value in zip(limbs, values, strict=True):
-            self.state.column(limb.column, ends, value)
+            self.exclude(form.down, form.above, point)
+        return point, quotient
 
     def _max(self, constraint: Max) -> None:
         shape, kept = self.graph.tensor(constraint.operand).shape, self.node.out.shape
@@ -175,7 +173,7 @@ class Relations(Identities):
             self.state.column(constraint.zeros, point, found.key)
             difference = self.number(constraint.limbs, point)
             zeros = Limb(constraint.zeros, constraint.difference, 0, 1)
-            self._exclude([zeros], constraint.limbs, point)
+            self.exclude([zeros], constraint.limbs, point)
         else:
             self.state.column(constraint.zeros, point, found.value)
             difference = found.key
@@ -210,7 +208,7 @@ def _column_of(constraint: Constraint) -> int:
     """The column of a result that is committed to whole."""
     if isinstance(constraint, Rescale) and not isinstance(constraint.form, Wide):
         return constraint.form.column
-    if isinstance(constraint, Looked | Max):
+    if isinstance(constraint, Looked | Max | ArgMax):
         return constraint.column
     raise TypeError(constraint)
 

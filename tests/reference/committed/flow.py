@@ -19,7 +19,7 @@ from reference.committed.claims import (
 from reference.committed.constraints import Relations
 from reference.committed.lookups import Found
 from reference.committed.maps import concat, moved
-from reference.committed.parts import Plan
+from reference.committed.parts import Pick, Plan
 from reference.committed.products import Contraction, masked, multiplied
 from reference.committed.tensors import HALF, coordinates, evaluate, ones_of, split
 from reference.executor import Values, execute_some
@@ -51,6 +51,9 @@ class Flow:
         for place in reversed(range(len(graph.nodes))):
             claims = state.claims.pop(len(graph.inputs) + place, [])
             self._node(place, claims)
+        idle = self.plan.idle
+        if idle is not None:
+            state.column(idle.column, self.found[idle.lookup].point, self.found[idle.lookup].key)
         for number, (declared, values) in enumerate(zip(graph.inputs, self.inputs, strict=True)):
             for claim in state.claims.pop(number, []):
                 value = evaluate(values, declared.shape, claim.point)
@@ -64,8 +67,13 @@ class Flow:
                 demand(own == claim.value, f"a claim about node {place} does not hold")
         elif constraint is not None:
             relations = Relations(graph, self.plan, node, self.found, self.state)
-            for claim in claims:
-                relations.settle(constraint, claim)
+            if isinstance(constraint, Pick):
+                one = merged(self.state.messages, claims)
+                if one is not None:
+                    relations.rows(constraint, one)
+            else:
+                for claim in claims:
+                    relations.settle(constraint, claim)
             relations.relate(constraint)
         elif not self.plan.taken[place]:
             one = merged(self.state.messages, claims)

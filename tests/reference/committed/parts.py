@@ -69,6 +69,17 @@ class Wide:
     up: list[Limb]
     down: list[Limb]
     pad: int
+    held: "Held | None"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A quotient held to low … high: what it exceeds the one by, and what is left to the other."""
+
+    low: int
+    high: int
+    over: list[Limb]
+    under: list[Limb]
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,30 @@ class Max:
 
 
 @dataclass(frozen=True)
+class ArgMax:
+    """An ArgMax node: its result, the maxima, what is chosen, and how the keys are looked up. Limbs
+    are there where no table holds the keys."""
+
+    operand: int
+    column: int
+    maxima: int
+    chosen: int
+    looked: int
+    limbs: list[Limb]
+    last: bool
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A Pick node: the tensor of rows, the index, and the flags of each of its elements."""
+
+    rows: int
+    index: int
+    flags: int
+    looked: int
+
+
+@dataclass(frozen=True)
 class Number:
     """An integer in pieces: what it exceeds a base by, in limbs."""
 
@@ -145,7 +180,7 @@ class Division:
     origin_pieces: Number
 
 
-Constraint = Rescale | Looked | Max | Root | Division
+Constraint = Rescale | Looked | Max | ArgMax | Pick | Root | Division
 
 
 @dataclass
@@ -159,6 +194,8 @@ class Plan:
     tables: list[Table] = field(default_factory=list)
     lookups: list[Lookup] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
+    idle: Limb | None = None
+    """What is looked up where nothing else is."""
 
 
 def column_variables(shape: Sequence[int]) -> int:

@@ -11,23 +11,25 @@ from reference.committed import integers, range_analysis
 from reference.committed.integers import Ranges, Span, added, digits, fixed, multiplied, scaled
 from reference.committed.origin import origin
 from reference.committed.parts import (
+    ArgMax,
     Clamped,
     Column,
     Constraint,
     Direct,
     Division,
     Exact,
+    Held,
     Limb,
     Looked,
     Lookup,
     Max,
     Number,
+    Pick,
     Plan,
     Rescale,
     Root,
     Wide,
     column_variables,
-    most,
 )
 from reference.committed.saturation_tables import MAX_TABLE, Clamp, shared_table
 from reference.committed.tables import Table, function, range_of
@@ -47,6 +49,19 @@ _REDUCED = {g.LINEAR, g.CONV, g.MATMUL, g.ADD, g.MUL, g.VIEW, g.PAD, g.CONCAT, g
 def apart(low: int, high: int, shift: int) -> bool:
     """Whether the integers low … high, each counting 2^shift, are apart modulo p."""
     return (high - low + 1) << shift < P
+
+
+def _reach(clamp: Clamp) -> tuple[int, int]:
+    """The least and the greatest quotient that the limbs of a wide Rescale can make."""
+    lo, hi = clamp.lo, clamp.hi
+
+    def makes(number: int, least: int) -> int:
+        return (1 << max(max(number, 0).bit_length(), least)) - 1
+
+    above = makes(min(hi, clamp.high) - lo, 1)
+    up = makes(clamp.high - hi, 0) if clamp.upper else 0
+    down = makes(lo - clamp.low, 0) if clamp.lower else 0
+    return lo - down, lo + above + up
 
 
 def known_nodes(graph: Graph) -> list[bool]:
@@ -72,13 +87,23 @@ def quotients(graph: Graph, node: Node) -> tuple[int, int]:
 
 def plan(graph: Graph) -> Plan:
     """The plan of a graph. Raises: Rejected KEY_UNSUPPORTED."""
-    first = _Maker(graph, frozenset())
-    return _Maker(graph, first.halved()).plan
+    exact = False
+    try:
+        first = _Maker(graph, frozenset(), exact=exact)
+    except _WrapsAround:
+        exact = True
+        first = _Maker(graph, frozenset(), exact=exact)
+    return _Maker(graph, first.halved(), exact=exact).plan
+
+
+class _WrapsAround(Rejected):
+    """Integers of a node can reach p/2, by what is held."""
 
 
 class _Maker:
-    def __init__(self, graph: Graph, halved: frozenset[int]) -> None:
+    def __init__(self, graph: Graph, halved: frozenset[int], *, exact: bool) -> None:
         self.graph = graph
+        self._exactly = exact
         self._cut = halved
         self._rows: Counter[int] = Counter()
         self._uses = Counter(graph.outputs)
@@ -93,7 +118,7 @@ class _Maker:
             for number, node in enumerate(graph.nodes)
             if node.op == g.RESCALE and not known[number] and not taken[number]
         ]
-        self._shared = shared_table(clamps)
+        self._shared = shared_table([clamp for clamp in clamps if self._shares(clamp)])
         self._ranges = range_analysis.of_inputs(graph)
         for number, node in enumerate(graph.nodes):
             if not self._uses[len(graph.inputs) + number]:
@@ -104,6 +129,8 @@ class _Maker:
             self._follows(number)
             if len(self.plan.tables) > _MAX_TABLES:
                 raise self._refuse(node, "the graph needs too many tables")
+        if not self.plan.lookups:
+            (self.plan.idle,) = self._limbs((), 1, 0)
 
     def _follows(self, number: int) -> None:
         """What is declared of a node can follow from what is declared of its operands."""
@@ -113,6 +140,11 @@ class _Maker:
         takes: list[int] = []
         if node.op == g.LOOKUP:
             takes = list(graph.constants[node.table].values)
+        elif node.op == g.PICK:
+            rows = graph.tensor(node.operands[0])
+            takes = [rows.lo, rows.hi]
+        elif node.op == g.ARGMAX:
+            takes = [0, graph.tensor(node.operands[0]).shape[-1] - 1]
         elif node.op in (g.VIEW, g.CONCAT, g.PAD, g.TAKE):
             operands = [graph.tensor(operand) for operand in node.operands]
             takes = [end for tensor in operands for end in (tensor.lo, tensor.hi)]
@@ -120,10 +152,21 @@ class _Maker:
             takes += [0] if node.op == g.TAKE and -1 in graph.constants[node.map].values else []
         if takes and not node.out.lo <= min(takes) <= max(takes) <= node.out.hi:
             raise self._refuse(node, "its declared range does not hold what it takes")
+        if node.op in (g.LINEAR, g.CONV) and not self._reachable(node):
+            raise self._refuse(node, "no int8 weights leave its bias in its declared range")
         held = all(self._ranges[operand] is not None for operand in node.operands)
         summed = node.op in _REDUCED and node.op not in (g.LINEAR, g.CONV)
         if summed and held and self._ranges[-1] is None:
-            raise self._refuse(node, "its integers can wrap around in the field")
+            why = "its integers can wrap around in the field"
+            raise _WrapsAround("KEY_UNSUPPORTED", f"operation {node.op}: {why}")
+
+    def _reachable(self, node: Node) -> bool:
+        """Whether some int8 weights leave a contraction in its declared range."""
+        operand = self.graph.tensor(node.operands[0])
+        _, columns = self.graph.weights[node.weight]
+        reach = 128 * columns * max(abs(operand.lo), abs(operand.hi))
+        biases = [0] if node.bias == g.NONE else self.graph.constants[node.bias].values
+        return min(biases) + reach >= node.out.lo and max(biases) - reach <= node.out.hi
 
     def halved(self) -> frozenset[int]:
         """Widths of limbs whose range takes more than a second limb for each of their rows."""
@@ -144,6 +187,10 @@ class _Maker:
         low, high = quotients(self.graph, node)
         users = [other for other in self.graph.nodes if own in other.operands]
         return high - low < MAX_TABLE and bool(users) and users[0].op == g.LOOKUP
+
+    def _shares(self, clamp: Clamp) -> bool:
+        """Whether it may use the shared table: in an exact plan if that holds it to both bounds."""
+        return not self._exactly or (clamp.lower and clamp.upper)
 
     def _clamp(self, node: Node) -> Clamp:
         low, high = quotients(self.graph, node)
@@ -195,6 +242,10 @@ class _Maker:
             return self._lookup(node)
         if node.op == g.MAX:
             return self._max(node)
+        if node.op == g.PICK:
+            return self._pick(node)
+        if node.op == g.ARGMAX:
+            return self._arg_max(node)
         if node.op == g.DIVIDE:
             return self._divide(node)
         if node.op == g.SQUARE_ROOT:
@@ -207,7 +258,7 @@ class _Maker:
             raise self._refuse(node, "its multiplier is zero")
         clamp, shape = self._clamp(node), node.out.shape
         shared = None
-        if then is None and self._shared and clamp.uses(self._shared[0]):
+        if then is None and self._shared and clamp.uses(self._shared[0]) and self._shares(clamp):
             shared = self._shared
         raised = shared[1] - node.shift if shared else 0
         remainder = self._limbs(shape, node.shift + raised, 0)
@@ -216,8 +267,8 @@ class _Maker:
             form = self._clamped(clamp, shape, shared[0])
         elif then is not None or (
             clamp.table is not None
-            and clamp.table <= clamp.alone
             and apart(clamp.low, clamp.high, node.shift)
+            and (clamp.table <= clamp.alone or not apart(*_reach(clamp), node.shift))
         ):
             form = self._direct(node, clamp, then)
         else:
@@ -261,8 +312,22 @@ class _Maker:
     def _wide(self, node: Node, clamp: Clamp) -> Wide:
         shape, lo, hi = node.out.shape, clamp.lo, clamp.hi
         pad = min(max(0, lo), hi)
+        least, greatest = _reach(clamp)
         highest = max(min(hi, clamp.high) - lo, 0)
-        above = self._limbs(shape, max(highest.bit_length(), 1), pad - lo)
+        bits = max(highest.bit_length(), 1)
+        more = lo < min(clamp.low, hi)
+        if not clamp.upper:
+            more = more or lo + (1 << bits) - 1 > max(clamp.high, lo)
+        holds = not apart(least, greatest, node.shift) or (self._exactly and more)
+        span = clamp.high - clamp.low
+        if holds and not (
+            apart(clamp.low, clamp.high, node.shift)
+            and greatest - clamp.low < P
+            and clamp.high - least < P
+            and 2 * ((1 << span.bit_length()) - 1) < P + span
+        ):
+            raise self._refuse(node, "its products are not apart")
+        above = self._limbs(shape, bits, pad - lo)
         below: list[Limb] = []
         up: list[Limb] = []
         down: list[Limb] = []
@@ -271,10 +336,12 @@ class _Maker:
             up = self._limbs(shape, (clamp.high - hi).bit_length(), max(-hi, 0))
         if clamp.lower:
             down = self._limbs(shape, (lo - clamp.low).bit_length(), max(lo, 0))
-
-        if not apart(lo - most(down), lo + most(above) + most(up), node.shift):
-            raise self._refuse(node, "its products are not apart")
-        return Wide(above, below, up, down, pad)
+        held = None
+        if holds:
+            over = self._limbs(shape, span.bit_length(), -clamp.low)
+            under = self._limbs(shape, span.bit_length(), clamp.high)
+            held = Held(clamp.low, clamp.high, over, under)
+        return Wide(above, below, up, down, pad, held)
 
     def _lookup(self, node: Node) -> Looked:
         table, first = self.graph.constants[node.table].values, node.first
@@ -303,6 +370,27 @@ class _Maker:
         size = operand.size // node.out.size
         count = self._look(range_of(max(log(size), 1)), node.out.shape)
         return Max(node.operands[0], column, zeros, difference, limbs, count)
+
+    def _arg_max(self, node: Node) -> ArgMax:
+        operand = self.graph.tensor(node.operands[0])
+        width = max(operand.hi - operand.lo, 1)
+        if width >= _MAX_DIFFERENCE:
+            raise self._refuse(node, "its operands differ by 2^29 or more")
+        column = self._column(node.out.shape, operand.shape[-1] - 1 if node.last else 0)
+        maxima = self._column(node.out.shape, 0)
+        chosen = self._column(operand.shape, 0)
+        limbs: list[Limb] = []
+        if width + 2 <= MAX_TABLE:
+            looked = self._look(function(-1, [1] + [0] * (width + 1)), operand.shape)
+        else:
+            limbs = self._limbs(operand.shape, width.bit_length(), 0)
+            looked = self._look(range_of(1), operand.shape)
+        return ArgMax(node.operands[0], column, maxima, chosen, looked, limbs, bool(node.last))
+
+    def _pick(self, node: Node) -> Pick:
+        rows, index = node.operands
+        shape = (*self.graph.tensor(index).shape, self.graph.tensor(rows).shape[0])
+        return Pick(rows, index, self._column(shape, 0), self._look(range_of(1), shape))
 
     def _divide(self, node: Node) -> Division:
         divisor = node.operands[1]

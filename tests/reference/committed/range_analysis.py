@@ -6,12 +6,14 @@ from math import prod
 from reference import graph as g
 from reference.committed.integers import Range, product_range
 from reference.committed.parts import (
+    ArgMax,
     Clamped,
     Constraint,
     Direct,
     Division,
     Looked,
     Max,
+    Pick,
     Plan,
     Rescale,
     Root,
@@ -35,7 +37,7 @@ def of_node(graph: Graph, plan: Plan, before: Sequence[Held], place: int) -> Hel
     if plan.known[place]:
         found = node.out.lo, node.out.hi
     elif constraint is not None:
-        found = _of_constraint(plan, before, constraint)
+        found = _of_constraint(graph, plan, before, constraint)
     else:
         found = None if plan.taken[place] else _reduced(graph, before, node)
     if found is None:
@@ -44,10 +46,16 @@ def of_node(graph: Graph, plan: Plan, before: Sequence[Held], place: int) -> Hel
     return (low, high) if 2 * max(-low, high) < P else None
 
 
-def _of_constraint(plan: Plan, before: Sequence[Held], constraint: Constraint) -> Held:
+def _of_constraint(
+    graph: Graph, plan: Plan, before: Sequence[Held], constraint: Constraint
+) -> Held:
     """What is stored of the result."""
     if isinstance(constraint, Max):
         return before[constraint.operand]
+    if isinstance(constraint, Pick):
+        return before[constraint.rows]
+    if isinstance(constraint, ArgMax):
+        return 0, graph.tensor(constraint.operand).shape[-1] - 1
     if isinstance(constraint, Root | Division):
         result = constraint.exact.result
         return result.base, result.base + most(result.limbs)
@@ -67,7 +75,14 @@ def _rescaled(plan: Plan, constraint: Rescale) -> Range:
         if form.lower is None and form.upper is not None:
             low = constraint.hi - _entries(plan, form.upper)[1]
         return low, high
-    return constraint.lo, constraint.lo + most(form.above)
+    low, high = constraint.lo, constraint.lo + most(form.above)
+    if form.up:
+        high = min(high, constraint.hi)
+    if form.held is not None:
+        top = constraint.hi if form.up else high
+        low = max(low, min(form.held.low, top))
+        high = min(high, max(constraint.lo, min(form.held.high, top)))
+    return low, high
 
 
 def _entries(plan: Plan, lookup: int) -> Range:

@@ -6,7 +6,7 @@ from reference.committed.claims import State, demand
 from reference.committed.lookups import Found
 from reference.committed.parts import Limb, Plan
 from reference.committed.tensors import Point
-from reference.field import ZERO, Element, add, scale
+from reference.field import ZERO, Element, add, equality_at, mul, scale
 from reference.graph import Graph, Node
 
 
@@ -32,6 +32,19 @@ class Relation:
     def number(self, limbs: Sequence[Limb], point: Point) -> Element:
         """The number that limbs make there."""
         return made_of(limbs, self.keys(limbs, point))
+
+    def exclude(self, first: Sequence[Limb], second: Sequence[Limb], at: Point) -> None:
+        """Checks that everywhere one of two numbers is zero."""
+        messages = self.state.messages
+        left, ends = messages.sumcheck(len(at), 3, ZERO)
+        limbs = [*first, *second]
+        values = messages.values(len(limbs))
+        cut = len(first)
+        numbers = (made_of(first, values[:cut]), made_of(second, values[cut:]))
+        expected = mul(mul(*numbers), equality_at(at, ends))
+        demand(left == expected, "neither of two numbers is zero")
+        for limb, value in zip(limbs, values, strict=True):
+            self.state.column(limb.column, ends, value)
 
 
 def made_of(limbs: Sequence[Limb], values: Sequence[Element]) -> Element:

@@ -96,7 +96,6 @@ def model_view(**changes: object) -> ModelView:
         payee=GATEWAY.address,
         developer_bps=7000,
         platform_bps=3000,
-        file_sha256=Digest(b"\x08" * 32),
         file_size=1234,
         estimate=ModelEstimate(10, 1, 1000, 1000, 100, 0),
         statistics=Statistics(3, 2, 1, 12),

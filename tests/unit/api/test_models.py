@@ -17,7 +17,7 @@ async def test_a_model_is_shown_whole(http: httpx.AsyncClient) -> None:
     assert model["price"]["asset"]["network"] == "eip155:31337"
     assert model["input"]["tensors"] == {"text": [1, 4]}
     assert model["output"]["labels"] == ["negative", "neutral", "positive"]
-    assert model["file"] == {"sha256": "0x" + "08" * 32, "bytes": 1234}
+    assert model["file"] == {"bytes": 1234}
     assert model["revenue"] == {"developer_bps": 7000, "platform_bps": 3000}
     assert model["statistics"] == {"calls": 3, "done": 2, "failed": 1, "prove_ms": 12}
     assert model["proof"]["assurance"] == "commitment"

@@ -185,3 +185,13 @@ async def test_retries_and_lost_leases_are_counted() -> None:
     found = shown(metrics)
     assert found["inferproof_retries_total", "STORAGE_FULL"] == 1
     assert found["inferproof_leases_lost_total", ""] == 1
+
+
+def test_openings_are_shown_of_keys_with_a_budget_alone() -> None:
+    metrics = Metrics()
+    assert not any(name == "inferproof_openings_left" for name, _ in shown(metrics))
+    metrics.openings({"digits@1.0.0": 18})
+    metrics.openings({"digits@1.0.0": 17, "iris@1.0.0": 0})
+    found = shown(metrics)
+    assert found["inferproof_openings_left", "digits@1.0.0"] == 17
+    assert found["inferproof_openings_left", "iris@1.0.0"] == 0

@@ -45,6 +45,8 @@ def test_a_file_is_written_and_replaced_whole(tmp_path: Path) -> None:
     write_file(path, b"two")
     assert path.read_bytes() == b"two"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    write_file(path, b"secret", owner_only=True)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [p.name for p in tmp_path.iterdir()] == ["f"]
 
 

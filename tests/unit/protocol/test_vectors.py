@@ -18,6 +18,8 @@ from eth_utils.crypto import keccak
 from inferproof.errors import RequestRejected
 from inferproof.protocol.claims import derive_claims
 from inferproof.protocol.encoding import parse_canonical_json
+from inferproof.protocol.opening import check_opening, decode_opening, encode_opening
+from inferproof.protocol.verifier_bundle import decode_bundle
 from inferproof.testing.samples import SETTLED, Sample, sample_bundle, sample_tools
 from inferproof.types.proof import Assurance
 from inferproof.verify.policy import Policy
@@ -131,6 +133,8 @@ def _parts(e: dict[str, Any]) -> list[bytes]:
                 *(_bytes(p[k]) for k in ("verifying_key", "srs")),
                 p["setup"].encode(),
             ]
+        case "model-graph" | "model-weights":
+            return [_bytes(e["salt"]), _bytes(e["digest"])]
         case "preprocessing":
             return [_canonical(e["canonical"])]
         case "quantisation":
@@ -226,6 +230,18 @@ def test_the_whole_receipt_in_the_vectors_verifies() -> None:
     policy = Policy(minimum_assurance=Assurance.COMMITMENT)
     verified = verify_receipt(text.encode("ascii"), policy, sample_tools())
     assert verified.digest.hex == _load("receipt.json")["receipts"][0]["digest"]
+
+
+def test_the_openings_open_the_bundle_before_them() -> None:
+    *_, bundle, opening, partial, _ = (
+        entry["text"].encode("ascii") for entry in _load("documents.json")
+    )
+    opened = check_opening(decode_opening(opening), decode_bundle(bundle))
+    assert check_opening(decode_opening(partial), decode_bundle(bundle)).graph == opened.graph
+    assert encode_opening(opened) == opening
+    for entry in _load("commitments.json"):
+        if entry["kind"] in ("model-graph", "model-weights"):
+            assert entry["commitment"].encode() in bundle
 
 
 def test_claims_follow_from_the_values_beyond_the_range() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_models import JOB, PROVIDER, SALT, calibration, mlp
+from small_models import JOB, PROVIDER, SALT, SALTS, calibration, mlp
 
 from inferproof.proving.base import CompileRequest
 from inferproof.proving.execution import Proved, ProveRequest, prove
@@ -78,6 +78,7 @@ def mlp_request(tmp_path_factory):
         model=mlp(folder / "model.onnx", 4, 6, 3),
         calibration={"x": calibration(1, 4)},
         out=folder / "compiled",
+        salts=SALTS,
     )
 
 

@@ -8,6 +8,7 @@ from small_models import JOB, PROVIDER, SALT
 
 from inferproof.errors import ArtifactRejected, Reason
 from inferproof.protocol.documents import encode_document
+from inferproof.protocol.opening import OPENING
 from inferproof.proving.artifact import HEADER, artifact_system, new_folder, open_artifact
 from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.ezkl.settings import VERSION
@@ -32,7 +33,7 @@ def open_copy(folder):
 
 def test_the_header_pins_every_file(copy):
     artifact = open_copy(copy)
-    assert set(artifact.files) == {p.name for p in copy.iterdir()} - {HEADER}
+    assert set(artifact.files) == {p.name for p in copy.iterdir()} - {HEADER, OPENING}
     for name in artifact.files:
         assert artifact.file(name) == copy / name
     body = json.loads((copy / HEADER).read_bytes())["body"]

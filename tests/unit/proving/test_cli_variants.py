@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper, save
 from typer.testing import CliRunner
 
 from inferproof.app.publishing import install_model, submissions
-from inferproof.cli import inspect, offline, provider, verify
+from inferproof.cli import inspect, model, offline, provider, verify
 from inferproof.cli.compiled import model_for_input, place_of
 from inferproof.errors import Reason, RequestRejected
 from inferproof.models.arrays import read_arrays
@@ -26,7 +26,7 @@ from inferproof.testing.rejections import rejects
 
 RUNNER = CliRunner()
 APP = typer.Typer(pretty_exceptions_enable=False)
-for room in (offline, verify, inspect, provider):
+for room in (offline, verify, inspect, provider, model):
     room.register(APP)
 pytestmark = pytest.mark.native
 KEY = SigningKey(b"\x05" * 32)
@@ -248,3 +248,20 @@ async def test_they_are_published_together(carded: Path, folder: Path, tmp_path:
     assert [view.commitment.hex for view in views] == [
         commitment(carded / f"tokens-{size}") for size in (4, 6)
     ]
+
+
+def test_a_size_is_audited_by_its_own_opening(folder: Path, compiled: Path, tmp_path: Path) -> None:
+    for size in (4, 6):
+        place, opening = compiled / f"tokens-{size}", tmp_path / f"{size}.json"
+        code, told = run("model", "open", place, "--out", opening)
+        assert code == 0, told
+        code, told = run(
+            *("model", "audit", folder / "m.onnx", place / "verifier.json"),
+            *("--opening", opening, "--calibration", folder / "X.npz"),
+        )
+        assert (code, {each["agrees"] for each in told["parts"]}) == (0, {True})
+    refused(
+        "OPENING_OTHER_MODEL",
+        *("model", "audit", folder / "m.onnx", compiled / "tokens-4" / "verifier.json"),
+        *("--opening", tmp_path / "6.json", "--calibration", folder / "X.npz"),
+    )

@@ -191,7 +191,7 @@ def test_a_description_with_a_missing_field_is_refused(script):
 
 LIAR = """
     if sys.argv[-1] == "describe":
-        print(json.dumps({{"contract": 2, "name": "ezkl", "version": "23.0.5",
+        print(json.dumps({{"contract": 3, "name": "ezkl", "version": "23.0.5",
                           "assurance": "zk-integrity", "proven": "p", "not_proven": "n",
                           "operators": ["Relu"]}}))
         sys.exit()
@@ -219,12 +219,28 @@ def run(ezkl_proved, tmp_path):
     return path
 
 
+def test_a_program_of_the_second_contract_is_refused(script):
+    """It would bind graph and weights by digests that anyone can confirm a guess by."""
+    system = ExternalSystem(
+        script("""
+            print(json.dumps({"contract": 2, "name": "ezkl", "version": "1",
+                "assurance": "zk-integrity", "proven": "", "not_proven": "", "operators": []}))
+        """)
+    )
+    message = (
+        f"the prover program {NAME} answered describe wrongly: "
+        "it speaks version 2 of the contract, not 3"
+    )
+    with rejects(Reason.PROVER_ANSWER, message, kind=Unavailable):
+        system.describe()
+
+
 def test_a_program_of_the_first_contract_is_refused(script):
     about = {"name": "x", "version": "1", "assurance": "commitment", "proven": "p"}
     body = f"print(json.dumps({ {**about, 'not_proven': 'n', 'operators': []}!r}))"
     message = (
         f"the prover program {NAME} answered describe wrongly: "
-        "it speaks version 1 of the contract, not 2"
+        "it speaks version 1 of the contract, not 3"
     )
     with rejects(Reason.PROVER_ANSWER, message, kind=Unavailable):
         ExternalSystem(script(body)).describe()

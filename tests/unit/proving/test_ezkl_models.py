@@ -182,7 +182,7 @@ class TestHashed:
 PROVER = replace(JOB, raw=b"\x09" * 32)
 
 
-def test_the_same_model_compiles_to_the_same_commitment(
+def test_the_same_model_under_the_same_salts_has_the_same_commitment(
     ezkl_system, ezkl_compiled, mlp_request, tmp_path
 ):
     again = ezkl_system.compile(replace(mlp_request, out=tmp_path / "again"))

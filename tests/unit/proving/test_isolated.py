@@ -106,8 +106,8 @@ HOSTILE = [
     (hostile.maps, ELEMENTS.format(4_000 * 2**16 + 2), ELEMENTS.format(4_000 * 2**16 + 2)),
     (hostile.shapes, ELEMENTS.format(40 * 2**22 + 2), ELEMENTS.format(40 * 2**22 + 2)),
     (hostile.values, VALUES, VALUES),
-    (hostile.many_nodes, NO_PIN, LOOKUPS.format(0, 0)),
-    (hostile.weights, NO_PIN, LOOKUPS.format(0, 0)),
+    (hostile.many_nodes, NO_PIN, NO_PIN),
+    (hostile.weights, NO_PIN, NO_PIN),
     (hostile.long_constant, *2 * [ELEMENTS.format(100 * 3_500_000 + 2)]),
 ]
 """What a stranger's key makes of a graph, and how it is refused in mode clear and committed."""

@@ -78,6 +78,10 @@ def _flip(name, bit):
     return change
 
 
+def _differ(part, one, other):
+    return getattr(one.parts, part) != getattr(other.parts, part)
+
+
 def _other_operator(model):
     next(node for node in model.graph.node if node.op_type == "Relu").op_type = "Softplus"
 
@@ -108,13 +112,29 @@ def test_another_file_is_another_model(
     onnx.save(model, path)
     sumcheck_system.compile(replace(sumcheck_request, model=path, out=tmp_path / "out"))
     other = sumcheck_system.verifier(tmp_path / "out")
-    assert getattr(other.parts, part) != getattr(bundle.parts, part)
+    # Under the same salts, so that a part is another one for its content alone.
+    changed = {name for name in ("graph", "weights") if _differ(name, other, bundle)}
+    assert changed == {part}
     _refused_by(other, file, bundle, sumcheck_system)
 
 
 def test_the_same_file_is_the_same_model(bundle, sumcheck_system, sumcheck_request, tmp_path):
     sumcheck_system.compile(replace(sumcheck_request, out=tmp_path / "out"))
     assert sumcheck_system.verifier(tmp_path / "out") == bundle
+
+
+def test_under_new_salts_it_is_another_model(
+    file, bundle, sumcheck_system, sumcheck_request, tmp_path
+):
+    sumcheck_system.compile(replace(sumcheck_request, salts=None, out=tmp_path / "out"))
+    other = sumcheck_system.verifier(tmp_path / "out")
+    assert _differ("graph", other, bundle)
+    assert _differ("weights", other, bundle)
+    same = replace(other.parts, graph=bundle.parts.graph, weights=bundle.parts.weights)
+    assert replace(other, parts=same) == bundle
+    message = f"the proof is for model {bundle.commitment}, not for {other.commitment}"
+    with rejects(Reason.PROOF_OTHER_MODEL, message, kind=ProofRejected):
+        verify_proof(encode_proof_file(file), other, sumcheck_system)
 
 
 def test_other_preprocessing_is_another_model(
@@ -163,7 +183,7 @@ def test_the_other_mode_is_another_model(
     _refused_by(other, file, bundle, sumcheck_system)
     # The first byte of a proof is its version, which each mode has its own of.
     proofs = {file.proof[0], _prove(sumcheck_system, tmp_path / "out", sumcheck_request).proof[0]}
-    assert proofs == {1, 2}
+    assert proofs == {1, 3}
     for version in proofs:
         relabelled = replace(file, proof=bytes([version]) + file.proof[1:])
         _refused_by(other, relabelled, bundle, sumcheck_system)

@@ -24,9 +24,12 @@ from inferproof.proving.artifact import HEADER
 from inferproof.proving.base import SrsSource
 from inferproof.proving.execution import ProveRequest, prove
 from inferproof.proving.isolated import LIMITS, IsolatedChecker, IsolatedWorker
+from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck import library as door
 from inferproof.proving.sumcheck import loaded as loading
 from inferproof.proving.sumcheck.check import flat_inputs, read_facts
+from inferproof.proving.sumcheck.compile import refusal
+from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.loaded import BYTES_PER_KEY, WEIGHTS, Cache, load
 from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED
 from inferproof.proving.sumcheck.system import SumcheckSystem
@@ -134,31 +137,53 @@ def test_the_default_mode_is_the_clear_one(sumcheck_system, mlp_request, tmp_pat
     assert sumcheck_system.mode(bundles[0]) == "clear"
 
 
-def test_a_model_that_the_committed_mode_does_not_cover_is_refused(
+def test_a_model_that_ends_in_a_class_or_in_a_sum_is_proven_in_the_committed_mode(
     sumcheck_system, mlp_request, tmp_path
 ):
-    nodes = [
-        helper.make_node("Gemm", ["x", "w"], ["g"]),
-        helper.make_node("ArgMax", ["g"], ["y"], axis=1, keepdims=0),
-    ]
+    sums = helper.make_node("Gemm", ["x", "w"], ["g"])
+    classes = helper.make_node("ArgMax", ["g"], ["y"], axis=1, keepdims=0)
     weights = np.random.default_rng(3).standard_normal((4, 3)).astype(np.float32)
-    path = save(
-        tmp_path / "m.onnx",
-        nodes,
-        [("x", TensorProto.FLOAT, [1, 4])],
-        [("y", TensorProto.INT64, [1])],
-        [("w", weights)],
+    ends = {
+        "class": ([sums, classes], ("y", TensorProto.INT64, [1])),
+        # Nothing is looked up behind the weights.
+        "sum": ([sums], ("g", TensorProto.FLOAT, [1, 3])),
+    }
+    for name, (nodes, output) in ends.items():
+        inputs, constants = [("x", TensorProto.FLOAT, [1, 4])], [("w", weights)]
+        path = save(tmp_path / f"{name}.onnx", nodes, inputs, [output], constants)
+        out = tmp_path / name
+        request = replace(mlp_request, model=path, out=out, max_error=1.0, mode="committed")
+        sumcheck_system.compile(request)
+        assert sumcheck_system.mode(sumcheck_system.verifier(out)) == "committed"
+        sample = {"x": np.array([[0.3, -1.2, 0.8, 0.1]], np.float32)}
+        proof = prove(sumcheck_system, ProveRequest(out, sample, JOB, PROVIDER, SALT))
+        if name == "class":
+            (place,) = proof.outputs
+            assert place.values[0] == np.argmax(sample["x"] @ weights)
+
+
+def test_a_graph_that_the_committed_mode_does_not_cover_is_refused():
+    """No model of the corpus is: divisors are not as large as this one."""
+    graph = g.Graph(
+        inputs=(g.Input((1, 2), -9, 9),),
+        weights=(g.Weight(2, 2),),
+        constants=(),
+        nodes=(
+            g.Node(g.Linear(0, g.NONE), (0,), (1, 2), 1, 2**28 + 1),
+            g.Node(g.Divide(1), (0, 1), (1, 2), -9, 9),
+        ),
+        outputs=(2,),
     )
-    request = replace(mlp_request, model=path, out=tmp_path / "out", max_error=1.0)
+    native = door.library()
     message = (
-        "proof system sumcheck cannot prove this model in mode committed: node 2 (ArgMax) cannot "
-        "be proven in the committed mode: this operation is not covered yet; try mode clear"
+        "proof system sumcheck cannot prove this model in mode committed: node 1 (Divide) cannot "
+        "be proven in the committed mode: its products are too large for the field; try mode clear"
     )
+    with pytest.raises(native.NativeError) as failed:
+        native.security(encode_graph(graph), "default", "committed")
     with rejects(Reason.MODE_UNSUPPORTED, message, kind=ModelRejected):
-        sumcheck_system.compile(replace(request, mode="committed"))
-    assert not (tmp_path / "out").exists()
-    sumcheck_system.compile(request)
-    assert sumcheck_system.mode(sumcheck_system.verifier(tmp_path / "out")) == "clear"
+        raise refusal(failed.value, "committed")
+    native.security(encode_graph(graph), "default", "clear")
 
 
 def test_the_conservative_profile_is_another_model_with_longer_proofs(

@@ -19,7 +19,6 @@ from inferproof.services.models.submission import (
 from inferproof.storage.ports.models import ModelFilter, ModelOrder, ModelStatus
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import ASSET, STRANGER
-from inferproof.types.digest import Digest
 from inferproof.types.proof import Visibility
 
 NEWEST = ModelFilter(order=ModelOrder.NEWEST)
@@ -31,9 +30,7 @@ def submission(
     card = deepcopy(CARD)
     for name, value in changes.items():
         card[name] = {**card[name], **value} if isinstance(value, dict) else value
-    return build_submission(
-        card, bundle or encode_bundle(named_bundle()), Digest(bytes(32)), 1234, key
-    )
+    return build_submission(card, bundle or encode_bundle(named_bundle()), 1234, key)
 
 
 async def test_a_submission_waits_for_approval(services: Services) -> None:
@@ -95,12 +92,34 @@ def test_unreadable_submissions() -> None:
         read_submission(b"{")
     with rejects(
         Reason.SUBMISSION_MALFORMED,
-        "the submission cannot be read: its format is not inferproof/submission/1",
+        "the submission cannot be read: its format is not inferproof/submission/2",
     ):
         read_submission(b'{"format":"x"}')
-    for document in (b"[]", b"[" * 100_000, b'{"format":"inferproof/submission/1"}'):
+    for document in (b"[]", b"[" * 100_000, b'{"format":"inferproof/submission/2"}'):
         with pytest.raises(RequestRejected):
             read_submission(document)
+
+
+def test_a_submission_names_no_digest_of_the_file() -> None:
+    document, _ = submission()
+    assert json.loads(document)["file"] == {"size": 1234}
+    value = json.loads(document)
+    value["file"]["sha256"] = "0x" + "08" * 32
+    with rejects(
+        Reason.FIELD_MALFORMED,
+        "field sha256 of the submission.file is malformed",
+        kind=RequestRejected,
+    ):
+        read_submission(json.dumps(value).encode())
+
+
+def test_submissions_from_before_are_read_without_their_digest() -> None:
+    new, _ = submission()
+    value = json.loads(new) | {"format": "inferproof/submission/1"}
+    with pytest.raises(RequestRejected):
+        read_submission(json.dumps(value).encode())
+    value["file"]["sha256"] = "0x" + "08" * 32
+    assert read_submission(json.dumps(value).encode()) == read_submission(new)
 
 
 def test_card_and_bundle_must_agree() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opening_budget_suite import KEY
 from order_book_suite import brought_to, digest, order, send_settlement, transaction
 from postgres_server import KINDS
 
@@ -30,6 +31,7 @@ from inferproof.storage.blobs.local import LocalBlobs
 from inferproof.storage.ports.jobs import Outcome
 from inferproof.storage.ports.outbox import OutboxKind
 from inferproof.storage.sql.engine import Database
+from inferproof.storage.sql.opening_budgets import SqlOpeningBudgets
 from inferproof.testing.memory_store import Stores, open_stores
 from inferproof.testing.rejections import rejects
 from inferproof.testing.samples import GATEWAY
@@ -119,6 +121,34 @@ def test_a_backup_is_of_one_moment(source: Settings, target: Settings, tmp_path:
             await task
         assert made.rows["jobs"] == made.rows["payment_reservations"] == made.rows["settlements"]
         await restore(target, tmp_path / "b.tar")
+
+    asyncio.run(run())
+
+
+def test_openings_of_before_are_spent(source: Settings, target: Settings, tmp_path: Path) -> None:
+    """The count in a backup may be behind, and the gateway it was made of may go on."""
+
+    async def run() -> None:
+        before = await Database.open(source.database)
+        try:
+            await SqlOpeningBudgets(before).register(KEY, 9)
+            await backup(source, tmp_path / "b.tar")
+            await restore(target, tmp_path / "b.tar")
+            after = await Database.open(target.database)
+            try:
+                with rejects(
+                    Reason.OPENINGS_COPIED,
+                    f"the count of the openings of key {KEY} was copied here or brought back from "
+                    "a backup, so they count as spent; prove where it is counted, or bring a slice "
+                    "from there",
+                    kind=Conflict,
+                ):
+                    await SqlOpeningBudgets(after).take(KEY)
+            finally:
+                await after.close()
+            assert (await SqlOpeningBudgets(before).take(KEY)).slot == 0
+        finally:
+            await before.close()
 
     asyncio.run(run())
 

@@ -81,6 +81,7 @@ def test_compiled_models(tmp_path: Path) -> None:
     source = tmp_path / "built"
     source.mkdir()
     (source / "key").write_text("k")
+    (source / "opening.json").write_text("salts, which stay where the model was compiled")
     artifacts = LocalArtifacts(tmp_path / "models")
     place = tmp_path / "models" / NAME.raw.hex()
     with rejects(
@@ -92,4 +93,6 @@ def test_compiled_models(tmp_path: Path) -> None:
     assert artifacts.install(NAME, source) == place
     assert artifacts.install(NAME, source) == place
     assert (artifacts.path(NAME) / "key").read_text() == "k"
+    assert [path.name for path in artifacts.path(NAME).iterdir()] == ["key"]
+    assert (source / "opening.json").exists()
     assert [path.name for path in (tmp_path / "models").iterdir()] == [place.name]

@@ -3,6 +3,8 @@
 
 #[path = "cheat_columns.rs"]
 mod cells;
+#[path = "cheat_choices.rs"]
+mod choices;
 
 use super::Case;
 use claim_reduction::{Column, Columns, Plan, Role};

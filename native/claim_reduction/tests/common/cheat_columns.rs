@@ -34,6 +34,8 @@ impl Cheat<'_> {
                 difference: Difference::Direct(lookup),
                 count,
             } => self.maximum(node, (*x, *column, *zeros), [*lookup, *count])?,
+            Constraint::ArgMax(own) => self.place_of(own)?,
+            Constraint::Pick(own) => return self.picked(node, number, own),
             _ => return None,
         };
         let all = indices(&padded(&node.shape));
@@ -46,7 +48,7 @@ impl Cheat<'_> {
     }
 
     /// The value of a key.
-    fn entry(&self, lookup: usize, key: i64) -> Option<i64> {
+    pub(super) fn entry(&self, lookup: usize, key: i64) -> Option<i64> {
         match &self.plan.tables[self.plan.lookups[lookup].table] {
             Table::Range(bits) => (0..1 << bits).contains(&key).then_some(0),
             Table::Function { first, values } => {
@@ -57,11 +59,11 @@ impl Cheat<'_> {
         }
     }
 
-    fn set(&mut self, column: usize, cell: usize, value: i64) {
+    pub(super) fn set(&mut self, column: usize, cell: usize, value: i64) {
         self.columns.committed[column][cell] = Base::from_i64(value);
     }
 
-    fn limbs(&mut self, limbs: &[Limb], cell: usize, number: i64) -> Option<()> {
+    pub(super) fn limbs(&mut self, limbs: &[Limb], cell: usize, number: i64) -> Option<()> {
         let bits: u32 = limbs.iter().map(|limb| limb.bits).sum();
         if number < 0 || number >> bits != 0 {
             return None;
@@ -76,7 +78,7 @@ impl Cheat<'_> {
     }
 
     /// Looks keys up that are not committed to, from a value in front of the tensor.
-    fn own(&mut self, lookup: usize, front: i64, keys: &[i64]) -> Source {
+    pub(super) fn own(&mut self, lookup: usize, front: i64, keys: &[i64]) -> Source {
         let mut all = vec![Base::from_i64(front); 1 << self.plan.lookups[lookup].variables];
         for (cell, &key) in all.iter_mut().zip(keys) {
             *cell = Base::from_i64(key);
@@ -186,8 +188,13 @@ impl Cheat<'_> {
                 below,
                 up,
                 down,
+                held,
             } => {
                 let mut value = quotient;
+                if let Some(held) = held {
+                    self.limbs(&held.over, cell, quotient - held.low)?;
+                    self.limbs(&held.under, cell, held.high - quotient)?;
+                }
                 if !up.is_empty() {
                     value = value.min(hi);
                     self.limbs(up, cell, quotient - value)?;

@@ -168,6 +168,21 @@ impl Builder {
         self.node(Op::Max { axes }, &[x], &kept, lo, hi)
     }
 
+    /// The place of the maximum on the last axis.
+    pub fn arg_max(&mut self, x: usize, last: bool) -> usize {
+        let (mut shape, ..) = self.of(x);
+        let size = shape.pop().unwrap() as i64;
+        self.node(Op::ArgMax { last }, &[x], &shape, 0, size - 1)
+    }
+
+    /// The rows that an index names.
+    pub fn pick(&mut self, x: usize, index: usize) -> usize {
+        let (rows, lo, hi) = self.of(x);
+        let (mut shape, ..) = self.of(index);
+        shape.extend(&rows[1..]);
+        self.node(Op::Pick, &[x, index], &shape, lo, hi)
+    }
+
     pub fn add(
         &mut self,
         operands: &[usize],
@@ -399,6 +414,57 @@ pub fn random_graph(seed: u64) -> Graph {
     }
     let last = *all.last().unwrap();
     b.finish(&[last])
+}
+
+/// Rows of what weights yield, of an input and of a constant, named by an index of any shape, and by
+/// places of maxima.
+pub fn picking(seed: u64) -> Graph {
+    let mut b = Builder::new(seed);
+    let shapes: [&[usize]; 5] = [&[], &[1], &[3], &[2, 5], &[16, 16]];
+    let shape = shapes[b.random.below(shapes.len())];
+    let rows = [1, 2, 5, 8, 13][b.random.below(5)];
+    let rest = 1 + b.random.below(4);
+    let x = b.input(&[rows, rest], -300, 300);
+    let index = b.input(shape, 0, rows as i32 - 1);
+    let y = b.linear(x, 3, true);
+    let picked = b.pick(y, index);
+    let of_input = b.pick(x, index);
+    let values = b.random.numbers(3, -9, 9);
+    let labels = b.constant(&[3], values);
+    let labels = b.node(Op::Const { constant: labels }, &[], &[3], -9, 9);
+    let place = b.arg_max(picked, false);
+    let label = b.pick(labels, place);
+    // A sum reads the padding of what is picked.
+    let (shape, ..) = b.of(picked);
+    let sum = b.sum(picked, shape.len());
+    b.finish(&[picked, of_input, label, sum])
+}
+
+/// Places of maxima on axes of random sizes, of numbers of which many are equal, and what comes of
+/// such places: behind weights, which have a padding of their own, and of wide and of narrow ranges.
+pub fn choosing(seed: u64) -> Graph {
+    let mut b = Builder::new(seed);
+    let shapes: [&[usize]; 6] = [&[3, 5], &[2, 3, 4], &[8, 8], &[1, 1], &[20], &[5, 33]];
+    let shape = shapes[b.random.below(shapes.len())];
+    let most = [1, 3, 500, 1 << 20][b.random.below(4)];
+    let x = b.input(shape, -most, most);
+    let first = b.arg_max(x, false);
+    let last = b.arg_max(x, true);
+    let behind = b.rescale(x, &[1], 0, if most > 500 { 13 } else { 0 }, -90, 90);
+    let rows = 1 + b.random.below(6);
+    let y = b.linear(behind, rows, true);
+    let place = b.arg_max(y, false);
+    let small = b.tame(y, 2);
+    let of_small = b.arg_max(small, true);
+    let (shape, ..) = b.of(place);
+    // In the padding of the lines the places of the last are not zero.
+    let sum = if shape.is_empty() {
+        b.add(&[place, of_small], &[3, -2], None)
+    } else {
+        let both = b.mul(place, of_small);
+        b.sum(both, 1)
+    };
+    b.finish(&[first, last, sum])
 }
 
 fn row_major(shape: &[usize]) -> Vec<i64> {

@@ -3,6 +3,7 @@
 
 pub mod cheat;
 pub mod graphs;
+pub mod keys;
 pub mod pieces;
 
 use graphs::Random;

@@ -10,6 +10,8 @@
 //! coefficients of the claim. A and B are found by making the opening itself, with one cell 1 and all
 //! others 0, for each cell in turn.
 
+mod openings;
+
 use super::{Frozen, stream};
 use crate::commit::{Committed, Masks};
 use crate::form::LinearForm;
@@ -243,6 +245,15 @@ impl Stack {
 
     /// The views of cells, of at most so many of each kind. Fewer masks can hide less, and not more.
     fn views_of(&self, most: usize) -> Views {
+        let some = self.cells_of(most).into_iter();
+        Views(
+            some.map(|cell| (cell.kind, self.view(&[(cell, Base::ONE)])))
+                .collect(),
+        )
+    }
+
+    /// At most so many cells of each kind.
+    fn cells_of(&self, most: usize) -> Vec<Cell> {
         let cells = self.cells();
         let taken = |&(index, cell): &(usize, &Cell)| {
             let same = |other: &&Cell| other.kind == cell.kind;
@@ -254,10 +265,7 @@ impl Stack {
             all <= most || before * most / all != (before + 1) * most / all
         };
         let some = cells.iter().enumerate().filter(taken);
-        Views(
-            some.map(|(_, &cell)| (cell.kind, self.view(&[(cell, Base::ONE)])))
-                .collect(),
-        )
+        some.map(|(_, &cell)| cell).collect()
     }
 }
 

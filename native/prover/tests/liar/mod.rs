@@ -3,7 +3,7 @@
 
 use crate::models::{Case, STATEMENT, views};
 use claim_reduction::Source;
-use key::Committed;
+use key::Relations;
 use lookup::Table;
 use p3_field::PrimeCharacteristicRing;
 use prover::committed::Witness;
@@ -38,7 +38,7 @@ pub fn code(result: Result<(), Rejection>) -> &'static str {
 }
 
 /// Counts anew how often each entry is looked up, if all that is looked up is in its table.
-pub fn recount(derived: &Committed, witness: &mut Witness) {
+pub fn recount(derived: &Relations, witness: &mut Witness) {
     let looked: Vec<_> = (0..derived.plan().lookups.len())
         .map(|lookup| {
             let [keys, values] = witness.columns.pair(lookup);
@@ -57,7 +57,7 @@ pub fn rejected(case: &Case, corrupt: impl Fn(&mut Witness)) -> &'static str {
 }
 
 /// Replaces the first row of a lookup by the next entry, and counts all anew.
-pub fn swap_entry(derived: &Committed, witness: &mut Witness, number: usize) {
+pub fn swap_entry(derived: &Relations, witness: &mut Witness, number: usize) {
     let argument = derived.argument();
     let table = &argument.tables()[argument.lookups()[number].table];
     let count = table.entries();

@@ -199,6 +199,71 @@ pub fn integers() -> Graph {
     b.finish(&[ties, shares, totals, normal, line])
 }
 
+/// A layer behind which nothing is looked up.
+pub fn linear() -> Graph {
+    let mut b = Builder::new(9);
+    let x = b.input(&[2, 9], -120, 127);
+    let y = b.linear(x, 7, true);
+    b.finish(&[y])
+}
+
+/// Rescalings whose limbs can make quotients that are not apart, held to their ranges or in a table.
+pub fn held() -> Graph {
+    let mut b = Builder::new(4);
+    let x = b.input(&[2, 9], -120, 127);
+    let y = b.linear(x, 7, true);
+    let (_, _, most) = b.of(y);
+    let wide = b.add(&[y], &[900], None);
+    let reach = (900 * most * 5) >> 6;
+    let clamped = b.rescale(wide, &[5], 0, 6, -9_000_000, 10_000_000);
+    let whole = b.rescale(wide, &[5, -5, 1, 4, 3, 5, 2], 1, 6, -reach - 1, reach + 1);
+    let few = b.rescale(wide, &[5], 0, 15, -9, 9);
+    b.finish(&[clamped, whole, few])
+}
+
+/// Products that only wrap around by what limbs could store: an exact plan, in which each rescaling is held to
+/// what its quotients give unless both of its bounds bite.
+pub fn exact() -> Graph {
+    let mut b = Builder::new(10);
+    let x = b.input(&[2, 9], -120, 127);
+    let y = b.linear(x, 7, true);
+    let whole = b.rescale(y, &[1], 0, 3, -20_000, 20_000);
+    let positive = b.rescale(y, &[1, -1, 1, 1, -1, 1, 1], 1, 3, 0, 30_000);
+    let least = b.rescale(y, &[1], 0, 3, -30_000, 11);
+    let clamped = b.rescale(y, &[1], 0, 7, -50, 60);
+    let limit = (1 << 29) - 1;
+    let mut products = Vec::new();
+    for [a, b_] in [[whole, whole], [positive, least], [clamped, positive]] {
+        products.push(b.node(Op::Mul, &[a, b_], &[2, 7], -limit, limit));
+    }
+    b.finish(&products)
+}
+
+/// Places of maxima, of equals the first and the last, in ranges narrow and wide; on an axis that is no
+/// power of two, behind weights, and in lines whose padding a sum reads; and rows that an index names.
+pub fn choices() -> Graph {
+    let mut b = Builder::new(3);
+    let x = b.input(&[3, 6], -100, 90);
+    let index = b.input(&[3], 0, 2);
+    let y = b.linear(x, 5, true);
+    let first = b.arg_max(y, false);
+    let small = b.rescale(y, &[1], 0, 10, -20, 20);
+    let last = b.arg_max(small, true);
+    let both = b.mul(first, last);
+    let sum = b.sum(both, 1);
+    let turned = b.view(small, 0, &[1, 5], &[5, 3]);
+    let of_columns = b.arg_max(turned, false);
+    // Rows of what weights yield, named by an input and by places; and labels.
+    let index = b.view(index, 0, &[0, 1], &[2, 3]);
+    let rows = b.pick(small, index);
+    let (shape, ..) = b.of(rows);
+    let rows_sum = b.sum(rows, shape.len());
+    let labels = b.constant(&[5], vec![7, -3, 90, 2, 2]);
+    let labels = b.node(Op::Const { constant: labels }, &[], &[5], -3, 90);
+    let names = b.pick(labels, last);
+    b.finish(&[first, last, sum, of_columns, rows, rows_sum, names])
+}
+
 /// LeNet-5 with maxima in place of strides.
 pub fn lenet() -> Graph {
     let mut b = Builder::new(2);
@@ -249,8 +314,12 @@ pub fn vectors() -> Vec<(&'static str, Graph, Profile)> {
             clamps(-40, 90),
             Profile::Conservative,
         ),
+        ("choices-default", choices(), Profile::Default),
         ("everything-default", everything(), Profile::Default),
+        ("exact-default", exact(), Profile::Default),
+        ("held-default", held(), Profile::Default),
         ("integers-default", integers(), Profile::Default),
+        ("linear-default", linear(), Profile::Default),
         ("vision-default", vision(), Profile::Default),
         ("wide-default", wide(), Profile::Default),
     ]

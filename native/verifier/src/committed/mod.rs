@@ -18,22 +18,22 @@ use claim_reduction::{ColumnClaim, LookupClaim, MIN_VARIABLES, Opened, Problem, 
 use commitment::Root;
 use commitment::columns::ColumnValue;
 use graph::elements;
-use key::{Committed, Public, VerifyingKey};
+use key::{Committed, Public, Relations, Subject, VerifyingKey};
 use lookup::Claims;
 use p3_field::PrimeCharacteristicRing;
 use sumcheck::Value;
 use transcript::{Extension, Site, Transcript};
 
 /// Absorbs everything that is fixed before the first challenge.
-pub fn begin(key: &VerifyingKey, public: &Public<'_>, witness: &Root, transcript: &mut Transcript) {
+pub fn begin(key: &impl Subject, public: &Public<'_>, witness: &Root, transcript: &mut Transcript) {
     key.begin(public, transcript);
     transcript.absorb(Site::Witness, witness);
 }
 
 /// What is to be reduced.
 pub fn problem<'a, V>(
-    key: &'a VerifyingKey,
-    derived: &'a Committed,
+    key: &'a impl Subject,
+    derived: &'a Relations,
     public: &Public<'a>,
     lookup_claims: &'a [LookupClaim<V>],
 ) -> Problem<'a, V> {
@@ -48,7 +48,7 @@ pub fn problem<'a, V>(
 }
 
 /// All claims on columns, in the order of their opening: of the reduction, of multiplicities.
-pub fn column_claims(derived: &Committed, opened: &Opened, looked: &Claims) -> Vec<ColumnValue> {
+pub fn column_claims(derived: &Relations, opened: &Opened, looked: &Claims) -> Vec<ColumnValue> {
     let claims = all_claims(derived, &opened.columns, looked).into_iter();
     claims
         .map(|claim| ColumnValue {
@@ -61,7 +61,7 @@ pub fn column_claims(derived: &Committed, opened: &Opened, looked: &Claims) -> V
 
 /// The same for values held in any way.
 fn all_claims<V: Value>(
-    derived: &Committed,
+    derived: &Relations,
     opened: &[ColumnClaim<V>],
     looked: &Claims<V>,
 ) -> Vec<ColumnClaim<V>> {
@@ -129,7 +129,8 @@ pub(crate) fn verify(
     }
 }
 
-fn check_public(key: &VerifyingKey, public: &Public<'_>) -> Result<(), Rejection> {
+/// Checks numbers, sizes and ranges of inputs and outputs.
+pub(crate) fn check_public(key: &impl Subject, public: &Public<'_>) -> Result<(), Rejection> {
     let graph = key.graph();
     let count = graph.inputs.len().max(public.inputs.len());
     for number in 0..count {

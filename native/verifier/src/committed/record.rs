@@ -4,7 +4,7 @@ use super::{all_claims, begin, lookup_claims, problem};
 use crate::rejection::Rejection;
 use claim_reduction::{ColumnClaim, MatrixClaim, Rejected, reduce};
 use commitment::Root;
-use key::{Committed, Public, VerifyingKey};
+use key::{Public, Relations, Subject};
 use relation::{Equations, Form, Recorder};
 use transcript::{Extension, Transcript};
 
@@ -22,8 +22,8 @@ pub struct Recorded {
 /// Replays lookups and reduction on what was sent under pads, from the first absorb on. Both sides do.
 /// `witness` MUST be the root of a commitment to columns, multiplicities and pads.
 pub fn record(
-    key: &VerifyingKey,
-    derived: &Committed,
+    key: &impl Subject,
+    derived: &Relations,
     public: &Public<'_>,
     witness: &Root,
     sent: &[Extension],

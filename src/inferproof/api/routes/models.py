@@ -118,15 +118,15 @@ async def get_verifier(served: Served, model: ModelName) -> Response:
     openapi_extra={
         "requestBody": {
             "required": True,
-            "description": "The submission document (inferproof/submission/1), byte for byte "
+            "description": "The submission document (inferproof/submission/2), byte for byte "
             "what was signed. `inferproof provider submit` makes it.",
             "content": {
                 "application/json": {
                     "schema": {"type": "object"},
                     "example": {
-                        "format": "inferproof/submission/1",
+                        "format": "inferproof/submission/2",
                         "card": {"schema": "inferproof/model-card/1", "id": "fraud"},
-                        "file": {"sha256": s.HEX32, "size": 18234},
+                        "file": {"size": 18234},
                         "provider": s.HEX20,
                         "bundle": "eyJib2R5Ijp7fX0=",
                     },

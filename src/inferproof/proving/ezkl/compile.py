@@ -202,8 +202,8 @@ def _bundle(
     srs = cut_srs((folder / SRS).read_bytes())
     preprocessing: dict[str, Json] = args["preprocessing"]
     parts = ModelParts(
-        graph=Digest.from_hex(args["graph_digest"]),
-        weights=Digest.from_hex(args["weights_digest"]),
+        graph=Digest.from_hex(args["graph"]),
+        weights=Digest.from_hex(args["weights"]),
         preprocessing=preprocessing_digest(preprocessing),  # type: ignore[arg-type]
         quantisation=quantisation_digest(settings, bench.inputs, bench.outputs),
         proof_system="ezkl",

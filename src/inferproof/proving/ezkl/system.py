@@ -39,6 +39,7 @@ from inferproof.proving.inputs import (
     check_mode,
     write_arrays,
 )
+from inferproof.proving.opening import Hidden
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import Digest
@@ -98,15 +99,18 @@ class EzklSystem:
             new_folder(request.out) as folder,
             tempfile.TemporaryDirectory(prefix="inferproof-compile-") as scratch,
         ):
+            hidden = Hidden(request, model)
             (folder / "model.onnx").write_bytes(model.onnx)
             arrays = Path(scratch) / "calibration.npz"
             write_arrays(arrays, calibration)
             result = self._backend.run(
                 f"{_TASKS}.compile:compile_task",
-                _compile_args(request, model, folder, Path(scratch), arrays),
+                _compile_args(request, model, folder, Path(scratch), arrays)
+                | {"graph": hidden.graph.hex, "weights": hidden.weights.hex},
                 time_limit_s=COMPILE_LIMIT_S,
                 progress=progress,
             )
+            hidden.keep(folder, self._open(folder).commitment)
         artifact = self._open(request.out)
         peak = max(result["peak_bytes"], result["compile_peak_bytes"]) + peak_bytes()
         return CompileReport(
@@ -257,8 +261,6 @@ def _compile_args(
         "calibration": str(arrays),
         "inputs": [_spec(s) for s in model.inputs],
         "outputs": [_spec(s) for s in model.outputs],
-        "graph_digest": model.graph_digest.hex,
-        "weights_digest": model.weights_digest.hex,
         "parameters": model.parameters,
         "preprocessing": request.committed(model),
         "visibility": request.visibility.value,

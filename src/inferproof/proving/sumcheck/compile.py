@@ -39,7 +39,7 @@ from inferproof.proving.sumcheck.modes import COMMITTED
 from inferproof.proving.sumcheck.notes import falls_short, notes, where
 from inferproof.proving.sumcheck.prove import Trial, trial
 from inferproof.proving.worker import peak_bytes
-from inferproof.types.digest import ZERO_DIGEST
+from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.layer import QuantisedLayer, weakest
 from inferproof.types.proof import ModelParts, Setup, Visibility
 from inferproof.types.tensor import Tensors
@@ -132,13 +132,14 @@ def _commit(args: dict[str, Any], model: LoadedModel, lowering: Lowering) -> Loa
         key = native.commit(encode_graph(lowering.graph), weights, args["profile"], args["mode"])
         proving = native.ProvingKey(key, weights)
     except native.NativeError as error:
-        raise _refusal(error, args["mode"]) from error
+        raise refusal(error, args["mode"]) from error
     bundle = _bundle(args, model, lowering, key)
     size = size_in_memory(bundle, weights.size)
     return Loaded(bundle, read_facts(bundle).settings, proving, size)
 
 
-def _refusal(error: Exception, mode: str) -> InferproofError:
+def refusal(error: Exception, mode: str) -> InferproofError:
+    """What is said of a native failure to make a key in a mode."""
     code, message = error.args[:2]
     if code == "PANIC":
         return Unavailable(Reason.PROVER_FAILED, why=str(message)[:300])
@@ -156,8 +157,8 @@ def _bundle(
     settings = lowering.settings.encode()
     preprocessing: dict[str, Json] = args["preprocessing"]
     parts = ModelParts(
-        graph=model.graph_digest,
-        weights=model.weights_digest,
+        graph=Digest.from_hex(args["graph"]),
+        weights=Digest.from_hex(args["weights"]),
         preprocessing=preprocessing_digest(preprocessing),  # type: ignore[arg-type]
         quantisation=quantisation_digest(settings, model.inputs, model.outputs),
         proof_system=NAME,

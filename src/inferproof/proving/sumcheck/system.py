@@ -36,6 +36,7 @@ from inferproof.proving.base import (
 from inferproof.proving.bounds import Limits
 from inferproof.proving.costs import Size, read_costs
 from inferproof.proving.inputs import check_calibration, check_inputs, check_mode, write_arrays
+from inferproof.proving.opening import Hidden
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.sumcheck import check as checker
 from inferproof.proving.sumcheck.check import VERSION
@@ -126,6 +127,7 @@ class SumcheckSystem:
             new_folder(request.out) as folder,
             tempfile.TemporaryDirectory(prefix="inferproof-compile-") as scratch,
         ):
+            hidden = Hidden(request, model)
             (folder / "model.onnx").write_bytes(model.onnx)
             arrays = Path(scratch) / "calibration.npz"
             write_arrays(arrays, calibration)
@@ -137,6 +139,8 @@ class SumcheckSystem:
                     "folder": str(folder.absolute()),
                     "calibration": str(arrays),
                     "model": to_head(model),
+                    "graph": hidden.graph.hex,
+                    "weights": hidden.weights.hex,
                     "parameters": model.parameters,
                     "preprocessing": request.committed(model),
                     "profile": request.profile,
@@ -149,6 +153,7 @@ class SumcheckSystem:
                 },
                 progress,
             )
+            hidden.keep(folder, self._open(folder).commitment)
         artifact = self._open(request.out)
         return CompileReport(
             commitment=artifact.commitment,

@@ -1,10 +1,13 @@
 """A model submission: one JSON document that its provider signs.
 
-    {"format": "inferproof/submission/1",
+    {"format": "inferproof/submission/2",
      "card": {the model card as JSON},
-     "file": {"sha256": "0x…", "size": bytes of the ONNX file},
+     "file": {"size": bytes of the ONNX file},
      "provider": "0x…",
      "bundle": base64 of the verifier bundle}
+
+The file is named by no digest: who guesses it could confirm it by one. Its graph and weights are
+in the bundle, hidden. Version 1 had the file's SHA-256, which is read over and shown to nobody.
 
 The signature is over a tagged digest of the bytes as sent, so no canonical form is asked for.
 The compiled model itself does not travel here: the operator puts it beside the gateway.
@@ -27,7 +30,9 @@ from inferproof.protocol.verifier_bundle import MAX_BYTES as MAX_BUNDLE_BYTES
 from inferproof.protocol.verifier_bundle import VerifierBundle, decode_bundle
 from inferproof.types.digest import Address, Digest
 
-FORMAT = "inferproof/submission/1"
+FORMAT = "inferproof/submission/2"
+OLD_FORMAT = "inferproof/submission/1"
+"""What gateways hold of models that were submitted before."""
 TAG = "inferproof/submission/1"
 MAX_BYTES = 96 * 2**20
 """The largest verifier bundle in base64, and a card beside it."""
@@ -42,7 +47,6 @@ class Submission:
     card: ModelCard
     bundle: VerifierBundle
     bundle_bytes: bytes = field(repr=False)
-    file_sha256: Digest
     file_size: int
     provider: Address
 
@@ -53,14 +57,14 @@ def submission_digest(document: bytes) -> Digest:
 
 
 def build_submission(
-    card: dict[str, Any], bundle: bytes, file_sha256: Digest, file_size: int, key: SigningKey
+    card: dict[str, Any], bundle: bytes, file_size: int, key: SigningKey
 ) -> tuple[bytes, bytes]:
     """The document and its signature. `card` is the parsed TOML of the model card."""
     document = json.dumps(
         {
             "format": FORMAT,
             "card": card,
-            "file": {"sha256": file_sha256.hex, "size": file_size},
+            "file": {"size": file_size},
             "provider": key.address.hex,
             "bundle": to_base64(bundle),
         },
@@ -86,15 +90,17 @@ def read_submission(document: bytes) -> Submission:
     except ValueError:
         raise RequestRejected(Reason.SUBMISSION_MALFORMED, why="it is not JSON") from None
     fields = Fields(value, "submission")
-    if fields.text("format", most=64) != FORMAT:
+    form = fields.text("format", most=64)
+    if form not in (FORMAT, OLD_FORMAT):
         raise RequestRejected(Reason.SUBMISSION_MALFORMED, why=f"its format is not {FORMAT}")
     file = fields.child(fields.take("file", dict), "file")
+    if form == OLD_FORMAT:
+        file.digest("sha256")
     bundle_bytes = fields.base64("bundle", most=MAX_BUNDLE_BYTES)
     submission = Submission(
         card=parse_card(fields.take("card", dict), _NO_FOLDER),
         bundle=decode_bundle(bundle_bytes),
         bundle_bytes=bundle_bytes,
-        file_sha256=file.digest("sha256"),
         file_size=file.integer("size"),
         provider=fields.address("provider"),
     )

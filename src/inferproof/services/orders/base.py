@@ -88,7 +88,7 @@ class ModelView:
     """A model as buyers see it.
 
     `proven` is the plain sentence of what its proofs prove. `input_shapes` are those of the
-    graph, after pre-processing. `file_sha256` and `file_size` are of the ONNX file. `estimate`
+    graph, after pre-processing. `file_size` is that of the ONNX file. `estimate`
     is present once the model was approved.
     """
 
@@ -119,7 +119,6 @@ class ModelView:
     payee: Address
     developer_bps: int
     platform_bps: int
-    file_sha256: Digest
     file_size: int
     estimate: ModelEstimate | None
     statistics: Statistics

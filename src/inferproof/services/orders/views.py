@@ -50,7 +50,6 @@ def model_view(model: RegisteredModel, settings: GatewaySettings) -> ModelView:
         payee=settings.payee,
         developer_bps=card.revenue.developer_bps,
         platform_bps=card.revenue.platform_bps,
-        file_sha256=model.submission.file_sha256,
         file_size=model.submission.file_size,
         estimate=record.estimate,
         statistics=record.statistics,

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from inferproof.errors import NotFound, Reason
+from inferproof.protocol.opening import OPENING
 from inferproof.types.digest import Digest
 
 
@@ -24,6 +25,8 @@ class LocalArtifacts:
     def install(self, commitment: Digest, source: Path) -> Path:
         """The folder with a copy of `source`, whole or not at all; what is there stays.
 
+        The opening of the model's commitments is left where it was compiled: nothing that serves
+        needs it.
         Soundness: whether it is that model is checked when the model is approved.
         """
         path = self._place(commitment)
@@ -32,7 +35,7 @@ class LocalArtifacts:
         self._root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".install-", dir=self._root) as folder:
             copy = Path(folder) / "artifact"
-            shutil.copytree(source, copy)
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns(OPENING))
             copy.rename(path)
         return path
 

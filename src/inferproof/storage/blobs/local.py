@@ -6,16 +6,13 @@
 A file's time is that of its last `put`, by which `old` tells what may be removed.
 """
 
-import errno
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 
-from inferproof.errors import InferproofError, NotFound, Reason, Unavailable
+from inferproof.errors import NotFound, Reason, Unavailable
+from inferproof.storage.durable import file_error, replace_durably
 from inferproof.types.digest import Digest
-
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class LocalBlobs:
@@ -33,9 +30,9 @@ class LocalBlobs:
         path = self._path(name)
         try:
             if _read(path) != data or not _renewed(path):
-                _write(path, data)
+                replace_durably(path, data)
         except OSError as error:
-            raise _failure(error) from error
+            raise file_error(error) from error
         return name
 
     def get(self, name: Digest) -> bytes:
@@ -46,7 +43,7 @@ class LocalBlobs:
         try:
             data = _read(self._path(name))
         except OSError as error:
-            raise _failure(error) from error
+            raise file_error(error) from error
         if data is None:
             raise NotFound(Reason.BLOB_UNKNOWN, name=name)
         if hashlib.sha256(data).digest() != name.raw:
@@ -66,7 +63,7 @@ class LocalBlobs:
                 elif path.suffix == ".blob":
                     found.append(Digest(bytes.fromhex(path.stem)))
         except OSError as error:
-            raise _failure(error) from error
+            raise file_error(error) from error
         return found
 
     def remove(self, name: Digest, before: int) -> bool:
@@ -86,7 +83,7 @@ class LocalBlobs:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise _failure(error) from error
+            raise file_error(error) from error
         return True
 
     def size(self, name: Digest) -> int:
@@ -95,7 +92,7 @@ class LocalBlobs:
         except FileNotFoundError:
             raise NotFound(Reason.BLOB_UNKNOWN, digest=name) from None
         except OSError as error:
-            raise _failure(error) from error
+            raise file_error(error) from error
 
     def _path(self, name: Digest) -> Path:
         text = name.raw.hex()
@@ -123,30 +120,3 @@ def _is_older(path: Path, before: int) -> bool:
         return path.stat().st_mtime < before
     except FileNotFoundError:
         return False
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.stem}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)  # noqa: PTH105 - `temporary` is a text from mkstemp
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    # The name itself is durable only once its folder is.
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _failure(error: OSError) -> InferproofError:
-    if error.errno in _FULL:
-        return Unavailable(Reason.STORAGE_FULL)
-    why = error.strerror or type(error).__name__
-    return Unavailable(Reason.STORAGE_UNAVAILABLE, why=why)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -28,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from inferproof.storage.openings.identity import place_of
 from inferproof.types.digest import Digest
 
 IN_ITS_INDEX: dict[str, Any] = {"sqlite_with_rowid": False}
@@ -142,3 +144,23 @@ def lock_key(name: str) -> int:
     """A number for advisory locks, which have no names. Equal on all machines."""
     digest = hashlib.sha256(f"inferproof {name}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
+
+
+_SERVER_PLACE = """
+    SELECT (SELECT system_identifier FROM pg_control_system()) || ' database '
+        || (SELECT oid FROM pg_database WHERE datname = current_database()) || ' table '
+        || 'opening_stores'::regclass::oid || ' timeline '
+        || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)
+"""
+"""A server begins another timeline when it was restored to a moment, and when a replica takes over,
+which may lack the last commits."""
+
+
+async def place_of_database(connection: AsyncConnection) -> str:
+    """Where the database is kept: what its copies, and what a backup brings back, do not share.
+    In memory it has no place but the process. Raises: OSError."""
+    if connection.dialect.name == "postgresql":
+        return f"server {await connection.scalar(text(_SERVER_PLACE))}"
+    listed = (await connection.execute(text("PRAGMA database_list"))).all()
+    path = next(row.file for row in listed if row.name == "main")
+    return place_of(Path(path)) if path else "memory"

@@ -18,6 +18,9 @@ from inferproof.storage.sql.migrate import RESTORING, upgrade
 Row = dict[str, Any]
 
 _VERSION = "alembic_version"
+_NOT_COPIED = frozenset({_VERSION, "opening_stores"})
+"""A database that was filled from a backup is another store of openings: it draws secrets of its
+own, and what the old one counted is spent in it."""
 BATCH = 500
 
 
@@ -30,7 +33,7 @@ def tables_of(connection: Connection) -> list[Table]:
     """The tables that the database has, each after those that it refers to."""
     metadata = MetaData()
     metadata.reflect(connection)
-    return [table for table in metadata.sorted_tables if table.name != _VERSION]
+    return [table for table in metadata.sorted_tables if table.name not in _NOT_COPIED]
 
 
 def rows_of(connection: Connection, table: Table) -> Iterator[Row]:

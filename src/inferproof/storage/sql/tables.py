@@ -16,6 +16,8 @@
 | answers | the result of a finished job |
 | verifications | a verification made here |
 | api_keys | a key that a caller is known and limited by |
+| opening_stores | a key whose openings this database counts, with a secret that no backup holds |
+| opening_ranges | a range of a key's openings that some store counts |
 
 A payment is kept alike whatever its method: its key (network, token, payer, nonce), payee, amount
 and signature, the name of its method, and in `terms` the canonical JSON that only the method reads.
@@ -373,4 +375,23 @@ api_keys = Table(
     Column("factor", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+)
+
+opening_stores = Table(
+    "opening_stores",
+    metadata,
+    Column("key", DigestText, primary_key=True),
+    Column("secret", DigestText, nullable=False),
+)
+
+opening_ranges = Table(
+    "opening_ranges",
+    metadata,
+    Column("key", DigestText, primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("store", DigestText, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("reserved", BigInteger, nullable=False),
+    Column("taken", BigInteger, nullable=False),
+    Column("delegated", BigInteger, nullable=False),
 )

@@ -21,8 +21,6 @@ from inferproof.proving.sumcheck.lower.columns import Columns, split_columns
 from inferproof.proving.sumcheck.lower.compose import compose
 from inferproof.proving.sumcheck.lower.context import Context, Options, lower_step, widened
 from inferproof.proving.sumcheck.lower.dense import (
-    rounds,
-    through_a_rounding,
     through_a_weight,
 )
 from inferproof.proving.sumcheck.lower.passes import finish
@@ -187,9 +185,6 @@ def lower_once(model: LoadedModel, measured: Measured, options: Options) -> Lowe
     graph, weights = finish(context.builder, tuple(value.tensor for value in results))
     if not graph.weights:
         results[0] = through_a_weight(context.builder, results[0])
-        graph, weights = finish(context.builder, tuple(value.tensor for value in results))
-    if not rounds(graph):
-        results[-1] = through_a_rounding(context.builder, results[-1])
         graph, weights = finish(context.builder, tuple(value.tensor for value in results))
     if len(graph.nodes) > g.MAX_NODES:
         raise ModelRejected(Reason.LOWERING_NODES, got=len(graph.nodes), limit=g.MAX_NODES)

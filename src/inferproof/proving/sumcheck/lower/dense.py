@@ -18,7 +18,7 @@ from inferproof.proving.sumcheck.lower.movement import (
     transpose,
 )
 from inferproof.proving.sumcheck.lower.program import Step, numbers, unsupported
-from inferproof.proving.sumcheck.lower.scaling import PRODUCT_LIMIT, SUM_LIMIT, fit
+from inferproof.proving.sumcheck.lower.scaling import SUM_LIMIT, fit
 from inferproof.proving.sumcheck.lower.value import Value
 
 Points = npt.NDArray[np.float64]
@@ -116,29 +116,6 @@ def through_a_weight(b: Builder, x: Value) -> Value:
         parts.append(sliced(b, flat, 1, 1, flat.shape[1] - 1))
     made = b.concat(parts, 1).with_(scale=x.scale, span=x.span)
     return reshape(b, made, x.shape)
-
-
-def through_a_rounding(b: Builder, x: Value) -> Value:
-    """The value, doubled and halved with rounding.
-
-    For a graph that rounds nothing after its weights: the committed mode's proof has an argument of
-    lookups, which cannot be empty.
-    """
-    if 2 * x.bound >= PRODUCT_LIMIT:
-        return x
-    return b.rescale(x, 2, 1).with_(scale=x.scale, span=x.span)
-
-
-def rounds(graph: g.Graph) -> bool:
-    """Whether anything that depends on a committed weight is rounded or looked up."""
-    weighted: set[int] = set()
-    for number, node in enumerate(graph.nodes, start=len(graph.inputs)):
-        after = not weighted.isdisjoint(node.operands)
-        if after and isinstance(node.op, g.Rescale | g.Lookup | g.Divide | g.SquareRoot | g.Max):
-            return True
-        if after or isinstance(node.op, g.Linear | g.Conv):
-            weighted.add(number)
-    return False
 
 
 def product(c: Context, a: Value, b: Value) -> Value:

@@ -1,0 +1,125 @@
+//! Keys of cheating owners, and what is accepted under them.
+
+use super::Case;
+use super::cheat::{Cheat, Choice};
+use super::graphs::{Builder, Random};
+use claim_reduction::{Constraint, Form, Plan};
+use executor::{Tensors, execute};
+use graph::Graph;
+use layers::contractions;
+use std::collections::BTreeSet;
+
+/// A key, as far as its owner gets with it.
+pub struct Key {
+    pub graph: Graph,
+    pub plan: Plan,
+}
+
+impl Key {
+    pub fn read(builder: Builder, outputs: &[usize]) -> Result<Self, String> {
+        let graph = builder
+            .graph(outputs)
+            .map_err(|fault| fault.code().to_owned())?;
+        let plan = Plan::new(&graph).map_err(|refused| refused.why)?;
+        Ok(Self { graph, plan })
+    }
+
+    /// What is accepted of a cheat: its outputs.
+    pub fn accepts(&self, choice: &Choice, inputs: &[Vec<i32>]) -> Option<Vec<Vec<i32>>> {
+        let cheat = Cheat::case(&self.graph, &self.plan, choice, inputs)?;
+        let claimed = cheat.outputs();
+        let ranges = self.graph.outputs.iter().map(|&id| self.graph.tensor(id));
+        let declared = ranges.zip(&claimed).all(|(tensor, values)| {
+            tensor.is_some_and(|(_, lo, hi)| values.iter().all(|v| (lo..=hi).contains(v)))
+        });
+        if !declared || cheat.looked_up().is_err() {
+            return None;
+        }
+        let views: Vec<&[i32]> = inputs.iter().map(Vec::as_slice).collect();
+        let outputs: Vec<&[i32]> = claimed.iter().map(Vec::as_slice).collect();
+        let lookup_claims = cheat.lookup_claims();
+        let contractions = contractions(&self.graph);
+        let mut problem = cheat.problem(&views, &outputs, &lookup_claims);
+        problem.graph = &self.graph;
+        let sent = {
+            let mut transcript = transcript::Transcript::new();
+            let mut prover = claim_reduction::Prover::new(cheat.witness(), &mut transcript);
+            claim_reduction::reduce(&mut prover, &problem).ok()?;
+            prover.finish()
+        };
+        problem.contractions = &contractions;
+        let opened = Case::verify(&problem, &sent).ok()?;
+        cheat.open(&opened).ok()?;
+        Some(claimed)
+    }
+
+    /// The declared part of the weights.
+    pub fn declared(&self, choice: &Choice) -> Vec<i8> {
+        let mut weights = Vec::new();
+        let mut rest = choice.weights.as_slice();
+        for weight in &self.graph.weights {
+            let wide = weight.cols.next_power_of_two();
+            let (own, tail) = rest.split_at(weight.rows.next_power_of_two() * wide);
+            rest = tail;
+            for line in own.chunks_exact(wide).take(weight.rows) {
+                weights.extend_from_slice(&line[..weight.cols]);
+            }
+        }
+        weights
+    }
+
+    /// What the executor computes with it.
+    pub fn executed(&self, choice: &Choice, inputs: &[Vec<i32>]) -> Option<Vec<Vec<i32>>> {
+        let weights = self.declared(choice);
+        let views: Vec<&[i32]> = inputs.iter().map(Vec::as_slice).collect();
+        let mut tensors = Tensors::default();
+        execute(&self.graph, &weights, &views, &mut tensors).ok()?;
+        Some(tensors.outputs(&self.graph).map(<[i32]>::to_vec).collect())
+    }
+
+    /// Whether a weight beyond the declared matrices is not zero.
+    pub fn stands_in_padding(&self, choice: &Choice) -> bool {
+        let count = |weights: &[i8]| weights.iter().filter(|&&w| w != 0).count();
+        count(&self.declared(choice)) < count(&choice.weights)
+    }
+
+    /// The operations, and whether quotients are held.
+    pub fn kinds(&self) -> BTreeSet<&'static str> {
+        let nodes = self.graph.nodes.iter().zip(&self.plan.constraints);
+        nodes
+            .map(|(node, constraint)| match constraint {
+                Some(Constraint::Rescale(rescale)) => match rescale.form {
+                    Form::Wide { held: Some(_), .. } => "Held",
+                    _ => "Rescale",
+                },
+                Some(Constraint::ArgMax(own)) if own.last => "ArgMax of the last",
+                _ => node.op.name(),
+            })
+            .collect()
+    }
+
+    /// Random freedoms of a prover.
+    pub fn choice(&self, random: &mut Random) -> Choice {
+        let mut weights = Vec::new();
+        for weight in &self.graph.weights {
+            let [rows, columns] = [random.below(3) > 0, random.below(3) > 0];
+            for row in 0..weight.rows.next_power_of_two() {
+                for column in 0..weight.cols.next_power_of_two() {
+                    let chosen = (row < weight.rows || rows) && (column < weight.cols || columns);
+                    weights.push(if chosen {
+                        random.between(-4, 4) as i8
+                    } else {
+                        0
+                    });
+                }
+            }
+        }
+        let mode = random.below(3);
+        let nodes = self.graph.nodes.iter();
+        let reads = nodes.map(|_| mode == 0 || mode == 1 && random.below(2) == 0);
+        Choice {
+            weights,
+            reads: reads.collect(),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What lookups and reduction need of a key, of whichever kind it is.
+
+use crate::mode::Mode;
+use crate::public::Public;
+use graph::Graph;
+use layers::Contraction;
+use transcript::{Site, Transcript};
+
+/// A key, as those see it who argue about its graph and not about its commitment.
+pub trait Subject {
+    /// The graph.
+    fn graph(&self) -> &Graph;
+    /// Its weighted contractions, in the order of its nodes and of its weight matrices.
+    fn contractions(&self) -> &[Contraction];
+    /// Absorbs what proofs under it begin with.
+    fn begin(&self, public: &Public<'_>, transcript: &mut Transcript);
+}
+
+/// Absorbs what proofs of every mode begin with.
+pub(crate) fn begin(
+    mode: Mode,
+    digest: &[u8; 32],
+    public: &Public<'_>,
+    transcript: &mut Transcript,
+) {
+    transcript.absorb(Site::Protocol, mode.protocol());
+    transcript.absorb(Site::Key, digest);
+    transcript.absorb(Site::Statement, &public.statement);
+    transcript.absorb_integers(Site::Inputs, public.inputs);
+    transcript.absorb_integers(Site::Outputs, public.outputs);
+}

@@ -1,0 +1,214 @@
+//! The weights under their commitment, and how often it has been opened.
+
+use super::{Model, masks, prove};
+use crate::committed::{self, Witness};
+use crate::error::ProveError;
+#[cfg(feature = "audit")]
+use crate::session::Alter;
+use crate::session::{Phase, Session, Watch};
+use commitment::Profile;
+use executor::Tensors;
+use graph::Graph;
+use hiding::{Committed, Context, Randomness};
+use key::{PrivateKey, WEIGHTS};
+use p3_field::PrimeCharacteristicRing;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use transcript::{Base, Extension, Transcript};
+#[cfg(feature = "audit")]
+use verifier::private::Proof;
+
+/// A key of the private mode with its weights, and the commitment that hides them. It is made anew from
+/// weights, and cannot be stored: who has its randomness and a proof has the weights.
+pub struct ProvingKey {
+    key: PrivateKey,
+    weights: Vec<i8>,
+    committed: Committed,
+    opened: AtomicUsize,
+}
+
+impl ProvingKey {
+    /// Commits to the weights of a graph, its matrices one after another, each row by row, for at least so
+    /// many proofs.
+    pub fn new(
+        graph: Graph,
+        weights: &[i8],
+        profile: Profile,
+        openings: u32,
+    ) -> Result<Self, ProveError> {
+        let key = PrivateKey::new(graph, profile, openings)?;
+        let mut randomness = masks::of_weights(&key, weights)?;
+        let columns = key.weights().cells(weights, || randomness.base());
+        Self::commit(key, weights, &columns, &mut randomness)
+    }
+
+    fn commit(
+        key: PrivateKey,
+        weights: &[i8],
+        columns: &[Vec<Base>],
+        randomness: &mut Randomness,
+    ) -> Result<Self, ProveError> {
+        let expected = key.graph().weight_bytes();
+        if weights.len() != expected {
+            let found = weights.len();
+            return Err(commitment::Error::Weights { expected, found }.into());
+        }
+        let columns: Vec<&[Base]> = columns.iter().map(Vec::as_slice).collect();
+        let committed = key.shape().commit(WEIGHTS, &columns, randomness)?;
+        let root = committed.root();
+        let pin = committed.at(&key.pin_point_of(&root));
+        Ok(Self {
+            key: key.with_commitment(root, pin.unwrap_or(Extension::ZERO)),
+            weights: weights.to_vec(),
+            committed,
+            opened: AtomicUsize::new(0),
+        })
+    }
+
+    /// The key that proofs are checked with.
+    pub const fn private_key(&self) -> &PrivateKey {
+        &self.key
+    }
+
+    /// Proofs that can still be made.
+    pub fn left(&self) -> usize {
+        let opened = self.opened.load(Ordering::SeqCst);
+        self.key.served().saturating_sub(opened)
+    }
+
+    /// Counts one opening of the weights, before it is made: one that fails after that is spent.
+    fn spend(&self) -> Result<(), ProveError> {
+        let served = self.key.served();
+        let next = |opened: usize| (opened < served).then_some(opened + 1);
+        let counted = self
+            .opened
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
+        counted.map(|_| ()).map_err(|_| ProveError::Spent(served))
+    }
+
+    /// Computes the outputs and proves them for `statement`. `slot` is the number under which the caller
+    /// counts the proof; it enters the seed of all that hides, as the statement does.
+    pub fn prove(
+        &self,
+        inputs: &[&[i32]],
+        statement: [u8; 32],
+        slot: u64,
+        watch: Watch<'_>,
+    ) -> Result<(Vec<Vec<i32>>, Vec<u8>), ProveError> {
+        if self.left() == 0 {
+            return Err(ProveError::Spent(self.key.served()));
+        }
+        if !watch(Phase::Execute) {
+            return Err(ProveError::Cancelled);
+        }
+        let witness = self.run(inputs)?;
+        let digest = masks::digest(&witness);
+        let randomness = Randomness::new(&Context {
+            statement: &statement,
+            witness: &digest,
+            key: &self.key.digest(),
+            slot,
+        })?;
+        let mut session = Session {
+            inputs,
+            statement,
+            watch,
+            transcript: &mut Transcript::new(),
+            #[cfg(feature = "audit")]
+            alter: None,
+        };
+        let proof = prove(&self.parts(), &witness, randomness, &mut session, || {
+            self.spend()
+        })?;
+        Ok((witness.outputs, proof.encode(&self.key)))
+    }
+
+    /// Executes the graph and makes the columns.
+    fn run(&self, inputs: &[&[i32]]) -> Result<Witness, ProveError> {
+        let graph = self.key.graph();
+        let mut tensors = Tensors::default();
+        executor::execute(graph, &self.weights, inputs, &mut tensors)?;
+        committed::witness(graph, self.key.relations(), tensors)
+    }
+
+    fn parts(&self) -> Model<'_> {
+        Model {
+            key: &self.key,
+            weights: &self.weights,
+            committed: &self.committed,
+        }
+    }
+}
+
+/// What tests lie with, and what they switch off.
+#[cfg(feature = "audit")]
+impl ProvingKey {
+    /// Commits with the cells of the weights' vector given as its columns, halves included: `half` takes the
+    /// place of each uniform cell, and all else is drawn from `seed`.
+    pub fn with_half(
+        graph: Graph,
+        weights: &[i8],
+        profile: Profile,
+        openings: u32,
+        seed: &[u8; 32],
+        half: impl FnMut() -> Base,
+    ) -> Result<Self, ProveError> {
+        let key = PrivateKey::new(graph, profile, openings)?;
+        let mut randomness = of_seed(seed);
+        let columns = key.weights().cells(weights, half);
+        Self::commit(key, weights, &columns, &mut randomness)
+    }
+
+    /// The same commitment under another key.
+    #[must_use]
+    pub fn with_key(mut self, key: PrivateKey) -> Self {
+        self.key = key;
+        self
+    }
+
+    /// Forgets what has been opened.
+    pub fn recount(&self) {
+        self.opened.store(0, Ordering::SeqCst);
+    }
+
+    /// Executes the graph and makes the columns.
+    pub fn witness(&self, inputs: &[&[i32]]) -> Result<Witness, ProveError> {
+        self.run(inputs)
+    }
+
+    /// Proves a witness that a test has corrupted, with all that hides drawn from `seed`, on a transcript
+    /// that it has prepared; what the reduction sends is altered too.
+    pub fn prove_witness(
+        &self,
+        inputs: &[&[i32]],
+        statement: [u8; 32],
+        witness: &Witness,
+        seed: &[u8; 32],
+        transcript: &mut Transcript,
+        alter: Alter<'_>,
+    ) -> Result<Proof, ProveError> {
+        let mut session = Session {
+            inputs,
+            statement,
+            watch: &mut |_| true,
+            transcript,
+            alter: Some(alter),
+        };
+        prove(&self.parts(), witness, of_seed(seed), &mut session, || {
+            self.spend()
+        })
+    }
+}
+
+#[cfg(feature = "audit")]
+fn of_seed(seed: &[u8; 32]) -> Randomness {
+    let nothing = [0; 32];
+    Randomness::of_seed(
+        seed,
+        &Context {
+            statement: &nothing,
+            witness: &nothing,
+            key: &nothing,
+            slot: 0,
+        },
+    )
+}

@@ -1,0 +1,145 @@
+//! Every field of a proof of the private mode and of its key, what is done to it, and which phase must
+//! reject it.
+mod fields;
+mod hidden;
+mod models;
+
+use commitment::Profile;
+use fields::{Part, Row, Told, Verdict, all_seen, each_part};
+use hidden::{Case, case};
+use key::PrivateKey;
+use models::graphs::clamps;
+use models::{integers, vision};
+use std::collections::BTreeSet;
+
+/// An element above the modulus is malformed wherever it stands; any other is of another proof.
+const ELEMENTS: &[&str] = &["OPENING_INVALID", "PROOF_MALFORMED"];
+
+/// Field, and the rejections that a changed byte in it may meet. Nothing that is hidden can be compared
+/// before the opening, so all of them are its.
+const MANIFEST: [Row; 20] = [
+    ("version", &["PROOF_VERSION"]),
+    ("witness", &["OPENING_INVALID"]),
+    ("padded elements", ELEMENTS),
+    ("relation: sum of the masks", ELEMENTS),
+    ("relation: rounds", ELEMENTS),
+    ("relation: factors", ELEMENTS),
+    ("opening: values of masks", ELEMENTS),
+    ("opening: padded answer", ELEMENTS),
+    ("opening: first fold", ELEMENTS),
+    ("opening: claim of the pad", ELEMENTS),
+    ("opening: tail", ELEMENTS),
+    ("opening: root", &["OPENING_INVALID"]),
+    ("opening: answers", ELEMENTS),
+    ("opening: work", ELEMENTS),
+    ("opening: leaves", ELEMENTS),
+    ("opening: count of siblings", &["PROOF_MALFORMED"]),
+    ("opening: siblings", &["OPENING_INVALID"]),
+    ("opening: fold", ELEMENTS),
+    ("opening: last polynomial", ELEMENTS),
+    ("opening: last fold", ELEMENTS),
+];
+
+/// A model with outputs and a proof of them.
+struct Proved {
+    case: Case,
+    outputs: Vec<Vec<i32>>,
+    proof: Vec<u8>,
+    starts: Vec<(&'static str, usize)>,
+}
+
+impl Proved {
+    fn new(case: Case) -> Self {
+        let (outputs, proof) = case.prove();
+        let decoded = verifier::private::Proof::decode(case.key(), &proof).unwrap();
+        let written = decoded.write(case.key());
+        assert_eq!(written.bytes, proof);
+        Self {
+            case,
+            outputs,
+            proof,
+            starts: written.fields,
+        }
+    }
+
+    fn verify(&self, key: &PrivateKey, proof: &[u8]) -> Verdict {
+        let verified = self.case.verify_with(key, &self.outputs, proof);
+        verified.map_err(|rejection| rejection.code())
+    }
+
+    fn told(&self) -> Told<'_> {
+        let judge = |proof: &[u8]| self.verify(self.case.key(), proof);
+        Told::new(self.proof.clone(), &self.starts, judge)
+    }
+}
+
+#[test]
+fn each_field_is_rejected_where_the_manifest_says() {
+    let mut seen = BTreeSet::new();
+    let models = Profile::COMMITTED.map(|profile| (vision(), profile));
+    for (graph, profile) in models.into_iter().chain([(integers(), Profile::Default)]) {
+        let proved = Proved::new(case(graph, profile));
+        proved.told().each_field(&MANIFEST, &mut seen, |_, _, _| ());
+    }
+    all_seen(&MANIFEST, &seen);
+}
+
+/// Part of a key before its graph, its bytes, and what becomes of a proof when one is changed.
+const KEY: [Part; 7] = [
+    ("first bytes", 0..8, &["KEY_MALFORMED"]),
+    ("version and mode", 8..13, &["KEY_VERSION"]),
+    // With a pin where there is none.
+    ("profile", 13..14, &["KEY_VERSION", "KEY_MALFORMED"]),
+    ("root", 14..46, &["OPENING_INVALID"]),
+    // Of another shape, to which the proof has not the lengths, or perhaps the same.
+    (
+        "openings",
+        46..50,
+        &["KEY_OPENINGS", "PROOF_MALFORMED", "OPENING_INVALID"],
+    ),
+    ("count of the pin", 50..54, &["KEY_MALFORMED", "KEY_GRAPH"]),
+    ("pin", 54..74, &["OPENING_INVALID", "KEY_MALFORMED"]),
+];
+
+#[test]
+fn a_key_with_a_changed_byte_takes_no_proof_of_the_other() {
+    let proved = Proved::new(case(clamps(-40, 90), Profile::Default));
+    let bytes = proved.case.key().encode();
+    each_part(&KEY, &bytes, |changed| match PrivateKey::decode(changed) {
+        Ok(key) => proved.verify(&key, &proved.proof),
+        Err(error) => Err(error.code()),
+    });
+}
+
+#[test]
+fn any_other_length_is_rejected() {
+    let proved = Proved::new(case(clamps(-40, 90), Profile::Default));
+    let lengths = (0..proved.proof.len()).step_by(97).chain(0..80);
+    proved.told().other_lengths(lengths);
+}
+
+/// Parts of one proof are none of another, be it of the same statement.
+#[test]
+fn parts_of_two_proofs_make_none() {
+    let proved = Proved::new(case(vision(), Profile::Default));
+    let (same, other) = proved.case.prove();
+    assert_eq!(same, proved.outputs);
+    let others = verifier::private::Proof::decode(proved.case.key(), &other).unwrap();
+    let others = others.write(proved.case.key());
+    let others = Told::new(other, &others.fields, |proof: &[u8]| {
+        proved.verify(proved.case.key(), proof)
+    });
+    let told = proved.told();
+    let mut tried = 0;
+    for ((name, own), (other_name, from)) in told.fields.iter().zip(&others.fields) {
+        let (own_bytes, others) = (&told.proof[own.clone()], &others.proof[from.clone()]);
+        if name != other_name || own.len() != from.len() || own_bytes == others {
+            continue;
+        }
+        let mut mixed = told.proof.clone();
+        mixed[own.clone()].copy_from_slice(others);
+        assert!(told.code(&mixed).is_err(), "{name}");
+        tried += 1;
+    }
+    assert!(tried > 10, "{tried}");
+}

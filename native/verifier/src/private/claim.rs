@@ -1,0 +1,91 @@
+//! The one claim that equations and claims come to.
+//!
+//! ```text
+//! equations      form = 0
+//! columns        P(point) − form = 0           multiplicities are columns too
+//! matrices       W(point) − form = 0
+//! pin            W_all(point) − pin = 0        where the profile has one
+//! ```
+//!
+//! Added up with the powers of α, from α⁰ on and in this order, they are one linear form on the fresh
+//! vector, in which the pads are cells, one on the vector of weights, and a known value.
+
+use crate::committed::Recorded;
+use crate::rejection::Rejection;
+use hiding::{Claim, LinearForm};
+use key::PrivateKey;
+use p3_field::PrimeCharacteristicRing;
+use relation::{Form, Functional, Refused};
+use transcript::Extension;
+
+/// The claim for the challenge `alpha`, which MUST be drawn after all that is recorded and after the relation
+/// proof. `ends` are the forms that the latter leaves.
+pub fn claim(
+    key: &PrivateKey,
+    recorded: &Recorded,
+    ends: &[Form],
+    alpha: Extension,
+) -> Result<Claim, Rejection> {
+    let pads = key.pads();
+    let linear = recorded.equations.linear.iter();
+    let equations = linear.map(|equation| &equation.form).chain(ends);
+    let mut sum = Sum {
+        functional: Functional::new(pads.count()),
+        power: Extension::ONE,
+        alpha,
+    };
+    for form in equations {
+        sum.equation(form)?;
+    }
+    let [mut fresh, mut weights] = [LinearForm::new(), LinearForm::new()];
+    for column in &recorded.columns {
+        let scale = sum.claimed(&column.value)?;
+        fresh.add_point(column.column, column.point.clone(), scale);
+    }
+    for matrix in &recorded.matrices {
+        let scale = sum.claimed(&matrix.value)?;
+        let place = key.weights().point(matrix.matrix, &matrix.point);
+        let (column, point) =
+            place.ok_or_else(|| Rejection::WeightOpening("a matrix has no column".to_owned()))?;
+        weights.add_point(column, point, scale);
+    }
+    if let Some((point, value)) = key.pin() {
+        let scale = sum.claimed(&value.into())?;
+        weights.add_whole(point.to_vec(), scale);
+    }
+    for (column, cells) in pads.weights(&sum.functional.coefficients) {
+        fresh.add_cells(column, 0, cells);
+    }
+    Ok(Claim {
+        forms: vec![fresh, weights],
+        value: sum.functional.known,
+    })
+}
+
+/// A sum of equations in pads, with the powers of a challenge.
+struct Sum {
+    functional: Functional,
+    power: Extension,
+    alpha: Extension,
+}
+
+impl Sum {
+    /// Adds form = 0.
+    fn equation(&mut self, form: &Form) -> Result<(), Rejection> {
+        self.add(self.power, form)
+    }
+
+    /// Adds (what is committed) − form = 0 but for its first part, whose weight is returned.
+    fn claimed(&mut self, form: &Form) -> Result<Extension, Rejection> {
+        let power = self.power;
+        self.add(-power, form)?;
+        Ok(power)
+    }
+
+    fn add(&mut self, weight: Extension, form: &Form) -> Result<(), Rejection> {
+        let added = self.functional.add(weight, form);
+        added.map_err(|_| Refused::Pads)?;
+        self.power *= self.alpha;
+        Ok(())
+    }
+}

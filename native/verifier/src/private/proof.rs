@@ -1,0 +1,81 @@
+//! A proof of the private mode and its bytes. Every length follows from the key, but the number of
+//! siblings in the opening, which is bounded by it.
+
+use crate::rejection::Rejection;
+use commitment::{Reader, Root, Writer};
+use hiding::Opening;
+use key::PrivateKey;
+use transcript::Extension;
+
+/// First byte of a proof.
+pub const PROOF_VERSION: u8 = 4;
+
+/// A proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Root of the fresh vector: columns, multiplicities, pads.
+    pub witness: Root,
+    /// What lookups and reduction send, under pads.
+    pub sent: Vec<Extension>,
+    /// That the equations with products hold.
+    pub relation: relation::Proof,
+    /// That all that is left of equations and claims holds.
+    pub opening: Opening,
+}
+
+impl Proof {
+    /// The canonical bytes, with the fields that they are made of.
+    pub fn write(&self, key: &PrivateKey) -> Writer {
+        let mut out = Writer::default();
+        out.field("version");
+        out.bytes.push(PROOF_VERSION);
+        out.field("witness");
+        out.bytes.extend_from_slice(&self.witness);
+        out.field("padded elements");
+        out.extensions(&self.sent);
+        out.field("relation: sum of the masks");
+        out.extensions(&[self.relation.masks]);
+        out.field("relation: rounds");
+        out.extensions(self.relation.rounds.as_flattened());
+        out.field("relation: factors");
+        out.extensions(&self.relation.factors);
+        self.opening.encode(key.shape(), &mut out);
+        out
+    }
+
+    /// The canonical bytes.
+    pub fn encode(&self, key: &PrivateKey) -> Vec<u8> {
+        self.write(key).bytes
+    }
+
+    /// The proof of these bytes.
+    pub fn decode(key: &PrivateKey, bytes: &[u8]) -> Result<Self, Rejection> {
+        let relations = key.relations();
+        let mut reader = Reader::new(bytes);
+        let [version] = reader.array()?;
+        if version != PROOF_VERSION {
+            return Err(Rejection::Version(version));
+        }
+        let witness = reader.array()?;
+        let sent = reader.extensions(relations.sent())?;
+        let mut element = || reader.extension();
+        let masks = element()?;
+        let variables = relation::Shape::new(relations.products()).variables;
+        let rounds = (0..variables)
+            .map(|_| Ok([element()?, element()?, element()?]))
+            .collect::<Result<_, Rejection>>()?;
+        let factors = [element()?, element()?];
+        let opening = Opening::decode(key.shape(), &mut reader)?;
+        reader.finish()?;
+        Ok(Self {
+            witness,
+            sent,
+            relation: relation::Proof {
+                masks,
+                rounds,
+                factors,
+            },
+            opening,
+        })
+    }
+}

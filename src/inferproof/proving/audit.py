@@ -1,0 +1,149 @@
+"""Compiling a published model again, for an auditor that was handed the model and the opening.
+
+The auditor holds the published verifier bundle, the model's file, its calibration data and the
+opening of the bundle's commitments. It learns which parts of the bundle are the file's.
+"""
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from inferproof.errors import ArtifactRejected, InferproofError, Reason
+from inferproof.models.loaded import LoadedModel
+from inferproof.protocol.opening import ModelOpening, PartOpening, Salts, check_opening
+from inferproof.protocol.verifier_bundle import VerifierBundle
+from inferproof.proving.base import (
+    UNDECLARED,
+    CompileRequest,
+    ModeReporter,
+    Progress,
+    ProofSystem,
+    no_progress,
+)
+from inferproof.proving.opening import compiled_alike
+from inferproof.types.digest import ZERO_DIGEST, Digest
+from inferproof.types.proof import ModelParts
+from inferproof.types.tensor import TensorSpec
+from inferproof.verify.proof import check_version
+
+COMPILED = {
+    "preprocessing": "pre-processing",
+    "quantisation": "quantisation",
+    "verifying_key": "verifying key",
+    "srs": "SRS",
+    "setup": "set-up",
+}
+"""The parts of a model commitment that compiling makes, and what they are called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One part of the published bundle beside the same part of the file.
+
+    `agrees` is None for what could not be compared, and `why` says why: the opening keeps the part
+    hidden, or the file, which is another model, does not compile.
+    """
+
+    part: str
+    agrees: bool | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """What compiling again showed, part by part."""
+
+    parts: tuple[Compared, ...]
+
+    @property
+    def differs(self) -> tuple[str, ...]:
+        """The parts that are others than the published ones."""
+        return tuple(each.part for each in self.parts if each.agrees is False)
+
+    def check(self) -> None:
+        """Returns when no part differs. Raises: ArtifactRejected AUDIT_DIFFERS."""
+        if self.differs:
+            raise ArtifactRejected(Reason.AUDIT_DIFFERS, differs=", ".join(self.differs))
+
+
+def audit(
+    request: CompileRequest,
+    bundle: VerifierBundle,
+    opening: ModelOpening,
+    system: ProofSystem,
+    progress: Progress = no_progress,
+) -> AuditReport:
+    """The model of the request, compiled as the opening says, beside the published bundle.
+
+    The request's model, samples, SRS and declared pre-processing count, and nothing else of it;
+    undeclared, the pre-processing is the bundle's. Raises: ArtifactRejected
+    OPENING_OTHER_MODEL, OPENING_WRONG, FIELD_MALFORMED for options; ProofRejected
+    PROOF_OTHER_VERSION; as `load_model`; as ProofSystem.compile where the file is the opened model.
+    Soundness: that a part agrees holds for the file and the samples that were given, under the
+    collision resistance of the digests; the caller knows where both came from.
+    """
+    check_opening(opening, bundle)
+    check_version(bundle, system.version)
+    request = compiled_alike(request, opening)
+    if request.mode is None and isinstance(system, ModeReporter):
+        # The default of the release that compiled it need not be that of this one.
+        request = replace(request, mode=system.mode(bundle))
+    progress("reading the model", 0.0)
+    model = request.loaded()
+    opened = (
+        _opened("graph", opening.graph, model.graph_digest),
+        _opened("weights", opening.weights, model.weights_digest),
+    )
+    try:
+        made = _compiled(request, model, bundle, opening, system, progress)
+    except InferproofError as error:
+        if all(each.agrees is not False for each in opened):
+            raise
+        # That the file is another model is what there is to tell; it need not even compile.
+        rest = tuple(Compared(name, None, error.message) for name in COMPILED.values())
+    else:
+        rest = tuple(
+            Compared(name, getattr(made, part) == getattr(bundle.parts, part))
+            for part, name in COMPILED.items()
+        )
+    return AuditReport((*opened, *rest))
+
+
+def _opened(name: str, part: PartOpening | None, found: Digest) -> Compared:
+    if part is None:
+        return Compared(name, None, "the opening keeps it hidden")
+    return Compared(name, part.digest == found)
+
+
+def _compiled(
+    request: CompileRequest,
+    model: LoadedModel,
+    bundle: VerifierBundle,
+    opening: ModelOpening,
+    system: ProofSystem,
+    progress: Progress,
+) -> ModelParts:
+    undeclared = request.preprocessing == UNDECLARED
+    with tempfile.TemporaryDirectory(prefix="inferproof-audit-") as scratch:
+        done = system.compile(
+            replace(
+                request,
+                model=replace(model, outputs=_labelled(model.outputs, bundle.outputs)),
+                out=Path(scratch) / "compiled",
+                visibility=bundle.parts.visibility,
+                preprocessing=bundle.preprocessing if undeclared else request.preprocessing,
+                salts=opening.salts or Salts(ZERO_DIGEST.raw, ZERO_DIGEST.raw),
+                explain=False,
+            ),
+            progress,
+        )
+    return done.parts
+
+
+def _labelled(
+    specs: tuple[TensorSpec, ...], published: tuple[TensorSpec, ...]
+) -> tuple[TensorSpec, ...]:
+    """The outputs with the file's own labels, or those that the bundle declares: a card's are in
+    no model file."""
+    labels = {spec.name: spec.labels for spec in published}
+    return tuple(replace(spec, labels=spec.labels or labels.get(spec.name, ())) for spec in specs)

@@ -1,0 +1,1 @@
+"""Counts of openings in files, for `prove` alone, and the marks that compiled models keep."""
