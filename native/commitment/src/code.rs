@@ -16,7 +16,7 @@ use p3_matrix::Matrix;
 use p3_matrix::dense::RowMajorMatrix;
 use p3_symmetric::CryptographicHasher;
 use std::sync::Arc;
-use transcript::Base;
+use transcript::{Base, HashFunction};
 
 /// Bytes of code and digests for each weight, and in any case, that are kept at most. A process that
 /// proves may take 20 and 64 million; the others are for the program, for weights, and for a proof in
@@ -127,7 +127,7 @@ impl Code {
             variables,
             rate,
             kept: held,
-            tree: MerkleTree::new(leaves),
+            tree: MerkleTree::new(HashFunction::Blake3, leaves),
         }
     }
 

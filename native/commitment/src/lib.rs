@@ -85,6 +85,9 @@ type Config = WhirConfig<Extension, Base, Sponge>;
 type Prover = WhirProver<Extension, Base, Transform, Tree, Sponge, Head>;
 type Inner = PcsProof<Base, Extension, Tree>;
 
+/// Why an opening needs another transcript.
+const NO_SPONGE: &str = "the library's openings need a transcript by BLAKE3";
+
 /// The root of a commitment.
 pub type Root = [u8; 32];
 
@@ -376,6 +379,7 @@ impl Scheme {
         let (points, _) = self.points(points);
         let points = self.with_binding_points(points, &committed.binding_evaluation.point);
         let sponge = transcript.sponge();
+        let sponge = sponge.ok_or_else(|| Error::Parameters(NO_SPONGE.to_owned()))?;
         let mut head = committed.head.clone();
         let samples = 0..self.config().commitment_ood_samples();
         let initial = samples.map(|_| head.add_virtual_eval(sponge)).collect();
@@ -412,14 +416,10 @@ impl Scheme {
         let (points, weights) = self.points(points);
         let points = self.with_binding_points(points, &binding_evaluation.point);
         let commitment = MerkleCap::new(vec![*root]);
+        let sponge = transcript.sponge();
+        let sponge = sponge.ok_or_else(|| Rejected(NO_SPONGE.to_owned()))?;
         self.prover
-            .verify_at(
-                &commitment,
-                &opening.inner,
-                &self.protocol,
-                &points,
-                transcript.sponge(),
-            )
+            .verify_at(&commitment, &opening.inner, &self.protocol, &points, sponge)
             .map_err(|error| Rejected(error.to_string()))?;
         Ok(self.values(&weights, &opening.evaluations()))
     }

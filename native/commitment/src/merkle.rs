@@ -1,17 +1,16 @@
 //! The hash tree over rows that are hashed already, and what an opening of some of them shares.
 //!
 //! ```text
-//! node = BLAKE3(left child ‖ right child),    root = the only node of the last layer
+//! node = hash(left child ‖ right child),    root = the only node of the last layer
 //! ```
+//!
+//! The hash is BLAKE3, or Keccak-256 for what a contract checks; see [`HashFunction`].
 //!
 //! The digests that lead from opened leaves to the root and do not follow from them are listed level
 //! by level from the leaves up, from left to right; nothing else is in the list.
 
-use p3_blake3::Blake3;
-use p3_symmetric::CryptographicHasher;
-
-/// The digest of a row or of two digests.
-pub type Digest = [u8; 32];
+pub use transcript::Digest;
+use transcript::HashFunction;
 
 /// A tree over a power of two of leaves.
 #[derive(Clone)]
@@ -22,11 +21,11 @@ pub struct MerkleTree {
 
 impl MerkleTree {
     /// The tree over these leaves, of which there MUST be a power of two.
-    pub fn new(leaves: Vec<Digest>) -> Self {
+    pub fn new(function: HashFunction, leaves: Vec<Digest>) -> Self {
         let mut layers = vec![leaves];
         while let Some(below) = layers.last().filter(|layer| layer.len() > 1) {
             let mut layer = vec![Digest::default(); below.len() / 2];
-            Blake3.hash_many(below.as_flattened(), &mut layer);
+            function.digests(below.as_flattened(), &mut layer);
             layers.push(layer);
         }
         Self { layers }
@@ -63,6 +62,7 @@ impl MerkleTree {
 /// these digests, the other digests being `siblings`. Nothing if a leaf is named with two digests or
 /// is not one of the tree, if no leaf is named, or if a sibling is missing or left over.
 pub fn root_of(
+    function: HashFunction,
     depth: usize,
     leaves: impl IntoIterator<Item = (usize, Digest)>,
     siblings: &[Digest],
@@ -88,7 +88,7 @@ pub fn root_of(
             } else {
                 [other, digest]
             };
-            parents.push((index >> 1, Blake3.hash_slice(children.as_flattened())));
+            parents.push((index >> 1, function.digest(children.as_flattened())));
         }
         nodes = parents;
     }
@@ -98,7 +98,9 @@ pub fn root_of(
 
 #[cfg(test)]
 mod tests {
-    use super::{Digest, MerkleTree, root_of};
+    use super::{Digest, HashFunction, MerkleTree, root_of};
+
+    const FUNCTIONS: [HashFunction; 2] = [HashFunction::Blake3, HashFunction::Keccak256];
 
     fn leaves(count: usize) -> Vec<Digest> {
         let leaf = |index: usize| [index as u8 + 1; 32];
@@ -122,10 +124,15 @@ mod tests {
             (3, &[0, 1, 2, 3, 4, 5, 6, 7]),
         ] {
             let leaves = leaves(1 << depth);
-            let tree = MerkleTree::new(leaves.clone());
-            let siblings = tree.siblings(indices);
-            let found = root_of(depth, opened(&leaves, indices), &siblings);
-            assert_eq!(found, Some(tree.root()));
+            let of = FUNCTIONS.map(|function| {
+                let tree = MerkleTree::new(function, leaves.clone());
+                let siblings = tree.siblings(indices);
+                let found = root_of(function, depth, opened(&leaves, indices), &siblings);
+                assert_eq!(found, Some(tree.root()));
+                tree.root()
+            });
+            // A tree of one leaf hashes nothing.
+            assert_eq!(of[0] == of[1], depth == 0);
         }
     }
 
@@ -133,26 +140,30 @@ mod tests {
     fn whatever_is_changed_leads_elsewhere_or_nowhere() {
         let (depth, indices) = (4, [2, 3, 11]);
         let leaves = leaves(1 << depth);
-        let tree = MerkleTree::new(leaves.clone());
+        let function = HashFunction::Blake3;
+        let tree = MerkleTree::new(function, leaves.clone());
         let siblings = tree.siblings(&indices);
         let good = opened(&leaves, &indices);
         let root = Some(tree.root());
         for index in 0..siblings.len() {
             let mut other = siblings.clone();
             other[index][7] ^= 1;
-            assert_ne!(root_of(depth, good.clone(), &other), root);
+            assert_ne!(root_of(function, depth, good.clone(), &other), root);
         }
         for index in 0..good.len() {
             let mut other = good.clone();
             other[index].1[0] ^= 1;
-            assert_ne!(root_of(depth, other, &siblings), root);
+            assert_ne!(root_of(function, depth, other, &siblings), root);
             let mut other = good.clone();
             other[index].0 += 1;
-            assert_ne!(root_of(depth, other, &siblings), root);
+            assert_ne!(root_of(function, depth, other, &siblings), root);
         }
         let none = |leaves: &[(usize, Digest)], siblings: &[Digest]| {
-            assert_eq!(root_of(depth, leaves.iter().copied(), siblings), None);
+            let leaves = leaves.iter().copied();
+            assert_eq!(root_of(function, depth, leaves, siblings), None);
         };
+        let by_another = root_of(HashFunction::Keccak256, depth, good.clone(), &siblings);
+        assert_ne!(by_another, root);
         none(&good, &siblings[1..]);
         none(&good, &[&siblings[..], &siblings[..1]].concat());
         none(&[], &siblings);

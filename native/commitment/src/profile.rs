@@ -1,6 +1,7 @@
 //! The theorem and the kind of parameters that the proofs of a key rest on.
 
 use p3_security::SecurityAssumption;
+use transcript::HashFunction;
 
 /// Which theorem the proximity argument rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +12,10 @@ pub enum Profile {
     Conservative,
     /// That of the default, with openings that are as small as a bounded effort makes them.
     Small,
+    /// That of the default, for hiding openings that a contract checks: transcript and trees by
+    /// Keccak-256, and the smallest openings. No key can have it and no user can choose it yet: no name
+    /// and no byte stands for it in [`Profile::ALL`].
+    Evm,
 }
 
 impl Profile {
@@ -25,6 +30,7 @@ impl Profile {
             Self::Default => "default",
             Self::Conservative => "conservative",
             Self::Small => "small",
+            Self::Evm => "evm",
         }
     }
 
@@ -39,6 +45,7 @@ impl Profile {
             Self::Default => 1,
             Self::Conservative => 2,
             Self::Small => 3,
+            Self::Evm => 4,
         }
     }
 
@@ -49,7 +56,7 @@ impl Profile {
 
     /// Whether keys bind the weights: where a root may be close to several codewords.
     pub const fn binds(self) -> bool {
-        matches!(self, Self::Default | Self::Small)
+        matches!(self, Self::Default | Self::Small | Self::Evm)
     }
 
     /// Whether proofs hold results in as few bits as these need, rather than as soon as may be.
@@ -57,11 +64,34 @@ impl Profile {
         matches!(self, Self::Small)
     }
 
+    /// The hash of transcript and trees.
+    pub const fn hash(self) -> HashFunction {
+        match self {
+            Self::Evm => HashFunction::Keccak256,
+            Self::Default | Self::Conservative | Self::Small => HashFunction::Blake3,
+        }
+    }
+
     /// The regime in which the errors are computed.
     pub const fn assumption(self) -> SecurityAssumption {
         match self {
-            Self::Default | Self::Small => SecurityAssumption::JohnsonBound,
+            Self::Default | Self::Small | Self::Evm => SecurityAssumption::JohnsonBound,
             Self::Conservative => SecurityAssumption::UniqueDecoding,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Profile;
+
+    #[test]
+    fn no_name_and_no_byte_stands_for_the_profile_of_contracts() {
+        for profile in Profile::ALL {
+            assert_eq!(Profile::from_name(profile.name()), Some(profile));
+            assert_eq!(Profile::from_code(profile.code()), Some(profile));
+        }
+        assert_eq!(Profile::from_name(Profile::Evm.name()), None);
+        assert_eq!(Profile::from_code(Profile::Evm.code()), None);
     }
 }

@@ -1,7 +1,6 @@
 //! What prover and verifier take from a transcript.
 
 use commitment::merkle::Digest;
-use p3_challenger::{CanSampleBits, GrindingChallenger};
 use p3_field::PrimeCharacteristicRing;
 use transcript::{Base, Extension, Site, Transcript};
 
@@ -40,15 +39,15 @@ impl Channel for Transcript {
     }
 
     fn index(&mut self, bits: usize) -> usize {
-        self.sponge().sample_bits(bits)
+        Self::index(self, bits)
     }
 
     fn work(&mut self, bits: usize) -> Base {
-        self.sponge().grind(bits)
+        Self::work(self, bits)
     }
 
     fn worked(&mut self, bits: usize, witness: Base) -> bool {
-        self.sponge().check_witness(bits, witness)
+        Self::worked(self, bits, witness)
     }
 }
 

@@ -13,15 +13,13 @@
 
 use crate::leaves::TreeOpening;
 use commitment::merkle::{Digest, MerkleTree};
-use p3_blake3::Blake3;
 use p3_dft::{Radix2DFTSmallBatch, TwoAdicSubgroupDft};
 use p3_field::{
     BasedVectorSpace, PrimeCharacteristicRing, TwoAdicField, add_scaled_slice_in_place,
     scale_slice_in_place_single_core,
 };
 use p3_matrix::dense::RowMajorMatrix;
-use p3_symmetric::{CryptographicHasher, SerializingHasher};
-use transcript::{Base, DEGREE, Extension};
+use transcript::{Base, DEGREE, Extension, HashFunction};
 
 /// What a code is made of.
 pub(crate) struct Message<'a> {
@@ -52,9 +50,8 @@ pub(crate) struct Code {
 
 impl Code {
     /// Makes the code at 2^`rate` times the message's length.
-    pub(crate) fn new(message: &Message<'_>, rate: usize) -> Self {
+    pub(crate) fn new(function: HashFunction, message: &Message<'_>, rate: usize) -> Self {
         let transform = Radix2DFTSmallBatch::<Base>::new(1 << message.rows);
-        let hash = SerializingHasher::new(Blake3);
         let (height, width) = (1_usize << message.rows, message.width + message.salts);
         let generator = Base::two_adic_generator(message.rows + rate);
         let mut leaves = vec![Digest::default(); height << rate];
@@ -65,7 +62,7 @@ impl Code {
             let coefficients = RowMajorMatrix::new(coefficients, message.width);
             let rows = transform.dft_batch(coefficients).values;
             let rows = message.salted(rows, coset, rate);
-            hash.hash_many(&rows, &mut digests);
+            function.digests_of_rows(&rows, &mut digests);
             let places = leaves[coset..].iter_mut().step_by(1 << rate);
             for (leaf, &digest) in places.zip(&digests) {
                 *leaf = digest;
@@ -76,13 +73,18 @@ impl Code {
             rate,
             width,
             cosets,
-            tree: MerkleTree::new(leaves),
+            tree: MerkleTree::new(function, leaves),
         }
     }
 
     /// The code of a polynomial of the extension field, given by its values, whose first `fold` variables
     /// are the columns.
-    pub(crate) fn of_values(values: &[Extension], fold: usize, rate: usize) -> Self {
+    pub(crate) fn of_values(
+        function: HashFunction,
+        values: &[Extension],
+        fold: usize,
+        rate: usize,
+    ) -> Self {
         let rows = values.len() >> fold;
         let mut coefficients = Vec::with_capacity(values.len() * DEGREE);
         for row in 0..rows {
@@ -99,7 +101,7 @@ impl Code {
             salts: 0,
             salt: &[],
         };
-        Self::new(&message, rate)
+        Self::new(function, &message, rate)
     }
 
     /// The root of the tree.
@@ -165,7 +167,7 @@ mod tests {
     use crate::randomness::{Context, Randomness};
     use commitment::merkle::root_of;
     use p3_field::PrimeCharacteristicRing;
-    use transcript::Base;
+    use transcript::{Base, HashFunction};
 
     #[test]
     fn a_leaf_is_its_polynomials_at_its_point_whatever_the_tail_and_the_salts() {
@@ -196,7 +198,8 @@ mod tests {
                 salts,
                 salt: &salt,
             };
-            let code = Code::new(&message, rate);
+            let [code, by_keccak] = [HashFunction::Blake3, HashFunction::Keccak256]
+                .map(|function| Code::new(function, &message, rate));
             let all: Vec<usize> = (0..1 << leaves).collect();
             let opening = code.open(&all);
             let coefficients = [values, tail].concat();
@@ -210,12 +213,19 @@ mod tests {
                 }
                 assert_eq!(leaf[width..], salt[index * salts..][..salts]);
             }
+            assert_eq!(by_keccak.open(&all).rows, opening.rows);
             let some = [1, 5, 1];
-            let opening = code.open(&some);
-            let digests = opening.rows.iter().map(|leaf| leaf_digest(leaf));
-            let opened = some.into_iter().zip(digests);
-            let found = root_of(leaves, opened, &opening.siblings);
-            assert_eq!(found, Some(code.root()));
+            for (function, code) in [
+                (HashFunction::Blake3, &code),
+                (HashFunction::Keccak256, &by_keccak),
+            ] {
+                let opening = code.open(&some);
+                let digests = opening.rows.iter().map(|leaf| leaf_digest(function, leaf));
+                let opened = some.into_iter().zip(digests);
+                let found = root_of(function, leaves, opened, &opening.siblings);
+                assert_eq!(found, Some(code.root()));
+            }
+            assert_ne!(code.root(), by_keccak.root());
         }
     }
 }

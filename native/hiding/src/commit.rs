@@ -135,7 +135,7 @@ impl Shape {
             salts: vector.salts,
             salt: &masks.salt,
         };
-        let code = Code::new(&message, self.schedule.rate);
+        let code = Code::new(self.profile.hash(), &message, self.schedule.rate);
         Ok(Committed {
             code,
             cells,

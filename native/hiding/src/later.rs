@@ -13,7 +13,7 @@ use crate::schedule::Schedule;
 use commitment::merkle::Digest;
 use p3_field::PrimeCharacteristicRing;
 use sumcheck::{Engine, Simd, Sum, add_scaled, dot, equality, unpack};
-use transcript::{Base, Extension, Site};
+use transcript::{Base, Extension, HashFunction, Site};
 
 /// A sum of products of two tables, while variables are bound one by one.
 pub(crate) struct Folding {
@@ -94,7 +94,7 @@ pub(crate) fn prove(
     };
     let mut rounds = Vec::with_capacity(schedule.rounds.len());
     for round in &schedule.rounds {
-        let next = Code::of_values(&values, round.fold, round.rate);
+        let next = Code::of_values(schedule.hash, &values, round.fold, round.rate);
         channel.absorb_roots(Site::OpeningRoot, &[next.root()], &[]);
         let (mut answers, mut tables) = (Vec::new(), Vec::new());
         for _ in 0..round.samples {
@@ -226,7 +226,7 @@ where
         }
         let leaves = tree.first().map_or(0, |tree| tree.leaves);
         let indices = indices(channel, round.queries.count, leaves);
-        check_leaves(&tree, &roots, &indices, &sent.leaves)?;
+        check_leaves(schedule.hash, &tree, &roots, &indices, &sent.leaves)?;
         let values = values(&indices, &sent.leaves, last_fold.as_deref(), &first.value);
         let batching = channel.challenge();
         let mut power = batching;
@@ -254,7 +254,7 @@ where
     }
     let leaves = tree.first().map_or(0, |tree| tree.leaves);
     let indices = indices(channel, schedule.end.count, leaves);
-    check_leaves(&tree, &roots, &indices, &proof.leaves)?;
+    check_leaves(schedule.hash, &tree, &roots, &indices, &proof.leaves)?;
     let values = values(&indices, &proof.leaves, last_fold.as_deref(), &first.value);
     for (&index, value) in indices.iter().zip(values) {
         let x = leaf_point(leaves, index);
@@ -278,6 +278,7 @@ where
 }
 
 fn check_leaves(
+    function: HashFunction,
     trees: &[TreeShape],
     roots: &[Digest],
     indices: &[usize],
@@ -287,7 +288,7 @@ fn check_leaves(
     let mut all = trees.iter().zip(roots).zip(openings);
     let good = all.all(|((tree, root), opening)| {
         opening.rows.iter().all(|row| row.len() == tree.width)
-            && opening.leads_to(root, tree.leaves, indices)
+            && opening.leads_to(function, root, tree.leaves, indices)
     });
     if fits && good {
         Ok(())

@@ -2,10 +2,8 @@
 
 use commitment::merkle::{Digest, root_of};
 use commitment::{Malformed, Reader, Writer};
-use p3_blake3::Blake3;
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing, TwoAdicField};
-use p3_symmetric::{CryptographicHasher, SerializingHasher};
-use transcript::{BASE_BYTES, Base, DEGREE, Extension};
+use transcript::{BASE_BYTES, Base, DEGREE, Extension, HashFunction};
 
 /// Leaves of one tree in the order in which they were asked for, and the digests that lead to its root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,11 +24,17 @@ pub(crate) struct TreeShape {
 impl TreeOpening {
     /// Whether these leaves, at these indices, are those of the tree with this root. Equal indices have
     /// equal leaves then.
-    pub(crate) fn leads_to(&self, root: &Digest, leaves: usize, indices: &[usize]) -> bool {
-        let digests = self.rows.iter().map(|row| leaf_digest(row));
+    pub(crate) fn leads_to(
+        &self,
+        function: HashFunction,
+        root: &Digest,
+        leaves: usize,
+        indices: &[usize],
+    ) -> bool {
+        let digests = self.rows.iter().map(|row| leaf_digest(function, row));
         let opened = indices.iter().copied().zip(digests);
         self.rows.len() == indices.len()
-            && root_of(leaves, opened, &self.siblings).as_ref() == Some(root)
+            && root_of(function, leaves, opened, &self.siblings).as_ref() == Some(root)
     }
 
     /// Appends the opening's bytes.
@@ -70,8 +74,10 @@ impl TreeOpening {
 }
 
 /// The digest of a leaf.
-pub(crate) fn leaf_digest(leaf: &[Base]) -> Digest {
-    SerializingHasher::new(Blake3).hash_slice(leaf)
+pub(crate) fn leaf_digest(function: HashFunction, leaf: &[Base]) -> Digest {
+    let mut digest = [Digest::default()];
+    function.digests_of_rows(leaf, &mut digest);
+    digest[0]
 }
 
 /// The point of a leaf among 2^`leaves`.

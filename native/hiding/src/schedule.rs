@@ -2,6 +2,7 @@
 
 use crate::regime::{Rate, Regime};
 use commitment::{Profile, WORK_BITS};
+use transcript::HashFunction;
 
 /// Bits that each term of the queries has to reach.
 pub(crate) const TERM_BITS: usize = 104;
@@ -36,6 +37,8 @@ pub(crate) struct Round {
 /// All of an opening.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Schedule {
+    /// The hash of the trees.
+    pub(crate) hash: HashFunction,
     /// log N.
     pub(crate) rows: usize,
     /// Halvings of the first codes, tails left out.
@@ -57,9 +60,20 @@ pub(crate) const fn first_fold(variables: usize) -> usize {
     }
 }
 
-/// Halvings of the first codes. Where there are few rows, the tails make up much of the code.
-const fn first_rate(rows: usize) -> usize {
+/// Bits of work before queries at most. Openings for contracts are made seldom and paid by the byte.
+const fn most_work(profile: Profile) -> usize {
+    match profile {
+        Profile::Evm => 18,
+        _ => WORK_BITS,
+    }
+}
+
+/// Halvings of the first codes. Where there are few rows, the tails make up much of the code. Openings for
+/// contracts have long codes, of which few leaves are opened.
+const fn first_rate(profile: Profile, rows: usize) -> usize {
     match rows {
+        0..=12 if matches!(profile, Profile::Evm) => 6,
+        13..=16 if matches!(profile, Profile::Evm) => 4,
         0..=8 => 4,
         9..=16 => 2,
         _ => 1,
@@ -67,9 +81,9 @@ const fn first_rate(rows: usize) -> usize {
 }
 
 /// Variables that a later fold takes at most.
-const fn later_fold(rows: usize) -> usize {
+const fn later_fold(profile: Profile, rows: usize) -> usize {
     match rows {
-        9..=12 => 3,
+        9..=12 if !matches!(profile, Profile::Evm) => 3,
         _ => 4,
     }
 }
@@ -78,12 +92,13 @@ impl Schedule {
     /// The schedule for N = 2^`rows`, and tails for so many openings. Nothing if the tails do not fit.
     pub(crate) fn new(rows: usize, openings: usize, profile: Profile) -> Option<Self> {
         let regime = Regime::of(profile);
-        let mut rates = first_rate(rows)..=MAX_RATE;
+        let most = most_work(profile);
+        let mut rates = first_rate(profile, rows)..=MAX_RATE;
         let (rate, mut queries) = rates.find_map(|rate| {
-            let queries = first_queries(regime, rows, rate, openings)?;
+            let queries = first_queries(regime, rows, rate, openings, most)?;
             Some((rate, queries))
         })?;
-        let fold = later_fold(rows);
+        let fold = later_fold(profile, rows);
         let (mut rounds, mut left) = (Vec::new(), rows);
         while left > LAST {
             let rate = rate + 2 + (fold - 1) * rounds.len();
@@ -95,10 +110,11 @@ impl Schedule {
                 rate,
             });
             let message = 1 << (left - fold);
-            queries = self::queries(regime, Rate::new(message, message << rate)?)?;
+            queries = self::queries(regime, Rate::new(message, message << rate)?, most)?;
             left -= fold;
         }
         Some(Self {
+            hash: profile.hash(),
             rows,
             rate,
             samples: regime.samples(),
@@ -124,7 +140,13 @@ impl Schedule {
 
 /// Queries to first codes with tails for so many openings. Nothing if less than [`ROOM`] of the code is
 /// neither message nor tail.
-fn first_queries(regime: Regime, rows: usize, rate: usize, openings: usize) -> Option<Queries> {
+fn first_queries(
+    regime: Regime,
+    rows: usize,
+    rate: usize,
+    openings: usize,
+    most_work: usize,
+) -> Option<Queries> {
     let length = 1_usize << (rows + rate);
     // More queries need more tails, and these more queries.
     let mut found = Queries { count: 0, work: 0 };
@@ -134,7 +156,7 @@ fn first_queries(regime: Regime, rows: usize, rate: usize, openings: usize) -> O
             return None;
         }
         let code = Rate::new(dimension, length)?;
-        let needed = queries(regime, code)?;
+        let needed = queries(regime, code, most_work)?;
         if needed.count <= found.count {
             let (count, work) = (found.count, work(regime, code, found.count));
             return Some(Queries { count, work });
@@ -146,12 +168,12 @@ fn first_queries(regime: Regime, rows: usize, rate: usize, openings: usize) -> O
 /// The fewest queries that bring their term to its bits with the work that there may be, and the least
 /// work that does with as many. Nothing for a code that is nearly all message: there, a query brings
 /// nothing.
-fn queries(regime: Regime, code: Rate) -> Option<Queries> {
+fn queries(regime: Regime, code: Rate, most_work: usize) -> Option<Queries> {
     let bits = regime.query_bits(code);
     if bits <= 0.0 {
         return None;
     }
-    let count = ((TERM_BITS - WORK_BITS) as f64 / bits).ceil() as usize;
+    let count = ((TERM_BITS - most_work) as f64 / bits).ceil() as usize;
     let work = work(regime, code, count);
     Some(Queries { count, work })
 }

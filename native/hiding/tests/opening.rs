@@ -3,7 +3,7 @@
 mod common;
 
 use commitment::Profile;
-use common::{Case, begin, beside};
+use common::{Case, beside};
 use hiding::{Claim, Rejected, Vector};
 use p3_field::PrimeCharacteristicRing;
 use transcript::Extension;
@@ -26,7 +26,7 @@ fn cases() -> Vec<(Vec<usize>, Vec<Vector>)> {
 
 #[test]
 fn vectors_of_any_sizes_open_to_one_claim() {
-    for profile in Profile::COMMITTED {
+    for profile in [Profile::Default, Profile::Conservative, Profile::Evm] {
         for (fresh, others) in cases() {
             let case = Case::new(&fresh, &others, profile);
             let opening = case.open();
@@ -46,7 +46,7 @@ fn another_value_form_or_root_is_rejected() {
         let opening = case.open();
         let roots = case.roots();
         let verify = |claim: &Claim, roots: &[[u8; 32]]| {
-            let mut transcript = begin(&case.roots());
+            let mut transcript = case.begin();
             case.shape.verify(roots, claim, &opening, &mut transcript)
         };
         for vector in 0..roots.len() {

@@ -3,14 +3,18 @@
 mod common;
 
 use commitment::Profile;
-use common::{Case, begin, beside};
+use common::{Case, beside};
 use hiding::{Committed, Opening};
 use std::collections::BTreeMap;
 use transcript::{Site, Transcript};
 
 fn joint() -> Case {
+    by(Profile::Default)
+}
+
+fn by(profile: Profile) -> Case {
     let others = [beside(&[13], 0, false), beside(&[9, 10], 1, true)];
-    Case::new(&[10, 8, 9], &others, Profile::Default)
+    Case::new(&[10, 8, 9], &others, profile)
 }
 
 fn accepted(case: &Case, bytes: &[u8]) -> bool {
@@ -20,9 +24,17 @@ fn accepted(case: &Case, bytes: &[u8]) -> bool {
 
 #[test]
 fn a_change_of_any_field_is_rejected() {
-    let case = joint();
+    change_all_fields(&joint());
+}
+
+#[test]
+fn a_change_of_any_field_is_rejected_by_keccak() {
+    change_all_fields(&by(Profile::Evm));
+}
+
+fn change_all_fields(case: &Case) {
     let written = case.encode(&case.open());
-    assert!(accepted(&case, &written.bytes));
+    assert!(accepted(case, &written.bytes));
     let mut ends: Vec<usize> = written.fields.iter().map(|&(_, first)| first).collect();
     ends.push(written.bytes.len());
     let mut seen = BTreeMap::<&str, usize>::new();
@@ -35,7 +47,7 @@ fn a_change_of_any_field_is_rejected() {
             for bit in [0, 5] {
                 let mut bytes = written.bytes.clone();
                 bytes[place] ^= 1 << bit;
-                assert!(!accepted(&case, &bytes), "{name}, byte {}", place - first);
+                assert!(!accepted(case, &bytes), "{name}, byte {}", place - first);
             }
         }
     }
@@ -82,9 +94,9 @@ fn prove(case: &Case, transcript: &mut Transcript) -> Opening {
 #[test]
 fn what_is_absorbed_is_the_inventory_and_in_its_order() {
     let case = joint();
-    let mut prover = begin(&case.roots());
+    let mut prover = case.begin();
     let opening = prove(&case, &mut prover);
-    let mut verifier = begin(&case.roots());
+    let mut verifier = case.begin();
     let roots = case.roots();
     let verdict = case
         .shape
@@ -120,24 +132,40 @@ fn what_is_absorbed_is_the_inventory_and_in_its_order() {
 
 #[test]
 fn leaving_out_any_site_on_either_side_is_rejected() {
-    let case = joint();
+    for profile in [Profile::Default, Profile::Evm] {
+        leave_out_all_sites(&by(profile));
+    }
+}
+
+fn leave_out_all_sites(case: &Case) {
     let roots = case.roots();
-    let started = |site: Option<Site>| {
-        let mut transcript = site.map_or_else(Transcript::new, Transcript::without);
-        transcript.absorb(Site::Witness, roots.as_flattened());
-        transcript
+    let started = |site: Option<Site>| match site {
+        Some(site) => case.begin().leaving_out(site),
+        None => case.begin(),
     };
-    let whole = prove(&case, &mut started(None));
+    let whole = prove(case, &mut started(None));
     let verify = |opening: &Opening, site| {
         let claim = &case.claim;
         case.shape
             .verify(&roots, claim, opening, &mut started(site))
     };
     for site in Site::OPENING {
-        let without = prove(&case, &mut started(Some(site)));
+        let without = prove(case, &mut started(Some(site)));
         assert!(verify(&without, None).is_err(), "{site:?}");
         assert!(verify(&whole, Some(site)).is_err(), "{site:?}");
         // Its negative neighbour: where both leave it out, nothing else is wrong.
         assert_eq!(verify(&without, Some(site)), Ok(()), "{site:?}");
     }
+}
+
+#[test]
+fn an_opening_by_one_hash_is_none_by_another() {
+    let case = by(Profile::Default);
+    let opening = case.open();
+    let roots = case.roots();
+    let mut transcript = common::begin(Profile::Evm, &roots);
+    let verdict = case
+        .shape
+        .verify(&roots, &case.claim, &opening, &mut transcript);
+    assert!(verdict.is_err());
 }

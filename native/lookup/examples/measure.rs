@@ -109,7 +109,9 @@ fn library(times: &mut Vec<f64>, repeats: usize, columns: &[Column<'_>], run: us
             n: LeafNumerator::Base(&numerators),
             d: &denominators,
         };
-        prove_fractional_gkr::<Base, Extension, _>(fraction, Transcript::new().sponge())
+        let mut transcript = Transcript::new();
+        let sponge = transcript.sponge().unwrap();
+        prove_fractional_gkr::<Base, Extension, _>(fraction, sponge)
     });
 }
 

@@ -198,11 +198,13 @@ mod tests {
             n: LeafNumerator::Ext(&numerators),
             d: &denominators,
         };
-        let (proof, _) =
-            prove_fractional_gkr::<Base, Extension, _>(fraction, Transcript::new().sponge());
+        let mut transcript = Transcript::new();
+        let sponge = transcript.sponge().unwrap();
+        let (proof, _) = prove_fractional_gkr::<Base, Extension, _>(fraction, sponge);
         let variables = leaves.len().ilog2() as usize;
         let mut transcript = Transcript::new();
-        verify_fractional_gkr::<Base, Extension, _>(&proof, variables, transcript.sponge()).is_ok()
+        let sponge = transcript.sponge().unwrap();
+        verify_fractional_gkr::<Base, Extension, _>(&proof, variables, sponge).is_ok()
     }
 
     #[test]

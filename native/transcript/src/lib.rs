@@ -10,8 +10,13 @@
 //! `specs/transcript.md` lists. The polynomial commitment continues on the same sponge, so that an
 //! opening is bound to all that came before it.
 //!
+//! That is the transcript of BLAKE3, which every mode has. One of Keccak-256 stands beside it, for
+//! proofs that a contract checks; no user can choose it yet.
+//!
 //! | module | what it holds |
 //! | --- | --- |
+//! | `hash` | the hash functions, of transcripts and of trees |
+//! | `keccak` | the state of a transcript by Keccak-256 |
 //! | `pads` | one-time pads under which a prover sends its elements |
 //!
 //! # Soundness
@@ -22,10 +27,17 @@
 //! the proof's.
 #![forbid(unsafe_code)]
 
+mod hash;
+mod keccak;
 mod pads;
 
+pub use hash::{Digest, HashFunction};
+use keccak::KeccakState;
 use p3_blake3::Blake3;
-use p3_challenger::{CanObserve, FieldChallenger, HashChallenger, SerializingChallenger32};
+use p3_challenger::{
+    CanObserve, CanSampleBits, FieldChallenger, GrindingChallenger, HashChallenger,
+    SerializingChallenger32,
+};
 use p3_field::extension::QuinticTrinomialExtensionField;
 use p3_field::{BasedVectorSpace, PrimeField32};
 use p3_koala_bear::KoalaBear;
@@ -211,10 +223,17 @@ impl Site {
     }
 }
 
+/// What challenges are drawn from.
+#[derive(Clone, Debug)]
+enum State {
+    Blake3(Sponge),
+    Keccak256(KeccakState),
+}
+
 /// The transcript of one proof.
 #[derive(Clone, Debug)]
 pub struct Transcript {
-    sponge: Sponge,
+    state: State,
     pads: Option<Pads>,
     #[cfg(feature = "audit")]
     audit: audit::Audit,
@@ -227,28 +246,36 @@ impl Default for Transcript {
 }
 
 impl Transcript {
-    /// An empty transcript.
+    /// An empty transcript by BLAKE3.
     pub fn new() -> Self {
+        Self::by(HashFunction::Blake3)
+    }
+
+    /// An empty transcript by a hash function.
+    pub fn by(function: HashFunction) -> Self {
+        let state = match function {
+            HashFunction::Blake3 => State::Blake3(Sponge::from_hasher(Vec::new(), Blake3AtOnce)),
+            HashFunction::Keccak256 => State::Keccak256(KeccakState::default()),
+        };
         Self {
-            sponge: Sponge::from_hasher(Vec::new(), Blake3AtOnce),
+            state,
             pads: None,
             #[cfg(feature = "audit")]
             audit: audit::Audit::default(),
         }
     }
 
-    /// Absorbs `data`: the sponge observes the 32 bytes of
-    /// BLAKE3(le32(|label|) ‖ label ‖ le64(|data|) ‖ data).
+    /// Absorbs `data`. By BLAKE3, the sponge observes the 32 bytes of
+    /// BLAKE3(le32(|label|) ‖ label ‖ le64(|data|) ‖ data); by Keccak-256, the state becomes
+    /// keccak256(state ‖ keccak256(label) ‖ data).
     pub fn absorb(&mut self, site: Site, data: &[u8]) {
-        self.absorb_with(site, data.len(), |hasher| {
-            hasher.update(data);
-        });
+        self.absorb_with(site, data.len(), |take| take(data));
     }
 
     /// Absorbs integers, four bytes each, one tensor after another.
     pub fn absorb_integers(&mut self, site: Site, tensors: &[&[i32]]) {
         let count: usize = tensors.iter().map(|tensor| tensor.len()).sum();
-        self.absorb_with(site, count * size_of::<i32>(), |hasher| {
+        self.absorb_with(site, count * size_of::<i32>(), |take| {
             // In pieces that stay near the processor, and are long enough for all of its lanes.
             let mut piece = vec![[0; 4]; count.min(PIECE)];
             for values in tensors.iter().flat_map(|tensor| tensor.chunks(PIECE)) {
@@ -256,24 +283,36 @@ impl Transcript {
                     *word = value.to_le_bytes();
                 }
                 let words = piece.get(..values.len()).unwrap_or_default();
-                hasher.update(words.as_flattened());
+                take(words.as_flattened());
             }
         });
     }
 
-    fn absorb_with(&mut self, site: Site, length: usize, data: impl FnOnce(&mut blake3::Hasher)) {
+    /// Absorbs data of this length, which is given in pieces.
+    fn absorb_with(&mut self, site: Site, length: usize, data: impl FnOnce(&mut dyn FnMut(&[u8]))) {
         #[cfg(feature = "audit")]
         if !self.audit.admits(site, length) {
             return;
         }
-        let label = site.label().as_bytes();
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&(label.len() as u32).to_le_bytes());
-        hasher.update(label);
-        hasher.update(&(length as u64).to_le_bytes());
-        data(&mut hasher);
-        let digest: [u8; 32] = hasher.finalize().into();
-        self.sponge.observe(Hash::<Base, u8, 32>::from(digest));
+        match &mut self.state {
+            State::Blake3(sponge) => {
+                let label = site.label().as_bytes();
+                let mut hasher = blake3::Hasher::new();
+                hasher.update(&(label.len() as u32).to_le_bytes());
+                hasher.update(label);
+                hasher.update(&(length as u64).to_le_bytes());
+                data(&mut |piece| {
+                    hasher.update(piece);
+                });
+                let digest: Digest = hasher.finalize().into();
+                sponge.observe(Hash::<Base, u8, 32>::from(digest));
+            }
+            State::Keccak256(state) => {
+                let mut whole = Vec::with_capacity(length);
+                data(&mut |piece| whole.extend_from_slice(piece));
+                state.absorb(site.label(), &whole);
+            }
+        }
     }
 
     /// From here on each element that is absorbed is absorbed under a pad: the sum of both takes its
@@ -305,7 +344,36 @@ impl Transcript {
 
     /// Draws one challenge.
     pub fn challenge(&mut self) -> Extension {
-        self.sponge.sample_algebra_element()
+        match &mut self.state {
+            State::Blake3(sponge) => sponge.sample_algebra_element(),
+            State::Keccak256(state) => state.challenge(),
+        }
+    }
+
+    /// Draws an index of so many bits.
+    pub fn index(&mut self, bits: usize) -> usize {
+        match &mut self.state {
+            State::Blake3(sponge) => sponge.sample_bits(bits),
+            State::Keccak256(state) => state.index(bits),
+        }
+    }
+
+    /// Finds a witness of so many bits of work. For none, nothing happens, and the witness is 0.
+    pub fn work(&mut self, bits: usize) -> Base {
+        match &mut self.state {
+            State::Blake3(sponge) => sponge.grind(bits),
+            State::Keccak256(_) if bits == 0 => Base::default(),
+            State::Keccak256(state) => state.work(bits),
+        }
+    }
+
+    /// Checks a witness of so many bits of work. For none, nothing happens, and any witness will do.
+    pub fn worked(&mut self, bits: usize, witness: Base) -> bool {
+        match &mut self.state {
+            State::Blake3(sponge) => sponge.check_witness(bits, witness),
+            State::Keccak256(_) if bits == 0 => true,
+            State::Keccak256(state) => state.worked(bits, witness),
+        }
     }
 
     /// Draws a point of `variables` coordinates.
@@ -313,9 +381,13 @@ impl Transcript {
         (0..variables).map(|_| self.challenge()).collect()
     }
 
-    /// The sponge itself, for the polynomial commitment, which continues on it.
-    pub const fn sponge(&mut self) -> &mut Sponge {
-        &mut self.sponge
+    /// The sponge itself, for the library's polynomial commitment, which continues on it. A transcript
+    /// by Keccak-256 has none.
+    pub const fn sponge(&mut self) -> Option<&mut Sponge> {
+        match &mut self.state {
+            State::Blake3(sponge) => Some(sponge),
+            State::Keccak256(_) => None,
+        }
     }
 }
 
@@ -352,9 +424,14 @@ mod audit {
     impl Transcript {
         /// A transcript that absorbs nothing at `site`.
         pub fn without(site: Site) -> Self {
-            let mut transcript = Self::new();
-            transcript.audit.left_out = Some(site);
-            transcript
+            Self::new().leaving_out(site)
+        }
+
+        /// This transcript, absorbing nothing at `site` from here on.
+        #[must_use]
+        pub fn leaving_out(mut self, site: Site) -> Self {
+            self.audit.left_out = Some(site);
+            self
         }
 
         /// A transcript that absorbs nothing: its challenges are frozen, but for what work adds to them.
@@ -373,7 +450,10 @@ mod audit {
 
 #[cfg(test)]
 mod tests {
-    use super::{Blake3AtOnce, EXTENSION_BYTES, Extension, Site, Transcript, write_extension};
+    use super::{
+        Base, Blake3AtOnce, EXTENSION_BYTES, Extension, HashFunction, Site, Transcript,
+        write_extension,
+    };
     use p3_blake3::Blake3;
     use p3_symmetric::CryptographicHasher;
     use std::collections::BTreeSet;
@@ -383,8 +463,10 @@ mod tests {
         committed.chain(Site::RELATION).chain(Site::OPENING)
     }
 
-    fn after(site: Site, data: &[u8]) -> Extension {
-        let mut transcript = Transcript::new();
+    const FUNCTIONS: [HashFunction; 2] = [HashFunction::Blake3, HashFunction::Keccak256];
+
+    fn after(function: HashFunction, site: Site, data: &[u8]) -> Extension {
+        let mut transcript = Transcript::by(function);
         transcript.absorb(site, data);
         transcript.challenge()
     }
@@ -397,18 +479,20 @@ mod tests {
 
     #[test]
     fn every_site_and_every_byte_moves_the_challenge() {
-        let first = after(Site::Key, b"abc");
-        assert_eq!(first, after(Site::Key, b"abc"));
-        assert_ne!(first, after(Site::Key, b"abd"));
-        assert_ne!(first, after(Site::Key, b"abc\0"));
         let mut seen = BTreeSet::new();
-        for site in sites() {
-            let mut bytes = Vec::new();
-            write_extension(&mut bytes, after(site, b"abc"));
-            assert_eq!(bytes.len(), EXTENSION_BYTES);
-            seen.insert(bytes);
+        for function in FUNCTIONS {
+            let first = after(function, Site::Key, b"abc");
+            assert_eq!(first, after(function, Site::Key, b"abc"));
+            assert_ne!(first, after(function, Site::Key, b"abd"));
+            assert_ne!(first, after(function, Site::Key, b"abc\0"));
+            for site in sites() {
+                let mut bytes = Vec::new();
+                write_extension(&mut bytes, after(function, site, b"abc"));
+                assert_eq!(bytes.len(), EXTENSION_BYTES);
+                seen.insert(bytes);
+            }
         }
-        assert_eq!(seen.len(), sites().count());
+        assert_eq!(seen.len(), FUNCTIONS.len() * sites().count());
     }
 
     #[test]
@@ -445,9 +529,12 @@ mod tests {
                 .iter()
                 .flat_map(|part| part.iter().flat_map(|value| value.to_le_bytes()))
                 .collect();
-            let mut transcript = Transcript::new();
-            transcript.absorb_integers(Site::Inputs, parts);
-            assert_eq!(transcript.challenge(), after(Site::Inputs, &bytes));
+            for function in FUNCTIONS {
+                let mut transcript = Transcript::by(function);
+                transcript.absorb_integers(Site::Inputs, parts);
+                let expected = after(function, Site::Inputs, &bytes);
+                assert_eq!(transcript.challenge(), expected);
+            }
         }
     }
 
@@ -488,9 +575,36 @@ mod tests {
 
     #[test]
     fn a_split_of_the_data_is_another_transcript() {
-        let mut transcript = Transcript::new();
-        transcript.absorb(Site::Key, b"ab");
-        transcript.absorb(Site::Key, b"c");
-        assert_ne!(transcript.challenge(), after(Site::Key, b"abc"));
+        for function in FUNCTIONS {
+            let mut transcript = Transcript::by(function);
+            transcript.absorb(Site::Key, b"ab");
+            transcript.absorb(Site::Key, b"c");
+            assert_ne!(transcript.challenge(), after(function, Site::Key, b"abc"));
+        }
+    }
+
+    #[test]
+    fn work_is_checked_by_whom_it_was_made_for() {
+        for function in FUNCTIONS {
+            let mut prover = Transcript::by(function);
+            prover.absorb(Site::Key, b"abc");
+            let mut verifier = prover.clone();
+            let mut other = prover.clone();
+            other.absorb(Site::Key, b"d");
+            let witness = prover.work(12);
+            assert!(verifier.worked(12, witness));
+            assert!(!other.worked(12, witness));
+            assert_eq!(prover.index(30), verifier.index(30));
+            // No work: nothing is hashed.
+            assert!(verifier.worked(0, witness));
+            assert_eq!(prover.work(0), Base::default());
+            assert_eq!(prover.challenge(), verifier.challenge());
+        }
+    }
+
+    #[test]
+    fn only_a_transcript_by_blake3_has_a_sponge() {
+        assert!(Transcript::new().sponge().is_some());
+        assert!(Transcript::by(HashFunction::Keccak256).sponge().is_none());
     }
 }

@@ -12,8 +12,8 @@ use crate::codec::{Run, decode_run, encode_run};
 use crate::place::Place;
 use crate::tree::{Rows, Tree};
 use crate::{
-    Config, LeafHash, MAX_VARIABLES, MIN_VARIABLES, Malformed, Profile, Reader, Rejected, Root,
-    Term, Transform, Writer, schedule, security,
+    Config, LeafHash, MAX_VARIABLES, MIN_VARIABLES, Malformed, NO_SPONGE, Profile, Reader,
+    Rejected, Root, Term, Transform, Writer, schedule, security,
 };
 pub use head::evaluate;
 use head::{ColumnsHead, Stack};
@@ -230,6 +230,7 @@ impl Columns {
         let expected = claims.iter().map(|&(column, _)| column).collect();
         let mut head = ColumnsHead::new(Arc::clone(&committed.stack), expected);
         let sponge = transcript.sponge();
+        let sponge = sponge.ok_or_else(|| ColumnsError::Parameters(NO_SPONGE.to_owned()))?;
         let samples = 0..self.config().commitment_ood_samples();
         let initial = samples.map(|_| head.add_virtual_eval(sponge)).collect();
         for ((table, batch), point) in self.protocol.iter_openings().zip(&points) {
@@ -265,14 +266,10 @@ impl Columns {
                 .collect(),
         };
         let commitment = MerkleCap::new(vec![*root]);
+        let sponge = transcript.sponge();
+        let sponge = sponge.ok_or_else(|| Rejected(NO_SPONGE.to_owned()))?;
         self.prover
-            .verify_at(
-                &commitment,
-                &proof,
-                &self.protocol,
-                &points,
-                transcript.sponge(),
-            )
+            .verify_at(&commitment, &proof, &self.protocol, &points, sponge)
             .map(|_| ())
             .map_err(|error| Rejected(error.to_string()))
     }

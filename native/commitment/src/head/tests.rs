@@ -30,18 +30,18 @@ fn run<L: Layout<Base, Extension>>(
         .map(|&variables| Point::new(transcript.point(variables)))
         .collect();
     bind(&mut layout, &bound);
-    let mut sent = vec![layout.add_virtual_eval(transcript.sponge())];
+    let mut sent = vec![layout.add_virtual_eval(transcript.sponge().unwrap())];
     // The last table is not opened.
     for (table, &variables) in sizes.iter().enumerate().take(sizes.len() - 1) {
         let point = Point::new(transcript.point(variables));
         let batch = OpeningBatch::new(vec![0], vec![]);
         for point in [&point, &bound[table]] {
-            let values = layout.eval_at(table, &batch, point, transcript.sponge());
+            let values = layout.eval_at(table, &batch, point, transcript.sponge().unwrap());
             sent.extend(values.current());
         }
     }
     let mut data = SumcheckData::default();
-    let (mut prover, point) = layout.into_sumcheck(&mut data, 0, transcript.sponge());
+    let (mut prover, point) = layout.into_sumcheck(&mut data, 0, transcript.sponge().unwrap());
     sent.extend(data.polynomial_evaluations.iter().flatten());
     sent.extend(point.iter());
     sent.push(prover.claimed_sum());

@@ -31,7 +31,7 @@ use p3_whir::{
     WhirProof, WhirProver, WhirRoundProof,
 };
 use sumcheck::{dot, equality, powers};
-use transcript::{Base, Extension};
+use transcript::{Base, Extension, HashFunction};
 
 type Mmcs = MerkleTreeMmcs<
     Base,
@@ -126,6 +126,7 @@ fn config(
 fn schedule(config: &WhirConfig<Extension, Base, Frozen>, fold: usize) -> Schedule {
     let rounds = config.round_parameters().iter().enumerate();
     Schedule {
+        hash: HashFunction::Blake3,
         rows: config.num_variables() - fold,
         rate: config.starting_log_inv_rate,
         samples: config.commitment_ood_samples(),
@@ -171,7 +172,7 @@ impl Plain {
             salts: 0,
             salt: &[],
         };
-        let code = Code::new(&message, schedule.rate);
+        let code = Code::new(schedule.hash, &message, schedule.rate);
 
         let mut channel = Frozen::new(9);
         let elements: Vec<Extension> = cells.iter().map(|&cell| cell.into()).collect();

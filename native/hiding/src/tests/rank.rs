@@ -21,7 +21,7 @@ use crate::shape::{Shape, Vector};
 use crate::statement::Claim;
 use commitment::Profile;
 use p3_field::{BasedVectorSpace, Field, PrimeCharacteristicRing};
-use transcript::{Base, DEGREE, Extension};
+use transcript::{Base, DEGREE, Extension, HashFunction};
 
 /// Leaves that are opened of the first codes.
 const QUERIES: usize = 3;
@@ -75,6 +75,7 @@ fn schedule(rows: usize, later: bool, samples: usize) -> Schedule {
         rate: 3,
     };
     Schedule {
+        hash: HashFunction::Blake3,
         rows,
         rate: 2,
         samples,

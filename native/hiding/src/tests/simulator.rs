@@ -109,9 +109,9 @@ fn simulate(
                     .map(|_| digest(&mut coins))
                     .collect();
                 for (&index, row) in indices.iter().zip(&rows) {
-                    digests[index] = leaf_digest(row);
+                    digests[index] = leaf_digest(shape.schedule.hash, row);
                 }
-                let tree = MerkleTree::new(digests);
+                let tree = MerkleTree::new(shape.schedule.hash, digests);
                 roots.borrow_mut().push(tree.root());
                 let siblings = tree.siblings(indices);
                 TreeOpening { rows, siblings }

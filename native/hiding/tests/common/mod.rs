@@ -43,8 +43,8 @@ pub fn elements(variables: usize, seed: usize) -> Vec<Base> {
 }
 
 /// What both sides absorb before the claim is fixed.
-pub fn begin(roots: &[Digest]) -> Transcript {
-    let mut transcript = Transcript::new();
+pub fn begin(profile: Profile, roots: &[Digest]) -> Transcript {
+    let mut transcript = Transcript::by(profile.hash());
     transcript.absorb(Site::Witness, roots.as_flattened());
     transcript
 }
@@ -93,7 +93,7 @@ impl Case {
 
     /// Each column at a point, and some cells of each vector's first one.
     fn claims(&self) -> Claim {
-        let mut transcript = begin(&self.roots());
+        let mut transcript = begin(self.shape.profile(), &self.roots());
         let mut value = Extension::ZERO;
         let mut forms = Vec::new();
         for columns in &self.columns {
@@ -118,14 +118,18 @@ impl Case {
     pub fn open(&self) -> Opening {
         let committed: Vec<&Committed> = self.committed.iter().collect();
         self.shape
-            .prove(&committed, &self.claim, &mut begin(&self.roots()))
+            .prove(&committed, &self.claim, &mut self.begin())
             .unwrap()
     }
 
     pub fn check(&self, opening: &Opening) -> Result<(), Rejected> {
         let roots = self.roots();
         self.shape
-            .verify(&roots, &self.claim, opening, &mut begin(&roots))
+            .verify(&roots, &self.claim, opening, &mut self.begin())
+    }
+
+    pub fn begin(&self) -> Transcript {
+        begin(self.shape.profile(), &self.roots())
     }
 
     pub fn encode(&self, opening: &Opening) -> Writer {

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {KOALA_BEAR_MODULUS, KoalaBear} from "./KoalaBear.sol";
+import {Quintic} from "./Quintic.sol";
+
+/// @dev Elements of the extension, each in two words of lanes of 85 bits: c0, c1, c2 and c3, c4, the first
+/// in the highest lane. Zeros lie behind both arrays, up to a multiple of eight words.
+struct Lanes {
+    uint256[] high;
+    uint256[] low;
+    uint256 count;
+}
+
+/// @title Sums of products of the extension by the base field, of which only the sum is reduced.
+/// @dev A product of lanes by an element of the base field has 62 bits, so 2^23 of them fit a lane of 85.
+library LazySums {
+    uint256 private constant P = KOALA_BEAR_MODULUS;
+    uint256 private constant LANE = (1 << 85) - 1;
+    /// @dev Every second byte, and every second pair of bytes.
+    uint256 private constant BYTES_OF_TWO =
+        0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff;
+    uint256 private constant HALVES =
+        0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff;
+    /// @dev Bit 31 of eight elements, and 2^31 - p in the place of each.
+    uint256 private constant HIGH =
+        0x8000000080000000800000008000000080000000800000008000000080000000;
+    uint256 private constant EXCESS =
+        0x00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff00ffffff;
+
+    /// @return The elements in lanes.
+    function spread(uint256[] memory xs) internal pure returns (Lanes memory) {
+        uint256[] memory high = new uint256[]((xs.length + 7) & ~uint256(7));
+        uint256[] memory low = new uint256[](high.length);
+        for (uint256 i = 0; i < xs.length; ++i) {
+            uint256 x = xs[i];
+            high[i] = x >> 128 << 170 | (x >> 96 & 0xffffffff) << 85 | x >> 64 & 0xffffffff;
+            low[i] = (x >> 32 & 0xffffffff) << 85 | x & 0xffffffff;
+        }
+        return Lanes(high, low, xs.length);
+    }
+
+    /// @return The element whose lanes are these sums.
+    function reduced(uint256 high, uint256 low) internal pure returns (uint256) {
+        uint256 x = (high >> 170) % P << 128 | (high >> 85 & LANE) % P << 96;
+        return x | (high & LANE) % P << 64 | (low >> 85) % P << 32 | (low & LANE) % P;
+    }
+
+    /// @notice Σ lanes[i] * row[i], the row being `length` elements of the base field in the call's data, as a
+    /// proof has them. Only the first of them have lanes; all of them are checked.
+    function dot(Lanes memory lanes, uint256 offset, uint256 length)
+        internal
+        pure
+        returns (uint256 ofHigh, uint256 ofLow)
+    {
+        uint256 wrong;
+        assembly ("memory-safe") {
+            let high := add(mload(lanes), 32)
+            let low := add(mload(add(lanes, 32)), 32)
+            let end := add(high, shl(5, mload(sub(high, 32))))
+            for {} length {} {
+                let eight := calldataload(offset)
+                offset := add(offset, 32)
+                switch lt(length, 8)
+                case 1 {
+                    // What lies behind the last element is none of them.
+                    let unread := shl(5, sub(8, length))
+                    eight := shl(unread, shr(unread, eight))
+                    length := 0
+                }
+                default { length := sub(length, 8) }
+                // Each element's bytes in reverse.
+                eight := or(shl(8, and(eight, BYTES_OF_TWO)), and(shr(8, eight), BYTES_OF_TWO))
+                eight := or(shl(16, and(eight, HALVES)), and(shr(16, eight), HALVES))
+                // The sum is cut off, or carries, only where an element is not below p.
+                wrong := or(wrong, and(or(eight, add(eight, EXCESS)), HIGH))
+                if iszero(lt(high, end)) { continue }
+                let x := shr(224, eight)
+                ofHigh := add(ofHigh, mul(x, mload(high)))
+                ofLow := add(ofLow, mul(x, mload(low)))
+                x := and(shr(192, eight), 0xffffffff)
+                ofHigh := add(ofHigh, mul(x, mload(add(high, 32))))
+                ofLow := add(ofLow, mul(x, mload(add(low, 32))))
+                x := and(shr(160, eight), 0xffffffff)
+                ofHigh := add(ofHigh, mul(x, mload(add(high, 64))))
+                ofLow := add(ofLow, mul(x, mload(add(low, 64))))
+                x := and(shr(128, eight), 0xffffffff)
+                ofHigh := add(ofHigh, mul(x, mload(add(high, 96))))
+                ofLow := add(ofLow, mul(x, mload(add(low, 96))))
+                x := and(shr(96, eight), 0xffffffff)
+                ofHigh := add(ofHigh, mul(x, mload(add(high, 128))))
+                ofLow := add(ofLow, mul(x, mload(add(low, 128))))
+                x := and(shr(64, eight), 0xffffffff)
+                ofHigh := add(ofHigh, mul(x, mload(add(high, 160))))
+                ofLow := add(ofLow, mul(x, mload(add(low, 160))))
+                x := and(shr(32, eight), 0xffffffff)
+                ofHigh := add(ofHigh, mul(x, mload(add(high, 192))))
+                ofLow := add(ofLow, mul(x, mload(add(low, 192))))
+                x := and(eight, 0xffffffff)
+                ofHigh := add(ofHigh, mul(x, mload(add(high, 224))))
+                ofLow := add(ofLow, mul(x, mload(add(low, 224))))
+                high := add(high, 256)
+                low := add(low, 256)
+            }
+        }
+        if (wrong != 0) revert KoalaBear.NotCanonical();
+    }
+
+    /// @return The value at x of the polynomial whose coefficients are in lanes.
+    function evaluate(Lanes memory lanes, uint256 x) internal pure returns (uint256) {
+        uint256 ofHigh = 0;
+        uint256 ofLow = 0;
+        assembly ("memory-safe") {
+            let high := add(mload(lanes), 32)
+            let low := add(mload(add(lanes, 32)), 32)
+            let end := add(high, shl(5, mload(add(lanes, 64))))
+            let power := 1
+            for {} lt(high, end) {} {
+                ofHigh := add(ofHigh, mul(power, mload(high)))
+                ofLow := add(ofLow, mul(power, mload(low)))
+                power := mod(mul(power, x), P)
+                ofHigh := add(ofHigh, mul(power, mload(add(high, 32))))
+                ofLow := add(ofLow, mul(power, mload(add(low, 32))))
+                power := mod(mul(power, x), P)
+                ofHigh := add(ofHigh, mul(power, mload(add(high, 64))))
+                ofLow := add(ofLow, mul(power, mload(add(low, 64))))
+                power := mod(mul(power, x), P)
+                ofHigh := add(ofHigh, mul(power, mload(add(high, 96))))
+                ofLow := add(ofLow, mul(power, mload(add(low, 96))))
+                power := mod(mul(power, x), P)
+                high := add(high, 128)
+                low := add(low, 128)
+            }
+        }
+        return reduced(ofHigh, ofLow);
+    }
+
+    /// @return lanes Those of the elements times X^l, for l from 0 to 4 in turn: so that a row of coefficients
+    /// is summed up as one of elements.
+    function byCoefficients(uint256[] memory xs) internal pure returns (Lanes memory lanes) {
+        uint256[] memory all = new uint256[](5 * xs.length);
+        for (uint256 i = 0; i < xs.length; ++i) {
+            uint256 x = xs[i];
+            for (uint256 l = 0; l < 5; ++l) {
+                all[5 * i + l] = x;
+                x = Quintic.timesX(x);
+            }
+        }
+        return spread(all);
+    }
+}
