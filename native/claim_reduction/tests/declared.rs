@@ -174,23 +174,58 @@ fn looked_up(b: &mut Builder, x: usize) -> usize {
     b.node(Op::Lookup { table, first }, &[x], &shape, -60, 60)
 }
 
+/// A Linear whose bias may be something else modulo p.
+fn biased(b: &mut Builder, x: usize, width: usize) -> usize {
+    let y = b.linear(x, width, true);
+    if b.random.below(8) == 0 {
+        let place = b.random.below(width);
+        let bias = b.parts.constants.last_mut().unwrap();
+        bias.values[place] = [P as i32, (P - 5) as i32, -(P as i32), 1 << 30][place % 4];
+    }
+    y
+}
+
+/// A Rescale by a multiplier that may be something else modulo p.
+fn rescaled(b: &mut Builder, x: usize) -> usize {
+    let (shape, ..) = b.of(x);
+    let odd = [0, P, P + 1, 1 - P, -P, 1 << 30, -1, 3].map(|m| m as i32);
+    let count = if b.random.below(2) == 0 { 1 } else { shape[0] };
+    let multipliers: Vec<i32> = (0..count).map(|_| odd[b.random.below(8)]).collect();
+    let shift = [0, 1, 4, 9, 30][b.random.below(5)];
+    let lo = i64::from(b.random.between(-60, 0));
+    b.rescale(x, &multipliers, 0, shift, lo, lo + 70)
+}
+
+/// A part of the last axis, every second element of it, or it backwards.
+fn part(b: &mut Builder, x: usize) -> usize {
+    let (shape, ..) = b.of(x);
+    let (rows, size) = (shape[0], shape[1]);
+    let (offset, step, count) = match b.random.below(4) {
+        0 => (0, 1, size.div_ceil(2)),
+        1 => (size / 2, 1, size - size / 2),
+        2 => (0, 2, size.div_ceil(2)),
+        _ => (size - 1, -1, size),
+    };
+    b.view(x, offset as i64, &[size as i64, step], &[rows, count])
+}
+
 /// A random key of small odd sizes.
 fn declared(seed: u64) -> Result<Key, String> {
     let mut b = Builder::new(seed);
     let (rows, columns) = (1 + b.random.below(3), SIZES[b.random.below(4)]);
     let x = b.input(&[rows, columns], -9, 9);
     let width = SIZES[b.random.below(4)];
-    let mut all = vec![b.linear(x, width, true)];
+    let mut all = vec![biased(&mut b, x, width)];
     for _ in 0..2 + b.random.below(4) {
         let x = all[all.len() - 1 - b.random.below(all.len().min(2))];
         let (shape, lo, hi) = b.of(x);
         let large = lo.abs().max(hi.abs()) > 4000;
         let x = if large { b.tame(x, 6) } else { x };
         let rank = shape.len();
-        let made = match b.random.below(12) {
+        let made = match b.random.below(15) {
             0..3 if rank > 0 => {
                 let width = SIZES[b.random.below(SIZES.len())];
-                b.linear(x, width, true)
+                biased(&mut b, x, width)
             }
             3 if rank == 2 => {
                 let turned = b.view(x, 0, &[1, shape[1] as i64], &[shape[1], shape[0]]);
@@ -208,6 +243,9 @@ fn declared(seed: u64) -> Result<Key, String> {
                 let axis = b.random.below(2);
                 b.concat(&[x, x], axis)
             }
+            11 if rank > 0 => rescaled(&mut b, x),
+            12 if rank == 2 => part(&mut b, x),
+            13 if rank == 2 => b.take(x, &[2, 3]),
             10 if rank == 2 => b.pad(x, &[0, 1], &[b.random.0 as usize % 2, 1], 3),
             _ => b.mul(x, x),
         };
@@ -362,6 +400,19 @@ fn no_key_between_0_and_a_table_is_in_it() {
         let reads = choice.reads.clone();
         let choice = Choice { weights, reads };
         assert_eq!(key.accepts(&choice, &inputs), honest, "{x}");
+    }
+}
+
+#[test]
+fn a_bias_that_no_int8_weights_leave_in_the_range_is_refused() {
+    // Three weights of up to 128 times 9, in a range of 1000 more.
+    for (bias, fits) in [(1000, true), (7912, true), (7913, false), (P as i32, false)] {
+        let mut b = Builder::new(1);
+        let x = b.input(&[3], -9, 9);
+        let y = b.linear(x, 2, true);
+        b.parts.constants[0].values = vec![0, bias];
+        let y = b.rescale(y, &[1], 0, 0, -9, 9);
+        assert_eq!(Key::read(b, &[y]).is_ok(), fits, "{bias}");
     }
 }
 

@@ -120,10 +120,20 @@ class _Maker:
             takes += [0] if node.op == g.TAKE and -1 in graph.constants[node.map].values else []
         if takes and not node.out.lo <= min(takes) <= max(takes) <= node.out.hi:
             raise self._refuse(node, "its declared range does not hold what it takes")
+        if node.op in (g.LINEAR, g.CONV) and not self._reachable(node):
+            raise self._refuse(node, "no int8 weights leave its bias in its declared range")
         held = all(self._ranges[operand] is not None for operand in node.operands)
         summed = node.op in _REDUCED and node.op not in (g.LINEAR, g.CONV)
         if summed and held and self._ranges[-1] is None:
             raise self._refuse(node, "its integers can wrap around in the field")
+
+    def _reachable(self, node: Node) -> bool:
+        """Whether some int8 weights leave a contraction in its declared range."""
+        operand = self.graph.tensor(node.operands[0])
+        _, columns = self.graph.weights[node.weight]
+        reach = 128 * columns * max(abs(operand.lo), abs(operand.hi))
+        biases = [0] if node.bias == g.NONE else self.graph.constants[node.bias].values
+        return min(biases) + reach >= node.out.lo and max(biases) - reach <= node.out.hi
 
     def halved(self) -> frozenset[int]:
         """Widths of limbs whose range takes more than a second limb for each of their rows."""
