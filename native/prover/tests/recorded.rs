@@ -73,6 +73,38 @@ fn honest_pads_satisfy_as_many_equations_as_there_are_checks() {
 }
 
 #[test]
+fn every_element_that_is_sent_counts() {
+    for graph in [vision(), integers()] {
+        let case = case(graph, Profile::Default);
+        let mut replayed = replay(&case, |_| (), &mut honest);
+        for index in (0..replayed.sent).step_by(11) {
+            let replaced = replayed.altered(&case, |sent| sent[index] += Extension::ONE);
+            replaced.unwrap();
+            let equations = &replayed.recorded.equations;
+            let violated = equations.violated(&replayed.pads);
+            assert!(!violated.is_empty() || !replayed.opens(&case), "{index}");
+            assert!(
+                !replayed.accepted(equations, &replayed.pads, &case),
+                "{index}"
+            );
+        }
+        // One more or one less is not read.
+        assert!(
+            replayed
+                .altered(&case, |sent| sent.push(Extension::ONE))
+                .is_none()
+        );
+        assert!(
+            replayed
+                .altered(&case, |sent| sent.truncate(sent.len() - 1))
+                .is_none()
+        );
+        replayed.altered(&case, |_| ()).unwrap();
+        assert_eq!(replayed.recorded.equations.violated(&replayed.pads), []);
+    }
+}
+
+#[test]
 fn liars_violate_equations_or_claims() {
     for (name, graph) in graphs() {
         let case = case(graph, Profile::Default);
