@@ -6,7 +6,7 @@
 //! freedom (padding of weights, and with it of all that follows from them; sums that take it in). Where its
 //! proof is accepted, the outputs that it states must be the executor's.
 //!
-//! Not searched are Conv, which reads no padding by construction, Divide and SquareRoot, which have tests
+//! Not searched are Conv, which reads no padding by construction, Divide and `SquareRoot`, which have tests
 //! of their own, Adds of contractions by coefficients with which they wrap around, and declared ranges of
 //! sums and products that are narrower than those of their operands make them: such graphs are taken, and
 //! what they prove is the residue or the integer that the executor stops at.
