@@ -9,8 +9,8 @@
 //! Of places of maxima it tries all, those that are wrong first; indices may be beyond the rows, and then name
 //! a row of the padding.
 //!
-//! Not searched are Conv, which reads no padding by construction, Divide and `SquareRoot`, which have tests of their
-//! own, Adds of contractions by coefficients with which they wrap around, and declared ranges of
+//! Not searched are Conv, which reads no padding by construction, Divide and `SquareRoot`, which have tests
+//! of their own, Adds of contractions by coefficients with which they wrap around, and declared ranges of
 //! sums and products that are narrower than those of their operands make them: such graphs are taken, and
 //! what they prove is the residue or the integer that the executor stops at (`exact` has tests of both).
 mod common;

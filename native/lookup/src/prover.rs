@@ -43,6 +43,9 @@ pub trait Engine {
     /// Proves that the columns are in their tables. The transcript must have absorbed a commitment to
     /// columns and multiplicities.
     ///
+    /// On a transcript that absorbs under pads the inverses that a recorder asks for follow the children of the
+    /// roots. They are no part of the proof that is returned, which is what must not be sent then.
+    ///
     /// Rows outside of their tables and wrong multiplicities are not looked for: the proof is then
     /// one that no verifier accepts.
     fn prove(

@@ -1,8 +1,8 @@
 //! What has been recorded: equations in pads.
 
 use crate::form::Form;
-use p3_field::PrimeCharacteristicRing;
-use transcript::Extension;
+use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
+use transcript::{Base, DEGREE, Extension};
 
 /// What an equation is about: a name for its kind, and a number within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -171,6 +171,18 @@ impl Functional {
         Ok(sum)
     }
 
+    /// The same as one equation in the cells of the pads: a pad is Σ_l X^l · cell_l for five cells of the
+    /// base field, so that its cell l has X^l times its coefficient.
+    pub fn cells(&self) -> Vec<Extension> {
+        let basis: Vec<Extension> = (0..DEGREE)
+            .map(|l| Extension::from_basis_coefficients_fn(|at| Base::from_bool(at == l)))
+            .collect();
+        let of_pads = self.coefficients.iter();
+        of_pads
+            .flat_map(|&coefficient| basis.iter().map(move |&power| power * coefficient))
+            .collect()
+    }
+
     /// Whether these pads satisfy it.
     pub fn holds(&self, pads: &[Extension]) -> bool {
         pads.len() == self.coefficients.len()
@@ -192,8 +204,8 @@ pub struct NoPad;
 mod tests {
     use super::{About, Contradiction, Equations, Functional, NoPad};
     use crate::form::Form;
-    use p3_field::PrimeCharacteristicRing;
-    use transcript::{Extension, Transcript};
+    use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
+    use transcript::{Base, Extension, Transcript};
 
     const HERE: About = About("here", 0);
 
@@ -265,5 +277,21 @@ mod tests {
             assert!(!batch(&forms).holds(&pads));
         }
         assert_eq!(Functional::batch(2, alpha, &right), Err(NoPad));
+    }
+
+    #[test]
+    fn an_equation_in_pads_is_one_in_their_cells() {
+        let (pads, forms) = product();
+        let batch = Functional::batch(3, Extension::TWO, &forms).unwrap();
+        let cells: Vec<Base> = pads
+            .iter()
+            .flat_map(|pad| pad.as_basis_coefficients_slice().to_vec())
+            .collect();
+        let weights = batch.cells();
+        assert_eq!(weights.len(), cells.len());
+        let of_cells: Extension = weights.iter().zip(&cells).map(|(&w, &c)| w * c).sum();
+        let of_pads = sumcheck::dot(&batch.coefficients, &pads);
+        assert_eq!(of_cells, of_pads);
+        assert_ne!(of_cells, Extension::ZERO);
     }
 }

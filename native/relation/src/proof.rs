@@ -62,6 +62,9 @@ pub enum Refused {
     /// A proof of more or fewer rounds.
     #[error("the relation proof has not as many rounds as its equations need")]
     Rounds,
+    /// A transcript that absorbs under pads: nothing of a relation proof is sent so.
+    #[error("the transcript still absorbs under pads")]
+    Padded,
     /// Equations about pads that are not given.
     #[error("there are fewer pads than the relation proof needs")]
     Pads,
@@ -75,6 +78,9 @@ pub fn prove(
     spare: u32,
     transcript: &mut Transcript,
 ) -> Result<(Proof, Vec<Form>), Refused> {
+    if transcript.is_padded() {
+        return Err(Refused::Padded);
+    }
     let shape = Shape::new(equations.factors());
     let spares = pads.get(spare as usize..).unwrap_or(&[]);
     let masks = spares.get(DUMMY..shape.spares()).ok_or(Refused::Pads)?;

@@ -161,6 +161,10 @@ fn every_message_and_every_pad_counts() {
     let few = &case.pads[..case.pads.len() - 1];
     let refused = prove(&case.equations, few, case.spare, &mut transcript);
     assert_eq!(refused.unwrap_err(), Refused::Pads);
+    // Its messages are sent as they are.
+    transcript.pad(&case.pads);
+    let refused = prove(&case.equations, &case.pads, case.spare, &mut transcript);
+    assert_eq!(refused.unwrap_err(), Refused::Padded);
 }
 
 #[test]

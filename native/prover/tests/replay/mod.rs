@@ -4,6 +4,7 @@
 use crate::liar::Alter;
 use crate::models::graphs::Random;
 use crate::models::{Case, STATEMENT, views};
+use commitment::Root;
 use commitment::columns::evaluate;
 use key::Public;
 use p3_field::PrimeCharacteristicRing;
@@ -11,6 +12,7 @@ use prover::committed::Witness;
 use relation::{Equations, Form, Functional, Shape, prove, verify};
 use sumcheck::{dot, equality};
 use transcript::{Base, Extension, Transcript};
+use verifier::Rejection;
 use verifier::committed::{Recorded, record};
 
 /// A proof under pads, replayed.
@@ -20,6 +22,9 @@ pub struct Replayed {
     witness: Witness,
     weights: Vec<i8>,
     pub sent: usize,
+    /// What was sent, behind the root of the columns.
+    padded: Vec<Extension>,
+    root: Root,
 }
 
 /// Proves a corrupted witness under pads, altering what the reduction sends, and replays what was sent.
@@ -40,20 +45,7 @@ pub fn replay(case: &Case, corrupt: impl Fn(&mut Witness), alter: Alter<'_>) -> 
         .unwrap();
     let padded = transcript.padded().unwrap();
     assert_eq!(padded.len(), sent);
-    let public = Public {
-        inputs: &inputs,
-        outputs: &views(&witness.outputs),
-        statement: STATEMENT,
-    };
-    let recorded = record(
-        case.key(),
-        case.derived(),
-        &public,
-        &proof.witness,
-        &padded,
-        &mut Transcript::new(),
-    )
-    .unwrap();
+    let recorded = read(case, &witness, &proof.witness, &padded).unwrap();
     pads.extend(random.point(Shape::new(recorded.equations.factors()).spares()));
     let graph = case.key().graph();
     let weights = Random(77).numbers(graph.weight_bytes(), -128, 127);
@@ -63,10 +55,42 @@ pub fn replay(case: &Case, corrupt: impl Fn(&mut Witness), alter: Alter<'_>) -> 
         witness,
         weights: weights.into_iter().map(|weight| weight as i8).collect(),
         sent,
+        padded,
+        root: proof.witness,
     }
 }
 
+fn read(
+    case: &Case,
+    witness: &Witness,
+    root: &Root,
+    padded: &[Extension],
+) -> Result<Recorded, Rejection> {
+    let public = Public {
+        inputs: &views(&case.inputs),
+        outputs: &views(&witness.outputs),
+        statement: STATEMENT,
+    };
+    let transcript = &mut Transcript::new();
+    record(
+        case.key(),
+        case.derived(),
+        &public,
+        root,
+        padded,
+        transcript,
+    )
+}
+
 impl Replayed {
+    /// Replays what was sent, altered.
+    pub fn altered(&mut self, case: &Case, alter: impl FnOnce(&mut Vec<Extension>)) -> Option<()> {
+        let mut padded = self.padded.clone();
+        alter(&mut padded);
+        self.recorded = read(case, &self.witness, &self.root, &padded).ok()?;
+        Some(())
+    }
+
     /// Forms of what is claimed of columns and matrices, each with its true value.
     pub fn claims(&self, case: &Case) -> Vec<(&Form, Extension)> {
         let committed = &self.witness.columns.committed;

@@ -20,7 +20,8 @@ pub struct Recorded {
 }
 
 /// Replays lookups and reduction on what was sent under pads, from the first absorb on. Both sides do.
-/// `witness` MUST be the root of a commitment to columns, multiplicities and pads.
+/// `witness` MUST be the root of a commitment to columns, multiplicities and pads. The caller MUST have
+/// checked that inputs and outputs are of the declared shapes and ranges, and MUST open all that is returned.
 pub fn record(
     key: &impl Subject,
     derived: &Relations,
