@@ -27,6 +27,17 @@ pub struct ColumnClaim<V = Extension> {
     pub value: V,
 }
 
+/// That a parameter has a value at a point.
+#[derive(Clone, Debug)]
+pub struct ParameterClaim<V = Extension> {
+    /// The parameter, in the order of their nodes.
+    pub parameter: usize,
+    /// The point.
+    pub point: Vec<Extension>,
+    /// The value.
+    pub value: V,
+}
+
 /// What everything was reduced to, to be opened.
 #[derive(Clone, Debug, Default)]
 pub struct Opened<V = Extension> {
@@ -34,6 +45,8 @@ pub struct Opened<V = Extension> {
     pub columns: Vec<ColumnClaim<V>>,
     /// On the weight matrices, in their order.
     pub matrices: Vec<MatrixClaim<V>>,
+    /// On the parameters, in their order. Where there are any, they MUST be opened with the matrices.
+    pub parameters: Vec<ParameterClaim<V>>,
 }
 
 /// Claims that are still to be reduced, and those that are to be opened.
@@ -46,6 +59,16 @@ pub(crate) struct State<V> {
 impl<V> State<V> {
     pub(crate) fn claim(&mut self, tensor: usize, claim: Claim<V>) {
         self.claims.entry(tensor).or_default().push(claim);
+    }
+
+    /// Leaves the one claim on a parameter, where there is any, to be opened.
+    pub(crate) fn parameter(&mut self, parameter: usize, claim: Option<Claim<V>>) {
+        let claim = claim.map(|Claim { point, value }| ParameterClaim {
+            parameter,
+            point,
+            value,
+        });
+        self.opened.parameters.extend(claim);
     }
 
     pub(crate) fn column(&mut self, column: usize, point: Vec<Extension>, value: V) {

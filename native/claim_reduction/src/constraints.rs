@@ -349,7 +349,9 @@ impl<V: Value> Node<'_, V> {
                 state.column(last.column, point, left * inverse(power(last.shift))?);
                 Ok(())
             }
-            Role::Reduced | Role::Absorbed | Role::Known => Err(Rejected::Mismatch(self.place)),
+            Role::Reduced | Role::Absorbed | Role::Known | Role::Parameter(_) => {
+                Err(Rejected::Mismatch(self.place))
+            }
         }
     }
 }

@@ -130,12 +130,13 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Which nodes the verifier computes itself: all that depends on nothing but inputs and constants.
+/// Which nodes the verifier computes itself: all that depends on nothing but inputs and constants, neither
+/// on weights nor on parameters.
 pub fn known(graph: &Graph) -> Vec<bool> {
     let mut known: Vec<bool> = vec![true; graph.inputs.len()];
     for node in &graph.nodes {
         let of_known = node.operands.iter().all(|&id| known.get(id) == Some(&true));
-        known.push(of_known && node.op.weight().is_none());
+        known.push(of_known && node.op.weight().is_none() && node.op != Op::Parameter);
     }
     known.split_off(graph.inputs.len())
 }

@@ -1,5 +1,5 @@
-//! Claims from the outputs of a graph to its inputs, its constants, its weights and what is
-//! committed.
+//! Claims from the outputs of a graph to its inputs, its constants, its weights and parameters, and what
+//! else is committed.
 
 use crate::claims::{LookupClaim, Opened, State};
 use crate::constraints::Node;
@@ -69,6 +69,12 @@ pub fn reduce<P: ProtocolRole>(
             }
             continue;
         }
+        if let Role::Parameter(parameter) = *role {
+            let (tensor, place) = (inputs + number, Place::Node(number));
+            let merged = merge(protocol, About { tensor, place }, claims)?;
+            state.parameter(parameter, merged);
+            continue;
+        }
         let due = Node {
             graph,
             plan: problem.plan,
@@ -102,6 +108,7 @@ pub fn reduce<P: ProtocolRole>(
         }
     }
     state.opened.matrices.sort_by_key(|claim| claim.matrix);
+    state.opened.parameters.sort_by_key(|claim| claim.parameter);
     Ok(state.opened)
 }
 

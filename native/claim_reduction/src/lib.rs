@@ -49,7 +49,7 @@
 //! [`reduce`] for a [`Verifier`] shows that outputs follow from inputs *if* what it leaves is true. The
 //! caller MUST have absorbed key, inputs, outputs and the commitment to the columns before; it MUST have
 //! checked the lookup argument that the [`LookupClaim`]s come from, for the tables and lookups of the same
-//! [`Plan`]; it MUST open every claim of [`Opened`] about columns and weights against their commitments; and
+//! [`Plan`]; it MUST open every claim of [`Opened`], about columns, weights and parameters, against their commitments; and
 //! it MUST call [`Verifier::finish`], so that no value is left over. The plan is the verifier's own, computed
 //! from the graph of the key, and what planning costs is to be bounded before ([`Limit`]).
 #![forbid(unsafe_code)]
@@ -96,7 +96,7 @@ mod shape;
 mod tables;
 mod witness;
 
-pub use claims::{ColumnClaim, LookupClaim, Opened};
+pub use claims::{ColumnClaim, LookupClaim, Opened, ParameterClaim};
 pub use contraction::MatrixClaim;
 pub use counter::Counter;
 pub use facts::known;
@@ -111,4 +111,4 @@ pub use plan::{
 pub use protocol_role::Alter;
 pub use protocol_role::{Place, ProtocolRole, Prover, Rejected, Verifier, Witness};
 pub use tables::MAX_TABLE_ENTRIES;
-pub use witness::{Columns, Source, columns};
+pub use witness::{Columns, Source, columns, padded};

@@ -315,6 +315,8 @@ pub enum Role {
     Absorbed,
     /// The verifier computes the result itself.
     Known,
+    /// They are claims on the parameter of this number.
+    Parameter(usize),
 }
 
 /// The plan of a graph.

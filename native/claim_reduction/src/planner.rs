@@ -45,6 +45,8 @@ pub(crate) struct Planner<'a> {
     /// Whether rescalings hold their results to what quotients of their ranges give, and not to what limbs
     /// or the shared table could store beyond that.
     pub(crate) exact: bool,
+    /// How many parameters there have been.
+    parameters: usize,
     /// Whether the integers of a node could wrap around, by what tensors are held to.
     wraps: bool,
 }
@@ -76,6 +78,7 @@ impl<'a> Planner<'a> {
             halved,
             ranges: inputs,
             exact,
+            parameters: 0,
             wraps: false,
         }
     }
@@ -176,7 +179,11 @@ impl<'a> Planner<'a> {
             Op::Divide { k } => self.divide(node, *k).map(with),
             Op::SquareRoot { k } => self.square_root(node, *k).map(with),
             Op::Pick => self.pick(node).map(with),
-            // What has no operand is known.
+            Op::Parameter => {
+                self.parameters += 1;
+                Ok((Role::Parameter(self.parameters - 1), None))
+            }
+            // A constant is known.
             Op::Const { .. } => Err("it is no constant of the graph".to_owned()),
         }
     }

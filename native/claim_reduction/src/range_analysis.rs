@@ -3,7 +3,8 @@
 //! What looks up a result in a range or a table bounds it, as a residue; sums and products of what is
 //! bounded are bounded, as long as they stay apart in the field. That is said of elements, not of the
 //! padding, which no element reads (`mask`). Contractions with weights are not bounded: nothing shows a
-//! committed weight to have eight bits.
+//! committed weight to have eight bits. Nor are parameters: nothing shows them to be in their declared
+//! ranges.
 
 use crate::facts::Facts;
 use crate::plan::{Constraint, Form, Limb, Plan, Role};

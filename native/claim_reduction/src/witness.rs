@@ -292,6 +292,12 @@ impl ColumnBuilder<'_> {
     }
 }
 
+/// A tensor with its axes padded with zeros, behind zeros of a column of so many variables.
+pub fn padded(shape: &[usize], variables_of_column: usize, values: &[i32]) -> Vec<Base> {
+    let values = values.iter().copied().map(i64::from);
+    spread(shape, variables_of_column, 0, values)
+}
+
 /// A tensor with its axes padded, in front of which zeros of a column are padded.
 pub(crate) fn spread(
     shape: &[usize],

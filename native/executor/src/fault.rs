@@ -39,6 +39,13 @@ pub enum Fault {
         /// How many there are.
         expected: usize,
     },
+    /// Another number of elements than the graph's parameters hold.
+    Parameters {
+        /// How many were given.
+        got: usize,
+        /// How many there are.
+        expected: usize,
+    },
     /// Another number of contraction results than the graph has.
     Contractions {
         /// How many were given.
@@ -106,6 +113,10 @@ impl fmt::Display for Fault {
             Self::Weights { got, expected } => {
                 write!(f, "the graph takes {expected} weights, not {got}")
             }
+            Self::Parameters { got, expected } => write!(
+                f,
+                "the graph takes {expected} elements of parameters, not {got}"
+            ),
             Self::Contractions { got, expected } => {
                 write!(f, "the graph has {expected} contraction results, not {got}")
             }

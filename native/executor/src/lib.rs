@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! execute(graph, inputs, weights)             = all tensors, or a fault
+//! execute_with(graph, inputs, values)         = the same of a graph with parameters
 //! replay(graph, inputs, contraction_outputs)  = all tensors, or a fault
 //! ```
 //!
-//! [`execute`] computes every tensor from inputs and weights: the prover's use. [`replay`] takes
+//! [`execute`] computes every tensor from inputs and weights, and [`execute_with`] from parameters
+//! too: the prover's use. [`replay`] takes
 //! the results of weighted contractions (Linear, Conv) from outside and needs no weights: the
 //! verifier's use.
 //!
@@ -36,7 +38,7 @@ mod movement;
 mod ops;
 mod room;
 
-use graph::{Graph, Node, elements};
+use graph::{Graph, Node, Op, Values, elements};
 
 pub use fault::Fault;
 
@@ -90,13 +92,29 @@ impl Tensors {
     }
 }
 
-/// Computes all tensors. `weights` are the matrices one after another, row-major.
+/// Computes all tensors of a graph without parameters. `weights` are the matrices one after another,
+/// row-major.
 pub fn execute(
     graph: &Graph,
     weights: &[i8],
     inputs: &[&[i32]],
     tensors: &mut Tensors,
 ) -> Result<(), Fault> {
+    let values = Values {
+        weights,
+        parameters: &[],
+    };
+    execute_with(graph, &values, inputs, tensors)
+}
+
+/// Computes all tensors.
+pub fn execute_with(
+    graph: &Graph,
+    values: &Values<'_>,
+    inputs: &[&[i32]],
+    tensors: &mut Tensors,
+) -> Result<(), Fault> {
+    let weights = values.weights;
     if weights.len() != graph.weight_bytes() {
         return Err(Fault::Weights {
             got: weights.len(),
@@ -104,7 +122,7 @@ pub fn execute(
         });
     }
     let mut left = weights;
-    run(graph, inputs, tensors, |mut work| {
+    run(graph, values.parameters, inputs, tensors, |mut work| {
         let size = work.matrix.size();
         let Some((matrix, rest)) = left.split_at_checked(size) else {
             // The sizes add up, as was checked above.
@@ -118,8 +136,50 @@ pub fn execute(
     })
 }
 
+/// Checks that there are as many weights and elements of parameters as the graph has, and that these are in
+/// the ranges that their nodes declare.
+pub fn check_values(graph: &Graph, values: &Values<'_>) -> Result<(), Fault> {
+    let (got, expected) = (values.weights.len(), graph.weight_bytes());
+    if got != expected {
+        return Err(Fault::Weights { got, expected });
+    }
+    check_parameters(graph, values.parameters)?;
+    let mut left = values.parameters;
+    for (number, node) in graph.parameters() {
+        parameter(number, node, &mut left, &mut Vec::new())?;
+    }
+    Ok(())
+}
+
+fn check_parameters(graph: &Graph, parameters: &[i32]) -> Result<(), Fault> {
+    let (got, expected) = (parameters.len(), graph.parameter_elements());
+    if got != expected {
+        return Err(Fault::Parameters { got, expected });
+    }
+    Ok(())
+}
+
+/// Takes the elements of a parameter from those that are left.
+fn parameter(
+    number: usize,
+    node: &Node,
+    left: &mut &[i32],
+    out: &mut Vec<i32>,
+) -> Result<(), Fault> {
+    let Some((given, rest)) = left.split_at_checked(elements(&node.shape)) else {
+        // The sizes add up, as was checked before.
+        return Err(Fault::Internal);
+    };
+    *left = rest;
+    if !ops::inside(given, node.lo, node.hi) {
+        return Err(Fault::range(number, node));
+    }
+    out.extend_from_slice(given);
+    Ok(())
+}
+
 /// Computes all tensors but the results of weighted contractions, which are given: one after
-/// another in the order of their nodes, bias included.
+/// another in the order of their nodes, bias included. The graph is one without parameters.
 pub fn replay(
     graph: &Graph,
     inputs: &[&[i32]],
@@ -134,7 +194,7 @@ pub fn replay(
         });
     }
     let mut left = contractions;
-    run(graph, inputs, tensors, |work| {
+    run(graph, &[], inputs, tensors, |work| {
         let (given, rest) = left
             .split_at_checked(elements(&work.node.shape))
             .unwrap_or_default();
@@ -147,8 +207,8 @@ pub fn replay(
     })
 }
 
-/// Computes the tensors of the nodes that are `wanted`, none of which may be a weighted contraction or
-/// depend on a node that is not wanted. The other tensors are left empty.
+/// Computes the tensors of the nodes that are `wanted`, none of which may be a weighted contraction or a
+/// parameter, or depend on a node that is not wanted. The other tensors are left empty.
 pub fn execute_some(
     graph: &Graph,
     wanted: &[bool],
@@ -189,6 +249,7 @@ struct Contraction<'a> {
 
 fn run(
     graph: &Graph,
+    mut parameters: &[i32],
     inputs: &[&[i32]],
     tensors: &mut Tensors,
     mut contraction: impl FnMut(Contraction) -> Result<(), Fault>,
@@ -198,6 +259,7 @@ fn run(
         room,
         scratch,
     } = tensors;
+    check_parameters(graph, parameters)?;
     room.begin(graph, values);
     set_inputs(graph, inputs, values)?;
     for (number, node) in graph.nodes.iter().enumerate() {
@@ -223,6 +285,8 @@ fn run(
                 out,
                 scratch,
             })?;
+        } else if node.op == Op::Parameter {
+            parameter(number, node, &mut parameters, out)?;
         } else {
             ops::compute(graph, number, node, done, out)?;
         }

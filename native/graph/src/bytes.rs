@@ -3,7 +3,7 @@
 use crate::{
     Constant, Conv, Fault, Input, MAGIC, MAX_BYTES, MAX_CONSTANTS, MAX_ELEMENTS, MAX_INPUTS,
     MAX_NODES, MAX_OPERANDS, MAX_OUTPUTS, MAX_RANK, MAX_WEIGHTS, Node, Op, Parts, Shape, VERSION,
-    Weight, elements,
+    VERSION_WITH_PARAMETERS, Weight, elements,
 };
 
 /// Stands for an absent constant.
@@ -17,14 +17,18 @@ pub(crate) fn read(data: &[u8]) -> Result<Parts, Fault> {
     if data.len() > MAX_BYTES {
         return fault(format!("it takes more than {MAX_BYTES} bytes"));
     }
-    let mut source = Reader { left: data };
+    let mut source = Reader {
+        left: data,
+        version: VERSION,
+    };
     if source.take(MAGIC.len())? != MAGIC {
         return fault("it does not begin as one");
     }
     let version = source.u32()?;
-    if version != VERSION {
+    if ![VERSION, VERSION_WITH_PARAMETERS].contains(&version) {
         return fault(format!("it is of version {version}, not {VERSION}"));
     }
+    source.version = version;
     let parts = Parts {
         inputs: source.several("inputs", MAX_INPUTS, Reader::input)?,
         weights: source.several("weight matrices", MAX_WEIGHTS, |source| {
@@ -40,11 +44,26 @@ pub(crate) fn read(data: &[u8]) -> Result<Parts, Fault> {
     if !source.left.is_empty() {
         return fault("bytes follow its end");
     }
+    // One form for one graph.
+    let expected = version_of(&parts);
+    if version != expected {
+        return fault(format!("it is of version {version}, not {expected}"));
+    }
     Ok(parts)
+}
+
+/// The version that a graph is written in.
+fn version_of(parts: &Parts) -> u32 {
+    if parts.parameters().next().is_some() {
+        VERSION_WITH_PARAMETERS
+    } else {
+        VERSION
+    }
 }
 
 struct Reader<'a> {
     left: &'a [u8],
+    version: u32,
 }
 
 impl<'a> Reader<'a> {
@@ -210,6 +229,7 @@ impl<'a> Reader<'a> {
             18 => Op::Const {
                 constant: self.size()?,
             },
+            19 if self.version == VERSION_WITH_PARAMETERS => Op::Parameter,
             _ => return fault(format!("there is no operation {code}")),
         })
     }
@@ -230,7 +250,7 @@ impl<'a> Reader<'a> {
 
 pub(crate) fn write(parts: &Parts) -> Vec<u8> {
     let mut out = Writer(MAGIC.to_vec());
-    out.u32(VERSION);
+    out.u32(version_of(parts));
     out.several(&parts.inputs, |out, input| {
         out.dims(&input.shape);
         out.i32(input.lo);
@@ -347,7 +367,7 @@ impl Writer {
             | Op::Const { constant: number } => self.size(*number),
             Op::ArgMax { last } => self.u32(u32::from(*last)),
             Op::Divide { k } | Op::SquareRoot { k } => self.i32(*k),
-            Op::MatMul | Op::Mul | Op::Pick => {}
+            Op::MatMul | Op::Mul | Op::Pick | Op::Parameter => {}
         }
     }
 }

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A graph maps integer tensors to integer tensors. Tensor ids count the inputs first, then one
-//! tensor per node in order. Weight matrices are int8 and committed. What each operation computes is
-//! fixed in `specs/quantisation.md`.
+//! tensor per node in order. Weight matrices are int8 and committed, and so are the tensors of
+//! parameters. What each operation computes is fixed in `specs/quantisation.md`.
 //!
 //! A [`Graph`] comes from [`Graph::decode`] or [`Graph::new`], and its parts cannot be changed.
 //! Nothing here panics, and nothing is allocated that the bytes at hand do not pay for.
@@ -23,7 +23,7 @@
 //!
 //! A [`Graph`] is well formed and nothing more: that it is the graph of the model in question is for
 //! the caller to check, by its digest or by the key that it stands in. The graph names the sizes of its
-//! weights, never their values. Bytes that no key vouches for may be large: the caller bounds what it
+//! weights and the shapes and ranges of its parameters, never their values. Bytes that no key vouches for may be large: the caller bounds what it
 //! decodes, and what it computes, by counting (`layers::GraphSize`) before it starts.
 
 mod bytes;
@@ -34,8 +34,10 @@ mod wellformed;
 pub use fault::{Fault, Which};
 pub use ops::{Conv, Op};
 
-/// Version of the encoding.
+/// Version of the encoding of a graph without parameters.
 pub const VERSION: u32 = 1;
+/// Version of the encoding of a graph with parameters.
+pub const VERSION_WITH_PARAMETERS: u32 = 2;
 /// First bytes of an encoded graph.
 pub const MAGIC: &[u8; 8] = b"INFGRAPH";
 /// Every value `v` of every tensor has `|v| <` this.
@@ -165,6 +167,19 @@ impl Parts {
             .fold(0, |sum, weight| sum.saturating_add(weight.size()))
     }
 
+    /// The nodes that are parameters, with their numbers, in order.
+    pub fn parameters(&self) -> impl Iterator<Item = (usize, &Node)> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter(|(_, node)| node.op == Op::Parameter)
+    }
+
+    /// Elements of all parameters together.
+    pub fn parameter_elements(&self) -> usize {
+        self.parameters().fold(0, |sum: usize, (_, node)| {
+            sum.saturating_add(elements(&node.shape))
+        })
+    }
+
     /// The elementary steps of a node: its elements, its operands' elements, and multiply-adds.
     pub fn work(&self, node: &Node) -> u64 {
         let size = elements(&node.shape) as u64;
@@ -199,6 +214,15 @@ impl Parts {
                 sum.saturating_add(elements(&node.shape))
             })
     }
+}
+
+/// What a graph leaves open and a commitment hides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Values<'a> {
+    /// The weight matrices one after another, row-major.
+    pub weights: &'a [i8],
+    /// The elements of the parameters one after another in the order of their nodes, row-major.
+    pub parameters: &'a [i32],
 }
 
 /// A well-formed graph.

@@ -99,6 +99,8 @@ pub enum Op {
         /// Constant id.
         constant: usize,
     },
+    /// 19: a committed tensor, whose elements are not in the graph.
+    Parameter,
 }
 
 /// Cross-correlation of `x[B, C, s…]`; padding reads 0. Lists have one entry per spatial dimension.
@@ -146,6 +148,7 @@ impl Op {
             Self::Divide { .. } => 16,
             Self::SquareRoot { .. } => 17,
             Self::Const { .. } => 18,
+            Self::Parameter => 19,
         }
     }
 
@@ -170,6 +173,7 @@ impl Op {
             Self::Divide { .. } => "Divide",
             Self::SquareRoot { .. } => "SquareRoot",
             Self::Const { .. } => "Const",
+            Self::Parameter => "Parameter",
         }
     }
 

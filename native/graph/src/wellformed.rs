@@ -168,7 +168,7 @@ fn check_node(parts: &Parts, node: &Node, tensor: usize) -> Check<()> {
         op => {
             let wanted = match op {
                 Op::MatMul | Op::Mul | Op::Pick | Op::Divide { .. } => 2,
-                Op::Const { .. } => 0,
+                Op::Const { .. } | Op::Parameter => 0,
                 _ => 1,
             };
             demand(
@@ -195,6 +195,7 @@ fn check_node(parts: &Parts, node: &Node, tensor: usize) -> Check<()> {
         ) => add(parts, coefficients, *constant, operands)?,
         (Op::Concat { axis }, operands) => concat(*axis, operands)?,
         (Op::Const { constant }, _) => constant_of(parts, *constant)?.shape.clone(),
+        (Op::Parameter, _) => node.shape.clone(),
         (op, [x]) => unary(parts, op, x, node)?,
         (op, [a, b]) => binary(op, a, b)?,
         // The number of operands was checked above.

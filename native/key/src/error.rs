@@ -29,9 +29,12 @@ pub enum KeyError {
     /// The contractions are too costly to check.
     #[error("the operands of the graph's contractions take too much to be weighted")]
     Operands,
-    /// A matrix that no output depends on has nothing to be opened for.
-    #[error("a weight matrix has no part in any output")]
+    /// A matrix or parameter that no output depends on has nothing to be opened for.
+    #[error("a weight matrix or parameter has no part in any output")]
     Unread,
+    /// Only the private mode commits to parameters.
+    #[error("the graph has parameters, which only the private mode commits to")]
+    Parameters,
     /// The committed mode does not cover the graph.
     #[error(transparent)]
     Unsupported(Unsupported),
@@ -66,7 +69,7 @@ impl KeyError {
             Self::NoWeights => "KEY_NO_WEIGHTS",
             Self::ContractionOutputs(_) => "KEY_ACCUMULATORS",
             Self::Unread => "KEY_UNREAD",
-            Self::Unsupported(_) => "KEY_UNSUPPORTED",
+            Self::Unsupported(_) | Self::Parameters => "KEY_UNSUPPORTED",
             Self::Operands | Self::Work => "KEY_WORK",
             Self::Lookups(_) => "KEY_LOOKUPS",
             Self::Columns(_) => "KEY_COLUMNS",

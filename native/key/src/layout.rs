@@ -1,113 +1,54 @@
-//! Where pads and weights lie among the columns of the private mode.
+//! Where weights and parameters lie among the columns of the private mode.
 
 use crate::error::KeyError;
+use crate::pads::{LEAST, cut};
+use claim_reduction::padded;
 use commitment::{MatrixPoint, Profile, Size, variables};
+use graph::{Values, elements};
 use hiding::{Shape, Vector};
-use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
-use transcript::{Base, DEGREE, Extension};
+use p3_field::PrimeCharacteristicRing;
+use transcript::{Base, Extension};
 
-/// Variables of a column at least.
-const LEAST: usize = claim_reduction::MIN_VARIABLES;
-
-/// Cells cut into columns of powers of two, the largest first and none below [`LEAST`].
-pub(crate) fn cut(mut cells: usize) -> Vec<usize> {
-    let mut columns = Vec::new();
-    while cells > 0 {
-        let own = (cells.ilog2() as usize).max(LEAST);
-        columns.push(own);
-        cells = cells.saturating_sub(1 << own);
-    }
-    columns
+/// Sizes of what is committed to beside a fresh vector.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sizes {
+    pub(crate) matrices: Vec<Size>,
+    /// Shapes of the parameters.
+    pub(crate) parameters: Vec<graph::Shape>,
 }
 
-/// The pads: element i has its coefficients in the cells 5·i and following of what the columns of pads are
-/// together.
-#[derive(Clone, Debug)]
-pub struct Pads {
-    /// The number of their first column.
-    first: usize,
-    columns: Vec<usize>,
-    count: usize,
-}
-
-impl Pads {
-    pub(crate) fn new(first: usize, count: usize) -> Self {
-        Self {
-            first,
-            columns: cut(DEGREE * count),
-            count,
-        }
-    }
-
-    /// How many there are.
-    pub const fn count(&self) -> usize {
-        self.count
-    }
-
-    /// Variables of their columns.
-    pub fn columns(&self) -> &[usize] {
-        &self.columns
-    }
-
-    /// The columns of these pads.
-    pub fn cells(&self, pads: &[Extension]) -> Vec<Vec<Base>> {
-        let coefficients = pads.iter().flat_map(|pad| {
-            let own: &[Base] = pad.as_basis_coefficients_slice();
-            own.to_vec()
-        });
-        let mut cells: Vec<Base> = coefficients.collect();
-        self.split(&mut cells)
-    }
-
-    /// The sum of pads, each times its coefficient, as weights of cells: columns, each with those from its
-    /// first cell on.
-    pub fn weights(&self, coefficients: &[Extension]) -> Vec<(usize, Vec<Extension>)> {
-        let basis = |l: usize| {
-            Extension::from_basis_coefficients_fn(
-                |limb| if limb == l { Base::ONE } else { Base::ZERO },
-            )
-        };
-        let bases: [Extension; DEGREE] = std::array::from_fn(basis);
-        let weights = coefficients
-            .iter()
-            .flat_map(|&own| bases.map(|basis| own * basis));
-        let columns = self.split(&mut weights.collect());
-        (self.first..).zip(columns).collect()
-    }
-
-    fn split<T: Clone + Default>(&self, all: &mut Vec<T>) -> Vec<Vec<T>> {
-        let cells = self.columns.iter().map(|&own| 1 << own).sum();
-        all.resize(cells, T::default());
-        let mut rest = &all[..];
-        let columns = self.columns.iter().map(|&own| {
-            let (column, left) = rest.split_at(1 << own);
-            rest = left;
-            column.to_vec()
-        });
-        columns.collect()
+impl Sizes {
+    /// Variables of each column, its half apart: those of matrices, then those of parameters.
+    fn variables(&self) -> impl Iterator<Item = usize> {
+        let matrices = self.matrices.iter();
+        let matrices = matrices.map(|size| variables(size.rows) + variables(size.columns));
+        let parameters = self.parameters.iter();
+        let parameters = parameters.map(|shape| shape.iter().map(|&size| variables(size)).sum());
+        matrices.chain(parameters).map(|own: usize| own.max(LEAST))
     }
 }
 
-/// The vector of weights. Each matrix is one column, padded with zeros; half of each column's cells are
-/// uniform, which are those with a 1 in the coordinate that follows the bits of the vector's columns.
-/// Columns without a matrix fill the vector, so that the half is whole.
+/// The vector of weights. Each matrix is one column, and then each parameter, padded with zeros; half of
+/// each column's cells are uniform, which are those with a 1 in the coordinate that follows the bits of the
+/// vector's columns. Columns of neither fill the vector, so that the half is whole.
 #[derive(Clone, Debug)]
 pub struct Weights {
-    sizes: Vec<Size>,
+    sizes: Sizes,
     columns: Vec<usize>,
     /// Coordinates before that of the half.
     before: usize,
 }
 
 impl Weights {
-    /// Places matrices, for at least so many openings, beside a fresh vector; and the shape of both.
+    /// Places matrices and parameters, for at least so many openings, beside a fresh vector; and the shape of
+    /// both.
     pub(crate) fn new(
-        sizes: Vec<Size>,
+        sizes: Sizes,
         openings: u32,
         fresh: &[usize],
         profile: Profile,
     ) -> Result<(Self, Shape), KeyError> {
-        let matrices: Vec<usize> = sizes.iter().map(|&size| 1 + own_variables(size)).collect();
+        let given: Vec<usize> = sizes.variables().map(|own| 1 + own).collect();
         let shape = |columns: &[usize]| {
             let columns = columns.to_vec();
             // Not sampled: its pin tells candidates apart.
@@ -118,10 +59,10 @@ impl Weights {
             };
             Shape::new(fresh, &[vector], profile)
         };
-        let taken: usize = matrices.iter().map(|&own| 1_usize << own).sum();
-        let mut whole = shape(&matrices)?.variables(1).unwrap_or_default();
+        let taken: usize = given.iter().map(|&own| 1_usize << own).sum();
+        let mut whole = shape(&given)?.variables(1).unwrap_or_default();
         loop {
-            let mut columns = matrices.clone();
+            let mut columns = given.clone();
             columns.extend(cut((1 << whole) - taken));
             let shape = shape(&columns).map_err(|error| match error {
                 // What is too large is what the openings have made of it.
@@ -157,19 +98,33 @@ impl Weights {
 
     /// The point of a matrix's column at which it is the matrix at `point`.
     pub fn point(&self, matrix: usize, point: &MatrixPoint) -> Option<(usize, Vec<Extension>)> {
-        let own = self.columns.get(matrix)?.checked_sub(1)?;
-        let padding = own.checked_sub(point.row.len() + point.column.len())?;
-        let mut at = vec![Extension::ZERO; padding];
-        at.extend_from_slice(&point.row);
-        at.extend_from_slice(&point.column);
-        at.insert(self.before.min(own), Extension::ZERO);
-        Some((matrix, at))
+        self.at(matrix, &[&point.row[..], &point.column].concat())
     }
 
-    /// The columns of matrices, one after another and row by row, whose uniform half `uniform` gives cell
-    /// by cell.
-    pub fn cells(&self, weights: &[i8], mut uniform: impl FnMut() -> Base) -> Vec<Vec<Base>> {
-        let (mut columns, mut rest) = (Vec::with_capacity(self.columns.len()), weights);
+    /// The point of a parameter's column at which it is the parameter at `point`.
+    pub fn parameter_point(
+        &self,
+        parameter: usize,
+        point: &[Extension],
+    ) -> Option<(usize, Vec<Extension>)> {
+        self.at(self.sizes.matrices.len() + parameter, point)
+    }
+
+    /// The point of a column at which what it holds is taken at `point`.
+    fn at(&self, column: usize, point: &[Extension]) -> Option<(usize, Vec<Extension>)> {
+        let own = self.columns.get(column)?.checked_sub(1)?;
+        let padding = own.checked_sub(point.len())?;
+        let mut at = vec![Extension::ZERO; padding];
+        at.extend_from_slice(point);
+        at.insert(self.before.min(own), Extension::ZERO);
+        Some((column, at))
+    }
+
+    /// The columns of matrices and parameters, whose uniform half `uniform` gives cell by cell.
+    pub fn cells(&self, values: &Values<'_>, mut uniform: impl FnMut() -> Base) -> Vec<Vec<Base>> {
+        let mut columns = Vec::with_capacity(self.columns.len());
+        let (mut rest, mut parameters) = (values.weights, values.parameters);
+        let matrices = self.sizes.matrices.len();
         for (column, &whole) in self.columns.iter().enumerate() {
             let own = whole - 1;
             let low = own - self.before;
@@ -181,7 +136,7 @@ impl Weights {
                     *cell = uniform();
                 }
             }
-            if let Some(size) = self.sizes.get(column) {
+            if let Some(size) = self.sizes.matrices.get(column) {
                 let (matrix, left) = rest.split_at(rest.len().min(size.rows * size.columns));
                 rest = left;
                 let width = variables(size.columns);
@@ -193,23 +148,30 @@ impl Weights {
                     }
                 }
             }
+            let shape = column.checked_sub(matrices);
+            if let Some(shape) = shape.and_then(|number| self.sizes.parameters.get(number)) {
+                let count = parameters.len().min(elements(shape));
+                let (given, left) = parameters.split_at(count);
+                parameters = left;
+                for (index, value) in padded(shape, own, given).into_iter().enumerate() {
+                    if let Some(cell) = cells.get_mut(place(index)) {
+                        *cell = value;
+                    }
+                }
+            }
             columns.push(cells);
         }
         columns
     }
 }
 
-/// Variables of a matrix's column, its half apart.
-fn own_variables(size: Size) -> usize {
-    (variables(size.rows) + variables(size.columns)).max(LEAST)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{LEAST, Pads, Weights, cut};
+    use super::{Sizes, Weights};
     use crate::private::WEIGHTS;
     use commitment::columns::evaluate;
     use commitment::{MatrixPoint, Place, Profile, Size};
+    use graph::Values;
     use p3_field::PrimeCharacteristicRing;
     use sumcheck::{dot, equality};
     use transcript::{Base, Extension, Transcript};
@@ -219,39 +181,20 @@ mod tests {
         vec![size(3, 5), size(20, 24), size(1, 700)]
     }
 
+    /// Of two parameters, one of them with padding in both axes.
+    fn shapes() -> Vec<graph::Shape> {
+        vec![vec![3, 120], vec![4]]
+    }
+
+    fn all() -> Sizes {
+        Sizes {
+            matrices: sizes(),
+            parameters: shapes(),
+        }
+    }
+
     fn placed(openings: u32) -> (Weights, hiding::Shape) {
-        Weights::new(sizes(), openings, &[10, 9, 8], Profile::Default).unwrap()
-    }
-
-    #[test]
-    fn cells_are_cut_into_columns_that_hold_them_and_waste_less_than_one() {
-        for cells in [1, 255, 256, 257, 1000, 4096, 5000] {
-            let columns = cut(cells);
-            let held: usize = columns.iter().map(|&own| 1_usize << own).sum();
-            assert!((cells..cells + (1 << LEAST)).contains(&held));
-            assert!(columns.iter().all(|&own| own >= LEAST));
-        }
-        assert!(cut(0).is_empty());
-    }
-
-    #[test]
-    fn a_functional_of_pads_is_that_of_their_cells() {
-        let mut transcript = Transcript::new();
-        let pads = Pads::new(7, 61);
-        let (values, coefficients) = (transcript.point(61), transcript.point(61));
-        let cells = pads.cells(&values);
-        let weights = pads.weights(&coefficients);
-        assert_eq!(weights.len(), cells.len());
-        let mut sum = Extension::ZERO;
-        for (number, ((column, weights), cells)) in weights.iter().zip(&cells).enumerate() {
-            assert_eq!(*column, 7 + number);
-            assert_eq!(cells.len(), 1 << pads.columns()[number]);
-            let products = weights.iter().zip(cells);
-            sum += products
-                .map(|(&weight, &cell)| weight * cell)
-                .sum::<Extension>();
-        }
-        assert_eq!(sum, dot(&coefficients, &values));
+        Weights::new(all(), openings, &[10, 9, 8], Profile::Default).unwrap()
     }
 
     #[test]
@@ -262,7 +205,10 @@ mod tests {
             let rows = whole - shape.column_variables(WEIGHTS).unwrap();
             let (places, taken) = Place::stacked(weights.columns(), whole);
             assert_eq!(taken, 1 << whole, "no cell is outside of all columns");
-            let nothing = vec![0; 3 * 5 + 20 * 24 + 700];
+            let nothing = Values {
+                weights: &vec![0; 3 * 5 + 20 * 24 + 700],
+                parameters: &vec![0; 360 + 4],
+            };
             let columns = weights.cells(&nothing, || Base::ONE);
             for (column, place) in columns.iter().zip(places) {
                 for (element, &cell) in column.iter().enumerate() {
@@ -281,7 +227,11 @@ mod tests {
             .map(|at: i32| (at * 37 % 251) as i8)
             .collect();
         let mut state = 1;
-        let columns = weights.cells(&values, || {
+        let given = Values {
+            weights: &values,
+            parameters: &[],
+        };
+        let columns = weights.cells(&given, || {
             state = state * 5 % 2_130_706_429;
             Base::from_u64(state)
         });
@@ -310,6 +260,39 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_is_claimed_as_the_tensor_that_it_is() {
+        let (weights, _) = placed(2);
+        let values: Vec<i32> = (0..364).map(|at| at * 9973 % 1009 - 500).collect();
+        let given = Values {
+            weights: &[0; 3 * 5 + 20 * 24 + 700],
+            parameters: &values,
+        };
+        let mut state = 1;
+        let columns = weights.cells(&given, || {
+            state = state * 5 % 2_130_706_429;
+            Base::from_u64(state)
+        });
+        let mut transcript = Transcript::new();
+        let point = transcript.point(2 + 7);
+        let (rows, lines) = (equality(&point[..2], 3), equality(&point[2..], 120));
+        let products = rows
+            .iter()
+            .flat_map(|&row| lines.iter().map(move |&own| row * own));
+        let weigh = |(weight, &value): (Extension, &i32)| weight * Extension::from_i32(value);
+        let expected: Extension = products.zip(&values).map(weigh).sum();
+        let (column, at) = weights.parameter_point(0, &point).unwrap();
+        assert_eq!(column, 3);
+        assert_eq!(evaluate(&columns[column], &at), expected);
+        let own = transcript.point(2);
+        let (column, at) = weights.parameter_point(1, &own).unwrap();
+        let expected = equality(&own, 4).into_iter().zip(&values[360..]).map(weigh);
+        assert_eq!(evaluate(&columns[column], &at), expected.sum());
+        // A point of a larger tensor, and a parameter that there is not.
+        assert!(weights.parameter_point(1, &transcript.point(30)).is_none());
+        assert!(weights.parameter_point(1 << 14, &own).is_none());
+    }
+
+    #[test]
     fn more_openings_take_a_larger_vector() {
         let mut last = 0;
         for openings in [1, 4, 16, 64, 256] {
@@ -319,7 +302,7 @@ mod tests {
             assert!(variables > last);
             last = variables;
         }
-        let many = Weights::new(sizes(), 1 << 30, &[10], Profile::Default);
+        let many = Weights::new(all(), 1 << 30, &[10], Profile::Default);
         assert!(many.is_err());
     }
 }

@@ -14,8 +14,9 @@
 //! | `committed` | what the committed mode derives of a graph |
 //! | `effort` | what checking a proof of the committed mode asks of a verifier, told from the graph |
 //! | `error` | why a key cannot be made or read |
-//! | `layout` | where pads and weights lie among the columns of the private mode |
+//! | `layout` | where weights and parameters lie among the columns of the private mode |
 //! | `mode` | the modes, with their names and protocols |
+//! | `pads` | where pads lie among the columns of the private mode |
 //! | `parts` | a key's bytes taken apart |
 //! | `private` | keys of the private mode |
 //! | `public` | what a proof is about, apart from the key |
@@ -46,6 +47,7 @@ mod effort;
 mod error;
 mod layout;
 mod mode;
+mod pads;
 mod parts;
 mod private;
 mod public;
@@ -57,8 +59,9 @@ pub use committed::Committed;
 pub use effort::MAX_EFFORT;
 pub use error::KeyError;
 pub use layers::{MAX_OPERAND_ELEMENTS, MAX_OPERAND_PRODUCTS};
-pub use layout::{Pads, Weights};
+pub use layout::Weights;
 pub use mode::Mode;
+pub use pads::Pads;
 pub use private::{PrivateKey, WEIGHTS};
 pub use public::Public;
 pub use relations::Relations;

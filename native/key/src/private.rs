@@ -4,15 +4,16 @@
 //! key = magic ‖ version ‖ 3 ‖ profile ‖ root ‖ openings ‖ pin ‖ graph
 //! ```
 //!
-//! The root is that of a hiding commitment to the weights, whose uniform half serves a number of openings.
+//! The root is that of a hiding commitment to the weights and parameters, whose uniform half serves a number of openings.
 //! The *pin* is the value of the whole vector of weights, its uniform half included, at one point that
 //! is drawn from all else in the key. It shows nothing, since the half makes it uniform; each opening
 //! claims it, and so stands for the one vector of weights that has it. Where a root has one candidate, in
 //! unique decoding, there is none.
 
 use crate::error::KeyError;
-use crate::layout::{Pads, Weights};
+use crate::layout::{Sizes, Weights};
 use crate::mode::Mode;
+use crate::pads::Pads;
 use crate::parts::Parts;
 use crate::public::Public;
 use crate::relations::Relations;
@@ -64,6 +65,11 @@ impl PrivateKey {
         let pads = Pads::new(relations.variables().len(), relations.sent() + spares);
         let fresh = [relations.variables(), pads.columns()].concat();
         let sizes: Vec<Size> = contractions.iter().map(|each| each.size).collect();
+        let parameters = graph.parameters().map(|(_, node)| node.shape.clone());
+        let sizes = Sizes {
+            matrices: sizes,
+            parameters: parameters.collect(),
+        };
         let (weights, shape) = Weights::new(sizes, openings, &fresh, profile)?;
         let key = Self {
             graph,
@@ -193,8 +199,9 @@ impl PrivateKey {
         let candidates = self.shape.candidate_bits();
         let mut terms = self.relations.security();
         terms.extend(relation::Shape::new(self.relations.products()).security());
-        // The equations, three of the relation proof, claims on columns and matrices, and the pin.
-        let claims = self.relations.claims() + self.contractions.len() + 1;
+        // The equations, three of the relation proof, claims on columns, matrices and parameters, and the pin.
+        let parameters = self.graph.parameters().count();
+        let claims = self.relations.claims() + self.contractions.len() + parameters + 1;
         let forms = self.relations.checks() + 3 + claims;
         let batching = challenge_bits() as f64 - (forms as f64).log2();
         terms.push(Term::new("batching of equations and claims", batching));

@@ -159,7 +159,8 @@ fn count(graph: &Graph, plan: &Plan, contractions: &[Contraction]) -> Result<Cou
     };
     let mut counter = Counter::default();
     let opened = claim_reduction::reduce(&mut counter, &problem).unwrap_or_default();
-    if opened.matrices.len() != contractions.len() {
+    let parameters = graph.parameters().count();
+    if opened.matrices.len() != contractions.len() || opened.parameters.len() != parameters {
         return Err(KeyError::Unread);
     }
     let claims = opened.columns.len();

@@ -34,6 +34,10 @@ impl VerifyingKey {
         if mode == Mode::Private {
             return Err(KeyError::Version);
         }
+        // What their claims end at is not among what these modes open.
+        if graph.parameters().next().is_some() {
+            return Err(KeyError::Parameters);
+        }
         let outputs = graph.contraction_outputs();
         if mode == Mode::Clear && outputs > MAX_CONTRACTION_OUTPUTS {
             return Err(KeyError::ContractionOutputs(outputs));

@@ -7,6 +7,7 @@ mod liar;
 mod models;
 
 use commitment::{Place, Profile};
+use graph::Values;
 use hidden::{Case, OPENINGS, drawn, lie};
 use key::{Public, WEIGHTS};
 use liar::honest;
@@ -34,9 +35,12 @@ fn graph() -> graph::Graph {
 fn case(half: impl FnMut() -> Base) -> Case {
     let (weights, inputs) = drawn(&graph(), 77);
     let profile = Profile::Default;
+    let values = Values {
+        weights: &weights,
+        parameters: &[],
+    };
     Case {
-        prover: ProvingKey::with_half(graph(), &weights, profile, OPENINGS, &[3; 32], half)
-            .unwrap(),
+        prover: ProvingKey::with_half(graph(), &values, profile, OPENINGS, &[3; 32], half).unwrap(),
         inputs,
     }
 }
@@ -124,7 +128,11 @@ fn interpolated(rows: &Rows, coefficients: usize) -> Option<Vec<Vec<Base>>> {
 fn found(case: &Case, coefficients: &[Vec<Base>]) -> (usize, usize) {
     let key = case.key();
     let (weights, _) = drawn(key.graph(), 77);
-    let columns = key.weights().cells(&weights, || Base::ZERO);
+    let values = Values {
+        weights: &weights,
+        parameters: &[],
+    };
+    let columns = key.weights().cells(&values, || Base::ZERO);
     let whole = key.shape().variables(WEIGHTS).unwrap();
     let rows = whole - key.shape().column_variables(WEIGHTS).unwrap();
     let (places, _) = Place::stacked(key.weights().columns(), whole);

@@ -2,17 +2,19 @@
 
 use crate::committed::Witness;
 use crate::error::ProveError;
+use graph::Values;
 use hiding::{Context, Randomness};
 use key::PrivateKey;
 use p3_field::PrimeField32;
 use transcript::Base;
 
 /// Of the weights' commitment: uniform halves, salts.
-pub(super) fn of_weights(key: &PrivateKey, weights: &[i8]) -> Result<Randomness, ProveError> {
-    let bytes: Vec<u8> = weights
-        .iter()
-        .map(|&weight| weight.cast_unsigned())
-        .collect();
+pub(super) fn of_weights(key: &PrivateKey, values: &Values<'_>) -> Result<Randomness, ProveError> {
+    // How many there are of each is said by the key.
+    let weights = values.weights.iter();
+    let mut bytes: Vec<u8> = weights.map(|&weight| weight.cast_unsigned()).collect();
+    let parameters = values.parameters.iter();
+    bytes.extend(parameters.flat_map(|value| value.to_le_bytes()));
     let weights = blake3::hash(&bytes).into();
     Ok(Randomness::new(&Context {
         statement: &[0; 32],

@@ -11,7 +11,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | `masks` | where all that hides comes from |
-//! | `proving_key` | the weights under their commitment, and how often it has been opened |
+//! | `proving_key` | weights and parameters under their commitment, and how often it has been opened |
 //!
 //! # Zero knowledge
 //!

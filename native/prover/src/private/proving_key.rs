@@ -8,7 +8,7 @@ use crate::session::Alter;
 use crate::session::{Phase, Session, Watch};
 use commitment::Profile;
 use executor::Tensors;
-use graph::Graph;
+use graph::{Graph, Values};
 use hiding::{Committed, Context, Randomness};
 use key::{PrivateKey, WEIGHTS};
 use p3_field::PrimeCharacteristicRing;
@@ -17,48 +17,66 @@ use transcript::{Base, Extension, Transcript};
 #[cfg(feature = "audit")]
 use verifier::private::Proof;
 
-/// A key of the private mode with its weights, and the commitment that hides them. It is made anew from
+/// A key of the private mode with its weights and parameters, and the commitment that hides them. It is made anew from
 /// weights, and cannot be stored: who has its randomness and a proof has the weights.
 pub struct ProvingKey {
     key: PrivateKey,
     weights: Vec<i8>,
+    parameters: Vec<i32>,
     committed: Committed,
     opened: AtomicUsize,
 }
 
 impl ProvingKey {
-    /// Commits to the weights of a graph, its matrices one after another, each row by row, for at least so
-    /// many proofs.
+    /// Commits to the weights of a graph without parameters, its matrices one after another, each row by row,
+    /// for at least so many proofs.
     pub fn new(
         graph: Graph,
         weights: &[i8],
         profile: Profile,
         openings: u32,
     ) -> Result<Self, ProveError> {
+        let parameters = &[];
+        let values = Values {
+            weights,
+            parameters,
+        };
+        Self::with_values(graph, &values, profile, openings)
+    }
+
+    /// Commits to the weights and parameters of a graph. Parameters outside of their declared ranges are
+    /// refused.
+    pub fn with_values(
+        graph: Graph,
+        values: &Values<'_>,
+        profile: Profile,
+        openings: u32,
+    ) -> Result<Self, ProveError> {
         let key = PrivateKey::new(graph, profile, openings)?;
-        let mut randomness = masks::of_weights(&key, weights)?;
-        let columns = key.weights().cells(weights, || randomness.base());
-        Self::commit(key, weights, &columns, &mut randomness)
+        let mut randomness = masks::of_weights(&key, values)?;
+        let columns = key.weights().cells(values, || randomness.base());
+        Self::commit(key, values, &columns, &mut randomness)
     }
 
     fn commit(
         key: PrivateKey,
-        weights: &[i8],
+        values: &Values<'_>,
         columns: &[Vec<Base>],
         randomness: &mut Randomness,
     ) -> Result<Self, ProveError> {
-        let expected = key.graph().weight_bytes();
-        if weights.len() != expected {
-            let found = weights.len();
+        let (expected, found) = (key.graph().weight_bytes(), values.weights.len());
+        if found != expected {
             return Err(commitment::Error::Weights { expected, found }.into());
         }
+        executor::check_values(key.graph(), values)?;
         let columns: Vec<&[Base]> = columns.iter().map(Vec::as_slice).collect();
         let committed = key.shape().commit(WEIGHTS, &columns, randomness)?;
         let root = committed.root();
         let pin = committed.at(&key.pin_point_of(&root));
         Ok(Self {
             key: key.with_commitment(root, pin.unwrap_or(Extension::ZERO)),
-            weights: weights.to_vec(),
+            weights: values.weights.to_vec(),
+            parameters: values.parameters.to_vec(),
             committed,
             opened: AtomicUsize::new(0),
         })
@@ -126,7 +144,11 @@ impl ProvingKey {
     fn run(&self, inputs: &[&[i32]]) -> Result<Witness, ProveError> {
         let graph = self.key.graph();
         let mut tensors = Tensors::default();
-        executor::execute(graph, &self.weights, inputs, &mut tensors)?;
+        let values = Values {
+            weights: &self.weights,
+            parameters: &self.parameters,
+        };
+        executor::execute_with(graph, &values, inputs, &mut tensors)?;
         committed::witness(graph, self.key.relations(), tensors)
     }
 
@@ -146,7 +168,7 @@ impl ProvingKey {
     /// place of each uniform cell, and all else is drawn from `seed`.
     pub fn with_half(
         graph: Graph,
-        weights: &[i8],
+        values: &Values<'_>,
         profile: Profile,
         openings: u32,
         seed: &[u8; 32],
@@ -154,8 +176,8 @@ impl ProvingKey {
     ) -> Result<Self, ProveError> {
         let key = PrivateKey::new(graph, profile, openings)?;
         let mut randomness = of_seed(seed);
-        let columns = key.weights().cells(weights, half);
-        Self::commit(key, weights, &columns, &mut randomness)
+        let columns = key.weights().cells(values, half);
+        Self::commit(key, values, &columns, &mut randomness)
     }
 
     /// The same commitment under another key.

@@ -1,13 +1,12 @@
 //! Models of the private mode with weights and inputs.
 #![allow(dead_code)]
 
-use crate::models::graphs::Random;
-use crate::models::graphs::clamps;
+use crate::models::graphs::{Builder, Random, clamps};
 use crate::models::{
     STATEMENT, choices, everything, exact, held, integers, linear, views, vision, wide,
 };
 use commitment::Profile;
-use graph::{Graph, elements};
+use graph::{Graph, Op, Values, elements};
 use key::{PrivateKey, Public};
 use prover::committed::Witness;
 use prover::private::ProvingKey;
@@ -18,8 +17,8 @@ use verifier::private::Proof;
 /// Openings that keys of tests are made for.
 pub const OPENINGS: u32 = 2;
 
-/// All that the committed mode is tested on: every operation, with and without lookups.
-pub fn graphs() -> [(&'static str, Graph); 9] {
+/// All that the committed mode is tested on: every operation, with and without lookups; and parameters.
+pub fn graphs() -> [(&'static str, Graph); 10] {
     [
         ("clamps", clamps(-40, 90)),
         ("vision", vision()),
@@ -30,7 +29,43 @@ pub fn graphs() -> [(&'static str, Graph); 9] {
         ("exact", exact()),
         ("held", held()),
         ("linear", linear()),
+        ("parameters", parameters()),
     ]
+}
+
+/// What models have of weights beside matrices: a bias, a scale, embeddings that an input and that a map
+/// choose from, and thresholds.
+pub fn parameters() -> Graph {
+    let mut b = Builder::new(34);
+    let (x, index) = (b.input(&[2, 3], -20, 20), b.input(&[2], 0, 3));
+    let shape = [2, 5];
+    let view = |strides: &[i64]| Op::View {
+        offset: 0,
+        strides: strides.to_vec(),
+    };
+    let add = |coefficients: &[i32]| Op::Add {
+        coefficients: coefficients.to_vec(),
+        constant: None,
+    };
+    let bias = b.node(Op::Parameter, &[], &[5], -1000, 1000);
+    let scale = b.node(Op::Parameter, &[], &[1], 1, 9);
+    let table = b.node(Op::Parameter, &[], &[4, 5], -50, 50);
+    let thresholds = b.node(Op::Parameter, &[], &shape, -500, 500);
+    let dense = b.linear(x, 5, false);
+    let bias = b.node(view(&[0, 1]), &[bias], &shape, -1000, 1000);
+    let dense = b.node(add(&[1, 1]), &[dense, bias], &shape, -9680, 9680);
+    let dense = b.rescale(dense, &[1], 0, 5, 0, 120);
+    let scale = b.node(view(&[0, 0]), &[scale], &shape, 1, 9);
+    let scaled = b.node(Op::Mul, &[dense, scale], &shape, 0, 1080);
+    let picked = b.node(Op::Pick, &[table, index], &shape, -50, 50);
+    let map = b.constant(&shape, vec![3, -1, 19, 0, 7, 7, 12, 1, -1, 4]);
+    let taken = b.node(Op::Take { map }, &[table], &shape, -50, 50);
+    let sum = [scaled, picked, taken];
+    let sum = b.node(add(&[1, 2, -1]), &sum, &shape, -150, 1230);
+    let above = b.node(add(&[1, -1]), &[sum, thresholds], &shape, -650, 1730);
+    let above = b.rescale(above, &[1], 0, 0, 0, 1);
+    let last = b.linear(above, 3, true);
+    b.finish(&[sum, last])
 }
 
 /// A model with weights and inputs.
@@ -51,10 +86,29 @@ pub fn drawn(graph: &Graph, seed: u64) -> (Vec<i8>, Vec<Vec<i32>>) {
     (weights, inputs)
 }
 
+/// Elements of the parameters of a graph.
+pub fn drawn_parameters(graph: &Graph, seed: u64) -> Vec<i32> {
+    let mut random = Random(seed);
+    let nodes = graph.parameters();
+    nodes
+        .flat_map(|(_, node)| random.numbers(elements(&node.shape), node.lo.into(), node.hi.into()))
+        .collect()
+}
+
 pub fn case(graph: Graph, profile: Profile) -> Case {
+    let parameters = drawn_parameters(&graph, 77);
+    case_with(graph, &parameters, profile)
+}
+
+/// The case of a graph with these parameters.
+pub fn case_with(graph: Graph, parameters: &[i32], profile: Profile) -> Case {
     let (weights, inputs) = drawn(&graph, 77);
+    let values = Values {
+        weights: &weights,
+        parameters,
+    };
     Case {
-        prover: ProvingKey::new(graph, &weights, profile, OPENINGS).unwrap(),
+        prover: ProvingKey::with_values(graph, &values, profile, OPENINGS).unwrap(),
         inputs,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{all_claims, begin, lookup_claims, problem};
 use crate::rejection::Rejection;
-use claim_reduction::{ColumnClaim, MatrixClaim, Rejected, reduce};
+use claim_reduction::{ColumnClaim, MatrixClaim, ParameterClaim, Rejected, reduce};
 use commitment::Root;
 use key::{Public, Relations, Subject};
 use relation::{Equations, Form, Recorder};
@@ -17,6 +17,8 @@ pub struct Recorded {
     pub columns: Vec<ColumnClaim<Form>>,
     /// Claims on weight matrices, one on each.
     pub matrices: Vec<MatrixClaim<Form>>,
+    /// Claims on parameters, one on each.
+    pub parameters: Vec<ParameterClaim<Form>>,
 }
 
 /// Replays lookups and reduction on what was sent under pads, from the first absorb on. Both sides do.
@@ -40,9 +42,15 @@ pub fn record(
     if opened.matrices.len() != key.contractions().len() {
         return Err(Rejection::WeightOpening("a matrix has no claim".to_owned()));
     }
+    if opened.parameters.len() != key.graph().parameters().count() {
+        return Err(Rejection::WeightOpening(
+            "a parameter has no claim".to_owned(),
+        ));
+    }
     Ok(Recorded {
         equations,
         columns: all_claims(derived, &opened.columns, &looked),
         matrices: opened.matrices,
+        parameters: opened.parameters,
     })
 }

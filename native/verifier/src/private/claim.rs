@@ -4,6 +4,7 @@
 //! equations      form = 0
 //! columns        P(point) − form = 0           multiplicities are columns too
 //! matrices       W(point) − form = 0
+//! parameters     K(point) − form = 0
 //! pin            W_all(point) − pin = 0        where the profile has one
 //! ```
 //!
@@ -47,6 +48,15 @@ pub fn claim(
         let place = key.weights().point(matrix.matrix, &matrix.point);
         let (column, point) =
             place.ok_or_else(|| Rejection::WeightOpening("a matrix has no column".to_owned()))?;
+        weights.add_point(column, point, scale);
+    }
+    for parameter in &recorded.parameters {
+        let scale = sum.claimed(&parameter.value)?;
+        let place = key
+            .weights()
+            .parameter_point(parameter.parameter, &parameter.point);
+        let (column, point) = place
+            .ok_or_else(|| Rejection::WeightOpening("a parameter has no column".to_owned()))?;
         weights.add_point(column, point, scale);
     }
     if let Some((point, value)) = key.pin() {
