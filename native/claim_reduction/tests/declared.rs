@@ -306,6 +306,7 @@ fn ones(key: &Key, reads: bool) -> Choice {
     }
     Choice {
         weights,
+        parameters: Vec::new(),
         reads: vec![reads; key.graph.nodes.len()],
     }
 }
@@ -353,7 +354,11 @@ fn no_key_between_0_and_a_table_is_in_it() {
         // In the padding of the result stands what the matrix has there: 0 is shown by itself only.
         let weights = [1, 1, 1, 0].to_vec();
         let reads = choice.reads.clone();
-        let choice = Choice { weights, reads };
+        let choice = Choice {
+            weights,
+            parameters: Vec::new(),
+            reads,
+        };
         assert_eq!(key.accepts(&choice, &inputs), honest, "{x}");
     }
 }

@@ -106,6 +106,7 @@ fn a_declared_range_that_no_proof_enforces_proves_no_square_that_wraps_around() 
         assert_eq!(held.count(), 1);
         let choice = || Choice {
             weights: vec![1],
+            parameters: Vec::new(),
             reads: vec![false; key.graph.nodes.len()],
         };
         for (x, square) in [(20_000, Some(400_000_000)), (20_001, None), (45_000, None)] {

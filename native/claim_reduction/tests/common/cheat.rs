@@ -1,5 +1,5 @@
 //! A prover that takes every freedom that is left to it: tensors are residues, their padding included,
-//! and whoever commits to weights chooses what stands beyond their rows and columns.
+//! and whoever commits to weights and parameters chooses what stands beyond their axes.
 
 #[path = "cheat_columns.rs"]
 mod cells;
@@ -23,12 +23,12 @@ fn residue(value: i128) -> i64 {
     if value > P / 2 { value - P } else { value }
 }
 
-fn padded(shape: &[usize]) -> Vec<usize> {
+pub fn padded(shape: &[usize]) -> Vec<usize> {
     shape.iter().map(|size| size.next_power_of_two()).collect()
 }
 
 /// All indices of a shape, row-major.
-fn indices(shape: &[usize]) -> Vec<Vec<usize>> {
+pub fn indices(shape: &[usize]) -> Vec<Vec<usize>> {
     let mut all = vec![Vec::new()];
     for &size in shape {
         all = all
@@ -46,7 +46,7 @@ fn place(shape: &[usize], index: &[usize]) -> usize {
     axes.fold(0, |at, (&size, &own)| at * size + own)
 }
 
-fn within(shape: &[usize], index: &[usize]) -> bool {
+pub fn within(shape: &[usize], index: &[usize]) -> bool {
     shape.iter().zip(index).all(|(size, at)| at < size)
 }
 
@@ -54,6 +54,8 @@ fn within(shape: &[usize], index: &[usize]) -> bool {
 pub struct Choice {
     /// The matrices with their rows and columns up to powers of two.
     pub weights: Vec<i8>,
+    /// The parameters with their axes up to powers of two.
+    pub parameters: Vec<Vec<i64>>,
     /// For each node, whether its sum takes the padding in.
     pub reads: Vec<bool>,
 }
@@ -96,6 +98,7 @@ impl<'a> Cheat<'a> {
                     let id = graph.inputs.len() + number;
                     spread(&node.shape, known.get(id))
                 }
+                (Role::Parameter(parameter), _) => choice.parameters[*parameter].clone(),
                 (Role::Absorbed, _) => vec![0; indices(&padded(&node.shape)).len()],
                 (_, Some(constraint)) => cheat.constrained(node, number, constraint)?,
                 (_, None) => cheat.reduced(node, number)?,

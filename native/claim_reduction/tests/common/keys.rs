@@ -1,13 +1,16 @@
 //! Keys of cheating owners, and what is accepted under them.
 
 use super::Case;
-use super::cheat::{Cheat, Choice};
+use super::cheat::{Cheat, Choice, indices, padded, within};
 use super::graphs::{Builder, Random};
 use claim_reduction::{Constraint, Form, Plan};
-use executor::{Tensors, execute};
-use graph::Graph;
+use executor::{Tensors, execute_with};
+use graph::{Graph, Values};
 use layers::contractions;
+use p3_field::PrimeCharacteristicRing;
 use std::collections::BTreeSet;
+use sumcheck::equality;
+use transcript::{Base, Extension};
 
 /// A key, as far as its owner gets with it.
 pub struct Key {
@@ -50,7 +53,14 @@ impl Key {
         problem.contractions = &contractions;
         let opened = Case::verify(&problem, &sent).ok()?;
         cheat.open(&opened).ok()?;
-        Some(claimed)
+        assert_eq!(opened.parameters.len(), choice.parameters.len());
+        let opens = opened.parameters.iter().zip(&choice.parameters);
+        let mut opens = opens.map(|(claim, values)| {
+            let weights = equality(&claim.point, values.len()).into_iter();
+            let terms = weights.zip(values).map(|(w, &v)| w * Base::from_i64(v));
+            terms.sum::<Extension>() == claim.value
+        });
+        opens.all(|holds| holds).then_some(claimed)
     }
 
     /// The declared part of the weights.
@@ -68,12 +78,27 @@ impl Key {
         weights
     }
 
+    /// The declared part of the parameters.
+    pub fn declared_parameters(&self, choice: &Choice) -> Vec<i32> {
+        let nodes = self.graph.parameters().zip(&choice.parameters);
+        let elements = nodes.flat_map(|((_, node), values)| {
+            let all = indices(&padded(&node.shape)).into_iter().zip(values);
+            all.filter(|(index, _)| within(&node.shape, index))
+                .map(|(_, &value)| value as i32)
+        });
+        elements.collect()
+    }
+
     /// What the executor computes with it.
     pub fn executed(&self, choice: &Choice, inputs: &[Vec<i32>]) -> Option<Vec<Vec<i32>>> {
         let weights = self.declared(choice);
         let views: Vec<&[i32]> = inputs.iter().map(Vec::as_slice).collect();
         let mut tensors = Tensors::default();
-        execute(&self.graph, &weights, &views, &mut tensors).ok()?;
+        let values = Values {
+            weights: &weights,
+            parameters: &self.declared_parameters(choice),
+        };
+        execute_with(&self.graph, &values, &views, &mut tensors).ok()?;
         Some(tensors.outputs(&self.graph).map(<[i32]>::to_vec).collect())
     }
 
@@ -114,11 +139,24 @@ impl Key {
                 }
             }
         }
+        let mut parameters = Vec::new();
+        for (_, node) in self.graph.parameters() {
+            let beyond = random.below(3) > 0;
+            let cells = indices(&padded(&node.shape)).into_iter().map(|index| {
+                if beyond || within(&node.shape, &index) {
+                    random.between(node.lo.into(), node.hi.into()).into()
+                } else {
+                    0
+                }
+            });
+            parameters.push(cells.collect());
+        }
         let mode = random.below(3);
         let nodes = self.graph.nodes.iter();
         let reads = nodes.map(|_| mode == 0 || mode == 1 && random.below(2) == 0);
         Choice {
             weights,
+            parameters,
             reads: reads.collect(),
         }
     }
