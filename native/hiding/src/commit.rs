@@ -54,8 +54,8 @@ impl Masks {
 
 /// A vector that is committed to, as the prover keeps it.
 pub struct Committed {
-    /// All cells, the index of the first fold's columns first.
-    pub(crate) cells: Vec<Base>,
+    /// All columns, those that are added included.
+    pub(crate) columns: Vec<Vec<Base>>,
     pub(crate) tail: Vec<Base>,
     pub(crate) pad: Vec<Extension>,
     pub(crate) code: Code,
@@ -120,7 +120,7 @@ impl Shape {
         let code = Code::new(&message, self.schedule.rate);
         Ok(Committed {
             code,
-            cells,
+            columns: columns.iter().map(|column| column.to_vec()).collect(),
             tail: masks.tail,
             pad: masks.pad,
         })

@@ -5,20 +5,19 @@
 //! ```
 //!
 //! A verifier needs the form's weights as a multilinear polynomial at one point: closed for an equality
-//! weight, one product for each cell of a range. A prover needs their table. This first version makes it
-//! over the whole joint vector: 20 bytes for each cell and one product for each cell of each term, which
-//! for many claims is more than a pass over their columns costs; the first folds of `commitment` show how
-//! sums over the rows alone would do for equality weights.
+//! weight, one product for each cell of a range. What a prover needs is in `head`.
 
-use crate::shape::{Shape, VectorShape};
+#[cfg(test)]
+use crate::shape::Shape;
+use crate::shape::VectorShape;
 use commitment::Place;
 use p3_field::PrimeCharacteristicRing;
 use sumcheck::{equality, equality_at};
-use transcript::{Base, Extension};
+use transcript::Extension;
 
 /// What a term weighs.
 #[derive(Clone, Debug)]
-enum Weights {
+pub(crate) enum Weights {
     /// A column at a point.
     Column {
         column: usize,
@@ -41,7 +40,7 @@ enum Weights {
 /// A sum of weights on one vector.
 #[derive(Clone, Debug, Default)]
 pub struct LinearForm {
-    terms: Vec<Weights>,
+    pub(crate) terms: Vec<Weights>,
 }
 
 /// A form that does not fit its vector.
@@ -132,25 +131,14 @@ impl LinearForm {
             .sum()
     }
 
-    /// Adds the weights to the table of the joint vector.
+    /// Adds the weights to the table of the joint vector, one after another: what a prover does in fewer
+    /// steps.
+    #[cfg(test)]
     pub(crate) fn add_to(&self, shape: &Shape, vector: &VectorShape, table: &mut [Extension]) {
-        self.each(vector, |cell, weight| {
-            table[shape.joint_cell(vector, cell)] += weight;
-        });
-    }
-
-    /// The form's value on the cells of a vector.
-    pub(crate) fn of(&self, vector: &VectorShape, cells: &[Base]) -> Extension {
-        let mut sum = Extension::ZERO;
-        self.each(vector, |cell, weight| sum += weight * cells[cell]);
-        sum
-    }
-
-    /// Goes through the weights that are not zero of themselves, each with its cell.
-    fn each(&self, vector: &VectorShape, mut take: impl FnMut(usize, Extension)) {
         let mut add = |place: Place, first: usize, weights: &[Extension], scale: Extension| {
             for (element, &weight) in (first..).zip(weights) {
-                take(vector.cell(place, element), scale * weight);
+                let cell = shape.joint_cell(vector, vector.cell(place, element));
+                table[cell] += scale * weight;
             }
         };
         for term in &self.terms {
@@ -169,10 +157,7 @@ impl LinearForm {
                     weights,
                 } => add(vector.columns[*column], *first, weights, Extension::ONE),
                 Weights::Whole { point, scale } => {
-                    let place = Place {
-                        variables: vector.variables,
-                        slot: 0,
-                    };
+                    let place = vector.whole();
                     let weights = equality(point, 1 << point.len());
                     add(place, 0, &weights, *scale);
                 }

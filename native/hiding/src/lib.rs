@@ -17,6 +17,7 @@
 //! | `code` | codes with tails, and the trees over their rows |
 //! | `commit` | commitments, and the masks in them |
 //! | `form` | linear forms on a committed vector |
+//! | `head` | the prover's rounds of the first fold |
 //! | `later` | plain WHIR after the first fold, both sides |
 //! | `layout` | how a shape follows from sizes and profile |
 //! | `leaves` | opened leaves, and what is computed from them |
@@ -45,6 +46,7 @@ mod channel;
 mod code;
 mod commit;
 mod form;
+mod head;
 mod later;
 mod layout;
 mod leaves;

@@ -30,8 +30,8 @@ pub(crate) const PLANES: usize = DEGREE;
 pub const MAX_VECTORS: usize = 8;
 /// Columns of one vector.
 pub const MAX_COLUMNS: usize = 1 << 14;
-/// Bits of the number of columns of a vector beside the fresh one at least: its own cells mask two elements for
-/// each round in which its columns are folded, and those in which it meets others need some.
+/// Bits of the number of columns of a vector at least: its mask masks two elements for each round in
+/// which its columns are folded, and those in which vectors meet need some.
 pub(crate) const LEAST_FOLD: usize = 2;
 /// Openings that the tails of one vector are for.
 pub const MAX_OPENINGS: usize = 1 << 16;
@@ -164,6 +164,14 @@ impl VectorShape {
         self.coded() + self.salts
     }
 
+    /// The place of the vector as one column of its own.
+    pub(crate) const fn whole(&self) -> Place {
+        Place {
+            variables: self.variables,
+            slot: 0,
+        }
+    }
+
     /// The index in this vector of an element of one of its columns.
     pub(crate) const fn cell(&self, place: Place, element: usize) -> usize {
         (element << (self.variables - place.variables)) | place.slot
@@ -233,6 +241,7 @@ impl Shape {
     }
 
     /// The index in the joint vector of a cell of a vector.
+    #[cfg(test)]
     pub(crate) const fn joint_cell(&self, vector: &VectorShape, cell: usize) -> usize {
         let column = cell >> self.rows << (self.fold - vector.fold) | vector.slot;
         column << self.rows | cell & ((1 << self.rows) - 1)

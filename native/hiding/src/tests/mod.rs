@@ -1,6 +1,7 @@
 //! Tests that look inside: with challenges frozen, with masks left out, with proofs that are simulated.
 
 mod golden;
+mod head;
 mod rank;
 mod simulator;
 
