@@ -22,6 +22,7 @@
 //! | `layout` | how a shape follows from sizes and profile |
 //! | `leaves` | opened leaves, and what is computed from them |
 //! | `opening` | what an opening consists of, and its bytes |
+//! | `powers` | weights of opened leaves |
 //! | `prove` | the prover |
 //! | `randomness` | where masks come from |
 //! | `regime` | the theorems, as bounds |
@@ -51,6 +52,7 @@ mod later;
 mod layout;
 mod leaves;
 mod opening;
+mod powers;
 mod prove;
 mod randomness;
 mod regime;
