@@ -215,6 +215,18 @@ impl Shape {
         self.schedule.first_queries()
     }
 
+    /// Openings that the uniform half of a vector lasts for, nothing for a vector without one. Each takes a
+    /// row for each leaf that it shows, and as many as hold five coefficients of three values of the half
+    /// and of two a round; one opening is kept back, so that leaves that are not shown stay uniform.
+    pub fn half_lasts(&self, vector: usize) -> Option<usize> {
+        let vector = self.vectors.get(vector)?;
+        let half = (1_usize << self.rows) / 2;
+        let equations = PLANES * (2 * self.fold + self.mask_claims);
+        let each = self.queries() + equations.div_ceil(vector.width());
+        let lasts = (half / each).saturating_sub(1);
+        (vector.mask == Mask::Half).then_some(lasts)
+    }
+
     /// log2 of the leaves of the first codes.
     pub(crate) const fn leaves(&self) -> usize {
         self.rows + self.schedule.rate

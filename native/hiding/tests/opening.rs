@@ -4,7 +4,9 @@ mod common;
 
 use commitment::Profile;
 use common::{Case, begin, beside};
-use hiding::{Claim, Rejected, Vector};
+use hiding::{
+    Claim, ClaimError, CommitError, Committed, LinearForm, ProveError, Rejected, Unfit, Vector,
+};
 use p3_field::PrimeCharacteristicRing;
 use transcript::Extension;
 
@@ -65,5 +67,67 @@ fn another_value_form_or_root_is_rejected() {
         case.claim.value += Extension::ONE;
         let lie = case.open();
         assert_eq!(case.check(&lie), Err(Rejected::Claim));
+    }
+}
+
+#[test]
+fn what_does_not_fit_the_shape_is_an_error_and_no_panic() {
+    let case = Case::new(
+        &[9, 10],
+        &[beside(&[11], 0, true), beside(&[9], 2, true)],
+        Profile::Default,
+    );
+    let shape = &case.shape;
+    let commit = |vector, columns: &[&[transcript::Base]]| {
+        let committed = shape.commit(vector, columns, &mut common::randomness(9));
+        committed.err()
+    };
+    let of = |vector: usize| -> Vec<&[transcript::Base]> {
+        case.columns[vector].iter().map(Vec::as_slice).collect()
+    };
+    assert_eq!(commit(0, &of(0)), None);
+    assert_eq!(commit(3, &of(0)), Some(CommitError::Vector(3)));
+    assert_eq!(commit(0, &of(0)[..1]), Some(CommitError::Column(1)));
+    assert_eq!(commit(0, &of(1)), Some(CommitError::Column(0)));
+    assert_eq!(
+        commit(1, &[of(1)[0], of(1)[0]]),
+        Some(CommitError::Column(1))
+    );
+
+    let prove = |vectors: &[&Committed], claim: &Claim| {
+        let opening = shape.prove(vectors, claim, &mut begin(&case.roots()));
+        opening.err()
+    };
+    let [first, second, third] = [0, 1, 2].map(|index| &case.committed[index]);
+    assert_eq!(prove(&[first, second, third], &case.claim), None);
+    assert_eq!(
+        prove(&[first, second], &case.claim),
+        Some(ProveError::Vector(2))
+    );
+    assert_eq!(
+        prove(&[second, first, third], &case.claim),
+        Some(ProveError::Vector(0))
+    );
+    let all = [first, second, third];
+    let refused = |change: &dyn Fn(&mut Claim), error: ClaimError| {
+        let mut claim = case.claim.clone();
+        change(&mut claim);
+        assert_eq!(prove(&all, &claim), Some(ProveError::Claim(error)));
+        let opening = case.open();
+        let roots = case.roots();
+        let verdict = shape.verify(&roots, &claim, &opening, &mut begin(&roots));
+        assert_eq!(verdict, Err(Rejected::Form(error)));
+    };
+    refused(
+        &|claim| claim.forms.push(LinearForm::new()),
+        ClaimError::Forms(4),
+    );
+    // Masks are nobody's to claim: column 2 is the first of the block, column 1 that of the third vector's.
+    for (vector, column) in [(0, 2), (2, 1)] {
+        let unfit = Unfit(case.columns[vector].len() + 1);
+        refused(
+            &|claim| claim.forms[vector].add_cells(column, 0, vec![Extension::ONE]),
+            ClaimError::Unfit { vector, unfit },
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Tests that look inside: with challenges frozen, with masks left out, with proofs that are simulated.
 
+mod forgeries;
 mod golden;
 mod head;
 mod rank;

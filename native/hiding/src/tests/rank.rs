@@ -492,3 +492,38 @@ fn control_a_fresh_vector_that_is_opened_twice_shows_more() {
     assert_eq!(views(&[11]).leak(|_| true), 0);
     assert_eq!(views(&[11, 12]).leak(|_| true), 243);
 }
+
+/// The views of so many openings of one vector with a uniform half, each with a fresh vector of its own. Of
+/// these, masks only are looked at.
+fn of_half(stack: &Stack, openings: usize) -> Views {
+    let numbers: Vec<u8> = (0..openings as u8).map(|opening| 30 + opening).collect();
+    let nothing = stack.view(&[]);
+    let mut views = Vec::new();
+    for cell in stack.cells() {
+        let view = |&number: &u8| stack.view_by(number, &[(cell, Base::ONE)]);
+        if cell.vector == 1 {
+            let of_all: Vec<_> = numbers.iter().map(view).collect();
+            views.push((cell.kind, of_all.concat()));
+        } else if cell.kind != Kind::Witness {
+            for (index, number) in numbers.iter().enumerate() {
+                let mut of_all = vec![nothing.clone(); openings];
+                of_all[index] = view(number);
+                views.push((cell.kind, of_all.concat()));
+            }
+        }
+    }
+    Views(views)
+}
+
+#[test]
+fn control_a_half_that_is_opened_more_often_than_it_lasts_shows() {
+    let mut schedule = schedule(6, true, 0);
+    schedule.rounds[0].queries.count = 8;
+    let stack = Stack::new(&[7, 5], &[other(&[9], 0)], schedule);
+    let lasts = stack.shape.half_lasts(1).unwrap();
+    assert_eq!(stack.shape.half_lasts(0), None);
+    assert_eq!(lasts, 1);
+    // 32 rows of eight cells; each opening shows eight rows and three values, and the last one is beyond.
+    let leaks = [lasts, lasts + 1, 3, 4].map(|openings| of_half(&stack, openings).leak(|_| true));
+    assert_eq!(leaks, [0, 0, 0, 56]);
+}
