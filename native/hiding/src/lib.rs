@@ -31,14 +31,21 @@
 //! | `shape` | where vectors lie, and what is committed with them |
 //! | `soundness` | error terms, each with its theorem |
 //! | `statement` | the claim, and what an opening adds to it |
+//! | `tests` | tests that look inside: ranks, a simulator, forgeries, the library |
 //! | `verify` | the verifier |
 //!
-//! # Soundness and zero knowledge
+//! # Soundness
 //!
 //! The caller MUST absorb the roots before it draws anything that a form depends on, and MUST fix forms and
-//! value before the opening. It MUST open a fresh vector once only, and any other vector at most as often
-//! as its tails, or its own random rows, are for. Its own argument's errors count once for each candidate,
-//! [`Shape::candidate_bits`], since roots alone name that many.
+//! value before the opening. A vector that is not sampled MUST be told apart from others by the claim itself.
+//! The errors of the caller's own argument count once for each candidate, [`Shape::candidate_bits`], since
+//! roots alone name that many.
+//!
+//! # Zero knowledge
+//!
+//! The caller MUST open a fresh vector once only, any other one at most as often as its tails are for, and
+//! one with a uniform half at most [`Shape::half_lasts`] times in all; no type keeps count of that. It MUST
+//! draw the masks of each commitment from a [`Randomness`] of its own.
 #![forbid(unsafe_code)]
 // Formulas in the documentation are not code.
 #![allow(clippy::doc_markdown)]
