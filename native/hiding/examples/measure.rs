@@ -84,8 +84,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let claim = Claim { forms, value };
         let mut verifier = transcript.clone();
         let start = Instant::now();
-        let committed: Vec<&Committed> = committed.iter().collect();
-        let opening = shape.prove(&committed, &claim, &mut transcript)?;
+        let fresh = committed.remove(0);
+        let others: Vec<&Committed> = committed.iter().collect();
+        let opening = shape.prove(fresh, &others, &claim, &mut transcript)?;
         times[1].push(start.elapsed());
         let mut out = Writer::default();
         opening.encode(&shape, &mut out);

@@ -26,9 +26,33 @@ pub enum ProveError {
 }
 
 impl Shape {
-    /// Opens the vectors for one claim. A fresh vector MUST be opened once only: two openings show the
+    /// Opens the vectors for one claim. The fresh one is used up: two openings of it would show the
     /// difference of two folds under one R.
     pub fn prove(
+        &self,
+        fresh: Committed,
+        others: &[&Committed],
+        claim: &Claim,
+        channel: &mut impl Channel,
+    ) -> Result<Opening, ProveError> {
+        let vectors = [&[&fresh], others].concat();
+        let opening = self.open(&vectors, claim, channel);
+        drop(fresh);
+        opening
+    }
+
+    /// Opens a fresh vector that may have been opened before: for tests.
+    #[cfg(any(test, feature = "audit"))]
+    pub fn prove_again(
+        &self,
+        vectors: &[&Committed],
+        claim: &Claim,
+        channel: &mut impl Channel,
+    ) -> Result<Opening, ProveError> {
+        self.open(vectors, claim, channel)
+    }
+
+    fn open(
         &self,
         vectors: &[&Committed],
         claim: &Claim,

@@ -42,6 +42,23 @@ fn vectors_of_any_sizes_open_to_one_claim() {
 }
 
 #[test]
+fn an_opening_uses_the_fresh_vector_up() {
+    let others = [beside(&[9], 0, true)];
+    let mut case = Case::new(&[9, 10], &others, Profile::Default);
+    let roots = case.roots();
+    let fresh = case.committed.remove(0);
+    let others: Vec<&Committed> = case.committed.iter().collect();
+    let opening = case
+        .shape
+        .prove(fresh, &others, &case.claim, &mut begin(&roots))
+        .unwrap();
+    let verdict = case
+        .shape
+        .verify(&roots, &case.claim, &opening, &mut begin(&roots));
+    assert_eq!(verdict, Ok(()));
+}
+
+#[test]
 fn another_value_form_or_root_is_rejected() {
     for (fresh, others) in cases() {
         let mut case = Case::new(&fresh, &others, Profile::Default);
@@ -95,7 +112,7 @@ fn what_does_not_fit_the_shape_is_an_error_and_no_panic() {
     );
 
     let prove = |vectors: &[&Committed], claim: &Claim| {
-        let opening = shape.prove(vectors, claim, &mut begin(&case.roots()));
+        let opening = shape.prove_again(vectors, claim, &mut begin(&case.roots()));
         opening.err()
     };
     let [first, second, third] = [0, 1, 2].map(|index| &case.committed[index]);

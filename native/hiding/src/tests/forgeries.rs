@@ -103,7 +103,7 @@ impl Case {
     fn open(&self, transcript: Transcript) -> (Opening, Vec<Extension>) {
         let vectors: Vec<&Committed> = self.vectors.iter().collect();
         let mut channel = Recorder::new(transcript);
-        let opening = self.shape.prove(&vectors, &self.lie, &mut channel);
+        let opening = self.shape.prove_again(&vectors, &self.lie, &mut channel);
         (opening.unwrap(), channel.challenges)
     }
 

@@ -202,7 +202,7 @@ impl Stack {
             .collect();
         let vectors: Vec<&Committed> = vectors.iter().collect();
         let mut channel = Frozen::new(challenges);
-        let opening = self.shape.prove(&vectors, &self.claim, &mut channel);
+        let opening = self.shape.prove_again(&vectors, &self.claim, &mut channel);
         self.flat(&opening.unwrap())
     }
 
