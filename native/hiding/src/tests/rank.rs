@@ -493,9 +493,9 @@ fn control_a_fresh_vector_that_is_opened_twice_shows_more() {
     assert_eq!(views(&[11, 12]).leak(|_| true), 243);
 }
 
-/// The views of so many openings of one vector with a uniform half, each with a fresh vector of its own. Of
-/// these, masks only are looked at.
-fn of_half(stack: &Stack, openings: usize) -> Views {
+/// The views of so many openings of one vector, each with a fresh vector of its own. Of these, masks only
+/// are looked at.
+fn opened_often(stack: &Stack, openings: usize) -> Views {
     let numbers: Vec<u8> = (0..openings as u8).map(|opening| 30 + opening).collect();
     let nothing = stack.view(&[]);
     let mut views = Vec::new();
@@ -524,6 +524,20 @@ fn control_a_half_that_is_opened_more_often_than_it_lasts_shows() {
     assert_eq!(stack.shape.half_lasts(0), None);
     assert_eq!(lasts, 1);
     // 32 rows of eight cells; each opening shows eight rows and three values, and the last one is beyond.
-    let leaks = [lasts, lasts + 1, 3, 4].map(|openings| of_half(&stack, openings).leak(|_| true));
+    let leaks =
+        [lasts, lasts + 1, 3, 4].map(|openings| opened_often(&stack, openings).leak(|_| true));
     assert_eq!(leaks, [0, 0, 0, 56]);
+}
+
+#[test]
+fn a_vector_with_tails_for_two_openings_shows_the_claim_only_in_both() {
+    let mut schedule = schedule(6, true, 0);
+    schedule.rounds[0].queries.count = 20;
+    let stack = Stack::new(&[7, 5], &[other(&[8], 2)], schedule);
+    assert_eq!(stack.shape.vectors[1].tails, 41);
+    let views = opened_often(&stack, 2);
+    assert_eq!(views.leak(|_| true), 0);
+    // Its negative neighbours: with fewer tails, both openings together show more.
+    let with_tails = |count| views.leak(|kind| !matches!(kind, Kind::Tail(row) if row >= count));
+    assert_eq!([0, 10].map(with_tails), [88, 8]);
 }
