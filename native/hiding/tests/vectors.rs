@@ -12,7 +12,9 @@ use transcript::{Base, Extension, Transcript};
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/hiding/");
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16);
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(digit).collect()
 }
 
 fn numbers(element: Extension) -> Value {
