@@ -110,6 +110,7 @@ impl Shape {
         let pads = (1 << self.rows) + self.tails;
         let columns = vector.columns.iter().map(Vec::len);
         columns.eq(shape.columns.iter().map(|place| 1 << place.variables))
+            && vector.code.has(self.leaves(), shape.leaf())
             && vector.tail.len() == shape.tails * shape.width()
             && vector.pad.len() == if shape.fresh() { pads } else { 0 }
     }

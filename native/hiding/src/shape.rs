@@ -5,6 +5,8 @@
 //! which happen to lie in several trees. So there is one fold and one later opening for all of them.
 //! A vector of fewer columns lies among the joint ones as a column of fewer elements does in a stack:
 //! its own bits first, then its slot, so that all vectors take part in the fold from its first round on.
+//! (A sum of the folds with powers of a challenge would not do in place of slots: each vector has weights of
+//! its own, and what is opened later has one.)
 //!
 //! The fresh vector is the first one. It is committed to anew for each opening, and holds what hides all of
 //! them: the block of masks, the pad of the out-of-domain answer, tails, and the vector R that pads the

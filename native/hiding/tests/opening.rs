@@ -125,6 +125,16 @@ fn what_does_not_fit_the_shape_is_an_error_and_no_panic() {
         prove(&[second, first, third], &case.claim),
         Some(ProveError::Vector(0))
     );
+    // Of the same columns, but beside one with more tails, so at another rate.
+    let foreign = Case::new(
+        &[9, 10],
+        &[beside(&[11], 0, true), beside(&[9], 12, true)],
+        Profile::Default,
+    );
+    assert_eq!(
+        prove(&[first, &foreign.committed[1], third], &case.claim),
+        Some(ProveError::Vector(1))
+    );
     let all = [first, second, third];
     let refused = |change: &dyn Fn(&mut Claim), error: ClaimError| {
         let mut claim = case.claim.clone();

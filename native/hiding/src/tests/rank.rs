@@ -15,7 +15,7 @@ use crate::commit::{Committed, Masks};
 use crate::form::LinearForm;
 use crate::opening::Opening;
 use crate::schedule::{Queries, Round, Schedule};
-use crate::shape::{Shape, Vector};
+use crate::shape::{Shape, Vector, VectorShape};
 use crate::statement::Claim;
 use commitment::Profile;
 use p3_field::{BasedVectorSpace, Field, PrimeCharacteristicRing};
@@ -62,6 +62,8 @@ struct Stack {
     claim: Claim,
     /// The vector whose first column has a random second half, by rows.
     half: Option<usize>,
+    /// Leaves that are looked at beside those that the opening shows.
+    more: Vec<usize>,
 }
 
 fn schedule(rows: usize, later: bool, samples: usize) -> Schedule {
@@ -113,6 +115,7 @@ impl Stack {
             columns,
             claim,
             half,
+            more: Vec::new(),
         }
     }
 
@@ -203,7 +206,13 @@ impl Stack {
         let vectors: Vec<&Committed> = vectors.iter().collect();
         let mut channel = Frozen::new(challenges);
         let opening = self.shape.prove_again(&vectors, &self.claim, &mut channel);
-        self.flat(&opening.unwrap())
+        let mut view = self.flat(&opening.unwrap());
+        for (vector, shape) in vectors.iter().zip(&self.shape.vectors) {
+            for leaf in vector.code.open(&self.more).rows {
+                view.extend_from_slice(&leaf[..shape.width()]);
+            }
+        }
+        view
     }
 
     /// All field elements of an opening but salts.
@@ -475,6 +484,21 @@ fn control_without_tails_or_with_too_few_the_opened_leaves_show() {
     // The column of masks makes some rows uniform, too. Each row beyond shows eight equations, one for each
     // column of the vector.
     assert_eq!([0, 5, 10, 15].map(with_tails), [108, 68, 28, 0]);
+}
+
+#[test]
+fn a_leaf_that_is_not_opened_is_uniform_beside_all_that_is_shown() {
+    let mut stack = opened(30);
+    let shown = stack.view(&[]).len();
+    stack.more = vec![5];
+    let widths: usize = stack.shape.vectors.iter().map(VectorShape::width).sum();
+    assert_eq!(stack.view(&[]).len(), shown + widths);
+    let views = stack.views();
+    assert_eq!(views.leak(|_| true), 0);
+    // With ten tail rows 28 equations show without this leaf, as another test finds: eight more with it, so it
+    // is none of those that are opened.
+    let few = views.leak(|kind| !matches!(kind, Kind::Tail(row) if row >= 10));
+    assert_eq!(few, 28 + 8);
 }
 
 #[test]
