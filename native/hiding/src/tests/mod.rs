@@ -5,6 +5,7 @@ mod golden;
 mod head;
 mod rank;
 mod simulator;
+mod view;
 
 use crate::channel::Channel;
 use crate::randomness::{Context, Randomness};
