@@ -7,6 +7,7 @@ which both reject are those of one manifest.
 import json
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +86,21 @@ def test_the_native_report_of_errors_says_the_same(vector: Vector) -> None:
     for name, error in own.items():
         assert -error == pytest.approx(told[name], abs=1e-4), name
     assert 100 < report["bits"] == pytest.approx(bits(key), abs=1e-3)
+
+
+@pytest.mark.parametrize("path", files("private/lies"), ids=lambda path: path.stem)
+def test_a_prover_that_lies_is_found_at_the_end_of_the_opening(path: Path) -> None:
+    """What is sent is what the transcript has absorbed, so that only the claim itself is false."""
+    lie = load(path)
+    with pytest.raises(Rejected, match="the claim that is left does not hold"):
+        key_of("choices-default").verify(lie.inputs, lie.outputs, lie.statement, lie.proof)
+
+
+def test_there_are_lies_about_all_that_is_hidden() -> None:
+    lies = {path.stem for path in files("private/lies")}
+    assert lies == {"output", "column", "entry", "message"}
+    keys = {load(path).key for path in files("private/lies")}
+    assert keys == {VECTORS["choices-default"].key}
 
 
 def test_rejects_any_other_public_value() -> None:
