@@ -75,12 +75,15 @@ fn proofs_are_the_vectors() {
     check("private/security", &format!("{text}\n"));
 }
 
+/// What a prover does to its witness.
+type Corrupt<'a> = &'a dyn Fn(&mut Witness);
+
 /// Proofs whose transcript is as it should be, so that nothing but the claim of the opening is false.
 #[test]
 fn proofs_of_provers_that_lie_are_the_vectors() {
     let case = seeded(choices(), Profile::Default);
     let relations = case.key().relations();
-    let lies: [(&str, &dyn Fn(&mut Witness)); 4] = [
+    let lies: [(&str, Corrupt<'_>); 4] = [
         ("output", &|witness| {
             let value = &mut witness.outputs[0][0];
             *value += if *value > 0 { -1 } else { 1 };
