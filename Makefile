@@ -17,7 +17,7 @@ PY := .venv/bin/python
 BIN := .venv/bin
 
 # Crates whose code is another one where the machine has wider vectors.
-IN_LANES := int8 sumcheck commitment lookup claim-reduction
+IN_LANES := int8 sumcheck commitment hiding lookup claim-reduction
 
 # Hundreds of processes start in a test run: what Python compiled, it keeps for the next.
 unexport PYTHONDONTWRITEBYTECODE

@@ -44,7 +44,7 @@ impl Place {
 
     /// Adds `scale` · `values`, which are those of a folded table, where they lie in the folded stack
     /// of a stack of `whole` variables.
-    pub(crate) fn scatter(
+    pub fn scatter(
         self,
         whole: usize,
         scale: Extension,

@@ -109,6 +109,12 @@ impl Code {
         self.tree.root()
     }
 
+    /// Whether it has 2^`leaves` leaves of so many elements.
+    pub(crate) fn has(&self, leaves: usize, width: usize) -> bool {
+        let elements: usize = self.cosets.iter().map(Vec::len).sum();
+        self.width == width && elements == width << leaves
+    }
+
     /// A leaf.
     fn leaf(&self, index: usize) -> &[Base] {
         let coset = &self.cosets[index & ((1 << self.rate) - 1)];

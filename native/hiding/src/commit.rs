@@ -3,9 +3,9 @@
 use crate::code::{Code, Message};
 use crate::randomness::Randomness;
 use crate::shape::{PLANES, Shape, VectorShape};
+use commitment::Place;
 use commitment::merkle::Digest;
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
-use sumcheck::equality;
 use transcript::{Base, Extension};
 
 /// Columns that are not those of the shape.
@@ -55,8 +55,10 @@ impl Masks {
 
 /// A vector that is committed to, as the prover keeps it.
 pub struct Committed {
-    /// All cells, the index of the first fold's columns first.
-    pub(crate) cells: Vec<Base>,
+    /// Where it lies.
+    pub(crate) shape: VectorShape,
+    /// All columns, those that are added included.
+    pub(crate) columns: Vec<Vec<Base>>,
     pub(crate) tail: Vec<Base>,
     pub(crate) pad: Vec<Extension>,
     pub(crate) code: Code,
@@ -66,23 +68,6 @@ impl Committed {
     /// The root. The caller absorbs it before anything is drawn that a claim depends on.
     pub fn root(&self) -> Digest {
         self.code.root()
-    }
-
-    /// The whole vector at a point, of as many coordinates as it has variables; else nothing.
-    pub fn at(&self, point: &[Extension]) -> Option<Extension> {
-        if self.cells.len().ilog2() as usize != point.len() {
-            return None;
-        }
-        // Rows of a thousand, so that the table of weights stays near the processor.
-        let (outer, inner) = point.split_at(point.len().saturating_sub(10));
-        let inner = equality(inner, 1 << inner.len());
-        let rows = self.cells.chunks_exact(inner.len());
-        let rows = rows.map(|row| -> Extension {
-            let products = inner.iter().zip(row);
-            products.map(|(&weight, &cell)| weight * cell).sum()
-        });
-        let outer = equality(outer, 1 << outer.len()).into_iter();
-        Some(outer.zip(rows).map(|(weight, row)| weight * row).sum())
     }
 }
 
@@ -109,27 +94,27 @@ impl Shape {
     ) -> Result<Committed, CommitError> {
         let own = masks.columns.iter().map(Vec::as_slice);
         let columns: Vec<&[Base]> = columns.iter().copied().chain(own).collect();
-        let mut cells = vec![Base::ZERO; 1 << vector.variables];
+        let width = vector.coded();
+        let mut values = vec![Base::ZERO; width << self.rows];
         for index in 0..columns.len().max(vector.columns.len()) {
             match (columns.get(index), vector.columns.get(index)) {
                 (Some(column), Some(&place)) if column.len() == 1 << place.variables => {
-                    for (element, &value) in column.iter().enumerate() {
-                        cells[vector.cell(place, element)] = value;
-                    }
+                    write(vector, place, column, &mut values);
                 }
                 _ => return Err(CommitError::Column(index)),
             }
         }
-        let mut values = rows(&cells, self.rows);
         let mut tail = masks.tail.clone();
         if vector.fresh() {
             let (pad, tail_pad) = masks.pad.split_at(masks.pad.len().min(1 << self.rows));
-            values = beside(&values, &coefficients(pad), pad.len());
-            tail = beside(&tail, &coefficients(tail_pad), tail_pad.len());
+            for (row, element) in values.chunks_exact_mut(width).zip(pad) {
+                row[vector.width()..].copy_from_slice(element.as_basis_coefficients_slice());
+            }
+            tail = beside(&masks.tail, vector.width(), tail_pad);
         }
         let message = Message {
             rows: self.rows,
-            width: vector.coded(),
+            width,
             values: &values,
             tail: &tail,
             salts: vector.salts,
@@ -137,45 +122,36 @@ impl Shape {
         };
         let code = Code::new(self.profile.hash(), &message, self.schedule.rate);
         Ok(Committed {
+            shape: vector.clone(),
             code,
-            cells,
+            columns: columns.iter().map(|column| column.to_vec()).collect(),
             tail: masks.tail,
             pad: masks.pad,
         })
     }
 }
 
-/// The rows of a matrix of 2^`rows` rows that is given column by column.
-fn rows(cells: &[Base], rows: usize) -> Vec<Base> {
-    let (height, width) = (1 << rows, cells.len() >> rows);
-    let mut out = vec![Base::ZERO; cells.len()];
+/// Writes a column of a vector where it lies among the rows of its message.
+fn write(vector: &VectorShape, place: Place, column: &[Base], values: &mut [Base]) {
+    let width = vector.coded();
+    let stride = 1 << (vector.variables - place.variables);
+    let height = column.len() >> vector.fold;
     for first in (0..height).step_by(TILE) {
         let last = height.min(first + TILE);
-        for (column, source) in cells.chunks_exact(height).enumerate() {
-            for row in first..last {
-                out[row * width + column] = source[row];
+        for (index, source) in column.chunks_exact(height).enumerate() {
+            for (row, &value) in (first..last).zip(&source[first..last]) {
+                values[(row * stride + place.slot) * width + index] = value;
             }
         }
     }
-    out
 }
 
-/// The rows of two matrices of so many rows, side by side.
-fn beside(left: &[Base], right: &[Base], rows: usize) -> Vec<Base> {
-    let [of_left, of_right] = [left, right].map(|matrix| matrix.len() / rows.max(1));
-    let mut out = Vec::with_capacity(left.len() + right.len());
-    for row in 0..rows {
-        out.extend_from_slice(&left[row * of_left..][..of_left]);
-        out.extend_from_slice(&right[row * of_right..][..of_right]);
+/// Rows of so many elements, each followed by the coefficients of its element of R.
+fn beside(rows: &[Base], width: usize, pad: &[Extension]) -> Vec<Base> {
+    let mut out = Vec::with_capacity(rows.len() + PLANES * pad.len());
+    for (row, element) in rows.chunks_exact(width).zip(pad) {
+        out.extend_from_slice(row);
+        out.extend_from_slice(element.as_basis_coefficients_slice());
     }
     out
-}
-
-/// The coefficients of elements, one element after another.
-fn coefficients(elements: &[Extension]) -> Vec<Base> {
-    let of = |element: &Extension| -> [Base; PLANES] {
-        let coefficients: &[Base] = element.as_basis_coefficients_slice();
-        std::array::from_fn(|limb| coefficients[limb])
-    };
-    elements.iter().flat_map(of).collect()
 }

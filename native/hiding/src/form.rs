@@ -5,20 +5,19 @@
 //! ```
 //!
 //! A verifier needs the form's weights as a multilinear polynomial at one point: closed for an equality
-//! weight, one product for each cell of a range. A prover needs their table. This version makes it
-//! over the whole joint vector: 20 bytes for each cell and one product for each cell of each term, which
-//! for many claims is more than a pass over their columns costs; the first folds of `commitment` show how
-//! sums over the rows alone would do for equality weights.
+//! weight, one product for each cell of a range. What a prover needs is in `head`.
 
-use crate::shape::{Shape, VectorShape};
+#[cfg(test)]
+use crate::shape::Shape;
+use crate::shape::VectorShape;
 use commitment::Place;
 use p3_field::PrimeCharacteristicRing;
-use sumcheck::{add_scaled, equality, equality_at};
-use transcript::{Base, Extension};
+use sumcheck::{equality, equality_at};
+use transcript::Extension;
 
 /// What a term weighs.
 #[derive(Clone, Debug)]
-enum Weights {
+pub(crate) enum Weights {
     /// A column at a point.
     Column {
         column: usize,
@@ -41,7 +40,7 @@ enum Weights {
 /// A sum of weights on one vector.
 #[derive(Clone, Debug, Default)]
 pub struct LinearForm {
-    terms: Vec<Weights>,
+    pub(crate) terms: Vec<Weights>,
 }
 
 /// A form that does not fit its vector.
@@ -133,8 +132,16 @@ impl LinearForm {
             .sum()
     }
 
-    /// Adds the weights to the table of the joint vector.
+    /// Adds the weights to the table of the joint vector, one after another: what a prover does in fewer
+    /// steps.
+    #[cfg(test)]
     pub(crate) fn add_to(&self, shape: &Shape, vector: &VectorShape, table: &mut [Extension]) {
+        let mut add = |place: Place, first: usize, weights: &[Extension], scale: Extension| {
+            for (element, &weight) in (first..).zip(weights) {
+                let cell = shape.joint_cell(vector, vector.cell(place, element));
+                table[cell] += scale * weight;
+            }
+        };
         for term in &self.terms {
             match term {
                 Weights::Column {
@@ -142,111 +149,21 @@ impl LinearForm {
                     point,
                     scale,
                 } => {
-                    let place = vector.columns[*column];
-                    let step = 1 << (vector.variables - place.variables);
-                    let parts = Parts::new(point, vector.fold, *scale);
-                    let mut scaled = Vec::new();
-                    for (part, &weight) in parts.outer.iter().enumerate() {
-                        scaled.clear();
-                        scaled.resize(parts.inner.len(), Extension::ZERO);
-                        add_scaled(&mut scaled, weight, &parts.inner);
-                        let first = vector.cell(place, part * parts.inner.len());
-                        let own = &mut table[shape.joint_cell(vector, first)..];
-                        for (target, &value) in own.iter_mut().step_by(step).zip(&scaled) {
-                            *target += value;
-                        }
-                    }
+                    let weights = equality(point, 1 << point.len());
+                    add(vector.columns[*column], 0, &weights, *scale);
                 }
                 Weights::Cells {
                     column,
                     first,
                     weights,
-                } => {
-                    let place = vector.columns[*column];
-                    for (element, &weight) in (*first..).zip(weights) {
-                        table[shape.joint_cell(vector, vector.cell(place, element))] += weight;
-                    }
-                }
+                } => add(vector.columns[*column], *first, weights, Extension::ONE),
                 Weights::Whole { point, scale } => {
-                    let parts = Parts::new(point, vector.fold, *scale);
-                    let (zeros, inner) = parts.trimmed();
-                    for (part, &weight) in parts.outer.iter().enumerate() {
-                        let first = part * parts.inner.len() + zeros;
-                        let own = &mut table[shape.joint_cell(vector, first)..];
-                        add_scaled(&mut own[..inner.len()], weight, inner);
-                    }
+                    let place = vector.whole();
+                    let weights = equality(point, 1 << point.len());
+                    add(place, 0, &weights, *scale);
                 }
             }
         }
-    }
-
-    /// The form's value on the cells of a vector.
-    pub(crate) fn of(&self, vector: &VectorShape, cells: &[Base]) -> Extension {
-        let at = |place: Place, element: usize| cells[vector.cell(place, element)];
-        let value = |term: &Weights| -> Extension {
-            match term {
-                Weights::Column {
-                    column,
-                    point,
-                    scale,
-                } => {
-                    let place = vector.columns[*column];
-                    let parts = Parts::new(point, vector.fold, *scale);
-                    parts.sum(|element| at(place, element))
-                }
-                Weights::Cells {
-                    column,
-                    first,
-                    weights,
-                } => {
-                    let place = vector.columns[*column];
-                    let elements = (*first..).zip(weights);
-                    let products = elements.map(|(element, &weight)| weight * at(place, element));
-                    products.sum()
-                }
-                Weights::Whole { point, scale } => {
-                    Parts::new(point, vector.fold, *scale).sum(|cell| cells[cell])
-                }
-            }
-        };
-        self.terms.iter().map(value).sum()
-    }
-}
-
-/// Equality weights as products: those of the coordinates of a vector's columns, and those of the others. A
-/// table of all of them is made with one product for each cell, which a scale takes no part in.
-struct Parts {
-    outer: Vec<Extension>,
-    inner: Vec<Extension>,
-}
-
-impl Parts {
-    fn new(point: &[Extension], fold: usize, scale: Extension) -> Self {
-        let (outer, inner) = point.split_at(fold.min(point.len()));
-        let outer = equality(outer, 1 << outer.len()).into_iter();
-        Self {
-            outer: outer.map(|weight| scale * weight).collect(),
-            inner: equality(inner, 1 << inner.len()),
-        }
-    }
-
-    /// How many of the inner weights are zeros at the begin, and the others: those of a half are a half.
-    fn trimmed(&self) -> (usize, &[Extension]) {
-        let first = |weight: &Extension| *weight != Extension::ZERO;
-        let zeros = self.inner.iter().position(first).unwrap_or(0);
-        (zeros, self.inner.get(zeros..).unwrap_or_default())
-    }
-
-    /// The sum of elements, each with its weight.
-    fn sum(&self, element: impl Fn(usize) -> Base) -> Extension {
-        let (zeros, inner) = self.trimmed();
-        let part = |(part, &weight): (usize, &Extension)| -> Extension {
-            let first = part * self.inner.len() + zeros;
-            let products = inner.iter().zip(first..);
-            let products = products.map(|(&weight, index)| weight * element(index));
-            weight * products.sum::<Extension>()
-        };
-        self.outer.iter().enumerate().map(part).sum()
     }
 }
 

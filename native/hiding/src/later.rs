@@ -8,6 +8,7 @@ use crate::code::Code;
 use crate::form::equal;
 use crate::leaves::{TreeOpening, TreeShape, extensions, leaf_point};
 use crate::opening::{Later, LaterRound, Round};
+use crate::powers::add_powers;
 use crate::rejection::Rejected;
 use crate::schedule::Schedule;
 use commitment::merkle::Digest;
@@ -113,10 +114,13 @@ pub(crate) fn prove(
             add_scaled(&mut weights, power, &table);
             power *= batching;
         }
-        for &index in &indices {
-            add_powers(&mut weights, power, leaf_point(leaves, index));
+        let points = indices.iter().map(|&index| {
+            let scale = power;
             power *= batching;
-        }
+            (scale, leaf_point(leaves, index))
+        });
+        let points: Vec<(Extension, Base)> = points.collect();
+        add_powers(&mut weights, &points);
         let mut folding = Folding::new(values, weights);
         folding.fold(round.fold, channel);
         rounds.push(LaterRound {
@@ -144,15 +148,6 @@ pub(crate) fn prove(
         work,
         leaves: rows,
         fold: folding.rounds,
-    }
-}
-
-/// Adds `scale` · x^i to weight i.
-fn add_powers(weights: &mut [Extension], scale: Extension, x: Base) {
-    let mut power = scale;
-    for weight in weights {
-        *weight += power;
-        power *= x;
     }
 }
 

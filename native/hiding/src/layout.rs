@@ -57,8 +57,7 @@ impl Shape {
                     columns.push(mask_column(&columns, fold, rows, other.openings));
                     Mask::Column
                 };
-                let mut vector = placed(&columns, rows + LEAST_FOLD, mask);
-                vector.fold = vector.variables - rows;
+                let mut vector = placed(&columns, rows, mask);
                 vector.sampled = other.sampled;
                 vectors.push(vector);
             }
@@ -122,8 +121,8 @@ fn masked_columns(fresh: &[usize], fold: usize, rows: usize) -> Vec<usize> {
     let of_all = |pad| {
         let mut all = columns.clone();
         all.push(pad);
-        let (_, cells) = Place::stacked(&all, rows);
-        Place::whole(cells, rows) - rows
+        let (_, cells) = Place::stacked(&all, rows + LEAST_FOLD);
+        Place::whole(cells, rows + LEAST_FOLD) - rows
     };
     let longest = fold + PLANES;
     let pad = (3..longest).find(|&pad| of_all(pad) <= pad);
@@ -145,14 +144,15 @@ fn mask_column(columns: &[usize], fold: usize, rows: usize, openings: usize) -> 
     masks.find(|&mask| of_all(mask) <= mask).unwrap_or(least)
 }
 
-/// The shape of a stack of columns, of so many variables at least.
-fn placed(columns: &[usize], least: usize, mask: Mask) -> VectorShape {
+/// The shape of a stack of columns.
+fn placed(columns: &[usize], rows: usize, mask: Mask) -> VectorShape {
+    let least = rows + LEAST_FOLD;
     let (columns, cells) = Place::stacked(columns, least);
     let variables = Place::whole(cells, least);
     VectorShape {
         columns,
         variables,
-        fold: variables - least,
+        fold: variables - rows,
         slot: 0,
         tails: 0,
         salts: 0,

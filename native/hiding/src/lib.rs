@@ -17,10 +17,12 @@
 //! | `code` | codes with tails, and the trees over their rows |
 //! | `commit` | commitments, and the masks in them |
 //! | `form` | linear forms on a committed vector |
+//! | `head` | the prover's rounds of the first fold |
 //! | `later` | plain WHIR after the first fold, both sides |
 //! | `layout` | how a shape follows from sizes and profile |
 //! | `leaves` | opened leaves, and what is computed from them |
 //! | `opening` | what an opening consists of, and its bytes |
+//! | `powers` | weights of opened leaves |
 //! | `prove` | the prover |
 //! | `randomness` | where masks come from |
 //! | `regime` | the theorems, as bounds |
@@ -29,19 +31,21 @@
 //! | `shape` | where vectors lie, and what is committed with them |
 //! | `soundness` | error terms, each with its theorem |
 //! | `statement` | the claim, and what an opening adds to it |
-//! | `tests` | what an opening shows by rank, a simulator, and the library as a reference |
+//! | `tests` | tests that look inside: ranks, a simulator, forgeries, the library |
 //! | `verify` | the verifier |
 //!
 //! # Soundness
 //!
 //! The caller MUST absorb the roots before it draws anything that a form depends on, and MUST fix forms and
-//! value before the opening. Its own argument's errors count once for each candidate,
-//! [`Shape::candidate_bits`], since roots alone name that many.
+//! value before the opening. A vector that is not sampled MUST be told apart from others by the claim itself.
+//! The errors of the caller's own argument count once for each candidate, [`Shape::candidate_bits`], since
+//! roots alone name that many.
 //!
 //! # Zero knowledge
 //!
-//! The caller MUST open a fresh vector once only, and any other vector at most as often as its tails, or
-//! its own random rows, are for.
+//! The caller MUST open a fresh vector once only, any other one at most as often as its tails are for, and
+//! one with a uniform half at most [`Shape::served`] times in all; no type keeps count of that. It MUST
+//! draw the masks of each commitment from a [`Randomness`] of its own.
 #![forbid(unsafe_code)]
 // Formulas in the documentation are not code.
 #![allow(clippy::doc_markdown)]
@@ -50,10 +54,12 @@ mod channel;
 mod code;
 mod commit;
 mod form;
+mod head;
 mod later;
 mod layout;
 mod leaves;
 mod opening;
+mod powers;
 mod prove;
 mod randomness;
 mod regime;

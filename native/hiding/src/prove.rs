@@ -3,11 +3,12 @@
 use crate::channel::{Channel, point};
 use crate::commit::Committed;
 use crate::form::LinearForm;
-use crate::later::{self, Folding};
+use crate::head::{self, Folded};
+use crate::later;
 use crate::leaves::combined;
 use crate::opening::Opening;
 use crate::shape::{Shape, VectorShape};
-use crate::statement::{Claim, ClaimError, Points, add_mask, add_sample, table};
+use crate::statement::{Claim, ClaimError, Points, add_mask, add_sample};
 use commitment::merkle::Digest;
 use p3_field::PrimeCharacteristicRing;
 use sumcheck::dot;
@@ -25,9 +26,33 @@ pub enum ProveError {
 }
 
 impl Shape {
-    /// Opens the vectors for one claim. A fresh vector MUST be opened once only: two openings show the
+    /// Opens the vectors for one claim. The fresh one is used up: two openings of it would show the
     /// difference of two folds under one R.
     pub fn prove(
+        &self,
+        fresh: Committed,
+        others: &[&Committed],
+        claim: &Claim,
+        channel: &mut impl Channel,
+    ) -> Result<Opening, ProveError> {
+        let vectors = [&[&fresh], others].concat();
+        let opening = self.open(&vectors, claim, channel);
+        drop(fresh);
+        opening
+    }
+
+    /// Opens a fresh vector that may have been opened before: for tests.
+    #[cfg(any(test, feature = "audit"))]
+    pub fn prove_again(
+        &self,
+        vectors: &[&Committed],
+        claim: &Claim,
+        channel: &mut impl Channel,
+    ) -> Result<Opening, ProveError> {
+        self.open(vectors, claim, channel)
+    }
+
+    fn open(
         &self,
         vectors: &[&Committed],
         claim: &Claim,
@@ -44,13 +69,14 @@ impl Shape {
         let roots: Vec<Digest> = vectors.iter().map(|vector| vector.root()).collect();
         claim.absorb(&roots, channel);
 
-        let values = self.joint_values(vectors);
         let (points, masks, samples) = self.answer(vectors, channel);
         let forms = points.joined(self, claim, channel.challenge());
-        let mut folding = Folding::new(values, table(self, &forms));
-        folding.fold(self.fold, channel);
-        let (rounds, coordinates) = (folding.rounds.clone(), folding.point.clone());
-        let (folded, weights) = folding.tables();
+        let Folded {
+            rounds,
+            point: coordinates,
+            values: folded,
+            weights,
+        } = head::fold(self, vectors, &forms, channel);
 
         let fresh = vectors.first().map_or(&[][..], |fresh| &fresh.pad);
         let (pads, tail_pads) = fresh.split_at(1 << self.rows);
@@ -82,7 +108,9 @@ impl Shape {
     /// Whether a vector is committed to as the shape says.
     fn committed(&self, shape: &VectorShape, vector: &Committed) -> bool {
         let pads = (1 << self.rows) + self.tails;
-        vector.cells.len() == 1 << shape.variables
+        let columns = vector.columns.iter().map(Vec::len);
+        columns.eq(shape.columns.iter().map(|place| 1 << place.variables))
+            && vector.code.has(self.leaves(), shape.leaf())
             && vector.tail.len() == shape.tails * shape.width()
             && vector.pad.len() == if shape.fresh() { pads } else { 0 }
     }
@@ -105,9 +133,10 @@ impl Shape {
             let point = point(channel, self.joint());
             let mut forms = vec![LinearForm::new(); self.vectors.len()];
             add_sample(&mut forms, self, index, &point, Extension::ONE);
-            let parts = forms.iter().zip(&self.vectors).zip(vectors);
-            let answer = parts.map(|((form, shape), vector)| form.of(shape, &vector.cells));
-            let answer: Extension = answer.sum();
+            let all = forms.iter().zip(&self.vectors).zip(vectors);
+            let answer = all
+                .map(|((form, shape), vector)| head::value(shape, vector, form))
+                .sum();
             channel.absorb(Site::OpeningSample, &[answer]);
             at.push(point);
             samples.push(answer);
@@ -126,21 +155,7 @@ impl Shape {
         };
         let mut form = LinearForm::new();
         add_mask(&mut form, shape, point, Extension::ONE);
-        form.of(shape, &vector.cells)
-    }
-
-    /// The joint vector.
-    fn joint_values(&self, vectors: &[&Committed]) -> Vec<Extension> {
-        let mut values = vec![Extension::ZERO; 1 << self.joint()];
-        for (vector, shape) in vectors.iter().zip(&self.vectors) {
-            for (column, cells) in vector.cells.chunks_exact(1 << self.rows).enumerate() {
-                let first = self.joint_cell(shape, column << self.rows);
-                for (value, &cell) in values[first..].iter_mut().zip(cells) {
-                    *value = cell.into();
-                }
-            }
-        }
-        values
+        head::value(shape, vector, &form)
     }
 
     /// The tail of the fold of all vectors.

@@ -5,6 +5,8 @@
 //! which happen to lie in several trees. So there is one fold and one later opening for all of them.
 //! A vector of fewer columns lies among the joint ones as a column of fewer elements does in a stack:
 //! its own bits first, then its slot, so that all vectors take part in the fold from its first round on.
+//! (A sum of the folds with powers of a challenge would not do in place of slots: each vector has weights of
+//! its own, and what is opened later has one.)
 //!
 //! The fresh vector is the first one. It is committed to anew for each opening, and holds what hides all of
 //! them: the block of masks, the pad of the out-of-domain answer, tails, and the vector R that pads the
@@ -30,8 +32,8 @@ pub(crate) const PLANES: usize = DEGREE;
 pub const MAX_VECTORS: usize = 8;
 /// Columns of one vector.
 pub const MAX_COLUMNS: usize = 1 << 14;
-/// Bits of the number of columns of a vector beside the fresh one at least: its own cells mask two elements for
-/// each round in which its columns are folded, and those in which it meets others need some.
+/// Bits of the number of columns of a vector at least: its mask masks two elements for each round in
+/// which its columns are folded, and those in which vectors meet need some.
 pub(crate) const LEAST_FOLD: usize = 2;
 /// Openings that the tails of one vector are for.
 pub const MAX_OPENINGS: usize = 1 << 16;
@@ -164,6 +166,14 @@ impl VectorShape {
         self.coded() + self.salts
     }
 
+    /// The place of the vector as one column of its own.
+    pub(crate) const fn whole(&self) -> Place {
+        Place {
+            variables: self.variables,
+            slot: 0,
+        }
+    }
+
     /// The index in this vector of an element of one of its columns.
     pub(crate) const fn cell(&self, place: Place, element: usize) -> usize {
         (element << (self.variables - place.variables)) | place.slot
@@ -253,6 +263,7 @@ impl Shape {
     }
 
     /// The index in the joint vector of a cell of a vector.
+    #[cfg(test)]
     pub(crate) const fn joint_cell(&self, vector: &VectorShape, cell: usize) -> usize {
         let column = cell >> self.rows << (self.fold - vector.fold) | vector.slot;
         column << self.rows | cell & ((1 << self.rows) - 1)

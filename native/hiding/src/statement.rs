@@ -145,7 +145,8 @@ pub(crate) fn add_sample(
     }
 }
 
-/// Σ over vectors of form(vector), from tables of the joint vector.
+/// The weights of all forms as a table of the joint vector.
+#[cfg(test)]
 pub(crate) fn table(shape: &Shape, forms: &[LinearForm]) -> Vec<Extension> {
     let mut table = vec![Extension::ZERO; 1 << shape.joint()];
     for (form, vector) in forms.iter().zip(&shape.vectors) {

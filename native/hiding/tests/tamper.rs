@@ -87,7 +87,7 @@ fn bytes_that_are_missing_left_over_or_not_canonical_are_rejected() {
 fn prove(case: &Case, transcript: &mut Transcript) -> Opening {
     let committed: Vec<&Committed> = case.committed.iter().collect();
     case.shape
-        .prove(&committed, &case.claim, transcript)
+        .prove_again(&committed, &case.claim, transcript)
         .unwrap()
 }
 

@@ -277,7 +277,7 @@ fn base_dot(a: &[Base], b: &[Base]) -> Base {
 }
 
 /// Σ over columns of weights[column] · matrix[row][column], for each row.
-fn combine_columns(weights: &[Extension], matrix: &[Base]) -> Vec<Extension> {
+pub fn combine_columns(weights: &[Extension], matrix: &[Base]) -> Vec<Extension> {
     let planes = planes(weights);
     matrix
         .chunks_exact(weights.len().max(1))
@@ -298,8 +298,9 @@ pub fn evaluate(column: &[Base], point: &[Extension]) -> Extension {
     .value
 }
 
-/// Σ over rows of weights[row] · matrix[row][column], for each column.
-fn combine_rows(weights: &[Extension], matrix: &[Base]) -> Vec<Extension> {
+/// Σ over rows of weights[row] · matrix[row][column], for each column. There MUST be a multiple of four
+/// rows.
+pub fn combine_rows(weights: &[Extension], matrix: &[Base]) -> Vec<Extension> {
     let columns = matrix.len() / weights.len().max(1);
     let planes = planes(weights);
     let mut combined = Vec::with_capacity(columns);

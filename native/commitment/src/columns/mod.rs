@@ -15,8 +15,8 @@ use crate::{
     Config, LeafHash, MAX_VARIABLES, MIN_VARIABLES, Malformed, NO_SPONGE, Profile, Reader,
     Rejected, Root, Term, Transform, Writer, schedule, security,
 };
-pub use head::evaluate;
 use head::{ColumnsHead, Stack};
+pub use head::{combine_columns, combine_rows, evaluate};
 use p3_blake3::Blake3;
 use p3_field::PrimeCharacteristicRing;
 use p3_multilinear_util::point::Point;

@@ -122,7 +122,9 @@ fn check(name: &str, fresh: &[usize], others: &[Vector]) {
     };
     let stated = state(&columns, &mut begin());
     let all: Vec<_> = committed.iter().collect();
-    let opening = shape.prove(&all, &stated.claim, &mut begin()).unwrap();
+    let opening = shape
+        .prove_again(&all, &stated.claim, &mut begin())
+        .unwrap();
     let mut out = Writer::default();
     opening.encode(&shape, &mut out);
 

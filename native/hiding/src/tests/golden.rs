@@ -60,7 +60,7 @@ impl CanObserve<MerkleCap<Base, Digest>> for Frozen {
 
 impl CanSample<Base> for Frozen {
     fn sample(&mut self) -> Base {
-        self.0.base()
+        self.base()
     }
 }
 

@@ -1,9 +1,12 @@
 //! Tests that look inside: with challenges frozen, with masks left out, with proofs that are simulated.
 
 mod evm;
+mod forgeries;
 mod golden;
+mod head;
 mod rank;
 mod simulator;
+mod view;
 
 use crate::channel::Channel;
 use crate::randomness::{Context, Randomness};
@@ -25,15 +28,26 @@ pub(crate) fn stream(seed: u8) -> Randomness {
 }
 
 /// A transcript whose challenges depend on nothing: a random oracle that was programmed.
-pub(crate) struct Frozen(pub(crate) Randomness);
+pub(crate) struct Frozen {
+    stream: Randomness,
+    /// All challenges that were drawn.
+    pub(crate) drawn: Vec<Extension>,
+}
 
 impl Frozen {
     pub(crate) fn new(seed: u8) -> Self {
-        Self(stream(seed))
+        Self {
+            stream: stream(seed),
+            drawn: Vec::new(),
+        }
     }
 
     pub(crate) fn bits(&mut self, bits: usize) -> usize {
-        self.0.base().as_canonical_u32() as usize & ((1 << bits) - 1)
+        self.base().as_canonical_u32() as usize & ((1 << bits) - 1)
+    }
+
+    pub(crate) fn base(&mut self) -> Base {
+        self.stream.base()
     }
 }
 
@@ -43,7 +57,8 @@ impl Channel for Frozen {
     fn absorb_roots(&mut self, _: Site, _: &[Digest], _: &[Extension]) {}
 
     fn challenge(&mut self) -> Extension {
-        self.0.extensions(1)[0]
+        self.drawn.extend(self.stream.extensions(1));
+        self.drawn.last().copied().unwrap_or_default()
     }
 
     fn index(&mut self, bits: usize) -> usize {

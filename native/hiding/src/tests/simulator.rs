@@ -176,3 +176,70 @@ fn simulated_openings_are_accepted() {
         }
     }
 }
+
+/// A simulated opening with its challenges.
+fn simulated() -> (Shape, Vec<Digest>, Claim, Opening, Vec<Extension>) {
+    let shape = Shape::new(&[11], &[], Profile::Default).unwrap();
+    let mut coins = stream(8);
+    let mut form = LinearForm::new();
+    form.add_point(0, coins.extensions(11), Extension::ONE);
+    let value = coins.extensions(1)[0];
+    let forms = vec![form];
+    let claim = Claim { forms, value };
+    let mut channel = Frozen::new(55);
+    let (roots, opening) = simulate(&shape, &claim, &mut channel, &mut coins);
+    (shape, roots, claim, opening, channel.drawn)
+}
+
+#[test]
+fn another_last_polynomial_of_the_same_value_at_the_end_is_rejected() {
+    let (shape, roots, claim, mut opening, drawn) = simulated();
+    let point = &drawn[drawn.len() - shape.schedule.last()..];
+    let weights = equality(point, opening.later.last.len());
+    opening.later.last[0] += weights[1];
+    opening.later.last[1] -= weights[0];
+    let verdict = shape.verify(&roots, &claim, &opening, &mut Frozen::new(55));
+    assert_eq!(verdict, Err(Rejected::LastPolynomial));
+}
+
+#[test]
+fn a_part_of_another_length_is_rejected() {
+    let (shape, roots, claim, opening, _) = simulated();
+    let verdict = |change: &dyn Fn(&mut Opening)| {
+        let mut opening = opening.clone();
+        change(&mut opening);
+        let channel = &mut Frozen::new(55);
+        shape.verify(&roots, &claim, &opening, channel).err()
+    };
+    assert_eq!(verdict(&|_| {}), None);
+    let changes: [&dyn Fn(&mut Opening); 12] = [
+        &|opening| opening.masks.truncate(2),
+        &|opening| opening.masks.push(Extension::ZERO),
+        &|opening| opening.samples.clear(),
+        &|opening| opening.fold.truncate(3),
+        &|opening| opening.tail.push(Extension::ZERO),
+        &|opening| opening.tail.truncate(9),
+        &|opening| opening.later.rounds.clear(),
+        &|opening| opening.later.rounds[0].answers.clear(),
+        &|opening| opening.later.rounds[0].fold.truncate(1),
+        &|opening| opening.later.last.truncate(1),
+        &|opening| opening.later.last.push(Extension::ZERO),
+        &|opening| opening.later.fold.clear(),
+    ];
+    for change in changes {
+        assert_eq!(verdict(change), Some(Rejected::Lengths));
+    }
+    let of_leaves: [&dyn Fn(&mut Opening); 5] = [
+        &|opening| opening.later.leaves.clear(),
+        &|opening| opening.later.rounds[0].leaves.clear(),
+        &|opening| opening.later.leaves[0].rows.truncate(1),
+        &|opening| opening.later.rounds[0].leaves[0].rows[0].truncate(3),
+        &|opening| {
+            let rows = &mut opening.later.rounds[0].leaves[0].rows;
+            rows.push(rows[0].clone());
+        },
+    ];
+    for change in of_leaves {
+        assert_eq!(verdict(change), Some(Rejected::Leaves));
+    }
+}

@@ -85,8 +85,9 @@ fn prove(
 
     session.begins(Phase::Open)?;
     open()?;
-    let vectors = [&fresh, committed];
-    let opening = key.shape().prove(&vectors, &claim, session.transcript)?;
+    let opening = key
+        .shape()
+        .prove(fresh, &[committed], &claim, session.transcript)?;
     Ok(Proof {
         witness: root,
         sent,

@@ -8,9 +8,10 @@ use crate::models::{
 use commitment::Profile;
 use graph::{Graph, Op, Values, elements};
 use key::{PrivateKey, Public};
+use p3_field::PrimeCharacteristicRing;
 use prover::committed::Witness;
 use prover::private::ProvingKey;
-use transcript::{Extension, Transcript};
+use transcript::{Base, Extension, Transcript};
 use verifier::Rejection;
 use verifier::private::Proof;
 
@@ -109,6 +110,17 @@ pub fn case_with(graph: Graph, parameters: &[i32], profile: Profile) -> Case {
     };
     Case {
         prover: ProvingKey::with_values(graph, &values, profile, OPENINGS).unwrap(),
+        inputs,
+    }
+}
+
+/// The same with all that hides drawn from fixed numbers: it hides nothing.
+pub fn seeded(graph: Graph, profile: Profile) -> Case {
+    let (weights, inputs) = drawn(&graph, 77);
+    let mut random = Random(78);
+    let half = || Base::from_u32(random.below(1 << 30) as u32);
+    Case {
+        prover: ProvingKey::with_half(graph, &weights, profile, OPENINGS, &[6; 32], half).unwrap(),
         inputs,
     }
 }

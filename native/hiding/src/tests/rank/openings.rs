@@ -1,8 +1,9 @@
 //! A vector whose half serves several openings, each beside a fresh vector of its own, and whose value at one
 //! point is known: what all of them together show.
 
-use super::{At, Cell, Kind, Stack, Views, other, schedule};
+use super::other;
 use crate::tests::stream;
+use crate::tests::view::{At, Cell, Kind, Stack, Views, schedule};
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
 use sumcheck::equality;
 use transcript::{Base, DEGREE, Extension};

@@ -1,0 +1,389 @@
+//! The prover's rounds of the first fold.
+//!
+//! As long as a vector's own columns are folded, an equality weight eq(z, ·) on one of its columns needs
+//! only the 2^k sums of the column with the weights of its rows,
+//!
+//! ```text
+//! Σ_c eq(z_c, c) · S[c],    S[c] = Σ_r eq(z_r, r) · M[r][c]
+//! ```
+//!
+//! one pass over the column each; cells of a range are products of their own. Afterwards a vector is its
+//! fold f and the fold W of its weights, N elements each, and the rounds that are left are those in which
+//! vectors meet each other: with a at 0 and b at 1, h(0) = ⟨f_a, W_a⟩ and h(∞) = ⟨f_b − f_a, W_b − W_a⟩.
+
+use crate::channel::Channel;
+use crate::commit::Committed;
+use crate::form::{LinearForm, Weights, equal};
+use crate::opening::Round;
+use crate::shape::{Shape, VectorShape};
+use commitment::Place;
+use commitment::columns::{combine_columns, combine_rows};
+use p3_field::PrimeCharacteristicRing;
+use sumcheck::{Engine, Simd, Sum, dot, equality, equality_at};
+use transcript::{Base, Extension, Site};
+
+/// What is left after the first fold.
+pub(crate) struct Folded {
+    pub(crate) rounds: Vec<Round>,
+    pub(crate) point: Vec<Extension>,
+    pub(crate) values: Vec<Extension>,
+    pub(crate) weights: Vec<Extension>,
+}
+
+/// A vector whose own columns are being folded.
+struct Columns<'a> {
+    shape: &'a VectorShape,
+    vector: &'a Committed,
+    form: &'a LinearForm,
+    sums: Vec<Simd>,
+}
+
+/// Vectors whose own columns are folded, together at their slots.
+struct Rows {
+    slot: usize,
+    values: Vec<Extension>,
+    weights: Vec<Extension>,
+}
+
+/// Folds all vectors.
+pub(crate) fn fold(
+    shape: &Shape,
+    vectors: &[&Committed],
+    forms: &[LinearForm],
+    channel: &mut impl Channel,
+) -> Folded {
+    let all = shape.vectors.iter().zip(vectors).zip(forms);
+    let mut columns: Vec<Columns<'_>> = all
+        .map(|((shape, vector), form)| Columns {
+            shape,
+            vector,
+            form,
+            sums: sums(shape, vector, form),
+        })
+        .collect();
+    let mut rows: Vec<Rows> = Vec::new();
+    let (mut rounds, mut point) = (Vec::new(), Vec::new());
+    for left in (0..shape.fold).rev() {
+        let mut round = [Extension::ZERO; 2];
+        let sums = columns.iter_mut().flat_map(|columns| &mut columns.sums);
+        for sum in sums {
+            for (total, coefficient) in round.iter_mut().zip(sum.round()) {
+                *total += coefficient;
+            }
+        }
+        let meetings = meetings(rows, left);
+        for (low, high) in &meetings {
+            let [constant, square] = met(low.as_ref(), high.as_ref());
+            round[0] += constant;
+            round[1] += square;
+        }
+        channel.absorb(Site::OpeningRound, &round);
+        let x = channel.challenge();
+        rounds.push(round);
+        point.push(x);
+
+        let merged = meetings.into_iter();
+        rows = merged
+            .filter_map(|(low, high)| merge(low, high, x))
+            .collect();
+        let folded = point.len();
+        let mut next = Vec::with_capacity(columns.len());
+        for mut vector in columns {
+            for sum in &mut vector.sums {
+                sum.fold(x);
+            }
+            if vector.shape.fold == folded {
+                rows.push(vector.rows(shape.rows, &point));
+            } else {
+                next.push(vector);
+            }
+        }
+        columns = next;
+    }
+    let (values, weights) = rows.into_iter().next().map_or_else(
+        || (Vec::new(), Vec::new()),
+        |rows| (rows.values, rows.weights),
+    );
+    Folded {
+        rounds,
+        point,
+        values,
+        weights,
+    }
+}
+
+/// Pairs of what meets in the round after which so many bits of slots are left: at 0 and at 1.
+fn meetings(rows: Vec<Rows>, left: usize) -> Vec<(Option<Rows>, Option<Rows>)> {
+    let mut meetings: Vec<(Option<Rows>, Option<Rows>)> = Vec::new();
+    let mut keys: Vec<usize> = Vec::new();
+    for rows in rows {
+        let key = rows.slot & ((1 << left) - 1);
+        let at = keys.iter().position(|&other| other == key);
+        let at = at.unwrap_or_else(|| {
+            keys.push(key);
+            meetings.push((None, None));
+            keys.len() - 1
+        });
+        if (rows.slot >> left) & 1 == 0 {
+            meetings[at].0 = Some(rows);
+        } else {
+            meetings[at].1 = Some(rows);
+        }
+    }
+    meetings
+}
+
+/// h(0) and h(∞) of a meeting.
+fn met(low: Option<&Rows>, high: Option<&Rows>) -> Round {
+    let own = |rows: &Rows| dot(&rows.values, &rows.weights);
+    match (low, high) {
+        (Some(low), Some(high)) => {
+            let differences = low.values.iter().zip(&high.values);
+            let weights = low.weights.iter().zip(&high.weights);
+            let square = differences
+                .zip(weights)
+                .map(|((&a, &b), (&v, &w))| (b - a) * (w - v))
+                .sum();
+            [own(low), square]
+        }
+        (Some(low), None) => [own(low); 2],
+        (None, Some(high)) => [Extension::ZERO, own(high)],
+        (None, None) => [Extension::ZERO; 2],
+    }
+}
+
+/// What a meeting is after its challenge.
+fn merge(low: Option<Rows>, high: Option<Rows>, x: Extension) -> Option<Rows> {
+    let scale = |table: &mut Vec<Extension>, factor: Extension| {
+        for value in table {
+            *value *= factor;
+        }
+    };
+    let line = |low: &mut Vec<Extension>, high: &[Extension]| {
+        for (low, &high) in low.iter_mut().zip(high) {
+            *low += (high - *low) * x;
+        }
+    };
+    match (low, high) {
+        (Some(mut low), Some(high)) => {
+            line(&mut low.values, &high.values);
+            line(&mut low.weights, &high.weights);
+            Some(low)
+        }
+        (Some(mut rows), None) => {
+            scale(&mut rows.values, Extension::ONE - x);
+            scale(&mut rows.weights, Extension::ONE - x);
+            Some(rows)
+        }
+        (None, Some(mut rows)) => {
+            scale(&mut rows.values, x);
+            scale(&mut rows.weights, x);
+            Some(rows)
+        }
+        (None, None) => None,
+    }
+}
+
+impl Columns<'_> {
+    /// The vector after its own fold.
+    fn rows(&self, rows: usize, point: &[Extension]) -> Rows {
+        let shape = self.shape;
+        let mut values = vec![Extension::ZERO; 1 << rows];
+        let of_columns = equality(point, shape.width());
+        for (place, column) in shape.columns.iter().zip(&self.vector.columns) {
+            let folded = combine_rows(&of_columns, column);
+            place.scatter(shape.variables, Extension::ONE, &folded, &mut values);
+        }
+        let mut weights = vec![Extension::ZERO; 1 << rows];
+        for term in &self.form.terms {
+            match term {
+                Weights::Column {
+                    column,
+                    point: at,
+                    scale,
+                } => scatter(
+                    shape,
+                    shape.columns[*column],
+                    at,
+                    *scale,
+                    point,
+                    &mut weights,
+                ),
+                Weights::Whole { point: at, scale } => {
+                    scatter(shape, shape.whole(), at, *scale, point, &mut weights);
+                }
+                Weights::Cells {
+                    column,
+                    first,
+                    weights: of_cells,
+                } => {
+                    let place = shape.columns[*column];
+                    for (element, &weight) in (*first..).zip(of_cells) {
+                        let cell = shape.cell(place, element);
+                        let (column, row) = (cell >> rows, cell & ((1 << rows) - 1));
+                        weights[row] += weight * of_columns[column];
+                    }
+                }
+            }
+        }
+        Rows {
+            slot: shape.slot,
+            values,
+            weights,
+        }
+    }
+}
+
+/// Adds the fold of `scale` times a column's equality weights.
+fn scatter(
+    shape: &VectorShape,
+    place: Place,
+    at: &[Extension],
+    scale: Extension,
+    point: &[Extension],
+    weights: &mut [Extension],
+) {
+    let (columns, rows) = at.split_at(shape.fold);
+    let table = equality(rows, 1 << rows.len());
+    place.scatter(
+        shape.variables,
+        scale * equal(columns, point),
+        &table,
+        weights,
+    );
+}
+
+/// Sums over rows that are kept for the points at which columns are claimed: claims that have the first
+/// coordinates in common share theirs.
+#[derive(Default)]
+struct Sums {
+    points: Vec<Vec<Extension>>,
+    tables: Vec<Vec<Extension>>,
+    /// Weights of the last rows, which columns of one size often share.
+    last: (Vec<Extension>, Vec<Extension>),
+}
+
+impl Sums {
+    /// Adds `scale` times a column at a point.
+    fn add(&mut self, shape: &VectorShape, cells: &[Base], at: &[Extension], scale: Extension) {
+        let (columns, rows) = at.split_at(shape.fold);
+        if self.last.0 != rows || self.last.1.is_empty() {
+            self.last = (rows.to_vec(), equality(rows, 1 << rows.len()));
+        }
+        let known = self.points.iter().position(|other| other == columns);
+        let index = known.unwrap_or_else(|| {
+            self.points.push(columns.to_vec());
+            self.tables.push(vec![Extension::ZERO; shape.width()]);
+            self.tables.len() - 1
+        });
+        let sums = combine_columns(&self.last.1, cells);
+        for (total, sum) in self.tables[index].iter_mut().zip(sums) {
+            *total += scale * sum;
+        }
+    }
+
+    /// Adds all that a form has of equality weights.
+    fn add_form(&mut self, shape: &VectorShape, vector: &Committed, form: &LinearForm) {
+        for term in &form.terms {
+            match term {
+                Weights::Column {
+                    column,
+                    point,
+                    scale,
+                } => self.add(shape, &vector.columns[*column], point, *scale),
+                Weights::Whole { point, scale } => {
+                    for (place, column) in shape.columns.iter().zip(&vector.columns) {
+                        let (own, slot) = point.split_at(place.variables);
+                        let scale = *scale * equality_at(slot, place.slot);
+                        self.add(shape, column, own, scale);
+                    }
+                }
+                Weights::Cells { .. } => {}
+            }
+        }
+    }
+}
+
+/// The products that are summed up while a vector's own columns are folded.
+fn sums(shape: &VectorShape, vector: &Committed, form: &LinearForm) -> Vec<Simd> {
+    let mut sums = Sums::default();
+    sums.add_form(shape, vector, form);
+    let points = sums.points.iter().zip(sums.tables);
+    let mut products: Vec<Simd> = points
+        .map(|(point, table)| Simd::new(vec![table, equality(point, shape.width())]))
+        .collect();
+    for term in &form.terms {
+        if let Weights::Cells {
+            column,
+            first,
+            weights,
+        } = term
+        {
+            let place = shape.columns[*column];
+            let cells = &vector.columns[*column];
+            products.push(of_cells(shape, place, cells, *first, weights));
+        }
+    }
+    products
+}
+
+/// The product of cells and their weights: of the rows that these cells are in, all columns.
+fn of_cells(
+    shape: &VectorShape,
+    place: Place,
+    cells: &[Base],
+    first: usize,
+    weights: &[Extension],
+) -> Simd {
+    let own = place.variables - shape.fold;
+    let row = |element: usize| element & ((1 << own) - 1);
+    let mut rows: Vec<usize> = (first..).take(weights.len()).map(row).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    let length = rows.len().next_power_of_two();
+    let mut tables = [(); 2].map(|()| vec![Extension::ZERO; length << shape.fold]);
+    for column in 0..shape.width() {
+        for (at, &row) in rows.iter().enumerate() {
+            let value = cells.get((column << own) | row).copied();
+            tables[0][column * length + at] = value.unwrap_or_default().into();
+        }
+    }
+    for (element, &weight) in (first..).zip(weights) {
+        if let Ok(at) = rows.binary_search(&row(element)) {
+            tables[1][(element >> own) * length + at] += weight;
+        }
+    }
+    Simd::new(tables.into())
+}
+
+/// The value of a form on a vector.
+pub(crate) fn value(shape: &VectorShape, vector: &Committed, form: &LinearForm) -> Extension {
+    let mut sums = Sums::default();
+    sums.add_form(shape, vector, form);
+    let points = sums.points.iter().zip(&sums.tables);
+    let of_points: Extension = points
+        .map(|(point, table)| dot(&equality(point, shape.width()), table))
+        .sum();
+    let of_cells = form.terms.iter().map(|term| match term {
+        Weights::Cells {
+            column,
+            first,
+            weights,
+        } => {
+            let cells = vector.columns[*column].iter().skip(*first);
+            weights.iter().zip(cells).map(|(&w, &cell)| w * cell).sum()
+        }
+        _ => Extension::ZERO,
+    });
+    of_points + of_cells.sum::<Extension>()
+}
+
+impl Committed {
+    /// The whole vector at a point, of as many coordinates as it has variables; else nothing.
+    pub fn at(&self, point: &[Extension]) -> Option<Extension> {
+        let mut form = LinearForm::new();
+        form.add_whole(point.to_vec(), Extension::ONE);
+        let whole = || value(&self.shape, self, &form);
+        (point.len() == self.shape.variables).then(whole)
+    }
+}
