@@ -117,10 +117,14 @@ pub fn case_with(graph: Graph, parameters: &[i32], profile: Profile) -> Case {
 /// The same with all that hides drawn from fixed numbers: it hides nothing.
 pub fn seeded(graph: Graph, profile: Profile) -> Case {
     let (weights, inputs) = drawn(&graph, 77);
+    let values = Values {
+        weights: &weights,
+        parameters: &drawn_parameters(&graph, 77),
+    };
     let mut random = Random(78);
     let half = || Base::from_u32(random.below(1 << 30) as u32);
     Case {
-        prover: ProvingKey::with_half(graph, &weights, profile, OPENINGS, &[6; 32], half).unwrap(),
+        prover: ProvingKey::with_half(graph, &values, profile, OPENINGS, &[6; 32], half).unwrap(),
         inputs,
     }
 }
