@@ -1,7 +1,8 @@
 //! Where pads and weights lie among the columns of the private mode.
 
+use crate::blocks::blocks;
 use crate::error::KeyError;
-use commitment::{MatrixPoint, Profile, Size, variables};
+use commitment::{Block, MatrixPoint, Profile, Size, variables};
 use hiding::{Shape, Vector};
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
 use transcript::{Base, DEGREE, Extension};
@@ -88,12 +89,14 @@ impl Pads {
     }
 }
 
-/// The vector of weights. Each matrix is one column, padded with zeros; half of each column's cells are
-/// uniform, which are those with a 1 in the coordinate that follows the bits of the vector's columns.
-/// Columns without a matrix fill the vector, so that the half is whole.
+/// The vector of weights. Each block of a matrix is one column, padded with zeros; half of each column's
+/// cells are uniform, which are those with a 1 in the coordinate that follows the bits of the vector's columns.
+/// Columns without a block fill the vector, so that the half is whole.
 #[derive(Clone, Debug)]
 pub struct Weights {
     sizes: Vec<Size>,
+    /// Those of the first columns.
+    blocks: Vec<Block>,
     columns: Vec<usize>,
     /// Coordinates before that of the half.
     before: usize,
@@ -107,7 +110,8 @@ impl Weights {
         fresh: &[usize],
         profile: Profile,
     ) -> Result<(Self, Shape), KeyError> {
-        let matrices: Vec<usize> = sizes.iter().map(|&size| 1 + own_variables(size)).collect();
+        let blocks = blocks(&sizes);
+        let matrices: Vec<usize> = blocks.iter().map(|block| 1 + block.variables()).collect();
         let shape = |columns: &[usize]| {
             let columns = columns.to_vec();
             // Not sampled: its pin tells candidates apart.
@@ -143,6 +147,7 @@ impl Weights {
             }
             let weights = Self {
                 sizes,
+                blocks,
                 columns,
                 before,
             };
@@ -155,21 +160,40 @@ impl Weights {
         &self.columns
     }
 
-    /// The point of a matrix's column at which it is the matrix at `point`.
-    pub fn point(&self, matrix: usize, point: &MatrixPoint) -> Option<(usize, Vec<Extension>)> {
-        let own = self.columns.get(matrix)?.checked_sub(1)?;
-        let padding = own.checked_sub(point.row.len() + point.column.len())?;
-        let mut at = vec![Extension::ZERO; padding];
-        at.extend_from_slice(&point.row);
-        at.extend_from_slice(&point.column);
-        at.insert(self.before.min(own), Extension::ZERO);
-        Some((matrix, at))
+    /// The columns of a matrix's blocks, each with the point at which it is asked for and its weight, whose
+    /// sum is the matrix at `point`; nothing where that is not a point of it.
+    pub fn terms(&self, matrix: usize, point: &MatrixPoint) -> Option<Vec<Term>> {
+        let size = self.sizes.get(matrix)?;
+        let fits = point.row.len() == variables(size.rows)
+            && point.column.len() == variables(size.columns);
+        let own = self.blocks.iter().enumerate();
+        let own = own.filter(|(_, block)| block.matrix == matrix);
+        fits.then(|| {
+            own.map(|(column, block)| {
+                let (mut at, weight) = block.at(&point.row, &point.column);
+                at.insert(self.before.min(at.len()), Extension::ZERO);
+                Term {
+                    column,
+                    point: at,
+                    weight,
+                }
+            })
+            .collect()
+        })
     }
 
     /// The columns of matrices, one after another and row by row, whose uniform half `uniform` gives cell
     /// by cell.
     pub fn cells(&self, weights: &[i8], mut uniform: impl FnMut() -> Base) -> Vec<Vec<Base>> {
-        let (mut columns, mut rest) = (Vec::with_capacity(self.columns.len()), weights);
+        let mut columns = Vec::with_capacity(self.columns.len());
+        let ends = self.sizes.iter().scan(0, |end, size| {
+            let first = *end;
+            *end += size.rows * size.columns;
+            Some((size, first))
+        });
+        let matrices: Vec<(&Size, &[i8])> = ends
+            .map(|(size, first)| (size, weights.get(first..).unwrap_or_default()))
+            .collect();
         for (column, &whole) in self.columns.iter().enumerate() {
             let own = whole - 1;
             let low = own - self.before;
@@ -181,13 +205,16 @@ impl Weights {
                     *cell = uniform();
                 }
             }
-            if let Some(size) = self.sizes.get(column) {
-                let (matrix, left) = rest.split_at(rest.len().min(size.rows * size.columns));
-                rest = left;
-                let width = variables(size.columns);
-                for (row, values) in matrix.chunks(size.columns.max(1)).enumerate() {
-                    for (at, &value) in values.iter().enumerate() {
-                        if let Some(cell) = cells.get_mut(place(row << width | at)) {
+            let block = self.blocks.get(column);
+            if let Some((block, (size, matrix))) =
+                block.and_then(|block| Some((block, matrices.get(block.matrix)?)))
+            {
+                let own = matrix.chunks(size.columns.max(1)).take(size.rows);
+                let rows = own.skip(block.rows.offset).take(1 << block.rows.log);
+                for (row, values) in rows.enumerate() {
+                    let values = values.iter().skip(block.columns.offset);
+                    for (at, &value) in values.take(1 << block.columns.log).enumerate() {
+                        if let Some(cell) = cells.get_mut(place(row << block.columns.log | at)) {
                             *cell = Base::from_i8(value);
                         }
                     }
@@ -199,9 +226,15 @@ impl Weights {
     }
 }
 
-/// Variables of a matrix's column, its half apart.
-fn own_variables(size: Size) -> usize {
-    (variables(size.rows) + variables(size.columns)).max(LEAST)
+/// A column at a point with its weight.
+#[derive(Clone, Debug)]
+pub struct Term {
+    /// Its number in the vector.
+    pub column: usize,
+    /// A coordinate for each of its variables.
+    pub point: Vec<Extension>,
+    /// What its value there is multiplied by.
+    pub weight: Extension,
 }
 
 #[cfg(test)]
@@ -216,7 +249,11 @@ mod tests {
 
     fn sizes() -> Vec<Size> {
         let size = |rows, columns| Size { rows, columns };
-        vec![size(3, 5), size(20, 24), size(1, 700)]
+        vec![size(3, 5), size(130, 100), size(1, 700)]
+    }
+
+    fn elements() -> usize {
+        sizes().iter().map(|size| size.rows * size.columns).sum()
     }
 
     fn placed(openings: u32) -> (Weights, hiding::Shape) {
@@ -262,7 +299,7 @@ mod tests {
             let rows = whole - shape.column_variables(WEIGHTS).unwrap();
             let (places, taken) = Place::stacked(weights.columns(), whole);
             assert_eq!(taken, 1 << whole, "no cell is outside of all columns");
-            let nothing = vec![0; 3 * 5 + 20 * 24 + 700];
+            let nothing = vec![0; elements()];
             let columns = weights.cells(&nothing, || Base::ONE);
             for (column, place) in columns.iter().zip(places) {
                 for (element, &cell) in column.iter().enumerate() {
@@ -277,8 +314,8 @@ mod tests {
     #[test]
     fn a_matrix_is_claimed_where_its_half_is_not() {
         let (weights, _) = placed(2);
-        let values: Vec<i8> = (0..3 * 5 + 20 * 24 + 700)
-            .map(|at: i32| (at * 37 % 251) as i8)
+        let values: Vec<i8> = (0..elements())
+            .map(|at| (at * 37 % 251) as u8 as i8)
             .collect();
         let mut state = 1;
         let columns = weights.cells(&values, || {
@@ -297,16 +334,18 @@ mod tests {
             let rows = equality(&point.row, size.rows);
             let combined = commitment::combine_rows(&rows, matrix, size.columns);
             let expected = dot(&combined, &equality(&point.column, size.columns));
-            let (column, at) = weights.point(number, &point).unwrap();
-            assert_eq!(evaluate(&columns[column], &at), expected);
+            let terms = weights.terms(number, &point).unwrap().into_iter();
+            let terms =
+                terms.map(|term| term.weight * evaluate(&columns[term.column], &term.point));
+            assert_eq!(terms.sum::<Extension>(), expected);
         }
         // A point of a larger matrix, and a matrix that there is not.
         let point = MatrixPoint {
             row: transcript.point(30),
             column: transcript.point(2),
         };
-        assert!(weights.point(0, &point).is_none());
-        assert!(weights.point(1 << 14, &point).is_none());
+        assert!(weights.terms(0, &point).is_none());
+        assert!(weights.terms(1 << 14, &point).is_none());
     }
 
     #[test]

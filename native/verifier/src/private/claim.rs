@@ -44,10 +44,12 @@ pub fn claim(
     }
     for matrix in &recorded.matrices {
         let scale = sum.claimed(&matrix.value)?;
-        let place = key.weights().point(matrix.matrix, &matrix.point);
-        let (column, point) =
-            place.ok_or_else(|| Rejection::WeightOpening("a matrix has no column".to_owned()))?;
-        weights.add_point(column, point, scale);
+        let terms = key.weights().terms(matrix.matrix, &matrix.point);
+        let terms =
+            terms.ok_or_else(|| Rejection::WeightOpening("not a point of a matrix".to_owned()))?;
+        for term in terms {
+            weights.add_point(term.column, term.point, scale * term.weight);
+        }
     }
     if let Some((point, value)) = key.pin() {
         let scale = sum.claimed(&value.into())?;
