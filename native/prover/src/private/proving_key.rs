@@ -53,7 +53,7 @@ impl ProvingKey {
             return Err(commitment::Error::Weights { expected, found }.into());
         }
         let columns: Vec<&[Base]> = columns.iter().map(Vec::as_slice).collect();
-        let committed = key.shape().commit(WEIGHTS, &columns, randomness)?;
+        let mut committed = key.shape().commit(WEIGHTS, &columns, randomness)?;
         let root = committed.root();
         let pin = committed.at(&key.pin_point_of(&root));
         Ok(Self {
