@@ -1,4 +1,4 @@
-"""`python -m reference [FILE…]`: verifies vectors of both modes, all of vectors/ by default."""
+"""`python -m reference [FILE…]`: verifies vectors of all modes, all of vectors/ by default."""
 
 import sys
 import time
@@ -6,16 +6,17 @@ from pathlib import Path
 
 from reference.changes import decoded
 from reference.reader import Rejected
-from reference.vectors import files, load
+from reference.vectors import MODES, files, load
 
 
 def main() -> int:
     """0 when every proof is accepted."""
     rejected = 0
-    for path in [Path(name) for name in sys.argv[1:]] or files() + files("committed"):
+    every = [path for mode in ("sumcheck", *MODES) for path in files(mode)]
+    for path in [Path(name) for name in sys.argv[1:]] or every:
         vector, start = load(path), time.perf_counter()
         try:
-            key = decoded(vector.key)
+            key = decoded(vector.key, vector.mode)
             key.verify(vector.inputs, vector.outputs, vector.statement, vector.proof)
             verdict = "accepted"
         except Rejected as rejection:

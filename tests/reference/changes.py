@@ -1,4 +1,4 @@
-"""Changes of vectors of both modes, and the codes with which the plain verifiers reject them."""
+"""Changes of vectors of all modes, and the codes with which the plain verifiers reject them."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from functools import cache
 
 from reference.committed.verifier import CommittedKey
 from reference.field import P
+from reference.private.verifier import PrivateKey
 from reference.reader import Rejected
 from reference.vectors import Vector
 from reference.verifier import VerifyingKey
@@ -21,16 +22,20 @@ _MODE = 12
 
 
 @cache
-def decoded(key: bytes) -> VerifyingKey | CommittedKey:
-    """A key of its mode. Raises: Rejected KEY_…"""
-    committed = key[_MODE : _MODE + 1] == bytes([CommittedKey.mode])
-    return CommittedKey(key) if committed else VerifyingKey(key)
+def decoded(key: bytes, mode: int | None = None) -> VerifyingKey | CommittedKey | PrivateKey:
+    """A key of a mode, its own unless one is given. Raises: Rejected KEY_…"""
+    if mode is None:
+        mode = int.from_bytes(key[_MODE : _MODE + 1], "little")
+    for own in (CommittedKey, PrivateKey):
+        if mode == own.mode:
+            return own(key)
+    return VerifyingKey(key)
 
 
 def verdict(vector: Vector) -> str | None:
     """The code with which a vector is rejected, None where it is accepted."""
     try:
-        key = decoded(vector.key)
+        key = decoded(vector.key, vector.mode)
         key.verify(vector.inputs, vector.outputs, vector.statement, vector.proof)
     except Rejected as rejection:
         return rejection.code
@@ -55,7 +60,7 @@ def flipped(data: bytes, place: int, bit: int) -> bytes:
 def fields(vector: Vector) -> dict[str, list[int]]:
     """The bytes of each field of the proof that has any."""
     places: dict[str, list[int]] = defaultdict(list)
-    for name, bytes_ in decoded(vector.key).fields(vector.proof):
+    for name, bytes_ in decoded(vector.key, vector.mode).fields(vector.proof):
         if bytes_:
             places[name].extend(bytes_)
     return places
@@ -73,7 +78,7 @@ def changed_publics(vector: Vector) -> Iterator[Changed]:
     for place in (0, 31):
         yield "statement", replace(vector, statement=flipped(vector.statement, place, place % 8))
     # Magic, version, mode, profile, root, count of the pin, its values, the graph's head and end.
-    head = 50 + 20 * len(decoded(vector.key).pin)
+    head = 50 + 20 * len(decoded(vector.key, vector.mode).pin)
     for place in (0, 8, 12, 13, 14, 45, 46, 50, head - 1, head, head + 8, len(vector.key) - 1):
         yield "key", replace(vector, key=flipped(vector.key, place, 0))
 

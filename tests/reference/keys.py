@@ -1,4 +1,4 @@
-"""What the keys and proofs of both modes have in common.
+"""What the keys and proofs of all modes have in common.
 
 Source: specs/sumcheck-proof.md, sections 2 and 3.
 """
@@ -15,8 +15,6 @@ from reference.schedule import Schedule
 from reference.transcript import Transcript
 from reference.weights import Stack
 
-_ROOT_END = 46
-
 Tensors = Sequence[Sequence[int]]
 Proof = TypeVar("Proof")
 
@@ -28,9 +26,6 @@ class Key(ABC, Generic[Proof]):
     mode: ClassVar[int]
     profiles: ClassVar[Container[int]]
 
-    stack: Stack
-    schedule: Schedule
-
     def __init__(self, data: bytes) -> None:
         self._source = source = Reader(data, "KEY_MALFORMED")
         magic, version = source.take(8), source.unsigned(4)
@@ -40,27 +35,25 @@ class Key(ABC, Generic[Proof]):
         if version != 1 or mode != self.mode or self.profile not in self.profiles:
             raise Rejected("KEY_VERSION", "version, mode or profile")
         self.root = source.take(32)
+        self._read_own(source)
+        head = source.since(0)
         self.pin = source.elements(source.unsigned(4))
         graph = source.rest()
         self.graph = g.decode(graph)
         self.digest = blake3(data)
-        self._bare = blake3(data[:_ROOT_END] + graph)
+        self._bare = blake3(head + graph)
 
-    def _draw_pin(self) -> None:
-        """Draws the point of the pin, once stack and schedule are there."""
-        self.pins = len(self.stack.blocks) if self.schedule.johnson else 0
-        if len(self.pin) != self.pins:
-            raise self._source.reject("not one value of the pin for each block")
+    def _read_own(self, source: Reader) -> None:
+        """Reads what keys of a mode have between root and pin."""
+
+    def _draw_pin(self, values: int, variables: int) -> list[Element]:
+        """The point of a pin of so many values. Raises: Rejected KEY_MALFORMED."""
+        if len(self.pin) != values:
+            raise self._source.reject("not as many values of the pin")
         transcript = Transcript()
         transcript.absorb("protocol", self.protocol)
         transcript.absorb("commitment", self._bare)
-        count = max(block.variables for block in self.stack.blocks) if self.pins else 0
-        self._pin_point = transcript.point(count)
-
-    def pin_claim(self, number: int) -> tuple[list[Element], Element]:
-        """Point and value of the pin in a block."""
-        variables = self.stack.blocks[number].variables
-        return self._pin_point[len(self._pin_point) - variables :], self.pin[number]
+        return transcript.point(variables if values else 0)
 
     def read(self, data: bytes) -> Proof:
         """The proof of these bytes. Raises: Rejected PROOF_…, ACCUMULATOR_RANGE."""
@@ -90,6 +83,24 @@ class Key(ABC, Generic[Proof]):
         transcript.absorb("inputs", words(inputs))
         transcript.absorb("outputs", words(outputs))
         return transcript
+
+
+class StackedKey(Key[Proof]):
+    """A key whose weights are stacked, with a value of the pin for each block."""
+
+    stack: Stack
+    schedule: Schedule
+
+    def _pin(self) -> None:
+        """Draws the point of the pin, once stack and schedule are there."""
+        self.pins = len(self.stack.blocks) if self.schedule.johnson else 0
+        most = max(block.variables for block in self.stack.blocks)
+        self._pin_point = self._draw_pin(self.pins, most)
+
+    def pin_claim(self, number: int) -> tuple[list[Element], Element]:
+        """Point and value of the pin in a block."""
+        variables = self.stack.blocks[number].variables
+        return self._pin_point[len(self._pin_point) - variables :], self.pin[number]
 
 
 def words(tensors: Tensors) -> bytes:

@@ -1,5 +1,8 @@
 """Reads little-endian values off the front of bytes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from reference.field import DEGREE, Element, P
 
 
@@ -9,6 +12,15 @@ class Rejected(Exception):
     def __init__(self, code: str, why: str) -> None:
         super().__init__(f"{code}: {why}")
         self.code = code
+
+
+@contextmanager
+def named(code: str) -> Iterator[None]:
+    """Gives whatever is rejected the code of the phase that rejects it."""
+    try:
+        yield
+    except Rejected as rejected:
+        raise Rejected(code, str(rejected)) from rejected
 
 
 class Reader:
@@ -27,6 +39,15 @@ class Reader:
             raise self.reject("the bytes end too early")
         self._at += count
         return self._data[self._at - count : self._at]
+
+    @property
+    def at(self) -> int:
+        """The first byte that has not been read."""
+        return self._at
+
+    def since(self, start: int) -> bytes:
+        """What has been read from a byte on."""
+        return self._data[start : self._at]
 
     def field(self, name: str) -> None:
         """Notes that a field begins here."""

@@ -1,10 +1,12 @@
-"""The vectors of vectors/sumcheck and vectors/committed: key, public values and proof each."""
+"""The vectors of vectors/sumcheck, committed and private: key, public values and proof each."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from reference.schedule import FILE
+
+MODES = {"committed": 2, "private": 3}
 
 
 @dataclass(frozen=True)
@@ -15,12 +17,14 @@ class Vector:
     inputs: list[list[int]]
     outputs: list[list[int]]
     proof: bytes
+    mode: int | None = None
+    """The mode whose verifier takes it; without one, that of the key."""
 
 
 def files(mode: str = "sumcheck") -> list[Path]:
-    """The files of proofs in a folder; tables of schedules lie beside them."""
+    """The files of proofs in a folder; tables of schedules and of security lie beside them."""
     found = FILE.parents[1].joinpath(mode).glob("*.json")
-    return sorted(path for path in found if not path.stem.endswith("schedule"))
+    return sorted(path for path in found if not path.stem.endswith(("schedule", "security")))
 
 
 def load(path: Path) -> Vector:
@@ -32,4 +36,5 @@ def load(path: Path) -> Vector:
         text["inputs"],
         text["outputs"],
         bytes.fromhex(text["proof"]),
+        MODES.get(path.parent.name),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from reference import packed, whir
 from reference.executor import replay
 from reference.field import Element, add, mul
-from reference.keys import Key, Tensors, words
+from reference.keys import StackedKey, Tensors, words
 from reference.layers import Check, batched, contractions, sumcheck
 from reference.reader import Reader, Rejected
 from reference.schedule import PROFILES, schedule
@@ -21,7 +21,7 @@ class Proof:
     opening: whir.Opening
 
 
-class VerifyingKey(Key[Proof]):
+class VerifyingKey(StackedKey[Proof]):
     """A verifying key. Raises: Rejected KEY_…"""
 
     protocol = b"inferproof sumcheck 1 clear"
@@ -43,7 +43,7 @@ class VerifyingKey(Key[Proof]):
             raise Rejected("KEY_WORK", "operands take too much to be weighted")
         self.stack = Stack([(own.rows, own.columns) for own in self.contractions])
         self.schedule = schedule(self.stack.variables, self.profile)
-        self._draw_pin()
+        self._pin()
         self.variables = [contraction.variables for contraction in self.contractions]
 
     def _read(self, source: Reader) -> Proof:

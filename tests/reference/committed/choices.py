@@ -5,7 +5,7 @@ Source: specs/committed-mode.md, section 13.
 
 from itertools import accumulate
 
-from reference.committed.claims import Claim, Functional, demand
+from reference.committed.claims import Claim, Functional
 from reference.committed.parts import ArgMax, Limb, Pick
 from reference.committed.relation import Relation
 from reference.committed.tensors import (
@@ -17,7 +17,8 @@ from reference.committed.tensors import (
     ones,
     ones_of,
 )
-from reference.field import ONE, ZERO, Element, add, dot, equality, mul, scale, sub
+from reference.committed.values import Value, add, dot, mul, scale, sub
+from reference.field import ONE, ZERO, Element, equality
 from reference.layers import log
 
 
@@ -63,7 +64,7 @@ class Choices(Relation):
         messages = self.state.messages
         left, ends = messages.sumcheck(log(rows[0]), 2, claim.value)
         flag, row = messages.values(2)
-        demand(left == mul(flag, row), "a row does not follow")
+        messages.products([(flag, row)], left, "a row does not follow")
         variables = self.plan.columns[constraint.flags].variables
         self.state.column(constraint.flags, front([*line, *ends], variables), flag)
         self.state.claim(constraint.rows, Claim([*ends, *rest], row))
@@ -86,7 +87,7 @@ class Choices(Relation):
         self._along(constraint.flags, line, log(rows), claimed, weights)
 
     def _along(
-        self, column: int, line: Point, inner: int, value: Element, weights: list[Element]
+        self, column: int, line: Point, inner: int, value: Value, weights: list[Element]
     ) -> None:
         """Checks Σ weights[i] · column(zeros, line, i) = value."""
         before = self.plan.columns[column].variables - len(line) - inner

@@ -4,20 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from reference.committed.tensors import Point, coordinates, split
-from reference.field import (
-    ONE,
-    ZERO,
-    Element,
-    add,
-    dot,
-    equality,
-    equality_at,
-    mul,
-    powers,
-    scale,
-    sub,
-    total,
-)
+from reference.committed.values import Value, add, dot, mul, scale, sub, total
+from reference.field import ONE, ZERO, Element, equality, equality_at, powers
 from reference.layers import log
 from reference.reader import Rejected
 from reference.transcript import Transcript
@@ -31,7 +19,7 @@ class Claim:
     """That a tensor has a value at a point."""
 
     point: Point
-    value: Element
+    value: Value
 
 
 @dataclass(frozen=True)
@@ -40,7 +28,7 @@ class MatrixClaim:
 
     rows: Point
     columns: Point
-    value: Element
+    value: Value
 
 
 @dataclass(frozen=True)
@@ -70,29 +58,47 @@ def demand(fact: bool, why: str) -> None:
 
 
 class Messages:
-    """What the proof says in a reduction, in order, and the challenges in between."""
+    """What the proof says, in order, the challenges in between, and what must hold of it.
+
+    Here values are held in the clear, so that what must hold is checked at once.
+    """
+
+    hides = False
+    """Whether values are hidden."""
 
     def __init__(self, values: Sequence[Element], transcript: Transcript) -> None:
         self._values = values
         self._at = 0
         self.transcript = transcript
 
-    def _take(self, count: int, site: str) -> list[Element]:
+    def _next(self, count: int, site: str) -> list[Element]:
         taken = list(self._values[self._at : self._at + count])
-        demand(len(taken) == count, "the reduction ends too early")
+        demand(len(taken) == count, "the elements end too early")
         self._at += count
         self.transcript.absorb_elements(site, taken)
         return taken
 
-    def values(self, count: int) -> list[Element]:
-        """One message of values."""
-        return self._take(count, "claims")
+    def take(self, count: int, site: str) -> list[Value]:
+        """One message of values, absorbed at a site."""
+        return list(self._next(count, site))
 
-    def sumcheck(self, variables: int, degree: int, claim: Element) -> tuple[Element, Point]:
+    def equal(self, left: Value, right: Value, why: str) -> None:
+        """Both values must be equal."""
+        demand(left == right, why)
+
+    def products(self, pairs: Sequence[tuple[Value, Value]], result: Value, why: str) -> None:
+        """The products of all pairs must add up to the result."""
+        self.equal(result, total(mul(a, b) for a, b in pairs), why)
+
+    def values(self, count: int) -> list[Value]:
+        """One message of values of the reduction."""
+        return self.take(count, "claims")
+
+    def sumcheck(self, variables: int, degree: int, claim: Value) -> tuple[Value, Point]:
         """The claim that is left at the end, and the point."""
         point = []
         for _ in range(variables):
-            constant, *higher = self._take(degree, "round")
+            constant, *higher = self.take(degree, "round")
             x = self.transcript.challenge()
             linear = sub(sub(claim, scale(constant, 2)), total(higher))
             coefficients = [constant, linear, *higher]
@@ -101,7 +107,7 @@ class Messages:
         return claim, point
 
     def end(self) -> None:
-        demand(self._at == len(self._values), "the reduction has values left over")
+        demand(self._at == len(self._values), "elements are left over")
 
 
 @dataclass
@@ -110,13 +116,13 @@ class State:
 
     messages: Messages
     claims: dict[int, list[Claim]] = field(default_factory=dict)
-    columns: list[tuple[int, Point, Element]] = field(default_factory=list)
+    columns: list[tuple[int, Point, Value]] = field(default_factory=list)
     matrices: dict[int, MatrixClaim] = field(default_factory=dict)
 
     def claim(self, tensor: int, claim: Claim) -> None:
         self.claims.setdefault(tensor, []).append(claim)
 
-    def column(self, column: int, point: Point, value: Element) -> None:
+    def column(self, column: int, point: Point, value: Value) -> None:
         self.columns.append((column, point, value))
 
 
@@ -129,7 +135,7 @@ def fill(point: Open, ends: Sequence[Element]) -> Point:
 class Functional:
     """Reduces Σ G[j] · x[j] = value over the open coordinates of a point."""
 
-    def __init__(self, messages: Messages, point: Open, value: Element) -> None:
+    def __init__(self, messages: Messages, point: Open, value: Value) -> None:
         self._messages = messages
         self._point = point
         count = sum(x is None for x in point)
@@ -138,12 +144,12 @@ class Functional:
     def end(self, weight: Element) -> Claim:
         """The claim on x, `weight` being G at the end."""
         (value,) = self._messages.values(1)
-        demand(self._left == mul(weight, value), "a functional does not follow")
+        self._messages.equal(self._left, mul(weight, value), "a functional does not follow")
         return Claim(fill(self._point, self.ends), value)
 
 
 def separable(
-    messages: Messages, shape: Sequence[int], axes: Sequence[Axis], value: Element
+    messages: Messages, shape: Sequence[int], axes: Sequence[Axis], value: Value
 ) -> Claim:
     """Reduces Σ Π_axes weight · x = value."""
     point: Open = []
@@ -171,7 +177,7 @@ def merged(messages: Messages, claims: Sequence[Claim]) -> Claim | None:
     for claim in claims:
         same = [known for known in distinct if known.point == claim.point]
         if same:
-            demand(same[0].value == claim.value, "two values at one point")
+            messages.equal(same[0].value, claim.value, "two values at one point")
         else:
             distinct.append(claim)
     if len(distinct) < 2:

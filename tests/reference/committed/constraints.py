@@ -32,18 +32,8 @@ from reference.committed.tensors import (
     inverse,
     ones_of,
 )
-from reference.field import (
-    ONE,
-    ZERO,
-    Element,
-    P,
-    add,
-    lift,
-    mul,
-    powers,
-    scale,
-    sub,
-)
+from reference.committed.values import Value, add, mul, scale, sub
+from reference.field import ONE, ZERO, P, lift, powers
 
 
 class Relations(Identities, Choices):
@@ -65,7 +55,7 @@ class Relations(Identities, Choices):
             point = front(claim.point, column.variables)
             self.state.column(number, point, add(claim.value, scale(rest, column.pad)))
 
-    def _settle_limbs(self, limbs: Sequence[Limb], at: Point, left: Element) -> None:
+    def _settle_limbs(self, limbs: Sequence[Limb], at: Point, left: Value) -> None:
         """Claims limbs that make a number at a point of their tensor."""
         *others, last = limbs
         point = front(at, self.plan.columns[last.column].variables)
@@ -124,7 +114,7 @@ class Relations(Identities, Choices):
             claim = separable(self.state.messages, shape, axes, product)
         self.state.claim(constraint.operand, claim)
 
-    def _clamped(self, constraint: Rescale, form: Clamped) -> tuple[Point, Element]:
+    def _clamped(self, constraint: Rescale, form: Clamped) -> tuple[Point, Value]:
         """The point, and the quotient there."""
         lo, hi = lift(constraint.lo), lift(constraint.hi)
         lower = None if form.lower is None else self.found[form.lower]
@@ -132,7 +122,8 @@ class Relations(Identities, Choices):
         if lower and upper:
             demand(lower.point == upper.point, "bounds are looked up at two points")
             known = sub(sub(hi, lo), lower.value)
-            demand(upper.key == known, "the upper bound does not take what the lower one makes")
+            why = "the upper bound does not take what the lower one makes"
+            self.state.messages.equal(upper.key, known, why)
         if lower:
             point, quotient, result = lower.point, add(lo, lower.key), add(lo, lower.value)
         elif upper:
@@ -144,7 +135,8 @@ class Relations(Identities, Choices):
         self.state.column(form.column, point, result)
         return point, quotient
 
-    def _wide(self, constraint: Rescale, form: Wide) -> tuple[Point, Element]:
+    def _wide(self, constraint: Rescale, form: Wide) -> tuple[Point, Value]:
+        equal = self.state.messages.equal
         point = self.found[form.above[0].lookup].point
         above = self.number(form.above, point)
         below = self.number(form.below, point)
@@ -153,11 +145,12 @@ class Relations(Identities, Choices):
         if form.held:
             low, high = form.held.low, form.held.high
             over, under = (self.number(part, point) for part in (form.held.over, form.held.under))
-            demand(add(over, under) == lift(high - low), "a quotient is not within its range")
-            demand(quotient == add(lift(low), over), "a quotient is not what it is held to")
+            whole = lift(high - low)
+            equal(add(over, under), whole, "a quotient is not within its range")
+            equal(quotient, add(lift(low), over), "a quotient is not what it is held to")
         if form.up:
             span = lift(constraint.hi - constraint.lo)
-            demand(add(above, below) == span, "the distances to the bounds do not add up")
+            equal(add(above, below), span, "the distances to the bounds do not add up")
             if form.below:
                 self.exclude(form.up, form.below, point)
         if form.down:
@@ -213,6 +206,6 @@ def _column_of(constraint: Constraint) -> int:
     raise TypeError(constraint)
 
 
-def _shifted_back(a: Element, shift: int) -> Element:
+def _shifted_back(a: Value, shift: int) -> Value:
     """a / 2^shift."""
     return scale(a, pow(2, -shift, P))

@@ -12,7 +12,6 @@ from reference.committed.claims import (
     Claim,
     State,
     Weighted,
-    demand,
     merged,
     separable,
 )
@@ -22,8 +21,9 @@ from reference.committed.maps import concat, moved
 from reference.committed.parts import Pick, Plan
 from reference.committed.products import Contraction, masked, multiplied
 from reference.committed.tensors import HALF, coordinates, evaluate, ones_of, split
+from reference.committed.values import mul, scale, sub
 from reference.executor import Values, execute_some
-from reference.field import ONE, Element, P, mul, powers, scale, sub
+from reference.field import ONE, Element, P, powers
 from reference.graph import Graph, Node, Shape
 from reference.layers import log
 from reference.reader import Rejected
@@ -57,14 +57,16 @@ class Flow:
         for number, (declared, values) in enumerate(zip(graph.inputs, self.inputs, strict=True)):
             for claim in state.claims.pop(number, []):
                 value = evaluate(values, declared.shape, claim.point)
-                demand(value == claim.value, f"a claim about input {number} does not hold")
+                why = f"a claim about input {number} does not hold"
+                state.messages.equal(value, claim.value, why)
 
     def _node(self, place: int, claims: list[Claim]) -> None:
         graph, node, constraint = self.graph, self.graph.nodes[place], self.plan.constraints[place]
         if self.plan.known[place]:
             for claim in claims:
                 own = self._value(place, claim)
-                demand(own == claim.value, f"a claim about node {place} does not hold")
+                why = f"a claim about node {place} does not hold"
+                self.state.messages.equal(own, claim.value, why)
         elif constraint is not None:
             relations = Relations(graph, self.plan, node, self.found, self.state)
             if isinstance(constraint, Pick):

@@ -6,12 +6,13 @@ Source: specs/committed-mode.md, section 13.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reference.committed.claims import Claim, demand
+from reference.committed.claims import Claim
 from reference.committed.integers import PIECE, B, digits
 from reference.committed.parts import Division, Exact, Number, Root
 from reference.committed.relation import Relation
 from reference.committed.tensors import HALF, Point, behind, coordinates, front, inverse, ones_of
-from reference.field import ONE, ZERO, Element, add, equality_at, lift, mul, powers, scale, sub
+from reference.committed.values import Value, add, mul, scale, sub
+from reference.field import ONE, ZERO, Element, equality_at, lift, powers
 
 AT_BASE = lift(B)
 
@@ -22,10 +23,10 @@ class _Found:
 
     point: Point
     x: Element
-    result: Element
-    rest: Element
-    slack: Element
-    product: Element
+    result: Value
+    rest: Value
+    slack: Value
+    product: Value
 
 
 class Identities(Relation):
@@ -35,11 +36,12 @@ class Identities(Relation):
         """Checks that g + h = 2y and y² + g = k·a."""
         at = self._exact(constraint.exact)
         twice = scale(at.result, 2)
-        demand(add(at.rest, at.slack) == twice, "rest and slack are not twice the root")
-        left, ends = self.state.messages.sumcheck(len(at.point), 3, at.product)
+        messages = self.state.messages
+        messages.equal(add(at.rest, at.slack), twice, "rest and slack are not twice the root")
+        left, ends = messages.sumcheck(len(at.point), 3, at.product)
         root = self._sent(constraint.exact.result, ends, at.x)
-        expected = mul(equality_at(at.point, ends), mul(root, root))
-        demand(left == expected, "a root does not follow")
+        weighted = mul(equality_at(at.point, ends), root)
+        messages.products([(weighted, root)], left, "a root does not follow")
 
     def division(self, constraint: Division) -> None:
         """Checks that g + h + 1 = 2b and b·(2y - 1) + g = 2k·a."""
@@ -58,8 +60,9 @@ class Identities(Relation):
         quotient = self._sent(constraint.exact.result, ends, at.x)
         divisor = add(mul(mul(factor, repeated), divisor), outside)
         doubled = sub(scale(quotient, 2), ONE)
-        expected = mul(equality_at(at.point, ends), mul(divisor, doubled))
-        demand(left == expected, "a quotient does not follow")
+        weighted = mul(equality_at(at.point, ends), divisor)
+        why = "a quotient does not follow"
+        self.state.messages.products([(weighted, doubled)], left, why)
 
     def _exact(self, exact: Exact) -> _Found:
         """Claims all columns but the divisor's, and the operand."""
@@ -69,7 +72,7 @@ class Identities(Relation):
         rest = self.keys(exact.rest.limbs, point)
         result = self.keys(exact.result.limbs, point)
         slack = self.number(exact.slack, point)
-        carried = ZERO
+        carried: Value = ZERO
         for carry in reversed(exact.carries):
             own_carry = add(self.number(carry.limbs, point), lift(carry.base))
             carried = add(mul(carried, x), own_carry)
@@ -103,7 +106,7 @@ class Identities(Relation):
         value = mul(_value(constraint.origin_pieces, values, AT_BASE), inverse(factor))
         self.state.claim(constraint.origin.tensor, Claim(own, value))
 
-    def _sent(self, number: Number, point: Point, x: Element) -> Element:
+    def _sent(self, number: Number, point: Point, x: Element) -> Value:
         """A number as a polynomial at x; the values of its limbs are a message, and claimed."""
         values = self.state.messages.values(len(number.limbs))
         for limb, value in zip(number.limbs, values, strict=True):
@@ -121,9 +124,9 @@ def _polynomial(coefficients: Sequence[int], x: Element) -> Element:
     return total
 
 
-def _value(number: Number, values: Sequence[Element], x: Element) -> Element:
+def _value(number: Number, values: Sequence[Value], x: Element) -> Value:
     """The value at x of a number whose limbs have these values."""
-    total = _polynomial(digits(number.base), x)
+    total: Value = _polynomial(digits(number.base), x)
     last = max(limb.shift for limb in number.limbs) // PIECE
     weights = powers(x, last + 1)
     for limb, value in zip(number.limbs, values, strict=True):

@@ -3,29 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reference.committed.claims import Messages, demand
 from reference.committed.parts import Lookup
 from reference.committed.tables import Table
-from reference.field import ONE, ZERO, Element, add, equality_at, lift, mul, powers, scale, sub
+from reference.committed.values import Value, add, mul, scale, sub
+from reference.field import ONE, ZERO, Element, equality_at, lift, powers
 from reference.layers import log
-from reference.reader import Reader, Rejected
-from reference.transcript import Transcript
+from reference.reader import Reader, Rejected, named
 from reference.weights import bits
 
-Fraction = tuple[Element, Element]
+Fraction = tuple[Value, Value]
+Counts = list[tuple[list[Element], Value]]
+"""Of each table the point at which its multiplicities are claimed, and their value there."""
 _LANE_BITS = 4
-
-
-@dataclass
-class Layer:
-    rounds: list[tuple[Element, Element]]
-    children: list[Element]
-
-
-@dataclass
-class LookupProof:
-    layers: list[Layer]
-    columns: list[Element]
-    multiplicities: list[Element]
 
 
 @dataclass(frozen=True)
@@ -33,8 +23,8 @@ class Found:
     """What is claimed of a lookup: its key and value at a point; the value is 0 without values."""
 
     point: list[Element]
-    key: Element
-    value: Element
+    key: Value
+    value: Value
 
 
 def _mismatch(why: str) -> Rejected:
@@ -86,35 +76,43 @@ class Argument:
     def _valued(self, lookup: Lookup) -> bool:
         return self.tables[lookup.table].values is not None
 
-    def read(self, source: Reader) -> LookupProof:
-        """Raises: Rejected PROOF_MALFORMED."""
-        layers = []
+    def read(self, source: Reader) -> list[Element]:
+        """All elements in order. Raises: Rejected PROOF_MALFORMED."""
+        found = []
         for layer in range(self.layers):
             source.field("lookups: rounds of a layer")
-            rounds = [(source.element(), source.element()) for _ in range(layer)]
+            found += source.elements(2 * layer)
             source.field("lookups: children of a layer")
-            layers.append(Layer(rounds, source.elements(self._children(layer))))
+            found += source.elements(self._children(layer))
         source.field("lookups: values of the columns")
-        count = sum(2 if self._valued(lookup) else 1 for lookup in self.lookups)
-        columns = source.elements(count)
+        found += source.elements(self._values)
         source.field("lookups: values of the multiplicities")
-        return LookupProof(layers, columns, source.elements(len(self.tables)))
+        return found + source.elements(len(self.tables))
 
-    def verify(
-        self, proof: LookupProof, transcript: Transcript
-    ) -> tuple[list[Found], list[tuple[list[Element], Element]]]:
+    @property
+    def _values(self) -> int:
+        """Keys and values that are claimed."""
+        return sum(2 if self._valued(lookup) else 1 for lookup in self.lookups)
+
+    def verify(self, messages: Messages) -> tuple[list[Found], Counts]:
         """What is left to open: of each lookup, and of each table's multiplicities.
 
         Raises: Rejected LOOKUP_MISMATCH.
         """
-        alpha, beta, gamma = transcript.point(3)
+        with named("LOOKUP_MISMATCH"):
+            return self._verify(messages)
 
-        def fingerprint(table: int, key: Element, value: Element) -> Element:
+    def _verify(self, messages: Messages) -> tuple[list[Found], Counts]:
+        alpha, beta, gamma = messages.transcript.point(3)
+
+        def fingerprint(table: int, key: Value, value: Value) -> Value:
             return add(add(alpha, scale(gamma, table)), add(key, mul(beta, value)))
 
-        (rows, at_rows), (entries, at_entries) = self._reduce(proof, transcript)
-        found, claimed = [], iter(proof.columns)
-        covered, denominator = ZERO, ZERO
+        (rows, at_rows), (entries, at_entries) = self._reduce(messages)
+        claimed = iter(messages.take(self._values + len(self.tables), "lookup/columns"))
+        found = []
+        covered: Element = ZERO
+        denominator: Value = ZERO
         blocks = self.rows.blocks(at_rows)
         for lookup, (weight, point) in zip(self.lookups, blocks, strict=True):
             key = next(claimed)
@@ -123,38 +121,50 @@ class Argument:
             denominator = add(denominator, mul(weight, fingerprint(lookup.table, key, value)))
             covered = add(covered, weight)
         table = self.tables[0]
-        value = lift(table.values[0]) if table.values is not None else ZERO
-        padding = fingerprint(0, lift(table.first), value)
+        first = lift(table.values[0]) if table.values is not None else ZERO
+        padding = fingerprint(0, lift(table.first), first)
         denominator = add(denominator, mul(sub(ONE, covered), padding))
-        if rows != (ONE, denominator):
-            raise _mismatch("the claimed columns are not the leaves")
+        why = "the claimed columns are not the leaves"
+        messages.equal(rows[0], ONE, why)
+        messages.equal(rows[1], denominator, why)
 
-        counts = []
-        numerator, denominator, covered = ZERO, ZERO, ZERO
+        counts: Counts = []
+        numerator: Value = ZERO
+        denominator, covered = ZERO, ZERO
         blocks = self.entries.blocks(at_entries)
         for number, (weight, point) in enumerate(blocks):
-            count = proof.multiplicities[number]
+            count = next(claimed)
             counts.append((point, count))
             own = fingerprint(number, *self.tables[number].at(point))
             numerator = add(numerator, mul(weight, count))
             denominator = add(denominator, mul(weight, own))
             covered = add(covered, weight)
-        if entries != (numerator, add(denominator, sub(ONE, covered))):
-            raise _mismatch("tables and multiplicities are not the leaves")
-        transcript.absorb_elements("lookup/columns", [*proof.columns, *proof.multiplicities])
+        why = "tables and multiplicities are not the leaves"
+        messages.equal(entries[0], numerator, why)
+        messages.equal(entries[1], add(denominator, sub(ONE, covered)), why)
         return found, counts
 
-    def _reduce(
-        self, proof: LookupProof, transcript: Transcript
-    ) -> list[tuple[Fraction, list[Element]]]:
+    def _reduce(self, messages: Messages) -> list[tuple[Fraction, list[Element]]]:
         """Of each tree the fraction claimed at its leaves, and their point, lowest bit first."""
-        trees = [self.rows, self.entries]
+        trees, transcript = [self.rows, self.entries], messages.transcript
         claims: list[Fraction] = [(ZERO, ONE)] * 2
         points: list[list[Element]] = [[], []]
         point: list[Element] = []
-        for depth, layer in enumerate(proof.layers):
+        for depth in range(self.layers):
             active = [number for number in (0, 1) if depth < trees[number].height]
-            left = list(layer.children)
+            xs: list[Element] = []
+            factor, claim = ONE, None
+            if depth:
+                factor = transcript.challenge()
+                claim = _combined([claims[number] for number in active], factor)
+                for own in point:
+                    slope, leading = messages.take(2, "lookup/round")
+                    x = transcript.challenge()
+                    constant = sub(claim, mul(own, slope))
+                    inner = add(slope, mul(leading, sub(x, ONE)))
+                    claim = add(constant, mul(x, inner))
+                    xs.append(x)
+            left = messages.take(self._children(depth), "lookup/children")
             pairs: list[tuple[Fraction, Fraction]] = []
             for number in active:
                 if number == 0 and depth + 1 == self.rows.height:
@@ -163,24 +173,10 @@ class Argument:
                 else:
                     pairs.append(((left[0], left[1]), (left[2], left[3])))
                     left = left[4:]
-            sums = [_sum(*pair) for pair in pairs]
-            if depth == 0:
-                self._roots(sums)
-                xs = []
+            if claim is None:
+                _check_roots(messages, *pairs)
             else:
-                factor = transcript.challenge()
-                claim = _combined([claims[number] for number in active], factor)
-                xs = []
-                for (slope, leading), own in zip(layer.rounds, point, strict=True):
-                    transcript.absorb_elements("lookup/round", [slope, leading])
-                    x = transcript.challenge()
-                    constant = sub(claim, mul(own, slope))
-                    inner = add(slope, mul(leading, sub(x, ONE)))
-                    claim = add(constant, mul(x, inner))
-                    xs.append(x)
-                if claim != _combined(sums, factor):
-                    raise _mismatch(f"layer {depth} does not follow")
-            transcript.absorb_elements("lookup/children", layer.children)
+                messages.products(_products(pairs, factor), claim, f"layer {depth} does not follow")
             branch = transcript.challenge()
             point = [branch, *xs]
             for number, (low, high) in zip(active, pairs, strict=True):
@@ -188,12 +184,35 @@ class Argument:
                 points[number] = point
         return list(zip(claims, points, strict=True))
 
-    def _roots(self, sums: list[Fraction]) -> None:
-        (n, d), (other_n, other_d) = sums
-        if ZERO in (d, other_d):
-            raise _mismatch("a denominator is zero")
-        if mul(n, other_d) != mul(other_n, d):
-            raise _mismatch("the roots differ")
+
+def _check_roots(
+    messages: Messages, rows: tuple[Fraction, Fraction], entries: tuple[Fraction, Fraction]
+) -> None:
+    """No denominator is zero, and both roots are equal."""
+    children = [*rows, *entries]
+    if messages.hides:
+        # Source: specs/relation-proof.md, sections 1 and 3.
+        inverses = messages.take(len(children), "lookup/children")
+        for (_, d), inverse in zip(children, inverses, strict=True):
+            messages.products([(d, inverse)], ONE, "a denominator is zero")
+        signed = [n if place < 2 else scale(n, -1) for place, (n, _) in enumerate(children)]
+        messages.products(list(zip(signed, inverses, strict=True)), ZERO, "the roots differ")
+        return
+    (n, d), (other_n, other_d) = _sum(*rows), _sum(*entries)
+    demand(ZERO not in (d, other_d), "a denominator is zero")
+    demand(mul(n, other_d) == mul(other_n, d), "the roots differ")
+
+
+def _products(
+    pairs: Sequence[tuple[Fraction, Fraction]], factor: Element
+) -> list[tuple[Value, Value]]:
+    """What the claim of a layer is made of."""
+    weights = powers(mul(factor, factor), len(pairs))
+    found = []
+    for weight, ((n, d), (other_n, other_d)) in zip(weights, pairs, strict=True):
+        found.append((mul(weight, n), other_d))
+        found.append((mul(weight, d), add(other_n, mul(factor, other_d))))
+    return found
 
 
 def _sum(low: Fraction, high: Fraction) -> Fraction:
@@ -206,9 +225,9 @@ def _between(low: Fraction, high: Fraction, x: Element) -> Fraction:
     return numerator, denominator
 
 
-def _combined(fractions: list[Fraction], factor: Element) -> Element:
+def _combined(fractions: list[Fraction], factor: Element) -> Value:
     weights = powers(mul(factor, factor), len(fractions))
-    result = ZERO
+    result: Value = ZERO
     for weight, (n, d) in zip(weights, fractions, strict=True):
         result = add(result, mul(weight, add(n, mul(factor, d))))
     return result

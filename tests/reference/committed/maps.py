@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from reference import graph as g
 from reference.committed.claims import At, Axis, Claim, Functional, Messages, Weighted, separable
 from reference.committed.tensors import coordinates, element_weights, ones, ones_of, split
-from reference.field import ONE, Element, equality, mul, product, scale, sub, total
+from reference.committed.values import Value, mul, scale, sub, total
+from reference.field import ONE, Element, equality, product
 from reference.graph import Node, Shape
 from reference.layers import log
 from reference.weights import bits
@@ -169,7 +170,7 @@ def concat(messages: Messages, shapes: Sequence[Shape], node: Node, claim: Claim
     """A claim on each operand."""
     parts = split(node.out.shape, claim.point)
     weights = equality(parts[node.axis], node.out.shape[node.axis])
-    shares = messages.values(len(shapes) - 1) if len(shapes) > 1 else []
+    shares: list[Value] = messages.values(len(shapes) - 1) if len(shapes) > 1 else []
     shares.append(sub(claim.value, total(shares)))
     found, start = [], 0
     for shape, share in zip(shapes, shares, strict=True):

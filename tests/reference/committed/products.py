@@ -5,22 +5,10 @@ from itertools import product as combinations
 from math import prod
 
 from reference import graph as g
-from reference.committed.claims import Claim, Functional, MatrixClaim, Messages, demand
+from reference.committed.claims import Claim, Functional, MatrixClaim, Messages
 from reference.committed.tensors import Point, coordinates, ones, split
-from reference.field import (
-    ONE,
-    ZERO,
-    Element,
-    add,
-    dot,
-    dot_integers,
-    equality,
-    equality_at,
-    mul,
-    product,
-    sub,
-    total,
-)
+from reference.committed.values import Value, add, dot, mul, sub, total
+from reference.field import ONE, ZERO, Element, dot_integers, equality, equality_at, product
 from reference.graph import Node, Shape
 from reference.layers import log
 
@@ -46,7 +34,7 @@ def multiplied(
         left, ends = messages.sumcheck(len(claim.point), 3, claim.value)
         a, b = messages.values(2)
         weight = equality_at(claim.point, ends)
-        demand(left == mul(weight, mul(a, b)), "a product does not follow")
+        messages.products([(mul(weight, a), b)], left, "a product does not follow")
         return Claim(ends, a), Claim(ends, b)
     *batch, rows, depth = shapes[0]
     lead, inner = coordinates(batch), log(depth)
@@ -57,7 +45,7 @@ def multiplied(
     a, b = messages.values(2)
     weight = equality_at(outer, ends[:lead])
     weight = mul(weight, mask(depth, free, ends[lead:]))
-    demand(left == mul(weight, mul(a, b)), "a product of matrices does not follow")
+    messages.products([(mul(weight, a), b)], left, "a product of matrices does not follow")
     return Claim(ends[:lead] + row + ends[lead:], a), Claim(ends + column, b)
 
 
@@ -81,7 +69,7 @@ class Contraction:
             return self._linear(messages, claim)
         return self._conv(messages, claim)
 
-    def _unbiased(self, claim: Claim, axis: int) -> Element:
+    def _unbiased(self, claim: Claim, axis: int) -> Value:
         """The value without the bias, which lies along an axis of the result."""
         if self.bias is None:
             return claim.value
@@ -102,9 +90,8 @@ class Contraction:
         degree = 3 if masked(self.columns, self.free) else 2
         left, ends = messages.sumcheck(log(self.columns), degree, value)
         matrix, operand = messages.values(2)
-        both = mul(matrix, operand)
-        expected = mul(both, mask(self.columns, self.free, ends))
-        demand(left == expected, "a Linear does not follow")
+        weight = mask(self.columns, self.free, ends)
+        messages.products([(mul(weight, matrix), operand)], left, "a Linear does not follow")
         return MatrixClaim(rows, ends, matrix), Claim(claim.point[:lead] + ends, operand)
 
     def _conv(self, messages: Messages, claim: Claim) -> tuple[MatrixClaim, Claim]:
@@ -115,7 +102,7 @@ class Contraction:
         variables = log(self.columns) + (log(self.rows) if node.groups > 1 else 0)
         left, ends = messages.sumcheck(variables, 2, value)
         matrix, table = messages.values(2)
-        demand(left == mul(matrix, table), "a Conv does not follow")
+        messages.products([(matrix, table)], left, "a Conv does not follow")
         cut = variables - log(self.columns)
         rows, columns = (ends[:cut] if cut or node.groups > 1 else drawn), ends[cut:]
 

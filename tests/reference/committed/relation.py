@@ -6,7 +6,8 @@ from reference.committed.claims import State, demand
 from reference.committed.lookups import Found
 from reference.committed.parts import Limb, Plan
 from reference.committed.tensors import Point
-from reference.field import ZERO, Element, add, equality_at, mul, scale
+from reference.committed.values import Value, add, mul, scale
+from reference.field import ZERO, equality_at
 from reference.graph import Graph, Node
 
 
@@ -19,7 +20,7 @@ class Relation:
         self.graph, self.plan, self.node = graph, plan, node
         self.found, self.state = found, state
 
-    def keys(self, limbs: Sequence[Limb], point: Point) -> list[Element]:
+    def keys(self, limbs: Sequence[Limb], point: Point) -> list[Value]:
         """The values of limbs, where their columns are claimed."""
         values = []
         for limb in limbs:
@@ -29,7 +30,7 @@ class Relation:
             values.append(found.key)
         return values
 
-    def number(self, limbs: Sequence[Limb], point: Point) -> Element:
+    def number(self, limbs: Sequence[Limb], point: Point) -> Value:
         """The number that limbs make there."""
         return made_of(limbs, self.keys(limbs, point))
 
@@ -40,16 +41,16 @@ class Relation:
         limbs = [*first, *second]
         values = messages.values(len(limbs))
         cut = len(first)
-        numbers = (made_of(first, values[:cut]), made_of(second, values[cut:]))
-        expected = mul(mul(*numbers), equality_at(at, ends))
-        demand(left == expected, "neither of two numbers is zero")
+        number, other = made_of(first, values[:cut]), made_of(second, values[cut:])
+        weighted = mul(equality_at(at, ends), number)
+        messages.products([(weighted, other)], left, "neither of two numbers is zero")
         for limb, value in zip(limbs, values, strict=True):
             self.state.column(limb.column, ends, value)
 
 
-def made_of(limbs: Sequence[Limb], values: Sequence[Element]) -> Element:
+def made_of(limbs: Sequence[Limb], values: Sequence[Value]) -> Value:
     """The number that these values of limbs make."""
-    number = ZERO
+    number: Value = ZERO
     for limb, value in zip(limbs, values, strict=True):
         number = add(number, scale(value, 1 << limb.shift))
     return number

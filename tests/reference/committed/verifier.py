@@ -3,8 +3,6 @@
 Source: specs/committed-mode.md, sections 2 and 9 to 15.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from reference import graph as g
@@ -12,13 +10,13 @@ from reference import whir
 from reference.committed.claims import Messages, State
 from reference.committed.columns import ColumnStack, check_claims
 from reference.committed.flow import Flow
-from reference.committed.lookups import Argument, LookupProof
+from reference.committed.lookups import Argument
 from reference.committed.parts import MIN_COLUMN
 from reference.committed.plan import plan
 from reference.committed.tensors import front
 from reference.field import Element, P
-from reference.keys import Key, Tensors
-from reference.reader import Reader, Rejected
+from reference.keys import StackedKey, Tensors
+from reference.reader import Reader, Rejected, named
 from reference.schedule import COMMITTED_PROFILES, FILE, schedule
 from reference.transcript import Transcript
 from reference.weights import Stack
@@ -31,13 +29,13 @@ _VERSION = 3
 @dataclass
 class Proof:
     witness: bytes
-    lookups: LookupProof
+    lookups: list[Element]
     reduction: list[Element]
     columns: whir.Opening
     weights: whir.Opening
 
 
-class CommittedKey(Key[Proof]):
+class CommittedKey(StackedKey[Proof]):
     """A verifying key of the committed mode. Raises: Rejected KEY_…"""
 
     protocol = b"inferproof sumcheck 1 committed"
@@ -51,13 +49,13 @@ class CommittedKey(Key[Proof]):
         self.plan = plan(self.graph)
         self.stack = Stack(self.graph.weights)
         self.argument = Argument(self.plan.tables, self.plan.lookups)
-        _all_read(self.graph, [constraint is not None for constraint in self.plan.constraints])
+        all_read(self.graph, [constraint is not None for constraint in self.plan.constraints])
         columns = [column.variables for column in self.plan.columns]
         columns += [max(table.variables, MIN_COLUMN) for table in self.plan.tables]
         self.columns = ColumnStack(columns)
         self.schedule = schedule(self.stack.variables, self.profile, WEIGHTS)
         self.witness_schedule = schedule(self.columns.variables, self.profile, WITNESS)
-        self._draw_pin()
+        self._pin()
 
     def _read(self, source: Reader) -> Proof:
         source.field("version")
@@ -76,14 +74,15 @@ class CommittedKey(Key[Proof]):
         return Proof(witness, lookups, reduction, columns, weights)
 
     def verify(self, inputs: Tensors, outputs: Tensors, statement: bytes, data: bytes) -> None:
-        self._check_public(inputs, outputs)
+        check_public(self.graph, inputs, outputs)
         proof = self.read(data)
         transcript = self.begin(inputs, outputs, statement)
         transcript.absorb("witness", proof.witness)
-        found, counts = self.argument.verify(proof.lookups, transcript)
-        state = State(Messages(proof.reduction, transcript))
+        messages = Messages([*proof.lookups, *proof.reduction], transcript)
+        found, counts = self.argument.verify(messages)
+        state = State(messages)
         Flow(self.graph, self.plan, inputs, found, state).reduce(outputs)
-        state.messages.end()
+        messages.end()
 
         opened = list(state.columns)
         for number, (point, value) in enumerate(counts):
@@ -91,10 +90,10 @@ class CommittedKey(Key[Proof]):
             opened.append((len(self.plan.columns) + number, front(point, variables), value))
         check_claims(len(opened))
         claims = [(self.columns.claim(column, point), value) for column, point, value in opened]
-        with _named("WITNESS_OPENING_INVALID"):
+        with named("WITNESS_OPENING_INVALID"):
             verifier = whir.Verifier(self.witness_schedule, self.columns, transcript)
             verifier.verify(proof.witness, proof.columns, [claims])
-        with _named("WEIGHT_OPENING_INVALID"):
+        with named("WEIGHT_OPENING_INVALID"):
             self._open_weights(state, proof.weights, transcript)
 
     def _open_weights(self, state: State, opening: whir.Opening, transcript: Transcript) -> None:
@@ -112,30 +111,23 @@ class CommittedKey(Key[Proof]):
         if values != [state.matrices[number].value for number in range(len(values))]:
             raise Rejected("OPENING_INVALID", "the opening is of other values")
 
-    def _check_public(self, inputs: Tensors, outputs: Tensors) -> None:
-        declared = [self.graph.tensor(number) for number in self.graph.outputs]
-        for code, tensors, given in (
-            ("INPUT_MISMATCH", self.graph.inputs, inputs),
-            ("OUTPUT_MISMATCH", declared, outputs),
-        ):
-            if len(tensors) != len(given):
-                raise Rejected(code, "their number")
-            for tensor, values in zip(tensors, given, strict=True):
-                fits = all(tensor.lo <= value <= tensor.hi for value in values)
-                if len(values) != tensor.size or not fits:
-                    raise Rejected(code, "size or range")
+
+def check_public(graph: g.Graph, inputs: Tensors, outputs: Tensors) -> None:
+    """Raises: Rejected INPUT_MISMATCH, OUTPUT_MISMATCH where sizes or ranges are not declared."""
+    declared = [graph.tensor(number) for number in graph.outputs]
+    for code, tensors, given in (
+        ("INPUT_MISMATCH", graph.inputs, inputs),
+        ("OUTPUT_MISMATCH", declared, outputs),
+    ):
+        if len(tensors) != len(given):
+            raise Rejected(code, "their number")
+        for tensor, values in zip(tensors, given, strict=True):
+            fits = all(tensor.lo <= value <= tensor.hi for value in values)
+            if len(values) != tensor.size or not fits:
+                raise Rejected(code, "size or range")
 
 
-@contextmanager
-def _named(code: str) -> Iterator[None]:
-    """Gives rejections of an opening the name of the opening."""
-    try:
-        yield
-    except Rejected as rejected:
-        raise Rejected(code, str(rejected)) from rejected
-
-
-def _all_read(graph: g.Graph, related: list[bool]) -> None:
+def all_read(graph: g.Graph, related: list[bool]) -> None:
     """Raises: Rejected KEY_UNREAD where no output depends on a matrix."""
     read = set(graph.outputs)
     for place, node in reversed(list(enumerate(graph.nodes))):

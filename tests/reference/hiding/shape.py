@@ -57,6 +57,12 @@ class Vector:
     sampled: bool
     slot: int = 0
 
+    @property
+    def width(self) -> int:
+        """Elements of a leaf: section 4."""
+        columns = 1 << self.fold
+        return columns + (PLANES if self.mask == "block" else 0) + max(0, 9 - columns)
+
 
 @dataclass(frozen=True)
 class Queries:

@@ -140,10 +140,7 @@ class Verifier:
     ) -> None:
         """Section 6."""
         shape, transcript, source = self.shape, self.transcript, self.source
-        widths = [
-            (1 << v.fold) + (PLANES if v.mask == "block" else 0) + max(0, 9 - (1 << v.fold))
-            for v in shape.vectors
-        ]
+        widths = [vector.width for vector in shape.vectors]
         depth, left = shape.rows + shape.rate, shape.rows
         for code in shape.codes:
             root = source.take(32)

@@ -20,11 +20,11 @@ from reference.changes import (
     opening_fields,
     verdict,
 )
-from reference.committed.verdicts import VERDICTS, judged, of_proof, rendered
 from reference.committed.verifier import CommittedKey
 from reference.field import P
 from reference.reader import Rejected
 from reference.vectors import Vector, files, load
+from reference.verdicts import judged, kept, of_proof, rendered
 from reference.verifier import VerifyingKey
 
 VECTORS = {path.stem: load(path) for path in files("committed")}
@@ -90,20 +90,20 @@ def test_rejects_each_field_changed() -> None:
 
 @pytest.mark.slow
 def test_the_verdicts_are_those_that_are_kept() -> None:
-    """The native verifier is held to the same file: `native/prover/tests/committed_verdicts.rs`."""
+    """The native verifier is held to the same file: `native/prover/tests/verdicts.rs`."""
     found = {name: judged(vector) for name, vector in VECTORS.items()}
-    assert rendered(found) == VERDICTS.read_text()
+    assert rendered(found) == kept("committed").read_text()
 
 
 def test_each_kept_verdict_is_one_of_the_manifest() -> None:
-    kept = json.loads(VERDICTS.read_text())
+    stored = json.loads(kept("committed").read_text())
     for name, vector in VECTORS.items():
         changes = [(place, bit) for _, place, bit in of_proof(vector)]
-        assert [tuple(change[:2]) for change in kept[name]["proof"]] == changes
+        assert [tuple(change[:2]) for change in stored[name]["proof"]] == changes
         names = [field for field, _, _ in of_proof(vector)]
-        for field, (_, _, code) in zip(names, kept[name]["proof"], strict=True):
+        for field, (_, _, code) in zip(names, stored[name]["proof"], strict=True):
             assert code in MANIFEST[field], field
-        assert all(code for _, _, code in kept[name]["key"])
+        assert all(code for _, _, code in stored[name]["key"])
 
 
 def test_rejects_other_lengths() -> None:

@@ -9,9 +9,10 @@ use crate::models::{
 use commitment::Profile;
 use graph::{Graph, elements};
 use key::{PrivateKey, Public};
+use p3_field::PrimeCharacteristicRing;
 use prover::committed::Witness;
 use prover::private::ProvingKey;
-use transcript::{Extension, Transcript};
+use transcript::{Base, Extension, Transcript};
 use verifier::Rejection;
 use verifier::private::Proof;
 
@@ -55,6 +56,17 @@ pub fn case(graph: Graph, profile: Profile) -> Case {
     let (weights, inputs) = drawn(&graph, 77);
     Case {
         prover: ProvingKey::new(graph, &weights, profile, OPENINGS).unwrap(),
+        inputs,
+    }
+}
+
+/// The same with all that hides drawn from fixed numbers: it hides nothing.
+pub fn seeded(graph: Graph, profile: Profile) -> Case {
+    let (weights, inputs) = drawn(&graph, 77);
+    let mut random = Random(78);
+    let half = || Base::from_u32(random.below(1 << 30) as u32);
+    Case {
+        prover: ProvingKey::with_half(graph, &weights, profile, OPENINGS, &[6; 32], half).unwrap(),
         inputs,
     }
 }

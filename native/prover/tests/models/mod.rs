@@ -338,12 +338,16 @@ pub fn random(seed: u64) -> Option<Graph> {
 
 /// What a vector says, as JSON.
 pub fn json(case: &Case, outputs: &[Vec<i32>], proof: &[u8]) -> String {
+    told(&case.key().encode(), &case.inputs, outputs, proof)
+}
+
+/// The same of a key of any mode.
+pub fn told(key: &[u8], inputs: &[Vec<i32>], outputs: &[Vec<i32>], proof: &[u8]) -> String {
     format!(
-        "{{\n\"key\": \"{}\",\n\"statement\": \"{}\",\n\"inputs\": {:?},\n\"outputs\": {outputs:?},\n\
+        "{{\n\"key\": \"{}\",\n\"statement\": \"{}\",\n\"inputs\": {inputs:?},\n\"outputs\": {outputs:?},\n\
          \"proof\": \"{}\"\n}}\n",
-        hex(&case.key().encode()),
+        hex(key),
         hex(&STATEMENT),
-        case.inputs,
         hex(proof),
     )
 }

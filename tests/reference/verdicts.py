@@ -1,22 +1,28 @@
-"""Changes of the committed mode's vectors, and the codes with which they are rejected.
+"""Changes of vectors, and the codes with which they are rejected.
 
-`python -m reference.committed.verdicts`, started in tests/, writes vectors/verdicts/committed.json:
-for each vector (byte, bit, code) of flipped bits in its proof and in its key.
+`python -m reference.verdicts`, started in tests/, writes vectors/verdicts/MODE.json for each mode
+in which values are committed: for each vector (byte, bit, code) of flipped bits in its proof and
+in its key.
 """
 
 import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from reference.changes import fields, flipped, verdict
 from reference.schedule import FILE
-from reference.vectors import Vector, files, load
+from reference.vectors import MODES, Vector, files, load
 
-VERDICTS = FILE.parents[1] / "verdicts" / "committed.json"
 _EACH = 1
 """Changes of each field."""
+
+
+def kept(mode: str) -> Path:
+    """The file of a mode's verdicts."""
+    return FILE.parents[1] / "verdicts" / f"{mode}.json"
 
 
 def of_proof(vector: Vector) -> Iterator[tuple[str, int, int]]:
@@ -63,4 +69,5 @@ def rendered(found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    VERDICTS.write_text(rendered({path.stem: judged(load(path)) for path in files("committed")}))
+    for own in MODES:
+        kept(own).write_text(rendered({path.stem: judged(load(path)) for path in files(own)}))

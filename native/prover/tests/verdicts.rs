@@ -1,7 +1,7 @@
 //! Changes of the vectors, and the codes with which the plain verifier of `tests/reference` rejects
 //! them: this one gives the same.
 
-use key::{Public, VerifyingKey};
+use key::{PrivateKey, Public, VerifyingKey};
 use serde_json::Value;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/");
@@ -22,26 +22,24 @@ fn tensors(vector: &Value, field: &str) -> Vec<Vec<i32>> {
     serde_json::from_value(vector[field].clone()).unwrap()
 }
 
-#[test]
-fn both_verifiers_give_one_verdict() {
+/// The code with which a key or a proof is rejected.
+type Code<'a> = &'a dyn Fn(&[u8], &Public<'_>, &[u8]) -> Result<(), &'static str>;
+
+/// Judges the changes of all vectors of a mode, and says how many there are.
+fn judged(mode: &str, code: Code<'_>) -> usize {
     let mut judged = 0;
-    for (name, changes) in read("verdicts/committed").as_object().unwrap() {
-        let vector = read(&format!("committed/{name}"));
+    for (name, changes) in read(&format!("verdicts/{mode}")).as_object().unwrap() {
+        let vector = read(&format!("{mode}/{name}"));
         let (inputs, outputs) = (tensors(&vector, "inputs"), tensors(&vector, "outputs"));
-        let views = |tensors: &'static [Vec<i32>]| -> Vec<&'static [i32]> {
-            tensors.iter().map(Vec::as_slice).collect()
-        };
+        let [inputs, outputs] =
+            [&inputs, &outputs].map(|all| all.iter().map(Vec::as_slice).collect::<Vec<_>>());
         let public = Public {
-            inputs: &views(inputs.leak()),
-            outputs: &views(outputs.leak()),
+            inputs: &inputs,
+            outputs: &outputs,
             statement: bytes(&vector, "statement").try_into().unwrap(),
         };
-        let code = |key: &[u8], proof: &[u8]| match VerifyingKey::decode(key) {
-            Ok(key) => verifier::verify(&key, &public, proof).map_err(|error| error.code()),
-            Err(error) => Err(error.code()),
-        };
         let (key, proof) = (bytes(&vector, "key"), bytes(&vector, "proof"));
-        assert_eq!(code(&key, &proof), Ok(()), "{name}");
+        assert_eq!(code(&key, &public, &proof), Ok(()), "{name}");
         for kind in ["proof", "key"] {
             for change in changes[kind].as_array().unwrap() {
                 let (place, bit) = (change[0].as_u64().unwrap(), change[1].as_u64().unwrap());
@@ -50,7 +48,7 @@ fn both_verifiers_give_one_verdict() {
                 changed[place as usize] ^= 1 << bit;
                 let expected = change[2].as_str().unwrap();
                 assert_eq!(
-                    code(&key, &proof),
+                    code(&key, &public, &proof),
                     Err(expected),
                     "{name}: {kind} at {place}, bit {bit}"
                 );
@@ -58,5 +56,23 @@ fn both_verifiers_give_one_verdict() {
             }
         }
     }
+    judged
+}
+
+#[test]
+fn both_verifiers_give_one_verdict_of_the_committed_mode() {
+    let judged = judged("committed", &|key, public, proof| {
+        let key = VerifyingKey::decode(key).map_err(|error| error.code())?;
+        verifier::verify(&key, public, proof).map_err(|error| error.code())
+    });
+    assert!(judged > 120, "{judged}");
+}
+
+#[test]
+fn both_verifiers_give_one_verdict_of_the_private_mode() {
+    let judged = judged("private", &|key, public, proof| {
+        let key = PrivateKey::decode(key).map_err(|error| error.code())?;
+        verifier::private::verify(&key, public, proof).map_err(|error| error.code())
+    });
     assert!(judged > 120, "{judged}");
 }

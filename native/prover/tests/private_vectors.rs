@@ -1,0 +1,110 @@
+//! Proofs of the private mode that any other verifier can be checked with. All that hides is drawn from
+//! fixed numbers here, so that the same bytes are made again.
+mod hidden;
+mod liar;
+mod models;
+
+use commitment::Profile;
+use graph::Graph;
+use hidden::{Case, lie, seeded};
+use key::PrivateKey;
+use liar::{code, honest, recount, swap_entry};
+use models::graphs::clamps;
+use models::{choices, everything, held, integers, linear, told, vision, wide};
+use p3_field::PrimeCharacteristicRing;
+use prover::committed::Witness;
+use serde_json::{Value, json};
+use transcript::{Base, Extension, Transcript};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/");
+
+fn vectors() -> [(&'static str, Graph, Profile); 8] {
+    [
+        (
+            "clamps-conservative",
+            clamps(-40, 90),
+            Profile::Conservative,
+        ),
+        ("choices-default", choices(), Profile::Default),
+        ("everything-default", everything(), Profile::Default),
+        ("held-default", held(), Profile::Default),
+        ("integers-default", integers(), Profile::Default),
+        ("linear-default", linear(), Profile::Default),
+        ("vision-conservative", vision(), Profile::Conservative),
+        ("wide-default", wide(), Profile::Default),
+    ]
+}
+
+/// The key's own account of what can go wrong.
+fn terms(key: &PrivateKey) -> Value {
+    let security = key.security();
+    // To four decimals, which no machine's logarithm changes.
+    let rounded = |bits: f64| (bits * 1e4).round() / 1e4;
+    let terms = security.terms.iter();
+    let terms = terms.map(|term| json!([term.name, rounded(term.bits)]));
+    json!({"bits": rounded(security.provable_bits), "terms": terms.collect::<Vec<_>>()})
+}
+
+/// Holds a file to a text. Set `WRITE_VECTORS=1` to write the files anew.
+fn check(name: &str, text: &str) {
+    let path = std::path::PathBuf::from(format!("{FOLDER}{name}.json"));
+    if std::env::var_os("WRITE_VECTORS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+    }
+    let stored = std::fs::read_to_string(&path).unwrap();
+    assert!(stored == text, "{name}: not what is stored");
+}
+
+fn stored(case: &Case, outputs: &[Vec<i32>], proof: &[u8]) -> String {
+    told(&case.key().encode(), &case.inputs, outputs, proof)
+}
+
+#[test]
+fn proofs_are_the_vectors() {
+    let mut security = serde_json::Map::new();
+    for (name, graph, profile) in vectors() {
+        let case = seeded(graph, profile);
+        let (outputs, proof) = lie(&case, |_| (), Transcript::new(), &mut honest);
+        let proof = proof.encode(case.key());
+        case.verify(&outputs, &proof).unwrap();
+        check(&format!("private/{name}"), &stored(&case, &outputs, &proof));
+        security.insert(name.into(), terms(case.key()));
+    }
+    let text = serde_json::to_string_pretty(&security).unwrap();
+    check("private/security", &format!("{text}\n"));
+}
+
+/// What a prover does to its witness.
+type Corrupt<'a> = &'a dyn Fn(&mut Witness);
+
+/// Proofs whose transcript is as it should be, so that nothing but the claim of the opening is false.
+#[test]
+fn proofs_of_provers_that_lie_are_the_vectors() {
+    let case = seeded(choices(), Profile::Default);
+    let relations = case.key().relations();
+    let lies: [(&str, Corrupt<'_>); 4] = [
+        ("output", &|witness| {
+            let value = &mut witness.outputs[0][0];
+            *value += if *value > 0 { -1 } else { 1 };
+        }),
+        ("column", &|witness| {
+            witness.columns.committed[0][0] += Base::ONE;
+            recount(relations, witness);
+        }),
+        ("entry", &|witness| swap_entry(relations, witness, 2)),
+        ("message", &|_| ()),
+    ];
+    for (name, corrupt) in lies {
+        let mut alter = |number: usize, message: &mut [Extension]| {
+            if name == "message" && number == 5 {
+                message[0] += Extension::ONE;
+            }
+        };
+        let (outputs, proof) = lie(&case, corrupt, Transcript::new(), &mut alter);
+        let proof = proof.encode(case.key());
+        assert_eq!(code(case.verify(&outputs, &proof)), "OPENING_INVALID");
+        let text = stored(&case, &outputs, &proof);
+        check(&format!("private/lies/{name}"), &text);
+    }
+}

@@ -1,0 +1,100 @@
+"""What the two vectors of a proof hold. Source: specs/private-mode.md, sections 2 and 5."""
+
+from collections.abc import Sequence
+from itertools import count, product
+
+from reference.field import DEGREE, ZERO, Element, dot, equality, mul
+from reference.hiding.shape import Other, Shape, Vector
+from reference.hiding.terms import Term, basis, in_column
+from reference.layers import log
+from reference.reader import Rejected
+from reference.weights import Block, parts
+
+_MIN_COLUMN = 8
+_MAX_VECTOR = 28
+_WEIGHTS = 1
+_MAX_PARTS = 4
+_MAX_BLOCKS = 2048
+
+
+def cut(cells: int) -> list[int]:
+    """The variables of columns that hold so many cells."""
+    found = []
+    while cells > 0:
+        variables = max(cells.bit_length() - 1, _MIN_COLUMN)
+        found.append(variables)
+        cells -= 1 << variables
+    return found
+
+
+def blocks(matrices: Sequence[tuple[int, int]]) -> list[Block]:
+    """The blocks of all matrices, of as few parts a side as take the fewest variables."""
+    best: list[Block] = []
+    for most in range(1, _MAX_PARTS + 1):
+        found = [
+            block for matrix, size in enumerate(matrices) for block in _smallest(matrix, size, most)
+        ]
+        fits = len(found) <= _MAX_BLOCKS
+        if most == 1 or (fits and log(_cells(found)) < log(_cells(best))):
+            best = found
+    return best
+
+
+def _smallest(matrix: int, size: tuple[int, int], most: int) -> list[Block]:
+    """A matrix in the fewest cells, and of these the fewest blocks."""
+    rows, columns = size
+    numbers = range(1, most + 1)
+    choices = [
+        [Block(matrix, *own) for own in product(parts(rows, tall), parts(columns, wide))]
+        for tall, wide in product(numbers, numbers)
+    ]
+    return min(choices, key=lambda own: (_cells(own), len(own)))
+
+
+def _cells(own: Sequence[Block]) -> int:
+    return sum(1 << block.variables for block in own)
+
+
+def served(shape: Shape) -> int:
+    """How many openings the half of the weights' vector serves."""
+    joined = 1 << shape.vectors[_WEIGHTS].fold
+    half = (1 << shape.rows) // 2
+    each = shape.first.count + -(-DEGREE * (2 * shape.fold + 3) // joined)
+    return (half - 1 - -(-DEGREE // joined)) // each
+
+
+def shape_of(fresh: Sequence[int], weights: Sequence[Block], profile: str, openings: int) -> Shape:
+    """The shape that serves so many openings. Raises: Rejected KEY_OPENINGS."""
+    own = [block.variables + 1 for block in weights]
+    first = Shape(fresh, [Other(own, 0, sampled=False)], profile)
+    for variables in count(first.vectors[_WEIGHTS].variables):
+        if variables > _MAX_VECTOR:
+            raise Rejected("KEY_OPENINGS", "no vector serves so many openings")
+        filled = [*own, *cut((1 << variables) - sum(1 << column for column in own))]
+        shape = Shape(fresh, [Other(filled, 0, sampled=False)], profile)
+        vector = shape.vectors[_WEIGHTS]
+        if vector.variables != variables or served(shape) < openings:
+            continue
+        if min(filled) <= vector.fold:
+            raise Rejected("KEY_OPENINGS", "a column has no coordinate of the half")
+        return shape
+    raise AssertionError
+
+
+def linear_in_pads(
+    vector: Vector, first: int, weights: dict[int, Element], pads: int
+) -> list[Term]:
+    """Σ weights[i] · pad_i as terms of the fresh vector; pads begin at column `first`."""
+    cells = [
+        mul(weights.get(pad, ZERO), basis(limb)) for pad in range(pads) for limb in range(DEGREE)
+    ]
+    found, start = [], 0
+    for number, variables in enumerate(cut(len(cells)), first):
+        own = cells[start : start + (1 << variables)]
+        start += 1 << variables
+        found.append(in_column(vector, number, _listed(own)))
+    return found
+
+
+def _listed(weights: list[Element]) -> Term:
+    return lambda point: dot(equality(point), weights)

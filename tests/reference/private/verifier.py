@@ -1,0 +1,182 @@
+"""Verifies proofs of the private mode. Source: specs/private-mode.md."""
+
+from dataclasses import dataclass
+
+from reference.committed.claims import Messages, State
+from reference.committed.columns import check_claims
+from reference.committed.flow import Flow
+from reference.committed.lookups import Argument, Counts
+from reference.committed.parts import MIN_COLUMN
+from reference.committed.plan import plan
+from reference.committed.tensors import front
+from reference.committed.values import Form, Value, add, mul, sub
+from reference.committed.verifier import all_read, check_public
+from reference.field import ONE, ZERO, Element
+from reference.hiding.fields import walk
+from reference.hiding.terms import Term, at_point, in_column
+from reference.hiding.verifier import Verifier
+from reference.keys import Key, Tensors
+from reference.private.layout import blocks, cut, linear_in_pads, shape_of
+from reference.private.record import Count, Record
+from reference.private.relation import RelationProof, read, relate, spares_of
+from reference.reader import Reader, Rejected, named
+from reference.schedule import COMMITTED_PROFILES, PROFILES
+
+_VERSION = 4
+_MOST_OPENINGS = 1 << 16
+
+
+@dataclass(frozen=True)
+class Proof:
+    witness: bytes
+    sent: list[Element]
+    relation: RelationProof
+    opening: bytes
+
+
+class Unevaluated(Flow):
+    """A reduction in which nothing is computed of public values."""
+
+    def _value(self, place: int, claim: object) -> Element:
+        return ZERO
+
+
+class PrivateKey(Key[Proof]):
+    """A verifying key of the private mode. Raises: Rejected KEY_…"""
+
+    protocol = b"inferproof sumcheck 1 private"
+    mode = 3
+    profiles = COMMITTED_PROFILES
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        if not 1 <= self.openings <= _MOST_OPENINGS:
+            raise Rejected("KEY_OPENINGS", "the number of openings")
+        if not self.graph.weights:
+            raise Rejected("KEY_NO_WEIGHTS", "nothing is committed to")
+        self.plan = plan(self.graph)
+        self.argument = Argument(self.plan.tables, self.plan.lookups)
+        all_read(self.graph, [constraint is not None for constraint in self.plan.constraints])
+        self._count()
+        fresh = [column.variables for column in self.plan.columns]
+        fresh += [max(table.variables, MIN_COLUMN) for table in self.plan.tables]
+        self.first_of_pads = len(fresh)
+        fresh += cut(5 * self.pads)
+        profile = PROFILES[self.profile]
+        self.blocks = blocks(self.graph.weights)
+        self.shape = shape_of(fresh, self.blocks, profile, self.openings)
+        variables = self.shape.vectors[1].variables
+        self.pin_point = self._draw_pin(int(self.shape.johnson), variables)
+
+    def _read_own(self, source: Reader) -> None:
+        self.openings = source.unsigned(4)
+
+    def _count(self) -> None:
+        """How many elements and pads a proof has, and what its equations and claims are."""
+        record = Count()
+        zeros = [[0] * tensor.size for tensor in self.graph.inputs]
+        outputs = [[0] * self.graph.tensor(number).size for number in self.graph.outputs]
+        state, counts = self._argue(record, Unevaluated, zeros, outputs)
+        self.sent, self.products = record.count, record.factors
+        self.degrees = record.degrees
+        self.equations = len(record.linear)
+        self.claims = len(state.columns) + len(counts)
+        self.pads = self.sent + spares_of(self.products)
+
+    def _argue(
+        self, messages: Messages, flow: type[Flow], inputs: Tensors, outputs: Tensors
+    ) -> tuple[State, Counts]:
+        """Lookups and reduction."""
+        found, counts = self.argument.verify(messages)
+        state = State(messages)
+        flow(self.graph, self.plan, inputs, found, state).reduce(outputs)
+        messages.end()
+        check_claims(len(state.columns) + len(counts))
+        return state, counts
+
+    def _read(self, source: Reader) -> Proof:
+        source.field("version")
+        if source.unsigned(1) != _VERSION:
+            raise Rejected("PROOF_VERSION", "not version 4")
+        source.field("witness")
+        witness = source.take(32)
+        source.field("padded elements")
+        sent = source.elements(self.sent)
+        relation = read(source, self.products)
+        start = source.at
+        walk(self.shape, source)
+        source.end()
+        return Proof(witness, sent, relation, source.since(start))
+
+    def verify(self, inputs: Tensors, outputs: Tensors, statement: bytes, data: bytes) -> None:
+        check_public(self.graph, inputs, outputs)
+        proof = self.read(data)
+        transcript = self.begin(inputs, outputs, statement)
+        transcript.absorb("witness", proof.witness)
+        record = Record(proof.sent, transcript)
+        state, counts = self._argue(record, Flow, inputs, outputs)
+        ends = relate(proof.relation, record.quadratic, self.sent, transcript)
+        claim = Joined(self, transcript.challenge())
+        for form in [*record.linear, *ends]:
+            claim.vanishes(form)
+        claim.columns(state, counts)
+        claim.matrices(state)
+        claim.pinned()
+        forms, value = claim.end()
+        with named("OPENING_INVALID"):
+            source = Reader(proof.opening, "PROOF_MALFORMED")
+            roots = [proof.witness, self.root]
+            Verifier(self.shape, transcript, source).verify(roots, forms, value)
+
+
+class Joined:
+    """All that is left to show, as one claim on both vectors. Source: section 5."""
+
+    def __init__(self, key: PrivateKey, alpha: Element) -> None:
+        self._key, self._alpha, self._power = key, alpha, ONE
+        self._rest: Value = ZERO
+        self._forms: list[list[Term]] = [[], []]
+
+    def vanishes(self, form: Value) -> Element:
+        """That a form is zero, with the next power, which is returned."""
+        power = self._power
+        self._rest = add(self._rest, mul(power, form))
+        self._power = mul(power, self._alpha)
+        return power
+
+    def _column(self, vector: int, column: int, point: list[Element], value: Value) -> None:
+        term = at_point(point, self.vanishes(sub(ZERO, value)))
+        self._forms[vector].append(in_column(self._key.shape.vectors[vector], column, term))
+
+    def columns(self, state: State, counts: Counts) -> None:
+        columns = len(self._key.plan.columns)
+        for column, point, value in state.columns:
+            self._column(0, column, point, value)
+        for number, (point, value) in enumerate(counts):
+            whole = front(point, max(len(point), MIN_COLUMN))
+            self._column(0, columns + number, whole, value)
+
+    def matrices(self, state: State) -> None:
+        vector = self._key.shape.vectors[1]
+        for matrix, claim in sorted(state.matrices.items()):
+            power = self.vanishes(sub(ZERO, claim.value))
+            for column, block in enumerate(self._key.blocks):
+                if block.matrix != matrix:
+                    continue
+                point, weight = block.at(claim.rows, claim.columns)
+                point = [*point[: vector.fold], ZERO, *point[vector.fold :]]
+                term = at_point(point, mul(power, weight))
+                self._forms[1].append(in_column(vector, column, term))
+
+    def pinned(self) -> None:
+        for value in self._key.pin:
+            power = self.vanishes(sub(ZERO, value))
+            self._forms[1].append(at_point(self._key.pin_point, power))
+
+    def end(self) -> tuple[list[list[Term]], Element]:
+        """The forms on both vectors, and their value."""
+        key, rest = self._key, self._rest
+        known, pads = (rest.known, rest.pads) if isinstance(rest, Form) else (rest, {})
+        vector = key.shape.vectors[0]
+        self._forms[0] += linear_in_pads(vector, key.first_of_pads, pads, key.pads)
+        return self._forms, sub(ZERO, known)
