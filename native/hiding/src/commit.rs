@@ -53,10 +53,20 @@ impl Masks {
     }
 }
 
+/// A whole vector at a point: for each column of its matrix the sum over its rows with the weights of the
+/// point's last coordinates.
+#[derive(Clone)]
+pub(crate) struct Whole {
+    pub(crate) point: Vec<Extension>,
+    pub(crate) sums: Vec<Extension>,
+}
+
 /// A vector that is committed to, as the prover keeps it.
 pub struct Committed {
     /// Where it lies.
     pub(crate) shape: VectorShape,
+    /// What it is at points that openings will ask for.
+    pub(crate) known: Vec<Whole>,
     /// All columns, those that are added included.
     pub(crate) columns: Vec<Vec<Base>>,
     pub(crate) tail: Vec<Base>,
@@ -123,6 +133,7 @@ impl Shape {
         let code = Code::new(self.profile.hash(), &message, self.schedule.rate);
         Ok(Committed {
             shape: vector.clone(),
+            known: Vec::new(),
             code,
             columns: columns.iter().map(|column| column.to_vec()).collect(),
             tail: masks.tail,

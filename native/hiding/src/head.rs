@@ -7,19 +7,21 @@
 //! Σ_c eq(z_c, c) · S[c],    S[c] = Σ_r eq(z_r, r) · M[r][c]
 //! ```
 //!
-//! one pass over the column each; cells of a range are products of their own. Afterwards a vector is its
+//! one pass over the column each, or over half of it where z_r begins with a 0 or a 1; cells of a range are
+//! products of their own. What a whole vector is at a point has the same sums, so that they are kept from its
+//! value to the fold, and those of a point that each opening asks for with the vector. Afterwards a vector is its
 //! fold f and the fold W of its weights, N elements each, and the rounds that are left are those in which
 //! vectors meet each other: with a at 0 and b at 1, h(0) = ⟨f_a, W_a⟩ and h(∞) = ⟨f_b − f_a, W_b − W_a⟩.
 
 use crate::channel::Channel;
-use crate::commit::Committed;
+use crate::commit::{Committed, Whole};
 use crate::form::{LinearForm, Weights, equal};
 use crate::opening::Round;
 use crate::shape::{Shape, VectorShape};
 use commitment::Place;
-use commitment::columns::{combine_columns, combine_rows};
+use commitment::columns::{combine_rows, combine_slices};
 use p3_field::PrimeCharacteristicRing;
-use sumcheck::{Engine, Simd, Sum, dot, equality, equality_at};
+use sumcheck::{Engine, Simd, Sum, add_scaled, dot, equality, equality_at};
 use transcript::{Base, Extension, Site};
 
 /// What is left after the first fold.
@@ -29,6 +31,22 @@ pub(crate) struct Folded {
     pub(crate) values: Vec<Extension>,
     pub(crate) weights: Vec<Extension>,
 }
+
+/// A whole vector at a point, before its columns are weighed.
+fn whole(shape: &VectorShape, vector: &Committed, point: &[Extension]) -> Whole {
+    let (mut rows, mut sums) = (Rest::default(), vec![Extension::ZERO; shape.width()]);
+    for (place, column) in shape.columns.iter().zip(&vector.columns) {
+        let (own, slot) = point.split_at(place.variables);
+        let (_, own) = own.split_at(shape.fold);
+        let scale = equality_at(slot, place.slot);
+        add_scaled(&mut sums, scale, &rows.sums(own, column));
+    }
+    let point = point.to_vec();
+    Whole { point, sums }
+}
+
+/// What is known of vectors at points.
+pub(crate) type Known = Vec<Vec<Whole>>;
 
 /// A vector whose own columns are being folded.
 struct Columns<'a> {
@@ -50,15 +68,17 @@ pub(crate) fn fold(
     shape: &Shape,
     vectors: &[&Committed],
     forms: &[LinearForm],
+    mut known: Known,
     channel: &mut impl Channel,
 ) -> Folded {
-    let all = shape.vectors.iter().zip(vectors).zip(forms);
+    known.resize(vectors.len(), Vec::new());
+    let all = shape.vectors.iter().zip(vectors).zip(forms).zip(known);
     let mut columns: Vec<Columns<'_>> = all
-        .map(|((shape, vector), form)| Columns {
+        .map(|(((shape, vector), form), mut known)| Columns {
             shape,
             vector,
             form,
-            sums: sums(shape, vector, form),
+            sums: sums(shape, vector, form, &mut known),
         })
         .collect();
     let mut rows: Vec<Rows> = Vec::new();
@@ -253,49 +273,88 @@ fn scatter(
     );
 }
 
+/// Weights of rows, which columns of one size often share.
+#[derive(Default)]
+struct Rest {
+    point: Vec<Extension>,
+    /// Where they are not zero: all of the rows, or the half of this number.
+    half: Option<usize>,
+    weights: Vec<Extension>,
+}
+
+impl Rest {
+    /// Σ_r eq(point, r) · M[r][c] for each column c of a matrix that lies column by column.
+    fn sums(&mut self, point: &[Extension], cells: &[Base]) -> Vec<Extension> {
+        if self.point != point || self.weights.is_empty() {
+            let first = point.first();
+            let halves = [Extension::ZERO, Extension::ONE];
+            self.half = halves.iter().position(|half| Some(half) == first);
+            let left = &point[usize::from(self.half.is_some())..];
+            self.weights = equality(left, 1 << left.len());
+            self.point = point.to_vec();
+        }
+        let own = self.weights.len();
+        match self.half {
+            None => combine_slices(&self.weights, cells.chunks_exact(own)),
+            Some(half) => {
+                let columns = cells.chunks_exact(2 * own);
+                let halves = columns.map(|column| &column[half * own..][..own]);
+                combine_slices(&self.weights, halves)
+            }
+        }
+    }
+}
+
 /// Sums over rows that are kept for the points at which columns are claimed: claims that have the first
 /// coordinates in common share theirs.
 #[derive(Default)]
 struct Sums {
     points: Vec<Vec<Extension>>,
     tables: Vec<Vec<Extension>>,
-    /// Weights of the last rows, which columns of one size often share.
-    last: (Vec<Extension>, Vec<Extension>),
+    rows: Rest,
 }
 
 impl Sums {
-    /// Adds `scale` times a column at a point.
-    fn add(&mut self, shape: &VectorShape, cells: &[Base], at: &[Extension], scale: Extension) {
-        let (columns, rows) = at.split_at(shape.fold);
-        if self.last.0 != rows || self.last.1.is_empty() {
-            self.last = (rows.to_vec(), equality(rows, 1 << rows.len()));
-        }
+    /// Adds `scale` times sums for these first coordinates.
+    fn add(&mut self, columns: &[Extension], scale: Extension, sums: &[Extension]) {
         let known = self.points.iter().position(|other| other == columns);
         let index = known.unwrap_or_else(|| {
             self.points.push(columns.to_vec());
-            self.tables.push(vec![Extension::ZERO; shape.width()]);
+            self.tables.push(vec![Extension::ZERO; sums.len()]);
             self.tables.len() - 1
         });
-        let sums = combine_columns(&self.last.1, cells);
-        for (total, sum) in self.tables[index].iter_mut().zip(sums) {
-            *total += scale * sum;
-        }
+        add_scaled(&mut self.tables[index], scale, sums);
     }
 
     /// Adds all that a form has of equality weights.
-    fn add_form(&mut self, shape: &VectorShape, vector: &Committed, form: &LinearForm) {
+    fn add_form(
+        &mut self,
+        shape: &VectorShape,
+        vector: &Committed,
+        form: &LinearForm,
+        known: &mut Vec<Whole>,
+    ) {
         for term in &form.terms {
             match term {
                 Weights::Column {
                     column,
                     point,
                     scale,
-                } => self.add(shape, &vector.columns[*column], point, *scale),
+                } => {
+                    let (columns, rows) = point.split_at(shape.fold);
+                    let sums = self.rows.sums(rows, &vector.columns[*column]);
+                    self.add(columns, *scale, &sums);
+                }
                 Weights::Whole { point, scale } => {
-                    for (place, column) in shape.columns.iter().zip(&vector.columns) {
-                        let (own, slot) = point.split_at(place.variables);
-                        let scale = *scale * equality_at(slot, place.slot);
-                        self.add(shape, column, own, scale);
+                    let kept = vector.known.iter().chain(&*known);
+                    let mut kept = kept.filter(|whole| whole.point == *point);
+                    let columns = &point[..shape.fold];
+                    if let Some(whole) = kept.next() {
+                        self.add(columns, *scale, &whole.sums);
+                    } else {
+                        let whole = whole(shape, vector, point);
+                        self.add(columns, *scale, &whole.sums);
+                        known.push(whole);
                     }
                 }
                 Weights::Cells { .. } => {}
@@ -305,9 +364,14 @@ impl Sums {
 }
 
 /// The products that are summed up while a vector's own columns are folded.
-fn sums(shape: &VectorShape, vector: &Committed, form: &LinearForm) -> Vec<Simd> {
+fn sums(
+    shape: &VectorShape,
+    vector: &Committed,
+    form: &LinearForm,
+    known: &mut Vec<Whole>,
+) -> Vec<Simd> {
     let mut sums = Sums::default();
-    sums.add_form(shape, vector, form);
+    sums.add_form(shape, vector, form, known);
     let points = sums.points.iter().zip(sums.tables);
     let mut products: Vec<Simd> = points
         .map(|(point, table)| Simd::new(vec![table, equality(point, shape.width())]))
@@ -356,10 +420,15 @@ fn of_cells(
     Simd::new(tables.into())
 }
 
-/// The value of a form on a vector.
-pub(crate) fn value(shape: &VectorShape, vector: &Committed, form: &LinearForm) -> Extension {
+/// The value of a form on a vector. What it takes to know of the whole vector is added to `known`.
+pub(crate) fn value(
+    shape: &VectorShape,
+    vector: &Committed,
+    form: &LinearForm,
+    known: &mut Vec<Whole>,
+) -> Extension {
     let mut sums = Sums::default();
-    sums.add_form(shape, vector, form);
+    sums.add_form(shape, vector, form, known);
     let points = sums.points.iter().zip(&sums.tables);
     let of_points: Extension = points
         .map(|(point, table)| dot(&equality(point, shape.width()), table))
@@ -379,11 +448,16 @@ pub(crate) fn value(shape: &VectorShape, vector: &Committed, form: &LinearForm) 
 }
 
 impl Committed {
-    /// The whole vector at a point, of as many coordinates as it has variables; else nothing.
-    pub fn at(&self, point: &[Extension]) -> Option<Extension> {
-        let mut form = LinearForm::new();
-        form.add_whole(point.to_vec(), Extension::ONE);
-        let whole = || value(&self.shape, self, &form);
-        (point.len() == self.shape.variables).then(whole)
+    /// The whole vector at a point, of as many coordinates as it has variables; else nothing. What openings that
+    /// claim this value need of it is kept.
+    pub fn at(&mut self, point: &[Extension]) -> Option<Extension> {
+        if point.len() != self.shape.variables {
+            return None;
+        }
+        let whole = whole(&self.shape, self, point);
+        let columns = equality(&point[..self.shape.fold], self.shape.width());
+        let value = dot(&columns, &whole.sums);
+        self.known.push(whole);
+        Some(value)
     }
 }

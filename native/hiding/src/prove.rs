@@ -3,7 +3,7 @@
 use crate::channel::{Channel, point};
 use crate::commit::Committed;
 use crate::form::LinearForm;
-use crate::head::{self, Folded};
+use crate::head::{self, Folded, Known};
 use crate::later;
 use crate::leaves::combined;
 use crate::opening::Opening;
@@ -69,14 +69,14 @@ impl Shape {
         let roots: Vec<Digest> = vectors.iter().map(|vector| vector.root()).collect();
         claim.absorb(&roots, channel);
 
-        let (points, masks, samples) = self.answer(vectors, channel);
+        let (points, masks, samples, known) = self.answer(vectors, channel);
         let forms = points.joined(self, claim, channel.challenge());
         let Folded {
             rounds,
             point: coordinates,
             values: folded,
             weights,
-        } = head::fold(self, vectors, &forms, channel);
+        } = head::fold(self, vectors, &forms, known, channel);
 
         let fresh = vectors.first().map_or(&[][..], |fresh| &fresh.pad);
         let (pads, tail_pads) = fresh.split_at(1 << self.rows);
@@ -120,11 +120,12 @@ impl Shape {
         &self,
         vectors: &[&Committed],
         channel: &mut impl Channel,
-    ) -> (Points, Vec<Extension>, Vec<Extension>) {
+    ) -> (Points, Vec<Extension>, Vec<Extension>, Known) {
         let points = Points::of_masks(self, channel);
+        let mut known: Known = vec![Vec::new(); self.vectors.len()];
         let of = |(index, at): (usize, &Vec<Extension>)| {
             let index = index / self.mask_claims.max(1);
-            self.mask_at(vectors, index, at)
+            self.mask_at(vectors, index, at, &mut known)
         };
         let masks: Vec<Extension> = points.iter().enumerate().map(of).collect();
         channel.absorb(Site::OpeningMasks, &masks);
@@ -135,7 +136,8 @@ impl Shape {
             add_sample(&mut forms, self, index, &point, Extension::ONE);
             let all = forms.iter().zip(&self.vectors).zip(vectors);
             let answer = all
-                .map(|((form, shape), vector)| head::value(shape, vector, form))
+                .zip(&mut known)
+                .map(|(((form, shape), vector), known)| head::value(shape, vector, form, known))
                 .sum();
             channel.absorb(Site::OpeningSample, &[answer]);
             at.push(point);
@@ -145,17 +147,27 @@ impl Shape {
             masks: points,
             samples: at,
         };
-        (points, masks, samples)
+        (points, masks, samples, known)
     }
 
     /// The mask of a vector at a point.
-    fn mask_at(&self, vectors: &[&Committed], index: usize, point: &[Extension]) -> Extension {
-        let (Some(vector), Some(shape)) = (vectors.get(index), self.vectors.get(index)) else {
+    fn mask_at(
+        &self,
+        vectors: &[&Committed],
+        index: usize,
+        point: &[Extension],
+        known: &mut Known,
+    ) -> Extension {
+        let (Some(vector), Some(shape), Some(known)) = (
+            vectors.get(index),
+            self.vectors.get(index),
+            known.get_mut(index),
+        ) else {
             return Extension::ZERO;
         };
         let mut form = LinearForm::new();
         add_mask(&mut form, shape, point, Extension::ONE);
-        head::value(shape, vector, &form)
+        head::value(shape, vector, &form, known)
     }
 
     /// The tail of the fold of all vectors.

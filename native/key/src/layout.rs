@@ -1,9 +1,10 @@
 //! Where weights and parameters lie among the columns of the private mode.
 
+use crate::blocks::blocks;
 use crate::error::KeyError;
 use crate::pads::{LEAST, cut};
 use claim_reduction::padded;
-use commitment::{MatrixPoint, Profile, Size, variables};
+use commitment::{Block, MatrixPoint, Profile, Size, variables};
 use graph::{Values, elements};
 use hiding::{Shape, Vector};
 use p3_field::PrimeCharacteristicRing;
@@ -18,22 +19,26 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    /// Variables of each column, its half apart: those of matrices, then those of parameters.
-    fn variables(&self) -> impl Iterator<Item = usize> {
-        let matrices = self.matrices.iter();
-        let matrices = matrices.map(|size| variables(size.rows) + variables(size.columns));
-        let parameters = self.parameters.iter();
-        let parameters = parameters.map(|shape| shape.iter().map(|&size| variables(size)).sum());
-        matrices.chain(parameters).map(|own: usize| own.max(LEAST))
+    /// Variables of a parameter's column, its half apart.
+    fn parameters(&self) -> impl Iterator<Item = usize> {
+        let shapes = self.parameters.iter();
+        shapes.map(|shape| own_variables(shape).max(LEAST))
     }
 }
 
-/// The vector of weights. Each matrix is one column, and then each parameter, padded with zeros; half of
-/// each column's cells are uniform, which are those with a 1 in the coordinate that follows the bits of the
-/// vector's columns. Columns of neither fill the vector, so that the half is whole.
+/// Coordinates of a point of a tensor.
+fn own_variables(shape: &[usize]) -> usize {
+    shape.iter().map(|&size| variables(size)).sum()
+}
+
+/// The vector of weights. Each block of a matrix is one column, and then each parameter, padded with zeros;
+/// half of each column's cells are uniform, which are those with a 1 in the coordinate that follows the bits of
+/// the vector's columns. Columns of neither fill the vector, so that the half is whole.
 #[derive(Clone, Debug)]
 pub struct Weights {
     sizes: Sizes,
+    /// Those of the first columns; parameters follow.
+    blocks: Vec<Block>,
     columns: Vec<usize>,
     /// Coordinates before that of the half.
     before: usize,
@@ -48,7 +53,9 @@ impl Weights {
         fresh: &[usize],
         profile: Profile,
     ) -> Result<(Self, Shape), KeyError> {
-        let given: Vec<usize> = sizes.variables().map(|own| 1 + own).collect();
+        let blocks = blocks(&sizes.matrices);
+        let own = blocks.iter().map(Block::variables);
+        let given: Vec<usize> = own.chain(sizes.parameters()).map(|own| 1 + own).collect();
         let shape = |columns: &[usize]| {
             let columns = columns.to_vec();
             // Not sampled: its pin tells candidates apart.
@@ -84,6 +91,7 @@ impl Weights {
             }
             let weights = Self {
                 sizes,
+                blocks,
                 columns,
                 before,
             };
@@ -96,35 +104,57 @@ impl Weights {
         &self.columns
     }
 
-    /// The point of a matrix's column at which it is the matrix at `point`.
-    pub fn point(&self, matrix: usize, point: &MatrixPoint) -> Option<(usize, Vec<Extension>)> {
-        self.at(matrix, &[&point.row[..], &point.column].concat())
+    /// The columns of a matrix's blocks, each with the point at which it is asked for and its weight, whose
+    /// sum is the matrix at `point`; nothing where that is not a point of it.
+    pub fn terms(&self, matrix: usize, point: &MatrixPoint) -> Option<Vec<Term>> {
+        let size = self.sizes.matrices.get(matrix)?;
+        let fits = point.row.len() == variables(size.rows)
+            && point.column.len() == variables(size.columns);
+        let own = self.blocks.iter().enumerate();
+        let own = own.filter(|(_, block)| block.matrix == matrix);
+        fits.then(|| {
+            own.map(|(column, block)| {
+                let (at, weight) = block.at(&point.row, &point.column);
+                self.term(column, at, weight)
+            })
+            .collect()
+        })
     }
 
-    /// The point of a parameter's column at which it is the parameter at `point`.
-    pub fn parameter_point(
-        &self,
-        parameter: usize,
-        point: &[Extension],
-    ) -> Option<(usize, Vec<Extension>)> {
-        self.at(self.sizes.matrices.len() + parameter, point)
+    /// The column of a parameter with the point at which it is the parameter at `point`; nothing where that is
+    /// not a point of it.
+    pub fn parameter(&self, parameter: usize, point: &[Extension]) -> Option<Term> {
+        let shape = self.sizes.parameters.get(parameter)?;
+        let own = own_variables(shape);
+        (point.len() == own).then(|| {
+            let mut at = vec![Extension::ZERO; own.max(LEAST) - own];
+            at.extend_from_slice(point);
+            self.term(self.blocks.len() + parameter, at, Extension::ONE)
+        })
     }
 
-    /// The point of a column at which what it holds is taken at `point`.
-    fn at(&self, column: usize, point: &[Extension]) -> Option<(usize, Vec<Extension>)> {
-        let own = self.columns.get(column)?.checked_sub(1)?;
-        let padding = own.checked_sub(point.len())?;
-        let mut at = vec![Extension::ZERO; padding];
-        at.extend_from_slice(point);
-        at.insert(self.before.min(own), Extension::ZERO);
-        Some((column, at))
+    /// A column at a point of what it holds, outside of its half.
+    fn term(&self, column: usize, mut point: Vec<Extension>, weight: Extension) -> Term {
+        point.insert(self.before.min(point.len()), Extension::ZERO);
+        Term {
+            column,
+            point,
+            weight,
+        }
     }
 
-    /// The columns of matrices and parameters, whose uniform half `uniform` gives cell by cell.
+    /// The columns of blocks and parameters, whose uniform half `uniform` gives cell by cell.
     pub fn cells(&self, values: &Values<'_>, mut uniform: impl FnMut() -> Base) -> Vec<Vec<Base>> {
         let mut columns = Vec::with_capacity(self.columns.len());
-        let (mut rest, mut parameters) = (values.weights, values.parameters);
-        let matrices = self.sizes.matrices.len();
+        let ends = self.sizes.matrices.iter().scan(0, |end, size| {
+            let first = *end;
+            *end += size.rows * size.columns;
+            Some((size, first))
+        });
+        let matrices: Vec<(&Size, &[i8])> = ends
+            .map(|(size, first)| (size, values.weights.get(first..).unwrap_or_default()))
+            .collect();
+        let mut parameters = values.parameters;
         for (column, &whole) in self.columns.iter().enumerate() {
             let own = whole - 1;
             let low = own - self.before;
@@ -136,19 +166,22 @@ impl Weights {
                     *cell = uniform();
                 }
             }
-            if let Some(size) = self.sizes.matrices.get(column) {
-                let (matrix, left) = rest.split_at(rest.len().min(size.rows * size.columns));
-                rest = left;
-                let width = variables(size.columns);
-                for (row, values) in matrix.chunks(size.columns.max(1)).enumerate() {
-                    for (at, &value) in values.iter().enumerate() {
-                        if let Some(cell) = cells.get_mut(place(row << width | at)) {
+            let block = self.blocks.get(column);
+            if let Some((block, (size, matrix))) =
+                block.and_then(|block| Some((block, matrices.get(block.matrix)?)))
+            {
+                let own = matrix.chunks(size.columns.max(1)).take(size.rows);
+                let rows = own.skip(block.rows.offset).take(1 << block.rows.log);
+                for (row, values) in rows.enumerate() {
+                    let values = values.iter().skip(block.columns.offset);
+                    for (at, &value) in values.take(1 << block.columns.log).enumerate() {
+                        if let Some(cell) = cells.get_mut(place(row << block.columns.log | at)) {
                             *cell = Base::from_i8(value);
                         }
                     }
                 }
             }
-            let shape = column.checked_sub(matrices);
+            let shape = column.checked_sub(self.blocks.len());
             if let Some(shape) = shape.and_then(|number| self.sizes.parameters.get(number)) {
                 let count = parameters.len().min(elements(shape));
                 let (given, left) = parameters.split_at(count);
@@ -165,6 +198,17 @@ impl Weights {
     }
 }
 
+/// A column at a point with its weight.
+#[derive(Clone, Debug)]
+pub struct Term {
+    /// Its number in the vector.
+    pub column: usize,
+    /// A coordinate for each of its variables.
+    pub point: Vec<Extension>,
+    /// What its value there is multiplied by.
+    pub weight: Extension,
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Sizes, Weights};
@@ -178,7 +222,11 @@ mod tests {
 
     fn sizes() -> Vec<Size> {
         let size = |rows, columns| Size { rows, columns };
-        vec![size(3, 5), size(20, 24), size(1, 700)]
+        vec![size(3, 5), size(130, 100), size(1, 700)]
+    }
+
+    fn elements() -> usize {
+        sizes().iter().map(|size| size.rows * size.columns).sum()
     }
 
     /// Of two parameters, one of them with padding in both axes.
@@ -206,7 +254,7 @@ mod tests {
             let (places, taken) = Place::stacked(weights.columns(), whole);
             assert_eq!(taken, 1 << whole, "no cell is outside of all columns");
             let nothing = Values {
-                weights: &vec![0; 3 * 5 + 20 * 24 + 700],
+                weights: &vec![0; elements()],
                 parameters: &vec![0; 360 + 4],
             };
             let columns = weights.cells(&nothing, || Base::ONE);
@@ -223,8 +271,8 @@ mod tests {
     #[test]
     fn a_matrix_is_claimed_where_its_half_is_not() {
         let (weights, _) = placed(2);
-        let values: Vec<i8> = (0..3 * 5 + 20 * 24 + 700)
-            .map(|at: i32| (at * 37 % 251) as i8)
+        let values: Vec<i8> = (0..elements())
+            .map(|at| (at * 37 % 251) as u8 as i8)
             .collect();
         let mut state = 1;
         let given = Values {
@@ -247,16 +295,18 @@ mod tests {
             let rows = equality(&point.row, size.rows);
             let combined = commitment::combine_rows(&rows, matrix, size.columns);
             let expected = dot(&combined, &equality(&point.column, size.columns));
-            let (column, at) = weights.point(number, &point).unwrap();
-            assert_eq!(evaluate(&columns[column], &at), expected);
+            let terms = weights.terms(number, &point).unwrap().into_iter();
+            let terms =
+                terms.map(|term| term.weight * evaluate(&columns[term.column], &term.point));
+            assert_eq!(terms.sum::<Extension>(), expected);
         }
         // A point of a larger matrix, and a matrix that there is not.
         let point = MatrixPoint {
             row: transcript.point(30),
             column: transcript.point(2),
         };
-        assert!(weights.point(0, &point).is_none());
-        assert!(weights.point(1 << 14, &point).is_none());
+        assert!(weights.terms(0, &point).is_none());
+        assert!(weights.terms(1 << 14, &point).is_none());
     }
 
     #[test]
@@ -264,7 +314,7 @@ mod tests {
         let (weights, _) = placed(2);
         let values: Vec<i32> = (0..364).map(|at| at * 9973 % 1009 - 500).collect();
         let given = Values {
-            weights: &[0; 3 * 5 + 20 * 24 + 700],
+            weights: &vec![0; elements()],
             parameters: &values,
         };
         let mut state = 1;
@@ -280,22 +330,30 @@ mod tests {
             .flat_map(|&row| lines.iter().map(move |&own| row * own));
         let weigh = |(weight, &value): (Extension, &i32)| weight * Extension::from_i32(value);
         let expected: Extension = products.zip(&values).map(weigh).sum();
-        let (column, at) = weights.parameter_point(0, &point).unwrap();
-        assert_eq!(column, 3);
-        assert_eq!(evaluate(&columns[column], &at), expected);
-        let own = transcript.point(2);
-        let (column, at) = weights.parameter_point(1, &own).unwrap();
-        let expected = equality(&own, 4).into_iter().zip(&values[360..]).map(weigh);
-        assert_eq!(evaluate(&columns[column], &at), expected.sum());
+        let own = weights.parameter(0, &point).unwrap();
+        assert_eq!(own.column, weights.blocks.len());
+        assert_eq!(own.weight, Extension::ONE);
+        assert_eq!(evaluate(&columns[own.column], &own.point), expected);
+        let point = transcript.point(2);
+        let own = weights.parameter(1, &point).unwrap();
+        let expected = equality(&point, 4)
+            .into_iter()
+            .zip(&values[360..])
+            .map(weigh);
+        assert_eq!(
+            evaluate(&columns[own.column], &own.point),
+            expected.sum::<Extension>()
+        );
         // A point of a larger tensor, and a parameter that there is not.
-        assert!(weights.parameter_point(1, &transcript.point(30)).is_none());
-        assert!(weights.parameter_point(1 << 14, &own).is_none());
+        assert!(weights.parameter(1, &transcript.point(30)).is_none());
+        assert!(weights.parameter(1 << 14, &point).is_none());
     }
 
     #[test]
     fn more_openings_take_a_larger_vector() {
-        let mut last = 0;
-        for openings in [1, 4, 16, 64, 256] {
+        let (_, first) = placed(1);
+        let mut last = first.variables(WEIGHTS).unwrap();
+        for openings in [8, 32, 128, 512] {
             let (_, shape) = placed(openings);
             assert!(shape.served(WEIGHTS).unwrap() >= openings as usize);
             let variables = shape.variables(WEIGHTS).unwrap();

@@ -11,6 +11,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | `blocks` | how matrices are cut, so that the vector of weights is small |
 //! | `committed` | what the committed mode derives of a graph |
 //! | `effort` | what checking a proof of the committed mode asks of a verifier, told from the graph |
 //! | `error` | why a key cannot be made or read |
@@ -42,6 +43,7 @@
     )
 )]
 
+mod blocks;
 mod committed;
 mod effort;
 mod error;
@@ -59,7 +61,7 @@ pub use committed::Committed;
 pub use effort::MAX_EFFORT;
 pub use error::KeyError;
 pub use layers::{MAX_OPERAND_ELEMENTS, MAX_OPERAND_PRODUCTS};
-pub use layout::Weights;
+pub use layout::{Term, Weights};
 pub use mode::Mode;
 pub use pads::Pads;
 pub use private::{PrivateKey, WEIGHTS};

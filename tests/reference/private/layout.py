@@ -1,17 +1,20 @@
 """What the two vectors of a proof hold. Source: specs/private-mode.md, sections 2 and 5."""
 
 from collections.abc import Sequence
-from itertools import count
+from itertools import count, product
 
 from reference.field import DEGREE, ZERO, Element, dot, equality, mul
 from reference.hiding.shape import Other, Shape, Vector
 from reference.hiding.terms import Term, basis, in_column
 from reference.layers import log
 from reference.reader import Rejected
+from reference.weights import Block, parts
 
 _MIN_COLUMN = 8
 _MAX_VECTOR = 28
 _WEIGHTS = 1
+_MAX_PARTS = 4
+_MAX_BLOCKS = 2048
 
 
 def cut(cells: int) -> list[int]:
@@ -24,10 +27,32 @@ def cut(cells: int) -> list[int]:
     return found
 
 
-def matrix_column(size: tuple[int, int]) -> int:
-    """The variables of a matrix's column, that of the half included."""
+def blocks(matrices: Sequence[tuple[int, int]]) -> list[Block]:
+    """The blocks of all matrices, of as few parts a side as take the fewest variables."""
+    best: list[Block] = []
+    for most in range(1, _MAX_PARTS + 1):
+        found = [
+            block for matrix, size in enumerate(matrices) for block in _smallest(matrix, size, most)
+        ]
+        fits = len(found) <= _MAX_BLOCKS
+        if most == 1 or (fits and log(_cells(found)) < log(_cells(best))):
+            best = found
+    return best
+
+
+def _smallest(matrix: int, size: tuple[int, int], most: int) -> list[Block]:
+    """A matrix in the fewest cells, and of these the fewest blocks."""
     rows, columns = size
-    return max(_MIN_COLUMN, log(rows) + log(columns)) + 1
+    numbers = range(1, most + 1)
+    choices = [
+        [Block(matrix, *own) for own in product(parts(rows, tall), parts(columns, wide))]
+        for tall, wide in product(numbers, numbers)
+    ]
+    return min(choices, key=lambda own: (_cells(own), len(own)))
+
+
+def _cells(own: Sequence[Block]) -> int:
+    return sum(1 << block.variables for block in own)
 
 
 def served(shape: Shape) -> int:
@@ -38,11 +63,9 @@ def served(shape: Shape) -> int:
     return (half - 1 - -(-DEGREE // joined)) // each
 
 
-def shape_of(
-    fresh: Sequence[int], matrices: Sequence[tuple[int, int]], profile: str, openings: int
-) -> Shape:
+def shape_of(fresh: Sequence[int], weights: Sequence[Block], profile: str, openings: int) -> Shape:
     """The shape that serves so many openings. Raises: Rejected KEY_OPENINGS."""
-    own = [matrix_column(size) for size in matrices]
+    own = [block.variables + 1 for block in weights]
     first = Shape(fresh, [Other(own, 0, sampled=False)], profile)
     for variables in count(first.vectors[_WEIGHTS].variables):
         if variables > _MAX_VECTOR:

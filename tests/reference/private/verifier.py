@@ -16,7 +16,7 @@ from reference.hiding.fields import walk
 from reference.hiding.terms import Term, at_point, in_column
 from reference.hiding.verifier import Verifier
 from reference.keys import Key, Tensors
-from reference.private.layout import cut, linear_in_pads, shape_of
+from reference.private.layout import blocks, cut, linear_in_pads, shape_of
 from reference.private.record import Count, Record
 from reference.private.relation import RelationProof, read, relate, spares_of
 from reference.reader import Reader, Rejected, named
@@ -63,7 +63,8 @@ class PrivateKey(Key[Proof]):
         self.first_of_pads = len(fresh)
         fresh += cut(5 * self.pads)
         profile = PROFILES[self.profile]
-        self.shape = shape_of(fresh, self.graph.weights, profile, self.openings)
+        self.blocks = blocks(self.graph.weights)
+        self.shape = shape_of(fresh, self.blocks, profile, self.openings)
         variables = self.shape.vectors[1].variables
         self.pin_point = self._draw_pin(int(self.shape.johnson), variables)
 
@@ -158,10 +159,14 @@ class Joined:
     def matrices(self, state: State) -> None:
         vector = self._key.shape.vectors[1]
         for matrix, claim in sorted(state.matrices.items()):
-            own = vector.columns[matrix].variables - 1
-            point = front([*claim.rows, *claim.columns], own)
-            point = [*point[: vector.fold], ZERO, *point[vector.fold :]]
-            self._column(1, matrix, point, claim.value)
+            power = self.vanishes(sub(ZERO, claim.value))
+            for column, block in enumerate(self._key.blocks):
+                if block.matrix != matrix:
+                    continue
+                point, weight = block.at(claim.rows, claim.columns)
+                point = [*point[: vector.fold], ZERO, *point[vector.fold :]]
+                term = at_point(point, mul(power, weight))
+                self._forms[1].append(in_column(vector, column, term))
 
     def pinned(self) -> None:
         for value in self._key.pin:

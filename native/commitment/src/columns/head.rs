@@ -277,12 +277,19 @@ fn base_dot(a: &[Base], b: &[Base]) -> Base {
 }
 
 /// Σ over columns of weights[column] · matrix[row][column], for each row.
-pub fn combine_columns(weights: &[Extension], matrix: &[Base]) -> Vec<Extension> {
+fn combine_columns(weights: &[Extension], matrix: &[Base]) -> Vec<Extension> {
+    combine_slices(weights, matrix.chunks_exact(weights.len().max(1)))
+}
+
+/// The sum of a slice, each element with its weight, for each slice.
+pub fn combine_slices<'a>(
+    weights: &[Extension],
+    slices: impl Iterator<Item = &'a [Base]>,
+) -> Vec<Extension> {
     let planes = planes(weights);
-    matrix
-        .chunks_exact(weights.len().max(1))
-        .map(|row| {
-            let sums = planes.each_ref().map(|plane| base_dot(plane, row));
+    slices
+        .map(|slice| {
+            let sums = planes.each_ref().map(|plane| base_dot(plane, slice));
             Extension::from_basis_coefficients_fn(|limb| sums[limb])
         })
         .collect()

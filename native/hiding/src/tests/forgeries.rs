@@ -87,7 +87,7 @@ impl Case {
             let mut form = LinearForm::new();
             form.add_point(0, coins.extensions(10), Extension::ONE);
             form.add_cells(1, 7, coins.extensions(50));
-            value += head::value(&shape.vectors[index], &vector, &form);
+            value += head::value(&shape.vectors[index], &vector, &form, &mut Vec::new());
             vectors.push(vector);
             forms.push(form);
         }
@@ -225,7 +225,7 @@ fn a_tail_that_is_chosen_after_the_queries_forges() {
             values,
             weights,
             ..
-        } = head::fold(shape, &vectors, &forms, &mut channel);
+        } = head::fold(shape, &vectors, &forms, Vec::new(), &mut channel);
         channel.absorb(Site::OpeningPad, &[opening.pad]);
         let gamma = channel.challenge();
         assert_eq!(gamma, challenges[channel.challenges.len() - 1]);

@@ -30,7 +30,7 @@ fn columns_are_folded_as_whole_tables_are() {
     ] {
         let shape = Shape::new(&fresh, &others, Profile::Default).unwrap();
         let mut coins = stream(21);
-        let vectors: Vec<Committed> = (0..shape.vectors.len())
+        let mut vectors: Vec<Committed> = (0..shape.vectors.len())
             .map(|index| {
                 let own = shape.vectors[index].columns.iter();
                 let own = own.take(shape.vectors[index].own());
@@ -41,7 +41,7 @@ fn columns_are_folded_as_whole_tables_are() {
             })
             .collect();
         let mut forms = Vec::new();
-        for vector in &shape.vectors {
+        for (vector, committed) in shape.vectors.iter().zip(&mut vectors) {
             let mut form = LinearForm::new();
             let shared = coins.extensions(vector.variables);
             for (column, place) in vector.columns.iter().enumerate() {
@@ -51,6 +51,28 @@ fn columns_are_folded_as_whole_tables_are() {
                 let same = shared[..place.variables].to_vec();
                 form.add_point(column, same, scale + Extension::ONE);
             }
+            // A half of all rows, of one column or of the whole, and a point that is asked for again.
+            let mut half = shared.clone();
+            for bit in [Extension::ZERO, Extension::ONE] {
+                half[vector.fold] = bit;
+                for (column, place) in vector.columns.iter().enumerate() {
+                    if place.variables > vector.fold {
+                        let own = half[..place.variables].to_vec();
+                        form.add_point(column, own, coins.extensions(1)[0]);
+                    }
+                }
+                form.add_whole(half.clone(), coins.extensions(1)[0]);
+            }
+            let again = coins.extensions(vector.variables);
+            assert!(committed.at(&again[1..]).is_none());
+            let value = committed.at(&again).unwrap();
+            form.add_whole(again.clone(), Extension::TWO);
+            let mut alone = LinearForm::new();
+            alone.add_whole(again, Extension::ONE);
+            assert_eq!(
+                head::value(vector, committed, &alone, &mut Vec::new()),
+                value
+            );
             form.add_whole(shared, coins.extensions(1)[0]);
             form.add_cells(0, 3, coins.extensions(1));
             form.add_cells(0, 201, coins.extensions(300));
@@ -68,15 +90,22 @@ fn columns_are_folded_as_whole_tables_are() {
         let weights = table(&shape, &forms);
         let vectors: Vec<&Committed> = vectors.iter().collect();
         let all = forms.iter().zip(&shape.vectors).zip(&vectors);
+        let mut known = vec![Vec::new(); vectors.len()];
         let value: Extension = all
-            .map(|((form, shape), vector)| head::value(shape, vector, form))
+            .zip(&mut known)
+            .map(|(((form, shape), vector), known)| head::value(shape, vector, form, known))
             .sum();
         assert_eq!(value, dot(&weights, &values));
         let mut whole = Folding::new(values, weights);
         whole.fold(shape.fold, &mut Frozen::new(2));
-        let folded = head::fold(&shape, &vectors, &forms, &mut Frozen::new(2));
-        assert_eq!(folded.rounds, whole.rounds);
-        assert_eq!(folded.point, whole.point);
-        assert_eq!((folded.values, folded.weights), whole.tables());
+        let (rounds, point) = (whole.rounds.clone(), whole.point.clone());
+        let tables = whole.tables();
+        // With and without what is known from the value.
+        for known in [Vec::new(), known] {
+            let folded = head::fold(&shape, &vectors, &forms, known, &mut Frozen::new(2));
+            assert_eq!(folded.rounds, rounds);
+            assert_eq!(folded.point, point);
+            assert_eq!((&folded.values, &folded.weights), (&tables.0, &tables.1));
+        }
     }
 }

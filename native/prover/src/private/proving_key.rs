@@ -70,7 +70,7 @@ impl ProvingKey {
         }
         executor::check_values(key.graph(), values)?;
         let columns: Vec<&[Base]> = columns.iter().map(Vec::as_slice).collect();
-        let committed = key.shape().commit(WEIGHTS, &columns, randomness)?;
+        let mut committed = key.shape().commit(WEIGHTS, &columns, randomness)?;
         let root = committed.root();
         let pin = committed.at(&key.pin_point_of(&root));
         Ok(Self {

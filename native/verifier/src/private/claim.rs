@@ -45,19 +45,21 @@ pub fn claim(
     }
     for matrix in &recorded.matrices {
         let scale = sum.claimed(&matrix.value)?;
-        let place = key.weights().point(matrix.matrix, &matrix.point);
-        let (column, point) =
-            place.ok_or_else(|| Rejection::WeightOpening("a matrix has no column".to_owned()))?;
-        weights.add_point(column, point, scale);
+        let terms = key.weights().terms(matrix.matrix, &matrix.point);
+        let terms =
+            terms.ok_or_else(|| Rejection::WeightOpening("not a point of a matrix".to_owned()))?;
+        for term in terms {
+            weights.add_point(term.column, term.point, scale * term.weight);
+        }
     }
     for parameter in &recorded.parameters {
         let scale = sum.claimed(&parameter.value)?;
-        let place = key
+        let term = key
             .weights()
-            .parameter_point(parameter.parameter, &parameter.point);
-        let (column, point) = place
-            .ok_or_else(|| Rejection::WeightOpening("a parameter has no column".to_owned()))?;
-        weights.add_point(column, point, scale);
+            .parameter(parameter.parameter, &parameter.point);
+        let term =
+            term.ok_or_else(|| Rejection::WeightOpening("a parameter has no column".to_owned()))?;
+        weights.add_point(term.column, term.point, scale * term.weight);
     }
     if let Some((point, value)) = key.pin() {
         let scale = sum.claimed(&value.into())?;
