@@ -88,6 +88,15 @@ const fn later_fold(profile: Profile, rows: usize) -> usize {
     }
 }
 
+/// Halvings of a later code at most. With more, lines of the longest openings have too many exceptional
+/// challenges.
+const fn last_rate(rows: usize) -> usize {
+    match rows {
+        0..=16 => usize::MAX,
+        _ => 10,
+    }
+}
+
 impl Schedule {
     /// The schedule for N = 2^`rows`, and tails for so many openings. Nothing if the tails do not fit.
     pub(crate) fn new(rows: usize, openings: usize, profile: Profile) -> Option<Self> {
@@ -101,7 +110,7 @@ impl Schedule {
         let fold = later_fold(profile, rows);
         let (mut rounds, mut left) = (Vec::new(), rows);
         while left > LAST {
-            let rate = rate + 2 + (fold - 1) * rounds.len();
+            let rate = (rate + 2 + (fold - 1) * rounds.len()).min(last_rate(rows));
             let fold = fold.min(left);
             rounds.push(Round {
                 queries,

@@ -160,6 +160,8 @@ class Shape:
         left, self.codes = self.rows, list[Code]()
         while left > 6:
             rate = self.rate + 2 + (fold - 1) * len(self.codes)
+            if self.rows > 16:
+                rate = min(rate, 10)
             self.codes.append(Code(fold, rate, queries))
             left -= fold
             needed = self._queries(1 << left, 1 << (left + rate))
