@@ -37,10 +37,7 @@ impl Kind {
 
     /// Whether a link may lead from one to the other.
     pub const fn leads_to(self, child: Self) -> bool {
-        matches!(
-            (self, child),
-            (Self::Key, _) | (Self::Links, Self::Proofs)
-        )
+        matches!((self, child), (Self::Key, _) | (Self::Links, Self::Proofs))
     }
 }
 
@@ -89,9 +86,7 @@ impl Openings {
     /// Whether a key may have them.
     pub(crate) fn possible(&self) -> bool {
         let most = hiding::MAX_OPENINGS as u32;
-        (1..=most).contains(&self.key)
-            && self.links <= most
-            && (1..=most).contains(&self.proofs)
+        (1..=most).contains(&self.key) && self.links <= most && (1..=most).contains(&self.proofs)
     }
 }
 

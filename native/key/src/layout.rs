@@ -456,7 +456,9 @@ mod tests {
 
     #[test]
     fn columns_are_the_same_at_one_point_in_every_vector() {
-        let values: Vec<i8> = (0..elements()).map(|at| (at * 91 % 251) as u8 as i8).collect();
+        let values: Vec<i8> = (0..elements())
+            .map(|at| (at * 91 % 251) as u8 as i8)
+            .collect();
         let parameters: Vec<i32> = (0..364).map(|at| at * 9973 % 1009 - 500).collect();
         let given = Values {
             weights: &values,

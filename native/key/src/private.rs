@@ -92,9 +92,7 @@ impl Groundwork {
     fn vector(&self, kind: Kind, openings: u32) -> Result<WeightVector, KeyError> {
         let (weights, shape) = match kind {
             Kind::Key | Kind::Links => Weights::for_links(&self.sizes, openings, self.profile),
-            Kind::Proofs => {
-                Weights::for_proofs(&self.sizes, openings, &self.fresh, self.profile)
-            }
+            Kind::Proofs => Weights::for_proofs(&self.sizes, openings, &self.fresh, self.profile),
         }?;
         Ok(WeightVector {
             weights,

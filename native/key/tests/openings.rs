@@ -65,7 +65,11 @@ fn every_key_serves_a_million_proofs_and_a_thousand_starts() {
     for widths in SIZES {
         for profile in Profile::COMMITTED {
             let key = PrivateKey::standard(dense(widths), profile).unwrap();
-            let Openings { key: own, links, proofs } = key.openings();
+            let Openings {
+                key: own,
+                links,
+                proofs,
+            } = key.openings();
             assert!(own > 1000, "{widths:?}: one of them is for rotation");
             assert!(proofs >= 16, "{widths:?}");
             let epochs = (own - 1) * links.max(1);
@@ -80,9 +84,13 @@ fn every_key_serves_a_million_proofs_and_a_thousand_starts() {
                 assert_eq!(vector.openings(), key.openings().of(kind));
                 let served = vector.shape().served(key::WEIGHTS).unwrap();
                 assert!(served >= vector.openings() as usize, "{widths:?} {kind:?}");
-                println!("{widths:?} {profile:?} {kind:?}: {} of {served}, variables {}, k {}, queries {}",
-                    vector.openings(), vector.variables(),
-                    vector.shape().column_variables(1).unwrap(), vector.shape().queries());
+                println!(
+                    "{widths:?} {profile:?} {kind:?}: {} of {served}, variables {}, k {}, queries {}",
+                    vector.openings(),
+                    vector.variables(),
+                    vector.shape().column_variables(1).unwrap(),
+                    vector.shape().queries()
+                );
             }
         }
     }
@@ -116,6 +124,9 @@ fn keys_with_no_openings_or_too_many_are_refused() {
     assert_eq!(new(2, 2, 2), None);
     for (key, links, proofs) in [(0, 2, 2), (2, 2, 0), (1 << 17, 2, 2), (2, 1 << 17, 2)] {
         let refused = new(key, links, proofs);
-        assert!(matches!(refused, Some(KeyError::Openings(_))), "{refused:?}");
+        assert!(
+            matches!(refused, Some(KeyError::Openings(_))),
+            "{refused:?}"
+        );
     }
 }

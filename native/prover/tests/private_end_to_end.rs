@@ -117,7 +117,9 @@ fn a_slot_is_used_once_and_there_are_no_others() {
     let inputs = views(&case.inputs);
     let run = case.prover.run(&inputs).unwrap();
     let prove = |slot| {
-        let proof = case.epoch.prove(&run, &inputs, STATEMENT, slot, &mut |_| true);
+        let proof = case
+            .epoch
+            .prove(&run, &inputs, STATEMENT, slot, &mut |_| true);
         proof.map(|proof| case.verify(run.outputs(), &proof).unwrap())
     };
     assert_eq!(case.epoch.openings(), u64::from(OPENINGS.proofs));

@@ -51,7 +51,9 @@ fn proofs_behind_one_link_or_two_verify_and_their_names_are_distinct() {
         assert_eq!(of_proofs.digest(), case.epoch.commitment().digest());
         names.extend([of_links.digest(), of_proofs.digest()]);
         let honest = || Lie::default();
-        let other = case.prover.begin_lying(Kind::Proofs, 0, &Randomness::new, honest());
+        let other = case
+            .prover
+            .begin_lying(Kind::Proofs, 0, &Randomness::new, honest());
         names.insert(other.unwrap().commitment().digest());
         assert_eq!(names.len(), 4);
     }
@@ -96,7 +98,9 @@ fn epochs_are_begun_by_what_the_key_says() {
     // Each opening once; and cancelled before it is made, not at all.
     let spent = links.begin(1, &mut |_| true).err();
     assert_eq!(spent, Some(ProveError::Spent(1)));
-    let cancelled = links.begin(0, &mut |phase| phase != prover::Phase::Open).err();
+    let cancelled = links
+        .begin(0, &mut |phase| phase != prover::Phase::Open)
+        .err();
     assert_eq!(cancelled, Some(ProveError::Cancelled));
     assert!(links.begin(0, &mut |_| true).is_ok());
     // The key's last opening is for rotation.
@@ -271,8 +275,20 @@ fn another_value_or_another_mask_is_rejected() {
     let honest = Lie::default();
     let lies = [
         (honest, ""),
-        (Lie { value: one, ..honest }, "LINK_INVALID"),
-        (Lie { mask: one, ..honest }, "LINK_INVALID"),
+        (
+            Lie {
+                value: one,
+                ..honest
+            },
+            "LINK_INVALID",
+        ),
+        (
+            Lie {
+                mask: one,
+                ..honest
+            },
+            "LINK_INVALID",
+        ),
         // The link holds of the fresh vector and of the key, but not of the child.
         (
             Lie {
@@ -307,7 +323,9 @@ fn links_of_another_key_or_epoch_lead_nowhere() {
         "LINK_INVALID"
     );
     // A link that was made for one parent under another one of the same key.
-    let again = case.prover.begin_lying(Kind::Links, 0, &Randomness::new, Lie::default());
+    let again = case
+        .prover
+        .begin_lying(Kind::Links, 0, &Randomness::new, Lie::default());
     let again = again.unwrap();
     assert_eq!(
         relinked(&case, |links| links[0] = again.links()[0].clone()),
@@ -315,7 +333,10 @@ fn links_of_another_key_or_epoch_lead_nowhere() {
     );
     // In another order, an epoch for proofs leads on.
     assert_eq!(relinked(&case, |links| links.swap(0, 1)), "LINK_KIND");
-    assert_eq!(relinked(&case, |links| links[1] = links[0].clone()), "LINK_KIND");
+    assert_eq!(
+        relinked(&case, |links| links[1] = links[0].clone()),
+        "LINK_KIND"
+    );
     assert_eq!(relinked(&case, |links| links.truncate(1)), "LINK_END");
     assert_eq!(relinked(&case, |links| links.clear()), "LINK_END");
     // Another epoch of the same key and weights, behind links that hold.
@@ -370,7 +391,9 @@ fn another_pin_is_that_of_no_weights_under_the_key() {
             parent: Some(&parent),
             ..Lie::default()
         };
-        let epoch = case.prover.begin_lying(Kind::Proofs, 0, &Randomness::new, lie);
+        let epoch = case
+            .prover
+            .begin_lying(Kind::Proofs, 0, &Randomness::new, lie);
         let link = epoch.unwrap().links()[0].clone();
         assert_eq!(code(link.verify(&key, &parent)), expected);
     }
@@ -384,7 +407,9 @@ fn made_on(case: &Case, seed: u8, transcript: &Transcript, without_half: bool) -
         ..Lie::default()
     };
     let draw = seeded_by([seed; 32]);
-    case.prover.begin_lying(Kind::Proofs, 0, &draw, lie).unwrap()
+    case.prover
+        .begin_lying(Kind::Proofs, 0, &draw, lie)
+        .unwrap()
 }
 
 #[test]
@@ -393,7 +418,10 @@ fn a_link_absorbs_exactly_its_inventory() {
     let link = &case.epoch.links()[0];
     let mut transcript = Transcript::new();
     let parent = case.prover.commitment();
-    assert_eq!(code(link.verify_audited(case.key(), parent, &mut transcript)), "");
+    assert_eq!(
+        code(link.verify_audited(case.key(), parent, &mut transcript)),
+        ""
+    );
     let log = transcript.log();
     let expected = [
         (Site::Protocol, LINK_PROTOCOL.len()),

@@ -82,7 +82,10 @@ fn chained(name: &str, case: Case) -> Case {
     let draw = seeded_by([9; 32]);
     let links = |key: &ProvingKey| {
         let epoch = key.begin_lying(Kind::Links, 0, &draw, Lie::default());
-        epoch.unwrap().begin_lying(0, &draw, Lie::default()).unwrap()
+        epoch
+            .unwrap()
+            .begin_lying(0, &draw, Lie::default())
+            .unwrap()
     };
     match name {
         "vision-conservative" => Case {
@@ -90,7 +93,10 @@ fn chained(name: &str, case: Case) -> Case {
             ..case
         },
         "wide-default" => {
-            let renewed = case.prover.renewed_lying(Secret([8; 32]), 1, &draw).unwrap();
+            let renewed = case
+                .prover
+                .renewed_lying(Secret([8; 32]), 1, &draw)
+                .unwrap();
             let epoch = links(&renewed);
             Case::new(renewed, epoch, case.inputs)
         }
@@ -143,7 +149,10 @@ fn proofs_of_provers_that_lie_are_the_vectors() {
         ..Lie::default()
     };
     let draw = seeded_by([4; 32]);
-    let epoch = case.prover.begin_lying(Kind::Proofs, 0, &draw, lying).unwrap();
+    let epoch = case
+        .prover
+        .begin_lying(Kind::Proofs, 0, &draw, lying)
+        .unwrap();
     let case = Case { epoch, ..case };
     let (outputs, proof) = lie(&case, |_| (), Transcript::new(), &mut honest);
     let proof = proof.encode(case.key());

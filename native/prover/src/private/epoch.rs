@@ -77,9 +77,7 @@ impl Epoch {
             return Err(ProveError::EpochKind);
         }
         self.slots.check(slot, 0)?;
-        let made = self
-            .making(slot)
-            .epoch(watch, || self.slots.take(slot))?;
+        let made = self.making(slot).epoch(watch, || self.slots.take(slot))?;
         Ok(self.child(made))
     }
 
@@ -131,9 +129,13 @@ impl Epoch {
             #[cfg(feature = "audit")]
             alter: None,
         };
-        let proof = prove(&self.opening(), &run.witness, randomness, &mut session, || {
-            self.slots.take(slot)
-        })?;
+        let proof = prove(
+            &self.opening(),
+            &run.witness,
+            randomness,
+            &mut session,
+            || self.slots.take(slot),
+        )?;
         Ok(proof.encode(&self.model.key))
     }
 
@@ -214,6 +216,12 @@ impl Epoch {
                 slot: 0,
             },
         );
-        prove(&self.opening(), witness, randomness, &mut session, || Ok(()))
+        prove(
+            &self.opening(),
+            witness,
+            randomness,
+            &mut session,
+            || Ok(()),
+        )
     }
 }

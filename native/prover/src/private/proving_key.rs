@@ -149,7 +149,9 @@ impl ProvingKey {
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Option<Committed>> {
-        self.committed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.committed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The commitment, as it was left or made again. It is not kept: a process opens its key once.

@@ -119,9 +119,7 @@ pub fn case_with(graph: Graph, parameters: &[i32], profile: Profile) -> Case {
 }
 
 /// What masks are drawn from: `seed`.
-pub fn seeded_by(
-    seed: [u8; 32],
-) -> impl Fn(&Context<'_>) -> Result<Randomness, NoEntropy> {
+pub fn seeded_by(seed: [u8; 32]) -> impl Fn(&Context<'_>) -> Result<Randomness, NoEntropy> {
     move |context| Ok(Randomness::of_seed(&seed, context))
 }
 
@@ -150,7 +148,9 @@ impl Case {
 
     /// The same with an epoch in whose link there is a lie.
     pub fn lied(self, lie: Lie<'_>) -> Self {
-        let epoch = self.prover.begin_lying(Kind::Proofs, 0, &Randomness::new, lie);
+        let epoch = self
+            .prover
+            .begin_lying(Kind::Proofs, 0, &Randomness::new, lie);
         let epoch = epoch.unwrap();
         Self { epoch, ..self }
     }

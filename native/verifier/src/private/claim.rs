@@ -47,7 +47,10 @@ pub fn claim(
     }
     for matrix in &recorded.matrices {
         let scale = sum.claimed(&matrix.value)?;
-        let terms = key.of_proofs().weights().terms(matrix.matrix, &matrix.point);
+        let terms = key
+            .of_proofs()
+            .weights()
+            .terms(matrix.matrix, &matrix.point);
         let terms =
             terms.ok_or_else(|| Rejection::WeightOpening("not a point of a matrix".to_owned()))?;
         for term in terms {

@@ -199,7 +199,9 @@ impl Link {
             return Err(Rejection::LinkKind(self.kind.code()));
         };
         let roots = [self.fresh, parent.root()];
-        let checked = vector.shape().verify(&roots, &claim, &self.opening, transcript);
+        let checked = vector
+            .shape()
+            .verify(&roots, &claim, &self.opening, transcript);
         checked.map_err(Rejection::Link)?;
         Ok(parent.child(key, self, drawn))
     }
