@@ -614,15 +614,25 @@ class Reason(Enum):
     # -- openings of a key (protocol/opening_budget.py, storage/) ---------------------------------
     OPENINGS_SPENT = (
         "of the openings of key {key} {left} are left where {wanted} are needed; make a new key of "
-        "the same weights"
+        "the same weights: inferproof provider rotate DIR"
+    )
+    ROTATION_SPENT = (
+        "the opening of key {key} that is reserved for its rotation is gone, so no new key of the "
+        "same weights can be shown; compile the model anew, which gives it another identity"
+    )
+    OPENINGS_KEPT = (
+        "the openings of key {key} are not forgotten: it can still be rotated, or have a slice back"
     )
     OPENINGS_UNKNOWN = (
         "nothing here counts the openings of key {key}, so they count as spent; prove where the "
-        "key was made, or bring a slice from there"
+        "key was made, or bring openings from there: inferproof provider openings show DIR here "
+        "tells the store, give DIR --to STORE there writes them, accept FILE here counts them"
     )
     OPENINGS_COPIED = (
         "the count of the openings of key {key} was copied here or brought back from a backup, so "
-        "they count as spent; prove where it is counted, or bring a slice from there"
+        "they count as spent; prove where it is counted, or bring openings from there: inferproof "
+        "provider openings show DIR here tells the store, give DIR --to STORE there writes them, "
+        "accept FILE here counts them"
     )
     OPENINGS_OLDER = (
         "{taken} openings of key {key} are counted and {seen} were taken before: the count was "
@@ -804,6 +814,10 @@ class Reason(Enum):
         "proof system sumcheck needs its native module, which is not built for this machine; "
         "install a wheel that holds it, or in a checkout get Rust from https://rustup.rs and run: "
         "make native"
+    )
+    MISSING_OPENINGS = (
+        "the model is of mode private, whose openings are counted, and nothing was given that "
+        "counts them; use inferproof.app.openings.local_system, or prove by inferproof prove"
     )
     MISSING_TOOL = "{feature} needs the program {tool}; {mend}"
 
