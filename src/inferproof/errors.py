@@ -300,6 +300,10 @@ class Reason(Enum):
         "checking under this verifier bundle took more than {limit} bytes of memory and was stopped"
     )
     ARTIFACT_PARTS = "the compiled model's header and its verifier bundle name different models"
+    PRIVATE_KEY_MISSING = (
+        "the compiled model in {path} has no private-key.json that can be read, without which "
+        "nothing is proven under its key; bring the file from where the model was compiled"
+    )
     OPENING_MISSING = (
         "the compiled model in {path} holds no salts of its commitments: they stay where it was "
         "compiled, and models compiled before there were any have none"

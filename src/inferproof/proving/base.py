@@ -33,6 +33,7 @@ from inferproof.models.loaded import LoadedModel
 from inferproof.protocol.commitments import output_commitment
 from inferproof.protocol.encoding import Json
 from inferproof.protocol.opening import Salts
+from inferproof.protocol.opening_budget import Budget
 from inferproof.protocol.proof_file import DisclosedInput, ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.types.digest import Address, Digest
@@ -342,6 +343,20 @@ class Evaluator(Protocol):
 
         Shapes: each array of samples is [samples, *shape of that graph input], each result
         [samples, *shape of that output]. Raises: InputRejected, ArtifactRejected.
+        """
+        ...
+
+
+@runtime_checkable
+class OpeningCounter(Protocol):
+    """A proof system with models whose keys may be opened so often."""
+
+    def budget(self, artifact: Path) -> Budget | None:
+        """What is known of the openings of the model's key, where proofs of this system are
+        counted; None for a model that is proven without count.
+
+        Raises: ArtifactRejected; Conflict OPENINGS_DAMAGED; Unavailable; MissingPart
+        MISSING_OPENINGS.
         """
         ...
 

@@ -2,9 +2,10 @@
 
 import statistics
 import time
-from dataclasses import asdict
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,19 +25,23 @@ from inferproof.proving.artifact import write_header
 from inferproof.proving.base import Progress
 from inferproof.proving.bounds import bounded
 from inferproof.proving.costs import Costs, read_costs
+from inferproof.proving.openings import PassingOpenings
 from inferproof.proving.sumcheck.check import VERSION, read_facts
+from inferproof.proving.sumcheck.epochs import PrivateModel
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
-from inferproof.proving.sumcheck.library import graph_rejection, library
+from inferproof.proving.sumcheck.library import Int8s, Int32s, graph_rejection, library
 from inferproof.proving.sumcheck.loaded import (
     NAME,
+    PARAMETERS,
     WEIGHTS,
     Loaded,
     size_in_memory,
 )
 from inferproof.proving.sumcheck.lower.compile import Lowering, choices, lower
 from inferproof.proving.sumcheck.lower.layers import layers_of
-from inferproof.proving.sumcheck.modes import COMMITTED
+from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from inferproof.proving.sumcheck.notes import falls_short, notes, where
+from inferproof.proving.sumcheck.private_key import KeptKey, write_key
 from inferproof.proving.sumcheck.prove import Trial, trial
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import ZERO_DIGEST, Digest
@@ -44,15 +49,20 @@ from inferproof.types.layer import QuantisedLayer, weakest
 from inferproof.types.proof import ModelParts, Setup, Visibility
 from inferproof.types.tensor import Tensors
 
+if TYPE_CHECKING:
+    from inferproof.proving.sumcheck import _native
+
 TRIALS = 5
 TRIAL_SECONDS = 1.0
 """Proofs that are made to measure what one costs, at most, and after how long no further one."""
 _NOT_COMMITTED = ("KEY_UNSUPPORTED", "KEY_UNREAD", "KEY_WORK", "KEY_LOOKUPS", "KEY_COLUMNS")
-"""Why the committed mode refuses a graph that is none of the weights' fault."""
+"""Why the other modes refuse a graph that clear takes: none of the weights' fault."""
 
 
 def compile_task(args: dict[str, Any], report: Progress) -> dict[str, Any]:
-    """Writes weights, bundle and header into `folder`.
+    """Writes weights, bundle and header into `folder`, and in mode private what opens its key.
+
+    The result's `opened` says how often trials opened that key, whose count is not begun here.
 
     Raises: InputRejected, ModelRejected with the reasons of `lower`, CIRCUIT_INACCURATE,
     CIRCUIT_REFUSED, MODE_UNSUPPORTED; ArtifactRejected GRAPH_ reasons, KEY_TOO_COSTLY;
@@ -80,10 +90,14 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
             best=f"{told.relative_error:.3g}{where(weakest(layers))}",
         )
     report("committing to the weights", 0.6)
-    loaded = _commit(args, model, lowering)
+    committed = _commit(args, model, lowering)
+    loaded = committed.loaded
     (folder / WEIGHTS).write_bytes(lowering.weights)
+    if committed.kept is not None:
+        (folder / PARAMETERS).write_bytes(parameters_of(lowering).astype("<i4").tobytes())
     report("measuring a proof", 0.8)
-    trials = _trial_proofs(loaded, calibration, report)
+    with closing(loaded):
+        trials = _trial_proofs(loaded, calibration, report)
     size = len(lowering.weights) + len(loaded.bundle.verifying_key)
     write_header(
         folder,
@@ -99,8 +113,11 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
         },
         details=_details(args, lowering),
     )
+    if committed.kept is not None:
+        write_key(folder, committed.kept)  # after the header, which does not pin it
     report("done", 1.0)
     return {
+        "opened": committed.opened,
         "key_bytes": size,
         "max_error": told.max_error,
         "agreement": told.agreement,
@@ -125,17 +142,63 @@ def _calibration(model: LoadedModel, path: Path) -> dict[str, npt.NDArray[Any]]:
         }
 
 
-def _commit(args: dict[str, Any], model: LoadedModel, lowering: Lowering) -> Loaded:
+@dataclass(frozen=True, slots=True)
+class _Committed:
+    """A key that was made. In mode private `kept` opens it, and `openings` counts its trials."""
+
+    loaded: Loaded
+    kept: KeptKey | None = None
+    openings: PassingOpenings | None = None
+
+    @property
+    def opened(self) -> int:
+        """How often the key was opened in this process."""
+        if self.kept is None or self.openings is None:
+            return 0
+        return self.openings.budget(self.kept.name).taken
+
+
+def _commit(args: dict[str, Any], model: LoadedModel, lowering: Lowering) -> _Committed:
     native = library()
+    graph, profile, mode = encode_graph(lowering.graph), args["profile"], args["mode"]
     weights = np.frombuffer(lowering.weights, dtype=np.int8)
+    proving: _native.ProvingKey | PrivateModel
+    kept = openings = None
     try:
-        key = native.commit(encode_graph(lowering.graph), weights, args["profile"], args["mode"])
-        proving = native.ProvingKey(key, weights)
+        if mode == PRIVATE:
+            key, kept, openings, proving = _private(
+                graph, weights, parameters_of(lowering), profile
+            )
+        else:
+            key = native.commit(graph, weights, profile, mode)
+            proving = native.ProvingKey(key, weights)
     except native.NativeError as error:
-        raise refusal(error, args["mode"]) from error
+        raise refusal(error, mode) from error
     bundle = _bundle(args, model, lowering, key)
     size = size_in_memory(bundle, weights.size)
-    return Loaded(bundle, read_facts(bundle).settings, proving, size)
+    loaded = Loaded(bundle, read_facts(bundle).settings, proving, size)
+    return _Committed(loaded, kept, openings)
+
+
+def _private(
+    graph: bytes, weights: Int8s, parameters: Int32s, profile: str
+) -> tuple[bytes, KeptKey, PassingOpenings, PrivateModel]:
+    """A new key, what opens it, and the model that proves under it in this process alone.
+
+    Raises: NativeError.
+    """
+    native, openings = library(), PassingOpenings()
+    key, secret = native.commit_private(graph, weights, parameters, profile)
+    private = native.PrivateKey(key, weights, parameters, secret)
+    kept = KeptKey(Digest(private.name()), private.openings(), secret)
+    openings.register(kept.name, kept.openings)
+    return key, kept, openings, PrivateModel(private, openings)
+
+
+def parameters_of(_lowering: Lowering) -> Int32s:
+    """The tensors beside the matrices that the key does not show. The lowering makes none yet: what
+    is no matrix is a constant of the graph."""
+    return np.zeros(0, dtype=np.int32)
 
 
 def refusal(error: Exception, mode: str) -> InferproofError:
@@ -146,7 +209,7 @@ def refusal(error: Exception, mode: str) -> InferproofError:
     refused = graph_rejection(error)
     if refused is not None:
         return refused
-    if mode == COMMITTED and code in _NOT_COMMITTED:
+    if mode != CLEAR and code in _NOT_COMMITTED:
         return ModelRejected(Reason.MODE_UNSUPPORTED, system=NAME, mode=mode, why=message)
     return ModelRejected(Reason.CIRCUIT_REFUSED, system=NAME, why=message)
 

@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -40,78 +41,87 @@ class Epochs:
     def __init__(self, key: "_native.PrivateKey", openings: Openings) -> None:
         self._key = key
         self._openings = openings
-        self._begin_anew()
+        self._state = _Begun()
 
     def opening(self) -> "tuple[_native.Epoch, int]":
         """An epoch for proofs, and the slot of one of its openings, which is the caller's.
 
         Raises: as `Openings.take`; NativeError.
         """
-        if os.getpid() != self._process:
-            self._begin_anew()  # what it has of its parent is the parent's
-        with self._lock:
+        state = self._begun()
+        with state.lock:
             while True:
-                if self._proofs is None:
-                    self._proofs = self._next()
-                epoch = self._proofs
+                if state.proofs is None:
+                    state.proofs = self._next(state)
+                epoch = state.proofs
                 slot = epoch.take()
                 if slot is not None:
-                    self._look_ahead(epoch)
+                    self._look_ahead(state)
                     return epoch.epoch, slot
-                self._proofs = None
+                state.proofs = None
                 epoch.end()
 
     def close(self) -> None:
         """Ends the epochs, and forgets what was counted of them. May be called again; a proof that
         is asked for afterwards begins others."""
-        if os.getpid() != self._process:
-            return
-        with self._lock:
-            thread, self._thread = self._thread, None
-            if thread is not None:
-                thread.shutdown()
-            if self._ahead is not None and self._ahead.exception() is None:
-                self._ahead.result().end()
-            for epoch in (self._proofs, self._links):
+        state, self._state = self._begun(), _Begun()
+        with state.lock:
+            if state.thread is not None:
+                state.thread.shutdown()
+            ahead = state.ahead
+            made = ahead.result() if ahead is not None and ahead.exception() is None else None
+            for epoch in (state.proofs, made, state.links):
                 if epoch is not None:
                     epoch.end()
-            self._proofs = self._links = self._ahead = None
 
-    def _begin_anew(self) -> None:
-        self._lock = Lock()
-        self._proofs: _Counted | None = None
-        self._links: _Counted | None = None
-        self._ahead: Future[_Counted] | None = None
-        self._thread: ThreadPoolExecutor | None = None
-        self._process = os.getpid()
+    def _begun(self) -> "_Begun":
+        """What this process began; what it has of its parent is the parent's."""
+        if self._state.process != os.getpid():
+            self._state = _Begun()
+        return self._state
 
-    def _next(self) -> "_Counted":
+    def _next(self, state: "_Begun") -> "_Counted":
         """The next epoch for proofs: the one that was made ahead, or another."""
-        ahead, self._ahead = self._ahead, None
+        ahead, state.ahead = state.ahead, None
         if ahead is not None and ahead.exception() is None:
             return ahead.result()
-        return self._made()
+        return self._made(state)
 
-    def _look_ahead(self, epoch: "_Counted") -> None:
-        if self._ahead is None and epoch.left * AHEAD <= epoch.size:
-            self._thread = self._thread or ThreadPoolExecutor(1, "inferproof-epochs")
-            self._ahead = self._thread.submit(self._made)
+    def _look_ahead(self, state: "_Begun") -> None:
+        epoch = state.proofs
+        if epoch is None or state.ahead is not None or epoch.left * AHEAD > epoch.size:
+            return
+        if state.thread is None:
+            state.thread = ThreadPoolExecutor(1, "inferproof-epochs")
+        state.ahead = state.thread.submit(self._made, state)
 
-    def _made(self) -> "_Counted":
+    def _made(self, state: "_Begun") -> "_Counted":
         """A new epoch for proofs. There is one call at a time: under the lock, or ahead of it, and
         then whoever needs another epoch waits for its result."""
-        if self._links is not None:
-            slot = self._links.take()
+        if state.links is not None:
+            slot = state.links.take()
             if slot is not None:
-                return _Counted(self._links.epoch.begin(slot), self._openings)
-            ended, self._links = self._links, None
+                return _Counted(state.links.epoch.begin(slot), self._openings)
+            ended, state.links = state.links, None
             ended.end()
         taken = self._openings.take(Digest(self._key.name()))
         begun = _Counted(self._key.begin(taken.slot), self._openings)
         if begun.epoch.proves():
             return begun
-        self._links = begun
-        return self._made()
+        state.links = begun
+        return self._made(state)
+
+
+@dataclass(slots=True)
+class _Begun:
+    """What a process has under way, and which process it is."""
+
+    lock: Lock = field(default_factory=Lock)
+    proofs: "_Counted | None" = None
+    links: "_Counted | None" = None
+    ahead: "Future[_Counted] | None" = None
+    thread: ThreadPoolExecutor | None = None
+    process: int = field(default_factory=os.getpid)
 
 
 class _Counted:

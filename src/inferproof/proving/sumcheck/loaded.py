@@ -16,7 +16,13 @@ from inferproof.proving.sumcheck.check import VERSION, read_facts
 from inferproof.proving.sumcheck.epochs import PrivateModel
 from inferproof.proving.sumcheck.library import Int8s, Int32s, library
 from inferproof.proving.sumcheck.modes import CLEAR, COMMITTED, PRIVATE, mode_of
-from inferproof.proving.sumcheck.private_key import PRIVATE_KEY, KeptKey, key_bytes, read_key
+from inferproof.proving.sumcheck.private_key import (
+    PRIVATE_KEY,
+    KeptKey,
+    has_key,
+    key_bytes,
+    read_key,
+)
 from inferproof.proving.sumcheck.quantisation import Settings
 
 if TYPE_CHECKING:
@@ -98,9 +104,7 @@ def private_key(
     """
     native = library()
     try:
-        key = native.PrivateKey(
-            bundle.verifying_key, weights, parameters, kept.secret, kept.links
-        )
+        key = native.PrivateKey(bundle.verifying_key, weights, parameters, kept.secret, kept.links)
     except native.NativeError as error:
         part = f"weights or {PRIVATE_KEY}"
         raise ArtifactRejected(Reason.ARTIFACT_DIGEST_MISMATCH, part=part) from error
@@ -181,4 +185,4 @@ def _header(folder: Path) -> bytes:
         header = (folder / HEADER).read_bytes()
     except OSError:
         raise ArtifactRejected(Reason.ARTIFACT_NOT_FOUND, path=folder) from None
-    return header + key_bytes(folder) if (folder / PRIVATE_KEY).exists() else header
+    return header + key_bytes(folder) if has_key(folder) else header

@@ -58,6 +58,11 @@ def read_key(folder: Path) -> KeptKey:
     )
 
 
+def has_key(folder: Path) -> bool:
+    """Whether the compiled model has such a file, as those of mode private do."""
+    return (folder / PRIVATE_KEY).exists()
+
+
 def key_bytes(folder: Path) -> bytes:
     """The file as it is. Raises: ArtifactRejected PRIVATE_KEY_MISSING."""
     try:

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inferproof.errors import ModelRejected, Reason, Unavailable
+from inferproof.errors import MissingPart, ModelRejected, Reason, Unavailable
 from inferproof.models.load import to_head
+from inferproof.protocol.opening_budget import Budget
 from inferproof.protocol.proof_file import ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
 from inferproof.proving.artifact import Artifact, new_folder, open_artifact
@@ -37,14 +38,16 @@ from inferproof.proving.bounds import Limits
 from inferproof.proving.costs import Size, read_costs
 from inferproof.proving.inputs import check_calibration, check_inputs, check_mode, write_arrays
 from inferproof.proving.opening import Hidden
+from inferproof.proving.openings import OpeningsAt
 from inferproof.proving.pool import WorkerPool
 from inferproof.proving.sumcheck import check as checker
 from inferproof.proving.sumcheck.check import VERSION
 from inferproof.proving.sumcheck.compile_limits import beyond, compile_limits
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, Cache
-from inferproof.proving.sumcheck.modes import CLEAR, MODES, PROFILES, mode_of
+from inferproof.proving.sumcheck.modes import CLEAR, MODES, PRIVATE, PROFILES, mode_of
 from inferproof.proving.sumcheck.precision import MARGIN, check_precision
+from inferproof.proving.sumcheck.private_key import has_key, read_key
 from inferproof.proving.sumcheck.prove import SumcheckExecution, evaluate, execute
 from inferproof.proving.sumcheck.quantisation import count_beyond, decode_settings
 from inferproof.proving.worker import peak_bytes
@@ -68,11 +71,14 @@ class SumcheckSystem:
         backend: ComputeBackend | None = None,
         cache: Cache | None = None,
         costs: Path | None = None,
+        openings: OpeningsAt | None = None,
     ) -> None:
-        """`costs` is where `inferproof calibrate` keeps what it measured, if anything."""
+        """`costs` is where `inferproof calibrate` keeps what it measured, if anything. `openings`
+        counts for mode private, in which nothing is compiled or proven without it."""
         self._backend = backend or WorkerPool()
-        self._cache = cache or Cache()
+        self._cache = cache or Cache(openings=openings)
         self._costs = costs
+        self._openings = openings
 
     def supports(self, operator: str) -> bool:
         # Not above: it needs the onnx package, and whoever only verifies has none.
@@ -118,6 +124,8 @@ class SumcheckSystem:
             raise ModelRejected(
                 Reason.PROFILE_UNKNOWN, name=request.profile, known=", ".join(profiles)
             )
+        if request.mode == PRIVATE and self._openings is None:
+            raise MissingPart(Reason.MISSING_OPENINGS)
         check_precision(request)
         began = time.perf_counter()
         progress("reading the model", 0.0)
@@ -154,6 +162,7 @@ class SumcheckSystem:
                 progress,
             )
             hidden.keep(folder, self._open(folder).commitment)
+            self._count(folder, result["opened"])
         artifact = self._open(request.out)
         return CompileReport(
             commitment=artifact.commitment,
@@ -170,6 +179,16 @@ class SumcheckSystem:
             notes=tuple(result["notes"]),
             layers=tuple(QuantisedLayer(**item) for item in result["layers"]),
         )
+
+    def _count(self, folder: Path, opened: int) -> None:
+        """Begins to count the openings of a key that was made just now; those of its trials are
+        gone, with what they showed."""
+        if self._openings is None or not has_key(folder):
+            return
+        kept, openings = read_key(folder), self._openings(folder)
+        openings.register(kept.name, kept.openings)
+        for _ in range(opened):
+            openings.take(kept.name)
 
     def _compiled(self, limits: Limits, args: dict[str, Any], progress: Progress) -> dict[str, Any]:
         try:
@@ -241,8 +260,17 @@ class SumcheckSystem:
         prove_s, verify_s = costs.seconds(Size(*checker.read_facts(opened.bundle).key.size()))
         return replace(opened.estimate, prove_s=prove_s, verify_s=verify_s)
 
+    def budget(self, artifact: Path) -> Budget | None:
+        """See OpeningCounter."""
+        if self.mode(self._open(artifact).bundle) != PRIVATE:
+            return None
+        if self._openings is None:
+            raise MissingPart(Reason.MISSING_OPENINGS)
+        return self._openings(artifact).budget(read_key(artifact).name)
+
     def close(self) -> None:
-        """Ends the worker processes."""
+        """Ends the worker processes, and what was begun for proofs to come."""
+        self._cache.close()
         self._backend.close()
 
     def _open(self, folder: Path) -> Artifact:
