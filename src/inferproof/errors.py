@@ -620,6 +620,18 @@ class Reason(Enum):
         "of the openings of key {key} {left} are left where {wanted} are needed; make a new key of "
         "the same weights: inferproof provider rotate DIR"
     )
+    OPENINGS_GIVEN = (
+        "what was left of the openings of key {key} was given to another store; prove where that "
+        "counts them, or have it give some back: inferproof provider openings show DIR here tells "
+        "this store, give DIR --to STORE there writes them, accept FILE here counts them"
+    )
+    OPENINGS_ELSEWHERE = (
+        "the openings of key {key} are counted neither in this user's records nor in the gateway's "
+        "order book; where they are counted, write them to a file: inferproof provider openings "
+        "give DIR --to {store} --out FILE; and count it here: inferproof provider openings accept "
+        "FILE --gateway"
+    )
+    OPENINGS_UNCOUNTED = "the compiled model in {path} is of a mode whose openings are not counted"
     ROTATION_SPENT = (
         "the opening of key {key} that is reserved for its rotation is gone, so no new key of the "
         "same weights can be shown; compile the model anew, which gives it another identity"

@@ -19,6 +19,8 @@ from inferproof.types.digest import Digest
 KEY = Digest(bytes([7]) * 32)
 OTHER_KEY = Digest(bytes([8]) * 32)
 
+SPENT = (Reason.OPENINGS_SPENT, Reason.OPENINGS_GIVEN, Reason.ROTATION_SPENT)
+
 Again = Callable[[], AbstractAsyncContextManager[OpeningBudgets]]
 
 
@@ -45,7 +47,7 @@ async def slots_of(
         try:
             yield (await budgets.take(key, use)).slot
         except Conflict as error:
-            if error.reason not in (Reason.OPENINGS_SPENT, Reason.ROTATION_SPENT):
+            if error.reason not in SPENT:
                 raise
             return
 
@@ -206,7 +208,16 @@ class TestOpeningBudget:
         await budgets.take(KEY)
         slots = await budgets.delegate(KEY, await elsewhere.store(KEY), None)
         assert slots == Slice(KEY, await elsewhere.store(KEY), first=1, size=5, reserved=1)
-        assert [slot async for slot in slots_of(budgets, Use.ROTATION)] == []
+        for use in Use:
+            with rejects(
+                Reason.OPENINGS_GIVEN,
+                f"what was left of the openings of key {KEY} was given to another store; prove "
+                "where that counts them, or have it give some back: inferproof provider openings "
+                "show DIR here tells this store, give DIR --to STORE there writes them, accept "
+                "FILE here counts them",
+                kind=Conflict,
+            ):
+                await budgets.take(KEY, use)
         await elsewhere.accept(slots)
         assert (await elsewhere.take(KEY)).slot == 1
         back = await elsewhere.delegate(KEY, await budgets.store(KEY), None)

@@ -7,13 +7,14 @@ only the process that holds it knows.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from inferproof.errors import Reason, Unavailable
 from inferproof.protocol.opening_budget import Budget, Level, Opening, Use
-from inferproof.proving.base import ComputeBackend, ProofSystem
+from inferproof.proving.base import ComputeBackend, OpeningCounter, ProofSystem
 from inferproof.proving.openings import Openings, OpeningsAt
 from inferproof.proving.registry import get_system
 from inferproof.storage.openings.local import LocalOpeningBudgets
@@ -77,10 +78,18 @@ def local_openings(folder: Path) -> Openings:
     return CompiledOpenings(LocalOpeningBudgets(), folder, asyncio.run)
 
 
-def local_system(name: str, backend: ComputeBackend | None = None) -> ProofSystem:
+@contextmanager
+def local_system(
+    name: str, backend: ComputeBackend | None = None, costs: Path | None = None
+) -> Iterator[ProofSystem]:
     """The proof system of that name for programs of this machine's user, who compile and prove
-    with it. Raises: as `get_system`."""
-    return get_system(name, backend, openings=local_openings)
+    with it; what it began for proofs to come ends with the block. Raises: as `get_system`."""
+    system = get_system(name, backend, costs, local_openings)
+    try:
+        yield system
+    finally:
+        if isinstance(system, OpeningCounter):
+            system.end_epochs()
 
 
 def shared_openings(

@@ -148,6 +148,10 @@ class Budget:
         return sum(each.left for each in self.own)
 
     @property
+    def _delegated(self) -> int:
+        return sum(each.delegated for each in self.own)
+
+    @property
     def level(self) -> Level:
         if self.left == 0:
             return Level.SPENT
@@ -167,7 +171,7 @@ class Budget:
         """One slot. `seen` is the most that anybody knows to be taken from this store.
 
         Raises: Conflict OPENINGS_UNKNOWN, OPENINGS_COPIED, OPENINGS_OLDER, OPENINGS_SPENT,
-        ROTATION_SPENT.
+        OPENINGS_GIVEN, ROTATION_SPENT.
         """
         before = self._with_room(1, use, seen)
         after = replace(before, taken=before.taken + 1)
@@ -216,15 +220,24 @@ class Budget:
         others = (each for each in self.ranges if each.first != new.first)
         return replace(self, ranges=ordered((*others, new)))
 
-    def _with_room(self, count: int, use: Use, seen: int) -> Range:
+    def check_counted(self) -> None:
+        """Returns when this store counts the key, whatever is left.
+
+        Raises: Conflict OPENINGS_UNKNOWN, OPENINGS_COPIED.
+        """
         if not self.ranges:
             raise Conflict(Reason.OPENINGS_UNKNOWN, key=self.key)
         if not self.own:
             raise Conflict(Reason.OPENINGS_COPIED, key=self.key)
+
+    def _with_room(self, count: int, use: Use, seen: int) -> Range:
+        self.check_counted()
         if self.taken < seen:
             raise Conflict(Reason.OPENINGS_OLDER, key=self.key, taken=self.taken, seen=seen)
         most = max(self.own, key=lambda each: each.room(use))
         found = next((each for each in self.own if each.room(use) >= count), None)
+        if all(each.size == each.taken for each in self.own) and self._delegated:
+            raise Conflict(Reason.OPENINGS_GIVEN, key=self.key)
         if found is None and use is Use.ROTATION:
             raise Conflict(Reason.ROTATION_SPENT, key=self.key)
         if found is None:

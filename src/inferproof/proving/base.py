@@ -360,6 +360,10 @@ class OpeningCounter(Protocol):
         """
         ...
 
+    def end_epochs(self) -> None:
+        """Ends what was begun for proofs to come. Others may follow."""
+        ...
+
 
 @runtime_checkable
 class ModeReporter(Protocol):
@@ -367,6 +371,10 @@ class ModeReporter(Protocol):
 
     def mode(self, bundle: VerifierBundle) -> str:
         """The mode that the model was compiled for. Raises: ArtifactRejected."""
+        ...
+
+    def describe(self, mode: str | None = None) -> Description:
+        """What a proof of this mode proves, or of the default one."""
         ...
 
 

@@ -33,8 +33,8 @@ class Openings(Protocol):
         knows to be taken, who holds an epoch in memory; with None the compiled model's own mark
         says so, and is brought up.
 
-        Raises: Conflict OPENINGS_SPENT, ROTATION_SPENT, OPENINGS_UNKNOWN, OPENINGS_COPIED,
-        OPENINGS_OLDER, OPENINGS_DAMAGED; Unavailable.
+        Raises: Conflict OPENINGS_SPENT, OPENINGS_GIVEN, ROTATION_SPENT, OPENINGS_UNKNOWN,
+        OPENINGS_COPIED, OPENINGS_OLDER, OPENINGS_DAMAGED; Unavailable.
         """
         ...
 

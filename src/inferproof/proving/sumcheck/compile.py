@@ -3,9 +3,9 @@
 import statistics
 import time
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,11 +25,10 @@ from inferproof.proving.artifact import write_header
 from inferproof.proving.base import Progress
 from inferproof.proving.bounds import bounded
 from inferproof.proving.costs import Costs, read_costs
-from inferproof.proving.openings import PassingOpenings
 from inferproof.proving.sumcheck.check import VERSION, read_facts
-from inferproof.proving.sumcheck.epochs import PrivateModel
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
-from inferproof.proving.sumcheck.library import Int8s, Int32s, graph_rejection, library
+from inferproof.proving.sumcheck.keys import MadeKey, make_key
+from inferproof.proving.sumcheck.library import Int32s, graph_rejection, library
 from inferproof.proving.sumcheck.loaded import (
     NAME,
     PARAMETERS,
@@ -39,18 +38,15 @@ from inferproof.proving.sumcheck.loaded import (
 )
 from inferproof.proving.sumcheck.lower.compile import Lowering, choices, lower
 from inferproof.proving.sumcheck.lower.layers import layers_of
-from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
+from inferproof.proving.sumcheck.modes import CLEAR
 from inferproof.proving.sumcheck.notes import falls_short, notes, where
-from inferproof.proving.sumcheck.private_key import KeptKey, write_key
+from inferproof.proving.sumcheck.private_key import write_key
 from inferproof.proving.sumcheck.prove import Trial, trial
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import ZERO_DIGEST, Digest
 from inferproof.types.layer import QuantisedLayer, weakest
 from inferproof.types.proof import ModelParts, Setup, Visibility
 from inferproof.types.tensor import Tensors
-
-if TYPE_CHECKING:
-    from inferproof.proving.sumcheck import _native
 
 TRIALS = 5
 TRIAL_SECONDS = 1.0
@@ -90,10 +86,9 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
             best=f"{told.relative_error:.3g}{where(weakest(layers))}",
         )
     report("committing to the weights", 0.6)
-    committed = _commit(args, model, lowering)
-    loaded = committed.loaded
+    loaded, key = _commit(args, model, lowering)
     (folder / WEIGHTS).write_bytes(lowering.weights)
-    if committed.kept is not None:
+    if key.kept is not None:
         (folder / PARAMETERS).write_bytes(parameters_of(lowering).astype("<i4").tobytes())
     report("measuring a proof", 0.8)
     with closing(loaded):
@@ -113,11 +108,11 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
         },
         details=_details(args, lowering),
     )
-    if committed.kept is not None:
-        write_key(folder, committed.kept)  # after the header, which does not pin it
+    if key.kept is not None:
+        write_key(folder, key.kept)  # after the header, which does not pin it
     report("done", 1.0)
     return {
-        "opened": committed.opened,
+        "opened": key.opened,
         "key_bytes": size,
         "max_error": told.max_error,
         "agreement": told.agreement,
@@ -142,57 +137,17 @@ def _calibration(model: LoadedModel, path: Path) -> dict[str, npt.NDArray[Any]]:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Committed:
-    """A key that was made. In mode private `kept` opens it, and `openings` counts its trials."""
-
-    loaded: Loaded
-    kept: KeptKey | None = None
-    openings: PassingOpenings | None = None
-
-    @property
-    def opened(self) -> int:
-        """How often the key was opened in this process."""
-        if self.kept is None or self.openings is None:
-            return 0
-        return self.openings.budget(self.kept.name).taken
-
-
-def _commit(args: dict[str, Any], model: LoadedModel, lowering: Lowering) -> _Committed:
-    native = library()
-    graph, profile, mode = encode_graph(lowering.graph), args["profile"], args["mode"]
+def _commit(args: dict[str, Any], model: LoadedModel, lowering: Lowering) -> tuple[Loaded, MadeKey]:
+    mode = args["mode"]
+    graph, parameters = encode_graph(lowering.graph), parameters_of(lowering)
     weights = np.frombuffer(lowering.weights, dtype=np.int8)
-    proving: _native.ProvingKey | PrivateModel
-    kept = openings = None
     try:
-        if mode == PRIVATE:
-            key, kept, openings, proving = _private(
-                graph, weights, parameters_of(lowering), profile
-            )
-        else:
-            key = native.commit(graph, weights, profile, mode)
-            proving = native.ProvingKey(key, weights)
-    except native.NativeError as error:
+        made = make_key(graph, weights, parameters, args["profile"], mode)
+    except library().NativeError as error:
         raise refusal(error, mode) from error
-    bundle = _bundle(args, model, lowering, key)
+    bundle = _bundle(args, model, lowering, made.verifying_key)
     size = size_in_memory(bundle, weights.size)
-    loaded = Loaded(bundle, read_facts(bundle).settings, proving, size)
-    return _Committed(loaded, kept, openings)
-
-
-def _private(
-    graph: bytes, weights: Int8s, parameters: Int32s, profile: str
-) -> tuple[bytes, KeptKey, PassingOpenings, PrivateModel]:
-    """A new key, what opens it, and the model that proves under it in this process alone.
-
-    Raises: NativeError.
-    """
-    native, openings = library(), PassingOpenings()
-    key, secret = native.commit_private(graph, weights, parameters, profile)
-    private = native.PrivateKey(key, weights, parameters, secret)
-    kept = KeptKey(Digest(private.name()), private.openings(), secret)
-    openings.register(kept.name, kept.openings)
-    return key, kept, openings, PrivateModel(private, openings)
+    return Loaded(bundle, read_facts(bundle).settings, made.model, size), made
 
 
 def parameters_of(_lowering: Lowering) -> Int32s:

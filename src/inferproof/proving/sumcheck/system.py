@@ -43,6 +43,7 @@ from inferproof.proving.pool import WorkerPool
 from inferproof.proving.sumcheck import check as checker
 from inferproof.proving.sumcheck.check import VERSION
 from inferproof.proving.sumcheck.compile_limits import beyond, compile_limits
+from inferproof.proving.sumcheck.description import described
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, Cache
 from inferproof.proving.sumcheck.modes import CLEAR, MODES, PRIVATE, PROFILES, mode_of
@@ -53,7 +54,7 @@ from inferproof.proving.sumcheck.quantisation import count_beyond, decode_settin
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import Digest
 from inferproof.types.layer import QuantisedLayer
-from inferproof.types.proof import Assurance, SecurityReport, Visibility
+from inferproof.types.proof import SecurityReport, Visibility
 from inferproof.types.tensor import Tensors
 
 COMPILE_LIMIT_S = 3600.0
@@ -86,25 +87,9 @@ class SumcheckSystem:
 
         return operator in SUPPORTED
 
-    def describe(self) -> Description:
-        return Description(
-            name=self.name,
-            version=self.version,
-            assurance=Assurance.ZK_INTEGRITY,
-            proven=(
-                "The outputs are exactly what the committed, quantised model computes on the "
-                "disclosed input, for this job and this provider; shown by a sumcheck over its "
-                "layers and a WHIR opening of its committed weights, with at least 100 provable "
-                "bits of soundness and no trusted set-up."
-            ),
-            not_proven=(
-                "That the quantised model is as good as the float model, or that the model is "
-                "right. The proof is not zero-knowledge: it shows the input, the graph without "
-                "its weights, and in mode clear, the default, what every layer with weights puts "
-                "out, from which weights can be inferred after enough proofs. Mode committed, "
-                "which is experimental, shows less, and hides nothing by a proof either."
-            ),
-        )
+    def describe(self, mode: str | None = None) -> Description:
+        """See ModeReporter."""
+        return described(mode or CLEAR)
 
     def compile(self, request: CompileRequest, progress: Progress = no_progress) -> CompileReport:
         """See ProofSystem. Raises also: Unavailable PROVER_ reasons; ModelRejected
@@ -268,9 +253,13 @@ class SumcheckSystem:
             raise MissingPart(Reason.MISSING_OPENINGS)
         return self._openings(artifact).budget(read_key(artifact).name)
 
+    def end_epochs(self) -> None:
+        """See OpeningCounter."""
+        self._cache.close()
+
     def close(self) -> None:
         """Ends the worker processes, and what was begun for proofs to come."""
-        self._cache.close()
+        self.end_epochs()
         self._backend.close()
 
     def _open(self, folder: Path) -> Artifact:

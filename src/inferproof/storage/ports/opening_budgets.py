@@ -36,8 +36,8 @@ class OpeningBudgets(Protocol):
         """One slot, that no other caller ever had or will have. `seen` is the most that anybody
         knows to be taken from this store: a store that counts less was brought back.
 
-        Raises: Conflict OPENINGS_SPENT, ROTATION_SPENT, OPENINGS_UNKNOWN, OPENINGS_COPIED,
-        OPENINGS_OLDER.
+        Raises: Conflict OPENINGS_SPENT, OPENINGS_GIVEN, ROTATION_SPENT, OPENINGS_UNKNOWN,
+        OPENINGS_COPIED, OPENINGS_OLDER.
         """
         ...
 
