@@ -38,7 +38,7 @@ DataFolder = Annotated[
 ]
 
 
-def register(group: typer.Typer) -> None:
+def add_to(group: typer.Typer) -> None:
     """Adds the commands."""
     group.command("rotate")(rotate)
     openings = typer.Typer(

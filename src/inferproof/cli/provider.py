@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
     group.command("compile")(compile_model)
     group.command("publish")(publish)
     group.command("submit")(submit)
-    openings.register(group)
+    openings.add_to(group)
     app.add_typer(group, name="provider")
 
 

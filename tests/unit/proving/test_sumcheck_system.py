@@ -378,9 +378,9 @@ def test_other_weights_are_refused(sumcheck_compiled, tmp_path):
 def test_keys_stay_in_memory_while_there_is_room(sumcheck_compiled, tmp_path, monkeypatch):
     opened = []
 
-    def counted(folder):
+    def counted(folder, openings):
         opened.append(folder.name)
-        return load(folder)
+        return load(folder, openings)
 
     monkeypatch.setattr(loading, "load", counted)
     a, b = (_copied(sumcheck_compiled, tmp_path / name) for name in "ab")
