@@ -156,7 +156,7 @@ def _reached(c: Context, step: Step, rows: int, forest: Forest) -> Value:
     """1 for the leaf that each tree reaches, else 0: [rows, leaves]."""
     b = c.builder
     if not forest.levels:  # All trees are one leaf: nothing is compared.
-        made = b.const(np.ones((rows, forest.alone), np.int64))
+        made = b.const(np.ones((rows, forest.alone), np.int64), fixed=True)
         return made.with_(most=forest.trees)
     answers, flipped = _answers(c, step, rows, forest)
     count = len(forest.modes)
@@ -166,7 +166,7 @@ def _reached(c: Context, step: Step, rows: int, forest: Forest) -> Value:
         width = len(level.branches)
         side = b.take(answers, np.arange(rows)[:, None] * count + level.branches)
         if here is None:
-            first, second = side, b.add([side], [-1], 1, within=(0, 1))
+            first, second = side, b.add([side], [-1], 1, within=(0, 1), fixed=True)
         else:
             first = b.mul(here, side, within=(0, 1))
             second = b.add([here, first], [1, -1], within=(0, 1))
@@ -183,7 +183,7 @@ def _reached(c: Context, step: Step, rows: int, forest: Forest) -> Value:
         if len(level.further):
             here = b.take(children, starts + placed(level.further))
     if forest.alone:
-        ends.append(b.const(np.ones((rows, forest.alone), np.int64)))
+        ends.append(b.const(np.ones((rows, forest.alone), np.int64), fixed=True))
     made = b.concat(ends, 1) if len(ends) > 1 else ends[0]
     return made.with_(most=forest.trees)
 
@@ -382,4 +382,4 @@ def _labelled(c: Context, number: Value, labels: list[int]) -> Value:
     """The label of each number of a class."""
     if labels == list(range(len(labels))):
         return number
-    return c.builder.pick(c.builder.const(np.array(labels)), number)
+    return c.builder.pick(c.builder.const(np.array(labels), fixed=True), number)

@@ -107,7 +107,8 @@ def _mod(c: Context, step: Step) -> Value:
 @lowers("BitwiseNot")
 def _not(c: Context, step: Step) -> Value:
     limits = np.iinfo(c.program.specs[step.outputs[0]].dtype)
-    return c.builder.add([c.value(step, 0)], [-1], -1 if limits.min < 0 else int(limits.max))
+    most = -1 if limits.min < 0 else int(limits.max)
+    return c.builder.add([c.value(step, 0)], [-1], most, fixed=True)
 
 
 @lowers("BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift")
@@ -125,7 +126,7 @@ def _bitwise(c: Context, step: Step) -> Value:
             counts.append(x.hi - x.lo + 1)
             # Enough to see that there are too many.
             held.append(np.arange(x.lo, min(x.hi, x.lo + 2**MOST_BITS) + 1))
-            places.append(b.add([x], [1], -x.lo))
+            places.append(b.add([x], [1], -x.lo, fixed=True))
         else:
             values, which = np.unique(array, return_inverse=True)
             held.append(values.astype(np.int64))
