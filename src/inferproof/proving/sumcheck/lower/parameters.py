@@ -136,7 +136,7 @@ class _Hiding:
         depends on more."""
         values = self.graph.constants[constant].values
         bits = max(int(values.max()), -1 - int(values.min())).bit_length()
-        within = (node.lo, node.hi) if exact else (-(2**bits), 2**bits - 1)
+        within = (node.lo, node.hi) if exact else (max(-(2**bits), _WIDE[0]), 2**bits - 1)
         return self._parameter(node, constant, node.shape, within)
 
     def _biased(self, node: g.Node, op: g.Linear | g.Conv) -> int:

@@ -50,7 +50,8 @@ _MOST_APART = 2**24
 
 @dataclass(frozen=True, slots=True)
 class _Comparisons:
-    """Whether features are at most, or below, thresholds: each pair once.
+    """Whether features are at most, or below, thresholds: each pair once, in the order in which
+    branches ask, which says nothing of the order of the thresholds.
 
     Shapes: all [comparisons], but `upper` and `lower` [branches], which name the comparison of each
     branch and, for one by equality, that which is taken from it.
@@ -74,11 +75,15 @@ def _comparisons(forest: Forest) -> _Comparisons:
     rows = [array[order] for array in (*listed, below)]
     new = np.ones(len(order), bool)
     new[1:] = np.logical_or.reduce([array[1:] != array[:-1] for array in rows])
+    first = order[new]
+    asked = np.argsort(first)
+    place = np.empty(len(first), np.int64)
+    place[asked] = np.arange(len(first))
     number = np.empty(len(order), np.int64)
-    number[order] = np.cumsum(new) - 1
+    number[order] = place[np.cumsum(new) - 1]
     lower = np.full(len(forest.modes), -1)
     lower[equal] = number[len(forest.modes) :]
-    features, thresholds, told = (array[new] for array in rows)
+    features, thresholds, told = (array[new][asked] for array in rows)
     return _Comparisons(features, thresholds, told, number[: len(forest.modes)], lower)
 
 

@@ -18,7 +18,9 @@ Ints = npt.NDArray[np.int64]
 def _operands(c: Context, step: Step) -> tuple[Value, Value, Value | None]:
     """Dividend and divisor in whole numbers of one scale, the divisor above 0, and its sign.
 
-    Where the divisor is below 0 both have changed their signs. Shapes: that of the result.
+    Where the divisor is below 0 both have changed their signs. A divisor that is a constant is
+    public: no product of quotients with one that is hidden is shown to stay within the field.
+    Shapes: that of the result.
     """
     b = c.builder
     shape = c.shape(step.outputs[0])
@@ -26,9 +28,8 @@ def _operands(c: Context, step: Step) -> tuple[Value, Value, Value | None]:
     if c.whole(step.outputs[0]):
         above, below = (broadcast(b, _whole(c, step, place), shape) for place in (0, 1))
     else:
-        above, below = aligned_pair(
-            b, *(broadcast(b, c.value(step, place), shape) for place in (0, 1))
-        )
+        found = c.value(step, 0), c.value(step, 1) if array is None else c.embed(array, fixed=True)
+        above, below = aligned_pair(b, *(broadcast(b, x, shape) for x in found))
     seen = c.program.ranges.get(step.input(1))
     if array is not None:
         signs = np.sign(numbers(array)).astype(np.int64)
@@ -55,7 +56,7 @@ def _whole(c: Context, step: Step, place: int) -> Value:
         return c.value(step, place)
     if int(np.abs(numbers(array)).max()) >= SUM_LIMIT:
         raise unsupported(step, "a constant has more than 28 bits", "smaller numbers")
-    return c.builder.const(array)
+    return c.builder.const(array, fixed=place == 1)
 
 
 def _sign(low: float, high: float) -> int:
