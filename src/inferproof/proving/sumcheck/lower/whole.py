@@ -43,7 +43,7 @@ def _operands(c: Context, step: Step) -> tuple[Value, Value, Value | None]:
         )
     sign, scale = None, above.scale
     if (signs < 0).any():
-        sign = broadcast(b, b.const(signs), shape)
+        sign = broadcast(b, b.const(signs, fixed=True), shape)
         above, below = b.mul(above, sign), b.mul(below, sign)
     below = b.rescale(below, clamp=(1, max(1, below.hi))).with_(scale=scale)
     return above.with_(scale=scale, source=None), below, sign
