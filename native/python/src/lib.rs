@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use commitment::Profile;
 use executor::Tensors;
 use facts::Facts;
-use graph::Graph;
+use graph::{Graph, Values};
 use key::{Mode, Public};
 use layers::GraphSize;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
@@ -198,17 +198,24 @@ mod _native {
     }
 
     #[pyfunction]
+    #[pyo3(signature = (graph, weights, inputs, parameters=None))]
     fn run_graph<'py>(
         py: Python<'py>,
         graph: &[u8],
         weights: Array<'_, i8>,
         inputs: Vec<Array<'_, i32>>,
+        parameters: Option<Array<'_, i32>>,
     ) -> PyResult<Outputs<'py>> {
         let (weights, inputs) = (copied(&weights), all_copied(&inputs));
+        let parameters = parameters.as_ref().map(copied).unwrap_or_default();
         let outputs = apart(py, move || {
             let graph = Graph::decode(graph)?;
+            let values = Values {
+                weights: &weights,
+                parameters: &parameters,
+            };
             let mut tensors = Tensors::keeping([]);
-            executor::execute(&graph, &weights, &views(&inputs), &mut tensors)?;
+            executor::execute_with(&graph, &values, &views(&inputs), &mut tensors)?;
             Ok(tensors.outputs(&graph).map(<[i32]>::to_vec).collect())
         })?;
         Ok(to_python(py, outputs))
@@ -239,6 +246,17 @@ mod _native {
         // The report does not depend on the weights.
         let report = move || {
             let key = key::VerifyingKey::new(mode, Graph::decode(graph)?, profile)?;
+            Ok(key.security().to_json())
+        };
+        Ok(apart(py, report)?)
+    }
+
+    /// The private mode is not offered by name yet: this says whether it takes a graph, and at what security.
+    #[pyfunction]
+    fn private_limits(py: Python<'_>, graph: &[u8], profile: &str) -> PyResult<String> {
+        let profile = profile_of(profile)?;
+        let report = move || {
+            let key = key::PrivateKey::new(Graph::decode(graph)?, profile, 1)?;
             Ok(key.security().to_json())
         };
         Ok(apart(py, report)?)
