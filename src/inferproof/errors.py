@@ -354,6 +354,10 @@ class Reason(Enum):
     NO_CONTRACT_FOR_SYSTEM = (
         "no contract checks proofs of system {system} yet; leave the verifier contract away"
     )
+    PRIVACY_NOT_ITEMISED = (
+        "what the key shows is itemised for models of mode private alone: proofs of this one show "
+        "more than its key"
+    )
     SECURITY_NOT_ITEMISED = (
         "proof system {system} has no itemised account of its soundness; sumcheck has one"
     )

@@ -17,7 +17,7 @@ from inferproof.errors import NotFound, Reason
 from inferproof.protocol.claims import assurance_of
 from inferproof.protocol.proof_mode import PRIVATE
 from inferproof.protocol.verifier_bundle import VerifierBundle
-from inferproof.proving.base import Description, ModeReporter
+from inferproof.proving.base import Description, ModeReporter, PrivacyReporter
 from inferproof.proving.registry import get_system, known_systems
 from inferproof.proving.sumcheck.private_key import has_key
 from inferproof.storage.openings.local import LocalOpeningBudgets
@@ -37,19 +37,29 @@ def inspect(
     security: Annotated[
         bool, typer.Option("--security", help="Itemise the provable bits of soundness.")
     ] = False,
+    privacy: Annotated[
+        bool, typer.Option("--privacy", help="Itemise what the key shows and hides (mode private).")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show what a compiled model commits to, and with --security how sound its proofs are."""
+    """Show what a compiled model commits to, with --security how sound its proofs are, and with
+    --privacy what its key shows."""
     with failures(as_json=as_json):
         bundle = read_bundle(compiled)
         mode = mode_of(bundle)
         report = security_of(bundle) if security else None
-        openings = None if security else _openings(compiled, mode)
+        shown = privacy_of(bundle) if privacy else None
+        plainly = not (report or shown)
+        openings = _openings(compiled, mode) if plainly else None
     if as_json:
-        print_json(_security_json(report) if report else _bundle_json(bundle, mode, openings))
-    elif report:
+        itemised = {**(_security_json(report) if report else {}), **(shown or {})}
+        print_json(itemised or _bundle_json(bundle, mode, openings))
+        return
+    if report:
         _show_security(bundle, report)
-    else:
+    if shown:
+        _show_privacy(shown)
+    if plainly:
         _show(bundle, mode)
         if openings is not None:
             show_budget(openings)
@@ -62,6 +72,15 @@ def security_of(bundle: VerifierBundle) -> SecurityReport:
     if report is None:
         raise NotFound(Reason.SECURITY_NOT_ITEMISED, system=system.name)
     return report
+
+
+def privacy_of(bundle: VerifierBundle) -> dict[str, Any]:
+    """What the model's key shows and hides. Raises: NotFound PRIVACY_NOT_ITEMISED."""
+    system = get_system(bundle.parts.proof_system)
+    shown = system.privacy(bundle) if isinstance(system, PrivacyReporter) else None
+    if shown is None:
+        raise NotFound(Reason.PRIVACY_NOT_ITEMISED)
+    return dict(shown)
 
 
 def mode_of(bundle: VerifierBundle) -> str | None:
@@ -106,6 +125,18 @@ def _show_security(bundle: VerifierBundle, report: SecurityReport) -> None:
     table = Table("what can go wrong", "bits", box=None)
     for name, bits in report.terms:
         table.add_row(plain(name), f"{bits:.2f}")
+    print_table(table)
+
+
+def _show_privacy(shown: dict[str, Any]) -> None:
+    hidden = shown["hidden"]
+    out.print(
+        f"[bold]hidden[/]         {hidden['weights']:,} weights in {hidden['matrices']:,} "
+        f"matrices, {hidden['elements']:,} elements of {hidden['parameters']:,} parameters"
+    )
+    table = Table("public", "numbers", "what it is", box=None)
+    for fact in shown["public"]:
+        table.add_row(plain(fact["kind"]), f"{fact['numbers']:,}", plain(fact["what"]))
     print_table(table)
 
 

@@ -378,6 +378,16 @@ class ModeReporter(Protocol):
         ...
 
 
+@runtime_checkable
+class PrivacyReporter(Protocol):
+    """A proof system that says what a model's key shows, where its proofs show nothing else."""
+
+    def privacy(self, bundle: VerifierBundle) -> dict[str, Json] | None:
+        """What is public of the model, and how much is not; None for models whose proofs show more
+        than their key. Raises: ArtifactRejected; MissingPart."""
+        ...
+
+
 class ComputeBackend(Protocol):
     """Where tasks run that are heavy, block or may crash. Implementations share
     tests/suites/compute_backend_suite.py.

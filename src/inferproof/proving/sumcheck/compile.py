@@ -28,7 +28,7 @@ from inferproof.proving.costs import Costs, read_costs
 from inferproof.proving.sumcheck.check import VERSION, read_facts
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
 from inferproof.proving.sumcheck.keys import MadeKey, make_key
-from inferproof.proving.sumcheck.library import Int32s, graph_rejection, library
+from inferproof.proving.sumcheck.library import graph_rejection, library
 from inferproof.proving.sumcheck.loaded import (
     NAME,
     PARAMETERS,
@@ -38,7 +38,8 @@ from inferproof.proving.sumcheck.loaded import (
 )
 from inferproof.proving.sumcheck.lower.compile import Lowering, choices, lower
 from inferproof.proving.sumcheck.lower.layers import layers_of
-from inferproof.proving.sumcheck.modes import CLEAR
+from inferproof.proving.sumcheck.lower.parameters import Hidden, hide_weights
+from inferproof.proving.sumcheck.modes import CLEAR, PRIVATE
 from inferproof.proving.sumcheck.notes import falls_short, notes, where
 from inferproof.proving.sumcheck.private_key import write_key
 from inferproof.proving.sumcheck.prove import Trial, trial
@@ -86,10 +87,11 @@ def _compile(args: dict[str, Any], report: Progress) -> dict[str, Any]:
             best=f"{told.relative_error:.3g}{where(weakest(layers))}",
         )
     report("committing to the weights", 0.6)
-    loaded, key = _commit(args, model, lowering)
+    held = _held(lowering, args["mode"])
+    loaded, key = _commit(args, model, lowering, held)
     (folder / WEIGHTS).write_bytes(lowering.weights)
     if key.kept is not None:
-        (folder / PARAMETERS).write_bytes(parameters_of(lowering).astype("<i4").tobytes())
+        (folder / PARAMETERS).write_bytes(held.parameters.astype("<i4").tobytes())
     report("measuring a proof", 0.8)
     with closing(loaded):
         trials = _trial_proofs(loaded, calibration, report)
@@ -137,23 +139,27 @@ def _calibration(model: LoadedModel, path: Path) -> dict[str, npt.NDArray[Any]]:
         }
 
 
-def _commit(args: dict[str, Any], model: LoadedModel, lowering: Lowering) -> tuple[Loaded, MadeKey]:
+def _commit(
+    args: dict[str, Any], model: LoadedModel, lowering: Lowering, held: Hidden
+) -> tuple[Loaded, MadeKey]:
+    """The key of what is held, and the model that proves under it in this process."""
     mode = args["mode"]
-    graph, parameters = encode_graph(lowering.graph), parameters_of(lowering)
-    weights = np.frombuffer(lowering.weights, dtype=np.int8)
+    weights = np.frombuffer(held.weights, dtype=np.int8)
     try:
-        made = make_key(graph, weights, parameters, args["profile"], mode)
+        made = make_key(encode_graph(held.graph), weights, held.parameters, args["profile"], mode)
     except library().NativeError as error:
         raise refusal(error, mode) from error
     bundle = _bundle(args, model, lowering, made.verifying_key)
-    size = size_in_memory(bundle, weights.size)
+    size = size_in_memory(bundle, weights.size + held.parameters.size)
     return Loaded(bundle, read_facts(bundle).settings, made.model, size), made
 
 
-def parameters_of(_lowering: Lowering) -> Int32s:
-    """The tensors beside the matrices that the key does not show. The lowering makes none yet: what
-    is no matrix is a constant of the graph."""
-    return np.zeros(0, dtype=np.int32)
+def _held(lowering: Lowering, mode: str) -> Hidden:
+    """What keys of the mode are made of: graph, weights, and the parameters of mode private, in
+    which constants that are weights are not in the graph. Raises: as `hide_weights`."""
+    if mode == PRIVATE:
+        return hide_weights(lowering.graph, lowering.weights)
+    return Hidden(lowering.graph, lowering.weights, np.zeros(0, dtype=np.int32))
 
 
 def refusal(error: Exception, mode: str) -> InferproofError:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from inferproof.errors import MissingPart, ModelRejected, Reason, Unavailable
 from inferproof.models.load import to_head
+from inferproof.protocol.encoding import Json
 from inferproof.protocol.opening_budget import Budget
 from inferproof.protocol.proof_file import ProofFile
 from inferproof.protocol.verifier_bundle import VerifierBundle
@@ -44,12 +45,14 @@ from inferproof.proving.sumcheck import check as checker
 from inferproof.proving.sumcheck.check import VERSION
 from inferproof.proving.sumcheck.compile_limits import beyond, compile_limits
 from inferproof.proving.sumcheck.description import described
+from inferproof.proving.sumcheck.graph_bytes import decode_graph
 from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import NAME, Cache
 from inferproof.proving.sumcheck.modes import CLEAR, MODES, PRIVATE, PROFILES, mode_of
 from inferproof.proving.sumcheck.precision import MARGIN, check_precision
 from inferproof.proving.sumcheck.private_key import has_key, read_key
 from inferproof.proving.sumcheck.prove import SumcheckExecution, evaluate, execute
+from inferproof.proving.sumcheck.public_facts import public_facts
 from inferproof.proving.sumcheck.quantisation import count_beyond, decode_settings
 from inferproof.proving.worker import peak_bytes
 from inferproof.types.digest import Digest
@@ -231,6 +234,12 @@ class SumcheckSystem:
     def mode(self, bundle: VerifierBundle) -> str:
         """See ModeReporter."""
         return mode_of(bundle.verifying_key)
+
+    def privacy(self, bundle: VerifierBundle) -> dict[str, Json] | None:
+        """See PrivacyReporter."""
+        if self.mode(bundle) != PRIVATE:
+            return None
+        return public_facts(decode_graph(checker.read_facts(bundle).key.graph()))
 
     def estimate(self, artifact: Path) -> Estimate:
         """See ProofSystem. Times are those of the machine whose costs were measured, where some
