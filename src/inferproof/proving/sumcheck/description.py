@@ -21,8 +21,8 @@ _OPEN = (
 )
 _PADDED = (
     "The proof shows the input, the outputs, and what the key says: the graph with its shapes, "
-    "ranges, tables and constants, without its weights. What it shows of weights and of values in "
-    "between is under one-time pads, and its key is opened no oftener than it can be."
+    "ranges, function tables and multipliers, without its weights. What it shows of weights and of "
+    "values in between is under one-time pads, and its key is opened no oftener than it can be."
 )
 _UNTRIED = (
     "The tests that it shows nothing else are not complete, so that nothing is claimed of it: as "
