@@ -33,9 +33,11 @@ WEIGHTS = "weights.bin"
 """The int8 matrices one after another, row by row."""
 PARAMETERS = "parameters.bin"
 """In mode private: the other tensors that keys do not show, one after another, as int32."""
-BYTES_PER_WEIGHT = {CLEAR: 40, COMMITTED: 80, PRIVATE: 160}
+BYTES_PER_WEIGHT = {CLEAR: 40, COMMITTED: 80, PRIVATE: 120}
 """What a loaded key takes for each weight at most: its commitment at the lowest rate."""
 BYTES_PER_KEY = 2**20
+BYTES_PER_PRIVATE_KEY = 400 * 2**20
+"""What key and epoch take beside it, whatever the weights are, as measured."""
 DEFAULT_ROOM = 2**30
 
 
@@ -47,6 +49,11 @@ class Loaded:
     settings: Settings
     key: "_native.ProvingKey | PrivateModel"
     size: int
+
+    @property
+    def counted(self) -> bool:
+        """Whether openings of its key are counted."""
+        return isinstance(self.key, PrivateModel)
 
     def close(self) -> None:
         """Ends what was begun for proofs, where the mode begins anything."""
@@ -115,14 +122,17 @@ def private_key(
 
 def size_in_memory(bundle: VerifierBundle, weights: int) -> int:
     """What a loaded key with so many weights takes at most, in bytes."""
-    return BYTES_PER_KEY + BYTES_PER_WEIGHT[mode_of(bundle.verifying_key)] * weights
+    mode = mode_of(bundle.verifying_key)
+    fixed = BYTES_PER_PRIVATE_KEY if mode == PRIVATE else BYTES_PER_KEY
+    return fixed + BYTES_PER_WEIGHT[mode] * weights
 
 
 class Cache:
     """Loaded models by folder and header; thread-safe.
 
     A folder that was compiled again has another header, so it is another entry; so is one whose
-    key was rotated. `openings` counts those of keys of mode private.
+    key was rotated. `openings` counts those of keys of mode private, whose models stay: to take one
+    up again costs an opening of its key.
     """
 
     def __init__(self, room: int = DEFAULT_ROOM, openings: OpeningsAt | None = None) -> None:
@@ -160,9 +170,10 @@ class Cache:
             gone = [self._kept.pop(known) for known in earlier]
             self._kept[name] = loaded
             size = sum(item.size for item in self._kept.values())
-            while size > self._room and len(self._kept) > 1:
-                gone.append(self._kept.popitem(last=False)[1])
-                size -= gone[-1].size
+            for known, item in list(self._kept.items()):
+                if size > self._room and known != name and not item.counted:
+                    gone.append(self._kept.pop(known))
+                    size -= item.size
         for each in gone:
             each.close()
 
