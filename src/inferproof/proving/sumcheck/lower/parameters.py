@@ -101,7 +101,7 @@ class _Hiding:
         if not within[0] <= least <= most <= within[1]:
             raise ModelRejected(
                 Reason.LOWERING_OVERFLOW,
-                node=f"node {node.step}",
+                node=node.step,
                 operator=g.op_name(node.op),
                 reach=max(abs(least), abs(most)),
             )
