@@ -24,13 +24,16 @@ WHOLES = "whole numbers"
 SAYS = {
     TOPOLOGY: "operations, what each of them reads, and which matrix, parameter or constant",
     SHAPES: "the shape of each tensor, matrix and parameter",
-    RANGES: "the least and the greatest value that each tensor may have; they follow from the "
-    "calibration data and, in part, from sums of weights",
+    RANGES: "where inputs and rescalings are cut, by the calibration data, and of all else that "
+    "depends on weights how many bits it has; whole ranges of divisors, of what is looked up, and "
+    "of what more bits would make unprovable",
     SIZES: "kernels, strides, pads, groups and axes",
-    FUNCTIONS: "tables of functions of one number, with the scales and single numbers in them",
+    FUNCTIONS: "tables of functions of one number, with the scales and single numbers in them; a "
+    "tensor whose elements are all equal counts as a single number",
     MULTIPLIERS: "multipliers and shifts of rescalings: the scales between tensors",
     MAPS: "which elements are taken from where",
-    NUMBERS: "constants that operators have whatever the weights are: positions, masks, zeros",
+    NUMBERS: "constants that operators have whatever the weights are: positions, zeros, labels, "
+    "whole divisors",
     WHOLES: "coefficients of sums, fills, and factors of quotients and roots",
 }
 """What is public, by kind."""

@@ -5,7 +5,6 @@ has the outputs that it had before. Tables of functions, maps, multipliers and a
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,24 +13,12 @@ import numpy.typing as npt
 from inferproof.errors import ModelRejected, Reason
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.lower.passes import with_constants
+from inferproof.proving.sumcheck.lower.wider_ranges import WIDEST, Interval, hides, wider_ranges
 
 Int32s = npt.NDArray[np.int32]
-Interval = tuple[int, int]
 
 _ADDED = (-(2**28), 2**28 - 1)
-_WIDE = (1 - g.VALUE_LIMIT, g.VALUE_LIMIT - 1)
-"""Ranges of parameters that are added, and of what they are added to: the same for all models, as
-no reader's range follows from theirs."""
-
-_MOVES = (g.View, g.Pad, g.Concat, g.Take)
-"""Operations whose results are elements of all operands, as those of Pick are of its first."""
-_BY_RANGE: dict[type[g.Op], int] = {
-    g.Divide: 1,
-    g.Lookup: 0,
-    g.Pick: 1,
-    g.SquareRoot: 0,
-}
-"""Operations that take no more than the range of an operand, and which it is."""
+"""The range of parameters that are added, the same for all models: nothing follows from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +56,28 @@ class _Hiding:
     made: dict[tuple[int, int, g.Shape, Interval], int] = field(default_factory=dict)
     """Parameters by constant, step, shape and range: an operator that reads one twice has it once,
     and that two operators' are equal is not shown."""
-    exact: set[int] = field(default_factory=set)
-    """Tensors whose ranges some reader depends on."""
+    ranges: tuple[Interval, ...] = ()
 
     def __post_init__(self) -> None:
         self.tensors = {number: number for number in range(len(self.graph.inputs))}
-        self.exact = set(_read_by_range(self.graph))
+        self.ranges = wider_ranges(self.graph)
 
     def take(self, number: int) -> None:
         """Adds the graph's next node, or what stands for it."""
-        node = self.graph.nodes[number]
         own = len(self.graph.inputs) + number
-        if node.fixed:
-            made = self._copy(node)
-        elif isinstance(node.op, g.Const):
-            made = self._constant(node, node.op.constant, own in self.exact)
-        elif isinstance(node.op, g.Linear | g.Conv) and node.op.bias != g.NONE:
-            made = self._biased(node, node.op)
-        elif isinstance(node.op, g.Add) and node.op.constant != g.NONE:
-            made = self._added(node, node.op)
-        else:
-            made = self._copy(node)
-        self.tensors[own] = made
+        low, high = self.ranges[own]
+        node = replace(self.graph.nodes[number], lo=low, hi=high)
+        self.tensors[own] = self._hidden(node) if hides(node) else self._copy(node)
+
+    def _hidden(self, node: g.Node) -> int:
+        match node.op:
+            case g.Const(constant):
+                return self._parameter(node, constant, node.shape, (node.lo, node.hi))
+            case g.Add():
+                return self._added(node, node.op)
+            case g.Linear() | g.Conv():
+                return self._biased(node, node.op)
+        raise AssertionError(node.op)
 
     def _emit(self, node: g.Node) -> int:
         self.nodes.append(node)
@@ -98,15 +85,8 @@ class _Hiding:
 
     def _copy(self, node: g.Node) -> int:
         operands = tuple(self.tensors[operand] for operand in node.operands)
-        low, high = node.lo, node.hi
-        moved = node.operands if isinstance(node.op, _MOVES) else ()
-        for old in node.operands[:1] if isinstance(node.op, g.Pick) else moved:
-            before, after = self.graph.tensor(old), self._tensor(self.tensors[old])
-            # What is moved keeps the range that it has now.
-            low = min(low, after.lo) if after.lo < before.lo else low
-            high = max(high, after.hi) if after.hi > before.hi else high
         op = with_constants(node.op, self.constants)
-        return self._emit(replace(node, op=op, operands=operands, lo=low, hi=high))
+        return self._emit(replace(node, op=op, operands=operands))
 
     def _tensor(self, number: int) -> g.Input | g.Node:
         count = len(self.graph.inputs)
@@ -117,11 +97,11 @@ class _Hiding:
         values = self.graph.constants[constant].values
         least, most = int(values.min()), int(values.max())
         if not within[0] <= least <= most <= within[1]:
-            within = _WIDE
+            within = WIDEST
         if not within[0] <= least <= most <= within[1]:
             raise ModelRejected(
                 Reason.LOWERING_OVERFLOW,
-                node=f"node {node.step}",
+                node=node.step,
                 operator=g.op_name(node.op),
                 reach=max(abs(least), abs(most)),
             )
@@ -131,17 +111,9 @@ class _Hiding:
             self.made[key] = self._emit(g.Node(g.Parameter(), (), shape, *within, node.step))
         return self.made[key]
 
-    def _constant(self, node: g.Node, constant: int, exact: bool) -> int:
-        """A tensor of numbers: its range tells no more than how long they are, unless a reader
-        depends on more."""
-        values = self.graph.constants[constant].values
-        bits = max(int(values.max()), -1 - int(values.min())).bit_length()
-        within = (node.lo, node.hi) if exact else (max(-(2**bits), _WIDE[0]), 2**bits - 1)
-        return self._parameter(node, constant, node.shape, within)
-
     def _biased(self, node: g.Node, op: g.Linear | g.Conv) -> int:
         """A contraction without a bias, and behind it what adds one."""
-        bare = replace(node, op=replace(op, bias=g.NONE), lo=_WIDE[0], hi=_WIDE[1])
+        bare = replace(node, op=replace(op, bias=g.NONE), lo=WIDEST[0], hi=WIDEST[1])
         place = len(node.shape) - 1 if isinstance(op, g.Linear) else 1
         bias = self._spread(node, op.bias, place)
         return self._sum(node, (self._copy(bare), bias), (1, 1))
@@ -179,17 +151,3 @@ class _Hiding:
     def parameters(self) -> Int32s:
         """The elements of all parameters."""
         return np.concatenate([np.zeros(0, np.int32), *self.values])
-
-
-def _read_by_range(graph: g.Graph) -> Iterator[int]:
-    """The tensors whose ranges a reader depends on, itself or through what only moves elements."""
-    found: set[int] = set()
-    for number in reversed(range(len(graph.nodes))):
-        node = graph.nodes[number]
-        place = _BY_RANGE.get(type(node.op))
-        if place is not None:
-            found.add(node.operands[place])
-        if len(graph.inputs) + number in found:
-            moved = node.operands if isinstance(node.op, _MOVES) else ()
-            found.update(node.operands[:1] if isinstance(node.op, g.Pick) else moved)
-    yield from found
