@@ -640,6 +640,10 @@ class Reason(Enum):
         "the opening of key {key} that is reserved for its rotation is gone, so no new key of the "
         "same weights can be shown; compile the model anew, which gives it another identity"
     )
+    ROTATIONS_SPENT = (
+        "the model's key was rotated {most} times, and proofs carry no more links; compile the "
+        "model anew, which gives it another identity"
+    )
     OPENINGS_KEPT = (
         "the openings of key {key} are not forgotten: it can still be rotated, or have a slice back"
     )

@@ -38,9 +38,11 @@ from inferproof.proving.execution import Proved, ProveRequest, prove
 from inferproof.proving.opening import read_opening
 from inferproof.proving.openings import PassingOpenings
 from inferproof.proving.sumcheck import private_key
+from inferproof.proving.sumcheck.library import library
 from inferproof.proving.sumcheck.loaded import Cache
 from inferproof.proving.sumcheck.modes import PRIVATE
 from inferproof.proving.sumcheck.private_key import PRIVATE_KEY, read_key
+from inferproof.proving.sumcheck.rotation import Rotation
 from inferproof.proving.sumcheck.system import SumcheckSystem
 from inferproof.storage.openings.local import LocalOpeningBudgets
 from inferproof.storage.openings.marks import MarkedOpenings
@@ -130,6 +132,7 @@ def test_what_opens_the_key_stays_with_its_owner(
     }
 
 
+@pytest.mark.slow
 def test_nothing_is_compiled_or_proven_without_a_count(
     mlp_request: CompileRequest, compiled: Path, tmp_path: Path
 ) -> None:
@@ -241,6 +244,7 @@ def test_a_proof_that_was_cancelled_before_it_began_took_nothing(
     assert left(records, compiled) == before
 
 
+@pytest.mark.slow
 def test_at_nothing_left_it_stops_and_says_how_to_go_on(
     records: LocalOpeningBudgets, compiled: Path
 ) -> None:
@@ -293,6 +297,7 @@ def test_another_key_file_opens_nothing(
 # -- rotation -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_rotated_key_keeps_the_identity_and_has_a_full_budget(
     records: LocalOpeningBudgets, compiled: Path
 ) -> None:
@@ -316,6 +321,7 @@ def test_a_rotated_key_keeps_the_identity_and_has_a_full_budget(
     proven(compiled)
 
 
+@pytest.mark.slow
 def test_a_process_that_runs_goes_over_to_the_new_key(
     records: LocalOpeningBudgets, compiled: Path
 ) -> None:
@@ -349,6 +355,7 @@ class Dying(LocalOpeningBudgets):
         raise Unavailable(Reason.STORAGE_FULL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["take", "register", "replace"])
 def test_a_rotation_that_dies_leaves_the_old_key(
     records: LocalOpeningBudgets, compiled: Path, monkeypatch: pytest.MonkeyPatch, step: str
@@ -380,6 +387,35 @@ def test_the_last_rotation_that_dies_ends_the_key(
     with pytest.raises(InferproofError) as caught:
         asyncio.run(key_budgets.rotate(records, compiled))
     assert caught.value.reason in (Reason.ROTATION_SPENT, Reason.OPENINGS_GIVEN)
+
+
+def test_a_chain_of_links_has_an_end(
+    records: LocalOpeningBudgets, compiled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the native module says it after the sixteenth."""
+    kept, native = (compiled / PRIVATE_KEY).read_bytes(), library()
+
+    def spent(self: Rotation, _slot: int) -> None:
+        raise native.NativeError("ROTATIONS_SPENT", "a chain has at most 16 links")
+
+    class Spent:
+        rotate = spent
+
+    real = Rotation.__init__
+
+    def last(self: Rotation, folder: Path) -> None:
+        real(self, folder)
+        self._key = Spent()  # type: ignore[assignment]
+
+    monkeypatch.setattr(Rotation, "__init__", last)
+    with rejects(
+        Reason.ROTATIONS_SPENT,
+        "the model's key was rotated 16 times, and proofs carry no more links; compile the model "
+        "anew, which gives it another identity",
+        kind=Conflict,
+    ):
+        asyncio.run(key_budgets.rotate(records, compiled))
+    assert (compiled / PRIVATE_KEY).read_bytes() == kept
 
 
 # -- moving to an order book ----------------------------------------------------------------------
@@ -532,6 +568,7 @@ def told(compiled: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     return run
 
 
+@pytest.mark.slow
 def test_the_commands_of_a_provider(
     compiled: Path, tmp_path: Path, told: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -592,6 +629,7 @@ def test_what_the_key_shows_is_itemised(
     )
 
 
+@pytest.mark.slow
 def test_a_provider_is_told_when_a_fifth_is_left(
     compiled: Path, tmp_path: Path, told: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

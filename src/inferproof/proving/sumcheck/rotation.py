@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inferproof.errors import ArtifactRejected, Reason
+from inferproof.errors import ArtifactRejected, Conflict, Reason
 from inferproof.proving.artifact import Artifact, open_artifact
 from inferproof.proving.sumcheck.check import VERSION
 from inferproof.proving.sumcheck.library import Int8s, Int32s, library
@@ -13,6 +13,9 @@ from inferproof.proving.sumcheck.modes import PRIVATE, mode_of
 from inferproof.proving.sumcheck.private_key import KeptKey, read_key
 from inferproof.proving.sumcheck.prove import failure
 from inferproof.types.digest import Digest
+
+MAX_LINKS = 16
+"""Of a chain, as specs/private-mode.md says."""
 
 
 def kept_key(folder: Path) -> KeptKey:
@@ -43,7 +46,7 @@ class Rotation:
         """A new commitment to the same weights, tied to the verifying key by the opening of this
         number, and found to open. Whoever replaces the old one by it begins its count before.
 
-        Raises: Unavailable PROVER_FAILED.
+        Raises: Conflict ROTATIONS_SPENT; Unavailable PROVER_FAILED.
         """
         native = library()
         try:
@@ -52,6 +55,8 @@ class Rotation:
                 self._bundle.verifying_key, self._weights, self._parameters, secret, links
             )
         except native.NativeError as error:
+            if error.args[0] == "ROTATIONS_SPENT":
+                raise Conflict(Reason.ROTATIONS_SPENT, most=MAX_LINKS) from error
             raise failure(error) from error
         return KeptKey(Digest(key.name()), key.openings(), secret, links)
 
