@@ -41,7 +41,7 @@ def integer_graphs() -> JsonObject:
 
 
 def _run(graph: g.Graph) -> JsonObject:
-    """Weights, an input, and every output integer, row-major."""
+    """Weights, parameters, an input, and every output integer, row-major."""
     size = sum(weight.rows * weight.cols for weight in graph.weights)
     weights = (np.arange(size) * 37 % 251 - 125).astype(np.int8)
     positive = (g.Lookup, g.Pick, g.Divide, g.SquareRoot)
@@ -52,9 +52,12 @@ def _run(graph: g.Graph) -> JsonObject:
         if isinstance(graph.nodes[0].op, positive):
             values = np.arange(count) % 2 + (isinstance(graph.nodes[0].op, g.Divide))
         inputs.append(values.reshape(item.shape))
-    outputs = execute(graph, split_weights(graph, weights.tobytes()), inputs)
+    count = sum(int(np.prod(node.shape, dtype=np.int64)) for node in graph.parameters)
+    parameters = (np.arange(count) * 53 + 11) % 199 - 99
+    outputs = execute(graph, split_weights(graph, weights.tobytes()), inputs, parameters)
     return {
         "weights": "0x" + weights.tobytes().hex(),
+        **({"parameters": parameters.tolist()} if count else {}),
         "input_values": [[int(v) for v in values.reshape(-1)] for values in inputs],
         "output_values": [[int(v) for v in np.asarray(o).reshape(-1)] for o in outputs],
     }
@@ -62,11 +65,12 @@ def _run(graph: g.Graph) -> JsonObject:
 
 def _broken() -> list[tuple[str, bytes]]:
     data = encode_graph(small())
+    hidden = next(encode_graph(graph) for graph in EVERY_OP if graph.parameters)
     # Offsets in the bytes of small(): magic 0, version 8, inputs 12, dims 16, range 25.
     return [
         ("no bytes", b""),
         ("another beginning", b"infgraph" + data[8:]),
-        ("another version", data[:8] + struct.pack("<I", 2) + data[12:]),
+        ("another version", data[:8] + struct.pack("<I", 3) + data[12:]),
         ("cut by one byte", data[:-1]),
         ("one byte too many", data + b"\x00"),
         ("more inputs than bytes", data[:12] + struct.pack("<I", 64) + data[16:]),
@@ -77,10 +81,12 @@ def _broken() -> list[tuple[str, bytes]]:
         ("2^32 - 1 elements", data[:17] + b"\xff\xff\xff\xff" + data[21:]),
         ("a range that reaches 2^29", data[:29] + struct.pack("<i", 2**29) + data[33:]),
         ("an output that is not there", data[:-4] + struct.pack("<I", 4)),
-        ("an operation that is not there", _with_op_code(data, 19)),
+        ("an operation that is not there", _with_op_code(data, 20)),
         ("operation 0", _with_op_code(data, 0)),
         ("an Add in a Linear's place", _with_op_code(data, 4)),
         *((f"a coefficient of {c}", encode_graph(_weighing(c))) for c in _COEFFICIENTS),
+        ("the version of a graph with parameters", data[:8] + struct.pack("<I", 2) + data[12:]),
+        ("the version of a graph without", hidden[:8] + data[8:12] + hidden[12:]),
     ]
 
 

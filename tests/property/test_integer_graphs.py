@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from random_graphs import Maker, random_inputs
+from random_graphs import Maker, random_inputs, random_parameters
 
 from inferproof.proving.sumcheck import graph as g
 from inferproof.proving.sumcheck.graph_bytes import encode_graph
@@ -14,19 +14,19 @@ from reference.numpy_executor import Fault, execute, split_weights
 GRAPHS = 400
 
 
-def _plain(graph, weights, inputs):
+def _plain(graph, weights, inputs, parameters):
     try:
-        outputs = execute(graph, split_weights(graph, weights.tobytes()), inputs)
+        outputs = execute(graph, split_weights(graph, weights.tobytes()), inputs, parameters)
     except Fault as error:
         return error.node
     return [np.asarray(values).reshape(-1).tolist() for values in outputs]
 
 
-def _native(data, weights, inputs):
+def _native(data, weights, inputs, parameters):
     native = library()
     try:
         outputs = native.run_graph(
-            data, weights, [values.astype(np.int32).reshape(-1) for values in inputs]
+            data, weights, [values.astype(np.int32).reshape(-1) for values in inputs], parameters
         )
     except native.NativeError as error:
         code, message = error.args
@@ -48,8 +48,9 @@ def test_both_executors_agree_on_random_graphs(part):
         weights = np.random.default_rng(seed).integers(-128, 128, size).astype(np.int8)
         for run in range(2):
             inputs = random_inputs(graph, seed + run)
-            expected = _plain(graph, weights, inputs)
-            assert _native(data, weights, inputs) == expected, f"seed {seed}"
+            parameters = random_parameters(graph, seed + run)
+            expected = _plain(graph, weights, inputs, parameters)
+            assert _native(data, weights, inputs, parameters) == expected, f"seed {seed}"
             failed += isinstance(expected, int)
         ops |= {type(node.op) for node in graph.nodes}
     assert ops == set(g.OPS)

@@ -10,7 +10,7 @@ from reference.reader import Reader
 Shape = tuple[int, ...]
 NONE = 2**32 - 1
 LINEAR, CONV, MATMUL, ADD, MUL, RESCALE, LOOKUP, VIEW, PAD = range(1, 10)
-CONCAT, TAKE, PICK, SUM, MAX, ARGMAX, DIVIDE, SQUARE_ROOT, CONST = range(10, 19)
+CONCAT, TAKE, PICK, SUM, MAX, ARGMAX, DIVIDE, SQUARE_ROOT, CONST, PARAMETER = range(10, 20)
 
 _ATTRIBUTES = {
     LINEAR: "weight:u bias:u",
@@ -31,10 +31,11 @@ _ATTRIBUTES = {
     DIVIDE: "k:i",
     SQUARE_ROOT: "k:i",
     CONST: "constant:u",
+    PARAMETER: "",
 }
 """u, i: 32 bits; q: 64 bits; a capital letter is a list of them."""
 
-_OPERANDS = {MATMUL: 2, MUL: 2, PICK: 2, DIVIDE: 2, CONST: 0}
+_OPERANDS = {MATMUL: 2, MUL: 2, PICK: 2, DIVIDE: 2, CONST: 0, PARAMETER: 0}
 """How many an operation takes, where it is not one; ADD and CONCAT take any number."""
 
 _MAX_BYTES = 2**28
@@ -89,6 +90,10 @@ class Graph:
     nodes: list[Node]
     outputs: list[int]
 
+    @property
+    def parameters(self) -> list[Node]:
+        return [node for node in self.nodes if node.op == PARAMETER]
+
     def tensor(self, number: int) -> Tensor:
         count = len(self.inputs)
         return self.inputs[number] if number < count else self.nodes[number - count].out
@@ -97,8 +102,9 @@ class Graph:
 def decode(data: bytes) -> Graph:
     """The graph of these bytes. Raises: Rejected KEY_GRAPH."""
     source = Reader(data, "KEY_GRAPH")
-    if len(data) > _MAX_BYTES or source.take(8) != b"INFGRAPH" or source.unsigned(4) != 1:
-        raise source.reject("not a graph of version 1")
+    if len(data) > _MAX_BYTES or source.take(8) != b"INFGRAPH":
+        raise source.reject("not a graph")
+    version = source.unsigned(4)
     inputs = [
         Tensor(_dims(source), source.signed(4), source.signed(4))
         for _ in range(_count(source, 64, least=1))
@@ -109,6 +115,8 @@ def decode(data: bytes) -> Graph:
     outputs = [source.unsigned(4) for _ in range(_count(source, 64, least=1))]
     source.end()
     graph = Graph(inputs, weights, constants, nodes, outputs)
+    if version != (2 if graph.parameters else 1):
+        raise source.reject(f"not a graph of version {version}")
     _check(graph, source)
     return graph
 
@@ -234,6 +242,8 @@ class _Shaper:
             return rules[node.op](*xs)
         if node.op == CONST:
             return self.constant(node.constant).shape
+        if node.op == PARAMETER:
+            return node.out.shape
         x = xs[0]
         if node.op == ARGMAX:
             demand(node.last in (0, 1) and x.shape != (), "ArgMax")

@@ -40,6 +40,8 @@ class Key(ABC, Generic[Proof]):
         self.pin = source.elements(source.unsigned(4))
         graph = source.rest()
         self.graph = g.decode(graph)
+        if self.graph.parameters:
+            raise Rejected("KEY_UNSUPPORTED", "this verifier takes no parameters")
         self.digest = blake3(data)
         self._bare = blake3(head + graph)
 

@@ -50,21 +50,39 @@ def split_weights(graph: Graph, data: bytes) -> list[Matrix]:
     return found
 
 
-def execute(graph: Graph, weights: Sequence[Matrix], inputs: Sequence[Any]) -> list[Ints]:
-    """The graph's outputs. Shapes: as the graph declares.
+def split_parameters(graph: Graph, values: Any) -> list[Ints]:
+    """The parameters among the elements of all of them. Raises: Fault PARAMETERS."""
+    flat = np.asarray(values).reshape(-1)
+    shapes = [node.shape for node in graph.parameters]
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    expected = int(ends[-1]) if shapes else 0
+    if flat.size != expected:
+        message = f"there are {flat.size} elements of parameters, the graph takes {expected}"
+        raise Fault("PARAMETERS", message)
+    parts = zip(np.split(flat.astype(np.int64), ends[:-1]), shapes, strict=False)
+    return [part.reshape(shape) for part, shape in parts]
 
-    Raises: Fault INPUT, RANGE, TABLE, INDEX, DIVISOR, ROOT.
+
+def execute(
+    graph: Graph, weights: Sequence[Matrix], inputs: Sequence[Any], parameters: Any = ()
+) -> list[Ints]:
+    """The graph's outputs. Shapes: as the graph declares; `parameters` flat.
+
+    Raises: Fault PARAMETERS, INPUT, RANGE, TABLE, INDEX, DIVISOR, ROOT.
     """
-    tensors = execute_all(graph, weights, inputs)
+    tensors = execute_all(graph, weights, inputs, parameters)
     return [tensors[number] for number in graph.outputs]
 
 
-def execute_all(graph: Graph, weights: Sequence[Matrix], inputs: Sequence[Any]) -> list[Ints]:
+def execute_all(
+    graph: Graph, weights: Sequence[Matrix], inputs: Sequence[Any], parameters: Any = ()
+) -> list[Ints]:
     """Every tensor of the graph: inputs, then one for each node. Raises: as `execute`."""
     if len(inputs) != len(graph.inputs):
         why = f"the graph takes {len(graph.inputs)}"
         raise _input(len(inputs), why)
     tensors: list[Ints] = []
+    given = iter(split_parameters(graph, parameters))
     for number, (item, value) in enumerate(zip(graph.inputs, inputs, strict=True)):
         array = np.asarray(value)
         if array.dtype.kind not in "iu" or array.shape != item.shape:
@@ -76,7 +94,10 @@ def execute_all(graph: Graph, weights: Sequence[Matrix], inputs: Sequence[Any]) 
         tensors.append(array.astype(np.int64))
     for number, node in enumerate(graph.nodes):
         run = _Run(graph, weights, node, number)
-        result = _OPERATIONS[type(node.op)](run, *(tensors[place] for place in node.operands))
+        if isinstance(node.op, g.Parameter):
+            result = next(given)
+        else:
+            result = _OPERATIONS[type(node.op)](run, *(tensors[place] for place in node.operands))
         low, high = int(result.min()), int(result.max())
         if low < node.lo or high > node.hi:
             value = low if low < node.lo else high

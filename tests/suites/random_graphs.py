@@ -244,6 +244,9 @@ class Maker:
             g.Divide(int(self.rng.choice([1, 2, 1000]))), a, len(self.inputs) + len(self.nodes) - 1
         )
 
+    def parameter(self) -> None:
+        self.add(g.Parameter(), shape=self.shape())
+
     def root(self) -> None:
         x = self.any()
         if x is not None and (self.finished().tensor(x).lo >= 0 or self.below(5) == 0):
@@ -253,7 +256,20 @@ class Maker:
 MAKERS = [
     *("linear", "conv", "matmul", "plus", "times", "rescale", "rescale", "lookup", "view", "pad"),
     *("concat", "take", "pick", "total", "arg_max", "divide", "root"),
+    "parameter",
 ]
+
+
+def random_parameters(graph: g.Graph, seed: int) -> Any:
+    """The elements of all parameters: small ones, so that most runs end well, now and then one that
+    is out of range."""
+    rng = np.random.default_rng(seed)
+    count = sum(math.prod(node.shape) for node in graph.parameters)
+    values = rng.integers(-100, 101, count).astype(np.int32)
+    least = min((node.hi for node in graph.parameters), default=WHOLE)
+    if count and least < WHOLE and rng.random() < 0.1:
+        values[rng.integers(count)] = least + 1
+    return values
 
 
 def random_inputs(graph: g.Graph, seed: int) -> list[Any]:

@@ -208,17 +208,24 @@ mod _native {
     }
 
     #[pyfunction]
+    #[pyo3(signature = (graph, weights, inputs, parameters=None))]
     fn run_graph<'py>(
         py: Python<'py>,
         graph: &[u8],
         weights: Array<'_, i8>,
         inputs: Vec<Array<'_, i32>>,
+        parameters: Option<Array<'_, i32>>,
     ) -> PyResult<Outputs<'py>> {
         let (weights, inputs) = (copied(&weights), all_copied(&inputs));
+        let parameters = parameters.as_ref().map(copied).unwrap_or_default();
         let outputs = apart(py, move || {
             let graph = Graph::decode(graph)?;
+            let values = Values {
+                weights: &weights,
+                parameters: &parameters,
+            };
             let mut tensors = Tensors::keeping([]);
-            executor::execute(&graph, &weights, &views(&inputs), &mut tensors)?;
+            executor::execute_with(&graph, &values, &views(&inputs), &mut tensors)?;
             Ok(tensors.outputs(&graph).map(<[i32]>::to_vec).collect())
         })?;
         Ok(to_python(py, outputs))

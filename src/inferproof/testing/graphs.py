@@ -48,7 +48,8 @@ def conv(**changes: Any) -> g.Conv:
 
 
 def everything() -> g.Graph:
-    """Every operation in one graph, which runs for every input in range and all int8 weights."""
+    """Every operation that all modes have in one graph, which runs for every input in range and all
+    int8 weights."""
     wide, bits = g.VALUE_LIMIT - 1, (0, 127)
     constants = (
         constant([1, -2, 3, -4, 5, -6]),
@@ -131,6 +132,14 @@ EVERY_OP: list[g.Graph] = [
         with_op(g.Add((1,)), (2,), out=(2,)),
         constants=(constant([[5, -5]]),),
         nodes=(g.Node(g.Const(0), (), (1, 2), LO, HI),),
+    ),
+    replace(
+        with_op(g.Add((1, -2)), (2, 3), out=(2, 3)),
+        nodes=(
+            g.Node(g.Parameter(), (), (2, 3), LO, HI),
+            g.Node(g.Add((1, -2)), (0, 1), (2, 3), 100 * LO, 100 * HI),
+        ),
+        outputs=(2,),
     ),
     everything(),
 ]

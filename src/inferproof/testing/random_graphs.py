@@ -159,8 +159,10 @@ class _Maker:
         factors = self.numbers((count,), -15, 15)
         shift = self.random.choice((0, 1, 2, 7, 15, 31, 40))
         low, high = intervals.rescaled(x.interval, factors, shift)
-        ends = sorted(self.random.randint(low - 2, high + 2) for _ in range(2))
-        return self.b.rescale(x, factors, shift, axis, clamp=(ends[0], ends[1]))
+        least, most = sorted(self.random.randint(low - 2, high + 2) for _ in range(2))
+        clamp = (min(max(low, least), most), min(max(high, least), most))
+        op = g.Rescale(self.b.constant(factors), axis if count > 1 else 0, shift)
+        return self.b.emit(op, [x], x.shape, clamp)
 
     def lookup(self) -> Value:
         x = self.value()

@@ -46,7 +46,7 @@ def test_batch_normalisation_and_activations_become_part_of_their_layers() -> No
     model, samples = lenet()
     made, _ = lowered(model, samples, PLAIN)
     kinds = [g.op_name(node.op) for node in made.graph.nodes]
-    assert kinds[:3] == ["Conv", "Rescale", "View"]
+    assert kinds[:6] == ["Conv", "Const", "View", "Mul", "Rescale", "View"]
     assert kinds.count("Rescale") <= 5
 
 

@@ -1,7 +1,8 @@
 """The native module, compiled from native/python. Import it through `library.library()`.
 
 Arrays are one-dimensional: tensors row-major, weights as all matrices of the graph one after
-another. Every function lets go of the interpreter's lock while it works.
+another, parameters as the elements of all that it has. Every function lets go of the interpreter's
+lock while it works.
 
 Loading the module tells glibc to keep up to 128 MiB of the memory that is given back to it, in the
 whole process, so that the next proof finds it (docs/measurements.md, entry 37). Other C libraries
@@ -28,7 +29,10 @@ def graph_size(graph: bytes) -> tuple[int, int, int]:
     other elementary steps of a run."""
 
 def run_graph(
-    graph: bytes, weights: npt.NDArray[np.int8], inputs: Sequence[npt.NDArray[np.int32]]
+    graph: bytes,
+    weights: npt.NDArray[np.int8],
+    inputs: Sequence[npt.NDArray[np.int32]],
+    parameters: npt.NDArray[np.int32] | None = None,
 ) -> list[npt.NDArray[np.int32]]:
     """The graph's outputs."""
 

@@ -2,8 +2,9 @@
 
 A graph maps integer tensors to integer tensors. Tensor ids count the inputs first, then one
 tensor per node in order. Every tensor holds integers v with lo <= v <= hi and |v| < 2^29.
-Weight matrices are int8 and committed: a graph names their sizes, never their values. What each
-operation computes is fixed in specs/quantisation.md.
+Weight matrices are int8 and committed, and so are parameters: a graph names the sizes of both and
+the ranges of parameters, never their values. What each operation computes is fixed in
+specs/quantisation.md.
 
 Encoding, little-endian, one form for one graph:
 
@@ -15,7 +16,8 @@ Encoding, little-endian, one form for one graph:
               list                                         output tensor ids
     dims    = u8 rank, u32 each;   list = u32 count, items
 
-Attributes stand in the order of the fields of the operation's class.
+Attributes stand in the order of the fields of the operation's class. The version is 2 where a node
+is a Parameter, else 1.
 """
 
 from dataclasses import dataclass, field, fields
@@ -24,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 VERSION = 1
+VERSION_WITH_PARAMETERS = 2
 MAGIC = b"INFGRAPH"
 NONE = 0xFFFFFFFF
 """Stands for an absent constant."""
@@ -184,6 +187,11 @@ class Const:
     constant: int
 
 
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A committed tensor, whose elements are not in the graph."""
+
+
 Op = (
     Linear
     | Conv
@@ -203,6 +211,7 @@ Op = (
     | Divide
     | SquareRoot
     | Const
+    | Parameter
 )
 
 OPS: tuple[type[Op], ...] = (
@@ -224,6 +233,7 @@ OPS: tuple[type[Op], ...] = (
     Divide,
     SquareRoot,
     Const,
+    Parameter,
 )
 """Operation number n is OPS[n - 1]."""
 
@@ -249,6 +259,18 @@ ATTRIBUTES: dict[type[Op], tuple[tuple[str, bool, str], ...]] = {
     op: tuple((item.name, *_form(op, item.name)) for item in fields(op)) for op in OPS
 }
 """For each operation its attributes in order: name, whether a list, numpy form of a number."""
+
+
+CONSTANT_OF: dict[type[Op], str] = {
+    Linear: "bias",
+    Conv: "bias",
+    Add: "constant",
+    Rescale: "multipliers",
+    Lookup: "table",
+    Take: "map",
+    Const: "constant",
+}
+"""The attribute that is the number of a constant, of operations that have one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +320,9 @@ class Constant:
 class Node:
     """One operation, its operands' tensor ids, and shape and range of what it computes.
 
-    `step` is the model's node that it was made for, -1 where none is known; it is not encoded.
+    `step` is the model's node that it was made for, -1 where none is known; `fixed` says of one
+    with a constant that a model of the same operators has the same one whatever its weights are.
+    Neither is encoded.
     """
 
     op: Op
@@ -307,6 +331,7 @@ class Node:
     lo: int
     hi: int
     step: int = field(default=-1, compare=False)
+    fixed: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +348,11 @@ class Graph:
     def tensors(self) -> int:
         """How many tensors there are."""
         return len(self.inputs) + len(self.nodes)
+
+    @property
+    def parameters(self) -> tuple[Node, ...]:
+        """The nodes that are parameters, in the order in which their elements are given."""
+        return tuple(node for node in self.nodes if isinstance(node.op, Parameter))
 
     def tensor(self, number: int) -> Input | Node:
         """What declares shape and range of a tensor."""

@@ -3,7 +3,9 @@
 Whether the graph is well formed is for the native module to say, which reads these bytes.
 """
 
+import math
 import struct
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +29,8 @@ def encode_graph(graph: Graph) -> bytes:
     """
     out = _Writer()
     out.raw(g.MAGIC)
-    out.numbers(_U32, g.VERSION, len(graph.inputs))
+    version = g.VERSION_WITH_PARAMETERS if graph.parameters else g.VERSION
+    out.numbers(_U32, version, len(graph.inputs))
     for item in graph.inputs:
         out.dims(item.shape)
         out.numbers(_I32, item.lo, item.hi)
@@ -55,6 +58,62 @@ def encode_graph(graph: Graph) -> bytes:
     if len(data) > g.MAX_BYTES:
         raise _encoding(f"it takes more than {g.MAX_BYTES} bytes")
     return data
+
+
+def decode_graph(data: bytes) -> Graph:
+    """The graph of these bytes, which the native module has found to be those of one.
+
+    Nothing is checked here: bytes that are not those of a graph end in any error.
+    """
+    source = _Reader(data, len(g.MAGIC))
+    source.number(_U32)
+    inputs = tuple(
+        g.Input(source.dims(), source.number(_I32), source.number(_I32)) for _ in source.several()
+    )
+    weights = tuple(g.Weight(*source.array(_U32, 2)) for _ in source.several())
+    constants = []
+    for _ in source.several():
+        shape = source.dims()
+        values = np.array(source.array(_I32, math.prod(shape)), np.int32)
+        constants.append(g.Constant(values.reshape(shape)))
+    nodes = []
+    for _ in source.several():
+        op = g.OPS[source.byte() - 1]
+        low, high = source.array(_I32, 2)
+        shape, operands = source.dims(), source.list(_U32)
+        attributes: dict[str, Any] = {
+            name: source.list(form) if is_list else source.number(form)
+            for name, is_list, form in g.ATTRIBUTES[op]
+        }
+        nodes.append(g.Node(op(**attributes), operands, shape, low, high))
+    return Graph(inputs, weights, tuple(constants), tuple(nodes), source.list(_U32))
+
+
+class _Reader:
+    def __init__(self, data: bytes, at: int) -> None:
+        self._data = data
+        self._at = at
+
+    def byte(self) -> int:
+        self._at += 1
+        return self._data[self._at - 1]
+
+    def array(self, form: str, count: int) -> tuple[int, ...]:
+        found = np.frombuffer(self._data, form, count, self._at)
+        self._at += found.nbytes
+        return tuple(found.tolist())
+
+    def number(self, form: str) -> int:
+        return self.array(form, 1)[0]
+
+    def several(self) -> range:
+        return range(self.number(_U32))
+
+    def dims(self) -> Shape:
+        return self.array(_U32, self.byte())
+
+    def list(self, form: str) -> tuple[int, ...]:
+        return self.array(form, self.number(_U32))
 
 
 class _Writer:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from inferproof.proving.sumcheck.graph import VALUE_LIMIT
 from inferproof.proving.sumcheck.lower.builder import Builder
 from inferproof.proving.sumcheck.lower.constants import quantised
 from inferproof.proving.sumcheck.lower.movement import broadcast, stack
 from inferproof.proving.sumcheck.lower.scaling import (
-    PRODUCT_LIMIT,
     SUM_LIMIT,
     binary,
     clamped,
@@ -31,7 +31,7 @@ def scaled_by(b: Builder, v: Value, factor: float) -> Value:
     if factor == 1.0:
         return v
     if factor == 0.0:
-        return b.const(np.zeros(v.shape, dtype=np.int64))
+        return b.const(np.zeros(v.shape, dtype=np.int64), fixed=True)
     if factor < 0:
         v = negated(b, v)
     span = None if v.span is None else (v.span[0] * abs(factor), v.span[1] * abs(factor))
@@ -72,8 +72,8 @@ def _signed(signs: Sequence[int]) -> Callable[..., Points]:
     return function
 
 
-def add_constant(b: Builder, v: Value, constant: Points) -> Value:
-    """The value plus a constant that broadcasts to it or widens it."""
+def add_constant(b: Builder, v: Value, constant: Points, fixed: bool = False) -> Value:
+    """The value plus a constant that broadcasts to it or widens it; `fixed` as for builders."""
     shape = np.broadcast_shapes(v.shape, constant.shape)
     single = constant.size == 1 or bool((constant == constant.flat[0]).all())
     number = float(constant.flat[0]) if single else 0.0
@@ -95,11 +95,11 @@ def add_constant(b: Builder, v: Value, constant: Points) -> Value:
     offsets = np.floor(constant / scale + 0.5).astype(np.int64)
     coefficient = round(v.scale / scale)
     if single:
-        made = b.add([broadcast(b, v, shape)], [coefficient], offsets.reshape(-1)[:1])
+        made = b.add([broadcast(b, v, shape)], [coefficient], offsets.reshape(-1)[:1], fixed=fixed)
     elif constant.size == math.prod(shape):
-        made = b.add([broadcast(b, v, shape)], [coefficient], offsets.reshape(shape))
+        made = b.add([broadcast(b, v, shape)], [coefficient], offsets.reshape(shape), fixed=fixed)
     else:
-        other = broadcast(b, b.const(offsets), shape)
+        other = broadcast(b, b.const(offsets, fixed), shape)
         made = b.add([broadcast(b, v, shape), other], [coefficient, 1])
     span = (v.real[0] + float(constant.min()), v.real[1] + float(constant.max()))
     return made.with_(scale=scale, span=span, source=source)
@@ -117,8 +117,8 @@ def multiply(b: Builder, a: Value, c: Value) -> Value:
     return b.mul(a, c).with_(scale=a.scale * c.scale)
 
 
-def multiply_constant(b: Builder, v: Value, constant: Points) -> Value:
-    """The value times a constant that broadcasts to it or widens it."""
+def multiply_constant(b: Builder, v: Value, constant: Points, fixed: bool = False) -> Value:
+    """The value times a constant that broadcasts to it or widens it; `fixed` as for builders."""
     shape = np.broadcast_shapes(v.shape, constant.shape)
     if constant.size == 1 or bool((constant == constant.flat[0]).all()):
         return scaled_by(b, broadcast(b, v, shape), float(constant.flat[0]))
@@ -130,12 +130,12 @@ def multiply_constant(b: Builder, v: Value, constant: Points) -> Value:
         v = fit(b, v, 2**17 - 1)
         factors = ints.reshape(-1)
         most = int(np.abs(factors).max())
-        while v.bound * most >= PRODUCT_LIMIT:
+        while v.bound * most >= VALUE_LIMIT:
             v = fit(b, v, v.bound // 2)
         shift = max(0, math.ceil(math.log2(max(1, v.bound * most))) - 22)
-        made = b.rescale(v, factors, shift, axes[0])
+        made = b.rescale(b.times_along(v, factors, axes[0], fixed=fixed), 1, shift)
         return made.with_(scale=v.scale * unit * 2.0**shift)
-    other = broadcast(b, b.const(ints), shape).with_(scale=unit)
+    other = broadcast(b, b.const(ints, fixed), shape).with_(scale=unit)
     return multiply(b, v, other)
 
 

@@ -66,7 +66,8 @@ def _sum_of_powers(c: Context, step: Step, powers: Value) -> Value:
     coarse = b.sum(b.rescale(halves, 1, shift), 1)
     # What rounding may have taken off is put back, so that no share is above 1.
     least = one >> shift
-    made = b.add([coarse], [1], (parts + 1) // 2, within=(least, coarse.hi + parts))
+    within = (least, coarse.hi + parts)
+    made = b.add([coarse], [1], (parts + 1) // 2, within=within, fixed=True)
     return made.with_(scale=2.0**shift / one)
 
 
@@ -134,7 +135,7 @@ def normalised(c: Context, x: Value, epsilon: float, centred: bool = True) -> Va
     variance_unit = x.scale**2 * 2.0**shift / n
     sums = b.sum(squares, 1)
     least = n // 2 + 1 if shift else 1
-    sums = b.add([sums], [1], max(least, round(epsilon / variance_unit)))
+    sums = b.add([sums], [1], max(least, round(epsilon / variance_unit)), fixed=True)
     k = 1
     while k < 2**28 and 4 * k * sums.hi < 2**50:
         k *= 4

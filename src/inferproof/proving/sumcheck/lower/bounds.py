@@ -1,7 +1,8 @@
 """Hard bounds of values: what the float model can never leave, whatever its input.
 
 Rounding may carry a quantised value a unit beyond them: it is cut back, so that a sigmoid of
-something positive is never below 1/2 and a probability never above 1.
+something positive is never below 1/2 and a probability never above 1. Where a value is cut is
+public: so bounds follow from functions and single numbers, and never from tensors of weights.
 """
 
 import math
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from inferproof.proving.sumcheck.lower.builder import Builder
-from inferproof.proving.sumcheck.lower.program import Array, Program, Step, numbers
+from inferproof.proving.sumcheck.lower.program import Array, Program, Step
 from inferproof.proving.sumcheck.lower.scaling import clamped
 from inferproof.proving.sumcheck.lower.value import Value
 
@@ -77,10 +78,10 @@ class Bounds:
 
 
 def _range_of(array: Array) -> Bound:
-    if array.size == 0 or array.dtype.kind not in "fiub":
+    if array.size == 0 or array.dtype.kind not in "fiub" or (array != array.flat[0]).any():
         return FREE
-    real = numbers(array)
-    return (float(real.min()), float(real.max())) if np.isfinite(real).all() else FREE
+    number = float(array.flat[0])
+    return (number, number) if math.isfinite(number) else FREE
 
 
 def _step(step: Step, operands: list[Bound], shape: Callable[[str], tuple[int, ...]]) -> Bound:
@@ -139,7 +140,7 @@ def _listed(step: Step, name: str) -> list[Any]:
 
 
 def _scores(step: Step) -> Bound:
-    """What the leaves of an ensemble add up to at the least and at the most."""
+    """0 to 1 where the leaves of an ensemble add up to probabilities."""
     transform = step.attributes.get("post_transform", "NONE")
     told = set(_listed(step, "class_ids"))
     # The one score of two classes is given no softmax.
@@ -158,10 +159,9 @@ def _scores(step: Step) -> Bound:
         return FREE
     low = min(sum(part[0] for part in trees.values()) for trees in parts.values())
     high = max(sum(part[1] for part in trees.values()) for trees in parts.values())
-    if told != {0}:
-        return min(low, 0.0), max(high, 0.0)
-    # Of two classes one has weights, and the other what is left of 1.
-    return (min(low, 1 - high), max(high, 1 - low)) if low >= 0 else FREE
+    # Of two classes one may have weights alone, and the other what is left of 1.
+    # What float32 adds up to may be a little above 1.
+    return (0.0, max(1.0, high)) if low >= 0 and high <= 1 + _SLACK else FREE
 
 
 def kept_within(b: Builder, v: Value, bound: Bound) -> Value:

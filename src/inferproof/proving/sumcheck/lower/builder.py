@@ -21,7 +21,11 @@ Shape = tuple[int, ...]
 @dataclass(slots=True)
 class Builder:
     """The graph so far. `at` names the step that is being lowered, for messages; `step`
-    is its place in the program."""
+    is its place in the program.
+
+    Constants count as made of the model's weights, and are hidden then, unless `fixed` says that
+    a model of the same operators has the same ones.
+    """
 
     inputs: list[g.Input] = field(default_factory=list)
     nodes: list[g.Node] = field(default_factory=list)
@@ -30,7 +34,9 @@ class Builder:
     listed: list[g.Constant] = field(default_factory=list)
     at: tuple[str, str] = ("", "")
     step: int = -1
-    made: dict[tuple[g.Op, tuple[int, ...], Shape, Interval], int] = field(default_factory=dict)
+    made: dict[tuple[g.Op, tuple[int, ...], Shape, Interval, bool, int], int] = field(
+        default_factory=dict
+    )
 
     def constant(self, values: Any) -> int:
         """The number of a public constant; equal ones are stored once."""
@@ -53,8 +59,16 @@ class Builder:
         self.inputs.append(g.Input(shape, lo, hi))
         return len(self.inputs) - 1
 
-    def emit(self, op: g.Op, operands: Sequence[Value], shape: Shape, interval: Interval) -> Value:
-        """The result of a node, of scale 1. The same node is never made twice.
+    def emit(
+        self,
+        op: g.Op,
+        operands: Sequence[Value],
+        shape: Shape,
+        interval: Interval,
+        fixed: bool = False,
+    ) -> Value:
+        """The result of a node, of scale 1. The same node is never made twice, but for constants
+        of two steps: that they are equal would show.
 
         Raises: ModelRejected LOWERING_OVERFLOW, LOWERING_TENSOR.
         """
@@ -63,10 +77,11 @@ class Builder:
         size = math.prod(shape)
         if size > g.MAX_ELEMENTS or len(shape) > g.MAX_RANK:
             raise self.too_large(shape)
-        key = (op, tuple(item.tensor for item in operands), shape, interval)
+        owner = self.step if isinstance(op, g.Const) and not fixed else -1
+        key = (op, tuple(item.tensor for item in operands), shape, interval, fixed, owner)
         number = self.made.get(key)
         if number is None:
-            self.nodes.append(g.Node(op, key[1], shape, *interval, self.step))
+            self.nodes.append(g.Node(op, key[1], shape, *interval, self.step, fixed))
             number = self.made[key] = len(self.inputs) + len(self.nodes) - 1
         return Value(number, shape, 1.0, *interval)
 
@@ -101,6 +116,7 @@ class Builder:
         coefficients: Sequence[int],
         constant: Any = None,
         within: Interval | None = None,
+        fixed: bool = False,
     ) -> Value:
         """The sum of coefficient times operand, plus a constant. `within` is known to hold it.
 
@@ -109,8 +125,8 @@ class Builder:
         if 0 in coefficients:
             counted = [(x, c) for x, c in zip(operands, coefficients, strict=True) if c]
             if not counted:
-                fixed = 0 if constant is None else constant
-                return self.const(np.broadcast_to(fixed, operands[0].shape))
+                left = 0 if constant is None else constant
+                return self.const(np.broadcast_to(left, operands[0].shape), fixed)
             operands, coefficients = [x for x, _ in counted], [c for _, c in counted]
         most = max(map(abs, coefficients))
         if most >= g.VALUE_LIMIT:
@@ -124,7 +140,7 @@ class Builder:
             interval = intervals.added(interval, (int(array.min()), int(array.max())))
             number = self.constant(array if array.size > 1 else array.reshape(1))
         op = g.Add(tuple(int(c) for c in coefficients), number)
-        return self.emit(op, operands, operands[0].shape, _cut(interval, within))
+        return self.emit(op, operands, operands[0].shape, _cut(interval, within), fixed)
 
     def mul(self, a: Value, b: Value, within: Interval | None = None) -> Value:
         """a times b, element by element."""
@@ -145,19 +161,33 @@ class Builder:
     def rescale(
         self,
         x: Value,
-        multipliers: Any = 1,
+        multiplier: int = 1,
         shift: int = 0,
-        axis: int = 0,
         clamp: Interval | None = None,
     ) -> Value:
         """Rescale with the given clamp, or one that changes nothing."""
-        array = np.asarray(multipliers, dtype=np.int64).reshape(-1)
+        array = np.array([multiplier], dtype=np.int64)
         low, high = intervals.rescaled(x.interval, array, shift)
         if clamp is not None:
             low, high = (min(max(end, clamp[0]), clamp[1]) for end in (low, high))
-        number = self.constant(array)
-        where = axis if array.size > 1 else 0
-        return self.emit(g.Rescale(number, where, shift), [x], x.shape, (low, high))
+        op = g.Rescale(self.constant(array), 0, shift)
+        return self.emit(op, [x], x.shape, (low, high))
+
+    def times_along(
+        self,
+        x: Value,
+        factors: Ints,
+        axis: int,
+        within: Interval | None = None,
+        fixed: bool = False,
+    ) -> Value:
+        """x with each slice along an axis multiplied by its own factor.
+
+        A Rescale could have them for multipliers, which are public: here they can be hidden.
+        """
+        strides = [1 if place == axis else 0 for place in range(len(x.shape))]
+        wide = self.view(self.const(factors.reshape(-1), fixed), x.shape, 0, strides)
+        return self.mul(x, wide, within)
 
     def lookup(self, x: Value, table: Ints) -> Value:
         """The table's entry of each element; the table begins at x.lo."""
@@ -225,11 +255,11 @@ class Builder:
         """The square root of k times x, rounded down."""
         return self.emit(g.SquareRoot(k), [x], x.shape, intervals.rooted(x.interval, k))
 
-    def const(self, values: Any) -> Value:
-        """A public constant as a tensor."""
+    def const(self, values: Any, fixed: bool = False) -> Value:
+        """A constant as a tensor."""
         array = np.asarray(values, dtype=np.int64)
         interval = (int(array.min()), int(array.max()))
-        return self.emit(g.Const(self.constant(array)), [], array.shape, interval)
+        return self.emit(g.Const(self.constant(array)), [], array.shape, interval, fixed)
 
 
 def row_major(shape: Shape) -> tuple[int, ...]:

@@ -18,6 +18,9 @@ from inferproof.proving.sumcheck.precision import MARGIN
 Array = npt.NDArray[Any]
 
 
+_EMBEDDED_BITS = 16
+
+
 def widened(low: float, high: float, factor: float) -> tuple[float, float]:
     """The range with each end moved away from the middle by a factor; no end changes its sign."""
     return (
@@ -113,12 +116,12 @@ class Context:
             return None
         return widened(found.low, found.high, self.options.margin)
 
-    def embed(self, array: Array, bits: int = 16) -> Value:
-        """A constant as a value: exact where it holds whole numbers, else rounded to bits."""
+    def embed(self, array: Array, fixed: bool = False) -> Value:
+        """A constant as a value: exact where it holds whole numbers, else rounded to 16 bits."""
         from inferproof.proving.sumcheck.lower.constants import quantised
 
-        ints, scale = quantised(numbers(array), bits)
-        return self.builder.const(ints).with_(scale=scale)
+        ints, scale = quantised(numbers(array), _EMBEDDED_BITS)
+        return self.builder.const(ints, fixed).with_(scale=scale)
 
 
 Lowering = Callable[[Context, Step], Value | tuple[Value, ...]]

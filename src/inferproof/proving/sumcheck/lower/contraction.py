@@ -1,8 +1,8 @@
 """Committed weights: the choice of scales and rounding of a Linear or Conv, and its overflow bound.
 
 Row n of W, in whole numbers, has the scale s_n = s_y * m_n / (2^t * s_x), with s_x the scale of
-the operand and s_y that of the result, so that Rescale with multipliers m_n and shift t is exact
-but for its own rounding: all error is in the rounding of the weights.
+the operand and s_y that of the result, so that the product with m_n and a Rescale of shift t are
+exact but for its rounding: all error is in the rounding of the weights.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from inferproof.proving.sumcheck.lower import intervals
 from inferproof.proving.sumcheck.lower.constants import quantised
 from inferproof.proving.sumcheck.lower.context import Context, Steps
 from inferproof.proving.sumcheck.lower.program import Step, unsupported
-from inferproof.proving.sumcheck.lower.rows import Rows, TooLarge
+from inferproof.proving.sumcheck.lower.rows import Rows, TooLarge, product_limit, reach_of
 from inferproof.proving.sumcheck.lower.scaling import PRODUCT_LIMIT, narrow
 from inferproof.proving.sumcheck.lower.units import exact_rows, units_of
 from inferproof.proving.sumcheck.lower.value import Value, power_of_two_above
@@ -117,13 +117,14 @@ def quantise_rows(
     np.clip(np.floor(whole, out=whole), -largest, largest, out=whole)
     shorts = whole.astype(np.int16)
     low, high = intervals.weighted(shorts, x.interval, x.most, offsets)
-    bounds = np.maximum(np.abs(low), np.abs(high))
+    bounds = reach_of(low, high, offsets)
     worst = int(bounds.argmax())
     if bounds[worst] >= VALUE_LIMIT:
         return TooLarge(worst, int(bounds[worst]))
     products = bounds * multipliers + 2**shift // 2
     worst = int(products.argmax())
-    if products[worst] >= PRODUCT_LIMIT or products[worst] >> shift >= VALUE_LIMIT:
+    limit = product_limit(multipliers)
+    if products[worst] >= limit or products[worst] >> shift >= VALUE_LIMIT:
         return TooLarge(worst, int(products[worst]))
     return Rows(shorts, offsets, multipliers, shift, scale, low, high)
 
@@ -189,23 +190,23 @@ def contract(
         made = c.builder.rescale(made, 1, rows.first, clamp=(-rows.cut, rows.cut))
     elif rows.shift == 0 and (rows.multipliers == 1).all():
         return made.with_(scale=rows.scale)
-    multipliers = rows.multipliers
-    single = bool((multipliers == multipliers[0]).all())
-    low, high = _shifted(rows)
-    return c.builder.rescale(
-        made, multipliers[:1] if single else multipliers, rows.shift, axis, clamp=(low, high)
-    ).with_(scale=rows.scale)
-
-
-def _shifted(rows: Rows) -> tuple[int, int]:
+    multiplier, (low, high) = int(rows.multipliers[0]), _multiplied(rows)
+    if (rows.multipliers != multiplier).any():
+        within = (int(low.min()), int(high.max()))
+        made = c.builder.times_along(made, rows.multipliers, axis, within)
+        multiplier = 1
     half = (1 << rows.shift) >> 1
+    clamp = (int((low.min() + half) >> rows.shift), int((high.max() + half) >> rows.shift))
+    return c.builder.rescale(made, multiplier, rows.shift, clamp).with_(scale=rows.scale)
+
+
+def _multiplied(rows: Rows) -> tuple[Ints, Ints]:
+    """Where each row is once it is multiplied."""
     low, high = rows.low, rows.high
     if rows.cut is not None:
         before = (1 << rows.first) >> 1
         low, high = (np.clip((n + before) >> rows.first, -rows.cut, rows.cut) for n in (low, high))
-    low = (low * rows.multipliers + half) >> rows.shift
-    high = (high * rows.multipliers + half) >> rows.shift
-    return int(low.min()), int(high.max())
+    return low * rows.multipliers, high * rows.multipliers
 
 
 def _in_limbs(operand: Value, rows: Rows, groups: int, emit: Emit, recombine: Recombine) -> Value:

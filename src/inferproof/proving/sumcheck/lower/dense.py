@@ -63,7 +63,7 @@ def linear(
         offsets: npt.NDArray[np.int64],
         interval: tuple[int, int],
     ) -> Value:
-        number = b.constant(offsets) if offsets.any() else g.NONE
+        number = g.NONE if bias is None else b.constant(offsets)
         op = b.weighted(g.Linear, matrix, bias=number)
         return b.emit(op, [operand], (*x.shape[:-1], len(matrix)), interval)
 

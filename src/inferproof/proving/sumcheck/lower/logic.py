@@ -38,7 +38,7 @@ def _compare(c: Context, step: Step) -> Value:
     sign, more = _SIDES[step.op]
     found = difference(c, step)
     if (sign, more) != (1, 0):
-        found = b.add([found], [sign], more or None)
+        found = b.add([found], [sign], more or None, fixed=True)
     return b.rescale(found, clamp=(0, 1))
 
 
@@ -52,7 +52,8 @@ def _equal(c: Context, step: Step) -> Value:
             # What was infinite stands at _FLOOR or below (mask_floor).
             x = broadcast(c.builder, c.value(step, 1 - place), c.shape(step.outputs[0]))
             last = math.floor((_FLOOR + 1) / x.scale)
-            return c.builder.rescale(c.builder.add([x], [-1], last + 1), clamp=(0, 1))
+            below = c.builder.add([x], [-1], last + 1, fixed=True)
+            return c.builder.rescale(below, clamp=(0, 1))
     return equals_zero(c, difference(c, step))
 
 
@@ -60,12 +61,12 @@ def equals_zero(c: Context, v: Value) -> Value:
     """1 where the integer is 0, else 0."""
     b = c.builder
     sides = [b.rescale(v, clamp=(0, 1)), b.rescale(b.add([v], [-1]), clamp=(0, 1))]
-    return b.add(sides, [-1, -1], 1, within=(0, 1))
+    return b.add(sides, [-1, -1], 1, within=(0, 1), fixed=True)
 
 
 @lowers("Not")
 def _not(c: Context, step: Step) -> Value:
-    return c.builder.add([c.value(step, 0)], [-1], 1, within=(0, 1))
+    return c.builder.add([c.value(step, 0)], [-1], 1, within=(0, 1), fixed=True)
 
 
 def _truths(c: Context, step: Step) -> list[Value]:

@@ -116,7 +116,7 @@ def _renumbered(
     for number, node in enumerate(nodes):
         if node is None:
             continue
-        op = _with_constants(node.op, constants)
+        op = with_constants(node.op, constants)
         if isinstance(op, g.Linear | g.Conv):
             weights.append(op.weight)
             op = replace(op, weight=len(weights) - 1)
@@ -134,20 +134,9 @@ def _renumbered(
     return graph, b"".join(matrix.tobytes() for matrix in matrices)
 
 
-_CONSTANT_FIELDS = {
-    g.Linear: "bias",
-    g.Conv: "bias",
-    g.Add: "constant",
-    g.Rescale: "multipliers",
-    g.Lookup: "table",
-    g.Take: "map",
-    g.Const: "constant",
-}
-
-
-def _with_constants(op: g.Op, numbers: dict[int, int]) -> g.Op:
+def with_constants(op: g.Op, numbers: dict[int, int]) -> g.Op:
     """The operation with its constant renumbered in order of first use."""
-    name = _CONSTANT_FIELDS.get(type(op))
+    name = g.CONSTANT_OF.get(type(op))
     if name is None or getattr(op, name) == g.NONE:
         return op
     number = numbers.setdefault(getattr(op, name), len(numbers))

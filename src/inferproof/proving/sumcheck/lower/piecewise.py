@@ -15,6 +15,8 @@ _PART_BITS = 12
 _VALUE_BITS = 15
 _SPARE_BITS = 11
 """Of a result, which are rounded away."""
+_LONGEST = 2**28
+"""Of a piece as it is; longer ones are measured by twos, since divisors are no larger."""
 
 
 @lowers_made(FUNCTION)
@@ -44,11 +46,14 @@ def _piecewise(c: Context, step: Step) -> Value:
         / 2.0**_VALUE_BITS
     )
     whole = [np.floor(part / unit + 0.5).astype(np.int64) for part in (found.values, found.rises)]
+    by = int(found.lengths.max() > _LONGEST)
+    lengths = (found.lengths + by) >> by
     start, length, value, rise = (
-        _of_piece(b, begun, part) for part in (found.starts, found.lengths, *whole)
+        _of_piece(b, begun, part) for part in (found.starts, lengths, *whole)
     )
-    reach = min(x.hi - int(found.starts[:, 0].min()), 2 * x.hi)
-    behind = b.rescale(b.add([reshape(b, flat, (elements,)), start], [1, -1]), clamp=(0, reach))
+    reach = (min(x.hi - int(found.starts[:, 0].min()), 2 * x.hi) + by) >> by
+    behind = b.add([reshape(b, flat, (elements,)), start], [1, -1])
+    behind = b.rescale(behind, 1, by, clamp=(0, reach))
     part = b.divide(behind, length, 2**_PART_BITS, within=(0, 2**_PART_BITS))
     made = b.add([value, b.mul(part, rise)], [2**_PART_BITS, 1])
     made = b.rescale(made, 1, _SPARE_BITS).with_(scale=unit * 2.0 ** (_SPARE_BITS - _PART_BITS))

@@ -226,7 +226,7 @@ def _div(c: Context, step: Step) -> Value:
             raise unsupported(step, "its divisor is 0", "a divisor that is not 0")
         return multiply_constant(b, values[0], inverse)
     if len(values) == 1:
-        above = b.const(np.full(values[0].shape, 2**15)).with_(scale=2.0**-15)
+        above = b.const(np.full(values[0].shape, 2**15), fixed=True).with_(scale=2.0**-15)
         made = _quotient(c, step, above, values[0])
         return multiply_constant(b, made, constants[0])
     joint = _joint(c, step, values, np.divide)

@@ -132,7 +132,7 @@ def _with_places(c: Context, step: Step, x: Value, pool: _Pool) -> tuple[Value, 
     lead = addresses_of(x.shape[:2]).reshape(*x.shape[:2], *(1,) * rank) * math.prod(x.shape[2:])
     last = math.prod(x.shape) - 1
     base = np.broadcast_to(lead + corner, within.shape)
-    return best, b.add([within], [1], base, within=(0, last))
+    return best, b.add([within], [1], base, within=(0, last), fixed=True)
 
 
 @lowers("MaxUnpool")
@@ -144,9 +144,9 @@ def _max_unpool(c: Context, step: Step) -> Value:
     rows, places = math.prod(shape[:2]), math.prod(shape[2:])
     count = math.prod(x.shape[2:])
     base = np.broadcast_to(-places * np.arange(rows)[:, None], (rows, count))
-    spots = b.add([reshape(b, index.with_(scale=1.0), (rows, count))], [1], base)
+    spots = b.add([reshape(b, index.with_(scale=1.0), (rows, count))], [1], base, fixed=True)
     spots = b.rescale(spots, clamp=(0, places - 1))
-    empty = b.const(np.zeros((rows, places, 1))).with_(scale=x.scale)
+    empty = b.const(np.zeros((rows, places, 1)), fixed=True).with_(scale=x.scale)
     made = put_computed(c, empty, reshape(b, x, (rows, count, 1)), spots, "add")
     return reshape(b, made, shape)
 
@@ -165,7 +165,7 @@ def share_out(c: Context, total: Value, shares: npt.NDArray[np.int64]) -> Value:
     """A sum over the number of its parts, which can differ along the last axes."""
     if (shares == shares.reshape(-1)[0]).all():
         return scaled_by(c.builder, total, 1 / int(shares.reshape(-1)[0]))
-    below = broadcast(c.builder, c.builder.const(shares), total.shape)
+    below = broadcast(c.builder, c.builder.const(shares, fixed=True), total.shape)
     k = 1
     while k < 2**12 and 2 * k * total.bound < SUM_LIMIT:
         k *= 2

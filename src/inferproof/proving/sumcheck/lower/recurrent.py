@@ -156,7 +156,7 @@ def _initial(c: Context, step: Step, number: int, place: int, batch: int, size: 
     if number < 6 + (step.op == "LSTM") and step.input(number):
         found = sliced(c.builder, c.value(step, number), 0, place, 1)
         return reshape(c.builder, found, (batch, size))
-    return c.builder.const(np.zeros((batch, size), np.int64)).with_(scale=2.0**-15)
+    return c.builder.const(np.zeros((batch, size), np.int64), fixed=True).with_(scale=2.0**-15)
 
 
 def _refuse_options(c: Context, step: Step) -> None:

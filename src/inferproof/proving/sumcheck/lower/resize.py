@@ -80,11 +80,12 @@ def _weighted(c: Context, step: Step, x: Value, axis: int, taps: Taps) -> Value:
         parts = []
         for places, weights in zip(taps.places.T, taps.weights.T, strict=True):
             picked = gathered(c, x, np.take(addresses_of(x.shape), places, axis=axis))
-            parts.append(multiply_constant(b, picked, weights.reshape(wide)))
+            parts.append(multiply_constant(b, picked, weights.reshape(wide), fixed=True))
         made = add_values(b, [part.with_(source=None) for part in parts])
     if not taps.offset.any():
         return made
-    return add_constant(b, made, np.broadcast_to(taps.offset.reshape(wide), made.shape))
+    offset = np.broadcast_to(taps.offset.reshape(wide), made.shape)
+    return add_constant(b, made, offset, fixed=True)
 
 
 def _axis_taps(c: Context, step: Step, axis: int) -> Taps:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from inferproof.proving.sumcheck.graph import VALUE_LIMIT
+from inferproof.proving.sumcheck.lower.scaling import PRODUCT_LIMIT
+
 Ints = npt.NDArray[np.int64]
 Shorts = npt.NDArray[np.int16]
 
@@ -36,3 +39,15 @@ class TooLarge:
 
     row: int
     reach: int
+
+
+def reach_of(low: Ints, high: Ints, bias: Ints) -> Ints:
+    """How far from 0 each row can be, with its bias and without: a hidden one is added behind."""
+    ends = [np.maximum(np.abs(low - part), np.abs(high - part)) for part in (0, bias)]
+    found: Ints = np.maximum(*ends)
+    return found
+
+
+def product_limit(multipliers: Ints) -> int:
+    """What products of rows and multipliers stay below: where these differ, a tensor has them."""
+    return PRODUCT_LIMIT if (multipliers == multipliers[0]).all() else VALUE_LIMIT

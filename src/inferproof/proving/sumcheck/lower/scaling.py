@@ -163,9 +163,10 @@ def aligned(b: Builder, values: Sequence[Value]) -> list[Value]:
 
 def in_steps(b: Builder, v: Value, size: float, ends: tuple[int, int]) -> Value:
     """The nearest whole numbers of steps of this size, cut at the ends, of scale 1."""
-    factor = v.scale / size
+    # Whatever is one unit and more is cut beyond this.
+    factor = min(v.scale / size, max(map(abs, ends)) + 1.0)
     if v.bound * factor < _NEARLY_NOTHING:
-        return b.const(np.zeros(v.shape, dtype=np.int64))
+        return b.const(np.zeros(v.shape, dtype=np.int64), fixed=True)
     fraction, exponent = math.frexp(factor)
     if fraction == 0.5 and -MAX_SHIFT < exponent <= 1:
         return b.rescale(v, 1, 1 - exponent, clamp=ends)

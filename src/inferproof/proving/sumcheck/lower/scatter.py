@@ -124,7 +124,8 @@ def _put(c: Context, step: Step, x: Value, updates: Value, addresses: Ints, how:
         case "add":
             made = _summed(c, taken(b, everything, np.concatenate([own, met], axis=1)))
         case "mul":
-            made = _multiplied(c, step, concat(b, [everything, b.const(np.ones(1))], 0), own, met)
+            one = b.const(np.ones(1), fixed=True)
+            made = _multiplied(c, step, concat(b, [everything, one], 0), own, met)
         case "max" | "min":
             every = np.concatenate([own, np.where(met < 0, own, met)], axis=1)
             sign = 1 if how == "max" else -1
@@ -182,7 +183,7 @@ def put_computed(c: Context, x: Value, updates: Value, where: Value, how: str) -
     if how == "add":
         return add_values(b, [x, added])
     first, second = aligned_pair(b, x, added)
-    free = b.rescale(b.add([b.sum(turned, 1)], [-1], 1), clamp=(0, 1))
+    free = b.rescale(b.add([b.sum(turned, 1)], [-1], 1, fixed=True), clamp=(0, 1))
     wide = broadcast(b, reshape(b, free, (*free.shape, 1)), x.shape)
     kept = b.mul(wide, first).with_(scale=first.scale)
     return add_values(b, [kept, second])

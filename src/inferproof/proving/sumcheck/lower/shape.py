@@ -36,7 +36,7 @@ def _identity(c: Context, step: Step) -> Value | tuple[Value, Value]:
     x = c.value(step, 0)
     if len(step.outputs) > 1 and step.outputs[1]:
         # For inference nothing is dropped.
-        return x, c.builder.const(np.ones(x.shape, np.int64))
+        return x, c.builder.const(np.ones(x.shape, np.int64), fixed=True)
     return x
 
 
@@ -50,7 +50,7 @@ def _cast(c: Context, step: Step) -> Value:
         if c.program.specs[step.input(0)].dtype == "bool":
             return x
         zero = equals_zero(c, x)
-        return c.builder.add([zero], [-1], 1, within=(0, 1))
+        return c.builder.add([zero], [-1], 1, within=(0, 1), fixed=True)
     if target.startswith("float") or c.whole(step.input(0)):
         return x
     if x.scale >= 1.0 and x.scale == int(x.scale):
@@ -166,7 +166,7 @@ def _trilu(c: Context, step: Step) -> Value:
 def _eye_like(c: Context, step: Step) -> Value:
     rows, columns = c.shape(step.outputs[0])
     eye = np.eye(rows, columns, int(step.attributes.get("k", 0)), np.int64)
-    return c.builder.const(eye)
+    return c.builder.const(eye, fixed=True)
 
 
 @lowers("Pad")
@@ -268,7 +268,7 @@ def one_hot(c: Context, index: Value, size: int) -> Value:
     b = c.builder
     shape = (*index.shape, size)
     wide = broadcast(b, reshape(b, index.with_(source=None), (*index.shape, 1)), shape)
-    places = broadcast(b, b.const(np.arange(size)), shape)
+    places = broadcast(b, b.const(np.arange(size), fixed=True), shape)
     return equals_zero(c, b.add([wide, places], [1, -1])).with_(most=1)
 
 
@@ -305,7 +305,8 @@ def _gather_elements(c: Context, step: Step) -> Value:
         return gathered(c, x, base + where * stride)
     b = c.builder
     last = math.prod(x.shape) - 1
-    moved_ = b.add([positions(c, c.value(step, 1), size)], [stride], base, within=(0, last))
+    spots = positions(c, c.value(step, 1), size)
+    moved_ = b.add([spots], [stride], base, within=(0, last), fixed=True)
     flat = reshape(b, x, (last + 1,))
     return b.pick(flat, moved_).with_(scale=x.scale, span=x.span)
 
@@ -332,7 +333,7 @@ def _gather_nd(c: Context, step: Step) -> Value:
     where = flat_index(c, index, x.shape[batch:depth])
     places, rows = math.prod(x.shape[batch:depth]), math.prod(x.shape[:batch])
     base = np.arange(rows).reshape(*x.shape[:batch], *(1,) * (len(where.shape) - batch)) * places
-    where = b.add([where], [1], np.broadcast_to(base, where.shape))
+    where = b.add([where], [1], np.broadcast_to(base, where.shape), fixed=True)
     flat = reshape(b, x, (rows * places, *x.shape[depth:]))
     return b.pick(flat, where).with_(scale=x.scale, span=x.span)
 

@@ -77,14 +77,14 @@ def _by_ranks(c: Context, x: Value, k: int) -> tuple[Value, Value]:
     others = broadcast(b, reshape(b, x, (*x.shape[:-1], 1, n)), square)
     earlier = np.broadcast_to(np.tri(n, k=-1, dtype=np.int64), square)
     # Another is before when it is greater, or equal and has a smaller index.
-    before = b.rescale(b.add([others, own], [1, -1], earlier), clamp=(0, 1))
+    before = b.rescale(b.add([others, own], [1, -1], earlier, fixed=True), clamp=(0, 1))
     ranks = b.sum(before, 1, within=(0, n - 1))
     shape = (*x.shape[:-1], k, n)
     wanted = np.broadcast_to(-np.arange(k)[:, None], shape)
     spot = broadcast(b, reshape(b, ranks, (*x.shape[:-1], 1, n)), shape)
-    found = equals_zero(c, b.add([spot], [1], wanted))
+    found = equals_zero(c, b.add([spot], [1], wanted, fixed=True))
     values = b.mul(found, broadcast(b, reshape(b, x, (*x.shape[:-1], 1, n)), shape))
     # Exactly one is found for each rank.
     chosen = b.sum(values, 1, within=x.interval).with_(scale=x.scale)
-    numbers = broadcast(b, b.const(np.arange(n)), shape)
+    numbers = broadcast(b, b.const(np.arange(n), fixed=True), shape)
     return chosen, b.sum(b.mul(found, numbers), 1, within=(0, n - 1))

@@ -64,35 +64,42 @@ def answer(c: Context, step: Step) -> Value:
         return b.view(bits, shape, first, row_major(shape))
     low, high = step.attributes[ENDS]
     if low == high:
-        return b.const(np.full(shape, low))
+        return b.const(np.full(shape, low), fixed=True)
     wide = (*shape, high - low)
     # As many whole numbers above the first as it is not below.
     above = b.sum(b.view(bits, wide, first, row_major(wide)), 1, within=(0, high - low))
-    return b.add([above], [1], low)
+    return b.add([above], [1], low, fixed=True)
 
 
 def _ask(c: Context) -> None:
-    """Makes every comparison of the program once."""
-    b = c.builder
+    """Makes the comparisons of the program, each once: those with whole numbers, which are no
+    secret, and those with thresholds, which are."""
     steps = [step for step in c.program.steps if traced(step)]
+    whole = [step for step in steps if ENDS in step.attributes]
     equal = [step for step in steps if step.op == "Equal"]
-    others = [step for step in steps if step.op != "Equal"]
+    others = [step for step in steps if ENDS not in step.attributes and step.op != "Equal"]
+    _answer(c, whole, [_asked(c, step, step.op) for step in whole], fixed=True)
+    _answer(c, others, [_asked(c, step, step.op) for step in others])
     # x = t is x <= t without x < t.
-    asked = [*(_asked(c, step, step.op) for step in others)]
-    asked += [_asked(c, step, op) for op in ("LessOrEqual", "Less") for step in equal]
-    bits, which = _compared(c, _joined(asked))
-    counts = [item.count for item in asked]
-    starts = np.cumsum([0, *counts])
-    middle, half = int(starts[len(others)]), sum(counts[len(others) :]) // 2
-    if middle:
-        alone = _part(b, bits, which[:middle])
-        for step, start in zip(others, starts, strict=False):
-            c.answers[step.outputs[0]] = (alone, int(start))
-    if half:
-        most, below = (_part(b, bits, which[n : n + half]) for n in (middle, middle + half))
-        same = b.add([most, below], [1, -1], within=(0, 1))
-        for step, start in zip(equal, starts[len(others) :] - middle, strict=False):
-            c.answers[step.outputs[0]] = (same, int(start))
+    both = [_asked(c, step, op) for op in ("LessOrEqual", "Less") for step in equal]
+    _answer(c, equal, both, halves=True)
+
+
+def _answer(
+    c: Context, steps: list[Step], asked: list[_Asked], fixed: bool = False, halves: bool = False
+) -> None:
+    """Notes where each step's answers are: those that it asked, or as `halves` of two each the
+    first less the second."""
+    if not steps:
+        return
+    b = c.builder
+    found, which = _compared(c, _joined(asked), fixed)
+    count = len(which) // 2 if halves else len(which)
+    parts = [_part(b, found, which[start : start + count]) for start in range(0, len(which), count)]
+    bits = b.add(parts, [1, -1], within=(0, 1)) if halves else parts[0]
+    starts = np.cumsum([0, *(item.count for item in asked)])
+    for step, start in zip(steps, starts, strict=False):
+        c.answers[step.outputs[0]] = (bits, int(start))
 
 
 def _asked(c: Context, step: Step, op: str) -> _Asked:
@@ -128,9 +135,10 @@ def _joined(parts: list[_Asked]) -> _Asked:
     )
 
 
-def _compared(c: Context, asked: _Asked) -> tuple[Value, Ints]:
+def _compared(c: Context, asked: _Asked, fixed: bool) -> tuple[Value, Ints]:
     """1 where a comparison holds, else 0, each different one once: [comparisons]; and for what was
-    asked the place of its answer there."""
+    asked the place of its answer there. The order is that of asking, which says nothing of that of
+    thresholds."""
     b = c.builder
     came = asked.features.inputs
     addresses, last = np.zeros(asked.count, np.int64), np.zeros(asked.count, np.int64)
@@ -148,9 +156,14 @@ def _compared(c: Context, asked: _Asked) -> tuple[Value, Ints]:
         start += size
     elements = b.concat(parts, 0) if len(parts) > 1 else parts[0]
     contrary = asked.contrary ^ asked.features.falling
-    rows, which = np.unique(
-        np.stack([contrary.astype(np.int64), addresses, last], 1), axis=0, return_inverse=True
+    rows, first, which = np.unique(
+        np.stack([contrary.astype(np.int64), addresses, last], 1),
+        axis=0,
+        return_index=True,
+        return_inverse=True,
     )
+    order = np.lexsort((first, rows[:, 0]))
+    rows, which = rows[order], np.argsort(order)[which.reshape(-1)]
     turned = int(rows[:, 0].sum())
     distances = []
     for part, coefficient, offset in (
@@ -160,9 +173,10 @@ def _compared(c: Context, asked: _Asked) -> tuple[Value, Ints]:
         if len(part):
             # p <= last is last + 1 - p > 0, and the contrary p - last > 0.
             taken = _part(b, elements, part[:, 1])
-            distances.append(b.add([taken], [coefficient], offset - coefficient * part[:, 2]))
+            limits = offset - coefficient * part[:, 2]
+            distances.append(b.add([taken], [coefficient], limits, fixed=fixed))
     distance = b.concat(distances, 0) if len(distances) > 1 else distances[0]
-    return b.rescale(distance, clamp=(0, 1)), which.reshape(-1)
+    return b.rescale(distance, clamp=(0, 1)), which
 
 
 def _part(b: Builder, x: Value, addresses: Ints) -> Value:

@@ -50,7 +50,8 @@ _MOST_APART = 2**24
 
 @dataclass(frozen=True, slots=True)
 class _Comparisons:
-    """Whether features are at most, or below, thresholds: each pair once.
+    """Whether features are at most, or below, thresholds: each pair once, in the order in which
+    branches ask, which says nothing of the order of the thresholds.
 
     Shapes: all [comparisons], but `upper` and `lower` [branches], which name the comparison of each
     branch and, for one by equality, that which is taken from it.
@@ -74,11 +75,15 @@ def _comparisons(forest: Forest) -> _Comparisons:
     rows = [array[order] for array in (*listed, below)]
     new = np.ones(len(order), bool)
     new[1:] = np.logical_or.reduce([array[1:] != array[:-1] for array in rows])
+    first = order[new]
+    asked = np.argsort(first)
+    place = np.empty(len(first), np.int64)
+    place[asked] = np.arange(len(first))
     number = np.empty(len(order), np.int64)
-    number[order] = np.cumsum(new) - 1
+    number[order] = place[np.cumsum(new) - 1]
     lower = np.full(len(forest.modes), -1)
     lower[equal] = number[len(forest.modes) :]
-    features, thresholds, told = (array[new] for array in rows)
+    features, thresholds, told = (array[new][asked] for array in rows)
     return _Comparisons(features, thresholds, told, number[: len(forest.modes)], lower)
 
 
@@ -156,7 +161,7 @@ def _reached(c: Context, step: Step, rows: int, forest: Forest) -> Value:
     """1 for the leaf that each tree reaches, else 0: [rows, leaves]."""
     b = c.builder
     if not forest.levels:  # All trees are one leaf: nothing is compared.
-        made = b.const(np.ones((rows, forest.alone), np.int64))
+        made = b.const(np.ones((rows, forest.alone), np.int64), fixed=True)
         return made.with_(most=forest.trees)
     answers, flipped = _answers(c, step, rows, forest)
     count = len(forest.modes)
@@ -166,7 +171,7 @@ def _reached(c: Context, step: Step, rows: int, forest: Forest) -> Value:
         width = len(level.branches)
         side = b.take(answers, np.arange(rows)[:, None] * count + level.branches)
         if here is None:
-            first, second = side, b.add([side], [-1], 1, within=(0, 1))
+            first, second = side, b.add([side], [-1], 1, within=(0, 1), fixed=True)
         else:
             first = b.mul(here, side, within=(0, 1))
             second = b.add([here, first], [1, -1], within=(0, 1))
@@ -183,7 +188,7 @@ def _reached(c: Context, step: Step, rows: int, forest: Forest) -> Value:
         if len(level.further):
             here = b.take(children, starts + placed(level.further))
     if forest.alone:
-        ends.append(b.const(np.ones((rows, forest.alone), np.int64)))
+        ends.append(b.const(np.ones((rows, forest.alone), np.int64), fixed=True))
     made = b.concat(ends, 1) if len(ends) > 1 else ends[0]
     return made.with_(most=forest.trees)
 
@@ -382,4 +387,4 @@ def _labelled(c: Context, number: Value, labels: list[int]) -> Value:
     """The label of each number of a class."""
     if labels == list(range(len(labels))):
         return number
-    return c.builder.pick(c.builder.const(np.array(labels)), number)
+    return c.builder.pick(c.builder.const(np.array(labels), fixed=True), number)

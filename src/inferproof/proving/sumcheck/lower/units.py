@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from inferproof.proving.sumcheck.graph import MAX_SHIFT, VALUE_LIMIT
 from inferproof.proving.sumcheck.lower import intervals
-from inferproof.proving.sumcheck.lower.rows import Rows, TooLarge
+from inferproof.proving.sumcheck.lower.rows import Rows, TooLarge, product_limit, reach_of
 from inferproof.proving.sumcheck.lower.scaling import PRODUCT_LIMIT
 from inferproof.proving.sumcheck.lower.value import Value
 
@@ -91,7 +91,7 @@ def exact_rows(
         return TooLarge(worst, int(abs(offsets[worst])))
     offsets = offsets.astype(np.int64)
     low, high = intervals.weighted(whole, x.interval, x.most, offsets)
-    bounds = np.maximum(np.abs(low), np.abs(high))
+    bounds = reach_of(low, high, offsets)
     worst = int(bounds.argmax())
     if bounds[worst] >= VALUE_LIMIT:
         return TooLarge(worst, int(bounds[worst]))
@@ -124,6 +124,7 @@ def _multipliers(units: Points, reach: Ints, scale: float) -> tuple[Ints, int, f
             products = np.maximum(1.0, np.rint(factors * 2.0**shift)) * reach + 2**shift // 2
             if products.max() < PRODUCT_LIMIT and products.max() / 2**shift < VALUE_LIMIT:
                 multipliers = np.maximum(1, np.rint(factors * 2.0**shift)).astype(np.int64)
-                return multipliers, shift, scale
+                if products.max() < product_limit(multipliers):
+                    return multipliers, shift, scale
             shift -= 1
         scale *= 2

@@ -90,7 +90,7 @@ def convolution(
         offsets: npt.NDArray[np.int64],
         interval: tuple[int, int],
     ) -> Value:
-        number = b.constant(offsets) if offsets.any() else g.NONE
+        number = g.NONE if bias is None else b.constant(offsets)
         op = b.weighted(
             g.Conv,
             matrix,

@@ -18,7 +18,9 @@ Ints = npt.NDArray[np.int64]
 def _operands(c: Context, step: Step) -> tuple[Value, Value, Value | None]:
     """Dividend and divisor in whole numbers of one scale, the divisor above 0, and its sign.
 
-    Where the divisor is below 0 both have changed their signs. Shapes: that of the result.
+    Where the divisor is below 0 both have changed their signs. A divisor that is a constant is
+    public: no product of quotients with one that is hidden is shown to stay within the field.
+    Shapes: that of the result.
     """
     b = c.builder
     shape = c.shape(step.outputs[0])
@@ -26,9 +28,8 @@ def _operands(c: Context, step: Step) -> tuple[Value, Value, Value | None]:
     if c.whole(step.outputs[0]):
         above, below = (broadcast(b, _whole(c, step, place), shape) for place in (0, 1))
     else:
-        above, below = aligned_pair(
-            b, *(broadcast(b, c.value(step, place), shape) for place in (0, 1))
-        )
+        found = c.value(step, 0), c.value(step, 1) if array is None else c.embed(array, fixed=True)
+        above, below = aligned_pair(b, *(broadcast(b, x, shape) for x in found))
     seen = c.program.ranges.get(step.input(1))
     if array is not None:
         signs = np.sign(numbers(array)).astype(np.int64)
@@ -42,7 +43,7 @@ def _operands(c: Context, step: Step) -> tuple[Value, Value, Value | None]:
         )
     sign, scale = None, above.scale
     if (signs < 0).any():
-        sign = broadcast(b, b.const(signs), shape)
+        sign = broadcast(b, b.const(signs, fixed=True), shape)
         above, below = b.mul(above, sign), b.mul(below, sign)
     below = b.rescale(below, clamp=(1, max(1, below.hi))).with_(scale=scale)
     return above.with_(scale=scale, source=None), below, sign
@@ -55,7 +56,7 @@ def _whole(c: Context, step: Step, place: int) -> Value:
         return c.value(step, place)
     if int(np.abs(numbers(array)).max()) >= SUM_LIMIT:
         raise unsupported(step, "a constant has more than 28 bits", "smaller numbers")
-    return c.builder.const(array)
+    return c.builder.const(array, fixed=place == 1)
 
 
 def _sign(low: float, high: float) -> int:
@@ -107,7 +108,8 @@ def _mod(c: Context, step: Step) -> Value:
 @lowers("BitwiseNot")
 def _not(c: Context, step: Step) -> Value:
     limits = np.iinfo(c.program.specs[step.outputs[0]].dtype)
-    return c.builder.add([c.value(step, 0)], [-1], -1 if limits.min < 0 else int(limits.max))
+    most = -1 if limits.min < 0 else int(limits.max)
+    return c.builder.add([c.value(step, 0)], [-1], most, fixed=True)
 
 
 @lowers("BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift")
@@ -125,7 +127,7 @@ def _bitwise(c: Context, step: Step) -> Value:
             counts.append(x.hi - x.lo + 1)
             # Enough to see that there are too many.
             held.append(np.arange(x.lo, min(x.hi, x.lo + 2**MOST_BITS) + 1))
-            places.append(b.add([x], [1], -x.lo))
+            places.append(b.add([x], [1], -x.lo, fixed=True))
         else:
             values, which = np.unique(array, return_inverse=True)
             held.append(values.astype(np.int64))
