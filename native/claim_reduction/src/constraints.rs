@@ -220,7 +220,8 @@ impl<V: Value> Node<'_, V> {
     ) -> Result<(), Rejected> {
         let ended = protocol.sumcheck(at.len(), 3, V::default(), |witness| {
             let table = |limbs: &[Limb]| sums(witness, limbs, 1 << at.len());
-            let [a, b] = numbers.map(|limbs| table(limbs).into_iter().map(Extension::from).collect());
+            let [a, b] =
+                numbers.map(|limbs| table(limbs).into_iter().map(Extension::from).collect());
             vec![a, b, equality(at, 1 << at.len())]
         })?;
         let limbs: Vec<Limb> = numbers.concat();

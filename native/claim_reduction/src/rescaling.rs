@@ -52,7 +52,11 @@ impl Clamp {
         };
         match self.bites() {
             (false, false) => [if high == lo { 1 } else { bits(high - lo) }, 0, 0],
-            (below, above) => [0, of(below, end - lo, lo - low), of(above, hi - start, high - hi)],
+            (below, above) => [
+                0,
+                of(below, end - lo, lo - low),
+                of(above, hi - start, high - hi),
+            ],
         }
     }
 
@@ -270,7 +274,11 @@ impl<V: Value> Node<'_, V> {
             let own = limbs.iter().zip(bound.limbs);
             let number = V::combination(own.map(|(value, limb)| (power(limb.shift), value)));
             let within = bound.within(y);
-            [(number - within.clone()) * equal(at, &ended.point), within, ended.left]
+            [
+                (number - within.clone()) * equal(at, &ended.point),
+                within,
+                ended.left,
+            ]
         })?;
         let columns = bound.limbs.iter().map(|limb| limb.column).chain([column]);
         for (column, value) in columns.zip(values) {

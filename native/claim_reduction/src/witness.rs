@@ -203,7 +203,9 @@ impl ColumnBuilder<'_> {
                 held,
             } => {
                 self.column(*column, result.iter().copied().map(i64::from));
-                for (limbs, end, beyond) in [(lower, rescale.range.0, -1), (upper, rescale.range.1, 1)] {
+                for (limbs, end, beyond) in
+                    [(lower, rescale.range.0, -1), (upper, rescale.range.1, 1)]
+                {
                     // How far the result is from the bound and how far the quotient is beyond it: one of
                     // both is zero.
                     let end = i64::from(end);

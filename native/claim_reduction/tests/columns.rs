@@ -87,7 +87,8 @@ fn a_result_that_is_clamped_where_it_need_not_be_is_found() {
         panic!("not saturated");
     };
     let within = |&place: &usize| {
-        let [from_lower, from_upper] = [&lower, &upper].map(|limbs| word(at_cell(&case, limbs, place)));
+        let [from_lower, from_upper] =
+            [&lower, &upper].map(|limbs| word(at_cell(&case, limbs, place)));
         from_lower > 5 && from_upper > 5
     };
     let Some(place) = (0..15).map(|cell| cell / 5 * 8 + cell % 5).find(within) else {
