@@ -1,5 +1,6 @@
 """Passes over the finished integer graph: rescalings and tables joined, dead nodes removed."""
 
+import math
 from collections import Counter
 from dataclasses import replace
 
@@ -14,8 +15,9 @@ from inferproof.proving.sumcheck.lower.scaling import PRODUCT_LIMIT
 def finish(b: Builder, outputs: tuple[int, ...]) -> tuple[g.Graph, bytes]:
     """The graph with what its outputs need, and its weights file.
 
-    Two rescalings in a row become one, which rounds once instead of twice; a rescaling of table
-    entries becomes part of the table. Both keep every declared range true.
+    Two rescalings in a row, or with views between them, become one, which rounds once instead of
+    twice; a rescaling of table entries becomes part of the table. Both keep every declared range
+    true.
     """
     base = len(b.inputs)
     nodes: list[g.Node | None] = list(b.nodes)
@@ -35,14 +37,57 @@ def _with_the_one_before(
     node = nodes[number]
     if node is None or not isinstance(node.op, g.Rescale):
         return None
-    place = node.operands[0] - len(b.inputs)
+    base = len(b.inputs)
+    views: list[int] = []
+    place = node.operands[0] - base
+    while place >= 0 and uses[base + place] == 1 and _only_moves(nodes[place], node):
+        views.append(place)
+        place = _there(nodes, place).operands[0] - base
     before = nodes[place] if place >= 0 else None
-    if before is None or uses[node.operands[0]] != 1:
+    if before is None or uses[base + place] != 1:
+        return None
+    if views and not _same_everywhere(b, before):
         return None
     joined = _joined(b, nodes, before, node)
-    if joined is not None:
-        nodes[place] = None
-    return joined
+    if joined is None:
+        return None
+    nodes[place] = None
+    if not views:
+        return joined
+    held, source = _tensor(b, nodes, before.operands[0]), before.operands[0]
+    for view in reversed(views):
+        moved = replace(_there(nodes, view), operands=(source,), lo=held.lo, hi=held.hi)
+        nodes[view], source = moved, base + view
+    return replace(joined, operands=(source,), shape=node.shape)
+
+
+def _only_moves(node: g.Node | None, reader: g.Node) -> bool:
+    """Whether a node moves elements that its reader has as many of, none of them twice."""
+    if node is None or not isinstance(node.op, g.View) or 0 in _steps(node):
+        return False
+    return math.prod(node.shape) == math.prod(reader.shape)
+
+
+def _steps(view: g.Node) -> list[int]:
+    """The strides of the axes that have more than one position."""
+    assert isinstance(view.op, g.View)  # noqa: S101  (the caller looked)
+    return [stride for stride, size in zip(view.op.strides, view.shape, strict=True) if size > 1]
+
+
+def _same_everywhere(b: Builder, node: g.Node) -> bool:
+    """Whether a node is a Rescale of which it does not matter where elements are."""
+    return isinstance(node.op, g.Rescale) and b.values_of(node.op.multipliers).size == 1
+
+
+def _there(nodes: list[g.Node | None], place: int) -> g.Node:
+    node = nodes[place]
+    assert node is not None  # noqa: S101  (only nodes that nobody reads are gone)
+    return node
+
+
+def _tensor(b: Builder, nodes: list[g.Node | None], number: int) -> g.Input | g.Node:
+    base = len(b.inputs)
+    return b.inputs[number] if number < base else _there(nodes, number - base)
 
 
 def _needed(nodes: list[g.Node | None], base: int, outputs: tuple[int, ...]) -> list[g.Node]:
@@ -66,9 +111,7 @@ def _joined(b: Builder, nodes: list[g.Node | None], first: g.Node, second: g.Nod
     one, other = (b.values_of(op.multipliers).astype(np.int64) for op in (first.op, second.op))
     if other.size != 1 or int(other[0]) < 1:
         return None
-    place = first.operands[0]
-    held = b.inputs[place] if place < len(b.inputs) else nodes[place - len(b.inputs)]
-    assert held is not None  # noqa: S101  (only nodes that nobody reads are gone)
+    held = _tensor(b, nodes, first.operands[0])
     shift = first.op.shift + second.op.shift
     products = one.reshape(-1) * int(other[0])
     while shift and not (products % 2).any():
