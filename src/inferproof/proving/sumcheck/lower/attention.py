@@ -25,6 +25,8 @@ _POWER_BITS = 16
 _SMALLEST = 12.0
 """exp(-12) is less than half a unit."""
 _SHARE_BITS = 16
+_NORMAL_BITS = 18
+"""Of what is normalised: so many that a rescaling by factors of 12 bits takes it as it is."""
 _MANY = 2**12
 """From so many shares on a reciprocal for each line takes less than a division for each share."""
 _MULTIPLIED = range(16, 129)
@@ -174,7 +176,7 @@ def normalised(c: Context, x: Value, epsilon: float, centred: bool = True) -> Va
     # z = x * sqrt(n) * sqrt(k) / (2^(shift/2) * deviation)
     factor = math.sqrt(n * k) / 2.0 ** (shift / 2)
     limit = math.sqrt(n) * 1.001 + 1
-    units = 2.0**20 / power_of_two_above(limit)
+    units = 2.0**_NORMAL_BITS / power_of_two_above(limit)
     scale_k = max(1, min(2**30, round(units * factor)))
     unit = factor / scale_k
     reach = math.ceil(limit / unit) + 1

@@ -40,13 +40,13 @@ def _with_the_one_before(
     base = len(b.inputs)
     views: list[int] = []
     place = node.operands[0] - base
-    while place >= 0 and uses[base + place] == 1 and _only_moves(nodes[place], node):
+    while place >= 0 and uses[base + place] == 1 and isinstance(_there(nodes, place).op, g.View):
         views.append(place)
         place = _there(nodes, place).operands[0] - base
     before = nodes[place] if place >= 0 else None
     if before is None or uses[base + place] != 1:
         return None
-    if views and not _same_everywhere(b, before):
+    if views and not (_same_everywhere(b, before) and _size(node) <= _size(before)):
         return None
     joined = _joined(b, nodes, before, node)
     if joined is None:
@@ -61,22 +61,13 @@ def _with_the_one_before(
     return replace(joined, operands=(source,), shape=node.shape)
 
 
-def _only_moves(node: g.Node | None, reader: g.Node) -> bool:
-    """Whether a node moves elements that its reader has as many of, none of them twice."""
-    if node is None or not isinstance(node.op, g.View) or 0 in _steps(node):
-        return False
-    return math.prod(node.shape) == math.prod(reader.shape)
-
-
-def _steps(view: g.Node) -> list[int]:
-    """The strides of the axes that have more than one position."""
-    assert isinstance(view.op, g.View)  # noqa: S101  (the caller looked)
-    return [stride for stride, size in zip(view.op.strides, view.shape, strict=True) if size > 1]
-
-
 def _same_everywhere(b: Builder, node: g.Node) -> bool:
     """Whether a node is a Rescale of which it does not matter where elements are."""
     return isinstance(node.op, g.Rescale) and b.values_of(node.op.multipliers).size == 1
+
+
+def _size(node: g.Node) -> int:
+    return math.prod(node.shape)
 
 
 def _there(nodes: list[g.Node | None], place: int) -> g.Node:
@@ -109,22 +100,28 @@ def _joined(b: Builder, nodes: list[g.Node | None], first: g.Node, second: g.Nod
     if not isinstance(first.op, g.Rescale):
         return None
     one, other = (b.values_of(op.multipliers).astype(np.int64) for op in (first.op, second.op))
-    if other.size != 1 or int(other[0]) < 1:
-        return None
     held = _tensor(b, nodes, first.operands[0])
+    single = other.size == 1 and int(other[0]) >= 1
+    low, high = intervals.rescaled((held.lo, held.hi), one, first.op.shift)
+    cuts = low < first.lo or high > first.hi
+    if not single and (one.size != 1 or cuts):
+        return None
     shift = first.op.shift + second.op.shift
-    products = one.reshape(-1) * int(other[0])
+    products = one.reshape(-1) * other.reshape(-1)
     while shift and not (products % 2).any():
         products, shift = products // 2, shift - 1
     reach = max(abs(held.lo), abs(held.hi)) * int(np.abs(products).max())
     if reach >= PRODUCT_LIMIT or shift > g.MAX_SHIFT:
         return None
-    # The clamp of the first, seen through the second, which is monotone.
-    low, high = intervals.rescaled((first.lo, first.hi), other, second.op.shift)
-    clamp = (min(max(low, second.lo), second.hi), max(min(high, second.hi), second.lo))
+    clamp = second.lo, second.hi
+    if single:
+        # The clamp of the first, seen through the second, which is monotone.
+        low, high = intervals.rescaled((first.lo, first.hi), other, second.op.shift)
+        clamp = (min(max(low, second.lo), second.hi), max(min(high, second.hi), second.lo))
     reached = intervals.rescaled((held.lo, held.hi), products, shift)
     low, high = (min(max(end, clamp[0]), clamp[1]) for end in reached)
-    op = g.Rescale(b.constant(products), first.op.axis, shift)
+    axis = first.op.axis if single else second.op.axis
+    op = g.Rescale(b.constant(products), axis, shift)
     return replace(first, op=op, lo=low, hi=high)
 
 
