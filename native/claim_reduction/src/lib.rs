@@ -109,6 +109,6 @@ pub use plan::{
 };
 #[cfg(feature = "audit")]
 pub use protocol_role::Alter;
-pub use protocol_role::{Place, ProtocolRole, Prover, Rejected, Verifier, Witness};
+pub use protocol_role::{Ended, Place, ProtocolRole, Prover, Rejected, Verifier, Witness};
 pub use tables::MAX_TABLE_ENTRIES;
 pub use witness::{Columns, Source, columns, padded};

@@ -114,19 +114,24 @@ pub enum Form {
         /// The column of f, where both bite.
         between: Option<usize>,
     },
-    /// The result is `lo` + a; quotient = result + up − down; where a bound bites, a + b = hi − lo,
-    /// up · b = 0 and down · a = 0.
+    /// No bound bites: the quotient is the result, `lo` and what the limbs make.
     Wide {
-        /// a.
+        /// What it exceeds `lo` by.
         above: Vec<Limb>,
-        /// b; empty where the upper bound does not bite.
-        below: Vec<Limb>,
-        /// What the quotient exceeds the upper bound by.
-        up: Vec<Limb>,
-        /// What it is below the lower one.
-        down: Vec<Limb>,
         /// What holds the quotient to its range, where the limbs above can make numbers that are not
         /// apart.
+        held: Option<Held>,
+    },
+    /// The result is a column y, and the quotient y + up − down, where up · (hi − y) = 0 and
+    /// down · (y − lo) = 0.
+    Saturated {
+        /// The result.
+        column: usize,
+        /// y − lo + down; empty where the lower bound does not bite.
+        lower: Vec<Limb>,
+        /// hi − y + up; empty where the upper bound does not bite.
+        upper: Vec<Limb>,
+        /// As above.
         held: Option<Held>,
     },
 }

@@ -99,7 +99,10 @@ fn a_declared_range_that_no_proof_enforces_proves_no_square_that_wraps_around() 
         let rescales = key.plan.constraints.iter().flatten();
         let held = rescales.filter(|constraint| match constraint {
             Constraint::Rescale(rescale) => {
-                matches!(&rescale.form, Form::Wide { held: Some(_), .. })
+                matches!(
+                    &rescale.form,
+                    Form::Wide { held: Some(_), .. } | Form::Saturated { held: Some(_), .. }
+                )
             }
             _ => false,
         });

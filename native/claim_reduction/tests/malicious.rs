@@ -332,26 +332,22 @@ fn a_result_that_can_only_be_one_number_is_that_number() {
     let Some(Constraint::Rescale(rescale)) = &case.plan.constraints[1] else {
         panic!("not a rescaling");
     };
-    let Form::Wide {
-        above, below, up, ..
-    } = &rescale.form
-    else {
-        panic!("not wide");
+    let Form::Saturated { column, upper, .. } = &rescale.form else {
+        panic!("not saturated");
     };
-    assert!(below.is_empty());
-    // The tensors of the graph that allows 1; what is above that is one less.
+    // The tensors of the graph that allows 1. What is above that is one less, and so is the distance from 0.
     let views = slices(&case.inputs);
     execute(&graph(1), &case.weights, &views, &mut case.tensors).unwrap();
     let committed = &mut case.columns.committed;
     let mut lied = 0;
-    for cell in 0..committed[above[0].column].len() {
-        let number = up.iter().fold(0, |sum, limb| {
+    for cell in 0..committed[*column].len() {
+        let number = upper.iter().fold(0, |sum, limb| {
             sum + (committed[limb.column][cell].as_canonical_u64() << limb.shift)
         });
-        if number > 0 {
-            committed[above[0].column][cell] = Base::ONE;
-            for limb in up {
-                let part = (number - 1) >> limb.shift & ((1 << limb.bits) - 1);
+        if number > 1 {
+            committed[*column][cell] = Base::ONE;
+            for limb in upper {
+                let part = (number - 2) >> limb.shift & ((1 << limb.bits) - 1);
                 committed[limb.column][cell] = Base::from_u64(part);
             }
             lied += 1;

@@ -205,9 +205,6 @@ fn gets_through(
 enum Other {
     /// Another entry in the first row of a lookup.
     Entry(usize),
-    /// Of a wide rescaling without a distance between its bounds: a result one above them and one less
-    /// above that.
-    Result(usize),
     /// Of a wide rescaling that is held to its range: a distance to the least quotient one greater, and one to
     /// the greatest one less.
     Distance(usize),
@@ -216,43 +213,10 @@ enum Other {
 impl Other {
     fn corrupt(self, case: &Case, witness: &mut Witness) {
         let derived = case.derived();
-        let node = match self {
-            Self::Entry(lookup) => return liar::swap_entry(derived, witness, lookup),
-            Self::Result(node) => node,
-            Self::Distance(node) => return farther(case, witness, node),
-        };
-        let Some(Constraint::Rescale(rescale)) = &derived.plan().constraints[node] else {
-            return;
-        };
-        let Form::Wide {
-            above, below, up, ..
-        } = &rescale.form
-        else {
-            return;
-        };
-        let graph = case.key().graph();
-        let (rows, width) = match graph.nodes[node].shape[..] {
-            [rows, width] if below.is_empty() && !up.is_empty() => (rows, width),
-            _ => return,
-        };
-        let output = graph
-            .outputs
-            .iter()
-            .position(|&id| id == graph.inputs.len() + node);
-        for (element, (row, at)) in (0..rows)
-            .flat_map(|r| (0..width).map(move |w| (r, w)))
-            .enumerate()
-        {
-            let cell = row * width.next_power_of_two() + at;
-            let columns = &mut witness.columns.committed;
-            if columns[up[0].column][cell] != Base::ZERO {
-                columns[up[0].column][cell] -= Base::ONE;
-                columns[above[0].column][cell] += Base::ONE;
-                witness.outputs[output.unwrap()][element] += 1;
-                break;
-            }
+        match self {
+            Self::Entry(lookup) => liar::swap_entry(derived, witness, lookup),
+            Self::Distance(node) => farther(case, witness, node),
         }
-        recount(derived, witness);
     }
 }
 
@@ -262,9 +226,12 @@ fn farther(case: &Case, witness: &mut Witness, node: usize) {
     let Some(Constraint::Rescale(rescale)) = &derived.plan().constraints[node] else {
         return;
     };
-    let Form::Wide {
+    let (Form::Wide {
         held: Some(held), ..
-    } = &rescale.form
+    }
+    | Form::Saturated {
+        held: Some(held), ..
+    }) = &rescale.form
     else {
         return;
     };
@@ -305,7 +272,7 @@ fn without_any_one_equation_some_liar_gets_through() {
         let plan = case.derived().plan();
         let swaps = (0..plan.lookups.len()).map(Other::Entry);
         let nodes = 0..plan.constraints.len();
-        let moved = nodes.flat_map(|node| [Other::Result(node), Other::Distance(node)]);
+        let moved = nodes.map(Other::Distance);
         for other in swaps.chain(moved) {
             if missing.is_empty() {
                 break;

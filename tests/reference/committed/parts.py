@@ -62,13 +62,21 @@ class Clamped:
 
 @dataclass(frozen=True)
 class Wide:
-    """The result is lo + above; see section 2."""
+    """The result is lo + above, and the quotient too: no bound bites."""
 
     above: list[Limb]
-    below: list[Limb]
-    up: list[Limb]
-    down: list[Limb]
     pad: int
+    held: "Held | None"
+
+
+@dataclass(frozen=True)
+class Saturated:
+    """The result is a column; of each bound that bites, the limbs of how far the result is from it
+    and how far the quotient is beyond it."""
+
+    column: int
+    lower: list[Limb]
+    upper: list[Limb]
     held: "Held | None"
 
 
@@ -92,7 +100,7 @@ class Rescale:
     lo: int
     hi: int
     remainder: list[Limb]
-    form: Direct | Clamped | Wide
+    form: Direct | Clamped | Wide | Saturated
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from reference.weights import Stack
 
 WEIGHTS = FILE.with_name("committed_schedule.json")
 WITNESS = FILE.with_name("witness_schedule.json")
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass
@@ -60,7 +60,7 @@ class CommittedKey(StackedKey[Proof]):
     def _read(self, source: Reader) -> Proof:
         source.field("version")
         if source.unsigned(1) != _VERSION:
-            raise Rejected("PROOF_VERSION", "not version 3")
+            raise Rejected("PROOF_VERSION", "not version 4")
         source.field("witness")
         witness = source.take(32)
         lookups = self.argument.read(source)

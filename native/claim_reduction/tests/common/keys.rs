@@ -114,7 +114,11 @@ impl Key {
         nodes
             .map(|(node, constraint)| match constraint {
                 Some(Constraint::Rescale(rescale)) => match rescale.form {
-                    Form::Wide { held: Some(_), .. } => "Held",
+                    Form::Wide { held: Some(_), .. } | Form::Saturated { held: Some(_), .. } => {
+                        "Held"
+                    }
+                    Form::Saturated { .. } => "Saturated",
+                    Form::Clamped { .. } => "Clamped",
                     _ => "Rescale",
                 },
                 Some(Constraint::ArgMax(own)) if own.last => "ArgMax of the last",
