@@ -29,6 +29,7 @@
 //! | `rejection` | why an opening is rejected |
 //! | `schedule` | folds, rates, queries and work by size |
 //! | `shape` | where vectors lie, and what is committed with them |
+//! | `simulator` | openings made from their claim alone, for tests |
 //! | `soundness` | error terms, each with its theorem |
 //! | `statement` | the claim, and what an opening adds to it |
 //! | `tests` | tests that look inside: ranks, a simulator, forgeries, the library |
@@ -66,6 +67,8 @@ mod regime;
 mod rejection;
 mod schedule;
 mod shape;
+#[cfg(any(test, feature = "audit"))]
+mod simulator;
 mod soundness;
 mod statement;
 #[cfg(test)]
@@ -73,6 +76,8 @@ mod tests;
 mod verify;
 
 pub use channel::Channel;
+#[cfg(any(test, feature = "audit"))]
+pub use commit::Drawing;
 pub use commit::{CommitError, Committed};
 pub use form::{LinearForm, Unfit};
 pub use opening::Opening;
@@ -80,5 +85,7 @@ pub use prove::ProveError;
 pub use randomness::{Context, NoEntropy, Randomness};
 pub use rejection::Rejected;
 pub use shape::{MASK_CLAIMS, MAX_COLUMNS, MAX_OPENINGS, MAX_VECTORS, Shape, ShapeError, Vector};
+#[cfg(any(test, feature = "audit"))]
+pub use simulator::Simulated;
 pub use soundness::Term;
 pub use statement::{Claim, ClaimError};

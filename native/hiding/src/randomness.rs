@@ -43,6 +43,9 @@ pub struct Randomness {
     stream: blake3::OutputReader,
     piece: Box<[u8; PIECE]>,
     used: usize,
+    /// What a test gives in place of all that is uniform.
+    #[cfg(any(test, feature = "audit"))]
+    given: Option<std::vec::IntoIter<Base>>,
 }
 
 impl Randomness {
@@ -65,6 +68,8 @@ impl Randomness {
             stream: blake3::Hasher::new_keyed(&seed).finalize_xof(),
             piece: Box::new([0; PIECE]),
             used: PIECE,
+            #[cfg(any(test, feature = "audit"))]
+            given: None,
         }
     }
 
@@ -72,6 +77,22 @@ impl Randomness {
     #[cfg(any(test, feature = "audit"))]
     pub fn of_seed(entropy: &[u8; 32], context: &Context<'_>) -> Self {
         Self::derived(entropy, context)
+    }
+
+    /// These elements in place of uniform ones, and zeros after them: for tests that set masks one by one, or
+    /// leave some out. What is drawn of each kind is said by `Shape::drawn`.
+    #[cfg(any(test, feature = "audit"))]
+    pub fn given(elements: Vec<Base>) -> Self {
+        let nothing = [0; 32];
+        let context = Context {
+            statement: &nothing,
+            witness: &nothing,
+            key: &nothing,
+            slot: 0,
+        };
+        let mut randomness = Self::derived(&nothing, &context);
+        randomness.given = Some(elements.into_iter());
+        randomness
     }
 
     fn word(&mut self) -> u32 {
@@ -87,6 +108,10 @@ impl Randomness {
 
     /// One uniform element of the base field.
     pub fn base(&mut self) -> Base {
+        #[cfg(any(test, feature = "audit"))]
+        if let Some(given) = &mut self.given {
+            return given.next().unwrap_or_default();
+        }
         // More than half of all words count.
         loop {
             let word = self.word() & (u32::MAX >> 1);

@@ -174,10 +174,21 @@ impl ProvingKey {
         seed: &[u8; 32],
         half: impl FnMut() -> Base,
     ) -> Result<Self, ProveError> {
+        Self::with_masks(graph, values, profile, openings, of_seed(seed), half)
+    }
+
+    /// The same with all that is not in the vector's columns given too.
+    pub fn with_masks(
+        graph: Graph,
+        values: &Values<'_>,
+        profile: Profile,
+        openings: u32,
+        mut masks: Randomness,
+        half: impl FnMut() -> Base,
+    ) -> Result<Self, ProveError> {
         let key = PrivateKey::new(graph, profile, openings)?;
-        let mut randomness = of_seed(seed);
         let columns = key.weights().cells(values, half);
-        Self::commit(key, values, &columns, &mut randomness)
+        Self::commit(key, values, &columns, &mut masks)
     }
 
     /// The same commitment under another key.
@@ -208,6 +219,19 @@ impl ProvingKey {
         transcript: &mut Transcript,
         alter: Alter<'_>,
     ) -> Result<Proof, ProveError> {
+        self.prove_masked(inputs, statement, witness, of_seed(seed), transcript, alter)
+    }
+
+    /// The same with all that hides given.
+    pub fn prove_masked(
+        &self,
+        inputs: &[&[i32]],
+        statement: [u8; 32],
+        witness: &Witness,
+        masks: Randomness,
+        transcript: &mut Transcript,
+        alter: Alter<'_>,
+    ) -> Result<Proof, ProveError> {
         let mut session = Session {
             inputs,
             statement,
@@ -215,9 +239,7 @@ impl ProvingKey {
             transcript,
             alter: Some(alter),
         };
-        prove(&self.parts(), witness, of_seed(seed), &mut session, || {
-            self.spend()
-        })
+        prove(&self.parts(), witness, masks, &mut session, || self.spend())
     }
 }
 
