@@ -97,8 +97,7 @@ impl Made {
             statement: STATEMENT,
         };
         let bytes = self.proof.encode(self.key());
-        let verdict =
-            verifier::private::verify_audited(self.key(), &public, &bytes, transcript);
+        let verdict = verifier::private::verify_audited(self.key(), &public, &bytes, transcript);
         crate::liar::code(verdict)
     }
 }

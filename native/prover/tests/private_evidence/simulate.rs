@@ -101,7 +101,9 @@ pub fn simulate(known: &Known, program: u64, coins: &mut Randomness) -> Made {
     let mut transcript = Transcript::programmed(program);
     let (recorded, ends, alpha) = messages.read(&key, known, &mut transcript);
     let claim = verifier::private::claim(&key, &recorded, &ends, alpha).unwrap();
-    let (witness, opening) = key.shape().simulate(&[&weights], &claim, &mut transcript, coins);
+    let (witness, opening) = key
+        .shape()
+        .simulate(&[&weights], &claim, &mut transcript, coins);
     let Messages { sent, relation } = messages;
     let proof = Proof {
         witness,

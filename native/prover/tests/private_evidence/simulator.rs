@@ -84,7 +84,10 @@ fn program(drawn: &[Drawn]) -> String {
         }
         Drawn::Index(index) => index.to_string(),
         Drawn::Work(bits, witness) => {
-            format!("{{\"bits\": {bits}, \"witness\": {}}}", witness.as_canonical_u32())
+            format!(
+                "{{\"bits\": {bits}, \"witness\": {}}}",
+                witness.as_canonical_u32()
+            )
         }
     });
     told.collect::<Vec<_>>().join(", ")
@@ -93,7 +96,10 @@ fn program(drawn: &[Drawn]) -> String {
 /// What the second verifier is given: `tests/reference/private`. Set `WRITE_VECTORS=1` to write the files anew.
 #[test]
 fn simulated_proofs_are_the_vectors() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/private/simulated/");
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../vectors/private/simulated/"
+    );
     for (name, graph, profile) in [
         ("choices-default", choices(), Profile::Default),
         ("small-default", small(), Profile::Default),
