@@ -31,6 +31,7 @@
 //! | `shape` | where vectors lie, and what is committed with them |
 //! | `simulator` | openings made from their claim alone, for tests |
 //! | `soundness` | error terms, each with its theorem |
+//! | `space` | ranks over the base field, for tests |
 //! | `statement` | the claim, and what an opening adds to it |
 //! | `tests` | tests that look inside: ranks, a simulator, forgeries, the library |
 //! | `verify` | the verifier |
@@ -70,6 +71,8 @@ mod shape;
 #[cfg(any(test, feature = "audit"))]
 mod simulator;
 mod soundness;
+#[cfg(any(test, feature = "audit"))]
+mod space;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -84,8 +87,12 @@ pub use opening::Opening;
 pub use prove::ProveError;
 pub use randomness::{Context, NoEntropy, Randomness};
 pub use rejection::Rejected;
+#[cfg(any(test, feature = "audit"))]
+pub use schedule::with_queries;
 pub use shape::{MASK_CLAIMS, MAX_COLUMNS, MAX_OPENINGS, MAX_VECTORS, Shape, ShapeError, Vector};
 #[cfg(any(test, feature = "audit"))]
 pub use simulator::Simulated;
 pub use soundness::Term;
+#[cfg(any(test, feature = "audit"))]
+pub use space::Space;
 pub use statement::{Claim, ClaimError};

@@ -198,6 +198,11 @@ impl ProvingKey {
         self
     }
 
+    /// The vector of weights at a point.
+    pub fn weights_at(&mut self, point: &[Extension]) -> Option<Extension> {
+        self.committed.at(point)
+    }
+
     /// Forgets what has been opened.
     pub fn recount(&self) {
         self.opened.store(0, Ordering::SeqCst);

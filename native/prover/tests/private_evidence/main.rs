@@ -6,6 +6,7 @@ mod liar;
 #[path = "../models/mod.rs"]
 mod models;
 mod positions;
+mod rank;
 mod report;
 mod sample;
 mod simulate;

@@ -12,6 +12,7 @@ use graph::{Graph, Values, elements};
 use hiding::{Context, Drawing, Randomness};
 use key::{PrivateKey, Public, WEIGHTS};
 use p3_field::PrimeCharacteristicRing;
+use prover::committed::Witness;
 use prover::private::ProvingKey;
 use transcript::{Base, DEGREE, Transcript};
 use verifier::private::Proof;
@@ -207,8 +208,13 @@ impl Model {
 
     /// What it computes.
     pub fn outputs(&self) -> Vec<Vec<i32>> {
+        self.witness().outputs
+    }
+
+    /// Its execution.
+    pub fn witness(&self) -> Witness {
         let prover = self.committed(&Layout::of(&self.bare()).nothing());
-        prover.witness(&views(&self.inputs)).unwrap().outputs
+        prover.witness(&views(&self.inputs)).unwrap()
     }
 
     pub fn committed(&self, masks: &Masks) -> ProvingKey {
@@ -239,20 +245,31 @@ impl Model {
         &self,
         masks: &Masks,
         transcript: &mut Transcript,
-        alter: impl FnOnce(&mut prover::committed::Witness),
+        alter: impl FnOnce(&mut Witness),
     ) -> Made {
         let prover = self.committed(masks);
-        let inputs = views(&self.inputs);
-        let mut witness = prover.witness(&inputs).unwrap();
+        let mut witness = prover.witness(&views(&self.inputs)).unwrap();
         alter(&mut witness);
+        self.prove_witness(prover, &witness, masks, transcript)
+    }
+
+    /// The same of a witness that is given.
+    pub fn prove_witness(
+        &self,
+        prover: ProvingKey,
+        witness: &Witness,
+        masks: &Masks,
+        transcript: &mut Transcript,
+    ) -> Made {
+        let inputs = views(&self.inputs);
         let fresh = Randomness::given(masks.fresh.clone());
         let proof = prover
-            .prove_masked(&inputs, STATEMENT, &witness, fresh, transcript, &mut honest)
+            .prove_masked(&inputs, STATEMENT, witness, fresh, transcript, &mut honest)
             .unwrap();
         Made {
             maker: Maker::Prover(Box::new(prover)),
             inputs: self.inputs.clone(),
-            outputs: witness.outputs,
+            outputs: witness.outputs.clone(),
             proof,
         }
     }
