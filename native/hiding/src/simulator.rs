@@ -144,7 +144,7 @@ impl Shape {
         let root = RefCell::new(None);
         let coins = RefCell::new(coins);
         let open = |indices: &[usize]| -> Vec<TreeOpening> {
-            let coins = &mut *coins.borrow_mut();
+            let mut coins = coins.borrow_mut();
             let mut leaves = BTreeMap::new();
             for &index in indices {
                 leaves.entry(index).or_insert_with(|| {
@@ -163,7 +163,7 @@ impl Shape {
                     own
                 });
             }
-            let fresh = self.simulated_with(leaves, coins);
+            let fresh = self.simulated_with(leaves, &mut coins);
             *root.borrow_mut() = Some(fresh.root());
             let all = std::iter::once(&fresh).chain(others.iter().copied());
             all.map(|tree| tree.open(indices)).collect()

@@ -301,8 +301,34 @@ fn kind(graph: &Graph, About(kind, number): About) -> String {
     )
 }
 
-/// Kinds of equations that lookups and reduction record.
-const KINDS: [&str; 0] = [];
+/// Kinds of equations that lookups and reduction record. Claims on a parameter are merged as those on any node
+/// are; it has no equation of its own, and the committed mode, whose cases these are, has no parameters.
+const KINDS: [&str; 24] = [
+    "Add",
+    "ArgMax",
+    "Concat",
+    "Const",
+    "Conv",
+    "Divide",
+    "Linear",
+    "Lookup",
+    "MatMul",
+    "Max",
+    "Mul",
+    "Pad",
+    "Pick",
+    "Rescale",
+    "SquareRoot",
+    "Sum",
+    "Take",
+    "View",
+    "input",
+    "lookup entries",
+    "lookup inverse",
+    "lookup layer",
+    "lookup rows",
+    "lookup sum",
+];
 
 /// Of each kind of equation the liars that got through without it, each with the number of equations.
 type Liars = BTreeMap<String, BTreeMap<&'static str, usize>>;

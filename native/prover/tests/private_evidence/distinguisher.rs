@@ -189,26 +189,13 @@ impl Run {
         })
     }
 
-    /// Random pairs of kept positions.
-    fn pairs(&self) -> Vec<[usize; 2]> {
-        let mut random = crate::models::graphs::Random(9);
-        let mut pairs = Vec::new();
-        while pairs.len() < PAIRS {
-            let pair = [random.below(KEPT), random.below(KEPT)];
-            if pair[0] != pair[1] {
-                pairs.push(pair);
-            }
-        }
-        pairs
-    }
-
     fn figures(&self, classes: &[usize]) -> (Figures, Vec<f64>) {
         let tallies: Vec<Tally> = classes.iter().map(|&class| self.tally(class)).collect();
         let mut figures = Figures::default();
         let mut rates = Vec::new();
         for (&class, tally) in classes.iter().zip(&tallies) {
             figures.uniform(NAMES[class], tally);
-            figures.pairs(NAMES[class], tally, &self.pairs());
+            figures.pairs(NAMES[class], tally, &pairs());
         }
         for (&class, tally) in classes.iter().zip(&tallies).skip(1) {
             let names = [NAMES[classes[0]], NAMES[class]];
@@ -229,6 +216,19 @@ impl Run {
         }
         found
     }
+}
+
+/// Random pairs of kept positions.
+fn pairs() -> Vec<[usize; 2]> {
+    let mut random = crate::models::graphs::Random(9);
+    let mut pairs = Vec::new();
+    while pairs.len() < PAIRS {
+        let pair = [random.below(KEPT), random.below(KEPT)];
+        if pair[0] != pair[1] {
+            pairs.push(pair);
+        }
+    }
+    pairs
 }
 
 /// That no figure is beyond the limit, in all classes.

@@ -23,10 +23,8 @@ fn looked_at(name: &str) -> (usize, Kind) {
         // Hashes of what is uniform or salted. They are functions of what is shown and of what is not; no law
         // makes them uniform.
         "witness" | "opening: root" | "opening: siblings" => (DIGEST, Kind::Alike),
-        // The first number for which a hash begins with zeros.
-        "opening: work" => (1, Kind::Alike),
-        // It follows from which leaves are drawn.
-        "opening: count of siblings" => (1, Kind::Alike),
+        // The first number for which a hash begins with zeros; and what follows from which leaves are drawn.
+        "opening: work" | "opening: count of siblings" => (1, Kind::Alike),
         _ => (usize::MAX, Kind::Uniform),
     }
 }

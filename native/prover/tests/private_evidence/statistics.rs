@@ -312,7 +312,7 @@ mod tests {
     const SAMPLES: usize = 2000;
 
     fn uniform(random: &mut Random) -> u32 {
-        (random.below(1 << 30) as u64 * ORDER >> 30) as u32
+        ((random.below(1 << 30) as u64 * ORDER) >> 30) as u32
     }
 
     /// Samples of three positions.
@@ -382,7 +382,7 @@ mod tests {
             let statistic = k + 2.0 * (k * x).sqrt() + 2.0 * x;
             let nats = of_chi_square(statistic, degrees as usize);
             assert!((nats + super::RESERVE - x).abs() < 1e-9);
-            assert_eq!(of_chi_square(k / 2.0, degrees as usize), 0.0);
+            assert!(of_chi_square(k / 2.0, degrees as usize) < 1e-9);
         }
     }
 }
