@@ -85,7 +85,7 @@ pub use commit::{CommitError, Committed};
 pub use form::{LinearForm, Unfit};
 pub use opening::Opening;
 pub use prove::ProveError;
-pub use randomness::{Context, NoEntropy, Randomness};
+pub use randomness::{Context, NoEntropy, Randomness, Secret};
 pub use rejection::Rejected;
 #[cfg(any(test, feature = "audit"))]
 pub use schedule::with_queries;

@@ -5,7 +5,7 @@ random oracle that it has programmed: the second verifier accepts them, as the n
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from reference.changes import verdict
 from reference.field import Element
 from reference.keys import Tensors
+from reference.private import links
 from reference.private.verifier import PrivateKey
 from reference.reader import Rejected
 from reference.transcript import Transcript
@@ -59,52 +60,75 @@ class ProgrammedKey(PrivateKey):
 
     oracle: Programmed
 
-    def begin(self, inputs: Tensors, outputs: Tensors, statement: bytes) -> Transcript:
+    def begin(
+        self, inputs: Tensors, outputs: Tensors, statement: bytes, opened: bytes | None = None
+    ) -> Transcript:
         return self.oracle
 
 
-def check(path: Path, vector: Vector, proof: bytes, answers: Sequence[Any] | None = None) -> int:
-    """Answers that are left when the proof has been accepted. Raises: Rejected."""
-    key = ProgrammedKey(vector.key)
-    key.oracle = Programmed(answers or json.loads(path.read_text())["program"])
-    key.verify(vector.inputs, vector.outputs, vector.statement, proof)
-    return key.oracle.left
+Answers = dict[str, list[Any]]
+"""What the oracle answers: of the link that the proof carries, and of the proof."""
+
+
+def answers_of(path: Path) -> Answers:
+    text = json.loads(path.read_text())
+    return {name: text[name] for name in ("link", "program")}
+
+
+@pytest.fixture
+def check(monkeypatch: pytest.MonkeyPatch) -> "Check":
+    def check(vector: Vector, proof: bytes, answers: Answers) -> int:
+        """Answers that are left when link and proof have been accepted. Raises: Rejected."""
+        of_link = Programmed(answers["link"])
+        key = ProgrammedKey(vector.key)
+        key.oracle = Programmed(answers["program"])
+        with monkeypatch.context() as patched:
+            patched.setattr(links, "Transcript", lambda: of_link)
+            key.verify(vector.inputs, vector.outputs, vector.statement, proof)
+        return of_link.left + key.oracle.left
+
+    return check
+
+
+Check = Callable[[Vector, bytes, Answers], int]
 
 
 @each_vector
-def test_accepts_a_simulated_proof_under_its_oracle(path: Path) -> None:
+def test_accepts_a_simulated_proof_under_its_oracle(path: Path, check: Check) -> None:
     vector = load(path)
-    assert check(path, vector, vector.proof) == 0
+    assert check(vector, vector.proof, answers_of(path)) == 0
 
 
 @each_vector
 def test_rejects_a_simulated_proof_under_the_true_oracle(path: Path) -> None:
-    assert verdict(load(path)) == "OPENING_INVALID"
+    assert verdict(load(path)) == "LINK_INVALID"
 
 
-def test_rejects_a_simulated_proof_under_an_oracle_of_another_program() -> None:
-    path = VECTORS[0]
-    vector = load(path)
-    answers = json.loads(path.read_text())["program"]
-    places = [place for place, answer in enumerate(answers) if isinstance(answer, int)]
-    other = [*answers]
-    other[places[0]] ^= 1
-    with pytest.raises(Rejected, match="OPENING_INVALID"):
-        check(path, vector, vector.proof, other)
+@pytest.mark.parametrize(
+    ("part", "code"), [("link", "LINK_INVALID"), ("program", "OPENING_INVALID")]
+)
+def test_rejects_a_simulated_proof_under_an_oracle_of_another_program(
+    part: str, code: str, check: Check
+) -> None:
+    vector = load(VECTORS[0])
+    other = answers_of(VECTORS[0])
+    place = next(place for place, own in enumerate(other[part]) if isinstance(own, int))
+    other[part][place] ^= 1
+    with pytest.raises(Rejected, match=code):
+        check(vector, vector.proof, other)
 
 
-def test_rejects_a_simulated_proof_that_is_changed() -> None:
+def test_rejects_a_simulated_proof_that_is_changed(check: Check) -> None:
     """What the oracle answers does not depend on it, so that only the checks themselves see it."""
     path = VECTORS[0]
     vector = load(path)
     fields = PrivateKey(vector.key).fields(vector.proof)
-    unseen = {"version", "opening: work"}
-    for name in {name for name, _ in fields} - unseen:
+    for name in {name for name, _ in fields}:
         place = next(own for own in fields if own[0] == name)[1].start
         changed = bytearray(vector.proof)
         changed[place] ^= 1
         with pytest.raises(Rejected):
-            check(path, vector, bytes(changed))
+            check(vector, bytes(changed), answers_of(path))
 
 
 def test_there_are_simulated_proofs_of_both_profiles() -> None:

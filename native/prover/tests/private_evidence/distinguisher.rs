@@ -6,13 +6,13 @@
 
 use crate::positions::{Positions, words};
 use crate::report::report;
-use crate::sample::{Layout, Made, Model, drawn, small, stream};
+use crate::sample::{Layout, Made, Model, Oracle, drawn, small, stream};
 use crate::simulate::{Known, simulate};
 use crate::statistics::{Figures, Kind, Tally};
 use commitment::Profile;
 use serde_json::json;
 use std::collections::BTreeMap;
-use transcript::{Drawn, Transcript};
+use transcript::Drawn;
 
 /// Samples of each class in the short form.
 const SHORT: usize = 512;
@@ -82,8 +82,9 @@ const NAMES: [&str; 5] = [
 /// A program of the oracle under which no leaf is opened twice: equal leaves are no news.
 fn program(known: &Known) -> u64 {
     let fits = |&program: &u64| {
-        let made = simulate(known, program, &mut stream(0, program));
-        let mut transcript = Transcript::programmed(program);
+        let oracle = Oracle::programmed(program);
+        let mut transcript = oracle.proof.clone();
+        let made = simulate(known, oracle, &mut stream(0, program));
         assert_eq!(made.verdict(&mut transcript), "");
         let mut seen = Vec::new();
         transcript.drawn().iter().all(|drawn| match drawn {
@@ -144,10 +145,10 @@ impl Run {
         run
     }
 
-    fn transcript(&self) -> Transcript {
+    fn oracle(&self) -> Oracle {
         match self.challenges {
-            Challenges::Own => Transcript::new(),
-            Challenges::Frozen => Transcript::programmed(self.program),
+            Challenges::Own => Oracle::own(),
+            Challenges::Frozen => Oracle::programmed(self.program),
         }
     }
 
@@ -158,13 +159,13 @@ impl Run {
             if let Some(name) = self.without {
                 self.layout.leave_out(&mut masks, name);
             }
-            return model.prove(&masks, &mut self.transcript());
+            return model.prove(&masks, self.oracle());
         }
         let program = match self.challenges {
             Challenges::Own => 1 << 32 | number as u64,
             Challenges::Frozen => self.program,
         };
-        simulate(&self.known, program, &mut coins)
+        simulate(&self.known, Oracle::programmed(program), &mut coins)
     }
 
     /// The samples of a class.
@@ -336,12 +337,12 @@ fn control_without_r_its_leaves_and_its_claim_show() {
 }
 
 #[test]
-fn control_without_the_half_leaves_rounds_and_pin_show() {
+fn control_without_the_half_leaves_rounds_and_the_links_value_show() {
     let fields = [
         "opening: leaves",
         "opening: first fold",
-        "key: pin",
-        "key: root",
+        "link: value",
+        "link: root",
     ];
     caught_by_statistics("half", &fields);
 }

@@ -1,4 +1,4 @@
-//! A key and its proof as words at positions, for statistics.
+//! An epoch and its proof as words at positions, for statistics.
 
 use crate::sample::Made;
 use crate::statistics::Kind;
@@ -18,8 +18,8 @@ pub struct Positions {
 /// How many words of a field are looked at, and what they must be.
 fn looked_at(name: &str) -> (usize, Kind) {
     match name {
-        // It is the same in all proofs.
-        "version" => (0, Kind::Alike),
+        // They are the same in all proofs.
+        "version" | "count of links" => (0, Kind::Alike),
         // Hashes of what is uniform or salted. They are functions of what is shown and of what is not; no law
         // makes them uniform.
         "witness" | "opening: root" | "opening: siblings" => (DIGEST, Kind::Alike),
@@ -29,7 +29,7 @@ fn looked_at(name: &str) -> (usize, Kind) {
     }
 }
 
-/// Positions and words of a key and its proof.
+/// Positions and words of an epoch and its proof.
 pub fn words(made: &Made) -> (Positions, Vec<u32>) {
     let written = made.proof.write(made.key());
     let mut found = Positions {
@@ -44,12 +44,10 @@ pub fn words(made: &Made) -> (Positions, Vec<u32>) {
             words.push(u32::from_le_bytes(word.try_into().unwrap()));
         }
     };
-    add("key: root", Kind::Alike, &made.key().root(), DIGEST);
-    let mut pin = Vec::new();
-    if let Some((_, value)) = made.key().pin() {
-        transcript::write_extension(&mut pin, value);
-    }
-    add("key: pin", Kind::Uniform, &pin, usize::MAX);
+    add("link: root", Kind::Alike, &made.epoch.root(), DIGEST);
+    let mut value = Vec::new();
+    transcript::write_extension(&mut value, made.value);
+    add("link: value", Kind::Uniform, &value, usize::MAX);
     let ends = written.fields.iter().skip(1).map(|&(_, start)| start);
     let ends = ends.chain([written.bytes.len()]);
     for (&(name, start), end) in written.fields.iter().zip(ends) {

@@ -16,19 +16,17 @@
 //!
 //! Queries are few, so that matrices are small; everything else is as it is in all proofs.
 
-use crate::models::views;
 use crate::positions::words;
 use crate::report::report;
-use crate::sample::{Layout, Made, Masks, Model, OPENINGS, drawn, small, stream};
+use crate::sample::{Layout, Made, Masks, Model, Oracle, drawn, small, stream};
 use crate::statistics::Kind;
 use commitment::Profile;
 use hiding::{Space, with_queries};
-use key::PrivateKey;
 use p3_field::{BasedVectorSpace, Field, PrimeCharacteristicRing};
 use prover::committed::Witness;
 use serde_json::json;
 use std::collections::BTreeMap;
-use transcript::{Base, DEGREE, Extension, Transcript};
+use transcript::{Base, DEGREE, Extension};
 
 const PROGRAM: u64 = 5;
 /// More leaves than what is left of block and pads could hide.
@@ -200,23 +198,10 @@ impl Case {
     }
 }
 
-/// A proof, whose key has a root of zeros: its pin's point is the same each time.
+/// A proof of an altered witness.
 fn made(model: &Model, masks: &Masks, change: &Change) -> Made {
-    with_queries(QUERIES, || {
-        let mut prover = model.committed(masks);
-        let bare = PrivateKey::new(model.graph.clone(), model.profile, OPENINGS).unwrap();
-        let point = bare.pin_point_of(&[0; 32]);
-        let pin = prover.weights_at(&point).unwrap_or_default();
-        let prover = prover.with_key(bare.with_commitment([0; 32], pin));
-        let mut witness = prover.witness(&views(&model.inputs)).unwrap();
-        change(&mut witness);
-        model.prove_witness(
-            prover,
-            &witness,
-            masks,
-            &mut Transcript::programmed(PROGRAM),
-        )
-    })
+    let oracle = Oracle::programmed(PROGRAM);
+    with_queries(QUERIES, || model.prove_altered(masks, oracle, change))
 }
 
 fn difference(a: &[Base], b: &[Base]) -> View {
@@ -277,9 +262,8 @@ fn is_affine(case: &Case, masks: &[(&'static str, View)]) {
         }
     }
     assert_eq!(values.len(), masks.len());
-    let made = made(&case.model, &uniform, &nothing());
-    let programmed = || Transcript::programmed(PROGRAM);
-    assert_ne!(made.verdict(&mut programmed()), "", "its root is no tree's");
+    let one = made(&case.model, &uniform, &nothing());
+    assert_eq!(one.verdict(&mut Oracle::programmed(PROGRAM).proof), "");
     let mut sum = case.base();
     for (value, (_, view)) in values.into_iter().zip(masks) {
         for (sum, &one) in sum.iter_mut().zip(view) {

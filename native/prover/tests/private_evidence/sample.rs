@@ -10,15 +10,19 @@ use crate::models::{STATEMENT, views};
 use commitment::Profile;
 use graph::{Graph, Values, elements};
 use hiding::{Context, Drawing, Randomness};
-use key::{PrivateKey, Public, WEIGHTS};
+use key::{Openings, PrivateKey, Public, WEIGHTS};
 use p3_field::PrimeCharacteristicRing;
 use prover::committed::Witness;
-use prover::private::ProvingKey;
-use transcript::{Base, DEGREE, Transcript};
-use verifier::private::Proof;
+use prover::private::Epoch;
+use transcript::{Base, DEGREE, Extension, Transcript};
+use verifier::private::{Commitment, Proof};
 
 /// Openings that each key is made for.
-pub const OPENINGS: u32 = 2;
+pub const OPENINGS: Openings = Openings {
+    key: 2,
+    links: 0,
+    proofs: 2,
+};
 
 /// A model with an input.
 #[derive(Clone)]
@@ -53,17 +57,21 @@ pub fn drawn(graph: &Graph, seed: u64) -> (Vec<i8>, Vec<Vec<i32>>) {
     (weights, inputs)
 }
 
-/// A key, what a proof is about, and the proof.
+/// An epoch of a key, what a proof is about, and the proof. Of the epoch's link there is what it says of the epoch,
+/// and not its opening of the key, which is as large as many proofs.
 pub struct Made {
-    maker: Maker,
+    key: Kept,
+    pub epoch: Commitment,
+    /// What the link says of the epoch's weights.
+    pub value: Extension,
     pub inputs: Vec<Vec<i32>>,
     pub outputs: Vec<Vec<i32>>,
     pub proof: Proof,
 }
 
-/// Who has made it, with the key.
-enum Maker {
-    Prover(Box<ProvingKey>),
+/// Where the key is.
+enum Kept {
+    Prover(Box<Epoch>),
     Simulator(Box<PrivateKey>),
 }
 
@@ -71,34 +79,42 @@ impl Made {
     /// What a simulator has made.
     pub fn simulated(
         key: PrivateKey,
-        inputs: Vec<Vec<i32>>,
-        outputs: Vec<Vec<i32>>,
+        epoch: Commitment,
+        known: &crate::simulate::Known,
         proof: Proof,
     ) -> Self {
+        let (_, value) = epoch.binding(&key).unwrap();
         Self {
-            maker: Maker::Simulator(Box::new(key)),
-            inputs,
-            outputs,
+            key: Kept::Simulator(Box::new(key)),
+            epoch,
+            value,
+            inputs: known.inputs.clone(),
+            outputs: known.outputs.clone(),
             proof,
         }
     }
 
     pub fn key(&self) -> &PrivateKey {
-        match &self.maker {
-            Maker::Prover(prover) => prover.private_key(),
-            Maker::Simulator(key) => key,
+        match &self.key {
+            Kept::Prover(epoch) => epoch.private_key(),
+            Kept::Simulator(key) => key,
         }
     }
 
-    /// The code with which the verifier rejects it on a transcript; nothing if it accepts.
+    /// The code with which the verifier rejects the proof on a transcript, for this epoch; nothing if it accepts.
     pub fn verdict(&self, transcript: &mut Transcript) -> &'static str {
         let public = Public {
             inputs: &views(&self.inputs),
             outputs: &views(&self.outputs),
             statement: STATEMENT,
         };
-        let bytes = self.proof.encode(self.key());
-        let verdict = verifier::private::verify_audited(self.key(), &public, &bytes, transcript);
+        let verdict = verifier::private::verify_opened(
+            self.key(),
+            &self.epoch,
+            &public,
+            &self.proof,
+            transcript,
+        );
         crate::liar::code(verdict)
     }
 }
@@ -130,12 +146,13 @@ impl Layout {
             ("dummy", DEGREE * dummy),
             ("masks of the relation proof", DEGREE * others),
         ];
-        fresh.extend(key.shape().drawn(0));
+        let vector = key.of_proofs();
+        fresh.extend(vector.shape().drawn(0));
         Self {
             fresh,
             // The half of all cells.
-            half: 1 << (key.shape().variables(WEIGHTS).unwrap() - 1),
-            beside: key.shape().drawn(WEIGHTS),
+            half: 1 << (vector.variables() - 1),
+            beside: vector.shape().drawn(WEIGHTS),
         }
     }
 
@@ -200,6 +217,30 @@ pub fn stream(class: u8, number: u64) -> Randomness {
     Randomness::of_seed(&seed, &context)
 }
 
+/// Which challenges an epoch and its proof have.
+pub struct Oracle {
+    pub link: Transcript,
+    pub proof: Transcript,
+}
+
+impl Oracle {
+    /// The transcripts' own.
+    pub fn own() -> Self {
+        Self {
+            link: Transcript::new(),
+            proof: Transcript::new(),
+        }
+    }
+
+    /// Those of a program.
+    pub fn programmed(program: u64) -> Self {
+        Self {
+            link: Transcript::programmed(program | 1 << 48),
+            proof: Transcript::programmed(program),
+        }
+    }
+}
+
 impl Model {
     /// Its key without a commitment.
     pub fn bare(&self) -> PrivateKey {
@@ -213,63 +254,51 @@ impl Model {
 
     /// Its execution.
     pub fn witness(&self) -> Witness {
-        let prover = self.committed(&Layout::of(&self.bare()).nothing());
-        prover.witness(&views(&self.inputs)).unwrap()
+        let masks = Layout::of(&self.bare()).nothing();
+        let epoch = self.epoch(&masks, &mut Oracle::own());
+        epoch.witness(&views(&self.inputs)).unwrap()
     }
 
-    pub fn committed(&self, masks: &Masks) -> ProvingKey {
+    /// An epoch with these masks.
+    pub fn epoch(&self, masks: &Masks, oracle: &mut Oracle) -> Epoch {
         let values = Values {
             weights: &self.weights,
             parameters: &[],
         };
         let beside = Randomness::given(masks.beside.clone());
         let mut half = masks.half.iter().copied();
-        ProvingKey::with_masks(
-            self.graph.clone(),
-            &values,
-            self.profile,
-            OPENINGS,
-            beside,
-            || half.next().unwrap(),
-        )
-        .unwrap()
+        let half = || half.next().unwrap();
+        Epoch::alone(self.bare(), &values, half, beside, &mut oracle.link).unwrap()
     }
 
-    /// A key and a proof with these masks.
-    pub fn prove(&self, masks: &Masks, transcript: &mut Transcript) -> Made {
-        self.prove_altered(masks, transcript, |_| ())
+    /// An epoch and a proof with these masks.
+    pub fn prove(&self, masks: &Masks, oracle: Oracle) -> Made {
+        self.prove_altered(masks, oracle, |_| ())
     }
 
     /// The same of a witness that is altered.
     pub fn prove_altered(
         &self,
         masks: &Masks,
-        transcript: &mut Transcript,
+        mut oracle: Oracle,
         alter: impl FnOnce(&mut Witness),
     ) -> Made {
-        let prover = self.committed(masks);
-        let mut witness = prover.witness(&views(&self.inputs)).unwrap();
-        alter(&mut witness);
-        self.prove_witness(prover, &witness, masks, transcript)
-    }
-
-    /// The same of a witness that is given.
-    pub fn prove_witness(
-        &self,
-        prover: ProvingKey,
-        witness: &Witness,
-        masks: &Masks,
-        transcript: &mut Transcript,
-    ) -> Made {
+        let epoch = self.epoch(masks, &mut oracle);
         let inputs = views(&self.inputs);
+        let mut witness = epoch.witness(&inputs).unwrap();
+        alter(&mut witness);
         let fresh = Randomness::given(masks.fresh.clone());
-        let proof = prover
-            .prove_masked(&inputs, STATEMENT, witness, fresh, transcript, &mut honest)
+        let transcript = &mut oracle.proof;
+        let proof = epoch
+            .prove_masked(&inputs, STATEMENT, &witness, fresh, transcript, &mut honest)
             .unwrap();
+        let (_, value) = epoch.commitment().binding(epoch.private_key()).unwrap();
         Made {
-            maker: Maker::Prover(Box::new(prover)),
+            epoch: epoch.commitment().clone(),
+            key: Kept::Prover(Box::new(epoch)),
+            value,
             inputs: self.inputs.clone(),
-            outputs: witness.outputs.clone(),
+            outputs: witness.outputs,
             proof,
         }
     }

@@ -1,27 +1,27 @@
-//! A simulator of whole proofs. It knows graph, profile, inputs, outputs and statement, and neither weights nor
-//! witness; and it programs the random oracle of the transcript.
+//! A simulator of keys, links and proofs. It knows graph, profile, inputs, outputs and statement, and neither weights
+//! nor witness; and it programs the random oracle of the transcripts.
 //!
 //! ```text
-//! sent, relation proof     uniform
-//! the one claim            what the verifier makes of them
-//! opening                  the simulator of openings, for this claim
+//! value of a link, elements sent, relation proof     uniform
+//! the claims of both openings                        what the verifier makes of them
+//! openings                                           the simulator of openings, for these claims
 //! ```
 //!
-//! It makes the commitment to the weights and the pin as well, neither of which is one of any weights: since
-//! challenges are programmed, the leaves that will be opened are known before. So what is shown is that key and
-//! proof together tell nothing of the weights. For a root that is given, the hash of the tree would have to be
+//! It makes the commitments of key and epoch and the pin as well, none of which is one of any weights: since
+//! challenges are programmed, the leaves that will be opened are known before. So what is shown is that key, link
+//! and proof together tell nothing of the weights. For a root that is given, the hash of the tree would have to be
 //! programmed too.
 
 use crate::models::{STATEMENT, views};
-use crate::sample::{Made, Model, OPENINGS};
+use crate::sample::{Made, Model, OPENINGS, Oracle};
 use commitment::Profile;
 use graph::Graph;
-use hiding::Randomness;
-use key::{PrivateKey, Public, WEIGHTS};
+use hiding::{Randomness, Simulated};
+use key::{Kind, PrivateKey, Public, WEIGHTS};
 use relation::Form;
 use transcript::{Extension, Transcript};
 use verifier::committed::{Recorded, record};
-use verifier::private::Proof;
+use verifier::private::{Commitment, Link, Proof, link};
 
 /// What the simulator is given.
 pub struct Known {
@@ -32,7 +32,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// All that a reader of the model's proofs has, but key and proof.
+    /// All that a reader of the model's proofs has, but key, links and proof.
     pub fn of(model: &Model) -> Self {
         Self {
             graph: model.graph.clone(),
@@ -41,9 +41,13 @@ impl Known {
             outputs: model.outputs(),
         }
     }
+
+    fn bare(&self) -> PrivateKey {
+        PrivateKey::new(self.graph.clone(), self.profile, OPENINGS).unwrap()
+    }
 }
 
-/// What comes before the opening.
+/// What comes before the opening of a proof.
 struct Messages {
     sent: Vec<Extension>,
     relation: relation::Proof,
@@ -78,38 +82,109 @@ impl Messages {
             statement: STATEMENT,
         };
         let relations = key.relations();
-        // What the root of columns is nobody who programs the oracle has to know yet.
-        let root = [0; 32];
-        let recorded = record(key, relations, &public, &root, &self.sent, transcript).unwrap();
+        // What is absorbed nobody who programs the oracle has to know yet.
+        let nothing = [0; 32];
+        let subject = key.under(nothing);
+        let recorded = record(
+            &subject, relations, &public, &nothing, &self.sent, transcript,
+        );
+        let recorded = recorded.unwrap();
         let spare = relations.sent() as u32;
         let ends = relation::verify(&recorded.equations, spare, &self.relation, transcript);
         (recorded, ends.unwrap(), transcript.challenge())
     }
+
+    /// The commitment that the epoch is to be: with the leaves that a proof will open.
+    fn epoch(
+        &self,
+        key: &PrivateKey,
+        known: &Known,
+        oracle: &Oracle,
+        coins: &mut Randomness,
+    ) -> Simulated {
+        let mut ahead = oracle.proof.clone();
+        let _ = self.read(key, known, &mut ahead);
+        let shape = key.of_proofs().shape();
+        let opened = shape.opened(&mut ahead);
+        shape.simulated(WEIGHTS, &opened, coins)
+    }
+
+    /// The whole proof.
+    fn proof(
+        self,
+        key: &PrivateKey,
+        known: &Known,
+        (epoch, weights): (&Commitment, &Simulated),
+        transcript: &mut Transcript,
+        coins: &mut Randomness,
+    ) -> Proof {
+        let (recorded, ends, alpha) = self.read(key, known, transcript);
+        let claim = verifier::private::claim(key, epoch, &recorded, &ends, alpha).unwrap();
+        let shape = key.of_proofs().shape();
+        let (witness, opening) = shape.simulate(&[weights], &claim, transcript, coins);
+        let Self { sent, relation } = self;
+        Proof {
+            links: Vec::new(),
+            witness,
+            sent,
+            relation,
+            opening,
+        }
+    }
 }
 
-/// A key and a proof for it, under the oracle of this program.
-pub fn simulate(known: &Known, program: u64, coins: &mut Randomness) -> Made {
-    let bare = PrivateKey::new(known.graph.clone(), known.profile, OPENINGS).unwrap();
-    let messages = Messages::uniform(&bare, coins);
-    let mut ahead = Transcript::programmed(program);
-    let _ = messages.read(&bare, known, &mut ahead);
-    let opened = bare.shape().opened(&mut ahead);
-    let weights = bare.shape().simulated(WEIGHTS, &opened, coins);
-    let pin = coins.extensions(1)[0];
-    let key = bare.with_commitment(weights.root(), pin);
+/// An epoch with what its link says of it, and a proof, under an oracle that is programmed.
+pub fn simulate(known: &Known, mut oracle: Oracle, coins: &mut Randomness) -> Made {
+    let key = known.bare();
+    let messages = Messages::uniform(&key, coins);
+    let weights = messages.epoch(&key, known, &oracle, coins);
+    let root = weights.root();
+    let parent = Commitment::of_key(&key);
+    let half = link::begin(&key, &parent, (Kind::Proofs, &root), &mut oracle.link);
+    let drawn = link::draw(&key, half, &[0; 32], &mut oracle.link);
+    let value = coins.extensions(1)[0];
+    let epoch = Commitment::alone(Kind::Proofs, root, drawn, value);
+    let proof = messages.proof(&key, known, (&epoch, &weights), &mut oracle.proof, coins);
+    Made::simulated(key, epoch, known, proof)
+}
 
-    let mut transcript = Transcript::programmed(program);
-    let (recorded, ends, alpha) = messages.read(&key, known, &mut transcript);
-    let claim = verifier::private::claim(&key, &recorded, &ends, alpha).unwrap();
-    let (witness, opening) = key
-        .shape()
-        .simulate(&[&weights], &claim, &mut transcript, coins);
-    let Messages { sent, relation } = messages;
-    let proof = Proof {
-        witness,
-        sent,
-        relation,
+/// A key, a proof with the link that it carries, and what the oracle was programmed to answer, of the link and of the
+/// proof.
+pub fn simulate_all(known: &Known, oracle: &Oracle, coins: &mut Randomness) -> Made {
+    let key = known.bare();
+    let messages = Messages::uniform(&key, coins);
+    let weights = messages.epoch(&key, known, oracle, coins);
+    let (root, value) = (weights.root(), coins.extensions(1)[0]);
+    let begin = |key: &PrivateKey, transcript: &mut Transcript| {
+        let parent = Commitment::of_key(key);
+        let half = link::begin(key, &parent, (Kind::Proofs, &root), transcript);
+        let drawn = link::draw(key, half, &[0; 32], transcript);
+        let claim = link::claim(key, &parent, &drawn, value, transcript);
+        (parent, drawn, claim.unwrap())
+    };
+    // The key's own commitment, with the leaves that the link will open.
+    let mut ahead = oracle.link.clone();
+    begin(&key, &mut ahead);
+    let shape = key.of_key().shape();
+    let opened = shape.opened(&mut ahead);
+    let of_key = shape.simulated(WEIGHTS, &opened, coins);
+    let pin = coins.extensions(1)[0];
+    let key = key.with_commitment(of_key.root(), pin);
+
+    let mut transcript = oracle.link.clone();
+    let (parent, drawn, claim) = begin(&key, &mut transcript);
+    let shape = key.of_key().shape();
+    let (fresh, opening) = shape.simulate(&[&of_key], &claim, &mut transcript, coins);
+    let link = Link {
+        kind: Kind::Proofs,
+        root,
+        fresh,
+        value,
         opening,
     };
-    Made::simulated(key, known.inputs.clone(), known.outputs.clone(), proof)
+    let epoch = parent.child(&key, &link, drawn);
+    let mut transcript = oracle.proof.clone();
+    let mut proof = messages.proof(&key, known, (&epoch, &weights), &mut transcript, coins);
+    proof.links.push(link);
+    Made::simulated(key, epoch, known, proof)
 }

@@ -2,12 +2,13 @@
 
 use crate::models::graphs::clamps;
 use crate::models::{choices, everything, held, integers, linear, told, vision, wide};
-use crate::sample::{Made, Model, small, stream};
-use crate::simulate::{Known, simulate};
+use crate::sample::{Layout, Made, Model, Oracle, small, stream};
+use crate::simulate::{Known, simulate_all};
 use commitment::Profile;
 use graph::Graph;
 use p3_field::{BasedVectorSpace, PrimeField32};
 use transcript::{Base, Drawn, Transcript};
+use verifier::private::Commitment;
 
 const PROGRAM: u64 = 41;
 
@@ -37,18 +38,31 @@ fn model(graph: Graph, profile: Profile) -> Model {
 
 fn simulated(graph: Graph, profile: Profile) -> Made {
     let known = Known::of(&model(graph, profile));
-    simulate(&known, PROGRAM, &mut stream(1, 0))
+    let oracle = Oracle::programmed(PROGRAM);
+    simulate_all(&known, &oracle, &mut stream(1, 0))
+}
+
+/// Whether the link that a proof carries leads to its epoch.
+fn linked(made: &Made, transcript: &mut Transcript) -> bool {
+    let parent = Commitment::of_key(made.key());
+    let link = &made.proof.links[0];
+    let child = link.verify_audited(made.key(), &parent, transcript);
+    child.is_ok_and(|child| child.digest() == made.epoch.digest())
 }
 
 #[test]
-fn simulated_proofs_of_every_operation_are_accepted_under_their_program() {
+fn simulated_keys_links_and_proofs_of_every_operation_are_accepted_under_their_program() {
     for profile in Profile::COMMITTED {
         for (name, graph) in graphs() {
             let made = simulated(graph, profile);
-            let verdict = |program| made.verdict(&mut Transcript::programmed(program));
-            assert_eq!(verdict(PROGRAM), "", "{name}");
+            let oracle = |program| Oracle::programmed(program);
+            assert!(linked(&made, &mut oracle(PROGRAM).link), "{name}");
+            assert_eq!(made.verdict(&mut oracle(PROGRAM).proof), "", "{name}");
+            let verdict = |program| made.verdict(&mut oracle(program).proof);
+            assert!(!linked(&made, &mut oracle(PROGRAM + 1).link), "{name}");
             assert_eq!(verdict(PROGRAM + 1), "OPENING_INVALID", "{name}");
-            // The true oracle: it is no proof.
+            // The true oracle: they are no link and no proof.
+            assert!(!linked(&made, &mut Transcript::new()), "{name}");
             assert_eq!(made.verdict(&mut Transcript::new()), "OPENING_INVALID");
         }
     }
@@ -60,15 +74,15 @@ fn simulated_proofs_of_false_outputs_are_accepted_too_and_true_proofs_are_not() 
     let model = model(small(), Profile::Default);
     let mut known = Known::of(&model);
     known.outputs[0][0] ^= 1;
-    let made = simulate(&known, PROGRAM, &mut stream(1, 1));
-    let programmed = || Transcript::programmed(PROGRAM);
-    assert_eq!(made.verdict(&mut programmed()), "");
+    let oracle = Oracle::programmed(PROGRAM);
+    let made = simulate_all(&known, &oracle, &mut stream(1, 1));
+    assert_eq!(made.verdict(&mut oracle.proof.clone()), "");
     // A prover that has the weights and no power over challenges cannot do so.
-    let layout = crate::sample::Layout::of(&model.bare());
+    let layout = Layout::of(&model.bare());
     let masks = layout.uniform(&mut stream(1, 2));
-    let honest = model.prove(&masks, &mut Transcript::new());
+    let honest = model.prove(&masks, Oracle::own());
     assert_eq!(honest.verdict(&mut Transcript::new()), "");
-    let lie = model.prove_altered(&masks, &mut Transcript::new(), |witness| {
+    let lie = model.prove_altered(&masks, Oracle::own(), |witness| {
         witness.outputs[0][0] ^= 1;
     });
     assert_eq!(lie.verdict(&mut Transcript::new()), "OPENING_INVALID");
@@ -106,13 +120,18 @@ fn simulated_proofs_are_the_vectors() {
         ("vision-conservative", vision(), Profile::Conservative),
     ] {
         let made = simulated(graph, profile);
-        let mut transcript = Transcript::programmed(PROGRAM);
-        assert_eq!(made.verdict(&mut transcript), "");
+        let mut oracle = Oracle::programmed(PROGRAM);
+        assert!(linked(&made, &mut oracle.link));
+        assert_eq!(made.verdict(&mut oracle.proof), "");
         let proof = made.proof.encode(made.key());
         let told = told(&made.key().encode(), &made.inputs, &made.outputs, &proof);
         let told = told.strip_suffix("\n}\n").unwrap();
-        let drawn = program(transcript.drawn());
-        let text = format!("{told},\n\"program\": [{drawn}]\n}}\n");
+        let (of_link, of_proof) = (oracle.link.drawn(), oracle.proof.drawn());
+        let text = format!(
+            "{told},\n\"link\": [{}],\n\"program\": [{}]\n}}\n",
+            program(of_link),
+            program(of_proof)
+        );
         let path = format!("{folder}{name}.json");
         if std::env::var_os("WRITE_VECTORS").is_some() {
             std::fs::create_dir_all(folder).unwrap();
