@@ -7,7 +7,7 @@
 //! A verifier needs the form's weights as a multilinear polynomial at one point: closed for an equality
 //! weight, one product for each cell of a range. What a prover needs is in `head`.
 
-#[cfg(test)]
+#[cfg(any(test, feature = "audit"))]
 use crate::shape::Shape;
 use crate::shape::VectorShape;
 use commitment::Place;
@@ -149,7 +149,7 @@ impl LinearForm {
 
     /// Adds the weights to the table of the joint vector, one after another: what a prover does in fewer
     /// steps.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "audit"))]
     pub(crate) fn add_to(&self, shape: &Shape, vector: &VectorShape, table: &mut [Extension]) {
         let mut add = |place: Place, first: usize, weights: &[Extension], scale: Extension| {
             for (element, &weight) in (first..).zip(weights) {

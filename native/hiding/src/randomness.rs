@@ -50,6 +50,9 @@ pub struct Randomness {
     stream: blake3::OutputReader,
     piece: Box<[u8; PIECE]>,
     used: usize,
+    /// What a test gives in place of all that is uniform.
+    #[cfg(any(test, feature = "audit"))]
+    given: Option<std::vec::IntoIter<Base>>,
 }
 
 impl Randomness {
@@ -77,6 +80,8 @@ impl Randomness {
             stream: blake3::Hasher::new_keyed(&seed).finalize_xof(),
             piece: Box::new([0; PIECE]),
             used: PIECE,
+            #[cfg(any(test, feature = "audit"))]
+            given: None,
         }
     }
 
@@ -93,6 +98,22 @@ impl Randomness {
         Secret(bytes)
     }
 
+    /// These elements in place of uniform ones, and zeros after them: for tests that set masks one by one, or
+    /// leave some out. What is drawn of each kind is said by `Shape::drawn`.
+    #[cfg(any(test, feature = "audit"))]
+    pub fn given(elements: Vec<Base>) -> Self {
+        let nothing = [0; 32];
+        let context = Context {
+            statement: &nothing,
+            witness: &nothing,
+            key: &nothing,
+            slot: 0,
+        };
+        let mut randomness = Self::derived(PURPOSE, &nothing, &context);
+        randomness.given = Some(elements.into_iter());
+        randomness
+    }
+
     fn word(&mut self) -> u32 {
         if self.used == PIECE {
             self.stream.fill(&mut self.piece[..]);
@@ -106,6 +127,10 @@ impl Randomness {
 
     /// One uniform element of the base field.
     pub fn base(&mut self) -> Base {
+        #[cfg(any(test, feature = "audit"))]
+        if let Some(given) = &mut self.given {
+            return given.next().unwrap_or_default();
+        }
         // More than half of all words count.
         loop {
             let word = self.word() & (u32::MAX >> 1);

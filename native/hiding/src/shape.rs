@@ -262,7 +262,7 @@ impl Shape {
     }
 
     /// The index in the joint vector of a cell of a vector.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "audit"))]
     pub(crate) const fn joint_cell(&self, vector: &VectorShape, cell: usize) -> usize {
         let column = cell >> self.rows << (self.fold - vector.fold) | vector.slot;
         column << self.rows | cell & ((1 << self.rows) - 1)

@@ -192,6 +192,13 @@ mod _native {
         }
     }
 
+    /// The digest of the sources of prover, verifier and commitment, which `scripts/native.py` gives to the
+    /// compiler. Any other build has none.
+    #[pyfunction]
+    fn sources() -> &'static str {
+        option_env!("INFERPROOF_SOURCES").unwrap_or_default()
+    }
+
     #[pyfunction]
     fn check_graph(py: Python<'_>, graph: &[u8]) -> PyResult<()> {
         apart(py, move || {

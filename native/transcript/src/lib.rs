@@ -31,6 +31,8 @@ mod hash;
 mod keccak;
 mod pads;
 
+#[cfg(feature = "audit")]
+pub use audit::Drawn;
 pub use hash::{Digest, HashFunction};
 use keccak::KeccakState;
 use p3_blake3::Blake3;
@@ -364,31 +366,42 @@ impl Transcript {
 
     /// Draws one challenge.
     pub fn challenge(&mut self) -> Extension {
-        match &mut self.state {
+        let drawn = match &mut self.state {
             State::Blake3(sponge) => sponge.sample_algebra_element(),
             State::Keccak256(state) => state.challenge(),
-        }
+        };
+        #[cfg(feature = "audit")]
+        self.audit.drew(Drawn::Challenge(drawn));
+        drawn
     }
 
     /// Draws an index of so many bits.
     pub fn index(&mut self, bits: usize) -> usize {
-        match &mut self.state {
+        let drawn = match &mut self.state {
             State::Blake3(sponge) => sponge.sample_bits(bits),
             State::Keccak256(state) => state.index(bits),
-        }
+        };
+        #[cfg(feature = "audit")]
+        self.audit.drew(Drawn::Index(drawn));
+        drawn
     }
 
     /// Finds a witness of so many bits of work. For none, nothing happens, and the witness is 0.
     pub fn work(&mut self, bits: usize) -> Base {
-        match &mut self.state {
+        let witness = match &mut self.state {
             State::Blake3(sponge) => sponge.grind(bits),
             State::Keccak256(_) if bits == 0 => Base::default(),
             State::Keccak256(state) => state.work(bits),
-        }
+        };
+        #[cfg(feature = "audit")]
+        self.audit.drew(Drawn::Work(bits, witness));
+        witness
     }
 
     /// Checks a witness of so many bits of work. For none, nothing happens, and any witness will do.
     pub fn worked(&mut self, bits: usize, witness: Base) -> bool {
+        #[cfg(feature = "audit")]
+        self.audit.drew(Drawn::Work(bits, witness));
         match &mut self.state {
             State::Blake3(sponge) => sponge.check_witness(bits, witness),
             State::Keccak256(_) if bits == 0 => true,
@@ -419,14 +432,26 @@ pub fn write_extension(out: &mut Vec<u8>, element: Extension) {
     }
 }
 
-/// What tests use to look into a transcript, and to leave one absorb out.
+/// What tests use to look into a transcript, to leave one absorb out, and to program what is drawn.
 #[cfg(feature = "audit")]
 mod audit {
-    use super::{Site, Transcript};
+    use super::{Base, Extension, Site, Transcript};
+
+    /// What was drawn from a transcript.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Drawn {
+        /// A challenge.
+        Challenge(Extension),
+        /// An index.
+        Index(usize),
+        /// So many bits of work were found or checked, with this witness.
+        Work(usize, Base),
+    }
 
     #[derive(Clone, Debug, Default)]
     pub(super) struct Audit {
         log: Vec<(Site, usize)>,
+        drawn: Vec<Drawn>,
         left_out: Option<Site>,
         deaf: bool,
     }
@@ -438,6 +463,10 @@ mod audit {
             }
             self.log.push((site, length));
             true
+        }
+
+        pub(super) fn drew(&mut self, drawn: Drawn) {
+            self.drawn.push(drawn);
         }
     }
 
@@ -459,6 +488,22 @@ mod audit {
             let mut transcript = Self::new();
             transcript.audit.deaf = true;
             transcript
+        }
+
+        /// A random oracle that was programmed: what is drawn follows from `program`, whatever is absorbed.
+        pub fn programmed(program: u64) -> Self {
+            let mut transcript = Self::new();
+            transcript.absorb(Site::Protocol, &program.to_le_bytes());
+            transcript.audit = Audit {
+                deaf: true,
+                ..Audit::default()
+            };
+            transcript
+        }
+
+        /// What was drawn so far, in order.
+        pub fn drawn(&self) -> &[Drawn] {
+            &self.audit.drawn
         }
 
         /// What was absorbed so far: sites and lengths, in order.

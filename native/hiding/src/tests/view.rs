@@ -16,9 +16,10 @@ use crate::form::LinearForm;
 use crate::opening::Opening;
 use crate::schedule::{Queries, Round, Schedule};
 use crate::shape::{Shape, Vector};
+use crate::space::Space;
 use crate::statement::Claim;
 use commitment::Profile;
-use p3_field::{BasedVectorSpace, Field, PrimeCharacteristicRing};
+use p3_field::{BasedVectorSpace, PrimeCharacteristicRing};
 use transcript::{Base, DEGREE, Extension, HashFunction};
 
 /// Leaves that are opened of the first codes.
@@ -310,36 +311,5 @@ impl Views {
 
     pub(super) fn without(&self, kind: Kind) -> usize {
         self.leak(|other| other != kind)
-    }
-}
-
-/// Vectors in echelon form.
-#[derive(Default)]
-struct Space {
-    /// Each with the place of its first element, which is 1.
-    rows: Vec<(usize, Vec<Base>)>,
-}
-
-impl Space {
-    fn add(&mut self, mut vector: Vec<Base>) {
-        for (first, row) in &self.rows {
-            let factor = vector[*first];
-            if factor != Base::ZERO {
-                for (value, &known) in vector.iter_mut().zip(row) {
-                    *value -= factor * known;
-                }
-            }
-        }
-        if let Some(first) = vector.iter().position(|&value| value != Base::ZERO) {
-            let inverse = vector[first].inverse();
-            for value in &mut vector {
-                *value *= inverse;
-            }
-            self.rows.push((first, vector));
-        }
-    }
-
-    fn rank(&self) -> usize {
-        self.rows.len()
     }
 }

@@ -16,13 +16,21 @@ use crate::error::ProveError;
 #[cfg(feature = "audit")]
 use crate::session::Alter;
 use crate::session::{Session, Watch};
+#[cfg(feature = "audit")]
+use graph::Values;
+#[cfg(feature = "audit")]
+use hiding::Randomness;
 use hiding::{Committed, Context};
+#[cfg(feature = "audit")]
+use key::WEIGHTS;
 use key::{Kind, PrivateKey};
 use std::sync::Arc;
-use transcript::Transcript;
 #[cfg(feature = "audit")]
-use verifier::private::Proof;
+use transcript::Base;
+use transcript::Transcript;
 use verifier::private::{Commitment, Link};
+#[cfg(feature = "audit")]
+use verifier::private::{Proof, link};
 
 /// A commitment to the weights of a key, with the links that lead to it. What is uniform in it is nowhere else, and
 /// ends with it.
@@ -162,6 +170,34 @@ impl Epoch {
         Ok(self.child(making.epoch(&mut |_| true, || Ok(()))?))
     }
 
+    /// An epoch for proofs that no link leads to, with these cells in its half, and all else that hides given. What
+    /// a link would say of it is drawn from a transcript.
+    pub fn alone(
+        key: PrivateKey,
+        values: &Values<'_>,
+        half: impl FnMut() -> Base,
+        mut masks: Randomness,
+        transcript: &mut Transcript,
+    ) -> Result<Self, ProveError> {
+        let vector = key.of_proofs();
+        let columns = vector.weights().cells(values, half);
+        let columns: Vec<&[Base]> = columns.iter().map(Vec::as_slice).collect();
+        let mut committed = vector.shape().commit(WEIGHTS, &columns, &mut masks)?;
+        let (kind, root) = (Kind::Proofs, committed.root());
+        let parent = Commitment::of_key(&key);
+        let half = link::begin(&key, &parent, (kind, &root), transcript);
+        // Nobody who draws challenges from it has seen a fresh vector.
+        let drawn = link::draw(&key, half, &[0; 32], transcript);
+        let value = committed.keep(&drawn.form(vector))?;
+        Ok(Self {
+            slots: Slots::new(key.openings().proofs),
+            model: Arc::new(Model::new(key, values)),
+            links: Vec::new(),
+            commitment: Commitment::alone(kind, root, drawn, value),
+            committed,
+        })
+    }
+
     /// The same commitment in another place: behind other links, or under what other links say of it.
     #[must_use]
     pub fn placed(mut self, links: Vec<Link>, commitment: Commitment) -> Self {
@@ -199,15 +235,8 @@ impl Epoch {
         transcript: &mut Transcript,
         alter: Alter<'_>,
     ) -> Result<Proof, ProveError> {
-        let mut session = Session {
-            inputs,
-            statement,
-            watch: &mut |_| true,
-            transcript,
-            alter: Some(alter),
-        };
         let nothing = [0; 32];
-        let randomness = hiding::Randomness::of_seed(
+        let masks = Randomness::of_seed(
             seed,
             &Context {
                 statement: &nothing,
@@ -216,12 +245,26 @@ impl Epoch {
                 slot: 0,
             },
         );
-        prove(
-            &self.opening(),
-            witness,
-            randomness,
-            &mut session,
-            || Ok(()),
-        )
+        self.prove_masked(inputs, statement, witness, masks, transcript, alter)
+    }
+
+    /// The same with all that hides given.
+    pub fn prove_masked(
+        &self,
+        inputs: &[&[i32]],
+        statement: [u8; 32],
+        witness: &Witness,
+        masks: Randomness,
+        transcript: &mut Transcript,
+        alter: Alter<'_>,
+    ) -> Result<Proof, ProveError> {
+        let mut session = Session {
+            inputs,
+            statement,
+            watch: &mut |_| true,
+            transcript,
+            alter: Some(alter),
+        };
+        prove(&self.opening(), witness, masks, &mut session, || Ok(()))
     }
 }

@@ -50,6 +50,17 @@ impl Commitment {
         }
     }
 
+    /// One that no link leads to: what a link would say of it is given.
+    #[cfg(feature = "audit")]
+    pub const fn alone(kind: Kind, root: Root, drawn: Drawn, value: Extension) -> Self {
+        Self {
+            kind,
+            root,
+            digest: root,
+            bound: Some((drawn, value)),
+        }
+    }
+
     /// What it is opened for.
     pub const fn kind(&self) -> Kind {
         self.kind

@@ -62,6 +62,19 @@ pub fn verify_audited(
     verify_with(key, &Known::default(), public, proof, transcript)
 }
 
+/// The same of a proof whose links lead to this commitment, or would, with a transcript that a test has prepared.
+#[cfg(feature = "audit")]
+pub fn verify_opened(
+    key: &PrivateKey,
+    epoch: &Commitment,
+    public: &Public<'_>,
+    proof: &Proof,
+    transcript: &mut Transcript,
+) -> Result<(), Rejection> {
+    check_public(key.graph(), public)?;
+    verify_under(key, epoch, public, proof, transcript)
+}
+
 fn verify_with(
     key: &PrivateKey,
     known: &Known,
@@ -72,6 +85,17 @@ fn verify_with(
     check_public(key.graph(), public)?;
     let proof = Proof::decode(key, proof)?;
     let epoch = chain::follow(key, known, &proof.links)?;
+    verify_under(key, &epoch, public, &proof, transcript)
+}
+
+/// All of it but the links.
+fn verify_under(
+    key: &PrivateKey,
+    epoch: &Commitment,
+    public: &Public<'_>,
+    proof: &Proof,
+    transcript: &mut Transcript,
+) -> Result<(), Rejection> {
     let relations = key.relations();
     let recorded = record(
         &key.under(epoch.digest()),
@@ -83,7 +107,7 @@ fn verify_with(
     )?;
     let spare = relations.sent() as u32;
     let ends = relation::verify(&recorded.equations, spare, &proof.relation, transcript)?;
-    let claim = claim(key, &epoch, &recorded, &ends, transcript.challenge())?;
+    let claim = claim(key, epoch, &recorded, &ends, transcript.challenge())?;
     let roots = [proof.witness, epoch.root()];
     let shape = key.of_proofs().shape();
     shape.verify(&roots, &claim, &proof.opening, transcript)?;

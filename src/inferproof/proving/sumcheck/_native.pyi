@@ -21,6 +21,10 @@ class NativeError(Exception):
 def build() -> str:
     """The set of instructions this build uses: portable, avx2 or avx512."""
 
+def sources() -> str:
+    """The digest of the sources of prover, verifier and commitment that this build is made of, as
+    scripts/native.py computes it; empty where that script has not built it."""
+
 def check_graph(graph: bytes) -> None:
     """Returns when these bytes are a well-formed graph."""
 
