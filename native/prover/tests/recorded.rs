@@ -214,7 +214,6 @@ impl Other {
     const fn name(self) -> &'static str {
         match self {
             Self::Entry(_) => "has another entry of a table in a column",
-            Self::Result(_) => "has a result above its upper bound",
             Self::Distance(_) => "has other distances from the ends of a range",
         }
     }
