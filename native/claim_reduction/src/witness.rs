@@ -57,6 +57,10 @@ pub fn columns(graph: &Graph, plan: &Plan, tensors: &Tensors) -> Columns {
             looked: vec![[None, None]; plan.lookups.len()],
         },
     };
+    for (number, held) in plan.inputs.iter().enumerate() {
+        let numbers = tensors.get(number).iter().copied().map(i64::from);
+        builder.held(held, &numbers.collect::<Vec<_>>());
+    }
     for (number, constraint) in plan.constraints.iter().enumerate() {
         let result = tensors.get(graph.inputs.len() + number);
         match constraint {

@@ -15,6 +15,7 @@
 //! | `committed` | what the committed mode derives of a graph |
 //! | `effort` | what checking a proof of the committed mode asks of a verifier, told from the graph |
 //! | `error` | why a key cannot be made or read |
+//! | `inputs` | where private inputs lie |
 //! | `layout` | where weights and parameters lie among the columns of the private mode |
 //! | `mode` | the modes, with their names and protocols |
 //! | `pads` | where pads lie among the columns of the private mode |
@@ -47,6 +48,7 @@ mod blocks;
 mod committed;
 mod effort;
 mod error;
+mod inputs;
 mod layout;
 mod mode;
 mod pads;
@@ -60,6 +62,7 @@ mod verifying_key;
 pub use committed::Committed;
 pub use effort::MAX_EFFORT;
 pub use error::KeyError;
+pub use inputs::{INPUT_OPENINGS, INPUTS, InputVector};
 pub use layers::{MAX_OPERAND_ELEMENTS, MAX_OPERAND_PRODUCTS};
 pub use layout::{Term, Weights};
 pub use mode::Mode;

@@ -18,6 +18,7 @@ use crate::parts::Parts;
 use crate::public::Public;
 use crate::relations::Relations;
 use crate::subject::{Subject, begin};
+use claim_reduction::Visibility;
 use commitment::{Profile, Root, Security, Size, Term, challenge_bits};
 use graph::Graph;
 use hiding::Shape;
@@ -60,7 +61,7 @@ impl PrivateKey {
         if !affordable(&contractions) {
             return Err(KeyError::Operands);
         }
-        let relations = Relations::new(&graph, &contractions)?;
+        let relations = Relations::new(&graph, &contractions, Visibility::Public)?;
         let spares = relation::Shape::new(relations.products()).spares();
         let pads = Pads::new(relations.variables().len(), relations.sent() + spares);
         let fresh = [relations.variables(), pads.columns()].concat();
