@@ -53,10 +53,11 @@ impl Masks {
     }
 }
 
-/// A whole vector at a point: for each column of its matrix the sum over its rows with the weights of the
-/// point's last coordinates.
+/// A column at a point, or the whole vector where there is none: for each column of the matrix the sum over its
+/// rows with the weights of the point's last coordinates.
 #[derive(Clone)]
-pub(crate) struct Whole {
+pub(crate) struct Partial {
+    pub(crate) column: Option<usize>,
     pub(crate) point: Vec<Extension>,
     pub(crate) sums: Vec<Extension>,
 }
@@ -66,7 +67,7 @@ pub struct Committed {
     /// Where it lies.
     pub(crate) shape: VectorShape,
     /// What it is at points that openings will ask for.
-    pub(crate) known: Vec<Whole>,
+    pub(crate) known: Vec<Partial>,
     /// All columns, those that are added included.
     pub(crate) columns: Vec<Vec<Base>>,
     pub(crate) tail: Vec<Base>,

@@ -79,6 +79,21 @@ impl LinearForm {
         self.terms.push(Weights::Whole { point, scale });
     }
 
+    /// Adds `scale` times another form.
+    pub fn add(&mut self, other: &Self, scale: Extension) {
+        let times = |term: &Weights| {
+            let mut term = term.clone();
+            match &mut term {
+                Weights::Column { scale: own, .. } | Weights::Whole { scale: own, .. } => {
+                    *own *= scale;
+                }
+                Weights::Cells { weights, .. } => weights.iter_mut().for_each(|own| *own *= scale),
+            }
+            term
+        };
+        self.terms.extend(other.terms.iter().map(times));
+    }
+
     /// Checks that all of it is about the columns of a vector: `columns` of them, those that are the
     /// caller's.
     pub(crate) fn check(&self, vector: &VectorShape, columns: usize) -> Result<(), Unfit> {

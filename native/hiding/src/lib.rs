@@ -77,7 +77,7 @@ pub use commit::{CommitError, Committed};
 pub use form::{LinearForm, Unfit};
 pub use opening::Opening;
 pub use prove::ProveError;
-pub use randomness::{Context, NoEntropy, Randomness};
+pub use randomness::{Context, NoEntropy, Randomness, Secret};
 pub use rejection::Rejected;
 pub use shape::{MASK_CLAIMS, MAX_COLUMNS, MAX_OPENINGS, MAX_VECTORS, Shape, ShapeError, Vector};
 pub use soundness::Term;

@@ -13,6 +13,17 @@ const LAST: usize = 6;
 const ROOM: f64 = 0.625;
 /// Halvings of a first code at most.
 const MAX_RATE: usize = 8;
+/// Bits that each term of the queries has to reach where openings are made seldom: many of them are in one chain.
+const SELDOM_BITS: usize = 107;
+/// Bits of work there.
+const SELDOM_WORK: usize = 18;
+/// log2 of leaves and of elements of first codes, and of leaves of later ones, that an opening is worth which is
+/// made seldom and is to be small.
+const SELDOM_LEAVES: usize = 21;
+const SELDOM_ELEMENTS: usize = 26;
+const SELDOM_LATER: usize = 18;
+/// Halvings of a later code at least.
+const LEAST_LATER: usize = 3;
 
 /// Queries to one code, with proof of work before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +91,47 @@ const fn first_rate(profile: Profile, rows: usize) -> usize {
     }
 }
 
+/// What numbers of queries and lengths of codes are chosen for.
+#[derive(Clone, Copy, Debug)]
+struct Aim {
+    /// Bits that each term of the queries has to reach.
+    bits: usize,
+    /// Bits of work before queries at most.
+    work: usize,
+    /// Halvings of the first codes at least.
+    rate: usize,
+    /// Variables that a later fold takes at most.
+    fold: usize,
+    /// log2 of the leaves of a later code at most, where it has enough of them.
+    later: usize,
+}
+
+impl Aim {
+    /// Openings that are made with each proof.
+    const fn often(rows: usize, profile: Profile) -> Self {
+        Self {
+            bits: TERM_BITS,
+            work: most_work(profile),
+            rate: first_rate(profile, rows),
+            fold: later_fold(profile, rows),
+            later: usize::MAX,
+        }
+    }
+
+    /// Openings that are made seldom, of vectors of so many variables at most.
+    fn seldom(rows: usize, variables: usize, profile: Profile) -> Self {
+        let leaves = SELDOM_LEAVES.saturating_sub(rows);
+        let elements = SELDOM_ELEMENTS.saturating_sub(variables);
+        Self {
+            bits: SELDOM_BITS,
+            work: SELDOM_WORK,
+            rate: leaves.min(elements).clamp(2, MAX_RATE),
+            fold: later_fold(profile, rows),
+            later: SELDOM_LATER,
+        }
+    }
+}
+
 /// Variables that a later fold takes at most.
 const fn later_fold(profile: Profile, rows: usize) -> usize {
     match rows {
@@ -91,18 +143,32 @@ const fn later_fold(profile: Profile, rows: usize) -> usize {
 impl Schedule {
     /// The schedule for N = 2^`rows`, and tails for so many openings. Nothing if the tails do not fit.
     pub(crate) fn new(rows: usize, openings: usize, profile: Profile) -> Option<Self> {
+        Self::aimed(rows, openings, profile, Aim::often(rows, profile))
+    }
+
+    /// That of openings which are made seldom and are to be small, of vectors of so many variables at most.
+    pub(crate) fn seldom(
+        rows: usize,
+        variables: usize,
+        openings: usize,
+        profile: Profile,
+    ) -> Option<Self> {
+        let aim = Aim::seldom(rows, variables, profile);
+        Self::aimed(rows, openings, profile, aim)
+    }
+
+    fn aimed(rows: usize, openings: usize, profile: Profile, aim: Aim) -> Option<Self> {
         let regime = Regime::of(profile);
-        let most = most_work(profile);
-        let mut rates = first_rate(profile, rows)..=MAX_RATE;
+        let mut rates = aim.rate..=MAX_RATE;
         let (rate, mut queries) = rates.find_map(|rate| {
-            let queries = first_queries(regime, rows, rate, openings, most)?;
+            let queries = first_queries(regime, rows, rate, openings, aim)?;
             Some((rate, queries))
         })?;
-        let fold = later_fold(profile, rows);
         let (mut rounds, mut left) = (Vec::new(), rows);
         while left > LAST {
-            let rate = rate + 2 + (fold - 1) * rounds.len();
-            let fold = fold.min(left);
+            let rate = rate + 2 + (aim.fold - 1) * rounds.len();
+            let fold = aim.fold.min(left);
+            let rate = rate.min(aim.later.saturating_sub(left - fold).max(LEAST_LATER));
             rounds.push(Round {
                 queries,
                 samples: regime.samples(),
@@ -110,7 +176,7 @@ impl Schedule {
                 rate,
             });
             let message = 1 << (left - fold);
-            queries = self::queries(regime, Rate::new(message, message << rate)?, most)?;
+            queries = self::queries(regime, Rate::new(message, message << rate)?, aim)?;
             left -= fold;
         }
         Some(Self {
@@ -145,7 +211,7 @@ fn first_queries(
     rows: usize,
     rate: usize,
     openings: usize,
-    most_work: usize,
+    aim: Aim,
 ) -> Option<Queries> {
     let length = 1_usize << (rows + rate);
     // More queries need more tails, and these more queries.
@@ -156,9 +222,9 @@ fn first_queries(
             return None;
         }
         let code = Rate::new(dimension, length)?;
-        let needed = queries(regime, code, most_work)?;
+        let needed = queries(regime, code, aim)?;
         if needed.count <= found.count {
-            let (count, work) = (found.count, work(regime, code, found.count));
+            let (count, work) = (found.count, work(regime, code, found.count, aim));
             return Some(Queries { count, work });
         }
         found = needed;
@@ -168,18 +234,18 @@ fn first_queries(
 /// The fewest queries that bring their term to its bits with the work that there may be, and the least
 /// work that does with as many. Nothing for a code that is nearly all message: there, a query brings
 /// nothing.
-fn queries(regime: Regime, code: Rate, most_work: usize) -> Option<Queries> {
+fn queries(regime: Regime, code: Rate, aim: Aim) -> Option<Queries> {
     let bits = regime.query_bits(code);
     if bits <= 0.0 {
         return None;
     }
-    let count = ((TERM_BITS - most_work) as f64 / bits).ceil() as usize;
-    let work = work(regime, code, count);
+    let count = ((aim.bits - aim.work) as f64 / bits).ceil() as usize;
+    let work = work(regime, code, count, aim);
     Some(Queries { count, work })
 }
 
 /// The least work that brings the term of so many queries to its bits.
-fn work(regime: Regime, code: Rate, count: usize) -> usize {
-    let work = TERM_BITS as f64 - count as f64 * regime.query_bits(code);
+fn work(regime: Regime, code: Rate, count: usize, aim: Aim) -> usize {
+    let work = aim.bits as f64 - count as f64 * regime.query_bits(code);
     work.ceil().max(0.0) as usize
 }

@@ -4,7 +4,7 @@
 use claim_reduction::{Role, Visibility, known};
 use commitment::Profile;
 use graph::{Constant, Graph, Input, Node, Op, Parts, Weight};
-use key::{KeyError, Mode, PrivateKey, VerifyingKey};
+use key::{KeyError, Mode, Openings, PrivateKey, VerifyingKey};
 
 /// (a weight of x) + 3·(a constant of 2, plus a parameter), with a node that hides the parameter.
 fn parts(parameter: bool) -> Parts {
@@ -51,7 +51,12 @@ fn parts(parameter: bool) -> Parts {
 }
 
 fn private(parts: Parts) -> Result<PrivateKey, KeyError> {
-    PrivateKey::new(Graph::new(parts).unwrap(), Profile::Default, 1)
+    let openings = Openings {
+        key: 1,
+        links: 0,
+        proofs: 1,
+    };
+    PrivateKey::new(Graph::new(parts).unwrap(), Profile::Default, openings)
 }
 
 #[test]

@@ -1,18 +1,16 @@
-//! Provers of the private mode that lie about any part of their witness, about what they send, or about
-//! their weights; and transcripts with an absorb left out. What is hidden is checked by the one opening, so
+//! Provers of the private mode that lie about any part of their witness or about what they send; and transcripts with an absorb left out. What is hidden is checked by the one opening, so
 //! that it is there that lies are found.
 mod hidden;
 mod liar;
 mod models;
 
 use commitment::Profile;
-use hidden::{Case, OPENINGS, case, drawn, lie};
-use key::{Mode, PrivateKey, Public};
+use hidden::{Case, case, lie};
+use key::{Mode, Public};
 use liar::{code, honest, recount, swap_entry};
 use models::{STATEMENT, choices, everything, exact, held, integers, views, vision, wide};
 use p3_field::PrimeCharacteristicRing;
 use prover::committed::Witness;
-use prover::private::ProvingKey;
 use transcript::{Base, Extension, Site, Transcript};
 
 /// What a proof of the mode absorbs, each site once at least.
@@ -127,58 +125,6 @@ fn each_message_of_the_reduction_is_checked() {
             assert_eq!(code, "OPENING_INVALID", "message {number}");
         }
     }
-}
-
-#[test]
-fn other_weights_under_the_honest_key_are_rejected() {
-    for profile in Profile::COMMITTED {
-        let honest_case = case(vision(), profile);
-        let key = || PrivateKey::decode(&honest_case.key().encode()).unwrap();
-        let (weights, _) = drawn(honest_case.key().graph(), 78);
-        let cheat = ProvingKey::new(vision(), &weights, profile, OPENINGS).unwrap();
-        let cheat = Case {
-            prover: cheat.with_key(key()),
-            inputs: honest_case.inputs.clone(),
-        };
-        let (outputs, proof) = cheat.prove();
-        let code = code(honest_case.verify(&outputs, &proof));
-        assert_eq!(code, "OPENING_INVALID");
-        // The honest weights under another commitment of the same weights are not those of the root either.
-        let (weights, _) = drawn(honest_case.key().graph(), 77);
-        let again = ProvingKey::new(vision(), &weights, profile, OPENINGS).unwrap();
-        let again = Case {
-            prover: again.with_key(key()),
-            inputs: honest_case.inputs.clone(),
-        };
-        let (outputs, proof) = again.prove();
-        let code = liar::code(honest_case.verify(&outputs, &proof));
-        assert_eq!(code, "OPENING_INVALID");
-    }
-}
-
-/// A key with another pin is the key of no weights under its root.
-#[test]
-fn another_pin_is_that_of_no_weights_under_the_root() {
-    let honest_case = case(vision(), Profile::Default);
-    let key = PrivateKey::decode(&honest_case.key().encode()).unwrap();
-    let (_, pin) = key.pin().unwrap();
-    let root = key.root();
-    let case = Case {
-        prover: honest_case
-            .prover
-            .with_key(key.with_commitment(root, pin + Extension::ONE)),
-        inputs: honest_case.inputs,
-    };
-    let (outputs, proof) = case.prove();
-    assert_eq!(code(case.verify(&outputs, &proof)), "OPENING_INVALID");
-    // Its negative neighbour: with the pin that it had, the same commitment verifies.
-    let key = PrivateKey::decode(&case.key().encode()).unwrap();
-    let case = Case {
-        prover: case.prover.with_key(key.with_commitment(root, pin)),
-        inputs: case.inputs,
-    };
-    let (outputs, proof) = case.prove();
-    assert_eq!(case.verify(&outputs, &proof), Ok(()));
 }
 
 #[test]

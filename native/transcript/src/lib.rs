@@ -129,6 +129,14 @@ pub enum Site {
     RelationRound,
     /// The factors at which a relation proof ends.
     RelationFactors,
+    /// The digest of the commitment that a link opens.
+    LinkParent,
+    /// Root, kind and number of openings of the commitment that a link leads to.
+    LinkChild,
+    /// The root of a link's fresh vector.
+    LinkFresh,
+    /// The masked value of the weights.
+    LinkValue,
     /// Roots and value that a hiding opening is about.
     Opening,
     /// The values of the masking block.
@@ -178,6 +186,14 @@ impl Site {
         Self::RelationFactors,
     ];
 
+    /// Those of a link before its opening, behind that of the protocol.
+    pub const LINK: [Self; 4] = [
+        Self::LinkParent,
+        Self::LinkChild,
+        Self::LinkFresh,
+        Self::LinkValue,
+    ];
+
     /// Those of a hiding opening, in the order of first use.
     pub const OPENING: [Self; 9] = [
         Self::Opening,
@@ -210,6 +226,10 @@ impl Site {
             Self::RelationMasks => "inferproof/sumcheck/1/relation/masks",
             Self::RelationRound => "inferproof/sumcheck/1/relation/round",
             Self::RelationFactors => "inferproof/sumcheck/1/relation/factors",
+            Self::LinkParent => "inferproof/sumcheck/1/link/parent",
+            Self::LinkChild => "inferproof/sumcheck/1/link/child",
+            Self::LinkFresh => "inferproof/sumcheck/1/link/fresh",
+            Self::LinkValue => "inferproof/sumcheck/1/link/value",
             Self::Opening => "inferproof/sumcheck/1/opening",
             Self::OpeningMasks => "inferproof/sumcheck/1/opening/masks",
             Self::OpeningSample => "inferproof/sumcheck/1/opening/sample",
@@ -460,7 +480,8 @@ mod tests {
 
     fn sites() -> impl Iterator<Item = Site> {
         let committed = Site::ALL.into_iter().chain(Site::COMMITTED);
-        committed.chain(Site::RELATION).chain(Site::OPENING)
+        let others = Site::RELATION.into_iter().chain(Site::LINK);
+        committed.chain(others).chain(Site::OPENING)
     }
 
     const FUNCTIONS: [HashFunction; 2] = [HashFunction::Blake3, HashFunction::Keccak256];

@@ -289,6 +289,13 @@ impl Views {
     /// Functionals of the witness that the view shows beyond those of the claim, where only the
     /// masks that `kept` names are there.
     pub(super) fn leak(&self, kept: impl Fn(Kind) -> bool) -> usize {
+        let more = self.shown(kept);
+        assert!(more >= DEGREE, "the claim itself is in the view");
+        more - DEGREE
+    }
+
+    /// The same with those of the claim.
+    pub(super) fn shown(&self, kept: impl Fn(Kind) -> bool) -> usize {
         let mut space = Space::default();
         let masks = |kind: Kind| kind != Kind::Witness && kept(kind);
         for (_, view) in self.0.iter().filter(|(kind, _)| masks(*kind)) {
@@ -298,9 +305,7 @@ impl Views {
         for (_, view) in self.0.iter().filter(|(kind, _)| *kind == Kind::Witness) {
             space.add(view.clone());
         }
-        let more = space.rank() - of_masks;
-        assert!(more >= DEGREE, "the claim itself is in the view");
-        more - DEGREE
+        space.rank() - of_masks
     }
 
     pub(super) fn without(&self, kind: Kind) -> usize {

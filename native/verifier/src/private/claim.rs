@@ -5,12 +5,13 @@
 //! columns        P(point) − form = 0           multiplicities are columns too
 //! matrices       W(point) − form = 0
 //! parameters     K(point) − form = 0
-//! pin            W_all(point) − pin = 0        where the profile has one
+//! epoch          ρ + c·v − w = 0               what its link says of it
 //! ```
 //!
 //! Added up with the powers of α, from α⁰ on and in this order, they are one linear form on the fresh
 //! vector, in which the pads are cells, one on the vector of weights, and a known value.
 
+use super::commitment::Commitment;
 use crate::committed::Recorded;
 use crate::rejection::Rejection;
 use hiding::{Claim, LinearForm};
@@ -20,9 +21,10 @@ use relation::{Form, Functional, Refused};
 use transcript::Extension;
 
 /// The claim for the challenge `alpha`, which MUST be drawn after all that is recorded and after the relation
-/// proof. `ends` are the forms that the latter leaves.
+/// proof. `epoch` is what is opened, `ends` are the forms that the latter leaves.
 pub fn claim(
     key: &PrivateKey,
+    epoch: &Commitment,
     recorded: &Recorded,
     ends: &[Form],
     alpha: Extension,
@@ -45,7 +47,7 @@ pub fn claim(
     }
     for matrix in &recorded.matrices {
         let scale = sum.claimed(&matrix.value)?;
-        let terms = key.weights().terms(matrix.matrix, &matrix.point);
+        let terms = key.of_proofs().weights().terms(matrix.matrix, &matrix.point);
         let terms =
             terms.ok_or_else(|| Rejection::WeightOpening("not a point of a matrix".to_owned()))?;
         for term in terms {
@@ -55,15 +57,16 @@ pub fn claim(
     for parameter in &recorded.parameters {
         let scale = sum.claimed(&parameter.value)?;
         let term = key
+            .of_proofs()
             .weights()
             .parameter(parameter.parameter, &parameter.point);
         let term =
             term.ok_or_else(|| Rejection::WeightOpening("a parameter has no column".to_owned()))?;
         weights.add_point(term.column, term.point, scale * term.weight);
     }
-    if let Some((point, value)) = key.pin() {
+    if let Some((form, value)) = epoch.binding(key) {
         let scale = sum.claimed(&value.into())?;
-        weights.add_whole(point.to_vec(), scale);
+        weights.add(&form, scale);
     }
     for (column, cells) in pads.weights(&sum.functional.coefficients) {
         fresh.add_cells(column, 0, cells);

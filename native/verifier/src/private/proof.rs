@@ -1,10 +1,12 @@
 //! A proof of the private mode and its bytes. Every length follows from the key, but the number of
-//! siblings in the opening, which is bounded by it.
+//! siblings in openings, which is bounded by it.
 
+use super::chain;
+use super::link::Link;
 use crate::rejection::Rejection;
 use commitment::{Reader, Root, Writer};
 use hiding::Opening;
-use key::PrivateKey;
+use key::{Kind, PrivateKey};
 use transcript::Extension;
 
 /// First byte of a proof.
@@ -13,6 +15,8 @@ pub const PROOF_VERSION: u8 = 4;
 /// A proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
+    /// Links from the key to the epoch that is opened.
+    pub links: Vec<Link>,
     /// Root of the fresh vector: columns, multiplicities, pads.
     pub witness: Root,
     /// What lookups and reduction send, under pads.
@@ -29,6 +33,9 @@ impl Proof {
         let mut out = Writer::default();
         out.field("version");
         out.bytes.push(PROOF_VERSION);
+        out.field("count of links");
+        out.bytes.push(self.links.len() as u8);
+        chain::write(key, &self.links, &mut out);
         out.field("witness");
         out.bytes.extend_from_slice(&self.witness);
         out.field("padded elements");
@@ -39,7 +46,7 @@ impl Proof {
         out.extensions(self.relation.rounds.as_flattened());
         out.field("relation: factors");
         out.extensions(&self.relation.factors);
-        self.opening.encode(key.shape(), &mut out);
+        self.opening.encode(key.of_proofs().shape(), &mut out);
         out
     }
 
@@ -56,6 +63,11 @@ impl Proof {
         if version != PROOF_VERSION {
             return Err(Rejection::Version(version));
         }
+        let [count] = reader.array()?;
+        let links = chain::read(key, usize::from(count), &mut reader)?;
+        if links.last().map(|link| link.kind) != Some(Kind::Proofs) {
+            return Err(Rejection::LinkEnd);
+        }
         let witness = reader.array()?;
         let sent = reader.extensions(relations.sent())?;
         let mut element = || reader.extension();
@@ -65,9 +77,10 @@ impl Proof {
             .map(|_| Ok([element()?, element()?, element()?]))
             .collect::<Result<_, Rejection>>()?;
         let factors = [element()?, element()?];
-        let opening = Opening::decode(key.shape(), &mut reader)?;
+        let opening = Opening::decode(key.of_proofs().shape(), &mut reader)?;
         reader.finish()?;
         Ok(Self {
+            links,
             witness,
             sent,
             relation: relation::Proof {

@@ -39,6 +39,18 @@ def commit(graph: bytes, weights: npt.NDArray[np.int8], profile: str, mode: str 
 def security(graph: bytes, profile: str, mode: str = "clear") -> str:
     """The provable bits of proofs for this graph and each of their terms, as JSON."""
 
+def commit_private(
+    graph: bytes,
+    weights: npt.NDArray[np.int8],
+    parameters: npt.NDArray[np.int32],
+    profile: str,
+) -> tuple[bytes, bytes]:
+    """The verifying key of mode private, and the secret of 32 bytes that its commitment is hidden with.
+
+    Randomness is the operating system's. `parameters` are those of the graph one after another, of
+    length 0 where it has none.
+    """
+
 class ProvingKey:
     """Weights with what their commitment is opened from; threads may share it."""
 
@@ -58,6 +70,81 @@ class Execution:
 
         `goes_on` is called with the name of each phase that begins; False cancels. In mode clear
         they are reduce, open; in mode committed commit, look up, reduce, open witness, open.
+        """
+
+class PrivateKey:
+    """A key of mode private with its weights and parameters, under a commitment of their own, which is
+    opened for epochs and never for proofs; threads may share it.
+
+    The commitment is made again from the secret and held against the key: WEIGHTS_OTHER.
+    """
+
+    def __init__(
+        self,
+        verifying_key: bytes,
+        weights: npt.NDArray[np.int8],
+        parameters: npt.NDArray[np.int32],
+        secret: bytes,
+        links: bytes = b"",
+    ) -> None:
+        """`links` are those of its rotations, as `rotate` gives them; the secret is the last one's."""
+
+    def name(self) -> bytes:
+        """The 32 bytes under which openings of its commitment are counted."""
+
+    def openings(self) -> int:
+        """How many openings its commitment serves, with the one that is left for rotation."""
+
+    def execute(self, inputs: Sequence[npt.NDArray[np.int32]]) -> PrivateExecution:
+        """One run of the graph."""
+
+    def begin(self, slot: int, goes_on: Callable[[str], bool] | None = None) -> Epoch:
+        """An epoch, by the opening of this number of the key's commitment.
+
+        It is for links where one key is to serve more proofs than its own openings come to, and else
+        for proofs. The caller has counted the slot before, and counts it once: SLOT_RANGE for one that is
+        not among `openings`, OPENINGS_SPENT for one that this process has used.
+        """
+
+    def rotate(self, slot: int) -> tuple[bytes, bytes]:
+        """Links and secret of a new commitment to the same weights, under the same verifying key."""
+
+class PrivateExecution:
+    """A run of a graph. What proofs are made of stays in memory with it."""
+
+    def outputs(self) -> list[npt.NDArray[np.int32]]:
+        """The graph's outputs."""
+
+class Epoch:
+    """A commitment to the weights in memory, with the links that tie it to its key.
+
+    Its randomness is nowhere else, and ends with it. Threads may share it.
+    """
+
+    def name(self) -> bytes:
+        """The 32 bytes under which its openings are counted."""
+
+    def openings(self) -> int:
+        """How many openings it serves."""
+
+    def proves(self) -> bool:
+        """Whether it is opened by proofs; else by links, for epochs."""
+
+    def begin(self, slot: int, goes_on: Callable[[str], bool] | None = None) -> Epoch:
+        """An epoch for proofs, by the opening of this number: EPOCH_KIND where this one is for proofs."""
+
+    def prove(
+        self,
+        execution: PrivateExecution,
+        statement: bytes,
+        slot: int,
+        goes_on: Callable[[str], bool] | None = None,
+    ) -> bytes:
+        """The proof of a run of the same key for a statement digest, with its links, by the opening of
+        this number: EPOCH_KIND where the epoch is for links. A run is proven once: RUN_SPENT.
+
+        `goes_on` is called with the name of each phase that begins; False cancels. They are commit, look up,
+        reduce, relate, open.
         """
 
 class VerifyingKey:
@@ -80,7 +167,7 @@ class VerifyingKey:
         """As the function `graph_size`."""
 
     def mode(self) -> str:
-        """The mode that it names: clear or committed."""
+        """The mode that it names: clear, committed or private."""
 
     def security(self) -> str:
         """As the function `security`."""
@@ -92,4 +179,7 @@ class VerifyingKey:
         statement: bytes,
         proof: bytes,
     ) -> None:
-        """Returns when the proof holds for these inputs, outputs and statement digest."""
+        """Returns when the proof holds for these inputs, outputs and statement digest.
+
+        A proof of mode private comes with its links; those that were checked are remembered.
+        """

@@ -1,0 +1,219 @@
+//! Epochs: commitments to a key's weights that are in memory only.
+
+#[cfg(feature = "audit")]
+use super::link::Lie;
+use super::link::{Made, Making};
+use super::masks;
+#[cfg(feature = "audit")]
+use super::masks::Draw;
+use super::model::Model;
+use super::proving_key::{Run, SYSTEM};
+use super::slots::Slots;
+use super::{Opening, prove};
+#[cfg(feature = "audit")]
+use crate::committed::Witness;
+use crate::error::ProveError;
+#[cfg(feature = "audit")]
+use crate::session::Alter;
+use crate::session::{Session, Watch};
+use hiding::{Committed, Context};
+use key::{Kind, PrivateKey};
+use std::sync::Arc;
+use transcript::Transcript;
+#[cfg(feature = "audit")]
+use verifier::private::Proof;
+use verifier::private::{Commitment, Link};
+
+/// A commitment to the weights of a key, with the links that lead to it. What is uniform in it is nowhere else, and
+/// ends with it.
+pub struct Epoch {
+    model: Arc<Model>,
+    links: Vec<Link>,
+    commitment: Commitment,
+    committed: Committed,
+    slots: Slots,
+}
+
+impl Epoch {
+    pub(super) fn new(model: Arc<Model>, mut links: Vec<Link>, made: Made) -> Self {
+        links.push(made.link);
+        Self {
+            slots: Slots::new(model.key.openings().of(made.commitment.kind())),
+            model,
+            links,
+            commitment: made.commitment,
+            committed: made.committed,
+        }
+    }
+
+    /// The commitment, by whose digest its openings are counted.
+    pub const fn commitment(&self) -> &Commitment {
+        &self.commitment
+    }
+
+    /// The key that proofs are checked with.
+    pub fn private_key(&self) -> &PrivateKey {
+        &self.model.key
+    }
+
+    /// The links that lead to it from its key.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// How many openings it has.
+    pub const fn openings(&self) -> u64 {
+        self.slots.openings()
+    }
+
+    /// Whether it is opened by proofs; else by links.
+    pub fn proves(&self) -> bool {
+        self.commitment.kind() == Kind::Proofs
+    }
+
+    /// An epoch for proofs, by the opening of this number, which the caller has counted.
+    pub fn begin(&self, slot: u64, watch: Watch<'_>) -> Result<Self, ProveError> {
+        if self.proves() {
+            return Err(ProveError::EpochKind);
+        }
+        self.slots.check(slot, 0)?;
+        let made = self
+            .making(slot)
+            .epoch(watch, || self.slots.take(slot))?;
+        Ok(self.child(made))
+    }
+
+    fn making(&self, slot: u64) -> Making<'_> {
+        Making {
+            model: &self.model,
+            parent: &self.commitment,
+            committed: &self.committed,
+            kind: Kind::Proofs,
+            slot,
+            draw: SYSTEM,
+            #[cfg(feature = "audit")]
+            lie: Lie::default(),
+        }
+    }
+
+    fn child(&self, made: Made) -> Self {
+        Self::new(Arc::clone(&self.model), self.links.clone(), made)
+    }
+
+    /// Proves a run on these inputs for `statement`, by the opening of this number, which the caller has counted. A
+    /// run of other inputs gives a proof that does not verify.
+    pub fn prove(
+        &self,
+        run: &Run,
+        inputs: &[&[i32]],
+        statement: [u8; 32],
+        slot: u64,
+        watch: Watch<'_>,
+    ) -> Result<Vec<u8>, ProveError> {
+        if !self.proves() {
+            return Err(ProveError::EpochKind);
+        }
+        if run.key != self.model.key.digest() {
+            return Err(ProveError::OtherRun);
+        }
+        self.slots.check(slot, 0)?;
+        let randomness = SYSTEM(&Context {
+            statement: &statement,
+            witness: &masks::of_witness(&run.witness),
+            key: &self.commitment.digest(),
+            slot,
+        })?;
+        let mut session = Session {
+            inputs,
+            statement,
+            watch,
+            transcript: &mut Transcript::new(),
+            #[cfg(feature = "audit")]
+            alter: None,
+        };
+        let proof = prove(&self.opening(), &run.witness, randomness, &mut session, || {
+            self.slots.take(slot)
+        })?;
+        Ok(proof.encode(&self.model.key))
+    }
+
+    fn opening(&self) -> Opening<'_> {
+        Opening {
+            model: &self.model,
+            links: &self.links,
+            commitment: &self.commitment,
+            committed: &self.committed,
+        }
+    }
+}
+
+/// What tests lie with.
+#[cfg(feature = "audit")]
+impl Epoch {
+    /// An epoch for proofs with all that hides drawn by `draw`, and lies in its link.
+    pub fn begin_lying(&self, slot: u64, draw: Draw<'_>, lie: Lie<'_>) -> Result<Self, ProveError> {
+        let making = Making {
+            draw,
+            lie,
+            ..self.making(slot)
+        };
+        Ok(self.child(making.epoch(&mut |_| true, || Ok(()))?))
+    }
+
+    /// The same commitment in another place: behind other links, or under what other links say of it.
+    #[must_use]
+    pub fn placed(mut self, links: Vec<Link>, commitment: Commitment) -> Self {
+        self.links = links;
+        self.commitment = commitment;
+        self
+    }
+
+    /// Executes the graph, with the weights that the epoch is of.
+    pub fn run(&self, inputs: &[&[i32]]) -> Result<Run, ProveError> {
+        Ok(Run {
+            witness: self.model.run(inputs)?,
+            key: self.model.key.digest(),
+        })
+    }
+
+    /// Executes the graph and makes the columns.
+    pub fn witness(&self, inputs: &[&[i32]]) -> Result<Witness, ProveError> {
+        self.model.run(inputs)
+    }
+
+    /// Forgets which slots were used.
+    pub fn recount(&self) {
+        self.slots.forget();
+    }
+
+    /// Proves a witness that a test has corrupted, with all that hides drawn from `seed`, on a transcript
+    /// that it has prepared; what the reduction sends is altered too. No slot is used.
+    pub fn prove_witness(
+        &self,
+        inputs: &[&[i32]],
+        statement: [u8; 32],
+        witness: &Witness,
+        seed: &[u8; 32],
+        transcript: &mut Transcript,
+        alter: Alter<'_>,
+    ) -> Result<Proof, ProveError> {
+        let mut session = Session {
+            inputs,
+            statement,
+            watch: &mut |_| true,
+            transcript,
+            alter: Some(alter),
+        };
+        let nothing = [0; 32];
+        let randomness = hiding::Randomness::of_seed(
+            seed,
+            &Context {
+                statement: &nothing,
+                witness: &nothing,
+                key: &nothing,
+                slot: 0,
+            },
+        );
+        prove(&self.opening(), witness, randomness, &mut session, || Ok(()))
+    }
+}
