@@ -301,16 +301,16 @@ fn run(
     Ok(())
 }
 
-fn set_inputs(graph: &Graph, inputs: &[&[i32]], values: &mut [Vec<i32>]) -> Result<(), Fault> {
+/// Checks that there are as many inputs and elements of each as the graph has, and that these are in the ranges
+/// that it declares.
+pub fn check_inputs(graph: &Graph, inputs: &[&[i32]]) -> Result<(), Fault> {
     if inputs.len() != graph.inputs.len() {
         return Err(Fault::Inputs {
             got: inputs.len(),
             expected: graph.inputs.len(),
         });
     }
-    for (number, ((declared, given), value)) in
-        graph.inputs.iter().zip(inputs).zip(values).enumerate()
-    {
+    for (number, (declared, given)) in graph.inputs.iter().zip(inputs).enumerate() {
         let expected = elements(&declared.shape);
         if given.len() != expected {
             return Err(Fault::InputSize {
@@ -327,6 +327,13 @@ fn set_inputs(graph: &Graph, inputs: &[&[i32]], values: &mut [Vec<i32>]) -> Resu
                 hi,
             });
         }
+    }
+    Ok(())
+}
+
+fn set_inputs(graph: &Graph, inputs: &[&[i32]], values: &mut [Vec<i32>]) -> Result<(), Fault> {
+    check_inputs(graph, inputs)?;
+    for (given, value) in inputs.iter().zip(values) {
         value.clear();
         value.extend_from_slice(given);
     }

@@ -1,8 +1,8 @@
 //! Where private inputs lie: a vector of their own, which is committed to once for all attempts at a job.
 
+use crate::layout::own_variables;
 use crate::pads::LEAST;
 use claim_reduction::padded;
-use commitment::variables;
 use graph::Graph;
 use hiding::Vector;
 use p3_field::PrimeCharacteristicRing;
@@ -29,7 +29,10 @@ impl InputVector {
 
     /// The vector, as it is committed to beside others.
     pub(crate) fn vector(&self) -> Vector {
-        let columns = self.shapes.iter().map(|shape| own(shape).max(LEAST));
+        let columns = self
+            .shapes
+            .iter()
+            .map(|shape| own_variables(shape).max(LEAST));
         Vector {
             columns: columns.collect(),
             openings: INPUT_OPENINGS,
@@ -41,25 +44,20 @@ impl InputVector {
     pub fn cells(&self, inputs: &[&[i32]]) -> Vec<Vec<Base>> {
         let columns = self.shapes.iter().zip(inputs);
         columns
-            .map(|(shape, values)| padded(shape, own(shape).max(LEAST), values))
+            .map(|(shape, values)| padded(shape, own_variables(shape).max(LEAST), values))
             .collect()
     }
 
     /// The point of an input's column at which it is the input at `point`; nothing where that is not a point of
     /// it.
     pub fn point(&self, input: usize, point: &[Extension]) -> Option<Vec<Extension>> {
-        let own = own(self.shapes.get(input)?);
+        let own = own_variables(self.shapes.get(input)?);
         (point.len() == own).then(|| {
             let mut at = vec![Extension::ZERO; own.max(LEAST) - own];
             at.extend_from_slice(point);
             at
         })
     }
-}
-
-/// Coordinates of a point of a tensor.
-fn own(shape: &[usize]) -> usize {
-    shape.iter().map(|&size| variables(size)).sum()
 }
 
 #[cfg(test)]

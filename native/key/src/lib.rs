@@ -23,6 +23,7 @@
 //! | `pads` | where pads lie among the columns of the private mode |
 //! | `parts` | a key's bytes taken apart |
 //! | `private` | keys of the private mode |
+//! | `proofs` | what proofs under a key of the private mode are made of |
 //! | `public` | what a proof is about, apart from the key |
 //! | `relations` | what is committed, looked up and reduced for a graph, in both modes that commit to columns |
 //! | `subject` | what lookups and reduction need of a key of any kind |
@@ -58,6 +59,7 @@ mod mode;
 mod pads;
 mod parts;
 mod private;
+mod proofs;
 mod public;
 mod relations;
 mod subject;
@@ -75,6 +77,7 @@ pub use mode::{LINK_PROTOCOL, Mode};
 pub use pads::Pads;
 pub use parts::mode_of;
 pub use private::{Opened, PrivateKey, WEIGHTS};
+pub use proofs::Proofs;
 pub use public::Public;
 pub use relations::Relations;
 pub use subject::Subject;

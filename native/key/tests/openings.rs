@@ -65,7 +65,11 @@ fn every_key_serves_a_million_proofs_and_a_thousand_starts() {
     for widths in SIZES {
         for profile in Profile::COMMITTED {
             let key = PrivateKey::standard(dense(widths), profile).unwrap();
-            let Openings { key: own, links, proofs } = key.openings();
+            let Openings {
+                key: own,
+                links,
+                proofs,
+            } = key.openings();
             assert!(own > 1000, "{widths:?}: one of them is for rotation");
             assert!(proofs >= 16, "{widths:?}");
             let epochs = (own - 1) * links.max(1);
@@ -77,12 +81,24 @@ fn every_key_serves_a_million_proofs_and_a_thousand_starts() {
                 let Some(vector) = key.vector(kind) else {
                     continue;
                 };
-                assert_eq!(vector.openings(), key.openings().of(kind));
+                let count = vector.openings();
+                match kind {
+                    Kind::Key => assert_eq!(count, own),
+                    Kind::Links => assert_eq!(count, links),
+                    Kind::Proofs => assert_eq!(count, proofs),
+                    // Not more than public ones, and as many as there are in a vector for few.
+                    Kind::PrivateInputs => assert!((16..=proofs).contains(&count)),
+                }
+                assert_eq!(key.openings_of(kind), count);
                 let served = vector.shape().served(key::WEIGHTS).unwrap();
                 assert!(served >= vector.openings() as usize, "{widths:?} {kind:?}");
-                println!("{widths:?} {profile:?} {kind:?}: {} of {served}, variables {}, k {}, queries {}",
-                    vector.openings(), vector.variables(),
-                    vector.shape().column_variables(1).unwrap(), vector.shape().queries());
+                println!(
+                    "{widths:?} {profile:?} {kind:?}: {} of {served}, variables {}, k {}, queries {}",
+                    vector.openings(),
+                    vector.variables(),
+                    vector.shape().column_variables(1).unwrap(),
+                    vector.shape().queries()
+                );
             }
         }
     }
@@ -93,9 +109,15 @@ fn proofs_have_a_hundred_bits_with_the_longest_chain_at_every_size() {
     for widths in SIZES {
         for profile in Profile::COMMITTED {
             let key = PrivateKey::standard(dense(widths), profile).unwrap();
+            let private = key.security_of_private_inputs().unwrap();
+            assert!(private.provable_bits >= 100.0, "{widths:?}: {private:?}");
             let security = key.security();
-            println!("{widths:?} {}", security.provable_bits);
+            println!(
+                "{widths:?} {} {}",
+                security.provable_bits, private.provable_bits
+            );
             assert!(security.provable_bits >= 100.0, "{widths:?}: {security:?}");
+            assert_eq!(security.terms.len(), private.terms.len());
             let named = |start: &str| {
                 let terms = security.terms.iter();
                 terms.filter(|term| term.name.starts_with(start)).count()
@@ -116,6 +138,9 @@ fn keys_with_no_openings_or_too_many_are_refused() {
     assert_eq!(new(2, 2, 2), None);
     for (key, links, proofs) in [(0, 2, 2), (2, 2, 0), (1 << 17, 2, 2), (2, 1 << 17, 2)] {
         let refused = new(key, links, proofs);
-        assert!(matches!(refused, Some(KeyError::Openings(_))), "{refused:?}");
+        assert!(
+            matches!(refused, Some(KeyError::Openings(_))),
+            "{refused:?}"
+        );
     }
 }

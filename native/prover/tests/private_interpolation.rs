@@ -73,7 +73,9 @@ fn of_links(case: &mut Case, links: usize) -> Rows {
     let mut rows = Rows::new();
     for _ in 0..links {
         let lie = Lie::default();
-        let epoch = case.prover.begin_lying(Kind::Proofs, 0, &Randomness::new, lie);
+        let epoch = case
+            .prover
+            .begin_lying(Kind::Proofs, 0, &Randomness::new, lie);
         let epoch = epoch.unwrap();
         let own = &epoch.links()[0];
         assert!(own.verify(key, &parent).is_ok());

@@ -247,7 +247,11 @@ mod _native {
     fn security(py: Python<'_>, graph: &[u8], profile: &str, mode: &str) -> PyResult<String> {
         let profile = profile_of(profile)?;
         let private = mode == Mode::Private.name();
-        let mode = if private { Mode::Private } else { mode_of(mode)? };
+        let mode = if private {
+            Mode::Private
+        } else {
+            mode_of(mode)?
+        };
         // The report does not depend on the weights.
         let report = move || {
             let key = AnyKey::without_commitment(mode, Graph::decode(graph)?, profile)?;
@@ -391,12 +395,7 @@ mod _native {
         }
 
         #[pyo3(signature = (slot, goes_on=None))]
-        fn begin(
-            &self,
-            py: Python<'_>,
-            slot: u64,
-            goes_on: Option<Py<PyAny>>,
-        ) -> PyResult<Epoch> {
+        fn begin(&self, py: Python<'_>, slot: u64, goes_on: Option<Py<PyAny>>) -> PyResult<Epoch> {
             let asking = Asking(goes_on);
             let begin = || Ok(self.0.begin(slot, &mut |phase| asking.goes_on(phase))?);
             Ok(Epoch(apart(py, begin)?))

@@ -81,7 +81,8 @@ impl Making<'_> {
         watch: Watch<'_>,
         open: impl FnOnce() -> Result<(), ProveError>,
     ) -> Result<Made, ProveError> {
-        let begins = |phase, watch: Watch<'_>| watch(phase).then_some(()).ok_or(ProveError::Cancelled);
+        let begins =
+            |phase, watch: Watch<'_>| watch(phase).then_some(()).ok_or(ProveError::Cancelled);
         begins(Phase::Commit, watch)?;
         let key = &self.model.key;
         let mut child = commit(key, self.kind, &self.values(), self.half(), &mut masks)?;
@@ -97,15 +98,16 @@ impl Making<'_> {
         let value = self.told(value, mask, &drawn)?;
         let claim = link::claim(key, self.claimed(), &drawn, value, &mut transcript);
         let claim = claim.ok_or(ProveError::EpochKind)?;
-        let of_parent = key.vector(self.parent.kind()).ok_or(ProveError::EpochKind)?;
+        let of_parent = key
+            .vector(self.parent.kind())
+            .ok_or(ProveError::EpochKind)?;
 
         begins(Phase::Open, watch)?;
         open()?;
         let fresh_root = fresh.root();
-        let opening =
-            of_parent
-                .shape()
-                .prove(fresh, &[self.committed], &claim, &mut transcript)?;
+        let opening = of_parent
+            .shape()
+            .prove(fresh, &[self.committed], &claim, &mut transcript)?;
         let link = Link {
             kind: self.kind,
             root,

@@ -123,7 +123,7 @@ pub fn claim(
 
 /// A child as transcripts and digests have it.
 fn described(key: &PrivateKey, kind: Kind, root: &Root) -> Vec<u8> {
-    let openings = key.openings().of(kind).to_le_bytes();
+    let openings = key.openings_of(kind).to_le_bytes();
     [&root[..], &[kind.code()], &openings].concat()
 }
 
@@ -199,7 +199,9 @@ impl Link {
             return Err(Rejection::LinkKind(self.kind.code()));
         };
         let roots = [self.fresh, parent.root()];
-        let checked = vector.shape().verify(&roots, &claim, &self.opening, transcript);
+        let checked = vector
+            .shape()
+            .verify(&roots, &claim, &self.opening, transcript);
         checked.map_err(Rejection::Link)?;
         Ok(parent.child(key, self, drawn))
     }
