@@ -78,7 +78,8 @@ def changed_publics(vector: Vector) -> Iterator[Changed]:
     for place in (0, 31):
         yield "statement", replace(vector, statement=flipped(vector.statement, place, place % 8))
     # Magic, version, mode, profile, root, count of the pin, its values, the graph's head and end.
-    head = 50 + 20 * len(decoded(vector.key, vector.mode).pin)
+    own = 12 if vector.key[_MODE] == PrivateKey.mode else 0
+    head = 50 + own + 20 * len(decoded(vector.key, vector.mode).pin)
     for place in (0, 8, 12, 13, 14, 45, 46, 50, head - 1, head, head + 8, len(vector.key) - 1):
         yield "key", replace(vector, key=flipped(vector.key, place, 0))
 

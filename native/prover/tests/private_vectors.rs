@@ -5,14 +5,16 @@ mod liar;
 mod models;
 
 use commitment::Profile;
-use graph::Graph;
-use hidden::{Case, lie, seeded};
-use key::PrivateKey;
+use graph::{Graph, Values};
+use hidden::{Case, drawn, lie, seeded, seeded_by};
+use hiding::Secret;
+use key::{Kind, PrivateKey};
 use liar::{code, honest, recount, swap_entry};
 use models::graphs::clamps;
 use models::{choices, everything, held, integers, linear, told, vision, wide};
 use p3_field::PrimeCharacteristicRing;
 use prover::committed::Witness;
+use prover::private::{Lie, ProvingKey};
 use serde_json::{Value, json};
 use transcript::{Base, Extension, Transcript};
 
@@ -64,7 +66,7 @@ fn stored(case: &Case, outputs: &[Vec<i32>], proof: &[u8]) -> String {
 fn proofs_are_the_vectors() {
     let mut security = serde_json::Map::new();
     for (name, graph, profile) in vectors() {
-        let case = seeded(graph, profile);
+        let case = chained(name, seeded(graph, profile));
         let (outputs, proof) = lie(&case, |_| (), Transcript::new(), &mut honest);
         let proof = proof.encode(case.key());
         case.verify(&outputs, &proof).unwrap();
@@ -73,6 +75,33 @@ fn proofs_are_the_vectors() {
     }
     let text = serde_json::to_string_pretty(&security).unwrap();
     check("private/security", &format!("{text}\n"));
+}
+
+/// Some of the proofs come behind more links than one.
+fn chained(name: &str, case: Case) -> Case {
+    let draw = seeded_by([9; 32]);
+    let links = |key: &ProvingKey| {
+        let epoch = key.begin_lying(Kind::Links, 0, &draw, Lie::default());
+        epoch
+            .unwrap()
+            .begin_lying(0, &draw, Lie::default())
+            .unwrap()
+    };
+    match name {
+        "vision-conservative" => Case {
+            epoch: links(&case.prover),
+            ..case
+        },
+        "wide-default" => {
+            let renewed = case
+                .prover
+                .renewed_lying(Secret([8; 32]), 1, &draw)
+                .unwrap();
+            let epoch = links(&renewed);
+            Case::new(renewed, epoch, case.inputs)
+        }
+        _ => case,
+    }
 }
 
 /// What a prover does to its witness.
@@ -107,4 +136,26 @@ fn proofs_of_provers_that_lie_are_the_vectors() {
         let text = stored(&case, &outputs, &proof);
         check(&format!("private/lies/{name}"), &text);
     }
+    // An epoch of other weights, behind a link that holds.
+    let (mut weights, _) = drawn(case.key().graph(), 77);
+    weights[0] ^= 1;
+    let values = Values {
+        weights: &weights,
+        parameters: &[],
+    };
+    let lying = Lie {
+        values: Some(values),
+        of_parent: true,
+        ..Lie::default()
+    };
+    let draw = seeded_by([4; 32]);
+    let epoch = case
+        .prover
+        .begin_lying(Kind::Proofs, 0, &draw, lying)
+        .unwrap();
+    let case = Case { epoch, ..case };
+    let (outputs, proof) = lie(&case, |_| (), Transcript::new(), &mut honest);
+    let proof = proof.encode(case.key());
+    assert_eq!(code(case.verify(&outputs, &proof)), "OPENING_INVALID");
+    check("private/lies/epoch", &stored(&case, &outputs, &proof));
 }

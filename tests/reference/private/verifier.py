@@ -13,10 +13,18 @@ from reference.committed.values import Form, Value, add, mul, sub
 from reference.committed.verifier import all_read, check_public
 from reference.field import ONE, ZERO, Element
 from reference.hiding.fields import walk
-from reference.hiding.terms import Term, at_point, in_column
+from reference.hiding.terms import Term, at_point, in_column, scaled
 from reference.hiding.verifier import Verifier
 from reference.keys import Key, Tensors
-from reference.private.layout import blocks, cut, linear_in_pads, shape_of
+from reference.private.layout import (
+    blocks,
+    cut,
+    linear_in_pads,
+    shape_of_links,
+    shape_of_proofs,
+)
+from reference.private.links import KEY, LINKS, PROOFS, Commitment, Link, follow
+from reference.private.links import read as read_links
 from reference.private.record import Count, Record
 from reference.private.relation import RelationProof, read, relate, spares_of
 from reference.reader import Reader, Rejected, named
@@ -28,6 +36,7 @@ _MOST_OPENINGS = 1 << 16
 
 @dataclass(frozen=True)
 class Proof:
+    links: list[Link]
     witness: bytes
     sent: list[Element]
     relation: RelationProof
@@ -50,7 +59,8 @@ class PrivateKey(Key[Proof]):
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
-        if not 1 <= self.openings <= _MOST_OPENINGS:
+        least = {KEY: 1, LINKS: 0, PROOFS: 1}
+        if not all(least[kind] <= own <= _MOST_OPENINGS for kind, own in self.openings.items()):
             raise Rejected("KEY_OPENINGS", "the number of openings")
         if not self.graph.weights:
             raise Rejected("KEY_NO_WEIGHTS", "nothing is committed to")
@@ -64,12 +74,24 @@ class PrivateKey(Key[Proof]):
         fresh += cut(5 * self.pads)
         profile = PROFILES[self.profile]
         self.blocks = blocks(self.graph.weights)
-        self.shape = shape_of(fresh, self.blocks, profile, self.openings)
-        variables = self.shape.vectors[1].variables
+        self.shapes = {
+            kind: shape_of_links(self.blocks, profile, own)
+            for kind, own in self.openings.items()
+            if kind != PROOFS and own
+        }
+        self.shape = shape_of_proofs(fresh, self.blocks, profile, self.openings[PROOFS])
+        self.shapes[PROOFS] = self.shape
+        variables = self.shapes[KEY].vectors[1].variables
         self.pin_point = self._draw_pin(int(self.shape.johnson), variables)
 
     def _read_own(self, source: Reader) -> None:
-        self.openings = source.unsigned(4)
+        self.openings = {kind: source.unsigned(4) for kind in (KEY, LINKS, PROOFS)}
+
+    @property
+    def commitment(self) -> Commitment:
+        """The key's own."""
+        pinned = [([at_point(self.pin_point, ONE)], value) for value in self.pin]
+        return Commitment(KEY, self.root, self.digest, pinned[0] if pinned else None)
 
     def _count(self) -> None:
         """How many elements and pads a proof has, and what its equations and claims are."""
@@ -98,6 +120,7 @@ class PrivateKey(Key[Proof]):
         source.field("version")
         if source.unsigned(1) != _VERSION:
             raise Rejected("PROOF_VERSION", "not version 4")
+        links = read_links(self, source)
         source.field("witness")
         witness = source.take(32)
         source.field("padded elements")
@@ -106,12 +129,13 @@ class PrivateKey(Key[Proof]):
         start = source.at
         walk(self.shape, source)
         source.end()
-        return Proof(witness, sent, relation, source.since(start))
+        return Proof(links, witness, sent, relation, source.since(start))
 
     def verify(self, inputs: Tensors, outputs: Tensors, statement: bytes, data: bytes) -> None:
         check_public(self.graph, inputs, outputs)
         proof = self.read(data)
-        transcript = self.begin(inputs, outputs, statement)
+        epoch = follow(self, self.commitment, proof.links)
+        transcript = self.begin(inputs, outputs, statement, epoch.digest)
         transcript.absorb("witness", proof.witness)
         record = Record(proof.sent, transcript)
         state, counts = self._argue(record, Flow, inputs, outputs)
@@ -121,11 +145,11 @@ class PrivateKey(Key[Proof]):
             claim.vanishes(form)
         claim.columns(state, counts)
         claim.matrices(state)
-        claim.pinned()
+        claim.bound(epoch)
         forms, value = claim.end()
         with named("OPENING_INVALID"):
             source = Reader(proof.opening, "PROOF_MALFORMED")
-            roots = [proof.witness, self.root]
+            roots = [proof.witness, epoch.root]
             Verifier(self.shape, transcript, source).verify(roots, forms, value)
 
 
@@ -168,10 +192,12 @@ class Joined:
                 term = at_point(point, mul(power, weight))
                 self._forms[1].append(in_column(vector, column, term))
 
-    def pinned(self) -> None:
-        for value in self._key.pin:
+    def bound(self, epoch: Commitment) -> None:
+        """What is known of the commitment that is opened."""
+        if epoch.binding is not None:
+            form, value = epoch.binding
             power = self.vanishes(sub(ZERO, value))
-            self._forms[1].append(at_point(self._key.pin_point, power))
+            self._forms[1] += [scaled(term, power) for term in form]
 
     def end(self) -> tuple[list[list[Term]], Element]:
         """The forms on both vectors, and their value."""

@@ -257,13 +257,25 @@ impl ProvingKey {
         let making = self.making(&committed, Kind::Key, slot);
         let parent = self.commitment.digest();
         let secret = (making.draw)(&making.context(&[0; 32], &parent))?.secret();
+        let links = self.renewed(&making, secret, || self.slots.take(slot))?;
+        Ok((links, secret))
+    }
+
+    /// The links of all rotations with one more to a commitment with this secret.
+    fn renewed(
+        &self,
+        making: &Making<'_>,
+        secret: Secret,
+        open: impl FnOnce() -> Result<(), ProveError>,
+    ) -> Result<Vec<u8>, ProveError> {
+        let parent = self.commitment.digest();
         let masks = masks::of_key(&secret, &self.model.digest, &parent);
-        let made = making.link(masks, &mut |_| true, || self.slots.take(slot))?;
+        let made = making.link(masks, &mut |_| true, open)?;
         let mut links = self.links.clone();
         links.push(made.link);
         let mut bytes = Writer::default();
         chain::write(&self.model.key, &links, &mut bytes);
-        Ok((bytes.bytes, secret))
+        Ok(bytes.bytes)
     }
 
     /// The root of the commitment.
@@ -300,6 +312,24 @@ impl ProvingKey {
     ) -> Result<Self, ProveError> {
         let key = PrivateKey::new(graph, profile, openings)?;
         Self::commit(key, values, secret, |_| Base::ZERO)
+    }
+
+    /// The key renewed by a commitment with this secret, and all else that hides drawn by `draw`.
+    pub fn renewed_lying(
+        &self,
+        secret: Secret,
+        slot: u64,
+        draw: Draw<'_>,
+    ) -> Result<Self, ProveError> {
+        let committed = self.committed()?;
+        let making = Making {
+            draw,
+            ..self.making(&committed, Kind::Key, slot)
+        };
+        let links = self.renewed(&making, secret, || Ok(()))?;
+        *self.kept() = Some(committed);
+        let key = self.model.key.encode();
+        Self::load(&key, &self.model.values(), secret, &links)
     }
 
     /// An epoch of any kind with all that hides drawn by `draw`, and lies in its link.

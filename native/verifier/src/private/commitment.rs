@@ -7,8 +7,8 @@ use key::{Kind, PrivateKey};
 use p3_field::PrimeCharacteristicRing;
 use transcript::{Extension, write_extension};
 
-/// What digests of commitments are derived for, and for nothing else.
-const PURPOSE: &str = "inferproof sumcheck 1 commitment to weights";
+/// What digests of commitments begin with, behind its length, as those that transcripts absorb begin with theirs.
+const LABEL: &[u8] = b"inferproof/sumcheck/1/link/digest";
 
 /// A commitment to a key's weights: the key's own, or one that a link leads to.
 #[derive(Clone, Debug)]
@@ -35,13 +35,13 @@ impl Commitment {
     /// made the link or checked it.
     #[must_use]
     pub fn child(&self, key: &PrivateKey, link: &Link, drawn: Drawn) -> Self {
-        let mut value = Vec::new();
-        write_extension(&mut value, link.value);
-        let mut hasher = blake3::Hasher::new_derive_key(PURPOSE);
-        hasher.update(&self.digest);
-        hasher.update(&link.child(key));
-        hasher.update(&link.fresh);
-        hasher.update(&value);
+        let mut told = [&self.digest[..], &link.child(key), &link.fresh].concat();
+        write_extension(&mut told, link.value);
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(LABEL.len() as u32).to_le_bytes());
+        hasher.update(LABEL);
+        hasher.update(&(told.len() as u64).to_le_bytes());
+        hasher.update(&told);
         Self {
             kind: link.kind,
             root: link.root,

@@ -45,7 +45,7 @@ def commit_private(
     parameters: npt.NDArray[np.int32],
     profile: str,
 ) -> tuple[bytes, bytes]:
-    """The verifying key of mode private, and the secret of 32 bytes that its commitment is hidden with.
+    """The verifying key of mode private, and the secret of 32 bytes that hides its commitment.
 
     Randomness is the operating system's. `parameters` are those of the graph one after another, of
     length 0 where it has none.
@@ -73,8 +73,9 @@ class Execution:
         """
 
 class PrivateKey:
-    """A key of mode private with its weights and parameters, under a commitment of their own, which is
-    opened for epochs and never for proofs; threads may share it.
+    """A key of mode private with its weights and parameters, under a commitment of their own.
+
+    That is opened for epochs and never for proofs. Threads may share the key.
 
     The commitment is made again from the secret and held against the key: WEIGHTS_OTHER.
     """
@@ -87,7 +88,7 @@ class PrivateKey:
         secret: bytes,
         links: bytes = b"",
     ) -> None:
-        """`links` are those of its rotations, as `rotate` gives them; the secret is the last one's."""
+        """`links` are those of its rotations, as `rotate` gives them, and the secret the last's."""
 
     def name(self) -> bytes:
         """The 32 bytes under which openings of its commitment are counted."""
@@ -101,13 +102,17 @@ class PrivateKey:
     def begin(self, slot: int, goes_on: Callable[[str], bool] | None = None) -> Epoch:
         """An epoch, by the opening of this number of the key's commitment.
 
-        It is for links where one key is to serve more proofs than its own openings come to, and else
-        for proofs. The caller has counted the slot before, and counts it once: SLOT_RANGE for one that is
-        not among `openings`, OPENINGS_SPENT for one that this process has used.
+        It is for links where one key is to serve more proofs than its own openings come to, and
+        else for proofs. The caller has counted the slot before, and counts it once: SLOT_RANGE for
+        one that is not among `openings` or the last of them, OPENINGS_SPENT for one that this
+        process has used. `goes_on` is called with the names of the phases commit and open.
         """
 
     def rotate(self, slot: int) -> tuple[bytes, bytes]:
-        """Links and secret of a new commitment to the same weights, under the same verifying key."""
+        """Links and secret of a new commitment to the same weights, for the same verifying key.
+
+        Any slot may be the one: ROTATIONS_SPENT where proofs have no room for one link more.
+        """
 
 class PrivateExecution:
     """A run of a graph. What proofs are made of stays in memory with it."""
@@ -131,7 +136,7 @@ class Epoch:
         """Whether it is opened by proofs; else by links, for epochs."""
 
     def begin(self, slot: int, goes_on: Callable[[str], bool] | None = None) -> Epoch:
-        """An epoch for proofs, by the opening of this number: EPOCH_KIND where this one is for proofs."""
+        """An epoch for proofs, by the opening of this number: EPOCH_KIND where this one is such."""
 
     def prove(
         self,
@@ -140,11 +145,11 @@ class Epoch:
         slot: int,
         goes_on: Callable[[str], bool] | None = None,
     ) -> bytes:
-        """The proof of a run of the same key for a statement digest, with its links, by the opening of
-        this number: EPOCH_KIND where the epoch is for links. A run is proven once: RUN_SPENT.
+        """The proof of a run for a statement digest, with its links, by the opening of this number.
 
-        `goes_on` is called with the name of each phase that begins; False cancels. They are commit, look up,
-        reduce, relate, open.
+        EPOCH_KIND where the epoch is for links, RUN_OTHER for a run of another key. A run is
+        proven once: RUN_SPENT. `goes_on` is called with the name of each phase that begins; False
+        cancels. They are commit, look up, reduce, relate, open.
         """
 
 class VerifyingKey:
