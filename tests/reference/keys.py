@@ -77,14 +77,22 @@ class Key(ABC, Generic[Proof]):
         """Checks that the proof shows the outputs of these inputs. Raises: Rejected."""
 
     def begin(
-        self, inputs: Tensors, outputs: Tensors, statement: bytes, opened: bytes | None = None
+        self,
+        inputs: Tensors | bytes,
+        outputs: Tensors,
+        statement: bytes,
+        opened: bytes | None = None,
     ) -> Transcript:
-        """A transcript that has absorbed what is public, `opened` in place of the key's digest."""
+        """A transcript that has absorbed what is public, `opened` in place of the key's digest, and
+        the root of inputs in their place."""
         transcript = Transcript()
         transcript.absorb("protocol", self.protocol)
         transcript.absorb("key", self.digest if opened is None else opened)
         transcript.absorb("statement", statement)
-        transcript.absorb("inputs", words(inputs))
+        if isinstance(inputs, bytes):
+            transcript.absorb("input/root", inputs)
+        else:
+            transcript.absorb("inputs", words(inputs))
         transcript.absorb("outputs", words(outputs))
         return transcript
 

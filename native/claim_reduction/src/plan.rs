@@ -11,6 +11,16 @@ pub const MIN_VARIABLES: usize = 8;
 /// Entries of a table.
 pub const MAX_TABLE: i64 = 1 << 16;
 
+/// Whether a verifier has the inputs of an execution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Visibility {
+    /// It has them, and computes what depends on nothing else.
+    #[default]
+    Public,
+    /// They are committed to, each in a column of a vector of their own.
+    Private,
+}
+
 /// A graph that the committed mode does not take.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("node {node} ({operator}) cannot be proven in the committed mode: {why}")]
@@ -136,16 +146,16 @@ pub enum Form {
     },
 }
 
-/// A quotient that is held to `low` … `high` by how far it is from both.
+/// A quotient or an input that is held to `low` … `high` by how far it is from both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// The least quotient.
+    /// The least number.
     pub low: i64,
     /// The greatest.
     pub high: i64,
-    /// What the quotient exceeds `low` by.
+    /// What it exceeds `low` by.
     pub over: Vec<Limb>,
-    /// What is left to `high`.
+    /// What is left to `high`; of an input nothing where `over` makes no more than it may.
     pub under: Vec<Limb>,
 }
 
@@ -337,16 +347,22 @@ pub struct Plan {
     pub lookups: Vec<Lookup>,
     /// The committed columns.
     pub columns: Vec<Column>,
+    /// Whether inputs are known.
+    pub visibility: Visibility,
+    /// What holds each input to its declared range, where inputs are not known.
+    pub inputs: Vec<Held>,
     /// Where no node looks anything up, a column of zeros that is: the argument is about one lookup at
     /// least.
     pub idle: Option<Limb>,
 }
 
 impl Plan {
-    /// The tensors that the verifier computes itself; the others are empty.
+    /// The tensors that the verifier computes itself; the others are empty. `inputs` are not read where they
+    /// are not known.
     pub fn known(&self, graph: &Graph, inputs: &[&[i32]]) -> Result<Tensors, Fault> {
         let mut tensors = Tensors::default();
         let known: Vec<bool> = self.roles.iter().map(|role| *role == Role::Known).collect();
+        let inputs = (self.visibility == Visibility::Public).then_some(inputs);
         executor::execute_some(graph, &known, inputs, &mut tensors)?;
         Ok(tensors)
     }

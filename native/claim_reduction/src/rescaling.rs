@@ -158,16 +158,13 @@ impl Planner<'_> {
 }
 
 impl ColumnBuilder<'_> {
-    /// The columns of what holds quotients.
-    pub(crate) fn held(&mut self, held: Option<&Held>, quotients: &[i64]) {
-        let Some(held) = held else {
-            return;
-        };
+    /// The columns of what holds quotients or an input.
+    pub(crate) fn held(&mut self, held: &Held, numbers: &[i64]) {
         let of = |part: &dyn Fn(i64) -> i64| -> Vec<i64> {
-            quotients.iter().map(|&q| part(q)).collect()
+            numbers.iter().map(|&number| part(number)).collect()
         };
-        self.limbs(&held.over, &of(&|q| q - held.low));
-        self.limbs(&held.under, &of(&|q| held.high - q));
+        self.limbs(&held.over, &of(&|number| number - held.low));
+        self.limbs(&held.under, &of(&|number| held.high - number));
     }
 }
 

@@ -57,6 +57,10 @@ pub fn columns(graph: &Graph, plan: &Plan, tensors: &Tensors) -> Columns {
             looked: vec![[None, None]; plan.lookups.len()],
         },
     };
+    for (number, held) in plan.inputs.iter().enumerate() {
+        let numbers = tensors.get(number).iter().copied().map(i64::from);
+        builder.held(held, &numbers.collect::<Vec<_>>());
+    }
     for (number, constraint) in plan.constraints.iter().enumerate() {
         let result = tensors.get(graph.inputs.len() + number);
         match constraint {
@@ -194,7 +198,9 @@ impl ColumnBuilder<'_> {
                 let lo = i64::from(rescale.range.0);
                 let left: Vec<i64> = quotients.iter().map(|&q| q - lo).collect();
                 self.limbs(above, &left);
-                self.held(held.as_ref(), &quotients);
+                if let Some(held) = held {
+                    self.held(held, &quotients);
+                }
             }
             Form::Saturated {
                 column,
@@ -215,7 +221,9 @@ impl ColumnBuilder<'_> {
                     });
                     self.limbs(limbs, &own.collect::<Vec<_>>());
                 }
-                self.held(held.as_ref(), &quotients);
+                if let Some(held) = held {
+                    self.held(held, &quotients);
+                }
             }
         }
     }

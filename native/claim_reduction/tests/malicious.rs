@@ -1,7 +1,7 @@
 //! Provers that lie are rejected, whatever they lie about.
 mod common;
 
-use claim_reduction::{Constraint, Form, Plan, Rejected, Role, columns};
+use claim_reduction::{Constraint, Form, Plan, Rejected, Role, Visibility, columns};
 use common::Case;
 use common::graphs::{Builder, random_graph};
 use executor::{Tensors, execute};
@@ -225,7 +225,10 @@ fn graphs_that_are_not_covered_are_refused_by_name() {
     let y = b.arg_max(x, false);
     let graph = b.finish(&[y]);
     // Where the verifier computes it, it is covered.
-    assert_eq!(Plan::new(&graph).unwrap().roles, [Role::Known]);
+    assert_eq!(
+        Plan::new(&graph, Visibility::Public).unwrap().roles,
+        [Role::Known]
+    );
     let refused = Plan::of_all(&graph).unwrap_err();
     assert_eq!((refused.node, refused.operator), (0, "ArgMax"));
     assert_eq!(

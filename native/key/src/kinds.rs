@@ -1,6 +1,7 @@
 //! The kinds of commitments to weights, how often each is opened, and the vector as each has it.
 
 use crate::layout::{WEIGHTS, Weights};
+use claim_reduction::Visibility;
 use hiding::{LinearForm, Shape};
 use p3_field::PrimeCharacteristicRing;
 use transcript::Extension;
@@ -12,13 +13,15 @@ pub enum Kind {
     Key,
     /// An epoch that links open.
     Links,
-    /// An epoch that proofs open.
+    /// An epoch that proofs of public inputs open.
     Proofs,
+    /// An epoch that proofs of private inputs open.
+    PrivateInputs,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Key, Self::Links, Self::Proofs];
+    pub const ALL: [Self; 4] = [Self::Key, Self::Links, Self::Proofs, Self::PrivateInputs];
 
     /// Its byte in a link.
     pub const fn code(self) -> u8 {
@@ -26,6 +29,7 @@ impl Kind {
             Self::Key => 1,
             Self::Links => 2,
             Self::Proofs => 3,
+            Self::PrivateInputs => 4,
         }
     }
 
@@ -36,7 +40,28 @@ impl Kind {
 
     /// Whether a link may lead from one to the other.
     pub const fn leads_to(self, child: Self) -> bool {
-        matches!((self, child), (Self::Key, _) | (Self::Links, Self::Proofs))
+        match self {
+            Self::Key => true,
+            Self::Links => child.inputs().is_some(),
+            Self::Proofs | Self::PrivateInputs => false,
+        }
+    }
+
+    /// What proofs open for such inputs.
+    pub const fn of_proofs(inputs: Visibility) -> Self {
+        match inputs {
+            Visibility::Public => Self::Proofs,
+            Visibility::Private => Self::PrivateInputs,
+        }
+    }
+
+    /// The inputs of proofs that open it, if proofs do.
+    pub const fn inputs(self) -> Option<Visibility> {
+        match self {
+            Self::Key | Self::Links => None,
+            Self::Proofs => Some(Visibility::Public),
+            Self::PrivateInputs => Some(Visibility::Private),
+        }
     }
 }
 
@@ -47,7 +72,7 @@ pub struct Openings {
     pub key: u32,
     /// An epoch for links; 0 where a key has none.
     pub links: u32,
-    /// An epoch for proofs.
+    /// An epoch for proofs of public inputs, and one for private inputs at most.
     pub proofs: u32,
 }
 
@@ -70,15 +95,6 @@ impl Openings {
                 Self::PROOFS.div_ceil(once)
             },
             proofs,
-        }
-    }
-
-    /// Those of a kind.
-    pub const fn of(&self, kind: Kind) -> u32 {
-        match kind {
-            Kind::Key => self.key,
-            Kind::Links => self.links,
-            Kind::Proofs => self.proofs,
         }
     }
 

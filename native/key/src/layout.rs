@@ -55,7 +55,7 @@ impl Sizes {
 }
 
 /// Coordinates of a point of a tensor.
-fn own_variables(shape: &[usize]) -> usize {
+pub(crate) fn own_variables(shape: &[usize]) -> usize {
     shape.iter().map(|&size| variables(size)).sum()
 }
 
@@ -104,16 +104,20 @@ impl Weights {
         Err(KeyError::Openings(openings))
     }
 
-    /// Places matrices and parameters where proofs open them, so many times at least, beside a fresh vector; and
-    /// the shape of both.
+    /// Places matrices and parameters where proofs open them, so many times at least, beside a fresh vector and that
+    /// of private inputs, where there is one; and the shape of all.
     pub(crate) fn for_proofs(
         sizes: &Sizes,
         openings: u32,
-        fresh: &[usize],
+        (fresh, inputs): (&[usize], Option<&Vector>),
         profile: Profile,
     ) -> Result<(Self, Shape), KeyError> {
         let given: Vec<usize> = sizes.columns().map(|own| 1 + own).collect();
-        let shape = |columns: &[usize]| Shape::new(fresh, &[beside(columns)], profile);
+        let shape = |columns: &[usize]| {
+            let mut others = vec![beside(columns)];
+            others.extend(inputs.cloned());
+            Shape::new(fresh, &others, profile)
+        };
         let taken: usize = given.iter().map(|&own| 1_usize << own).sum();
         let mut whole = shape(&given)?.variables(1).unwrap_or_default();
         loop {
@@ -313,7 +317,8 @@ mod tests {
     }
 
     fn placed(openings: u32) -> (Weights, hiding::Shape) {
-        Weights::for_proofs(&all(), openings, &[10, 9, 8], Profile::Default).unwrap()
+        let fresh = (&[10, 9, 8][..], None);
+        Weights::for_proofs(&all(), openings, fresh, Profile::Default).unwrap()
     }
 
     fn for_links(openings: u32) -> (Weights, hiding::Shape) {
@@ -435,7 +440,7 @@ mod tests {
             assert!(variables > last);
             last = variables;
         }
-        let many = Weights::for_proofs(&all(), 1 << 30, &[10], Profile::Default);
+        let many = Weights::for_proofs(&all(), 1 << 30, (&[10], None), Profile::Default);
         assert!(many.is_err());
     }
 

@@ -16,12 +16,14 @@
 //! | `committed` | what the committed mode derives of a graph |
 //! | `effort` | what checking a proof of the committed mode asks of a verifier, told from the graph |
 //! | `error` | why a key cannot be made or read |
+//! | `inputs` | where private inputs lie |
 //! | `kinds` | what commitments of the private mode are for, and how often each is opened |
 //! | `layout` | where weights and parameters lie among the columns of the private mode |
 //! | `mode` | the modes, with their names and protocols |
 //! | `pads` | where pads lie among the columns of the private mode |
 //! | `parts` | a key's bytes taken apart |
 //! | `private` | keys of the private mode |
+//! | `proofs` | what proofs under a key of the private mode are made of |
 //! | `public` | what a proof is about, apart from the key |
 //! | `relations` | what is committed, looked up and reduced for a graph, in both modes that commit to columns |
 //! | `subject` | what lookups and reduction need of a key of any kind |
@@ -50,12 +52,14 @@ mod blocks;
 mod committed;
 mod effort;
 mod error;
+mod inputs;
 mod kinds;
 mod layout;
 mod mode;
 mod pads;
 mod parts;
 mod private;
+mod proofs;
 mod public;
 mod relations;
 mod subject;
@@ -65,6 +69,7 @@ pub use account::MAX_LINKS;
 pub use committed::Committed;
 pub use effort::MAX_EFFORT;
 pub use error::KeyError;
+pub use inputs::{INPUT_OPENINGS, INPUTS, InputVector};
 pub use kinds::{Kind, Openings, WeightVector};
 pub use layers::{MAX_OPERAND_ELEMENTS, MAX_OPERAND_PRODUCTS};
 pub use layout::{LINK_CELLS, Term, WEIGHTS, Weights};
@@ -72,6 +77,7 @@ pub use mode::{LINK_PROTOCOL, Mode};
 pub use pads::Pads;
 pub use parts::mode_of;
 pub use private::{Opened, PrivateKey};
+pub use proofs::Proofs;
 pub use public::Public;
 pub use relations::Relations;
 pub use subject::Subject;

@@ -1,7 +1,7 @@
 //! A key's bytes taken apart, and put together.
 
 use crate::error::KeyError;
-use crate::kinds::{Kind, Openings};
+use crate::kinds::Openings;
 use crate::mode::Mode;
 use commitment::{Profile, Reader, Root};
 use transcript::{Extension, write_extension};
@@ -90,8 +90,8 @@ impl<'a> Parts<'a> {
         out.push(self.profile.code());
         out.extend_from_slice(&self.root);
         if let Some(openings) = self.openings {
-            for of_kind in Kind::ALL.map(|kind| openings.of(kind)) {
-                out.extend_from_slice(&of_kind.to_le_bytes());
+            for count in [openings.key, openings.links, openings.proofs] {
+                out.extend_from_slice(&count.to_le_bytes());
             }
         }
         out.extend_from_slice(values);

@@ -13,112 +13,68 @@
 
 use crate::error::KeyError;
 use crate::kinds::{Kind, Openings, WeightVector};
-use crate::layout::{Sizes, WEIGHTS, Weights};
 use crate::mode::Mode;
-use crate::pads::Pads;
 use crate::parts::Parts;
+use crate::proofs::{Groundwork, Proofs};
 use crate::public::Public;
 use crate::relations::Relations;
-use crate::subject::{Subject, begin};
-use commitment::{Profile, Root, Size};
+use crate::subject::{Given, Subject, begin};
+use claim_reduction::Visibility;
+use commitment::{Profile, Root};
 use graph::Graph;
-use layers::{Contraction, affordable, check_cost, check_key_size, contractions};
+use layers::{Contraction, check_cost, check_key_size};
 use p3_field::PrimeCharacteristicRing;
+use std::sync::OnceLock;
 use transcript::{Extension, Site, Transcript};
 
 /// A key of the private mode.
 pub struct PrivateKey {
-    graph: Graph,
-    pub(crate) contractions: Vec<Contraction>,
-    pub(crate) relations: Relations,
-    pads: Pads,
-    profile: Profile,
+    pub(crate) ground: Groundwork,
     openings: Openings,
-    largest: usize,
     of_key: WeightVector,
     of_links: Option<WeightVector>,
-    of_proofs: WeightVector,
+    pub(crate) public: Proofs,
+    /// Made when it is asked for.
+    private: OnceLock<Result<Proofs, KeyError>>,
     root: Root,
     pin_point: Vec<Extension>,
     pin: Option<Extension>,
     digest: [u8; 32],
 }
 
-/// What a graph comes to, whatever its commitments are opened for.
-struct Groundwork {
-    graph: Graph,
-    contractions: Vec<Contraction>,
-    relations: Relations,
-    pads: Pads,
-    /// Variables of the fresh vector of a proof.
-    fresh: Vec<usize>,
-    sizes: Sizes,
-    profile: Profile,
-}
-
-impl Groundwork {
-    fn new(graph: Graph, profile: Profile) -> Result<Self, KeyError> {
-        if !Profile::COMMITTED.contains(&profile) {
-            return Err(KeyError::Version);
-        }
-        let contractions = contractions(&graph);
-        if contractions.is_empty() {
-            return Err(KeyError::NoWeights);
-        }
-        if !affordable(&contractions) {
-            return Err(KeyError::Operands);
-        }
-        let relations = Relations::new(&graph, &contractions)?;
-        let spares = relation::Shape::new(relations.products()).spares();
-        let pads = Pads::new(relations.variables().len(), relations.sent() + spares);
-        let fresh = [relations.variables(), pads.columns()].concat();
-        let matrices: Vec<Size> = contractions.iter().map(|each| each.size).collect();
-        let parameters = graph.parameters().map(|(_, node)| node.shape.clone());
-        let sizes = Sizes::new(matrices, parameters.collect());
-        Ok(Self {
-            graph,
-            contractions,
-            relations,
-            pads,
-            fresh,
-            sizes,
-            profile,
-        })
-    }
-
-    fn vector(&self, kind: Kind, openings: u32) -> Result<WeightVector, KeyError> {
-        let (weights, shape) = match kind {
-            Kind::Key | Kind::Links => Weights::for_links(&self.sizes, openings, self.profile),
-            Kind::Proofs => Weights::for_proofs(&self.sizes, openings, &self.fresh, self.profile),
-        }?;
-        Ok(WeightVector {
-            weights,
-            shape,
-            openings,
-        })
-    }
-
-    fn key(self, openings: Openings) -> Result<PrivateKey, KeyError> {
+impl PrivateKey {
+    /// A key without a commitment, whose commitments are opened so often: root and pin are zeros, for which
+    /// nobody knows weights.
+    pub fn new(graph: Graph, profile: Profile, openings: Openings) -> Result<Self, KeyError> {
+        let ground = Groundwork::new(graph, profile)?;
         if !openings.possible() {
             return Err(KeyError::Openings(openings.key));
         }
-        let of_key = self.vector(Kind::Key, openings.key)?;
+        let public = Proofs::new(&ground, Visibility::Public, openings.proofs)?;
+        Self::with(ground, public, openings)
+    }
+
+    /// That with the openings that keys are to have: so many as a market asks for, whatever the graph's size.
+    pub fn standard(graph: Graph, profile: Profile) -> Result<Self, KeyError> {
+        let ground = Groundwork::new(graph, profile)?;
+        let public = Proofs::new(&ground, Visibility::Public, Openings::LEAST_PROOFS)?;
+        let openings = Openings::standard(public.served());
+        let public = public.serving(&ground, openings.proofs)?;
+        Self::with(ground, public, openings)
+    }
+
+    fn with(ground: Groundwork, public: Proofs, openings: Openings) -> Result<Self, KeyError> {
         let of_links = match openings.links {
             0 => None,
-            links => Some(self.vector(Kind::Links, links)?),
+            links => Some(ground.for_links(links)?),
         };
-        let of_proofs = self.vector(Kind::Proofs, openings.proofs)?;
-        let key = PrivateKey {
-            largest: self.sizes.largest(),
-            graph: self.graph,
-            contractions: self.contractions,
-            relations: self.relations,
-            pads: self.pads,
-            profile: self.profile,
-            openings,
-            of_key,
+        let key = Self {
+            of_key: ground.for_links(openings.key)?,
             of_links,
-            of_proofs,
+            ground,
+            public,
+            private: OnceLock::new(),
+            openings,
             root: [0; 32],
             pin_point: Vec::new(),
             pin: None,
@@ -126,30 +82,13 @@ impl Groundwork {
         };
         Ok(key.with_commitment([0; 32], Extension::ZERO))
     }
-}
-
-impl PrivateKey {
-    /// A key without a commitment, whose commitments are opened so often: root and pin are zeros, for which
-    /// nobody knows weights.
-    pub fn new(graph: Graph, profile: Profile, openings: Openings) -> Result<Self, KeyError> {
-        Groundwork::new(graph, profile)?.key(openings)
-    }
-
-    /// That with the openings that keys are to have: so many as a market asks for, whatever the graph's size.
-    pub fn standard(graph: Graph, profile: Profile) -> Result<Self, KeyError> {
-        let groundwork = Groundwork::new(graph, profile)?;
-        let proofs = groundwork.vector(Kind::Proofs, Openings::LEAST_PROOFS)?;
-        let served = proofs.shape.served(WEIGHTS).unwrap_or(0);
-        let served = served.min(hiding::MAX_OPENINGS) as u32;
-        groundwork.key(Openings::standard(served))
-    }
 
     /// The key of a graph whose weights are committed to by `root`, and have the value `pin` at
     /// [`Self::pin_point`] of it.
     #[must_use]
     pub fn with_commitment(mut self, root: Root, pin: Extension) -> Self {
         self.pin_point = self.pin_point_of(&root);
-        self.pin = self.profile.binds().then_some(pin);
+        self.pin = self.profile().binds().then_some(pin);
         self.root = root;
         self.digest = blake3::hash(&self.encode()).into();
         self
@@ -157,10 +96,10 @@ impl PrivateKey {
 
     /// The point at which weights under `root` are pinned; without coordinates where none are.
     pub fn pin_point_of(&self, root: &Root) -> Vec<Extension> {
-        if !self.profile.binds() {
+        if !self.profile().binds() {
             return Vec::new();
         }
-        let graph = self.graph.encode();
+        let graph = self.ground.graph.encode();
         let bare = self.parts(*root, Vec::new(), &graph).without_values();
         let bare: [u8; 32] = blake3::hash(&bare).into();
         let mut transcript = Transcript::new();
@@ -172,7 +111,7 @@ impl PrivateKey {
     fn parts<'a>(&self, root: Root, values: Vec<Extension>, graph: &'a [u8]) -> Parts<'a> {
         Parts {
             mode: Mode::Private,
-            profile: self.profile,
+            profile: self.profile(),
             root,
             openings: Some(self.openings),
             values,
@@ -183,7 +122,8 @@ impl PrivateKey {
     /// The canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
         let values = self.pin.into_iter().collect();
-        self.parts(self.root, values, &self.graph.encode()).encode()
+        self.parts(self.root, values, &self.ground.graph.encode())
+            .encode()
     }
 
     /// The key of these bytes. What it may cost is counted before anything is made of it.
@@ -194,7 +134,7 @@ impl PrivateKey {
         check_cost(&graph)?;
         let openings = parts.openings.ok_or(KeyError::Malformed)?;
         let key = Self::new(graph, parts.profile, openings)?;
-        match (key.profile.binds(), &parts.values[..]) {
+        match (key.profile().binds(), &parts.values[..]) {
             (true, &[pin]) => Ok(key.with_commitment(parts.root, pin)),
             (false, []) => Ok(key.with_commitment(parts.root, Extension::ZERO)),
             _ => Err(KeyError::Malformed),
@@ -203,35 +143,44 @@ impl PrivateKey {
 
     /// The profile.
     pub const fn profile(&self) -> Profile {
-        self.profile
+        self.ground.profile
     }
 
     /// The graph.
     pub const fn graph(&self) -> &Graph {
-        &self.graph
+        &self.ground.graph
     }
 
-    /// What lookups and reduction are made of.
+    /// What proofs are made of; why there are none where the graph has no plan for such inputs.
+    pub fn proofs(&self, inputs: Visibility) -> Result<&Proofs, &KeyError> {
+        let of_private = || Proofs::of_private(&self.ground, self.openings.proofs);
+        match inputs {
+            Visibility::Public => Ok(&self.public),
+            Visibility::Private => self.private.get_or_init(of_private).as_ref(),
+        }
+    }
+
+    /// What lookups and reduction are made of, where inputs are public.
     pub const fn relations(&self) -> &Relations {
-        &self.relations
+        self.public.relations()
     }
 
-    /// Where the pads lie, in the fresh vector of a proof behind the columns of the relations.
-    pub const fn pads(&self) -> &Pads {
-        &self.pads
-    }
-
-    /// How often commitments of each kind may be opened.
+    /// How often commitments may be opened.
     pub const fn openings(&self) -> Openings {
         self.openings
     }
 
+    /// How often one of a kind may be; 0 where the key has none of it.
+    pub fn openings_of(&self, kind: Kind) -> u32 {
+        self.vector(kind).map_or(0, WeightVector::openings)
+    }
+
     /// The vector of weights as commitments of a kind have it; nothing where the key has none of it.
-    pub const fn vector(&self, kind: Kind) -> Option<&WeightVector> {
-        match kind {
-            Kind::Key => Some(&self.of_key),
-            Kind::Links => self.of_links.as_ref(),
-            Kind::Proofs => Some(&self.of_proofs),
+    pub fn vector(&self, kind: Kind) -> Option<&WeightVector> {
+        match kind.inputs() {
+            Some(inputs) => self.proofs(inputs).ok().map(Proofs::weights),
+            None if kind == Kind::Key => Some(&self.of_key),
+            None => self.of_links.as_ref(),
         }
     }
 
@@ -240,14 +189,14 @@ impl PrivateKey {
         &self.of_key
     }
 
-    /// That of epochs for proofs.
+    /// That of epochs for proofs of public inputs.
     pub const fn of_proofs(&self) -> &WeightVector {
-        &self.of_proofs
+        self.public.weights()
     }
 
     /// Coordinates of a point at which all columns of weights and parameters are asked for.
-    pub const fn point_variables(&self) -> usize {
-        self.largest
+    pub fn point_variables(&self) -> usize {
+        self.ground.sizes.largest()
     }
 
     /// Its own weight commitment.
@@ -267,7 +216,7 @@ impl PrivateKey {
 
     /// A digest of all but root and pin.
     pub fn digest_without_commitment(&self) -> [u8; 32] {
-        let graph = self.graph.encode();
+        let graph = self.ground.graph.encode();
         let bare = self.parts([0; 32], Vec::new(), &graph);
         blake3::hash(&bare.without_values()).into()
     }
@@ -277,6 +226,7 @@ impl PrivateKey {
         Opened {
             key: self,
             commitment,
+            input_root: None,
         }
     }
 }
@@ -288,18 +238,30 @@ pub struct Opened<'a> {
     pub key: &'a PrivateKey,
     /// The digest of the commitment, which binds the key and all that leads from it to the commitment.
     pub commitment: [u8; 32],
+    /// The root of the vector of inputs, where they are private.
+    pub input_root: Option<Root>,
+}
+
+impl Opened<'_> {
+    /// The same for private inputs under this root, if there is one.
+    #[must_use]
+    pub const fn with_inputs(mut self, root: Option<Root>) -> Self {
+        self.input_root = root;
+        self
+    }
 }
 
 impl Subject for Opened<'_> {
     fn graph(&self) -> &Graph {
-        &self.key.graph
+        &self.key.ground.graph
     }
 
     fn contractions(&self) -> &[Contraction] {
-        &self.key.contractions
+        &self.key.ground.contractions
     }
 
     fn begin(&self, public: &Public<'_>, transcript: &mut Transcript) {
-        begin(Mode::Private, &self.commitment, public, transcript);
+        let given = self.input_root.as_ref().map_or(Given::Inputs, Given::Root);
+        begin(Mode::Private, &self.commitment, public, given, transcript);
     }
 }

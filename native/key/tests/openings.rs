@@ -81,7 +81,15 @@ fn every_key_serves_a_million_proofs_and_a_thousand_starts() {
                 let Some(vector) = key.vector(kind) else {
                     continue;
                 };
-                assert_eq!(vector.openings(), key.openings().of(kind));
+                let count = vector.openings();
+                match kind {
+                    Kind::Key => assert_eq!(count, own),
+                    Kind::Links => assert_eq!(count, links),
+                    Kind::Proofs => assert_eq!(count, proofs),
+                    // Not more than public ones, and as many as there are in a vector for few.
+                    Kind::PrivateInputs => assert!((16..=proofs).contains(&count)),
+                }
+                assert_eq!(key.openings_of(kind), count);
                 let served = vector.shape().served(key::WEIGHTS).unwrap();
                 assert!(served >= vector.openings() as usize, "{widths:?} {kind:?}");
                 println!(
@@ -101,9 +109,15 @@ fn proofs_have_a_hundred_bits_with_the_longest_chain_at_every_size() {
     for widths in SIZES {
         for profile in Profile::COMMITTED {
             let key = PrivateKey::standard(dense(widths), profile).unwrap();
+            let private = key.security_of_private_inputs().unwrap();
+            assert!(private.provable_bits >= 100.0, "{widths:?}: {private:?}");
             let security = key.security();
-            println!("{widths:?} {}", security.provable_bits);
+            println!(
+                "{widths:?} {} {}",
+                security.provable_bits, private.provable_bits
+            );
             assert!(security.provable_bits >= 100.0, "{widths:?}: {security:?}");
+            assert_eq!(security.terms.len(), private.terms.len());
             let named = |start: &str| {
                 let terms = security.terms.iter();
                 terms.filter(|term| term.name.starts_with(start)).count()

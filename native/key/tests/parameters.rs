@@ -1,7 +1,7 @@
 //! Keys of graphs with parameters: what they are planned by, and which modes refuse them.
 #![allow(missing_docs)]
 
-use claim_reduction::{Role, known};
+use claim_reduction::{Role, Visibility, known};
 use commitment::Profile;
 use graph::{Constant, Graph, Input, Node, Op, Parts, Weight};
 use key::{KeyError, Mode, Openings, PrivateKey, VerifyingKey};
@@ -62,8 +62,14 @@ fn private(parts: Parts) -> Result<PrivateKey, KeyError> {
 #[test]
 fn what_reads_a_parameter_is_not_known_and_what_reads_a_constant_is() {
     let graph = |parameter| Graph::new(parts(parameter)).unwrap();
-    assert_eq!(known(&graph(true)), [false, true, false, false, false]);
-    assert_eq!(known(&graph(false)), [false, true, true, true, false]);
+    assert_eq!(
+        known(&graph(true), Visibility::Public),
+        [false, true, false, false, false]
+    );
+    assert_eq!(
+        known(&graph(false), Visibility::Public),
+        [false, true, true, true, false]
+    );
     let key = private(parts(true)).unwrap();
     let roles = &key.relations().plan().roles;
     assert_eq!(roles[2], Role::Parameter(0));

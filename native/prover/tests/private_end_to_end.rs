@@ -2,6 +2,7 @@
 mod hidden;
 mod models;
 
+use claim_reduction::Visibility;
 use commitment::Profile;
 use hidden::{OPENINGS, case, graphs};
 use key::{KeyError, Mode, Openings, PrivateKey, Public, VerifyingKey};
@@ -77,7 +78,9 @@ fn the_same_statement_proven_twice_shares_no_element() {
         let (outputs, first) = case.prove();
         let (same, second) = case.prove();
         assert_eq!(outputs, same);
-        let decode = |proof: &[u8]| verifier::private::Proof::decode(case.key(), proof).unwrap();
+        let decode = |proof: &[u8]| {
+            verifier::private::Proof::decode(case.key(), Visibility::Public, proof).unwrap()
+        };
         let (first, second) = (decode(&first), decode(&second));
         assert_ne!(first.witness, second.witness);
         let elements = |proof: &verifier::private::Proof| -> Vec<Extension> {

@@ -3,6 +3,7 @@ mod hidden;
 mod liar;
 mod models;
 
+use claim_reduction::Visibility;
 use commitment::Profile;
 use graph::Values;
 use hidden::{Case, OPENINGS, case, drawn, drawn_parameters, parameters, seeded_by};
@@ -29,7 +30,7 @@ fn code(result: Result<Commitment, Rejection>) -> &'static str {
 /// The verdict on a case's proof with its links changed.
 fn relinked(case: &Case, change: impl FnOnce(&mut Vec<Link>)) -> &'static str {
     let (outputs, proof) = case.prove();
-    let mut proof = Proof::decode(case.key(), &proof).unwrap();
+    let mut proof = Proof::decode(case.key(), Visibility::Public, &proof).unwrap();
     change(&mut proof.links);
     let verdict = case.verify(&outputs, &proof.encode(case.key()));
     verdict.map_or_else(|rejection| rejection.code(), |()| "")
@@ -500,7 +501,7 @@ fn a_link_that_is_known_is_not_checked_again_and_others_are() {
     assert_eq!(verify(&case, &case.prove().1), Ok(()));
     assert_eq!(known.count(), 1);
     // A byte of a known link's opening makes it another link, which does not hold.
-    let parsed = Proof::decode(case.key(), &proof).unwrap();
+    let parsed = Proof::decode(case.key(), Visibility::Public, &proof).unwrap();
     let fields = parsed.write(case.key()).fields;
     let opening = fields.iter().find(|(name, _)| *name == "link: opening");
     let mut wrong = proof.clone();

@@ -81,6 +81,7 @@ fn an_execution_with_other_parameters_is_rejected() {
         let mut transcript = Transcript::new();
         let proof = case.epoch.prove_witness(
             &inputs,
+            None,
             STATEMENT,
             witness,
             &[5; 32],

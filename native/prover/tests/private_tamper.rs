@@ -4,6 +4,7 @@ mod fields;
 mod hidden;
 mod models;
 
+use claim_reduction::Visibility;
 use commitment::Profile;
 use fields::{Part, Row, Told, Verdict, all_seen, each_part};
 use hidden::{Case, case};
@@ -65,7 +66,8 @@ struct Proved {
 impl Proved {
     fn new(case: Case) -> Self {
         let (outputs, proof) = case.prove();
-        let decoded = verifier::private::Proof::decode(case.key(), &proof).unwrap();
+        let decoded =
+            verifier::private::Proof::decode(case.key(), case.visibility(), &proof).unwrap();
         let written = decoded.write(case.key());
         assert_eq!(written.bytes, proof);
         Self {
@@ -94,6 +96,8 @@ fn each_field_is_rejected_where_the_manifest_says() {
     let others = [
         case(integers(), Profile::Default),
         case(vision(), Profile::Default).behind_two_links(),
+        case(vision(), Profile::Default).with_private_inputs([9; 32]),
+        case(integers(), Profile::Conservative).with_private_inputs([9; 32]),
     ];
     for case in models.into_iter().chain(others) {
         let proved = Proved::new(case);
@@ -142,7 +146,8 @@ fn parts_of_two_proofs_make_none() {
     let proved = Proved::new(case(vision(), Profile::Default));
     let (same, other) = proved.case.prove();
     assert_eq!(same, proved.outputs);
-    let others = verifier::private::Proof::decode(proved.case.key(), &other).unwrap();
+    let others =
+        verifier::private::Proof::decode(proved.case.key(), Visibility::Public, &other).unwrap();
     let others = others.write(proved.case.key());
     let others = Told::new(other, &others.fields, |proof: &[u8]| {
         proved.verify(proved.case.key(), proof)

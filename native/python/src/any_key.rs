@@ -1,6 +1,7 @@
 //! Verifying keys of every mode.
 
-use commitment::{Profile, Security};
+use crate::Failure;
+use commitment::{Profile, Root, Security};
 use graph::Graph;
 use key::{KeyError, Mode, PrivateKey, Public, VerifyingKey, mode_of};
 use verifier::Rejection;
@@ -62,6 +63,27 @@ impl AnyKey {
         }
     }
 
+    /// The key where it is one of the private mode.
+    pub fn private_key(&self) -> Result<&PrivateKey, Failure> {
+        match self {
+            Self::Private(key, _) => Ok(key),
+            Self::Plain(key) => Err(shown(key)),
+        }
+    }
+
+    pub fn verify_private_inputs(
+        &self,
+        root: &Root,
+        public: &Public<'_>,
+        proof: &[u8],
+    ) -> Result<(), Failure> {
+        let verify = verifier::private::verify_private_inputs;
+        match self {
+            Self::Private(key, known) => Ok(verify(key, known, root, public, proof)?),
+            Self::Plain(key) => Err(shown(key)),
+        }
+    }
+
     pub fn verify(&self, public: &Public<'_>, proof: &[u8]) -> Result<(), Rejection> {
         match self {
             Self::Plain(key) => verifier::verify(key, public, proof),
@@ -70,4 +92,10 @@ impl AnyKey {
             }
         }
     }
+}
+
+/// What is said where inputs are to be private of a key whose proofs show them.
+fn shown(key: &VerifyingKey) -> Failure {
+    let why = format!("proofs of mode {} show their inputs", key.mode().name());
+    Failure::new("INPUTS_PUBLIC_ONLY", why)
 }

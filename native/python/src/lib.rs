@@ -37,6 +37,7 @@ use hiding::Secret;
 use key::{Mode, Public};
 use layers::GraphSize;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use prover::private::Inputs;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -149,6 +150,15 @@ fn size_of(graph: &Graph) -> (u64, u64, u64) {
 fn taken<T>(run: &Mutex<Option<T>>) -> Result<T, Failure> {
     let run = run.lock().unwrap_or_else(PoisonError::into_inner).take();
     run.ok_or_else(|| Failure::new("RUN_SPENT", "the run was proven already"))
+}
+
+/// The root of the commitment to inputs that follows from a key and a secret.
+fn root_of(
+    key: &key::PrivateKey,
+    inputs: &[Vec<i32>],
+    secret: [u8; 32],
+) -> Result<[u8; 32], Failure> {
+    Ok(Inputs::commit(key, &views(inputs), &Secret(secret))?.root())
 }
 
 /// Asks a Python callable whether to go on.
@@ -394,24 +404,58 @@ mod _native {
             self.0.openings()
         }
 
+        #[pyo3(signature = (inputs, secret=None))]
         fn execute(
             &self,
             py: Python<'_>,
             inputs: Vec<Array<'_, i32>>,
+            secret: Option<[u8; 32]>,
         ) -> PyResult<PrivateExecution> {
             let inputs = all_copied(&inputs);
-            let run = apart(py, || Ok(self.0.run(&views(&inputs))?))?;
+            let (run, private) = apart(py, || {
+                let views = views(&inputs);
+                let Some(secret) = secret else {
+                    return Ok((self.0.run(&views)?, None));
+                };
+                let key = self.0.private_key();
+                let private = Inputs::commit(key, &views, &Secret(secret))?;
+                Ok((self.0.run_private(&views)?, Some(private)))
+            })?;
             Ok(PrivateExecution {
                 inputs,
+                private,
                 outputs: run.outputs().to_vec(),
                 run: Mutex::new(Some(run)),
             })
         }
 
-        #[pyo3(signature = (slot, goes_on=None))]
-        fn begin(&self, py: Python<'_>, slot: u64, goes_on: Option<Py<PyAny>>) -> PyResult<Epoch> {
+        fn input_root<'py>(
+            &self,
+            py: Python<'py>,
+            inputs: Vec<Array<'_, i32>>,
+            secret: [u8; 32],
+        ) -> PyResult<Bound<'py, PyBytes>> {
+            let inputs = all_copied(&inputs);
+            let root = || root_of(self.0.private_key(), &inputs, secret);
+            Ok(PyBytes::new(py, &apart(py, root)?))
+        }
+
+        #[pyo3(signature = (slot, goes_on=None, private_inputs=false))]
+        fn begin(
+            &self,
+            py: Python<'_>,
+            slot: u64,
+            goes_on: Option<Py<PyAny>>,
+            private_inputs: bool,
+        ) -> PyResult<Epoch> {
             let asking = Asking(goes_on);
-            let begin = || Ok(self.0.begin(slot, &mut |phase| asking.goes_on(phase))?);
+            let begin = || {
+                let mut goes_on = |phase| asking.goes_on(phase);
+                if private_inputs {
+                    return Ok(self.0.begin_private(slot, &mut goes_on)?);
+                }
+                Ok(self.0.begin(slot, &mut goes_on)?)
+            };
             Ok(Epoch(apart(py, begin)?))
         }
 
@@ -429,6 +473,8 @@ mod _native {
     #[pyclass(frozen)]
     struct PrivateExecution {
         inputs: Vec<Vec<i32>>,
+        /// These as they are committed to, where they are private.
+        private: Option<Inputs>,
         outputs: Vec<Vec<i32>>,
         run: Mutex<Option<prover::private::Run>>,
     }
@@ -437,6 +483,11 @@ mod _native {
     impl PrivateExecution {
         fn outputs<'py>(&self, py: Python<'py>) -> Outputs<'py> {
             to_python(py, self.outputs.clone())
+        }
+
+        fn input_root<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+            let private = self.private.as_ref();
+            private.map(|inputs| PyBytes::new(py, &inputs.root()))
         }
     }
 
@@ -458,14 +509,30 @@ mod _native {
             self.0.proves()
         }
 
-        #[pyo3(signature = (slot, goes_on=None))]
-        fn begin(&self, py: Python<'_>, slot: u64, goes_on: Option<Py<PyAny>>) -> PyResult<Self> {
+        fn private_inputs(&self) -> bool {
+            self.0.is_private()
+        }
+
+        #[pyo3(signature = (slot, goes_on=None, private_inputs=false))]
+        fn begin(
+            &self,
+            py: Python<'_>,
+            slot: u64,
+            goes_on: Option<Py<PyAny>>,
+            private_inputs: bool,
+        ) -> PyResult<Self> {
             let asking = Asking(goes_on);
-            let begin = || Ok(self.0.begin(slot, &mut |phase| asking.goes_on(phase))?);
+            let begin = || {
+                let mut goes_on = |phase| asking.goes_on(phase);
+                if private_inputs {
+                    return Ok(self.0.begin_private(slot, &mut goes_on)?);
+                }
+                Ok(self.0.begin(slot, &mut goes_on)?)
+            };
             Ok(Self(apart(py, begin)?))
         }
 
-        #[pyo3(signature = (execution, statement, slot, goes_on=None))]
+        #[pyo3(signature = (execution, statement, slot, goes_on=None, attempt=0))]
         fn prove<'py>(
             &self,
             py: Python<'py>,
@@ -473,11 +540,17 @@ mod _native {
             statement: [u8; 32],
             slot: u64,
             goes_on: Option<Py<PyAny>>,
+            attempt: u64,
         ) -> PyResult<Bound<'py, PyBytes>> {
             let asking = Asking(goes_on);
             let run = taken(&execution.run)?;
             let prove = || {
                 let mut goes_on = |phase| asking.goes_on(phase);
+                if let Some(private) = &execution.private {
+                    let given = (private, attempt);
+                    let epoch = &self.0;
+                    return Ok(epoch.prove_private(&run, given, statement, slot, &mut goes_on)?);
+                }
                 let inputs = views(&execution.inputs);
                 let proof = self.0.prove(&run, &inputs, statement, slot, &mut goes_on)?;
                 Ok(proof)
@@ -526,22 +599,43 @@ mod _native {
             self.0.security().to_json()
         }
 
+        fn input_root<'py>(
+            &self,
+            py: Python<'py>,
+            inputs: Vec<Array<'_, i32>>,
+            secret: [u8; 32],
+        ) -> PyResult<Bound<'py, PyBytes>> {
+            let inputs = all_copied(&inputs);
+            let root = || root_of(self.0.private_key()?, &inputs, secret);
+            Ok(PyBytes::new(py, &apart(py, root)?))
+        }
+
+        #[pyo3(signature = (inputs, outputs, statement, proof, input_root=None))]
         fn verify(
             &self,
             py: Python<'_>,
-            inputs: Vec<Array<'_, i32>>,
+            inputs: Option<Vec<Array<'_, i32>>>,
             outputs: Vec<Array<'_, i32>>,
             statement: [u8; 32],
             proof: &[u8],
+            input_root: Option<[u8; 32]>,
         ) -> PyResult<()> {
-            let (inputs, outputs) = (all_copied(&inputs), all_copied(&outputs));
+            if inputs.is_some() == input_root.is_some() {
+                let why = "either inputs or the root of their commitment are to be given";
+                return Err(Failure::new("INPUT_MISMATCH", why).into());
+            }
+            let inputs = inputs.map(|inputs| all_copied(&inputs));
+            let (inputs, outputs) = (inputs.unwrap_or_default(), all_copied(&outputs));
             let verify = || {
                 let public = Public {
                     inputs: &views(&inputs),
                     outputs: &views(&outputs),
                     statement,
                 };
-                Ok(self.0.verify(&public, proof)?)
+                match input_root {
+                    None => Ok(self.0.verify(&public, proof)?),
+                    Some(root) => self.0.verify_private_inputs(&root, &public, proof),
+                }
             };
             Ok(apart(py, verify)?)
         }

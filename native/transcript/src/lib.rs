@@ -109,6 +109,8 @@ pub enum Site {
     Statement,
     /// The graph's inputs.
     Inputs,
+    /// The root of the vector of inputs, in their place where they are private.
+    InputRoot,
     /// All of the graph's outputs.
     Outputs,
     /// The result of every contraction.
@@ -188,6 +190,9 @@ impl Site {
         Self::RelationFactors,
     ];
 
+    /// That of private inputs, in the place of that of inputs.
+    pub const PRIVATE_INPUTS: [Self; 1] = [Self::InputRoot];
+
     /// Those of a link before its opening, behind that of the protocol.
     pub const LINK: [Self; 4] = [
         Self::LinkParent,
@@ -217,6 +222,7 @@ impl Site {
             Self::Key => "inferproof/sumcheck/1/key",
             Self::Statement => "inferproof/sumcheck/1/statement",
             Self::Inputs => "inferproof/sumcheck/1/inputs",
+            Self::InputRoot => "inferproof/sumcheck/1/input/root",
             Self::Outputs => "inferproof/sumcheck/1/outputs",
             Self::ContractionOutputs => "inferproof/sumcheck/1/accumulators",
             Self::Round => "inferproof/sumcheck/1/round",
@@ -526,6 +532,7 @@ mod tests {
     fn sites() -> impl Iterator<Item = Site> {
         let committed = Site::ALL.into_iter().chain(Site::COMMITTED);
         let others = Site::RELATION.into_iter().chain(Site::LINK);
+        let others = others.chain(Site::PRIVATE_INPUTS);
         committed.chain(others).chain(Site::OPENING)
     }
 

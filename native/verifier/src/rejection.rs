@@ -58,9 +58,13 @@ pub enum Rejection {
     /// A link leads to a commitment of no kind that its parent leads to.
     #[error("a link leads to a commitment of kind {0}, which its parent does not lead to")]
     LinkKind(u8),
-    /// The links do not lead to an epoch for proofs.
-    #[error("the links do not lead to an epoch for proofs")]
+    /// The links do not lead to an epoch for proofs, or to one for proofs of public inputs where they are private,
+    /// or the other way round.
+    #[error("the links do not lead to an epoch for proofs of such inputs")]
     LinkEnd,
+    /// The graph has no plan for inputs that are private.
+    #[error("the key has no proofs of private inputs: {0}")]
+    PublicOnly(String),
     /// A link's two commitments do not hold the same weights.
     #[error("a link is not valid: {0}")]
     Link(hiding::Rejected),
@@ -87,6 +91,7 @@ impl Rejection {
             Self::LinkCount(_) => "LINK_COUNT",
             Self::LinkKind(_) => "LINK_KIND",
             Self::LinkEnd => "LINK_END",
+            Self::PublicOnly(_) => "INPUTS_PUBLIC_ONLY",
             Self::Link(_) => "LINK_INVALID",
             Self::WitnessOpening(_) => "WITNESS_OPENING_INVALID",
             Self::WeightOpening(_) => "WEIGHT_OPENING_INVALID",

@@ -82,7 +82,8 @@ class Saturated:
 
 @dataclass(frozen=True)
 class Held:
-    """A quotient held to low … high: what it exceeds the one by, and what is left to the other."""
+    """A quotient or an input held to low … high: what it exceeds the one by, and what is left to
+    the other, which an input lacks whose limbs fill its range."""
 
     low: int
     high: int
@@ -202,6 +203,10 @@ class Plan:
     tables: list[Table] = field(default_factory=list)
     lookups: list[Lookup] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
+    private: bool = False
+    """Whether the verifier does not have the inputs."""
+    inputs: list[Held] = field(default_factory=list)
+    """What holds each input to its range, where they are private."""
     idle: Limb | None = None
     """What is looked up where nothing else is."""
 

@@ -1,6 +1,6 @@
 """What is committed to and looked up for a graph.
 
-Source: specs/committed-mode.md, sections 2 and 3.
+Source: specs/committed-mode.md, sections 2 and 3, and specs/private-input.md, section 2.
 """
 
 from collections import Counter
@@ -35,7 +35,7 @@ from reference.committed.parts import (
 from reference.committed.saturation_tables import MAX_TABLE, Clamp, shared_table
 from reference.committed.tables import Table, function, range_of
 from reference.field import P
-from reference.graph import Graph, Node, Shape
+from reference.graph import Graph, Node, Shape, Tensor
 from reference.layers import log
 from reference.reader import Rejected
 
@@ -85,9 +85,9 @@ def _can_be_held(clamp: Clamp) -> bool:
     )
 
 
-def known_nodes(graph: Graph) -> list[bool]:
-    """Of each node, whether its result depends on inputs and constants only."""
-    known = [True] * len(graph.inputs)
+def known_nodes(graph: Graph, *, private: bool) -> list[bool]:
+    """Of each node, whether its result depends on constants and public inputs only."""
+    known = [not private] * len(graph.inputs)
     for node in graph.nodes:
         own = node.op not in (g.LINEAR, g.CONV)
         known.append(own and all(known[number] for number in node.operands))
@@ -106,15 +106,15 @@ def quotients(graph: Graph, node: Node) -> tuple[int, int]:
     return min(0, *ends), max(0, *ends)
 
 
-def plan(graph: Graph) -> Plan:
-    """The plan of a graph. Raises: Rejected KEY_UNSUPPORTED."""
+def plan(graph: Graph, *, private: bool = False) -> Plan:
+    """The plan of a graph, for inputs that are private or not. Raises: Rejected KEY_UNSUPPORTED."""
     exact = False
     try:
-        first = _Maker(graph, frozenset(), exact=exact)
+        first = _Maker(graph, frozenset(), exact=exact, private=private)
     except _WrapsAround:
         exact = True
-        first = _Maker(graph, frozenset(), exact=exact)
-    return _Maker(graph, first.halved(), exact=exact).plan
+        first = _Maker(graph, frozenset(), exact=exact, private=private)
+    return _Maker(graph, first.halved(), exact=exact, private=private).plan
 
 
 class _WrapsAround(Rejected):
@@ -122,7 +122,7 @@ class _WrapsAround(Rejected):
 
 
 class _Maker:
-    def __init__(self, graph: Graph, halved: frozenset[int], *, exact: bool) -> None:
+    def __init__(self, graph: Graph, halved: frozenset[int], *, exact: bool, private: bool) -> None:
         self.graph = graph
         self._exactly = exact
         self._cut = halved
@@ -131,9 +131,9 @@ class _Maker:
         for node in graph.nodes:
             self._uses.update(node.operands)
         count = len(graph.nodes)
-        known = known_nodes(graph)
+        known = known_nodes(graph, private=private)
         taken = [not known[number] and self._followed(number) for number in range(count)]
-        self.plan = Plan(known, taken)
+        self.plan = Plan(known, taken, private=private)
         clamps = [
             self._clamp(node)
             for number, node in enumerate(graph.nodes)
@@ -141,6 +141,8 @@ class _Maker:
         ]
         self._shared = shared_table([clamp for clamp in clamps if self._shares(clamp)])
         self._ranges = range_analysis.of_inputs(graph)
+        if private:
+            self.plan.inputs = [self._held_input(tensor) for tensor in graph.inputs]
         for number, node in enumerate(graph.nodes):
             if not self._uses[len(graph.inputs) + number]:
                 raise self._refuse(node, "its result is not used")
@@ -250,6 +252,14 @@ class _Maker:
                 found.append(Limb(column, self._look(range_of(part), shape), shift, part))
                 shift += part
         return found
+
+    def _held_input(self, declared: Tensor) -> Held:
+        """What holds a private input to its range."""
+        width = declared.hi - declared.lo
+        bits = max(width.bit_length(), 1)
+        over = self._limbs(declared.shape, bits, 0)
+        under = [] if width == (1 << bits) - 1 else self._limbs(declared.shape, bits, width)
+        return Held(declared.lo, declared.hi, over, under)
 
     def _constraint(self, node: Node) -> Constraint | None:
         if node.op in _REDUCED:

@@ -1,4 +1,7 @@
-"""What the two vectors of a proof hold. Source: specs/private-mode.md, sections 2 and 5."""
+"""What the vectors of a proof hold.
+
+Source: specs/private-mode.md, sections 2 and 5, and specs/private-input.md, section 4.
+"""
 
 from collections.abc import Sequence
 from itertools import count, product
@@ -16,6 +19,7 @@ _WEIGHTS = 1
 _LEAST_ROWS, _MOST_FOLD = 7, 8
 _MAX_PARTS = 4
 _MAX_BLOCKS = 2048
+_ATTEMPTS = 8
 
 
 def cut(cells: int) -> list[int]:
@@ -80,17 +84,27 @@ def shape_of_links(weights: Sequence[Block], profile: str, openings: int) -> Sha
     raise Rejected("KEY_OPENINGS", "no vector serves so many openings")
 
 
+def inputs_beside(shapes: Sequence[Sequence[int]]) -> Other:
+    """The vector of private inputs."""
+    columns = [max(sum(map(log, shape)), _MIN_COLUMN) for shape in shapes]
+    return Other(columns, _ATTEMPTS, sampled=True)
+
+
 def shape_of_proofs(
-    fresh: Sequence[int], weights: Sequence[Block], profile: str, openings: int
+    fresh: Sequence[int],
+    weights: Sequence[Block],
+    profile: str,
+    openings: int,
+    inputs: Sequence[Other] = (),
 ) -> Shape:
     """The shape that serves so many proofs. Raises: Rejected KEY_OPENINGS."""
     own = [block.variables + 1 for block in weights]
-    first = Shape(fresh, [Other(own, 0, sampled=False)], profile)
+    first = Shape(fresh, [Other(own, 0, sampled=False), *inputs], profile)
     for variables in count(first.vectors[_WEIGHTS].variables):
         if variables > _MAX_VECTOR:
             raise Rejected("KEY_OPENINGS", "no vector serves so many openings")
         filled = [*own, *cut((1 << variables) - sum(1 << column for column in own))]
-        shape = Shape(fresh, [Other(filled, 0, sampled=False)], profile)
+        shape = Shape(fresh, [Other(filled, 0, sampled=False), *inputs], profile)
         vector = shape.vectors[_WEIGHTS]
         if vector.variables != variables or served(shape) < openings:
             continue

@@ -17,8 +17,9 @@ from reference.reader import Reader, Rejected, named
 from reference.transcript import Transcript
 from reference.weights import Block
 
-KEY, LINKS, PROOFS = 1, 2, 3
-_LEADS = {KEY: (KEY, LINKS, PROOFS), LINKS: (PROOFS,), PROOFS: ()}
+KEY, LINKS, PROOFS, PRIVATE_INPUTS = 1, 2, 3, 4
+OF_PROOFS = (PROOFS, PRIVATE_INPUTS)
+_LEADS = {KEY: (KEY, LINKS, *OF_PROOFS), LINKS: OF_PROOFS, PROOFS: (), PRIVATE_INPUTS: ()}
 _MOST = 16
 _LABEL = b"inferproof/sumcheck/1/link/digest"
 
@@ -29,6 +30,8 @@ class Shapes(Protocol):
     shapes: dict[int, Shape]
     openings: dict[int, int]
     blocks: Sequence[Block]
+    own_kind: int
+    """That of the epochs that its proofs open."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def read(key: Shapes, source: Reader) -> list[Link]:
     for _ in range(count):
         source.field("link: kind")
         kind = source.unsigned(1)
-        if kind not in _LEADS[parent] or kind not in key.shapes:
+        if kind not in _LEADS[parent] or kind not in {*key.shapes, *OF_PROOFS}:
             raise Rejected("LINK_KIND", "the parent leads to no commitment of this kind")
         source.field("link: root")
         root = source.take(32)
@@ -74,8 +77,8 @@ def read(key: Shapes, source: Reader) -> list[Link]:
         source.fields[own:] = [("link: opening", at) for _, at in source.fields[own:]]
         found.append(Link(kind, root, fresh, value, source.since(start)))
         parent = kind
-    if parent != PROOFS:
-        raise Rejected("LINK_END", "the links lead to no epoch for proofs")
+    if parent != key.own_kind:
+        raise Rejected("LINK_END", "the links lead to no epoch for such proofs")
     return found
 
 

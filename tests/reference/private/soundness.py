@@ -34,7 +34,7 @@ def _reduction(key: PrivateKey) -> int:
 def terms(key: PrivateKey) -> dict[str, float]:
     """log2 of each term."""
     variables = variables_of(key.products)
-    claims = key.claims + len(key.graph.weights)
+    claims = key.claims + len(key.graph.weights) + len(key.plan.inputs)
     outer = _lookups(key) | {
         "reduction: points, sumchecks and batching": _reduction(key),
         "relation: weights of the equations": variables,

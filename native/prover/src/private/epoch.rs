@@ -1,5 +1,6 @@
 //! Epochs: commitments to a key's weights that are in memory only.
 
+use super::inputs::Inputs;
 #[cfg(feature = "audit")]
 use super::link::Lie;
 use super::link::{Made, Making};
@@ -16,6 +17,7 @@ use crate::error::ProveError;
 #[cfg(feature = "audit")]
 use crate::session::Alter;
 use crate::session::{Session, Watch};
+use claim_reduction::Visibility;
 #[cfg(feature = "audit")]
 use graph::Values;
 #[cfg(feature = "audit")]
@@ -46,7 +48,7 @@ impl Epoch {
     pub(super) fn new(model: Arc<Model>, mut links: Vec<Link>, made: Made) -> Self {
         links.push(made.link);
         Self {
-            slots: Slots::new(model.key.openings().of(made.commitment.kind())),
+            slots: Slots::new(model.key.openings_of(made.commitment.kind())),
             model,
             links,
             commitment: made.commitment,
@@ -76,25 +78,46 @@ impl Epoch {
 
     /// Whether it is opened by proofs; else by links.
     pub fn proves(&self) -> bool {
-        self.commitment.kind() == Kind::Proofs
+        self.commitment.kind().inputs().is_some()
+    }
+
+    /// Whether the inputs are private of proofs that open it.
+    pub fn is_private(&self) -> bool {
+        self.commitment.kind() == Kind::PrivateInputs
     }
 
     /// An epoch for proofs, by the opening of this number, which the caller has counted.
     pub fn begin(&self, slot: u64, watch: Watch<'_>) -> Result<Self, ProveError> {
+        self.begin_for(Visibility::Public, slot, watch)
+    }
+
+    /// The same for proofs of private inputs.
+    pub fn begin_private(&self, slot: u64, watch: Watch<'_>) -> Result<Self, ProveError> {
+        self.begin_for(Visibility::Private, slot, watch)
+    }
+
+    fn begin_for(
+        &self,
+        inputs: Visibility,
+        slot: u64,
+        watch: Watch<'_>,
+    ) -> Result<Self, ProveError> {
         if self.proves() {
             return Err(ProveError::EpochKind);
         }
         self.slots.check(slot, 0)?;
-        let made = self.making(slot).epoch(watch, || self.slots.take(slot))?;
+        let made = self
+            .making(inputs, slot)
+            .epoch(watch, || self.slots.take(slot))?;
         Ok(self.child(made))
     }
 
-    fn making(&self, slot: u64) -> Making<'_> {
+    fn making(&self, inputs: Visibility, slot: u64) -> Making<'_> {
         Making {
             model: &self.model,
             parent: &self.commitment,
             committed: &self.committed,
-            kind: Kind::Proofs,
+            kind: Kind::of_proofs(inputs),
             slot,
             draw: SYSTEM,
             #[cfg(feature = "audit")]
@@ -116,12 +139,45 @@ impl Epoch {
         slot: u64,
         watch: Watch<'_>,
     ) -> Result<Vec<u8>, ProveError> {
-        if !self.proves() {
+        if self.commitment.kind() != Kind::Proofs {
             return Err(ProveError::EpochKind);
         }
-        if run.key != self.model.key.digest() {
+        if run.key != self.model.key.digest() || run.private.is_some() {
             return Err(ProveError::OtherRun);
         }
+        self.open(run, None, (inputs, statement), slot, watch)
+    }
+
+    /// Proves a run on private inputs, which the statement names by the root of their commitment, by the opening of
+    /// this number and the one of the inputs' commitment that has the number `attempt`, both of which the caller
+    /// has counted.
+    pub fn prove_private(
+        &self,
+        run: &Run,
+        (inputs, attempt): (&Inputs, u64),
+        statement: [u8; 32],
+        slot: u64,
+        watch: Watch<'_>,
+    ) -> Result<Vec<u8>, ProveError> {
+        if !self.is_private() {
+            return Err(ProveError::EpochKind);
+        }
+        let key = self.model.key.digest();
+        if run.key != key || inputs.key != key || run.private != Some(inputs.values) {
+            return Err(ProveError::OtherRun);
+        }
+        inputs.attempts.check(attempt, 0)?;
+        self.open(run, Some((inputs, attempt)), (&[], statement), slot, watch)
+    }
+
+    fn open(
+        &self,
+        run: &Run,
+        private: Option<(&Inputs, u64)>,
+        (inputs, statement): (&[&[i32]], [u8; 32]),
+        slot: u64,
+        watch: Watch<'_>,
+    ) -> Result<Vec<u8>, ProveError> {
         self.slots.check(slot, 0)?;
         let randomness = SYSTEM(&Context {
             statement: &statement,
@@ -137,18 +193,17 @@ impl Epoch {
             #[cfg(feature = "audit")]
             alter: None,
         };
-        let proof = prove(
-            &self.opening(),
-            &run.witness,
-            randomness,
-            &mut session,
-            || self.slots.take(slot),
-        )?;
+        let opening = self.opening(private.map(|(inputs, _)| inputs));
+        let proof = prove(&opening, &run.witness, randomness, &mut session, || {
+            self.slots.take(slot)?;
+            private.map_or(Ok(()), |(inputs, attempt)| inputs.attempts.take(attempt))
+        })?;
         Ok(proof.encode(&self.model.key))
     }
 
-    fn opening(&self) -> Opening<'_> {
+    fn opening<'a>(&'a self, inputs: Option<&'a Inputs>) -> Opening<'a> {
         Opening {
+            inputs,
             model: &self.model,
             links: &self.links,
             commitment: &self.commitment,
@@ -165,7 +220,7 @@ impl Epoch {
         let making = Making {
             draw,
             lie,
-            ..self.making(slot)
+            ..self.making(Visibility::Public, slot)
         };
         Ok(self.child(making.epoch(&mut |_| true, || Ok(()))?))
     }
@@ -208,15 +263,17 @@ impl Epoch {
 
     /// Executes the graph, with the weights that the epoch is of.
     pub fn run(&self, inputs: &[&[i32]]) -> Result<Run, ProveError> {
-        Ok(Run {
-            witness: self.model.run(inputs)?,
-            key: self.model.key.digest(),
-        })
+        if self.is_private() {
+            return self.model.private_run(inputs);
+        }
+        self.model.public_run(inputs)
     }
 
-    /// Executes the graph and makes the columns.
+    /// Executes the graph and makes the columns of proofs that open the epoch.
     pub fn witness(&self, inputs: &[&[i32]]) -> Result<Witness, ProveError> {
-        self.model.run(inputs)
+        let visibility = self.commitment.kind().inputs();
+        self.model
+            .run(inputs, visibility.ok_or(ProveError::EpochKind)?)
     }
 
     /// Forgets which slots were used.
@@ -225,10 +282,13 @@ impl Epoch {
     }
 
     /// Proves a witness that a test has corrupted, with all that hides drawn from `seed`, on a transcript
-    /// that it has prepared; what the reduction sends is altered too. No slot is used.
+    /// that it has prepared; what the reduction sends is altered too. No slot is used. `private` are inputs as
+    /// they are committed to, in the place of `inputs`.
+    #[allow(clippy::too_many_arguments)]
     pub fn prove_witness(
         &self,
         inputs: &[&[i32]],
+        private: Option<&Inputs>,
         statement: [u8; 32],
         witness: &Witness,
         seed: &[u8; 32],
@@ -245,13 +305,17 @@ impl Epoch {
                 slot: 0,
             },
         );
-        self.prove_masked(inputs, statement, witness, masks, transcript, alter)
+        self.prove_masked(
+            inputs, private, statement, witness, masks, transcript, alter,
+        )
     }
 
     /// The same with all that hides given.
+    #[allow(clippy::too_many_arguments)]
     pub fn prove_masked(
         &self,
         inputs: &[&[i32]],
+        private: Option<&Inputs>,
         statement: [u8; 32],
         witness: &Witness,
         masks: Randomness,
@@ -265,6 +329,8 @@ impl Epoch {
             transcript,
             alter: Some(alter),
         };
-        prove(&self.opening(), witness, masks, &mut session, || Ok(()))
+        prove(&self.opening(private), witness, masks, &mut session, || {
+            Ok(())
+        })
     }
 }

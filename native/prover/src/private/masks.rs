@@ -20,6 +20,25 @@ pub(super) fn of_key(secret: &Secret, values: &[u8; 32], before: &[u8; 32]) -> R
     Randomness::again(secret, &context)
 }
 
+/// Of a commitment to private inputs: from its secret, the inputs and the key.
+pub(super) fn of_private(secret: &Secret, values: &[u8; 32], key: &[u8; 32]) -> Randomness {
+    let context = Context {
+        // Commitments of keys have zeros here.
+        statement: &[1; 32],
+        witness: values,
+        key,
+        slot: 0,
+    };
+    Randomness::again(secret, &context)
+}
+
+/// The digest of inputs. How many elements each has is said by the key.
+pub(super) fn of_inputs(inputs: &[&[i32]]) -> [u8; 32] {
+    let values = inputs.iter().copied().flatten();
+    let bytes: Vec<u8> = values.flat_map(|value| value.to_le_bytes()).collect();
+    blake3::hash(&bytes).into()
+}
+
 /// The digest of weights and parameters. How many there are of each is said by the key.
 pub(super) fn of_values(values: &Values<'_>) -> [u8; 32] {
     let weights = values.weights.iter();

@@ -11,6 +11,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | `epoch` | commitments in memory, which proofs and links open |
+//! | `inputs` | private inputs under their commitment |
 //! | `link` | makes links |
 //! | `masks` | where all that hides comes from |
 //! | `model` | a key with its weights and parameters |
@@ -24,6 +25,7 @@
 //! does not lose the count, and gives each slot once; what is uniform in an epoch is in memory only.
 
 mod epoch;
+mod inputs;
 mod link;
 mod masks;
 mod model;
@@ -31,6 +33,7 @@ mod proving_key;
 mod slots;
 
 pub use epoch::Epoch;
+pub use inputs::Inputs;
 #[cfg(feature = "audit")]
 pub use link::Lie;
 pub use proving_key::{ProvingKey, Run};
@@ -51,9 +54,11 @@ struct Opening<'a> {
     links: &'a [Link],
     commitment: &'a Commitment,
     committed: &'a Committed,
+    /// Private inputs.
+    inputs: Option<&'a Inputs>,
 }
 
-/// Proves a witness. `open` is asked before the epoch is opened.
+/// Proves a witness. `open` is asked before epoch and private inputs are opened.
 fn prove(
     opened: &Opening<'_>,
     witness: &Witness,
@@ -62,12 +67,17 @@ fn prove(
     open: impl FnOnce() -> Result<(), ProveError>,
 ) -> Result<Proof, ProveError> {
     let key = &opened.model.key;
-    let subject = key.under(opened.commitment.digest());
-    let (relations, shape) = (key.relations(), key.of_proofs().shape());
+    let input_root = opened.inputs.map(Inputs::root);
+    let subject = key
+        .under(opened.commitment.digest())
+        .with_inputs(input_root);
+    let inputs = opened.commitment.kind().inputs();
+    let proofs = opened.model.proofs(inputs.ok_or(ProveError::EpochKind)?)?;
+    let (relations, shape) = (proofs.relations(), proofs.shape());
     session.begins(Phase::Commit)?;
-    let pads = randomness.extensions(key.pads().count());
+    let pads = randomness.extensions(proofs.pads().count());
     let multiplicities = padded(&witness.multiplicities);
-    let of_pads = key.pads().cells(&pads);
+    let of_pads = proofs.pads().cells(&pads);
     let own = witness.columns.committed.iter();
     let all = own.chain(&multiplicities).chain(&of_pads);
     let all: Vec<&[Base]> = all.map(Vec::as_slice).collect();
@@ -100,7 +110,9 @@ fn prove(
 
     session.begins(Phase::Open)?;
     open()?;
-    let opening = shape.prove(fresh, &[opened.committed], &claim, session.transcript)?;
+    let mut others = vec![opened.committed];
+    others.extend(opened.inputs.map(|inputs| &inputs.committed));
+    let opening = shape.prove(fresh, &others, &claim, session.transcript)?;
     Ok(Proof {
         links: opened.links.to_vec(),
         witness: root,

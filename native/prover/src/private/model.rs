@@ -1,12 +1,14 @@
 //! A key with its weights and parameters.
 
 use super::masks;
+use super::proving_key::Run;
 use crate::committed::{self, Witness};
 use crate::error::ProveError;
+use claim_reduction::Visibility;
 use executor::Tensors;
 use graph::Values;
 use hiding::{Committed, Randomness};
-use key::{Kind, PrivateKey, WEIGHTS};
+use key::{Kind, PrivateKey, Proofs, WEIGHTS};
 use transcript::Base;
 
 /// What every commitment of one key is made from.
@@ -45,12 +47,41 @@ impl Model {
         &self.weights
     }
 
-    /// Executes the graph and makes the columns.
-    pub(super) fn run(&self, inputs: &[&[i32]]) -> Result<Witness, ProveError> {
+    /// Executes the graph and makes the columns, those of a proof for inputs that are public or private.
+    pub(super) fn run(
+        &self,
+        inputs: &[&[i32]],
+        visibility: Visibility,
+    ) -> Result<Witness, ProveError> {
+        let proofs = self.proofs(visibility)?;
         let graph = self.key.graph();
         let mut tensors = Tensors::default();
         executor::execute_with(graph, &self.values(), inputs, &mut tensors)?;
-        committed::witness(graph, self.key.relations(), tensors)
+        committed::witness(graph, proofs.relations(), tensors)
+    }
+
+    /// A run on public inputs.
+    pub(super) fn public_run(&self, inputs: &[&[i32]]) -> Result<Run, ProveError> {
+        Ok(Run {
+            witness: self.run(inputs, Visibility::Public)?,
+            key: self.key.digest(),
+            private: None,
+        })
+    }
+
+    /// A run on private inputs.
+    pub(super) fn private_run(&self, inputs: &[&[i32]]) -> Result<Run, ProveError> {
+        Ok(Run {
+            witness: self.run(inputs, Visibility::Private)?,
+            key: self.key.digest(),
+            private: Some(masks::of_inputs(inputs)),
+        })
+    }
+
+    /// What proofs are made of.
+    pub(super) fn proofs(&self, inputs: Visibility) -> Result<&Proofs, ProveError> {
+        let proofs = self.key.proofs(inputs);
+        proofs.map_err(|error| ProveError::Key(error.clone()))
     }
 }
 

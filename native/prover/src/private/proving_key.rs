@@ -10,6 +10,7 @@ use super::slots::Slots;
 use crate::committed::Witness;
 use crate::error::ProveError;
 use crate::session::Watch;
+use claim_reduction::Visibility;
 use commitment::{Profile, Root, Writer};
 use graph::{Graph, Values};
 use hiding::{Committed, Randomness, Secret};
@@ -41,6 +42,8 @@ pub struct ProvingKey {
 pub struct Run {
     pub(super) witness: Witness,
     pub(super) key: [u8; 32],
+    /// Of which inputs, where they are private.
+    pub(super) private: Option<[u8; 32]>,
 }
 
 impl Run {
@@ -188,19 +191,35 @@ impl ProvingKey {
         self.slots.openings()
     }
 
-    /// Executes the graph.
+    /// Executes the graph on public inputs.
     pub fn run(&self, inputs: &[&[i32]]) -> Result<Run, ProveError> {
-        Ok(Run {
-            witness: self.model.run(inputs)?,
-            key: self.model.key.digest(),
-        })
+        self.model.public_run(inputs)
+    }
+
+    /// Executes the graph on private inputs.
+    pub fn run_private(&self, inputs: &[&[i32]]) -> Result<Run, ProveError> {
+        self.model.private_run(inputs)
     }
 
     /// An epoch, by the opening of this number, which the caller has counted. It is for links where one key is to
     /// serve more proofs than its own openings come to.
     pub fn begin(&self, slot: u64, watch: Watch<'_>) -> Result<Epoch, ProveError> {
+        self.begin_for(Visibility::Public, slot, watch)
+    }
+
+    /// The same, but for proofs of private inputs where it is not for links.
+    pub fn begin_private(&self, slot: u64, watch: Watch<'_>) -> Result<Epoch, ProveError> {
+        self.begin_for(Visibility::Private, slot, watch)
+    }
+
+    fn begin_for(
+        &self,
+        inputs: Visibility,
+        slot: u64,
+        watch: Watch<'_>,
+    ) -> Result<Epoch, ProveError> {
         let links = self.model.key.vector(Kind::Links);
-        let kind = links.map_or(Kind::Proofs, |_| Kind::Links);
+        let kind = links.map_or(Kind::of_proofs(inputs), |_| Kind::Links);
         self.slots.check(slot, 1)?;
         let committed = self.committed()?;
         let made = self

@@ -5,15 +5,16 @@ use crate::models::graphs::{Builder, Random, clamps};
 use crate::models::{
     STATEMENT, choices, everything, exact, held, integers, linear, views, vision, wide,
 };
+use claim_reduction::Visibility;
 use commitment::Profile;
 use graph::{Graph, Op, Values, elements};
 use hiding::{Context, NoEntropy, Randomness, Secret};
-use key::{Kind, Openings, PrivateKey, Public};
+use key::{Kind, Openings, PrivateKey, Proofs, Public};
 use prover::committed::Witness;
-use prover::private::{Epoch, Lie, ProvingKey};
+use prover::private::{Epoch, Inputs, Lie, ProvingKey};
 use transcript::{Extension, Transcript};
 use verifier::Rejection;
-use verifier::private::Proof;
+use verifier::private::{Known, Proof};
 
 /// Openings that keys of tests are made for.
 pub const OPENINGS: Openings = Openings {
@@ -78,6 +79,8 @@ pub struct Case {
     pub prover: ProvingKey,
     pub epoch: Epoch,
     pub inputs: Vec<Vec<i32>>,
+    /// The inputs as they are committed to, where they are private.
+    pub private: Option<Inputs>,
 }
 
 /// Weights and inputs of a graph.
@@ -143,6 +146,49 @@ impl Case {
             prover,
             epoch,
             inputs,
+            private: None,
+        }
+    }
+
+    /// The same with an epoch for private inputs, which are committed to under this secret.
+    pub fn with_private_inputs(self, secret: [u8; 32]) -> Self {
+        let kind = Kind::PrivateInputs;
+        let epoch = self
+            .prover
+            .begin_lying(kind, 1, &Randomness::new, Lie::default());
+        let private = Inputs::commit(self.key(), &views(&self.inputs), &Secret(secret));
+        Self {
+            epoch: epoch.unwrap(),
+            private: Some(private.unwrap()),
+            ..self
+        }
+    }
+
+    /// The same with other private inputs.
+    pub fn committed_to(self, private: Inputs) -> Self {
+        Self {
+            private: Some(private),
+            ..self
+        }
+    }
+
+    pub fn visibility(&self) -> Visibility {
+        match self.private {
+            Some(_) => Visibility::Private,
+            None => Visibility::Public,
+        }
+    }
+
+    /// What its proofs are made of.
+    pub fn proofs(&self) -> &Proofs {
+        self.key().proofs(self.visibility()).unwrap()
+    }
+
+    /// What a verifier has of the inputs: themselves or a root.
+    pub fn shown(&self) -> (Vec<&[i32]>, Option<[u8; 32]>) {
+        match &self.private {
+            Some(private) => (Vec::new(), Some(private.root())),
+            None => (views(&self.inputs), None),
         }
     }
 
@@ -179,7 +225,15 @@ impl Case {
         let views = views(&self.inputs);
         let run = self.epoch.run(&views).unwrap();
         self.epoch.recount();
-        let proof = self.epoch.prove(&run, &views, STATEMENT, 1, &mut |_| true);
+        let proof = match &self.private {
+            None => self.epoch.prove(&run, &views, STATEMENT, 1, &mut |_| true),
+            Some(private) => {
+                private.recount();
+                let given = (private, 1);
+                let epoch = &self.epoch;
+                epoch.prove_private(&run, given, STATEMENT, 1, &mut |_| true)
+            }
+        };
         (run.outputs().to_vec(), proof.unwrap())
     }
 
@@ -193,12 +247,19 @@ impl Case {
         outputs: &[Vec<i32>],
         proof: &[u8],
     ) -> Result<(), Rejection> {
+        let (inputs, root) = self.shown();
         let public = Public {
-            inputs: &views(&self.inputs),
+            inputs: &inputs,
             outputs: &views(outputs),
             statement: STATEMENT,
         };
-        verifier::private::verify(key, &public, proof)
+        match root {
+            None => verifier::private::verify(key, &public, proof),
+            Some(root) => {
+                let known = Known::default();
+                verifier::private::verify_private_inputs(key, &known, &root, &public, proof)
+            }
+        }
     }
 }
 
@@ -221,12 +282,20 @@ pub fn lie_with(
     mut transcript: Transcript,
     alter: &mut dyn FnMut(usize, &mut [Extension]),
 ) -> (Vec<Vec<i32>>, Proof) {
-    let inputs = views(&case.inputs);
-    let mut witness = case.epoch.witness(&inputs).unwrap();
+    let mut witness = case.epoch.witness(&views(&case.inputs)).unwrap();
+    let (inputs, _) = case.shown();
     corrupt(&mut witness);
     let proof = case
         .epoch
-        .prove_witness(&inputs, STATEMENT, &witness, &seed, &mut transcript, alter)
+        .prove_witness(
+            &inputs,
+            case.private.as_ref(),
+            STATEMENT,
+            &witness,
+            &seed,
+            &mut transcript,
+            alter,
+        )
         .unwrap();
     (witness.outputs, proof)
 }

@@ -7,6 +7,7 @@
 use crate::liar::honest;
 use crate::models::graphs::{Builder, Random};
 use crate::models::{STATEMENT, views};
+use claim_reduction::Visibility;
 use commitment::Profile;
 use graph::{Graph, Values, elements};
 use hiding::{Context, Drawing, Randomness};
@@ -140,7 +141,8 @@ impl Layout {
     pub fn of(key: &PrivateKey) -> Self {
         let sent = key.relations().sent();
         let dummy = 2;
-        let others = key.pads().count() - sent - dummy;
+        let proofs = key.proofs(Visibility::Public).unwrap();
+        let others = proofs.pads().count() - sent - dummy;
         let mut fresh: Drawing = vec![
             ("pads", DEGREE * sent),
             ("dummy", DEGREE * dummy),
@@ -290,7 +292,15 @@ impl Model {
         let fresh = Randomness::given(masks.fresh.clone());
         let transcript = &mut oracle.proof;
         let proof = epoch
-            .prove_masked(&inputs, STATEMENT, &witness, fresh, transcript, &mut honest)
+            .prove_masked(
+                &inputs,
+                None,
+                STATEMENT,
+                &witness,
+                fresh,
+                transcript,
+                &mut honest,
+            )
             .unwrap();
         let (_, value) = epoch.commitment().binding(epoch.private_key()).unwrap();
         Made {

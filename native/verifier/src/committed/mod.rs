@@ -138,6 +138,11 @@ pub(crate) fn check_public(graph: &Graph, public: &Public<'_>) -> Result<(), Rej
             return Err(Rejection::Input(number));
         }
     }
+    check_outputs(graph, public)
+}
+
+/// Checks numbers, sizes and ranges of outputs.
+pub(crate) fn check_outputs(graph: &Graph, public: &Public<'_>) -> Result<(), Rejection> {
     let count = graph.outputs.len().max(public.outputs.len());
     for number in 0..count {
         let known = graph.outputs.get(number).and_then(|&id| graph.tensor(id));

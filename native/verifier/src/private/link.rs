@@ -123,7 +123,7 @@ pub fn claim(
 
 /// A child as transcripts and digests have it.
 fn described(key: &PrivateKey, kind: Kind, root: &Root) -> Vec<u8> {
-    let openings = key.openings().of(kind).to_le_bytes();
+    let openings = key.openings_of(kind).to_le_bytes();
     [&root[..], &[kind.code()], &openings].concat()
 }
 
@@ -157,7 +157,8 @@ impl Link {
     pub fn read(key: &PrivateKey, parent: Kind, input: &mut Reader<'_>) -> Result<Self, Rejection> {
         let [code] = input.array()?;
         let kind = Kind::from_code(code).filter(|&kind| parent.leads_to(kind));
-        let kind = kind.filter(|&kind| key.vector(kind).is_some());
+        // Whether there are proofs of such inputs is asked of the last link.
+        let kind = kind.filter(|&kind| kind.inputs().is_some() || key.vector(kind).is_some());
         let kind = kind.ok_or(Rejection::LinkKind(code))?;
         let vector = key.vector(parent).ok_or(Rejection::LinkKind(code))?;
         Ok(Self {

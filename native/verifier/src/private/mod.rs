@@ -29,9 +29,11 @@ pub use commitment::Commitment;
 pub use link::Link;
 pub use proof::{PROOF_VERSION, Proof};
 
-use crate::committed::{check_public, record};
+use crate::committed::{check_outputs, check_public, record};
 use crate::rejection::Rejection;
-use key::{PrivateKey, Public};
+use ::commitment::Root;
+use claim_reduction::Visibility;
+use key::{PrivateKey, Proofs, Public};
 use transcript::Transcript;
 
 /// Checks that `proof` shows the key's graph to map `public.inputs` to `public.outputs`, for
@@ -48,7 +50,21 @@ pub fn verify_knowing(
     public: &Public<'_>,
     proof: &[u8],
 ) -> Result<(), Rejection> {
-    verify_with(key, known, public, proof, &mut Transcript::new())
+    verify_with(key, known, public, None, proof, &mut Transcript::new())
+}
+
+/// Checks that `proof` shows the key's graph to map *some* inputs in their ranges to `public.outputs`, which are
+/// committed to by `input_root`: whoever knows them and the secret of the commitment can compute that root.
+/// `public` has no inputs.
+pub fn verify_private_inputs(
+    key: &PrivateKey,
+    known: &Known,
+    input_root: &Root,
+    public: &Public<'_>,
+    proof: &[u8],
+) -> Result<(), Rejection> {
+    let root = Some(*input_root);
+    verify_with(key, known, public, root, proof, &mut Transcript::new())
 }
 
 /// The same with a transcript that a test has prepared, on which links are not.
@@ -56,10 +72,24 @@ pub fn verify_knowing(
 pub fn verify_audited(
     key: &PrivateKey,
     public: &Public<'_>,
+    input_root: Option<Root>,
     proof: &[u8],
     transcript: &mut Transcript,
 ) -> Result<(), Rejection> {
-    verify_with(key, &Known::default(), public, proof, transcript)
+    verify_with(
+        key,
+        &Known::default(),
+        public,
+        input_root,
+        proof,
+        transcript,
+    )
+}
+
+/// What proofs under a key are made of.
+fn proofs(key: &PrivateKey, inputs: Visibility) -> Result<&Proofs, Rejection> {
+    let proofs = key.proofs(inputs);
+    proofs.map_err(|error| Rejection::PublicOnly(error.to_string()))
 }
 
 /// The same of a proof whose links lead to this commitment, or would, with a transcript that a test has prepared.
@@ -72,20 +102,30 @@ pub fn verify_opened(
     transcript: &mut Transcript,
 ) -> Result<(), Rejection> {
     check_public(key.graph(), public)?;
-    verify_under(key, epoch, public, proof, transcript)
+    verify_under(key, epoch, public, None, proof, transcript)
 }
 
 fn verify_with(
     key: &PrivateKey,
     known: &Known,
     public: &Public<'_>,
+    input_root: Option<Root>,
     proof: &[u8],
     transcript: &mut Transcript,
 ) -> Result<(), Rejection> {
-    check_public(key.graph(), public)?;
-    let proof = Proof::decode(key, proof)?;
+    let inputs = if input_root.is_some() {
+        if !public.inputs.is_empty() {
+            return Err(Rejection::Input(0));
+        }
+        check_outputs(key.graph(), public)?;
+        Visibility::Private
+    } else {
+        check_public(key.graph(), public)?;
+        Visibility::Public
+    };
+    let proof = Proof::decode(key, inputs, proof)?;
     let epoch = chain::follow(key, known, &proof.links)?;
-    verify_under(key, &epoch, public, &proof, transcript)
+    verify_under(key, &epoch, public, input_root, &proof, transcript)
 }
 
 /// All of it but the links.
@@ -93,12 +133,18 @@ fn verify_under(
     key: &PrivateKey,
     epoch: &Commitment,
     public: &Public<'_>,
+    input_root: Option<Root>,
     proof: &Proof,
     transcript: &mut Transcript,
 ) -> Result<(), Rejection> {
-    let relations = key.relations();
+    let visibility = match input_root {
+        Some(_) => Visibility::Private,
+        None => Visibility::Public,
+    };
+    let proofs = proofs(key, visibility)?;
+    let relations = proofs.relations();
     let recorded = record(
-        &key.under(epoch.digest()),
+        &key.under(epoch.digest()).with_inputs(input_root),
         relations,
         public,
         &proof.witness,
@@ -108,8 +154,9 @@ fn verify_under(
     let spare = relations.sent() as u32;
     let ends = relation::verify(&recorded.equations, spare, &proof.relation, transcript)?;
     let claim = claim(key, epoch, &recorded, &ends, transcript.challenge())?;
-    let roots = [proof.witness, epoch.root()];
-    let shape = key.of_proofs().shape();
-    shape.verify(&roots, &claim, &proof.opening, transcript)?;
+    let mut roots = vec![proof.witness, epoch.root()];
+    roots.extend(input_root);
+    let opened = proofs.shape();
+    opened.verify(&roots, &claim, &proof.opening, transcript)?;
     Ok(())
 }

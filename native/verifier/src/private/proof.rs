@@ -4,6 +4,7 @@
 use super::chain;
 use super::link::Link;
 use crate::rejection::Rejection;
+use claim_reduction::Visibility;
 use commitment::{Reader, Root, Writer};
 use hiding::Opening;
 use key::{Kind, PrivateKey};
@@ -46,7 +47,10 @@ impl Proof {
         out.extensions(self.relation.rounds.as_flattened());
         out.field("relation: factors");
         out.extensions(&self.relation.factors);
-        self.opening.encode(key.of_proofs().shape(), &mut out);
+        let kind = self.links.last().map(|link| link.kind);
+        if let Some(vector) = kind.and_then(|kind| key.vector(kind)) {
+            self.opening.encode(vector.shape(), &mut out);
+        }
         out
     }
 
@@ -55,9 +59,10 @@ impl Proof {
         self.write(key).bytes
     }
 
-    /// The proof of these bytes.
-    pub fn decode(key: &PrivateKey, bytes: &[u8]) -> Result<Self, Rejection> {
-        let relations = key.relations();
+    /// The proof of these bytes, about inputs that are public or private: its links lead to an epoch for such.
+    pub fn decode(key: &PrivateKey, inputs: Visibility, bytes: &[u8]) -> Result<Self, Rejection> {
+        let proofs = super::proofs(key, inputs)?;
+        let relations = proofs.relations();
         let mut reader = Reader::new(bytes);
         let [version] = reader.array()?;
         if version != PROOF_VERSION {
@@ -65,7 +70,7 @@ impl Proof {
         }
         let [count] = reader.array()?;
         let links = chain::read(key, usize::from(count), &mut reader)?;
-        if links.last().map(|link| link.kind) != Some(Kind::Proofs) {
+        if links.last().map(|link| link.kind) != Some(Kind::of_proofs(inputs)) {
             return Err(Rejection::LinkEnd);
         }
         let witness = reader.array()?;
@@ -77,7 +82,7 @@ impl Proof {
             .map(|_| Ok([element()?, element()?, element()?]))
             .collect::<Result<_, Rejection>>()?;
         let factors = [element()?, element()?];
-        let opening = Opening::decode(key.of_proofs().shape(), &mut reader)?;
+        let opening = Opening::decode(proofs.shape(), &mut reader)?;
         reader.finish()?;
         Ok(Self {
             links,
