@@ -74,23 +74,27 @@ class _Ranges:
         for node in self.graph.nodes:
             own = (node.lo, node.hi)
             if len(found) in self.secret and len(found) not in exact:
-                own = self._wider(node)
+                own = self._wider(node, found)
             # What is moved keeps the range that it has.
             found.append(intervals.hull(own, *(found[number] for number in _moved(node))))
         return tuple(found)
 
-    def _wider(self, node: g.Node) -> Interval:
+    def _wider(self, node: g.Node, found: list[Interval]) -> Interval:
         if isinstance(node.op, g.Const):
             # Whether numbers are of both signs is not shown either.
             most = max(node.hi, -1 - node.lo)
             return _wide(-1 - most, most)
-        low, high = _wide(node.lo, node.hi)
         if not isinstance(node.op, g.Rescale):
-            return low, high
+            return _wide(node.lo, node.hi)
         x = self.graph.tensor(node.operands[0])
         factors = self.graph.constants[node.op.multipliers].values.astype(np.int64)
         least, most = intervals.rescaled((x.lo, x.hi), factors, node.op.shift)
-        return node.lo if least < node.lo else low, node.hi if most > node.hi else high
+        # An end that does not cut now must not cut then, which would cost lookups.
+        low, high = intervals.rescaled(found[node.operands[0]], factors, node.op.shift)
+        return (
+            node.lo if least < node.lo else min(node.lo, max(low, WIDEST[0])),
+            node.hi if most > node.hi else max(node.hi, min(high, WIDEST[1])),
+        )
 
     def by_range(self, node: g.Node, wide: tuple[Interval, ...]) -> tuple[int, ...]:
         """The operands that a node takes by their range, or could not take with a wider one."""
