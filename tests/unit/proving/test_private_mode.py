@@ -114,7 +114,9 @@ def test_what_opens_the_key_stays_with_its_owner(
 ) -> None:
     compiled = tmp_path / "compiled"
     with closing(SumcheckSystem(openings=local_openings)) as system:
-        system.compile(replace(mlp_request, mode=PRIVATE, out=compiled))
+        report = system.compile(replace(mlp_request, mode=PRIVATE, out=compiled))
+    assert report.notes[-1].startswith("a proof shows the input, the outputs and what the key says")
+    assert "is not complete" in report.notes[-1]
     kept = read_key(compiled)
     assert stat.S_IMODE((compiled / PRIVATE_KEY).stat().st_mode) == 0o600
     header = json.loads((compiled / "artifact.json").read_bytes())["body"]
