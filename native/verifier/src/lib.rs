@@ -12,7 +12,7 @@
 //! | --- | --- |
 //! | `clear` | the mode in which results of contractions travel in the clear, its proof and its bytes |
 //! | `committed` | the mode in which columns are committed to, likewise; it is experimental |
-//! | `private` | the mode in which they are and nothing of them is shown; only tests use it yet |
+//! | `private` | the mode in which they are and nothing of them is shown |
 //! | `rejection` | why a proof is rejected |
 //!
 //! # Soundness
