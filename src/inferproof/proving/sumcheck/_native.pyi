@@ -4,8 +4,8 @@ Arrays are one-dimensional: tensors row-major, weights as all matrices of the gr
 another. Every function lets go of the interpreter's lock while it works.
 
 Loading the module tells glibc to keep up to 512 MiB of the memory that is given back to it, in the
-whole process, so that the next proof finds it (docs/measurements.md, entry 37). Other C libraries
-are left as they are.
+whole process, so that the next proof finds it (docs/measurements.md, entries 37 and 50). Other C
+libraries are left as they are.
 """
 
 from collections.abc import Callable, Sequence
