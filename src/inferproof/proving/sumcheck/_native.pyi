@@ -5,8 +5,8 @@ another, parameters as the elements of all that it has. Every function lets go o
 lock while it works.
 
 Loading the module tells glibc to keep up to 512 MiB of the memory that is given back to it, in the
-whole process, so that the next proof finds it (docs/measurements.md, entry 37). Other C libraries
-are left as they are.
+whole process, so that the next proof finds it (docs/measurements.md, entries 37 and 50). Other C
+libraries are left as they are.
 """
 
 from collections.abc import Callable, Sequence
