@@ -3,7 +3,6 @@
 use crate::blocks::blocks;
 use crate::error::KeyError;
 use crate::pads::{LEAST, cut};
-use crate::private::WEIGHTS;
 use claim_reduction::padded;
 use commitment::{Block, MAX_VARIABLES, MatrixPoint, Place, Profile, Size, variables};
 use graph::{Values, elements};
@@ -18,6 +17,8 @@ const LEAST_COLUMNS: usize = 2;
 /// Bits of the number of its columns at most, which the smallest column has to have and one more.
 const MOST_FOLD: usize = 8;
 
+/// The vector of weights, in the shape of an opening; the fresh one is number 0.
+pub const WEIGHTS: usize = 1;
 /// Cells of the one column that the fresh vector of a link has.
 pub const LINK_CELLS: usize = 1 << LEAST;
 
@@ -285,8 +286,7 @@ pub struct Term {
 
 #[cfg(test)]
 mod tests {
-    use super::{Sizes, Weights};
-    use crate::private::WEIGHTS;
+    use super::{Sizes, WEIGHTS, Weights};
     use commitment::columns::evaluate;
     use commitment::{MatrixPoint, Place, Profile, Size};
     use graph::Values;

@@ -13,7 +13,7 @@
 
 use crate::error::KeyError;
 use crate::kinds::{Kind, Openings, WeightVector};
-use crate::layout::{Sizes, Weights};
+use crate::layout::{Sizes, WEIGHTS, Weights};
 use crate::mode::Mode;
 use crate::pads::Pads;
 use crate::parts::Parts;
@@ -25,9 +25,6 @@ use graph::Graph;
 use layers::{Contraction, affordable, check_cost, check_key_size, contractions};
 use p3_field::PrimeCharacteristicRing;
 use transcript::{Extension, Site, Transcript};
-
-/// The vector of weights, in the shape of an opening; the fresh one is number 0.
-pub const WEIGHTS: usize = 1;
 
 /// A key of the private mode.
 pub struct PrivateKey {
