@@ -440,7 +440,7 @@ mod tests {
             assert!(variables > last);
             last = variables;
         }
-        let many = Weights::for_proofs(&all(), 1 << 30, &[10], Profile::Default);
+        let many = Weights::for_proofs(&all(), 1 << 30, (&[10], None), Profile::Default);
         assert!(many.is_err());
     }
 
