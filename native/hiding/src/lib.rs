@@ -79,6 +79,7 @@ pub use opening::Opening;
 pub use prove::ProveError;
 pub use randomness::{Context, NoEntropy, Randomness, Secret};
 pub use rejection::Rejected;
+pub use schedule::first_fold;
 pub use shape::{MASK_CLAIMS, MAX_COLUMNS, MAX_OPENINGS, MAX_VECTORS, Shape, ShapeError, Vector};
 pub use soundness::Term;
 pub use statement::{Claim, ClaimError};

@@ -1,7 +1,6 @@
 //! The kinds of commitments to weights, how often each is opened, and the vector as each has it.
 
-use crate::layout::Weights;
-use crate::private::WEIGHTS;
+use crate::layout::{WEIGHTS, Weights};
 use claim_reduction::Visibility;
 use hiding::{LinearForm, Shape};
 use p3_field::PrimeCharacteristicRing;

@@ -3,11 +3,10 @@
 use crate::blocks::blocks;
 use crate::error::KeyError;
 use crate::pads::{LEAST, cut};
-use crate::private::WEIGHTS;
 use claim_reduction::padded;
 use commitment::{Block, MAX_VARIABLES, MatrixPoint, Place, Profile, Size, variables};
 use graph::{Values, elements};
-use hiding::{Shape, Vector};
+use hiding::{Shape, Vector, first_fold};
 use p3_field::PrimeCharacteristicRing;
 use transcript::{Base, Extension};
 
@@ -15,9 +14,9 @@ use transcript::{Base, Extension};
 const LEAST_ROWS: usize = 7;
 /// Bits of the number of its columns at least.
 const LEAST_COLUMNS: usize = 2;
-/// Bits of the number of its columns at most, which the smallest column has to have and one more.
-const MOST_FOLD: usize = 8;
 
+/// The vector of weights, in the shape of an opening; the fresh one is number 0.
+pub const WEIGHTS: usize = 1;
 /// Cells of the one column that the fresh vector of a link has.
 pub const LINK_CELLS: usize = 1 << LEAST;
 
@@ -81,7 +80,8 @@ impl Weights {
         let given: Vec<usize> = sizes.columns().map(|own| 1 + own).collect();
         let taken: usize = given.iter().map(|&own| 1_usize << own).sum();
         let least = Place::whole(taken, 0);
-        let first = least.saturating_sub(MOST_FOLD).max(LEAST_ROWS);
+        // Leaves are not to be larger than those that proofs open.
+        let first = least.saturating_sub(first_fold(least)).max(LEAST_ROWS);
         for rows in first..=MAX_VARIABLES {
             let whole = least.max(rows + LEAST_COLUMNS);
             if whole > MAX_VARIABLES {
@@ -289,8 +289,7 @@ pub struct Term {
 
 #[cfg(test)]
 mod tests {
-    use super::{Sizes, Weights};
-    use crate::private::WEIGHTS;
+    use super::{Sizes, WEIGHTS, Weights};
     use commitment::columns::evaluate;
     use commitment::{MatrixPoint, Place, Profile, Size};
     use graph::Values;

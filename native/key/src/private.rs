@@ -27,9 +27,6 @@ use p3_field::PrimeCharacteristicRing;
 use std::sync::OnceLock;
 use transcript::{Extension, Site, Transcript};
 
-/// The vector of weights, in the shape of an opening; the fresh one is number 0.
-pub const WEIGHTS: usize = 1;
-
 /// A key of the private mode.
 pub struct PrivateKey {
     pub(crate) ground: Groundwork,

@@ -3,9 +3,8 @@
 use crate::error::KeyError;
 use crate::inputs::InputVector;
 use crate::kinds::{Openings, WeightVector};
-use crate::layout::{Sizes, Weights};
+use crate::layout::{Sizes, WEIGHTS, Weights};
 use crate::pads::Pads;
-use crate::private::WEIGHTS;
 use crate::relations::Relations;
 use claim_reduction::Visibility;
 use commitment::{Profile, Size};

@@ -9,11 +9,15 @@ use verifier::private::Known;
 
 /// A verifying key of any mode; one of the private mode with the links that were checked under it.
 pub enum AnyKey {
-    Plain(VerifyingKey),
+    Plain(Box<VerifyingKey>),
     Private(Box<PrivateKey>, Known),
 }
 
 impl AnyKey {
+    fn plain(key: VerifyingKey) -> Self {
+        Self::Plain(Box::new(key))
+    }
+
     fn private(key: PrivateKey) -> Self {
         Self::Private(Box::new(key), Known::default())
     }
@@ -26,7 +30,7 @@ impl AnyKey {
         match mode {
             Mode::Private => Ok(Self::private(PrivateKey::standard(graph, profile)?)),
             Mode::Clear | Mode::Committed => {
-                Ok(Self::Plain(VerifyingKey::new(mode, graph, profile)?))
+                Ok(Self::plain(VerifyingKey::new(mode, graph, profile)?))
             }
         }
     }
@@ -34,7 +38,7 @@ impl AnyKey {
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
         match mode_of(bytes) {
             Some(Mode::Private) => Ok(Self::private(PrivateKey::decode(bytes)?)),
-            _ => Ok(Self::Plain(VerifyingKey::decode(bytes)?)),
+            _ => Ok(Self::plain(VerifyingKey::decode(bytes)?)),
         }
     }
 

@@ -139,7 +139,9 @@ impl Making<'_> {
     }
 }
 
+// Each of them is one that a test may lie in.
 #[cfg(not(feature = "audit"))]
+#[allow(clippy::unused_self)]
 impl Making<'_> {
     fn values(&self) -> Values<'_> {
         self.model.values()
